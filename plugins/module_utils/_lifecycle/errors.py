@@ -1,0 +1,77 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every error a user can meet has this module's root.
+
+An error says which machine, what was asked, what was found and what to do next.
+Nothing here holds a secret: argv never carries one, and ports keep standard input out of errors.
+"""
+
+from __future__ import annotations
+
+
+class PolyvirtError(Exception):
+    """Root of all expected failures. ``remedy`` is the sentence that says what to do next."""
+
+    def __init__(self, message, remedy=None):
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+
+    def __str__(self):
+        return f"{self.message} {self.remedy}" if self.remedy else self.message
+
+
+class InvalidInput(PolyvirtError):
+    """The task is wrong in form; found before anything was looked at."""
+
+
+class Refused(PolyvirtError):
+    """The task is understood, but must not be done to this machine."""
+
+
+class Unsupported(Refused):
+    """The platform (or this version of it) has no such thing."""
+
+
+class NotFound(PolyvirtError):
+    """Something the task names does not exist."""
+
+
+class Unavailable(PolyvirtError):
+    """The platform cannot be used: ``why`` is missing, not_on_path, not_responding or wrong_system."""
+
+    def __init__(self, message, why, remedy=None):
+        super().__init__(message, remedy)
+        self.why = why
+
+
+class CommandFailed(PolyvirtError):
+    """A command ended badly. ``stderr`` is its own last word, ``argv`` has no secret in it."""
+
+    def __init__(self, argv, rc, stderr, message=None, remedy=None):
+        self.argv = list(argv)
+        self.rc = rc
+        self.stderr = stderr.strip()
+        said = self.stderr or "it said nothing"
+        super().__init__(message or f"{self.argv[0]} failed with exit code {rc}: {said}", remedy)
+
+
+class ApiError(PolyvirtError):
+    """A server refused a call. ``status`` is the HTTP status."""
+
+    def __init__(self, message, status, remedy=None):
+        super().__init__(message, remedy)
+        self.status = status
+
+
+class Timeout(PolyvirtError):
+    """Something waited for did not come. ``waited`` is in seconds."""
+
+    def __init__(self, message, waited, remedy=None):
+        super().__init__(message, remedy)
+        self.waited = waited
+
+
+class PartlyApplied(PolyvirtError):
+    """After applying, the machine is not as asked; the message names what is left."""
