@@ -1,0 +1,198 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The runner's acting half: sends segments lane by lane, waits until their end is seen, undoes unfinished creations."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+from ._lifecycle.errors import CommandFailed, PartlyApplied, PolyvirtError, Timeout
+from ._lifecycle.model import ABSENT, STOPPED, Step
+from ._lifecycle.plan import plan
+from ._lifecycle.plan_delete import delete_step
+from ._lifecycle.simulate import simulate
+
+#: Lanes worked on at once: enough to hide the platform's waiting, few enough not to become its load.
+LANES_AT_ONCE = 4
+#: A guest that did not hear is asked again this often; a power button pressed while the firmware runs is lost.
+ASK_AGAIN = 10
+_POWER_VERBS = frozenset({"create", "clone", "start", "stop", "kill", "pause", "resume", "suspend", "delete"})
+_POWER = frozenset({"power"})
+
+
+class Applier:
+    """Carries out the plans of one Run."""
+
+    def __init__(self, run):
+        self.run = run
+        self.driver, self.clock, self.traits = run.driver, run.clock, run.traits
+
+    def apply_all(self):
+        lanes = {}
+        for work in self.run.works:
+            if work.plan.changed:
+                lanes.setdefault(self.driver.lane(work.vm), []).append(work)
+        if len(lanes) > 1:
+            with ThreadPoolExecutor(max_workers=LANES_AT_ONCE) as pool:
+                list(pool.map(self._apply_lane, lanes.values()))
+        elif lanes:
+            self._apply_lane(next(iter(lanes.values())))
+        touched = [work for works in lanes.values() for work in works]
+        if touched:
+            self._confirm(touched)
+
+    def _apply_lane(self, works):
+        """All machines of a lane go together, segment by segment; a failure ends its machine only."""
+        number = 0
+        while works:
+            self._apply_round(works, number)
+            for work in (work for work in works if work.error):
+                self._roll_back(work)
+            number += 1
+            works = [work for work in works if not work.error and number < len(work.plan.segments)]
+
+    def _apply_round(self, works, number):
+        expected = {id(work): simulate(work.vm, work.plan.segments[number]) for work in works}
+        error = self._send([(work.vm, work.plan.segments[number]) for work in works], works, expected)
+        self._see(works, number, expected, error)
+        for work in works:
+            self._note_done(work, number, error if work.error else None)
+
+    def _send(self, segment, works, expected):
+        """Apply, and again while the platform says that it is only busy; the last error is returned, not raised."""
+        while True:
+            try:
+                self.driver.apply(segment)
+                return None
+            except PolyvirtError as error:
+                if not self.traits.transient(error) or self.clock.now() >= self.run.deadline:
+                    return error
+            self.clock.sleep(1)
+            self.run.look(works, _POWER)
+            if all(_arrived(work, expected[id(work)]) for work in works):
+                return None
+            segment = [(work.vm, steps) for work, (_vm, steps) in zip(works, segment)]
+
+    def _see(self, works, number, expected, error):
+        """Wait until each machine is seen where the segment ends. An error counts only where it is not."""
+        waiting = [_Wait(work, work.plan.segments[number][-1], expected[id(work)], self.clock.now()) for work in works]
+        pause = 0.1
+        while True:
+            self.run.look([wait.work for wait in waiting], _POWER)
+            waiting = [wait for wait in waiting if not wait.work.error and not self._over(wait, error, number)]
+            if not waiting:
+                return
+            self.clock.sleep(pause)
+            pause = min(pause * 1.5, 1)
+
+    def _over(self, wait, error, number):
+        """True when there is nothing more to wait for on this machine: it arrived, or it failed for good."""
+        arrived = _arrived(wait.work, wait.expected)
+        if error is not None:
+            # A race lost to somebody who wanted the same is no failure: what counts is where the machine stands.
+            if not (arrived and wait.step.verb in _POWER_VERBS and isinstance(error, CommandFailed)):
+                wait.work.error = error
+            return True
+        if arrived:
+            return True
+        if wait.step.verb == "stop":
+            return self._press_on(wait, number)
+        if wait.work.vm.power in ("failed", STOPPED, ABSENT) and wait.step.verb == "start":
+            wait.work.error = PolyvirtError(
+                f"{wait.work.request.label}: it was started, but is {wait.work.vm.power}"
+                f" ({wait.work.vm.reason or 'no reason given'}).",
+                "Look at its log on the hypervisor.",
+            )
+            return True
+        return self._out_of_time(wait, wait.work.request.policy.timeout)
+
+    def _press_on(self, wait, number):
+        """A guest that was asked to stop: ask again, and in the end cut or give up, as the policy says."""
+        work, now = wait.work, self.clock.now()
+        limit = work.request.policy.stop_timeout or self.traits.stop_timeout
+        if wait.cut or now - wait.since < limit:
+            if not wait.cut and now - wait.asked >= ASK_AGAIN:
+                wait.asked = now
+                self._try(work, "stop")
+            return wait.cut and self._out_of_time(wait, limit + work.request.policy.timeout)
+        if work.request.policy.stop_mode != "graceful_then_force":
+            return self._out_of_time(wait, limit)
+        wait.cut = True
+        position = sum(len(segment) for segment in work.plan.segments[: number + 1]) - 1
+        work.notes[position] = f"forced after {limit} s: the guest did not stop by itself"
+        self._try(work, "kill")
+        return False
+
+    def _try(self, work, verb):
+        try:
+            self.driver.apply([(work.vm, (Step(verb),))])
+        except CommandFailed:
+            pass  # It may have stopped in between; the next look tells.
+
+    def _out_of_time(self, wait, limit):
+        waited = self.clock.now() - wait.since
+        if waited < limit:
+            return False
+        work = wait.work
+        remedy = "Raise stop_timeout, or set stop_mode: graceful_then_force." if wait.step.verb == "stop" else "Raise timeout."
+        state = f"{work.vm.power}{f', {work.vm.busy}' if work.vm.busy else ''}"
+        work.error = Timeout(
+            f"{work.request.label}: after {wait.step.verb} it is still {state} (waited {waited:.0f} s for {wait.expected.power}).",
+            waited,
+            remedy,
+        )
+        return True
+
+    def _note_done(self, work, number, error):
+        first = sum(len(segment) for segment in work.plan.segments[:number])
+        count = len(work.plan.segments[number]) if not work.error else getattr(error or work.error, "steps_done", 0)
+        if work.error and isinstance(work.error, Timeout):
+            count = len(work.plan.segments[number])
+        work.done |= set(range(first, first + count))
+
+    def _roll_back(self, work):
+        """Undo an unfinished creation; from its first start on a machine is kept."""
+        verbs = [step.verb for step in work.plan.steps]
+        started = any(verbs[place] == "start" for place in work.done)
+        if verbs[0] not in ("create", "clone") or started or work.request.policy.on_failure == "keep":
+            return
+        error, work.error = work.error, None
+        self.run.look([work], frozenset({"power", "config", "files"}))
+        if work.vm.power == STOPPED and work.vm.owned:
+            self.driver.apply([(work.vm, (delete_step(work.vm, "owned", self.traits),))])
+            work.done = set()
+            work.vm = work.vm.absent(work.request.label)
+        work.error = error
+
+    def _confirm(self, works):
+        """Plan the target anew on what is there now: an empty plan is success, anything else is named."""
+        errors = {id(work): work.error for work in works}
+        observation = self.run.look(works, frozenset({"power", "config", "snapshots", "addresses"}))
+        for work in works:
+            work.error = errors[id(work)] or work.error
+            if work.error:
+                continue
+            left = plan(work.vm, work.request.target(), self.traits, observation.known)
+            if left.refusal or left.changed:
+                work.error = PartlyApplied(f"{work.request.label}: not all was reached: {_left(left)}.", "Run the task again.")
+
+
+class _Wait:
+    """One machine being waited for after a step."""
+
+    def __init__(self, work, step, expected, now):
+        self.work, self.step, self.expected = work, step, expected
+        self.since = self.asked = now
+        self.cut = False
+
+
+def _arrived(work, expected):
+    return work.vm.power == expected.power and not work.vm.busy
+
+
+def _left(left):
+    if left.refusal:
+        return str(left.refusal)
+    paths = [change.path for step in left.steps for change in step.changes]
+    return ", ".join(paths or [step.verb for step in left.steps])

@@ -1,0 +1,204 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A machine's definition, libvirt's domain XML: read field by field, changed in place, written back whole.
+
+Everything that nobody asked to change stays as it was: unknown devices, addresses and above all the MACs, for a
+definition without them would get new ones (libvirt's formatdomain; seen with 9.0.0).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import xml.etree.ElementTree as ET
+
+from ..._lifecycle.errors import Refused
+
+MARK_NAMESPACE = "https://github.com/polyvirt/core/ns/1"
+MARK_PREFIX = "polyvirt"
+_MARK = f"{{{MARK_NAMESPACE}}}mark"
+_PREFIXES = re.compile(r"""xmlns:([A-Za-z][\w.-]*)=["']([^"']+)["']""")
+_UNITS = {"b": 1, "bytes": 1, "KB": 1000, "k": 1024, "KiB": 1024, "MB": 1000**2, "M": 1024**2, "MiB": 1024**2,
+          "GB": 1000**3, "G": 1024**3, "GiB": 1024**3, "T": 1024**4, "TiB": 1024**4}  # fmt: skip
+_DISK_SOURCES = ("file", "dev", "name", "dir", "volume")
+
+
+class Definition:
+    """One domain XML document."""
+
+    def __init__(self, text):
+        # The serializer would rename prefixes to ns0; libvirt keeps foreign metadata as it is written.
+        for prefix, namespace in _PREFIXES.findall(text):
+            if not re.fullmatch(r"ns\d+", prefix):
+                ET.register_namespace(prefix, namespace)
+        self.root = ET.fromstring(text)
+
+    def text(self):
+        return ET.tostring(self.root, encoding="unicode")
+
+    def get(self, path):
+        """The text of the element at ``path``, or None."""
+        element = self.root.find(path)
+        return None if element is None else (element.text or "")
+
+    @property
+    def devices(self):
+        return self.root.find("devices")
+
+    # Reading ------------------------------------------------------------------------------------------------------
+
+    @property
+    def name(self):
+        return self.get("name")
+
+    @property
+    def uuid(self):
+        return self.get("uuid")
+
+    @property
+    def cpus(self):
+        vcpu = self.root.find("vcpu")
+        return int(vcpu.get("current") or vcpu.text)
+
+    @property
+    def memory(self):
+        """Bytes the guest gets at its start; the balloon's maximum may be larger."""
+        for path in ("currentMemory", "memory"):
+            element = self.root.find(path)
+            if element is not None:
+                return int(element.text) * _UNITS[element.get("unit", "KiB")]
+        return None
+
+    def drives(self, *devices):
+        """Disk elements of the given devices: disk, lun, cdrom, floppy."""
+        return [disk for disk in self.root.findall("devices/disk") if disk.get("device", "disk") in devices]
+
+    def interfaces(self):
+        return self.root.findall("devices/interface")
+
+    @property
+    def mark(self):
+        """Our mark as a mapping, or None. Whether it is this machine's own is the core's to say."""
+        element = self.root.find(f"metadata/{_MARK}")
+        try:
+            mark = json.loads(element.text) if element is not None else None
+        except (TypeError, ValueError):
+            return None
+        return mark if isinstance(mark, dict) else None
+
+    def native(self, path):
+        """The value at a path such as ``os/kernel`` or ``os/type@machine``; None when there is none."""
+        element_path, _at, attribute = path.partition("@")
+        elements = self._elements(path, element_path)
+        if not elements:
+            return None
+        return elements[0].get(attribute) if attribute else (elements[0].text or "").strip()
+
+    def _elements(self, path, element_path):
+        try:
+            elements = self.root.findall(element_path) if element_path else [self.root]
+        except (SyntaxError, KeyError) as error:
+            raise Refused(f"native: '{path}' is no path in a domain XML.", "Write one such as os/type@machine.") from error
+        if len(elements) > 1:
+            raise Refused(
+                f"{self.name}: native: '{path}' fits {len(elements)} elements.",
+                f"Name one by its place ({element_path}[1]) or by an attribute.",
+            )
+        return elements
+
+    # Changing -----------------------------------------------------------------------------------------------------
+
+    def set(self, path, value):
+        """Make the element at ``path`` have this text; it is added where it is missing."""
+        element = self._made(path)
+        element.text = value
+        return element
+
+    def _made(self, path):
+        element = self.root
+        for tag in path.split("/"):
+            child = element.find(tag)
+            element = ET.SubElement(element, tag) if child is None else child
+        return element
+
+    def set_cpus(self, count):
+        vcpu = self.root.find("vcpu")
+        topology, individual = self.root.find("cpu/topology"), self.root.find("vcpus")
+        if topology is not None and count <= int(vcpu.text):
+            # The topology fixes the maximum; fewer processors are switched on.
+            vcpu.set("current", str(count))
+        elif topology is not None:
+            raise Refused(
+                f"{self.name}: its CPU topology has room for {vcpu.text} processors, not {count}.",
+                "Change the topology through native too (cpu/topology@sockets ...).",
+            )
+        else:
+            vcpu.attrib.pop("current", None)
+            vcpu.text = str(count)
+        if individual is not None:
+            self.root.remove(individual)
+
+    def set_memory(self, size):
+        for path in ("memory", "currentMemory"):
+            self.set(path, str(size // 1024)).set("unit", "KiB")
+
+    def set_mark(self, mark):
+        metadata = self._made("metadata")
+        element = metadata.find(_MARK)
+        if element is None:
+            ET.register_namespace(MARK_PREFIX, MARK_NAMESPACE)
+            element = ET.SubElement(metadata, _MARK)
+        element.text = json.dumps(mark, sort_keys=True)
+
+    def set_native(self, path, value):
+        element_path, _at, attribute = path.partition("@")
+        elements = self._elements(path, element_path)
+        if value is None:
+            self._unset(elements, element_path, attribute)
+            return
+        if not elements and re.search(r"[\[\].*]", element_path):
+            raise Refused(
+                f"{self.name}: native: nothing is at '{path}', and it cannot be added there.", "Name plain elements only."
+            )
+        element = elements[0] if elements else self._made(element_path)
+        text = ("yes" if value else "no") if isinstance(value, bool) else str(value)
+        if attribute:
+            element.set(attribute, text)
+        else:
+            element.text = text
+
+    def _unset(self, elements, element_path, attribute):
+        for element in elements:
+            if attribute:
+                element.attrib.pop(attribute, None)
+            else:
+                parent = self.root.find(element_path.rpartition("/")[0] or ".")
+                parent.remove(element)
+
+
+def target_of(disk):
+    """The slot of a disk element: vda, sda ..."""
+    return disk.find("target").get("dev")
+
+
+def source_of(element):
+    """What a disk or interface element is attached to, as one text; empty for none."""
+    source = element.find("source")
+    if source is None:
+        return ""
+    for attribute in (*_DISK_SOURCES, "network", "bridge"):
+        if source.get(attribute):
+            return source.get(attribute)
+    return ""
+
+
+def file_of(disk):
+    """The local file of a disk element, or an empty text."""
+    source = disk.find("source")
+    return (source.get("file") or "") if source is not None else ""
+
+
+def backing_files(disk):
+    """The files below a running machine's disk, as libvirt lists them."""
+    return [source.get("file") for source in disk.findall(".//backingStore/source") if source.get("file")]

@@ -1,0 +1,167 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What libvirt can do, as data."""
+
+from __future__ import annotations
+
+from ..._lifecycle.model import (
+    LIVE, NEVER, NEXT_BOOT, PAUSED, POWER_OFF, RUNNING, STOPPED, SUSPENDED, VERBS, Field, Traits,
+)  # fmt: skip
+from ..._lifecycle.units import GIB
+
+DEFAULT_NETWORK = "default"
+_BUSES = {"vd": "virtio", "sd": "scsi", "hd": "ide"}
+_HOT_PLUGGABLE = ("virtio", "scsi")
+_NOT_YET = "Set it through native, by its path in the domain XML."
+
+
+def bus_of(slot):
+    """The bus that a slot's name implies: vda is virtio, sda scsi, hda ide."""
+    return _BUSES.get(slot[:2], "virtio")
+
+
+def slot_name(place):
+    """The disk at a place on the default bus: vda, vdb ... vdz, vdaa (libvirt's virDiskNameToIndex counts so)."""
+    letters, number = "", place + 1
+    while number:
+        number, rest = divmod(number - 1, 26)
+        letters = chr(ord("a") + rest) + letters
+    return f"vd{letters}"
+
+
+def virsh_traits(hypervisor, version, local):
+    """Traits of one connection. ``hypervisor`` is QEMU, TEST ...; files are handled only where libvirt runs."""
+    saves = hypervisor != "TEST"  # managedsave never returns there (libvirt 9.0.0).
+    return Traits(
+        platform="libvirt",
+        version=version,
+        powers=frozenset({STOPPED, RUNNING, PAUSED, *({SUSPENDED} if saves else ())}),
+        verbs=frozenset(VERBS) - {"clone", "snapshot", "restore", "drop_snapshot"},
+        fields={**_fields(), **(_file_fields() if local else {})},
+        sources=("image", "iso", "disks"),
+        defaults={
+            "cpus": 2,
+            "memory": 2 * GIB,
+            "disk_size": 32 * GIB,
+            "networks": {"0": {"type": "network", "source": DEFAULT_NETWORK}},
+        },
+        stop_modes=("graceful", "force", "graceful_then_force"),
+        instead={
+            "image": f"Run the task on the hypervisor's own host{_LOCAL}",
+            "cloud_init": f"Run the task on the hypervisor's own host{_LOCAL}",
+            "disks": f"Run the task on the hypervisor's own host{_LOCAL}",
+            "iso": f"Run the task on the hypervisor's own host{_LOCAL}",
+            "clone": "Use image with the source machine's disk while that machine does not exist.",
+            "os_type": "libvirt keeps no such word; leave the option out.",
+            "port_forwards": "Reach the guest by its address on the network.",
+            "shared_folders": _NOT_YET,
+            "networks.vlan": "Tag the bridge on the host, or use an openvswitch network.",
+            "display": _NOT_YET,
+            "firmware": _NOT_YET,
+            "secure_boot": _NOT_YET,
+            "tpm": _NOT_YET,
+            "nested_virtualization": "Set the CPU mode through native.",
+            SUSPENDED: "This connection can pause machines, but not save them to disk.",
+        },
+        slot=slot_name,
+        name_fault=_name_fault,
+        transient=_is_transient,
+        adjust=_adjusted,
+    )
+
+
+_LOCAL = ", with a uri such as qemu:///system."
+
+
+def _fields():
+    return {
+        "cpus": Field(minimum=1),
+        "memory": Field(minimum=1024 * 1024),
+        "description": Field(cost=LIVE),
+        "tags": Field(cost=LIVE),
+        "autostart": Field(cost=LIVE),
+        "native": Field(same=_same_native),
+        "networks.add": Field(),
+        "networks.remove": Field(),
+        "networks.type": Field(
+            choices=("network", "bridged", "user"), instead="Use nat, network, internal, bridged or user."
+        ),
+        "networks.source": Field(),
+        "networks.mac": Field(),
+        "networks.model": Field(),
+    }
+
+
+def _file_fields():
+    """What touches files, and so can be done only on the host itself."""
+    fixed = "Detach it (state: absent) and attach another."
+    return {
+        "image": Field(),
+        "cloud_init": Field(),
+        "iso": Field(cost=_cost_of_medium),
+        "disks.add": Field(cost=_cost_of_plugging),
+        "disks.remove": Field(cost=_cost_of_plugging),
+        "disks.size": Field(cost=_cost_of_growing),
+        "disks.format": Field(cost=NEVER, choices=("qcow2", "raw"), instead=fixed),
+        "disks.source": Field(cost=NEVER, instead=fixed),
+    }
+
+
+def _cost_of_medium(vm, change):
+    # None: the machine has no optical drive at all, and drives are not plugged into running machines.
+    return NEXT_BOOT if vm.config.get("iso") is None else LIVE
+
+
+def _cost_of_plugging(vm, change):
+    return LIVE if bus_of(change.key) in _HOT_PLUGGABLE else NEXT_BOOT
+
+
+def _cost_of_growing(vm, change):
+    # The saved memory believes in the old size.
+    return POWER_OFF if vm.power == SUSPENDED else LIVE
+
+
+def _same_native(found, asked):
+    """A machine type is frozen when it is defined: q35 becomes pc-q35-7.2, and stays the same wish."""
+    found, asked = _text(found), _text(asked)
+    return found == asked or (bool(asked) and found.startswith("pc-") and found.startswith((f"pc-{asked}-", f"{asked}-")))
+
+
+def _text(value):
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "" if value is None else str(value)
+
+
+def _name_fault(name):
+    if name.isdigit():
+        return "virsh would take a number for the id of a running machine"
+    return None
+
+
+def _is_transient(error):
+    """Another task holds the machine for a moment; libvirt itself waits 30 s before it says this."""
+    return "cannot acquire state change lock" in str(error)
+
+
+def _adjusted(vm, config):
+    """The vocabulary's words for networks in libvirt's: nat and internal are both networks with a name."""
+    networks = config.get("networks")
+    if not networks:
+        return config
+    return {**config, "networks": {place: entry and _network(vm, place, entry) for place, entry in networks.items()}}
+
+
+def _network(vm, place, entry):
+    kind = entry.get("type")
+    adjusted = dict(entry)
+    if kind == "nat":
+        adjusted["source"] = entry.get("source", DEFAULT_NETWORK)
+    if kind in ("nat", "internal"):
+        adjusted["type"] = "network"
+    if place not in (vm.config.get("networks") or {}):
+        adjusted.setdefault("type", "network")
+        if adjusted["type"] == "network":
+            adjusted.setdefault("source", DEFAULT_NETWORK)
+    return adjusted

@@ -1,0 +1,47 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From a module's or an action plugin's parameters to requests, and from the outcome to its exit."""
+
+from __future__ import annotations
+
+import traceback
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ._info import look_around
+from ._lifecycle.errors import PolyvirtError
+from ._lifecycle.options import VM, VM_INFO
+from ._lifecycle.request import requests
+from ._runner import run
+
+
+def run_vm_module(own_options, make_driver):
+    """The whole of a ``<platform>_vm`` module: ``make_driver`` turns its parameters into a driver."""
+    module = AnsibleModule(argument_spec={**VM, **own_options}, supports_check_mode=True)
+    outcome = _guarded(module, lambda: run(make_driver(module.params), requests(module.params), module.check_mode))
+    for warning in outcome.warnings:
+        module.warn(warning)
+    result = {"changed": outcome.changed, "vms": outcome.vms, "diff": outcome.diff}
+    if outcome.failed:
+        module.fail_json(msg=outcome.msg, **result)
+    module.exit_json(**result)
+
+
+def run_info_module(own_options, make_driver):
+    """The whole of a ``<platform>_vm_info`` module."""
+    module = AnsibleModule(argument_spec={**VM_INFO, **own_options}, supports_check_mode=True)
+    module.exit_json(changed=False, **_guarded(module, lambda: look_around(make_driver(module.params), module.params)))
+
+
+def _guarded(module, action):
+    """Run ``action``; every error becomes a message, the unexpected ones with a plea to report them."""
+    try:
+        return action()
+    except PolyvirtError as error:
+        module.fail_json(msg=str(error))
+    except Exception as error:  # A user is never shown a traceback; it is there at verbosity 3.
+        module.fail_json(
+            msg=f"Unexpected {type(error).__name__}: {error}. This is a fault of polyvirt.core; please report it.",
+            exception=traceback.format_exc(),
+        )

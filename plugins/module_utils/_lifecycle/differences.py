@@ -1,0 +1,199 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is wanted against what is there: the list of changes, each with its cost.
+
+Left out means "leave alone"; only what a request names is compared. Unknown is never taken for equal.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from .errors import Refused, Unsupported
+from .model import COLLECTIONS, FAILED, LIVE, NEVER, NEXT_BOOT, POWER_OFF, RECORDS, SUSPENDED, Change
+from .units import human_size
+
+#: Last words of the paths whose values are bytes.
+_SIZES = ("memory", "size", "video_memory")
+
+
+def settle(vm, config, traits):
+    """The asked configuration in the platform's terms: places become names, the platform adjusts its synonyms."""
+    settled = dict(config)
+    if "disks" in settled:
+        settled["disks"] = _by_slot(vm, settled["disks"], traits)
+    return traits.adjust(vm, settled)
+
+
+def _by_slot(vm, disks, traits):
+    named = {}
+    for key, entry in disks.items():
+        slot = _named(key, traits)
+        if slot in named:
+            raise Refused(
+                f"{vm.name}: disks: slot {slot} is given by its name and by an entry's place.", "Give every disk its slot."
+            )
+        named[slot] = entry
+    return named
+
+
+def _named(key, traits):
+    return traits.slot(int(key[1:])) if key.startswith("#") else key
+
+
+def check_supported(label, config, creation, traits):
+    """Refuse what the platform lacks, before anything is compared; name what it has instead."""
+    for name, value in creation.items():
+        _require(label, name, name, traits)
+        for attribute in set(value) & {kind.split(".", 1)[1] for kind in traits.fields if kind.startswith(f"{name}.")}:
+            path = f"{name}.{attribute}"
+            _check_value(label, path, value[attribute], traits.fields[path])
+    for name, value in config.items():
+        if name == "native" or not isinstance(value, dict):
+            _check_value(label, name, value, _require(label, name, name, traits))
+        elif name in RECORDS:
+            _check_entry(label, name, name, value, traits)
+        else:
+            for key, entry in value.items():
+                _require(label, f"{name}.add" if entry is not None else f"{name}.remove", name, traits)
+                _check_entry(label, name, f"{name}.{key}", entry or {}, traits)
+
+
+def _check_entry(label, name, path, entry, traits):
+    for attribute, value in entry.items():
+        field = _require(label, f"{name}.{attribute}", f"{path}.{attribute}", traits)
+        _check_value(label, f"{path}.{attribute}", value, field)
+
+
+def _require(label, kind, path, traits):
+    field = traits.fields.get(kind)
+    if field is None:
+        instead = traits.instead.get(kind) or traits.instead.get(kind.split(".")[0], "Leave the option out.")
+        raise Unsupported(f"{label}: {traits.platform} has no {path.replace('.add', '')}.", instead)
+    return field
+
+
+def _check_value(label, path, value, field):
+    if field.choices is not None and value not in field.choices:
+        raise Unsupported(
+            f"{label}: {path} cannot be {_shown(path, value)} here.", field.instead or f"It can be {_listed(field.choices)}."
+        )
+    for limit, fault, words in ((field.minimum, lambda: value < field.minimum, "at least {} is needed"),
+                                (field.maximum, lambda: value > field.maximum, "at most {} is possible")):
+        if limit is not None and fault():
+            raise Unsupported(
+                f"{label}: {path} is {_shown(path, value)}, but {words.format(_shown(path, limit))}.", field.instead
+            )
+
+
+def _listed(choices):
+    return ", ".join(str(choice) for choice in choices)
+
+
+def differences(vm, wanted, purge, traits):
+    """The changes that make ``vm.config`` as wanted, and the paths that could not be compared.
+
+    Returns (list of Change, list of str). Raises Refused where a change would lose data or cannot be made.
+    """
+    changes, not_compared = [], []
+    for change in _raw_changes(vm.config, wanted, purge):
+        field = _require(vm.name, change.kind, change.path, traits)
+        if not field.readable:
+            not_compared.append(change.path)
+        elif change.attribute is None and (change.old is None) != (change.new is None):
+            changes.append(_costed(vm, change, traits))
+        elif not field.same(change.old, change.new):
+            changes.append(_costed(vm, change, traits))
+    return changes, not_compared
+
+
+def _raw_changes(found, wanted, purge):
+    for name, value in wanted.items():
+        if name in COLLECTIONS:
+            yield from _collection_changes(name, found.get(name) or {}, value, name in purge)
+        elif name in RECORDS:
+            yield from _entry_changes(name, None, found.get(name) or {}, value)
+        elif name == "native":
+            present = found.get(name) or {}
+            yield from (Change(name, present.get(key), new, key=key) for key, new in value.items())
+        else:
+            yield Change(name, found.get(name), value)
+
+
+def _collection_changes(name, found, wanted, complete):
+    for key, entry in wanted.items():
+        if entry is None:
+            if key in found:
+                yield Change(name, found[key], None, key=key)
+        elif key not in found:
+            yield Change(name, None, entry, key=key)
+        else:
+            yield from _entry_changes(name, key, found[key], entry)
+    if complete:
+        yield from (Change(name, found[key], None, key=key) for key in found if key not in wanted)
+
+
+def _entry_changes(name, key, found, wanted):
+    for attribute, value in wanted.items():
+        yield Change(name, found.get(attribute), value, key=key, attribute=attribute)
+
+
+def _costed(vm, change, traits):
+    """The change with its cost at this machine in its present power."""
+    if change.kind == "disks.size":
+        _check_growth(vm, change)
+    if change.kind == "disks.add" and not (change.new.get("size") or change.new.get("source")):
+        raise Refused(f"{vm.name}: disk {change.key} is not there, and the task does not say how big to make it.", "Give its size.")
+    field = traits.fields[change.kind]
+    cost = field.cost_of(vm, change)
+    if cost == NEVER:
+        if change.attribute is None and change.field in COLLECTIONS:
+            raise Refused(f"{vm.name}: {change.path} cannot be {'added' if change.old is None else 'removed'}.", field.instead)
+        old, new = _shown(change.path, change.old), _shown(change.path, change.new)
+        raise Refused(f"{vm.name}: {change.path} is {old} and cannot become {new}.", field.instead)
+    if cost == LIVE and vm.power in (SUSPENDED, FAILED):
+        # Nothing lives in a machine whose memory lies on disk or that has crashed: its next cold start brings it.
+        cost = NEXT_BOOT
+    if cost == NEXT_BOOT and not vm.persistent:
+        cost = POWER_OFF
+    return replace(change, cost=cost)
+
+
+def _check_growth(vm, change):
+    """Disks never shrink, and a disk of unknown size is not touched."""
+    if change.old is None:
+        raise Refused(
+            f"{vm.name}: the present size of disk {change.key} cannot be read.", "See that its file exists and is readable."
+        )
+    if change.new < change.old:
+        raise Refused(
+            f"{vm.name}: disk {change.key} has {human_size(change.old)}, and {human_size(change.new)} would shrink it,"
+            " which loses data.",
+            "Ask for its present size or more.",
+        )
+
+
+def _shown(path, value):
+    if value is None:
+        return "unset"
+    if path.rsplit(".", 1)[-1] in _SIZES:
+        return human_size(value)
+    return f"'{value}'"
+
+
+def pending(vm):
+    """Paths that the next cold start will bring: ``config`` has them and ``active`` has not."""
+    if vm.active is None:
+        return []
+    paths = []
+    for name in sorted(set(vm.config) & set(vm.active)):
+        stored, running = vm.config[name], vm.active[name]
+        if stored == running:
+            continue
+        if name in COLLECTIONS + RECORDS + ("native",):
+            stored, running = stored or {}, running or {}
+            paths += [f"{name}.{key}" for key in sorted(set(stored) | set(running)) if stored.get(key) != running.get(key)]
+        else:
+            paths.append(name)
+    return paths

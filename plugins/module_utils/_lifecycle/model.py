@@ -1,0 +1,317 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The words everything else is written in: what was found, what is asked, what shall be done.
+
+All of it is data and nothing here acts. Sizes are bytes, times are seconds, powers are the seven words below.
+
+``config`` (and ``active``) hold the vocabulary's names. Three shapes occur:
+
+* a scalar: ``cpus`` (int), ``memory`` (bytes), ``tags`` (sorted tuple), ``iso`` (path, empty for none) ...
+* a record: ``display`` -> attribute -> value
+* a collection: ``disks`` by slot, ``networks`` by position ("0", "1" ...), ``port_forwards`` and ``shared_folders``
+  by name -> attribute -> value; ``native`` by the platform's key -> value
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any, Callable, Mapping, Optional, Protocol, Sequence
+
+ABSENT, STOPPED, RUNNING, PAUSED = "absent", "stopped", "running", "paused"
+SUSPENDED, FAILED, UNKNOWN = "suspended", "failed", "unknown"
+POWERS = (ABSENT, STOPPED, RUNNING, PAUSED, SUSPENDED, FAILED, UNKNOWN)
+#: Powers in which a machine holds memory somewhere, so that changes for the powered-off machine must wait.
+ON = (RUNNING, PAUSED, SUSPENDED, FAILED)
+
+#: What a change costs, cheapest first.
+LIVE, NEXT_BOOT, POWER_OFF, DESTRUCTIVE = "live", "next_boot", "power_off", "destructive"
+#: A change that cannot be made at any price; the field's ``instead`` says what can.
+NEVER = "never"
+COSTS = (LIVE, NEXT_BOOT, POWER_OFF, DESTRUCTIVE, NEVER)
+
+VERBS = (
+    "create", "clone", "configure", "start", "stop", "kill", "pause", "resume", "suspend", "reset", "delete",
+    "snapshot", "restore", "drop_snapshot",
+)  # fmt: skip
+
+COLLECTIONS = ("disks", "networks", "port_forwards", "shared_folders")
+PURGEABLE = COLLECTIONS
+RECORDS = ("display",)
+EMPTY: Mapping = {}
+
+
+@dataclass(frozen=True)
+class Address:
+    """One address of a machine and who says so (``lease``, ``agent``, ``arp`` ...); a lease is no proof of life."""
+
+    address: str
+    source: str
+    mac: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A snapshot as found. ``power`` is the machine's own when it was taken; ``kind`` the platform's word for its storage."""
+
+    name: str
+    id: Optional[str] = None
+    parent: Optional[str] = None
+    power: str = STOPPED
+    description: str = ""
+    children: tuple = ()
+    config: Optional[Mapping] = None
+    kind: str = ""
+
+
+@dataclass(frozen=True)
+class File:
+    """A file the machine refers to. ``role`` is disk, medium or support (seed, nvram); ``bound`` cannot outlive it."""
+
+    path: str
+    role: str
+    ours: bool = False
+    used_by: tuple = ()
+    bound: bool = False
+
+
+@dataclass(frozen=True)
+class Vm:
+    """A machine as found. A field that is None is something the platform does not have or did not say.
+
+    ``recipe`` is what the platform would make an absent machine from by itself, such as a Vagrantfile that describes it.
+    """
+
+    name: str
+    id: Optional[str] = None
+    power: str = STOPPED
+    reason: str = ""
+    busy: Optional[str] = None
+    persistent: bool = True
+    config: Mapping = field(default_factory=dict)
+    active: Optional[Mapping] = None
+    snapshots: Sequence[Snapshot] = ()
+    addresses: Sequence[Address] = ()
+    ssh: Optional[Mapping] = None
+    mark: Optional[Mapping] = None
+    files: Sequence[File] = ()
+    restarted: bool = False
+    recipe: Optional[str] = None
+
+    @property
+    def on(self):
+        return self.power in ON
+
+    @property
+    def owned(self):
+        """True when the mark is this machine's own; clones and imports carry foreign marks along."""
+        return bool(self.mark) and self.id is not None and self.mark.get("id") == self.id
+
+    def having(self, **changes):
+        return replace(self, **changes)
+
+    @classmethod
+    def absent(cls, name):
+        return cls(name=name, power=ABSENT)
+
+
+@dataclass(frozen=True)
+class SnapshotRequest:
+    """``state`` is present, absent or restored; ``power`` is "snapshot" (end in the snapshot's own power) or "keep"."""
+
+    name: str
+    state: str = "present"
+    description: str = ""
+    include_memory: bool = False
+    children: bool = False
+    power: str = "snapshot"
+
+
+@dataclass(frozen=True)
+class Policy:
+    """How to go about it. ``stop_mode`` None is the gentlest way that the platform has."""
+
+    stop_mode: Optional[str] = None
+    stop_timeout: Optional[int] = None
+    timeout: int = 300
+    wait_for: str = "state"
+    allow_restart: bool = False
+    allow_recreate: bool = False
+    delete_disks: str = "owned"
+    purge: frozenset = frozenset()
+    on_failure: str = "rollback"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What one machine shall be. ``state`` is a word of the vocabulary; ``config`` and ``creation`` what was given.
+
+    In collections a value of None asks for the entry to be gone. Keys such as ``#0`` stand for a place, not a name.
+    """
+
+    name: Optional[str] = None
+    id: Optional[str] = None
+    state: str = "present"
+    config: Mapping = field(default_factory=dict)
+    creation: Mapping = field(default_factory=dict)
+    snapshot: Optional[SnapshotRequest] = None
+    policy: Policy = Policy()
+
+    @property
+    def label(self):
+        return self.name or self.id
+
+    def target(self):
+        """This request without what must happen only once: what has to hold in the end."""
+        state = "started" if self.state == "restarted" else self.state
+        restored = self.snapshot is not None and self.snapshot.state == "restored"
+        return replace(self, state=state, snapshot=None if restored else self.snapshot)
+
+
+@dataclass(frozen=True)
+class Change:
+    """One difference. ``attribute`` None means the whole entry (added when ``old`` is None, removed when ``new`` is)."""
+
+    field: str
+    old: Any
+    new: Any
+    key: Optional[str] = None
+    attribute: Optional[str] = None
+    cost: str = LIVE
+
+    @property
+    def path(self):
+        return ".".join(part for part in (self.field, self.key, self.attribute) if part)
+
+    @property
+    def kind(self):
+        """The name under which traits know this change: cpus, disks.size, disks.add, disks.remove, native ..."""
+        if self.field in COLLECTIONS and self.attribute is None:
+            return f"{self.field}.{'add' if self.old is None else 'remove'}"
+        return f"{self.field}.{self.attribute}" if self.attribute else self.field
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing to do. ``also`` names effects on machines nobody asked for; ``note`` is for the reader."""
+
+    verb: str
+    changes: Sequence[Change] = ()
+    arguments: Mapping = field(default_factory=dict)
+    cost: str = LIVE
+    also: Sequence[str] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why nothing is done. ``kind`` is refused, unsupported or not_found."""
+
+    message: str
+    remedy: str = ""
+    kind: str = "refused"
+
+    def __str__(self):
+        return f"{self.message} {self.remedy}".strip()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """``segments`` of steps, each ending where an end must be seen; ``busy`` means look again later."""
+
+    before: Vm
+    after: Vm
+    segments: Sequence[Sequence[Step]] = ()
+    refusal: Optional[Refusal] = None
+    busy: Optional[str] = None
+    not_compared: Sequence[str] = ()
+
+    @property
+    def steps(self):
+        return [step for segment in self.segments for step in segment]
+
+    @property
+    def changed(self):
+        return bool(self.segments)
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What a look found: the machines asked for that exist, every name the platform knows, and what went wrong."""
+
+    vms: Sequence[Vm] = ()
+    known: Sequence[str] = ()
+    errors: Mapping = field(default_factory=dict)
+    warnings: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Target:
+    """Which machine to look at: by ``id`` when given, else by ``name``."""
+
+    name: Optional[str] = None
+    id: Optional[str] = None
+
+    def selects(self, vm, name_key=str):
+        """``name_key`` gives equal keys to names that the platform takes for the same."""
+        return vm.id == self.id if self.id else name_key(vm.name) == name_key(self.name)
+
+
+class Driver(Protocol):
+    """A platform's translation. Errors are raised as PolyvirtError; nothing waits, decides or exits."""
+
+    def traits(self): ...
+
+    def observe(self, targets: Optional[Sequence[Target]], facets: frozenset) -> Observation: ...
+
+    def lane(self, vm: Vm) -> str: ...
+
+    def apply(self, segment: Sequence) -> Optional[Observation]: ...
+
+
+@dataclass(frozen=True)
+class Field:
+    """What a platform can do about one field, as data.
+
+    ``cost`` is one of COSTS or a pure function of (vm, change). ``same`` compares found with asked where plain equality
+    is too strict. ``readable`` False: the value cannot be read back and is reported as not compared.
+    """
+
+    cost: Any = NEXT_BOOT
+    readable: bool = True
+    choices: Optional[Sequence] = None
+    minimum: Optional[int] = None
+    maximum: Optional[int] = None
+    same: Callable = lambda found, asked: found == asked
+    instead: str = ""
+
+    def cost_of(self, vm, change):
+        return self.cost(vm, change) if callable(self.cost) else self.cost
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What a platform, at this version on this host, can do. ``fields`` by Change.kind and by creation input.
+
+    ``restored_as`` maps the power of a snapshot to the power in which the platform leaves a machine restored to it,
+    where that is another one: VirtualBox and Hyper-V leave what was running as suspended.
+    """
+
+    platform: str
+    version: str = ""
+    powers: frozenset = frozenset({STOPPED, RUNNING, PAUSED, SUSPENDED})
+    verbs: frozenset = frozenset(VERBS)
+    fields: Mapping[str, Field] = field(default_factory=dict)
+    sources: Sequence[str] = ("image", "clone", "iso", "disks")
+    defaults: Mapping = field(default_factory=dict)
+    stop_modes: Sequence[str] = ("graceful", "force", "graceful_then_force")
+    stop_timeout: int = 120
+    instead: Mapping[str, str] = field(default_factory=dict)
+    slot: Callable[[int], str] = "disk{}".format
+    name_fault: Callable[[str], Optional[str]] = lambda name: None
+    name_key: Callable[[str], str] = str
+    snapshot_name_fault: Callable[[str], Optional[str]] = lambda name: None
+    restored_as: Mapping[str, str] = field(default_factory=dict)
+    transient: Callable[[Exception], bool] = lambda error: False
+    side_effects: Callable[[str], Sequence[str]] = lambda verb: ()
+    adjust: Callable = lambda vm, config: config

@@ -1,0 +1,113 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Argument specs as data; each has a documentation fragment of the same stem in plugins/doc_fragments.
+
+``VM`` is shared by every ``<platform>_vm``, ``VM_INFO`` by every ``<platform>_vm_info``; the rest are connections
+and the few options that are a platform's own.
+"""
+
+from __future__ import annotations
+
+from .power import STATES
+
+STOP_MODES = ("graceful", "force", "graceful_then_force")
+NETWORK_TYPES = ("nat", "bridged", "hostonly", "internal", "network", "user")
+
+DISK = {
+    "slot": {"type": "str"},
+    "size": {"type": "str"},
+    "format": {"type": "str"},
+    "source": {"type": "path"},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+}
+NETWORK = {
+    "type": {"type": "str", "choices": list(NETWORK_TYPES)},
+    "source": {"type": "str"},
+    "mac": {"type": "str"},
+    "model": {"type": "str"},
+    "vlan": {"type": "int"},
+}
+PORT_FORWARD = {
+    "name": {"type": "str", "required": True},
+    "protocol": {"type": "str", "choices": ["tcp", "udp"], "default": "tcp"},
+    "host_address": {"type": "str"},
+    "host_port": {"type": "int"},
+    "guest_port": {"type": "int", "required": True},
+}
+SHARED_FOLDER = {
+    "name": {"type": "str", "required": True},
+    "host_path": {"type": "path", "required": True},
+    "guest_path": {"type": "str"},
+    "read_only": {"type": "bool"},
+}
+IMAGE = {"source": {"type": "str", "required": True}, "linked": {"type": "bool", "default": False}}
+CLONE = {
+    "source": {"type": "str", "required": True},
+    "snapshot": {"type": "str"},
+    "linked": {"type": "bool", "default": False},
+}
+CLOUD_INIT = {
+    "user_data": {"type": "raw", "no_log": True},
+    "meta_data": {"type": "dict"},
+    "network_config": {"type": "dict"},
+    "ssh_authorized_keys": {"type": "list", "elements": "str", "no_log": False},
+    "user": {"type": "str"},
+}
+
+VM = {
+    "name": {"type": "list", "elements": "str"},
+    "id": {"type": "str"},
+    "state": {"type": "str", "choices": list(STATES), "default": "present"},
+    "stop_mode": {"type": "str", "choices": list(STOP_MODES)},
+    "stop_timeout": {"type": "int"},
+    "timeout": {"type": "int", "default": 300},
+    "wait_for": {"type": "str", "choices": ["state", "address", "ssh"], "default": "state"},
+    "allow_restart": {"type": "bool", "default": False},
+    "allow_recreate": {"type": "bool", "default": False},
+    "delete_disks": {"type": "str", "choices": ["owned", "none", "all"], "default": "owned"},
+    "purge": {
+        "type": "list",
+        "elements": "str",
+        "choices": ["disks", "networks", "port_forwards", "shared_folders"],
+        "default": [],
+    },
+    "on_failure": {"type": "str", "choices": ["rollback", "keep"], "default": "rollback"},
+    "cpus": {"type": "int"},
+    "memory": {"type": "str"},
+    "firmware": {"type": "str", "choices": ["bios", "uefi"]},
+    "secure_boot": {"type": "bool"},
+    "tpm": {"type": "bool"},
+    "nested_virtualization": {"type": "bool"},
+    "os_type": {"type": "str"},
+    "description": {"type": "str"},
+    "tags": {"type": "list", "elements": "str"},
+    "autostart": {"type": "bool"},
+    "disks": {"type": "list", "elements": "dict", "options": DISK},
+    "networks": {"type": "list", "elements": "dict", "options": NETWORK},
+    "port_forwards": {"type": "list", "elements": "dict", "options": PORT_FORWARD},
+    "shared_folders": {"type": "list", "elements": "dict", "options": SHARED_FOLDER},
+    "iso": {"type": "path"},
+    "display": {
+        "type": "dict",
+        "options": {"type": {"type": "str", "choices": ["none", "vnc", "spice"]}, "video_memory": {"type": "str"}},
+    },
+    "image": {"type": "dict", "options": IMAGE},
+    "clone": {"type": "dict", "options": CLONE},
+    "cloud_init": {"type": "dict", "options": CLOUD_INIT},
+    "native": {"type": "dict"},
+}
+
+VM_INFO = {"name": {"type": "list", "elements": "str"}, "id": {"type": "str"}}
+
+VIRSH = {
+    "uri": {"type": "str", "default": "qemu:///system"},
+    "executable": {"type": "str", "default": "virsh"},
+}
+VIRSH_VM = {
+    "virt_type": {"type": "str", "choices": ["kvm", "qemu"]},
+    "storage_path": {"type": "path"},
+}
+
+#: By the stem of the documentation fragment.
+SPECS = {"vm": VM, "vm_info": VM_INFO, "virsh": VIRSH, "virsh_vm": VIRSH_VM}

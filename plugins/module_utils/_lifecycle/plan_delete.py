@@ -1,0 +1,41 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What goes with a machine that is removed, and what stays: nothing of anybody else's is ever deleted."""
+
+from __future__ import annotations
+
+from .errors import Refused
+from .model import POWER_OFF, Step
+
+
+def delete_step(vm, delete_disks, traits):
+    """The delete step: ``files`` to remove and ``kept`` as {path: why}. Raises Refused where something depends on it."""
+    bound = [file for file in vm.files if file.bound and file.used_by]
+    if bound:
+        users = ", ".join(sorted({user for file in bound for user in file.used_by}))
+        raise Refused(f"{vm.name}: {bound[0].path} is needed by {users}.", f"Remove {users} first.")
+    kept, files = {}, []
+    for file in vm.files:
+        why = _why_kept(vm, file, delete_disks)
+        if why:
+            kept[file.path] = why
+        else:
+            files.append(file.path)
+    arguments = {"files": tuple(files), "kept": kept}
+    return Step("delete", cost=POWER_OFF, arguments=arguments, also=tuple(traits.side_effects("delete")))
+
+
+def _why_kept(vm, file, delete_disks):
+    """Why a file stays, or an empty text when it goes."""
+    if file.used_by:
+        return f"used by {', '.join(file.used_by)}"
+    if file.role == "medium":
+        return "a medium is not deleted"
+    if file.role == "support":
+        return "" if file.ours and vm.owned else "not made by this collection"
+    if delete_disks == "none":
+        return "delete_disks: none"
+    if delete_disks == "all" or (file.ours and vm.owned):
+        return ""
+    return "not made by this collection"

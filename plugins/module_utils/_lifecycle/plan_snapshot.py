@@ -1,0 +1,125 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Snapshots: take, drop, restore. "restored" always restores, for the disk's content cannot be compared."""
+
+from __future__ import annotations
+
+from .errors import NotFound, Refused, Unsupported
+from .model import ABSENT, LIVE, NEVER, PAUSED, POWER_OFF, RUNNING, STOPPED, SUSPENDED, Change, Step
+from .power import BACK_TO, COST_OF_MOVE, TABLE
+
+
+def snapshot_steps(vm, asked, traits, forced):
+    """The steps for one snapshot request on one machine."""
+    if "snapshot" not in traits.verbs:
+        raise Unsupported(
+            f"{vm.name}: {traits.platform} has no snapshots.", traits.instead.get("snapshot", "Clone or export the machine.")
+        )
+    if vm.power == ABSENT:
+        if asked.state == "absent":
+            return []
+        raise NotFound(f"{vm.name}: there is no such machine, so it has no snapshot '{asked.name}'.")
+    found = [snapshot for snapshot in vm.snapshots if asked.name in (snapshot.name, snapshot.id)]
+    return {"present": _take, "absent": _drop, "restored": _restore}[asked.state](vm, asked, found, traits, forced)
+
+
+def _take(vm, asked, found, traits, forced):
+    if found:
+        return []
+    fault = traits.snapshot_name_fault(asked.name)
+    if fault:
+        raise Refused(f"{vm.name}: no snapshot can have the name '{asked.name}': {fault}.", "Choose another name.")
+    _check(vm, "snapshot.take", asked, None, traits)
+    arguments = {"name": asked.name, "description": asked.description, "include_memory": asked.include_memory}
+    return [Step("snapshot", arguments=arguments, cost=LIVE)]
+
+
+def _drop(vm, asked, found, traits, forced):
+    if not found:
+        return []
+    _only_one(vm, asked, found)
+    field = _check(vm, "snapshot.drop", asked, found[0], traits)
+    below = _children(vm, found[0])
+    if not asked.children and field.maximum is not None and len(below) > field.maximum:
+        raise Refused(
+            f"{vm.name}: snapshot '{asked.name}' has {len(below)} children, which {traits.platform} cannot"
+            " hang on its parent.",
+            "Remove the children too (children: true), or first all but one of them.",
+        )
+    doomed = [*(_descendants(vm, found[0]) if asked.children else ()), found[0]]
+    names, ids = tuple(one.name for one in doomed), tuple(_key(one) for one in doomed)
+    return [Step("drop_snapshot", arguments={"names": names, "ids": ids}, cost=LIVE)]
+
+
+def _restore(vm, asked, found, traits, forced):
+    if not found:
+        names = ", ".join(snapshot.name for snapshot in vm.snapshots) or "none"
+        raise NotFound(f"{vm.name}: it has no snapshot '{asked.name}'.", f"Its snapshots: {names}.")
+    _only_one(vm, asked, found)
+    taken = found[0]
+    field = _check(vm, "snapshot.restore", asked, taken, traits)
+    # Some platforms leave what was running as suspended; the machine is still to end in the snapshot's own power.
+    left_in = traits.restored_as.get(taken.power, taken.power)
+    arguments = {"name": taken.name, "id": _key(taken), "power": left_in}
+    steps = [Step("restore", arguments=arguments, cost=POWER_OFF)]
+    if vm.on and field.cost_of(vm, _as_change(taken, asked)) == POWER_OFF:
+        steps.insert(0, _giving_up(vm))
+    end = vm.power if asked.power == "keep" else taken.power
+    return steps + [Step(move, cost=COST_OF_MOVE.get(move, LIVE)) for move in _way(left_in, end, forced)]
+
+
+def _giving_up(vm):
+    """What runs now is given up anyway by asking for the restore: there is nothing to stop gently."""
+    if not vm.persistent:
+        raise Refused(
+            f"{vm.name}: it exists only while it runs, so stopping it for the restore would remove it.",
+            "Define it permanently first.",
+        )
+    return Step("kill", cost=POWER_OFF, note="what runs is given up by the restore")
+
+
+def _way(found, wanted, forced):
+    """From the power in which the restore left the machine to the power it shall end in."""
+    if found == wanted or wanted not in BACK_TO:
+        return ()
+    state = {RUNNING: "started", STOPPED: "stopped", PAUSED: "paused", SUSPENDED: "suspended"}.get(wanted, "present")
+    moves = TABLE[state][found].choose(forced)
+    return moves if moves is not None else BACK_TO[wanted]
+
+
+def _as_change(found, asked):
+    return Change("snapshot", found, asked)
+
+
+def _check(vm, kind, asked, found, traits):
+    field = traits.fields.get(kind)
+    if field is None:
+        raise Unsupported(f"{vm.name}: {traits.platform} has no {kind}.", traits.instead.get(kind, ""))
+    if field.cost_of(vm, _as_change(found, asked)) == NEVER:
+        what = {"snapshot.take": "taken", "snapshot.drop": "removed", "snapshot.restore": "restored"}[kind]
+        raise Refused(f"{vm.name}: snapshot '{asked.name}' cannot be {what}; the machine is {vm.power}.", field.instead)
+    return field
+
+
+def _key(snapshot):
+    """What names one snapshot only: its id where the platform has ids, for names may be shared."""
+    return snapshot.id or snapshot.name
+
+
+def _only_one(vm, asked, found):
+    if len(found) > 1:
+        ids = ", ".join(str(snapshot.id) for snapshot in found)
+        raise Refused(f"{vm.name}: {len(found)} snapshots are named '{asked.name}'.", f"Name one by its id: {ids}.")
+
+
+def _children(vm, snapshot):
+    return [one for one in vm.snapshots if one.parent is not None and one.parent in (snapshot.id, snapshot.name)]
+
+
+def _descendants(vm, snapshot):
+    """The snapshots below one, deepest first."""
+    below = []
+    for child in _children(vm, snapshot):
+        below += [*_descendants(vm, child), child]
+    return below

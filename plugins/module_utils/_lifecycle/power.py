@@ -1,0 +1,73 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The power table: asked x found -> moves. The planner reads it and the conformance suite is generated from it.
+
+A row's first text is the gentle way, its second (where it differs) what ``stop_mode: force`` does. ``make`` needs
+something to make the machine from. A row of Refused says why, and what would be accepted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Optional
+
+from .model import ABSENT, FAILED, PAUSED, POWER_OFF, RUNNING, STOPPED, SUSPENDED
+
+STATES = ("present", "started", "stopped", "paused", "suspended", "restarted", "absent")
+
+
+@dataclass(frozen=True)
+class Moves:
+    gentle: Optional[str] = None
+    force: Optional[str] = None
+    refused: str = ""
+
+    def choose(self, forced):
+        """The verbs to go through, or None where the table refuses."""
+        chosen = self.force if forced and self.force is not None else self.gentle
+        return None if chosen is None else tuple(chosen.split())
+
+
+def _by_power(absent, stopped, running, paused, suspended, failed):
+    return {ABSENT: absent, STOPPED: stopped, RUNNING: running, PAUSED: paused, SUSPENDED: suspended, FAILED: failed}
+
+
+_NOTHING = Moves("")
+_NO_MACHINE = Moves(refused="there is no such machine; first start it with state: started")
+_MUST_RUN = Moves(refused="it does not run; first start it with state: started")
+_BROKEN = "it has failed; stop it first, or set stop_mode: force"
+
+TABLE = {
+    "present": _by_power(Moves("make"), _NOTHING, _NOTHING, _NOTHING, _NOTHING, _NOTHING),
+    "started": _by_power(
+        Moves("make start"), Moves("start"), _NOTHING, Moves("resume"), Moves("start"),
+        Moves(force="kill start", refused=_BROKEN),
+    ),
+    "stopped": _by_power(
+        Moves("make"), _NOTHING, Moves("stop", "kill"), Moves("resume stop", "kill"), Moves("start stop", "kill"),
+        Moves("kill"),
+    ),
+    "paused": _by_power(_NO_MACHINE, _MUST_RUN, Moves("pause"), _NOTHING, _MUST_RUN, Moves(refused=_BROKEN)),
+    "suspended": _by_power(_NO_MACHINE, _MUST_RUN, Moves("suspend"), Moves("suspend"), _NOTHING, Moves(refused=_BROKEN)),
+    "restarted": _by_power(
+        _NO_MACHINE, Moves("start"), Moves("stop start", "reset"), Moves("resume stop start", "kill start"),
+        Moves("start stop start", "kill start"), Moves("kill start"),
+    ),
+    "absent": _by_power(
+        _NOTHING, Moves("delete"), Moves("stop delete", "kill delete"), Moves("resume stop delete", "kill delete"),
+        Moves("kill delete"), Moves("kill delete"),
+    ),
+}  # fmt: skip
+
+#: From stopped back to the power a machine had, for changes that need it off in between.
+BACK_TO = {STOPPED: (), RUNNING: ("start",), PAUSED: ("start", "pause"), SUSPENDED: ("start", "suspend"), FAILED: ()}
+
+#: Which power a state ends in; None leaves it as it is.
+ENDS_IN = {
+    "present": None, "started": RUNNING, "stopped": STOPPED, "paused": PAUSED, "suspended": SUSPENDED,
+    "restarted": RUNNING, "absent": ABSENT,
+}  # fmt: skip
+
+#: What a move costs the guest where it costs it anything.
+COST_OF_MOVE = {"stop": POWER_OFF, "kill": POWER_OFF, "reset": POWER_OFF, "suspend": POWER_OFF}

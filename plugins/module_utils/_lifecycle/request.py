@@ -1,0 +1,176 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From a task's parameters to requests, one per machine; bad form is found here, before anything is looked at."""
+
+from __future__ import annotations
+
+import re
+
+from .errors import InvalidInput
+from .model import Policy, Request
+from .units import MIB, parse_size
+
+_SCALARS = ("cpus", "firmware", "secure_boot", "tpm", "nested_virtualization", "os_type", "description", "autostart", "iso")
+_CREATION = ("image", "clone", "cloud_init")
+_MAC = re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}", re.ASCII)
+#: What names a single thing in the world and so cannot be given to several machines.
+_SINGLE = "Give one name, or leave this to be chosen for each machine."
+
+
+def requests(params):
+    """Requests of a task, in the order of its names. Raises InvalidInput naming the option and the remedy."""
+    names = _names(params)
+    _check_policy(params)
+    config, creation = _config(params), _creation(params)
+    if len(names) > 1:
+        _check_shareable(config)
+    policy = _policy(params, config)
+    state = params["state"]
+    return [
+        Request(name=name, id=params.get("id"), state=state, config=config, creation=creation, policy=policy)
+        for name in names
+    ]
+
+
+def _names(params):
+    names, machine_id = params.get("name"), params.get("id")
+    if not names and not machine_id:
+        raise InvalidInput("Neither name nor id is given.", "Give the name of at least one machine.")
+    if machine_id and len(names or [None]) > 1:
+        raise InvalidInput(f"id: '{machine_id}' is one machine, but {len(names)} names are given.", "Give one name or none.")
+    for name in names or ():
+        check_name(name)
+    twice = sorted({name for name in names or () if names.count(name) > 1})
+    if twice:
+        raise InvalidInput(f"name: {', '.join(twice)} is given twice.", "Give each name once.")
+    return names or [None]
+
+
+def check_name(name):
+    """Refuse what no platform can have as a name."""
+    if not name or not name.strip():
+        raise InvalidInput("name: a name is empty.", "Write the machine's name.")
+    if "/" in name:
+        raise InvalidInput(f"name: '{name}' has a slash.", "Name machines without slashes.")
+    if any(ord(character) < 32 or ord(character) == 127 for character in name):
+        raise InvalidInput(f"name: {name!r} has a control character such as a newline.", "Use printable characters.")
+
+
+def _check_policy(params):
+    for option in ("timeout", "stop_timeout"):
+        value = params.get(option)
+        if value is not None and value < 1:
+            raise InvalidInput(f"{option}: {value} is not a positive number of seconds.", "Give 1 or more.")
+    if params["wait_for"] != "state" and params["state"] not in ("started", "restarted"):
+        raise InvalidInput(
+            f"wait_for: {params['wait_for']} makes no sense with state: {params['state']}.", "Use state: started or restarted."
+        )
+
+
+def _policy(params, config):
+    purge = frozenset(params.get("purge") or ())
+    missing = sorted(purge - set(config))
+    if missing and params["state"] != "absent":
+        raise InvalidInput(
+            f"purge: {missing[0]} is named, but the option {missing[0]} is not given.", "Give the complete list, [] for none."
+        )
+    keys = ("stop_mode", "stop_timeout", "timeout", "wait_for", "allow_restart", "allow_recreate", "delete_disks", "on_failure")
+    return Policy(purge=purge, **{key: params[key] for key in keys})
+
+
+def _config(params):
+    config = {name: params[name] for name in _SCALARS if params.get(name) is not None}
+    if params.get("cpus") is not None and params["cpus"] < 1:
+        raise InvalidInput(f"cpus: {params['cpus']} is not a number of processors.", "Give 1 or more.")
+    if params.get("memory") is not None:
+        config["memory"] = parse_size(params["memory"], "memory", bare=MIB)
+    if params.get("tags") is not None:
+        config["tags"] = tuple(sorted(set(params["tags"])))
+    if params.get("native") is not None:
+        config["native"] = dict(params["native"])
+    if params.get("display") is not None:
+        config["display"] = _display(params["display"])
+    for name, read in (("disks", _disks), ("networks", _networks)):
+        if params.get(name) is not None:
+            config[name] = read(params[name])
+    for name in ("port_forwards", "shared_folders"):
+        if params.get(name) is not None:
+            config[name] = _named_entries(name, params[name])
+    return config
+
+
+def _given(entry):
+    return {key: value for key, value in entry.items() if value is not None}
+
+
+def _display(display):
+    given = _given(display)
+    if "video_memory" in given:
+        given["video_memory"] = parse_size(given["video_memory"], "display.video_memory", bare=MIB)
+    return given
+
+
+def _disks(entries):
+    disks = {}
+    for place, entry in enumerate(entries):
+        given = _given(entry)
+        state = given.pop("state", "present")
+        key = given.pop("slot", None) or f"#{place}"
+        if key in disks:
+            raise InvalidInput(f"disks: slot {key} is given twice.", "Give each slot once.")
+        if "size" in given:
+            given["size"] = parse_size(given["size"], f"disks: size of {key.replace('#', 'entry ')}")
+        disks[key] = given if state == "present" else None
+    return disks
+
+
+def _networks(entries):
+    networks = {}
+    for place, entry in enumerate(entries):
+        given = _given(entry)
+        if "mac" in given:
+            given["mac"] = given["mac"].lower().replace("-", ":")
+            if not _MAC.fullmatch(given["mac"]) or int(given["mac"][1], 16) & 1:
+                raise InvalidInput(
+                    f"networks: '{entry['mac']}' is no address for a network card.", "Write six pairs such as 52:54:00:12:34:56."
+                )
+        if not 1 <= given.get("vlan", 1) <= 4094:
+            raise InvalidInput(f"networks: vlan {given['vlan']} is no VLAN.", "Give a number from 1 to 4094.")
+        networks[str(place)] = given
+    return networks
+
+
+def _named_entries(option, entries):
+    named = {}
+    for entry in entries:
+        given = _given(entry)
+        name = given.pop("name")
+        if name in named:
+            raise InvalidInput(f"{option}: {name} is given twice.", "Give each name once.")
+        for port in ("host_port", "guest_port"):
+            if not 1 <= given.get(port, 1) <= 65535:
+                raise InvalidInput(f"{option}: {port} {given[port]} of {name} is no port.", "Give a number from 1 to 65535.")
+        named[name] = given
+    return named
+
+
+def _creation(params):
+    creation = {name: _given(params[name]) for name in _CREATION if params.get(name) is not None}
+    if "image" in creation and "clone" in creation:
+        raise InvalidInput("image and clone are both given.", "A machine is made from one of them.")
+    return creation
+
+
+def _check_shareable(config):
+    for key, entry in (config.get("disks") or {}).items():
+        if entry and entry.get("source"):
+            raise InvalidInput(f"disks: source of {key} is one file, but several machines are named.", _SINGLE)
+    for entry in (config.get("networks") or {}).values():
+        if entry.get("mac"):
+            raise InvalidInput(f"networks: mac {entry['mac']} is one address, but several machines are named.", _SINGLE)
+    for name, entry in (config.get("port_forwards") or {}).items():
+        if entry.get("host_port"):
+            raise InvalidInput(
+                f"port_forwards: host_port of {name} is one port, but several machines are named.", _SINGLE
+            )

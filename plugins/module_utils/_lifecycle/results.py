@@ -1,0 +1,122 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One shape of result for every platform: an entry of ``vms``, and an entry of ``diff``."""
+
+from __future__ import annotations
+
+from .differences import pending
+from .model import ABSENT, COLLECTIONS, RECORDS
+from .units import MIB
+
+
+def describe(vm, platform):
+    """A machine as users see it, without what a task did to it."""
+    config = vm.config
+    memory = config.get("memory")
+    networks = config.get("networks") or {}
+    return {
+        "name": vm.name,
+        "id": vm.id,
+        "platform": platform,
+        "state": vm.power,
+        "reason": vm.reason,
+        "cpus": config.get("cpus"),
+        "memory_mib": None if memory is None else memory // MIB,
+        "description": config.get("description"),
+        "tags": list(config.get("tags") or ()),
+        "autostart": config.get("autostart"),
+        "iso": config.get("iso"),
+        "addresses": [{"address": one.address, "source": one.source} for one in vm.addresses],
+        "mac_addresses": [entry["mac"] for _place, entry in sorted(networks.items()) if entry.get("mac")],
+        "ssh": dict(vm.ssh) if vm.ssh else None,
+        "disks": [{"slot": slot, **entry} for slot, entry in sorted((config.get("disks") or {}).items())],
+        "networks": [dict(entry) for _place, entry in sorted(networks.items())],
+        "snapshots": [_snapshot(snapshot) for snapshot in vm.snapshots],
+        "native": dict(config.get("native") or {}),
+        "restart_required": pending(vm),
+    }
+
+
+def _snapshot(snapshot):
+    return {
+        "name": snapshot.name,
+        "id": snapshot.id,
+        "parent": snapshot.parent,
+        "state": snapshot.power,
+        "description": snapshot.description,
+    }
+
+
+def entry(vm, platform, plan, done=(), error=None, notes=None):
+    """One entry of ``vms``: the machine and what became of it. ``done`` is how many steps were carried out."""
+    notes = notes or {}
+    kept = {}
+    for step in plan.steps:
+        kept.update(step.arguments.get("kept", {}))
+    return {
+        **describe(vm, platform),
+        "changed": bool(done),
+        "failed": error is not None,
+        "msg": str(error) if error else "",
+        "steps": [_step(step, number in done, notes.get(number)) for number, step in enumerate(plan.steps)],
+        "not_compared": list(plan.not_compared),
+        "kept": [{"path": path, "reason": why} for path, why in sorted(kept.items())],
+    }
+
+
+def _step(step, done, note):
+    return {
+        "verb": step.verb,
+        "changes": [
+            {"path": change.path, "before": plain(change.old), "after": plain(change.new), "cost": change.cost}
+            for change in step.changes
+        ],
+        "cost": step.cost,
+        "also": list(step.also),
+        "done": done,
+        "note": note or step.note,
+    }
+
+
+def plain(value):
+    """A value as JSON has it."""
+    if isinstance(value, (tuple, list, set, frozenset)):
+        return [plain(item) for item in value]
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    return value
+
+
+def difference(plan):
+    """``before`` and ``after`` of one machine, holding only what differs; None when nothing does."""
+    if not plan.changed:
+        return None
+    before, after = flat(plan.before), flat(plan.after)
+    if plan.after.restarted and plan.before.power != ABSENT and before.get("state") == after.get("state"):
+        before["restarted"], after["restarted"] = False, True
+    keys = [key for key in sorted({*before, *after}) if before.get(key) != after.get(key)]
+    return {
+        "before_header": plan.before.name,
+        "after_header": plan.after.name,
+        "before": {key: before[key] for key in keys if key in before},
+        "after": {key: after[key] for key in keys if key in after},
+    }
+
+
+def flat(vm):
+    """A machine as one level of paths and plain values."""
+    paths = {"state": vm.power}
+    if vm.power == ABSENT:
+        return paths
+    for name, value in vm.config.items():
+        if name in COLLECTIONS and value:
+            for key, attributes in value.items():
+                paths.update({f"{name}.{key}.{attribute}": plain(one) for attribute, one in attributes.items()})
+        elif name in (*RECORDS, "native") and value:
+            paths.update({f"{name}.{key}": plain(one) for key, one in value.items()})
+        elif value not in (None, "", (), {}):
+            paths[name] = plain(value)
+    if vm.snapshots:
+        paths["snapshots"] = [snapshot.name for snapshot in vm.snapshots]
+    return paths

@@ -1,0 +1,113 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a machine will be after steps: the one source of diffs and of check mode's results."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from .model import ABSENT, COLLECTIONS, EMPTY, LIVE, ON, PAUSED, RECORDS, RUNNING, STOPPED, SUSPENDED, Snapshot, Vm
+
+
+def simulate(vm, steps):
+    """The machine after ``steps``; pure, so that the planner, check mode and the tests share one answer."""
+    for step in steps:
+        vm = _AFTER[step.verb](vm, step)
+    return vm
+
+
+def changed_config(config, changes):
+    """A configuration with ``changes`` made to it."""
+    result = dict(config)
+    for change in changes:
+        if change.key is None and change.attribute is None:
+            result[change.field] = change.new
+            continue
+        part = dict(result.get(change.field) or {})
+        if change.field in RECORDS:
+            part[change.attribute] = change.new
+        elif change.attribute is not None:
+            part[change.key] = {**part.get(change.key, {}), change.attribute: change.new}
+        elif change.new is None and change.field in COLLECTIONS:
+            part.pop(change.key, None)
+        else:
+            part[change.key] = change.new
+        result[change.field] = part
+    return result
+
+
+def _create(vm, step):
+    return Vm(name=vm.name, power=STOPPED, config=step.arguments["config"], mark={"id": None})
+
+
+def _configure(vm, step):
+    config = changed_config(vm.config, step.changes)
+    if vm.power not in ON:
+        return vm.having(config=config)
+    live = [change for change in step.changes if change.cost == LIVE]
+    # Where it is not said what the machine runs with, it runs with what was stored until now.
+    before = {change.field: vm.config.get(change.field) for change in step.changes}
+    return vm.having(config=config, active=changed_config({**before, **(vm.active or EMPTY)}, live))
+
+
+def _start(vm, step):
+    restored = vm.power == SUSPENDED and vm.active is not None
+    return vm.having(power=RUNNING, active=vm.active if restored else vm.config, reason="", restarted=True)
+
+
+def _stop(vm, step):
+    if not vm.persistent:
+        return Vm.absent(vm.name)
+    return vm.having(power=STOPPED, active=None, addresses=(), ssh=None, reason="", busy=None)
+
+
+def _to(power):
+    return lambda vm, step: vm.having(power=power, reason="")
+
+
+def _reset(vm, step):
+    return vm.having(restarted=True)
+
+
+def _delete(vm, step):
+    return Vm.absent(vm.name)
+
+
+def _snapshot(vm, step):
+    taken = Snapshot(
+        name=step.arguments["name"], power=vm.power, description=step.arguments.get("description", ""), config=vm.config
+    )
+    return vm.having(snapshots=(*vm.snapshots, taken))
+
+
+def _drop_snapshot(vm, step):
+    for key in step.arguments["ids"]:
+        vm = vm.having(snapshots=_without(vm.snapshots, key))
+    return vm
+
+
+def _without(snapshots, key):
+    """The snapshots without one; its children hang on its parent from then on."""
+    gone = next(snapshot for snapshot in snapshots if key in (snapshot.id, snapshot.name))
+    return tuple(
+        replace(one, parent=gone.parent) if one.parent is not None and one.parent in (gone.id, gone.name) else one
+        for one in snapshots
+        if one is not gone
+    )
+
+
+def _restore(vm, step):
+    key = step.arguments["id"]
+    taken = next(snapshot for snapshot in vm.snapshots if key in (snapshot.id, snapshot.name))
+    config = vm.config if taken.config is None else taken.config
+    power = step.arguments["power"]
+    active = None if power in (STOPPED, ABSENT) else config
+    return vm.having(power=power, config=config, active=active, reason="", restarted=True)
+
+
+_AFTER = {
+    "create": _create, "clone": _create, "configure": _configure, "start": _start, "stop": _stop, "kill": _stop,
+    "pause": _to(PAUSED), "resume": _to(RUNNING), "suspend": _to(SUSPENDED), "reset": _reset, "delete": _delete,
+    "snapshot": _snapshot, "restore": _restore, "drop_snapshot": _drop_snapshot,
+}  # fmt: skip

@@ -1,0 +1,18 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The one place where time is read and waited for."""
+
+from __future__ import annotations
+
+import time
+
+
+class Clock:
+    """Seconds that only go forward, whatever happens to the wall clock."""
+
+    def now(self):
+        return time.monotonic()
+
+    def sleep(self, seconds):
+        time.sleep(seconds)

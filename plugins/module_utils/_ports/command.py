@@ -1,0 +1,106 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Running programs: never through a shell, always with an end, always in one language."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+from contextlib import suppress
+from dataclasses import dataclass
+
+from .._lifecycle import errors
+
+# Messages and number formats are read by the tools layer, so every program speaks plain English in UTF-8.
+_LANGUAGE = {"LC_ALL": "C.UTF-8", "LANGUAGE": "C"}
+# A login without a profile often lacks these, although administration tools live there.
+_MORE_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
+_SHOWN_COMMAND = 200
+
+
+@dataclass(frozen=True)
+class Completed:
+    """What a program left behind. A bad exit code is a fact here; the caller knows what it means."""
+
+    argv: tuple[str, ...]
+    rc: int
+    stdout: str
+    stderr: str
+
+
+class Commands:
+    """The programs of the machine this code runs on."""
+
+    def find(self, name_or_path, hint=None):
+        """The absolute path of a program. ``hint`` says what to install; raises Unavailable."""
+        if os.sep in name_or_path:
+            path = os.path.abspath(name_or_path)
+            if os.path.isfile(path) and os.access(path, os.X_OK):
+                return path
+            raise errors.Unavailable(f"{path} is not a program that can be run here.", why="missing", remedy=hint)
+        search = os.pathsep.join((os.environ.get("PATH", os.defpath), *_MORE_FOLDERS))
+        path = shutil.which(name_or_path, path=search)
+        if path is None:
+            raise errors.Unavailable(f"{name_or_path} was not found on PATH.", why="not_on_path", remedy=hint)
+        return os.path.abspath(path)
+
+    def run(self, argv, stdin=None, timeout=60, environment=None):
+        """Run ``argv`` to its end. ``timeout`` is in seconds, None waits for ever; raises Timeout and Unavailable.
+
+        ``stdin`` is text and may hold secrets: it appears in no error.
+        """
+        argv = tuple(argv)
+        process = _start(argv, environment)
+        try:
+            stdout, stderr = process.communicate(_encode(stdin), timeout)
+        except subprocess.TimeoutExpired:
+            raise errors.Timeout(
+                f"'{shown(argv)}' had not ended after {timeout} seconds and was killed.", waited=timeout
+            ) from None
+        finally:
+            _end(process)
+        return Completed(argv, process.returncode, _decode(stdout), _decode(stderr))
+
+
+def shown(argv):
+    """A command line for a message: quoted as a shell would need it, and short."""
+    line = shlex.join(argv)
+    return line if len(line) <= _SHOWN_COMMAND else f"{line[:_SHOWN_COMMAND]}..."
+
+
+def _start(argv, environment):
+    try:
+        return subprocess.Popen(
+            argv,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**os.environ, **_LANGUAGE, **(environment or {})},
+            # An own session: its process group can be killed whole, and no ssh or polkit below it asks at a terminal.
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise errors.Unavailable(f"{argv[0]} could not be run: {error.strerror}.", why="missing") from error
+
+
+def _end(process):
+    """Nothing of an unfinished program survives: neither itself nor what it started."""
+    if process.returncode is None:
+        with suppress(ProcessLookupError):  # It may end by itself in this moment.
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    for stream in (process.stdin, process.stdout, process.stderr):
+        with suppress(BrokenPipeError):  # Input that a killed program never read.
+            stream.close()
+
+
+def _encode(text):
+    return None if text is None else text.encode("utf-8", "surrogateescape")
+
+
+def _decode(data):
+    return data.decode("utf-8", "surrogateescape")

@@ -1,0 +1,157 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The file actions a driver needs, each leaving either the old state or the new one."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import tempfile
+from contextlib import contextmanager
+
+from .._lifecycle import errors
+
+_CHUNK = 1024 * 1024
+_LOCK_PAUSE = 0.2
+# What file systems without hard links (FAT, some network and user-space ones) answer to link().
+_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
+
+
+def read(path):
+    with _explained("read", path), open(path, "rb") as file:
+        return file.read()
+
+
+def write_atomically(path, data, mode=0o644):
+    """Put ``data`` (bytes) at ``path``: a reader, or a run killed here, sees the old content or all of the new."""
+    with _explained("write", path):
+        handle, temporary = tempfile.mkstemp(prefix=f".{os.path.basename(path)}.", dir=os.path.dirname(path) or ".")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fchmod(file.fileno(), mode)
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+
+
+def rename_into_place(temporary, final):
+    """Give a finished file its name, but never the name of a file that is already there (Refused).
+
+    A plain rename would replace another's file without a word. A hard link fails when the name is taken, in one
+    step of the kernel; being killed between the two steps leaves both names on one file, which harms nobody.
+    """
+    with _explained("rename", temporary):
+        try:
+            os.link(temporary, final)
+        except FileExistsError:
+            raise _taken(final) from None
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            _rename_over_placeholder(temporary, final)
+        else:
+            os.unlink(temporary)
+
+
+def remove(path):
+    """Whether there was such a file; afterwards there is none."""
+    with _explained("remove", path):
+        try:
+            os.unlink(path)
+        except FileNotFoundError:
+            return False
+        return True
+
+
+def exists(path):
+    return os.path.exists(path)
+
+
+def size(path):
+    with _explained("look at", path):
+        return os.stat(path).st_size
+
+
+def is_readable(path):
+    return os.access(path, os.R_OK)
+
+
+def same_content(a, b):
+    if size(a) != size(b):
+        return False
+    with _explained("compare", a), open(a, "rb") as first, open(b, "rb") as second:
+        while True:
+            chunk = first.read(_CHUNK)
+            if chunk != second.read(_CHUNK):
+                return False
+            if not chunk:
+                return True
+
+
+@contextmanager
+def lock(path, timeout, clock):
+    """Hold the only lock on ``path``; wait for it up to ``timeout`` seconds (Timeout).
+
+    The kernel drops it when its holder dies. The file stays: removing it would let two holders lock two files.
+    """
+    with _explained("lock", path):
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        _wait_for_lock(handle, path, timeout, clock)
+        yield
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def private_folder():
+    """A folder nobody else can enter, gone with all it holds at the end."""
+    with tempfile.TemporaryDirectory(prefix="polyvirt-") as folder:
+        yield folder
+
+
+def _wait_for_lock(handle, path, timeout, clock):
+    began = clock.now()
+    while True:
+        try:
+            return fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            waited = clock.now() - began
+            if waited >= timeout:
+                raise errors.Timeout(
+                    f"{path} is still locked by another run after {timeout} seconds.",
+                    waited=waited,
+                    remedy="Wait until it has ended, or raise the timeout.",
+                ) from None
+            clock.sleep(min(_LOCK_PAUSE, timeout - waited))
+
+
+def _rename_over_placeholder(temporary, final):
+    """The way without hard links: take the name with an empty file first, then rename over what is surely ours."""
+    try:
+        os.close(os.open(final, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        raise _taken(final) from None
+    os.replace(temporary, final)
+
+
+def _taken(final):
+    return errors.Refused(f"{final} exists already.", "Choose another name, or move the file away.")
+
+
+@contextmanager
+def _explained(action, path):
+    """The system's refusals in the words of this collection."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise errors.NotFound(f"Could not {action} {path}: {error.strerror}.") from error
+    except OSError as error:
+        remedy = "Run the task as a user who may (become)." if isinstance(error, PermissionError) else None
+        raise errors.PolyvirtError(f"Could not {action} {path}: {error.strerror}.", remedy) from error

@@ -1,0 +1,58 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Looking at a guest from outside."""
+
+from __future__ import annotations
+
+import socket
+import time
+
+_LONGEST_GREETING = 4096
+
+
+def ssh_banner(host, port=22, timeout=3.0):
+    """The line an SSH server greets with, such as ``SSH-2.0-OpenSSH_9.2``; None when there is none in time.
+
+    An address or an open port proves no boot: addresses outlive guests and forwarded ports are always open.
+    """
+    try:
+        deadline = time.monotonic() + timeout
+        with socket.create_connection((host, port), timeout) as connection:
+            return _read_banner(connection, deadline)
+    except (OSError, ValueError, OverflowError):  # The last two: a host or a port that can be no address.
+        return None
+
+
+def _read_banner(connection, deadline):
+    received = b""
+    while len(received) < _LONGEST_GREETING:
+        # RFC 4253 allows other lines before the one that counts.
+        for line in received.split(b"\n")[:-1]:
+            if line.startswith(b"SSH-"):
+                return line.decode("utf-8", "replace").rstrip("\r")
+        left = deadline - time.monotonic()
+        if left <= 0:
+            return None
+        connection.settimeout(left)
+        chunk = connection.recv(256)
+        if not chunk:
+            return None
+        received += chunk
+    return None
+
+
+def is_alive(host, port=22, timeout=3.0):
+    """True when ``host`` accepts or refuses a connection: both prove that something lives at the address."""
+    try:
+        with socket.create_connection((host, port), timeout):
+            return True
+    except ConnectionRefusedError:
+        return True
+    except (OSError, ValueError, OverflowError):
+        return False
+
+
+def guest_answers(host, port, what):
+    """Whether a guest shows that it is there: ``what`` is "ssh" (its banner) or "address" (any sign of life)."""
+    return is_alive(host, port) if what == "address" else ssh_banner(host, port) is not None

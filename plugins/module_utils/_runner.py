@@ -1,0 +1,156 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Observe, plan, apply, look again: one task's way through any driver.
+
+Here alone is waited, and here alone is known whether this is a check. Returns an Outcome and never exits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Optional
+
+from ._apply import Applier
+from ._lifecycle.errors import PolyvirtError
+from ._lifecycle.model import Plan, Refusal, Target, Vm
+from ._lifecycle.plan import plan
+from ._lifecycle.results import difference, entry
+from ._ports.clock import Clock
+from ._ports.net import guest_answers
+from ._waits import wait_for_guests
+
+
+@dataclass
+class Work:
+    """One machine's way through a task: what is asked, how it stands, what was done to it."""
+
+    request: Any
+    vm: Vm = None
+    plan: Optional[Plan] = None
+    done: set = field(default_factory=set)
+    notes: dict = field(default_factory=dict)
+    error: Optional[PolyvirtError] = None
+
+    @property
+    def target(self):
+        # Once a machine was seen it is known by its id: a name may change hands, and may look like an id.
+        found = self.vm is not None and self.vm.id
+        return Target(name=self.request.name, id=self.vm.id if found else self.request.id)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a front needs to exit: plain data."""
+
+    vms: list
+    diff: list
+    changed: bool
+    failed: bool
+    msg: str
+    warnings: list
+
+
+class Run:
+    """The state of one task: driver, clock and deadline, and the machines' works."""
+
+    def __init__(self, driver, requests, clock, probe):
+        self.driver, self.clock, self.probe = driver, clock, probe
+        self.traits = driver.traits()
+        self.works = [Work(request) for request in requests]
+        self.deadline = clock.now() + max((request.policy.timeout for request in requests), default=0)
+        self.warnings = []
+
+    def look(self, works, facets):
+        """See ``works`` afresh; a machine that is not there is seen as absent."""
+        observation = self.driver.observe([work.target for work in works], facets)
+        self.warnings += [warning for warning in observation.warnings if warning not in self.warnings]
+        for work in works:
+            found = [vm for vm in observation.vms if work.target.selects(vm, self.traits.name_key)]
+            if len(found) > 1:
+                work.error = _ambiguous(work, found)
+            error = observation.errors.get(work.request.label)
+            work.error = work.error or error
+            work.vm = found[0] if found else Vm.absent(work.request.label)
+        return observation
+
+    def plan_all(self):
+        """Plan every machine; a busy one is looked at until it is not, or until the deadline."""
+        waiting = self.works
+        while waiting:
+            observation = self.look(waiting, _facets(waiting))
+            for work in waiting:
+                work.plan = self._planned(work, observation.known)
+            waiting = [work for work in waiting if work.plan.busy]
+            if waiting and self.clock.now() >= self.deadline:
+                _refuse_busy(waiting)
+                return
+            if waiting:
+                self.clock.sleep(1)
+
+    def _planned(self, work, known):
+        if work.error is not None:
+            refusal = Refusal(str(work.error))
+            work.error = None
+            return Plan(work.vm, work.vm, refusal=refusal)
+        return plan(work.vm, work.request, self.traits, known)
+
+    def outcome(self, works, check):
+        vms = [self._entry(work, check) for work in works]
+        errors = [str(work.plan.refusal or work.error) for work in works if work.plan.refusal or work.error]
+        diffs = [difference(work.plan) for work in works if work.plan.changed and (check or work.done)]
+        return Outcome(
+            vms=vms,
+            diff=[one for one in diffs if one],
+            changed=any(vm["changed"] for vm in vms),
+            failed=bool(errors),
+            msg="\n".join(errors),
+            warnings=self.warnings,
+        )
+
+    def _entry(self, work, check):
+        refused = any(one.plan.refusal for one in self.works)
+        would = check and not refused
+        vm = work.plan.after.having(id=work.plan.before.id) if would and work.plan.changed else work.vm
+        done = range(len(work.plan.steps)) if would else work.done
+        return entry(vm, self.traits.platform, work.plan, done, work.plan.refusal or work.error, work.notes)
+
+
+def _ambiguous(work, found):
+    ids = ", ".join(sorted(str(vm.id) for vm in found))
+    return PolyvirtError(f"{work.request.label}: {len(found)} machines have this name.", f"Name one by its id: {ids}.")
+
+
+def _refuse_busy(works):
+    for work in works:
+        seconds = work.request.policy.timeout
+        message = f"{work.vm.name}: it is busy ({work.plan.busy}) and was for {seconds} seconds."
+        work.plan = Plan(work.vm, work.vm, refusal=Refusal(message, "Wait for it to finish, or raise timeout."))
+
+
+def _facets(works):
+    """What has to be looked at to plan these machines: no more is asked of the platform."""
+    facets = {"power", "config"}
+    for request in (work.request for work in works):
+        if request.state == "absent" or request.policy.allow_recreate or request.snapshot is not None:
+            facets.add("snapshots")
+        if request.state == "absent" or request.policy.allow_recreate:
+            facets.add("files")
+        if request.policy.wait_for != "state":
+            facets.add("addresses")
+    return frozenset(facets)
+
+
+def run(driver, requests, check=False, clock=None, probe=guest_answers):
+    """Carry out ``requests`` (or only tell what would be, when ``check``) and return the Outcome.
+
+    All machines are planned before the first step: one refusal ends the task with nothing done.
+    """
+    task = Run(driver, requests, clock or Clock(), probe)
+    task.plan_all()
+    if not any(work.plan.refusal for work in task.works) and not check:
+        Applier(task).apply_all()
+        wait_for_guests(task)
+    return task.outcome(task.works, check)
+
+

@@ -1,0 +1,89 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Disk images, through ``qemu-img``. Paths are absolute: a colon or a dash in front could mean something else."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from .._lifecycle import errors
+
+INSTALL = "Install qemu-img: package qemu-utils (Debian, Ubuntu), qemu-img (Fedora, RHEL) or qemu-tools (SUSE)."
+_LOOK = 60
+# Copying is the platform's own work: it is never cut off, however large the disk.
+_AS_LONG_AS_IT_TAKES = None
+
+
+@dataclass(frozen=True)
+class ImageInfo:
+    """One image; sizes in bytes. ``backing`` is the full path of the image it stands on."""
+
+    path: str
+    format: str
+    virtual_size: int
+    actual_size: int
+    backing: str | None
+    backing_format: str | None
+
+
+class QemuImg:
+    def __init__(self, commands, executable="qemu-img"):
+        self._commands = commands
+        self._executable = executable
+
+    def info(self, path):
+        """What an image is, even while a guest uses it (-U)."""
+        return _image(json.loads(self._run("info", "-U", "--output=json", path, timeout=_LOOK)))
+
+    def chain(self, path):
+        """The image and all it stands on, itself first."""
+        listed = self._run("info", "-U", "--output=json", "--backing-chain", path, timeout=_LOOK)
+        return [_image(found) for found in json.loads(listed)]
+
+    def create(self, path, image_format, size):
+        self._run("create", "-q", "-f", image_format, path, str(size))
+
+    def overlay(self, path, base, base_format, size=None):
+        """A qcow2 image on ``base``. The base's format is always said: probed, a raw guest could pose as another."""
+        given_size = [] if size is None else [str(size)]
+        self._run("create", "-q", "-f", "qcow2", "-F", base_format, "-b", base, path, *given_size)
+
+    def convert(self, source, source_format, path, image_format):
+        """A full copy that stands on nothing."""
+        self._run("convert", "-f", source_format, "-O", image_format, source, path)
+
+    def grow(self, path, image_format, size):
+        """Make an image larger. Never told to shrink: the caller has compared, and qemu-img refuses the rest."""
+        self._run("resize", "-q", "-f", image_format, path, str(size))
+
+    def identical(self, a, b):
+        """Whether two images have the same size and content; how they store it does not count.
+
+        Not ``compare -s``: that also wants the same sectors allocated, which a copy need not have.
+        """
+        if self.info(a).virtual_size != self.info(b).virtual_size:
+            return False
+        return self._completed("compare", "-q", a, b, allowed=(0, 1)).rc == 0
+
+    def _run(self, *words, timeout=_AS_LONG_AS_IT_TAKES):
+        return self._completed(*words, timeout=timeout).stdout
+
+    def _completed(self, *words, timeout=_AS_LONG_AS_IT_TAKES, allowed=(0,)):
+        argv = [self._commands.find(self._executable, INSTALL), *words]
+        completed = self._commands.run(argv, timeout=timeout)
+        if completed.rc not in allowed:
+            raise errors.CommandFailed(argv, completed.rc, completed.stderr)
+        return completed
+
+
+def _image(found):
+    return ImageInfo(
+        path=found["filename"],
+        format=found["format"],
+        virtual_size=found["virtual-size"],
+        actual_size=found["actual-size"],
+        backing=found.get("full-backing-filename", found.get("backing-filename")),
+        backing_format=found.get("backing-filename-format"),
+    )

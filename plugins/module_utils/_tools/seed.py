@@ -1,0 +1,171 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""NoCloud seeds for cloud-init: the documents, and the ISO that carries them.
+
+The target may lack PyYAML, so documents are written here: JSON, which is YAML, one top-level key a line; plain words
+and the list of SSH keys stand unquoted, as small guests read them with sed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+
+from .._lifecycle import errors
+
+_INSTALL = "Install xorriso (package xorriso), or genisoimage, or mkisofs (package cdrtools)."
+_HEADER = "#cloud-config"
+_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_./@+-]*\Z")
+_MEANS_SOMETHING_ELSE = frozenset(("y", "n", "yes", "no", "on", "off", "true", "false", "null"))
+_INSTANCE_ID = re.compile(r"""(?m)(^|[{,\s"'])instance-id["']?\s*:""")
+# What a YAML reader refuses, or takes for a line break within a JSON text.
+_NOT_IN_YAML = re.compile("[^\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+
+
+def nocloud_documents(cloud_init, name, instance_id):
+    """The seed's files as {file name: text}, from the option ``cloud_init`` of the machine ``name``."""
+    documents = {
+        "user-data": _user_data(cloud_init),
+        "meta-data": _meta_data(cloud_init.get("meta_data"), name, instance_id),
+    }
+    network = cloud_init.get("network_config")
+    if network:
+        documents["network-config"] = network if isinstance(network, str) else _emit(network)
+    return documents
+
+
+def make_seed(commands, files, path, documents):
+    """Put an ISO with ``documents`` at ``path``, readable by its owner alone: seeds hold passwords.
+
+    Made in a private folder, then written beside ``path`` and renamed over it, so a half-made seed never has the name.
+    """
+    tool = _iso_tool(commands)
+    with files.private_folder() as inputs, files.private_folder() as output:
+        for document, text in documents.items():
+            files.write_atomically(os.path.join(inputs, document), text.encode("utf-8", "surrogateescape"), mode=0o600)
+        image = os.path.join(output, "seed.iso")
+        argv = [*tool, "-quiet", "-o", image, "-V", "cidata", "-J", "-r", inputs]
+        completed = commands.run(argv)
+        if completed.rc != 0:
+            raise errors.CommandFailed(argv, completed.rc, completed.stderr)
+        files.write_atomically(path, files.read(image), mode=0o600)
+
+
+def _iso_tool(commands):
+    for name, *mode in (("xorriso", "-as", "mkisofs"), ("genisoimage",), ("mkisofs",)):
+        try:
+            return [commands.find(name), *mode]
+        except errors.Unavailable:
+            continue
+    raise errors.NotFound("No program that makes ISO images was found, and cloud_init needs one.", _INSTALL)
+
+
+def _user_data(cloud_init):
+    given = cloud_init.get("user_data") or {}
+    user, keys = cloud_init.get("user"), cloud_init.get("ssh_authorized_keys") or []
+    if isinstance(given, str):
+        if user or keys:
+            raise _cannot_merge(given)
+        return given
+    config = dict(given)
+    _refuse_conflicts(config, user, keys)
+    if user:
+        config["user"] = user
+        if user == "root":
+            config.setdefault("disable_root", False)  # Else cloud-init answers root's key with a refusal.
+    own = config.pop("ssh_authorized_keys", None) or []
+    own = [own] if isinstance(own, str) else own
+    merged = list(dict.fromkeys(_key(key) for key in [*own, *keys]))
+    return f"{_HEADER}\n{_emit(config)}{_emit_keys(merged)}"
+
+
+def _cannot_merge(text):
+    if text.startswith(_HEADER):
+        return errors.InvalidInput(
+            "cloud_init: user and ssh_authorized_keys cannot be merged into user_data given as text.",
+            "Write user_data as a mapping (without quotes and '|'), or put user and keys into the text.",
+        )
+    return errors.InvalidInput(
+        "cloud_init: user and ssh_authorized_keys need a cloud-config, and user_data is something else.",
+        f"Leave them out and let user_data do it, or make user_data a mapping or a text that begins with {_HEADER}.",
+    )
+
+
+def _refuse_conflicts(config, user, keys):
+    """What cloud-init would quietly resolve in its own way is asked back."""
+    if user and config.get("user", user) != user:
+        raise errors.InvalidInput(
+            f"cloud_init: user is '{user}', and user_data names another user.", "Name the user in one of the two."
+        )
+    users = config.get("users")
+    if users is None:
+        return
+    # Top-level keys belong to the default user, which such a list can leave out.
+    if user or (keys and "default" not in users):
+        raise errors.InvalidInput(
+            "cloud_init: user_data has a list of users, so it is unclear whom user and ssh_authorized_keys mean.",
+            "Put the user and the keys into user_data's users.",
+        )
+
+
+def _meta_data(given, name, instance_id):
+    if isinstance(given, str) and given:
+        if not _INSTANCE_ID.search(given):
+            raise errors.InvalidInput(
+                "cloud_init: meta_data given as text has no instance-id, and cloud-init ignores a seed without one.",
+                "Add a line 'instance-id: ...', or write meta_data as a mapping: then one is added.",
+            )
+        return given
+    return _emit({"instance-id": instance_id, "local-hostname": _host_name(name), **(given or {})})
+
+
+def _host_name(name):
+    """A machine may be called what no host may: everything else becomes a dash."""
+    return re.sub(r"[^A-Za-z0-9.-]+", "-", name).strip("-.") or "vm"
+
+
+def _key(key):
+    """One public key, on one line: a line break would let a key write cloud-config of its own."""
+    key = key.strip()
+    if not key or "\n" in key or "\r" in key:
+        raise errors.InvalidInput(
+            "cloud_init: each entry of ssh_authorized_keys must be one public key, on one line.",
+            "Make it a list with an entry for each key.",
+        )
+    return key
+
+
+def _emit_keys(keys):
+    if not keys:
+        return ""
+    return "ssh_authorized_keys:\n" + "".join(f"  - {_plain_or_json(key, _is_plain_line(key))}\n" for key in keys)
+
+
+def _is_plain_line(text):
+    """Whether YAML reads the rest of a line as this text and nothing else."""
+    starts_safely = re.match(r"[A-Za-z]", text)
+    return bool(starts_safely) and not re.search(r": | #|:\Z|\t", text) and not _NOT_IN_YAML.search(text)
+
+
+def _emit(mapping):
+    if not isinstance(mapping, Mapping):
+        raise errors.InvalidInput(f"cloud_init: expected a mapping or a text, not {type(mapping).__name__}.")
+    return "".join(f"{_value(str(key))}: {_value(value)}\n" for key, value in mapping.items())
+
+
+def _value(value):
+    is_word = isinstance(value, str) and _WORD.match(value) and value.lower() not in _MEANS_SOMETHING_ELSE
+    return _plain_or_json(value, is_word)
+
+
+def _plain_or_json(value, is_plain):
+    if is_plain:
+        return value
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise errors.InvalidInput("cloud_init: a value is neither text, number, list nor mapping.") from error
+    return _NOT_IN_YAML.sub(lambda found: f"\\u{ord(found[0]):04x}", text)

@@ -1,0 +1,120 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reading what ``virsh -q`` prints. Pure: text in, values out."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_PADDED_NAME = 30
+_MAC = r"[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2})+"
+_ADDRESS_ROW = re.compile(
+    rf"\s*(?P<interface>\S.*?)\s+(?:(?P<mac>{_MAC}|-)\s+)?(?:ipv4|ipv6)\s+(?P<address>\S+)/(?P<prefix>\d+)\s*\Z"
+)
+_SIZE_ROW = re.compile(r"\s*(\S+)\s+(\d+|-)\s+(?:\d+|-)\s+(?:\d+|-)\s*\Z")
+_POWER = re.compile(r"(?P<state>.*?)(?: \((?P<reason>.*)\))?\Z")
+_LIBRARY = re.compile(r"^Using library: \S+ (\S+)$", re.MULTILINE)
+_HYPERVISOR = re.compile(r"^Running hypervisor: (.+) (\S+)$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Address:
+    """One address of a guest; ``mac`` is None where the source knows none."""
+
+    interface: str
+    mac: str | None
+    address: str
+    prefix: int
+
+
+@dataclass(frozen=True)
+class Versions:
+    """Any may be None: a session without a hypervisor binary has no hypervisor version."""
+
+    library: str | None
+    hypervisor: str | None
+    hypervisor_version: str | None
+
+
+def domains(text):
+    """``list --all --uuid --name``: rows of ``UUID NAME``, as (uuid, name); a name may hold anything but a line break.
+
+    libvirt up to 6 pads names to 30 bytes. Then *every* row is that long; otherwise blanks at the end are the name's.
+    """
+    rows = [line.split(" ", 1) for line in _lines(text)]
+    padded = all(len(name.encode("utf-8", "surrogateescape")) >= _PADDED_NAME for uuid, name in rows)
+    return [(uuid, name.rstrip(" ") if padded else name) for uuid, name in rows]
+
+
+def power(text):
+    """``domstate --reason``: ``running (booted)`` as (state, reason); the reason is None when none is given."""
+    match = _POWER.match(text.strip())
+    return match["state"], match["reason"]
+
+
+def addresses(text):
+    """``domifaddr``: the addresses in order, loopback too.
+
+    A row is ``eth0  52:54:00:66:59:1c  ipv4  192.168.122.222/24``; ``-  -  ipv6  fe80::1/64`` continues the interface
+    above; an interface without addresses says ``N/A``. Windows interface names hold spaces.
+    """
+    found, interface, mac = [], None, None
+    for line in _lines(text):
+        match = _ADDRESS_ROW.match(line)
+        if not match:
+            continue
+        if (match["interface"], match["mac"]) != ("-", "-"):
+            interface, mac = match["interface"], match["mac"]
+        found.append(Address(interface, mac, match["address"], int(match["prefix"])))
+    return found
+
+
+def block_sizes(text):
+    """``domblkinfo --all``: rows of target, capacity, allocation, physical size, as {target: capacity in bytes}.
+
+    An empty drive (``sda  -  -  -``) is None. virsh prints no row at all when the file of any disk is missing.
+    """
+    rows = filter(None, map(_SIZE_ROW.match, _lines(text)))
+    return {row[1]: None if row[2] == "-" else int(row[2]) for row in rows}
+
+
+def versions(text):
+    """``version``: lines such as ``Using library: libvirt 9.0.0`` and ``Running hypervisor: QEMU 7.2.22``."""
+    library = _LIBRARY.search(text)
+    hypervisor = _HYPERVISOR.search(text)
+    return Versions(
+        library=library[1] if library else None,
+        hypervisor=hypervisor[1] if hypervisor else None,
+        hypervisor_version=hypervisor[2] if hypervisor else None,
+    )
+
+
+def key_values(text):
+    """``dominfo``: ``Max memory:     8388608 KiB`` as {"Max memory": "8388608 KiB"}; an indented line continues one."""
+    values, last = {}, None
+    for line in _lines(text):
+        if line.startswith(" ") and last is not None:
+            values[last] += "\n" + line.strip()
+            continue
+        key, colon, value = line.partition(":")
+        if colon:
+            last = key
+            values[key] = value.strip()
+    return values
+
+
+def snapshots(text):
+    """``snapshot-list DOMAIN --name``: one name a line."""
+    return _lines(text)
+
+
+def networks(text):
+    """``net-list --all --name``: one name a line; old versions pad it, and no network's name ends with a blank."""
+    return [line.rstrip(" ") for line in _lines(text)]
+
+
+def _lines(text):
+    """Lines with something in them. Not splitlines(): a name may hold a separator that only Unicode takes for one."""
+    return [line for line in text.split("\n") if line.strip()]

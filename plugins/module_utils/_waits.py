@@ -1,0 +1,75 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Waiting for guests: for an address, or for SSH to answer; one deadline for all machines of a task."""
+
+from __future__ import annotations
+
+from ._lifecycle.errors import PolyvirtError, Timeout
+from ._lifecycle.model import RUNNING
+
+_FACETS = frozenset({"power", "addresses"})
+SSH_PORT = 22
+
+
+def wait_for_guests(run):
+    """Look at the machines that are to be waited for until all answer, fail, or the deadline passes."""
+    waiting = [work for work in run.works if work.request.policy.wait_for != "state" and not work.error]
+    tried = {}
+    while waiting:
+        known = {id(work): work.vm for work in waiting}
+        run.look(waiting, _FACETS)
+        for work in waiting:
+            seen = work.vm
+            # The light look brings power and addresses only; the rest stays as it was confirmed.
+            work.vm = known[id(work)].having(power=seen.power, reason=seen.reason, addresses=seen.addresses, ssh=seen.ssh)
+        waiting = [work for work in waiting if not work.error and not _answers(run, work, tried)]
+        if not waiting:
+            return
+        if run.clock.now() >= run.deadline:
+            for work in waiting:
+                work.error = _silent(work, tried.get(id(work), []))
+            return
+        run.clock.sleep(0.5)
+
+
+def _answers(run, work, tried):
+    if work.vm.power != RUNNING:
+        work.error = PolyvirtError(
+            f"{work.request.label}: while waiting for its {work.request.policy.wait_for} it became {work.vm.power}"
+            f" ({work.vm.reason or 'no reason given'}).",
+            "Look at its console.",
+        )
+        return True
+    endpoints = _endpoints(work.vm)
+    tried[id(work)] = endpoints
+    for host, port, source in endpoints:
+        if _is_proven(run, work.request.policy.wait_for, host, port, source):
+            work.vm = work.vm.having(ssh={**(work.vm.ssh or {"user": None, "scope": "host"}), "host": host, "port": port})
+            return True
+    return False
+
+
+def _is_proven(run, wanted, host, port, source):
+    """A lease may be left from a former boot, so it counts only when something there answers; an agent's word does."""
+    if wanted == "address" and source == "agent":
+        return True
+    # A forwarded port is open before any guest is, so only a banner proves one.
+    return run.probe(host, port, "ssh" if source == "forward" else wanted)
+
+
+def _endpoints(vm):
+    port = (vm.ssh or {}).get("port") or SSH_PORT
+    if vm.ssh and vm.ssh.get("host") and not vm.addresses:
+        return [(vm.ssh["host"], port, "forward")]
+    return [(one.address, port, one.source) for one in vm.addresses]
+
+
+def _silent(work, endpoints):
+    seconds = work.request.policy.timeout
+    looked = ", ".join(f"{host}:{port} ({source})" for host, port, source in endpoints) or "no address was found"
+    return Timeout(
+        f"{work.request.label}: no {work.request.policy.wait_for} within {seconds} s; last tried: {looked}.",
+        seconds,
+        "See its console, its network, or raise timeout.",
+    )

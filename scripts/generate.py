@@ -1,0 +1,123 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Writes what is derived from the plugins into the files that hold it; --check only says what is out of date.
+
+A generated part stands between two comment lines, ``begin generated: NAME`` and ``end generated: NAME``
+(the end may leave the name out), so that the rest of its file is written by hand. To add one: a function
+that returns the lines, and an entry in GENERATORS. It is run as: python3 scripts/generate.py
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import re
+import sys
+from pathlib import Path
+from typing import Callable, NamedTuple
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+
+# A module's name begins with its tool; users know the platform.
+PLATFORM_OF_PREFIX = {
+    "virsh": "libvirt",
+    "vbox": "virtualbox",
+    "vagrant": "vagrant",
+    "proxmox": "proxmox",
+    "vmm": "vmd",
+    "hyperv": "hyperv",
+    "wsl": "wsl",
+}
+
+
+class OutOfPlace(Exception):
+    """A source or a target of generation is not as it must be."""
+
+
+class Generator(NamedTuple):
+    """One generated part: ``lines`` makes it from the checkout's folder."""
+
+    name: str
+    path: str
+    lines: Callable[[Path], list[str]]
+
+
+def action_groups(checkout):
+    """The ``action_groups`` of meta/runtime.yml: a group for each platform that has modules, and ``all``."""
+    groups = {platform: [] for platform in PLATFORM_OF_PREFIX.values()}
+    modules = sorted(path.stem for path in (checkout / "plugins" / "modules").glob("*.py"))
+    for module in modules:
+        prefix = module.split("_")[0]
+        if prefix not in PLATFORM_OF_PREFIX:
+            known = ", ".join(f"{name}_" for name in PLATFORM_OF_PREFIX)
+            raise OutOfPlace(f"plugins/modules/{module}.py belongs to no platform: names begin with one of {known}")
+        groups[PLATFORM_OF_PREFIX[prefix]].append(module)
+    groups = {"all": modules, **{platform: names for platform, names in groups.items() if names}}
+    lines = ["action_groups:"]
+    for group, names in groups.items():
+        lines.append(f"  {group}:" if names else f"  {group}: []")
+        lines += [f"    - {name}" for name in names]
+    return lines
+
+
+GENERATORS = [
+    Generator("action_groups", "meta/runtime.yml", action_groups),
+]
+
+
+def replace_block(text, name, lines):
+    """``text`` with ``lines`` between the two comments that name the block, which may stand in any syntax."""
+    block = re.compile(
+        rf"(?P<begin>^[^\n]*begin generated: {re.escape(name)}\b[^\n]*\n)"
+        rf".*?"
+        rf"(?P<end>^[^\n]*end generated\b[^\n]*$)",
+        re.MULTILINE | re.DOTALL,
+    )
+    body = "".join(f"{line}\n" for line in lines)
+    result, found = block.subn(lambda match: match["begin"] + body + match["end"], text)
+    if found != 1:
+        raise OutOfPlace(f"the comments 'begin generated: {name}' and 'end generated' must stand once, found {found}")
+    return result
+
+
+def outdated(checkout, generators):
+    """(path, old text, new text) of every file whose generated parts are not current."""
+    texts = {}
+    for generator in generators:
+        path = checkout / generator.path
+        old, new = texts.get(path) or (path.read_text(encoding="utf-8"),) * 2
+        try:
+            texts[path] = (old, replace_block(new, generator.name, generator.lines(checkout)))
+        except OutOfPlace as problem:
+            raise OutOfPlace(f"{generator.path}: {problem}") from problem
+    return [(path, old, new) for path, (old, new) in texts.items() if old != new]
+
+
+def main(arguments=None, checkout=CHECKOUT, generators=None):
+    """0: everything is current (now); 1: with --check, something is not; 2: it cannot be generated."""
+    parser = argparse.ArgumentParser(description="Bring generated parts up to date.")
+    parser.add_argument("--check", action="store_true", help="write nothing, show what would change")
+    options = parser.parse_args(arguments)
+    try:
+        changes = outdated(checkout, GENERATORS if generators is None else generators)
+    except OutOfPlace as problem:
+        print(f"error: {problem}", file=sys.stderr)
+        return 2
+    for path, old, new in changes:
+        name = str(path.relative_to(checkout))
+        if options.check:
+            sys.stdout.writelines(
+                difflib.unified_diff(old.splitlines(True), new.splitlines(True), name, f"{name}, generated")
+            )
+        else:
+            path.write_text(new, encoding="utf-8")
+            print(f"written: {name}")
+    if changes and options.check:
+        print("Not current. To bring it up to date: python3 scripts/generate.py", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

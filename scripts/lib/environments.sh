@@ -1,0 +1,77 @@
+# shellcheck shell=bash
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Sourced by scripts/test.sh: Debian packages and Python environments, each made once and then only found.
+# Needs scripts/lib/host.sh before it.
+
+POLYVIRT_CACHE=${POLYVIRT_CACHE:-$HOME/.cache/polyvirt}
+
+# packages_of STAGE: what it needs from Debian, one list for all stages.
+packages_of() {
+    local common="git python3 python3-venv" guests="libvirt-clients openssh-client qemu-utils xorriso"
+    case $1 in
+        lint | sanity) echo "$common shellcheck" ;;
+        unit) echo "$common $guests" ;;
+        *) echo "$common $guests libvirt-daemon-system qemu-system-x86 dnsmasq-base iptables mmdebstrap" ;;
+    esac
+}
+
+# find_python VERSION…: prints the first of these minor versions that is installed and can make environments.
+find_python() {
+    local version candidate
+    for version in "$@"; do
+        for candidate in "python$version" python3 "$HOME"/.pyenv/versions/"$version".*/bin/python3; do
+            # Debian's python3 without python3-venv has the module venv, but not the ensurepip that it needs.
+            "$candidate" -c "import sys, venv, ensurepip; sys.exit('%d.%d' % sys.version_info[:2] != '$version')" \
+                2>/dev/null || continue
+            command -v "$candidate"
+            return
+        done
+    done
+    stop_with "none of these Pythons can make an environment here: $*" \
+        "apt-get install python3 python3-venv (Debian 12 or later)"
+}
+
+# environment NAME PYTHON REQUIREMENTS: makes it unless one for these very requirements is there, and prints its folder.
+environment() {
+    local name=$1 python=$2 requirements=$3 folder log key began=$SECONDS
+    key=$({ "$python" -VV && cat "$requirements"; } | sha256sum | cut -c 1-12)
+    folder=$POLYVIRT_CACHE/environments/$name-$key
+    log=$folder.log
+    mkdir -p "${folder%/*}"
+    (
+        # Two runs may want the same environment; the second waits and finds it made.
+        flock 9
+        # The mark is written last: an environment that was cut off is made anew.
+        [ -e "$folder/complete" ] && exit
+        say "   making the Python environment '$name' with $("$python" -V) …"
+        rm -rf "$folder"
+        if ! { "$python" -m venv "$folder" && "$folder/bin/pip" install -r "$requirements"; } >"$log" 2>&1; then
+            tail -n 15 "$log" >&2
+            stop_with "pip could not install $requirements" "its whole output is in $log"
+        fi
+        touch "$folder/complete"
+        say "   made in $((SECONDS - began)) s"
+    ) 9>"$folder.lock" || return
+    echo "$folder"
+}
+
+main_environment() {
+    local python
+    python=$(find_python 3.14 3.13 3.12 3.11) && environment main "$python" "$CHECKOUT/tests/requirements.txt"
+}
+
+importer_environment() {
+    local python
+    python=$(find_python 3.13 3.12 3.11) &&
+        environment importer "$python" "$CHECKOUT/tests/requirements-importer.txt"
+}
+
+# The last of these has no ansible-core 2.16; the requirements then name the oldest it has.
+oldest_environment() {
+    local python
+    python=$(find_python 3.11 3.12 3.10 3.13) &&
+        environment oldest "$python" "$CHECKOUT/tests/requirements-oldest.txt"
+}

@@ -1,0 +1,31 @@
+# shellcheck shell=bash
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Sourced by scripts/test.sh: the stages that run the collection.
+
+stage_unit() { pytest tests/unit; }
+
+# Real guests and libvirt's own test driver, through ansible-playbook.
+stage_conformance() {
+    ensure_libvirt
+    pytest tests/conformance
+}
+
+# Every scenario that is there.
+stage_roles() {
+    ensure_libvirt
+    cd extensions || return
+    molecule test --all
+}
+
+# What the README promises: the second run finds nothing to do.
+stage_demo() {
+    local log=$RUN/demo.log
+    scripts/demo.sh
+    say "   again: now nothing may change"
+    scripts/demo.sh 2>&1 | tee "$log"
+    grep -q 'changed=0' "$log" || stop_with "the second run does not say changed=0"
+    ! grep -q 'changed=[1-9]' "$log" || stop_with "the second run changed something"
+}

@@ -1,0 +1,138 @@
+# shellcheck shell=bash
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Sourced by scripts/test.sh: the stages that look at the text of the collection, lint and sanity.
+
+# copy_tree NAME: a copy of what git would commit plus what is new, as polyvirt.core in a collections folder of its
+# own; prints the copy. The tools leave caches and results beside the sources, which have no place in a checkout.
+copy_tree() {
+    local tree=$RUN/$1/ansible_collections/polyvirt/core
+    mkdir -p "$tree"
+    # safe.directory: the checkout may belong to another user, and it is only read.
+    git -C "$CHECKOUT" -c safe.directory='*' ls-files -co --exclude-standard -z |
+        tar -C "$CHECKOUT" --null --files-from=- --ignore-failed-read -cf - 2>/dev/null |
+        tar -C "$tree" -xf -
+    [ -e "$tree/galaxy.yml" ] || stop_with "could not copy the checkout" "it must be a git work tree: $CHECKOUT"
+    # ansible-test and ansible-lint ask git which files there are.
+    git -C "$tree" init -q
+    echo "$tree"
+}
+
+# check NAME COMMAND…: quiet if it passes, its whole output if not. All checks run; the stage fails at its end.
+check() {
+    local name=$1 began=$SECONDS log="$RUN/${1//[^a-z-]/_}.log"
+    shift
+    if "$@" >"$log" 2>&1; then
+        say "   ok      $name ($((SECONDS - began)) s)"
+    else
+        say "   FAILED  $name: $*"
+        cat "$log" >&2
+        failed_checks+=("$name")
+    fi
+}
+
+_build() { ansible-galaxy collection build --force --output-path "$RUN" .; }
+
+_import() {
+    local importer=$1 output
+    cd "$RUN" || return
+    # The importer ends with 0 whatever it finds; what it says decides.
+    output=$(GALAXY_IMPORTER_CHECK_REQUIRED_TAGS=true PATH="$importer/bin:$PATH" \
+        "$importer/bin/python" -m galaxy_importer.main polyvirt-core-*.tar.gz 2>&1)
+    printf '%s\n' "$output"
+    grep -q 'processing completed successfully' <<<"$output" && ! grep -qE '^(ERROR|CRITICAL)' <<<"$output"
+}
+
+stage_lint() {
+    local importer tree
+    local -a shell_files failed_checks=()
+    importer=$(importer_environment)
+    tree=$(copy_tree lint)
+    cd "$tree" || return
+    mapfile -t shell_files < <(git ls-files -co --exclude-standard '*.sh' .ci/run)
+    check "gates" pytest -q tests/gates
+    check "ruff" ruff check .
+    check "shellcheck" shellcheck --external-sources "${shell_files[@]}"
+    check "generated parts" python scripts/generate.py --check
+    check "changelog" antsibull-changelog lint
+    check "documentation" antsibull-docs lint-collection-docs --plugin-docs --skip-rstcheck .
+    check "ansible-lint" env -u ANSIBLE_COLLECTIONS_PATH ansible-lint --nocolor
+    check "galaxy build" _build
+    check "galaxy import" _import "$importer"
+    [ ${#failed_checks[@]} -eq 0 ] || stop_with "failed: $(printf '%s; ' "${failed_checks[@]}")"
+}
+
+# ansible-test puts a pip into the environments it makes, by a script that it downloads from an address of its own, not
+# from the package index. The pip that came with Python does the same work without a download, also where only
+# the index can be reached. A script that is already there is left alone.
+_seed_pip() {
+    local environment=$1 version file
+    version=$("$environment/bin/python" -c '
+import sys
+sys.argv = ["ansible-test"]
+from ansible_test._internal import python_requirements
+class Any:
+    version = "%d.%d" % sys.version_info[:2]
+print(python_requirements.get_venv_packages(Any)["pip"])')
+    file=$HOME/.ansible/test/cache/get_pip_${version//./_}.py
+    [ -e "$file" ] && return
+    mkdir -p "${file%/*}"
+    printf 'import ensurepip\nensurepip.bootstrap(upgrade=True)\n' >"$file"
+}
+
+# _sanity NAME ENVIRONMENT: in the background; its output goes to a log.
+_sanity() {
+    local name=$1 environment=$2 tree python
+    tree=$(copy_tree "$name") || return
+    python=$("$environment/bin/python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+    cd "$tree" || return
+    # Results must be those of a clean machine: none of our own settings for Ansible or Python.
+    exec env -u ANSIBLE_COLLECTIONS_PATH -u PYTHONPYCACHEPREFIX PATH="$environment/bin:$PATH" \
+        "$environment/bin/ansible-test" sanity --local --requirements --color no --python "$python" >"$RUN/$name.log" 2>&1
+}
+
+_core_version() { "$1/bin/python" -c 'from ansible.release import __version__; print(__version__)'; }
+
+_tests_begun() { cat "$RUN/newest.log" "$RUN/oldest.log" | grep -c '^Running sanity test'; }
+
+# _show_progress PROCESS…: a line now and then until all of them have ended.
+_show_progress() {
+    local began=$SECONDS next=$((SECONDS + 20))
+    while kill -0 "$@" 2>/dev/null; do
+        sleep 1
+        [ $SECONDS -ge $next ] || continue
+        say "   $((SECONDS - began)) s: $(_tests_begun) tests begun"
+        next=$((SECONDS + 20))
+    done
+}
+
+stage_sanity() {
+    local oldest name
+    local -A environments versions jobs
+    local -a failed=()
+    oldest=$(oldest_environment)
+    environments=([newest]=$MAIN_ENVIRONMENT [oldest]=$oldest)
+    for name in newest oldest; do
+        versions[$name]=$(_core_version "${environments[$name]}")
+        _seed_pip "${environments[$name]}"
+        _sanity "$name" "${environments[$name]}" &
+        jobs[$name]=$!
+    done
+    # What runs in the background does not hear an interrupt.
+    trap 'kill "${jobs[@]}" 2>/dev/null' EXIT
+    say "   ansible-test sanity with ansible-core ${versions[newest]} and ${versions[oldest]}, side by side"
+    [[ ${versions[oldest]} == 2.16.* ]] || say "   NOTE: not 2.16, which needs Python 3.10, 3.11 or 3.12; none is here"
+    _show_progress "${jobs[@]}"
+    for name in newest oldest; do
+        if wait "${jobs[$name]}"; then
+            say "   ok      sanity with ansible-core ${versions[$name]}: $(grep -c '^Running sanity test' "$RUN/$name.log") tests"
+        else
+            say "   FAILED  sanity with ansible-core ${versions[$name]} (whole output: $RUN/$name.log)"
+            grep -E '^(ERROR|FATAL|[a-z0-9-]+$)' "$RUN/$name.log" >&2 || tail -n 40 "$RUN/$name.log" >&2
+            failed+=("${versions[$name]}")
+        fi
+    done
+    [ ${#failed[@]} -eq 0 ] || stop_with "sanity failed with ansible-core ${failed[*]}"
+}

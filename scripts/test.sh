@@ -1,0 +1,93 @@
+#!/usr/bin/env bash
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Passes the tests of this checkout. A fresh Debian 12 or later is enough: as root, what is missing gets installed.
+# Usage: scripts/test.sh [lint] [sanity] [unit] [conformance] [roles] [demo]      without a word: all of them.
+# Caches: ${POLYVIRT_CACHE:-$HOME/.cache/polyvirt}; nothing is written into the checkout.
+
+set -uo pipefail
+export LC_ALL=C.UTF-8
+
+CHECKOUT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+readonly CHECKOUT
+readonly STAGES=(lint sanity unit conformance roles demo)
+
+# shellcheck source=scripts/lib/host.sh
+. "$CHECKOUT/scripts/lib/host.sh"
+# shellcheck source=scripts/lib/environments.sh
+. "$CHECKOUT/scripts/lib/environments.sh"
+# shellcheck source=scripts/lib/stages_text.sh
+. "$CHECKOUT/scripts/lib/stages_text.sh"
+# shellcheck source=scripts/lib/stages_real.sh
+. "$CHECKOUT/scripts/lib/stages_real.sh"
+
+usage() {
+    sed -n 's/^# //p' "${BASH_SOURCE[0]}" | grep -A2 '^Passes'
+    exit "$1"
+}
+
+# wanted_stages WORD…: in the order of STAGES, whatever the order of the words.
+wanted_stages() {
+    local word stage
+    for word in "$@"; do
+        [[ " ${STAGES[*]} " == *" $word "* ]] || stop_with "there is no stage '$word'" "there are: ${STAGES[*]}"
+    done
+    for stage in "${STAGES[@]}"; do
+        [[ $# -eq 0 || " $* " == *" $stage "* ]] && echo "$stage"
+    done
+    return 0
+}
+
+# prepare STAGE…: packages, the main environment, a folder for this run.
+prepare() {
+    local stage
+    local -a packages
+    mapfile -t packages < <(for stage in "$@"; do packages_of "$stage"; done | tr ' ' '\n' | sort -u)
+    require_root_or_say "${packages[@]}"
+    install_packages "${packages[@]}"
+    MAIN_ENVIRONMENT=$(main_environment) || exit 1
+    mkdir -p "$POLYVIRT_CACHE/runs"
+    RUN=$(mktemp -d "$POLYVIRT_CACHE/runs/XXXXXX")
+    export POLYVIRT_CACHE PATH="$MAIN_ENVIRONMENT/bin:$PATH"
+    export PYTHONPYCACHEPREFIX=$POLYVIRT_CACHE/pycache RUFF_CACHE_DIR=$POLYVIRT_CACHE/ruff
+    ANSIBLE_COLLECTIONS_PATH=$("$MAIN_ENVIRONMENT/bin/python" "$CHECKOUT/scripts/lib/collection_path.py") || exit 1
+    export ANSIBLE_COLLECTIONS_PATH
+}
+
+# run_stage STAGE: it ends at its first failing command, and the next stage begins all the same.
+run_stage() {
+    local began=$SECONDS code
+    say ""
+    say "== $1 (at $SECONDS s)"
+    # Not in a condition: there bash would ignore the -e inside.
+    (
+        set -e
+        cd "$CHECKOUT"
+        "stage_$1"
+    )
+    code=$?
+    summary+=("$(printf '%-12s %-7s %5d s' "$1" "$([ $code -eq 0 ] && echo passed || echo FAILED)" $((SECONDS - began)))")
+    [ $code -eq 0 ] || failed+=("$1")
+}
+
+main() {
+    local stage
+    local -a stages summary=() failed=()
+    case ${1:-} in -h | --help) usage 0 ;; esac
+    stages=$(wanted_stages "$@") || exit 2
+    mapfile -t stages <<<"$stages"
+    prepare "${stages[@]}"
+    for stage in "${stages[@]}"; do run_stage "$stage"; done
+    say ""
+    printf '%s\n' "${summary[@]}" "$(printf '%-20s %5d s' "in all" $SECONDS)" >&2
+    if [ ${#failed[@]} -gt 0 ]; then
+        say "failed: ${failed[*]} (logs: $RUN)"
+        exit 1
+    fi
+    rm -rf "$RUN"
+    say "all stages passed"
+}
+
+main "$@"

@@ -1,0 +1,158 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which part of the collection may import which: the layer table of docs/architecture as data, and its checker."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from pathlib import PurePosixPath
+from typing import NamedTuple
+
+# What touches the world. Only ports may; all other layers get a port handed in.
+ACTING = {
+    "asyncio", "fcntl", "ftplib", "glob", "http", "multiprocessing", "pty", "select", "selectors", "shutil", "signal",
+    "smtplib", "socket", "ssl", "subprocess", "tempfile", "time", "urllib.request", "xmlrpc",
+}
+# What a pure layer may not know either: the surroundings of the process, chance, and today's date.
+IMPURE = ACTING | {
+    "concurrent", "datetime", "getpass", "importlib", "io", "locale", "logging", "os", "pathlib", "platform", "random",
+    "secrets", "sys", "threading",
+}
+# The same as calls, which need no import.
+IMPURE_CALLS = {"open", "print", "input", "exec", "eval", "__import__", "breakpoint"}
+
+
+class Layer(NamedTuple):
+    """``inside``: paths below plugins/ that may be imported, {platform} being the importer's own; ``outside``: not
+    from the standard library; ``forbidden``: parts of the standard library; ``third_parties``: may be tried for."""
+
+    inside: tuple
+    outside: tuple = ()
+    forbidden: frozenset = frozenset(ACTING)
+    forbidden_calls: frozenset = frozenset()
+    third_parties: bool = False
+
+
+_LIFECYCLE, _TOOLS, _PORTS = (f"module_utils/{name}" for name in ("_lifecycle", "_tools", "_ports"))
+_FRONT, _OWN_DRIVER = "module_utils/_front", "module_utils/_drivers/{platform}"
+# The runner is four files: what they share is that they know no platform.
+_ACT, _WAIT, _LOOK = (f"module_utils/{name}" for name in ("_apply", "_waits", "_info"))
+_ENTRY = (_FRONT, _OWN_DRIVER, f"{_LIFECYCLE}/options")
+
+# The first entry whose path a file's path begins with is the file's layer.
+LAYERS = {
+    "modules": Layer(_ENTRY),
+    "action": Layer(_ENTRY, ("ansible.plugins.action",)),
+    "doc_fragments": Layer(()),
+    "module_utils/_front": Layer(("module_utils/_runner", _LOOK, _LIFECYCLE, _PORTS), ("ansible.module_utils",)),
+    "module_utils/_runner": Layer((_LIFECYCLE, f"{_PORTS}/clock", f"{_PORTS}/net", _ACT, _WAIT)),
+    _ACT: Layer((_LIFECYCLE,)),
+    _WAIT: Layer((_LIFECYCLE,)),
+    _LOOK: Layer((_LIFECYCLE,)),
+    "module_utils/_drivers": Layer((_OWN_DRIVER, _LIFECYCLE, _TOOLS, _PORTS)),
+    "module_utils/_tools": Layer((f"{_LIFECYCLE}/errors", _PORTS, _TOOLS)),
+    "module_utils/_ports": Layer(
+        (f"{_LIFECYCLE}/errors", _PORTS), ("ansible.module_utils",), forbidden=frozenset(), third_parties=True
+    ),
+    "module_utils/_lifecycle": Layer(
+        (_LIFECYCLE,), forbidden=frozenset(IMPURE), forbidden_calls=frozenset(IMPURE_CALLS)
+    ),
+}
+
+
+def layer_of(path):
+    """The layer of a file by its path below plugins/, or None: every file must have one."""
+    return next((LAYERS[start] for start in LAYERS if _is_below(path, start)), None)
+
+
+def platform_of(path):
+    """The prefix that a platform's modules and driver share: modules/virsh_vm.py and _drivers/virsh_disks.py: virsh."""
+    parts = PurePosixPath(path).with_suffix("").parts
+    name = parts[2] if parts[:2] == ("module_utils", "_drivers") else parts[-1]
+    return name.split("_")[0]
+
+
+def violations(path, source):
+    """One sentence for each import and call in ``source`` that the layer of ``path`` (below plugins/) forbids."""
+    layer = layer_of(path)
+    if layer is None:
+        return [f"{path}: belongs to no layer of tests/gates/layers.py"]
+    tree = ast.parse(source)
+    guarded = _guarded(tree)
+    found = []
+    for node in ast.walk(tree):
+        for line, target in _imports(path, node):
+            problem = _problem(layer, path, target, guarded=node in guarded)
+            if problem:
+                found.append(f"{path}:{line}: imports {target.name}: {problem}")
+        if isinstance(node, ast.Call) and getattr(node.func, "id", None) in layer.forbidden_calls:
+            found.append(f"{path}:{node.lineno}: calls {node.func.id}: this layer does no input or output")
+    return found
+
+
+class _Target(NamedTuple):
+    """An imported name; ``inside`` is its path below plugins/ where it was imported relatively."""
+
+    name: str
+    inside: str | None
+
+
+def _imports(path, node):
+    if isinstance(node, ast.Import):
+        return [(node.lineno, _Target(alias.name, None)) for alias in node.names]
+    if not isinstance(node, ast.ImportFrom):
+        return []
+    targets = []
+    for alias in node.names:
+        dotted = ".".join(part for part in (node.module, alias.name) if part)
+        inside = None
+        if node.level:
+            folder = PurePosixPath(path).parents[node.level - 1]
+            inside = str(folder.joinpath(*dotted.split(".")))
+        targets.append((node.lineno, _Target("." * node.level + dotted, inside)))
+    return targets
+
+
+def _problem(layer, path, target, guarded):
+    if target.inside is not None:
+        allowed = [entry.format(platform=platform_of(path)) for entry in layer.inside]
+        return None if any(_may(target.inside, entry) for entry in allowed) else "not a layer below its own"
+    if target.name.startswith("ansible_collections."):
+        return "inside the collection imports are relative"
+    if _is_within(target.name, layer.outside):
+        return None
+    if target.name.split(".")[0] in sys.stdlib_module_names:
+        acting = _is_within(target.name, layer.forbidden)
+        return "only ports act; this one is for them or breaks the layer's purity" if acting else None
+    if layer.third_parties:
+        return None if guarded else "a third party may be missing: import it in a try that catches ImportError"
+    return "not in this layer's row of tests/gates/layers.py"
+
+
+def _may(inside, entry):
+    # A driver may be split by concern: virsh.py, virsh_disks.py, or a folder virsh/.
+    return _is_below(inside, entry) or ("/_drivers/" in entry and inside.startswith(f"{entry}_"))
+
+
+def _is_below(path, start):
+    return path.removesuffix(".py") == start or path.startswith(f"{start}/")
+
+
+def _is_within(name, modules):
+    return any(name == module or name.startswith(f"{module}.") for module in modules)
+
+
+def _guarded(tree):
+    """Imports that stand in the body of a ``try`` which catches ImportError."""
+    guarded = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Try) and any(_catches_import_error(handler) for handler in node.handlers):
+            guarded.update(inner for statement in node.body for inner in ast.walk(statement))
+    return guarded
+
+
+def _catches_import_error(handler):
+    caught = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
+    return any(getattr(kind, "id", None) in {"ImportError", "ModuleNotFoundError"} for kind in caught)

@@ -1,0 +1,91 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a reader is promised about the form of files: short functions, short files, a licence on each."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+
+LONGEST_FUNCTION = 59
+LONGEST_FILE = 400
+
+PYTHON_HEADER = [
+    "# Copyright (c) 2026, polyvirt contributors",
+    "# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)",
+    "# SPDX-License-Identifier: GPL-3.0-or-later",
+]
+# Other files may begin with an interpreter or a document mark, and word their copyright as their syntax needs.
+HEADER_WITHIN = 6
+WITH_HEADER = {".py", ".sh", ".yml", ".yaml", ".ps1", ".toml"}
+# Recorded or generated: not written by anybody here.
+WITHOUT_HEADER = ("tests/unit/fixtures/", "changelogs/changelog.yaml")
+
+_DOCUMENTATION_NAMES = {"DOCUMENTATION", "EXAMPLES", "RETURN"}
+
+
+def files_of(checkout):
+    """Every file of the checkout that is there and not ignored, committed or not."""
+    # A checkout may belong to another user than the one who tests; it is only read here.
+    command = ["git", "-c", "safe.directory=*", "ls-files", "-co", "--exclude-standard", "-z"]
+    listed = subprocess.run(command, cwd=checkout, check=True, capture_output=True, text=True).stdout
+    return sorted(name for name in set(listed.split("\0")) - {""} if (checkout / name).is_file())
+
+
+def function_lengths(source):
+    """{name: lines} of all functions, their documentation strings not counted."""
+    return {
+        node.name: node.end_lineno - node.lineno + 1 - len(_documentation_lines(node))
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+    }
+
+
+def file_length(source):
+    """Lines outside of documentation strings."""
+    return len(source.splitlines()) - len(_documentation_lines(ast.parse(source)))
+
+
+def _documentation_lines(tree):
+    lines = set()
+    for node in ast.walk(tree):
+        if _is_documentation(node):
+            lines.update(range(node.lineno, node.end_lineno + 1))
+    return lines
+
+
+def _is_documentation(node):
+    if not isinstance(getattr(node, "value", None), ast.Constant) or not isinstance(node.value.value, str):
+        return False
+    if isinstance(node, ast.Expr):
+        return True
+    targets = node.targets if isinstance(node, ast.Assign) else ()
+    return any(getattr(name, "id", "") in _DOCUMENTATION_NAMES for name in targets)
+
+
+def header_problem(name, text):
+    """What is wrong with the first lines of a file, or None."""
+    lines = text.splitlines()
+    if name.endswith(".py"):
+        start = 1 if lines and lines[0].startswith("#!") else 0
+        right = lines[start : start + 3] == PYTHON_HEADER
+        return None if right else f"{name}: must begin with the three lines of tests/gates/shape.py"
+    first = "\n".join(lines[:HEADER_WITHIN])
+    right = "Copyright (c) " in first and "SPDX-License-Identifier: GPL-3.0-or-later" in first
+    return None if right else f"{name}: its first {HEADER_WITHIN} lines must name copyright and SPDX licence"
+
+
+def needs_header(name, text):
+    """True for sources: by their ending, or because they are run."""
+    if name.startswith(WITHOUT_HEADER):
+        return False
+    return text.startswith("#!") or any(name.endswith(ending) for ending in WITH_HEADER)
+
+
+def reads_check_mode(source):
+    """True if an attribute ``check_mode`` is read; setting or passing on a keyword is not reading."""
+    return any(
+        isinstance(node, ast.Attribute) and node.attr == "check_mode" and isinstance(node.ctx, ast.Load)
+        for node in ast.walk(ast.parse(source))
+    )

@@ -1,0 +1,63 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The generator writes what it should, and --check notices what is out of date."""
+
+from __future__ import annotations
+
+import pytest
+
+import generate
+
+TEXT = "by hand\n# begin generated: x\nold\n# end generated\nby hand too\n"
+
+
+def _checkout(tmp_path, modules=()):
+    (tmp_path / "meta").mkdir()
+    (tmp_path / "plugins" / "modules").mkdir(parents=True)
+    (tmp_path / "meta" / "runtime.yml").write_text(
+        "---\n# begin generated: action_groups\n# end generated: action_groups\n", encoding="utf-8"
+    )
+    for module in modules:
+        (tmp_path / "plugins" / "modules" / f"{module}.py").touch()
+    return tmp_path
+
+
+def test_only_the_block_is_replaced():
+    assert generate.replace_block(TEXT, "x", ["new"]) == TEXT.replace("old", "new")
+
+
+def test_a_block_in_markdown():
+    text = "<!-- begin generated: table -->\n<!-- end generated: table -->\n"
+    assert "-->\n| a |\n<!--" in generate.replace_block(text, "table", ["| a |"])
+
+
+@pytest.mark.parametrize("text", ["nothing", TEXT + TEXT, "# begin generated: xy\n# end generated\n"])
+def test_a_block_that_does_not_stand_once_is_an_error(text):
+    with pytest.raises(generate.OutOfPlace, match="begin generated: x"):
+        generate.replace_block(text, "x", ["new"])
+
+
+def test_groups_follow_the_modules_names(tmp_path):
+    checkout = _checkout(tmp_path, ["virsh_vm", "virsh_vm_info", "vmm_vm"])
+    assert generate.action_groups(checkout) == [
+        "action_groups:",
+        *("  all:", "    - virsh_vm", "    - virsh_vm_info", "    - vmm_vm"),
+        *("  libvirt:", "    - virsh_vm", "    - virsh_vm_info"),
+        *("  vmd:", "    - vmm_vm"),
+    ]
+
+
+def test_check_writes_nothing_and_fails_until_it_is_written(tmp_path, capsys):
+    checkout = _checkout(tmp_path, ["virsh_vm"])
+    before = (checkout / "meta" / "runtime.yml").read_text(encoding="utf-8")
+    assert generate.main(["--check"], checkout) == 1
+    assert (checkout / "meta" / "runtime.yml").read_text(encoding="utf-8") == before
+    assert "+    - virsh_vm" in capsys.readouterr().out
+    assert generate.main([], checkout) == 0
+    assert generate.main(["--check"], checkout) == 0
+
+
+def test_a_module_of_no_platform_is_an_error(tmp_path, capsys):
+    assert generate.main(["--check"], _checkout(tmp_path, ["qemu_vm"])) == 2
+    assert "qemu_vm.py belongs to no platform" in capsys.readouterr().err

@@ -1,0 +1,89 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Running real programs."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle import errors
+from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands, Completed
+
+
+def test_an_exit_code_is_returned_not_raised():
+    argv = ["sh", "-c", "echo out; echo err >&2; exit 3"]
+    assert Commands().run(argv) == Completed(tuple(argv), 3, "out\n", "err\n")
+
+
+def test_there_is_no_shell():
+    assert Commands().run(["echo", "a  b; $HOME"]).stdout == "a  b; $HOME\n"
+
+
+def test_programs_speak_english_and_get_what_is_given(monkeypatch):
+    monkeypatch.setenv("LC_ALL", "de_DE.UTF-8")
+    monkeypatch.setenv("KEPT", "1")
+    told = Commands().run(["env"], environment={"GIVEN": "2"}).stdout.splitlines()
+    assert {"LC_ALL=C.UTF-8", "LANGUAGE=C", "KEPT=1", "GIVEN=2"} <= set(told)
+
+
+def test_text_goes_in_and_bytes_survive():
+    assert Commands().run(["cat"], stdin="ü€\udcff").stdout == "ü€\udcff"
+
+
+def test_no_input_is_an_empty_one():
+    assert Commands().run(["cat"], timeout=5).stdout == ""
+
+
+def test_time_out_kills_the_whole_group_and_keeps_input_secret(tmp_path):
+    began = time.monotonic()
+    child = tmp_path / "child"
+    argv = ["sh", "-c", f"sleep 60 & echo $! > {child}; wait"]
+    with pytest.raises(errors.Timeout) as caught:
+        Commands().run(argv, stdin="hush", timeout=0.5)
+    assert time.monotonic() - began < 5
+    assert "sleep 60" in str(caught.value) and "hush" not in str(caught.value)
+    assert caught.value.waited == 0.5
+    assert ended(int(child.read_text()))
+
+
+def ended(pid):
+    """A killed child whose new parent never collects it stays as a zombie: that, too, has ended."""
+    for _ in range(50):
+        try:
+            with open(f"/proc/{pid}/stat") as status:
+                if status.read().rpartition(")")[2].split()[0] == "Z":
+                    return True
+        except FileNotFoundError:
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def test_a_long_command_is_shortened_in_messages():
+    with pytest.raises(errors.Timeout) as caught:
+        Commands().run(["sh", "-c", f"sleep 60 # {'x' * 1000}"], timeout=0.2)
+    assert len(str(caught.value)) < 300
+
+
+def test_find_gives_an_absolute_path():
+    assert os.path.isabs(Commands().find("sh"))
+    assert Commands().find("/bin/sh") == "/bin/sh"
+
+
+def test_find_tells_missing_from_not_on_path(tmp_path):
+    with pytest.raises(errors.Unavailable, match="Install it") as caught:
+        Commands().find("polyvirt-no-such-tool", hint="Install it.")
+    assert caught.value.why == "not_on_path"
+    (tmp_path / "plain").write_text("")
+    for path in (tmp_path / "none", tmp_path / "plain", tmp_path):
+        with pytest.raises(errors.Unavailable) as caught:
+            Commands().find(str(path))
+        assert caught.value.why == "missing"
+
+
+def test_a_program_that_cannot_start_is_unavailable(tmp_path):
+    with pytest.raises(errors.Unavailable):
+        Commands().run([str(tmp_path / "none")])

@@ -1,0 +1,121 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Files: either the old state or the new one."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle import errors
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
+
+
+class Hours:
+    """A clock that only sleeping moves."""
+
+    def __init__(self):
+        self.time = 0.0
+
+    def now(self):
+        return self.time
+
+    def sleep(self, seconds):
+        self.time += seconds
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o644])
+def test_write_replaces_content_and_mode(tmp_path, mode):
+    path = tmp_path / "a"
+    path.write_text("old")
+    files.write_atomically(str(path), b"new", mode=mode)
+    assert files.read(str(path)) == b"new"
+    assert stat.S_IMODE(path.stat().st_mode) == mode
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def test_a_failed_write_leaves_the_old_file_alone(tmp_path):
+    (tmp_path / "a").mkdir()
+    with pytest.raises(errors.PolyvirtError, match="Could not write"):
+        files.write_atomically(str(tmp_path / "a"), b"new")
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def test_write_into_a_missing_folder_is_not_found(tmp_path):
+    with pytest.raises(errors.NotFound, match="none"):
+        files.write_atomically(str(tmp_path / "none" / "a"), b"")
+
+
+def refuse_links(monkeypatch):
+    def link(source, target):
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", link)
+
+
+@pytest.mark.parametrize("prepare", [lambda monkeypatch: None, refuse_links], ids=["links", "no links"])
+def test_rename_into_place_never_overwrites(tmp_path, monkeypatch, prepare):
+    prepare(monkeypatch)
+    new, final = tmp_path / "new", tmp_path / "final"
+    new.write_text("1")
+    files.rename_into_place(str(new), str(final))
+    assert os.listdir(tmp_path) == ["final"] and final.read_text() == "1"
+    new.write_text("2")
+    with pytest.raises(errors.Refused, match="final exists already"):
+        files.rename_into_place(str(new), str(final))
+    assert (final.read_text(), new.read_text()) == ("1", "2")
+
+
+def test_renaming_nothing_is_not_found(tmp_path):
+    with pytest.raises(errors.NotFound):
+        files.rename_into_place(str(tmp_path / "none"), str(tmp_path / "final"))
+
+
+def test_remove_says_whether_there_was_something(tmp_path):
+    path = tmp_path / "a"
+    path.write_text("")
+    assert files.remove(str(path)) is True
+    assert files.remove(str(path)) is False
+    with pytest.raises(errors.PolyvirtError, match="Could not remove"):
+        files.remove(str(tmp_path))
+
+
+def test_looking(tmp_path):
+    path = tmp_path / "a"
+    path.write_bytes(b"123")
+    assert files.exists(str(path)) and files.is_readable(str(path)) and files.size(str(path)) == 3
+    missing = str(tmp_path / "none")
+    assert not files.exists(missing) and not files.is_readable(missing)
+    with pytest.raises(errors.NotFound):
+        files.size(missing)
+
+
+def test_same_content(tmp_path):
+    large = b"x" * (2 * 1024 * 1024)
+    for name, content in {"a": large, "b": large, "c": large[:-1] + b"y", "d": large[:-1]}.items():
+        (tmp_path / name).write_bytes(content)
+    same = {name: files.same_content(str(tmp_path / "a"), str(tmp_path / name)) for name in "abcd"}
+    assert same == {"a": True, "b": True, "c": False, "d": False}
+
+
+def test_a_lock_has_one_holder(tmp_path):
+    path, clock = str(tmp_path / "lock"), Hours()
+    with (
+        files.lock(path, 5, clock),
+        pytest.raises(errors.Timeout, match="lock is still locked") as caught,
+        files.lock(path, 5, clock),
+    ):
+        pytest.fail("two holders")
+    assert caught.value.waited >= 5
+    with files.lock(path, 0, clock):
+        pass
+
+
+def test_a_private_folder_is_private_and_goes():
+    with files.private_folder() as folder:
+        assert stat.S_IMODE(os.stat(folder).st_mode) == 0o700
+        files.write_atomically(os.path.join(folder, "secret"), b"x", mode=0o600)
+    assert not os.path.exists(folder)

@@ -1,0 +1,66 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The SSH greeting, from real sockets."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from contextlib import contextmanager
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._ports.net import ssh_banner
+
+
+@contextmanager
+def server(*pieces, host="127.0.0.1", hang_up=True):
+    """Listens once, says ``pieces`` one by one, and hangs up or waits for the caller to."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.create_server((host, 0), family=family) as listening:
+
+        def serve():
+            connection, _ = listening.accept()
+            with connection:
+                for piece in pieces:
+                    connection.sendall(piece)
+                    time.sleep(0.02)
+                if not hang_up:
+                    connection.recv(1)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield listening.getsockname()[1]
+        thread.join()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_a_banner_is_read(host):
+    with server(b"SSH-2.0-Open", b"SSH_9.2\r\n", host=host) as port:
+        assert ssh_banner(host, port) == "SSH-2.0-OpenSSH_9.2"
+
+
+def test_lines_before_the_banner_are_allowed():
+    with server(b"welcome\r\nSSH-2.0-x\r\n") as port:
+        assert ssh_banner("127.0.0.1", port) == "SSH-2.0-x"
+
+
+@pytest.mark.parametrize("pieces", [(), (b"HTTP/1.1 400\r\n",), (b"SSH-2.0-unfinished",), (b"x" * 8192,)])
+def test_anything_else_is_no_banner(pieces):
+    with server(*pieces) as port:
+        assert ssh_banner("127.0.0.1", port) is None
+
+
+def test_silence_ends_in_time():
+    with server(hang_up=False) as port:
+        began = time.monotonic()
+        assert ssh_banner("127.0.0.1", port, timeout=0.3) is None
+        assert time.monotonic() - began < 2
+
+
+@pytest.mark.parametrize(
+    ("host", "port"), [("127.0.0.1", 1), ("a" * 70 + ".invalid", 22), ("127.0.0.1", 70000), ("", 0)]
+)
+def test_trouble_is_no_banner(host, port):
+    assert ssh_banner(host, port, timeout=0.5) is None

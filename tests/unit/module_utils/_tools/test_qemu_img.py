@@ -1,0 +1,70 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Images through real qemu-img."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle import errors
+from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.qemu_img import QemuImg
+
+MIB = 1024 * 1024
+
+
+@pytest.fixture(name="tool")
+def _tool():
+    assert shutil.which("qemu-img"), "These tests run real qemu-img: install qemu-utils."
+    return QemuImg(Commands())
+
+
+def test_an_overlay_knows_what_it_stands_on(tool, tmp_path):
+    base, top = str(tmp_path / "base image"), str(tmp_path / "top.qcow2")
+    tool.create(base, "qcow2", 4 * MIB)
+    tool.overlay(top, base, "qcow2", 8 * MIB)
+    info = tool.info(top)
+    assert (info.format, info.virtual_size, info.backing, info.backing_format) == ("qcow2", 8 * MIB, base, "qcow2")
+    assert [image.path for image in tool.chain(top)] == [top, base]
+    assert tool.chain(top)[1].backing is None
+
+
+def test_an_overlay_without_size_is_as_large_as_its_base(tool, tmp_path):
+    base, top = str(tmp_path / "base"), str(tmp_path / "top")
+    tool.create(base, "raw", 4 * MIB)
+    tool.overlay(top, base, "raw")
+    assert tool.info(top).virtual_size == 4 * MIB
+
+
+def test_a_copy_is_identical_however_it_is_stored(tool, tmp_path):
+    source, copy = str(tmp_path / "a"), str(tmp_path / "b")
+    (tmp_path / "a").write_bytes(b"hello" + b"\0" * (4 * MIB - 5))
+    tool.convert(source, "raw", copy, "qcow2")
+    assert tool.info(copy).format == "qcow2"
+    assert tool.identical(source, copy)
+
+
+def test_other_content_or_another_size_is_not_identical(tool, tmp_path):
+    for name, content in {"a": b"a" * MIB, "b": b"b" * MIB, "zeros": b"\0" * MIB, "more": b"\0" * 2 * MIB}.items():
+        (tmp_path / name).write_bytes(content)
+    assert not tool.identical(str(tmp_path / "a"), str(tmp_path / "b"))
+    assert not tool.identical(str(tmp_path / "zeros"), str(tmp_path / "more"))
+
+
+def test_growing_grows_and_never_shrinks(tool, tmp_path):
+    disk = str(tmp_path / "disk")
+    tool.create(disk, "raw", 4 * MIB)
+    tool.grow(disk, "raw", 6 * MIB)
+    with pytest.raises(errors.CommandFailed, match="--shrink"):
+        tool.grow(disk, "raw", 5 * MIB)
+    assert tool.info(disk).virtual_size == 6 * MIB
+
+
+def test_a_missing_image_is_told_in_qemu_imgs_words(tool, tmp_path):
+    with pytest.raises(errors.CommandFailed, match="No such file"):
+        tool.info(str(tmp_path / "none"))
+    (tmp_path / "there").write_bytes(b"x" * 512)
+    with pytest.raises(errors.CommandFailed):
+        tool.identical(str(tmp_path / "there"), str(tmp_path / "none"))

@@ -1,0 +1,141 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Seeds: the documents read back by a YAML reader and by the guest's own sed, the ISO by xorriso."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import stat
+import subprocess
+
+import pytest
+import yaml
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle import errors
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
+from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
+from ansible_collections.polyvirt.core.plugins.module_utils._tools import seed
+from hypothesis import given
+from hypothesis import strategies as some
+
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJfake ci@polyvirt"
+
+
+def user_data(**cloud_init):
+    return seed.nocloud_documents(cloud_init, "web1", "i-1")["user-data"]
+
+
+def meta_data(name="web1", **cloud_init):
+    return seed.nocloud_documents(cloud_init, name, "i-1")["meta-data"]
+
+
+def test_keys_and_host_name_can_be_read_with_sed(tmp_path):
+    documents = seed.nocloud_documents({"ssh_authorized_keys": [KEY]}, "web1", "i-1")
+    for name, text in documents.items():
+        (tmp_path / name).write_text(text)
+
+    def sed(expression, name):
+        return subprocess.run(["sed", "-n", expression, tmp_path / name], capture_output=True, text=True).stdout
+
+    assert sed(r"s/^ *- *\(ssh-[a-z0-9]* .*\)/\1/p", "user-data") == f"{KEY}\n"
+    assert sed("s/^local-hostname: *//p", "meta-data") == "web1\n"
+
+
+def test_a_mapping_is_merged_with_user_and_keys():
+    text = user_data(
+        user_data={"packages": ["vim"], "ssh_authorized_keys": ["ssh-rsa B"]}, user="ops", ssh_authorized_keys=[KEY]
+    )
+    assert text.startswith("#cloud-config\n")
+    assert yaml.safe_load(text) == {"packages": ["vim"], "user": "ops", "ssh_authorized_keys": ["ssh-rsa B", KEY]}
+
+
+def test_root_with_a_key_may_log_in():
+    assert yaml.safe_load(user_data(user="root", ssh_authorized_keys=[KEY]))["disable_root"] is False
+
+
+def test_text_is_left_as_it_is():
+    assert user_data(user_data="#!/bin/sh\ntrue\n") == "#!/bin/sh\ntrue\n"
+
+
+@pytest.mark.parametrize("text", ["#!/bin/sh\n", "#cloud-config\npackages: [vim]\n"])
+@pytest.mark.parametrize("more", [{"ssh_authorized_keys": [KEY]}, {"user": "ops"}])
+def test_text_is_not_merged(text, more):
+    with pytest.raises(errors.InvalidInput):
+        user_data(user_data=text, **more)
+
+
+def test_whose_keys_must_be_clear():
+    with pytest.raises(errors.InvalidInput, match="users"):
+        user_data(user_data={"users": [{"name": "a"}]}, ssh_authorized_keys=[KEY])
+    with pytest.raises(errors.InvalidInput, match="another user"):
+        user_data(user_data={"user": "a"}, user="b")
+    assert KEY in user_data(user_data={"users": ["default", {"name": "a"}]}, ssh_authorized_keys=[KEY])
+
+
+@pytest.mark.parametrize("key", [f"{KEY}\nruncmd: [evil]", "", " \n"])
+def test_a_key_is_one_line(key):
+    with pytest.raises(errors.InvalidInput):
+        user_data(ssh_authorized_keys=[key])
+
+
+@pytest.mark.parametrize(
+    "key", [f"{KEY} # home", f"{KEY}: x", f"{KEY}:", 'from="10.0.0.1" ' + KEY, "- odd", f"{KEY}\tü"]
+)
+def test_comments_of_keys_survive(key):
+    assert yaml.safe_load(user_data(ssh_authorized_keys=[key])) == {"ssh_authorized_keys": [key]}
+
+
+json_values = some.recursive(
+    some.none() | some.booleans() | some.integers() | some.text(),
+    lambda inner: some.lists(inner, max_size=3) | some.dictionaries(some.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(some.dictionaries(some.text(some.characters(exclude_categories=["Cs"]), max_size=20), json_values, min_size=1))
+def test_what_is_emitted_is_read_back_the_same(mapping):
+    network = seed.nocloud_documents({"network_config": mapping}, "web1", "i-1")["network-config"]
+    assert yaml.safe_load(network) == mapping
+
+
+def test_meta_data_has_an_identity_and_a_name():
+    assert yaml.safe_load(meta_data()) == {"instance-id": "i-1", "local-hostname": "web1"}
+    assert yaml.safe_load(meta_data(meta_data={"local-hostname": "db"}))["local-hostname"] == "db"
+    assert yaml.safe_load(meta_data(name="my web; ü"))["local-hostname"] == "my-web"
+
+
+def test_meta_data_as_text_needs_an_identity():
+    assert meta_data(meta_data="instance-id: x\n") == "instance-id: x\n"
+    assert meta_data(meta_data=json.dumps({"instance-id": "x"})) == '{"instance-id": "x"}'
+    with pytest.raises(errors.InvalidInput, match="instance-id"):
+        meta_data(meta_data="local-hostname: x\n")
+
+
+def test_network_config_only_when_given():
+    assert "network-config" not in seed.nocloud_documents({}, "web1", "i-1")
+    assert seed.nocloud_documents({"network_config": "version: 2\n"}, "a", "i")["network-config"] == "version: 2\n"
+
+
+def test_the_iso_holds_the_documents_and_is_private(tmp_path):
+    assert shutil.which("xorriso"), "This test reads the seed back with xorriso: install xorriso."
+    path = tmp_path / "web1-seed.iso"
+    path.write_bytes(b"an older seed")
+    documents = seed.nocloud_documents({"user_data": {"password": "ü-secret"}}, "web1", "i-1")
+    seed.make_seed(Commands(), files, str(path), documents)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert os.listdir(tmp_path) == ["web1-seed.iso"]
+    assert path.read_bytes()[32808:32814].lower() == b"cidata"
+    back = tmp_path / "back"
+    extract = ["xorriso", "-osirrox", "on", "-indev", path, "-extract", "/", back]
+    subprocess.run(extract, check=True, capture_output=True)
+    assert {file.name: file.read_text(encoding="utf-8") for file in back.iterdir()} == documents
+
+
+def test_without_a_tool_the_packages_are_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(Commands, "find", lambda self, name, hint=None: (_ for _ in ()).throw(
+        errors.Unavailable(f"{name} was not found on PATH.", why="not_on_path")))  # fmt: skip
+    with pytest.raises(errors.NotFound, match=r"xorriso.*genisoimage.*mkisofs"):
+        seed.make_seed(Commands(), files, str(tmp_path / "seed.iso"), {"meta-data": ""})
+    assert os.listdir(tmp_path) == []

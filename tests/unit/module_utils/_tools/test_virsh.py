@@ -1,0 +1,218 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The batch and its attribution against real virsh on test:///default, which needs neither daemon nor root."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle import errors
+from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands, Completed
+from ansible_collections.polyvirt.core.plugins.module_utils._tools import virsh
+
+RECORDED = Path(__file__).parents[2] / "fixtures" / "virsh" / "9.0.0"
+STRANGE_NAMES = ["a b", "x;y", "it's", 'q"u', "back\\slash", "-lead", "--all", "ü€", "#x", "$HOME", "54"]
+
+
+class Counted(Commands):
+    """Real commands, with a list of what was run."""
+
+    def __init__(self):
+        self.calls = []
+
+    def run(self, argv, **options):
+        self.calls.append(argv)
+        return super().run(argv, **options)
+
+
+class Told(Commands):
+    """A virsh that ends in a given way, for what no real one can be made to say here."""
+
+    def __init__(self, stderr, rc=1):
+        self._completed = Completed(("virsh", "-q", "-c", "qemu:///system", "list"), rc, "", stderr)
+
+    def find(self, name_or_path, hint=None):
+        return name_or_path
+
+    def run(self, argv, **options):
+        return self._completed
+
+
+@pytest.fixture(name="connection")
+def _connection():
+    assert shutil.which("virsh"), "These tests run real virsh: install libvirt-clients."
+    return virsh.Virsh(Counted(), "virsh", "test:///default")
+
+
+def define_all(folder, names):
+    for index, name in enumerate(names):
+        path = folder / f"{index}.xml"
+        text = name.replace("&", "&amp;").replace("<", "&lt;")
+        path.write_text(
+            f"<domain type='test'><name>{text}</name><memory>1024</memory><os><type>hvm</type></os></domain>",
+            encoding="utf-8",
+        )
+        yield ("define", str(path))
+
+
+def test_each_answer_belongs_to_its_command(connection):
+    answers = connection.batch([("domstate", "test"), ("domstate", "nosuch"), ("net-list", "--all", "--name")])
+    assert answers == [
+        virsh.Answer("running\n", None),
+        virsh.Answer("", "failed to get domain 'nosuch'"),
+        virsh.Answer("default\n", None),
+    ]
+
+
+def test_many_reads_are_one_process(connection):
+    assert len(connection.batch([("domstate", "test")] * 300)) == 300
+    assert len(connection._commands.calls) == 1
+
+
+def test_nothing_asked_is_no_process(connection):
+    assert connection.batch([]) == []
+    assert connection._commands.calls == []
+
+
+@pytest.mark.parametrize("name", STRANGE_NAMES)
+def test_virsh_reads_back_the_words_as_given(connection, tmp_path, name):
+    *_, state, reading = connection.batch(
+        [*define_all(tmp_path, [name]), ("domstate", "--", name), ("domid", "--", name)]
+    )
+    assert state == virsh.Answer("shut off\n", None)
+    assert reading.stdout.strip() == "-"
+
+
+@pytest.mark.parametrize("name", ["no'where", "no\\where", "", "no\nwhere", "polyvirt-0;", "no where"])
+def test_errors_of_strange_names_stay_with_their_command(connection, name):
+    before, failed, after = connection.batch([("domstate", "test"), ("domstate", "--", name), ("domstate", "test")])
+    assert failed.error and failed.stdout == ""
+    assert before == after == virsh.Answer("running\n", None)
+
+
+def test_a_batch_larger_than_one_argument_is_split(connection):
+    names = [f"{'é' * 4000}{index}" for index in range(40)]
+    answers = connection.batch([("domstate", name) for name in names])
+    assert [answer.error for answer in answers] == [f"failed to get domain '{name}'" for name in names]
+    assert len(connection._commands.calls) == 3
+    assert all(len(argv[-1].encode()) <= 120 * 1024 for argv in connection._commands.calls)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("nosuchcommand",), "unknown command: 'nosuchcommand'"),
+        (("list", "--bogus"), "command 'list' doesn't support option --bogus"),
+        (("domstate",), "command 'domstate' requires <domain> option"),
+    ],
+)
+def test_what_virsh_does_not_know_fails_the_batch(connection, words, said):
+    with pytest.raises(errors.CommandFailed) as caught:
+        connection.batch([("domstate", "test"), words])
+    assert caught.value.stderr == said
+
+
+def test_run_returns_what_was_printed(connection):
+    assert connection.run("domstate", "test", "--reason") == "running (unknown)\n"
+
+
+def test_run_passes_input_and_words_untouched(connection, tmp_path):
+    xml = "<domain type='test'><name>it's</name><memory>1</memory><os><type>hvm</type></os></domain>"
+    assert connection.run("define", "/dev/stdin", stdin=xml).strip() == ""
+    with pytest.raises(errors.CommandFailed) as caught:
+        connection.run("define", "/dev/stdin", stdin=xml.replace("hvm</type>", "</type>"))
+    assert xml not in str(caught.value)
+
+
+def test_a_failing_run_tells_the_command_the_uri_and_virshs_words(connection):
+    with pytest.raises(errors.CommandFailed) as caught:
+        connection.run("start", "test")
+    assert str(caught.value) == "virsh start test on test:///default failed: Domain is already active"
+    assert virsh.is_already_active(caught.value.stderr)
+
+
+def test_a_hanging_virsh_is_ended(connection):
+    with pytest.raises(errors.Timeout) as caught:
+        connection.run("event", "--event", "lifecycle", "--loop", timeout=1)
+    assert "event --event lifecycle" in str(caught.value)
+
+
+@pytest.mark.parametrize("ask", [lambda it: it.batch([("list",), ("version",)]), lambda it: it.run("list", "--all")])
+def test_no_connection_is_said_once_with_the_uri(ask):
+    commands = Counted()
+    with pytest.raises(errors.Unavailable) as caught:
+        ask(virsh.Virsh(commands, "virsh", "qemu+tcp://127.0.0.1:1/system"))
+    assert caught.value.why == "not_responding"
+    assert str(caught.value).startswith(
+        "libvirt cannot be reached at qemu+tcp://127.0.0.1:1/system: "
+        "unable to connect to server at '127.0.0.1:1': Connection refused"
+    )
+    assert len(commands.calls) == 1
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        "Failed to connect socket to '/var/run/libvirt/libvirt-sock': Permission denied",
+        "authentication unavailable: no polkit agent available to authenticate action 'org.libvirt.unix.manage'",
+    ],
+)
+def test_missing_permission_is_named_as_such(last):
+    stderr = f"error: failed to connect to the hypervisor\nerror: {last}\n"
+    with pytest.raises(errors.Unavailable, match="become") as caught:
+        virsh.Virsh(Told(stderr), "virsh", "qemu:///system").run("list")
+    assert last in str(caught.value)
+
+
+def test_a_virsh_that_dies_halfway_is_no_answer():
+    with pytest.raises(errors.CommandFailed, match="before its last command"):
+        virsh.Virsh(Told("", rc=-11), "virsh", "qemu:///system").batch([("list",)])
+
+
+def test_log_lines_of_libraries_are_no_error():
+    commands = Told("2026-11-20 07:00:00.000+0000: 1: warning : something\n", rc=0)
+    assert virsh.Virsh(commands, "virsh", "qemu:///system").run("list") == ""
+
+
+def test_a_missing_virsh_says_what_to_install():
+    with pytest.raises(errors.Unavailable, match="libvirt-clients") as caught:
+        virsh.Virsh(Commands(), "virsh-that-is-not-here", "test:///default").run("list")
+    assert caught.value.why == "not_on_path"
+
+
+@pytest.mark.parametrize(
+    ("predicate", "text"),
+    [
+        (virsh.is_not_found, "failed to get domain 'N'"),
+        (virsh.is_already_active, "Failed to resume\nRequested operation is not valid: domain is already running"),
+        (virsh.is_not_running, "Requested operation is not valid: domain is not running"),
+        (virsh.is_not_running, "internal error: domain 'test' not running"),
+        (virsh.is_agent_missing, "Guest agent is not responding: QEMU guest agent is not connected"),
+        (virsh.is_agent_missing, "argument unsupported: QEMU guest agent is not configured"),
+        (virsh.is_unsupported, "this function is not supported by the connection driver: virDomainAttachDevice"),
+        (virsh.is_unsupported, "unsupported flags (0x4) in function testDomainUndefineFlags"),
+        (virsh.is_image_in_use, (RECORDED / "start-image-in-use.stderr.txt").read_text(encoding="utf-8")),
+    ],
+)
+def test_recorded_words_are_recognised_by_their_predicate_alone(predicate, text):
+    every = {
+        virsh.is_not_found, virsh.is_already_active, virsh.is_not_running,
+        virsh.is_agent_missing, virsh.is_unsupported, virsh.is_image_in_use,
+    }  # fmt: skip
+    assert {each for each in every if each(text)} == {predicate}
+    assert not predicate(None)
+
+
+def test_a_missing_network_is_no_missing_domain():
+    text = "Failed to start domain 'web'\nNetwork not found: no network with matching name 'nonet'"
+    assert not virsh.is_not_found(text)
+    assert virsh.is_not_found(text, "network")
+
+
+def test_not_found_of_other_kinds():
+    assert virsh.is_not_found("Domain snapshot not found: no domain snapshot with matching name 's'", "snapshot")
+    assert virsh.is_not_found("metadata not found: Requested metadata element is not present", "metadata")
+    assert not virsh.is_not_found("Domain snapshot not found: no domain snapshot with matching name 's'")
