@@ -19,6 +19,7 @@ LANES_AT_ONCE = 4
 ASK_AGAIN = 10
 _POWER_VERBS = frozenset({"create", "clone", "start", "stop", "kill", "pause", "resume", "suspend", "delete"})
 _POWER = frozenset({"power"})
+_MADE = frozenset({"power", "config"})
 
 
 class Applier:
@@ -78,8 +79,9 @@ class Applier:
         """Wait until each machine is seen where the segment ends. An error counts only where it is not."""
         waiting = [_Wait(work, work.plan.segments[number][-1], expected[id(work)], self.clock.now()) for work in works]
         pause = 0.1
+        made = any(wait.step.verb in ("create", "clone") for wait in waiting)
         while True:
-            self.run.look([wait.work for wait in waiting], _POWER)
+            self.run.look([wait.work for wait in waiting], _MADE if made else _POWER)
             waiting = [wait for wait in waiting if not wait.work.error and not self._over(wait, error, number)]
             if not waiting:
                 return

@@ -71,7 +71,7 @@ class Run:
                 work.error = _ambiguous(work, found)
             error = observation.errors.get(work.request.label)
             work.error = work.error or error
-            work.vm = found[0] if found else Vm.absent(work.request.label)
+            work.vm = _merged(work.vm, found[0] if found else Vm.absent(work.request.label), facets)
         return observation
 
     def plan_all(self):
@@ -87,6 +87,16 @@ class Run:
                 return
             if waiting:
                 self.clock.sleep(1)
+
+    def check_all(self):
+        """Let the driver look at what each plan needs from the host: a plan that would fail half-way is refused."""
+        for work in self.works:
+            if not work.plan.changed:
+                continue
+            try:
+                self.driver.preflight(work.plan)
+            except PolyvirtError as error:
+                work.plan = Plan(work.vm, work.vm, refusal=Refusal(error.message, error.remedy or ""))
 
     def _planned(self, work, known):
         if work.error is not None:
@@ -114,6 +124,15 @@ class Run:
         vm = work.plan.after.having(id=work.plan.before.id) if would and work.plan.changed else work.vm
         done = range(len(work.plan.steps)) if would else work.done
         return entry(vm, self.traits.platform, work.plan, done, work.plan.refusal or work.error, work.notes)
+
+
+def _merged(known, seen, facets):
+    """A light look brings power and addresses only; what was known besides stays."""
+    if "config" in facets or known is None or known.id is None or known.id != seen.id:
+        return seen
+    return known.having(
+        power=seen.power, reason=seen.reason, busy=seen.busy, persistent=seen.persistent, addresses=seen.addresses, ssh=seen.ssh
+    )
 
 
 def _ambiguous(work, found):
@@ -148,6 +167,7 @@ def run(driver, requests, check=False, clock=None, probe=guest_answers):
     """
     task = Run(driver, requests, clock or Clock(), probe)
     task.plan_all()
+    task.check_all()
     if not any(work.plan.refusal for work in task.works) and not check:
         Applier(task).apply_all()
         wait_for_guests(task)

@@ -17,12 +17,7 @@ def wait_for_guests(run):
     waiting = [work for work in run.works if work.request.policy.wait_for != "state" and not work.error]
     tried = {}
     while waiting:
-        known = {id(work): work.vm for work in waiting}
         run.look(waiting, _FACETS)
-        for work in waiting:
-            seen = work.vm
-            # The light look brings power and addresses only; the rest stays as it was confirmed.
-            work.vm = known[id(work)].having(power=seen.power, reason=seen.reason, addresses=seen.addresses, ssh=seen.ssh)
         waiting = [work for work in waiting if not work.error and not _answers(run, work, tried)]
         if not waiting:
             return

@@ -57,7 +57,8 @@ stage_lint() {
     check "shellcheck" shellcheck --external-sources "${shell_files[@]}"
     check "generated parts" python scripts/generate.py --check
     check "changelog" antsibull-changelog lint
-    check "documentation" antsibull-docs lint-collection-docs --plugin-docs --skip-rstcheck .
+    # It leaves its log in the home folder.
+    check "documentation" env HOME="$RUN" antsibull-docs lint-collection-docs --plugin-docs --skip-rstcheck .
     check "ansible-lint" env -u ANSIBLE_COLLECTIONS_PATH ansible-lint --nocolor
     check "galaxy build" _build
     check "galaxy import" _import "$importer"
@@ -121,7 +122,7 @@ stage_sanity() {
         jobs[$name]=$!
     done
     # What runs in the background does not hear an interrupt.
-    trap 'kill "${jobs[@]}" 2>/dev/null' EXIT
+    trap 'kill "${jobs[@]}" 2>/dev/null || :' EXIT
     say "   ansible-test sanity with ansible-core ${versions[newest]} and ${versions[oldest]}, side by side"
     [[ ${versions[oldest]} == 2.16.* ]] || say "   NOTE: not 2.16, which needs Python 3.10, 3.11 or 3.12; none is here"
     _show_progress "${jobs[@]}"

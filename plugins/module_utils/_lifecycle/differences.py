@@ -79,12 +79,13 @@ def _check_value(label, path, value, field):
         raise Unsupported(
             f"{label}: {path} cannot be {_shown(path, value)} here.", field.instead or f"It can be {_listed(field.choices)}."
         )
-    for limit, fault, words in ((field.minimum, lambda: value < field.minimum, "at least {} is needed"),
-                                (field.maximum, lambda: value > field.maximum, "at most {} is possible")):
-        if limit is not None and fault():
-            raise Unsupported(
-                f"{label}: {path} is {_shown(path, value)}, but {words.format(_shown(path, limit))}.", field.instead
-            )
+    shown = _shown(path, value)
+    if field.minimum is not None and value < field.minimum:
+        least = _shown(path, field.minimum)
+        raise Unsupported(f"{label}: {path} is {shown}, but at least {least} is needed.", field.instead)
+    if field.maximum is not None and value > field.maximum:
+        most = _shown(path, field.maximum)
+        raise Unsupported(f"{label}: {path} is {shown}, but at most {most} is possible.", field.instead)
 
 
 def _listed(choices):

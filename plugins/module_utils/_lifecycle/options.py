@@ -101,7 +101,7 @@ VM = {
 VM_INFO = {"name": {"type": "list", "elements": "str"}, "id": {"type": "str"}}
 
 VIRSH = {
-    "uri": {"type": "str", "default": "qemu:///system"},
+    "uri": {"type": "str"},
     "executable": {"type": "str", "default": "virsh"},
 }
 VIRSH_VM = {

@@ -10,11 +10,12 @@ from dataclasses import dataclass, replace
 from .differences import check_supported, differences, pending, settle
 from .errors import NotFound, Refused, Unsupported
 from .model import (
-    ABSENT, DESTRUCTIVE, LIVE, POWER_OFF, RUNNING, STOPPED, UNKNOWN, Plan, Refusal, Step, COSTS,
+    ABSENT, COSTS, DESTRUCTIVE, FAILED, LIVE, POWER_OFF, RUNNING, STOPPED, SUSPENDED, UNKNOWN, Plan, Refusal, Step,
 )  # fmt: skip
 from .plan_delete import delete_step
+from .plan_make import check_makeable, config_to_rebuild, known_names, make_step
 from .plan_snapshot import snapshot_steps
-from .power import BACK_TO, ENDS_IN, TABLE
+from .power import BACK_TO, COST_OF_MOVE, ENDS_IN, TABLE
 from .simulate import changed_config, simulate
 
 #: Steps whose end must be seen before the next one makes sense.
@@ -29,6 +30,7 @@ class _Task:
     request: object
     traits: object
     known: tuple = ()
+    source: object = None
 
     @property
     def policy(self):
@@ -40,17 +42,19 @@ class _Task:
         return (self.policy.stop_mode or self.traits.stop_modes[0]) == "force"
 
 
-def plan(vm, request, traits, known=()):
+def plan(vm, request, traits, known=(), source=None):
     """Plan for one machine.
 
-    ``known`` are all names on the platform, for the error about a name nobody knows. Never raises for what a user
+    ``known`` are all names on the platform, for the error about a name nobody knows; ``source`` is the machine that a
+    new one shall be cloned from, as found (None: not looked at). Never raises for what a user
     asked: a plan with a ``refusal`` has no step.
     """
-    task = _Task(vm, request, traits, tuple(known))
+    task = _Task(vm, request, traits, tuple(known), source)
     try:
         return _plan(task)
     except (Refused, NotFound) as error:
-        kind = "unsupported" if isinstance(error, Unsupported) else "not_found" if isinstance(error, NotFound) else "refused"
+        kinds = {Unsupported: "unsupported", NotFound: "not_found", Refused: "refused"}
+        kind = next(word for root, word in kinds.items() if isinstance(error, root))
         return Plan(vm, vm, refusal=Refusal(error.message, error.remedy or "", kind))
 
 
@@ -60,7 +64,7 @@ def _plan(task):
     if task.vm.busy and not _may_be_killed(task):
         return Plan(task.vm, task.vm, busy=task.vm.busy)
     if task.request.snapshot is not None:
-        return _planned(task, snapshot_steps(task.vm, task.request.snapshot, task.traits, task.forced))
+        return _planned(task, _snapshot_steps(task))
     task = _settled(task)
     if task.vm.power == ABSENT:
         return _planned(task, _making(task))
@@ -78,7 +82,9 @@ def _settled(task):
 
 def _check_identity(task):
     vm, request = task.vm, task.request
-    if request.id and request.name and vm.power != ABSENT and vm.name != request.name:
+    if not (request.id and request.name) or vm.power == ABSENT:
+        return
+    if task.traits.name_key(vm.name) != task.traits.name_key(request.name):
         raise Refused(
             f"{request.name}: the machine with id {request.id} is named '{vm.name}'.", "Machines are not renamed; correct the task."
         )
@@ -95,7 +101,16 @@ def _check_reachable(task):
 
 
 def _may_be_killed(task):
-    return task.vm.busy == "stopping" and task.forced and task.request.state in ("stopped", "absent", "restarted")
+    if task.request.snapshot is not None or task.request.state not in ("stopped", "absent", "restarted"):
+        return False
+    return task.vm.busy == "stopping" and task.vm.power == RUNNING and task.forced
+
+
+def _snapshot_steps(task):
+    steps = snapshot_steps(task.vm, task.request.snapshot, task.traits, task.forced)
+    if steps and task.vm.power == UNKNOWN:
+        raise _unknown(task.vm)
+    return steps
 
 
 # Making -----------------------------------------------------------------------------------------------------------
@@ -105,54 +120,8 @@ def _making(task):
     moves = _moves(task)
     if "make" not in moves:
         return []
-    _check_makeable(task)
-    verb = "clone" if "clone" in task.request.creation else "create"
-    config = initial_config(task.vm, task.request, task.traits)
-    make = Step(verb, cost=LIVE, arguments={"config": config, "creation": dict(task.request.creation)})
-    return [make] + [_step(task, move) for move in moves[1:]]
-
-
-def _check_makeable(task):
-    request, traits = task.request, task.traits
-    given = {name for name in (*request.creation, *request.config) if request.creation.get(name) or request.config.get(name)}
-    if request.id:
-        raise NotFound(f"{request.label}: there is no machine with id {request.id}.", _known(task))
-    if not given & set(traits.sources):
-        raise NotFound(
-            f"{request.label}: there is no such machine, and the task does not say what to make one from"
-            f" ({', '.join(traits.sources)}).",
-            _known(task),
-        )
-    fault = traits.name_fault(request.name)
-    if fault:
-        raise Refused(f"{request.name}: no machine can be made with this name: {fault}.", "Choose another name.")
-
-
-def _known(task):
-    return f"Known machines: {', '.join(sorted(task.known)) or 'none'}."
-
-
-def initial_config(vm, request, traits):
-    """What a new machine gets: what was asked, and defaults for what a machine cannot be without."""
-    defaults = dict(traits.defaults)
-    disk = {"size": defaults.pop("disk_size", None)}
-    config = {**defaults, **request.config}
-    given = {slot: entry for slot, entry in (config.get("disks") or {}).items() if entry is not None}
-    if not given and not ({"image", "clone"} & set(request.creation)) and "disks" in traits.sources:
-        given = {traits.slot(0): {}}
-    first = traits.slot(0) if {"image", "clone"} & set(request.creation) else None
-    if first:
-        given.setdefault(first, {})
-    config["disks"] = {
-        slot: entry if entry.get("size") or entry.get("source") or slot == first else {**entry, **disk}
-        for slot, entry in sorted(given.items())
-    }
-    if not config["disks"]:
-        del config["disks"]
-    for name in ("networks", "port_forwards", "shared_folders"):
-        if name in config:
-            config[name] = {key: entry for key, entry in config[name].items() if entry is not None}
-    return config
+    check_makeable(task.vm, task.request, task.traits, task.known, task.source)
+    return [make_step(task.request, task.traits, task.vm.config), *_power_steps(task, moves[1:])]
 
 
 # An existing machine ----------------------------------------------------------------------------------------------
@@ -161,11 +130,12 @@ def initial_config(vm, request, traits):
 def _plan_existing(task):
     vm, request = task.vm, task.request
     purge = task.policy.purge
-    wanted = _with_implied_disk(request, task.traits) if "disks" in purge else request.config
+    wanted = _with_implied_disk(vm, request, task.traits) if "disks" in purge else request.config
     changes, not_compared = differences(vm, wanted, purge, task.traits)
     not_compared = [*not_compared, *sorted(request.creation)]
     if vm.power == UNKNOWN:
-        _check_idle_when_unknown(task, changes)
+        if changes or ENDS_IN[request.state] is not None:
+            raise _unknown(vm)
         return Plan(vm, vm, not_compared=not_compared)
     if any(change.cost == DESTRUCTIVE for change in changes):
         return _planned(task, _rebuilding(task, changes), not_compared)
@@ -173,31 +143,30 @@ def _plan_existing(task):
     return _planned(task, _woven(task, changes, moves), not_compared)
 
 
-def _with_implied_disk(request, traits):
+def _with_implied_disk(vm, request, traits):
     """The disk that an image or a clone brought along is part of every complete list."""
-    if not {"image", "clone"} & set(request.creation):
+    first = traits.slot(0)
+    if not {"image", "clone"} & set(request.creation) or first not in vm.config.get("disks", {}):
         return request.config
-    return {**request.config, "disks": {traits.slot(0): {}, **request.config.get("disks", {})}}
+    return {**request.config, "disks": {first: {}, **request.config.get("disks", {})}}
 
 
-def _check_idle_when_unknown(task, changes):
-    if changes or ENDS_IN[task.request.state] is not None:
-        raise Refused(
-            f"{task.vm.name}: its state is unknown ({task.vm.reason or 'the platform does not say'}), so nothing is changed.",
-            "Look at it with the platform's own tools first.",
-        )
+def _unknown(vm):
+    return Refused(
+        f"{vm.name}: its state is unknown ({vm.reason or 'the platform does not say'}), so nothing is changed.",
+        "Look at it with the platform's own tools first.",
+    )
 
 
 def _moves(task):
     """The verbs of the power table for this machine, in the platform's reach."""
     vm, state = task.vm, task.request.state
-    power = RUNNING if task.vm.busy == "stopping" else vm.power
-    row = TABLE[state].get(power, TABLE[state][STOPPED])
+    row = TABLE[state].get(vm.power, TABLE[state][STOPPED])
     moves = row.choose(task.forced)
     if moves is None:
         asked = f"{task.request.label}: it is {vm.power}{f' ({vm.reason})' if vm.reason else ''} and cannot be {ENDS_IN[state]}"
-        raise Refused(f"{asked}: {row.refused}.", _known(task) if vm.power == ABSENT else "")
-    if "reset" in moves and "reset" not in task.traits.verbs:
+        raise Refused(f"{asked}: {row.refused}.", known_names(task.known) if vm.power == ABSENT else "")
+    if "reset" in moves and (vm.busy or "reset" not in task.traits.verbs):
         moves = ("kill", "start")
     return moves if vm.persistent else _moves_of_transient(task, moves)
 
@@ -222,85 +191,95 @@ def _with_power_cycle(task, changes, moves):
     if {"stop", "kill"} & set(moves):
         return moves
     needs_off = [change for change in changes if change.cost == POWER_OFF]
+    if needs_off and not vm.persistent:
+        raise Refused(
+            f"{vm.name}: it exists only while it runs, so {_listed(needs_off)} cannot be changed.", "Define it permanently first."
+        )
+    left = _left_for_cold_start(task, changes)
+    if "reset" in moves:
+        # A reset keeps what the machine runs with: only a cold start brings what is stored.
+        return ["kill", "start"] if needs_off or left else moves
     if needs_off and not task.policy.allow_restart:
         raise Refused(
             f"{vm.name}: {_listed(needs_off)} can be changed only while it is off, and it is {vm.power}.",
             "Set allow_restart: true to have it power-cycled, or stop it first.",
         )
-    left = pending(simulate(vm, [_configure(changes)] if changes else []))
-    if "reset" in moves:
-        return ["kill", "start"] if changes or left else moves
     if not needs_off and not (left and task.policy.allow_restart):
         return moves
     return _cycle(task)
 
 
+def _left_for_cold_start(task, changes):
+    """What would be stored and not run with after ``changes``; a crashed machine runs with nothing."""
+    if task.vm.power == FAILED or not task.vm.persistent:
+        return []
+    return pending(simulate(task.vm, [_configure(task, changes)] if changes else []))
+
+
 def _cycle(task):
     """Off and back on: to the power that was asked, else to the power it had."""
     off = TABLE["stopped"][task.vm.power].choose(task.forced)
-    end = ENDS_IN[task.request.state] or task.vm.power
-    if not task.vm.persistent:
-        raise Refused(
-            f"{task.vm.name}: it exists only while it runs, so its settings cannot be changed.", "Define it permanently first."
-        )
-    return [*off, *BACK_TO[end]]
+    return [*off, *BACK_TO[ENDS_IN[task.request.state] or task.vm.power]]
 
 
 def _woven(task, changes, moves):
     """Power moves with the changes put in: as soon as the machine is off, else before anything else."""
-    steps = [_step(task, move) for move in moves]
+    steps = _power_steps(task, moves)
     if not changes:
-        return steps
-    if "delete" in moves:
         return steps
     cut = 0
     if task.vm.on:
         cut = next((place + 1 for place, move in enumerate(moves) if move in ("stop", "kill")), 0)
-    return [*steps[:cut], _configure(changes), *steps[cut:]]
+    return [*steps[:cut], _configure(task, changes), *steps[cut:]]
 
 
-def _configure(changes):
-    return Step("configure", changes=tuple(changes), cost=max((change.cost for change in changes), key=COSTS.index))
+def _configure(task, changes):
+    cost = max((change.cost for change in changes), key=COSTS.index)
+    return Step("configure", changes=tuple(changes), cost=cost, also=tuple(task.traits.side_effects("configure")))
 
 
-def _step(task, move):
-    if move == "delete":
-        return delete_step(task.vm, task.policy.delete_disks, task.traits)
-    note = "the saved memory is discarded" if move == "kill" and task.vm.power == "suspended" else ""
-    return Step(move, cost=_COST_OF_MOVE.get(move, LIVE), also=tuple(task.traits.side_effects(move)), note=note)
+def _power_steps(task, moves):
+    steps = []
+    for place, move in enumerate(moves):
+        if move == "delete":
+            steps.append(delete_step(task.vm, task.policy.delete_disks, task.traits))
+            continue
+        # Only the first move meets the machine as it was found.
+        note = _NOTES.get((task.vm.power, move), "") if place == 0 else ""
+        also = tuple(task.traits.side_effects(move))
+        steps.append(Step(move, cost=COST_OF_MOVE.get(move, LIVE), also=also, note=note))
+    return steps
 
 
-_COST_OF_MOVE = {"stop": POWER_OFF, "kill": POWER_OFF, "reset": POWER_OFF, "suspend": POWER_OFF}
+_NOTES = {
+    (SUSPENDED, "start"): "the saved memory is restored",
+    (SUSPENDED, "kill"): "the saved memory is discarded",
+}
 
 
 def _rebuilding(task, changes):
     """Delete and make again: needs consent, our mark, no snapshots, and something to make it from."""
-    vm, policy = task.vm, task.policy
+    vm, request = task.vm, task.request
     what = _listed([change for change in changes if change.cost == DESTRUCTIVE])
-    if not policy.allow_recreate:
+    _moves(task)  # What the power table refuses, it refuses for a machine that is rebuilt too.
+    if not task.policy.allow_recreate:
         raise Refused(
             f"{vm.name}: {what} cannot be changed on an existing machine.", "Set allow_recreate: true to have it rebuilt."
         )
-    if not vm.owned or vm.snapshots:
-        reason = "it has snapshots" if vm.owned else "it was not made by this collection"
+    if not vm.owned or vm.snapshots or not vm.persistent:
+        reason = "it has snapshots" if vm.snapshots else "it is not one that this collection made and keeps"
         raise Refused(f"{vm.name}: {what} needs the machine rebuilt, but {reason}.", "Remove it yourself first.")
-    if not task.request.creation and not task.request.config.get("iso"):
+    if not request.creation and not request.config.get("iso"):
         raise Refused(
             f"{vm.name}: {what} needs the machine rebuilt, but the task does not say what from.", "Give its image or iso."
         )
-    merged = changed_config(vm.config, changes)
-    request = replace(task.request, config={**merged, **task.request.config})
-    fresh = replace(task, request=request)
     off = [move for move in TABLE["absent"][vm.power].choose(task.forced) if move != "delete"]
-    end = ENDS_IN[request.state] or vm.power
-    make = Step(
-        "clone" if "clone" in request.creation else "create",
-        cost=DESTRUCTIVE,
-        arguments={"config": initial_config(vm, request, task.traits), "creation": dict(request.creation)},
-    )
-    steps = [_step(fresh, move) for move in off]
-    steps += [delete_step(vm, "owned", task.traits), make]
-    return steps + [_step(fresh, move) for move in BACK_TO[end]]
+    delete = delete_step(vm, "owned", task.traits)
+    config = config_to_rebuild(changed_config(vm.config, changes), request, delete.arguments["files"], task.traits)
+    make = make_step(request, task.traits, config, cost=DESTRUCTIVE)
+    again = replace(task, vm=simulate(vm, [delete, make]))
+    back = _power_steps(again, BACK_TO[ENDS_IN[request.state] or vm.power])
+    return [*_power_steps(task, off), delete, make, *back]
 
 
 def _listed(changes):

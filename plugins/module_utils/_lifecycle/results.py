@@ -28,14 +28,19 @@ def describe(vm, platform):
         "autostart": config.get("autostart"),
         "iso": config.get("iso"),
         "addresses": [{"address": one.address, "source": one.source} for one in vm.addresses],
-        "mac_addresses": [entry["mac"] for _place, entry in sorted(networks.items()) if entry.get("mac")],
+        "mac_addresses": [entry["mac"] for _place, entry in by_place(networks) if entry.get("mac")],
         "ssh": dict(vm.ssh) if vm.ssh else None,
         "disks": [{"slot": slot, **entry} for slot, entry in sorted((config.get("disks") or {}).items())],
-        "networks": [dict(entry) for _place, entry in sorted(networks.items())],
+        "networks": [dict(entry) for _place, entry in by_place(networks)],
         "snapshots": [_snapshot(snapshot) for snapshot in vm.snapshots],
         "native": dict(config.get("native") or {}),
         "restart_required": pending(vm),
     }
+
+
+def by_place(networks):
+    """(place, entry) in the order of the cards: the tenth is not the second."""
+    return sorted(networks.items(), key=lambda item: (len(item[0]), item[0]))
 
 
 def _snapshot(snapshot):
@@ -112,11 +117,16 @@ def flat(vm):
     for name, value in vm.config.items():
         if name in COLLECTIONS and value:
             for key, attributes in value.items():
-                paths.update({f"{name}.{key}.{attribute}": plain(one) for attribute, one in attributes.items()})
+                paths.update(_flat_entry(f"{name}.{key}", attributes))
         elif name in (*RECORDS, "native") and value:
             paths.update({f"{name}.{key}": plain(one) for key, one in value.items()})
-        elif value not in (None, "", (), {}):
+        elif value is not None and name not in (*COLLECTIONS, *RECORDS, "native"):
             paths[name] = plain(value)
     if vm.snapshots:
         paths["snapshots"] = [snapshot.name for snapshot in vm.snapshots]
     return paths
+
+
+def _flat_entry(path, attributes):
+    # An entry of which nothing is known but that it is there must be seen to come and go too.
+    return {f"{path}.{attribute}": plain(one) for attribute, one in attributes.items()} or {path: "present"}

@@ -48,6 +48,10 @@ class Commands:
             raise errors.Unavailable(f"{name_or_path} was not found on PATH.", why="not_on_path", remedy=hint)
         return os.path.abspath(path)
 
+    def environment(self, name):
+        """An environment variable, or None when it is unset or empty."""
+        return os.environ.get(name) or None
+
     def run(self, argv, stdin=None, timeout=60, environment=None):
         """Run ``argv`` to its end. ``timeout`` is in seconds, None waits for ever; raises Timeout and Unavailable.
 

@@ -15,6 +15,7 @@ from .._lifecycle import errors
 
 _CHUNK = 1024 * 1024
 _LOCK_PAUSE = 0.2
+_PARTIAL = ".polyvirt-partial"
 # What file systems without hard links (FAT, some network and user-space ones) answer to link().
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 
@@ -24,20 +25,40 @@ def read(path):
         return file.read()
 
 
+@contextmanager
+def partial(path):
+    """A temporary name beside ``path`` for a file in the making, gone at the end whatever happens.
+
+    The name tells its process, so what a killed run left behind is removed by the next one, and nothing else is.
+    """
+    folder, base = os.path.split(path)
+    _remove_stale_partials(folder or ".", base)
+    temporary = os.path.join(folder, f".{base}.{os.getpid()}{_PARTIAL}")
+    try:
+        yield temporary
+    finally:
+        remove(temporary)
+
+
+def _remove_stale_partials(folder, base):
+    for entry in entries(folder):
+        if not (entry.startswith(f".{base}.") and entry.endswith(_PARTIAL)):
+            continue
+        process = entry[len(base) + 2 : -len(_PARTIAL)]
+        if process.isdigit() and not os.path.exists(f"/proc/{process}") and os.path.exists("/proc/self"):
+            remove(os.path.join(folder, entry))
+
+
 def write_atomically(path, data, mode=0o644):
     """Put ``data`` (bytes) at ``path``: a reader, or a run killed here, sees the old content or all of the new."""
-    with _explained("write", path):
-        handle, temporary = tempfile.mkstemp(prefix=f".{os.path.basename(path)}.", dir=os.path.dirname(path) or ".")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fchmod(file.fileno(), mode)
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        except BaseException:
-            os.unlink(temporary)
-            raise
+    with _explained("write", path), partial(path) as temporary:
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fchmod(file.fileno(), mode)
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
 
 
 def rename_into_place(temporary, final):
@@ -69,8 +90,40 @@ def remove(path):
         return True
 
 
+def entries(folder):
+    """Names in a folder; none where there is no such folder."""
+    try:
+        return sorted(os.listdir(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def starts_with(path, word, offset=0):
+    """Whether ``word`` (bytes) stands at ``offset`` of a regular file; False for anything that cannot be read."""
+    try:
+        if not os.path.isfile(path):
+            return False
+        with open(path, "rb") as file:
+            file.seek(offset)
+            return file.read(len(word)) == word
+    except OSError:
+        return False
+
+
 def exists(path):
     return os.path.exists(path)
+
+
+def is_file(path):
+    return os.path.isfile(path)
+
+
+def is_folder(path):
+    return os.path.isdir(path)
+
+
+def is_writable(path):
+    return os.access(path, os.W_OK)
 
 
 def size(path):

@@ -42,7 +42,7 @@ def make_seed(commands, files, path, documents):
 
     Made in a private folder, then written beside ``path`` and renamed over it, so a half-made seed never has the name.
     """
-    tool = _iso_tool(commands)
+    tool = find_tool(commands)
     with files.private_folder() as inputs, files.private_folder() as output:
         for document, text in documents.items():
             files.write_atomically(os.path.join(inputs, document), text.encode("utf-8", "surrogateescape"), mode=0o600)
@@ -54,7 +54,8 @@ def make_seed(commands, files, path, documents):
         files.write_atomically(path, files.read(image), mode=0o600)
 
 
-def _iso_tool(commands):
+def find_tool(commands):
+    """The command line of a program that makes ISO images; NotFound names what to install."""
     for name, *mode in (("xorriso", "-as", "mkisofs"), ("genisoimage",), ("mkisofs",)):
         try:
             return [commands.find(name), *mode]

@@ -1,0 +1,27 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """The connection to libvirt (the argument spec ``virsh``)."""
+
+    DOCUMENTATION = r"""
+options:
+  uri:
+    description:
+      - Connection to libvirt, such as V(qemu:///system), V(qemu:///session) or V(test:///default).
+      - With a uri of another host, nothing that needs files (disks, images, media, seeds) can be done;
+        run the task on that host instead.
+      - Environment variable E(LIBVIRT_DEFAULT_URI) is used when it is left out, then V(qemu:///system).
+    type: str
+  executable:
+    description: Name or path of C(virsh).
+    type: str
+    default: virsh
+requirements:
+  - C(virsh) 5.6 or later on the host where the task runs (package libvirt-clients or libvirt-client)
+notes:
+  - No Python library is needed on the target.
+"""

@@ -1,0 +1,294 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """Options that every ``<platform>_vm`` shares (the argument spec ``vm``)."""
+
+    DOCUMENTATION = r"""
+options:
+  name:
+    description:
+      - Name of the machine, or names of several that are treated alike.
+      - Options that name a single thing in the world (O(id), a MAC, a disk's O(disks[].source), a host port) need a single name.
+      - At least one of O(name) and O(id) is required.
+    type: list
+    elements: str
+  id:
+    description:
+      - The platform's own identifier of one machine.
+      - When O(name) is given too, the names are compared; machines are not renamed.
+    type: str
+  state:
+    description:
+      - V(present) - the machine exists as described. Its power is left alone; a new machine stays off.
+      - V(started) - it exists and runs. A paused one is resumed, a suspended one gets its memory back.
+      - V(stopped) - it exists and is off.
+      - V(paused) - it is frozen in memory. V(suspended) - its memory is saved to disk.
+      - V(restarted) - it is restarted once in every run, which always reports a change; it is started if it was off.
+      - V(absent) - there is no such machine. The other options of the machine are then checked for form only.
+      - A machine is made only when the task says what from (O(image), O(clone), O(iso), O(disks)).
+        Otherwise an unknown name is an error for every state but V(absent), which protects from typing errors.
+    type: str
+    choices: [present, started, stopped, paused, suspended, restarted, absent]
+    default: present
+  stop_mode:
+    description:
+      - V(graceful) asks the guest, asks again every ten seconds, and fails after O(stop_timeout).
+      - V(force) cuts its power. V(graceful_then_force) asks, and cuts after O(stop_timeout).
+      - When left out, the gentlest way that the platform has.
+    type: str
+    choices: [graceful, force, graceful_then_force]
+  stop_timeout:
+    description:
+      - Seconds that a guest gets to go down.
+      - When left out, what suits the platform, mostly 120.
+    type: int
+  timeout:
+    description:
+      - Seconds that the task may spend B(waiting) (for a guest, an address, SSH, somebody else's lock), all machines together.
+      - The platform's own work, such as copying a disk, is not cut off.
+    type: int
+    default: 300
+  wait_for:
+    description:
+      - What to wait for with O(state=started) and O(state=restarted), seen from the hypervisor's host.
+      - V(state) - that it runs. V(address) - that it has an address which answers. V(ssh) - that an SSH server greets.
+      - A machine that already runs is looked at too. Nothing is waited for in check mode.
+    type: str
+    choices: [state, address, ssh]
+    default: state
+  allow_restart:
+    description:
+      - Consent to power-cycle the machine for changes that can be made only while it is off, and for what is only
+        C(restart_required). It is brought back to the power it had.
+    type: bool
+    default: false
+  allow_recreate:
+    description:
+      - Consent to delete the machine and to make it again for changes that cannot be made otherwise.
+      - Done only to machines that this collection made, and that have no snapshots.
+    type: bool
+    default: false
+  delete_disks:
+    description:
+      - What happens to disks with O(state=absent).
+      - V(owned) deletes those that this collection made for this machine. V(all) also deletes others. V(none) keeps all.
+      - A disk that another machine or image uses, and a medium, is never deleted. What is kept is listed in the result.
+    type: str
+    choices: [owned, none, all]
+    default: owned
+  purge:
+    description:
+      - These lists are complete, so what they do not name is taken away from the machine. Disks are detached, not deleted.
+      - Each option named here must be given; use an empty list for none.
+    type: list
+    elements: str
+    choices: [disks, networks, port_forwards, shared_folders]
+    default: []
+  on_failure:
+    description:
+      - V(rollback) undoes an unfinished creation. V(keep) leaves it for inspection.
+      - From its first start on a machine is always kept.
+    type: str
+    choices: [rollback, keep]
+    default: rollback
+  cpus:
+    description:
+      - Number of virtual processors. A new machine gets 2 when it is left out.
+    type: int
+  memory:
+    description:
+      - Memory, such as V(2G) or V(512MiB) (units are powers of 1024); a plain number is MiB. A new machine gets 2 GiB.
+    type: str
+  firmware:
+    description: Firmware of the machine.
+    type: str
+    choices: [bios, uefi]
+  secure_boot:
+    description: Whether only signed systems may boot.
+    type: bool
+  tpm:
+    description: Whether it has a trusted platform module.
+    type: bool
+  nested_virtualization:
+    description: Whether the guest may run machines of its own.
+    type: bool
+  os_type:
+    description: The platform's word for the guest's operating system.
+    type: str
+  description:
+    description: A text for people.
+    type: str
+  tags:
+    description: Words to find machines by. The list is complete; an empty list removes all.
+    type: list
+    elements: str
+  autostart:
+    description: Whether the machine starts with its host.
+    type: bool
+  disks:
+    description:
+      - Disks by slot. What is not listed is left alone, unless O(purge) contains V(disks).
+      - Disks grow and never shrink.
+    type: list
+    elements: dict
+    suboptions:
+      slot:
+        description: The platform's address of the disk, such as V(vda). When left out, the entry's place on the default bus.
+        type: str
+      size:
+        description: Size with a unit, such as V(20G). A new disk without a source gets 32 GiB on a new machine.
+        type: str
+      format:
+        description: Format of a new disk's file, such as V(qcow2) or V(raw).
+        type: str
+      source:
+        description: An existing disk file to attach as it is. It stays its owner's and is not deleted with the machine.
+        type: path
+      state:
+        description: Whether the disk is attached. A disk that is taken away is detached, and its file is kept.
+        type: str
+        choices: [present, absent]
+        default: present
+  networks:
+    description:
+      - Network cards by place; the first entry is the first card. Keys that are left out are left alone, and a card keeps its MAC.
+      - A new machine gets one card on the platform's default network when this is left out, and none when it is empty.
+    type: list
+    elements: dict
+    suboptions:
+      type:
+        description:
+          - V(nat) - the platform's own network with translation. V(network) - a network by its name (O(networks[].source)).
+          - V(bridged) - on an interface of the host (O(networks[].source)). V(hostonly) - the host and its machines only.
+          - V(internal) - a network without the host. V(user) - unprivileged translation; the guest reaches out only.
+        type: str
+        choices: [nat, bridged, hostonly, internal, network, user]
+      source:
+        description: Name of the network, bridge or interface.
+        type: str
+      mac:
+        description: Hardware address. When left out, a card keeps its own.
+        type: str
+      model:
+        description: The platform's word for the emulated card.
+        type: str
+      vlan:
+        description: VLAN tag.
+        type: int
+  port_forwards:
+    description: Ports of the host that lead into the guest, known by name.
+    type: list
+    elements: dict
+    suboptions:
+      name:
+        description: Name of the rule.
+        type: str
+        required: true
+      protocol:
+        description: Protocol.
+        type: str
+        choices: [tcp, udp]
+        default: tcp
+      host_address:
+        description: Address of the host to listen on.
+        type: str
+      host_port:
+        description: Port of the host.
+        type: int
+      guest_port:
+        description: Port of the guest.
+        type: int
+        required: true
+  shared_folders:
+    description: Folders of the host that the guest sees, known by name.
+    type: list
+    elements: dict
+    suboptions:
+      name:
+        description: Name of the share.
+        type: str
+        required: true
+      host_path:
+        description: Folder on the host.
+        type: path
+        required: true
+      guest_path:
+        description: Where the guest mounts it.
+        type: str
+      read_only:
+        description: Whether the guest may only read.
+        type: bool
+  iso:
+    description: Medium in the first optical drive. An empty string ejects it.
+    type: path
+  display:
+    description: Display of the machine.
+    type: dict
+    suboptions:
+      type:
+        description: Kind of display.
+        type: str
+        choices: [none, vnc, spice]
+      video_memory:
+        description: Video memory, such as V(128M).
+        type: str
+  image:
+    description:
+      - A base disk to make the machine from. Used only when the machine is made, and not compared later.
+    type: dict
+    suboptions:
+      source:
+        description: Path of the image on the hypervisor. It is never written to, moved or deleted.
+        type: str
+        required: true
+      linked:
+        description: Make an overlay that stores only what differs, instead of a full copy. The image must then stay where it is.
+        type: bool
+        default: false
+  clone:
+    description: Another machine to make this one from. Used only when the machine is made.
+    type: dict
+    suboptions:
+      source:
+        description: Name of the machine to clone.
+        type: str
+        required: true
+      snapshot:
+        description: One of its snapshots.
+        type: str
+      linked:
+        description: Store only what differs from the source.
+        type: bool
+        default: false
+  cloud_init:
+    description:
+      - A NoCloud seed for cloud-init, made and attached as a medium. Used only when the machine is made.
+      - Needs C(xorriso), C(genisoimage) or C(mkisofs) on the hypervisor.
+    type: dict
+    suboptions:
+      user_data:
+        description:
+          - User data, as a mapping (a cloud-config) or as text. It is treated as a secret.
+        type: raw
+      meta_data:
+        description: Meta data. V(instance-id) and V(local-hostname) are filled in when missing.
+        type: dict
+      network_config:
+        description: Network configuration, version 1 or 2.
+        type: dict
+      ssh_authorized_keys:
+        description: Public keys that may log in as the default user.
+        type: list
+        elements: str
+      user:
+        description: Name of the default user, V(root) included.
+        type: str
+  native:
+    description:
+      - The platform's own keys and values, for what has no option here. They are compared like any other option.
+    type: dict
+"""

@@ -1,0 +1,140 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Changing a machine: what runs first, then the definition, so that what the definition says was really done."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+
+from ..._lifecycle.model import LIVE, PAUSED, RUNNING
+from . import devices
+from .checks import is_bridge
+from .definition import Definition, target_of
+from .making import MARK_VERSION, make_disk
+
+#: Changes that are no part of the XML.
+_OUTSIDE = ("autostart", "disks.size")
+
+
+def configure(driver, vm, changes):
+    """Make ``changes`` to one machine; those that cost LIVE also to what runs."""
+    definition = driver.definition(vm.id)
+    running = Definition(driver.virsh.run("dumpxml", vm.id)) if vm.power in (RUNNING, PAUSED) else None
+    made = []
+    for change in sorted(changes, key=_last_cards_first):
+        live = running is not None and change.cost == LIVE
+        _CHANGES.get(change.kind, _set_field)(driver, vm, definition, running if live else None, change, made)
+    if made or any("tags" == change.kind for change in changes):
+        definition.set_mark(_updated_mark(vm, changes, made))
+    if any(change.kind not in _OUTSIDE for change in changes):
+        driver.define(definition)
+
+
+def _last_cards_first(change):
+    """Cards are known by their place: taking one away moves those behind it, so the last goes first."""
+    return (1, -int(change.key)) if change.kind == "networks.remove" else (0, 0)
+
+
+def _set_field(driver, vm, definition, running, change, made):
+    """A plain field of the definition."""
+    if change.kind == "cpus":
+        definition.set_cpus(change.new)
+    elif change.kind == "memory":
+        definition.set_memory(change.new)
+    elif change.kind == "description":
+        definition.set("description", change.new)
+    elif change.kind == "native":
+        definition.set_native(change.key, change.new)
+
+
+def _set_autostart(driver, vm, definition, running, change, made):
+    driver.virsh.run("autostart", vm.id, *([] if change.new else ["--disable"]))
+
+
+def _set_iso(driver, vm, definition, running, change, made):
+    own_files = frozenset((vm.mark or {}).get("files", ()))
+    drive = devices.iso_drive(running, own_files) if running is not None else None
+    if drive is not None:
+        _change_medium(driver, vm, drive, change.new)
+    devices.set_iso(definition, own_files, change.new)
+
+
+def _change_medium(driver, vm, drive, path):
+    holds = devices.source_of(drive)
+    if holds == path:
+        return
+    action = (path, "--update" if holds else "--insert") if path else ("--eject",)
+    driver.virsh.run("change-media", vm.id, target_of(drive), *action, "--live")
+
+
+def _add_disk(driver, vm, definition, running, change, made):
+    slot, entry = change.key, change.new
+    attached = [disk for disk in running.drives("disk") if target_of(disk) == slot] if running is not None else []
+    if attached:
+        # A run that was cut off had it plugged in already; only the definition lacks it.
+        path, image_format = devices.file_of(attached[0]), attached[0].find("driver").get("type")
+        if not entry.get("source"):
+            made.append(path)
+    elif entry.get("source"):
+        path = entry["source"]
+        image_format = entry.get("format") or driver.storage.qemu_img.info(path).format
+    else:
+        path, image_format = make_disk(driver, vm.name, slot, entry, None, [])
+        made.append(path)
+    element = devices.disk_element(slot, path, image_format)
+    if running is not None and not attached:
+        driver.virsh.run("attach-device", vm.id, "/dev/stdin", "--live", stdin=ET.tostring(element, encoding="unicode"))
+    devices.add_disk(definition, element)
+
+
+def _remove_disk(driver, vm, definition, running, change, made):
+    if running is not None and any(target_of(disk) == change.key for disk in running.drives("disk", "lun")):
+        driver.virsh.run("detach-disk", vm.id, change.key, "--live")
+    devices.remove_disk(definition, change.key)
+
+
+def _grow_disk(driver, vm, definition, running, change, made):
+    """The planner has compared: blockresize itself would shrink without a word."""
+    if running is not None:
+        driver.virsh.run("blockresize", vm.id, change.key, f"{change.new}B")
+        return
+    disk = vm.config["disks"][change.key]
+    driver.storage.qemu_img.grow(disk["source"], disk["format"], change.new)
+
+
+def _add_card(driver, vm, definition, running, change, made):
+    definition.devices.append(devices.card_element(change.new, is_bridge))
+
+
+def _remove_card(driver, vm, definition, running, change, made):
+    definition.devices.remove(definition.devices.findall("interface")[int(change.key)])
+
+
+def _set_card(driver, vm, definition, running, change, made):
+    devices.set_card(definition.interfaces()[int(change.key)], {change.attribute: change.new}, is_bridge)
+
+
+_CHANGES = {
+    "autostart": _set_autostart,
+    "iso": _set_iso,
+    "disks.add": _add_disk,
+    "disks.remove": _remove_disk,
+    "disks.size": _grow_disk,
+    "networks.add": _add_card,
+    "networks.remove": _remove_card,
+    "networks.type": _set_card,
+    "networks.source": _set_card,
+    "networks.mac": _set_card,
+    "networks.model": _set_card,
+}
+
+
+def _updated_mark(vm, changes, made):
+    """Our mark with new disks and tags; a foreign one is replaced, for it speaks of another machine's files."""
+    own = dict(vm.mark) if vm.owned else {"v": MARK_VERSION, "id": vm.id, "disks": [], "files": [], "tags": [], "inputs": {}}
+    own["disks"] = [*own.get("disks", ()), *(path for path in made if path not in own.get("disks", ()))]
+    for change in changes:
+        if change.kind == "tags":
+            own["tags"] = list(change.new)
+    return own

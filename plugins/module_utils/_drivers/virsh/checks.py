@@ -1,0 +1,112 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a plan needs from its host, looked at before the first step; each fault names machine, option and remedy."""
+
+from __future__ import annotations
+
+import os
+from urllib.parse import urlsplit
+
+from ..._lifecycle.errors import NotFound, Refused
+from ..._ports import files
+from ..._tools import seed
+from ..._tools import virsh_output as output
+from .storage import check_iso, written_files
+from .traits import slot_name
+
+
+def is_local(uri):
+    """Whether the machines' files are this host's own: only then can they be made and read here."""
+    return not urlsplit(uri).hostname
+
+
+def expanded(path):
+    return os.path.expanduser(path)
+
+
+def check_plan(driver, plan):
+    """Raise NotFound or Refused for what would fail after something was done already."""
+    for step in plan.steps:
+        if step.verb == "create":
+            _check_creation(driver, plan.after.name, step.arguments["config"], step.arguments["creation"])
+        elif step.verb == "configure":
+            _check_changes(driver, plan.before, step.changes)
+    _check_networks(driver, plan)
+
+
+def _check_creation(driver, name, config, creation):
+    written_by = written_files(driver.all_definitions())
+    image = creation.get("image")
+    disks = config.get("disks") or {}
+    if disks or creation.get("cloud_init"):
+        driver.storage.check_folder()
+    for slot, entry in disks.items():
+        if image and slot == slot_name(0):
+            driver.storage.check_image(name, image, entry, written_by)
+        _check_disk(driver, name, slot, entry, written_by)
+    if config.get("iso"):
+        check_iso(name, config["iso"])
+    if creation.get("cloud_init") is not None:
+        seed.find_tool(driver.commands)
+        seed.nocloud_documents(creation["cloud_init"], name, "check")
+        driver.storage.check_free(name, driver.storage.seed_path(name), written_by)
+
+
+def _check_disk(driver, name, slot, entry, written_by):
+    if entry.get("source"):
+        driver.storage.check_disk_source(name, slot, entry, written_by)
+    else:
+        path = driver.storage.disk_path(name, slot, entry.get("format", "qcow2"))
+        driver.storage.check_free(name, path, written_by)
+
+
+def _check_changes(driver, vm, changes):
+    added = [change for change in changes if change.kind == "disks.add"]
+    if added:
+        driver.storage.check_folder()
+        written_by = written_files(driver.all_definitions())
+        for change in added:
+            _check_addition(driver, vm, change, written_by)
+    for change in changes:
+        if change.kind == "iso" and change.new:
+            check_iso(vm.name, change.new)
+
+
+def _check_addition(driver, vm, change, written_by):
+    if not change.new.get("source") and not change.new.get("size"):
+        raise Refused(
+            f"{vm.name}: it has no disk {change.key}, and neither size nor source is given.", "Give the size of the new disk."
+        )
+    _check_disk(driver, vm.name, change.key, change.new, written_by)
+
+
+def _check_networks(driver, plan):
+    """A network must exist when a card is put on it, and be active when the machine starts."""
+    cards = (plan.after.config.get("networks") or {}).values()
+    _check_bridges(plan, cards)
+    asked = {card.get("source") for card in cards if card.get("type") == "network"}
+    verbs = {step.verb for step in plan.steps}
+    touched = any(change.field == "networks" for step in plan.steps for change in step.changes)
+    if not asked or not (touched or verbs & {"create", "start"}):
+        return
+    everyone, active = driver.virsh.batch([("net-list", "--all", "--name"), ("net-list", "--name")])
+    known = output.networks(everyone.stdout)
+    for name in sorted(asked - set(known)):
+        raise NotFound(
+            f"{plan.after.name}: libvirt has no network '{name}'.", f"Known networks: {', '.join(sorted(known)) or 'none'}."
+        )
+    for name in sorted(asked - set(output.networks(active.stdout))):
+        if "start" in verbs:
+            raise Refused(f"{plan.after.name}: the network '{name}' is not active.", f"Start it first: virsh net-start {name}.")
+
+
+def _check_bridges(plan, cards):
+    for card in cards:
+        if card.get("type") == "bridged" and plan.changed and not card.get("source"):
+            raise Refused(f"{plan.after.name}: a bridged network card needs a source.", "Name a bridge or interface of the host.")
+
+
+def is_bridge(interface):
+    """Whether a network interface of this host is a bridge (Linux says so in its folder)."""
+    return files.exists(f"/sys/class/net/{interface}/bridge")

@@ -1,0 +1,168 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""libvirt's translation: what the core asks for, in virsh's and qemu-img's terms. It neither waits nor decides."""
+
+from __future__ import annotations
+
+from ..._lifecycle.errors import CommandFailed, PolyvirtError
+from ..._lifecycle.model import SUSPENDED, Observation
+from ..._ports.command import Commands
+from ..._tools import virsh_output as output
+from ..._tools.qemu_img import QemuImg
+from ..._tools.virsh import Virsh
+from . import changing, checks, making
+from .definition import Definition
+from .look import Listing, look_at_power, look_closely
+from .storage import Storage
+from .traits import virsh_traits
+
+#: Writing a guest's memory to disk is the platform's own work and may take long; yet no call may hang for ever.
+_SAVE_TIMEOUT = 3600
+_DEFAULT_URI = "qemu:///system"
+_SYSTEM_FOLDER = "/var/lib/libvirt/images"
+_SESSION_FOLDER = "~/.local/share/libvirt/images"
+_LIGHT = frozenset({"power", "addresses"})
+
+
+def make_driver(params):
+    """A driver from a module's parameters (those of ``virsh_vm`` or ``virsh_vm_info``)."""
+    commands = Commands()
+    uri = params["uri"] or commands.environment("LIBVIRT_DEFAULT_URI") or _DEFAULT_URI
+    folder = params.get("storage_path") or (_SESSION_FOLDER if "session" in uri else _SYSTEM_FOLDER)
+    storage = Storage(QemuImg(commands), checks.expanded(folder))
+    virsh = Virsh(commands, params["executable"], uri)
+    return VirshDriver(virsh, storage, commands, params.get("native") or {}, params.get("virt_type"))
+
+
+class VirshDriver:
+    """One connection to libvirt, for one task."""
+
+    def __init__(self, virsh, storage, commands, native_keys=(), virt_type=None):
+        self.virsh, self.storage, self.commands = virsh, storage, commands
+        self.virt_type = virt_type
+        self._native_keys = tuple(native_keys)
+        self._listing = None
+        self._definitions = None
+
+    # Looking --------------------------------------------------------------------------------------------------------
+
+    def traits(self):
+        # The listing also serves the first look: two processes suffice for a task that has nothing to do.
+        self._listing = self._listing or Listing.read(self.virsh)
+        self.hypervisor = self._listing.versions.hypervisor or "unknown"
+        return virsh_traits(self.hypervisor, self._listing.versions.library or "", checks.is_local(self.virsh.uri))
+
+    def observe(self, targets, facets):
+        if targets and facets <= _LIGHT and all(target.id for target in targets):
+            return look_at_power(self.virsh, [target.id for target in targets], facets)
+        listing, self._listing = self._listing or Listing.read(self.virsh), None
+        if targets is None:
+            uuids = list(listing.names)
+        else:
+            uuids = list(dict.fromkeys(uuid for target in targets for uuid in listing.uuids(target)))
+        observation = look_closely(self.virsh, listing, uuids, facets, self._native_keys)
+        if "files" in facets and observation.vms:
+            return self._with_files(observation)
+        return observation
+
+    def _with_files(self, observation):
+        definitions = self._read_definitions()
+        vms = []
+        for vm in observation.vms:
+            others = [(one.name, one) for one in definitions if one.uuid != vm.id]
+            own = next(one for one in definitions if one.uuid == vm.id)
+            vms.append(vm.having(files=self.storage.files_of(vm, own, others)))
+        return Observation(vms, observation.known, observation.errors, observation.warnings)
+
+    def all_definitions(self):
+        """Every machine's definition, and of those that run also what runs: both may name files."""
+        if self._definitions is None:
+            self._definitions = self._read_definitions()
+        return self._definitions
+
+    def _read_definitions(self):
+        uuids = [uuid for uuid, _name in output.domains(self.virsh.run("list", "--all", "--uuid", "--name"))]
+        questions = [("dumpxml", uuid, *more) for uuid in uuids for more in ((), ("--inactive",))]
+        answers = self.virsh.batch(questions) if questions else []
+        return [Definition(answer.stdout) for answer in answers if not answer.error]
+
+    def definition(self, uuid):
+        """The stored definition with its secrets, for editing: without them they would be lost."""
+        return Definition(self.virsh.run("dumpxml", uuid, "--inactive", "--security-info"))
+
+    # Acting ---------------------------------------------------------------------------------------------------------
+
+    def lane(self, vm):
+        return vm.id or vm.name
+
+    def preflight(self, plan):
+        """Raise what would make the plan fail half-way; reads only."""
+        checks.check_plan(self, plan)
+
+    def apply(self, segment):
+        self._definitions = None
+        for vm, steps in segment:
+            for number, step in enumerate(steps):
+                try:
+                    getattr(self, f"_{step.verb}")(vm, step)
+                except PolyvirtError as error:
+                    error.steps_done = number
+                    raise
+
+    def define(self, definition):
+        self.virsh.run("define", "/dev/stdin", stdin=definition.text())
+
+    def _create(self, vm, step):
+        making.create(self, vm.name, step.arguments["config"], step.arguments["creation"])
+
+    def _delete(self, vm, step):
+        making.delete(self, vm, step.arguments.get("files", ()))
+
+    def _configure(self, vm, step):
+        changing.configure(self, vm, step.changes)
+
+    def _start(self, vm, step):
+        try:
+            self.virsh.run("start", vm.id)
+        except CommandFailed as error:
+            raise _explained(vm, error) from error
+
+    def _stop(self, vm, step):
+        self.virsh.run("shutdown", vm.id)
+
+    def _kill(self, vm, step):
+        if vm.power == SUSPENDED:
+            self.virsh.run("managedsave-remove", vm.id)
+        else:
+            self.virsh.run("destroy", vm.id)
+
+    def _pause(self, vm, step):
+        self.virsh.run("suspend", vm.id)
+
+    def _resume(self, vm, step):
+        self.virsh.run("resume", vm.id)
+
+    def _suspend(self, vm, step):
+        self.virsh.run("managedsave", vm.id, timeout=_SAVE_TIMEOUT)
+
+    def _reset(self, vm, step):
+        self.virsh.run("reset", vm.id)
+
+
+#: What libvirt says when a machine will not start, and what helps.
+_REMEDIES = (
+    ("Cannot access storage file", "See that the file exists and that the hypervisor's user can read it and its folders."),
+    ("network '", "Start the network: virsh net-start NAME."),
+    ("Network not found", "Name a network that exists (virsh net-list --all)."),
+    ("Is another process using the image", "Another machine uses this disk; stop it, or give each its own."),
+    ("Cannot open log file", "Another machine writes to the same console file; give each its own."),
+    ("KVM", "Set virt_type: qemu where the host has no usable KVM."),
+)
+
+
+def _explained(vm, error):
+    remedy = next((remedy for text, remedy in _REMEDIES if text in error.stderr), "See its log in /var/log/libvirt/qemu.")
+    return CommandFailed(error.argv, error.rc, error.stderr, message=f"{vm.name}: {error.message}.", remedy=remedy)
+
+

@@ -1,0 +1,208 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Looking at machines with two virsh processes, however many there are: one lists, one asks about each.
+
+Machines are addressed by UUID, for virsh takes a name that is a number for the id of a running machine.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..._lifecycle.errors import CommandFailed
+from ..._lifecycle.model import FAILED, PAUSED, RUNNING, STOPPED, SUSPENDED, UNKNOWN, Address, Observation, Snapshot, Vm
+from ..._tools import virsh as tool
+from ..._tools import virsh_output as output
+from .definition import Definition
+from .devices import read_disks, read_iso, read_networks
+
+#: Reasons for a paused machine that nobody asked for: resuming it would not help.
+_BROKEN_PAUSES = ("I/O error", "watchdog", "crashed")
+_PASSING_PAUSES = ("migrating", "saving", "dumping", "creating snapshot", "creating", "starting up", "shutting down")
+_SOURCES = {"lease": (), "agent": ("--source", "agent"), "arp": ("--source", "arp")}
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What one listing process tells: versions and, of every machine, its name and some flags by UUID."""
+
+    versions: output.Versions
+    names: dict
+    autostarted: frozenset
+    saved: frozenset
+    transient: frozenset
+    active: frozenset
+
+    @classmethod
+    def read(cls, virsh):
+        commands = [
+            ("version",),
+            ("list", "--all", "--uuid", "--name"),
+            ("list", "--all", "--uuid", "--autostart"),
+            ("list", "--all", "--uuid", "--with-managed-save"),
+            ("list", "--all", "--uuid", "--transient"),
+            ("list", "--uuid"),
+        ]
+        answers = virsh.batch(commands)
+        if answers[1].error:
+            raise CommandFailed(("virsh", *commands[1]), 1, answers[1].error)
+        flags = [frozenset(answer.stdout.split()) for answer in answers[2:]]
+        return cls(output.versions(answers[0].stdout), dict(output.domains(answers[1].stdout)), *flags)
+
+    def uuids(self, target):
+        """Every machine that ``target`` may mean."""
+        if target.id:
+            return [target.id] if target.id in self.names else []
+        return [uuid for uuid, name in self.names.items() if name == target.name]
+
+
+def look_closely(virsh, listing, uuids, facets, native_keys):
+    """Full look at ``uuids``: definition, what runs, sizes, leases; more only where ``facets`` ask for it."""
+    questions, per_machine = [], []
+    for uuid in uuids:
+        asked = _questions(uuid, uuid in listing.active, uuid in listing.saved, facets)
+        per_machine.append((uuid, list(asked)))
+        questions += asked.values()
+    answers = iter(virsh.batch(questions)) if questions else iter(())
+    found = []
+    for uuid, keys in per_machine:
+        said = {key: next(answers) for key in keys}
+        if not tool.is_not_found(said["inactive"].error):
+            found.append(_machine(uuid, listing, said, native_keys))
+    return Observation(vms=found, known=tuple(listing.names.values()))
+
+
+def _questions(uuid, active, saved, facets):
+    asked = {
+        "power": ("domstate", uuid, "--reason"),
+        "inactive": ("dumpxml", uuid, "--inactive"),
+        "sizes": ("domblkinfo", uuid, "--all"),
+    }
+    if active:
+        asked["active"] = ("dumpxml", uuid)
+        asked.update(_address_questions(uuid, "addresses" in facets))
+    if saved:
+        asked["active"] = ("managedsave-dumpxml", uuid)
+    if "snapshots" in facets:
+        asked["snapshots"] = ("snapshot-list", uuid, "--name")
+    return asked
+
+
+def _address_questions(uuid, thoroughly):
+    sources = _SOURCES if thoroughly else ("lease",)
+    return {source: ("domifaddr", uuid, *_SOURCES[source]) for source in sources}
+
+
+def look_at_power(virsh, uuids, facets):
+    """Light look while something is waited for: power, and addresses where asked. One process."""
+    per_machine = [(uuid, _light_questions(uuid, facets)) for uuid in uuids]
+    answers = iter(virsh.batch([question for _uuid, asked in per_machine for question in asked.values()]))
+    found = []
+    for uuid, asked in per_machine:
+        said = {key: next(answers) for key in asked}
+        if tool.is_not_found(said["info"].error):
+            continue
+        info = output.key_values(said["info"].stdout)
+        power, busy, reason = _power(said["power"], info.get("Managed save") == "yes")
+        vm = Vm(name=info["Name"], id=uuid, power=power, reason=reason, busy=busy, persistent=info.get("Persistent") != "no")
+        found.append(_with_addresses(vm, said, vm.power))
+    return Observation(vms=found)
+
+
+def _light_questions(uuid, facets):
+    asked = {"power": ("domstate", uuid, "--reason"), "info": ("dominfo", uuid)}
+    if "addresses" in facets:
+        asked.update(_address_questions(uuid, True))
+    return asked
+
+
+def _machine(uuid, listing, said, native_keys):
+    if said["inactive"].error:
+        raise CommandFailed(("virsh", "dumpxml", uuid, "--inactive"), 1, said["inactive"].error)
+    definition = Definition(said["inactive"].stdout)
+    sizes = output.block_sizes(said["sizes"].stdout)
+    power, busy, reason = _power(said["power"], uuid in listing.saved)
+    mark = definition.mark
+    own_files = frozenset((mark or {}).get("files", ()))
+    kept = {
+        "description": definition.get("description") or "",
+        "tags": tuple(sorted((mark or {}).get("tags", ()))),
+        "autostart": uuid in listing.autostarted,
+    }
+    config = {**_config(definition, sizes, own_files, native_keys), **kept}
+    active = None
+    if "active" in said and not said["active"].error:
+        # What is only told about a machine, not given to it, is the same whether it runs or not.
+        active = {**_config(Definition(said["active"].stdout), sizes, own_files, native_keys), **kept}
+    vm = Vm(
+        name=definition.name,
+        id=uuid,
+        power=power,
+        reason=reason,
+        busy=busy,
+        persistent=uuid not in listing.transient,
+        config=config,
+        active=active,
+        mark=mark,
+        snapshots=tuple(Snapshot(name) for name in output.snapshots(said["snapshots"].stdout)) if "snapshots" in said else (),
+    )
+    return _with_addresses(vm, said, power)
+
+
+def _config(definition, sizes, own_files, native_keys):
+    config = {
+        "cpus": definition.cpus,
+        "memory": definition.memory,
+        "disks": read_disks(definition, sizes),
+        "networks": read_networks(definition),
+        "iso": read_iso(definition, own_files),
+    }
+    if native_keys:
+        config["native"] = {key: definition.native(key) for key in native_keys}
+    return config
+
+
+def _power(answer, saved):
+    """(power, busy, reason) from ``domstate --reason``."""
+    if answer.error:
+        return UNKNOWN, None, answer.error
+    state, reason = output.power(answer.stdout)
+    reason = reason or ""
+    if state == "shut off":
+        return (SUSPENDED if saved else STOPPED), None, reason
+    if state in ("running", "idle", "no state"):
+        return RUNNING, None, reason
+    if state == "in shutdown":
+        return RUNNING, "stopping", reason
+    if state == "paused" and reason in _BROKEN_PAUSES:
+        return FAILED, None, reason
+    if state == "paused":
+        return PAUSED, reason if reason in _PASSING_PAUSES else None, reason
+    if state == "crashed":
+        return FAILED, None, reason or state
+    return UNKNOWN, None, state
+
+
+def _with_addresses(vm, said, power):
+    """Addresses from every source that answered; a source that fails is only a source less."""
+    if power != RUNNING:
+        return vm
+    found = {}
+    for source in reversed(list(_SOURCES)):
+        answer = said.get(source)
+        for one in output.addresses(answer.stdout) if answer and not answer.error else ():
+            if not one.address.startswith(("127.", "::1", "fe80:")):
+                found.setdefault(one.address, Address(one.address, source, one.mac))
+    addresses = tuple(sorted(found.values(), key=lambda one: (":" in one.address, one.address)))
+    return vm.having(addresses=addresses, ssh=_ssh(vm, addresses))
+
+
+def _ssh(vm, addresses):
+    if not addresses:
+        return None
+    cards = (vm.config.get("networks") or {}).values()
+    bridged = any(card.get("type") == "bridged" for card in cards)
+    return {"host": addresses[0].address, "port": 22, "user": None, "scope": "network" if bridged else "host"}
+
+

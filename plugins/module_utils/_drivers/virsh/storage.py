@@ -1,0 +1,200 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Files of machines: made whole before they get their name, never overwritten, and removed only when nobody uses them."""
+
+from __future__ import annotations
+
+import os
+
+from ..._lifecycle.errors import CommandFailed, NotFound, PolyvirtError, Refused
+from ..._lifecycle.model import File
+from ..._lifecycle.units import human_size
+from ..._ports import files
+from .definition import Definition, backing_files, file_of
+
+_SEED_SUFFIX = ".polyvirt-seed.iso"
+_QCOW2_MAGIC = b"QFI\xfb"
+_ISO_DESCRIPTORS = (b"CD001", b"BEA01")
+_ISO_DESCRIPTOR_AT = 32769
+#: What qemu-img can read and the core lets a base image be; others are converted by their owner first.
+IMAGE_FORMATS = ("qcow2", "raw", "vmdk", "vdi", "vhdx", "vpc")
+
+
+class Storage:
+    """Image files in one folder of the host."""
+
+    def __init__(self, qemu_img, folder):
+        self.qemu_img, self.folder = qemu_img, folder
+
+    def disk_path(self, name, slot, image_format):
+        return os.path.join(self.folder, f"{name}-{slot}.{image_format}")
+
+    def seed_path(self, name):
+        return os.path.join(self.folder, f"{name}{_SEED_SUFFIX}")
+
+    def make_disk(self, path, entry, image):
+        """Make the file of one disk; True when it is new.
+
+        A file that already has the name is taken only when it is what would be made now (a run that was cut off left
+        it); anything else may be somebody's data. Raises Refused then.
+        """
+        with files.partial(path) as temporary:
+            self._fill(temporary, entry, image)
+            if not files.exists(path):
+                files.rename_into_place(temporary, path)
+                return True
+            if not self.qemu_img.identical(temporary, path):
+                raise Refused(f"{path} exists already and holds something else.", "Move it away, or attach it as a disk's source.")
+        return False
+
+    def _fill(self, path, entry, image):
+        image_format, size = entry.get("format", "qcow2"), entry.get("size")
+        if image is None:
+            self.qemu_img.create(path, image_format, size)
+            return
+        base = self.qemu_img.info(image["source"])
+        if image.get("linked"):
+            self.qemu_img.overlay(path, base.path, base.format, size)
+            return
+        self.qemu_img.convert(base.path, base.format, path, image_format)
+        if size and size > base.virtual_size:
+            self.qemu_img.grow(path, image_format, size)
+
+    # Checks, made before anything is changed ------------------------------------------------------------------------
+
+    def check_folder(self):
+        if not files.is_folder(self.folder):
+            raise NotFound(f"storage_path: {self.folder} is no folder.", "Create it, or name another.")
+        if not files.is_writable(self.folder):
+            raise Refused(f"storage_path: {self.folder} cannot be written.", "Run the task with become, or name another.")
+
+    def check_image(self, name, image, entry, written_by):
+        """Refuse a base image that is missing, unreadable, none, too large for the disk, or being written."""
+        path = image["source"]
+        if not os.path.isabs(path):
+            raise Refused(f"{name}: image '{path}' is no absolute path.", "Give its full path on the hypervisor.")
+        base = self._image_info(name, "image", path)
+        users = written_by.get(os.path.realpath(path))
+        if users:
+            raise Refused(
+                f"{name}: image {path} is the disk of {', '.join(users)} and may be written to.", "Use a copy that nobody writes."
+            )
+        size = entry.get("size")
+        if size and size < base.virtual_size:
+            raise Refused(
+                f"{name}: a disk of {human_size(size)} is too small for the image {path} of {human_size(base.virtual_size)}.",
+                "Ask for its size or more.",
+            )
+        if image.get("linked") and entry.get("format", "qcow2") != "qcow2":
+            raise Refused(f"{name}: a linked disk has the format qcow2, not {entry['format']}.", "Leave the format out.")
+
+    def _image_info(self, name, option, path):
+        _check_readable(name, option, path)
+        try:
+            info = self.qemu_img.info(path)
+        except CommandFailed as error:
+            raise Refused(f"{name}: {option} {path} is no disk image: {error.stderr}.", "Name a qcow2 or raw image.") from error
+        if info.format not in IMAGE_FORMATS or (info.format == "raw" and files.size(path) % 512):
+            raise Refused(f"{name}: {option} {path} is no disk image.", f"Name one of {', '.join(IMAGE_FORMATS)}.")
+        return info
+
+    def check_disk_source(self, name, slot, entry, written_by):
+        info = self._image_info(name, f"disks: source of {slot}", entry["source"])
+        users = [user for user in written_by.get(os.path.realpath(entry["source"]), ()) if user != name]
+        if users:
+            raise Refused(f"{name}: disk {entry['source']} belongs to {', '.join(users)}.", "Detach it there first.")
+        return {**entry, "format": entry.get("format", info.format), "size": info.virtual_size}
+
+    def check_free(self, name, path, written_by):
+        users = [user for user in written_by.get(os.path.realpath(path), ()) if user != name]
+        if users:
+            raise Refused(f"{name}: {path} is used by {', '.join(users)}.", "Choose another name or storage_path.")
+
+    # Who uses what --------------------------------------------------------------------------------------------------
+
+    def files_of(self, vm, definition, others):
+        """The files of one machine, each with who else uses it. ``others`` are (name, Definition) of all others."""
+        mark = vm.mark or {}
+        found = [_drive_file(drive, "disk", mark.get("disks", ())) for drive in definition.drives("disk", "lun")]
+        found += [_drive_file(drive, "medium", mark.get("files", ())) for drive in definition.drives("cdrom", "floppy")]
+        found = [file for file in found if file.path]
+        users = self._users(vm.name, {file.path for file in found}, others)
+        return tuple(
+            File(file.path, file.role, file.ours, tuple(sorted(users.get(os.path.realpath(file.path), ())))) for file in found
+        )
+
+    def _users(self, name, paths, others):
+        users = {}
+        own = {os.path.realpath(path) for path in paths}
+        for other, definition in others:
+            for path in used_files(definition):
+                users.setdefault(os.path.realpath(path), set()).add(other)
+        candidates = {path for path in users if path not in own} | self._images_beside(own)
+        for path in candidates:
+            for below in self._chain_below(path):
+                users.setdefault(below, set()).update(users.get(path) or {path})
+        return {path: used for path, used in users.items() if path in own}
+
+    def _images_beside(self, own):
+        """Images in the same folders: an overlay that no machine uses yet still needs what it stands on."""
+        beside = set()
+        for folder in {os.path.dirname(path) for path in own}:
+            for entry in files.entries(folder):
+                path = os.path.realpath(os.path.join(folder, entry))
+                if path not in own and files.starts_with(path, _QCOW2_MAGIC):
+                    beside.add(path)
+        return beside
+
+    def _chain_below(self, path):
+        try:
+            return [os.path.realpath(image.path) for image in self.qemu_img.chain(path)[1:]] if files.exists(path) else []
+        except PolyvirtError:
+            return []  # No image, so it stands on nothing.
+
+
+def check_iso(name, path, option="iso"):
+    """Refuse a medium that is missing, unreadable, or no ISO 9660 or UDF image."""
+    _check_readable(name, option, path)
+    if not any(files.starts_with(path, word, _ISO_DESCRIPTOR_AT) for word in _ISO_DESCRIPTORS):
+        raise Refused(f"{name}: {option} {path} is no ISO image.", "Name an ISO 9660 or UDF image.")
+
+
+def _check_readable(name, option, path):
+    if not files.exists(path):
+        raise NotFound(f"{name}: {option} {path} does not exist on the hypervisor.", "Correct the path, or put the file there.")
+    if not files.is_file(path):
+        raise Refused(f"{name}: {option} {path} is no file.", "Name a file.")
+    if not files.is_readable(path):
+        raise Refused(f"{name}: {option} {path} cannot be read.", "Run the task with become, or make it readable.")
+
+
+def _drive_file(drive, role, ours):
+    path = file_of(drive)
+    if role == "disk" and (drive.find("shareable") is not None or drive.find("readonly") is not None):
+        role = "medium"
+    if role == "medium" and path in ours:
+        role = "support"
+    return File(path, role, path in ours)
+
+
+def used_files(definition):
+    """Every local file that a definition refers to, down the chain as far as libvirt tells."""
+    for disk in definition.root.findall("devices/disk"):
+        if file_of(disk):
+            yield file_of(disk)
+        yield from backing_files(disk)
+
+
+def written_files(definitions):
+    """Real path -> names of the machines that may write to it."""
+    written = {}
+    for definition in definitions:
+        for disk in definition.drives("disk", "lun"):
+            if file_of(disk) and disk.find("readonly") is None:
+                written.setdefault(os.path.realpath(file_of(disk)), []).append(definition.name)
+    return written
+
+
+def parse_all(texts):
+    return [Definition(text) for text in texts if text]

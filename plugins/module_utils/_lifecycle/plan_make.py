@@ -1,0 +1,106 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Making a machine: nothing is made by accident, and what is made has what a machine cannot be without."""
+
+from __future__ import annotations
+
+from .errors import NotFound, Refused
+from .model import ABSENT, COLLECTIONS, LIVE, NEVER, RECORDS, Change, Step
+
+
+def make_step(request, traits, base, cost=LIVE):
+    """The step that makes the machine: ``base`` is what is known of it already, such as what its predecessor had."""
+    verb = "clone" if "clone" in request.creation else "create"
+    arguments = {"config": initial_config(request, traits, base), "creation": dict(request.creation)}
+    return Step(verb, cost=cost, arguments=arguments, also=tuple(traits.side_effects(verb)))
+
+
+def check_makeable(vm, request, traits, known, source):
+    """Raise where the task does not say what to make the machine from, or it cannot be made."""
+    if request.id:
+        raise NotFound(f"{request.label}: there is no machine with id {request.id}.", known_names(known))
+    if not vm.recipe and not any(_says(request, option) for option in traits.sources):
+        raise NotFound(
+            f"{request.label}: there is no such machine, and the task does not say what to make one from"
+            f" ({', '.join(traits.sources)}).",
+            known_names(known),
+        )
+    fault = traits.name_fault(request.name)
+    if fault:
+        raise Refused(f"{request.name}: no machine can be made with this name: {fault}.", "Choose another name.")
+    if "clone" in request.creation and source is not None:
+        _check_source(request, traits, known, source)
+
+
+def known_names(known):
+    return f"Known machines: {', '.join(sorted(known)) or 'none'}."
+
+
+def _says(request, option):
+    """True when the task gives ``option``; a list of disks that shall be gone names nothing to make a machine from."""
+    value = request.creation.get(option) or request.config.get(option)
+    if option in COLLECTIONS and value:
+        return any(entry is not None for entry in value.values())
+    return bool(value)
+
+
+def _check_source(request, traits, known, source):
+    asked = request.creation["clone"]
+    if source.power == ABSENT:
+        raise NotFound(f"{request.label}: there is no machine '{asked['source']}' to clone.", known_names(known))
+    field = traits.fields["clone"]
+    if field.cost_of(source, Change("clone", None, asked)) == NEVER:
+        raise Refused(f"{request.label}: '{source.name}' is {source.power} and cannot be cloned like this.", field.instead)
+
+
+def initial_config(request, traits, base):
+    """What a new machine gets: what was asked, and defaults for what a machine cannot be without."""
+    defaults = {name: value for name, value in traits.defaults.items() if name != "disk_size"}
+    if "clone" in request.creation:
+        defaults = {}  # A clone is what its source is.
+    config = overlay({**defaults, **base}, request.config)
+    disks = _initial_disks(config.pop("disks", {}), request, traits)
+    return {**config, "disks": disks} if disks else config
+
+
+def _initial_disks(given, request, traits):
+    first = traits.slot(0)
+    comes_along = bool({"image", "clone"} & set(request.creation))
+    has_disks = any(kind.startswith("disks.") for kind in traits.fields)
+    if has_disks and (comes_along or not given):
+        given = {first: {}, **given}
+    size = traits.defaults.get("disk_size")
+    return {
+        slot: {**entry, "size": size} if size and _sizeless(entry) and not (comes_along and slot == first) else entry
+        for slot, entry in sorted(given.items())
+    }
+
+
+def _sizeless(entry):
+    return not entry.get("size") and not entry.get("source")
+
+
+def overlay(config, wanted):
+    """``config`` with all that ``wanted`` names; entries that shall be gone are gone."""
+    result = dict(config)
+    for name, value in wanted.items():
+        if name in COLLECTIONS:
+            entries = dict(config.get(name) or {})
+            entries.update({key: {**entries.get(key, {}), **entry} for key, entry in value.items() if entry is not None})
+            result[name] = {key: entry for key, entry in entries.items() if value.get(key, entry) is not None}
+        elif name in (*RECORDS, "native"):
+            result[name] = {**(config.get(name) or {}), **value}
+        else:
+            result[name] = value
+    return result
+
+
+def config_to_rebuild(config, request, doomed, traits):
+    """What a rebuilt machine has from its predecessor: all but the files that go with that one."""
+    disks = {}
+    for slot, entry in (config.get("disks") or {}).items():
+        new_content = slot == traits.slot(0) and bool({"image", "clone"} & set(request.creation))
+        gone = new_content or entry.get("source") in doomed
+        disks[slot] = {key: value for key, value in entry.items() if not (gone and key == "source")}
+    return {**config, "disks": disks} if disks else dict(config)

@@ -1,0 +1,213 @@
+#!/usr/bin/python
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: virsh_vm
+short_description: Manage virtual machines of libvirt
+version_added: 0.1.0
+description:
+  - Makes, changes, starts, stops and removes machines of libvirt (QEMU, KVM), through C(virsh) and C(qemu-img).
+  - An option that is given is enforced on existing machines too, or refused with a reason; what is left out is left alone.
+  - An existing machine is changed by editing its own definition, so MACs, addresses and devices that nobody asked about stay.
+  - Processors, memory, network cards and O(native) settings of a running machine are stored for its next start, and
+    listed in RV(vms[].restart_required) until then. Disks on the virtio and SCSI buses, media, and texts change at once.
+author:
+  - polyvirt contributors (@polyvirt)
+extends_documentation_fragment:
+  - ansible.builtin.action_common_attributes
+  - polyvirt.core.vm
+  - polyvirt.core.virsh
+  - polyvirt.core.virsh_vm
+attributes:
+  check_mode:
+    support: full
+    details: A check looks and plans like the real run, and reports the same C(changed) and C(diff), but writes nothing.
+  diff_mode:
+    support: full
+  platform:
+    platforms: posix
+options:
+  networks:
+    description:
+      - The type V(nat) is the libvirt network V(default) unless another is named, and V(internal) needs the name of an isolated
+        network. The types V(hostonly), the option O(networks[].vlan), and the options O(port_forwards), O(shared_folders),
+        O(display), O(firmware), O(secure_boot), O(tpm), O(nested_virtualization), O(os_type) and O(clone) are refused here.
+  native:
+    description:
+      - Keys are paths in the domain XML, to an element's text (V(os/kernel)) or an attribute (V(os/type@machine),
+        V(devices/video/model@type)). An empty value (null) removes the element or attribute.
+seealso:
+  - module: polyvirt.core.virsh_vm_info
+  - name: The libvirt guide of this collection
+    description: Set-up, limits and troubleshooting.
+    link: https://github.com/polyvirt/core/blob/main/docs/libvirt.md
+"""
+
+EXAMPLES = r"""
+- name: A Debian guest from an image, running and answering on SSH
+  polyvirt.core.virsh_vm:
+    name: web1
+    state: started
+    cpus: 2
+    memory: 2G
+    image:
+      source: /var/lib/libvirt/images/debian-12.qcow2
+      linked: true
+    disks:
+      - size: 20G
+    cloud_init:
+      user: admin
+      ssh_authorized_keys:
+        - "{{ lookup('ansible.builtin.file', '~/.ssh/id_ed25519.pub') }}"
+    wait_for: ssh
+
+- name: More memory, with a restart where it is needed
+  polyvirt.core.virsh_vm:
+    name: web1
+    memory: 4G
+    allow_restart: true
+
+- name: A second disk, plugged into the running machine
+  polyvirt.core.virsh_vm:
+    name: web1
+    disks:
+      - slot: vdb
+        size: 50G
+
+- name: Shut three machines down, and cut their power if they do not obey within a minute
+  polyvirt.core.virsh_vm:
+    name: [web1, web2, web3]
+    state: stopped
+    stop_mode: graceful_then_force
+    stop_timeout: 60
+
+- name: Remove a machine with the disks that were made for it
+  polyvirt.core.virsh_vm:
+    name: web1
+    state: absent
+"""
+
+RETURN = r"""
+vms:
+  description: One entry for each name asked, in the order of O(name); in check mode as it would be.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Name of the machine.
+      type: str
+      sample: web1
+    id:
+      description: UUID; null for a machine that does not exist (yet).
+      type: str
+      sample: 3f078c8c-2819-40bf-b3cd-6a6ef2079e51
+    platform:
+      description: Always V(libvirt) here.
+      type: str
+      sample: libvirt
+    state:
+      description: Its power - absent, stopped, running, paused, suspended, failed or unknown.
+      type: str
+      sample: running
+    reason:
+      description: The platform's own word for how it got into this state.
+      type: str
+      sample: booted
+    cpus:
+      description: Number of processors at its next start.
+      type: int
+      sample: 2
+    memory_mib:
+      description: Memory in MiB at its next start.
+      type: int
+      sample: 2048
+    description:
+      description: Its text for people.
+      type: str
+    tags:
+      description: Its tags.
+      type: list
+      elements: str
+    autostart:
+      description: Whether it starts with the host.
+      type: bool
+    iso:
+      description: Medium in the first optical drive; empty for none, null where there is no drive.
+      type: str
+    addresses:
+      description: Addresses, each with its source (V(lease), V(agent), V(arp)). A lease may be left from a former boot.
+      type: list
+      elements: dict
+      sample: [{"address": "192.168.122.14", "source": "lease"}]
+    mac_addresses:
+      description: Hardware addresses of its cards, in order.
+      type: list
+      elements: str
+    ssh:
+      description:
+        - How to reach it by SSH (host, port, user, scope), or null. With the scope V(host) the address is reachable only
+          from the hypervisor's host, with V(network) from its network.
+      type: dict
+      sample: {"host": "192.168.122.14", "port": 22, "user": null, "scope": "host"}
+    disks:
+      description: Its disks (slot, size in bytes, format, source).
+      type: list
+      elements: dict
+    networks:
+      description: Its cards (type, source, mac, model), in order.
+      type: list
+      elements: dict
+    snapshots:
+      description: Its snapshots, where they were looked at.
+      type: list
+      elements: dict
+    native:
+      description: The present values of the keys asked in O(native).
+      type: dict
+    restart_required:
+      description: Paths of settings that are stored, but will be in force only after its next start.
+      type: list
+      elements: str
+      sample: [memory]
+    changed:
+      description: Whether this machine was changed.
+      type: bool
+    failed:
+      description: Whether the task failed for this machine.
+      type: bool
+    msg:
+      description: Why it failed; empty if it did not.
+      type: str
+    steps:
+      description: What was to be done, in order (verb, changes, cost, also, done, note).
+      type: list
+      elements: dict
+      sample: [{"verb": "start", "changes": [], "cost": "live", "also": [], "done": true, "note": ""}]
+    not_compared:
+      description: Options that are used only when a machine is made, and so had no effect on this existing one.
+      type: list
+      elements: str
+      sample: [image]
+    kept:
+      description: Files that were not deleted with the machine, each with the reason.
+      type: list
+      elements: dict
+      sample: [{"path": "/srv/iso/debian.iso", "reason": "a medium is not deleted"}]
+"""
+
+from ..module_utils._drivers.virsh.driver import make_driver
+from ..module_utils._front import run_vm_module
+from ..module_utils._lifecycle.options import VIRSH, VIRSH_VM
+
+
+def main():
+    run_vm_module({**VIRSH, **VIRSH_VM}, make_driver)
+
+
+if __name__ == "__main__":
+    main()

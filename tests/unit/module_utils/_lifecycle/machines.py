@@ -1,0 +1,185 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Generated platforms, machines and requests: anything that could be found, and anything that could be asked of it."""
+
+from __future__ import annotations
+
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle import model
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
+    Field,
+    File,
+    Policy,
+    Request,
+    Snapshot,
+    SnapshotRequest,
+    Traits,
+    Vm,
+)
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.power import STATES
+from hypothesis import strategies as st
+
+KINDS = (
+    "cpus", "memory", "description", "firmware", "tags", "iso", "native", "display.type",
+    "disks.add", "disks.remove", "disks.size", "disks.format",
+    "networks.add", "networks.remove", "networks.type", "networks.mac",
+    "port_forwards.add", "port_forwards.remove", "port_forwards.host_port",
+)  # fmt: skip
+# Mostly what a platform really has, so that not every plan is a refusal.
+LIKELY_COSTS = st.sampled_from((model.LIVE, model.NEXT_BOOT, model.POWER_OFF) * 3 + (model.DESTRUCTIVE, model.NEVER))
+SIZES = st.sampled_from([size << 30 for size in (1, 2, 4)])
+SCALARS = {
+    "cpus": st.integers(1, 3),
+    "memory": SIZES,
+    "description": st.sampled_from(["", "one", "two"]),
+    "firmware": st.sampled_from(["bios", "uefi"]),
+    "tags": st.sampled_from([(), ("a",), ("a", "b")]),
+    "iso": st.sampled_from(["", "/iso/a.iso"]),
+}
+COLLECTIONS = {
+    "disks": (
+        st.sampled_from(["disk0", "disk1", "disk2"]),
+        {"size": SIZES, "format": st.sampled_from(["raw", "qcow2"]), "source": st.sampled_from(["/d/own", "/d/other"])},
+    ),
+    "networks": (
+        st.sampled_from(["0", "1"]),
+        {"type": st.sampled_from(["nat", "bridged"]), "mac": st.sampled_from(["52:54:00:00:00:01", "52:54:00:00:00:02"])},
+    ),
+    "port_forwards": (st.sampled_from(["ssh", "web"]), {"host_port": st.sampled_from([22, 80])}),
+}
+
+
+@st.composite
+def platforms(draw):
+    """Traits that agree with themselves: what can be suspended has the verb for it."""
+    usual, unusual = draw(LIKELY_COSTS), draw(st.dictionaries(st.sampled_from(KINDS), LIKELY_COSTS, max_size=6))
+    fields = {kind: Field(cost=unusual.get(kind, usual)) for kind in KINDS}
+    fields.update({kind: Field(readable=False) for kind in draw(st.sets(st.sampled_from(KINDS), max_size=1))})
+    for kind in draw(st.sets(st.sampled_from(KINDS), max_size=1)):
+        del fields[kind]
+    fields.update({kind: Field() for kind in ("image", "clone", "disks.source", "snapshot.drop")})
+    fields["snapshot.take"] = Field(cost=draw(st.sampled_from((model.LIVE, model.NEVER))))
+    fields["snapshot.restore"] = Field(cost=draw(st.sampled_from((model.LIVE, model.POWER_OFF))))
+    lacking = draw(st.sets(st.sampled_from(["pause", "suspend", "reset"]), max_size=2))
+    modes = draw(st.sampled_from([("graceful", "force", "graceful_then_force"), ("force",)]))
+    powers = {model.STOPPED, model.RUNNING, model.PAUSED, model.SUSPENDED}
+    powers -= {{"pause": model.PAUSED, "suspend": model.SUSPENDED}.get(verb) for verb in lacking}
+    left_in = model.SUSPENDED if model.SUSPENDED in powers and draw(st.booleans()) else model.RUNNING
+    return Traits(
+        platform="any",
+        powers=frozenset(powers),
+        verbs=frozenset(model.VERBS) - lacking,
+        fields=fields,
+        stop_modes=modes,
+        defaults={"cpus": 2, "memory": 2 << 30, "disk_size": 2 << 30},
+        restored_as={model.RUNNING: left_in},
+    )
+
+
+def entries(name, attributes_always=()):
+    keys, attributes = COLLECTIONS[name]
+    always = {key: value for key, value in attributes.items() if key in attributes_always}
+    perhaps = {key: value for key, value in attributes.items() if key not in attributes_always}
+    return st.dictionaries(keys, st.fixed_dictionaries(always, optional=perhaps), max_size=2)
+
+
+def configs(asked):
+    """A configuration: as asked, where entries may be None for "gone"; or as found, where sizes are known."""
+    parts = dict(SCALARS)
+    for name in COLLECTIONS:
+        found = entries(name, ("size",) if name == "disks" else ())
+        gone = st.dictionaries(COLLECTIONS[name][0], st.none(), max_size=1)
+        parts[name] = st.builds(lambda one, other: {**one, **other}, entries(name), gone) if asked else found
+    parts["native"] = st.dictionaries(st.sampled_from("xy"), st.integers(0, 1), max_size=2)
+    parts["display"] = st.fixed_dictionaries({}, optional={"type": st.sampled_from(["vnc", "none"])})
+    return st.fixed_dictionaries({}, optional=parts)
+
+
+def files():
+    return st.builds(
+        File,
+        path=st.sampled_from(["/d/own", "/d/other", "/d/third"]),
+        role=st.sampled_from(["disk", "disk", "medium", "support"]),
+        ours=st.booleans(),
+        used_by=st.sampled_from([(), (), (), ("db",)]),
+        bound=st.booleans(),
+    )
+
+
+@st.composite
+def snapshots(draw, traits, config):
+    """A forest: each snapshot's parent is one taken before it. Names may be shared, ids are not."""
+    taken = []
+    for number in range(draw(st.integers(0, 3))):
+        parent = draw(st.sampled_from([None, *(one.id for one in taken)]))
+        power = draw(st.sampled_from(sorted(traits.powers)))
+        name = draw(st.sampled_from(["s1", "s2"]))
+        taken.append(Snapshot(name=name, id=f"u{number}", parent=parent, power=power, config=draw(st.sampled_from([None, config]))))
+    return tuple(taken)
+
+
+@st.composite
+def machines(draw, traits):
+    power = draw(st.sampled_from([*sorted(traits.powers), *sorted(traits.powers), model.ABSENT, model.FAILED, model.UNKNOWN]))
+    if power == model.ABSENT:
+        return Vm.absent("web").having(recipe=draw(st.sampled_from([None, "a file"])))
+    config = draw(configs(asked=False))
+    on = power in model.ON
+    active = draw(st.one_of(st.none(), st.just(config), configs(asked=False))) if on else None
+    runs = power in (model.RUNNING, model.PAUSED)
+    return Vm(
+        name="web",
+        id="u-web",
+        power=power,
+        busy=draw(st.sampled_from([None] * 8 + ["stopping", "locked"])),
+        persistent=not runs or draw(st.integers(0, 5)) > 0,
+        config=config,
+        active=active,
+        snapshots=draw(st.one_of(st.just(()), snapshots(traits, config))),
+        mark=draw(st.sampled_from([None, {"id": "u-web"}, {"id": "u-web"}, {"id": "u-other"}])),
+        files=tuple(draw(st.lists(files(), max_size=2, unique_by=lambda file: file.path))),
+    )
+
+
+@st.composite
+def policies(draw):
+    return Policy(
+        stop_mode=draw(st.sampled_from([None, None, "graceful", "force", "graceful_then_force"])),
+        allow_restart=draw(st.booleans()),
+        allow_recreate=draw(st.booleans()),
+        delete_disks=draw(st.sampled_from(["owned", "none", "all"])),
+        purge=draw(st.frozensets(st.sampled_from(sorted(COLLECTIONS)), max_size=2)),
+    )
+
+
+@st.composite
+def requests(draw):
+    sources = [{}, {}, {"image": {"source": "/i"}}, {"clone": {"source": "db"}}]
+    config = draw(configs(asked=True))
+    policy = draw(policies())
+    return Request(
+        name="web",
+        id=draw(st.sampled_from([None, None, None, "u-web"])),
+        state=draw(st.sampled_from(STATES)),
+        config={**{name: {} for name in sorted(policy.purge)}, **config},
+        creation=draw(st.sampled_from(sources)),
+        policy=policy,
+    )
+
+
+@st.composite
+def snapshot_requests(draw):
+    snapshot = SnapshotRequest(
+        name=draw(st.sampled_from(["s1", "s2", "s3", "u0"])),
+        state=draw(st.sampled_from(["present", "absent", "restored"])),
+        children=draw(st.booleans()),
+        power=draw(st.sampled_from(["snapshot", "keep"])),
+    )
+    return Request(name="web", snapshot=snapshot, policy=draw(policies()))
+
+
+@st.composite
+def situations(draw, asked):
+    """(vm, request, traits)"""
+    traits = draw(platforms())
+    return draw(machines(traits)), draw(asked), traits
