@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-
 from ._lifecycle.errors import CommandFailed, PartlyApplied, PolyvirtError, Timeout
 from ._lifecycle.model import ABSENT, STOPPED, Step
 from ._lifecycle.plan import plan
@@ -35,6 +33,9 @@ class Applier:
             if work.plan.changed:
                 lanes.setdefault(self.driver.lane(work.vm), []).append(work)
         if len(lanes) > 1:
+            # Here, for a task that has nothing to do shall not pay for the import.
+            from concurrent.futures import ThreadPoolExecutor
+
             with ThreadPoolExecutor(max_workers=LANES_AT_ONCE) as pool:
                 list(pool.map(self._apply_lane, lanes.values()))
         elif lanes:

@@ -59,7 +59,7 @@ stage_lint() {
     check "changelog" antsibull-changelog lint
     # It leaves its log in the home folder.
     check "documentation" env HOME="$RUN" antsibull-docs lint-collection-docs --plugin-docs --skip-rstcheck .
-    check "ansible-lint" env -u ANSIBLE_COLLECTIONS_PATH ansible-lint --nocolor
+    check "ansible-lint" env ANSIBLE_COLLECTIONS_PATH="$RUN/lint" ansible-lint --nocolor
     check "galaxy build" _build
     check "galaxy import" _import "$importer"
     [ ${#failed_checks[@]} -eq 0 ] || stop_with "failed: $(printf '%s; ' "${failed_checks[@]}")"

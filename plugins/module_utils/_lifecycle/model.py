@@ -52,7 +52,7 @@ class Address:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A snapshot as found. ``power`` is the machine's own when it was taken; ``kind`` the platform's word for its storage."""
+    """A snapshot as found: ``power`` is the machine's when it was taken, ``kind`` the platform's word for its storage."""
 
     name: str
     id: Optional[str] = None
@@ -79,7 +79,7 @@ class File:
 class Vm:
     """A machine as found. A field that is None is something the platform does not have or did not say.
 
-    ``recipe`` is what the platform would make an absent machine from by itself, such as a Vagrantfile that describes it.
+    ``recipe`` is what the platform would make an absent machine from by itself, such as a Vagrantfile.
     """
 
     name: str
@@ -296,7 +296,8 @@ class Traits:
     """What a platform, at this version on this host, can do. ``fields`` by Change.kind and by creation input.
 
     ``restored_as`` maps the power of a snapshot to the power in which the platform leaves a machine restored to it,
-    where that is another one: VirtualBox and Hyper-V leave what was running as suspended.
+    where that is another one: VirtualBox and Hyper-V leave what was running as suspended. ``made_as`` is the power in
+    which the platform leaves a machine it has made: Vagrant starts what it makes.
     """
 
     platform: str
@@ -314,6 +315,7 @@ class Traits:
     name_key: Callable[[str], str] = str
     snapshot_name_fault: Callable[[str], Optional[str]] = lambda name: None
     restored_as: Mapping[str, str] = field(default_factory=dict)
+    made_as: str = STOPPED
     transient: Callable[[Exception], bool] = lambda error: False
     side_effects: Callable[[str], Sequence[str]] = lambda verb: ()
     adjust: Callable = lambda vm, config: config

@@ -15,7 +15,7 @@ from .model import (
 from .plan_delete import delete_step
 from .plan_make import check_makeable, config_to_rebuild, known_names, make_step
 from .plan_snapshot import snapshot_steps
-from .power import BACK_TO, COST_OF_MOVE, ENDS_IN, TABLE
+from .power import BACK_TO, COST_OF_MOVE, ENDS_IN, TABLE, way
 from .simulate import changed_config, simulate
 
 #: Steps whose end must be seen before the next one makes sense.
@@ -117,11 +117,11 @@ def _snapshot_steps(task):
 
 
 def _making(task):
-    moves = _moves(task)
-    if "make" not in moves:
+    if "make" not in _moves(task):
         return []
     check_makeable(task.vm, task.request, task.traits, task.known, task.source)
-    return [make_step(task.request, task.traits, task.vm.config), *_power_steps(task, moves[1:])]
+    make = make_step(task.request, task.traits, task.vm.config)
+    return [make, *_power_steps(task, way(task.traits.made_as, ENDS_IN[task.request.state] or STOPPED, task.forced))]
 
 
 # An existing machine ----------------------------------------------------------------------------------------------
@@ -277,9 +277,9 @@ def _rebuilding(task, changes):
     delete = delete_step(vm, "owned", task.traits)
     config = config_to_rebuild(changed_config(vm.config, changes), request, delete.arguments["files"], task.traits)
     make = make_step(request, task.traits, config, cost=DESTRUCTIVE)
-    again = replace(task, vm=simulate(vm, [delete, make]))
-    back = _power_steps(again, BACK_TO[ENDS_IN[request.state] or vm.power])
-    return [*_power_steps(task, off), delete, make, *back]
+    made = replace(task, vm=simulate(vm, [delete, make]))
+    back = way(task.traits.made_as, ENDS_IN[request.state] or vm.power, task.forced)
+    return [*_power_steps(task, off), delete, make, *_power_steps(made, back)]
 
 
 def _listed(changes):

@@ -12,7 +12,8 @@ from .model import ABSENT, COLLECTIONS, LIVE, NEVER, RECORDS, Change, Step
 def make_step(request, traits, base, cost=LIVE):
     """The step that makes the machine: ``base`` is what is known of it already, such as what its predecessor had."""
     verb = "clone" if "clone" in request.creation else "create"
-    arguments = {"config": initial_config(request, traits, base), "creation": dict(request.creation)}
+    config = initial_config(request, traits, base)
+    arguments = {"config": config, "creation": dict(request.creation), "power": traits.made_as}
     return Step(verb, cost=cost, arguments=arguments, also=tuple(traits.side_effects(verb)))
 
 
@@ -56,7 +57,8 @@ def _check_source(request, traits, known, source):
 
 def initial_config(request, traits, base):
     """What a new machine gets: what was asked, and defaults for what a machine cannot be without."""
-    defaults = {name: value for name, value in traits.defaults.items() if name != "disk_size"}
+    # A list that is given replaces a default one: an empty list of networks means no card.
+    defaults = {name: value for name, value in traits.defaults.items() if name not in ("disk_size", *request.config)}
     if "clone" in request.creation:
         defaults = {}  # A clone is what its source is.
     config = overlay({**defaults, **base}, request.config)
@@ -67,8 +69,14 @@ def initial_config(request, traits, base):
 def _initial_disks(given, request, traits):
     first = traits.slot(0)
     comes_along = bool({"image", "clone"} & set(request.creation))
+    if comes_along and request.config.get("disks", {}).get(first, given) is None:
+        raise Refused(
+            f"{request.label}: disk {first} shall be gone, but it is the one that the image or clone brings along.",
+            "Leave its entry out.",
+        )
     has_disks = any(kind.startswith("disks.") for kind in traits.fields)
-    if has_disks and (comes_along or not given):
+    # A list that is given, even an empty one, says which disks there shall be.
+    if has_disks and (comes_along or "disks" not in request.config and not given):
         given = {first: {}, **given}
     size = traits.defaults.get("disk_size")
     return {

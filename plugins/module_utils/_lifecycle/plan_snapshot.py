@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 from .errors import NotFound, Refused, Unsupported
-from .model import ABSENT, LIVE, NEVER, PAUSED, POWER_OFF, RUNNING, STOPPED, SUSPENDED, Change, Step
-from .power import BACK_TO, COST_OF_MOVE, TABLE
+from .model import ABSENT, LIVE, NEVER, POWER_OFF, Change, Step
+from .power import COST_OF_MOVE, way
 
 
 def snapshot_steps(vm, asked, traits, forced):
@@ -66,7 +66,7 @@ def _restore(vm, asked, found, traits, forced):
     if vm.on and field.cost_of(vm, _as_change(taken, asked)) == POWER_OFF:
         steps.insert(0, _giving_up(vm))
     end = vm.power if asked.power == "keep" else taken.power
-    return steps + [Step(move, cost=COST_OF_MOVE.get(move, LIVE)) for move in _way(left_in, end, forced)]
+    return steps + [Step(move, cost=COST_OF_MOVE.get(move, LIVE)) for move in way(left_in, end, forced)]
 
 
 def _giving_up(vm):
@@ -77,15 +77,6 @@ def _giving_up(vm):
             "Define it permanently first.",
         )
     return Step("kill", cost=POWER_OFF, note="what runs is given up by the restore")
-
-
-def _way(found, wanted, forced):
-    """From the power in which the restore left the machine to the power it shall end in."""
-    if found == wanted or wanted not in BACK_TO:
-        return ()
-    state = {RUNNING: "started", STOPPED: "stopped", PAUSED: "paused", SUSPENDED: "suspended"}.get(wanted, "present")
-    moves = TABLE[state][found].choose(forced)
-    return moves if moves is not None else BACK_TO[wanted]
 
 
 def _as_change(found, asked):

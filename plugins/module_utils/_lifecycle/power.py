@@ -71,3 +71,12 @@ ENDS_IN = {
 
 #: What a move costs the guest where it costs it anything.
 COST_OF_MOVE = {"stop": POWER_OFF, "kill": POWER_OFF, "reset": POWER_OFF, "suspend": POWER_OFF}
+
+
+def way(found, wanted, forced):
+    """Moves from one power of an existing machine to another; the table's own where it has any."""
+    if found == wanted or wanted not in BACK_TO:
+        return ()
+    state = next((state for state, power in ENDS_IN.items() if power == wanted), "present")
+    moves = TABLE[state][found].choose(forced)
+    return moves if moves is not None else BACK_TO[wanted]

@@ -135,8 +135,8 @@ def _networks(entries):
                 raise InvalidInput(
                     f"networks: '{entry['mac']}' is no address for a network card.", "Write six pairs such as 52:54:00:12:34:56."
                 )
-        if not 1 <= given.get("vlan", 1) <= 4094:
-            raise InvalidInput(f"networks: vlan {given['vlan']} is no VLAN.", "Give a number from 1 to 4094.")
+        if not 0 <= given.get("vlan", 0) <= 4094:
+            raise InvalidInput(f"networks: vlan {given['vlan']} is no VLAN.", "Give 1 to 4094, or 0 for untagged.")
         networks[str(place)] = given
     return networks
 

@@ -38,7 +38,10 @@ def changed_config(config, changes):
 
 
 def _create(vm, step):
-    return Vm(name=vm.name, power=STOPPED, config=step.arguments["config"], mark={"id": None})
+    config, power = step.arguments["config"], step.arguments["power"]
+    return Vm(
+        name=vm.name, power=power, config=config, active=config if power == RUNNING else None, mark={"id": None}
+    )
 
 
 def _configure(vm, step):

@@ -9,8 +9,8 @@ only then does the exit code belong to one command. Error texts lose virsh's own
 
 from __future__ import annotations
 
+import os
 import re
-import secrets
 import shlex
 from dataclasses import dataclass
 
@@ -65,7 +65,7 @@ class Virsh:
         Raises Unavailable when libvirt cannot be reached, CommandFailed when virsh does not know a command or an
         option: then it runs none of the batch.
         """
-        marks = f"polyvirt-{secrets.token_hex(8)}"
+        marks = f"polyvirt-{os.urandom(8).hex()}"
         answers = []
         for chunk in _chunks([_marked(words, f"{marks}-{index};") for index, words in enumerate(requests)]):
             completed = self._execute(["; ".join(text for text, mark in chunk)])

@@ -5,24 +5,12 @@
 
 from __future__ import annotations
 
-import os
-from urllib.parse import urlsplit
-
 from ..._lifecycle.errors import NotFound, Refused
 from ..._ports import files
 from ..._tools import seed
 from ..._tools import virsh_output as output
 from .storage import check_iso, written_files
 from .traits import slot_name
-
-
-def is_local(uri):
-    """Whether the machines' files are this host's own: only then can they be made and read here."""
-    return not urlsplit(uri).hostname
-
-
-def expanded(path):
-    return os.path.expanduser(path)
 
 
 def check_plan(driver, plan):

@@ -1,20 +1,23 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""libvirt's translation: what the core asks for, in virsh's and qemu-img's terms. It neither waits nor decides."""
+"""libvirt's translation: what the core asks for, in virsh's and qemu-img's terms. It neither waits nor decides.
+
+Ansible compiles a module anew in every run, so what only a changing task needs is imported where it is needed.
+"""
 
 from __future__ import annotations
+
+import os
+import re
 
 from ..._lifecycle.errors import CommandFailed, PolyvirtError
 from ..._lifecycle.model import SUSPENDED, Observation
 from ..._ports.command import Commands
 from ..._tools import virsh_output as output
-from ..._tools.qemu_img import QemuImg
 from ..._tools.virsh import Virsh
-from . import changing, checks, making
 from .definition import Definition
 from .look import Listing, look_at_power, look_closely
-from .storage import Storage
 from .traits import virsh_traits
 
 #: Writing a guest's memory to disk is the platform's own work and may take long; yet no call may hang for ever.
@@ -30,20 +33,31 @@ def make_driver(params):
     commands = Commands()
     uri = params["uri"] or commands.environment("LIBVIRT_DEFAULT_URI") or _DEFAULT_URI
     folder = params.get("storage_path") or (_SESSION_FOLDER if "session" in uri else _SYSTEM_FOLDER)
-    storage = Storage(QemuImg(commands), checks.expanded(folder))
     virsh = Virsh(commands, params["executable"], uri)
-    return VirshDriver(virsh, storage, commands, params.get("native") or {}, params.get("virt_type"))
+    return VirshDriver(virsh, os.path.expanduser(folder), commands, params.get("native") or {}, params.get("virt_type"))
+
+
+def is_local(uri):
+    """Whether the machines' files are this host's own: only then can they be made and read here."""
+    return not re.match(r"[^:]+://[^/]", uri)
 
 
 class VirshDriver:
     """One connection to libvirt, for one task."""
 
-    def __init__(self, virsh, storage, commands, native_keys=(), virt_type=None):
-        self.virsh, self.storage, self.commands = virsh, storage, commands
+    def __init__(self, virsh, storage_path, commands, native_keys=(), virt_type=None):
+        self.virsh, self.storage_path, self.commands = virsh, storage_path, commands
         self.virt_type = virt_type
         self._native_keys = tuple(native_keys)
         self._listing = None
         self._definitions = None
+
+    @property
+    def storage(self):
+        from ..._tools.qemu_img import QemuImg
+        from .storage import Storage
+
+        return Storage(QemuImg(self.commands), self.storage_path)
 
     # Looking --------------------------------------------------------------------------------------------------------
 
@@ -51,7 +65,7 @@ class VirshDriver:
         # The listing also serves the first look: two processes suffice for a task that has nothing to do.
         self._listing = self._listing or Listing.read(self.virsh)
         self.hypervisor = self._listing.versions.hypervisor or "unknown"
-        return virsh_traits(self.hypervisor, self._listing.versions.library or "", checks.is_local(self.virsh.uri))
+        return virsh_traits(self.hypervisor, self._listing.versions.library or "", is_local(self.virsh.uri))
 
     def observe(self, targets, facets):
         if targets and facets <= _LIGHT and all(target.id for target in targets):
@@ -98,7 +112,9 @@ class VirshDriver:
 
     def preflight(self, plan):
         """Raise what would make the plan fail half-way; reads only."""
-        checks.check_plan(self, plan)
+        from .checks import check_plan
+
+        check_plan(self, plan)
 
     def apply(self, segment):
         self._definitions = None
@@ -114,19 +130,28 @@ class VirshDriver:
         self.virsh.run("define", "/dev/stdin", stdin=definition.text())
 
     def _create(self, vm, step):
+        from . import making
+
         making.create(self, vm.name, step.arguments["config"], step.arguments["creation"])
 
     def _delete(self, vm, step):
+        from . import making
+
         making.delete(self, vm, step.arguments.get("files", ()))
 
     def _configure(self, vm, step):
-        changing.configure(self, vm, step.changes)
+        from .changing import configure
+
+        configure(self, vm, step.changes)
 
     def _start(self, vm, step):
         try:
             self.virsh.run("start", vm.id)
         except CommandFailed as error:
             raise _explained(vm, error) from error
+        if vm.power == SUSPENDED and self.virsh.run("domstate", vm.id).strip() == "paused":
+            # Somebody saved it while it was paused, and so it came back.
+            self.virsh.run("resume", vm.id)
 
     def _stop(self, vm, step):
         self.virsh.run("shutdown", vm.id)
@@ -144,7 +169,7 @@ class VirshDriver:
         self.virsh.run("resume", vm.id)
 
     def _suspend(self, vm, step):
-        self.virsh.run("managedsave", vm.id, timeout=_SAVE_TIMEOUT)
+        self.virsh.run("managedsave", vm.id, "--running", timeout=_SAVE_TIMEOUT)
 
     def _reset(self, vm, step):
         self.virsh.run("reset", vm.id)

@@ -19,7 +19,8 @@ from .devices import read_disks, read_iso, read_networks
 
 #: Reasons for a paused machine that nobody asked for: resuming it would not help.
 _BROKEN_PAUSES = ("I/O error", "watchdog", "crashed")
-_PASSING_PAUSES = ("migrating", "saving", "dumping", "creating snapshot", "creating", "starting up", "shutting down")
+#: "migrating" is not among them: a machine restored as it was paused keeps this reason (libvirt 9.0.0).
+_PASSING_PAUSES = ("saving", "dumping", "creating snapshot", "creating", "starting up", "shutting down")
 _SOURCES = {"lease": (), "agent": ("--source", "agent"), "arp": ("--source", "arp")}
 
 

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-from xml.sax.saxutils import escape, quoteattr
 
 from .definition import Definition
 
@@ -15,8 +14,8 @@ _MACHINES = {"x86_64": "q35", "aarch64": "virt"}
 _ROOT_PORTS = 14
 
 _FRAME = """\
-<domain type={type}>
-  <name>{name}</name>
+<domain type='{type}'>
+  <name/>
   <uuid>{uuid}</uuid>
   <memory unit='KiB'>0</memory>
   <vcpu>1</vcpu>
@@ -37,16 +36,20 @@ _DEVICES = """
 
 def new_definition(name, uuid, hypervisor, virt_type):
     """A Definition without disks and network cards."""
-    if hypervisor == "TEST":
-        text = _FRAME.format(
-            type="'test'", name=escape(name), uuid=uuid, arch=" arch='i686'", machine="", features="", cpu="", devices=""
-        )
-        return Definition(text)
+    definition = Definition(_test_frame(uuid) if hypervisor == "TEST" else _frame(uuid, virt_type))
+    definition.set("name", name)
+    return definition
+
+
+def _test_frame(uuid):
+    return _FRAME.format(type="test", uuid=uuid, arch=" arch='i686'", machine="", features="", cpu="", devices="")
+
+
+def _frame(uuid, virt_type):
     arch = os.uname().machine
     machine = _MACHINES.get(arch)
-    text = _FRAME.format(
-        type=quoteattr(virt_type),
-        name=escape(name),
+    return _FRAME.format(
+        type=virt_type,
         uuid=uuid,
         arch=f" arch='{arch}'",
         machine=f" machine='{machine}'" if machine else "",
@@ -54,7 +57,6 @@ def new_definition(name, uuid, hypervisor, virt_type):
         cpu="<cpu mode='host-passthrough'/>" if virt_type == "kvm" else "",
         devices=_DEVICES + (_root_ports() if machine else ""),
     )
-    return Definition(text)
 
 
 def _root_ports():

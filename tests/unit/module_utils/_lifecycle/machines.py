@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle import model
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
     Field,
@@ -16,7 +18,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
     Traits,
     Vm,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.power import STATES
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.power import ENDS_IN, STATES
 from hypothesis import strategies as st
 
 KINDS = (
@@ -73,6 +75,7 @@ def platforms(draw):
         stop_modes=modes,
         defaults={"cpus": 2, "memory": 2 << 30, "disk_size": 2 << 30},
         restored_as={model.RUNNING: left_in},
+        made_as=draw(st.sampled_from([model.STOPPED, model.RUNNING])),
     )
 
 
@@ -84,12 +87,12 @@ def entries(name, attributes_always=()):
 
 
 def configs(asked):
-    """A configuration: as asked, where entries may be None for "gone"; or as found, where sizes are known."""
+    """A configuration as found, or as asked, where entries may be None for "gone"."""
     parts = dict(SCALARS)
     for name in COLLECTIONS:
-        found = entries(name, ("size",) if name == "disks" else ())
+        given = entries(name, ("size",) if name == "disks" else ())
         gone = st.dictionaries(COLLECTIONS[name][0], st.none(), max_size=1)
-        parts[name] = st.builds(lambda one, other: {**one, **other}, entries(name), gone) if asked else found
+        parts[name] = st.builds(lambda one, other: {**one, **other}, given, gone) if asked else given
     parts["native"] = st.dictionaries(st.sampled_from("xy"), st.integers(0, 1), max_size=2)
     parts["display"] = st.fixed_dictionaries({}, optional={"type": st.sampled_from(["vnc", "none"])})
     return st.fixed_dictionaries({}, optional=parts)
@@ -136,15 +139,15 @@ def machines(draw, traits):
         config=config,
         active=active,
         snapshots=draw(st.one_of(st.just(()), snapshots(traits, config))),
-        mark=draw(st.sampled_from([None, {"id": "u-web"}, {"id": "u-web"}, {"id": "u-other"}])),
+        mark=draw(st.sampled_from([{"id": "u-web"}, {"id": "u-other"}, None])),
         files=tuple(draw(st.lists(files(), max_size=2, unique_by=lambda file: file.path))),
     )
 
 
 @st.composite
-def policies(draw):
+def policies(draw, traits):
     return Policy(
-        stop_mode=draw(st.sampled_from([None, None, "graceful", "force", "graceful_then_force"])),
+        stop_mode=draw(st.sampled_from([None, *traits.stop_modes])),
         allow_restart=draw(st.booleans()),
         allow_recreate=draw(st.booleans()),
         delete_disks=draw(st.sampled_from(["owned", "none", "all"])),
@@ -153,33 +156,47 @@ def policies(draw):
 
 
 @st.composite
-def requests(draw):
-    sources = [{}, {}, {"image": {"source": "/i"}}, {"clone": {"source": "db"}}]
-    config = draw(configs(asked=True))
-    policy = draw(policies())
+def requests(draw, traits):
+    sources = [{"image": {"source": "/i"}}, {"clone": {"source": "db"}}, {}]
+    states = [state for state in STATES if ENDS_IN[state] in {None, model.ABSENT, *traits.powers}]
+    policy = draw(policies(traits))
     return Request(
         name="web",
-        id=draw(st.sampled_from([None, None, None, "u-web"])),
-        state=draw(st.sampled_from(STATES)),
-        config={**{name: {} for name in sorted(policy.purge)}, **config},
+        state=draw(st.sampled_from(states)),
+        config={**{name: {} for name in sorted(policy.purge)}, **draw(configs(asked=True))},
         creation=draw(st.sampled_from(sources)),
         policy=policy,
     )
 
 
 @st.composite
-def snapshot_requests(draw):
+def snapshot_requests(draw, traits):
     snapshot = SnapshotRequest(
         name=draw(st.sampled_from(["s1", "s2", "s3", "u0"])),
         state=draw(st.sampled_from(["present", "absent", "restored"])),
         children=draw(st.booleans()),
         power=draw(st.sampled_from(["snapshot", "keep"])),
     )
-    return Request(name="web", snapshot=snapshot, policy=draw(policies()))
+    return Request(name="web", snapshot=snapshot, policy=draw(policies(traits)))
 
 
 @st.composite
 def situations(draw, asked):
     """(vm, request, traits)"""
     traits = draw(platforms())
-    return draw(machines(traits)), draw(asked), traits
+    return draw(machines(traits)), draw(asked(traits)), traits
+
+
+@st.composite
+def rebuilds(draw):
+    """A machine of ours, asked with consent for a firmware that it can only have by being made again."""
+    vm, request, traits = draw(situations(requests))
+    firmware = {"bios": "uefi", "uefi": "bios"}[vm.config.get("firmware") or "bios"]
+    vm = vm.having(busy=None, persistent=True, snapshots=(), mark={"id": vm.id})
+    fields = {kind: Field(cost=model.NEXT_BOOT) for kind in (*KINDS, "disks.source", "image", "clone")}
+    policy = replace(request.policy, allow_recreate=True)
+    return (
+        vm,
+        replace(request, config={**request.config, "firmware": firmware}, policy=policy),
+        replace(traits, fields={**fields, "firmware": Field(cost=model.DESTRUCTIVE)}),
+    )

@@ -17,7 +17,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.power imp
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.results import difference, entry
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.simulate import simulate
 from hypothesis import HealthCheck, given, settings
-from unit.module_utils._lifecycle.machines import requests, situations, snapshot_requests
+from unit.module_utils._lifecycle.machines import rebuilds, requests, situations, snapshot_requests
 
 BOUNDED = settings(derandomize=True, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
 CUTS_POWER = {"start", "stop", "kill", "reset", "pause", "resume", "suspend", "delete", "create", "clone"}
@@ -139,13 +139,19 @@ def _check_all(situation):
 
 
 # Derandomised: a run that fails fails for everybody. The numbers are a budget of seconds, not a claim of coverage.
-@settings(BOUNDED, max_examples=1200)
-@given(situations(requests()))
+@settings(BOUNDED, max_examples=600)
+@given(situations(requests))
 def test_every_plan_for_a_machine(situation):
     _check_all(situation)
 
 
-@settings(BOUNDED, max_examples=500)
-@given(situations(snapshot_requests()))
+@settings(BOUNDED, max_examples=250)
+@given(rebuilds())
+def test_every_plan_that_may_rebuild(situation):
+    _check_all(situation)
+
+
+@settings(BOUNDED, max_examples=300)
+@given(situations(snapshot_requests))
 def test_every_plan_for_a_snapshot(situation):
     _check_all(situation)

@@ -1,0 +1,148 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The profiles that come with role agent, judged by the very template the role judges a user's profile with."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from copy import deepcopy
+from pathlib import Path
+
+import jinja2
+import pytest
+import yaml
+
+ROLE = Path(__file__).parents[3] / "roles" / "agent"
+PROFILES = sorted((ROLE / "profiles").glob("*.yml"))
+VARIABLES = yaml.safe_load((ROLE / "vars" / "main.yml").read_text())
+TEMPLATE = jinja2.Environment(trim_blocks=True).from_string((ROLE / "templates" / "faults.j2").read_text())
+
+COMMANDS = (
+    "run", "unless", "command", "start", "stop", "status",
+    "python", "installed", "install", "install_file", "remove",
+)
+
+MINIMAL = {
+    "name": "minimal",
+    "summary": "One file",
+    "families": {"default": {"files": [{"path": "/opt/a", "mode": "0644", "content": "x"}]}},
+    "verify": [{"command": "test -e /opt/a"}],
+}
+
+
+def faults(profile):
+    text = TEMPLATE.render(
+        agent_document_raw=profile,
+        agent_schema=VARIABLES["agent_schema"],
+        agent_families=VARIABLES["agent_families"],
+    )
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def commands(node, key=None):
+    """Every text of a profile or of the family table that a shell will read."""
+    if isinstance(node, dict):
+        for name, value in node.items():
+            yield from commands(value, name)
+    elif isinstance(node, list):
+        for value in node:
+            yield from commands(value, key)
+    elif key in COMMANDS:
+        yield node
+
+
+@pytest.fixture(params=PROFILES, ids=lambda path: path.stem)
+def shipped(request):
+    return request.param, yaml.safe_load(request.param.read_text())
+
+
+def test_a_shipped_profile_has_no_faults_and_the_name_of_its_file(shipped):
+    path, profile = shipped
+    assert faults(profile) == []
+    assert profile["name"] == path.stem
+
+
+def test_a_shipped_profile_has_a_default_for_each_secret_and_it_is_empty(shipped):
+    _path, profile = shipped
+    assert [profile["variables"][name] for name in profile.get("secrets", [])] == [""] * len(profile.get("secrets", []))
+
+
+def test_every_value_a_shipped_profile_uses_is_one_of_its_variables(shipped):
+    path, profile = shipped
+    used = set(re.findall(r"agent_values\.(\w+)", path.read_text()))
+    assert used == set(profile["variables"])
+
+
+def test_the_commands_of_a_shipped_profile_are_shell(shipped):
+    _path, profile = shipped
+    for command in commands(profile):
+        assert shell_accepts(re.sub(r"\{\{.*?\}\}", "value", command, flags=re.S)), command
+
+
+@pytest.mark.parametrize("command", list(commands(VARIABLES["agent_families"])))
+def test_the_commands_of_a_family_are_shell(command):
+    assert shell_accepts(command)
+
+
+def shell_accepts(command):
+    return subprocess.run(["sh", "-n"], input=command, text=True, capture_output=True, check=False).returncode == 0
+
+
+def test_a_file_with_a_secret_is_closed_to_others(shipped):
+    _path, profile = shipped
+    for family in profile["families"].values():
+        for file in family.get("files", []):
+            if any(name in file["content"] for name in profile.get("secrets", [])):
+                assert file["mode"].endswith("0"), file["path"]
+
+
+def test_every_family_a_guest_can_be_found_to_be_has_its_commands():
+    assert set(VARIABLES["agent_family_ids"].values()) == set(VARIABLES["agent_families"])
+
+
+def test_the_minimal_profile_is_faultless():
+    assert faults(MINIMAL) == []
+
+
+def in_default(**keys):
+    return lambda profile: profile["families"]["default"].update(keys)
+
+
+@pytest.mark.parametrize("damage, fault", [
+    (lambda p: p.update(nme="x"), "profile: unknown key 'nme'"),
+    (lambda p: p.pop("summary"), "profile: key 'summary' is missing"),
+    (lambda p: p.update(name="../x"), "name: '.' cannot be part of a name"),
+    (lambda p: p.pop("verify"), "families.default: nothing verifies this agent"),
+    (lambda p: p.update(verify=[{"port": 1, "url": "http://x"}]), "verify[0]: exactly one of these keys is needed"),
+    (lambda p: p.update(verify={"port": 1}), "profile.verify: a list is needed here"),
+    (lambda p: p.update(families={}), "families: a mapping with at least one family is needed"),
+    (lambda p: p["families"].update(plan9={}), "families: unknown family 'plan9' (known: debian, redhat"),
+    (lambda p: p.update(variables=["x"]), "variables: a mapping is needed here"),
+    (in_default(packages="one"), "families.default.packages: a list is needed here"),
+    (in_default(files=[{"path": "/a", "mode": "0644"}]), "default.files[0]: exactly one of these keys is needed"),
+    (in_default(files=["/a"]), "families.default.files[0]: a mapping is needed here"),
+    (in_default(steps_after=[{"run": "true"}]), "families.default.steps_after[0]: key 'unless' is missing"),
+    (in_default(key={"url": "u", "path": "p"}), "families.default.key: key 'sha256' is missing"),
+    (in_default(repository={"path": "p", "line": "l"}), "families.default.repository: key 'signed' is missing"),
+    (in_default(service={"name": "a", "manager": "none"}), "service: manager none needs the command 'start'"),
+    (in_default(service={"name": "a", "start": "x"}), "the command 'start' belongs to manager none only"),
+    (in_default(service={"name": "a", "manager": "runit"}), "families.default.service.manager: 'runit' is unknown"),
+])
+def test_a_fault_is_named_with_its_place(damage, fault):
+    profile = deepcopy(MINIMAL)
+    damage(profile)
+    assert any(fault in found for found in faults(profile)), faults(profile)
+
+
+def test_all_faults_are_named_at_once():
+    profile = deepcopy(MINIMAL)
+    profile["nme"] = "x"
+    profile["families"]["default"]["pacakges"] = ["y"]
+    assert len(faults(profile)) == 2
+
+
+@pytest.mark.parametrize("profile", [None, [], "text"])
+def test_what_is_no_mapping_is_named(profile):
+    assert faults(profile) == ["profile: a mapping is needed here"]
