@@ -11,11 +11,15 @@ that returns the lines, and an entry in GENERATORS. It is run as: python3 script
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import difflib
+import importlib
 import re
 import sys
 from pathlib import Path
 from typing import Callable, NamedTuple
+
+from lib.collection_path import collections_path
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 
@@ -61,8 +65,52 @@ def action_groups(checkout):
     return lines
 
 
+#: What each driver answers with; one line to add for a platform.
+DRIVERS = {"libvirt": ("virsh.traits", lambda traits: traits.virsh_traits("QEMU", "9.0.0", local=True))}
+COST_WORDS = {"live": "live", "next_boot": "next start", "power_off": "while off", "destructive": "rebuild", "never": "when made"}
+CREATION = ("image", "clone", "cloud_init")
+
+
+def capabilities(checkout):
+    """A table of every option and state by platform, from the drivers' traits: what is a dash is refused."""
+    options, platforms = _traits()
+    lines = [f"| option or state | {' | '.join(platforms)} |", f"|---|{'---|' * len(platforms)}"]
+    for option in options:
+        lines.append(f"| `{option}` | {' | '.join(_cell(traits, option) for traits in platforms.values())} |")
+    for power in ("running", "stopped", "paused", "suspended"):
+        lines.append(f"| {power} | {' | '.join('yes' if power in one.powers else '–' for one in platforms.values())} |")
+    return lines
+
+
+def _traits():
+    """(names of the machine options, {platform: Traits}), from the code of this checkout."""
+    utils = "ansible_collections.polyvirt.core.plugins.module_utils"
+    sys.path.insert(0, str(collections_path()))
+    model = importlib.import_module(f"{utils}._lifecycle.model")
+    spec = importlib.import_module(f"{utils}._lifecycle.options").VM
+    policy = {field.name for field in dataclasses.fields(model.Policy)} | {"name", "id", "state"}
+    platforms = {
+        platform: make(importlib.import_module(f"{utils}._drivers.{module}"))
+        for platform, (module, make) in DRIVERS.items()
+    }
+    return [option for option in spec if option not in policy], platforms
+
+
+def _cell(traits, option):
+    kinds = [kind for kind in traits.fields if kind.split(".")[0] == option]
+    if not kinds:
+        return "–"
+    if option in CREATION:
+        return COST_WORDS["never"]
+    costs = {traits.fields[kind].cost for kind in kinds} - {"never"}
+    if any(callable(cost) for cost in costs):
+        return "live where the device allows"
+    return ", ".join(word for cost, word in COST_WORDS.items() if cost in costs)
+
+
 GENERATORS = [
     Generator("action_groups", "meta/runtime.yml", action_groups),
+    Generator("capabilities", "README.md", capabilities),
 ]
 
 

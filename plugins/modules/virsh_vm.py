@@ -44,7 +44,7 @@ seealso:
   - module: polyvirt.core.virsh_vm_info
   - name: The libvirt guide of this collection
     description: Set-up, limits and troubleshooting.
-    link: https://github.com/polyvirt/core/blob/main/docs/libvirt.md
+    link: https://github.com/polyvirt/polyvirt.core/blob/main/docs/libvirt.md
 """
 
 EXAMPLES = r"""

@@ -38,8 +38,8 @@ _build() { ansible-galaxy collection build --force --output-path "$RUN" .; }
 _import() {
     local importer=$1 output
     cd "$RUN" || return
-    # The importer ends with 0 whatever it finds; what it says decides.
-    output=$(GALAXY_IMPORTER_CHECK_REQUIRED_TAGS=true PATH="$importer/bin:$PATH" \
+    # The importer ends with 0 whatever it finds; what it says decides. Its ansible-lint is milder than ours.
+    output=$(GALAXY_IMPORTER_CHECK_REQUIRED_TAGS=true GALAXY_IMPORTER_RUN_ANSIBLE_LINT=false PATH="$importer/bin:$PATH" \
         "$importer/bin/python" -m galaxy_importer.main polyvirt-core-*.tar.gz 2>&1)
     printf '%s\n' "$output"
     grep -q 'processing completed successfully' <<<"$output" && ! grep -qE '^(ERROR|CRITICAL)' <<<"$output"

@@ -15,9 +15,8 @@ TEXT = "by hand\n# begin generated: x\nold\n# end generated\nby hand too\n"
 def _checkout(tmp_path, modules=()):
     (tmp_path / "meta").mkdir()
     (tmp_path / "plugins" / "modules").mkdir(parents=True)
-    (tmp_path / "meta" / "runtime.yml").write_text(
-        "---\n# begin generated: action_groups\n# end generated: action_groups\n", encoding="utf-8"
-    )
+    for path, name in (("meta/runtime.yml", "action_groups"), ("README.md", "capabilities")):
+        (tmp_path / path).write_text(f"---\n# begin generated: {name}\n# end generated: {name}\n", encoding="utf-8")
     for module in modules:
         (tmp_path / "plugins" / "modules" / f"{module}.py").touch()
     return tmp_path

@@ -9,9 +9,10 @@ A row asks in the words of a task, so that it passes through the same reading as
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Mapping, Optional
+from typing import Any, Optional
 
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
     ON,

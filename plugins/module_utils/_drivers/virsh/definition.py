@@ -15,7 +15,7 @@ import xml.etree.ElementTree as ET
 
 from ..._lifecycle.errors import Refused
 
-MARK_NAMESPACE = "https://github.com/polyvirt/core/ns/1"
+MARK_NAMESPACE = "https://github.com/polyvirt/polyvirt.core/ns/1"
 MARK_PREFIX = "polyvirt"
 _MARK = f"{{{MARK_NAMESPACE}}}mark"
 _PREFIXES = re.compile(r"""xmlns:([A-Za-z][\w.-]*)=["']([^"']+)["']""")

@@ -1,0 +1,144 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Hyper-V: most of the hardware needs the machine off, names are not unique, checkpoints stand in a disk's way."""
+
+from __future__ import annotations
+
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
+    DESTRUCTIVE,
+    LIVE,
+    NEVER,
+    POWER_OFF,
+    RUNNING,
+    STOPPED,
+    SUSPENDED,
+    Field,
+    File,
+    Snapshot,
+    Traits,
+)
+from unit.tables.rows import Elsewhere, G, absent, ask, ask_snapshot, cost_by_key, found, rows_of
+
+
+def _memory(vm, change):
+    return POWER_OFF if vm.config.get("native", {}).get("dynamic_memory") else LIVE
+
+
+def _disk_size(vm, change):
+    if vm.snapshots:
+        return NEVER
+    return LIVE if change.key.startswith("SCSI") else POWER_OFF
+
+
+TRAITS = Traits(
+    platform="hyperv",
+    version="10.0.20348",
+    slot="SCSI 0:{}".format,
+    name_key=str.lower,
+    defaults={"cpus": 2, "memory": 2 * G, "disk_size": 32 * G},
+    restored_as={RUNNING: SUSPENDED},
+    fields={
+        "cpus": Field(cost=POWER_OFF),
+        "memory": Field(cost=_memory),
+        "firmware": Field(cost=DESTRUCTIVE),
+        "secure_boot": Field(cost=POWER_OFF),
+        "tpm": Field(cost=POWER_OFF),
+        "description": Field(cost=LIVE),
+        "disks.add": Field(cost=LIVE),
+        "disks.size": Field(cost=_disk_size, instead="Remove the checkpoints first."),
+        "networks.add": Field(cost=LIVE),
+        "networks.type": Field(cost=LIVE),
+        "networks.source": Field(cost=LIVE, choices=("lan", "dmz"), instead="Switches of this host: lan, dmz."),
+        "networks.vlan": Field(cost=LIVE),
+        "networks.mac": Field(cost=POWER_OFF),
+        "native": Field(
+            cost=cost_by_key(
+                {"dynamic_memory": POWER_OFF, "memory_minimum": POWER_OFF, "memory_maximum": POWER_OFF,
+                 "secure_boot_template": POWER_OFF, "shutdown_service": LIVE}
+            )  # fmt: skip
+        ),
+        "image": Field(),
+        "clone": Field(),
+        "snapshot.take": Field(cost=LIVE),
+        "snapshot.drop": Field(cost=LIVE),
+        "snapshot.restore": Field(cost=LIVE),
+    },
+)
+row = rows_of(TRAITS)
+
+NEW = {"firmware": "uefi", "memory": "2G", "cpus": 2, "disks": [{"size": "40G"}]}
+MADE = {"firmware": "uefi", "memory": 2 * G, "cpus": 2, "disks": {"SCSI 0:0": {"size": 40 * G}}}
+CHAIN = (File("web_1.avhdx", "disk", ours=True), File("web.vhdx", "disk", ours=True))
+CHECKPOINT = (Snapshot("c1", id="g1"),)
+LIVE_CHECKPOINT = (Snapshot("c1", id="g1", power=RUNNING),)
+DYNAMIC = {"dynamic_memory": True, "memory_minimum": 512, "memory_maximum": 4096}
+CARD = {"0": {"type": "network", "source": "lan", "vlan": 7, "mac": "00:15:5d:00:00:01"}}
+
+ROWS = [
+    row(1, "made off, with no card that nobody asked for", absent(), ask(**NEW), "create",
+        after={"state": "stopped", "cpus": 2, "disks.SCSI 0:0.size": 40 * G, "networks.0": None}),
+    row(2, "nothing is left to do", found(**MADE), ask(**NEW)),
+    row(3, "processors, while it is off", found(**MADE), ask(cpus=4), "configure", costs={"cpus": POWER_OFF}),
+    row(4, "processors, while it runs, need consent", found("running", **MADE), ask(cpus=4), refused=("refused", "cpus")),
+    row(5, "with consent it is power-cycled", found("running", **MADE), ask(cpus=4, allow_restart=True),
+        "stop | configure start", costs={"cpus": POWER_OFF}, after={"state": "running", "cpus": 4}),
+    row(6, "off is started", found(), ask("started"), "start"),
+    row(6, "saved is started", found("suspended"), ask("started"), "start", note="restored"),
+    row(6, "paused is resumed", found("paused"), ask("started"), "resume"),
+    row(6, "running is running", found("running"), ask("started")),
+    Elsewhere(7, "runner", "addresses are waited for"),
+    row(8, "a guest is asked to stop", found("running"), ask("stopped"), "stop"),
+    row(9, "a guest that cannot be asked is cut by force", found("running"), ask("stopped", stop_mode="force"), "kill"),
+    Elsewhere(9, "driver", "asking a guest whose service does not answer fails at once"),
+    row(10, "the cut comes only after the time-out", found("running"), ask("stopped", stop_mode="graceful_then_force"), "stop"),
+    Elsewhere(10, "runner", "the time-out, and the cut or the failure after it"),
+    row(11, "stopped and removed with its whole chain", found("running", files=CHAIN), ask("absent"), "stop | delete",
+        files=("web_1.avhdx", "web.vhdx")),
+    row(11, "its disks stay when asked", found(files=CHAIN), ask("absent", delete_disks="none"), "delete",
+        files=(), kept=("web_1.avhdx", "web.vhdx")),
+    row(12, "what is not there is not removed", absent(), ask("absent")),
+    Elsewhere(12, "tool", "a service that does not run is not an absent machine"),
+    row(13, "named by its id, one of two goes", found(), ask("absent", id="u-web"), "delete"),
+    Elsewhere(13, "runner", "two machines of one name are refused with their ids"),
+    row(14, "a name in other letters is the same name", found(name="Web"), ask("started", id="u-web", name="WEB"), "start"),
+    Elsewhere(14, "runner", "found machines are matched by the traits' key of a name"),
+    row(15, "a checkpoint is taken", found("running"), ask_snapshot("c1"), "snapshot"),
+    row(15, "and not taken again", found("running", snapshots=CHECKPOINT), ask_snapshot("c1")),
+    row(15, "removed; its end has to be seen", found(snapshots=CHECKPOINT), ask_snapshot("c1", "absent"), "drop_snapshot"),
+    row(15, "restored to off", found("running", snapshots=CHECKPOINT), ask_snapshot("c1", "restored"), "restore",
+        after={"state": "stopped"}),
+    row(15, "taken while running it is left saved, and started", found(snapshots=LIVE_CHECKPOINT),
+        ask_snapshot("c1", "restored"), "restore | start", after={"state": "running"}),
+    row(16, "a disk grows", found(**MADE), ask(disks=[{"size": "60G"}]), "configure", costs={"disks.SCSI 0:0.size": LIVE}),
+    row(16, "and does not shrink", found(**MADE), ask(disks=[{"size": "20G"}]), refused=("refused", "shrink")),
+    row(16, "and does not grow under checkpoints", found(snapshots=CHECKPOINT, **MADE), ask(disks=[{"size": "60G"}]),
+        refused=("refused", "checkpoints")),
+    row(17, "an overlay of a base disk", absent(), ask(image={"source": "base.vhdx", "linked": True}), "create"),
+    row(17, "a second run does not compare what it was made from", found(), ask(image={"source": "base.vhdx", "linked": True})),
+    row(18, "a full clone of a running machine, which keeps running", absent(), ask(clone={"source": "db"}), "clone",
+        source=found("running", name="db"), after={"state": STOPPED}),
+    row(19, "a switch that the host does not have is refused before anything", absent(),
+        ask(networks=[{"source": "lna"}], **NEW), refused=("unsupported", "lan, dmz")),
+    row(19, "a VLAN is taken away live", found("running", networks=CARD), ask(networks=[{"vlan": 0}]), "configure",
+        costs={"networks.0.vlan": LIVE}, after={"networks.0.mac": "00:15:5d:00:00:01"}),
+    row(19, "another address needs it off", found("running", networks=CARD), ask(networks=[{"mac": "00:15:5d:00:00:02"}]),
+        refused=("refused", "networks.0.mac")),
+    Elsewhere(20, "driver", "the default switch is known by its id, not by its name"),
+    row(21, "secure boot for Linux, and a TPM", found(secure_boot=True, tpm=False, native={"secure_boot_template": "windows"}),
+        ask(tpm=True, native={"secure_boot_template": "linux"}), "configure",
+        costs={"tpm": POWER_OFF, "native.secure_boot_template": POWER_OFF}),
+    row(21, "the template is not sent again", found(tpm=True, native={"secure_boot_template": "linux"}),
+        ask(tpm=True, native={"secure_boot_template": "linux"})),
+    row(22, "dynamic memory is set in one step", found(memory=G, native={"dynamic_memory": False}),
+        ask(memory="2G", native=DYNAMIC), "configure",
+        costs={"memory": LIVE, "native.dynamic_memory": POWER_OFF, "native.memory_minimum": POWER_OFF,
+               "native.memory_maximum": POWER_OFF}),
+    row(22, "and static again", found(memory=2 * G, native=DYNAMIC), ask(memory="1G", native={"dynamic_memory": False}),
+        "configure", costs={"memory": POWER_OFF, "native.dynamic_memory": POWER_OFF}),
+    row(23, "a service of the guest is switched live", found("running", native={"shutdown_service": False}),
+        ask(native={"shutdown_service": True}), "configure", costs={"native.shutdown_service": LIVE}),
+    Elsewhere(23, "driver", "services are found by their ids, which have no language"),
+    Elsewhere(24, "tool", "missing rights and a missing module have their own messages"),
+    Elsewhere(25, "tool", "names of enumerations, sizes, dates"),
+]  # fmt: skip

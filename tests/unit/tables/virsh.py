@@ -1,0 +1,144 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""libvirt through virsh."""
+
+from __future__ import annotations
+
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
+    DESTRUCTIVE,
+    LIVE,
+    NEVER,
+    NEXT_BOOT,
+    Field,
+    File,
+    Snapshot,
+    Traits,
+)
+from unit.tables.rows import Elsewhere, G, M, absent, ask, ask_snapshot, found, rows_of
+
+
+def _take(vm, change):
+    """An internal snapshot does not go with pflash firmware while it runs."""
+    return NEVER if vm.power == "running" and vm.config.get("firmware") == "uefi" else LIVE
+
+
+def _restore(vm, change):
+    return NEVER if change.old.kind == "external" else LIVE
+
+
+TRAITS = Traits(
+    platform="libvirt",
+    version="9.0.0",
+    slot=lambda place: f"vd{'abcdefgh'[place]}",
+    defaults={"cpus": 2, "memory": 2 * G, "disk_size": 32 * G},
+    snapshot_name_fault=lambda name: "it has a slash" if "/" in name else None,
+    fields={
+        "cpus": Field(minimum=1),
+        "memory": Field(),
+        "firmware": Field(cost=DESTRUCTIVE),
+        "description": Field(cost=LIVE),
+        "disks.add": Field(cost=LIVE),
+        "disks.remove": Field(cost=LIVE),
+        "disks.size": Field(cost=LIVE),
+        "disks.source": Field(cost=NEVER, instead="Give the disk another slot."),
+        "networks.add": Field(cost=LIVE),
+        "networks.type": Field(cost=NEXT_BOOT),
+        "networks.source": Field(cost=NEXT_BOOT),
+        "networks.mac": Field(cost=NEXT_BOOT),
+        "image": Field(),
+        "clone": Field(),
+        "snapshot.take": Field(cost=_take, instead="Stop it first, or take an external snapshot."),
+        "snapshot.drop": Field(cost=LIVE),
+        "snapshot.restore": Field(cost=_restore, instead="Reverting to an external snapshot needs libvirt 9.9."),
+    },
+)
+row = rows_of(TRAITS)
+
+BASE = {"source": "/images/base.qcow2", "linked": True}
+DISK = {"vda": {"size": 6 * G, "source": "/images/web.qcow2"}}
+BY_HAND = {"mark": None, "networks": {"0": {"type": "nat", "mac": "52:54:00:00:00:01"}}}
+FILES = (
+    File("/images/web.qcow2", "disk", ours=True),
+    File("/images/base.qcow2", "medium", used_by=("db",)),
+    File("/images/shared.qcow2", "disk", ours=True, used_by=("db",)),
+    File("/iso/debian.iso", "medium", ours=True),
+    File("/elsewhere/data.raw", "disk"),
+)
+TREE = (Snapshot("base"), Snapshot("child", parent="base"), Snapshot("grandchild", parent="child"))
+
+ROWS = [
+    row(1, "a linked clone of an image is made and stays off", absent(), ask(image=BASE), "create",
+        after={"state": "stopped", "cpus": 2, "memory": 2 * G, "disks.vda": "present"}),
+    Elsewhere(2, "runner", "a check run gets the same plan and does not apply it"),
+    row(3, "a stopped machine is started", found(), ask("started"), "start", after={"state": "running"}),
+    row(3, "a running machine is left alone", found("running"), ask("started")),
+    Elsewhere(3, "runner", "a start that lost a race is judged by where the machine stands"),
+    row(4, "paused by a user: resumed", found("paused", reason="user"), ask("started"), "resume"),
+    row(4, "paused by an I/O error: refused with the reason", found("failed", reason="paused (I/O error)"),
+        ask("started"), refused=("refused", "I/O error")),
+    row(5, "a managed save is restored, and said so", found("suspended"), ask("started"), "start",
+        note="the saved memory is restored"),
+    row(5, "a managed save is discarded only by force, and said so", found("suspended"),
+        ask("stopped", stop_mode="force"), "kill", note="discarded", after={"state": "stopped"}),
+    row(6, "a guest is asked to stop", found("running"), ask("stopped"), "stop", after={"state": "stopped"}),
+    Elsewhere(7, "runner", "a guest that did not hear is asked again"),
+    row(8, "the gentle stop is what is planned even if it may end in a cut", found("running"),
+        ask("stopped", stop_mode="graceful_then_force"), "stop"),
+    Elsewhere(8, "runner", "the time-out and the cut after it"),
+    row(9, "a paused guest is resumed to hear", found("paused"), ask("stopped"), "resume stop"),
+    row(9, "a paused guest is cut by force", found("paused"), ask("stopped", stop_mode="force"), "kill"),
+    row(10, "a running machine with snapshots goes", found("running", snapshots=TREE), ask("absent"), "stop | delete"),
+    row(10, "by force it is cut first", found("running", snapshots=TREE), ask("absent", stop_mode="force"), "kill | delete"),
+    row(10, "what is not there is not removed", absent(), ask("absent")),
+    row(11, "only our own, unshared disks go along", found(files=FILES), ask("absent"), "delete",
+        files=("/images/web.qcow2",),
+        kept=("/images/base.qcow2", "/images/shared.qcow2", "/iso/debian.iso", "/elsewhere/data.raw")),
+    row(11, "all disks means foreign ones too, but never used ones or media", found(files=FILES),
+        ask("absent", delete_disks="all"), "delete", files=("/images/web.qcow2", "/elsewhere/data.raw")),
+    row(12, "a disk outside of every pool is listed like any other", found(files=(File("/srv/web.raw", "disk", ours=True),)),
+        ask("absent"), "delete", files=("/srv/web.raw",), kept=()),
+    row(13, "more memory for a stopped machine", found(memory=512 * M), ask(memory="768M"), "configure",
+        costs={"memory": NEXT_BOOT}, after={"memory": 768 * M}, restart_required=[]),
+    Elsewhere(13, "driver", "the maximum is raised before the value"),
+    row(14, "more processors for a running one wait for its next start", found("running", cpus=1), ask(cpus=2), "configure",
+        costs={"cpus": NEXT_BOOT}, after={"state": "running"}, restart_required=["cpus"]),
+    row(14, "with consent it is power-cycled", found("running", cpus=1), ask(cpus=2, allow_restart=True),
+        "stop | configure start", costs={"cpus": NEXT_BOOT}, restart_required=[]),
+    row(15, "a disk grows while it runs", found("running", disks=DISK), ask(disks=[{"slot": "vda", "size": "7G"}]), "configure",
+        costs={"disks.vda.size": LIVE}, after={"disks.vda.size": 7 * G}, restart_required=[]),
+    row(15, "a disk grows while it is off", found(disks=DISK), ask(disks=[{"slot": "vda", "size": "7G"}]), "configure",
+        costs={"disks.vda.size": LIVE}),
+    row(15, "a disk never shrinks, running", found("running", disks=DISK), ask(disks=[{"size": "5G"}]),
+        refused=("refused", "shrink")),
+    row(15, "a disk never shrinks, off", found(disks=DISK), ask(disks=[{"size": "5G"}]), refused=("refused", "shrink")),
+    row(16, "6G is what it has", found(disks=DISK), ask(disks=[{"size": "6G"}])),
+    row(16, "6144M is what it has", found(disks=DISK), ask(disks=[{"size": "6144M"}])),
+    row(16, "6442450944B is what it has", found(disks=DISK), ask(disks=[{"size": "6442450944B"}])),
+    row(17, "a new snapshot is taken", found(), ask_snapshot("s1"), "snapshot", after={"snapshots": ["s1"]}),
+    row(17, "one that exists is not taken again", found(snapshots=TREE), ask_snapshot("base")),
+    row(17, "a slash in its name is refused", found(), ask_snapshot("a/b"), refused=("refused", "slash")),
+    Elsewhere(17, "tool", "a leading minus and a semicolon are part of the argument"),
+    row(18, "its children hang on its parent", found(snapshots=TREE), ask_snapshot("child", "absent"), "drop_snapshot",
+        after={"snapshots": ["base", "grandchild"]}),
+    row(18, "its children go with it when asked", found(snapshots=TREE), ask_snapshot("base", "absent", children=True),
+        "drop_snapshot", arguments={"names": ("grandchild", "child", "base")}, after={"snapshots": None}),
+    row(18, "one that is not there is not removed", found(), ask_snapshot("s1", "absent")),
+    row(19, "restoring always restores, and brings its settings back",
+        found(memory=G, snapshots=(Snapshot("base", config={"memory": 512 * M}),)), ask_snapshot("base", "restored"), "restore",
+        after={"memory": 512 * M, "state": "stopped"}),
+    row(20, "an external snapshot cannot be reverted to by this version", found(snapshots=(Snapshot("s1", kind="external"),)),
+        ask_snapshot("s1", "restored"), refused=("refused", "9.9")),
+    row(21, "no internal snapshot of a running UEFI guest", found("running", firmware="uefi"), ask_snapshot("s1"),
+        refused=("refused", "external")),
+    row(21, "the same guest, off", found(firmware="uefi"), ask_snapshot("s1"), "snapshot"),
+    Elsewhere(22, "runner", "a lease is no proof of life: the banner is waited for"),
+    Elsewhere(23, "driver", "the number of processes, and names read from a batch"),
+    Elsewhere(24, "tool", "the daemon's and the read-only connection's messages"),
+    row(25, "a machine made by hand is changed in what was asked only", found(cpus=1, **BY_HAND), ask(cpus=2), "configure",
+        costs={"cpus": NEXT_BOOT}, after={"networks.0.mac": "52:54:00:00:00:01"}),
+    row(25, "and its disks stay when it goes", found(files=FILES[:1], **BY_HAND), ask("absent"), "delete",
+        files=(), kept=("/images/web.qcow2",)),
+    row(25, "and it is never rebuilt", found(firmware="bios", **BY_HAND), ask(firmware="uefi", image=BASE, allow_recreate=True),
+        refused=("refused", "Remove it yourself")),
+]  # fmt: skip

@@ -1,0 +1,119 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""OpenBSD's vmd: a block in a file, which is read again for all machines of the host."""
+
+from __future__ import annotations
+
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
+    NEVER,
+    NEXT_BOOT,
+    PAUSED,
+    POWER_OFF,
+    RUNNING,
+    STOPPED,
+    VERBS,
+    Field,
+    File,
+    Traits,
+)
+from unit.tables.rows import Elsewhere, G, absent, ask, ask_snapshot, found, rows_of
+
+RELOAD = "vmd is reloaded"
+
+
+def _clone_of(source, change):
+    """The image of a running machine is locked and in motion; an overlay of it would not even start."""
+    return NEXT_BOOT if source.power == STOPPED else NEVER
+
+
+TRAITS = Traits(
+    platform="vmm",
+    version="7.8",
+    powers=frozenset({STOPPED, RUNNING, PAUSED}),
+    verbs=frozenset(VERBS) - {"suspend", "reset", "snapshot", "restore", "drop_snapshot"},
+    defaults={"cpus": 1, "memory": G, "disk_size": 20 * G},
+    stop_timeout=130,
+    instead={"suspended": "It can be paused, in memory.", "snapshot": "Stop it and clone it."},
+    side_effects=lambda verb: (RELOAD,) if verb in ("create", "clone", "configure", "delete") else (),
+    fields={
+        "cpus": Field(cost=NEVER, maximum=1, instead="Give a guest one processor."),
+        "memory": Field(minimum=1 << 20),
+        "autostart": Field(),
+        "iso": Field(),
+        "disks.add": Field(),
+        "disks.remove": Field(),
+        "disks.size": Field(cost=POWER_OFF),
+        "disks.format": Field(cost=NEVER),
+        "networks.add": Field(),
+        "networks.type": Field(),
+        "networks.source": Field(choices=("uplink", "dmz"), instead="Switches of this host: uplink, dmz."),
+        "image": Field(),
+        "clone": Field(cost=_clone_of, instead="Stop it first."),
+    },
+)
+row = rows_of(TRAITS)
+
+NEW = {"memory": "1G", "disks": [{"size": "10G", "format": "qcow2"}], "networks": [{"type": "user"}], "autostart": False}
+MADE = {
+    "cpus": 1,
+    "memory": G,
+    "disks": {"disk0": {"size": 10 * G, "format": "qcow2"}},
+    "networks": {"0": {"type": "user"}},
+    "autostart": False,
+}
+OURS = (File("/var/vmm/web.qcow2", "disk", ours=True), File("/iso/install.iso", "medium"))
+
+ROWS = [
+    Elsewhere(1, "tool", "an exit code of 1 with a header only is an empty list"),
+    Elsewhere(2, "tool", "vmd that does not run is named"),
+    Elsewhere(3, "driver", "what the host can do is read from its parts"),
+    row(4, "disk and block are made, it stays off", absent(), ask(**NEW), "create", also=RELOAD,
+        after={"state": "stopped", "cpus": 1, "memory": G, "disks.disk0.size": 10 * G}),
+    row(5, "nothing is left to do", found(**MADE), ask(**NEW)),
+    row(6, "more memory for a stopped machine", found(**MADE), ask(**{**NEW, "memory": "2G"}), "configure",
+        costs={"memory": NEXT_BOOT}, also=RELOAD),
+    row(7, "started", found(**MADE), ask("started"), "start", after={"state": "running"}),
+    row(7, "started already", found("running", **MADE), ask("started")),
+    row(8, "a running machine gets it at its next start", found("running", **MADE), ask(memory="2G"), "configure",
+        costs={"memory": NEXT_BOOT}, restart_required=["memory"], after={"state": "running"}, also=RELOAD),
+    row(9, "with consent it is power-cycled", found("running", **MADE), ask(memory="2G", allow_restart=True),
+        "stop | configure start", costs={"memory": NEXT_BOOT}, restart_required=[], after={"state": "running"}),
+    row(10, "a guest is asked to stop", found("running"), ask("stopped"), "stop"),
+    row(10, "and not asked again once it has", found(), ask("stopped")),
+    row(11, "the cut comes only after the time-out", found("running"), ask("stopped", stop_mode="graceful_then_force"), "stop"),
+    row(11, "a guest that hangs while stopping is cut by force", found("running", busy="stopping"),
+        ask("stopped", stop_mode="force"), "kill", after={"state": "stopped"}),
+    row(12, "a guest that hangs while stopping is waited for", found("running", busy="stopping"), ask("stopped"),
+        busy="stopping"),
+    Elsewhere(12, "runner", "the time-out"),
+    row(13, "a guest without the driver is stopped like any other", found("running"), ask("stopped"), "stop"),
+    Elsewhere(13, "driver", "what a graceful stop is for a guest that does not know vmmci"),
+    row(14, "paused", found("running"), ask("paused"), "pause"),
+    row(14, "paused already", found("paused"), ask("paused")),
+    row(14, "resumed", found("paused"), ask("started"), "resume"),
+    row(14, "there is no suspending to disk", found("running"), ask("suspended"), refused=("unsupported", "paused")),
+    row(14, "nor are there snapshots", found("running"), ask_snapshot("s1"), refused=("unsupported", "clone")),
+    row(15, "the block goes, the disk stays", found(files=OURS), ask("absent", delete_disks="none"), "delete", files=(),
+        kept=("/var/vmm/web.qcow2", "/iso/install.iso"), also=RELOAD),
+    row(16, "stopped, taken out, its disk removed", found("running", files=OURS), ask("absent"), "stop | delete",
+        files=("/var/vmm/web.qcow2",), kept=("/iso/install.iso",)),
+    row(17, "what is not there is not removed", absent(), ask("absent")),
+    row(18, "a disk of another size is a difference like any other", found(**MADE), ask(disks=[{"size": "5G"}]),
+        refused=("refused", "shrink")),
+    Elsewhere(18, "driver", "a file that lies there already is never overwritten"),
+    row(19, "an overlay of a base image", absent(), ask(image={"source": "/var/vmm/base.qcow2", "linked": True}), "create",
+        arguments={"creation": {"image": {"source": "/var/vmm/base.qcow2", "linked": True}}}),
+    row(20, "a running machine is not cloned", absent(), ask(clone={"source": "db"}), source=found("running", name="db"),
+        refused=("refused", "Stop it first")),
+    row(20, "a stopped one is", absent(), ask(clone={"source": "db"}), "clone", source=found(name="db")),
+    row(20, "one that does not exist is not", absent(), ask(clone={"source": "db"}), source=absent(name="db"), known=("mail",),
+        refused=("not_found", "mail")),
+    Elsewhere(21, "role", "firmware is installed by the role that prepares the host"),
+    row(22, "a switch that the host does not have is refused before anything", absent(),
+        ask("started", networks=[{"type": "network", "source": "local"}], disks=[{"size": "10G"}]),
+        refused=("unsupported", "uplink, dmz")),
+    Elsewhere(23, "tool", "the message for a missing tap device"),
+    Elsewhere(24, "role", "routing and pf of the host"),
+    Elsewhere(25, "role", "the administrator's pf.conf"),
+]  # fmt: skip
