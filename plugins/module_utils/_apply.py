@@ -161,12 +161,18 @@ class Applier:
         if verbs[0] not in ("create", "clone") or started or work.request.policy.on_failure == "keep":
             return
         error, work.error = work.error, None
+        try:
+            self._undo(work)
+        except PolyvirtError as trouble:
+            error = PolyvirtError(f"{error} Undoing the creation failed too: {trouble}", "Remove what is left by hand.")
+        work.error = error
+
+    def _undo(self, work):
         self.run.look([work], frozenset({"power", "config", "files"}))
         if work.vm.power == STOPPED and work.vm.owned:
             self.driver.apply([(work.vm, (delete_step(work.vm, "owned", self.traits),))])
             work.done = set()
             work.vm = work.vm.absent(work.request.label)
-        work.error = error
 
     def _confirm(self, works):
         """Plan the target anew on what is there now: an empty plan is success, anything else is named."""

@@ -172,5 +172,3 @@ def run(driver, requests, check=False, clock=None, probe=guest_answers):
         Applier(task).apply_all()
         wait_for_guests(task)
     return task.outcome(task.works, check)
-
-

@@ -16,10 +16,15 @@ author:
   - polyvirt contributors (@polyvirt)
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
-  - ansible.builtin.action_common_attributes.info_module
   - polyvirt.core.vm_info
   - polyvirt.core.virsh
 attributes:
+  check_mode:
+    support: full
+    details: It only looks.
+  diff_mode:
+    support: N/A
+    details: It changes nothing.
   platform:
     platforms: posix
 seealso:

@@ -32,7 +32,8 @@ def _by_slot(vm, disks, traits):
         slot = _named(key, traits)
         if slot in named:
             raise Refused(
-                f"{vm.name}: disks: slot {slot} is given by its name and by an entry's place.", "Give every disk its slot."
+                f"{vm.name}: disks: slot {slot} is given by its name and by an entry's place.",
+                "Give every disk its slot.",
             )
         named[slot] = entry
     return named
@@ -77,7 +78,8 @@ def _require(label, kind, path, traits):
 def _check_value(label, path, value, field):
     if field.choices is not None and value not in field.choices:
         raise Unsupported(
-            f"{label}: {path} cannot be {_shown(path, value)} here.", field.instead or f"It can be {_listed(field.choices)}."
+            f"{label}: {path} cannot be {_shown(path, value)} here.",
+            field.instead or f"It can be {_listed(field.choices)}.",
         )
     shown = _shown(path, value)
     if field.minimum is not None and value < field.minimum:
@@ -102,11 +104,13 @@ def differences(vm, wanted, purge, traits):
         field = _require(vm.name, change.kind, change.path, traits)
         if not field.readable:
             not_compared.append(change.path)
-        elif change.attribute is None and (change.old is None) != (change.new is None):
-            changes.append(_costed(vm, change, traits))
-        elif not field.same(change.old, change.new):
+        elif _comes_or_goes(change) or not field.same(change.old, change.new):
             changes.append(_costed(vm, change, traits))
     return changes, not_compared
+
+
+def _comes_or_goes(change):
+    return change.attribute is None and (change.old is None) != (change.new is None)
 
 
 def _raw_changes(found, wanted, purge):
@@ -145,12 +149,17 @@ def _costed(vm, change, traits):
     if change.kind == "disks.size":
         _check_growth(vm, change)
     if change.kind == "disks.add" and not (change.new.get("size") or change.new.get("source")):
-        raise Refused(f"{vm.name}: disk {change.key} is not there, and the task does not say how big to make it.", "Give its size.")
+        raise Refused(
+            f"{vm.name}: disk {change.key} is not there, and the task does not say how big to make it.",
+            "Give its size.",
+        )
     field = traits.fields[change.kind]
     cost = field.cost_of(vm, change)
     if cost == NEVER:
         if change.attribute is None and change.field in COLLECTIONS:
-            raise Refused(f"{vm.name}: {change.path} cannot be {'added' if change.old is None else 'removed'}.", field.instead)
+            raise Refused(
+                f"{vm.name}: {change.path} cannot be {'added' if change.old is None else 'removed'}.", field.instead
+            )
         old, new = _shown(change.path, change.old), _shown(change.path, change.new)
         raise Refused(f"{vm.name}: {change.path} is {old} and cannot become {new}.", field.instead)
     if cost == LIVE and vm.power in (SUSPENDED, FAILED):
@@ -165,7 +174,8 @@ def _check_growth(vm, change):
     """Disks never shrink, and a disk of unknown size is not touched."""
     if change.old is None:
         raise Refused(
-            f"{vm.name}: the present size of disk {change.key} cannot be read.", "See that its file exists and is readable."
+            f"{vm.name}: the present size of disk {change.key} cannot be read.",
+            "See that its file exists and is readable.",
         )
     if change.new < change.old:
         raise Refused(
@@ -194,7 +204,9 @@ def pending(vm):
             continue
         if name in COLLECTIONS + RECORDS + ("native",):
             stored, running = stored or {}, running or {}
-            paths += [f"{name}.{key}" for key in sorted(set(stored) | set(running)) if stored.get(key) != running.get(key)]
+            paths += [
+                f"{name}.{key}" for key in sorted(set(stored) | set(running)) if stored.get(key) != running.get(key)
+            ]
         else:
             paths.append(name)
     return paths

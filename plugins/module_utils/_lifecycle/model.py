@@ -15,8 +15,9 @@ All of it is data and nothing here acts. Sizes are bytes, times are seconds, pow
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Callable, Mapping, Optional, Protocol, Sequence
+from typing import Any, Callable, Optional, Protocol
 
 ABSENT, STOPPED, RUNNING, PAUSED = "absent", "stopped", "running", "paused"
 SUSPENDED, FAILED, UNKNOWN = "suspended", "failed", "unknown"
@@ -52,7 +53,7 @@ class Address:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A snapshot as found: ``power`` is the machine's when it was taken, ``kind`` the platform's word for its storage."""
+    """A snapshot as found: ``power`` is the machine's when it was taken, ``kind`` the platform's word for its sort."""
 
     name: str
     id: Optional[str] = None
@@ -170,7 +171,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Change:
-    """One difference. ``attribute`` None means the whole entry (added when ``old`` is None, removed when ``new`` is)."""
+    """One difference. ``attribute`` None means the whole entry: added when ``old`` is None, removed when ``new`` is."""
 
     field: str
     old: Any
@@ -260,15 +261,23 @@ class Target:
 class Driver(Protocol):
     """A platform's translation. Errors are raised as PolyvirtError; nothing waits, decides or exits."""
 
-    def traits(self): ...
+    def traits(self) -> Traits:
+        """What this platform can do; may depend on the host's version."""
 
-    def observe(self, targets: Optional[Sequence[Target]], facets: frozenset) -> Observation: ...
+    def observe(self, targets: Optional[Sequence[Target]], facets: frozenset) -> Observation:
+        """The machines that exist of ``targets`` (None: all), with at least these facets looked at.
 
-    def preflight(self, plan: Plan) -> None: ...
+        Facets: power, config, addresses, snapshots, files. With power alone, ``config`` may be empty.
+        """
 
-    def lane(self, vm: Vm) -> str: ...
+    def preflight(self, plan: Plan) -> None:
+        """Raise what would make ``plan`` fail half-way (a missing image, say); reads only, also in a check."""
 
-    def apply(self, segment: Sequence) -> Optional[Observation]: ...
+    def lane(self, vm: Vm) -> str:
+        """Machines of one lane are worked on together, different lanes at the same time."""
+
+    def apply(self, segment: Sequence) -> None:
+        """Carry out (machine, steps) pairs. An error may say in ``steps_done`` how many steps were done before it."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,19 @@ from dataclasses import dataclass, replace
 from .differences import check_supported, differences, pending, settle
 from .errors import NotFound, Refused, Unsupported
 from .model import (
-    ABSENT, COSTS, DESTRUCTIVE, FAILED, LIVE, POWER_OFF, RUNNING, STOPPED, SUSPENDED, UNKNOWN, Plan, Refusal, Step,
+    ABSENT,
+    COSTS,
+    DESTRUCTIVE,
+    FAILED,
+    LIVE,
+    POWER_OFF,
+    RUNNING,
+    STOPPED,
+    SUSPENDED,
+    UNKNOWN,
+    Plan,
+    Refusal,
+    Step,
 )  # fmt: skip
 from .plan_delete import delete_step
 from .plan_make import check_makeable, config_to_rebuild, known_names, make_step
@@ -86,7 +98,8 @@ def _check_identity(task):
         return
     if task.traits.name_key(vm.name) != task.traits.name_key(request.name):
         raise Refused(
-            f"{request.name}: the machine with id {request.id} is named '{vm.name}'.", "Machines are not renamed; correct the task."
+            f"{request.name}: the machine with id {request.id} is named '{vm.name}'.",
+            "Machines are not renamed; correct the task.",
         )
 
 
@@ -164,7 +177,8 @@ def _moves(task):
     row = TABLE[state].get(vm.power, TABLE[state][STOPPED])
     moves = row.choose(task.forced)
     if moves is None:
-        asked = f"{task.request.label}: it is {vm.power}{f' ({vm.reason})' if vm.reason else ''} and cannot be {ENDS_IN[state]}"
+        reason = f" ({vm.reason})" if vm.reason else ""
+        asked = f"{task.request.label}: it is {vm.power}{reason} and cannot be {ENDS_IN[state]}"
         raise Refused(f"{asked}: {row.refused}.", known_names(task.known) if vm.power == ABSENT else "")
     if "reset" in moves and (vm.busy or "reset" not in task.traits.verbs):
         moves = ("kill", "start")
@@ -193,7 +207,8 @@ def _with_power_cycle(task, changes, moves):
     needs_off = [change for change in changes if change.cost == POWER_OFF]
     if needs_off and not vm.persistent:
         raise Refused(
-            f"{vm.name}: it exists only while it runs, so {_listed(needs_off)} cannot be changed.", "Define it permanently first."
+            f"{vm.name}: it exists only while it runs, so {_listed(needs_off)} cannot be changed.",
+            "Define it permanently first.",
         )
     left = _left_for_cold_start(task, changes)
     if "reset" in moves:
@@ -264,14 +279,16 @@ def _rebuilding(task, changes):
     _moves(task)  # What the power table refuses, it refuses for a machine that is rebuilt too.
     if not task.policy.allow_recreate:
         raise Refused(
-            f"{vm.name}: {what} cannot be changed on an existing machine.", "Set allow_recreate: true to have it rebuilt."
+            f"{vm.name}: {what} cannot be changed on an existing machine.",
+            "Set allow_recreate: true to have it rebuilt.",
         )
     if not vm.owned or vm.snapshots or not vm.persistent:
         reason = "it has snapshots" if vm.snapshots else "it is not one that this collection made and keeps"
         raise Refused(f"{vm.name}: {what} needs the machine rebuilt, but {reason}.", "Remove it yourself first.")
     if not request.creation and not request.config.get("iso"):
         raise Refused(
-            f"{vm.name}: {what} needs the machine rebuilt, but the task does not say what from.", "Give its image or iso."
+            f"{vm.name}: {what} needs the machine rebuilt, but the task does not say what from.",
+            "Give its image or iso.",
         )
     off = [move for move in TABLE["absent"][vm.power].choose(task.forced) if move != "delete"]
     delete = delete_step(vm, "owned", task.traits)

@@ -10,7 +10,7 @@ from .model import POWER_OFF, Step
 
 
 def delete_step(vm, delete_disks, traits):
-    """The delete step: ``files`` to remove and ``kept`` as {path: why}. Raises Refused where something depends on it."""
+    """The delete step: ``files`` to remove and ``kept`` as {path: why}. Raises Refused where others depend on it."""
     bound = [file for file in vm.files if file.bound and file.used_by]
     if bound:
         users = ", ".join(sorted({user for file in bound for user in file.used_by}))

@@ -52,7 +52,9 @@ def _check_source(request, traits, known, source):
         raise NotFound(f"{request.label}: there is no machine '{asked['source']}' to clone.", known_names(known))
     field = traits.fields["clone"]
     if field.cost_of(source, Change("clone", None, asked)) == NEVER:
-        raise Refused(f"{request.label}: '{source.name}' is {source.power} and cannot be cloned like this.", field.instead)
+        raise Refused(
+            f"{request.label}: '{source.name}' is {source.power} and cannot be cloned like this.", field.instead
+        )
 
 
 def initial_config(request, traits, base):
@@ -76,7 +78,7 @@ def _initial_disks(given, request, traits):
         )
     has_disks = any(kind.startswith("disks.") for kind in traits.fields)
     # A list that is given, even an empty one, says which disks there shall be.
-    if has_disks and (comes_along or "disks" not in request.config and not given):
+    if has_disks and (comes_along or ("disks" not in request.config and not given)):
         given = {first: {}, **given}
     size = traits.defaults.get("disk_size")
     return {
@@ -95,8 +97,9 @@ def overlay(config, wanted):
     for name, value in wanted.items():
         if name in COLLECTIONS:
             entries = dict(config.get(name) or {})
-            entries.update({key: {**entries.get(key, {}), **entry} for key, entry in value.items() if entry is not None})
-            result[name] = {key: entry for key, entry in entries.items() if value.get(key, entry) is not None}
+            for key, entry in value.items():
+                entries[key] = None if entry is None else {**(entries.get(key) or {}), **entry}
+            result[name] = {key: entry for key, entry in entries.items() if entry is not None}
         elif name in (*RECORDS, "native"):
             result[name] = {**(config.get(name) or {}), **value}
         else:

@@ -14,7 +14,8 @@ def snapshot_steps(vm, asked, traits, forced):
     """The steps for one snapshot request on one machine."""
     if "snapshot" not in traits.verbs:
         raise Unsupported(
-            f"{vm.name}: {traits.platform} has no snapshots.", traits.instead.get("snapshot", "Clone or export the machine.")
+            f"{vm.name}: {traits.platform} has no snapshots.",
+            traits.instead.get("snapshot", "Clone or export the machine."),
         )
     if vm.power == ABSENT:
         if asked.state == "absent":

@@ -49,7 +49,9 @@ TABLE = {
         Moves("kill"),
     ),
     "paused": _by_power(_NO_MACHINE, _MUST_RUN, Moves("pause"), _NOTHING, _MUST_RUN, Moves(refused=_BROKEN)),
-    "suspended": _by_power(_NO_MACHINE, _MUST_RUN, Moves("suspend"), Moves("suspend"), _NOTHING, Moves(refused=_BROKEN)),
+    "suspended": _by_power(
+        _NO_MACHINE, _MUST_RUN, Moves("suspend"), Moves("suspend"), _NOTHING, Moves(refused=_BROKEN),
+    ),
     "restarted": _by_power(
         _NO_MACHINE, Moves("start"), Moves("stop start", "reset"), Moves("resume stop start", "kill start"),
         Moves("start stop start", "kill start"), Moves("kill start"),

@@ -6,12 +6,15 @@
 from __future__ import annotations
 
 import re
+from dataclasses import fields
 
 from .errors import InvalidInput
 from .model import Policy, Request
 from .units import MIB, parse_size
 
-_SCALARS = ("cpus", "firmware", "secure_boot", "tpm", "nested_virtualization", "os_type", "description", "autostart", "iso")
+_SCALARS = (
+    "cpus", "firmware", "secure_boot", "tpm", "nested_virtualization", "os_type", "description", "autostart", "iso",
+)  # fmt: skip
 _CREATION = ("image", "clone", "cloud_init")
 _MAC = re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}", re.ASCII)
 #: What names a single thing in the world and so cannot be given to several machines.
@@ -38,7 +41,9 @@ def _names(params):
     if not names and not machine_id:
         raise InvalidInput("Neither name nor id is given.", "Give the name of at least one machine.")
     if machine_id and len(names or [None]) > 1:
-        raise InvalidInput(f"id: '{machine_id}' is one machine, but {len(names)} names are given.", "Give one name or none.")
+        raise InvalidInput(
+            f"id: '{machine_id}' is one machine, but {len(names)} names are given.", "Give one name or none."
+        )
     for name in names or ():
         check_name(name)
     twice = sorted({name for name in names or () if names.count(name) > 1})
@@ -64,7 +69,8 @@ def _check_policy(params):
             raise InvalidInput(f"{option}: {value} is not a positive number of seconds.", "Give 1 or more.")
     if params["wait_for"] != "state" and params["state"] not in ("started", "restarted"):
         raise InvalidInput(
-            f"wait_for: {params['wait_for']} makes no sense with state: {params['state']}.", "Use state: started or restarted."
+            f"wait_for: {params['wait_for']} makes no sense with state: {params['state']}.",
+            "Use state: started or restarted.",
         )
 
 
@@ -73,10 +79,11 @@ def _policy(params, config):
     missing = sorted(purge - set(config))
     if missing and params["state"] != "absent":
         raise InvalidInput(
-            f"purge: {missing[0]} is named, but the option {missing[0]} is not given.", "Give the complete list, [] for none."
+            f"purge: {missing[0]} is named, but the option {missing[0]} is not given.",
+            "Give the complete list, [] for none.",
         )
-    keys = ("stop_mode", "stop_timeout", "timeout", "wait_for", "allow_restart", "allow_recreate", "delete_disks", "on_failure")
-    return Policy(purge=purge, **{key: params[key] for key in keys})
+    given = {field.name: params[field.name] for field in fields(Policy) if field.name != "purge"}
+    return Policy(purge=purge, **given)
 
 
 def _config(params):
@@ -133,7 +140,8 @@ def _networks(entries):
             given["mac"] = given["mac"].lower().replace("-", ":")
             if not _MAC.fullmatch(given["mac"]) or int(given["mac"][1], 16) & 1:
                 raise InvalidInput(
-                    f"networks: '{entry['mac']}' is no address for a network card.", "Write six pairs such as 52:54:00:12:34:56."
+                    f"networks: '{entry['mac']}' is no address for a network card.",
+                    "Write six pairs such as 52:54:00:12:34:56.",
                 )
         if not 0 <= given.get("vlan", 0) <= 4094:
             raise InvalidInput(f"networks: vlan {given['vlan']} is no VLAN.", "Give 1 to 4094, or 0 for untagged.")
@@ -150,7 +158,9 @@ def _named_entries(option, entries):
             raise InvalidInput(f"{option}: {name} is given twice.", "Give each name once.")
         for port in ("host_port", "guest_port"):
             if not 1 <= given.get(port, 1) <= 65535:
-                raise InvalidInput(f"{option}: {port} {given[port]} of {name} is no port.", "Give a number from 1 to 65535.")
+                raise InvalidInput(
+                    f"{option}: {port} {given[port]} of {name} is no port.", "Give a number from 1 to 65535."
+                )
         named[name] = given
     return named
 

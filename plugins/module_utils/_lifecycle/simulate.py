@@ -39,9 +39,7 @@ def changed_config(config, changes):
 
 def _create(vm, step):
     config, power = step.arguments["config"], step.arguments["power"]
-    return Vm(
-        name=vm.name, power=power, config=config, active=config if power == RUNNING else None, mark={"id": None}
-    )
+    return Vm(name=vm.name, power=power, config=config, active=config if power == RUNNING else None, mark={"id": None})
 
 
 def _configure(vm, step):

@@ -22,7 +22,9 @@ def parse_size(text, option, bare=None):
     """
     match = _SIZE.fullmatch(str(text))
     if not match:
-        raise InvalidInput(f"{option}: '{text}' is not a size.", "Write a number and a unit, such as 512M, 20G or 1TiB.")
+        raise InvalidInput(
+            f"{option}: '{text}' is not a size.", "Write a number and a unit, such as 512M, 20G or 1TiB."
+        )
     number, prefix = match.groups()
     has_unit = not str(text).strip()[-1].isdigit()
     if not has_unit and bare is None:
@@ -30,7 +32,10 @@ def parse_size(text, option, bare=None):
     factor = 1024 ** _EXPONENTS[(prefix or "").upper()] if has_unit else bare
     size = Fraction(number) * factor
     if size.denominator != 1 or size <= 0:
-        raise InvalidInput(f"{option}: '{text}' is not a whole, positive number of bytes.", "Give whole bytes above zero, such as 512M or 20G.")
+        raise InvalidInput(
+            f"{option}: '{text}' is not a whole, positive number of bytes.",
+            "Give whole bytes above zero, such as 512M or 20G.",
+        )
     return int(size)
 
 

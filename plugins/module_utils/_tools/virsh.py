@@ -190,7 +190,7 @@ def _error_lines(text):
 
 def _unavailable(uri, error):
     last = error.split("\n")[-1]
-    message = f"libvirt cannot be reached at {uri}: {last}"
+    message = f"libvirt cannot be reached at {uri}: {last.rstrip('.')}."
     if "ssh" in uri.split(":")[0]:
         remedy = "Check that ssh to that host works without a question being asked."
     elif _DENIED.search(last):

@@ -18,6 +18,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
     Snapshot,
     Traits,
 )
+
 from unit.tables.rows import Elsewhere, G, absent, ask, ask_snapshot, cost_by_key, found, rows_of
 
 
@@ -31,6 +32,7 @@ def _disk_size(vm, change):
     return LIVE if change.key.startswith("SCSI") else POWER_OFF
 
 
+NEED_OFF = ("dynamic_memory", "memory_minimum", "memory_maximum", "secure_boot_template")
 TRAITS = Traits(
     platform="hyperv",
     version="10.0.20348",
@@ -52,12 +54,7 @@ TRAITS = Traits(
         "networks.source": Field(cost=LIVE, choices=("lan", "dmz"), instead="Switches of this host: lan, dmz."),
         "networks.vlan": Field(cost=LIVE),
         "networks.mac": Field(cost=POWER_OFF),
-        "native": Field(
-            cost=cost_by_key(
-                {"dynamic_memory": POWER_OFF, "memory_minimum": POWER_OFF, "memory_maximum": POWER_OFF,
-                 "secure_boot_template": POWER_OFF, "shutdown_service": LIVE}
-            )  # fmt: skip
-        ),
+        "native": Field(cost=cost_by_key({"shutdown_service": LIVE, **dict.fromkeys(NEED_OFF, POWER_OFF)})),
         "image": Field(),
         "clone": Field(),
         "snapshot.take": Field(cost=LIVE),
@@ -80,7 +77,8 @@ ROWS = [
         after={"state": "stopped", "cpus": 2, "disks.SCSI 0:0.size": 40 * G, "networks.0": None}),
     row(2, "nothing is left to do", found(**MADE), ask(**NEW)),
     row(3, "processors, while it is off", found(**MADE), ask(cpus=4), "configure", costs={"cpus": POWER_OFF}),
-    row(4, "processors, while it runs, need consent", found("running", **MADE), ask(cpus=4), refused=("refused", "cpus")),
+    row(4, "processors, while it runs, need consent", found("running", **MADE), ask(cpus=4),
+        refused=("refused", "cpus")),
     row(5, "with consent it is power-cycled", found("running", **MADE), ask(cpus=4, allow_restart=True),
         "stop | configure start", costs={"cpus": POWER_OFF}, after={"state": "running", "cpus": 4}),
     row(6, "off is started", found(), ask("started"), "start"),
@@ -91,7 +89,8 @@ ROWS = [
     row(8, "a guest is asked to stop", found("running"), ask("stopped"), "stop"),
     row(9, "a guest that cannot be asked is cut by force", found("running"), ask("stopped", stop_mode="force"), "kill"),
     Elsewhere(9, "driver", "asking a guest whose service does not answer fails at once"),
-    row(10, "the cut comes only after the time-out", found("running"), ask("stopped", stop_mode="graceful_then_force"), "stop"),
+    row(10, "the cut comes only after the time-out", found("running"),
+        ask("stopped", stop_mode="graceful_then_force"), "stop"),
     Elsewhere(10, "runner", "the time-out, and the cut or the failure after it"),
     row(11, "stopped and removed with its whole chain", found("running", files=CHAIN), ask("absent"), "stop | delete",
         files=("web_1.avhdx", "web.vhdx")),
@@ -101,31 +100,37 @@ ROWS = [
     Elsewhere(12, "tool", "a service that does not run is not an absent machine"),
     row(13, "named by its id, one of two goes", found(), ask("absent", id="u-web"), "delete"),
     Elsewhere(13, "runner", "two machines of one name are refused with their ids"),
-    row(14, "a name in other letters is the same name", found(name="Web"), ask("started", id="u-web", name="WEB"), "start"),
+    row(14, "a name in other letters is the same name", found(name="Web"),
+        ask("started", id="u-web", name="WEB"), "start"),
     Elsewhere(14, "runner", "found machines are matched by the traits' key of a name"),
     row(15, "a checkpoint is taken", found("running"), ask_snapshot("c1"), "snapshot"),
     row(15, "and not taken again", found("running", snapshots=CHECKPOINT), ask_snapshot("c1")),
-    row(15, "removed; its end has to be seen", found(snapshots=CHECKPOINT), ask_snapshot("c1", "absent"), "drop_snapshot"),
+    row(15, "removed; its end has to be seen", found(snapshots=CHECKPOINT),
+        ask_snapshot("c1", "absent"), "drop_snapshot"),
     row(15, "restored to off", found("running", snapshots=CHECKPOINT), ask_snapshot("c1", "restored"), "restore",
         after={"state": "stopped"}),
     row(15, "taken while running it is left saved, and started", found(snapshots=LIVE_CHECKPOINT),
         ask_snapshot("c1", "restored"), "restore | start", after={"state": "running"}),
-    row(16, "a disk grows", found(**MADE), ask(disks=[{"size": "60G"}]), "configure", costs={"disks.SCSI 0:0.size": LIVE}),
+    row(16, "a disk grows", found(**MADE), ask(disks=[{"size": "60G"}]), "configure",
+        costs={"disks.SCSI 0:0.size": LIVE}),
     row(16, "and does not shrink", found(**MADE), ask(disks=[{"size": "20G"}]), refused=("refused", "shrink")),
     row(16, "and does not grow under checkpoints", found(snapshots=CHECKPOINT, **MADE), ask(disks=[{"size": "60G"}]),
         refused=("refused", "checkpoints")),
     row(17, "an overlay of a base disk", absent(), ask(image={"source": "base.vhdx", "linked": True}), "create"),
-    row(17, "a second run does not compare what it was made from", found(), ask(image={"source": "base.vhdx", "linked": True})),
+    row(17, "a second run does not compare what it was made from", found(),
+        ask(image={"source": "base.vhdx", "linked": True})),
     row(18, "a full clone of a running machine, which keeps running", absent(), ask(clone={"source": "db"}), "clone",
         source=found("running", name="db"), after={"state": STOPPED}),
     row(19, "a switch that the host does not have is refused before anything", absent(),
         ask(networks=[{"source": "lna"}], **NEW), refused=("unsupported", "lan, dmz")),
     row(19, "a VLAN is taken away live", found("running", networks=CARD), ask(networks=[{"vlan": 0}]), "configure",
         costs={"networks.0.vlan": LIVE}, after={"networks.0.mac": "00:15:5d:00:00:01"}),
-    row(19, "another address needs it off", found("running", networks=CARD), ask(networks=[{"mac": "00:15:5d:00:00:02"}]),
+    row(19, "another address needs it off", found("running", networks=CARD),
+        ask(networks=[{"mac": "00:15:5d:00:00:02"}]),
         refused=("refused", "networks.0.mac")),
     Elsewhere(20, "driver", "the default switch is known by its id, not by its name"),
-    row(21, "secure boot for Linux, and a TPM", found(secure_boot=True, tpm=False, native={"secure_boot_template": "windows"}),
+    row(21, "secure boot for Linux, and a TPM",
+        found(secure_boot=True, tpm=False, native={"secure_boot_template": "windows"}),
         ask(tpm=True, native={"secure_boot_template": "linux"}), "configure",
         costs={"tpm": POWER_OFF, "native.secure_boot_template": POWER_OFF}),
     row(21, "the template is not sent again", found(tpm=True, native={"secure_boot_template": "linux"}),

@@ -14,6 +14,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
     Snapshot,
     Traits,
 )
+
 from unit.tables.rows import Elsewhere, G, absent, ask, ask_snapshot, cost_by_key, found, rows_of
 
 
@@ -80,7 +81,8 @@ ROWS = [
     row(10, "and is not pending a second time", found("running", memory=4 * G, runs_with={"memory": 2 * G}),
         ask(memory=4096), restart_required=["memory"]),
     row(11, "a card equal but for its MAC is equal", found(networks=CARD), ask(networks=[ASKED_CARD])),
-    row(12, "another bridge, the same MAC", found("running", networks=CARD), ask(networks=[{"source": "vmbr1"}]), "configure",
+    row(12, "another bridge, the same MAC", found("running", networks=CARD), ask(networks=[{"source": "vmbr1"}]),
+        "configure",
         costs={"networks.0.source": LIVE},
         after={"networks.0.mac": "bc:24:11:00:00:01", "networks.0.model": "virtio", "networks.0.source": "vmbr1"}),
     row(13, "a disk grows", found("running", disks=DISK), ask(disks=[{"slot": "scsi0", "size": "40G"}]), "configure",
@@ -99,7 +101,8 @@ ROWS = [
     row(18, "with memory it runs by itself", found("stopped", snapshots=WITH_MEMORY), ask_snapshot("s1", "restored"),
         "restore", after={"state": "running"}),
     row(19, "what is not there is not removed", found(), ask_snapshot("s1", "absent")),
-    row(20, "a running machine is stopped and removed", found("running"), ask("absent", stop_mode="force"), "kill | delete"),
+    row(20, "a running machine is stopped and removed", found("running"),
+        ask("absent", stop_mode="force"), "kill | delete"),
     row(20, "a second run finds nothing", absent(), ask("absent")),
     row(21, "locked by a backup: looked at again later", found("stopped", busy="backup"), ask("started", memory=4096),
         busy="backup"),
@@ -109,7 +112,8 @@ ROWS = [
     Elsewhere(22, "tool", "booleans travel as 0 and 1"),
     Elsewhere(23, "driver", "the number of calls, and a guest without an agent"),
     Elsewhere(24, "runner", "a check run gets the same plan and does not apply it"),
-    row(25, "the node does not answer: nothing is changed", found("unknown", reason="node pve2 is offline"), ask("started"),
+    row(25, "the node does not answer: nothing is changed", found("unknown", reason="node pve2 is offline"),
+        ask("started"),
         refused=("refused", "pve2")),
     Elsewhere(25, "tool", "the server's errors, without secrets"),
 ]  # fmt: skip

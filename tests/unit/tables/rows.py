@@ -71,7 +71,7 @@ def rows_of(traits):
 
 
 def found(power="stopped", name="web", runs_with: Any = None, **told):
-    """A machine of ours. Words that are no field of a machine are its configuration; ``runs_with`` what differs live."""
+    """A machine of ours. Words that are no field of a machine are its configuration; ``runs_with`` differs from it."""
     fields = {key: told.pop(key) for key in list(told) if key in Vm.__dataclass_fields__}
     active = {**told, **(runs_with or {})} if power in ON else None
     defaults = {"id": "u-web", "mark": {"id": "u-web"}, "active": active}

@@ -17,6 +17,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
     Snapshot,
     Traits,
 )
+
 from unit.tables.rows import Elsewhere, G, M, absent, ask, ask_snapshot, found, rows_of
 
 
@@ -54,7 +55,9 @@ TRAITS = Traits(
         "port_forwards.guest_port": Field(cost=LIVE),
         "native": Field(cost=_live_but_not_saved),
         "clone": Field(),
-        "snapshot.take": Field(cost=lambda vm, change: NEVER if vm.power == "failed" else LIVE, instead="Stop it first."),
+        "snapshot.take": Field(
+            cost=lambda vm, change: NEVER if vm.power == "failed" else LIVE, instead="Stop it first."
+        ),
         "snapshot.drop": Field(cost=LIVE, maximum=1),
         "snapshot.restore": Field(cost=_restore),
     },
@@ -84,7 +87,8 @@ ROWS = [
     Elsewhere(2, "runner", "a check run does not apply"),
     row(3, "processors of a running machine need consent", found("running", cpus=1), ask(cpus=2),
         refused=("refused", "allow_restart")),
-    row(4, "a rule and a plugged cable are changed live", found("running", port_forwards={}, native={"cableconnected1": "off"}),
+    row(4, "a rule and a plugged cable are changed live",
+        found("running", port_forwards={}, native={"cableconnected1": "off"}),
         ask(port_forwards=[{"name": "ssh", "host_port": 2222, "guest_port": 22}], native={"cableconnected1": "on"}),
         "configure", costs={"port_forwards.ssh": LIVE, "native.cableconnected1": LIVE}, restart_required=[]),
     row(5, "running is running", found("running"), ask("started")),
@@ -95,7 +99,8 @@ ROWS = [
         refused=("refused", "gurumeditation")),
     row(8, "by force", found("failed", reason="gurumeditation"), ask("started", stop_mode="force"), "kill | start"),
     row(9, "the power button, gently", found("running"), ask("stopped", stop_mode="graceful"), "stop"),
-    row(10, "the cut comes only after the time-out", found("running"), ask("stopped", stop_mode="graceful_then_force"), "stop"),
+    row(10, "the cut comes only after the time-out", found("running"),
+        ask("stopped", stop_mode="graceful_then_force"), "stop"),
     Elsewhere(10, "runner", "the time-out, and the cut or the failure after it"),
     Elsewhere(11, "runner", "a guest that stopped by itself in between is where it should be"),
     row(12, "aborted is off", found("stopped", reason="aborted"), ask("stopped")),
@@ -112,7 +117,8 @@ ROWS = [
         costs={"port_forwards.b.host_port": LIVE, "port_forwards.c": LIVE, "port_forwards.a": LIVE},
         after={"port_forwards.b.host_port": 2222, "port_forwards.a.host_port": None}),
     Elsewhere(19, "tool", "rules are attributed to the card in whose block they stand"),
-    row(20, "two snapshots of one name are told apart by their ids", found(snapshots=TWINS), ask_snapshot("s1", "absent"),
+    row(20, "two snapshots of one name are told apart by their ids", found(snapshots=TWINS),
+        ask_snapshot("s1", "absent"),
         refused=("refused", "u1, u3")),
     row(20, "by its id the right one goes", found(snapshots=TWINS), ask_snapshot("u3", "absent"), "drop_snapshot",
         arguments={"ids": ("u3",)}, after={"snapshots": ["s1", "s2"]}),
@@ -130,9 +136,11 @@ ROWS = [
         "configure", costs={"disks.SATA 0.size": POWER_OFF}, after={"disks.SATA 0.size": 10 * G}),
     row(23, "and does not shrink", found(disks=GROWN, snapshots=OLD), ask(disks=[{"size": "4G"}]),
         refused=("refused", "shrink")),
-    row(24, "linked clones need its disk: refused first", found(files=(File("/vms/web.vdi", "disk", True, ("clone",), True),)),
+    row(24, "linked clones need its disk: refused first",
+        found(files=(File("/vms/web.vdi", "disk", True, ("clone",), True),)),
         ask("absent"), refused=("refused", "clone")),
-    row(25, "inaccessible: nothing is changed", found("unknown", **INACCESSIBLE), ask(cpus=2), refused=("refused", "web.vbox")),
+    row(25, "inaccessible: nothing is changed", found("unknown", **INACCESSIBLE), ask(cpus=2),
+        refused=("refused", "web.vbox")),
     row(25, "inaccessible: nor is it removed", found("unknown", **INACCESSIBLE), ask("absent", stop_mode="force"),
         refused=("refused", "inaccessible")),
 ]  # fmt: skip

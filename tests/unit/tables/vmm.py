@@ -17,6 +17,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
     File,
     Traits,
 )
+
 from unit.tables.rows import Elsewhere, G, absent, ask, ask_snapshot, found, rows_of
 
 RELOAD = "vmd is reloaded"
@@ -54,7 +55,12 @@ TRAITS = Traits(
 )
 row = rows_of(TRAITS)
 
-NEW = {"memory": "1G", "disks": [{"size": "10G", "format": "qcow2"}], "networks": [{"type": "user"}], "autostart": False}
+NEW = {
+    "memory": "1G",
+    "disks": [{"size": "10G", "format": "qcow2"}],
+    "networks": [{"type": "user"}],
+    "autostart": False,
+}
 MADE = {
     "cpus": 1,
     "memory": G,
@@ -81,7 +87,8 @@ ROWS = [
         "stop | configure start", costs={"memory": NEXT_BOOT}, restart_required=[], after={"state": "running"}),
     row(10, "a guest is asked to stop", found("running"), ask("stopped"), "stop"),
     row(10, "and not asked again once it has", found(), ask("stopped")),
-    row(11, "the cut comes only after the time-out", found("running"), ask("stopped", stop_mode="graceful_then_force"), "stop"),
+    row(11, "the cut comes only after the time-out", found("running"),
+        ask("stopped", stop_mode="graceful_then_force"), "stop"),
     row(11, "a guest that hangs while stopping is cut by force", found("running", busy="stopping"),
         ask("stopped", stop_mode="force"), "kill", after={"state": "stopped"}),
     row(12, "a guest that hangs while stopping is waited for", found("running", busy="stopping"), ask("stopped"),
@@ -102,12 +109,15 @@ ROWS = [
     row(18, "a disk of another size is a difference like any other", found(**MADE), ask(disks=[{"size": "5G"}]),
         refused=("refused", "shrink")),
     Elsewhere(18, "driver", "a file that lies there already is never overwritten"),
-    row(19, "an overlay of a base image", absent(), ask(image={"source": "/var/vmm/base.qcow2", "linked": True}), "create",
+    row(19, "an overlay of a base image", absent(), ask(image={"source": "/var/vmm/base.qcow2", "linked": True}),
+        "create",
         arguments={"creation": {"image": {"source": "/var/vmm/base.qcow2", "linked": True}}}),
-    row(20, "a running machine is not cloned", absent(), ask(clone={"source": "db"}), source=found("running", name="db"),
+    row(20, "a running machine is not cloned", absent(), ask(clone={"source": "db"}),
+        source=found("running", name="db"),
         refused=("refused", "Stop it first")),
     row(20, "a stopped one is", absent(), ask(clone={"source": "db"}), "clone", source=found(name="db")),
-    row(20, "one that does not exist is not", absent(), ask(clone={"source": "db"}), source=absent(name="db"), known=("mail",),
+    row(20, "one that does not exist is not", absent(), ask(clone={"source": "db"}), source=absent(name="db"),
+        known=("mail",),
         refused=("not_found", "mail")),
     Elsewhere(21, "role", "firmware is installed by the role that prepares the host"),
     row(22, "a switch that the host does not have is refused before anything", absent(),

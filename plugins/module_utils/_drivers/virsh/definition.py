@@ -98,7 +98,7 @@ class Definition:
     def _elements(self, path, element_path):
         try:
             elements = self.root.findall(element_path) if element_path else [self.root]
-        except (SyntaxError, KeyError) as error:
+        except (SyntaxError, KeyError, TypeError, IndexError) as error:  # What ElementPath raises for bad paths.
             raise Refused(f"native: '{path}' is no path in a domain XML.", "Write one such as os/type@machine.") from error
         if len(elements) > 1:
             raise Refused(

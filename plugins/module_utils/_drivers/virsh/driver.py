@@ -189,5 +189,3 @@ _REMEDIES = (
 def _explained(vm, error):
     remedy = next((remedy for text, remedy in _REMEDIES if text in error.stderr), "See its log in /var/log/libvirt/qemu.")
     return CommandFailed(error.argv, error.rc, error.stderr, message=f"{vm.name}: {error.message}.", remedy=remedy)
-
-

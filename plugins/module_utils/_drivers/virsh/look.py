@@ -205,5 +205,3 @@ def _ssh(vm, addresses):
     cards = (vm.config.get("networks") or {}).values()
     bridged = any(card.get("type") == "bridged" for card in cards)
     return {"host": addresses[0].address, "port": 22, "user": None, "scope": "network" if bridged else "host"}
-
-

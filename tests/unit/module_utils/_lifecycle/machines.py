@@ -40,12 +40,15 @@ SCALARS = {
 }
 COLLECTIONS = {
     "disks": (
-        st.sampled_from(["disk0", "disk1", "disk2"]),
+        st.sampled_from(["disk0", "disk1"]),
         {"size": SIZES, "format": st.sampled_from(["raw", "qcow2"]), "source": st.sampled_from(["/d/own", "/d/other"])},
     ),
     "networks": (
         st.sampled_from(["0", "1"]),
-        {"type": st.sampled_from(["nat", "bridged"]), "mac": st.sampled_from(["52:54:00:00:00:01", "52:54:00:00:00:02"])},
+        {
+            "type": st.sampled_from(["nat", "bridged"]),
+            "mac": st.sampled_from(["52:54:00:00:00:01", "aa:54:00:00:00:02"]),
+        },
     ),
     "port_forwards": (st.sampled_from(["ssh", "web"]), {"host_port": st.sampled_from([22, 80])}),
 }
@@ -95,7 +98,9 @@ def configs(asked):
         parts[name] = st.builds(lambda one, other: {**one, **other}, given, gone) if asked else given
     parts["native"] = st.dictionaries(st.sampled_from("xy"), st.integers(0, 1), max_size=2)
     parts["display"] = st.fixed_dictionaries({}, optional={"type": st.sampled_from(["vnc", "none"])})
-    return st.fixed_dictionaries({}, optional=parts)
+    # What is found is mostly told; what is asked is any part of it.
+    told = {} if asked else {name: parts.pop(name) for name in ("cpus", "memory", "disks", "networks")}
+    return st.fixed_dictionaries(told, optional=parts)
 
 
 def files():
@@ -117,13 +122,15 @@ def snapshots(draw, traits, config):
         parent = draw(st.sampled_from([None, *(one.id for one in taken)]))
         power = draw(st.sampled_from(sorted(traits.powers)))
         name = draw(st.sampled_from(["s1", "s2"]))
-        taken.append(Snapshot(name=name, id=f"u{number}", parent=parent, power=power, config=draw(st.sampled_from([None, config]))))
+        kept = draw(st.sampled_from([None, config]))
+        taken.append(Snapshot(name=name, id=f"u{number}", parent=parent, power=power, config=kept))
     return tuple(taken)
 
 
 @st.composite
 def machines(draw, traits):
-    power = draw(st.sampled_from([*sorted(traits.powers), *sorted(traits.powers), model.ABSENT, model.FAILED, model.UNKNOWN]))
+    usual, unusual = sorted(traits.powers), [model.ABSENT, model.FAILED, model.UNKNOWN]
+    power = draw(st.sampled_from([*usual, *usual, *unusual]))
     if power == model.ABSENT:
         return Vm.absent("web").having(recipe=draw(st.sampled_from([None, "a file"])))
     config = draw(configs(asked=False))
@@ -134,7 +141,7 @@ def machines(draw, traits):
         name="web",
         id="u-web",
         power=power,
-        busy=draw(st.sampled_from([None] * 8 + ["stopping", "locked"])),
+        busy=draw(st.sampled_from([None] * 5 + ["stopping", "locked"])),
         persistent=not runs or draw(st.integers(0, 5)) > 0,
         config=config,
         active=active,
@@ -162,7 +169,7 @@ def requests(draw, traits):
     policy = draw(policies(traits))
     return Request(
         name="web",
-        state=draw(st.sampled_from(states)),
+        state=draw(st.sampled_from(["present", "present", "stopped", *states])),
         config={**{name: {} for name in sorted(policy.purge)}, **draw(configs(asked=True))},
         creation=draw(st.sampled_from(sources)),
         policy=policy,

@@ -1,0 +1,103 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The comparisons; run by run.sh. Prints a table, and writes all figures to bench/result.json in the cache."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+
+import contestants
+from collection_path import cache
+from measure import Bench, interleaved, ratios, summary
+
+PING_ROUNDS = 11
+LOOP_ROUNDS = {20: 5, 100: 3}
+MOST_PING_RATIO = 1.25
+LEAST_SPEEDUP = {100: 6}
+MOST_VIRSH = 2
+
+
+def against_ping(bench):
+    """One task that changes nothing on one machine, against the smallest task there is."""
+    uri = contestants.write_node(bench.folder / "node-1.xml", 1)
+    playbooks = {
+        "virsh_vm": contestants.write_playbook(bench.folder / "one.yml", contestants.virsh_vm(uri, 1)),
+        "ping": contestants.write_playbook(bench.folder / "ping.yml", contestants.ping()),
+    }
+    costs = interleaved(bench, playbooks, PING_ROUNDS)
+    ratio = ratios(costs["virsh_vm"], costs["ping"])
+    return {
+        **_figures(bench, playbooks, costs, ratio),
+        "met": {f"at most {MOST_PING_RATIO} times the CPU of ping": ratio["cpu"]["median"] <= MOST_PING_RATIO},
+    }
+
+
+def against_loop(bench, count):
+    """One task over ``count`` machines, all fields compared, against a loop that compares the power."""
+    uri = contestants.write_node(bench.folder / f"node-{count}.xml", count)
+    playbooks = {
+        "virsh_vm": contestants.write_playbook(bench.folder / f"{count}.yml", contestants.virsh_vm(uri, count)),
+        "virt loop": contestants.write_playbook(bench.folder / f"loop-{count}.yml", contestants.virt_loop(uri, count)),
+    }
+    costs = interleaved(bench, playbooks, LOOP_ROUNDS[count])
+    found = _figures(bench, playbooks, costs, ratios(costs["virt loop"], costs["virsh_vm"]))
+    met = {f"at most {MOST_VIRSH} virsh": found["processes"]["virsh_vm"]["virsh"] <= MOST_VIRSH}
+    if count in LEAST_SPEEDUP:
+        least = LEAST_SPEEDUP[count]
+        met[f"at least {least} times faster"] = found["ratio"]["wall"]["median"] >= least
+    return {**found, "met": met}
+
+
+def _figures(bench, playbooks, costs, ratio):
+    return {
+        "rounds": len(costs["virsh_vm"]),
+        "load": os.getloadavg()[0],
+        "processes": {name: bench.processes(playbook) for name, playbook in playbooks.items()},
+        "seconds": summary(costs),
+        "ratio": ratio,
+    }
+
+
+COMPARISONS = {
+    "ping": against_ping,
+    "20": lambda bench: against_loop(bench, 20),
+    "100": lambda bench: against_loop(bench, 100),
+}
+
+
+def table(word, found):
+    title = "1 machine, against ping" if word == "ping" else f"{word} machines, against a loop"
+    yield f"\n{title} ({found['rounds']} rounds, load {found['load']:.1f})"
+    yield f"  {'':10} {'python3':>8} {'virsh':>6} {'CPU min':>8} {'median':>7} {'wall min':>9} {'median':>7}"
+    for name, seconds in found["seconds"].items():
+        processes, cpu, wall = found["processes"][name], seconds["cpu"], seconds["wall"]
+        yield (
+            f"  {name:10} {processes['python3']:8} {processes['virsh']:6}"
+            f" {cpu['min']:8.2f} {cpu['median']:7.2f} {wall['min']:9.2f} {wall['median']:7.2f}"
+        )
+    cpu, wall = found["ratio"]["cpu"], found["ratio"]["wall"]
+    yield f"  {'ratio':26} {cpu['min']:8.2f} {cpu['median']:7.2f} {wall['min']:9.2f} {wall['median']:7.2f}"
+    for target, is_met in found["met"].items():
+        yield f"  {'met   ' if is_met else 'MISSED'} {target}"
+
+
+def main(words):
+    unknown = sorted(set(words) - set(COMPARISONS))
+    if unknown:
+        raise SystemExit(f"There is no comparison '{unknown[0]}'; there are: {', '.join(COMPARISONS)}.")
+    folder = cache() / "bench"
+    folder.mkdir(parents=True, exist_ok=True)
+    bench, results = Bench(folder), {}
+    for word in words or COMPARISONS:
+        results[word] = COMPARISONS[word](bench)
+        print("\n".join(table(word, results[word])), flush=True)
+    path = folder / "result.json"
+    path.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    print(f"\nAll figures: {path}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

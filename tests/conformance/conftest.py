@@ -1,0 +1,67 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The conformance suite's ground: one platform at a time, its namespace empty before and after."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+import pytest
+
+from conformance.platforms import libvirt_qemu, libvirt_test
+from conformance.playbook import play
+from conformance.shim import Shim
+
+PLATFORMS = {module.Platform.name: module.Platform for module in (libvirt_test, libvirt_qemu)}
+
+
+@pytest.fixture(scope="session", params=PLATFORMS)
+def platform(request):
+    """Every platform in turn."""
+    with _prepared(PLATFORMS[request.param]()) as ready:
+        yield ready
+
+
+@pytest.fixture(scope="session")
+def qemu():
+    """The one platform with real guests, for what only a guest can show."""
+    with _prepared(libvirt_qemu.Platform()) as ready:
+        yield ready
+
+
+class _prepared:
+    """A platform with an empty namespace; what holds its state is held."""
+
+    def __init__(self, platform):
+        self.platform, self.stack = platform, ExitStack()
+
+    def __enter__(self):
+        if hasattr(self.platform, "keep"):
+            process = self.platform.keep()
+            self.stack.callback(process.wait)
+            self.stack.callback(process.stdout.close)
+            self.stack.callback(process.stdin.close)
+        self.platform.clean()
+        self.stack.callback(self.platform.clean)
+        return self.platform
+
+    def __exit__(self, *error):
+        self.stack.close()
+
+
+@pytest.fixture
+def shim(tmp_path, request):
+    """The noting commands; other users may come in, for some tests run as one."""
+    tmp_path.chmod(0o755)
+    return Shim(tmp_path / "shim", ("virsh", "qemu-img", "xorriso"))
+
+
+@pytest.fixture
+def playing(shim, tmp_path):
+    """Runs tasks on a platform: ``playing(platform, tasks, machines)``."""
+
+    def run(platform, tasks, machines=()):
+        return play(platform, shim, tmp_path, tasks, machines)
+
+    return run

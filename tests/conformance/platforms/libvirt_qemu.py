@@ -1,0 +1,100 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Real guests: libvirt's QEMU driver, by emulation."""
+
+from __future__ import annotations
+
+import subprocess
+
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
+    ABSENT,
+    FAILED,
+    PAUSED,
+    RUNNING,
+    STOPPED,
+    SUSPENDED,
+)
+
+from .libvirt import IMAGES, Libvirt, wait_until
+
+_GUEST = IMAGES / "polyvirt-tests"
+_WORDS = "console=ttyS0 net.ifnames=0 quiet tsc=reliable random.trust_cpu=on mitigations=off"
+#: A write to the panic device's port is how a guest tells that it crashed.
+_CRASH = "o /1b 0x505 1"
+
+_DOMAIN = """\
+<domain type='qemu'>
+  <name>{name}</name>
+  <memory unit='MiB'>128</memory>
+  <vcpu>1</vcpu>
+  <os><type arch='x86_64' machine='q35'>hvm</type>
+    <kernel>{guest}/vmlinuz</kernel><initrd>{guest}/initrd.img</initrd><cmdline>{words}</cmdline></os>
+  <features><acpi/><apic/></features>
+  <on_crash>preserve</on_crash>
+  <devices>
+    <disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='{disk}'/>
+      <target dev='vda' bus='virtio'/></disk>
+    <disk type='file' device='cdrom'><driver name='qemu' type='raw'/><target dev='sda' bus='sata'/><readonly/></disk>
+    <serial type='file'><source path='{console}'/></serial>
+    <panic model='isa'/>
+  </devices>
+</domain>
+"""
+
+
+class Platform(Libvirt):
+    name = "libvirt_qemu"
+    uri = "qemu:///system"
+    finds = (ABSENT, STOPPED, RUNNING, PAUSED, SUSPENDED, FAILED)
+    disk_size = "16M"
+    creation = {
+        "cpus": 1,
+        "memory": "128M",
+        "disks": [{"size": disk_size}],
+        "networks": [],
+    }
+
+    @property
+    def connection(self):
+        return {**super().connection, "virt_type": "qemu"}
+
+    @property
+    def guest(self):
+        """Options for a machine that is a guest with an address and SSH."""
+        return {
+            "cpus": 1,
+            "memory": "128M",
+            "image": {"source": str(_GUEST / "fast-base.qcow2"), "linked": True},
+            "native": self.kernel(),
+        }
+
+    def kernel(self, *words):
+        """The native keys that start the fast guest; ``words`` make it a difficult one."""
+        return {
+            "os/kernel": str(_GUEST / "vmlinuz"),
+            "os/initrd": str(_GUEST / "initrd.img"),
+            "os/cmdline": " ".join((_WORDS, *words)),
+        }
+
+    def define(self, name):
+        disk, console = self.storage / f"{name}-vda.qcow2", self._console(name)
+        subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", disk, self.disk_size], check=True)
+        text = _DOMAIN.format(name=name, guest=_GUEST, words=_WORDS, disk=disk, console=console)
+        self.virsh("define", "/dev/stdin", stdin=text)
+
+    def _console(self, name):
+        return self.storage / f"{name}.console"
+
+    def wait_until_ready(self, names):
+        for name in names:
+            console = self._console(name)
+            wait_until(lambda console=console: "guest: ready" in console.read_text(errors="replace"), f"{name} is ready")
+
+    def move(self, name, power):
+        super().move(name, power)
+        if power == SUSPENDED:
+            self.virsh("managedsave", name)
+        elif power == FAILED:
+            self.virsh("qemu-monitor-command", name, "--hmp", _CRASH)
+            wait_until(lambda: self.virsh("domstate", name).strip() == "crashed", f"{name} has crashed", 10)

@@ -1,0 +1,47 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""libvirt's own test driver: no guests, so the whole table takes only the time of the tools.
+
+Its state lives as long as a connection. ``test:///default`` would begin anew with each virsh process; asked through the
+system's daemon it is one and the same for all, as long as one connection is kept open.
+"""
+
+from __future__ import annotations
+
+import subprocess
+
+from .libvirt import Libvirt
+
+_DOMAIN = """\
+<domain type='test'>
+  <name>{name}</name>
+  <memory unit='MiB'>128</memory>
+  <vcpu>1</vcpu>
+  <os><type arch='i686'>hvm</type></os>
+  <devices>
+    <disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='{disk}'/>
+      <target dev='vda' bus='virtio'/></disk>
+  </devices>
+</domain>
+"""
+
+
+class Platform(Libvirt):
+    name = "libvirt_test"
+    uri = "test+unix:///default"
+    # The driver reports this size for every disk, whatever its file.
+    disk_size = "1T"
+    creation = {"cpus": 1, "memory": "128M", "disks": [{"size": disk_size}], "networks": []}
+
+    def keep(self):
+        """A process that holds the state; it is to be ended when the tests end."""
+        process = subprocess.Popen(["virsh", "-q", "-c", self.uri], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        process.stdin.write(b"echo connected\n")
+        process.stdin.flush()
+        process.stdout.readline()
+        return process
+
+    def define(self, name):
+        text = _DOMAIN.format(name=name, disk=self.storage / f"{name}-vda.qcow2")
+        self.virsh("define", "/dev/stdin", stdin=text)

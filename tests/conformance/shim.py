@@ -1,0 +1,62 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The shim before a backend's commands, from the tests' side: what was called, and what shall happen at a call."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+_SHIM = Path(__file__).resolve().parents[1] / "simulators" / "shim"
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a backend's command while ``label`` was done."""
+
+    number: int
+    label: str
+    argv: tuple
+
+
+class Shim:
+    """One folder of commands that note their calls."""
+
+    def __init__(self, folder, commands):
+        self.notes, self.bin = Path(folder) / "notes", Path(folder) / "bin"
+        self.bin.mkdir(parents=True)
+        for command in commands:
+            # A copy, not a link: other users than the tests' own must be able to run it.
+            shutil.copy(_SHIM, self.bin / command)
+        self.forget()
+
+    def forget(self):
+        """Begin to count anew, without orders."""
+        shutil.rmtree(self.notes, ignore_errors=True)
+        (self.notes / "calls").mkdir(parents=True)
+
+    def environment(self, label=""):
+        real = os.environ.get("PATH", os.defpath)
+        return {
+            "PATH": f"{self.bin}:{real}",
+            "POLYVIRT_SHIM": str(self.notes),
+            "POLYVIRT_SHIM_PATH": real,
+            "POLYVIRT_SHIM_LABEL": label,
+        }
+
+    def order(self, text):
+        """Tell what shall happen, such as ``kill-before 3``."""
+        (self.notes / "order").write_text(f"{text}\n", encoding="utf-8")
+
+    def calls(self):
+        """All calls noted, in order."""
+        noted = sorted((self.notes / "calls").iterdir(), key=lambda file: int(file.name))
+        return [_call(file) for file in noted]
+
+
+def _call(file):
+    label, *argv = file.read_text(encoding="utf-8", errors="surrogateescape").split("\0")[:-1]
+    return Call(int(file.name), label, tuple(argv))

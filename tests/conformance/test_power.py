@@ -1,0 +1,99 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The power table on every platform: a check run writes nothing and foretells the real run; a second run does nothing."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import ABSENT
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.power import STATES
+
+from conformance.playbook import Task
+from conformance.scenarios.power import MODES, cells
+
+
+def _task(platform, label, row, check):
+    options = {
+        **platform.creation,
+        "name": [cell.name for cell in row],
+        "state": row[0].asked,
+        "stop_mode": row[0].mode,
+        "stop_timeout": 60,
+    }
+    return Task(label, options, check)
+
+
+def _tasks(platform, row):
+    """Of a row: each refused cell alone, for a refusal ends the whole task; all others together."""
+    for cell in row:
+        if cell.refusal:
+            yield _task(platform, f"{cell.name} check", [cell], True)
+            yield _task(platform, f"{cell.name} real", [cell], False)
+    together = [cell for cell in row if not cell.refusal]
+    for run in ("check", "real", "again") if together else ():
+        yield _task(platform, f"{row[0].mode} {run}", together, run == "check")
+
+
+@pytest.mark.parametrize("asked", STATES)
+def test_row_of_the_table(platform, playing, asked):
+    platform.clean()
+    row = cells(asked, platform, platform.traits())
+    for mode in MODES:
+        # Only who asks gently needs a guest that hears.
+        platform.bring({cell.name: cell.found for cell in row if cell.mode == mode}, ready=mode == "graceful")
+    names = [cell.name for cell in row]
+    before = platform.truth(names)
+    tasks = [task for mode in MODES for task in _tasks(platform, [cell for cell in row if cell.mode == mode])]
+    answers = playing(platform, tasks, names)
+    for cell in row:
+        if cell.refusal:
+            _is_refused(platform, cell, answers, before)
+        else:
+            _is_done(platform, cell, answers, before)
+
+
+def _is_refused(platform, cell, answers, before):
+    for run in ("check", "real"):
+        answer = answers[f"{cell.name} {run}"]
+        assert answer.failed
+        assert not answer.changed
+        assert cell.name in answer.msg
+        assert cell.refusal in answer.msg
+        assert _writes(platform, answer) == []
+        assert answer.truth[cell.name] == before[cell.name]
+
+
+def _is_done(platform, cell, answers, before):
+    check, real, again = (answers[f"{cell.mode} {run}"] for run in ("check", "real", "again"))
+    for answer in (check, real, again):
+        assert not answer.failed, answer.msg
+    assert _writes(platform, check) == []
+    assert check.truth[cell.name] == before[cell.name]
+    for answer in (check, real):
+        assert [step["verb"] for step in answer.vm(cell.name)["steps"]] == list(cell.verbs)
+        assert answer.vm(cell.name)["changed"] == bool(cell.verbs)
+    assert check.diff_of(cell.name) == real.diff_of(cell.name)
+    assert check.vm(cell.name)["state"] == real.vm(cell.name)["state"] == cell.ends
+    _stands(cell, real.truth[cell.name], before[cell.name])
+    if cell.asked == "restarted":
+        assert again.vm(cell.name)["changed"]
+        return
+    assert not again.changed
+    assert again.diff == []
+    assert _writes(platform, again) == []
+    assert again.truth[cell.name] == real.truth[cell.name]
+
+
+def _stands(cell, truth, before):
+    """The machine is what was asked, and still the same one."""
+    if cell.ends == ABSENT:
+        assert truth is None
+        return
+    assert truth["power"] == cell.ends
+    if before is not None:
+        assert (truth["id"], truth["stored"]) == (before["id"], before["stored"])
+
+
+def _writes(platform, answer):
+    return [call.argv for call in answer.calls if platform.is_write(call)]

@@ -1,0 +1,122 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""libvirt's abilities as data: names of slots, costs, synonyms, and names that are none."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.driver import is_local
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.traits import bus_of, slot_name, virsh_traits
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Change, Vm
+
+TRAITS = virsh_traits("QEMU", "9.0.0", local=True)
+
+
+@pytest.mark.parametrize(("place", "name"), [(0, "vda"), (25, "vdz"), (26, "vdaa"), (51, "vdaz"), (52, "vdba"), (702, "vdaaa")])
+def test_slots_count_as_libvirt_counts(place, name):
+    assert slot_name(place) == name
+    assert bus_of(name) == "virtio"
+
+
+@pytest.mark.parametrize(
+    ("found", "asked", "same"),
+    [
+        ("pc-q35-7.2", "q35", True),
+        ("pc-q35-7.2", "pc-q35-7.2", True),
+        ("pc-i440fx-7.2", "q35", False),
+        ("pc-q35-7.2", "pc-q35-6.0", False),
+        ("yes", True, True),
+        ("no", False, True),
+        ("yes", False, False),
+        ("2", 2, True),
+        (None, None, True),
+        (None, "x", False),
+        ("pc-q35-7.2", None, False),
+        ("pc-q35-7.2", "", False),
+        pytest.param("pc-q35-7.2", "pc", False, marks=pytest.mark.xfail(reason="'pc' fits every pc-*, but means i440fx")),
+        pytest.param("pc-i440fx-7.2", "pc", True),
+        pytest.param("virt-7.2", "virt", True, marks=pytest.mark.xfail(reason="only aliases of pc-* are known")),
+    ],
+)
+def test_native_values_that_mean_the_same(found, asked, same):
+    assert TRAITS.fields["native"].same(found, asked) is same
+
+
+@pytest.mark.parametrize(
+    ("vm", "change", "cost"),
+    [
+        (Vm("a", power="running"), Change("disks", None, {}, key="vdb"), "live"),
+        (Vm("a", power="running"), Change("disks", None, {}, key="sdb"), "live"),
+        (Vm("a", power="running"), Change("disks", None, {}, key="hdb"), "next_boot"),
+        (Vm("a", power="running"), Change("disks", {}, None, key="vdb"), "live"),
+        (Vm("a", power="running"), Change("disks", 1, 2, key="vda", attribute="size"), "live"),
+        (Vm("a", power="suspended"), Change("disks", 1, 2, key="vda", attribute="size"), "power_off"),
+        (Vm("a", power="running", config={"iso": ""}), Change("iso", "", "/a"), "live"),
+        (Vm("a", power="running"), Change("iso", None, "/a"), "next_boot"),
+        (Vm("a"), Change("disks", "raw", "qcow2", key="vda", attribute="format"), "never"),
+        (Vm("a", power="running"), Change("cpus", 1, 2), "next_boot"),
+        (Vm("a", power="running"), Change("description", "", "x"), "live"),
+    ],
+)
+def test_what_changes_cost(vm, change, cost):
+    assert TRAITS.fields[change.kind].cost_of(vm, change) == cost
+
+
+def adjusted(networks, found=None):
+    return TRAITS.adjust(Vm("a", config={"networks": found or {}}), {"networks": networks})["networks"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "card"),
+    [
+        ({"type": "nat"}, {"type": "network", "source": "default"}),
+        ({"type": "nat", "source": "lan"}, {"type": "network", "source": "lan"}),
+        ({"type": "internal", "source": "lan"}, {"type": "network", "source": "lan"}),
+        ({"type": "bridged", "source": "br0"}, {"type": "bridged", "source": "br0"}),
+        ({"type": "user"}, {"type": "user"}),
+        ({}, {"type": "network", "source": "default"}),
+    ],
+)
+def test_words_for_new_cards(asked, card):
+    assert adjusted({"0": asked}) == {"0": card}
+
+
+def test_what_is_not_asked_of_a_card_that_is_there_is_left_alone():
+    found = {"0": {"type": "bridged", "source": "br0"}}
+    assert adjusted({"0": {"model": "virtio"}, "1": None}, found) == {"0": {"model": "virtio"}, "1": None}
+
+
+def test_nothing_asked_about_cards_is_nothing():
+    assert TRAITS.adjust(Vm("a"), {"cpus": 2}) == {"cpus": 2}
+
+
+@pytest.mark.parametrize(("name", "fault"), [("54", True), ("web", False), ("54a", False), ("ü", False), ("a b", False)])
+def test_names_that_virsh_would_misread(name, fault):
+    assert bool(TRAITS.name_fault(name)) is fault
+
+
+def test_the_test_driver_suspends_nothing():
+    assert "suspended" not in virsh_traits("TEST", "9.0.0", local=True).powers
+    assert "suspended" in TRAITS.powers
+
+
+def test_files_are_handled_only_where_libvirt_runs():
+    remote = virsh_traits("QEMU", "9.0.0", local=False)
+    assert {"image", "iso", "cloud_init", "disks.add"} <= set(TRAITS.fields) - set(remote.fields)
+    assert "cpus" in remote.fields
+
+
+@pytest.mark.parametrize(
+    ("uri", "local"),
+    [
+        ("qemu:///system", True),
+        ("qemu:///session", True),
+        ("test:///default", True),
+        ("qemu+unix:///system", True),
+        ("qemu+ssh://root@host/system", False),
+        ("qemu+tls://host/system", False),
+    ],
+)
+def test_what_is_this_host(uri, local):
+    assert is_local(uri) is local

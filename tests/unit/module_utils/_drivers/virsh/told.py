@@ -1,0 +1,85 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A libvirt that answers as recorded: for what is read out of answers, and what is sent back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import Definition
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.driver import VirshDriver
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import CommandFailed
+from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.virsh import Answer
+
+RECORDED = Path(__file__).parents[3] / "fixtures" / "virsh" / "9.0.0"
+UUID = "d7188e7f-d4e4-48f6-9735-fb974a8262cf"
+MAC = "52:54:00:d4:9a:10"
+
+
+def recorded(name):
+    return (RECORDED / name).read_text(encoding="utf-8")
+
+
+def machine_xml(*replacements):
+    """The recorded definition of the machine m1, with pieces of its text replaced: each (old, new) must be there."""
+    text = recorded("vm1-dumpxml-inactive.xml")
+    for old, new in replacements:
+        assert old in text, old
+        text = text.replace(old, new)
+    return text
+
+
+def with_devices(*elements):
+    """More devices, at the end of m1's."""
+    return ("  </devices>", "".join(elements) + "  </devices>")
+
+
+def with_metadata(text):
+    return ("  </metadata>", f"{text}  </metadata>")
+
+
+class ToldVirsh:
+    """Answers by the words of the question; ``done`` are the words of everything that was run, ``sent`` what was piped in."""
+
+    uri = "qemu:///system"
+
+    def __init__(self, answers=()):
+        self.answers = {tuple(words): answer for words, answer in dict(answers).items()}
+        self.done, self.sent, self.processes = [], [], 0
+
+    def batch(self, requests):
+        self.processes += 1
+        return [self._answer(words) for words in requests]
+
+    def run(self, *words, stdin=None, timeout=None):
+        self.processes += 1
+        self.done.append(words)
+        if stdin is not None:
+            self.sent.append(stdin)
+        answer = self._answer(words) if words in self.answers or _reads(words) else Answer("", None)
+        if answer.error:
+            raise CommandFailed(("virsh", *words), 1, answer.error)
+        return answer.stdout
+
+    def _answer(self, words):
+        answer = self.answers[tuple(words)]
+        return answer if isinstance(answer, Answer) else Answer(answer, None)
+
+    def defined(self):
+        """The one definition that was sent to be stored."""
+        assert [words for words in self.done if words[0] == "define"] == [("define", "/dev/stdin")]
+        return Definition(self.sent[-1])
+
+
+def _reads(words):
+    return words[0] in ("dumpxml", "list", "domstate", "capabilities")
+
+
+def failed(text):
+    return Answer("", text)
+
+
+def driver_of(virsh, folder, **options):
+    return VirshDriver(virsh, str(folder), Commands(), **options)

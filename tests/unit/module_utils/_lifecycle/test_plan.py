@@ -1,0 +1,288 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Corners of planning that no platform's cases name by themselves."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.differences import pending
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
+    DESTRUCTIVE,
+    LIVE,
+    NEXT_BOOT,
+    POWER_OFF,
+    RUNNING,
+    Field,
+    File,
+    Snapshot,
+    Traits,
+)
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.plan import plan
+
+from unit.tables.rows import G, M, absent, ask, ask_snapshot, found
+
+TRAITS = Traits(
+    platform="any",
+    defaults={"cpus": 2, "memory": 2 * G, "disk_size": 32 * G},
+    fields={
+        "cpus": Field(cost=POWER_OFF),
+        "memory": Field(cost=NEXT_BOOT, minimum=64 * M),
+        "description": Field(cost=LIVE),
+        "firmware": Field(cost=DESTRUCTIVE),
+        "iso": Field(cost=LIVE),
+        "disks.add": Field(cost=LIVE),
+        "disks.remove": Field(cost=LIVE),
+        "disks.size": Field(cost=LIVE),
+        "disks.source": Field(cost=NEXT_BOOT),
+        "networks.type": Field(cost=NEXT_BOOT),
+        "port_forwards.add": Field(cost=NEXT_BOOT),
+        "port_forwards.protocol": Field(cost=NEXT_BOOT),
+        "port_forwards.host_port": Field(cost=NEXT_BOOT),
+        "port_forwards.guest_port": Field(cost=NEXT_BOOT),
+        "image": Field(),
+        "clone": Field(),
+        "snapshot.take": Field(cost=LIVE),
+        "snapshot.restore": Field(cost=POWER_OFF),
+    },
+)
+IMAGE = {"image": {"source": "/images/base.qcow2"}}
+TRANSIENT = {"persistent": False, "cpus": 1, "memory": G}
+
+
+def _plan(vm, request, **traits):
+    return plan(vm, request, replace(TRAITS, **traits))
+
+
+def _verbs(planned):
+    assert planned.refusal is None, str(planned.refusal)
+    return [step.verb for step in planned.steps]
+
+
+def _refusal(planned):
+    assert planned.steps == []
+    return str(planned.refusal)
+
+
+def test_who_asks_for_a_restart_has_consented_to_it():
+    vm = found("running", cpus=1)
+    assert _verbs(_plan(vm, ask("restarted", cpus=2))) == ["stop", "configure", "start"]
+    assert _verbs(_plan(vm, ask("restarted", cpus=2, stop_mode="force"))) == ["kill", "configure", "start"]
+
+
+def test_a_reset_does_not_bring_what_is_stored():
+    waiting = found("running", memory=G, runs_with={"memory": 2 * G})
+    assert _verbs(_plan(waiting, ask("restarted", stop_mode="force"))) == ["kill", "start"]
+    planned = _plan(found("running"), ask("restarted", description="x", stop_mode="force"))
+    assert _verbs(planned) == ["configure", "reset"]
+
+
+def test_a_guest_that_is_stopping_is_never_reset():
+    stopping = found("running", busy="stopping")
+    assert _verbs(_plan(stopping, ask("restarted", stop_mode="force"))) == ["kill", "start"]
+    assert _plan(stopping, ask("started", stop_mode="force")).busy == "stopping"
+    assert _plan(stopping, ask_snapshot("s1", stop_mode="force")).busy == "stopping"
+    assert _plan(found("suspended", busy="stopping"), ask("absent", stop_mode="force")).busy == "stopping"
+
+
+def test_a_machine_that_exists_only_while_it_runs():
+    running = found("running", **TRANSIENT)
+    assert _verbs(_plan(running, ask("absent"))) == ["stop"]
+    assert _plan(running, ask("absent")).after.power == "absent"
+    assert _verbs(_plan(running, ask(description="x"))) == ["configure"]
+    assert "remove it" in _refusal(_plan(running, ask("stopped")))
+    assert "Define it permanently" in _refusal(_plan(running, ask(memory="2G", allow_restart=True)))
+    waiting = found("running", runs_with={"memory": 2 * G}, **TRANSIENT)
+    assert _verbs(_plan(waiting, ask(allow_restart=True))) == []
+
+
+def test_a_running_machine_that_a_restore_would_remove():
+    running = found("running", snapshots=(Snapshot("s1"),), **TRANSIENT)
+    assert "Define it permanently" in _refusal(_plan(running, ask_snapshot("s1", "restored")))
+
+
+def test_disks_that_shall_be_gone_are_nothing_to_make_a_machine_from():
+    assert "what to make one from" in _refusal(_plan(absent(), ask(disks=[{"slot": "disk0", "state": "absent"}])))
+
+
+def test_an_empty_list_of_disks_is_a_machine_without_disks():
+    assert "disks" not in _plan(absent(), ask(iso="/iso/a.iso", disks=[])).after.config
+    assert _plan(absent(), ask(iso="/iso/a.iso")).after.config["disks"] == {"disk0": {"size": 32 * G}}
+
+
+def test_the_disk_of_an_image_cannot_be_unwanted():
+    unwanted = ask(disks=[{"slot": "disk0", "state": "absent"}], **IMAGE)
+    assert "brings along" in _refusal(_plan(absent(), unwanted))
+
+
+def test_a_complete_list_neither_takes_nor_adds_the_disk_of_an_image():
+    complete = ask(disks=[], purge=["disks"], **IMAGE)
+    assert _verbs(_plan(found(disks={"disk0": {"size": G}}), complete)) == []
+    assert _verbs(_plan(found(disks={}), complete)) == []
+
+
+def test_a_disk_that_is_added_has_a_size_or_a_source():
+    assert "Give its size" in _refusal(_plan(found(disks={}), ask(disks=[{"slot": "disk1"}])))
+    assert _verbs(_plan(found(disks={}), ask(disks=[{"slot": "disk1", "source": "/d"}]))) == ["configure"]
+
+
+def test_a_disk_of_unknown_size_does_not_grow():
+    assert "cannot be read" in _refusal(_plan(found(disks={"disk0": {}}), ask(disks=[{"size": "8G"}])))
+
+
+def test_a_slot_given_by_name_and_by_place_is_refused():
+    planned = _plan(found(), ask(disks=[{"slot": "disk1", "size": "1G"}, {"size": "2G"}]))
+    assert "slot disk1 is given by its name and by an entry's place" in _refusal(planned)
+
+
+def test_what_cannot_be_removed_is_refused_when_a_list_is_complete():
+    planned = _plan(found(networks={"0": {"type": "nat"}}), ask(networks=[], purge=["networks"]))
+    assert planned.refusal.kind == "unsupported"
+    assert "networks.0" in _refusal(planned)
+
+
+def test_what_is_stored_beside_a_saved_memory_waits():
+    saved = found("suspended", memory=G)
+    planned = _plan(saved, ask("started", memory="2G"))
+    assert _verbs(planned) == ["configure", "start"]
+    assert pending(planned.after) == ["memory"]
+    again = _plan(saved, ask("started", memory="2G", allow_restart=True))
+    assert _verbs(again) == ["start", "stop", "configure", "start"]
+    assert pending(again.after) == []
+
+
+def test_nothing_is_live_in_a_saved_or_crashed_machine():
+    for power in ("suspended", "failed"):
+        assert _plan(found(power), ask(description="x")).steps[0].cost == NEXT_BOOT
+
+
+def test_a_saved_machine_is_saved_again_after_a_power_cycle():
+    planned = _plan(found("suspended", cpus=1), ask(cpus=2, allow_restart=True))
+    assert _verbs(planned) == ["start", "stop", "configure", "start", "suspend"]
+    assert "allow_restart" in _refusal(_plan(found("suspended", cpus=1), ask(cpus=2)))
+
+
+def test_a_crashed_machine_is_not_cut_for_what_waits_anyway():
+    crashed = found("failed", memory=G, runs_with={"memory": 2 * G})
+    assert _verbs(_plan(crashed, ask(allow_restart=True))) == []
+
+
+def test_what_was_never_set_waits_for_the_next_start_too():
+    rule = {"name": "ssh", "host_port": 2222, "guest_port": 22}
+    assert pending(_plan(found("running"), ask(port_forwards=[rule])).after) == ["port_forwards.ssh"]
+    untold = found("running", memory=G).having(active=None)
+    assert pending(_plan(untold, ask(memory="2G")).after) == ["memory"]
+
+
+def test_a_clone_has_what_its_source_has():
+    planned = _plan(absent(), ask(clone={"source": "db"}, description="x"))
+    assert planned.after.config == {"description": "x", "disks": {"disk0": {}}}
+
+
+def test_a_busy_machine_that_was_cut_is_busy_no_more():
+    assert _plan(found("running", busy="stopping"), ask("stopped", stop_mode="force")).after.busy is None
+
+
+def test_effects_on_others_are_told_for_changes_and_makings_too():
+    def effects(verb):
+        return (f"all hear of {verb}",)
+
+    planned = _plan(absent(), ask("started", **IMAGE), side_effects=effects)
+    assert [step.also for step in planned.steps] == [("all hear of create",), ("all hear of start",)]
+    assert _plan(found(), ask(description="x"), side_effects=effects).steps[0].also == ("all hear of configure",)
+
+
+def test_what_cannot_be_read_is_not_compared_and_not_changed():
+    blind = {**TRAITS.fields, "description": Field(readable=False)}
+    planned = _plan(found(description="x"), ask(description="y"), fields=blind)
+    assert _verbs(planned) == []
+    assert planned.not_compared == ("description",)
+
+
+def test_more_than_there_can_be_is_refused():
+    one = {**TRAITS.fields, "cpus": Field(maximum=1, instead="Give it one.")}
+    assert "cpus is '2', but at most '1' is possible. Give it one." in _refusal(_plan(found(), ask(cpus=2), fields=one))
+
+
+def test_an_unknown_id_makes_no_machine():
+    planned = plan(absent(), ask(id="u-none", **IMAGE), TRAITS, known=("db",))
+    assert planned.refusal.kind == "not_found"
+    assert "id u-none. Known machines: db." in _refusal(planned)
+
+
+def test_support_files_of_a_foreign_machine_stay():
+    seed = File("/d/seed.iso", "support", ours=True)
+    (delete,) = _plan(found(files=(seed,), mark={"id": "another"}), ask("absent")).steps
+    assert delete.arguments == {"files": (), "kept": {"/d/seed.iso": "not made by this collection"}}
+    (delete,) = _plan(found(files=(seed,)), ask("absent", delete_disks="none")).steps
+    assert delete.arguments["files"] == ("/d/seed.iso",)
+
+
+def test_there_is_nothing_to_cut_before_a_restore_of_a_stopped_machine():
+    assert _verbs(_plan(found(snapshots=(Snapshot("s1"),)), ask_snapshot("s1", "restored"))) == ["restore"]
+
+
+def test_sizes_are_named_as_people_write_them():
+    assert "memory is 32M, but at least 64M is needed" in _refusal(_plan(found(), ask(memory="32M")))
+
+
+def test_snapshots_of_a_machine_that_nobody_can_read_are_left_alone():
+    assert "nothing is changed" in _refusal(_plan(found("unknown"), ask_snapshot("s1")))
+
+
+@pytest.mark.parametrize("word", ["id", "name"])
+def test_machines_are_not_renamed(word):
+    asked = ask("absent", name="other", id="u-web") if word == "name" else ask("absent", id="u-web")
+    planned = _plan(found(), asked)
+    assert ("not renamed" in str(planned.refusal)) == (word == "name")
+
+
+OURS = found(
+    firmware="bios",
+    cpus=1,
+    disks={
+        "disk0": {"size": 8 * G, "source": "/d/0"},
+        "disk1": {"size": G, "source": "/d/1"},
+        "disk2": {"source": "/x"},
+    },
+    networks={"0": {"type": "nat", "mac": "52:54:00:00:00:01"}},
+    files=(File("/d/0", "disk", ours=True), File("/d/1", "disk", ours=True), File("/x", "disk")),
+)
+UEFI = {"firmware": "uefi", "allow_recreate": True, **IMAGE}
+
+
+class TestRebuilding:
+    def test_it_keeps_its_settings_and_leaves_its_files(self):
+        planned = _plan(OURS, ask(disks=[{"slot": "disk1", "size": "2G"}], **UEFI))
+        assert _verbs(planned) == ["delete", "create"]
+        assert planned.steps[0].arguments["files"] == ("/d/0", "/d/1")
+        config = planned.after.config
+        assert (config["firmware"], config["cpus"]) == ("uefi", 1)
+        assert config["networks"] == OURS.config["networks"]
+        assert config["disks"] == {"disk0": {"size": 8 * G}, "disk1": {"size": 2 * G}, "disk2": {"source": "/x"}}
+
+    def test_it_comes_back_to_the_power_it_had(self):
+        running, paused = OURS.having(power="running"), OURS.having(power="paused")
+        assert _verbs(_plan(running, ask(**UEFI))) == ["stop", "delete", "create", "start"]
+        assert _verbs(_plan(paused, ask(**UEFI))) == ["resume", "stop", "delete", "create", "start", "pause"]
+
+    def test_where_making_means_starting(self):
+        planned = _plan(OURS, ask(**UEFI), made_as=RUNNING)
+        assert _verbs(planned) == ["delete", "create", "stop"]
+        assert _verbs(_plan(OURS, ask("started", **UEFI), made_as=RUNNING)) == ["delete", "create"]
+
+    @pytest.mark.parametrize(
+        ("changed", "asked", "word"),
+        [
+            ({}, {"allow_recreate": False}, "allow_recreate: true"),
+            ({"mark": {"id": "another"}}, {}, "Remove it yourself"),
+            ({"snapshots": (Snapshot("s1"),)}, {}, "it has snapshots"),
+            ({}, {"image": None}, "what from"),
+            ({}, {"state": "paused"}, "does not run"),
+            ({"files": (File("/d/0", "disk", ours=True, bound=True, used_by=("clone",)),)}, {}, "Remove clone first"),
+        ],
+    )
+    def test_it_is_refused(self, changed, asked, word):
+        assert word in _refusal(_plan(OURS.having(**changed), ask(**{**UEFI, **asked})))

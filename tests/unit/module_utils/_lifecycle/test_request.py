@@ -1,0 +1,125 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From a task's parameters to requests: bad form is refused naming the option and what to do."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import InvalidInput
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.options import VM
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.request import requests
+
+PLAIN = {option: spec.get("default") for option, spec in VM.items()}
+CARD = {"type": "nat", "mac": None}
+FORWARD = {"name": "ssh", "protocol": "tcp", "host_port": 2222, "guest_port": 22}
+TWO = {"name": ["a", "b"]}
+
+WRONG = [
+    ("nothing is named", {"name": None}, "name", "Give the name"),
+    ("no names", {"name": []}, "name", "Give the name"),
+    ("an empty name", {"name": [" "]}, "name", "Write the machine's name"),
+    ("a slash", {"name": ["a/b"]}, "name: 'a/b'", "without slashes"),
+    ("a newline", {"name": ["a\nb"]}, r"name: 'a\nb'", "printable"),
+    ("a name twice", {"name": ["a", "b", "a"]}, "name: a", "once"),
+    ("one id for two names", {**TWO, "id": "u1"}, "id: 'u1'", "one name"),
+    ("a source for two machines", {**TWO, "disks": [{"source": "/d"}]}, "disks: source", "one name"),
+    ("a MAC for two machines", {**TWO, "networks": [{"mac": "52:54:00:00:00:01"}]}, "networks: mac", "one name"),
+    ("a host port for two machines", {**TWO, "port_forwards": [FORWARD]}, "port_forwards: host_port", "one name"),
+    ("no time", {"timeout": 0}, "timeout: 0", "1 or more"),
+    ("no time to stop", {"stop_timeout": -1}, "stop_timeout: -1", "1 or more"),
+    ("an address of a stopped machine", {"wait_for": "address", "state": "stopped"}, "wait_for: address", "started"),
+    ("a complete list that is not given", {"purge": ["disks"]}, "purge: disks", "[] for none"),
+    ("no processor", {"cpus": 0}, "cpus: 0", "1 or more"),
+    ("no size", {"memory": "lots"}, "memory: 'lots'", "512M"),
+    ("a disk without a unit", {"disks": [{"slot": "vda", "size": "20"}]}, "disks: size of vda", "20G"),
+    ("a disk without a unit, by its place", {"disks": [{"size": "20"}]}, "disks: size of entry 0", "20G"),
+    ("a slot twice", {"disks": [{"slot": "vda"}, {"slot": "vda"}]}, "disks: slot vda", "once"),
+    ("video memory", {"display": {"type": None, "video_memory": "x"}}, "display.video_memory: 'x'", "512M"),
+    ("half a MAC", {"networks": [{**CARD, "mac": "52:54:00"}]}, "networks: '52:54:00'", "six pairs"),
+    ("a MAC for many", {"networks": [{**CARD, "mac": "01:54:00:00:00:01"}]}, "networks: '01:", "six pairs"),
+    ("a MAC and more", {"networks": [{**CARD, "mac": "52:54:00:00:00:01\n"}]}, "networks: '52:", "six pairs"),
+    ("no VLAN", {"networks": [{**CARD, "vlan": 4095}]}, "networks: vlan 4095", "4094"),
+    ("a rule twice", {"port_forwards": [FORWARD, FORWARD]}, "port_forwards: ssh", "once"),
+    ("no port", {"port_forwards": [{**FORWARD, "guest_port": 70000}]}, "port_forwards: guest_port 70000", "65535"),
+    ("no host port", {"port_forwards": [{**FORWARD, "host_port": 0}]}, "port_forwards: host_port 0", "65535"),
+    ("two origins", {"image": {"source": "/i"}, "clone": {"source": "db"}}, "image and clone", "one of them"),
+]
+
+
+def ask(**options):
+    return requests({**PLAIN, "name": ["web"], **options})
+
+
+@pytest.mark.parametrize(("options", "option", "remedy"), [row[1:] for row in WRONG], ids=[row[0] for row in WRONG])
+def test_bad_form(options, option, remedy):
+    with pytest.raises(InvalidInput) as error:
+        ask(**options)
+    assert option in error.value.message
+    assert remedy in error.value.remedy
+
+
+def test_every_name_has_its_request_in_order():
+    asked = ask(name=["c", "a", "b"], cpus=2)
+    assert [one.name for one in asked] == ["c", "a", "b"]
+    assert all(one.config == {"cpus": 2} and one.creation == {} for one in asked)
+
+
+def test_an_id_needs_no_name():
+    (asked,) = ask(name=None, id="u1")
+    assert (asked.name, asked.label) == (None, "u1")
+
+
+def test_left_out_is_not_asked():
+    (asked,) = ask()
+    assert (asked.config, asked.creation, asked.state, asked.snapshot) == ({}, {}, "present", None)
+
+
+def test_false_and_empty_are_asked():
+    (asked,) = ask(autostart=False, iso="", description="", tags=[], networks=[])
+    assert asked.config == {"autostart": False, "iso": "", "description": "", "tags": (), "networks": {}}
+
+
+def test_values_are_brought_to_one_form():
+    (asked,) = ask(
+        memory="1024",
+        tags=["b", "a", "b"],
+        disks=[{"size": "20G", "slot": None}, {"slot": "vdb", "state": "absent"}],
+        networks=[{"mac": "52-54-00-AB-00-01", "model": None}],
+        port_forwards=[FORWARD],
+        display={"type": "vnc", "video_memory": "16M"},
+        native={"kvm": 1},
+    )
+    assert asked.config == {
+        "memory": 1 << 30,
+        "tags": ("a", "b"),
+        "disks": {"#0": {"size": 20 << 30}, "vdb": None},
+        "networks": {"0": {"mac": "52:54:00:ab:00:01"}},
+        "port_forwards": {"ssh": {"protocol": "tcp", "host_port": 2222, "guest_port": 22}},
+        "display": {"type": "vnc", "video_memory": 16 << 20},
+        "native": {"kvm": 1},
+    }
+
+
+def test_what_a_machine_is_made_from_is_kept_apart():
+    (asked,) = ask(image={"source": "/i", "linked": True}, cloud_init={"user": "me", "user_data": None})
+    assert asked.creation == {"image": {"source": "/i", "linked": True}, "cloud_init": {"user": "me"}}
+
+
+def test_with_absent_options_are_checked_for_form_only():
+    assert ask(state="absent", purge=["disks"])[0].policy.purge == frozenset({"disks"})
+    with pytest.raises(InvalidInput):
+        ask(state="absent", memory="lots")
+
+
+def test_the_policy_is_what_was_given():
+    (asked,) = ask(stop_mode="force", stop_timeout=5, allow_restart=True, delete_disks="none", on_failure="keep")
+    policy = asked.policy
+    assert (policy.stop_mode, policy.stop_timeout, policy.allow_restart) == ("force", 5, True)
+    assert (policy.delete_disks, policy.on_failure, policy.timeout) == ("none", "keep", 300)
+
+
+def test_what_must_happen_once_is_not_part_of_the_target():
+    (asked,) = ask(state="restarted", cpus=2)
+    assert asked.target().state == "started"
+    assert asked.target().config == asked.config

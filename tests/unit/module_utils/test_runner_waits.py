@@ -1,0 +1,235 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is waited for and how long: guests going down, machines that are busy, errors that pass, guests that answer."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils import _runner
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Address, Policy, Request
+from unit.module_utils.world import Machine, World, refusal
+
+
+def ask(name, state, **policy):
+    return Request(name, state=state, policy=Policy(**policy))
+
+
+def carry_out(world, *requests, probe=None, check=False):
+    return _runner.run(world, requests, check, clock=world.clock, probe=probe)
+
+
+def running(name="web", **manners):
+    return Machine(name, f"id-{name}", power="running", **manners)
+
+
+# Going down -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_guest_gets_the_seconds_it_needs():
+    world = World(running(stops_within=7))
+    outcome = carry_out(world, ask("web", "stopped"))
+    assert (outcome.failed, outcome.changed, outcome.vms[0]["state"]) == (False, True, "stopped")
+    assert world.calls == [(0, "stop", "web")]
+    assert 7 <= world.clock.now() <= 9
+
+
+def test_a_press_that_was_lost_is_repeated_after_ten_seconds():
+    world = World(running(deaf_for=1, stops_within=3))
+    assert not carry_out(world, ask("web", "stopped")).failed
+    assert [verb for _second, verb, _name in world.calls] == ["stop", "stop"]
+    assert 10 <= world.calls[1][0] <= 11
+    assert 13 <= world.clock.now() <= 15
+
+
+def test_a_guest_that_does_not_obey_fails_the_task_and_keeps_its_power():
+    world = World(running(stops_within=None))
+    outcome = carry_out(world, ask("web", "stopped", stop_timeout=25))
+    assert outcome.msg.startswith("web: after stop it is still running (waited 25 s for stopped).")
+    assert "stop_mode: graceful_then_force" in outcome.msg
+    assert (world.verbs(), world.machine("web").power) == (["stop", "stop", "stop"], "running")
+    assert 25 <= world.clock.now() <= 26
+
+
+def test_the_platforms_own_time_is_taken_where_none_is_given():
+    world = World(running(stops_within=None))
+    assert "waited 120 s" in carry_out(world, ask("web", "stopped")).msg
+
+
+def test_a_guest_that_does_not_obey_is_cut_where_that_is_asked_and_it_is_said():
+    world = World(running(stops_within=None))
+    outcome = carry_out(world, ask("web", "stopped", stop_mode="graceful_then_force", stop_timeout=25))
+    assert (outcome.failed, world.verbs()) == (False, ["stop", "stop", "stop", "kill"])
+    assert outcome.vms[0]["steps"][0]["note"] == "forced after 25 s: the guest did not stop by itself"
+
+
+def test_a_guest_that_obeys_in_time_is_not_cut():
+    world = World(running(stops_within=20))
+    outcome = carry_out(world, ask("web", "stopped", stop_mode="graceful_then_force", stop_timeout=25))
+    assert "kill" not in world.verbs()
+    assert outcome.vms[0]["steps"][0]["note"] == ""
+
+
+def test_force_asks_no_guest():
+    world = World(running(stops_within=None))
+    assert not carry_out(world, ask("web", "stopped", stop_mode="force")).failed
+    assert world.verbs() == ["kill"]
+
+
+def test_a_guest_that_went_down_just_before_it_is_asked_again_is_no_failure():
+    world = World(running(deaf_for=1))
+    press = world._stop
+
+    def press_and_stop_by_itself(vm, step):
+        world.machine("web").power = "stopped" if len(world.calls) == 2 else "running"
+        press(vm, step)
+
+    world._stop = press_and_stop_by_itself
+    outcome = carry_out(world, ask("web", "stopped"))
+    assert (outcome.failed, world.verbs()) == (False, ["stop", "stop"])
+
+
+# Busy, races, passing errors ------------------------------------------------------------------------------------------
+
+
+def test_a_busy_machine_is_looked_at_until_it_is_not():
+    world = World(Machine("web", "1", busy_until=12), running("db"))
+    outcome = carry_out(world, ask("web", "started"), ask("db", "stopped"))
+    assert not outcome.failed
+    assert [second for second, _verb, _name in world.calls if second < 12] == []
+
+
+def test_a_machine_that_stays_busy_is_refused_at_the_deadline():
+    world = World(Machine("web", "1", busy_until=1000))
+    outcome = carry_out(world, ask("web", "started", timeout=30))
+    assert outcome.msg.startswith("web: it is busy (locked) and was for 30 seconds.")
+    assert (world.clock.now(), world.calls) == (30, [])
+
+
+def test_a_lost_race_is_no_failure():
+    world = World(Machine("web", "1"))
+    world.trouble("start", refusal("Domain is already active"), done=True)
+    outcome = carry_out(world, ask("web", "started"))
+    assert (outcome.failed, world.machine("web").power) == (False, "running")
+
+
+def test_an_error_counts_where_the_machine_is_not_as_asked():
+    world = World(Machine("web", "1"))
+    world.trouble("start", refusal("no such image"))
+    outcome = carry_out(world, ask("web", "started"))
+    assert (outcome.failed, outcome.changed) == (True, False)
+    assert "no such image" in outcome.msg
+    assert outcome.vms[0]["steps"][0]["done"] is False
+
+
+def test_a_passing_error_is_tried_again():
+    world = World(Machine("web", "1"))
+    world.trouble("start", refusal("try later"), refusal("try later"))
+    assert not carry_out(world, ask("web", "started")).failed
+    assert [(second, verb) for second, verb, _name in world.calls] == [(0, "start"), (1, "start"), (2, "start")]
+
+
+def test_a_passing_error_that_does_not_pass_is_told_at_the_deadline():
+    world = World(Machine("web", "1"))
+    world.trouble("start", *[refusal("try later")] * 100)
+    outcome = carry_out(world, ask("web", "started", timeout=20))
+    assert "try later" in outcome.msg
+    assert world.clock.now() == 20
+
+
+def test_what_somebody_else_did_meanwhile_is_not_tried_again():
+    world = World(Machine("web", "1"))
+    world.trouble("start", refusal("try later"), done=True)
+    assert not carry_out(world, ask("web", "started")).failed
+    assert world.verbs() == ["start"]
+
+
+# Guests that answer ---------------------------------------------------------------------------------------------------
+
+
+def leases(*rows):
+    """Addresses that change: (from second, address, source)."""
+    return lambda now: tuple(Address(address, source) for since, address, source in rows if now >= since)
+
+
+def answers(world, *endpoints):
+    """A probe: ``endpoints`` are (host, from second)."""
+    asked = []
+
+    def probe(host, port, what):
+        asked.append((host, port, what))
+        return any(host == known and world.clock.now() >= since for known, since in endpoints)
+
+    probe.asked = asked
+    return probe
+
+
+def test_a_lease_is_no_proof_of_life():
+    world = World(running(addresses=leases((0, "10.0.0.9", "lease"), (20, "10.0.0.7", "lease"))))
+    probe = answers(world, ("10.0.0.7", 40))
+    outcome = carry_out(world, ask("web", "started", wait_for="ssh"), probe=probe)
+    assert (outcome.failed, outcome.changed, world.calls) == (False, False, [])
+    assert outcome.vms[0]["ssh"] == {"host": "10.0.0.7", "port": 22, "user": None, "scope": "host"}
+    assert 40 <= world.clock.now() <= 41
+    assert set(probe.asked) == {("10.0.0.9", 22, "ssh"), ("10.0.0.7", 22, "ssh")}
+
+
+def test_silence_names_the_last_address_and_its_source():
+    world = World(running(addresses=leases((0, "10.0.0.9", "lease"), (20, "10.0.0.7", "arp"))))
+    outcome = carry_out(world, ask("web", "started", wait_for="ssh", timeout=60), probe=answers(world))
+    assert outcome.msg.startswith(
+        "web: no ssh within 60 s; last tried: 10.0.0.9:22 (lease), 10.0.0.7:22 (arp)."
+    )
+    assert world.clock.now() == 60
+    assert world.machine("web").power == "running"
+
+
+def test_silence_without_an_address_says_so():
+    outcome = carry_out(World(running()), ask("web", "started", wait_for="address", timeout=5), probe=None)
+    assert "web: no address within 5 s; last tried: no address was found." in outcome.msg
+
+
+def test_a_machine_that_waits_in_vain_is_kept():
+    world = World()
+    request = Request(
+        "new", state="started", creation={"image": {"source": "/i"}}, policy=Policy(wait_for="ssh", timeout=5)
+    )
+    outcome = carry_out(world, request, probe=answers(world))
+    assert (outcome.failed, outcome.changed) == (True, True)
+    assert world.machine("new").power == "running"
+
+
+def test_the_agents_word_proves_an_address_but_no_ssh():
+    world = World(running(addresses=(Address("10.0.0.9", "agent"),)))
+    assert not carry_out(world, ask("web", "started", wait_for="address"), probe=answers(world)).failed
+    assert carry_out(world, ask("web", "started", wait_for="ssh", timeout=5), probe=answers(world)).failed
+
+
+@pytest.mark.parametrize("wanted", ["address", "ssh"])
+def test_what_is_waited_for_is_what_is_probed(wanted):
+    world = World(running(addresses=(Address("10.0.0.9", "lease"),)))
+    probe = answers(world, ("10.0.0.9", 0))
+    assert not carry_out(world, ask("web", "started", wait_for=wanted), probe=probe).failed
+    assert probe.asked == [("10.0.0.9", 22, wanted)]
+
+
+def test_one_deadline_for_all_machines():
+    world = World(running("one"), running("two"))
+    requests = [ask(name, "started", wait_for="ssh", timeout=30) for name in ("one", "two")]
+    outcome = carry_out(world, *requests, probe=answers(world))
+    assert (len(outcome.msg.splitlines()), world.clock.now()) == (2, 30)
+
+
+def test_a_guest_that_goes_away_while_it_is_waited_for_ends_the_wait():
+    world = World(running(off_at=10, reason="crashed"))
+    outcome = carry_out(world, ask("web", "started", wait_for="ssh"), probe=answers(world))
+    assert outcome.msg.startswith("web: while waiting for its ssh it became stopped (crashed).")
+    assert world.clock.now() < 12
+
+
+def test_a_machine_that_failed_is_not_waited_for():
+    world = World(running("one", stops_within=None), Machine("two", "2"))
+    requests = [ask("one", "restarted", wait_for="ssh", stop_timeout=10), ask("two", "started")]
+    outcome = carry_out(world, *requests, probe=answers(world))
+    assert outcome.msg.startswith("one: after stop it is still running")
+    assert len(outcome.msg.splitlines()) == 1
