@@ -59,22 +59,22 @@ prepare() {
 
 # show_progress: from the output of ansible-playbook, what a waiting person wants to know; the rest is in the log.
 show_progress() {
-    local line task='' status=0
+    local line task='' named=true status=0
     while :; do
         if IFS= read -r -t "$QUIET_SECONDS" line; then
             case $line in
-                'PLAY RECAP'*) task= ;;
+                'PLAY RECAP'*) named=true ;;
                 'PLAY ['*) line=${line#*[} && progress "${line%]*}" ;;
-                'TASK ['*) line=${line#*[} && task=${line%]*} ;;
-                changed:*) progress "  changed: ${task##* : }" ;;
-                *' changed='*) recap+=("$line") && progress "$line" ;;
+                'TASK ['*) line=${line#*[} && task=${line%]*} && task=${task##* : } named=false ;;
+                changed:*) progress "  changed: $task" ;;
+                *' changed='*) progress "$line" ;;
             esac
         else
             status=$?
             # Above 128 the time was up; else the output has ended.
             [ $status -gt 128 ] || break
-            [ -z "$task" ] || progress "  ${task##* : } …"
-            task=
+            [ "$named" = true ] || progress "  $task …"
+            named=true
         fi
     done
 }

@@ -35,8 +35,14 @@ class Shim:
 
     def forget(self):
         """Begin to count anew, without orders."""
-        shutil.rmtree(self.notes, ignore_errors=True)
+        self.start_anew()
+        (self.notes / "order").unlink(missing_ok=True)
+
+    def start_anew(self):
+        """Begin to count anew; orders stand."""
+        shutil.rmtree(self.notes / "calls", ignore_errors=True)
         (self.notes / "calls").mkdir(parents=True)
+        (self.notes / "count").unlink(missing_ok=True)
 
     def environment(self, label=""):
         real = os.environ.get("PATH", os.defpath)

@@ -23,13 +23,13 @@ _WORDS = "console=ttyS0 net.ifnames=0 quiet tsc=reliable random.trust_cpu=on mit
 #: A write to the panic device's port is how a guest tells that it crashed.
 _CRASH = "o /1b 0x505 1"
 
+_BOOT = "<kernel>{guest}/vmlinuz</kernel><initrd>{guest}/initrd.img</initrd><cmdline>{words}</cmdline>"
 _DOMAIN = """\
 <domain type='qemu'>
   <name>{name}</name>
   <memory unit='MiB'>128</memory>
   <vcpu>1</vcpu>
-  <os><type arch='x86_64' machine='q35'>hvm</type>
-    <kernel>{guest}/vmlinuz</kernel><initrd>{guest}/initrd.img</initrd><cmdline>{words}</cmdline></os>
+  <os><type arch='x86_64' machine='q35'>hvm</type>{boot}</os>
   <features><acpi/><apic/></features>
   <on_crash>preserve</on_crash>
   <devices>
@@ -69,6 +69,13 @@ class Platform(Libvirt):
             "native": self.kernel(),
         }
 
+    def base_image(self):
+        """A small image to make machines from; nothing boots from it."""
+        path = self.storage / "base.qcow2"
+        if not path.exists():
+            subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", path, self.disk_size], check=True)
+        return str(path)
+
     def kernel(self, *words):
         """The native keys that start the fast guest; ``words`` make it a difficult one."""
         return {
@@ -77,10 +84,12 @@ class Platform(Libvirt):
             "os/cmdline": " ".join((_WORDS, *words)),
         }
 
-    def define(self, name):
+    def define(self, name, hears=False):
+        """Without a kernel a machine idles in its firmware, which costs the host nothing."""
         disk, console = self.storage / f"{name}-vda.qcow2", self._console(name)
         subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", disk, self.disk_size], check=True)
-        text = _DOMAIN.format(name=name, guest=_GUEST, words=_WORDS, disk=disk, console=console)
+        boot = _BOOT.format(guest=_GUEST, words=_WORDS) if hears else ""
+        text = _DOMAIN.format(name=name, boot=boot, disk=disk, console=console)
         self.virsh("define", "/dev/stdin", stdin=text)
 
     def _console(self, name):

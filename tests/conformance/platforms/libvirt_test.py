@@ -31,7 +31,7 @@ class Platform(Libvirt):
     name = "libvirt_test"
     uri = "test+unix:///default"
     # The driver reports this size for every disk, whatever its file.
-    disk_size = "1T"
+    disk_size = "1099506450432B"
     creation = {"cpus": 1, "memory": "128M", "disks": [{"size": disk_size}], "networks": []}
 
     def keep(self):
@@ -42,6 +42,6 @@ class Platform(Libvirt):
         process.stdout.readline()
         return process
 
-    def define(self, name):
+    def define(self, name, hears=False):
         text = _DOMAIN.format(name=name, disk=self.storage / f"{name}-vda.qcow2")
         self.virsh("define", "/dev/stdin", stdin=text)

@@ -9,7 +9,7 @@ import threading
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils import _runner
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import CommandFailed, NotFound, Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import NotFound, Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Policy, Request
 from unit.module_utils.world import GIB, Machine, World, refusal
 
@@ -295,7 +295,6 @@ def test_from_its_first_start_on_a_machine_is_kept(wakes_as):
     assert (world.verbs(), len(world.machines), outcome.changed) == (["create", "start"], 1, True)
 
 
-@pytest.mark.xfail(reason="_apply lets the error of the undoing end the whole task", raises=CommandFailed)
 def test_the_error_that_is_told_is_the_first_even_if_undoing_fails_too():
     world = World()
     world.trouble("start", refusal("no bootable device"))

@@ -29,7 +29,7 @@ KINDS = (
 )  # fmt: skip
 # Mostly what a platform really has, so that not every plan is a refusal.
 LIKELY_COSTS = st.sampled_from((model.LIVE, model.NEXT_BOOT, model.POWER_OFF) * 3 + (model.DESTRUCTIVE, model.NEVER))
-SIZES = st.sampled_from([size << 30 for size in (1, 2, 4)])
+SIZES = st.integers(1, 4).map(lambda size: size << 30)
 SCALARS = {
     "cpus": st.integers(1, 3),
     "memory": SIZES,
@@ -82,18 +82,18 @@ def platforms(draw):
     )
 
 
-def entries(name, attributes_always=()):
+def entries(name, attributes_always=(), fewest=0):
     keys, attributes = COLLECTIONS[name]
     always = {key: value for key, value in attributes.items() if key in attributes_always}
     perhaps = {key: value for key, value in attributes.items() if key not in attributes_always}
-    return st.dictionaries(keys, st.fixed_dictionaries(always, optional=perhaps), max_size=2)
+    return st.dictionaries(keys, st.fixed_dictionaries(always, optional=perhaps), min_size=fewest, max_size=2)
 
 
 def configs(asked):
     """A configuration as found, or as asked, where entries may be None for "gone"."""
     parts = dict(SCALARS)
     for name in COLLECTIONS:
-        given = entries(name, ("size",) if name == "disks" else ())
+        given = entries(name, ("size",) if name == "disks" else (), fewest=1)
         gone = st.dictionaries(COLLECTIONS[name][0], st.none(), max_size=1)
         parts[name] = st.builds(lambda one, other: {**one, **other}, given, gone) if asked else given
     parts["native"] = st.dictionaries(st.sampled_from("xy"), st.integers(0, 1), max_size=2)

@@ -1,0 +1,47 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One module run without ansible-playbook, for scenarios that need hundreds.
+
+The module is the real one and gets its arguments as Ansible gives them; only the way it is carried to its place is
+left out, and of that these scenarios say nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+
+from collection_path import collections_path
+
+
+@dataclass(frozen=True)
+class Run:
+    """How a module ended: ``rc`` is negative when it was killed; ``result`` is empty then."""
+
+    rc: int
+    result: dict
+    calls: list
+
+
+def run_module(platform, shim, folder, options):
+    """Run the platform's module once; the shim counts from 1."""
+    arguments = folder / "arguments.json"
+    given = {**platform.connection, **options, "_ansible_remote_tmp": str(folder)}
+    arguments.write_text(json.dumps({"ANSIBLE_MODULE_ARGS": given}), encoding="utf-8")
+    module = f"ansible_collections.polyvirt.core.plugins.modules.{platform.module.rpartition('.')[2]}"
+    shim.start_anew()
+    completed = subprocess.run(
+        [sys.executable, "-m", module, arguments],
+        env={**os.environ, **shim.environment(), "PYTHONPATH": str(collections_path())},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    output = completed.stdout + completed.stderr
+    assert completed.returncode < 0 or "Traceback" not in output, output
+    result = json.loads(completed.stdout) if completed.stdout.strip() else {}
+    return Run(completed.returncode, result, shim.calls())

@@ -1,0 +1,50 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every option of the shared argument spec, with values to be made with and values to be changed to.
+
+An option that a platform lacks is expected as a refusal. ``test_options`` checks that none is forgotten here.
+"""
+
+from __future__ import annotations
+
+#: How a task goes about it; each has scenarios of its own in the power table, the refusals or the ownership.
+POLICY = {
+    "name", "id", "state", "stop_mode", "stop_timeout", "timeout", "wait_for", "allow_restart", "allow_recreate",
+    "delete_disks", "purge", "on_failure",
+}  # fmt: skip
+#: What a machine is made from: (an example).
+CREATION = {
+    "image": {"source": "/nonexistent/image.qcow2"},
+    "clone": {"source": "pvc-other"},
+    "cloud_init": {"user": "admin"},
+}
+
+
+def settings(platform):
+    """Option -> (value at creation, changed value), and what reading them back gives for each."""
+    medium = platform.medium()
+    return {
+        "cpus": ((1, 1), (2, 2)),
+        "memory": (("64M", 64 << 20), ("96M", 96 << 20)),
+        "description": (("first <&> ü", "first <&> ü"), ("second", "second")),
+        "tags": ((["b", "a"], ["a", "b"]), (["c"], ["c"])),
+        "autostart": ((True, True), (False, False)),
+        "disks": (([{"size": platform.disk_size}], ["vda"]), ([{}, {"size": platform.disk_size}], ["vda", "vdb"])),
+        "networks": (([{"type": "user"}], ["user"]), ([{}, {"type": "user"}], ["user", "user"])),
+        "iso": (("", ""), (medium, medium)),
+        "native": (({"on_reboot": "restart"}, "restart"), ({"on_reboot": "destroy"}, "destroy")),
+        "firmware": (("uefi", None), ("bios", None)),
+        "secure_boot": ((True, None), (False, None)),
+        "tpm": ((True, None), (False, None)),
+        "nested_virtualization": ((True, None), (False, None)),
+        "os_type": (("linux", None), ("windows", None)),
+        "display": (({"type": "vnc"}, None), ({"type": "spice"}, None)),
+        "port_forwards": (([{"name": "ssh", "guest_port": 22}], None), ([], None)),
+        "shared_folders": (([{"name": "src", "host_path": "/srv"}], None), ([], None)),
+    }
+
+
+def has(traits, option):
+    """Whether a platform has an option at all."""
+    return any(kind.split(".")[0] == option for kind in traits.fields)

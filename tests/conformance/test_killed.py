@@ -1,0 +1,115 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Killed at any backend call: the same task, run again, ends as if nothing had happened, and leaves nothing behind.
+
+Before every call, and after every call that writes. After a call that only reads, all stands as it did before it.
+"""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from conformance.direct import run_module
+
+SCENARIOS = ("create", "configure", "remove")
+NAME = "pvc-killed"
+#: What differs between two machines made alike.
+_VOLATILE = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?<=mac address=')[^']*|(?<= id=')\d+|pts/\d+|domain-\d+-")
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_killed_at_every_call(qemu, shim, tmp_path, scenario):
+    kill = _Kill(qemu, shim, tmp_path, scenario)
+    whole = kill.undisturbed()
+    print(f"{scenario}: {len(whole.calls)} calls")
+    for call in whole.calls:
+        kill.at(f"kill-before {call.number}", whole)
+        if qemu.is_write(call):
+            kill.at(f"kill-after {call.number}", whole)
+
+
+class _Kill:
+    """One scenario, to be run whole once and then cut off at one call after the other."""
+
+    def __init__(self, platform, shim, folder, scenario):
+        self.platform, self.shim, self.folder = platform, shim, folder
+        self.prepare, self.task = _SCENARIOS[scenario](platform)
+
+    def undisturbed(self):
+        self._begin()
+        whole = self._run(self.task)
+        assert whole.rc == 0, whole.result
+        self.end = self._standing()
+        return whole
+
+    def at(self, order, whole):
+        self._begin()
+        self.shim.order(order)
+        killed = self._run(self.task)
+        assert killed.rc == -9, f"{order}: {killed}"
+        self.shim.forget()
+        again = self._run(self.task)
+        assert again.rc == 0, f"{order}: {again.result.get('msg')}"
+        assert self._standing() == self.end, order
+        gone = self._run({"name": [NAME], "state": "absent", "stop_mode": "force"})
+        assert gone.rc == 0, f"{order}: {gone.result.get('msg')}"
+        assert (self._standing()["machine"], self.platform.files()) == (None, self.kept), order
+
+    def _begin(self):
+        self.shim.forget()
+        self.platform.clean()
+        self.platform.base_image()
+        self.platform.medium()
+        self.kept = self.platform.files()
+        if self.prepare:
+            made = self._run(self.prepare)
+            assert made.rc == 0, made.result
+
+    def _run(self, options):
+        return run_module(self.platform, self.shim, self.folder, options)
+
+    def _standing(self):
+        """The machine but for what is drawn by lot, the number of machines, and the files."""
+        truth = self.platform.truth([NAME])[NAME]
+        if truth is not None:
+            truth = {key: _VOLATILE.sub("", str(value)) for key, value in truth.items() if key != "running"}
+        return {"machine": truth, "machines": len(self.platform.ids()), "files": self.platform.files()}
+
+
+def _create(platform):
+    return None, {
+        "name": [NAME],
+        "state": "started",
+        "cpus": 1,
+        "memory": "64M",
+        "image": {"source": platform.base_image(), "linked": True},
+        "disks": [{}, {"size": "8M"}],
+        "networks": [],
+        "cloud_init": {"ssh_authorized_keys": ["ssh-ed25519 AAAA test"]},
+        "autostart": True,
+    }
+
+
+def _configure(platform):
+    _nothing, made = _create(platform)
+    changed = {
+        "name": [NAME],
+        "cpus": 2,
+        "description": "second",
+        "tags": ["b"],
+        "autostart": False,
+        "disks": [{}, {"size": "12M"}, {"size": "8M"}],
+        "iso": platform.medium(),
+    }
+    return {**made, "tags": ["a"]}, changed
+
+
+def _remove(platform):
+    _nothing, made = _create(platform)
+    return made, {"name": [NAME], "state": "absent", "stop_mode": "force"}
+
+
+_SCENARIOS = dict(zip(SCENARIOS, (_create, _configure, _remove)))

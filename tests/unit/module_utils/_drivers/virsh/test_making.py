@@ -1,0 +1,129 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Making and removing machines: what is left when it goes wrong."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import making
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import CommandFailed, Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.qemu_img import QemuImg
+from unit.module_utils._drivers.virsh.told import UUID, ToldVirsh, driver_of, failed
+
+MIB = 1 << 20
+CONFIG = {
+    "cpus": 2,
+    "memory": 256 * MIB,
+    "disks": {"vda": {"size": MIB}, "vdb": {"size": MIB, "format": "raw"}},
+    "networks": {"0": {"type": "network", "source": "default"}},
+    "tags": ("a",),
+    "description": "one",
+    "iso": "",
+}
+SEED = {"cloud_init": {"user": "admin", "ssh_authorized_keys": ["ssh-ed25519 AAAA me"]}}
+
+
+@pytest.fixture(name="virsh")
+def _virsh():
+    return ToldVirsh({("capabilities",): "<capabilities><domain type='kvm'/></capabilities>"})
+
+
+def driver(virsh, folder):
+    one = driver_of(virsh, folder)
+    one.hypervisor = "QEMU"
+    return one
+
+
+def test_a_new_machine_has_what_was_asked_and_a_mark_of_its_own(virsh, tmp_path):
+    making.create(driver(virsh, tmp_path), "web", CONFIG, SEED)
+    definition = virsh.defined()
+    disks = [str(tmp_path / "web-vda.qcow2"), str(tmp_path / "web-vdb.raw")]
+    seed = str(tmp_path / "web.polyvirt-seed.iso")
+    assert (definition.name, definition.cpus, definition.memory) == ("web", 2, 256 * MIB)
+    assert (definition.root.get("type"), definition.get("description")) == ("kvm", "one")
+    assert [disk.find("source").get("file") for disk in definition.drives("disk")] == disks
+    assert definition.mark == {
+        "v": 1, "id": definition.uuid, "disks": disks, "files": [seed], "tags": ["a"], "inputs": {},
+    }  # fmt: skip
+    assert sorted(os.listdir(tmp_path)) == ["web-vda.qcow2", "web-vdb.raw", "web.polyvirt-seed.iso"]
+    assert (tmp_path / "web.polyvirt-seed.iso").stat().st_mode & 0o077 == 0
+
+
+def test_the_seed_is_where_a_cloud_kernel_finds_it_and_not_in_the_users_drive(virsh, tmp_path):
+    making.create(driver(virsh, tmp_path), "web", CONFIG, SEED)
+    drive, seed = virsh.defined().drives("cdrom")
+    assert (drive.find("source"), drive.find("target").get("bus")) == (None, "sata")
+    assert (seed.find("source").get("file"), seed.find("target").get("bus")) == (
+        str(tmp_path / "web.polyvirt-seed.iso"),
+        "scsi",
+    )
+
+
+def test_a_definition_that_is_not_accepted_leaves_no_file_of_ours(virsh, tmp_path):
+    theirs = tmp_path / "theirs.qcow2"
+    QemuImg(Commands()).create(str(theirs), "qcow2", MIB)
+    virsh.answers["define", "/dev/stdin"] = failed("unsupported configuration")
+    config = {**CONFIG, "disks": {**CONFIG["disks"], "vdc": {"source": str(theirs)}}}
+    with pytest.raises(CommandFailed, match="unsupported configuration"):
+        making.create(driver(virsh, tmp_path), "web", config, SEED)
+    assert os.listdir(tmp_path) == ["theirs.qcow2"]
+
+
+def test_a_file_found_whole_is_not_removed_when_the_creation_fails(virsh, tmp_path):
+    found = tmp_path / "web-vda.qcow2"
+    QemuImg(Commands()).create(str(found), "qcow2", MIB)
+    virsh.answers["define", "/dev/stdin"] = failed("unsupported configuration")
+    with pytest.raises(CommandFailed):
+        making.create(driver(virsh, tmp_path), "web", CONFIG, {})
+    assert os.listdir(tmp_path) == ["web-vda.qcow2"]
+
+
+def test_a_disk_that_is_somebody_elses_ends_the_creation_and_stays(virsh, tmp_path):
+    found = tmp_path / "web-vdb.raw"
+    found.write_bytes(b"x" * MIB)
+    with pytest.raises(Refused, match="exists already"):
+        making.create(driver(virsh, tmp_path), "web", CONFIG, SEED)
+    assert os.listdir(tmp_path) == ["web-vdb.raw"]
+    assert found.read_bytes() == b"x" * MIB
+    assert ("define", "/dev/stdin") not in virsh.done
+
+
+def test_a_machine_is_defined_after_its_files_and_starts_with_the_host_at_last(virsh, tmp_path):
+    making.create(driver(virsh, tmp_path), "web", {**CONFIG, "autostart": True}, {})
+    assert virsh.done == [("capabilities",), ("define", "/dev/stdin"), ("autostart", virsh.defined().uuid)]
+
+
+def test_native_values_are_part_of_a_new_machine(virsh, tmp_path):
+    making.create(driver(virsh, tmp_path), "web", {**CONFIG, "native": {"os/loader@type": "rom"}}, {})
+    assert virsh.defined().native("os/loader@type") == "rom"
+
+
+# Removing -------------------------------------------------------------------------------------------------------------
+
+UNDEFINE = ("undefine", UUID, "--nvram", "--managed-save", "--snapshots-metadata", "--checkpoints-metadata")
+
+
+def test_only_the_files_named_go(virsh, tmp_path):
+    for name in ("own", "kept"):
+        (tmp_path / name).touch()
+    making.delete(driver(virsh, tmp_path), Vm("web", id=UUID), [str(tmp_path / "own"), str(tmp_path / "gone already")])
+    assert (os.listdir(tmp_path), virsh.done) == (["kept"], [UNDEFINE])
+
+
+def test_a_driver_without_these_flags_is_asked_without(virsh, tmp_path):
+    virsh.answers[UNDEFINE] = failed("unsupported flags (0x6) in function testDomainUndefineFlags")
+    making.delete(driver(virsh, tmp_path), Vm("web", id=UUID), [])
+    assert virsh.done == [UNDEFINE, ("undefine", UUID)]
+
+
+def test_what_else_goes_wrong_is_told(virsh, tmp_path):
+    virsh.answers[UNDEFINE] = failed("access denied")
+    with pytest.raises(CommandFailed, match="access denied"):
+        making.delete(driver(virsh, tmp_path), Vm("web", id=UUID), [])
+    assert Path(tmp_path).is_dir()

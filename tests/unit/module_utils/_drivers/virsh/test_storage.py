@@ -1,0 +1,269 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Files of machines, on real images: who uses what, and that nothing of anybody else's is written or removed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import storage as under_test
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import Definition
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import CommandFailed, NotFound, Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.qemu_img import QemuImg
+
+MIB = 1 << 20
+UUID = "u-web"
+
+
+@pytest.fixture(name="images")
+def _images():
+    assert shutil.which("qemu-img"), "These tests make real images: install qemu-utils."
+    return QemuImg(Commands())
+
+
+@pytest.fixture(name="storage")
+def _storage(images, tmp_path):
+    return under_test.Storage(images, str(tmp_path))
+
+
+def domain(name, *drives):
+    """A definition; ``drives`` are (device, path, more XML within the disk)."""
+    disks = "".join(
+        f"<disk type='file' device='{device}'><source file='{path}'/><target dev='vd{place}'/>{more}</disk>"
+        for place, (device, path, more) in enumerate(drives)
+    )
+    return Definition(f"<domain><name>{name}</name><devices>{disks}</devices></domain>")
+
+
+def chain(images, folder, *names):
+    """Images, each on the one before it; their paths."""
+    paths = [str(folder / name) for name in names]
+    images.create(paths[0], "qcow2", MIB)
+    for below, path in zip(paths, paths[1:]):
+        images.overlay(path, below, "qcow2")
+    return paths
+
+
+def seen(storage, definition, *others, mark=None):
+    files = storage.files_of(Vm("web", id=UUID, mark=mark), definition, [(one.name, one) for one in others])
+    return {file.path: file for file in files}
+
+
+# Who uses what --------------------------------------------------------------------------------------------------------
+
+
+def test_a_disk_of_its_own_is_used_by_nobody_else(storage, images, tmp_path):
+    (path,) = chain(images, tmp_path, "web.qcow2")
+    file = seen(storage, domain("web", ("disk", path, "")), mark={"id": UUID, "disks": [path]})[path]
+    assert (file.role, file.ours, file.used_by) == ("disk", True, ())
+
+
+def test_a_disk_on_which_an_overlay_of_another_machine_stands_is_used(storage, images, tmp_path):
+    base, middle, top = chain(images, tmp_path, "base", "middle", "top")
+    for path in (base, middle):
+        file = seen(storage, domain("web", ("disk", path, "")), domain("db", ("disk", top, "")))[path]
+        assert "db" in file.used_by
+
+
+def test_an_overlay_that_no_machine_uses_still_needs_its_base(storage, images, tmp_path):
+    base, top = chain(images, tmp_path, "base", "top")
+    assert seen(storage, domain("web", ("disk", base, "")))[base].used_by == (top,)
+
+
+def test_what_it_stands_on_is_not_used_by_what_stands_below(storage, images, tmp_path):
+    base, top = chain(images, tmp_path, "base", "top")
+    assert seen(storage, domain("web", ("disk", top, "")), domain("db", ("disk", base, "")))[top].used_by == ()
+
+
+def test_a_link_to_a_file_is_that_file(storage, images, tmp_path):
+    (path,) = chain(images, tmp_path, "web.qcow2")
+    (tmp_path / "elsewhere").mkdir()
+    link = tmp_path / "elsewhere" / "link"
+    link.symlink_to(path)
+    assert seen(storage, domain("web", ("disk", path, "")), domain("db", ("disk", link, "")))[path].used_by == ("db",)
+
+
+def test_a_chain_that_only_libvirt_knows_counts_too(storage, tmp_path):
+    backing = f"<backingStore><source file='{tmp_path}/base'/></backingStore>"
+    file = seen(
+        storage, domain("web", ("disk", f"{tmp_path}/base", "")), domain("db", ("disk", f"{tmp_path}/gone", backing))
+    )
+    assert file[f"{tmp_path}/base"].used_by == ("db",)
+
+
+@pytest.mark.parametrize(
+    ("device", "more", "role"),
+    [
+        ("disk", "", "disk"),
+        ("disk", "<shareable/>", "medium"),
+        ("disk", "<readonly/>", "medium"),
+        ("cdrom", "", "medium"),
+        ("floppy", "", "medium"),
+    ],
+)
+def test_the_role_of_a_file(storage, tmp_path, device, more, role):
+    assert seen(storage, domain("web", (device, "/f", more)))["/f"].role == role
+
+
+def test_our_seed_is_no_medium_of_others(storage):
+    files = seen(storage, domain("web", ("cdrom", "/seed", ""), ("cdrom", "/theirs", "")), mark={"id": UUID, "files": ["/seed"]})
+    assert {path: (file.role, file.ours) for path, file in files.items()} == {
+        "/seed": ("support", True),
+        "/theirs": ("medium", False),
+    }
+
+
+def test_files_that_are_written_are_known_by_their_real_path(tmp_path):
+    (tmp_path / "link").symlink_to("disk")
+    (tmp_path / "disk").touch()
+    one = domain("one", ("disk", tmp_path / "link", ""), ("cdrom", "/iso", ""), ("disk", "/shared", "<readonly/>"))
+    other = domain("other", ("disk", tmp_path / "disk", ""))
+    assert under_test.written_files([one, other]) == {str(tmp_path / "disk"): ["one", "other"]}
+
+
+# Making disks ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_disk_is_made_whole_under_its_name(storage, images):
+    path = storage.disk_path("web", "vda", "qcow2")
+    assert storage.make_disk(path, {"size": 4 * MIB}, None) is True
+    assert (images.info(path).format, images.info(path).virtual_size) == ("qcow2", 4 * MIB)
+    assert os.listdir(storage.folder) == ["web-vda.qcow2"]
+
+
+@pytest.mark.parametrize("content", [b"", b"somebody's letters", b"\0" * 512])
+def test_a_file_that_holds_something_else_is_not_overwritten(storage, content):
+    path = Path(storage.disk_path("web", "vda", "raw"))
+    path.write_bytes(content)
+    with pytest.raises((Refused, CommandFailed)):
+        storage.make_disk(str(path), {"size": MIB, "format": "raw"}, None)
+    assert path.read_bytes() == content
+    assert os.listdir(storage.folder) == ["web-vda.raw"]
+
+
+def test_a_disk_that_a_guest_has_written_to_is_not_taken(storage, images):
+    path = storage.disk_path("web", "vda", "qcow2")
+    storage.make_disk(path, {"size": MIB}, None)
+    subprocess.run(["qemu-io", "-c", "write -P 7 0 512", path], check=True, stdout=subprocess.DEVNULL)
+    with pytest.raises(Refused, match="exists already and holds something else"):
+        storage.make_disk(path, {"size": MIB}, None)
+
+
+def test_what_a_run_cut_off_left_whole_is_taken(storage, images, tmp_path):
+    (base,) = chain(images, tmp_path, "base")
+    for slot, entry, image in [
+        ("vda", {"size": MIB}, None),
+        ("vdb", {"size": 2 * MIB}, {"source": base, "linked": True}),
+        ("vdc", {"size": 2 * MIB}, {"source": base}),
+    ]:
+        path = storage.disk_path("web", slot, "qcow2")
+        assert storage.make_disk(path, entry, image) is True
+        made = os.stat(path).st_ino
+        assert storage.make_disk(path, entry, image) is False
+        assert os.stat(path).st_ino == made
+
+
+def test_a_leftover_of_another_size_is_not_taken(storage):
+    path = storage.disk_path("web", "vda", "qcow2")
+    storage.make_disk(path, {"size": MIB}, None)
+    with pytest.raises(Refused):
+        storage.make_disk(path, {"size": 2 * MIB}, None)
+
+
+def partial_of(storage, process):
+    path = Path(storage.folder, f".web-vda.qcow2.{process}.polyvirt-partial")
+    path.write_bytes(b"half")
+    return path
+
+
+def test_partial_files_of_the_dead_go_and_those_of_the_living_stay(storage):
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    old, current = partial_of(storage, dead.pid), partial_of(storage, os.getppid())
+    stranger = Path(storage.folder, ".web-vda.qcow2.x.polyvirt-partial")
+    stranger.touch()
+    storage.make_disk(storage.disk_path("web", "vda", "qcow2"), {"size": MIB}, None)
+    assert (old.exists(), current.exists(), stranger.exists()) == (False, True, True)
+
+
+def test_a_disk_that_cannot_be_made_leaves_nothing(storage):
+    with pytest.raises(CommandFailed):
+        storage.make_disk(storage.disk_path("web", "vda", "nosuch"), {"size": MIB, "format": "nosuch"}, None)
+    assert os.listdir(storage.folder) == []
+
+
+@pytest.mark.parametrize("linked", [True, False])
+def test_a_disk_from_an_image_is_as_large_as_asked(storage, images, tmp_path, linked):
+    (base,) = chain(images, tmp_path, "base")
+    path = storage.disk_path("web", "vda", "qcow2")
+    storage.make_disk(path, {"size": 3 * MIB}, {"source": base, "linked": linked})
+    assert (images.info(path).virtual_size, images.info(path).backing) == (3 * MIB, base if linked else None)
+    assert images.info(base).virtual_size == MIB
+
+
+# Checks ---------------------------------------------------------------------------------------------------------------
+
+
+def check_image(storage, source, entry=None, written=None, **image):
+    storage.check_image("web", {"source": str(source), **image}, entry or {}, written or {})
+
+
+def test_an_image_that_suits(storage, images, tmp_path):
+    (base,) = chain(images, tmp_path, "base")
+    check_image(storage, base, {"size": MIB}, linked=True)
+
+
+def test_images_that_do_not_suit(storage, images, tmp_path):
+    (base,) = chain(images, tmp_path, "base")
+    (tmp_path / "text").write_text("no image", encoding="utf-8")
+    for error, text, faulty in [
+        (NotFound, "web: image /no/such does not exist", lambda: check_image(storage, "/no/such")),
+        (Refused, "web: image 'base' is no absolute path", lambda: check_image(storage, "base")),
+        (Refused, f"web: image {tmp_path} is no file", lambda: check_image(storage, tmp_path)),
+        (Refused, "text is no disk image", lambda: check_image(storage, tmp_path / "text")),
+        (Refused, "a disk of 512K is too small for the image", lambda: check_image(storage, base, {"size": MIB // 2})),
+        (Refused, "is the disk of db and may be written to", lambda: check_image(storage, base, written={base: ["db"]})),
+        (Refused, "a linked disk has the format qcow2", lambda: check_image(storage, base, {"format": "raw"}, linked=True)),
+    ]:
+        with pytest.raises(error) as caught:
+            faulty()
+        assert text in str(caught.value)
+        assert caught.value.remedy
+
+
+def test_a_path_that_another_machine_writes_is_not_free(storage):
+    with pytest.raises(Refused, match="web: /d is used by db"):
+        storage.check_free("web", "/d", {"/d": ["db", "web"]})
+    storage.check_free("web", "/d", {"/d": ["web"]})
+
+
+def test_a_disk_of_another_machine_is_no_source(storage, images, tmp_path):
+    (path,) = chain(images, tmp_path, "theirs")
+    with pytest.raises(Refused, match=r"belongs to db\. Detach it there first"):
+        storage.check_disk_source("web", "vdb", {"source": path}, {path: ["db"]})
+    assert storage.check_disk_source("web", "vdb", {"source": path}, {path: ["web"]})["format"] == "qcow2"
+
+
+def test_the_folder_must_be_there(images, tmp_path):
+    with pytest.raises(NotFound, match="storage_path: .* is no folder"):
+        under_test.Storage(images, str(tmp_path / "nosuch")).check_folder()
+    under_test.Storage(images, str(tmp_path)).check_folder()
+
+
+@pytest.mark.parametrize(("word", "is_iso"), [(b"CD001", True), (b"BEA01", True), (b"CD002", False)])
+def test_a_medium_is_known_by_its_descriptor(tmp_path, word, is_iso):
+    path = tmp_path / "a.iso"
+    path.write_bytes(b"\0" * 32769 + word)
+    if is_iso:
+        under_test.check_iso("web", str(path))
+    else:
+        with pytest.raises(Refused, match=r"web: iso .* is no ISO image"):
+            under_test.check_iso("web", str(path))
