@@ -102,13 +102,19 @@ class Applier:
         if wait.step.verb == "stop":
             return self._press_on(wait, number)
         if wait.work.vm.power in ("failed", STOPPED, ABSENT) and wait.step.verb == "start":
-            wait.work.error = PolyvirtError(
+            error = PolyvirtError(
                 f"{wait.work.request.label}: it was started, but is {wait.work.vm.power}"
                 f" ({wait.work.vm.reason or 'no reason given'}).",
                 "Look at its log on the hypervisor.",
             )
-            return True
-        return self._out_of_time(wait, wait.work.request.policy.timeout)
+            return self._fail_after(wait, error, number)
+        return self._out_of_time(wait, wait.work.request.policy.timeout, number)
+
+    def _fail_after(self, wait, error, number):
+        """The segment was carried out whole; it is its outcome that is not as it should be."""
+        error.steps_done = len(wait.work.plan.segments[number])
+        wait.work.error = error
+        return True
 
     def _press_on(self, wait, number):
         """A guest that was asked to stop: ask again, and in the end cut or give up, as the policy says."""
@@ -118,9 +124,9 @@ class Applier:
             if not wait.cut and now - wait.asked >= ASK_AGAIN:
                 wait.asked = now
                 self._try(work, "stop")
-            return wait.cut and self._out_of_time(wait, limit + work.request.policy.timeout)
+            return wait.cut and self._out_of_time(wait, limit + work.request.policy.timeout, number)
         if work.request.policy.stop_mode != "graceful_then_force":
-            return self._out_of_time(wait, limit)
+            return self._out_of_time(wait, limit, number)
         wait.cut = True
         position = sum(len(segment) for segment in work.plan.segments[: number + 1]) - 1
         work.notes[position] = f"forced after {limit} s: the guest did not stop by itself"
@@ -133,25 +139,19 @@ class Applier:
         except CommandFailed:
             pass  # It may have stopped in between; the next look tells.
 
-    def _out_of_time(self, wait, limit):
+    def _out_of_time(self, wait, limit, number):
         waited = self.clock.now() - wait.since
         if waited < limit:
             return False
         work = wait.work
         remedy = "Raise stop_timeout, or set stop_mode: graceful_then_force." if wait.step.verb == "stop" else "Raise timeout."
         state = f"{work.vm.power}{f', {work.vm.busy}' if work.vm.busy else ''}"
-        work.error = Timeout(
-            f"{work.request.label}: after {wait.step.verb} it is still {state} (waited {waited:.0f} s for {wait.expected.power}).",
-            waited,
-            remedy,
-        )
-        return True
+        message = f"after {wait.step.verb} it is still {state} (waited {waited:.0f} s for {wait.expected.power})"
+        return self._fail_after(wait, Timeout(f"{work.request.label}: {message}.", waited, remedy), number)
 
     def _note_done(self, work, number, error):
         first = sum(len(segment) for segment in work.plan.segments[:number])
         count = len(work.plan.segments[number]) if not work.error else getattr(error or work.error, "steps_done", 0)
-        if work.error and isinstance(work.error, Timeout):
-            count = len(work.plan.segments[number])
         work.done |= set(range(first, first + count))
 
     def _roll_back(self, work):

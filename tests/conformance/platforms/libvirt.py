@@ -112,7 +112,7 @@ class Libvirt:
     def settings(self, machine, which="stored"):
         """A machine's settings in the vocabulary's words, read from its XML; ``machine`` is from ``truth``."""
         root = ET.fromstring(machine[which])
-        mark = root.find("metadata/{https://github.com/polyvirt/core/ns/1}mark")
+        mark = root.find("metadata/{*}mark")
         iso = root.find("devices/disk[@device='cdrom']/source")
         return {
             "cpus": int(root.findtext("vcpu")),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils import _runner
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Address, Policy, Request
+
 from unit.module_utils.world import Machine, World, refusal
 
 

@@ -21,6 +21,7 @@ _MARK = f"{{{MARK_NAMESPACE}}}mark"
 _PREFIXES = re.compile(r"""xmlns:([A-Za-z][\w.-]*)=["']([^"']+)["']""")
 _UNITS = {"b": 1, "bytes": 1, "KB": 1000, "k": 1024, "KiB": 1024, "MB": 1000**2, "M": 1024**2, "MiB": 1024**2,
           "GB": 1000**3, "G": 1024**3, "GiB": 1024**3, "T": 1024**4, "TiB": 1024**4}  # fmt: skip
+_ATTRIBUTE_AT_END = re.compile(r"@([\w:.-]+)\Z")
 _DISK_SOURCES = ("file", "dev", "name", "dir", "volume")
 
 
@@ -29,7 +30,8 @@ class Definition:
 
     def __init__(self, text):
         # The serializer would rename prefixes to ns0; libvirt keeps foreign metadata as it is written.
-        for prefix, namespace in _PREFIXES.findall(text):
+        self._namespaces = dict(_PREFIXES.findall(text))
+        for prefix, namespace in self._namespaces.items():
             if not re.fullmatch(r"ns\d+", prefix):
                 ET.register_namespace(prefix, namespace)
         self.root = ET.fromstring(text)
@@ -89,7 +91,7 @@ class Definition:
 
     def native(self, path):
         """The value at a path such as ``os/kernel`` or ``os/type@machine``; None when there is none."""
-        element_path, _at, attribute = path.partition("@")
+        element_path, attribute = _split_path(path)
         elements = self._elements(path, element_path)
         if not elements:
             return None
@@ -97,7 +99,7 @@ class Definition:
 
     def _elements(self, path, element_path):
         try:
-            elements = self.root.findall(element_path) if element_path else [self.root]
+            elements = self.root.findall(element_path, self._namespaces) if element_path else [self.root]
         except (SyntaxError, KeyError, TypeError, IndexError) as error:  # What ElementPath raises for bad paths.
             raise Refused(f"native: '{path}' is no path in a domain XML.", "Write one such as os/type@machine.") from error
         if len(elements) > 1:
@@ -152,10 +154,10 @@ class Definition:
         element.text = json.dumps(mark, sort_keys=True)
 
     def set_native(self, path, value):
-        element_path, _at, attribute = path.partition("@")
+        element_path, attribute = _split_path(path)
         elements = self._elements(path, element_path)
         if value is None:
-            self._unset(elements, element_path, attribute)
+            self._unset(elements, attribute)
             return
         if not elements and re.search(r"[\[\].*]", element_path):
             raise Refused(
@@ -168,13 +170,19 @@ class Definition:
         else:
             element.text = text
 
-    def _unset(self, elements, element_path, attribute):
+    def _unset(self, elements, attribute):
+        parents = {child: parent for parent in self.root.iter() for child in parent}
         for element in elements:
             if attribute:
                 element.attrib.pop(attribute, None)
             else:
-                parent = self.root.find(element_path.rpartition("/")[0] or ".")
-                parent.remove(element)
+                parents[element].remove(element)
+
+
+def _split_path(path):
+    """(path of the element, attribute or empty): an @ within brackets belongs to a condition."""
+    match = _ATTRIBUTE_AT_END.search(path)
+    return (path[: match.start()], match[1]) if match else (path, "")
 
 
 def target_of(disk):

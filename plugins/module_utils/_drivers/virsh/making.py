@@ -83,8 +83,7 @@ def _describe(definition, config, disks, own_files):
         definition.set("description", config["description"])
     for slot, path, image_format, _ours in disks:
         devices.add_disk(definition, devices.disk_element(slot, path, image_format))
-    if definition.root.get("type") != "test":
-        definition.devices.append(devices.drive_element(devices.ISO_DRIVE, "sata", config.get("iso")))
+    definition.devices.append(devices.drive_element(devices.ISO_DRIVE, "sata", config.get("iso")))
     for path in own_files:
         # On virtio-scsi: a cloud kernel has no driver for SATA and would not find its seed there.
         definition.devices.append(devices.drive_element(devices.SEED_DRIVE, "scsi", path))

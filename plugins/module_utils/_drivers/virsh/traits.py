@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import re
+
 from ..._lifecycle.model import (
     LIVE, NEVER, NEXT_BOOT, PAUSED, POWER_OFF, RUNNING, STOPPED, SUSPENDED, VERBS, Field, Traits,
 )  # fmt: skip
@@ -38,7 +40,7 @@ def virsh_traits(hypervisor, version, local):
         version=version,
         powers=frozenset({STOPPED, RUNNING, PAUSED, *({SUSPENDED} if saves else ())}),
         verbs=frozenset(VERBS) - {"clone", "snapshot", "restore", "drop_snapshot"},
-        fields={**_fields(), **(_file_fields() if local else {})},
+        fields=_fields_of(hypervisor, local),
         sources=("image", "iso", "disks"),
         defaults={
             "cpus": 2,
@@ -72,6 +74,12 @@ def virsh_traits(hypervisor, version, local):
 
 
 _LOCAL = ", with a uri such as qemu:///system."
+
+
+def _fields_of(hypervisor, local):
+    if not local:
+        return _fields()
+    return {**_fields(), **_file_fields(), **(_FIELDS_OF_TEST if hypervisor == "TEST" else {})}
 
 
 def _fields():
@@ -108,6 +116,15 @@ def _file_fields():
     }
 
 
+#: libvirt's test driver has no function for devices of a running machine, and invents the sizes of disks.
+_FIELDS_OF_TEST = {
+    "iso": Field(cost=NEXT_BOOT),
+    "disks.add": Field(cost=NEXT_BOOT),
+    "disks.remove": Field(cost=NEXT_BOOT),
+    "disks.size": Field(cost=NEVER, instead="The sizes of this connection's disks are invented."),
+}
+
+
 def _cost_of_medium(vm, change):
     # None: the machine has no optical drive at all, and drives are not plugged into running machines.
     return NEXT_BOOT if vm.config.get("iso") is None else LIVE
@@ -122,10 +139,14 @@ def _cost_of_growing(vm, change):
     return POWER_OFF if vm.power == SUSPENDED else LIVE
 
 
+#: Machine types that QEMU numbers, by the name that stands for the newest of them.
+_NUMBERED = {"pc": "pc-i440fx", "q35": "pc-q35", "virt": "virt", "pseries": "pseries", "s390-ccw-virtio": "s390-ccw-virtio"}
+
+
 def _same_native(found, asked):
     """A machine type is frozen when it is defined: q35 becomes pc-q35-7.2, and stays the same wish."""
     found, asked = _text(found), _text(asked)
-    return found == asked or (bool(asked) and found.startswith("pc-") and found.startswith((f"pc-{asked}-", f"{asked}-")))
+    return found == asked or bool(re.fullmatch(rf"{_NUMBERED.get(asked, '(?!)')}-\d[\w.]*", found))
 
 
 def _text(value):
@@ -150,7 +171,7 @@ def _adjusted(vm, config):
     networks = config.get("networks")
     if not networks:
         return config
-    return {**config, "networks": {place: entry and _network(vm, place, entry) for place, entry in networks.items()}}
+    return {**config, "networks": {place: entry if entry is None else _network(vm, place, entry) for place, entry in networks.items()}}
 
 
 def _network(vm, place, entry):

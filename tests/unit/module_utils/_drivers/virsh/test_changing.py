@@ -12,6 +12,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors im
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import LIVE, NEXT_BOOT, Change, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.qemu_img import QemuImg
+
 from unit.module_utils._drivers.virsh.test_definition import flat
 from unit.module_utils._drivers.virsh.told import MAC, UUID, ToldVirsh, driver_of, failed, machine_xml, with_devices
 

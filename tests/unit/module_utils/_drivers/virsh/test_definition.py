@@ -15,6 +15,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.defin
     backing_files,
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Refused
+
 from unit.module_utils._drivers.virsh.told import MAC, UUID, machine_xml, with_devices, with_metadata
 
 QEMU = "http://libvirt.org/schemas/domain/qemu/1.0"
@@ -202,8 +203,6 @@ def test_what_is_no_mark_is_none(text):
 # Native paths ---------------------------------------------------------------------------------------------------------
 
 
-CUT_AT_THE_FIRST_AT = pytest.mark.xfail(reason="native takes the @ of a condition for that of an attribute")
-
 
 @pytest.mark.parametrize(
     ("path", "value"),
@@ -213,7 +212,7 @@ CUT_AT_THE_FIRST_AT = pytest.mark.xfail(reason="native takes the @ of a conditio
         ("@type", "qemu"),
         ("features/acpi", ""),
         ("devices/disk[1]/driver@type", "qcow2"),
-        pytest.param("devices/controller[@type='scsi']@model", "virtio-scsi", marks=CUT_AT_THE_FIRST_AT),
+        ("devices/controller[@type='scsi']@model", "virtio-scsi"),
         ("os/type@nosuch", None),
         ("os/loader", None),
         ("devices/tpm@model", None),
@@ -230,10 +229,8 @@ def test_a_path_that_fits_several_elements_is_refused(path):
             action(path)
 
 
-PREFIXED = pytest.param("qemu:commandline", marks=pytest.mark.xfail(reason="ElementTree takes the prefix for a name"))
 
-
-@pytest.mark.parametrize("path", ["/os/kernel", "os/[", PREFIXED, "qemu:commandline/qemu:arg", "devices/disk[x y]"])
+@pytest.mark.parametrize("path", ["/os/kernel", "os/[", "qemu:commandline", "qemu:commandline/qemu:arg", "devices/disk[x y]"])
 def test_what_is_no_path_is_refused(path):
     for action in (Definition(machine_xml()).native, lambda one: Definition(machine_xml()).set_native(one, "x")):
         with pytest.raises(Refused, match="is no path in a domain XML"):
@@ -270,7 +267,6 @@ def test_native_values_are_taken_away(path, gone):
     assert all(after is None for _before, after in changes.values())
 
 
-@pytest.mark.xfail(reason="_unset looks for the parent anew and finds another one", raises=ValueError)
 def test_an_element_below_the_second_of_its_kind_is_taken_away():
     changes = edited(machine_xml(), lambda definition: definition.set_native("devices/disk/readonly", None))
     assert set(changes) == {"/devices[1]/disk[2]/readonly[1]"}

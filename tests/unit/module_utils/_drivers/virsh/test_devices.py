@@ -8,6 +8,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import devices
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import Definition
+
 from unit.module_utils._drivers.virsh.test_definition import edited
 from unit.module_utils._drivers.virsh.told import MAC, machine_xml, with_devices
 

@@ -13,6 +13,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.defin
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import CommandFailed
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Target
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.results import describe
+
 from unit.module_utils._drivers.virsh.told import UUID, ToldVirsh, failed, machine_xml, recorded, with_metadata
 
 CONFIG, LIGHT = frozenset({"power", "config"}), frozenset({"power"})

@@ -14,6 +14,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors im
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.qemu_img import QemuImg
+
 from unit.module_utils._drivers.virsh.told import UUID, ToldVirsh, driver_of, failed
 
 MIB = 1 << 20
