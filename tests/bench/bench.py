@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The comparisons; run by run.sh. Prints a table, and writes all figures to bench/result.json in the cache."""
+"""The comparisons; run by run.sh. Prints a table, and writes all figures to the cache."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import os
 import sys
 
 import contestants
-from collection_path import cache
 from measure import Bench, interleaved, ratios, summary
+
+from collection_path import cache
 
 PING_ROUNDS = 11
 LOOP_ROUNDS = {20: 5, 100: 3}
@@ -90,13 +91,12 @@ def main(words):
         raise SystemExit(f"There is no comparison '{unknown[0]}'; there are: {', '.join(COMPARISONS)}.")
     folder = cache() / "bench"
     folder.mkdir(parents=True, exist_ok=True)
-    bench, results = Bench(folder), {}
+    bench = Bench(folder)
     for word in words or COMPARISONS:
-        results[word] = COMPARISONS[word](bench)
-        print("\n".join(table(word, results[word])), flush=True)
-    path = folder / "result.json"
-    path.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
-    print(f"\nAll figures: {path}")
+        found = COMPARISONS[word](bench)
+        path = folder / f"result-{word}.json"
+        path.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+        print("\n".join([*table(word, found), f"  all figures: {path}"]), flush=True)
 
 
 if __name__ == "__main__":

@@ -46,7 +46,9 @@ class Bench:
     def cost(self, playbook):
         """The Cost of one run; whatever ansible-playbook started counts as its own."""
         began = time.monotonic()
-        process = subprocess.Popen(self._argv(playbook, _TARGET_PYTHON), env=self._environment(), stdout=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            self._argv(playbook, _TARGET_PYTHON), env=self._environment(), stdout=subprocess.DEVNULL
+        )
         _pid, status, usage = os.wait4(process.pid, 0)
         wall = time.monotonic() - began
         if status:
@@ -107,4 +109,6 @@ def ratios(ours, theirs):
     """Ours to theirs, turn by turn, as {kind: {min, median}}: one turn's two runs met the same load."""
     pairs = list(zip(ours, theirs, strict=True))
     found = {"cpu": [a.cpu / b.cpu for a, b in pairs], "wall": [a.wall / b.wall for a, b in pairs]}
-    return {kind: {"min": round(min(one), 3), "median": round(statistics.median(one), 3)} for kind, one in found.items()}
+    return {
+        kind: {"min": round(min(one), 3), "median": round(statistics.median(one), 3)} for kind, one in found.items()
+    }

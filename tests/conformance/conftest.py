@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
 from conformance.platforms import libvirt_qemu, libvirt_test
+from conformance.platforms.libvirt import Libvirt
 from conformance.playbook import play
 from conformance.shim import Shim
 
@@ -30,31 +31,20 @@ def qemu():
         yield ready
 
 
-class _prepared:
+@contextmanager
+def _prepared(platform):
     """A platform with an empty namespace; what holds its state is held."""
-
-    def __init__(self, platform):
-        self.platform, self.stack = platform, ExitStack()
-
-    def __enter__(self):
-        if hasattr(self.platform, "keep"):
-            process = self.platform.keep()
-            self.stack.callback(process.wait)
-            self.stack.callback(process.stdout.close)
-            self.stack.callback(process.stdin.close)
-        self.platform.clean()
-        self.stack.callback(self.platform.clean)
-        return self.platform
-
-    def __exit__(self, *error):
-        self.stack.close()
+    with ExitStack() as stack:
+        stack.enter_context(platform.kept())
+        platform.clean()
+        stack.callback(platform.clean)
+        yield platform
 
 
 @pytest.fixture
-def shim(tmp_path, request):
-    """The noting commands; other users may come in, for some tests run as one."""
-    tmp_path.chmod(0o755)
-    return Shim(tmp_path / "shim", ("virsh", "qemu-img", "xorriso"))
+def shim(tmp_path):
+    """The backend's commands, noting how they are called."""
+    return Shim(tmp_path / "shim", Libvirt.commands)
 
 
 @pytest.fixture

@@ -1,12 +1,12 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every option on every platform: set on creation, changed while off and while on, left alone when left out, or refused."""
+"""Every option on every platform: set on creation, changed while off and on, left alone when left out, or refused."""
 
 from __future__ import annotations
 
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.options import VM
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import STOPPED
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.options import VM
 
 from conformance.playbook import Task
 from conformance.scenarios.options import CREATION, POLICY, has, settings

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The power table on every platform: a check run writes nothing and foretells the real run; a second run does nothing."""
+"""The power table on every platform: a check writes nothing and foretells the real run; a second run does nothing."""
 
 from __future__ import annotations
 

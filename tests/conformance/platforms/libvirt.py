@@ -15,7 +15,9 @@ import shutil
 import subprocess
 import time
 import xml.etree.ElementTree as ET
+from contextlib import contextmanager
 from pathlib import Path
+from typing import ClassVar
 
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.driver import make_driver
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
@@ -29,6 +31,8 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
 IMAGES = Path(os.environ.get("POLYVIRT_TEST_IMAGES", "/var/lib/libvirt/images"))
 #: Only machines whose names begin so are ever touched.
 PREFIX = "pvc-"
+#: A leading dash is an option to careless tools.
+_DASHED = f"-{PREFIX}"
 #: Words of virsh and qemu-img that read; every other word is taken for a write.
 READS = {
     "virsh": {
@@ -52,7 +56,8 @@ class Libvirt:
     #: Powers a test can bring a machine into.
     finds = (ABSENT, STOPPED, RUNNING, PAUSED)
     #: What a new machine of this platform needs, and what one is made from.
-    creation: dict = {}
+    creation: ClassVar = {}
+    disk_size = ""
 
     @property
     def storage(self):
@@ -61,6 +66,11 @@ class Libvirt:
     @property
     def connection(self):
         return {"uri": self.uri, "storage_path": str(self.storage)}
+
+    @contextmanager
+    def kept(self):
+        """Hold what the platform's state needs to last; a daemon of its own needs nothing."""
+        yield
 
     def traits(self):
         return make_driver({**self.connection, "executable": "virsh"}).traits()
@@ -96,7 +106,7 @@ class Libvirt:
     def ids(self):
         """{name: UUID} of the machines in the sandbox."""
         rows = [line.split(" ", 1) for line in self.virsh("list", "--all", "--uuid", "--name").split("\n") if line]
-        return {name: uuid for uuid, name in rows if name.startswith(PREFIX)}
+        return {name: uuid for uuid, name in rows if name.startswith((PREFIX, _DASHED))}
 
     def truth(self, names):
         """How machines really stand: {name: {power, id, stored, running, autostart}}; absent ones are None."""
@@ -104,10 +114,26 @@ class Libvirt:
         asked = [name for name in names if name in ids]
         questions = [question.format(ids[name]) for name in asked for question in _QUESTIONS]
         # One process for all: a truth is told after every task, and a process costs more than an answer.
-        said = self.virsh(f"echo {_MARK}; ".join(f"{question}; " for question in questions), check=False) if asked else ""
-        parts = iter(said.split(_MARK))
+        batch = f"echo {_MARK}; ".join(f"{question}; " for question in questions)
+        parts = iter(self.virsh(batch, check=False).split(_MARK)) if asked else iter(())
         standing = {name: _standing(ids[name], *(next(parts) for _ in _QUESTIONS)) for name in asked}
         return {name: standing.get(name) for name in names}
+
+    def disk_of(self, name):
+        return str(self.storage / f"{name}-vda.qcow2")
+
+    def make_disk(self, name):
+        """A machine's first disk, of the size that new machines get here."""
+        size = self.disk_size.removesuffix("B")
+        subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", self.disk_of(name), size], check=True)
+        return self.disk_of(name)
+
+    def define_network(self):
+        """A network that is not active, where the platform can have one."""
+
+    def own_refusals(self, known, new):
+        """Refusals that only this platform can show."""
+        return []
 
     def settings(self, machine, which="stored"):
         """A machine's settings in the vocabulary's words, read from its XML; ``machine`` is from ``truth``."""
@@ -130,12 +156,21 @@ class Libvirt:
         """Names of all files in the sandbox's folder, but consoles, which the hypervisor writes."""
         return sorted(file.name for file in self.storage.iterdir() if not file.name.endswith(".console"))
 
+    def remove_by_name(self, name):
+        """Remove one machine if it is there; for names that cannot begin as the sandbox's do."""
+        for line in self.virsh("list", "--all", "--uuid", "--name").split("\n"):
+            if line.partition(" ")[2] == name:
+                self._remove(line.partition(" ")[0])
+
+    def _remove(self, uuid):
+        self.virsh("destroy", uuid, check=False)
+        self.virsh("managedsave-remove", uuid, check=False)
+        self.virsh("undefine", uuid)
+
     def clean(self):
         """No machine and no file of the sandbox is left."""
         for uuid in self.ids().values():
-            self.virsh("destroy", uuid, check=False)
-            self.virsh("managedsave-remove", uuid, check=False)
-            self.virsh("undefine", uuid)
+            self._remove(uuid)
         shutil.rmtree(self.storage, ignore_errors=True)
         self.storage.mkdir()
         # The hypervisor's own user must reach what lies below, and nobody needs to list it.
@@ -177,7 +212,7 @@ def _standing(uuid, info, state, stored, shown):
     }
 
 
-def wait_until(happened, what, seconds=60):
+def wait_until(happened, what, seconds=180):
     """Look until ``happened()`` is true."""
     end = time.monotonic() + seconds
     while not happened():

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import subprocess
+from typing import ClassVar
 
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
     ABSENT,
@@ -16,11 +17,14 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
     SUSPENDED,
 )
 
+from conformance.scenarios.refusals import Refused
+
 from .libvirt import IMAGES, Libvirt, wait_until
 
 _GUEST = IMAGES / "polyvirt-tests"
 _WORDS = "console=ttyS0 net.ifnames=0 quiet tsc=reliable random.trust_cpu=on mitigations=off"
 #: A write to the panic device's port is how a guest tells that it crashed.
+OFF_NETWORK = "pvc-network-off"
 _CRASH = "o /1b 0x505 1"
 
 _BOOT = "<kernel>{guest}/vmlinuz</kernel><initrd>{guest}/initrd.img</initrd><cmdline>{words}</cmdline>"
@@ -48,7 +52,7 @@ class Platform(Libvirt):
     uri = "qemu:///system"
     finds = (ABSENT, STOPPED, RUNNING, PAUSED, SUSPENDED, FAILED)
     disk_size = "16M"
-    creation = {
+    creation: ClassVar = {
         "cpus": 1,
         "memory": "128M",
         "disks": [{"size": disk_size}],
@@ -69,6 +73,17 @@ class Platform(Libvirt):
             "native": self.kernel(),
         }
 
+    def own_refusals(self, known, new):
+        shrunk = {"name": [known], "disks": [{"size": "8M"}]}
+        small = {**self.creation, "name": [new], "image": {"source": self.base_image()}, "disks": [{"size": "8M"}]}
+        card = {"type": "network", "source": OFF_NETWORK}
+        off = {**self.creation, "name": [new], "state": "started", "networks": [card]}
+        return [
+            Refused("shrink", shrunk, (known, "16M", "8M", "or more")),
+            Refused("too small for the image", small, (new, "8M", "16M", "or more")),
+            Refused("inactive network", off, (new, OFF_NETWORK, "net-start")),
+        ]
+
     def base_image(self):
         """A small image to make machines from; nothing boots from it."""
         path = self.storage / "base.qcow2"
@@ -84,10 +99,19 @@ class Platform(Libvirt):
             "os/cmdline": " ".join((_WORDS, *words)),
         }
 
+    def clean(self):
+        super().clean()
+        if OFF_NETWORK in self.virsh("net-list", "--all", "--name").split("\n"):
+            self.virsh("net-undefine", OFF_NETWORK)
+
+    def define_network(self):
+        """A network that exists and is not active."""
+        text = f"<network><name>{OFF_NETWORK}</name></network>"
+        self.virsh("net-define", "/dev/stdin", stdin=text)
+
     def define(self, name, hears=False):
         """Without a kernel a machine idles in its firmware, which costs the host nothing."""
-        disk, console = self.storage / f"{name}-vda.qcow2", self._console(name)
-        subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", disk, self.disk_size], check=True)
+        disk, console = self.make_disk(name), self._console(name)
         boot = _BOOT.format(guest=_GUEST, words=_WORDS) if hears else ""
         text = _DOMAIN.format(name=name, boot=boot, disk=disk, console=console)
         self.virsh("define", "/dev/stdin", stdin=text)
@@ -98,7 +122,7 @@ class Platform(Libvirt):
     def wait_until_ready(self, names):
         for name in names:
             console = self._console(name)
-            wait_until(lambda console=console: "guest: ready" in console.read_text(errors="replace"), f"{name} is ready")
+            wait_until(lambda file=console: "guest: ready" in file.read_text(errors="replace"), f"{name} is ready")
 
     def move(self, name, power):
         super().move(name, power)

@@ -10,6 +10,8 @@ system's daemon it is one and the same for all, as long as one connection is kep
 from __future__ import annotations
 
 import subprocess
+from contextlib import contextmanager
+from typing import ClassVar
 
 from .libvirt import Libvirt
 
@@ -32,16 +34,18 @@ class Platform(Libvirt):
     uri = "test+unix:///default"
     # The driver reports this size for every disk, whatever its file.
     disk_size = "1099506450432B"
-    creation = {"cpus": 1, "memory": "128M", "disks": [{"size": disk_size}], "networks": []}
+    creation: ClassVar = {"cpus": 1, "memory": "128M", "disks": [{"size": disk_size}], "networks": []}
 
-    def keep(self):
-        """A process that holds the state; it is to be ended when the tests end."""
-        process = subprocess.Popen(["virsh", "-q", "-c", self.uri], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        process.stdin.write(b"echo connected\n")
-        process.stdin.flush()
-        process.stdout.readline()
-        return process
+    @contextmanager
+    def kept(self):
+        """One connection stays open, and with it the state."""
+        command = ["virsh", "-q", "-c", self.uri]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+            process.stdin.write("echo connected\n")
+            process.stdin.flush()
+            process.stdout.readline()
+            yield
 
     def define(self, name, hears=False):
-        text = _DOMAIN.format(name=name, disk=self.storage / f"{name}-vda.qcow2")
+        text = _DOMAIN.format(name=name, disk=self.make_disk(name))
         self.virsh("define", "/dev/stdin", stdin=text)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import ABSENT
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import ABSENT, STOPPED
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.power import ENDS_IN, TABLE
 
 MODES = ("graceful", "force")
@@ -29,7 +29,8 @@ class Cell:
 
     @property
     def ends(self):
-        return self.found if self.refusal else ENDS_IN[self.asked] or (self.found if self.found != ABSENT else "stopped")
+        stays = self.found if self.refusal or self.found != ABSENT else STOPPED
+        return stays if self.refusal else ENDS_IN[self.asked] or stays
 
 
 def cells(asked, platform, traits):

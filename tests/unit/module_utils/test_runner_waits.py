@@ -178,9 +178,7 @@ def test_a_lease_is_no_proof_of_life():
 def test_silence_names_the_last_address_and_its_source():
     world = World(running(addresses=leases((0, "10.0.0.9", "lease"), (20, "10.0.0.7", "arp"))))
     outcome = carry_out(world, ask("web", "started", wait_for="ssh", timeout=60), probe=answers(world))
-    assert outcome.msg.startswith(
-        "web: no ssh within 60 s; last tried: 10.0.0.9:22 (lease), 10.0.0.7:22 (arp)."
-    )
+    assert outcome.msg.startswith("web: no ssh within 60 s; last tried: 10.0.0.9:22 (lease), 10.0.0.7:22 (arp).")
     assert world.clock.now() == 60
     assert world.machine("web").power == "running"
 

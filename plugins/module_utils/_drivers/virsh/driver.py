@@ -11,6 +11,8 @@ from __future__ import annotations
 import os
 import re
 
+from dataclasses import replace
+
 from ..._lifecycle.errors import CommandFailed, PolyvirtError
 from ..._lifecycle.model import SUSPENDED, Observation
 from ..._ports.command import Commands
@@ -76,9 +78,19 @@ class VirshDriver:
         else:
             uuids = list(dict.fromkeys(uuid for target in targets for uuid in listing.uuids(target)))
         observation = look_closely(self.virsh, listing, uuids, facets, self._native_keys)
+        observation = replace(observation, vms=[self._with_sizes(vm) for vm in observation.vms])
         if "files" in facets and observation.vms:
             return self._with_files(observation)
         return observation
+
+    def _with_sizes(self, vm):
+        """Of a running machine libvirt tells only the disks it runs with; one stored for its next start is a file yet."""
+        running = (vm.active or {}).get("disks", {})
+        waiting = {slot: disk for slot, disk in vm.config["disks"].items() if vm.active is not None and slot not in running}
+        if not waiting or not is_local(self.virsh.uri):
+            return vm
+        sized = {slot: {**disk, "size": self.storage.size_of(disk["source"])} for slot, disk in waiting.items()}
+        return vm.having(config={**vm.config, "disks": {**vm.config["disks"], **sized}})
 
     def _with_files(self, observation):
         definitions = self._read_definitions()

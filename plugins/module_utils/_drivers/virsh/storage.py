@@ -61,6 +61,13 @@ class Storage:
         if size and size > base.virtual_size:
             self.qemu_img.grow(path, image_format, size)
 
+    def size_of(self, path):
+        """The virtual size of an image, or None when it cannot be read."""
+        try:
+            return self.qemu_img.info(path).virtual_size if files.is_readable(path) else None
+        except PolyvirtError:
+            return None
+
     # Checks, made before anything is changed ------------------------------------------------------------------------
 
     def check_folder(self):

@@ -93,7 +93,9 @@ def test_a_card_is_set_before_those_behind_it_go(tmp_path):
 
 
 def test_a_new_card_stands_behind_the_others(tmp_path):
-    virsh = change(tmp_path, told(machine_xml()), Change("networks", None, {"type": "network", "source": "lan"}, key="1"))
+    virsh = change(
+        tmp_path, told(machine_xml()), Change("networks", None, {"type": "network", "source": "lan"}, key="1")
+    )
     cards = virsh.defined().interfaces()
     assert (len(cards), cards[0].find("mac").get("address"), cards[1].find("source").get("network")) == (2, MAC, "lan")
 
@@ -162,7 +164,9 @@ def add(**entry):
 
 
 def test_a_new_disk_is_made_plugged_in_stored_and_marked(tmp_path):
-    virsh = change(tmp_path, told(machine_xml()), add(size=4 * MIB), power="running", mark={"id": UUID, "disks": ["/old"]})
+    virsh = change(
+        tmp_path, told(machine_xml()), add(size=4 * MIB), power="running", mark={"id": UUID, "disks": ["/old"]}
+    )
     path = str(tmp_path / "m1-vdb.qcow2")
     assert QemuImg(Commands()).info(path).virtual_size == 4 * MIB
     assert written(virsh) == [("attach-device", UUID, "/dev/stdin", "--live"), ("define", "/dev/stdin")]
@@ -183,7 +187,9 @@ def test_a_disk_that_a_run_cut_off_had_plugged_in_is_only_stored(tmp_path):
 
 
 def test_a_foreign_mark_is_replaced_for_it_speaks_of_others(tmp_path):
-    virsh = change(tmp_path, told(machine_xml()), add(size=MIB), mark={"id": "another", "disks": ["/theirs"], "tags": ["x"]})
+    virsh = change(
+        tmp_path, told(machine_xml()), add(size=MIB), mark={"id": "another", "disks": ["/theirs"], "tags": ["x"]}
+    )
     mark = virsh.defined().mark
     assert (mark["id"], mark["disks"], mark["tags"]) == (UUID, [str(tmp_path / "m1-vdb.qcow2")], [])
 

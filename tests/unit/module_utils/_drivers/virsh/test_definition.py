@@ -47,7 +47,9 @@ def edited(text, edit):
     definition = Definition(text)
     edit(definition)
     before, after = flat(text), flat(definition.text())
-    return {path: (before.get(path), after.get(path)) for path in {*before, *after} if before.get(path) != after.get(path)}
+    return {
+        path: (before.get(path), after.get(path)) for path in {*before, *after} if before.get(path) != after.get(path)
+    }
 
 
 # Reading --------------------------------------------------------------------------------------------------------------
@@ -88,7 +90,8 @@ def test_processors_that_are_switched_off_do_not_count():
 
 
 def test_the_files_below_a_running_disk_are_read_down_to_the_last():
-    chain = "<backingStore><source file='/b'/><backingStore><source file='/a'/><backingStore/></backingStore></backingStore>"
+    last = "<backingStore><source file='/a'/><backingStore/></backingStore>"
+    chain = f"<backingStore><source file='/b'/>{last}</backingStore>"
     text = machine_xml(("<target dev='vda' bus='virtio'/>", f"{chain}<target dev='vda' bus='virtio'/>"))
     assert backing_files(Definition(text).drives("disk")[0]) == ["/b", "/a"]
 
@@ -143,7 +146,9 @@ def test_memory_is_given_whole_whatever_unit_it_had():
 
 def test_a_text_is_added_where_there_was_none():
     text = machine_xml()
-    assert edited(text, lambda definition: definition.set("description", "a < b")) == {"/description[1]": (None, "a < b")}
+    assert edited(text, lambda definition: definition.set("description", "a < b")) == {
+        "/description[1]": (None, "a < b")
+    }
 
 
 # What belongs to others -----------------------------------------------------------------------------------------------
@@ -203,7 +208,6 @@ def test_what_is_no_mark_is_none(text):
 # Native paths ---------------------------------------------------------------------------------------------------------
 
 
-
 @pytest.mark.parametrize(
     ("path", "value"),
     [
@@ -229,8 +233,9 @@ def test_a_path_that_fits_several_elements_is_refused(path):
             action(path)
 
 
-
-@pytest.mark.parametrize("path", ["/os/kernel", "os/[", "qemu:commandline", "qemu:commandline/qemu:arg", "devices/disk[x y]"])
+@pytest.mark.parametrize(
+    "path", ["/os/kernel", "os/[", "qemu:commandline", "qemu:commandline/qemu:arg", "devices/disk[x y]"]
+)
 def test_what_is_no_path_is_refused(path):
     for action in (Definition(machine_xml()).native, lambda one: Definition(machine_xml()).set_native(one, "x")):
         with pytest.raises(Refused, match="is no path in a domain XML"):

@@ -17,7 +17,6 @@ CARD = "/devices[1]/interface[1]"
 EMPTY_DRIVE = "<disk type='file' device='cdrom'><target dev='sdb' bus='sata'/><readonly/></disk>"
 
 
-
 def card(xml):
     return devices.read_networks(Definition(f"<domain><devices>{xml}</devices></domain>"))
 
@@ -125,10 +124,19 @@ def test_a_drive_is_added_at_a_free_slot_beside_the_seeds():
 @pytest.mark.parametrize(
     ("xml", "read"),
     [
-        ("<interface type='network'><source network='lan' portgroup='p'/></interface>", {"type": "network", "source": "lan"}),
+        (
+            "<interface type='network'><source network='lan' portgroup='p'/></interface>",
+            {"type": "network", "source": "lan"},
+        ),
         ("<interface type='bridge'><source bridge='br0'/></interface>", {"type": "bridged", "source": "br0"}),
-        ("<interface type='direct'><source dev='eth0' mode='vepa'/></interface>", {"type": "bridged", "source": "eth0"}),
-        ("<interface type='user'><mac address='52:54:00:AB:00:01'/></interface>", {"type": "user", "mac": "52:54:00:ab:00:01"}),
+        (
+            "<interface type='direct'><source dev='eth0' mode='vepa'/></interface>",
+            {"type": "bridged", "source": "eth0"},
+        ),
+        (
+            "<interface type='user'><mac address='52:54:00:AB:00:01'/></interface>",
+            {"type": "user", "mac": "52:54:00:ab:00:01"},
+        ),
         ("<interface type='hostdev'><source><address type='pci'/></source></interface>", {"type": "hostdev"}),
         ("<interface type='ethernet'><model type='e1000e'/></interface>", {"type": "ethernet", "model": "e1000e"}),
     ],
@@ -138,7 +146,9 @@ def test_cards_of_every_type_are_read(xml, read):
 
 
 def test_cards_are_known_by_their_place():
-    networks = card("".join(f"<interface type='network'><source network='n{place}'/></interface>" for place in range(11)))
+    networks = card(
+        "".join(f"<interface type='network'><source network='n{place}'/></interface>" for place in range(11))
+    )
     assert networks["10"] == {"type": "network", "source": "n10"}
 
 

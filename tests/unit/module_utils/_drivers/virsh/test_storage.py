@@ -114,7 +114,9 @@ def test_the_role_of_a_file(storage, tmp_path, device, more, role):
 
 
 def test_our_seed_is_no_medium_of_others(storage):
-    files = seen(storage, domain("web", ("cdrom", "/seed", ""), ("cdrom", "/theirs", "")), mark={"id": UUID, "files": ["/seed"]})
+    files = seen(
+        storage, domain("web", ("cdrom", "/seed", ""), ("cdrom", "/theirs", "")), mark={"id": UUID, "files": ["/seed"]}
+    )
     assert {path: (file.role, file.ours) for path, file in files.items()} == {
         "/seed": ("support", True),
         "/theirs": ("medium", False),
@@ -230,8 +232,16 @@ def test_images_that_do_not_suit(storage, images, tmp_path):
         (Refused, f"web: image {tmp_path} is no file", lambda: check_image(storage, tmp_path)),
         (Refused, "text is no disk image", lambda: check_image(storage, tmp_path / "text")),
         (Refused, "a disk of 512K is too small for the image", lambda: check_image(storage, base, {"size": MIB // 2})),
-        (Refused, "is the disk of db and may be written to", lambda: check_image(storage, base, written={base: ["db"]})),
-        (Refused, "a linked disk has the format qcow2", lambda: check_image(storage, base, {"format": "raw"}, linked=True)),
+        (
+            Refused,
+            "is the disk of db and may be written to",
+            lambda: check_image(storage, base, written={base: ["db"]}),
+        ),
+        (
+            Refused,
+            "a linked disk has the format qcow2",
+            lambda: check_image(storage, base, {"format": "raw"}, linked=True),
+        ),
     ]:
         with pytest.raises(error) as caught:
             faulty()
@@ -253,7 +263,7 @@ def test_a_disk_of_another_machine_is_no_source(storage, images, tmp_path):
 
 
 def test_the_folder_must_be_there(images, tmp_path):
-    with pytest.raises(NotFound, match="storage_path: .* is no folder"):
+    with pytest.raises(NotFound, match=r"storage_path: .* is no folder"):
         under_test.Storage(images, str(tmp_path / "nosuch")).check_folder()
     under_test.Storage(images, str(tmp_path)).check_folder()
 

@@ -13,7 +13,9 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
 TRAITS = virsh_traits("QEMU", "9.0.0", local=True)
 
 
-@pytest.mark.parametrize(("place", "name"), [(0, "vda"), (25, "vdz"), (26, "vdaa"), (51, "vdaz"), (52, "vdba"), (702, "vdaaa")])
+@pytest.mark.parametrize(
+    ("place", "name"), [(0, "vda"), (25, "vdz"), (26, "vdaa"), (51, "vdaz"), (52, "vdba"), (702, "vdaaa")]
+)
 def test_slots_count_as_libvirt_counts(place, name):
     assert slot_name(place) == name
     assert bus_of(name) == "virtio"
@@ -92,7 +94,9 @@ def test_nothing_asked_about_cards_is_nothing():
     assert TRAITS.adjust(Vm("a"), {"cpus": 2}) == {"cpus": 2}
 
 
-@pytest.mark.parametrize(("name", "fault"), [("54", True), ("web", False), ("54a", False), ("ü", False), ("a b", False)])
+@pytest.mark.parametrize(
+    ("name", "fault"), [("54", True), ("web", False), ("54a", False), ("ü", False), ("a b", False)]
+)
 def test_names_that_virsh_would_misread(name, fault):
     assert bool(TRAITS.name_fault(name)) is fault
 

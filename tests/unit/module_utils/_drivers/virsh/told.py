@@ -41,7 +41,7 @@ def with_metadata(text):
 
 
 class ToldVirsh:
-    """Answers by the words of the question; ``done`` are the words of everything that was run, ``sent`` what was piped in."""
+    """Answers by the words of the question; ``done`` are the words of all that was run, ``sent`` what was piped in."""
 
     uri = "qemu:///system"
 

@@ -1,0 +1,87 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What must be refused: each with one clear message, before any change.
+
+``words`` are what the message has to hold: the machine (where one was meant), the option or the thing, and the remedy.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+#: Stands, with one disk and without a card, when the refused tasks run.
+KNOWN, OTHER = "pvc-known", "pvc-other"
+NEW = "pvc-new"
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A task that must be refused, and words of its message."""
+
+    label: str
+    options: dict
+    words: tuple
+
+
+def _form():
+    """Wrong in form: found before anything is looked at."""
+    return [
+        Refused("state word", {"name": [NEW], "state": "runing"}, ("state", "runing", "started")),
+        Refused("no name", {"state": "started"}, ("name", "Give the name")),
+        Refused("name empty", {"name": [""]}, ("name", "empty", "Write")),
+        Refused("name with slash", {"name": ["pvc-a/b"]}, ("pvc-a/b", "slash", "without")),
+        Refused("name with newline", {"name": ["pvc-a\nb"]}, ("pvc-a", "newline", "printable")),
+        Refused("name twice", {"name": [NEW, NEW]}, (NEW, "twice", "once")),
+        Refused("memory unknown unit", {"name": [KNOWN], "memory": "2X"}, ("memory", "2X", "512M")),
+        Refused("memory zero", {"name": [KNOWN], "memory": "0"}, ("memory", "'0'", "above zero")),
+        Refused("memory negative", {"name": [KNOWN], "memory": "-1G"}, ("memory", "-1G", "512M")),
+        Refused("disk without unit", {"name": [KNOWN], "disks": [{"size": "20"}]}, ("disks", "'20'", "20G")),
+        Refused("cpus zero", {"name": [KNOWN], "cpus": 0}, ("cpus", "0", "1 or more")),
+        Refused("mac", {"name": [KNOWN], "networks": [{"mac": "52:54"}]}, ("networks", "52:54", "six pairs")),
+        Refused("timeout zero", {"name": [KNOWN], "timeout": 0}, ("timeout", "0", "1 or more")),
+        Refused("wait without start", {"name": [KNOWN], "wait_for": "ssh"}, ("wait_for", "ssh", "started")),
+        Refused("purge without list", {"name": [KNOWN], "purge": ["disks"]}, ("purge", "disks", "[] for none")),
+        Refused(
+            "source for two", {"name": [NEW, OTHER], "disks": [{"source": "/x"}]}, ("disks", "several", "one name")
+        ),
+    ]
+
+
+def _platform_wide(platform):
+    new = {**platform.creation, "name": [NEW]}
+    known = {"name": [KNOWN]}
+    storage, others = platform.storage, platform.disk_of(OTHER)
+    return [
+        Refused("typo", {"name": ["pvc-knwon"], "state": "started"}, ("pvc-knwon", KNOWN, OTHER)),
+        Refused("only digits", {**new, "name": ["4711"]}, ("4711", "number", "another name")),
+        Refused("unknown id", {"id": "deadbeef", "state": "started"}, ("deadbeef", KNOWN)),
+        Refused("no image", {**new, "image": {"source": "/nonexistent.qcow2"}}, (NEW, "/nonexistent.qcow2", "path")),
+        Refused("relative image", {**new, "image": {"source": "x.qcow2"}}, (NEW, "x.qcow2", "full path")),
+        Refused("image is none", {**new, "image": {"source": str(storage / "text")}}, (NEW, "text", "no disk image")),
+        Refused("image of another", {**new, "image": {"source": others}}, (NEW, OTHER, "copy")),
+        Refused("disk of another", {**known, "disks": [{"slot": "vdb", "source": others}]}, (KNOWN, OTHER, "Detach")),
+        Refused("no iso", {**known, "iso": "/nonexistent.iso"}, (KNOWN, "iso", "/nonexistent.iso", "path")),
+        Refused("iso is none", {**known, "iso": str(storage / "text")}, (KNOWN, "iso", "ISO 9660")),
+        Refused("format", {**known, "disks": [{"format": "raw"}]}, (KNOWN, "disks.vda.format", "attach another")),
+        Refused("no size", {**known, "disks": [{"slot": "vdb"}]}, (KNOWN, "vdb", "size")),
+        Refused("no network", {**new, "networks": [{"type": "network", "source": "pvc-no"}]}, ("pvc-no", "default")),
+        Refused("no folder", {**new, "storage_path": "/nonexistent"}, ("storage_path", "/nonexistent", "Create it")),
+        Refused("native path", {**known, "native": {"a[[": "x"}}, ("native", "a[[", "os/type@machine")),
+        Refused("nothing to make from", {"name": [NEW], "state": "present"}, (NEW, "image", KNOWN)),
+    ]  # fmt: skip
+
+
+def _backend(platform):
+    """The backend itself cannot be used."""
+    name = {"name": [KNOWN], "state": "started"}
+    socket = f"{platform.uri}?socket=/nonexistent"
+    return [
+        Refused("no daemon", {**name, "uri": socket}, (socket, "libvirtd")),
+        Refused("no executable", {**name, "executable": "virsh-missing"}, ("virsh-missing", "PATH", "Install")),
+        Refused("no such program", {**name, "executable": "/nonexistent/virsh"}, ("/nonexistent/virsh", "Install")),
+    ]
+
+
+def refusals(platform):
+    return [*_form(), *_platform_wide(platform), *_backend(platform), *platform.own_refusals(KNOWN, NEW)]

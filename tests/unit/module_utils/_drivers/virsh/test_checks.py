@@ -1,0 +1,101 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a plan needs from its host: found missing before the first step, and asked only where it matters."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.checks import check_plan
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import NotFound, Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Change, Plan, Step, Vm
+
+from unit.module_utils._drivers.virsh.told import ToldVirsh, driver_of
+
+GIB = 1 << 30
+START = Step("start")
+NETWORKS = {("net-list", "--all", "--name"): "default\nlan\n", ("net-list", "--name"): "default\n"}
+
+
+def check(folder, *steps, cards=(), virsh=None):
+    config = {"networks": {str(place): card for place, card in enumerate(cards)}}
+    vm = Vm("web", id="u", config=config)
+    check_plan(driver_of(virsh or ToldVirsh(NETWORKS), folder), Plan(vm, vm, segments=(steps,)))
+
+
+def network(source):
+    return {"type": "network", "source": source}
+
+
+def put(card):
+    return Step("configure", changes=(Change("networks", None, card, key="0"),))
+
+
+def test_a_network_that_does_not_exist_names_those_that_do(tmp_path):
+    with pytest.raises(NotFound) as caught:
+        check(tmp_path, put(network("lna")), cards=[network("lna")])
+    assert str(caught.value) == "web: libvirt has no network 'lna'. Known networks: default, lan."
+
+
+def test_a_network_that_is_not_active_stops_a_start_and_nothing_else(tmp_path):
+    check(tmp_path, put(network("lan")), cards=[network("lan")])
+    with pytest.raises(Refused, match=r"the network 'lan' is not active\. Start it first: virsh net-start lan"):
+        check(tmp_path, START, cards=[network("lan")])
+
+
+@pytest.mark.parametrize(
+    ("step", "cards"),
+    [
+        (START, []),
+        (START, [{"type": "user"}]),
+        (Step("stop"), [network("nosuch")]),
+        (Step("configure", changes=(Change("cpus", 1, 2),)), [network("nosuch")]),
+    ],
+)
+def test_networks_are_asked_about_only_where_one_is_needed(tmp_path, step, cards):
+    virsh = ToldVirsh()
+    check(tmp_path, step, cards=cards, virsh=virsh)
+    assert virsh.processes == 0
+
+
+@pytest.mark.xfail(reason="names and None are sorted together", raises=TypeError)
+def test_a_network_card_without_a_name_beside_one_with_a_wrong_name(tmp_path):
+    with pytest.raises((NotFound, Refused)):
+        check(tmp_path, START, cards=[{"type": "network"}, network("nosuch")])
+
+
+def test_a_bridged_card_needs_something_to_sit_on(tmp_path):
+    with pytest.raises(Refused, match="web: a bridged network card needs a source"):
+        check(tmp_path, START, cards=[{"type": "bridged"}])
+
+
+def test_a_new_disk_needs_a_size_or_a_source(tmp_path):
+    change = Change("disks", None, {"format": "raw"}, key="vdb")
+    with pytest.raises(Refused, match="it has no disk vdb, and neither size nor source is given"):
+        check(
+            tmp_path, Step("configure", changes=(change,)), virsh=ToldVirsh({("list", "--all", "--uuid", "--name"): ""})
+        )
+
+
+def test_a_medium_must_be_one(tmp_path):
+    change = Change("iso", "", str(tmp_path / "nosuch.iso"))
+    with pytest.raises(NotFound, match=r"web: iso .*nosuch\.iso does not exist on the hypervisor"):
+        check(tmp_path, Step("configure", changes=(change,)))
+
+
+def test_a_creation_needs_its_folder(tmp_path):
+    arguments = {"config": {"disks": {"vda": {"size": GIB}}}, "creation": {}}
+    with pytest.raises(NotFound, match=r"storage_path: .*nosuch is no folder"):
+        check(
+            tmp_path / "nosuch",
+            Step("create", arguments=arguments),
+            virsh=ToldVirsh({("list", "--all", "--uuid", "--name"): ""}),
+        )
+
+
+def test_nothing_was_written_by_looking(tmp_path):
+    arguments = {"config": {"disks": {"vda": {"size": GIB}}}, "creation": {"cloud_init": {"user": "admin"}}}
+    virsh = ToldVirsh({("list", "--all", "--uuid", "--name"): ""})
+    check(tmp_path, Step("create", arguments=arguments), virsh=virsh)
+    assert list(tmp_path.iterdir()) == []
+    assert [words[0] for words in virsh.done] == ["list"]

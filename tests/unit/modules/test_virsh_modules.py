@@ -1,0 +1,115 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The modules as programs: parameters in, one JSON document out, on real virsh and libvirt's test driver."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+MODULES = "ansible_collections.polyvirt.core.plugins.modules"
+DEFAULT = "test:///default"
+
+
+@pytest.fixture(name="run")
+def _run(ansible_environment, tmp_path):
+    assert shutil.which("virsh"), "These tests run real virsh: install libvirt-clients."
+    environment = {**ansible_environment, "PYTHONPATH": ansible_environment["ANSIBLE_COLLECTIONS_PATH"]}
+
+    def run(module, **params):
+        """(exit code, result) of one run; nothing but the result may be printed."""
+        arguments = tmp_path / "arguments.json"
+        document = {"ANSIBLE_MODULE_ARGS": {"uri": DEFAULT, "_ansible_remote_tmp": str(tmp_path), **params}}
+        arguments.write_text(json.dumps(document), encoding="utf-8")
+        argv = [sys.executable, "-m", f"{MODULES}.{module}", str(arguments)]
+        done = subprocess.run(argv, env=environment, capture_output=True, text=True)
+        assert "Traceback" not in done.stdout + done.stderr
+        return done.returncode, json.loads(done.stdout)
+
+    return run
+
+
+def failure(run, **params):
+    code, result = run("virsh_vm", **params)
+    assert (code, result["failed"], result.get("changed", False)) == (1, True, False)
+    assert "exception" not in result
+    return result["msg"]
+
+
+def test_nothing_to_do(run):
+    code, result = run("virsh_vm", name=["test"], state="started", cpus=2)
+    assert (code, result["changed"], result["diff"]) == (0, False, [])
+    assert result["vms"][0]["name"] == "test"
+    assert result["vms"][0]["state"] == "running"
+
+
+def test_a_check_tells_what_would_be(run):
+    # Only a check: each process has a test driver of its own, so no change outlives the virsh that makes it.
+    code, result = run("virsh_vm", name=["test"], state="stopped", description="mine", _ansible_check_mode=True)
+    assert (code, result["changed"], result["vms"][0]["state"]) == (0, True, "stopped")
+    assert result["diff"][0]["before"] == {"description": "", "state": "running"}
+    assert result["diff"][0]["after"] == {"description": "mine", "state": "stopped"}
+
+
+def test_a_name_nobody_knows_makes_nothing_and_names_the_known(run):
+    message = failure(run, name=["tset"], state="started")
+    assert message.startswith("tset: there is no such machine")
+    assert message.endswith("Known machines: test.")
+
+
+@pytest.mark.parametrize(
+    ("params", "names"),
+    [
+        ({"name": ["te/st"]}, "'te/st' has a slash"),
+        ({"name": ["te\nst"]}, "control character"),
+        ({"name": []}, "Neither name nor id is given."),
+        ({"name": ["test"], "memory": "lots"}, "memory: 'lots' is not a size."),
+        ({"name": ["test"], "cpus": 0}, "cpus: 0 is not a number of processors."),
+        ({"name": ["test"], "state": "running"}, "value of state must be one of"),
+        ({"name": ["test"], "state": "suspended"}, "libvirt has no machines that are suspended"),
+        ({"name": ["test"], "firmware": "uefi"}, "libvirt has no firmware"),
+        ({"name": ["test"], "native": {"os/[": 1}}, "'os/[' is no path in a domain XML"),
+        ({"name": ["test"], "id": "x", "state": "started"}, "there is no machine with id x"),
+        ({"name": ["12"], "disks": [{"size": "1G"}]}, "virsh would take a number for the id"),
+        ({"name": ["test"], "uri": "nosuch:///"}, "libvirt cannot be reached at nosuch:///"),
+        ({"name": ["test"], "executable": "/no/virsh"}, "/no/virsh is not a program"),
+    ],
+)
+def test_bad_input_is_one_clear_error(run, params, names):
+    message = failure(run, **params)
+    assert names in message
+    assert "\n" not in message
+
+
+def test_the_host_and_its_machines(run):
+    code, result = run("virsh_vm_info")
+    assert (code, result["changed"]) == (0, False)
+    assert (result["host"]["available"], result["host"]["configured"], result["host"]["why"]) == (True, True, None)
+    assert [vm["name"] for vm in result["vms"]] == ["test"]
+
+
+def test_machines_named_that_do_not_exist_are_not_told(run):
+    assert run("virsh_vm_info", name=["test", "nosuch"])[1]["vms"][0]["name"] == "test"
+    assert run("virsh_vm_info", name=["nosuch"])[1]["vms"] == []
+    assert run("virsh_vm_info", name=[])[1]["vms"] == []
+
+
+@pytest.mark.parametrize(
+    ("params", "why", "available"),
+    [
+        ({"executable": "/no/virsh"}, "missing", False),
+        ({"executable": "no-virsh"}, "not_on_path", False),
+        ({"uri": "nosuch:///"}, "not_responding", True),
+    ],
+)
+def test_a_host_without_libvirt_is_told_and_is_no_failure(run, params, why, available):
+    code, result = run("virsh_vm_info", **params)
+    host = result["host"]
+    assert (code, host["why"], host["available"], host["configured"]) == (0, why, available, False)
+    assert host["message"]
+    assert result["vms"] == []
