@@ -67,7 +67,13 @@ def action_groups(checkout):
 
 #: What each driver answers with; one line to add for a platform.
 DRIVERS = {"libvirt": ("virsh.traits", lambda traits: traits.virsh_traits("QEMU", "9.0.0", local=True))}
-COST_WORDS = {"live": "live", "next_boot": "next start", "power_off": "while off", "destructive": "rebuild", "never": "when made"}
+COST_WORDS = {
+    "live": "live",
+    "next_boot": "next start",
+    "power_off": "while off",
+    "destructive": "rebuild",
+    "never": "when made",
+}
 CREATION = ("image", "clone", "cloud_init")
 
 

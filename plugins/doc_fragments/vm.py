@@ -12,7 +12,8 @@ options:
   name:
     description:
       - Name of the machine, or names of several that are treated alike.
-      - Options that name a single thing in the world (O(id), a MAC, a disk's O(disks[].source), a host port) need a single name.
+      - Options that name a single thing in the world (O(id), a MAC, a disk's O(disks[].source), a host port) need
+        a single name.
       - At least one of O(name) and O(id) is required.
     type: list
     elements: str
@@ -48,14 +49,16 @@ options:
     type: int
   timeout:
     description:
-      - Seconds that the task may spend B(waiting) (for a guest, an address, SSH, somebody else's lock), all machines together.
+      - Seconds that the task may spend B(waiting) (for a guest, an address, SSH, somebody else's lock), all
+        machines together.
       - The platform's own work, such as copying a disk, is not cut off.
     type: int
     default: 300
   wait_for:
     description:
       - What to wait for with O(state=started) and O(state=restarted), seen from the hypervisor's host.
-      - V(state) - that it runs. V(address) - that it has an address which answers. V(ssh) - that an SSH server greets.
+      - V(state) - that it runs. V(address) - that it has an address which answers. V(ssh) - that an SSH server
+        greets.
       - A machine that already runs is looked at too. Nothing is waited for in check mode.
     type: str
     choices: [state, address, ssh]
@@ -75,14 +78,17 @@ options:
   delete_disks:
     description:
       - What happens to disks with O(state=absent).
-      - V(owned) deletes those that this collection made for this machine. V(all) also deletes others. V(none) keeps all.
-      - A disk that another machine or image uses, and a medium, is never deleted. What is kept is listed in the result.
+      - V(owned) deletes those that this collection made for this machine. V(all) also deletes others. V(none)
+        keeps all.
+      - A disk that another machine or image uses, and a medium, is never deleted. What is kept is listed in the
+        result.
     type: str
     choices: [owned, none, all]
     default: owned
   purge:
     description:
-      - These lists are complete, so what they do not name is taken away from the machine. Disks are detached, not deleted.
+      - These lists are complete, so what they do not name is taken away from the machine. Disks are detached, not
+        deleted.
       - Each option named here must be given; use an empty list for none.
     type: list
     elements: str
@@ -101,7 +107,8 @@ options:
     type: int
   memory:
     description:
-      - Memory, such as V(2G) or V(512MiB) (units are powers of 1024); a plain number is MiB. A new machine gets 2 GiB.
+      - Memory, such as V(2G) or V(512MiB) (units are powers of 1024); a plain number is MiB. A new machine gets 2
+        GiB.
     type: str
   firmware:
     description: Firmware of the machine.
@@ -137,7 +144,9 @@ options:
     elements: dict
     suboptions:
       slot:
-        description: The platform's address of the disk, such as V(vda). When left out, the entry's place on the default bus.
+        description:
+          - The platform's address of the disk, such as V(vda). When left out, the entry's place on the default
+            bus.
         type: str
       size:
         description: Size with a unit, such as V(20G). A new disk without a source gets 32 GiB on a new machine.
@@ -146,7 +155,8 @@ options:
         description: Format of a new disk's file, such as V(qcow2) or V(raw).
         type: str
       source:
-        description: An existing disk file to attach as it is. It stays its owner's and is not deleted with the machine.
+        description:
+          - An existing disk file to attach as it is. It stays its owner's and is not deleted with the machine.
         type: path
       state:
         description: Whether the disk is attached. A disk that is taken away is detached, and its file is kept.
@@ -155,15 +165,19 @@ options:
         default: present
   networks:
     description:
-      - Network cards by place; the first entry is the first card. Keys that are left out are left alone, and a card keeps its MAC.
-      - A new machine gets one card on the platform's default network when this is left out, and none when it is empty.
+      - Network cards by place; the first entry is the first card. Keys that are left out are left alone, and a
+        card keeps its MAC.
+      - A new machine gets one card on the platform's default network when this is left out, and none when it is
+        empty.
     type: list
     elements: dict
     suboptions:
       type:
         description:
-          - V(nat) - the platform's own network with translation. V(network) - a network by its name (O(networks[].source)).
-          - V(bridged) - on an interface of the host (O(networks[].source)). V(hostonly) - the host and its machines only.
+          - V(nat) - the platform's own network with translation. V(network) - a network by its name
+            (O(networks[].source)).
+          - V(bridged) - on an interface of the host (O(networks[].source)). V(hostonly) - the host and its
+            machines only.
           - V(internal) - a network without the host. V(user) - unprivileged translation; the guest reaches out only.
         type: str
         choices: [nat, bridged, hostonly, internal, network, user]
@@ -246,7 +260,9 @@ options:
         type: str
         required: true
       linked:
-        description: Make an overlay that stores only what differs, instead of a full copy. The image must then stay where it is.
+        description:
+          - Make an overlay that stores only what differs, instead of a full copy. The image must then stay where
+            it is.
         type: bool
         default: false
   clone:

@@ -144,7 +144,11 @@ class Applier:
         if waited < limit:
             return False
         work = wait.work
-        remedy = "Raise stop_timeout, or set stop_mode: graceful_then_force." if wait.step.verb == "stop" else "Raise timeout."
+        remedy = (
+            "Raise stop_timeout, or set stop_mode: graceful_then_force."
+            if wait.step.verb == "stop"
+            else "Raise timeout."
+        )
         state = f"{work.vm.power}{f', {work.vm.busy}' if work.vm.busy else ''}"
         message = f"after {wait.step.verb} it is still {state} (waited {waited:.0f} s for {wait.expected.power})"
         return self._fail_after(wait, Timeout(f"{work.request.label}: {message}.", waited, remedy), number)
@@ -184,7 +188,9 @@ class Applier:
                 continue
             left = plan(work.vm, work.request.target(), self.traits, observation.known)
             if left.refusal or left.changed:
-                work.error = PartlyApplied(f"{work.request.label}: not all was reached: {_left(left)}.", "Run the task again.")
+                work.error = PartlyApplied(
+                    f"{work.request.label}: not all was reached: {_left(left)}.", "Run the task again."
+                )
 
 
 class _Wait:

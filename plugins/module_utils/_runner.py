@@ -131,7 +131,12 @@ def _merged(known, seen, facets):
     if "config" in facets or known is None or known.id is None or known.id != seen.id:
         return seen
     return known.having(
-        power=seen.power, reason=seen.reason, busy=seen.busy, persistent=seen.persistent, addresses=seen.addresses, ssh=seen.ssh
+        power=seen.power,
+        reason=seen.reason,
+        busy=seen.busy,
+        persistent=seen.persistent,
+        addresses=seen.addresses,
+        ssh=seen.ssh,
     )
 
 

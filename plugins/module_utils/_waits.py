@@ -40,7 +40,9 @@ def _answers(run, work, tried):
     tried[id(work)] = endpoints
     for host, port, source in endpoints:
         if _is_proven(run, work.request.policy.wait_for, host, port, source):
-            work.vm = work.vm.having(ssh={**(work.vm.ssh or {"user": None, "scope": "host"}), "host": host, "port": port})
+            work.vm = work.vm.having(
+                ssh={**(work.vm.ssh or {"user": None, "scope": "host"}), "host": host, "port": port}
+            )
             return True
     return False
 

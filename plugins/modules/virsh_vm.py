@@ -11,10 +11,13 @@ short_description: Manage virtual machines of libvirt
 version_added: 0.1.0
 description:
   - Makes, changes, starts, stops and removes machines of libvirt (QEMU, KVM), through C(virsh) and C(qemu-img).
-  - An option that is given is enforced on existing machines too, or refused with a reason; what is left out is left alone.
-  - An existing machine is changed by editing its own definition, so MACs, addresses and devices that nobody asked about stay.
-  - Processors, memory, network cards and O(native) settings of a running machine are stored for its next start, and
-    listed in RV(vms[].restart_required) until then. Disks on the virtio and SCSI buses, media, and texts change at once.
+  - An option that is given is enforced on existing machines too, or refused with a reason; what is left out is
+    left alone.
+  - An existing machine is changed by editing its own definition, so MACs, addresses and devices that nobody asked
+    about stay.
+  - Processors, memory, network cards and O(native) settings of a running machine are stored for its next start,
+    and listed in RV(vms[].restart_required) until then. Disks on the virtio and SCSI buses, media, and texts
+    change at once.
 author:
   - polyvirt contributors (@polyvirt)
 extends_documentation_fragment:
@@ -33,9 +36,10 @@ attributes:
 options:
   networks:
     description:
-      - The type V(nat) is the libvirt network V(default) unless another is named, and V(internal) needs the name of an isolated
-        network. The types V(hostonly), the option O(networks[].vlan), and the options O(port_forwards), O(shared_folders),
-        O(display), O(firmware), O(secure_boot), O(tpm), O(nested_virtualization), O(os_type) and O(clone) are refused here.
+      - The type V(nat) is the libvirt network V(default) unless another is named, and V(internal) needs the name
+        of an isolated network. The types V(hostonly), the option O(networks[].vlan), and the options
+        O(port_forwards), O(shared_folders), O(display), O(firmware), O(secure_boot), O(tpm),
+        O(nested_virtualization), O(os_type) and O(clone) are refused here.
   native:
     description:
       - Keys are paths in the domain XML, to an element's text (V(os/kernel)) or an attribute (V(os/type@machine),
@@ -140,7 +144,8 @@ vms:
       description: Medium in the first optical drive; empty for none, null where there is no drive.
       type: str
     addresses:
-      description: Addresses, each with its source (V(lease), V(agent), V(arp)). A lease may be left from a former boot.
+      description:
+        - Addresses, each with its source (V(lease), V(agent), V(arp)). A lease may be left from a former boot.
       type: list
       elements: dict
       sample: [{"address": "192.168.122.14", "source": "lease"}]
@@ -150,8 +155,8 @@ vms:
       elements: str
     ssh:
       description:
-        - How to reach it by SSH (host, port, user, scope), or null. With the scope V(host) the address is reachable only
-          from the hypervisor's host, with V(network) from its network.
+        - How to reach it by SSH (host, port, user, scope), or null. With the scope V(host) the address is
+          reachable only from the hypervisor's host, with V(network) from its network.
       type: dict
       sample: {"host": "192.168.122.14", "port": 22, "user": null, "scope": "host"}
     disks:

@@ -10,7 +10,8 @@ module: virsh_vm_info
 short_description: Tell about libvirt and its virtual machines
 version_added: 0.1.0
 description:
-  - Tells whether libvirt can be used on this host, and what machines it has, with two C(virsh) processes however many they are.
+  - Tells whether libvirt can be used on this host, and what machines it has, with two C(virsh) processes however
+    many they are.
   - Never fails because libvirt is missing; RV(host) then says why.
 author:
   - polyvirt contributors (@polyvirt)

@@ -36,6 +36,7 @@ class _Kill:
 
     def __init__(self, platform, shim, folder, scenario):
         self.platform, self.shim, self.folder = platform, shim, folder
+        self.lefts = set()
         self.prepare, self.task = _SCENARIOS[scenario](platform)
 
     def undisturbed(self):
@@ -51,12 +52,25 @@ class _Kill:
         killed = self._run(self.task)
         assert killed.rc == -9, f"{order}: {killed}"
         self.shim.forget()
+        if self._was_left_like_this_before():
+            return
         again = self._run(self.task)
         assert again.rc == 0, f"{order}: {again.result.get('msg')}"
         assert self._standing() == self.end, order
         gone = self._run({"name": [NAME], "state": "absent", "stop_mode": "force"})
         assert gone.rc == 0, f"{order}: {gone.result.get('msg')}"
         assert (self._standing()["machine"], self.platform.files()) == (None, self.kept), order
+
+    def _was_left_like_this_before(self):
+        """Between two reads nothing changes: the way on from exactly here was shown already."""
+        partial = re.compile(r"\.\d+\.polyvirt-partial")
+        storage = self.platform.storage
+        sizes = [(partial.sub(" partial", name), (storage / name).stat().st_size) for name in self.platform.files()]
+        left = repr((self._standing()["machine"], sizes))
+        if left in self.lefts:
+            return True
+        self.lefts.add(left)
+        return False
 
     def _begin(self):
         self.shim.forget()
@@ -75,7 +89,9 @@ class _Kill:
         """The machine but for what is drawn by lot, the number of machines, and the files."""
         truth = self.platform.truth([NAME])[NAME]
         if truth is not None:
-            truth = {key: _VOLATILE.sub("", str(value)) for key, value in truth.items() if key != "running"}
+            # Of what runs only the settings: addresses on its buses depend on the way it got there.
+            running = self.platform.settings(truth, "running") if truth["running"] else None
+            truth = {**{key: _VOLATILE.sub("", str(value)) for key, value in truth.items()}, "running": running}
         return {"machine": truth, "machines": len(self.platform.ids()), "files": self.platform.files()}
 
 

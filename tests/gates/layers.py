@@ -12,13 +12,42 @@ from typing import NamedTuple
 
 # What touches the world. Only ports may; all other layers get a port handed in.
 ACTING = {
-    "asyncio", "fcntl", "ftplib", "glob", "http", "multiprocessing", "pty", "select", "selectors", "shutil", "signal",
-    "smtplib", "socket", "ssl", "subprocess", "tempfile", "time", "urllib.request", "xmlrpc",
+    "asyncio",
+    "fcntl",
+    "ftplib",
+    "glob",
+    "http",
+    "multiprocessing",
+    "pty",
+    "select",
+    "selectors",
+    "shutil",
+    "signal",
+    "smtplib",
+    "socket",
+    "ssl",
+    "subprocess",
+    "tempfile",
+    "time",
+    "urllib.request",
+    "xmlrpc",
 }
 # What a pure layer may not know either: the surroundings of the process, chance, and today's date.
 IMPURE = ACTING | {
-    "concurrent", "datetime", "getpass", "importlib", "io", "locale", "logging", "os", "pathlib", "platform", "random",
-    "secrets", "sys", "threading",
+    "concurrent",
+    "datetime",
+    "getpass",
+    "importlib",
+    "io",
+    "locale",
+    "logging",
+    "os",
+    "pathlib",
+    "platform",
+    "random",
+    "secrets",
+    "sys",
+    "threading",
 }
 # The same as calls, which need no import.
 IMPURE_CALLS = {"open", "print", "input", "exec", "eval", "__import__", "breakpoint"}

@@ -20,8 +20,17 @@ VARIABLES = yaml.safe_load((ROLE / "vars" / "main.yml").read_text())
 TEMPLATE = jinja2.Environment(trim_blocks=True).from_string((ROLE / "templates" / "faults.j2").read_text())
 
 COMMANDS = (
-    "run", "unless", "command", "start", "stop", "status",
-    "python", "installed", "install", "install_file", "remove",
+    "run",
+    "unless",
+    "command",
+    "start",
+    "stop",
+    "status",
+    "python",
+    "installed",
+    "install",
+    "install_file",
+    "remove",
 )
 
 MINIMAL = {
@@ -110,26 +119,29 @@ def in_default(**keys):
     return lambda profile: profile["families"]["default"].update(keys)
 
 
-@pytest.mark.parametrize("damage, fault", [
-    (lambda p: p.update(nme="x"), "profile: unknown key 'nme'"),
-    (lambda p: p.pop("summary"), "profile: key 'summary' is missing"),
-    (lambda p: p.update(name="../x"), "name: '.' cannot be part of a name"),
-    (lambda p: p.pop("verify"), "families.default: nothing verifies this agent"),
-    (lambda p: p.update(verify=[{"port": 1, "url": "http://x"}]), "verify[0]: exactly one of these keys is needed"),
-    (lambda p: p.update(verify={"port": 1}), "profile.verify: a list is needed here"),
-    (lambda p: p.update(families={}), "families: a mapping with at least one family is needed"),
-    (lambda p: p["families"].update(plan9={}), "families: unknown family 'plan9' (known: debian, redhat"),
-    (lambda p: p.update(variables=["x"]), "variables: a mapping is needed here"),
-    (in_default(packages="one"), "families.default.packages: a list is needed here"),
-    (in_default(files=[{"path": "/a", "mode": "0644"}]), "default.files[0]: exactly one of these keys is needed"),
-    (in_default(files=["/a"]), "families.default.files[0]: a mapping is needed here"),
-    (in_default(steps_after=[{"run": "true"}]), "families.default.steps_after[0]: key 'unless' is missing"),
-    (in_default(key={"url": "u", "path": "p"}), "families.default.key: key 'sha256' is missing"),
-    (in_default(repository={"path": "p", "line": "l"}), "families.default.repository: key 'signed' is missing"),
-    (in_default(service={"name": "a", "manager": "none"}), "service: manager none needs the command 'start'"),
-    (in_default(service={"name": "a", "start": "x"}), "the command 'start' belongs to manager none only"),
-    (in_default(service={"name": "a", "manager": "runit"}), "families.default.service.manager: 'runit' is unknown"),
-])
+@pytest.mark.parametrize(
+    "damage, fault",
+    [
+        (lambda p: p.update(nme="x"), "profile: unknown key 'nme'"),
+        (lambda p: p.pop("summary"), "profile: key 'summary' is missing"),
+        (lambda p: p.update(name="../x"), "name: '.' cannot be part of a name"),
+        (lambda p: p.pop("verify"), "families.default: nothing verifies this agent"),
+        (lambda p: p.update(verify=[{"port": 1, "url": "http://x"}]), "verify[0]: exactly one of these keys is needed"),
+        (lambda p: p.update(verify={"port": 1}), "profile.verify: a list is needed here"),
+        (lambda p: p.update(families={}), "families: a mapping with at least one family is needed"),
+        (lambda p: p["families"].update(plan9={}), "families: unknown family 'plan9' (known: debian, redhat"),
+        (lambda p: p.update(variables=["x"]), "variables: a mapping is needed here"),
+        (in_default(packages="one"), "families.default.packages: a list is needed here"),
+        (in_default(files=[{"path": "/a", "mode": "0644"}]), "default.files[0]: exactly one of these keys is needed"),
+        (in_default(files=["/a"]), "families.default.files[0]: a mapping is needed here"),
+        (in_default(steps_after=[{"run": "true"}]), "families.default.steps_after[0]: key 'unless' is missing"),
+        (in_default(key={"url": "u", "path": "p"}), "families.default.key: key 'sha256' is missing"),
+        (in_default(repository={"path": "p", "line": "l"}), "families.default.repository: key 'signed' is missing"),
+        (in_default(service={"name": "a", "manager": "none"}), "service: manager none needs the command 'start'"),
+        (in_default(service={"name": "a", "start": "x"}), "the command 'start' belongs to manager none only"),
+        (in_default(service={"name": "a", "manager": "runit"}), "families.default.service.manager: 'runit' is unknown"),
+    ],
+)
 def test_a_fault_is_named_with_its_place(damage, fault):
     profile = deepcopy(MINIMAL)
     damage(profile)

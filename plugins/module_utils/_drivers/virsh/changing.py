@@ -25,7 +25,7 @@ def configure(driver, vm, changes):
     for change in sorted(changes, key=_last_cards_first):
         live = running is not None and change.cost == LIVE
         _CHANGES.get(change.kind, _set_field)(driver, vm, definition, running if live else None, change, made)
-    if made or any("tags" == change.kind for change in changes):
+    if made or any(change.kind == "tags" for change in changes):
         definition.set_mark(_updated_mark(vm, changes, made))
     if any(change.kind not in _OUTSIDE for change in changes):
         driver.define(definition)
@@ -132,7 +132,11 @@ _CHANGES = {
 
 def _updated_mark(vm, changes, made):
     """Our mark with new disks and tags; a foreign one is replaced, for it speaks of another machine's files."""
-    own = dict(vm.mark) if vm.owned else {"v": MARK_VERSION, "id": vm.id, "disks": [], "files": [], "tags": [], "inputs": {}}
+    own = (
+        dict(vm.mark)
+        if vm.owned
+        else {"v": MARK_VERSION, "id": vm.id, "disks": [], "files": [], "tags": [], "inputs": {}}
+    )
     own["disks"] = [*own.get("disks", ()), *(path for path in made if path not in own.get("disks", ()))]
     for change in changes:
         if change.kind == "tags":

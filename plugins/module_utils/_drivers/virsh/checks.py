@@ -64,7 +64,8 @@ def _check_changes(driver, vm, changes):
 def _check_addition(driver, vm, change, written_by):
     if not change.new.get("source") and not change.new.get("size"):
         raise Refused(
-            f"{vm.name}: it has no disk {change.key}, and neither size nor source is given.", "Give the size of the new disk."
+            f"{vm.name}: it has no disk {change.key}, and neither size nor source is given.",
+            "Give the size of the new disk.",
         )
     _check_disk(driver, vm.name, change.key, change.new, written_by)
 
@@ -73,7 +74,7 @@ def _check_networks(driver, plan):
     """A network must exist when a card is put on it, and be active when the machine starts."""
     cards = (plan.after.config.get("networks") or {}).values()
     _check_bridges(plan, cards)
-    asked = {card.get("source") for card in cards if card.get("type") == "network"}
+    asked = {card["source"] for card in cards if card.get("type") == "network" and card.get("source")}
     verbs = {step.verb for step in plan.steps}
     touched = any(change.field == "networks" for step in plan.steps for change in step.changes)
     if not asked or not (touched or verbs & {"create", "start"}):
@@ -82,17 +83,22 @@ def _check_networks(driver, plan):
     known = output.networks(everyone.stdout)
     for name in sorted(asked - set(known)):
         raise NotFound(
-            f"{plan.after.name}: libvirt has no network '{name}'.", f"Known networks: {', '.join(sorted(known)) or 'none'}."
+            f"{plan.after.name}: libvirt has no network '{name}'.",
+            f"Known networks: {', '.join(sorted(known)) or 'none'}.",
         )
     for name in sorted(asked - set(output.networks(active.stdout))):
         if "start" in verbs:
-            raise Refused(f"{plan.after.name}: the network '{name}' is not active.", f"Start it first: virsh net-start {name}.")
+            raise Refused(
+                f"{plan.after.name}: the network '{name}' is not active.", f"Start it first: virsh net-start {name}."
+            )
 
 
 def _check_bridges(plan, cards):
     for card in cards:
         if card.get("type") == "bridged" and plan.changed and not card.get("source"):
-            raise Refused(f"{plan.after.name}: a bridged network card needs a source.", "Name a bridge or interface of the host.")
+            raise Refused(
+                f"{plan.after.name}: a bridged network card needs a source.", "Name a bridge or interface of the host."
+            )
 
 
 def is_bridge(interface):

@@ -87,7 +87,7 @@ class Definition:
             mark = json.loads(element.text) if element is not None else None
         except (TypeError, ValueError):
             return None
-        return mark if isinstance(mark, dict) else None
+        return mark if _is_mark(mark) else None
 
     def native(self, path):
         """The value at a path such as ``os/kernel`` or ``os/type@machine``; None when there is none."""
@@ -101,7 +101,9 @@ class Definition:
         try:
             elements = self.root.findall(element_path, self._namespaces) if element_path else [self.root]
         except (SyntaxError, KeyError, TypeError, IndexError) as error:  # What ElementPath raises for bad paths.
-            raise Refused(f"native: '{path}' is no path in a domain XML.", "Write one such as os/type@machine.") from error
+            raise Refused(
+                f"native: '{path}' is no path in a domain XML.", "Write one such as os/type@machine."
+            ) from error
         if len(elements) > 1:
             raise Refused(
                 f"{self.name}: native: '{path}' fits {len(elements)} elements.",
@@ -161,7 +163,8 @@ class Definition:
             return
         if not elements and re.search(r"[\[\].*]", element_path):
             raise Refused(
-                f"{self.name}: native: nothing is at '{path}', and it cannot be added there.", "Name plain elements only."
+                f"{self.name}: native: nothing is at '{path}', and it cannot be added there.",
+                "Name plain elements only.",
             )
         element = elements[0] if elements else self._made(element_path)
         text = ("yes" if value else "no") if isinstance(value, bool) else str(value)
@@ -177,6 +180,14 @@ class Definition:
                 element.attrib.pop(attribute, None)
             else:
                 parents[element].remove(element)
+
+
+def _is_mark(value):
+    """Whether a value has the shape that we write; anybody may have edited it."""
+    if not isinstance(value, dict):
+        return False
+    lists = [value.get(key, []) for key in ("disks", "files", "tags")]
+    return all(isinstance(texts, list) and all(isinstance(text, str) for text in texts) for texts in lists)
 
 
 def _split_path(path):

@@ -114,7 +114,7 @@ def _read_card(card):
 
 
 def card_element(entry, is_bridge):
-    """A new network card. ``is_bridge`` tells whether a host interface is a bridge; else the card sits on it directly."""
+    """A new network card. ``is_bridge`` tells whether a host interface is a bridge; else the card sits right on it."""
     card = ET.Element("interface")
     ET.SubElement(card, "model", {"type": entry.get("model", "virtio")})
     set_card(card, entry, is_bridge)

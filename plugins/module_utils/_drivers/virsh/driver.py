@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import re
-
 from dataclasses import replace
 
 from ..._lifecycle.errors import CommandFailed, PolyvirtError
@@ -84,11 +83,10 @@ class VirshDriver:
         return observation
 
     def _with_sizes(self, vm):
-        """Of a running machine libvirt tells only the disks it runs with; one stored for its next start is a file yet."""
-        running = (vm.active or {}).get("disks", {})
-        waiting = {slot: disk for slot, disk in vm.config["disks"].items() if vm.active is not None and slot not in running}
-        if not waiting or not is_local(self.virsh.uri):
+        """Of a running machine libvirt tells only the disks it runs with; one for its next start is but a file yet."""
+        if vm.active is None or not is_local(self.virsh.uri):
             return vm
+        waiting = {slot: disk for slot, disk in vm.config["disks"].items() if slot not in vm.active["disks"]}
         sized = {slot: {**disk, "size": self.storage.size_of(disk["source"])} for slot, disk in waiting.items()}
         return vm.having(config={**vm.config, "disks": {**vm.config["disks"], **sized}})
 
@@ -189,7 +187,10 @@ class VirshDriver:
 
 #: What libvirt says when a machine will not start, and what helps.
 _REMEDIES = (
-    ("Cannot access storage file", "See that the file exists and that the hypervisor's user can read it and its folders."),
+    (
+        "Cannot access storage file",
+        "See that the file exists and that the hypervisor's user can read it and its folders.",
+    ),
     ("network '", "Start the network: virsh net-start NAME."),
     ("Network not found", "Name a network that exists (virsh net-list --all)."),
     ("Is another process using the image", "Another machine uses this disk; stop it, or give each its own."),
@@ -199,5 +200,7 @@ _REMEDIES = (
 
 
 def _explained(vm, error):
-    remedy = next((remedy for text, remedy in _REMEDIES if text in error.stderr), "See its log in /var/log/libvirt/qemu.")
+    remedy = next(
+        (remedy for text, remedy in _REMEDIES if text in error.stderr), "See its log in /var/log/libvirt/qemu."
+    )
     return CommandFailed(error.argv, error.rc, error.stderr, message=f"{vm.name}: {error.message}.", remedy=remedy)

@@ -106,7 +106,9 @@ def look_at_power(virsh, uuids, facets):
             continue
         info = output.key_values(said["info"].stdout)
         power, busy, reason = _power(said["power"], info.get("Managed save") == "yes")
-        vm = Vm(name=info["Name"], id=uuid, power=power, reason=reason, busy=busy, persistent=info.get("Persistent") != "no")
+        vm = Vm(
+            name=info["Name"], id=uuid, power=power, reason=reason, busy=busy, persistent=info.get("Persistent") != "no"
+        )
         found.append(_with_addresses(vm, said, vm.power))
     return Observation(vms=found)
 
@@ -146,7 +148,9 @@ def _machine(uuid, listing, said, native_keys):
         config=config,
         active=active,
         mark=mark,
-        snapshots=tuple(Snapshot(name) for name in output.snapshots(said["snapshots"].stdout)) if "snapshots" in said else (),
+        snapshots=tuple(Snapshot(name) for name in output.snapshots(said["snapshots"].stdout))
+        if "snapshots" in said
+        else (),
     )
     return _with_addresses(vm, said, power)
 

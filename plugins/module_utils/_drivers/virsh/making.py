@@ -29,7 +29,9 @@ def create(driver, name, config, creation):
         disks = _make_disks(driver, name, config.get("disks") or {}, creation.get("image"), made)
         own_files = _make_seed(driver, name, machine_id, creation, made)
         _describe(definition, config, disks, own_files)
-        definition.set_mark(_mark(machine_id, config, creation, [path for _s, path, _f, ours in disks if ours], own_files))
+        definition.set_mark(
+            _mark(machine_id, config, creation, [path for _s, path, _f, ours in disks if ours], own_files)
+        )
         driver.define(definition)
     except BaseException:
         for path in made:
@@ -109,7 +111,9 @@ def delete(driver, vm, paths):
     for path in paths:
         files.remove(path)
     try:
-        driver.virsh.run("undefine", vm.id, "--nvram", "--managed-save", "--snapshots-metadata", "--checkpoints-metadata")
+        driver.virsh.run(
+            "undefine", vm.id, "--nvram", "--managed-save", "--snapshots-metadata", "--checkpoints-metadata"
+        )
     except CommandFailed as error:
         if not tool.is_unsupported(error.stderr):
             raise

@@ -60,5 +60,7 @@ def _frame(uuid, virt_type):
 
 
 def _root_ports():
-    ports = "".join(f"<controller type='pci' index='{port}' model='pcie-root-port'/>" for port in range(1, _ROOT_PORTS + 1))
+    ports = "".join(
+        f"<controller type='pci' index='{port}' model='pcie-root-port'/>" for port in range(1, _ROOT_PORTS + 1)
+    )
     return f"<controller type='pci' index='0' model='pcie-root'/>{ports}"

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Files of machines: made whole before they get their name, never overwritten, and removed only when nobody uses them."""
+"""Files of machines: whole before they get their name, never overwritten, removed only when nobody uses them."""
 
 from __future__ import annotations
 
@@ -45,7 +45,9 @@ class Storage:
                 files.rename_into_place(temporary, path)
                 return True
             if not self.qemu_img.identical(temporary, path):
-                raise Refused(f"{path} exists already and holds something else.", "Move it away, or attach it as a disk's source.")
+                raise Refused(
+                    f"{path} exists already and holds something else.", "Move it away, or attach it as a disk's source."
+                )
         return False
 
     def _fill(self, path, entry, image):
@@ -74,7 +76,9 @@ class Storage:
         if not files.is_folder(self.folder):
             raise NotFound(f"storage_path: {self.folder} is no folder.", "Create it, or name another.")
         if not files.is_writable(self.folder):
-            raise Refused(f"storage_path: {self.folder} cannot be written.", "Run the task with become, or name another.")
+            raise Refused(
+                f"storage_path: {self.folder} cannot be written.", "Run the task with become, or name another."
+            )
 
     def check_image(self, name, image, entry, written_by):
         """Refuse a base image that is missing, unreadable, none, too large for the disk, or being written."""
@@ -85,23 +89,29 @@ class Storage:
         users = written_by.get(os.path.realpath(path))
         if users:
             raise Refused(
-                f"{name}: image {path} is the disk of {', '.join(users)} and may be written to.", "Use a copy that nobody writes."
+                f"{name}: image {path} is the disk of {', '.join(users)} and may be written to.",
+                "Use a copy that nobody writes.",
             )
         size = entry.get("size")
         if size and size < base.virtual_size:
             raise Refused(
-                f"{name}: a disk of {human_size(size)} is too small for the image {path} of {human_size(base.virtual_size)}.",
+                f"{name}: a disk of {human_size(size)} is too small for the image {path}, which has"
+                f" {human_size(base.virtual_size)}.",
                 "Ask for its size or more.",
             )
         if image.get("linked") and entry.get("format", "qcow2") != "qcow2":
-            raise Refused(f"{name}: a linked disk has the format qcow2, not {entry['format']}.", "Leave the format out.")
+            raise Refused(
+                f"{name}: a linked disk has the format qcow2, not {entry['format']}.", "Leave the format out."
+            )
 
     def _image_info(self, name, option, path):
         _check_readable(name, option, path)
         try:
             info = self.qemu_img.info(path)
         except CommandFailed as error:
-            raise Refused(f"{name}: {option} {path} is no disk image: {error.stderr}.", "Name a qcow2 or raw image.") from error
+            raise Refused(
+                f"{name}: {option} {path} is no disk image: {error.stderr}.", "Name a qcow2 or raw image."
+            ) from error
         if info.format not in IMAGE_FORMATS or (info.format == "raw" and files.size(path) % 512):
             raise Refused(f"{name}: {option} {path} is no disk image.", f"Name one of {', '.join(IMAGE_FORMATS)}.")
         return info
@@ -128,7 +138,8 @@ class Storage:
         found = [file for file in found if file.path]
         users = self._users(vm.name, {file.path for file in found}, others)
         return tuple(
-            File(file.path, file.role, file.ours, tuple(sorted(users.get(os.path.realpath(file.path), ())))) for file in found
+            File(file.path, file.role, file.ours, tuple(sorted(users.get(os.path.realpath(file.path), ()))))
+            for file in found
         )
 
     def _users(self, name, paths, others):
@@ -137,8 +148,9 @@ class Storage:
         for other, definition in others:
             for path in used_files(definition):
                 users.setdefault(os.path.realpath(path), set()).add(other)
-        candidates = {path for path in users if path not in own} | self._images_beside(own)
-        for path in candidates:
+        # What machines use comes first: an image in between is then known by its machine, not by its path.
+        used = [path for path in sorted(users) if path not in own]
+        for path in [*used, *sorted(self._images_beside(own).difference(used))]:
             for below in self._chain_below(path):
                 users.setdefault(below, set()).update(users.get(path) or {path})
         return {path: used for path, used in users.items() if path in own}
@@ -155,7 +167,9 @@ class Storage:
 
     def _chain_below(self, path):
         try:
-            return [os.path.realpath(image.path) for image in self.qemu_img.chain(path)[1:]] if files.exists(path) else []
+            return (
+                [os.path.realpath(image.path) for image in self.qemu_img.chain(path)[1:]] if files.exists(path) else []
+            )
         except PolyvirtError:
             return []  # No image, so it stands on nothing.
 
@@ -169,7 +183,9 @@ def check_iso(name, path, option="iso"):
 
 def _check_readable(name, option, path):
     if not files.exists(path):
-        raise NotFound(f"{name}: {option} {path} does not exist on the hypervisor.", "Correct the path, or put the file there.")
+        raise NotFound(
+            f"{name}: {option} {path} does not exist on the hypervisor.", "Correct the path, or put the file there."
+        )
     if not files.is_file(path):
         raise Refused(f"{name}: {option} {path} is no file.", "Name a file.")
     if not files.is_readable(path):

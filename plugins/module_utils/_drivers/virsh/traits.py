@@ -7,10 +7,21 @@ from __future__ import annotations
 
 import re
 
+from ..._lifecycle.errors import Refused
 from ..._lifecycle.model import (
-    LIVE, NEVER, NEXT_BOOT, PAUSED, POWER_OFF, RUNNING, STOPPED, SUSPENDED, VERBS, Field, Traits,
+    LIVE,
+    NEVER,
+    NEXT_BOOT,
+    PAUSED,
+    POWER_OFF,
+    RUNNING,
+    STOPPED,
+    SUSPENDED,
+    VERBS,
+    Field,
+    Traits,
 )  # fmt: skip
-from ..._lifecycle.units import GIB
+from ..._lifecycle.units import GIB, KIB
 
 DEFAULT_NETWORK = "default"
 _BUSES = {"vd": "virtio", "sd": "scsi", "hd": "ide"}
@@ -140,7 +151,13 @@ def _cost_of_growing(vm, change):
 
 
 #: Machine types that QEMU numbers, by the name that stands for the newest of them.
-_NUMBERED = {"pc": "pc-i440fx", "q35": "pc-q35", "virt": "virt", "pseries": "pseries", "s390-ccw-virtio": "s390-ccw-virtio"}
+_NUMBERED = {
+    "pc": "pc-i440fx",
+    "q35": "pc-q35",
+    "virt": "virt",
+    "pseries": "pseries",
+    "s390-ccw-virtio": "s390-ccw-virtio",
+}
 
 
 def _same_native(found, asked):
@@ -166,12 +183,28 @@ def _is_transient(error):
     return "cannot acquire state change lock" in str(error)
 
 
+#: What has an option, or is no setting at all.
+_NOT_NATIVE = {"name": "name", "uuid": "id", "memory": "memory", "currentMemory": "memory", "vcpu": "cpus",
+               "description": "description", "metadata": "tags"}  # fmt: skip
+
+
 def _adjusted(vm, config):
-    """The vocabulary's words for networks in libvirt's: nat and internal are both networks with a name."""
+    """The vocabulary's words in libvirt's: whole KiB of memory, and networks that are known by a name."""
+    for key in config.get("native") or {}:
+        option = _NOT_NATIVE.get(re.split(r"[/@\[]", key)[0])
+        if option:
+            raise Refused(f"{vm.name}: native: '{key}' is not set there.", f"Use the option {option}.")
+    if "memory" in config:
+        config = {**config, "memory": -(-config["memory"] // KIB) * KIB}
     networks = config.get("networks")
     if not networks:
         return config
-    return {**config, "networks": {place: entry if entry is None else _network(vm, place, entry) for place, entry in networks.items()}}
+    return {
+        **config,
+        "networks": {
+            place: entry if entry is None else _network(vm, place, entry) for place, entry in networks.items()
+        },
+    }
 
 
 def _network(vm, place, entry):

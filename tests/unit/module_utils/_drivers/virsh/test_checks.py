@@ -58,7 +58,6 @@ def test_networks_are_asked_about_only_where_one_is_needed(tmp_path, step, cards
     assert virsh.processes == 0
 
 
-@pytest.mark.xfail(reason="names and None are sorted together", raises=TypeError)
 def test_a_network_card_without_a_name_beside_one_with_a_wrong_name(tmp_path):
     with pytest.raises((NotFound, Refused)):
         check(tmp_path, START, cards=[{"type": "network"}, network("nosuch")])

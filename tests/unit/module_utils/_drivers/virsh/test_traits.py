@@ -8,6 +8,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.driver import is_local
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.traits import bus_of, slot_name, virsh_traits
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Change, Vm
 
 TRAITS = virsh_traits("QEMU", "9.0.0", local=True)
@@ -125,3 +126,15 @@ def test_files_are_handled_only_where_libvirt_runs():
 )
 def test_what_is_this_host(uri, local):
     assert is_local(uri) is local
+
+
+@pytest.mark.parametrize(
+    ("key", "option"), [("uuid", "id"), ("vcpu@current", "cpus"), ("metadata/x", "tags"), ("name", "name")]
+)
+def test_what_has_an_option_is_not_set_through_native(key, option):
+    with pytest.raises(Refused, match=f"Use the option {option}"):
+        TRAITS.adjust(Vm("a"), {"native": {key: "x"}})
+
+
+def test_memory_is_counted_in_whole_kibibytes():
+    assert TRAITS.adjust(Vm("a"), {"memory": 1500000})["memory"] == 1465 * 1024
