@@ -40,6 +40,7 @@ def run_module(platform, shim, folder, options):
         capture_output=True,
         text=True,
         timeout=120,
+        check=False,
     )
     output = completed.stdout + completed.stderr
     assert completed.returncode < 0 or "Traceback" not in output, output

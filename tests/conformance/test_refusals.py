@@ -69,5 +69,11 @@ def _run_as_nobody(platform, options):
         f" os.setgroups([]); os.setgid({NOBODY}); os.setuid({NOBODY}); module.main()"
     )
     return subprocess.run(
-        [sys.executable, "-c", program], input=arguments, capture_output=True, text=True, timeout=60, env=os.environ
+        [sys.executable, "-c", program],
+        input=arguments,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=os.environ,
+        check=False,
     )

@@ -147,6 +147,7 @@ build_initramfs() {
     write_system_files "$tree"
     install -m 755 "$SOURCES/fast/init" "$tree/init"
     cp "$root/bin/busybox" "$tree/bin/"
+    ln -s busybox "$tree/bin/sh"    # What the kernel starts /init with.
     cp "$root/usr/sbin/dropbear" "$tree/usr/sbin/"
     chroot "$root" /lib64/ld-linux-x86-64.so.2 --list /usr/sbin/dropbear | grep -oE '/[^ ]+\.so[^ ]*' | while read -r library; do
         mkdir -p "$tree$(dirname "$library")"

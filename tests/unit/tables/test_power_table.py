@@ -16,15 +16,15 @@ FOUND = ("absent", "stopped", "running", "paused", "suspended", "failed")
 NOTHING, REFUSED = "–", "refused"
 # What follows "force:" is done with stop_mode: force; where nothing follows, force changes nothing.
 VOCABULARY = {
-    "present":   ("make", NOTHING, NOTHING, NOTHING, NOTHING, NOTHING),
-    "started":   ("make, start", "start", NOTHING, "resume", "start", "refused; force: kill, start"),
-    "stopped":   ("make", NOTHING, "stop; force: kill", "resume, stop; force: kill", "start, stop; force: kill",
+    "present": ("make", NOTHING, NOTHING, NOTHING, NOTHING, NOTHING),
+    "started": ("make, start", "start", NOTHING, "resume", "start", "refused; force: kill, start"),
+    "stopped": ("make", NOTHING, "stop; force: kill", "resume, stop; force: kill", "start, stop; force: kill",
                   "kill"),
-    "paused":    (REFUSED, REFUSED, "pause", NOTHING, REFUSED, REFUSED),
+    "paused": (REFUSED, REFUSED, "pause", NOTHING, REFUSED, REFUSED),
     "suspended": (REFUSED, REFUSED, "suspend", "suspend", NOTHING, REFUSED),
     "restarted": (REFUSED, "start", "stop, start; force: reset", "resume, stop, start; force: kill, start",
                   "start, stop, start; force: kill, start", "kill, start"),
-    "absent":    (NOTHING, "delete", "stop, delete; force: kill, delete", "resume, stop, delete; force: kill, delete",
+    "absent": (NOTHING, "delete", "stop, delete; force: kill, delete", "resume, stop, delete; force: kill, delete",
                   "kill, delete", "kill, delete"),
 }  # fmt: skip
 CELLS = [
@@ -39,7 +39,7 @@ UNKNOWN = Traits(platform="any")
 
 def _expected(cell, stop_mode):
     """The verbs that a cell stands for, None where it refuses."""
-    gentle, _, forced = cell.partition("; force: ")
+    gentle, _separator, forced = cell.partition("; force: ")
     chosen = forced if forced and stop_mode == "force" else gentle
     if chosen == REFUSED:
         return None

@@ -74,7 +74,7 @@ ROWS = [
     Elsewhere(6, "driver", "whether the tarball exists is looked at before anything is registered"),
     row(7, "from the list of the store", absent(), ask(image={"source": "Debian"}), "create"),
     inbox(7, "an old version says what it needs", absent(), ask(image={"source": "Debian"}),
-        refused=("unsupported", "2.4.4")),
+          refused=("unsupported", "2.4.4")),
     row(8, "a stopped distribution is cloned", absent(), ask(clone={"source": "Ubuntu"}), "clone",
         source=found(name="Ubuntu")),
     row(9, "a running one too, and what that does to it is said", absent(), ask(clone={"source": "Ubuntu"}), "clone",

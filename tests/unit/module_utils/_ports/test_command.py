@@ -51,7 +51,7 @@ def test_time_out_kills_the_whole_group_and_keeps_input_secret(tmp_path):
 
 def ended(pid):
     """A killed child whose new parent never collects it stays as a zombie: that, too, has ended."""
-    for _ in range(50):
+    for _attempt in range(50):
         try:
             with open(f"/proc/{pid}/stat") as status:
                 if status.read().rpartition(")")[2].split()[0] == "Z":

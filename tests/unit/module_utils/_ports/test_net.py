@@ -21,7 +21,7 @@ def server(*pieces, host="127.0.0.1", hang_up=True):
     with socket.create_server((host, 0), family=family) as listening:
 
         def serve():
-            connection, _ = listening.accept()
+            connection, _peer = listening.accept()
             with connection:
                 for piece in pieces:
                     connection.sendall(piece)

@@ -79,7 +79,7 @@ def test_nothing_asked_is_no_process(connection):
 
 @pytest.mark.parametrize("name", STRANGE_NAMES)
 def test_virsh_reads_back_the_words_as_given(connection, tmp_path, name):
-    *_, state, reading = connection.batch(
+    *_before, state, reading = connection.batch(
         [*define_all(tmp_path, [name]), ("domstate", "--", name), ("domid", "--", name)]
     )
     assert state == virsh.Answer("shut off\n", None)
