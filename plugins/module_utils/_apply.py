@@ -208,6 +208,6 @@ def _arrived(work, expected):
 
 def _left(left):
     if left.refusal:
-        return str(left.refusal)
+        return left.refusal.message.split(": ", 1)[-1].rstrip(".")
     paths = [change.path for step in left.steps for change in step.changes]
     return ", ".join(paths or [step.verb for step in left.steps])

@@ -175,7 +175,8 @@ def _creation(params):
 def _check_shareable(config):
     for key, entry in (config.get("disks") or {}).items():
         if entry and entry.get("source"):
-            raise InvalidInput(f"disks: source of {key} is one file, but several machines are named.", _SINGLE)
+            entry_name = key.replace("#", "entry ")
+            raise InvalidInput(f"disks: source of {entry_name} is one file, but several machines are named.", _SINGLE)
     for entry in (config.get("networks") or {}).values():
         if entry.get("mac"):
             raise InvalidInput(f"networks: mac {entry['mac']} is one address, but several machines are named.", _SINGLE)

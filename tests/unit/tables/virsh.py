@@ -5,15 +5,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.traits import virsh_traits
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
     DESTRUCTIVE,
     LIVE,
     NEVER,
     NEXT_BOOT,
+    VERBS,
     Field,
     File,
     Snapshot,
-    Traits,
 )
 
 from unit.tables.rows import Elsewhere, G, M, absent, ask, ask_snapshot, found, rows_of
@@ -28,26 +31,16 @@ def _restore(vm, change):
     return NEVER if change.old.kind == "external" else LIVE
 
 
-TRAITS = Traits(
-    platform="libvirt",
-    version="9.0.0",
-    slot=lambda place: f"vd{'abcdefgh'[place]}",
-    defaults={"cpus": 2, "memory": 2 * G, "disk_size": 32 * G},
+#: The driver's own traits, and what its coming clones, snapshots and firmware will add to them.
+_TODAY = virsh_traits("QEMU", "9.0.0", local=True)
+TRAITS = replace(
+    _TODAY,
+    verbs=frozenset(VERBS),
+    sources=(*_TODAY.sources, "clone"),
     snapshot_name_fault=lambda name: "it has a slash" if "/" in name else None,
     fields={
-        "cpus": Field(minimum=1),
-        "memory": Field(),
+        **_TODAY.fields,
         "firmware": Field(cost=DESTRUCTIVE),
-        "description": Field(cost=LIVE),
-        "disks.add": Field(cost=LIVE),
-        "disks.remove": Field(cost=LIVE),
-        "disks.size": Field(cost=LIVE),
-        "disks.source": Field(cost=NEVER, instead="Give the disk another slot."),
-        "networks.add": Field(cost=LIVE),
-        "networks.type": Field(cost=NEXT_BOOT),
-        "networks.source": Field(cost=NEXT_BOOT),
-        "networks.mac": Field(cost=NEXT_BOOT),
-        "image": Field(),
         "clone": Field(),
         "snapshot.take": Field(cost=_take, instead="Stop it first, or take an external snapshot."),
         "snapshot.drop": Field(cost=LIVE),
