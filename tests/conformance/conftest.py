@@ -17,6 +17,27 @@ from conformance.shim import Shim
 PLATFORMS = {module.Platform.name: module.Platform for module in (libvirt_test, libvirt_qemu)}
 
 
+def pytest_addoption(parser):
+    parser.addoption(
+        "--part",
+        choices=("guests", "rest"),
+        help="only the tests in the sandbox with real guests, or only all others; the two may run at the same time",
+    )
+
+
+def pytest_collection_modifyitems(config, items):
+    part = config.getoption("--part")
+    if part is None:
+        return
+    others = [item for item in items if _part(item) != part]
+    config.hook.pytest_deselected(items=others)
+    items[:] = [item for item in items if _part(item) == part]
+
+
+def _part(item):
+    return "guests" if "libvirt_qemu" in item.nodeid or "qemu" in item.fixturenames else "rest"
+
+
 @pytest.fixture(scope="session", params=PLATFORMS)
 def platform(request):
     """Every platform in turn."""
@@ -28,6 +49,13 @@ def platform(request):
 def qemu():
     """The one platform with real guests, for what only a guest can show."""
     with _prepared(libvirt_qemu.Platform()) as ready:
+        yield ready
+
+
+@pytest.fixture(scope="session")
+def qemu_aside():
+    """The same with another namespace, for what runs beside the other tests."""
+    with _prepared(libvirt_qemu.Platform(prefix="pvk-")) as ready:
         yield ready
 
 

@@ -15,19 +15,19 @@ import pytest
 from conformance.direct import run_module
 
 SCENARIOS = ("create", "configure", "remove")
-NAME = "pvc-killed"
+NAME = "pvk-killed"
 #: What differs between two machines made alike.
 _VOLATILE = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
-def test_killed_at_every_call(qemu, shim, tmp_path, scenario):
-    kill = _Kill(qemu, shim, tmp_path, scenario)
+def test_killed_at_every_call(qemu_aside, shim, tmp_path, scenario):
+    kill = _Kill(qemu_aside, shim, tmp_path, scenario)
     whole = kill.undisturbed()
     print(f"{scenario}: {len(whole.calls)} calls")
     for call in whole.calls:
         kill.at(f"kill-before {call.number}", whole)
-        if qemu.is_write(call):
+        if qemu_aside.is_write(call):
             kill.at(f"kill-after {call.number}", whole)
 
 

@@ -114,6 +114,12 @@ def exists(path):
     return os.path.exists(path)
 
 
+def make_folder(path):
+    """A folder and those above it, where they are missing."""
+    with _explained("make", path):
+        os.makedirs(path, mode=0o711, exist_ok=True)
+
+
 def is_file(path):
     return os.path.isfile(path)
 

@@ -29,10 +29,8 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
 )
 
 IMAGES = Path(os.environ.get("POLYVIRT_TEST_IMAGES", "/var/lib/libvirt/images"))
-#: Only machines whose names begin so are ever touched.
+#: Only machines whose names begin so are ever touched; a test that runs beside the others has a sandbox of its own.
 PREFIX = "pvc-"
-#: A leading dash is an option to careless tools.
-_DASHED = f"-{PREFIX}"
 #: Words of virsh and qemu-img that read; every other word is taken for a write.
 READS = {
     "virsh": {
@@ -48,7 +46,7 @@ _QUOTED = re.compile(r"'[^']*'")
 
 
 class Libvirt:
-    """A sandboxed part of one libvirt: machines named PREFIX..., files in a folder of their own."""
+    """A sandboxed part of one libvirt: machines named by a prefix, files in a folder of their own."""
 
     module = "polyvirt.core.virsh_vm"
     commands = ("virsh", "qemu-img", "xorriso")
@@ -59,9 +57,12 @@ class Libvirt:
     creation: ClassVar = {}
     disk_size = ""
 
+    def __init__(self, prefix=PREFIX):
+        self.prefix = prefix
+
     @property
     def storage(self):
-        return IMAGES / f"pvc-{self.name}"
+        return IMAGES / f"{self.prefix}{self.name}"
 
     @property
     def connection(self):
@@ -112,7 +113,12 @@ class Libvirt:
     def ids(self):
         """{name: UUID} of the machines in the sandbox."""
         rows = [line.split(" ", 1) for line in self.virsh("list", "--all", "--uuid", "--name").split("\n") if line]
-        return {name: uuid for uuid, name in rows if name.startswith((PREFIX, _DASHED))}
+        return {name: uuid for uuid, name in rows if name.startswith(self._prefixes)}
+
+    @property
+    def _prefixes(self):
+        # A leading dash is an option to careless tools, so some names have one.
+        return (self.prefix, f"-{self.prefix}")
 
     def truth(self, names):
         """How machines really stand: {name: {power, id, stored, running, autostart}}; absent ones are None."""

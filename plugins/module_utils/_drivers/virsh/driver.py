@@ -33,9 +33,9 @@ def make_driver(params):
     """A driver from a module's parameters (those of ``virsh_vm`` or ``virsh_vm_info``)."""
     commands = Commands()
     uri = params["uri"] or commands.environment("LIBVIRT_DEFAULT_URI") or _DEFAULT_URI
-    folder = params.get("storage_path") or (_SESSION_FOLDER if "session" in uri else _SYSTEM_FOLDER)
     virsh = Virsh(commands, params["executable"], uri)
-    return VirshDriver(virsh, os.path.expanduser(folder), commands, params.get("native") or {}, params.get("virt_type"))
+    native = params.get("native") or {}
+    return VirshDriver(virsh, params.get("storage_path"), commands, native, params.get("virt_type"))
 
 
 def is_local(uri):
@@ -58,7 +58,9 @@ class VirshDriver:
         from ..._tools.qemu_img import QemuImg
         from .storage import Storage
 
-        return Storage(QemuImg(self.commands), self.storage_path)
+        own = _SESSION_FOLDER if self.virsh.uri.endswith("/session") else _SYSTEM_FOLDER
+        folder = os.path.expanduser(self.storage_path or own)
+        return Storage(QemuImg(self.commands), folder, is_default=self.storage_path is None)
 
     # Looking --------------------------------------------------------------------------------------------------------
 

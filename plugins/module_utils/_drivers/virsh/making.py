@@ -74,6 +74,7 @@ def _make_seed(driver, name, machine_id, creation, made):
         return []
     path = driver.storage.seed_path(name)
     made.append(path)
+    driver.storage.open_folder()
     seed.make_seed(driver.commands, files, path, seed.nocloud_documents(creation["cloud_init"], name, machine_id))
     return [path]
 

@@ -24,8 +24,9 @@ IMAGE_FORMATS = ("qcow2", "raw", "vmdk", "vdi", "vhdx", "vpc")
 class Storage:
     """Image files in one folder of the host."""
 
-    def __init__(self, qemu_img, folder):
+    def __init__(self, qemu_img, folder, is_default=False):
         self.qemu_img, self.folder = qemu_img, folder
+        self._is_default = is_default
 
     def disk_path(self, name, slot, image_format):
         return os.path.join(self.folder, f"{name}-{slot}.{image_format}")
@@ -33,12 +34,18 @@ class Storage:
     def seed_path(self, name):
         return os.path.join(self.folder, f"{name}{_SEED_SUFFIX}")
 
+    def open_folder(self):
+        """See that the folder is there, where it is libvirt's own and not one that the user chose."""
+        if self._is_default:
+            files.make_folder(self.folder)
+
     def make_disk(self, path, entry, image):
         """Make the file of one disk; True when it is new.
 
         A file that already has the name is taken only when it is what would be made now (a run that was cut off left
         it); anything else may be somebody's data. Raises Refused then.
         """
+        self.open_folder()
         with files.partial(path) as temporary:
             self._fill(temporary, entry, image)
             if not files.exists(path):
@@ -73,6 +80,8 @@ class Storage:
     # Checks, made before anything is changed ------------------------------------------------------------------------
 
     def check_folder(self):
+        if self._is_default and not files.exists(self.folder):
+            return  # libvirt's own folder is made when it is needed, as libvirt itself does.
         if not files.is_folder(self.folder):
             raise NotFound(f"storage_path: {self.folder} is no folder.", "Create it, or name another.")
         if not files.is_writable(self.folder):
