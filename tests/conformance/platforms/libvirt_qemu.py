@@ -24,7 +24,6 @@ from .libvirt import IMAGES, Libvirt, wait_until
 _GUEST = IMAGES / "polyvirt-tests"
 _WORDS = "console=ttyS0 net.ifnames=0 quiet tsc=reliable random.trust_cpu=on mitigations=off"
 #: A write to the panic device's port is how a guest tells that it crashed.
-OFF_NETWORK = "pvc-network-off"
 _CRASH = "o /1b 0x505 1"
 
 _BOOT = "<kernel>{guest}/vmlinuz</kernel><initrd>{guest}/initrd.img</initrd><cmdline>{words}</cmdline>"
@@ -60,6 +59,11 @@ class Platform(Libvirt):
     }
 
     @property
+    def network(self):
+        """The name of the sandbox's network."""
+        return f"{self.prefix}network-off"
+
+    @property
     def connection(self):
         return {**super().connection, "virt_type": "qemu"}
 
@@ -76,12 +80,12 @@ class Platform(Libvirt):
     def own_refusals(self, known, new):
         shrunk = {"name": [known], "disks": [{"size": "8M"}]}
         small = {**self.creation, "name": [new], "image": {"source": self.base_image()}, "disks": [{"size": "8M"}]}
-        card = {"type": "network", "source": OFF_NETWORK}
+        card = {"type": "network", "source": self.network}
         off = {**self.creation, "name": [new], "state": "started", "networks": [card]}
         return [
             Refused("shrink", shrunk, (known, "16M", "8M", "or more")),
             Refused("too small for the image", small, (new, "8M", "16M", "or more")),
-            Refused("inactive network", off, (new, OFF_NETWORK, "net-start")),
+            Refused("inactive network", off, (new, self.network, "net-start")),
         ]
 
     def base_image(self):
@@ -101,12 +105,12 @@ class Platform(Libvirt):
 
     def clean(self):
         super().clean()
-        if OFF_NETWORK in self.virsh("net-list", "--all", "--name").split("\n"):
-            self.virsh("net-undefine", OFF_NETWORK)
+        if self.network in self.virsh("net-list", "--all", "--name").split("\n"):
+            self.virsh("net-undefine", self.network)
 
     def define_network(self):
         """A network that exists and is not active."""
-        text = f"<network><name>{OFF_NETWORK}</name></network>"
+        text = f"<network><name>{self.network}</name></network>"
         self.virsh("net-define", "/dev/stdin", stdin=text)
 
     def define(self, name, hears=False):
