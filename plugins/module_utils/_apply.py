@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ._lifecycle.errors import CommandFailed, PartlyApplied, PolyvirtError, Timeout
 from ._lifecycle.model import ABSENT, STOPPED, Step
 from ._lifecycle.plan import plan
@@ -71,7 +73,7 @@ class Applier:
                 if not self.traits.transient(error) or self.clock.now() >= self.run.deadline:
                     return error
             self.clock.sleep(1)
-            self.run.look(works, _POWER)
+            self.run.look_again(works, _POWER)
             if all(_arrived(work, expected[id(work)]) for work in works):
                 return None
             segment = [(work.vm, steps) for work, (_vm, steps) in zip(works, segment)]
@@ -82,7 +84,10 @@ class Applier:
         pause = 0.1
         made = any(wait.step.verb in ("create", "clone") for wait in waiting)
         while True:
-            self.run.look([wait.work for wait in waiting], _MADE if made else _POWER)
+            self.run.look_again([wait.work for wait in waiting], _MADE if made else _POWER)
+            for wait in (wait for wait in waiting if wait.work.error and error is None):
+                # The segment went out whole; it is only its end that nobody saw.
+                wait.work.error.steps_done = len(wait.work.plan.segments[number])
             waiting = [wait for wait in waiting if not wait.work.error and not self._over(wait, error, number)]
             if not waiting:
                 return
@@ -181,16 +186,21 @@ class Applier:
     def _confirm(self, works):
         """Plan the target anew on what is there now: an empty plan is success, anything else is named."""
         errors = {id(work): work.error for work in works}
-        observation = self.run.look(works, frozenset({"power", "config", "snapshots", "addresses"}))
+        observation = self.run.look_again(works, frozenset({"power", "config", "snapshots", "addresses"}))
         for work in works:
             work.error = errors[id(work)] or work.error
             if work.error:
                 continue
-            left = plan(work.vm, work.request.target(), self.traits, observation.known)
+            left = plan(work.vm, _without_restart(work.request.target()), self.traits, observation.known)
             if left.refusal or left.changed:
                 work.error = PartlyApplied(
                     f"{work.request.label}: not all was reached: {_left(left)}.", "Run the task again."
                 )
+
+
+def _without_restart(request):
+    """What is stored only is reached: a restart for it was made if it was to be made."""
+    return replace(request, policy=replace(request.policy, allow_restart=False))
 
 
 class _Wait:

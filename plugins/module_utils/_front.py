@@ -15,14 +15,18 @@ from ._lifecycle.options import VM, VM_INFO
 from ._lifecycle.request import requests
 from ._runner import run
 
+_DOCUMENTS = ("user_data", "meta_data", "network_config")
+_MASK = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
+
 
 def run_vm_module(own_options, make_driver):
     """The whole of a ``<platform>_vm`` module: ``make_driver`` turns its parameters into a driver."""
     module = AnsibleModule(argument_spec={**VM, **own_options}, supports_check_mode=True)
+    shown = _without_seed(module)
     outcome = _guarded(module, lambda: run(make_driver(module.params), requests(module.params), module.check_mode))
     for warning in outcome.warnings:
         module.warn(warning)
-    result = {"changed": outcome.changed, "vms": outcome.vms, "diff": outcome.diff}
+    result = {"changed": outcome.changed, "vms": outcome.vms, "diff": outcome.diff, "invocation": shown}
     if outcome.failed:
         module.fail_json(msg=outcome.msg, **result)
     module.exit_json(**result)
@@ -32,6 +36,26 @@ def run_info_module(own_options, make_driver):
     """The whole of a ``<platform>_vm_info`` module."""
     module = AnsibleModule(argument_spec={**VM_INFO, **own_options}, supports_check_mode=True)
     module.exit_json(changed=False, **_guarded(module, lambda: look_around(make_driver(module.params), module.params)))
+
+
+def _without_seed(module):
+    """The invocation to show, with the seed's documents masked.
+
+    Ansible would blot every word of the user data out of the whole result, and with a word such as ``1`` the ids and
+    addresses of machines too. The documents are in no result but the invocation, so they are masked there alone.
+    """
+    seed = module.params.get("cloud_init") or {}
+    module.no_log_values.difference_update(_words(seed.get("user_data")))
+    masked = {name: _MASK if name in _DOCUMENTS and value else value for name, value in seed.items()}
+    return {"module_args": {**module.params, "cloud_init": masked or None}}
+
+
+def _words(value):
+    if isinstance(value, dict):
+        return {word for part in value.values() for word in _words(part)}
+    if isinstance(value, (list, tuple)):
+        return {word for part in value for word in _words(part)}
+    return {str(value)}
 
 
 def _guarded(module, action):

@@ -8,14 +8,15 @@ Here alone is waited, and here alone is known whether this is a check. Returns a
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Optional
 
 from ._apply import Applier
 from ._lifecycle.errors import PolyvirtError
-from ._lifecycle.model import Plan, Refusal, Target, Vm
+from ._lifecycle.model import DESTRUCTIVE, Observation, Plan, Refusal, Target, Vm
 from ._lifecycle.plan import plan
 from ._lifecycle.results import difference, entry
+from ._lifecycle.simulate import simulate
 from ._ports.clock import Clock
 from ._ports.net import guest_answers
 from ._waits import wait_for_guests
@@ -31,6 +32,11 @@ class Work:
     done: set = field(default_factory=set)
     notes: dict = field(default_factory=dict)
     error: Optional[PolyvirtError] = None
+
+    def carried_out(self):
+        """The plan as far as it was done."""
+        done = tuple(step for number, step in enumerate(self.plan.steps) if number in self.done)
+        return replace(self.plan, after=simulate(self.plan.before, done), segments=(done,))
 
     @property
     def target(self):
@@ -74,11 +80,20 @@ class Run:
             work.vm = _merged(work.vm, found[0] if found else Vm.absent(work.request.label), facets)
         return observation
 
+    def look_again(self, works, facets):
+        """A look after something was done: what goes wrong now is these machines' failure, and the result is told."""
+        try:
+            return self.look(works, facets)
+        except PolyvirtError as error:
+            for work in works:
+                work.error = work.error or error
+            return Observation()
+
     def plan_all(self):
         """Plan every machine; a busy one is looked at until it is not, or until the deadline."""
         waiting = self.works
         while waiting:
-            observation = self.look(waiting, _facets(waiting))
+            observation = self.look(waiting, _facets(waiting, self.traits))
             for work in waiting:
                 work.plan = self._planned(work, observation.known)
             waiting = [work for work in waiting if work.plan.busy]
@@ -108,7 +123,7 @@ class Run:
     def outcome(self, works, check):
         vms = [self._entry(work, check) for work in works]
         errors = [str(work.plan.refusal or work.error) for work in works if work.plan.refusal or work.error]
-        diffs = [difference(work.plan) for work in works if work.plan.changed and (check or work.done)]
+        diffs = [difference(work.plan if check else work.carried_out()) for work in works if check or work.done]
         return Outcome(
             vms=vms,
             diff=[one for one in diffs if one],
@@ -152,13 +167,15 @@ def _refuse_busy(works):
         work.plan = Plan(work.vm, work.vm, refusal=Refusal(message, "Wait for it to finish, or raise timeout."))
 
 
-def _facets(works):
+def _facets(works, traits):
     """What has to be looked at to plan these machines: no more is asked of the platform."""
     facets = {"power", "config"}
+    # Who uses which file is dear to learn; a cost that depends on the machine is never that of rebuilding it.
+    rebuilds = any(field.cost == DESTRUCTIVE for field in traits.fields.values())
     for request in (work.request for work in works):
         if request.state == "absent" or request.policy.allow_recreate or request.snapshot is not None:
             facets.add("snapshots")
-        if request.state == "absent" or request.policy.allow_recreate:
+        if request.state == "absent" or (request.policy.allow_recreate and rebuilds):
             facets.add("files")
         if request.policy.wait_for != "state":
             facets.add("addresses")

@@ -98,7 +98,7 @@ EXAMPLES = r"""
 RETURN = r"""
 vms:
   description: One entry for each name asked, in the order of O(name); in check mode as it would be.
-  returned: always
+  returned: unless the options are wrong in form, or libvirt cannot be reached
   type: list
   elements: dict
   contains:
@@ -146,6 +146,8 @@ vms:
     addresses:
       description:
         - Addresses, each with its source (V(lease), V(agent), V(arp)). A lease may be left from a former boot.
+        - A task that changed nothing and did not wait (O(wait_for=state)) asks for leases only. One that changed
+          something, or waited for an address or SSH, asks the guest agent and the host's ARP table too.
       type: list
       elements: dict
       sample: [{"address": "192.168.122.14", "source": "lease"}]

@@ -10,8 +10,8 @@ module: virsh_vm_info
 short_description: Tell about libvirt and its virtual machines
 version_added: 0.1.0
 description:
-  - Tells whether libvirt can be used on this host, and what machines it has, with two C(virsh) processes however
-    many they are.
+  - Tells whether libvirt can be used on this host, and what machines it has.
+  - Two C(virsh) processes suffice for up to about a hundred running machines; each further hundred takes one more.
   - Never fails because libvirt is missing; RV(host) then says why.
 author:
   - polyvirt contributors (@polyvirt)
@@ -45,7 +45,7 @@ EXAMPLES = r"""
 RETURN = r"""
 host:
   description: Whether and how libvirt can be used here.
-  returned: always
+  returned: success
   type: dict
   contains:
     available:
@@ -62,7 +62,7 @@ host:
       description: A sentence for people; what to do if it cannot be used.
       type: str
     why:
-      description: Null, or why it cannot be used - missing, not_on_path, not_responding, wrong_system.
+      description: Null, or why it cannot be used - missing, not_on_path, not_responding.
       type: str
     capabilities:
       description: What this platform can do (states, stop_modes, verbs, options), or null.
@@ -70,8 +70,8 @@ host:
 vms:
   description:
     - The machines named that exist, or all.
-    - The entries are those of M(polyvirt.core.virsh_vm), without what a task did.
-  returned: always
+    - The entries are those of M(polyvirt.core.virsh_vm), without what a task did. Addresses are asked of every source.
+  returned: success
   type: list
   elements: dict
 """

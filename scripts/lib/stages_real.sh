@@ -11,7 +11,7 @@ stage_unit() { pytest -n 2 tests/unit; }
 stage_conformance() {
     ensure_libvirt
     local rest=$RUN/conformance.log status=0
-    # Each part has its own sandbox; two processes use both cores.
+    # Each part has its own namespace; two processes use both cores.
     pytest tests/conformance --part rest >"$rest" 2>&1 &
     pytest tests/conformance --part guests || status=$?
     wait $! || status=$?

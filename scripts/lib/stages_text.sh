@@ -65,11 +65,22 @@ stage_lint() {
     [ ${#failed_checks[@]} -eq 0 ] || stop_with "failed: $(printf '%s; ' "${failed_checks[@]}")"
 }
 
-# ansible-test puts a pip into the environments it makes, by a script that it downloads from an address of its own, not
-# from the package index. The pip that came with Python does the same work without a download, also where only
-# the index can be reached. A script that is already there is left alone.
+# ansible-test keeps its environments in the home folder; it gets one below the cache, so that nothing is left in the
+# user's own, and nothing found there counts. Only pip's settings, such as another package index, are taken along.
+_test_home() {
+    local home=$POLYVIRT_CACHE/ansible-test folder
+    mkdir -p "$home/.config"
+    for folder in .pip .config/pip; do
+        [ ! -d "$HOME/$folder" ] || ln -sfn "$HOME/$folder" "$home/$folder"
+    done
+    echo "$home"
+}
+
+# _seed_pip HOME ENVIRONMENT: ansible-test puts a pip into the environments it makes, by a script that it downloads from
+# an address of its own, not from the package index. The pip that came with Python does the same work, and saves the
+# download. A script that is already there is left alone.
 _seed_pip() {
-    local environment=$1 version file
+    local home=$1 environment=$2 version file
     version=$("$environment/bin/python" -c '
 import sys
 sys.argv = ["ansible-test"]
@@ -77,20 +88,20 @@ from ansible_test._internal import python_requirements
 class Any:
     version = "%d.%d" % sys.version_info[:2]
 print(python_requirements.get_venv_packages(Any)["pip"])')
-    file=$HOME/.ansible/test/cache/get_pip_${version//./_}.py
+    file=$home/.ansible/test/cache/get_pip_${version//./_}.py
     [ -e "$file" ] && return
     mkdir -p "${file%/*}"
     printf 'import ensurepip\nensurepip.bootstrap(upgrade=True)\n' >"$file"
 }
 
-# _sanity NAME ENVIRONMENT: in the background; its output goes to a log.
+# _sanity NAME ENVIRONMENT HOME: in the background; its output goes to a log.
 _sanity() {
-    local name=$1 environment=$2 tree python
+    local name=$1 environment=$2 home=$3 tree python
     tree=$(copy_tree "$name") || return
     python=$("$environment/bin/python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
     cd "$tree" || return
     # Results must be those of a clean machine: none of our own settings for Ansible or Python.
-    exec env -u ANSIBLE_COLLECTIONS_PATH -u PYTHONPYCACHEPREFIX PATH="$environment/bin:$PATH" \
+    exec env -u ANSIBLE_COLLECTIONS_PATH -u PYTHONPYCACHEPREFIX HOME="$home" PATH="$environment/bin:$PATH" \
         "$environment/bin/ansible-test" sanity --local --requirements --color no --python "$python" >"$RUN/$name.log" 2>&1
 }
 
@@ -110,15 +121,16 @@ _show_progress() {
 }
 
 stage_sanity() {
-    local oldest name
+    local oldest name home
     local -A environments versions jobs
     local -a failed=()
     oldest=$(oldest_environment)
+    home=$(_test_home)
     environments=([newest]=$MAIN_ENVIRONMENT [oldest]=$oldest)
     for name in newest oldest; do
         versions[$name]=$(_core_version "${environments[$name]}")
-        _seed_pip "${environments[$name]}"
-        _sanity "$name" "${environments[$name]}" &
+        _seed_pip "$home" "${environments[$name]}"
+        _sanity "$name" "${environments[$name]}" "$home" &
         jobs[$name]=$!
     done
     # What runs in the background does not hear an interrupt.

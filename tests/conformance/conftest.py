@@ -21,7 +21,7 @@ def pytest_addoption(parser):
     parser.addoption(
         "--part",
         choices=("guests", "rest"),
-        help="only the tests in the sandbox with real guests, or only all others; the two may run at the same time",
+        help="only the tests in the namespace with real guests, or only all others; the two may run at the same time",
     )
 
 

@@ -52,7 +52,7 @@ class _Kill:
         self.shim.order(order)
         killed = self._run(self.task)
         if len(killed.calls) < number:
-            return  # Disks of machines beside the sandbox are looked at too, and those come and go.
+            return  # Disks of machines beside the namespace are looked at too, and those come and go.
         assert killed.rc == -9, f"{order}: {killed}"
         self.shim.forget()
         if self._was_left_like_this_before():

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How many processes a look costs: two, however many machines there are."""
+"""How many processes a look costs: two for up to a hundred machines."""
 
 from __future__ import annotations
 

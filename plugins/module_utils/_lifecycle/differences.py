@@ -165,7 +165,8 @@ def _costed(vm, change, traits):
     if cost == LIVE and vm.power in (SUSPENDED, FAILED):
         # Nothing lives in a machine whose memory lies on disk or that has crashed: its next cold start brings it.
         cost = NEXT_BOOT
-    if cost == NEXT_BOOT and not vm.persistent:
+    if not vm.persistent:
+        # It has no stored definition to change, and must not get one by the way.
         cost = POWER_OFF
     return replace(change, cost=cost)
 

@@ -37,7 +37,6 @@ VERBS = (
 )  # fmt: skip
 
 COLLECTIONS = ("disks", "networks", "port_forwards", "shared_folders")
-PURGEABLE = COLLECTIONS
 RECORDS = ("display",)
 EMPTY: Mapping = {}
 

@@ -76,6 +76,11 @@ def _initial_disks(given, request, traits):
             f"{request.label}: disk {first} shall be gone, but it is the one that the image or clone brings along.",
             "Leave its entry out.",
         )
+    if comes_along and (given.get(first) or {}).get("source"):
+        raise Refused(
+            f"{request.label}: disk {first} has a source, but it is the one that the image or clone brings along.",
+            "Leave the source out, or give it to another slot.",
+        )
     has_disks = any(kind.startswith("disks.") for kind in traits.fields)
     # A list that is given, even an empty one, says which disks there shall be.
     if has_disks and (comes_along or ("disks" not in request.config and not given)):

@@ -54,7 +54,7 @@ def _snapshot(snapshot):
 
 
 def entry(vm, platform, plan, done=(), error=None, notes=None):
-    """One entry of ``vms``: the machine and what became of it. ``done`` is how many steps were carried out."""
+    """One entry of ``vms``: the machine and what became of it. ``done`` holds the numbers of the steps carried out."""
     notes = notes or {}
     kept = {}
     for step in plan.steps:

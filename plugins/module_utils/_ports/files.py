@@ -6,15 +6,12 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import tempfile
 from contextlib import contextmanager
 
 from .._lifecycle import errors
 
-_CHUNK = 1024 * 1024
-_LOCK_PAUSE = 0.2
 _PARTIAL = ".polyvirt-partial"
 # What file systems without hard links (FAT, some network and user-space ones) answer to link().
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
@@ -93,8 +90,9 @@ def remove(path):
 def entries(folder):
     """Names in a folder; none where there is no such folder."""
     try:
-        return sorted(os.listdir(folder))
-    except (FileNotFoundError, NotADirectoryError):
+        with _explained("list", folder):
+            return sorted(os.listdir(folder))
+    except errors.NotFound:
         return []
 
 
@@ -141,54 +139,11 @@ def is_readable(path):
     return os.access(path, os.R_OK)
 
 
-def same_content(a, b):
-    if size(a) != size(b):
-        return False
-    with _explained("compare", a), open(a, "rb") as first, open(b, "rb") as second:
-        while True:
-            chunk = first.read(_CHUNK)
-            if chunk != second.read(_CHUNK):
-                return False
-            if not chunk:
-                return True
-
-
-@contextmanager
-def lock(path, timeout, clock):
-    """Hold the only lock on ``path``; wait for it up to ``timeout`` seconds (Timeout).
-
-    The kernel drops it when its holder dies. The file stays: removing it would let two holders lock two files.
-    """
-    with _explained("lock", path):
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    try:
-        _wait_for_lock(handle, path, timeout, clock)
-        yield
-    finally:
-        os.close(handle)
-
-
 @contextmanager
 def private_folder():
     """A folder nobody else can enter, gone with all it holds at the end."""
     with tempfile.TemporaryDirectory(prefix="polyvirt-") as folder:
         yield folder
-
-
-def _wait_for_lock(handle, path, timeout, clock):
-    began = clock.now()
-    while True:
-        try:
-            return fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            waited = clock.now() - began
-            if waited >= timeout:
-                raise errors.Timeout(
-                    f"{path} is still locked by another run after {timeout} seconds.",
-                    waited=waited,
-                    remedy="Wait until it has ended, or raise the timeout.",
-                ) from None
-            clock.sleep(min(_LOCK_PAUSE, timeout - waited))
 
 
 def _rename_over_placeholder(temporary, final):

@@ -23,9 +23,7 @@ class ImageInfo:
     path: str
     format: str
     virtual_size: int
-    actual_size: int
     backing: str | None
-    backing_format: str | None
 
 
 class QemuImg:
@@ -83,7 +81,5 @@ def _image(found):
         path=found["filename"],
         format=found["format"],
         virtual_size=found["virtual-size"],
-        actual_size=found["actual-size"],
         backing=found.get("full-backing-filename", found.get("backing-filename")),
-        backing_format=found.get("backing-filename-format"),
     )

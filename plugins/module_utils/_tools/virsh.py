@@ -31,15 +31,7 @@ _NOT_FOUND = {
     "network": ("failed to get network '", "Network not found: "),
     "metadata": ("metadata not found: ",),
 }
-_ALREADY_ACTIVE = ("Domain is already active", "domain is already running", "network is already active")
-_NOT_RUNNING = re.compile(r"domain (is|'.*') not running")
-_NO_AGENT = ("Guest agent is not responding", "QEMU guest agent is not configured")
 _UNSUPPORTED = ("this function is not supported by the connection driver", "unsupported flags (")
-_IMAGE_IN_USE = (
-    "Is another process using the image",
-    'Failed to get "write" lock',
-    'Failed to get shared "write" lock',
-)
 
 
 @dataclass(frozen=True)
@@ -59,7 +51,7 @@ class Virsh:
         self.uri = uri
         self._timeout = timeout
 
-    def batch(self, requests):
+    def batch(self, requests, timeout=None):
         """The answers to many read commands, each a sequence of words, in the order asked.
 
         Raises Unavailable when libvirt cannot be reached, CommandFailed when virsh does not know a command or an
@@ -68,7 +60,7 @@ class Virsh:
         marks = f"polyvirt-{os.urandom(8).hex()}"
         answers = []
         for chunk in _chunks([_marked(words, f"{marks}-{index};") for index, words in enumerate(requests)]):
-            completed = self._execute(["; ".join(text for text, mark in chunk)])
+            completed = self._execute(["; ".join(text for text, mark in chunk)], timeout=timeout)
             answers += self._attributed(completed, [mark for text, mark in chunk])
         return answers
 
@@ -107,26 +99,9 @@ def is_not_found(error, kind="domain"):
     return _says(error, _NOT_FOUND[kind])
 
 
-def is_already_active(error):
-    return _says(error, _ALREADY_ACTIVE)
-
-
-def is_not_running(error):
-    """Also what libvirt calls a paused domain that is asked to shut down."""
-    return bool(error and _NOT_RUNNING.search(error))
-
-
-def is_agent_missing(error):
-    return _says(error, _NO_AGENT)
-
-
 def is_unsupported(error):
     """Whether this connection's driver has no such function or flag at all."""
     return _says(error, _UNSUPPORTED)
-
-
-def is_image_in_use(error):
-    return _says(error, _IMAGE_IN_USE)
 
 
 def _says(error, texts):

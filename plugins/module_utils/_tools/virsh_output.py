@@ -16,7 +16,7 @@ _ADDRESS_ROW = re.compile(
 _SIZE_ROW = re.compile(r"\s*(\S+)\s+(\d+|-)\s+(?:\d+|-)\s+(?:\d+|-)\s*\Z")
 _POWER = re.compile(r"(?P<state>.*?)(?: \((?P<reason>.*)\))?\Z")
 _LIBRARY = re.compile(r"^Using library: \S+ (\S+)$", re.MULTILINE)
-_HYPERVISOR = re.compile(r"^Running hypervisor: (.+) (\S+)$", re.MULTILINE)
+_HYPERVISOR = re.compile(r"^Running hypervisor: (.+) \S+$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,10 @@ class Address:
 
 @dataclass(frozen=True)
 class Versions:
-    """Any may be None: a session without a hypervisor binary has no hypervisor version."""
+    """Either may be None: a session without a hypervisor binary names no hypervisor."""
 
     library: str | None
     hypervisor: str | None
-    hypervisor_version: str | None
 
 
 def domains(text):
@@ -87,7 +86,6 @@ def versions(text):
     return Versions(
         library=library[1] if library else None,
         hypervisor=hypervisor[1] if hypervisor else None,
-        hypervisor_version=hypervisor[2] if hypervisor else None,
     )
 
 

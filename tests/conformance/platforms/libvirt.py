@@ -29,7 +29,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
 )
 
 IMAGES = Path(os.environ.get("POLYVIRT_TEST_IMAGES", "/var/lib/libvirt/images"))
-#: Only machines whose names begin so are ever touched; a test that runs beside the others has a sandbox of its own.
+#: Only machines whose names begin so are ever touched; a test that runs beside the others has a namespace of its own.
 PREFIX = "pvc-"
 #: Words of virsh and qemu-img that read; every other word is taken for a write.
 READS = {
@@ -46,7 +46,7 @@ _QUOTED = re.compile(r"'[^']*'")
 
 
 class Libvirt:
-    """A sandboxed part of one libvirt: machines named by a prefix, files in a folder of their own."""
+    """A namespace in one libvirt: machines named by a prefix, files in a folder of their own."""
 
     module = "polyvirt.core.virsh_vm"
     commands = ("virsh", "qemu-img", "xorriso")
@@ -111,7 +111,7 @@ class Libvirt:
         return done.stdout
 
     def ids(self):
-        """{name: UUID} of the machines in the sandbox."""
+        """{name: UUID} of the machines in the namespace."""
         rows = [line.split(" ", 1) for line in self.virsh("list", "--all", "--uuid", "--name").split("\n") if line]
         return {name: uuid for uuid, name in rows if name.startswith(self._prefixes)}
 
@@ -165,11 +165,11 @@ class Libvirt:
         }
 
     def files(self):
-        """Names of all files in the sandbox's folder, but consoles, which the hypervisor writes."""
+        """Names of all files in the namespace's folder, but consoles, which the hypervisor writes."""
         return sorted(file.name for file in self.storage.iterdir() if not file.name.endswith(".console"))
 
     def remove_by_name(self, name):
-        """Remove one machine if it is there; for names that cannot begin as the sandbox's do."""
+        """Remove one machine if it is there; for names that cannot begin as the namespace's do."""
         for line in self.virsh("list", "--all", "--uuid", "--name").split("\n"):
             if line.partition(" ")[2] == name:
                 self._remove(line.partition(" ")[0])
@@ -180,7 +180,7 @@ class Libvirt:
         self.virsh("undefine", uuid)
 
     def clean(self):
-        """No machine and no file of the sandbox is left."""
+        """No machine and no file of the namespace is left."""
         for uuid in self.ids().values():
             self._remove(uuid)
         shutil.rmtree(self.storage, ignore_errors=True)

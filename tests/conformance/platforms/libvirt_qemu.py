@@ -60,7 +60,7 @@ class Platform(Libvirt):
 
     @property
     def network(self):
-        """The name of the sandbox's network."""
+        """The name of the namespace's network."""
         return f"{self.prefix}network-off"
 
     @property

@@ -219,6 +219,52 @@ def test_one_deadline_for_all_machines():
     assert (len(outcome.msg.splitlines()), world.clock.now()) == (2, 30)
 
 
+def slow(world, *hosts):
+    """A probe that takes three seconds where nothing answers, as a connection to a silent address does."""
+    asked = []
+
+    def probe(host, port, what):
+        asked.append(host)
+        if host not in hosts:
+            world.clock.sleep(3)
+        return host in hosts
+
+    probe.asked = asked
+    return probe
+
+
+def silent_crowd(source="lease"):
+    return World(*(running(f"m{n:02}", addresses=(Address(f"10.0.0.{n}", source),)) for n in range(100)))
+
+
+def waited_for(world, **policy):
+    return [ask(machine.name, "started", **policy) for machine in world.machines]
+
+
+def test_many_silent_guests_do_not_overrun_the_deadline():
+    world = silent_crowd()
+    probe = slow(world)
+    outcome = carry_out(world, *waited_for(world, wait_for="ssh", timeout=30), probe=probe)
+    assert (world.clock.now(), len(probe.asked), len(outcome.msg.splitlines())) == (30, 10, 100)
+    assert "m09: no ssh within 30 s; last tried: 10.0.0.9:22 (lease)." in outcome.msg
+    assert "m10: no ssh within 30 s; no time was left to try 10.0.0.10:22 (lease)." in outcome.msg
+
+
+def test_an_agents_word_counts_even_when_the_time_is_up():
+    world = silent_crowd("agent")
+    world.machine("m00").addresses = (Address("10.0.0.0", "lease"),)
+    outcome = carry_out(world, *waited_for(world, wait_for="address", timeout=2), probe=slow(world))
+    assert outcome.msg.splitlines() == [
+        "m00: no address within 2 s; last tried: 10.0.0.0:22 (lease). See its console, its network, or raise timeout."
+    ]
+
+
+def test_a_guest_that_is_there_is_found_without_any_time():
+    world = World(running(addresses=(Address("10.0.0.9", "lease"),)))
+    requests = ask("web", "started", wait_for="ssh", timeout=0)
+    assert not carry_out(world, requests, probe=slow(world, "10.0.0.9")).failed
+
+
 def test_a_guest_that_goes_away_while_it_is_waited_for_ends_the_wait():
     world = World(running(off_at=10, reason="crashed"))
     outcome = carry_out(world, ask("web", "started", wait_for="ssh"), probe=answers(world))

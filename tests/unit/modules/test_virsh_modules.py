@@ -113,3 +113,18 @@ def test_a_host_without_libvirt_is_told_and_is_no_failure(run, params, why, avai
     assert (code, host["why"], host["available"], host["configured"]) == (0, why, available, False)
     assert host["message"]
     assert result["vms"] == []
+
+
+def test_documents_of_a_seed_are_masked_and_blot_nothing_else_out(run):
+    documents = {
+        "user_data": {"hostname": "test", "swap": {"size": 1}, "password": "topsecret"},
+        "meta_data": {"x": "y z"},
+    }
+    # The invocation is part of a result only where Ansible asks for it, as it does at verbosity 3.
+    asked = {"name": ["test"], "state": "started", "cloud_init": documents, "_ansible_inject_invocation": True}
+    code, result = run("virsh_vm", **asked)
+    assert (code, result["vms"][0]["name"], result["vms"][0]["id"].count("-")) == (0, "test", 4)
+    shown = result["invocation"]["module_args"]["cloud_init"]
+    assert shown["user_data"] == shown["meta_data"] == "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
+    assert "topsecret" not in json.dumps(result)
+    assert "y z" not in json.dumps(result)

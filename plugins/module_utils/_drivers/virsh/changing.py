@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 
+from ..._lifecycle.errors import PolyvirtError
 from ..._lifecycle.model import LIVE, PAUSED, RUNNING
+from ..._ports import files
 from . import devices
 from .checks import is_bridge
 from .definition import Definition, target_of
@@ -69,7 +71,7 @@ def _change_medium(driver, vm, drive, path):
 
 
 def _add_disk(driver, vm, definition, running, change, made):
-    slot, entry = change.key, change.new
+    slot, entry, new = change.key, change.new, []
     attached = [disk for disk in running.drives("disk") if target_of(disk) == slot] if running is not None else []
     if attached:
         # A run that was cut off had it plugged in already; only the definition lacks it.
@@ -80,12 +82,22 @@ def _add_disk(driver, vm, definition, running, change, made):
         path = entry["source"]
         image_format = entry.get("format") or driver.storage.qemu_img.info(path).format
     else:
-        path, image_format = make_disk(driver, vm.name, slot, entry, None, [])
+        path, image_format = make_disk(driver, vm.name, slot, entry, None, new)
         made.append(path)
     element = devices.disk_element(slot, path, image_format)
     if running is not None and not attached:
-        driver.virsh.run("attach-device", vm.id, "/dev/stdin", "--live", stdin=ET.tostring(element, encoding="unicode"))
+        _plug_in(driver, vm, element, new)
     devices.add_disk(definition, element)
+
+
+def _plug_in(driver, vm, element, new):
+    text = ET.tostring(element, encoding="unicode")
+    try:
+        driver.virsh.run("attach-device", vm.id, "/dev/stdin", "--live", stdin=text)
+    except PolyvirtError:
+        for path in new:
+            files.remove(path)
+        raise
 
 
 def _remove_disk(driver, vm, definition, running, change, made):

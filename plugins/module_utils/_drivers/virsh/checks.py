@@ -5,10 +5,13 @@
 
 from __future__ import annotations
 
+import os
+
 from ..._lifecycle.errors import NotFound, Refused
 from ..._ports import files
 from ..._tools import seed
 from ..._tools import virsh_output as output
+from .definition import target_of
 from .storage import check_iso, written_files
 from .traits import slot_name
 
@@ -21,6 +24,7 @@ def check_plan(driver, plan):
         elif step.verb == "configure":
             _check_changes(driver, plan.before, step.changes)
     _check_networks(driver, plan)
+    _check_deletion(driver, plan)
 
 
 def _check_creation(driver, name, config, creation):
@@ -59,21 +63,40 @@ def _check_changes(driver, vm, changes):
     for change in changes:
         if change.kind == "iso" and change.new:
             check_iso(vm.name, change.new)
+        if change.kind == "cpus":
+            for definition in _definitions_of(driver, vm):
+                definition.check_cpus(change.new)
 
 
 def _check_addition(driver, vm, change, written_by):
-    if not change.new.get("source") and not change.new.get("size"):
+    drives = {target_of(drive) for one in _definitions_of(driver, vm) for drive in one.drives("cdrom", "floppy")}
+    if change.key in drives:
         raise Refused(
-            f"{vm.name}: it has no disk {change.key}, and neither size nor source is given.",
-            "Give the size of the new disk.",
+            f"{vm.name}: disks: {change.key} is the slot of an optical drive.", "Name another slot, such as vdb."
         )
     _check_disk(driver, vm.name, change.key, change.new, written_by)
+
+
+def _definitions_of(driver, vm):
+    return [one for one in driver.all_definitions() if one.uuid == vm.id]
+
+
+def _check_deletion(driver, plan):
+    """A file goes from its folder: one that cannot be removed is found while the machine still runs."""
+    doomed = [path for step in plan.steps if step.verb == "delete" for path in step.arguments.get("files", ())]
+    for path in doomed:
+        folder = os.path.dirname(path)
+        # Before what a closed folder holds, one cannot see whether it is there.
+        if files.exists(folder) and not files.is_writable(folder) and os.path.lexists(path):
+            raise Refused(
+                f"{plan.before.name}: {path} cannot be removed, for its folder cannot be written.",
+                "Run the task with become, or keep the disks (delete_disks: none).",
+            )
 
 
 def _check_networks(driver, plan):
     """A network must exist when a card is put on it, and be active when the machine starts."""
     cards = (plan.after.config.get("networks") or {}).values()
-    _check_bridges(plan, cards)
     asked = {card["source"] for card in cards if card.get("type") == "network" and card.get("source")}
     verbs = {step.verb for step in plan.steps}
     touched = any(change.field == "networks" for step in plan.steps for change in step.changes)
@@ -90,14 +113,6 @@ def _check_networks(driver, plan):
         if "start" in verbs:
             raise Refused(
                 f"{plan.after.name}: the network '{name}' is not active.", f"Start it first: virsh net-start {name}."
-            )
-
-
-def _check_bridges(plan, cards):
-    for card in cards:
-        if card.get("type") == "bridged" and plan.changed and not card.get("source"):
-            raise Refused(
-                f"{plan.after.name}: a bridged network card needs a source.", "Name a bridge or interface of the host."
             )
 
 

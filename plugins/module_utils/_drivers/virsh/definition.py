@@ -72,6 +72,12 @@ class Definition:
                 return int(element.text) * _UNITS[element.get("unit", "KiB")]
         return None
 
+    @property
+    def most_memory(self):
+        """Bytes that the balloon can give at most, or None."""
+        element = self.root.find("memory")
+        return None if element is None else int(element.text) * _UNITS[element.get("unit", "KiB")]
+
     def drives(self, *devices):
         """Disk elements of the given devices: disk, lun, cdrom, floppy."""
         return [disk for disk in self.root.findall("devices/disk") if disk.get("device", "disk") in devices]
@@ -126,17 +132,21 @@ class Definition:
             element = ET.SubElement(element, tag) if child is None else child
         return element
 
+    def check_cpus(self, count):
+        """Refuse more processors than a fixed topology has room for."""
+        room = self.get("vcpu")
+        if self.root.find("cpu/topology") is not None and count > int(room):
+            raise Refused(
+                f"{self.name}: its CPU topology has room for {room} processors, not {count}.",
+                "Change the topology through native first (cpu/topology@sockets ...).",
+            )
+
     def set_cpus(self, count):
-        vcpu = self.root.find("vcpu")
-        topology, individual = self.root.find("cpu/topology"), self.root.find("vcpus")
-        if topology is not None and count <= int(vcpu.text):
+        self.check_cpus(count)
+        vcpu, individual = self.root.find("vcpu"), self.root.find("vcpus")
+        if self.root.find("cpu/topology") is not None:
             # The topology fixes the maximum; fewer processors are switched on.
             vcpu.set("current", str(count))
-        elif topology is not None:
-            raise Refused(
-                f"{self.name}: its CPU topology has room for {vcpu.text} processors, not {count}.",
-                "Change the topology through native too (cpu/topology@sockets ...).",
-            )
         else:
             vcpu.attrib.pop("current", None)
             vcpu.text = str(count)

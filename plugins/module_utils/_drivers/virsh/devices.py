@@ -6,12 +6,10 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
+from string import ascii_lowercase
 
 from .definition import file_of, source_of, target_of
 from .traits import bus_of
-
-ISO_DRIVE, SEED_DRIVE = "sda", "sdb"
-
 
 # Disks --------------------------------------------------------------------------------------------------------------
 
@@ -76,7 +74,7 @@ def drive_element(slot, bus, path):
 def set_iso(definition, own_files, path):
     drive = iso_drive(definition, own_files)
     if drive is None:
-        definition.devices.append(drive_element(_free_slot(definition), "sata", path))
+        definition.devices.append(drive_element(free_slot(definition), "sata", path))
         return
     source = drive.find("source")
     if source is not None:
@@ -86,9 +84,11 @@ def set_iso(definition, own_files, path):
         drive.insert(0, ET.Element("source", {"file": path}))
 
 
-def _free_slot(definition):
+def free_slot(definition):
+    """The first slot sda, sdb ... that no disk and no drive has."""
     taken = {target_of(disk) for disk in definition.root.findall("devices/disk")}
-    return next(slot for slot in (f"sd{letter}" for letter in "abcdefghijklmnopqrstuvwxyz") if slot not in taken)
+    slots = (f"sd{first}{second}" for first in ("", *ascii_lowercase) for second in ascii_lowercase)
+    return next(slot for slot in slots if slot not in taken)
 
 
 # Network cards ------------------------------------------------------------------------------------------------------
@@ -104,9 +104,11 @@ def read_networks(definition):
 def _read_card(card):
     source = card.find("source")
     model = card.find("model")
+    # A running card of a network that lies on a bridge says bridge, and still names its network.
+    of_network = source is not None and source.get("network")
     found = {
-        "type": _TYPES.get(card.get("type"), card.get("type")),
-        "source": (source_of(card) or None) if source is not None else None,
+        "type": "network" if of_network else _TYPES.get(card.get("type"), card.get("type")),
+        "source": of_network or source_of(card) or None,
         "mac": card.find("mac").get("address").lower() if card.find("mac") is not None else None,
         "model": model.get("type") if model is not None else None,
     }

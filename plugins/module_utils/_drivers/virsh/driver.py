@@ -13,10 +13,10 @@ import re
 from dataclasses import replace
 
 from ..._lifecycle.errors import CommandFailed, PolyvirtError
-from ..._lifecycle.model import SUSPENDED, Observation
+from ..._lifecycle.model import SUSPENDED
 from ..._ports.command import Commands
 from ..._tools import virsh_output as output
-from ..._tools.virsh import Virsh
+from ..._tools.virsh import Virsh, is_not_found
 from .definition import Definition
 from .look import Listing, look_at_power, look_closely
 from .traits import virsh_traits
@@ -52,6 +52,7 @@ class VirshDriver:
         self._native_keys = tuple(native_keys)
         self._listing = None
         self._definitions = None
+        self._configs = {}
 
     @property
     def storage(self):
@@ -72,7 +73,7 @@ class VirshDriver:
 
     def observe(self, targets, facets):
         if targets and facets <= _LIGHT and all(target.id for target in targets):
-            return look_at_power(self.virsh, [target.id for target in targets], facets)
+            return look_at_power(self.virsh, [target.id for target in targets], facets, self._configs)
         listing, self._listing = self._listing or Listing.read(self.virsh), None
         if targets is None:
             uuids = list(listing.names)
@@ -80,6 +81,7 @@ class VirshDriver:
             uuids = list(dict.fromkeys(uuid for target in targets for uuid in listing.uuids(target)))
         observation = look_closely(self.virsh, listing, uuids, facets, self._native_keys)
         observation = replace(observation, vms=[self._with_sizes(vm) for vm in observation.vms])
+        self._configs.update({vm.id: vm.config for vm in observation.vms})
         if "files" in facets and observation.vms:
             return self._with_files(observation)
         return observation
@@ -93,13 +95,15 @@ class VirshDriver:
         return vm.having(config={**vm.config, "disks": {**vm.config["disks"], **sized}})
 
     def _with_files(self, observation):
+        from .users import FileUsers, files_of
+
         definitions = self._read_definitions()
+        users = FileUsers(self.virsh, self.storage.qemu_img, definitions) if is_local(self.virsh.uri) else None
         vms = []
         for vm in observation.vms:
-            others = [(one.name, one) for one in definitions if one.uuid != vm.id]
-            own = next(one for one in definitions if one.uuid == vm.id)
-            vms.append(vm.having(files=self.storage.files_of(vm, own, others)))
-        return Observation(vms, observation.known, observation.errors, observation.warnings)
+            own = [one for one in definitions if one.uuid == vm.id]
+            vms.append(vm.having(files=files_of(vm, own, users)))
+        return replace(observation, vms=vms)
 
     def all_definitions(self):
         """Every machine's definition, and of those that run also what runs: both may name files."""
@@ -111,6 +115,10 @@ class VirshDriver:
         uuids = [uuid for uuid, _name in output.domains(self.virsh.run("list", "--all", "--uuid", "--name"))]
         questions = [("dumpxml", uuid, *more) for uuid in uuids for more in ((), ("--inactive",))]
         answers = self.virsh.batch(questions) if questions else []
+        for question, answer in zip(questions, answers):
+            # One that went away meanwhile uses nothing; what another error hides may use everything.
+            if answer.error and not is_not_found(answer.error):
+                raise CommandFailed(("virsh", *question), 1, answer.error)
         return [Definition(answer.stdout) for answer in answers if not answer.error]
 
     def definition(self, uuid):
@@ -158,7 +166,8 @@ class VirshDriver:
 
     def _start(self, vm, step):
         try:
-            self.virsh.run("start", vm.id)
+            # Reading a guest's memory back is as long a work as writing it.
+            self.virsh.run("start", vm.id, timeout=_SAVE_TIMEOUT if vm.power == SUSPENDED else None)
         except CommandFailed as error:
             raise _explained(vm, error) from error
         if vm.power == SUSPENDED and self.virsh.run("domstate", vm.id).strip() == "paused":

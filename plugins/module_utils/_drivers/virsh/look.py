@@ -65,13 +65,18 @@ def look_closely(virsh, listing, uuids, facets, native_keys):
         asked = _questions(uuid, uuid in listing.active, uuid in listing.saved, facets)
         per_machine.append((uuid, list(asked)))
         questions += asked.values()
-    answers = iter(virsh.batch(questions)) if questions else iter(())
+    answers = iter(_asked(virsh, questions)) if questions else iter(())
     found = []
     for uuid, keys in per_machine:
         said = {key: next(answers) for key in keys}
         if not tool.is_not_found(said["inactive"].error):
             found.append(_machine(uuid, listing, said, native_keys))
     return Observation(vms=found, known=tuple(listing.names.values()))
+
+
+def _asked(virsh, questions):
+    """A guest agent that hangs costs libvirt five seconds before it gives up."""
+    return virsh.batch(questions, timeout=60 + 6 * sum("agent" in question for question in questions))
 
 
 def _questions(uuid, active, saved, facets):
@@ -95,19 +100,30 @@ def _address_questions(uuid, thoroughly):
     return {source: ("domifaddr", uuid, *_SOURCES[source]) for source in sources}
 
 
-def look_at_power(virsh, uuids, facets):
-    """Light look while something is waited for: power, and addresses where asked. One process."""
+def look_at_power(virsh, uuids, facets, configs):
+    """Light look while something is waited for: power, and addresses where asked. One process.
+
+    ``configs`` are what is known of the machines from an earlier look, by UUID.
+    """
     per_machine = [(uuid, _light_questions(uuid, facets)) for uuid in uuids]
-    answers = iter(virsh.batch([question for _uuid, asked in per_machine for question in asked.values()]))
+    answers = iter(_asked(virsh, [question for _uuid, asked in per_machine for question in asked.values()]))
     found = []
     for uuid, asked in per_machine:
         said = {key: next(answers) for key in asked}
         if tool.is_not_found(said["info"].error):
             continue
+        if said["info"].error:
+            raise CommandFailed(("virsh", "dominfo", uuid), 1, said["info"].error)
         info = output.key_values(said["info"].stdout)
         power, busy, reason = _power(said["power"], info.get("Managed save") == "yes")
         vm = Vm(
-            name=info["Name"], id=uuid, power=power, reason=reason, busy=busy, persistent=info.get("Persistent") != "no"
+            name=info["Name"],
+            id=uuid,
+            power=power,
+            reason=reason,
+            busy=busy,
+            persistent=info.get("Persistent") != "no",
+            config=configs.get(uuid, {}),
         )
         found.append(_with_addresses(vm, said, vm.power))
     return Observation(vms=found)
@@ -137,7 +153,9 @@ def _machine(uuid, listing, said, native_keys):
     active = None
     if "active" in said and not said["active"].error:
         # What is only told about a machine, not given to it, is the same whether it runs or not.
-        active = {**_config(Definition(said["active"].stdout), sizes, own_files, native_keys), **kept}
+        running = Definition(said["active"].stdout)
+        active = {**_config(running, sizes, own_files, native_keys), **kept}
+        _undo_rewriting(config, active, definition, running)
     vm = Vm(
         name=definition.name,
         id=uuid,
@@ -153,6 +171,15 @@ def _machine(uuid, listing, said, native_keys):
         else (),
     )
     return _with_addresses(vm, said, power)
+
+
+def _undo_rewriting(config, active, stored, running):
+    """What libvirt rewrites in a running machine by itself is no setting that waits for its next start."""
+    if stored.most_memory == running.most_memory:
+        active["memory"] = config["memory"]  # The balloon is the guest's own business.
+    native = config.get("native", {})
+    if native.get("cpu@mode") == "host-model" and active["native"].get("cpu@mode") == "custom":
+        active["native"] = {**active["native"], "cpu@mode": "host-model"}
 
 
 def _config(definition, sizes, own_files, native_keys):

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import uuid as uuids
 
-from ..._lifecycle.errors import CommandFailed
+from ..._lifecycle.errors import CommandFailed, PolyvirtError
 from ..._ports import files
 from ..._tools import seed
 from ..._tools import virsh as tool
 from . import devices
 from .checks import is_bridge
 from .new import new_definition
+from .storage import used_files
 from .traits import slot_name
 
 MARK_VERSION = 1
@@ -36,6 +37,8 @@ def create(driver, name, config, creation):
     except BaseException:
         for path in made:
             files.remove(path)
+        if creation.get("cloud_init") is not None:
+            _remove_seed(driver, name)
         raise
     if config.get("autostart"):
         driver.virsh.run("autostart", machine_id)
@@ -73,10 +76,20 @@ def _make_seed(driver, name, machine_id, creation, made):
     if creation.get("cloud_init") is None:
         return []
     path = driver.storage.seed_path(name)
-    made.append(path)
     driver.storage.open_folder()
     seed.make_seed(driver.commands, files, path, seed.nocloud_documents(creation["cloud_init"], name, machine_id))
     return [path]
+
+
+def _remove_seed(driver, name):
+    """Unlike a disk, a seed has its name before the machine has: another task may have made the machine with it."""
+    path = driver.storage.seed_path(name)
+    try:
+        used = {file for one in driver.all_definitions() for file in used_files(one)}
+    except PolyvirtError:
+        return  # Nobody can say whose it is now; the next run makes it anew.
+    if path not in used:
+        files.remove(path)
 
 
 def _describe(definition, config, disks, own_files):
@@ -86,11 +99,11 @@ def _describe(definition, config, disks, own_files):
         definition.set("description", config["description"])
     for slot, path, image_format, _ours in disks:
         devices.add_disk(definition, devices.disk_element(slot, path, image_format))
-    definition.devices.append(devices.drive_element(devices.ISO_DRIVE, "sata", config.get("iso")))
+    definition.devices.append(devices.drive_element(devices.free_slot(definition), "sata", config.get("iso")))
     for path in own_files:
         # On virtio-scsi: a cloud kernel has no driver for SATA and would not find its seed there.
-        definition.devices.append(devices.drive_element(devices.SEED_DRIVE, "scsi", path))
-    for _place, entry in sorted((config.get("networks") or {}).items()):
+        definition.devices.append(devices.drive_element(devices.free_slot(definition), "scsi", path))
+    for _place, entry in sorted((config.get("networks") or {}).items(), key=lambda item: int(item[0])):
         definition.devices.append(devices.card_element(entry, is_bridge))
     for path, value in (config.get("native") or {}).items():
         definition.set_native(path, value)

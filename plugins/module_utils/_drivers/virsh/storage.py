@@ -1,20 +1,18 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Files of machines: whole before they get their name, never overwritten, removed only when nobody uses them."""
+"""Files of machines: whole before they get their name, and never overwritten."""
 
 from __future__ import annotations
 
 import os
 
 from ..._lifecycle.errors import CommandFailed, NotFound, PolyvirtError, Refused
-from ..._lifecycle.model import File
 from ..._lifecycle.units import human_size
 from ..._ports import files
-from .definition import Definition, backing_files, file_of
+from .definition import file_of
 
 _SEED_SUFFIX = ".polyvirt-seed.iso"
-_QCOW2_MAGIC = b"QFI\xfb"
 _ISO_DESCRIPTORS = (b"CD001", b"BEA01")
 _ISO_DESCRIPTOR_AT = 32769
 #: What qemu-img can read and the core lets a base image be; others are converted by their owner first.
@@ -137,51 +135,6 @@ class Storage:
         if users:
             raise Refused(f"{name}: {path} is used by {', '.join(users)}.", "Choose another name or storage_path.")
 
-    # Who uses what --------------------------------------------------------------------------------------------------
-
-    def files_of(self, vm, definition, others):
-        """The files of one machine, each with who else uses it. ``others`` are (name, Definition) of all others."""
-        mark = vm.mark or {}
-        found = [_drive_file(drive, "disk", mark.get("disks", ())) for drive in definition.drives("disk", "lun")]
-        found += [_drive_file(drive, "medium", mark.get("files", ())) for drive in definition.drives("cdrom", "floppy")]
-        found = [file for file in found if file.path]
-        users = self._users(vm.name, {file.path for file in found}, others)
-        return tuple(
-            File(file.path, file.role, file.ours, tuple(sorted(users.get(os.path.realpath(file.path), ()))))
-            for file in found
-        )
-
-    def _users(self, name, paths, others):
-        users = {}
-        own = {os.path.realpath(path) for path in paths}
-        for other, definition in others:
-            for path in used_files(definition):
-                users.setdefault(os.path.realpath(path), set()).add(other)
-        # What machines use comes first: an image in between is then known by its machine, not by its path.
-        used = [path for path in sorted(users) if path not in own]
-        for path in [*used, *sorted(self._images_beside(own).difference(used))]:
-            for below in self._chain_below(path):
-                users.setdefault(below, set()).update(users.get(path) or {path})
-        return {path: used for path, used in users.items() if path in own}
-
-    def _images_beside(self, own):
-        """Images in the same folders: an overlay that no machine uses yet still needs what it stands on."""
-        beside = set()
-        for folder in {os.path.dirname(path) for path in own}:
-            for entry in files.entries(folder):
-                path = os.path.realpath(os.path.join(folder, entry))
-                if path not in own and files.starts_with(path, _QCOW2_MAGIC):
-                    beside.add(path)
-        return beside
-
-    def _chain_below(self, path):
-        try:
-            return (
-                [os.path.realpath(image.path) for image in self.qemu_img.chain(path)[1:]] if files.exists(path) else []
-            )
-        except PolyvirtError:
-            return []  # No image, so it stands on nothing.
-
 
 def check_iso(name, path, option="iso"):
     """Refuse a medium that is missing, unreadable, or no ISO 9660 or UDF image."""
@@ -201,23 +154,6 @@ def _check_readable(name, option, path):
         raise Refused(f"{name}: {option} {path} cannot be read.", "Run the task with become, or make it readable.")
 
 
-def _drive_file(drive, role, ours):
-    path = file_of(drive)
-    if role == "disk" and (drive.find("shareable") is not None or drive.find("readonly") is not None):
-        role = "medium"
-    if role == "medium" and path in ours:
-        role = "support"
-    return File(path, role, path in ours)
-
-
-def used_files(definition):
-    """Every local file that a definition refers to, down the chain as far as libvirt tells."""
-    for disk in definition.root.findall("devices/disk"):
-        if file_of(disk):
-            yield file_of(disk)
-        yield from backing_files(disk)
-
-
 def written_files(definitions):
     """Real path -> names of the machines that may write to it."""
     written = {}
@@ -226,7 +162,3 @@ def written_files(definitions):
             if file_of(disk) and disk.find("readonly") is None:
                 written.setdefault(os.path.realpath(file_of(disk)), []).append(definition.name)
     return written
-
-
-def parse_all(texts):
-    return [Definition(text) for text in texts if text]

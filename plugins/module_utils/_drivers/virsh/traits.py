@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 
 from ..._lifecycle.errors import Refused
 from ..._lifecycle.model import (
+    ABSENT,
     LIVE,
     NEVER,
     NEXT_BOOT,
@@ -188,34 +190,82 @@ _NOT_NATIVE = {"name": "name", "uuid": "id", "memory": "memory", "currentMemory"
                "description": "description", "metadata": "tags"}  # fmt: skip
 
 
+_SLOT = re.compile(r"(vd|sd|hd)[a-z]{1,3}")
+_CONDITION = r"(\[[^\]]+\])?"
+_NATIVE_PATH = re.compile(rf"([\w:.-]+{_CONDITION}(/[\w:.-]+{_CONDITION})*)?(@[\w:.-]+)?")
+
+
 def _adjusted(vm, config):
-    """The vocabulary's words in libvirt's: whole KiB of memory, and networks that are known by a name."""
-    for key in config.get("native") or {}:
+    """The vocabulary's words in libvirt's, with what has no place there refused."""
+    adjusted = dict(config)
+    _check_native(vm, config.get("native") or {})
+    _check_paths(vm, config)
+    if "memory" in config:
+        adjusted["memory"] = -(-config["memory"] // KIB) * KIB  # libvirt counts in KiB.
+    if config.get("iso") == "" and vm.power != ABSENT and vm.config.get("iso") is None:
+        del adjusted["iso"]  # Where there is no drive, there is no medium in it.
+    if config.get("networks"):
+        adjusted["networks"] = {
+            place: entry if entry is None else _network(vm, place, entry) for place, entry in config["networks"].items()
+        }
+    return adjusted
+
+
+def _check_native(vm, native):
+    for key, value in native.items():
         option = _NOT_NATIVE.get(re.split(r"[/@\[]", key)[0])
         if option:
             raise Refused(f"{vm.name}: native: '{key}' is not set there.", f"Use the option {option}.")
-    if "memory" in config:
-        config = {**config, "memory": -(-config["memory"] // KIB) * KIB}
-    networks = config.get("networks")
-    if not networks:
-        return config
-    return {
-        **config,
-        "networks": {
-            place: entry if entry is None else _network(vm, place, entry) for place, entry in networks.items()
-        },
+        if not key or not _NATIVE_PATH.fullmatch(key):
+            raise Refused(
+                f"{vm.name}: native: '{key}' is no path in a domain XML.", "Write one such as os/type@machine."
+            )
+        if re.search(r"@passwd$|secret", key):
+            raise Refused(
+                f"{vm.name}: native: '{key}' holds a secret, and results show native.", "Set it with virsh edit."
+            )
+        if isinstance(value, (dict, list)):
+            raise Refused(
+                f"{vm.name}: native: the value of '{key}' is no plain value.", "Name each element by its own path."
+            )
+
+
+def _check_paths(vm, config):
+    disks = config.get("disks") or {}
+    for slot in disks:
+        if not _SLOT.fullmatch(slot):
+            raise Refused(
+                f"{vm.name}: disks: '{slot}' is no slot.", "Name one such as vda (virtio), sda (SCSI) or hda (IDE)."
+            )
+    paths = {
+        f"disks: source of {slot}": entry["source"] for slot, entry in disks.items() if entry and entry.get("source")
     }
+    for option, path in {"iso": config.get("iso"), **paths}.items():
+        if path and not os.path.isabs(path):
+            raise Refused(f"{vm.name}: {option} '{path}' is no absolute path.", "Give its full path on the hypervisor.")
 
 
 def _network(vm, place, entry):
     kind = entry.get("type")
+    existing = (vm.config.get("networks") or {}).get(place)
     adjusted = dict(entry)
+    if kind == "user" and entry.get("source"):
+        raise Refused(f"{vm.name}: networks: a card of type user has no source.", "Leave the source out.")
     if kind == "nat":
         adjusted["source"] = entry.get("source", DEFAULT_NETWORK)
     if kind in ("nat", "internal"):
         adjusted["type"] = "network"
-    if place not in (vm.config.get("networks") or {}):
+    if kind in _NEED_SOURCE and not entry.get("source") and (existing or {}).get("type") != kind:
+        raise Refused(f"{vm.name}: networks: a card of type {kind} needs a source.", _NEED_SOURCE[kind])
+    if existing is None:
         adjusted.setdefault("type", "network")
         if adjusted["type"] == "network":
             adjusted.setdefault("source", DEFAULT_NETWORK)
     return adjusted
+
+
+_NEED_SOURCE = {
+    "internal": "Name a network without a way out (virsh net-list --all).",
+    "network": "Name a network (virsh net-list --all), or use the type nat.",
+    "bridged": "Name a bridge or an interface of the host.",
+}

@@ -91,7 +91,7 @@ def test_a_machine_that_exists_only_while_it_runs():
     running = found("running", **TRANSIENT)
     assert _verbs(_plan(running, ask("absent"))) == ["stop"]
     assert _plan(running, ask("absent")).after.power == "absent"
-    assert _verbs(_plan(running, ask(description="x"))) == ["configure"]
+    assert "Define it permanently" in _refusal(_plan(running, ask(description="x", allow_restart=True)))
     assert "remove it" in _refusal(_plan(running, ask("stopped")))
     assert "Define it permanently" in _refusal(_plan(running, ask(memory="2G", allow_restart=True)))
     waiting = found("running", runs_with={"memory": 2 * G}, **TRANSIENT)

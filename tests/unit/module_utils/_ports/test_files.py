@@ -14,19 +14,6 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle import er
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
 
 
-class Hours:
-    """A clock that only sleeping moves."""
-
-    def __init__(self):
-        self.time = 0.0
-
-    def now(self):
-        return self.time
-
-    def sleep(self, seconds):
-        self.time += seconds
-
-
 @pytest.mark.parametrize("mode", [0o600, 0o644])
 def test_write_replaces_content_and_mode(tmp_path, mode):
     path = tmp_path / "a"
@@ -91,27 +78,6 @@ def test_looking(tmp_path):
     assert not files.exists(missing) and not files.is_readable(missing)
     with pytest.raises(errors.NotFound):
         files.size(missing)
-
-
-def test_same_content(tmp_path):
-    large = b"x" * (2 * 1024 * 1024)
-    for name, content in {"a": large, "b": large, "c": large[:-1] + b"y", "d": large[:-1]}.items():
-        (tmp_path / name).write_bytes(content)
-    same = {name: files.same_content(str(tmp_path / "a"), str(tmp_path / name)) for name in "abcd"}
-    assert same == {"a": True, "b": True, "c": False, "d": False}
-
-
-def test_a_lock_has_one_holder(tmp_path):
-    path, clock = str(tmp_path / "lock"), Hours()
-    with (
-        files.lock(path, 5, clock),
-        pytest.raises(errors.Timeout, match="lock is still locked") as caught,
-        files.lock(path, 5, clock),
-    ):
-        pytest.fail("two holders")
-    assert caught.value.waited >= 5
-    with files.lock(path, 0, clock):
-        pass
 
 
 def test_a_private_folder_is_private_and_goes():

@@ -102,7 +102,7 @@ def test_every_word_for_power(words, power, busy):
     seen = machine(state)
     assert (seen.power, seen.busy) == (power, busy)
     info = {("dominfo", UUID): recorded("dominfo-running.txt")}
-    light = look.look_at_power(told(state, info), [UUID], LIGHT).vms[0]
+    light = look.look_at_power(told(state, info), [UUID], LIGHT, {}).vms[0]
     assert (light.power, light.busy, light.reason) == (seen.power, seen.busy, seen.reason)
 
 
@@ -132,7 +132,7 @@ def test_a_machine_that_went_away_between_two_questions_is_not_there():
     gone = {("dumpxml", UUID, "--inactive"): failed(f"failed to get domain '{UUID}'")}
     assert closely(told(gone)).vms == []
     info = {("dominfo", UUID): failed(f"failed to get domain '{UUID}'"), ("domstate", UUID, "--reason"): failed("gone")}
-    assert look.look_at_power(told(info), [UUID], LIGHT).vms == []
+    assert look.look_at_power(told(info), [UUID], LIGHT, {}).vms == []
 
 
 def test_a_definition_that_cannot_be_read_is_an_error():
@@ -152,7 +152,7 @@ def test_a_close_look_is_two_processes_and_a_light_one_is_one():
     virsh = told({("dominfo", UUID): recorded("dominfo-running.txt")})
     closely(virsh)
     assert virsh.processes == 2
-    look.look_at_power(virsh, [UUID], LIGHT)
+    look.look_at_power(virsh, [UUID], LIGHT, {})
     assert virsh.processes == 3
 
 

@@ -15,7 +15,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.qemu_img import QemuImg
 
-from unit.module_utils._drivers.virsh.told import UUID, ToldVirsh, driver_of, failed
+from unit.module_utils._drivers.virsh.told import UUID, ToldVirsh, driver_of, failed, machine_xml
 
 MIB = 1 << 20
 CONFIG = {
@@ -70,6 +70,7 @@ def test_a_definition_that_is_not_accepted_leaves_no_file_of_ours(virsh, tmp_pat
     theirs = tmp_path / "theirs.qcow2"
     QemuImg(Commands()).create(str(theirs), "qcow2", MIB)
     virsh.answers["define", "/dev/stdin"] = failed("unsupported configuration")
+    virsh.answers["list", "--all", "--uuid", "--name"] = ""
     config = {**CONFIG, "disks": {**CONFIG["disks"], "vdc": {"source": str(theirs)}}}
     with pytest.raises(CommandFailed, match="unsupported configuration"):
         making.create(driver(virsh, tmp_path), "web", config, SEED)
@@ -88,6 +89,7 @@ def test_a_file_found_whole_is_not_removed_when_the_creation_fails(virsh, tmp_pa
 def test_a_disk_that_is_somebody_elses_ends_the_creation_and_stays(virsh, tmp_path):
     found = tmp_path / "web-vdb.raw"
     found.write_bytes(b"x" * MIB)
+    virsh.answers["list", "--all", "--uuid", "--name"] = ""
     with pytest.raises(Refused, match="exists already"):
         making.create(driver(virsh, tmp_path), "web", CONFIG, SEED)
     assert os.listdir(tmp_path) == ["web-vdb.raw"]
@@ -128,3 +130,27 @@ def test_what_else_goes_wrong_is_told(virsh, tmp_path):
     with pytest.raises(CommandFailed, match="access denied"):
         making.delete(driver(virsh, tmp_path), Vm("web", id=UUID), [])
     assert Path(tmp_path).is_dir()
+
+
+def test_a_seed_that_another_task_made_a_machine_with_stays(virsh, tmp_path):
+    seed = tmp_path / "web.polyvirt-seed.iso"
+    virsh.answers["define", "/dev/stdin"] = failed("operation failed: domain 'web' already exists with uuid")
+    virsh.answers["list", "--all", "--uuid", "--name"] = f"{UUID} web\n"
+    theirs = machine_xml(("/var/lib/libvirt/images/m1.qcow2", str(seed)))
+    virsh.answers.update({("dumpxml", UUID): theirs, ("dumpxml", UUID, "--inactive"): theirs})
+    with pytest.raises(CommandFailed):
+        making.create(driver(virsh, tmp_path), "web", CONFIG, SEED)
+    assert os.listdir(tmp_path) == [seed.name]
+
+
+def test_cards_keep_their_order_beyond_the_tenth(virsh, tmp_path):
+    networks = {str(place): {"type": "network", "source": f"n{place}"} for place in range(12)}
+    making.create(driver(virsh, tmp_path), "web", {**CONFIG, "networks": networks}, {})
+    sources = [card.find("source").get("network") for card in virsh.defined().interfaces()]
+    assert sources == [f"n{place}" for place in range(12)]
+
+
+def test_drives_take_slots_that_no_disk_has(virsh, tmp_path):
+    making.create(driver(virsh, tmp_path), "web", {**CONFIG, "disks": {"sda": {"size": MIB, "format": "raw"}}}, SEED)
+    slots = [disk.find("target").get("dev") for disk in virsh.defined().root.findall("devices/disk")]
+    assert slots == ["sda", "sdb", "sdc"]

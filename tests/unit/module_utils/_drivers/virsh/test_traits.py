@@ -138,3 +138,28 @@ def test_what_has_an_option_is_not_set_through_native(key, option):
 
 def test_memory_is_counted_in_whole_kibibytes():
     assert TRAITS.adjust(Vm("a"), {"memory": 1500000})["memory"] == 1465 * 1024
+
+
+@pytest.mark.parametrize(
+    ("config", "word"),
+    [
+        ({"disks": {"1": {"size": 1}}}, "is no slot"),
+        ({"disks": {"vd/../x": {"size": 1}}}, "is no slot"),
+        ({"disks": {"vda": {"source": "x.qcow2"}}}, "no absolute path"),
+        ({"iso": "x.iso"}, "no absolute path"),
+        ({"native": {"os//kernel": "x"}}, "no path"),
+        ({"native": {"devices/graphics@passwd": "x"}}, "secret"),
+        ({"native": {"os/kernel": ["x"]}}, "no plain value"),
+        ({"networks": {"0": {"type": "internal"}}}, "needs a source"),
+        ({"networks": {"0": {"type": "bridged"}}}, "needs a source"),
+        ({"networks": {"0": {"type": "user", "source": "x"}}}, "no source"),
+    ],
+)
+def test_what_has_no_place_is_refused(config, word):
+    with pytest.raises(Refused, match=word):
+        TRAITS.adjust(Vm("a"), config)
+
+
+def test_no_medium_where_there_is_no_drive_is_nothing_to_do():
+    assert TRAITS.adjust(Vm("a", config={"iso": None}), {"iso": ""}) == {}
+    assert TRAITS.adjust(Vm.absent("a"), {"iso": ""}) == {"iso": ""}

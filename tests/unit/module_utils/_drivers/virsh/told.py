@@ -49,7 +49,7 @@ class ToldVirsh:
         self.answers = {tuple(words): answer for words, answer in dict(answers).items()}
         self.done, self.sent, self.processes = [], [], 0
 
-    def batch(self, requests):
+    def batch(self, requests, timeout=None):
         self.processes += 1
         return [self._answer(words) for words in requests]
 
