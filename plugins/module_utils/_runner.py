@@ -111,7 +111,9 @@ class Run:
             try:
                 self.driver.preflight(work.plan)
             except PolyvirtError as error:
-                work.plan = Plan(work.vm, work.vm, refusal=Refusal(error.message, error.remedy or ""))
+                label = f"{work.request.label}: "
+                message = error.message if error.message.startswith(label) else label + error.message
+                work.plan = Plan(work.vm, work.vm, refusal=Refusal(message, error.remedy or ""))
 
     def _planned(self, work, known):
         if work.error is not None:
@@ -171,7 +173,7 @@ def _facets(works, traits):
     """What has to be looked at to plan these machines: no more is asked of the platform."""
     facets = {"power", "config"}
     # Who uses which file is dear to learn; a cost that depends on the machine is never that of rebuilding it.
-    rebuilds = any(field.cost == DESTRUCTIVE for field in traits.fields.values())
+    rebuilds = any(one.cost == DESTRUCTIVE for one in traits.fields.values())
     for request in (work.request for work in works):
         if request.state == "absent" or request.policy.allow_recreate or request.snapshot is not None:
             facets.add("snapshots")

@@ -28,9 +28,11 @@ def _in_guest(path, address, command):
     options = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"]
     done = subprocess.run(
         ["ssh", "-i", path, *options, "-o", "BatchMode=yes", f"root@{address}", command],
-        capture_output=True, text=True, timeout=60,
+        capture_output=True,
+        text=True,
+        timeout=60,
         check=False,
-)  # fmt: skip
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 

@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils import _runner
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import NotFound, Refused
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Policy, Request
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import DESTRUCTIVE, Field, Policy, Request
 
 from unit.module_utils.world import GIB, Machine, World, refusal
 
@@ -137,7 +138,7 @@ def test_nothing_to_do_is_one_look():
     [
         (ask("web"), set()),
         (ask("web", "absent"), {"snapshots", "files"}),
-        (ask("web", allow_recreate=True), {"snapshots", "files"}),
+        (ask("web", allow_recreate=True), {"snapshots"}),
         (ask("web", "started", wait_for="ssh"), {"addresses"}),
     ],
 )
@@ -145,6 +146,15 @@ def test_no_more_is_asked_of_the_platform_than_the_plan_needs(request_, more):
     world = World(Machine("web", "1"))
     carry_out(world, request_, check=True)
     assert world.looks[0][1] == {"power", "config"} | more
+
+
+def test_files_are_looked_at_where_something_may_be_rebuilt(monkeypatch):
+    world = World(Machine("web", "1"))
+    traits = world.traits()
+    rebuilding = replace(traits, fields={**traits.fields, "firmware": Field(cost=DESTRUCTIVE)})
+    monkeypatch.setattr(world, "traits", lambda: rebuilding)
+    carry_out(world, ask("web", allow_recreate=True), check=True)
+    assert world.looks[0][1] == {"power", "config", "snapshots", "files"}
 
 
 def test_a_name_that_changes_hands_does_not_change_the_machine():

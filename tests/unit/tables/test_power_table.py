@@ -19,13 +19,13 @@ VOCABULARY = {
     "present": ("make", NOTHING, NOTHING, NOTHING, NOTHING, NOTHING),
     "started": ("make, start", "start", NOTHING, "resume", "start", "refused; force: kill, start"),
     "stopped": ("make", NOTHING, "stop; force: kill", "resume, stop; force: kill", "start, stop; force: kill",
-                  "kill"),
+                "kill"),
     "paused": (REFUSED, REFUSED, "pause", NOTHING, REFUSED, REFUSED),
     "suspended": (REFUSED, REFUSED, "suspend", "suspend", NOTHING, REFUSED),
     "restarted": (REFUSED, "start", "stop, start; force: reset", "resume, stop, start; force: kill, start",
                   "start, stop, start; force: kill, start", "kill, start"),
     "absent": (NOTHING, "delete", "stop, delete; force: kill, delete", "resume, stop, delete; force: kill, delete",
-                  "kill, delete", "kill, delete"),
+               "kill, delete", "kill, delete"),
 }  # fmt: skip
 CELLS = [
     (asked, power, cell, stop_mode)

@@ -12,6 +12,7 @@ from ..._ports import files
 from ..._tools import seed
 from ..._tools import virsh_output as output
 from .definition import target_of
+from .new import check_host
 from .storage import check_iso, written_files
 from .traits import slot_name
 
@@ -28,6 +29,7 @@ def check_plan(driver, plan):
 
 
 def _check_creation(driver, name, config, creation):
+    check_host(name, driver.hypervisor)
     written_by = written_files(driver.all_definitions())
     image = creation.get("image")
     disks = config.get("disks") or {}
@@ -86,7 +88,6 @@ def _check_deletion(driver, plan):
     doomed = [path for step in plan.steps if step.verb == "delete" for path in step.arguments.get("files", ())]
     for path in doomed:
         folder = os.path.dirname(path)
-        # Before what a closed folder holds, one cannot see whether it is there.
         if files.exists(folder) and not files.is_writable(folder) and os.path.lexists(path):
             raise Refused(
                 f"{plan.before.name}: {path} cannot be removed, for its folder cannot be written.",

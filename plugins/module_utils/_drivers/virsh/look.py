@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Looking at machines with two virsh processes, however many there are: one lists, one asks about each.
+"""Looking at machines with two virsh processes for up to a hundred: one lists, one asks about each.
 
 Machines are addressed by UUID, for virsh takes a name that is a number for the id of a running machine.
 """

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import os
 
+from ..._lifecycle.errors import Unsupported
 from .definition import Definition
 
-_MACHINES = {"x86_64": "q35", "aarch64": "virt"}
+_ARCHITECTURE = "x86_64"
 #: Each hot-plugged disk or card takes one port; libvirt gives a new q35 machine hardly any to spare.
 _ROOT_PORTS = 14
 
@@ -19,7 +20,7 @@ _FRAME = """\
   <uuid>{uuid}</uuid>
   <memory unit='KiB'>0</memory>
   <vcpu>1</vcpu>
-  <os><type{arch}{machine}>hvm</type><boot dev='hd'/><boot dev='cdrom'/></os>
+  <os><type arch='{arch}'{machine}>hvm</type><boot dev='hd'/><boot dev='cdrom'/></os>
   <features>{features}</features>
   {cpu}
   <on_crash>destroy</on_crash>
@@ -34,6 +35,15 @@ _DEVICES = """
 """
 
 
+def check_host(name, hypervisor):
+    """Refuse hosts whose machines look otherwise than the frame: a machine that cannot boot helps nobody."""
+    if hypervisor != "TEST" and os.uname().machine != _ARCHITECTURE:
+        raise Unsupported(
+            f"{name}: new machines are made on {_ARCHITECTURE} hosts only, and this one is {os.uname().machine}.",
+            "Define it with virsh; power and settings of existing machines are managed on any host.",
+        )
+
+
 def new_definition(name, uuid, hypervisor, virt_type):
     """A Definition without disks and network cards."""
     definition = Definition(_test_frame(uuid) if hypervisor == "TEST" else _frame(uuid, virt_type))
@@ -42,20 +52,18 @@ def new_definition(name, uuid, hypervisor, virt_type):
 
 
 def _test_frame(uuid):
-    return _FRAME.format(type="test", uuid=uuid, arch=" arch='i686'", machine="", features="", cpu="", devices="")
+    return _FRAME.format(type="test", uuid=uuid, arch="i686", machine="", features="", cpu="", devices="")
 
 
 def _frame(uuid, virt_type):
-    arch = os.uname().machine
-    machine = _MACHINES.get(arch)
     return _FRAME.format(
         type=virt_type,
         uuid=uuid,
-        arch=f" arch='{arch}'",
-        machine=f" machine='{machine}'" if machine else "",
-        features="<acpi/><apic/>" if arch == "x86_64" else "<acpi/>" if machine else "",
+        arch=_ARCHITECTURE,
+        machine=" machine='q35'",
+        features="<acpi/><apic/>",
         cpu="<cpu mode='host-passthrough'/>" if virt_type == "kvm" else "",
-        devices=_DEVICES + (_root_ports() if machine else ""),
+        devices=_DEVICES + _root_ports(),
     )
 
 

@@ -10,7 +10,7 @@ import os
 from ..._lifecycle.errors import CommandFailed, NotFound, PolyvirtError, Refused
 from ..._lifecycle.units import human_size
 from ..._ports import files
-from .definition import file_of
+from .definition import backing_files, file_of
 
 _SEED_SUFFIX = ".polyvirt-seed.iso"
 _ISO_DESCRIPTORS = (b"CD001", b"BEA01")
@@ -152,6 +152,14 @@ def _check_readable(name, option, path):
         raise Refused(f"{name}: {option} {path} is no file.", "Name a file.")
     if not files.is_readable(path):
         raise Refused(f"{name}: {option} {path} cannot be read.", "Run the task with become, or make it readable.")
+
+
+def used_files(definition):
+    """Every local file that a definition refers to, down the chain as far as libvirt tells."""
+    for disk in definition.root.findall("devices/disk"):
+        if file_of(disk):
+            yield file_of(disk)
+        yield from backing_files(disk)
 
 
 def written_files(definitions):

@@ -91,7 +91,9 @@ _LOCAL = ", with a uri such as qemu:///system."
 
 def _fields_of(hypervisor, local):
     if not local:
-        return _fields()
+        # What is a bridge there cannot be seen from here.
+        instead = "Run the task on the hypervisor's own host."
+        return {**_fields(), "networks.type": Field(choices=("network", "user"), instead=instead)}
     return {**_fields(), **_file_fields(), **(_FIELDS_OF_TEST if hypervisor == "TEST" else {})}
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Files of machines, on real images: who uses what, and that nothing of anybody else's is written or removed."""
+"""Files of machines, on real images: made whole, and nothing of anybody else's is written to."""
 
 from __future__ import annotations
 
@@ -15,12 +15,10 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import storage as under_test
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import Definition
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import CommandFailed, NotFound, Refused
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.qemu_img import QemuImg
 
 MIB = 1 << 20
-UUID = "u-web"
 
 
 @pytest.fixture(name="images")
@@ -50,77 +48,6 @@ def chain(images, folder, *names):
     for below, path in zip(paths, paths[1:]):
         images.overlay(path, below, "qcow2")
     return paths
-
-
-def seen(storage, definition, *others, mark=None):
-    files = storage.files_of(Vm("web", id=UUID, mark=mark), definition, [(one.name, one) for one in others])
-    return {file.path: file for file in files}
-
-
-# Who uses what --------------------------------------------------------------------------------------------------------
-
-
-def test_a_disk_of_its_own_is_used_by_nobody_else(storage, images, tmp_path):
-    (path,) = chain(images, tmp_path, "web.qcow2")
-    file = seen(storage, domain("web", ("disk", path, "")), mark={"id": UUID, "disks": [path]})[path]
-    assert (file.role, file.ours, file.used_by) == ("disk", True, ())
-
-
-def test_a_disk_on_which_an_overlay_of_another_machine_stands_is_used(storage, images, tmp_path):
-    base, middle, top = chain(images, tmp_path, "base", "middle", "top")
-    for path in (base, middle):
-        file = seen(storage, domain("web", ("disk", path, "")), domain("db", ("disk", top, "")))[path]
-        assert "db" in file.used_by
-
-
-def test_an_overlay_that_no_machine_uses_still_needs_its_base(storage, images, tmp_path):
-    base, top = chain(images, tmp_path, "base", "top")
-    assert seen(storage, domain("web", ("disk", base, "")))[base].used_by == (top,)
-
-
-def test_what_it_stands_on_is_not_used_by_what_stands_below(storage, images, tmp_path):
-    base, top = chain(images, tmp_path, "base", "top")
-    assert seen(storage, domain("web", ("disk", top, "")), domain("db", ("disk", base, "")))[top].used_by == ()
-
-
-def test_a_link_to_a_file_is_that_file(storage, images, tmp_path):
-    (path,) = chain(images, tmp_path, "web.qcow2")
-    (tmp_path / "elsewhere").mkdir()
-    link = tmp_path / "elsewhere" / "link"
-    link.symlink_to(path)
-    assert seen(storage, domain("web", ("disk", path, "")), domain("db", ("disk", link, "")))[path].used_by == ("db",)
-
-
-def test_a_chain_that_only_libvirt_knows_counts_too(storage, tmp_path):
-    backing = f"<backingStore><source file='{tmp_path}/base'/></backingStore>"
-    file = seen(
-        storage, domain("web", ("disk", f"{tmp_path}/base", "")), domain("db", ("disk", f"{tmp_path}/gone", backing))
-    )
-    assert file[f"{tmp_path}/base"].used_by == ("db",)
-
-
-@pytest.mark.parametrize(
-    ("device", "more", "role"),
-    [
-        ("disk", "", "disk"),
-        ("disk", "<shareable/>", "medium"),
-        ("disk", "<readonly/>", "medium"),
-        ("cdrom", "", "medium"),
-        ("floppy", "", "medium"),
-    ],
-)
-def test_the_role_of_a_file(storage, tmp_path, device, more, role):
-    assert seen(storage, domain("web", (device, "/f", more)))["/f"].role == role
-
-
-def test_our_seed_is_no_medium_of_others(storage):
-    files = seen(
-        storage, domain("web", ("cdrom", "/seed", ""), ("cdrom", "/theirs", "")), mark={"id": UUID, "files": ["/seed"]}
-    )
-    assert {path: (file.role, file.ours) for path, file in files.items()} == {
-        "/seed": ("support", True),
-        "/theirs": ("medium", False),
-    }
 
 
 def test_files_that_are_written_are_known_by_their_real_path(tmp_path):
