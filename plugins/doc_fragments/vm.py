@@ -159,7 +159,9 @@ options:
           - An existing disk file to attach as it is. It stays its owner's and is not deleted with the machine.
         type: path
       state:
-        description: Whether the disk is attached. A disk that is taken away is detached, and its file is kept until the machine is removed.
+        description:
+          - Whether the disk is attached. A disk that is taken away is detached; its file is kept until the machine is
+            removed.
         type: str
         choices: [present, absent]
         default: present
