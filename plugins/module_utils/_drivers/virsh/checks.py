@@ -38,7 +38,7 @@ def _check_creation(driver, name, config, creation):
     for slot, entry in disks.items():
         if image and slot == slot_name(0):
             driver.storage.check_image(name, image, entry, written_by)
-        _check_disk(driver, name, slot, entry, written_by)
+        _check_disk(driver, name, slot, entry, written_by, image if slot == slot_name(0) else None)
     if config.get("iso"):
         check_iso(name, config["iso"])
     if creation.get("cloud_init") is not None:
@@ -47,12 +47,14 @@ def _check_creation(driver, name, config, creation):
         driver.storage.check_free(name, driver.storage.seed_path(name), written_by)
 
 
-def _check_disk(driver, name, slot, entry, written_by):
+def _check_disk(driver, name, slot, entry, written_by, image=None):
     if entry.get("source"):
         driver.storage.check_disk_source(name, slot, entry, written_by)
     else:
         path = driver.storage.disk_path(name, slot, entry.get("format", "qcow2"))
         driver.storage.check_free(name, path, written_by)
+        if os.path.realpath(path) not in written_by:
+            driver.storage.check_leftover(path, entry, image)
 
 
 def _check_changes(driver, vm, changes):

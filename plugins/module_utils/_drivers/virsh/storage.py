@@ -10,6 +10,7 @@ import os
 from ..._lifecycle.errors import CommandFailed, NotFound, PolyvirtError, Refused
 from ..._lifecycle.units import human_size
 from ..._ports import files
+from ..._tools.qemu_img import empty_image
 from .definition import backing_files, file_of
 
 _SEED_SUFFIX = ".polyvirt-seed.iso"
@@ -50,10 +51,16 @@ class Storage:
                 files.rename_into_place(temporary, path)
                 return True
             if not self.qemu_img.identical(temporary, path):
-                raise Refused(
-                    f"{path} exists already and holds something else.", "Move it away, or attach it as a disk's source."
-                )
+                raise _taken(path)
         return False
+
+    def check_leftover(self, path, entry, image):
+        """Refuse, before anything is changed, a file that has the disk's name and holds something else."""
+        if not files.exists(path):
+            return
+        reference = image["source"] if image else empty_image(entry["size"])
+        if not self.qemu_img.same_content(reference, path):
+            raise _taken(path)
 
     def _fill(self, path, entry, image):
         image_format, size = entry.get("format", "qcow2"), entry.get("size")
@@ -134,6 +141,10 @@ class Storage:
         users = [user for user in written_by.get(os.path.realpath(path), ()) if user != name]
         if users:
             raise Refused(f"{name}: {path} is used by {', '.join(users)}.", "Choose another name or storage_path.")
+
+
+def _taken(path):
+    return Refused(f"{path} exists already and holds something else.", "Move it away, or attach it as a disk's source.")
 
 
 def check_iso(name, path, option="iso"):

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import checks
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.checks import check_plan
@@ -88,6 +90,15 @@ def test_nothing_was_written_by_looking(tmp_path):
     check(tmp_path, Step("create", arguments=arguments), virsh=virsh)
     assert list(tmp_path.iterdir()) == []
     assert [words[0] for words in virsh.done] == ["list"]
+
+
+@pytest.mark.parametrize(("content", "refused"), [(b"", False), (b"x" * 4096, True)])
+def test_a_file_in_a_disks_place_is_found_before_anything_is_done(tmp_path, content, refused):
+    (tmp_path / "web-vda.raw").write_bytes(content + bytes(1 << 20))
+    arguments = {"config": {"disks": {"vda": {"size": 1 << 20, "format": "raw"}}}, "creation": {}}
+    virsh = ToldVirsh({("list", "--all", "--uuid", "--name"): ""})
+    with pytest.raises(Refused, match="exists already and holds something else") if refused else nullcontext():
+        check(tmp_path, Step("create", arguments=arguments), virsh=virsh)
 
 
 def deletion(*paths):
