@@ -21,9 +21,13 @@ stage_conformance() {
 
 # Every scenario that is there.
 stage_roles() {
+    local scenario
     ensure_libvirt
     cd extensions || return
-    molecule test --all
+    for scenario in molecule/*/molecule.yml; do
+        scenario=${scenario%/molecule.yml}
+        molecule test -s "${scenario##*/}"
+    done
 }
 
 # What the README promises: the second run finds nothing to do.
