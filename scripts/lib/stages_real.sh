@@ -33,9 +33,12 @@ stage_roles() {
 # What the README promises: the second run finds nothing to do.
 stage_demo() {
     local log=$RUN/demo.log
+    # From a machine that is not there to one that is; the image may be kept from an earlier run.
+    scripts/demo.sh remove
     scripts/demo.sh
     say "   again: now nothing may change"
     scripts/demo.sh 2>&1 | tee "$log"
     grep -q 'changed=0' "$log" || stop_with "the second run does not say changed=0"
     ! grep -q 'changed=[1-9]' "$log" || stop_with "the second run changed something"
+    scripts/demo.sh remove
 }
