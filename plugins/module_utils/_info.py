@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ._lifecycle.errors import NotFound, PolyvirtError, Unavailable
+from ._lifecycle.errors import NotFound, Unavailable
 from ._lifecycle.model import Target
 from ._lifecycle.request import check_name
 from ._lifecycle.results import describe
@@ -46,7 +46,7 @@ def _host(traits):
     }
 
 
-def _absent_host(error: PolyvirtError):
+def _absent_host(error):
     # An installed tool that does not answer is there, but not set up.
     return {
         "available": error.why == "not_responding",

@@ -122,10 +122,12 @@ class Run:
             return Plan(work.vm, work.vm, refusal=refusal)
         return plan(work.vm, work.request, self.traits, known)
 
-    def outcome(self, works, check):
-        vms = [self._entry(work, check) for work in works]
-        errors = [str(work.plan.refusal or work.error) for work in works if work.plan.refusal or work.error]
-        diffs = [difference(work.plan if check else work.carried_out()) for work in works if check or work.done]
+    def outcome(self, check):
+        # One refusal ends the real task with nothing done, so a check of it foretells nothing either.
+        would = check and not any(work.plan.refusal for work in self.works)
+        vms = [self._entry(work, would) for work in self.works]
+        errors = [str(work.plan.refusal or work.error) for work in self.works if work.plan.refusal or work.error]
+        diffs = [difference(work.plan if would else work.carried_out()) for work in self.works if would or work.done]
         return Outcome(
             vms=vms,
             diff=[one for one in diffs if one],
@@ -135,9 +137,7 @@ class Run:
             warnings=self.warnings,
         )
 
-    def _entry(self, work, check):
-        refused = any(one.plan.refusal for one in self.works)
-        would = check and not refused
+    def _entry(self, work, would):
         vm = work.plan.after.having(id=work.plan.before.id) if would and work.plan.changed else work.vm
         done = range(len(work.plan.steps)) if would else work.done
         return entry(vm, self.traits.platform, work.plan, done, work.plan.refusal or work.error, work.notes)
@@ -195,4 +195,4 @@ def run(driver, requests, check=False, clock=None, probe=guest_answers):
     if not any(work.plan.refusal for work in task.works) and not check:
         Applier(task).apply_all()
         wait_for_guests(task)
-    return task.outcome(task.works, check)
+    return task.outcome(check)

@@ -59,7 +59,6 @@ class Snapshot:
     parent: Optional[str] = None
     power: str = STOPPED
     description: str = ""
-    children: tuple = ()
     config: Optional[Mapping] = None
     kind: str = ""
 

@@ -43,6 +43,13 @@ def test_one_refusal_and_nothing_is_done_to_any_machine():
     assert outcome.diff == []
 
 
+def test_a_check_with_a_refusal_foretells_no_change_for_the_others_either():
+    requests = (ask("one", "started"), ask("nosuch", "started"))
+    real = carry_out(World(Machine("one", "one")), *requests)
+    check = carry_out(World(Machine("one", "one")), *requests, check=True)
+    assert (check.changed, check.diff) == (real.changed, real.diff) == (False, [])
+
+
 def test_what_the_host_lacks_is_a_refusal_for_all_too():
     world = World(Machine("one", "1"), Machine("two", "2"))
     world.refused_by_host["two"] = Refused("two: no such network.", "Known networks: default.")

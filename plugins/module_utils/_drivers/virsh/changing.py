@@ -12,8 +12,8 @@ from ..._lifecycle.model import LIVE, PAUSED, RUNNING
 from ..._ports import files
 from . import devices
 from .checks import is_bridge
-from .definition import Definition, target_of
-from .making import MARK_VERSION, make_disk
+from .definition import Definition, empty_mark, target_of
+from .making import format_of_source, make_disk
 
 #: Changes that are no part of the XML.
 _OUTSIDE = ("autostart", "disks.size")
@@ -80,7 +80,7 @@ def _add_disk(driver, vm, definition, running, change, made):
             made.append(path)
     elif entry.get("source"):
         path = entry["source"]
-        image_format = entry.get("format") or driver.storage.qemu_img.info(path).format
+        image_format = format_of_source(driver, entry)
     else:
         path, image_format = make_disk(driver, vm.name, slot, entry, None, new)
         made.append(path)
@@ -144,11 +144,7 @@ _CHANGES = {
 
 def _updated_mark(vm, changes, made):
     """Our mark with new disks and tags; a foreign one is replaced, for it speaks of another machine's files."""
-    own = (
-        dict(vm.mark)
-        if vm.owned
-        else {"v": MARK_VERSION, "id": vm.id, "disks": [], "files": [], "tags": [], "inputs": {}}
-    )
+    own = dict(vm.mark) if vm.owned else empty_mark(vm.id)
     own["disks"] = [*own.get("disks", ()), *(path for path in made if path not in own.get("disks", ()))]
     for change in changes:
         if change.kind == "tags":

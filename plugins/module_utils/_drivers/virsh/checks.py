@@ -36,9 +36,10 @@ def _check_creation(driver, name, config, creation):
     if disks or creation.get("cloud_init"):
         driver.storage.check_folder()
     for slot, entry in disks.items():
-        if image and slot == slot_name(0):
-            driver.storage.check_image(name, image, entry, written_by)
-        _check_disk(driver, name, slot, entry, written_by, image if slot == slot_name(0) else None)
+        base = image if slot == slot_name(0) else None
+        if base:
+            driver.storage.check_image(name, base, entry, written_by)
+        _check_disk(driver, name, slot, entry, written_by, base)
     if config.get("iso"):
         check_iso(name, config["iso"])
     if creation.get("cloud_init") is not None:

@@ -16,6 +16,7 @@ import xml.etree.ElementTree as ET
 from ..._lifecycle.errors import Refused
 
 MARK_NAMESPACE = "https://github.com/polyvirt/polyvirt.core/ns/1"
+MARK_VERSION = 1
 MARK_PREFIX = "polyvirt"
 _MARK = f"{{{MARK_NAMESPACE}}}mark"
 _PREFIXES = re.compile(r"""xmlns:([A-Za-z][\w.-]*)=["']([^"']+)["']""")
@@ -190,6 +191,11 @@ class Definition:
                 element.attrib.pop(attribute, None)
             else:
                 parents[element].remove(element)
+
+
+def empty_mark(machine_id):
+    """The mark of a machine for which nothing was made yet."""
+    return {"v": MARK_VERSION, "id": machine_id, "disks": [], "files": [], "tags": [], "inputs": {}}
 
 
 def _is_mark(value):

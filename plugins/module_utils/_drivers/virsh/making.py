@@ -14,11 +14,10 @@ from ..._tools import seed
 from ..._tools import virsh as tool
 from . import devices
 from .checks import is_bridge
+from .definition import empty_mark
 from .new import new_definition
 from .storage import used_files
 from .traits import slot_name
-
-MARK_VERSION = 1
 
 
 def create(driver, name, config, creation):
@@ -28,7 +27,7 @@ def create(driver, name, config, creation):
     try:
         definition = new_definition(name, machine_id, driver.hypervisor, _virt_type(driver))
         disks = _make_disks(driver, name, config.get("disks") or {}, creation.get("image"), made)
-        own_files = _make_seed(driver, name, machine_id, creation, made)
+        own_files = _make_seed(driver, name, machine_id, creation)
         _describe(definition, config, disks, own_files)
         definition.set_mark(
             _mark(machine_id, config, creation, [path for _s, path, _f, ours in disks if ours], own_files)
@@ -56,11 +55,15 @@ def _make_disks(driver, name, asked, image, made):
     disks = []
     for slot, entry in asked.items():
         if entry.get("source"):
-            image_format = entry.get("format") or driver.storage.qemu_img.info(entry["source"]).format
-            disks.append((slot, entry["source"], image_format, False))
+            disks.append((slot, entry["source"], format_of_source(driver, entry), False))
             continue
         disks.append((slot, *make_disk(driver, name, slot, entry, image if slot == slot_name(0) else None, made), True))
     return disks
+
+
+def format_of_source(driver, entry):
+    """The format of a file that is attached as it is: what was asked, else what the file is."""
+    return entry.get("format") or driver.storage.qemu_img.info(entry["source"]).format
 
 
 def make_disk(driver, name, slot, entry, image, made):
@@ -72,7 +75,7 @@ def make_disk(driver, name, slot, entry, image, made):
     return path, image_format
 
 
-def _make_seed(driver, name, machine_id, creation, made):
+def _make_seed(driver, name, machine_id, creation):
     if creation.get("cloud_init") is None:
         return []
     path = driver.storage.seed_path(name)
@@ -111,8 +114,7 @@ def _describe(definition, config, disks, own_files):
 
 def _mark(machine_id, config, creation, disks, own_files):
     return {
-        "v": MARK_VERSION,
-        "id": machine_id,
+        **empty_mark(machine_id),
         "disks": disks,
         "files": own_files,
         "tags": list(config.get("tags") or ()),

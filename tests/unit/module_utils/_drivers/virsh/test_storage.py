@@ -18,6 +18,8 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors im
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.qemu_img import QemuImg
 
+from unit.module_utils._drivers.virsh.told import chain
+
 MIB = 1 << 20
 
 
@@ -39,15 +41,6 @@ def domain(name, *drives):
         for place, (device, path, more) in enumerate(drives)
     )
     return Definition(f"<domain><name>{name}</name><devices>{disks}</devices></domain>")
-
-
-def chain(images, folder, *names):
-    """Images, each on the one before it; their paths."""
-    paths = [str(folder / name) for name in names]
-    images.create(paths[0], "qcow2", MIB)
-    for below, path in zip(paths, paths[1:]):
-        images.overlay(path, below, "qcow2")
-    return paths
 
 
 def test_files_that_are_written_are_known_by_their_real_path(tmp_path):

@@ -19,7 +19,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._ports.command impor
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.qemu_img import QemuImg
 
 from unit.module_utils._drivers.virsh import told
-from unit.module_utils._drivers.virsh.told import ToldVirsh, driver_of, failed
+from unit.module_utils._drivers.virsh.told import ToldVirsh, chain, driver_of, failed
 
 MIB = 1 << 20
 UUID = "u-web"
@@ -63,15 +63,6 @@ def disk(path, more=""):
 
 def volume(name, pool="p"):
     return f"<disk type='volume'><source pool='{pool}' volume='{name}'/><target dev='vdz'/></disk>"
-
-
-def chain(images, folder, *names):
-    """Images, each on the one before it; their paths."""
-    paths = [str(folder / name) for name in names]
-    images.create(paths[0], "qcow2", MIB)
-    for below, path in zip(paths, paths[1:]):
-        images.overlay(path, below, "qcow2")
-    return paths
 
 
 def vm_of(*disks, files=(), machine_id=UUID):

@@ -83,3 +83,12 @@ def failed(text):
 
 def driver_of(virsh, folder, **options):
     return VirshDriver(virsh, str(folder), Commands(), **options)
+
+
+def chain(images, folder, *names):
+    """Images, each on the one before it; their paths."""
+    paths = [str(folder / name) for name in names]
+    images.create(paths[0], "qcow2", 1 << 20)
+    for below, path in zip(paths, paths[1:]):
+        images.overlay(path, below, "qcow2")
+    return paths
