@@ -19,11 +19,16 @@ _DOCUMENTS = ("user_data", "meta_data", "network_config")
 _MASK = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
 
 
-def run_vm_module(own_options, make_driver):
-    """The whole of a ``<platform>_vm`` module: ``make_driver`` turns its parameters into a driver."""
+def run_vm_module(own_options, make_driver, own_settings=()):
+    """The whole of a ``<platform>_vm`` module: ``make_driver`` turns its parameters into a driver.
+
+    ``own_settings`` are those of its own options that are settings of a machine and not of the connection.
+    """
     module = AnsibleModule(argument_spec={**VM, **own_options}, supports_check_mode=True)
     shown = _without_seed(module)
-    outcome = _guarded(module, lambda: run(make_driver(module.params), requests(module.params), module.check_mode))
+    outcome = _guarded(
+        module, lambda: run(make_driver(module.params), requests(module.params, own_settings), module.check_mode)
+    )
     for warning in outcome.warnings:
         module.warn(warning)
     result = {"changed": outcome.changed, "vms": outcome.vms, "diff": outcome.diff, "invocation": shown}

@@ -173,6 +173,10 @@ vms:
       description: Its snapshots, where they were looked at.
       type: list
       elements: dict
+    settings:
+      description: All other settings that the machine has, by the name of their option.
+      type: dict
+      sample: {"firmware": "uefi", "secure_boot": false}
     native:
       description: The present values of the keys asked in O(native).
       type: dict

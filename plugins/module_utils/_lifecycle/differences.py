@@ -109,6 +109,11 @@ def differences(vm, wanted, purge, traits):
     return changes, not_compared
 
 
+def additions(config):
+    """The changes that give a machine without any settings those of ``config``."""
+    return list(_raw_changes({}, config, purge=()))
+
+
 def _comes_or_goes(change):
     return change.attribute is None and (change.old is None) != (change.new is None)
 

@@ -21,11 +21,14 @@ _MAC = re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}", re.ASCII)
 _SINGLE = "Give one name, or leave this to be chosen for each machine."
 
 
-def requests(params):
-    """Requests of a task, in the order of its names. Raises InvalidInput naming the option and the remedy."""
+def requests(params, own=()):
+    """Requests of a task, in the order of its names. Raises InvalidInput naming the option and the remedy.
+
+    ``own`` are options of the platform alone that are settings of a machine, compared like the shared ones.
+    """
     names = _names(params)
     _check_policy(params)
-    config, creation = _config(params), _creation(params)
+    config, creation = {**_config(params), **_own(params, own)}, _creation(params)
     if len(names) > 1:
         _check_shareable(config)
     policy = _policy(params, config)
@@ -105,6 +108,12 @@ def _config(params):
         if params.get(name) is not None:
             config[name] = _named_entries(name, params[name])
     return config
+
+
+def _own(params, names):
+    """A platform's own settings; lists are compared as tuples."""
+    given = {name: params[name] for name in names if params.get(name) is not None}
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
 
 
 def _given(entry):

@@ -33,9 +33,27 @@ def describe(vm, platform):
         "disks": [{"slot": slot, **entry} for slot, entry in sorted((config.get("disks") or {}).items())],
         "networks": [dict(entry) for _place, entry in by_place(networks)],
         "snapshots": [_snapshot(snapshot) for snapshot in vm.snapshots],
+        "settings": _settings(config),
         "native": dict(config.get("native") or {}),
         "restart_required": pending(vm),
     }
+
+
+#: What has a place of its own in a result.
+_TOLD_APART = (
+    "cpus", "memory", "description", "tags", "autostart", "iso", "disks", "networks", "native",
+)  # fmt: skip
+
+
+def _settings(config):
+    """All other settings by the name of their option; lists of named things as lists, as they are asked for."""
+    told = {}
+    for name, value in config.items():
+        if name in _TOLD_APART or value is None:
+            continue
+        is_list = name in COLLECTIONS
+        told[name] = [{"name": key, **one} for key, one in sorted(value.items())] if is_list else plain(value)
+    return told
 
 
 def by_place(networks):

@@ -14,6 +14,7 @@ from . import devices
 from .checks import is_bridge
 from .definition import Definition, empty_mark, target_of
 from .making import format_of_source, make_disk
+from .settings import SETTINGS
 
 #: Changes that are no part of the XML.
 _OUTSIDE = ("autostart", "disks.size")
@@ -39,11 +40,12 @@ def _last_cards_first(change):
 
 
 def _set_field(driver, vm, definition, running, change, made):
-    """A plain field of the definition."""
-    if change.kind == "cpus":
-        definition.set_cpus(change.new)
-    elif change.kind == "memory":
-        definition.set_memory(change.new)
+    """A field of the definition alone."""
+    if change.field in SETTINGS:
+        setting = SETTINGS[change.field]
+        if running is not None and setting.plug is not None:
+            setting.plug(driver, vm, running, change)
+        setting.write(definition, change)
     elif change.kind == "description":
         definition.set("description", change.new)
     elif change.kind == "native":

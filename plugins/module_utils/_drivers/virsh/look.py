@@ -16,6 +16,7 @@ from ..._tools import virsh as tool
 from ..._tools import virsh_output as output
 from .definition import Definition
 from .devices import read_disks, read_iso, read_networks
+from .settings import read_settings
 
 #: Reasons for a paused machine that nobody asked for: resuming it would not help.
 _BROKEN_PAUSES = ("I/O error", "watchdog", "crashed")
@@ -184,8 +185,7 @@ def _undo_rewriting(config, active, stored, running):
 
 def _config(definition, sizes, own_files, native_keys):
     config = {
-        "cpus": definition.cpus,
-        "memory": definition.memory,
+        **read_settings(definition),
         "disks": read_disks(definition, sizes),
         "networks": read_networks(definition),
         "iso": read_iso(definition, own_files),

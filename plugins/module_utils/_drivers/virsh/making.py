@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import uuid as uuids
 
+from ..._lifecycle.differences import additions
 from ..._lifecycle.errors import CommandFailed, PolyvirtError
 from ..._ports import files
 from ..._tools import seed
@@ -16,6 +17,7 @@ from . import devices
 from .checks import is_bridge
 from .definition import empty_mark
 from .new import new_definition
+from .settings import SETTINGS
 from .storage import used_files
 from .traits import slot_name
 
@@ -96,8 +98,8 @@ def _remove_seed(driver, name):
 
 
 def _describe(definition, config, disks, own_files):
-    definition.set_cpus(config["cpus"])
-    definition.set_memory(config["memory"])
+    for change in additions({name: value for name, value in config.items() if name in SETTINGS}):
+        SETTINGS[change.field].write(definition, change)
     if config.get("description"):
         definition.set("description", config["description"])
     for slot, path, image_format, _ours in disks:
