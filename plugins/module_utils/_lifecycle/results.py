@@ -163,7 +163,7 @@ def flat(vm):
         elif value is not None and name not in (*COLLECTIONS, *RECORDS, "native"):
             paths[name] = plain(value)
     if vm.snapshots:
-        paths["snapshots"] = [snapshot.name for snapshot in vm.snapshots]
+        paths["snapshots"] = [snapshot.name for snapshot in as_tree(vm.snapshots)]
     return paths
 
 
