@@ -11,8 +11,8 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ._info import look_around
 from ._lifecycle.errors import PolyvirtError
-from ._lifecycle.options import VM, VM_INFO
-from ._lifecycle.request import requests
+from ._lifecycle.options import SNAPSHOT, VM, VM_INFO
+from ._lifecycle.request import requests, snapshot_requests
 from ._runner import run
 
 _DOCUMENTS = ("user_data", "meta_data", "network_config")
@@ -24,11 +24,18 @@ def run_vm_module(own_options, make_driver, own_settings=()):
 
     ``own_settings`` are those of its own options that are settings of a machine and not of the connection.
     """
-    module = AnsibleModule(argument_spec={**VM, **own_options}, supports_check_mode=True)
+    _run_module({**VM, **own_options}, make_driver, lambda params: requests(params, own_settings))
+
+
+def run_snapshot_module(own_options, make_driver):
+    """The whole of a ``<platform>_snapshot`` module."""
+    _run_module({**SNAPSHOT, **own_options}, make_driver, snapshot_requests)
+
+
+def _run_module(argument_spec, make_driver, read_requests):
+    module = AnsibleModule(argument_spec=argument_spec, supports_check_mode=True)
     shown = _without_seed(module)
-    outcome = _guarded(
-        module, lambda: run(make_driver(module.params), requests(module.params, own_settings), module.check_mode)
-    )
+    outcome = _guarded(module, lambda: run(make_driver(module.params), read_requests(module.params), module.check_mode))
     for warning in outcome.warnings:
         module.warn(warning)
     result = {"changed": outcome.changed, "vms": outcome.vms, "diff": outcome.diff, "invocation": shown}
@@ -52,7 +59,7 @@ def _without_seed(module):
     seed = module.params.get("cloud_init") or {}
     module.no_log_values.difference_update(_words(seed.get("user_data")))
     masked = {name: _MASK if name in _DOCUMENTS and value else value for name, value in seed.items()}
-    return {"module_args": {**module.params, "cloud_init": masked or None}}
+    return {"module_args": {**module.params, **({"cloud_init": masked} if masked else {})}}
 
 
 def _words(value):

@@ -13,7 +13,7 @@ from typing import Any, Optional
 
 from ._apply import Applier
 from ._lifecycle.errors import PolyvirtError
-from ._lifecycle.model import DESTRUCTIVE, Observation, Plan, Refusal, Target, Vm
+from ._lifecycle.model import ABSENT, DESTRUCTIVE, Observation, Plan, Refusal, Target, Vm
 from ._lifecycle.plan import plan
 from ._lifecycle.results import difference, entry
 from ._lifecycle.simulate import simulate
@@ -74,7 +74,7 @@ class Run:
         for work in works:
             found = [vm for vm in observation.vms if work.target.selects(vm, self.traits.name_key)]
             if len(found) > 1:
-                work.error = _ambiguous(work, found)
+                work.error = _ambiguous(work.request.label, found)
             error = observation.errors.get(work.request.label)
             work.error = work.error or error
             work.vm = _merged(work.vm, found[0] if found else Vm.absent(work.request.label), facets)
@@ -94,8 +94,9 @@ class Run:
         waiting = self.works
         while waiting:
             observation = self.look(waiting, _facets(waiting, self.traits))
+            sources = self._find_sources(waiting)
             for work in waiting:
-                work.plan = self._planned(work, observation.known)
+                work.plan = self._planned(work, observation.known, sources)
             waiting = [work for work in waiting if work.plan.busy]
             if waiting and self.clock.now() >= self.deadline:
                 _refuse_busy(waiting)
@@ -115,12 +116,31 @@ class Run:
                 message = error.message if error.message.startswith(label) else label + error.message
                 work.plan = Plan(work.vm, work.vm, refusal=Refusal(message, error.remedy or ""))
 
-    def _planned(self, work, known):
+    def _find_sources(self, works):
+        """The machines that others shall be cloned from: {what the task calls it: machine as found}."""
+        asked = sorted({_source_of(work) for work in works} - {None})
+        if not asked:
+            return {}
+        targets = [Target(**{key: word}) for word in asked for key in ("name", "id")]
+        found = self.driver.observe(targets, _OF_SOURCE).vms
+        return {word: self._find_source(word, found) for word in asked}
+
+    def _find_source(self, word, found):
+        """A name goes before an id that looks like it."""
+        for target in (Target(name=word), Target(id=word)):
+            fitting = [vm for vm in found if target.selects(vm, self.traits.name_key)]
+            if len(fitting) > 1:
+                raise _ambiguous(word, fitting)
+            if fitting:
+                return fitting[0]
+        return Vm.absent(word)
+
+    def _planned(self, work, known, sources):
         if work.error is not None:
             refusal = Refusal(str(work.error))
             work.error = None
             return Plan(work.vm, work.vm, refusal=refusal)
-        return plan(work.vm, work.request, self.traits, known)
+        return plan(work.vm, work.request, self.traits, known, sources.get(_source_of(work)))
 
     def outcome(self, check):
         # One refusal ends the real task with nothing done, so a check of it foretells nothing either.
@@ -157,9 +177,21 @@ def _merged(known, seen, facets):
     )
 
 
-def _ambiguous(work, found):
+#: What is looked at of a machine to be cloned.
+_OF_SOURCE = frozenset({"power", "config", "snapshots", "snapshot_configs"})
+
+
+def _source_of(work):
+    """What the machine shall be cloned from, where it may have to be made."""
+    request = work.request
+    if request.state == "absent" or not (work.vm.power == ABSENT or request.policy.allow_recreate):
+        return None
+    return request.creation.get("clone", {}).get("source")
+
+
+def _ambiguous(label, found):
     ids = ", ".join(sorted(str(vm.id) for vm in found))
-    return PolyvirtError(f"{work.request.label}: {len(found)} machines have this name.", f"Name one by its id: {ids}.")
+    return PolyvirtError(f"{label}: {len(found)} machines have this name.", f"Name one by its id: {ids}.")
 
 
 def _refuse_busy(works):
@@ -177,6 +209,8 @@ def _facets(works, traits):
     for request in (work.request for work in works):
         if request.state == "absent" or request.policy.allow_recreate or request.snapshot is not None:
             facets.add("snapshots")
+        if request.snapshot is not None and request.snapshot.state == "restored":
+            facets.add("snapshot_configs")
         if request.state == "absent" or (request.policy.allow_recreate and rebuilds):
             facets.add("files")
         if request.policy.wait_for != "state":

@@ -52,7 +52,11 @@ class Address:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A snapshot as found: ``power`` is the machine's when it was taken, ``kind`` the platform's word for its sort."""
+    """A snapshot as found: ``power`` is the machine's when it was taken, ``kind`` the platform's word for its sort.
+
+    ``created`` is in seconds since 1970; None for one that is only planned. ``current`` is true of the one whose
+    content the disks had last: what was written since is not in it.
+    """
 
     name: str
     id: Optional[str] = None
@@ -61,6 +65,8 @@ class Snapshot:
     description: str = ""
     config: Optional[Mapping] = None
     kind: str = ""
+    created: Optional[int] = None
+    current: bool = False
 
 
 @dataclass(frozen=True)
@@ -95,6 +101,7 @@ class Vm:
     mark: Optional[Mapping] = None
     files: Sequence[File] = ()
     restarted: bool = False
+    restored: Optional[str] = None
     recipe: Optional[str] = None
 
     @property
@@ -116,14 +123,25 @@ class Vm:
 
 @dataclass(frozen=True)
 class SnapshotRequest:
-    """``state`` is present, absent or restored; ``power`` is "snapshot" (end in the snapshot's own power) or "keep"."""
+    """``state`` is present, absent or restored; ``power`` is "snapshot" (end in the snapshot's own power) or "keep".
+
+    ``include_memory`` None and ``kind`` empty leave it to the platform. ``keep_last`` is how many of a series stay.
+    """
 
     name: str
     state: str = "present"
-    description: str = ""
-    include_memory: bool = False
+    description: Optional[str] = None
+    include_memory: Optional[bool] = None
+    kind: str = ""
     children: bool = False
+    keep_last: Optional[int] = None
     power: str = "snapshot"
+
+    @property
+    def given_to_take(self):
+        """The options given that matter only when it is taken."""
+        given = {"description": self.description, "include_memory": self.include_memory, "kind": self.kind or None}
+        return [option for option, value in given.items() if value is not None]
 
 
 @dataclass(frozen=True)
@@ -265,7 +283,7 @@ class Driver(Protocol):
     def observe(self, targets: Optional[Sequence[Target]], facets: frozenset) -> Observation:
         """The machines that exist of ``targets`` (None: all), with at least these facets looked at.
 
-        Facets: power, config, addresses, snapshots, files. With power alone, ``config`` may be empty.
+        Facets: power, config, addresses, snapshots, snapshot_configs, files. With power alone, ``config`` may be empty.
         """
 
     def preflight(self, plan: Plan) -> None:
@@ -304,7 +322,8 @@ class Traits:
 
     ``restored_as`` maps the power of a snapshot to the power in which the platform leaves a machine restored to it,
     where that is another one: VirtualBox and Hyper-V leave what was running as suspended. ``made_as`` is the power in
-    which the platform leaves a machine it has made: Vagrant starts what it makes.
+    which the platform leaves a machine it has made: Vagrant starts what it makes. ``cloned_with`` names the settings
+    that are given in the act of cloning, such as the node; all others of a clone are changed afterwards.
     """
 
     platform: str
@@ -323,6 +342,7 @@ class Traits:
     snapshot_name_fault: Callable[[str], Optional[str]] = lambda name: None
     restored_as: Mapping[str, str] = field(default_factory=dict)
     made_as: str = STOPPED
+    cloned_with: frozenset = frozenset()
     transient: Callable[[Exception], bool] = lambda error: False
     side_effects: Callable[[str], Sequence[str]] = lambda verb: ()
     adjust: Callable = lambda vm, config: config

@@ -100,6 +100,20 @@ VM = {
 
 VM_INFO = {"name": {"type": "list", "elements": "str"}, "id": {"type": "str"}}
 
+SNAPSHOT = {
+    "name": VM["name"],
+    "id": VM["id"],
+    "snapshot": {"type": "str", "required": True},
+    "state": {"type": "str", "choices": ["present", "absent", "restored"], "default": "present"},
+    "description": {"type": "str"},
+    "include_memory": {"type": "bool"},
+    "keep_last": {"type": "int"},
+    "children": {"type": "bool", "default": False},
+    "power": {"type": "str", "choices": ["snapshot", "keep"], "default": "snapshot"},
+    "wait_for": VM["wait_for"],
+    "timeout": VM["timeout"],
+}
+
 VIRSH = {
     "uri": {"type": "str"},
     "executable": {"type": "str", "default": "virsh"},
@@ -108,6 +122,14 @@ VIRSH_VM = {
     "virt_type": {"type": "str", "choices": ["kvm", "qemu"]},
     "storage_path": {"type": "path"},
 }
+VIRSH_SNAPSHOT = {"kind": {"type": "str", "choices": ["internal", "external"]}}
 
 #: By the stem of the documentation fragment.
-SPECS = {"vm": VM, "vm_info": VM_INFO, "virsh": VIRSH, "virsh_vm": VIRSH_VM}
+SPECS = {
+    "vm": VM,
+    "vm_info": VM_INFO,
+    "snapshot": SNAPSHOT,
+    "virsh": VIRSH,
+    "virsh_vm": VIRSH_VM,
+    "virsh_snapshot": VIRSH_SNAPSHOT,
+}

@@ -25,7 +25,18 @@ from .model import (
     Step,
 )  # fmt: skip
 from .plan_delete import delete_step
-from .plan_make import check_makeable, config_to_rebuild, known_names, make_step
+from .plan_make import (
+    brings_disk,
+    check_makeable,
+    check_source,
+    config_of_clone,
+    config_to_rebuild,
+    is_cloned,
+    known_names,
+    make_step,
+    overlay,
+    told,
+)
 from .plan_snapshot import snapshot_steps
 from .power import BACK_TO, COST_OF_MOVE, ENDS_IN, TABLE, way
 from .simulate import changed_config, simulate
@@ -76,18 +87,24 @@ def _plan(task):
     if task.vm.busy and not _may_be_killed(task):
         return Plan(task.vm, task.vm, busy=task.vm.busy)
     if task.request.snapshot is not None:
-        return _planned(task, _snapshot_steps(task))
-    task = _settled(task)
+        return _planned(task, *_snapshot_steps(task))
     if task.vm.power == ABSENT:
-        return _planned(task, _making(task))
-    return _plan_existing(task)
+        return _planned(task, _making(_settled(task, _to_be(task))))
+    return _plan_existing(_settled(task, task.vm))
 
 
-def _settled(task):
+def _to_be(task):
+    """What the options of a machine yet to be made speak of: a clone has what its source has."""
+    if not is_cloned(task.request):
+        return task.vm
+    return task.vm.having(config=config_of_clone(task.request, task.source))
+
+
+def _settled(task, vm):
     """The task with its options in the platform's terms; with absent they were checked for form only."""
     if task.request.state == "absent":
         return replace(task, request=replace(task.request, config={}, creation={}))
-    config = settle(task.vm, task.request.config, task.traits)
+    config = settle(vm, task.request.config, task.traits)
     check_supported(task.request.label, config, task.request.creation, task.traits)
     return replace(task, request=replace(task.request, config=config))
 
@@ -120,10 +137,12 @@ def _may_be_killed(task):
 
 
 def _snapshot_steps(task):
-    steps = snapshot_steps(task.vm, task.request.snapshot, task.traits, task.forced)
+    asked = task.request.snapshot
+    steps = snapshot_steps(task.vm, asked, task.traits, task.forced, task.known)
     if steps and task.vm.power == UNKNOWN:
         raise _unknown(task.vm)
-    return steps
+    is_there = asked.state == "present" and not any(step.verb == "snapshot" for step in steps)
+    return steps, asked.given_to_take if is_there else ()
 
 
 # Making -----------------------------------------------------------------------------------------------------------
@@ -133,8 +152,29 @@ def _making(task):
     if "make" not in _moves(task):
         return []
     check_makeable(task.vm, task.request, task.traits, task.known, task.source)
-    make = make_step(task.request, task.traits, task.vm.config)
-    return [make, *_power_steps(task, way(task.traits.made_as, ENDS_IN[task.request.state] or STOPPED, task.forced))]
+    make = make_step(task.request, task.traits, task.vm.config, task.source)
+    return _made(task, [make], task.request.config, ENDS_IN[task.request.state] or STOPPED)
+
+
+def _check_clone(task, changes):
+    fixed = [change for change in changes if change.cost == DESTRUCTIVE]
+    if fixed:
+        raise Refused(
+            f"{task.request.label}: {_listed(fixed)} of a clone cannot be other than in"
+            f" '{task.request.creation['clone']['source']}'.",
+            "Clone another machine, or make it from an image.",
+        )
+
+
+def _made(task, steps, wanted, end):
+    """``steps``, of which the last makes the machine, and those that make it as wanted and bring it to its power."""
+    made = replace(task, vm=simulate(task.vm, steps))
+    changes = []
+    if is_cloned(task.request):
+        changes, _not_compared = differences(made.vm, wanted, task.policy.purge, task.traits)
+        _check_clone(task, changes)
+    configure = [_configure(made, changes)] if changes else []
+    return [*steps, *configure, *_power_steps(made, way(task.traits.made_as, end, task.forced))]
 
 
 # An existing machine ----------------------------------------------------------------------------------------------
@@ -159,7 +199,7 @@ def _plan_existing(task):
 def _with_implied_disk(vm, request, traits):
     """The disk that an image or a clone brought along is part of every complete list."""
     first = traits.slot(0)
-    if not {"image", "clone"} & set(request.creation) or first not in vm.config.get("disks", {}):
+    if not brings_disk(request) or first not in vm.config.get("disks", {}):
         return request.config
     return {**request.config, "disks": {first: {}, **request.config.get("disks", {})}}
 
@@ -290,13 +330,13 @@ def _rebuilding(task, changes):
             f"{vm.name}: {what} needs the machine rebuilt, but the task does not say what from.",
             "Give its image or iso.",
         )
+    check_source(request, task.traits, task.known, task.source)
     off = [move for move in TABLE["absent"][vm.power].choose(task.forced) if move != "delete"]
     delete = delete_step(vm, "owned", task.traits)
     config = config_to_rebuild(changed_config(vm.config, changes), request, delete.arguments["files"], task.traits)
-    make = make_step(request, task.traits, config, cost=DESTRUCTIVE)
-    made = replace(task, vm=simulate(vm, [delete, make]))
-    back = way(task.traits.made_as, ENDS_IN[request.state] or vm.power, task.forced)
-    return [*_power_steps(task, off), delete, make, *_power_steps(made, back)]
+    make = make_step(request, task.traits, config, task.source, DESTRUCTIVE)
+    wanted = overlay(told(config), request.config)
+    return [*_power_steps(task, off), *_made(task, [delete, make], wanted, ENDS_IN[request.state] or vm.power)]
 
 
 def _listed(changes):

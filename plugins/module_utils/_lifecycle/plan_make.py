@@ -9,12 +9,52 @@ from .errors import NotFound, Refused
 from .model import ABSENT, COLLECTIONS, LIVE, NEVER, RECORDS, Change, Step
 
 
-def make_step(request, traits, base, cost=LIVE):
-    """The step that makes the machine: ``base`` is what is known of it already, such as what its predecessor had."""
-    verb = "clone" if "clone" in request.creation else "create"
-    config = initial_config(request, traits, base)
-    arguments = {"config": config, "creation": dict(request.creation), "power": traits.made_as}
-    return Step(verb, cost=cost, arguments=arguments, also=tuple(traits.side_effects(verb)))
+def make_step(request, traits, base, source=None, cost=LIVE):
+    """The step that makes the machine: ``base`` is what is known of it already, such as what its predecessor had.
+
+    A clone is made as its ``source`` is; what the task wants otherwise is configured afterwards.
+    """
+    _check_disk_brought_along(request, traits)
+    arguments = {"creation": dict(request.creation), "power": traits.made_as}
+    if is_cloned(request):
+        asked = {name: value for name, value in request.config.items() if name in traits.cloned_with}
+        verb, config = "clone", overlay(config_of_clone(request, source), asked)
+        arguments["source"] = source
+    else:
+        verb, config = "create", initial_config(request, traits, base)
+    return Step(verb, cost=cost, arguments={**arguments, "config": config}, also=tuple(traits.side_effects(verb)))
+
+
+def is_cloned(request):
+    return "clone" in request.creation
+
+
+def config_of_clone(request, source):
+    """What a clone has from its source, or from the snapshot that is named: all but what makes a machine itself."""
+    if source is None or source.power == ABSENT:
+        return {}
+    taken = find_snapshot(source, request.creation["clone"].get("snapshot"))
+    config = dict(source.config if taken is None or taken.config is None else taken.config)
+    if config.get("autostart"):
+        config["autostart"] = False
+    for name, identity in (("disks", "source"), ("networks", "mac")):
+        if config.get(name):
+            config[name] = {key: _without(identity, entry) for key, entry in config[name].items()}
+    return config
+
+
+def _without(identity, entry):
+    return {key: value for key, value in entry.items() if key != identity}
+
+
+def told(config):
+    """``config`` without what is not known."""
+    return {name: value for name, value in config.items() if value is not None}
+
+
+def find_snapshot(vm, name):
+    """The snapshot of a name or id, or None."""
+    return next((one for one in vm.snapshots if name is not None and name in (one.name, one.id)), None)
 
 
 def check_makeable(vm, request, traits, known, source):
@@ -30,8 +70,7 @@ def check_makeable(vm, request, traits, known, source):
     fault = traits.name_fault(request.name)
     if fault:
         raise Refused(f"{request.name}: no machine can be made with this name: {fault}.", "Choose another name.")
-    if "clone" in request.creation and source is not None:
-        _check_source(request, traits, known, source)
+    check_source(request, traits, known, source)
 
 
 def known_names(known):
@@ -46,10 +85,19 @@ def _says(request, option):
     return bool(value)
 
 
-def _check_source(request, traits, known, source):
+def check_source(request, traits, known, source):
+    """Raise where the machine to clone, or its snapshot, is not there or not in a state to be cloned."""
+    if not is_cloned(request) or source is None:
+        return
     asked = request.creation["clone"]
     if source.power == ABSENT:
         raise NotFound(f"{request.label}: there is no machine '{asked['source']}' to clone.", known_names(known))
+    if asked.get("snapshot") and find_snapshot(source, asked["snapshot"]) is None:
+        names = ", ".join(snapshot.name for snapshot in source.snapshots) or "none"
+        raise NotFound(
+            f"{request.label}: '{source.name}' has no snapshot '{asked['snapshot']}' to clone.",
+            f"Its snapshots: {names}.",
+        )
     field = traits.fields["clone"]
     if field.cost_of(source, Change("clone", None, asked)) == NEVER:
         raise Refused(
@@ -61,8 +109,6 @@ def initial_config(request, traits, base):
     """What a new machine gets: what was asked, and defaults for what a machine cannot be without."""
     # A list that is given replaces a default one: an empty list of networks means no card.
     defaults = {name: value for name, value in traits.defaults.items() if name not in ("disk_size", *request.config)}
-    if "clone" in request.creation:
-        defaults = {}  # A clone is what its source is.
     config = overlay({**defaults, **base}, request.config)
     disks = _initial_disks(config.pop("disks", {}), request, traits)
     return {**config, "disks": disks} if disks else config
@@ -70,17 +116,7 @@ def initial_config(request, traits, base):
 
 def _initial_disks(given, request, traits):
     first = traits.slot(0)
-    comes_along = bool({"image", "clone"} & set(request.creation))
-    if comes_along and request.config.get("disks", {}).get(first, given) is None:
-        raise Refused(
-            f"{request.label}: disk {first} shall be gone, but it is the one that the image or clone brings along.",
-            "Leave its entry out.",
-        )
-    if comes_along and (given.get(first) or {}).get("source"):
-        raise Refused(
-            f"{request.label}: disk {first} has a source, but it is the one that the image or clone brings along.",
-            "Leave the source out, or give it to another slot.",
-        )
+    comes_along = brings_disk(request)
     has_disks = any(kind.startswith("disks.") for kind in traits.fields)
     # A list that is given, even an empty one, says which disks there shall be.
     if has_disks and (comes_along or ("disks" not in request.config and not given)):
@@ -90,6 +126,28 @@ def _initial_disks(given, request, traits):
         slot: {**entry, "size": size} if size and _sizeless(entry) and not (comes_along and slot == first) else entry
         for slot, entry in sorted(given.items())
     }
+
+
+def brings_disk(request):
+    """Whether the first disk comes from what the machine is made from."""
+    return bool({"image", "clone"} & set(request.creation))
+
+
+def _check_disk_brought_along(request, traits):
+    if not brings_disk(request):
+        return
+    first = traits.slot(0)
+    asked = request.config.get("disks", {}).get(first, {})
+    if asked is None:
+        raise Refused(
+            f"{request.label}: disk {first} shall be gone, but it is the one that the image or clone brings along.",
+            "Leave its entry out.",
+        )
+    if asked.get("source"):
+        raise Refused(
+            f"{request.label}: disk {first} has a source, but it is the one that the image or clone brings along.",
+            "Leave the source out, or give it to another slot.",
+        )
 
 
 def _sizeless(entry):
@@ -116,7 +174,9 @@ def config_to_rebuild(config, request, doomed, traits):
     """What a rebuilt machine has from its predecessor: all but the files that go with that one."""
     disks = {}
     for slot, entry in (config.get("disks") or {}).items():
-        new_content = slot == traits.slot(0) and bool({"image", "clone"} & set(request.creation))
+        if slot == traits.slot(0) and is_cloned(request):
+            continue  # A clone's first disk is its source's, and as large.
+        new_content = slot == traits.slot(0) and brings_disk(request)
         gone = new_content or entry.get("source") in doomed
         disks[slot] = {key: value for key, value in entry.items() if not (gone and key == "source")}
     return {**config, "disks": disks} if disks else dict(config)

@@ -5,13 +5,17 @@
 
 from __future__ import annotations
 
+import re
+
 from .errors import NotFound, Refused, Unsupported
 from .model import ABSENT, LIVE, NEVER, POWER_OFF, Change, Step
+from .plan_make import known_names
 from .power import COST_OF_MOVE, way
+from .simulate import simulate
 
 
-def snapshot_steps(vm, asked, traits, forced):
-    """The steps for one snapshot request on one machine."""
+def snapshot_steps(vm, asked, traits, forced, known=()):
+    """The steps for one snapshot request on one machine; ``known`` are all names on the platform, for the error."""
     if "snapshot" not in traits.verbs:
         raise Unsupported(
             f"{vm.name}: {traits.platform} has no snapshots.",
@@ -20,37 +24,72 @@ def snapshot_steps(vm, asked, traits, forced):
     if vm.power == ABSENT:
         if asked.state == "absent":
             return []
-        raise NotFound(f"{vm.name}: there is no such machine, so it has no snapshot '{asked.name}'.")
+        raise NotFound(
+            f"{vm.name}: there is no such machine, so it has no snapshot '{asked.name}'.", known_names(known)
+        )
     found = [snapshot for snapshot in vm.snapshots if asked.name in (snapshot.name, snapshot.id)]
     return {"present": _take, "absent": _drop, "restored": _restore}[asked.state](vm, asked, found, traits, forced)
 
 
 def _take(vm, asked, found, traits, forced):
-    if found:
-        return []
+    steps = [] if found else [_taking(vm, asked, traits)]
+    return [*steps, *_pruning(simulate(vm, steps), asked, traits)]
+
+
+def _taking(vm, asked, traits):
     fault = traits.snapshot_name_fault(asked.name)
     if fault:
         raise Refused(f"{vm.name}: no snapshot can have the name '{asked.name}': {fault}.", "Choose another name.")
     _check(vm, "snapshot.take", asked, None, traits)
-    arguments = {"name": asked.name, "description": asked.description, "include_memory": asked.include_memory}
-    return [Step("snapshot", arguments=arguments, cost=LIVE)]
+    arguments = {
+        "name": asked.name,
+        "description": asked.description or "",
+        "include_memory": asked.include_memory,
+        "kind": asked.kind,
+    }
+    return Step("snapshot", arguments=arguments, cost=LIVE)
+
+
+def _pruning(vm, asked, traits):
+    """Drop the oldest of a series. Names that differ only in their digits are a series: nightly-1, nightly-2 ..."""
+    if asked.keep_last is None:
+        return []
+    others = [one for one in vm.snapshots if one.name != asked.name and _series(one.name) == _series(asked.name)]
+    by_age = sorted(others, key=lambda one: one.created or 0)
+    doomed = by_age[: max(len(by_age) - (asked.keep_last - 1), 0)]
+    if not doomed:
+        return []
+    for snapshot in doomed:
+        _check_droppable(vm, asked, snapshot, traits)
+    return [_dropping(doomed)]
+
+
+def _series(name):
+    return re.sub(r"\d+", "#", name)
 
 
 def _drop(vm, asked, found, traits, forced):
     if not found:
         return []
     _only_one(vm, asked, found)
-    field = _check(vm, "snapshot.drop", asked, found[0], traits)
-    below = _children(vm, found[0])
+    _check_droppable(vm, asked, found[0], traits)
+    return [_dropping([*(_descendants(vm, found[0]) if asked.children else ()), found[0]])]
+
+
+def _check_droppable(vm, asked, snapshot, traits):
+    field = _check(vm, "snapshot.drop", asked, snapshot, traits)
+    below = _children(vm, snapshot)
     if not asked.children and field.maximum is not None and len(below) > field.maximum:
         raise Refused(
-            f"{vm.name}: snapshot '{asked.name}' has {len(below)} children, which {traits.platform} cannot"
+            f"{vm.name}: snapshot '{snapshot.name}' has {len(below)} children, which {traits.platform} cannot"
             " hang on its parent.",
             "Remove the children too (children: true), or first all but one of them.",
         )
-    doomed = [*(_descendants(vm, found[0]) if asked.children else ()), found[0]]
+
+
+def _dropping(doomed):
     names, ids = tuple(one.name for one in doomed), tuple(_key(one) for one in doomed)
-    return [Step("drop_snapshot", arguments={"names": names, "ids": ids}, cost=LIVE)]
+    return Step("drop_snapshot", arguments={"names": names, "ids": ids}, cost=LIVE)
 
 
 def _restore(vm, asked, found, traits, forced):
@@ -90,7 +129,8 @@ def _check(vm, kind, asked, found, traits):
         raise Unsupported(f"{vm.name}: {traits.platform} has no {kind}.", traits.instead.get(kind, ""))
     if field.cost_of(vm, _as_change(found, asked)) == NEVER:
         what = {"snapshot.take": "taken", "snapshot.drop": "removed", "snapshot.restore": "restored"}[kind]
-        raise Refused(f"{vm.name}: snapshot '{asked.name}' cannot be {what}; the machine is {vm.power}.", field.instead)
+        name = asked.name if found is None else found.name
+        raise Refused(f"{vm.name}: snapshot '{name}' cannot be {what}; the machine is {vm.power}.", field.instead)
     return field
 
 

@@ -9,7 +9,7 @@ import re
 from dataclasses import fields
 
 from .errors import InvalidInput
-from .model import Policy, Request
+from .model import Policy, Request, SnapshotRequest
 from .units import MIB, parse_size
 
 _SCALARS = (
@@ -39,6 +39,38 @@ def requests(params, own=()):
     ]
 
 
+def snapshot_requests(params):
+    """Requests of a snapshot task, in the order of its machines' names."""
+    names = _names(params)
+    _check_snapshot(params)
+    options = [field.name for field in fields(SnapshotRequest) if field.name != "name"]
+    given = {option: params[option] for option in options if params.get(option) is not None}
+    asked = SnapshotRequest(name=params["snapshot"], **given)
+    policy = Policy(timeout=params["timeout"], wait_for=params["wait_for"])
+    return [Request(name=name, id=params.get("id"), snapshot=asked, policy=policy) for name in names]
+
+
+#: Options that make sense with one state only.
+_BELONGS_TO = {
+    "description": "present", "include_memory": "present", "kind": "present", "keep_last": "present",
+    "children": "absent",
+}  # fmt: skip
+
+
+def _check_snapshot(params):
+    _check_text("snapshot", params["snapshot"])
+    state = params["state"]
+    for option, only in _BELONGS_TO.items():
+        if params.get(option) not in (None, False) and state != only:
+            raise InvalidInput(f"{option}: makes no sense with state: {state}.", f"Use state: {only}, or leave it out.")
+    if state != "restored" and (params["power"] != "snapshot" or params["wait_for"] != "state"):
+        option = "power" if params["power"] != "snapshot" else "wait_for"
+        raise InvalidInput(f"{option}: makes no sense with state: {state}.", "Use state: restored, or leave it out.")
+    if params.get("keep_last") is not None and params["keep_last"] < 1:
+        raise InvalidInput(f"keep_last: {params['keep_last']} would keep none.", "Give 1 or more.")
+    _check_seconds("timeout", params["timeout"])
+
+
 def _names(params):
     names, machine_id = params.get("name"), params.get("id")
     if not names and not machine_id:
@@ -56,20 +88,31 @@ def _names(params):
 
 
 def check_name(name):
-    """Refuse what no platform can have as a name."""
-    if not name or not name.strip():
-        raise InvalidInput("name: a name is empty.", "Write the machine's name.")
+    """Refuse what no platform can have as a name of a machine."""
+    _check_text("name", name)
     if "/" in name:
         raise InvalidInput(f"name: '{name}' has a slash.", "Name machines without slashes.")
+
+
+def _check_text(option, name):
+    if not name or not name.strip():
+        raise InvalidInput(
+            f"{option}: a name is empty.", "Write the machine's name." if option == "name" else "Write its name."
+        )
     if any(ord(character) < 32 or ord(character) == 127 for character in name):
-        raise InvalidInput(f"name: {name!r} has a control character such as a newline.", "Use printable characters.")
+        raise InvalidInput(
+            f"{option}: {name!r} has a control character such as a newline.", "Use printable characters."
+        )
+
+
+def _check_seconds(option, value):
+    if value is not None and value < 1:
+        raise InvalidInput(f"{option}: {value} is not a positive number of seconds.", "Give 1 or more.")
 
 
 def _check_policy(params):
     for option in ("timeout", "stop_timeout"):
-        value = params.get(option)
-        if value is not None and value < 1:
-            raise InvalidInput(f"{option}: {value} is not a positive number of seconds.", "Give 1 or more.")
+        _check_seconds(option, params.get(option))
     if params["wait_for"] != "state" and params["state"] not in ("started", "restarted"):
         raise InvalidInput(
             f"wait_for: {params['wait_for']} makes no sense with state: {params['state']}.",

@@ -32,7 +32,7 @@ def describe(vm, platform):
         "ssh": dict(vm.ssh) if vm.ssh else None,
         "disks": [{"slot": slot, **entry} for slot, entry in sorted((config.get("disks") or {}).items())],
         "networks": [dict(entry) for _place, entry in by_place(networks)],
-        "snapshots": [_snapshot(snapshot) for snapshot in vm.snapshots],
+        "snapshots": [_snapshot(snapshot) for snapshot in as_tree(vm.snapshots)],
         "settings": _settings(config),
         "native": dict(config.get("native") or {}),
         "restart_required": pending(vm),
@@ -61,6 +61,23 @@ def by_place(networks):
     return sorted(networks.items(), key=lambda item: (len(item[0]), item[0]))
 
 
+def as_tree(snapshots):
+    """Snapshots in the order of their tree: each before those below it, beside each other by age."""
+    known = {key for one in snapshots for key in (one.id, one.name)}
+
+    def below(parents):
+        for one in sorted((one for one in snapshots if one.parent in parents), key=_age):
+            yield one
+            yield from below({one.id, one.name} - {None})
+
+    # What hangs on nothing that is known is a root: a parent may have been removed behind our back.
+    return list(below({None} | {one.parent for one in snapshots if one.parent not in known}))
+
+
+def _age(snapshot):
+    return (snapshot.created is None, snapshot.created or 0)
+
+
 def _snapshot(snapshot):
     return {
         "name": snapshot.name,
@@ -68,6 +85,9 @@ def _snapshot(snapshot):
         "parent": snapshot.parent,
         "state": snapshot.power,
         "description": snapshot.description,
+        "kind": snapshot.kind,
+        "created": snapshot.created,
+        "current": snapshot.current,
     }
 
 
@@ -118,6 +138,8 @@ def difference(plan):
     before, after = flat(plan.before), flat(plan.after)
     if plan.after.restarted and plan.before.power != ABSENT and before.get("state") == after.get("state"):
         before["restarted"], after["restarted"] = False, True
+    if plan.after.restored:
+        after["restored"] = plan.after.restored
     keys = [key for key in sorted({*before, *after}) if before.get(key) != after.get(key)]
     return {
         "before_header": plan.before.name,
@@ -141,7 +163,7 @@ def flat(vm):
         elif value is not None and name not in (*COLLECTIONS, *RECORDS, "native"):
             paths[name] = plain(value)
     if vm.snapshots:
-        paths["snapshots"] = [snapshot.name for snapshot in vm.snapshots]
+        paths["snapshots"] = [snapshot.name for snapshot in as_tree(vm.snapshots)]
     return paths
 
 

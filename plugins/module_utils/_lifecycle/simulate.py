@@ -76,10 +76,21 @@ def _delete(vm, step):
 
 
 def _snapshot(vm, step):
+    below = next((one for one in vm.snapshots if one.current), None)
     taken = Snapshot(
-        name=step.arguments["name"], power=vm.power, description=step.arguments.get("description", ""), config=vm.config
+        name=step.arguments["name"],
+        parent=below and (below.id or below.name),
+        power=vm.power,
+        description=step.arguments["description"],
+        config=vm.config,
+        kind=step.arguments["kind"],
+        current=True,
     )
-    return vm.having(snapshots=(*vm.snapshots, taken))
+    return vm.having(snapshots=(*_without_current(vm.snapshots), taken))
+
+
+def _without_current(snapshots):
+    return tuple(replace(one, current=False) for one in snapshots)
 
 
 def _drop_snapshot(vm, step):
@@ -104,7 +115,8 @@ def _restore(vm, step):
     config = vm.config if taken.config is None else taken.config
     power = step.arguments["power"]
     active = None if power in (STOPPED, ABSENT) else config
-    return vm.having(power=power, config=config, active=active, reason="", restarted=True)
+    snapshots = tuple(replace(one, current=one is taken) for one in vm.snapshots)
+    return vm.having(power=power, config=config, active=active, reason="", snapshots=snapshots, restored=taken.name)
 
 
 _AFTER = {

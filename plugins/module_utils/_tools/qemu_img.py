@@ -18,12 +18,16 @@ _AS_LONG_AS_IT_TAKES = None
 
 @dataclass(frozen=True)
 class ImageInfo:
-    """One image; sizes in bytes. ``backing`` is the full path of the image it stands on."""
+    """One image; sizes in bytes. ``backing`` is the full path of the image it stands on.
+
+    ``snapshots`` are the names of those within the image; names may be there twice.
+    """
 
     path: str
     format: str
     virtual_size: int
     backing: str | None
+    snapshots: tuple = ()
 
 
 def empty_image(size):
@@ -89,4 +93,5 @@ def _image(found):
         format=found["format"],
         virtual_size=found["virtual-size"],
         backing=found.get("full-backing-filename", found.get("backing-filename")),
+        snapshots=tuple(snapshot["name"] for snapshot in found.get("snapshots", ())),
     )

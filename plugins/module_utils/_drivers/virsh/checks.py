@@ -24,8 +24,16 @@ def check_plan(driver, plan):
             _check_creation(driver, plan.after.name, step.arguments["config"], step.arguments["creation"])
         elif step.verb == "configure":
             _check_changes(driver, plan.before, step.changes)
+        elif step.verb in ("snapshot", "drop_snapshot", "restore"):
+            _check_snapshot(driver, plan.before, step)
     _check_networks(driver, plan)
     _check_deletion(driver, plan)
+
+
+def _check_snapshot(driver, vm, step):
+    from .snapshot_checks import check_snapshot  # Only a task about snapshots pays for it.
+
+    check_snapshot(driver, vm, step)
 
 
 def _check_creation(driver, name, config, creation):

@@ -69,7 +69,7 @@ class VirshDriver:
         # The listing also serves the first look: two processes suffice for a task that has nothing to do.
         self._listing = self._listing or Listing.read(self.virsh)
         self.hypervisor = self._listing.versions.hypervisor or "unknown"
-        return virsh_traits(self.hypervisor, self._listing.versions.library or "", is_local(self.virsh.uri))
+        return virsh_traits(self.hypervisor, self._listing.versions.library or "", self.is_local)
 
     def observe(self, targets, facets):
         if targets and facets <= _LIGHT and all(target.id for target in targets):
@@ -86,9 +86,13 @@ class VirshDriver:
             return self._with_files(observation)
         return observation
 
+    @property
+    def is_local(self):
+        return is_local(self.virsh.uri)
+
     def _with_sizes(self, vm):
         """Of a running machine libvirt tells only the disks it runs with; one for its next start is but a file yet."""
-        if vm.active is None or not is_local(self.virsh.uri):
+        if vm.active is None or not self.is_local:
             return vm
         waiting = {slot: disk for slot, disk in vm.config["disks"].items() if slot not in vm.active["disks"]}
         sized = {slot: {**disk, "size": self.storage.size_of(disk["source"])} for slot, disk in waiting.items()}
@@ -98,7 +102,7 @@ class VirshDriver:
         from .users import FileUsers, files_of
 
         definitions = self._read_definitions()
-        users = FileUsers(self.virsh, self.storage.qemu_img, definitions) if is_local(self.virsh.uri) else None
+        users = FileUsers(self.virsh, self.storage.qemu_img, definitions) if self.is_local else None
         vms = []
         for vm in observation.vms:
             own = [one for one in definitions if one.uuid == vm.id]
@@ -194,6 +198,21 @@ class VirshDriver:
 
     def _reset(self, vm, step):
         self.virsh.run("reset", vm.id)
+
+    def _snapshot(self, vm, step):
+        from . import snapshots
+
+        snapshots.take(self, vm, step.arguments)
+
+    def _drop_snapshot(self, vm, step):
+        from . import snapshots
+
+        snapshots.drop(self, vm, step.arguments)
+
+    def _restore(self, vm, step):
+        from . import snapshots
+
+        snapshots.restore(self, vm, step.arguments)
 
 
 #: What libvirt says when a machine will not start, and what helps.

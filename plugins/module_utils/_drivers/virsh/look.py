@@ -9,9 +9,10 @@ Machines are addressed by UUID, for virsh takes a name that is a number for the 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from ..._lifecycle.errors import CommandFailed
-from ..._lifecycle.model import FAILED, PAUSED, RUNNING, STOPPED, SUSPENDED, UNKNOWN, Address, Observation, Snapshot, Vm
+from ..._lifecycle.model import FAILED, PAUSED, RUNNING, STOPPED, SUSPENDED, UNKNOWN, Address, Observation, Vm
 from ..._tools import virsh as tool
 from ..._tools import virsh_output as output
 from .definition import Definition
@@ -67,12 +68,48 @@ def look_closely(virsh, listing, uuids, facets, native_keys):
         per_machine.append((uuid, list(asked)))
         questions += asked.values()
     answers = iter(_asked(virsh, questions)) if questions else iter(())
-    found = []
+    found, taken = [], {}
     for uuid, keys in per_machine:
         said = {key: next(answers) for key in keys}
         if not tool.is_not_found(said["inactive"].error):
             found.append(_machine(uuid, listing, said, native_keys))
+            taken[uuid] = (_names(said), said["current"].stdout.strip()) if "snapshots" in said else ((), "")
+    if any(names for names, _current in taken.values()):
+        found = _with_snapshots(virsh, found, taken, native_keys if "snapshot_configs" in facets else None)
     return Observation(vms=found, known=tuple(listing.names.values()))
+
+
+def _names(said):
+    return output.snapshots(said["snapshots"].stdout)
+
+
+def _with_snapshots(virsh, vms, taken, native_keys):
+    """``taken`` are (names of its snapshots, name of the current one) by machine; one process tells about all.
+
+    With ``native_keys`` None, nobody asks what settings they hold.
+    """
+    from .snapshots import SnapshotXml
+
+    asked = [(vm, name) for vm in vms for name in taken[vm.id][0]]
+    told = {vm.id: [] for vm in vms}
+    answers = virsh.batch([("snapshot-dumpxml", vm.id, "--snapshotname", name) for vm, name in asked])
+    for (vm, name), answer in zip(asked, answers):
+        if not answer.error:  # One that went away meanwhile is none.
+            config_of = None if native_keys is None else partial(_config_then, vm, native_keys)
+            told[vm.id].append(SnapshotXml.parse(answer.stdout).described(name == taken[vm.id][1], config_of))
+    return [vm.having(snapshots=tuple(told[vm.id])) for vm in vms]
+
+
+def _config_then(vm, native_keys, definition):
+    """What a snapshot's definition says. How large a disk was then is not told, so it counts as large as it is."""
+    sizes = {slot: disk.get("size") for slot, disk in (vm.config.get("disks") or {}).items()}
+    mark = definition.mark or {}
+    kept = {
+        "description": definition.get("description") or "",
+        "tags": tuple(sorted(mark.get("tags", ()))),
+        "autostart": vm.config["autostart"],
+    }
+    return {**_config(definition, sizes, frozenset(mark.get("files", ())), native_keys), **kept}
 
 
 def _asked(virsh, questions):
@@ -93,6 +130,7 @@ def _questions(uuid, active, saved, facets):
         asked["active"] = ("managedsave-dumpxml", uuid)
     if "snapshots" in facets:
         asked["snapshots"] = ("snapshot-list", uuid, "--name")
+        asked["current"] = ("snapshot-current", uuid, "--name")
     return asked
 
 
@@ -167,9 +205,6 @@ def _machine(uuid, listing, said, native_keys):
         config=config,
         active=active,
         mark=mark,
-        snapshots=tuple(Snapshot(name) for name in output.snapshots(said["snapshots"].stdout))
-        if "snapshots" in said
-        else (),
     )
     return _with_addresses(vm, said, power)
 

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import os
 import re
+from functools import partial
 
 from ..._lifecycle.errors import Refused
 from ..._lifecycle.model import (
     ABSENT,
+    FAILED,
     LIVE,
     NEVER,
     NEXT_BOOT,
@@ -26,6 +28,8 @@ from ..._lifecycle.model import (
 from ..._lifecycle.units import GIB, KIB
 
 DEFAULT_NETWORK = "default"
+#: Kinds of snapshots: within the disk images, or frozen files with others on top.
+INTERNAL, EXTERNAL = "internal", "external"
 _BUSES = {"vd": "virtio", "sd": "scsi", "hd": "ide"}
 _HOT_PLUGGABLE = ("virtio", "scsi")
 _NOT_YET = "Set it through native, by its path in the domain XML."
@@ -52,8 +56,8 @@ def virsh_traits(hypervisor, version, local):
         platform="libvirt",
         version=version,
         powers=frozenset({STOPPED, RUNNING, PAUSED, *({SUSPENDED} if saves else ())}),
-        verbs=frozenset(VERBS) - {"clone", "snapshot", "restore", "drop_snapshot"},
-        fields=_fields_of(hypervisor, local),
+        verbs=frozenset(VERBS) - {"clone"},
+        fields={**_fields_of(hypervisor, local), **snapshot_fields(version)},
         sources=("image", "iso", "disks"),
         defaults={
             "cpus": 2,
@@ -81,12 +85,51 @@ def virsh_traits(hypervisor, version, local):
         },
         slot=slot_name,
         name_fault=_name_fault,
+        snapshot_name_fault=_snapshot_name_fault,
         transient=_is_transient,
         adjust=_adjusted,
     )
 
 
 _LOCAL = ", with a uri such as qemu:///system."
+
+
+def snapshot_fields(version):
+    """``version`` of the libvirt library as text."""
+    instead = "Restoring an external snapshot needs libvirt 9.9. Clone it instead (clone, with its snapshot)."
+    return {
+        "snapshot.take": Field(
+            cost=_cost_of_taking, instead="Stop it first, or take an external one (kind: external)."
+        ),
+        "snapshot.drop": Field(cost=LIVE),
+        "snapshot.restore": Field(cost=partial(_cost_of_restoring, _numbers(version) >= (9, 9)), instead=instead),
+    }
+
+
+def _numbers(version):
+    return tuple(int(number) for number in re.findall(r"\d+", version))
+
+
+def _cost_of_taking(vm, change):
+    # Firmware in flash memory has a state of its own, which no internal snapshot of a running machine can hold.
+    pflash = vm.config.get("firmware") == "uefi" and vm.power in (RUNNING, PAUSED)
+    return NEVER if pflash and kind_for(vm, change.new.kind) == INTERNAL else LIVE
+
+
+def kind_for(vm, asked):
+    """The kind that a new snapshot gets: what was asked, else that of those before it."""
+    return asked or next((one.kind for one in vm.snapshots), INTERNAL)
+
+
+def _cost_of_restoring(externals_too, vm, change):
+    if change.old.kind == EXTERNAL and not externals_too:
+        return NEVER
+    # libvirt would keep the saved memory, and put it upon other disks at the next start.
+    return POWER_OFF if vm.power in (SUSPENDED, FAILED) else LIVE
+
+
+def _snapshot_name_fault(name):
+    return "libvirt takes no slash" if "/" in name else None
 
 
 def _fields_of(hypervisor, local):

@@ -176,6 +176,13 @@ def requests(draw, traits):
     )
 
 
+def source_of(request):
+    """A machine that a request may name as what to clone: it has the disks and the firmware asked for, and no more."""
+    disks = {key: dict(entry) for key, entry in request.config.get("disks", {}).items() if entry is not None}
+    disks["disk0"] = {"size": 64 << 30}
+    return Vm(name="db", id="u-db", config={"disks": disks, "firmware": request.config.get("firmware")})
+
+
 @st.composite
 def snapshot_requests(draw, traits):
     snapshot = SnapshotRequest(

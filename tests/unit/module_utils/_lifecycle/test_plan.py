@@ -177,8 +177,34 @@ def test_what_was_never_set_waits_for_the_next_start_too():
 
 
 def test_a_clone_has_what_its_source_has():
-    planned = _plan(absent(), ask(clone={"source": "db"}, description="x"))
-    assert planned.after.config == {"description": "x", "disks": {"disk0": {}}}
+    card, disk = {"type": "nat", "mac": "52:54:00:00:00:01"}, {"size": G, "source": "/images/db.qcow2"}
+    source = found(
+        name="db", memory=G, description="y", autostart=True, networks={"0": card}, disks={"disk0": disk, "disk1": disk}
+    )
+    planned = plan(absent(), ask("started", clone={"source": "db"}, description="x"), TRAITS, source=source)
+    assert _verbs(planned) == ["clone", "configure", "start"]
+    assert planned.after.config == {
+        "memory": G,
+        "description": "x",
+        "autostart": False,
+        "networks": {"0": {"type": "nat"}},
+        "disks": {"disk0": {"size": G}, "disk1": {"size": G}},
+    }
+
+
+def test_a_clone_of_a_snapshot_has_what_the_machine_had_then():
+    taken = Snapshot("s1", id="i1", config={"memory": G})
+    source = found("running", name="db", memory=2 * G, snapshots=(taken,))
+    request = ask(clone={"source": "db", "snapshot": "s1"})
+    assert plan(absent(), request, TRAITS, source=source).after.config == {"memory": G}
+    missing = plan(absent(), ask(clone={"source": "db", "snapshot": "s2"}), TRAITS, source=source)
+    assert (missing.refusal.kind, "s1" in str(missing.refusal)) == ("not_found", True)
+
+
+def test_a_clone_cannot_be_what_only_a_new_machine_can_be():
+    planned = plan(absent(), ask(clone={"source": "db"}, firmware="uefi"), TRAITS, source=found(name="db"))
+    assert "firmware" in planned.refusal.message
+    assert "db" in planned.refusal.message
 
 
 def test_a_busy_machine_that_was_cut_is_busy_no_more():

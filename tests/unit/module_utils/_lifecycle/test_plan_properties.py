@@ -18,7 +18,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.results i
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.simulate import simulate
 from hypothesis import HealthCheck, given, settings
 
-from unit.module_utils._lifecycle.machines import rebuilds, requests, situations, snapshot_requests
+from unit.module_utils._lifecycle.machines import rebuilds, requests, situations, snapshot_requests, source_of
 
 BOUNDED = settings(derandomize=True, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
 CUTS_POWER = {"start", "stop", "kill", "reset", "pause", "resume", "suspend", "delete", "create", "clone"}
@@ -36,7 +36,7 @@ def what_is_promised_is_what_the_steps_do(vm, request, traits, planned):
 def planning_the_target_again_leaves_nothing(vm, request, traits, planned):
     if planned.refusal or planned.busy:
         return
-    again = plan(planned.after, request.target(), traits)
+    again = plan(planned.after, request.target(), traits, source=source_of(request))
     assert (again.refusal, again.busy, _verbs(again)) == (None, None, [])
 
 
@@ -134,7 +134,8 @@ PROPERTIES = (
 
 
 def _check_all(situation):
-    planned = plan(*situation)
+    vm, request, traits = situation
+    planned = plan(vm, request, traits, source=source_of(request))
     for holds in PROPERTIES:
         holds(*situation, planned)
 

@@ -1,0 +1,153 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What libvirt would do wrong with a snapshot, refused beforehand (all seen with libvirt 9.0.0).
+
+* A restore whose content is gone ends with the guest cut off and its definition changed.
+* Dropping an external snapshot throws away internal ones that lie in its overlay.
+* A snapshot of a name that an earlier machine left in the image gives the image two of that name.
+"""
+
+from __future__ import annotations
+
+import os
+
+from ..._lifecycle.errors import NotFound, Refused
+from ..._lifecycle.model import PAUSED, RUNNING, SUSPENDED, File
+from ..._ports import files
+from .snapshots import memory_path, overlay_path, read_one
+from .traits import EXTERNAL, INTERNAL, kind_for
+from .users import FileUsers
+
+
+def check_snapshot(driver, vm, step):
+    """Raise Refused for a step that takes, drops or restores a snapshot and would lose something or fail half-way."""
+    {"snapshot": _check_taking, "drop_snapshot": _check_dropping, "restore": _check_restoring}[step.verb](
+        driver, vm, step.arguments
+    )
+
+
+def leftovers(driver, vm):
+    """(file, name) of every snapshot that is in an image of this machine and that libvirt does not know."""
+    known = {one.name for one in vm.snapshots if one.kind == INTERNAL}
+    found = []
+    for disk in _disks_of(vm).values():
+        if disk.get("format") == "qcow2" and files.is_readable(disk["source"]):
+            found += [(disk["source"], name) for name in driver.storage.qemu_img.info(disk["source"]).snapshots]
+    return [(path, name) for path, name in found if name not in known]
+
+
+def _disks_of(vm):
+    return {slot: disk for slot, disk in (vm.config.get("disks") or {}).items() if disk.get("source")}
+
+
+# Taking ---------------------------------------------------------------------------------------------------------------
+
+
+def _check_taking(driver, vm, arguments):
+    name, kind = arguments["name"], kind_for(vm, arguments["kind"])
+    if vm.power == SUSPENDED:
+        raise Refused(
+            f"{vm.name}: it is suspended, and its saved memory would not be in the snapshot '{name}'.",
+            "Start it first, or stop it.",
+        )
+    others = {one.kind for one in vm.snapshots} - {kind}
+    if others:
+        raise Refused(
+            f"{vm.name}: its snapshots are {others.pop()}, and libvirt cannot remove them one by one once an {kind} one"
+            " is among them.",
+            "Leave kind out, or drop those first.",
+        )
+    if kind == INTERNAL:
+        _check_internal(driver, vm, arguments)
+    else:
+        _check_external(driver, vm, arguments)
+
+
+def _check_internal(driver, vm, arguments):
+    name = arguments["name"]
+    if arguments["include_memory"] is False and vm.power in (RUNNING, PAUSED):
+        raise Refused(
+            f"{vm.name}: an internal snapshot of a running machine always holds its memory.",
+            "Leave include_memory out, stop the machine first, or take an external one (kind: external).",
+        )
+    for slot, disk in sorted(_disks_of(vm).items()):
+        if disk.get("format") != "qcow2":
+            raise Refused(
+                f"{vm.name}: disk {slot} is {disk.get('format')}, and only a qcow2 image can hold a snapshot.",
+                "Take an external one (kind: external), or convert the disk.",
+            )
+    if driver.is_local:
+        for path, left in leftovers(driver, vm):
+            if left == name:
+                raise Refused(
+                    f"{vm.name}: {path} has a snapshot '{name}' already, left by an earlier machine or tool.",
+                    f"Choose another name, or remove it: qemu-img snapshot -d {name} {path}",
+                )
+
+
+def _check_external(driver, vm, arguments):
+    if not driver.is_local or driver.hypervisor == "TEST":
+        raise Refused(
+            f"{vm.name}: external snapshots make files, which this connection cannot do.",
+            "Run the task on the hypervisor's own host, or take an internal one.",
+        )
+    disks = vm.config.get("disks") or {}
+    if not disks or len(_disks_of(vm)) < len(disks):
+        raise Refused(
+            f"{vm.name}: an external snapshot needs disks that are files.", "Take an internal one, while it is off."
+        )
+    paths = [overlay_path(vm, slot, arguments["name"]) for slot in disks]
+    for path in (*paths, memory_path(vm, arguments["name"])):
+        if files.exists(path):
+            raise Refused(f"{vm.name}: {path} exists already.", "Choose another name, or move the file away.")
+
+
+# Dropping and restoring -----------------------------------------------------------------------------------------------
+
+
+def _check_dropping(driver, vm, arguments):
+    doomed = set(arguments["names"])
+    external = {one.name for one in vm.snapshots if one.kind == EXTERNAL and one.name in doomed}
+    internal = [one.name for one in vm.snapshots if one.kind == INTERNAL]
+    if external and internal:
+        raise Refused(
+            f"{vm.name}: '{min(external)}' is external, and merging its files would throw away the internal snapshots"
+            f" that they may hold: {', '.join(internal)}.",
+            "Drop the internal ones first.",
+        )
+    for name in sorted(external):
+        _check_merging(driver, vm, name)
+
+
+def _check_merging(driver, vm, name):
+    """What an external snapshot froze is written to when it goes: nobody else may stand on it."""
+    if not driver.is_local:
+        return
+    frozen = set(read_one(driver.virsh, vm.id, name).frozen.values())
+    own = [image.path for disk in _disks_of(vm).values() for image in driver.storage.qemu_img.chain(disk["source"])]
+    users = FileUsers(driver.virsh, driver.storage.qemu_img, driver.all_definitions())
+    for file in users.added_to([File(path, "disk", ours=True) for path in own], vm):
+        if file.path in frozen and file.used_by:
+            raise Refused(
+                f"{vm.name}: dropping '{name}' would write to {file.path}, on which {', '.join(file.used_by)} stands.",
+                "Remove what stands on it first, or keep the snapshot.",
+            )
+
+
+def _check_restoring(driver, vm, arguments):
+    name = arguments["name"]
+    if not driver.is_local or driver.hypervisor == "TEST":
+        return
+    snapshot = read_one(driver.virsh, vm.id, name)
+    for slot, path in sorted(snapshot.frozen.items()):
+        if not os.path.exists(path):
+            raise NotFound(
+                f"{vm.name}: {path}, which held disk {slot} of the snapshot '{name}', is gone.",
+                "Put the file back, or drop the snapshot.",
+            )
+        if snapshot.kind == INTERNAL and name not in driver.storage.qemu_img.info(path).snapshots:
+            raise NotFound(
+                f"{vm.name}: {path} no longer holds the snapshot '{name}' of disk {slot}.",
+                f"Drop what is left of it: virsh snapshot-delete {vm.name} {name} --metadata",
+            )

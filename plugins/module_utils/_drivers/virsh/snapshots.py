@@ -1,0 +1,183 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Snapshots: read from libvirt's XML, taken, dropped, restored.
+
+An internal one lies within the disk images. An external one freezes each disk's file and goes on in a new file on top.
+"""
+
+from __future__ import annotations
+
+import os
+import xml.etree.ElementTree as ET
+from dataclasses import dataclass
+
+from ..._lifecycle.errors import CommandFailed, PolyvirtError
+from ..._lifecycle.model import PAUSED, RUNNING, STOPPED, Snapshot
+from ..._ports import files
+from ..._tools import virsh as tool
+from .definition import Definition, file_of, target_of
+from .traits import EXTERNAL, INTERNAL, kind_for
+
+#: Merging a disk and writing memory are the platform's own work; yet no call may hang for ever.
+_TIMEOUT = 3600
+#: A snapshot of the disks of a running machine (disk-snapshot) holds no memory to go on with.
+_POWERS = {"running": RUNNING, "paused": PAUSED}
+
+
+@dataclass(frozen=True)
+class SnapshotXml:
+    """What libvirt keeps about one snapshot."""
+
+    root: ET.Element
+
+    @classmethod
+    def parse(cls, text):
+        return cls(ET.fromstring(text))
+
+    @property
+    def kind(self):
+        parts = [*self.root.findall("disks/disk"), *self.root.findall("memory")]
+        return EXTERNAL if any(part.get("snapshot") == "external" for part in parts) else INTERNAL
+
+    @property
+    def definition(self):
+        """What the machine was to be at its next start when the snapshot was taken; None in very old ones."""
+        for tag in ("inactiveDomain", "domain"):
+            element = self.root.find(tag)
+            if element is not None and element.find("devices") is not None:
+                return Definition(ET.tostring(element, encoding="unicode"))
+        return None
+
+    @property
+    def frozen(self):
+        """{slot: file} of the disks that it holds, as they were when it was taken."""
+        held = {disk.get("name") for disk in self.root.findall("disks/disk") if disk.get("snapshot") != "no"}
+        drives = self.definition.drives("disk", "lun") if self.definition else ()
+        return {target_of(disk): file_of(disk) for disk in drives if target_of(disk) in held and file_of(disk)}
+
+    @property
+    def added(self):
+        """The files that were made for it: overlays and memory."""
+        places = [*self.root.findall("disks/disk[@snapshot='external']/source"), *self.root.findall("memory")]
+        return [place.get("file") for place in places if place.get("file")]
+
+    def described(self, is_current, config_of):
+        """The core's Snapshot; ``config_of`` reads a Definition, or is None where nobody asks."""
+        definition = self.definition if config_of else None
+        return Snapshot(
+            name=self.root.findtext("name"),
+            parent=self.root.findtext("parent/name"),
+            power=_POWERS.get(self.root.findtext("state"), STOPPED),
+            description=self.root.findtext("description") or "",
+            config=config_of(definition) if definition else None,
+            kind=self.kind,
+            created=int(self.root.findtext("creationTime") or 0) or None,
+            current=is_current,
+        )
+
+
+def read_one(virsh, uuid, name):
+    """The XML of one snapshot. Raises CommandFailed when there is none."""
+    return SnapshotXml.parse(virsh.run("snapshot-dumpxml", uuid, "--snapshotname", name))
+
+
+def overlay_path(vm, slot, name):
+    """Where a disk goes on after an external snapshot."""
+    folder = os.path.dirname(vm.config["disks"][slot]["source"])
+    return os.path.join(folder, f"{vm.name}-{slot}.{name}.qcow2")
+
+
+def memory_path(vm, name):
+    first = min(vm.config["disks"])
+    return os.path.join(os.path.dirname(vm.config["disks"][first]["source"]), f"{vm.name}.{name}.memory")
+
+
+# Acting ---------------------------------------------------------------------------------------------------------------
+
+
+def take(driver, vm, arguments):
+    name, kind = arguments["name"], kind_for(vm, arguments["kind"])
+    root = ET.Element("domainsnapshot")
+    ET.SubElement(root, "name").text = name
+    ET.SubElement(root, "description").text = arguments["description"]
+    overlays, memory = {}, None
+    if kind == EXTERNAL:
+        overlays = {slot: overlay_path(vm, slot, name) for slot in vm.config["disks"]}
+        memory = memory_path(vm, name) if arguments["include_memory"] and vm.power in (RUNNING, PAUSED) else None
+        _describe_files(root, overlays, memory)
+    # Announced before they are there: a run that is cut off here leaves no file that nobody knows.
+    _announce(driver, vm, overlays.values(), [memory] if memory else [])
+    flags = ("--disk-only", "--atomic") if kind == EXTERNAL and memory is None else ()
+    try:
+        text = ET.tostring(root, encoding="unicode")
+        driver.virsh.run("snapshot-create", vm.id, "/dev/stdin", *flags, stdin=text, timeout=_TIMEOUT)
+    except PolyvirtError as error:
+        if _is_taken_meanwhile(driver, vm, name, error):
+            return
+        _forget(driver, vm)
+        raise
+
+
+def _describe_files(root, overlays, memory):
+    ET.SubElement(root, "memory", {"snapshot": "external", "file": memory} if memory else {"snapshot": "no"})
+    disks = ET.SubElement(root, "disks")
+    for slot, path in sorted(overlays.items()):
+        disk = ET.SubElement(disks, "disk", {"name": slot, "snapshot": "external"})
+        ET.SubElement(disk, "driver", {"type": "qcow2"})
+        ET.SubElement(disk, "source", {"file": path})
+
+
+def _is_taken_meanwhile(driver, vm, name, error):
+    """Whether another task took the same one at the same moment; then it is there, as asked."""
+    if not isinstance(error, CommandFailed) or "already exists" not in error.stderr:
+        return False
+    return any(
+        answer.error is None for answer in driver.virsh.batch([("snapshot-info", vm.id, "--snapshotname", name)])
+    )
+
+
+def drop(driver, vm, arguments):
+    for name in arguments["names"]:
+        try:
+            added = read_one(driver.virsh, vm.id, name).added
+            driver.virsh.run("snapshot-delete", vm.id, "--snapshotname", name, timeout=_TIMEOUT)
+        except CommandFailed as error:
+            if not tool.is_not_found(error.stderr, "snapshot"):
+                raise
+            continue
+        # libvirt merges the disks and leaves the memory (9.0.0).
+        for path in set(added).intersection((vm.mark or {}).get("files", ()) if vm.owned else ()):
+            files.remove(path)
+    _forget(driver, vm)
+
+
+def restore(driver, vm, arguments):
+    """libvirt rolls the definition back too, and with it our mark: what was made since is still ours."""
+    driver.virsh.run("snapshot-revert", vm.id, "--snapshotname", arguments["name"], timeout=_TIMEOUT)
+    if vm.owned:
+        _announce(driver, vm, vm.mark.get("disks", ()), vm.mark.get("files", ()))
+
+
+# The mark -------------------------------------------------------------------------------------------------------------
+
+
+def _announce(driver, vm, disks, own_files):
+    """Add files to our mark; a machine without one gets none by the way."""
+    if vm.owned:
+        _edit_mark(driver, vm, lambda key, known: [*known, *({"disks": disks, "files": own_files}[key])])
+
+
+def _forget(driver, vm):
+    """Take files that are gone out of our mark."""
+    if vm.owned:
+        _edit_mark(driver, vm, lambda key, known: [path for path in known if files.exists(path)])
+
+
+def _edit_mark(driver, vm, edited):
+    definition = driver.definition(vm.id)
+    mark = definition.mark or vm.mark
+    changed = {**mark, **{key: list(dict.fromkeys(edited(key, mark.get(key, ())))) for key in ("disks", "files")}}
+    if changed != definition.mark:
+        definition.set_mark(changed)
+        driver.define(definition)
