@@ -37,14 +37,16 @@ def config_of_clone(request, source):
     config = dict(source.config if taken is None or taken.config is None else taken.config)
     if config.get("autostart"):
         config["autostart"] = False
-    for name, identity in (("disks", "source"), ("networks", "mac")):
+    # What stands on another image is of the one format that the platform has for that.
+    of_disks = ("source", "format") if request.creation["clone"].get("linked") else ("source",)
+    for name, own in (("disks", of_disks), ("networks", ("mac",))):
         if config.get(name):
-            config[name] = {key: _without(identity, entry) for key, entry in config[name].items()}
+            config[name] = {key: _without(own, entry) for key, entry in config[name].items()}
     return config
 
 
-def _without(identity, entry):
-    return {key: value for key, value in entry.items() if key != identity}
+def _without(attributes, entry):
+    return {key: value for key, value in entry.items() if key not in attributes}
 
 
 def told(config):

@@ -57,9 +57,10 @@ class QemuImg:
         given_size = [] if size is None else [str(size)]
         self._run("create", "-q", "-f", "qcow2", "-F", base_format, "-b", base, path, *given_size)
 
-    def convert(self, source, source_format, path, image_format):
-        """A full copy that stands on nothing."""
-        self._run("convert", "-f", source_format, "-O", image_format, source, path)
+    def convert(self, source, source_format, path, image_format, snapshot=None):
+        """A full copy that stands on nothing; of a snapshot within the image even while a guest uses it (-U)."""
+        part = ["-U", "-l", f"snapshot.name={snapshot.replace(',', ',,')}"] if snapshot else []
+        self._run("convert", "-f", source_format, *part, "-O", image_format, source, path)
 
     def grow(self, path, image_format, size):
         """Make an image larger. Never told to shrink: the caller has compared, and qemu-img refuses the rest."""

@@ -13,7 +13,7 @@ from ..._tools import seed
 from ..._tools import virsh_output as output
 from .definition import target_of
 from .new import check_host
-from .storage import check_iso, written_files
+from .storage import bases, check_iso, written_files
 from .traits import slot_name
 
 
@@ -22,12 +22,48 @@ def check_plan(driver, plan):
     for step in plan.steps:
         if step.verb == "create":
             _check_creation(driver, plan.after.name, step.arguments["config"], step.arguments["creation"])
+        elif step.verb == "clone":
+            _check_clone(driver, plan.after.name, step.arguments)
         elif step.verb == "configure":
             _check_changes(driver, plan.before, step.changes)
         elif step.verb in ("snapshot", "drop_snapshot", "restore"):
             _check_snapshot(driver, plan.before, step)
     _check_networks(driver, plan)
     _check_deletion(driver, plan)
+    _check_bases(driver, plan)
+
+
+#: Steps after which a machine may write to its disks.
+_WRITING = frozenset({"start", "restore"})
+
+
+def _check_bases(driver, plan):
+    """Refuse a plan by which a machine writes to an image that the disks of others stand on."""
+    vm = plan.before
+    sources = {slot: disk.get("source") for slot, disk in (plan.after.config.get("disks") or {}).items()}
+    if not any(sources.values()) or not _may_write(plan):
+        return
+    standing = bases(driver.all_definitions())
+    for slot, path in sorted(sources.items()):
+        users = standing.get(os.path.realpath(path or ""), set()) - {vm.name}
+        if users:
+            raise Refused(
+                f"{vm.name}: its disk {slot} ({path}) must not be written to, for the disks of"
+                f" {', '.join(sorted(users))} stand on it.",
+                "Remove those machines first. A clone of an external snapshot would leave this machine free.",
+            )
+
+
+def _may_write(plan):
+    touches_disks = any(change.field == "disks" for step in plan.steps for change in step.changes)
+    return touches_disks or bool(_WRITING & {step.verb for step in plan.steps})
+
+
+def _check_clone(driver, name, arguments):
+    from .clone_checks import check_clone
+
+    check_clone(driver, name, arguments["creation"], arguments["source"])
+    _check_seed(driver, name, arguments["creation"])
 
 
 def _check_snapshot(driver, vm, step):
@@ -50,9 +86,14 @@ def _check_creation(driver, name, config, creation):
         _check_disk(driver, name, slot, entry, written_by, base)
     if config.get("iso"):
         check_iso(name, config["iso"])
+    _check_seed(driver, name, creation)
+
+
+def _check_seed(driver, name, creation):
     if creation.get("cloud_init") is not None:
         seed.find_tool(driver.commands)
         seed.nocloud_documents(creation["cloud_init"], name, "check")
+        written_by = written_files(driver.all_definitions())
         driver.storage.check_free(name, driver.storage.seed_path(name), written_by)
 
 

@@ -184,6 +184,10 @@ class Definition:
         else:
             element.text = text
 
+    def remove(self, path):
+        """Take away every element at ``path``."""
+        self._unset(self.root.findall(path), "")
+
     def _unset(self, elements, attribute):
         parents = {child: parent for parent in self.root.iter() for child in parent}
         for element in elements:
@@ -202,7 +206,10 @@ def _is_mark(value):
     """Whether a value has the shape that we write; anybody may have edited it."""
     if not isinstance(value, dict):
         return False
-    lists = [value.get(key, []) for key in ("disks", "files", "tags")]
+    inputs = value.get("inputs", {})
+    if not isinstance(inputs, dict):
+        return False
+    lists = [*(value.get(key, []) for key in ("disks", "files", "tags")), inputs.get("bases", [])]
     return all(isinstance(texts, list) and all(isinstance(text, str) for text in texts) for texts in lists)
 
 

@@ -36,6 +36,17 @@ def disk_element(slot, path, image_format):
     return disk
 
 
+def set_disk_file(disk, path, image_format):
+    """Let a disk lie in another file, and know nothing of what that file stands on."""
+    for tag in ("source", "backingStore"):
+        child = disk.find(tag)
+        if child is not None:
+            disk.remove(child)
+    disk.set("type", "file")
+    disk.append(ET.Element("source", {"file": path}))
+    _child(disk, "driver").set("type", image_format)
+
+
 def add_disk(definition, element):
     definition.devices.append(element)
 
@@ -82,6 +93,12 @@ def set_iso(definition, own_files, path):
     if path:
         drive.set("type", "file")
         drive.insert(0, ET.Element("source", {"file": path}))
+
+
+def add_seeds(definition, paths):
+    """On virtio-scsi: a cloud kernel has no driver for SATA and would not find its seed there."""
+    for path in paths:
+        definition.devices.append(drive_element(free_slot(definition), "scsi", path))
 
 
 def free_slot(definition):

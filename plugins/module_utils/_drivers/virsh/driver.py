@@ -158,6 +158,12 @@ class VirshDriver:
 
         making.create(self, vm.name, step.arguments["config"], step.arguments["creation"])
 
+    def _clone(self, vm, step):
+        from . import cloning
+
+        arguments = step.arguments
+        cloning.clone(self, vm.name, arguments["config"], arguments["creation"], arguments["source"])
+
     def _delete(self, vm, step):
         from . import making
 

@@ -7,6 +7,7 @@ anywhere leaves what the same task completes."""
 from __future__ import annotations
 
 import uuid as uuids
+from contextlib import contextmanager
 
 from ..._lifecycle.differences import additions
 from ..._lifecycle.errors import CommandFailed, PolyvirtError
@@ -18,31 +19,37 @@ from .checks import is_bridge
 from .definition import empty_mark
 from .new import new_definition
 from .settings import SETTINGS
-from .storage import used_files
+from .storage import chain_of, used_files
 from .traits import slot_name
 
 
 def create(driver, name, config, creation):
     """Make a machine that is off; what was made is removed again when it cannot be finished."""
     machine_id = str(uuids.uuid4())
-    made = []
-    try:
+    with undone_on_failure(driver, name, creation) as made:
         definition = new_definition(name, machine_id, driver.hypervisor, _virt_type(driver))
         disks = _make_disks(driver, name, config.get("disks") or {}, creation.get("image"), made)
-        own_files = _make_seed(driver, name, machine_id, creation)
-        _describe(definition, config, disks, own_files)
-        definition.set_mark(
-            _mark(machine_id, config, creation, [path for _s, path, _f, ours in disks if ours], own_files)
-        )
+        seeds = make_seed(driver, name, machine_id, creation)
+        _describe(definition, config, disks, seeds)
+        own_disks = [path for _slot, path, _format, ours in disks if ours]
+        definition.set_mark(make_mark(machine_id, config, own_disks, seeds, _inputs(driver, creation)))
         driver.define(definition)
+    if config.get("autostart"):
+        driver.virsh.run("autostart", machine_id)
+
+
+@contextmanager
+def undone_on_failure(driver, name, creation):
+    """A list for the files that get made; they are removed again when the machine cannot be finished."""
+    made = []
+    try:
+        yield made
     except BaseException:
         for path in made:
             files.remove(path)
         if creation.get("cloud_init") is not None:
             _remove_seed(driver, name)
         raise
-    if config.get("autostart"):
-        driver.virsh.run("autostart", machine_id)
 
 
 def _virt_type(driver):
@@ -77,7 +84,7 @@ def make_disk(driver, name, slot, entry, image, made):
     return path, image_format
 
 
-def _make_seed(driver, name, machine_id, creation):
+def make_seed(driver, name, machine_id, creation):
     if creation.get("cloud_init") is None:
         return []
     path = driver.storage.seed_path(name)
@@ -97,7 +104,7 @@ def _remove_seed(driver, name):
         files.remove(path)
 
 
-def _describe(definition, config, disks, own_files):
+def _describe(definition, config, disks, seeds):
     for change in additions({name: value for name, value in config.items() if name in SETTINGS}):
         SETTINGS[change.field].write(definition, change)
     if config.get("description"):
@@ -105,22 +112,28 @@ def _describe(definition, config, disks, own_files):
     for slot, path, image_format, _ours in disks:
         devices.add_disk(definition, devices.disk_element(slot, path, image_format))
     definition.devices.append(devices.drive_element(devices.free_slot(definition), "sata", config.get("iso")))
-    for path in own_files:
-        # On virtio-scsi: a cloud kernel has no driver for SATA and would not find its seed there.
-        definition.devices.append(devices.drive_element(devices.free_slot(definition), "scsi", path))
+    devices.add_seeds(definition, seeds)
     for _place, entry in sorted((config.get("networks") or {}).items(), key=lambda item: int(item[0])):
         definition.devices.append(devices.card_element(entry, is_bridge))
     for path, value in (config.get("native") or {}).items():
         definition.set_native(path, value)
 
 
-def _mark(machine_id, config, creation, disks, own_files):
+def _inputs(driver, creation):
+    image = creation.get("image")
+    if image is None:
+        return {}
+    return {"image": image["source"], "bases": chain_of(driver.storage, image["source"]) if image["linked"] else []}
+
+
+def make_mark(machine_id, config, disks, own_files, inputs):
+    """``inputs`` say what it was made from; ``bases`` among them are the images that its disks stand on."""
     return {
         **empty_mark(machine_id),
         "disks": disks,
         "files": own_files,
         "tags": list(config.get("tags") or ()),
-        "inputs": {"image": creation["image"]["source"]} if "image" in creation else {},
+        "inputs": inputs,
     }
 
 

@@ -46,7 +46,9 @@ class SnapshotXml:
         for tag in ("inactiveDomain", "domain"):
             element = self.root.find(tag)
             if element is not None and element.find("devices") is not None:
-                return Definition(ET.tostring(element, encoding="unicode"))
+                definition = Definition(ET.tostring(element, encoding="unicode"))
+                definition.root.tag = "domain"
+                return definition
         return None
 
     @property

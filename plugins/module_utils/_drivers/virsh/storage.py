@@ -56,8 +56,8 @@ class Storage:
 
     def check_leftover(self, path, entry, image):
         """Refuse, before anything is changed, a file that has the disk's name and holds something else."""
-        if not files.exists(path):
-            return
+        if not files.exists(path) or (image and image.get("snapshot")):
+            return  # An internal snapshot can only be compared once it is copied.
         reference = image["source"] if image else empty_image(entry["size"])
         if not self.qemu_img.same_content(reference, path):
             raise _taken(path)
@@ -71,7 +71,7 @@ class Storage:
         if image.get("linked"):
             self.qemu_img.overlay(path, base.path, base.format, size)
             return
-        self.qemu_img.convert(base.path, base.format, path, image_format)
+        self.qemu_img.convert(base.path, base.format, path, image_format, image.get("snapshot"))
         if size and size > base.virtual_size:
             self.qemu_img.grow(path, image_format, size)
 
@@ -99,7 +99,7 @@ class Storage:
         path = image["source"]
         if not os.path.isabs(path):
             raise Refused(f"{name}: image '{path}' is no absolute path.", "Give its full path on the hypervisor.")
-        base = self._image_info(name, "image", path)
+        base = self.check_readable_image(name, "image", path)
         users = written_by.get(os.path.realpath(path))
         if users:
             raise Refused(
@@ -118,7 +118,8 @@ class Storage:
                 f"{name}: a linked disk has the format qcow2, not {entry['format']}.", "Leave the format out."
             )
 
-    def _image_info(self, name, option, path):
+    def check_readable_image(self, name, option, path):
+        """What an image is; refused where it is missing, unreadable, or none."""
         _check_readable(name, option, path)
         try:
             info = self.qemu_img.info(path)
@@ -131,7 +132,7 @@ class Storage:
         return info
 
     def check_disk_source(self, name, slot, entry, written_by):
-        info = self._image_info(name, f"disks: source of {slot}", entry["source"])
+        info = self.check_readable_image(name, f"disks: source of {slot}", entry["source"])
         users = [user for user in written_by.get(os.path.realpath(entry["source"]), ()) if user != name]
         if users:
             raise Refused(f"{name}: disk {entry['source']} belongs to {', '.join(users)}.", "Detach it there first.")
@@ -163,6 +164,27 @@ def _check_readable(name, option, path):
         raise Refused(f"{name}: {option} {path} is no file.", "Name a file.")
     if not files.is_readable(path):
         raise Refused(f"{name}: {option} {path} cannot be read.", "Run the task with become, or make it readable.")
+
+
+def chain_of(storage, path):
+    """An image and all it stands on."""
+    return [image.path for image in storage.qemu_img.chain(path)]
+
+
+def bases_of(storage, overlays):
+    """All that new overlays stand on."""
+    return sorted({base for path in overlays for base in chain_of(storage, path)[1:]})
+
+
+def bases(definitions):
+    """Real path -> names of the machines whose disks were made to stand on it, and that any write would ruin."""
+    standing = {}
+    for definition in definitions:
+        mark = definition.mark or {}
+        if mark.get("id") == definition.uuid:
+            for path in mark.get("inputs", {}).get("bases", ()):
+                standing.setdefault(os.path.realpath(path), set()).add(definition.name)
+    return standing
 
 
 def used_files(definition):

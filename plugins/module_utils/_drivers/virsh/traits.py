@@ -56,9 +56,9 @@ def virsh_traits(hypervisor, version, local):
         platform="libvirt",
         version=version,
         powers=frozenset({STOPPED, RUNNING, PAUSED, *({SUSPENDED} if saves else ())}),
-        verbs=frozenset(VERBS) - {"clone"},
+        verbs=frozenset(VERBS),
         fields={**_fields_of(hypervisor, local), **snapshot_fields(version)},
-        sources=("image", "iso", "disks"),
+        sources=("image", "clone", "iso", "disks"),
         defaults={
             "cpus": 2,
             "memory": 2 * GIB,
@@ -71,7 +71,7 @@ def virsh_traits(hypervisor, version, local):
             "cloud_init": f"Run the task on the hypervisor's own host{_LOCAL}",
             "disks": f"Run the task on the hypervisor's own host{_LOCAL}",
             "iso": f"Run the task on the hypervisor's own host{_LOCAL}",
-            "clone": "Use image with the source machine's disk while that machine does not exist.",
+            "clone": f"Run the task on the hypervisor's own host{_LOCAL}",
             "os_type": "libvirt keeps no such word; leave the option out.",
             "port_forwards": "Reach the guest by its address on the network.",
             "shared_folders": _NOT_YET,
@@ -164,6 +164,7 @@ def _file_fields():
     fixed = "Detach it (state: absent) and attach another."
     return {
         "image": Field(),
+        "clone": Field(cost=_cost_of_cloning, instead="Stop it first, or name one of its snapshots."),
         "cloud_init": Field(),
         "iso": Field(cost=_cost_of_medium),
         "disks.add": Field(cost=_cost_of_plugging),
@@ -181,6 +182,11 @@ _FIELDS_OF_TEST = {
     "disks.remove": Field(cost=NEXT_BOOT),
     "disks.size": Field(cost=NEVER, instead="The sizes of this connection's disks are invented."),
 }
+
+
+def _cost_of_cloning(source, change):
+    # What runs writes to its disks, and what is saved has not written all yet.
+    return LIVE if source.power == STOPPED or change.new.get("snapshot") else NEVER
 
 
 def _cost_of_medium(vm, change):
