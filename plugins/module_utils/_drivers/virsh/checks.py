@@ -33,8 +33,8 @@ def check_plan(driver, plan):
     _check_bases(driver, plan)
 
 
-#: Steps after which a machine may write to its disks.
-_WRITING = frozenset({"start", "restore"})
+#: Steps after which a machine may write to its disks, or only needs to be started to do so.
+_WRITING = frozenset({"create", "start", "restore"})
 
 
 def _check_bases(driver, plan):
