@@ -65,7 +65,7 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class File:
-    """A file the machine refers to. ``role`` is disk, medium or support (seed, nvram); ``bound`` cannot outlive it."""
+    """A file the machine refers to. ``role`` is disk, medium, nvram or support (seed); ``bound`` cannot outlive it."""
 
     path: str
     role: str
@@ -139,6 +139,7 @@ class Policy:
     delete_disks: str = "owned"
     purge: frozenset = frozenset()
     on_failure: str = "rollback"
+    reset_nvram: bool = False
 
 
 @dataclass(frozen=True)

@@ -202,7 +202,7 @@ def _is_mark(value):
     """Whether a value has the shape that we write; anybody may have edited it."""
     if not isinstance(value, dict):
         return False
-    lists = [value.get(key, []) for key in ("disks", "files", "tags")]
+    lists = [value.get(key, []) for key in ("disks", "files", "tags", "nvram")]
     return all(isinstance(texts, list) and all(isinstance(text, str) for text in texts) for texts in lists)
 
 

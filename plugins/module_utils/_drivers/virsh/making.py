@@ -16,10 +16,11 @@ from ..._tools import virsh as tool
 from . import devices
 from .checks import is_bridge
 from .definition import empty_mark
-from .new import new_definition
+from .firmware import place_nvram
+from .new import machine_type, new_definition
 from .settings import SETTINGS
+from .slots import slot_name
 from .storage import used_files
-from .traits import slot_name
 
 
 def create(driver, name, config, creation):
@@ -27,13 +28,17 @@ def create(driver, name, config, creation):
     machine_id = str(uuids.uuid4())
     made = []
     try:
-        definition = new_definition(name, machine_id, driver.hypervisor, _virt_type(driver))
+        definition = new_definition(
+            name, machine_id, driver.hypervisor, driver.virt_type_of_new(), machine_type(config)
+        )
         disks = _make_disks(driver, name, config.get("disks") or {}, creation.get("image"), made)
         own_files = _make_seed(driver, name, machine_id, creation)
         _describe(definition, config, disks, own_files)
-        definition.set_mark(
-            _mark(machine_id, config, creation, [path for _s, path, _f, ours in disks if ours], own_files)
-        )
+        mark = _mark(machine_id, config, creation, [path for _s, path, _f, ours in disks if ours], own_files)
+        if config.get("firmware") == "uefi":
+            driver.storage.open_folder()
+            mark["nvram"] = [place_nvram(definition, driver.storage, name)]
+        definition.set_mark(mark)
         driver.define(definition)
     except BaseException:
         for path in made:
@@ -43,13 +48,6 @@ def create(driver, name, config, creation):
         raise
     if config.get("autostart"):
         driver.virsh.run("autostart", machine_id)
-
-
-def _virt_type(driver):
-    if driver.virt_type:
-        return driver.virt_type
-    capabilities = driver.virsh.run("capabilities")
-    return "kvm" if "<domain type='kvm'" in capabilities else "qemu"
 
 
 def _make_disks(driver, name, asked, image, made):
@@ -98,7 +96,8 @@ def _remove_seed(driver, name):
 
 
 def _describe(definition, config, disks, own_files):
-    for change in additions({name: value for name, value in config.items() if name in SETTINGS}):
+    known = {name: value for name, value in config.items() if name in SETTINGS and value is not None}
+    for change in additions(known):
         SETTINGS[change.field].write(definition, change)
     if config.get("description"):
         definition.set("description", config["description"])
@@ -124,14 +123,13 @@ def _mark(machine_id, config, creation, disks, own_files):
     }
 
 
-def delete(driver, vm, paths):
+def delete(driver, vm, paths, keep_nvram=False):
     """Remove the files named, then the machine with all that libvirt keeps about it."""
     for path in paths:
         files.remove(path)
+    nvram = "--keep-nvram" if keep_nvram else "--nvram"
     try:
-        driver.virsh.run(
-            "undefine", vm.id, "--nvram", "--managed-save", "--snapshots-metadata", "--checkpoints-metadata"
-        )
+        driver.virsh.run("undefine", vm.id, nvram, "--managed-save", "--snapshots-metadata", "--checkpoints-metadata")
     except CommandFailed as error:
         if not tool.is_unsupported(error.stderr):
             raise
