@@ -62,7 +62,7 @@ def _existing_machine(driver, vm):
 
 def _check_wishes(driver, changes, make_machine):
     wishes = {change.kind: change.new for change in changes}
-    needs = [check for kind, check in _CHECKS.items() if wishes.get(kind)]
+    needs = {kind: check for kind, check in _CHECKS.items() if wishes.get(kind) not in _ANYWHERE}
     nested = wishes.get("nested_virtualization")
     if not needs and nested is None and "display.video_memory" not in wishes:
         return
@@ -77,9 +77,8 @@ def _check_wishes(driver, changes, make_machine):
     host = _capabilities(driver, machine) if needs else None
     if host is None:
         return
-    for kind, check in _CHECKS.items():
-        if wishes.get(kind):
-            check(machine, host, wishes[kind])
+    for kind, check in needs.items():
+        check(machine, host, wishes[kind])
 
 
 def _capabilities(driver, machine):
@@ -94,7 +93,7 @@ def _capabilities(driver, machine):
 
 
 def _check_firmware(machine, host, wanted):
-    if wanted == "uefi" and "efi" not in host.firmwares:
+    if "efi" not in host.firmwares:
         raise Unsupported(
             f"{machine.name}: firmware: this host has no UEFI firmware for machines of type {machine.model}.",
             f"Install {_OVMF} on the hypervisor.",
@@ -119,13 +118,15 @@ def _check_tpm(machine, host, wanted):
 
 
 def _check_display(machine, host, wanted):
-    if wanted != "none" and wanted not in host.displays:
+    if wanted not in host.displays:
         known = ", ".join(word for word in ("vnc", "spice") if word in host.displays) or "none"
         raise Unsupported(
             f"{machine.name}: display.type: this host's QEMU has no {wanted}.", f"It has {known}; ask for that."
         )
 
 
+#: What every host has.
+_ANYWHERE = (None, False, "bios", "none")
 #: By kind of change: what is asked of the host for it.
 _CHECKS = {
     "firmware": _check_firmware,
