@@ -20,5 +20,27 @@ options:
     description:
       - Folder on the hypervisor for the disks that are made.
       - When left out, V(/var/lib/libvirt/images), or V(~/.local/share/libvirt/images) for V(qemu:///session).
+      - NVRAM files of machines with UEFI firmware lie there too.
     type: path
+  boot_order:
+    description:
+      - Kinds of devices to boot from, in this order. A new machine tries V(disk), then V(cdrom).
+      - On a machine whose single devices have a boot order, it is read from that, and a change replaces it.
+    type: list
+    elements: str
+    choices: [disk, cdrom, network]
+  serial_log:
+    description:
+      - Full path of a file on the hypervisor to which everything is written that the guest says on its first serial
+        port. It begins anew with each start. An empty string takes the log away.
+      - One file serves one machine.
+    type: path
+  reset_nvram:
+    description:
+      - Fill the NVRAM of UEFI firmware anew from its template, at the start that O(state=restarted) makes. Boot
+        entries and keys that the guest has stored there are lost.
+      - A forced restart then cuts the power and starts the machine, for a reset keeps the NVRAM.
+      - Needs libvirt 8.1.
+    type: bool
+    default: false
 """

@@ -15,9 +15,9 @@ description:
     left alone.
   - An existing machine is changed by editing its own definition, so MACs, addresses and devices that nobody asked
     about stay.
-  - Processors, memory, network cards and O(native) settings of a running machine are stored for its next start,
-    and listed in RV(vms[].restart_required) until then. Disks on the virtio and SCSI buses, media, and texts
-    change at once.
+  - Processors, memory, network cards, firmware, TPM, display, O(boot_order), O(serial_log) and O(native) settings of
+    a running machine are stored for its next start, and listed in RV(vms[].restart_required) until then. Disks on the
+    virtio and SCSI buses, media, and texts change at once.
 author:
   - polyvirt contributors (@polyvirt)
 extends_documentation_fragment:
@@ -38,12 +38,32 @@ options:
     description:
       - The type V(nat) is the libvirt network V(default) unless another is named, and V(internal) needs the name
         of an isolated network. The types V(hostonly), the option O(networks[].vlan), and the options
-        O(port_forwards), O(shared_folders), O(display), O(firmware), O(secure_boot), O(tpm),
-        O(nested_virtualization), O(os_type) and O(clone) are refused here.
+        O(port_forwards), O(shared_folders), O(os_type) and O(clone) are refused here.
+  firmware:
+    description:
+      - libvirt chooses the files from the firmware that the hypervisor has (package C(ovmf) or C(edk2-ovmf)).
+      - A machine has an NVRAM file for each kind of firmware that it was given, with and without secure boot. They go
+        with the machine, and are kept with O(delete_disks=none).
+  secure_boot:
+    description:
+      - Needs O(firmware=uefi) and the machine type q35. The keys of Microsoft are enrolled.
+      - A machine that is given O(firmware=uefi) has no secure boot unless it is asked for.
+  tpm:
+    description:
+      - An emulated TPM 2.0 (packages C(swtpm) and C(swtpm-tools)). One that the machine has already is left as it is.
+      - Its content is removed with the machine.
+  nested_virtualization:
+    description:
+      - Needs KVM, and for V(true) the parameter C(nested) of the host's module C(kvm_intel) or C(kvm_amd).
+  display:
+    description:
+      - A new display listens on 127.0.0.1, on a port that libvirt chooses. One of the type that is asked for keeps its
+        address, port and password.
+      - The video memory is rounded up to a power of two, as libvirt does.
   native:
     description:
       - Keys are paths in the domain XML, to an element's text (V(os/kernel)) or an attribute (V(os/type@machine),
-        V(devices/video/model@type)). An empty value (null) removes the element or attribute.
+        V(devices/video/model@type), V(cpu@mode)). An empty value (null) removes the element or attribute.
 seealso:
   - module: polyvirt.core.virsh_vm_info
   - name: The libvirt guide of this collection
@@ -88,6 +108,19 @@ EXAMPLES = r"""
     state: stopped
     stop_mode: graceful_then_force
     stop_timeout: 60
+
+- name: A machine with UEFI, secure boot and a TPM, to be installed from a medium
+  polyvirt.core.virsh_vm:
+    name: desk1
+    state: started
+    firmware: uefi
+    secure_boot: true
+    tpm: true
+    display:
+      type: vnc
+    iso: /var/lib/libvirt/images/installer.iso
+    boot_order: [disk, cdrom]
+    serial_log: /var/log/libvirt/qemu/desk1-serial.log
 
 - name: Remove a machine with the disks that were made for it
   polyvirt.core.virsh_vm:
@@ -217,7 +250,7 @@ from ..module_utils._lifecycle.options import VIRSH, VIRSH_VM
 
 
 def main():
-    run_vm_module({**VIRSH, **VIRSH_VM}, make_driver)
+    run_vm_module({**VIRSH, **VIRSH_VM}, make_driver, own_settings=("boot_order", "serial_log"))
 
 
 if __name__ == "__main__":

@@ -71,7 +71,7 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class File:
-    """A file the machine refers to. ``role`` is disk, medium or support (seed, nvram); ``bound`` cannot outlive it."""
+    """A file the machine refers to. ``role`` is disk, medium, nvram or support (seed); ``bound`` cannot outlive it."""
 
     path: str
     role: str
@@ -157,6 +157,7 @@ class Policy:
     delete_disks: str = "owned"
     purge: frozenset = frozenset()
     on_failure: str = "rollback"
+    reset_nvram: bool = False
 
 
 @dataclass(frozen=True)
@@ -323,7 +324,8 @@ class Traits:
     ``restored_as`` maps the power of a snapshot to the power in which the platform leaves a machine restored to it,
     where that is another one: VirtualBox and Hyper-V leave what was running as suspended. ``made_as`` is the power in
     which the platform leaves a machine it has made: Vagrant starts what it makes. ``cloned_with`` names the settings
-    that are given in the act of cloning, such as the node; all others of a clone are changed afterwards.
+    that are given in the act of cloning, such as the node; all others of a clone are changed afterwards. ``not_cloned``
+    names those that a clone does not have from its source, because two machines cannot share them.
     """
 
     platform: str
@@ -343,6 +345,7 @@ class Traits:
     restored_as: Mapping[str, str] = field(default_factory=dict)
     made_as: str = STOPPED
     cloned_with: frozenset = frozenset()
+    not_cloned: frozenset = frozenset()
     transient: Callable[[Exception], bool] = lambda error: False
     side_effects: Callable[[str], Sequence[str]] = lambda verb: ()
     adjust: Callable = lambda vm, config: config

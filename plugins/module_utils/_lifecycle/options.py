@@ -121,6 +121,9 @@ VIRSH = {
 VIRSH_VM = {
     "virt_type": {"type": "str", "choices": ["kvm", "qemu"]},
     "storage_path": {"type": "path"},
+    "boot_order": {"type": "list", "elements": "str", "choices": ["disk", "cdrom", "network"]},
+    "serial_log": {"type": "path"},
+    "reset_nvram": {"type": "bool", "default": False},
 }
 VIRSH_SNAPSHOT = {"kind": {"type": "str", "choices": ["internal", "external"]}}
 

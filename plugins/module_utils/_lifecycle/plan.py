@@ -97,7 +97,7 @@ def _to_be(task):
     """What the options of a machine yet to be made speak of: a clone has what its source has."""
     if not is_cloned(task.request):
         return task.vm
-    return task.vm.having(config=config_of_clone(task.request, task.source))
+    return task.vm.having(config=config_of_clone(task.request, task.source, task.traits))
 
 
 def _settled(task, vm):
@@ -220,7 +220,7 @@ def _moves(task):
         reason = f" ({vm.reason})" if vm.reason else ""
         asked = f"{task.request.label}: it is {vm.power}{reason} and cannot be {ENDS_IN[state]}"
         raise Refused(f"{asked}: {row.refused}.", known_names(task.known) if vm.power == ABSENT else "")
-    if "reset" in moves and (vm.busy or "reset" not in task.traits.verbs):
+    if "reset" in moves and (vm.busy or "reset" not in task.traits.verbs or task.policy.reset_nvram):
         moves = ("kill", "start")
     return moves if vm.persistent else _moves_of_transient(task, moves)
 
@@ -299,10 +299,12 @@ def _power_steps(task, moves):
         if move == "delete":
             steps.append(delete_step(task.vm, task.policy.delete_disks, task.traits))
             continue
-        # Only the first move meets the machine as it was found.
+        # Only the first move meets the machine as it was found, and only the last start may be a cold one.
         note = _NOTES.get((task.vm.power, move), "") if place == 0 else ""
+        is_last_start = move == "start" and place == len(moves) - 1
+        arguments = {"reset_nvram": True} if task.policy.reset_nvram and is_last_start else {}
         also = tuple(task.traits.side_effects(move))
-        steps.append(Step(move, cost=COST_OF_MOVE.get(move, LIVE), also=also, note=note))
+        steps.append(Step(move, arguments=arguments, cost=COST_OF_MOVE.get(move, LIVE), also=also, note=note))
     return steps
 
 

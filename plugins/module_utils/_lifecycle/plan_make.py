@@ -18,7 +18,7 @@ def make_step(request, traits, base, source=None, cost=LIVE):
     arguments = {"creation": dict(request.creation), "power": traits.made_as}
     if is_cloned(request):
         asked = {name: value for name, value in request.config.items() if name in traits.cloned_with}
-        verb, config = "clone", overlay(config_of_clone(request, source), asked)
+        verb, config = "clone", overlay(config_of_clone(request, source, traits), asked)
         arguments["source"] = source
     else:
         verb, config = "create", initial_config(request, traits, base)
@@ -29,12 +29,13 @@ def is_cloned(request):
     return "clone" in request.creation
 
 
-def config_of_clone(request, source):
+def config_of_clone(request, source, traits):
     """What a clone has from its source, or from the snapshot that is named: all but what makes a machine itself."""
     if source is None or source.power == ABSENT:
         return {}
     taken = find_snapshot(source, request.creation["clone"].get("snapshot"))
-    config = dict(source.config if taken is None or taken.config is None else taken.config)
+    config = source.config if taken is None or taken.config is None else taken.config
+    config = {name: value for name, value in config.items() if name not in traits.not_cloned}
     if config.get("autostart"):
         config["autostart"] = False
     # What stands on another image is of the one format that the platform has for that.

@@ -17,6 +17,8 @@ _SCALARS = (
 )  # fmt: skip
 _CREATION = ("image", "clone", "cloud_init")
 _MAC = re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}", re.ASCII)
+#: Settings of some platforms that name a file which the machine writes.
+_FILES = ("serial_log",)
 #: What names a single thing in the world and so cannot be given to several machines.
 _SINGLE = "Give one name, or leave this to be chosen for each machine."
 
@@ -118,6 +120,11 @@ def _check_policy(params):
             f"wait_for: {params['wait_for']} makes no sense with state: {params['state']}.",
             "Use state: started or restarted.",
         )
+    if params.get("reset_nvram") and params["state"] != "restarted":
+        raise InvalidInput(
+            f"reset_nvram: NVRAM is filled anew by a start of this task, and state: {params['state']} may make none.",
+            "Use state: restarted.",
+        )
 
 
 def _policy(params, config):
@@ -128,8 +135,8 @@ def _policy(params, config):
             f"purge: {missing[0]} is named, but the option {missing[0]} is not given.",
             "Give the complete list, [] for none.",
         )
-    given = {field.name: params[field.name] for field in fields(Policy) if field.name != "purge"}
-    return Policy(purge=purge, **given)
+    given = {field.name: params[field.name] for field in fields(Policy) if field.name not in ("purge", "reset_nvram")}
+    return Policy(purge=purge, reset_nvram=bool(params.get("reset_nvram")), **given)
 
 
 def _config(params):
@@ -225,6 +232,9 @@ def _creation(params):
 
 
 def _check_shareable(config):
+    for name in _FILES:
+        if config.get(name):
+            raise InvalidInput(f"{name}: {config[name]} is one file, but several machines are named.", _SINGLE)
     for key, entry in (config.get("disks") or {}).items():
         if entry and entry.get("source"):
             entry_name = key.replace("#", "entry ")

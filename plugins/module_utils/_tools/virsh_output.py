@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 
 _PADDED_NAME = 30
@@ -35,6 +36,31 @@ class Versions:
 
     library: str | None
     hypervisor: str | None
+
+
+@dataclass(frozen=True)
+class DomainCapabilities:
+    """What QEMU and its host have for one type of machine; each a set of libvirt's own words but ``secure_boot``."""
+
+    firmwares: frozenset
+    secure_boot: bool
+    tpm_backends: frozenset
+    displays: frozenset
+
+
+def domain_capabilities(text):
+    """``domcapabilities``: XML with an enum for each thing that can be chosen; what is not supported has none."""
+    root = ET.fromstring(text)
+
+    def words(path, name):
+        return frozenset(value.text for value in root.findall(f"{path}[@supported='yes']/enum[@name='{name}']/value"))
+
+    return DomainCapabilities(
+        firmwares=words("os", "firmware"),
+        secure_boot="yes" in words("os/loader", "secure"),
+        tpm_backends=words("devices/tpm", "backendModel"),
+        displays=words("devices/graphics", "type"),
+    )
 
 
 def domains(text):

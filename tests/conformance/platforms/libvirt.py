@@ -35,7 +35,7 @@ PREFIX = "pvc-"
 READS = {
     "virsh": {
         "version", "list", "domstate", "dominfo", "dumpxml", "domblkinfo", "domifaddr", "snapshot-list", "net-list",
-        "capabilities", "managedsave-dumpxml", "echo",
+        "capabilities", "domcapabilities", "managedsave-dumpxml", "echo",
     },
     "qemu-img": {"info", "compare"},
 }  # fmt: skip
@@ -56,6 +56,10 @@ class Libvirt:
     #: What a new machine of this platform needs, and what one is made from.
     creation: ClassVar = {}
     disk_size = ""
+    #: Options that the platform has and this host cannot have; each is among ``own_refusals``.
+    unusable: ClassVar = frozenset()
+    #: What undefine needs to be told beside the machine.
+    undefine_words = ()
 
     def __init__(self, prefix=PREFIX):
         self.prefix = prefix
@@ -147,6 +151,12 @@ class Libvirt:
         """Refusals that only this platform can show."""
         return []
 
+    def own_settings(self):
+        """Settings that the platform has beside the shared ones, as in ``scenarios.options``."""
+        return {
+            "boot_order": ((["cdrom", "disk"], ["cdrom", "hd"]), (["network", "disk"], ["network", "hd"])),
+        }
+
     def settings(self, machine, which="stored"):
         """A machine's settings in the vocabulary's words, read from its XML; ``machine`` is from ``truth``."""
         root = ET.fromstring(machine[which])
@@ -162,6 +172,7 @@ class Libvirt:
             "networks": [card.get("type") for card in root.findall("devices/interface")],
             "iso": "" if iso is None else iso.get("file"),
             "native": root.findtext("on_reboot"),
+            "boot_order": [boot.get("dev") for boot in root.findall("os/boot")],
         }
 
     def files(self):
@@ -177,7 +188,7 @@ class Libvirt:
     def _remove(self, uuid):
         self.virsh("destroy", uuid, check=False)
         self.virsh("managedsave-remove", uuid, check=False)
-        self.virsh("undefine", uuid)
+        self.virsh("undefine", uuid, *self.undefine_words)
 
     def clean(self):
         """No machine and no file of the namespace is left."""

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import subprocess
+import xml.etree.ElementTree as ET
 from typing import ClassVar
 
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
@@ -50,6 +51,8 @@ class Platform(Libvirt):
     name = "libvirt_qemu"
     uri = "qemu:///system"
     finds = (ABSENT, STOPPED, RUNNING, PAUSED, SUSPENDED, FAILED)
+    unusable = frozenset({"nested_virtualization"})
+    undefine_words = ("--nvram",)
     disk_size = "16M"
     creation: ClassVar = {
         "cpus": 1,
@@ -83,10 +86,49 @@ class Platform(Libvirt):
         card = {"type": "network", "source": self.network}
         off = {**self.creation, "name": [new], "state": "started", "networks": [card]}
         return [
+            *self._machinery_refusals(known, {**self.creation, "name": [new]}, new),
             Refused("shrink", shrunk, (known, "16M", "8M", "or more")),
             Refused("too small for the image", small, (new, "8M", "16M", "or more")),
             Refused("inactive network", off, (new, self.network, "net-start")),
         ]
+
+    def _machinery_refusals(self, known, made, new):
+        """Firmware, display, processor and the console's log."""
+        change, secure = {"name": [known]}, {"firmware": "uefi", "secure_boot": True}
+        files = {"os/loader": "/x.fd"}
+        return [
+            Refused("secure boot alone", {**made, "secure_boot": True}, (new, "secure_boot", "firmware: uefi")),
+            Refused("secure boot of bios", {**change, "secure_boot": True}, (known, "secure_boot", "firmware: uefi")),
+            Refused("no secure boot", {**made, **secure, "native": {"os/type@machine": "pc"}}, (new, "pc", "q35")),
+            Refused(
+                "files and firmware", {**made, "firmware": "uefi", "native": files}, (new, "os/loader", "firmware")
+            ),
+            Refused("native firmware", {**change, "native": {"os@firmware": "efi"}}, (known, "option firmware")),
+            Refused("nested", {**change, "nested_virtualization": True}, (known, "by emulation", "virt_type: kvm")),
+            Refused("nested new", {**made, "nested_virtualization": True}, (new, "by emulation", "virt_type: kvm")),
+            Refused(
+                "no display", {**change, "display": {"video_memory": "16M"}}, (known, "video_memory", "vnc or spice")
+            ),
+            Refused("boot twice", {**change, "boot_order": ["disk", "disk"]}, (known, "boot_order", "Give each once")),
+            Refused("another's log", {**made, "serial_log": str(self._console(known))}, (new, known, "another file")),
+            Refused("no folder of the log", {**change, "serial_log": "/no/log"}, (known, "serial_log", "Create it")),
+            Refused("log of two", {"name": [known, new], "serial_log": "/l"}, ("serial_log", "one file", "one name")),
+            Refused("no nvram", {**change, "state": "restarted", "reset_nvram": True}, (known, "reset_nvram", "UEFI")),
+            Refused("nvram and no start", {**change, "reset_nvram": True}, ("reset_nvram", "state: restarted")),
+        ]
+
+    def settings(self, machine, which="stored"):
+        root = ET.fromstring(machine[which])
+        features = {one.get("name"): one.get("enabled") for one in root.findall("os/firmware/feature")}
+        graphics, video = root.find("devices/graphics"), root.find("devices/video/model")
+        is_uefi = root.find("os").get("firmware") == "efi" or root.find("os/loader[@type='pflash']") is not None
+        return {
+            **super().settings(machine, which),
+            "firmware": "uefi" if is_uefi else "bios",
+            "secure_boot": features.get("secure-boot") == features.get("enrolled-keys") == "yes",
+            "tpm": root.find("devices/tpm/backend[@type='emulator']") is not None,
+            "display": (graphics.get("type"), int(video.get("vram")) * 1024) if graphics is not None else None,
+        }
 
     def base_image(self):
         """A small image to make machines from; nothing boots from it."""

@@ -31,7 +31,8 @@ def _restore(vm, change):
     return NEVER if change.old.kind == "external" else LIVE
 
 
-#: The driver's own traits, and what its coming clones, snapshots and firmware will add to them.
+#: The driver's own traits, what its coming clones and snapshots will add to them, and one field that stands for all
+#: that would need a machine rebuilt: libvirt itself has none.
 _TODAY = virsh_traits("QEMU", "9.0.0", local=True)
 TRAITS = replace(
     _TODAY,
@@ -40,7 +41,7 @@ TRAITS = replace(
     snapshot_name_fault=lambda name: "it has a slash" if "/" in name else None,
     fields={
         **_TODAY.fields,
-        "firmware": Field(cost=DESTRUCTIVE),
+        "os_type": Field(cost=DESTRUCTIVE),
         "clone": Field(),
         "snapshot.take": Field(cost=_take, instead="Stop it first, or take an external snapshot."),
         "snapshot.drop": Field(cost=LIVE),
@@ -102,6 +103,23 @@ ROWS = [
         costs={"cpus": NEXT_BOOT}, after={"state": "running"}, restart_required=["cpus"]),
     row(14, "with consent it is power-cycled", found("running", cpus=1), ask(cpus=2, allow_restart=True),
         "stop | configure start", costs={"cpus": NEXT_BOOT}, restart_required=[]),
+    row(14, "so does UEFI, which comes without secure boot unless it is asked for",
+        found("running", firmware="bios", secure_boot=False), ask(firmware="uefi"), "configure",
+        costs={"firmware": NEXT_BOOT}, after={"secure_boot": False}, restart_required=["firmware"]),
+    row(14, "with bios goes secure boot",
+        found(firmware="uefi", secure_boot=True), ask(firmware="bios"), "configure",
+        costs={"firmware": NEXT_BOOT, "secure_boot": NEXT_BOOT}, after={"secure_boot": False, "firmware": "bios"}),
+    row(14, "whether it has secure boot is not known, so it is asked for",
+        found(firmware="uefi", secure_boot=None), ask(secure_boot=False), "configure",
+        costs={"secure_boot": NEXT_BOOT}),
+    row(14, "secure boot needs UEFI", found(firmware="bios"), ask(secure_boot=True),
+        refused=("refused", "firmware: uefi")),
+    row(14, "another display waits, and the one that is there is left alone",
+        found("running", display={"type": "vnc", "video_memory": 16 * M}), ask(display={"type": "spice"}),
+        "configure", costs={"display.type": NEXT_BOOT}, after={"display.video_memory": 16 * M},
+        restart_required=["display.type"]),
+    row(14, "16M of video memory are what it has", found(display={"type": "vnc", "video_memory": 16 * M}),
+        ask(display={"type": "vnc", "video_memory": "16M"})),
     row(15, "a disk grows while it runs", found("running", disks=DISK), ask(disks=[{"slot": "vda", "size": "7G"}]),
         "configure",
         costs={"disks.vda.size": LIVE}, after={"disks.vda.size": 7 * G}, restart_required=[]),
@@ -140,7 +158,7 @@ ROWS = [
         costs={"cpus": NEXT_BOOT}, after={"networks.0.mac": "52:54:00:00:00:01"}),
     row(25, "and its disks stay when it goes", found(files=FILES[:1], **BY_HAND), ask("absent"), "delete",
         files=(), kept=("/images/web.qcow2",)),
-    row(25, "and it is never rebuilt", found(firmware="bios", **BY_HAND),
-        ask(firmware="uefi", image=BASE, allow_recreate=True),
+    row(25, "and it is never rebuilt", found(os_type="linux", **BY_HAND),
+        ask(os_type="windows", image=BASE, allow_recreate=True),
         refused=("refused", "Remove it yourself")),
 ]  # fmt: skip

@@ -13,6 +13,7 @@ from ..._ports import files
 from . import devices
 from .checks import is_bridge
 from .definition import Definition, empty_mark, target_of
+from .firmware import FIRMWARE_FIELDS, nvram_of, place_nvram
 from .making import format_of_source, make_disk
 from .settings import SETTINGS
 
@@ -24,14 +25,25 @@ def configure(driver, vm, changes):
     """Make ``changes`` to one machine; those that cost LIVE also to what runs."""
     definition = driver.definition(vm.id)
     running = Definition(driver.virsh.run("dumpxml", vm.id)) if vm.power in (RUNNING, PAUSED) else None
-    made = []
+    made, nvram = [], nvram_of(definition)
     for change in sorted(changes, key=_last_cards_first):
         live = running is not None and change.cost == LIVE
         _CHANGES.get(change.kind, _set_field)(driver, vm, definition, running if live else None, change, made)
-    if made or any(change.kind == "tags" for change in changes):
-        definition.set_mark(_updated_mark(vm, changes, made))
+    # A file of the kind of firmware it had before goes with the machine, not with the change.
+    nvram = [nvram, _placed_nvram(driver, vm, definition)] if _turns_firmware(changes) else []
+    if made or nvram or any(change.kind == "tags" for change in changes):
+        definition.set_mark(_updated_mark(vm, changes, made, [path for path in nvram if path]))
     if any(change.kind not in _OUTSIDE for change in changes):
         driver.define(definition)
+
+
+def _placed_nvram(driver, vm, definition):
+    driver.storage.open_folder()
+    return place_nvram(definition, driver.storage, vm.name)
+
+
+def _turns_firmware(changes):
+    return any(change.field in FIRMWARE_FIELDS for change in changes)
 
 
 def _last_cards_first(change):
@@ -144,10 +156,12 @@ _CHANGES = {
 }
 
 
-def _updated_mark(vm, changes, made):
+def _updated_mark(vm, changes, made, nvram):
     """Our mark with new disks and tags; a foreign one is replaced, for it speaks of another machine's files."""
     own = dict(vm.mark) if vm.owned else empty_mark(vm.id)
-    own["disks"] = [*own.get("disks", ()), *(path for path in made if path not in own.get("disks", ()))]
+    own["disks"] = list(dict.fromkeys([*own.get("disks", ()), *made]))
+    if nvram:
+        own["nvram"] = list(dict.fromkeys([*own.get("nvram", ()), *nvram]))
     for change in changes:
         if change.kind == "tags":
             own["tags"] = list(change.new)

@@ -12,9 +12,12 @@ from ..._ports import files
 from ..._tools import seed
 from ..._tools import virsh_output as output
 from .definition import target_of
+from .firmware import FIRMWARE_FIELDS
+from .machinery import check_machinery
 from .new import check_host
+from .serial_log import check_serial_log
+from .slots import slot_name
 from .storage import bases, check_iso, written_files
-from .traits import slot_name
 
 
 def check_plan(driver, plan):
@@ -28,6 +31,7 @@ def check_plan(driver, plan):
             _check_changes(driver, plan.before, step.changes)
         elif step.verb in ("snapshot", "drop_snapshot", "restore"):
             _check_snapshot(driver, plan.before, step)
+    check_machinery(driver, plan)
     _check_networks(driver, plan)
     _check_deletion(driver, plan)
     _check_bases(driver, plan)
@@ -77,8 +81,13 @@ def _check_creation(driver, name, config, creation):
     written_by = written_files(driver.all_definitions())
     image = creation.get("image")
     disks = config.get("disks") or {}
-    if disks or creation.get("cloud_init"):
+    has_nvram = config.get("firmware") == "uefi"
+    if disks or creation.get("cloud_init") or has_nvram:
         driver.storage.check_folder()
+    if has_nvram:
+        _check_nvram(driver, name, config["secure_boot"], written_by)
+    if config.get("serial_log"):
+        check_serial_log(name, None, config["serial_log"], driver.all_definitions(), driver.is_local)
     for slot, entry in disks.items():
         base = image if slot == slot_name(0) else None
         if base:
@@ -95,6 +104,10 @@ def _check_seed(driver, name, creation):
         seed.nocloud_documents(creation["cloud_init"], name, "check")
         written_by = written_files(driver.all_definitions())
         driver.storage.check_free(name, driver.storage.seed_path(name), written_by)
+
+
+def _check_nvram(driver, name, secure_boot, written_by):
+    driver.storage.check_free(name, driver.storage.nvram_path(name, secure_boot), written_by)
 
 
 def _check_disk(driver, name, slot, entry, written_by, image=None):
@@ -114,12 +127,23 @@ def _check_changes(driver, vm, changes):
         written_by = written_files(driver.all_definitions())
         for change in added:
             _check_addition(driver, vm, change, written_by)
+    if any(change.field in FIRMWARE_FIELDS for change in changes):
+        _check_new_firmware(driver, vm, changes)
     for change in changes:
         if change.kind == "iso" and change.new:
             check_iso(vm.name, change.new)
+        if change.kind == "serial_log" and change.new:
+            check_serial_log(vm.name, vm.id, change.new, driver.all_definitions(), driver.is_local)
         if change.kind == "cpus":
             for definition in _definitions_of(driver, vm):
                 definition.check_cpus(change.new)
+
+
+def _check_new_firmware(driver, vm, changes):
+    after = {**vm.config, **{change.field: change.new for change in changes}}
+    if after["firmware"] == "uefi":
+        driver.storage.check_folder()
+        _check_nvram(driver, vm.name, bool(after["secure_boot"]), written_files(driver.all_definitions()))
 
 
 def _check_addition(driver, vm, change, written_by):

@@ -8,9 +8,9 @@ from __future__ import annotations
 import os
 
 from ..._lifecycle.errors import NotFound, Refused
-from ..._ports import files
-from .cloning import Original, disk_format, nvram_path, own_disks
+from .cloning import Original, disk_format, nvram_image, own_disks
 from .definition import file_of, target_of
+from .firmware import nvram_of, read_firmware, read_secure_boot
 from .storage import written_files
 
 
@@ -62,6 +62,9 @@ def _check_disk(driver, name, source, original, disk, linked, written_by):
 
 
 def _check_nvram(driver, name, definition):
-    old = definition.get("os/nvram")
-    if old and files.exists(old):
-        driver.storage.check_leftover(nvram_path(name, definition), {}, {"source": old})
+    if read_firmware(definition) == "bios":
+        return
+    image = nvram_image(driver, nvram_of(definition))
+    path = driver.storage.nvram_path(name, read_secure_boot(definition))
+    if image is not None:
+        driver.storage.check_leftover(path, {}, image)

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 import uuid as uuids
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ from typing import Optional
 
 from . import devices
 from .definition import Definition, file_of, target_of
+from .firmware import nvram_of, place_nvram
 from .making import make_mark, make_seed, undone_on_failure
 from .snapshots import EXTERNAL, SnapshotXml
 from .storage import bases_of
@@ -55,7 +55,7 @@ def clone(driver, name, config, creation, source):
     definition = original.definition
     with undone_on_failure(driver, name, creation) as made:
         disks = _make_disks(driver, name, original, asked["linked"], made)
-        _copy_nvram(driver, name, definition, made)
+        nvram = _copy_nvram(driver, name, definition, made)
         seeds = make_seed(driver, name, machine_id, creation)
         _take_identity_away(definition)
         definition.set("name", name)
@@ -63,7 +63,7 @@ def clone(driver, name, config, creation, source):
         _remove_drives(definition, (source.mark or {}).get("files", ()))
         devices.add_seeds(definition, seeds)
         inputs = {"clone": source.id, "bases": bases_of(driver.storage, disks if asked["linked"] else ())}
-        definition.set_mark(make_mark(machine_id, config, disks, seeds, inputs))
+        definition.set_mark({**make_mark(machine_id, config, disks, seeds, inputs), "nvram": nvram})
         driver.define(definition)
 
 
@@ -86,22 +86,22 @@ def disk_format(disk, linked):
     return "qcow2" if linked or driver is None else driver.get("type", "raw")
 
 
-def nvram_path(name, definition):
-    """Where the clone keeps its firmware's variables: beside those of its source."""
-    return os.path.join(os.path.dirname(definition.get("os/nvram")), f"{name}_VARS.fd")
-
-
 def _copy_nvram(driver, name, definition, made):
-    """The variables hold boot entries. A machine that never ran has none yet, and gets them from the template."""
-    nvram = definition.root.find("os/nvram")
-    if nvram is None or not nvram.text:
-        return
-    old, nvram.text = nvram.text, nvram_path(name, definition)
-    if driver.storage.size_of(old) is not None:
-        image = {"source": old}
+    """The NVRAM files of the clone. The variables hold boot entries; a machine that never ran has none to copy yet."""
+    old, new = nvram_of(definition), place_nvram(definition, driver.storage, name)
+    if new is None:
+        return []
+    image = nvram_image(driver, old)
+    if image is not None:
         entry = {"format": driver.storage.qemu_img.info(old).format}
-        if driver.storage.make_disk(nvram.text, entry, image):
-            made.append(nvram.text)
+        if driver.storage.make_disk(new, entry, image):
+            made.append(new)
+    return [new]
+
+
+def nvram_image(driver, path):
+    """A source's NVRAM as what the clone's is made from, or None where there is none."""
+    return {"source": path} if path and driver.storage.size_of(path) is not None else None
 
 
 # Identity -------------------------------------------------------------------------------------------------------------

@@ -209,7 +209,7 @@ def _is_mark(value):
     inputs = value.get("inputs", {})
     if not isinstance(inputs, dict):
         return False
-    lists = [*(value.get(key, []) for key in ("disks", "files", "tags")), inputs.get("bases", [])]
+    lists = [*(value.get(key, []) for key in ("disks", "files", "tags", "nvram")), inputs.get("bases", [])]
     return all(isinstance(texts, list) and all(isinstance(text, str) for text in texts) for texts in lists)
 
 

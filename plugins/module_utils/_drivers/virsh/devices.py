@@ -9,7 +9,7 @@ import xml.etree.ElementTree as ET
 from string import ascii_lowercase
 
 from .definition import file_of, source_of, target_of
-from .traits import bus_of
+from .slots import bus_of
 
 # Disks --------------------------------------------------------------------------------------------------------------
 

@@ -63,13 +63,24 @@ class VirshDriver:
         folder = os.path.expanduser(self.storage_path or own)
         return Storage(QemuImg(self.commands), folder, is_default=self.storage_path is None)
 
+    @property
+    def is_local(self):
+        return is_local(self.virsh.uri)
+
+    def virt_type_of_new(self):
+        """How a new machine is run: as asked, else by the processor where libvirt offers that."""
+        if self.virt_type:
+            return self.virt_type
+        return "kvm" if "<domain type='kvm'" in self.virsh.run("capabilities") else "qemu"
+
     # Looking --------------------------------------------------------------------------------------------------------
 
     def traits(self):
         # The listing also serves the first look: two processes suffice for a task that has nothing to do.
         self._listing = self._listing or Listing.read(self.virsh)
         self.hypervisor = self._listing.versions.hypervisor or "unknown"
-        return virsh_traits(self.hypervisor, self._listing.versions.library or "", self.is_local)
+        self.library = self._listing.versions.library or ""
+        return virsh_traits(self.hypervisor, self.library, self.is_local)
 
     def observe(self, targets, facets):
         if targets and facets <= _LIGHT and all(target.id for target in targets):
@@ -85,10 +96,6 @@ class VirshDriver:
         if "files" in facets and observation.vms:
             return self._with_files(observation)
         return observation
-
-    @property
-    def is_local(self):
-        return is_local(self.virsh.uri)
 
     def _with_sizes(self, vm):
         """Of a running machine libvirt tells only the disks it runs with; one for its next start is but a file yet."""
@@ -167,7 +174,7 @@ class VirshDriver:
     def _delete(self, vm, step):
         from . import making
 
-        making.delete(self, vm, step.arguments.get("files", ()))
+        making.delete(self, vm, step.arguments.get("files", ()), step.arguments.get("keep_nvram", False))
 
     def _configure(self, vm, step):
         from .changing import configure
@@ -175,9 +182,10 @@ class VirshDriver:
         configure(self, vm, step.changes)
 
     def _start(self, vm, step):
+        options = ["--reset-nvram"] if step.arguments.get("reset_nvram") else []
         try:
             # Reading a guest's memory back is as long a work as writing it.
-            self.virsh.run("start", vm.id, timeout=_SAVE_TIMEOUT if vm.power == SUSPENDED else None)
+            self.virsh.run("start", vm.id, *options, timeout=_SAVE_TIMEOUT if vm.power == SUSPENDED else None)
         except CommandFailed as error:
             raise _explained(vm, error) from error
         if vm.power == SUSPENDED and self.virsh.run("domstate", vm.id).strip() == "paused":
@@ -231,6 +239,7 @@ _REMEDIES = (
     ("Network not found", "Name a network that exists (virsh net-list --all)."),
     ("Is another process using the image", "Another machine uses this disk; stop it, or give each its own."),
     ("Cannot open log file", "Another machine writes to the same console file; give each its own."),
+    ("swtpm", "See /var/log/swtpm/libvirt/qemu, and that swtpm's own user can reach libvirt's folder in /run."),
     ("KVM", "Set virt_type: qemu where the host has no usable KVM."),
 )
 

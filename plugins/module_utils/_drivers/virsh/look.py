@@ -211,6 +211,9 @@ def _machine(uuid, listing, said, native_keys):
 
 def _undo_rewriting(config, active, stored, running):
     """What libvirt rewrites in a running machine by itself is no setting that waits for its next start."""
+    for name in ("secure_boot", "nested_virtualization"):
+        if config[name] is None:
+            active[name] = None  # What was left to the host was chosen by it.
     if stored.most_memory == running.most_memory:
         active["memory"] = config["memory"]  # The balloon is the guest's own business.
     native = config.get("native", {})

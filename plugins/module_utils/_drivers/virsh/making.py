@@ -17,22 +17,29 @@ from ..._tools import virsh as tool
 from . import devices
 from .checks import is_bridge
 from .definition import empty_mark
-from .new import new_definition
+from .firmware import place_nvram
+from .new import machine_type, new_definition
 from .settings import SETTINGS
+from .slots import slot_name
 from .storage import chain_of, used_files
-from .traits import slot_name
 
 
 def create(driver, name, config, creation):
     """Make a machine that is off; what was made is removed again when it cannot be finished."""
     machine_id = str(uuids.uuid4())
     with undone_on_failure(driver, name, creation) as made:
-        definition = new_definition(name, machine_id, driver.hypervisor, _virt_type(driver))
+        definition = new_definition(
+            name, machine_id, driver.hypervisor, driver.virt_type_of_new(), machine_type(config)
+        )
         disks = _make_disks(driver, name, config.get("disks") or {}, creation.get("image"), made)
         seeds = make_seed(driver, name, machine_id, creation)
         _describe(definition, config, disks, seeds)
         own_disks = [path for _slot, path, _format, ours in disks if ours]
-        definition.set_mark(make_mark(machine_id, config, own_disks, seeds, _inputs(driver, creation)))
+        mark = make_mark(machine_id, config, own_disks, seeds, _inputs(driver, creation))
+        if config.get("firmware") == "uefi":
+            driver.storage.open_folder()
+            mark["nvram"] = [place_nvram(definition, driver.storage, name)]
+        definition.set_mark(mark)
         driver.define(definition)
     if config.get("autostart"):
         driver.virsh.run("autostart", machine_id)
@@ -50,13 +57,6 @@ def undone_on_failure(driver, name, creation):
         if creation.get("cloud_init") is not None:
             _remove_seed(driver, name)
         raise
-
-
-def _virt_type(driver):
-    if driver.virt_type:
-        return driver.virt_type
-    capabilities = driver.virsh.run("capabilities")
-    return "kvm" if "<domain type='kvm'" in capabilities else "qemu"
 
 
 def _make_disks(driver, name, asked, image, made):
@@ -105,7 +105,8 @@ def _remove_seed(driver, name):
 
 
 def _describe(definition, config, disks, seeds):
-    for change in additions({name: value for name, value in config.items() if name in SETTINGS}):
+    known = {name: value for name, value in config.items() if name in SETTINGS and value is not None}
+    for change in additions(known):
         SETTINGS[change.field].write(definition, change)
     if config.get("description"):
         definition.set("description", config["description"])
@@ -137,14 +138,13 @@ def make_mark(machine_id, config, disks, own_files, inputs):
     }
 
 
-def delete(driver, vm, paths):
+def delete(driver, vm, paths, keep_nvram=False):
     """Remove the files named, then the machine with all that libvirt keeps about it."""
     for path in paths:
         files.remove(path)
+    nvram = "--keep-nvram" if keep_nvram else "--nvram"
     try:
-        driver.virsh.run(
-            "undefine", vm.id, "--nvram", "--managed-save", "--snapshots-metadata", "--checkpoints-metadata"
-        )
+        driver.virsh.run("undefine", vm.id, nvram, "--managed-save", "--snapshots-metadata", "--checkpoints-metadata")
     except CommandFailed as error:
         if not tool.is_unsupported(error.stderr):
             raise

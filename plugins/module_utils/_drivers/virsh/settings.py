@@ -11,7 +11,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Callable, Optional
 
+from .boot import read_boot_order, write_boot_order
 from .definition import Definition
+from .firmware import read_firmware, read_secure_boot, write_firmware, write_secure_boot
+from .nested import read_nested, write_nested
+from .screen import read_display, write_display
+from .serial_log import read_serial_log, write_serial_log
+from .tpm import read_tpm, write_tpm
 
 
 @dataclass(frozen=True)
@@ -33,6 +39,13 @@ SETTINGS = {
     "memory": Setting(
         lambda definition: definition.memory, lambda definition, change: definition.set_memory(change.new)
     ),
+    "firmware": Setting(read_firmware, write_firmware),
+    "secure_boot": Setting(read_secure_boot, write_secure_boot),
+    "tpm": Setting(read_tpm, write_tpm),
+    "nested_virtualization": Setting(read_nested, write_nested),
+    "display": Setting(read_display, write_display),
+    "boot_order": Setting(read_boot_order, write_boot_order),
+    "serial_log": Setting(read_serial_log, write_serial_log),
 }
 
 

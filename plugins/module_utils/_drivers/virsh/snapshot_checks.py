@@ -15,8 +15,8 @@ import os
 from ..._lifecycle.errors import NotFound, Refused
 from ..._lifecycle.model import PAUSED, RUNNING, SUSPENDED, File
 from ..._ports import files
+from .fields import EXTERNAL, INTERNAL, kind_for
 from .snapshots import memory_path, overlay_path, read_one
-from .traits import EXTERNAL, INTERNAL, kind_for
 from .users import FileUsers
 
 

@@ -17,7 +17,7 @@ from ..._lifecycle.model import PAUSED, RUNNING, STOPPED, Snapshot
 from ..._ports import files
 from ..._tools import virsh as tool
 from .definition import Definition, file_of, target_of
-from .traits import EXTERNAL, INTERNAL, kind_for
+from .fields import EXTERNAL, INTERNAL, kind_for
 
 #: Merging a disk and writing memory are the platform's own work; yet no call may hang for ever.
 _TIMEOUT = 3600

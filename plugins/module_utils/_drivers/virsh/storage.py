@@ -12,8 +12,11 @@ from ..._lifecycle.units import human_size
 from ..._ports import files
 from ..._tools.qemu_img import empty_image
 from .definition import backing_files, file_of
+from .firmware import nvram_of
 
 _SEED_SUFFIX = ".polyvirt-seed.iso"
+#: By whether the firmware has secure boot.
+_NVRAM_SUFFIXES = {False: ".nvram", True: ".nvram-secure"}
 _ISO_DESCRIPTORS = (b"CD001", b"BEA01")
 _ISO_DESCRIPTOR_AT = 32769
 #: What qemu-img can read and the core lets a base image be; others are converted by their owner first.
@@ -32,6 +35,9 @@ class Storage:
 
     def seed_path(self, name):
         return os.path.join(self.folder, f"{name}{_SEED_SUFFIX}")
+
+    def nvram_path(self, name, secure):
+        return os.path.join(self.folder, f"{name}{_NVRAM_SUFFIXES[secure]}")
 
     def open_folder(self):
         """See that the folder is there, where it is libvirt's own and not one that the user chose."""
@@ -202,4 +208,6 @@ def written_files(definitions):
         for disk in definition.drives("disk", "lun"):
             if file_of(disk) and disk.find("readonly") is None:
                 written.setdefault(os.path.realpath(file_of(disk)), []).append(definition.name)
+        if nvram_of(definition):
+            written.setdefault(os.path.realpath(nvram_of(definition)), []).append(definition.name)
     return written

@@ -43,6 +43,7 @@ WRONG = [
     ("a rule twice", {"port_forwards": [FORWARD, FORWARD]}, "port_forwards: ssh", "once"),
     ("no port", {"port_forwards": [{**FORWARD, "guest_port": 70000}]}, "port_forwards: guest_port 70000", "65535"),
     ("no host port", {"port_forwards": [{**FORWARD, "host_port": 0}]}, "port_forwards: host_port 0", "65535"),
+    ("a reset of NVRAM without a start", {"reset_nvram": True, "state": "started"}, "reset_nvram", "state: restarted"),
     ("two origins", {"image": {"source": "/i"}, "clone": {"source": "db"}}, "image and clone", "one of them"),
 ]
 
@@ -123,3 +124,22 @@ def test_what_must_happen_once_is_not_part_of_the_target():
     (asked,) = ask(state="restarted", cpus=2)
     assert asked.target().state == "started"
     assert asked.target().config == asked.config
+
+
+def test_settings_of_a_platform_alone_are_compared_like_the_others():
+    given = {**PLAIN, "name": ["web"], "boot_order": ["cdrom", "disk"], "serial_log": "", "virt_type": "kvm"}
+    (asked,) = requests(given, own=("boot_order", "serial_log", "not_given"))
+    assert asked.config == {"boot_order": ("cdrom", "disk"), "serial_log": ""}
+
+
+def test_one_log_serves_one_machine():
+    own = ("serial_log",)
+    with pytest.raises(InvalidInput, match="serial_log: /log is one file, but several machines are named"):
+        requests({**PLAIN, **TWO, "serial_log": "/log"}, own)
+    assert len(requests({**PLAIN, **TWO, "serial_log": ""}, own)) == 2
+
+
+def test_nvram_is_filled_anew_once():
+    (asked,) = ask(state="restarted", reset_nvram=True)
+    assert asked.policy.reset_nvram
+    assert not ask(state="restarted")[0].policy.reset_nvram

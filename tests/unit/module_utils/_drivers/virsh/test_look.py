@@ -295,3 +295,25 @@ def test_no_address_at_all():
     }
     seen = machine(silent, facets=ADDRESSES)
     assert (seen.addresses, seen.ssh) == ((), None)
+
+
+# What is left to the host ---------------------------------------------------------------------------------------------
+
+
+def test_what_the_host_chose_does_not_wait_for_a_restart():
+    stored = machine_xml(("<os>", "<os firmware='efi'>"))
+    features = "<feature enabled='yes' name='secure-boot'/><feature enabled='yes' name='enrolled-keys'/>"
+    chosen = machine_xml(
+        ("<os>", f"<os><firmware>{features}</firmware><loader type='pflash'>/f/CODE.fd</loader>"),
+        ("<model fallback='forbid'>qemu64</model>", "<model>EPYC</model><feature policy='require' name='svm'/>"),
+    )
+    vm = machine({("dumpxml", UUID, "--inactive"): stored, ("dumpxml", UUID): chosen})
+    assert (vm.config["firmware"], vm.config["secure_boot"]) == ("uefi", None)
+    assert describe(vm, "libvirt")["restart_required"] == []
+
+
+def test_what_is_stored_against_the_hosts_choice_waits():
+    stored = machine_xml(("<os>", "<os firmware='efi'><firmware><feature enabled='no' name='secure-boot'/></firmware>"))
+    chosen = machine_xml(("<os>", "<os><loader type='pflash' secure='yes'>/f/CODE.fd</loader>"))
+    vm = machine({("dumpxml", UUID, "--inactive"): stored, ("dumpxml", UUID): chosen})
+    assert describe(vm, "libvirt")["restart_required"] == ["secure_boot"]

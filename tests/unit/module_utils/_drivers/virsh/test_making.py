@@ -109,6 +109,31 @@ def test_native_values_are_part_of_a_new_machine(virsh, tmp_path):
 
 # Removing -------------------------------------------------------------------------------------------------------------
 
+
+def test_nvram_is_named_by_the_kind_of_firmware_and_known_by_the_mark(virsh, tmp_path):
+    making.create(driver(virsh, tmp_path), "web", {**CONFIG, "firmware": "uefi", "secure_boot": True}, {})
+    nvram = str(tmp_path / "web.nvram-secure")
+    assert (virsh.defined().get("os/nvram"), virsh.defined().mark["nvram"]) == (nvram, [nvram])
+
+
+def test_a_machine_with_bios_has_no_nvram(virsh, tmp_path):
+    making.create(driver(virsh, tmp_path), "web", {**CONFIG, "firmware": "bios", "secure_boot": False}, {})
+    assert "nvram" not in virsh.defined().mark
+    assert virsh.defined().get("os/nvram") is None
+
+
+def test_what_is_not_known_of_a_predecessor_is_not_set(virsh, tmp_path):
+    making.create(driver(virsh, tmp_path), "web", {**CONFIG, "nested_virtualization": None, "secure_boot": None}, {})
+    assert virsh.defined().root.findall("cpu/feature") == []
+
+
+@pytest.mark.parametrize(("machine", "ports"), [("q35", 14), ("pc-q35-7.2", 14), ("pc", 0), ("pc-i440fx-7.2", 0)])
+def test_only_a_machine_with_such_a_bus_has_ports_to_plug_into(virsh, tmp_path, machine, ports):
+    making.create(driver(virsh, tmp_path), "web", {**CONFIG, "native": {"os/type@machine": machine}}, {})
+    found = virsh.defined().root.findall("devices/controller[@model='pcie-root-port']")
+    assert (len(found), virsh.defined().native("os/type@machine")) == (ports, machine)
+
+
 UNDEFINE = ("undefine", UUID, "--nvram", "--managed-save", "--snapshots-metadata", "--checkpoints-metadata")
 
 
@@ -117,6 +142,11 @@ def test_only_the_files_named_go(virsh, tmp_path):
         (tmp_path / name).touch()
     making.delete(driver(virsh, tmp_path), Vm("web", id=UUID), [str(tmp_path / "own"), str(tmp_path / "gone already")])
     assert (os.listdir(tmp_path), virsh.done) == (["kept"], [UNDEFINE])
+
+
+def test_nvram_can_be_kept(virsh, tmp_path):
+    making.delete(driver(virsh, tmp_path), Vm("web", id=UUID), [], keep_nvram=True)
+    assert virsh.done == [tuple("--keep-nvram" if word == "--nvram" else word for word in UNDEFINE)]
 
 
 def test_a_driver_without_these_flags_is_asked_without(virsh, tmp_path):

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.driver import is_local
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.traits import bus_of, slot_name, virsh_traits
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.slots import bus_of, slot_name
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.traits import virsh_traits
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Change, Vm
 
@@ -23,30 +24,6 @@ def test_slots_count_as_libvirt_counts(place, name):
 
 
 @pytest.mark.parametrize(
-    ("found", "asked", "same"),
-    [
-        ("pc-q35-7.2", "q35", True),
-        ("pc-q35-7.2", "pc-q35-7.2", True),
-        ("pc-i440fx-7.2", "q35", False),
-        ("pc-q35-7.2", "pc-q35-6.0", False),
-        ("yes", True, True),
-        ("no", False, True),
-        ("yes", False, False),
-        ("2", 2, True),
-        (None, None, True),
-        (None, "x", False),
-        ("pc-q35-7.2", None, False),
-        ("pc-q35-7.2", "", False),
-        ("pc-q35-7.2", "pc", False),
-        pytest.param("pc-i440fx-7.2", "pc", True),
-        ("virt-7.2", "virt", True),
-    ],
-)
-def test_native_values_that_mean_the_same(found, asked, same):
-    assert TRAITS.fields["native"].same(found, asked) is same
-
-
-@pytest.mark.parametrize(
     ("vm", "change", "cost"),
     [
         (Vm("a", power="running"), Change("disks", None, {}, key="vdb"), "live"),
@@ -59,6 +36,8 @@ def test_native_values_that_mean_the_same(found, asked, same):
         (Vm("a", power="running"), Change("iso", None, "/a"), "next_boot"),
         (Vm("a"), Change("disks", "raw", "qcow2", key="vda", attribute="format"), "never"),
         (Vm("a", power="running"), Change("cpus", 1, 2), "next_boot"),
+        (Vm("a", power="running"), Change("firmware", "bios", "uefi"), "next_boot"),
+        (Vm("a", power="running"), Change("display", "none", "vnc", attribute="type"), "next_boot"),
         (Vm("a", power="running"), Change("description", "", "x"), "live"),
     ],
 )
@@ -113,6 +92,35 @@ def test_files_are_handled_only_where_libvirt_runs():
     assert "cpus" in remote.fields
 
 
+MACHINERY = {"firmware", "secure_boot", "nested_virtualization", "tpm", "serial_log", "display.type"}
+
+
+@pytest.mark.parametrize(
+    ("traits", "lacking", "remedy"),
+    [
+        (TRAITS, set(), ""),
+        (virsh_traits("QEMU", "", local=True), set(), ""),
+        (virsh_traits("QEMU", "7.10.0", local=True), set(), ""),
+        (
+            virsh_traits("QEMU", "7.1.0", local=True),
+            {"firmware", "secure_boot", "nested_virtualization"},
+            "7.2 or later",
+        ),
+        (virsh_traits("QEMU", "9.0.0", local=False), {"firmware", "secure_boot", "nested_virtualization"}, "own host"),
+        (virsh_traits("TEST", "9.0.0", local=True), MACHINERY, "only imagined"),
+    ],
+)
+def test_what_a_connection_lacks_and_what_helps(traits, lacking, remedy):
+    assert MACHINERY - set(traits.fields) == lacking
+    for kind in lacking:
+        assert remedy in traits.instead[kind.split(".")[0]]
+
+
+def test_where_there_is_no_firmware_its_rules_are_silent():
+    traits = virsh_traits("TEST", "9.0.0", local=True)
+    assert traits.adjust(Vm("a"), {"secure_boot": True}) == {"secure_boot": True}
+
+
 @pytest.mark.parametrize(
     ("uri", "local"),
     [
@@ -128,14 +136,6 @@ def test_what_is_this_host(uri, local):
     assert is_local(uri) is local
 
 
-@pytest.mark.parametrize(
-    ("key", "option"), [("uuid", "id"), ("vcpu@current", "cpus"), ("metadata/x", "tags"), ("name", "name")]
-)
-def test_what_has_an_option_is_not_set_through_native(key, option):
-    with pytest.raises(Refused, match=f"Use the option {option}"):
-        TRAITS.adjust(Vm("a"), {"native": {key: "x"}})
-
-
 def test_memory_is_counted_in_whole_kibibytes():
     assert TRAITS.adjust(Vm("a"), {"memory": 1500000})["memory"] == 1465 * 1024
 
@@ -147,9 +147,11 @@ def test_memory_is_counted_in_whole_kibibytes():
         ({"disks": {"vd/../x": {"size": 1}}}, "is no slot"),
         ({"disks": {"vda": {"source": "x.qcow2"}}}, "no absolute path"),
         ({"iso": "x.iso"}, "no absolute path"),
+        ({"serial_log": "x.log"}, "serial_log 'x.log' is no absolute path"),
         ({"native": {"os//kernel": "x"}}, "no path"),
-        ({"native": {"devices/graphics@passwd": "x"}}, "secret"),
-        ({"native": {"os/kernel": ["x"]}}, "no plain value"),
+        ({"boot_order": ()}, "boot_order is empty"),
+        ({"secure_boot": True}, "secure_boot needs UEFI"),
+        ({"display": {"video_memory": 1}}, "without a display"),
         ({"networks": {"0": {"type": "internal"}}}, "needs a source"),
         ({"networks": {"0": {"type": "bridged"}}}, "needs a source"),
         ({"networks": {"0": {"type": "user", "source": "x"}}}, "no source"),
