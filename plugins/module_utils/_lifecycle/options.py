@@ -107,6 +107,9 @@ VIRSH = {
 VIRSH_VM = {
     "virt_type": {"type": "str", "choices": ["kvm", "qemu"]},
     "storage_path": {"type": "path"},
+    "max_cpus": {"type": "int"},
+    "max_memory": {"type": "str"},
+    "allow_network_start": {"type": "bool", "default": False},
 }
 
 #: By the stem of the documentation fragment.

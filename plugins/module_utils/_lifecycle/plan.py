@@ -133,8 +133,9 @@ def _making(task):
     if "make" not in _moves(task):
         return []
     check_makeable(task.vm, task.request, task.traits, task.known, task.source)
-    make = make_step(task.request, task.traits, task.vm.config)
-    return [make, *_power_steps(task, way(task.traits.made_as, ENDS_IN[task.request.state] or STOPPED, task.forced))]
+    make = make_step(task.vm, task.request, task.traits, task.vm.config)
+    made = replace(task, vm=simulate(task.vm, [make]))
+    return [make, *_power_steps(made, way(task.traits.made_as, ENDS_IN[task.request.state] or STOPPED, task.forced))]
 
 
 # An existing machine ----------------------------------------------------------------------------------------------
@@ -239,31 +240,37 @@ def _cycle(task):
 
 def _woven(task, changes, moves):
     """Power moves with the changes put in: as soon as the machine is off, else before anything else."""
-    steps = _power_steps(task, moves)
     if not changes:
-        return steps
+        return _power_steps(task, moves)
     cut = 0
     if task.vm.on:
         cut = next((place + 1 for place, move in enumerate(moves) if move in ("stop", "kill")), 0)
-    return [*steps[:cut], _configure(task, changes), *steps[cut:]]
+    steps = _power_steps(task, moves[:cut])
+    steps.append(_configure(replace(task, vm=simulate(task.vm, steps)), changes))
+    return [*steps, *_power_steps(replace(task, vm=simulate(task.vm, steps)), moves[cut:])]
 
 
 def _configure(task, changes):
     cost = max((change.cost for change in changes), key=COSTS.index)
-    return Step("configure", changes=tuple(changes), cost=cost, also=tuple(task.traits.side_effects("configure")))
+    return Step(
+        "configure", changes=tuple(changes), cost=cost, also=tuple(task.traits.side_effects("configure", task.vm))
+    )
 
 
 def _power_steps(task, moves):
-    steps = []
-    for place, move in enumerate(moves):
-        if move == "delete":
-            steps.append(delete_step(task.vm, task.policy.delete_disks, task.traits))
-            continue
-        # Only the first move meets the machine as it was found.
-        note = _NOTES.get((task.vm.power, move), "") if place == 0 else ""
-        also = tuple(task.traits.side_effects(move))
-        steps.append(Step(move, cost=COST_OF_MOVE.get(move, LIVE), also=also, note=note))
+    """The steps of ``moves``, each for the machine as the moves before it leave it."""
+    steps, vm = [], task.vm
+    for move in moves:
+        steps.append(_power_step(task, vm, move))
+        vm = simulate(vm, steps[-1:])
     return steps
+
+
+def _power_step(task, vm, move):
+    if move == "delete":
+        return delete_step(vm, task.policy.delete_disks, task.traits)
+    also = tuple(task.traits.side_effects(move, vm))
+    return Step(move, cost=COST_OF_MOVE.get(move, LIVE), also=also, note=_NOTES.get((vm.power, move), ""))
 
 
 _NOTES = {
@@ -293,7 +300,7 @@ def _rebuilding(task, changes):
     off = [move for move in TABLE["absent"][vm.power].choose(task.forced) if move != "delete"]
     delete = delete_step(vm, "owned", task.traits)
     config = config_to_rebuild(changed_config(vm.config, changes), request, delete.arguments["files"], task.traits)
-    make = make_step(request, task.traits, config, cost=DESTRUCTIVE)
+    make = make_step(simulate(vm, [delete]), request, task.traits, config, cost=DESTRUCTIVE)
     made = replace(task, vm=simulate(vm, [delete, make]))
     back = way(task.traits.made_as, ENDS_IN[request.state] or vm.power, task.forced)
     return [*_power_steps(task, off), delete, make, *_power_steps(made, back)]

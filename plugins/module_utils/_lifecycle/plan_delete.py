@@ -23,7 +23,7 @@ def delete_step(vm, delete_disks, traits):
         else:
             files.append(file.path)
     arguments = {"files": tuple(files), "kept": kept}
-    return Step("delete", cost=POWER_OFF, arguments=arguments, also=tuple(traits.side_effects("delete")))
+    return Step("delete", cost=POWER_OFF, arguments=arguments, also=tuple(traits.side_effects("delete", vm)))
 
 
 def _why_kept(vm, file, delete_disks):

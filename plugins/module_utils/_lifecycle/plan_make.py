@@ -9,12 +9,12 @@ from .errors import NotFound, Refused
 from .model import ABSENT, COLLECTIONS, LIVE, NEVER, RECORDS, Change, Step
 
 
-def make_step(request, traits, base, cost=LIVE):
-    """The step that makes the machine: ``base`` is what is known of it already, such as what its predecessor had."""
+def make_step(vm, request, traits, base, cost=LIVE):
+    """The step that makes the machine ``vm``: ``base`` is what is known of it already, as what its predecessor had."""
     verb = "clone" if "clone" in request.creation else "create"
     config = initial_config(request, traits, base)
     arguments = {"config": config, "creation": dict(request.creation), "power": traits.made_as}
-    return Step(verb, cost=cost, arguments=arguments, also=tuple(traits.side_effects(verb)))
+    return Step(verb, cost=cost, arguments=arguments, also=tuple(traits.side_effects(verb, vm)))
 
 
 def check_makeable(vm, request, traits, known, source):

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 
 _PADDED_NAME = 30
@@ -111,6 +112,12 @@ def snapshots(text):
 def networks(text):
     """``net-list --all --name``: one name a line; old versions pad it, and no network's name ends with a blank."""
     return [line.rstrip(" ") for line in _lines(text)]
+
+
+def filesystem_drivers(text):
+    """``domcapabilities``: the drivers for folders of the host (``path`` is 9p); none where it does not tell."""
+    values = ET.fromstring(text).findall("devices/filesystem[@supported='yes']/enum[@name='driverType']/value")
+    return {value.text for value in values}
 
 
 def _lines(text):

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import os
 
-from ..._lifecycle.errors import NotFound, Refused
+from ..._lifecycle.errors import Refused
 from ..._ports import files
 from ..._tools import seed
-from ..._tools import virsh_output as output
 from .definition import target_of
+from .maxima import check_processors
+from .networks import check_networks
 from .new import check_host
+from .sharing import check_shares
+from .slots import bus_of, slot_name
 from .storage import check_iso, written_files
-from .traits import slot_name
 
 
 def check_plan(driver, plan):
@@ -24,7 +26,8 @@ def check_plan(driver, plan):
             _check_creation(driver, plan.after.name, step.arguments["config"], step.arguments["creation"])
         elif step.verb == "configure":
             _check_changes(driver, plan.before, step.changes)
-    _check_networks(driver, plan)
+    check_networks(driver, plan)
+    check_shares(driver, plan)
     _check_deletion(driver, plan)
 
 
@@ -68,18 +71,27 @@ def _check_changes(driver, vm, changes):
     for change in changes:
         if change.kind == "iso" and change.new:
             check_iso(vm.name, change.new)
-        if change.kind == "cpus":
+        if change.field in ("cpus", "max_cpus"):
             for definition in _definitions_of(driver, vm):
-                definition.check_cpus(change.new)
+                check_processors(definition, change)
 
 
 def _check_addition(driver, vm, change, written_by):
     drives = {target_of(drive) for one in _definitions_of(driver, vm) for drive in one.drives("cdrom", "floppy")}
     if change.key in drives:
         raise Refused(
-            f"{vm.name}: disks: {change.key} is the slot of an optical drive.", "Name another slot, such as vdb."
+            f"{vm.name}: disks: {change.key} is the slot of an optical drive.",
+            f"Name another slot, such as {_another_slot(driver, vm, change)}.",
         )
     _check_disk(driver, vm.name, change.key, change.new, written_by)
+
+
+def _another_slot(driver, vm, change):
+    if bus_of(change.key, change.new) != "sata":
+        return "vdb"
+    kinds = ("disk", "lun", "cdrom", "floppy")
+    taken = {target_of(drive) for one in _definitions_of(driver, vm) for drive in one.drives(*kinds)}
+    return next(f"sata{unit}" for unit in range(len(taken) + 1) if slot_name(unit, "sd") not in taken)
 
 
 def _definitions_of(driver, vm):
@@ -96,30 +108,3 @@ def _check_deletion(driver, plan):
                 f"{plan.before.name}: {path} cannot be removed, for its folder cannot be written.",
                 "Run the task with become, or keep the disks (delete_disks: none).",
             )
-
-
-def _check_networks(driver, plan):
-    """A network must exist when a card is put on it, and be active when the machine starts."""
-    cards = (plan.after.config.get("networks") or {}).values()
-    asked = {card["source"] for card in cards if card.get("type") == "network" and card.get("source")}
-    verbs = {step.verb for step in plan.steps}
-    touched = any(change.field == "networks" for step in plan.steps for change in step.changes)
-    if not asked or not (touched or verbs & {"create", "start"}):
-        return
-    everyone, active = driver.virsh.batch([("net-list", "--all", "--name"), ("net-list", "--name")])
-    known = output.networks(everyone.stdout)
-    for name in sorted(asked - set(known)):
-        raise NotFound(
-            f"{plan.after.name}: libvirt has no network '{name}'.",
-            f"Known networks: {', '.join(sorted(known)) or 'none'}.",
-        )
-    for name in sorted(asked - set(output.networks(active.stdout))):
-        if "start" in verbs:
-            raise Refused(
-                f"{plan.after.name}: the network '{name}' is not active.", f"Start it first: virsh net-start {name}."
-            )
-
-
-def is_bridge(interface):
-    """Whether a network interface of this host is a bridge (Linux says so in its folder)."""
-    return files.exists(f"/sys/class/net/{interface}/bridge")

@@ -133,31 +133,6 @@ class Definition:
             element = ET.SubElement(element, tag) if child is None else child
         return element
 
-    def check_cpus(self, count):
-        """Refuse more processors than a fixed topology has room for."""
-        room = self.get("vcpu")
-        if self.root.find("cpu/topology") is not None and count > int(room):
-            raise Refused(
-                f"{self.name}: its CPU topology has room for {room} processors, not {count}.",
-                "Change the topology through native first (cpu/topology@sockets ...).",
-            )
-
-    def set_cpus(self, count):
-        self.check_cpus(count)
-        vcpu, individual = self.root.find("vcpu"), self.root.find("vcpus")
-        if self.root.find("cpu/topology") is not None:
-            # The topology fixes the maximum; fewer processors are switched on.
-            vcpu.set("current", str(count))
-        else:
-            vcpu.attrib.pop("current", None)
-            vcpu.text = str(count)
-        if individual is not None:
-            self.root.remove(individual)
-
-    def set_memory(self, size):
-        for path in ("memory", "currentMemory"):
-            self.set(path, str(size // 1024)).set("unit", "KiB")
-
     def set_mark(self, mark):
         metadata = self._made("metadata")
         element = metadata.find(_MARK)

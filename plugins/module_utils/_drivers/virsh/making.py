@@ -14,12 +14,12 @@ from ..._ports import files
 from ..._tools import seed
 from ..._tools import virsh as tool
 from . import devices
-from .checks import is_bridge
 from .definition import empty_mark
+from .networks import is_bridge
 from .new import new_definition
-from .settings import SETTINGS
+from .settings import SETTINGS, write_setting
+from .slots import bus_of, slot_name
 from .storage import used_files
-from .traits import slot_name
 
 
 def create(driver, name, config, creation):
@@ -30,7 +30,7 @@ def create(driver, name, config, creation):
         definition = new_definition(name, machine_id, driver.hypervisor, _virt_type(driver))
         disks = _make_disks(driver, name, config.get("disks") or {}, creation.get("image"), made)
         own_files = _make_seed(driver, name, machine_id, creation)
-        _describe(definition, config, disks, own_files)
+        _describe(driver, definition, config, disks, own_files)
         definition.set_mark(
             _mark(machine_id, config, creation, [path for _s, path, _f, ours in disks if ours], own_files)
         )
@@ -55,7 +55,8 @@ def _virt_type(driver):
 def _make_disks(driver, name, asked, image, made):
     """(slot, path, format, ours) of each disk; new files are added to ``made``."""
     disks = []
-    for slot, entry in asked.items():
+    # The first disk in the definition is the one that the firmware tries.
+    for slot, entry in sorted(asked.items(), key=lambda item: item[0] != slot_name(0)):
         if entry.get("source"):
             disks.append((slot, entry["source"], format_of_source(driver, entry), False))
             continue
@@ -97,13 +98,14 @@ def _remove_seed(driver, name):
         files.remove(path)
 
 
-def _describe(definition, config, disks, own_files):
+def _describe(driver, definition, config, disks, own_files):
     for change in additions({name: value for name, value in config.items() if name in SETTINGS}):
-        SETTINGS[change.field].write(definition, change)
+        write_setting(driver, definition, change)
     if config.get("description"):
         definition.set("description", config["description"])
     for slot, path, image_format, _ours in disks:
-        devices.add_disk(definition, devices.disk_element(slot, path, image_format))
+        bus = bus_of(slot, config["disks"][slot])
+        devices.add_disk(definition, devices.disk_element(slot, path, image_format, bus))
     definition.devices.append(devices.drive_element(devices.free_slot(definition), "sata", config.get("iso")))
     for path in own_files:
         # On virtio-scsi: a cloud kernel has no driver for SATA and would not find its seed there.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import replace
 
 from ..._lifecycle.errors import Refused
 from ..._lifecycle.model import (
@@ -23,26 +24,12 @@ from ..._lifecycle.model import (
     Field,
     Traits,
 )  # fmt: skip
-from ..._lifecycle.units import GIB, KIB
+from ..._lifecycle.units import GIB
+from . import cards, maxima, sharing
+from .slots import BUS, cost_of_plugging, settle_slots, slot_name
 
 DEFAULT_NETWORK = "default"
-_BUSES = {"vd": "virtio", "sd": "scsi", "hd": "ide"}
-_HOT_PLUGGABLE = ("virtio", "scsi")
 _NOT_YET = "Set it through native, by its path in the domain XML."
-
-
-def bus_of(slot):
-    """The bus that a slot's name implies: vda is virtio, sda scsi, hda ide."""
-    return _BUSES.get(slot[:2], "virtio")
-
-
-def slot_name(place):
-    """The disk at a place on the default bus: vda, vdb ... vdz, vdaa (libvirt's virDiskNameToIndex counts so)."""
-    letters, number = "", place + 1
-    while number:
-        number, rest = divmod(number - 1, 26)
-        letters = chr(ord("a") + rest) + letters
-    return f"vd{letters}"
 
 
 def virsh_traits(hypervisor, version, local):
@@ -56,8 +43,7 @@ def virsh_traits(hypervisor, version, local):
         fields=_fields_of(hypervisor, local),
         sources=("image", "iso", "disks"),
         defaults={
-            "cpus": 2,
-            "memory": 2 * GIB,
+            **maxima.DEFAULTS,
             "disk_size": 32 * GIB,
             "networks": {"0": {"type": "network", "source": DEFAULT_NETWORK}},
         },
@@ -70,7 +56,8 @@ def virsh_traits(hypervisor, version, local):
             "clone": "Use image with the source machine's disk while that machine does not exist.",
             "os_type": "libvirt keeps no such word; leave the option out.",
             "port_forwards": "Reach the guest by its address on the network.",
-            "shared_folders": _NOT_YET,
+            "shared_folders": f"Run the task on the hypervisor's own host{_LOCAL}",
+            "shared_folders.guest_path": sharing.INSTEAD_OF_MOUNTING,
             "networks.vlan": "Tag the bridge on the host, or use an openvswitch network.",
             "display": _NOT_YET,
             "firmware": _NOT_YET,
@@ -99,20 +86,15 @@ def _fields_of(hypervisor, local):
 
 def _fields():
     return {
-        "cpus": Field(minimum=1),
-        "memory": Field(minimum=1024 * 1024),
+        **maxima.FIELDS,
+        **cards.FIELDS,
         "description": Field(cost=LIVE),
         "tags": Field(cost=LIVE),
         "autostart": Field(cost=LIVE),
         "native": Field(same=_same_native),
-        "networks.add": Field(),
-        "networks.remove": Field(),
         "networks.type": Field(
             choices=("network", "bridged", "user"), instead="Use nat, network, internal, bridged or user."
         ),
-        "networks.source": Field(),
-        "networks.mac": Field(),
-        "networks.model": Field(),
     }
 
 
@@ -123,8 +105,10 @@ def _file_fields():
         "image": Field(),
         "cloud_init": Field(),
         "iso": Field(cost=_cost_of_medium),
-        "disks.add": Field(cost=_cost_of_plugging),
-        "disks.remove": Field(cost=_cost_of_plugging),
+        **sharing.FIELDS,
+        "disks.add": Field(cost=cost_of_plugging),
+        "disks.remove": Field(cost=cost_of_plugging),
+        "disks.bus": BUS,
         "disks.size": Field(cost=_cost_of_growing),
         "disks.format": Field(cost=NEVER, choices=("qcow2", "raw"), instead=fixed),
         "disks.source": Field(cost=NEVER, instead=fixed),
@@ -133,6 +117,7 @@ def _file_fields():
 
 #: libvirt's test driver has no function for devices of a running machine, and invents the sizes of disks.
 _FIELDS_OF_TEST = {
+    **{name: replace(field, cost=NEXT_BOOT) for name, field in {**maxima.FIELDS, **cards.FIELDS}.items()},
     "iso": Field(cost=NEXT_BOOT),
     "disks.add": Field(cost=NEXT_BOOT),
     "disks.remove": Field(cost=NEXT_BOOT),
@@ -143,10 +128,6 @@ _FIELDS_OF_TEST = {
 def _cost_of_medium(vm, change):
     # None: the machine has no optical drive at all, and drives are not plugged into running machines.
     return NEXT_BOOT if vm.config.get("iso") is None else LIVE
-
-
-def _cost_of_plugging(vm, change):
-    return LIVE if bus_of(change.key) in _HOT_PLUGGABLE else NEXT_BOOT
 
 
 def _cost_of_growing(vm, change):
@@ -192,18 +173,18 @@ _NOT_NATIVE = {"name": "name", "uuid": "id", "memory": "memory", "currentMemory"
                "description": "description", "metadata": "tags"}  # fmt: skip
 
 
-_SLOT = re.compile(r"(vd|sd|hd)[a-z]{1,3}")
 _CONDITION = r"(\[[^\]]+\])?"
 _NATIVE_PATH = re.compile(rf"([\w:.-]+{_CONDITION}(/[\w:.-]+{_CONDITION})*)?(@[\w:.-]+)?")
 
 
 def _adjusted(vm, config):
     """The vocabulary's words in libvirt's, with what has no place there refused."""
-    adjusted = dict(config)
+    adjusted = maxima.settle_maxima(vm, config)
     _check_native(vm, config.get("native") or {})
+    if "disks" in config:
+        adjusted["disks"] = settle_slots(vm, config["disks"])
     _check_paths(vm, config)
-    if "memory" in config:
-        adjusted["memory"] = -(-config["memory"] // KIB) * KIB  # libvirt counts in KiB.
+    sharing.check_form(vm, config.get("shared_folders") or {})
     if config.get("iso") == "" and vm.power != ABSENT and vm.config.get("iso") is None:
         del adjusted["iso"]  # Where there is no drive, there is no medium in it.
     if config.get("networks"):
@@ -234,11 +215,6 @@ def _check_native(vm, native):
 
 def _check_paths(vm, config):
     disks = config.get("disks") or {}
-    for slot in disks:
-        if not _SLOT.fullmatch(slot):
-            raise Refused(
-                f"{vm.name}: disks: '{slot}' is no slot.", "Name one such as vda (virtio), sda (SCSI) or hda (IDE)."
-            )
     paths = {
         f"disks: source of {slot}": entry["source"] for slot, entry in disks.items() if entry and entry.get("source")
     }
