@@ -13,7 +13,7 @@ import os
 import xml.etree.ElementTree as ET
 
 from ..._lifecycle.errors import CommandFailed
-from ..._lifecycle.model import LIVE, NEXT_BOOT, Field
+from ..._lifecycle.model import LIVE, NEXT_BOOT, PAUSED, Field
 from . import devices
 from .networks import is_bridge
 from .plugging import attach
@@ -43,10 +43,12 @@ def _cost_of_adding(vm, change):
 
 
 def _cost_of_removing(vm, change):
+    """A guest lets a card go, which none does while it is paused."""
+    if vm.active is None or vm.power == PAUSED:
+        return NEXT_BOOT
     stored, running = _macs(vm.config), _macs(vm.active)
     # A run that was cut off may have taken it out of what runs already.
-    place = min(int(change.key), len(running) - 1)
-    return LIVE if vm.active is not None and _same_up_to(place, stored, running) else NEXT_BOOT
+    return LIVE if _same_up_to(min(int(change.key), len(running) - 1), stored, running) else NEXT_BOOT
 
 
 def _cost_of_moving(vm, change):

@@ -67,13 +67,15 @@ def check_networks(driver, plan):
 
 
 def _plugged(plan):
-    """The networks that cards of the running machine are put on."""
-    if not plan.before.on:
-        return set()
-    cards = plan.after.config.get("networks") or {}
-    live = [change for step in plan.steps for change in step.changes if change.cost == LIVE]
-    keys = {change.key for change in live if change.kind in ("networks.add", "networks.source")}
-    return {cards[key].get("source") for key in keys if cards[key].get("type") == "network"}
+    """The networks that cards of the machine are put on while it runs."""
+    cards, found = plan.after.config.get("networks") or {}, set()
+    for step in plan.steps:
+        if step.verb in ("stop", "kill") or not plan.before.on:
+            break
+        live = [change for change in step.changes if change.cost == LIVE]
+        keys = {change.key for change in live if change.kind in ("networks.add", "networks.source")}
+        found |= {cards[key].get("source") for key in keys if cards[key].get("type") == "network"}
+    return found
 
 
 def start_networks(driver, vm):

@@ -91,7 +91,9 @@ def check_shares(driver, plan):
                 "Correct the path, or make the folder.",
             )
         if not files.is_folder(path):
-            raise Refused(f"{name}: shared_folders: host_path {path} of {tag} is no folder.", "Share the folder it lies in.")
+            raise Refused(
+                f"{name}: shared_folders: host_path {path} of {tag} is no folder.", "Share the folder it lies in."
+            )
     if shares:
         definition = driver.definition(plan.before.id) if plan.before.id else None
         offered = _offered(driver)

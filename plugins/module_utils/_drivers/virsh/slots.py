@@ -13,7 +13,7 @@ from ..._lifecycle.model import LIVE, NEVER, NEXT_BOOT, Field
 _BUSES = {"vd": "virtio", "sd": "scsi", "hd": "ide"}
 _HOT_PLUGGABLE = ("virtio", "scsi")
 _TARGET = re.compile(r"(vd|sd|hd)[a-z]{1,3}")
-_SATA = re.compile(r"sata(\d{1,3})")
+_SATA = re.compile(r"sata([0-9]{1,3})")
 
 
 def bus_of(slot, entry=None):

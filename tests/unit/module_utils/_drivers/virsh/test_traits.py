@@ -7,19 +7,11 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.driver import is_local
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.traits import bus_of, slot_name, virsh_traits
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.traits import virsh_traits
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Change, Vm
 
 TRAITS = virsh_traits("QEMU", "9.0.0", local=True)
-
-
-@pytest.mark.parametrize(
-    ("place", "name"), [(0, "vda"), (25, "vdz"), (26, "vdaa"), (51, "vdaz"), (52, "vdba"), (702, "vdaaa")]
-)
-def test_slots_count_as_libvirt_counts(place, name):
-    assert slot_name(place) == name
-    assert bus_of(name) == "virtio"
 
 
 @pytest.mark.parametrize(
@@ -49,10 +41,6 @@ def test_native_values_that_mean_the_same(found, asked, same):
 @pytest.mark.parametrize(
     ("vm", "change", "cost"),
     [
-        (Vm("a", power="running"), Change("disks", None, {}, key="vdb"), "live"),
-        (Vm("a", power="running"), Change("disks", None, {}, key="sdb"), "live"),
-        (Vm("a", power="running"), Change("disks", None, {}, key="hdb"), "next_boot"),
-        (Vm("a", power="running"), Change("disks", {}, None, key="vdb"), "live"),
         (Vm("a", power="running"), Change("disks", 1, 2, key="vda", attribute="size"), "live"),
         (Vm("a", power="suspended"), Change("disks", 1, 2, key="vda", attribute="size"), "power_off"),
         (Vm("a", power="running", config={"iso": ""}), Change("iso", "", "/a"), "live"),
