@@ -19,7 +19,7 @@ RUNS = ("check", "real", "again")
 
 
 def test_no_option_is_forgotten(platform):
-    assert POLICY | set(CREATION) | set(settings(platform)) == set(VM)
+    assert POLICY | set(CREATION) | set(settings(platform)) == set(VM) | set(platform.own_settings())
 
 
 def test_options_that_the_platform_has(platform, playing):

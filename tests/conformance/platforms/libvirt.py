@@ -35,7 +35,7 @@ PREFIX = "pvc-"
 READS = {
     "virsh": {
         "version", "list", "domstate", "dominfo", "dumpxml", "domblkinfo", "domifaddr", "snapshot-list", "net-list",
-        "capabilities", "managedsave-dumpxml", "echo",
+        "capabilities", "domcapabilities", "managedsave-dumpxml", "echo",
     },
     "qemu-img": {"info", "compare"},
 }  # fmt: skip
@@ -147,14 +147,23 @@ class Libvirt:
         """Refusals that only this platform can show."""
         return []
 
+    def own_settings(self):
+        """The platform's own options that are settings: values as those of ``scenarios.options``."""
+        return {
+            "max_cpus": ((3, 3), (4, 4)),
+            "max_memory": (("128M", 128 << 20), ("160M", 160 << 20)),
+        }
+
     def settings(self, machine, which="stored"):
         """A machine's settings in the vocabulary's words, read from its XML; ``machine`` is from ``truth``."""
         root = ET.fromstring(machine[which])
         mark = root.find("metadata/{*}mark")
         iso = root.find("devices/disk[@device='cdrom']/source")
         return {
-            "cpus": int(root.findtext("vcpu")),
-            "memory": int(root.findtext("memory")) * 1024,
+            "cpus": int(root.find("vcpu").get("current", root.findtext("vcpu"))),
+            "max_cpus": int(root.findtext("vcpu")),
+            "memory": self._memory(machine, root),
+            "max_memory": int(root.findtext("memory")) * 1024,
             "description": root.findtext("description") or "",
             "tags": json.loads(mark.text)["tags"] if mark is not None else [],
             "autostart": machine["autostart"],
@@ -162,7 +171,17 @@ class Libvirt:
             "networks": [card.get("type") for card in root.findall("devices/interface")],
             "iso": "" if iso is None else iso.get("file"),
             "native": root.findtext("on_reboot"),
+            "shared_folders": {
+                share.find("target").get("dir"): share.find("source").get("dir")
+                for share in root.findall("devices/filesystem")
+            },
         }
+
+    def _memory(self, machine, root):
+        """What a machine was asked to have. What a running one has is its guest's to give back, up to its maximum."""
+        stored = int(ET.fromstring(machine["stored"]).findtext("currentMemory"))
+        fits = stored <= int(root.findtext("memory"))
+        return (stored if fits else int(root.findtext("currentMemory"))) * 1024
 
     def files(self):
         """Names of all files in the namespace's folder, but consoles, which the hypervisor writes."""

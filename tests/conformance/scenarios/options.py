@@ -33,7 +33,6 @@ def settings(platform):
         "disks": (([{"size": platform.disk_size}], ["vda"]), ([{}, {"size": platform.disk_size}], ["vda", "vdb"])),
         "networks": (([{"type": "user"}], ["user"]), ([{}, {"type": "user"}], ["user", "user"])),
         "iso": (("", ""), (medium, medium)),
-        "native": (({"on_reboot": "restart"}, "restart"), ({"on_reboot": "destroy"}, "destroy")),
         "firmware": (("uefi", None), ("bios", None)),
         "secure_boot": ((True, None), (False, None)),
         "tpm": ((True, None), (False, None)),
@@ -41,7 +40,13 @@ def settings(platform):
         "os_type": (("linux", None), ("windows", None)),
         "display": (({"type": "vnc"}, None), ({"type": "spice"}, None)),
         "port_forwards": (([{"name": "ssh", "guest_port": 22}], None), ([], None)),
-        "shared_folders": (([{"name": "src", "host_path": "/srv"}], None), ([], None)),
+        "shared_folders": (
+            ([{"name": "src", "host_path": "/srv"}], {"src": "/srv"}),
+            ([{"name": "src", "host_path": "/opt"}], {"src": "/opt"}),
+        ),
+        **platform.own_settings(),
+        # Last: it is looked at only where a task asks for its keys, so what waits here is told in no later task.
+        "native": (({"on_reboot": "restart"}, "restart"), ({"on_reboot": "destroy"}, "destroy")),
     }
 
 
