@@ -38,7 +38,7 @@ options:
     description:
       - The type V(nat) is the libvirt network V(default) unless another is named, and V(internal) needs the name
         of an isolated network. The types V(hostonly), the option O(networks[].vlan), and the options
-        O(port_forwards), O(display), O(firmware), O(secure_boot), O(tpm), O(nested_virtualization), O(os_type) and
+        O(display), O(firmware), O(secure_boot), O(tpm), O(nested_virtualization), O(os_type) and
         O(clone) are refused here.
       - A running machine gets a new card at once, loses one as soon as its guest lets go, and moves to another
         source. The type, the model and the address of a card wait for its next start, as does every card where
@@ -58,6 +58,13 @@ options:
           - V(vda) is on virtio, V(sda) on SCSI, V(hda) on IDE. V(sata0), V(sata1) and so on are on SATA. SATA and
             SCSI share their names in libvirt, so that V(sata0) is shown as V(sda), with the bus V(sata).
           - Disks on SATA and IDE are attached and detached at the machine's next start.
+  port_forwards:
+    description:
+      - Done by passt, on the first card of the type V(user), from the machine's next start on. Refused before libvirt
+        9.2, and for machines without such a card.
+    suboptions:
+      host_port:
+        description: Port of the host, which a new forward needs.
   shared_folders:
     description:
       - Through virtiofs where the host has it, else through 9p. Folders change at the machine's next start.

@@ -90,6 +90,11 @@ def versions(text):
     )
 
 
+def version_numbers(version):
+    """``9.0.0`` as (9, 0), for comparing; an unknown version is older than every other."""
+    return tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
+
+
 def key_values(text):
     """``dominfo``: ``Max memory:     8388608 KiB`` as {"Max memory": "8388608 KiB"}; an indented line continues one."""
     values, last = {}, None

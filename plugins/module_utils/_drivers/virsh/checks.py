@@ -11,6 +11,7 @@ from ..._lifecycle.errors import Refused
 from ..._ports import files
 from ..._tools import seed
 from .definition import target_of
+from .forwarding import check_program
 from .maxima import check_processors
 from .networks import check_networks
 from .new import check_host
@@ -28,6 +29,7 @@ def check_plan(driver, plan):
             _check_changes(driver, plan.before, step.changes)
     check_networks(driver, plan)
     check_shares(driver, plan)
+    check_program(driver, plan)
     _check_deletion(driver, plan)
 
 

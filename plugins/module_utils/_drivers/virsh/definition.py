@@ -122,11 +122,12 @@ class Definition:
 
     def set(self, path, value):
         """Make the element at ``path`` have this text; it is added where it is missing."""
-        element = self._made(path)
+        element = self.made(path)
         element.text = value
         return element
 
-    def _made(self, path):
+    def made(self, path):
+        """The element at ``path``, which is added where it is missing."""
         element = self.root
         for tag in path.split("/"):
             child = element.find(tag)
@@ -134,7 +135,7 @@ class Definition:
         return element
 
     def set_mark(self, mark):
-        metadata = self._made("metadata")
+        metadata = self.made("metadata")
         element = metadata.find(_MARK)
         if element is None:
             ET.register_namespace(MARK_PREFIX, MARK_NAMESPACE)
@@ -152,7 +153,7 @@ class Definition:
                 f"{self.name}: native: nothing is at '{path}', and it cannot be added there.",
                 "Name plain elements only.",
             )
-        element = elements[0] if elements else self._made(element_path)
+        element = elements[0] if elements else self.made(element_path)
         text = ("yes" if value else "no") if isinstance(value, bool) else str(value)
         if attribute:
             element.set(attribute, text)

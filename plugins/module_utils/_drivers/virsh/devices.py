@@ -139,6 +139,8 @@ def _set_connection(card, entry, is_bridge):
     source = entry.get("source") or (source_of(card) if old is not None else "")
     if old is not None:
         card.remove(old)
+    if kind != "user":
+        _take_passt_away(card)
     if kind == "user":
         card.set("type", "user")
     elif kind == "network":
@@ -150,6 +152,12 @@ def _set_connection(card, entry, is_bridge):
     else:
         card.set("type", "direct")
         ET.SubElement(card, "source", {"dev": source, "mode": "bridge"})
+
+
+def _take_passt_away(card):
+    """Only a card of type user may have this backend and the ports that it forwards."""
+    for element in (*card.findall("backend[@type='passt']"), *card.findall("portForward")):
+        card.remove(element)
 
 
 def _child(element, tag):

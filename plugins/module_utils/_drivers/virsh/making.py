@@ -99,8 +99,6 @@ def _remove_seed(driver, name):
 
 
 def _describe(driver, definition, config, disks, own_files):
-    for change in additions({name: value for name, value in config.items() if name in SETTINGS}):
-        write_setting(driver, definition, change)
     if config.get("description"):
         definition.set("description", config["description"])
     for slot, path, image_format, _ours in disks:
@@ -112,6 +110,9 @@ def _describe(driver, definition, config, disks, own_files):
         definition.devices.append(devices.drive_element(devices.free_slot(definition), "scsi", path))
     for _place, entry in sorted((config.get("networks") or {}).items(), key=lambda item: int(item[0])):
         definition.devices.append(devices.card_element(entry, is_bridge))
+    # Behind the cards, for some settings lie on them.
+    for change in additions({name: value for name, value in config.items() if name in SETTINGS}):
+        write_setting(driver, definition, change)
     for path, value in (config.get("native") or {}).items():
         definition.set_native(path, value)
 

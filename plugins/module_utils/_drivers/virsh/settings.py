@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Callable, Optional
 
-from . import maxima, sharing
+from . import forwarding, maxima, sharing
 from .definition import Definition
 
 
@@ -37,6 +37,7 @@ SETTINGS = {
     "max_cpus": Setting(maxima.read_max_cpus, maxima.write_max_cpus),
     "max_memory": Setting(maxima.read_max_memory, maxima.write_max_memory),
     "shared_folders": Setting(sharing.read_shares, sharing.write_share, on_host=sharing.with_driver),
+    "port_forwards": Setting(forwarding.read_forwards, forwarding.write_forward),
 }
 
 

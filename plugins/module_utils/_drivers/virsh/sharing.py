@@ -140,7 +140,7 @@ def _chosen(driver, name, definition, tag, share, offered):
 
 
 def _can_use_virtiofs(driver, definition, share):
-    version = tuple(int(part) for part in driver.version.split(".")[:2] if part.isdigit())
+    version = output.version_numbers(driver.version)
     access = definition.root.find("memoryBacking/access") if definition is not None else None
     return not (
         (share.get("read_only") and version < _READ_ONLY_SINCE)

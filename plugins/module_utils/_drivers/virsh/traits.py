@@ -25,7 +25,7 @@ from ..._lifecycle.model import (
     Traits,
 )  # fmt: skip
 from ..._lifecycle.units import GIB
-from . import cards, maxima, sharing
+from . import cards, forwarding, maxima, sharing
 from .slots import BUS, cost_of_plugging, settle_slots, slot_name
 
 DEFAULT_NETWORK = "default"
@@ -35,12 +35,13 @@ _NOT_YET = "Set it through native, by its path in the domain XML."
 def virsh_traits(hypervisor, version, local):
     """Traits of one connection. ``hypervisor`` is QEMU, TEST ...; files are handled only where libvirt runs."""
     saves = hypervisor != "TEST"  # managedsave never returns there (libvirt 9.0.0).
+    forwards = forwarding.forwarding_fields(hypervisor, version)
     return Traits(
         platform="libvirt",
         version=version,
         powers=frozenset({STOPPED, RUNNING, PAUSED, *({SUSPENDED} if saves else ())}),
         verbs=frozenset(VERBS) - {"clone", "snapshot", "restore", "drop_snapshot"},
-        fields=_fields_of(hypervisor, local),
+        fields={**_fields_of(hypervisor, local), **forwards},
         sources=("image", "iso", "disks"),
         defaults={
             **maxima.DEFAULTS,
@@ -55,7 +56,7 @@ def virsh_traits(hypervisor, version, local):
             "iso": f"Run the task on the hypervisor's own host{_LOCAL}",
             "clone": "Use image with the source machine's disk while that machine does not exist.",
             "os_type": "libvirt keeps no such word; leave the option out.",
-            "port_forwards": "Reach the guest by its address on the network.",
+            "port_forwards": forwarding.INSTEAD,
             "shared_folders": f"Run the task on the hypervisor's own host{_LOCAL}",
             "shared_folders.guest_path": sharing.INSTEAD_OF_MOUNTING,
             "networks.vlan": "Tag the bridge on the host, or use an openvswitch network.",
@@ -69,7 +70,7 @@ def virsh_traits(hypervisor, version, local):
         slot=slot_name,
         name_fault=_name_fault,
         transient=_is_transient,
-        adjust=_adjusted,
+        adjust=forwarding.checked(_adjusted) if forwards else _adjusted,
     )
 
 
