@@ -43,4 +43,21 @@ options:
       - Needs libvirt 8.1.
     type: bool
     default: false
+  max_cpus:
+    description:
+      - The most processors that the machine can get while it runs. It changes at the machine's next start.
+      - When left out, a maximum that leaves room is kept, and grows where more processors are asked for.
+    type: int
+  max_memory:
+    description:
+      - The most memory that the machine can get while it runs, in the form of O(memory). It changes at the
+        machine's next start.
+      - When left out, a maximum that leaves room is kept, and grows where more memory is asked for.
+    type: str
+  allow_network_start:
+    description:
+      - Consent to start a network of libvirt that a machine needs for its start and that is not active. Networks
+        are not made.
+    type: bool
+    default: false
 """

@@ -15,9 +15,9 @@ description:
     left alone.
   - An existing machine is changed by editing its own definition, so MACs, addresses and devices that nobody asked
     about stay.
-  - Processors, memory, network cards, firmware, TPM, display, O(boot_order), O(serial_log) and O(native) settings of
-    a running machine are stored for its next start, and listed in RV(vms[].restart_required) until then. Disks on the
-    virtio and SCSI buses, media, and texts change at once.
+  - Of a running machine, disks on the virtio and SCSI buses, network cards, media and texts change at once, and
+    so do processors and memory within O(max_cpus) and O(max_memory). All else is stored for its next start, and
+    listed in RV(vms[].restart_required) until then.
 author:
   - polyvirt contributors (@polyvirt)
 extends_documentation_fragment:
@@ -37,8 +37,26 @@ options:
   networks:
     description:
       - The type V(nat) is the libvirt network V(default) unless another is named, and V(internal) needs the name
-        of an isolated network. The types V(hostonly), the option O(networks[].vlan), and the options
-        O(port_forwards), O(shared_folders), O(os_type) and O(clone) are refused here.
+        of an isolated network. The type V(hostonly) and the options O(networks[].vlan) and O(os_type)
+        are refused here.
+      - A running machine gets a new card at once, loses one as soon as its guest lets go, and moves to another
+        source. The type, the model and the address of a card wait for its next start, as does every card where
+        what runs differs already from what is stored.
+  cpus:
+    description:
+      - A running machine gets more processors at once, as far as O(max_cpus) allows; its guest may have to switch
+        them on. Fewer processors wait for its next start.
+  memory:
+    description:
+      - The memory of a running machine changes at once, as far as O(max_memory) allows. That is a request to its
+        guest, which gives memory back when it can; nobody waits for it.
+  disks:
+    suboptions:
+      slot:
+        description:
+          - V(vda) is on virtio, V(sda) on SCSI, V(hda) on IDE. V(sata0), V(sata1) and so on are on SATA. SATA and
+            SCSI share their names in libvirt, so that V(sata0) is shown as V(sda), with the bus V(sata).
+          - Disks on SATA and IDE are attached and detached at the machine's next start.
   firmware:
     description:
       - libvirt chooses the files from the firmware that the hypervisor has (package C(ovmf) or C(edk2-ovmf)).
@@ -60,6 +78,32 @@ options:
       - A new display listens on 127.0.0.1, on a port that libvirt chooses. One of the type that is asked for keeps its
         address, port and password.
       - The video memory is rounded up to a power of two, as libvirt does.
+  clone:
+    description:
+      - The source must be off, unless one of its snapshots is named. A clone has its own UUID, MACs and disks; it has
+        no seed unless O(cloud_init) makes it one, and no O(serial_log) and O(port_forwards) of its source.
+      - While linked clones stand on a machine's disks, that machine is not started. Only external snapshots can be
+        linked to.
+  port_forwards:
+    description:
+      - Done by passt, on the first card of the type V(user), from the machine's next start on. Refused before libvirt
+        9.2, and for machines without such a card.
+    suboptions:
+      host_port:
+        description: Port of the host, which a new forward needs.
+  shared_folders:
+    description:
+      - Through virtiofs where the host has it, else through 9p. Folders change at the machine's next start.
+      - With virtiofs the memory of the machine is made shareable. With 9p what the guest writes is stored as
+        QEMU's own user, who must be able to write there. A machine that shares folders may not be able to be
+        suspended.
+    suboptions:
+      name:
+        description: The tag by which the guest mounts it, such as C(mount -t virtiofs NAME FOLDER).
+      host_path:
+        description: An existing folder of the hypervisor, with its full path.
+      guest_path:
+        description: Refused here; the guest mounts the folder where it likes.
   native:
     description:
       - Keys are paths in the domain XML, to an element's text (V(os/kernel)) or an attribute (V(os/type@machine),
@@ -101,6 +145,18 @@ EXAMPLES = r"""
     disks:
       - slot: vdb
         size: 50G
+
+- name: Room to grow while it runs, and a folder of the hypervisor from its next start on
+  polyvirt.core.virsh_vm:
+    name: web1
+    cpus: 2
+    max_cpus: 8
+    memory: 4G
+    max_memory: 16G
+    shared_folders:
+      - name: data
+        host_path: /srv/data
+        read_only: true
 
 - name: Shut three machines down, and cut their power if they do not obey within a minute
   polyvirt.core.virsh_vm:
@@ -195,7 +251,7 @@ vms:
       type: dict
       sample: {"host": "192.168.122.14", "port": 22, "user": null, "scope": "host"}
     disks:
-      description: Its disks (slot, size in bytes, format, source).
+      description: Its disks (slot, size in bytes, format, source, bus).
       type: list
       elements: dict
     networks:
@@ -250,7 +306,9 @@ from ..module_utils._lifecycle.options import VIRSH, VIRSH_VM
 
 
 def main():
-    run_vm_module({**VIRSH, **VIRSH_VM}, make_driver, own_settings=("boot_order", "serial_log"))
+    run_vm_module(
+        {**VIRSH, **VIRSH_VM}, make_driver, own_settings=("boot_order", "serial_log", "max_cpus", "max_memory")
+    )
 
 
 if __name__ == "__main__":

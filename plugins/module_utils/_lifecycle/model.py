@@ -188,7 +188,10 @@ class Request:
 
 @dataclass(frozen=True)
 class Change:
-    """One difference. ``attribute`` None means the whole entry: added when ``old`` is None, removed when ``new`` is."""
+    """One difference. ``attribute`` None means the whole entry: added when ``old`` is None, removed when ``new`` is.
+
+    ``beside`` is all that is asked of the same machine, or of the same entry: a cost may depend on it.
+    """
 
     field: str
     old: Any
@@ -196,6 +199,7 @@ class Change:
     key: Optional[str] = None
     attribute: Optional[str] = None
     cost: str = LIVE
+    beside: Mapping = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def path(self):
@@ -347,5 +351,5 @@ class Traits:
     cloned_with: frozenset = frozenset()
     not_cloned: frozenset = frozenset()
     transient: Callable[[Exception], bool] = lambda error: False
-    side_effects: Callable[[str], Sequence[str]] = lambda verb: ()
+    side_effects: Callable[[str, Vm], Sequence[str]] = lambda verb, vm: ()
     adjust: Callable = lambda vm, config: config

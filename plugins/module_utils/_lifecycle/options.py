@@ -124,6 +124,9 @@ VIRSH_VM = {
     "boot_order": {"type": "list", "elements": "str", "choices": ["disk", "cdrom", "network"]},
     "serial_log": {"type": "path"},
     "reset_nvram": {"type": "bool", "default": False},
+    "max_cpus": {"type": "int"},
+    "max_memory": {"type": "str"},
+    "allow_network_start": {"type": "bool", "default": False},
 }
 VIRSH_SNAPSHOT = {"kind": {"type": "str", "choices": ["internal", "external"]}}
 

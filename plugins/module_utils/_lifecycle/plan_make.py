@@ -9,8 +9,8 @@ from .errors import NotFound, Refused
 from .model import ABSENT, COLLECTIONS, LIVE, NEVER, RECORDS, Change, Step
 
 
-def make_step(request, traits, base, source=None, cost=LIVE):
-    """The step that makes the machine: ``base`` is what is known of it already, such as what its predecessor had.
+def make_step(vm, request, traits, base, source=None, cost=LIVE):
+    """The step that makes the machine ``vm``: ``base`` is what is known of it, such as what its predecessor had.
 
     A clone is made as its ``source`` is; what the task wants otherwise is configured afterwards.
     """
@@ -22,7 +22,7 @@ def make_step(request, traits, base, source=None, cost=LIVE):
         arguments["source"] = source
     else:
         verb, config = "create", initial_config(request, traits, base)
-    return Step(verb, cost=cost, arguments={**arguments, "config": config}, also=tuple(traits.side_effects(verb)))
+    return Step(verb, cost=cost, arguments={**arguments, "config": config}, also=tuple(traits.side_effects(verb, vm)))
 
 
 def is_cloned(request):

@@ -115,6 +115,11 @@ def versions(text):
     )
 
 
+def version_numbers(version):
+    """``9.0.0`` as (9, 0), for comparing; an unknown version is older than every other."""
+    return tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
+
+
 def key_values(text):
     """``dominfo``: ``Max memory:     8388608 KiB`` as {"Max memory": "8388608 KiB"}; an indented line continues one."""
     values, last = {}, None
@@ -137,6 +142,12 @@ def snapshots(text):
 def networks(text):
     """``net-list --all --name``: one name a line; old versions pad it, and no network's name ends with a blank."""
     return [line.rstrip(" ") for line in _lines(text)]
+
+
+def filesystem_drivers(text):
+    """``domcapabilities``: the drivers for folders of the host (``path`` is 9p); none where it does not tell."""
+    values = ET.fromstring(text).findall("devices/filesystem[@supported='yes']/enum[@name='driverType']/value")
+    return {value.text for value in values}
 
 
 def _lines(text):

@@ -155,6 +155,8 @@ class Libvirt:
         """Settings that the platform has beside the shared ones, as in ``scenarios.options``."""
         return {
             "boot_order": ((["cdrom", "disk"], ["cdrom", "hd"]), (["network", "disk"], ["network", "hd"])),
+            "max_cpus": ((3, 3), (4, 4)),
+            "max_memory": (("128M", 128 << 20), ("160M", 160 << 20)),
         }
 
     def settings(self, machine, which="stored"):
@@ -163,8 +165,10 @@ class Libvirt:
         mark = root.find("metadata/{*}mark")
         iso = root.find("devices/disk[@device='cdrom']/source")
         return {
-            "cpus": int(root.findtext("vcpu")),
-            "memory": int(root.findtext("memory")) * 1024,
+            "cpus": int(root.find("vcpu").get("current", root.findtext("vcpu"))),
+            "max_cpus": int(root.findtext("vcpu")),
+            "memory": self._memory(machine, root),
+            "max_memory": int(root.findtext("memory")) * 1024,
             "description": root.findtext("description") or "",
             "tags": json.loads(mark.text)["tags"] if mark is not None else [],
             "autostart": machine["autostart"],
@@ -173,7 +177,17 @@ class Libvirt:
             "iso": "" if iso is None else iso.get("file"),
             "native": root.findtext("on_reboot"),
             "boot_order": [boot.get("dev") for boot in root.findall("os/boot")],
+            "shared_folders": {
+                share.find("target").get("dir"): share.find("source").get("dir")
+                for share in root.findall("devices/filesystem")
+            },
         }
+
+    def _memory(self, machine, root):
+        """What a machine was asked to have. What a running one has is its guest's to give back, up to its maximum."""
+        stored = int(ET.fromstring(machine["stored"]).findtext("currentMemory"))
+        fits = stored <= int(root.findtext("memory"))
+        return (stored if fits else int(root.findtext("currentMemory"))) * 1024
 
     def files(self):
         """Names of all files in the namespace's folder, but consoles, which the hypervisor writes."""

@@ -85,11 +85,25 @@ class Platform(Libvirt):
         small = {**self.creation, "name": [new], "image": {"source": self.base_image()}, "disks": [{"size": "8M"}]}
         card = {"type": "network", "source": self.network}
         off = {**self.creation, "name": [new], "state": "started", "networks": [card]}
+        sata = {"slot": "sata0", "size": "16M"}
+        nothing = {"name": "src", "host_path": "/nonexistent"}
+        file, mounted = (
+            {"name": "src", "host_path": "/etc/hosts"},
+            {"name": "src", "host_path": "/etc", "guest_path": "/"},
+        )
         return [
             *self._machinery_refusals(known, {**self.creation, "name": [new]}, new),
             Refused("shrink", shrunk, (known, "16M", "8M", "or more")),
             Refused("too small for the image", small, (new, "8M", "16M", "or more")),
-            Refused("inactive network", off, (new, self.network, "net-start")),
+            Refused("inactive network", off, (new, self.network, "net-start", "allow_network_start")),
+            Refused("maximum too low", {"name": [known], "cpus": 3, "max_cpus": 2}, (known, "max_cpus", "less cpus")),
+            Refused("maximum is no size", {"name": [known], "max_memory": "2X"}, (known, "max_memory", "512M")),
+            Refused("slot of a drive", {"name": [known], "disks": [sata]}, (known, "optical drive", "sata1")),
+            Refused("shared file", {"name": [known], "shared_folders": [file]}, (known, "src", "no folder")),
+            Refused(
+                "shared nothing", {**self.creation, "name": [new], "shared_folders": [nothing]}, (new, "/nonexistent")
+            ),
+            Refused("mount", {"name": [known], "shared_folders": [mounted]}, (known, "guest_path", "Mount it")),
         ]
 
     def _machinery_refusals(self, known, made, new):

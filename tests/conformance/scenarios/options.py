@@ -34,7 +34,6 @@ def settings(platform):
         "disks": (([{"size": platform.disk_size}], ["vda"]), ([{}, {"size": platform.disk_size}], ["vda", "vdb"])),
         "networks": (([{"type": "user"}], ["user"]), ([{}, {"type": "user"}], ["user", "user"])),
         "iso": (("", ""), (medium, medium)),
-        "native": (({"on_reboot": "restart"}, "restart"), ({"on_reboot": "destroy"}, "destroy")),
         "firmware": (("bios", "bios"), ("uefi", "uefi")),
         "secure_boot": ((False, False), (True, True)),
         "tpm": ((True, True), (False, False)),
@@ -45,8 +44,13 @@ def settings(platform):
             ({"type": "spice", "video_memory": "32M"}, ("spice", 32 << 20)),
         ),
         "port_forwards": (([{"name": "ssh", "guest_port": 22}], None), ([], None)),
-        "shared_folders": (([{"name": "src", "host_path": "/srv"}], None), ([], None)),
+        "shared_folders": (
+            ([{"name": "src", "host_path": "/srv"}], {"src": "/srv"}),
+            ([{"name": "src", "host_path": "/opt"}], {"src": "/opt"}),
+        ),
         **platform.own_settings(),
+        # Last: it is looked at only where a task asks for its keys, so what waits here is told in no later task.
+        "native": (({"on_reboot": "restart"}, "restart"), ({"on_reboot": "destroy"}, "destroy")),
     }
 
 

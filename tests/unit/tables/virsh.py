@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.networks import starting_effects
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.traits import virsh_traits
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
     DESTRUCTIVE,
@@ -38,6 +39,7 @@ TRAITS = replace(
     _TODAY,
     verbs=frozenset(VERBS),
     sources=(*_TODAY.sources, "clone"),
+    side_effects=starting_effects(frozenset({"lan"})),
     snapshot_name_fault=lambda name: "it has a slash" if "/" in name else None,
     fields={
         **_TODAY.fields,
@@ -52,6 +54,8 @@ row = rows_of(TRAITS)
 
 BASE = {"source": "/images/base.qcow2", "linked": True}
 DISK = {"vda": {"size": 6 * G, "source": "/images/web.qcow2"}}
+ON_LAN = {"0": {"type": "network", "source": "lan"}}
+CARD = {"0": {"type": "user", "mac": "52:54:00:00:00:01"}}
 BY_HAND = {"mark": None, "networks": {"0": {"type": "nat", "mac": "52:54:00:00:00:01"}}}
 FILES = (
     File("/images/web.qcow2", "disk", ours=True),
@@ -68,6 +72,11 @@ ROWS = [
     Elsewhere(2, "runner", "a check run gets the same plan and does not apply it"),
     row(3, "a stopped machine is started", found(), ask("started"), "start", after={"state": "running"}),
     row(3, "a running machine is left alone", found("running"), ask("started")),
+    row(3, "a network that is not active is started with it, and said so", found(networks=ON_LAN), ask("started"),
+        "start", also="the network 'lan' is started"),
+    row(3, "a card that comes with the start counts too", found(networks={}),
+        ask("started", networks=[{"type": "network", "source": "lan"}]), "configure start",
+        costs={"networks.0": NEXT_BOOT}, also="the network 'lan' is started"),
     Elsewhere(3, "runner", "a start that lost a race is judged by where the machine stands"),
     row(4, "paused by a user: resumed", found("paused", reason="user"), ask("started"), "resume"),
     row(4, "paused by an I/O error: refused with the reason", found("failed", reason="paused (I/O error)"),
@@ -120,6 +129,22 @@ ROWS = [
         restart_required=["display.type"]),
     row(14, "16M of video memory are what it has", found(display={"type": "vnc", "video_memory": 16 * M}),
         ask(display={"type": "vnc", "video_memory": "16M"})),
+    row(14, "within its maximum a running one gets them at once", found("running", cpus=1, max_cpus=4),
+        ask(cpus=2), "configure", costs={"cpus": LIVE}, after={"cpus": 2, "max_cpus": 4}, restart_required=[]),
+    row(14, "beyond its maximum both grow at its next start", found("running", cpus=1, max_cpus=4),
+        ask(cpus=6), "configure", costs={"cpus": NEXT_BOOT, "max_cpus": NEXT_BOOT},
+        restart_required=["cpus", "max_cpus"]),
+    row(14, "memory within its maximum is the balloon's", found("running", memory=G, max_memory=2 * G),
+        ask(memory="512M"), "configure", costs={"memory": LIVE}, restart_required=[]),
+    row(14, "a card is plugged into a running machine", found("running", networks={}),
+        ask(networks=[{"type": "user"}]), "configure", costs={"networks.0": LIVE}, restart_required=[]),
+    row(14, "a card that does not run as it is stored waits",
+        found("running", networks=CARD, runs_with={"networks": {}}), ask(networks=[{}, {"type": "user"}]),
+        "configure", costs={"networks.1": NEXT_BOOT},
+        restart_required=["networks.0", "networks.1"]),
+    row(15, "a disk on SATA waits for the next start", found("running", disks=DISK),
+        ask(disks=[{"slot": "sata0", "size": "1G"}]), "configure", costs={"disks.sda": NEXT_BOOT},
+        after={"disks.sda.bus": "sata"}, restart_required=["disks.sda"]),
     row(15, "a disk grows while it runs", found("running", disks=DISK), ask(disks=[{"slot": "vda", "size": "7G"}]),
         "configure",
         costs={"disks.vda.size": LIVE}, after={"disks.vda.size": 7 * G}, restart_required=[]),

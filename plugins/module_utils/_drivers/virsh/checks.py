@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import os
 
-from ..._lifecycle.errors import NotFound, Refused
+from ..._lifecycle.errors import Refused
 from ..._ports import files
 from ..._tools import seed
-from ..._tools import virsh_output as output
 from .definition import target_of
 from .firmware import FIRMWARE_FIELDS
+from .forwarding import check_program
 from .machinery import check_machinery
+from .maxima import check_processors
+from .networks import check_networks
 from .new import check_host
 from .serial_log import check_serial_log
-from .slots import slot_name
+from .sharing import check_shares
+from .slots import bus_of, slot_name
 from .storage import bases, check_iso, written_files
 
 
@@ -32,7 +35,9 @@ def check_plan(driver, plan):
         elif step.verb in ("snapshot", "drop_snapshot", "restore"):
             _check_snapshot(driver, plan.before, step)
     check_machinery(driver, plan)
-    _check_networks(driver, plan)
+    check_networks(driver, plan)
+    check_shares(driver, plan)
+    check_program(driver, plan)
     _check_deletion(driver, plan)
     _check_bases(driver, plan)
 
@@ -134,9 +139,9 @@ def _check_changes(driver, vm, changes):
             check_iso(vm.name, change.new)
         if change.kind == "serial_log" and change.new:
             check_serial_log(vm.name, vm.id, change.new, driver.all_definitions(), driver.is_local)
-        if change.kind == "cpus":
+        if change.field in ("cpus", "max_cpus"):
             for definition in _definitions_of(driver, vm):
-                definition.check_cpus(change.new)
+                check_processors(definition, change)
 
 
 def _check_new_firmware(driver, vm, changes):
@@ -150,9 +155,18 @@ def _check_addition(driver, vm, change, written_by):
     drives = {target_of(drive) for one in _definitions_of(driver, vm) for drive in one.drives("cdrom", "floppy")}
     if change.key in drives:
         raise Refused(
-            f"{vm.name}: disks: {change.key} is the slot of an optical drive.", "Name another slot, such as vdb."
+            f"{vm.name}: disks: {change.key} is the slot of an optical drive.",
+            f"Name another slot, such as {_another_slot(driver, vm, change)}.",
         )
     _check_disk(driver, vm.name, change.key, change.new, written_by)
+
+
+def _another_slot(driver, vm, change):
+    if bus_of(change.key, change.new) != "sata":
+        return "vdb"
+    kinds = ("disk", "lun", "cdrom", "floppy")
+    taken = {target_of(drive) for one in _definitions_of(driver, vm) for drive in one.drives(*kinds)}
+    return next(f"sata{unit}" for unit in range(len(taken) + 1) if slot_name(unit, "sd") not in taken)
 
 
 def _definitions_of(driver, vm):
@@ -169,30 +183,3 @@ def _check_deletion(driver, plan):
                 f"{plan.before.name}: {path} cannot be removed, for its folder cannot be written.",
                 "Run the task with become, or keep the disks (delete_disks: none).",
             )
-
-
-def _check_networks(driver, plan):
-    """A network must exist when a card is put on it, and be active when the machine starts."""
-    cards = (plan.after.config.get("networks") or {}).values()
-    asked = {card["source"] for card in cards if card.get("type") == "network" and card.get("source")}
-    verbs = {step.verb for step in plan.steps}
-    touched = any(change.field == "networks" for step in plan.steps for change in step.changes)
-    if not asked or not (touched or verbs & {"create", "start"}):
-        return
-    everyone, active = driver.virsh.batch([("net-list", "--all", "--name"), ("net-list", "--name")])
-    known = output.networks(everyone.stdout)
-    for name in sorted(asked - set(known)):
-        raise NotFound(
-            f"{plan.after.name}: libvirt has no network '{name}'.",
-            f"Known networks: {', '.join(sorted(known)) or 'none'}.",
-        )
-    for name in sorted(asked - set(output.networks(active.stdout))):
-        if "start" in verbs:
-            raise Refused(
-                f"{plan.after.name}: the network '{name}' is not active.", f"Start it first: virsh net-start {name}."
-            )
-
-
-def is_bridge(interface):
-    """Whether a network interface of this host is a bridge (Linux says so in its folder)."""
-    return files.exists(f"/sys/class/net/{interface}/bridge")

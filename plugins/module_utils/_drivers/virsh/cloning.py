@@ -14,6 +14,7 @@ from typing import Optional
 from . import devices
 from .definition import Definition, file_of, target_of
 from .firmware import nvram_of, place_nvram
+from .forwarding import forget_names
 from .making import make_mark, make_seed, undone_on_failure
 from .snapshots import EXTERNAL, SnapshotXml
 from .storage import bases_of
@@ -112,7 +113,8 @@ _IDENTITIES = ("genid", "sysinfo/system/entry[@name='uuid']", "sysinfo/system/en
 def _take_identity_away(definition):
     """All that two machines cannot both have; libvirt fills in what is missing."""
     for card in definition.interfaces():
-        _drop(card, "mac", "target")
+        _drop(card, "mac", "target", "portForward")
+    forget_names(definition)
     for path in _IDENTITIES:
         definition.remove(path)
     for channel in definition.root.findall("devices/channel[@type='unix']"):

@@ -122,44 +122,20 @@ class Definition:
 
     def set(self, path, value):
         """Make the element at ``path`` have this text; it is added where it is missing."""
-        element = self._made(path)
+        element = self.made(path)
         element.text = value
         return element
 
-    def _made(self, path):
+    def made(self, path):
+        """The element at ``path``, which is added where it is missing."""
         element = self.root
         for tag in path.split("/"):
             child = element.find(tag)
             element = ET.SubElement(element, tag) if child is None else child
         return element
 
-    def check_cpus(self, count):
-        """Refuse more processors than a fixed topology has room for."""
-        room = self.get("vcpu")
-        if self.root.find("cpu/topology") is not None and count > int(room):
-            raise Refused(
-                f"{self.name}: its CPU topology has room for {room} processors, not {count}.",
-                "Change the topology through native first (cpu/topology@sockets ...).",
-            )
-
-    def set_cpus(self, count):
-        self.check_cpus(count)
-        vcpu, individual = self.root.find("vcpu"), self.root.find("vcpus")
-        if self.root.find("cpu/topology") is not None:
-            # The topology fixes the maximum; fewer processors are switched on.
-            vcpu.set("current", str(count))
-        else:
-            vcpu.attrib.pop("current", None)
-            vcpu.text = str(count)
-        if individual is not None:
-            self.root.remove(individual)
-
-    def set_memory(self, size):
-        for path in ("memory", "currentMemory"):
-            self.set(path, str(size // 1024)).set("unit", "KiB")
-
     def set_mark(self, mark):
-        metadata = self._made("metadata")
+        metadata = self.made("metadata")
         element = metadata.find(_MARK)
         if element is None:
             ET.register_namespace(MARK_PREFIX, MARK_NAMESPACE)
@@ -177,7 +153,7 @@ class Definition:
                 f"{self.name}: native: nothing is at '{path}', and it cannot be added there.",
                 "Name plain elements only.",
             )
-        element = elements[0] if elements else self._made(element_path)
+        element = elements[0] if elements else self.made(element_path)
         text = ("yes" if value else "no") if isinstance(value, bool) else str(value)
         if attribute:
             element.set(attribute, text)

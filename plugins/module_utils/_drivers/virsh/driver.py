@@ -19,6 +19,7 @@ from ..._tools import virsh_output as output
 from ..._tools.virsh import Virsh, is_not_found
 from .definition import Definition
 from .look import Listing, look_at_power, look_closely
+from .networks import start_networks, starting_effects
 from .traits import virsh_traits
 
 #: Writing a guest's memory to disk is the platform's own work and may take long; yet no call may hang for ever.
@@ -34,8 +35,14 @@ def make_driver(params):
     commands = Commands()
     uri = params["uri"] or commands.environment("LIBVIRT_DEFAULT_URI") or _DEFAULT_URI
     virsh = Virsh(commands, params["executable"], uri)
-    native = params.get("native") or {}
-    return VirshDriver(virsh, params.get("storage_path"), commands, native, params.get("virt_type"))
+    return VirshDriver(
+        virsh,
+        params.get("storage_path"),
+        commands,
+        native_keys=params.get("native") or {},
+        virt_type=params.get("virt_type"),
+        allow_network_start=bool(params.get("allow_network_start")),
+    )
 
 
 def is_local(uri):
@@ -46,9 +53,10 @@ def is_local(uri):
 class VirshDriver:
     """One connection to libvirt, for one task."""
 
-    def __init__(self, virsh, storage_path, commands, native_keys=(), virt_type=None):
+    def __init__(self, virsh, storage_path, commands, native_keys=(), virt_type=None, allow_network_start=False):
         self.virsh, self.storage_path, self.commands = virsh, storage_path, commands
-        self.virt_type = virt_type
+        self.virt_type, self.allow_network_start = virt_type, allow_network_start
+        self.library = ""
         self._native_keys = tuple(native_keys)
         self._listing = None
         self._definitions = None
@@ -77,10 +85,11 @@ class VirshDriver:
 
     def traits(self):
         # The listing also serves the first look: two processes suffice for a task that has nothing to do.
-        self._listing = self._listing or Listing.read(self.virsh)
+        self._listing = self._listing or Listing.read(self.virsh, with_networks=self.allow_network_start)
         self.hypervisor = self._listing.versions.hypervisor or "unknown"
         self.library = self._listing.versions.library or ""
-        return virsh_traits(self.hypervisor, self.library, self.is_local)
+        traits = virsh_traits(self.hypervisor, self.library, self.is_local)
+        return replace(traits, side_effects=starting_effects(self._listing.inactive_networks))
 
     def observe(self, targets, facets):
         if targets and facets <= _LIGHT and all(target.id for target in targets):
@@ -182,6 +191,8 @@ class VirshDriver:
         configure(self, vm, step.changes)
 
     def _start(self, vm, step):
+        if self.allow_network_start:
+            start_networks(self, vm)
         options = ["--reset-nvram"] if step.arguments.get("reset_nvram") else []
         try:
             # Reading a guest's memory back is as long a work as writing it.
@@ -235,7 +246,7 @@ _REMEDIES = (
         "Cannot access storage file",
         "See that the file exists and that the hypervisor's user can read it and its folders.",
     ),
-    ("network '", "Start the network: virsh net-start NAME."),
+    ("network '", "Start the network: virsh net-start NAME, or allow_network_start: true."),
     ("Network not found", "Name a network that exists (virsh net-list --all)."),
     ("Is another process using the image", "Another machine uses this disk; stop it, or give each its own."),
     ("Cannot open log file", "Another machine writes to the same console file; give each its own."),

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 from ..._lifecycle.model import (
@@ -20,12 +21,13 @@ from ..._lifecycle.model import (
     Field,
 )  # fmt: skip
 from ..._lifecycle.units import MIB
+from ..._tools.virsh_output import version_numbers
+from . import cards, maxima, sharing
 from .native import same_native
-from .slots import bus_of
+from .slots import BUS, cost_of_plugging
 
 #: Kinds of snapshots: within the disk images, or frozen files with others on top.
 INTERNAL, EXTERNAL = "internal", "external"
-_HOT_PLUGGABLE = ("virtio", "scsi")
 #: From here on libvirt chooses firmware by the features asked.
 FIRMWARE_SINCE = (7, 2)
 
@@ -40,31 +42,21 @@ def fields_of(hypervisor, version, local):
         return {**fields, "networks.type": Field(choices=("network", "user"), instead=instead)}
     if imagined:
         return {**fields, **_file_fields(), **_FIELDS_OF_TEST}
-    has_firmware = numbers_of(version) >= FIRMWARE_SINCE
+    has_firmware = version_numbers(version) >= FIRMWARE_SINCE
     return {**fields, **_file_fields(), **(_host_fields() if has_firmware else {})}
-
-
-def numbers_of(version):
-    """9.0.0 as (9, 0, 0), to be compared; a version that is not told counts as new."""
-    return tuple(int(number) for number in version.split(".") if number.isdigit()) or (float("inf"),)
 
 
 def _fields():
     return {
-        "cpus": Field(minimum=1),
-        "memory": Field(minimum=1024 * 1024),
+        **maxima.FIELDS,
+        **cards.FIELDS,
         "description": Field(cost=LIVE),
         "tags": Field(cost=LIVE),
         "autostart": Field(cost=LIVE),
         "native": Field(same=same_native),
-        "networks.add": Field(),
-        "networks.remove": Field(),
         "networks.type": Field(
             choices=("network", "bridged", "user"), instead="Use nat, network, internal, bridged or user."
         ),
-        "networks.source": Field(),
-        "networks.mac": Field(),
-        "networks.model": Field(),
         "boot_order": Field(),
     }
 
@@ -92,8 +84,10 @@ def _file_fields():
         "clone": Field(cost=_cost_of_cloning, instead="Stop it first, or name one of its snapshots."),
         "cloud_init": Field(),
         "iso": Field(cost=_cost_of_medium),
-        "disks.add": Field(cost=_cost_of_plugging),
-        "disks.remove": Field(cost=_cost_of_plugging),
+        **sharing.FIELDS,
+        "disks.add": Field(cost=cost_of_plugging),
+        "disks.remove": Field(cost=cost_of_plugging),
+        "disks.bus": BUS,
         "disks.size": Field(cost=_cost_of_growing),
         "disks.format": Field(cost=NEVER, choices=("qcow2", "raw"), instead=fixed),
         "disks.source": Field(cost=NEVER, instead=fixed),
@@ -102,6 +96,7 @@ def _file_fields():
 
 #: libvirt's test driver has no function for devices of a running machine, and invents the sizes of disks.
 _FIELDS_OF_TEST = {
+    **{name: replace(field, cost=NEXT_BOOT) for name, field in {**maxima.FIELDS, **cards.FIELDS}.items()},
     "iso": Field(cost=NEXT_BOOT),
     "disks.add": Field(cost=NEXT_BOOT),
     "disks.remove": Field(cost=NEXT_BOOT),
@@ -112,10 +107,6 @@ _FIELDS_OF_TEST = {
 def _cost_of_medium(vm, change):
     # None: the machine has no optical drive at all, and drives are not plugged into running machines.
     return NEXT_BOOT if vm.config.get("iso") is None else LIVE
-
-
-def _cost_of_plugging(vm, change):
-    return LIVE if bus_of(change.key) in _HOT_PLUGGABLE else NEXT_BOOT
 
 
 def _cost_of_growing(vm, change):
@@ -138,7 +129,9 @@ def _snapshot_fields(version):
             cost=_cost_of_taking, instead="Stop it first, or take an external one (kind: external)."
         ),
         "snapshot.drop": Field(cost=LIVE),
-        "snapshot.restore": Field(cost=partial(_cost_of_restoring, numbers_of(version) >= (9, 9)), instead=instead),
+        "snapshot.restore": Field(
+            cost=partial(_cost_of_restoring, version_numbers(version) >= (9, 9)), instead=instead
+        ),
     }
 
 

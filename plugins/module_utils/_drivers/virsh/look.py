@@ -17,6 +17,8 @@ from ..._tools import virsh as tool
 from ..._tools import virsh_output as output
 from .definition import Definition
 from .devices import read_disks, read_iso, read_networks
+from .maxima import level_maxima
+from .networks import QUESTIONS, inactive_networks
 from .settings import read_settings
 
 #: Reasons for a paused machine that nobody asked for: resuming it would not help.
@@ -36,9 +38,10 @@ class Listing:
     saved: frozenset
     transient: frozenset
     active: frozenset
+    inactive_networks: frozenset = frozenset()
 
     @classmethod
-    def read(cls, virsh):
+    def read(cls, virsh, with_networks=False):
         commands = [
             ("version",),
             ("list", "--all", "--uuid", "--name"),
@@ -47,11 +50,13 @@ class Listing:
             ("list", "--all", "--uuid", "--transient"),
             ("list", "--uuid"),
         ]
-        answers = virsh.batch(commands)
+        answers = virsh.batch([*commands, *(QUESTIONS if with_networks else ())])
         if answers[1].error:
             raise CommandFailed(("virsh", *commands[1]), 1, answers[1].error)
-        flags = [frozenset(answer.stdout.split()) for answer in answers[2:]]
-        return cls(output.versions(answers[0].stdout), dict(output.domains(answers[1].stdout)), *flags)
+        machines, networks = answers[: len(commands)], answers[len(commands) :]
+        flags = [frozenset(answer.stdout.split()) for answer in machines[2:]]
+        inactive = inactive_networks(networks) if networks else frozenset()
+        return cls(output.versions(answers[0].stdout), dict(output.domains(answers[1].stdout)), *flags, inactive)
 
     def uuids(self, target):
         """Every machine that ``target`` may mean."""
@@ -214,8 +219,7 @@ def _undo_rewriting(config, active, stored, running):
     for name in ("secure_boot", "nested_virtualization"):
         if config[name] is None:
             active[name] = None  # What was left to the host was chosen by it.
-    if stored.most_memory == running.most_memory:
-        active["memory"] = config["memory"]  # The balloon is the guest's own business.
+    level_maxima(config, active, stored, running)
     native = config.get("native", {})
     if native.get("cpu@mode") == "host-model" and active["native"].get("cpu@mode") == "custom":
         active["native"] = {**active["native"], "cpu@mode": "host-model"}

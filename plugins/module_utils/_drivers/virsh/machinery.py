@@ -13,7 +13,6 @@ from ..._lifecycle.differences import additions
 from ..._lifecycle.errors import CommandFailed, Refused, Unsupported
 from ..._tools import virsh as tool
 from ..._tools import virsh_output as output
-from .fields import numbers_of
 from .nested import check_nested
 from .new import ARCHITECTURE, machine_type
 from .screen import MODELS_WITHOUT_MEMORY
@@ -142,7 +141,7 @@ _CHECKS = {
 
 def _check_reset(driver, plan):
     name = plan.before.name
-    if numbers_of(driver.library) < _RESET_SINCE:
+    if output.version_numbers(driver.library) < _RESET_SINCE:
         raise Unsupported(
             f"{name}: reset_nvram takes libvirt {'.'.join(map(str, _RESET_SINCE))} or later; this is {driver.library}.",
             "Update libvirt, or leave reset_nvram out.",

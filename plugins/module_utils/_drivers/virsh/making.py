@@ -15,12 +15,12 @@ from ..._ports import files
 from ..._tools import seed
 from ..._tools import virsh as tool
 from . import devices
-from .checks import is_bridge
 from .definition import empty_mark
 from .firmware import place_nvram
+from .networks import is_bridge
 from .new import machine_type, new_definition
-from .settings import SETTINGS
-from .slots import slot_name
+from .settings import SETTINGS, write_setting
+from .slots import bus_of, slot_name
 from .storage import chain_of, used_files
 
 
@@ -33,7 +33,7 @@ def create(driver, name, config, creation):
         )
         disks = _make_disks(driver, name, config.get("disks") or {}, creation.get("image"), made)
         seeds = make_seed(driver, name, machine_id, creation)
-        _describe(definition, config, disks, seeds)
+        _describe(driver, definition, config, disks, seeds)
         own_disks = [path for _slot, path, _format, ours in disks if ours]
         mark = make_mark(machine_id, config, own_disks, seeds, _inputs(driver, creation))
         if config.get("firmware") == "uefi":
@@ -62,7 +62,8 @@ def undone_on_failure(driver, name, creation):
 def _make_disks(driver, name, asked, image, made):
     """(slot, path, format, ours) of each disk; new files are added to ``made``."""
     disks = []
-    for slot, entry in asked.items():
+    # The first disk in the definition is the one that the firmware tries.
+    for slot, entry in sorted(asked.items(), key=lambda item: item[0] != slot_name(0)):
         if entry.get("source"):
             disks.append((slot, entry["source"], format_of_source(driver, entry), False))
             continue
@@ -104,18 +105,19 @@ def _remove_seed(driver, name):
         files.remove(path)
 
 
-def _describe(definition, config, disks, seeds):
-    known = {name: value for name, value in config.items() if name in SETTINGS and value is not None}
-    for change in additions(known):
-        SETTINGS[change.field].write(definition, change)
+def _describe(driver, definition, config, disks, seeds):
     if config.get("description"):
         definition.set("description", config["description"])
     for slot, path, image_format, _ours in disks:
-        devices.add_disk(definition, devices.disk_element(slot, path, image_format))
+        bus = bus_of(slot, config["disks"][slot])
+        devices.add_disk(definition, devices.disk_element(slot, path, image_format, bus))
     definition.devices.append(devices.drive_element(devices.free_slot(definition), "sata", config.get("iso")))
     devices.add_seeds(definition, seeds)
     for _place, entry in sorted((config.get("networks") or {}).items(), key=lambda item: int(item[0])):
         definition.devices.append(devices.card_element(entry, is_bridge))
+    # Behind the cards, for some settings lie on them.
+    for change in additions({name: value for name, value in config.items() if name in SETTINGS}):
+        write_setting(driver, definition, change)
     for path, value in (config.get("native") or {}).items():
         definition.set_native(path, value)
 

@@ -6,18 +6,18 @@
 from __future__ import annotations
 
 import os
-import re
 from functools import partial
 
 from ..._lifecycle.errors import Refused
 from ..._lifecycle.model import ABSENT, PAUSED, RUNNING, STOPPED, SUSPENDED, VERBS, Traits
-from ..._lifecycle.units import GIB, KIB
+from ..._lifecycle.units import GIB
+from . import forwarding, maxima, sharing
 from .boot import check_boot_order
 from .fields import FIRMWARE_SINCE, fields_of
 from .firmware import settled_firmware
 from .native import check_native
 from .screen import settled_display
-from .slots import slot_name
+from .slots import settle_slots, slot_name
 
 DEFAULT_NETWORK = "default"
 _NOT_YET = "Set it through native, by its path in the domain XML."
@@ -26,7 +26,9 @@ _NOT_YET = "Set it through native, by its path in the domain XML."
 def virsh_traits(hypervisor, version, local):
     """Traits of one connection. ``hypervisor`` is QEMU, TEST ...; files are handled only where libvirt runs."""
     saves = hypervisor != "TEST"  # managedsave never returns there (libvirt 9.0.0).
-    fields = fields_of(hypervisor, version, local)
+    forwards = forwarding.forwarding_fields(hypervisor, version)
+    fields = {**fields_of(hypervisor, version, local), **forwards}
+    adjust = partial(_adjusted, fields)
     return Traits(
         platform="libvirt",
         version=version,
@@ -35,8 +37,7 @@ def virsh_traits(hypervisor, version, local):
         fields=fields,
         sources=("image", "clone", "iso", "disks"),
         defaults={
-            "cpus": 2,
-            "memory": 2 * GIB,
+            **maxima.DEFAULTS,
             "disk_size": 32 * GIB,
             "networks": {"0": {"type": "network", "source": DEFAULT_NETWORK}},
         },
@@ -48,8 +49,9 @@ def virsh_traits(hypervisor, version, local):
             "iso": f"Run the task on the hypervisor's own host{_LOCAL}",
             "clone": f"Run the task on the hypervisor's own host{_LOCAL}",
             "os_type": "libvirt keeps no such word; leave the option out.",
-            "port_forwards": "Reach the guest by its address on the network.",
-            "shared_folders": _NOT_YET,
+            "port_forwards": forwarding.INSTEAD,
+            "shared_folders": f"Run the task on the hypervisor's own host{_LOCAL}",
+            "shared_folders.guest_path": sharing.INSTEAD_OF_MOUNTING,
             "networks.vlan": "Tag the bridge on the host, or use an openvswitch network.",
             SUSPENDED: "This connection can pause machines, but not save them to disk.",
             **_instead_of_machinery(hypervisor, local),
@@ -58,8 +60,8 @@ def virsh_traits(hypervisor, version, local):
         name_fault=_name_fault,
         snapshot_name_fault=_snapshot_name_fault,
         transient=_is_transient,
-        not_cloned=frozenset({"serial_log"}),
-        adjust=partial(_adjusted, fields),
+        not_cloned=frozenset({"serial_log", "port_forwards"}),
+        adjust=forwarding.checked(adjust) if forwards else adjust,
     )
 
 
@@ -93,20 +95,18 @@ def _is_transient(error):
     return "cannot acquire state change lock" in str(error)
 
 
-_SLOT = re.compile(r"(vd|sd|hd)[a-z]{1,3}")
-
-
 def _adjusted(fields, vm, config):
     """The vocabulary's words in libvirt's, with what has no place there refused."""
-    adjusted = settled_firmware(vm, config) if "firmware" in fields else dict(config)
+    adjusted = maxima.settle_maxima(vm, settled_firmware(vm, config) if "firmware" in fields else config)
     check_native(vm, config)
+    if "disks" in config:
+        adjusted["disks"] = settle_slots(vm, config["disks"])
     _check_paths(vm, config)
+    sharing.check_form(vm, config.get("shared_folders") or {})
     if "display" in config:
         adjusted["display"] = settled_display(vm, config["display"])
     if "boot_order" in config:
         check_boot_order(vm, config["boot_order"])
-    if "memory" in config:
-        adjusted["memory"] = -(-config["memory"] // KIB) * KIB  # libvirt counts in KiB.
     if config.get("iso") == "" and vm.power != ABSENT and vm.config.get("iso") is None:
         del adjusted["iso"]  # Where there is no drive, there is no medium in it.
     if config.get("networks"):
@@ -118,11 +118,6 @@ def _adjusted(fields, vm, config):
 
 def _check_paths(vm, config):
     disks = config.get("disks") or {}
-    for slot in disks:
-        if not _SLOT.fullmatch(slot):
-            raise Refused(
-                f"{vm.name}: disks: '{slot}' is no slot.", "Name one such as vda (virtio), sda (SCSI) or hda (IDE)."
-            )
     paths = {
         f"disks: source of {slot}": entry["source"] for slot, entry in disks.items() if entry and entry.get("source")
     }

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.driver import is_local
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.slots import bus_of, slot_name
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.traits import virsh_traits
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Change, Vm
@@ -16,20 +15,8 @@ TRAITS = virsh_traits("QEMU", "9.0.0", local=True)
 
 
 @pytest.mark.parametrize(
-    ("place", "name"), [(0, "vda"), (25, "vdz"), (26, "vdaa"), (51, "vdaz"), (52, "vdba"), (702, "vdaaa")]
-)
-def test_slots_count_as_libvirt_counts(place, name):
-    assert slot_name(place) == name
-    assert bus_of(name) == "virtio"
-
-
-@pytest.mark.parametrize(
     ("vm", "change", "cost"),
     [
-        (Vm("a", power="running"), Change("disks", None, {}, key="vdb"), "live"),
-        (Vm("a", power="running"), Change("disks", None, {}, key="sdb"), "live"),
-        (Vm("a", power="running"), Change("disks", None, {}, key="hdb"), "next_boot"),
-        (Vm("a", power="running"), Change("disks", {}, None, key="vdb"), "live"),
         (Vm("a", power="running"), Change("disks", 1, 2, key="vda", attribute="size"), "live"),
         (Vm("a", power="suspended"), Change("disks", 1, 2, key="vda", attribute="size"), "power_off"),
         (Vm("a", power="running", config={"iso": ""}), Change("iso", "", "/a"), "live"),
@@ -99,7 +86,6 @@ MACHINERY = {"firmware", "secure_boot", "nested_virtualization", "tpm", "serial_
     ("traits", "lacking", "remedy"),
     [
         (TRAITS, set(), ""),
-        (virsh_traits("QEMU", "", local=True), set(), ""),
         (virsh_traits("QEMU", "7.10.0", local=True), set(), ""),
         (
             virsh_traits("QEMU", "7.1.0", local=True),
