@@ -34,7 +34,6 @@ def settings(platform):
         "disks": (([{"size": platform.disk_size}], ["vda"]), ([{}, {"size": platform.disk_size}], ["vda", "vdb"])),
         "networks": (([{"type": "user"}], ["user"]), ([{}, {"type": "user"}], ["user", "user"])),
         "iso": (("", ""), (medium, medium)),
-        "native": (({"on_reboot": "restart"}, "restart"), ({"on_reboot": "destroy"}, "destroy")),
         "firmware": (("bios", "bios"), ("uefi", "uefi")),
         "secure_boot": ((False, False), (True, True)),
         "tpm": ((True, True), (False, False)),
@@ -47,6 +46,8 @@ def settings(platform):
         "port_forwards": (([{"name": "ssh", "guest_port": 22}], None), ([], None)),
         "shared_folders": (([{"name": "src", "host_path": "/srv"}], None), ([], None)),
         **platform.own_settings(),
+        # Last, for only a task that asks for a path sees whether it waits for a restart.
+        "native": (({"on_reboot": "restart"}, "restart"), ({"on_reboot": "destroy"}, "destroy")),
     }
 
 
