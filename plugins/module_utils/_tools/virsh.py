@@ -21,7 +21,10 @@ INSTALL = "Install virsh: package libvirt-clients (Debian, Ubuntu) or libvirt-cl
 _LARGEST_BATCH = 120 * 1024
 _PREFIX = "error: "
 _NO_CONNECTION = re.compile(r"failed to (re)?connect to the hypervisor", re.IGNORECASE)
-_DENIED = re.compile(r"permission denied|polkit|authentication (failed|unavailable|cancelled)|access denied", re.I)
+# The system bus is where the daemon asks whether a user who is not root may; root is not asked about.
+_DENIED = re.compile(
+    r"permission denied|polkit|authentication (failed|unavailable|cancelled)|access denied|system bus connection", re.I
+)
 _PLAIN_WORD = re.compile(r"[A-Za-z0-9_./:=@%+,-]+\Z")
 
 # What libvirt says, as recorded; the first name is the kind of thing looked for.

@@ -86,10 +86,9 @@ def _check_creation(driver, name, config, creation):
     written_by = written_files(driver.all_definitions())
     image = creation.get("image")
     disks = config.get("disks") or {}
-    has_nvram = config.get("firmware") == "uefi"
-    if disks or creation.get("cloud_init") or has_nvram:
+    if disks or creation.get("cloud_init"):
         driver.storage.check_folder()
-    if has_nvram:
+    if config.get("firmware") == "uefi":
         _check_nvram(driver, name, config["secure_boot"], written_by)
     if config.get("serial_log"):
         check_serial_log(name, None, config["serial_log"], driver.all_definitions(), driver.is_local)
@@ -112,6 +111,7 @@ def _check_seed(driver, name, creation):
 
 
 def _check_nvram(driver, name, secure_boot, written_by):
+    driver.storage.check_folder(written=False)
     driver.storage.check_free(name, driver.storage.nvram_path(name, secure_boot), written_by)
 
 
@@ -147,7 +147,6 @@ def _check_changes(driver, vm, changes):
 def _check_new_firmware(driver, vm, changes):
     after = {**vm.config, **{change.field: change.new for change in changes}}
     if after["firmware"] == "uefi":
-        driver.storage.check_folder()
         _check_nvram(driver, vm.name, bool(after["secure_boot"]), written_files(driver.all_definitions()))
 
 

@@ -43,7 +43,8 @@ def fields_of(hypervisor, version, local):
     if imagined:
         return {**fields, **_file_fields(), **_FIELDS_OF_TEST}
     has_firmware = version_numbers(version) >= FIRMWARE_SINCE
-    return {**fields, **_file_fields(), **(_host_fields() if has_firmware else {})}
+    firmware = {"firmware": Field(), "secure_boot": Field()} if has_firmware else {}
+    return {**fields, **_file_fields(), **firmware, "nested_virtualization": Field()}
 
 
 def _fields():
@@ -69,11 +70,6 @@ def _machine_fields():
         "display.video_memory": Field(minimum=MIB),
         "serial_log": Field(),
     }
-
-
-def _host_fields():
-    """What takes files or modules of the host besides: NVRAM and the kernel's KVM."""
-    return {"firmware": Field(), "secure_boot": Field(), "nested_virtualization": Field()}
 
 
 def _file_fields():

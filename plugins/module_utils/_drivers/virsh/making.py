@@ -116,7 +116,8 @@ def _describe(driver, definition, config, disks, seeds):
     for _place, entry in sorted((config.get("networks") or {}).items(), key=lambda item: int(item[0])):
         definition.devices.append(devices.card_element(entry, is_bridge))
     # Behind the cards, for some settings lie on them.
-    for change in additions({name: value for name, value in config.items() if name in SETTINGS}):
+    known = {name: value for name, value in config.items() if name in SETTINGS and value is not None}
+    for change in additions(known):
         write_setting(driver, definition, change)
     for path, value in (config.get("native") or {}).items():
         definition.set_native(path, value)

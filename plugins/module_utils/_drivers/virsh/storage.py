@@ -90,12 +90,13 @@ class Storage:
 
     # Checks, made before anything is changed ------------------------------------------------------------------------
 
-    def check_folder(self):
+    def check_folder(self, written=True):
+        """Refuse a folder that is missing, or that cannot be written where that is for us to do, not for libvirt."""
         if self._is_default and not files.exists(self.folder):
             return  # libvirt's own folder is made when it is needed, as libvirt itself does.
         if not files.is_folder(self.folder):
             raise NotFound(f"storage_path: {self.folder} is no folder.", "Create it, or name another.")
-        if not files.is_writable(self.folder):
+        if written and not files.is_writable(self.folder):
             raise Refused(
                 f"storage_path: {self.folder} cannot be written.", "Run the task with become, or name another."
             )

@@ -155,6 +155,7 @@ def test_no_connection_is_said_once_with_the_uri(ask):
     "last",
     [
         "Failed to connect socket to '/var/run/libvirt/libvirt-sock': Permission denied",
+        "internal error: Unable to get system bus connection: Could not connect: No such file or directory",
         "authentication unavailable: no polkit agent available to authenticate action 'org.libvirt.unix.manage'",
     ],
 )

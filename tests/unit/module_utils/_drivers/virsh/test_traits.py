@@ -79,7 +79,8 @@ def test_files_are_handled_only_where_libvirt_runs():
     assert "cpus" in remote.fields
 
 
-MACHINERY = {"firmware", "secure_boot", "nested_virtualization", "tpm", "serial_log", "display.type"}
+FIRMWARE = {"firmware", "secure_boot"}
+MACHINERY = {*FIRMWARE, "nested_virtualization", "tpm", "serial_log", "display.type"}
 
 
 @pytest.mark.parametrize(
@@ -87,12 +88,8 @@ MACHINERY = {"firmware", "secure_boot", "nested_virtualization", "tpm", "serial_
     [
         (TRAITS, set(), ""),
         (virsh_traits("QEMU", "7.10.0", local=True), set(), ""),
-        (
-            virsh_traits("QEMU", "7.1.0", local=True),
-            {"firmware", "secure_boot", "nested_virtualization"},
-            "7.2 or later",
-        ),
-        (virsh_traits("QEMU", "9.0.0", local=False), {"firmware", "secure_boot", "nested_virtualization"}, "own host"),
+        (virsh_traits("QEMU", "7.1.0", local=True), FIRMWARE, "7.2 or later"),
+        (virsh_traits("QEMU", "9.0.0", local=False), {*FIRMWARE, "nested_virtualization"}, "own host"),
         (virsh_traits("TEST", "9.0.0", local=True), MACHINERY, "only imagined"),
     ],
 )
