@@ -44,66 +44,68 @@ options:
         what runs differs already from what is stored.
   cpus:
     description:
-      - A running machine gets more processors at once, as far as O(max_cpus) allows; its guest may have to switch
-        them on. Fewer processors wait for its next start.
+      - Number of virtual processors. A new machine gets 2 when it is left out.
+      - A running machine gets more at once, as far as O(max_cpus) allows; its guest may have to switch them on. Fewer
+        wait for its next start.
   memory:
     description:
-      - The memory of a running machine changes at once, as far as O(max_memory) allows. That is a request to its
-        guest, which gives memory back when it can; nobody waits for it.
+      - Memory, such as V(2G) or V(512MiB) (units are powers of 1024); a plain number is MiB. A new machine gets 2
+        GiB.
+      - That of a running machine changes at once, as far as O(max_memory) allows. It is a request to the guest, which
+        gives memory back when it can; nobody waits for that.
   disks:
-    suboptions:
-      slot:
-        description:
-          - V(vda) is on virtio, V(sda) on SCSI, V(hda) on IDE. V(sata0), V(sata1) and so on are on SATA. SATA and
-            SCSI share their names in libvirt, so that V(sata0) is shown as V(sda), with the bus V(sata).
-          - Disks on SATA and IDE are attached and detached at the machine's next start.
+    description:
+      - Disks by slot. What is not listed is left alone, unless O(purge) contains V(disks). Disks grow and never
+        shrink.
+      - The slot V(vda) is on virtio, V(sda) on SCSI, V(hda) on IDE, and V(sata0), V(sata1) and so on are on SATA. SATA
+        and SCSI share their names in libvirt, so that V(sata0) is shown as V(sda) with the bus V(sata).
+      - Disks on SATA and IDE come and go with the machine's next start.
   firmware:
     description:
+      - Firmware of the machine. A new one gets V(bios) when it is left out.
       - libvirt chooses the files from the firmware that the hypervisor has (package C(ovmf) or C(edk2-ovmf)).
       - A machine has an NVRAM file for each kind of firmware that it was given, with and without secure boot. They go
         with the machine, and are kept with O(delete_disks=none).
   secure_boot:
     description:
-      - Needs O(firmware=uefi) and the machine type q35. The keys of Microsoft are enrolled.
+      - Whether only signed systems may boot. Needs O(firmware=uefi) and the machine type q35. The keys of Microsoft are
+        enrolled.
       - A machine that is given O(firmware=uefi) has no secure boot unless it is asked for.
   tpm:
     description:
-      - An emulated TPM 2.0 (packages C(swtpm) and C(swtpm-tools)). One that the machine has already is left as it is.
+      - Whether it has an emulated TPM 2.0 (packages C(swtpm) and C(swtpm-tools)). One that it has already is left as it
+        is.
       - Its content is removed with the machine.
   nested_virtualization:
     description:
-      - Needs KVM, and for V(true) the parameter C(nested) of the host's module C(kvm_intel) or C(kvm_amd).
+      - Whether the guest can run machines itself. Needs KVM, and for V(true) the parameter C(nested) of the host's
+        module C(kvm_intel) or C(kvm_amd).
   display:
     description:
-      - A new display listens on 127.0.0.1, on a port that libvirt chooses. One of the type that is asked for keeps its
-        address, port and password.
+      - The machine's screen. A new one listens on 127.0.0.1, on a port that libvirt chooses. One of the type that is
+        asked for keeps its address, port and password.
       - The video memory is rounded up to a power of two, as libvirt does.
   clone:
     description:
-      - The source must be off, unless one of its snapshots is named. A clone has its own UUID, MACs and disks; it has
-        no seed unless O(cloud_init) makes it one, and no O(serial_log) and O(port_forwards) of its source.
+      - Makes the machine from another one, or from one of its snapshots. Used only when the machine is made.
+      - The source must be off, unless a snapshot is named. A clone has its own UUID, MACs and disks; it has no seed
+        unless O(cloud_init) makes it one, and no O(serial_log) and O(port_forwards) of its source.
       - While linked clones stand on a machine's disks, that machine is not started. Only external snapshots can be
         linked to.
   port_forwards:
     description:
-      - Done by passt, on the first card of the type V(user), from the machine's next start on. Refused before libvirt
+      - Ports of the host that lead into the guest, known by name; a new one needs its O(port_forwards[].host_port).
+      - Done by passt on the first card of the type V(user), from the machine's next start on. Refused before libvirt
         9.2, and for machines without such a card.
-    suboptions:
-      host_port:
-        description: Port of the host, which a new forward needs.
   shared_folders:
     description:
-      - Through virtiofs where the host has it, else through 9p. Folders change at the machine's next start.
-      - With virtiofs the memory of the machine is made shareable. With 9p what the guest writes is stored as
-        QEMU's own user, who must be able to write there. A machine that shares folders may not be able to be
-        suspended.
-    suboptions:
-      name:
-        description: The tag by which the guest mounts it, such as C(mount -t virtiofs NAME FOLDER).
-      host_path:
-        description: An existing folder of the hypervisor, with its full path.
-      guest_path:
-        description: Refused here; the guest mounts the folder where it likes.
+      - Folders of the hypervisor, known by the tag with which the guest mounts them
+        (C(mount -t virtiofs NAME FOLDER)). O(shared_folders[].guest_path) is refused, for mounting is the guest's own
+        business.
+      - Through virtiofs where the host has it, else through 9p. Folders come and go with the machine's next start.
+      - With virtiofs the memory of the machine is made shareable. With 9p what the guest writes is stored as QEMU's
+        own user, who must be able to write there. While a guest has a folder mounted, it may not be possible to
+        suspend it.
   native:
     description:
       - Keys are paths in the domain XML, to an element's text (V(os/kernel)) or an attribute (V(os/type@machine),
