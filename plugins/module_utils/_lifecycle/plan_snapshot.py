@@ -27,7 +27,7 @@ def snapshot_steps(vm, asked, traits, forced, known=()):
         raise NotFound(
             f"{vm.name}: there is no such machine, so it has no snapshot '{asked.name}'.", known_names(known)
         )
-    found = [snapshot for snapshot in vm.snapshots if asked.name in (snapshot.name, snapshot.id)]
+    found = _fitting(vm, asked.name)
     return {"present": _take, "absent": _drop, "restored": _restore}[asked.state](vm, asked, found, traits, forced)
 
 
@@ -41,11 +41,13 @@ def _taking(vm, asked, traits):
     if fault:
         raise Refused(f"{vm.name}: no snapshot can have the name '{asked.name}': {fault}.", "Choose another name.")
     _check(vm, "snapshot.take", asked, None, traits)
+    kind, power = traits.taken_as(vm, asked)
     arguments = {
         "name": asked.name,
         "description": asked.description or "",
         "include_memory": asked.include_memory,
-        "kind": asked.kind,
+        "kind": kind,
+        "power": power,
     }
     return Step("snapshot", arguments=arguments, cost=LIVE)
 
@@ -71,7 +73,7 @@ def _series(name):
 def _drop(vm, asked, found, traits, forced):
     if not found:
         return []
-    _only_one(vm, asked, found)
+    _only_one(vm, asked.name, found)
     _check_droppable(vm, asked, found[0], traits)
     return [_dropping([*(_descendants(vm, found[0]) if asked.children else ()), found[0]])]
 
@@ -93,11 +95,7 @@ def _dropping(doomed):
 
 
 def _restore(vm, asked, found, traits, forced):
-    if not found:
-        names = ", ".join(snapshot.name for snapshot in vm.snapshots) or "none"
-        raise NotFound(f"{vm.name}: it has no snapshot '{asked.name}'.", f"Its snapshots: {names}.")
-    _only_one(vm, asked, found)
-    taken = found[0]
+    taken = the_snapshot(vm, asked.name)
     field = _check(vm, "snapshot.restore", asked, taken, traits)
     # Some platforms leave what was running as suspended; the machine is still to end in the snapshot's own power.
     left_in = traits.restored_as.get(taken.power, taken.power)
@@ -139,10 +137,24 @@ def _key(snapshot):
     return snapshot.id or snapshot.name
 
 
-def _only_one(vm, asked, found):
+def the_snapshot(vm, word):
+    """The one snapshot that has this name or id. Raises NotFound or Refused."""
+    found = _fitting(vm, word)
+    if not found:
+        names = ", ".join(snapshot.name for snapshot in vm.snapshots) or "none"
+        raise NotFound(f"{vm.name}: it has no snapshot '{word}'.", f"Its snapshots: {names}.")
+    _only_one(vm, word, found)
+    return found[0]
+
+
+def _fitting(vm, word):
+    return [snapshot for snapshot in vm.snapshots if word in (snapshot.name, snapshot.id)]
+
+
+def _only_one(vm, word, found):
     if len(found) > 1:
         ids = ", ".join(str(snapshot.id) for snapshot in found)
-        raise Refused(f"{vm.name}: {len(found)} snapshots are named '{asked.name}'.", f"Name one by its id: {ids}.")
+        raise Refused(f"{vm.name}: {len(found)} snapshots are named '{word}'.", f"Name one by its id: {ids}.")
 
 
 def _children(vm, snapshot):

@@ -81,11 +81,13 @@ def virsh_traits(hypervisor, version, local):
             "secure_boot": _NOT_YET,
             "tpm": _NOT_YET,
             "nested_virtualization": "Set the CPU mode through native.",
+            "snapshot.content": f"Run the task on the hypervisor's own host{_LOCAL}",
             SUSPENDED: "This connection can pause machines, but not save them to disk.",
         },
         slot=slot_name,
         name_fault=_name_fault,
         snapshot_name_fault=_snapshot_name_fault,
+        taken_as=_taken_as,
         transient=_is_transient,
         adjust=_adjusted,
     )
@@ -121,6 +123,12 @@ def kind_for(vm, asked):
     return asked or next((one.kind for one in vm.snapshots), INTERNAL)
 
 
+def _taken_as(vm, asked):
+    """(kind, power) of a new snapshot: an internal one holds the memory of what runs, an external one if asked."""
+    kind = kind_for(vm, asked.kind)
+    return kind, vm.power if kind == INTERNAL or asked.include_memory else STOPPED
+
+
 def _cost_of_restoring(externals_too, vm, change):
     if change.old.kind == EXTERNAL and not externals_too:
         return NEVER
@@ -129,7 +137,9 @@ def _cost_of_restoring(externals_too, vm, change):
 
 
 def _snapshot_name_fault(name):
-    return "libvirt takes no slash" if "/" in name else None
+    if "/" in name:
+        return "libvirt takes no slash"
+    return "libvirt takes no dot in front" if name.startswith(".") else None
 
 
 def _fields_of(hypervisor, local):
@@ -137,7 +147,9 @@ def _fields_of(hypervisor, local):
         # What is a bridge there cannot be seen from here.
         instead = "Run the task on the hypervisor's own host."
         return {**_fields(), "networks.type": Field(choices=("network", "user"), instead=instead)}
-    return {**_fields(), **_file_fields(), **(_FIELDS_OF_TEST if hypervisor == "TEST" else {})}
+    # What the disks of libvirt's test driver hold is invented.
+    own = _FIELDS_OF_TEST if hypervisor == "TEST" else {"snapshot.content": Field()}
+    return {**_fields(), **_file_fields(), **own}
 
 
 def _fields():
