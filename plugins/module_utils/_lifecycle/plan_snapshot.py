@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from .errors import NotFound, Refused, Unsupported
-from .model import ABSENT, LIVE, NEVER, POWER_OFF, Change, Step
+from .model import ABSENT, LIVE, NEVER, POWER_OFF, STOPPED, Change, Step
 from .plan_make import known_names
 from .power import COST_OF_MOVE, way
 from .simulate import simulate
@@ -101,20 +101,17 @@ def _restore(vm, asked, found, traits, forced):
     left_in = traits.restored_as.get(taken.power, taken.power)
     arguments = {"name": taken.name, "id": _key(taken), "power": left_in}
     steps = [Step("restore", arguments=arguments, cost=POWER_OFF)]
-    if vm.on and field.cost_of(vm, _as_change(taken, asked)) == POWER_OFF:
-        steps.insert(0, _giving_up(vm))
-    end = vm.power if asked.power == "keep" else taken.power
-    return steps + [Step(move, cost=COST_OF_MOVE.get(move, LIVE)) for move in way(left_in, end, forced)]
-
-
-def _giving_up(vm):
-    """What runs now is given up anyway by asking for the restore: there is nothing to stop gently."""
-    if not vm.persistent:
+    is_cut = vm.on and field.cost_of(vm, _as_change(taken, asked)) == POWER_OFF
+    if not vm.persistent and (is_cut or left_in == STOPPED):
         raise Refused(
             f"{vm.name}: it exists only while it runs, so stopping it for the restore would remove it.",
             "Define it permanently first.",
         )
-    return Step("kill", cost=POWER_OFF, note="what runs is given up by the restore")
+    if is_cut:
+        # By asking for the restore what runs now is given up anyway: there is nothing to stop gently.
+        steps.insert(0, Step("kill", cost=POWER_OFF, note="what runs is given up by the restore"))
+    end = vm.power if asked.power == "keep" else taken.power
+    return steps + [Step(move, cost=COST_OF_MOVE.get(move, LIVE)) for move in way(left_in, end, forced)]
 
 
 def _as_change(found, asked):

@@ -72,7 +72,7 @@ def _images(option, images):
 
 
 def _explained(completed):
-    said = completed.stderr.strip().partition("\n")[0] or "it said nothing"
+    said = completed.stderr.strip().partition("\n")[0].replace("virt-diff: ", "", 1) or "it said nothing"
     remedy = next((remedy for text, remedy in _REMEDIES if text in completed.stderr), None)
     message = f"virt-diff failed: {said.rstrip('.')}."
     return errors.CommandFailed(completed.argv, completed.rc, completed.stderr, message, remedy)

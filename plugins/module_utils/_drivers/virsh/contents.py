@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from ..._lifecycle.errors import Refused
+from ..._lifecycle.errors import CommandFailed, Refused
 from ..._lifecycle.model import FAILED, PAUSED, RUNNING
 from ..._lifecycle.units import MIB, human_size
 from ..._ports import files
@@ -45,7 +45,11 @@ def compare_content(driver, vm, before, after):
             [_image(driver, disk, os.path.join(folder, f"{point}-{disk.slot}")) for disk in disks]
             for point, disks in zip(("before", "after"), points)
         ]
-        return tool.compare(*images, scratch=folder)
+        try:
+            return tool.compare(*images, scratch=folder)
+        except CommandFailed as error:
+            error.message = f"{vm.name}: {error.message}"
+            raise
 
 
 def _disks_at(driver, vm, snapshot):

@@ -5,6 +5,7 @@
 
 * A restore whose content is gone ends with the guest cut off and its definition changed.
 * Dropping an external snapshot throws away internal ones that lie in its overlay.
+* Dropping an external snapshot of a suspended machine merges away the files that its saved memory needs.
 * A snapshot of a name that an earlier machine left in the image gives the image two of that name.
 """
 
@@ -19,6 +20,9 @@ from ..._ports import files
 from .snapshots import memory_path, overlay_path, read_one
 from .traits import EXTERNAL, INTERNAL
 from .users import FileUsers
+
+#: Bytes, on the file systems of Linux.
+_LONGEST_FILE_NAME = 255
 
 
 def check_snapshot(driver, vm, step):
@@ -98,8 +102,16 @@ def _check_external(driver, vm, arguments):
         raise Refused(
             f"{vm.name}: an external snapshot needs disks that are files.", "Take an internal one, while it is off."
         )
+    if vm.active is not None and set(vm.active.get("disks") or {}) != set(disks):
+        raise Refused(
+            f"{vm.name}: it runs with other disks than it will have at its next start, and an external snapshot is of"
+            " both.",
+            "Restart it first.",
+        )
     paths = [overlay_path(vm, slot, arguments["name"]) for slot in disks]
     for path in (*paths, memory_path(vm, arguments["name"])):
+        if len(os.path.basename(path).encode()) > _LONGEST_FILE_NAME:
+            raise Refused(f"{vm.name}: no file can have the name {os.path.basename(path)}.", "Choose a shorter name.")
         if files.exists(path):
             raise Refused(f"{vm.name}: {path} exists already.", "Choose another name, or move the file away.")
 
@@ -116,6 +128,11 @@ def _check_dropping(driver, vm, arguments):
             f"{vm.name}: '{min(external)}' is external, and merging its files would throw away the internal snapshots"
             f" that they may hold: {', '.join(internal)}.",
             "Drop the internal ones first.",
+        )
+    if external and vm.power == SUSPENDED:
+        raise Refused(
+            f"{vm.name}: it is suspended, and its saved memory needs the files that dropping '{min(external)}' merges.",
+            "Start it first, or stop it.",
         )
     for name in sorted(external):
         _check_merging(driver, vm, name)
