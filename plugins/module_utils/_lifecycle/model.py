@@ -84,7 +84,8 @@ class File:
 class Vm:
     """A machine as found. A field that is None is something the platform does not have or did not say.
 
-    ``recipe`` is what the platform would make an absent machine from by itself, such as a Vagrantfile.
+    ``recipe`` is what the platform would make an absent machine from by itself, such as a Vagrantfile. ``leftovers``
+    are (file, name) of snapshots that a disk's file holds and the platform does not know.
     """
 
     name: str
@@ -100,6 +101,7 @@ class Vm:
     ssh: Optional[Mapping] = None
     mark: Optional[Mapping] = None
     files: Sequence[File] = ()
+    leftovers: Optional[Sequence] = None
     restarted: bool = False
     restored: Optional[str] = None
     recipe: Optional[str] = None
@@ -142,6 +144,19 @@ class SnapshotRequest:
         """The options given that matter only when it is taken."""
         given = {"description": self.description, "include_memory": self.include_memory, "kind": self.kind or None}
         return [option for option, value in given.items() if value is not None]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What to compare of one machine: two snapshots by name or id; ``after`` None is the machine as it is now.
+
+    ``content`` means the files in its disks too, and ``text`` what changed in those that are text.
+    """
+
+    before: str
+    after: Optional[str] = None
+    content: bool = False
+    text: bool = False
 
 
 @dataclass(frozen=True)
@@ -288,11 +303,15 @@ class Driver(Protocol):
     def observe(self, targets: Optional[Sequence[Target]], facets: frozenset) -> Observation:
         """The machines that exist of ``targets`` (None: all), with at least these facets looked at.
 
-        Facets: power, config, addresses, snapshots, snapshot_configs, files. With power alone, ``config`` may be empty.
+        Facets: power, config, addresses, snapshots, snapshot_configs, leftovers, files. With power alone, ``config``
+        may be empty.
         """
 
     def preflight(self, plan: Plan) -> None:
         """Raise what would make ``plan`` fail half-way (a missing image, say); reads only, also in a check."""
+
+    def compare_content(self, vm: Vm, before: Snapshot, after: Optional[Snapshot]) -> Sequence[Mapping]:
+        """The files that differ between two points (None: as it is now): change, path, type, mode, size, text."""
 
     def lane(self, vm: Vm) -> str:
         """Machines of one lane are worked on together, different lanes at the same time."""
@@ -329,7 +348,8 @@ class Traits:
     where that is another one: VirtualBox and Hyper-V leave what was running as suspended. ``made_as`` is the power in
     which the platform leaves a machine it has made: Vagrant starts what it makes. ``cloned_with`` names the settings
     that are given in the act of cloning, such as the node; all others of a clone are changed afterwards. ``not_cloned``
-    names those that a clone does not have from its source, because two machines cannot share them.
+    names those that a clone does not have from its source, because two machines cannot share them. ``taken_as`` tells
+    (kind, power) of the snapshot that a request makes of a machine.
     """
 
     platform: str
@@ -346,6 +366,7 @@ class Traits:
     name_fault: Callable[[str], Optional[str]] = lambda name: None
     name_key: Callable[[str], str] = str
     snapshot_name_fault: Callable[[str], Optional[str]] = lambda name: None
+    taken_as: Callable = lambda vm, asked: (asked.kind, vm.power)
     restored_as: Mapping[str, str] = field(default_factory=dict)
     made_as: str = STOPPED
     cloned_with: frozenset = frozenset()

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Argument specs as data; each has a documentation fragment of the same stem in plugins/doc_fragments.
 
-``VM`` is shared by every ``<platform>_vm``, ``VM_INFO`` by every ``<platform>_vm_info``; the rest are connections
-and the few options that are a platform's own.
+``VM`` is shared by every ``<platform>_vm``, ``VM_INFO`` by every module that only tells, ``SNAPSHOT`` and
+``SNAPSHOT_INFO`` by those about snapshots; the rest are connections and the few options that are a platform's own.
 """
 
 from __future__ import annotations
@@ -114,6 +114,18 @@ SNAPSHOT = {
     "timeout": VM["timeout"],
 }
 
+SNAPSHOT_INFO = {
+    "compare": {
+        "type": "dict",
+        "options": {
+            "from": {"type": "str", "required": True},
+            "to": {"type": "str"},
+            "content": {"type": "bool", "default": False},
+            "text": {"type": "bool", "default": False},
+        },
+    }
+}
+
 VIRSH = {
     "uri": {"type": "str"},
     "executable": {"type": "str", "default": "virsh"},
@@ -135,6 +147,7 @@ SPECS = {
     "vm": VM,
     "vm_info": VM_INFO,
     "snapshot": SNAPSHOT,
+    "snapshot_info": SNAPSHOT_INFO,
     "virsh": VIRSH,
     "virsh_vm": VIRSH_VM,
     "virsh_snapshot": VIRSH_SNAPSHOT,

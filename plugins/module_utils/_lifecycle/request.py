@@ -9,7 +9,7 @@ import re
 from dataclasses import fields
 
 from .errors import InvalidInput
-from .model import Policy, Request, SnapshotRequest
+from .model import Comparison, Policy, Request, SnapshotRequest
 from .units import MIB, parse_size
 
 _SCALARS = (
@@ -50,6 +50,27 @@ def snapshot_requests(params):
     asked = SnapshotRequest(name=params["snapshot"], **given)
     policy = Policy(timeout=params["timeout"], wait_for=params["wait_for"])
     return [Request(name=name, id=params.get("id"), snapshot=asked, policy=policy) for name in names]
+
+
+def comparison(params):
+    """What a task asks to be compared, or None."""
+    asked = params.get("compare")
+    if asked is None:
+        return None
+    if not params.get("name") and not params.get("id"):
+        raise InvalidInput("compare: no machine is named.", "Give the name or the id of one.")
+    if len(_names(params)) > 1:
+        raise InvalidInput(f"compare: it is about one machine, but {len(params['name'])} are named.", "Give one name.")
+    for option in ("from", "to"):
+        if asked.get(option) is not None:
+            _check_text(f"compare.{option}", asked[option])
+    if asked["from"] == asked.get("to"):
+        raise InvalidInput(
+            f"compare: '{asked['from']}' would be compared with itself.", "Name another in to, or leave it out."
+        )
+    if asked["text"] and not asked["content"]:
+        raise InvalidInput("compare: text makes no sense without content.", "Set content: true, or leave text out.")
+    return Comparison(asked["from"], asked.get("to"), asked["content"], asked["text"])
 
 
 #: Options that make sense with one state only.

@@ -62,6 +62,17 @@ class QemuImg:
         part = ["-U", "-l", f"snapshot.name={snapshot.replace(',', ',,')}"] if snapshot else []
         self._run("convert", "-f", source_format, *part, "-O", image_format, source, path)
 
+    def copy_out(self, path, snapshot, copy):
+        """A qcow2 image that reads as ``snapshot`` within the qcow2 image ``path``, also while a guest uses it (-U).
+
+        It stands on what the image stands on. What a snapshot holds does not change while the image is written.
+        """
+        below = self.chain(path)[1:2]
+        standing = [word for base in below for word in ("-B", base.path, "-F", base.format)]
+        # In options of this kind a comma ends the value, unless it is there twice.
+        name = f"snapshot.name={snapshot.replace(',', ',,')}"
+        self._run("convert", "-U", "-f", "qcow2", "-l", name, "-O", "qcow2", *standing, path, copy)
+
     def grow(self, path, image_format, size):
         """Make an image larger. Never told to shrink: the caller has compared, and qemu-img refuses the rest."""
         self._run("resize", "-q", "-f", image_format, path, str(size))

@@ -35,12 +35,16 @@ PREFIX = "pvc-"
 READS = {
     "virsh": {
         "version", "list", "domstate", "dominfo", "dumpxml", "domblkinfo", "domifaddr", "snapshot-list", "net-list",
-        "capabilities", "domcapabilities", "managedsave-dumpxml", "echo",
+        "capabilities", "domcapabilities", "managedsave-dumpxml", "echo", "snapshot-dumpxml", "snapshot-current",
+        "snapshot-info",
     },
     "qemu-img": {"info", "compare"},
 }  # fmt: skip
 _COMMAND_OF_BATCH = re.compile(r"(?:^|; )([a-z][a-z-]*)")
-_QUESTIONS = ("dominfo {}", "domstate {}", "dumpxml {} --inactive --security-info", "dumpxml {}")
+_QUESTIONS = (
+    "dominfo {}", "domstate {}", "dumpxml {} --inactive --security-info", "dumpxml {}", "snapshot-list {} --tree",
+    "snapshot-current {} --name",
+)  # fmt: skip
 _MARK = "conformance-next"
 _QUOTED = re.compile(r"'[^']*'")
 
@@ -48,7 +52,8 @@ _QUOTED = re.compile(r"'[^']*'")
 class Libvirt:
     """A namespace in one libvirt: machines named by a prefix, files in a folder of their own."""
 
-    module = "polyvirt.core.virsh_vm"
+    #: What the names of its modules begin with.
+    family = "polyvirt.core.virsh"
     commands = ("virsh", "qemu-img", "xorriso")
     uri = ""
     #: Powers a test can bring a machine into.
@@ -71,6 +76,10 @@ class Libvirt:
     @property
     def connection(self):
         return {"uri": self.uri, "storage_path": str(self.storage)}
+
+    def options(self, about):
+        """What every task of the module ``about`` something needs."""
+        return self.connection if about == "vm" else {"uri": self.uri}
 
     @contextmanager
     def kept(self):
@@ -189,6 +198,27 @@ class Libvirt:
         fits = stored <= int(root.findtext("memory"))
         return (stored if fits else int(root.findtext("currentMemory"))) * 1024
 
+    def snapshots(self, name):
+        """{name: {parent, state, description, current}} of a machine's snapshots."""
+        names = [line for line in self.virsh("snapshot-list", name, "--name").split("\n") if line]
+        current = self.virsh("snapshot-current", name, "--name", check=False).partition("\n")[0]
+        roots = {one: ET.fromstring(self.virsh("snapshot-dumpxml", name, f"--snapshotname={one}")) for one in names}
+        return {
+            one: {
+                "parent": root.findtext("parent/name"),
+                "state": {"running": RUNNING, "paused": PAUSED}.get(root.findtext("state"), STOPPED),
+                "description": root.findtext("description") or "",
+                "current": one == current,
+            }
+            for one, root in roots.items()
+        }
+
+    def write_to_disk(self, name, letter):
+        """Leave a letter on the first disk of a machine that is off; None where disks hold nothing."""
+
+    def read_from_disk(self, name):
+        """The letter found there; None where disks hold nothing."""
+
     def files(self):
         """Names of all files in the namespace's folder, but consoles, which the hypervisor writes."""
         return sorted(file.name for file in self.storage.iterdir() if not file.name.endswith(".console"))
@@ -202,7 +232,7 @@ class Libvirt:
     def _remove(self, uuid):
         self.virsh("destroy", uuid, check=False)
         self.virsh("managedsave-remove", uuid, check=False)
-        self.virsh("undefine", uuid, *self.undefine_words)
+        self.virsh("undefine", uuid, *self.undefine_words, "--snapshots-metadata")
 
     def clean(self):
         """No machine and no file of the namespace is left."""
@@ -237,7 +267,7 @@ class Libvirt:
             self.virsh("suspend", name)
 
 
-def _standing(uuid, info, state, stored, shown):
+def _standing(uuid, info, state, stored, shown, tree, current):
     saved = re.search(r"^Managed save: +yes", info, re.M) is not None
     power = {"shut off": STOPPED, "running": RUNNING, "paused": PAUSED, "crashed": "failed"}.get(state.strip(), state)
     return {
@@ -246,6 +276,7 @@ def _standing(uuid, info, state, stored, shown):
         "stored": stored,
         "running": shown if power in (RUNNING, PAUSED) else None,
         "autostart": re.search(r"^Autostart: +enable", info, re.M) is not None,
+        "snapshots": [tree.split(), current.strip()],
     }
 
 

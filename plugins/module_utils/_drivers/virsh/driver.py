@@ -102,6 +102,8 @@ class VirshDriver:
         observation = look_closely(self.virsh, listing, uuids, facets, self._native_keys)
         observation = replace(observation, vms=[self._with_sizes(vm) for vm in observation.vms])
         self._configs.update({vm.id: vm.config for vm in observation.vms})
+        if "leftovers" in facets:
+            observation = replace(observation, vms=[self._with_leftovers(vm) for vm in observation.vms])
         if "files" in facets and observation.vms:
             return self._with_files(observation)
         return observation
@@ -113,6 +115,19 @@ class VirshDriver:
         waiting = {slot: disk for slot, disk in vm.config["disks"].items() if slot not in vm.active["disks"]}
         sized = {slot: {**disk, "size": self.storage.size_of(disk["source"])} for slot, disk in waiting.items()}
         return vm.having(config={**vm.config, "disks": {**vm.config["disks"], **sized}})
+
+    def _with_leftovers(self, vm):
+        from .snapshot_checks import leftovers
+
+        try:
+            return vm.having(leftovers=tuple(leftovers(self, vm))) if self.is_local else vm
+        except PolyvirtError:
+            return vm  # What an image that cannot be read holds is not known.
+
+    def compare_content(self, vm, before, after):
+        from .contents import compare_content
+
+        return compare_content(self, vm, before, after)
 
     def _with_files(self, observation):
         from .users import FileUsers, files_of

@@ -44,7 +44,7 @@ def fields_of(hypervisor, version, local):
         return {**fields, **_file_fields(), **_FIELDS_OF_TEST}
     has_firmware = version_numbers(version) >= FIRMWARE_SINCE
     firmware = {"firmware": Field(), "secure_boot": Field()} if has_firmware else {}
-    return {**fields, **_file_fields(), **firmware, "nested_virtualization": Field()}
+    return {**fields, **_file_fields(), **firmware, "nested_virtualization": Field(), "snapshot.content": Field()}
 
 
 def _fields():
@@ -140,6 +140,12 @@ def _cost_of_taking(vm, change):
     # Firmware in flash memory has a state of its own, which no internal snapshot of a running machine can hold.
     pflash = vm.config.get("firmware") == "uefi" and vm.power in (RUNNING, PAUSED)
     return NEVER if pflash and kind_for(vm, change.new.kind) == INTERNAL else LIVE
+
+
+def taken_as(vm, asked):
+    """(kind, power) of a new snapshot: an internal one holds the memory of what runs, an external one if asked."""
+    kind = kind_for(vm, asked.kind)
+    return kind, vm.power if kind == INTERNAL or asked.include_memory else STOPPED
 
 
 def _cost_of_restoring(externals_too, vm, change):

@@ -78,14 +78,19 @@ def look_closely(virsh, listing, uuids, facets, native_keys):
         said = {key: next(answers) for key in keys}
         if not tool.is_not_found(said["inactive"].error):
             found.append(_machine(uuid, listing, said, native_keys))
-            taken[uuid] = (_names(said), said["current"].stdout.strip()) if "snapshots" in said else ((), "")
+            taken[uuid] = _names(uuid, said)
     if any(names for names, _current in taken.values()):
         found = _with_snapshots(virsh, found, taken, native_keys if "snapshot_configs" in facets else None)
     return Observation(vms=found, known=tuple(listing.names.values()))
 
 
-def _names(said):
-    return output.snapshots(said["snapshots"].stdout)
+def _names(uuid, said):
+    """(names of all snapshots, name of the current one); a driver of libvirt that has none says that it cannot tell."""
+    if "snapshots" not in said or tool.is_unsupported(said["snapshots"].error):
+        return (), ""
+    _raise_unless_gone(("snapshot-list", uuid), said["snapshots"], "domain")
+    # Not stripped: a blank may be the last letter of a name.
+    return output.snapshots(said["snapshots"].stdout), said["current"].stdout.partition("\n")[0]
 
 
 def _with_snapshots(virsh, vms, taken, native_keys):
@@ -99,10 +104,17 @@ def _with_snapshots(virsh, vms, taken, native_keys):
     told = {vm.id: [] for vm in vms}
     answers = virsh.batch([("snapshot-dumpxml", vm.id, "--snapshotname", name) for vm, name in asked])
     for (vm, name), answer in zip(asked, answers):
-        if not answer.error:  # One that went away meanwhile is none.
+        _raise_unless_gone(("snapshot-dumpxml", vm.id, name), answer, "snapshot")
+        if not answer.error:
             config_of = None if native_keys is None else partial(_config_then, vm, native_keys)
             told[vm.id].append(SnapshotXml.parse(answer.stdout).described(name == taken[vm.id][1], config_of))
     return [vm.having(snapshots=tuple(told[vm.id])) for vm in vms]
+
+
+def _raise_unless_gone(words, answer, kind):
+    """What cannot be read is not taken for nothing; what went away meanwhile is nothing."""
+    if answer.error and not (tool.is_not_found(answer.error, kind) or tool.is_not_found(answer.error)):
+        raise CommandFailed(("virsh", *words), 1, answer.error)
 
 
 def _config_then(vm, native_keys, definition):

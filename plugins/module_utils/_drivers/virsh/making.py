@@ -151,4 +151,5 @@ def delete(driver, vm, paths, keep_nvram=False):
     except CommandFailed as error:
         if not tool.is_unsupported(error.stderr):
             raise
-        driver.virsh.run("undefine", vm.id)
+        # Where libvirt's driver knows no flags, virsh itself removes the snapshots.
+        driver.virsh.run("undefine", vm.id, "--snapshots-metadata")

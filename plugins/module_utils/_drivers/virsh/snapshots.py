@@ -17,7 +17,7 @@ from ..._lifecycle.model import PAUSED, RUNNING, STOPPED, Snapshot
 from ..._ports import files
 from ..._tools import virsh as tool
 from .definition import Definition, file_of, target_of
-from .fields import EXTERNAL, INTERNAL, kind_for
+from .fields import EXTERNAL, INTERNAL
 
 #: Merging a disk and writing memory are the platform's own work; yet no call may hang for ever.
 _TIMEOUT = 3600
@@ -59,10 +59,10 @@ class SnapshotXml:
         return {target_of(disk): file_of(disk) for disk in drives if target_of(disk) in held and file_of(disk)}
 
     @property
-    def added(self):
-        """The files that were made for it: overlays and memory."""
-        places = [*self.root.findall("disks/disk[@snapshot='external']/source"), *self.root.findall("memory")]
-        return [place.get("file") for place in places if place.get("file")]
+    def memory_file(self):
+        """The file beside the disks that holds the memory; None where there is none."""
+        memory = self.root.find("memory")
+        return None if memory is None else memory.get("file")
 
     def described(self, is_current, config_of):
         """The core's Snapshot; ``config_of`` reads a Definition, or is None where nobody asks."""
@@ -99,7 +99,7 @@ def memory_path(vm, name):
 
 
 def take(driver, vm, arguments):
-    name, kind = arguments["name"], kind_for(vm, arguments["kind"])
+    name, kind = arguments["name"], arguments["kind"]
     root = ET.Element("domainsnapshot")
     ET.SubElement(root, "name").text = name
     ET.SubElement(root, "description").text = arguments["description"]
@@ -142,16 +142,19 @@ def _is_taken_meanwhile(driver, vm, name, error):
 def drop(driver, vm, arguments):
     for name in arguments["names"]:
         try:
-            added = read_one(driver.virsh, vm.id, name).added
-            driver.virsh.run("snapshot-delete", vm.id, "--snapshotname", name, timeout=_TIMEOUT)
+            _drop_one(driver, vm, name)
         except CommandFailed as error:
             if not tool.is_not_found(error.stderr, "snapshot"):
                 raise
-            continue
-        # libvirt merges the disks and leaves the memory (9.0.0).
-        for path in set(added).intersection((vm.mark or {}).get("files", ()) if vm.owned else ()):
-            files.remove(path)
     _forget(driver, vm)
+
+
+def _drop_one(driver, vm, name):
+    memory = read_one(driver.virsh, vm.id, name).memory_file
+    # libvirt merges the disks and leaves the memory (9.0.0). First, for a run cut off here still finds the snapshot.
+    if memory and vm.owned and memory in vm.mark.get("files", ()):
+        files.remove(memory)
+    driver.virsh.run("snapshot-delete", vm.id, "--snapshotname", name, timeout=_TIMEOUT)
 
 
 def restore(driver, vm, arguments):

@@ -13,7 +13,7 @@ from ..._lifecycle.model import ABSENT, PAUSED, RUNNING, STOPPED, SUSPENDED, VER
 from ..._lifecycle.units import GIB
 from . import forwarding, maxima, sharing
 from .boot import check_boot_order
-from .fields import FIRMWARE_SINCE, fields_of
+from .fields import FIRMWARE_SINCE, fields_of, taken_as
 from .firmware import settled_firmware
 from .native import check_native
 from .screen import settled_display
@@ -53,12 +53,14 @@ def virsh_traits(hypervisor, version, local):
             "shared_folders": f"Run the task on the hypervisor's own host{_LOCAL}",
             "shared_folders.guest_path": sharing.INSTEAD_OF_MOUNTING,
             "networks.vlan": "Tag the bridge on the host, or use an openvswitch network.",
+            "snapshot.content": f"Run the task on the hypervisor's own host{_LOCAL}",
             SUSPENDED: "This connection can pause machines, but not save them to disk.",
             **_instead_of_machinery(hypervisor, local),
         },
         slot=slot_name,
         name_fault=_name_fault,
         snapshot_name_fault=_snapshot_name_fault,
+        taken_as=taken_as,
         transient=_is_transient,
         not_cloned=frozenset({"serial_log", "port_forwards"}),
         adjust=forwarding.checked(adjust) if forwards else adjust,
@@ -69,7 +71,12 @@ _LOCAL = ", with a uri such as qemu:///system."
 
 
 def _snapshot_name_fault(name):
-    return "libvirt takes no slash" if "/" in name else None
+    if "/" in name:
+        return "libvirt takes no slash"
+    if name.startswith("."):
+        return "libvirt takes no dot in front"
+    # libvirt would put it into the image and then fail to note it (9.0.0): the file's name ends with .xml.new first.
+    return "libvirt takes no more than 247 bytes" if len(name.encode()) > 247 else None
 
 
 def _instead_of_machinery(hypervisor, local):

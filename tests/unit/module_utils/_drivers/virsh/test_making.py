@@ -152,7 +152,7 @@ def test_nvram_can_be_kept(virsh, tmp_path):
 def test_a_driver_without_these_flags_is_asked_without(virsh, tmp_path):
     virsh.answers[UNDEFINE] = failed("unsupported flags (0x6) in function testDomainUndefineFlags")
     making.delete(driver(virsh, tmp_path), Vm("web", id=UUID), [])
-    assert virsh.done == [UNDEFINE, ("undefine", UUID)]
+    assert virsh.done == [UNDEFINE, ("undefine", UUID, "--snapshots-metadata")]
 
 
 def test_what_else_goes_wrong_is_told(virsh, tmp_path):
