@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Optional
 
+from ..._ports import files
 from . import devices
 from .definition import Definition, file_of, target_of
 from .making import make_mark, make_seed, undone_on_failure
@@ -36,9 +37,10 @@ class Original:
         taken = SnapshotXml.parse(text)
         return cls(taken.definition, taken.frozen, None if taken.kind == EXTERNAL else snapshot)
 
-    def image(self, slot, linked):
+    def image(self, disk, linked):
         """The disk's image as what a new disk is made from."""
-        return {"source": self.images[slot], "linked": linked, "snapshot": self.within}
+        source = self.images[target_of(disk)]
+        return {"source": source, "format": source_format(disk), "linked": linked, "snapshot": self.within}
 
 
 def own_disks(definition):
@@ -73,22 +75,31 @@ def _make_disks(driver, name, original, linked, made):
         slot = target_of(disk)
         entry = {"format": disk_format(disk, linked)}
         path = driver.storage.disk_path(name, slot, entry["format"])
-        if driver.storage.make_disk(path, entry, original.image(slot, linked)):
+        if driver.storage.make_disk(path, entry, original.image(disk, linked)):
             made.append(path)
         devices.set_disk_file(disk, path, entry["format"])
         paths.append(path)
     return paths
 
 
+def source_format(disk):
+    """What libvirt takes the disk for, which is raw where it is told nothing; a guest cannot make it anything else."""
+    driver = disk.find("driver")
+    return "raw" if driver is None else driver.get("type", "raw")
+
+
 def disk_format(disk, linked):
     """A copy is kept as its source is; what stands on another image can only be qcow2."""
-    driver = disk.find("driver")
-    return "qcow2" if linked or driver is None else driver.get("type", "raw")
+    return "qcow2" if linked else source_format(disk)
 
 
 def nvram_path(name, definition):
     """Where the clone keeps its firmware's variables: beside those of its source."""
     return os.path.join(os.path.dirname(definition.get("os/nvram")), f"{name}_VARS.fd")
+
+
+def nvram_image(nvram, path):
+    return {"source": path, "format": nvram.get("format", "raw")}
 
 
 def _copy_nvram(driver, name, definition, made):
@@ -97,16 +108,17 @@ def _copy_nvram(driver, name, definition, made):
     if nvram is None or not nvram.text:
         return
     old, nvram.text = nvram.text, nvram_path(name, definition)
-    if driver.storage.size_of(old) is not None:
-        image = {"source": old}
-        entry = {"format": driver.storage.qemu_img.info(old).format}
-        if driver.storage.make_disk(nvram.text, entry, image):
+    if files.exists(old):
+        image = nvram_image(nvram, old)
+        if driver.storage.make_disk(nvram.text, {"format": image["format"]}, image):
             made.append(nvram.text)
 
 
 # Identity -------------------------------------------------------------------------------------------------------------
 
-_IDENTITIES = ("genid", "sysinfo/system/entry[@name='uuid']", "sysinfo/system/entry[@name='serial']")
+_IDENTITIES = ("sysinfo/system/entry[@name='uuid']", "sysinfo/system/entry[@name='serial']")
+#: What a port is connected to, where two machines cannot both be.
+_TAKEN = ("file", "unix", "tcp")
 
 
 def _take_identity_away(definition):
@@ -115,24 +127,29 @@ def _take_identity_away(definition):
         _drop(card, "mac", "target")
     for path in _IDENTITIES:
         definition.remove(path)
+    for generation in definition.root.findall("genid"):
+        generation.text = None  # Left empty, it tells libvirt to draw another.
     for channel in definition.root.findall("devices/channel[@type='unix']"):
         _drop(channel, "source")
     for port in ("serial", "console", "parallel"):
         for element in definition.root.findall(f"devices/{port}"):
             _free_port(element)
     for screen in definition.root.findall("devices/graphics"):
-        for number in ("port", "tlsPort", "websocket"):
-            screen.attrib.pop(number, None)
+        for place in ("port", "tlsPort", "websocket", "socket"):
+            screen.attrib.pop(place, None)
+        for listener in screen.findall("listen"):
+            listener.attrib.pop("socket", None)
         if screen.get("autoport") == "no":
             screen.set("autoport", "yes")
 
 
 def _free_port(element):
-    """Two machines cannot write to one file."""
+    """Two machines cannot write to one file, or listen at one place; connected to another end, both can be."""
     _drop(element, "log")
-    if element.get("type") == "file":
+    source = element.find("source")
+    if element.get("type") in _TAKEN and source is not None and source.get("mode") != "connect":
         element.set("type", "pty")
-        _drop(element, "source")
+        _drop(element, "source", "protocol")
 
 
 def _remove_drives(definition, own_files):
