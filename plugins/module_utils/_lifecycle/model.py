@@ -324,6 +324,7 @@ class Traits:
     where that is another one: VirtualBox and Hyper-V leave what was running as suspended. ``made_as`` is the power in
     which the platform leaves a machine it has made: Vagrant starts what it makes. ``cloned_with`` names the settings
     that are given in the act of cloning, such as the node; all others of a clone are changed afterwards.
+    ``linked_format`` is the format of a disk that stands on another one, where the platform tells formats.
     """
 
     platform: str
@@ -342,6 +343,7 @@ class Traits:
     snapshot_name_fault: Callable[[str], Optional[str]] = lambda name: None
     restored_as: Mapping[str, str] = field(default_factory=dict)
     made_as: str = STOPPED
+    linked_format: Optional[str] = None
     cloned_with: frozenset = frozenset()
     transient: Callable[[Exception], bool] = lambda error: False
     side_effects: Callable[[str], Sequence[str]] = lambda verb: ()

@@ -97,7 +97,7 @@ def _to_be(task):
     """What the options of a machine yet to be made speak of: a clone has what its source has."""
     if not is_cloned(task.request):
         return task.vm
-    return task.vm.having(config=config_of_clone(task.request, task.source))
+    return task.vm.having(config=config_of_clone(task.request, task.source, task.traits))
 
 
 def _settled(task, vm):

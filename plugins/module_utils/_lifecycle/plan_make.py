@@ -18,7 +18,7 @@ def make_step(request, traits, base, source=None, cost=LIVE):
     arguments = {"creation": dict(request.creation), "power": traits.made_as}
     if is_cloned(request):
         asked = {name: value for name, value in request.config.items() if name in traits.cloned_with}
-        verb, config = "clone", overlay(config_of_clone(request, source), asked)
+        verb, config = "clone", overlay(config_of_clone(request, source, traits), asked)
         arguments["source"] = source
     else:
         verb, config = "create", initial_config(request, traits, base)
@@ -29,7 +29,7 @@ def is_cloned(request):
     return "clone" in request.creation
 
 
-def config_of_clone(request, source):
+def config_of_clone(request, source, traits):
     """What a clone has from its source, or from the snapshot that is named: all but what makes a machine itself."""
     if source is None or source.power == ABSENT:
         return {}
@@ -37,16 +37,16 @@ def config_of_clone(request, source):
     config = dict(source.config if taken is None or taken.config is None else taken.config)
     if config.get("autostart"):
         config["autostart"] = False
-    # What stands on another image is of the one format that the platform has for that.
-    of_disks = ("source", "format") if request.creation["clone"].get("linked") else ("source",)
-    for name, own in (("disks", of_disks), ("networks", ("mac",))):
+    for name, own in (("disks", "source"), ("networks", "mac")):
         if config.get(name):
             config[name] = {key: _without(own, entry) for key, entry in config[name].items()}
+    if traits.linked_format and request.creation["clone"].get("linked") and config.get("disks"):
+        config["disks"] = {slot: {**disk, "format": traits.linked_format} for slot, disk in config["disks"].items()}
     return config
 
 
-def _without(attributes, entry):
-    return {key: value for key, value in entry.items() if key not in attributes}
+def _without(attribute, entry):
+    return {key: value for key, value in entry.items() if key != attribute}
 
 
 def told(config):

@@ -135,12 +135,7 @@ def _take_identity_away(definition):
         for element in definition.root.findall(f"devices/{port}"):
             _free_port(element)
     for screen in definition.root.findall("devices/graphics"):
-        for place in ("port", "tlsPort", "websocket", "socket"):
-            screen.attrib.pop(place, None)
-        for listener in screen.findall("listen"):
-            listener.attrib.pop("socket", None)
-        if screen.get("autoport") == "no":
-            screen.set("autoport", "yes")
+        _free_screen(screen)
 
 
 def _free_port(element):
@@ -150,6 +145,15 @@ def _free_port(element):
     if element.get("type") in _TAKEN and source is not None and source.get("mode") != "connect":
         element.set("type", "pty")
         _drop(element, "source", "protocol")
+
+
+def _free_screen(element):
+    for place in ("port", "tlsPort", "websocket", "socket"):
+        element.attrib.pop(place, None)
+    for listener in element.findall("listen"):
+        listener.attrib.pop("socket", None)
+    if element.get("autoport") == "no":
+        element.set("autoport", "yes")
 
 
 def _remove_drives(definition, own_files):

@@ -127,7 +127,9 @@ class Storage:
             raise Refused(
                 f"{name}: {option} {path} is no disk image: {error.stderr}.", "Name a qcow2 or raw image."
             ) from error
-        if info.format not in IMAGE_FORMATS or (info.format == "raw" and files.size(path) % 512):
+        # Anything can be probed as raw, but what is called a raw disk is one.
+        is_text = info.format == "raw" and image_format is None and files.size(path) % 512
+        if info.format not in IMAGE_FORMATS or is_text:
             raise Refused(f"{name}: {option} {path} is no disk image.", f"Name one of {', '.join(IMAGE_FORMATS)}.")
         return info
 
@@ -201,5 +203,6 @@ def written_files(definitions):
     for definition in definitions:
         for disk in definition.drives("disk", "lun"):
             if file_of(disk) and disk.find("readonly") is None:
-                written.setdefault(os.path.realpath(file_of(disk)), []).append(definition.name)
-    return written
+                # Of a machine that runs there are two definitions.
+                written.setdefault(os.path.realpath(file_of(disk)), {})[definition.name] = True
+    return {path: list(names) for path, names in written.items()}

@@ -59,6 +59,7 @@ def virsh_traits(hypervisor, version, local):
         verbs=frozenset(VERBS),
         fields={**_fields_of(hypervisor, local), **snapshot_fields(version)},
         sources=("image", "clone", "iso", "disks"),
+        linked_format="qcow2",
         defaults={
             "cpus": 2,
             "memory": 2 * GIB,

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A machine with all that two machines cannot both have, and its snapshot s1, as libvirt tells them; its files are real."""
+"""A machine with all that two machines cannot both have, and its snapshot s1, as libvirt tells them, on real files."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Rich:
         self.virsh.answers["list", "--all", "--uuid", "--name"] = listed
         for (uuid, _name), text in machines.items():
             for more in ((), ("--inactive",), ("--inactive", "--security-info")):
-                self.virsh.answers["dumpxml", uuid, *more] = text
+                self.virsh.answers[("dumpxml", uuid, *more)] = text
         for name, text in self.snapshots.items():
             words = ("snapshot-dumpxml", RICH, "--snapshotname", name, "--security-info")
             self.virsh.answers[words] = text

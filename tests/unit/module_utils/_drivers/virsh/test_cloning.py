@@ -159,7 +159,7 @@ def test_a_disk_that_is_shared_on_purpose_is_not_copied(rich):
     assert definition.mark["disks"] == []
 
 
-# Seeds and firmware -----------------------------------------------------------------------------------------------------
+# Seeds and firmware ---------------------------------------------------------------------------------------------------
 
 
 def test_the_sources_seed_stays_with_the_source_and_the_clone_gets_its_own(rich):
