@@ -27,12 +27,12 @@ class Run:
     calls: list
 
 
-def run_module(platform, shim, folder, options):
-    """Run the platform's module once; the shim counts from 1."""
+def run_module(platform, shim, folder, options, about="vm"):
+    """Run the platform's module ``about`` something once; the shim counts from 1."""
     arguments = folder / "arguments.json"
-    given = {**platform.connection, **options, "_ansible_remote_tmp": str(folder)}
+    given = {**platform.options(about), **options, "_ansible_remote_tmp": str(folder)}
     arguments.write_text(json.dumps({"ANSIBLE_MODULE_ARGS": given}), encoding="utf-8")
-    module = f"ansible_collections.polyvirt.core.plugins.modules.{platform.module.rpartition('.')[2]}"
+    module = f"ansible_collections.polyvirt.core.plugins.modules.{platform.family.rpartition('.')[2]}_{about}"
     shim.start_anew()
     completed = subprocess.run(
         [sys.executable, "-m", module, arguments],

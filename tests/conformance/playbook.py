@@ -19,11 +19,12 @@ _HERE = Path(__file__).resolve().parent
 
 @dataclass(frozen=True)
 class Task:
-    """One task of the platform's module; ``label`` is its name in the results."""
+    """One task of the platform's module ``about`` something; ``label`` is its name in the results."""
 
     label: str
     options: dict
     check: bool = False
+    about: str = "vm"
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def play(platform, shim, folder, tasks, machines=()):
 def _as_task(platform, shim, task):
     return {
         "name": task.label,
-        platform.module: {**platform.connection, **task.options},
+        f"{platform.family}_{task.about}": {**platform.options(task.about), **task.options},
         "check_mode": task.check,
         "diff": True,
         "ignore_errors": True,
