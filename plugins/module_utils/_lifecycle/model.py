@@ -348,8 +348,9 @@ class Traits:
     where that is another one: VirtualBox and Hyper-V leave what was running as suspended. ``made_as`` is the power in
     which the platform leaves a machine it has made: Vagrant starts what it makes. ``cloned_with`` names the settings
     that are given in the act of cloning, such as the node; all others of a clone are changed afterwards. ``not_cloned``
-    names those that a clone does not have from its source, because two machines cannot share them. ``taken_as`` tells
-    (kind, power) of the snapshot that a request makes of a machine.
+    names those that a clone does not have from its source, because two machines cannot share them. ``linked_format`` is
+    the format of a disk that stands on another one, where the platform tells formats. ``taken_as`` tells (kind, power)
+    of the snapshot that a request makes of a machine.
     """
 
     platform: str
@@ -369,6 +370,7 @@ class Traits:
     taken_as: Callable = lambda vm, asked: (asked.kind, vm.power)
     restored_as: Mapping[str, str] = field(default_factory=dict)
     made_as: str = STOPPED
+    linked_format: Optional[str] = None
     cloned_with: frozenset = frozenset()
     not_cloned: frozenset = frozenset()
     transient: Callable[[Exception], bool] = lambda error: False

@@ -342,12 +342,21 @@ def _rebuilding(task, changes):
             "Give its image or iso.",
         )
     check_source(request, task.traits, task.known, task.source)
+    _check_not_its_own_source(task)
     off = [move for move in TABLE["absent"][vm.power].choose(task.forced) if move != "delete"]
     delete = delete_step(vm, "owned", task.traits)
     config = config_to_rebuild(changed_config(vm.config, changes), request, delete.arguments["files"], task.traits)
     make = make_step(simulate(vm, [delete]), request, task.traits, config, task.source, DESTRUCTIVE)
     wanted = overlay(told(config), request.config)
     return [*_power_steps(task, off), *_made(task, [delete, make], wanted, ENDS_IN[request.state] or vm.power)]
+
+
+def _check_not_its_own_source(task):
+    if is_cloned(task.request) and task.source is not None and task.source.id == task.vm.id:
+        raise Refused(
+            f"{task.vm.name}: it would have to be rebuilt as a clone of itself, which would be gone by then.",
+            "Name another source.",
+        )
 
 
 def _listed(changes):

@@ -38,16 +38,16 @@ def config_of_clone(request, source, traits):
     config = {name: value for name, value in config.items() if name not in traits.not_cloned}
     if config.get("autostart"):
         config["autostart"] = False
-    # What stands on another image is of the one format that the platform has for that.
-    of_disks = ("source", "format") if request.creation["clone"].get("linked") else ("source",)
-    for name, own in (("disks", of_disks), ("networks", ("mac",))):
+    for name, own in (("disks", "source"), ("networks", "mac")):
         if config.get(name):
             config[name] = {key: _without(own, entry) for key, entry in config[name].items()}
+    if traits.linked_format and request.creation["clone"].get("linked") and config.get("disks"):
+        config["disks"] = {slot: {**disk, "format": traits.linked_format} for slot, disk in config["disks"].items()}
     return config
 
 
-def _without(attributes, entry):
-    return {key: value for key, value in entry.items() if key not in attributes}
+def _without(attribute, entry):
+    return {key: value for key, value in entry.items() if key != attribute}
 
 
 def told(config):

@@ -40,9 +40,13 @@ class QemuImg:
         self._commands = commands
         self._executable = executable
 
-    def info(self, path):
-        """What an image is, even while a guest uses it (-U)."""
-        return _image(json.loads(self._run("info", "-U", "--output=json", path, timeout=_LOOK)))
+    def info(self, path, image_format=None):
+        """What an image is, even while a guest uses it (-U).
+
+        The format of what a guest may have written to is said: probed, a raw disk could pose as an image on top of any
+        file of the host, and a copy of it would hold that file.
+        """
+        return _image(json.loads(self._run("info", "-U", "--output=json", *_of(image_format), path, timeout=_LOOK)))
 
     def chain(self, path):
         """The image and all it stands on, itself first."""
@@ -84,9 +88,9 @@ class QemuImg:
         """
         return self.info(a).virtual_size == self.info(b).virtual_size and self.same_content(a, b)
 
-    def same_content(self, a, b):
+    def same_content(self, a, b, format_of_a=None):
         """Whether two images read the same; where one is longer, the rest of it reads as zeroes."""
-        return self._completed("compare", "-q", a, b, allowed=(0, 1)).rc == 0
+        return self._completed("compare", "-q", *_of(format_of_a), a, b, allowed=(0, 1)).rc == 0
 
     def _run(self, *words, timeout=_AS_LONG_AS_IT_TAKES):
         return self._completed(*words, timeout=timeout).stdout
@@ -97,6 +101,10 @@ class QemuImg:
         if completed.rc not in allowed:
             raise errors.CommandFailed(argv, completed.rc, completed.stderr)
         return completed
+
+
+def _of(image_format):
+    return ["-f", image_format] if image_format else []
 
 
 def _image(found):

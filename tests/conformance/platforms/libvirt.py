@@ -28,6 +28,8 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
     SUSPENDED,
 )
 
+from conformance.platforms import images
+
 IMAGES = Path(os.environ.get("POLYVIRT_TEST_IMAGES", "/var/lib/libvirt/images"))
 #: Only machines whose names begin so are ever touched; a test that runs beside the others has a namespace of its own.
 PREFIX = "pvc-"
@@ -152,6 +154,49 @@ class Libvirt:
         size = self.disk_size.removesuffix("B")
         subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", self.disk_of(name), size], check=True)
         return self.disk_of(name)
+
+    # Disks and what is on them ---------------------------------------------------------------------------------------
+
+    def disks_of(self, machine):
+        """{slot: file} of a machine; ``machine`` is from ``truth``."""
+        disks = ET.fromstring(machine["stored"]).findall("devices/disk[@device='disk']")
+        return {disk.find("target").get("dev"): disk.find("source").get("file") for disk in disks}
+
+    def write(self, name, byte, slot="vda"):
+        """Let a guest have written this byte all over the beginning of a disk."""
+        path = self.disks_of(self.truth([name])[name])[slot]
+        assert "64 KiB" in images.io(path, f"write -P {byte} 0 64k")
+
+    def holds(self, machine, byte, slot="vda"):
+        """Whether those bytes are there; ``machine`` is from ``truth``, and must be off."""
+        return "failed" not in images.io(self.disks_of(machine)[slot], f"read -P {byte} 0 64k")
+
+    def stands_on(self, machine):
+        """All images that a machine's disks stand on."""
+        return {path for file in self.disks_of(machine).values() for path in images.chain(file)[1:]}
+
+    def identities(self, machine):
+        """All that no two machines may share: id, MACs, disks, seed."""
+        root = ET.fromstring(machine["stored"])
+        macs = {mac.get("address") for mac in root.findall("devices/interface/mac")}
+        return {machine["id"], *macs, *self.disks_of(machine).values(), *self.seeds_of(machine)}
+
+    def seeds_of(self, machine):
+        """The seeds in a machine's drives."""
+        drives = ET.fromstring(machine["stored"]).findall("devices/disk[@device='cdrom']/source")
+        return [drive.get("file") for drive in drives if "seed" in drive.get("file")]
+
+    def contents(self):
+        """{name: digest} of every file in the namespace's folder."""
+        return {name: images.digest(self.storage / name) for name in self.files()}
+
+    def take_snapshot(self, name, snapshot):
+        """A snapshot as the platform takes it when it is told nothing else."""
+        self.virsh("snapshot-create-as", name, snapshot)
+
+    def take_standing(self, name, snapshot):
+        """A snapshot that linked clones can stand on."""
+        self.virsh("snapshot-create-as", name, snapshot, "--disk-only")
 
     def define_network(self):
         """A network that is not active, where the platform can have one."""

@@ -12,9 +12,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.trait
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
     DESTRUCTIVE,
     LIVE,
-    NEVER,
     NEXT_BOOT,
-    VERBS,
     Field,
     File,
     Snapshot,
@@ -22,32 +20,14 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
 
 from unit.tables.rows import Elsewhere, G, M, absent, ask, ask_snapshot, found, rows_of
 
-
-def _take(vm, change):
-    """An internal snapshot does not go with pflash firmware while it runs."""
-    return NEVER if vm.power == "running" and vm.config.get("firmware") == "uefi" else LIVE
-
-
-def _restore(vm, change):
-    return NEVER if change.old.kind == "external" else LIVE
-
-
-#: The driver's own traits, what its coming clones and snapshots will add to them, and one field that stands for all
-#: that would need a machine rebuilt: libvirt itself has none.
+#: The driver's own traits, and one field that stands for all that would need a machine rebuilt: libvirt has none.
 _TODAY = virsh_traits("QEMU", "9.0.0", local=True)
 TRAITS = replace(
     _TODAY,
-    verbs=frozenset(VERBS),
-    sources=(*_TODAY.sources, "clone"),
     side_effects=starting_effects(frozenset({"lan"})),
-    snapshot_name_fault=lambda name: "it has a slash" if "/" in name else None,
     fields={
         **_TODAY.fields,
         "os_type": Field(cost=DESTRUCTIVE),
-        "clone": Field(),
-        "snapshot.take": Field(cost=_take, instead="Stop it first, or take an external snapshot."),
-        "snapshot.drop": Field(cost=LIVE),
-        "snapshot.restore": Field(cost=_restore, instead="Reverting to an external snapshot needs libvirt 9.9."),
     },
 )
 row = rows_of(TRAITS)
@@ -65,6 +45,24 @@ FILES = (
     File("/elsewhere/data.raw", "disk"),
 )
 TREE = (Snapshot("base"), Snapshot("child", parent="base"), Snapshot("grandchild", parent="child"))
+
+TEMPLATE = {"disks": {"vda": {"size": 6 * G, "format": "raw", "source": "/images/db.raw"}}, "memory": G,
+            "networks": {"0": {"type": "network", "source": "default", "mac": "52:54:00:00:00:02"}}}  # fmt: skip
+TAKEN = (
+    Snapshot("s1", kind="external", config={**TEMPLATE, "memory": 512 * M}),
+    Snapshot("s2", config=None),
+)
+
+
+def of_db(**more):
+    """A clone's source as the task names it."""
+    return {"clone": {"source": "db", "snapshot": None, "linked": False, **more}}
+
+
+def db(power="stopped", **more):
+    """The machine that is cloned."""
+    return found(power, **{"name": "db", "id": "u-db", "mark": {"id": "u-db"}, **TEMPLATE, **more})
+
 
 ROWS = [
     row(1, "a linked clone of an image is made and stays off", absent(), ask(image=BASE), "create",
@@ -178,6 +176,41 @@ ROWS = [
     Elsewhere(22, "runner", "a lease is no proof of life: the banner is waited for"),
     Elsewhere(23, "driver", "the number of processes, and names read from a batch"),
     Elsewhere(24, "tool", "the daemon's and the read-only connection's messages"),
+    row(26, "a clone is made as its source is, and stays off", absent(), ask(**of_db()), "clone", source=db(),
+        after={"state": "stopped", "memory": G, "disks.vda.size": 6 * G, "disks.vda.format": "raw",
+               "disks.vda.source": None, "networks.0.source": "default", "networks.0.mac": None}),
+    row(26, "what is asked otherwise is configured before it starts", absent(),
+        ask("started", memory="2G", disks=[{"size": "7G"}], networks=[{}, {"type": "nat"}], **of_db()),
+        "clone | configure start", source=db(),
+        costs={"memory": NEXT_BOOT, "disks.vda.size": LIVE, "networks.1": NEXT_BOOT},
+        after={"state": "running", "memory": 2 * G, "disks.vda.size": 7 * G}),
+    row(26, "what is asked and the same already is no step", absent(), ask(memory="1G", **of_db()), "clone",
+        source=db()),
+    row(26, "what stands on another image is qcow2, whatever that is", absent(),
+        ask(disks=[{"format": "qcow2"}], **of_db(linked=True)), "clone", source=db()),
+    row(26, "and a copy is what its source is", absent(), ask(disks=[{"format": "qcow2"}], **of_db()), source=db(),
+        refused=("refused", "disks.vda.format")),
+    row(26, "a disk of a clone never shrinks", absent(), ask(disks=[{"size": "5G"}], **of_db()), source=db(),
+        refused=("refused", "shrink")),
+    row(26, "autostart is not inherited", absent(), ask(**of_db()), "clone", source=db(autostart=True),
+        after={"autostart": False}),
+    row(26, "an existing machine is not made again", found(), ask(**of_db()), source=db()),
+    row(27, "what runs cannot be cloned", absent(), ask(**of_db()), source=db("running"),
+        refused=("refused", "Stop it first")),
+    row(27, "nor what is paused", absent(), ask(**of_db(linked=True)), source=db("paused"),
+        refused=("refused", "snapshots")),
+    row(27, "nor what is saved", absent(), ask(**of_db()), source=db("suspended"), refused=("refused", "snapshots")),
+    row(27, "but its snapshot can, with the settings of then", absent(), ask(**of_db(snapshot="s1")), "clone",
+        source=db("running", snapshots=TAKEN), after={"memory": 512 * M}),
+    row(27, "settings that nobody kept are those of now", absent(), ask(**of_db(snapshot="s2")), "clone",
+        source=db(snapshots=TAKEN), after={"memory": G}),
+    row(27, "an unknown snapshot is named, with those there are", absent(), ask(**of_db(snapshot="s3")),
+        source=db(snapshots=TAKEN), refused=("not_found", "s1, s2")),
+    row(27, "an unknown source too", absent(), ask(**of_db()), source=absent(), known=("one", "two"),
+        refused=("not_found", "one, two")),
+    row(28, "nothing is rebuilt as a clone of itself", found(os_type="linux"),
+        ask(os_type="windows", allow_recreate=True, **of_db()), source=db(id="u-web"),
+        refused=("refused", "clone of itself")),
     row(25, "a machine made by hand is changed in what was asked only", found(cpus=1, **BY_HAND), ask(cpus=2),
         "configure",
         costs={"cpus": NEXT_BOOT}, after={"networks.0.mac": "52:54:00:00:00:01"}),

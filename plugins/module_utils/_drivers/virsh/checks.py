@@ -25,11 +25,12 @@ from .storage import bases, check_iso, written_files
 
 def check_plan(driver, plan):
     """Raise NotFound or Refused for what would fail after something was done already."""
+    doomed = {os.path.realpath(path) for path in _doomed(plan)}
     for step in plan.steps:
         if step.verb == "create":
-            _check_creation(driver, plan.after.name, step.arguments["config"], step.arguments["creation"])
+            _check_creation(driver, plan.after.name, step.arguments, doomed)
         elif step.verb == "clone":
-            _check_clone(driver, plan.after.name, step.arguments)
+            _check_clone(driver, plan.after.name, step.arguments, doomed)
         elif step.verb == "configure":
             _check_changes(driver, plan.before, step.changes)
         elif step.verb in ("snapshot", "drop_snapshot", "restore"):
@@ -68,10 +69,15 @@ def _may_write(plan):
     return touches_disks or bool(_WRITING & {step.verb for step in plan.steps})
 
 
-def _check_clone(driver, name, arguments):
+def _doomed(plan):
+    """The files that go; of a machine that is rebuilt, their names are free again."""
+    return [path for step in plan.steps if step.verb == "delete" for path in step.arguments.get("files", ())]
+
+
+def _check_clone(driver, name, arguments, doomed):
     from .clone_checks import check_clone
 
-    check_clone(driver, name, arguments["creation"], arguments["source"])
+    check_clone(driver, name, arguments["creation"], arguments["source"], doomed)
     _check_seed(driver, name, arguments["creation"])
 
 
@@ -81,7 +87,8 @@ def _check_snapshot(driver, vm, step):
     check_snapshot(driver, vm, step)
 
 
-def _check_creation(driver, name, config, creation):
+def _check_creation(driver, name, arguments, doomed):
+    config, creation = arguments["config"], arguments["creation"]
     check_host(name, driver.hypervisor)
     written_by = written_files(driver.all_definitions())
     image = creation.get("image")
@@ -96,7 +103,7 @@ def _check_creation(driver, name, config, creation):
         base = image if slot == slot_name(0) else None
         if base:
             driver.storage.check_image(name, base, entry, written_by)
-        _check_disk(driver, name, slot, entry, written_by, base)
+        _check_disk(driver, name, slot, entry, written_by, base, doomed)
     if config.get("iso"):
         check_iso(name, config["iso"])
     _check_seed(driver, name, creation)
@@ -115,13 +122,13 @@ def _check_nvram(driver, name, secure_boot, written_by):
     driver.storage.check_free(name, driver.storage.nvram_path(name, secure_boot), written_by)
 
 
-def _check_disk(driver, name, slot, entry, written_by, image=None):
+def _check_disk(driver, name, slot, entry, written_by, image=None, doomed=()):
     if entry.get("source"):
         driver.storage.check_disk_source(name, slot, entry, written_by)
     else:
         path = driver.storage.disk_path(name, slot, entry.get("format", "qcow2"))
         driver.storage.check_free(name, path, written_by)
-        if os.path.realpath(path) not in written_by:
+        if os.path.realpath(path) not in doomed:
             driver.storage.check_leftover(path, entry, image)
 
 
@@ -174,8 +181,7 @@ def _definitions_of(driver, vm):
 
 def _check_deletion(driver, plan):
     """A file goes from its folder: one that cannot be removed is found while the machine still runs."""
-    doomed = [path for step in plan.steps if step.verb == "delete" for path in step.arguments.get("files", ())]
-    for path in doomed:
+    for path in _doomed(plan):
         folder = os.path.dirname(path)
         if files.exists(folder) and not files.is_writable(folder) and os.path.lexists(path):
             raise Refused(

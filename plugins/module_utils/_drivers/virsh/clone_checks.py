@@ -8,14 +8,17 @@ from __future__ import annotations
 import os
 
 from ..._lifecycle.errors import NotFound, Refused
-from .cloning import Original, disk_format, nvram_image, own_disks
+from .cloning import Original, disk_format, nvram_image, own_disks, source_format
 from .definition import file_of, target_of
-from .firmware import nvram_of, read_firmware, read_secure_boot
-from .storage import written_files
+from .firmware import read_firmware, read_secure_boot
+from .storage import check_readable, written_files
 
 
-def check_clone(driver, name, creation, source):
-    """Raise NotFound or Refused for what would end a clone half-way, or tie it to disks that are written to."""
+def check_clone(driver, name, creation, source, doomed=()):
+    """Raise NotFound or Refused for what would end a clone half-way, or tie it to disks that are written to.
+
+    ``doomed`` are the files that a machine to be rebuilt takes along.
+    """
     asked = creation["clone"]
     original = Original.read(driver, source, asked.get("snapshot"))
     if original.definition is None:
@@ -32,19 +35,34 @@ def check_clone(driver, name, creation, source):
     driver.storage.check_folder()
     written_by = written_files(driver.all_definitions())
     for disk in own_disks(original.definition):
-        _check_disk(driver, name, source, original, disk, asked["linked"], written_by)
+        _check_source(name, source, original, disk)
+        _check_image(driver, name, source, original, disk, written_by)
+        entry = {"format": disk_format(disk, asked["linked"])}
+        own = driver.storage.disk_path(name, target_of(disk), entry["format"])
+        driver.storage.check_free(name, own, written_by)
+        if os.path.realpath(own) not in doomed:
+            driver.storage.check_leftover(own, entry, original.image(disk, asked["linked"]))
     _check_nvram(driver, name, original.definition)
 
 
-def _check_disk(driver, name, source, original, disk, linked, written_by):
+def _check_source(name, source, original, disk):
     slot = target_of(disk)
     if not file_of(disk):
         raise Refused(
             f"{name}: disk {slot} of '{source.name}' is no file, and only files can be cloned.",
             "Give the machine that disk as a file first.",
         )
-    path = original.images[slot]
-    info = driver.storage.check_readable_image(name, f"disk {slot} of '{source.name}',", path)
+    if slot not in original.images:
+        raise Refused(
+            f"{name}: the snapshot of '{source.name}' was taken without its disk {slot}.",
+            "Clone the machine itself, or another of its snapshots.",
+        )
+
+
+def _check_image(driver, name, source, original, disk, written_by):
+    """The image is there, is what libvirt takes it for, holds the snapshot, and nobody else writes to it."""
+    path, option = original.images[target_of(disk)], f"disk {target_of(disk)} of '{source.name}',"
+    info = driver.storage.check_readable_image(name, option, path, source_format(disk))
     if original.within and original.within not in info.snapshots:
         raise NotFound(
             f"{name}: {path} no longer holds the snapshot '{original.within}' of '{source.name}'.",
@@ -55,16 +73,12 @@ def _check_disk(driver, name, source, original, disk, linked, written_by):
         raise Refused(
             f"{name}: {path} is a disk of {', '.join(others)} too, which may write to it.", "Detach it there."
         )
-    entry = {"format": disk_format(disk, linked)}
-    own = driver.storage.disk_path(name, slot, entry["format"])
-    driver.storage.check_free(name, own, written_by)
-    driver.storage.check_leftover(own, entry, original.image(slot, linked))
 
 
 def _check_nvram(driver, name, definition):
-    if read_firmware(definition) == "bios":
+    image = nvram_image(definition)
+    if image is None or read_firmware(definition) == "bios":
         return
-    image = nvram_image(driver, nvram_of(definition))
+    check_readable(name, "firmware variables", image["source"])
     path = driver.storage.nvram_path(name, read_secure_boot(definition))
-    if image is not None:
-        driver.storage.check_leftover(path, {}, image)
+    driver.storage.check_leftover(path, {}, image)

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Optional
 
+from ..._ports import files
 from . import devices
 from .definition import Definition, file_of, target_of
 from .firmware import nvram_of, place_nvram
@@ -37,9 +38,10 @@ class Original:
         taken = SnapshotXml.parse(text)
         return cls(taken.definition, taken.frozen, None if taken.kind == EXTERNAL else snapshot)
 
-    def image(self, slot, linked):
+    def image(self, disk, linked):
         """The disk's image as what a new disk is made from."""
-        return {"source": self.images[slot], "linked": linked, "snapshot": self.within}
+        source = self.images[target_of(disk)]
+        return {"source": source, "format": source_format(disk), "linked": linked, "snapshot": self.within}
 
 
 def own_disks(definition):
@@ -64,7 +66,8 @@ def clone(driver, name, config, creation, source):
         _remove_drives(definition, (source.mark or {}).get("files", ()))
         devices.add_seeds(definition, seeds)
         inputs = {"clone": source.id, "bases": bases_of(driver.storage, disks if asked["linked"] else ())}
-        definition.set_mark({**make_mark(machine_id, config, disks, seeds, inputs), "nvram": nvram})
+        mark = make_mark(machine_id, config, disks, seeds, inputs)
+        definition.set_mark({**mark, "nvram": nvram} if nvram else mark)
         driver.define(definition)
 
 
@@ -74,40 +77,47 @@ def _make_disks(driver, name, original, linked, made):
         slot = target_of(disk)
         entry = {"format": disk_format(disk, linked)}
         path = driver.storage.disk_path(name, slot, entry["format"])
-        if driver.storage.make_disk(path, entry, original.image(slot, linked)):
+        if driver.storage.make_disk(path, entry, original.image(disk, linked)):
             made.append(path)
         devices.set_disk_file(disk, path, entry["format"])
         paths.append(path)
     return paths
 
 
+def source_format(disk):
+    """What libvirt takes the disk for, which is raw where it is told nothing; a guest cannot make it anything else."""
+    driver = disk.find("driver")
+    return "raw" if driver is None else driver.get("type", "raw")
+
+
 def disk_format(disk, linked):
     """A copy is kept as its source is; what stands on another image can only be qcow2."""
-    driver = disk.find("driver")
-    return "qcow2" if linked or driver is None else driver.get("type", "raw")
+    return "qcow2" if linked else source_format(disk)
 
 
 def _copy_nvram(driver, name, definition, made):
     """The NVRAM files of the clone. The variables hold boot entries; a machine that never ran has none to copy yet."""
-    old, new = nvram_of(definition), place_nvram(definition, driver.storage, name)
+    image, new = nvram_image(definition), place_nvram(definition, driver.storage, name)
     if new is None:
         return []
-    image = nvram_image(driver, old)
-    if image is not None:
-        entry = {"format": driver.storage.qemu_img.info(old).format}
-        if driver.storage.make_disk(new, entry, image):
-            made.append(new)
+    if image is not None and driver.storage.make_disk(new, {"format": image["format"]}, image):
+        made.append(new)
     return [new]
 
 
-def nvram_image(driver, path):
+def nvram_image(definition):
     """A source's NVRAM as what the clone's is made from, or None where there is none."""
-    return {"source": path} if path and driver.storage.size_of(path) is not None else None
+    path = nvram_of(definition)
+    if not path or not files.exists(path):
+        return None
+    return {"source": path, "format": definition.native("os/nvram@format") or "raw"}
 
 
 # Identity -------------------------------------------------------------------------------------------------------------
 
-_IDENTITIES = ("genid", "sysinfo/system/entry[@name='uuid']", "sysinfo/system/entry[@name='serial']")
+_IDENTITIES = ("sysinfo/system/entry[@name='uuid']", "sysinfo/system/entry[@name='serial']")
+#: What a port is connected to, where two machines cannot both be.
+_TAKEN = ("file", "unix", "tcp")
 
 
 def _take_identity_away(definition):
@@ -117,24 +127,33 @@ def _take_identity_away(definition):
     forget_names(definition)
     for path in _IDENTITIES:
         definition.remove(path)
+    for generation in definition.root.findall("genid"):
+        generation.text = None  # Left empty, it tells libvirt to draw another.
     for channel in definition.root.findall("devices/channel[@type='unix']"):
         _drop(channel, "source")
     for port in ("serial", "console", "parallel"):
         for element in definition.root.findall(f"devices/{port}"):
             _free_port(element)
     for screen in definition.root.findall("devices/graphics"):
-        for number in ("port", "tlsPort", "websocket"):
-            screen.attrib.pop(number, None)
-        if screen.get("autoport") == "no":
-            screen.set("autoport", "yes")
+        _free_screen(screen)
 
 
 def _free_port(element):
-    """Two machines cannot write to one file."""
+    """Two machines cannot write to one file, or listen at one place; connected to another end, both can be."""
     _drop(element, "log")
-    if element.get("type") == "file":
+    source = element.find("source")
+    if element.get("type") in _TAKEN and source is not None and source.get("mode") != "connect":
         element.set("type", "pty")
-        _drop(element, "source")
+        _drop(element, "source", "protocol")
+
+
+def _free_screen(element):
+    for place in ("port", "tlsPort", "websocket", "socket"):
+        element.attrib.pop(place, None)
+    for listener in element.findall("listen"):
+        listener.attrib.pop("socket", None)
+    if element.get("autoport") == "no":
+        element.set("autoport", "yes")
 
 
 def _remove_drives(definition, own_files):

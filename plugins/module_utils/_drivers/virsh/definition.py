@@ -30,11 +30,7 @@ class Definition:
     """One domain XML document."""
 
     def __init__(self, text):
-        # The serializer would rename prefixes to ns0; libvirt keeps foreign metadata as it is written.
-        self._namespaces = dict(_PREFIXES.findall(text))
-        for prefix, namespace in self._namespaces.items():
-            if not re.fullmatch(r"ns\d+", prefix):
-                ET.register_namespace(prefix, namespace)
+        self._namespaces = keep_prefixes(text)
         self.root = ET.fromstring(text)
 
     def text(self):
@@ -171,6 +167,15 @@ class Definition:
                 element.attrib.pop(attribute, None)
             else:
                 parents[element].remove(element)
+
+
+def keep_prefixes(text):
+    """{prefix: namespace} of a document; the serializer would call them ns0, and libvirt keeps metadata as written."""
+    namespaces = dict(_PREFIXES.findall(text))
+    for prefix, namespace in namespaces.items():
+        if not re.fullmatch(r"ns\d+", prefix):
+            ET.register_namespace(prefix, namespace)
+    return namespaces
 
 
 def empty_mark(machine_id):

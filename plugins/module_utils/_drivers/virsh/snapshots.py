@@ -16,7 +16,7 @@ from ..._lifecycle.errors import CommandFailed, PolyvirtError
 from ..._lifecycle.model import PAUSED, RUNNING, STOPPED, Snapshot
 from ..._ports import files
 from ..._tools import virsh as tool
-from .definition import Definition, file_of, target_of
+from .definition import Definition, file_of, keep_prefixes, target_of
 from .fields import EXTERNAL, INTERNAL
 
 #: Merging a disk and writing memory are the platform's own work; yet no call may hang for ever.
@@ -33,6 +33,7 @@ class SnapshotXml:
 
     @classmethod
     def parse(cls, text):
+        keep_prefixes(text)
         return cls(ET.fromstring(text))
 
     @property

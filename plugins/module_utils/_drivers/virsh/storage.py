@@ -37,7 +37,7 @@ class Storage:
         return os.path.join(self.folder, f"{name}{_SEED_SUFFIX}")
 
     def nvram_path(self, name, secure):
-        return os.path.join(self.folder, f"{name}{_NVRAM_SUFFIXES[secure]}")
+        return os.path.join(self.folder, f"{name}{_NVRAM_SUFFIXES[bool(secure)]}")
 
     def open_folder(self):
         """See that the folder is there, where it is libvirt's own and not one that the user chose."""
@@ -65,7 +65,7 @@ class Storage:
         if not files.exists(path) or (image and image.get("snapshot")):
             return  # An internal snapshot can only be compared once it is copied.
         reference = image["source"] if image else empty_image(entry["size"])
-        if not self.qemu_img.same_content(reference, path):
+        if not self.qemu_img.same_content(reference, path, (image or {}).get("format")):
             raise _taken(path)
 
     def _fill(self, path, entry, image):
@@ -73,7 +73,7 @@ class Storage:
         if image is None:
             self.qemu_img.create(path, image_format, size)
             return
-        base = self.qemu_img.info(image["source"])
+        base = self.qemu_img.info(image["source"], image.get("format"))
         if image.get("linked"):
             self.qemu_img.overlay(path, base.path, base.format, size)
             return
@@ -125,16 +125,18 @@ class Storage:
                 f"{name}: a linked disk has the format qcow2, not {entry['format']}.", "Leave the format out."
             )
 
-    def check_readable_image(self, name, option, path):
-        """What an image is; refused where it is missing, unreadable, or none."""
-        _check_readable(name, option, path)
+    def check_readable_image(self, name, option, path, image_format=None):
+        """What an image is; refused where it is missing, unreadable, or none (of the format that is named)."""
+        check_readable(name, option, path)
         try:
-            info = self.qemu_img.info(path)
+            info = self.qemu_img.info(path, image_format)
         except CommandFailed as error:
             raise Refused(
                 f"{name}: {option} {path} is no disk image: {error.stderr}.", "Name a qcow2 or raw image."
             ) from error
-        if info.format not in IMAGE_FORMATS or (info.format == "raw" and files.size(path) % 512):
+        # Anything can be probed as raw, but what is called a raw disk is one.
+        is_text = info.format == "raw" and image_format is None and files.size(path) % 512
+        if info.format not in IMAGE_FORMATS or is_text:
             raise Refused(f"{name}: {option} {path} is no disk image.", f"Name one of {', '.join(IMAGE_FORMATS)}.")
         return info
 
@@ -157,12 +159,12 @@ def _taken(path):
 
 def check_iso(name, path, option="iso"):
     """Refuse a medium that is missing, unreadable, or no ISO 9660 or UDF image."""
-    _check_readable(name, option, path)
+    check_readable(name, option, path)
     if not any(files.starts_with(path, word, _ISO_DESCRIPTOR_AT) for word in _ISO_DESCRIPTORS):
         raise Refused(f"{name}: {option} {path} is no ISO image.", "Name an ISO 9660 or UDF image.")
 
 
-def _check_readable(name, option, path):
+def check_readable(name, option, path):
     if not files.exists(path):
         raise NotFound(
             f"{name}: {option} {path} does not exist on the hypervisor.", "Correct the path, or put the file there."
@@ -208,7 +210,8 @@ def written_files(definitions):
     for definition in definitions:
         for disk in definition.drives("disk", "lun"):
             if file_of(disk) and disk.find("readonly") is None:
-                written.setdefault(os.path.realpath(file_of(disk)), []).append(definition.name)
+                # Of a machine that runs there are two definitions.
+                written.setdefault(os.path.realpath(file_of(disk)), {})[definition.name] = True
         if nvram_of(definition):
-            written.setdefault(os.path.realpath(nvram_of(definition)), []).append(definition.name)
-    return written
+            written.setdefault(os.path.realpath(nvram_of(definition)), {})[definition.name] = True
+    return {path: list(names) for path, names in written.items()}

@@ -36,6 +36,7 @@ def virsh_traits(hypervisor, version, local):
         verbs=frozenset(VERBS),
         fields=fields,
         sources=("image", "clone", "iso", "disks"),
+        linked_format="qcow2",
         defaults={
             **maxima.DEFAULTS,
             "disk_size": 32 * GIB,
