@@ -9,6 +9,7 @@ from ..._lifecycle.errors import CommandFailed, NotFound, Refused
 from ..._lifecycle.model import LIVE, SUSPENDED
 from ..._ports import files
 from ..._tools import virsh_output as output
+from .devices import read_networks
 
 #: What tells of all networks, and of those that are active.
 QUESTIONS = (("net-list", "--all", "--name"), ("net-list", "--name"))
@@ -80,18 +81,11 @@ def _plugged(plan):
 
 def start_networks(driver, vm):
     """Start what the machine needs and is not active, in front of its own start."""
-    for name in sorted(_networks_of(_afresh(driver, vm)) & inactive_networks(driver.virsh.batch(QUESTIONS))):
+    # The step before this one may have changed the cards that it is seen with.
+    afresh = vm.having(config={"networks": read_networks(driver.definition(vm.id))})
+    for name in sorted(_networks_of(afresh) & inactive_networks(driver.virsh.batch(QUESTIONS))):
         try:
             driver.virsh.run("net-start", name)
         except CommandFailed as error:
             if _ALREADY not in error.stderr:
                 raise
-
-
-def _afresh(driver, vm):
-    """The machine with the cards that are stored now: the step before this one may have changed them."""
-    from .devices import read_networks
-
-    if vm.power == SUSPENDED:
-        return vm
-    return vm.having(config={"networks": read_networks(driver.definition(vm.id))})

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import making
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings import read_settings
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import CommandFailed, Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
@@ -184,3 +185,26 @@ def test_drives_take_slots_that_no_disk_has(virsh, tmp_path):
     making.create(driver(virsh, tmp_path), "web", {**CONFIG, "disks": {"sda": {"size": MIB, "format": "raw"}}}, SEED)
     slots = [disk.find("target").get("dev") for disk in virsh.defined().root.findall("devices/disk")]
     assert slots == ["sda", "sdb", "sdc"]
+
+
+def test_the_first_disk_is_the_one_that_the_firmware_tries(virsh, tmp_path):
+    disks = {"hda": {"size": MIB}, "sda": {"size": MIB, "bus": "sata"}, "vda": {"size": MIB}}
+    making.create(driver(virsh, tmp_path), "web", {**CONFIG, "disks": disks}, SEED)
+    found = [disk.find("target").attrib for disk in virsh.defined().root.findall("devices/disk")]
+    assert found == [
+        {"dev": "vda", "bus": "virtio"},
+        {"dev": "hda", "bus": "ide"},
+        {"dev": "sda", "bus": "sata"},
+        {"dev": "sdb", "bus": "sata"},
+        {"dev": "sdc", "bus": "scsi"},
+    ]
+
+
+def test_a_new_machine_shares_folders_and_has_room(virsh, tmp_path):
+    virsh.answers[("domcapabilities",)] = failed("not supported")
+    config = {**CONFIG, "max_cpus": 4, "max_memory": 512 * MIB, "shared_folders": {"data": {"host_path": "/srv"}}}
+    making.create(driver(virsh, tmp_path), "web", config, {})
+    found = read_settings(virsh.defined())
+    assert (found["cpus"], found["max_cpus"]) == (2, 4)
+    assert (found["memory"], found["max_memory"]) == (256 * MIB, 512 * MIB)
+    assert found["shared_folders"] == {"data": {"host_path": "/srv", "read_only": False}}

@@ -110,6 +110,10 @@ FULL = {"cpus": 2, "max_cpus": None, "memory": GIB, "max_memory": None}
         pytest.param(FULL, FULL, {"max_cpus": 3}, {"max_cpus": NEXT_BOOT}, id="room to come"),
         pytest.param(ROOM, FULL, {"cpus": 3}, {"cpus": NEXT_BOOT}, id="only what is stored has room"),
         pytest.param(FULL, ROOM, {"max_cpus": 4}, {"max_cpus": LIVE}, id="what runs has that room already"),
+        pytest.param(
+            {**ROOM, "cpus": 1, "max_cpus": 2}, {**ROOM, "cpus": 2, "max_cpus": None}, {"max_cpus": 1},
+            {"max_cpus": LIVE}, id="neither has room then",
+        ),
         pytest.param(ROOM, {**ROOM, "cpus": 1}, {"cpus": 2}, {"cpus": LIVE}, id="what runs has fewer"),
         pytest.param(ROOM, ROOM, {"memory": "2G"}, {"memory": LIVE}, id="more memory"),
         pytest.param(ROOM, ROOM, {"memory": "512M"}, {"memory": LIVE}, id="less memory"),

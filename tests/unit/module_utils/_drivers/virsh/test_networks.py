@@ -140,6 +140,13 @@ def test_a_saved_machine_comes_back_with_the_cards_it_had(tmp_path):
     assert started(tmp_path, saved, ON_LAN) == [("net-start", "dmz")]
 
 
+@pytest.mark.parametrize(("consent", "words"), [(True, ["net-start", "start"]), (False, ["start"])])
+def test_networks_come_up_before_the_machine(tmp_path, consent, words):
+    virsh = ToldVirsh({**NETWORKS, ("dumpxml", UUID, "--inactive", "--security-info"): machine_xml(ON_LAN)})
+    driver_of(virsh, tmp_path, allow_network_start=consent).apply([(on(network("lan")), (START,))])
+    assert [command[0] for command in virsh.done if command[0] != "dumpxml"] == words
+
+
 @pytest.mark.parametrize(
     ("said", "harmless"), [("network is already active", True), ("internal error: no free subnet", False)]
 )
