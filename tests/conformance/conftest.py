@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
+from conformance.direct import run_tasks
 from conformance.platforms import libvirt_qemu, libvirt_test
 from conformance.platforms.libvirt import Libvirt
 from conformance.playbook import play
@@ -81,5 +82,15 @@ def playing(shim, tmp_path):
 
     def run(platform, tasks, machines=()):
         return play(platform, shim, tmp_path, tasks, machines)
+
+    return run
+
+
+@pytest.fixture
+def running(shim, tmp_path):
+    """The same without ansible-playbook, for scenarios of many tasks of which only the modules are in question."""
+
+    def run(platform, tasks, machines=()):
+        return run_tasks(platform, shim, tmp_path, tasks, machines)
 
     return run

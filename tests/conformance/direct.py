@@ -16,6 +16,7 @@ import sys
 from dataclasses import dataclass
 
 from collection_path import collections_path
+from conformance.playbook import Answer
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,24 @@ class Run:
     rc: int
     result: dict
     calls: list
+
+
+def run_tasks(platform, shim, folder, tasks, machines=()):
+    """The same as ``play``, one module after the other: {label: Answer}."""
+    answers = {}
+    for task in tasks:
+        run = run_module(platform, shim, folder, {**task.options, "_ansible_check_mode": task.check}, task.about)
+        answers[task.label] = Answer(
+            changed=run.result.get("changed", False),
+            failed=run.rc != 0,
+            msg=str(run.result.get("msg", "")),
+            vms=run.result.get("vms", []),
+            diff=run.result.get("diff") or [],
+            truth=platform.truth(machines),
+            calls=run.calls,
+            result=run.result,
+        )
+    return answers
 
 
 def run_module(platform, shim, folder, options, about="vm"):

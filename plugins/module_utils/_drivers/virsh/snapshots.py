@@ -60,6 +60,12 @@ class SnapshotXml:
         return {target_of(disk): file_of(disk) for disk in drives if target_of(disk) in held and file_of(disk)}
 
     @property
+    def overlays(self):
+        """The files in which the disks go on; of an external one only."""
+        sources = self.root.findall("disks/disk[@snapshot='external']/source")
+        return [source.get("file") for source in sources if source.get("file")]
+
+    @property
     def memory_file(self):
         """The file beside the disks that holds the memory; None where there is none."""
         memory = self.root.find("memory")
@@ -110,7 +116,8 @@ def take(driver, vm, arguments):
         memory = memory_path(vm, name) if arguments["include_memory"] and vm.power in (RUNNING, PAUSED) else None
         _describe_files(root, overlays, memory)
     # Announced before they are there: a run that is cut off here leaves no file that nobody knows.
-    _announce(driver, vm, overlays.values(), [memory] if memory else [])
+    own_files = [memory] if memory else []
+    _announce(driver, vm, overlays.values(), own_files)
     flags = ("--disk-only", "--atomic") if kind == EXTERNAL and memory is None else ()
     try:
         text = ET.tostring(root, encoding="unicode")
@@ -118,7 +125,7 @@ def take(driver, vm, arguments):
     except PolyvirtError as error:
         if _is_taken_meanwhile(driver, vm, name, error):
             return
-        _forget(driver, vm)
+        _disown(driver, vm, {path for path in (*overlays.values(), *own_files) if not files.exists(path)})
         raise
 
 
@@ -147,15 +154,22 @@ def drop(driver, vm, arguments):
         except CommandFailed as error:
             if not tool.is_not_found(error.stderr, "snapshot"):
                 raise
-    _forget(driver, vm)
 
 
 def _drop_one(driver, vm, name):
-    memory = read_one(driver.virsh, vm.id, name).memory_file
-    # libvirt merges the disks and leaves the memory (9.0.0). First, for a run cut off here still finds the snapshot.
+    """The snapshot goes last: a run that is cut off before that finds it again, and leaves nothing undone."""
+    snapshot = read_one(driver.virsh, vm.id, name)
+    memory = snapshot.memory_file
+    # libvirt merges the disks and leaves the memory (9.0.0).
     if memory and vm.owned and memory in vm.mark.get("files", ()):
         files.remove(memory)
-    driver.virsh.run("snapshot-delete", vm.id, "--snapshotname", name, timeout=_TIMEOUT)
+    _disown(driver, vm, {memory, *snapshot.overlays})
+    try:
+        driver.virsh.run("snapshot-delete", vm.id, "--snapshotname", name, timeout=_TIMEOUT)
+    except PolyvirtError:
+        ours = set(vm.mark.get("disks", ()) if vm.owned else ())
+        _announce(driver, vm, [path for path in snapshot.overlays if path in ours and files.exists(path)], [])
+        raise
 
 
 def restore(driver, vm, arguments):
@@ -174,10 +188,10 @@ def _announce(driver, vm, disks, own_files):
         _edit_mark(driver, vm, lambda key, known: [*known, *({"disks": disks, "files": own_files}[key])])
 
 
-def _forget(driver, vm):
-    """Take files that are gone out of our mark."""
+def _disown(driver, vm, paths):
+    """Take files out of our mark: a name that it keeps could one day be that of somebody else's file."""
     if vm.owned:
-        _edit_mark(driver, vm, lambda key, known: [path for path in known if files.exists(path)])
+        _edit_mark(driver, vm, lambda key, known: [path for path in known if path not in paths])
 
 
 def _edit_mark(driver, vm, edited):
