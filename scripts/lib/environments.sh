@@ -14,7 +14,7 @@ packages_of() {
     case $1 in
         lint | sanity) echo "$common shellcheck" ;;
         unit) echo "$common $guests" ;;
-        *) echo "$common $guests libvirt-daemon-system qemu-system-x86 dnsmasq-base iptables mmdebstrap" \
+        *) echo "$common $guests libvirt-daemon-system qemu-system-x86 dnsmasq-base iptables mmdebstrap procps" \
             cpio e2fsprogs kmod ovmf swtpm swtpm-tools ;;
     esac
 }

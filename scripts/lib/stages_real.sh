@@ -19,15 +19,46 @@ stage_conformance() {
     return $status
 }
 
+# The scenarios' machines have a network of their own: a lease outlives its machine, but not its network.
+readonly _ROLES_NETWORK=polyvirt-roles
+readonly _ROLES_SUBNET=192.168.141
+
+_make_roles_network() {
+    _host_virsh net-list --name | grep -qx $_ROLES_NETWORK && return
+    virsh --quiet --connect "$_SYSTEM_URI" net-create /dev/stdin <<END
+<network>
+  <name>$_ROLES_NETWORK</name>
+  <bridge name='polyvirt-roles'/>
+  <ip address='$_ROLES_SUBNET.1' netmask='255.255.255.0'>
+    <dhcp><range start='$_ROLES_SUBNET.2' end='$_ROLES_SUBNET.254'/></dhcp>
+  </ip>
+</network>
+END
+}
+
+# _roles_traces: machines, files and processes that a scenario could leave behind.
+_roles_traces() {
+    {
+        _host_virsh list --all --name | sed -n 's/^molecule-/machine &/p'
+        find /var/lib/libvirt/images -maxdepth 1 -name 'molecule-*' -printf 'file %p\n'
+        pgrep -af "guest=molecule-|ssh: .*/$_ROLES_SUBNET\." | sed 's/^/process /'
+    } | sort
+}
+
 # Every scenario that is there.
 stage_roles() {
     local scenario
     ensure_libvirt
-    cd extensions || return
-    for scenario in molecule/*/molecule.yml; do
-        scenario=${scenario%/molecule.yml}
-        molecule test -s "${scenario##*/}"
+    _make_roles_network
+    trap '_host_virsh net-destroy $_ROLES_NETWORK' EXIT
+    _roles_traces >"$RUN/roles-before"
+    for scenario in extensions/molecule/*/molecule.yml; do
+        scenario=$(basename "${scenario%/molecule.yml}")
+        POLYVIRT_TEST_NETWORK=$_ROLES_NETWORK MOLECULE_EPHEMERAL_DIRECTORY=$RUN/molecule/$scenario \
+            molecule test -s "$scenario"
     done
+    _roles_traces >"$RUN/roles-after"
+    diff "$RUN/roles-before" "$RUN/roles-after" >&2 || stop_with "the scenarios left behind what is listed above"
 }
 
 # What the README promises: the second run finds nothing to do.

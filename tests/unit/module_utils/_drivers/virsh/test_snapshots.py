@@ -65,7 +65,8 @@ def test_what_the_machine_was_to_be_and_not_what_it_ran_with():
     seen = SnapshotXml(root)
     assert seen.definition.memory == 64 << 20
     told = seen.described(False, lambda definition: read_disks(definition, {}))
-    assert told.config == {"vda": {"size": None, "format": "qcow2", "source": f"{POOL}/pvs-a.qcow2"}}
+    disk = {"size": None, "format": "qcow2", "source": f"{POOL}/pvs-a.qcow2", "bus": "virtio"}
+    assert told.config == {"vda": disk}
 
 
 def test_a_snapshot_from_before_libvirt_kept_definitions():
