@@ -17,9 +17,9 @@ from ..._lifecycle.model import FAILED, PAUSED, RUNNING
 from ..._lifecycle.units import MIB, human_size
 from ..._ports import files
 from ..._tools.virt_diff import VirtDiff
+from .fields import INTERNAL
 from .snapshot_checks import check_content
 from .snapshots import read_one
-from .traits import INTERNAL
 
 
 @dataclass(frozen=True)
