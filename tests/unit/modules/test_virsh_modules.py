@@ -120,6 +120,32 @@ def test_a_host_without_libvirt_is_told_and_is_no_failure(run, params, why, avai
     assert result["vms"] == []
 
 
+def test_snapshots_are_told(run):
+    code, result = run("virsh_snapshot_info", name=["test", "nosuch"])
+    assert (code, result["changed"]) == (0, False)
+    assert [(vm["name"], vm["snapshots"]) for vm in result["vms"]] == [("test", [])]
+
+
+@pytest.mark.parametrize(
+    ("module", "params", "said"),
+    [
+        ("virsh_snapshot", {"snapshot": "a/b"}, "no snapshot can have the name 'a/b': libvirt takes no slash"),
+        ("virsh_snapshot", {"snapshot": "s", "state": "restored"}, "test: it has no snapshot 's'"),
+        ("virsh_snapshot", {"snapshot": "s", "kind": "external"}, "external snapshots make files"),
+        ("virsh_snapshot", {"snapshot": "s", "_ansible_check_mode": True}, "test: disk vda is raw"),
+        ("virsh_snapshot", {}, "missing required arguments: snapshot"),
+        ("virsh_snapshot_info", {"compare": {"from": "s"}}, "test: it has no snapshot 's'"),
+        ("virsh_snapshot_info", {"compare": {"to": "s"}}, "missing required arguments: from"),
+        ("virsh_snapshot_info", {"compare": {"from": "s", "to": "s"}}, "would be compared with itself"),
+    ],
+)
+def test_a_snapshot_task_that_makes_no_sense_is_one_clear_error(run, module, params, said):
+    code, result = run(module, name=["test"], **params)
+    assert (code, result["failed"]) == (1, True)
+    assert said in result["msg"]
+    assert "\n" not in result["msg"]
+
+
 def test_documents_of_a_seed_are_masked_and_blot_nothing_else_out(run):
     documents = {
         "user_data": {"hostname": "test", "swap": {"size": 1}, "password": "topsecret"},

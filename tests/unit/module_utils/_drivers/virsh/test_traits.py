@@ -9,7 +9,12 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.driver import is_local
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.traits import virsh_traits
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Refused
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Change, Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
+    Change,
+    Snapshot,
+    SnapshotRequest,
+    Vm,
+)
 
 TRAITS = virsh_traits("QEMU", "9.0.0", local=True)
 
@@ -148,3 +153,92 @@ def test_what_has_no_place_is_refused(config, word):
 def test_no_medium_where_there_is_no_drive_is_nothing_to_do():
     assert TRAITS.adjust(Vm("a", config={"iso": None}), {"iso": ""}) == {}
     assert TRAITS.adjust(Vm.absent("a"), {"iso": ""}) == {"iso": ""}
+
+
+# Snapshots ------------------------------------------------------------------------------------------------------------
+
+
+def snapshot_cost(kind, vm, asked, old=None, version="9.0.0"):
+    traits = virsh_traits("QEMU", version, local=True)
+    return traits.fields[f"snapshot.{kind}"].cost_of(vm, Change("snapshot", old, asked))
+
+
+@pytest.mark.parametrize(
+    ("firmware", "power", "kind", "others", "cost"),
+    [
+        ("uefi", "running", "", (), "never"),
+        ("uefi", "paused", "internal", (), "never"),
+        ("uefi", "stopped", "", (), "live"),
+        ("uefi", "running", "external", (), "live"),
+        ("uefi", "running", "", (Snapshot("a", kind="external"),), "live"),
+        ("bios", "running", "", (), "live"),
+        (None, "running", "", (), "live"),
+    ],
+)
+def test_what_flash_memory_holds_is_in_no_internal_snapshot_of_what_runs(firmware, power, kind, others, cost):
+    vm = Vm("web", power=power, config={"firmware": firmware}, snapshots=others)
+    assert snapshot_cost("take", vm, SnapshotRequest("s", kind=kind)) == cost
+
+
+@pytest.mark.parametrize(
+    ("kind", "power", "version", "cost"),
+    [
+        ("internal", "stopped", "9.0.0", "live"),
+        ("internal", "running", "9.0.0", "live"),
+        ("internal", "suspended", "9.0.0", "power_off"),
+        ("internal", "failed", "9.0.0", "power_off"),
+        ("external", "stopped", "9.0.0", "never"),
+        ("external", "stopped", "9.8.9", "never"),
+        ("external", "stopped", "9.9.0", "live"),
+        ("external", "stopped", "10.0.0", "live"),
+        ("external", "suspended", "11.1.0", "power_off"),
+        ("external", "stopped", "", "never"),
+    ],
+)
+def test_what_a_restore_costs(kind, power, version, cost):
+    vm = Vm("web", power=power)
+    assert snapshot_cost("restore", vm, SnapshotRequest("s"), Snapshot("s", kind=kind), version) == cost
+
+
+@pytest.mark.parametrize(
+    ("asked", "others", "power", "taken_as"),
+    [
+        ({}, (), "running", ("internal", "running")),
+        ({}, (), "stopped", ("internal", "stopped")),
+        ({"include_memory": True}, (), "paused", ("internal", "paused")),
+        ({"kind": "external"}, (), "running", ("external", "stopped")),
+        ({"kind": "external", "include_memory": False}, (), "running", ("external", "stopped")),
+        ({"kind": "external", "include_memory": True}, (), "running", ("external", "running")),
+        ({}, (Snapshot("a", kind="external"),), "running", ("external", "stopped")),
+        ({"kind": "internal"}, (Snapshot("a", kind="external"),), "running", ("internal", "running")),
+    ],
+)
+def test_how_a_new_snapshot_is_kept(asked, others, power, taken_as):
+    vm = Vm("web", power=power, snapshots=others)
+    assert TRAITS.taken_as(vm, SnapshotRequest("s", **asked)) == taken_as
+
+
+@pytest.mark.parametrize(
+    ("name", "fault"),
+    [
+        ("a/b", "slash"),
+        (".a", "dot in front"),
+        ("x" * 248, "247 bytes"),
+        ("ü" * 124, "247 bytes"),
+        ("x" * 247, None),
+        ("a.b", None),
+        ("-a b;ü", None),
+    ],
+)
+def test_names_that_no_snapshot_can_have(name, fault):
+    said = TRAITS.snapshot_name_fault(name)
+    assert said is None if fault is None else fault in said
+
+
+@pytest.mark.parametrize(
+    ("hypervisor", "local", "content"), [("QEMU", True, True), ("QEMU", False, False), ("TEST", True, False)]
+)
+def test_where_files_in_disks_can_be_compared(hypervisor, local, content):
+    traits = virsh_traits(hypervisor, "9.0.0", local)
+    assert ("snapshot.content" in traits.fields) == content
+    assert "hypervisor's own host" in traits.instead["snapshot.content"]
