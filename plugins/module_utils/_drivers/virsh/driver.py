@@ -101,7 +101,7 @@ class VirshDriver:
     def _with_files(self, observation):
         from .users import FileUsers, files_of
 
-        definitions = self._read_definitions()
+        definitions = self.read_definitions()
         users = FileUsers(self.virsh, self.storage.qemu_img, definitions) if self.is_local else None
         vms = []
         for vm in observation.vms:
@@ -112,10 +112,11 @@ class VirshDriver:
     def all_definitions(self):
         """Every machine's definition, and of those that run also what runs: both may name files."""
         if self._definitions is None:
-            self._definitions = self._read_definitions()
+            self._definitions = self.read_definitions()
         return self._definitions
 
-    def _read_definitions(self):
+    def read_definitions(self):
+        """The same as they are in this moment."""
         uuids = [uuid for uuid, _name in output.domains(self.virsh.run("list", "--all", "--uuid", "--name"))]
         questions = [("dumpxml", uuid, *more) for uuid in uuids for more in ((), ("--inactive",))]
         answers = self.virsh.batch(questions) if questions else []

@@ -195,6 +195,8 @@ def used_files(definition):
         if file_of(disk):
             yield file_of(disk)
         yield from backing_files(disk)
+    if definition.get("os/nvram"):
+        yield definition.get("os/nvram")
 
 
 def written_files(definitions):
