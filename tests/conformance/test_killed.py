@@ -14,8 +14,8 @@ import pytest
 
 from conformance.direct import run_module
 
-SCENARIOS = ("create", "configure", "remove")
-NAME = "pvk-killed"
+SCENARIOS = ("create", "clone", "configure", "remove")
+NAME, SOURCE = "pvk-killed", "pvk-source"
 #: What differs between two machines made alike.
 _VOLATILE = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -84,6 +84,8 @@ class _Kill:
         if self.prepare:
             made = self._run(self.prepare)
             assert made.rc == 0, made.result
+            if self.prepare["name"] != [NAME]:
+                self.kept = self.platform.files()
 
     def _run(self, options):
         return run_module(self.platform, self.shim, self.folder, options)
@@ -112,6 +114,19 @@ def _create(platform):
     }
 
 
+def _clone(platform):
+    _nothing, made = _create(platform)
+    cloned = {
+        "name": [NAME],
+        "state": "started",
+        "memory": "96M",
+        "clone": {"source": SOURCE, "linked": True},
+        "disks": [{}, {"size": "12M"}],
+        "cloud_init": {"ssh_authorized_keys": ["ssh-ed25519 AAAA test"]},
+    }
+    return {**made, "name": [SOURCE], "state": "present"}, cloned
+
+
 def _configure(platform):
     _nothing, made = _create(platform)
     changed = {
@@ -131,4 +146,4 @@ def _remove(platform):
     return made, {"name": [NAME], "state": "absent", "stop_mode": "force"}
 
 
-_SCENARIOS = dict(zip(SCENARIOS, (_create, _configure, _remove)))
+_SCENARIOS = dict(zip(SCENARIOS, (_create, _clone, _configure, _remove)))
