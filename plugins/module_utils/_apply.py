@@ -101,7 +101,7 @@ class Applier:
             if wait.work.vm.busy and self.clock.now() < self.run.deadline:
                 return False  # Somebody else is at it: only then is to be seen where the machine stands.
             # A race lost to somebody who wanted the same is no failure: what counts is where the machine stands.
-            if not (arrived and wait.step.verb in _POWER_VERBS and isinstance(error, CommandFailed)):
+            if not (arrived and wait.step.verb in _POWER_VERBS and isinstance(error, (CommandFailed, Timeout))):
                 wait.work.error = error
             return True
         if arrived:

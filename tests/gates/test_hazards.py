@@ -33,8 +33,12 @@ def _limits(tree):
             for argument, default in named:
                 if argument.arg == "timeout":
                     yield from _number(default)
-        elif isinstance(node, ast.Assign) and "TIMEOUT" in getattr(node.targets[0], "id", ""):
-            yield from _number(node.value)
+        elif isinstance(node, ast.Assign):
+            names = node.targets[0].elts if isinstance(node.targets[0], ast.Tuple) else node.targets
+            values = node.value.elts if isinstance(node.value, ast.Tuple) else [node.value]
+            for name, value in zip(names, values):
+                if getattr(name, "id", "").lstrip("_") in ("TIMEOUT", "SAVE_TIMEOUT", "READ", "CHANGE", "LOOK"):
+                    yield from _number(value)
 
 
 def _number(node):

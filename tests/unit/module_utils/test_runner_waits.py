@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils import _runner
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Timeout
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Address, Policy, Request
 
 from unit.module_utils.world import Machine, World, refusal
@@ -301,3 +302,11 @@ def test_a_lost_race_with_one_who_never_ends_is_an_error_in_the_end():
     outcome = carry_out(world, ask("web", "started", timeout=2))
     assert outcome.failed
     assert "already active" in outcome.msg
+
+
+@pytest.mark.parametrize("done", [True, False])
+def test_a_command_that_was_cut_off_counts_by_what_it_did(done):
+    world = World(Machine("web", "1"))
+    world.trouble("start", Timeout("it had not ended after 600 seconds", waited=600), done=done)
+    outcome = carry_out(world, ask("web", "started"))
+    assert (outcome.failed, outcome.vms[0]["state"]) == ((False, "running") if done else (True, "stopped"))

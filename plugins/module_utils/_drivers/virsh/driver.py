@@ -178,7 +178,8 @@ class VirshDriver:
     def _start(self, vm, step):
         try:
             # Reading a guest's memory back is as long a work as writing it.
-            self.virsh.run("start", vm.id, timeout=_SAVE_TIMEOUT if vm.power == SUSPENDED else None)
+            longer = {"timeout": _SAVE_TIMEOUT} if vm.power == SUSPENDED else {}
+            self.virsh.run("start", vm.id, **longer)
         except CommandFailed as error:
             raise _explained(vm, error) from error
         if vm.power == SUSPENDED and self.virsh.run("domstate", vm.id).strip() == "paused":
