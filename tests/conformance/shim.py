@@ -53,7 +53,7 @@ class Shim:
             "POLYVIRT_SHIM": str(self.notes),
             "POLYVIRT_SHIM_PATH": real,
             "POLYVIRT_SHIM_LABEL": label,
-            "POLYVIRT_SHIM_WATCH": str(self.watched),
+            "POLYVIRT_WATCHED": str(self.watched),
         }
 
     def order(self, text):
