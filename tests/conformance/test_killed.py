@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Killed at any backend call: the same task, run again, ends as if nothing had happened, and leaves nothing behind.
 
-Before every call, and after every call that writes. After a call that only reads, all stands as it did before it.
+After every call that writes, and before every call at which something has changed since the call before it: a backend
+changes by its calls alone, and files are looked at before each. Else all stands as it did one call earlier.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ import pytest
 
 from conformance.direct import run_module
 
-SCENARIOS = ("create", "configure", "remove", "snapshot", "restore")
-NAME = "pvk-killed"
+SCENARIOS = ("create", "clone", "configure", "remove", "snapshot", "restore")
+NAME, SOURCE = "pvk-killed", "pvk-source"
 #: What differs between two machines made alike.
 _VOLATILE = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -25,10 +26,14 @@ def test_killed_at_every_call(qemu_aside, shim, tmp_path, scenario):
     kill = _Kill(qemu_aside, shim, tmp_path, scenario)
     whole = kill.undisturbed()
     print(f"{scenario}: {len(whole.calls)} calls")
+    seen = None
     for call in whole.calls:
-        kill.at("kill-before", call.number)
+        if call.files != seen:
+            kill.at("kill-before", call.number)
+        seen = call.files
         if qemu_aside.is_write(call):
             kill.at("kill-after", call.number)
+            seen = None
 
 
 class _Kill:
@@ -36,6 +41,7 @@ class _Kill:
 
     def __init__(self, platform, shim, folder, scenario):
         self.platform, self.shim, self.folder = platform, shim, folder
+        shim.watched = platform.storage
         self.lefts = set()
         self.prepare, self.task, self.about = _SCENARIOS[scenario](platform)
 
@@ -84,6 +90,8 @@ class _Kill:
         for about, options in self.prepare:
             made = self._run(options, about)
             assert made.rc == 0, made.result
+            if options["name"] != [NAME]:
+                self.kept = self.platform.files()
 
     def _run(self, options, about="vm"):
         return run_module(self.platform, self.shim, self.folder, options, about)
@@ -112,6 +120,19 @@ def _create(platform):
         "autostart": True,
     }
     return [], made, "vm"
+
+
+def _clone(platform):
+    _nothing, made, about = _create(platform)
+    cloned = {
+        "name": [NAME],
+        "state": "started",
+        "memory": "96M",
+        "clone": {"source": SOURCE, "linked": True},
+        "disks": [{}, {"size": "12M"}],
+        "cloud_init": {"ssh_authorized_keys": ["ssh-ed25519 AAAA test"]},
+    }
+    return [(about, {**made, "name": [SOURCE], "state": "present"})], cloned, about
 
 
 def _configure(platform):
@@ -147,4 +168,4 @@ def _restore(platform):
     return [("vm", made), ("snapshot", taken), ("vm", more)], {**taken, "state": "restored"}, "snapshot"
 
 
-_SCENARIOS = dict(zip(SCENARIOS, (_create, _configure, _remove, _snapshot, _restore)))
+_SCENARIOS = dict(zip(SCENARIOS, (_create, _clone, _configure, _remove, _snapshot, _restore)))

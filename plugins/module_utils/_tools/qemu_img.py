@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from .._lifecycle import errors
 
 INSTALL = "Install qemu-img: package qemu-utils (Debian, Ubuntu), qemu-img (Fedora, RHEL) or qemu-tools (SUSE)."
-_LOOK = 60
+_LOOK = 120
 # Copying is the platform's own work: it is never cut off, however large the disk.
 _AS_LONG_AS_IT_TAKES = None
 

@@ -28,6 +28,12 @@ _WORDS = "console=ttyS0 net.ifnames=0 quiet tsc=reliable random.trust_cpu=on mit
 _CRASH = "o /1b 0x505 1"
 
 _BOOT = "<kernel>{guest}/vmlinuz</kernel><initrd>{guest}/initrd.img</initrd><cmdline>{words}</cmdline>"
+_NETWORK = """\
+<network><name>{name}</name><bridge name='{bridge}'/>
+  <ip address='192.168.157.1' netmask='255.255.255.0'>
+    <dhcp><range start='192.168.157.2' end='192.168.157.99'/></dhcp></ip>
+</network>
+"""
 _DOMAIN = """\
 <domain type='qemu'>
   <name>{name}</name>
@@ -63,8 +69,22 @@ class Platform(Libvirt):
 
     @property
     def network(self):
-        """The name of the namespace's network."""
+        """The name of the namespace's network that is not active."""
         return f"{self.prefix}network-off"
+
+    @property
+    def guests_network(self):
+        """The name of the namespace's network for guests with an address; it is there once ``start_network`` ran."""
+        return f"{self.prefix}network"
+
+    @property
+    def _bridge(self):
+        return f"vir{self.prefix}0"
+
+    @property
+    def traces(self):
+        # libvirt's own files are named by the machine, its leases by the bridge.
+        return (*super().traces, f"guest={self.prefix}", f"/{self.prefix}", f" {self.prefix}", self._bridge)
 
     @property
     def connection(self):
@@ -77,6 +97,7 @@ class Platform(Libvirt):
             "cpus": 1,
             "memory": "128M",
             "image": {"source": str(_GUEST / "fast-base.qcow2"), "linked": True},
+            "networks": [{"type": "network", "source": self.guests_network}],
             "native": self.kernel(),
         }
 
@@ -180,13 +201,21 @@ class Platform(Libvirt):
 
     def clean(self):
         super().clean()
-        if self.network in self.virsh("net-list", "--all", "--name").split("\n"):
-            self.virsh("net-undefine", self.network)
+        for network in {self.network, self.guests_network} & set(self.virsh("net-list", "--all", "--name").split("\n")):
+            # Its leases go with it; those in a network of the host would stay for an hour.
+            self.virsh("net-destroy", network, check=False)
+            self.virsh("net-undefine", network)
 
     def define_network(self):
         """A network that exists and is not active."""
         text = f"<network><name>{self.network}</name></network>"
         self.virsh("net-define", "/dev/stdin", stdin=text)
+
+    def start_network(self):
+        """A network in which guests get addresses, and from which only this host is reached."""
+        text = _NETWORK.format(name=self.guests_network, bridge=self._bridge)
+        self.virsh("net-define", "/dev/stdin", stdin=text)
+        self.virsh("net-start", self.guests_network)
 
     def define(self, name, hears=False):
         """Without a kernel a machine idles in its firmware, which costs the host nothing."""

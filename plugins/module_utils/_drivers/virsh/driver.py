@@ -132,7 +132,7 @@ class VirshDriver:
     def _with_files(self, observation):
         from .users import FileUsers, files_of
 
-        definitions = self._read_definitions()
+        definitions = self.read_definitions()
         users = FileUsers(self.virsh, self.storage.qemu_img, definitions) if self.is_local else None
         vms = []
         for vm in observation.vms:
@@ -143,10 +143,11 @@ class VirshDriver:
     def all_definitions(self):
         """Every machine's definition, and of those that run also what runs: both may name files."""
         if self._definitions is None:
-            self._definitions = self._read_definitions()
+            self._definitions = self.read_definitions()
         return self._definitions
 
-    def _read_definitions(self):
+    def read_definitions(self):
+        """The same as they are in this moment."""
         uuids = [uuid for uuid, _name in output.domains(self.virsh.run("list", "--all", "--uuid", "--name"))]
         questions = [("dumpxml", uuid, *more) for uuid in uuids for more in ((), ("--inactive",))]
         answers = self.virsh.batch(questions) if questions else []
@@ -211,7 +212,8 @@ class VirshDriver:
         options = ["--reset-nvram"] if step.arguments.get("reset_nvram") else []
         try:
             # Reading a guest's memory back is as long a work as writing it.
-            self.virsh.run("start", vm.id, *options, timeout=_SAVE_TIMEOUT if vm.power == SUSPENDED else None)
+            longer = {"timeout": _SAVE_TIMEOUT} if vm.power == SUSPENDED else {}
+            self.virsh.run("start", vm.id, *options, **longer)
         except CommandFailed as error:
             raise _explained(vm, error) from error
         if vm.power == SUSPENDED and self.virsh.run("domstate", vm.id).strip() == "paused":

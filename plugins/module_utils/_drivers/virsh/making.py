@@ -6,6 +6,7 @@ anywhere leaves what the same task completes."""
 
 from __future__ import annotations
 
+import os
 import uuid as uuids
 from contextlib import contextmanager
 
@@ -51,12 +52,41 @@ def undone_on_failure(driver, name, creation):
     made = []
     try:
         yield made
-    except BaseException:
-        for path in made:
-            files.remove(path)
+    except BaseException as error:
         if creation.get("cloud_init") is not None:
-            _remove_seed(driver, name)
+            # Unlike a disk, a seed has its name before this machine is there, whoever made it.
+            made.append(driver.storage.seed_path(name))
+        _remove_unused(driver, made)
+        if isinstance(error, CommandFailed) and _is_made_meanwhile(error):
+            raise _lost(name, error) from error
         raise
+
+
+def _remove_unused(driver, paths):
+    """Another task may have made the machine meanwhile, with these very files."""
+    if not paths:
+        return
+    try:
+        used = {os.path.realpath(file) for one in driver.read_definitions() for file in used_files(one)}
+    except PolyvirtError:
+        return  # Nobody can say whose they are now; the next run takes them, or makes them anew.
+    for path in paths:
+        if os.path.realpath(path) not in used:
+            files.remove(path)
+
+
+def _is_made_meanwhile(error):
+    return "already exists with uuid" in error.stderr
+
+
+def _lost(name, error):
+    return CommandFailed(
+        error.argv,
+        error.rc,
+        error.stderr,
+        message=f"{name}: another task made a machine of this name at the same moment.",
+        remedy="Run the task again: it begins with what is there then.",
+    )
 
 
 def _make_disks(driver, name, asked, image, made):
@@ -92,17 +122,6 @@ def make_seed(driver, name, machine_id, creation):
     driver.storage.open_folder()
     seed.make_seed(driver.commands, files, path, seed.nocloud_documents(creation["cloud_init"], name, machine_id))
     return [path]
-
-
-def _remove_seed(driver, name):
-    """Unlike a disk, a seed has its name before the machine has: another task may have made the machine with it."""
-    path = driver.storage.seed_path(name)
-    try:
-        used = {file for one in driver.all_definitions() for file in used_files(one)}
-    except PolyvirtError:
-        return  # Nobody can say whose it is now; the next run makes it anew.
-    if path not in used:
-        files.remove(path)
 
 
 def _describe(driver, definition, config, disks, seeds):

@@ -202,6 +202,10 @@ def used_files(definition):
         if file_of(disk):
             yield file_of(disk)
         yield from backing_files(disk)
+    if nvram_of(definition):
+        yield nvram_of(definition)
+    if definition.get("os/nvram"):
+        yield definition.get("os/nvram")
 
 
 def written_files(definitions):

@@ -16,7 +16,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._ports.command impor
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.qemu_img import QemuImg
 
 from unit.module_utils._drivers.virsh.rich import DISK, PFLASH, RICH, SEED, SHARED, Rich, external, holds, write
-from unit.module_utils._drivers.virsh.told import failed
+from unit.module_utils._drivers.virsh.told import UUID, failed
 
 IMAGES = QemuImg(Commands())
 KEYS = {"cloud_init": {"user": "admin", "ssh_authorized_keys": ["ssh-ed25519 AAAA me"]}}
@@ -185,6 +185,17 @@ def test_a_machine_that_never_ran_has_no_variables_yet(rich, tmp_path):
     rich.replace("<boot dev", f"{PFLASH}<nvram>{tmp_path}/rich_VARS.fd</nvram><boot dev")
     assert cloned(rich).get("os/nvram") == f"{tmp_path}/copy.nvram"
     assert not (tmp_path / "copy.nvram").exists()
+
+
+def test_variables_that_another_task_made_the_machine_with_stay(rich, tmp_path):
+    (tmp_path / "rich_VARS.fd").write_bytes(bytes(1024))
+    rich.replace("<boot dev", f"<nvram>{tmp_path}/rich_VARS.fd</nvram><boot dev")
+    rich.others[UUID, "copy"] = rich.text.replace("rich_VARS", "copy_VARS")
+    rich.virsh.answers["define", "/dev/stdin"] = failed("domain 'copy' already exists with uuid 1")
+    with pytest.raises(CommandFailed, match="at the same moment"):
+        cloned(rich)
+    assert (tmp_path / "copy_VARS.fd").exists()
+    assert not os.path.exists(copy_of(rich))
 
 
 # Failing --------------------------------------------------------------------------------------------------------------

@@ -354,7 +354,7 @@ def test_what_settings_they_hold():
     then = seen.snapshots[0].config
     # How large a disk was then nobody tells, so it counts as large as it is.
     size = seen.config["disks"]["vda"]["size"]
-    disk = {"size": size, "format": "qcow2", "source": "/var/lib/libvirt/images/pvs/pvs-a.qcow2"}
+    disk = {"size": size, "format": "qcow2", "source": "/var/lib/libvirt/images/pvs/pvs-a.qcow2", "bus": "virtio"}
     assert (then["cpus"], then["memory"], then["disks"]) == (1, 64 << 20, {"vda": disk})
     assert (then["native"], then["tags"], then["description"]) == ({"os/type@machine": "pc-q35-7.2"}, (), "")
     assert set(then) == set(seen.config)

@@ -82,6 +82,7 @@ def test_a_file_found_whole_is_not_removed_when_the_creation_fails(virsh, tmp_pa
     found = tmp_path / "web-vda.qcow2"
     QemuImg(Commands()).create(str(found), "qcow2", MIB)
     virsh.answers["define", "/dev/stdin"] = failed("unsupported configuration")
+    virsh.answers["list", "--all", "--uuid", "--name"] = ""
     with pytest.raises(CommandFailed):
         making.create(driver(virsh, tmp_path), "web", CONFIG, {})
     assert os.listdir(tmp_path) == ["web-vda.qcow2"]
@@ -163,15 +164,24 @@ def test_what_else_goes_wrong_is_told(virsh, tmp_path):
     assert Path(tmp_path).is_dir()
 
 
-def test_a_seed_that_another_task_made_a_machine_with_stays(virsh, tmp_path):
-    seed = tmp_path / "web.polyvirt-seed.iso"
-    virsh.answers["define", "/dev/stdin"] = failed("operation failed: domain 'web' already exists with uuid")
+@pytest.mark.parametrize("name", ["web-vda.qcow2", "web.polyvirt-seed.iso"])
+def test_what_another_task_made_the_machine_with_stays(virsh, tmp_path, name):
+    virsh.answers["define", "/dev/stdin"] = failed("operation failed: domain 'web' already exists with uuid 1")
     virsh.answers["list", "--all", "--uuid", "--name"] = f"{UUID} web\n"
-    theirs = machine_xml(("/var/lib/libvirt/images/m1.qcow2", str(seed)))
+    theirs = machine_xml(("/var/lib/libvirt/images/m1.qcow2", str(tmp_path / name)))
     virsh.answers.update({("dumpxml", UUID): theirs, ("dumpxml", UUID, "--inactive"): theirs})
-    with pytest.raises(CommandFailed):
+    with pytest.raises(CommandFailed, match="web: another task made a machine of this name at the same moment") as told:
         making.create(driver(virsh, tmp_path), "web", CONFIG, SEED)
-    assert os.listdir(tmp_path) == [seed.name]
+    assert os.listdir(tmp_path) == [name]
+    assert "again" in told.value.remedy
+
+
+def test_files_stay_where_nobody_can_say_whose_they_are(virsh, tmp_path):
+    virsh.answers["define", "/dev/stdin"] = failed("the daemon went away")
+    virsh.answers["list", "--all", "--uuid", "--name"] = failed("the daemon went away")
+    with pytest.raises(CommandFailed, match="the daemon went away"):
+        making.create(driver(virsh, tmp_path), "web", CONFIG, {})
+    assert sorted(os.listdir(tmp_path)) == ["web-vda.qcow2", "web-vdb.raw"]
 
 
 def test_cards_keep_their_order_beyond_the_tenth(virsh, tmp_path):
