@@ -189,12 +189,12 @@ def test_a_machine_that_never_ran_has_no_variables_yet(rich, tmp_path):
 
 def test_variables_that_another_task_made_the_machine_with_stay(rich, tmp_path):
     (tmp_path / "rich_VARS.fd").write_bytes(bytes(1024))
-    rich.replace("<boot dev", f"<nvram>{tmp_path}/rich_VARS.fd</nvram><boot dev")
-    rich.others[UUID, "copy"] = rich.text.replace("rich_VARS", "copy_VARS")
+    rich.replace("<boot dev", f"{PFLASH}<nvram>{tmp_path}/rich_VARS.fd</nvram><boot dev")
+    rich.others[UUID, "copy"] = rich.text.replace("rich_VARS.fd", "copy.nvram")
     rich.virsh.answers["define", "/dev/stdin"] = failed("domain 'copy' already exists with uuid 1")
     with pytest.raises(CommandFailed, match="at the same moment"):
         cloned(rich)
-    assert (tmp_path / "copy_VARS.fd").exists()
+    assert (tmp_path / "copy.nvram").exists()
     assert not os.path.exists(copy_of(rich))
 
 
