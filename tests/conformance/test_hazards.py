@@ -90,7 +90,7 @@ def test_a_seed_is_on_the_bus_that_every_kernel_sees(qemu, playing, name):
     seed = {"cloud_init": {"user": "admin"}}
     machine = playing(qemu, [Task("make", {**qemu.creation, "name": [name], **seed})], [name])["make"].truth[name]
     (path,) = qemu.seeds_of(machine)
-    drive = machine["stored"].partition(path)[2].partition("</disk>")[0]
+    drive = machine["stored"].partition(f"<source file='{path}'/>")[2].partition("</disk>")[0]
     assert "bus='scsi'" in drive
     assert "model='virtio-scsi'" in machine["stored"]
 
