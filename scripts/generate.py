@@ -110,7 +110,7 @@ def _cell(traits, option):
         return COST_WORDS["never"]
     costs = {traits.fields[kind].cost for kind in kinds} - {"never"}
     if any(callable(cost) for cost in costs):
-        return "live where the device allows"
+        return "live where the machine allows"
     return ", ".join(word for cost, word in COST_WORDS.items() if cost in costs)
 
 

@@ -98,8 +98,10 @@ class Applier:
         """True when there is nothing more to wait for on this machine: it arrived, or it failed for good."""
         arrived = _arrived(wait.work, wait.expected)
         if error is not None:
+            if wait.work.vm.busy and self.clock.now() < self.run.deadline:
+                return False  # Somebody else is at it: only then is to be seen where the machine stands.
             # A race lost to somebody who wanted the same is no failure: what counts is where the machine stands.
-            if not (arrived and wait.step.verb in _POWER_VERBS and isinstance(error, CommandFailed)):
+            if not (arrived and wait.step.verb in _POWER_VERBS and isinstance(error, (CommandFailed, Timeout))):
                 wait.work.error = error
             return True
         if arrived:

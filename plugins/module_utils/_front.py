@@ -9,9 +9,9 @@ import traceback
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ._info import look_around
+from ._info import look_around, look_at_snapshots
 from ._lifecycle.errors import PolyvirtError
-from ._lifecycle.options import SNAPSHOT, VM, VM_INFO
+from ._lifecycle.options import SNAPSHOT, SNAPSHOT_INFO, VM, VM_INFO
 from ._lifecycle.request import requests, snapshot_requests
 from ._runner import run
 
@@ -46,8 +46,17 @@ def _run_module(argument_spec, make_driver, read_requests):
 
 def run_info_module(own_options, make_driver):
     """The whole of a ``<platform>_vm_info`` module."""
-    module = AnsibleModule(argument_spec={**VM_INFO, **own_options}, supports_check_mode=True)
-    module.exit_json(changed=False, **_guarded(module, lambda: look_around(make_driver(module.params), module.params)))
+    _run_look({**VM_INFO, **own_options}, make_driver, look_around)
+
+
+def run_snapshot_info_module(own_options, make_driver):
+    """The whole of a ``<platform>_snapshot_info`` module."""
+    _run_look({**VM_INFO, **SNAPSHOT_INFO, **own_options}, make_driver, look_at_snapshots)
+
+
+def _run_look(argument_spec, make_driver, look):
+    module = AnsibleModule(argument_spec=argument_spec, supports_check_mode=True)
+    module.exit_json(changed=False, **_guarded(module, lambda: look(make_driver(module.params), module.params)))
 
 
 def _without_seed(module):

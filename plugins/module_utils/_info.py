@@ -1,32 +1,84 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What every ``<platform>_vm_info`` returns: the host, and the machines on it. Never fails for a missing platform."""
+"""What every module that only tells returns: the host, and what is on it. Never fails for a missing platform."""
 
 from __future__ import annotations
 
-from ._lifecycle.errors import NotFound, Unavailable
+from ._lifecycle.compare import check_content, differences, points
+from ._lifecycle.errors import NotFound, Refused, Unavailable
 from ._lifecycle.model import Target
-from ._lifecycle.request import check_name
-from ._lifecycle.results import describe
+from ._lifecycle.plan_make import known_names
+from ._lifecycle.request import check_name, comparison
+from ._lifecycle.results import describe, describe_snapshots
 
 _FACETS = frozenset({"power", "config", "snapshots", "addresses"})
+_SNAPSHOT_FACETS = frozenset({"power", "config", "snapshots", "leftovers"})
 
 
 def look_around(driver, params):
     """``{"host": ..., "vms": [...]}`` for the machines named (those that exist), or for all."""
+    return _looked(driver, params, _FACETS, lambda traits, seen: [describe(vm, traits.platform) for vm in seen.vms])
+
+
+def look_at_snapshots(driver, params):
+    """The same of their snapshots, and of one machine the differences between two points of its history."""
+    asked = comparison(params)
+    if asked is None:
+        return _looked(driver, params, _SNAPSHOT_FACETS, lambda traits, seen: [_snapshots(vm) for vm in seen.vms])
+    facets = _SNAPSHOT_FACETS | {"snapshot_configs"}
+    return _looked(driver, params, facets, lambda traits, seen: [_compared(driver, traits, _only(seen, params), asked)])
+
+
+def _looked(driver, params, facets, tell):
+    """``tell`` makes the entries of ``vms`` from traits and observation."""
     for name in params.get("name") or ():
         check_name(name)
     try:
         traits = driver.traits()
-        observation = driver.observe(_targets(params), _FACETS)
+        observation = driver.observe(_targets(params), facets)
     except Unavailable as error:
         return {"host": _absent_host(error), "vms": []}
     for error in observation.errors.values():
         if not isinstance(error, NotFound):
             raise error
-    vms = [describe(vm, traits.platform) for vm in observation.vms]
-    return {"host": _host(traits), "vms": vms}
+    return {"host": _host(traits), "vms": tell(traits, observation)}
+
+
+def _snapshots(vm):
+    found = vm.leftovers
+    return {
+        "name": vm.name,
+        "id": vm.id,
+        "snapshots": describe_snapshots(vm),
+        "leftovers": None if found is None else [{"file": file, "snapshot": name} for file, name in found],
+    }
+
+
+def _only(observation, params):
+    """The one machine that is to be compared."""
+    label = params.get("id") or params["name"][0]
+    if not observation.vms:
+        raise NotFound(f"{label}: there is no such machine.", known_names(observation.known))
+    if len(observation.vms) > 1:
+        ids = ", ".join(sorted(str(vm.id) for vm in observation.vms))
+        raise Refused(f"{label}: {len(observation.vms)} machines have this name.", f"Name one by its id: {ids}.")
+    return observation.vms[0]
+
+
+def _compared(driver, traits, vm, asked):
+    before, after = points(vm, asked)
+    told = {**_snapshots(vm), "differences": differences(vm, before, after)}
+    if asked.content:
+        check_content(vm, traits)
+        found = driver.compare_content(vm, before, after)
+        told["content"] = [_without_text(one) for one in found] if not asked.text else found
+    return told
+
+
+def _without_text(change):
+    """A file may hold a secret, so what is in it is told only where that was asked."""
+    return {key: value for key, value in change.items() if key != "text"}
 
 
 def _targets(params):

@@ -15,9 +15,9 @@ description:
     left alone.
   - An existing machine is changed by editing its own definition, so MACs, addresses and devices that nobody asked
     about stay.
-  - Processors, memory, network cards and O(native) settings of a running machine are stored for its next start,
-    and listed in RV(vms[].restart_required) until then. Disks on the virtio and SCSI buses, media, and texts
-    change at once.
+  - Of a running machine, disks on the virtio and SCSI buses, network cards, media and texts change at once, and
+    so do processors and memory within O(max_cpus) and O(max_memory). All else is stored for its next start, and
+    listed in RV(vms[].restart_required) until then.
 author:
   - polyvirt contributors (@polyvirt)
 extends_documentation_fragment:
@@ -37,13 +37,79 @@ options:
   networks:
     description:
       - The type V(nat) is the libvirt network V(default) unless another is named, and V(internal) needs the name
-        of an isolated network. The types V(hostonly), the option O(networks[].vlan), and the options
-        O(port_forwards), O(shared_folders), O(display), O(firmware), O(secure_boot), O(tpm),
-        O(nested_virtualization), O(os_type) and O(clone) are refused here.
+        of an isolated network. The type V(hostonly) and the options O(networks[].vlan) and O(os_type)
+        are refused here.
+      - A running machine gets a new card at once, loses one as soon as its guest lets go, and moves to another
+        source. The type, the model and the address of a card wait for its next start, as does every card where
+        what runs differs already from what is stored.
+  cpus:
+    description:
+      - Number of virtual processors. A new machine gets 2 when it is left out.
+      - A running machine gets more at once, as far as O(max_cpus) allows; its guest may have to switch them on. Fewer
+        wait for its next start.
+  memory:
+    description:
+      - Memory, such as V(2G) or V(512MiB) (units are powers of 1024); a plain number is MiB. A new machine gets 2
+        GiB.
+      - That of a running machine changes at once, as far as O(max_memory) allows. It is a request to the guest, which
+        gives memory back when it can; nobody waits for that.
+  disks:
+    description:
+      - Disks by slot. What is not listed is left alone, unless O(purge) contains V(disks). Disks grow and never
+        shrink.
+      - The slot V(vda) is on virtio, V(sda) on SCSI, V(hda) on IDE, and V(sata0), V(sata1) and so on are on SATA. SATA
+        and SCSI share their names in libvirt, so that V(sata0) is shown as V(sda) with the bus V(sata).
+      - Disks on SATA and IDE come and go with the machine's next start.
+  firmware:
+    description:
+      - Firmware of the machine. A new one gets V(bios) when it is left out.
+      - libvirt chooses the files from the firmware that the hypervisor has (package C(ovmf) or C(edk2-ovmf)).
+      - A machine has an NVRAM file for each kind of firmware that it was given, with and without secure boot. They go
+        with the machine, and are kept with O(delete_disks=none).
+  secure_boot:
+    description:
+      - Whether only signed systems may boot. Needs O(firmware=uefi) and the machine type q35. The keys of Microsoft are
+        enrolled.
+      - A machine that is given O(firmware=uefi) has no secure boot unless it is asked for.
+  tpm:
+    description:
+      - Whether it has an emulated TPM 2.0 (packages C(swtpm) and C(swtpm-tools)). One that it has already is left as it
+        is.
+      - Its content is removed with the machine.
+  nested_virtualization:
+    description:
+      - Whether the guest can run machines itself. Needs KVM, and for V(true) the parameter C(nested) of the host's
+        module C(kvm_intel) or C(kvm_amd).
+  display:
+    description:
+      - The machine's screen. A new one listens on 127.0.0.1, on a port that libvirt chooses. One of the type that is
+        asked for keeps its address, port and password.
+      - The video memory is rounded up to a power of two, as libvirt does.
+  clone:
+    description:
+      - Makes the machine from another one, or from one of its snapshots. Used only when the machine is made.
+      - The source must be off, unless a snapshot is named. A clone has its own UUID, MACs and disks; it has no seed
+        unless O(cloud_init) makes it one, and no O(serial_log) and O(port_forwards) of its source.
+      - While linked clones stand on a machine's disks, that machine is not started. Only external snapshots can be
+        linked to.
+  port_forwards:
+    description:
+      - Ports of the host that lead into the guest, known by name; a new one needs its O(port_forwards[].host_port).
+      - Done by passt on the first card of the type V(user), from the machine's next start on. Refused before libvirt
+        9.2, and for machines without such a card.
+  shared_folders:
+    description:
+      - Folders of the hypervisor, known by the tag with which the guest mounts them
+        (C(mount -t virtiofs NAME FOLDER)). O(shared_folders[].guest_path) is refused, for mounting is the guest's own
+        business.
+      - Through virtiofs where the host has it, else through 9p. Folders come and go with the machine's next start.
+      - With virtiofs the memory of the machine is made shareable. With 9p what the guest writes is stored as QEMU's
+        own user, who must be able to write there. While a guest has a folder mounted, it may not be possible to
+        suspend it.
   native:
     description:
       - Keys are paths in the domain XML, to an element's text (V(os/kernel)) or an attribute (V(os/type@machine),
-        V(devices/video/model@type)). An empty value (null) removes the element or attribute.
+        V(devices/video/model@type), V(cpu@mode)). An empty value (null) removes the element or attribute.
 seealso:
   - module: polyvirt.core.virsh_vm_info
   - name: The libvirt guide of this collection
@@ -82,12 +148,37 @@ EXAMPLES = r"""
       - slot: vdb
         size: 50G
 
+- name: Room to grow while it runs, and a folder of the hypervisor from its next start on
+  polyvirt.core.virsh_vm:
+    name: web1
+    cpus: 2
+    max_cpus: 8
+    memory: 4G
+    max_memory: 16G
+    shared_folders:
+      - name: data
+        host_path: /srv/data
+        read_only: true
+
 - name: Shut three machines down, and cut their power if they do not obey within a minute
   polyvirt.core.virsh_vm:
     name: [web1, web2, web3]
     state: stopped
     stop_mode: graceful_then_force
     stop_timeout: 60
+
+- name: A machine with UEFI, secure boot and a TPM, to be installed from a medium
+  polyvirt.core.virsh_vm:
+    name: desk1
+    state: started
+    firmware: uefi
+    secure_boot: true
+    tpm: true
+    display:
+      type: vnc
+    iso: /var/lib/libvirt/images/installer.iso
+    boot_order: [disk, cdrom]
+    serial_log: /var/log/libvirt/qemu/desk1-serial.log
 
 - name: Remove a machine with the disks that were made for it
   polyvirt.core.virsh_vm:
@@ -162,7 +253,7 @@ vms:
       type: dict
       sample: {"host": "192.168.122.14", "port": 22, "user": null, "scope": "host"}
     disks:
-      description: Its disks (slot, size in bytes, format, source).
+      description: Its disks (slot, size in bytes, format, source, bus).
       type: list
       elements: dict
     networks:
@@ -217,7 +308,9 @@ from ..module_utils._lifecycle.options import VIRSH, VIRSH_VM
 
 
 def main():
-    run_vm_module({**VIRSH, **VIRSH_VM}, make_driver)
+    run_vm_module(
+        {**VIRSH, **VIRSH_VM}, make_driver, own_settings=("boot_order", "serial_log", "max_cpus", "max_memory")
+    )
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ packages_of() {
         lint | sanity) echo "$common shellcheck" ;;
         unit) echo "$common $guests" ;;
         *) echo "$common $guests libvirt-daemon-system qemu-system-x86 dnsmasq-base iptables mmdebstrap procps" \
-            cpio e2fsprogs kmod ;;
+            cpio e2fsprogs kmod ovmf swtpm swtpm-tools ;;
     esac
 }
 

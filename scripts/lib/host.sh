@@ -101,6 +101,8 @@ _start_libvirt_by_hand() {
             "apt-get install libvirt-daemon-system"
     done
     mkdir -p /run/libvirt
+    # Whoever made it before: swtpm runs as a user of its own, and its socket lies below.
+    chmod 755 /run/libvirt
     pidof virtlogd >/dev/null || virtlogd -d
     pidof libvirtd >/dev/null || libvirtd -d
 }

@@ -7,9 +7,23 @@
 
 stage_unit() { pytest -n 2 tests/unit; }
 
+# nothing_left COMMAND…: runs it, and sees that the host has no file, lease, network, machine or process more than before.
+nothing_left() {
+    local before status=0
+    before=$(mktemp "$RUN/before-XXXXXX")
+    python scripts/lib/host_state.py >"$before"
+    "$@" || status=$?
+    python scripts/lib/host_state.py "$before" || status=1
+    return $status
+}
+
 # Real guests and libvirt's own test driver, through ansible-playbook.
 stage_conformance() {
     ensure_libvirt
+    nothing_left _both_parts
+}
+
+_both_parts() {
     local rest=$RUN/conformance.log status=0
     # Each part has its own namespace; two processes use both cores.
     pytest tests/conformance --part rest >"$rest" 2>&1 &

@@ -9,10 +9,12 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
+from conformance.direct import run_tasks
 from conformance.platforms import libvirt_qemu, libvirt_test
 from conformance.platforms.libvirt import Libvirt
 from conformance.playbook import play
 from conformance.shim import Shim
+from host_state import host_state, left_behind
 
 PLATFORMS = {module.Platform.name: module.Platform for module in (libvirt_test, libvirt_qemu)}
 
@@ -61,12 +63,20 @@ def qemu_aside():
 
 @contextmanager
 def _prepared(platform):
-    """A platform with an empty namespace; what holds its state is held."""
+    """A platform with an empty namespace; what holds its state is held, and nothing is left behind on the host."""
     with ExitStack() as stack:
         stack.enter_context(platform.kept())
         platform.clean()
+        before = host_state()
+        stack.callback(_assert_nothing_left, platform, before)
         stack.callback(platform.clean)
         yield platform
+
+
+def _assert_nothing_left(platform, before):
+    """Of this namespace: other tests may run at the same time, and what they make is theirs."""
+    left = [line for line in left_behind(before) if any(trace in line for trace in platform.traces)]
+    assert not left, "\n".join(left)
 
 
 @pytest.fixture
@@ -81,5 +91,15 @@ def playing(shim, tmp_path):
 
     def run(platform, tasks, machines=()):
         return play(platform, shim, tmp_path, tasks, machines)
+
+    return run
+
+
+@pytest.fixture
+def running(shim, tmp_path):
+    """The same without ansible-playbook, for scenarios of many tasks of which only the modules are in question."""
+
+    def run(platform, tasks, machines=()):
+        return run_tasks(platform, shim, tmp_path, tasks, machines)
 
     return run

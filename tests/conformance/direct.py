@@ -16,6 +16,7 @@ import sys
 from dataclasses import dataclass
 
 from collection_path import collections_path
+from conformance.playbook import Answer
 
 
 @dataclass(frozen=True)
@@ -27,12 +28,30 @@ class Run:
     calls: list
 
 
-def run_module(platform, shim, folder, options):
-    """Run the platform's module once; the shim counts from 1."""
+def run_tasks(platform, shim, folder, tasks, machines=()):
+    """The same as ``play``, one module after the other: {label: Answer}."""
+    answers = {}
+    for task in tasks:
+        run = run_module(platform, shim, folder, {**task.options, "_ansible_check_mode": task.check}, task.about)
+        answers[task.label] = Answer(
+            changed=run.result.get("changed", False),
+            failed=run.rc != 0,
+            msg=str(run.result.get("msg", "")),
+            vms=run.result.get("vms", []),
+            diff=run.result.get("diff") or [],
+            truth=platform.truth(machines),
+            calls=run.calls,
+            result=run.result,
+        )
+    return answers
+
+
+def run_module(platform, shim, folder, options, about="vm"):
+    """Run the platform's module ``about`` something once; the shim counts from 1."""
     arguments = folder / "arguments.json"
-    given = {**platform.connection, **options, "_ansible_remote_tmp": str(folder)}
+    given = {**platform.options(about), **options, "_ansible_remote_tmp": str(folder)}
     arguments.write_text(json.dumps({"ANSIBLE_MODULE_ARGS": given}), encoding="utf-8")
-    module = f"ansible_collections.polyvirt.core.plugins.modules.{platform.module.rpartition('.')[2]}"
+    module = f"ansible_collections.polyvirt.core.plugins.modules.{platform.family.rpartition('.')[2]}_{about}"
     shim.start_anew()
     completed = subprocess.run(
         [sys.executable, "-m", module, arguments],

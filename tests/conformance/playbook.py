@@ -19,11 +19,12 @@ _HERE = Path(__file__).resolve().parent
 
 @dataclass(frozen=True)
 class Task:
-    """One task of the platform's module; ``label`` is its name in the results."""
+    """One task of the platform's module ``about`` something; ``label`` is its name in the results."""
 
     label: str
     options: dict
     check: bool = False
+    about: str = "vm"
 
 
 @dataclass(frozen=True)
@@ -48,15 +49,22 @@ class Answer:
 
 def play(platform, shim, folder, tasks, machines=()):
     """Run ``tasks`` in one play and return {label: Answer}; every task runs, whatever became of those before it."""
+    listed = [_as_task(platform, shim, task) for task in tasks]
+    shim.forget()
+    output = run_playbook(platform, folder, listed, machines=machines)
+    return _answers(Path(folder) / "results.jsonl", shim, tasks, output)
+
+
+def run_playbook(platform, folder, tasks, hosts=("localhost",), machines=()):
+    """What ansible-playbook says to a play of these tasks, on all hosts at once."""
     folder = Path(folder)
     playbook, results = folder / "playbook.json", folder / "results.jsonl"
     results.unlink(missing_ok=True)
-    listed = [_as_task(platform, shim, task) for task in tasks]
-    document = [{"hosts": "localhost", "gather_facts": False, "tasks": listed}]
+    document = [{"hosts": "all", "gather_facts": False, "tasks": tasks}]
     playbook.write_text(json.dumps(document, indent=1), encoding="utf-8")
-    shim.forget()
+    program = Path(sys.executable).with_name("ansible-playbook")
     completed = subprocess.run(
-        [Path(sys.executable).with_name("ansible-playbook"), "-i", "localhost,", "-c", "local", playbook],
+        [program, "-i", f"{','.join(hosts)},", "-c", "local", "-f", str(len(hosts)), playbook],
         env=_environment(platform, folder, results, machines),
         capture_output=True,
         text=True,
@@ -66,13 +74,13 @@ def play(platform, shim, folder, tasks, machines=()):
     output = completed.stdout + completed.stderr
     assert completed.returncode == 0, output
     assert "Traceback" not in output, output
-    return _answers(results, shim, tasks, output)
+    return output
 
 
 def _as_task(platform, shim, task):
     return {
         "name": task.label,
-        platform.module: {**platform.connection, **task.options},
+        f"{platform.family}_{task.about}": {**platform.options(task.about), **task.options},
         "check_mode": task.check,
         "diff": True,
         "ignore_errors": True,

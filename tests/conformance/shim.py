@@ -15,18 +15,19 @@ _SHIM = Path(__file__).resolve().parents[1] / "simulators" / "shim"
 
 @dataclass(frozen=True)
 class Call:
-    """One call of a backend's command while ``label`` was done."""
+    """One call of a backend's command while ``label`` was done; ``files`` is the watched folder as it was before."""
 
     number: int
     label: str
     argv: tuple
+    files: str = ""
 
 
 class Shim:
     """One folder of commands that note their calls."""
 
     def __init__(self, folder, commands):
-        self.notes, self.bin = Path(folder) / "notes", Path(folder) / "bin"
+        self.notes, self.bin, self.watched = Path(folder) / "notes", Path(folder) / "bin", ""
         self.bin.mkdir(parents=True)
         for command in commands:
             # A copy, not a link: other users than the tests' own must be able to run it.
@@ -40,8 +41,9 @@ class Shim:
 
     def start_anew(self):
         """Begin to count anew; orders stand."""
-        shutil.rmtree(self.notes / "calls", ignore_errors=True)
-        (self.notes / "calls").mkdir(parents=True)
+        for notes in ("calls", "files"):
+            shutil.rmtree(self.notes / notes, ignore_errors=True)
+            (self.notes / notes).mkdir(parents=True)
         (self.notes / "count").unlink(missing_ok=True)
 
     def environment(self, label=""):
@@ -51,6 +53,7 @@ class Shim:
             "POLYVIRT_SHIM": str(self.notes),
             "POLYVIRT_SHIM_PATH": real,
             "POLYVIRT_SHIM_LABEL": label,
+            "POLYVIRT_WATCHED": str(self.watched),
         }
 
     def order(self, text):
@@ -65,4 +68,6 @@ class Shim:
 
 def _call(file):
     label, *argv = file.read_text(encoding="utf-8", errors="surrogateescape").split("\0")[:-1]
-    return Call(int(file.name), label, tuple(argv))
+    watched = file.parents[1] / "files" / file.name
+    files = watched.read_text(encoding="utf-8", errors="surrogateescape") if watched.exists() else ""
+    return Call(int(file.name), label, tuple(argv), files)

@@ -47,6 +47,7 @@ def _made(qemu, name, key, **more):
 def test_a_guest_from_seed_to_absent(qemu, playing, key):
     """Seed and SSH, a live grow seen inside, an old lease not believed, a gentle stop obeyed."""
     qemu.clean()
+    qemu.start_network()
     grown = {"name": [GUEST], "disks": [{}, {"size": "24M"}]}
     answers = playing(
         qemu,

@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Killed at any backend call: the same task, run again, ends as if nothing had happened, and leaves nothing behind.
 
-Before every call, and after every call that writes. After a call that only reads, all stands as it did before it.
+After every call that writes, and before every call at which something has changed since the call before it: a backend
+changes by its calls alone, and files are looked at before each. Else all stands as it did one call earlier.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ import pytest
 
 from conformance.direct import run_module
 
-SCENARIOS = ("create", "configure", "remove")
-NAME = "pvk-killed"
+SCENARIOS = ("create", "clone", "configure", "remove", "snapshot", "restore")
+NAME, SOURCE = "pvk-killed", "pvk-source"
 #: What differs between two machines made alike.
 _VOLATILE = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -25,10 +26,14 @@ def test_killed_at_every_call(qemu_aside, shim, tmp_path, scenario):
     kill = _Kill(qemu_aside, shim, tmp_path, scenario)
     whole = kill.undisturbed()
     print(f"{scenario}: {len(whole.calls)} calls")
+    seen = None
     for call in whole.calls:
-        kill.at("kill-before", call.number)
+        if call.files != seen:
+            kill.at("kill-before", call.number)
+        seen = call.files
         if qemu_aside.is_write(call):
             kill.at("kill-after", call.number)
+            seen = None
 
 
 class _Kill:
@@ -36,12 +41,13 @@ class _Kill:
 
     def __init__(self, platform, shim, folder, scenario):
         self.platform, self.shim, self.folder = platform, shim, folder
+        shim.watched = platform.storage
         self.lefts = set()
-        self.prepare, self.task = _SCENARIOS[scenario](platform)
+        self.prepare, self.task, self.about = _SCENARIOS[scenario](platform)
 
     def undisturbed(self):
         self._begin()
-        whole = self._run(self.task)
+        whole = self._run(self.task, self.about)
         assert whole.rc == 0, whole.result
         self.end = self._standing()
         return whole
@@ -50,14 +56,14 @@ class _Kill:
         order = f"{when} {number}"
         self._begin()
         self.shim.order(order)
-        killed = self._run(self.task)
+        killed = self._run(self.task, self.about)
         if len(killed.calls) < number:
             return  # Disks of machines beside the namespace are looked at too, and those come and go.
         assert killed.rc == -9, f"{order}: {killed}"
         self.shim.forget()
         if self._was_left_like_this_before():
             return
-        again = self._run(self.task)
+        again = self._run(self.task, self.about)
         assert again.rc == 0, f"{order}: {again.result.get('msg')}"
         assert self._standing() == self.end, order
         gone = self._run({"name": [NAME], "state": "absent", "stop_mode": "force"})
@@ -81,12 +87,14 @@ class _Kill:
         self.platform.base_image()
         self.platform.medium()
         self.kept = self.platform.files()
-        if self.prepare:
-            made = self._run(self.prepare)
+        for about, options in self.prepare:
+            made = self._run(options, about)
             assert made.rc == 0, made.result
+            if options["name"] != [NAME]:
+                self.kept = self.platform.files()
 
-    def _run(self, options):
-        return run_module(self.platform, self.shim, self.folder, options)
+    def _run(self, options, about="vm"):
+        return run_module(self.platform, self.shim, self.folder, options, about)
 
     def _standing(self):
         """The machine but for what is drawn by lot, the number of machines, and the files."""
@@ -99,7 +107,8 @@ class _Kill:
 
 
 def _create(platform):
-    return None, {
+    """(tasks beforehand, task, what its module is about); the tasks beforehand are (about, options)."""
+    made = {
         "name": [NAME],
         "state": "started",
         "cpus": 1,
@@ -110,10 +119,24 @@ def _create(platform):
         "cloud_init": {"ssh_authorized_keys": ["ssh-ed25519 AAAA test"]},
         "autostart": True,
     }
+    return [], made, "vm"
+
+
+def _clone(platform):
+    _nothing, made, about = _create(platform)
+    cloned = {
+        "name": [NAME],
+        "state": "started",
+        "memory": "96M",
+        "clone": {"source": SOURCE, "linked": True},
+        "disks": [{}, {"size": "12M"}],
+        "cloud_init": {"ssh_authorized_keys": ["ssh-ed25519 AAAA test"]},
+    }
+    return [(about, {**made, "name": [SOURCE], "state": "present"})], cloned, about
 
 
 def _configure(platform):
-    _nothing, made = _create(platform)
+    _nothing, made, about = _create(platform)
     changed = {
         "name": [NAME],
         "cpus": 2,
@@ -123,12 +146,26 @@ def _configure(platform):
         "disks": [{}, {"size": "12M"}, {"size": "8M"}],
         "iso": platform.medium(),
     }
-    return {**made, "tags": ["a"]}, changed
+    return [(about, {**made, "tags": ["a"]})], changed, about
 
 
 def _remove(platform):
-    _nothing, made = _create(platform)
-    return made, {"name": [NAME], "state": "absent", "stop_mode": "force"}
+    _nothing, made, about = _create(platform)
+    return [(about, made)], {"name": [NAME], "state": "absent", "stop_mode": "force"}, about
 
 
-_SCENARIOS = dict(zip(SCENARIOS, (_create, _configure, _remove)))
+def _snapshot(platform):
+    """One is taken and another goes, each with files of its own for memory and disk."""
+    made = {**platform.creation, "name": [NAME], "state": "started"}
+    taken = {"name": [NAME], "snapshot": "s-1", "kind": "external", "include_memory": True}
+    return [("vm", made), ("snapshot", taken)], {**taken, "snapshot": "s-2", "keep_last": 1}, "snapshot"
+
+
+def _restore(platform):
+    made = {**platform.creation, "name": [NAME]}
+    more = {"name": [NAME], "cpus": 2, "tags": ["later"]}
+    taken = {"name": [NAME], "snapshot": "s"}
+    return [("vm", made), ("snapshot", taken), ("vm", more)], {**taken, "state": "restored"}, "snapshot"
+
+
+_SCENARIOS = dict(zip(SCENARIOS, (_create, _clone, _configure, _remove, _snapshot, _restore)))

@@ -15,7 +15,7 @@ from .model import COLLECTIONS, FAILED, LIVE, NEVER, NEXT_BOOT, POWER_OFF, RECOR
 from .units import human_size
 
 #: Last words of the paths whose values are bytes.
-_SIZES = ("memory", "size", "video_memory")
+_SIZES = ("memory", "max_memory", "size", "video_memory")
 
 
 def settle(vm, config, traits):
@@ -128,7 +128,7 @@ def _raw_changes(found, wanted, purge):
             present = found.get(name) or {}
             yield from (Change(name, present.get(key), new, key=key) for key, new in value.items())
         else:
-            yield Change(name, found.get(name), value)
+            yield Change(name, found.get(name), value, beside=wanted)
 
 
 def _collection_changes(name, found, wanted, complete):
@@ -146,7 +146,7 @@ def _collection_changes(name, found, wanted, complete):
 
 def _entry_changes(name, key, found, wanted):
     for attribute, value in wanted.items():
-        yield Change(name, found.get(attribute), value, key=key, attribute=attribute)
+        yield Change(name, found.get(attribute), value, key=key, attribute=attribute, beside=wanted)
 
 
 def _costed(vm, change, traits):

@@ -71,7 +71,7 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class File:
-    """A file the machine refers to. ``role`` is disk, medium or support (seed, nvram); ``bound`` cannot outlive it."""
+    """A file the machine refers to. ``role`` is disk, medium, nvram or support (seed); ``bound`` cannot outlive it."""
 
     path: str
     role: str
@@ -84,7 +84,8 @@ class File:
 class Vm:
     """A machine as found. A field that is None is something the platform does not have or did not say.
 
-    ``recipe`` is what the platform would make an absent machine from by itself, such as a Vagrantfile.
+    ``recipe`` is what the platform would make an absent machine from by itself, such as a Vagrantfile. ``leftovers``
+    are (file, name) of snapshots that a disk's file holds and the platform does not know.
     """
 
     name: str
@@ -100,6 +101,7 @@ class Vm:
     ssh: Optional[Mapping] = None
     mark: Optional[Mapping] = None
     files: Sequence[File] = ()
+    leftovers: Optional[Sequence] = None
     restarted: bool = False
     restored: Optional[str] = None
     recipe: Optional[str] = None
@@ -145,6 +147,19 @@ class SnapshotRequest:
 
 
 @dataclass(frozen=True)
+class Comparison:
+    """What to compare of one machine: two snapshots by name or id; ``after`` None is the machine as it is now.
+
+    ``content`` means the files in its disks too, and ``text`` what changed in those that are text.
+    """
+
+    before: str
+    after: Optional[str] = None
+    content: bool = False
+    text: bool = False
+
+
+@dataclass(frozen=True)
 class Policy:
     """How to go about it. ``stop_mode`` None is the gentlest way that the platform has."""
 
@@ -157,6 +172,7 @@ class Policy:
     delete_disks: str = "owned"
     purge: frozenset = frozenset()
     on_failure: str = "rollback"
+    reset_nvram: bool = False
 
 
 @dataclass(frozen=True)
@@ -187,7 +203,10 @@ class Request:
 
 @dataclass(frozen=True)
 class Change:
-    """One difference. ``attribute`` None means the whole entry: added when ``old`` is None, removed when ``new`` is."""
+    """One difference. ``attribute`` None means the whole entry: added when ``old`` is None, removed when ``new`` is.
+
+    ``beside`` is all that is asked of the same machine, or of the same entry: a cost may depend on it.
+    """
 
     field: str
     old: Any
@@ -195,6 +214,7 @@ class Change:
     key: Optional[str] = None
     attribute: Optional[str] = None
     cost: str = LIVE
+    beside: Mapping = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def path(self):
@@ -283,11 +303,15 @@ class Driver(Protocol):
     def observe(self, targets: Optional[Sequence[Target]], facets: frozenset) -> Observation:
         """The machines that exist of ``targets`` (None: all), with at least these facets looked at.
 
-        Facets: power, config, addresses, snapshots, snapshot_configs, files. With power alone, ``config`` may be empty.
+        Facets: power, config, addresses, snapshots, snapshot_configs, leftovers, files. With power alone, ``config``
+        may be empty.
         """
 
     def preflight(self, plan: Plan) -> None:
         """Raise what would make ``plan`` fail half-way (a missing image, say); reads only, also in a check."""
+
+    def compare_content(self, vm: Vm, before: Snapshot, after: Optional[Snapshot]) -> Sequence[Mapping]:
+        """The files that differ between two points (None: as it is now): change, path, type, mode, size, text."""
 
     def lane(self, vm: Vm) -> str:
         """Machines of one lane are worked on together, different lanes at the same time."""
@@ -323,7 +347,10 @@ class Traits:
     ``restored_as`` maps the power of a snapshot to the power in which the platform leaves a machine restored to it,
     where that is another one: VirtualBox and Hyper-V leave what was running as suspended. ``made_as`` is the power in
     which the platform leaves a machine it has made: Vagrant starts what it makes. ``cloned_with`` names the settings
-    that are given in the act of cloning, such as the node; all others of a clone are changed afterwards.
+    that are given in the act of cloning, such as the node; all others of a clone are changed afterwards. ``not_cloned``
+    names those that a clone does not have from its source, because two machines cannot share them. ``linked_format`` is
+    the format of a disk that stands on another one, where the platform tells formats. ``taken_as`` tells (kind, power)
+    of the snapshot that a request makes of a machine.
     """
 
     platform: str
@@ -340,9 +367,12 @@ class Traits:
     name_fault: Callable[[str], Optional[str]] = lambda name: None
     name_key: Callable[[str], str] = str
     snapshot_name_fault: Callable[[str], Optional[str]] = lambda name: None
+    taken_as: Callable = lambda vm, asked: (asked.kind, vm.power)
     restored_as: Mapping[str, str] = field(default_factory=dict)
     made_as: str = STOPPED
+    linked_format: Optional[str] = None
     cloned_with: frozenset = frozenset()
+    not_cloned: frozenset = frozenset()
     transient: Callable[[Exception], bool] = lambda error: False
-    side_effects: Callable[[str], Sequence[str]] = lambda verb: ()
+    side_effects: Callable[[str, Vm], Sequence[str]] = lambda verb, vm: ()
     adjust: Callable = lambda vm, config: config

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Argument specs as data; each has a documentation fragment of the same stem in plugins/doc_fragments.
 
-``VM`` is shared by every ``<platform>_vm``, ``VM_INFO`` by every ``<platform>_vm_info``; the rest are connections
-and the few options that are a platform's own.
+``VM`` is shared by every ``<platform>_vm``, ``VM_INFO`` by every module that only tells, ``SNAPSHOT`` and
+``SNAPSHOT_INFO`` by those about snapshots; the rest are connections and the few options that are a platform's own.
 """
 
 from __future__ import annotations
@@ -114,6 +114,18 @@ SNAPSHOT = {
     "timeout": VM["timeout"],
 }
 
+SNAPSHOT_INFO = {
+    "compare": {
+        "type": "dict",
+        "options": {
+            "from": {"type": "str", "required": True},
+            "to": {"type": "str"},
+            "content": {"type": "bool", "default": False},
+            "text": {"type": "bool", "default": False},
+        },
+    }
+}
+
 VIRSH = {
     "uri": {"type": "str"},
     "executable": {"type": "str", "default": "virsh"},
@@ -121,6 +133,12 @@ VIRSH = {
 VIRSH_VM = {
     "virt_type": {"type": "str", "choices": ["kvm", "qemu"]},
     "storage_path": {"type": "path"},
+    "boot_order": {"type": "list", "elements": "str", "choices": ["disk", "cdrom", "network"]},
+    "serial_log": {"type": "path"},
+    "reset_nvram": {"type": "bool", "default": False},
+    "max_cpus": {"type": "int"},
+    "max_memory": {"type": "str"},
+    "allow_network_start": {"type": "bool", "default": False},
 }
 VIRSH_SNAPSHOT = {"kind": {"type": "str", "choices": ["internal", "external"]}}
 
@@ -129,6 +147,7 @@ SPECS = {
     "vm": VM,
     "vm_info": VM_INFO,
     "snapshot": SNAPSHOT,
+    "snapshot_info": SNAPSHOT_INFO,
     "virsh": VIRSH,
     "virsh_vm": VIRSH_VM,
     "virsh_snapshot": VIRSH_SNAPSHOT,

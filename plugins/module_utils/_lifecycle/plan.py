@@ -97,7 +97,7 @@ def _to_be(task):
     """What the options of a machine yet to be made speak of: a clone has what its source has."""
     if not is_cloned(task.request):
         return task.vm
-    return task.vm.having(config=config_of_clone(task.request, task.source))
+    return task.vm.having(config=config_of_clone(task.request, task.source, task.traits))
 
 
 def _settled(task, vm):
@@ -152,7 +152,7 @@ def _making(task):
     if "make" not in _moves(task):
         return []
     check_makeable(task.vm, task.request, task.traits, task.known, task.source)
-    make = make_step(task.request, task.traits, task.vm.config, task.source)
+    make = make_step(task.vm, task.request, task.traits, task.vm.config, task.source)
     return _made(task, [make], task.request.config, ENDS_IN[task.request.state] or STOPPED)
 
 
@@ -173,8 +173,10 @@ def _made(task, steps, wanted, end):
     if is_cloned(task.request):
         changes, _not_compared = differences(made.vm, wanted, task.policy.purge, task.traits)
         _check_clone(task, changes)
-    configure = [_configure(made, changes)] if changes else []
-    return [*steps, *configure, *_power_steps(made, way(task.traits.made_as, end, task.forced))]
+    if changes:
+        steps = [*steps, _configure(made, changes)]
+        made = replace(made, vm=simulate(made.vm, steps[-1:]))
+    return [*steps, *_power_steps(made, way(task.traits.made_as, end, task.forced))]
 
 
 # An existing machine ----------------------------------------------------------------------------------------------
@@ -220,7 +222,7 @@ def _moves(task):
         reason = f" ({vm.reason})" if vm.reason else ""
         asked = f"{task.request.label}: it is {vm.power}{reason} and cannot be {ENDS_IN[state]}"
         raise Refused(f"{asked}: {row.refused}.", known_names(task.known) if vm.power == ABSENT else "")
-    if "reset" in moves and (vm.busy or "reset" not in task.traits.verbs):
+    if "reset" in moves and (vm.busy or "reset" not in task.traits.verbs or task.policy.reset_nvram):
         moves = ("kill", "start")
     return moves if vm.persistent else _moves_of_transient(task, moves)
 
@@ -279,31 +281,40 @@ def _cycle(task):
 
 def _woven(task, changes, moves):
     """Power moves with the changes put in: as soon as the machine is off, else before anything else."""
-    steps = _power_steps(task, moves)
     if not changes:
-        return steps
+        return _power_steps(task, moves)
     cut = 0
     if task.vm.on:
         cut = next((place + 1 for place, move in enumerate(moves) if move in ("stop", "kill")), 0)
-    return [*steps[:cut], _configure(task, changes), *steps[cut:]]
+    steps = _power_steps(task, moves[:cut])
+    steps.append(_configure(replace(task, vm=simulate(task.vm, steps)), changes))
+    return [*steps, *_power_steps(replace(task, vm=simulate(task.vm, steps)), moves[cut:])]
 
 
 def _configure(task, changes):
     cost = max((change.cost for change in changes), key=COSTS.index)
-    return Step("configure", changes=tuple(changes), cost=cost, also=tuple(task.traits.side_effects("configure")))
+    return Step(
+        "configure", changes=tuple(changes), cost=cost, also=tuple(task.traits.side_effects("configure", task.vm))
+    )
 
 
 def _power_steps(task, moves):
-    steps = []
+    """The steps of ``moves``, each for the machine as the moves before it leave it."""
+    steps, vm = [], task.vm
     for place, move in enumerate(moves):
-        if move == "delete":
-            steps.append(delete_step(task.vm, task.policy.delete_disks, task.traits))
-            continue
-        # Only the first move meets the machine as it was found.
-        note = _NOTES.get((task.vm.power, move), "") if place == 0 else ""
-        also = tuple(task.traits.side_effects(move))
-        steps.append(Step(move, cost=COST_OF_MOVE.get(move, LIVE), also=also, note=note))
+        steps.append(_power_step(task, vm, move, is_last=place == len(moves) - 1))
+        vm = simulate(vm, steps[-1:])
     return steps
+
+
+def _power_step(task, vm, move, is_last):
+    if move == "delete":
+        return delete_step(vm, task.policy.delete_disks, task.traits)
+    # Only the last start is sure to be a cold one.
+    arguments = {"reset_nvram": True} if task.policy.reset_nvram and move == "start" and is_last else {}
+    also = tuple(task.traits.side_effects(move, vm))
+    note = _NOTES.get((vm.power, move), "")
+    return Step(move, arguments=arguments, cost=COST_OF_MOVE.get(move, LIVE), also=also, note=note)
 
 
 _NOTES = {
@@ -331,12 +342,21 @@ def _rebuilding(task, changes):
             "Give its image or iso.",
         )
     check_source(request, task.traits, task.known, task.source)
+    _check_not_its_own_source(task)
     off = [move for move in TABLE["absent"][vm.power].choose(task.forced) if move != "delete"]
     delete = delete_step(vm, "owned", task.traits)
     config = config_to_rebuild(changed_config(vm.config, changes), request, delete.arguments["files"], task.traits)
-    make = make_step(request, task.traits, config, task.source, DESTRUCTIVE)
+    make = make_step(simulate(vm, [delete]), request, task.traits, config, task.source, DESTRUCTIVE)
     wanted = overlay(told(config), request.config)
     return [*_power_steps(task, off), *_made(task, [delete, make], wanted, ENDS_IN[request.state] or vm.power)]
+
+
+def _check_not_its_own_source(task):
+    if is_cloned(task.request) and task.source is not None and task.source.id == task.vm.id:
+        raise Refused(
+            f"{task.vm.name}: it would have to be rebuilt as a clone of itself, which would be gone by then.",
+            "Name another source.",
+        )
 
 
 def _listed(changes):

@@ -20,10 +20,12 @@ def delete_step(vm, delete_disks, traits):
         why = _why_kept(vm, file, delete_disks)
         if why:
             kept[file.path] = why
-        else:
+        elif file.role != "nvram" or file.ours:
             files.append(file.path)
-    arguments = {"files": tuple(files), "kept": kept}
-    return Step("delete", cost=POWER_OFF, arguments=arguments, also=tuple(traits.side_effects("delete")))
+    # NVRAM that we did not name is the platform's to remove, which may not even say where it lies.
+    keeps_nvram = delete_disks == "none" or any(file.role == "nvram" and file.path in kept for file in vm.files)
+    arguments = {"files": tuple(files), "kept": kept, "keep_nvram": keeps_nvram}
+    return Step("delete", cost=POWER_OFF, arguments=arguments, also=tuple(traits.side_effects("delete", vm)))
 
 
 def _why_kept(vm, file, delete_disks):
@@ -36,6 +38,8 @@ def _why_kept(vm, file, delete_disks):
         return "" if file.ours and vm.owned else "not made by this collection"
     if delete_disks == "none":
         return "delete_disks: none"
+    if file.role == "nvram":
+        return ""
     if delete_disks == "all" or (file.ours and vm.owned):
         return ""
     return "not made by this collection"

@@ -9,8 +9,8 @@ from .errors import NotFound, Refused
 from .model import ABSENT, COLLECTIONS, LIVE, NEVER, RECORDS, Change, Step
 
 
-def make_step(request, traits, base, source=None, cost=LIVE):
-    """The step that makes the machine: ``base`` is what is known of it already, such as what its predecessor had.
+def make_step(vm, request, traits, base, source=None, cost=LIVE):
+    """The step that makes the machine ``vm``: ``base`` is what is known of it, such as what its predecessor had.
 
     A clone is made as its ``source`` is; what the task wants otherwise is configured afterwards.
     """
@@ -18,33 +18,36 @@ def make_step(request, traits, base, source=None, cost=LIVE):
     arguments = {"creation": dict(request.creation), "power": traits.made_as}
     if is_cloned(request):
         asked = {name: value for name, value in request.config.items() if name in traits.cloned_with}
-        verb, config = "clone", overlay(config_of_clone(request, source), asked)
+        verb, config = "clone", overlay(config_of_clone(request, source, traits), asked)
         arguments["source"] = source
     else:
         verb, config = "create", initial_config(request, traits, base)
-    return Step(verb, cost=cost, arguments={**arguments, "config": config}, also=tuple(traits.side_effects(verb)))
+    return Step(verb, cost=cost, arguments={**arguments, "config": config}, also=tuple(traits.side_effects(verb, vm)))
 
 
 def is_cloned(request):
     return "clone" in request.creation
 
 
-def config_of_clone(request, source):
+def config_of_clone(request, source, traits):
     """What a clone has from its source, or from the snapshot that is named: all but what makes a machine itself."""
     if source is None or source.power == ABSENT:
         return {}
     taken = find_snapshot(source, request.creation["clone"].get("snapshot"))
-    config = dict(source.config if taken is None or taken.config is None else taken.config)
+    config = source.config if taken is None or taken.config is None else taken.config
+    config = {name: value for name, value in config.items() if name not in traits.not_cloned}
     if config.get("autostart"):
         config["autostart"] = False
-    for name, identity in (("disks", "source"), ("networks", "mac")):
+    for name, own in (("disks", "source"), ("networks", "mac")):
         if config.get(name):
-            config[name] = {key: _without(identity, entry) for key, entry in config[name].items()}
+            config[name] = {key: _without(own, entry) for key, entry in config[name].items()}
+    if traits.linked_format and request.creation["clone"].get("linked") and config.get("disks"):
+        config["disks"] = {slot: {**disk, "format": traits.linked_format} for slot, disk in config["disks"].items()}
     return config
 
 
-def _without(identity, entry):
-    return {key: value for key, value in entry.items() if key != identity}
+def _without(attribute, entry):
+    return {key: value for key, value in entry.items() if key != attribute}
 
 
 def told(config):

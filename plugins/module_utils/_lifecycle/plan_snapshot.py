@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from .errors import NotFound, Refused, Unsupported
-from .model import ABSENT, LIVE, NEVER, POWER_OFF, Change, Step
+from .model import ABSENT, LIVE, NEVER, POWER_OFF, STOPPED, Change, Step
 from .plan_make import known_names
 from .power import COST_OF_MOVE, way
 from .simulate import simulate
@@ -27,7 +27,7 @@ def snapshot_steps(vm, asked, traits, forced, known=()):
         raise NotFound(
             f"{vm.name}: there is no such machine, so it has no snapshot '{asked.name}'.", known_names(known)
         )
-    found = [snapshot for snapshot in vm.snapshots if asked.name in (snapshot.name, snapshot.id)]
+    found = _fitting(vm, asked.name)
     return {"present": _take, "absent": _drop, "restored": _restore}[asked.state](vm, asked, found, traits, forced)
 
 
@@ -41,11 +41,13 @@ def _taking(vm, asked, traits):
     if fault:
         raise Refused(f"{vm.name}: no snapshot can have the name '{asked.name}': {fault}.", "Choose another name.")
     _check(vm, "snapshot.take", asked, None, traits)
+    kind, power = traits.taken_as(vm, asked)
     arguments = {
         "name": asked.name,
         "description": asked.description or "",
         "include_memory": asked.include_memory,
-        "kind": asked.kind,
+        "kind": kind,
+        "power": power,
     }
     return Step("snapshot", arguments=arguments, cost=LIVE)
 
@@ -71,7 +73,7 @@ def _series(name):
 def _drop(vm, asked, found, traits, forced):
     if not found:
         return []
-    _only_one(vm, asked, found)
+    _only_one(vm, asked.name, found)
     _check_droppable(vm, asked, found[0], traits)
     return [_dropping([*(_descendants(vm, found[0]) if asked.children else ()), found[0]])]
 
@@ -93,30 +95,23 @@ def _dropping(doomed):
 
 
 def _restore(vm, asked, found, traits, forced):
-    if not found:
-        names = ", ".join(snapshot.name for snapshot in vm.snapshots) or "none"
-        raise NotFound(f"{vm.name}: it has no snapshot '{asked.name}'.", f"Its snapshots: {names}.")
-    _only_one(vm, asked, found)
-    taken = found[0]
+    taken = the_snapshot(vm, asked.name)
     field = _check(vm, "snapshot.restore", asked, taken, traits)
     # Some platforms leave what was running as suspended; the machine is still to end in the snapshot's own power.
     left_in = traits.restored_as.get(taken.power, taken.power)
     arguments = {"name": taken.name, "id": _key(taken), "power": left_in}
     steps = [Step("restore", arguments=arguments, cost=POWER_OFF)]
-    if vm.on and field.cost_of(vm, _as_change(taken, asked)) == POWER_OFF:
-        steps.insert(0, _giving_up(vm))
-    end = vm.power if asked.power == "keep" else taken.power
-    return steps + [Step(move, cost=COST_OF_MOVE.get(move, LIVE)) for move in way(left_in, end, forced)]
-
-
-def _giving_up(vm):
-    """What runs now is given up anyway by asking for the restore: there is nothing to stop gently."""
-    if not vm.persistent:
+    is_cut = vm.on and field.cost_of(vm, _as_change(taken, asked)) == POWER_OFF
+    if not vm.persistent and (is_cut or left_in == STOPPED):
         raise Refused(
             f"{vm.name}: it exists only while it runs, so stopping it for the restore would remove it.",
             "Define it permanently first.",
         )
-    return Step("kill", cost=POWER_OFF, note="what runs is given up by the restore")
+    if is_cut:
+        # By asking for the restore what runs now is given up anyway: there is nothing to stop gently.
+        steps.insert(0, Step("kill", cost=POWER_OFF, note="what runs is given up by the restore"))
+    end = vm.power if asked.power == "keep" else taken.power
+    return steps + [Step(move, cost=COST_OF_MOVE.get(move, LIVE)) for move in way(left_in, end, forced)]
 
 
 def _as_change(found, asked):
@@ -139,10 +134,24 @@ def _key(snapshot):
     return snapshot.id or snapshot.name
 
 
-def _only_one(vm, asked, found):
+def the_snapshot(vm, word):
+    """The one snapshot that has this name or id. Raises NotFound or Refused."""
+    found = _fitting(vm, word)
+    if not found:
+        names = ", ".join(snapshot.name for snapshot in vm.snapshots) or "none"
+        raise NotFound(f"{vm.name}: it has no snapshot '{word}'.", f"Its snapshots: {names}.")
+    _only_one(vm, word, found)
+    return found[0]
+
+
+def _fitting(vm, word):
+    return [snapshot for snapshot in vm.snapshots if word in (snapshot.name, snapshot.id)]
+
+
+def _only_one(vm, word, found):
     if len(found) > 1:
         ids = ", ".join(str(snapshot.id) for snapshot in found)
-        raise Refused(f"{vm.name}: {len(found)} snapshots are named '{asked.name}'.", f"Name one by its id: {ids}.")
+        raise Refused(f"{vm.name}: {len(found)} snapshots are named '{word}'.", f"Name one by its id: {ids}.")
 
 
 def _children(vm, snapshot):

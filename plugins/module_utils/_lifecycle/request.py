@@ -9,7 +9,7 @@ import re
 from dataclasses import fields
 
 from .errors import InvalidInput
-from .model import Policy, Request, SnapshotRequest
+from .model import Comparison, Policy, Request, SnapshotRequest
 from .units import MIB, parse_size
 
 _SCALARS = (
@@ -17,6 +17,8 @@ _SCALARS = (
 )  # fmt: skip
 _CREATION = ("image", "clone", "cloud_init")
 _MAC = re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}", re.ASCII)
+#: Settings of some platforms that name a file which the machine writes.
+_FILES = ("serial_log",)
 #: What names a single thing in the world and so cannot be given to several machines.
 _SINGLE = "Give one name, or leave this to be chosen for each machine."
 
@@ -48,6 +50,27 @@ def snapshot_requests(params):
     asked = SnapshotRequest(name=params["snapshot"], **given)
     policy = Policy(timeout=params["timeout"], wait_for=params["wait_for"])
     return [Request(name=name, id=params.get("id"), snapshot=asked, policy=policy) for name in names]
+
+
+def comparison(params):
+    """What a task asks to be compared, or None."""
+    asked = params.get("compare")
+    if asked is None:
+        return None
+    if not params.get("name") and not params.get("id"):
+        raise InvalidInput("compare: no machine is named.", "Give the name or the id of one.")
+    if len(_names(params)) > 1:
+        raise InvalidInput(f"compare: it is about one machine, but {len(params['name'])} are named.", "Give one name.")
+    for option in ("from", "to"):
+        if asked.get(option) is not None:
+            _check_text(f"compare.{option}", asked[option])
+    if asked["from"] == asked.get("to"):
+        raise InvalidInput(
+            f"compare: '{asked['from']}' would be compared with itself.", "Name another in to, or leave it out."
+        )
+    if asked["text"] and not asked["content"]:
+        raise InvalidInput("compare: text makes no sense without content.", "Set content: true, or leave text out.")
+    return Comparison(asked["from"], asked.get("to"), asked["content"], asked["text"])
 
 
 #: Options that make sense with one state only.
@@ -118,6 +141,11 @@ def _check_policy(params):
             f"wait_for: {params['wait_for']} makes no sense with state: {params['state']}.",
             "Use state: started or restarted.",
         )
+    if params.get("reset_nvram") and params["state"] != "restarted":
+        raise InvalidInput(
+            f"reset_nvram: NVRAM is filled anew by a start of this task, and state: {params['state']} may make none.",
+            "Use state: restarted.",
+        )
 
 
 def _policy(params, config):
@@ -128,8 +156,8 @@ def _policy(params, config):
             f"purge: {missing[0]} is named, but the option {missing[0]} is not given.",
             "Give the complete list, [] for none.",
         )
-    given = {field.name: params[field.name] for field in fields(Policy) if field.name != "purge"}
-    return Policy(purge=purge, **given)
+    given = {field.name: params[field.name] for field in fields(Policy) if field.name not in ("purge", "reset_nvram")}
+    return Policy(purge=purge, reset_nvram=bool(params.get("reset_nvram")), **given)
 
 
 def _config(params):
@@ -225,6 +253,9 @@ def _creation(params):
 
 
 def _check_shareable(config):
+    for name in _FILES:
+        if config.get(name):
+            raise InvalidInput(f"{name}: {config[name]} is one file, but several machines are named.", _SINGLE)
     for key, entry in (config.get("disks") or {}).items():
         if entry and entry.get("source"):
             entry_name = key.replace("#", "entry ")

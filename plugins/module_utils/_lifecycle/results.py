@@ -32,7 +32,7 @@ def describe(vm, platform):
         "ssh": dict(vm.ssh) if vm.ssh else None,
         "disks": [{"slot": slot, **entry} for slot, entry in sorted((config.get("disks") or {}).items())],
         "networks": [dict(entry) for _place, entry in by_place(networks)],
-        "snapshots": [_snapshot(snapshot) for snapshot in as_tree(vm.snapshots)],
+        "snapshots": describe_snapshots(vm),
         "settings": _settings(config),
         "native": dict(config.get("native") or {}),
         "restart_required": pending(vm),
@@ -76,6 +76,11 @@ def as_tree(snapshots):
 
 def _age(snapshot):
     return (snapshot.created is None, snapshot.created or 0)
+
+
+def describe_snapshots(vm):
+    """The snapshots of a machine as users see them, in the order of their tree."""
+    return [_snapshot(snapshot) for snapshot in as_tree(vm.snapshots)]
 
 
 def _snapshot(snapshot):
@@ -151,10 +156,18 @@ def difference(plan):
 
 def flat(vm):
     """A machine as one level of paths and plain values."""
-    paths = {"state": vm.power}
     if vm.power == ABSENT:
-        return paths
-    for name, value in vm.config.items():
+        return {"state": vm.power}
+    paths = {"state": vm.power, **flat_config(vm.config)}
+    if vm.snapshots:
+        paths["snapshots"] = [snapshot.name for snapshot in as_tree(vm.snapshots)]
+    return paths
+
+
+def flat_config(config):
+    """A configuration as one level of paths and plain values."""
+    paths = {}
+    for name, value in config.items():
         if name in COLLECTIONS and value:
             for key, attributes in value.items():
                 paths.update(_flat_entry(f"{name}.{key}", attributes))
@@ -162,8 +175,6 @@ def flat(vm):
             paths.update({f"{name}.{key}": plain(one) for key, one in value.items()})
         elif value is not None and name not in (*COLLECTIONS, *RECORDS, "native"):
             paths[name] = plain(value)
-    if vm.snapshots:
-        paths["snapshots"] = [snapshot.name for snapshot in as_tree(vm.snapshots)]
     return paths
 
 

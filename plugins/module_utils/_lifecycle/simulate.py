@@ -80,7 +80,7 @@ def _snapshot(vm, step):
     taken = Snapshot(
         name=step.arguments["name"],
         parent=below and (below.id or below.name),
-        power=vm.power,
+        power=step.arguments["power"],
         description=step.arguments["description"],
         config=vm.config,
         kind=step.arguments["kind"],
@@ -100,13 +100,19 @@ def _drop_snapshot(vm, step):
 
 
 def _without(snapshots, key):
-    """The snapshots without one; its children hang on its parent from then on."""
+    """The snapshots without one: its parent takes its place, for its children and for what the disks went on from."""
     gone = next(snapshot for snapshot in snapshots if key in (snapshot.id, snapshot.name))
-    return tuple(
-        replace(one, parent=gone.parent) if one.parent is not None and one.parent in (gone.id, gone.name) else one
-        for one in snapshots
-        if one is not gone
-    )
+    return tuple(_after_parting(one, gone) for one in snapshots if one is not gone)
+
+
+def _after_parting(one, gone):
+    if _hangs_on(one, gone):
+        return replace(one, parent=gone.parent)
+    return replace(one, current=True) if gone.current and _hangs_on(gone, one) else one
+
+
+def _hangs_on(one, other):
+    return one.parent is not None and one.parent in (other.id, other.name)
 
 
 def _restore(vm, step):

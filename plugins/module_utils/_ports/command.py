@@ -52,13 +52,13 @@ class Commands:
         """An environment variable, or None when it is unset or empty."""
         return os.environ.get(name) or None
 
-    def run(self, argv, stdin=None, timeout=60):
+    def run(self, argv, stdin=None, timeout=60, environment=None):
         """Run ``argv`` to its end. ``timeout`` is in seconds, None waits for ever; raises Timeout and Unavailable.
 
-        ``stdin`` is text and may hold secrets: it appears in no error.
+        ``stdin`` is text and may hold secrets: it appears in no error. ``environment`` holds more variables.
         """
         argv = tuple(argv)
-        process = _start(argv)
+        process = _start(argv, environment or {})
         try:
             stdout, stderr = process.communicate(_encode(stdin), timeout)
         except subprocess.TimeoutExpired:
@@ -76,14 +76,14 @@ def shown(argv):
     return line if len(line) <= _SHOWN_COMMAND else f"{line[:_SHOWN_COMMAND]}..."
 
 
-def _start(argv):
+def _start(argv, environment):
     try:
         return subprocess.Popen(  # pylint: disable=ansible-bad-function # run_command() needs a module, and waits for ever
             argv,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env={**os.environ, **_LANGUAGE},
+            env={**os.environ, **environment, **_LANGUAGE},
             # An own session: its process group can be killed whole, and no ssh or polkit below it asks at a terminal.
             start_new_session=True,
         )

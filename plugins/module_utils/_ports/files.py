@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import tempfile
 from contextlib import contextmanager
 
@@ -34,7 +35,16 @@ def partial(path):
     try:
         yield temporary
     finally:
-        remove(temporary)
+        _remove_whole(temporary)
+
+
+def _remove_whole(path):
+    """Remove a file, or a folder with all it holds."""
+    if os.path.isdir(path) and not os.path.islink(path):
+        with _explained("remove", path):
+            shutil.rmtree(path)
+    else:
+        remove(path)
 
 
 def _remove_stale_partials(folder, base):
@@ -43,7 +53,7 @@ def _remove_stale_partials(folder, base):
             continue
         process = entry[len(base) + 2 : -len(_PARTIAL)]
         if process.isdigit() and not os.path.exists(f"/proc/{process}") and os.path.exists("/proc/self"):
-            remove(os.path.join(folder, entry))
+            _remove_whole(os.path.join(folder, entry))
 
 
 def write_atomically(path, data, mode=0o644):
@@ -135,14 +145,35 @@ def size(path):
         return os.stat(path).st_size
 
 
+def allocated(path):
+    """Bytes that a file takes on its disk: holes take none."""
+    with _explained("look at", path):
+        return os.stat(path).st_blocks * 512
+
+
+def free_space(folder):
+    """Bytes that an ordinary user may still write there."""
+    with _explained("look at", folder):
+        system = os.statvfs(folder)
+        return system.f_bavail * system.f_frsize
+
+
 def is_readable(path):
     return os.access(path, os.R_OK)
 
 
 @contextmanager
-def private_folder():
-    """A folder nobody else can enter, gone with all it holds at the end."""
-    with tempfile.TemporaryDirectory(prefix="polyvirt-") as folder:
+def private_folder(parent=None):
+    """A folder nobody else can enter, gone with all it holds at the end.
+
+    In ``parent`` it is named after its process: what a killed run left there goes with the next one.
+    """
+    if parent is None:
+        with tempfile.TemporaryDirectory(prefix="polyvirt-") as folder:
+            yield folder
+        return
+    with _explained("write to", parent), partial(os.path.join(parent, "polyvirt")) as folder:
+        os.mkdir(folder, 0o700)
         yield folder
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from .._lifecycle import errors
 
 INSTALL = "Install qemu-img: package qemu-utils (Debian, Ubuntu), qemu-img (Fedora, RHEL) or qemu-tools (SUSE)."
-_LOOK = 60
+_LOOK = 120
 # Copying is the platform's own work: it is never cut off, however large the disk.
 _AS_LONG_AS_IT_TAKES = None
 
@@ -40,9 +40,13 @@ class QemuImg:
         self._commands = commands
         self._executable = executable
 
-    def info(self, path):
-        """What an image is, even while a guest uses it (-U)."""
-        return _image(json.loads(self._run("info", "-U", "--output=json", path, timeout=_LOOK)))
+    def info(self, path, image_format=None):
+        """What an image is, even while a guest uses it (-U).
+
+        The format of what a guest may have written to is said: probed, a raw disk could pose as an image on top of any
+        file of the host, and a copy of it would hold that file.
+        """
+        return _image(json.loads(self._run("info", "-U", "--output=json", *_of(image_format), path, timeout=_LOOK)))
 
     def chain(self, path):
         """The image and all it stands on, itself first."""
@@ -57,9 +61,21 @@ class QemuImg:
         given_size = [] if size is None else [str(size)]
         self._run("create", "-q", "-f", "qcow2", "-F", base_format, "-b", base, path, *given_size)
 
-    def convert(self, source, source_format, path, image_format):
-        """A full copy that stands on nothing."""
-        self._run("convert", "-f", source_format, "-O", image_format, source, path)
+    def convert(self, source, source_format, path, image_format, snapshot=None):
+        """A full copy that stands on nothing; of a snapshot within the image even while a guest uses it (-U)."""
+        part = ["-U", "-l", f"snapshot.name={snapshot.replace(',', ',,')}"] if snapshot else []
+        self._run("convert", "-f", source_format, *part, "-O", image_format, source, path)
+
+    def copy_out(self, path, snapshot, copy):
+        """A qcow2 image that reads as ``snapshot`` within the qcow2 image ``path``, also while a guest uses it (-U).
+
+        It stands on what the image stands on. What a snapshot holds does not change while the image is written.
+        """
+        below = self.chain(path)[1:2]
+        standing = [word for base in below for word in ("-B", base.path, "-F", base.format)]
+        # In options of this kind a comma ends the value, unless it is there twice.
+        name = f"snapshot.name={snapshot.replace(',', ',,')}"
+        self._run("convert", "-U", "-f", "qcow2", "-l", name, "-O", "qcow2", *standing, path, copy)
 
     def grow(self, path, image_format, size):
         """Make an image larger. Never told to shrink: the caller has compared, and qemu-img refuses the rest."""
@@ -72,9 +88,9 @@ class QemuImg:
         """
         return self.info(a).virtual_size == self.info(b).virtual_size and self.same_content(a, b)
 
-    def same_content(self, a, b):
+    def same_content(self, a, b, format_of_a=None):
         """Whether two images read the same; where one is longer, the rest of it reads as zeroes."""
-        return self._completed("compare", "-q", a, b, allowed=(0, 1)).rc == 0
+        return self._completed("compare", "-q", *_of(format_of_a), a, b, allowed=(0, 1)).rc == 0
 
     def _run(self, *words, timeout=_AS_LONG_AS_IT_TAKES):
         return self._completed(*words, timeout=timeout).stdout
@@ -85,6 +101,10 @@ class QemuImg:
         if completed.rc not in allowed:
             raise errors.CommandFailed(argv, completed.rc, completed.stderr)
         return completed
+
+
+def _of(image_format):
+    return ["-f", image_format] if image_format else []
 
 
 def _image(found):

@@ -20,8 +20,13 @@ INSTALL = "Install virsh: package libvirt-clients (Debian, Ubuntu) or libvirt-cl
 # Linux refuses one argument of 128 KiB; the whole batch is one.
 _LARGEST_BATCH = 120 * 1024
 _PREFIX = "error: "
+#: Seconds for reads, and for changes, which are the platform's own work: thirty starts at once take over a minute.
+_READ, _CHANGE = 120, 600
 _NO_CONNECTION = re.compile(r"failed to (re)?connect to the hypervisor", re.IGNORECASE)
-_DENIED = re.compile(r"permission denied|polkit|authentication (failed|unavailable|cancelled)|access denied", re.I)
+# The system bus is where the daemon asks whether a user who is not root may; root is not asked about.
+_DENIED = re.compile(
+    r"permission denied|polkit|authentication (failed|unavailable|cancelled)|access denied|system bus connection", re.I
+)
 _PLAIN_WORD = re.compile(r"[A-Za-z0-9_./:=@%+,-]+\Z")
 
 # What libvirt says, as recorded; the first name is the kind of thing looked for.
@@ -45,13 +50,12 @@ class Answer:
 class Virsh:
     """One connection's worth of virsh."""
 
-    def __init__(self, commands, executable, uri, timeout=60):
+    def __init__(self, commands, executable, uri):
         self._commands = commands
         self._executable = executable
         self.uri = uri
-        self._timeout = timeout
 
-    def batch(self, requests, timeout=None):
+    def batch(self, requests, timeout=_READ):
         """The answers to many read commands, each a sequence of words, in the order asked.
 
         Raises Unavailable when libvirt cannot be reached, CommandFailed when virsh does not know a command or an
@@ -64,16 +68,16 @@ class Virsh:
             answers += self._attributed(completed, [mark for text, mark in chunk])
         return answers
 
-    def run(self, *words, stdin=None, timeout=None):
+    def run(self, *words, stdin=None, timeout=_CHANGE):
         """Do one command and return what it printed. Raises CommandFailed with virsh's error lines."""
         completed = self._execute(words, stdin, timeout)
         if completed.rc != 0:
             raise self._failure(completed, _error_lines(completed.stderr) or completed.stderr)
         return completed.stdout
 
-    def _execute(self, words, stdin=None, timeout=None):
+    def _execute(self, words, stdin=None, timeout=_READ):
         argv = [self._commands.find(self._executable, INSTALL), "-q", "-c", self.uri, *words]
-        completed = self._commands.run(argv, stdin=stdin, timeout=timeout or self._timeout)
+        completed = self._commands.run(argv, stdin=stdin, timeout=timeout)
         error = _error_lines(completed.stderr)
         if error and _NO_CONNECTION.search(error):
             raise _unavailable(self.uri, error)

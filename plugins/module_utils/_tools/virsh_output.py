@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 
 _PADDED_NAME = 30
@@ -35,6 +36,31 @@ class Versions:
 
     library: str | None
     hypervisor: str | None
+
+
+@dataclass(frozen=True)
+class DomainCapabilities:
+    """What QEMU and its host have for one type of machine; each a set of libvirt's own words but ``secure_boot``."""
+
+    firmwares: frozenset
+    secure_boot: bool
+    tpm_backends: frozenset
+    displays: frozenset
+
+
+def domain_capabilities(text):
+    """``domcapabilities``: XML with an enum for each thing that can be chosen; what is not supported has none."""
+    root = ET.fromstring(text)
+
+    def words(path, name):
+        return frozenset(value.text for value in root.findall(f"{path}[@supported='yes']/enum[@name='{name}']/value"))
+
+    return DomainCapabilities(
+        firmwares=words("os", "firmware"),
+        secure_boot="yes" in words("os/loader", "secure"),
+        tpm_backends=words("devices/tpm", "backendModel"),
+        displays=words("devices/graphics", "type"),
+    )
 
 
 def domains(text):
@@ -89,6 +115,11 @@ def versions(text):
     )
 
 
+def version_numbers(version):
+    """``9.0.0`` as (9, 0), for comparing; an unknown version is older than every other."""
+    return tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
+
+
 def key_values(text):
     """``dominfo``: ``Max memory:     8388608 KiB`` as {"Max memory": "8388608 KiB"}; an indented line continues one."""
     values, last = {}, None
@@ -111,6 +142,12 @@ def snapshots(text):
 def networks(text):
     """``net-list --all --name``: one name a line; old versions pad it, and no network's name ends with a blank."""
     return [line.rstrip(" ") for line in _lines(text)]
+
+
+def filesystem_drivers(text):
+    """``domcapabilities``: the drivers for folders of the host (``path`` is 9p); none where it does not tell."""
+    values = ET.fromstring(text).findall("devices/filesystem[@supported='yes']/enum[@name='driverType']/value")
+    return {value.text for value in values}
 
 
 def _lines(text):

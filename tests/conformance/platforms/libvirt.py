@@ -28,6 +28,8 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
     SUSPENDED,
 )
 
+from conformance.platforms import images
+
 IMAGES = Path(os.environ.get("POLYVIRT_TEST_IMAGES", "/var/lib/libvirt/images"))
 #: Only machines whose names begin so are ever touched; a test that runs beside the others has a namespace of its own.
 PREFIX = "pvc-"
@@ -35,12 +37,16 @@ PREFIX = "pvc-"
 READS = {
     "virsh": {
         "version", "list", "domstate", "dominfo", "dumpxml", "domblkinfo", "domifaddr", "snapshot-list", "net-list",
-        "capabilities", "managedsave-dumpxml", "echo",
+        "capabilities", "domcapabilities", "managedsave-dumpxml", "echo", "snapshot-dumpxml", "snapshot-current",
+        "snapshot-info",
     },
     "qemu-img": {"info", "compare"},
 }  # fmt: skip
 _COMMAND_OF_BATCH = re.compile(r"(?:^|; )([a-z][a-z-]*)")
-_QUESTIONS = ("dominfo {}", "domstate {}", "dumpxml {} --inactive --security-info", "dumpxml {}")
+_QUESTIONS = (
+    "dominfo {}", "domstate {}", "dumpxml {} --inactive --security-info", "dumpxml {}", "snapshot-list {} --tree",
+    "snapshot-current {} --name",
+)  # fmt: skip
 _MARK = "conformance-next"
 _QUOTED = re.compile(r"'[^']*'")
 
@@ -48,7 +54,8 @@ _QUOTED = re.compile(r"'[^']*'")
 class Libvirt:
     """A namespace in one libvirt: machines named by a prefix, files in a folder of their own."""
 
-    module = "polyvirt.core.virsh_vm"
+    #: What the names of its modules begin with.
+    family = "polyvirt.core.virsh"
     commands = ("virsh", "qemu-img", "xorriso")
     uri = ""
     #: Powers a test can bring a machine into.
@@ -56,6 +63,10 @@ class Libvirt:
     #: What a new machine of this platform needs, and what one is made from.
     creation: ClassVar = {}
     disk_size = ""
+    #: Options that the platform has and this host cannot have; each is among ``own_refusals``.
+    unusable: ClassVar = frozenset()
+    #: What undefine needs to be told beside the machine.
+    undefine_words = ()
 
     def __init__(self, prefix=PREFIX):
         self.prefix = prefix
@@ -65,8 +76,17 @@ class Libvirt:
         return IMAGES / f"{self.prefix}{self.name}"
 
     @property
+    def traces(self):
+        """Words by which what this namespace leaves on its host is known."""
+        return (str(self.storage),)
+
+    @property
     def connection(self):
         return {"uri": self.uri, "storage_path": str(self.storage)}
+
+    def options(self, about):
+        """What every task of the module ``about`` something needs."""
+        return self.connection if about == "vm" else {"uri": self.uri}
 
     @contextmanager
     def kept(self):
@@ -140,6 +160,49 @@ class Libvirt:
         subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", self.disk_of(name), size], check=True)
         return self.disk_of(name)
 
+    # Disks and what is on them ---------------------------------------------------------------------------------------
+
+    def disks_of(self, machine):
+        """{slot: file} of a machine; ``machine`` is from ``truth``."""
+        disks = ET.fromstring(machine["stored"]).findall("devices/disk[@device='disk']")
+        return {disk.find("target").get("dev"): disk.find("source").get("file") for disk in disks}
+
+    def write(self, name, byte, slot="vda"):
+        """Let a guest have written this byte all over the beginning of a disk."""
+        path = self.disks_of(self.truth([name])[name])[slot]
+        assert "64 KiB" in images.io(path, f"write -P {byte} 0 64k")
+
+    def holds(self, machine, byte, slot="vda"):
+        """Whether those bytes are there; ``machine`` is from ``truth``, and must be off."""
+        return "failed" not in images.io(self.disks_of(machine)[slot], f"read -P {byte} 0 64k")
+
+    def stands_on(self, machine):
+        """All images that a machine's disks stand on."""
+        return {path for file in self.disks_of(machine).values() for path in images.chain(file)[1:]}
+
+    def identities(self, machine):
+        """All that no two machines may share: id, MACs, disks, seed."""
+        root = ET.fromstring(machine["stored"])
+        macs = {mac.get("address") for mac in root.findall("devices/interface/mac")}
+        return {machine["id"], *macs, *self.disks_of(machine).values(), *self.seeds_of(machine)}
+
+    def seeds_of(self, machine):
+        """The seeds in a machine's drives."""
+        drives = ET.fromstring(machine["stored"]).findall("devices/disk[@device='cdrom']/source")
+        return [drive.get("file") for drive in drives if "seed" in drive.get("file")]
+
+    def contents(self):
+        """{name: digest} of every file in the namespace's folder."""
+        return {name: images.digest(self.storage / name) for name in self.files()}
+
+    def take_snapshot(self, name, snapshot):
+        """A snapshot as the platform takes it when it is told nothing else."""
+        self.virsh("snapshot-create-as", name, snapshot)
+
+    def take_standing(self, name, snapshot):
+        """A snapshot that linked clones can stand on."""
+        self.virsh("snapshot-create-as", name, snapshot, "--disk-only")
+
     def define_network(self):
         """A network that is not active, where the platform can have one."""
 
@@ -147,14 +210,24 @@ class Libvirt:
         """Refusals that only this platform can show."""
         return []
 
+    def own_settings(self):
+        """Settings that the platform has beside the shared ones, as in ``scenarios.options``."""
+        return {
+            "boot_order": ((["cdrom", "disk"], ["cdrom", "hd"]), (["network", "disk"], ["network", "hd"])),
+            "max_cpus": ((3, 3), (4, 4)),
+            "max_memory": (("128M", 128 << 20), ("160M", 160 << 20)),
+        }
+
     def settings(self, machine, which="stored"):
         """A machine's settings in the vocabulary's words, read from its XML; ``machine`` is from ``truth``."""
         root = ET.fromstring(machine[which])
         mark = root.find("metadata/{*}mark")
         iso = root.find("devices/disk[@device='cdrom']/source")
         return {
-            "cpus": int(root.findtext("vcpu")),
-            "memory": int(root.findtext("memory")) * 1024,
+            "cpus": int(root.find("vcpu").get("current", root.findtext("vcpu"))),
+            "max_cpus": int(root.findtext("vcpu")),
+            "memory": self._memory(machine, root),
+            "max_memory": int(root.findtext("memory")) * 1024,
             "description": root.findtext("description") or "",
             "tags": json.loads(mark.text)["tags"] if mark is not None else [],
             "autostart": machine["autostart"],
@@ -162,7 +235,39 @@ class Libvirt:
             "networks": [card.get("type") for card in root.findall("devices/interface")],
             "iso": "" if iso is None else iso.get("file"),
             "native": root.findtext("on_reboot"),
+            "boot_order": [boot.get("dev") for boot in root.findall("os/boot")],
+            "shared_folders": {
+                share.find("target").get("dir"): share.find("source").get("dir")
+                for share in root.findall("devices/filesystem")
+            },
         }
+
+    def _memory(self, machine, root):
+        """What a machine was asked to have. What a running one has is its guest's to give back, up to its maximum."""
+        stored = int(ET.fromstring(machine["stored"]).findtext("currentMemory"))
+        fits = stored <= int(root.findtext("memory"))
+        return (stored if fits else int(root.findtext("currentMemory"))) * 1024
+
+    def snapshots(self, name):
+        """{name: {parent, state, description, current}} of a machine's snapshots."""
+        names = [line for line in self.virsh("snapshot-list", name, "--name").split("\n") if line]
+        current = self.virsh("snapshot-current", name, "--name", check=False).partition("\n")[0]
+        roots = {one: ET.fromstring(self.virsh("snapshot-dumpxml", name, f"--snapshotname={one}")) for one in names}
+        return {
+            one: {
+                "parent": root.findtext("parent/name"),
+                "state": {"running": RUNNING, "paused": PAUSED}.get(root.findtext("state"), STOPPED),
+                "description": root.findtext("description") or "",
+                "current": one == current,
+            }
+            for one, root in roots.items()
+        }
+
+    def write_to_disk(self, name, letter):
+        """Leave a letter on the first disk of a machine that is off; None where disks hold nothing."""
+
+    def read_from_disk(self, name):
+        """The letter found there; None where disks hold nothing."""
 
     def files(self):
         """Names of all files in the namespace's folder, but consoles, which the hypervisor writes."""
@@ -177,7 +282,7 @@ class Libvirt:
     def _remove(self, uuid):
         self.virsh("destroy", uuid, check=False)
         self.virsh("managedsave-remove", uuid, check=False)
-        self.virsh("undefine", uuid)
+        self.virsh("undefine", uuid, *self.undefine_words, "--snapshots-metadata")
 
     def clean(self):
         """No machine and no file of the namespace is left."""
@@ -212,7 +317,7 @@ class Libvirt:
             self.virsh("suspend", name)
 
 
-def _standing(uuid, info, state, stored, shown):
+def _standing(uuid, info, state, stored, shown, tree, current):
     saved = re.search(r"^Managed save: +yes", info, re.M) is not None
     power = {"shut off": STOPPED, "running": RUNNING, "paused": PAUSED, "crashed": "failed"}.get(state.strip(), state)
     return {
@@ -221,6 +326,7 @@ def _standing(uuid, info, state, stored, shown):
         "stored": stored,
         "running": shown if power in (RUNNING, PAUSED) else None,
         "autostart": re.search(r"^Autostart: +enable", info, re.M) is not None,
+        "snapshots": [tree.split(), current.strip()],
     }
 
 

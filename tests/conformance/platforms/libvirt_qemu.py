@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import subprocess
+import xml.etree.ElementTree as ET
 from typing import ClassVar
 
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
@@ -27,6 +28,12 @@ _WORDS = "console=ttyS0 net.ifnames=0 quiet tsc=reliable random.trust_cpu=on mit
 _CRASH = "o /1b 0x505 1"
 
 _BOOT = "<kernel>{guest}/vmlinuz</kernel><initrd>{guest}/initrd.img</initrd><cmdline>{words}</cmdline>"
+_NETWORK = """\
+<network><name>{name}</name><bridge name='{bridge}'/>
+  <ip address='192.168.157.1' netmask='255.255.255.0'>
+    <dhcp><range start='192.168.157.2' end='192.168.157.99'/></dhcp></ip>
+</network>
+"""
 _DOMAIN = """\
 <domain type='qemu'>
   <name>{name}</name>
@@ -50,6 +57,8 @@ class Platform(Libvirt):
     name = "libvirt_qemu"
     uri = "qemu:///system"
     finds = (ABSENT, STOPPED, RUNNING, PAUSED, SUSPENDED, FAILED)
+    unusable = frozenset({"nested_virtualization"})
+    undefine_words = ("--nvram",)
     disk_size = "16M"
     creation: ClassVar = {
         "cpus": 1,
@@ -60,8 +69,22 @@ class Platform(Libvirt):
 
     @property
     def network(self):
-        """The name of the namespace's network."""
+        """The name of the namespace's network that is not active."""
         return f"{self.prefix}network-off"
+
+    @property
+    def guests_network(self):
+        """The name of the namespace's network for guests with an address; it is there once ``start_network`` ran."""
+        return f"{self.prefix}network"
+
+    @property
+    def _bridge(self):
+        return f"vir{self.prefix}0"
+
+    @property
+    def traces(self):
+        # libvirt's own files are named by the machine, its leases by the bridge.
+        return (*super().traces, f"guest={self.prefix}", f"/{self.prefix}", f" {self.prefix}", self._bridge)
 
     @property
     def connection(self):
@@ -74,6 +97,7 @@ class Platform(Libvirt):
             "cpus": 1,
             "memory": "128M",
             "image": {"source": str(_GUEST / "fast-base.qcow2"), "linked": True},
+            "networks": [{"type": "network", "source": self.guests_network}],
             "native": self.kernel(),
         }
 
@@ -82,11 +106,64 @@ class Platform(Libvirt):
         small = {**self.creation, "name": [new], "image": {"source": self.base_image()}, "disks": [{"size": "8M"}]}
         card = {"type": "network", "source": self.network}
         off = {**self.creation, "name": [new], "state": "started", "networks": [card]}
+        sata = {"slot": "sata0", "size": "16M"}
+        nothing = {"name": "src", "host_path": "/nonexistent"}
+        file, mounted = (
+            {"name": "src", "host_path": "/etc/hosts"},
+            {"name": "src", "host_path": "/etc", "guest_path": "/"},
+        )
         return [
+            *self._machinery_refusals(known, {**self.creation, "name": [new]}, new),
             Refused("shrink", shrunk, (known, "16M", "8M", "or more")),
             Refused("too small for the image", small, (new, "8M", "16M", "or more")),
-            Refused("inactive network", off, (new, self.network, "net-start")),
+            Refused("inactive network", off, (new, self.network, "net-start", "allow_network_start")),
+            Refused("maximum too low", {"name": [known], "cpus": 3, "max_cpus": 2}, (known, "max_cpus", "less cpus")),
+            Refused("maximum is no size", {"name": [known], "max_memory": "2X"}, (known, "max_memory", "512M")),
+            Refused("slot of a drive", {"name": [known], "disks": [sata]}, (known, "optical drive", "sata1")),
+            Refused("shared file", {"name": [known], "shared_folders": [file]}, (known, "src", "no folder")),
+            Refused(
+                "shared nothing", {**self.creation, "name": [new], "shared_folders": [nothing]}, (new, "/nonexistent")
+            ),
+            Refused("mount", {"name": [known], "shared_folders": [mounted]}, (known, "guest_path", "Mount it")),
         ]
+
+    def _machinery_refusals(self, known, made, new):
+        """Firmware, display, processor and the console's log."""
+        change, secure = {"name": [known]}, {"firmware": "uefi", "secure_boot": True}
+        files = {"os/loader": "/x.fd"}
+        return [
+            Refused("secure boot alone", {**made, "secure_boot": True}, (new, "secure_boot", "firmware: uefi")),
+            Refused("secure boot of bios", {**change, "secure_boot": True}, (known, "secure_boot", "firmware: uefi")),
+            Refused("no secure boot", {**made, **secure, "native": {"os/type@machine": "pc"}}, (new, "pc", "q35")),
+            Refused(
+                "files and firmware", {**made, "firmware": "uefi", "native": files}, (new, "os/loader", "firmware")
+            ),
+            Refused("native firmware", {**change, "native": {"os@firmware": "efi"}}, (known, "option firmware")),
+            Refused("nested", {**change, "nested_virtualization": True}, (known, "by emulation", "virt_type: kvm")),
+            Refused("nested new", {**made, "nested_virtualization": True}, (new, "by emulation", "virt_type: kvm")),
+            Refused(
+                "no display", {**change, "display": {"video_memory": "16M"}}, (known, "video_memory", "vnc or spice")
+            ),
+            Refused("boot twice", {**change, "boot_order": ["disk", "disk"]}, (known, "boot_order", "Give each once")),
+            Refused("another's log", {**made, "serial_log": str(self._console(known))}, (new, known, "another file")),
+            Refused("no folder of the log", {**change, "serial_log": "/no/log"}, (known, "serial_log", "Create it")),
+            Refused("log of two", {"name": [known, new], "serial_log": "/l"}, ("serial_log", "one file", "one name")),
+            Refused("no nvram", {**change, "state": "restarted", "reset_nvram": True}, (known, "reset_nvram", "UEFI")),
+            Refused("nvram and no start", {**change, "reset_nvram": True}, ("reset_nvram", "state: restarted")),
+        ]
+
+    def settings(self, machine, which="stored"):
+        root = ET.fromstring(machine[which])
+        features = {one.get("name"): one.get("enabled") for one in root.findall("os/firmware/feature")}
+        graphics, video = root.find("devices/graphics"), root.find("devices/video/model")
+        is_uefi = root.find("os").get("firmware") == "efi" or root.find("os/loader[@type='pflash']") is not None
+        return {
+            **super().settings(machine, which),
+            "firmware": "uefi" if is_uefi else "bios",
+            "secure_boot": features.get("secure-boot") == features.get("enrolled-keys") == "yes",
+            "tpm": root.find("devices/tpm/backend[@type='emulator']") is not None,
+            "display": (graphics.get("type"), int(video.get("vram")) * 1024) if graphics is not None else None,
+        }
 
     def base_image(self):
         """A small image to make machines from; nothing boots from it."""
@@ -94,6 +171,25 @@ class Platform(Libvirt):
         if not path.exists():
             subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", path, self.disk_size], check=True)
         return str(path)
+
+    def write_to_disk(self, name, letter):
+        command = f"write -P {ord(letter)} 1M 64k"
+        subprocess.run(
+            ["qemu-io", "-f", "qcow2", "-c", command, self._first_disk(name)], check=True, stdout=subprocess.DEVNULL
+        )
+
+    def read_from_disk(self, name):
+        """Also while a guest that writes nothing runs."""
+        copy = self.storage / "read.raw"
+        command = ["qemu-img", "dd", "-U", "-f", "qcow2", "-O", "raw", "bs=1M", "skip=1", "count=2"]
+        subprocess.run([*command, f"if={self._first_disk(name)}", f"of={copy}"], check=True)
+        letter = copy.read_bytes()[:1].decode()
+        copy.unlink()
+        return letter
+
+    def _first_disk(self, name):
+        root = ET.fromstring(self.virsh("dumpxml", name, "--inactive"))
+        return root.find("devices/disk[@device='disk']/source").get("file")
 
     def kernel(self, *words):
         """The native keys that start the fast guest; ``words`` make it a difficult one."""
@@ -105,13 +201,21 @@ class Platform(Libvirt):
 
     def clean(self):
         super().clean()
-        if self.network in self.virsh("net-list", "--all", "--name").split("\n"):
-            self.virsh("net-undefine", self.network)
+        for network in {self.network, self.guests_network} & set(self.virsh("net-list", "--all", "--name").split("\n")):
+            # Its leases go with it; those in a network of the host would stay for an hour.
+            self.virsh("net-destroy", network, check=False)
+            self.virsh("net-undefine", network)
 
     def define_network(self):
         """A network that exists and is not active."""
         text = f"<network><name>{self.network}</name></network>"
         self.virsh("net-define", "/dev/stdin", stdin=text)
+
+    def start_network(self):
+        """A network in which guests get addresses, and from which only this host is reached."""
+        text = _NETWORK.format(name=self.guests_network, bridge=self._bridge)
+        self.virsh("net-define", "/dev/stdin", stdin=text)
+        self.virsh("net-start", self.guests_network)
 
     def define(self, name, hears=False):
         """Without a kernel a machine idles in its firmware, which costs the host nothing."""

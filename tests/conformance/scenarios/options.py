@@ -1,7 +1,8 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every option of the shared argument spec, with values to be made with and values to be changed to.
+"""Every option of the shared argument spec and every setting of a platform's own, with values to be made with and
+values to be changed to.
 
 An option that a platform lacks is expected as a refusal. ``test_options`` checks that none is forgotten here.
 """
@@ -33,15 +34,23 @@ def settings(platform):
         "disks": (([{"size": platform.disk_size}], ["vda"]), ([{}, {"size": platform.disk_size}], ["vda", "vdb"])),
         "networks": (([{"type": "user"}], ["user"]), ([{}, {"type": "user"}], ["user", "user"])),
         "iso": (("", ""), (medium, medium)),
-        "native": (({"on_reboot": "restart"}, "restart"), ({"on_reboot": "destroy"}, "destroy")),
-        "firmware": (("uefi", None), ("bios", None)),
-        "secure_boot": ((True, None), (False, None)),
-        "tpm": ((True, None), (False, None)),
+        "firmware": (("bios", "bios"), ("uefi", "uefi")),
+        "secure_boot": ((False, False), (True, True)),
+        "tpm": ((True, True), (False, False)),
         "nested_virtualization": ((True, None), (False, None)),
         "os_type": (("linux", None), ("windows", None)),
-        "display": (({"type": "vnc"}, None), ({"type": "spice"}, None)),
+        "display": (
+            ({"type": "vnc", "video_memory": "16M"}, ("vnc", 16 << 20)),
+            ({"type": "spice", "video_memory": "32M"}, ("spice", 32 << 20)),
+        ),
         "port_forwards": (([{"name": "ssh", "guest_port": 22}], None), ([], None)),
-        "shared_folders": (([{"name": "src", "host_path": "/srv"}], None), ([], None)),
+        "shared_folders": (
+            ([{"name": "src", "host_path": "/srv"}], {"src": "/srv"}),
+            ([{"name": "src", "host_path": "/opt"}], {"src": "/opt"}),
+        ),
+        **platform.own_settings(),
+        # Last: it is looked at only where a task asks for its keys, so what waits here is told in no later task.
+        "native": (({"on_reboot": "restart"}, "restart"), ({"on_reboot": "destroy"}, "destroy")),
     }
 
 

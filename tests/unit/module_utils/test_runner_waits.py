@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils import _runner
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Timeout
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Address, Policy, Request
 
 from unit.module_utils.world import Machine, World, refusal
@@ -278,3 +279,34 @@ def test_a_machine_that_failed_is_not_waited_for():
     outcome = carry_out(world, *requests, probe=answers(world))
     assert outcome.msg.startswith("one: after stop it is still running")
     assert len(outcome.msg.splitlines()) == 1
+
+
+class StartedByAnother(World):
+    """Another task's start is under way when ours comes."""
+
+    def _start(self, vm, step):
+        machine = self._existing(vm)
+        machine.power, machine.busy_until = "running", self.clock.now() + 3
+        raise refusal("already active")
+
+
+def test_a_lost_race_is_judged_when_the_other_is_done():
+    world = StartedByAnother(Machine("web", "1"))
+    outcome = carry_out(world, ask("web", "started"))
+    assert not outcome.failed, outcome.msg
+    assert world.clock.now() >= 3
+
+
+def test_a_lost_race_with_one_who_never_ends_is_an_error_in_the_end():
+    world = StartedByAnother(Machine("web", "1"))
+    outcome = carry_out(world, ask("web", "started", timeout=2))
+    assert outcome.failed
+    assert "already active" in outcome.msg
+
+
+@pytest.mark.parametrize("done", [True, False])
+def test_a_command_that_was_cut_off_counts_by_what_it_did(done):
+    world = World(Machine("web", "1"))
+    world.trouble("start", Timeout("it had not ended after 600 seconds", waited=600), done=done)
+    outcome = carry_out(world, ask("web", "started"))
+    assert (outcome.failed, outcome.vms[0]["state"]) == ((False, "running") if done else (True, "stopped"))

@@ -73,6 +73,11 @@ def test_a_name_nobody_knows_makes_nothing_and_names_the_known(run):
         ({"name": ["test"], "state": "running"}, "value of state must be one of"),
         ({"name": ["test"], "state": "suspended"}, "libvirt has no machines that are suspended"),
         ({"name": ["test"], "firmware": "uefi"}, "libvirt has no firmware"),
+        ({"name": ["test"], "secure_boot": True}, "libvirt has no secure_boot"),
+        ({"name": ["test"], "serial_log": "/x"}, "libvirt has no serial_log"),
+        ({"name": ["test"], "boot_order": []}, "test: boot_order is empty"),
+        ({"name": ["test"], "boot_order": ["floppy"]}, "value of boot_order must be one or more of"),
+        ({"name": ["test"], "reset_nvram": True}, "Use state: restarted."),
         ({"name": ["test"], "native": {"os/[": 1}}, "'os/[' is no path in a domain XML"),
         ({"name": ["test"], "id": "x", "state": "started"}, "there is no machine with id x"),
         ({"name": ["12"], "disks": [{"size": "1G"}]}, "virsh would take a number for the id"),
@@ -113,6 +118,32 @@ def test_a_host_without_libvirt_is_told_and_is_no_failure(run, params, why, avai
     assert (code, host["why"], host["available"], host["configured"]) == (0, why, available, False)
     assert host["message"]
     assert result["vms"] == []
+
+
+def test_snapshots_are_told(run):
+    code, result = run("virsh_snapshot_info", name=["test", "nosuch"])
+    assert (code, result["changed"]) == (0, False)
+    assert [(vm["name"], vm["snapshots"]) for vm in result["vms"]] == [("test", [])]
+
+
+@pytest.mark.parametrize(
+    ("module", "params", "said"),
+    [
+        ("virsh_snapshot", {"snapshot": "a/b"}, "no snapshot can have the name 'a/b': libvirt takes no slash"),
+        ("virsh_snapshot", {"snapshot": "s", "state": "restored"}, "test: it has no snapshot 's'"),
+        ("virsh_snapshot", {"snapshot": "s", "kind": "external"}, "external snapshots make files"),
+        ("virsh_snapshot", {"snapshot": "s", "_ansible_check_mode": True}, "test: disk vda is raw"),
+        ("virsh_snapshot", {}, "missing required arguments: snapshot"),
+        ("virsh_snapshot_info", {"compare": {"from": "s"}}, "test: it has no snapshot 's'"),
+        ("virsh_snapshot_info", {"compare": {"to": "s"}}, "missing required arguments: from"),
+        ("virsh_snapshot_info", {"compare": {"from": "s", "to": "s"}}, "would be compared with itself"),
+    ],
+)
+def test_a_snapshot_task_that_makes_no_sense_is_one_clear_error(run, module, params, said):
+    code, result = run(module, name=["test"], **params)
+    assert (code, result["failed"]) == (1, True)
+    assert said in result["msg"]
+    assert "\n" not in result["msg"]
 
 
 def test_documents_of_a_seed_are_masked_and_blot_nothing_else_out(run):

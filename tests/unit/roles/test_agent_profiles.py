@@ -103,7 +103,7 @@ def test_a_file_with_a_secret_is_closed_to_others(shipped):
     _path, profile = shipped
     for family in profile["families"].values():
         for file in family.get("files", []):
-            if any(name in file["content"] for name in profile.get("secrets", [])):
+            if any(re.search(rf"agent_values\.{name}\b", file["content"]) for name in profile.get("secrets", [])):
                 assert file["mode"].endswith("0"), file["path"]
 
 
@@ -135,7 +135,10 @@ def in_default(**keys):
         (in_default(files=[{"path": "/a", "mode": "0644"}]), "default.files[0]: exactly one of these keys is needed"),
         (in_default(files=["/a"]), "families.default.files[0]: a mapping is needed here"),
         (in_default(steps_after=[{"run": "true"}]), "families.default.steps_after[0]: key 'unless' is missing"),
-        (in_default(key={"url": "u", "path": "p"}), "families.default.key: key 'sha256' is missing"),
+        (in_default(key={"url": "u", "path": "p"}), "key: exactly one of these keys is needed: sha256, fingerprint"),
+        (in_default(needs=[{"command": "true"}]), "families.default.needs[0]: key 'remedy' is missing"),
+        (in_default(needs=[{"remedy": "x"}]), "default.needs[0]: exactly one of these keys is needed: that, command"),
+        (lambda p: p.update(needs=[{"unless": "x", "remedy": "y"}]), "needs[0]: unknown key 'unless'"),
         (in_default(repository={"path": "p", "line": "l"}), "families.default.repository: key 'signed' is missing"),
         (in_default(service={"name": "a", "manager": "none"}), "service: manager none needs the command 'start'"),
         (in_default(service={"name": "a", "start": "x"}), "the command 'start' belongs to manager none only"),

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.networks import starting_effects
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.traits import virsh_traits
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
     DESTRUCTIVE,
     LIVE,
-    NEVER,
     NEXT_BOOT,
-    VERBS,
     Field,
     File,
     Snapshot,
@@ -21,36 +20,22 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
 
 from unit.tables.rows import Elsewhere, G, M, absent, ask, ask_snapshot, found, rows_of
 
-
-def _take(vm, change):
-    """An internal snapshot does not go with pflash firmware while it runs."""
-    return NEVER if vm.power == "running" and vm.config.get("firmware") == "uefi" else LIVE
-
-
-def _restore(vm, change):
-    return NEVER if change.old.kind == "external" else LIVE
-
-
-#: The driver's own traits, and what its coming clones, snapshots and firmware will add to them.
+#: The driver's own traits, and one field that stands for all that would need a machine rebuilt: libvirt has none.
 _TODAY = virsh_traits("QEMU", "9.0.0", local=True)
 TRAITS = replace(
     _TODAY,
-    verbs=frozenset(VERBS),
-    sources=(*_TODAY.sources, "clone"),
-    snapshot_name_fault=lambda name: "it has a slash" if "/" in name else None,
+    side_effects=starting_effects(frozenset({"lan"})),
     fields={
         **_TODAY.fields,
-        "firmware": Field(cost=DESTRUCTIVE),
-        "clone": Field(),
-        "snapshot.take": Field(cost=_take, instead="Stop it first, or take an external snapshot."),
-        "snapshot.drop": Field(cost=LIVE),
-        "snapshot.restore": Field(cost=_restore, instead="Reverting to an external snapshot needs libvirt 9.9."),
+        "os_type": Field(cost=DESTRUCTIVE),
     },
 )
 row = rows_of(TRAITS)
 
 BASE = {"source": "/images/base.qcow2", "linked": True}
 DISK = {"vda": {"size": 6 * G, "source": "/images/web.qcow2"}}
+ON_LAN = {"0": {"type": "network", "source": "lan"}}
+CARD = {"0": {"type": "user", "mac": "52:54:00:00:00:01"}}
 BY_HAND = {"mark": None, "networks": {"0": {"type": "nat", "mac": "52:54:00:00:00:01"}}}
 FILES = (
     File("/images/web.qcow2", "disk", ours=True),
@@ -61,12 +46,35 @@ FILES = (
 )
 TREE = (Snapshot("base"), Snapshot("child", parent="base"), Snapshot("grandchild", parent="child"))
 
+TEMPLATE = {"disks": {"vda": {"size": 6 * G, "format": "raw", "source": "/images/db.raw"}}, "memory": G,
+            "networks": {"0": {"type": "network", "source": "default", "mac": "52:54:00:00:00:02"}}}  # fmt: skip
+TAKEN = (
+    Snapshot("s1", kind="external", config={**TEMPLATE, "memory": 512 * M}),
+    Snapshot("s2", config=None),
+)
+
+
+def of_db(**more):
+    """A clone's source as the task names it."""
+    return {"clone": {"source": "db", "snapshot": None, "linked": False, **more}}
+
+
+def db(power="stopped", **more):
+    """The machine that is cloned."""
+    return found(power, **{"name": "db", "id": "u-db", "mark": {"id": "u-db"}, **TEMPLATE, **more})
+
+
 ROWS = [
     row(1, "a linked clone of an image is made and stays off", absent(), ask(image=BASE), "create",
         after={"state": "stopped", "cpus": 2, "memory": 2 * G, "disks.vda": "present"}),
     Elsewhere(2, "runner", "a check run gets the same plan and does not apply it"),
     row(3, "a stopped machine is started", found(), ask("started"), "start", after={"state": "running"}),
     row(3, "a running machine is left alone", found("running"), ask("started")),
+    row(3, "a network that is not active is started with it, and said so", found(networks=ON_LAN), ask("started"),
+        "start", also="the network 'lan' is started"),
+    row(3, "a card that comes with the start counts too", found(networks={}),
+        ask("started", networks=[{"type": "network", "source": "lan"}]), "configure start",
+        costs={"networks.0": NEXT_BOOT}, also="the network 'lan' is started"),
     Elsewhere(3, "runner", "a start that lost a race is judged by where the machine stands"),
     row(4, "paused by a user: resumed", found("paused", reason="user"), ask("started"), "resume"),
     row(4, "paused by an I/O error: refused with the reason", found("failed", reason="paused (I/O error)"),
@@ -102,6 +110,39 @@ ROWS = [
         costs={"cpus": NEXT_BOOT}, after={"state": "running"}, restart_required=["cpus"]),
     row(14, "with consent it is power-cycled", found("running", cpus=1), ask(cpus=2, allow_restart=True),
         "stop | configure start", costs={"cpus": NEXT_BOOT}, restart_required=[]),
+    row(14, "so does UEFI, which comes without secure boot unless it is asked for",
+        found("running", firmware="bios", secure_boot=False), ask(firmware="uefi"), "configure",
+        costs={"firmware": NEXT_BOOT}, after={"secure_boot": False}, restart_required=["firmware"]),
+    row(14, "with bios goes secure boot",
+        found(firmware="uefi", secure_boot=True), ask(firmware="bios"), "configure",
+        costs={"firmware": NEXT_BOOT, "secure_boot": NEXT_BOOT}, after={"secure_boot": False, "firmware": "bios"}),
+    row(14, "whether it has secure boot is not known, so it is asked for",
+        found(firmware="uefi", secure_boot=None), ask(secure_boot=False), "configure",
+        costs={"secure_boot": NEXT_BOOT}),
+    row(14, "secure boot needs UEFI", found(firmware="bios"), ask(secure_boot=True),
+        refused=("refused", "firmware: uefi")),
+    row(14, "another display waits, and the one that is there is left alone",
+        found("running", display={"type": "vnc", "video_memory": 16 * M}), ask(display={"type": "spice"}),
+        "configure", costs={"display.type": NEXT_BOOT}, after={"display.video_memory": 16 * M},
+        restart_required=["display.type"]),
+    row(14, "16M of video memory are what it has", found(display={"type": "vnc", "video_memory": 16 * M}),
+        ask(display={"type": "vnc", "video_memory": "16M"})),
+    row(14, "within its maximum a running one gets them at once", found("running", cpus=1, max_cpus=4),
+        ask(cpus=2), "configure", costs={"cpus": LIVE}, after={"cpus": 2, "max_cpus": 4}, restart_required=[]),
+    row(14, "beyond its maximum both grow at its next start", found("running", cpus=1, max_cpus=4),
+        ask(cpus=6), "configure", costs={"cpus": NEXT_BOOT, "max_cpus": NEXT_BOOT},
+        restart_required=["cpus", "max_cpus"]),
+    row(14, "memory within its maximum is the balloon's", found("running", memory=G, max_memory=2 * G),
+        ask(memory="512M"), "configure", costs={"memory": LIVE}, restart_required=[]),
+    row(14, "a card is plugged into a running machine", found("running", networks={}),
+        ask(networks=[{"type": "user"}]), "configure", costs={"networks.0": LIVE}, restart_required=[]),
+    row(14, "a card that does not run as it is stored waits",
+        found("running", networks=CARD, runs_with={"networks": {}}), ask(networks=[{}, {"type": "user"}]),
+        "configure", costs={"networks.1": NEXT_BOOT},
+        restart_required=["networks.0", "networks.1"]),
+    row(15, "a disk on SATA waits for the next start", found("running", disks=DISK),
+        ask(disks=[{"slot": "sata0", "size": "1G"}]), "configure", costs={"disks.sda": NEXT_BOOT},
+        after={"disks.sda.bus": "sata"}, restart_required=["disks.sda"]),
     row(15, "a disk grows while it runs", found("running", disks=DISK), ask(disks=[{"slot": "vda", "size": "7G"}]),
         "configure",
         costs={"disks.vda.size": LIVE}, after={"disks.vda.size": 7 * G}, restart_required=[]),
@@ -135,12 +176,47 @@ ROWS = [
     Elsewhere(22, "runner", "a lease is no proof of life: the banner is waited for"),
     Elsewhere(23, "driver", "the number of processes, and names read from a batch"),
     Elsewhere(24, "tool", "the daemon's and the read-only connection's messages"),
+    row(26, "a clone is made as its source is, and stays off", absent(), ask(**of_db()), "clone", source=db(),
+        after={"state": "stopped", "memory": G, "disks.vda.size": 6 * G, "disks.vda.format": "raw",
+               "disks.vda.source": None, "networks.0.source": "default", "networks.0.mac": None}),
+    row(26, "what is asked otherwise is configured before it starts", absent(),
+        ask("started", memory="2G", disks=[{"size": "7G"}], networks=[{}, {"type": "nat"}], **of_db()),
+        "clone | configure start", source=db(),
+        costs={"memory": NEXT_BOOT, "disks.vda.size": LIVE, "networks.1": NEXT_BOOT},
+        after={"state": "running", "memory": 2 * G, "disks.vda.size": 7 * G}),
+    row(26, "what is asked and the same already is no step", absent(), ask(memory="1G", **of_db()), "clone",
+        source=db()),
+    row(26, "what stands on another image is qcow2, whatever that is", absent(),
+        ask(disks=[{"format": "qcow2"}], **of_db(linked=True)), "clone", source=db()),
+    row(26, "and a copy is what its source is", absent(), ask(disks=[{"format": "qcow2"}], **of_db()), source=db(),
+        refused=("refused", "disks.vda.format")),
+    row(26, "a disk of a clone never shrinks", absent(), ask(disks=[{"size": "5G"}], **of_db()), source=db(),
+        refused=("refused", "shrink")),
+    row(26, "autostart is not inherited", absent(), ask(**of_db()), "clone", source=db(autostart=True),
+        after={"autostart": False}),
+    row(26, "an existing machine is not made again", found(), ask(**of_db()), source=db()),
+    row(27, "what runs cannot be cloned", absent(), ask(**of_db()), source=db("running"),
+        refused=("refused", "Stop it first")),
+    row(27, "nor what is paused", absent(), ask(**of_db(linked=True)), source=db("paused"),
+        refused=("refused", "snapshots")),
+    row(27, "nor what is saved", absent(), ask(**of_db()), source=db("suspended"), refused=("refused", "snapshots")),
+    row(27, "but its snapshot can, with the settings of then", absent(), ask(**of_db(snapshot="s1")), "clone",
+        source=db("running", snapshots=TAKEN), after={"memory": 512 * M}),
+    row(27, "settings that nobody kept are those of now", absent(), ask(**of_db(snapshot="s2")), "clone",
+        source=db(snapshots=TAKEN), after={"memory": G}),
+    row(27, "an unknown snapshot is named, with those there are", absent(), ask(**of_db(snapshot="s3")),
+        source=db(snapshots=TAKEN), refused=("not_found", "s1, s2")),
+    row(27, "an unknown source too", absent(), ask(**of_db()), source=absent(), known=("one", "two"),
+        refused=("not_found", "one, two")),
+    row(28, "nothing is rebuilt as a clone of itself", found(os_type="linux"),
+        ask(os_type="windows", allow_recreate=True, **of_db()), source=db(id="u-web"),
+        refused=("refused", "clone of itself")),
     row(25, "a machine made by hand is changed in what was asked only", found(cpus=1, **BY_HAND), ask(cpus=2),
         "configure",
         costs={"cpus": NEXT_BOOT}, after={"networks.0.mac": "52:54:00:00:00:01"}),
     row(25, "and its disks stay when it goes", found(files=FILES[:1], **BY_HAND), ask("absent"), "delete",
         files=(), kept=("/images/web.qcow2",)),
-    row(25, "and it is never rebuilt", found(firmware="bios", **BY_HAND),
-        ask(firmware="uefi", image=BASE, allow_recreate=True),
+    row(25, "and it is never rebuilt", found(os_type="linux", **BY_HAND),
+        ask(os_type="windows", image=BASE, allow_recreate=True),
         refused=("refused", "Remove it yourself")),
 ]  # fmt: skip

@@ -5,16 +5,16 @@
 
 from __future__ import annotations
 
-import xml.etree.ElementTree as ET
-
 from ..._lifecycle.errors import PolyvirtError
 from ..._lifecycle.model import LIVE, PAUSED, RUNNING
 from ..._ports import files
-from . import devices
-from .checks import is_bridge
+from . import cards, devices
 from .definition import Definition, empty_mark, target_of
+from .firmware import FIRMWARE_FIELDS, nvram_of, place_nvram
 from .making import format_of_source, make_disk
-from .settings import SETTINGS
+from .plugging import attach
+from .settings import SETTINGS, write_setting
+from .slots import bus_of
 
 #: Changes that are no part of the XML.
 _OUTSIDE = ("autostart", "disks.size")
@@ -24,14 +24,25 @@ def configure(driver, vm, changes):
     """Make ``changes`` to one machine; those that cost LIVE also to what runs."""
     definition = driver.definition(vm.id)
     running = Definition(driver.virsh.run("dumpxml", vm.id)) if vm.power in (RUNNING, PAUSED) else None
-    made = []
+    made, nvram = [], nvram_of(definition)
     for change in sorted(changes, key=_last_cards_first):
         live = running is not None and change.cost == LIVE
         _CHANGES.get(change.kind, _set_field)(driver, vm, definition, running if live else None, change, made)
-    if made or any(change.kind == "tags" for change in changes):
-        definition.set_mark(_updated_mark(vm, changes, made))
+    # A file of the kind of firmware it had before goes with the machine, not with the change.
+    nvram = [nvram, _placed_nvram(driver, vm, definition)] if _turns_firmware(changes) else []
+    if made or nvram or any(change.kind == "tags" for change in changes):
+        definition.set_mark(_updated_mark(vm, changes, made, [path for path in nvram if path]))
     if any(change.kind not in _OUTSIDE for change in changes):
         driver.define(definition)
+
+
+def _placed_nvram(driver, vm, definition):
+    driver.storage.open_folder()
+    return place_nvram(definition, driver.storage, vm.name)
+
+
+def _turns_firmware(changes):
+    return any(change.field in FIRMWARE_FIELDS for change in changes)
 
 
 def _last_cards_first(change):
@@ -45,7 +56,7 @@ def _set_field(driver, vm, definition, running, change, made):
         setting = SETTINGS[change.field]
         if running is not None and setting.plug is not None:
             setting.plug(driver, vm, running, change)
-        setting.write(definition, change)
+        write_setting(driver, definition, change)
     elif change.kind == "description":
         definition.set("description", change.new)
     elif change.kind == "native":
@@ -86,16 +97,15 @@ def _add_disk(driver, vm, definition, running, change, made):
     else:
         path, image_format = make_disk(driver, vm.name, slot, entry, None, new)
         made.append(path)
-    element = devices.disk_element(slot, path, image_format)
+    element = devices.disk_element(slot, path, image_format, bus_of(slot, entry))
     if running is not None and not attached:
         _plug_in(driver, vm, element, new)
     devices.add_disk(definition, element)
 
 
 def _plug_in(driver, vm, element, new):
-    text = ET.tostring(element, encoding="unicode")
     try:
-        driver.virsh.run("attach-device", vm.id, "/dev/stdin", "--live", stdin=text)
+        attach(driver, vm, element)
     except PolyvirtError:
         for path in new:
             files.remove(path)
@@ -117,37 +127,27 @@ def _grow_disk(driver, vm, definition, running, change, made):
     driver.storage.qemu_img.grow(disk["source"], disk["format"], change.new)
 
 
-def _add_card(driver, vm, definition, running, change, made):
-    definition.devices.append(devices.card_element(change.new, is_bridge))
-
-
-def _remove_card(driver, vm, definition, running, change, made):
-    definition.devices.remove(definition.devices.findall("interface")[int(change.key)])
-
-
-def _set_card(driver, vm, definition, running, change, made):
-    devices.set_card(definition.interfaces()[int(change.key)], {change.attribute: change.new}, is_bridge)
-
-
 _CHANGES = {
     "autostart": _set_autostart,
     "iso": _set_iso,
     "disks.add": _add_disk,
     "disks.remove": _remove_disk,
     "disks.size": _grow_disk,
-    "networks.add": _add_card,
-    "networks.remove": _remove_card,
-    "networks.type": _set_card,
-    "networks.source": _set_card,
-    "networks.mac": _set_card,
-    "networks.model": _set_card,
+    "networks.add": cards.add_card,
+    "networks.remove": cards.remove_card,
+    "networks.type": cards.set_card,
+    "networks.source": cards.set_card,
+    "networks.mac": cards.set_card,
+    "networks.model": cards.set_card,
 }
 
 
-def _updated_mark(vm, changes, made):
+def _updated_mark(vm, changes, made, nvram):
     """Our mark with new disks and tags; a foreign one is replaced, for it speaks of another machine's files."""
     own = dict(vm.mark) if vm.owned else empty_mark(vm.id)
-    own["disks"] = [*own.get("disks", ()), *(path for path in made if path not in own.get("disks", ()))]
+    own["disks"] = list(dict.fromkeys([*own.get("disks", ()), *made]))
+    if nvram:
+        own["nvram"] = list(dict.fromkeys([*own.get("nvram", ()), *nvram]))
     for change in changes:
         if change.kind == "tags":
             own["tags"] = list(change.new)

@@ -7,27 +7,78 @@ from __future__ import annotations
 
 import os
 
-from ..._lifecycle.errors import NotFound, Refused
+from ..._lifecycle.errors import Refused
 from ..._ports import files
 from ..._tools import seed
-from ..._tools import virsh_output as output
 from .definition import target_of
+from .firmware import FIRMWARE_FIELDS
+from .forwarding import check_program
+from .machinery import check_machinery
+from .maxima import check_processors
+from .networks import check_networks
 from .new import check_host
-from .storage import check_iso, written_files
-from .traits import slot_name
+from .serial_log import check_serial_log
+from .sharing import check_shares
+from .slots import bus_of, slot_name
+from .storage import bases, check_iso, written_files
 
 
 def check_plan(driver, plan):
     """Raise NotFound or Refused for what would fail after something was done already."""
+    doomed = {os.path.realpath(path) for path in _doomed(plan)}
     for step in plan.steps:
         if step.verb == "create":
-            _check_creation(driver, plan.after.name, step.arguments["config"], step.arguments["creation"])
+            _check_creation(driver, plan.after.name, step.arguments, doomed)
+        elif step.verb == "clone":
+            _check_clone(driver, plan.after.name, step.arguments, doomed)
         elif step.verb == "configure":
             _check_changes(driver, plan.before, step.changes)
         elif step.verb in ("snapshot", "drop_snapshot", "restore"):
             _check_snapshot(driver, plan.before, step)
-    _check_networks(driver, plan)
+    check_machinery(driver, plan)
+    check_networks(driver, plan)
+    check_shares(driver, plan)
+    check_program(driver, plan)
     _check_deletion(driver, plan)
+    _check_bases(driver, plan)
+
+
+#: Steps after which a machine may write to its disks, or only needs to be started to do so.
+_WRITING = frozenset({"create", "start", "restore"})
+
+
+def _check_bases(driver, plan):
+    """Refuse a plan by which a machine writes to an image that the disks of others stand on."""
+    vm = plan.before
+    sources = {slot: disk.get("source") for slot, disk in (plan.after.config.get("disks") or {}).items()}
+    if not any(sources.values()) or not _may_write(plan):
+        return
+    standing = bases(driver.all_definitions())
+    for slot, path in sorted(sources.items()):
+        users = standing.get(os.path.realpath(path or ""), set()) - {vm.name}
+        if users:
+            raise Refused(
+                f"{vm.name}: its disk {slot} ({path}) must not be written to, for the disks of"
+                f" {', '.join(sorted(users))} stand on it.",
+                "Remove those machines first. A clone of an external snapshot would leave this machine free.",
+            )
+
+
+def _may_write(plan):
+    touches_disks = any(change.field == "disks" for step in plan.steps for change in step.changes)
+    return touches_disks or bool(_WRITING & {step.verb for step in plan.steps})
+
+
+def _doomed(plan):
+    """The files that go; of a machine that is rebuilt, their names are free again."""
+    return [path for step in plan.steps if step.verb == "delete" for path in step.arguments.get("files", ())]
+
+
+def _check_clone(driver, name, arguments, doomed):
+    from .clone_checks import check_clone
+
+    check_clone(driver, name, arguments["creation"], arguments["source"], doomed)
+    _check_seed(driver, name, arguments["creation"])
 
 
 def _check_snapshot(driver, vm, step):
@@ -36,33 +87,48 @@ def _check_snapshot(driver, vm, step):
     check_snapshot(driver, vm, step)
 
 
-def _check_creation(driver, name, config, creation):
+def _check_creation(driver, name, arguments, doomed):
+    config, creation = arguments["config"], arguments["creation"]
     check_host(name, driver.hypervisor)
     written_by = written_files(driver.all_definitions())
     image = creation.get("image")
     disks = config.get("disks") or {}
     if disks or creation.get("cloud_init"):
         driver.storage.check_folder()
+    if config.get("firmware") == "uefi":
+        _check_nvram(driver, name, config["secure_boot"], written_by)
+    if config.get("serial_log"):
+        check_serial_log(name, None, config["serial_log"], driver.all_definitions(), driver.is_local)
     for slot, entry in disks.items():
         base = image if slot == slot_name(0) else None
         if base:
             driver.storage.check_image(name, base, entry, written_by)
-        _check_disk(driver, name, slot, entry, written_by, base)
+        _check_disk(driver, name, slot, entry, written_by, base, doomed)
     if config.get("iso"):
         check_iso(name, config["iso"])
+    _check_seed(driver, name, creation)
+
+
+def _check_seed(driver, name, creation):
     if creation.get("cloud_init") is not None:
         seed.find_tool(driver.commands)
         seed.nocloud_documents(creation["cloud_init"], name, "check")
+        written_by = written_files(driver.all_definitions())
         driver.storage.check_free(name, driver.storage.seed_path(name), written_by)
 
 
-def _check_disk(driver, name, slot, entry, written_by, image=None):
+def _check_nvram(driver, name, secure_boot, written_by):
+    driver.storage.check_folder(written=False)
+    driver.storage.check_free(name, driver.storage.nvram_path(name, secure_boot), written_by)
+
+
+def _check_disk(driver, name, slot, entry, written_by, image=None, doomed=()):
     if entry.get("source"):
         driver.storage.check_disk_source(name, slot, entry, written_by)
     else:
         path = driver.storage.disk_path(name, slot, entry.get("format", "qcow2"))
         driver.storage.check_free(name, path, written_by)
-        if os.path.realpath(path) not in written_by:
+        if os.path.realpath(path) not in doomed:
             driver.storage.check_leftover(path, entry, image)
 
 
@@ -73,21 +139,40 @@ def _check_changes(driver, vm, changes):
         written_by = written_files(driver.all_definitions())
         for change in added:
             _check_addition(driver, vm, change, written_by)
+    if any(change.field in FIRMWARE_FIELDS for change in changes):
+        _check_new_firmware(driver, vm, changes)
     for change in changes:
         if change.kind == "iso" and change.new:
             check_iso(vm.name, change.new)
-        if change.kind == "cpus":
+        if change.kind == "serial_log" and change.new:
+            check_serial_log(vm.name, vm.id, change.new, driver.all_definitions(), driver.is_local)
+        if change.field in ("cpus", "max_cpus"):
             for definition in _definitions_of(driver, vm):
-                definition.check_cpus(change.new)
+                check_processors(definition, change)
+
+
+def _check_new_firmware(driver, vm, changes):
+    after = {**vm.config, **{change.field: change.new for change in changes}}
+    if after["firmware"] == "uefi":
+        _check_nvram(driver, vm.name, bool(after["secure_boot"]), written_files(driver.all_definitions()))
 
 
 def _check_addition(driver, vm, change, written_by):
     drives = {target_of(drive) for one in _definitions_of(driver, vm) for drive in one.drives("cdrom", "floppy")}
     if change.key in drives:
         raise Refused(
-            f"{vm.name}: disks: {change.key} is the slot of an optical drive.", "Name another slot, such as vdb."
+            f"{vm.name}: disks: {change.key} is the slot of an optical drive.",
+            f"Name another slot, such as {_another_slot(driver, vm, change)}.",
         )
     _check_disk(driver, vm.name, change.key, change.new, written_by)
+
+
+def _another_slot(driver, vm, change):
+    if bus_of(change.key, change.new) != "sata":
+        return "vdb"
+    kinds = ("disk", "lun", "cdrom", "floppy")
+    taken = {target_of(drive) for one in _definitions_of(driver, vm) for drive in one.drives(*kinds)}
+    return next(f"sata{unit}" for unit in range(len(taken) + 1) if slot_name(unit, "sd") not in taken)
 
 
 def _definitions_of(driver, vm):
@@ -96,38 +181,10 @@ def _definitions_of(driver, vm):
 
 def _check_deletion(driver, plan):
     """A file goes from its folder: one that cannot be removed is found while the machine still runs."""
-    doomed = [path for step in plan.steps if step.verb == "delete" for path in step.arguments.get("files", ())]
-    for path in doomed:
+    for path in _doomed(plan):
         folder = os.path.dirname(path)
         if files.exists(folder) and not files.is_writable(folder) and os.path.lexists(path):
             raise Refused(
                 f"{plan.before.name}: {path} cannot be removed, for its folder cannot be written.",
                 "Run the task with become, or keep the disks (delete_disks: none).",
             )
-
-
-def _check_networks(driver, plan):
-    """A network must exist when a card is put on it, and be active when the machine starts."""
-    cards = (plan.after.config.get("networks") or {}).values()
-    asked = {card["source"] for card in cards if card.get("type") == "network" and card.get("source")}
-    verbs = {step.verb for step in plan.steps}
-    touched = any(change.field == "networks" for step in plan.steps for change in step.changes)
-    if not asked or not (touched or verbs & {"create", "start"}):
-        return
-    everyone, active = driver.virsh.batch([("net-list", "--all", "--name"), ("net-list", "--name")])
-    known = output.networks(everyone.stdout)
-    for name in sorted(asked - set(known)):
-        raise NotFound(
-            f"{plan.after.name}: libvirt has no network '{name}'.",
-            f"Known networks: {', '.join(sorted(known)) or 'none'}.",
-        )
-    for name in sorted(asked - set(output.networks(active.stdout))):
-        if "start" in verbs:
-            raise Refused(
-                f"{plan.after.name}: the network '{name}' is not active.", f"Start it first: virsh net-start {name}."
-            )
-
-
-def is_bridge(interface):
-    """Whether a network interface of this host is a bridge (Linux says so in its folder)."""
-    return files.exists(f"/sys/class/net/{interface}/bridge")

@@ -30,11 +30,7 @@ class Definition:
     """One domain XML document."""
 
     def __init__(self, text):
-        # The serializer would rename prefixes to ns0; libvirt keeps foreign metadata as it is written.
-        self._namespaces = dict(_PREFIXES.findall(text))
-        for prefix, namespace in self._namespaces.items():
-            if not re.fullmatch(r"ns\d+", prefix):
-                ET.register_namespace(prefix, namespace)
+        self._namespaces = keep_prefixes(text)
         self.root = ET.fromstring(text)
 
     def text(self):
@@ -122,44 +118,20 @@ class Definition:
 
     def set(self, path, value):
         """Make the element at ``path`` have this text; it is added where it is missing."""
-        element = self._made(path)
+        element = self.made(path)
         element.text = value
         return element
 
-    def _made(self, path):
+    def made(self, path):
+        """The element at ``path``, which is added where it is missing."""
         element = self.root
         for tag in path.split("/"):
             child = element.find(tag)
             element = ET.SubElement(element, tag) if child is None else child
         return element
 
-    def check_cpus(self, count):
-        """Refuse more processors than a fixed topology has room for."""
-        room = self.get("vcpu")
-        if self.root.find("cpu/topology") is not None and count > int(room):
-            raise Refused(
-                f"{self.name}: its CPU topology has room for {room} processors, not {count}.",
-                "Change the topology through native first (cpu/topology@sockets ...).",
-            )
-
-    def set_cpus(self, count):
-        self.check_cpus(count)
-        vcpu, individual = self.root.find("vcpu"), self.root.find("vcpus")
-        if self.root.find("cpu/topology") is not None:
-            # The topology fixes the maximum; fewer processors are switched on.
-            vcpu.set("current", str(count))
-        else:
-            vcpu.attrib.pop("current", None)
-            vcpu.text = str(count)
-        if individual is not None:
-            self.root.remove(individual)
-
-    def set_memory(self, size):
-        for path in ("memory", "currentMemory"):
-            self.set(path, str(size // 1024)).set("unit", "KiB")
-
     def set_mark(self, mark):
-        metadata = self._made("metadata")
+        metadata = self.made("metadata")
         element = metadata.find(_MARK)
         if element is None:
             ET.register_namespace(MARK_PREFIX, MARK_NAMESPACE)
@@ -177,12 +149,16 @@ class Definition:
                 f"{self.name}: native: nothing is at '{path}', and it cannot be added there.",
                 "Name plain elements only.",
             )
-        element = elements[0] if elements else self._made(element_path)
+        element = elements[0] if elements else self.made(element_path)
         text = ("yes" if value else "no") if isinstance(value, bool) else str(value)
         if attribute:
             element.set(attribute, text)
         else:
             element.text = text
+
+    def remove(self, path):
+        """Take away every element at ``path``."""
+        self._unset(self.root.findall(path), "")
 
     def _unset(self, elements, attribute):
         parents = {child: parent for parent in self.root.iter() for child in parent}
@@ -191,6 +167,15 @@ class Definition:
                 element.attrib.pop(attribute, None)
             else:
                 parents[element].remove(element)
+
+
+def keep_prefixes(text):
+    """{prefix: namespace} of a document; the serializer would call them ns0, and libvirt keeps metadata as written."""
+    namespaces = dict(_PREFIXES.findall(text))
+    for prefix, namespace in namespaces.items():
+        if not re.fullmatch(r"ns\d+", prefix):
+            ET.register_namespace(prefix, namespace)
+    return namespaces
 
 
 def empty_mark(machine_id):
@@ -202,7 +187,10 @@ def _is_mark(value):
     """Whether a value has the shape that we write; anybody may have edited it."""
     if not isinstance(value, dict):
         return False
-    lists = [value.get(key, []) for key in ("disks", "files", "tags")]
+    inputs = value.get("inputs", {})
+    if not isinstance(inputs, dict):
+        return False
+    lists = [*(value.get(key, []) for key in ("disks", "files", "tags", "nvram")), inputs.get("bases", [])]
     return all(isinstance(texts, list) and all(isinstance(text, str) for text in texts) for texts in lists)
 
 

@@ -9,7 +9,6 @@ import xml.etree.ElementTree as ET
 from string import ascii_lowercase
 
 from .definition import file_of, source_of, target_of
-from .traits import bus_of
 
 # Disks --------------------------------------------------------------------------------------------------------------
 
@@ -25,15 +24,27 @@ def _read_disk(disk, sizes):
         "size": sizes.get(target_of(disk)),
         "format": driver.get("type", "raw") if driver is not None else "raw",
         "source": source_of(disk),
+        "bus": disk.find("target").get("bus"),
     }
 
 
-def disk_element(slot, path, image_format):
+def disk_element(slot, path, image_format, bus):
     disk = ET.Element("disk", {"type": "file", "device": "disk"})
     ET.SubElement(disk, "driver", {"name": "qemu", "type": image_format, "discard": "unmap"})
     ET.SubElement(disk, "source", {"file": path})
-    ET.SubElement(disk, "target", {"dev": slot, "bus": bus_of(slot)})
+    ET.SubElement(disk, "target", {"dev": slot, "bus": bus})
     return disk
+
+
+def set_disk_file(disk, path, image_format):
+    """Let a disk lie in another file, and know nothing of what that file stands on."""
+    for tag in ("source", "backingStore"):
+        child = disk.find(tag)
+        if child is not None:
+            disk.remove(child)
+    disk.set("type", "file")
+    disk.append(ET.Element("source", {"file": path}))
+    _child(disk, "driver").set("type", image_format)
 
 
 def add_disk(definition, element):
@@ -84,6 +95,12 @@ def set_iso(definition, own_files, path):
         drive.insert(0, ET.Element("source", {"file": path}))
 
 
+def add_seeds(definition, paths):
+    """On virtio-scsi: a cloud kernel has no driver for SATA and would not find its seed there."""
+    for path in paths:
+        definition.devices.append(drive_element(free_slot(definition), "scsi", path))
+
+
 def free_slot(definition):
     """The first slot sda, sdb ... that no disk and no drive has."""
     taken = {target_of(disk) for disk in definition.root.findall("devices/disk")}
@@ -98,10 +115,10 @@ _TYPES = {"network": "network", "bridge": "bridged", "direct": "bridged", "user"
 
 def read_networks(definition):
     """``networks`` by place; keys that a card does not have are left out."""
-    return {str(place): _read_card(card) for place, card in enumerate(definition.interfaces())}
+    return {str(place): read_card(card) for place, card in enumerate(definition.interfaces())}
 
 
-def _read_card(card):
+def read_card(card):
     source = card.find("source")
     model = card.find("model")
     # A running card of a network that lies on a bridge says bridge, and still names its network.
@@ -139,6 +156,8 @@ def _set_connection(card, entry, is_bridge):
     source = entry.get("source") or (source_of(card) if old is not None else "")
     if old is not None:
         card.remove(old)
+    if kind != "user":
+        _take_passt_away(card)
     if kind == "user":
         card.set("type", "user")
     elif kind == "network":
@@ -150,6 +169,12 @@ def _set_connection(card, entry, is_bridge):
     else:
         card.set("type", "direct")
         ET.SubElement(card, "source", {"dev": source, "mode": "bridge"})
+
+
+def _take_passt_away(card):
+    """Only a card of type user may have this backend and the ports that it forwards."""
+    for element in (*card.findall("backend[@type='passt']"), *card.findall("portForward")):
+        card.remove(element)
 
 
 def _child(element, tag):

@@ -19,6 +19,7 @@ from ..._tools import virsh_output as output
 from ..._tools.virsh import Virsh, is_not_found
 from .definition import Definition
 from .look import Listing, look_at_power, look_closely
+from .networks import start_networks, starting_effects
 from .traits import virsh_traits
 
 #: Writing a guest's memory to disk is the platform's own work and may take long; yet no call may hang for ever.
@@ -34,8 +35,14 @@ def make_driver(params):
     commands = Commands()
     uri = params["uri"] or commands.environment("LIBVIRT_DEFAULT_URI") or _DEFAULT_URI
     virsh = Virsh(commands, params["executable"], uri)
-    native = params.get("native") or {}
-    return VirshDriver(virsh, params.get("storage_path"), commands, native, params.get("virt_type"))
+    return VirshDriver(
+        virsh,
+        params.get("storage_path"),
+        commands,
+        native_keys=params.get("native") or {},
+        virt_type=params.get("virt_type"),
+        allow_network_start=bool(params.get("allow_network_start")),
+    )
 
 
 def is_local(uri):
@@ -46,9 +53,10 @@ def is_local(uri):
 class VirshDriver:
     """One connection to libvirt, for one task."""
 
-    def __init__(self, virsh, storage_path, commands, native_keys=(), virt_type=None):
+    def __init__(self, virsh, storage_path, commands, native_keys=(), virt_type=None, allow_network_start=False):
         self.virsh, self.storage_path, self.commands = virsh, storage_path, commands
-        self.virt_type = virt_type
+        self.virt_type, self.allow_network_start = virt_type, allow_network_start
+        self.library = ""
         self._native_keys = tuple(native_keys)
         self._listing = None
         self._definitions = None
@@ -63,13 +71,25 @@ class VirshDriver:
         folder = os.path.expanduser(self.storage_path or own)
         return Storage(QemuImg(self.commands), folder, is_default=self.storage_path is None)
 
+    @property
+    def is_local(self):
+        return is_local(self.virsh.uri)
+
+    def virt_type_of_new(self):
+        """How a new machine is run: as asked, else by the processor where libvirt offers that."""
+        if self.virt_type:
+            return self.virt_type
+        return "kvm" if "<domain type='kvm'" in self.virsh.run("capabilities") else "qemu"
+
     # Looking --------------------------------------------------------------------------------------------------------
 
     def traits(self):
         # The listing also serves the first look: two processes suffice for a task that has nothing to do.
-        self._listing = self._listing or Listing.read(self.virsh)
+        self._listing = self._listing or Listing.read(self.virsh, with_networks=self.allow_network_start)
         self.hypervisor = self._listing.versions.hypervisor or "unknown"
-        return virsh_traits(self.hypervisor, self._listing.versions.library or "", self.is_local)
+        self.library = self._listing.versions.library or ""
+        traits = virsh_traits(self.hypervisor, self.library, self.is_local)
+        return replace(traits, side_effects=starting_effects(self._listing.inactive_networks))
 
     def observe(self, targets, facets):
         if targets and facets <= _LIGHT and all(target.id for target in targets):
@@ -82,13 +102,11 @@ class VirshDriver:
         observation = look_closely(self.virsh, listing, uuids, facets, self._native_keys)
         observation = replace(observation, vms=[self._with_sizes(vm) for vm in observation.vms])
         self._configs.update({vm.id: vm.config for vm in observation.vms})
+        if "leftovers" in facets:
+            observation = replace(observation, vms=[self._with_leftovers(vm) for vm in observation.vms])
         if "files" in facets and observation.vms:
             return self._with_files(observation)
         return observation
-
-    @property
-    def is_local(self):
-        return is_local(self.virsh.uri)
 
     def _with_sizes(self, vm):
         """Of a running machine libvirt tells only the disks it runs with; one for its next start is but a file yet."""
@@ -98,10 +116,23 @@ class VirshDriver:
         sized = {slot: {**disk, "size": self.storage.size_of(disk["source"])} for slot, disk in waiting.items()}
         return vm.having(config={**vm.config, "disks": {**vm.config["disks"], **sized}})
 
+    def _with_leftovers(self, vm):
+        from .snapshot_checks import leftovers
+
+        try:
+            return vm.having(leftovers=tuple(leftovers(self, vm))) if self.is_local else vm
+        except PolyvirtError:
+            return vm  # What an image that cannot be read holds is not known.
+
+    def compare_content(self, vm, before, after):
+        from .contents import compare_content
+
+        return compare_content(self, vm, before, after)
+
     def _with_files(self, observation):
         from .users import FileUsers, files_of
 
-        definitions = self._read_definitions()
+        definitions = self.read_definitions()
         users = FileUsers(self.virsh, self.storage.qemu_img, definitions) if self.is_local else None
         vms = []
         for vm in observation.vms:
@@ -112,10 +143,11 @@ class VirshDriver:
     def all_definitions(self):
         """Every machine's definition, and of those that run also what runs: both may name files."""
         if self._definitions is None:
-            self._definitions = self._read_definitions()
+            self._definitions = self.read_definitions()
         return self._definitions
 
-    def _read_definitions(self):
+    def read_definitions(self):
+        """The same as they are in this moment."""
         uuids = [uuid for uuid, _name in output.domains(self.virsh.run("list", "--all", "--uuid", "--name"))]
         questions = [("dumpxml", uuid, *more) for uuid in uuids for more in ((), ("--inactive",))]
         answers = self.virsh.batch(questions) if questions else []
@@ -158,10 +190,16 @@ class VirshDriver:
 
         making.create(self, vm.name, step.arguments["config"], step.arguments["creation"])
 
+    def _clone(self, vm, step):
+        from . import cloning
+
+        arguments = step.arguments
+        cloning.clone(self, vm.name, arguments["config"], arguments["creation"], arguments["source"])
+
     def _delete(self, vm, step):
         from . import making
 
-        making.delete(self, vm, step.arguments.get("files", ()))
+        making.delete(self, vm, step.arguments.get("files", ()), step.arguments.get("keep_nvram", False))
 
     def _configure(self, vm, step):
         from .changing import configure
@@ -169,9 +207,13 @@ class VirshDriver:
         configure(self, vm, step.changes)
 
     def _start(self, vm, step):
+        if self.allow_network_start:
+            start_networks(self, vm)
+        options = ["--reset-nvram"] if step.arguments.get("reset_nvram") else []
         try:
             # Reading a guest's memory back is as long a work as writing it.
-            self.virsh.run("start", vm.id, timeout=_SAVE_TIMEOUT if vm.power == SUSPENDED else None)
+            longer = {"timeout": _SAVE_TIMEOUT} if vm.power == SUSPENDED else {}
+            self.virsh.run("start", vm.id, *options, **longer)
         except CommandFailed as error:
             raise _explained(vm, error) from error
         if vm.power == SUSPENDED and self.virsh.run("domstate", vm.id).strip() == "paused":
@@ -221,10 +263,11 @@ _REMEDIES = (
         "Cannot access storage file",
         "See that the file exists and that the hypervisor's user can read it and its folders.",
     ),
-    ("network '", "Start the network: virsh net-start NAME."),
+    ("network '", "Start the network: virsh net-start NAME, or allow_network_start: true."),
     ("Network not found", "Name a network that exists (virsh net-list --all)."),
     ("Is another process using the image", "Another machine uses this disk; stop it, or give each its own."),
     ("Cannot open log file", "Another machine writes to the same console file; give each its own."),
+    ("swtpm", "See /var/log/swtpm/libvirt/qemu, and that swtpm's own user can reach libvirt's folder in /run."),
     ("KVM", "Set virt_type: qemu where the host has no usable KVM."),
 )
 

@@ -17,6 +17,8 @@ from ..._tools import virsh as tool
 from ..._tools import virsh_output as output
 from .definition import Definition
 from .devices import read_disks, read_iso, read_networks
+from .maxima import level_maxima
+from .networks import QUESTIONS, inactive_networks
 from .settings import read_settings
 
 #: Reasons for a paused machine that nobody asked for: resuming it would not help.
@@ -36,9 +38,10 @@ class Listing:
     saved: frozenset
     transient: frozenset
     active: frozenset
+    inactive_networks: frozenset = frozenset()
 
     @classmethod
-    def read(cls, virsh):
+    def read(cls, virsh, with_networks=False):
         commands = [
             ("version",),
             ("list", "--all", "--uuid", "--name"),
@@ -47,11 +50,13 @@ class Listing:
             ("list", "--all", "--uuid", "--transient"),
             ("list", "--uuid"),
         ]
-        answers = virsh.batch(commands)
+        answers = virsh.batch([*commands, *(QUESTIONS if with_networks else ())])
         if answers[1].error:
             raise CommandFailed(("virsh", *commands[1]), 1, answers[1].error)
-        flags = [frozenset(answer.stdout.split()) for answer in answers[2:]]
-        return cls(output.versions(answers[0].stdout), dict(output.domains(answers[1].stdout)), *flags)
+        machines, networks = answers[: len(commands)], answers[len(commands) :]
+        flags = [frozenset(answer.stdout.split()) for answer in machines[2:]]
+        inactive = inactive_networks(networks) if networks else frozenset()
+        return cls(output.versions(answers[0].stdout), dict(output.domains(answers[1].stdout)), *flags, inactive)
 
     def uuids(self, target):
         """Every machine that ``target`` may mean."""
@@ -73,14 +78,19 @@ def look_closely(virsh, listing, uuids, facets, native_keys):
         said = {key: next(answers) for key in keys}
         if not tool.is_not_found(said["inactive"].error):
             found.append(_machine(uuid, listing, said, native_keys))
-            taken[uuid] = (_names(said), said["current"].stdout.strip()) if "snapshots" in said else ((), "")
+            taken[uuid] = _names(uuid, said)
     if any(names for names, _current in taken.values()):
         found = _with_snapshots(virsh, found, taken, native_keys if "snapshot_configs" in facets else None)
     return Observation(vms=found, known=tuple(listing.names.values()))
 
 
-def _names(said):
-    return output.snapshots(said["snapshots"].stdout)
+def _names(uuid, said):
+    """(names of all snapshots, name of the current one); a driver of libvirt that has none says that it cannot tell."""
+    if "snapshots" not in said or tool.is_unsupported(said["snapshots"].error):
+        return (), ""
+    _raise_unless_gone(("snapshot-list", uuid), said["snapshots"], "domain")
+    # Not stripped: a blank may be the last letter of a name.
+    return output.snapshots(said["snapshots"].stdout), said["current"].stdout.partition("\n")[0]
 
 
 def _with_snapshots(virsh, vms, taken, native_keys):
@@ -94,10 +104,17 @@ def _with_snapshots(virsh, vms, taken, native_keys):
     told = {vm.id: [] for vm in vms}
     answers = virsh.batch([("snapshot-dumpxml", vm.id, "--snapshotname", name) for vm, name in asked])
     for (vm, name), answer in zip(asked, answers):
-        if not answer.error:  # One that went away meanwhile is none.
+        _raise_unless_gone(("snapshot-dumpxml", vm.id, name), answer, "snapshot")
+        if not answer.error:
             config_of = None if native_keys is None else partial(_config_then, vm, native_keys)
             told[vm.id].append(SnapshotXml.parse(answer.stdout).described(name == taken[vm.id][1], config_of))
     return [vm.having(snapshots=tuple(told[vm.id])) for vm in vms]
+
+
+def _raise_unless_gone(words, answer, kind):
+    """What cannot be read is not taken for nothing; what went away meanwhile is nothing."""
+    if answer.error and not (tool.is_not_found(answer.error, kind) or tool.is_not_found(answer.error)):
+        raise CommandFailed(("virsh", *words), 1, answer.error)
 
 
 def _config_then(vm, native_keys, definition):
@@ -211,8 +228,10 @@ def _machine(uuid, listing, said, native_keys):
 
 def _undo_rewriting(config, active, stored, running):
     """What libvirt rewrites in a running machine by itself is no setting that waits for its next start."""
-    if stored.most_memory == running.most_memory:
-        active["memory"] = config["memory"]  # The balloon is the guest's own business.
+    for name in ("secure_boot", "nested_virtualization"):
+        if config[name] is None:
+            active[name] = None  # What was left to the host was chosen by it.
+    level_maxima(config, active, stored, running)
     native = config.get("native", {})
     if native.get("cpu@mode") == "host-model" and active["native"].get("cpu@mode") == "custom":
         active["native"] = {**active["native"], "cpu@mode": "host-model"}

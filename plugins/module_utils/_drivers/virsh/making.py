@@ -6,7 +6,9 @@ anywhere leaves what the same task completes."""
 
 from __future__ import annotations
 
+import os
 import uuid as uuids
+from contextlib import contextmanager
 
 from ..._lifecycle.differences import additions
 from ..._lifecycle.errors import CommandFailed, PolyvirtError
@@ -14,48 +16,84 @@ from ..._ports import files
 from ..._tools import seed
 from ..._tools import virsh as tool
 from . import devices
-from .checks import is_bridge
 from .definition import empty_mark
-from .new import new_definition
-from .settings import SETTINGS
-from .storage import used_files
-from .traits import slot_name
+from .firmware import place_nvram
+from .networks import is_bridge
+from .new import machine_type, new_definition
+from .settings import SETTINGS, write_setting
+from .slots import bus_of, slot_name
+from .storage import chain_of, used_files
 
 
 def create(driver, name, config, creation):
     """Make a machine that is off; what was made is removed again when it cannot be finished."""
     machine_id = str(uuids.uuid4())
-    made = []
-    try:
-        definition = new_definition(name, machine_id, driver.hypervisor, _virt_type(driver))
-        disks = _make_disks(driver, name, config.get("disks") or {}, creation.get("image"), made)
-        own_files = _make_seed(driver, name, machine_id, creation)
-        _describe(definition, config, disks, own_files)
-        definition.set_mark(
-            _mark(machine_id, config, creation, [path for _s, path, _f, ours in disks if ours], own_files)
+    with undone_on_failure(driver, name, creation) as made:
+        definition = new_definition(
+            name, machine_id, driver.hypervisor, driver.virt_type_of_new(), machine_type(config)
         )
+        disks = _make_disks(driver, name, config.get("disks") or {}, creation.get("image"), made)
+        seeds = make_seed(driver, name, machine_id, creation)
+        _describe(driver, definition, config, disks, seeds)
+        own_disks = [path for _slot, path, _format, ours in disks if ours]
+        mark = make_mark(machine_id, config, own_disks, seeds, _inputs(driver, creation))
+        if config.get("firmware") == "uefi":
+            driver.storage.open_folder()
+            mark["nvram"] = [place_nvram(definition, driver.storage, name)]
+        definition.set_mark(mark)
         driver.define(definition)
-    except BaseException:
-        for path in made:
-            files.remove(path)
-        if creation.get("cloud_init") is not None:
-            _remove_seed(driver, name)
-        raise
     if config.get("autostart"):
         driver.virsh.run("autostart", machine_id)
 
 
-def _virt_type(driver):
-    if driver.virt_type:
-        return driver.virt_type
-    capabilities = driver.virsh.run("capabilities")
-    return "kvm" if "<domain type='kvm'" in capabilities else "qemu"
+@contextmanager
+def undone_on_failure(driver, name, creation):
+    """A list for the files that get made; they are removed again when the machine cannot be finished."""
+    made = []
+    try:
+        yield made
+    except BaseException as error:
+        if creation.get("cloud_init") is not None:
+            # Unlike a disk, a seed has its name before this machine is there, whoever made it.
+            made.append(driver.storage.seed_path(name))
+        _remove_unused(driver, made)
+        if isinstance(error, CommandFailed) and _is_made_meanwhile(error):
+            raise _lost(name, error) from error
+        raise
+
+
+def _remove_unused(driver, paths):
+    """Another task may have made the machine meanwhile, with these very files."""
+    if not paths:
+        return
+    try:
+        used = {os.path.realpath(file) for one in driver.read_definitions() for file in used_files(one)}
+    except PolyvirtError:
+        return  # Nobody can say whose they are now; the next run takes them, or makes them anew.
+    for path in paths:
+        if os.path.realpath(path) not in used:
+            files.remove(path)
+
+
+def _is_made_meanwhile(error):
+    return "already exists with uuid" in error.stderr
+
+
+def _lost(name, error):
+    return CommandFailed(
+        error.argv,
+        error.rc,
+        error.stderr,
+        message=f"{name}: another task made a machine of this name at the same moment.",
+        remedy="Run the task again: it begins with what is there then.",
+    )
 
 
 def _make_disks(driver, name, asked, image, made):
     """(slot, path, format, ours) of each disk; new files are added to ``made``."""
     disks = []
-    for slot, entry in asked.items():
+    # The first disk in the definition is the one that the firmware tries.
+    for slot, entry in sorted(asked.items(), key=lambda item: item[0] != slot_name(0)):
         if entry.get("source"):
             disks.append((slot, entry["source"], format_of_source(driver, entry), False))
             continue
@@ -77,7 +115,7 @@ def make_disk(driver, name, slot, entry, image, made):
     return path, image_format
 
 
-def _make_seed(driver, name, machine_id, creation):
+def make_seed(driver, name, machine_id, creation):
     if creation.get("cloud_init") is None:
         return []
     path = driver.storage.seed_path(name)
@@ -86,53 +124,51 @@ def _make_seed(driver, name, machine_id, creation):
     return [path]
 
 
-def _remove_seed(driver, name):
-    """Unlike a disk, a seed has its name before the machine has: another task may have made the machine with it."""
-    path = driver.storage.seed_path(name)
-    try:
-        used = {file for one in driver.all_definitions() for file in used_files(one)}
-    except PolyvirtError:
-        return  # Nobody can say whose it is now; the next run makes it anew.
-    if path not in used:
-        files.remove(path)
-
-
-def _describe(definition, config, disks, own_files):
-    for change in additions({name: value for name, value in config.items() if name in SETTINGS}):
-        SETTINGS[change.field].write(definition, change)
+def _describe(driver, definition, config, disks, seeds):
     if config.get("description"):
         definition.set("description", config["description"])
     for slot, path, image_format, _ours in disks:
-        devices.add_disk(definition, devices.disk_element(slot, path, image_format))
+        bus = bus_of(slot, config["disks"][slot])
+        devices.add_disk(definition, devices.disk_element(slot, path, image_format, bus))
     definition.devices.append(devices.drive_element(devices.free_slot(definition), "sata", config.get("iso")))
-    for path in own_files:
-        # On virtio-scsi: a cloud kernel has no driver for SATA and would not find its seed there.
-        definition.devices.append(devices.drive_element(devices.free_slot(definition), "scsi", path))
+    devices.add_seeds(definition, seeds)
     for _place, entry in sorted((config.get("networks") or {}).items(), key=lambda item: int(item[0])):
         definition.devices.append(devices.card_element(entry, is_bridge))
+    # Behind the cards, for some settings lie on them.
+    known = {name: value for name, value in config.items() if name in SETTINGS and value is not None}
+    for change in additions(known):
+        write_setting(driver, definition, change)
     for path, value in (config.get("native") or {}).items():
         definition.set_native(path, value)
 
 
-def _mark(machine_id, config, creation, disks, own_files):
+def _inputs(driver, creation):
+    image = creation.get("image")
+    if image is None:
+        return {}
+    return {"image": image["source"], "bases": chain_of(driver.storage, image["source"]) if image["linked"] else []}
+
+
+def make_mark(machine_id, config, disks, own_files, inputs):
+    """``inputs`` say what it was made from; ``bases`` among them are the images that its disks stand on."""
     return {
         **empty_mark(machine_id),
         "disks": disks,
         "files": own_files,
         "tags": list(config.get("tags") or ()),
-        "inputs": {"image": creation["image"]["source"]} if "image" in creation else {},
+        "inputs": inputs,
     }
 
 
-def delete(driver, vm, paths):
+def delete(driver, vm, paths, keep_nvram=False):
     """Remove the files named, then the machine with all that libvirt keeps about it."""
     for path in paths:
         files.remove(path)
+    nvram = "--keep-nvram" if keep_nvram else "--nvram"
     try:
-        driver.virsh.run(
-            "undefine", vm.id, "--nvram", "--managed-save", "--snapshots-metadata", "--checkpoints-metadata"
-        )
+        driver.virsh.run("undefine", vm.id, nvram, "--managed-save", "--snapshots-metadata", "--checkpoints-metadata")
     except CommandFailed as error:
         if not tool.is_unsupported(error.stderr):
             raise
-        driver.virsh.run("undefine", vm.id)
+        # Where libvirt's driver knows no flags, virsh itself removes the snapshots.
+        driver.virsh.run("undefine", vm.id, "--snapshots-metadata")

@@ -6,11 +6,14 @@
 from __future__ import annotations
 
 import os
+from xml.sax.saxutils import quoteattr
 
 from ..._lifecycle.errors import Unsupported
 from .definition import Definition
 
-_ARCHITECTURE = "x86_64"
+ARCHITECTURE = "x86_64"
+_MACHINE = "q35"
+_NUMBERED_MACHINE = "pc-q35-"
 #: Each hot-plugged disk or card takes one port; libvirt gives a new q35 machine hardly any to spare.
 _ROOT_PORTS = 14
 
@@ -37,16 +40,21 @@ _DEVICES = """
 
 def check_host(name, hypervisor):
     """Refuse hosts whose machines look otherwise than the frame: a machine that cannot boot helps nobody."""
-    if hypervisor != "TEST" and os.uname().machine != _ARCHITECTURE:
+    if hypervisor != "TEST" and os.uname().machine != ARCHITECTURE:
         raise Unsupported(
-            f"{name}: new machines are made on {_ARCHITECTURE} hosts only, and this one is {os.uname().machine}.",
+            f"{name}: new machines are made on {ARCHITECTURE} hosts only, and this one is {os.uname().machine}.",
             "Define it with virsh; power and settings of existing machines are managed on any host.",
         )
 
 
-def new_definition(name, uuid, hypervisor, virt_type):
+def machine_type(config):
+    """The machine type of a new machine: the one asked through native, else the one of the frame."""
+    return str((config.get("native") or {}).get("os/type@machine") or _MACHINE)
+
+
+def new_definition(name, uuid, hypervisor, virt_type, machine):
     """A Definition without disks and network cards."""
-    definition = Definition(_test_frame(uuid) if hypervisor == "TEST" else _frame(uuid, virt_type))
+    definition = Definition(_test_frame(uuid) if hypervisor == "TEST" else _frame(uuid, virt_type, machine))
     definition.set("name", name)
     return definition
 
@@ -55,15 +63,16 @@ def _test_frame(uuid):
     return _FRAME.format(type="test", uuid=uuid, arch="i686", machine="", features="", cpu="", devices="")
 
 
-def _frame(uuid, virt_type):
+def _frame(uuid, virt_type, machine):
+    has_ports = machine == _MACHINE or machine.startswith(_NUMBERED_MACHINE)
     return _FRAME.format(
         type=virt_type,
         uuid=uuid,
-        arch=_ARCHITECTURE,
-        machine=" machine='q35'",
+        arch=ARCHITECTURE,
+        machine=f" machine={quoteattr(machine)}",
         features="<acpi/><apic/>",
         cpu="<cpu mode='host-passthrough'/>" if virt_type == "kvm" else "",
-        devices=_DEVICES + _root_ports(),
+        devices=_DEVICES + (_root_ports() if has_ports else ""),
     )
 
 

@@ -5,19 +5,24 @@
 
 * A restore whose content is gone ends with the guest cut off and its definition changed.
 * Dropping an external snapshot throws away internal ones that lie in its overlay.
+* Dropping an external snapshot of a suspended machine merges away the files that its saved memory needs.
 * A snapshot of a name that an earlier machine left in the image gives the image two of that name.
 """
 
 from __future__ import annotations
 
 import os
+import shlex
 
 from ..._lifecycle.errors import NotFound, Refused
 from ..._lifecycle.model import PAUSED, RUNNING, SUSPENDED, File
 from ..._ports import files
+from .fields import EXTERNAL, INTERNAL
 from .snapshots import memory_path, overlay_path, read_one
-from .traits import EXTERNAL, INTERNAL, kind_for
 from .users import FileUsers
+
+#: Bytes, on the file systems of Linux.
+_LONGEST_FILE_NAME = 255
 
 
 def check_snapshot(driver, vm, step):
@@ -45,7 +50,7 @@ def _disks_of(vm):
 
 
 def _check_taking(driver, vm, arguments):
-    name, kind = arguments["name"], kind_for(vm, arguments["kind"])
+    name, kind = arguments["name"], arguments["kind"]
     if vm.power == SUSPENDED:
         raise Refused(
             f"{vm.name}: it is suspended, and its saved memory would not be in the snapshot '{name}'.",
@@ -82,7 +87,7 @@ def _check_internal(driver, vm, arguments):
             if left == name:
                 raise Refused(
                     f"{vm.name}: {path} has a snapshot '{name}' already, left by an earlier machine or tool.",
-                    f"Choose another name, or remove it: qemu-img snapshot -d {name} {path}",
+                    f"Choose another name, or remove it: {shlex.join(['qemu-img', 'snapshot', '-d', name, path])}",
                 )
 
 
@@ -97,8 +102,16 @@ def _check_external(driver, vm, arguments):
         raise Refused(
             f"{vm.name}: an external snapshot needs disks that are files.", "Take an internal one, while it is off."
         )
+    if vm.active is not None and set(vm.active.get("disks") or {}) != set(disks):
+        raise Refused(
+            f"{vm.name}: it runs with other disks than it will have at its next start, and an external snapshot is of"
+            " both.",
+            "Restart it first.",
+        )
     paths = [overlay_path(vm, slot, arguments["name"]) for slot in disks]
     for path in (*paths, memory_path(vm, arguments["name"])):
+        if len(os.path.basename(path).encode()) > _LONGEST_FILE_NAME:
+            raise Refused(f"{vm.name}: no file can have the name {os.path.basename(path)}.", "Choose a shorter name.")
         if files.exists(path):
             raise Refused(f"{vm.name}: {path} exists already.", "Choose another name, or move the file away.")
 
@@ -116,6 +129,11 @@ def _check_dropping(driver, vm, arguments):
             f" that they may hold: {', '.join(internal)}.",
             "Drop the internal ones first.",
         )
+    if external and vm.power == SUSPENDED:
+        raise Refused(
+            f"{vm.name}: it is suspended, and its saved memory needs the files that dropping '{min(external)}' merges.",
+            "Start it first, or stop it.",
+        )
     for name in sorted(external):
         _check_merging(driver, vm, name)
 
@@ -124,11 +142,11 @@ def _check_merging(driver, vm, name):
     """What an external snapshot froze is written to when it goes: nobody else may stand on it."""
     if not driver.is_local:
         return
-    frozen = set(read_one(driver.virsh, vm.id, name).frozen.values())
+    frozen = {os.path.realpath(path) for path in read_one(driver.virsh, vm.id, name).frozen.values()}
     own = [image.path for disk in _disks_of(vm).values() for image in driver.storage.qemu_img.chain(disk["source"])]
     users = FileUsers(driver.virsh, driver.storage.qemu_img, driver.all_definitions())
     for file in users.added_to([File(path, "disk", ours=True) for path in own], vm):
-        if file.path in frozen and file.used_by:
+        if os.path.realpath(file.path) in frozen and file.used_by:
             raise Refused(
                 f"{vm.name}: dropping '{name}' would write to {file.path}, on which {', '.join(file.used_by)} stands.",
                 "Remove what stands on it first, or keep the snapshot.",
@@ -140,14 +158,26 @@ def _check_restoring(driver, vm, arguments):
     if not driver.is_local or driver.hypervisor == "TEST":
         return
     snapshot = read_one(driver.virsh, vm.id, name)
+    check_content(driver, vm, name, snapshot)
+    memory = snapshot.memory_file
+    if memory and not files.exists(memory):
+        raise NotFound(
+            f"{vm.name}: {memory}, which held the memory of the snapshot '{name}', is gone.",
+            "Put the file back, or drop the snapshot.",
+        )
+
+
+def check_content(driver, vm, name, snapshot):
+    """Raise NotFound where what a snapshot held of the disks is gone; ``snapshot`` is its SnapshotXml."""
     for slot, path in sorted(snapshot.frozen.items()):
-        if not os.path.exists(path):
+        if not files.exists(path):
             raise NotFound(
                 f"{vm.name}: {path}, which held disk {slot} of the snapshot '{name}', is gone.",
                 "Put the file back, or drop the snapshot.",
             )
         if snapshot.kind == INTERNAL and name not in driver.storage.qemu_img.info(path).snapshots:
+            words = shlex.join(["virsh", "snapshot-delete", vm.name, f"--snapshotname={name}", "--metadata"])
             raise NotFound(
                 f"{vm.name}: {path} no longer holds the snapshot '{name}' of disk {slot}.",
-                f"Drop what is left of it: virsh snapshot-delete {vm.name} {name} --metadata",
+                f"Drop what is left of it: {words}",
             )

@@ -16,8 +16,8 @@ from ..._lifecycle.errors import CommandFailed, PolyvirtError
 from ..._lifecycle.model import PAUSED, RUNNING, STOPPED, Snapshot
 from ..._ports import files
 from ..._tools import virsh as tool
-from .definition import Definition, file_of, target_of
-from .traits import EXTERNAL, INTERNAL, kind_for
+from .definition import Definition, file_of, keep_prefixes, target_of
+from .fields import EXTERNAL, INTERNAL
 
 #: Merging a disk and writing memory are the platform's own work; yet no call may hang for ever.
 _TIMEOUT = 3600
@@ -33,6 +33,7 @@ class SnapshotXml:
 
     @classmethod
     def parse(cls, text):
+        keep_prefixes(text)
         return cls(ET.fromstring(text))
 
     @property
@@ -46,7 +47,9 @@ class SnapshotXml:
         for tag in ("inactiveDomain", "domain"):
             element = self.root.find(tag)
             if element is not None and element.find("devices") is not None:
-                return Definition(ET.tostring(element, encoding="unicode"))
+                definition = Definition(ET.tostring(element, encoding="unicode"))
+                definition.root.tag = "domain"
+                return definition
         return None
 
     @property
@@ -57,10 +60,16 @@ class SnapshotXml:
         return {target_of(disk): file_of(disk) for disk in drives if target_of(disk) in held and file_of(disk)}
 
     @property
-    def added(self):
-        """The files that were made for it: overlays and memory."""
-        places = [*self.root.findall("disks/disk[@snapshot='external']/source"), *self.root.findall("memory")]
-        return [place.get("file") for place in places if place.get("file")]
+    def overlays(self):
+        """The files in which the disks go on; of an external one only."""
+        sources = self.root.findall("disks/disk[@snapshot='external']/source")
+        return [source.get("file") for source in sources if source.get("file")]
+
+    @property
+    def memory_file(self):
+        """The file beside the disks that holds the memory; None where there is none."""
+        memory = self.root.find("memory")
+        return None if memory is None else memory.get("file")
 
     def described(self, is_current, config_of):
         """The core's Snapshot; ``config_of`` reads a Definition, or is None where nobody asks."""
@@ -97,7 +106,7 @@ def memory_path(vm, name):
 
 
 def take(driver, vm, arguments):
-    name, kind = arguments["name"], kind_for(vm, arguments["kind"])
+    name, kind = arguments["name"], arguments["kind"]
     root = ET.Element("domainsnapshot")
     ET.SubElement(root, "name").text = name
     ET.SubElement(root, "description").text = arguments["description"]
@@ -107,7 +116,8 @@ def take(driver, vm, arguments):
         memory = memory_path(vm, name) if arguments["include_memory"] and vm.power in (RUNNING, PAUSED) else None
         _describe_files(root, overlays, memory)
     # Announced before they are there: a run that is cut off here leaves no file that nobody knows.
-    _announce(driver, vm, overlays.values(), [memory] if memory else [])
+    own_files = [memory] if memory else []
+    _announce(driver, vm, overlays.values(), own_files)
     flags = ("--disk-only", "--atomic") if kind == EXTERNAL and memory is None else ()
     try:
         text = ET.tostring(root, encoding="unicode")
@@ -115,7 +125,7 @@ def take(driver, vm, arguments):
     except PolyvirtError as error:
         if _is_taken_meanwhile(driver, vm, name, error):
             return
-        _forget(driver, vm)
+        _disown(driver, vm, {path for path in (*overlays.values(), *own_files) if not files.exists(path)})
         raise
 
 
@@ -140,16 +150,26 @@ def _is_taken_meanwhile(driver, vm, name, error):
 def drop(driver, vm, arguments):
     for name in arguments["names"]:
         try:
-            added = read_one(driver.virsh, vm.id, name).added
-            driver.virsh.run("snapshot-delete", vm.id, "--snapshotname", name, timeout=_TIMEOUT)
+            _drop_one(driver, vm, name)
         except CommandFailed as error:
             if not tool.is_not_found(error.stderr, "snapshot"):
                 raise
-            continue
-        # libvirt merges the disks and leaves the memory (9.0.0).
-        for path in set(added).intersection((vm.mark or {}).get("files", ()) if vm.owned else ()):
-            files.remove(path)
-    _forget(driver, vm)
+
+
+def _drop_one(driver, vm, name):
+    """The snapshot goes last: a run that is cut off before that finds it again, and leaves nothing undone."""
+    snapshot = read_one(driver.virsh, vm.id, name)
+    memory = snapshot.memory_file
+    # libvirt merges the disks and leaves the memory (9.0.0).
+    if memory and vm.owned and memory in vm.mark.get("files", ()):
+        files.remove(memory)
+    _disown(driver, vm, {memory, *snapshot.overlays})
+    try:
+        driver.virsh.run("snapshot-delete", vm.id, "--snapshotname", name, timeout=_TIMEOUT)
+    except PolyvirtError:
+        ours = set(vm.mark.get("disks", ()) if vm.owned else ())
+        _announce(driver, vm, [path for path in snapshot.overlays if path in ours and files.exists(path)], [])
+        raise
 
 
 def restore(driver, vm, arguments):
@@ -168,10 +188,10 @@ def _announce(driver, vm, disks, own_files):
         _edit_mark(driver, vm, lambda key, known: [*known, *({"disks": disks, "files": own_files}[key])])
 
 
-def _forget(driver, vm):
-    """Take files that are gone out of our mark."""
+def _disown(driver, vm, paths):
+    """Take files out of our mark: a name that it keeps could one day be that of somebody else's file."""
     if vm.owned:
-        _edit_mark(driver, vm, lambda key, known: [path for path in known if files.exists(path)])
+        _edit_mark(driver, vm, lambda key, known: [path for path in known if path not in paths])
 
 
 def _edit_mark(driver, vm, edited):

@@ -12,8 +12,11 @@ from ..._lifecycle.units import human_size
 from ..._ports import files
 from ..._tools.qemu_img import empty_image
 from .definition import backing_files, file_of
+from .firmware import nvram_of
 
 _SEED_SUFFIX = ".polyvirt-seed.iso"
+#: By whether the firmware has secure boot.
+_NVRAM_SUFFIXES = {False: ".nvram", True: ".nvram-secure"}
 _ISO_DESCRIPTORS = (b"CD001", b"BEA01")
 _ISO_DESCRIPTOR_AT = 32769
 #: What qemu-img can read and the core lets a base image be; others are converted by their owner first.
@@ -32,6 +35,9 @@ class Storage:
 
     def seed_path(self, name):
         return os.path.join(self.folder, f"{name}{_SEED_SUFFIX}")
+
+    def nvram_path(self, name, secure):
+        return os.path.join(self.folder, f"{name}{_NVRAM_SUFFIXES[bool(secure)]}")
 
     def open_folder(self):
         """See that the folder is there, where it is libvirt's own and not one that the user chose."""
@@ -56,10 +62,10 @@ class Storage:
 
     def check_leftover(self, path, entry, image):
         """Refuse, before anything is changed, a file that has the disk's name and holds something else."""
-        if not files.exists(path):
-            return
+        if not files.exists(path) or (image and image.get("snapshot")):
+            return  # An internal snapshot can only be compared once it is copied.
         reference = image["source"] if image else empty_image(entry["size"])
-        if not self.qemu_img.same_content(reference, path):
+        if not self.qemu_img.same_content(reference, path, (image or {}).get("format")):
             raise _taken(path)
 
     def _fill(self, path, entry, image):
@@ -67,11 +73,11 @@ class Storage:
         if image is None:
             self.qemu_img.create(path, image_format, size)
             return
-        base = self.qemu_img.info(image["source"])
+        base = self.qemu_img.info(image["source"], image.get("format"))
         if image.get("linked"):
             self.qemu_img.overlay(path, base.path, base.format, size)
             return
-        self.qemu_img.convert(base.path, base.format, path, image_format)
+        self.qemu_img.convert(base.path, base.format, path, image_format, image.get("snapshot"))
         if size and size > base.virtual_size:
             self.qemu_img.grow(path, image_format, size)
 
@@ -84,12 +90,13 @@ class Storage:
 
     # Checks, made before anything is changed ------------------------------------------------------------------------
 
-    def check_folder(self):
+    def check_folder(self, written=True):
+        """Refuse a folder that is missing, or that cannot be written where that is for us to do, not for libvirt."""
         if self._is_default and not files.exists(self.folder):
             return  # libvirt's own folder is made when it is needed, as libvirt itself does.
         if not files.is_folder(self.folder):
             raise NotFound(f"storage_path: {self.folder} is no folder.", "Create it, or name another.")
-        if not files.is_writable(self.folder):
+        if written and not files.is_writable(self.folder):
             raise Refused(
                 f"storage_path: {self.folder} cannot be written.", "Run the task with become, or name another."
             )
@@ -99,7 +106,7 @@ class Storage:
         path = image["source"]
         if not os.path.isabs(path):
             raise Refused(f"{name}: image '{path}' is no absolute path.", "Give its full path on the hypervisor.")
-        base = self._image_info(name, "image", path)
+        base = self.check_readable_image(name, "image", path)
         users = written_by.get(os.path.realpath(path))
         if users:
             raise Refused(
@@ -118,20 +125,23 @@ class Storage:
                 f"{name}: a linked disk has the format qcow2, not {entry['format']}.", "Leave the format out."
             )
 
-    def _image_info(self, name, option, path):
-        _check_readable(name, option, path)
+    def check_readable_image(self, name, option, path, image_format=None):
+        """What an image is; refused where it is missing, unreadable, or none (of the format that is named)."""
+        check_readable(name, option, path)
         try:
-            info = self.qemu_img.info(path)
+            info = self.qemu_img.info(path, image_format)
         except CommandFailed as error:
             raise Refused(
                 f"{name}: {option} {path} is no disk image: {error.stderr}.", "Name a qcow2 or raw image."
             ) from error
-        if info.format not in IMAGE_FORMATS or (info.format == "raw" and files.size(path) % 512):
+        # Anything can be probed as raw, but what is called a raw disk is one.
+        is_text = info.format == "raw" and image_format is None and files.size(path) % 512
+        if info.format not in IMAGE_FORMATS or is_text:
             raise Refused(f"{name}: {option} {path} is no disk image.", f"Name one of {', '.join(IMAGE_FORMATS)}.")
         return info
 
     def check_disk_source(self, name, slot, entry, written_by):
-        info = self._image_info(name, f"disks: source of {slot}", entry["source"])
+        info = self.check_readable_image(name, f"disks: source of {slot}", entry["source"])
         users = [user for user in written_by.get(os.path.realpath(entry["source"]), ()) if user != name]
         if users:
             raise Refused(f"{name}: disk {entry['source']} belongs to {', '.join(users)}.", "Detach it there first.")
@@ -149,12 +159,12 @@ def _taken(path):
 
 def check_iso(name, path, option="iso"):
     """Refuse a medium that is missing, unreadable, or no ISO 9660 or UDF image."""
-    _check_readable(name, option, path)
+    check_readable(name, option, path)
     if not any(files.starts_with(path, word, _ISO_DESCRIPTOR_AT) for word in _ISO_DESCRIPTORS):
         raise Refused(f"{name}: {option} {path} is no ISO image.", "Name an ISO 9660 or UDF image.")
 
 
-def _check_readable(name, option, path):
+def check_readable(name, option, path):
     if not files.exists(path):
         raise NotFound(
             f"{name}: {option} {path} does not exist on the hypervisor.", "Correct the path, or put the file there."
@@ -165,12 +175,37 @@ def _check_readable(name, option, path):
         raise Refused(f"{name}: {option} {path} cannot be read.", "Run the task with become, or make it readable.")
 
 
+def chain_of(storage, path):
+    """An image and all it stands on."""
+    return [image.path for image in storage.qemu_img.chain(path)]
+
+
+def bases_of(storage, overlays):
+    """All that new overlays stand on."""
+    return sorted({base for path in overlays for base in chain_of(storage, path)[1:]})
+
+
+def bases(definitions):
+    """Real path -> names of the machines whose disks were made to stand on it, and that any write would ruin."""
+    standing = {}
+    for definition in definitions:
+        mark = definition.mark or {}
+        if mark.get("id") == definition.uuid:
+            for path in mark.get("inputs", {}).get("bases", ()):
+                standing.setdefault(os.path.realpath(path), set()).add(definition.name)
+    return standing
+
+
 def used_files(definition):
     """Every local file that a definition refers to, down the chain as far as libvirt tells."""
     for disk in definition.root.findall("devices/disk"):
         if file_of(disk):
             yield file_of(disk)
         yield from backing_files(disk)
+    if nvram_of(definition):
+        yield nvram_of(definition)
+    if definition.get("os/nvram"):
+        yield definition.get("os/nvram")
 
 
 def written_files(definitions):
@@ -179,5 +214,8 @@ def written_files(definitions):
     for definition in definitions:
         for disk in definition.drives("disk", "lun"):
             if file_of(disk) and disk.find("readonly") is None:
-                written.setdefault(os.path.realpath(file_of(disk)), []).append(definition.name)
-    return written
+                # Of a machine that runs there are two definitions.
+                written.setdefault(os.path.realpath(file_of(disk)), {})[definition.name] = True
+        if nvram_of(definition):
+            written.setdefault(os.path.realpath(nvram_of(definition)), {})[definition.name] = True
+    return {path: list(names) for path, names in written.items()}

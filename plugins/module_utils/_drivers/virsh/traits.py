@@ -6,62 +6,39 @@
 from __future__ import annotations
 
 import os
-import re
 from functools import partial
 
 from ..._lifecycle.errors import Refused
-from ..._lifecycle.model import (
-    ABSENT,
-    FAILED,
-    LIVE,
-    NEVER,
-    NEXT_BOOT,
-    PAUSED,
-    POWER_OFF,
-    RUNNING,
-    STOPPED,
-    SUSPENDED,
-    VERBS,
-    Field,
-    Traits,
-)  # fmt: skip
-from ..._lifecycle.units import GIB, KIB
+from ..._lifecycle.model import ABSENT, PAUSED, RUNNING, STOPPED, SUSPENDED, VERBS, Traits
+from ..._lifecycle.units import GIB
+from . import forwarding, maxima, sharing
+from .boot import check_boot_order
+from .fields import FIRMWARE_SINCE, fields_of, taken_as
+from .firmware import settled_firmware
+from .native import check_native
+from .screen import settled_display
+from .slots import settle_slots, slot_name
 
 DEFAULT_NETWORK = "default"
-#: Kinds of snapshots: within the disk images, or frozen files with others on top.
-INTERNAL, EXTERNAL = "internal", "external"
-_BUSES = {"vd": "virtio", "sd": "scsi", "hd": "ide"}
-_HOT_PLUGGABLE = ("virtio", "scsi")
 _NOT_YET = "Set it through native, by its path in the domain XML."
-
-
-def bus_of(slot):
-    """The bus that a slot's name implies: vda is virtio, sda scsi, hda ide."""
-    return _BUSES.get(slot[:2], "virtio")
-
-
-def slot_name(place):
-    """The disk at a place on the default bus: vda, vdb ... vdz, vdaa (libvirt's virDiskNameToIndex counts so)."""
-    letters, number = "", place + 1
-    while number:
-        number, rest = divmod(number - 1, 26)
-        letters = chr(ord("a") + rest) + letters
-    return f"vd{letters}"
 
 
 def virsh_traits(hypervisor, version, local):
     """Traits of one connection. ``hypervisor`` is QEMU, TEST ...; files are handled only where libvirt runs."""
     saves = hypervisor != "TEST"  # managedsave never returns there (libvirt 9.0.0).
+    forwards = forwarding.forwarding_fields(hypervisor, version)
+    fields = {**fields_of(hypervisor, version, local), **forwards}
+    adjust = partial(_adjusted, fields)
     return Traits(
         platform="libvirt",
         version=version,
         powers=frozenset({STOPPED, RUNNING, PAUSED, *({SUSPENDED} if saves else ())}),
-        verbs=frozenset(VERBS) - {"clone"},
-        fields={**_fields_of(hypervisor, local), **snapshot_fields(version)},
-        sources=("image", "iso", "disks"),
+        verbs=frozenset(VERBS),
+        fields=fields,
+        sources=("image", "clone", "iso", "disks"),
+        linked_format="qcow2",
         defaults={
-            "cpus": 2,
-            "memory": 2 * GIB,
+            **maxima.DEFAULTS,
             "disk_size": 32 * GIB,
             "networks": {"0": {"type": "network", "source": DEFAULT_NETWORK}},
         },
@@ -71,152 +48,48 @@ def virsh_traits(hypervisor, version, local):
             "cloud_init": f"Run the task on the hypervisor's own host{_LOCAL}",
             "disks": f"Run the task on the hypervisor's own host{_LOCAL}",
             "iso": f"Run the task on the hypervisor's own host{_LOCAL}",
-            "clone": "Use image with the source machine's disk while that machine does not exist.",
+            "clone": f"Run the task on the hypervisor's own host{_LOCAL}",
             "os_type": "libvirt keeps no such word; leave the option out.",
-            "port_forwards": "Reach the guest by its address on the network.",
-            "shared_folders": _NOT_YET,
+            "port_forwards": forwarding.INSTEAD,
+            "shared_folders": f"Run the task on the hypervisor's own host{_LOCAL}",
+            "shared_folders.guest_path": sharing.INSTEAD_OF_MOUNTING,
             "networks.vlan": "Tag the bridge on the host, or use an openvswitch network.",
-            "display": _NOT_YET,
-            "firmware": _NOT_YET,
-            "secure_boot": _NOT_YET,
-            "tpm": _NOT_YET,
-            "nested_virtualization": "Set the CPU mode through native.",
+            "snapshot.content": f"Run the task on the hypervisor's own host{_LOCAL}",
             SUSPENDED: "This connection can pause machines, but not save them to disk.",
+            **_instead_of_machinery(hypervisor, local),
         },
         slot=slot_name,
         name_fault=_name_fault,
         snapshot_name_fault=_snapshot_name_fault,
+        taken_as=taken_as,
         transient=_is_transient,
-        adjust=_adjusted,
+        not_cloned=frozenset({"serial_log", "port_forwards"}),
+        adjust=forwarding.checked(adjust) if forwards else adjust,
     )
 
 
 _LOCAL = ", with a uri such as qemu:///system."
 
 
-def snapshot_fields(version):
-    """``version`` of the libvirt library as text."""
-    instead = "Restoring an external snapshot needs libvirt 9.9. Clone it instead (clone, with its snapshot)."
-    return {
-        "snapshot.take": Field(
-            cost=_cost_of_taking, instead="Stop it first, or take an external one (kind: external)."
-        ),
-        "snapshot.drop": Field(cost=LIVE),
-        "snapshot.restore": Field(cost=partial(_cost_of_restoring, _numbers(version) >= (9, 9)), instead=instead),
-    }
-
-
-def _numbers(version):
-    return tuple(int(number) for number in re.findall(r"\d+", version))
-
-
-def _cost_of_taking(vm, change):
-    # Firmware in flash memory has a state of its own, which no internal snapshot of a running machine can hold.
-    pflash = vm.config.get("firmware") == "uefi" and vm.power in (RUNNING, PAUSED)
-    return NEVER if pflash and kind_for(vm, change.new.kind) == INTERNAL else LIVE
-
-
-def kind_for(vm, asked):
-    """The kind that a new snapshot gets: what was asked, else that of those before it."""
-    return asked or next((one.kind for one in vm.snapshots), INTERNAL)
-
-
-def _cost_of_restoring(externals_too, vm, change):
-    if change.old.kind == EXTERNAL and not externals_too:
-        return NEVER
-    # libvirt would keep the saved memory, and put it upon other disks at the next start.
-    return POWER_OFF if vm.power in (SUSPENDED, FAILED) else LIVE
-
-
 def _snapshot_name_fault(name):
-    return "libvirt takes no slash" if "/" in name else None
+    if "/" in name:
+        return "libvirt takes no slash"
+    if name.startswith("."):
+        return "libvirt takes no dot in front"
+    # libvirt would put it into the image and then fail to note it (9.0.0): the file's name ends with .xml.new first.
+    return "libvirt takes no more than 247 bytes" if len(name.encode()) > 247 else None
 
 
-def _fields_of(hypervisor, local):
-    if not local:
-        # What is a bridge there cannot be seen from here.
-        instead = "Run the task on the hypervisor's own host."
-        return {**_fields(), "networks.type": Field(choices=("network", "user"), instead=instead)}
-    return {**_fields(), **_file_fields(), **(_FIELDS_OF_TEST if hypervisor == "TEST" else {})}
-
-
-def _fields():
-    return {
-        "cpus": Field(minimum=1),
-        "memory": Field(minimum=1024 * 1024),
-        "description": Field(cost=LIVE),
-        "tags": Field(cost=LIVE),
-        "autostart": Field(cost=LIVE),
-        "native": Field(same=_same_native),
-        "networks.add": Field(),
-        "networks.remove": Field(),
-        "networks.type": Field(
-            choices=("network", "bridged", "user"), instead="Use nat, network, internal, bridged or user."
-        ),
-        "networks.source": Field(),
-        "networks.mac": Field(),
-        "networks.model": Field(),
-    }
-
-
-def _file_fields():
-    """What touches files, and so can be done only on the host itself."""
-    fixed = "Detach it (state: absent) and attach another."
-    return {
-        "image": Field(),
-        "cloud_init": Field(),
-        "iso": Field(cost=_cost_of_medium),
-        "disks.add": Field(cost=_cost_of_plugging),
-        "disks.remove": Field(cost=_cost_of_plugging),
-        "disks.size": Field(cost=_cost_of_growing),
-        "disks.format": Field(cost=NEVER, choices=("qcow2", "raw"), instead=fixed),
-        "disks.source": Field(cost=NEVER, instead=fixed),
-    }
-
-
-#: libvirt's test driver has no function for devices of a running machine, and invents the sizes of disks.
-_FIELDS_OF_TEST = {
-    "iso": Field(cost=NEXT_BOOT),
-    "disks.add": Field(cost=NEXT_BOOT),
-    "disks.remove": Field(cost=NEXT_BOOT),
-    "disks.size": Field(cost=NEVER, instead="The sizes of this connection's disks are invented."),
-}
-
-
-def _cost_of_medium(vm, change):
-    # None: the machine has no optical drive at all, and drives are not plugged into running machines.
-    return NEXT_BOOT if vm.config.get("iso") is None else LIVE
-
-
-def _cost_of_plugging(vm, change):
-    return LIVE if bus_of(change.key) in _HOT_PLUGGABLE else NEXT_BOOT
-
-
-def _cost_of_growing(vm, change):
-    # The saved memory believes in the old size.
-    return POWER_OFF if vm.power == SUSPENDED else LIVE
-
-
-#: Machine types that QEMU numbers, by the name that stands for the newest of them.
-_NUMBERED = {
-    "pc": "pc-i440fx",
-    "q35": "pc-q35",
-    "virt": "virt",
-    "pseries": "pseries",
-    "s390-ccw-virtio": "s390-ccw-virtio",
-}
-
-
-def _same_native(found, asked):
-    """A machine type is frozen when it is defined: q35 becomes pc-q35-7.2, and stays the same wish."""
-    found, asked = _text(found), _text(asked)
-    return found == asked or bool(re.fullmatch(rf"{_NUMBERED.get(asked, '(?!)')}-\d[\w.]*", found))
-
-
-def _text(value):
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return "" if value is None else str(value)
+def _instead_of_machinery(hypervisor, local):
+    """What helps where a connection lacks firmware, TPM and the like."""
+    if hypervisor == "TEST":
+        words = "Machines of this connection are only imagined; use a uri such as qemu:///system."
+    elif not local:
+        words = f"Run the task on the hypervisor's own host{_LOCAL}"
+    else:
+        words = f"It takes libvirt {'.'.join(map(str, FIRMWARE_SINCE))} or later."
+    machinery = ("firmware", "secure_boot", "nested_virtualization", "tpm", "display", "serial_log")
+    return dict.fromkeys(machinery, words)
 
 
 def _name_fault(name):
@@ -230,23 +103,18 @@ def _is_transient(error):
     return "cannot acquire state change lock" in str(error)
 
 
-#: What has an option, or is no setting at all.
-_NOT_NATIVE = {"name": "name", "uuid": "id", "memory": "memory", "currentMemory": "memory", "vcpu": "cpus",
-               "description": "description", "metadata": "tags"}  # fmt: skip
-
-
-_SLOT = re.compile(r"(vd|sd|hd)[a-z]{1,3}")
-_CONDITION = r"(\[[^\]]+\])?"
-_NATIVE_PATH = re.compile(rf"([\w:.-]+{_CONDITION}(/[\w:.-]+{_CONDITION})*)?(@[\w:.-]+)?")
-
-
-def _adjusted(vm, config):
+def _adjusted(fields, vm, config):
     """The vocabulary's words in libvirt's, with what has no place there refused."""
-    adjusted = dict(config)
-    _check_native(vm, config.get("native") or {})
+    adjusted = maxima.settle_maxima(vm, settled_firmware(vm, config) if "firmware" in fields else config)
+    check_native(vm, config)
+    if "disks" in config:
+        adjusted["disks"] = settle_slots(vm, config["disks"])
     _check_paths(vm, config)
-    if "memory" in config:
-        adjusted["memory"] = -(-config["memory"] // KIB) * KIB  # libvirt counts in KiB.
+    sharing.check_form(vm, config.get("shared_folders") or {})
+    if "display" in config:
+        adjusted["display"] = settled_display(vm, config["display"])
+    if "boot_order" in config:
+        check_boot_order(vm, config["boot_order"])
     if config.get("iso") == "" and vm.power != ABSENT and vm.config.get("iso") is None:
         del adjusted["iso"]  # Where there is no drive, there is no medium in it.
     if config.get("networks"):
@@ -256,36 +124,14 @@ def _adjusted(vm, config):
     return adjusted
 
 
-def _check_native(vm, native):
-    for key, value in native.items():
-        option = _NOT_NATIVE.get(re.split(r"[/@\[]", key)[0])
-        if option:
-            raise Refused(f"{vm.name}: native: '{key}' is not set there.", f"Use the option {option}.")
-        if not key or not _NATIVE_PATH.fullmatch(key):
-            raise Refused(
-                f"{vm.name}: native: '{key}' is no path in a domain XML.", "Write one such as os/type@machine."
-            )
-        if re.search(r"@passwd$|secret", key):
-            raise Refused(
-                f"{vm.name}: native: '{key}' holds a secret, and results show native.", "Set it with virsh edit."
-            )
-        if isinstance(value, (dict, list)):
-            raise Refused(
-                f"{vm.name}: native: the value of '{key}' is no plain value.", "Name each element by its own path."
-            )
-
-
 def _check_paths(vm, config):
     disks = config.get("disks") or {}
-    for slot in disks:
-        if not _SLOT.fullmatch(slot):
-            raise Refused(
-                f"{vm.name}: disks: '{slot}' is no slot.", "Name one such as vda (virtio), sda (SCSI) or hda (IDE)."
-            )
     paths = {
         f"disks: source of {slot}": entry["source"] for slot, entry in disks.items() if entry and entry.get("source")
     }
-    for option, path in {"iso": config.get("iso"), **paths}.items():
+    for option in ("iso", "serial_log"):
+        paths[option] = config.get(option)
+    for option, path in paths.items():
         if path and not os.path.isabs(path):
             raise Refused(f"{vm.name}: {option} '{path}' is no absolute path.", "Give its full path on the hypervisor.")
 

@@ -12,6 +12,7 @@ from ..._lifecycle.errors import NotFound, PolyvirtError, Refused
 from ..._lifecycle.model import File
 from ..._ports import files
 from .definition import file_of, target_of
+from .firmware import nvram_of
 
 #: How images begin that can stand on another: qcow and qcow2, qed, and the kinds of vmdk.
 _LAYERED = (b"QFI\xfb", b"QED\0", b"KDMV", b"COWD", b"# Disk DescriptorFile")
@@ -30,6 +31,9 @@ def files_of(vm, definitions, users):
             # What is a medium in one of them is shared, whatever the other says.
             if file is not None and (file.path not in found or file.role == "medium"):
                 found[file.path] = file
+        nvram = nvram_of(definition)
+        if nvram and users is not None and files.exists(nvram):
+            found[nvram] = File(nvram, "nvram", vm.owned and nvram in vm.mark.get("nvram", ()))
     for file in _detached(vm, found):
         if users is None or files.exists(file.path):
             found[file.path] = file
@@ -69,6 +73,8 @@ def _detached(vm, attached):
     if not vm.owned:
         return []
     named = [("disk", path) for path in vm.mark.get("disks", ())]
+    # NVRAM of each kind of firmware that it ever had.
+    named += [("nvram", path) for path in vm.mark.get("nvram", ())]
     named += [("support", path) for path in vm.mark.get("files", ())]
     return [File(path, role, True) for role, path in named if path not in attached]
 
@@ -118,6 +124,7 @@ class FileUsers:
         """Real paths of all that a definition refers to, down the chain as far as libvirt tells."""
         if definition not in self._paths:
             paths = {self._path_of(vm, definition, disk, source) for disk, source in _sources(definition)}
+            paths.add(nvram_of(definition))
             self._paths[definition] = {os.path.realpath(path) for path in paths if path}
         return self._paths[definition]
 

@@ -78,8 +78,14 @@ def platforms(draw):
         stop_modes=modes,
         defaults={"cpus": 2, "memory": 2 << 30, "disk_size": 2 << 30},
         restored_as={model.RUNNING: left_in},
+        taken_as=draw(st.sampled_from([lambda vm, asked: (asked.kind, vm.power), _without_memory])),
         made_as=draw(st.sampled_from([model.STOPPED, model.RUNNING])),
     )
+
+
+def _without_memory(vm, asked):
+    """The kind and power of a new snapshot where none holds memory."""
+    return "external", model.STOPPED
 
 
 def entries(name, attributes_always=(), fewest=0):
@@ -123,7 +129,20 @@ def snapshots(draw, traits, config):
         power = draw(st.sampled_from(sorted(traits.powers)))
         name = draw(st.sampled_from(["s1", "s2"]))
         kept = draw(st.sampled_from([None, config]))
-        taken.append(Snapshot(name=name, id=f"u{number}", parent=parent, power=power, config=kept))
+        created = draw(st.sampled_from([None, 1, number]))
+        kind = draw(st.sampled_from(["", "internal", "external"]))
+        current = number == draw(st.integers(0, 2))
+        one = Snapshot(
+            name=name,
+            id=f"u{number}",
+            parent=parent,
+            power=power,
+            config=kept,
+            kind=kind,
+            created=created,
+            current=current and not any(other.current for other in taken),
+        )
+        taken.append(one)
     return tuple(taken)
 
 
@@ -188,6 +207,10 @@ def snapshot_requests(draw, traits):
     snapshot = SnapshotRequest(
         name=draw(st.sampled_from(["s1", "s2", "s3", "u0"])),
         state=draw(st.sampled_from(["present", "absent", "restored"])),
+        description=draw(st.sampled_from([None, "one"])),
+        include_memory=draw(st.sampled_from([None, True, False])),
+        kind=draw(st.sampled_from(["", "internal", "external"])),
+        keep_last=draw(st.sampled_from([None, 1, 2])),
         children=draw(st.booleans()),
         power=draw(st.sampled_from(["snapshot", "keep"])),
     )

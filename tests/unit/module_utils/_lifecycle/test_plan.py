@@ -212,7 +212,7 @@ def test_a_busy_machine_that_was_cut_is_busy_no_more():
 
 
 def test_effects_on_others_are_told_for_changes_and_makings_too():
-    def effects(verb):
+    def effects(verb, vm):
         return (f"all hear of {verb}",)
 
     planned = _plan(absent(), ask("started", **IMAGE), side_effects=effects)
@@ -241,7 +241,8 @@ def test_an_unknown_id_makes_no_machine():
 def test_support_files_of_a_foreign_machine_stay():
     seed = File("/d/seed.iso", "support", ours=True)
     (delete,) = _plan(found(files=(seed,), mark={"id": "another"}), ask("absent")).steps
-    assert delete.arguments == {"files": (), "kept": {"/d/seed.iso": "not made by this collection"}}
+    kept = {"/d/seed.iso": "not made by this collection"}
+    assert (delete.arguments["files"], delete.arguments["kept"]) == ((), kept)
     (delete,) = _plan(found(files=(seed,)), ask("absent", delete_disks="none")).steps
     assert delete.arguments["files"] == ("/d/seed.iso",)
 
@@ -312,3 +313,24 @@ class TestRebuilding:
     )
     def test_it_is_refused(self, changed, asked, word):
         assert word in _refusal(_plan(OURS.having(**changed), ask(**{**UEFI, **asked})))
+
+
+@pytest.mark.parametrize(
+    ("power", "options", "verbs"),
+    [
+        ("running", {"stop_mode": "force"}, ["kill", "start"]),
+        ("running", {}, ["stop", "start"]),
+        ("stopped", {}, ["start"]),
+        # The first of two starts brings saved memory back and is no cold one.
+        ("suspended", {}, ["start", "stop", "start"]),
+    ],
+)
+def test_only_a_cold_start_can_fill_nvram_anew(power, options, verbs):
+    planned = _plan(found(power), ask("restarted", reset_nvram=True, **options))
+    assert _verbs(planned) == verbs
+    assert [step.arguments.get("reset_nvram", False) for step in planned.steps] == [False] * (len(verbs) - 1) + [True]
+
+
+def test_nvram_is_not_filled_anew_unasked():
+    planned = _plan(found("running"), ask("restarted", stop_mode="force"))
+    assert [(step.verb, dict(step.arguments)) for step in planned.steps] == [("reset", {})]

@@ -120,6 +120,20 @@ def a_segment_ends_where_its_end_must_be_seen(vm, request, traits, planned):
         assert not {step.verb for step in segment[:-1]} & seen
 
 
+def of_a_series_the_last_stay(vm, request, traits, planned):
+    """No more than asked are left of it, the one asked among them, and no other is touched."""
+    asked = request.snapshot
+    if asked is None or asked.keep_last is None or asked.state != "present" or planned.refusal or planned.busy:
+        return
+    left = [one for one in planned.after.snapshots if one.name.rstrip("0123456789") == "s"]
+    assert asked.name in {key for one in planned.after.snapshots for key in (one.name, one.id)}
+    if asked.name.startswith("s"):
+        others = [one for one in left if one.name != asked.name]
+        assert len(others) <= asked.keep_last - 1
+    else:
+        assert len(planned.after.snapshots) >= len(vm.snapshots)
+
+
 PROPERTIES = (
     what_is_promised_is_what_the_steps_do,
     planning_the_target_again_leaves_nothing,
@@ -130,6 +144,7 @@ PROPERTIES = (
     nobody_elses_files_are_deleted,
     nothing_without_consent,
     a_segment_ends_where_its_end_must_be_seen,
+    of_a_series_the_last_stay,
 )
 
 

@@ -7,8 +7,13 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import InvalidInput
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.options import VM
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.request import requests
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Comparison
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.options import SNAPSHOT, VM
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.request import (
+    comparison,
+    requests,
+    snapshot_requests,
+)
 
 PLAIN = {option: spec.get("default") for option, spec in VM.items()}
 CARD = {"type": "nat", "mac": None}
@@ -43,6 +48,7 @@ WRONG = [
     ("a rule twice", {"port_forwards": [FORWARD, FORWARD]}, "port_forwards: ssh", "once"),
     ("no port", {"port_forwards": [{**FORWARD, "guest_port": 70000}]}, "port_forwards: guest_port 70000", "65535"),
     ("no host port", {"port_forwards": [{**FORWARD, "host_port": 0}]}, "port_forwards: host_port 0", "65535"),
+    ("a reset of NVRAM without a start", {"reset_nvram": True, "state": "started"}, "reset_nvram", "state: restarted"),
     ("two origins", {"image": {"source": "/i"}, "clone": {"source": "db"}}, "image and clone", "one of them"),
 ]
 
@@ -123,3 +129,112 @@ def test_what_must_happen_once_is_not_part_of_the_target():
     (asked,) = ask(state="restarted", cpus=2)
     assert asked.target().state == "started"
     assert asked.target().config == asked.config
+
+
+def test_settings_of_a_platform_alone_are_compared_like_the_others():
+    given = {**PLAIN, "name": ["web"], "boot_order": ["cdrom", "disk"], "serial_log": "", "virt_type": "kvm"}
+    (asked,) = requests(given, own=("boot_order", "serial_log", "not_given"))
+    assert asked.config == {"boot_order": ("cdrom", "disk"), "serial_log": ""}
+
+
+def test_one_log_serves_one_machine():
+    own = ("serial_log",)
+    with pytest.raises(InvalidInput, match="serial_log: /log is one file, but several machines are named"):
+        requests({**PLAIN, **TWO, "serial_log": "/log"}, own)
+    assert len(requests({**PLAIN, **TWO, "serial_log": ""}, own)) == 2
+
+
+def test_nvram_is_filled_anew_once():
+    (asked,) = ask(state="restarted", reset_nvram=True)
+    assert asked.policy.reset_nvram
+    assert not ask(state="restarted")[0].policy.reset_nvram
+
+
+# Snapshots ------------------------------------------------------------------------------------------------------------
+
+PLAIN_SNAPSHOT = {option: spec.get("default") for option, spec in SNAPSHOT.items()}
+
+
+def ask_snapshot(**options):
+    return snapshot_requests({**PLAIN_SNAPSHOT, "name": ["web"], "snapshot": "s", **options})
+
+
+WRONG_SNAPSHOTS = [
+    ({"name": None}, "name", "Give the name"),
+    ({"name": ["a/b"]}, "name: 'a/b'", "without slashes"),
+    ({"snapshot": ""}, "snapshot: a name is empty", "Write its name"),
+    ({"snapshot": "a\tb"}, r"snapshot: 'a\tb'", "printable"),
+    ({"timeout": 0}, "timeout: 0", "1 or more"),
+    ({"keep_last": 0}, "keep_last: 0", "1 or more"),
+    *(
+        ({option: value, "state": state}, f"{option}: makes no sense with state: {state}", "Use state: present")
+        for option, value in (("description", ""), ("include_memory", True), ("kind", "external"), ("keep_last", 1))
+        for state in ("absent", "restored")
+    ),
+    *(({"children": True, "state": state}, "children: ", "Use state: absent") for state in ("present", "restored")),
+    *(({"power": "keep", "state": state}, "power: ", "Use state: restored") for state in ("present", "absent")),
+    *(({"wait_for": "ssh", "state": state}, "wait_for: ", "Use state: restored") for state in ("present", "absent")),
+]
+
+
+@pytest.mark.parametrize(("options", "said", "remedy"), WRONG_SNAPSHOTS)
+def test_bad_form_of_a_snapshot(options, said, remedy):
+    with pytest.raises(InvalidInput) as error:
+        ask_snapshot(**options)
+    assert said in error.value.message
+    assert remedy in error.value.remedy
+
+
+def test_what_is_asked_of_a_snapshot():
+    asked = {"description": "d", "include_memory": False, "kind": "external", "keep_last": 3}
+    one, two = ask_snapshot(name=["a", "b"], **asked, timeout=5)
+    assert (one.name, two.name, one.snapshot, one.policy.timeout) == ("a", "b", two.snapshot, 5)
+    assert {option: getattr(one.snapshot, option) for option in asked} == asked
+    assert (one.snapshot.name, one.snapshot.state, one.snapshot.children) == ("s", "present", False)
+    restored = ask_snapshot(state="restored", power="keep", wait_for="ssh")[0]
+    assert (restored.snapshot.power, restored.policy.wait_for) == ("keep", "ssh")
+    # What only restores has no target that could hold: it is done once.
+    assert (restored.target().snapshot, one.target().snapshot) == (None, one.snapshot)
+
+
+@pytest.mark.parametrize(
+    ("options", "given"),
+    [
+        ({}, []),
+        ({"description": ""}, ["description"]),
+        ({"include_memory": False, "kind": "internal"}, ["include_memory", "kind"]),
+        ({"keep_last": 2}, []),
+    ],
+)
+def test_options_that_matter_only_when_it_is_taken(options, given):
+    assert ask_snapshot(**options)[0].snapshot.given_to_take == given
+
+
+def compare(name=("web",), machine_id=None, **asked):
+    given = {"from": "a", "to": None, "content": False, "text": False, **asked}
+    return comparison({"name": list(name) or None, "id": machine_id, "compare": given})
+
+
+def test_what_is_asked_to_be_compared():
+    assert comparison({"name": None}) is None
+    assert compare() == Comparison("a")
+    assert compare(to="b", content=True, text=True) == Comparison("a", "b", content=True, text=True)
+    assert compare(name=(), machine_id="u1") == Comparison("a")
+
+
+@pytest.mark.parametrize(
+    ("options", "said", "remedy"),
+    [
+        ({"name": ()}, "compare: no machine is named", "Give the name"),
+        ({"name": ("a", "b")}, "compare: it is about one machine, but 2 are named", "one name"),
+        ({"from": " "}, "compare.from: a name is empty", "Write its name"),
+        ({"to": "a\nb"}, "compare.to: ", "printable"),
+        ({"to": "a"}, "compare: 'a' would be compared with itself", "leave it out"),
+        ({"text": True}, "compare: text makes no sense without content", "content: true"),
+    ],
+)
+def test_bad_form_of_a_comparison(options, said, remedy):
+    with pytest.raises(InvalidInput) as error:
+        compare(**options)
+    assert said in error.value.message
+    assert remedy in error.value.remedy

@@ -19,7 +19,13 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
     Vm,
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.plan import plan
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.results import describe, difference, entry
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.results import (
+    as_tree,
+    describe,
+    describe_snapshots,
+    difference,
+    entry,
+)
 
 from unit.tables.rows import G, absent, ask, ask_snapshot, found
 
@@ -62,6 +68,20 @@ def test_values():
     bare = {"kind": "", "created": None, "current": False}
     first = {"name": "s1", "id": "i1", "parent": None, "state": "running", "description": "first", **bare}
     assert told["snapshots"] == [first]
+
+
+def test_snapshots_are_a_tree_and_beside_each_other_by_age():
+    def one(name, parent=None, created=None, **more):
+        return Snapshot(name, parent=parent, created=created, **more)
+
+    taken = [
+        one("planned"), one("late", created=9), one("leaf", "i-mid", 3), one("early", created=1),
+        one("mid", "early", 2, id="i-mid"), one("other", "early", 1), one("orphan", "gone", 5),
+    ]  # fmt: skip
+    names = [snapshot.name for snapshot in as_tree(taken)]
+    assert names == ["early", "other", "mid", "leaf", "orphan", "late", "planned"]
+    assert [told["name"] for told in describe_snapshots(found(snapshots=taken))] == names
+    assert as_tree(()) == []
 
 
 def test_nothing_known_is_shown_as_such():

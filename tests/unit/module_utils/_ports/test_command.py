@@ -87,3 +87,9 @@ def test_find_tells_missing_from_not_on_path(tmp_path):
 def test_a_program_that_cannot_start_is_unavailable(tmp_path):
     with pytest.raises(errors.Unavailable):
         Commands().run([str(tmp_path / "none")])
+
+
+def test_more_variables_are_for_one_program_alone():
+    told = Commands().run(["env"], environment={"POLYVIRT_MORE": "1", "LC_ALL": "de_DE.UTF-8"}).stdout.splitlines()
+    assert {"POLYVIRT_MORE=1", "LC_ALL=C.UTF-8"} <= set(told)
+    assert "POLYVIRT_MORE=1" not in Commands().run(["env"]).stdout.splitlines()

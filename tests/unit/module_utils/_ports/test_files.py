@@ -85,3 +85,44 @@ def test_a_private_folder_is_private_and_goes():
         assert stat.S_IMODE(os.stat(folder).st_mode) == 0o700
         files.write_atomically(os.path.join(folder, "secret"), b"x", mode=0o600)
     assert not os.path.exists(folder)
+
+
+def test_a_private_folder_beside_files(tmp_path):
+    with files.private_folder(str(tmp_path)) as folder:
+        assert os.path.dirname(folder) == str(tmp_path)
+        assert stat.S_IMODE(os.stat(folder).st_mode) == 0o700
+        os.mkdir(os.path.join(folder, "deep"))
+        files.write_atomically(os.path.join(folder, "deep", "a"), b"x")
+    assert os.listdir(tmp_path) == []
+    with pytest.raises(ValueError, match="broken"), files.private_folder(str(tmp_path)) as folder:
+        files.write_atomically(os.path.join(folder, "a"), b"x")
+        raise ValueError("broken")
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_private_folder_that_a_killed_run_left_goes_with_the_next(tmp_path):
+    for process in (os.getppid(), 4194305):  # No process has a number above the kernel's largest.
+        left = tmp_path / f".polyvirt.{process}.polyvirt-partial"
+        left.mkdir()
+        (left / "copy").touch()
+    with files.private_folder(str(tmp_path)):
+        pass
+    assert os.listdir(tmp_path) == [f".polyvirt.{os.getppid()}.polyvirt-partial"]
+
+
+def test_a_private_folder_where_none_can_be_made(tmp_path):
+    with pytest.raises(errors.NotFound, match="Could not"), files.private_folder(str(tmp_path / "nosuch")):
+        pass
+
+
+def test_what_a_file_takes_and_what_is_free(tmp_path):
+    holes = tmp_path / "holes"
+    with open(holes, "wb") as file:
+        file.write(b"x" * 8192)
+        file.truncate(1 << 30)
+    assert 8192 <= files.allocated(str(holes)) < 1 << 20
+    assert 0 < files.free_space(str(tmp_path)) <= os.statvfs(tmp_path).f_blocks * os.statvfs(tmp_path).f_frsize
+    with pytest.raises(errors.NotFound):
+        files.allocated(str(tmp_path / "nosuch"))
+    with pytest.raises(errors.NotFound):
+        files.free_space(str(tmp_path / "nosuch"))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle import errors
@@ -78,3 +79,30 @@ def test_a_missing_image_is_told_in_qemu_imgs_words(tool, tmp_path):
     (tmp_path / "there").write_bytes(b"x" * 512)
     with pytest.raises(errors.CommandFailed):
         tool.identical(str(tmp_path / "there"), str(tmp_path / "none"))
+
+
+@pytest.mark.parametrize("name", ["s", "two words", "a,b=c", "-dash", "snapshot.id=1"])
+def test_what_an_image_was_is_copied_out_of_it(tool, tmp_path, name):
+    """Only what the image itself holds: the copy stands on what the image stands on."""
+    base, image, copy = (str(tmp_path / one) for one in ("base", "image", "copy"))
+    tool.create(base, "qcow2", 4 * MIB)
+    tool.overlay(image, base, "qcow2")
+    subprocess.run(["qemu-io", "-f", "qcow2", "-c", "write -P 1 0 64k", image], check=True)
+    reference = str(tmp_path / "reference")
+    tool.convert(image, "qcow2", reference, "qcow2")
+    subprocess.run(["qemu-img", "snapshot", "-c", name, image], check=True)
+    subprocess.run(["qemu-io", "-f", "qcow2", "-c", "write -P 2 0 64k", image], check=True)
+    tool.copy_out(image, name, copy)
+    assert tool.identical(copy, reference)
+    assert not tool.identical(copy, image)
+    assert (tool.info(copy).backing, tool.info(copy).snapshots) == (base, ())
+
+
+def test_an_image_that_stands_alone_is_copied_out_alone(tool, tmp_path):
+    image, copy = str(tmp_path / "image"), str(tmp_path / "copy")
+    tool.create(image, "qcow2", MIB)
+    subprocess.run(["qemu-img", "snapshot", "-c", "s", image], check=True)
+    tool.copy_out(image, "s", copy)
+    assert (tool.info(copy).backing, tool.info(copy).virtual_size) == (None, MIB)
+    with pytest.raises(errors.CommandFailed, match="Can't find snapshot"):
+        tool.copy_out(image, "nosuch", copy)

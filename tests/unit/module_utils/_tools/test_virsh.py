@@ -155,6 +155,7 @@ def test_no_connection_is_said_once_with_the_uri(ask):
     "last",
     [
         "Failed to connect socket to '/var/run/libvirt/libvirt-sock': Permission denied",
+        "internal error: Unable to get system bus connection: Could not connect: No such file or directory",
         "authentication unavailable: no polkit agent available to authenticate action 'org.libvirt.unix.manage'",
     ],
 )
@@ -205,3 +206,28 @@ def test_not_found_of_other_kinds():
     assert virsh.is_not_found("Domain snapshot not found: no domain snapshot with matching name 's'", "snapshot")
     assert virsh.is_not_found("metadata not found: Requested metadata element is not present", "metadata")
     assert not virsh.is_not_found("Domain snapshot not found: no domain snapshot with matching name 's'")
+
+
+class Timed:
+    """Notes how long each program is given."""
+
+    def __init__(self):
+        self.given = []
+
+    def find(self, name, hint):
+        return name
+
+    def run(self, argv, stdin=None, timeout=None):
+        self.given.append(timeout)
+        return Completed(tuple(argv), 0, "", "")
+
+
+def test_changes_get_more_time_than_reads_and_none_is_without_end():
+    timed = Timed()
+    connection = virsh.Virsh(timed, "virsh", "qemu:///system")
+    connection.run("start", "web")
+    connection.run("managedsave", "web", timeout=3600)
+    with pytest.raises(errors.CommandFailed):  # It says nothing, not even the marks.
+        connection.batch([("list",)])
+    change, save, read = timed.given
+    assert 60 <= read < change < save == 3600

@@ -119,3 +119,28 @@ def test_snapshot_names_keep_their_blanks():
 
 def test_network_names():
     assert virsh_output.networks("default\nisolated1\n\n") == ["default", "isolated1"]
+
+
+def capabilities(machine, *replacements):
+    text = (RECORDED / f"domcapabilities-{machine}.xml").read_text(encoding="utf-8")
+    for old, new in replacements:
+        assert old in text, old
+        text = text.replace(old, new)
+    return virsh_output.domain_capabilities(text)
+
+
+def test_what_a_machine_of_a_type_can_have():
+    found = capabilities("q35")
+    assert (found.firmwares, found.secure_boot) == ({"efi"}, True)
+    assert found.tpm_backends == {"passthrough", "emulator", "external"}
+    assert {"vnc", "spice"} < found.displays
+
+
+def test_an_older_machine_type_has_no_secure_boot():
+    assert (capabilities("pc").firmwares, capabilities("pc").secure_boot) == ({"efi"}, False)
+
+
+def test_what_is_not_supported_has_no_words():
+    found = capabilities("q35", ("<tpm supported='yes'>", "<tpm supported='no'>"))
+    assert (found.tpm_backends, found.firmwares) == (frozenset(), {"efi"})
+    assert capabilities("q35", ("<loader supported='yes'>", "<loader supported='no'>")).secure_boot is False

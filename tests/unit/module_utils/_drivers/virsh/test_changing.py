@@ -234,3 +234,29 @@ def test_growing_a_disk_at_rest_is_done_to_its_file(tmp_path):
 def test_tags_live_in_the_mark(tmp_path):
     virsh = change(tmp_path, told(machine_xml()), Change("tags", (), ("a", "b")), mark=None)
     assert virsh.defined().mark == {"v": 1, "id": UUID, "disks": [], "files": [], "tags": ["a", "b"], "inputs": {}}
+
+
+# Firmware -------------------------------------------------------------------------------------------------------------
+
+
+def test_nvram_of_the_firmware_before_is_remembered(tmp_path):
+    old = "/var/lib/libvirt/qemu/nvram/m1_VARS.fd"
+    text = machine_xml(("<os>", f"<os firmware='efi'><nvram>{old}</nvram>"))
+    virsh = change(tmp_path, told(text), Change("secure_boot", None, True))
+    new = str(tmp_path / "m1.nvram-secure")
+    assert (virsh.defined().get("os/nvram"), virsh.defined().mark["nvram"]) == (new, [old, new])
+
+
+def test_turning_back_finds_the_first_file_and_names_none_twice(tmp_path):
+    plain, secure = (str(tmp_path / name) for name in ("m1.nvram", "m1.nvram-secure"))
+    text = machine_xml(("<os>", f"<os firmware='efi'><nvram>{secure}</nvram>"))
+    mark = {"id": UUID, "nvram": [plain, secure], "disks": ["/d"]}
+    definition = change(tmp_path, told(text), Change("secure_boot", True, False), mark=mark).defined()
+    assert (definition.get("os/nvram"), definition.mark["nvram"]) == (plain, [plain, secure])
+    assert definition.mark["disks"] == ["/d"]
+
+
+def test_another_change_leaves_nvram_and_mark_alone(tmp_path):
+    text = machine_xml(("<os>", "<os firmware='efi'>"))
+    definition = change(tmp_path, told(text), Change("tpm", False, True)).defined()
+    assert (definition.get("os/nvram"), definition.mark) == (None, Definition(text).mark)

@@ -13,7 +13,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.check
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import NotFound, Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Change, Plan, Step, Vm
 
-from unit.module_utils._drivers.virsh.told import ToldVirsh, driver_of
+from unit.module_utils._drivers.virsh.told import UUID, ToldVirsh, driver_of, machine_xml, recorded
 
 GIB = 1 << 30
 START = Step("start")
@@ -117,3 +117,56 @@ def test_a_file_that_cannot_be_removed_is_found_before_the_machine_stops(tmp_pat
         check(tmp_path, Step("stop"), deletion(tmp_path / "other", closed / "disk"))
     assert "become" in told.value.remedy
     check(tmp_path, Step("stop"), deletion(tmp_path / "other", closed / "gone", tmp_path / "nosuch" / "disk"))
+
+
+# NVRAM and logs -------------------------------------------------------------------------------------------------------
+
+
+def beside(text, **config):
+    """What a new machine of ``config`` needs on a host with one machine, m1, and all that QEMU has."""
+    question = ("domcapabilities", "--virttype", "qemu", "--arch", "x86_64", "--machine", "q35")
+    answers = {
+        ("capabilities",): "<capabilities/>",
+        question: recorded("domcapabilities-q35.xml"),
+        ("list", "--all", "--uuid", "--name"): f"{UUID} m1\n",
+        ("dumpxml", UUID): text,
+        ("dumpxml", UUID, "--inactive"): text,
+    }
+    return {"virsh": ToldVirsh(answers)}, Step("create", arguments={"config": config, "creation": {}})
+
+
+def test_nvram_that_another_machine_uses_is_not_taken(tmp_path):
+    theirs = machine_xml(("<os>", f"<os firmware='efi'><nvram>{tmp_path}/web.nvram-secure</nvram>"))
+    host, step = beside(theirs, firmware="uefi", secure_boot=False)
+    check(tmp_path, step, **host)
+    host, step = beside(theirs, firmware="uefi", secure_boot=True)
+    with pytest.raises(Refused, match=r"web: .*web\.nvram-secure is used by m1"):
+        check(tmp_path, step, **host)
+
+
+def test_nvram_needs_its_folder_which_only_libvirt_must_be_able_to_write(tmp_path, monkeypatch):
+    host, step = beside(machine_xml(), firmware="uefi", secure_boot=False)
+    with pytest.raises(NotFound, match=r"storage_path: .*nosuch is no folder"):
+        check(tmp_path / "nosuch", step, **host)
+    monkeypatch.setattr(checks.files, "is_writable", lambda path: False)
+    host, step = beside(machine_xml(), firmware="uefi", secure_boot=False)
+    check(tmp_path, step, **host)
+
+
+def test_a_log_that_another_machine_writes_is_not_taken(tmp_path):
+    log = str(tmp_path / "log")
+    theirs = machine_xml(("<devices>", f"<devices><serial type='pty'><log file='{log}'/></serial>"))
+    host, step = beside(theirs, serial_log=log)
+    with pytest.raises(Refused, match=f"web: serial_log {log} is written by m1 too"):
+        check(tmp_path, step, **host)
+    with pytest.raises(Refused, match=f"web: serial_log {log} is written by m1 too"):
+        check(tmp_path, Step("configure", changes=(Change("serial_log", "", log),)), **host)
+    check(tmp_path, Step("configure", changes=(Change("serial_log", log, ""),)))
+
+
+def test_firmware_of_a_machine_that_is_there_is_looked_at_as_well(tmp_path):
+    theirs = machine_xml(("<os>", f"<os firmware='efi'><nvram>{tmp_path}/web.nvram</nvram>"))
+    (told, _step), changes = beside(theirs), (Change("firmware", "bios", "uefi"),)
+    vm = Vm("web", id="u", config={"firmware": "bios", "secure_boot": False})
+    with pytest.raises(Refused, match=r"web: .*web\.nvram is used by m1"):
+        check_plan(driver_of(told["virsh"], tmp_path), Plan(vm, vm, segments=((Step("configure", changes=changes),),)))

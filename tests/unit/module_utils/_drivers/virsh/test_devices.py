@@ -26,7 +26,7 @@ def card(xml):
 
 def test_disks_are_known_by_their_slot():
     assert devices.read_disks(Definition(machine_xml()), {"vda": 6 << 30}) == {
-        "vda": {"size": 6 << 30, "format": "qcow2", "source": "/var/lib/libvirt/images/m1.qcow2"}
+        "vda": {"size": 6 << 30, "format": "qcow2", "source": "/var/lib/libvirt/images/m1.qcow2", "bus": "virtio"}
     }
 
 
@@ -44,12 +44,13 @@ def test_a_size_that_was_not_told_is_unknown():
     ],
 )
 def test_disks_that_are_no_files(source, read):
-    text = machine_xml(with_devices(f"<disk device='lun'>{source}<target dev='sdx'/></disk>"))
-    assert devices.read_disks(Definition(text), {})["sdx"] == {"size": None, "format": "raw", "source": read}
+    text = machine_xml(with_devices(f"<disk device='lun'>{source}<target dev='sdx' bus='scsi'/></disk>"))
+    disk = {"size": None, "format": "raw", "source": read, "bus": "scsi"}
+    assert devices.read_disks(Definition(text), {})["sdx"] == disk
 
 
 def test_a_disk_is_added_and_removed_alone():
-    element = devices.disk_element("vdb", "/d/b.qcow2", "qcow2")
+    element = devices.disk_element("vdb", "/d/b.qcow2", "qcow2", "virtio")
     added = edited(machine_xml(), lambda definition: devices.add_disk(definition, element))
     assert {path.rpartition("/disk[3]")[0] for path in added} == {"/devices[1]"}
     assert added["/devices[1]/disk[3]/target[1]@bus"] == (None, "virtio")
@@ -57,11 +58,6 @@ def test_a_disk_is_added_and_removed_alone():
     # The drive behind it moves up, and is not touched.
     assert removed["/devices[1]/disk[1]/source[1]@file"] == ("/var/lib/libvirt/images/m1.qcow2", SEED)
     assert removed["/devices[1]/disk[2]"] == ("", None)
-
-
-@pytest.mark.parametrize(("slot", "bus"), [("vdb", "virtio"), ("sdb", "scsi"), ("hda", "ide")])
-def test_a_slot_says_the_bus(slot, bus):
-    assert devices.disk_element(slot, "/x", "raw").find("target").get("bus") == bus
 
 
 def test_removing_a_disk_removes_no_drive_of_that_slot():

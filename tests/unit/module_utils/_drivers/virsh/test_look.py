@@ -189,7 +189,8 @@ def test_a_recorded_machine_in_the_words_of_the_vocabulary():
         "iso": "/var/lib/libvirt/images/vm1-seed.iso",
         "tags": [],
     }
-    disk = {"slot": "vda", "size": 6 << 30, "format": "qcow2", "source": "/var/lib/libvirt/images/m1.qcow2"}
+    source = "/var/lib/libvirt/images/m1.qcow2"
+    disk = {"slot": "vda", "size": 6 << 30, "format": "qcow2", "source": source, "bus": "virtio"}
     card = {"type": "network", "source": "default", "mac": "52:54:00:d4:9a:10", "model": "virtio"}
     assert (entry["disks"], entry["networks"], entry["restart_required"]) == ([disk], [card], [])
 
@@ -295,3 +296,82 @@ def test_no_address_at_all():
     }
     seen = machine(silent, facets=ADDRESSES)
     assert (seen.addresses, seen.ssh) == ((), None)
+
+
+# What is left to the host ---------------------------------------------------------------------------------------------
+
+
+def test_what_the_host_chose_does_not_wait_for_a_restart():
+    stored = machine_xml(("<os>", "<os firmware='efi'>"))
+    features = "<feature enabled='yes' name='secure-boot'/><feature enabled='yes' name='enrolled-keys'/>"
+    chosen = machine_xml(
+        ("<os>", f"<os><firmware>{features}</firmware><loader type='pflash'>/f/CODE.fd</loader>"),
+        ("<model fallback='forbid'>qemu64</model>", "<model>EPYC</model><feature policy='require' name='svm'/>"),
+    )
+    vm = machine({("dumpxml", UUID, "--inactive"): stored, ("dumpxml", UUID): chosen})
+    assert (vm.config["firmware"], vm.config["secure_boot"]) == ("uefi", None)
+    assert describe(vm, "libvirt")["restart_required"] == []
+
+
+def test_what_is_stored_against_the_hosts_choice_waits():
+    stored = machine_xml(("<os>", "<os firmware='efi'><firmware><feature enabled='no' name='secure-boot'/></firmware>"))
+    chosen = machine_xml(("<os>", "<os><loader type='pflash' secure='yes'>/f/CODE.fd</loader>"))
+    vm = machine({("dumpxml", UUID, "--inactive"): stored, ("dumpxml", UUID): chosen})
+    assert describe(vm, "libvirt")["restart_required"] == ["secure_boot"]
+
+
+# Snapshots ------------------------------------------------------------------------------------------------------------
+
+SNAPSHOTS = frozenset({"power", "config", "snapshots"})
+TAKEN = {
+    ("snapshot-list", UUID, "--name"): "off\n two words;x \n",
+    ("snapshot-current", UUID, "--name"): " two words;x ",
+    ("snapshot-dumpxml", UUID, "--snapshotname", "off"): recorded("snapshot-internal-off.xml"),
+    ("snapshot-dumpxml", UUID, "--snapshotname", " two words;x "): recorded("snapshot-internal-running.xml"),
+}
+NONE = {
+    ("snapshot-list", UUID, "--name"): "",
+    ("snapshot-current", UUID, "--name"): failed(f"domain '{UUID}' has no current snapshot"),
+}
+
+
+def test_snapshots_are_looked_at_where_they_are_asked_for():
+    assert machine(TAKEN).snapshots == ()
+    seen = machine(TAKEN, facets=SNAPSHOTS).snapshots
+    assert [(one.name, one.power, one.current) for one in seen] == [("off", "stopped", False), ("on", "running", True)]
+    assert [one.config for one in seen] == [None, None]
+
+
+def test_they_are_one_process_more_and_none_where_there_are_none():
+    for answers, processes in ((TAKEN, 3), (NONE, 2)):
+        virsh = told(answers)
+        assert len(closely(virsh, SNAPSHOTS).vms) == 1
+        assert virsh.processes == processes
+
+
+def test_what_settings_they_hold():
+    seen = machine(TAKEN, facets=SNAPSHOTS | {"snapshot_configs"}, native=("os/type@machine",))
+    then = seen.snapshots[0].config
+    # How large a disk was then nobody tells, so it counts as large as it is.
+    size = seen.config["disks"]["vda"]["size"]
+    disk = {"size": size, "format": "qcow2", "source": "/var/lib/libvirt/images/pvs/pvs-a.qcow2", "bus": "virtio"}
+    assert (then["cpus"], then["memory"], then["disks"]) == (1, 64 << 20, {"vda": disk})
+    assert (then["native"], then["tags"], then["description"]) == ({"os/type@machine": "pc-q35-7.2"}, (), "")
+    assert set(then) == set(seen.config)
+
+
+def test_snapshots_that_cannot_be_read_are_no_empty_list():
+    for words in (("snapshot-list", UUID, "--name"), ("snapshot-dumpxml", UUID, "--snapshotname", "off")):
+        with pytest.raises(CommandFailed, match="access denied"):
+            machine(TAKEN, {words: failed("access denied")}, facets=SNAPSHOTS)
+
+
+def test_a_snapshot_that_went_away_meanwhile_is_none():
+    gone = failed("Domain snapshot not found: no domain snapshot with matching name 'off'")
+    seen = machine(TAKEN, {("snapshot-dumpxml", UUID, "--snapshotname", "off"): gone}, facets=SNAPSHOTS)
+    assert [one.name for one in seen.snapshots] == ["on"]
+
+
+def test_a_driver_of_libvirt_that_has_none():
+    said = "this function is not supported by the connection driver: virDomainListAllSnapshots"
+    assert machine({**NONE, ("snapshot-list", UUID, "--name"): failed(said)}, facets=SNAPSHOTS).snapshots == ()

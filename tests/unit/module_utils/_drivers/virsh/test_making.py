@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import making
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings import read_settings
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import CommandFailed, Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
@@ -81,6 +82,7 @@ def test_a_file_found_whole_is_not_removed_when_the_creation_fails(virsh, tmp_pa
     found = tmp_path / "web-vda.qcow2"
     QemuImg(Commands()).create(str(found), "qcow2", MIB)
     virsh.answers["define", "/dev/stdin"] = failed("unsupported configuration")
+    virsh.answers["list", "--all", "--uuid", "--name"] = ""
     with pytest.raises(CommandFailed):
         making.create(driver(virsh, tmp_path), "web", CONFIG, {})
     assert os.listdir(tmp_path) == ["web-vda.qcow2"]
@@ -109,6 +111,31 @@ def test_native_values_are_part_of_a_new_machine(virsh, tmp_path):
 
 # Removing -------------------------------------------------------------------------------------------------------------
 
+
+def test_nvram_is_named_by_the_kind_of_firmware_and_known_by_the_mark(virsh, tmp_path):
+    making.create(driver(virsh, tmp_path), "web", {**CONFIG, "firmware": "uefi", "secure_boot": True}, {})
+    nvram = str(tmp_path / "web.nvram-secure")
+    assert (virsh.defined().get("os/nvram"), virsh.defined().mark["nvram"]) == (nvram, [nvram])
+
+
+def test_a_machine_with_bios_has_no_nvram(virsh, tmp_path):
+    making.create(driver(virsh, tmp_path), "web", {**CONFIG, "firmware": "bios", "secure_boot": False}, {})
+    assert "nvram" not in virsh.defined().mark
+    assert virsh.defined().get("os/nvram") is None
+
+
+def test_what_is_not_known_of_a_predecessor_is_not_set(virsh, tmp_path):
+    making.create(driver(virsh, tmp_path), "web", {**CONFIG, "nested_virtualization": None, "secure_boot": None}, {})
+    assert virsh.defined().root.findall("cpu/feature") == []
+
+
+@pytest.mark.parametrize(("machine", "ports"), [("q35", 14), ("pc-q35-7.2", 14), ("pc", 0), ("pc-i440fx-7.2", 0)])
+def test_only_a_machine_with_such_a_bus_has_ports_to_plug_into(virsh, tmp_path, machine, ports):
+    making.create(driver(virsh, tmp_path), "web", {**CONFIG, "native": {"os/type@machine": machine}}, {})
+    found = virsh.defined().root.findall("devices/controller[@model='pcie-root-port']")
+    assert (len(found), virsh.defined().native("os/type@machine")) == (ports, machine)
+
+
 UNDEFINE = ("undefine", UUID, "--nvram", "--managed-save", "--snapshots-metadata", "--checkpoints-metadata")
 
 
@@ -119,10 +146,15 @@ def test_only_the_files_named_go(virsh, tmp_path):
     assert (os.listdir(tmp_path), virsh.done) == (["kept"], [UNDEFINE])
 
 
+def test_nvram_can_be_kept(virsh, tmp_path):
+    making.delete(driver(virsh, tmp_path), Vm("web", id=UUID), [], keep_nvram=True)
+    assert virsh.done == [tuple("--keep-nvram" if word == "--nvram" else word for word in UNDEFINE)]
+
+
 def test_a_driver_without_these_flags_is_asked_without(virsh, tmp_path):
     virsh.answers[UNDEFINE] = failed("unsupported flags (0x6) in function testDomainUndefineFlags")
     making.delete(driver(virsh, tmp_path), Vm("web", id=UUID), [])
-    assert virsh.done == [UNDEFINE, ("undefine", UUID)]
+    assert virsh.done == [UNDEFINE, ("undefine", UUID, "--snapshots-metadata")]
 
 
 def test_what_else_goes_wrong_is_told(virsh, tmp_path):
@@ -132,15 +164,24 @@ def test_what_else_goes_wrong_is_told(virsh, tmp_path):
     assert Path(tmp_path).is_dir()
 
 
-def test_a_seed_that_another_task_made_a_machine_with_stays(virsh, tmp_path):
-    seed = tmp_path / "web.polyvirt-seed.iso"
-    virsh.answers["define", "/dev/stdin"] = failed("operation failed: domain 'web' already exists with uuid")
+@pytest.mark.parametrize("name", ["web-vda.qcow2", "web.polyvirt-seed.iso"])
+def test_what_another_task_made_the_machine_with_stays(virsh, tmp_path, name):
+    virsh.answers["define", "/dev/stdin"] = failed("operation failed: domain 'web' already exists with uuid 1")
     virsh.answers["list", "--all", "--uuid", "--name"] = f"{UUID} web\n"
-    theirs = machine_xml(("/var/lib/libvirt/images/m1.qcow2", str(seed)))
+    theirs = machine_xml(("/var/lib/libvirt/images/m1.qcow2", str(tmp_path / name)))
     virsh.answers.update({("dumpxml", UUID): theirs, ("dumpxml", UUID, "--inactive"): theirs})
-    with pytest.raises(CommandFailed):
+    with pytest.raises(CommandFailed, match="web: another task made a machine of this name at the same moment") as told:
         making.create(driver(virsh, tmp_path), "web", CONFIG, SEED)
-    assert os.listdir(tmp_path) == [seed.name]
+    assert os.listdir(tmp_path) == [name]
+    assert "again" in told.value.remedy
+
+
+def test_files_stay_where_nobody_can_say_whose_they_are(virsh, tmp_path):
+    virsh.answers["define", "/dev/stdin"] = failed("the daemon went away")
+    virsh.answers["list", "--all", "--uuid", "--name"] = failed("the daemon went away")
+    with pytest.raises(CommandFailed, match="the daemon went away"):
+        making.create(driver(virsh, tmp_path), "web", CONFIG, {})
+    assert sorted(os.listdir(tmp_path)) == ["web-vda.qcow2", "web-vdb.raw"]
 
 
 def test_cards_keep_their_order_beyond_the_tenth(virsh, tmp_path):
@@ -154,3 +195,26 @@ def test_drives_take_slots_that_no_disk_has(virsh, tmp_path):
     making.create(driver(virsh, tmp_path), "web", {**CONFIG, "disks": {"sda": {"size": MIB, "format": "raw"}}}, SEED)
     slots = [disk.find("target").get("dev") for disk in virsh.defined().root.findall("devices/disk")]
     assert slots == ["sda", "sdb", "sdc"]
+
+
+def test_the_first_disk_is_the_one_that_the_firmware_tries(virsh, tmp_path):
+    disks = {"hda": {"size": MIB}, "sda": {"size": MIB, "bus": "sata"}, "vda": {"size": MIB}}
+    making.create(driver(virsh, tmp_path), "web", {**CONFIG, "disks": disks}, SEED)
+    found = [disk.find("target").attrib for disk in virsh.defined().root.findall("devices/disk")]
+    assert found == [
+        {"dev": "vda", "bus": "virtio"},
+        {"dev": "hda", "bus": "ide"},
+        {"dev": "sda", "bus": "sata"},
+        {"dev": "sdb", "bus": "sata"},
+        {"dev": "sdc", "bus": "scsi"},
+    ]
+
+
+def test_a_new_machine_shares_folders_and_has_room(virsh, tmp_path):
+    virsh.answers[("domcapabilities",)] = failed("not supported")
+    config = {**CONFIG, "max_cpus": 4, "max_memory": 512 * MIB, "shared_folders": {"data": {"host_path": "/srv"}}}
+    making.create(driver(virsh, tmp_path), "web", config, {})
+    found = read_settings(virsh.defined())
+    assert (found["cpus"], found["max_cpus"]) == (2, 4)
+    assert (found["memory"], found["max_memory"]) == (256 * MIB, 512 * MIB)
+    assert found["shared_folders"] == {"data": {"host_path": "/srv", "read_only": False}}

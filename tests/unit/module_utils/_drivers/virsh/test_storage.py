@@ -197,3 +197,53 @@ def test_a_medium_is_known_by_its_descriptor(tmp_path, word, is_iso):
     else:
         with pytest.raises(Refused, match=r"web: iso .* is no ISO image"):
             under_test.check_iso("web", str(path))
+
+
+# What images stand on -------------------------------------------------------------------------------------------------
+
+
+def test_a_chain_begins_with_the_image_itself(storage, images, tmp_path):
+    paths = chain(images, tmp_path, "base", "middle", "top")
+    assert under_test.chain_of(storage, paths[2]) == paths[::-1]
+    assert under_test.chain_of(storage, paths[0]) == paths[:1]
+
+
+def test_bases_of_overlays_are_told_once_and_without_the_overlays(storage, images, tmp_path):
+    base, middle, top = chain(images, tmp_path, "base", "middle", "top")
+    beside = str(tmp_path / "beside")
+    images.overlay(beside, base, "qcow2")
+    assert under_test.bases_of(storage, [top, beside]) == [base, middle]
+    assert under_test.bases_of(storage, [base]) == under_test.bases_of(storage, []) == []
+
+
+def marked(name, uuid, mark_id, *bases):
+    mark = {"v": 1, "id": mark_id, "inputs": {"bases": list(bases)}}
+    definition = Definition(f"<domain><name>{name}</name><uuid>{uuid}</uuid></domain>")
+    definition.set_mark(mark)
+    return definition
+
+
+def test_who_stands_on_what_is_known_from_valid_marks_and_by_real_paths(tmp_path):
+    (tmp_path / "link").symlink_to("base")
+    link, base = str(tmp_path / "link"), str(tmp_path / "base")
+    clones = [marked("one", "1", "1", link), marked("two", "2", "2", base, "/other"), marked("copied", "3", "1", link)]
+    unmarked = Definition("<domain><name>four</name><uuid>4</uuid></domain>")
+    assert under_test.bases([*clones, unmarked]) == {base: {"one", "two"}, "/other": {"two"}}
+
+
+def test_the_format_that_is_named_counts_not_what_the_content_looks_like(storage, images, tmp_path):
+    posing = str(tmp_path / "posing")
+    images.create(posing, "qcow2", 4 * MIB)
+    size = os.path.getsize(posing)
+    info = storage.check_readable_image("web", "disk", posing, "raw")
+    assert (info.format, info.backing) == ("raw", None)
+    path = storage.disk_path("web", "vda", "raw")
+    storage.make_disk(path, {"format": "raw"}, {"source": posing, "format": "raw"})
+    assert Path(path).read_bytes()[:size] == Path(posing).read_bytes()
+    with pytest.raises(Refused, match="is no disk image"):
+        storage.check_readable_image("web", "disk", str(_empty(tmp_path)), "qcow2")
+
+
+def _empty(folder):
+    (folder / "empty").write_bytes(bytes(512))
+    return folder / "empty"

@@ -7,58 +7,29 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.driver import is_local
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.traits import bus_of, slot_name, virsh_traits
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.traits import virsh_traits
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Refused
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Change, Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
+    Change,
+    Snapshot,
+    SnapshotRequest,
+    Vm,
+)
 
 TRAITS = virsh_traits("QEMU", "9.0.0", local=True)
 
 
 @pytest.mark.parametrize(
-    ("place", "name"), [(0, "vda"), (25, "vdz"), (26, "vdaa"), (51, "vdaz"), (52, "vdba"), (702, "vdaaa")]
-)
-def test_slots_count_as_libvirt_counts(place, name):
-    assert slot_name(place) == name
-    assert bus_of(name) == "virtio"
-
-
-@pytest.mark.parametrize(
-    ("found", "asked", "same"),
-    [
-        ("pc-q35-7.2", "q35", True),
-        ("pc-q35-7.2", "pc-q35-7.2", True),
-        ("pc-i440fx-7.2", "q35", False),
-        ("pc-q35-7.2", "pc-q35-6.0", False),
-        ("yes", True, True),
-        ("no", False, True),
-        ("yes", False, False),
-        ("2", 2, True),
-        (None, None, True),
-        (None, "x", False),
-        ("pc-q35-7.2", None, False),
-        ("pc-q35-7.2", "", False),
-        ("pc-q35-7.2", "pc", False),
-        pytest.param("pc-i440fx-7.2", "pc", True),
-        ("virt-7.2", "virt", True),
-    ],
-)
-def test_native_values_that_mean_the_same(found, asked, same):
-    assert TRAITS.fields["native"].same(found, asked) is same
-
-
-@pytest.mark.parametrize(
     ("vm", "change", "cost"),
     [
-        (Vm("a", power="running"), Change("disks", None, {}, key="vdb"), "live"),
-        (Vm("a", power="running"), Change("disks", None, {}, key="sdb"), "live"),
-        (Vm("a", power="running"), Change("disks", None, {}, key="hdb"), "next_boot"),
-        (Vm("a", power="running"), Change("disks", {}, None, key="vdb"), "live"),
         (Vm("a", power="running"), Change("disks", 1, 2, key="vda", attribute="size"), "live"),
         (Vm("a", power="suspended"), Change("disks", 1, 2, key="vda", attribute="size"), "power_off"),
         (Vm("a", power="running", config={"iso": ""}), Change("iso", "", "/a"), "live"),
         (Vm("a", power="running"), Change("iso", None, "/a"), "next_boot"),
         (Vm("a"), Change("disks", "raw", "qcow2", key="vda", attribute="format"), "never"),
         (Vm("a", power="running"), Change("cpus", 1, 2), "next_boot"),
+        (Vm("a", power="running"), Change("firmware", "bios", "uefi"), "next_boot"),
+        (Vm("a", power="running"), Change("display", "none", "vnc", attribute="type"), "next_boot"),
         (Vm("a", power="running"), Change("description", "", "x"), "live"),
     ],
 )
@@ -113,6 +84,31 @@ def test_files_are_handled_only_where_libvirt_runs():
     assert "cpus" in remote.fields
 
 
+FIRMWARE = {"firmware", "secure_boot"}
+MACHINERY = {*FIRMWARE, "nested_virtualization", "tpm", "serial_log", "display.type"}
+
+
+@pytest.mark.parametrize(
+    ("traits", "lacking", "remedy"),
+    [
+        (TRAITS, set(), ""),
+        (virsh_traits("QEMU", "7.10.0", local=True), set(), ""),
+        (virsh_traits("QEMU", "7.1.0", local=True), FIRMWARE, "7.2 or later"),
+        (virsh_traits("QEMU", "9.0.0", local=False), {*FIRMWARE, "nested_virtualization"}, "own host"),
+        (virsh_traits("TEST", "9.0.0", local=True), MACHINERY, "only imagined"),
+    ],
+)
+def test_what_a_connection_lacks_and_what_helps(traits, lacking, remedy):
+    assert MACHINERY - set(traits.fields) == lacking
+    for kind in lacking:
+        assert remedy in traits.instead[kind.split(".")[0]]
+
+
+def test_where_there_is_no_firmware_its_rules_are_silent():
+    traits = virsh_traits("TEST", "9.0.0", local=True)
+    assert traits.adjust(Vm("a"), {"secure_boot": True}) == {"secure_boot": True}
+
+
 @pytest.mark.parametrize(
     ("uri", "local"),
     [
@@ -128,14 +124,6 @@ def test_what_is_this_host(uri, local):
     assert is_local(uri) is local
 
 
-@pytest.mark.parametrize(
-    ("key", "option"), [("uuid", "id"), ("vcpu@current", "cpus"), ("metadata/x", "tags"), ("name", "name")]
-)
-def test_what_has_an_option_is_not_set_through_native(key, option):
-    with pytest.raises(Refused, match=f"Use the option {option}"):
-        TRAITS.adjust(Vm("a"), {"native": {key: "x"}})
-
-
 def test_memory_is_counted_in_whole_kibibytes():
     assert TRAITS.adjust(Vm("a"), {"memory": 1500000})["memory"] == 1465 * 1024
 
@@ -147,9 +135,11 @@ def test_memory_is_counted_in_whole_kibibytes():
         ({"disks": {"vd/../x": {"size": 1}}}, "is no slot"),
         ({"disks": {"vda": {"source": "x.qcow2"}}}, "no absolute path"),
         ({"iso": "x.iso"}, "no absolute path"),
+        ({"serial_log": "x.log"}, "serial_log 'x.log' is no absolute path"),
         ({"native": {"os//kernel": "x"}}, "no path"),
-        ({"native": {"devices/graphics@passwd": "x"}}, "secret"),
-        ({"native": {"os/kernel": ["x"]}}, "no plain value"),
+        ({"boot_order": ()}, "boot_order is empty"),
+        ({"secure_boot": True}, "secure_boot needs UEFI"),
+        ({"display": {"video_memory": 1}}, "without a display"),
         ({"networks": {"0": {"type": "internal"}}}, "needs a source"),
         ({"networks": {"0": {"type": "bridged"}}}, "needs a source"),
         ({"networks": {"0": {"type": "user", "source": "x"}}}, "no source"),
@@ -163,3 +153,92 @@ def test_what_has_no_place_is_refused(config, word):
 def test_no_medium_where_there_is_no_drive_is_nothing_to_do():
     assert TRAITS.adjust(Vm("a", config={"iso": None}), {"iso": ""}) == {}
     assert TRAITS.adjust(Vm.absent("a"), {"iso": ""}) == {"iso": ""}
+
+
+# Snapshots ------------------------------------------------------------------------------------------------------------
+
+
+def snapshot_cost(kind, vm, asked, old=None, version="9.0.0"):
+    traits = virsh_traits("QEMU", version, local=True)
+    return traits.fields[f"snapshot.{kind}"].cost_of(vm, Change("snapshot", old, asked))
+
+
+@pytest.mark.parametrize(
+    ("firmware", "power", "kind", "others", "cost"),
+    [
+        ("uefi", "running", "", (), "never"),
+        ("uefi", "paused", "internal", (), "never"),
+        ("uefi", "stopped", "", (), "live"),
+        ("uefi", "running", "external", (), "live"),
+        ("uefi", "running", "", (Snapshot("a", kind="external"),), "live"),
+        ("bios", "running", "", (), "live"),
+        (None, "running", "", (), "live"),
+    ],
+)
+def test_what_flash_memory_holds_is_in_no_internal_snapshot_of_what_runs(firmware, power, kind, others, cost):
+    vm = Vm("web", power=power, config={"firmware": firmware}, snapshots=others)
+    assert snapshot_cost("take", vm, SnapshotRequest("s", kind=kind)) == cost
+
+
+@pytest.mark.parametrize(
+    ("kind", "power", "version", "cost"),
+    [
+        ("internal", "stopped", "9.0.0", "live"),
+        ("internal", "running", "9.0.0", "live"),
+        ("internal", "suspended", "9.0.0", "power_off"),
+        ("internal", "failed", "9.0.0", "power_off"),
+        ("external", "stopped", "9.0.0", "never"),
+        ("external", "stopped", "9.8.9", "never"),
+        ("external", "stopped", "9.9.0", "live"),
+        ("external", "stopped", "10.0.0", "live"),
+        ("external", "suspended", "11.1.0", "power_off"),
+        ("external", "stopped", "", "never"),
+    ],
+)
+def test_what_a_restore_costs(kind, power, version, cost):
+    vm = Vm("web", power=power)
+    assert snapshot_cost("restore", vm, SnapshotRequest("s"), Snapshot("s", kind=kind), version) == cost
+
+
+@pytest.mark.parametrize(
+    ("asked", "others", "power", "taken_as"),
+    [
+        ({}, (), "running", ("internal", "running")),
+        ({}, (), "stopped", ("internal", "stopped")),
+        ({"include_memory": True}, (), "paused", ("internal", "paused")),
+        ({"kind": "external"}, (), "running", ("external", "stopped")),
+        ({"kind": "external", "include_memory": False}, (), "running", ("external", "stopped")),
+        ({"kind": "external", "include_memory": True}, (), "running", ("external", "running")),
+        ({}, (Snapshot("a", kind="external"),), "running", ("external", "stopped")),
+        ({"kind": "internal"}, (Snapshot("a", kind="external"),), "running", ("internal", "running")),
+    ],
+)
+def test_how_a_new_snapshot_is_kept(asked, others, power, taken_as):
+    vm = Vm("web", power=power, snapshots=others)
+    assert TRAITS.taken_as(vm, SnapshotRequest("s", **asked)) == taken_as
+
+
+@pytest.mark.parametrize(
+    ("name", "fault"),
+    [
+        ("a/b", "slash"),
+        (".a", "dot in front"),
+        ("x" * 248, "247 bytes"),
+        ("ü" * 124, "247 bytes"),
+        ("x" * 247, None),
+        ("a.b", None),
+        ("-a b;ü", None),
+    ],
+)
+def test_names_that_no_snapshot_can_have(name, fault):
+    said = TRAITS.snapshot_name_fault(name)
+    assert said is None if fault is None else fault in said
+
+
+@pytest.mark.parametrize(
+    ("hypervisor", "local", "content"), [("QEMU", True, True), ("QEMU", False, False), ("TEST", True, False)]
+)
+def test_where_files_in_disks_can_be_compared(hypervisor, local, content):
+    traits = virsh_traits(hypervisor, "9.0.0", local)
+    assert ("snapshot.content" in traits.fields) == content
+    assert "hypervisor's own host" in traits.instead["snapshot.content"]

@@ -48,13 +48,14 @@ def _images(commands):
     return QemuImg(commands)
 
 
-def domain(name, *drives, more=""):
+def domain(name, *drives, more="", nvram=""):
     """A definition; ``drives`` are (device, path, more XML within the disk), ``more`` whole disks."""
     disks = "".join(
         f"<disk type='file' device='{device}'><source file='{path}'/><target dev='vd{place}'/>{inner}</disk>"
         for place, (device, path, inner) in enumerate(drives)
     )
-    return Definition(f"<domain><name>{name}</name><uuid>u-{name}</uuid><devices>{disks}{more}</devices></domain>")
+    named = f"<name>{name}</name><uuid>u-{name}</uuid><os><nvram>{nvram}</nvram></os>"
+    return Definition(f"<domain>{named}<devices>{disks}{more}</devices></domain>")
 
 
 def disk(path, more=""):
@@ -76,9 +77,13 @@ def seen(images, *definitions, vm=None, virsh=None):
     return {file.path: file for file in found}
 
 
+def delete_of(vm, found, delete_disks="all"):
+    return delete_step(vm.having(files=tuple(found.values())), delete_disks, virsh_traits("QEMU", "9.0.0", True))
+
+
 def plan_of(vm, found, delete_disks="all"):
     """(paths that go, {path: why it stays})."""
-    step = delete_step(vm.having(files=tuple(found.values())), delete_disks, virsh_traits("QEMU", "9.0.0", True))
+    step = delete_of(vm, found, delete_disks)
     return list(step.arguments["files"]), dict(step.arguments["kept"])
 
 
@@ -254,6 +259,52 @@ def test_what_was_made_for_it_and_is_detached_goes_too(images, tmp_path):
     # A copy carries the mark of its source: those files are none of its own.
     copied = vm_of(attached, detached, machine_id="another")
     assert set(seen(images, domain("web", disk(attached)), vm=copied)) == {attached}
+
+
+def nvram_files(folder):
+    """(the one in use, the one of the firmware before it); both exist."""
+    paths = [folder / name for name in ("web.nvram-secure", "web.nvram")]
+    for path in paths:
+        path.write_bytes(b"variables")
+    return [str(path) for path in paths]
+
+
+def test_nvram_of_every_kind_of_firmware_goes_with_its_machine(images, tmp_path):
+    used, former = nvram_files(tmp_path)
+    vm = Vm("web", id=UUID, mark={"id": UUID, "nvram": [used, former, str(tmp_path / "never made")]})
+    found = seen(images, domain("web", nvram=used), vm=vm)
+    assert plan_of(vm, found, "owned") == ([used, former], {})
+    assert not delete_of(vm, found).arguments["keep_nvram"]
+
+
+def test_nvram_is_kept_with_the_disks(images, tmp_path):
+    used, former = nvram_files(tmp_path)
+    vm = Vm("web", id=UUID, mark={"id": UUID, "nvram": [used, former]})
+    found = seen(images, domain("web", nvram=used), vm=vm)
+    assert plan_of(vm, found, "none") == ([], dict.fromkeys((used, former), "delete_disks: none"))
+    assert delete_of(vm, found, "none").arguments["keep_nvram"]
+
+
+def test_nvram_that_we_did_not_name_is_libvirts_to_remove(images, tmp_path):
+    used, former = nvram_files(tmp_path)
+    vm = Vm("web", id=UUID, mark={"id": "another", "nvram": [former]})
+    found = seen(images, domain("web", nvram=used), vm=vm)
+    assert plan_of(vm, found, "owned") == ([], {})
+    assert set(found) == {used}
+
+
+def test_nvram_that_another_machine_names_stays(images, tmp_path):
+    used, former = nvram_files(tmp_path)
+    vm = Vm("web", id=UUID, mark={"id": UUID, "nvram": [used, former]})
+    found = seen(images, domain("web", nvram=used), domain("db", nvram=used), vm=vm)
+    assert plan_of(vm, found, "owned") == ([former], {used: "used by db"})
+    assert delete_of(vm, found).arguments["keep_nvram"]
+
+
+def test_nvram_of_another_host_is_left_to_libvirt():
+    vm = Vm("web", id=UUID)
+    assert files_of(vm, [domain("web", nvram="/n/web.fd")], None) == ()
+    assert delete_of(vm, {}, "none").arguments["keep_nvram"]
 
 
 @pytest.mark.parametrize(

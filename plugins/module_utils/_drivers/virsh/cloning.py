@@ -1,0 +1,168 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Cloning: the definition of a machine, or of one of its snapshots, with disks and an identity of its own."""
+
+from __future__ import annotations
+
+import uuid as uuids
+import xml.etree.ElementTree as ET
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Optional
+
+from ..._ports import files
+from . import devices
+from .definition import Definition, file_of, target_of
+from .firmware import nvram_of, place_nvram
+from .forwarding import forget_names
+from .making import make_mark, make_seed, undone_on_failure
+from .snapshots import EXTERNAL, SnapshotXml
+from .storage import bases_of
+
+
+@dataclass(frozen=True)
+class Original:
+    """What is cloned: a definition and the image of each disk. ``within`` names an internal snapshot in the images."""
+
+    definition: Definition
+    images: Mapping
+    within: Optional[str] = None
+
+    @classmethod
+    def read(cls, driver, source, snapshot):
+        if not snapshot:
+            definition = driver.definition(source.id)
+            return cls(definition, {target_of(disk): file_of(disk) for disk in own_disks(definition)})
+        text = driver.virsh.run("snapshot-dumpxml", source.id, "--snapshotname", snapshot, "--security-info")
+        taken = SnapshotXml.parse(text)
+        return cls(taken.definition, taken.frozen, None if taken.kind == EXTERNAL else snapshot)
+
+    def image(self, disk, linked):
+        """The disk's image as what a new disk is made from."""
+        source = self.images[target_of(disk)]
+        return {"source": source, "format": source_format(disk), "linked": linked, "snapshot": self.within}
+
+
+def own_disks(definition):
+    """The disks that a clone needs for itself; what is only read, or shared on purpose, is shared with it too."""
+    disks = definition.drives("disk", "lun")
+    return [disk for disk in disks if disk.find("readonly") is None and disk.find("shareable") is None]
+
+
+def clone(driver, name, config, creation, source):
+    """Make a machine that is off, like ``source``; what was made is removed again when it cannot be finished."""
+    machine_id = str(uuids.uuid4())
+    asked = creation["clone"]
+    original = Original.read(driver, source, asked.get("snapshot"))
+    definition = original.definition
+    with undone_on_failure(driver, name, creation) as made:
+        disks = _make_disks(driver, name, original, asked["linked"], made)
+        nvram = _copy_nvram(driver, name, definition, made)
+        seeds = make_seed(driver, name, machine_id, creation)
+        _take_identity_away(definition)
+        definition.set("name", name)
+        definition.set("uuid", machine_id)
+        _remove_drives(definition, (source.mark or {}).get("files", ()))
+        devices.add_seeds(definition, seeds)
+        inputs = {"clone": source.id, "bases": bases_of(driver.storage, disks if asked["linked"] else ())}
+        mark = make_mark(machine_id, config, disks, seeds, inputs)
+        definition.set_mark({**mark, "nvram": nvram} if nvram else mark)
+        driver.define(definition)
+
+
+def _make_disks(driver, name, original, linked, made):
+    paths = []
+    for disk in own_disks(original.definition):
+        slot = target_of(disk)
+        entry = {"format": disk_format(disk, linked)}
+        path = driver.storage.disk_path(name, slot, entry["format"])
+        if driver.storage.make_disk(path, entry, original.image(disk, linked)):
+            made.append(path)
+        devices.set_disk_file(disk, path, entry["format"])
+        paths.append(path)
+    return paths
+
+
+def source_format(disk):
+    """What libvirt takes the disk for, which is raw where it is told nothing; a guest cannot make it anything else."""
+    driver = disk.find("driver")
+    return "raw" if driver is None else driver.get("type", "raw")
+
+
+def disk_format(disk, linked):
+    """A copy is kept as its source is; what stands on another image can only be qcow2."""
+    return "qcow2" if linked else source_format(disk)
+
+
+def _copy_nvram(driver, name, definition, made):
+    """The NVRAM files of the clone. The variables hold boot entries; a machine that never ran has none to copy yet."""
+    image, new = nvram_image(definition), place_nvram(definition, driver.storage, name)
+    if new is None:
+        return []
+    if image is not None and driver.storage.make_disk(new, {"format": image["format"]}, image):
+        made.append(new)
+    return [new]
+
+
+def nvram_image(definition):
+    """A source's NVRAM as what the clone's is made from, or None where there is none."""
+    path = nvram_of(definition)
+    if not path or not files.exists(path):
+        return None
+    return {"source": path, "format": definition.native("os/nvram@format") or "raw"}
+
+
+# Identity -------------------------------------------------------------------------------------------------------------
+
+_IDENTITIES = ("sysinfo/system/entry[@name='uuid']", "sysinfo/system/entry[@name='serial']")
+#: What a port is connected to, where two machines cannot both be.
+_TAKEN = ("file", "unix", "tcp")
+
+
+def _take_identity_away(definition):
+    """All that two machines cannot both have; libvirt fills in what is missing."""
+    for card in definition.interfaces():
+        _drop(card, "mac", "target", "portForward")
+    forget_names(definition)
+    for path in _IDENTITIES:
+        definition.remove(path)
+    for generation in definition.root.findall("genid"):
+        generation.text = None  # Left empty, it tells libvirt to draw another.
+    for channel in definition.root.findall("devices/channel[@type='unix']"):
+        _drop(channel, "source")
+    for port in ("serial", "console", "parallel"):
+        for element in definition.root.findall(f"devices/{port}"):
+            _free_port(element)
+    for screen in definition.root.findall("devices/graphics"):
+        _free_screen(screen)
+
+
+def _free_port(element):
+    """Two machines cannot write to one file, or listen at one place; connected to another end, both can be."""
+    _drop(element, "log")
+    source = element.find("source")
+    if element.get("type") in _TAKEN and source is not None and source.get("mode") != "connect":
+        element.set("type", "pty")
+        _drop(element, "source", "protocol")
+
+
+def _free_screen(element):
+    for place in ("port", "tlsPort", "websocket", "socket"):
+        element.attrib.pop(place, None)
+    for listener in element.findall("listen"):
+        listener.attrib.pop("socket", None)
+    if element.get("autoport") == "no":
+        element.set("autoport", "yes")
+
+
+def _remove_drives(definition, own_files):
+    """The source's seed tells who the source is, and goes with it."""
+    for drive in definition.drives("cdrom"):
+        if file_of(drive) in own_files:
+            definition.devices.remove(drive)
+
+
+def _drop(element: ET.Element, *tags):
+    for child in [child for child in element if child.tag in tags]:
+        element.remove(child)

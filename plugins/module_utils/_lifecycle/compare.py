@@ -1,0 +1,44 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Two points of one machine's history against each other: a snapshot with another, or with the machine as it is."""
+
+from __future__ import annotations
+
+from .errors import Refused, Unsupported
+from .plan_snapshot import the_snapshot
+from .results import flat_config
+
+
+def points(vm, asked):
+    """(before, after): the snapshots that ``asked`` names; ``after`` is None for the machine as it is now."""
+    return the_snapshot(vm, asked.before), None if asked.after is None else the_snapshot(vm, asked.after)
+
+
+def differences(vm, before, after):
+    """[{path, before, after}] of every setting that is not the same at the two points, None where it was not set."""
+    old = flat_config(_settings(vm, before))
+    new = flat_config(vm.config if after is None else _settings(vm, after))
+    return [
+        {"path": path, "before": old.get(path), "after": new.get(path)}
+        for path in sorted({*old, *new})
+        if old.get(path) != new.get(path)
+    ]
+
+
+def _settings(vm, snapshot):
+    if snapshot.config is None:
+        raise Refused(
+            f"{vm.name}: the snapshot '{snapshot.name}' does not tell what settings the machine had then.",
+            "Compare another snapshot.",
+        )
+    return snapshot.config
+
+
+def check_content(vm, traits):
+    """Refuse to compare the files in a machine's disks where the platform cannot."""
+    if "snapshot.content" not in traits.fields:
+        raise Unsupported(
+            f"{vm.name}: {traits.platform} cannot compare the files in its disks here.",
+            traits.instead.get("snapshot.content", "Leave content out."),
+        )

@@ -1,0 +1,83 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a run could leave behind on a libvirt host, one thing a line: before and after it shall be the same.
+
+Usage: python host_state.py            print the lines
+       python host_state.py BEFORE     print what is there now and is not in the file BEFORE; fail if anything is
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+_IMAGES = Path(os.environ.get("POLYVIRT_TEST_IMAGES", "/var/lib/libvirt/images"))
+#: Where libvirt keeps what it knows about machines that are off, saved, or frozen.
+_STATE = [Path("/var/lib/libvirt/qemu") / name for name in ("save", "snapshot", "nvram", "dump", "channel/target")]
+_LEASES = Path("/var/lib/libvirt/dnsmasq")
+_PROGRAMS = ("qemu-system", "swtpm", "virtiofsd", "dnsmasq", "qemu-img", "qemu-nbd")
+#: What the tests keep for their next run: the small guest, and images with a note about where they came from.
+_KEPT_FOLDER, _NOTE = "polyvirt-tests", ".polyvirt.json"
+
+
+def host_state():
+    """The lines, sorted."""
+    return sorted({*_files(), *_leases(), *_listed(), *_processes()})
+
+
+def _files():
+    for folder in (_IMAGES, *_STATE):
+        for path in folder.rglob("*"):
+            if not path.is_dir() and not _is_kept(path):
+                yield f"file {path}"
+
+
+def _is_kept(path):
+    return _KEPT_FOLDER in path.parts or path.name.endswith(_NOTE) or Path(f"{path}{_NOTE}").exists()
+
+
+def _leases():
+    for path in _LEASES.glob("*.status"):
+        text = path.read_text(encoding="utf-8").strip()
+        for lease in json.loads(text) if text else ():
+            yield f"lease {path.stem} {lease['mac-address']} {lease['ip-address']}"
+
+
+def _listed():
+    for kind, words in (("network", ("net-list",)), ("machine", ("list",)), ("pool", ("pool-list",))):
+        command = ["virsh", "-q", "-c", "qemu:///system", *words, "--all", "--name"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+        yield from (f"{kind} {name}" for name in done.stdout.split("\n") if name)
+
+
+def _processes():
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
+        except OSError:
+            continue  # It ended in this moment.
+        if Path(words[0]).name.startswith(_PROGRAMS):
+            yield f"process {folder.name} {' '.join(words)[:200]}"
+
+
+def left_behind(before):
+    """What is there now and was not ``before``."""
+    return [line for line in host_state() if line not in set(before)]
+
+
+def main(arguments):
+    if not arguments:
+        print("\n".join(host_state()))
+        return 0
+    left = left_behind(Path(arguments[0]).read_text(encoding="utf-8").split("\n"))
+    for line in left:
+        print(f"left behind: {line}", file=sys.stderr)
+    return 1 if left else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

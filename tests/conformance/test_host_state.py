@@ -1,0 +1,53 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the comparison of the host before and after can see: else it would pass whatever is left behind."""
+
+from __future__ import annotations
+
+import json
+
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import RUNNING
+
+import host_state as under_test
+
+
+def test_everything_that_may_be_left_behind_is_seen(qemu):
+    qemu.clean()
+    name = f"{qemu.prefix}left"
+    before = under_test.host_state()
+    qemu.start_network()
+    qemu.bring({name: RUNNING})
+    qemu.virsh("managedsave", name)
+    saved = under_test.left_behind(before)
+    qemu.virsh("start", name)
+    running = under_test.left_behind(before)
+    qemu.clean()
+    for line in (f"file {qemu.disk_of(name)}", f"machine {name}", f"network {qemu.guests_network}"):
+        assert line in saved
+        assert line in running
+    assert f"file /var/lib/libvirt/qemu/save/{name}.save" in saved
+    for program in (f"guest={name}", f"{qemu.guests_network}.conf"):
+        assert any(line.startswith("process ") and program in line for line in running), program
+    left = under_test.left_behind(before)
+    assert [line for line in left if any(trace in line for trace in qemu.traces)] == []
+
+
+def test_leases_are_seen(qemu, tmp_path, monkeypatch):
+    monkeypatch.setattr(under_test, "_LEASES", tmp_path)
+    before = under_test.host_state()
+    lease = {"ip-address": "192.168.157.9", "mac-address": "52:54:00:00:00:01", "expiry-time": 1}
+    (tmp_path / "virbr9.status").write_text(json.dumps([lease]))
+    (tmp_path / "virbr8.status").write_text("")
+    assert "lease virbr9 52:54:00:00:00:01 192.168.157.9" in under_test.left_behind(before)
+
+
+def test_what_is_kept_for_the_next_run_is_not_left_behind(qemu, tmp_path, monkeypatch):
+    monkeypatch.setattr(under_test, "_IMAGES", tmp_path)
+    before = under_test.host_state()
+    (tmp_path / "polyvirt-tests").mkdir()
+    for name in ("polyvirt-tests/vmlinuz", "debian.qcow2", "debian.qcow2.polyvirt.json", "web-vda.qcow2"):
+        (tmp_path / name).touch()
+    assert [line for line in under_test.left_behind(before) if str(tmp_path) in line] == [
+        f"file {tmp_path}/web-vda.qcow2"
+    ]

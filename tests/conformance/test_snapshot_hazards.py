@@ -1,0 +1,172 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What libvirt itself would do wrong with snapshots of real guests: refused beforehand, or put right."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import xml.etree.ElementTree as ET
+
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import RUNNING, STOPPED, SUSPENDED
+
+from conformance.playbook import Task
+from conformance.scenarios.snapshots import snapshot, told
+
+INNER, OUTER, RAW, GUEST = "pvc-inner", "pvc-outer", "pvc-raw", "pvc-guest"
+
+
+def _qemu_img(*words):
+    return subprocess.run(["qemu-img", *words], check=True, capture_output=True, text=True).stdout
+
+
+def _made(qemu, name, **more):
+    return Task(f"make {name}", {**qemu.creation, "name": [name], **more})
+
+
+def _refused(qemu, answers, standing):
+    """Each of ``standing`` ({label: words of the message}) was refused and nothing was written."""
+    for label, words in standing.items():
+        answer = answers[label]
+        assert (answer.failed, answer.changed) == (True, False), label
+        assert "\n" not in answer.msg
+        assert [word for word in words if word not in answer.msg] == [], answer.msg
+        assert [call.argv for call in answer.calls if qemu.is_write(call)] == [], label
+
+
+def _mark(qemu, name):
+    root = ET.fromstring(qemu.virsh("dumpxml", name, "--inactive"))
+    return json.loads(root.find("metadata/{*}mark").text)
+
+
+def test_within_the_image(qemu, running):
+    """A restore whose content is gone leaves the guest running; tags in the image are named; kinds do not mix."""
+    qemu.clean()
+    disk = qemu.disk_of(INNER)
+    running(qemu, [_made(qemu, INNER), snapshot("gone", [INNER], "g one"), snapshot("kept", [INNER], "kept")])
+    _qemu_img("snapshot", "-d", "g one", disk)
+    _qemu_img("snapshot", "-c", "left; over", disk)
+    qemu.virsh("start", INNER)
+    standing = qemu.truth([INNER])
+    tasks = [
+        snapshot("gone", [INNER], "g one", "restored"),
+        snapshot("left", [INNER], "left; over"),
+        snapshot("other kind", [INNER], "new", kind="external"),
+        snapshot("no memory", [INNER], "new", include_memory=False),
+        told("live content", [INNER], compare={"from": "kept", "content": True}),
+        told("info", [INNER]),
+    ]
+    answers = running(qemu, tasks, [INNER])
+    content = "running" if shutil.which("virt-diff") else "guestfs-tools"
+    expected = {
+        "gone": (INNER, disk, "vda", "virsh snapshot-delete", "'--snapshotname=g one'"),
+        "left": (INNER, disk, f"qemu-img snapshot -d 'left; over' {disk}"),
+        "other kind": (INNER, "internal", "Leave kind out"),
+        "no memory": (INNER, "memory", "external"),
+        "live content": (content,),
+    }
+    _refused(qemu, answers, expected)
+    assert answers["info"].vm(INNER)["leftovers"] == [{"file": disk, "snapshot": "left; over"}]
+    assert qemu.truth([INNER]) == standing
+    assert standing[INNER]["power"] == RUNNING
+
+
+def test_what_was_made_since_is_still_ours_after_a_restore(qemu, running):
+    """libvirt rolls our mark back with the definition."""
+    qemu.clean()
+    added = {"name": [INNER], "disks": [{}, {"size": "8M"}], "tags": ["later"]}
+    first = _made(qemu, INNER, tags=["first"])
+    tasks = [first, snapshot("take", [INNER], "s"), Task("add", added), snapshot("back", [INNER], "s", "restored")]
+    answers = running(qemu, tasks, [INNER])
+    assert [answer.msg for answer in answers.values() if answer.failed] == []
+    assert answers["back"].vm(INNER)["tags"] == ["first"]
+    assert [disk["slot"] for disk in answers["back"].vm(INNER)["disks"]] == ["vda"]
+    assert _mark(qemu, INNER)["disks"] == [qemu.disk_of(INNER), qemu.disk_of(INNER).replace("vda", "vdb")]
+    running(qemu, [Task("away", {"name": [INNER], "state": "absent"})], [INNER])
+    assert (qemu.truth([INNER]), qemu.files()) == ({INNER: None}, [])
+
+
+def test_beside_the_image(qemu, running):
+    """External ones: memory and overlays come and go with them; other users of the images are safe."""
+    qemu.clean()
+    base = qemu.base_image()
+    by_hand = [str(qemu.storage / name) for name in ("on-base.qcow2", "on-disk.qcow2")]
+    linked = _made(qemu, OUTER, image={"source": base, "linked": True}, state="started", disks=None)
+    external = {"kind": "external", "include_memory": True}
+    taken = [snapshot("one", [OUTER], "one", **external), snapshot("two", [OUTER], "two")]
+    before = running(qemu, [linked, *taken], [OUTER])
+    assert [answer.msg for answer in before.values() if answer.failed] == []
+    assert [one["state"] for one in before["two"].vm(OUTER)["snapshots"]] == [RUNNING, STOPPED]
+    memory, overlay = f"{OUTER}.one.memory", f"{OUTER}-vda.one.qcow2"
+    assert {memory, overlay} <= set(qemu.files())
+    assert {str(qemu.storage / memory)} == set(_mark(qemu, OUTER)["files"])
+    for path, below in zip(by_hand, (base, qemu.disk_of(OUTER))):
+        _qemu_img("create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", below, path)
+    tasks = [
+        snapshot("used", [OUTER], "one", "absent"),
+        snapshot("restore", [OUTER], "two", "restored"),
+        snapshot("other kind", [OUTER], "new", kind="internal"),
+    ]
+    answers = running(qemu, tasks, [OUTER])
+    expected = {
+        "used": (OUTER, qemu.disk_of(OUTER), by_hand[1], "keep the snapshot"),
+        "restore": (OUTER, "9.9"),
+        "other kind": (OUTER, "external", "Leave kind out"),
+    }
+    _refused(qemu, answers, expected)
+    (qemu.storage / "on-disk.qcow2").unlink()
+    qemu.virsh("managedsave", OUTER)
+    saved = running(qemu, [snapshot("saved", [OUTER], "one", "absent")], [OUTER])
+    _refused(qemu, saved, {"saved": (OUTER, "suspended", "saved memory")})
+    assert saved["saved"].truth[OUTER]["power"] == SUSPENDED
+    qemu.virsh("start", OUTER)
+    dropped = running(qemu, [snapshot("one away", [OUTER], "one", "absent")], [OUTER])["one away"]
+    assert (dropped.failed, dropped.truth[OUTER]["power"]) == (False, RUNNING), dropped.msg
+    assert {memory, overlay} & set(qemu.files()) == set()
+    assert _mark(qemu, OUTER)["files"] == []
+    _qemu_img("check", "-q", "-U", by_hand[0])
+    _qemu_img("compare", "-q", base, by_hand[0])
+    running(qemu, [Task("away", {"name": [OUTER], "state": "absent", "stop_mode": "force"})])
+    assert qemu.files() == ["base.qcow2", "on-base.qcow2"]
+
+
+def test_a_raw_disk(qemu, running):
+    """It holds no snapshot itself; frozen, it does."""
+    qemu.clean()
+    made = _made(qemu, RAW, disks=[{"size": "16M", "format": "raw"}])
+    tasks = [
+        made,
+        snapshot("inner", [RAW], "s"),
+        snapshot("outer", [RAW], "s", kind="external"),
+        told("differs", [RAW], compare={"from": "s"}),
+        snapshot("away", [RAW], "s", "absent"),
+    ]
+    answers = running(qemu, tasks, [RAW])
+    _refused(qemu, answers, {"inner": (RAW, "vda", "raw", "kind: external")})
+    assert [answers[label].msg for label in ("outer", "differs", "away") if answers[label].failed] == []
+    paths = {one["path"] for one in answers["differs"].vm(RAW)["differences"]}
+    assert paths == {"disks.vda.format", "disks.vda.source"}
+    assert answers["away"].vm(RAW)["disks"][0]["format"] == "raw"
+    assert qemu.files() == [f"{RAW}-vda.raw"]
+
+
+def test_a_guest_goes_on_where_it_was(qemu, running, tmp_path):
+    """Memory and all: the guest that was given up answers again, and has not been started anew."""
+    qemu.clean()
+    made = {**qemu.guest, "name": [GUEST], "state": "started", "wait_for": "ssh", "timeout": 120}
+    tasks = [
+        Task("make", made),
+        snapshot("take", [GUEST], "up"),
+        Task("cut", {"name": [GUEST], "state": "stopped", "stop_mode": "force"}),
+        snapshot("back", [GUEST], "up", "restored", wait_for="ssh", timeout=60),
+    ]
+    answers = running(qemu, tasks, [GUEST])
+    assert [answer.msg for answer in answers.values() if answer.failed] == []
+    assert answers["cut"].truth[GUEST]["power"] == STOPPED
+    assert answers["back"].vm(GUEST)["ssh"] == answers["make"].vm(GUEST)["ssh"]
+    console = next(qemu.storage.glob(f"{GUEST}*.console"), None)
+    booted = console.read_text(errors="replace") if console else ""
+    assert len(re.findall("guest: ready", booted)) <= 1

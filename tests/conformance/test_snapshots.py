@@ -1,0 +1,266 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Snapshots on every platform: taken, restored, dropped, told about, compared; what makes no sense is refused."""
+
+from __future__ import annotations
+
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
+    PAUSED,
+    RUNNING,
+    STOPPED,
+    SUSPENDED,
+)
+
+from conformance.playbook import Task
+from conformance.scenarios.refusals import KNOWN
+from conformance.scenarios.snapshots import NAMES, TAKEN, refusals, refused_comparisons, snapshot, told
+
+POWERS = {"pvc-off": STOPPED, "pvc-on": RUNNING, "pvc-held": PAUSED}
+MACHINES = list(POWERS)
+ONE = "pvc-one"
+RUNS = ("check", "real", "again")
+
+
+def _writes(platform, answer):
+    return [call.argv for call in answer.calls if platform.is_write(call)]
+
+
+def _all_well(answers):
+    for label, answer in answers.items():
+        assert not answer.failed, f"{label}: {answer.msg}"
+
+
+def _foretold(platform, check, real, before, names):
+    """A check writes nothing and tells of the same changes; ``before`` is the truth from before it."""
+    assert _writes(platform, check) == []
+    assert check.truth == before
+    assert (check.changed, check.diff) == (real.changed, real.diff)
+    for name in names:
+        foretold, found = (_without_age(answer.vm(name)["snapshots"]) for answer in (check, real))
+        assert foretold == found
+        assert check.vm(name)["state"] == real.vm(name)["state"]
+
+
+def _without_age(snapshots):
+    return [{key: value for key, value in one.items() if key not in ("created", "id")} for one in snapshots]
+
+
+def _did_nothing(platform, answer, before):
+    assert (answer.failed, answer.changed, answer.diff) == (False, False, []), answer.msg
+    assert _writes(platform, answer) == []
+    assert answer.truth == before
+
+
+def test_taken_in_every_power(platform, playing):
+    """Check, real, again; the machine stays in its power; every module tells the same tree."""
+    platform.clean()
+    platform.bring(POWERS)
+    before = platform.truth(MACHINES)
+    given = {"description": "first <&> ü"}
+    tasks = [
+        *(snapshot(run, MACHINES, "first", check=run == "check", **given) for run in RUNS),
+        snapshot("second", MACHINES, "second"),
+        *(told(about, MACHINES, about) for about in ("vm_info", "snapshot_info")),
+    ]
+    answers = playing(platform, tasks, MACHINES)
+    _all_well(answers)
+    _foretold(platform, answers["check"], answers["real"], before, MACHINES)
+    _did_nothing(platform, answers["again"], answers["real"].truth)
+    for name, power in POWERS.items():
+        assert answers["again"].vm(name)["not_compared"] == ["description"]
+        assert answers["second"].truth[name]["power"] == power
+        assert answers["second"].truth[name]["stored"] == before[name]["stored"]
+        tree = answers["second"].vm(name)["snapshots"]
+        assert [answers[about].vm(name)["snapshots"] for about in ("vm_info", "snapshot_info")] == [tree, tree]
+        assert answers["snapshot_info"].vm(name)["leftovers"] == []
+        assert platform.snapshots(name) == {
+            "first": {"parent": None, "state": power, "description": "first <&> ü", "current": False},
+            "second": {"parent": "first", "state": power, "description": "", "current": True},
+        }
+        assert [_words(one) for one in tree] == [("first", None, power, False), ("second", "first", power, True)]
+
+
+def _words(one):
+    return one["name"], one["parent"], one["state"], one["current"]
+
+
+def test_restored_from_every_power(platform, playing):
+    """Power, settings and what lies on the disk are back; it is always done, and always a change."""
+    platform.clean()
+    platform.bring(POWERS)
+    # Written behind the machine's back: only one that is off can be.
+    platform.write_to_disk("pvc-off", "a")
+    before = platform.truth(MACHINES)
+    settings = {name: platform.settings(before[name]) for name in MACHINES}
+    changed = {"name": MACHINES, "cpus": 2, "memory": "96M"}
+    first = playing(platform, [snapshot("take", MACHINES, "first"), Task("change", changed)], MACHINES)
+    _all_well(first)
+    assert platform.settings(first["change"].truth["pvc-on"])["memory"] == 96 << 20
+    letter = platform.read_from_disk("pvc-off")
+    platform.write_to_disk("pvc-off", "b")
+    # Each is now in another power than the one it was in.
+    for command, name in (("start", "pvc-off"), ("suspend", "pvc-on"), ("destroy", "pvc-held")):
+        platform.virsh(command, name)
+    standing = platform.truth(MACHINES)
+    tasks = [snapshot(run, MACHINES, "first", "restored", run == "check") for run in RUNS]
+    answers = playing(platform, tasks, MACHINES)
+    _all_well(answers)
+    _foretold(platform, answers["check"], answers["real"], standing, MACHINES)
+    assert platform.read_from_disk("pvc-off") == letter
+    for name, power in POWERS.items():
+        for run in ("real", "again"):
+            assert answers[run].vm(name)["changed"], run
+            assert answers[run].truth[name]["power"] == answers[run].vm(name)["state"] == power
+            assert platform.settings(answers[run].truth[name]) == settings[name]
+        assert "memory" in answers["check"].diff_of(name)["before"]
+    _keeps_its_power(platform, playing)
+
+
+def _keeps_its_power(platform, playing):
+    platform.virsh("start", "pvc-off")
+    platform.virsh("destroy", "pvc-held")
+    keep = [snapshot("keep", ["pvc-off", "pvc-on"], "first", "restored", power="keep")]
+    answer = playing(platform, keep, ["pvc-off", "pvc-on"])["keep"]
+    assert not answer.failed, answer.msg
+    assert [answer.truth[name]["power"] for name in ("pvc-off", "pvc-on")] == [RUNNING, RUNNING]
+
+
+def test_saved_memory_is_given_up_by_a_restore(platform, playing):
+    """It would be put upon other disks; and no snapshot is taken of a machine that it belongs to."""
+    if SUSPENDED not in platform.finds:
+        return
+    platform.clean()
+    platform.bring({ONE: RUNNING})
+    _all_well(playing(platform, [snapshot("take", [ONE], "first")], [ONE]))
+    platform.move(ONE, SUSPENDED)
+    standing = platform.truth([ONE])
+    tasks = [
+        snapshot("another", [ONE], "second"),
+        *(snapshot(run, [ONE], "first", "restored", run == "check") for run in ("check", "real")),
+    ]
+    answers = playing(platform, tasks, [ONE])
+    another = answers.pop("another")
+    assert another.failed
+    assert "suspended" in another.msg
+    assert another.truth == standing
+    _all_well(answers)
+    _foretold(platform, answers["check"], answers["real"], standing, [ONE])
+    assert [step["verb"] for step in answers["real"].vm(ONE)["steps"]] == ["kill", "restore"]
+    assert answers["real"].truth[ONE]["power"] == RUNNING
+
+
+def test_dropped_with_and_without_children(platform, running):
+    platform.clean()
+    platform.bring({ONE: STOPPED})
+    tasks = [
+        *(snapshot(name, [ONE], name) for name in "abcd"),
+        *(snapshot(f"b {run}", [ONE], "b", "absent", run == "check") for run in RUNS),
+        *(snapshot(f"c {run}", [ONE], "c", "absent", run == "check", children=True) for run in RUNS),
+        # What the disks went on from is gone: its parent takes its place.
+        snapshot("e", [ONE], "e"),
+    ]
+    answers = running(platform, tasks, [ONE])
+    _all_well(answers)
+    for name, before, left in (("b", "d", ["a", "c", "d"]), ("c", "b again", ["a"])):
+        check, real, again = (answers[f"{name} {run}"] for run in RUNS)
+        _foretold(platform, check, real, answers[before].truth, [ONE])
+        _did_nothing(platform, again, real.truth)
+        assert [one["name"] for one in real.vm(ONE)["snapshots"]] == left
+    assert [_words(one)[:2] for one in answers["b real"].vm(ONE)["snapshots"]] == [("a", None), ("c", "a"), ("d", "c")]
+    assert {name: one["parent"] for name, one in platform.snapshots(ONE).items()} == {"a": None, "e": "a"}
+
+
+def test_of_a_series_the_last_stay(platform, running):
+    """Snapshots of other names are never touched, and a second run does nothing."""
+    platform.clean()
+    platform.bring({ONE: STOPPED})
+    taken = [snapshot(name, [ONE], name) for name in ("other", "nightly-8", "nightly-9")]
+    tasks = [snapshot(run, [ONE], "nightly-10", check=run == "check", keep_last=2) for run in RUNS]
+    answers = running(platform, [*taken, *tasks], [ONE])
+    _all_well(answers)
+    _foretold(platform, answers["check"], answers["real"], answers["nightly-9"].truth, [ONE])
+    _did_nothing(platform, answers["again"], answers["real"].truth)
+    assert set(platform.snapshots(ONE)) == {"other", "nightly-9", "nightly-10"}
+
+
+def test_strange_names(platform, running):
+    platform.clean()
+    platform.bring({ONE: STOPPED})
+    taken = [snapshot(f"take {name}", [ONE], name) for name in NAMES]
+    tasks = [*taken, snapshot("restore", [ONE], NAMES[1], "restored"), told("info", [ONE])]
+    answers = running(platform, tasks, [ONE])
+    _all_well(answers)
+    assert {one["name"] for one in answers["info"].vm(ONE)["snapshots"]} == set(NAMES)
+    assert set(platform.snapshots(ONE)) == set(NAMES)
+    answers = running(platform, [snapshot(f"drop {name}", [ONE], name, "absent") for name in NAMES], [ONE])
+    _all_well(answers)
+    assert all(answer.changed for answer in answers.values())
+    assert platform.snapshots(ONE) == {}
+
+
+def test_refusals(platform, running):
+    """One clear message each, and the backend is as it was."""
+    platform.clean()
+    platform.bring({KNOWN: STOPPED})
+    _all_well(running(platform, [snapshot("take", [KNOWN], TAKEN)], [KNOWN]))
+    cases = [(case, "snapshot") for case in refusals(platform.traits())]
+    cases += [(case, "snapshot_info") for case in refused_comparisons()]
+    before, files = platform.truth([KNOWN]), platform.files()
+    answers = running(platform, [Task(case.label, case.options, about=about) for case, about in cases], [KNOWN])
+    faults = [f"{case.label}: {fault}" for case, _about in cases for fault in _faults(platform, case, answers, before)]
+    assert not faults, "\n".join(faults)
+    assert platform.files() == files
+
+
+def _faults(platform, case, answers, before):
+    answer = answers[case.label]
+    if (answer.failed, answer.changed) != (True, False):
+        yield f"it was not refused: {answer.result}"
+    if "\n" in answer.msg or "Unexpected" in answer.msg:
+        yield f"this is no clear message: {answer.msg}"
+    yield from (f"{word!r} is not in: {answer.msg}" for word in case.words if word not in answer.msg)
+    if _writes(platform, answer) or answer.truth != before:
+        yield f"something was changed: {_writes(platform, answer)}"
+
+
+def test_one_refusal_ends_the_task_with_nothing_done(platform, running):
+    """A machine that does not exist has no snapshot either, so only dropping has nothing against it."""
+    platform.clean()
+    platform.bring({ONE: STOPPED})
+    both = [ONE, "pvc-no"]
+    tasks = [
+        snapshot("take", [ONE], "first"),
+        snapshot("present", both, "second"),
+        snapshot("restored", both, "first", "restored"),
+        snapshot("absent", both, "first", "absent"),
+    ]
+    answers = running(platform, tasks, [ONE])
+    for state in ("present", "restored"):
+        answer = answers[state]
+        assert (answer.failed, answer.changed, answer.truth) == (True, False, answers["take"].truth)
+        assert "pvc-no" in answer.msg
+        assert _writes(platform, answer) == []
+    assert (answers["absent"].failed, answers["absent"].changed) == (False, True)
+    assert platform.snapshots(ONE) == {}
+
+
+def test_settings_compared(platform, running):
+    """Between two snapshots, and between one and now; nothing is written."""
+    platform.clean()
+    platform.bring({ONE: STOPPED})
+    tasks = [
+        snapshot("first", [ONE], "first"),
+        Task("change", {"name": [ONE], "cpus": 2}),
+        snapshot("second", [ONE], "second"),
+        Task("change again", {"name": [ONE], "memory": "96M"}),
+        told("back", [ONE], compare={"from": "second", "to": "first"}),
+        told("now", [ONE], compare={"from": "first"}),
+    ]
+    answers = running(platform, tasks, [ONE])
+    _all_well(answers)
+    memory = {"path": "memory", "before": 128 << 20, "after": 96 << 20}
+    assert answers["back"].vm(ONE)["differences"] == [{"path": "cpus", "before": 2, "after": 1}]
+    assert answers["now"].vm(ONE)["differences"] == [{"path": "cpus", "before": 1, "after": 2}, memory]
+    assert "content" not in answers["now"].vm(ONE)
+    assert [_writes(platform, answers[label]) for label in ("back", "now")] == [[], []]

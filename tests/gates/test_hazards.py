@@ -1,0 +1,63 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Each hazard is shown by a test that exists, and no call of a tool is without an end."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+
+from conformance.test_hazards import SHOWN_BY
+
+#: The first call of a fresh daemon takes eight seconds on an idle host.
+SHORTEST = 60
+
+
+@pytest.mark.parametrize("hazard", SHOWN_BY)
+def test_the_test_that_shows_a_hazard_exists(checkout, hazard):
+    path, _colons, function = SHOWN_BY[hazard].partition("::")
+    tree = ast.parse((checkout / path).read_text(encoding="utf-8"))
+    names = [node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    assert function in names if function else any(name.startswith("test_") for name in names)
+
+
+def _limits(tree):
+    """(line, seconds) of every time-out that is written as a number: as an argument, a default, or a constant."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.keyword) and node.arg == "timeout":
+            yield from _number(node.value)
+        elif isinstance(node, ast.FunctionDef):
+            named = zip(reversed(node.args.args), reversed(node.args.defaults))
+            for argument, default in named:
+                if argument.arg == "timeout":
+                    yield from _number(default)
+        elif isinstance(node, ast.Assign):
+            names = node.targets[0].elts if isinstance(node.targets[0], ast.Tuple) else node.targets
+            values = node.value.elts if isinstance(node.value, ast.Tuple) else [node.value]
+            for name, value in zip(names, values):
+                if getattr(name, "id", "").lstrip("_") in ("TIMEOUT", "SAVE_TIMEOUT", "READ", "CHANGE", "LOOK"):
+                    yield from _number(value)
+
+
+def _number(node):
+    if isinstance(node, ast.Constant) and isinstance(node.value, int):
+        yield node.lineno, node.value
+
+
+def test_no_call_is_given_up_while_a_daemon_only_wakes(checkout):
+    files = [*(checkout / "plugins/module_utils/_tools").glob("*.py"),
+             *(checkout / "plugins/module_utils/_drivers").rglob("*.py"),
+             checkout / "plugins/module_utils/_ports/command.py"]  # fmt: skip
+    found = [(path.name, *limit) for path in files for limit in _limits(ast.parse(path.read_text(encoding="utf-8")))]
+    assert {"virsh.py", "command.py"} <= {name for name, _line, _seconds in found}
+    assert [limit for limit in found if limit[2] < SHORTEST] == []
+
+
+def test_every_call_of_virsh_has_an_end(checkout):
+    """``None`` would wait for ever; only the copying of images may."""
+    for path in (checkout / "plugins/module_utils/_drivers").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.keyword) and node.arg == "timeout":
+                assert not (isinstance(node.value, ast.Constant) and node.value.value is None), path

@@ -1,0 +1,191 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a clone needs is looked at before anything is done, and a machine that others stand on is not written to."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import checks, clone_checks, storage
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import NotFound, Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Change, Plan, Step, Vm
+
+from unit.module_utils._drivers.virsh.rich import DISK, PFLASH, RICH, Rich, external, write
+from unit.module_utils._drivers.virsh.told import MAC, UUID, machine_xml
+
+NVRAM = "rich_VARS.fd"
+
+
+@pytest.fixture(name="rich")
+def _rich(tmp_path):
+    return Rich(tmp_path)
+
+
+def check(rich, snapshot=None, linked=False, doomed=()):
+    creation = {"clone": {"source": "rich", "snapshot": snapshot, "linked": linked}}
+    before = sorted(os.listdir(rich.folder))
+    try:
+        clone_checks.check_clone(rich.driver(), "copy", creation, rich.vm, doomed)
+    finally:
+        assert sorted(os.listdir(rich.folder)) == before
+        assert {words[0] for words in rich.virsh.done} <= {"dumpxml", "list", "snapshot-dumpxml"}
+
+
+@pytest.mark.parametrize("linked", [False, True])
+def test_a_plain_machine_can_be_cloned(rich, linked):
+    check(rich, linked=linked)
+
+
+def test_no_disk_stands_on_a_snapshot_within_an_image(rich):
+    rich.snapshot_inside()
+    check(rich, "s1")
+    with pytest.raises(Refused, match="copy: 's1' is a snapshot within the images of 'rich'") as told:
+        check(rich, "s1", linked=True)
+    assert "external" in told.value.remedy
+
+
+def test_a_linked_clone_of_an_external_snapshot_is_fine(rich):
+    rich.snapshots["s1"] = external(rich.snapshots["s1"])
+    check(rich, "s1", linked=True)
+
+
+def test_a_snapshot_whose_content_is_gone(rich):
+    with pytest.raises(NotFound, match="no longer holds the snapshot 's1' of 'rich'") as told:
+        check(rich, "s1")
+    assert "virsh snapshot-delete rich s1 --metadata" in told.value.remedy
+
+
+def test_a_snapshot_of_which_libvirt_keeps_no_definition(rich):
+    rich.snapshots["s1"] = "<domainsnapshot><name>s1</name><domain><uuid>x</uuid></domain></domainsnapshot>"
+    with pytest.raises(Refused, match="libvirt does not tell what 'rich' was at its snapshot 's1'"):
+        check(rich, "s1")
+
+
+def test_a_snapshot_that_was_taken_without_one_of_the_disks(rich):
+    rich.snapshot_inside()
+    text = rich.snapshots["s1"]
+    shared = text.rindex("<readonly/>", 0, text.rindex("medium.iso"))
+    rich.snapshots["s1"] = text[:shared] + text[shared + len("<readonly/>") :]
+    with pytest.raises(Refused, match="copy: the snapshot of 'rich' was taken without its disk vdb"):
+        check(rich, "s1")
+
+
+def test_a_disk_that_is_no_file(rich):
+    rich.replace(f"<disk type='file' device='disk'>\n      <driver name='qemu' type='qcow2'/>\n"
+                 f"      <source file='{rich.path(DISK)}'/>",
+                 "<disk type='block' device='disk'>\n      <driver name='qemu' type='qcow2'/>\n"
+                 "      <source dev='/dev/vg/rich'/>")  # fmt: skip
+    with pytest.raises(Refused, match="copy: disk vda of 'rich' is no file"):
+        check(rich)
+
+
+def test_a_disk_whose_file_is_gone(rich):
+    os.unlink(rich.path(DISK))
+    with pytest.raises(NotFound, match=r"copy: disk vda of 'rich', .*rich-vda\.qcow2 does not exist"):
+        check(rich)
+
+
+def test_a_disk_that_is_not_of_the_format_that_libvirt_was_told(rich):
+    (rich.folder / DISK).write_bytes(bytes(1 << 20))
+    with pytest.raises(Refused, match=r"rich-vda\.qcow2 is no disk image"):
+        check(rich)
+
+
+def test_a_disk_that_another_machine_writes_to(rich):
+    other = machine_xml(("/var/lib/libvirt/images/m1.qcow2", rich.path(DISK)))
+    rich.others[UUID, "m1"] = other
+    with pytest.raises(Refused, match=r"rich-vda\.qcow2 is a disk of m1 too"):
+        check(rich)
+
+
+def test_a_file_in_the_clones_place(rich):
+    (rich.folder / "copy-vda.qcow2").write_bytes((rich.folder / DISK).read_bytes())
+    check(rich)  # A run that was cut off left it.
+    write(rich.path("copy-vda.qcow2"), 7)
+    for linked in (False, True):
+        with pytest.raises(Refused, match="exists already and holds something else"):
+            check(rich, linked=linked)
+    check(rich, doomed={rich.path("copy-vda.qcow2")})
+
+
+def test_a_place_that_is_another_machines(rich):
+    rich.others[UUID, "m1"] = machine_xml(("/var/lib/libvirt/images/m1.qcow2", rich.path("copy-vda.qcow2")))
+    with pytest.raises(Refused, match=r"copy-vda\.qcow2 is used by m1"):
+        check(rich)
+
+
+def with_variables(rich):
+    rich.replace("<boot dev", f"{PFLASH}<nvram>{rich.path(NVRAM)}</nvram><boot dev")
+    (rich.folder / NVRAM).write_bytes(b"v" * 1024)
+
+
+def test_firmware_variables_in_the_clones_place(rich):
+    with_variables(rich)
+    check(rich)
+    (rich.folder / "copy.nvram").write_bytes(b"v" * 1024)
+    check(rich)
+    (rich.folder / "copy.nvram").write_bytes(b"w" * 1024)
+    with pytest.raises(Refused, match=r"copy\.nvram exists already"):
+        check(rich)
+
+
+def test_firmware_variables_that_cannot_be_copied(rich, monkeypatch):
+    with_variables(rich)
+    # Root may read everywhere, so the port says what it says to others.
+    monkeypatch.setattr(storage.files, "is_readable", lambda path: not path.endswith(NVRAM))
+    with pytest.raises(Refused, match=r"copy: firmware variables .*rich_VARS\.fd cannot be read"):
+        check(rich)
+
+
+# What linked clones stand on ------------------------------------------------------------------------------------------
+
+
+def standing_on(path, marked=UUID):
+    """The machine m1, whose disks stand on ``path``, as its mark says."""
+    mark = {"v": 1, "id": marked, "disks": [], "files": [], "tags": [], "inputs": {"bases": [path]}}
+    element = f"<p:mark xmlns:p='https://github.com/polyvirt/polyvirt.core/ns/1'>{json.dumps(mark)}</p:mark>"
+    return machine_xml(("  </metadata>", f"{element}  </metadata>"), (MAC, "52:54:00:00:00:09"))
+
+
+def check_plan(rich, *steps, path=None):
+    source = Vm("rich", id=RICH, config={"disks": {"vda": {"source": path or rich.path(DISK), "size": 1 << 20}}})
+    checks.check_plan(rich.driver(), Plan(source, source, segments=(steps,)))
+
+
+GROWN = Step("configure", changes=(Change("disks", 1 << 20, 2 << 20, key="vda", attribute="size"),))
+TOLD = Step("configure", changes=(Change("description", "a", "b"),))
+
+
+@pytest.mark.parametrize("step", [Step("start"), GROWN], ids=["start", "grow"])
+def test_what_others_stand_on_is_not_written_to(rich, step):
+    rich.others[UUID, "m1"] = standing_on(rich.path(DISK))
+    with pytest.raises(Refused, match=r"rich: its disk vda \(.*\) must not be written to, .* m1 stand on it") as told:
+        check_plan(rich, step)
+    assert "external snapshot" in told.value.remedy
+
+
+def test_nor_by_another_name_of_the_file(rich, tmp_path):
+    (tmp_path / "link").symlink_to(DISK)
+    rich.others[UUID, "m1"] = standing_on(rich.path(DISK))
+    with pytest.raises(Refused, match="must not be written to"):
+        check_plan(rich, Step("start"), path=str(tmp_path / "link"))
+
+
+@pytest.mark.parametrize("step", [Step("stop"), Step("kill"), Step("pause"), TOLD], ids=lambda step: step.verb)
+def test_what_writes_nothing_is_allowed(rich, step):
+    rich.others[UUID, "m1"] = standing_on(rich.path(DISK))
+    check_plan(rich, step)
+
+
+def test_a_foreign_mark_holds_nobody(rich):
+    """A copy by hand carries the mark of the clone that it was copied from."""
+    rich.others[UUID, "m1"] = standing_on(rich.path(DISK), marked="another")
+    check_plan(rich, Step("start"))
+
+
+def test_standing_on_another_file_holds_nobody(rich):
+    rich.others[UUID, "m1"] = standing_on(rich.path("other"))
+    check_plan(rich, Step("start"))

@@ -1,0 +1,251 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What libvirt would do wrong with a snapshot is found beforehand, on real images."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.snapshot_checks import (
+    check_snapshot,
+    leftovers,
+)
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import NotFound, Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Snapshot, Step, Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.qemu_img import QemuImg
+
+from unit.module_utils._drivers.virsh.told import ToldVirsh, chain, driver_of, recorded
+
+POOL = "/var/lib/libvirt/images/pvs"
+LIST = ("list", "--all", "--uuid", "--name")
+INNER, OUTER = Snapshot("s", kind="internal"), Snapshot("s", kind="external")
+
+
+@pytest.fixture(name="images")
+def _images():
+    return QemuImg(Commands())
+
+
+@pytest.fixture(name="disk")
+def _disk(images, tmp_path):
+    path = str(tmp_path / "web-vda.qcow2")
+    images.create(path, "qcow2", 1 << 20)
+    return path
+
+
+def tag(path, name):
+    subprocess.run(["qemu-img", "snapshot", "-c", name, path], check=True)
+
+
+def machine(disk, power="stopped", image_format="qcow2", **more):
+    return Vm(
+        "web", id="u-web", power=power, config={"disks": {"vda": {"source": disk, "format": image_format}}}, **more
+    )
+
+
+def check(vm, verb, virsh=None, hypervisor="QEMU", uri="qemu:///system", **arguments):
+    driver = driver_of(virsh or ToldVirsh({LIST: ""}), "/nonexistent")
+    driver.hypervisor, driver.virsh.uri = hypervisor, uri
+    given = {"name": "s", "names": ("s",), "kind": "internal", "include_memory": None, **arguments}
+    check_snapshot(driver, vm, Step(verb, arguments=given))
+
+
+def take(vm, **more):
+    check(vm, "snapshot", **more)
+
+
+def xml(name, paths):
+    """A libvirt that knows one recorded snapshot, with the names of its files replaced."""
+    text = recorded(f"snapshot-{name}.xml")
+    for old, new in paths.items():
+        assert f"{POOL}/{old}" in text
+        text = text.replace(f"{POOL}/{old}", str(new))
+    return ToldVirsh({("snapshot-dumpxml", "u-web", "--snapshotname", "s"): text, LIST: ""})
+
+
+# Taking ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("power", ["stopped", "running", "paused"])
+@pytest.mark.parametrize("kind", ["internal", "external"])
+def test_nothing_speaks_against_it(disk, power, kind):
+    take(machine(disk, power), kind=kind)
+    take(machine(disk, power, snapshots=(Snapshot("a", kind=kind),)), kind=kind)
+
+
+def test_memory_that_is_saved_would_not_be_in_it(disk):
+    for kind in ("internal", "external"):
+        with pytest.raises(Refused, match="web: it is suspended"):
+            take(machine(disk, "suspended"), kind=kind)
+
+
+@pytest.mark.parametrize(("there", "kind"), [(INNER, "external"), (OUTER, "internal")])
+def test_kinds_do_not_mix(disk, there, kind):
+    with pytest.raises(Refused, match=f"its snapshots are {there.kind}.* once an {kind} one") as caught:
+        take(machine(disk, snapshots=(there,)), kind=kind)
+    assert "Leave kind out" in caught.value.remedy
+
+
+@pytest.mark.parametrize(("power", "refused"), [("running", True), ("paused", True), ("stopped", False)])
+def test_an_internal_one_of_what_runs_holds_its_memory(disk, power, refused):
+    if refused:
+        with pytest.raises(Refused, match="always holds its memory"):
+            take(machine(disk, power), include_memory=False)
+    else:
+        take(machine(disk, power), include_memory=False)
+    take(machine(disk, power), include_memory=False, kind="external")
+
+
+def test_a_raw_disk_cannot_hold_it(disk):
+    with pytest.raises(Refused, match="web: disk vda is raw"):
+        take(machine(disk, image_format="raw"))
+    take(machine(disk, image_format="raw"), kind="external")
+
+
+def test_a_name_that_is_left_in_the_image_is_named_with_its_remedy(disk):
+    tag(disk, "two words")
+    vm = machine(disk)
+    with pytest.raises(Refused, match="has a snapshot 'two words' already") as caught:
+        take(vm, name="two words")
+    assert shlex.join(["qemu-img", "snapshot", "-d", "two words", disk]) in caught.value.remedy
+    take(vm, name="two")
+    # One that libvirt knows is no leftover, and where the files are another host's nobody can look.
+    take(machine(disk, snapshots=(Snapshot("two words", kind="internal"),)), name="two words")
+    take(vm, name="two words", uri="qemu+ssh://host/system")
+
+
+def test_leftovers(disk, images, tmp_path):
+    second = str(tmp_path / "second.qcow2")
+    images.create(second, "qcow2", 1 << 20)
+    for path, name in ((disk, "known"), (disk, "left"), (second, "left")):
+        tag(path, name)
+    raw = str(tmp_path / "raw")
+    images.create(raw, "raw", 1 << 20)
+    disks = {
+        "vda": {"source": disk, "format": "qcow2"},
+        "vdb": {"source": second, "format": "qcow2"},
+        "vdc": {"source": raw, "format": "raw"},
+        "vdd": {"source": "", "format": "qcow2"},
+        "vde": {"source": str(tmp_path / "gone"), "format": "qcow2"},
+    }
+    vm = Vm("web", id="u-web", config={"disks": disks}, snapshots=(Snapshot("known", kind="internal"),))
+    driver = driver_of(ToldVirsh(), tmp_path)
+    assert leftovers(driver, vm) == [(disk, "left"), (second, "left")]
+    assert driver._with_leftovers(vm).leftovers == ((disk, "left"), (second, "left"))
+
+
+def test_leftovers_that_cannot_be_told_are_unknown(disk, tmp_path):
+    (tmp_path / "web-vda.qcow2").write_bytes(b"QFI\xfbbroken")
+    driver = driver_of(ToldVirsh(), tmp_path)
+    assert driver._with_leftovers(machine(disk)).leftovers is None
+    driver.virsh.uri = "qemu+ssh://host/system"
+    assert driver._with_leftovers(machine(disk)).leftovers is None
+
+
+@pytest.mark.parametrize(("uri", "hypervisor"), [("qemu+ssh://host/system", "QEMU"), ("test:///default", "TEST")])
+def test_an_external_one_makes_files(disk, uri, hypervisor):
+    with pytest.raises(Refused, match="which this connection cannot do"):
+        take(machine(disk), kind="external", uri=uri, hypervisor=hypervisor)
+
+
+@pytest.mark.parametrize("disks", [{}, {"vda": {"source": ""}}, {"vda": {"source": "/a"}, "vdb": {"source": ""}}])
+def test_an_external_one_needs_files(disks):
+    with pytest.raises(Refused, match="needs disks that are files"):
+        take(Vm("web", id="u-web", config={"disks": disks}), kind="external")
+
+
+def test_an_external_one_is_of_all_disks_that_run_and_that_will(disk):
+    both = {"vda": {"source": disk}, "vdb": {"source": disk}}
+    vm = machine(disk, "running", active={"disks": both})
+    with pytest.raises(Refused, match="runs with other disks"):
+        take(vm, kind="external")
+    take(vm.having(config={"disks": both}), kind="external")
+
+
+@pytest.mark.parametrize("taken", ["web-vda.s.qcow2", "web.s.memory"])
+def test_a_file_in_its_way_is_not_overwritten(disk, tmp_path, taken):
+    (tmp_path / taken).touch()
+    with pytest.raises(Refused, match=f"{taken} exists already"):
+        take(machine(disk), kind="external")
+
+
+def test_a_name_too_long_for_a_file(disk):
+    take(machine(disk), kind="external", name="x" * (255 - len("web-vda..qcow2")))
+    with pytest.raises(Refused, match="no file can have the name web-vda"):
+        take(machine(disk), kind="external", name="x" * (256 - len("web-vda..qcow2")))
+
+
+# Dropping -------------------------------------------------------------------------------------------------------------
+
+
+def test_internal_ones_go_without_a_look_at_files():
+    virsh = ToldVirsh()
+    check(machine("/gone", snapshots=(INNER,)), "drop_snapshot", virsh)
+    assert virsh.processes == 0
+
+
+def test_an_external_one_may_hold_internal_ones(disk):
+    vm = machine(disk, snapshots=(OUTER, Snapshot("inner", kind="internal")))
+    with pytest.raises(Refused, match=r"'s' is external.*may hold: inner"):
+        check(vm, "drop_snapshot")
+    check(vm, "drop_snapshot", names=("inner",))
+
+
+def test_saved_memory_needs_the_files_that_would_be_merged(disk):
+    with pytest.raises(Refused, match="web: it is suspended, and its saved memory needs the files"):
+        check(machine(disk, "suspended", snapshots=(OUTER,)), "drop_snapshot")
+    check(machine(disk, "suspended", snapshots=(INNER,)), "drop_snapshot")
+
+
+def test_what_others_stand_on_is_not_merged_into(images, tmp_path):
+    base, frozen, overlay = chain(images, tmp_path, "base", "web-vda.qcow2", "web-vda.s.qcow2")
+    vm = machine(overlay, snapshots=(OUTER,))
+    virsh = xml("external-off", {"pvs-b.qcow2": frozen})
+    images.overlay(str(tmp_path / "on-base"), base, "qcow2")
+    check(vm, "drop_snapshot", virsh)
+    images.overlay(str(tmp_path / "on-frozen"), frozen, "qcow2")
+    with pytest.raises(Refused, match=r"dropping 's' would write to .*web-vda\.qcow2, on which .*on-frozen stands"):
+        check(vm, "drop_snapshot", virsh)
+    check(vm, "drop_snapshot", virsh, uri="qemu+ssh://host/system")
+
+
+def test_it_is_the_same_file_by_another_way_to_it(images, tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    frozen, overlay = chain(images, tmp_path / "link", "web-vda.qcow2", "web-vda.s.qcow2")
+    images.overlay(str(tmp_path / "real" / "other"), frozen, "qcow2")
+    virsh = xml("external-off", {"pvs-b.qcow2": tmp_path / "real" / "web-vda.qcow2"})
+    with pytest.raises(Refused, match="would write to"):
+        check(machine(overlay, snapshots=(OUTER,)), "drop_snapshot", virsh)
+
+
+# Restoring ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_restore_whose_content_is_there(disk):
+    tag(disk, "s")
+    check(machine(disk), "restore", xml("internal-off", {"pvs-a.qcow2": disk}))
+
+
+def test_a_restore_whose_content_is_gone(disk, tmp_path):
+    virsh = xml("internal-off", {"pvs-a.qcow2": disk})
+    with pytest.raises(NotFound, match="no longer holds the snapshot 's' of disk vda") as caught:
+        check(machine(disk), "restore", virsh)
+    assert "virsh snapshot-delete web --snapshotname=s --metadata" in caught.value.remedy
+    # What is not this host's, or is invented, cannot be looked at.
+    check(machine(disk), "restore", virsh, hypervisor="TEST")
+    check(machine(disk), "restore", virsh, uri="qemu+ssh://host/system")
+    with pytest.raises(NotFound, match="which held disk vda of the snapshot 's', is gone"):
+        check(machine(disk), "restore", xml("internal-off", {"pvs-a.qcow2": tmp_path / "gone"}))
+
+
+def test_a_restore_whose_memory_is_gone(disk, tmp_path):
+    virsh = xml("external-memory", {"pvs-b.edisk": disk, "b.memory": tmp_path / "memory"})
+    with pytest.raises(NotFound, match="memory, which held the memory of the snapshot 's', is gone"):
+        check(machine(disk), "restore", virsh)
+    (tmp_path / "memory").touch()
+    check(machine(disk), "restore", virsh)

@@ -1,0 +1,234 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Snapshots read from libvirt's recorded XML (9.0.0), and what is sent to take, drop and restore them."""
+
+from __future__ import annotations
+
+import json
+import xml.etree.ElementTree as ET
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import snapshots
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import MARK_NAMESPACE
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.devices import read_disks
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.snapshots import SnapshotXml
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import CommandFailed
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Vm
+
+from unit.module_utils._drivers.virsh.told import UUID, ToldVirsh, driver_of, failed, machine_xml, recorded
+from unit.module_utils._drivers.virsh.told import with_metadata as metadata
+
+POOL = "/var/lib/libvirt/images/pvs"
+NOT_FOUND = "Domain snapshot not found: no domain snapshot with matching name 's'"
+
+
+def read(name):
+    return SnapshotXml.parse(recorded(f"snapshot-{name}.xml"))
+
+
+RECORDED = [
+    # name, kind, power, parent, what the disk was, what was made for it, its memory
+    ("internal-off", "internal", "stopped", None, "pvs-a.qcow2", [], None),
+    ("internal-running", "internal", "running", "off", "pvs-a.qcow2", [], None),
+    ("internal-paused", "internal", "paused", "on", "pvs-a.qcow2", [], None),
+    ("uefi-off", "internal", "stopped", None, "pvs-u.qcow2", [], None),
+    ("external-off", "external", "stopped", None, "pvs-b.qcow2", ["pvs-b.eoff"], None),
+    ("external-disk-only", "external", "stopped", "eoff", "pvs-b.eoff", ["pvs-b.edisk"], None),
+    ("external-memory", "external", "running", "edisk", "pvs-b.edisk", ["pvs-b.emem"], "b.memory"),
+]
+
+
+@pytest.mark.parametrize(("name", "kind", "power", "parent", "frozen", "overlays", "memory"), RECORDED)
+def test_recorded(name, kind, power, parent, frozen, overlays, memory):
+    seen = read(name)
+    told = seen.described(is_current=True, config_of=None)
+    assert (told.kind, told.power, told.parent, told.config, told.current) == (kind, power, parent, None, True)
+    assert 1795173691 <= told.created <= 1795173710
+    assert seen.frozen == {"vda": f"{POOL}/{frozen}"}
+    assert seen.overlays == [f"{POOL}/{one}" for one in overlays]
+    assert seen.memory_file == (memory and f"{POOL}/{memory}")
+
+
+def test_words_for_people():
+    told = read("internal-off").described(False, None)
+    assert (told.name, told.description, told.current, told.id) == ("off", "first <&> ü", False, None)
+    assert read("internal-running").described(False, None).description == ""
+
+
+def test_what_the_machine_was_to_be_and_not_what_it_ran_with():
+    """Of a running machine both are kept."""
+    text = recorded("snapshot-internal-running.xml")
+    root = ET.fromstring(text)
+    assert root.find("inactiveDomain") is not None
+    root.find("domain/memory").text = "1024"
+    seen = SnapshotXml(root)
+    assert seen.definition.memory == 64 << 20
+    told = seen.described(False, lambda definition: read_disks(definition, {}))
+    disk = {"size": None, "format": "qcow2", "source": f"{POOL}/pvs-a.qcow2", "bus": "virtio"}
+    assert told.config == {"vda": disk}
+
+
+def test_a_snapshot_from_before_libvirt_kept_definitions():
+    seen = SnapshotXml.parse("<domainsnapshot><name>s</name><state>shutoff</state><domain/></domainsnapshot>")
+    assert (seen.definition, seen.frozen, seen.overlays, seen.memory_file) == (None, {}, [], None)
+    told = seen.described(False, lambda definition: {"cpus": 1})
+    assert (told.config, told.created, told.kind) == (None, None, "internal")
+
+
+# Acting ---------------------------------------------------------------------------------------------------------------
+
+
+def machine(folder, power="running", files=(), disks=None):
+    disk = {"source": str(folder / "web-vda.qcow2"), "format": "qcow2"}
+    mark = {"v": 1, "id": UUID, "disks": [disk["source"], *(disks or ())], "files": list(files), "tags": []}
+    return Vm("web", id=UUID, power=power, config={"disks": {"vda": disk}}, mark=mark)
+
+
+def marked(vm):
+    mark = f"<p:mark xmlns:p='{MARK_NAMESPACE}'>{json.dumps(vm.mark)}</p:mark>"
+    return {("dumpxml", UUID, "--inactive", "--security-info"): machine_xml(metadata(mark))}
+
+
+def arguments(**more):
+    return {"name": "s", "description": "d", "include_memory": None, "kind": "internal", **more}
+
+
+def create(*flags):
+    return ("snapshot-create", UUID, "/dev/stdin", *flags)
+
+
+DELETE = ("snapshot-delete", UUID, "--snapshotname", "s")
+SHOW = ("snapshot-dumpxml", UUID, "--snapshotname", "s")
+
+
+def test_an_internal_one_makes_no_file_and_touches_no_definition(tmp_path):
+    vm = machine(tmp_path)
+    virsh = ToldVirsh(marked(vm))
+    snapshots.take(driver_of(virsh, tmp_path), vm, arguments())
+    assert virsh.sent == ["<domainsnapshot><name>s</name><description>d</description></domainsnapshot>"]
+    assert [words for words in virsh.done if words[0] != "dumpxml"] == [create()]
+
+
+@pytest.mark.parametrize(
+    ("power", "include_memory", "flags", "memory"),
+    [
+        ("running", True, (), True),
+        ("paused", True, (), True),
+        ("running", None, ("--disk-only", "--atomic"), False),
+        ("running", False, ("--disk-only", "--atomic"), False),
+        ("stopped", True, ("--disk-only", "--atomic"), False),
+    ],
+)
+def test_an_external_one_announces_its_files_first(tmp_path, power, include_memory, flags, memory):
+    vm = machine(tmp_path, power)
+    virsh = ToldVirsh(marked(vm))
+    asked = arguments(kind="external", include_memory=include_memory)
+    snapshots.take(driver_of(virsh, tmp_path), vm, asked)
+    overlay, kept = str(tmp_path / "web-vda.s.qcow2"), str(tmp_path / "web.s.memory")
+    assert [words for words in virsh.done if words[0] != "dumpxml"] == [("define", "/dev/stdin"), create(*flags)]
+    sent = ET.fromstring(virsh.sent[-1])
+    assert sent.find("disks/disk[@name='vda'][@snapshot='external']/source").get("file") == overlay
+    assert sent.find("memory").attrib == ({"snapshot": "external", "file": kept} if memory else {"snapshot": "no"})
+    virsh.sent.pop()
+    mark = virsh.defined().mark
+    assert (mark["disks"], mark["files"]) == ([*vm.mark["disks"], overlay], [kept] if memory else [])
+
+
+def test_names_of_files_that_were_never_made_leave_the_mark(tmp_path):
+    """What was made in spite of the failure stays ours."""
+    vm = machine(tmp_path)
+    for name in ("web-vda.qcow2", "web.s.memory"):
+        (tmp_path / name).touch()
+    made = {**vm.mark, "disks": [*vm.mark["disks"], str(tmp_path / "web-vda.s.qcow2")]}
+    after = vm.having(mark={**made, "files": [str(tmp_path / "web.s.memory")]})
+    virsh = ToldVirsh({**marked(after), create(): failed("no space left")})
+    with pytest.raises(CommandFailed, match="no space left"):
+        snapshots.take(driver_of(virsh, tmp_path), vm, arguments(kind="external", include_memory=True))
+    mark = virsh.defined().mark
+    assert (mark["disks"], mark["files"]) == (vm.mark["disks"], [str(tmp_path / "web.s.memory")])
+
+
+@pytest.mark.parametrize(("there", "raised"), [("Name: s\n", False), (failed(NOT_FOUND), True)])
+def test_the_same_one_taken_by_another_task_is_as_good(tmp_path, there, raised):
+    vm = machine(tmp_path)
+    answers = {
+        create(): failed("domain moment s already exists"),
+        ("snapshot-info", UUID, "--snapshotname", "s"): there,
+    }
+    driver = driver_of(ToldVirsh({**marked(vm), **answers}), tmp_path)
+    if raised:
+        with pytest.raises(CommandFailed, match="already exists"):
+            snapshots.take(driver, vm, arguments())
+    else:
+        snapshots.take(driver, vm, arguments())
+
+
+def external(folder):
+    text = recorded("snapshot-external-memory.xml").replace(f"{POOL}/b.memory", str(folder / "memory"))
+    return text.replace(f"{POOL}/pvs-b.emem", str(folder / "overlay"))
+
+
+def test_a_dropped_one_goes_last_and_its_files_leave_the_mark(tmp_path):
+    vm = machine(tmp_path, files=[str(tmp_path / "memory"), "/seed"], disks=[str(tmp_path / "overlay")])
+    (tmp_path / "memory").touch()
+    virsh = ToldVirsh({**marked(vm), SHOW: external(tmp_path)})
+    snapshots.drop(driver_of(virsh, tmp_path), vm, {"names": ("s",)})
+    assert [words[0] for words in virsh.done] == ["snapshot-dumpxml", "dumpxml", "define", "snapshot-delete"]
+    assert not (tmp_path / "memory").exists()
+    mark = virsh.defined().mark
+    assert (mark["disks"], mark["files"]) == ([str(tmp_path / "web-vda.qcow2")], ["/seed"])
+
+
+def test_a_memory_file_that_is_not_ours_stays(tmp_path):
+    vm = machine(tmp_path)
+    (tmp_path / "memory").touch()
+    virsh = ToldVirsh({**marked(vm), SHOW: external(tmp_path)})
+    snapshots.drop(driver_of(virsh, tmp_path), vm, {"names": ("s",)})
+    assert (tmp_path / "memory").exists()
+    assert "define" not in [words[0] for words in virsh.done]
+
+
+def test_what_could_not_be_dropped_is_ours_again(tmp_path):
+    overlay = str(tmp_path / "overlay")
+    (tmp_path / "overlay").touch()
+    vm = machine(tmp_path, disks=[overlay])
+    virsh = ToldVirsh({**marked(vm), SHOW: external(tmp_path), DELETE: failed("no space left")})
+    driver = driver_of(virsh, tmp_path)
+    stored = []
+    driver.define = lambda definition: (
+        stored.append(definition.mark["disks"]) or virsh.answers.update(marked(vm.having(mark=definition.mark)))
+    )
+    with pytest.raises(CommandFailed, match="no space left"):
+        snapshots.drop(driver, vm, {"names": ("s",)})
+    own = str(tmp_path / "web-vda.qcow2")
+    assert stored == [[own], [own, overlay]]
+
+
+@pytest.mark.parametrize("words", [SHOW, DELETE])
+def test_one_that_another_task_dropped_is_gone_as_asked(tmp_path, words):
+    vm = machine(tmp_path)
+    virsh = ToldVirsh({**marked(vm), SHOW: recorded("snapshot-internal-off.xml"), words: failed(NOT_FOUND)})
+    snapshots.drop(driver_of(virsh, tmp_path), vm, {"names": ("s",)})
+
+
+def test_a_restore_keeps_what_was_made_since(tmp_path):
+    vm = machine(tmp_path, files=["/seed"], disks=["/later"])
+    then = vm.having(mark={**vm.mark, "disks": ["/old"], "files": [], "tags": ["then"]})
+    virsh = ToldVirsh(marked(then))
+    snapshots.restore(driver_of(virsh, tmp_path), vm, {"name": "s"})
+    assert virsh.done[0] == ("snapshot-revert", UUID, "--snapshotname", "s")
+    mark = virsh.defined().mark
+    assert mark["disks"] == ["/old", str(tmp_path / "web-vda.qcow2"), "/later"]
+    assert (mark["files"], mark["tags"]) == (["/seed"], ["then"])
+
+
+@pytest.mark.parametrize("mark", [None, {"v": 1, "id": "another", "disks": ["/a"], "files": []}])
+def test_a_machine_that_is_not_ours_gets_no_mark_by_the_way(tmp_path, mark):
+    vm = machine(tmp_path).having(mark=mark)
+    virsh = ToldVirsh({SHOW: external(tmp_path)})
+    driver = driver_of(virsh, tmp_path)
+    snapshots.take(driver, vm, arguments(kind="external"))
+    snapshots.restore(driver, vm, {"name": "s"})
+    snapshots.drop(driver, vm, {"names": ("s",)})
+    assert {"define", "dumpxml"}.isdisjoint(words[0] for words in virsh.done)

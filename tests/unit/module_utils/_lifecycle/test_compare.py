@@ -1,0 +1,106 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Two points of a machine's history: settings path by path, whatever their shape."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.compare import (
+    check_content,
+    differences,
+    points,
+)
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import NotFound, Refused, Unsupported
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
+    Comparison,
+    Field,
+    Snapshot,
+    Traits,
+)
+
+from unit.tables.rows import found
+
+THEN = {
+    "cpus": 1,
+    "tags": ("a",),
+    "disks": {"vda": {"source": "/a", "size": 1}, "vdb": {"source": "/b", "size": 2}},
+    "networks": {"0": {"mac": "m0"}},
+    "display": {"type": "vnc"},
+    "native": {"os/loader": None},
+    "iso": None,
+}
+ONE, TWO = Snapshot("one", id="u1", config=THEN), Snapshot("two", id="u2", config={**THEN, "cpus": 2})
+VM = found("running", cpus=4, memory=8, snapshots=(ONE, TWO, Snapshot("two", id="u3"), Snapshot("old")))
+
+
+def test_every_path_that_is_not_the_same():
+    now = {
+        **THEN,
+        "cpus": 4,
+        "tags": ("a", "b"),
+        "disks": {"vda": {"source": "/a.s", "size": 1}, "vdc": {"size": 3}},
+        "networks": {"0": {"mac": "m0"}, "1": {}},
+        "display": {"type": "none"},
+        "native": {"os/loader": "x"},
+        "iso": "/cd",
+        "memory": 8,
+    }
+    told = {one["path"]: (one["before"], one["after"]) for one in differences(VM.having(config=now), ONE, None)}
+    assert told == {
+        "cpus": (1, 4),
+        "tags": (["a"], ["a", "b"]),
+        "disks.vda.source": ("/a", "/a.s"),
+        "disks.vdb.source": ("/b", None),
+        "disks.vdb.size": (2, None),
+        "disks.vdc.size": (None, 3),
+        "networks.1": (None, "present"),
+        "display.type": ("vnc", "none"),
+        "native.os/loader": (None, "x"),
+        "iso": (None, "/cd"),
+        "memory": (None, 8),
+    }
+
+
+def test_one_snapshot_with_another_and_in_their_order():
+    assert differences(VM, ONE, TWO) == [{"path": "cpus", "before": 1, "after": 2}]
+    assert differences(VM, TWO, ONE) == [{"path": "cpus", "before": 2, "after": 1}]
+    assert differences(VM, ONE, ONE) == []
+
+
+def test_what_it_runs_with_is_not_what_it_is():
+    vm = found("running", runs_with={"cpus": 9}, cpus=1, snapshots=(ONE,))
+    assert "cpus" not in [one["path"] for one in differences(vm, ONE, None)]
+
+
+def test_settings_that_a_snapshot_does_not_tell():
+    for before, after in ((Snapshot("old"), None), (ONE, Snapshot("old"))):
+        with pytest.raises(Refused, match="web: the snapshot 'old' does not tell what settings"):
+            differences(VM, before, after)
+
+
+def test_points_by_name_or_id():
+    assert points(VM, Comparison("one")) == (ONE, None)
+    assert points(VM, Comparison("u2", "one")) == (TWO, ONE)
+
+
+@pytest.mark.parametrize(
+    ("asked", "error", "said"),
+    [
+        (Comparison("nosuch"), NotFound, "web: it has no snapshot 'nosuch'"),
+        (Comparison("one", "nosuch"), NotFound, "Its snapshots: one, two, two, old"),
+        (Comparison("one", "two"), Refused, "2 snapshots are named 'two'. Name one by its id: u2, u3"),
+    ],
+)
+def test_points_that_are_none_or_many(asked, error, said):
+    with pytest.raises(error) as caught:
+        points(VM, asked)
+    assert said in str(caught.value)
+
+
+def test_a_platform_that_cannot_look_into_disks():
+    check_content(VM, Traits("any", fields={"snapshot.content": Field()}))
+    with pytest.raises(Unsupported, match=r"web: any cannot compare the files in its disks here\. Leave content out"):
+        check_content(VM, Traits("any"))
+    with pytest.raises(Unsupported, match="Mount them"):
+        check_content(VM, Traits("any", instead={"snapshot.content": "Mount them."}))

@@ -1,0 +1,122 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the modules that only tell return of snapshots, from a driver that has seen what the test says."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._info import look_at_snapshots
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import (
+    InvalidInput,
+    NotFound,
+    Refused,
+    Unavailable,
+    Unsupported,
+)
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
+    Field,
+    Observation,
+    Snapshot,
+    Traits,
+    Vm,
+)
+
+WEB = Vm(
+    "web",
+    id="u-web",
+    config={"cpus": 2},
+    snapshots=(Snapshot("s", config={"cpus": 1}),),
+    leftovers=(("/d", "left"),),
+)
+CHANGE = {"change": "changed", "path": "/etc/shadow", "before": {}, "after": None, "text": "+secret"}
+FROM = {"from": "s", "to": None, "content": False, "text": False}
+
+
+class Seen:
+    """A driver that finds ``vms``; ``facets`` is what it was asked for."""
+
+    def __init__(self, *vms, fields=("snapshot.content",), error=None):
+        self.vms, self.fields, self.error = vms, fields, error
+        self.compared = []
+
+    def traits(self):
+        if self.error:
+            raise self.error
+        return Traits("memory", version="1", fields={name: Field() for name in self.fields})
+
+    def observe(self, targets, facets):
+        self.targets, self.facets = targets, facets
+        return Observation(vms=self.vms, known=("web", "db"))
+
+    def compare_content(self, vm, before, after):
+        self.compared.append((vm.name, before.name, after and after.name))
+        return [dict(CHANGE)]
+
+
+def look(driver, name=("web",), **compare):
+    asked = {**FROM, **compare} if compare or name == ("web",) else None
+    return look_at_snapshots(driver, {"name": name and list(name), "id": None, "compare": asked})
+
+
+def test_trees_and_leftovers_of_all():
+    driver = Seen(WEB, Vm("db", id="u-db"))
+    told = look(driver, name=None)
+    nothing = {"id": None, "parent": None, "description": "", "kind": "", "created": None, "current": False}
+    tree = [{"name": "s", "state": "stopped", **nothing}]
+    assert told["vms"] == [
+        {"name": "web", "id": "u-web", "snapshots": tree, "leftovers": [{"file": "/d", "snapshot": "left"}]},
+        {"name": "db", "id": "u-db", "snapshots": [], "leftovers": None},
+    ]
+    assert (told["host"]["available"], driver.targets) == (True, None)
+    assert driver.facets == {"power", "config", "snapshots", "leftovers"}
+
+
+def test_settings_alone_are_compared_where_no_more_is_asked():
+    driver = Seen(WEB)
+    told = look(driver)["vms"][0]
+    assert told["differences"] == [{"path": "cpus", "before": 1, "after": 2}]
+    assert ("content" in told, driver.compared) == (False, [])
+    assert "snapshot_configs" in driver.facets
+
+
+def test_what_is_in_files_is_told_only_where_it_is_asked():
+    """A file may hold a secret."""
+    driver = Seen(WEB)
+    content = look(driver, content=True)["vms"][0]["content"]
+    assert content == [{key: value for key, value in CHANGE.items() if key != "text"}]
+    assert look(driver, content=True, text=True)["vms"][0]["content"] == [CHANGE]
+    assert driver.compared == [("web", "s", None)] * 2
+
+
+@pytest.mark.parametrize(
+    ("driver", "error", "said"),
+    [
+        (Seen(), NotFound, "web: there is no such machine. Known machines: db, web."),
+        (Seen(WEB, WEB.having(id="u-2")), Refused, "web: 2 machines have this name. Name one by its id: u-2, u-web."),
+        (Seen(Vm("web", id="u")), NotFound, "web: it has no snapshot 's'. Its snapshots: none."),
+    ],
+)
+def test_what_cannot_be_compared(driver, error, said):
+    with pytest.raises(error) as caught:
+        look(driver)
+    assert str(caught.value) == said
+
+
+def test_a_platform_that_cannot_look_into_disks():
+    driver = Seen(WEB, fields=())
+    with pytest.raises(Unsupported, match="memory cannot compare the files"):
+        look(driver, content=True)
+    assert driver.compared == []
+
+
+def test_bad_form_is_found_before_anything_is_looked_at():
+    driver = Seen(error=AssertionError("looked"))
+    with pytest.raises(InvalidInput, match="with itself"):
+        look(driver, to="s")
+
+
+def test_a_host_without_the_platform_is_told():
+    gone = Unavailable("No such tool.", why="missing")
+    told = look(Seen(error=gone))
+    assert (told["vms"], told["host"]["why"]) == ([], "missing")
