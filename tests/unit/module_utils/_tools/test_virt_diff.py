@@ -77,6 +77,14 @@ def test_a_text_that_looks_like_what_the_tool_says_stays_a_text():
     assert [one["path"] for one in changes(forged)] == ["/a", "/b"]
 
 
+@pytest.mark.parametrize(
+    ("fields", "told"), [("st_dev", 0), ("st_dev st_mode", 1), ("st_mode", 1), ("st_ctime_sec", 1)]
+)
+def test_another_number_of_the_disk_is_no_change_of_the_file(fields, told):
+    lines = "- - 0644 1 /kept\n- d 0755 4096 /a\n+ d 0755 4096 /a\n# changed: {}\n"
+    assert [one["path"] for one in changes(lines.format(fields))] == ["/kept", "/a"][: 1 + told]
+
+
 @pytest.mark.parametrize("text", ["", "\n", "# changed: st_mode\n", "no such line\n"])
 def test_nothing_that_could_be_told(text):
     assert changes(text) == []
