@@ -15,6 +15,7 @@ All of it is data and nothing here acts. Sizes are bytes, times are seconds, pow
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Callable, Optional, Protocol
@@ -214,7 +215,7 @@ class Change:
     key: Optional[str] = None
     attribute: Optional[str] = None
     cost: str = LIVE
-    beside: Mapping = field(default_factory=dict, compare=False, repr=False)
+    beside: Mapping = dataclasses.field(default_factory=dict, compare=False, repr=False)
 
     @property
     def path(self):
