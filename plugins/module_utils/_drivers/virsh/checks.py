@@ -122,13 +122,14 @@ def _check_nvram(driver, name, secure_boot, written_by):
     driver.storage.check_free(name, driver.storage.nvram_path(name, secure_boot), written_by)
 
 
-def _check_disk(driver, name, slot, entry, written_by, image=None, doomed=()):
+def _check_disk(driver, name, slot, entry, written_by, image=None, expected=()):
+    """``expected`` are paths at which something of this machine is; what else has the disk's name is looked into."""
     if entry.get("source"):
         driver.storage.check_disk_source(name, slot, entry, written_by)
     else:
         path = driver.storage.disk_path(name, slot, entry.get("format", "qcow2"))
         driver.storage.check_free(name, path, written_by)
-        if os.path.realpath(path) not in doomed:
+        if os.path.realpath(path) not in expected:
             driver.storage.check_leftover(path, entry, image)
 
 
@@ -164,7 +165,8 @@ def _check_addition(driver, vm, change, written_by):
             f"{vm.name}: disks: {change.key} is the slot of an optical drive.",
             f"Name another slot, such as {_another_slot(driver, vm, change)}.",
         )
-    _check_disk(driver, vm.name, change.key, change.new, written_by)
+    # A run that was cut off may have attached the file already: it is the machine's own then.
+    _check_disk(driver, vm.name, change.key, change.new, written_by, expected=written_by)
 
 
 def _another_slot(driver, vm, change):
