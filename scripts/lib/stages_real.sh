@@ -50,29 +50,21 @@ _make_roles_network() {
 END
 }
 
-# _roles_traces: machines, files and processes that a scenario could leave behind.
-_roles_traces() {
-    {
-        _host_virsh list --all --name | sed -n 's/^molecule-/machine &/p'
-        find /var/lib/libvirt/images -maxdepth 1 -name 'molecule-*' -printf 'file %p\n'
-        pgrep -af "guest=molecule-|ssh: .*/$_ROLES_SUBNET\." | sed 's/^/process /'
-    } | sort
-}
-
 # Every scenario that is there.
 stage_roles() {
-    local scenario
     ensure_libvirt
     _make_roles_network
     trap '_host_virsh net-destroy $_ROLES_NETWORK' EXIT
-    _roles_traces >"$RUN/roles-before"
+    nothing_left _every_scenario
+}
+
+_every_scenario() {
+    local scenario
     for scenario in extensions/molecule/*/molecule.yml; do
         scenario=$(basename "${scenario%/molecule.yml}")
         POLYVIRT_TEST_NETWORK=$_ROLES_NETWORK MOLECULE_EPHEMERAL_DIRECTORY=$RUN/molecule/$scenario \
-            molecule test -s "$scenario"
+            molecule test -s "$scenario" || return
     done
-    _roles_traces >"$RUN/roles-after"
-    diff "$RUN/roles-before" "$RUN/roles-after" >&2 || stop_with "the scenarios left behind what is listed above"
 }
 
 # What the README promises: the second run finds nothing to do.
