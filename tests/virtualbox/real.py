@@ -12,7 +12,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from .guests import disk_image
+from .registry import Registry
 
 _SOURCES = Path(__file__).resolve().parent
 _NOT_AVAILABLE = 77
@@ -21,11 +21,6 @@ DIRECT = "/usr/lib/virtualbox/VBoxManage"
 WITH_WARNING = "/usr/bin/VBoxManage"
 #: Any number that is nobody's.
 UNPRIVILEGED = 6543
-
-_WRAPPER = """\
-#!/bin/sh
-exec '{enter}' '{root}' '{folder}' '{program}' "$@"
-"""
 
 
 class NotAvailable(Exception):
@@ -54,26 +49,17 @@ def processes_in(folder, program=""):
     return found
 
 
-class VirtualBox:
+class VirtualBox(Registry):
     """A registry in ``folder``, which is made; machines belong to ``user``, which is who VirtualBox runs as.
 
     The folder is best below /tmp: elsewhere its path must be open to ``user``.
     """
 
     def __init__(self, root, folder, user=UNPRIVILEGED, program=DIRECT):
-        self.folder = Path(folder).resolve()
-        self.executable = self.folder / "bin" / "VBoxManage"
-        self.machines = self.folder / "machines"
+        super().__init__(folder)
         self._prepare(user)
         self._name_socket()
-        self._write_wrapper(root, program)
-
-    def __enter__(self):
-        self.run("setproperty", "machinefolder", self.machines)
-        return self
-
-    def __exit__(self, *_error):
-        self.close()
+        self.write_executable(_SOURCES / "enter", root, self.folder, program)
 
     def _prepare(self, user):
         for folder in ("", "registry", "home", "tmp", "bin", "machines"):
@@ -88,54 +74,9 @@ class VirtualBox:
         if not file.exists():
             file.write_text(f"polyvirt-{os.urandom(6).hex()}\n", encoding="ascii")
 
-    def _write_wrapper(self, root, program):
-        text = _WRAPPER.format(enter=_SOURCES / "enter", root=root, folder=self.folder, program=program)
-        self.executable.write_text(text, encoding="utf-8")
-        self.executable.chmod(0o755)
-
-    def call(self, *words, locale="C.UTF-8"):
-        """One call as it ends, well or badly."""
-        argv = [self.executable, *map(str, words)]
-        environment = {**os.environ, "LC_ALL": locale}
-        return subprocess.run(
-            argv, check=False, capture_output=True, encoding="utf-8", errors="surrogateescape", env=environment
-        )
-
-    def run(self, *words):
-        """One call that must go well; what it printed."""
-        done = self.call(*words)
-        assert done.returncode == 0, f"VBoxManage {' '.join(map(str, words))}: {done.stderr}"
-        return done.stdout
-
-    def make(self, name, guest=None):
-        """A machine that can start here, with one of the guests on its disk; its UUID."""
-        made = self.run("createvm", "--name", name, "--ostype", "Other_64", "--register")
-        uuid = made.partition("UUID: ")[2].split("\n")[0]
-        self.run("modifyvm", uuid, "--memory", 16, "--boot1", "disk", "--vm-execution-engine", "interpreter")
-        self.run("storagectl", uuid, "--name", "SATA", "--add", "sata", "--portcount", 4)
-        if guest:
-            disk = self.guest_disk(guest, f"{uuid}.vdi")
-            self.run("storageattach", uuid, "--storagectl", "SATA", "--port", 0, "--type", "hdd", "--medium", disk)
-        return uuid
-
-    def guest_disk(self, guest, name):
-        """A disk image, with a UUID of its own, from which the guest boots."""
-        raw, disk = self.folder / f"{guest}.img", self.machines / name
-        raw.write_bytes(disk_image(guest))
-        self.run("convertfromraw", raw, disk, "--format", "VDI")
-        return disk
-
-    def state(self, uuid):
-        """VMState of a machine."""
-        said = self.run("showvminfo", uuid, "--machinereadable")
-        return said.partition('VMState="')[2].partition('"')[0]
-
-    def wait_for(self, uuid, state, seconds=15):
-        """Wait until a machine is in a state, which must be soon."""
-        deadline = time.monotonic() + seconds
-        while (now := self.state(uuid)) != state:
-            assert time.monotonic() < deadline, f"the machine is {now} after {seconds} s, not {state}"
-            time.sleep(0.1)
+    def __enter__(self):
+        self.run("setproperty", "machinefolder", self.machines)
+        return self
 
     def close(self):
         """End everything that runs in this registry. Nothing is asked: a machine would save itself to disk first."""
