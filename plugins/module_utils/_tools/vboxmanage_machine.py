@@ -78,9 +78,14 @@ class Nic:
 
 @dataclass(frozen=True)
 class SharedFolder:
+    """How it is shared is told by the long list alone; None is not told."""
+
     name: str
     path: str
     transient: bool
+    read_only: bool | None = None
+    auto_mount: bool | None = None
+    mount_point: str | None = None
 
 
 @dataclass(frozen=True)

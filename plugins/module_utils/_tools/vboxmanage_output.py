@@ -1,7 +1,10 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reading what ``VBoxManage`` prints, machines aside (vboxmanage_machine). Pure: text in, values out."""
+"""Reading what ``VBoxManage`` prints. Pure: text in, values out.
+
+Machines are read in vboxmanage_machine (one, for programs) and vboxmanage_long (all, for people).
+"""
 
 from __future__ import annotations
 
@@ -12,15 +15,6 @@ from datetime import datetime, timezone
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _VERSION = re.compile(r"^(\d+)\.(\d+)\.(\d+)\w*r\d+$", re.MULTILINE)
 _MACHINE_ROW = re.compile(rf'^"(.*?)" \{{({_UUID})\}}$', re.DOTALL | re.MULTILINE)
-# The column is narrower for a machine whose settings cannot be read. A name may break lines, a description may hold
-# what looks like the begin of a machine: only the last such begin before the next line of a head counts.
-_LONG_HEAD = re.compile(
-    r"^Name: {24}(?P<name>(?:(?!^Name: {24}).)*?)\n(?:Encryption: [^\n]*\n)?Groups: [^\n]*\n"
-    rf"(?:(?!UUID: )[^\n]*\n)*?UUID: +(?P<uuid>{_UUID})\nConfig file: +(?P<file>[^\n]*)\n"
-    rf"|^Name: {{12}}<inaccessible!>\nUUID: +(?P<lost>{_UUID})\nConfig file: +(?P<lost_file>[^\n]*)\n",
-    re.DOTALL | re.MULTILINE,
-)
-_STATE = re.compile(r"^State: +(.+?)(?: \(since [^)]*\))?$", re.MULTILINE)
 _USE = re.compile(rf"\(UUID: ({_UUID})\)")
 _NEW_PROPERTY = re.compile(
     r"^(?P<name>\S+) += '(?P<value>.*?)' +@ (?P<time>\S+Z)(?: (?P<flags>[A-Z, ]+))?$", re.M | re.S
@@ -31,16 +25,6 @@ _OLD_PROPERTY = re.compile(
 _VALUE = re.compile(r"\AValue: (.*?)\n(?:Timestamp: (\d+)\nFlags: (.*)\n)?\Z", re.DOTALL)
 _EXTRA_DATA = re.compile(r"^Key: (\S+), Value: (.*?)$(?=\nKey: \S+, Value: |\n*\Z)", re.DOTALL | re.MULTILINE)
 INACCESSIBLE = "<inaccessible>"
-
-
-@dataclass(frozen=True)
-class Listed:
-    """One machine of ``list --long vms``. ``state`` is the word for people, None where settings cannot be read."""
-
-    name: str | None
-    uuid: str
-    file: str
-    state: str | None
 
 
 @dataclass(frozen=True)
@@ -97,23 +81,9 @@ def machines(text):
     """``list vms``: rows of ``"NAME" {UUID}`` as (uuid, name). Names are not escaped and may break lines.
 
     A machine whose settings cannot be read is named INACCESSIBLE. A name that holds the end of a row and the begin of
-    another looks like two machines here; `listed_machines` reads it right.
+    another looks like two machines here; the long list (vboxmanage_long) tells it right.
     """
     return [(uuid, name) for name, uuid in _MACHINE_ROW.findall(text)]
-
-
-def listed_machines(text):
-    """``list --long vms``: all machines with the state of each. It takes no lock, which ``showvminfo`` does."""
-    heads = list(_LONG_HEAD.finditer(text))
-    ends = [head.start() for head in heads[1:]] + [len(text)]
-    return [_listed(head, text[head.end() : end]) for head, end in zip(heads, ends)]
-
-
-def _listed(head, rest):
-    if head["lost"]:
-        return Listed(None, head["lost"], head["lost_file"], None)
-    state = _STATE.search(rest)
-    return Listed(head["name"], head["uuid"], head["file"], state[1] if state else None)
 
 
 def ostypes(text):

@@ -94,39 +94,13 @@ def test_names_survive_whatever_they_hold():
 
 
 def test_no_machines():
-    assert output.machines("") == output.listed_machines("") == []
+    assert output.machines("") == []
 
 
 def test_a_machine_that_cannot_be_read_has_no_name():
     assert ("483a2844-e782-4e5a-83ad-b8876b54d048", output.INACCESSIBLE) in output.machines(
         recorded("list-vms-inaccessible")
     )
-
-
-def test_the_long_list_tells_every_name_right():
-    assert [machine.name for machine in output.listed_machines(recorded("list-long-vms"))] == NAMES
-
-
-def test_the_long_list_tells_file_and_state():
-    web, run, *_rest = output.listed_machines(recorded("list-long-vms"))
-    assert web == output.Listed("web", WEB, "/home/v/vms/a/web/web.vbox", "powered off")
-    assert run == output.Listed("run", RUN, "/home/v/vms/run/run.vbox", "running")
-
-
-def test_the_long_list_tells_what_cannot_be_read():
-    machines = output.listed_machines(recorded("list-long-vms-inaccessible"))
-    assert [machine for machine in machines if machine.name is None] == [
-        output.Listed(None, "483a2844-e782-4e5a-83ad-b8876b54d048", "/home/v/vms/broken/broken.vbox", None)
-    ]
-    assert len(machines) == len(NAMES)
-
-
-def test_a_description_is_no_machine():
-    text = recorded("list-long-vms")
-    head = f"Name:{' ' * 24}faked\nGroups:{' ' * 22}/\nUUID: none\n"
-    faked = text.replace("line2 ünï €\n", head)
-    assert faked != text
-    assert [machine.name for machine in output.listed_machines(faked)] == NAMES
 
 
 def test_ostypes():
