@@ -14,10 +14,11 @@ from copy import deepcopy
 from pathlib import Path
 
 from .failures import PROGRESS, Failure, Misuse, held, invalid
+from .people import for_people
 from .registry import ON, folder_of, is_readable, options
 from .settings import Change, new_config
 from .storage import attach_child, describe, remove_medium
-from .telling import for_people, machine_readable
+from .telling import machine_readable
 
 _OSTYPES = Path(__file__).parents[2] / "unit" / "fixtures" / "vbox" / "7.2.22" / "list-ostypes.txt"
 _OSTYPE = re.compile(r"^ID / Description: (\S+) -- (.*)\nFamily: +(\w+)", re.MULTILINE)
@@ -198,7 +199,9 @@ def show(registry, words):
     (name,), given = options(words, (), ("machinereadable", "details"))
     machine = registry.lock(name, write=False)
     tell = (
-        machine_readable(registry, machine, os_type_of(machine)) if given else for_people(machine, os_type_of(machine))
+        machine_readable(registry, machine, os_type_of(machine))
+        if given
+        else for_people(registry, machine, os_type_of(machine))
     )
     registry.say("\n".join(tell))
 
@@ -236,7 +239,7 @@ def _list_machines(registry, what, given):
         machines.sort(key=lambda one: one["name"])
     for machine in machines:
         if "long" in given:
-            registry.say("\n".join(for_people(machine, os_type_of(machine))))
+            registry.say("\n".join(for_people(registry, machine, os_type_of(machine))))
         else:
             name = machine["name"] if is_readable(machine) else "<inaccessible>"
             registry.say(f'"{name}" {{{machine["uuid"]}}}')

@@ -1,11 +1,10 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""showvminfo, for programs and (the begin of it) for people."""
+"""showvminfo for programs."""
 
 from __future__ import annotations
 
-import os
 from datetime import datetime, timezone
 
 from .registry import ON, folder_of
@@ -14,10 +13,6 @@ from .settings import BACKENDS, NUMBERS, SECTIONS
 _NAT = ("mtu=0", "sockSnd=64", "sockRcv=64", "tcpWndSnd=64", "tcpWndRcv=64", "localhostReachable=0",
         "forwardBroadcast=0", "enableTFTP=0")  # fmt: skip
 _NOT_IN_6 = {"iommu"}
-_FOR_PEOPLE = {
-    "poweroff": "powered off",
-    "gurumeditation": "guru meditation",
-}
 
 
 def moment(seconds):
@@ -160,29 +155,6 @@ def _below(machine, parent, place):
             lines.append(f'CurrentSnapshotNode="SnapshotName{here}"')
         lines += _below(machine, snapshot["uuid"], here)
     return lines
-
-
-def for_people(machine, os_type):
-    """What ``list --long vms`` says of one machine, as far as anybody reads it."""
-    if not os.path.exists(machine["file"]):
-        told = {"Name": "<inaccessible!>", "UUID": machine["uuid"], "Config file": machine["file"]}
-        return [*(f"{key + ':':16} {value}" for key, value in told.items()), "Access error details:", ""]
-    values = machine["config"]["values"]
-    state = _FOR_PEOPLE.get(machine["state"], machine["state"])
-    told = {
-        "Name": machine["name"],
-        "Encryption": "disabled",
-        "Groups": machine["groups"],
-        "Platform Architecture": "x86",
-        "Guest OS": os_type["description"],
-        "UUID": machine["uuid"],
-        "Config file": machine["file"],
-        "Memory size": f"{values['memory']}MB",
-        "Number of CPUs": values["cpus"],
-        "State": f"{state} (since {moment(machine['since'])})",
-    }
-    lines = [f"{key + ':':28} {value}" for key, value in told.items()]
-    return [*lines, *(["Description:", values["description"]] if values.get("description") else []), ""]
 
 
 def escaped(text):

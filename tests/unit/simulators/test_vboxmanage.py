@@ -9,11 +9,13 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
 from ansible_collections.polyvirt.core.plugins.module_utils._tools import (
     vboxmanage,
+    vboxmanage_long,
     vboxmanage_machine,
     vboxmanage_output,
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.vboxmanage import VBoxManage
 
+from unit.module_utils._tools.test_vboxmanage_long import comparable
 from unit.module_utils._tools.vbox_recordings import recorded
 from virtualbox import double
 from virtualbox.session import transcript
@@ -40,8 +42,27 @@ def test_it_is_a_program_like_the_real_one(box, tool):
     assert vboxmanage_output.machines(tool.read("list", "vms")) == [(uuid, "web ü")]
     found = vboxmanage_machine.machine(tool.read("showvminfo", uuid, "--machinereadable"))
     assert (found.values["name"], found.slots[0].medium) == ("web ü", str(box.machines / f"{uuid}.vdi"))
-    (listed,) = vboxmanage_output.listed_machines(tool.read("list", "--long", "vms"))
-    assert listed == vboxmanage_output.Listed("web ü", uuid, f"{box.machines}/web ü/web ü.vbox", "powered off")
+    (listed,) = vboxmanage_long.machines(tool.read("list", "--long", "vms"))
+    assert (listed.uuid, listed.name, listed.file) == (uuid, "web ü", f"{box.machines}/web ü/web ü.vbox")
+
+
+def test_the_long_list_tells_what_showvminfo_tells_at_every_step(box):
+    compared = 0
+
+    def answer(*words):
+        nonlocal compared
+        done = box.call(*words)
+        for listed in vboxmanage_long.machines(box.call("list", "--long", "vms").stdout):
+            told = vboxmanage_machine.machine(box.call("showvminfo", listed.uuid, "--machinereadable").stdout)
+            # Time passes between the two: a guest may have crashed meanwhile.
+            values = {key: value for key, value in listed.machine.values.items() if not key.startswith("VMState")}
+            assert values == {key: told.values[key] for key in values}, words
+            assert comparable(listed.machine) == comparable(told), words
+            compared += 1
+        return done
+
+    transcript(answer, box.machines)
+    assert compared > 150
 
 
 def test_a_guest_obeys_in_its_time(box):
@@ -73,7 +94,7 @@ def test_a_machine_without_its_file_is_inaccessible(box, tool):
     uuid = box.make("lost")
     (box.machines / "lost" / "lost.vbox").unlink()
     assert vboxmanage_output.machines(tool.read("list", "vms")) == [(uuid, vboxmanage_output.INACCESSIBLE)]
-    assert vboxmanage_output.listed_machines(tool.read("list", "--long", "vms"))[0].name is None
+    assert vboxmanage_long.machines(tool.read("list", "--long", "vms"))[0].name is None
     with pytest.raises(vboxmanage.errors.CommandFailed) as caught:
         tool.read("showvminfo", uuid, "--machinereadable")
     assert vboxmanage.is_inaccessible(caught.value.stderr)
