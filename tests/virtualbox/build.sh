@@ -58,7 +58,8 @@ replace_launcher() {
 
 build() {
     local root=$1 work=$1.making
-    rm -rf "$work"
+    # One that was killed may have something mounted in it.
+    rm -rf --one-file-system "$work"
     install_virtualbox "$work"
     replace_launcher "$work"
     # Moved when whole. Older ones stay: somebody may be in them.

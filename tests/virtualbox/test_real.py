@@ -79,6 +79,12 @@ def test_files_have_the_same_path_inside_and_outside(box):
     assert (box.machines / "files" / "files.vbox").stat().st_uid == real.UNPRIVILEGED
 
 
+def test_it_runs_as_whom_the_test_says(root, folder):
+    with real.VirtualBox(root, folder, user=0) as box:
+        start(box, "ignores")
+        assert (box.machines / "ignores" / "ignores.vbox").stat().st_uid == 0
+
+
 def test_two_registries_know_nothing_of_each_other(box, root, tmp_path_factory):
     box.make("one")
     with real.VirtualBox(root, box.folder.with_name(f"{box.folder.name}-b")) as other:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -19,6 +20,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._tools.vboxmanage im
 
 from unit.module_utils._tools.test_vboxmanage_long import comparable
 from virtualbox import real
+from virtualbox.drives import check_drives
 
 STRANGE_NAMES = ["a b", "it's", 'q"u\\', "-x", "nl\nname", "ü€", "11111111-2222-3333-4444-555555555599", ' "} {', "a/b"]
 
@@ -77,6 +79,12 @@ def test_the_long_list_tells_what_showvminfo_tells(tool, box, words):
     )
     assert found.machine.values == {key: told.values[key] for key in found.machine.values}
     assert comparable(found.machine) == comparable(told)
+
+
+def test_drives_and_what_is_on_at_a_slot(tool, box):
+    image = box.machines / "seed.iso"
+    subprocess.run(["xorriso", "-as", "mkisofs", "-quiet", "-o", image, __file__], check=True)
+    check_drives(box, image)
 
 
 def test_descriptions_and_snapshots_are_read_back(tool, box):

@@ -37,7 +37,7 @@ _CONTROLLER = re.compile(
 )
 _SLOT = re.compile(
     r"^  Port (?P<port>\d+), Unit (?P<device>\d+): "
-    rf'(?:UUID: (?P<uuid>{_UUID})[^\n]*\n    Location: "(?P<path>.*)"|Empty)',
+    rf'(?:UUID: (?P<uuid>{_UUID})(?P<more>[^\n]*)\n    Location: "(?P<path>.*)"|Empty)',
     re.MULTILINE,
 )
 _NIC = re.compile(
@@ -93,6 +93,12 @@ _WORDS = {
     ("rtcuseutc", "localtime"): "off",
     ("recording_enabled", "yes"): "on",
     ("recording_enabled", "no"): "off",
+}
+# Of a slot only what is on is told.
+_ON_SLOTS = {
+    "hot-pluggable": ", hot-pluggable",
+    "nonrotational": ", non-rotational",
+    "discard": ", discards unused blocks",
 }
 _STATES = {
     "powered off": "poweroff",
@@ -198,6 +204,7 @@ def _bootable(said):
 
 def _slot(controller, found):
     values = {"ImageUUID": found["uuid"]} if found["uuid"] else {}
+    values.update({key: "on" for key, words in _ON_SLOTS.items() if words in (found["more"] or "")})
     return Slot(controller, int(found["port"]), int(found["device"]), found["path"] or "emptydrive", values)
 
 

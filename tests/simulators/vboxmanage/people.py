@@ -30,6 +30,8 @@ _SWITCHES_1 = {"HPET": "hpet", "PAE": "pae", "Long Mode": "longmode", "Triple Fa
 _SWITCHES_2 = {"Hardware Virtualization": "hwvirtex", "Nested Paging": "nestedpaging", "Large Pages": "largepages",
                "VT-x VPID": "vtxvpid", "VT-x Unrestricted Exec.": "vtxux",
                "AMD-V Virt. Vmsave/Vmload": "virtvmsavevmload"}  # fmt: skip
+_ON_SLOTS = {"hot-pluggable": ", hot-pluggable", "nonrotational": ", non-rotational (SSD)",
+             "discard": ", discards unused blocks"}  # fmt: skip
 _SWITCHES_3 = {"OHCI USB": "usb", "EHCI USB": "ehci", "xHCI USB": "xhci"}
 
 
@@ -150,7 +152,8 @@ def _storage(registry, config):
         for place, slot in sorted(config["slots"][name].items(), key=lambda item: list(map(int, item[0].split("-")))):
             port, device = place.split("-")
             medium = registry.media.get(slot["medium"])
-            lines.append(f"  Port {port}, Unit {device}: {'UUID: ' + medium['uuid'] if medium else 'Empty'}")
+            more = "".join(words for key, words in _ON_SLOTS.items() if slot.get(key) == "on")
+            lines.append(f"  Port {port}, Unit {device}: {'UUID: ' + medium['uuid'] + more if medium else 'Empty'}")
             lines += [f'    Location: "{medium["location"]}"'] if medium else []
     return lines
 

@@ -74,7 +74,7 @@ def _set_ports(controller, ports):
 
 
 def attach(registry, words):
-    values = ("storagectl", "port", "device", "type", "medium", "hotpluggable", "nonrotational", "mtype")
+    values = ("storagectl", "port", "device", "type", "medium", "hotpluggable", "nonrotational", "discard", "mtype")
     (name,), given = options(words, values, ("forceunmount",))
     machine = registry.lock(name, write=False)
     config, place = machine["config"], f"{given.get('port', '0')}-{given.get('device', '0')}"
@@ -88,6 +88,8 @@ def attach(registry, words):
         _detach(machine, slots, controller, place)
         return
     slot = {"medium": _medium_for(registry, given), "kind": given.get("type", "hdd")}
+    flags = {"hot-pluggable": "hotpluggable", "nonrotational": "nonrotational", "discard": "discard"}
+    slot.update({key: given[option] for key, option in flags.items() if option in given})
     _refuse_place(controller, place)
     _refuse_twice(registry, config, slot, slots.get(place))
     _refuse_hot(machine, slots, controller, place, slot)
@@ -241,17 +243,18 @@ def describe(registry, medium, machines=None):
         used.append(f"{own} [{theirs}]" if theirs else own)
     if machines is not None:
         return used
-    is_child = bool(medium["parent"])
+    is_child, is_image = bool(medium["parent"]), medium["format"] == "RAW"
+    lock = "read" if is_image else "write"
     is_locked = any(machine["state"] in ON for machine, _snapshots in users(registry, medium))
-    variant = "differencing" if is_child else "fixed" if medium.get("variant") == "Fixed" else "dynamic"
+    variant = "differencing" if is_child else "fixed" if is_image or medium.get("variant") == "Fixed" else "dynamic"
+    kind = "readonly" if is_image else f"normal ({'differencing' if is_child else 'base'})"
     lines = [f"UUID:           {medium['uuid']}", f"Parent UUID:    {medium['parent'] or 'base'}",
-             f"State:          {'locked write' if is_locked else 'created'}",
-             f"Type:           normal ({'differencing' if is_child else 'base'})"]  # fmt: skip
+             f"State:          {'locked ' + lock if is_locked else 'created'}", f"Type:           {kind}"]  # fmt: skip
     lines += ["Auto-Reset:     off"] if is_child else []
     lines += [f"Location:       {medium['location']}", f"Storage format: {medium['format']}",
               f"Format variant: {variant} default", f"Capacity:       {medium['size']} MBytes",
-              "Size on disk:   2 MBytes", "Encryption:     disabled",
-              "Property:       AllocationBlockSize=1048576"]  # fmt: skip
+              "Size on disk:   2 MBytes", "Encryption:     disabled"]  # fmt: skip
+    lines += [] if is_image else ["Property:       AllocationBlockSize=1048576"]
     children = [one["uuid"] for one in registry.media.values() if one["parent"] == medium["uuid"]]
     return lines + _column("In use by VMs:", used) + _column("Child UUIDs:", children)
 

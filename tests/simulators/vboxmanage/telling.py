@@ -107,9 +107,11 @@ def _slot(registry, config, controller, place, is_old):
     path = medium["location"] if is_old else escaped(medium["location"])
     lines = [f'"{name}-{place}"="{path}"', f'"{name}-ImageUUID-{place}"="{medium["uuid"]}"']
     if slot["kind"] == "dvddrive":
-        return [*lines, f'"{name}-IsEjected{"" if is_old else "-" + place}"="off"']
-    more = ("hot-pluggable", "nonrotational", "discard") if controller["type"] == "IntelAhci" else ()
-    return lines + [f'"{name}-{what}-{place}"="off"' for what in more]
+        where = "" if is_old else f"-{place}"
+        lines += [f'"{name}-{what}{where}"="off"' for what in ("tempeject", "IsEjected")]
+    more = ("hot-pluggable",) if controller["type"] == "IntelAhci" else ()
+    told = (*more, "nonrotational", "discard")
+    return lines + [f'"{name}-{what}-{place}"="{slot.get(what, "off")}"' for what in told]
 
 
 def _nic(registry, number, nic):

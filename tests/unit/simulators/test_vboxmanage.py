@@ -18,6 +18,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._tools.vboxmanage im
 from unit.module_utils._tools.test_vboxmanage_long import comparable
 from unit.module_utils._tools.vbox_recordings import recorded
 from virtualbox import double
+from virtualbox.drives import check_drives
 from virtualbox.session import transcript
 
 
@@ -63,6 +64,12 @@ def test_the_long_list_tells_what_showvminfo_tells_at_every_step(box):
 
     transcript(answer, box.machines)
     assert compared > 150
+
+
+def test_drives_and_what_is_on_at_a_slot(box):
+    image = box.machines / "seed.iso"
+    image.write_bytes(b"any")
+    check_drives(box, image)
 
 
 def test_a_guest_obeys_in_its_time(box):

@@ -27,7 +27,7 @@ def comparable(machine):
     """What both forms tell."""
     return {
         "controllers": machine.controllers,
-        "slots": [(*place(slot), slot.medium, slot.values.get("ImageUUID")) for slot in used(machine)],
+        "slots": [(*place(slot), slot.medium, what_is_on(slot)) for slot in used(machine)],
         "nics": [(nic.number, nic.type, nic.forwards, both_tell(nic.values)) for nic in machine.nics],
         "folders": [(folder.name, folder.path, folder.transient) for folder in machine.shared_folders],
         "snapshots": machine.snapshots,
@@ -40,6 +40,10 @@ def place(slot):
 
 def used(machine):
     return sorted((slot for slot in machine.slots if slot.medium != "none"), key=place)
+
+
+def what_is_on(slot):
+    return {key: value for key, value in slot.values.items() if value != "off"}
 
 
 def both_tell(values):
