@@ -10,10 +10,10 @@ print an error and end with 0. So for a change it counts whether an error was pr
 from __future__ import annotations
 
 import re
-import shlex
 from dataclasses import replace
 
 from .._lifecycle import errors
+from .._ports.command import shown
 from . import vboxmanage_output as output
 
 INSTALL = "Install VirtualBox, and give the path of VBoxManage where it is not on PATH."
@@ -149,7 +149,7 @@ def _says(error, texts):
 
 
 def _cut_off(completed):
-    message = f"VBoxManage {_shown(completed.argv[1:])} stopped printing in the middle of a line."
+    message = f"VBoxManage {shown(completed.argv[1:])} stopped printing in the middle of a line."
     remedy = "The locale C.UTF-8 must exist on this machine."
     return errors.CommandFailed(completed.argv, completed.rc, completed.stderr, message=message, remedy=remedy)
 
@@ -158,7 +158,7 @@ def _failure(completed):
     words = completed.argv[1:]
     said = _PROGRESS.sub("", completed.stderr)
     reason = "; ".join(_error_lines(said)) or said.strip() or f"exit code {completed.rc} and no word"
-    message = f"VBoxManage {_shown(words)} failed: {reason}"
+    message = f"VBoxManage {shown(words)} failed: {reason}"
     return errors.CommandFailed(completed.argv, completed.rc, _USAGE.split(said)[0], message=message)
 
 
@@ -176,8 +176,3 @@ def _error_lines(text):
         if within and line not in lines:
             lines.append(line)
     return lines
-
-
-def _shown(words):
-    command = shlex.join(words)
-    return command if len(command) <= 120 else f"{command[:120]}..."

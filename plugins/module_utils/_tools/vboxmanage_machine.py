@@ -112,8 +112,7 @@ class Machine:
 def machine(text):
     """What ``showvminfo --machinereadable`` tells."""
     settings, snapshot_text = _without_snapshots(text)
-    found = list(_entries(settings))
-    controllers, rest = _controllers(found)
+    controllers, rest = _controllers(_entries(settings))
     slots, rest = _slots(rest, [controller.name for controller in controllers])
     nics, rest = _nics(rest)
     folders, rest = _shared_folders(rest)
@@ -154,33 +153,27 @@ def _description(tail):
 
 def _without_snapshots(text):
     """The text without its snapshots, and they. They are found by reading up to them: a description may look alike."""
-    start = next((place for place, key in _keys(text) if key == "SnapshotName"), None)
+    start = next((place for place, key, value in _placed_entries(text) if key == "SnapshotName"), None)
     if start is None:
         return text, ""
     end = text.rfind(_AFTER_SNAPSHOTS) + 1 or len(text)
     return text[:start] + text[end:], text[start:end]
 
 
-def _keys(text):
-    place = 0
-    while place < len(text):
-        key = _KEY.match(text, place)
-        if key:
-            yield place, key["plain"]
-            if key["plain"] == "SnapshotName":
-                return
-        place = _end_of_value(text, key.end() if key else place) + 1
-
-
 def _entries(text):
-    """(key, value) in order; lines without a key, such as `` rec_screen0``, are left out."""
+    """(key, value) in order."""
+    return [(key, value) for place, key, value in _placed_entries(text)]
+
+
+def _placed_entries(text):
+    """The same with where each begins; lines without a key, such as `` rec_screen0``, are left out."""
     place = 0
     while place < len(text):
         key = _KEY.match(text, place)
         start = key.end() if key else place
         end = _end_of_value(text, start)
         if key:
-            yield _unescaped(key["quoted"] or key["plain"]), _value(text[start:end])
+            yield place, _unescaped(key["quoted"] or key["plain"]), _value(text[start:end])
         place = end + 1
 
 
