@@ -28,7 +28,7 @@ def shared_folder(registry, words):
         if not os.path.exists(path):
             text = f"RTPathQueryInfo failed on shared folder path '{path}': VERR_FILE_NOT_FOUND"
             raise invalid(text, "SharedFolderWrap")
-        folders.append([given["name"], path, "readonly" in given])
+        folders.append([given["name"], path, "readonly" in given, "transient" in given])
     elif known is None:
         raise not_found(f"Could not find a shared folder named '{given['name']}'", "SessionMachine")
     elif verb == "remove":

@@ -185,9 +185,9 @@ def _folders(folders):
     if not folders:
         return [_line("Shared folders", "<none>")]
     lines = [_line("Shared folders", ""), ""]
-    for name, path, read_only, *_more in folders:
-        access = "readonly" if read_only else "writable"
-        lines.append(f"Name: '{name}', Host path: '{path}' (machine mapping), {access}")
+    for name, path, read_only, is_transient in sorted(folders, key=lambda folder: folder[3]):
+        access, kind = "readonly" if read_only else "writable", "transient" if is_transient else "machine"
+        lines.append(f"Name: '{name}', Host path: '{path}' ({kind} mapping), {access}")
     return [*lines, ""]
 
 

@@ -151,6 +151,9 @@ class Registry:
             machine["started"] = time.time()
         if state not in ("running", "paused", "stopping"):
             machine["pressed"] = None
+        if state not in ON:
+            folders = machine["config"]["folders"]
+            machine["config"]["folders"] = [folder for folder in folders if not folder[3]]
 
     def _pass_time(self):
         now = time.time()

@@ -305,8 +305,10 @@ def close_medium(registry, words):
     medium = registry.medium_of(plain[-1])
     used = users(registry, medium)
     if used:
-        text = f"cannot be closed because it is still attached to {len(used)} virtual machines"
-        raise in_use(f"Medium '{medium['location']}' {text}", "MediumWrap")
+        where = f"it is still attached to {len(used)} virtual machines"
+        if "delete" in given:
+            _complain_of_deleting(registry, medium, used)
+        raise in_use(f"Medium '{medium['location']}' cannot be closed because {where}", "MediumWrap")
     children = [one for one in registry.media.values() if one["parent"] == medium["uuid"]]
     if children:
         text = f"Cannot close medium '{medium['location']}' because it has {len(children)} child media"
@@ -316,3 +318,15 @@ def close_medium(registry, words):
         registry.complaints.append(PROGRESS)
     else:
         registry.media.pop(medium["uuid"])
+
+
+def _complain_of_deleting(registry, medium, used):
+    """It tries to delete first, and to close all the same."""
+    machines = ", ".join(machine["uuid"] for machine, _snapshots in used)
+    failure = in_use(
+        f"Cannot delete storage: medium '{medium['location']}' is still attached to the following {len(used)} "
+        f"virtual machine(s): {machines}",
+        "MediumWrap",
+    )
+    failure.after = ("Failed to delete medium. Error code VBOX_E_OBJECT_IN_USE",)
+    registry.complain(failure)

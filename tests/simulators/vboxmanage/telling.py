@@ -35,9 +35,7 @@ def machine_readable(registry, machine, os_type):
     if is_on:
         lines += ['SessionName="headless"', 'VideoMode="720,400,0"@0,0 1']
     lines += _section(3, machine, is_old)
-    for number, (name, path, *_how) in enumerate(config["folders"], 1):
-        lines.append(f'SharedFolderNameMachineMapping{number}="{escaped(name)}"')
-        lines.append(f'SharedFolderPathMachineMapping{number}="{escaped(path)}"')
+    lines += _folders(config["folders"])
     if is_on:
         lines += ['VRDEActiveConnection="off"', "VRDEClients==0"]
     lines += _section(4, machine, is_old)
@@ -136,6 +134,15 @@ def _nic(registry, number, nic):
         # A fault of 7.0: several rules are as good as none.
         for index, (name, rule) in enumerate([] if registry.version == (7, 0) and len(rules) > 1 else rules):
             lines.append(f'Forwarding({index})="{escaped(name)},{",".join(map(str, rule))}"')
+    return lines
+
+
+def _folders(folders):
+    lines = []
+    for kind, is_transient in (("Machine", False), ("Transient", True)):
+        for number, folder in enumerate((one for one in folders if one[3] == is_transient), 1):
+            lines.append(f'SharedFolderName{kind}Mapping{number}="{escaped(folder[0])}"')
+            lines.append(f'SharedFolderPath{kind}Mapping{number}="{escaped(folder[1])}"')
     return lines
 
 
