@@ -1,0 +1,252 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reading ``list --long vms``: all machines of a registry at once. Pure: text in, values out.
+
+It is written for people, yet it takes no lock, which ``showvminfo`` does of every machine that is off, and it costs one
+process for any number of machines. So it is told here in the words of ``showvminfo --machinereadable``. It lacks
+``natnetN`` and the empty places of controllers; it has what that lacks: the policies of cards, the ways of shared
+folders. Nothing is escaped in it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from .vboxmanage_machine import Controller, Forward, Machine, Nic, SharedFolder, Slot, Snapshot
+
+_UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+# The column is narrower for a machine whose settings cannot be read. A name may break lines, a description may hold
+# what looks like the begin of a machine: only the last such begin before the next line of a head counts.
+_HEAD = re.compile(
+    r"^Name: {24}(?P<name>(?:(?!^Name: {24}).)*?)\n(?P<more>(?:Encryption: [^\n]*\n)?Groups: [^\n]*\n"
+    rf"(?:(?!UUID: )[^\n]*\n)*?)UUID: +(?P<uuid>{_UUID})\nConfig file: +(?P<file>[^\n]*)\n"
+    rf"|^Name: {{12}}<inaccessible!>\nUUID: +(?P<lost>{_UUID})\nConfig file: +(?P<lost_file>[^\n]*)\n",
+    re.DOTALL | re.MULTILINE,
+)
+_LINE = re.compile(r"^([A-Z0-9x][^:\n]*?): *(.*)$", re.MULTILINE)
+_STATE = re.compile(r"(.+?)(?: \(since ([^)]*)\))?\Z")
+_DESCRIPTION = re.compile(r"^Description:\n(.*?)(?=^\* Snapshots:\n|\Z)", re.DOTALL | re.MULTILINE)
+_AFTER = "\n* Guest:\n"
+_CONTROLLER = re.compile(
+    r"^#\d+: '(?P<name>.*)', Type: (?P<type>\S+), Instance: (?P<instance>\d+), "
+    r"Ports: (?P<portcount>\d+) \(max (?P<maxportcount>\d+)\), (?P<bootable>.*)$\n"
+    r"(?P<slots>(?:^  .*\n)*)",
+    re.MULTILINE,
+)
+_SLOT = re.compile(
+    r"^  Port (?P<port>\d+), Unit (?P<device>\d+): "
+    rf'(?:UUID: (?P<uuid>{_UUID})(?P<more>[^\n]*)\n    Location: "(?P<path>.*)"|Empty)',
+    re.MULTILINE,
+)
+_NIC = re.compile(
+    r"^NIC (?P<number>\d+): +(?:disabled|MAC: (?P<macaddress>\w+), Attachment: (?P<attachment>.*), Cable connected: "
+    r"(?P<cableconnected>on|off), Trace: .*, Type: (?P<nictype>\w+), Reported speed: \d+ Mbps, "
+    r"Boot priority: (?P<nicbootprio>\d+), Promisc Policy: (?P<nicpromisc>[\w-]+), Bandwidth group: .*)$",
+    re.MULTILINE,
+)
+_RULE = re.compile(
+    r"^NIC (\d+) Rule\(\d+\): +name = (.*), protocol = (\w+), host ip = (.*), host port = (\d+), "
+    r"guest ip = (.*), guest port = (\d+)$",
+    re.MULTILINE,
+)
+_FOLDER = re.compile(
+    r"^Name: '(?P<name>.*)', Host path: '(?P<path>.*)' \((?P<kind>\w+) mapping\), (?P<access>writable|readonly)"
+    r"(?P<auto>, auto-mount)?(?:, symlink-policy: \S+?)?(?:, mount-point: '(?P<point>.*)')?$",
+    re.MULTILINE,
+)
+_SNAPSHOT = re.compile(
+    rf"^(?P<indent>(?:   )+)Name: (?P<name>.*?) \(UUID: (?P<uuid>{_UUID})\)(?P<current> \*)?\n(?: +Description:\n)?",
+    re.DOTALL | re.MULTILINE,
+)
+
+# The words of machinereadable: the label there, the key here.
+_KEYS = {
+    "Groups": "groups", "Guest OS": "ostype", "Snapshot folder": "SnapFldr", "Log folder": "LogFldr",
+    "Hardware UUID": "hardwareuuid", "Memory size": "memory", "Page Fusion": "pagefusion", "VRAM size": "vram",
+    "CPU exec cap": "cpuexecutioncap", "CPUProfile": "cpu-profile", "Chipset": "chipset", "Firmware": "firmware",
+    "Number of CPUs": "cpus", "HPET": "hpet", "PAE": "pae", "Long Mode": "longmode",
+    "Triple Fault Reset": "triplefaultreset", "APIC": "apic", "X2APIC": "x2apic",
+    "Nested VT-x/AMD-V": "nested-hw-virt", "Hardware Virtualization": "hwvirtex", "Nested Paging": "nestedpaging",
+    "Large Pages": "largepages", "VT-x VPID": "vtxvpid", "VT-x Unrestricted Exec.": "vtxux",
+    "AMD-V Virt. Vmsave/Vmload": "virtvmsavevmload", "CPUID Portability Level": "cpuid-portability-level",
+    "Boot menu mode": "bootmenu", "Boot Device 1": "boot1", "Boot Device 2": "boot2", "Boot Device 3": "boot3",
+    "Boot Device 4": "boot4", "ACPI": "acpi", "IOAPIC": "ioapic", "BIOS APIC mode": "biosapic",
+    "Time offset": "biossystemtimeoffset", "BIOS NVRAM File": "NvramFile", "RTC": "rtcuseutc", "IOMMU": "iommu",
+    "Paravirt. Provider": "paravirtprovider", "Effective Paravirt. Prov.": "effparavirtprovider",
+    "Graphics Controller": "graphicscontroller", "Monitor count": "monitorcount", "3D Acceleration": "accelerate3d",
+    "Autostart Enabled": "autostart-enabled", "Autostart Delay": "autostart-delay",
+    "Default Frontend": "defaultfrontend", "VM process priority": "vmprocpriority", "Pointing Device": "hidpointing",
+    "Keyboard Device": "hidkeyboard", "Audio": "audio", "Audio playback": "audio_out", "Audio capture": "audio_in",
+    "Clipboard Mode": "clipboard", "Clipboard file transfers": "clipboard_file_transfers",
+    "Drag and drop Mode": "draganddrop", "VRDE": "vrde", "OHCI USB": "usb", "EHCI USB": "ehci", "xHCI USB": "xhci",
+    "Recording enabled": "recording_enabled", "Session name": "SessionName",
+}  # fmt: skip
+_AS_TOLD = {"groups", "ostype", "SnapFldr", "LogFldr", "NvramFile", "firmware", "defaultfrontend", "SessionName"}
+_MODES = {"clipboard", "draganddrop", "bootmenu"}
+_WORDS = {
+    ("boot", "harddisk"): "disk",
+    ("boot", "network"): "net",
+    ("boot", "notassigned"): "none",
+    ("rtcuseutc", "utc"): "on",
+    ("rtcuseutc", "localtime"): "off",
+    ("recording_enabled", "yes"): "on",
+    ("recording_enabled", "no"): "off",
+}
+# Of a slot only what is on is told.
+_ON_SLOTS = {
+    "hot-pluggable": ", hot-pluggable",
+    "nonrotational": ", non-rotational",
+    "discard": ", discards unused blocks",
+}
+_STATES = {
+    "powered off": "poweroff",
+    "offline snapshotting": "snapshotting",
+    "teleporting (incoming)": "teleportingin",
+}
+_BACKENDS = {
+    "Bridged Interface": ("bridged", "bridgeadapter"),
+    "Internal Network": ("intnet", "intnet"),
+    "Host-only Interface": ("hostonly", "hostonlyadapter"),
+    "Host Only Network": ("hostonlynetwork", "hostonly-network"),
+    "NAT Network": ("natnetwork", "nat-network"),
+    "Generic": ("Generic", "generic"),
+}
+
+
+@dataclass(frozen=True)
+class Listed:
+    """One machine of the registry; name and machine are None where its settings cannot be read."""
+
+    uuid: str
+    file: str
+    name: str | None
+    machine: Machine | None
+
+
+def machines(text):
+    """All machines of ``list --long vms``, in its order."""
+    heads = list(_HEAD.finditer(text))
+    ends = [head.start() for head in heads[1:]] + [len(text)]
+    return [_listed(head, text[head.end() : end]) for head, end in zip(heads, ends)]
+
+
+def _listed(head, text):
+    if head["lost"]:
+        return Listed(head["lost"], head["lost_file"], None, None)
+    machine = _machine(head["more"] + text)
+    machine.values.update(name=head["name"], UUID=head["uuid"], CfgFile=head["file"])
+    return Listed(head["uuid"], head["file"], head["name"], machine)
+
+
+def _machine(text):
+    end = text.rfind(_AFTER) + 1 or len(text)
+    described = _DESCRIPTION.search(text, 0, end)
+    first_snapshot = text.find("\n* Snapshots:\n", described.end() - 1 if described else 0, end)
+    settings = text[: described.start() if described else first_snapshot if first_snapshot >= 0 else end]
+    values = _values(settings)
+    if described:
+        values["description"] = described[1].removesuffix("\n")
+    slots, controllers = _storage(settings)
+    return Machine(
+        values,
+        controllers,
+        slots,
+        _nics(settings),
+        tuple(map(_folder, _FOLDER.finditer(settings))),
+        _snapshots(text[first_snapshot + 1 : end]) if first_snapshot >= 0 else (),
+    )
+
+
+def _values(text):
+    values = {}
+    for label, said in _LINE.findall(text):
+        if label == "State":
+            state, since = _STATE.match(said).groups()
+            values["VMState"] = _STATES.get(state, state.replace(" ", ""))
+            values["VMStateChangeTime"] = since or ""
+        elif label in _KEYS:
+            values.setdefault(_KEYS[label], _value(_KEYS[label], said))
+    return values
+
+
+def _value(key, said):
+    if key in _AS_TOLD:
+        return said
+    if key == "audio":
+        driver = re.search(r"Driver: (\w+)", said)
+        return driver[1].lower() if driver else "none"
+    if key == "vrde":
+        return "on" if said.startswith("enabled") else "off"
+    word = re.sub(r"[ /]", "", said).lower()
+    if key.startswith("hid"):
+        return word.replace("-", "").replace("keyboard", "kbd")
+    if said in ("enabled", "disabled") and key not in _MODES:
+        return "on" if said == "enabled" else "off"
+    if re.match(r"-?\d+(?:mb|%|ms)\Z", word):
+        return re.match(r"-?\d+", word)[0]
+    return _WORDS.get(("boot" if re.match(r"boot\d", key) else key, word), word)
+
+
+def _storage(text):
+    slots, controllers = [], []
+    for found in _CONTROLLER.finditer(text):
+        values = {key: found[key] for key in ("name", "type", "instance", "maxportcount", "portcount")}
+        controllers.append(Controller(found["name"], {**values, "bootable": _bootable(found["bootable"])}))
+        slots += [_slot(found["name"], slot) for slot in _SLOT.finditer(found["slots"])]
+    return tuple(slots), tuple(controllers)
+
+
+def _bootable(said):
+    return "on" if said.strip().lower() == "bootable" else "off"
+
+
+def _slot(controller, found):
+    values = {"ImageUUID": found["uuid"]} if found["uuid"] else {}
+    values.update({key: "on" for key, words in _ON_SLOTS.items() if words in (found["more"] or "")})
+    return Slot(controller, int(found["port"]), int(found["device"]), found["path"] or "emptydrive", values)
+
+
+def _nics(text):
+    rules = {}
+    for number, name, protocol, host, host_port, guest, guest_port in _RULE.findall(text):
+        rule = Forward(name, protocol.lower(), host, int(host_port), guest, int(guest_port))
+        rules.setdefault(int(number), []).append(rule)
+    return tuple(_nic(found, tuple(rules.get(int(found["number"]), ()))) for found in _NIC.finditer(text))
+
+
+def _nic(found, rules):
+    number, attachment = int(found["number"]), found["attachment"]
+    if attachment is None:
+        return Nic(number, "none", {"nic": "none"}, ())
+    kind, quote, name = attachment.partition(" '")
+    kind, key = _BACKENDS.get(kind, ({"NAT": "nat", "none": "null"}.get(kind, kind), None))
+    values = {key: name.rpartition("'")[0]} if key and quote else {}
+    values.update(nic=kind)
+    for told in ("macaddress", "cableconnected", "nictype", "nicbootprio", "nicpromisc"):
+        values[told] = found[told]
+    return Nic(number, kind, values, rules)
+
+
+def _folder(found):
+    return SharedFolder(
+        found["name"],
+        found["path"],
+        found["kind"] == "transient",
+        found["access"] == "readonly",
+        found["auto"] is not None,
+        found["point"] or "",
+    )
+
+
+def _snapshots(text):
+    heads, above, found = list(_SNAPSHOT.finditer(text)), {}, []
+    ends = [head.start() for head in heads[1:]] + [len(text)]
+    for head, end in zip(heads, ends):
+        depth = len(head["indent"])
+        above[depth] = head["uuid"]
+        description = text[head.end() : end].removesuffix("\n") if head[0].endswith("Description:\n") else ""
+        parent = above.get(depth - 3)
+        found.append(Snapshot(head["uuid"], head["name"], description, parent, bool(head["current"])))
+    return tuple(found)

@@ -1,0 +1,274 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reading ``showvminfo --machinereadable`` and ``snapshot list --machinereadable``. Pure: text in, values out.
+
+In values and quoted keys a backslash stands before a backslash and a quote, and before nothing else; line breaks are
+printed as they are. Nothing at all is escaped in names and descriptions of snapshots.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+_KEY = re.compile(r'"(?P<quoted>[^\n]+?)(?<!\\)"=|(?P<plain>[^"=\n]+)=')
+# Ends with the first quote that stands bare before the end of a line: 6.1 leaves quotes in some names bare.
+_VALUE = re.compile(r'"((?:[^"\\]|\\.|"(?!\n|\Z))*)"(?=\n|\Z)', re.DOTALL)
+# VideoMode="640,480,32"@0,0 1 and BandwidthGroup0="bw1",Network,1250000 go on after the quote.
+_GOES_ON = re.compile(r'"(?:[^"\\\n]|\\.)*"[@,][^\n]*[^"\n](?=\n|\Z)')
+_ESCAPED = re.compile(r'\\([\\"])')
+_OF_NIC = re.compile(
+    r"(nic|natnet|bridgeadapter|intnet|hostonlyadapter|hostonly-network|nat-network|generic|macaddress"
+    r"|cableconnected|nictype|nicspeed)(\d+)\Z"
+)
+_OF_LAST_NIC = re.compile(r"(mtu|sockSnd|sockRcv|tcpWndSnd|tcpWndRcv|localhostReachable|forwardBroadcast|enableTFTP)\Z")
+_FORWARD = re.compile(r"Forwarding\(\d+\)\Z")
+_OF_CONTROLLER = re.compile(r"storagecontroller(name|type|instance|maxportcount|portcount|bootable)(\d+)\Z")
+_OF_SLOT = re.compile(r"-(?:(?P<what>[A-Za-z][A-Za-z-]*)-)?(?P<port>\d+)-(?P<device>\d+)\Z")
+_OF_FOLDER = re.compile(r"SharedFolder(Name|Path)(Machine|Transient|Global)Mapping(\d+)\Z")
+
+_SNAPSHOT = re.compile(
+    r'^SnapshotName(?P<place>(?:-\d+)*)="(?P<name>.*?)"\nSnapshotUUID(?P=place)="(?P<uuid>[0-9a-f-]{36})"(?:\n|\Z)',
+    re.DOTALL | re.MULTILINE,
+)
+_CURRENT = re.compile(r'^CurrentSnapshotName=".*?"\nCurrentSnapshotUUID="([0-9a-f-]{36})"\n', re.DOTALL | re.MULTILINE)
+_DESCRIPTION = re.compile(r'\ASnapshotDescription[-\d]*="(.*)"\n?\Z', re.DOTALL)
+# What stands after the snapshots, always.
+_AFTER_SNAPSHOTS = "\nGuestMemoryBalloon="
+
+
+@dataclass(frozen=True)
+class Controller:
+    name: str
+    values: Mapping
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A place at a controller; ``medium`` is a path, ``none`` or ``emptydrive``."""
+
+    controller: str
+    port: int
+    device: int
+    medium: str
+    values: Mapping = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Forward:
+    name: str
+    protocol: str
+    host_address: str
+    host_port: int
+    guest_address: str
+    guest_port: int
+
+
+@dataclass(frozen=True)
+class Nic:
+    """A network card; the keys of ``values`` are VirtualBox's without the number."""
+
+    number: int
+    type: str
+    values: Mapping
+    forwards: tuple
+
+
+@dataclass(frozen=True)
+class SharedFolder:
+    """How it is shared is told by the long list alone; None is not told."""
+
+    name: str
+    path: str
+    transient: bool
+    read_only: bool | None = None
+    auto_mount: bool | None = None
+    mount_point: str | None = None
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    uuid: str
+    name: str
+    description: str
+    parent: str | None
+    is_current: bool
+
+
+@dataclass(frozen=True)
+class Machine:
+    """``values`` is what has no place of its own; of keys told again for each screen, the first."""
+
+    values: Mapping
+    controllers: tuple
+    slots: tuple
+    nics: tuple
+    shared_folders: tuple
+    snapshots: tuple
+
+
+def machine(text):
+    """What ``showvminfo --machinereadable`` tells."""
+    settings, snapshot_text = _without_snapshots(text)
+    controllers, rest = _controllers(_entries(settings))
+    slots, rest = _slots(rest, [controller.name for controller in controllers])
+    nics, rest = _nics(rest)
+    folders, rest = _shared_folders(rest)
+    values = {}
+    for key, value in rest:
+        values.setdefault(key, value)
+    return Machine(values, controllers, slots, nics, folders, snapshots(snapshot_text))
+
+
+def snapshots(text):
+    """What ``snapshot list --machinereadable`` tells, parents before their children.
+
+    A node's place in the tree is in its key: SnapshotName-1-2 is the second child of the first child of the root.
+    """
+    heads = list(_SNAPSHOT.finditer(text))
+    ends = [head.start() for head in heads[1:]] + [len(text)]
+    tails = [text[head.end() : end] for head, end in zip(heads, ends)]
+    current = {found[1] for found in map(_CURRENT.search, tails) if found}
+    at = {head["place"]: head["uuid"] for head in heads}
+    return tuple(
+        Snapshot(
+            uuid=head["uuid"],
+            name=head["name"],
+            description=_description(tail),
+            # The root has no number of its own: the parent of -1 is the root, of -1-2 it is -1.
+            parent=at.get(head["place"].rpartition("-")[0]) if head["place"] else None,
+            is_current=head["uuid"] in current,
+        )
+        for head, tail in zip(heads, tails)
+    )
+
+
+def _description(tail):
+    before = _CURRENT.split(tail)[0]
+    found = _DESCRIPTION.match(before)
+    return found[1] if found else ""
+
+
+def _without_snapshots(text):
+    """The text without its snapshots, and they. They are found by reading up to them: a description may look alike."""
+    start = next((place for place, key, value in _placed_entries(text) if key == "SnapshotName"), None)
+    if start is None:
+        return text, ""
+    end = text.rfind(_AFTER_SNAPSHOTS) + 1 or len(text)
+    return text[:start] + text[end:], text[start:end]
+
+
+def _entries(text):
+    """(key, value) in order."""
+    return [(key, value) for place, key, value in _placed_entries(text)]
+
+
+def _placed_entries(text):
+    """The same with where each begins; lines without a key, such as `` rec_screen0``, are left out."""
+    place = 0
+    while place < len(text):
+        key = _KEY.match(text, place)
+        start = key.end() if key else place
+        end = _end_of_value(text, start)
+        if key:
+            yield place, _unescaped(key["quoted"] or key["plain"]), _value(text[start:end])
+        place = end + 1
+
+
+def _end_of_value(text, start):
+    line = text.find("\n", start)
+    line = len(text) if line < 0 else line
+    if _GOES_ON.match(text, start):
+        return line
+    quoted = _VALUE.match(text, start)
+    return quoted.end() if quoted else line
+
+
+def _value(text):
+    quoted = _VALUE.fullmatch(text)
+    return _unescaped(quoted[1]) if quoted and not _GOES_ON.match(text) else text
+
+
+def _unescaped(text):
+    return _ESCAPED.sub(r"\1", text)
+
+
+def _controllers(entries):
+    found, rest = {}, []
+    for key, value in entries:
+        match = _OF_CONTROLLER.match(key)
+        if match:
+            found.setdefault(int(match[2]), {})[match[1]] = value
+        else:
+            rest.append((key, value))
+    return tuple(Controller(values.get("name", ""), values) for number, values in sorted(found.items())), rest
+
+
+def _slots(entries, controllers):
+    """The slots. What 6.1 tells without naming one, as ``IDE-IsEjected``, belongs to the slot before it."""
+    found, rest, last = {}, [], None
+    for key, value in entries:
+        place = _slot_of(key, controllers)
+        if place is None:
+            rest.append((key, value))
+            continue
+        controller, what, slot = place
+        slot = last if slot is None else (controller, *slot)
+        found.setdefault(slot, {})[what] = value
+        last = slot
+    return tuple(
+        Slot(*slot, values.pop("medium", "none"), values) for slot, values in found.items() if slot is not None
+    ), rest
+
+
+def _slot_of(key, controllers):
+    for controller in controllers:
+        rest = key[len(controller) :] if key.startswith(controller) else ""
+        match = _OF_SLOT.match(rest)
+        if match:
+            return controller, match["what"] or "medium", (int(match["port"]), int(match["device"]))
+        if rest in ("-IsEjected", "-tempeject"):
+            return controller, rest[1:], None
+    return None
+
+
+def _nics(entries):
+    """The network cards. Rules and details are told after their card, without its number."""
+    found, rest, last = {}, [], None
+    for key, value in entries:
+        own = _OF_NIC.match(key)
+        if own:
+            last = found.setdefault(int(own[2]), ({}, []))
+            last[0][own[1]] = value
+        elif last and _FORWARD.match(key):
+            last[1].append(_forward(value))
+        elif last and _OF_LAST_NIC.match(key):
+            last[0][key] = value
+        else:
+            rest.append((key, value))
+    return tuple(
+        Nic(number, values.get("nic", "none"), values, tuple(forwards))
+        for number, (values, forwards) in sorted(found.items())
+    ), rest
+
+
+def _forward(text):
+    """``ssh,tcp,127.0.0.1,2222,,22``; a name may hold commas, so the rest is counted from the end."""
+    name, protocol, host_address, host_port, guest_address, guest_port = text.rsplit(",", 5)
+    return Forward(name, protocol, host_address, int(host_port), guest_address, int(guest_port))
+
+
+def _shared_folders(entries):
+    found, rest = {}, []
+    for key, value in entries:
+        match = _OF_FOLDER.match(key)
+        if match:
+            found.setdefault((match[2], int(match[3])), {})[match[1]] = value
+        else:
+            rest.append((key, value))
+    return tuple(
+        SharedFolder(values.get("Name", ""), values.get("Path", ""), kind == "Transient")
+        for (kind, number), values in found.items()
+    ), rest

@@ -1,0 +1,194 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reading what ``VBoxManage`` prints. Pure: text in, values out.
+
+Machines are read in vboxmanage_machine (one, for programs) and vboxmanage_long (all, for people).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime, timezone
+
+_UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+_VERSION = re.compile(r"^(\d+)\.(\d+)\.(\d+)\w*r\d+$", re.MULTILINE)
+_MACHINE_ROW = re.compile(rf'^"(.*?)" \{{({_UUID})\}}$', re.DOTALL | re.MULTILINE)
+_USE = re.compile(rf"\(UUID: ({_UUID})\)")
+_NEW_PROPERTY = re.compile(
+    r"^(?P<name>\S+) += '(?P<value>.*?)' +@ (?P<time>\S+Z)(?: (?P<flags>[A-Z, ]+))?$", re.M | re.S
+)
+_OLD_PROPERTY = re.compile(
+    r"^Name: (?P<name>.*?), value: (?P<value>.*?), timestamp: (?P<time>\d+), flags: (?P<flags>[A-Z, ]*)$", re.M | re.S
+)
+_VALUE = re.compile(r"\AValue: (.*?)\n(?:Timestamp: (\d+)\nFlags: (.*)\n)?\Z", re.DOTALL)
+_EXTRA_DATA = re.compile(r"^Key: (\S+), Value: (.*?)$(?=\nKey: \S+, Value: |\n*\Z)", re.DOTALL | re.MULTILINE)
+INACCESSIBLE = "<inaccessible>"
+
+
+@dataclass(frozen=True)
+class OsType:
+    id: str
+    description: str
+    family: str
+
+
+@dataclass(frozen=True)
+class Medium:
+    """A disk image; ``capacity`` in MiB, rounded down. ``variant`` and what uses it are told by the long form alone.
+
+    ``users`` has, for each machine, its UUID and those of its snapshots that use the image.
+    """
+
+    uuid: str
+    parent: str | None
+    state: str
+    location: str
+    format: str
+    capacity: int | None
+    variant: str | None
+    users: dict
+    children: tuple
+
+
+@dataclass(frozen=True)
+class Property:
+    """A guest property; ``time`` is when it was set, in nanoseconds since 1970."""
+
+    value: str
+    time: int
+    flags: frozenset
+
+
+def without_warning(text):
+    """What stands after the warning that a distribution's script prints first when the kernel driver is missing."""
+    if not text.startswith("WARNING: "):
+        return text
+    lines = text.split("\n")
+    while lines and (lines[0].startswith(("WARNING: ", " ", "\t")) or (not lines[0] and len(lines) > 1)):
+        del lines[0]
+    return "\n".join(lines)
+
+
+def version(text):
+    """``--version``: ``7.2.22_Debianr175245`` as (7, 2, 22), or None."""
+    match = _VERSION.search(text)
+    return tuple(int(number) for number in match.groups()) if match else None
+
+
+def machines(text):
+    """``list vms``: rows of ``"NAME" {UUID}`` as (uuid, name). Names are not escaped and may break lines.
+
+    A machine whose settings cannot be read is named INACCESSIBLE. A name that holds the end of a row and the begin of
+    another looks like two machines here; the long list (vboxmanage_long) tells it right.
+    """
+    return [(uuid, name) for name, uuid in _MACHINE_ROW.findall(text)]
+
+
+def ostypes(text):
+    """``list ostypes``, of 6.1 (``ID:``, ``Description:``, ``Family ID:``) and of 7.x (``ID / Description:``)."""
+    return [found for found in map(_ostype, blocks(text)) if found]
+
+
+def _ostype(block):
+    # 7.2: "Linux / Debian (Linux)", the family, its branch and its name for people.
+    family = block.get("Family ID") or re.split(r" / | \(", block.get("Family", ""))[0]
+    if "ID" in block:
+        return OsType(block["ID"], block.get("Description", ""), family)
+    identifier, dashes, description = block.get("ID / Description", "").partition(" -- ")
+    return OsType(identifier, description, family) if dashes else None
+
+
+def media(text):
+    """``list hdds``, its long form, and ``showmediuminfo``."""
+    return [_medium(block) for block in blocks(text) if "UUID" in block and "Location" in block]
+
+
+def _medium(block):
+    uses = [_USE.findall(line) for line in block.get("In use by VMs", "").split("\n")]
+    capacity = block.get("Capacity", "").split(" ")[0]
+    return Medium(
+        uuid=block["UUID"],
+        parent=None if block.get("Parent UUID") == "base" else block.get("Parent UUID"),
+        state=block.get("State", ""),
+        location=block["Location"],
+        format=block.get("Storage format", ""),
+        capacity=int(capacity) if capacity.isdigit() else None,
+        variant=block.get("Format variant"),
+        users={use[0]: tuple(use[1:]) for use in uses if use},
+        children=tuple(block["Child UUIDs"].split("\n")) if "Child UUIDs" in block else (),
+    )
+
+
+def properties(text):
+    """``guestproperty enumerate`` as {name: Property}; 6.1 prints ``Name: K, value: V ...``, 7.x ``K = 'V' @ ...``."""
+    pattern = _OLD_PROPERTY if text.startswith("Name: ") else _NEW_PROPERTY
+    return {row["name"]: _property(row["value"], row["time"], row["flags"]) for row in pattern.finditer(text)}
+
+
+def value(text):
+    """``guestproperty get`` and ``getextradata`` of one key: the value, or None where there is none."""
+    match = _VALUE.match(text)
+    return match[1] if match else None
+
+
+def timed_value(text):
+    """``guestproperty get --verbose``: a Property, or None where there is none."""
+    match = _VALUE.match(text)
+    return _property(*match.groups()) if match and match[2] else None
+
+
+def _property(value, time, flags):
+    return Property(value, _nanoseconds(time), frozenset(filter(None, re.split(r"[, ]+", flags or ""))))
+
+
+def _nanoseconds(time):
+    """``1795174083445751000``, or ``2026-11-20T11:28:03.445Z``."""
+    if time.isdigit():
+        return int(time)
+    date = datetime.strptime(time, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=timezone.utc)
+    return int(date.timestamp() * 1000) * 1_000_000
+
+
+def extra_data(text):
+    """``getextradata enumerate`` as {key: value}; a value may break lines."""
+    return dict(_EXTRA_DATA.findall(text))
+
+
+def networks(text):
+    """``list hostonlyifs``, ``bridgedifs``, ``natnets`` and ``intnets``: a mapping of what is told about each."""
+    found = []
+    for key, said in _pairs(text):
+        if key == "Name":
+            found.append({})
+        if found:
+            found[-1].setdefault(key, said)
+    return found
+
+
+def system_properties(text):
+    """``list systemproperties``; of a key that is told for each chipset or platform, the first."""
+    known = {}
+    for key, said in _pairs(text):
+        known.setdefault(key, said)
+    return known
+
+
+def blocks(text):
+    """Paragraphs of ``Key:   value`` as mappings; indented lines continue a value."""
+    found = [dict(_pairs(paragraph)) for paragraph in re.split(r"\n{2,}", text)]
+    return [block for block in found if block]
+
+
+def _pairs(text):
+    pairs = []
+    for line in text.split("\n"):
+        if line.startswith("   ") and pairs:
+            key, before = pairs[-1]
+            pairs[-1] = (key, f"{before}\n{line.strip()}")
+            continue
+        key, colon, said = line.partition(":")
+        if colon:
+            pairs.append((key.strip(), said.strip()))
+    return pairs

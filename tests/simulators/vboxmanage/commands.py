@@ -1,0 +1,73 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One call: from words to what is printed."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from . import extras, machines, power, snapshots, storage
+from .failures import Failure, Misuse
+from .registry import Registry
+
+COMMANDS = {
+    "list": machines.list_all,
+    "createvm": machines.create,
+    "registervm": machines.register,
+    "unregistervm": machines.unregister,
+    "modifyvm": machines.modify,
+    "showvminfo": machines.show,
+    "clonevm": machines.clone,
+    "setproperty": machines.set_property,
+    "storagectl": storage.control,
+    "storageattach": storage.attach,
+    "createmedium": storage.create_medium,
+    "modifymedium": storage.modify_medium,
+    "clonemedium": storage.clone_medium,
+    "closemedium": storage.close_medium,
+    "showmediuminfo": storage.show_medium,
+    "convertfromraw": storage.convert_from_raw,
+    "startvm": power.start,
+    "controlvm": power.control,
+    "discardstate": power.discard,
+    "snapshot": snapshots.snapshot,
+    "sharedfolder": extras.shared_folder,
+    "setextradata": extras.set_extra_data,
+    "getextradata": extras.get_extra_data,
+    "guestproperty": extras.guest_property,
+}
+
+
+class Answer(NamedTuple):
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def call(folder, words):
+    """What VBoxManage would answer with the registry in ``folder``."""
+    registry = Registry(folder)
+    with registry.open():
+        try:
+            _do(registry, words)
+        except (Failure, Misuse) as failure:
+            version = registry.data["version"].split("r1")[0]
+            registry.said.append(failure.stdout)
+            registry.complaints.append(failure.text(version))
+            return _answer(registry, failure.rc)
+    return _answer(registry, 0)
+
+
+def _answer(registry, rc):
+    return Answer(rc, "".join(registry.said), "".join(registry.complaints))
+
+
+def _do(registry, words):
+    if words[0] in ("--version", "-V"):
+        registry.say(registry.data["version"])
+        return
+    command = COMMANDS.get(words[0])
+    if command is None:
+        raise Misuse(f"Invalid command '{words[0]}'", close=True)
+    command(registry, words[1:])

@@ -1,0 +1,110 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""sharedfolder, setextradata, getextradata, guestproperty."""
+
+from __future__ import annotations
+
+import os
+import time
+from fnmatch import fnmatchcase
+
+from .failures import Misuse, in_use, invalid, not_found
+from .registry import ON, options
+from .telling import moment
+
+
+def shared_folder(registry, words):
+    verb, *rest = words
+    values, flags = ("name", "hostpath", "auto-mount-point"), ("readonly", "automount", "transient")
+    (name,), given = options(rest, values, flags)
+    machine = registry.lock(name, write="transient" not in given)
+    folders = machine["config"]["folders"]
+    known = next((folder for folder in folders if folder[0] == given["name"]), None)
+    if verb == "add":
+        if known:
+            raise in_use(f"Shared folder named '{given['name']}' already exists")
+        path = given["hostpath"]
+        if not os.path.exists(path):
+            text = f"RTPathQueryInfo failed on shared folder path '{path}': VERR_FILE_NOT_FOUND"
+            raise invalid(text, "SharedFolderWrap")
+        folders.append([given["name"], path, "readonly" in given, "transient" in given])
+    elif known is None:
+        raise not_found(f"Could not find a shared folder named '{given['name']}'", "SessionMachine")
+    elif verb == "remove":
+        folders.remove(known)
+    elif verb == "modify":
+        known[2] = given.get("readonly") not in (None, "false")
+    else:
+        raise Misuse(f"Unknown subcommand: {verb}")
+
+
+def set_extra_data(registry, words):
+    name, key, *value = words
+    extra = registry.find(name)["extra"]
+    if value and value[0]:
+        extra[key] = value[0]
+    else:
+        extra.pop(key, None)
+
+
+def get_extra_data(registry, words):
+    name, key = words
+    extra = registry.find(name)["extra"]
+    if key == "enumerate":
+        for known, value in sorted(extra.items()):
+            registry.say(f"Key: {known}, Value: {value}")
+    else:
+        registry.say(f"Value: {extra[key]}" if key in extra else "No value set!")
+
+
+def guest_property(registry, words):
+    verb, name, *rest = words
+    machine = registry.lock(name, write=False)
+    done = _VERBS.get(verb)
+    if done is None:
+        raise Misuse(f"Unknown subcommand: {verb}")
+    done(registry, machine, rest)
+
+
+def _get(registry, machine, words):
+    (key,), given = options(words, (), ("verbose",))
+    if key not in machine["properties"]:
+        registry.say("No value set!")
+        return
+    value, nanoseconds, flags = machine["properties"][key]
+    registry.say(f"Value: {value}")
+    if given:
+        registry.say(f"Timestamp: {nanoseconds}\nFlags: {flags}")
+
+
+def _set(_registry, machine, words):
+    (key, *value), given = options(words, ("flags",))
+    flags = given.get("flags", "")
+    if "TRANS" in flags and machine["state"] not in ON:
+        raise invalid("Properties with TRANSIENT or TRANSRESET flag cannot be set or modified if VM is not running")
+    machine["properties"][key] = [value[0] if value else "", time.time_ns(), flags]
+
+
+def _unset(_registry, machine, words):
+    machine["properties"].pop(words[0], None)
+
+
+def _enumerate(registry, machine, words):
+    patterns, given = options(words, (), ("old-format",))
+    rows = {key: found for key, found in sorted(machine["properties"].items())
+            if not patterns or any(fnmatchcase(key, pattern) for pattern in patterns)}  # fmt: skip
+    if not rows:
+        registry.say("No properties found.")
+        return
+    widest_key, widest = max(map(len, rows)), max(len(found[0].encode()) for found in rows.values()) + 2
+    for key, (value, nanoseconds, flags) in rows.items():
+        if given or registry.version < (7, 0):
+            registry.say(f"Name: {key}, value: {value}, timestamp: {nanoseconds}, flags: {flags}")
+            continue
+        quoted = f"'{value}'"
+        when = moment(nanoseconds / 1e9)[:-6]
+        registry.say(f"{key:{widest_key}} = {quoted:{widest}} @ {when}Z {flags}".rstrip())
+
+
+_VERBS = {"get": _get, "set": _set, "unset": _unset, "delete": _unset, "enumerate": _enumerate}

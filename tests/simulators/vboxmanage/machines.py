@@ -1,0 +1,304 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""createvm, registervm, unregistervm, modifyvm, showvminfo, list, clonevm, setproperty."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import time
+from copy import deepcopy
+from pathlib import Path
+
+from .failures import PROGRESS, Failure, Misuse, held, invalid
+from .people import for_people
+from .registry import ON, folder_of, is_readable, options
+from .settings import Change, new_config
+from .storage import attach_child, describe, remove_medium
+from .telling import machine_readable
+
+_OSTYPES = Path(__file__).parents[2] / "unit" / "fixtures" / "vbox" / "7.2.22" / "list-ostypes.txt"
+_OSTYPE = re.compile(r"^ID / Description: (\S+) -- (.*)\nFamily: +(\w+)", re.MULTILINE)
+_IN_FILE_NAMES = re.compile(r'[/\\";:*?<>|$&\'~\n]|^[-. ]|[. ]$')
+_LISTS = ("vms", "runningvms", "hdds", "dvds", "floppies", "ostypes", "systemproperties", "hostonlyifs", "bridgedifs",
+          "natnets", "natnetworks", "intnets", "groups", "dhcpservers", "extpacks")  # fmt: skip
+_RUNNING = ("running", "paused")
+
+
+def os_types():
+    text = _OSTYPES.read_text(encoding="utf-8")
+    return {found[1].lower(): {"id": found[1], "description": found[2], "family": found[3]}
+            for found in _OSTYPE.finditer(text)}  # fmt: skip
+
+
+def os_type_of(machine):
+    name = machine["config"]["values"]["ostype"]
+    return os_types().get(name.lower(), {"id": name, "description": name, "family": ""})
+
+
+def create(registry, words):
+    _plain, given = options(
+        words, ("name", "ostype", "basefolder", "groups", "uuid", "platform-architecture"), ("register", "default")
+    )
+    if not given.get("name"):
+        raise Misuse("Parameter --name is required")
+    kind = os_types().get(given.get("ostype", "Other").lower())
+    if kind is None:
+        raise Failure("Unknown or invalid guest OS type given.")
+    machine = _new(registry, given["name"], given, new_config(kind, _new_mac(registry)))
+    _refuse_existing(machine["file"])
+    if given.get("uuid") in registry.machines:
+        other = registry.machines[given["uuid"]]
+        raise invalid(
+            f"Registered machine with UUID {{{other['uuid']}}} ('{other['file']}') already exists", "VirtualBoxWrap"
+        )
+    write_file(machine)
+    registered = ""
+    if "register" in given:
+        registry.machines[machine["uuid"]] = machine
+        registered = " and registered"
+    registry.say(f"Virtual machine '{machine['name']}' is created{registered}.")
+    registry.say(f"UUID: {machine['uuid']}\nSettings file: '{machine['file']}'")
+
+
+def _new(registry, name, given, config):
+    group = given.get("groups", "/").split(",")[0]
+    folder = os.path.join(given.get("basefolder", registry.machine_folder), group.strip("/"), file_name(name))
+    return {
+        "uuid": given.get("uuid") or registry.new_uuid(),
+        "name": name,
+        "groups": given.get("groups", "/"),
+        "file": os.path.join(folder, f"{file_name(name)}.vbox"),
+        "config": config,
+        "extra": {},
+        "properties": {},
+        "state": "poweroff",
+        "since": time.time(),
+        "snapshots": [],
+        "current": None,
+    }
+
+
+def file_name(name):
+    return _IN_FILE_NAMES.sub("_", name)
+
+
+def _refuse_existing(path):
+    if os.path.exists(path):
+        raise Failure(f"Machine settings file '{path}' already exists", code="VBOX_E_FILE_ERROR", part="MachineWrap")
+
+
+def write_file(machine):
+    """The settings file: that it is there counts, and what registervm needs."""
+    os.makedirs(os.path.dirname(machine["file"]), exist_ok=True)
+    Path(machine["file"]).write_text(json.dumps(machine), encoding="utf-8")
+
+
+def _new_mac(registry):
+    return f"080027{registry.new_uuid()[:6].upper()}"
+
+
+def register(registry, words):
+    (path,), _given = options(words)
+    if not os.path.exists(path):
+        raise Failure(
+            f"Runtime error opening '{path}' for reading VERR_FILE_NOT_FOUND (File not found.).",
+            code="NS_ERROR_FAILURE",
+            part="MachineWrap",
+        )
+    machine = json.loads(Path(path).read_text(encoding="utf-8"))
+    if machine["uuid"] in registry.machines:
+        raise Failure(
+            f"Trying to open a VM config '{path}' which has the same UUID as an existing virtual machine",
+            code="NS_ERROR_FAILURE",
+            part="MachineWrap",
+        )
+    registry.machines[machine["uuid"]] = machine
+
+
+def unregister(registry, words):
+    (name,), given = options(words, (), ("delete", "delete-all"))
+    machine = registry.find(name)
+    if machine["state"] in ON:
+        raise held(f"Cannot unregister the machine '{machine['name']}' while it is locked")
+    if not is_readable(machine):
+        del registry.machines[machine["uuid"]]
+        if "delete" in given:
+            # It is gone, and so says that it failed.
+            raise Failure("The object is not ready", code="E_ACCESSDENIED", part="MachineWrap")
+        return
+    write_file(machine)
+    del registry.machines[machine["uuid"]]
+    if "delete" in given:
+        _delete(registry, machine)
+        registry.complaints.append(PROGRESS)
+
+
+def _delete(registry, machine):
+    own = [slot["medium"] for config in _configs(machine) for slots in config["slots"].values()
+           for slot in slots.values() if slot["kind"] == "hdd"]  # fmt: skip
+    for uuid in dict.fromkeys(own):
+        _delete_chain(registry, registry.media.get(uuid), own)
+    shutil.rmtree(folder_of(machine), ignore_errors=True)
+
+
+def _configs(machine):
+    return [machine["config"], *(snapshot["config"] for snapshot in machine["snapshots"])]
+
+
+def _delete_chain(registry, medium, own):
+    """An image and what it stands on, up to what somebody else needs."""
+    while medium and not describe(registry, medium, registry.machines.values()):
+        children = [one["uuid"] for one in registry.media.values() if one["parent"] == medium["uuid"]]
+        if any(child not in own for child in children):
+            raise Failure(
+                "Machine delete failed",
+                f"Cannot close medium '{medium['location']}' because it has {len(children)} child media",
+                code="VBOX_E_OBJECT_IN_USE",
+                part="MediumWrap",
+                work=True,
+            )
+        if children:
+            return
+        remove_medium(registry, medium)
+        medium = registry.media.get(medium["parent"])
+
+
+def modify(registry, words):
+    machine = registry.lock(words[0])
+    change = Change(registry, machine, lambda: _new_mac(registry))
+    change.apply(words[1:])
+    machine["config"] = change.config
+    if change.moved:
+        _move(registry, machine, change.moved)
+    write_file(machine)
+
+
+def _move(registry, machine, moved):
+    """A machine's folder follows its name and its first group."""
+    before = folder_of(machine)
+    machine["name"] = moved.get("name", machine["name"])
+    machine["groups"] = moved.get("groups", machine["groups"])
+    name, group = file_name(machine["name"]), machine["groups"].split(",")[0].strip("/")
+    after = os.path.join(registry.machine_folder, group, name)
+    if before == after:
+        return
+    os.makedirs(os.path.dirname(after), exist_ok=True)
+    os.rename(before, after)
+    os.remove(os.path.join(after, os.path.basename(machine["file"])))
+    machine["file"] = os.path.join(after, f"{name}.vbox")
+    for medium in registry.media.values():
+        if medium["location"].startswith(f"{before}/"):
+            medium["location"] = after + medium["location"][len(before) :]
+
+
+def show(registry, words):
+    (name,), given = options(words, (), ("machinereadable", "details"))
+    machine = registry.lock(name, write=False)
+    tell = (
+        machine_readable(registry, machine, os_type_of(machine))
+        if given
+        else for_people(registry, machine, os_type_of(machine))
+    )
+    registry.say("\n".join(tell))
+
+
+def list_all(registry, words):
+    plain, given = options([word.replace("-l", "--long") if word == "-l" else word for word in words], (),
+                           ("long", "sorted"))  # fmt: skip
+    what = plain[0] if plain else ""
+    if what not in _LISTS:
+        raise Misuse(f'Unknown subcommand "{what}".')
+    if what in ("vms", "runningvms"):
+        _list_machines(registry, what, given)
+    elif what in ("hdds", "dvds"):
+        for medium in registry.media.values():
+            if (medium["format"] == "RAW") == (what == "dvds"):
+                registry.say("\n".join([*describe_medium(registry, medium, "long" in given), ""]))
+    elif what == "ostypes":
+        registry.say(_ostypes(registry))
+    elif what == "systemproperties":
+        registry.say(f"API version:                     {'_'.join(map(str, registry.version))}")
+        registry.say(f"Default machine folder:          {registry.machine_folder}")
+
+
+def describe_medium(registry, medium, is_long):
+    lines = describe(registry, medium)
+    return lines if is_long else [line for line in lines if line.split(":")[0] in _SHORT]
+
+
+_SHORT = ("UUID", "Parent UUID", "State", "Type", "Location", "Storage format", "Capacity", "Encryption")
+
+
+def _list_machines(registry, what, given):
+    machines = [one for one in registry.machines.values() if what == "vms" or one["state"] in _RUNNING]
+    if "sorted" in given:
+        machines.sort(key=lambda one: one["name"])
+    for machine in machines:
+        if "long" in given:
+            registry.say("\n".join(for_people(registry, machine, os_type_of(machine))))
+        else:
+            name = machine["name"] if is_readable(machine) else "<inaccessible>"
+            registry.say(f'"{name}" {{{machine["uuid"]}}}')
+
+
+def _ostypes(registry):
+    if registry.version >= (7, 1):
+        return _OSTYPES.read_text(encoding="utf-8").removesuffix("\n")
+    return "\n".join(
+        f"ID:          {kind['id']}\nDescription: {kind['description']}\nFamily ID:   {kind['family']}\n"
+        f"Family Desc: {kind['family']}\n64 bit:      {'true' if kind['id'].endswith('_64') else 'false'}\n"
+        for kind in os_types().values()
+        if not kind["id"].endswith("_arm64")
+    )
+
+
+def clone(registry, words):
+    (name,), given = options(
+        words, ("name", "snapshot", "options", "mode", "basefolder", "groups", "uuid"), ("register",)
+    )
+    source = registry.find(name)
+    new = _new(registry, given.get("name", f"{source['name']} Clone"), given, deepcopy(source["config"]))
+    _refuse_existing(new["file"])
+    is_linked = "link" in given.get("options", "").lower().split(",")
+    if is_linked and "snapshot" not in given:
+        raise invalid("Linked clone can only be created from a snapshot", "MachineWrap")
+    if source["state"] in ON and "snapshot" not in given:
+        disk = next((slot["medium"] for slots in source["config"]["slots"].values() for slot in slots.values()), None)
+        if disk in registry.media:
+            raise Failure(
+                "Clone VM failed",
+                f"Failed to lock source media '{registry.media[disk]['location']}'",
+                code="VBOX_E_INVALID_OBJECT_STATE",
+                part="MediumWrap",
+                work=True,
+            )
+    if "snapshot" in given:
+        from .snapshots import find_snapshot
+
+        new["config"] = deepcopy(find_snapshot(source, given["snapshot"])["config"])
+    _give_identity(registry, new, is_linked)
+    write_file(new)
+    if "register" in given:
+        registry.machines[new["uuid"]] = new
+    registry.say(f'Machine has been successfully cloned as "{new["name"]}"')
+    registry.complaints.append(PROGRESS)
+
+
+def _give_identity(registry, new, is_linked):
+    for nic in new["config"]["nics"].values():
+        nic["mac"] = nic["mac"] and _new_mac(registry)
+    for slots in new["config"]["slots"].values():
+        for slot in slots.values():
+            if slot["kind"] == "hdd":
+                attach_child(registry, new, slot, full=not is_linked)
+
+
+def set_property(registry, words):
+    plain, _given = options(words)
+    if len(plain) != 2:
+        raise Misuse("Incorrect number of parameters")
+    registry.data["properties"][plain[0]] = plain[1]

@@ -1,0 +1,162 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""startvm, controlvm, discardstate."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from .failures import PROGRESS, Failure, Misuse, held, invalid, wrong_state
+from .registry import ON, WORDS, folder_of, options
+from .settings import set_forward
+
+_FRONTENDS = ("headless", "gui", "separate", "sdl")
+
+
+def start(registry, words):
+    plain, given = options(words, ("type", "putenv"), (), lambda word: Misuse(f"unknown option: {word}"))
+    machine, how = registry.find(plain[0]), given.get("type", "gui")
+    if how == "emergencystop":
+        _stop_in_emergency(registry, machine)
+        return
+    if machine["state"] in ON:
+        text = f"The machine '{machine['name']}' is already locked by a session (or being locked or unlocked)"
+        raise held(text)
+    if how not in _FRONTENDS:
+        raise invalid(f"Invalid frontend name: '{how}'", "MachineWrap")
+    machine.pop("state_file", None)
+    machine["online"] = machine["state"] == "saved"
+    registry.set_state(machine, "running")
+    registry.say(f'Waiting for VM "{plain[0]}" to power on...')
+    registry.say(f'VM "{plain[0]}" has been successfully started.')
+
+
+def _stop_in_emergency(registry, machine):
+    if machine["state"] not in ON:
+        raise held(f"The machine '{machine['name']}' is not locked by a session")
+    registry.set_state(machine, "aborted")
+
+
+def control(registry, words):
+    name, verb, *rest = words
+    machine = registry.find(name)
+    if machine["state"] not in ON:
+        stop = "." if registry.version >= (7, 0) else ""
+        raise Failure(f"Machine '{name}' is not currently running{stop}")
+    done = _VERBS.get(verb.rstrip("0123456789"))
+    if done is None:
+        raise Misuse(f"Invalid parameter '{verb}'")
+    done(registry, machine, verb, rest)
+
+
+def _power_off(registry, machine, _verb, _rest):
+    registry.set_state(machine, "poweroff")
+    _forget_properties(machine, "TRANSIENT")
+    registry.complaints.append(PROGRESS)
+
+
+def _forget_properties(machine, flag):
+    machine["properties"] = {key: found for key, found in machine["properties"].items() if flag not in found[2]}
+
+
+def _pause(registry, machine, _verb, _rest):
+    if machine["state"] == "paused":
+        raise wrong_state("Already paused", "ConsoleWrap")
+    _require(machine, "running")
+    registry.set_state(machine, "paused")
+
+
+def _require(machine, *states):
+    if machine["state"] not in states:
+        raise wrong_state(f"Invalid machine state: {WORDS[machine['state']]}", "ConsoleWrap")
+
+
+def _resume(registry, machine, _verb, _rest):
+    if machine["state"] != "paused":
+        state = WORDS[machine["state"]]
+        raise wrong_state(f"Cannot resume the machine as it is not paused (machine state: {state})", "ConsoleWrap")
+    registry.set_state(machine, "running")
+
+
+def _reset(_registry, machine, _verb, _rest):
+    _require(machine, "running")
+    machine.update(started=time.time(), pressed=None)
+    _forget_properties(machine, "TRANSRESET")
+
+
+def _press(_registry, machine, _verb, _rest):
+    _require(machine, "running")
+    machine["pressed"] = machine.get("pressed") or time.time()
+
+
+def _save(registry, machine, _verb, _rest):
+    if machine["state"] == "gurumeditation":
+        raise Failure("Machine in invalid state 8 -- guru meditation.")
+    write_state(machine)
+    registry.set_state(machine, "saved")
+    registry.complaints.append(PROGRESS)
+
+
+def write_state(machine):
+    now = time.time()
+    folder = os.path.join(folder_of(machine), "Snapshots")
+    os.makedirs(folder, exist_ok=True)
+    name = time.strftime("%Y-%m-%dT%H-%M-%S", time.gmtime(now)) + f"-{int(now % 1 * 1e9):09}Z.sav"
+    machine["state_file"] = os.path.join(folder, name)
+    with open(machine["state_file"], "w", encoding="ascii") as file:
+        file.write("memory")
+
+
+def _forward(_registry, machine, verb, rest):
+    number = verb.removeprefix("natpf")
+    value = ("delete", rest[1]) if rest[0] == "delete" else rest[0]
+    set_forward(machine["config"]["nics"][number], value, number)
+
+
+def _link(_registry, machine, verb, rest):
+    machine["config"]["nics"][verb.removeprefix("setlinkstate")]["connected"] = rest[0]
+
+
+def _nic(registry, machine, verb, rest):
+    number = verb.removeprefix("nic")
+    nic = machine["config"]["nics"][number]
+    if nic["type"] == "none":
+        text = f"The NIC {number} is currently disabled and thus its attachment type can't be changed."
+        registry.complain(Failure(text))
+        return
+    nic["type"] = rest[0]
+
+
+def _value(_registry, machine, verb, rest):
+    keys = {"clipboard": "clipboard", "draganddrop": "draganddrop"}
+    machine["config"]["values"][keys.get(verb, verb)] = rest[-1]
+
+
+_VERBS = {
+    "poweroff": _power_off,
+    "pause": _pause,
+    "resume": _resume,
+    "reset": _reset,
+    "acpipowerbutton": _press,
+    "savestate": _save,
+    "natpf": _forward,
+    "setlinkstate": _link,
+    "nic": _nic,
+    "clipboard": _value,
+    "draganddrop": _value,
+    "cpuexecutioncap": _value,
+    "vrde": _value,
+}
+
+
+def discard(registry, words):
+    machine = registry.lock(words[0])
+    if machine["state"] not in ("saved", "aborted-saved"):
+        state = WORDS[machine["state"]]
+        text = "Cannot discard the saved state as the machine is not in the Saved or Aborted-Saved state"
+        registry.complain(wrong_state(f"{text} (machine state: {state})"))
+        return
+    machine.pop("state_file", None)
+    registry.set_state(machine, "poweroff")

@@ -1,0 +1,332 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""storagectl, storageattach, and everything about media. An image here is a small file that says what it is."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from .failures import PROGRESS, Failure, Misuse, in_use, invalid, not_found, wrong_state
+from .registry import ON, folder_of, options
+
+# type, ports at first, most ports, devices at a port
+_CONTROLLERS = {
+    "sata": ("IntelAhci", 30, 30, 1),
+    "ide": ("PIIX4", 2, 2, 2),
+    "scsi": ("LsiLogic", 16, 16, 1),
+    "sas": ("LsiLogicSas", 8, 255, 1),
+    "floppy": ("I82078", 1, 1, 2),
+    "usb": ("USB", 8, 8, 1),
+    "pcie": ("NVMe", 1, 255, 1),
+    "virtio-scsi": ("VirtioSCSI", 1, 256, 1),
+}
+_FORMATS = ("VDI", "VMDK", "VHD", "RAW")
+_MIB = 1024 * 1024
+
+
+def control(registry, words):
+    (name,), given = options(
+        words, ("name", "add", "controller", "portcount", "bootable", "hostiocache", "rename"), ("remove",)
+    )
+    config = registry.lock(name)["config"]
+    controller = _controller(config, given["name"])
+    if "add" in given:
+        _add_controller(config, given, controller)
+    elif controller is None:
+        raise not_found(f"Could not find a storage controller named '{given['name']}'", "SessionMachine")
+    elif "remove" in given:
+        config["controllers"].remove(controller)
+        del config["slots"][given["name"]]
+    elif "rename" in given:
+        config["slots"][given["rename"]] = config["slots"].pop(given["name"])
+        controller["name"] = given["rename"]
+    elif "portcount" in given:
+        _set_ports(controller, given["portcount"])
+
+
+def _controller(config, name):
+    return next((one for one in config["controllers"] if one["name"] == name), None)
+
+
+def _add_controller(config, given, existing):
+    if given["add"] not in _CONTROLLERS:
+        raise Failure(f"Invalid --add argument '{given['add']}'")
+    if existing:
+        raise in_use(f"Storage controller named '{given['name']}' already exists")
+    kind, ports, most, devices = _CONTROLLERS[given["add"]]
+    controller = {"name": given["name"], "type": kind, "instance": "0", "maxportcount": str(most),
+                  "portcount": str(ports), "bootable": given.get("bootable", "on"), "devices": devices}  # fmt: skip
+    if "portcount" in given:
+        _set_ports(controller, given["portcount"])
+    config["controllers"].append(controller)
+    config["slots"][given["name"]] = {}
+
+
+def _set_ports(controller, ports):
+    if not 1 <= int(ports) <= int(controller["maxportcount"]):
+        raise invalid(
+            f"Invalid port count: {ports} (must be in range [1, {controller['maxportcount']}])", "StorageControllerWrap"
+        )
+    controller["portcount"] = ports
+
+
+def attach(registry, words):
+    values = ("storagectl", "port", "device", "type", "medium", "hotpluggable", "nonrotational", "discard", "mtype")
+    (name,), given = options(words, values, ("forceunmount",))
+    machine = registry.lock(name, write=False)
+    config, place = machine["config"], f"{given.get('port', '0')}-{given.get('device', '0')}"
+    controller = _controller(config, given["storagectl"])
+    if controller is None:
+        raise Failure(f"Could not find a controller named '{given['storagectl']}'")
+    if machine["state"] in ("saved", "aborted-saved"):
+        raise wrong_state("The machine is not mutable or running (state is Saved)")
+    slots = config["slots"][controller["name"]]
+    if given["medium"] == "none":
+        _detach(machine, slots, controller, place)
+        return
+    slot = {"medium": _medium_for(registry, given), "kind": given.get("type", "hdd")}
+    flags = {"hot-pluggable": "hotpluggable", "nonrotational": "nonrotational", "discard": "discard"}
+    slot.update({key: given[option] for key, option in flags.items() if option in given})
+    _refuse_place(controller, place)
+    _refuse_twice(registry, config, slot, slots.get(place))
+    _refuse_hot(machine, slots, controller, place, slot)
+    slots[place] = slot
+
+
+def _medium_for(registry, given):
+    if given["medium"] == "emptydrive":
+        return "emptydrive"
+    try:
+        return registry.medium_of(given["medium"])["uuid"]
+    except Failure as failure:
+        failure.after = (f'Invalid UUID or filename "{given["medium"]}"',)
+        raise
+
+
+def _detach(machine, slots, controller, place):
+    port, device = place.split("-")
+    if place not in slots:
+        raise not_found(
+            f"No storage device attached to device slot {device} on port {port} of controller '{controller['name']}'",
+            "SessionMachine",
+        )
+    _refuse_hot(machine, slots, controller, place, None)
+    del slots[place]
+
+
+def _refuse_hot(machine, slots, controller, place, slot):
+    """While a machine is on, media change in drives, and disks come to free places; nothing else does."""
+    before = slots.get(place)
+    is_exchange = slot and before and before["kind"] == slot["kind"] == "dvddrive"
+    is_new_disk = slot and not before and controller["type"] == "IntelAhci"
+    if machine["state"] in ON and not (is_exchange or is_new_disk or (before or {}).get("hot")):
+        port, device = place.split("-")
+        where = f"device slot {device} on port {port} of controller '{controller['name']}'"
+        raise Failure(f"The {where} does not support hot-plugging", code="VBOX_E_NOT_SUPPORTED")
+    if slot and machine["state"] in ON and slot["kind"] == "hdd":
+        slot["hot"] = True
+
+
+def _refuse_place(controller, place):
+    port, device = map(int, place.split("-"))
+    if port >= int(controller["portcount"]) or device >= controller["devices"]:
+        raise invalid(
+            f"The port and/or device parameter are out of range: port={port} (must be in range "
+            f"[0, {int(controller['portcount']) - 1}]), device={device} (must be in range "
+            f"[0, {controller['devices'] - 1}])",
+            "StorageControllerWrap",
+        )
+
+
+def _refuse_twice(registry, config, slot, before):
+    attached = [one["medium"] for slots in config["slots"].values() for one in slots.values() if one is not before]
+    if slot["kind"] == "hdd" and slot["medium"] in attached:
+        path = registry.media[slot["medium"]]["location"]
+        raise in_use(f"Medium '{path}' is already attached to this virtual machine")
+
+
+def create_medium(registry, words):
+    _plain, given = options(words, ("filename", "size", "sizebyte", "format", "variant", "diffparent"))
+    form = given.get("format", "VDI")
+    if form not in _FORMATS:
+        raise invalid(f"Invalid medium storage format '{form}'", "MediumWrap")
+    if not given.get("filename"):
+        raise Misuse("Parameter --filename is required")
+    size = int(given["sizebyte"]) // _MIB if "sizebyte" in given else int(given.get("size", 0))
+    if not size:
+        raise Misuse("Parameter --size is required")
+    path = given["filename"]
+    path = path if os.path.splitext(path)[1] else f"{path}.{form.lower()}"
+    if os.path.exists(path):
+        raise Failure(
+            "Failed to create medium",
+            f"Could not create the medium storage unit '{path}'.",
+            f"{form}: cannot create image '{path}' (VERR_ALREADY_EXISTS)",
+            code="VBOX_E_FILE_ERROR",
+            part="MediumWrap",
+            work=True,
+        )
+    medium = _make(registry, path, form, size, variant=given.get("variant", "Standard"))
+    registry.say(f"Medium created. UUID: {medium['uuid']}")
+    registry.complaints.append(PROGRESS)
+
+
+def _make(registry, path, form, size, parent=None, register=True, **more):
+    medium = {"uuid": registry.new_uuid(), "location": path, "format": form, "size": size, "parent": parent, **more}
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    Path(path).write_text(json.dumps(medium), encoding="utf-8")
+    if register:
+        registry.media[medium["uuid"]] = medium
+    return medium
+
+
+def convert_from_raw(registry, words):
+    """The guest that a raw file is named for is what its image will play."""
+    (raw, path), _given = options(words, ("format", "variant"))
+    size = os.path.getsize(raw)
+    guest = os.path.splitext(os.path.basename(raw))[0]
+    registry.complaints.append(f'Converting from raw image file="{raw}" to file="{path}"...\n')
+    registry.complaints.append(f"Creating dynamic image with size {size} bytes ({size // _MIB}MB)...\n")
+    _make(registry, path, "VDI", size // _MIB, register=False, guest=guest)
+
+
+def attach_child(registry, machine, slot, full=False):
+    """Put a new image into a slot: a differencing one on what is there, or a copy of it."""
+    before = registry.media[slot["medium"]]
+    if full:
+        base = registry.base_of(before)
+        path = os.path.join(folder_of(machine), f"{os.path.basename(folder_of(machine))}.vdi")
+        number = 1
+        while os.path.exists(path):
+            number += 1
+            path = os.path.join(folder_of(machine), f"{os.path.basename(folder_of(machine))}-disk{number}.vdi")
+        medium = _make(registry, path, before["format"], before["size"], guest=base.get("guest"))
+    else:
+        uuid = registry.new_uuid()
+        suffix = os.path.splitext(registry.base_of(before)["location"])[1]
+        path = os.path.join(folder_of(machine), "Snapshots", f"{{{uuid}}}{suffix}")
+        medium = _make(registry, path, before["format"], before["size"], parent=before["uuid"])
+        registry.media[uuid] = {**registry.media.pop(medium["uuid"]), "uuid": uuid}
+        medium = registry.media[uuid]
+    slot["medium"] = medium["uuid"]
+
+
+def remove_medium(registry, medium):
+    registry.media.pop(medium["uuid"], None)
+    if os.path.exists(medium["location"]):
+        os.remove(medium["location"])
+
+
+def users(registry, medium, machines=None):
+    """(machine, whether its present state uses it, its snapshots that do) of all that use a medium."""
+    found = []
+    for machine in registry.machines.values() if machines is None else machines:
+        snapshots = [one for one in machine["snapshots"] if _uses(one["config"], medium)]
+        if _uses(machine["config"], medium) or snapshots:
+            found.append((machine, snapshots))
+    return found
+
+
+def _uses(config, medium):
+    return any(slot["medium"] == medium["uuid"] for slots in config["slots"].values() for slot in slots.values())
+
+
+def describe(registry, medium, machines=None):
+    """The lines of showmediuminfo; with ``machines``, only those about who of them uses it."""
+    used = []
+    for machine, snapshots in users(registry, medium, machines):
+        own = f"{machine['name']} (UUID: {machine['uuid']})"
+        theirs = ", ".join(f"{one['name']} (UUID: {one['uuid']})" for one in snapshots)
+        used.append(f"{own} [{theirs}]" if theirs else own)
+    if machines is not None:
+        return used
+    is_child, is_image = bool(medium["parent"]), medium["format"] == "RAW"
+    lock = "read" if is_image else "write"
+    is_locked = any(machine["state"] in ON for machine, _snapshots in users(registry, medium))
+    variant = "differencing" if is_child else "fixed" if is_image or medium.get("variant") == "Fixed" else "dynamic"
+    kind = "readonly" if is_image else f"normal ({'differencing' if is_child else 'base'})"
+    lines = [f"UUID:           {medium['uuid']}", f"Parent UUID:    {medium['parent'] or 'base'}",
+             f"State:          {'locked ' + lock if is_locked else 'created'}", f"Type:           {kind}"]  # fmt: skip
+    lines += ["Auto-Reset:     off"] if is_child else []
+    lines += [f"Location:       {medium['location']}", f"Storage format: {medium['format']}",
+              f"Format variant: {variant} default", f"Capacity:       {medium['size']} MBytes",
+              "Size on disk:   2 MBytes", "Encryption:     disabled"]  # fmt: skip
+    lines += [] if is_image else ["Property:       AllocationBlockSize=1048576"]
+    children = [one["uuid"] for one in registry.media.values() if one["parent"] == medium["uuid"]]
+    return lines + _column("In use by VMs:", used) + _column("Child UUIDs:", children)
+
+
+def _column(title, values):
+    return [f"{title if not number else '':15} {value}" for number, value in enumerate(values)]
+
+
+def show_medium(registry, words):
+    plain, _given = options(words)
+    registry.say("\n".join(describe(registry, registry.medium_of(plain[-1]))))
+
+
+def modify_medium(registry, words):
+    plain, given = options(words, ("resize", "resizebyte", "type", "move"), ("compact",))
+    medium = registry.medium_of(plain[-1])
+    if any(machine["state"] in ON for machine, _snapshots in users(registry, medium)):
+        raise Failure(
+            f"Failed to lock media when resizing '{medium['location']}'",
+            code="VBOX_E_INVALID_OBJECT_STATE",
+            part="MediumWrap",
+            after=("Failed to resize medium!",),
+        )
+    size = int(given["resizebyte"]) // _MIB if "resizebyte" in given else int(given.get("resize", medium["size"]))
+    problem = None
+    if size < medium["size"]:
+        problem = f"Shrinking is not yet supported for medium '{medium['location']}'"
+    elif size > medium["size"] and medium.get("variant") == "Fixed":
+        problem = f"Resizing to new size {size * _MIB} is not yet supported for medium '{medium['location']}'"
+    if problem:
+        raise Failure("Failed to resize medium", problem, code="VBOX_E_NOT_SUPPORTED", part="MediumWrap", work=True)
+    medium["size"] = size
+    Path(medium["location"]).write_text(json.dumps(medium), encoding="utf-8")
+    registry.complaints.append(PROGRESS)
+
+
+def clone_medium(registry, words):
+    plain, given = options(words, ("format", "variant"), ("existing",))
+    source = registry.medium_of(plain[-2])
+    form = given.get("format", source["format"])
+    copy = _make(registry, plain[-1], form, source["size"], guest=registry.base_of(source).get("guest"))
+    registry.say(f"Clone medium created in format '{form}'. UUID: {copy['uuid']}")
+    registry.complaints.append(PROGRESS)
+
+
+def close_medium(registry, words):
+    plain, given = options(words, (), ("delete",))
+    medium = registry.medium_of(plain[-1])
+    used = users(registry, medium)
+    if used:
+        where = f"it is still attached to {len(used)} virtual machines"
+        if "delete" in given:
+            _complain_of_deleting(registry, medium, used)
+        raise in_use(f"Medium '{medium['location']}' cannot be closed because {where}", "MediumWrap")
+    children = [one for one in registry.media.values() if one["parent"] == medium["uuid"]]
+    if children:
+        text = f"Cannot close medium '{medium['location']}' because it has {len(children)} child media"
+        raise in_use(text, "MediumWrap")
+    if "delete" in given:
+        remove_medium(registry, medium)
+        registry.complaints.append(PROGRESS)
+    else:
+        registry.media.pop(medium["uuid"])
+
+
+def _complain_of_deleting(registry, medium, used):
+    """It tries to delete first, and to close all the same."""
+    machines = ", ".join(machine["uuid"] for machine, _snapshots in used)
+    failure = in_use(
+        f"Cannot delete storage: medium '{medium['location']}' is still attached to the following {len(used)} "
+        f"virtual machine(s): {machines}",
+        "MediumWrap",
+    )
+    failure.after = ("Failed to delete medium. Error code VBOX_E_OBJECT_IN_USE",)
+    registry.complain(failure)

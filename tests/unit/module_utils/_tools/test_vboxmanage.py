@@ -1,0 +1,244 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What counts as failed, what is told about it, and how it is recognised, on recorded calls of VBoxManage 7.2.22."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle import errors
+from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands, Completed
+from ansible_collections.polyvirt.core.plugins.module_utils._tools import vboxmanage
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.vboxmanage import VBoxManage
+
+from unit.module_utils._tools.vbox_recordings import call_that_says, calls, recorded
+
+PREDICATES = (
+    vboxmanage.is_not_found,
+    vboxmanage.is_held,
+    vboxmanage.is_not_running,
+    vboxmanage.is_wrong_state,
+    vboxmanage.is_inaccessible,
+)
+#: Failed, although the exit code is 0.
+QUIET_FAILURES = [
+    "Invalid NIC number 40",
+    "Cannot discard the saved state as the machine is not in the Saved or Aborted-Saved state",
+    "The NIC 2 is currently disabled",
+    "Time out or interruption while waiting for a notification.",
+]
+
+
+class Told(Commands):
+    """A VBoxManage that ends in a given way."""
+
+    def __init__(self, rc=0, stdout="", stderr=""):
+        self._end = (rc, stdout, stderr)
+
+    def find(self, name_or_path, hint=None):
+        return name_or_path
+
+    def run(self, argv, **options):
+        return Completed(tuple(argv), *self._end)
+
+
+def after(call):
+    """A tool whose next call ends as a recorded one did."""
+    return VBoxManage(Told(call.rc, call.stdout, call.stderr))
+
+
+def failure(call):
+    with pytest.raises(errors.CommandFailed) as caught:
+        after(call).run(*call.argv[1:])
+    return caught.value
+
+
+def test_what_went_well_is_returned():
+    call = call_that_says("Medium created. UUID")
+    assert after(call).run(*call.argv[1:]) == call.stdout
+
+
+@pytest.mark.parametrize("call", calls(), ids=lambda call: " ".join(call.argv[1:3]))
+def test_every_call_that_printed_an_error_has_failed_and_only_those(call):
+    if "VBoxManage: error: " in call.stderr or call.rc != 0:
+        assert failure(call).rc == call.rc
+    else:
+        assert after(call).run(*call.argv[1:]) == call.stdout
+
+
+@pytest.mark.parametrize("text", QUIET_FAILURES)
+def test_an_exit_code_of_0_does_not_hide_a_failure(text):
+    call = call_that_says(text)
+    assert call.rc == 0
+    assert text in failure(call).message
+
+
+def test_a_setting_that_a_saved_machine_refuses_is_a_failure_even_with_0():
+    call = next(call for call in calls() if call.argv[3:] == ("--nic3", "nat"))
+    assert (call.rc, "not mutable" in failure(call).message) == (0, True)
+
+
+def test_no_snapshots_are_no_failure():
+    call = call_that_says("This machine does not have any snapshots\n")
+    snapshots = VBoxManage(Told(1, "This machine does not have any snapshots\n", ""))
+    assert call.rc == 1
+    assert snapshots.read("snapshot", "u", "list", "--machinereadable") == ""
+
+
+def test_a_list_is_read_although_one_machine_of_it_cannot_be():
+    stderr = (
+        "VBoxManage: error: Runtime error opening '/v/gone.vbox' for reading VERR_FILE_NOT_FOUND (File not found.).\n"
+    )
+    tool = VBoxManage(Told(0, recorded("list-long-vms-inaccessible"), stderr))
+    assert "<inaccessible!>" in tool.read("list", "--long", "vms")
+
+
+def test_an_answer_cut_off_by_the_locale_is_none():
+    with pytest.raises(errors.CommandFailed, match=r"middle of a line.*UTF-8"):
+        VBoxManage(Told(0, recorded("list-vms-locale-c"))).read("list", "vms")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            "Failed to create medium",
+            "Failed to create medium; Could not create the medium storage unit '/home/v/vms/a.vdi'.; "
+            "VDI: cannot create image '/home/v/vms/a.vdi' (VERR_ALREADY_EXISTS)",
+        ),
+        ("Unknown option: --nosuch", "Unknown option: --nosuch"),
+        ("Invalid command 'nosuch'", "Invalid command 'nosuch'"),
+        ("driverless mode", "Cannot attach to 'intnet' in driverless mode (VERR_SUP_DRIVERLESS)"),
+        ("Machine in invalid state 8", "Machine in invalid state 8 -- guru meditation."),
+        ("Machine delete failed", "Machine delete failed; Cannot close medium"),
+        ("The object functionality is limited", "The object functionality is limited"),
+    ],
+)
+def test_an_error_is_virtualboxs_words_without_progress_usage_and_internals(text, told):
+    message = failure(call_that_says(text)).message
+    assert f" failed: {told}" in message
+    for noise in ("%...", "Usage", "Details:", "Context:", "Oracle", "\n"):
+        assert noise not in message
+
+
+def test_each_word_is_told_once():
+    assert failure(call_that_says("Unknown option: --nosuch")).message.count("Unknown option") == 1
+
+
+def test_an_error_names_the_command_and_keeps_virtualboxs_code():
+    call = call_that_says("while it is locked")
+    assert failure(call).message.startswith(
+        f"VBoxManage unregistervm {call.argv[2]} --delete failed: Cannot unregister"
+    )
+    assert "VBOX_E_INVALID_OBJECT_STATE" in failure(call).stderr
+
+
+def test_a_name_with_a_line_break_is_told_whole():
+    stderr = (
+        "VBoxManage: error: Could not find a registered machine named 'a\nb'\n"
+        "VBoxManage: error: Details: code VBOX_E_OBJECT_NOT_FOUND (0x80bb0001), component VirtualBoxWrap\n"
+    )
+    assert failure(Completed(("VBoxManage", "x"), 1, "", stderr)).message.endswith("named 'a; b'")
+
+
+def test_an_end_without_a_word():
+    call = next(call for call in calls() if call.argv[1:] == ("showvminfo",))
+    assert call.stderr == ""
+    assert "exit code 1 and no word" in failure(call).message
+
+
+def test_a_fatal_error_of_the_runtime_is_told():
+    call = Completed(("VBoxManage", "x"), 3, "", "VBoxManage: fatal error: RTR3Init: VERR_NO_TRANSLATION\n")
+    assert failure(call).message == "VBoxManage x failed: RTR3Init: VERR_NO_TRANSLATION"
+
+
+@pytest.mark.parametrize("missing", ["machine", "snapshot", "medium", "controller", "slot", "shared_folder"])
+def test_what_is_missing_is_told_apart(missing):
+    said = {
+        "machine": "Could not find a registered machine with UUID {",
+        "snapshot": "Could not find a snapshot with UUID {",
+        "medium": "Could not find file for the medium '",
+        "controller": "Could not find a storage controller named '",
+        "slot": "No storage device attached to device slot ",
+        "shared_folder": "Could not find a shared folder named '",
+    }
+    error = failure(call_that_says(said[missing])).stderr
+    assert {kind for kind in said if vboxmanage.is_not_found(error, kind)} == {missing}
+
+
+@pytest.mark.parametrize(
+    ("predicate", "text"),
+    [
+        (vboxmanage.is_not_found, "Could not find a registered machine with UUID {"),
+        (vboxmanage.is_held, "already locked for a session"),
+        (vboxmanage.is_held, "already locked by a session"),
+        (vboxmanage.is_held, "while it is locked"),
+        (vboxmanage.is_not_running, "is not currently running"),
+        (vboxmanage.is_wrong_state, "Already paused"),
+        (vboxmanage.is_wrong_state, "Invalid machine state: Paused"),
+        (vboxmanage.is_wrong_state, "Machine in invalid state 8"),
+        (vboxmanage.is_wrong_state, "as it is not paused"),
+        (vboxmanage.is_wrong_state, "not mutable (state is Saved)"),
+        (vboxmanage.is_wrong_state, "not mutable or running (state is Saved)"),
+        (vboxmanage.is_wrong_state, "Cannot delete the current state of the running machine"),
+        (vboxmanage.is_inaccessible, "The object functionality is limited"),
+    ],
+)
+def test_recorded_words_are_recognised_by_their_predicate_alone(predicate, text):
+    error = failure(call_that_says(text)).stderr
+    assert [each for each in PREDICATES if each(error)] == [predicate]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The machine 'x' already has a lock request pending",
+        "The machine 'x' was unlocked unexpectedly while attempting to share its session",
+        "The object is not ready",
+        "Code NS_ERROR_ABORT (0x80004004) - Operation aborted (extended info not available)",
+        "Failed to create the VirtualBox object!",
+        "Code NS_ERROR_CALL_FAILED (0x800706be) - Call to remote object failed (extended info not available)",
+    ],
+)
+def test_what_passes_is_worth_another_try_and_holds_no_machine(text):
+    assert vboxmanage.is_locked(text)
+    assert not vboxmanage.is_held(text)
+
+
+def test_a_held_machine_may_be_free_in_a_moment():
+    assert vboxmanage.is_locked(failure(call_that_says("already locked for a session")).stderr)
+
+
+@pytest.mark.parametrize("predicate", [*PREDICATES, vboxmanage.is_locked])
+def test_no_error_is_none_of_these(predicate):
+    assert not predicate(None)
+    assert not predicate("The graphics controller does not support the given feature")
+
+
+def test_6_1_says_it_without_a_full_stop():
+    assert vboxmanage.is_not_running("VBoxManage: error: Machine 'web' is not currently running\n")
+
+
+def test_the_version_behind_a_warning():
+    assert VBoxManage(Told(0, recorded("version-with-warning"))).version() == (7, 2, 22)
+
+
+@pytest.mark.parametrize("said", ["6.0.24r139119\n", "5.2.42_Ubuntur137960\n"])
+def test_an_old_version_is_refused(said):
+    with pytest.raises(errors.Unsupported, match=r"is VirtualBox [56]\.[0-9.]+\. VirtualBox 6\.1 or later is needed"):
+        VBoxManage(Told(0, said)).version()
+
+
+def test_the_oldest_version_is_not():
+    assert VBoxManage(Told(0, "6.1.0r135406\n")).version() == (6, 1, 0)
+
+
+def test_something_else_of_that_name_is_no_virtualbox():
+    with pytest.raises(errors.Unavailable, match="names no version: 'hello'"):
+        VBoxManage(Told(0, "hello\n")).version()
+
+
+def test_a_missing_virtualbox_says_what_to_do():
+    with pytest.raises(errors.Unavailable, match="Install VirtualBox") as caught:
+        VBoxManage(Commands(), "VBoxManage-that-is-not-here").run("list", "vms")
+    assert caught.value.why == "not_on_path"

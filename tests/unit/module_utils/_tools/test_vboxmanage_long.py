@@ -1,0 +1,110 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The long list says what ``showvminfo --machinereadable`` says, on recordings of VBoxManage 7.2.22."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._tools import vboxmanage_long as long
+from ansible_collections.polyvirt.core.plugins.module_utils._tools import vboxmanage_machine
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.vboxmanage_machine import SharedFolder
+
+from unit.module_utils._tools.vbox_recordings import recorded
+
+WEB = "5bfd9472-3b72-43ff-aa34-ab5707a665e4"
+NAMES = [
+    "web", "run", 'q"u\\o ü €', "-x", "11111111-2222-3333-4444-555555555599", "nl\nname",
+    'a" {11111111-2222-3333-4444-555555555500}\n"b', "a/b", " blank ", "broken", "dup", "dup",
+]  # fmt: skip
+
+
+def names(text):
+    return [listed.name for listed in long.machines(text)]
+
+
+def comparable(machine):
+    """What both forms tell."""
+    return {
+        "controllers": machine.controllers,
+        "slots": [(*place(slot), slot.medium, what_is_on(slot)) for slot in used(machine)],
+        "nics": [(nic.number, nic.type, nic.forwards, both_tell(nic.values)) for nic in machine.nics],
+        "folders": [(folder.name, folder.path, folder.transient) for folder in machine.shared_folders],
+        "snapshots": machine.snapshots,
+    }
+
+
+def place(slot):
+    return slot.controller, slot.port, slot.device
+
+
+def used(machine):
+    return sorted((slot for slot in machine.slots if slot.medium != "none"), key=place)
+
+
+def what_is_on(slot):
+    return {key: value for key, value in slot.values.items() if value != "off"}
+
+
+def both_tell(values):
+    one_alone = {"nicspeed", "natnet", "nicpromisc", "nicbootprio", "mtu", "sockSnd", "sockRcv", "tcpWndSnd",
+                 "tcpWndRcv", "localhostReachable", "forwardBroadcast", "enableTFTP"}  # fmt: skip
+    return {key: value for key, value in values.items() if key not in one_alone}
+
+
+@pytest.mark.parametrize(
+    ("index", "name"), [(0, "showvminfo-web"), (1, "showvminfo-running"), (2, "showvminfo-odd-name")]
+)
+def test_both_forms_tell_the_same(index, name):
+    found = long.machines(recorded("list-long-vms"))[index].machine
+    told = vboxmanage_machine.machine(recorded(name))
+    assert comparable(found) == comparable(told)
+    assert found.values == {key: told.values[key] for key in found.values}
+    assert len(found.values) >= 65
+
+
+def test_names_survive_whatever_they_hold():
+    assert names(recorded("list-long-vms")) == NAMES
+
+
+def test_what_cannot_be_read_is_told_with_its_file():
+    machines = long.machines(recorded("list-long-vms-inaccessible"))
+    assert [machine for machine in machines if machine.machine is None] == [
+        long.Listed("483a2844-e782-4e5a-83ad-b8876b54d048", "/home/v/vms/broken/broken.vbox", None, None)
+    ]
+    assert len(machines) == len(NAMES)
+
+
+def test_a_description_is_no_machine():
+    text = recorded("list-long-vms")
+    head = f"Name:{' ' * 24}faked\nGroups:{' ' * 22}/\nUUID: none\n"
+    faked = text.replace("line2 ünï €\n", head)
+    assert faked != text
+    assert names(faked) == NAMES
+    assert "faked" in long.machines(faked)[0].machine.values["description"]
+
+
+def test_how_folders_are_shared():
+    assert long.machines(recorded("list-long-vms"))[0].machine.shared_folders == (
+        SharedFolder("src", "/home/v/d", False, True, True, "/mnt/s"),
+        SharedFolder("ü", "/home/v/vms", False, False, False, ""),
+    )
+
+
+@pytest.mark.parametrize(
+    ("said", "state"),
+    [
+        ("guru meditation (since 2026-11-20T12:04:37.832000000)", "gurumeditation"),
+        ("live snapshotting (since 2026-11-20T12:04:37.832000000)", "livesnapshotting"),
+        ("aborted", "aborted"),
+        ("aborted-saved", "aborted-saved"),
+        ("powered off", "poweroff"),
+    ],
+)
+def test_states(said, state):
+    text = recorded("list-long-vms").replace("powered off (since 2026-11-20T11:27:58.697000000)", said)
+    assert long.machines(text)[0].machine.values["VMState"] == state
+
+
+def test_no_machines():
+    assert long.machines("") == []

@@ -1,0 +1,41 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A VirtualBox that only remembers, to be used as the real one is: where that cannot be had, and for older texts."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from simulators.vboxmanage import commands
+
+from .registry import Registry
+
+_SIMULATORS = Path(__file__).resolve().parents[1] / "simulators"
+
+
+class VirtualBox(Registry):
+    """A registry in ``folder``; ``version`` decides the texts."""
+
+    def __init__(self, folder, version="7.2.22_Debianr175245"):
+        super().__init__(folder)
+        self.machines.mkdir(parents=True, exist_ok=True)
+        paths = [f"PYTHONPATH={_SIMULATORS}", f"PYTHONPYCACHEPREFIX={sys.pycache_prefix or self.folder / 'cache'}"]
+        # Without site-packages: it needs none, and starts sooner.
+        self.write_executable("env", *paths, sys.executable, "-S", "-m", "vboxmanage", self.folder)
+        self._change(version=version)
+
+    def call(self, *words):
+        """One call as it ends, without a process: most of a test's calls are no more than its preparation."""
+        return commands.call(str(self.folder), [str(word) for word in words])
+
+    def is_busy(self, *texts):
+        """The next calls that lock a machine which is off fail with these words; {} is the machine's name."""
+        self._change(busy=list(texts))
+
+    def _change(self, **values):
+        self.run("--version")
+        file = self.folder / "registry.json"
+        file.write_text(json.dumps({**json.loads(file.read_text(encoding="utf-8")), **values}), encoding="utf-8")

@@ -1,0 +1,59 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Guests of one sector: an interpreted machine is too slow for an operating system, but not for these."""
+
+from __future__ import annotations
+
+_SECTOR = 512
+_SIGNATURE = bytes.fromhex("55aa")
+_DISK_SIZE = 1024 * 1024
+
+# VirtualBox's ACPI: port 442eh takes commands, 4000h has the events, 4002h their mask, 4004h puts to sleep.
+_OBEYS = """
+fa              cli
+31 c0           xor   ax, ax
+8e d8           mov   ds, ax
+ba 2e 44        mov   dx, 442eh
+b0 a1           mov   al, a1h           ; ACPI on
+ee              out   dx, al
+ba 02 40        mov   dx, 4002h
+b8 00 01        mov   ax, 100h          ; tell of the power button
+ef              out   dx, ax
+ba 00 40        mov   dx, 4000h
+ed              in    ax, dx            ; look again
+f6 c4 01        test  ah, 1             ; pressed?
+74 f7           jz    look again
+b8 00 01        mov   ax, 100h
+ef              out   dx, ax            ; heard
+ba 04 40        mov   dx, 4004h
+b8 00 34        mov   ax, 3400h         ; go to S5
+ef              out   dx, ax
+f4              hlt
+eb fd           jmp   back to hlt
+"""
+_IGNORES = """
+fa              cli
+f4              hlt
+eb fd           jmp   back to hlt
+"""
+# The table of interrupts is set to six bytes of nothing, so the fault has no handler, nor has the fault of that.
+_CRASHES = """
+fa              cli
+31 c0           xor   ax, ax
+8e d8           mov   ds, ax
+0f 01 1e 30 7c  lidt  [7c30h]
+cc              int3
+f4              hlt
+"""
+
+GUESTS = {"obeys": _OBEYS, "ignores": _IGNORES, "crashes": _CRASHES}
+#: Until the BIOS has loaded the sector, nobody hears the power button.
+SECONDS_TO_BOOT = 4
+
+
+def disk_image(kind):
+    """The raw image of a disk from which the guest boots."""
+    code = bytes.fromhex("".join(line[:16] for line in GUESTS[kind].splitlines()))
+    sector = code.ljust(_SECTOR - len(_SIGNATURE), b"\0") + _SIGNATURE
+    return sector.ljust(_DISK_SIZE, b"\0")

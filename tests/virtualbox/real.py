@@ -1,0 +1,91 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A real VirtualBox for tests: one folder with a registry of its own, and an executable that works on it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from .registry import Registry
+
+_SOURCES = Path(__file__).resolve().parent
+_NOT_AVAILABLE = 77
+DIRECT = "/usr/lib/virtualbox/VBoxManage"
+#: Debian's script in front of it, which writes a warning on standard output when the driver is missing.
+WITH_WARNING = "/usr/bin/VBoxManage"
+#: Any number that is nobody's.
+UNPRIVILEGED = 6543
+
+
+class NotAvailable(Exception):
+    """VirtualBox cannot be had on this host; the text says why."""
+
+
+def build():
+    """The root folder with VirtualBox in it, made if it is missing. Raises NotAvailable."""
+    built = subprocess.run([_SOURCES / "build.sh"], check=False, capture_output=True, text=True)
+    if built.returncode == _NOT_AVAILABLE:
+        raise NotAvailable(built.stderr.strip().split("\n")[-1])
+    if built.returncode != 0:
+        raise RuntimeError(f"tests/virtualbox/build.sh failed: {built.stderr}")
+    return built.stdout.strip().partition("root=")[2]
+
+
+def processes_in(folder, program=""):
+    """The running processes of the registry in ``folder``, by number."""
+    name = (Path(folder) / "registry" / "name").read_text(encoding="ascii").strip()
+    mark = f"VBOX_IPC_SOCKETID={name}\0".encode()
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # It may end while it is looked at.
+            if mark in (process / "environ").read_bytes() and program in (process / "cmdline").read_text("utf-8"):
+                found.append(int(process.name))
+    return found
+
+
+class VirtualBox(Registry):
+    """A registry in ``folder``, which is made; machines belong to ``user``, which is who VirtualBox runs as.
+
+    The folder is best below /tmp: elsewhere its path must be open to ``user``.
+    """
+
+    def __init__(self, root, folder, user=UNPRIVILEGED, program=DIRECT):
+        super().__init__(folder)
+        self._prepare(user)
+        self._name_socket()
+        self.write_executable(_SOURCES / "enter", root, self.folder, program)
+
+    def _prepare(self, user):
+        for folder in ("", "registry", "home", "tmp", "bin", "machines"):
+            (self.folder / folder).mkdir(parents=True, exist_ok=True)
+            os.chown(self.folder / folder, user, user)
+        # A machine ends when this process is gone (headless.py).
+        (self.folder / "registry" / "owner").write_text(f"{os.getpid()}\n", encoding="ascii")
+
+    def _name_socket(self):
+        """The same for all that open this folder: of two daemons one would overwrite what the other wrote."""
+        file = self.folder / "registry" / "name"
+        if not file.exists():
+            file.write_text(f"polyvirt-{os.urandom(6).hex()}\n", encoding="ascii")
+
+    def __enter__(self):
+        self.run("setproperty", "machinefolder", self.machines)
+        return self
+
+    def close(self):
+        """End everything that runs in this registry. Nothing is asked: a machine would save itself to disk first."""
+        while self.processes():
+            for process in self.processes():
+                with suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGKILL)
+            time.sleep(0.05)
+
+    def processes(self, program=""):
+        """The running processes of this registry, by number."""
+        return processes_in(self.folder, program)
