@@ -27,6 +27,8 @@ def configure(driver, vm, changes):
         _change_running(driver, sights, sight, changes)
     else:
         _change_stored(driver, sights, sight, changes)
+    if any(change.field == "groups" for change in changes):
+        sight = driver.sights()[vm.id]  # The machine's folder has moved.
     _change_media(driver, vm, sight, changes)
     sharing.write(
         driver, sight, config_of(sight)["shared_folders"], [one for one in changes if one.field == "shared_folders"]

@@ -14,7 +14,7 @@ from ..._tools import seed
 from ..._tools import vboxmanage_output as output
 from . import images, storage
 from .look import Listing
-from .making import begun, check_leftover_folder
+from .making import begun, foreign_settings
 from .networks import check_networks
 from .sharing import check_folders
 from .words import place_of, slot_name
@@ -48,8 +48,9 @@ def _check_making(driver, listing, plan, step):
     base = driver.storage_path or listing.properties.get("Default machine folder", "")
     if driver.storage_path and not files.is_folder(driver.storage_path):
         raise NotFound(f"{name}: storage_path: {driver.storage_path} is no folder.", "Create it, or name another.")
+    folder = os.path.join(base, *[part.strip("/") for part in config.get("groups", ())[:1]], name)
     unfinished = begun(driver, name)
-    in_the_way = None if unfinished else check_leftover_folder(driver, name, base)
+    in_the_way = None if unfinished else foreign_settings(folder, name)
     if in_the_way and plan.before.id is None:
         raise Refused(
             f"{name}: {in_the_way} exists already, and VirtualBox does not know that machine.",
@@ -61,10 +62,10 @@ def _check_making(driver, listing, plan, step):
     if step.verb == "create":
         if config.get("iso"):
             images.check_readable(name, "iso", config["iso"])
-        _check_disks(driver, listing, name, config.get("disks") or {}, creation.get("image"), unfinished, base)
+        _check_disks(driver, listing, name, config.get("disks") or {}, creation.get("image"), unfinished, folder)
 
 
-def _check_disks(driver, listing, name, disks, image, unfinished, base):
+def _check_disks(driver, listing, name, disks, image, unfinished, folder):
     first = slot_name("SATA", 0)
     for slot, entry in disks.items():
         if image and slot == first:
@@ -73,7 +74,7 @@ def _check_disks(driver, listing, name, disks, image, unfinished, base):
         if entry.get("source"):
             _check_source(driver, listing, name, slot, entry, unfinished)
         elif unfinished is None:
-            path = storage.disk_path(os.path.join(base, name), name, slot, entry.get("format"))
+            path = storage.disk_path(folder, name, slot, entry.get("format"))
             if files.exists(path) and not any(medium.location == path for medium in listing.media.values()):
                 raise storage.taken(path)
 

@@ -12,7 +12,7 @@ from ..._lifecycle.model import SUSPENDED
 from ..._lifecycle.plan_make import find_snapshot
 from . import storage
 from .look import read_file
-from .making import add_seed, begun, finish, lost
+from .making import add_seed, begun, finish, lost, undone_on_failure
 from .mark import KEY, empty_mark, is_made_here, new_id, read_mark, write_mark
 from .sight import SSH_RULE
 from .words import power_of
@@ -21,7 +21,7 @@ from .words import power_of
 def clone(driver, name, config, creation, source):
     """Make a machine that is off, like ``source``."""
     sight = begun(driver, name) or _begin(driver, name, creation["clone"], source)
-    with driver.alone_with(name, sight.folder):
+    with driver.alone_with(name, sight.folder), undone_on_failure(driver, sight.uuid):
         # What it was cloned from may be moved or gone when it is completed later.
         sources_mark = source.mark if source.owned else {}
         _take_identity_away(driver, sight, (sources_mark or {}).get("files", ()))

@@ -9,10 +9,12 @@ VirtualBox removes all disks that only this machine has, wherever they lie: what
 from __future__ import annotations
 
 import os
+import re
 
 from ..._lifecycle.model import File
 from ..._ports import files
 from .mark import own_mark
+from .storage import base_name, remove_disk
 from .words import slot_name
 
 _UNKNOWN = "another machine"
@@ -73,8 +75,7 @@ def delete(driver, vm, paths):
     for slot in sight.disks:
         _attached, base = sight.image_in(slot)
         if base is None or base.location not in doomed:
-            place = slot_name(slot.controller, slot.port, slot.device)
-            _detach(driver, sight, place)
+            remove_disk(driver, sight, slot_name(slot.controller, slot.port, slot.device))
     for medium in sight.media.values():
         if medium.location in doomed and not medium.users:
             driver.run(vm.id, "closemedium", "disk", medium.uuid, "--delete")
@@ -82,11 +83,14 @@ def delete(driver, vm, paths):
     for path in sorted(doomed - known):
         files.remove(path)
     driver.run(vm.id, "unregistervm", vm.id, "--delete")
-    for folder in ("Snapshots", "Logs", ""):
-        files.remove_empty_folder(os.path.join(sight.folder, folder))
+    _clear_folder(sight.folder, base_name(sight))
 
 
-def _detach(driver, sight, place):
-    from .storage import remove_disk
-
-    remove_disk(driver, sight, place)
+def _clear_folder(folder, name):
+    """VirtualBox leaves copies of the settings that it made when their form became a newer one."""
+    copy = re.compile(rf"{re.escape(name)}-\d+\.\d+-\w+\.vbox")
+    for entry in files.entries(folder):
+        if copy.fullmatch(entry):
+            files.remove(os.path.join(folder, entry))
+    for part in ("Snapshots", "Logs", ""):
+        files.remove_empty_folder(os.path.join(folder, part))

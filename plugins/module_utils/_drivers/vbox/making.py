@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from dataclasses import replace
 
 from ..._lifecycle.differences import differences
@@ -16,6 +17,7 @@ from ..._tools import seed
 from . import storage
 from .busy import Busy
 from .changing import configure
+from .deleting import delete
 from .look import Listing, read_file
 from .mark import empty_mark, is_made_here, new_id, write_mark
 from .sight import config_of
@@ -28,7 +30,7 @@ _BASE = ("--ioapic", "on", "--rtcuseutc", "on", "--audio", "none", "--mouse", "u
 def create(driver, name, config, creation):
     """Make a machine that is off."""
     sight = begun(driver, name) or _begin(driver, name, config)
-    with driver.alone_with(name, sight.folder):
+    with driver.alone_with(name, sight.folder), undone_on_failure(driver, sight.uuid):
         vm = _announced(driver, sight)
         driver.run(vm.id, "modifyvm", vm.id, *_BASE)
         disks = dict(config.get("disks") or {})
@@ -38,6 +40,22 @@ def create(driver, name, config, creation):
         _configure_as(driver, vm, {**config, "disks": disks, "ssh_forward": _wants_ssh(config)})
         _see_to_drives(driver, vm, name, config.get("iso"), creation)
         finish(driver, vm.id, config, _inputs(creation))
+
+
+@contextmanager
+def undone_on_failure(driver, uuid):
+    """A machine that cannot be finished goes, with what was made for it. One that somebody holds is waited for."""
+    try:
+        yield
+    except Busy:
+        raise
+    except PolyvirtError:
+        sight = driver.sights()[uuid]
+        mark = sight.mark or {}
+        vm = Vm(name=sight.values["name"], id=uuid, power=STOPPED, mark=mark)
+        own = {medium.location for medium in sight.media.values() if medium.uuid in mark.get("disks", ())}
+        delete(driver, vm, {*own, *mark.get("making", ()), *sight.seed_files()})
+        raise
 
 
 def begun(driver, name):
@@ -50,10 +68,11 @@ def begun(driver, name):
 
 
 def _begin(driver, name, config):
-    uuid = new_id()
-    words = ["createvm", f"--name={name}", "--ostype", config["os_type"], "--uuid", uuid, "--register"]
+    words = ["createvm", f"--name={name}", "--ostype", config["os_type"], "--uuid", new_id(), "--register"]
+    words += ["--groups", ",".join(config["groups"])] if config.get("groups") else []
+    words += ["--basefolder", driver.storage_path] if driver.storage_path else []
     try:
-        driver.run(None, *words, *(["--basefolder", driver.storage_path] if driver.storage_path else []))
+        driver.run(None, *words)
     except CommandFailed as error:
         adopt(driver, name, error)
     sight = begun(driver, name)
@@ -151,11 +170,8 @@ def _inputs(creation):
     return {"image": creation["image"]["source"]} if creation.get("image") else {}
 
 
-def check_leftover_folder(driver, name, base):
-    """The settings file that a new machine of this name would get is somebody else's, or None."""
-    path = os.path.join(base, name, f"{name}.vbox")
-    try:
-        file = read_file(path) if files.exists(path) else None
-    except PolyvirtError:
-        return None
-    return None if file is None or is_made_here(file.uuid) else path
+def foreign_settings(folder, name):
+    """The settings file that a new machine of this name would get, where it is somebody else's."""
+    path = os.path.join(folder, f"{name}.vbox")
+    file = read_file(path) if files.exists(path) else None
+    return None if not files.exists(path) or (file is not None and is_made_here(file.uuid)) else path
