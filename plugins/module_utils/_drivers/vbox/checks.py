@@ -9,6 +9,8 @@ import os
 
 from ..._lifecycle.errors import NotFound, Refused
 from ..._lifecycle.model import ON, RUNNING, SUSPENDED
+from ..._lifecycle.plan_make import find_snapshot
+from ..._lifecycle.units import MIB
 from ..._ports import files, net
 from ..._tools import seed
 from ..._tools import vboxmanage_output as output
@@ -59,10 +61,27 @@ def _check_making(driver, listing, plan, step):
     if creation.get("cloud_init") is not None:
         seed.find_tool(driver.commands)
         seed.nocloud_documents(creation["cloud_init"], name, "check")
-    if step.verb == "create":
+    if step.verb == "clone":
+        _check_copying(listing, name, step.arguments["source"], creation["clone"])
+    else:
         if config.get("iso"):
             images.check_readable(name, "iso", config["iso"])
         _check_disks(driver, listing, name, config.get("disks") or {}, creation.get("image"), unfinished, folder)
+
+
+def _check_copying(listing, name, source, asked):
+    """VirtualBox 7.2 cannot copy a disk that has grown since a snapshot was taken of it."""
+    taken = find_snapshot(source, asked.get("snapshot"))
+    config = source.config if taken is None or taken.config is None else taken.config
+    sizes = {medium.location: medium.capacity for medium in listing.media.values()}
+    for slot, disk in sorted((config.get("disks") or {}).items()):
+        at_first = sizes.get(disk["source"])
+        if not asked["linked"] and at_first and disk["size"] and disk["size"] != at_first * MIB:
+            raise Refused(
+                f"{name}: disk {slot} of '{source.name}' has grown since a snapshot of it was taken, and VirtualBox"
+                " cannot copy such a disk.",
+                "Remove the snapshots before that, or make it a linked clone of a later one.",
+            )
 
 
 def _check_disks(driver, listing, name, disks, image, unfinished, folder):
@@ -75,7 +94,7 @@ def _check_disks(driver, listing, name, disks, image, unfinished, folder):
             _check_source(driver, listing, name, slot, entry, unfinished)
         elif unfinished is None:
             path = storage.disk_path(folder, name, slot, entry.get("format"))
-            if files.exists(path) and not any(medium.location == path for medium in listing.media.values()):
+            if files.exists(path):
                 raise storage.taken(path)
 
 
@@ -140,7 +159,7 @@ def _check_deletion(listing, vm, doomed):
         _attached, base = sight.image_in(slot)
         if base is not None and base.location not in doomed:
             raise Refused(
-                f"{vm.name}: its disk {base.location} shall stay, but its snapshots would go, and part of it with them.",
+                f"{vm.name}: its disk {base.location} shall stay, but part of it would go with the snapshots.",
                 "Remove the snapshots first (vbox_snapshot), or set delete_disks: all.",
             )
 

@@ -29,7 +29,7 @@ def files_of(listing, vm):
     names = {one.uuid: one.name or one.uuid for one in listing.machines}
     found = {}
     for medium in _own_media(sight, mark):
-        ours = vm.owned and _base_of(listing.media, medium).uuid in mark["disks"]
+        ours = vm.owned and sight.chain(medium.uuid)[-1].uuid in mark["disks"]
         used_by, bound = _users(listing.media, names, medium, vm.id)
         found[medium.location] = File(medium.location, "disk", ours, used_by, bound)
     for slot in sight.drives:
@@ -47,12 +47,6 @@ def _own_media(sight, mark):
     media = sight.media.values()
     detached = [medium for medium in media if medium.uuid in mark["disks"] and not medium.users]
     return [medium for medium in media if sight.uuid in medium.users] + detached
-
-
-def _base_of(media, medium):
-    while medium.parent in media:
-        medium = media[medium.parent]
-    return medium
 
 
 def _users(media, names, medium, uuid):

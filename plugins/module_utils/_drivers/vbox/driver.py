@@ -233,6 +233,7 @@ _REMEDIES = (
     ("Nonexistent host networking interface", "Name an interface that exists in networks."),
     ("Locking of attached media failed", "Another machine that runs uses one of its disks; stop that one."),
     ("VERR_FILE_NOT_FOUND", "A start with a window needs VirtualBox's GUI: use start_type: headless."),
+    ("Cannot enable nested", "This host's processor cannot nest: set nested_virtualization: false."),
     ("VERR_SUP_DRIVERLESS", "Without the kernel driver a machine can have cards of type nat only."),
 )
 

@@ -72,7 +72,7 @@ def fields_of(version):
         **_cards(),
         "snapshot.take": Field(
             cost=_cost_of_taking,
-            instead="Stop it first: a snapshot of a machine that is on holds its memory, and a crashed one can have none.",
+            instead="Stop it first: while it is on its memory is part of the snapshot, and a crashed one has none.",
         ),
         "snapshot.drop": Field(cost=LIVE, maximum=1),
         "snapshot.restore": Field(cost=_cost_of_restoring),

@@ -35,7 +35,7 @@ def _config_then(vm, sight, native_keys):
     return {**config, **{name: vm.config[name] for name in _KEPT}}
 
 
-_KEPT = ("description", "groups", "tags", "autostart", "os_type", "tpm", "iso", "disks")
+_KEPT = ("description", "groups", "tags", "os_type", "tpm")
 
 
 def take(driver, vm, arguments):
