@@ -10,13 +10,13 @@ from contextlib import ExitStack, contextmanager
 import pytest
 
 from conformance.direct import run_tasks
-from conformance.platforms import libvirt_qemu, libvirt_test
-from conformance.platforms.libvirt import Libvirt
+from conformance.platforms import libvirt_qemu, libvirt_test, virtualbox
 from conformance.playbook import play
 from conformance.shim import Shim
 from host_state import host_state, left_behind
 
-PLATFORMS = {module.Platform.name: module.Platform for module in (libvirt_test, libvirt_qemu)}
+PLATFORMS = {module.Platform.name: module.Platform for module in (libvirt_test, libvirt_qemu, virtualbox)}
+COMMANDS = sorted({command for platform in PLATFORMS.values() for command in platform.commands})
 
 
 def pytest_addoption(parser):
@@ -81,8 +81,8 @@ def _assert_nothing_left(platform, before):
 
 @pytest.fixture
 def shim(tmp_path):
-    """The backend's commands, noting how they are called."""
-    return Shim(tmp_path / "shim", Libvirt.commands)
+    """The backends' commands, noting how they are called."""
+    return Shim(tmp_path / "shim", COMMANDS)
 
 
 @pytest.fixture

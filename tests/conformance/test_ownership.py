@@ -102,12 +102,12 @@ def test_strange_names(platform, playing):
     assert not [name for name in names if any(file.startswith(name) for file in left)]
 
 
-def test_a_name_that_is_the_number_of_a_running_machine(platform, playing):
-    """virsh would take the name for the running machine's id."""
+def test_a_name_that_the_tool_takes_for_another_machine(platform, playing):
+    """Such as a running machine's number, or its UUID."""
     platform.clean()
     platform.bring({SOURCE: RUNNING, COPY: STOPPED})
-    number = platform.virsh("domid", SOURCE).strip()
-    platform.virsh("domrename", COPY, number)
+    number = platform.handle(SOURCE)
+    platform.rename(COPY, number)
     try:
         task = Task("start", {"name": [number], "state": "started"})
         answer = playing(platform, [task, _absent(number)], [SOURCE])
@@ -116,6 +116,6 @@ def test_a_name_that_is_the_number_of_a_running_machine(platform, playing):
         gone = answer[_absent(number).label]
         assert not gone.failed, gone.msg
         assert gone.truth[SOURCE]["power"] == RUNNING
-        assert number not in platform.virsh("list", "--all", "--name").split("\n")
+        assert number not in platform.all_names()
     finally:
         platform.remove_by_name(number)

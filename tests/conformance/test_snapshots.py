@@ -93,15 +93,15 @@ def test_restored_from_every_power(platform, playing):
     platform.write_to_disk("pvc-off", "a")
     before = platform.truth(MACHINES)
     settings = {name: platform.settings(before[name]) for name in MACHINES}
-    changed = {"name": MACHINES, "cpus": 2, "memory": "96M"}
+    changed = {**platform.consent, "name": MACHINES, "cpus": 2, "memory": "96M"}
     first = playing(platform, [snapshot("take", MACHINES, "first"), Task("change", changed)], MACHINES)
     _all_well(first)
     assert platform.settings(first["change"].truth["pvc-on"])["memory"] == 96 << 20
     letter = platform.read_from_disk("pvc-off")
     platform.write_to_disk("pvc-off", "b")
     # Each is now in another power than the one it was in.
-    for command, name in (("start", "pvc-off"), ("suspend", "pvc-on"), ("destroy", "pvc-held")):
-        platform.virsh(command, name)
+    for name, power in (("pvc-off", RUNNING), ("pvc-on", PAUSED), ("pvc-held", STOPPED)):
+        platform.move(name, power)
     standing = platform.truth(MACHINES)
     tasks = [snapshot(run, MACHINES, "first", "restored", run == "check") for run in RUNS]
     answers = playing(platform, tasks, MACHINES)
@@ -118,8 +118,8 @@ def test_restored_from_every_power(platform, playing):
 
 
 def _keeps_its_power(platform, playing):
-    platform.virsh("start", "pvc-off")
-    platform.virsh("destroy", "pvc-held")
+    platform.move("pvc-off", RUNNING)
+    platform.move("pvc-held", STOPPED)
     keep = [snapshot("keep", ["pvc-off", "pvc-on"], "first", "restored", power="keep")]
     answer = playing(platform, keep, ["pvc-off", "pvc-on"])["keep"]
     assert not answer.failed, answer.msg
