@@ -36,10 +36,9 @@ options:
     choices: [disk, cdrom, network, floppy]
   ssh_forward:
     description:
-      - Whether a port of the host's V(127.0.0.1) leads to SSH in the guest (a rule named C(ssh) on the first card of
-        the type V(nat)). A free port is chosen once and kept; RV(vms[].ssh) tells it.
-      - A new machine whose first card is of the type V(nat) gets it when this is left out. A rule for guest port 22
-        that is there already counts, and stays as it is.
+      - Whether a port of the host's V(127.0.0.1) leads to SSH in the guest (a rule named C(polyvirt-ssh) on the first
+        card of the type V(nat)). A free port is chosen once and kept; RV(vms[].ssh) tells it.
+      - A new machine with a card of the type V(nat) gets it when this is left out.
     type: bool
   start_type:
     description:

@@ -66,8 +66,8 @@ options:
     description:
       - Disks by slot. What is not listed is left alone, unless O(purge) contains V(disks). Disks grow and never
         shrink.
-      - A slot is a controller's name and a port, such as V(SATA 0), and for IDE also a device, such as V(IDE 0 1).
-        Entries without a slot are at V(SATA 0), V(SATA 1) and so on. The controllers V(SATA), V(IDE), V(SCSI), V(SAS),
+      - A slot is a controller's name and a port, such as V(SATA 0), and for the second device of an IDE port
+        V(IDE 0:1). Entries without a slot are at V(SATA 0), V(SATA 1) and so on. The controllers V(SATA), V(IDE), V(SCSI), V(SAS),
         V(NVMe) and V(VirtIO) are made when a disk needs them.
       - New files are in the format V(vdi), V(vmdk) or V(vhd), in the machine's folder. A qcow2 image is refused with
         the command that converts it.
@@ -78,10 +78,10 @@ options:
       - Network cards by place; the first entry is the first card. Keys that are left out are left alone, and a card
         keeps its MAC.
       - V(nat) and V(user) are both VirtualBox's own translation, each card behind a router of its own. V(network) is a
-        NAT network by its name, V(internal) a network by its name, which comes into being by being named. V(bridged)
-        needs an interface of the host, V(hostonly) a host-only interface, or on macOS a host-only network.
-      - O(networks[].model) is V(82540EM), V(82543GC), V(82545EM), V(Am79C970A), V(Am79C973), V(virtio) or, since
-        VirtualBox 7.0, V(usbnet). O(networks[].vlan) is refused.
+        NAT network by its name, V(internal) a network by its name (V(intnet) when left out), which comes into being by
+        being named. V(bridged) needs an interface of the host, V(hostonly) a host-only interface.
+      - O(networks[].model) is VirtualBox's word, such as V(82540EM), V(82545EM), V(Am79C973) or V(virtio).
+        O(networks[].vlan) is refused.
       - A new machine gets one card of the type V(nat) when this is left out, and none when it is empty. The chipset
         V(piix3) has room for eight.
       - A running machine's card moves to another network at once; all else about it needs the machine to be off.
@@ -89,9 +89,10 @@ options:
     description:
       - Ports of the host that lead into the guest, known by name, on the first card of the type V(nat). They come, go
         and change while the machine runs. A name has no comma.
+      - A rule without a O(port_forwards[].host_port) gets a free one, which it keeps.
       - VirtualBox itself tells nobody when a port is taken by another program; the machine then starts without the
-        forward. So a rule for a port that another machine's rule has is refused.
-      - For SSH, O(ssh_forward) chooses a free port by itself.
+        forward.
+      - For SSH there is O(ssh_forward).
   shared_folders:
     description:
       - Folders of the host, known by name, for guests with Guest Additions. A name has no space. Folders come and go
@@ -99,12 +100,12 @@ options:
       - With O(shared_folders[].guest_path) the guest mounts it there by itself.
   display:
     description:
-      - Only its O(display.video_memory) can be set, in whole MiB from 1 to 256; O(display.type) is refused. The kind of
-        graphics card is O(graphics_controller).
+      - Its O(display.video_memory) is in whole MiB from 1 to 256. Of O(display.type) there is V(none) alone, which
+        switches VirtualBox's remote display off. The kind of graphics card is O(graphics_controller).
   image:
     description:
-      - A base disk to make the machine from, in one of VirtualBox's formats (VDI, VMDK, VHD). Used only when the
-        machine is made, and not compared later.
+      - A base disk to make the machine from, in one of VirtualBox's formats (VDI, VMDK, VHD) or raw. Used only when
+        the machine is made, and not compared later.
       - A qcow2 image is refused with the command that converts it (C(qemu-img convert -O vdi)).
   clone:
     description:
@@ -118,9 +119,9 @@ options:
       - Keys are options of C(VBoxManage modifyvm) without the dashes in front, such as V(clipboard-mode),
         V(draganddrop), V(accelerate3d), V(audio-driver), V(usbehci), V(chipset) or V(cpuexecutioncap); V(true) and
         V(false) are V(on) and V(off).
-      - Those that VirtualBox shows are compared. One that it shows nowhere (such as V(natdnshostresolver1)) cannot be,
-        and is set only when the machine is made. What has an option here is refused.
-      - All are changed while the machine is off.
+      - One that VirtualBox shows nowhere, such as V(natdnshostresolver1), cannot be compared and is refused, as is what
+        has an option here.
+      - Most are changed while the machine is off.
 seealso:
   - module: polyvirt.core.vbox_vm_info
   - module: polyvirt.core.vbox_snapshot

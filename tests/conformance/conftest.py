@@ -61,6 +61,13 @@ def qemu_aside():
         yield ready
 
 
+@pytest.fixture(scope="session", name="box")
+def _virtualbox():
+    """VirtualBox alone, for what only it can show."""
+    with _prepared(virtualbox.Platform(prefix="pvy-")) as ready:
+        yield ready
+
+
 @contextmanager
 def _prepared(platform):
     """A platform with an empty namespace; what holds its state is held, and nothing is left behind on the host."""

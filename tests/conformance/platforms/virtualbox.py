@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -288,6 +289,11 @@ class Platform:
             "os_type": (("Debian_64", "Debian (64-bit)"), ("openbsd", "OpenBSD (64-bit)")),
             "display": (({"video_memory": "16M"}, 16 << 20), ({"video_memory": "32M"}, 32 << 20)),
             "nested_virtualization": ((True, True), (False, False)),
+            "port_forwards": (
+                ([{"name": "web", "guest_port": 80}], {"web": ("tcp", 80)}),
+                ([{"name": "web", "guest_port": 8080, "protocol": "udp"}], {"web": ("udp", 8080)}),
+            ),
+            "ssh_forward": ((True, True), (False, False)),
             "groups": ((["/a"], ["/a"]), (["/b", "/a"], ["/b", "/a"])),
             "graphics_controller": (("vboxvga", "vboxvga"), ("vmsvga", "vmsvga")),
             "boot_order": ((["cdrom", "disk"], ["dvd", "disk"]), (["network", "disk"], ["net", "disk"])),
@@ -303,6 +309,25 @@ class Platform:
 
     def rename(self, name, new):
         self.box.run("modifyvm", self.ids()[name], "--name", new)
+
+    def define_twin(self, uuid, name):
+        """Give a machine the name of another, as VirtualBox allows where their folders differ."""
+        apart = self.folder / "apart"
+        apart.mkdir(exist_ok=True)
+        self.box.run("movevm", uuid, "--folder", apart)
+        self.box.run("modifyvm", uuid, "--name", name)
+
+    def spoil(self, name):
+        """Make a machine's settings file unreadable for VirtualBox, which notices when it starts."""
+        Path(self._value(name, "CfgFile")).write_text("spoilt\n")
+        self.end()
+
+    def end(self):
+        """End the daemon; the next call starts another."""
+        for process in real.processes_in(self.folder, "VBoxSVC"):
+            os.kill(process, signal.SIGTERM)
+        while real.processes_in(self.folder, "VBoxSVC"):
+            time.sleep(0.1)
 
     def remove_by_name(self, name):
         """Remove one machine if it is there; for names that cannot begin as the namespace's do."""

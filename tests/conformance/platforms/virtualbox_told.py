@@ -31,6 +31,8 @@ _PASSING = re.compile(
 _SLOT = re.compile(r'^"(.+)-(\d+)-(\d+)"="(.*)"$', re.M)
 _IN_DRIVE = re.compile(r"emptydrive|.*\.(iso|viso)", re.I)
 _NICS = {"intnet": "internal", "natnetwork": "network"}
+#: The rule of the option ssh_forward, which is none of port_forwards.
+_SSH_RULE = "polyvirt-ssh"
 _NAMESPACE = "{http://www.virtualbox.org/}"
 
 
@@ -102,7 +104,7 @@ def standing(uuid, told, mark, base_of):
 
 
 def _slot(controller, port, device):
-    return f"{controller} {port}" if not device and controller != "IDE" else f"{controller} {port} {device}"
+    return f"{controller} {port}:{device}" if device else f"{controller} {port}"
 
 
 def _tags(mark):
@@ -125,6 +127,7 @@ def settings(machine):
     boot = [value(told, f"boot{place}") for place in (1, 2, 3, 4)]
     cards = [kind for _number, kind in sorted(re.findall(r'^nic(\d+)="(\w+)"$', told, re.M)) if kind != "none"]
     media = [path for path in machine["media"] if "seed" not in path]
+    rules = [rule.rsplit(",", 5) for rule in re.findall(r'^Forwarding\(\d+\)="(.*)"$', told, re.M)]
     return {
         "cpus": int(value(told, "cpus")),
         "memory": int(value(told, "memory")) << 20,
@@ -140,18 +143,14 @@ def settings(machine):
         "nested_virtualization": value(told, "nested-hw-virt") == "on",
         "os_type": value(told, "ostype"),
         "display": int(value(told, "vram")) << 20,
-        "port_forwards": _forwards(told),
+        "port_forwards": {rule[0]: (rule[1], int(rule[5])) for rule in rules if rule[0] != _SSH_RULE},
+        "ssh_forward": any(rule[5] == "22" for rule in rules),
         "shared_folders": _folders(told),
         "groups": value(told, "groups").split(","),
         "graphics_controller": value(told, "graphicscontroller"),
         "boot_order": [device for device in boot if device != "none"],
         "native": value(told, "hpet"),
     }
-
-
-def _forwards(told):
-    rules = [rule.rsplit(",", 5) for rule in re.findall(r'^Forwarding\(\d+\)="(.*)"$', told, re.M)]
-    return {name: (protocol, int(guest_port)) for name, protocol, _address, _port, _guest, guest_port in rules}
 
 
 def _folders(told):
