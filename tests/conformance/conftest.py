@@ -64,7 +64,7 @@ def qemu_aside():
 @pytest.fixture(scope="session", name="box")
 def _virtualbox():
     """VirtualBox alone, for what only it can show."""
-    with _prepared(virtualbox.Platform(prefix="pvy-")) as ready:
+    with _prepared(virtualbox.Platform(prefix="pvb-")) as ready:
         yield ready
 
 

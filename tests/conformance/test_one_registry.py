@@ -11,7 +11,7 @@ from conformance.direct import run_module
 from conformance.playbook import run_playbook
 
 PLAYS, HOSTS = 4, 10
-#: A host is one of two tasks on a machine: ``pvy-m3-1`` is the second on ``pvy-m3``.
+#: A host is one of two tasks on a machine: ``pvb-m3-1`` is the second on ``pvb-m3``.
 MACHINE, PART = "{{ inventory_hostname.rpartition('-')[0] }}", "{{ inventory_hostname[-1] }}"
 #: What either task asks, of settings that lie in the same file.
 CHANGES = {
@@ -29,7 +29,10 @@ def test_forty_tasks_at_once(box, shim, tmp_path):
     run = run_module(box, shim, tmp_path, made)
     assert run.rc == 0, run.result
     hosts = [f"{name}-{part}" for part in "01" for name in names]
-    task = {"name": "change", f"{box.family}_vm": {**box.options("vm"), **CHANGES}}
+    task = {
+        "name": "change",
+        f"{box.family}_vm": {**box.options("vm"), "executable": str(box.box.executable), **CHANGES},
+    }
     with ThreadPoolExecutor(PLAYS) as pool:
         for number in range(PLAYS):
             folder = tmp_path / str(number)

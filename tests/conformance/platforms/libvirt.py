@@ -60,6 +60,8 @@ class Libvirt:
     #: What the names of its modules begin with.
     family = "polyvirt.core.virsh"
     commands = ("virsh", "qemu-img", "xorriso")
+    #: A folder with commands of its own, where it does not use the host's.
+    programs = None
     uri = ""
     #: Powers a test can bring a machine into.
     finds = (ABSENT, STOPPED, RUNNING, PAUSED)

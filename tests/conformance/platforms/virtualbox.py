@@ -93,6 +93,11 @@ class Platform:
         return self.box.machines
 
     @property
+    def programs(self):
+        """Where its VBoxManage is."""
+        return self.box.executable.parent
+
+    @property
     def traces(self):
         """Words by which what this namespace leaves on its host is known."""
         return (str(self.folder), f"--comment {self.prefix}")
@@ -107,16 +112,13 @@ class Platform:
 
     @contextmanager
     def kept(self):
-        """The registry, and its VBoxManage first on PATH; at the end all is gone."""
+        """The registry; at the end all is gone."""
         shutil.rmtree(self.folder, ignore_errors=True)
-        before = os.environ["PATH"]
         try:
             with self._opened():
-                os.environ["PATH"] = f"{self.box.executable.parent}:{before}"
                 self.box.run("setproperty", "autostartdbpath", self.folder / "registry")
                 yield
         finally:
-            os.environ["PATH"] = before
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def _opened(self):
