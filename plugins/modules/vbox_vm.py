@@ -50,8 +50,7 @@ options:
       - Firmware of the machine. A new one gets V(bios) when it is left out. Machines with 32-bit EFI count as V(uefi).
   secure_boot:
     description:
-      - Whether only signed systems may boot. Needs O(firmware=uefi) and VirtualBox 7.0. The keys of Microsoft and of
-        Oracle are enrolled.
+      - Refused here. Keys are enrolled by C(VBoxManage modifynvram), once the machine is made.
   tpm:
     description: Whether it has an emulated TPM 2.0. Needs VirtualBox 7.0. Its content is removed with the machine.
   nested_virtualization:
@@ -71,8 +70,8 @@ options:
         V(NVMe) and V(VirtIO) are made when a disk needs them.
       - New files are in the format V(vdi), V(vmdk) or V(vhd), in the machine's folder. A qcow2 image is refused with
         the command that converts it.
-      - Of a running machine, disks come to and go from free ports of SATA at once; all else needs it to be off. Disks
-        of the fixed variant do not grow.
+      - A running machine gets a disk at a free port of SATA at once; all else needs it to be off. Disks of the fixed
+        variant do not grow.
   networks:
     description:
       - Network cards by place; the first entry is the first card. Keys that are left out are left alone, and a card
@@ -105,13 +104,14 @@ options:
   image:
     description:
       - A base disk to make the machine from, in one of VirtualBox's formats (VDI, VMDK, VHD) or raw. Used only when
-        the machine is made, and not compared later.
+        the machine is made, and not compared later. O(image.linked=true) is refused; make a machine from the image and
+        clone that.
       - A qcow2 image is refused with the command that converts it (C(qemu-img convert -O vdi)).
   clone:
     description:
       - Makes the machine from another one, or from one of its snapshots. Used only when the machine is made.
-      - The source must be off, unless a snapshot is named. A linked clone always stands on a snapshot of its source,
-        so that the source can go on.
+      - The source must be off, unless a snapshot is named. A linked clone needs one to stand on, so that the source
+        can go on.
       - A clone has its own UUID, MACs and disks, and no seed unless O(cloud_init) makes it one. A machine that linked
         clones depend on is not removed.
   native:
@@ -175,7 +175,6 @@ EXAMPLES = r"""
     start_type: gui
     os_type: windows11
     firmware: uefi
-    secure_boot: true
     tpm: true
     cpus: 4
     memory: 8G

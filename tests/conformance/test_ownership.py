@@ -84,16 +84,20 @@ def test_strange_names(platform, playing):
     platform.clean()
     platform.bring({SOURCE: RUNNING})
     before = platform.truth([SOURCE])
-    names = list(NAMES)
+    fault = platform.traits().name_fault
+    names, refused = ([name for name in NAMES if bool(fault(name)) == bad] for bad in (False, True))
     tasks = [
+        *(Task(f"refused {name}", {**platform.creation, "name": [name]}) for name in refused),
         Task("make", {**platform.creation, "name": names, "state": "started"}),
         Task("again", {**platform.creation, "name": names, "state": "started"}),
         Task("remove", {"name": names, "state": "absent", "stop_mode": "force"}),
     ]
     answers = playing(platform, tasks, [*names, SOURCE])
-    for answer in answers.values():
-        assert not answer.failed, answer.msg
+    for label, answer in answers.items():
+        assert answer.failed == label.startswith("refused "), answer.msg
         assert answer.truth[SOURCE] == before[SOURCE]
+    for name in refused:
+        assert fault(name) in answers[f"refused {name}"].msg
     assert [answers["make"].truth[name]["power"] for name in names] == [RUNNING] * len(names)
     assert [vm["name"] for vm in answers["make"].vms] == names
     assert not answers["again"].changed

@@ -271,17 +271,17 @@ class Platform:
         change, made = {"name": [known]}, {**self.creation, "name": [new]}
         qcow2 = self.storage / "image.qcow2"
         subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", qcow2, self.disk_size], check=True)
-        nothing = {"name": "src", "host_path": "/nonexistent"}
+        nothing, linked = {"name": "src", "host_path": "/nonexistent"}, {"source": self.base_image(), "linked": True}
         return [
             Refused("shrink", {**change, "disks": [{"size": "8M"}]}, (known, "16M", "8M", "or more")),
             Refused("qcow2", {**made, "image": {"source": str(qcow2)}}, (new, "image.qcow2", "qemu-img convert")),
             Refused("shared nothing", {**change, "shared_folders": [nothing]}, (known, "/nonexistent")),
             Refused("os type", {**change, "os_type": "Debain_64"}, (known, "Debain_64", "list ostypes")),
-            Refused("group", {**change, "groups": ["web"]}, (known, "groups", "web", "slash")),
+            Refused("linked image", {**made, "image": linked}, (new, "image.linked", "clone")),
+            Refused("group", {**change, "groups": ["web"]}, (known, "groups", "web", "/web")),
             Refused("native", {**change, "native": {"no-such": "on"}}, (known, "native", "no-such", "modifyvm")),
             Refused("native of an option", {**change, "native": {"cpus": "2"}}, (known, "option cpus")),
-            Refused("secure boot of bios", {**change, "secure_boot": True}, (known, "secure_boot", "firmware: uefi")),
-            Refused("boot twice", {**change, "boot_order": ["disk", "disk"]}, (known, "boot_order", "Give each once")),
+            Refused("boot twice", {**change, "boot_order": ["disk", "disk"]}, (known, "boot_order", "at most once")),
             Refused("vlan", {**change, "networks": [{"type": "nat", "vlan": 3}]}, (known, "networks.vlan")),
         ]
 
