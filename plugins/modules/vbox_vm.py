@@ -66,8 +66,8 @@ options:
       - Disks by slot. What is not listed is left alone, unless O(purge) contains V(disks). Disks grow and never
         shrink.
       - A slot is a controller's name and a port, such as V(SATA 0), and for the second device of an IDE port
-        V(IDE 0:1). Entries without a slot are at V(SATA 0), V(SATA 1) and so on. The controllers V(SATA), V(IDE), V(SCSI), V(SAS),
-        V(NVMe) and V(VirtIO) are made when a disk needs them.
+        V(IDE 0:1). Entries without a slot are at V(SATA 0), V(SATA 1) and so on. The controllers V(SATA), V(IDE),
+        V(SCSI), V(SAS), V(NVMe) and V(VirtIO) are made when a disk needs them.
       - New files are in the format V(vdi), V(vmdk) or V(vhd), in the machine's folder. A qcow2 image is refused with
         the command that converts it.
       - A running machine gets a disk at a free port of SATA at once; all else needs it to be off. Disks of the fixed
