@@ -282,7 +282,7 @@ class Platform:
             Refused("native", {**change, "native": {"no-such": "on"}}, (known, "native", "no-such", "modifyvm")),
             Refused("native of an option", {**change, "native": {"cpus": "2"}}, (known, "option cpus")),
             Refused("boot twice", {**change, "boot_order": ["disk", "disk"]}, (known, "boot_order", "at most once")),
-            Refused("vlan", {**change, "networks": [{"type": "nat", "vlan": 3}]}, (known, "networks.vlan")),
+            Refused("vlan", {**change, "networks": [{"type": "nat", "vlan": 3}]}, (known, "vlan", "interface of the host")),
         ]
 
     def own_settings(self):

@@ -138,7 +138,6 @@ def settings(machine):
         "networks": [_NICS.get(kind, kind) for kind in cards],
         "iso": "" if media in ([], ["emptydrive"]) else media[0],
         "firmware": "bios" if value(told, "firmware") == "BIOS" else "uefi",
-        "secure_boot": value(told, "SecureBoot") == "on",
         "tpm": machine["tpm"],
         "nested_virtualization": value(told, "nested-hw-virt") == "on",
         "os_type": value(told, "ostype"),
