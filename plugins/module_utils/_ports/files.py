@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import shutil
 import tempfile
@@ -175,6 +176,37 @@ def private_folder(parent=None):
     with _explained("write to", parent), partial(os.path.join(parent, "polyvirt")) as folder:
         os.mkdir(folder, 0o700)
         yield folder
+
+
+@contextmanager
+def held(folder):
+    """Hold a folder for the time of the block; yields whether that is possible now. It ends with the process.
+
+    A folder that is not there, or lies where nothing can be held, is held by nobody.
+    """
+    try:
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:
+        yield True
+        return
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        free = True
+    except OSError as error:
+        free = error.errno not in (errno.EWOULDBLOCK, errno.EACCES)
+    try:
+        yield free
+    finally:
+        os.close(handle)
+
+
+def remove_empty_folder(path):
+    """Whether it is gone; a folder that holds something stays."""
+    try:
+        os.rmdir(path)
+    except OSError:
+        return not os.path.exists(path)
+    return True
 
 
 def _rename_over_placeholder(temporary, final):

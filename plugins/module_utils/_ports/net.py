@@ -53,6 +53,18 @@ def is_alive(host, port=22, timeout=3.0):
         return False
 
 
+def is_free(host, port, protocol="tcp"):
+    """Whether a server could listen there now."""
+    kind = socket.SOCK_DGRAM if protocol == "udp" else socket.SOCK_STREAM
+    try:
+        with socket.socket(socket.AF_INET, kind) as listener:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, int(protocol == "tcp"))
+            listener.bind((host, port))
+            return True
+    except (OSError, OverflowError):
+        return False
+
+
 def guest_answers(host, port, what):
     """Whether a guest shows that it is there: ``what`` is "ssh" (its banner) or "address" (any sign of life)."""
     return is_alive(host, port) if what == "address" else ssh_banner(host, port) is not None

@@ -125,6 +125,12 @@ class Listed:
     machine: Machine | None
 
 
+def split(text):
+    """What stands before the machines, where several lists were asked for at once and they come last; and they."""
+    first = _HEAD.search(text)
+    return (text, "") if first is None else (text[: first.start()], text[first.start() :])
+
+
 def machines(text):
     """All machines of ``list --long vms``, in its order."""
     heads = list(_HEAD.finditer(text))

@@ -1,0 +1,235 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a plan needs from its host, looked at before the first step; each fault names machine, option and remedy."""
+
+from __future__ import annotations
+
+import os
+
+from ..._lifecycle.errors import NotFound, Refused
+from ..._lifecycle.model import ON, RUNNING, SUSPENDED
+from ..._lifecycle.plan_make import find_snapshot
+from ..._lifecycle.units import MIB
+from ..._ports import files, net
+from ..._tools import seed
+from ..._tools import vboxmanage_output as output
+from . import images, storage
+from .look import Listing
+from .making import begun, foreign_settings
+from .networks import check_networks
+from .sharing import check_folders
+from .words import place_of, slot_name
+
+_SIMILAR = 5
+_DEFAULT_OS_TYPE = "Linux26_64"
+
+
+def check_plan(driver, plan):
+    """Raise NotFound or Refused for what would fail after something was done already."""
+    listing = Listing.read(driver.tool)
+    for step in plan.steps:
+        if step.verb in ("create", "clone"):
+            _check_making(driver, listing, plan, step)
+        elif step.verb == "configure":
+            _check_changes(driver, listing, plan.before, step.changes)
+        elif step.verb == "delete":
+            _check_deletion(listing, plan.before, step.arguments.get("files", ()))
+    _check_os_type(driver, plan)
+    _check_autostart(listing, plan)
+    check_networks(driver, plan)
+    check_folders(plan)
+    _check_ports(listing, plan)
+
+
+# Making and disks -------------------------------------------------------------------------------------------------
+
+
+def _check_making(driver, listing, plan, step):
+    name, config, creation = plan.after.name, step.arguments["config"], step.arguments["creation"]
+    base = driver.storage_path or listing.properties.get("Default machine folder", "")
+    if driver.storage_path and not files.is_folder(driver.storage_path):
+        raise NotFound(f"{name}: storage_path: {driver.storage_path} is no folder.", "Create it, or name another.")
+    folder = os.path.join(base, *[part.strip("/") for part in config.get("groups", ())[:1]], name)
+    unfinished = begun(driver, name)
+    in_the_way = None if unfinished else foreign_settings(folder, name)
+    if in_the_way and plan.before.id is None:
+        raise Refused(
+            f"{name}: {in_the_way} exists already, and VirtualBox does not know that machine.",
+            f"Register it (VBoxManage registervm {in_the_way}), or move it away.",
+        )
+    if creation.get("cloud_init") is not None:
+        seed.find_tool(driver.commands)
+        seed.nocloud_documents(creation["cloud_init"], name, "check")
+    if step.verb == "clone":
+        _check_copying(listing, name, step.arguments["source"], creation["clone"])
+    else:
+        if config.get("iso"):
+            images.check_readable(name, "iso", config["iso"])
+        _check_disks(driver, listing, name, config.get("disks") or {}, creation.get("image"), unfinished, folder)
+
+
+def _check_copying(listing, name, source, asked):
+    """VirtualBox 7.2 cannot copy a disk that has grown since a snapshot was taken of it."""
+    taken = find_snapshot(source, asked.get("snapshot"))
+    config = source.config if taken is None or taken.config is None else taken.config
+    sizes = {medium.location: medium.capacity for medium in listing.media.values()}
+    for slot, disk in sorted((config.get("disks") or {}).items()):
+        at_first = sizes.get(disk["source"])
+        if not asked["linked"] and at_first and disk["size"] and disk["size"] != at_first * MIB:
+            raise Refused(
+                f"{name}: disk {slot} of '{source.name}' has grown since a snapshot of it was taken, and VirtualBox"
+                " cannot copy such a disk.",
+                "Remove the snapshots before that, or make it a linked clone of a later one.",
+            )
+
+
+def _check_disks(driver, listing, name, disks, image, unfinished, folder):
+    first = slot_name("SATA", 0)
+    for slot, entry in disks.items():
+        if image and slot == first:
+            _found, size = images.check_image(driver, name, "image", image["source"], raw_too=True)
+            images.check_size(name, image["source"], entry.get("size"), size)
+        if entry.get("source"):
+            _check_source(driver, listing, name, slot, entry, unfinished)
+        elif unfinished is None:
+            path = storage.disk_path(folder, name, slot, entry.get("format"))
+            if files.exists(path):
+                raise storage.taken(path)
+
+
+def _check_source(driver, listing, name, slot, entry, own):
+    path = entry["source"]
+    found, _size = images.check_image(driver, name, f"disks: source of {slot}", path)
+    if entry.get("format") and entry["format"] != found:
+        raise Refused(f"{name}: disks: source of {slot} is {found}, not {entry['format']}.", "Leave the format out.")
+    real = os.path.realpath(path)
+    users = {user for one in listing.media.values() if os.path.realpath(one.location) == real for user in one.users}
+    names = {one.uuid: one.name or one.uuid for one in listing.machines}
+    others = sorted(names.get(user, user) for user in users if own is None or user != own.uuid)
+    if others:
+        raise Refused(f"{name}: disk {path} belongs to {', '.join(others)}.", "Detach it there first.")
+
+
+def _check_changes(driver, listing, vm, changes):
+    added = {change.key: change.new for change in changes if change.kind == "disks.add"}
+    sight = next((listing.sight(one) for one in listing.machines if one.uuid == vm.id and one.machine), None)
+    for slot, entry in added.items():
+        if sight is not None:
+            _check_place(sight, vm, slot)
+        if entry.get("source"):
+            _check_source(driver, listing, vm.name, slot, entry, sight)
+        elif sight is not None:
+            path = storage.disk_path(sight.folder, storage.base_name(sight), slot, entry.get("format"))
+            if files.exists(path) and path not in (sight.mark or {}).get("making", ()):
+                raise storage.taken(path)
+    for change in changes:
+        if change.kind == "iso" and change.new:
+            images.check_readable(vm.name, "iso", change.new)
+
+
+def _check_place(sight, vm, slot):
+    controller, port, device = place_of(slot)
+    present = next((one for one in sight.machine.controllers if one.name == controller), None)
+    if present is None:
+        bus = storage.bus_for(controller)[0]
+        same = [name for name, one in sight.controllers.items() if one == bus]
+        if same:
+            raise Refused(
+                f"{vm.name}: disks: it has no controller '{controller}', but one of this kind named '{same[0]}'.",
+                f"Name the slot {slot_name(same[0], port, device)}.",
+            )
+    elif port >= int(present.values["maxportcount"]):
+        raise Refused(
+            f"{vm.name}: disks: {slot}: '{controller}' has at most {present.values['maxportcount']} ports.",
+            "Name a lower one.",
+        )
+    taken = [(one.controller, one.port, one.device) for one in sight.machine.slots if one.medium != "none"]
+    if (controller, port, device) in taken:
+        raise Refused(f"{vm.name}: disks: an optical drive is at {slot}.", "Name another slot.")
+
+
+def _check_deletion(listing, vm, doomed):
+    """A disk that shall stay cannot be taken out of the snapshots that hold it."""
+    listed = next((one for one in listing.machines if one.uuid == vm.id and one.machine), None)
+    if listed is None or not vm.snapshots:
+        return
+    sight = listing.sight(listed)
+    for slot in sight.disks:
+        _attached, base = sight.image_in(slot)
+        if base is not None and base.location not in doomed:
+            raise Refused(
+                f"{vm.name}: its disk {base.location} shall stay, but part of it would go with the snapshots.",
+                "Remove the snapshots first (vbox_snapshot), or set delete_disks: all.",
+            )
+
+
+# The host ---------------------------------------------------------------------------------------------------------
+
+
+def _planned(plan, field):
+    """The value that the plan gives a field, or None where it gives none."""
+    for step in plan.steps:
+        if step.verb == "create":
+            return step.arguments["config"].get(field)
+        for change in step.changes:
+            if change.field == field:
+                return change.new
+    return None
+
+
+def _check_os_type(driver, plan):
+    """modifyvm takes any word."""
+    asked = _planned(plan, "os_type")
+    if not asked or asked == _DEFAULT_OS_TYPE:
+        return
+    known = [one.id for one in output.ostypes(driver.tool.read("list", "ostypes"))]
+    if asked.lower() not in {one.lower() for one in known}:
+        stem = asked.lower().split("_")[0].rstrip("0123456789 ")[:4]
+        similar = [one for one in known if stem and one.lower().startswith(stem)][:_SIMILAR]
+        raise NotFound(
+            f"{plan.after.name}: os_type '{asked}' is none that this VirtualBox knows.",
+            f"{f'Similar: {chr(44).join(similar)}. ' if similar else ''}See VBoxManage list ostypes.",
+        )
+
+
+def _check_autostart(listing, plan):
+    if _planned(plan, "autostart") and not listing.properties.get("Autostart database path"):
+        raise Refused(
+            f"{plan.after.name}: autostart: VirtualBox has no database of what to start.",
+            "Name a folder that its users may write to: VBoxManage setproperty autostartdbpath /etc/vbox",
+        )
+
+
+def _check_ports(listing, plan):
+    """VirtualBox starts a machine whose ports are taken, and forwards nothing: a dead rule helps nobody."""
+    vm = plan.before
+    starts = any(step.verb == "start" for step in plan.steps)
+    is_up = vm.power in set(ON) - {SUSPENDED}
+    rules = plan.after.config.get("port_forwards") or {}
+    own = (vm.config.get("port_forwards") or {}) if is_up else {}
+    others = _rules_of_running(listing, vm.id)
+    for name, rule in sorted(rules.items()):
+        port = rule.get("host_port")
+        if not port or own.get(name, {}).get("host_port") == port or not (starts or vm.power == RUNNING):
+            continue
+        user = others.get((rule.get("protocol", "tcp"), port))
+        free = net.is_free(rule.get("host_address") or "0.0.0.0", port, rule.get("protocol", "tcp"))
+        if user or not (free or _is_own(own, port)):
+            raise Refused(
+                f"{plan.after.name}: port_forwards: port {port} of the host is taken by {user or 'another program'}.",
+                "Choose another host_port, or leave it out to have one chosen.",
+            )
+
+
+def _is_own(own, port):
+    return any(rule.get("host_port") == port for rule in own.values())
+
+
+def _rules_of_running(listing, but):
+    found = {}
+    for one in listing.machines:
+        if one.uuid != but and one.machine is not None and one.machine.values.get("VMState") in ("running", "paused"):
+            for _card, rule in listing.sight(one).rules.values():
+                found[rule.protocol, rule.host_port] = one.name
+    return found

@@ -1,0 +1,100 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Cloning: VirtualBox makes the whole machine in one act; what makes it itself is put right afterwards."""
+
+from __future__ import annotations
+
+import os
+
+from ..._lifecycle.errors import CommandFailed
+from ..._lifecycle.model import SUSPENDED
+from ..._lifecycle.plan_make import find_snapshot
+from . import storage
+from .look import read_file
+from .making import add_seed, begun, finish, lost, undone_on_failure
+from .mark import KEY, empty_mark, is_made_here, new_id, read_mark, write_mark
+from .sight import SSH_RULE
+from .words import power_of
+
+
+def clone(driver, name, config, creation, source):
+    """Make a machine that is off, like ``source``."""
+    sight = begun(driver, name) or _begin(driver, name, creation["clone"], source)
+    with driver.alone_with(name, sight.folder), undone_on_failure(driver, sight.uuid):
+        # What it was cloned from may be moved or gone when it is completed later.
+        sources_mark = source.mark if source.owned else {}
+        _take_identity_away(driver, sight, (sources_mark or {}).get("files", ()))
+        sight = driver.sights()[sight.uuid]
+        if not (sight.mark and sight.mark.get("id") == sight.uuid):
+            disks = [image.uuid for image in (sight.image_in(slot)[1] for slot in sight.disks) if image]
+            write_mark(driver, sight.uuid, {**empty_mark(sight.uuid), "disks": disks, "unfinished": True})
+        add_seed(driver, sight.uuid, name, creation)
+        _renew_ssh(driver, sight)
+        finish(driver, sight.uuid, config, {"clone": source.id})
+
+
+def _begin(driver, name, asked, source):
+    words = ["clonevm", source.id, f"--name={name}", "--uuid", new_id(), "--register"]
+    taken = find_snapshot(source, asked.get("snapshot"))
+    words += ["--snapshot", taken.id] if taken else []
+    words += ["--options", "link"] if asked.get("linked") else []
+    words += ["--basefolder", driver.storage_path] if driver.storage_path else []
+    try:
+        driver.run(source.id, *words)
+    except CommandFailed as error:
+        if not _remove_leftover(driver, error):
+            raise
+        driver.run(source.id, *words)
+    sight = begun(driver, name)
+    if sight is None:
+        raise lost(name)
+    return sight
+
+
+def _remove_leftover(driver, error):
+    """Of a run that was cut off a settings file may be left that VirtualBox does not know, with half of its disks."""
+    begin, end = "Machine settings file '", "' already exists"
+    path = error.stderr.partition(begin)[2].partition(end)[0] if end in error.stderr else ""
+    file = read_file(path) if path else None
+    mark = read_mark(file.extra_data.get(KEY)) if file else None
+    if file is None or not is_made_here(file.uuid) or (mark or {}).get("id") == file.uuid:
+        return False
+    if file.uuid in driver.sights():
+        return False
+    driver.run(None, "registervm", path)
+    driver.run(None, "unregistervm", file.uuid, "--delete")
+    return True
+
+
+def _take_identity_away(driver, sight, sources_files):
+    """What two machines cannot share: saved memory, forwarded ports, the seed that tells who the source is."""
+    if power_of(sight.values["VMState"])[0] == SUSPENDED:
+        driver.run(sight.uuid, "discardstate", sight.uuid)
+    rules = [word for name, (card, _rule) in sight.rules.items() if name != SSH_RULE for word in _delete(card, name)]
+    off = ["--autostart-enabled", "off"] if sight.values.get("autostart-enabled") == "on" else []
+    if rules or off:
+        driver.run(sight.uuid, "modifyvm", sight.uuid, *rules, *off)
+    for slot in sight.drives:
+        if os.path.basename(slot.medium) in sources_files:
+            storage.remove_drive(driver, sight, slot)
+
+
+def _delete(card, name):
+    return [f"--natpf{card}", "delete", name]
+
+
+def _renew_ssh(driver, sight):
+    """The forward of the source, on a port of the clone's own."""
+    from ..._lifecycle.model import Change
+    from . import forwards
+
+    if SSH_RULE not in sight.rules:
+        return
+    card, rule = sight.rules[SSH_RULE]
+    sights = driver.sights()
+    taken = forwards.taken_ports(sights.values(), sight.uuid)
+    if rule.host_port not in taken:
+        return
+    fresh = forwards.new_rule(sight, Change("ssh_forward", False, True), taken)
+    driver.run(sight.uuid, "modifyvm", sight.uuid, *forwards.words(sight, card, [SSH_RULE], [fresh]))

@@ -1,0 +1,90 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which files belong to a machine, who else needs them, and removing both.
+
+VirtualBox removes all disks that only this machine has, wherever they lie: what shall stay is detached first.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+
+from ..._lifecycle.model import File
+from ..._ports import files
+from .mark import own_mark
+from .storage import base_name, remove_disk
+from .words import slot_name
+
+_UNKNOWN = "another machine"
+
+
+def files_of(listing, vm):
+    """The files of one machine, each with who else needs it."""
+    listed = next((one for one in listing.machines if one.uuid == vm.id), None)
+    if listed is None or listed.machine is None:
+        return ()
+    sight, mark = listing.sight(listed), own_mark(vm)
+    names = {one.uuid: one.name or one.uuid for one in listing.machines}
+    found = {}
+    for medium in _own_media(sight, mark):
+        ours = vm.owned and sight.chain(medium.uuid)[-1].uuid in mark["disks"]
+        used_by, bound = _users(listing.media, names, medium, vm.id)
+        found[medium.location] = File(medium.location, "disk", ours, used_by, bound)
+    for slot in sight.drives:
+        if slot.medium != "emptydrive":
+            is_seed = slot.medium in sight.seed_files()
+            found[slot.medium] = File(slot.medium, "support" if is_seed else "medium", is_seed and vm.owned)
+    for path in sight.seed_files() if vm.owned else ():
+        if path not in found and files.exists(path):
+            found[path] = File(path, "support", True)
+    return tuple(found.values())
+
+
+def _own_media(sight, mark):
+    """The images that the machine or its snapshots use, and those made for it that are detached now."""
+    media = sight.media.values()
+    detached = [medium for medium in media if medium.uuid in mark["disks"] and not medium.users]
+    return [medium for medium in media if sight.uuid in medium.users] + detached
+
+
+def _users(media, names, medium, uuid):
+    """(names of the others that need an image, whether they stand on it and cannot do without)."""
+    others = {names.get(user, _UNKNOWN) for user in medium.users if user != uuid}
+    standing = set()
+    for child in (one for one in media.values() if one.parent == medium.uuid):
+        if uuid not in child.users:
+            standing |= {names.get(user, _UNKNOWN) for user in child.users} or {child.location}
+    return tuple(sorted(others | standing)), bool(standing)
+
+
+def delete(driver, vm, paths):
+    """Remove the files named, then the machine with all that VirtualBox keeps about it."""
+    sight = driver.sights().get(vm.id)
+    if sight is None:
+        driver.run(vm.id, "unregistervm", vm.id)
+        return
+    doomed = set(paths)
+    for slot in sight.disks:
+        _attached, base = sight.image_in(slot)
+        if base is None or base.location not in doomed:
+            remove_disk(driver, sight, slot_name(slot.controller, slot.port, slot.device))
+    for medium in sight.media.values():
+        if medium.location in doomed and not medium.users:
+            driver.run(vm.id, "closemedium", "disk", medium.uuid, "--delete")
+    known = {medium.location for medium in sight.media.values()}
+    for path in sorted(doomed - known):
+        files.remove(path)
+    driver.run(vm.id, "unregistervm", vm.id, "--delete")
+    _clear_folder(sight.folder, base_name(sight))
+
+
+def _clear_folder(folder, name):
+    """VirtualBox leaves copies of the settings that it made when their form became a newer one."""
+    copy = re.compile(rf"{re.escape(name)}-\d+\.\d+-\w+\.vbox")
+    for entry in files.entries(folder):
+        if copy.fullmatch(entry):
+            files.remove(os.path.join(folder, entry))
+    for part in ("Snapshots", "Logs", ""):
+        files.remove_empty_folder(os.path.join(folder, part))

@@ -1,0 +1,244 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""VirtualBox's translation: what the core asks for, in VBoxManage's terms. It neither waits nor decides.
+
+Ansible compiles a module anew in every run, so what only a changing task needs is imported where it is needed.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from dataclasses import replace
+
+from ..._lifecycle.errors import CommandFailed, PolyvirtError, Timeout
+from ..._lifecycle.model import ON, RUNNING, SUSPENDED, Observation
+from ..._ports import files
+from ..._ports.command import Commands
+from ..._tools import vboxmanage_long as long
+from ..._tools.vboxmanage import VBoxManage, is_held, is_locked, is_not_running
+from .busy import Busy
+from .look import Listing, look_at_power, machine_of
+from .traits import vbox_traits
+from .words import power_of
+
+#: Copying, merging, and memory on its way to disk or back are the platform's own work; yet no call may hang for ever.
+_LONG = 24 * 3600
+#: A machine's process that does not end in this time is cut off from outside.
+_CUT = 20
+_LIGHT = frozenset({"power", "addresses"})
+
+
+def make_driver(params):
+    """A driver from a module's parameters (those of ``vbox_vm`` or ``vbox_vm_info``)."""
+    commands = Commands()
+    return VBoxDriver(
+        VBoxManage(commands, params["executable"]),
+        commands,
+        storage_path=params.get("storage_path"),
+        start_type=params.get("start_type") or "headless",
+        native_keys=params.get("native") or (),
+    )
+
+
+class VBoxDriver:
+    """One user's VirtualBox, for one task."""
+
+    def __init__(self, tool, commands, storage_path=None, start_type="headless", native_keys=()):
+        self.tool, self.commands, self.storage_path = tool, commands, storage_path
+        self._start_type, self._native_keys = start_type, tuple(native_keys)
+        self._version = None
+        self._configs, self._folders = {}, {}
+
+    # Looking --------------------------------------------------------------------------------------------------------
+
+    def traits(self):
+        self._version = self._version or self.tool.version()
+        return vbox_traits(self._version)
+
+    def observe(self, targets, facets):
+        if targets and facets <= _LIGHT and all(target.id for target in targets):
+            observation = look_at_power(self.tool, targets, self._configs)
+            return self._with_addresses(observation, True) if "addresses" in facets else observation
+        listing = Listing.read(self.tool)
+        vms = [machine_of(listing, one, self._native_keys) for one in listing.wanted(targets)]
+        self._configs.update({vm.id: vm.config for vm in vms})
+        self._folders.update({one.uuid: os.path.dirname(one.file) for one in listing.machines})
+        if "snapshot_configs" in facets:
+            vms = [self._with_snapshot_configs(listing, vm) for vm in vms]
+        if "files" in facets:
+            from .deleting import files_of
+
+            vms = [vm.having(files=files_of(listing, vm)) for vm in vms]
+        return self._with_addresses(Observation(vms=vms, known=listing.known()), "addresses" in facets)
+
+    def _with_addresses(self, observation, thoroughly):
+        running = [vm for vm in observation.vms if vm.power == RUNNING and not vm.busy]
+        if not running:
+            return observation
+        from .addresses import with_addresses
+
+        found = {vm.id: vm for vm in with_addresses(self.tool, running, thoroughly)}
+        return replace(observation, vms=[found.get(vm.id, vm) for vm in observation.vms])
+
+    def _with_snapshot_configs(self, listing, vm):
+        from .snapshots import with_configs
+
+        return with_configs(self, listing, vm, self._native_keys)
+
+    def sights(self):
+        """All machines whose settings can be read as they are in this moment, by UUID."""
+        listing = Listing.read(self.tool)
+        return {one.uuid: listing.sight(one) for one in listing.machines if one.machine is not None}
+
+    def marked(self, vm):
+        """The machine with its mark as it is in this moment."""
+        return vm.having(mark=self.sights()[vm.id].mark)
+
+    # Acting ---------------------------------------------------------------------------------------------------------
+
+    def lane(self, vm):
+        return vm.id or vm.name
+
+    def preflight(self, plan):
+        """Raise what would make the plan fail half-way; reads only."""
+        from .checks import check_plan
+
+        check_plan(self, plan)
+
+    def apply(self, segment):
+        for vm, steps in segment:
+            for number, step in enumerate(steps):
+                try:
+                    getattr(self, f"_{step.verb}")(vm, step)
+                except PolyvirtError as error:
+                    error.steps_done = number
+                    raise
+
+    def run(self, uuid, *words, timeout=_LONG):
+        """One changing command; raises Busy where it may go well in a moment."""
+        try:
+            return self.tool.run(*words, timeout=timeout or _LONG)
+        except CommandFailed as error:
+            if is_locked(error.stderr) and not (is_held(error.stderr) and self._is_on(uuid)):
+                raise Busy(error.argv, error.rc, error.stderr, error.message) from error
+            raise
+
+    def _is_on(self, uuid):
+        """Of a machine that is on, its own process keeps others out as long as it is."""
+        for listed in long.machines(self.tool.read("list", "--long", "vms")):
+            if listed.uuid == uuid and listed.machine is not None:
+                return power_of(listed.machine.values["VMState"])[0] in set(ON) - {SUSPENDED}
+        return False
+
+    @contextmanager
+    def alone_with(self, name, folder):
+        """Of two tasks that work on one machine, the other one waits."""
+        with files.held(folder or "") as free:
+            if not free:
+                raise Busy(["VBoxManage"], 1, "held", f"{name}: another task works on it at this moment.")
+            yield
+
+    def _create(self, vm, step):
+        from .making import create
+
+        create(self, vm.name, step.arguments["config"], step.arguments["creation"])
+
+    def _clone(self, vm, step):
+        from .cloning import clone
+
+        arguments = step.arguments
+        clone(self, vm.name, arguments["config"], arguments["creation"], arguments["source"])
+
+    def _delete(self, vm, step):
+        from .deleting import delete
+
+        with self.alone_with(vm.name, self._folders.get(vm.id)):
+            delete(self, vm, step.arguments.get("files", ()))
+
+    def _configure(self, vm, step):
+        from .changing import configure
+
+        with self.alone_with(vm.name, self._folders.get(vm.id)):
+            configure(self, vm, step.changes)
+
+    def _start(self, vm, step):
+        try:
+            self.run(vm.id, "startvm", vm.id, "--type", self._start_type)
+        except Busy:
+            raise
+        except CommandFailed as error:
+            raise _explained(vm, error) from error
+
+    def _stop(self, vm, step):
+        self._control(vm, "acpipowerbutton")
+
+    def _kill(self, vm, step):
+        if vm.power == SUSPENDED:
+            self.run(vm.id, "discardstate", vm.id)
+            return
+        try:
+            self._control(vm, "poweroff", timeout=_CUT)
+        except (CommandFailed, Timeout):
+            # The last resort: it takes the process away, and knows of no state that forbids it.
+            self.run(vm.id, "startvm", vm.id, "--type", "emergencystop")
+
+    def _pause(self, vm, step):
+        self._control(vm, "pause")
+
+    def _resume(self, vm, step):
+        self._control(vm, "resume")
+
+    def _suspend(self, vm, step):
+        self._control(vm, "savestate")
+
+    def _reset(self, vm, step):
+        self._control(vm, "reset")
+
+    def _control(self, vm, verb, timeout=_LONG):
+        try:
+            self.run(vm.id, "controlvm", vm.id, verb, timeout=timeout)
+        except CommandFailed as error:
+            # Whoever stopped by itself in between needs no button.
+            if verb not in ("acpipowerbutton", "poweroff") or not is_not_running(error.stderr):
+                raise
+
+    def _snapshot(self, vm, step):
+        from .snapshots import take
+
+        with self.alone_with(vm.name, self._folders.get(vm.id)):
+            take(self, vm, step.arguments)
+
+    def _drop_snapshot(self, vm, step):
+        from .snapshots import drop
+
+        with self.alone_with(vm.name, self._folders.get(vm.id)):
+            drop(self, vm, step.arguments)
+
+    def _restore(self, vm, step):
+        from .snapshots import restore
+
+        with self.alone_with(vm.name, self._folders.get(vm.id)):
+            restore(self, vm, step.arguments)
+
+
+#: What VirtualBox says when a machine will not start, and what helps.
+_REMEDIES = (
+    ("VERR_VM_DRIVER_NOT_INSTALLED", "Load the kernel driver (vboxdrv): see that its module is built for this kernel."),
+    ("VERR_SUPDRV", "Load the kernel driver (vboxdrv): see that its module is built for this kernel."),
+    ("terminated unexpectedly", "See Logs/VBox.log and VBoxHardening.log in the machine's folder."),
+    ("VERR_VMX_IN_VMX_ROOT_MODE", "Another hypervisor (KVM) uses the processor: end its machines, or unload it."),
+    ("VERR_SVM_IN_USE", "Another hypervisor (KVM) uses the processor: end its machines, or unload it."),
+    ("Nonexistent host networking interface", "Name an interface that exists in networks."),
+    ("Locking of attached media failed", "Another machine that runs uses one of its disks; stop that one."),
+    ("VERR_FILE_NOT_FOUND", "A start with a window needs VirtualBox's GUI: use start_type: headless."),
+    ("Cannot enable nested", "This host's processor cannot nest: set nested_virtualization: false."),
+    ("VERR_SUP_DRIVERLESS", "Without the kernel driver a machine can have cards of type nat only."),
+)
+
+
+def _explained(vm, error):
+    remedy = next((remedy for text, remedy in _REMEDIES if text in error.stderr), None)
+    remedy = remedy or "See Logs/VBox.log in the machine's folder."
+    return CommandFailed(error.argv, error.rc, error.stderr, message=f"{vm.name}: {error.message}.", remedy=remedy)

@@ -1,0 +1,109 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Disk images: what a file is, and making one. What VirtualBox can only read is converted by its owner first."""
+
+from __future__ import annotations
+
+import os
+
+from ..._lifecycle.errors import CommandFailed, NotFound, Refused
+from ..._lifecycle.units import MIB, human_size
+from ..._ports import files
+from ..._tools import vboxmanage_output as output
+
+#: How images begin -> what they are.
+_BEGINNINGS = (
+    (b"QFI\xfb", "qcow2"), (b"<<< ", "vdi"), (b"KDMV", "vmdk"), (b"# Disk Descriptor", "vmdk"), (b"conectix", "vhd"),
+    (b"vhdxfile", "vhdx"), (b"QED\0", "qed"),
+)  # fmt: skip
+_VHD_FOOTER = b"conectix"
+_WRITABLE = ("vdi", "vmdk", "vhd")
+
+
+def format_of(path):
+    """What a file is; raw is all that begins like nothing known."""
+    for word, kind in _BEGINNINGS:
+        if files.starts_with(path, word):
+            return kind
+    size = files.size(path)
+    return "vhd" if size > 512 and files.starts_with(path, _VHD_FOOTER, size - 512) else "raw"
+
+
+def make(driver, path, image_format, size, image=None):
+    """Make an image at ``path``, empty or from ``image``; ``size`` in bytes."""
+    if image is None:
+        words = ("--filename", path, "--size", str(size // MIB), "--format", image_format)
+        driver.run(None, "createmedium", "disk", *words, timeout=None)
+        return
+    source = image["source"]
+    if format_of(source) == "raw":
+        driver.run(None, "convertfromraw", source, path, "--format", image_format, timeout=None)
+    else:
+        _copy(driver, source, path, image_format)
+    if size and size > capacity_of(driver, path):
+        driver.run(None, "modifymedium", "disk", path, "--resize", str(size // MIB), timeout=None)
+
+
+def _copy(driver, source, path, image_format):
+    """Copying makes the source known to VirtualBox, which it is not to stay."""
+    known = {os.path.realpath(medium.location) for medium in output.media(driver.tool.read("list", "hdds"))}
+    driver.run(None, "clonemedium", "disk", source, path, "--format", image_format, timeout=None)
+    if os.path.realpath(source) not in known:
+        driver.run(None, "closemedium", "disk", source)
+
+
+def capacity_of(driver, path):
+    """Bytes that a disk has."""
+    (medium,) = output.media(driver.tool.read("showmediuminfo", "disk", path))
+    return medium.capacity * MIB
+
+
+# Checks, made before anything is changed --------------------------------------------------------------------------
+
+
+def check_readable(name, option, path):
+    if not os.path.isabs(path):
+        raise Refused(f"{name}: {option} '{path}' is no absolute path.", "Give its full path on the hypervisor.")
+    if not files.exists(path):
+        raise NotFound(f"{name}: {option} {path} does not exist on this host.", "Correct the path, or put it there.")
+    if not files.is_file(path):
+        raise Refused(f"{name}: {option} {path} is no file.", "Name a file.")
+    if not files.is_readable(path):
+        raise Refused(f"{name}: {option} {path} cannot be read.", "Run the task as a user who may read it.")
+
+
+def check_image(driver, name, option, path, raw_too=False):
+    """(format, bytes) of an image that VirtualBox can use."""
+    check_readable(name, option, path)
+    found = format_of(path)
+    if found == "raw":
+        _check_raw(name, option, path, raw_too)
+        return "raw", files.size(path)
+    if found not in _WRITABLE:
+        raise Refused(f"{name}: {option} {path} is {found}, which VirtualBox does not use.", _conversion(found, path))
+    try:
+        return found, capacity_of(driver, path)
+    except CommandFailed as error:
+        raise Refused(f"{name}: {option} {path} cannot be used: {error.message}", "Name another image.") from error
+
+
+def _check_raw(name, option, path, raw_too):
+    if files.size(path) % 512 or not files.size(path):
+        raise Refused(f"{name}: {option} {path} is no disk image.", "Name a VDI, VMDK, VHD or raw image.")
+    if not raw_too:
+        raise Refused(f"{name}: {option} {path} is raw, and VirtualBox attaches no such.", _conversion("raw", path))
+
+
+def _conversion(found, path):
+    stem = os.path.splitext(path)[0]
+    return f"Convert it: qemu-img convert -f {found} -O vdi {path} {stem}.vdi"
+
+
+def check_size(name, path, asked, present):
+    if asked and asked < present:
+        raise Refused(
+            f"{name}: a disk of {human_size(asked)} is too small for the image {path}, which has"
+            f" {human_size(present)}.",
+            "Ask for its size or more.",
+        )

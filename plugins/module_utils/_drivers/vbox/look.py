@@ -1,0 +1,132 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Looking at machines: one process lists them all with their images, one more asks each running guest's addresses.
+
+The list takes no lock, so a look disturbs nobody; what it does not tell is in the machines' settings files.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ..._lifecycle.errors import PolyvirtError
+from ..._lifecycle.model import RUNNING, STOPPED, UNKNOWN, Observation, Snapshot, Vm
+from ..._ports import files
+from ..._tools import vboxmanage_long as long
+from ..._tools import vboxmanage_output as output
+from ..._tools.vboxmanage_file import settings_file
+from .forwards import ssh_of
+from .mark import KEY, is_made_here, is_unfinished, read_mark
+from .sight import Sight, config_of
+from .words import power_of
+
+_ALL = ("list", "--multiple", "--long", "systemproperties", "hdds", "vms")
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What one process tells: properties of the installation, images by UUID, all machines."""
+
+    properties: Mapping
+    media: Mapping
+    machines: tuple
+
+    @classmethod
+    def read(cls, tool):
+        before, machines = long.split(tool.read(*_ALL))
+        media = {medium.uuid: medium for medium in output.media(before)}
+        return cls(output.system_properties(before), media, tuple(long.machines(machines)))
+
+    def sight(self, listed):
+        """One machine, with what its settings file adds."""
+        file = read_file(listed.file)
+        mark = read_mark(file.extra_data.get(KEY)) if file else None
+        return Sight(listed.uuid, listed.machine, file, self.media, mark)
+
+    def is_there(self, listed):
+        """False for a machine that a task has begun to make and nobody has got yet."""
+        if listed.machine is None or not is_made_here(listed.uuid):
+            return True
+        return not is_unfinished(listed.uuid, self.sight(listed).mark, listed.machine.values["LogFldr"])
+
+    def wanted(self, targets):
+        return [
+            one
+            for one in self.machines
+            if (targets is None or any(_means(target, one) for target in targets)) and self.is_there(one)
+        ]
+
+    def known(self):
+        return tuple(name_of(one) for one in self.machines if self.is_there(one))
+
+
+def _means(target, listed):
+    return listed.uuid == target.id.lower() if target.id else name_of(listed) == target.name
+
+
+def name_of(listed):
+    """The name; of a machine whose settings cannot be read that of their file, which is the same as a rule."""
+    return os.path.splitext(os.path.basename(listed.file))[0] if listed.name is None else listed.name
+
+
+def read_file(path):
+    try:
+        return settings_file(files.read(path).decode("utf-8", "replace"))
+    except PolyvirtError:
+        return None
+
+
+def machine_of(listing, listed, native_keys):
+    """One machine as found."""
+    if listed.machine is None:
+        reason = f"inaccessible: {{{listed.uuid}}} {listed.file} cannot be read"
+        return Vm(name=name_of(listed), id=listed.uuid, power=UNKNOWN, reason=reason)
+    sight = listing.sight(listed)
+    power, busy, reason = power_of(sight.values["VMState"])
+    config = config_of(sight, native_keys)
+    return Vm(
+        name=listed.name,
+        id=listed.uuid,
+        power=power,
+        reason=reason,
+        busy=busy,
+        config=config,
+        # modifyvm changes nothing of a running machine: it runs with what is stored.
+        active=None if power == STOPPED else config,
+        snapshots=_snapshots(sight),
+        ssh=ssh_of(sight) if power == RUNNING else None,
+        mark=sight.mark,
+    )
+
+
+def look_at_power(tool, targets, configs):
+    """Light look while something is waited for; ``configs`` are those of an earlier look, by UUID."""
+    found = []
+    wanted = {target.id for target in targets}
+    for listed in long.machines(tool.read("list", "--long", "vms")):
+        if listed.uuid in wanted and listed.machine is not None:
+            power, busy, reason = power_of(listed.machine.values["VMState"])
+            config = configs.get(listed.uuid, {})
+            found.append(Vm(listed.name, listed.uuid, power, reason, busy, config=config))
+        elif listed.uuid in wanted:
+            found.append(machine_of(None, listed, ()))
+    return Observation(vms=found)
+
+
+def _snapshots(sight):
+    told = sight.file.snapshots if sight.file else {}
+    return tuple(
+        Snapshot(
+            name=one.name,
+            id=one.uuid,
+            parent=one.parent,
+            power=RUNNING if one.uuid in told and told[one.uuid].online else STOPPED,
+            description=one.description,
+            created=told[one.uuid].created if one.uuid in told else None,
+            current=one.is_current,
+        )
+        for one in sight.machine.snapshots
+    )

@@ -1,0 +1,177 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Making machines. Each act looks at what is there first, so a run that was cut off is completed by the same task."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from dataclasses import replace
+
+from ..._lifecycle.differences import differences
+from ..._lifecycle.errors import CommandFailed, PolyvirtError
+from ..._lifecycle.model import COLLECTIONS, STOPPED, Vm
+from ..._ports import files
+from ..._tools import seed
+from . import storage
+from .busy import Busy
+from .changing import configure
+from .deleting import delete
+from .look import Listing, read_file
+from .mark import empty_mark, is_made_here, new_id, write_mark
+from .sight import config_of
+
+_FIRST = "SATA 0"
+#: What every guest of today is better off with, and nobody asks about.
+_BASE = ("--ioapic", "on", "--rtcuseutc", "on", "--audio", "none", "--mouse", "usbtablet")
+
+
+def create(driver, name, config, creation):
+    """Make a machine that is off."""
+    sight = begun(driver, name) or _begin(driver, name, config)
+    with driver.alone_with(name, sight.folder), undone_on_failure(driver, sight.uuid):
+        vm = _announced(driver, sight)
+        driver.run(vm.id, "modifyvm", vm.id, *_BASE)
+        disks = dict(config.get("disks") or {})
+        image = creation.get("image")
+        if image:
+            vm = _add_first_disk(driver, vm, disks.pop(_FIRST, {}), image)
+        _configure_as(driver, vm, {**config, "disks": disks, "ssh_forward": _wants_ssh(config)})
+        _see_to_drives(driver, vm, name, config.get("iso"), creation)
+        finish(driver, vm.id, config, _inputs(creation))
+
+
+@contextmanager
+def undone_on_failure(driver, uuid):
+    """A machine that cannot be finished goes, with what was made for it. One that somebody holds is waited for."""
+    try:
+        yield
+    except Busy:
+        raise
+    except PolyvirtError:
+        sight = driver.sights()[uuid]
+        mark = sight.mark or {}
+        vm = Vm(name=sight.values["name"], id=uuid, power=STOPPED, mark=mark)
+        own = {medium.location for medium in sight.media.values() if medium.uuid in mark.get("disks", ())}
+        delete(driver, vm, {*own, *mark.get("making", ()), *sight.seed_files()})
+        raise
+
+
+def begun(driver, name):
+    """A machine of this name that a task has begun to make, or None."""
+    listing = Listing.read(driver.tool)
+    for one in listing.machines:
+        if one.name == name and not listing.is_there(one):
+            return listing.sight(one)
+    return None
+
+
+def _begin(driver, name, config):
+    words = ["createvm", f"--name={name}", "--ostype", config["os_type"], "--uuid", new_id(), "--register"]
+    words += ["--groups", ",".join(config["groups"])] if config.get("groups") else []
+    words += ["--basefolder", driver.storage_path] if driver.storage_path else []
+    try:
+        driver.run(None, *words)
+    except CommandFailed as error:
+        adopt(driver, name, error)
+    sight = begun(driver, name)
+    if sight is None:
+        raise lost(name)
+    return sight
+
+
+def lost(name):
+    return Busy(["VBoxManage"], 1, "lost", f"{name}: another task made a machine of this name at the same moment.")
+
+
+def adopt(driver, name, error):
+    """A settings file in the way may be what a run was cut off at, before VirtualBox knew of it."""
+    path = _settings_path(error.stderr)
+    file = read_file(path) if path else None
+    if begun(driver, name):
+        return
+    if file is None or not is_made_here(file.uuid):
+        raise error
+    driver.run(None, "registervm", path)
+
+
+def _settings_path(said):
+    begin, end = "Machine settings file '", "' already exists"
+    return said.partition(begin)[2].partition(end)[0] if begin in said and end in said else None
+
+
+def _announced(driver, sight):
+    """The machine as a Vm, with an unfinished mark of its own."""
+    mark = sight.mark
+    if not (mark and mark.get("id") == sight.uuid):
+        mark = {**empty_mark(sight.uuid), "unfinished": True}
+        write_mark(driver, sight.uuid, mark)
+    return Vm(name=sight.values["name"], id=sight.uuid, power=STOPPED, config=config_of(sight), mark=mark)
+
+
+def _add_first_disk(driver, vm, entry, image):
+    if _FIRST in vm.config["disks"]:
+        return vm
+    sight = driver.sights()[vm.id]
+    mark = storage.add_disk(driver, vm, sight, _FIRST, entry, image)
+    write_mark(driver, vm.id, mark)
+    return vm.having(mark=mark)
+
+
+def _wants_ssh(config):
+    """A machine behind NAT is reached by a forward: it has one from the start, unless the task says otherwise."""
+    has_nat = any(card.get("type") == "nat" for card in (config.get("networks") or {}).values())
+    return config.get("ssh_forward", has_nat)
+
+
+def _configure_as(driver, vm, config):
+    """Make all that differs from ``config``; the image's disk is nobody's to take away."""
+    sight = driver.sights()[vm.id]
+    native_keys = tuple(config.get("native") or ())
+    found = vm.having(config=config_of(sight, native_keys), mark=sight.mark)
+    wanted = {name: value for name, value in config.items() if value is not None and name not in ("iso", "tags")}
+    purge = frozenset(COLLECTIONS) - {"disks"}
+    changes, _not_compared = differences(found, wanted, purge & set(wanted), driver.traits())
+    configure(driver, found, changes)
+
+
+def _see_to_drives(driver, vm, name, iso, creation):
+    """An empty drive is there from the start, so that a medium can be put in while the machine runs."""
+    sight = driver.sights()[vm.id]
+    drive = sight.iso_drive
+    if drive is None or (iso and drive.medium != iso):
+        storage.set_iso(driver, sight, iso)
+    add_seed(driver, vm.id, name, creation)
+
+
+def add_seed(driver, uuid, name, creation):
+    """Make the seed's file and put it into a drive of its own; the mark tells its name first."""
+    if creation.get("cloud_init") is None:
+        return
+    sight = driver.sights()[uuid]
+    path = storage.seed_path(sight)
+    if os.path.basename(path) not in sight.mark.get("files", ()):
+        if files.exists(path):
+            raise storage.taken(path)
+        write_mark(driver, uuid, {**sight.mark, "files": [*sight.mark["files"], os.path.basename(path)]})
+    seed.make_seed(driver.commands, files, path, seed.nocloud_documents(creation["cloud_init"], name, uuid))
+    storage.add_seed(driver, replace(sight, mark={**sight.mark, "files": [os.path.basename(path)]}), path)
+
+
+def finish(driver, uuid, config, inputs):
+    """From here on the machine is there."""
+    mark = driver.sights()[uuid].mark
+    kept = {key: value for key, value in mark.items() if key not in ("unfinished", "making")}
+    write_mark(driver, uuid, {**kept, "tags": list(config.get("tags") or ()), "inputs": inputs})
+
+
+def _inputs(creation):
+    return {"image": creation["image"]["source"]} if creation.get("image") else {}
+
+
+def foreign_settings(folder, name):
+    """The settings file that a new machine of this name would get, where it is somebody else's."""
+    path = os.path.join(folder, f"{name}.vbox")
+    file = read_file(path) if files.exists(path) else None
+    return None if not files.exists(path) or (file is not None and is_made_here(file.uuid)) else path

@@ -1,0 +1,141 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Controllers, disks and optical drives.
+
+An image is announced in the mark before it is made: what a run that was cut off left at that place is made anew,
+anything else there is somebody's.
+"""
+
+from __future__ import annotations
+
+import os
+
+from ..._lifecycle.errors import Refused
+from ..._lifecycle.units import MIB
+from ..._ports import files
+from ..._tools import vboxmanage_output as output
+from . import images
+from .mark import own_mark, write_mark
+from .words import FORMATS, bus_for, place_of, slot_name
+
+#: Where optical drives are: off the disks' bus, and the first of them is the option iso's.
+_DRIVE_CONTROLLER = "IDE"
+_DRIVE_PLACES = ((0, 0), (0, 1), (1, 0), (1, 1))
+_PORTS_OF_NEW = 8
+_SEED_SUFFIX = ".polyvirt-seed.iso"
+
+
+def disk_path(folder, name, slot, image_format):
+    return os.path.join(folder, f"{name}-{slot.replace(' ', '-').replace(':', '-')}.{image_format or 'vdi'}")
+
+
+def base_name(sight):
+    """The machine's name as files have it."""
+    return os.path.splitext(os.path.basename(sight.values["CfgFile"]))[0]
+
+
+def seed_path(sight):
+    return os.path.join(sight.folder, f"{base_name(sight)}{_SEED_SUFFIX}")
+
+
+# Controllers ------------------------------------------------------------------------------------------------------
+
+
+def ensure_place(driver, sight, slot):
+    """See that there is a controller with a port for ``slot``; (controller, port, device)."""
+    controller, port, device = place_of(slot)
+    present = next((one for one in sight.machine.controllers if one.name == controller), None)
+    if present is None:
+        bus, ports = bus_for(controller)
+        count = ["--portcount", str(min(ports, max(port + 1, _PORTS_OF_NEW)))] if bus in ("sata", "sas") else []
+        driver.run(sight.uuid, "storagectl", sight.uuid, "--name", controller, "--add", bus, *count)
+    elif port >= int(present.values["portcount"]) and port < int(present.values["maxportcount"]):
+        driver.run(sight.uuid, "storagectl", sight.uuid, "--name", controller, "--portcount", str(port + 1))
+    return controller, port, device
+
+
+def attach(driver, uuid, place, kind, medium):
+    controller, port, device = place
+    slot = ["--storagectl", controller, "--port", str(port), "--device", str(device)]
+    driver.run(uuid, "storageattach", uuid, *slot, "--type", kind, "--medium", medium)
+
+
+# Disks ------------------------------------------------------------------------------------------------------------
+
+
+def add_disk(driver, vm, sight, slot, entry, image=None):
+    """Attach a disk; where it is new, the file is made first. Returns the mark with it."""
+    mark = own_mark(vm)
+    place = ensure_place(driver, sight, slot)
+    if entry.get("source"):
+        attach(driver, vm.id, place, "hdd", entry["source"])
+        return mark
+    path = disk_path(sight.folder, base_name(sight), slot, entry.get("format"))
+    announced = mark.get("making", [])
+    if files.exists(path):
+        _remove_leftover(driver, sight, path, announced)
+    if path not in announced:
+        mark["making"] = [*announced, path]
+        write_mark(driver, vm.id, mark)
+    images.make(driver, path, FORMATS[entry.get("format") or "vdi"], entry.get("size"), image)
+    attach(driver, vm.id, place, "hdd", path)
+    (medium,) = output.media(driver.tool.read("showmediuminfo", "disk", path))
+    mark["disks"] = [*mark["disks"], medium.uuid]
+    mark["making"] = [one for one in mark["making"] if one != path]
+    return mark
+
+
+def _remove_leftover(driver, sight, path, announced):
+    if path not in announced:
+        raise taken(path)
+    known = next((medium for medium in sight.media.values() if medium.location == path), None)
+    if known and known.users:
+        raise taken(path)
+    if known:
+        driver.run(sight.uuid, "closemedium", "disk", known.uuid, "--delete")
+    files.remove(path)
+
+
+def taken(path):
+    return Refused(f"{path} exists already.", "Move it away, or attach it as a disk's source.")
+
+
+def remove_disk(driver, sight, slot):
+    attach(driver, sight.uuid, place_of(slot), "hdd", "none")
+
+
+def grow_disk(driver, sight, slot, size):
+    """With snapshots it is the image on top that grows: VirtualBox would grow the one below to no effect."""
+    found = next(one for one in sight.disks if slot_name(one.controller, one.port, one.device) == slot)
+    driver.run(
+        sight.uuid, "modifymedium", "disk", found.values["ImageUUID"], "--resize", str(size // MIB), timeout=None
+    )
+
+
+# Optical drives ---------------------------------------------------------------------------------------------------
+
+
+def set_iso(driver, sight, path):
+    drive = sight.iso_drive
+    place = (drive.controller, drive.port, drive.device) if drive else _free_drive_place(driver, sight)
+    attach(driver, sight.uuid, place, "dvddrive", path or "emptydrive")
+
+
+def add_seed(driver, sight, path):
+    """A drive of its own for the seed, behind the one of the option iso."""
+    if any(slot.medium == path for slot in sight.drives):
+        return
+    attach(driver, sight.uuid, _free_drive_place(driver, sight), "dvddrive", path)
+
+
+def _free_drive_place(driver, sight):
+    used = {(slot.port, slot.device) for slot in sight.machine.slots if slot.controller == _DRIVE_CONTROLLER}
+    free = next((place for place in _DRIVE_PLACES if place not in used), None)
+    if free is None:
+        raise Refused(f"{sight.values['name']}: no place is free for an optical drive.", "Take a disk off the IDE bus.")
+    return ensure_place(driver, sight, slot_name(_DRIVE_CONTROLLER, *free))
+
+
+def remove_drive(driver, sight, slot):
+    attach(driver, sight.uuid, (slot.controller, slot.port, slot.device), "dvddrive", "none")

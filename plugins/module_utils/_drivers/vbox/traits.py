@@ -1,0 +1,129 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What VirtualBox can do, as data."""
+
+from __future__ import annotations
+
+import os
+
+from ..._lifecycle.errors import Refused
+from ..._lifecycle.model import ABSENT, RUNNING, STOPPED, SUSPENDED, Traits
+from ..._lifecycle.units import GIB, MIB, human_size
+from . import forwards, native, networks, sharing
+from .busy import Busy
+from .fields import BOOT_WORDS, fields_of
+from .words import OS_TYPES, bus_for, place_of
+
+_LONGEST_NAME = 200
+
+
+def vbox_traits(version):
+    """Traits of an installation; ``version`` is numbers."""
+    return Traits(
+        platform="virtualbox",
+        version=".".join(map(str, version)),
+        fields=fields_of(version),
+        defaults={
+            "cpus": 2,
+            "memory": 2 * GIB,
+            "disk_size": 32 * GIB,
+            "os_type": "Linux26_64",
+            "graphics_controller": "vmsvga",
+            "display": {"video_memory": 16 * MIB},
+            "networks": {"0": {"type": "nat"}},
+        },
+        instead={
+            "secure_boot": "Enrol keys with VBoxManage modifynvram, once the machine is made.",
+            "networks.vlan": "Tag an interface of the host, and bridge to that.",
+            "tpm": "It takes VirtualBox 7.0 or later.",
+            "snapshot.content": "Export the machine, and look at its disks on a Linux host.",
+        },
+        slot="SATA {}".format,
+        name_fault=_name_fault,
+        snapshot_name_fault=_snapshot_name_fault,
+        # The memory of what was paused or saved is put back as that of what ran.
+        taken_as=lambda vm, asked: ("", STOPPED if vm.power == STOPPED else RUNNING),
+        restored_as={RUNNING: SUSPENDED},
+        transient=lambda error: isinstance(error, Busy),
+        not_cloned=frozenset({"port_forwards"}),
+        adjust=_adjusted,
+    )
+
+
+def _name_fault(name):
+    if name.startswith("-"):
+        return "VBoxManage would take it for an option"
+    if len(name.encode("utf-8", "surrogateescape")) > _LONGEST_NAME:
+        return f"files are named after it, so it has at most {_LONGEST_NAME} bytes"
+    return None
+
+
+def _snapshot_name_fault(name):
+    return "VBoxManage would take it for an option" if name.startswith("-") else None
+
+
+def _adjusted(vm, config):
+    """The vocabulary's words in VirtualBox's, with what has no place there refused."""
+    adjusted = dict(config)
+    _check_whole(vm, config)
+    _check_paths(vm, config)
+    if config.get("os_type"):
+        adjusted["os_type"] = OS_TYPES.get(config["os_type"].lower(), config["os_type"])
+    if "native" in config:
+        adjusted["native"] = native.settled(vm, config["native"])
+    if "networks" in config:
+        adjusted["networks"] = networks.settled(vm, config["networks"])
+    for slot in config.get("disks") or {}:
+        _check_slot(vm, slot)
+    _check_boot_order(vm, config.get("boot_order"))
+    if "groups" in config:
+        adjusted["groups"] = _groups(vm, config["groups"])
+    forwards.check_form(vm, adjusted)
+    sharing.check_form(vm, config.get("shared_folders") or {})
+    if config.get("iso") == "" and vm.power != ABSENT and vm.config.get("iso") is None:
+        del adjusted["iso"]  # Where there is no drive, there is no medium in it.
+    return adjusted
+
+
+def _check_whole(vm, config):
+    sizes = {"memory": config.get("memory"), "display.video_memory": (config.get("display") or {}).get("video_memory")}
+    for slot, disk in (config.get("disks") or {}).items():
+        sizes[f"disks: size of {slot}"] = (disk or {}).get("size")
+    for option, size in sizes.items():
+        if size and size % MIB:
+            raise Refused(f"{vm.name}: {option} is {human_size(size)}.", "VirtualBox counts in whole MiB.")
+
+
+def _check_paths(vm, config):
+    disks = config.get("disks") or {}
+    paths = {f"disks: source of {slot}": (disk or {}).get("source") for slot, disk in disks.items()}
+    for option, path in {**paths, "iso": config.get("iso")}.items():
+        if path and not os.path.isabs(path):
+            raise Refused(f"{vm.name}: {option} '{path}' is no absolute path.", "Give its full path on the hypervisor.")
+
+
+def _check_slot(vm, slot):
+    place = place_of(slot)
+    present = {place_of(one)[0] for one in vm.config.get("disks") or {}}
+    if place is None or (place[0] not in present and bus_for(place[0]) is None):
+        raise Refused(
+            f"{vm.name}: disks: '{slot}' is no slot.",
+            "Name a controller and a port, such as SATA 0, IDE 0 or NVMe 0; IDE 0:1 is a second device.",
+        )
+
+
+def _check_boot_order(vm, order):
+    if order is None:
+        return
+    unknown = [word for word in order if word not in BOOT_WORDS]
+    if not order or unknown or len(set(order)) < len(order):
+        what = f"has {unknown[0]}" if unknown else "is empty" if not order else "names a device twice"
+        raise Refused(f"{vm.name}: boot_order {what}.", f"Name each of {', '.join(BOOT_WORDS)} at most once.")
+
+
+def _groups(vm, groups):
+    for group in groups:
+        if not group.startswith("/") or "," in group or (group != "/" and group.endswith("/")):
+            raise Refused(f"{vm.name}: groups: '{group}' is no group.", "Write one such as /web or /web/test.")
+    return tuple(groups) or ("/",)

@@ -1,0 +1,95 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reading a machine's settings file, which VirtualBox writes at each change. Pure: text in, values out.
+
+It tells what no listing does: extra data without a process for each machine, what kind of drive a slot has, when a
+snapshot was taken and whether of a running machine. What has its default value is left out of it.
+"""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from dataclasses import dataclass
+from datetime import datetime, timezone
+
+_SPACE = {"v": "http://www.virtualbox.org/"}
+
+
+@dataclass(frozen=True)
+class TakenSnapshot:
+    """``online``: it holds the memory of a machine that ran; ``created`` is in seconds since 1970."""
+
+    uuid: str
+    online: bool
+    created: int | None
+
+
+@dataclass(frozen=True)
+class SettingsFile:
+    """One machine, as far as its file tells more than the listings."""
+
+    machine: ET.Element
+
+    @property
+    def uuid(self):
+        return _bare(self.machine.get("uuid"))
+
+    @property
+    def os_type(self):
+        return self.machine.get("OSType")
+
+    @property
+    def extra_data(self):
+        items = self.machine.findall("v:ExtraData/v:ExtraDataItem", _SPACE)
+        return {item.get("name"): item.get("value") for item in items}
+
+    @property
+    def drives(self):
+        """{(controller, port, device): HardDisk, DVD or Floppy} of what is attached."""
+        # Below the hardware since 7.0, beside it before.
+        found = self.machine.find("v:Hardware/v:StorageControllers", _SPACE)
+        controllers = self.machine.find("v:StorageControllers", _SPACE) if found is None else found
+        return {
+            (controller.get("name"), int(device.get("port")), int(device.get("device"))): device.get("type")
+            for controller in (() if controllers is None else controllers)
+            for device in controller.iterfind("v:AttachedDevice", _SPACE)
+        }
+
+    @property
+    def snapshots(self):
+        return {one.uuid: one for one in map(_taken, self.machine.iter(f"{{{_SPACE['v']}}}Snapshot"))}
+
+    def told(self, path):
+        """An attribute by a path such as ``Hardware/TrustedPlatformModule@type``; None where it has its default."""
+        elements, _at, attribute = path.rpartition("@")
+        element = self.machine
+        if elements:
+            element = self.machine.find("/".join(f"v:{part}" for part in elements.split("/")), _SPACE)
+        return None if element is None else element.get(attribute)
+
+
+def settings_file(text):
+    """The machine in a settings file, or None where there is none to be read."""
+    try:
+        machine = ET.fromstring(text).find("v:Machine", _SPACE)
+    except ET.ParseError:
+        return None
+    return None if machine is None else SettingsFile(machine)
+
+
+def _taken(element):
+    return TakenSnapshot(
+        _bare(element.get("uuid")), element.get("stateFile") is not None, _time(element.get("timeStamp"))
+    )
+
+
+def _bare(uuid):
+    return (uuid or "").strip("{}")
+
+
+def _time(text):
+    try:
+        return int(datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc).timestamp())
+    except (TypeError, ValueError):
+        return None
