@@ -24,6 +24,13 @@ def read(path):
         return file.read()
 
 
+def read_part(path, offset, length):
+    """At most ``length`` bytes from ``offset`` on."""
+    with _explained("read", path), open(path, "rb") as file:
+        file.seek(offset)
+        return file.read(length)
+
+
 @contextmanager
 def partial(path):
     """A temporary name beside ``path`` for a file in the making, gone at the end whatever happens.

@@ -32,7 +32,7 @@ def check_plan(driver, plan):
         if step.verb in ("create", "clone"):
             _check_making(driver, listing, plan, step)
         elif step.verb == "configure":
-            _check_changes(driver, listing, plan.before, step.changes)
+            _check_changes(listing, plan.before, step.changes)
         elif step.verb == "delete":
             _check_deletion(listing, plan.before, step.arguments.get("files", ()))
     _check_os_type(driver, plan)
@@ -66,7 +66,7 @@ def _check_making(driver, listing, plan, step):
     else:
         if config.get("iso"):
             images.check_readable(name, "iso", config["iso"])
-        _check_disks(driver, listing, name, config.get("disks") or {}, creation.get("image"), unfinished, folder)
+        _check_disks(listing, name, config.get("disks") or {}, creation.get("image"), unfinished, folder)
 
 
 def _check_copying(listing, name, source, asked):
@@ -84,23 +84,23 @@ def _check_copying(listing, name, source, asked):
             )
 
 
-def _check_disks(driver, listing, name, disks, image, unfinished, folder):
+def _check_disks(listing, name, disks, image, unfinished, folder):
     first = slot_name("SATA", 0)
     for slot, entry in disks.items():
         if image and slot == first:
-            _found, size = images.check_image(driver, name, "image", image["source"], raw_too=True)
+            _found, size = images.check_image(name, "image", image["source"], raw_too=True)
             images.check_size(name, image["source"], entry.get("size"), size)
         if entry.get("source"):
-            _check_source(driver, listing, name, slot, entry, unfinished)
+            _check_source(listing, name, slot, entry, unfinished)
         elif unfinished is None:
             path = storage.disk_path(folder, name, slot, entry.get("format"))
             if files.exists(path):
                 raise storage.taken(path)
 
 
-def _check_source(driver, listing, name, slot, entry, own):
+def _check_source(listing, name, slot, entry, own):
     path = entry["source"]
-    found, _size = images.check_image(driver, name, f"disks: source of {slot}", path)
+    found, _size = images.check_image(name, f"disks: source of {slot}", path)
     if entry.get("format") and entry["format"] != found:
         raise Refused(f"{name}: disks: source of {slot} is {found}, not {entry['format']}.", "Leave the format out.")
     real = os.path.realpath(path)
@@ -111,14 +111,14 @@ def _check_source(driver, listing, name, slot, entry, own):
         raise Refused(f"{name}: disk {path} belongs to {', '.join(others)}.", "Detach it there first.")
 
 
-def _check_changes(driver, listing, vm, changes):
+def _check_changes(listing, vm, changes):
     added = {change.key: change.new for change in changes if change.kind == "disks.add"}
     sight = next((listing.sight(one) for one in listing.machines if one.uuid == vm.id and one.machine), None)
     for slot, entry in added.items():
         if sight is not None:
             _check_place(sight, vm, slot)
         if entry.get("source"):
-            _check_source(driver, listing, vm.name, slot, entry, sight)
+            _check_source(listing, vm.name, slot, entry, sight)
         elif sight is not None:
             path = storage.disk_path(sight.folder, storage.base_name(sight), slot, entry.get("format"))
             if files.exists(path) and path not in (sight.mark or {}).get("making", ()):

@@ -7,27 +7,13 @@ from __future__ import annotations
 
 import os
 
-from ..._lifecycle.errors import CommandFailed, NotFound, Refused
+from ..._lifecycle.errors import NotFound, Refused
 from ..._lifecycle.units import MIB, human_size
 from ..._ports import files
+from ..._tools import disk_header
 from ..._tools import vboxmanage_output as output
 
-#: How images begin -> what they are.
-_BEGINNINGS = (
-    (b"QFI\xfb", "qcow2"), (b"<<< ", "vdi"), (b"KDMV", "vmdk"), (b"# Disk Descriptor", "vmdk"), (b"conectix", "vhd"),
-    (b"vhdxfile", "vhdx"), (b"QED\0", "qed"),
-)  # fmt: skip
-_VHD_FOOTER = b"conectix"
 _WRITABLE = ("vdi", "vmdk", "vhd")
-
-
-def format_of(path):
-    """What a file is; raw is all that begins like nothing known."""
-    for word, kind in _BEGINNINGS:
-        if files.starts_with(path, word):
-            return kind
-    size = files.size(path)
-    return "vhd" if size > 512 and files.starts_with(path, _VHD_FOOTER, size - 512) else "raw"
 
 
 def make(driver, path, image_format, size, image=None):
@@ -37,11 +23,11 @@ def make(driver, path, image_format, size, image=None):
         driver.run(None, "createmedium", "disk", *words, timeout=None)
         return
     source = image["source"]
-    if format_of(source) == "raw":
+    if disk_header.format_of(source) == "raw":
         driver.run(None, "convertfromraw", source, path, "--format", image_format, timeout=None)
     else:
         _copy(driver, source, path, image_format)
-    if size and size > capacity_of(driver, path):
+    if size and size > disk_header.capacity(path):
         driver.run(None, "modifymedium", "disk", path, "--resize", str(size // MIB), timeout=None)
 
 
@@ -51,12 +37,6 @@ def _copy(driver, source, path, image_format):
     driver.run(None, "clonemedium", "disk", source, path, "--format", image_format, timeout=None)
     if os.path.realpath(source) not in known:
         driver.run(None, "closemedium", "disk", source)
-
-
-def capacity_of(driver, path):
-    """Bytes that a disk has."""
-    (medium,) = output.media(driver.tool.read("showmediuminfo", "disk", path))
-    return medium.capacity * MIB
 
 
 # Checks, made before anything is changed --------------------------------------------------------------------------
@@ -73,19 +53,19 @@ def check_readable(name, option, path):
         raise Refused(f"{name}: {option} {path} cannot be read.", "Run the task as a user who may read it.")
 
 
-def check_image(driver, name, option, path, raw_too=False):
+def check_image(name, option, path, raw_too=False):
     """(format, bytes) of an image that VirtualBox can use."""
     check_readable(name, option, path)
-    found = format_of(path)
+    found = disk_header.format_of(path)
     if found == "raw":
         _check_raw(name, option, path, raw_too)
         return "raw", files.size(path)
     if found not in _WRITABLE:
         raise Refused(f"{name}: {option} {path} is {found}, which VirtualBox does not use.", _conversion(found, path))
-    try:
-        return found, capacity_of(driver, path)
-    except CommandFailed as error:
-        raise Refused(f"{name}: {option} {path} cannot be used: {error.message}", "Name another image.") from error
+    capacity = disk_header.capacity(path)
+    if not capacity:
+        raise Refused(f"{name}: {option} {path} is a {found} of unknown size.", "Name another image.")
+    return found, capacity
 
 
 def _check_raw(name, option, path, raw_too):

@@ -1,0 +1,66 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a disk image is and how much it holds, from its own first words.
+
+Asked about a file, VirtualBox would note it among its images, which a look must not do.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+
+from .._ports import files
+
+#: How images begin -> what they are.
+_BEGINNINGS = (
+    (b"QFI\xfb", "qcow2"), (b"<<< ", "vdi"), (b"KDMV", "vmdk"), (b"# Disk Descriptor", "vmdk"), (b"conectix", "vhd"),
+    (b"vhdxfile", "vhdx"), (b"QED\0", "qed"),
+)  # fmt: skip
+_SECTOR = 512
+_VHD = b"conectix"
+_EXTENT = re.compile(rb"^RW (\d+) ", re.MULTILINE)
+
+
+def format_of(path):
+    """What a file is; raw is all that begins like nothing known."""
+    begin = files.read_part(path, 0, 32)
+    found = next((kind for word, kind in _BEGINNINGS if begin.startswith(word)), None)
+    return found or ("vhd" if _footer(path).startswith(_VHD) else "raw")
+
+
+def _footer(path):
+    """A VHD of fixed size has its words at its end alone."""
+    size = files.size(path)
+    return files.read_part(path, size - _SECTOR, _SECTOR) if size > _SECTOR else b""
+
+
+def capacity(path):
+    """Bytes that the disk has, or None where its header does not say."""
+    return {"raw": files.size, "vdi": _of_vdi, "vmdk": _of_vmdk, "vhd": _of_vhd}.get(format_of(path), _unknown)(path)
+
+
+def _unknown(path):
+    return None
+
+
+def _of_vdi(path):
+    return _number("<Q", files.read_part(path, 0x170, 8))
+
+
+def _of_vmdk(path):
+    begin = files.read_part(path, 0, 64 * 1024)
+    if begin.startswith(b"KDMV"):
+        sectors = _number("<Q", begin[12:20])
+    else:
+        sectors = sum(int(count) for count in _EXTENT.findall(begin))
+    return sectors * _SECTOR if sectors else None
+
+
+def _of_vhd(path):
+    return _number(">Q", _footer(path)[48:56])
+
+
+def _number(form, data):
+    return struct.unpack(form, data)[0] if len(data) == struct.calcsize(form) else None
