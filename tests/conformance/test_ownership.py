@@ -109,9 +109,9 @@ def test_strange_names(platform, playing):
 def test_a_name_that_the_tool_takes_for_another_machine(platform, playing):
     """Such as a running machine's number, or its UUID."""
     platform.clean()
-    platform.bring({SOURCE: RUNNING, COPY: STOPPED})
+    platform.bring({SOURCE: RUNNING})
     number = platform.handle(SOURCE)
-    platform.rename(COPY, number)
+    platform.define_as(number)
     try:
         task = Task("start", {"name": [number], "state": "started"})
         answer = playing(platform, [task, _absent(number)], [SOURCE])

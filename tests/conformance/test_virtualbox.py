@@ -102,3 +102,21 @@ def test_a_machine_whose_settings_cannot_be_read(box, playing):
     assert (answer.failed, answer.changed) == (True, False)
     assert f"{name}.vbox" in answer.msg
     assert len(box.box.run("list", "vms").splitlines()) == 1
+
+
+def test_settings_with_which_nothing_starts_here(box, playing):
+    """They are the guest's to use, and VirtualBox takes them on any host."""
+    box.clean()
+    name = f"{box.prefix}nested"
+    box.bring({name: STOPPED})
+    tasks = [
+        Task(f"{value} {run}", {"name": [name], "nested_virtualization": value}, run == "check")
+        for value in (True, False)
+        for run in ("check", "real", "again")
+    ]
+    answers = playing(box, tasks, [name])
+    for value in (True, False):
+        check, real, again = (answers[f"{value} {run}"] for run in ("check", "real", "again"))
+        assert not real.failed, real.msg
+        assert (check.changed, check.diff, again.changed) == (True, real.diff, False)
+        assert box.settings(real.truth[name])["nested_virtualization"] is value

@@ -301,8 +301,11 @@ class Libvirt:
         """A word that virsh takes for this machine which runs, though it is another one's name."""
         return self.virsh("domid", name).strip()
 
-    def rename(self, name, new):
-        self.virsh("domrename", name, new)
+    def define_as(self, word):
+        """A machine with a name that is not the namespace's."""
+        name = f"{self.prefix}renamed"
+        self.define(name)
+        self.virsh("domrename", name, word)
 
     def all_names(self):
         """Of the machines beside the namespace too."""

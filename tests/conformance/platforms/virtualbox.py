@@ -73,7 +73,8 @@ class Platform:
         "networks": [],
         "native": _ENGINE,
     }
-    unusable: ClassVar = frozenset()
+    #: Options that a machine which starts here cannot have; VirtualBox itself takes them.
+    unusable: ClassVar = frozenset({"nested_virtualization"})
     #: Consent that a change of a machine which runs needs here.
     consent: ClassVar = {"allow_restart": True, "stop_mode": "force"}
     #: The first slots that disks get; a card that needs nothing of the host, and one that clones keep.
@@ -282,7 +283,9 @@ class Platform:
             Refused("native", {**change, "native": {"no-such": "on"}}, (known, "native", "no-such", "modifyvm")),
             Refused("native of an option", {**change, "native": {"cpus": "2"}}, (known, "option cpus")),
             Refused("boot twice", {**change, "boot_order": ["disk", "disk"]}, (known, "boot_order", "at most once")),
-            Refused("vlan", {**change, "networks": [{"type": "nat", "vlan": 3}]}, (known, "vlan", "interface of the host")),
+            Refused(
+                "vlan", {**change, "networks": [{"type": "nat", "vlan": 3}]}, (known, "vlan", "interface of the host")
+            ),
         ]
 
     def own_settings(self):
@@ -290,7 +293,7 @@ class Platform:
         return {
             "os_type": (("Debian_64", "Debian (64-bit)"), ("openbsd", "OpenBSD (64-bit)")),
             "display": (({"video_memory": "16M"}, 16 << 20), ({"video_memory": "32M"}, 32 << 20)),
-            "nested_virtualization": ((True, True), (False, False)),
+            "nested_virtualization": ((False, False), (True, True)),
             "port_forwards": (
                 ([{"name": "web", "guest_port": 80}], {"web": ("tcp", 80)}),
                 ([{"name": "web", "guest_port": 8080, "protocol": "udp"}], {"web": ("udp", 8080)}),
@@ -309,8 +312,9 @@ class Platform:
         """Of the machines beside the namespace too."""
         return list(self.all_ids())
 
-    def rename(self, name, new):
-        self.box.run("modifyvm", self.ids()[name], "--name", new)
+    def define_as(self, word):
+        """A machine with a name that is not the namespace's."""
+        self.define(word)
 
     def define_twin(self, uuid, name):
         """Give a machine the name of another, as VirtualBox allows where their folders differ."""
