@@ -258,11 +258,11 @@ vms:
       type: str
     addresses:
       description:
-        - Addresses, each with its source (V(guest), V(lease), V(arp)). What Guest Additions told in a former boot is
+        - Addresses, each with its source (V(agent), V(lease), V(arp)). What Guest Additions told in a former boot is
           not taken for an address.
       type: list
       elements: dict
-      sample: [{"address": "192.168.56.101", "source": "guest"}]
+      sample: [{"address": "192.168.56.101", "source": "agent"}]
     mac_addresses:
       description: Hardware addresses of its cards, in order.
       type: list
