@@ -66,7 +66,10 @@ def action_groups(checkout):
 
 
 #: What each driver answers with; one line to add for a platform.
-DRIVERS = {"libvirt": ("virsh.traits", lambda traits: traits.virsh_traits("QEMU", "9.0.0", local=True))}
+DRIVERS = {
+    "libvirt": ("virsh.traits", lambda traits: traits.virsh_traits("QEMU", "9.0.0", local=True)),
+    "virtualbox": ("vbox.traits", lambda traits: traits.vbox_traits((7, 2, 0))),
+}
 COST_WORDS = {
     "live": "live",
     "next_boot": "next start",
@@ -110,7 +113,7 @@ def _cell(traits, option):
         return COST_WORDS["never"]
     costs = {traits.fields[kind].cost for kind in kinds} - {"never"}
     if any(callable(cost) for cost in costs):
-        return "live where the machine allows"
+        return "as the machine allows"
     return ", ".join(word for cost, word in COST_WORDS.items() if cost in costs)
 
 

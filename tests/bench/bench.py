@@ -10,6 +10,7 @@ import os
 import sys
 
 import contestants
+import reading
 from measure import Bench, interleaved, ratios, summary
 
 from collection_path import cache
@@ -66,21 +67,29 @@ COMPARISONS = {
     "ping": against_ping,
     "20": lambda bench: against_loop(bench, 20),
     "100": lambda bench: against_loop(bench, 100),
+    "reading": reading.against_inventory,
+}
+
+
+TITLES = {
+    "ping": "1 machine, against ping",
+    "reading": f"{reading.MACHINES} machines of VirtualBox read, without Ansible itself",
 }
 
 
 def table(word, found):
-    title = "1 machine, against ping" if word == "ping" else f"{word} machines, against a loop"
+    title = TITLES.get(word, f"{word} machines, against a loop")
+    tool = "VBoxManage" if word == "reading" else "virsh"
     yield f"\n{title} ({found['rounds']} rounds, load {found['load']:.1f})"
-    yield f"  {'':10} {'python3':>8} {'virsh':>6} {'CPU min':>8} {'median':>7} {'wall min':>9} {'median':>7}"
+    yield f"  {'':12} {'python3':>8} {tool:>10} {'CPU min':>8} {'median':>7} {'wall min':>9} {'median':>7}"
     for name, seconds in found["seconds"].items():
         processes, cpu, wall = found["processes"][name], seconds["cpu"], seconds["wall"]
         yield (
-            f"  {name:10} {processes['python3']:8} {processes['virsh']:6}"
+            f"  {name:12} {processes['python3']:8} {processes[tool]:10}"
             f" {cpu['min']:8.2f} {cpu['median']:7.2f} {wall['min']:9.2f} {wall['median']:7.2f}"
         )
     cpu, wall = found["ratio"]["cpu"], found["ratio"]["wall"]
-    yield f"  {'ratio':26} {cpu['min']:8.2f} {cpu['median']:7.2f} {wall['min']:9.2f} {wall['median']:7.2f}"
+    yield f"  {'ratio':32} {cpu['min']:8.2f} {cpu['median']:7.2f} {wall['min']:9.2f} {wall['median']:7.2f}"
     for target, is_met in found["met"].items():
         yield f"  {'met   ' if is_met else 'MISSED'} {target}"
 

@@ -17,9 +17,12 @@ from pathlib import Path
 from collection_path import collections_path
 
 _PLAYBOOK_COMMAND = Path(sys.executable).with_name("ansible-playbook")
+_INVENTORY_COMMAND = Path(sys.executable).with_name("ansible-inventory")
+#: How a file's name begins that is an inventory to be read, not a playbook.
+_INVENTORY = "inventory."
 #: Debian's own, for only that one has the libvirt package which community.libvirt.virt needs.
 _TARGET_PYTHON = "/usr/bin/python3"
-_COUNTER = '#!/bin/sh\necho {name} >>"{log}"\nexec {real} "$@"\n'
+_COUNTER = '#!/bin/sh\necho {name} >>"{log}"\nsleep {delay}\nexec {real} "$@"\n'
 
 
 @dataclass(frozen=True)
@@ -38,13 +41,21 @@ class Bench:
         self._counters.mkdir(exist_ok=True)
         self._settings = folder / "ansible.cfg"
         self._settings.write_text("", encoding="utf-8")  # Nothing of the user's own settings.
+        self._programs = []
         for name, real in (("virsh", shutil.which("virsh")), ("python3", _TARGET_PYTHON)):
-            counter = self._counters / name
-            counter.write_text(_COUNTER.format(name=name, log=self._log, real=real), encoding="utf-8")
-            counter.chmod(0o755)
+            self.count(name, real)
+
+    def count(self, name, real, delay=0):
+        """Count how often ``real`` is called under this name; each call then takes ``delay`` seconds more."""
+        self._programs.append(name)
+        folder = self.folder / "slow" if delay else self._counters
+        folder.mkdir(exist_ok=True)
+        counter = folder / name
+        counter.write_text(_COUNTER.format(name=name, log=self._log, real=real, delay=delay), encoding="utf-8")
+        counter.chmod(0o755)
 
     def cost(self, playbook):
-        """The Cost of one run; whatever ansible-playbook started counts as its own."""
+        """The Cost of one run; whatever it started counts as its own."""
         began = time.monotonic()
         process = subprocess.Popen(
             self._argv(playbook, _TARGET_PYTHON), env=self._environment(), stdout=subprocess.DEVNULL
@@ -56,24 +67,27 @@ class Bench:
         return Cost(usage.ru_utime + usage.ru_stime, wall)
 
     def processes(self, playbook):
-        """How often the target's Python and virsh were started, as {name: times}; not while time is taken."""
+        """How often each program was started, as {name: times}; not while time is taken."""
         self._log.write_text("", encoding="utf-8")
         environment = self._environment()
         environment["PATH"] = f"{self._counters}{os.pathsep}{environment['PATH']}"
         argv = self._argv(playbook, self._counters / "python3")
         subprocess.run(argv, env=environment, stdout=subprocess.DEVNULL, check=True)
         lines = self._log.read_text(encoding="utf-8").split()
-        return {name: lines.count(name) for name in ("python3", "virsh")}
+        return {name: lines.count(name) for name in self._programs}
 
     def _argv(self, playbook, python):
         host = f"localhost ansible_connection=local ansible_python_interpreter={python}\n"
         inventory = self.folder / f"inventory-{Path(python).parent.name}"
         inventory.write_text(host, encoding="utf-8")
+        if Path(playbook).name.startswith(_INVENTORY):
+            return [str(_INVENTORY_COMMAND), "-i", str(playbook), "--list"]
         return [str(_PLAYBOOK_COMMAND), "-i", str(inventory), str(playbook)]
 
     def _environment(self):
         return {
             **os.environ,
+            "PATH": f"{self.folder / 'slow'}{os.pathsep}{os.environ['PATH']}",
             "ANSIBLE_COLLECTIONS_PATH": str(collections_path()),
             "ANSIBLE_CONFIG": str(self._settings),
             "ANSIBLE_LOCALHOST_WARNING": "False",

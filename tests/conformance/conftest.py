@@ -10,13 +10,13 @@ from contextlib import ExitStack, contextmanager
 import pytest
 
 from conformance.direct import run_tasks
-from conformance.platforms import libvirt_qemu, libvirt_test
-from conformance.platforms.libvirt import Libvirt
+from conformance.platforms import libvirt_qemu, libvirt_test, virtualbox
 from conformance.playbook import play
 from conformance.shim import Shim
 from host_state import host_state, left_behind
 
-PLATFORMS = {module.Platform.name: module.Platform for module in (libvirt_test, libvirt_qemu)}
+PLATFORMS = {module.Platform.name: module.Platform for module in (libvirt_test, libvirt_qemu, virtualbox)}
+COMMANDS = sorted({command for platform in PLATFORMS.values() for command in platform.commands})
 
 
 def pytest_addoption(parser):
@@ -61,6 +61,13 @@ def qemu_aside():
         yield ready
 
 
+@pytest.fixture(scope="session", name="box")
+def _virtualbox():
+    """VirtualBox alone, for what only it can show."""
+    with _prepared(virtualbox.Platform(prefix="pvb-")) as ready:
+        yield ready
+
+
 @contextmanager
 def _prepared(platform):
     """A platform with an empty namespace; what holds its state is held, and nothing is left behind on the host."""
@@ -81,8 +88,8 @@ def _assert_nothing_left(platform, before):
 
 @pytest.fixture
 def shim(tmp_path):
-    """The backend's commands, noting how they are called."""
-    return Shim(tmp_path / "shim", Libvirt.commands)
+    """The backends' commands, noting how they are called."""
+    return Shim(tmp_path / "shim", COMMANDS)
 
 
 @pytest.fixture

@@ -55,7 +55,7 @@ def run_module(platform, shim, folder, options, about="vm"):
     shim.start_anew()
     completed = subprocess.run(
         [sys.executable, "-m", module, arguments],
-        env={**os.environ, **shim.environment(), "PYTHONPATH": str(collections_path())},
+        env={**os.environ, **shim.environment(programs=platform.programs), "PYTHONPATH": str(collections_path())},
         capture_output=True,
         text=True,
         timeout=120,

@@ -84,7 +84,7 @@ def _as_task(platform, shim, task):
         "check_mode": task.check,
         "diff": True,
         "ignore_errors": True,
-        "environment": shim.environment(task.label),
+        "environment": shim.environment(task.label, platform.programs),
     }
 
 
@@ -104,6 +104,7 @@ def _environment(platform, folder, results, machines):
         "PYTHONPATH": str(_HERE.parent),
         "POLYVIRT_RESULTS": str(results),
         "POLYVIRT_PLATFORM": platform.name,
+        "POLYVIRT_PREFIX": platform.prefix,
         "POLYVIRT_MACHINES": json.dumps(list(machines)),
     }
 

@@ -46,8 +46,10 @@ class Shim:
             (self.notes / notes).mkdir(parents=True)
         (self.notes / "count").unlink(missing_ok=True)
 
-    def environment(self, label=""):
+    def environment(self, label="", programs=None):
+        """``programs`` is a folder with commands that come before those of the host."""
         real = os.environ.get("PATH", os.defpath)
+        real = f"{programs}:{real}" if programs else real
         return {
             "PATH": f"{self.bin}:{real}",
             "POLYVIRT_SHIM": str(self.notes),

@@ -29,7 +29,7 @@ class Names:
 def _made(platform, playing, names, **more):
     """The source, made and written to; how it stands."""
     platform.clean()
-    options = {**platform.creation, "name": [names.source], "networks": [{"type": "network", "source": "default"}]}
+    options = {**platform.creation, "name": [names.source], "networks": [platform.network_card]}
     answer = playing(platform, [Task("source", {**options, "tags": ["template"], **more})])["source"]
     assert not answer.failed, answer.msg
     platform.write(names.source, THEN)
@@ -50,7 +50,7 @@ def _reads_only(platform, answer):
 
 def _otherwise(platform):
     """What a clone is to have other than its source, where the platform can change it."""
-    more = {"memory": "192M", "description": "a clone", "networks": [{}, {"type": "network", "source": "default"}]}
+    more = {"memory": "192M", "description": "a clone", "networks": [{}, platform.network_card]}
     if platform.traits().fields["disks.size"].cost == NEVER:
         return more
     return {**more, "disks": [{"size": "24M"}]}
@@ -85,7 +85,7 @@ def _are_clones(platform, names, answer, linked):
         assert clone["power"] == STOPPED
         had, has = platform.settings(source), platform.settings(clone)
         assert (has["memory"], has["description"]) == (192 << 20, "a clone")
-        assert has["networks"] == [*had["networks"], "network"]
+        assert has["networks"] == [*had["networks"], platform.network_card["type"]]
         assert (has["cpus"], has["native"], has["disks"]) == (had["cpus"], had["native"], had["disks"])
         assert platform.seeds_of(clone) == []
         assert platform.holds(clone, THEN)
@@ -239,7 +239,7 @@ def test_what_clones_stand_on_stays_when_its_machine_goes(qemu, playing):
 def test_refusals(platform, playing):
     names = Names(platform)
     _made(platform, playing, names)
-    running, text = f"{platform.prefix}running", platform.storage / f"{names.other}-vda.qcow2"
+    running, text = f"{platform.prefix}running", platform.in_the_way(names.other)
     platform.bring({running: RUNNING})
     text.write_text("somebody's letters\n")
     before, files = platform.truth([*names.all, running]), platform.files()

@@ -35,7 +35,7 @@ SHOWN_BY = {
     "a call may hang for ever": f"{_VIRSH}::test_a_hanging_virsh_is_ended",
     "undefine leaves a running guest to itself": "tests/conformance/test_power.py::test_row_of_the_table",
     "a number for a name is an id": "tests/conformance/test_ownership.py::"
-    "test_a_name_that_is_the_number_of_a_running_machine",
+    "test_a_name_that_the_tool_takes_for_another_machine",
     "the exit code of a batch hides errors": f"{_HERE}::test_an_error_within_a_batch_is_not_taken_for_an_answer",
     "the first call takes eight seconds": f"{_HERE}::test_a_daemon_that_is_slow_at_first",
     "a revert whose content is gone cuts the guest off": _SNAPSHOTS,

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import STOPPED
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import RUNNING, STOPPED
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.options import VM
 
 from conformance.playbook import Task
@@ -31,9 +31,9 @@ def test_options_that_the_platform_has(platform, playing):
     made = playing(platform, [Task(run, {"name": BOTH, **first}, run == "check") for run in RUNS], BOTH)
     read_back = {option: values[0][1] for option, values in known.items()}
     _is_made(platform, made, read_back)
-    platform.virsh("start", ON)
+    platform.move(ON, RUNNING)
     tasks = [
-        Task(f"{option} {run}", {"name": BOTH, option: values[1][0]}, run == "check")
+        Task(f"{option} {run}", {**platform.consent, "name": BOTH, option: values[1][0]}, run == "check")
         for option, values in known.items()
         for run in RUNS
     ]

@@ -9,7 +9,7 @@ import re
 import subprocess
 import uuid
 
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import ABSENT, RUNNING, STOPPED
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import ABSENT, RUNNING
 
 from conformance.playbook import Task
 
@@ -84,16 +84,20 @@ def test_strange_names(platform, playing):
     platform.clean()
     platform.bring({SOURCE: RUNNING})
     before = platform.truth([SOURCE])
-    names = list(NAMES)
+    fault = platform.traits().name_fault
+    names, refused = ([name for name in NAMES if bool(fault(name)) == bad] for bad in (False, True))
     tasks = [
+        *(Task(f"refused {name}", {**platform.creation, "name": [name]}) for name in refused),
         Task("make", {**platform.creation, "name": names, "state": "started"}),
         Task("again", {**platform.creation, "name": names, "state": "started"}),
         Task("remove", {"name": names, "state": "absent", "stop_mode": "force"}),
     ]
     answers = playing(platform, tasks, [*names, SOURCE])
-    for answer in answers.values():
-        assert not answer.failed, answer.msg
+    for label, answer in answers.items():
+        assert answer.failed == label.startswith("refused "), answer.msg
         assert answer.truth[SOURCE] == before[SOURCE]
+    for name in refused:
+        assert fault(name) in answers[f"refused {name}"].msg
     assert [answers["make"].truth[name]["power"] for name in names] == [RUNNING] * len(names)
     assert [vm["name"] for vm in answers["make"].vms] == names
     assert not answers["again"].changed
@@ -102,12 +106,12 @@ def test_strange_names(platform, playing):
     assert not [name for name in names if any(file.startswith(name) for file in left)]
 
 
-def test_a_name_that_is_the_number_of_a_running_machine(platform, playing):
-    """virsh would take the name for the running machine's id."""
+def test_a_name_that_the_tool_takes_for_another_machine(platform, playing):
+    """Such as a running machine's number, or its UUID."""
     platform.clean()
-    platform.bring({SOURCE: RUNNING, COPY: STOPPED})
-    number = platform.virsh("domid", SOURCE).strip()
-    platform.virsh("domrename", COPY, number)
+    platform.bring({SOURCE: RUNNING})
+    number = platform.handle(SOURCE)
+    platform.define_as(number)
     try:
         task = Task("start", {"name": [number], "state": "started"})
         answer = playing(platform, [task, _absent(number)], [SOURCE])
@@ -116,6 +120,6 @@ def test_a_name_that_is_the_number_of_a_running_machine(platform, playing):
         gone = answer[_absent(number).label]
         assert not gone.failed, gone.msg
         assert gone.truth[SOURCE]["power"] == RUNNING
-        assert number not in platform.virsh("list", "--all", "--name").split("\n")
+        assert number not in platform.all_names()
     finally:
         platform.remove_by_name(number)

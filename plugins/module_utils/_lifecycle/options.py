@@ -142,6 +142,16 @@ VIRSH_VM = {
 }
 VIRSH_SNAPSHOT = {"kind": {"type": "str", "choices": ["internal", "external"]}}
 
+VBOX = {"executable": {"type": "str", "default": "VBoxManage"}}
+VBOX_VM = {
+    "storage_path": {"type": "path"},
+    "groups": {"type": "list", "elements": "str"},
+    "graphics_controller": {"type": "str", "choices": ["none", "vboxvga", "vmsvga", "vboxsvga"]},
+    "boot_order": {"type": "list", "elements": "str", "choices": ["disk", "cdrom", "network", "floppy"]},
+    "ssh_forward": {"type": "bool"},
+    "start_type": {"type": "str", "choices": ["headless", "gui", "separate"], "default": "headless"},
+}
+
 #: By the stem of the documentation fragment.
 SPECS = {
     "vm": VM,
@@ -151,4 +161,6 @@ SPECS = {
     "virsh": VIRSH,
     "virsh_vm": VIRSH_VM,
     "virsh_snapshot": VIRSH_SNAPSHOT,
+    "vbox": VBOX,
+    "vbox_vm": VBOX_VM,
 }

@@ -28,7 +28,7 @@ class CallbackModule(CallbackBase):
     def __init__(self):
         super().__init__()
         platform = importlib.import_module(f"conformance.platforms.{os.environ['POLYVIRT_PLATFORM']}")
-        self._look = platform.Platform().truth
+        self._look = platform.Platform(os.environ["POLYVIRT_PREFIX"]).truth
         self._machines = json.loads(os.environ["POLYVIRT_MACHINES"])
 
     def v2_runner_on_ok(self, result):

@@ -22,6 +22,7 @@ from typing import ClassVar
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.driver import make_driver
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
     ABSENT,
+    FAILED,
     PAUSED,
     RUNNING,
     STOPPED,
@@ -29,6 +30,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
 )
 
 from conformance.platforms import images
+from conformance.scenarios.refusals import Refused
 
 IMAGES = Path(os.environ.get("POLYVIRT_TEST_IMAGES", "/var/lib/libvirt/images"))
 #: Only machines whose names begin so are ever touched; a test that runs beside the others has a namespace of its own.
@@ -47,6 +49,7 @@ _QUESTIONS = (
     "dominfo {}", "domstate {}", "dumpxml {} --inactive --security-info", "dumpxml {}", "snapshot-list {} --tree",
     "snapshot-current {} --name",
 )  # fmt: skip
+_POWERS = {"shut off": STOPPED, "running": RUNNING, "paused": PAUSED, "crashed": FAILED}
 _MARK = "conformance-next"
 _QUOTED = re.compile(r"'[^']*'")
 
@@ -57,6 +60,8 @@ class Libvirt:
     #: What the names of its modules begin with.
     family = "polyvirt.core.virsh"
     commands = ("virsh", "qemu-img", "xorriso")
+    #: A folder with commands of its own, where it does not use the host's.
+    programs = None
     uri = ""
     #: Powers a test can bring a machine into.
     finds = (ABSENT, STOPPED, RUNNING, PAUSED)
@@ -65,6 +70,14 @@ class Libvirt:
     disk_size = ""
     #: Options that the platform has and this host cannot have; each is among ``own_refusals``.
     unusable: ClassVar = frozenset()
+    #: Consent that a change of a machine which runs needs here.
+    consent: ClassVar = {}
+    #: The first slots that disks get; a card that needs nothing of the host, and one that clones keep.
+    slots = ("vda", "vdb")
+    card: ClassVar = {"type": "user"}
+    network_card: ClassVar = {"type": "network", "source": "default"}
+    #: As in ``scenarios.options``.
+    native_values = (({"on_reboot": "restart"}, "restart"), ({"on_reboot": "destroy"}, "destroy"))
     #: What undefine needs to be told beside the machine.
     undefine_words = ()
 
@@ -206,12 +219,23 @@ class Libvirt:
     def define_network(self):
         """A network that is not active, where the platform can have one."""
 
+    def in_the_way(self, name):
+        """A file that keeps a machine of this name from being made."""
+        return Path(self.disk_of(name))
+
     def own_refusals(self, known, new):
         """Refusals that only this platform can show."""
-        return []
+        socket = f"{self.uri}?socket=/nonexistent"
+        no_network = {"type": "network", "source": "pvc-no"}
+        return [
+            Refused("only digits", {**self.creation, "name": ["4711"]}, ("4711", "number", "another name")),
+            Refused("other networks", {**self.creation, "name": [new], "networks": [no_network]}, (new, "default")),
+            Refused("native path", {"name": [known], "native": {"a[[": "x"}}, ("native", "a[[", "os/type@machine")),
+            Refused("no daemon", {"name": [known], "state": "started", "uri": socket}, (socket, "libvirtd")),
+        ]
 
     def own_settings(self):
-        """Settings that the platform has beside the shared ones, as in ``scenarios.options``."""
+        """Settings that only this platform has, or whose values are its own, as in ``scenarios.options``."""
         return {
             "boot_order": ((["cdrom", "disk"], ["cdrom", "hd"]), (["network", "disk"], ["network", "hd"])),
             "max_cpus": ((3, 3), (4, 4)),
@@ -273,6 +297,20 @@ class Libvirt:
         """Names of all files in the namespace's folder, but consoles, which the hypervisor writes."""
         return sorted(file.name for file in self.storage.iterdir() if not file.name.endswith(".console"))
 
+    def handle(self, name):
+        """A word that virsh takes for this machine which runs, though it is another one's name."""
+        return self.virsh("domid", name).strip()
+
+    def define_as(self, word):
+        """A machine with a name that is not the namespace's."""
+        name = f"{self.prefix}renamed"
+        self.define(name)
+        self.virsh("domrename", name, word)
+
+    def all_names(self):
+        """Of the machines beside the namespace too."""
+        return [name for name in self.virsh("list", "--all", "--name").split("\n") if name]
+
     def remove_by_name(self, name):
         """Remove one machine if it is there; for names that cannot begin as the namespace's do."""
         for line in self.virsh("list", "--all", "--uuid", "--name").split("\n"):
@@ -300,7 +338,7 @@ class Libvirt:
                 self.define(name, name in hearing)
         on = {name: power for name, power in names.items() if power not in (ABSENT, STOPPED)}
         for name in on:
-            self.virsh("start", name)
+            self.move(name, RUNNING)
         self.wait_until_ready([name for name in on if name in hearing])
         for name, power in on.items():
             self.move(name, power)
@@ -312,14 +350,18 @@ class Libvirt:
         """Wait until the guests obey the power button; without guests there is nothing to wait for."""
 
     def move(self, name, power):
-        """Bring a running machine into ``power``."""
-        if power == PAUSED:
-            self.virsh("suspend", name)
+        """Bring a machine that is off into RUNNING, or one that runs into any other ``power``."""
+        command = {RUNNING: "start", PAUSED: "suspend", STOPPED: "destroy"}.get(power)
+        if command and self._state(name) != power:
+            self.virsh(command, name)
+
+    def _state(self, name):
+        return _POWERS.get(self.virsh("domstate", name).strip())
 
 
 def _standing(uuid, info, state, stored, shown, tree, current):
     saved = re.search(r"^Managed save: +yes", info, re.M) is not None
-    power = {"shut off": STOPPED, "running": RUNNING, "paused": PAUSED, "crashed": "failed"}.get(state.strip(), state)
+    power = _POWERS.get(state.strip(), state)
     return {
         "id": uuid,
         "power": SUSPENDED if saved and power == STOPPED else power,

@@ -113,6 +113,7 @@ class Platform(Libvirt):
             {"name": "src", "host_path": "/etc", "guest_path": "/"},
         )
         return [
+            *super().own_refusals(known, new),
             *self._machinery_refusals(known, {**self.creation, "name": [new]}, new),
             Refused("shrink", shrunk, (known, "16M", "8M", "or more")),
             Refused("too small for the image", small, (new, "8M", "16M", "or more")),

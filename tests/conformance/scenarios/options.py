@@ -24,15 +24,16 @@ CREATION = {
 
 def settings(platform):
     """Option -> (value at creation, changed value), and what reading them back gives for each."""
-    medium = platform.medium()
+    medium, card, kind = platform.medium(), platform.card, platform.card["type"]
+    first, second = platform.slots
     return {
         "cpus": ((1, 1), (2, 2)),
         "memory": (("64M", 64 << 20), ("96M", 96 << 20)),
         "description": (("first <&> ü", "first <&> ü"), ("second", "second")),
         "tags": ((["b", "a"], ["a", "b"]), (["c"], ["c"])),
         "autostart": ((True, True), (False, False)),
-        "disks": (([{"size": platform.disk_size}], ["vda"]), ([{}, {"size": platform.disk_size}], ["vda", "vdb"])),
-        "networks": (([{"type": "user"}], ["user"]), ([{}, {"type": "user"}], ["user", "user"])),
+        "disks": (([{"size": platform.disk_size}], [first]), ([{}, {"size": platform.disk_size}], [first, second])),
+        "networks": (([card], [kind]), ([{}, card], [kind, kind])),
         "iso": (("", ""), (medium, medium)),
         "firmware": (("bios", "bios"), ("uefi", "uefi")),
         "secure_boot": ((False, False), (True, True)),
@@ -50,7 +51,7 @@ def settings(platform):
         ),
         **platform.own_settings(),
         # Last: it is looked at only where a task asks for its keys, so what waits here is told in no later task.
-        "native": (({"on_reboot": "restart"}, "restart"), ({"on_reboot": "destroy"}, "destroy")),
+        "native": platform.native_values,
     }
 
 

@@ -51,37 +51,34 @@ def _form():
 def _platform_wide(platform):
     new = {**platform.creation, "name": [NEW]}
     known = {"name": [KNOWN]}
+    first, second = platform.slots
     storage, others = platform.storage, platform.disk_of(OTHER)
     return [
         Refused("typo", {"name": ["pvc-knwon"], "state": "started"}, ("pvc-knwon", KNOWN, OTHER)),
-        Refused("only digits", {**new, "name": ["4711"]}, ("4711", "number", "another name")),
         Refused("unknown id", {"id": "deadbeef", "state": "started"}, ("deadbeef", KNOWN)),
         Refused("no image", {**new, "image": {"source": "/nonexistent.qcow2"}}, (NEW, "/nonexistent.qcow2", "path")),
         Refused("relative image", {**new, "image": {"source": "x.qcow2"}}, (NEW, "x.qcow2", "full path")),
         Refused("image is none", {**new, "image": {"source": str(storage / "text")}}, (NEW, "text", "no disk image")),
         Refused("image of another", {**new, "image": {"source": others}}, (NEW, OTHER, "copy")),
-        Refused("disk of another", {**known, "disks": [{"slot": "vdb", "source": others}]}, (KNOWN, OTHER, "Detach")),
+        Refused("disk of another", {**known, "disks": [{"slot": second, "source": others}]}, (KNOWN, OTHER, "Detach")),
         Refused("no iso", {**known, "iso": "/nonexistent.iso"}, (KNOWN, "iso", "/nonexistent.iso", "path")),
         Refused("iso is none", {**known, "iso": str(storage / "text")}, (KNOWN, "iso", "ISO 9660")),
-        Refused("format", {**known, "disks": [{"format": "raw"}]}, (KNOWN, "disks.vda.format", "attach another")),
-        Refused("no size", {**known, "disks": [{"slot": "vdb"}]}, (KNOWN, "vdb", "size")),
-        Refused("no network", {**new, "networks": [{"type": "network", "source": "pvc-no"}]}, ("pvc-no", "default")),
+        Refused("format", {**known, "disks": [{"format": "raw"}]}, (KNOWN, f"disks.{first}.format", "attach another")),
+        Refused("no size", {**known, "disks": [{"slot": second}]}, (KNOWN, second, "size")),
+        Refused("no network", {**new, "networks": [{"type": "network", "source": "pvc-no"}]}, (NEW, "pvc-no")),
         Refused("no folder", {**new, "storage_path": "/nonexistent"}, ("storage_path", "/nonexistent", "Create it")),
-        Refused("native path", {**known, "native": {"a[[": "x"}}, ("native", "a[[", "os/type@machine")),
         Refused("nothing to make from", {"name": [NEW], "state": "present"}, (NEW, "image", KNOWN)),
     ]  # fmt: skip
 
 
-def _backend(platform):
+def _backend():
     """The backend itself cannot be used."""
     name = {"name": [KNOWN], "state": "started"}
-    socket = f"{platform.uri}?socket=/nonexistent"
     return [
-        Refused("no daemon", {**name, "uri": socket}, (socket, "libvirtd")),
-        Refused("no executable", {**name, "executable": "virsh-missing"}, ("virsh-missing", "PATH", "Install")),
-        Refused("no such program", {**name, "executable": "/nonexistent/virsh"}, ("/nonexistent/virsh", "Install")),
+        Refused("no executable", {**name, "executable": "tool-missing"}, ("tool-missing", "PATH", "Install")),
+        Refused("no such program", {**name, "executable": "/nonexistent/tool"}, ("/nonexistent/tool", "Install")),
     ]
 
 
 def refusals(platform):
-    return [*_form(), *_platform_wide(platform), *_backend(platform), *platform.own_refusals(KNOWN, NEW)]
+    return [*_form(), *_platform_wide(platform), *_backend(), *platform.own_refusals(KNOWN, NEW)]

@@ -43,10 +43,10 @@ def refusals(traits):
     for option, value in (("description", "x"), ("include_memory", True), ("keep_last", 2)):
         asked = {**known, "state": "restored", option: value}
         cases.append(Refused(f"{option} with restored", asked, (option, "restored", "present")))
-    for name in ("a/b", ".dot", "x" * 255):
+    for name in ("a/b", ".dot", "x" * 255, *NAMES):
         fault = traits.snapshot_name_fault(name)
         if fault:
-            cases.append(Refused(f"name {name[:9]}", {**known, "snapshot": name}, (KNOWN, fault, "another name")))
+            cases.append(Refused(f"name {name[:12]}", {**known, "snapshot": name}, (KNOWN, fault, "another name")))
     return cases
 
 

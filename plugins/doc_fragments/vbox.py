@@ -1,0 +1,23 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """The way to VirtualBox (the argument spec ``vbox``)."""
+
+    DOCUMENTATION = r"""
+options:
+  executable:
+    description:
+      - Name or path of C(VBoxManage).
+      - On Windows hosts it is not on PATH; give its full path there.
+    type: str
+    default: VBoxManage
+requirements:
+  - VirtualBox 6.1 or later on the host where the task runs
+notes:
+  - Machines belong to the user who made them. A task sees those of the user it runs as, so C(become) shows others.
+  - No Python library and no web service of VirtualBox is needed.
+"""

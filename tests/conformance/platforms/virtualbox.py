@@ -1,0 +1,401 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""VirtualBox: a real one with guests of one sector, or where it cannot be had, the one that only remembers.
+
+Its registry is a folder of its own, so nothing that the host's users have in VirtualBox is ever touched.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import ClassVar
+
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.driver import make_driver
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
+    ABSENT,
+    FAILED,
+    PAUSED,
+    RUNNING,
+    STOPPED,
+    SUSPENDED,
+)
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.units import parse_size
+
+from conformance.platforms import images, vdi, virtualbox_told
+from conformance.scenarios.refusals import Refused
+from virtualbox import double, real
+from virtualbox.guests import SECONDS_TO_BOOT, disk_image
+from virtualbox.registry import Registry
+
+PREFIX = "pvc-"
+#: First words of VBoxManage that read, whatever follows; and those that do with these second words.
+_READS = {"--version", "list", "showvminfo", "showmediuminfo", "getextradata"}
+_READS_BY_SECOND = {"guestproperty": {"get", "enumerate"}, "unattended": {"detect"}}
+_READS_BY_THIRD = {"snapshot": {"list", "showvminfo"}}
+#: What brings a machine from its power into another.
+_MOVES = {
+    RUNNING: ("startvm", "{}", "--type", "headless"),
+    STOPPED: ("controlvm", "{}", "poweroff"),
+    PAUSED: ("controlvm", "{}", "pause"),
+    SUSPENDED: ("controlvm", "{}", "savestate"),
+}
+#: Without it a machine would insist on the kernel driver.
+_ENGINE = {"vm-execution-engine": "interpreter"}
+#: How much of a disk is written and looked at.
+_BEGINNING = 64 * 1024
+
+
+class Platform:
+    """A registry whose machines are named by a prefix."""
+
+    name = "virtualbox"
+    #: What the names of its modules begin with.
+    family = "polyvirt.core.vbox"
+    commands = ("VBoxManage", "xorriso")
+    #: Powers a test can bring a machine into.
+    finds = (ABSENT, STOPPED, RUNNING, PAUSED, SUSPENDED, FAILED)
+    #: What a new machine needs, and what one is made from.
+    disk_size = "16M"
+    creation: ClassVar = {
+        "cpus": 1,
+        "memory": "128M",
+        "disks": [{"size": disk_size}],
+        "networks": [],
+        "native": _ENGINE,
+    }
+    #: Options that a machine which starts here cannot have; VirtualBox itself takes them.
+    unusable: ClassVar = frozenset({"nested_virtualization"})
+    #: Consent that a change of a machine which runs needs here.
+    consent: ClassVar = {"allow_restart": True, "stop_mode": "force"}
+    #: The first slots that disks get; a card that needs nothing of the host, and one that clones keep.
+    slots = ("SATA 0", "SATA 1")
+    card: ClassVar = {"type": "nat"}
+    network_card: ClassVar = {"type": "nat"}
+    #: As in ``scenarios.options``.
+    native_values = (({**_ENGINE, "hpet": "on"}, "on"), ({"hpet": "off"}, "off"))
+
+    def __init__(self, prefix=PREFIX):
+        self.prefix = prefix
+        self.folder = Path(tempfile.gettempdir()).resolve() / f"polyvirt-{prefix}virtualbox"
+        self.box = Registry(self.folder)
+
+    @property
+    def storage(self):
+        return self.box.machines
+
+    @property
+    def programs(self):
+        """Where its VBoxManage is."""
+        return self.box.executable.parent
+
+    @property
+    def traces(self):
+        """Words by which what this namespace leaves on its host is known."""
+        return (str(self.folder), f"--comment {self.prefix}")
+
+    @property
+    def connection(self):
+        return {"storage_path": str(self.storage)}
+
+    def options(self, about):
+        """What every task of the module ``about`` something needs."""
+        return self.connection if about == "vm" else {}
+
+    @contextmanager
+    def kept(self):
+        """The registry; at the end all is gone."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        try:
+            with self._opened():
+                self.box.run("setproperty", "autostartdbpath", self.folder / "registry")
+                yield
+        finally:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _opened(self):
+        try:
+            # As root: machines write to disks that a task, which runs as root, has made.
+            return real.VirtualBox(real.build(), self.folder, user=0)
+        except real.NotAvailable as reason:
+            warnings.warn(f"VirtualBox is not available ({reason}): a double stands in its place", stacklevel=2)
+            return double.VirtualBox(self.folder)
+
+    def traits(self):
+        return make_driver({**self.connection, "executable": str(self.box.executable)}).traits()
+
+    def is_write(self, call):
+        """Whether a noted call may have changed anything."""
+        command, *words = call.argv
+        if command != "VBoxManage":
+            return True
+        first, second, third = (*words, "", "", "")[:3]
+        reads = second in _READS_BY_SECOND.get(first, ()) or third in _READS_BY_THIRD.get(first, ())
+        return not reads and first not in _READS
+
+    # Behind the module's back ---------------------------------------------------------------------------------------
+
+    def medium(self):
+        """An ISO image."""
+        path = self.storage / "medium.iso"
+        if not path.exists():
+            command = ["xorriso", "-as", "mkisofs", "-quiet", "-o", path, __file__]
+            subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
+        return str(path)
+
+    def all_ids(self):
+        """{name: UUID} of all machines; of two that have one name, the later."""
+        return virtualbox_told.listed(self.box.run("list", "vms"))
+
+    def ids(self):
+        """{name: UUID} of the machines in the namespace."""
+        return {
+            name: uuid for name, uuid in self.all_ids().items() if name.startswith((self.prefix, f"-{self.prefix}"))
+        }
+
+    def truth(self, names):
+        """How machines really stand: {name: {power, id, stored, running, autostart ...}}; absent ones are None."""
+        ids = self.ids()
+        asked = [name for name in names if name in ids]
+        bases = virtualbox_told.bases(self.box.run("list", "hdds")) if asked else {}
+        with ThreadPoolExecutor(4) as pool:
+            stand = pool.map(lambda name: self._standing(ids[name], bases), asked)
+        standing = dict(zip(asked, stand))
+        return {name: standing.get(name) for name in names}
+
+    def _standing(self, uuid, bases):
+        told = self.box.run("showvminfo", uuid, "--machinereadable")
+        mark = self.box.run("getextradata", uuid, "polyvirt/mark")
+        return virtualbox_told.standing(uuid, told, mark, bases)
+
+    def settings(self, machine, which="stored"):
+        """A machine's settings in the vocabulary's words; ``machine`` is from ``truth``. What is stored runs, too."""
+        return virtualbox_told.settings(machine)
+
+    def snapshots(self, name):
+        """{name: {parent, state, description, current}} of a machine's snapshots."""
+        return virtualbox_told.snapshots(Path(self._value(name, "CfgFile")))
+
+    def _value(self, name, key):
+        told = self.box.run("showvminfo", self.ids()[name], "--machinereadable")
+        return virtualbox_told.value(told, key)
+
+    # Disks and what is on them ---------------------------------------------------------------------------------------
+
+    def disk_of(self, name):
+        return str(self.storage / f"{name}.vdi")
+
+    def disks_of(self, machine):
+        """{slot: file} of a machine; ``machine`` is from ``truth``."""
+        return machine["disks"]
+
+    def base_image(self):
+        """A small image to make machines from; nothing boots from it."""
+        path = self.storage / "base.vdi"
+        if not path.exists():
+            subprocess.run(["qemu-img", "create", "-q", "-f", "vdi", path, self.disk_size], check=True)
+        return str(path)
+
+    def write(self, name, byte, slot="SATA 0"):
+        """Let a guest have written this byte all over the beginning of a disk."""
+        vdi.write(self.disks_of(self.truth([name])[name])[slot], bytes([byte]) * _BEGINNING)
+
+    def holds(self, machine, byte, slot="SATA 0"):
+        """Whether those bytes are there; ``machine`` is from ``truth``, and must be off."""
+        return self._beginning(self.disks_of(machine)[slot]) == bytes([byte]) * _BEGINNING
+
+    def write_to_disk(self, name, letter):
+        """Leave a letter on the first disk of a machine that is off."""
+        self.write(name, ord(letter))
+
+    def read_from_disk(self, name):
+        """The letter found there."""
+        return self._beginning(self.disks_of(self.truth([name])[name])["SATA 0"])[:1].decode()
+
+    def _beginning(self, path):
+        """What a guest would read first from a disk, whatever it stands on."""
+        copy = self.folder / "read.raw"
+        self.box.run("clonemedium", "disk", path, copy, "--format", "RAW")
+        beginning = copy.read_bytes()[:_BEGINNING]
+        self.box.run("closemedium", "disk", copy, "--delete")
+        return beginning
+
+    def stands_on(self, machine):
+        """All images that a machine's disks stand on."""
+        parents = virtualbox_told.parents(self.box.run("list", "hdds"))
+        return {path for file in self.disks_of(machine).values() for path in virtualbox_told.below(file, parents)}
+
+    def identities(self, machine):
+        """All that no two machines may share: id, MACs, disks, seed."""
+        macs = virtualbox_told.macs(machine)
+        return {machine["id"], *macs, *self.disks_of(machine).values(), *self.seeds_of(machine)}
+
+    def seeds_of(self, machine):
+        """The seeds in a machine's drives."""
+        return [path for path in machine["media"] if "seed" in Path(path).name]
+
+    def contents(self):
+        """{name: digest} of every disk image in the namespace's folder; settings files change with what is around."""
+        return {name: images.digest(self.storage / name) for name in self.files() if name.endswith(".vdi")}
+
+    def files(self):
+        """Names of all files in the namespace's folder, but logs and what VirtualBox keeps of older settings files."""
+        below = (path.relative_to(self.storage) for path in self.storage.rglob("*") if path.is_file())
+        return sorted(str(path) for path in below if "Logs" not in path.parts and path.suffix != ".vbox-prev")
+
+    def in_the_way(self, name):
+        """A file that keeps a machine of this name from being made, for VirtualBox never overwrites one."""
+        (self.storage / name).mkdir(exist_ok=True)
+        return self.storage / name / f"{name}.vbox"
+
+    def take_snapshot(self, name, snapshot):
+        """A snapshot as the platform takes it when it is told nothing else."""
+        self.box.run("snapshot", self.ids()[name], "take", snapshot)
+
+    take_standing = take_snapshot
+
+    def define_network(self):
+        """Networks are used by none of the scenarios."""
+
+    # What only this platform has -------------------------------------------------------------------------------------
+
+    def own_refusals(self, known, new):
+        change, made = {"name": [known]}, {**self.creation, "name": [new]}
+        qcow2 = self.storage / "image.qcow2"
+        subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", qcow2, self.disk_size], check=True)
+        nothing, linked = {"name": "src", "host_path": "/nonexistent"}, {"source": self.base_image(), "linked": True}
+        return [
+            Refused("shrink", {**change, "disks": [{"size": "8M"}]}, (known, "16M", "8M", "or more")),
+            Refused("qcow2", {**made, "image": {"source": str(qcow2)}}, (new, "image.qcow2", "qemu-img convert")),
+            Refused("shared nothing", {**change, "shared_folders": [nothing]}, (known, "/nonexistent")),
+            Refused("os type", {**change, "os_type": "Debain_64"}, (known, "Debain_64", "list ostypes")),
+            Refused("linked image", {**made, "image": linked}, (new, "image.linked", "clone")),
+            Refused("group", {**change, "groups": ["web"]}, (known, "groups", "web", "/web")),
+            Refused("native", {**change, "native": {"no-such": "on"}}, (known, "native", "no-such", "modifyvm")),
+            Refused("native of an option", {**change, "native": {"cpus": "2"}}, (known, "option cpus")),
+            Refused("boot twice", {**change, "boot_order": ["disk", "disk"]}, (known, "boot_order", "at most once")),
+            Refused(
+                "vlan", {**change, "networks": [{"type": "nat", "vlan": 3}]}, (known, "vlan", "interface of the host")
+            ),
+        ]
+
+    def own_settings(self):
+        """Settings that only this platform has, or whose values are its own, as in ``scenarios.options``."""
+        return {
+            "os_type": (("Debian_64", "Debian (64-bit)"), ("openbsd", "OpenBSD (64-bit)")),
+            "display": (({"video_memory": "16M"}, 16 << 20), ({"video_memory": "32M"}, 32 << 20)),
+            "nested_virtualization": ((False, False), (True, True)),
+            "port_forwards": (
+                ([{"name": "web", "guest_port": 80}], {"web": ("tcp", 80)}),
+                ([{"name": "web", "guest_port": 8080, "protocol": "udp"}], {"web": ("udp", 8080)}),
+            ),
+            "ssh_forward": ((True, True), (False, False)),
+            "groups": ((["/a"], ["/a"]), (["/b", "/a"], ["/b", "/a"])),
+            "graphics_controller": (("vboxvga", "vboxvga"), ("vmsvga", "vmsvga")),
+            "boot_order": ((["cdrom", "disk"], ["dvd", "disk"]), (["network", "disk"], ["net", "disk"])),
+        }
+
+    def handle(self, name):
+        """A word that VBoxManage takes for this machine, though it is another one's name."""
+        return self.ids()[name]
+
+    def all_names(self):
+        """Of the machines beside the namespace too."""
+        return list(self.all_ids())
+
+    def define_as(self, word):
+        """A machine with a name that is not the namespace's."""
+        self.define(word)
+
+    def define_twin(self, uuid, name):
+        """Give a machine the name of another, as VirtualBox allows where their folders differ."""
+        apart = self.folder / "apart"
+        apart.mkdir(exist_ok=True)
+        self.box.run("movevm", uuid, "--folder", apart)
+        self.box.run("modifyvm", uuid, "--name", name)
+
+    def spoil(self, name):
+        """Make a machine's settings file unreadable for VirtualBox, which notices when it starts."""
+        Path(self._value(name, "CfgFile")).write_text("spoilt\n")
+        self.end()
+
+    def end(self):
+        """End the daemon; the next call starts another."""
+        for process in real.processes_in(self.folder, "VBoxSVC"):
+            os.kill(process, signal.SIGTERM)
+        while real.processes_in(self.folder, "VBoxSVC"):
+            time.sleep(0.1)
+
+    def remove_by_name(self, name):
+        """Remove one machine if it is there; for names that cannot begin as the namespace's do."""
+        if name in self.all_ids():
+            self._remove(self.all_ids()[name])
+
+    # Bringing machines about -----------------------------------------------------------------------------------------
+
+    def clean(self):
+        """No machine, no disk and no file of the namespace is left."""
+        for uuid in self._newest_first():
+            self._remove(uuid)
+        for uuid in virtualbox_told.leaves_first(self.box.run("list", "hdds")):
+            self.box.call("closemedium", "disk", uuid)
+        shutil.rmtree(self.storage, ignore_errors=True)
+        self.storage.mkdir()
+
+    def _newest_first(self):
+        """A linked clone stands after the machine that it was made from."""
+        return list(self.all_ids().values())[::-1]
+
+    def _remove(self, uuid):
+        self.box.call("controlvm", uuid, "poweroff")
+        self.box.call("discardstate", uuid)
+        self.box.call("unregistervm", uuid, "--delete")
+        self.box.call("unregistervm", uuid)
+
+    def bring(self, names, hearing=()):
+        """Make machines and bring each into a power: ``names`` is {name: power}; those ``hearing`` obey the button."""
+        made = {name: power for name, power in names.items() if power != ABSENT}
+        for name, power in made.items():
+            self.define(name, "crashes" if power == FAILED else "obeys" if name in hearing else "ignores")
+        on = {name: power for name, power in made.items() if power != STOPPED}
+        for name in on:
+            self.move(name, RUNNING)
+        if set(on) & set(hearing):
+            time.sleep(SECONDS_TO_BOOT)
+        for name, power in on.items():
+            self.move(name, power)
+
+    def define(self, name, guest="ignores"):
+        """A machine of one processor, with one disk and without a card. A guest that idles costs the host nothing."""
+        uuid = self.box.make(name)
+        self.box.run("modifyvm", uuid, "--memory", 128, "--nic1", "none")
+        self._make_disk(name, guest)
+        slot = ("--storagectl", "SATA", "--port", 0, "--device", 0, "--type", "hdd")
+        self.box.run("storageattach", uuid, *slot, "--medium", self.disk_of(name))
+
+    def _make_disk(self, name, guest):
+        """A machine's first disk, of the size that new machines get here."""
+        raw = self.folder / f"{guest}.img"
+        raw.write_bytes(disk_image(guest).ljust(parse_size(self.disk_size, "disks"), b"\0"))
+        self.box.run("convertfromraw", raw, self.disk_of(name), "--format", "VDI")
+
+    def move(self, name, power):
+        """Bring a machine into ``power``, from whichever a command of VirtualBox's can."""
+        uuid = self.ids()[name]
+        if power == FAILED:
+            self.box.wait_for(uuid, "gurumeditation")
+        elif self._power(uuid) != power:
+            self.box.run(*(word.format(uuid) for word in _MOVES[power]))
+            self.box.wait_for(uuid, virtualbox_told.STATES[power])
+
+    def _power(self, uuid):
+        return virtualbox_told.power(self.box.state(uuid))

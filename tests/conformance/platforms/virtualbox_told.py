@@ -1,0 +1,186 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What VBoxManage tells the tests. It is read apart from the collection's own parsers, which are under test."""
+
+from __future__ import annotations
+
+import json
+import re
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
+    FAILED,
+    PAUSED,
+    RUNNING,
+    STOPPED,
+    SUSPENDED,
+)
+
+#: VirtualBox's first word for each power.
+STATES = {RUNNING: "running", STOPPED: "poweroff", PAUSED: "paused", SUSPENDED: "saved", FAILED: "gurumeditation"}
+_POWERS = {**{state: power for power, state in STATES.items()}, "aborted": STOPPED, "aborted-saved": SUSPENDED}
+_LISTED = re.compile(r'^"(.*?)" \{([0-9a-f-]{36})\}$', re.M | re.S)
+_MEDIUM = re.compile(r"^UUID: +(\S+)\nParent UUID: +(\S+)\n.*?^Location: +(.*?)\n", re.M | re.S)
+#: Lines that say how a machine is, not what it is.
+_PASSING = re.compile(
+    r"(VMState|VMStateChangeTime|VMStateFile|SessionName|VideoMode|VRDE\w*|vrdeport|GuestOSType|GuestMemoryBalloon"
+    r'|GuestAdditions.*|(Current)?Snapshot\w+[-\d]*|"[^\n]*-ImageUUID-[-\d]+")='
+)
+_SLOT = re.compile(r'^"(.+)-(\d+)-(\d+)"="(.*)"$', re.M)
+_IN_DRIVE = re.compile(r"emptydrive|.*\.(iso|viso)", re.I)
+_NICS = {"intnet": "internal", "natnetwork": "network"}
+#: The rule of the option ssh_forward, which is none of port_forwards.
+_SSH_RULE = "polyvirt-ssh"
+_NAMESPACE = "{http://www.virtualbox.org/}"
+
+
+def listed(text):
+    """{name: UUID} from ``list vms``."""
+    return dict(_LISTED.findall(text))
+
+
+def parents(text):
+    """{file: the file it stands on, or None} from ``list hdds``."""
+    found = {uuid: (parent, location) for uuid, parent, location in _MEDIUM.findall(text)}
+    return {location: found.get(parent, (None, None))[1] for parent, location in found.values()}
+
+
+def below(file, standing):
+    """The files that ``file`` stands on, nearest first."""
+    while standing.get(file):
+        file = standing[file]
+        yield file
+
+
+def bases(text):
+    """{file: the lowest file below it}: a snapshot puts another file in a disk's place, and it stays the same disk."""
+    standing = parents(text)
+    return {file: (list(below(file, standing)) or [file])[-1] for file in standing}
+
+
+def leaves_first(text):
+    """UUIDs of all known disks, each before the one it stands on."""
+    found = {uuid: parent for uuid, parent, _location in _MEDIUM.findall(text)}
+
+    def depth(uuid):
+        return 1 + depth(found[uuid]) if found.get(uuid) in found else 0
+
+    return sorted(found, key=depth, reverse=True)
+
+
+def value(text, key):
+    """One value of ``showvminfo --machinereadable``, without quotes; None where it is not told."""
+    found = re.search(rf'^{re.escape(key)}=(?:"(.*)"|(.*))$', text, re.M)
+    return None if found is None else found[1] if found[1] is not None else found[2]
+
+
+def power(state):
+    return _POWERS.get(state, state)
+
+
+def standing(uuid, told, mark, base_of):
+    """A machine as the tests compare it: nothing in it depends on when it is asked."""
+    lines = [line for line in told.split("\n") if not _PASSING.match(line)]
+    stored = "\n".join(lines)
+    for file, base in base_of.items():
+        stored = stored.replace(f'"{file}"', f'"{base}"')
+    now = power(value(told, "VMState"))
+    slots = {(controller, int(port), int(device)): path for controller, port, device, path in _SLOT.findall(told)
+             if path.startswith("/") or path == "emptydrive"}  # fmt: skip
+    return {
+        "id": uuid,
+        "power": now,
+        "stored": stored,
+        "running": stored if now in (RUNNING, PAUSED) else None,
+        "autostart": value(told, "autostart-enabled") == "on",
+        "snapshots": re.findall(r"^(?:Current)?SnapshotUUID.*$", told, re.M),
+        "disks": {_slot(*place): path for place, path in slots.items() if not _IN_DRIVE.fullmatch(path)},
+        "media": [path for path in slots.values() if _IN_DRIVE.fullmatch(path)],
+        "tags": _tags(mark),
+        "tpm": _has_tpm(Path(value(told, "CfgFile"))),
+    }
+
+
+def _slot(controller, port, device):
+    return f"{controller} {port}:{device}" if device else f"{controller} {port}"
+
+
+def _tags(mark):
+    text = mark.partition("Value: ")[2]
+    return json.loads(text)["tags"] if text else []
+
+
+def _has_tpm(file):
+    """It is told nowhere else. The settings file of a double holds nothing."""
+    try:
+        module = ET.parse(file).find(f"{_NAMESPACE}Machine/{_NAMESPACE}Hardware/{_NAMESPACE}TrustedPlatformModule")
+    except ET.ParseError:
+        return False
+    return module is not None and module.get("type") not in (None, "None")
+
+
+def settings(machine):
+    """A machine's settings in the vocabulary's words; ``machine`` is from ``standing``."""
+    told = machine["stored"]
+    boot = [value(told, f"boot{place}") for place in (1, 2, 3, 4)]
+    cards = [kind for _number, kind in sorted(re.findall(r'^nic(\d+)="(\w+)"$', told, re.M)) if kind != "none"]
+    media = [path for path in machine["media"] if "seed" not in path]
+    rules = [rule.rsplit(",", 5) for rule in re.findall(r'^Forwarding\(\d+\)="(.*)"$', told, re.M)]
+    return {
+        "cpus": int(value(told, "cpus")),
+        "memory": int(value(told, "memory")) << 20,
+        "description": value(told, "description") or "",
+        "tags": machine["tags"],
+        "autostart": machine["autostart"],
+        "disks": sorted(machine["disks"]),
+        "networks": [_NICS.get(kind, kind) for kind in cards],
+        "iso": "" if media in ([], ["emptydrive"]) else media[0],
+        "firmware": "bios" if value(told, "firmware") == "BIOS" else "uefi",
+        "tpm": machine["tpm"],
+        "nested_virtualization": value(told, "nested-hw-virt") == "on",
+        "os_type": value(told, "ostype"),
+        "display": int(value(told, "vram")) << 20,
+        "port_forwards": {rule[0]: (rule[1], int(rule[5])) for rule in rules if rule[0] != _SSH_RULE},
+        "ssh_forward": any(rule[5] == "22" for rule in rules),
+        "shared_folders": _folders(told),
+        "groups": value(told, "groups").split(","),
+        "graphics_controller": value(told, "graphicscontroller"),
+        "boot_order": [device for device in boot if device != "none"],
+        "native": value(told, "hpet"),
+    }
+
+
+def _folders(told):
+    names, paths = (
+        dict(re.findall(rf'^SharedFolder{what}MachineMapping(\d+)="(.*)"$', told, re.M)) for what in ("Name", "Path")
+    )
+    return {name: paths[number] for number, name in names.items()}
+
+
+def macs(machine):
+    """The hardware addresses of a machine's cards."""
+    return set(re.findall(r'^macaddress\d+="(.*)"$', machine["stored"], re.M))
+
+
+def snapshots(file):
+    """{name: {parent, state, description, current}} from a settings file: powers and ages are told nowhere else."""
+    machine = ET.parse(file).find(f"{_NAMESPACE}Machine")
+    current = machine.get("currentSnapshot")
+    return {name: {**one, "current": one["current"] == current} for name, one in _tree(machine, None)}
+
+
+def _tree(node, parent):
+    children = [*node.findall(f"{_NAMESPACE}Snapshot"), *node.findall(f"{_NAMESPACE}Snapshots/{_NAMESPACE}Snapshot")]
+    for one in children:
+        yield (
+            one.get("name"),
+            {
+                "parent": parent,
+                "state": RUNNING if one.get("stateFile") else STOPPED,
+                "description": one.findtext(f"{_NAMESPACE}Description") or "",
+                "current": one.get("uuid"),
+            },
+        )
+        yield from _tree(one, one.get("name"))
