@@ -109,9 +109,7 @@ def remove_disk(driver, sight, slot):
 def grow_disk(driver, sight, slot, size):
     """With snapshots it is the image on top that grows: VirtualBox would grow the one below to no effect."""
     found = next(one for one in sight.disks if slot_name(one.controller, one.port, one.device) == slot)
-    driver.run(
-        sight.uuid, "modifymedium", "disk", found.values["ImageUUID"], "--resize", str(size // MIB), timeout=None
-    )
+    driver.run(sight.uuid, "modifymedium", "disk", found.values["ImageUUID"], "--resize", str(size // MIB))
 
 
 # Optical drives ---------------------------------------------------------------------------------------------------
