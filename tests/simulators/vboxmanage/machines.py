@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -14,6 +13,7 @@ from copy import deepcopy
 from pathlib import Path
 
 from .failures import PROGRESS, Failure, Misuse, held, invalid
+from .file import read_file, write_file
 from .people import for_people
 from .registry import ON, folder_of, is_readable, options
 from .settings import Change, new_config
@@ -91,12 +91,6 @@ def _refuse_existing(path):
         raise Failure(f"Machine settings file '{path}' already exists", code="VBOX_E_FILE_ERROR", part="MachineWrap")
 
 
-def write_file(machine):
-    """The settings file: that it is there counts, and what registervm needs."""
-    os.makedirs(os.path.dirname(machine["file"]), exist_ok=True)
-    Path(machine["file"]).write_text(json.dumps(machine), encoding="utf-8")
-
-
 def _new_mac(registry):
     return f"080027{registry.new_uuid()[:6].upper()}"
 
@@ -109,7 +103,7 @@ def register(registry, words):
             code="NS_ERROR_FAILURE",
             part="MachineWrap",
         )
-    machine = json.loads(Path(path).read_text(encoding="utf-8"))
+    machine = read_file(path)
     if machine["uuid"] in registry.machines:
         raise Failure(
             f"Trying to open a VM config '{path}' which has the same UUID as an existing virtual machine",
@@ -208,10 +202,14 @@ def show(registry, words):
 
 def list_all(registry, words):
     plain, given = options([word.replace("-l", "--long") if word == "-l" else word for word in words], (),
-                           ("long", "sorted"))  # fmt: skip
-    what = plain[0] if plain else ""
-    if what not in _LISTS:
-        raise Misuse(f'Unknown subcommand "{what}".')
+                           ("long", "sorted", "multiple"))  # fmt: skip
+    for what in (plain or [""]) if "multiple" in given else plain[:1] or [""]:
+        if what not in _LISTS:
+            raise Misuse(f'Unknown subcommand "{what}".')
+        _list(registry, what, given)
+
+
+def _list(registry, what, given):
     if what in ("vms", "runningvms"):
         _list_machines(registry, what, given)
     elif what in ("hdds", "dvds"):
@@ -223,6 +221,7 @@ def list_all(registry, words):
     elif what == "systemproperties":
         registry.say(f"API version:                     {'_'.join(map(str, registry.version))}")
         registry.say(f"Default machine folder:          {registry.machine_folder}")
+        registry.say(f"Autostart database path:         {registry.data['properties'].get('autostartdbpath', '')}\n")
 
 
 def describe_medium(registry, medium, is_long):

@@ -191,11 +191,17 @@ def _folders(folders):
     return [*lines, ""]
 
 
+def _described(indent, text):
+    if "\n" in text:
+        return [f"{indent}Description:", text]
+    return [f"{indent}Description: {text}"] if text else []
+
+
 def _snapshots(machine, parent, depth):
     lines, indent = [], "   " * depth
     for snapshot in (one for one in machine["snapshots"] if one["parent"] == parent):
         current = " *" if snapshot["uuid"] == machine["current"] else ""
         lines.append(f"{indent}Name: {snapshot['name']} (UUID: {snapshot['uuid']}){current}")
-        lines += [f"{indent}Description:", snapshot["description"]] if snapshot["description"] else []
+        lines += _described(indent, snapshot["description"])
         lines += _snapshots(machine, snapshot["uuid"], depth + 1)
     return lines

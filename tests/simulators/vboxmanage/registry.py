@@ -14,6 +14,7 @@ import uuid
 from contextlib import contextmanager
 
 from .failures import Failure, Misuse, held, not_found
+from .file import write_known
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\Z")
 ON = ("running", "paused", "gurumeditation", "stopping")
@@ -58,6 +59,7 @@ class Registry:
             return json.load(file)
 
     def _save(self):
+        write_known(self.data["machines"].values())
         with open(f"{self.path}.new", "w", encoding="utf-8") as file:
             json.dump(self.data, file, indent=1)
         os.replace(f"{self.path}.new", self.path)

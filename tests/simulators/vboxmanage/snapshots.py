@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import time
 from copy import deepcopy
 
 from .failures import PROGRESS, Failure, Misuse, held, not_found, wrong_state
+from .people import for_people
 from .power import write_state
 from .registry import ON, WORDS, is_uuid, options
 from .storage import attach_child, remove_medium
@@ -54,6 +56,7 @@ def _take(registry, machine, words):
         "name": name,
         "description": given.get("description", ""),
         "parent": machine["current"],
+        "taken": time.time(),
         "is_online": machine["state"] in ON or machine["state"] == "saved",
         "config": deepcopy(machine["config"]),
     }
@@ -169,6 +172,15 @@ def _list(registry, machine, words):
     registry.say("\n".join(snapshot_lines(machine)))
 
 
+def _show(registry, machine, words):
+    """The machine as it was, in the form of the long list."""
+    from .machines import os_type_of
+
+    taken = find_snapshot(machine, words[0])
+    then = {**machine, "config": taken["config"], "snapshots": [], "current": None}
+    registry.say("\n".join(for_people(registry, then, os_type_of(then))))
+
+
 _VERBS = {
     "take": _take,
     "restore": _restore,
@@ -176,4 +188,5 @@ _VERBS = {
     "delete": _delete,
     "edit": _edit,
     "list": _list,
+    "showvminfo": _show,
 }

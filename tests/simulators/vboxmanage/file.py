@@ -1,0 +1,86 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A machine's settings file: in XML what a reader of real ones looks for, and beside it all that registervm needs."""
+
+from __future__ import annotations
+
+import json
+import os
+import xml.etree.ElementTree as ET
+from datetime import datetime, timezone
+from pathlib import Path
+
+_SPACE = "http://www.virtualbox.org/"
+_KINDS = {"hdd": "HardDisk", "dvddrive": "DVD", "fdd": "Floppy"}
+#: What is told by the file alone: modifyvm's name -> element within the machine, attribute, the words of the file.
+_IN_FILE = {
+    "vm-execution-engine": ("", "executionEngine", {"interpreter": "Interpreter", "recompiler": "Recompiler"}),
+    "tpm-type": ("Hardware/TrustedPlatformModule", "type", {"2.0": "v2_0", "1.2": "v1_2"}),
+    "autostop-type": ("Hardware/Autostart", "autostop", {"savestate": "SaveState", "poweroff": "PowerOff"}),
+}
+
+
+def write_file(machine):
+    """Write the file anew, where what it says has changed."""
+    path, text = Path(machine["file"]), _text(machine)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        path.write_text(text, encoding="utf-8")
+
+
+def write_known(machines):
+    """The files of all machines; one that is gone stays so."""
+    for machine in machines:
+        if os.path.exists(machine["file"]):
+            write_file(machine)
+
+
+def read_file(path):
+    return json.loads(ET.parse(path).getroot().findtext(f"{{{_SPACE}}}Played"))
+
+
+def _text(machine):
+    root = ET.Element("VirtualBox", {"xmlns": _SPACE})
+    values = machine["config"]["values"]
+    element = ET.SubElement(
+        root, "Machine", {"uuid": f"{{{machine['uuid']}}}", "name": machine["name"], "OSType": values["ostype"]}
+    )
+    extra = ET.SubElement(element, "ExtraData")
+    for name, value in machine["extra"].items():
+        ET.SubElement(extra, "ExtraDataItem", {"name": name, "value": value})
+    _add_snapshots(element, machine, None)
+    hardware = ET.SubElement(element, "Hardware")
+    _add_settings(element, values)
+    _add_drives(hardware, machine["config"])
+    ET.SubElement(root, "Played").text = json.dumps(machine)
+    return ET.tostring(root, encoding="unicode")
+
+
+def _add_settings(element, values):
+    for name, (path, attribute, words) in _IN_FILE.items():
+        place = element
+        for part in filter(None, path.split("/")):
+            found = place.find(part)
+            place = ET.SubElement(place, part) if found is None else found
+        if values.get(name) in words:
+            place.set(attribute, words[values[name]])
+
+
+def _add_drives(hardware, config):
+    controllers = ET.SubElement(hardware, "StorageControllers")
+    for controller, slots in config["slots"].items():
+        element = ET.SubElement(controllers, "StorageController", {"name": controller})
+        for place, slot in slots.items():
+            port, device = place.split("-")
+            kind = _KINDS.get(slot["kind"], slot["kind"])
+            ET.SubElement(element, "AttachedDevice", {"type": kind, "port": port, "device": device})
+
+
+def _add_snapshots(element, machine, parent):
+    for snapshot in (one for one in machine["snapshots"] if one["parent"] == parent):
+        taken = datetime.fromtimestamp(snapshot.get("taken", 0), timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+        told = {"uuid": f"{{{snapshot['uuid']}}}", "name": snapshot["name"], "timeStamp": taken}
+        told.update({"stateFile": "Snapshots/memory.sav"} if snapshot["is_online"] else {})
+        below = ET.SubElement(element, "Snapshot", told)
+        _add_snapshots(ET.SubElement(below, "Snapshots"), machine, snapshot["uuid"])
