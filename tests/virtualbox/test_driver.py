@@ -1,0 +1,109 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The driver, from a request to what is there afterwards: locks, halves, and what cannot be read."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.driver import make_driver
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Policy, Request
+from ansible_collections.polyvirt.core.plugins.module_utils._runner import run
+
+from virtualbox import double
+
+MIB = 1 << 20
+CONFIG = {
+    "cpus": 1,
+    "memory": 16 * MIB,
+    "disks": {"#0": {"size": 2 * MIB}},
+    "native": {"vm-execution-engine": "interpreter"},
+}
+LOCKED = "The machine '{}' is already locked for a session (or being unlocked)"
+
+
+@pytest.fixture(name="played")
+def _played(folder):
+    with double.VirtualBox(folder) as box:
+        yield box
+
+
+def task(box, name="web", state="present", config=None, **creation):
+    """What one task comes to."""
+    driver = make_driver({"executable": str(box.executable), "native": CONFIG["native"]})
+    request = Request(
+        name=name,
+        state=state,
+        config=CONFIG if config is None else config,
+        creation=creation,
+        policy=Policy(stop_mode="force", timeout=20),
+    )
+    return run(driver, [request])
+
+
+def succeeded(outcome):
+    assert not outcome.failed, outcome.msg
+    return outcome
+
+
+def test_made_started_and_removed(box):
+    before = sorted(box.folder.rglob("*.v*"))
+    assert succeeded(task(box, state="started")).vms[0]["state"] == "running"
+    assert not succeeded(task(box, state="started")).changed
+    assert succeeded(task(box, state="absent", config={})).changed
+    assert sorted(box.folder.rglob("*.v*")) == before
+    assert not succeeded(task(box, state="absent", config={})).changed
+
+
+def test_the_disk_of_an_image_is_its_own(box):
+    (box.folder / "ignores.img").write_bytes(b"\0" * MIB)
+    succeeded(task(box, image={"source": str(box.folder / "ignores.img"), "linked": False}))
+    assert [line for line in box.run("list", "hdds").splitlines() if line.startswith("Location")] == [
+        f"Location:       {box.machines}/web/web-SATA-0.vdi"
+    ]
+
+
+def test_a_lock_that_passes_is_waited_for(played):
+    succeeded(task(played))
+    played.is_busy(LOCKED, "The object is not ready")
+    assert succeeded(task(played, config={"memory": 20 * MIB})).vms[0]["memory_mib"] == 20
+
+
+def test_a_half_made_machine_is_completed(played):
+    said = played.run("createvm", "--name", "web", "--uuid", "706f6c79-7669-4000-8000-000000000001", "--register")
+    made = succeeded(task(played)).vms[0]
+    assert made["id"] in said
+    assert [disk["size"] for disk in made["disks"]] == [2 * MIB]
+
+
+def test_a_settings_file_of_somebody_else_is_not_touched(played):
+    played.run("createvm", "--name", "web")
+    outcome = task(played)
+    assert outcome.failed
+    assert "exists already" in outcome.msg
+    assert played.run("list", "vms") == ""
+
+
+def test_what_cannot_be_made_leaves_nothing(played):
+    outcome = task(played, config={**CONFIG, "memory": 1 << 50})
+    assert outcome.failed
+    assert "RAM size" in outcome.msg
+    assert played.run("list", "vms") == ""
+    assert list(played.machines.rglob("*")) == []
+
+
+def test_a_machine_that_cannot_be_read_is_explained(played):
+    succeeded(task(played))
+    (played.machines / "web" / "web.vbox").unlink()
+    for state in ("started", "absent"):
+        outcome = task(played, state=state)
+        assert outcome.failed
+        assert "web.vbox cannot be read" in outcome.msg
+
+
+def test_of_two_machines_with_one_name_none_is_guessed(played):
+    for folder in ("a", "b"):
+        played.run("createvm", "--name", "web", "--basefolder", played.folder / folder, "--register")
+    outcome = task(played, state="started")
+    assert outcome.failed
+    assert "2 machines have this name" in outcome.msg
