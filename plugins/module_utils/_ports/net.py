@@ -54,7 +54,7 @@ def is_alive(host, port=22, timeout=3.0):
 
 
 def is_free(host, port, protocol="tcp"):
-    """Whether a server could listen there now."""
+    """Whether a server could listen there now; an empty host is all addresses."""
     kind = socket.SOCK_DGRAM if protocol == "udp" else socket.SOCK_STREAM
     try:
         with socket.socket(socket.AF_INET, kind) as listener:

@@ -58,6 +58,8 @@ _WRONG_STATE = (
     "Already paused",
 )
 _INACCESSIBLE = ("The object functionality is limited",)
+#: A daemon that ends meets one that begins: reading harms nobody, so it is simply asked again.
+_READ_AGAIN = 10
 _NO_SNAPSHOTS = "This machine does not have any snapshots\n"
 
 
@@ -90,6 +92,10 @@ class VBoxManage:
         beside the answer is about one thing of many: a list goes on after a machine that cannot be read.
         """
         completed = self._execute(words, timeout=timeout)
+        for _again in range(_READ_AGAIN):
+            if completed.rc == 0 or not _says(completed.stderr, _PASSING):
+                break
+            completed = self._execute(words, timeout=timeout)
         if completed.rc != 0 and completed.stdout == _NO_SNAPSHOTS:
             return ""
         if completed.rc != 0:

@@ -57,7 +57,9 @@ _FOLDER = re.compile(
     re.MULTILINE,
 )
 _SNAPSHOT = re.compile(
-    rf"^(?P<indent>(?:   )+)Name: (?P<name>.*?) \(UUID: (?P<uuid>{_UUID})\)(?P<current> \*)?\n(?: +Description:\n)?",
+    rf"^(?P<indent>(?:   )+)Name: (?P<name>.*?) \(UUID: (?P<uuid>{_UUID})\)(?P<current> \*)?\n"
+    # One of several lines begins on a line of its own.
+    r"(?P<described> +Description:[\n ])?",
     re.DOTALL | re.MULTILINE,
 )
 
@@ -252,7 +254,7 @@ def _snapshots(text):
     for head, end in zip(heads, ends):
         depth = len(head["indent"])
         above[depth] = head["uuid"]
-        description = text[head.end() : end].removesuffix("\n") if head[0].endswith("Description:\n") else ""
+        description = text[head.end() : end].removesuffix("\n") if head["described"] else ""
         parent = above.get(depth - 3)
         found.append(Snapshot(head["uuid"], head["name"], description, parent, bool(head["current"])))
     return tuple(found)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from ..._lifecycle.model import FAILED, PAUSED, RUNNING
 from . import forwards, native, networks, sharing, storage
-from .mark import own_mark, write_mark
+from .mark import own_mark, settled, write_mark
 from .settings import SETTINGS
 from .sight import config_of
 from .words import power_of
@@ -22,7 +22,7 @@ def configure(driver, vm, changes):
     """Make ``changes`` to one machine as it is now."""
     sights = driver.sights()
     sight = sights[vm.id]
-    vm = vm.having(mark=sight.mark)
+    vm = _owning_what_was_made(driver, vm.having(mark=sight.mark), sight)
     if power_of(sight.values["VMState"])[0] in (RUNNING, PAUSED, FAILED):
         _change_running(driver, sights, sight, changes)
     else:
@@ -36,6 +36,14 @@ def configure(driver, vm, changes):
     for change in changes:
         if change.field == "tags":
             write_mark(driver, vm.id, {**own_mark(driver.marked(vm)), "tags": list(change.new)})
+
+
+def _owning_what_was_made(driver, vm, sight):
+    """A run that was cut off may have attached what it had announced, and said no more."""
+    mark = settled(vm.mark, sight.media.values()) if vm.owned and vm.mark.get("making") else vm.mark
+    if mark != vm.mark:
+        write_mark(driver, vm.id, mark)
+    return vm.having(mark=mark)
 
 
 def _change_stored(driver, sights, sight, changes):

@@ -214,7 +214,7 @@ def _check_ports(listing, plan):
         if not port or own.get(name, {}).get("host_port") == port or not (starts or vm.power == RUNNING):
             continue
         user = others.get((rule.get("protocol", "tcp"), port))
-        free = net.is_free(rule.get("host_address") or "0.0.0.0", port, rule.get("protocol", "tcp"))
+        free = net.is_free(rule.get("host_address", ""), port, rule.get("protocol", "tcp"))
         if user or not (free or _is_own(own, port)):
             raise Refused(
                 f"{plan.after.name}: port_forwards: port {port} of the host is taken by {user or 'another program'}.",

@@ -13,7 +13,7 @@ import re
 
 from ..._lifecycle.model import File
 from ..._ports import files
-from .mark import own_mark
+from .mark import own_mark, settled
 from .storage import base_name, remove_disk
 from .words import slot_name
 
@@ -25,7 +25,7 @@ def files_of(listing, vm):
     listed = next((one for one in listing.machines if one.uuid == vm.id), None)
     if listed is None or listed.machine is None:
         return ()
-    sight, mark = listing.sight(listed), own_mark(vm)
+    sight, mark = listing.sight(listed), settled(own_mark(vm), listing.media.values())
     names = {one.uuid: one.name or one.uuid for one in listing.machines}
     found = {}
     for medium in _own_media(sight, mark):
@@ -36,7 +36,7 @@ def files_of(listing, vm):
         if slot.medium != "emptydrive":
             is_seed = slot.medium in sight.seed_files()
             found[slot.medium] = File(slot.medium, "support" if is_seed else "medium", is_seed and vm.owned)
-    for path in sight.seed_files() if vm.owned else ():
+    for path in (*sight.seed_files(), *mark.get("making", ())) if vm.owned else ():
         if path not in found and files.exists(path):
             found[path] = File(path, "support", True)
     return tuple(found.values())

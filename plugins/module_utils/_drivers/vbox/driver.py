@@ -119,7 +119,7 @@ class VBoxDriver:
     def run(self, uuid, *words, timeout=_LONG):
         """One changing command; raises Busy where it may go well in a moment."""
         try:
-            return self.tool.run(*words, timeout=timeout or _LONG)
+            return self.tool.run(*words, timeout=timeout)
         except CommandFailed as error:
             if is_locked(error.stderr) and not (is_held(error.stderr) and self._is_on(uuid)):
                 raise Busy(error.argv, error.rc, error.stderr, error.message) from error

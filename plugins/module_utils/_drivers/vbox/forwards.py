@@ -105,7 +105,7 @@ def _free_port(sight, rule, taken):
     begin = int(hashlib.sha256(f"{sight.uuid} {rule.name}".encode("utf-8", "surrogateescape")).hexdigest(), 16)
     for step in range(_PORTS):
         port = _FIRST_PORT + (begin + step) % _PORTS
-        if port not in taken and net.is_free(rule.host_address or "0.0.0.0", port, rule.protocol):
+        if port not in taken and net.is_free(rule.host_address, port, rule.protocol):
             taken.add(port)
             return port
     raise Refused(f"{sight.values['name']}: no port of the host is free for {rule.name}.", "Name a host_port.")
@@ -143,5 +143,6 @@ def ssh_of(sight):
     if not rules:
         return None
     rule = next((one for one in rules if one.name == SSH_RULE), rules[0])
-    host = rule.host_address if rule.host_address not in ("", "0.0.0.0") else _LOCAL
+    everywhere = not rule.host_address or ipaddress.ip_address(rule.host_address).is_unspecified
+    host = _LOCAL if everywhere else rule.host_address
     return {"host": host, "port": rule.host_port, "user": None, "scope": "host"}

@@ -20,21 +20,21 @@ def make(driver, path, image_format, size, image=None):
     """Make an image at ``path``, empty or from ``image``; ``size`` in bytes."""
     if image is None:
         words = ("--filename", path, "--size", str(size // MIB), "--format", image_format)
-        driver.run(None, "createmedium", "disk", *words, timeout=None)
+        driver.run(None, "createmedium", "disk", *words)
         return
     source = image["source"]
     if disk_header.format_of(source) == "raw":
-        driver.run(None, "convertfromraw", source, path, "--format", image_format, timeout=None)
+        driver.run(None, "convertfromraw", source, path, "--format", image_format)
     else:
         _copy(driver, source, path, image_format)
     if size and size > disk_header.capacity(path):
-        driver.run(None, "modifymedium", "disk", path, "--resize", str(size // MIB), timeout=None)
+        driver.run(None, "modifymedium", "disk", path, "--resize", str(size // MIB))
 
 
 def _copy(driver, source, path, image_format):
     """Copying makes the source known to VirtualBox, which it is not to stay."""
     known = {os.path.realpath(medium.location) for medium in output.media(driver.tool.read("list", "hdds"))}
-    driver.run(None, "clonemedium", "disk", source, path, "--format", image_format, timeout=None)
+    driver.run(None, "clonemedium", "disk", source, path, "--format", image_format)
     if os.path.realpath(source) not in known:
         driver.run(None, "closemedium", "disk", source)
 

@@ -19,7 +19,7 @@ from .busy import Busy
 from .changing import configure
 from .deleting import delete
 from .look import Listing, read_file
-from .mark import empty_mark, is_made_here, new_id, write_mark
+from .mark import empty_mark, is_made_here, new_id, settled, write_mark
 from .sight import config_of
 
 _FIRST = "SATA 0"
@@ -161,7 +161,8 @@ def add_seed(driver, uuid, name, creation):
 
 def finish(driver, uuid, config, inputs):
     """From here on the machine is there."""
-    mark = driver.sights()[uuid].mark
+    sight = driver.sights()[uuid]
+    mark = settled(sight.mark, sight.media.values())
     kept = {key: value for key, value in mark.items() if key not in ("unfinished", "making")}
     write_mark(driver, uuid, {**kept, "tags": list(config.get("tags") or ()), "inputs": inputs})
 

@@ -50,6 +50,16 @@ def own_mark(vm):
     return {**empty_mark(vm.id), **(vm.mark if vm.owned else {})}
 
 
+def settled(mark, media):
+    """The mark once it is known what became of the images announced in it: those that are there are the machine's."""
+    announced = mark.get("making", ())
+    made = [medium.uuid for medium in media if medium.location in announced and medium.users]
+    left = [path for path in announced if path not in {medium.location for medium in media if medium.users}]
+    kept = {key: value for key, value in mark.items() if key != "making"}
+    disks = list(dict.fromkeys([*mark.get("disks", ()), *made]))
+    return {**kept, "disks": disks, **({"making": left} if left else {})}
+
+
 def is_unfinished(uuid, mark, log_folder):
     if not is_made_here(uuid) or (mark and mark.get("id") == uuid and not mark.get("unfinished")):
         return False

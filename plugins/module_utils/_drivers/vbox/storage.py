@@ -72,18 +72,19 @@ def add_disk(driver, vm, sight, slot, entry, image=None):
         attach(driver, vm.id, place, "hdd", entry["source"])
         return mark
     path = disk_path(sight.folder, base_name(sight), slot, entry.get("format"))
-    announced = mark.get("making", [])
+    announced = list(mark.get("making", ()))
     if files.exists(path):
         _remove_leftover(driver, sight, path, announced)
+    mark["making"] = announced
     if path not in announced:
         mark["making"] = [*announced, path]
         write_mark(driver, vm.id, mark)
     images.make(driver, path, FORMATS[entry.get("format") or "vdi"], entry.get("size"), image)
     attach(driver, vm.id, place, "hdd", path)
     (medium,) = output.media(driver.tool.read("showmediuminfo", "disk", path))
-    mark["disks"] = [*mark["disks"], medium.uuid]
-    mark["making"] = [one for one in mark["making"] if one != path]
-    return mark
+    kept = {key: value for key, value in mark.items() if key != "making"}
+    left = [one for one in mark["making"] if one != path]
+    return {**kept, "disks": [*mark["disks"], medium.uuid], **({"making": left} if left else {})}
 
 
 def _remove_leftover(driver, sight, path, announced):
@@ -108,9 +109,7 @@ def remove_disk(driver, sight, slot):
 def grow_disk(driver, sight, slot, size):
     """With snapshots it is the image on top that grows: VirtualBox would grow the one below to no effect."""
     found = next(one for one in sight.disks if slot_name(one.controller, one.port, one.device) == slot)
-    driver.run(
-        sight.uuid, "modifymedium", "disk", found.values["ImageUUID"], "--resize", str(size // MIB), timeout=None
-    )
+    driver.run(sight.uuid, "modifymedium", "disk", found.values["ImageUUID"], "--resize", str(size // MIB))
 
 
 # Optical drives ---------------------------------------------------------------------------------------------------
