@@ -91,6 +91,8 @@ class Bench:
             "ANSIBLE_COLLECTIONS_PATH": str(collections_path()),
             "ANSIBLE_CONFIG": str(self._settings),
             "ANSIBLE_LOCALHOST_WARNING": "False",
+            # Telling of what others name wrongly is not what is measured.
+            "ANSIBLE_DEPRECATION_WARNINGS": "False",
             "ANSIBLE_LOCAL_TEMP": str(self.folder / "local"),
             "ANSIBLE_REMOTE_TEMP": str(self.folder / "remote"),
         }

@@ -216,7 +216,7 @@ def test_strange_names(platform, running):
     _all_well(answers)
     assert {one["name"] for one in answers["info"].vm(ONE)["snapshots"]} == set(names)
     assert set(platform.snapshots(ONE)) == set(names)
-    answers = running(platform, [snapshot(f"drop {name}", [ONE], name, "absent") for name in names], [ONE])
+    answers = running(platform, [snapshot(f"drop {name}", [ONE], name, "absent") for name in names[::-1]], [ONE])
     _all_well(answers)
     assert all(answer.changed for answer in answers.values())
     assert platform.snapshots(ONE) == {}

@@ -139,7 +139,6 @@ def settings(machine):
         "iso": "" if media in ([], ["emptydrive"]) else media[0],
         "firmware": "bios" if value(told, "firmware") == "BIOS" else "uefi",
         "tpm": machine["tpm"],
-        "nested_virtualization": value(told, "nested-hw-virt") == "on",
         "os_type": value(told, "ostype"),
         "display": int(value(told, "vram")) << 20,
         "port_forwards": {rule[0]: (rule[1], int(rule[5])) for rule in rules if rule[0] != _SSH_RULE},
