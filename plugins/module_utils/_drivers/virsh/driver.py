@@ -18,6 +18,7 @@ from ..._ports.command import Commands
 from ..._tools import virsh_output as output
 from ..._tools.virsh import Virsh, is_not_found
 from .definition import Definition
+from .fields import EXTERNAL
 from .look import Listing, look_at_power, look_closely
 from .networks import start_networks, starting_effects
 from .traits import virsh_traits
@@ -102,6 +103,8 @@ class VirshDriver:
         observation = look_closely(self.virsh, listing, uuids, facets, self._native_keys)
         observation = replace(observation, vms=[self._with_sizes(vm) for vm in observation.vms])
         self._configs.update({vm.id: vm.config for vm in observation.vms})
+        if "snapshot_configs" in facets and self.is_local:
+            observation = replace(observation, vms=[self._with_frozen_sizes(vm) for vm in observation.vms])
         if "leftovers" in facets:
             observation = replace(observation, vms=[self._with_leftovers(vm) for vm in observation.vms])
         if "files" in facets and observation.vms:
@@ -115,6 +118,17 @@ class VirshDriver:
         waiting = {slot: disk for slot, disk in vm.config["disks"].items() if slot not in vm.active["disks"]}
         sized = {slot: {**disk, "size": self.storage.size_of(disk["source"])} for slot, disk in waiting.items()}
         return vm.having(config={**vm.config, "disks": {**vm.config["disks"], **sized}})
+
+    def _with_frozen_sizes(self, vm):
+        """What an external snapshot froze lies in a file of its own, which tells how large the disk was."""
+        return vm.having(snapshots=tuple(self._sized(one) if one.kind == EXTERNAL else one for one in vm.snapshots))
+
+    def _sized(self, snapshot):
+        if not (snapshot.config or {}).get("disks"):
+            return snapshot
+        disks = snapshot.config["disks"].items()
+        sized = {slot: {**disk, "size": self.storage.size_of(disk["source"])} for slot, disk in disks}
+        return replace(snapshot, config={**snapshot.config, "disks": sized})
 
     def _with_leftovers(self, vm):
         from .snapshot_checks import leftovers
