@@ -66,7 +66,7 @@ def action_groups(checkout):
 
 
 #: What each driver answers with; one line to add for a platform.
-DRIVERS = {"libvirt": ("virsh.traits", lambda traits: traits.virsh_traits("QEMU", "9.0.0", local=True))}
+DRIVERS = {"libvirt": ("virsh.traits", lambda traits: traits.virsh_traits("QEMU", "11.0.0", local=True))}
 COST_WORDS = {
     "live": "live",
     "next_boot": "next start",

@@ -18,6 +18,7 @@ from pathlib import Path
 _IMAGES = Path(os.environ.get("POLYVIRT_TEST_IMAGES", "/var/lib/libvirt/images"))
 #: Where libvirt keeps what it knows about machines that are off, saved, or frozen.
 _STATE = [Path("/var/lib/libvirt/qemu") / name for name in ("save", "snapshot", "nvram", "dump", "channel/target")]
+_STATE.append(Path("/var/lib/libvirt/swtpm"))
 _LEASES = Path("/var/lib/libvirt/dnsmasq")
 _PROGRAMS = ("qemu-system", "swtpm", "virtiofsd", "dnsmasq", "qemu-img", "qemu-nbd")
 #: What the tests keep for their next run: the small guest, and images with a note about where they came from.
@@ -60,7 +61,8 @@ def _processes():
             words = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
         except OSError:
             continue  # It ended in this moment.
-        if Path(words[0]).name.startswith(_PROGRAMS):
+        # An SSH connection that is kept open for further commands names its socket.
+        if Path(words[0]).name.startswith(_PROGRAMS) or "[mux]" in words[0]:
             yield f"process {folder.name} {' '.join(words)[:200]}"
 
 

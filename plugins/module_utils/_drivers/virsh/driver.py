@@ -68,7 +68,9 @@ class VirshDriver:
         from ..._tools.qemu_img import QemuImg
         from .storage import Storage
 
-        own = _SESSION_FOLDER if self.virsh.uri.endswith("/session") else _SYSTEM_FOLDER
+        is_session = re.search(r"/session(\?|\Z)", self.virsh.uri) is not None
+        # Root's session is the system's, whose guests run as a user that cannot enter root's home.
+        own = _SESSION_FOLDER if is_session and os.geteuid() != 0 else _SYSTEM_FOLDER
         folder = os.path.expanduser(self.storage_path or own)
         return Storage(QemuImg(self.commands), folder, is_default=self.storage_path is None)
 
