@@ -111,9 +111,14 @@ def _gone(qemu, playing, machine_id):
     assert qemu.files() == sorted([disk, SECURE, PLAIN])
     assert not (_TPM_STATES / machine_id).exists()
     made = {**_options(qemu), "state": "started"}
-    _play(qemu, playing, Task("make", made), Task("remove", absent))
+    refused = playing(qemu, [Task("adopt", made)], [NAME])["adopt"]
+    assert (refused.truth[NAME], f"{SECURE} exists already" in refused.msg) == (None, True)
+    (qemu.storage / SECURE).unlink()
+    tasks = Task("make", made), Task("without", {"name": [NAME], "tpm": False}), Task("remove", absent)
+    answers = _play(qemu, playing, *tasks)
     # The variables of the kind that this second machine never had are not its own.
     assert qemu.files() == [PLAIN]
+    assert not (_TPM_STATES / answers["make"].truth[NAME]["id"]).exists()
 
 
 def test_paths_in_the_xml_that_have_no_option(qemu, playing):
