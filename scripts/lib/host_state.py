@@ -31,10 +31,11 @@ def host_state():
 
 
 def _files():
-    for folder in (_IMAGES, *_STATE):
-        for path in folder.rglob("*"):
-            if not path.is_dir() and not _is_kept(path):
-                yield f"file {path}"
+    for top in (_IMAGES, *_STATE):
+        for folder, below, names in os.walk(top):
+            # An image that is being built has the host's own /proc in it.
+            below[:] = [name for name in below if not os.path.ismount(os.path.join(folder, name))]
+            yield from (f"file {path}" for path in (Path(folder, name) for name in names) if not _is_kept(path))
 
 
 def _is_kept(path):
