@@ -77,7 +77,9 @@ class Applier:
                     return error
             self.clock.sleep(1)
             self.run.look_again(works, _POWER)
-            if all(_arrived(work, expected[id(work)]) for work in works):
+            # Where a machine stands says nothing about its settings: those are sent again.
+            is_power = all(step.verb in _POWER_VERBS for _vm, steps in segment for step in steps)
+            if is_power and all(_arrived(work, expected[id(work)]) for work in works):
                 return None
             segment = [(work.vm, steps) for work, (_vm, steps) in zip(works, segment)]
 
