@@ -141,9 +141,9 @@ def test_a_passing_error_that_does_not_pass_is_told_at_the_deadline():
 
 def test_settings_that_a_lock_kept_back_are_sent_again():
     """That the machine is off, as it shall be, does not tell that they arrived."""
-    world = World(Machine("web", "1", power="stopped", config={"cpus": 1}))
+    world = World(Machine("web", "1", config={"cpus": 1}))
     world.trouble("configure", refusal("try later"))
-    assert not carry_out(world, ask("web", config={"cpus": 2})).failed
+    assert not carry_out(world, Request("web", config={"cpus": 2})).failed
     assert (world.verbs(), world.machine("web").config) == (["configure", "configure"], {"cpus": 2})
 
 
