@@ -62,8 +62,8 @@ def _processes():
             words = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
         except OSError:
             continue  # It ended in this moment.
-        # An SSH connection that is kept open for further commands names its socket.
-        if Path(words[0]).name.startswith(_PROGRAMS) or "[mux]" in words[0]:
+        # Ansible's kept SSH connections are not among them: they end by themselves a minute after their last use.
+        if Path(words[0]).name.startswith(_PROGRAMS):
             yield f"process {folder.name} {' '.join(words)[:200]}"
 
 
