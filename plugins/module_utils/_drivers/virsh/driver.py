@@ -118,19 +118,20 @@ class VirshDriver:
         if vm.active is None or not self.is_local:
             return vm
         waiting = {slot: disk for slot, disk in vm.config["disks"].items() if slot not in vm.active["disks"]}
-        sized = {slot: {**disk, "size": self.storage.size_of(disk["source"])} for slot, disk in waiting.items()}
-        return vm.having(config={**vm.config, "disks": {**vm.config["disks"], **sized}})
+        return vm.having(config={**vm.config, "disks": {**vm.config["disks"], **self._sized(waiting)}})
+
+    def _sized(self, disks):
+        """Disks, each as large as its file says."""
+        return {slot: {**disk, "size": self.storage.size_of(disk["source"])} for slot, disk in disks.items()}
 
     def _with_frozen_sizes(self, vm):
         """What an external snapshot froze lies in a file of its own, which tells how large the disk was."""
-        return vm.having(snapshots=tuple(self._sized(one) if one.kind == EXTERNAL else one for one in vm.snapshots))
+        return vm.having(snapshots=tuple(self._with_frozen_size(one) for one in vm.snapshots))
 
-    def _sized(self, snapshot):
-        if not (snapshot.config or {}).get("disks"):
+    def _with_frozen_size(self, snapshot):
+        if snapshot.kind != EXTERNAL or snapshot.config is None:
             return snapshot
-        disks = snapshot.config["disks"].items()
-        sized = {slot: {**disk, "size": self.storage.size_of(disk["source"])} for slot, disk in disks}
-        return replace(snapshot, config={**snapshot.config, "disks": sized})
+        return replace(snapshot, config={**snapshot.config, "disks": self._sized(snapshot.config["disks"])})
 
     def _with_leftovers(self, vm):
         from .snapshot_checks import leftovers
