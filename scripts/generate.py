@@ -67,7 +67,7 @@ def action_groups(checkout):
 
 #: What each driver answers with; one line to add for a platform.
 DRIVERS = {
-    "libvirt": ("virsh.traits", lambda traits: traits.virsh_traits("QEMU", "9.0.0", local=True)),
+    "libvirt": ("virsh.traits", lambda traits: traits.virsh_traits("QEMU", "11.0.0", local=True)),
     "virtualbox": ("vbox.traits", lambda traits: traits.vbox_traits((7, 2, 0))),
 }
 COST_WORDS = {

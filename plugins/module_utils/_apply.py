@@ -18,6 +18,7 @@ LANES_AT_ONCE = 4
 #: A guest that did not hear is asked again this often; a power button pressed while the firmware runs is lost.
 ASK_AGAIN = 10
 _POWER_VERBS = frozenset({"create", "clone", "start", "stop", "kill", "pause", "resume", "suspend", "delete"})
+_MAKING = frozenset({"create", "clone"})
 _POWER = frozenset({"power"})
 _MADE = frozenset({"power", "config"})
 
@@ -61,6 +62,8 @@ class Applier:
         error = self._send([(work.vm, work.plan.segments[number]) for work in works], works, expected)
         self._see(works, number, expected, error)
         for work in works:
+            if error is None and work.plan.segments[number][-1].verb in _MAKING:
+                work.made_here = True
             self._note_done(work, number, error if work.error else None)
 
     def _send(self, segment, works, expected):
@@ -84,7 +87,7 @@ class Applier:
         """Wait until each machine is seen where the segment ends. An error counts only where it is not."""
         waiting = [_Wait(work, work.plan.segments[number][-1], expected[id(work)], self.clock.now()) for work in works]
         pause = 0.1
-        made = any(wait.step.verb in ("create", "clone") for wait in waiting)
+        made = any(wait.step.verb in _MAKING for wait in waiting)
         while True:
             self.run.look_again([wait.work for wait in waiting], _MADE if made else _POWER)
             for wait in (wait for wait in waiting if wait.work.error and error is None):
@@ -168,10 +171,13 @@ class Applier:
         work.done |= set(range(first, first + count))
 
     def _roll_back(self, work):
-        """Undo an unfinished creation; from its first start on a machine is kept."""
+        """Undo an unfinished creation; from its first start on a machine is kept.
+
+        What a driver could not make it has cleared away itself: a machine of that name is somebody else's.
+        """
         verbs = [step.verb for step in work.plan.steps]
         started = any(verbs[place] == "start" for place in work.done)
-        if verbs[0] not in ("create", "clone") or started or work.request.policy.on_failure == "keep":
+        if verbs[0] not in _MAKING or not work.made_here or started or work.request.policy.on_failure == "keep":
             return
         error, work.error = work.error, None
         try:

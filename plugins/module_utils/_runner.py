@@ -31,6 +31,7 @@ class Work:
     plan: Optional[Plan] = None
     done: set = field(default_factory=set)
     notes: dict = field(default_factory=dict)
+    made_here: bool = False
     error: Optional[PolyvirtError] = None
 
     def carried_out(self):

@@ -63,7 +63,8 @@ options:
   firmware:
     description:
       - Firmware of the machine. A new one gets V(bios) when it is left out.
-      - libvirt chooses the files from the firmware that the hypervisor has (package C(ovmf) or C(edk2-ovmf)).
+      - libvirt (7.2 or later) chooses the files from the firmware that the hypervisor has (package C(ovmf) or
+        C(edk2-ovmf)).
       - A machine has an NVRAM file for each kind of firmware that it was given, with and without secure boot. They go
         with the machine, and are kept with O(delete_disks=none).
   secure_boot:

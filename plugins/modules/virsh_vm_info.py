@@ -62,7 +62,8 @@ host:
       description: A sentence for people; what to do if it cannot be used.
       type: str
     why:
-      description: Null, or why it cannot be used - missing, not_on_path, not_responding.
+      description: Null, or why it cannot be used. V(not_on_path) - no such command is found (it may not be installed).
+        V(missing) - the file named by O(executable) is not there. V(not_responding) - libvirt does not answer.
       type: str
     capabilities:
       description: What this platform can do (states, stop_modes, verbs, options), or null.

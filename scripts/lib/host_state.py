@@ -18,6 +18,7 @@ from pathlib import Path
 _IMAGES = Path(os.environ.get("POLYVIRT_TEST_IMAGES", "/var/lib/libvirt/images"))
 #: Where libvirt keeps what it knows about machines that are off, saved, or frozen.
 _STATE = [Path("/var/lib/libvirt/qemu") / name for name in ("save", "snapshot", "nvram", "dump", "channel/target")]
+_STATE.append(Path("/var/lib/libvirt/swtpm"))
 _LEASES = Path("/var/lib/libvirt/dnsmasq")
 _PROGRAMS = ("qemu-system", "swtpm", "virtiofsd", "dnsmasq", "qemu-img", "qemu-nbd")
 #: What the tests keep for their next run: the small guest, and images with a note about where they came from.
@@ -30,10 +31,11 @@ def host_state():
 
 
 def _files():
-    for folder in (_IMAGES, *_STATE):
-        for path in folder.rglob("*"):
-            if not path.is_dir() and not _is_kept(path):
-                yield f"file {path}"
+    for top in (_IMAGES, *_STATE):
+        for folder, below, names in os.walk(top):
+            # An image that is being built has the host's own /proc in it.
+            below[:] = [name for name in below if not os.path.ismount(os.path.join(folder, name))]
+            yield from (f"file {path}" for path in (Path(folder, name) for name in names) if not _is_kept(path))
 
 
 def _is_kept(path):
@@ -60,6 +62,7 @@ def _processes():
             words = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
         except OSError:
             continue  # It ended in this moment.
+        # Ansible's kept SSH connections are not among them: they end by themselves a minute after their last use.
         if Path(words[0]).name.startswith(_PROGRAMS):
             yield f"process {folder.name} {' '.join(words)[:200]}"
 

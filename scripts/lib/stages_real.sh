@@ -52,21 +52,23 @@ _make_roles_network() {
 END
 }
 
-# Every scenario that is there.
+# Every scenario that is there. Their network goes before the comparison, and its leases with it.
 stage_roles() {
     ensure_libvirt
-    _make_roles_network
-    trap '_host_virsh net-destroy $_ROLES_NETWORK' EXIT
     nothing_left _every_scenario
 }
 
 _every_scenario() {
-    local scenario
+    local scenario status=0
+    _make_roles_network
     for scenario in extensions/molecule/*/molecule.yml; do
         scenario=$(basename "${scenario%/molecule.yml}")
         POLYVIRT_TEST_NETWORK=$_ROLES_NETWORK MOLECULE_EPHEMERAL_DIRECTORY=$RUN/molecule/$scenario \
-            molecule test -s "$scenario" || return
+            molecule test -s "$scenario" || status=$?
+        [ $status -eq 0 ] || break
     done
+    _host_virsh net-destroy $_ROLES_NETWORK
+    return $status
 }
 
 # What the README promises: the second run finds nothing to do.

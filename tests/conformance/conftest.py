@@ -13,6 +13,7 @@ from conformance.direct import run_tasks
 from conformance.platforms import libvirt_qemu, libvirt_test, virtualbox
 from conformance.playbook import play
 from conformance.shim import Shim
+from conformance.ssh import Key
 from host_state import host_state, left_behind
 
 PLATFORMS = {module.Platform.name: module.Platform for module in (libvirt_test, libvirt_qemu, virtualbox)}
@@ -84,6 +85,12 @@ def _assert_nothing_left(platform, before):
     """Of this namespace: other tests may run at the same time, and what they make is theirs."""
     left = [line for line in left_behind(before) if any(trace in line for trace in platform.traces)]
     assert not left, "\n".join(left)
+
+
+@pytest.fixture
+def key(tmp_path):
+    """A fresh SSH key."""
+    return Key(tmp_path)
 
 
 @pytest.fixture

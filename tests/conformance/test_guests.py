@@ -5,9 +5,6 @@
 
 from __future__ import annotations
 
-import subprocess
-
-import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import RUNNING, STOPPED
 
 from conformance.playbook import Task
@@ -15,33 +12,10 @@ from conformance.playbook import Task
 GUEST, DEAF, SLOW = "pvc-guest", "pvc-deaf", "pvc-slow"
 
 
-@pytest.fixture
-def key(tmp_path):
-    """A fresh SSH key: (path, public key)."""
-    path = tmp_path / "key"
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", path], check=True)
-    return path, path.with_suffix(".pub").read_text().strip()
-
-
-def _in_guest(path, address, command):
-    """What a command says in the guest, by SSH with the seed's key."""
-    options = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"]
-    done = subprocess.run(
-        ["ssh", "-i", path, *options, "-o", "BatchMode=yes", f"root@{address}", command],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
 def _made(qemu, name, key, **more):
     """Options of a guest that lets the key in."""
-    seed = {"user": "root", "ssh_authorized_keys": [key[1]]}
-    own = {"name": [name], "state": "started", "cloud_init": seed, "disks": [{}, {"size": "16M"}]}
-    return {**qemu.guest, **own, **more}
+    own = {"name": [name], "state": "started", "disks": [{}, {"size": "16M"}]}
+    return {**qemu.guest, **key.seed, **own, **more}
 
 
 def test_a_guest_from_seed_to_absent(qemu, playing, key):
@@ -64,8 +38,8 @@ def test_a_guest_from_seed_to_absent(qemu, playing, key):
     ssh = answers["make"].vm(GUEST)["ssh"]
     assert not answers["again"].changed
     assert not answers["address"].changed
-    assert _in_guest(key[0], ssh["host"], "hostname").strip() == GUEST
-    assert int(_in_guest(key[0], ssh["host"], "cat /sys/block/vdb/size")) * 512 == 24 << 20
+    assert key.say(ssh["host"], "hostname").strip() == GUEST
+    assert int(key.say(ssh["host"], "cat /sys/block/vdb/size")) * 512 == 24 << 20
     _an_old_lease_is_not_believed(qemu, playing, ssh["host"])
     removed = playing(qemu, [Task("remove", {"name": [GUEST], "state": "absent", "stop_mode": "force"})], [GUEST])
     assert removed["remove"].truth[GUEST] is None

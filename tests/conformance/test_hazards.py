@@ -20,17 +20,18 @@ from conformance.playbook import Task
 _CLONING = "tests/unit/module_utils/_drivers/virsh/test_cloning.py"
 _VIRSH = "tests/unit/module_utils/_tools/test_virsh.py"
 _HERE = "tests/conformance/test_hazards.py"
-_SNAPSHOTS = "tests/conformance/test_snapshots.py"
+_SNAPSHOTS = "tests/conformance/test_snapshot_hazards.py"
 SHOWN_BY = {
     "blockresize makes a disk smaller without a word": f"{_HERE}::test_no_disk_shrinks_whatever_its_machine_does",
-    "blockcommit without a base writes into the image below": _SNAPSHOTS,
+    "blockcommit without a base writes into the image below": f"{_SNAPSHOTS}::test_beside_the_image",
     "undefine --remove-all-storage takes media along": "tests/conformance/test_ownership.py::"
     "test_what_others_use_stays",
     "a definition without uuid or MAC gets others": f"{_HERE}::test_what_nobody_asked_about_stays",
-    "a revert rolls back the definition and the size of disks": _SNAPSHOTS,
+    "a revert rolls back the definition": f"{_SNAPSHOTS}::test_what_was_made_since_is_still_ours_after_a_restore",
+    "a revert rolls back the size of disks": f"{_SNAPSHOTS}::test_the_size_of_a_disk_goes_back_and_is_told",
     "shutdown says yes and the guest runs on": "tests/conformance/test_guests.py::test_guests_that_do_not_obey",
     "a lease is no boot": "tests/conformance/test_guests.py::test_a_guest_from_seed_to_absent",
-    "an image can have two snapshots of one name": _SNAPSHOTS,
+    "an image can have two snapshots of one name": f"{_SNAPSHOTS}::test_within_the_image",
     "a seed on SATA is not seen by kernels for clouds": f"{_HERE}::test_a_seed_is_on_the_bus_that_every_kernel_sees",
     "a call may hang for ever": f"{_VIRSH}::test_a_hanging_virsh_is_ended",
     "undefine leaves a running guest to itself": "tests/conformance/test_power.py::test_row_of_the_table",
@@ -38,10 +39,12 @@ SHOWN_BY = {
     "test_a_name_that_the_tool_takes_for_another_machine",
     "the exit code of a batch hides errors": f"{_HERE}::test_an_error_within_a_batch_is_not_taken_for_an_answer",
     "the first call takes eight seconds": f"{_HERE}::test_a_daemon_that_is_slow_at_first",
-    "a revert whose content is gone cuts the guest off": _SNAPSHOTS,
-    "dropping an external snapshot loses internal ones": _SNAPSHOTS,
-    "saved memory meets other disks after a revert": _SNAPSHOTS,
-    "the memory of an external snapshot stays": _SNAPSHOTS,
+    "a revert whose content is gone cuts the guest off": f"{_SNAPSHOTS}::test_within_the_image",
+    "dropping an external snapshot loses internal ones": f"{_SNAPSHOTS}::test_internal_ones_within_an_external_one",
+    "saved memory meets other disks after a revert": "tests/conformance/test_snapshots.py::"
+    "test_saved_memory_is_given_up_by_a_restore",
+    "the memory of an external snapshot stays": f"{_SNAPSHOTS}::test_beside_the_image",
+    "firmware in flash memory is in no internal snapshot": f"{_SNAPSHOTS}::test_firmware_in_flash_memory",
     "a raw disk can pose as an image on any file of the host": f"{_CLONING}::"
     "test_a_raw_disk_that_poses_as_an_image_is_copied_as_it_is",
     "two machines made at once share their files": "tests/conformance/test_many_at_once.py::"

@@ -318,7 +318,10 @@ class Driver(Protocol):
         """Machines of one lane are worked on together, different lanes at the same time."""
 
     def apply(self, segment: Sequence) -> None:
-        """Carry out (machine, steps) pairs. An error may say in ``steps_done`` how many steps were done before it."""
+        """Carry out (machine, steps) pairs. An error may say in ``steps_done`` how many steps were done before it.
+
+        A machine that could not be made is not left half-made.
+        """
 
 
 @dataclass(frozen=True)

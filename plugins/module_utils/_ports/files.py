@@ -126,6 +126,15 @@ def starts_with(path, word, offset=0):
         return False
 
 
+def holds_zeroes(path):
+    """Whether zero bytes are among the first of a file, as in images and archives and in no text."""
+    try:
+        with open(path, "rb") as file:
+            return b"\0" in file.read(4096)
+    except OSError:
+        return False
+
+
 def exists(path):
     return os.path.exists(path)
 

@@ -61,10 +61,14 @@ class QemuImg:
         given_size = [] if size is None else [str(size)]
         self._run("create", "-q", "-f", "qcow2", "-F", base_format, "-b", base, path, *given_size)
 
-    def convert(self, source, source_format, path, image_format, snapshot=None):
-        """A full copy that stands on nothing; of a snapshot within the image even while a guest uses it (-U)."""
-        part = ["-U", "-l", f"snapshot.name={snapshot.replace(',', ',,')}"] if snapshot else []
-        self._run("convert", "-f", source_format, *part, "-O", image_format, source, path)
+    def convert(self, source, source_format, path, image_format, snapshot=None, in_use=False):
+        """A full copy that stands on nothing.
+
+        Of a snapshot within the image it is made even while a guest uses that, and so of a file ``in_use`` (-U).
+        """
+        part = ["-l", f"snapshot.name={snapshot.replace(',', ',,')}"] if snapshot else []
+        shared = ["-U"] if snapshot or in_use else []
+        self._run("convert", *shared, "-f", source_format, *part, "-O", image_format, source, path)
 
     def copy_out(self, path, snapshot, copy):
         """A qcow2 image that reads as ``snapshot`` within the qcow2 image ``path``, also while a guest uses it (-U).
@@ -90,7 +94,7 @@ class QemuImg:
 
     def same_content(self, a, b, format_of_a=None):
         """Whether two images read the same; where one is longer, the rest of it reads as zeroes."""
-        return self._completed("compare", "-q", *_of(format_of_a), a, b, allowed=(0, 1)).rc == 0
+        return self._completed("compare", "-q", "-U", *_of(format_of_a), a, b, allowed=(0, 1)).rc == 0
 
     def _run(self, *words, timeout=_AS_LONG_AS_IT_TAKES):
         return self._completed(*words, timeout=timeout).stdout

@@ -10,10 +10,20 @@ import json
 import subprocess
 
 
-def io(path, command):
+def write(path, byte):
+    """Write this byte all over the beginning of an image that nobody uses."""
+    assert "64 KiB" in _io(path, f"write -P {byte} 0 64k")
+
+
+def holds(path, byte):
+    """Whether it is all over the beginning; the image may be in use."""
+    return "failed" not in _io(path, f"read -P {byte} 0 64k", "-r", "-U")
+
+
+def _io(path, command, *how):
     """What qemu-io says to one command on an image of any format; a pattern that is not there is said, not raised."""
     image_format = chain_info(path)[0]["format"]
-    words = ["qemu-io", "-f", image_format, "-c", command, path]
+    words = ["qemu-io", *how, "-f", image_format, "-c", command, path]
     done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
     assert "64 KiB" in done.stdout or "Pattern verification failed" in done.stdout, f"{words}: {done}"
     return done.stdout
@@ -27,6 +37,11 @@ def chain(path):
 def chain_info(path):
     words = ["qemu-img", "info", "-U", "--backing-chain", "--output=json", path]
     return json.loads(subprocess.run(words, capture_output=True, check=True).stdout)
+
+
+def size(path):
+    """Bytes of the disk that a guest sees."""
+    return chain_info(path)[0]["virtual-size"]
 
 
 def digest(path):

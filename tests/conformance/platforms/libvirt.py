@@ -68,6 +68,8 @@ class Libvirt:
     #: What a new machine of this platform needs, and what one is made from.
     creation: ClassVar = {}
     disk_size = ""
+    #: Whether a snapshot holds what is on the disks.
+    snapshots_hold_disks = True
     #: Options that the platform has and this host cannot have; each is among ``own_refusals``.
     unusable: ClassVar = frozenset()
     #: Consent that a change of a machine which runs needs here.
@@ -182,12 +184,11 @@ class Libvirt:
 
     def write(self, name, byte, slot="vda"):
         """Let a guest have written this byte all over the beginning of a disk."""
-        path = self.disks_of(self.truth([name])[name])[slot]
-        assert "64 KiB" in images.io(path, f"write -P {byte} 0 64k")
+        images.write(self.disks_of(self.truth([name])[name])[slot], byte)
 
     def holds(self, machine, byte, slot="vda"):
-        """Whether those bytes are there; ``machine`` is from ``truth``, and must be off."""
-        return "failed" not in images.io(self.disks_of(machine)[slot], f"read -P {byte} 0 64k")
+        """Whether those bytes are there; ``machine`` is from ``truth``."""
+        return images.holds(self.disks_of(machine)[slot], byte)
 
     def stands_on(self, machine):
         """All images that a machine's disks stand on."""
@@ -286,12 +287,6 @@ class Libvirt:
             }
             for one, root in roots.items()
         }
-
-    def write_to_disk(self, name, letter):
-        """Leave a letter on the first disk of a machine that is off; None where disks hold nothing."""
-
-    def read_from_disk(self, name):
-        """The letter found there; None where disks hold nothing."""
 
     def files(self):
         """Names of all files in the namespace's folder, but consoles, which the hypervisor writes."""

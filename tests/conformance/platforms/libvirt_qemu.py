@@ -173,25 +173,6 @@ class Platform(Libvirt):
             subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", path, self.disk_size], check=True)
         return str(path)
 
-    def write_to_disk(self, name, letter):
-        command = f"write -P {ord(letter)} 1M 64k"
-        subprocess.run(
-            ["qemu-io", "-f", "qcow2", "-c", command, self._first_disk(name)], check=True, stdout=subprocess.DEVNULL
-        )
-
-    def read_from_disk(self, name):
-        """Also while a guest that writes nothing runs."""
-        copy = self.storage / "read.raw"
-        command = ["qemu-img", "dd", "-U", "-f", "qcow2", "-O", "raw", "bs=1M", "skip=1", "count=2"]
-        subprocess.run([*command, f"if={self._first_disk(name)}", f"of={copy}"], check=True)
-        letter = copy.read_bytes()[:1].decode()
-        copy.unlink()
-        return letter
-
-    def _first_disk(self, name):
-        root = ET.fromstring(self.virsh("dumpxml", name, "--inactive"))
-        return root.find("devices/disk[@device='disk']/source").get("file")
-
     def kernel(self, *words):
         """The native keys that start the fast guest; ``words`` make it a difficult one."""
         return {

@@ -34,6 +34,8 @@ class Platform(Libvirt):
     uri = "test+unix:///default"
     # The driver reports this size for every disk, whatever its file.
     disk_size = "1099506450432B"
+    # Its snapshots are of definitions: no file is looked at.
+    snapshots_hold_disks = False
     creation: ClassVar = {"cpus": 1, "memory": "128M", "disks": [{"size": disk_size}], "networks": []}
 
     @contextmanager

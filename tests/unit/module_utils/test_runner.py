@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils import _runner
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import NotFound, Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import CommandFailed, NotFound, Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import DESTRUCTIVE, Field, Policy, Request
 
 from unit.module_utils.world import GIB, Machine, World, refusal
@@ -295,6 +295,17 @@ def test_a_machine_of_the_same_name_that_is_not_the_one_made_is_not_undone():
     world._create = create_without_mark
     assert carry_out(world, make()).failed
     assert (world.verbs(), len(world.machines)) == (["create", "start"], 1)
+
+
+def test_a_machine_that_another_task_made_meanwhile_is_not_undone():
+    """Whether making it was lost for good, or passed for done because it is there: it is not ours to remove."""
+    for lost in (refusal("it holds something else"), CommandFailed(["tool"], 1, "exists already")):
+        world = World()
+        world.trouble("create", lost, done=True)
+        world.trouble("start", refusal("no bootable device"))
+        assert carry_out(world, make()).failed
+        assert "delete" not in world.verbs()
+        assert len(world.machines) == 1
 
 
 @pytest.mark.parametrize("wakes_as", ["failed", "stopped"])

@@ -139,6 +139,14 @@ def test_a_passing_error_that_does_not_pass_is_told_at_the_deadline():
     assert world.clock.now() == 20
 
 
+def test_settings_that_a_lock_kept_back_are_sent_again():
+    """That the machine is off, as it shall be, does not tell that they arrived."""
+    world = World(Machine("web", "1", config={"cpus": 1}))
+    world.trouble("configure", refusal("try later"))
+    assert not carry_out(world, Request("web", config={"cpus": 2})).failed
+    assert (world.verbs(), world.machine("web").config) == (["configure", "configure"], {"cpus": 2})
+
+
 def test_what_somebody_else_did_meanwhile_is_not_tried_again():
     world = World(Machine("web", "1"))
     world.trouble("start", refusal("try later"), done=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 
 from ..._lifecycle.errors import Refused
+from ..._lifecycle.model import Vm
 from ..._ports import files
 from ..._tools import seed
 from .definition import target_of
@@ -26,13 +27,16 @@ from .storage import bases, check_iso, written_files
 def check_plan(driver, plan):
     """Raise NotFound or Refused for what would fail after something was done already."""
     doomed = {os.path.realpath(path) for path in _doomed(plan)}
+    vm = plan.before
     for step in plan.steps:
         if step.verb == "create":
             _check_creation(driver, plan.after.name, step.arguments, doomed)
         elif step.verb == "clone":
             _check_clone(driver, plan.after.name, step.arguments, doomed)
+            # Until it is there, the clone's devices are those of its source.
+            vm = Vm(name=plan.after.name, id=step.arguments["source"].id, config=step.arguments["config"])
         elif step.verb == "configure":
-            _check_changes(driver, plan.before, step.changes)
+            _check_changes(driver, vm, step.changes)
         elif step.verb in ("snapshot", "drop_snapshot", "restore"):
             _check_snapshot(driver, plan.before, step)
     check_machinery(driver, plan)
@@ -97,6 +101,7 @@ def _check_creation(driver, name, arguments, doomed):
         driver.storage.check_folder()
     if config.get("firmware") == "uefi":
         _check_nvram(driver, name, config["secure_boot"], written_by)
+        check_no_nvram(driver, name, config["secure_boot"], doomed)
     if config.get("serial_log"):
         check_serial_log(name, None, config["serial_log"], driver.all_definitions(), driver.is_local)
     for slot, entry in disks.items():
@@ -120,6 +125,16 @@ def _check_seed(driver, name, creation):
 def _check_nvram(driver, name, secure_boot, written_by):
     driver.storage.check_folder(written=False)
     driver.storage.check_free(name, driver.storage.nvram_path(name, secure_boot), written_by)
+
+
+def check_no_nvram(driver, name, secure_boot, doomed=()):
+    """libvirt does not fill a file that is there: a new machine would boot with another's variables."""
+    path = driver.storage.nvram_path(name, secure_boot)
+    if files.exists(path) and os.path.realpath(path) not in doomed:
+        raise Refused(
+            f"{name}: {path} exists already and holds the firmware variables of an earlier machine.",
+            "Move it away or remove it; a machine that shall have it gets it back under that name once it is made.",
+        )
 
 
 def _check_disk(driver, name, slot, entry, written_by, image=None, expected=()):

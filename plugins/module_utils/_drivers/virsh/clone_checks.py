@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 
 from ..._lifecycle.errors import NotFound, Refused
+from .checks import check_no_nvram
 from .cloning import Original, disk_format, nvram_image, own_disks, source_format
 from .definition import file_of, target_of
 from .firmware import read_firmware, read_secure_boot
@@ -42,7 +43,7 @@ def check_clone(driver, name, creation, source, doomed=()):
         driver.storage.check_free(name, own, written_by)
         if os.path.realpath(own) not in doomed:
             driver.storage.check_leftover(own, entry, original.image(disk, asked["linked"]))
-    _check_nvram(driver, name, original.definition)
+    _check_nvram(driver, name, original.definition, doomed)
 
 
 def _check_source(name, source, original, disk):
@@ -75,10 +76,13 @@ def _check_image(driver, name, source, original, disk, written_by):
         )
 
 
-def _check_nvram(driver, name, definition):
-    image = nvram_image(definition)
-    if image is None or read_firmware(definition) == "bios":
+def _check_nvram(driver, name, definition, doomed):
+    if read_firmware(definition) == "bios":
         return
-    check_readable(name, "firmware variables", image["source"])
-    path = driver.storage.nvram_path(name, read_secure_boot(definition))
-    driver.storage.check_leftover(path, {}, image)
+    image, secure_boot = nvram_image(definition), read_secure_boot(definition)
+    path = driver.storage.nvram_path(name, secure_boot)
+    if image is None:
+        check_no_nvram(driver, name, secure_boot, doomed)
+    elif os.path.realpath(path) not in doomed:
+        check_readable(name, "firmware variables", image["source"])
+        driver.storage.check_leftover(path, {}, image)

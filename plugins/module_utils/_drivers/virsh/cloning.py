@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Optional
 
+from ..._lifecycle.errors import Refused
 from ..._ports import files
 from . import devices
 from .definition import Definition, file_of, target_of
@@ -65,10 +66,22 @@ def clone(driver, name, config, creation, source):
         definition.set("uuid", machine_id)
         _remove_drives(definition, (source.mark or {}).get("files", ()))
         devices.add_seeds(definition, seeds)
-        inputs = {"clone": source.id, "bases": bases_of(driver.storage, disks if asked["linked"] else ())}
+        inputs = {"clone": source.id, "bases": bases_of(driver.storage, disks)}
         mark = make_mark(machine_id, config, disks, seeds, inputs)
         definition.set_mark({**mark, "nvram": nvram} if nvram else mark)
         driver.define(definition)
+        if asked["linked"] and not asked.get("snapshot"):
+            _check_still_off(driver, name, machine_id, source)
+
+
+def _check_still_off(driver, name, machine_id, source):
+    """Another task may have started the source before the clone was there to forbid it."""
+    if driver.virsh.run("domstate", source.id).strip() != "shut off":
+        driver.virsh.run("undefine", machine_id, "--nvram")
+        raise Refused(
+            f"{name}: '{source.name}' was started while it was cloned, and writes to what the clone stands on.",
+            "Stop it and run the task again.",
+        )
 
 
 def _make_disks(driver, name, original, linked, made):
@@ -110,7 +123,8 @@ def nvram_image(definition):
     path = nvram_of(definition)
     if not path or not files.exists(path):
         return None
-    return {"source": path, "format": definition.native("os/nvram@format") or "raw"}
+    # Of a source that runs, for its snapshot is cloned: small, and written by the firmware in one go.
+    return {"source": path, "format": definition.native("os/nvram@format") or "raw", "in_use": True}
 
 
 # Identity -------------------------------------------------------------------------------------------------------------

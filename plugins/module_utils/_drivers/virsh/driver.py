@@ -18,6 +18,7 @@ from ..._ports.command import Commands
 from ..._tools import virsh_output as output
 from ..._tools.virsh import Virsh, is_not_found
 from .definition import Definition
+from .fields import EXTERNAL
 from .look import Listing, look_at_power, look_closely
 from .networks import start_networks, starting_effects
 from .traits import virsh_traits
@@ -67,7 +68,9 @@ class VirshDriver:
         from ..._tools.qemu_img import QemuImg
         from .storage import Storage
 
-        own = _SESSION_FOLDER if self.virsh.uri.endswith("/session") else _SYSTEM_FOLDER
+        is_session = re.search(r"/session(\?|\Z)", self.virsh.uri) is not None
+        # Root's session is the system's, whose guests run as a user that cannot enter root's home.
+        own = _SESSION_FOLDER if is_session and os.geteuid() != 0 else _SYSTEM_FOLDER
         folder = os.path.expanduser(self.storage_path or own)
         return Storage(QemuImg(self.commands), folder, is_default=self.storage_path is None)
 
@@ -102,6 +105,8 @@ class VirshDriver:
         observation = look_closely(self.virsh, listing, uuids, facets, self._native_keys)
         observation = replace(observation, vms=[self._with_sizes(vm) for vm in observation.vms])
         self._configs.update({vm.id: vm.config for vm in observation.vms})
+        if "snapshot_configs" in facets and self.is_local:
+            observation = replace(observation, vms=[self._with_frozen_sizes(vm) for vm in observation.vms])
         if "leftovers" in facets:
             observation = replace(observation, vms=[self._with_leftovers(vm) for vm in observation.vms])
         if "files" in facets and observation.vms:
@@ -113,8 +118,20 @@ class VirshDriver:
         if vm.active is None or not self.is_local:
             return vm
         waiting = {slot: disk for slot, disk in vm.config["disks"].items() if slot not in vm.active["disks"]}
-        sized = {slot: {**disk, "size": self.storage.size_of(disk["source"])} for slot, disk in waiting.items()}
-        return vm.having(config={**vm.config, "disks": {**vm.config["disks"], **sized}})
+        return vm.having(config={**vm.config, "disks": {**vm.config["disks"], **self._sized(waiting)}})
+
+    def _sized(self, disks):
+        """Disks, each as large as its file says."""
+        return {slot: {**disk, "size": self.storage.size_of(disk["source"])} for slot, disk in disks.items()}
+
+    def _with_frozen_sizes(self, vm):
+        """What an external snapshot froze lies in a file of its own, which tells how large the disk was."""
+        return vm.having(snapshots=tuple(self._with_frozen_size(one) for one in vm.snapshots))
+
+    def _with_frozen_size(self, snapshot):
+        if snapshot.kind != EXTERNAL or snapshot.config is None:
+            return snapshot
+        return replace(snapshot, config={**snapshot.config, "disks": self._sized(snapshot.config["disks"])})
 
     def _with_leftovers(self, vm):
         from .snapshot_checks import leftovers

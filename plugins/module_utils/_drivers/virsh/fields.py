@@ -28,6 +28,8 @@ from .slots import BUS, cost_of_plugging
 
 #: Kinds of snapshots: within the disk images, or frozen files with others on top.
 INTERNAL, EXTERNAL = "internal", "external"
+#: From here on libvirt removes external snapshots, and restores them.
+EXTERNAL_DROPPED_SINCE, EXTERNAL_RESTORED_SINCE = (9, 0), (9, 9)
 #: From here on libvirt chooses firmware by the features asked.
 FIRMWARE_SINCE = (7, 2)
 
@@ -124,9 +126,12 @@ def _snapshot_fields(version):
         "snapshot.take": Field(
             cost=_cost_of_taking, instead="Stop it first, or take an external one (kind: external)."
         ),
-        "snapshot.drop": Field(cost=LIVE),
+        "snapshot.drop": Field(
+            cost=partial(_cost_of_dropping, version_numbers(version) >= EXTERNAL_DROPPED_SINCE),
+            instead="Removing an external snapshot needs libvirt 9.0. Commit it by hand: virsh blockcommit.",
+        ),
         "snapshot.restore": Field(
-            cost=partial(_cost_of_restoring, version_numbers(version) >= (9, 9)), instead=instead
+            cost=partial(_cost_of_restoring, version_numbers(version) >= EXTERNAL_RESTORED_SINCE), instead=instead
         ),
     }
 
@@ -138,7 +143,8 @@ def kind_for(vm, asked):
 
 def _cost_of_taking(vm, change):
     # Firmware in flash memory has a state of its own, which no internal snapshot of a running machine can hold.
-    pflash = vm.config.get("firmware") == "uefi" and vm.power in (RUNNING, PAUSED)
+    runs_with = vm.active or vm.config
+    pflash = runs_with.get("firmware") == "uefi" and vm.power in (RUNNING, PAUSED)
     return NEVER if pflash and kind_for(vm, change.new.kind) == INTERNAL else LIVE
 
 
@@ -146,6 +152,10 @@ def taken_as(vm, asked):
     """(kind, power) of a new snapshot: an internal one holds the memory of what runs, an external one if asked."""
     kind = kind_for(vm, asked.kind)
     return kind, vm.power if kind == INTERNAL or asked.include_memory else STOPPED
+
+
+def _cost_of_dropping(externals_too, vm, change):
+    return NEVER if change.old.kind == EXTERNAL and not externals_too else LIVE
 
 
 def _cost_of_restoring(externals_too, vm, change):

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 
 from ..._lifecycle.differences import additions
 from ..._lifecycle.errors import CommandFailed, PolyvirtError
+from ..._lifecycle.model import Change
 from ..._ports import files
 from ..._tools import seed
 from ..._tools import virsh as tool
@@ -22,7 +23,8 @@ from .networks import is_bridge
 from .new import machine_type, new_definition
 from .settings import SETTINGS, write_setting
 from .slots import bus_of, slot_name
-from .storage import chain_of, used_files
+from .storage import bases_of, used_files
+from .tpm import read_tpm, write_tpm
 
 
 def create(driver, name, config, creation):
@@ -36,7 +38,7 @@ def create(driver, name, config, creation):
         seeds = make_seed(driver, name, machine_id, creation)
         _describe(driver, definition, config, disks, seeds)
         own_disks = [path for _slot, path, _format, ours in disks if ours]
-        mark = make_mark(machine_id, config, own_disks, seeds, _inputs(driver, creation))
+        mark = make_mark(machine_id, config, own_disks, seeds, _inputs(driver, creation, own_disks))
         if config.get("firmware") == "uefi":
             driver.storage.open_folder()
             mark["nvram"] = [place_nvram(definition, driver.storage, name)]
@@ -142,11 +144,9 @@ def _describe(driver, definition, config, disks, seeds):
         definition.set_native(path, value)
 
 
-def _inputs(driver, creation):
+def _inputs(driver, creation, disks):
     image = creation.get("image")
-    if image is None:
-        return {}
-    return {"image": image["source"], "bases": chain_of(driver.storage, image["source"]) if image["linked"] else []}
+    return {"image": image["source"], "bases": bases_of(driver.storage, disks)} if image else {}
 
 
 def make_mark(machine_id, config, disks, own_files, inputs):
@@ -164,6 +164,7 @@ def delete(driver, vm, paths, keep_nvram=False):
     """Remove the files named, then the machine with all that libvirt keeps about it."""
     for path in paths:
         files.remove(path)
+    _give_tpm_back(driver, vm)
     nvram = "--keep-nvram" if keep_nvram else "--nvram"
     try:
         driver.virsh.run("undefine", vm.id, nvram, "--managed-save", "--snapshots-metadata", "--checkpoints-metadata")
@@ -172,3 +173,17 @@ def delete(driver, vm, paths, keep_nvram=False):
             raise
         # Where libvirt's driver knows no flags, virsh itself removes the snapshots.
         driver.virsh.run("undefine", vm.id, "--snapshots-metadata")
+
+
+#: Where the state of emulated TPMs lies, by UUID (libvirt's qemu.conf names no other place).
+_TPM_STATES = "/var/lib/libvirt/swtpm"
+
+
+def _give_tpm_back(driver, vm):
+    """libvirt removes the state of a TPM only with a machine that has one; it may hold keys."""
+    if not driver.is_local or not files.exists(os.path.join(_TPM_STATES, vm.id)):
+        return
+    definition = driver.definition(vm.id)
+    if not read_tpm(definition):
+        write_tpm(definition, Change("tpm", False, True))
+        driver.define(definition)

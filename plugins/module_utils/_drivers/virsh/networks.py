@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from ..._lifecycle.errors import CommandFailed, NotFound, Refused
-from ..._lifecycle.model import LIVE, SUSPENDED
+from ..._lifecycle.model import LIVE, STOPPED, SUSPENDED
 from ..._ports import files
 from ..._tools import virsh_output as output
 from .devices import read_networks
@@ -47,7 +47,7 @@ def _networks_of(vm):
 def check_networks(driver, plan):
     """A network must exist when a card is put on it, and be active when that or the machine begins to run."""
     asked, plugged = _networks_of(plan.after), _plugged(plan)
-    starts = any(step.verb == "start" for step in plan.steps)
+    starts = any(_runs_after(step) for step in plan.steps)
     touched = any(change.field == "networks" for step in plan.steps for change in step.changes)
     if not asked or not (touched or starts or any(step.verb == "create" for step in plan.steps)):
         return
@@ -59,12 +59,18 @@ def check_networks(driver, plan):
             f"Known networks: {', '.join(sorted(known)) or 'none'}.",
         )
     needed = plugged | (asked if starts and not driver.allow_network_start else set())
+    has_consent = any(step.verb == "start" for step in plan.steps)
     for name in sorted(needed & inactive_networks(answers)):
-        consent = "" if name in plugged else ", or set allow_network_start: true"
+        consent = ", or set allow_network_start: true" if has_consent and name not in plugged else ""
         raise Refused(
             f"{plan.after.name}: the network '{name}' is not active.",
             f"Start it first: virsh net-start {name}{consent}.",
         )
+
+
+def _runs_after(step):
+    """A restore into a running machine needs its networks as a start does; libvirt cuts the guest off and fails."""
+    return step.verb == "start" or (step.verb == "restore" and step.arguments["power"] != STOPPED)
 
 
 def _plugged(plan):

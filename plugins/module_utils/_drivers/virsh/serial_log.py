@@ -57,6 +57,10 @@ def check_serial_log(name, machine_id, path, definitions, local):
         raise NotFound(f"{name}: serial_log: {folder} is no folder.", "Create it, or name another.")
     if files.exists(path) and not files.is_file(path):
         raise Refused(f"{name}: serial_log {path} is no file.", "Name a file.")
+    if files.holds_zeroes(path):
+        raise Refused(
+            f"{name}: serial_log {path} exists and is no log, and virtlogd would empty it.", "Name another file."
+        )
 
 
 def _outputs(definition):

@@ -95,7 +95,9 @@ def check_shares(driver, plan):
                 f"{name}: shared_folders: host_path {path} of {tag} is no folder.", "Share the folder it lies in."
             )
     if shares:
-        definition = driver.definition(plan.before.id) if plan.before.id else None
+        # Until it is there, the clone's devices are those of its source.
+        machine = next((step.arguments["source"] for step in plan.steps if step.verb == "clone"), plan.before)
+        definition = driver.definition(machine.id) if machine.id else None
         offered = _offered(driver)
         for tag, share in shares.items():
             _chosen(driver, name, definition, tag, share, offered)

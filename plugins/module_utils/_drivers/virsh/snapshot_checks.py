@@ -17,6 +17,7 @@ import shlex
 from ..._lifecycle.errors import NotFound, Refused
 from ..._lifecycle.model import PAUSED, RUNNING, SUSPENDED, File
 from ..._ports import files
+from .definition import file_of
 from .fields import EXTERNAL, INTERNAL
 from .snapshots import memory_path, overlay_path, read_one
 from .users import FileUsers
@@ -92,6 +93,11 @@ def _check_internal(driver, vm, arguments):
 
 
 def _check_external(driver, vm, arguments):
+    if not vm.persistent:
+        raise Refused(
+            f"{vm.name}: it exists only while it runs, so nobody would know the files of an external snapshot later.",
+            "Define it permanently first.",
+        )
     if not driver.is_local or driver.hypervisor == "TEST":
         raise Refused(
             f"{vm.name}: external snapshots make files, which this connection cannot do.",
@@ -159,12 +165,24 @@ def _check_restoring(driver, vm, arguments):
         return
     snapshot = read_one(driver.virsh, vm.id, name)
     check_content(driver, vm, name, snapshot)
+    _check_media(vm, name, snapshot)
     memory = snapshot.memory_file
     if memory and not files.exists(memory):
         raise NotFound(
             f"{vm.name}: {memory}, which held the memory of the snapshot '{name}', is gone.",
             "Put the file back, or drop the snapshot.",
         )
+
+
+def _check_media(vm, name, snapshot):
+    """libvirt cuts the guest off before it finds that a medium of then is gone."""
+    media = snapshot.definition.drives("cdrom", "floppy") if snapshot.definition else ()
+    for path in sorted(file_of(drive) for drive in media if file_of(drive)):
+        if not files.exists(path):
+            raise NotFound(
+                f"{vm.name}: {path}, which was in a drive when the snapshot '{name}' was taken, is gone.",
+                "Put the file back, or drop the snapshot.",
+            )
 
 
 def check_content(driver, vm, name, snapshot):

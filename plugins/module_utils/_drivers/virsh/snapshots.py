@@ -16,8 +16,9 @@ from ..._lifecycle.errors import CommandFailed, PolyvirtError
 from ..._lifecycle.model import PAUSED, RUNNING, STOPPED, Snapshot
 from ..._ports import files
 from ..._tools import virsh as tool
+from ..._tools.virsh_output import version_numbers
 from .definition import Definition, file_of, keep_prefixes, target_of
-from .fields import EXTERNAL, INTERNAL
+from .fields import EXTERNAL, EXTERNAL_RESTORED_SINCE, INTERNAL
 
 #: Merging a disk and writing memory are the platform's own work; yet no call may hang for ever.
 _TIMEOUT = 3600
@@ -117,7 +118,7 @@ def take(driver, vm, arguments):
         _describe_files(root, overlays, memory)
     # Announced before they are there: a run that is cut off here leaves no file that nobody knows.
     own_files = [memory] if memory else []
-    _announce(driver, vm, overlays.values(), own_files)
+    _announce(driver, vm, {"disks": overlays.values(), "files": own_files})
     flags = ("--disk-only", "--atomic") if kind == EXTERNAL and memory is None else ()
     try:
         text = ET.tostring(root, encoding="unicode")
@@ -157,47 +158,78 @@ def drop(driver, vm, arguments):
 
 
 def _drop_one(driver, vm, name):
-    """The snapshot goes last: a run that is cut off before that finds it again, and leaves nothing undone."""
+    """The snapshot goes last, so that a run that is cut off before that finds it again and leaves nothing undone.
+
+    Its memory is the exception where it could still be restored: a merge that fails must not cost it.
+    """
     snapshot = read_one(driver.virsh, vm.id, name)
-    memory = snapshot.memory_file
-    # libvirt merges the disks and leaves the memory (9.0.0).
-    if memory and vm.owned and memory in vm.mark.get("files", ()):
-        files.remove(memory)
-    _disown(driver, vm, {memory, *snapshot.overlays})
+    memory = {snapshot.memory_file}.intersection(vm.mark.get("files", ()) if vm.owned else ())
+    restorable = version_numbers(driver.library) >= EXTERNAL_RESTORED_SINCE
+    if not restorable:
+        _remove(memory)  # libvirt merges the disks and leaves the memory (9.0.0).
+    _disown(driver, vm, {*snapshot.overlays, *(() if restorable else memory)})
     try:
         driver.virsh.run("snapshot-delete", vm.id, "--snapshotname", name, timeout=_TIMEOUT)
     except PolyvirtError:
         ours = set(vm.mark.get("disks", ()) if vm.owned else ())
-        _announce(driver, vm, [path for path in snapshot.overlays if path in ours and files.exists(path)], [])
+        _announce(driver, vm, {"disks": [path for path in snapshot.overlays if path in ours and files.exists(path)]})
         raise
+    if restorable:
+        _remove(memory)
+        _disown(driver, vm, memory)
+
+
+def _remove(paths):
+    for path in paths:
+        files.remove(path)
 
 
 def restore(driver, vm, arguments):
     """libvirt rolls the definition back too, and with it our mark: what was made since is still ours."""
-    driver.virsh.run("snapshot-revert", vm.id, "--snapshotname", arguments["name"], timeout=_TIMEOUT)
-    if vm.owned:
-        _announce(driver, vm, vm.mark.get("disks", ()), vm.mark.get("files", ()))
+    kept = {key: list(vm.mark.get(key, ())) for key in _KEPT} if vm.owned else {}
+    try:
+        driver.virsh.run("snapshot-revert", vm.id, "--snapshotname", arguments["name"], timeout=_TIMEOUT)
+        if kept:
+            kept["disks"] += _new_overlays(driver, kept["disks"], vm)
+    finally:
+        # A revert that fails has mostly changed the definition already.
+        _announce(driver, vm, kept)
+
+
+def _new_overlays(driver, ours, vm):
+    """libvirt 9.9 and later restore an external snapshot by a file of their own upon what was frozen."""
+    if not driver.is_local:
+        return []
+    info = driver.storage.qemu_img.info
+    paths = {file_of(disk) for disk in driver.definition(vm.id).drives("disk")}.difference(ours)
+    return [path for path in sorted(paths) if files.exists(path) and info(path).backing in ours]
 
 
 # The mark -------------------------------------------------------------------------------------------------------------
 
+#: What a mark says is ours.
+_KEPT = ("disks", "files", "nvram")
 
-def _announce(driver, vm, disks, own_files):
-    """Add files to our mark; a machine without one gets none by the way."""
-    if vm.owned:
-        _edit_mark(driver, vm, lambda key, known: [*known, *({"disks": disks, "files": own_files}[key])])
+
+def _announce(driver, vm, added):
+    """Add files to our mark, {key of the mark: paths}; a machine without one gets none by the way."""
+    _edit_mark(driver, vm, lambda key, known: [*known, *added.get(key, ())])
 
 
 def _disown(driver, vm, paths):
     """Take files out of our mark: a name that it keeps could one day be that of somebody else's file."""
-    if vm.owned:
-        _edit_mark(driver, vm, lambda key, known: [path for path in known if path not in paths])
+    _edit_mark(driver, vm, lambda key, known: [path for path in known if path not in paths])
 
 
 def _edit_mark(driver, vm, edited):
+    if not vm.owned or not vm.persistent:
+        return  # To store a definition would make a machine permanent that is not.
     definition = driver.definition(vm.id)
-    mark = definition.mark or vm.mark
-    changed = {**mark, **{key: list(dict.fromkeys(edited(key, mark.get(key, ())))) for key in ("disks", "files")}}
+    found = definition.mark or {}
+    # An old snapshot may bring back the mark of a machine that this one was copied from.
+    mark = found if found.get("id") == vm.id else {**vm.mark, "tags": found.get("tags", [])}
+    lists = {key: list(dict.fromkeys(edited(key, mark.get(key, ())))) for key in _KEPT}
+    changed = {**mark, **{key: paths for key, paths in lists.items() if paths or key in mark}}
     if changed != definition.mark:
         definition.set_mark(changed)
         driver.define(definition)

@@ -56,15 +56,23 @@ class Storage:
             if not files.exists(path):
                 files.rename_into_place(temporary, path)
                 return True
-            if not self.qemu_img.identical(temporary, path):
+            if not self._is_same(temporary, path):
                 raise _taken(path)
         return False
+
+    def _is_same(self, made, found):
+        """A file that stands on another one holds only a part by itself, however much alike the two read."""
+        stands_on = [self.qemu_img.info(path).backing for path in (made, found)]
+        return stands_on[0] == stands_on[1] and self.qemu_img.identical(made, found)
 
     def check_leftover(self, path, entry, image):
         """Refuse, before anything is changed, a file that has the disk's name and holds something else."""
         if not files.exists(path) or (image and image.get("snapshot")):
             return  # An internal snapshot can only be compared once it is copied.
         reference = image["source"] if image else empty_image(entry["size"])
+        base = reference if image and image.get("linked") else None
+        if self.qemu_img.info(path).backing != base:
+            raise _taken(path)
         if not self.qemu_img.same_content(reference, path, (image or {}).get("format")):
             raise _taken(path)
 
@@ -77,7 +85,9 @@ class Storage:
         if image.get("linked"):
             self.qemu_img.overlay(path, base.path, base.format, size)
             return
-        self.qemu_img.convert(base.path, base.format, path, image_format, image.get("snapshot"))
+        self.qemu_img.convert(
+            base.path, base.format, path, image_format, image.get("snapshot"), image.get("in_use", False)
+        )
         if size and size > base.virtual_size:
             self.qemu_img.grow(path, image_format, size)
 

@@ -65,6 +65,7 @@ class Rich:
         for (uuid, _name), text in machines.items():
             for more in ((), ("--inactive",), ("--inactive", "--security-info")):
                 self.virsh.answers[("dumpxml", uuid, *more)] = text
+        self.virsh.answers.setdefault(("domstate", RICH), "shut off\n")
         for name, text in self.snapshots.items():
             words = ("snapshot-dumpxml", RICH, "--snapshotname", name, "--security-info")
             self.virsh.answers[words] = text

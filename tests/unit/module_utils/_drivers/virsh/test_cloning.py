@@ -11,7 +11,7 @@ import subprocess
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.cloning import clone
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import file_of, target_of
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import CommandFailed
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import CommandFailed, Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.qemu_img import QemuImg
 
@@ -198,6 +198,15 @@ def test_variables_that_another_task_made_the_machine_with_stay(rich, tmp_path):
     assert not os.path.exists(copy_of(rich))
 
 
+def test_a_source_that_was_started_meanwhile_gets_no_linked_clone(rich, tmp_path):
+    rich.virsh.answers["domstate", RICH] = "running\n"
+    before = sorted(os.listdir(tmp_path))
+    with pytest.raises(Refused, match="copy: 'rich' was started while it was cloned"):
+        cloned(rich, linked=True)
+    assert [words[0] for words in rich.virsh.done if words[0] in ("define", "undefine")] == ["define", "undefine"]
+    assert sorted(os.listdir(tmp_path)) == before
+
+
 # Failing --------------------------------------------------------------------------------------------------------------
 
 
@@ -217,5 +226,6 @@ def test_the_source_is_only_read(rich):
     before = {name: (rich.folder / name).read_bytes() for name in os.listdir(rich.folder)}
     cloned(rich, linked=True)
     assert {name: (rich.folder / name).read_bytes() for name in before} == before
-    written = [words for words in rich.virsh.done if words[0] not in ("dumpxml", "list", "snapshot-dumpxml")]
+    reads = ("dumpxml", "list", "snapshot-dumpxml", "domstate")
+    written = [words for words in rich.virsh.done if words[0] not in reads]
     assert written == [("define", "/dev/stdin")]

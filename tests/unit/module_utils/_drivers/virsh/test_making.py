@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import making
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings import read_settings
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.tpm import read_tpm
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import CommandFailed, Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
@@ -218,3 +219,17 @@ def test_a_new_machine_shares_folders_and_has_room(virsh, tmp_path):
     assert (found["cpus"], found["max_cpus"]) == (2, 4)
     assert (found["memory"], found["max_memory"]) == (256 * MIB, 512 * MIB)
     assert found["shared_folders"] == {"data": {"host_path": "/srv", "read_only": False}}
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_the_state_of_a_tpm_that_it_has_no_more_goes_with_the_machine(virsh, tmp_path, monkeypatch, kept):
+    """libvirt removes it only with a machine that has a TPM."""
+    monkeypatch.setattr(making, "_TPM_STATES", str(tmp_path))
+    if kept:
+        (tmp_path / UUID).mkdir()
+    virsh.answers["dumpxml", UUID, "--inactive", "--security-info"] = machine_xml()
+    making.delete(driver(virsh, tmp_path), Vm("m1", id=UUID), ())
+    words = [words[0] for words in virsh.done if words[0] in ("define", "undefine")]
+    assert words == (["define", "undefine"] if kept else ["undefine"])
+    if kept:
+        assert read_tpm(virsh.defined())

@@ -65,6 +65,17 @@ def test_consent_makes_no_network(tmp_path):
         check(tmp_path, on(network("nosuch")), START, allow_network_start=True)
 
 
+@pytest.mark.parametrize(("power", "refused"), [("running", True), ("paused", True), ("stopped", False)])
+def test_a_restore_into_what_runs_needs_the_networks_of_then(tmp_path, power, refused):
+    restore = Step("restore", arguments={"name": "s", "power": power})
+    if not refused:
+        check(tmp_path, on(network("lan")), restore)
+        return
+    with pytest.raises(Refused, match="the network 'lan' is not active") as caught:
+        check(tmp_path, on(network("lan")), restore)
+    assert "allow_network_start" not in caught.value.remedy
+
+
 @pytest.mark.parametrize(
     ("steps", "power", "refused"),
     [

@@ -223,6 +223,53 @@ def test_a_restore_keeps_what_was_made_since(tmp_path):
     assert (mark["files"], mark["tags"]) == (["/seed"], ["then"])
 
 
+def test_a_restore_that_fails_keeps_it_too(tmp_path):
+    vm = machine(tmp_path, disks=["/later"])
+    revert = ("snapshot-revert", UUID, "--snapshotname", "s")
+    virsh = ToldVirsh({**marked(vm.having(mark={**vm.mark, "disks": ["/old"]})), revert: failed("no network")})
+    with pytest.raises(CommandFailed, match="no network"):
+        snapshots.restore(driver_of(virsh, tmp_path), vm, {"name": "s"})
+    assert virsh.defined().mark["disks"] == ["/old", str(tmp_path / "web-vda.qcow2"), "/later"]
+
+
+def test_variables_of_firmware_are_kept_as_well(tmp_path):
+    vm = machine(tmp_path)
+    vm = vm.having(mark={**vm.mark, "nvram": ["/web.nvram"]})
+    then = vm.having(mark={key: value for key, value in vm.mark.items() if key != "nvram"})
+    virsh = ToldVirsh(marked(then))
+    snapshots.restore(driver_of(virsh, tmp_path), vm, {"name": "s"})
+    assert virsh.defined().mark["nvram"] == ["/web.nvram"]
+
+
+def test_the_mark_of_another_machine_that_a_restore_brings_back_does_not_stay(tmp_path):
+    vm = machine(tmp_path)
+    then = vm.having(mark={**vm.mark, "id": "another", "disks": ["/theirs"], "tags": ["then"]})
+    virsh = ToldVirsh(marked(then))
+    snapshots.restore(driver_of(virsh, tmp_path), vm, {"name": "s"})
+    mark = virsh.defined().mark
+    assert (mark["id"], mark["tags"], "/theirs" in mark["disks"]) == (UUID, ["then"], False)
+
+
+def test_a_machine_that_only_runs_is_not_made_permanent(tmp_path):
+    vm = machine(tmp_path, files=[str(tmp_path / "memory")]).having(persistent=False)
+    virsh = ToldVirsh({**marked(vm), SHOW: external(tmp_path)})
+    snapshots.drop(driver_of(virsh, tmp_path), vm, {"names": ("s",)})
+    assert "define" not in [words[0] for words in virsh.done]
+
+
+def test_memory_that_could_be_restored_goes_only_with_its_snapshot(tmp_path):
+    vm = machine(tmp_path, files=[str(tmp_path / "memory")])
+    (tmp_path / "memory").touch()
+    driver = driver_of(ToldVirsh({**marked(vm), SHOW: external(tmp_path), DELETE: failed("no space left")}), tmp_path)
+    driver.library = "10.0.0"
+    with pytest.raises(CommandFailed, match="no space left"):
+        snapshots.drop(driver, vm, {"names": ("s",)})
+    assert (tmp_path / "memory").exists()
+    driver.virsh.answers[DELETE] = ""
+    snapshots.drop(driver, vm, {"names": ("s",)})
+    assert not (tmp_path / "memory").exists()
+
+
 @pytest.mark.parametrize("mark", [None, {"v": 1, "id": "another", "disks": ["/a"], "files": []}])
 def test_a_machine_that_is_not_ours_gets_no_mark_by_the_way(tmp_path, mark):
     vm = machine(tmp_path).having(mark=mark)

@@ -93,6 +93,17 @@ def test_what_a_run_cut_off_left_whole_is_taken(storage, images, tmp_path):
         assert os.stat(path).st_ino == made
 
 
+def test_a_leftover_that_stands_on_an_image_is_no_copy_of_it(storage, images, tmp_path):
+    (base,) = chain(images, tmp_path, "base")
+    path, linked = storage.disk_path("web", "vda", "qcow2"), {"source": base, "linked": True}
+    storage.make_disk(path, {}, linked)
+    for image in ({"source": base}, {"source": base, "linked": False}):
+        for take in (storage.make_disk, storage.check_leftover):
+            with pytest.raises(Refused, match="exists already and holds something else"):
+                take(path, {}, image)
+    storage.check_leftover(path, {}, linked)
+
+
 def test_a_leftover_of_another_size_is_not_taken(storage):
     path = storage.disk_path("web", "vda", "qcow2")
     storage.make_disk(path, {"size": MIB}, None)

@@ -1,0 +1,105 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What provision and teardown refuse before anything changes, and which images teardown keeps."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+
+import pytest
+
+# A host as libvirt's test driver reads it from a file, with one machine on the image. Every connection reads it
+# anew, so without an id the machine would have another one each time.
+HOST = """<node><domain type='test'>
+  <name>keeper</name><uuid>5a1f5c2e-0f43-4b52-9d5e-3f0a1f6f7a11</uuid><memory>8388608</memory><os><type>hvm</type></os>
+  <devices><disk type='file' device='disk'><source file='{image}'/><target dev='vda'/></disk></devices>
+</domain></node>
+"""
+INVENTORY = "[hypervisors]\none\ntwo\n[all:vars]\nansible_connection=local\nansible_become=false\n"
+
+
+@pytest.fixture(name="play")
+def _play(ansible_environment, tmp_path):
+    for program in ("virsh", "qemu-img"):
+        assert shutil.which(program), f"These tests run real {program}: install libvirt-clients and qemu-utils."
+    inventory = tmp_path / "hosts"
+    inventory.write_text(INVENTORY, encoding="utf-8")
+
+    def play(playbook, **variables):
+        """(exit code, output) of a playbook, given as its name or its path, with variables from the command line."""
+        done = subprocess.run(
+            ["ansible-playbook", "-i", str(inventory), str(playbook), "-e", json.dumps(variables)],
+            env=ansible_environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.returncode, " ".join((done.stdout + done.stderr).split())
+
+    return play
+
+
+@pytest.fixture(name="image")
+def _image(tmp_path):
+    image = tmp_path / "image.qcow2"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", str(image), "1M"], check=True)
+    return image
+
+
+@pytest.mark.parametrize("playbook", ["provision", "teardown"])
+@pytest.mark.parametrize("hypervisor", ["hypervisors", "noe"])
+def test_anything_but_one_hypervisor_is_refused(play, playbook, hypervisor):
+    code, output = play(f"polyvirt.core.{playbook}", vm_name="web", provision_hypervisor=hypervisor)
+    assert code != 0
+    assert f"provision_hypervisor is {hypervisor}. Give the machine a name" in output
+    assert "Nothing was changed." in output
+    assert "Remove the machine" not in output
+    assert "changed=1" not in output
+
+
+def test_a_machine_without_a_name_is_not_removed(play):
+    code, output = play("polyvirt.core.teardown", provision_hypervisor="one")
+    assert code != 0
+    assert "vm_name is not given" in output
+
+
+def test_an_image_to_be_removed_needs_a_name(play):
+    code, output = play(
+        "polyvirt.core.teardown", vm_name="web", provision_hypervisor="one", provision_remove_image=True
+    )
+    assert code != 0
+    assert "guest_image_path is not given" in output
+
+
+def test_an_image_is_kept_for_a_machine_of_another_connection(play, image, tmp_path):
+    host = tmp_path / "host.xml"
+    host.write_text(HOST.format(image=image), encoding="utf-8")
+    code, output = play(
+        "polyvirt.core.teardown",
+        vm_name="web",
+        provision_hypervisor="one",
+        provision_remove_image=True,
+        guest_image_path=str(image),
+        vm_module_options={"uri": f"test://{host}"},
+        vm_known_hosts_folder=str(tmp_path / "known_hosts"),
+    )
+    assert code != 0
+    assert f"{image} is kept, for these disks rest on it: {image}" in output
+    assert image.exists()
+
+
+@pytest.mark.parametrize(
+    "options, reason",
+    [({"uri": "test:///nowhere.xml"}, "nowhere.xml"), ({"executable": "/nowhere/virsh"}, "/nowhere/virsh")],
+)
+def test_an_image_has_no_users_only_where_somebody_said_so(play, image, tmp_path, options, reason):
+    book = tmp_path / "users.yml"
+    asked = {"include_role": {"name": "polyvirt.core.vm", "tasks_from": "image_users"}}
+    book.write_text(json.dumps([{"hosts": "one", "gather_facts": False, "tasks": [asked]}]), encoding="utf-8")
+    code, output = play(book, vm_image=str(image), vm_module_options=options)
+    assert code != 0
+    assert f"Whether disks rest on {image} cannot be told" in output
+    assert reason in output

@@ -1,0 +1,117 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What goes with an agent: all that the role has written, and nothing else. The guest is this host."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+
+
+def profile(folder):
+    """An agent of files, with a key that may be left to the agent itself, as Salt's is."""
+    key = {
+        "path": f"{folder}/pki/key",
+        "mode": "0600",
+        "when": "{{ agent_values.private_key != '' }}",
+        "content": "{{ agent_values.private_key }}\n",
+    }
+    configuration = {"path": f"{folder}/etc/{{{{ agent_values.id }}}}.conf", "mode": "0644", "content": "a\n"}
+    return {
+        "name": "of_files",
+        "summary": "Files",
+        "variables": {"private_key": "", "id": "one", "ending": "true"},
+        "secrets": ["private_key"],
+        "families": {
+            "default": {
+                "repository": {"path": f"{folder}/repository", "signed": True, "content": "r\n"},
+                "files": [configuration, key],
+                "steps_after": [{"run": "{{ agent_values.ending }}", "unless": "false"}],
+            }
+        },
+        "verify": [{"command": "true"}],
+    }
+
+
+@pytest.fixture(name="guest")
+def _guest(tmp_path):
+    guest = tmp_path / "guest"
+    (guest / "pki").mkdir(parents=True)
+    return guest
+
+
+@pytest.fixture(name="agent")
+def _agent(ansible_environment, tmp_path, guest):
+    path = tmp_path / "profile.yml"
+    path.write_text(json.dumps(profile(guest)), encoding="utf-8")
+    asked = {
+        "agent_profile_path": str(path),
+        "agent_family": "unknown",
+        "agent_stamp_path": str(guest / "notes" / "of_files"),
+        "ansible_python_interpreter": sys.executable,
+    }
+    book = tmp_path / "play.yml"
+    book.write_text(
+        json.dumps([{"hosts": "localhost", "gather_facts": False, "roles": ["polyvirt.core.agent"]}]), encoding="utf-8"
+    )
+
+    def agent(state, *arguments, **values):
+        """(exit code, output, number of changes) of the role."""
+        variables = {**asked, "agent_state": state, "agent_variables": values}
+        done = subprocess.run(
+            ["ansible-playbook", "-i", "localhost,", "-c", "local", str(book), "-e", json.dumps(variables), *arguments],
+            env=ansible_environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        output = done.stdout + done.stderr
+        return done.returncode, output, int(re.search(r"changed=(\d+)", output)[1])
+
+    return agent
+
+
+def files(guest):
+    return sorted(str(path.relative_to(guest)) for path in guest.rglob("*") if path.is_file())
+
+
+def test_what_other_values_wrote_goes_too(agent, guest):
+    code, output, _changes = agent("present", private_key="made before", id="two")
+    assert code == 0, output
+    assert files(guest) == ["etc/two.conf", "notes/of_files.paths", "pki/key", "repository"]
+    code, output, _changes = agent("present")
+    assert code == 0, output
+    assert {"etc/one.conf", "etc/two.conf", "pki/key"} < set(files(guest))
+    code, output, _changes = agent("absent")
+    assert code == 0, output
+    assert files(guest) == []
+    assert agent("absent")[2] == 0
+
+
+def test_what_the_agent_made_stays(agent, guest):
+    (guest / "pki" / "key").touch()
+    code, output, _changes = agent("present")
+    assert code == 0, output
+    code, output, _changes = agent("absent", private_key="made before")
+    assert code == 0, output
+    assert files(guest) == ["pki/key"]
+
+
+def test_a_run_that_was_cut_off_is_taken_back(agent, guest):
+    code, output, _changes = agent("present", private_key="made before", ending="false")
+    assert code != 0
+    assert "pki/key" in files(guest), output
+    code, output, _changes = agent("absent")
+    assert code == 0, output
+    assert files(guest) == []
+
+
+def test_a_check_run_on_a_new_guest_writes_nothing(agent, guest):
+    code, output, _changes = agent("present", "--check", private_key="made before")
+    assert code == 0, output
+    assert files(guest) == []
