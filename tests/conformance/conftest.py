@@ -17,28 +17,21 @@ from conformance.ssh import Key
 from host_state import host_state, left_behind
 
 PLATFORMS = {module.Platform.name: module.Platform for module in (libvirt_test, libvirt_qemu, virtualbox)}
+#: The fixtures that each have a namespace of their own.
+NAMESPACES = ("platform", "qemu", "qemu_aside", "box")
 COMMANDS = sorted({command for platform in PLATFORMS.values() for command in platform.commands})
 
 
-def pytest_addoption(parser):
-    parser.addoption(
-        "--part",
-        choices=("guests", "rest"),
-        help="only the tests in the namespace with real guests, or only all others; the two may run at the same time",
-    )
+def pytest_collection_modifyitems(items):
+    """With several processes (``--dist loadgroup``) all tests in one namespace run in one of them, in their order."""
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(_namespace(item)))
 
 
-def pytest_collection_modifyitems(config, items):
-    part = config.getoption("--part")
-    if part is None:
-        return
-    others = [item for item in items if _part(item) != part]
-    config.hook.pytest_deselected(items=others)
-    items[:] = [item for item in items if _part(item) == part]
-
-
-def _part(item):
-    return "guests" if "libvirt_qemu" in item.nodeid or "qemu" in item.fixturenames else "rest"
+def _namespace(item):
+    fixture = next((name for name in NAMESPACES if name in item.fixturenames), None)
+    which = item.callspec.params.get(fixture, "") if hasattr(item, "callspec") else ""
+    return f"{fixture} {which}" if fixture else item.nodeid
 
 
 @pytest.fixture(scope="session", params=PLATFORMS)
@@ -51,7 +44,7 @@ def platform(request):
 @pytest.fixture(scope="session")
 def qemu():
     """The one platform with real guests, for what only a guest can show."""
-    with _prepared(libvirt_qemu.Platform()) as ready:
+    with _prepared(libvirt_qemu.Platform(prefix="pvg-")) as ready:
         yield ready
 
 

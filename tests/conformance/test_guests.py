@@ -9,7 +9,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
 
 from conformance.playbook import Task
 
-GUEST, DEAF, SLOW = "pvc-guest", "pvc-deaf", "pvc-slow"
+GUEST, DEAF, SLOW = "pvg-guest", "pvg-deaf", "pvg-slow"
 
 
 def _made(qemu, name, key, **more):

@@ -14,7 +14,7 @@ from conformance.playbook import Task
 
 #: Part of the certificates that are enrolled for secure boot.
 ENROLLED = b"Microsoft"
-NAME = "pvc-uefi"
+NAME = "pvg-uefi"
 _SCRIBBLE = b"written by nobody"
 _TPM_STATES = Path("/var/lib/libvirt/swtpm")
 SECURE, PLAIN = f"{NAME}.nvram-secure", f"{NAME}.nvram"

@@ -13,7 +13,8 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
 
 from conformance.playbook import Task
 
-SOURCE, COPY = "pvc-source", "pvc-copy"
+SOURCE, COPY = "pvg-source", "pvg-copy"
+BESIDE = "pvc-beside"
 #: Names that a shell, a tool's own parser or an option parser could take for something else.
 NAMES = ("pvc-two words", "pvc-;echo no", "pvc-'single'", 'pvc-"double"', "pvc-ü ñ 漢", "pvc-$HOME", "-pvc-dash")
 
@@ -69,7 +70,7 @@ def test_delete_disks(qemu, playing):
     for mode, left in (("none", {"own", "given"}), ("owned", {"given"}), ("all", set())):
         given = qemu.storage / f"given-{mode}.qcow2"
         subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", given, "8M"], check=True)
-        name = f"pvc-disks-{mode}"
+        name = f"pvg-disks-{mode}"
         made = {**qemu.creation, "name": [name], "disks": [{"size": "8M"}, {"source": str(given)}]}
         task = _absent(name, delete_disks=mode)
         answer = playing(qemu, [Task("make", made), task], [name])[task.label]
@@ -82,8 +83,8 @@ def test_delete_disks(qemu, playing):
 def test_strange_names(platform, playing):
     """Made, started, found again and removed: all in one task each, and no other machine is touched."""
     platform.clean()
-    platform.bring({SOURCE: RUNNING})
-    before = platform.truth([SOURCE])
+    platform.bring({BESIDE: RUNNING})
+    before = platform.truth([BESIDE])
     fault = platform.traits().name_fault
     names, refused = ([name for name in NAMES if bool(fault(name)) == bad] for bad in (False, True))
     tasks = [
@@ -92,10 +93,10 @@ def test_strange_names(platform, playing):
         Task("again", {**platform.creation, "name": names, "state": "started"}),
         Task("remove", {"name": names, "state": "absent", "stop_mode": "force"}),
     ]
-    answers = playing(platform, tasks, [*names, SOURCE])
+    answers = playing(platform, tasks, [*names, BESIDE])
     for label, answer in answers.items():
         assert answer.failed == label.startswith("refused "), answer.msg
-        assert answer.truth[SOURCE] == before[SOURCE]
+        assert answer.truth[BESIDE] == before[BESIDE]
     for name in refused:
         assert fault(name) in answers[f"refused {name}"].msg
     assert [answers["make"].truth[name]["power"] for name in names] == [RUNNING] * len(names)
@@ -109,17 +110,17 @@ def test_strange_names(platform, playing):
 def test_a_name_that_the_tool_takes_for_another_machine(platform, playing):
     """Such as a running machine's number, or its UUID."""
     platform.clean()
-    platform.bring({SOURCE: RUNNING})
-    number = platform.handle(SOURCE)
+    platform.bring({BESIDE: RUNNING})
+    number = platform.handle(BESIDE)
     platform.define_as(number)
     try:
         task = Task("start", {"name": [number], "state": "started"})
-        answer = playing(platform, [task, _absent(number)], [SOURCE])
+        answer = playing(platform, [task, _absent(number)], [BESIDE])
         assert answer["start"].vm(number)["changed"], answer["start"].msg
-        assert answer["start"].vm(number)["id"] != platform.ids()[SOURCE]
+        assert answer["start"].vm(number)["id"] != platform.ids()[BESIDE]
         gone = answer[_absent(number).label]
         assert not gone.failed, gone.msg
-        assert gone.truth[SOURCE]["power"] == RUNNING
+        assert gone.truth[BESIDE]["power"] == RUNNING
         assert number not in platform.all_names()
     finally:
         platform.remove_by_name(number)

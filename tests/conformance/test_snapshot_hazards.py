@@ -17,8 +17,8 @@ from conformance.platforms import images
 from conformance.playbook import Task
 from conformance.scenarios.snapshots import snapshot, told
 
-INNER, OUTER, RAW, GUEST = "pvc-inner", "pvc-outer", "pvc-raw", "pvc-guest"
-GROWN, FLASH = "pvc-grown", "pvc-flash"
+INNER, OUTER, RAW, GUEST = "pvg-inner", "pvg-outer", "pvg-raw", "pvg-guest"
+GROWN, FLASH = "pvg-grown", "pvg-flash"
 BELOW, BETWEEN = 0x11, 0x22
 
 
