@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import xml.etree.ElementTree as ET
+from pathlib import Path
 from typing import ClassVar
 
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
@@ -23,6 +25,7 @@ from conformance.scenarios.refusals import Refused
 from .libvirt import IMAGES, Libvirt, wait_until
 
 _GUEST = IMAGES / "polyvirt-tests"
+_TPM_STATES = Path("/var/lib/libvirt/swtpm")
 _WORDS = "console=ttyS0 net.ifnames=0 quiet tsc=reliable random.trust_cpu=on mitigations=off"
 #: A write to the panic device's port is how a guest tells that it crashed.
 _CRASH = "o /1b 0x505 1"
@@ -182,7 +185,11 @@ class Platform(Libvirt):
         }
 
     def clean(self):
+        machines = self.ids().values()
         super().clean()
+        for uuid in machines:
+            # libvirt forgets what a TPM kept once the machine has it no more.
+            shutil.rmtree(_TPM_STATES / uuid, ignore_errors=True)
         for network in {self.network, self.guests_network} & set(self.virsh("net-list", "--all", "--name").split("\n")):
             # Its leases go with it; those in a network of the host would stay for an hour.
             self.virsh("net-destroy", network, check=False)
