@@ -17,22 +17,10 @@ nothing_left() {
     return $status
 }
 
-# Real guests and libvirt's own test driver, through ansible-playbook.
+# Every platform through ansible-playbook: real guests, libvirt's own test driver, VirtualBox.
 stage_conformance() {
     ensure_libvirt
-    nothing_left _both_parts
-}
-
-_both_parts() {
-    local rest=$RUN/conformance.log status=0
-    # Each part has its own namespace; two processes use both cores.
-    pytest tests/conformance --part rest >"$rest" 2>&1 &
-    pytest tests/conformance --part guests || status=$?
-    # The other part still runs; this one takes the core that is free now.
-    pytest tests/virtualbox || status=$?
-    wait $! || status=$?
-    tail -n 60 "$rest"
-    return $status
+    nothing_left pytest -v -n 2 --dist loadgroup --durations 15 tests/conformance tests/virtualbox
 }
 
 # The scenarios' machines have a network of their own: a lease outlives its machine, but not its network.
