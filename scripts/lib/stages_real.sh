@@ -46,17 +46,28 @@ stage_roles() {
     nothing_left _every_scenario
 }
 
+# Two at a time: a guest that boots uses one core.
 _every_scenario() {
-    local scenario status=0
+    local file one status=0
+    local -a scenarios=()
     _make_roles_network
-    for scenario in extensions/molecule/*/molecule.yml; do
-        scenario=$(basename "${scenario%/molecule.yml}")
-        POLYVIRT_TEST_NETWORK=$_ROLES_NETWORK MOLECULE_EPHEMERAL_DIRECTORY=$RUN/molecule/$scenario \
-            molecule test -s "$scenario" || status=$?
-        [ $status -eq 0 ] || break
+    for file in extensions/molecule/*/molecule.yml; do
+        while [ "$(jobs -rp | wc -l)" -ge 2 ]; do sleep 1; done
+        _scenario "$(basename "${file%/molecule.yml}")" &
+        scenarios+=($!)
     done
+    for one in "${scenarios[@]}"; do wait "$one" || status=1; done
     _host_virsh net-destroy $_ROLES_NETWORK
     return $status
+}
+
+# _scenario NAME: what it prints is shown when it fails.
+_scenario() {
+    local began=$SECONDS log=$RUN/molecule-$1.log
+    say "   scenario $1 …"
+    POLYVIRT_TEST_NETWORK=$_ROLES_NETWORK MOLECULE_EPHEMERAL_DIRECTORY=$RUN/molecule/$1 \
+        molecule test -s "$1" >"$log" 2>&1 || { cat "$log"; say "   scenario $1 failed"; return 1; }
+    say "   scenario $1 passed ($((SECONDS - began)) s)"
 }
 
 # What the README promises: the second run finds nothing to do.
