@@ -12,8 +12,9 @@ import os
 from contextlib import contextmanager
 from dataclasses import replace
 
-from ..._lifecycle.errors import CommandFailed, PolyvirtError, Timeout
+from ..._lifecycle.errors import CommandFailed, Timeout
 from ..._lifecycle.model import ON, RUNNING, SUSPENDED, Observation
+from ..._lifecycle.one_by_one import one_by_one
 from ..._ports import files
 from ..._ports.command import Commands
 from ..._tools import vboxmanage_long as long
@@ -108,13 +109,7 @@ class VBoxDriver:
         check_plan(self, plan)
 
     def apply(self, segment):
-        for vm, steps in segment:
-            for number, step in enumerate(steps):
-                try:
-                    getattr(self, f"_{step.verb}")(vm, step)
-                except PolyvirtError as error:
-                    error.steps_done = number
-                    raise
+        one_by_one(self, segment)
 
     def run(self, uuid, *words, timeout=_LONG):
         """One changing command; raises Busy where it may go well in a moment."""

@@ -14,6 +14,7 @@ from dataclasses import replace
 
 from ..._lifecycle.errors import CommandFailed, PolyvirtError
 from ..._lifecycle.model import SUSPENDED
+from ..._lifecycle.one_by_one import one_by_one
 from ..._ports.command import Commands
 from ..._tools import virsh_output as output
 from ..._tools.virsh import Virsh, is_not_found
@@ -191,13 +192,7 @@ class VirshDriver:
 
     def apply(self, segment):
         self._definitions = None
-        for vm, steps in segment:
-            for number, step in enumerate(steps):
-                try:
-                    getattr(self, f"_{step.verb}")(vm, step)
-                except PolyvirtError as error:
-                    error.steps_done = number
-                    raise
+        one_by_one(self, segment)
 
     def define(self, definition):
         self.virsh.run("define", "/dev/stdin", stdin=definition.text())

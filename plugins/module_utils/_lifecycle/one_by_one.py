@@ -1,0 +1,22 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Carrying out steps where a backend does one after the other."""
+
+from __future__ import annotations
+
+from .errors import PolyvirtError
+
+
+def one_by_one(driver, segment):
+    """Call the driver's method for each step: ``_start(vm, step)`` for the verb ``start``.
+
+    ``segment`` are (machine, steps) pairs. An error tells in ``steps_done`` how many steps were done before it.
+    """
+    for vm, steps in segment:
+        for number, step in enumerate(steps):
+            try:
+                getattr(driver, f"_{step.verb}")(vm, step)
+            except PolyvirtError as error:
+                error.steps_done = number
+                raise
