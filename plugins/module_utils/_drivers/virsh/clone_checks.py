@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import os
 
-from ..._lifecycle.errors import NotFound, Refused
+from ..._lifecycle.errors import Refused
 from .checks import check_no_nvram
 from .cloning import Original, disk_format, nvram_image, own_disks, source_format
 from .definition import file_of, target_of
 from .firmware import read_firmware, read_secure_boot
+from .snapshot_checks import lost_in_image
 from .storage import check_readable, written_files
 
 
@@ -65,10 +66,7 @@ def _check_image(driver, name, source, original, disk, written_by):
     path, option = original.images[target_of(disk)], f"disk {target_of(disk)} of '{source.name}',"
     info = driver.storage.check_readable_image(name, option, path, source_format(disk))
     if original.within and original.within not in info.snapshots:
-        raise NotFound(
-            f"{name}: {path} no longer holds the snapshot '{original.within}' of '{source.name}'.",
-            f"Drop what is left of it: virsh snapshot-delete {source.name} {original.within} --metadata",
-        )
+        raise lost_in_image(name, source.name, path, original.within)
     others = [user for user in written_by.get(os.path.realpath(path), ()) if user != source.name]
     if others:
         raise Refused(

@@ -194,8 +194,12 @@ def check_content(driver, vm, name, snapshot):
                 "Put the file back, or drop the snapshot.",
             )
         if snapshot.kind == INTERNAL and name not in driver.storage.qemu_img.info(path).snapshots:
-            words = shlex.join(["virsh", "snapshot-delete", vm.name, f"--snapshotname={name}", "--metadata"])
-            raise NotFound(
-                f"{vm.name}: {path} no longer holds the snapshot '{name}' of disk {slot}.",
-                f"Drop what is left of it: {words}",
-            )
+            raise lost_in_image(vm.name, vm.name, path, name)
+
+
+def lost_in_image(about, owner, path, name):
+    """What to say to a task ``about`` a machine when an image of ``owner`` lost a snapshot that libvirt lists."""
+    words = shlex.join(["virsh", "snapshot-delete", owner, f"--snapshotname={name}", "--metadata"])
+    return NotFound(
+        f"{about}: {path} no longer holds the snapshot '{name}' of '{owner}'.", f"Drop what is left of it: {words}"
+    )
