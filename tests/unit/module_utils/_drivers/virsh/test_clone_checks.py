@@ -55,7 +55,7 @@ def test_a_linked_clone_of_an_external_snapshot_is_fine(rich):
 def test_a_snapshot_whose_content_is_gone(rich):
     with pytest.raises(NotFound, match="no longer holds the snapshot 's1' of 'rich'") as told:
         check(rich, "s1")
-    assert "virsh snapshot-delete rich s1 --metadata" in told.value.remedy
+    assert "virsh snapshot-delete rich --snapshotname=s1 --metadata" in told.value.remedy
 
 
 def test_a_snapshot_of_which_libvirt_keeps_no_definition(rich):

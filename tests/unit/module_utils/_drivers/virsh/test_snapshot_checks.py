@@ -233,7 +233,7 @@ def test_a_restore_whose_content_is_there(disk):
 
 def test_a_restore_whose_content_is_gone(disk, tmp_path):
     virsh = xml("internal-off", {"pvs-a.qcow2": disk})
-    with pytest.raises(NotFound, match="no longer holds the snapshot 's' of disk vda") as caught:
+    with pytest.raises(NotFound, match="no longer holds the snapshot 's' of 'web'") as caught:
         check(machine(disk), "restore", virsh)
     assert "virsh snapshot-delete web --snapshotname=s --metadata" in caught.value.remedy
     # What is not this host's, or is invented, cannot be looked at.
