@@ -22,6 +22,7 @@ NAMESPACES = ("platform", "qemu", "qemu_aside", "box")
 COMMANDS = sorted({command for platform in PLATFORMS.values() for command in platform.commands})
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist's own hook reads the marks.
 def pytest_collection_modifyitems(items):
     """With several processes (``--dist loadgroup``) all tests in one namespace run in one of them, in their order."""
     for item in items:
