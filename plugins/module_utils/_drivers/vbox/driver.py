@@ -67,6 +67,8 @@ class VBoxDriver:
         self._folders.update({one.uuid: os.path.dirname(one.file) for one in listing.machines})
         if "snapshot_configs" in facets:
             vms = [self._with_snapshot_configs(listing, vm) for vm in vms]
+        if "leftovers" in facets:
+            vms = [vm.having(leftovers=()) for vm in vms]  # Its images hold no snapshots by themselves.
         if "files" in facets:
             from .deleting import files_of
 
