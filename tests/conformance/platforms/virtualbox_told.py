@@ -23,10 +23,11 @@ STATES = {RUNNING: "running", STOPPED: "poweroff", PAUSED: "paused", SUSPENDED: 
 _POWERS = {**{state: power for power, state in STATES.items()}, "aborted": STOPPED, "aborted-saved": SUSPENDED}
 _LISTED = re.compile(r'^"(.*?)" \{([0-9a-f-]{36})\}$', re.M | re.S)
 _MEDIUM = re.compile(r"^UUID: +(\S+)\nParent UUID: +(\S+)\n.*?^Location: +(.*?)\n", re.M | re.S)
-#: Lines that say how a machine is, not what it is.
+#: Lines that say how a machine is, not what it is. Whether guests reach the host's own services changes by itself, when
+#: VirtualBox reads a settings file of an older form again.
 _PASSING = re.compile(
     r"(VMState|VMStateChangeTime|VMStateFile|SessionName|VideoMode|VRDE\w*|vrdeport|GuestOSType|GuestMemoryBalloon"
-    r'|GuestAdditions.*|(Current)?Snapshot\w+[-\d]*|"[^\n]*-ImageUUID-[-\d]+")='
+    r'|localhostReachable|GuestAdditions.*|(Current)?Snapshot\w+[-\d]*|"[^\n]*-ImageUUID-[-\d]+")='
 )
 _SLOT = re.compile(r'^"(.+)-(\d+)-(\d+)"="(.*)"$', re.M)
 _IN_DRIVE = re.compile(r"emptydrive|.*\.(iso|viso)", re.I)

@@ -107,7 +107,8 @@ def _media():
         "image.linked": Field(choices=(False,), instead=_LINKED),
         "clone": Field(
             cost=_cost_of_cloning,
-            instead="Name one of its snapshots: linked clones stand on one, and only that holds still while it is on.",
+            instead="Name one of its snapshots: every linked clone is made of one. Stop it first where a full clone of"
+            " what is on is wanted.",
         ),
         "cloud_init": Field(),
         "iso": Field(cost=_cost_of_medium),
