@@ -13,6 +13,7 @@ import time
 import uuid
 from contextlib import contextmanager
 
+from . import images
 from .failures import Failure, Misuse, held, not_found
 from .file import write_known
 
@@ -132,19 +133,19 @@ class Registry:
         return self._open_medium(text)
 
     def _open_medium(self, path):
-        with open(path, encoding="utf-8", errors="replace") as file:
-            first = file.read(4096)
-        try:
-            medium = json.loads(first)
-        except ValueError:
-            medium = {"uuid": self.new_uuid(), "location": path, "format": "RAW", "size": 1, "parent": None}
+        medium = images.read(path, self.new_uuid)
         self.media[medium["uuid"]] = medium
         return medium
 
+    def chain(self, medium):
+        """An image and those that it stands on, nearest first."""
+        found = [medium]
+        while found[-1]["parent"]:
+            found.append(self.media[found[-1]["parent"]])
+        return found
+
     def base_of(self, medium):
-        while medium["parent"]:
-            medium = self.media[medium["parent"]]
-        return medium
+        return self.chain(medium)[-1]
 
     def set_state(self, machine, state):
         machine["state"] = state
