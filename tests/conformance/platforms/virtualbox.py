@@ -168,16 +168,15 @@ class Platform:
         """How machines really stand: {name: {power, id, stored, running, autostart ...}}; absent ones are None."""
         ids = self.ids()
         asked = [name for name in names if name in ids]
-        bases = virtualbox_told.bases(self.box.run("list", "hdds")) if asked else {}
         with ThreadPoolExecutor(4) as pool:
-            stand = pool.map(lambda name: self._standing(ids[name], bases), asked)
-        standing = dict(zip(asked, stand))
+            told = dict(zip(asked, pool.map(lambda name: self._told(ids[name]), asked)))
+        is_branched = any(map(virtualbox_told.is_branched, told.values()))
+        bases = virtualbox_told.bases(self.box.run("list", "hdds")) if is_branched else {}
+        standing = {name: virtualbox_told.standing(ids[name], told[name], bases) for name in asked}
         return {name: standing.get(name) for name in names}
 
-    def _standing(self, uuid, bases):
-        told = self.box.run("showvminfo", uuid, "--machinereadable")
-        mark = self.box.run("getextradata", uuid, "polyvirt/mark")
-        return virtualbox_told.standing(uuid, told, mark, bases)
+    def _told(self, uuid):
+        return self.box.run("showvminfo", uuid, "--machinereadable")
 
     def settings(self, machine, which="stored"):
         """A machine's settings in the vocabulary's words; ``machine`` is from ``truth``. What is stored runs, too."""

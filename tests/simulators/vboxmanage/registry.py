@@ -54,15 +54,19 @@ class Registry:
                 self._save()
 
     def _load(self):
-        if not os.path.exists(self.path):
-            return json.loads(json.dumps(_NEW))
-        with open(self.path, encoding="utf-8") as file:
-            return json.load(file)
+        self._before = json.dumps(_NEW)
+        if os.path.exists(self.path):
+            with open(self.path, encoding="utf-8") as file:
+                self._before = file.read()
+        return json.loads(self._before)
 
     def _save(self):
+        text = json.dumps(self.data, indent=1)
+        if text == self._before:
+            return
         write_known(self.data["machines"].values())
         with open(f"{self.path}.new", "w", encoding="utf-8") as file:
-            json.dump(self.data, file, indent=1)
+            file.write(text)
         os.replace(f"{self.path}.new", self.path)
 
     @property
