@@ -15,7 +15,7 @@ from contextlib import contextmanager
 
 from . import images
 from .failures import Failure, Misuse, held, not_found
-from .file import write_known
+from .file import is_readable, write_known
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\Z")
 ON = ("running", "paused", "gurumeditation", "stopping")
@@ -187,11 +187,6 @@ class Registry:
 
 def is_uuid(text):
     return bool(_UUID.match(text))
-
-
-def is_readable(machine):
-    """A machine whose settings file is gone is known, and nothing more."""
-    return os.path.exists(machine["file"])
 
 
 def folder_of(machine):

@@ -15,7 +15,6 @@ from ..._ports import files, net
 from ..._tools import seed
 from ..._tools import vboxmanage_output as output
 from . import images, storage
-from .look import Listing
 from .making import begun, foreign_settings
 from .networks import check_networks
 from .sharing import check_folders
@@ -27,7 +26,7 @@ _DEFAULT_OS_TYPE = "Linux26_64"
 
 def check_plan(driver, plan):
     """Raise NotFound or Refused for what would fail after something was done already."""
-    listing = Listing.read(driver.tool)
+    listing = driver.listing()
     for step in plan.steps:
         if step.verb in ("create", "clone"):
             _check_making(driver, listing, plan, step)
