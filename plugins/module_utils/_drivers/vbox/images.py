@@ -59,7 +59,8 @@ def check_readable(name, option, path):
 def check_iso(name, path):
     """VirtualBox makes the drive before it finds that it cannot read what shall be in it."""
     check_readable(name, "iso", path)
-    is_own = files.starts_with(path, _VISO) or files.starts_with(path, _DMG, max(files.size(path) - _DMG_END, 0))
+    end = files.size(path) - _DMG_END
+    is_own = files.starts_with(path, _VISO) or (end > 0 and files.starts_with(path, _DMG, end))
     if not is_own and not optical.is_iso(path):
         raise Refused(f"{name}: iso {path} is no ISO image.", "Name an ISO 9660 or UDF image.")
 
