@@ -383,10 +383,12 @@ class Platform:
         """Bring a machine into ``power``, from whichever a command of VirtualBox's can."""
         uuid = self.ids()[name]
         if power == FAILED:
-            self.box.wait_for(uuid, "gurumeditation")
+            self.box.wait_for(uuid, "gurumeditation", 60)
+            # Nothing is wrong with it when it is started again.
+            vdi.write(self.disk_of(name), disk_image("ignores"))
         elif self._power(uuid) != power:
             self.box.run(*(word.format(uuid) for word in _MOVES[power]))
-            self.box.wait_for(uuid, virtualbox_told.STATES[power])
+            self.box.wait_for(uuid, virtualbox_told.STATES[power], 60)
 
     def _power(self, uuid):
         return virtualbox_told.power(self.box.state(uuid))

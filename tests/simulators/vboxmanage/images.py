@@ -12,6 +12,7 @@ import json
 import os
 import struct
 import uuid
+import zlib
 
 from . import vdi
 from .failures import Failure
@@ -88,6 +89,17 @@ def fill(medium, chain):
     elif medium["format"] == "RAW":
         with open(medium["location"], "r+b") as file:
             file.write(begin)
+
+
+def boots_with(chain):
+    """What tells the first sector of a disk from others; None where it cannot be read."""
+    if not all(one["format"] == "VDI" and os.path.exists(one["location"]) for one in chain):
+        return None
+    return crc_of(vdi.read([one["location"] for one in chain], _SECTOR))
+
+
+def crc_of(begin):
+    return zlib.crc32(begin[:_SECTOR].ljust(_SECTOR, b"\0"))
 
 
 def fill_from(medium, begin):

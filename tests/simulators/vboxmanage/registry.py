@@ -178,10 +178,12 @@ class Registry:
                     self.set_state(machine, "stopping")
 
     def _guest_of(self, machine):
+        """The guest that the first disk was made with, as long as nobody has written another one over it."""
         attached = (slot["medium"] for slots in machine["config"]["slots"].values() for slot in slots.values())
         for name in attached:
             if name in self.media:
-                return self.base_of(self.media[name]).get("guest")
+                guest, boots = self.base_of(self.media[name]).get("guest") or (None, None)
+                return guest if guest and images.boots_with(self.chain(self.media[name])) == boots else None
         return None
 
 

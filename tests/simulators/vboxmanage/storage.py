@@ -187,11 +187,12 @@ def convert_from_raw(registry, words):
     """The guest that a raw file is named for is what its image will play."""
     (raw, path), given = options(words, ("format", "variant"))
     size = os.path.getsize(raw)
-    guest = os.path.splitext(os.path.basename(raw))[0]
+    begin = Path(raw).read_bytes()
+    guest = (os.path.splitext(os.path.basename(raw))[0], images.crc_of(begin))
     registry.complaints.append(f'Converting from raw image file="{raw}" to file="{path}"...\n')
     registry.complaints.append(f"Creating dynamic image with size {size} bytes ({size // _MIB}MB)...\n")
     medium = _make(registry, path, given.get("format", "VDI"), size // _MIB, register=False, guest=guest)
-    images.fill_from(medium, Path(raw).read_bytes())
+    images.fill_from(medium, begin)
 
 
 def attach_child(registry, machine, slot, full=False):
