@@ -8,7 +8,13 @@ from __future__ import annotations
 import subprocess
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import NEVER, RUNNING, STOPPED
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
+    NEVER,
+    RUNNING,
+    STOPPED,
+    Change,
+    Vm,
+)
 
 from conformance.playbook import Task
 
@@ -60,9 +66,10 @@ def _otherwise(platform):
 def test_clones_of_a_machine_that_is_off(platform, playing, linked):
     """Two in one task, with settings of their own: foretold, made, and not made again."""
     names = Names(platform)
-    source = _made(platform, playing, names, cloud_init=KEYS)
-    files = platform.contents()
-    options = {**_clone(names, linked, **_otherwise(platform)), "name": [names.clone, names.other]}
+    frozen = platform.disks_of(_made(platform, playing, names, cloud_init=KEYS))
+    standing = _to_stand_on(platform, playing, names) if linked else None
+    source, files = platform.truth([names.source])[names.source], platform.contents()
+    options = {**_clone(names, linked, standing, **_otherwise(platform)), "name": [names.clone, names.other]}
     answers = playing(platform, [Task(run, options, run == "check") for run in RUNS], names.all)
     check, real, again = (answers[run] for run in RUNS)
     assert not real.failed, real.msg
@@ -73,10 +80,23 @@ def test_clones_of_a_machine_that_is_off(platform, playing, linked):
     assert _reads_only(platform, again)
     assert real.truth[names.source] == source
     assert {name: digest for name, digest in platform.contents().items() if name in files} == files
-    _are_clones(platform, names, real, linked)
+    _are_clones(platform, names, real, set(frozen.values()) if linked else set())
 
 
-def _are_clones(platform, names, answer, linked):
+def _to_stand_on(platform, playing, names):
+    """A snapshot for linked clones, on a platform where they stand on nothing else; such a clone names one."""
+    change = Change("clone", None, {"source": names.source, "linked": True})
+    if platform.traits().fields["clone"].cost_of(Vm(names.source, power=STOPPED), change) != NEVER:
+        return None
+    answer = playing(platform, [Task("on nothing", _clone(names, linked=True))], names.all)["on nothing"]
+    assert (answer.failed, answer.changed, answer.truth[names.clone]) == (True, False, None)
+    assert "snapshot" in answer.msg
+    assert _reads_only(platform, answer)
+    platform.take_standing(names.source, "standing")
+    return "standing"
+
+
+def _are_clones(platform, names, answer, below):
     source = answer.truth[names.source]
     clones = [answer.truth[name] for name in (names.clone, names.other)]
     identities = [platform.identities(machine) for machine in (source, *clones)]
@@ -89,7 +109,7 @@ def _are_clones(platform, names, answer, linked):
         assert (has["cpus"], has["native"], has["disks"]) == (had["cpus"], had["native"], had["disks"])
         assert platform.seeds_of(clone) == []
         assert platform.holds(clone, THEN)
-        assert platform.stands_on(clone) == (set(platform.disks_of(source).values()) if linked else set())
+        assert platform.stands_on(clone) == below
 
 
 def test_what_a_clone_writes_is_its_own(qemu, playing):

@@ -22,9 +22,10 @@ class VirtualBox(Registry):
     def __init__(self, folder, version="7.2.22_Debianr175245"):
         super().__init__(folder)
         self.machines.mkdir(parents=True, exist_ok=True)
-        paths = [f"PYTHONPATH={_SIMULATORS}", f"PYTHONPYCACHEPREFIX={sys.pycache_prefix or self.folder / 'cache'}"]
-        # Without site-packages: it needs none, and starts sooner.
-        self.write_executable("env", *paths, sys.executable, "-S", "-m", "vboxmanage", self.folder)
+        cache = sys.pycache_prefix or self.folder / "cache"
+        environment = ["-u", "PYTHONDONTWRITEBYTECODE", f"PYTHONPATH={_SIMULATORS}", f"PYTHONPYCACHEPREFIX={cache}"]
+        # Compiled once, and without site-packages, for it needs none: it is started hundreds of times.
+        self.write_executable("env", *environment, sys.executable, "-S", "-m", "vboxmanage", self.folder)
         self._change(version=version)
 
     def call(self, *words):

@@ -86,6 +86,13 @@ class VirtualBox(Registry):
                     os.kill(process, signal.SIGKILL)
             time.sleep(0.05)
 
+    def end_daemon(self):
+        while self.processes("VBoxSVC"):
+            for process in self.processes("VBoxSVC"):
+                with suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGTERM)
+            time.sleep(0.1)
+
     def processes(self, program=""):
         """The running processes of this registry, by number."""
         return processes_in(self.folder, program)

@@ -31,6 +31,9 @@ class Registry:
     def close(self):
         """End everything that runs."""
 
+    def end_daemon(self):
+        """What is written in settings files from now on is read anew at the next call."""
+
     def write_executable(self, *command):
         """The program that a module is given, or that stands on PATH."""
         self.executable.parent.mkdir(parents=True, exist_ok=True)

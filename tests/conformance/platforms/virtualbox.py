@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import subprocess
 import tempfile
 import time
@@ -31,8 +30,9 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.units import parse_size
 
-from conformance.platforms import images, vdi, virtualbox_told
+from conformance.platforms import images, virtualbox_told
 from conformance.scenarios.refusals import Refused
+from simulators.vboxmanage import vdi
 from virtualbox import double, real
 from virtualbox.guests import SECONDS_TO_BOOT, disk_image
 from virtualbox.registry import Registry
@@ -116,13 +116,15 @@ class Platform:
         """The registry; at the end all is gone."""
         shutil.rmtree(self.folder, ignore_errors=True)
         try:
-            with self._opened():
+            with self._opened() as self.box:
                 self.box.run("setproperty", "autostartdbpath", self.folder / "registry")
                 yield
         finally:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def _opened(self):
+        if os.environ.get("POLYVIRT_TEST_VIRTUALBOX") == "double":
+            return double.VirtualBox(self.folder)
         try:
             # As root: machines write to disks that a task, which runs as root, has made.
             return real.VirtualBox(real.build(), self.folder, user=0)
@@ -166,16 +168,15 @@ class Platform:
         """How machines really stand: {name: {power, id, stored, running, autostart ...}}; absent ones are None."""
         ids = self.ids()
         asked = [name for name in names if name in ids]
-        bases = virtualbox_told.bases(self.box.run("list", "hdds")) if asked else {}
         with ThreadPoolExecutor(4) as pool:
-            stand = pool.map(lambda name: self._standing(ids[name], bases), asked)
-        standing = dict(zip(asked, stand))
+            told = dict(zip(asked, pool.map(lambda name: self._told(ids[name]), asked)))
+        is_branched = any(map(virtualbox_told.is_branched, told.values()))
+        bases = virtualbox_told.bases(self.box.run("list", "hdds")) if is_branched else {}
+        standing = {name: virtualbox_told.standing(ids[name], told[name], bases) for name in asked}
         return {name: standing.get(name) for name in names}
 
-    def _standing(self, uuid, bases):
-        told = self.box.run("showvminfo", uuid, "--machinereadable")
-        mark = self.box.run("getextradata", uuid, "polyvirt/mark")
-        return virtualbox_told.standing(uuid, told, mark, bases)
+    def _told(self, uuid):
+        return self.box.run("showvminfo", uuid, "--machinereadable")
 
     def settings(self, machine, which="stored"):
         """A machine's settings in the vocabulary's words; ``machine`` is from ``truth``. What is stored runs, too."""
@@ -223,11 +224,8 @@ class Platform:
 
     def _beginning(self, path):
         """What a guest would read first from a disk, whatever it stands on."""
-        copy = self.folder / "read.raw"
-        self.box.run("clonemedium", "disk", path, copy, "--format", "RAW")
-        beginning = copy.read_bytes()[:_BEGINNING]
-        self.box.run("closemedium", "disk", copy, "--delete")
-        return beginning
+        parents = virtualbox_told.parents(self.box.run("list", "hdds"))
+        return vdi.read([path, *virtualbox_told.below(path, parents)], _BEGINNING)
 
     def stands_on(self, machine):
         """All images that a machine's disks stand on."""
@@ -326,14 +324,7 @@ class Platform:
     def spoil(self, name):
         """Make a machine's settings file unreadable for VirtualBox, which notices when it starts."""
         Path(self._value(name, "CfgFile")).write_text("spoilt\n")
-        self.end()
-
-    def end(self):
-        """End the daemon; the next call starts another."""
-        for process in real.processes_in(self.folder, "VBoxSVC"):
-            os.kill(process, signal.SIGTERM)
-        while real.processes_in(self.folder, "VBoxSVC"):
-            time.sleep(0.1)
+        self.box.end_daemon()
 
     def remove_by_name(self, name):
         """Remove one machine if it is there; for names that cannot begin as the namespace's do."""
@@ -392,10 +383,12 @@ class Platform:
         """Bring a machine into ``power``, from whichever a command of VirtualBox's can."""
         uuid = self.ids()[name]
         if power == FAILED:
-            self.box.wait_for(uuid, "gurumeditation")
+            self.box.wait_for(uuid, "gurumeditation", 60)
+            # Nothing is wrong with it when it is started again.
+            vdi.write(self.disk_of(name), disk_image("ignores"))
         elif self._power(uuid) != power:
             self.box.run(*(word.format(uuid) for word in _MOVES[power]))
-            self.box.wait_for(uuid, virtualbox_told.STATES[power])
+            self.box.wait_for(uuid, virtualbox_told.STATES[power], 60)
 
     def _power(self, uuid):
         return virtualbox_told.power(self.box.state(uuid))

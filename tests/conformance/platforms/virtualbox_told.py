@@ -23,10 +23,11 @@ STATES = {RUNNING: "running", STOPPED: "poweroff", PAUSED: "paused", SUSPENDED: 
 _POWERS = {**{state: power for power, state in STATES.items()}, "aborted": STOPPED, "aborted-saved": SUSPENDED}
 _LISTED = re.compile(r'^"(.*?)" \{([0-9a-f-]{36})\}$', re.M | re.S)
 _MEDIUM = re.compile(r"^UUID: +(\S+)\nParent UUID: +(\S+)\n.*?^Location: +(.*?)\n", re.M | re.S)
-#: Lines that say how a machine is, not what it is.
+#: Lines that say how a machine is, not what it is. Whether guests reach the host's own services changes by itself, when
+#: VirtualBox reads a settings file of an older form again.
 _PASSING = re.compile(
     r"(VMState|VMStateChangeTime|VMStateFile|SessionName|VideoMode|VRDE\w*|vrdeport|GuestOSType|GuestMemoryBalloon"
-    r'|GuestAdditions.*|(Current)?Snapshot\w+[-\d]*|"[^\n]*-ImageUUID-[-\d]+")='
+    r'|localhostReachable|GuestAdditions.*|(Current)?Snapshot\w+[-\d]*|"[^\n]*-ImageUUID-[-\d]+")='
 )
 _SLOT = re.compile(r'^"(.+)-(\d+)-(\d+)"="(.*)"$', re.M)
 _IN_DRIVE = re.compile(r"emptydrive|.*\.(iso|viso)", re.I)
@@ -80,7 +81,12 @@ def power(state):
     return _POWERS.get(state, state)
 
 
-def standing(uuid, told, mark, base_of):
+def is_branched(told):
+    """Whether a machine's disks may go on in files that a snapshot began."""
+    return "/Snapshots/{" in told
+
+
+def standing(uuid, told, base_of):
     """A machine as the tests compare it: nothing in it depends on when it is asked."""
     lines = [line for line in told.split("\n") if not _PASSING.match(line)]
     stored = "\n".join(lines)
@@ -98,8 +104,7 @@ def standing(uuid, told, mark, base_of):
         "snapshots": re.findall(r"^(?:Current)?SnapshotUUID.*$", told, re.M),
         "disks": {_slot(*place): path for place, path in slots.items() if not _IN_DRIVE.fullmatch(path)},
         "media": [path for path in slots.values() if _IN_DRIVE.fullmatch(path)],
-        "tags": _tags(mark),
-        "tpm": _has_tpm(Path(value(told, "CfgFile"))),
+        **_in_file(Path(value(told, "CfgFile"))),
     }
 
 
@@ -107,18 +112,19 @@ def _slot(controller, port, device):
     return f"{controller} {port}:{device}" if device else f"{controller} {port}"
 
 
-def _tags(mark):
-    text = mark.partition("Value: ")[2]
-    return json.loads(text)["tags"] if text else []
-
-
-def _has_tpm(file):
-    """It is told nowhere else. The settings file of a double holds nothing."""
+def _in_file(file):
+    """What VBoxManage tells nowhere, or only to one more call for each machine."""
     try:
-        module = ET.parse(file).find(f"{_NAMESPACE}Machine/{_NAMESPACE}Hardware/{_NAMESPACE}TrustedPlatformModule")
+        machine = ET.parse(file).find(f"{_NAMESPACE}Machine")
     except ET.ParseError:
-        return False
-    return module is not None and module.get("type") not in (None, "None")
+        return {"tags": [], "tpm": False}
+    items = machine.findall(f"{_NAMESPACE}ExtraData/{_NAMESPACE}ExtraDataItem")
+    extra = {item.get("name"): item.get("value") for item in items}
+    module = machine.find(f"{_NAMESPACE}Hardware/{_NAMESPACE}TrustedPlatformModule")
+    return {
+        "tags": json.loads(extra.get("polyvirt/mark", "{}")).get("tags", []),
+        "tpm": module is not None and module.get("type") not in (None, "None"),
+    }
 
 
 def settings(machine):

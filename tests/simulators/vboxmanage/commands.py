@@ -19,6 +19,7 @@ COMMANDS = {
     "modifyvm": machines.modify,
     "showvminfo": machines.show,
     "clonevm": machines.clone,
+    "movevm": machines.move,
     "setproperty": machines.set_property,
     "storagectl": storage.control,
     "storageattach": storage.attach,

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import os
 import xml.etree.ElementTree as ET
 from datetime import datetime, timezone
 from pathlib import Path
@@ -30,10 +29,19 @@ def write_file(machine):
 
 
 def write_known(machines):
-    """The files of all machines; one that is gone stays so."""
+    """The files of all machines; one that is gone or spoilt stays so."""
     for machine in machines:
-        if os.path.exists(machine["file"]):
+        if is_readable(machine):
             write_file(machine)
+
+
+def is_readable(machine):
+    """A machine whose settings file is gone, or none any more, is known, and nothing more."""
+    try:
+        with open(machine["file"], encoding="utf-8") as file:
+            return file.read(1) == "<"
+    except OSError:
+        return False
 
 
 def read_file(path):

@@ -13,9 +13,9 @@ from copy import deepcopy
 from pathlib import Path
 
 from .failures import PROGRESS, Failure, Misuse, held, invalid
-from .file import read_file, write_file
+from .file import is_readable, read_file, write_file
 from .people import for_people
-from .registry import ON, folder_of, is_readable, options
+from .registry import ON, folder_of, options
 from .settings import Change, new_config
 from .storage import attach_child, describe, remove_medium
 from .telling import machine_readable
@@ -171,13 +171,30 @@ def modify(registry, words):
     write_file(machine)
 
 
+def move(registry, words):
+    (name,), given = options(words, ("folder", "type"))
+    machine = registry.lock(name)
+    _move_folder(registry, machine, os.path.join(given["folder"], file_name(machine["name"])))
+    write_file(machine)
+    registry.say(f"Machine has been successfully moved into {given['folder']}")
+    registry.complaints.append(PROGRESS)
+
+
 def _move(registry, machine, moved):
     """A machine's folder follows its name and its first group."""
-    before = folder_of(machine)
+    home = folder_of(machine).removesuffix(f"/{_place_of(machine)}")
     machine["name"] = moved.get("name", machine["name"])
     machine["groups"] = moved.get("groups", machine["groups"])
-    name, group = file_name(machine["name"]), machine["groups"].split(",")[0].strip("/")
-    after = os.path.join(registry.machine_folder, group, name)
+    _move_folder(registry, machine, os.path.join(home, _place_of(machine)))
+
+
+def _place_of(machine):
+    """Where a machine's folder is below the one for all machines."""
+    return os.path.join(machine["groups"].split(",")[0].strip("/"), file_name(machine["name"]))
+
+
+def _move_folder(registry, machine, after):
+    before, name = folder_of(machine), os.path.basename(after)
     if before == after:
         return
     os.makedirs(os.path.dirname(after), exist_ok=True)

@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from .registry import ON, folder_of, is_readable
+from .file import is_readable
+from .registry import ON, folder_of
 from .telling import moment
 
 _STATES = {"poweroff": "powered off", "gurumeditation": "guru meditation"}

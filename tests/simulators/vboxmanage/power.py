@@ -134,6 +134,12 @@ def _value(_registry, machine, verb, rest):
     machine["config"]["values"][keys.get(verb, verb)] = rest[-1]
 
 
+def _autostart(_registry, machine, _verb, rest):
+    """It can be switched on; "off" is taken, and nothing comes of it."""
+    if rest[0] == "on":
+        machine["config"]["values"]["autostart-enabled"] = "on"
+
+
 _VERBS = {
     "poweroff": _power_off,
     "pause": _pause,
@@ -146,6 +152,7 @@ _VERBS = {
     "nic": _nic,
     "clipboard": _value,
     "draganddrop": _value,
+    "autostart-enabled": _autostart,
     "cpuexecutioncap": _value,
     "vrde": _value,
 }

@@ -13,8 +13,9 @@ import time
 import uuid
 from contextlib import contextmanager
 
+from . import images
 from .failures import Failure, Misuse, held, not_found
-from .file import write_known
+from .file import is_readable, write_known
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\Z")
 ON = ("running", "paused", "gurumeditation", "stopping")
@@ -53,15 +54,19 @@ class Registry:
                 self._save()
 
     def _load(self):
-        if not os.path.exists(self.path):
-            return json.loads(json.dumps(_NEW))
-        with open(self.path, encoding="utf-8") as file:
-            return json.load(file)
+        self._before = json.dumps(_NEW)
+        if os.path.exists(self.path):
+            with open(self.path, encoding="utf-8") as file:
+                self._before = file.read()
+        return json.loads(self._before)
 
     def _save(self):
+        text = json.dumps(self.data, indent=1)
+        if text == self._before:
+            return
         write_known(self.data["machines"].values())
         with open(f"{self.path}.new", "w", encoding="utf-8") as file:
-            json.dump(self.data, file, indent=1)
+            file.write(text)
         os.replace(f"{self.path}.new", self.path)
 
     @property
@@ -132,19 +137,19 @@ class Registry:
         return self._open_medium(text)
 
     def _open_medium(self, path):
-        with open(path, encoding="utf-8", errors="replace") as file:
-            first = file.read(4096)
-        try:
-            medium = json.loads(first)
-        except ValueError:
-            medium = {"uuid": self.new_uuid(), "location": path, "format": "RAW", "size": 1, "parent": None}
+        medium = images.read(path, self.new_uuid)
         self.media[medium["uuid"]] = medium
         return medium
 
+    def chain(self, medium):
+        """An image and those that it stands on, nearest first."""
+        found = [medium]
+        while found[-1]["parent"]:
+            found.append(self.media[found[-1]["parent"]])
+        return found
+
     def base_of(self, medium):
-        while medium["parent"]:
-            medium = self.media[medium["parent"]]
-        return medium
+        return self.chain(medium)[-1]
 
     def set_state(self, machine, state):
         machine["state"] = state
@@ -173,20 +178,17 @@ class Registry:
                     self.set_state(machine, "stopping")
 
     def _guest_of(self, machine):
+        """The guest that the first disk was made with, as long as nobody has written another one over it."""
         attached = (slot["medium"] for slots in machine["config"]["slots"].values() for slot in slots.values())
         for name in attached:
             if name in self.media:
-                return self.base_of(self.media[name]).get("guest")
+                guest, boots = self.base_of(self.media[name]).get("guest") or (None, None)
+                return guest if guest and images.boots_with(self.chain(self.media[name])) == boots else None
         return None
 
 
 def is_uuid(text):
     return bool(_UUID.match(text))
-
-
-def is_readable(machine):
-    """A machine whose settings file is gone is known, and nothing more."""
-    return os.path.exists(machine["file"])
 
 
 def folder_of(machine):

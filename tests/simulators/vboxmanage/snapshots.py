@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from copy import deepcopy
 
+from . import images
 from .failures import PROGRESS, Failure, Misuse, held, not_found, wrong_state
 from .people import for_people
 from .power import write_state
@@ -117,6 +118,12 @@ def _delete(registry, machine, words):
             f"{len(children)} child snapshots, which is more than the one snapshot allowed for deletion",
             "SessionMachine",
         )
+    if children and machine["current"] == gone["uuid"]:
+        raise held(
+            f"Snapshot '{gone['name']}' of the machine '{machine['name']}' cannot be deleted, because it is the "
+            "current snapshot and has one child snapshot",
+            "SessionMachine",
+        )
     _refuse_clones(registry, machine, gone)
     for medium in _media(gone["config"]):
         _merge(registry, machine, medium)
@@ -148,6 +155,8 @@ def _merge(registry, machine, uuid):
         remove_medium(registry, medium)
         return
     medium["size"] = child["size"]
+    images.write(medium)
+    images.fill(medium, registry.chain(child))
     remove_medium(registry, child)
     for other in registry.media.values():
         if other["parent"] == child["uuid"]:

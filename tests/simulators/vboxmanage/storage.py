@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 
+from . import images
 from .failures import PROGRESS, Failure, Misuse, in_use, invalid, not_found, wrong_state
 from .registry import ON, folder_of, options
 
@@ -175,9 +175,9 @@ def create_medium(registry, words):
 
 
 def _make(registry, path, form, size, parent=None, register=True, **more):
-    medium = {"uuid": registry.new_uuid(), "location": path, "format": form, "size": size, "parent": parent, **more}
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    Path(path).write_text(json.dumps(medium), encoding="utf-8")
+    told = {"location": path, "format": form, "size": size, "parent": parent, **more}
+    medium = {"uuid": told.pop("uuid", None) or registry.new_uuid(), **told}
+    images.write(medium)
     if register:
         registry.media[medium["uuid"]] = medium
     return medium
@@ -185,12 +185,14 @@ def _make(registry, path, form, size, parent=None, register=True, **more):
 
 def convert_from_raw(registry, words):
     """The guest that a raw file is named for is what its image will play."""
-    (raw, path), _given = options(words, ("format", "variant"))
+    (raw, path), given = options(words, ("format", "variant"))
     size = os.path.getsize(raw)
-    guest = os.path.splitext(os.path.basename(raw))[0]
+    begin = Path(raw).read_bytes()
+    guest = (os.path.splitext(os.path.basename(raw))[0], images.crc_of(begin))
     registry.complaints.append(f'Converting from raw image file="{raw}" to file="{path}"...\n')
     registry.complaints.append(f"Creating dynamic image with size {size} bytes ({size // _MIB}MB)...\n")
-    _make(registry, path, "VDI", size // _MIB, register=False, guest=guest)
+    medium = _make(registry, path, given.get("format", "VDI"), size // _MIB, register=False, guest=guest)
+    images.fill_from(medium, begin)
 
 
 def attach_child(registry, machine, slot, full=False):
@@ -204,13 +206,12 @@ def attach_child(registry, machine, slot, full=False):
             number += 1
             path = os.path.join(folder_of(machine), f"{os.path.basename(folder_of(machine))}-disk{number}.vdi")
         medium = _make(registry, path, before["format"], before["size"], guest=base.get("guest"))
+        images.fill(medium, registry.chain(before))
     else:
         uuid = registry.new_uuid()
         suffix = os.path.splitext(registry.base_of(before)["location"])[1]
         path = os.path.join(folder_of(machine), "Snapshots", f"{{{uuid}}}{suffix}")
-        medium = _make(registry, path, before["format"], before["size"], parent=before["uuid"])
-        registry.media[uuid] = {**registry.media.pop(medium["uuid"]), "uuid": uuid}
-        medium = registry.media[uuid]
+        medium = _make(registry, path, before["format"], before["size"], parent=before["uuid"], uuid=uuid)
     slot["medium"] = medium["uuid"]
 
 
@@ -287,7 +288,7 @@ def modify_medium(registry, words):
     if problem:
         raise Failure("Failed to resize medium", problem, code="VBOX_E_NOT_SUPPORTED", part="MediumWrap", work=True)
     medium["size"] = size
-    Path(medium["location"]).write_text(json.dumps(medium), encoding="utf-8")
+    images.write(medium)
     registry.complaints.append(PROGRESS)
 
 
@@ -296,6 +297,7 @@ def clone_medium(registry, words):
     source = registry.medium_of(plain[-2])
     form = given.get("format", source["format"])
     copy = _make(registry, plain[-1], form, source["size"], guest=registry.base_of(source).get("guest"))
+    images.fill(copy, registry.chain(source))
     registry.say(f"Clone medium created in format '{form}'. UUID: {copy['uuid']}")
     registry.complaints.append(PROGRESS)
 

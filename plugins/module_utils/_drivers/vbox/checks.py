@@ -15,7 +15,6 @@ from ..._ports import files, net
 from ..._tools import seed
 from ..._tools import vboxmanage_output as output
 from . import images, storage
-from .look import Listing
 from .making import begun, foreign_settings
 from .networks import check_networks
 from .sharing import check_folders
@@ -27,7 +26,7 @@ _DEFAULT_OS_TYPE = "Linux26_64"
 
 def check_plan(driver, plan):
     """Raise NotFound or Refused for what would fail after something was done already."""
-    listing = Listing.read(driver.tool)
+    listing = driver.listing()
     for step in plan.steps:
         if step.verb in ("create", "clone"):
             _check_making(driver, listing, plan, step)
@@ -35,6 +34,8 @@ def check_plan(driver, plan):
             _check_changes(listing, plan.before, step.changes)
         elif step.verb == "delete":
             _check_deletion(listing, plan.before, step.arguments.get("files", ()))
+        elif step.verb == "drop_snapshot":
+            _check_dropping(listing, plan)
     _check_os_type(driver, plan)
     _check_autostart(listing, plan)
     check_networks(driver, plan)
@@ -65,7 +66,7 @@ def _check_making(driver, listing, plan, step):
         _check_copying(listing, name, step.arguments["source"], creation["clone"])
     else:
         if config.get("iso"):
-            images.check_readable(name, "iso", config["iso"])
+            images.check_iso(name, config["iso"])
         _check_disks(listing, name, config.get("disks") or {}, creation.get("image"), unfinished, folder)
 
 
@@ -90,12 +91,27 @@ def _check_disks(listing, name, disks, image, unfinished, folder):
         if image and slot == first:
             _found, size = images.check_image(name, "image", image["source"], raw_too=True)
             images.check_size(name, image["source"], entry.get("size"), size)
+            _check_still(listing, name, image["source"])
         if entry.get("source"):
             _check_source(listing, name, slot, entry, unfinished)
         elif unfinished is None:
             path = storage.disk_path(folder, name, slot, entry.get("format"))
             if files.exists(path):
                 raise storage.taken(path)
+
+
+def _check_still(listing, name, path):
+    """What a machine writes to is copied half before and half after; what only its snapshots have holds still."""
+    real, writers = os.path.realpath(path), set()
+    for one in listing.machines:
+        images_now = [slot.values.get("ImageUUID") for slot in one.machine.slots] if one.machine else ()
+        media = [listing.media[uuid] for uuid in images_now if uuid in listing.media]
+        writers |= {one.name for medium in media if os.path.realpath(medium.location) == real}
+    if writers:
+        raise Refused(
+            f"{name}: image {path} is the disk of {', '.join(sorted(writers))} and may be written to.",
+            "Use a copy that nobody writes, or make a clone of that machine.",
+        )
 
 
 def _check_source(listing, name, slot, entry, own):
@@ -125,7 +141,7 @@ def _check_changes(listing, vm, changes):
                 raise storage.taken(path)
     for change in changes:
         if change.kind == "iso" and change.new:
-            images.check_readable(vm.name, "iso", change.new)
+            images.check_iso(vm.name, change.new)
 
 
 def _check_place(sight, vm, slot):
@@ -162,6 +178,12 @@ def _check_deletion(listing, vm, doomed):
                 f"{vm.name}: its disk {base.location} shall stay, but part of it would go with the snapshots.",
                 "Remove the snapshots first (vbox_snapshot), or set delete_disks: all.",
             )
+
+
+def _check_dropping(listing, plan):
+    from .snapshot_checks import check_dropping  # Only a task about snapshots pays for it.
+
+    check_dropping(listing, plan)
 
 
 # The host ---------------------------------------------------------------------------------------------------------

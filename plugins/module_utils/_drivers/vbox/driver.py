@@ -51,6 +51,7 @@ class VBoxDriver:
         self._start_type, self._native_keys = start_type, tuple(native_keys)
         self._version = None
         self._configs, self._folders = {}, {}
+        self._listing = None
 
     # Looking --------------------------------------------------------------------------------------------------------
 
@@ -62,12 +63,14 @@ class VBoxDriver:
         if targets and facets <= _LIGHT and all(target.id for target in targets):
             observation = look_at_power(self.tool, targets, self._configs)
             return self._with_addresses(observation, True) if "addresses" in facets else observation
-        listing = Listing.read(self.tool)
+        listing = self._listing = Listing.read(self.tool)
         vms = [machine_of(listing, one, self._native_keys) for one in listing.wanted(targets)]
         self._configs.update({vm.id: vm.config for vm in vms})
         self._folders.update({one.uuid: os.path.dirname(one.file) for one in listing.machines})
         if "snapshot_configs" in facets:
             vms = [self._with_snapshot_configs(listing, vm) for vm in vms]
+        if "leftovers" in facets:
+            vms = [vm.having(leftovers=()) for vm in vms]  # Its images hold no snapshots by themselves.
         if "files" in facets:
             from .deleting import files_of
 
@@ -87,6 +90,10 @@ class VBoxDriver:
         from .snapshots import with_configs
 
         return with_configs(self, listing, vm, self._native_keys)
+
+    def listing(self):
+        """What the last look told, on which the plans stand; once something was changed, a new look."""
+        return self._listing or Listing.read(self.tool)
 
     def sights(self):
         """All machines whose settings can be read as they are in this moment, by UUID."""
@@ -109,6 +116,7 @@ class VBoxDriver:
         check_plan(self, plan)
 
     def apply(self, segment):
+        self._listing = None
         one_by_one(self, segment)
 
     def run(self, uuid, *words, timeout=_LONG):

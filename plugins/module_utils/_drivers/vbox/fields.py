@@ -35,6 +35,11 @@ def _while_on(vm, change):
     return LIVE if vm.power in (STOPPED, RUNNING, PAUSED) else POWER_OFF
 
 
+def _cost_of_autostart(vm, change):
+    """controlvm switches it on, but not off, and says that it did."""
+    return LIVE if change.new or vm.power in (STOPPED, SUSPENDED) else POWER_OFF
+
+
 def _cost_of_medium(vm, change):
     # None: it has no drive, and drives are not plugged into running machines.
     return POWER_OFF if vm.config.get("iso") is None else _while_on(vm, change)
@@ -89,7 +94,7 @@ def _settings(version):
         "os_type": Field(cost=POWER_OFF, same=lambda found, asked: (found or "").lower() == asked.lower()),
         "description": Field(cost=_off_or_saved),
         "tags": Field(cost=LIVE),
-        "autostart": Field(cost=LIVE),
+        "autostart": Field(cost=_cost_of_autostart),
         "groups": Field(cost=_off_or_saved),
         "graphics_controller": Field(cost=POWER_OFF),
         "boot_order": Field(cost=POWER_OFF),
@@ -107,7 +112,8 @@ def _media():
         "image.linked": Field(choices=(False,), instead=_LINKED),
         "clone": Field(
             cost=_cost_of_cloning,
-            instead="Name one of its snapshots: linked clones stand on one, and only that holds still while it is on.",
+            instead="Name one of its snapshots: every linked clone is made of one. Stop it first where a full clone of"
+            " what is on is wanted.",
         ),
         "cloud_init": Field(),
         "iso": Field(cost=_cost_of_medium),

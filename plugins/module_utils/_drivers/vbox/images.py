@@ -10,10 +10,13 @@ import os
 from ..._lifecycle.errors import NotFound, Refused
 from ..._lifecycle.units import MIB, human_size
 from ..._ports import files
-from ..._tools import disk_header
+from ..._tools import disk_header, optical
 from ..._tools import vboxmanage_output as output
 
 _WRITABLE = ("vdi", "vmdk", "vhd")
+#: How the text begins from which VirtualBox itself makes a medium, and the end of Apple's images, which it reads too.
+_VISO, _DMG = b"--iprt-iso-maker-file-marker", b"koly"
+_DMG_END = 512
 
 
 def make(driver, path, image_format, size, image=None):
@@ -51,6 +54,15 @@ def check_readable(name, option, path):
         raise Refused(f"{name}: {option} {path} is no file.", "Name a file.")
     if not files.is_readable(path):
         raise Refused(f"{name}: {option} {path} cannot be read.", "Run the task as a user who may read it.")
+
+
+def check_iso(name, path):
+    """VirtualBox makes the drive before it finds that it cannot read what shall be in it."""
+    check_readable(name, "iso", path)
+    end = files.size(path) - _DMG_END
+    is_own = files.starts_with(path, _VISO) or (end > 0 and files.starts_with(path, _DMG, end))
+    if not is_own and not optical.is_iso(path):
+        raise Refused(f"{name}: iso {path} is no ISO image.", "Name an ISO 9660 or UDF image.")
 
 
 def check_image(name, option, path, raw_too=False):

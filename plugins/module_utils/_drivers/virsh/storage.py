@@ -10,6 +10,7 @@ import os
 from ..._lifecycle.errors import CommandFailed, NotFound, PolyvirtError, Refused
 from ..._lifecycle.units import human_size
 from ..._ports import files
+from ..._tools import optical
 from ..._tools.qemu_img import empty_image
 from .definition import backing_files, file_of
 from .firmware import nvram_of
@@ -17,8 +18,6 @@ from .firmware import nvram_of
 _SEED_SUFFIX = ".polyvirt-seed.iso"
 #: By whether the firmware has secure boot.
 _NVRAM_SUFFIXES = {False: ".nvram", True: ".nvram-secure"}
-_ISO_DESCRIPTORS = (b"CD001", b"BEA01")
-_ISO_DESCRIPTOR_AT = 32769
 #: What qemu-img can read and the core lets a base image be; others are converted by their owner first.
 IMAGE_FORMATS = ("qcow2", "raw", "vmdk", "vdi", "vhdx", "vpc")
 
@@ -170,7 +169,7 @@ def _taken(path):
 def check_iso(name, path, option="iso"):
     """Refuse a medium that is missing, unreadable, or no ISO 9660 or UDF image."""
     check_readable(name, option, path)
-    if not any(files.starts_with(path, word, _ISO_DESCRIPTOR_AT) for word in _ISO_DESCRIPTORS):
+    if not optical.is_iso(path):
         raise Refused(f"{name}: {option} {path} is no ISO image.", "Name an ISO 9660 or UDF image.")
 
 

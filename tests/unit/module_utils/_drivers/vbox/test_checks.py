@@ -1,0 +1,111 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is refused before the first step, on the recorded registry."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox import images
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.traits import vbox_traits
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Request, SnapshotRequest, Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.plan import plan
+
+from unit.module_utils._drivers.vbox.recorded_registry import driver_on, found
+
+TRAITS = vbox_traits((7, 2, 22))
+
+
+def checked(driver, vm, **asked):
+    """Look at what a task about a snapshot needs."""
+    planned = plan(vm, Request(name=vm.name, snapshot=SnapshotRequest(**asked)), TRAITS)
+    assert planned.refusal is None, planned.refusal
+    driver.preflight(planned)
+
+
+def with_current(vm, name):
+    return vm.having(snapshots=tuple(replace(one, current=one.name == name) for one in vm.snapshots))
+
+
+def test_a_snapshot_that_a_linked_clone_stands_on_is_not_dropped(tmp_path):
+    driver, commands = driver_on(tmp_path)
+    vm = found(driver, "web")
+    with pytest.raises(Refused, match=r"web: snapshot 'off' cannot be removed, for the disks of linked stand on it"):
+        checked(driver, vm, name="off", state="absent")
+    checked(driver, vm, name="on", state="absent")
+    assert commands.calls == []
+
+
+def test_the_current_snapshot_is_kept_as_long_as_it_has_a_child(tmp_path):
+    driver, _commands = driver_on(tmp_path)
+    vm = with_current(found(driver, "web"), "on")
+    with pytest.raises(Refused, match=r"'on' is the current one and has the child 'off'") as refused:
+        checked(driver, vm, name="on", state="absent")
+    assert "children: true" in refused.value.remedy
+
+
+def test_of_a_tree_that_goes_only_what_is_left_then_counts(tmp_path):
+    """The child goes first, and it is the clone that is in the way, not the child."""
+    driver, _commands = driver_on(tmp_path)
+    vm = with_current(found(driver, "web"), "on")
+    with pytest.raises(Refused, match="'off' cannot be removed"):
+        checked(driver, vm, name="on", state="absent", children=True)
+    alone = vm.having(snapshots=tuple(one for one in vm.snapshots if one.name == "on"))
+    checked(driver, alone, name="on", state="absent")
+
+
+def test_images_hold_no_snapshots_by_themselves(tmp_path):
+    driver, _commands = driver_on(tmp_path)
+    assert found(driver, "web", "snapshots", "leftovers").leftovers == ()
+    assert found(driver, "web", "snapshots").leftovers is None
+
+
+def made_from(image):
+    request = Request(name="new", config={"disks": {"SATA 0": {}}}, creation={"image": {"source": image}})
+    return plan(Vm.absent("new"), request, TRAITS)
+
+
+def an_image(path):
+    """A file that begins as a VDI of one MiB does."""
+    path.write_bytes((b"<<< ".ljust(0x170, b"\0") + (1 << 20).to_bytes(8, "little")).ljust(512, b"\0"))
+
+
+def test_an_image_that_a_machine_writes_to_is_not_copied(tmp_path):
+    driver, _commands = driver_on(tmp_path, storage_path=str(tmp_path))
+    base = tmp_path / "machines" / "run" / "run-SATA-0.vdi"
+    an_image(base)
+    with pytest.raises(Refused, match=r"new: image .* is the disk of run and may be written to"):
+        driver.preflight(made_from(str(base)))
+
+
+def test_an_image_that_only_a_snapshot_has_is_copied(tmp_path):
+    driver, _commands = driver_on(tmp_path, storage_path=str(tmp_path))
+    base = tmp_path / "machines" / "g" / "web" / "web-SATA-0.vdi"
+    an_image(base)
+    driver.preflight(made_from(str(base)))
+
+
+@pytest.mark.parametrize(
+    ("content", "is_medium"),
+    [
+        (b"\0" * 32769 + b"CD001", True),
+        (b"\0" * 32769 + b"BEA01", True),
+        (b"--iprt-iso-maker-file-marker-bourne-sh 1\n/etc/hosts", True),
+        (b"\0" * 4096 + b"koly".ljust(512, b"\0"), True),
+        (b"\0" * 65536, False),
+        (b"koly", False),
+        (b"", False),
+    ],
+    ids=["ISO 9660", "UDF", "VISO", "DMG", "zeroes", "text", "empty"],
+)
+def test_a_medium_is_known_by_its_words(tmp_path, content, is_medium):
+    path = tmp_path / "any"
+    path.write_bytes(content)
+    if is_medium:
+        images.check_iso("web", str(path))
+    else:
+        with pytest.raises(Refused, match=r"web: iso .* is no ISO image"):
+            images.check_iso("web", str(path))
