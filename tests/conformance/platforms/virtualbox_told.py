@@ -98,6 +98,7 @@ def standing(uuid, told, mark, base_of):
         "snapshots": re.findall(r"^(?:Current)?SnapshotUUID.*$", told, re.M),
         "disks": {_slot(*place): path for place, path in slots.items() if not _IN_DRIVE.fullmatch(path)},
         "media": [path for path in slots.values() if _IN_DRIVE.fullmatch(path)],
+        "mark": mark.partition("Value: ")[2],
         "tags": _tags(mark),
         "tpm": _has_tpm(Path(value(told, "CfgFile"))),
     }
