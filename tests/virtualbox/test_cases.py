@@ -17,7 +17,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._ports.command impor
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.vboxmanage import VBoxManage
 
 from virtualbox.guests import SECONDS_TO_BOOT
-from virtualbox.tasks import MIB, SMALL, task
+from virtualbox.noted import MIB, SMALL, task
 
 BUTTON, CUT = "controlvm acpipowerbutton", "controlvm poweroff"
 TEXT = 'one "two" \\three\\\n\nfour ü'

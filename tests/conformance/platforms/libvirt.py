@@ -72,8 +72,6 @@ class Libvirt:
     snapshots_hold_disks = True
     #: How a snapshot that has files of its own for disk and memory is asked for.
     snapshot_with_memory: ClassVar = {"kind": "external", "include_memory": True}
-    #: Whether a linked clone stands on a snapshot of its source, and not on the source itself.
-    linked_clones_need_snapshot = False
     #: Options that the platform has and this host cannot have; each is among ``own_refusals``.
     unusable: ClassVar = frozenset()
     #: Consent that a change of a machine which runs needs here.

@@ -84,8 +84,6 @@ class Platform:
     network_card: ClassVar = {"type": "nat"}
     #: How a snapshot that has files of its own for disk and memory is asked for.
     snapshot_with_memory: ClassVar = {"include_memory": True}
-    #: Whether a linked clone stands on a snapshot of its source, and not on the source itself.
-    linked_clones_need_snapshot = True
     #: As in ``scenarios.options``.
     native_values = (({**_ENGINE, "hpet": "on"}, "on"), ({"hpet": "off"}, "off"))
 

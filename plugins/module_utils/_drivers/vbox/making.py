@@ -14,7 +14,7 @@ from ..._lifecycle.errors import CommandFailed, PolyvirtError
 from ..._lifecycle.model import COLLECTIONS, STOPPED, Vm
 from ..._ports import files
 from ..._tools import seed
-from . import storage
+from . import images, storage
 from .busy import Busy
 from .changing import configure
 from .deleting import delete
@@ -53,6 +53,7 @@ def undone_on_failure(driver, uuid):
         mark = sight.mark or {}
         vm = Vm(name=sight.values["name"], id=uuid, power=STOPPED, mark=mark)
         own = {medium.location for medium in sight.media.values() if medium.uuid in mark.get("disks", ())}
+        images.give_back(driver, mark.get("borrowed", ()))
         delete(driver, vm, {*own, *mark.get("making", ()), *sight.seed_files()})
         raise
 
@@ -165,7 +166,7 @@ def finish(driver, uuid, config, inputs):
     """From here on the machine is there."""
     sight = driver.sights()[uuid]
     mark = settled(sight.mark, sight.media.values())
-    kept = {key: value for key, value in mark.items() if key not in ("unfinished", "making")}
+    kept = {key: value for key, value in mark.items() if key not in ("unfinished", "making", "borrowed")}
     write_mark(driver, uuid, {**kept, "tags": list(config.get("tags") or ()), "inputs": inputs})
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One task on a VirtualBox, real or played: what it came to, and which calls it made."""
+"""One task on a VirtualBox, real or played, with the calls that it made."""
 
 from __future__ import annotations
 
