@@ -49,10 +49,10 @@ def qemu():
         yield ready
 
 
-@pytest.fixture(scope="session")
-def qemu_aside():
-    """The same with another namespace, for what runs beside the other tests."""
-    with _prepared(libvirt_qemu.Platform(prefix="pvk-")) as ready:
+@pytest.fixture(scope="session", params=(libvirt_qemu, virtualbox), ids=("libvirt", "virtualbox"))
+def aside(request):
+    """Those with real guests in another namespace, for what runs beside the other tests."""
+    with _prepared(request.param.Platform(prefix="pvk-")) as ready:
         yield ready
 
 

@@ -15,12 +15,15 @@ _SHIM = Path(__file__).resolve().parents[1] / "simulators" / "shim"
 
 @dataclass(frozen=True)
 class Call:
-    """One call of a backend's command while ``label`` was done; ``files`` is the watched folder as it was before."""
+    """One call of a backend's command while ``label`` was done; ``files`` is the watched folder as it was before it,
+    ``left`` as it was after it.
+    """
 
     number: int
     label: str
     argv: tuple
     files: str = ""
+    left: str = ""
 
 
 class Shim:
@@ -70,6 +73,6 @@ class Shim:
 
 def _call(file):
     label, *argv = file.read_text(encoding="utf-8", errors="surrogateescape").split("\0")[:-1]
-    watched = file.parents[1] / "files" / file.name
-    files = watched.read_text(encoding="utf-8", errors="surrogateescape") if watched.exists() else ""
-    return Call(int(file.name), label, tuple(argv), files)
+    watched = [file.parents[1] / "files" / name for name in (file.name, f"{file.name}-left")]
+    files = [one.read_text(encoding="utf-8", errors="surrogateescape") if one.exists() else "" for one in watched]
+    return Call(int(file.name), label, tuple(argv), *files)

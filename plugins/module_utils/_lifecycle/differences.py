@@ -18,9 +18,15 @@ from .units import human_size
 _SIZES = ("memory", "max_memory", "size", "video_memory")
 
 
-def settle(vm, config, traits):
-    """The asked configuration in the platform's terms: places become names, the platform adjusts its synonyms."""
+def settle(vm, config, traits, purge=()):
+    """The asked configuration in the platform's terms: places become names, the platform adjusts its synonyms.
+
+    Cards that ``purge`` takes away are told to it as such: other settings need one that stays.
+    """
     settled = dict(config)
+    if "networks" in purge and "networks" in settled:
+        gone = set(vm.config.get("networks") or {}) - set(settled["networks"])
+        settled["networks"] = {**settled["networks"], **dict.fromkeys(sorted(gone))}
     if "disks" in settled:
         settled["disks"] = _by_slot(vm, settled["disks"], traits)
     return traits.adjust(vm, settled)

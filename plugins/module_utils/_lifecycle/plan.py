@@ -104,7 +104,7 @@ def _settled(task, vm):
     """The task with its options in the platform's terms; with absent they were checked for form only."""
     if task.request.state == "absent":
         return replace(task, request=replace(task.request, config={}, creation={}))
-    config = settle(vm, task.request.config, task.traits)
+    config = settle(vm, task.request.config, task.traits, task.policy.purge)
     check_supported(task.request.label, config, task.request.creation, task.traits)
     return replace(task, request=replace(task.request, config=config))
 

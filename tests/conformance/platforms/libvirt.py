@@ -70,6 +70,8 @@ class Libvirt:
     disk_size = ""
     #: Whether a snapshot holds what is on the disks.
     snapshots_hold_disks = True
+    #: How a snapshot that has files of its own for disk and memory is asked for.
+    snapshot_with_memory: ClassVar = {"kind": "external", "include_memory": True}
     #: Options that the platform has and this host cannot have; each is among ``own_refusals``.
     unusable: ClassVar = frozenset()
     #: Consent that a change of a machine which runs needs here.
@@ -219,6 +221,13 @@ class Libvirt:
 
     def define_network(self):
         """A network that is not active, where the platform can have one."""
+
+    def checkpoint(self):
+        """What brings all back to how it is now; None where it is made anew just as well."""
+
+    def registered_disks(self):
+        """Files of disks that the platform has in books of its own, used or not; libvirt keeps none."""
+        return []
 
     def in_the_way(self, name):
         """A file that keeps a machine of this name from being made."""

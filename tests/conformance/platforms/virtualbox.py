@@ -9,6 +9,7 @@ Its registry is a folder of its own, so nothing that the host's users have in Vi
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -81,6 +82,8 @@ class Platform:
     slots = ("SATA 0", "SATA 1")
     card: ClassVar = {"type": "nat"}
     network_card: ClassVar = {"type": "nat"}
+    #: How a snapshot that has files of its own for disk and memory is asked for.
+    snapshot_with_memory: ClassVar = {"include_memory": True}
     #: As in ``scenarios.options``.
     native_values = (({**_ENGINE, "hpet": "on"}, "on"), ({"hpet": "off"}, "off"))
 
@@ -246,9 +249,31 @@ class Platform:
         return {name: images.digest(self.storage / name) for name in self.files() if name.endswith(".vdi")}
 
     def files(self):
-        """Names of all files in the namespace's folder, but logs and what VirtualBox keeps of older settings files."""
-        below = (path.relative_to(self.storage) for path in self.storage.rglob("*") if path.is_file())
-        return sorted(str(path) for path in below if "Logs" not in path.parts and path.suffix != ".vbox-prev")
+        """Names of all files in the namespace's folder, but logs and what machines that are there had as settings."""
+        paths = [path for path in self.storage.rglob("*") if path.is_file()]
+        below = (path.relative_to(self.storage) for path in paths if not _is_former(path))
+        return sorted(str(path) for path in below if "Logs" not in path.parts)
+
+    def checkpoint(self):
+        """What brings all back to how it is now: what runs is off for a moment, and then all is in files."""
+        kept, parts = self.folder / "kept", ("registry", "registry.json", "machines")
+        running = [name for name, uuid in self.ids().items() if self._power(uuid) == RUNNING]
+        for name in running:
+            self.move(name, STOPPED)
+
+        def put_back(source=kept, target=self.folder):
+            self.box.close()
+            for part in parts:
+                _replace(source / part, target / part)
+            for name in running:
+                self.move(name, RUNNING)
+
+        put_back(self.folder, kept)
+        return put_back
+
+    def registered_disks(self):
+        """Files of disks that the platform has in books of its own, used or not."""
+        return sorted(virtualbox_told.parents(self.box.run("list", "hdds")))
 
     def in_the_way(self, name):
         """A file that keeps a machine of this name from being made, for VirtualBox never overwrites one."""
@@ -392,3 +417,18 @@ class Platform:
 
     def _power(self, uuid):
         return virtualbox_told.power(self.box.state(uuid))
+
+
+def _is_former(path):
+    """VirtualBox keeps a copy of the settings that it changes, and of those whose form becomes a newer one."""
+    former = re.fullmatch(r"(.+)(\.vbox-prev|-\d+\.\d+-\w+\.vbox)", path.name)
+    return former is not None and path.with_name(f"{former[1]}.vbox").exists()
+
+
+def _replace(source, target):
+    """A file or folder as it is elsewhere, where it is there at all."""
+    if source.is_dir():
+        shutil.rmtree(target, ignore_errors=True)
+        shutil.copytree(source, target)
+    elif source.exists():
+        shutil.copy2(source, target)

@@ -117,12 +117,14 @@ def _in_file(file):
     try:
         machine = ET.parse(file).find(f"{_NAMESPACE}Machine")
     except ET.ParseError:
-        return {"tags": [], "tpm": False}
+        return {"mark": "{}", "tags": [], "tpm": False}
     items = machine.findall(f"{_NAMESPACE}ExtraData/{_NAMESPACE}ExtraDataItem")
     extra = {item.get("name"): item.get("value") for item in items}
+    mark = extra.get("polyvirt/mark", "{}")
     module = machine.find(f"{_NAMESPACE}Hardware/{_NAMESPACE}TrustedPlatformModule")
     return {
-        "tags": json.loads(extra.get("polyvirt/mark", "{}")).get("tags", []),
+        "mark": mark,
+        "tags": json.loads(mark).get("tags", []),
         "tpm": module is not None and module.get("type") not in (None, "None"),
     }
 

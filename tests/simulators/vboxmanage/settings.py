@@ -62,6 +62,8 @@ _RANGES = {
     "monitorcount": (1, 64, "Invalid monitor count: {} (must be in range [1, 64])"),
     "autostart-delay": (0, 2**32, "Invalid delay: {}"),
 }
+#: What 6.1 has not got, beside the spellings that came with 7.0.
+_SINCE_7_0 = {"audio-driver", "tpm-type", "natlocalhostreachable1"}
 #: Stored as they are; what showvminfo does not tell is kept all the same.
 _TEXTS = {"ostype", "defaultfrontend", "vm-execution-engine", "tpm-type", "autostop-type", "biosbootmenu", "mouse",
           "keyboard", "vrdeport", "vm-process-priority", "description", "natlocalhostreachable1"}  # fmt: skip
@@ -129,8 +131,9 @@ class Change:
             name, equals, value = word[2:].partition("=")
             number = re.search(r"\d+\Z", name)
             stem = name[: number.start()] if number else name
+            is_new = name in _SINCE_7_0 or stem in _OLD_NAME
             name = _OLD_NAME.get(stem, stem) + (number[0] if number else "") if stem in _OLD_NAME else name
-            if not word.startswith("--") or not self._is_known(name):
+            if not word.startswith("--") or not self._is_known(name) or (is_new and self.registry.version < (7, 0)):
                 raise Misuse(f"Unknown option: {word}", rc=1, gap=False, close=True)
             value = value if equals else words.pop(0)
             if name.startswith("natpf") and value == "delete":

@@ -18,15 +18,15 @@ from .words import power_of
 _FORWARDS = ("port_forwards", "ssh_forward")
 
 
-def configure(driver, vm, changes):
-    """Make ``changes`` to one machine as it is now."""
-    sights = driver.sights()
+def configure(driver, vm, changes, sights=None, more=()):
+    """Make ``changes`` to one machine as it is now, in ``sights`` if they are fresh; ``more`` are words to modifyvm."""
+    sights = sights or driver.sights()
     sight = sights[vm.id]
     vm = _owning_what_was_made(driver, vm.having(mark=sight.mark), sight)
     if power_of(sight.values["VMState"])[0] in (RUNNING, PAUSED, FAILED):
         _change_running(driver, sights, sight, changes)
     else:
-        _change_stored(driver, sights, sight, changes)
+        _change_stored(driver, sights, sight, changes, more)
     if any(change.field == "groups" for change in changes):
         sight = driver.sights()[vm.id]  # The machine's folder has moved.
     _change_media(driver, vm, sight, changes)
@@ -46,8 +46,8 @@ def _owning_what_was_made(driver, vm, sight):
     return vm.having(mark=mark)
 
 
-def _change_stored(driver, sights, sight, changes):
-    words = []
+def _change_stored(driver, sights, sight, changes, more):
+    words = [*more]
     for kind, setting in SETTINGS.items():
         words += [word for change in changes if change.kind == kind for word in setting.words(change.new)]
     for change in changes:

@@ -15,7 +15,7 @@ from ..._ports import files, net
 from ..._tools import seed
 from ..._tools import vboxmanage_output as output
 from . import images, storage
-from .making import begun, foreign_settings
+from .making import begun_in, foreign_settings
 from .networks import check_networks
 from .sharing import check_folders
 from .words import place_of, slot_name
@@ -52,7 +52,7 @@ def _check_making(driver, listing, plan, step):
     if driver.storage_path and not files.is_folder(driver.storage_path):
         raise NotFound(f"{name}: storage_path: {driver.storage_path} is no folder.", "Create it, or name another.")
     folder = os.path.join(base, *[part.strip("/") for part in config.get("groups", ())[:1]], name)
-    unfinished = begun(driver, name)
+    unfinished = begun_in(listing, name)
     in_the_way = None if unfinished else foreign_settings(folder, name)
     if in_the_way and plan.before.id is None:
         raise Refused(

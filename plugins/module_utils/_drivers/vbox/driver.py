@@ -52,6 +52,8 @@ class VBoxDriver:
         self._version = None
         self._configs, self._folders = {}, {}
         self._listing = None
+        #: Files of the disks that VirtualBox knew of before the first step.
+        self.disks_before = None
 
     # Looking --------------------------------------------------------------------------------------------------------
 
@@ -66,6 +68,8 @@ class VBoxDriver:
         listing = self._listing = Listing.read(self.tool)
         vms = [machine_of(listing, one, self._native_keys) for one in listing.wanted(targets)]
         self._configs.update({vm.id: vm.config for vm in vms})
+        if self.disks_before is None:
+            self.disks_before = {os.path.realpath(medium.location) for medium in listing.media.values()}
         self._folders.update({one.uuid: os.path.dirname(one.file) for one in listing.machines})
         if "snapshot_configs" in facets:
             vms = [self._with_snapshot_configs(listing, vm) for vm in vms]

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import os
 
-from ..._lifecycle.errors import NotFound, Refused
+from ..._lifecycle.errors import CommandFailed, NotFound, Refused
 from ..._lifecycle.units import MIB, human_size
 from ..._ports import files
 from ..._tools import disk_header, optical
-from ..._tools import vboxmanage_output as output
+from .busy import Busy
 
 _WRITABLE = ("vdi", "vmdk", "vhd")
 #: How the text begins from which VirtualBox itself makes a medium, and the end of Apple's images, which it reads too.
@@ -29,17 +29,26 @@ def make(driver, path, image_format, size, image=None):
     if disk_header.format_of(source) == "raw":
         driver.run(None, "convertfromraw", source, path, "--format", image_format)
     else:
-        _copy(driver, source, path, image_format)
+        driver.run(None, "clonemedium", "disk", source, path, "--format", image_format)
     if size and size > disk_header.capacity(path):
         driver.run(None, "modifymedium", "disk", path, "--resize", str(size // MIB))
 
 
-def _copy(driver, source, path, image_format):
-    """Copying makes the source known to VirtualBox, which it is not to stay."""
-    known = {os.path.realpath(medium.location) for medium in output.media(driver.tool.read("list", "hdds"))}
-    driver.run(None, "clonemedium", "disk", source, path, "--format", image_format)
-    if os.path.realpath(source) not in known:
-        driver.run(None, "closemedium", "disk", source)
+def to_give_back(driver, image):
+    """Copying makes an image known to VirtualBox: those that were not, and are not to stay so."""
+    if image is None or disk_header.format_of(image["source"]) == "raw":
+        return []
+    return [] if os.path.realpath(image["source"]) in driver.disks_before else [image["source"]]
+
+
+def give_back(driver, paths):
+    for path in paths:
+        try:
+            driver.run(None, "closemedium", "disk", path)
+        except Busy:
+            raise
+        except CommandFailed:
+            pass  # Another machine is being copied from it, and that one gives it back in its turn.
 
 
 # Checks, made before anything is changed --------------------------------------------------------------------------

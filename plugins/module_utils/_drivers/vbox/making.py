@@ -14,7 +14,7 @@ from ..._lifecycle.errors import CommandFailed, PolyvirtError
 from ..._lifecycle.model import COLLECTIONS, STOPPED, Vm
 from ..._ports import files
 from ..._tools import seed
-from . import storage
+from . import images, storage
 from .busy import Busy
 from .changing import configure
 from .deleting import delete
@@ -32,11 +32,10 @@ def create(driver, name, config, creation):
     sight = begun(driver, name) or _begin(driver, name, config)
     with driver.alone_with(name, sight.folder), undone_on_failure(driver, sight.uuid):
         vm = _announced(driver, sight)
-        driver.run(vm.id, "modifyvm", vm.id, *_BASE)
         disks = dict(config.get("disks") or {})
         image = creation.get("image")
         if image:
-            vm = _add_first_disk(driver, vm, disks.pop(_FIRST, {}), image)
+            vm = _add_first_disk(driver, vm, sight, disks.pop(_FIRST, {}), image)
         _configure_as(driver, vm, {**config, "disks": disks, "ssh_forward": _wants_ssh(config)})
         _see_to_drives(driver, vm, name, config.get("iso"), creation)
         finish(driver, vm.id, config, _inputs(creation))
@@ -54,13 +53,17 @@ def undone_on_failure(driver, uuid):
         mark = sight.mark or {}
         vm = Vm(name=sight.values["name"], id=uuid, power=STOPPED, mark=mark)
         own = {medium.location for medium in sight.media.values() if medium.uuid in mark.get("disks", ())}
+        images.give_back(driver, mark.get("borrowed", ()))
         delete(driver, vm, {*own, *mark.get("making", ()), *sight.seed_files()})
         raise
 
 
 def begun(driver, name):
     """A machine of this name that a task has begun to make, or None."""
-    listing = Listing.read(driver.tool)
+    return begun_in(Listing.read(driver.tool), name)
+
+
+def begun_in(listing, name):
     for one in listing.machines:
         if one.name == name and not listing.is_there(one):
             return listing.sight(one)
@@ -110,10 +113,9 @@ def _announced(driver, sight):
     return Vm(name=sight.values["name"], id=sight.uuid, power=STOPPED, config=config_of(sight), mark=mark)
 
 
-def _add_first_disk(driver, vm, entry, image):
+def _add_first_disk(driver, vm, sight, entry, image):
     if _FIRST in vm.config["disks"]:
         return vm
-    sight = driver.sights()[vm.id]
     mark = storage.add_disk(driver, vm, sight, _FIRST, entry, image)
     write_mark(driver, vm.id, mark)
     return vm.having(mark=mark)
@@ -127,13 +129,14 @@ def _wants_ssh(config):
 
 def _configure_as(driver, vm, config):
     """Make all that differs from ``config``; the image's disk is nobody's to take away."""
-    sight = driver.sights()[vm.id]
+    sights = driver.sights()
+    sight = sights[vm.id]
     native_keys = tuple(config.get("native") or ())
     found = vm.having(config=config_of(sight, native_keys), mark=sight.mark)
     wanted = {name: value for name, value in config.items() if value is not None and name not in ("iso", "tags")}
     purge = frozenset(COLLECTIONS) - {"disks"}
     changes, _not_compared = differences(found, wanted, purge & set(wanted), driver.traits())
-    configure(driver, found, changes)
+    configure(driver, found, changes, sights, _BASE)
 
 
 def _see_to_drives(driver, vm, name, iso, creation):
@@ -163,7 +166,7 @@ def finish(driver, uuid, config, inputs):
     """From here on the machine is there."""
     sight = driver.sights()[uuid]
     mark = settled(sight.mark, sight.media.values())
-    kept = {key: value for key, value in mark.items() if key not in ("unfinished", "making")}
+    kept = {key: value for key, value in mark.items() if key not in ("unfinished", "making", "borrowed")}
     write_mark(driver, uuid, {**kept, "tags": list(config.get("tags") or ()), "inputs": inputs})
 
 

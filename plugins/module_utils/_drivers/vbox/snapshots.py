@@ -10,7 +10,6 @@ from dataclasses import replace
 from ..._lifecycle.errors import CommandFailed
 from ..._tools import vboxmanage_long as long
 from ..._tools.vboxmanage import is_not_found
-from .mark import own_mark, write_mark
 from .sight import config_of
 
 
@@ -59,9 +58,5 @@ def drop(driver, vm, arguments):
 
 
 def restore(driver, vm, arguments):
-    """VirtualBox rolls extra data back too, and with it our mark: what was made since is still ours."""
+    """Our mark stays as it is: it is no part of a snapshot, and what was made since is still ours."""
     driver.run(vm.id, "snapshot", vm.id, "restore", arguments["id"])
-    if vm.owned:
-        now = driver.marked(vm)
-        if now.mark != vm.mark:
-            write_mark(driver, vm.id, own_mark(vm))

@@ -75,14 +75,16 @@ def add_disk(driver, vm, sight, slot, entry, image=None):
     announced = list(mark.get("making", ()))
     if files.exists(path):
         _remove_leftover(driver, sight, path, announced)
-    mark["making"] = announced
-    if path not in announced:
-        mark["making"] = [*announced, path]
+    mark["making"] = announced if path in announced else [*announced, path]
+    borrowed = mark.get("borrowed") or images.to_give_back(driver, image)
+    mark = {**mark, "borrowed": borrowed} if borrowed else mark
+    if mark != vm.mark:
         write_mark(driver, vm.id, mark)
     images.make(driver, path, FORMATS[entry.get("format") or "vdi"], entry.get("size"), image)
+    images.give_back(driver, borrowed)
     attach(driver, vm.id, place, "hdd", path)
     (medium,) = output.media(driver.tool.read("showmediuminfo", "disk", path))
-    kept = {key: value for key, value in mark.items() if key != "making"}
+    kept = {key: value for key, value in mark.items() if key not in ("making", "borrowed")}
     left = [one for one in mark["making"] if one != path]
     return {**kept, "disks": [*mark["disks"], medium.uuid], **({"making": left} if left else {})}
 

@@ -1,0 +1,103 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One task on a VirtualBox, real or played, with the calls that it made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.driver import VBoxDriver
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Policy, Request, SnapshotRequest
+from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands, Completed
+from ansible_collections.polyvirt.core.plugins.module_utils._runner import run
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.vboxmanage import VBoxManage
+
+MIB = 1 << 20
+ENGINE = {"vm-execution-engine": "interpreter"}
+#: The smallest machine that starts here.
+SMALL = {"cpus": 1, "memory": 16 * MIB, "disks": {"#0": {"size": 2 * MIB}}, "native": ENGINE}
+_READS = ("--version", "list", "showvminfo", "showmediuminfo", "guestproperty enumerate")
+
+
+class Noting(Commands):
+    """Notes the calls of VBoxManage; ``before`` is {word: what happens just before the first call with it}."""
+
+    def __init__(self, before=None):
+        self.before, self.calls = dict(before or {}), []
+
+    def run(self, argv, **options):
+        if argv[0].endswith("VBoxManage"):
+            self.calls.append(tuple(argv[1:]))
+            for word in self.before.keys() & set(argv):
+                self.before.pop(word)()
+        return super().run(argv, **options)
+
+
+class InProcess(Noting):
+    """A played VirtualBox answers without a process of its own; other programs are run."""
+
+    def __init__(self, box):
+        super().__init__()
+        self._box = box
+
+    def run(self, argv, **options):
+        if not argv[0].endswith("VBoxManage"):
+            return super().run(argv, **options)
+        self.calls.append(tuple(argv[1:]))
+        return Completed(tuple(argv), *self._box.call(*argv[1:]))
+
+
+@dataclass
+class Done:
+    """What a task came to."""
+
+    outcome: object
+    calls: list = field(default_factory=list)
+
+    @property
+    def vm(self):
+        return self.outcome.vms[0]
+
+    @property
+    def writes(self):
+        """The changing calls, each as its words but the machine's UUID."""
+        words = [[word for word in call if word != self.vm["id"]] for call in self.calls]
+        lines = [" ".join(call) for call in words]
+        return [line for line in lines if not line.startswith(_READS) and " showvminfo " not in f" {line} "]
+
+    @property
+    def verbs(self):
+        """The first words of the changing calls, with the second where that tells what is done."""
+        shown = (line.split() for line in self.writes)
+        return [" ".join(words[: 2 if words[0] in ("controlvm", "snapshot", "sharedfolder") else 1]) for words in shown]
+
+    def well(self):
+        assert not self.outcome.failed, self.outcome.msg
+        return self
+
+    def refused(self, *words):
+        """Failed with these words in its message, and nothing was done."""
+        assert self.outcome.failed
+        missing = [word for word in words if word not in self.outcome.msg]
+        assert (missing, self.writes) == ([], []), self.outcome.msg
+        return self
+
+
+def task(box, name="web", state="present", config=None, check=False, before=None, commands=None, **more):
+    """Carry out one task; ``more`` are parts of its policy, its snapshot, or what the machine is made from."""
+    policy = {key: more.pop(key) for key in list(more) if key in Policy.__dataclass_fields__}
+    snapshot = more.pop("snapshot", None)
+    config = (SMALL if config is None and state != "absent" and not snapshot else config) or {}
+    commands = commands or Noting(before)
+    tool = VBoxManage(commands, str(box.executable))
+    driver = VBoxDriver(tool, commands, native_keys=tuple(config.get("native") or ()))
+    request = Request(
+        name=name,
+        state=state,
+        config=config,
+        creation=more,
+        policy=Policy(**{"stop_mode": "force", "timeout": 30, **policy}),
+        snapshot=SnapshotRequest(**snapshot) if snapshot else None,
+    )
+    return Done(run(driver, [request], check=check), commands.calls)

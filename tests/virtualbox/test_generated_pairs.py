@@ -1,0 +1,103 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Generated pairs of state and request through the driver: what a check run foretells is what the real run does.
+
+On the double, in this process: a pair takes some forty calls.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
+    ABSENT,
+    PAUSED,
+    RUNNING,
+    STOPPED,
+    SUSPENDED,
+)
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.power import STATES
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from virtualbox import double
+from virtualbox.guests import disk_image
+from virtualbox.noted import MIB, InProcess, task
+
+_MOVES = {PAUSED: "pause", SUSPENDED: "savestate"}
+_CARD = st.sampled_from([{"type": "nat"}, {"type": "internal", "source": "lan"}, {"type": "nat", "model": "virtio"}])
+_RULE = st.fixed_dictionaries({"host_port": st.sampled_from([2101, 2102]), "guest_port": st.sampled_from([22, 80])})
+_SETTINGS = {
+    "cpus": st.integers(1, 2),
+    "memory": st.sampled_from([16 * MIB, 20 * MIB]),
+    "description": st.sampled_from(["", 'one "two"\nthree']),
+    "tags": st.sampled_from([(), ("a",)]),
+    "disks": st.fixed_dictionaries({"SATA 0": st.fixed_dictionaries({"size": st.sampled_from([2 * MIB, 4 * MIB])})},
+                                   optional={"SATA 1": st.just({"size": MIB})}),
+    "networks": st.dictionaries(st.sampled_from(["0", "1"]), _CARD, max_size=2),
+    "boot_order": st.sampled_from([("disk",), ("cdrom", "disk")]),
+    "native": st.fixed_dictionaries({"hpet": st.sampled_from(["on", "off"])}),
+}  # fmt: skip
+_RULES = st.dictionaries(st.sampled_from(["one"]), _RULE, max_size=1)
+_STATES = st.sampled_from([ABSENT, STOPPED, RUNNING, PAUSED, SUSPENDED])
+_POLICIES = st.fixed_dictionaries(
+    {
+        "allow_restart": st.booleans(),
+        "stop_mode": st.sampled_from(["graceful", "force"]),
+        "purge": st.sampled_from([frozenset(), frozenset({"networks"})]),
+    }
+)
+#: What a result tells of a machine, and a check can know.
+_TOLD = ("name", "state", "cpus", "memory_mib", "restart_required", "changed")
+
+
+# Not shrunk: what fails is small, and each try takes seconds.
+@settings(max_examples=30, derandomize=True, deadline=None, database=None, phases=[Phase.generate])
+@given(
+    power=_STATES,
+    found=st.fixed_dictionaries(_SETTINGS),
+    state=st.sampled_from(STATES),
+    asked=st.fixed_dictionaries({}, optional={**_SETTINGS, "port_forwards": _RULES}),
+    policy=_POLICIES,
+)
+def test_a_check_run_foretells_the_real_run(power, found, state, asked, policy):
+    if policy["purge"]:
+        asked = {"networks": {}, **asked}
+    with tempfile.TemporaryDirectory() as folder, double.VirtualBox(folder) as box:
+        image = {"source": _image(box), "linked": False}
+        if power != ABSENT:
+            _bring(box, power, found, image)
+        creation = {} if state == ABSENT else {"image": image}
+        _compare(box, state=state, config=asked, **creation, **policy)
+
+
+def _image(box):
+    """Machines made from it obey the power button."""
+    path = Path(box.folder) / "obeys.img"
+    path.write_bytes(disk_image("obeys"))
+    return str(path)
+
+
+def _bring(box, power, found, image):
+    state = "present" if power == STOPPED else "started"
+    task(box, state=state, config=found, image=image, commands=InProcess(box)).well()
+    if power in _MOVES:
+        box.run("controlvm", "web", _MOVES[power])
+
+
+def _compare(box, **asked):
+    check = task(box, check=True, commands=InProcess(box), **asked)
+    assert check.writes == []
+    real = task(box, commands=InProcess(box), **asked)
+    assert (check.outcome.failed, check.outcome.msg) == (real.outcome.failed, real.outcome.msg)
+    assert (check.outcome.changed, check.outcome.diff) == (real.outcome.changed, real.outcome.diff)
+    if real.outcome.failed:
+        assert real.writes == []
+        return
+    assert {key: check.vm[key] for key in _TOLD} == {key: real.vm[key] for key in _TOLD}
+    assert real.outcome.changed == bool(real.writes)
+    once_more = "started" if asked["state"] == "restarted" else asked["state"]
+    again = task(box, commands=InProcess(box), **{**asked, "state": once_more})
+    assert (again.outcome.failed, again.outcome.changed, again.writes) == (False, False, []), again.outcome.msg

@@ -1,0 +1,63 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One machine's life through the modules, in the texts of each version. Those of 6.1 and 7.0 are played: their programs
+cannot be had here.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from conformance.direct import run_module
+from conformance.shim import Shim
+from virtualbox import double
+
+VERSIONS = ("6.1.50r161033", "7.0.14r161095")
+RULES = [{"name": name, "host_port": port, "guest_port": 80} for name, port in (("a", 2101), ("b", 2102))]
+CARDS = [{"type": "nat"}, {"type": "internal", "source": "lan"}]
+LIFE = (
+    ("vm", {"cpus": 1, "memory": "64M", "disks": [{"size": "8M"}], "networks": CARDS, "description": "d"}),
+    ("vm", {"memory": "96M", "port_forwards": RULES, "disks": [{"size": "12M"}, {"size": "4M"}], "iso": "",
+            "boot_order": ["disk", "cdrom"], "tags": ["t"], "native": {"clipboard-mode": "bidirectional"}}),
+    ("vm", {"state": "started"}),
+    ("vm", {"port_forwards": [{"name": "a", "host_port": 2201, "guest_port": 80}], "ssh_forward": False}),
+    ("snapshot", {"snapshot": "s", "description": "one\ntwo"}),
+    ("vm", {"state": "suspended"}),
+    ("vm", {"state": "stopped", "stop_mode": "force"}),
+    ("snapshot", {"snapshot": "s", "state": "absent"}),
+    ("vm", {"state": "absent"}),
+)  # fmt: skip
+
+
+class Played:
+    """What `run_module` asks of a platform."""
+
+    family, programs = "polyvirt.core.vbox", None
+
+    def __init__(self, box):
+        self.box = box
+
+    def options(self, _about):
+        return {"executable": str(self.box.executable), "name": ["web"]}
+
+
+@pytest.mark.parametrize("version", VERSIONS, ids=lambda version: version[:3])
+def test_a_machines_life(folder, tmp_path, version):
+    with double.VirtualBox(folder, version) as box:
+        platform, shim = Played(box), Shim(tmp_path / "shim", [])
+        for about, options in LIFE:
+            for changed in (True, False):
+                done = run_module(platform, shim, tmp_path, options, about)
+                assert (done.rc, done.result.get("changed")) == (0, changed), f"{options}: {done.result}"
+        assert box.run("list", "vms") == ""
+        assert [path for path in box.machines.rglob("*") if path.is_file()] == []
+
+
+def test_6_0_is_refused(folder, tmp_path):
+    with double.VirtualBox(folder, "6.0.24r139119") as box:
+        about, options = LIFE[0]
+        run = run_module(Played(box), Shim(tmp_path / "shim", []), tmp_path, options, about)
+        assert run.rc == 1
+        assert "VirtualBox 6.1 or later" in run.result["msg"]
+        assert box.run("list", "vms") == ""
