@@ -5,45 +5,9 @@
 
 from __future__ import annotations
 
-import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.driver import make_driver
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Policy, Request
-from ansible_collections.polyvirt.core.plugins.module_utils._runner import run
+from virtualbox.tasks import CONFIG, MIB, succeeded, task
 
-from virtualbox import double
-
-MIB = 1 << 20
-CONFIG = {
-    "cpus": 1,
-    "memory": 16 * MIB,
-    "disks": {"#0": {"size": 2 * MIB}},
-    "native": {"vm-execution-engine": "interpreter"},
-}
 LOCKED = "The machine '{}' is already locked for a session (or being unlocked)"
-
-
-@pytest.fixture(name="played")
-def _played(folder):
-    with double.VirtualBox(folder) as box:
-        yield box
-
-
-def task(box, name="web", state="present", config=None, **creation):
-    """What one task comes to."""
-    driver = make_driver({"executable": str(box.executable), "native": CONFIG["native"]})
-    request = Request(
-        name=name,
-        state=state,
-        config=CONFIG if config is None else config,
-        creation=creation,
-        policy=Policy(stop_mode="force", timeout=20),
-    )
-    return run(driver, [request])
-
-
-def succeeded(outcome):
-    assert not outcome.failed, outcome.msg
-    return outcome
 
 
 def test_made_started_and_removed(box):

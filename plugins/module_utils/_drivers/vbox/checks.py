@@ -167,13 +167,15 @@ def _check_deletion(listing, vm, doomed):
 # The host ---------------------------------------------------------------------------------------------------------
 
 
-def _planned(plan, field):
-    """The value that the plan gives a field, or None where it gives none."""
+def _planned(plan, path):
+    """The value that the plan gives a setting, or None where it gives none."""
+    field, _dot, key = path.partition(".")
     for step in plan.steps:
         if step.verb == "create":
-            return step.arguments["config"].get(field)
+            value = step.arguments["config"].get(field)
+            return (value or {}).get(key) if key else value
         for change in step.changes:
-            if change.field == field:
+            if change.path == path:
                 return change.new
     return None
 
@@ -194,11 +196,15 @@ def _check_os_type(driver, plan):
 
 
 def _check_autostart(listing, plan):
-    if _planned(plan, "autostart") and not listing.properties.get("Autostart database path"):
-        raise Refused(
-            f"{plan.after.name}: autostart: VirtualBox has no database of what to start.",
-            "Name a folder that its users may write to: VBoxManage setproperty autostartdbpath /etc/vbox",
-        )
+    if listing.properties.get("Autostart database path"):
+        return
+    asked = {"autostart": _planned(plan, "autostart"), "native: autostop-type": _planned(plan, "native.autostop-type")}
+    for option, value in asked.items():
+        if value and value != "disabled":
+            raise Refused(
+                f"{plan.after.name}: {option}: VirtualBox has no database of what to start and stop.",
+                "Name a folder that its users may write to: VBoxManage setproperty autostartdbpath /etc/vbox",
+            )
 
 
 def _check_ports(listing, plan):
