@@ -85,15 +85,29 @@ def test_a_window_that_cannot_be_shown_is_explained(box):
     assert box.state(uuid) == "poweroff"
 
 
-def test_starting_with_the_host_is_switched_while_it_runs(box_of_root):
+def test_starting_with_the_host_is_switched_on_while_it_runs(box_of_root):
     box = box_of_root
     uuid = box.make("web", "ignores")
     box.run("startvm", uuid, "--type", "headless")
-    for value in (True, False):
-        assert succeeded(task(box, config={"autostart": value})).changed
-        told = box.run("showvminfo", uuid, "--machinereadable")
-        assert f'autostart-enabled="{"on" if value else "off"}"' in told
-        assert not succeeded(task(box, config={"autostart": value})).changed
+    wanted = {"autostart": True, "native": {"autostart-delay": 7}}
+    assert succeeded(task(box, config=wanted)).changed
+    told = box.run("showvminfo", uuid, "--machinereadable")
+    assert 'autostart-enabled="on"\nautostart-delay=7\n' in told
+    assert not succeeded(task(box, config=wanted)).changed
+    assert box.state(uuid) == "running"
+
+
+def test_it_is_switched_off_only_while_the_machine_is(box_of_root):
+    """VBoxManage switches it on in a machine that runs, whatever it is told, and says that all went well."""
+    box = box_of_root
+    uuid = box.make("web", "ignores")
+    box.run("modifyvm", uuid, "--autostart-enabled", "on")
+    box.run("startvm", uuid, "--type", "headless")
+    box.run("controlvm", uuid, "autostart-enabled", "off")
+    assert 'autostart-enabled="on"' in box.run("showvminfo", uuid, "--machinereadable")
+    refused(task(box, config={"autostart": False}), "autostart", "allow_restart")
+    assert succeeded(task(box, config={"autostart": False}, allow_restart=True)).changed
+    assert 'autostart-enabled="off"' in box.run("showvminfo", uuid, "--machinereadable")
     assert box.state(uuid) == "running"
 
 

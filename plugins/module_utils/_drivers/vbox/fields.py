@@ -35,6 +35,11 @@ def _while_on(vm, change):
     return LIVE if vm.power in (STOPPED, RUNNING, PAUSED) else POWER_OFF
 
 
+def _cost_of_autostart(vm, change):
+    """controlvm autostart-enabled switches it on, whichever of the two it is told, and says that all went well."""
+    return POWER_OFF if vm.power in (RUNNING, PAUSED, FAILED) and not change.new else LIVE
+
+
 def _cost_of_medium(vm, change):
     # None: it has no drive, and drives are not plugged into running machines.
     return POWER_OFF if vm.config.get("iso") is None else _while_on(vm, change)
@@ -89,7 +94,7 @@ def _settings(version):
         "os_type": Field(cost=POWER_OFF, same=lambda found, asked: (found or "").lower() == asked.lower()),
         "description": Field(cost=_off_or_saved),
         "tags": Field(cost=LIVE),
-        "autostart": Field(cost=LIVE),
+        "autostart": Field(cost=_cost_of_autostart),
         "groups": Field(cost=_off_or_saved),
         "graphics_controller": Field(cost=POWER_OFF),
         "boot_order": Field(cost=POWER_OFF),

@@ -47,6 +47,7 @@ _SAME = {"usb": ("usbmouse", "usbkbd"), "ps2": ("ps2mouse", "ps2kbd"), "default"
 #: Where the settings file has another word than modifyvm.
 _AUDIO_DRIVERS = {"directsound": "dsound"}
 _LIVE = {
+    "autostart-delay": ("autostart-delay",),
     "cpuexecutioncap": ("cpuexecutioncap",),
     "clipboard-mode": ("clipboard", "mode"),
     "draganddrop": ("draganddrop",),
