@@ -134,6 +134,14 @@ def _value(_registry, machine, verb, rest):
     machine["config"]["values"][keys.get(verb, verb)] = rest[-1]
 
 
+def _start_with_host(registry, machine, _verb, _rest):
+    """Switched on, whatever it is told."""
+    if not registry.data["properties"].get("autostartdbpath"):
+        registry.complain(Failure("The path to the autostart database is not set", code="NS_ERROR_FAILURE"))
+        return
+    machine["config"]["values"]["autostart-enabled"] = "on"
+
+
 _VERBS = {
     "poweroff": _power_off,
     "pause": _pause,
@@ -148,6 +156,8 @@ _VERBS = {
     "draganddrop": _value,
     "cpuexecutioncap": _value,
     "vrde": _value,
+    "autostart-enabled": _start_with_host,
+    "autostart-delay": _value,
 }
 
 

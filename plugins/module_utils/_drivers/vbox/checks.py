@@ -15,6 +15,7 @@ from ..._ports import files, net
 from ..._tools import seed
 from ..._tools import vboxmanage_output as output
 from . import images, storage
+from .deleting import users_of
 from .look import Listing
 from .making import begun, foreign_settings
 from .networks import check_networks
@@ -23,6 +24,7 @@ from .words import place_of, slot_name
 
 _SIMILAR = 5
 _DEFAULT_OS_TYPE = "Linux26_64"
+_DEFAULT_CHIPSET = "piix3"
 
 
 def check_plan(driver, plan):
@@ -35,11 +37,21 @@ def check_plan(driver, plan):
             _check_changes(listing, plan.before, step.changes)
         elif step.verb == "delete":
             _check_deletion(listing, plan.before, step.arguments.get("files", ()))
+        elif step.verb == "drop_snapshot":
+            _check_dropping(listing, plan.before, step.arguments)
     _check_os_type(driver, plan)
     _check_autostart(listing, plan)
-    check_networks(driver, plan)
+    check_networks(driver, plan, _chipset(listing, plan))
     check_folders(plan)
     _check_ports(listing, plan)
+
+
+def _chipset(listing, plan):
+    """What the machine has, or will have from its source; a new one has the older of the two."""
+    steps = {step.verb: step for step in plan.steps}
+    uuid = steps["clone"].arguments["source"].id if "clone" in steps else plan.before.id
+    found = next((one.machine for one in listing.machines if one.uuid == uuid and one.machine), None)
+    return found.values.get("chipset", _DEFAULT_CHIPSET) if found else _DEFAULT_CHIPSET
 
 
 # Making and disks -------------------------------------------------------------------------------------------------
@@ -162,6 +174,18 @@ def _check_deletion(listing, vm, doomed):
                 f"{vm.name}: its disk {base.location} shall stay, but part of it would go with the snapshots.",
                 "Remove the snapshots first (vbox_snapshot), or set delete_disks: all.",
             )
+
+
+def _check_dropping(listing, vm, arguments):
+    """VirtualBox refuses it only once it comes to that snapshot, and those below are gone then."""
+    names = {one.uuid: one.name or one.uuid for one in listing.machines}
+    for name, uuid in zip(arguments["names"], arguments["ids"]):
+        for medium in listing.media.values():
+            users, bound = users_of(listing.media, names, medium, vm.id)
+            if bound and uuid in medium.users.get(vm.id, ()):
+                raise Refused(
+                    f"{vm.name}: snapshot '{name}' is needed by {', '.join(users)}.", f"Remove {', '.join(users)} first."
+                )
 
 
 # The host ---------------------------------------------------------------------------------------------------------

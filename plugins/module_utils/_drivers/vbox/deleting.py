@@ -30,7 +30,7 @@ def files_of(listing, vm):
     found = {}
     for medium in _own_media(sight, mark):
         ours = vm.owned and sight.chain(medium.uuid)[-1].uuid in mark["disks"]
-        used_by, bound = _users(listing.media, names, medium, vm.id)
+        used_by, bound = users_of(listing.media, names, medium, vm.id)
         found[medium.location] = File(medium.location, "disk", ours, used_by, bound)
     for slot in sight.drives:
         if slot.medium != "emptydrive":
@@ -49,7 +49,7 @@ def _own_media(sight, mark):
     return [medium for medium in media if sight.uuid in medium.users] + detached
 
 
-def _users(media, names, medium, uuid):
+def users_of(media, names, medium, uuid):
     """(names of the others that need an image, whether they stand on it and cannot do without)."""
     others = {names.get(user, _UNKNOWN) for user in medium.users if user != uuid}
     standing = set()
