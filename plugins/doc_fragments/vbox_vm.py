@@ -44,6 +44,7 @@ options:
     description:
       - How a machine is started here. V(headless) - without a window. V(gui) - in a window on the desktop of the
         task's user. V(separate) - headless, with a window that can be closed.
+      - A window needs VirtualBox's own, and C(DISPLAY) in the task's C(environment).
       - A machine that runs is left as it is.
     type: str
     choices: [headless, gui, separate]

@@ -43,14 +43,14 @@ options:
       - Id of the guest's operating system, of those that C(VBoxManage list ostypes) tells, such as V(Debian_64).
       - A short name stands for the id that VirtualBox has at this version; they are V(debian), V(ubuntu), V(rhel),
         V(fedora), V(arch), V(linux), V(freebsd), V(openbsd), V(windows10), V(windows11), V(windows2022) and V(other).
-      - A new machine gets V(Other_64) when it is left out. It says what VirtualBox emulates by default; nothing is
+      - A new machine gets V(Linux26_64) when it is left out. It says what VirtualBox emulates by default; nothing is
         installed.
   firmware:
     description:
       - Firmware of the machine. A new one gets V(bios) when it is left out. Machines with 32-bit EFI count as V(uefi).
   secure_boot:
     description:
-      - Refused here. Keys are enrolled by C(VBoxManage modifynvram), once the machine is made.
+      - Refused here. C(VBoxManage modifynvram) switches it on, once the machine is made.
   tpm:
     description: Whether it has an emulated TPM 2.0. Needs VirtualBox 7.0. Its content is removed with the machine.
   nested_virtualization:
@@ -61,6 +61,7 @@ options:
     description:
       - Whether the machine starts with its host. VirtualBox's autostart service must have been set up before
         (C(VBoxManage setproperty autostartdbpath)); it is refused where it was not.
+      - A running machine gets it at once. VirtualBox cannot take it away from one before that is off.
   disks:
     description:
       - Disks by slot. What is not listed is left alone, unless O(purge) contains V(disks). Disks grow and never
@@ -82,7 +83,7 @@ options:
       - O(networks[].model) is VirtualBox's word, such as V(82540EM), V(82545EM), V(Am79C973) or V(virtio).
         O(networks[].vlan) is refused.
       - A new machine gets one card of the type V(nat) when this is left out, and none when it is empty. The chipset
-        V(piix3) has room for eight.
+        V(piix3) has room for eight, V(ich9) (O(native)) for 36.
       - A running machine's card moves to another network at once; all else about it needs the machine to be off.
   port_forwards:
     description:

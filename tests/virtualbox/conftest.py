@@ -9,7 +9,7 @@ import tempfile
 
 import pytest
 
-from virtualbox import real
+from virtualbox import double, real
 
 
 @pytest.fixture(scope="session", name="root")
@@ -30,4 +30,18 @@ def _folder():
 @pytest.fixture(name="box")
 def _box(root, folder):
     with real.VirtualBox(root, folder) as box:
+        yield box
+
+
+@pytest.fixture(name="box_of_root")
+def _box_of_root(root, folder):
+    """Whose user has a name, which its database of what to start with the host wants."""
+    with real.VirtualBox(root, folder, user=0) as box:
+        box.run("setproperty", "autostartdbpath", box.folder / "registry")
+        yield box
+
+
+@pytest.fixture(name="played")
+def _played(folder):
+    with double.VirtualBox(folder) as box:
         yield box

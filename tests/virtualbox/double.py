@@ -36,6 +36,14 @@ class VirtualBox(Registry):
         """The next calls that lock a machine which is off fail with these words; {} is the machine's name."""
         self._change(busy=list(texts))
 
+    def has_networks(self, **names):
+        """The host's networks: names of its ``bridgedifs``, ``hostonlyifs`` and ``natnets``."""
+        self._change(networks=names)
+
+    def has_leases(self, leases):
+        """What the server of a host-only network gave: (address, state) by MAC."""
+        self._change(leases=leases)
+
     def _change(self, **values):
         self.run("--version")
         file = self.folder / "registry.json"

@@ -5,45 +5,9 @@
 
 from __future__ import annotations
 
-import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.driver import make_driver
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Policy, Request
-from ansible_collections.polyvirt.core.plugins.module_utils._runner import run
+from virtualbox.tasks import CONFIG, MIB, refused, succeeded, task
 
-from virtualbox import double
-
-MIB = 1 << 20
-CONFIG = {
-    "cpus": 1,
-    "memory": 16 * MIB,
-    "disks": {"#0": {"size": 2 * MIB}},
-    "native": {"vm-execution-engine": "interpreter"},
-}
 LOCKED = "The machine '{}' is already locked for a session (or being unlocked)"
-
-
-@pytest.fixture(name="played")
-def _played(folder):
-    with double.VirtualBox(folder) as box:
-        yield box
-
-
-def task(box, name="web", state="present", config=None, **creation):
-    """What one task comes to."""
-    driver = make_driver({"executable": str(box.executable), "native": CONFIG["native"]})
-    request = Request(
-        name=name,
-        state=state,
-        config=CONFIG if config is None else config,
-        creation=creation,
-        policy=Policy(stop_mode="force", timeout=20),
-    )
-    return run(driver, [request])
-
-
-def succeeded(outcome):
-    assert not outcome.failed, outcome.msg
-    return outcome
 
 
 def test_made_started_and_removed(box):
@@ -93,12 +57,29 @@ def test_what_cannot_be_made_leaves_nothing(played):
 
 
 def test_a_machine_that_cannot_be_read_is_explained(played):
-    succeeded(task(played))
-    (played.machines / "web" / "web.vbox").unlink()
-    for state in ("started", "absent"):
-        outcome = task(played, state=state)
-        assert outcome.failed
-        assert "web.vbox cannot be read" in outcome.msg
+    """With its UUID, its file and the way out; nobody makes a second one, and what can be kept is kept."""
+    made = succeeded(task(played)).vms[0]
+    settings = played.machines / "web" / "web.vbox"
+    kept = settings.rename(settings.with_suffix(".kept"))
+    disk = made["disks"][0]["source"]
+    for state in ("present", "started", "absent"):
+        outcome = task(played, state=state, config={"memory": 20 * MIB})
+        refused(outcome, made["id"], f"{settings} cannot be read", "VBoxManage unregistervm")
+    assert disk in played.run("list", "hdds")
+    kept.rename(settings)
+    assert succeeded(task(played, config={"memory": 20 * MIB})).vms[0]["id"] == made["id"]
+
+
+def test_what_was_forgotten_is_not_made_over(box):
+    """As the remedy says: the files stay, and are in the way of a new machine until somebody decides."""
+    made = succeeded(task(box)).vms[0]
+    box.close()
+    settings = box.machines / "web" / "web.vbox"
+    settings.write_text("no settings", encoding="utf-8")
+    refused(task(box, state="absent", config={}), made["id"], str(settings), "VBoxManage unregistervm")
+    box.run("unregistervm", made["id"])
+    refused(task(box), str(settings), "exists already")
+    assert {"web-SATA-0.vdi", "web.vbox"} <= {path.name for path in settings.parent.iterdir()}
 
 
 def test_of_two_machines_with_one_name_none_is_guessed(played):

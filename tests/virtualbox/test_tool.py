@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
@@ -38,13 +39,14 @@ SETTINGS = """\
 --firmware efi64 --graphicscontroller none --biosbootmenu disabled --paravirtprovider none --iommu amd
 --firmware efidual --graphicscontroller vmsvga --accelerate3d on --paravirtprovider minimal --chipset piix3
 --firmware bios --mouse usb --keyboard usb --defaultfrontend headless --vm-process-priority low --recording on
---mouse usbtablet --audio-driver null --clipboard-mode hosttoguest --draganddrop bidirectional --iommu none
+--mouse usbtablet --audio-driver pulse --clipboard-mode hosttoguest --draganddrop bidirectional --iommu none
 --mouse usbmultitouch --audio-enabled off --clipboard-mode guesttohost --vrde on --usbehci on --biosapic x2apic
 --mouse ps2 --audio-enabled on --audio-driver alsa --audio-in on --audio-out on --clipboard-mode bidirectional
 --nic1 nat --natpf1 ssh,tcp,127.0.0.1,2222,,22 --natpf1 a,udp,,1,10.0.2.15,2 --nictype1 virtio --cableconnected1 off
 --nic2 intnet --intnet2 lan0 --nic3 bridged --bridgeadapter3 eth9 --nic4 hostonly --hostonlyadapter4 vboxnet9
 --nic5 natnetwork --nat-network5 Net --nic6 null --nic7 generic --nicgenericdrv7 UDPTunnel --nicpromisc1 allow-all
 --groups /a,/b --usbxhci on --autostart-delay 5 --hwvirtex off --longmode off --pae on --largepages on
+--cpu-profile 'Intel 8086'
 """
 
 
@@ -72,7 +74,7 @@ def test_names_survive_even_where_the_user_has_no_utf_8(tool, monkeypatch):
 @pytest.mark.parametrize("words", SETTINGS.splitlines(), ids=lambda words: words.split()[0])
 def test_the_long_list_tells_what_showvminfo_tells(tool, box, words):
     uuid = box.make("web", "ignores")
-    tool.run("modifyvm", uuid, *words.split())
+    tool.run("modifyvm", uuid, *shlex.split(words))
     ((found,), told) = (
         vboxmanage_long.machines(tool.read("list", "--long", "vms")),
         vboxmanage_machine.machine(tool.read("showvminfo", uuid, "--machinereadable")),

@@ -140,7 +140,7 @@ def _snapshot_steps(task):
     asked = task.request.snapshot
     steps = snapshot_steps(task.vm, asked, task.traits, task.forced, task.known)
     if steps and task.vm.power == UNKNOWN:
-        raise _unknown(task.vm)
+        raise _unknown(task.vm, task.traits)
     is_there = asked.state == "present" and not any(step.verb == "snapshot" for step in steps)
     return steps, asked.given_to_take if is_there else ()
 
@@ -190,7 +190,7 @@ def _plan_existing(task):
     not_compared = [*not_compared, *sorted(request.creation)]
     if vm.power == UNKNOWN:
         if changes or ENDS_IN[request.state] is not None:
-            raise _unknown(vm)
+            raise _unknown(vm, task.traits)
         return Plan(vm, vm, not_compared=not_compared)
     if any(change.cost == DESTRUCTIVE for change in changes):
         return _planned(task, _rebuilding(task, changes), not_compared)
@@ -206,10 +206,10 @@ def _with_implied_disk(vm, request, traits):
     return {**request.config, "disks": {first: {}, **request.config.get("disks", {})}}
 
 
-def _unknown(vm):
+def _unknown(vm, traits):
     return Refused(
         f"{vm.name}: its state is unknown ({vm.reason or 'the platform does not say'}), so nothing is changed.",
-        "Look at it with the platform's own tools first.",
+        traits.instead.get(UNKNOWN, "Look at it with the platform's own tools first."),
     )
 
 

@@ -85,7 +85,8 @@ _KEYS = {
     "Drag and drop Mode": "draganddrop", "VRDE": "vrde", "OHCI USB": "usb", "EHCI USB": "ehci", "xHCI USB": "xhci",
     "Recording enabled": "recording_enabled", "Session name": "SessionName",
 }  # fmt: skip
-_AS_TOLD = {"groups", "ostype", "SnapFldr", "LogFldr", "NvramFile", "firmware", "defaultfrontend", "SessionName"}
+_AS_TOLD = {"groups", "ostype", "SnapFldr", "LogFldr", "NvramFile", "firmware", "cpu-profile", "defaultfrontend",
+            "SessionName"}  # fmt: skip
 _MODES = {"clipboard", "draganddrop", "bootmenu"}
 _WORDS = {
     ("boot", "harddisk"): "disk",
@@ -97,6 +98,7 @@ _WORDS = {
     ("recording_enabled", "no"): "off",
 }
 # Of a slot only what is on is told.
+_AUDIO_DRIVERS = {"PulseAudio": "pulse"}
 _ON_SLOTS = {
     "hot-pluggable": ", hot-pluggable",
     "nonrotational": ", non-rotational",
@@ -184,7 +186,7 @@ def _value(key, said):
         return said
     if key == "audio":
         driver = re.search(r"Driver: (\w+)", said)
-        return driver[1].lower() if driver else "none"
+        return _AUDIO_DRIVERS.get(driver[1], driver[1].lower()) if driver else "none"
     if key == "vrde":
         return "on" if said.startswith("enabled") else "off"
     word = re.sub(r"[ /]", "", said).lower()

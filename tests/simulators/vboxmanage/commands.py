@@ -37,6 +37,7 @@ COMMANDS = {
     "setextradata": extras.set_extra_data,
     "getextradata": extras.get_extra_data,
     "guestproperty": extras.guest_property,
+    "dhcpserver": extras.dhcp_server,
 }
 
 

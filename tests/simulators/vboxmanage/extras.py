@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""sharedfolder, setextradata, getextradata, guestproperty."""
+"""sharedfolder, setextradata, getextradata, guestproperty, dhcpserver findlease."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import os
 import time
 from fnmatch import fnmatchcase
 
-from .failures import Misuse, in_use, invalid, not_found
+from .failures import Failure, Misuse, in_use, invalid, not_found
 from .registry import ON, options
 from .telling import moment
 
@@ -108,3 +108,18 @@ def _enumerate(registry, machine, words):
 
 
 _VERBS = {"get": _get, "set": _set, "unset": _unset, "delete": _unset, "enumerate": _enumerate}
+
+
+def dhcp_server(registry, words):
+    verb, *rest = words
+    if verb != "findlease":
+        raise Misuse(f"Unknown subcommand: {verb}")
+    _plain, given = options(rest, ("interface", "network", "mac-address"))
+    if given["interface"] not in registry.data.get("networks", {}).get("hostonlyifs", ()):
+        text = f"The host network interface named '{given['interface']}' could not be found"
+        raise Failure(text, f"Failed to locate host-only interface '{given['interface']}'")
+    lease = registry.data.get("leases", {}).get(given["mac-address"])
+    if lease is None:
+        raise Failure(f"Could not find a lease for {given['mac-address']}")
+    address, state = lease
+    registry.say(f"IP Address:  {address}\nMAC Address: {given['mac-address']}\nState:       {state}")

@@ -16,7 +16,7 @@ _KINDS = {"hdd": "HardDisk", "dvddrive": "DVD", "fdd": "Floppy"}
 _IN_FILE = {
     "vm-execution-engine": ("", "executionEngine", {"interpreter": "Interpreter", "recompiler": "Recompiler"}),
     "tpm-type": ("Hardware/TrustedPlatformModule", "type", {"2.0": "v2_0", "1.2": "v1_2"}),
-    "autostop-type": ("Hardware/Autostart", "autostop", {"savestate": "SaveState", "poweroff": "PowerOff"}),
+    "autostop-type": ("Autostart", "autostop", {"savestate": "SaveState", "poweroff": "PowerOff"}),
 }
 
 

@@ -233,6 +233,9 @@ def _list(registry, what, given):
         for medium in registry.media.values():
             if (medium["format"] == "RAW") == (what == "dvds"):
                 registry.say("\n".join([*describe_medium(registry, medium, "long" in given), ""]))
+    elif what in ("bridgedifs", "hostonlyifs", "natnets"):
+        for name in registry.data.get("networks", {}).get(what, ()):
+            registry.say(f"Name:            {name}\n")
     elif what == "ostypes":
         registry.say(_ostypes(registry))
     elif what == "systemproperties":

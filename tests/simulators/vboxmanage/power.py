@@ -134,10 +134,12 @@ def _value(_registry, machine, verb, rest):
     machine["config"]["values"][keys.get(verb, verb)] = rest[-1]
 
 
-def _autostart(_registry, machine, _verb, rest):
-    """It can be switched on; "off" is taken, and nothing comes of it."""
-    if rest[0] == "on":
-        machine["config"]["values"]["autostart-enabled"] = "on"
+def _start_with_host(registry, machine, _verb, _rest):
+    """Switched on, whatever it is told."""
+    if not registry.data["properties"].get("autostartdbpath"):
+        registry.complain(Failure("The path to the autostart database is not set", code="NS_ERROR_FAILURE"))
+        return
+    machine["config"]["values"]["autostart-enabled"] = "on"
 
 
 _VERBS = {
@@ -152,9 +154,10 @@ _VERBS = {
     "nic": _nic,
     "clipboard": _value,
     "draganddrop": _value,
-    "autostart-enabled": _autostart,
     "cpuexecutioncap": _value,
     "vrde": _value,
+    "autostart-enabled": _start_with_host,
+    "autostart-delay": _value,
 }
 
 

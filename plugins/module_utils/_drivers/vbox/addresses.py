@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ..._lifecycle.errors import PolyvirtError
+from ..._lifecycle.errors import CommandFailed, PolyvirtError
 from ..._lifecycle.model import Address
 from ..._ports import files
 from ..._tools import arp
@@ -56,11 +56,17 @@ def _told(tool, vm):
 def _leased(tool, vm):
     for card in (vm.config.get("networks") or {}).values():
         if card["type"] == "hostonly" and card.get("source"):
-            words = (f"--interface={card['source']}", f"--mac-address={card['mac']}")
-            said = output.blocks(tool.read("dhcpserver", "findlease", *words))
-            address = said[0].get("IP Address") if said else None
-            if address and said[0].get("State", "") == "acked":
-                yield Address(address, "lease", card["mac"])
+            lease = _lease(tool, card)
+            if lease.get("IP Address") and lease.get("State") == "acked":
+                yield Address(lease["IP Address"], "lease", card["mac"])
+
+
+def _lease(tool, card):
+    words = (f"--interface={card['source']}", f"--mac-address={card['mac']}")
+    try:
+        return next(iter(output.blocks(tool.read("dhcpserver", "findlease", *words))), {})
+    except CommandFailed:
+        return {}  # Another card may have one.
 
 
 def _seen(tool, vm):

@@ -54,8 +54,20 @@ def _change_stored(driver, sights, sight, changes, more):
         words += native.words(change.key, change.new) if change.field == "native" else []
     words += networks.words(sight, [change for change in changes if change.field == "networks"])
     words += forwards.words(sight, *_rules(sights, sight, changes))
+    if words and _needs_room(changes):
+        # How many cards there can be is seen before the first word.
+        driver.run(sight.uuid, "modifyvm", sight.uuid, *native.words("chipset", _chipset(changes)))
     if words:
         driver.run(sight.uuid, "modifyvm", sight.uuid, *words)
+
+
+def _chipset(changes):
+    return next((change.new for change in changes if change.path == "native.chipset"), None)
+
+
+def _needs_room(changes):
+    cards = [networks.number_of(change.key) for change in changes if change.field == "networks"]
+    return _chipset(changes) is not None and max(cards, default=0) > min(networks.ROOM.values())
 
 
 def _change_running(driver, sights, sight, changes):

@@ -22,6 +22,7 @@ from .words import place_of, slot_name
 
 _SIMILAR = 5
 _DEFAULT_OS_TYPE = "Linux26_64"
+_DEFAULT_CHIPSET = "piix3"
 
 
 def check_plan(driver, plan):
@@ -38,9 +39,17 @@ def check_plan(driver, plan):
             _check_dropping(listing, plan)
     _check_os_type(driver, plan)
     _check_autostart(listing, plan)
-    check_networks(driver, plan)
+    check_networks(driver, plan, _chipset(listing, plan))
     check_folders(plan)
     _check_ports(listing, plan)
+
+
+def _chipset(listing, plan):
+    """What the machine has, or will have from its source; a new one has the older of the two."""
+    steps = {step.verb: step for step in plan.steps}
+    uuid = steps["clone"].arguments["source"].id if "clone" in steps else plan.before.id
+    found = next((one.machine for one in listing.machines if one.uuid == uuid and one.machine), None)
+    return found.values.get("chipset", _DEFAULT_CHIPSET) if found else _DEFAULT_CHIPSET
 
 
 # Making and disks -------------------------------------------------------------------------------------------------
@@ -189,13 +198,15 @@ def _check_dropping(listing, plan):
 # The host ---------------------------------------------------------------------------------------------------------
 
 
-def _planned(plan, field):
-    """The value that the plan gives a field, or None where it gives none."""
+def _planned(plan, path):
+    """The value that the plan gives a setting, or None where it gives none."""
+    field, _dot, key = path.partition(".")
     for step in plan.steps:
         if step.verb == "create":
-            return step.arguments["config"].get(field)
+            value = step.arguments["config"].get(field)
+            return (value or {}).get(key) if key else value
         for change in step.changes:
-            if change.field == field:
+            if change.path == path:
                 return change.new
     return None
 
@@ -216,11 +227,15 @@ def _check_os_type(driver, plan):
 
 
 def _check_autostart(listing, plan):
-    if _planned(plan, "autostart") and not listing.properties.get("Autostart database path"):
-        raise Refused(
-            f"{plan.after.name}: autostart: VirtualBox has no database of what to start.",
-            "Name a folder that its users may write to: VBoxManage setproperty autostartdbpath /etc/vbox",
-        )
+    if listing.properties.get("Autostart database path"):
+        return
+    asked = {"autostart": _planned(plan, "autostart"), "native: autostop-type": _planned(plan, "native.autostop-type")}
+    for option, value in asked.items():
+        if value and value != "disabled":
+            raise Refused(
+                f"{plan.after.name}: {option}: VirtualBox has no database of what to start and stop.",
+                "Name a folder that its users may write to: VBoxManage setproperty autostartdbpath /etc/vbox",
+            )
 
 
 def _check_ports(listing, plan):

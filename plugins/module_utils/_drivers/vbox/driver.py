@@ -27,7 +27,8 @@ from .words import power_of
 #: Copying, merging, and memory on its way to disk or back are the platform's own work; yet no call may hang for ever.
 _LONG = 24 * 3600
 #: A machine's process that does not end in this time is cut off from outside.
-_CUT = 20
+#: A machine is off within five seconds of being told to, whatever becomes of the gentler of two ways.
+_CUT = 3
 _LIGHT = frozenset({"power", "addresses"})
 
 
@@ -176,7 +177,7 @@ class VBoxDriver:
         except Busy:
             raise
         except CommandFailed as error:
-            raise _explained(vm, error) from error
+            raise _explained(vm, error, self._start_type) from error
 
     def _stop(self, vm, step):
         self._control(vm, "acpipowerbutton")
@@ -187,6 +188,8 @@ class VBoxDriver:
             return
         try:
             self._control(vm, "poweroff", timeout=_CUT)
+        except Busy:
+            raise
         except (CommandFailed, Timeout):
             # The last resort: it takes the process away, and knows of no state that forbids it.
             self.run(vm.id, "startvm", vm.id, "--type", "emergencystop")
@@ -239,13 +242,22 @@ _REMEDIES = (
     ("VERR_SVM_IN_USE", "Another hypervisor (KVM) uses the processor: end its machines, or unload it."),
     ("Nonexistent host networking interface", "Name an interface that exists in networks."),
     ("Locking of attached media failed", "Another machine that runs uses one of its disks; stop that one."),
-    ("VERR_FILE_NOT_FOUND", "A start with a window needs VirtualBox's GUI: use start_type: headless."),
+    ("VERR_FILE_NOT_FOUND", "A program of VirtualBox's is missing: install it anew."),
     ("Cannot enable nested", "This host's processor cannot nest: set nested_virtualization: false."),
     ("VERR_SUP_DRIVERLESS", "Without the kernel driver a machine can have cards of type nat only."),
 )
 
 
-def _explained(vm, error):
+_WINDOWS = ("VERR_FILE_NOT_FOUND", "terminated unexpectedly")
+_NO_WINDOW = (
+    "A window needs VirtualBox's own (package virtualbox-qt) and a desktop that the task's user may draw on, told by"
+    " DISPLAY or WAYLAND_DISPLAY in the task's environment. Without one there is start_type: headless."
+)
+
+
+def _explained(vm, error, start_type):
     remedy = next((remedy for text, remedy in _REMEDIES if text in error.stderr), None)
+    if start_type != "headless" and any(text in error.stderr for text in _WINDOWS):
+        remedy = _NO_WINDOW
     remedy = remedy or "See Logs/VBox.log in the machine's folder."
     return CommandFailed(error.argv, error.rc, error.stderr, message=f"{vm.name}: {error.message}.", remedy=remedy)

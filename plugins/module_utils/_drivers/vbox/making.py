@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from ..._lifecycle.differences import differences
-from ..._lifecycle.errors import CommandFailed, PolyvirtError
+from ..._lifecycle.errors import CommandFailed, PolyvirtError, Refused
 from ..._lifecycle.model import COLLECTIONS, STOPPED, Vm
 from ..._ports import files
 from ..._tools import seed
@@ -96,6 +96,12 @@ def adopt(driver, name, error):
         return
     if file is None or not is_made_here(file.uuid):
         raise error
+    owner = driver.sights().get(file.uuid)
+    if owner:
+        raise Refused(
+            f"{name}: {path} belongs to '{owner.values['name']}'; in file names VirtualBox writes signs of both as _.",
+            "Choose another name.",
+        )
     driver.run(None, "registervm", path)
 
 

@@ -12,7 +12,7 @@ from ..._lifecycle.model import LIVE, NEXT_BOOT, PAUSED, POWER_OFF, RUNNING, SUS
 
 #: modifyvm's name -> the name by which the machine's settings tell it, where that is another one.
 _TOLD_AS = {
-    "audio-driver": "audio", "audio-in": "audio_in", "audio-out": "audio_out", "biosbootmenu": "bootmenu",
+    "audio-in": "audio_in", "audio-out": "audio_out", "biosbootmenu": "bootmenu",
     "firmware-boot-menu": "bootmenu", "clipboard-mode": "clipboard", "drag-and-drop": "draganddrop",
     "keyboard": "hidkeyboard", "mouse": "hidpointing", "recording": "recording_enabled", "usbehci": "ehci",
     "usbohci": "usb", "usbxhci": "xhci", "vm-process-priority": "vmprocpriority", "x86-pae": "pae",
@@ -27,8 +27,10 @@ _TOLD = frozenset((
 #: Told by the settings file alone -> (path in it, what is left out of it).
 _IN_FILE = {
     "vm-execution-engine": ("@executionEngine", "default"),
-    "autostop-type": ("Hardware/Autostart@autostop", "disabled"),
+    "autostop-type": ("Autostart@autostop", "disabled"),
 }
+#: All that are not of one card.
+NAMES = _TOLD | frozenset(_IN_FILE) | {"audio-driver", "audio-enabled"}
 _OF_CARD = re.compile(r"(cableconnected|nicpromisc|nicbootprio)([1-9]\d*)")
 #: What has an option: the rest of modifyvm's names.
 _OPTIONS = {
@@ -40,9 +42,12 @@ _OPTIONS = {
     "intnet": "networks", "hostonlyadapter": "networks", "nat-network": "networks", "natpf": "port_forwards",
     "nat-pf": "port_forwards",
 }  # fmt: skip
-_SAME = {"usb": ("usbmouse", "usbkbd"), "ps2": ("ps2mouse", "ps2kbd"), "default": ("",), "dvdonly": ()}
+_SAME = {"usb": ("usbmouse", "usbkbd"), "ps2": ("ps2mouse", "ps2kbd"), "default": ("",)}
 #: What can be changed while the machine runs: controlvm's words before the value.
+#: Where the settings file has another word than modifyvm.
+_AUDIO_DRIVERS = {"directsound": "dsound"}
 _LIVE = {
+    "autostart-delay": ("autostart-delay",),
     "cpuexecutioncap": ("cpuexecutioncap",),
     "clipboard-mode": ("clipboard", "mode"),
     "draganddrop": ("draganddrop",),
@@ -53,13 +58,16 @@ _LIVE_OF_CARD = {"cableconnected": "setlinkstate", "nicpromisc": "nicpromisc"}
 #: What can be changed while the machine is saved.
 _SAVED = frozenset((
     "rtcuseutc", "vrde", "audio", "audio-driver", "audio-in", "audio-out", "defaultfrontend", "autostart-delay",
-    "vm-process-priority",
+    "autostop-type", "vm-process-priority",
 ))  # fmt: skip
 
 
 def settled(vm, asked):
     """The keys without dashes in front, the values as modifyvm takes them. Raises Refused for what is not taken."""
-    return {_checked(vm, key): _word(vm, key, value) for key, value in asked.items()}
+    words = {_checked(vm, key): _word(vm, key, value) for key, value in asked.items()}
+    if words.get("audio-driver", "").lower() == "none":
+        words["audio-driver"] = "null"  # It is stored as that.
+    return words
 
 
 def bare(key):
@@ -71,7 +79,7 @@ def _checked(vm, key):
     option = _OPTIONS.get(name.rstrip("0123456789"))
     if option and not _OF_CARD.fullmatch(name):
         raise Refused(f"{vm.name}: native: '{key}' is not set there.", f"Use the option {option}.")
-    if name not in _TOLD and name not in _IN_FILE and not _OF_CARD.fullmatch(name):
+    if name not in NAMES and not _OF_CARD.fullmatch(name):
         raise Refused(
             f"{vm.name}: native: '{key}' cannot be read back, or is no setting of modifyvm.",
             "Set it with VBoxManage modifyvm yourself; a task would change it in every run.",
@@ -89,6 +97,10 @@ def _word(vm, key, value):
 
 def read(sight, key):
     name = bare(key)
+    if name == "audio-driver":
+        return _audio_driver(sight)
+    if name == "audio-enabled":
+        return "off" if sight.values.get("audio") == "none" else "on"
     if name in _IN_FILE:
         path, default = _IN_FILE[name]
         told = sight.file.told(path) if sight.file else None
@@ -98,6 +110,16 @@ def read(sight, key):
         nic = sight.nic(int(card[2]))
         return nic.values.get(card[1]) if nic else None
     return sight.values.get(_TOLD_AS.get(name, name))
+
+
+def _audio_driver(sight):
+    """From its file: the listings tell no driver of a card that is switched off."""
+    if sight.file is None:
+        return None
+    if sight.file.told("Hardware/AudioAdapter@useDefault") == "true":
+        return "default"
+    driver = (sight.file.told("Hardware/AudioAdapter@driver") or "null").lower()
+    return _AUDIO_DRIVERS.get(driver, driver)
 
 
 def same(found, asked):

@@ -17,6 +17,9 @@ _NEED_SOURCE = {
     "network": "Name a NAT network (VBoxManage list natnets), or use the type nat.",
 }
 #: Where the names of what a card can be connected to are found.
+#: Cards by chipset.
+MOST_CARDS = 36
+ROOM = {"piix3": 8}
 _LISTS = {"bridged": "bridgedifs", "hostonly": "hostonlyifs", "network": "natnets"}
 
 
@@ -54,9 +57,11 @@ def _model(word):
     return CARD_SYNONYMS.get(word.lower(), known.get(word.lower(), word))
 
 
-def check_networks(driver, plan):
+def check_networks(driver, plan, chipset):
     """Refuse what a card cannot be connected to: VirtualBox takes any name, and then the machine does not start."""
-    for card in _touched(plan):
+    touched = _touched(plan)
+    _check_room(plan, touched, chipset)
+    for card in touched.values():
         kind, source = card.get("type"), card.get("source")
         if kind not in _LISTS or not source:
             continue
@@ -68,12 +73,27 @@ def check_networks(driver, plan):
             )
 
 
+def _check_room(plan, touched, chipset):
+    """VirtualBox says that there is no such card, and stores all the rest."""
+    chipset = (plan.after.config.get("native") or {}).get("chipset", chipset)
+    room = ROOM.get(chipset, MOST_CARDS)
+    beyond = [number_of(place) for place in touched if number_of(place) > room]
+    if beyond:
+        remedy = "" if room == MOST_CARDS else f" or set native: {{chipset: ich9}}, which has room for {MOST_CARDS}"
+        raise Refused(
+            f"{plan.after.name}: networks: it would have a card {max(beyond)}, and the chipset {chipset} has room for"
+            f" {room}.",
+            f"Have fewer cards{remedy}.",
+        )
+
+
 def _touched(plan):
+    """{place: card} of those that come or change."""
     after = plan.after.config.get("networks") or {}
     if any(step.verb == "create" for step in plan.steps):
-        return list(after.values())
+        return after
     places = {change.key for step in plan.steps for change in step.changes if change.field == "networks"}
-    return [after[place] for place in sorted(places) if place in after]
+    return {place: after[place] for place in sorted(places) if place in after}
 
 
 def words(sight, changes):

@@ -51,6 +51,6 @@ SETTINGS = {
     "tpm": _option("tpm-type", {True: "2.0", False: "none"}.get),
     "boot_order": Setting(_boot_order),
     "autostart": Setting(
-        lambda value: ["--autostart-enabled", _SWITCH[value]], lambda value: ["autostart-enabled", _SWITCH[value]]
+        lambda value: ["--autostart-enabled", _SWITCH[value]], lambda value: ["autostart-enabled", "on"]
     ),
 }

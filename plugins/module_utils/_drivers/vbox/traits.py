@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 from ..._lifecycle.errors import Refused
-from ..._lifecycle.model import ABSENT, RUNNING, STOPPED, SUSPENDED, Traits
+from ..._lifecycle.model import ABSENT, RUNNING, STOPPED, SUSPENDED, UNKNOWN, Traits
 from ..._lifecycle.units import GIB, MIB, human_size
 from . import forwards, native, networks, sharing
 from .busy import Busy
@@ -34,9 +34,12 @@ def vbox_traits(version):
             "networks": {"0": {"type": "nat"}},
         },
         instead={
-            "secure_boot": "Enrol keys with VBoxManage modifynvram, once the machine is made.",
+            "secure_boot": "Once the machine is made: VBoxManage modifynvram inituefivarstore, enrollmssignatures,"
+            " enrollorclpk, with its name each.",
             "networks.vlan": "Tag an interface of the host, and bridge to that.",
             "tpm": "It takes VirtualBox 7.0 or later.",
+            UNKNOWN: "Put its settings file back, or have VirtualBox forget it, which leaves all its files where they are:"
+            " VBoxManage unregistervm with its UUID.",
             "snapshot.content": "Export the machine, and look at its disks on a Linux host.",
         },
         slot="SATA {}".format,

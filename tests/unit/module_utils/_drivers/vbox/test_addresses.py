@@ -1,0 +1,79 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Addresses from what a real VBoxManage printed, and from the host's table of neighbours."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.addresses import with_addresses
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import CommandFailed
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import RUNNING, Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
+
+from unit.module_utils._tools.vbox_recordings import recorded
+
+FIRST, SECOND = "08:00:27:aa:bb:cc", "08:00:27:aa:bb:cd"
+ARP = f"""\
+IP address       HW type     Flags       HW address            Mask     Device
+192.168.56.20    0x1         0x2         {SECOND.upper()}     *        vboxnet0
+192.168.56.21    0x1         0x0         {SECOND}     *        vboxnet0
+192.168.56.22    0x1         0x2         08:00:27:99:99:99     *        vboxnet0
+"""
+
+
+class Tool:
+    """Reads what was recorded; ``leases`` by MAC."""
+
+    def __init__(self, properties="guestproperty-enumerate", leases=()):
+        self.properties, self.leases = properties, dict(leases)
+
+    def read(self, *words):
+        if words[0] == "guestproperty":
+            return recorded(self.properties)
+        mac = words[-1].partition("=")[2]
+        if mac not in self.leases:
+            said = f"VBoxManage: error: Could not find a lease for {mac}\n"
+            raise CommandFailed(("VBoxManage", *words), 1, said, message=said)
+        return recorded(self.leases[mac])
+
+
+@pytest.fixture(name="_neighbours", autouse=True)
+def _told_by_the_kernel(monkeypatch):
+    monkeypatch.setattr(files, "read", lambda path: ARP.encode())
+
+
+def found(tool, *cards, thoroughly=True):
+    networks = {str(place): {"source": "vboxnet0", **card} for place, card in enumerate(cards)}
+    (vm,) = with_addresses(tool, [Vm("web", "u", RUNNING, config={"networks": networks})], thoroughly)
+    return [(one.address, one.source, one.mac) for one in vm.addresses], vm.ssh
+
+
+def test_what_the_guest_said_in_this_boot():
+    addresses, ssh = found(Tool(), {"type": "nat", "mac": FIRST})
+    assert addresses == [("10.0.2.15", "agent", FIRST)]
+    assert ssh is None  # Behind NAT it leads nowhere from here.
+
+
+@pytest.mark.parametrize("recording", ["guestproperty-enumerate-stale", "guestproperty-enumerate-stale-old"])
+def test_what_it_said_in_a_former_boot(recording):
+    """Saved, resumed, powered off and started cold: VirtualBox tells the old address again, in both its forms."""
+    assert "192.168.56.7" in recorded(recording)
+    assert found(Tool(recording), {"type": "hostonly", "mac": FIRST}) == ([], None)
+
+
+def test_a_lease_counts_while_it_lasts():
+    tool = Tool("guestproperty-enumerate-stale", {FIRST: "dhcpserver-findlease-expired", SECOND: "dhcpserver-findlease"})
+    addresses, ssh = found(tool, {"type": "hostonly", "mac": FIRST}, {"type": "hostonly", "mac": SECOND})
+    assert addresses[0] == ("192.168.56.101", "lease", SECOND)
+    assert (ssh["host"], ssh["scope"]) == ("192.168.56.101", "host")
+
+
+def test_neighbours_that_answered():
+    addresses, ssh = found(Tool("guestproperty-enumerate-stale"), {"type": "bridged", "mac": SECOND})
+    assert addresses == [("192.168.56.20", "arp", SECOND)]
+    assert (ssh["host"], ssh["scope"]) == ("192.168.56.20", "network")
+
+
+def test_nobody_else_is_asked_where_no_address_is_wanted():
+    assert found(Tool("guestproperty-enumerate-stale"), {"type": "bridged", "mac": SECOND}, thoroughly=False)[0] == []

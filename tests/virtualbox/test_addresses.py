@@ -1,0 +1,59 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a guest said in a former boot is not believed, and what it says in this one is."""
+
+from __future__ import annotations
+
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.driver import make_driver
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Target
+
+CARD = "/VirtualBox/GuestInfo/Net/0"
+
+
+def addresses(box, name="web"):
+    driver = make_driver({"executable": str(box.executable)})
+    (vm,) = driver.observe([Target(name=name)], frozenset({"power", "config", "addresses"})).vms
+    return [(one.address, one.source) for one in vm.addresses]
+
+
+def say(box, uuid, address):
+    """What Guest Additions would."""
+    for key, value in {"V4/IP": address, "MAC": "080027AABBCC"}.items():
+        box.run("guestproperty", "set", uuid, f"{CARD}/{key}", value, "--flags", "TRANSIENT")
+
+
+def start(box, uuid):
+    box.run("startvm", uuid, "--type", "headless")
+    box.wait_for(uuid, "running")
+
+
+def test_an_address_of_a_former_boot(box):
+    """Once a machine was saved and resumed, VirtualBox keeps what the guest said, and tells it after a cold start."""
+    uuid = box.make("web", "ignores")
+    start(box, uuid)
+    say(box, uuid, "192.168.56.7")
+    assert addresses(box) == [("192.168.56.7", "agent")]
+    box.run("controlvm", uuid, "pause")
+    box.run("controlvm", uuid, "resume")
+    assert addresses(box) == [("192.168.56.7", "agent")]
+    box.run("controlvm", uuid, "savestate")
+    start(box, uuid)
+    box.run("controlvm", uuid, "poweroff")
+    start(box, uuid)
+    assert "192.168.56.7" in box.run("guestproperty", "enumerate", uuid)
+    assert addresses(box) == []
+    say(box, uuid, "192.168.56.8")
+    assert addresses(box) == [("192.168.56.8", "agent")]
+
+
+def test_the_lease_of_the_second_host_only_card(played):
+    """One card without a lease hides no other; what has expired is not told."""
+    played.has_networks(hostonlyifs=["vboxnet0"])
+    uuid = played.make("web", "ignores")
+    for number, mac in ((1, "080027000001"), (2, "080027000002"), (3, "080027000003")):
+        words = (f"--nic{number}", "hostonly", f"--hostonlyadapter{number}", "vboxnet0", f"--macaddress{number}", mac)
+        played.run("modifyvm", uuid, *words)
+    start(played, uuid)
+    played.has_leases({"08:00:27:00:00:02": ("192.168.56.102", "acked"), "08:00:27:00:00:03": ("192.168.56.103", "expired")})
+    assert addresses(played) == [("192.168.56.102", "lease")]

@@ -1,0 +1,106 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Names that VBoxManage prints or reads otherwise than others: the right machine is hit, or it is clearly refused."""
+
+from __future__ import annotations
+
+import json
+import xml.etree.ElementTree as ET
+
+import pytest
+
+from virtualbox.tasks import CONFIG, MIB, refused, snapshot, succeeded, task
+
+UUID = "11111111-2222-3333-4444-555555555599"
+NAMES = [
+    'n"q\\b ü €',
+    "it's",
+    '" {' + UUID + "}",
+    "two\nlines",
+    UUID,
+    "<inaccessible>",
+    "a/b",
+    "..",
+    "%s $HOME `id`",
+    "-",
+]
+POSSIBLE = [name for name in NAMES if not name.startswith("-")]
+STEPS = ({"state": "started"}, {"state": "stopped", "config": {}}, {"config": {"description": 'one\n"two" \\ ü'}})
+
+
+def ids(box):
+    """{name: UUID} from the settings files, which hold each name as it is."""
+    machines = [ET.parse(file).getroot()[0] for file in box.machines.rglob("*.vbox")]
+    return {machine.get("name"): machine.get("uuid").strip("{}") for machine in machines}
+
+
+def test_all_at_once(box):
+    """Made, started, found again, changed and removed, with an ordinary machine beside them that nothing happens to."""
+    other = box.make("other", "ignores")
+    before = (box.machines / "other" / "other.vbox").read_bytes()
+    made = succeeded(task(box, *POSSIBLE))
+    assert {vm["name"]: vm["id"] for vm in made.vms} == {name: ids(box)[name] for name in POSSIBLE}
+    for step in STEPS:
+        done = succeeded(task(box, *POSSIBLE, **step))
+        assert [vm["id"] for vm in done.vms] == [vm["id"] for vm in made.vms]
+        assert all(vm["changed"] for vm in done.vms)
+        assert not succeeded(task(box, *POSSIBLE, **step)).changed
+    assert succeeded(task(box, *POSSIBLE, state="absent", config={})).changed
+    assert ids(box) == {"other": other}
+    assert (box.machines / "other" / "other.vbox").read_bytes() == before
+    assert [path.name for path in box.machines.iterdir()] == ["other"]
+
+
+def test_one_that_looks_like_another_ones_uuid(box):
+    """A name goes before an id that looks like it, and an id is an id."""
+    uuid = box.make("other", "ignores")
+    made = succeeded(task(box, uuid)).vms[0]
+    assert made["id"] != uuid
+    succeeded(task(box, uuid, config={"memory": 20 * MIB}))
+    assert [vm["memory_mib"] for vm in (task(box, uuid).vms[0], task(box, "other", config={}).vms[0])] == [16, 16]
+    succeeded(task(box, uuid, state="absent", config={}))
+    assert list(ids(box)) == ["other"]
+
+
+def test_two_that_share_a_folder(box):
+    """VirtualBox writes both names as one file name: the second machine is refused, and the first one stays."""
+    first = succeeded(task(box, "a/b")).vms[0]
+    files = sorted(box.machines.rglob("*"))
+    outcome = task(box, "a:b")
+    assert outcome.failed
+    assert "a_b.vbox belongs to 'a/b'" in outcome.msg
+    assert ids(box) == {"a/b": first["id"]}
+    assert sorted(box.machines.rglob("*")) == files
+    assert not succeeded(task(box, "a/b")).changed
+
+
+@pytest.mark.parametrize("name", ["-x", "-"])
+def test_a_leading_dash(box, name):
+    """None is made, for nobody could address it by hand; one that is there is managed."""
+    refused(task(box, name), "an option")
+    box.run("createvm", f"--name={name}", "--register")
+    succeeded(task(box, name, config={"memory": 20 * MIB}))
+    assert succeeded(task(box, name, state="absent", config={})).changed
+    assert box.run("list", "vms") == ""
+
+
+def test_snapshots(box):
+    uuid = succeeded(task(box)).vms[0]["id"]
+    names = ['s "1"', "s\\", "two\nlines", "ü €", UUID]
+    for name in names:
+        assert succeeded(snapshot(box, "web", name, description=f"of {name}")).changed
+        assert not succeeded(snapshot(box, "web", name)).changed
+    told = box.run("snapshot", uuid, "list", "--machinereadable")
+    assert all(name in told for name in names)
+    for name in names:
+        assert succeeded(snapshot(box, "web", name, state="absent")).changed
+    assert "does not have any snapshots" in box.call("snapshot", uuid, "list").stdout
+    refused(snapshot(box, "web", "-x"), "an option")
+
+
+def test_extra_data_with_all_of_it(box):
+    """The mark is JSON in a value that VBoxManage takes as one word."""
+    uuid = succeeded(task(box, config={**CONFIG, "tags": ("-x", 'a "b"', "ü")})).vms[0]["id"]
+    said = box.run("getextradata", uuid, "polyvirt/mark").partition("Value: ")[2]
+    assert json.loads(said)["tags"] == ["-x", 'a "b"', "ü"]

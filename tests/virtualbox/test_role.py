@@ -1,0 +1,46 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The role vm on VirtualBox: a machine, a snapshot of it, who uses an image, and away with it all."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from collection_path import collections_path
+
+
+def play(box, *roles, **variables):
+    """One play of entry points of the role, as ansible-playbook runs it; what it said."""
+    tasks = [{"include_role": {"name": "polyvirt.core.vm", "tasks_from": entry}} for entry in roles]
+    common = {"vm_name": "web", "vm_platform": "virtualbox", "vm_module_options": {"executable": str(box.executable)}}
+    document = [{"hosts": "all", "gather_facts": False, "vars": {**common, **variables}, "tasks": tasks}]
+    playbook = box.folder / "playbook.json"
+    playbook.write_text(json.dumps(document), encoding="utf-8")
+    program = Path(sys.executable).with_name("ansible-playbook")
+    done = subprocess.run(
+        [program, "-i", "localhost,", "-c", "local", "-e", f"ansible_python_interpreter={sys.executable}", playbook],
+        env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(collections_path()), "HOME": str(box.folder)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_from_nothing_to_nothing(played):
+    image = played.folder / "base.img"
+    image.write_bytes(b"\0" * (1 << 20))
+    variables = {"vm_state": "stopped", "vm_image": str(image), "vm_memory": "64M", "vm_snapshot": "new"}
+    said = play(played, "main", "snapshot", "image_users", **variables)
+    assert "changed=2" in said
+    assert '"web"' in played.run("list", "vms")
+    assert 'SnapshotName="new"' in played.run("showvminfo", "web", "--machinereadable")
+    assert "changed=0" in play(played, "main", "snapshot", **variables)
+    play(played, "main", vm_state="absent")
+    assert played.run("list", "vms") == ""
