@@ -48,4 +48,6 @@ def test_a_clone_of_the_snapshot_above_does_not_hold_the_one_below(box, source):
     succeeded(task(box, "clone", config={}, clone=clone))
     assert succeeded(snapshot(box, "source", "first", state="absent")).changed
     refused(snapshot(box, "source", "second", state="absent"), "'second' is needed by clone")
-    assert succeeded(task(box, "clone", state="started", config={"native": {"vm-execution-engine": "interpreter"}})).changed
+    assert succeeded(
+        task(box, "clone", state="started", config={"native": {"vm-execution-engine": "interpreter"}})
+    ).changed

@@ -21,15 +21,17 @@ _SIZES = ("memory", "max_memory", "size", "video_memory")
 def settle(vm, config, traits, purge=()):
     """The asked configuration in the platform's terms: places become names, the platform adjusts its synonyms.
 
-    Cards that ``purge`` takes away are told to it as such: other settings need one that stays.
+    What ``purge`` takes away is told to it as such, for other settings may need what goes.
     """
     settled = dict(config)
-    if "networks" in purge and "networks" in settled:
-        gone = set(vm.config.get("networks") or {}) - set(settled["networks"])
-        settled["networks"] = {**settled["networks"], **dict.fromkeys(sorted(gone))}
     if "disks" in settled:
         settled["disks"] = _by_slot(vm, settled["disks"], traits)
-    return traits.adjust(vm, settled)
+    gone = {name: set(vm.config.get(name) or {}) - set(settled[name]) for name in purge if name in settled}
+    told = {name: {**settled[name], **dict.fromkeys(sorted(keys))} for name, keys in gone.items()}
+    adjusted = dict(traits.adjust(vm, {**settled, **told}))
+    for name, keys in gone.items():
+        adjusted[name] = {key: entry for key, entry in adjusted[name].items() if key not in keys}
+    return adjusted
 
 
 def _by_slot(vm, disks, traits):
