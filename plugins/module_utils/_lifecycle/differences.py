@@ -21,17 +21,18 @@ _SIZES = ("memory", "max_memory", "size", "video_memory")
 def settle(vm, config, traits, purge=()):
     """The asked configuration in the platform's terms: places become names, the platform adjusts its synonyms.
 
-    What ``purge`` takes away is told to it as such, for other settings may need what goes.
+    Cards that ``purge`` takes away are told to it as such, for forwarded ports may need what goes; a disk may have
+    another name on the platform yet.
     """
     settled = dict(config)
     if "disks" in settled:
         settled["disks"] = _by_slot(vm, settled["disks"], traits)
-    gone = {name: set(vm.config.get(name) or {}) - set(settled[name]) for name in purge if name in settled}
-    told = {name: {**settled[name], **dict.fromkeys(sorted(keys))} for name, keys in gone.items()}
-    adjusted = dict(traits.adjust(vm, {**settled, **told}))
-    for name, keys in gone.items():
-        adjusted[name] = {key: entry for key, entry in adjusted[name].items() if key not in keys}
-    return adjusted
+    if "networks" not in settled or "networks" not in purge:
+        return traits.adjust(vm, settled)
+    gone = set(vm.config.get("networks") or {}) - set(settled["networks"])
+    told = {**settled["networks"], **dict.fromkeys(sorted(gone))}
+    adjusted = dict(traits.adjust(vm, {**settled, "networks": told}))
+    return {**adjusted, "networks": {place: card for place, card in adjusted["networks"].items() if place not in gone}}
 
 
 def _by_slot(vm, disks, traits):
