@@ -81,6 +81,7 @@ class Platform:
     slots = ("SATA 0", "SATA 1")
     card: ClassVar = {"type": "nat"}
     network_card: ClassVar = {"type": "nat"}
+    snapshots_hold_disks = True
     #: As in ``scenarios.options``.
     native_values = (({**_ENGINE, "hpet": "on"}, "on"), ({"hpet": "off"}, "off"))
 
