@@ -377,7 +377,8 @@ class Platform:
     def _make_disk(self, name, guest):
         """A machine's first disk, of the size that new machines get here."""
         raw = self.folder / f"{guest}.img"
-        raw.write_bytes(disk_image(guest).ljust(parse_size(self.disk_size, "disks"), b"\0"))
+        if not raw.exists():
+            raw.write_bytes(disk_image(guest).ljust(parse_size(self.disk_size, "disks"), b"\0"))
         self.box.run("convertfromraw", raw, self.disk_of(name), "--format", "VDI")
 
     def move(self, name, power):
