@@ -68,7 +68,7 @@ def run_playbook(platform, folder, tasks, hosts=("localhost",), machines=()):
         env=_environment(platform, folder, results, machines),
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=1800,
         check=False,
     )
     output = completed.stdout + completed.stderr

@@ -12,6 +12,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
 from conformance.direct import run_module
 from conformance.platforms import virtualbox_told
 from conformance.playbook import Task
+from conformance.scenarios.snapshots import snapshot
 
 WRITTEN = 0x44
 
@@ -91,6 +92,32 @@ def test_a_machine_that_linked_clones_stand_on_is_not_removed(box, playing):
     gone = _one(box, playing, {"name": [clone], "state": "absent"}, [source, clone])
     assert not gone.failed, gone.msg
     assert box.holds(gone.truth[source], WRITTEN)
+
+
+def test_snapshots_that_virtualbox_keeps(box, playing):
+    """The current one while it has a child, and one that a linked clone stands on: refused before anything goes."""
+    box.clean()
+    name, clone = f"{box.prefix}kept", f"{box.prefix}clone"
+    box.bring({name: STOPPED})
+    linked = {"name": [clone], "clone": {"source": name, "snapshot": "second", "linked": True}}
+    tasks = [
+        *(snapshot(taken, [name], taken) for taken in ("first", "second", "third")),
+        snapshot("restore", [name], "second", "restored"),
+        snapshot("current", [name], "second", "absent"),
+        Task("clone", linked),
+        snapshot("with clone", [name], "second", "absent", children=True),
+        Task("clone goes", {"name": [clone], "state": "absent"}),
+        snapshot("all", [name], "second", "absent", children=True),
+    ]
+    answers = playing(box, tasks, [name])
+    for label, words in (("current", ("third", "children: true")), ("with clone", (clone, "Remove those machines"))):
+        answer = answers.pop(label)
+        assert (answer.failed, answer.changed) == (True, False)
+        assert [word for word in words if word not in answer.msg] == [], answer.msg
+        assert not any(box.is_write(call) for call in answer.calls), label
+    for label, answer in answers.items():
+        assert (answer.failed, answer.changed) == (False, True), f"{label}: {answer.msg}"
+    assert set(box.snapshots(name)) == {"first"}
 
 
 def test_a_machine_whose_settings_cannot_be_read(box, playing):

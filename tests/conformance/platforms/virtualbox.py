@@ -84,6 +84,7 @@ class Platform:
     network_card: ClassVar = {"type": "nat"}
     #: How a snapshot that has files of its own for disk and memory is asked for.
     snapshot_with_memory: ClassVar = {"include_memory": True}
+    snapshots_hold_disks = True
     #: As in ``scenarios.options``.
     native_values = (({**_ENGINE, "hpet": "on"}, "on"), ({"hpet": "off"}, "off"))
 
@@ -401,7 +402,8 @@ class Platform:
     def _make_disk(self, name, guest):
         """A machine's first disk, of the size that new machines get here."""
         raw = self.folder / f"{guest}.img"
-        raw.write_bytes(disk_image(guest).ljust(parse_size(self.disk_size, "disks"), b"\0"))
+        if not raw.exists():
+            raw.write_bytes(disk_image(guest).ljust(parse_size(self.disk_size, "disks"), b"\0"))
         self.box.run("convertfromraw", raw, self.disk_of(name), "--format", "VDI")
 
     def move(self, name, power):

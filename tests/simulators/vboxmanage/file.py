@@ -54,6 +54,8 @@ def _text(machine):
     element = ET.SubElement(
         root, "Machine", {"uuid": f"{{{machine['uuid']}}}", "name": machine["name"], "OSType": values["ostype"]}
     )
+    if machine["current"]:
+        element.set("currentSnapshot", f"{{{machine['current']}}}")
     extra = ET.SubElement(element, "ExtraData")
     for name, value in machine["extra"].items():
         ET.SubElement(extra, "ExtraDataItem", {"name": name, "value": value})
@@ -91,4 +93,6 @@ def _add_snapshots(element, machine, parent):
         told = {"uuid": f"{{{snapshot['uuid']}}}", "name": snapshot["name"], "timeStamp": taken}
         told.update({"stateFile": "Snapshots/memory.sav"} if snapshot["is_online"] else {})
         below = ET.SubElement(element, "Snapshot", told)
+        if snapshot["description"]:
+            ET.SubElement(below, "Description").text = snapshot["description"]
         _add_snapshots(ET.SubElement(below, "Snapshots"), machine, snapshot["uuid"])
