@@ -55,7 +55,7 @@ class _Kill:
         self.put_back = self.platform.checkpoint() or self._prepare
         self.shim.forget()
         whole = self._run(self.task, self.about)
-        assert whole.rc == 0, whole.result
+        assert whole.rc == 0, whole.result.get("msg")
         self.end = self._standing()
         self._remove("undisturbed")
         return whole
@@ -104,7 +104,7 @@ class _Kill:
         self.kept = self._kept()
         for about, options in self.prepare:
             made = self._run(options, about)
-            assert made.rc == 0, made.result
+            assert made.rc == 0, made.result.get("msg")
             if options["name"] != [NAME]:
                 self.kept = self._kept()
 
