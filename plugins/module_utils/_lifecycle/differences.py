@@ -24,12 +24,14 @@ def settle(vm, config, traits, purge=()):
     Cards that ``purge`` takes away are told to it as such: other settings need one that stays.
     """
     settled = dict(config)
-    if "networks" in purge and "networks" in settled:
-        gone = set(vm.config.get("networks") or {}) - set(settled["networks"])
-        settled["networks"] = {**settled["networks"], **dict.fromkeys(sorted(gone))}
     if "disks" in settled:
         settled["disks"] = _by_slot(vm, settled["disks"], traits)
-    return traits.adjust(vm, settled)
+    asked = settled.get("networks")
+    if asked is None or "networks" not in purge:
+        return traits.adjust(vm, settled)
+    gone = dict.fromkeys(set(vm.config.get("networks") or {}) - set(asked))
+    adjusted = traits.adjust(vm, {**settled, "networks": {**gone, **asked}})
+    return {**adjusted, "networks": {place: adjusted["networks"][place] for place in asked}}
 
 
 def _by_slot(vm, disks, traits):
