@@ -45,7 +45,6 @@ class _Kill:
 
     def __init__(self, platform, shim, folder, scenario):
         self.platform, self.shim, self.folder = platform, shim, folder
-        shim.watched = platform.storage
         self.lefts = set()
         self.fired, self.missed = 0, []
         self.prepare, self.task, self.about = _SCENARIOS[scenario](platform)
@@ -54,8 +53,10 @@ class _Kill:
         self._prepare()
         self.put_back = self.platform.checkpoint() or self._prepare
         self.shim.forget()
+        self.shim.watched = self.platform.storage
         whole = self._run(self.task, self.about)
-        assert whole.rc == 0, whole.result
+        self.shim.watched = ""
+        assert whole.rc == 0, whole.result.get("msg")
         self.end = self._standing()
         self._remove("undisturbed")
         return whole
@@ -104,7 +105,7 @@ class _Kill:
         self.kept = self._kept()
         for about, options in self.prepare:
             made = self._run(options, about)
-            assert made.rc == 0, made.result
+            assert made.rc == 0, made.result.get("msg")
             if options["name"] != [NAME]:
                 self.kept = self._kept()
 

@@ -258,6 +258,13 @@ def test_23_a_disk_with_snapshots_grows_on_top(box):
     task(box, config={"disks": {"#0": {"size": 3 * MIB}}}).refused("4M", "3M")
 
 
+def test_23_the_size_of_what_starts_at_once_is_told(box):
+    made(box)
+    box.run("snapshot", "web", "take", "s")
+    done = task(box, state="started", config={"disks": {"#0": {"size": 4 * MIB}}}).well()
+    assert (done.vm["state"], done.vm["disks"][0]["size"]) == ("running", 4 * MIB)
+
+
 def test_24_a_machine_that_linked_clones_stand_on(box):
     made(box)
     box.run("snapshot", "web", "take", "base")

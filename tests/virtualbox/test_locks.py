@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What passes by itself is waited for, what lasts as long as a machine is on is not: on the double."""
+"""What passes by itself is waited for, the lock of a machine that is on is not: on the double, told what to say."""
 
 from __future__ import annotations
 

@@ -47,7 +47,8 @@ def test_a_machines_life(folder, tmp_path, version):
     with double.VirtualBox(folder, version) as box:
         platform, shim = Played(box), Shim(tmp_path / "shim", [])
         for about, options in LIFE:
-            for changed in (True, False):
+            # Powers are the same in all versions: it is settings that are read back in other words.
+            for changed in (True,) if "state" in options else (True, False):
                 done = run_module(platform, shim, tmp_path, options, about)
                 assert (done.rc, done.result.get("changed")) == (0, changed), f"{options}: {done.result}"
         assert box.run("list", "vms") == ""

@@ -21,18 +21,17 @@ _SIZES = ("memory", "max_memory", "size", "video_memory")
 def settle(vm, config, traits, purge=()):
     """The asked configuration in the platform's terms: places become names, the platform adjusts its synonyms.
 
-    Cards that ``purge`` takes away are told to it as such, for forwarded ports may need what goes; a disk may have
-    another name on the platform yet.
+    Cards that ``purge`` takes away are told to it as such: other settings need one that stays.
     """
     settled = dict(config)
     if "disks" in settled:
         settled["disks"] = _by_slot(vm, settled["disks"], traits)
-    if "networks" not in settled or "networks" not in purge:
+    asked = settled.get("networks")
+    if asked is None or "networks" not in purge:
         return traits.adjust(vm, settled)
-    gone = set(vm.config.get("networks") or {}) - set(settled["networks"])
-    told = {**settled["networks"], **dict.fromkeys(sorted(gone))}
-    adjusted = dict(traits.adjust(vm, {**settled, "networks": told}))
-    return {**adjusted, "networks": {place: card for place, card in adjusted["networks"].items() if place not in gone}}
+    gone = dict.fromkeys(set(vm.config.get("networks") or {}) - set(asked))
+    adjusted = traits.adjust(vm, {**settled, "networks": {**gone, **asked}})
+    return {**adjusted, "networks": {place: adjusted["networks"][place] for place in asked}}
 
 
 def _by_slot(vm, disks, traits):

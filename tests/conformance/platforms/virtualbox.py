@@ -269,6 +269,7 @@ class Platform:
             for name in running:
                 self.move(name, RUNNING)
 
+        kept.mkdir(exist_ok=True)
         put_back(self.folder, kept)
         return put_back
 

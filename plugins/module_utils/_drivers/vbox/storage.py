@@ -112,6 +112,8 @@ def grow_disk(driver, sight, slot, size):
     """With snapshots it is the image on top that grows: VirtualBox would grow the one below to no effect."""
     found = next(one for one in sight.disks if slot_name(one.controller, one.port, one.device) == slot)
     driver.run(sight.uuid, "modifymedium", "disk", found.values["ImageUUID"], "--resize", str(size // MIB))
+    # VirtualBox notices the new size when it is asked, and once the machine runs it would go on telling the old one.
+    driver.tool.read("showmediuminfo", "disk", found.values["ImageUUID"])
 
 
 # Optical drives ---------------------------------------------------------------------------------------------------

@@ -40,7 +40,7 @@ class Commands:
             self.reads.append(words)
             text = self._told("list-multiple")
             return Completed(tuple(argv), 0, text if "--multiple" in words else text[text.index("Name:      ") :], "")
-        if words[:1] == ("guestproperty",):
+        if words[0] in ("guestproperty", "showmediuminfo"):
             self.reads.append(words)
             return Completed(tuple(argv), 0, "", "")
         if words[2:3] == ("showvminfo",):

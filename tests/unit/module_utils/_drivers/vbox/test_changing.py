@@ -164,6 +164,14 @@ def test_what_has_no_place_is_refused(config, words):
     assert caught.value.remedy
 
 
+def test_a_rule_needs_a_card_that_stays(tmp_path):
+    driver, _commands = driver_on(tmp_path)
+    config = {"networks": {}, "port_forwards": {"n": {"protocol": "tcp", "host_port": 1, "guest_port": 2}}}
+    policy = Policy(allow_restart=True, purge=frozenset({"networks"}))
+    refused = plan(found(driver, "run"), Request(name="run", config=config, policy=policy), TRAITS).refusal
+    assert "no card of the machine is of type nat" in str(refused)
+
+
 def test_short_names_of_systems_and_cards():
     asked = {"os_type": "Debian", "networks": {"0": {"type": "user", "model": "e1000"}}}
     assert TRAITS.adjust(Vm.absent("new"), asked) == {
