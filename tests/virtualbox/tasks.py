@@ -19,9 +19,7 @@ def task(box, *names, state="present", config=None, check=False, executable=None
     """What one task comes to; ``more`` are its creation inputs, and a snapshot."""
     config, names = CONFIG if config is None else config, names or ("web",)
     native = (*ENGINE, *config.get("native", ()))
-    driver = make_driver(
-        {"executable": str(executable or box.executable), "native": native, "start_type": start_type}
-    )
+    driver = make_driver({"executable": str(executable or box.executable), "native": native, "start_type": start_type})
     policy = Policy(stop_mode="force", timeout=20, allow_restart=more.pop("allow_restart", False))
     snapshot = more.pop("snapshot", None)
     requests = [

@@ -184,7 +184,8 @@ def _check_dropping(listing, vm, arguments):
             users, bound = users_of(listing.media, names, medium, vm.id)
             if bound and uuid in medium.users.get(vm.id, ()):
                 raise Refused(
-                    f"{vm.name}: snapshot '{name}' is needed by {', '.join(users)}.", f"Remove {', '.join(users)} first."
+                    f"{vm.name}: snapshot '{name}' is needed by {', '.join(users)}.",
+                    f"Remove {', '.join(users)} first.",
                 )
 
 
