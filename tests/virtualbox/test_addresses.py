@@ -55,7 +55,6 @@ def test_the_lease_of_the_second_host_only_card(played):
         words = (f"--nic{number}", "hostonly", f"--hostonlyadapter{number}", "vboxnet0", f"--macaddress{number}", mac)
         played.run("modifyvm", uuid, *words)
     start(played, uuid)
-    played.has_leases(
-        {"08:00:27:00:00:02": ("192.168.56.102", "acked"), "08:00:27:00:00:03": ("192.168.56.103", "expired")}
-    )
+    second, third = ("192.168.56.102", "acked"), ("192.168.56.103", "expired")
+    played.has_leases({"08:00:27:00:00:02": second, "08:00:27:00:00:03": third})
     assert addresses(played) == [("192.168.56.102", "lease")]

@@ -44,9 +44,10 @@ def test_each_type_of_a_machine_that_is_made(played):
     assert not succeeded(task(played, config=wanted)).changed
 
 
-@pytest.mark.parametrize(
-    ("kind", "known"), [("bridged", "eth0, vm net"), ("hostonly", "vboxnet0"), ("network", "Net 1")]
-)
+KNOWN = {"bridged": "eth0, vm net", "hostonly": "vboxnet0", "network": "Net 1"}
+
+
+@pytest.mark.parametrize(("kind", "known"), KNOWN.items())
 def test_what_is_not_there_is_refused_with_what_is(played, kind, known):
     played.has_networks(**NETWORKS)
     config = {"networks": {"0": {"type": kind, "source": "nosuch"}}}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from virtualbox.tasks import refused, snapshot, succeeded, task
+from virtualbox.tasks import ENGINE, refused, snapshot, succeeded, task
 
 
 @pytest.fixture(name="source")
@@ -48,6 +48,4 @@ def test_a_clone_of_the_snapshot_above_does_not_hold_the_one_below(box, source):
     succeeded(task(box, "clone", config={}, clone=clone))
     assert succeeded(snapshot(box, "source", "first", state="absent")).changed
     refused(snapshot(box, "source", "second", state="absent"), "'second' is needed by clone")
-    assert succeeded(
-        task(box, "clone", state="started", config={"native": {"vm-execution-engine": "interpreter"}})
-    ).changed
+    assert succeeded(task(box, "clone", state="started", config={"native": ENGINE})).changed

@@ -15,6 +15,9 @@ from datetime import datetime, timezone
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _VERSION = re.compile(r"^(\d+)\.(\d+)\.(\d+)\w*r\d+$", re.MULTILINE)
 _MACHINE_ROW = re.compile(rf'^"(.*?)" \{{({_UUID})\}}$', re.DOTALL | re.MULTILINE)
+_MEDIUM = re.compile(r"^UUID: +\S+\n(?=(?:Parent UUID|State|Location): )", re.MULTILINE)
+_USES = re.compile(r"^In use by VMs: +(.*?)(?=^Child UUIDs: |\Z)", re.DOTALL | re.MULTILINE)
+_NEXT_USE = re.compile(r"\n {16}(?=\S)")
 _USE = re.compile(rf"\(UUID: ({_UUID})\)")
 _NEW_PROPERTY = re.compile(
     r"^(?P<name>\S+) += '(?P<value>.*?)' +@ (?P<time>\S+Z)(?: (?P<flags>[A-Z, ]+))?$", re.M | re.S
@@ -101,12 +104,18 @@ def _ostype(block):
 
 
 def media(text):
-    """``list hdds``, its long form, and ``showmediuminfo``."""
-    return [_medium(block) for block in blocks(text) if "UUID" in block and "Location" in block]
+    """``list hdds``, its long form, and ``showmediuminfo``. The names of users are not escaped, and may break lines."""
+    begins = [head.start() for head in _MEDIUM.finditer(text)]
+    found = (_medium(text[begin:end]) for begin, end in zip(begins, [*begins[1:], len(text)]))
+    return [medium for medium in found if medium]
 
 
-def _medium(block):
-    uses = [_USE.findall(line) for line in block.get("In use by VMs", "").split("\n")]
+def _medium(text):
+    block = dict(_pairs(_USES.sub("", text)))
+    if "Location" not in block:
+        return None
+    told = _USES.search(text)
+    uses = [_USE.findall(use) for use in _NEXT_USE.split(told[1])] if told else ()
     capacity = block.get("Capacity", "").split(" ")[0]
     return Medium(
         uuid=block["UUID"],

@@ -38,8 +38,8 @@ def vbox_traits(version):
             " enrollorclpk, with its name each.",
             "networks.vlan": "Tag an interface of the host, and bridge to that.",
             "tpm": "It takes VirtualBox 7.0 or later.",
-            UNKNOWN: "Put its settings file back, or have VirtualBox forget it, which leaves all its files where they"
-            " are: VBoxManage unregistervm with its UUID.",
+            UNKNOWN: "Put its settings file back, or have VirtualBox forget it, which leaves all files as they are:"
+            " VBoxManage unregistervm with its UUID.",
             "snapshot.content": "Export the machine, and look at its disks on a Linux host.",
         },
         slot="SATA {}".format,

@@ -161,6 +161,17 @@ def test_a_medium_of_two_machines():
     assert output.media(f"UUID: u\nLocation: /a.vdi\n{use}")[0].users == {one: (), other: (one,)}
 
 
+def test_a_medium_of_machines_whose_names_break_lines():
+    """A user that is not seen would make a disk look as if nobody had it."""
+    one, other, taken = (f"62d77cc9-5c1b-4be5-8f7a-f9a8b1f3f8a{number}" for number in range(3))
+    use = f"In use by VMs:  two\n\nlines: (UUID: {one}) [a\nb (UUID: {taken})]\n                c\nd (UUID: {other})\n"
+    first, second = output.media(
+        f"UUID: u\nLocation: /a.vdi\n{use}Child UUIDs:    {one}\n                {other}\n\nUUID: v\nLocation: /b.vdi\n"
+    )
+    assert (first.users, first.children) == ({one: (taken,), other: ()}, (one, other))
+    assert (second.location, second.users) == ("/b.vdi", {})
+
+
 @pytest.mark.parametrize("name", ["guestproperty-enumerate", "guestproperty-enumerate-old"])
 def test_guest_properties_of_both_forms(name):
     properties = output.properties(recorded(name))

@@ -63,9 +63,8 @@ def test_what_it_said_in_a_former_boot(recording):
 
 
 def test_a_lease_counts_while_it_lasts():
-    tool = Tool(
-        "guestproperty-enumerate-stale", {FIRST: "dhcpserver-findlease-expired", SECOND: "dhcpserver-findlease"}
-    )
+    leases = {FIRST: "dhcpserver-findlease-expired", SECOND: "dhcpserver-findlease"}
+    tool = Tool("guestproperty-enumerate-stale", leases)
     addresses, ssh = found(tool, {"type": "hostonly", "mac": FIRST}, {"type": "hostonly", "mac": SECOND})
     assert addresses[0] == ("192.168.56.101", "lease", SECOND)
     assert (ssh["host"], ssh["scope"]) == ("192.168.56.101", "host")
