@@ -19,6 +19,7 @@ _NOT_AVAILABLE = 77
 DIRECT = "/usr/lib/virtualbox/VBoxManage"
 #: Debian's script in front of it, which writes a warning on standard output when the driver is missing.
 WITH_WARNING = "/usr/bin/VBoxManage"
+_NO_DAEMON, _ATTEMPTS = "Failed to create the VirtualBox object!", 5
 #: Any number that is nobody's.
 UNPRIVILEGED = 6543
 
@@ -77,6 +78,15 @@ class VirtualBox(Registry):
     def __enter__(self):
         self.run("setproperty", "machinefolder", self.machines)
         return self
+
+    def call(self, *words, **more):
+        """A daemon that is just starting or ending is asked again: on a busy host it takes its time."""
+        for _attempt in range(_ATTEMPTS):
+            done = super().call(*words, **more)
+            if done.returncode == 0 or _NO_DAEMON not in done.stderr:
+                break
+            time.sleep(1)
+        return done
 
     def close(self):
         """End everything that runs in this registry. Nothing is asked: a machine would save itself to disk first."""
