@@ -172,9 +172,11 @@ def _links_to_snapshots_alone(platform):
 
 def _configure(platform):
     _nothing, made, about = _create(platform)
+    # It says that the machine shall run: else one that was killed while it was off for the change would stay so.
     changed = {
         **platform.consent,
         "name": [NAME],
+        "state": "started",
         "cpus": 2,
         "description": "second",
         "tags": ["b"],

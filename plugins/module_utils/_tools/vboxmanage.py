@@ -60,13 +60,15 @@ _WRONG_STATE = (
 _INACCESSIBLE = ("The object functionality is limited",)
 #: A daemon that ends meets one that begins: reading harms nobody, so it is simply asked again.
 _READ_AGAIN = 10
+#: Seconds. Of forty tasks at once in one registry on a busy host the last waits for longer than a minute.
+_PATIENCE = 180
 _NO_SNAPSHOTS = "This machine does not have any snapshots\n"
 
 
 class VBoxManage:
     """One user's registry of machines."""
 
-    def __init__(self, commands, executable="VBoxManage", timeout=60):
+    def __init__(self, commands, executable="VBoxManage", timeout=_PATIENCE):
         self._commands = commands
         self._executable = executable
         self._timeout = timeout
