@@ -53,8 +53,5 @@ def _check_clones(listing, vm, doomed):
         for user in medium.users or (None,)
     }
     if clones:
-        raise Refused(
-            f"{vm.name}: snapshot '{doomed.name}' cannot be removed, for the disks of {', '.join(sorted(clones))}"
-            " stand on it.",
-            "Remove those machines first.",
-        )
+        users = ", ".join(sorted(clones))
+        raise Refused(f"{vm.name}: snapshot '{doomed.name}' is needed by {users}.", f"Remove {users} first.")
