@@ -51,7 +51,7 @@ def test_of_a_tree_that_goes_only_what_is_left_then_counts(tmp_path):
     """The child goes first, and it is the clone that is in the way, not the child."""
     driver, _commands = driver_on(tmp_path)
     vm = with_current(found(driver, "web"), "on")
-    with pytest.raises(Refused, match="'off' cannot be removed"):
+    with pytest.raises(Refused, match="'off' is needed by"):
         checked(driver, vm, name="on", state="absent", children=True)
     alone = vm.having(snapshots=tuple(one for one in vm.snapshots if one.name == "on"))
     checked(driver, alone, name="on", state="absent")
