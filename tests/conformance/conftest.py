@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -17,8 +18,9 @@ from conformance.ssh import Key
 from host_state import host_state, left_behind
 
 PLATFORMS = {module.Platform.name: module.Platform for module in (libvirt_test, libvirt_qemu, virtualbox)}
+_HERE = Path(__file__).resolve().parent
 #: The fixtures that each have a namespace of their own.
-NAMESPACES = ("platform", "qemu", "qemu_aside", "box")
+NAMESPACES = ("platform", "qemu", "aside", "box")
 COMMANDS = sorted({command for platform in PLATFORMS.values() for command in platform.commands})
 
 
@@ -30,7 +32,9 @@ def pytest_collection_modifyitems(items):
 
 
 def _namespace(item):
-    fixture = next((name for name in NAMESPACES if name in item.fixturenames), None)
+    # Other tests, such as VirtualBox's own, share nothing.
+    names = NAMESPACES if _HERE in item.path.parents else ()
+    fixture = next((name for name in names if name in item.fixturenames), None)
     which = item.callspec.params.get(fixture, "") if hasattr(item, "callspec") else ""
     return f"{fixture} {which}" if fixture else item.nodeid
 
