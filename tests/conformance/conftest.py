@@ -53,10 +53,10 @@ def qemu():
         yield ready
 
 
-@pytest.fixture(scope="session", params=(libvirt_qemu, virtualbox), ids=("libvirt", "virtualbox"))
+@pytest.fixture(scope="session", params=("libvirt_qemu", "virtualbox"))
 def aside(request):
     """Those with real guests in another namespace, for what runs beside the other tests."""
-    with _prepared(request.param.Platform(prefix="pvk-")) as ready:
+    with _prepared(PLATFORMS[request.param](prefix="pvk-")) as ready:
         yield ready
 
 
