@@ -61,4 +61,8 @@ def test_6_0_is_refused(folder, tmp_path):
         run = run_module(Played(box), Shim(tmp_path / "shim", []), tmp_path, options, about)
         assert run.rc == 1
         assert "VirtualBox 6.1 or later" in run.result["msg"]
+        told = run_module(Played(box), Shim(tmp_path / "look", []), tmp_path, {}, "vm_info")
+        host = told.result["host"]
+        assert (told.rc, told.result["vms"], host["available"], host["configured"]) == (0, [], True, False)
+        assert (host["why"], "6.1 or later" in host["message"]) == ("too_old", True)
         assert box.run("list", "vms") == ""
