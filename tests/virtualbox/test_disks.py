@@ -28,7 +28,7 @@ def with_disk(**disk):
 
 
 def unchanged(done):
-    assert (done.well().outcome.changed, done.writes) == (False, [])
+    assert (done.well().changed, done.writes) == (False, [])
 
 
 def disk_of(done):
