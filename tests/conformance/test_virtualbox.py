@@ -6,15 +6,21 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import RUNNING, STOPPED
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.units import parse_size
 
 from conformance.direct import run_module
 from conformance.platforms import virtualbox_told
 from conformance.playbook import Task
 from conformance.scenarios.snapshots import snapshot
+from simulators.vboxmanage import vdi
+from virtualbox.guests import SECONDS_TO_BOOT
 
 WRITTEN = 0x44
+#: Where a disk is that nothing is booted from.
+DATA = "SATA 1"
 
 
 def _one(box, playing, options, names):
@@ -22,19 +28,29 @@ def _one(box, playing, options, names):
 
 
 def test_a_guest_that_ignores_everything_is_cut_off_at_once(box, shim, tmp_path):
-    """Within five seconds, and what it had written stays."""
+    """Within five seconds, and its disks are whole: the one it was booted from starts it again."""
     box.clean()
     name = f"{box.prefix}deaf"
     box.bring({name: STOPPED})
-    box.write(name, WRITTEN)
+    added = run_module(box, shim, tmp_path, {"name": [name], "disks": [{"slot": DATA, "size": box.disk_size}]})
+    assert added.rc == 0, added.result
+    box.write(name, WRITTEN, DATA)
+    disks = [Path(file) for file in box.disks_of(box.truth([name])[name]).values()]
+    contents = [vdi.read([file], parse_size(box.disk_size, "disks")) for file in disks]
     box.move(name, RUNNING)
+    time.sleep(SECONDS_TO_BOOT)
     begin = time.monotonic()
     run = run_module(box, shim, tmp_path, {"name": [name], "state": "stopped", "stop_mode": "force"})
     assert run.rc == 0, run.result
     assert time.monotonic() - begin < 5
     machine = box.truth([name])[name]
     assert machine["power"] == STOPPED
-    assert box.holds(machine, WRITTEN)
+    assert box.holds(machine, WRITTEN, DATA)
+    assert [vdi.read([file], parse_size(box.disk_size, "disks")) for file in disks] == contents
+    again = run_module(box, shim, tmp_path, {"name": [name], "state": "started"})
+    assert again.rc == 0, again.result
+    time.sleep(SECONDS_TO_BOOT)
+    assert box.truth([name])[name]["power"] == RUNNING
 
 
 def test_two_machines_of_one_name(box, playing):
