@@ -19,8 +19,8 @@ from . import vboxmanage_output as output
 INSTALL = "Install VirtualBox, and give the path of VBoxManage where it is not on PATH."
 OLDEST = (6, 1)
 
-_ERROR = re.compile(r"VBoxManage(?:\.exe)?: (?:fatal )?error: ")
-_WARNING = re.compile(r"VBoxManage(?:\.exe)?: warning: ")
+_ERROR = re.compile(r"VBoxManage: (?:fatal )?error: ")
+_WARNING = re.compile(r"VBoxManage: warning: ")
 # Where in its own sources an error arose helps nobody who reads a task's result.
 _INTERNAL = re.compile(r"Details: |Context: |/\S+\.cpp\[\d+\] ")
 _PROGRESS = re.compile(r"^(?:\d+%\.\.\.)+(?:100%|[A-Z][A-Z0-9_]*)?(?:\n|\Z)")
