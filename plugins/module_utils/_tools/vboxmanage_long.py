@@ -7,6 +7,8 @@ It is written for people, yet it takes no lock, which ``showvminfo`` does of eve
 process for any number of machines. So it is told here in the words of ``showvminfo --machinereadable``. It lacks
 ``natnetN`` and the empty places of controllers; it has what that lacks: the policies of cards, the ways of shared
 folders. Nothing is escaped in it.
+
+7.0 tells controllers, snapshots and what concerns the guest in another form than 6.1; both are read here.
 """
 
 from __future__ import annotations
@@ -25,10 +27,13 @@ _HEAD = re.compile(
     rf"|^Name: {{12}}<inaccessible!>\nUUID: +(?P<lost>{_UUID})\nConfig file: +(?P<lost_file>[^\n]*)\n",
     re.DOTALL | re.MULTILINE,
 )
-_LINE = re.compile(r"^([A-Z0-9x][^:\n]*?): *(.*)$", re.MULTILINE)
+# Early releases of 6.1 left out one colon.
+_LINE = re.compile(r"^(Memory size(?= )|[A-Z0-9x][^:\n]*?(?=:)):? *(.*)$", re.MULTILINE)
 _STATE = re.compile(r"(.+?)(?: \(since ([^)]*)\))?\Z")
 _DESCRIPTION = re.compile(r"^Description:\n(.*?)(?=^\* Snapshots:\n|\Z)", re.DOTALL | re.MULTILINE)
-_AFTER = "\n* Guest:\n"
+# Snapshots stand before what concerns the guest; in 6.1, behind it.
+_SNAPSHOTS = re.compile(r"^(?:\* Snapshots:\n|Snapshots:\n\n)(?=   Name: )", re.MULTILINE)
+_GUEST = re.compile(r"^(?:\* Guest:\n|Guest:\n\n)(?=Configured memory balloon)", re.MULTILINE)
 _CONTROLLER = re.compile(
     r"^#\d+: '(?P<name>.*)', Type: (?P<type>\S+), Instance: (?P<instance>\d+), "
     r"Ports: (?P<portcount>\d+) \(max (?P<maxportcount>\d+)\), (?P<bootable>.*)$\n"
@@ -38,6 +43,14 @@ _CONTROLLER = re.compile(
 _SLOT = re.compile(
     r"^  Port (?P<port>\d+), Unit (?P<device>\d+): "
     rf'(?:UUID: (?P<uuid>{_UUID})(?P<more>[^\n]*)\n    Location: "(?P<path>.*)"|Empty)',
+    re.MULTILINE,
+)
+_OLD_CONTROLLER = re.compile(
+    r"^Storage Controller Name \((\d+)\): {12}(?P<name>.*)\nStorage Controller Type \(\1\): +(?P<type>\S+)\n"
+    r"Storage Controller Instance Number \(\1\): +(?P<instance>\d+)\n"
+    r"Storage Controller Max Port Count \(\1\): +(?P<maxportcount>\d+)\n"
+    r"Storage Controller Port Count \(\1\): +(?P<portcount>\d+)\n"
+    r"Storage Controller Bootable \(\1\): +(?P<bootable>on|off)$",
     re.MULTILINE,
 )
 _NIC = re.compile(
@@ -83,7 +96,7 @@ _KEYS = {
     "Keyboard Device": "hidkeyboard", "Audio": "audio", "Audio playback": "audio_out", "Audio capture": "audio_in",
     "Clipboard Mode": "clipboard", "Clipboard file transfers": "clipboard_file_transfers",
     "Drag and drop Mode": "draganddrop", "VRDE": "vrde", "OHCI USB": "usb", "EHCI USB": "ehci", "xHCI USB": "xhci",
-    "Recording enabled": "recording_enabled", "Session name": "SessionName",
+    "Recording enabled": "recording_enabled", "Capturing": "recording_enabled", "Session name": "SessionName",
 }  # fmt: skip
 _AS_TOLD = {"groups", "ostype", "SnapFldr", "LogFldr", "NvramFile", "firmware", "cpu-profile", "defaultfrontend",
             "SessionName"}  # fmt: skip
@@ -96,6 +109,8 @@ _WORDS = {
     ("rtcuseutc", "localtime"): "off",
     ("recording_enabled", "yes"): "on",
     ("recording_enabled", "no"): "off",
+    ("recording_enabled", "active"): "on",
+    ("recording_enabled", "notactive"): "off",
 }
 # Of a slot only what is on is told.
 _AUDIO_DRIVERS = {"PulseAudio": "pulse"}
@@ -151,22 +166,36 @@ def _listed(head, text):
 
 
 def _machine(text):
-    end = text.rfind(_AFTER) + 1 or len(text)
-    described = _DESCRIPTION.search(text, 0, end)
-    first_snapshot = text.find("\n* Snapshots:\n", described.end() - 1 if described else 0, end)
-    settings = text[: described.start() if described else first_snapshot if first_snapshot >= 0 else end]
+    settings, description, rest = _parts(text)
     values = _values(settings)
-    if described:
-        values["description"] = described[1].removesuffix("\n")
+    if description is not None:
+        values["description"] = description
     slots, controllers = _storage(settings)
-    return Machine(
-        values,
-        controllers,
-        slots,
-        _nics(settings),
-        tuple(map(_folder, _FOLDER.finditer(settings))),
-        _snapshots(text[first_snapshot + 1 : end]) if first_snapshot >= 0 else (),
-    )
+    folders = tuple(map(_folder, _FOLDER.finditer(settings)))
+    return Machine(values, controllers, slots, _nics(settings), folders, _snapshots(_snapshots_in(rest)))
+
+
+def _parts(text):
+    """The settings, the description (or None), and what comes after both."""
+    guest = _last(_GUEST, text, len(text))
+    described = _DESCRIPTION.search(text, 0, guest)
+    if described:
+        return text[: described.start()], described[1].removesuffix("\n"), text[described.end() :]
+    first_snapshot = _SNAPSHOTS.search(text, 0, guest)
+    end = first_snapshot.start() if first_snapshot else guest
+    return text[:end], None, text[end:]
+
+
+def _last(pattern, text, otherwise):
+    places = [found.start() for found in pattern.finditer(text)]
+    return places[-1] if places else otherwise
+
+
+def _snapshots_in(text):
+    begin = _SNAPSHOTS.search(text)
+    told = text[begin.end() :] if begin else ""
+    # Where nothing comes after them, an empty line ends them.
+    return told[: _last(_GUEST, told, len(told) - 1)]
 
 
 def _values(text):
@@ -202,19 +231,39 @@ def _value(key, said):
 def _storage(text):
     slots, controllers = [], []
     for found in _CONTROLLER.finditer(text):
-        values = {key: found[key] for key in ("name", "type", "instance", "maxportcount", "portcount")}
-        controllers.append(Controller(found["name"], {**values, "bootable": _bootable(found["bootable"])}))
+        controllers.append(_controller(found))
         slots += [_slot(found["name"], slot) for slot in _SLOT.finditer(found["slots"])]
-    return tuple(slots), tuple(controllers)
+    return (tuple(slots), tuple(controllers)) if controllers else _old_storage(text)
+
+
+def _old_storage(text):
+    """Of 6.1, which tells all controllers, and then what is attached to them."""
+    found = list(_OLD_CONTROLLER.finditer(text))
+    if not found:
+        return (), ()
+    names = "|".join(re.escape(one["name"]) for one in found)
+    slot = re.compile(
+        rf"^(?P<controller>{names}) \((?P<port>\d+), (?P<device>\d+)\): "
+        rf"(?:(?P<path>.*) \(UUID: (?P<uuid>{_UUID})\)|Empty)(?: \([a-z ]+\))*$",
+        re.MULTILINE,
+    )
+    slots = tuple(_slot(one["controller"], one) for one in slot.finditer(text, found[-1].end()))
+    return slots, tuple(map(_controller, found))
+
+
+def _controller(found):
+    values = {key: found[key] for key in ("name", "type", "instance", "maxportcount", "portcount")}
+    return Controller(found["name"], {**values, "bootable": _bootable(found["bootable"])})
 
 
 def _bootable(said):
-    return "on" if said.strip().lower() == "bootable" else "off"
+    return "on" if said.strip().lower() in ("bootable", "on") else "off"
 
 
 def _slot(controller, found):
     values = {"ImageUUID": found["uuid"]} if found["uuid"] else {}
-    values.update({key: "on" for key, words in _ON_SLOTS.items() if words in (found["more"] or "")})
+    more = found.groupdict().get("more") or ""
+    values.update({key: "on" for key, words in _ON_SLOTS.items() if words in more})
     return Slot(controller, int(found["port"]), int(found["device"]), found["path"] or "emptydrive", values)
 
 
