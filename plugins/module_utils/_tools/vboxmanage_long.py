@@ -6,7 +6,8 @@
 It is written for people, yet it takes no lock, which ``showvminfo`` does of every machine that is off, and it costs one
 process for any number of machines. So it is told here in the words of ``showvminfo --machinereadable``. It lacks
 ``natnetN`` and the empty places of controllers; it has what that lacks: the policies of cards, the ways of shared
-folders. Nothing is escaped in it.
+folders. Nothing is escaped in it: a description may hold what looks like the rest of its machine, and like other
+machines. Where it ends, only the machine's settings file tells.
 
 7.0 tells controllers, snapshots and what concerns the guest in another form than 6.1; both are read here.
 """
@@ -19,8 +20,8 @@ from dataclasses import dataclass
 from .vboxmanage_machine import Controller, Forward, Machine, Nic, SharedFolder, Slot, Snapshot
 
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
-# The column is narrower for a machine whose settings cannot be read. A name may break lines, a description may hold
-# what looks like the begin of a machine: only the last such begin before the next line of a head counts.
+# The column is narrower for a machine whose settings cannot be read. A name may break lines, or look like the begin of
+# a machine: only the last such begin before the next line of a head counts.
 _HEAD = re.compile(
     r"^Name: {24}(?P<name>(?:(?!^Name: {24}).)*?)\n(?P<more>(?:Encryption: [^\n]*\n)?Groups: [^\n]*\n"
     rf"(?:(?!UUID: )[^\n]*\n)*?)UUID: +(?P<uuid>{_UUID})\nConfig file: +(?P<file>[^\n]*)\n"
@@ -31,6 +32,7 @@ _HEAD = re.compile(
 _LINE = re.compile(r"^(Memory size(?= )|[A-Z0-9x][^:\n]*?(?=:)):? *(.*)$", re.MULTILINE)
 _STATE = re.compile(r"(.+?)(?: \(since ([^)]*)\))?\Z")
 _DESCRIPTION = re.compile(r"^Description:\n(.*?)(?=^\* Snapshots:\n|\Z)", re.DOTALL | re.MULTILINE)
+_DESCRIBED = "Description:\n"
 # Snapshots stand before what concerns the guest; in 6.1, behind it.
 _SNAPSHOTS = re.compile(r"^(?:\* Snapshots:\n|Snapshots:\n\n)(?=   Name: )", re.MULTILINE)
 _GUEST = re.compile(r"^(?:\* Guest:\n|Guest:\n\n)(?=Configured memory balloon)", re.MULTILINE)
@@ -150,23 +152,49 @@ def split(text):
     return (text, "") if first is None else (text[: first.start()], text[first.start() :])
 
 
-def machines(text):
-    """All machines of ``list --long vms``, in its order."""
-    heads = list(_HEAD.finditer(text))
-    ends = [head.start() for head in heads[1:]] + [len(text)]
-    return [_listed(head, text[head.end() : end]) for head, end in zip(heads, ends)]
+def machines(text, texts_of=None):
+    """All machines of ``list --long vms``, in its order.
+
+    ``texts_of(uuid, file)`` has a machine's description and those of its snapshots as its settings file tells them, or
+    None where that cannot be read. It is asked only where there is a description at all.
+    """
+    found, head = [], _HEAD.search(text)
+    while head:
+        following = _HEAD.search(text, head.end())
+        texts = ()
+        if texts_of and _DESCRIBED in text[head.end() : following.start() if following else len(text)]:
+            texts = texts_of(head["uuid"] or head["lost"], head["file"] or head["lost_file"]) or ()
+            following = _HEAD.search(text, _after_texts(text, head.end(), texts))
+        listed = _listed(head, text[head.end() : following.start() if following else len(text)], texts[:1])
+        if listed is not None:
+            found.append(listed)
+        head = following
+    return found
 
 
-def _listed(head, text):
+def _after_texts(text, place, texts):
+    """Behind the last of the descriptions that belong to the machine which begins at ``place``."""
+    for said in texts:
+        begin = text.find(f"{_DESCRIBED}{said}\n", place)
+        following = _HEAD.search(text, place)
+        if 0 <= begin < (following.start() if following else len(text)):
+            place = begin + len(_DESCRIBED) + len(said)
+    return place
+
+
+def _listed(head, text, description):
     if head["lost"]:
         return Listed(head["lost"], head["lost_file"], None, None)
-    machine = _machine(head["more"] + text)
+    machine = _machine(head["more"] + text, description)
+    if "VMState" not in machine.values:
+        return None  # No machine, but what a description holds that changed while it was read.
     machine.values.update(name=head["name"], UUID=head["uuid"], CfgFile=head["file"])
     return Listed(head["uuid"], head["file"], head["name"], machine)
 
 
-def _machine(text):
-    settings, description, rest = _parts(text)
+def _machine(text, known):
+    """``known`` has the description, where it is known."""
+    settings, description, rest = _parts(text, known)
     values = _values(settings)
     if description is not None:
         values["description"] = description
@@ -175,10 +203,13 @@ def _machine(text):
     return Machine(values, controllers, slots, _nics(settings), folders, _snapshots(_snapshots_in(rest)))
 
 
-def _parts(text):
+def _parts(text, known):
     """The settings, the description (or None), and what comes after both."""
+    settings, told, rest = text.partition(f"\n{_DESCRIBED}{known[0]}\n") if any(known) else (text, "", "")
+    if told:
+        return f"{settings}\n", known[0], rest
     guest = _last(_GUEST, text, len(text))
-    described = _DESCRIPTION.search(text, 0, guest)
+    described = None if known == ("",) else _DESCRIPTION.search(text, 0, guest)
     if described:
         return text[: described.start()], described[1].removesuffix("\n"), text[described.end() :]
     first_snapshot = _SNAPSHOTS.search(text, 0, guest)

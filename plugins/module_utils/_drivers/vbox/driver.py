@@ -17,10 +17,9 @@ from ..._lifecycle.model import ON, RUNNING, SUSPENDED, Observation
 from ..._lifecycle.one_by_one import one_by_one
 from ..._ports import files
 from ..._ports.command import Commands
-from ..._tools import vboxmanage_long as long
 from ..._tools.vboxmanage import VBoxManage, is_held, is_locked, is_not_running
 from .busy import Busy
-from .look import Listing, look_at_power, machine_of
+from .look import Listing, listed_in, look_at_power, machine_of
 from .traits import vbox_traits
 from .words import power_of
 
@@ -135,7 +134,7 @@ class VBoxDriver:
 
     def _is_on(self, uuid):
         """Of a machine that is on, its own process keeps others out as long as it is."""
-        for listed in long.machines(self.tool.read("list", "--long", "vms")):
+        for listed in listed_in(self.tool.read("list", "--long", "vms")):
             if listed.uuid == uuid and listed.machine is not None:
                 return power_of(listed.machine.values["VMState"])[0] in set(ON) - {SUSPENDED}
         return False

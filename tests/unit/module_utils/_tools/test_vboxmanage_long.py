@@ -144,3 +144,56 @@ def test_6_1_tells_the_rest_as_later_versions_do():
     assert (web.values["VMState"], web.values["recording_enabled"]) == ("poweroff", "off")
     assert web.nics[0].forwards == (Forward("ssh", "tcp", "127.0.0.1", 2222, "", 22),)
     assert web.shared_folders == (SharedFolder("src", "/home/v/d", False, True, True, ""),)
+
+
+def described(text, said):
+    """The list with another description of its first machine, and what its settings file then tells."""
+    first = long.machines(text)[0]
+    before = first.machine.values["description"]
+    changed = text.replace(f"Description:\n{before}\n", f"Description:\n{said}\n", 1)
+    assert changed != text
+    snapshots = tuple(one.description for one in first.machine.snapshots)
+    return changed, lambda uuid, _file: (said, *snapshots) if uuid == first.uuid else ()
+
+
+def comparable_list(machines):
+    return [(one.uuid, one.name, one.file, one.machine and comparable(one.machine)) for one in machines]
+
+
+@pytest.mark.parametrize("tell", [lambda: recorded("list-long-vms"), lambda: written("list-long-vms")])
+@pytest.mark.parametrize("first", [True, False])
+def test_a_description_that_holds_a_whole_list_adds_nothing_to_it(tell, first):
+    text = tell()
+    said = text if first else text[text.index("Name:      ", 1) :]
+    changed, texts_of = described(text, said.rstrip("\n"))
+    found = long.machines(changed, texts_of)
+    assert comparable_list(found) == comparable_list(long.machines(text))
+    assert found[0].machine.values["description"] == said.rstrip("\n")
+
+
+@pytest.mark.parametrize(
+    "said", ["* Snapshots:", "a\n* Snapshots:\nb", "a\n* Guest:\nConfigured memory balloon:   0MB", "\n"]
+)
+def test_a_description_ends_where_its_settings_file_says(said):
+    changed, texts_of = described(recorded("list-long-vms"), said)
+    found = long.machines(changed, texts_of)[0].machine
+    assert found.values["description"] == said
+    assert found.snapshots == long.machines(recorded("list-long-vms"))[0].machine.snapshots
+
+
+def test_a_snapshots_description_is_no_machine_either():
+    text = recorded("list-long-vms")
+    first = long.machines(text)[0]
+    said = text[: text.index("Description:")].rstrip("\n")
+    changed = text.replace('first "snap" \\ x\n', f'{said}\nfirst "snap" \\ x\n', 1)
+    assert changed != text
+    snapshot = first.machine.snapshots[0].description
+    texts = (first.machine.values["description"], f"{said}\n{snapshot}")
+    found = long.machines(changed, lambda uuid, _file: texts if uuid == first.uuid else ())
+    assert [one.name for one in found] == NAMES
+
+
+def test_what_is_no_machine_is_none_even_where_no_file_can_be_read():
+    head = "\n".join(recorded("list-long-vms").split("\n")[:7]).replace("web", "phantom")
+    text = recorded("list-long-vms").replace("line2 ünï €\n", f"{head}\n", 1)
+    assert "phantom" not in [listed.name for listed in long.machines(text, lambda _uuid, _file: None)]
