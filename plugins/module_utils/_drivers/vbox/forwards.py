@@ -21,8 +21,9 @@ _FIRST_PORT, _PORTS = 20000, 10000
 def check_form(vm, config):
     asked = {name: entry for name, entry in (config.get("port_forwards") or {}).items() if entry is not None}
     for name, entry in asked.items():
-        if "," in name or name == SSH_RULE:
-            raise Refused(f"{vm.name}: port_forwards: no rule can be named '{name}'.", "Choose another name.")
+        reason = _why_not(name)
+        if reason:
+            raise Refused(f"{vm.name}: port_forwards: no rule can be named {name!r}: {reason}.", "Choose another name.")
         if entry.get("host_address"):
             _check_address(vm, name, entry["host_address"])
     if (asked or config.get("ssh_forward")) and "nat" not in _types(vm, config):
@@ -31,6 +32,20 @@ def check_form(vm, config):
             f"{vm.name}: {option}: no card of the machine is of type nat.",
             "Give it one in networks, or reach the guest by its address on its network.",
         )
+
+
+def _why_not(name):
+    """What forbids a rule's name, or None."""
+    if name == SSH_RULE:
+        return "it is the rule of ssh_forward"
+    if "," in name:
+        return "a comma ends it"
+    if "%" in name:
+        # Its list of all machines dies of '%n' or of a few '%s', whoever asks for it.
+        return "VBoxManage takes what follows a percent sign for a format, and prints something else or crashes"
+    if "\n" in name or "\r" in name:
+        return "VBoxManage prints line breaks as they are, and they cannot be read back"
+    return None
 
 
 def _check_address(vm, name, address):
