@@ -13,7 +13,7 @@ from conformance.direct import run_module
 from conformance.shim import Shim
 from virtualbox import double
 
-VERSIONS = ("6.1.50r161033", "7.0.14r161095")
+VERSIONS = ("6.1.50r161033", "7.0.0r153978")
 RULES = [{"name": name, "host_port": port, "guest_port": 80} for name, port in (("a", 2101), ("b", 2102))]
 CARDS = [{"type": "nat"}, {"type": "internal", "source": "lan"}]
 # What somebody pasted: the begin of a machine, and what ends a description.
