@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from ..._lifecycle.errors import CommandFailed, Timeout
-from ..._lifecycle.model import ON, RUNNING, SUSPENDED, Observation
+from ..._lifecycle.model import ON, RUNNING, STOPPED, SUSPENDED, Observation
 from ..._lifecycle.one_by_one import one_by_one
 from ..._ports import files
 from ..._ports.command import Commands
@@ -21,13 +21,13 @@ from ..._tools import vboxmanage_long as long
 from ..._tools.vboxmanage import VBoxManage, is_held, is_locked, is_not_running
 from .busy import Busy
 from .look import Listing, look_at_power, machine_of
+from .sight import sight_of
 from .traits import vbox_traits
 from .words import power_of
 
 #: Copying, merging, and memory on its way to disk or back are the platform's own work; yet no call may hang for ever.
 _LONG = 24 * 3600
-#: A machine's process that does not end in this time is cut off from outside.
-#: A machine is off within five seconds of being told to, whatever becomes of the gentler of two ways.
+#: A machine's process that does not end in this time is cut off from outside: so it is off within five seconds.
 _CUT = 3
 _LIGHT = frozenset({"power", "addresses"})
 
@@ -105,9 +105,13 @@ class VBoxDriver:
         listing = Listing.read(self.tool)
         return {one.uuid: listing.sight(one) for one in listing.machines if one.machine is not None}
 
+    def sight(self, uuid):
+        """One machine as it is in this moment. Raises NotFound where somebody took it away."""
+        return sight_of(self.sights(), uuid)
+
     def marked(self, vm):
         """The machine with its mark as it is in this moment."""
-        return vm.having(mark=self.sights()[vm.id].mark)
+        return vm.having(mark=self.sight(vm.id).mark)
 
     # Acting ---------------------------------------------------------------------------------------------------------
 
@@ -173,12 +177,23 @@ class VBoxDriver:
             configure(self, vm, step.changes)
 
     def _start(self, vm, step):
+        if vm.power == STOPPED and vm.config.get("ssh_forward"):
+            self._see_to_ssh(vm)
         try:
             self.run(vm.id, "startvm", vm.id, "--type", self._start_type)
         except Busy:
             raise
         except CommandFailed as error:
             raise _explained(vm, error, self._start_type) from error
+
+    def _see_to_ssh(self, vm):
+        """VirtualBox starts a machine whose port is taken, and what answers there then is somebody else."""
+        from . import forwards
+
+        sights = self.sights()
+        sight = sight_of(sights, vm.id)
+        if not forwards.is_ssh_free(sight):
+            self.run(vm.id, "modifyvm", vm.id, *forwards.words_for_fresh_ssh(sights, sight))
 
     def _stop(self, vm, step):
         self._control(vm, "acpipowerbutton")

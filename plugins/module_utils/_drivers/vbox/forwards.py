@@ -14,6 +14,7 @@ from ..._tools.vboxmanage_machine import Forward
 from .sight import SSH_RULE
 
 _LOCAL = "127.0.0.1"
+_SSH = {"host_address": _LOCAL, "guest_port": 22}
 #: Chosen ports: above those of services, below those that systems give to outgoing connections.
 _FIRST_PORT, _PORTS = 20000, 10000
 
@@ -70,14 +71,23 @@ def wanted_rules(sight, changes, taken):
     return removed, [_with_port(sight, rule, taken) for rule in added.values()]
 
 
-def new_rule(sight, change, taken):
-    """The rule of ``change`` on a port of its own, whatever it had before."""
-    return _with_port(sight, _changed(Forward(SSH_RULE, "tcp", "", 0, "", 0), _asked(change)), taken)
+def is_ssh_free(sight):
+    """Whether the port that leads to the SSH of a machine which is off is nobody else's in this moment."""
+    _card, rule = sight.rules[SSH_RULE]
+    return net.is_free(rule.host_address, rule.host_port, rule.protocol)
+
+
+def words_for_fresh_ssh(sights, sight):
+    """modifyvm's words that put the way to a machine's SSH on a port that nobody has."""
+    card, _rule = sight.rules[SSH_RULE]
+    taken = taken_ports(sights.values(), sight.uuid)
+    rule = _with_port(sight, _changed(Forward(SSH_RULE, "tcp", "", 0, "", 0), _SSH), taken)
+    return words(sight, card, [SSH_RULE], [rule])
 
 
 def _asked(change):
     if change.field == "ssh_forward":
-        return {"host_address": _LOCAL, "guest_port": 22} if change.new else None
+        return _SSH if change.new else None
     if change.attribute is None:
         return change.new
     return {change.attribute: change.new}

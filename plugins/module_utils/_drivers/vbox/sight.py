@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
+from ..._lifecycle.errors import NotFound
 from ..._lifecycle.units import MIB
 from ..._tools.vboxmanage_machine import Machine
 from . import native
@@ -107,6 +108,13 @@ class Sight:
             for rule in nic.forwards if nic.type == "nat" else ():
                 found.setdefault(rule.name, (nic.number, rule))
         return found
+
+
+def sight_of(sights, uuid):
+    """One of all machines. Raises NotFound where somebody took it away while a task worked on it."""
+    if uuid not in sights:
+        raise NotFound(f"The machine {uuid} is gone: somebody else removed it meanwhile.", "Run the task again.")
+    return sights[uuid]
 
 
 def config_of(sight, native_keys=()):
