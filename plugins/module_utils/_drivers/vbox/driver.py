@@ -144,9 +144,9 @@ class VBoxDriver:
         return False
 
     @contextmanager
-    def alone_with(self, name, folder):
-        """Of two tasks that work on one machine, the other one waits."""
-        with files.held(folder or "") as free:
+    def alone_with(self, name, folder, reading=False):
+        """Of two tasks that work on one machine, the other one waits; those that only read it work side by side."""
+        with files.held(folder or "", shared=reading) as free:
             if not free:
                 raise Busy(["VBoxManage"], 1, "held", f"{name}: another task works on it at this moment.")
             yield
@@ -159,8 +159,9 @@ class VBoxDriver:
     def _clone(self, vm, step):
         from .cloning import clone
 
-        arguments = step.arguments
-        clone(self, vm.name, arguments["config"], arguments["creation"], arguments["source"])
+        config, creation, source = (step.arguments[name] for name in ("config", "creation", "source"))
+        with self.alone_with(source.name, self._folders.get(source.id), reading=True):
+            clone(self, vm.name, config, creation, source)
 
     def _delete(self, vm, step):
         from .deleting import delete

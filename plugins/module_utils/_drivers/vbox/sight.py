@@ -82,6 +82,16 @@ class Sight:
         chain = self.chain(slot.values.get("ImageUUID"))
         return (chain[0], chain[-1]) if chain else (None, None)
 
+    def left_behind(self):
+        """The images with what was written since a snapshot to disks that are detached now; VirtualBox keeps them."""
+        parents = {medium.parent for medium in self.media.values()}
+        return [medium for medium in self.media.values() if medium.uuid not in parents and self._is_left(medium)]
+
+    def _is_left(self, medium):
+        below, folder = self.media.get(medium.parent), os.path.join(self.values["SnapFldr"], "")
+        is_ours = below is not None and self.uuid in below.users and medium.location.startswith(folder)
+        return is_ours and not medium.users
+
     def nic(self, number):
         return next((nic for nic in self.machine.nics if nic.number == number), None)
 
