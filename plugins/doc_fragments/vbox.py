@@ -10,13 +10,11 @@ class ModuleDocFragment:
     DOCUMENTATION = r"""
 options:
   executable:
-    description:
-      - Name or path of C(VBoxManage).
-      - On Windows hosts it is not on PATH; give its full path there.
+    description: Name or path of C(VBoxManage).
     type: str
     default: VBoxManage
 requirements:
-  - VirtualBox 6.1 or later on the host where the task runs
+  - VirtualBox 6.1 or later on the host where the task runs, which is Linux, macOS or Solaris
 notes:
   - Machines belong to the user who made them. A task sees those of the user it runs as, so C(become) shows others.
   - No Python library and no web service of VirtualBox is needed.

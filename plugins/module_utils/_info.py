@@ -99,9 +99,9 @@ def _host(traits):
 
 
 def _absent_host(error):
-    # An installed tool that does not answer is there, but not set up.
+    # An installed tool that does not answer, or not as is needed, is there, but not set up.
     return {
-        "available": error.why == "not_responding",
+        "available": error.why in ("not_responding", "too_old"),
         "configured": False,
         "version": None,
         "message": str(error),

@@ -115,7 +115,7 @@ vms:
           description: Its text for people.
           type: str
         kind:
-          description: Always null; VirtualBox has one kind of snapshots.
+          description: Always empty; VirtualBox has one kind of snapshots.
           type: str
         created:
           description: When it was taken, in seconds since 1970.

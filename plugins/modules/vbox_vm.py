@@ -14,7 +14,7 @@ description:
   - An option that is given is enforced on existing machines too, or refused with a reason; what is left out is
     left alone.
   - Most settings of a machine can be changed only while it is off. O(allow_restart=true) is the consent to turn a
-    running one off and on again for that. Texts, port forwards, media in a drive, disks at a free SATA port and a
+    running one off and on again for that. Tags, port forwards, media in a drive, disks at a free SATA port and a
     card's network change at once.
   - A machine is found by its name once and then addressed by its UUID, so that a name which looks like something
     else hits nobody else's machine.
@@ -41,8 +41,10 @@ options:
   os_type:
     description:
       - Id of the guest's operating system, of those that C(VBoxManage list ostypes) tells, such as V(Debian_64).
-      - A short name stands for the id that VirtualBox has at this version; they are V(debian), V(ubuntu), V(rhel),
-        V(fedora), V(arch), V(linux), V(freebsd), V(openbsd), V(windows10), V(windows11), V(windows2022) and V(other).
+      - A short name stands for the id of a usual system of 64 bits; they are V(alma), V(arch), V(archlinux),
+        V(centos), V(debian), V(fedora), V(freebsd), V(gentoo), V(linux), V(netbsd), V(openbsd), V(opensuse), V(oracle),
+        V(other), V(redhat), V(rhel), V(rocky), V(solaris), V(ubuntu), V(windows10), V(windows11), V(windows2016),
+        V(windows2019) and V(windows2022).
       - A new machine gets V(Linux26_64) when it is left out. It says what VirtualBox emulates by default; nothing is
         installed.
   firmware:
@@ -72,7 +74,8 @@ options:
       - New files are in the format V(vdi), V(vmdk) or V(vhd), in the machine's folder. A qcow2 image is refused with
         the command that converts it.
       - A running machine gets a disk at a free port of SATA at once; all else needs it to be off. Disks of the fixed
-        variant do not grow.
+        variant do not grow. Nor does a V(vmdk), which VirtualBox would spoil; it is refused with the command that
+        makes a VDI of it, and so is a V(vmdk) that is to be larger than the O(image) it is made from.
   networks:
     description:
       - Network cards by place; the first entry is the first card. Keys that are left out are left alone, and a card
@@ -192,6 +195,8 @@ EXAMPLES = r"""
 - name: A machine between two networks
   polyvirt.core.vbox_vm:
     name: gate
+    image:
+      source: /srv/images/debian-12.vdi
     networks:
       - type: bridged
         source: enp3s0

@@ -12,7 +12,7 @@ version_added: 0.1.0
 description:
   - Tells whether VirtualBox can be used on this host, and what machines the task's user has.
   - Two C(VBoxManage) processes tell of all machines; those that run are asked for more, some at a time.
-  - Never fails because VirtualBox is missing; RV(host) then says why.
+  - Never fails because VirtualBox is missing or too old; RV(host) then says why.
 author:
   - polyvirt contributors (@polyvirt)
 extends_documentation_fragment:
@@ -57,7 +57,7 @@ host:
       description: Whether its tools are installed.
       type: bool
     configured:
-      description: Whether it answers.
+      description: Whether it answers and can be used.
       type: bool
     version:
       description: Version of VirtualBox, or null.
@@ -67,7 +67,7 @@ host:
       description: A sentence for people; what to do if it cannot be used.
       type: str
     why:
-      description: Null, or why it cannot be used - missing, not_on_path, not_responding.
+      description: Null, or why it cannot be used - missing, not_on_path, not_responding, too_old (before 6.1).
       type: str
     capabilities:
       description: What this platform can do (states, stop_modes, verbs, options), or null.

@@ -1,7 +1,8 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a run could leave behind on a libvirt host, one thing a line: before and after it shall be the same.
+"""What a run could leave behind on a host of libvirt and VirtualBox, one thing a line: before and after it shall be the
+same.
 
 Usage: python host_state.py            print the lines
        python host_state.py BEFORE     print what is there now and is not in the file BEFORE; fail if anything is
@@ -20,7 +21,9 @@ _IMAGES = Path(os.environ.get("POLYVIRT_TEST_IMAGES", "/var/lib/libvirt/images")
 _STATE = [Path("/var/lib/libvirt/qemu") / name for name in ("save", "snapshot", "nvram", "dump", "channel/target")]
 _STATE.append(Path("/var/lib/libvirt/swtpm"))
 _LEASES = Path("/var/lib/libvirt/dnsmasq")
-_PROGRAMS = ("qemu-system", "swtpm", "virtiofsd", "dnsmasq", "qemu-img", "qemu-nbd")
+_PROGRAMS = ("qemu-system", "swtpm", "virtiofsd", "dnsmasq", "qemu-img", "qemu-nbd", "VBox")
+#: What may stand before a program's name: in the tests VBoxHeadless is a script.
+_INTERPRETER = "python"
 #: What the tests keep for their next run: the small guest, and images with a note about where they came from.
 _KEPT_FOLDER, _NOTE = "polyvirt-tests", ".polyvirt.json"
 
@@ -63,8 +66,13 @@ def _processes():
         except OSError:
             continue  # It ended in this moment.
         # Ansible's kept SSH connections are not among them: they end by themselves a minute after their last use.
-        if Path(words[0]).name.startswith(_PROGRAMS):
+        if _program(words).startswith(_PROGRAMS):
             yield f"process {folder.name} {' '.join(words)[:200]}"
+
+
+def _program(words):
+    names = [Path(word).name for word in words[:2]]
+    return names[-1] if names[0].startswith(_INTERPRETER) else names[0]
 
 
 def left_behind(before):

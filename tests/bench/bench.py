@@ -73,12 +73,12 @@ COMPARISONS = {
 
 TITLES = {
     "ping": "1 machine, against ping",
-    "reading": f"{reading.MACHINES} machines of VirtualBox read, without Ansible itself",
+    "reading": f"{reading.MACHINES} machines of VirtualBox ({{virtualbox}}) read, without Ansible itself",
 }
 
 
 def table(word, found):
-    title = TITLES.get(word, f"{word} machines, against a loop")
+    title = TITLES.get(word, f"{word} machines, against a loop").format(**found)
     tool = "VBoxManage" if word == "reading" else "virsh"
     yield f"\n{title} ({found['rounds']} rounds, load {found['load']:.1f})"
     yield f"  {'':12} {'python3':>8} {tool:>10} {'CPU min':>8} {'median':>7} {'wall min':>9} {'median':>7}"

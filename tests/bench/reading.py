@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 
 import contestants
@@ -27,6 +28,7 @@ def against_inventory(bench):
             uuid = box.make(f"machine{number:03}", "ignores" if number < RUNNING else None)
             if number < RUNNING:
                 box.run("startvm", uuid, "--type", "headless")
+        which = "real" if isinstance(box, real.VirtualBox) else "double"
         bench.count("VBoxManage", box.executable, DELAY)
         ways = _ways(bench.folder)
         costs = interleaved(bench, ways, ROUNDS)
@@ -34,6 +36,7 @@ def against_inventory(bench):
     alone = {"vbox_vm_info": _less(costs, "vbox_vm_info", "ping"), "inventory": _less(costs, "inventory", "empty")}
     ratio = ratios(alone["inventory"], alone["vbox_vm_info"])
     return {
+        "virtualbox": which,
         "rounds": ROUNDS,
         "load": os.getloadavg()[0],
         "processes": processes,
@@ -48,7 +51,7 @@ def _virtualbox(folder):
     try:
         return real.VirtualBox(real.build(), folder, user=0)
     except real.NotAvailable as reason:
-        print(f"VirtualBox is not available ({reason}): a double stands in its place")
+        print(f"VirtualBox is not available ({reason}): a double stands in its place", file=sys.stderr)
         return double.VirtualBox(folder)
 
 

@@ -10,6 +10,7 @@ import json
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import RUNNING
 
 import host_state as under_test
+from virtualbox import real
 
 
 def test_everything_that_may_be_left_behind_is_seen(qemu):
@@ -31,6 +32,20 @@ def test_everything_that_may_be_left_behind_is_seen(qemu):
         assert any(line.startswith("process ") and program in line for line in running), program
     left = under_test.left_behind(before)
     assert [line for line in left if any(trace in line for trace in qemu.traces)] == []
+
+
+def test_processes_of_virtualbox_are_seen(box):
+    """The machine's own, and the daemon that holds the registry; a played one has neither."""
+    box.clean()
+    name = f"{box.prefix}left"
+    before = under_test.host_state()
+    box.bring({name: RUNNING})
+    expected = {"VBoxHeadless", "VBoxSVC"} if isinstance(box.box, real.VirtualBox) else set()
+    running = [line for line in under_test.left_behind(before) if line.startswith("process ")]
+    assert {program for program in ("VBoxHeadless", "VBoxSVC") if any(program in line for line in running)} == expected
+    box.clean()
+    left = under_test.left_behind(before)
+    assert [line for line in left if any(trace in line for trace in box.traces)] == []
 
 
 def test_leases_are_seen(qemu, tmp_path, monkeypatch):

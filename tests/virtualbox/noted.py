@@ -13,8 +13,9 @@ from ansible_collections.polyvirt.core.plugins.module_utils._ports.command impor
 from ansible_collections.polyvirt.core.plugins.module_utils._runner import run
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.vboxmanage import VBoxManage
 
+from .registry import ENGINE
+
 MIB = 1 << 20
-ENGINE = {"vm-execution-engine": "interpreter"}
 #: The smallest machine that starts here.
 SMALL = {"cpus": 1, "memory": 16 * MIB, "disks": {"#0": {"size": 2 * MIB}}, "native": ENGINE}
 _READS = ("--version", "list", "showvminfo", "showmediuminfo", "guestproperty enumerate")
@@ -56,8 +57,16 @@ class Done:
     calls: list = field(default_factory=list)
 
     @property
+    def changed(self):
+        return self.outcome.changed
+
+    @property
+    def vms(self):
+        return self.outcome.vms
+
+    @property
     def vm(self):
-        return self.outcome.vms[0]
+        return self.vms[0]
 
     @property
     def writes(self):
@@ -76,28 +85,43 @@ class Done:
         assert not self.outcome.failed, self.outcome.msg
         return self
 
+    def failed(self, *words):
+        """With these words in its message, and nothing was changed."""
+        assert (self.outcome.failed, self.changed) == (True, False), self.vms
+        assert [word for word in words if word not in self.outcome.msg] == [], self.outcome.msg
+        return self
+
     def refused(self, *words):
-        """Failed with these words in its message, and nothing was done."""
-        assert self.outcome.failed
-        missing = [word for word in words if word not in self.outcome.msg]
-        assert (missing, self.writes) == ([], []), self.outcome.msg
+        """Failed before anything was tried."""
+        assert self.failed(*words).writes == []
         return self
 
 
-def task(box, name="web", state="present", config=None, check=False, before=None, commands=None, **more):
-    """Carry out one task; ``more`` are parts of its policy, its snapshot, or what the machine is made from."""
+def task(box, *names, state="present", config=None, check=False, commands=None, **more):
+    """Carry out one task; ``more`` are parts of its policy, its snapshot, or what the machine is made from, and
+    ``before`` (see Noting), ``start_type``, and ``executable``, which stands before the box's own.
+    """
     policy = {key: more.pop(key) for key in list(more) if key in Policy.__dataclass_fields__}
     snapshot = more.pop("snapshot", None)
     config = (SMALL if config is None and state != "absent" and not snapshot else config) or {}
-    commands = commands or Noting(before)
-    tool = VBoxManage(commands, str(box.executable))
-    driver = VBoxDriver(tool, commands, native_keys=tuple(config.get("native") or ()))
-    request = Request(
-        name=name,
-        state=state,
-        config=config,
-        creation=more,
-        policy=Policy(**{"stop_mode": "force", "timeout": 30, **policy}),
-        snapshot=SnapshotRequest(**snapshot) if snapshot else None,
-    )
-    return Done(run(driver, [request], check=check), commands.calls)
+    commands = commands or Noting(more.pop("before", None))
+    tool = VBoxManage(commands, str(more.pop("executable", box.executable)))
+    start_type = more.pop("start_type", "headless")
+    driver = VBoxDriver(tool, commands, start_type=start_type, native_keys=tuple(config.get("native") or ()))
+    requests = [
+        Request(
+            name=name,
+            state=state,
+            config=config,
+            creation=more,
+            policy=Policy(**{"stop_mode": "force", "timeout": 30, **policy}),
+            snapshot=SnapshotRequest(**snapshot) if snapshot else None,
+        )
+        for name in names or ("web",)
+    ]
+    return Done(run(driver, requests, check=check), commands.calls)
+
+
+def snapshot(box, name, taken, state="present", **more):
+    """Carry out one task about a snapshot."""
+    return task(box, name, snapshot={"name": taken, "state": state, **more})

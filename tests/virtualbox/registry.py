@@ -13,6 +13,9 @@ from pathlib import Path
 
 from .guests import disk_image
 
+#: Without it a machine would insist on the kernel driver.
+ENGINE = {"vm-execution-engine": "interpreter"}
+
 
 class Registry:
     """What tests do with a VirtualBox; it ends with the ``with`` that it is opened by."""
@@ -59,7 +62,8 @@ class Registry:
         """A machine that can start here, with one of the guests on its disk; its UUID."""
         made = self.run("createvm", "--name", name, "--ostype", "Other_64", "--register")
         uuid = made.partition("UUID: ")[2].split("\n")[0]
-        self.run("modifyvm", uuid, "--memory", 16, "--boot1", "disk", "--vm-execution-engine", "interpreter")
+        engine = [word for key, value in ENGINE.items() for word in (f"--{key}", value)]
+        self.run("modifyvm", uuid, "--memory", 16, "--boot1", "disk", *engine)
         self.run("storagectl", uuid, "--name", "SATA", "--add", "sata", "--portcount", 4)
         if guest:
             disk = self.guest_disk(guest, f"{uuid}.vdi")

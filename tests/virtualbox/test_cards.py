@@ -9,7 +9,8 @@ import re
 
 import pytest
 
-from virtualbox.tasks import CONFIG, ENGINE, refused, succeeded, task
+from virtualbox.noted import SMALL, task
+from virtualbox.registry import ENGINE
 
 NETWORKS = {"bridgedifs": ["eth0", "vm net"], "hostonlyifs": ["vboxnet0"], "natnets": ["Net 1"]}
 CARDS = {
@@ -38,10 +39,10 @@ def many(count):
 
 def test_each_type_of_a_machine_that_is_made(played):
     played.has_networks(**NETWORKS)
-    wanted = {**CONFIG, "networks": CARDS}
-    succeeded(task(played, config=wanted))
+    wanted = {**SMALL, "networks": CARDS}
+    task(played, config=wanted).well()
     assert {**TOLD, **told(played)} == {**told(played), **TOLD}
-    assert not succeeded(task(played, config=wanted)).changed
+    assert not task(played, config=wanted).well().changed
 
 
 KNOWN = {"bridged": "eth0, vm net", "hostonly": "vboxnet0", "network": "Net 1"}
@@ -51,9 +52,9 @@ KNOWN = {"bridged": "eth0, vm net", "hostonly": "vboxnet0", "network": "Net 1"}
 def test_what_is_not_there_is_refused_with_what_is(played, kind, known):
     played.has_networks(**NETWORKS)
     config = {"networks": {"0": {"type": kind, "source": "nosuch"}}}
-    refused(task(played, config={**CONFIG, **config}), "'nosuch'", f"Known: {known}")
+    task(played, config={**SMALL, **config}).refused("'nosuch'", f"Known: {known}")
     played.make("web")
-    refused(task(played, config=config), "'nosuch'", f"Known: {known}")
+    task(played, config=config).refused("'nosuch'", f"Known: {known}")
 
 
 def test_each_type_on_the_real_one(box):
@@ -66,39 +67,39 @@ def test_each_type_on_the_real_one(box):
         "2": {"type": "internal", "source": "lan"},
         "3": {"type": "network", "source": "Net 1"},
     }
-    wanted = {**CONFIG, "networks": cards}
-    succeeded(task(box, config=wanted))
+    wanted = {**SMALL, "networks": cards}
+    task(box, config=wanted).well()
     found = told(box)
     assert (found["bridgeadapter2"], found["intnet3"], found["nat-network4"]) == (bridge, "lan", "Net 1")
-    assert not succeeded(task(box, config=wanted)).changed
-    refused(task(box, config={"networks": {"2": {"type": "hostonly", "source": "vboxnet0"}}}), "Known: none")
+    assert not task(box, config=wanted).well().changed
+    task(box, config={"networks": {"2": {"type": "hostonly", "source": "vboxnet0"}}}).refused("Known: none")
 
 
 def test_forwards_go_with_the_card_that_is_nat(box):
     rule = {"ssh": {"protocol": "tcp", "host_port": 2022, "guest_port": 22}}
-    succeeded(task(box, config={**CONFIG, "port_forwards": rule}))
+    task(box, config={**SMALL, "port_forwards": rule}).well()
     moved = {"networks": {"0": {"type": "internal"}, "1": {"type": "nat"}}, "port_forwards": {"web": {
         "protocol": "tcp", "host_port": 8080, "guest_port": 80}}}  # fmt: skip
-    assert succeeded(task(box, config=moved)).changed
-    assert not succeeded(task(box, config=moved)).changed
+    assert task(box, config=moved).well().changed
+    assert not task(box, config=moved).well().changed
     assert "web,tcp,,8080,,80" in told(box).values()
     without = {"networks": {"1": {"type": "internal"}}, "ssh_forward": True}
-    refused(task(box, config=without), "no card of the machine is of type nat")
+    task(box, config=without).refused("no card of the machine is of type nat")
 
 
 def test_there_is_room_for_eight_and_for_thirty_six(box):
     """VirtualBox itself stores all but the card that there is no room for, and ends with 0."""
-    succeeded(task(box, config={**CONFIG, "networks": many(8)}))
-    refused(task(box, config={"networks": {"8": {"type": "nat"}}}), "card 9", "piix3", "room for 8", "ich9")
+    task(box, config={**SMALL, "networks": many(8)}).well()
+    task(box, config={"networks": {"8": {"type": "nat"}}}).refused("card 9", "piix3", "room for 8", "ich9")
     larger = {"networks": {"8": {"type": "nat"}, "35": {"type": "internal"}}, "native": {"chipset": "ich9"}}
-    assert succeeded(task(box, config=larger)).changed
+    assert task(box, config=larger).well().changed
     assert (told(box)["nic9"], told(box)["nic36"]) == ("nat", "intnet")
-    assert not succeeded(task(box, config=larger)).changed
-    refused(task(box, config={"networks": {"36": {"type": "nat"}}}), "card 37", "ich9", "room for 36")
+    assert not task(box, config=larger).well().changed
+    task(box, config={"networks": {"36": {"type": "nat"}}}).refused("card 37", "ich9", "room for 36")
 
 
 def test_a_new_machine_with_more_than_eight(box):
-    refused(task(box, config={**CONFIG, "networks": many(9)}), "room for 8")
+    task(box, config={**SMALL, "networks": many(9)}).refused("room for 8")
     assert box.run("list", "vms") == ""
-    succeeded(task(box, config={**CONFIG, "networks": many(9), "native": {**ENGINE, "chipset": "ich9"}}))
+    task(box, config={**SMALL, "networks": many(9), "native": {**ENGINE, "chipset": "ich9"}}).well()
     assert told(box)["nic9"] == "intnet"

@@ -39,7 +39,7 @@ def with_guest(box, guest):
 
 
 def did_nothing(done):
-    assert (done.well().outcome.changed, done.writes) == (False, [])
+    assert (done.well().changed, done.writes) == (False, [])
 
 
 def rules_of(box, uuid):
@@ -56,7 +56,7 @@ def test_01_a_machine_is_made_and_not_made_again(box):
 def test_02_a_check_writes_nothing(box):
     made(box)
     done = task(box, config={"memory": 20 * MIB}, check=True).well()
-    assert (done.outcome.changed, done.writes) == (True, [])
+    assert (done.changed, done.writes) == (True, [])
 
 
 def test_03_processors_of_a_running_machine_need_consent(box):
@@ -98,7 +98,7 @@ def test_08_a_crashed_guest_is_cut_off(box):
     uuid = with_guest(box, "crashes")
     box.wait_for(uuid, "gurumeditation", 60)
     done = task(box, state="stopped", config={}, stop_mode="graceful").well()
-    assert (done.outcome.changed, done.verbs) == (True, [CUT])
+    assert (done.changed, done.verbs) == (True, [CUT])
 
 
 def test_09_a_guest_that_obeys_is_asked(box):
@@ -180,16 +180,16 @@ def test_16_a_name_that_is_hard_to_quote(box, monkeypatch):
     states = ("present", "started", "paused", "suspended", "started", "restarted", "stopped")
     for state in states:
         done = task(box, name, state=state, config=SMALL if state == "present" else {}).well()
-        assert (done.outcome.changed, done.vm["name"]) == (True, name)
+        assert (done.changed, done.vm["name"]) == (True, name)
         assert [call for call in done.calls if name in call] == []
-    assert task(box, name, state="absent").well().outcome.changed
+    assert task(box, name, state="absent").well().changed
     assert box.run("list", "vms") == ""
 
 
 def test_17_texts_of_several_lines(box):
     config, snapshot = {**SMALL, "description": TEXT}, {"name": 's "1"', "description": TEXT}
     made(box, config=config)
-    assert task(box, snapshot=snapshot).well().outcome.changed
+    assert task(box, snapshot=snapshot).well().changed
     task(box, snapshot={"name": "second"}).well()
     did_nothing(task(box, config=config))
     again = task(box, snapshot=snapshot)

@@ -5,23 +5,23 @@
 
 from __future__ import annotations
 
-from virtualbox.tasks import CONFIG, MIB, refused, succeeded, task
+from virtualbox.noted import MIB, SMALL, task
 
 LOCKED = "The machine '{}' is already locked for a session (or being unlocked)"
 
 
 def test_made_started_and_removed(box):
     before = sorted(box.folder.rglob("*.v*"))
-    assert succeeded(task(box, state="started")).vms[0]["state"] == "running"
-    assert not succeeded(task(box, state="started")).changed
-    assert succeeded(task(box, state="absent", config={})).changed
+    assert task(box, state="started").well().vm["state"] == "running"
+    assert not task(box, state="started").well().changed
+    assert task(box, state="absent", config={}).well().changed
     assert sorted(box.folder.rglob("*.v*")) == before
-    assert not succeeded(task(box, state="absent", config={})).changed
+    assert not task(box, state="absent", config={}).well().changed
 
 
 def test_the_disk_of_an_image_is_its_own(box):
     (box.folder / "ignores.img").write_bytes(b"\0" * MIB)
-    succeeded(task(box, image={"source": str(box.folder / "ignores.img"), "linked": False}))
+    task(box, image={"source": str(box.folder / "ignores.img"), "linked": False}).well()
     assert [line for line in box.run("list", "hdds").splitlines() if line.startswith("Location")] == [
         f"Location:       {box.machines}/web/web-SATA-0.vdi"
     ]
@@ -42,63 +42,57 @@ def test_a_description_may_hold_what_showvminfo_says(box):
 
 
 def test_a_lock_that_passes_is_waited_for(played):
-    succeeded(task(played))
+    task(played).well()
     played.is_busy(LOCKED, "The object is not ready")
-    assert succeeded(task(played, config={"memory": 20 * MIB})).vms[0]["memory_mib"] == 20
+    assert task(played, config={"memory": 20 * MIB}).well().vm["memory_mib"] == 20
 
 
 def test_a_half_made_machine_is_completed(played):
     said = played.run("createvm", "--name", "web", "--uuid", "706f6c79-7669-4000-8000-000000000001", "--register")
-    made = succeeded(task(played)).vms[0]
+    made = task(played).well().vm
     assert made["id"] in said
     assert [disk["size"] for disk in made["disks"]] == [2 * MIB]
 
 
 def test_a_settings_file_of_somebody_else_is_not_touched(played):
     played.run("createvm", "--name", "web")
-    outcome = task(played)
-    assert outcome.failed
-    assert "exists already" in outcome.msg
+    task(played).failed("exists already")
     assert played.run("list", "vms") == ""
 
 
 def test_what_cannot_be_made_leaves_nothing(played):
-    outcome = task(played, config={**CONFIG, "memory": 1 << 50})
-    assert outcome.failed
-    assert "RAM size" in outcome.msg
+    task(played, config={**SMALL, "memory": 1 << 50}).failed("RAM size")
     assert played.run("list", "vms") == ""
     assert list(played.machines.rglob("*")) == []
 
 
 def test_a_machine_that_cannot_be_read_is_explained(played):
     """With its UUID, its file and the way out; nobody makes a second one, and what can be kept is kept."""
-    made = succeeded(task(played)).vms[0]
+    made = task(played).well().vm
     settings = played.machines / "web" / "web.vbox"
     kept = settings.rename(settings.with_suffix(".kept"))
     disk = made["disks"][0]["source"]
     for state in ("present", "started", "absent"):
-        outcome = task(played, state=state, config={"memory": 20 * MIB})
-        refused(outcome, made["id"], f"{settings} cannot be read", "VBoxManage unregistervm")
+        done = task(played, state=state, config={"memory": 20 * MIB})
+        done.refused(made["id"], f"{settings} cannot be read", "VBoxManage unregistervm")
     assert disk in played.run("list", "hdds")
     kept.rename(settings)
-    assert succeeded(task(played, config={"memory": 20 * MIB})).vms[0]["id"] == made["id"]
+    assert task(played, config={"memory": 20 * MIB}).well().vm["id"] == made["id"]
 
 
 def test_what_was_forgotten_is_not_made_over(box):
     """As the remedy says: the files stay, and are in the way of a new machine until somebody decides."""
-    made = succeeded(task(box)).vms[0]
+    made = task(box).well().vm
     box.close()
     settings = box.machines / "web" / "web.vbox"
     settings.write_text("no settings", encoding="utf-8")
-    refused(task(box, state="absent", config={}), made["id"], str(settings), "VBoxManage unregistervm")
+    task(box, state="absent", config={}).refused(made["id"], str(settings), "VBoxManage unregistervm")
     box.run("unregistervm", made["id"])
-    refused(task(box), str(settings), "exists already")
+    task(box).refused(str(settings), "exists already")
     assert {"web-SATA-0.vdi", "web.vbox"} <= {path.name for path in settings.parent.iterdir()}
 
 
 def test_of_two_machines_with_one_name_none_is_guessed(played):
     for folder in ("a", "b"):
         played.run("createvm", "--name", "web", "--basefolder", played.folder / folder, "--register")
-    outcome = task(played, state="started")
-    assert outcome.failed
-    assert "2 machines have this name" in outcome.msg
+    task(played, state="started").failed("2 machines have this name")

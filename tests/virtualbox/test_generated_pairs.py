@@ -92,12 +92,12 @@ def _compare(box, **asked):
     assert check.writes == []
     real = task(box, commands=InProcess(box), **asked)
     assert (check.outcome.failed, check.outcome.msg) == (real.outcome.failed, real.outcome.msg)
-    assert (check.outcome.changed, check.outcome.diff) == (real.outcome.changed, real.outcome.diff)
+    assert (check.changed, check.outcome.diff) == (real.changed, real.outcome.diff)
     if real.outcome.failed:
         assert real.writes == []
         return
     assert {key: check.vm[key] for key in _TOLD} == {key: real.vm[key] for key in _TOLD}
-    assert real.outcome.changed == bool(real.writes)
+    assert real.changed == bool(real.writes)
     once_more = "started" if asked["state"] == "restarted" else asked["state"]
     again = task(box, commands=InProcess(box), **{**asked, "state": once_more})
-    assert (again.outcome.failed, again.outcome.changed, again.writes) == (False, False, []), again.outcome.msg
+    assert (again.outcome.failed, again.changed, again.writes) == (False, False, []), again.outcome.msg

@@ -10,7 +10,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from virtualbox.tasks import CONFIG, MIB, refused, snapshot, succeeded, task
+from virtualbox.noted import MIB, SMALL, snapshot, task
 
 UUID = "11111111-2222-3333-4444-555555555599"
 NAMES = [
@@ -39,14 +39,14 @@ def test_all_at_once(box):
     """Made, started, found again, changed and removed, with an ordinary machine beside them that nothing happens to."""
     other = box.make("other", "ignores")
     before = (box.machines / "other" / "other.vbox").read_bytes()
-    made = succeeded(task(box, *POSSIBLE))
+    made = task(box, *POSSIBLE).well()
     assert {vm["name"]: vm["id"] for vm in made.vms} == {name: ids(box)[name] for name in POSSIBLE}
     for step in STEPS:
-        done = succeeded(task(box, *POSSIBLE, **step))
+        done = task(box, *POSSIBLE, **step).well()
         assert [vm["id"] for vm in done.vms] == [vm["id"] for vm in made.vms]
         assert all(vm["changed"] for vm in done.vms)
-        assert not succeeded(task(box, *POSSIBLE, **step)).changed
-    assert succeeded(task(box, *POSSIBLE, state="absent", config={})).changed
+        assert not task(box, *POSSIBLE, **step).well().changed
+    assert task(box, *POSSIBLE, state="absent", config={}).well().changed
     assert ids(box) == {"other": other}
     assert (box.machines / "other" / "other.vbox").read_bytes() == before
     assert {path.name for path in box.machines.iterdir()} == {"other", f"{other}.vdi"}
@@ -55,52 +55,50 @@ def test_all_at_once(box):
 def test_one_that_looks_like_another_ones_uuid(box):
     """A name goes before an id that looks like it, and an id is an id."""
     uuid = box.make("other", "ignores")
-    made = succeeded(task(box, uuid)).vms[0]
+    made = task(box, uuid).well().vm
     assert made["id"] != uuid
-    succeeded(task(box, uuid, config={"memory": 20 * MIB}))
+    task(box, uuid, config={"memory": 20 * MIB}).well()
     assert [vm["memory_mib"] for vm in (task(box, uuid).vms[0], task(box, "other", config={}).vms[0])] == [16, 16]
-    succeeded(task(box, uuid, state="absent", config={}))
+    task(box, uuid, state="absent", config={}).well()
     assert list(ids(box)) == ["other"]
 
 
 def test_two_that_share_a_folder(box):
     """VirtualBox writes both names as one file name: the second machine is refused, and the first one stays."""
-    first = succeeded(task(box, "a/b")).vms[0]
+    first = task(box, "a/b").well().vm
     files = sorted(box.machines.rglob("*"))
-    outcome = task(box, "a:b")
-    assert outcome.failed
-    assert "a_b.vbox belongs to 'a/b'" in outcome.msg
+    task(box, "a:b").failed("a_b.vbox belongs to 'a/b'")
     assert ids(box) == {"a/b": first["id"]}
     assert sorted(box.machines.rglob("*")) == files
-    assert not succeeded(task(box, "a/b")).changed
+    assert not task(box, "a/b").well().changed
 
 
 @pytest.mark.parametrize("name", ["-x", "-"])
 def test_a_leading_dash(box, name):
     """None is made, for nobody could address it by hand; one that is there is managed."""
-    refused(task(box, name), "an option")
+    task(box, name).refused("an option")
     box.run("createvm", f"--name={name}", "--register")
-    succeeded(task(box, name, config={"memory": 20 * MIB}))
-    assert succeeded(task(box, name, state="absent", config={})).changed
+    task(box, name, config={"memory": 20 * MIB}).well()
+    assert task(box, name, state="absent", config={}).well().changed
     assert box.run("list", "vms") == ""
 
 
 def test_snapshots(box):
-    uuid = succeeded(task(box)).vms[0]["id"]
+    uuid = task(box).well().vm["id"]
     names = ['s "1"', "s\\", "two\nlines", "ü €", UUID]
     for name in names:
-        assert succeeded(snapshot(box, "web", name, description=f"of {name}")).changed
-        assert not succeeded(snapshot(box, "web", name)).changed
+        assert snapshot(box, "web", name, description=f"of {name}").well().changed
+        assert not snapshot(box, "web", name).well().changed
     told = box.run("snapshot", uuid, "list", "--machinereadable")
     assert all(name in told for name in names)
     for name in names:
-        assert succeeded(snapshot(box, "web", name, state="absent")).changed
+        assert snapshot(box, "web", name, state="absent").well().changed
     assert "does not have any snapshots" in box.call("snapshot", uuid, "list").stdout
-    refused(snapshot(box, "web", "-x"), "an option")
+    snapshot(box, "web", "-x").refused("an option")
 
 
 def test_extra_data_with_all_of_it(box):
     """The mark is JSON in a value that VBoxManage takes as one word."""
-    uuid = succeeded(task(box, config={**CONFIG, "tags": ("-x", 'a "b"', "ü")})).vms[0]["id"]
+    uuid = task(box, config={**SMALL, "tags": ("-x", 'a "b"', "ü")}).well().vm["id"]
     said = box.run("getextradata", uuid, "polyvirt/mark").partition("Value: ")[2]
     assert json.loads(said)["tags"] == ["-x", 'a "b"', "ü"]

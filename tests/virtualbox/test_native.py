@@ -8,7 +8,8 @@ from __future__ import annotations
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox import native
 
-from virtualbox.tasks import CONFIG, ENGINE, succeeded, task
+from virtualbox.noted import SMALL, task
+from virtualbox.registry import ENGINE
 
 #: name: (a value, another one). Those of one set are asked together, so none may be a second name of another.
 FIRST_NAMES = {
@@ -74,12 +75,12 @@ SECOND_NAMES = {
 @pytest.mark.parametrize("names", [FIRST_NAMES, SECOND_NAMES], ids=["first", "second"])
 def test_stored_told_and_left_alone(box_of_root, names):
     box = box_of_root
-    succeeded(task(box))
+    task(box).well()
     for place in (0, 1):
         config = {"native": {name: values[place] for name, values in names.items()}}
-        changed = succeeded(task(box, config=config))
+        changed = task(box, config=config).well()
         assert changed.changed
-        again = succeeded(task(box, config=config))
+        again = task(box, config=config).well()
         assert [change["path"] for step in again.vms[0]["steps"] for change in step["changes"]] == []
 
 
@@ -90,6 +91,6 @@ def test_the_table_has_every_name():
 
 def test_a_new_machine_gets_them_too(box):
     wanted = {"audio-driver": "null", "usbxhci": True, "clipboard-mode": "bidirectional", "recording": True}
-    config = {**CONFIG, "native": {**ENGINE, **wanted}}
-    succeeded(task(box, config=config))
-    assert not succeeded(task(box, config=config)).changed
+    config = {**SMALL, "native": {**ENGINE, **wanted}}
+    task(box, config=config).well()
+    assert not task(box, config=config).well().changed

@@ -10,13 +10,14 @@ import time
 
 import pytest
 
-from virtualbox.tasks import refused, succeeded, task
+from virtualbox.noted import task
 
 
 def in_front(box, *rules):
     """An executable that passes all calls on, but does something else first where one fits: (pattern, shell)."""
     cases = "".join(f"{pattern}) {command} ;;\n" for pattern, command in rules)
-    notes, program = box.folder / "calls", box.folder / "bin" / "in-front"
+    notes, program = box.folder / "calls", box.folder / "front" / "VBoxManage"
+    program.parent.mkdir()
     program.write_text(
         f'#!/bin/sh\necho "$*" >> {shlex.quote(str(notes))}\ncase "$*" in\n{cases}esac\n'
         f'exec {shlex.quote(str(box.executable))} "$@"\n',
@@ -42,7 +43,7 @@ def test_a_cut_that_does_not_go_through_is_forced(box, command):
     box.wait_for(uuid, "running")
     program = in_front(box, ("controlvm*poweroff", command))
     begin = time.monotonic()
-    stopped = succeeded(task(box, "deaf", state="stopped", config={}, executable=program)).vms[0]
+    stopped = task(box, "deaf", state="stopped", config={}, executable=program).well().vm
     assert time.monotonic() - begin < 5
     assert (stopped["state"], stopped["reason"], box.state(uuid)) == ("stopped", "aborted", "aborted")
     assert last_calls(box, "emergencystop")
@@ -52,8 +53,7 @@ def test_what_cannot_be_ended_at_all_is_told(played):
     uuid = played.make("deaf", "ignores")
     played.run("startvm", uuid, "--type", "headless")
     program = in_front(played, ("controlvm*poweroff", FAILS), ("*emergencystop", FAILS))
-    outcome = task(played, "deaf", state="stopped", config={}, executable=program)
-    refused(outcome, "Invalid machine state")
+    task(played, "deaf", state="stopped", config={}, executable=program).failed("Invalid machine state")
     assert played.state(uuid) == "running"
 
 
@@ -64,7 +64,7 @@ def test_a_lock_that_passes_does_not_end_the_process(played):
     once = played.folder / "once"
     passing = f"[ -e {once} ] || {{ touch {once}; echo 'VBoxManage: error: The object is not ready' >&2; exit 1; }}"
     program = in_front(played, ("controlvm*poweroff", passing))
-    succeeded(task(played, "deaf", state="stopped", config={}, executable=program))
+    task(played, "deaf", state="stopped", config={}, executable=program).well()
     assert last_calls(played, "emergencystop") == []
     assert played.state(uuid) == "poweroff"
 
@@ -73,15 +73,15 @@ def test_a_lock_that_passes_does_not_end_the_process(played):
 def test_the_way_to_start_is_told_as_it_is_asked(played, start_type):
     uuid = played.make("web")
     program = in_front(played)
-    succeeded(task(played, "web", state="started", config={}, executable=program, start_type=start_type))
+    task(played, "web", state="started", config={}, executable=program, start_type=start_type).well()
     assert last_calls(played, "startvm") == [f"startvm {uuid} --type {start_type}"]
     assert not task(played, "web", state="started", config={}, executable=program, start_type="gui").changed
 
 
 def test_a_window_that_cannot_be_shown_is_explained(box):
     uuid = box.make("web")
-    outcome = task(box, "web", state="started", config={}, start_type="gui")
-    refused(outcome, "web: ", "VERR_FILE_NOT_FOUND", "DISPLAY", "start_type: headless")
+    done = task(box, "web", state="started", config={}, start_type="gui")
+    done.failed("web: ", "VERR_FILE_NOT_FOUND", "DISPLAY", "start_type: headless")
     assert box.state(uuid) == "poweroff"
 
 
@@ -90,10 +90,10 @@ def test_starting_with_the_host_is_switched_on_while_it_runs(box_of_root):
     uuid = box.make("web", "ignores")
     box.run("startvm", uuid, "--type", "headless")
     wanted = {"autostart": True, "native": {"autostart-delay": 7}}
-    assert succeeded(task(box, config=wanted)).changed
+    assert task(box, config=wanted).well().changed
     told = box.run("showvminfo", uuid, "--machinereadable")
     assert 'autostart-enabled="on"\nautostart-delay=7\n' in told
-    assert not succeeded(task(box, config=wanted)).changed
+    assert not task(box, config=wanted).well().changed
     assert box.state(uuid) == "running"
 
 
@@ -105,8 +105,8 @@ def test_it_is_switched_off_only_while_the_machine_is(box_of_root):
     box.run("startvm", uuid, "--type", "headless")
     box.run("controlvm", uuid, "autostart-enabled", "off")
     assert 'autostart-enabled="on"' in box.run("showvminfo", uuid, "--machinereadable")
-    refused(task(box, config={"autostart": False}), "autostart", "allow_restart")
-    assert succeeded(task(box, config={"autostart": False}, allow_restart=True)).changed
+    task(box, config={"autostart": False}).refused("autostart", "allow_restart")
+    assert task(box, config={"autostart": False}, allow_restart=True).well().changed
     assert 'autostart-enabled="off"' in box.run("showvminfo", uuid, "--machinereadable")
     assert box.state(uuid) == "running"
 
@@ -118,6 +118,6 @@ def test_a_host_that_starts_nothing_is_told_so_before(box):
     done = box.call("controlvm", uuid, "autostart-enabled", "on")
     assert (done.returncode, "database is not set" in done.stderr) == (0, True)
     for config in ({"autostart": True}, {"native": {"autostop-type": "savestate"}}):
-        outcome = task(box, config=config, allow_restart=True)
-        refused(outcome, "setproperty autostartdbpath", next(iter(config)))
-        assert outcome.vms[0]["steps"] == [] or not any(step["done"] for step in outcome.vms[0]["steps"])
+        done = task(box, config=config, allow_restart=True)
+        done.refused("setproperty autostartdbpath", next(iter(config)))
+        assert not any(step["done"] for step in done.vm["steps"])

@@ -12,11 +12,13 @@ import sys
 from pathlib import Path
 
 from collection_path import collections_path
+from virtualbox.noted import SMALL, task
 
 
-def play(box, *roles, **variables):
+def play(box, *roles, debug=None, **variables):
     """One play of entry points of the role, as ansible-playbook runs it; what it said."""
     tasks = [{"include_role": {"name": "polyvirt.core.vm", "tasks_from": entry}} for entry in roles]
+    tasks += [{"debug": debug}] if debug else []
     common = {"vm_name": "web", "vm_platform": "virtualbox", "vm_module_options": {"executable": str(box.executable)}}
     document = [{"hosts": "all", "gather_facts": False, "vars": {**common, **variables}, "tasks": tasks}]
     playbook = box.folder / "playbook.json"
@@ -31,6 +33,29 @@ def play(box, *roles, **variables):
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+def users_of(box, image):
+    """What the role finds to use an image."""
+    said = play(box, "image_users", debug={"var": "vm_image_users"}, vm_image=str(image), vm_name="another")
+    return json.loads(said.partition('"vm_image_users": ')[2].partition("]")[0] + "]")
+
+
+def test_who_uses_an_image(played):
+    """What is attached, by whatever path; a linked clone rests on a machine, not on the image."""
+    image, link = played.folder / "base.vdi", played.folder / "link.vdi"
+    played.run("createmedium", "disk", "--filename", image, "--size", 2)
+    played.run("closemedium", "disk", image)
+    for name, disk in (("copied", {"image": {"source": str(image), "linked": False}}), ("attached", {})):
+        disks = {} if disk else {"disks": {"#0": {"source": str(image)}}}
+        task(played, name, config={**SMALL, "disks": {}, **disks}, **disk).well()
+    task(played, "copied", snapshot={"name": "base"}).well()
+    clone = {"source": "copied", "snapshot": "base", "linked": True}
+    task(played, "linked", config={}, clone=clone).well()
+    link.symlink_to(image)
+    assert users_of(played, image) == users_of(played, link) == [str(image)]
+    task(played, "attached", state="absent").well()
+    assert users_of(played, image) == []
 
 
 def test_from_nothing_to_nothing(played):

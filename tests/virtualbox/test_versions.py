@@ -36,22 +36,10 @@ LIFE = (
 )  # fmt: skip
 
 
-class Played:
-    """What `run_module` asks of a platform."""
-
-    family, programs = "polyvirt.core.vbox", None
-
-    def __init__(self, box):
-        self.box = box
-
-    def options(self, _about):
-        return {"executable": str(self.box.executable), "name": ["web"]}
-
-
 @pytest.mark.parametrize("version", VERSIONS, ids=lambda version: version[:3])
 def test_a_machines_life(folder, tmp_path, version):
     with double.VirtualBox(folder, version) as box:
-        platform, shim = Played(box), Shim(tmp_path / "shim", [])
+        platform, shim = double.Platform(box, name=["web"]), Shim(tmp_path / "shim", [])
         for about, options in LIFE:
             # Powers are the same in all versions: it is settings that are read back in other words.
             for changed in (True,) if "state" in options else (True, False):
@@ -64,7 +52,11 @@ def test_a_machines_life(folder, tmp_path, version):
 def test_6_0_is_refused(folder, tmp_path):
     with double.VirtualBox(folder, "6.0.24r139119") as box:
         about, options = LIFE[0]
-        run = run_module(Played(box), Shim(tmp_path / "shim", []), tmp_path, options, about)
+        run = run_module(double.Platform(box, name=["web"]), Shim(tmp_path / "shim", []), tmp_path, options, about)
         assert run.rc == 1
         assert "VirtualBox 6.1 or later" in run.result["msg"]
+        told = run_module(double.Platform(box, name=["web"]), Shim(tmp_path / "look", []), tmp_path, {}, "vm_info")
+        host = told.result["host"]
+        assert (told.rc, told.result["vms"], host["available"], host["configured"]) == (0, [], True, False)
+        assert (host["why"], "6.1 or later" in host["message"]) == ("too_old", True)
         assert box.run("list", "vms") == ""

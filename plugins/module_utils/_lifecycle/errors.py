@@ -39,7 +39,7 @@ class NotFound(PolyvirtError):
 
 
 class Unavailable(PolyvirtError):
-    """The platform cannot be used: ``why`` is missing, not_on_path, not_responding or wrong_system."""
+    """The platform cannot be used: ``why`` is missing, not_on_path, not_responding, too_old or wrong_system."""
 
     def __init__(self, message, why, remedy=None):
         super().__init__(message, remedy)

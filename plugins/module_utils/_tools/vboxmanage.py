@@ -75,7 +75,7 @@ class VBoxManage:
         self._timeout = timeout
 
     def version(self):
-        """The version, as numbers. Raises Unsupported when it is older than what this collection knows."""
+        """The version, as numbers. Raises Unavailable when it is older than what this collection knows."""
         said = self.read("--version")
         found = output.version(said)
         if found is None:
@@ -83,8 +83,10 @@ class VBoxManage:
                 f"{self._executable} names no version: {said.strip()[:200]!r}.", why="not_responding", remedy=INSTALL
             )
         if found < OLDEST:
-            raise errors.Unsupported(
-                f"{self._executable} is VirtualBox {'.'.join(map(str, found))}.", "VirtualBox 6.1 or later is needed."
+            raise errors.Unavailable(
+                f"{self._executable} is VirtualBox {'.'.join(map(str, found))}.",
+                why="too_old",
+                remedy="VirtualBox 6.1 or later is needed.",
             )
         return found
 

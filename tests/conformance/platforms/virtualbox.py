@@ -36,7 +36,7 @@ from conformance.scenarios.refusals import Refused
 from simulators.vboxmanage import vdi
 from virtualbox import double, real
 from virtualbox.guests import SECONDS_TO_BOOT, disk_image
-from virtualbox.registry import Registry
+from virtualbox.registry import ENGINE, Registry
 
 PREFIX = "pvc-"
 #: First words of VBoxManage that read, whatever follows; and those that do with these second words.
@@ -51,7 +51,6 @@ _MOVES = {
     SUSPENDED: ("controlvm", "{}", "savestate"),
 }
 #: Without it a machine would insist on the kernel driver.
-_ENGINE = {"vm-execution-engine": "interpreter"}
 #: How much of a disk is written and looked at.
 _BEGINNING = 64 * 1024
 
@@ -72,7 +71,7 @@ class Platform:
         "memory": "128M",
         "disks": [{"size": disk_size}],
         "networks": [],
-        "native": _ENGINE,
+        "native": ENGINE,
     }
     #: Options that a machine which starts here cannot have; VirtualBox itself takes them.
     unusable: ClassVar = frozenset({"nested_virtualization"})
@@ -86,7 +85,7 @@ class Platform:
     snapshot_with_memory: ClassVar = {"include_memory": True}
     snapshots_hold_disks = True
     #: As in ``scenarios.options``.
-    native_values = (({**_ENGINE, "hpet": "on"}, "on"), ({"hpet": "off"}, "off"))
+    native_values = (({**ENGINE, "hpet": "on"}, "on"), ({"hpet": "off"}, "off"))
 
     def __init__(self, prefix=PREFIX):
         self.prefix = prefix

@@ -100,7 +100,7 @@ def _check_disks(listing, name, disks, image, unfinished, folder):
     for slot, entry in disks.items():
         if image and slot == first:
             _found, size = images.check_image(name, "image", image["source"], raw_too=True)
-            images.check_size(name, image["source"], entry.get("size"), size)
+            images.check_size(name, image["source"], entry, size)
             _check_still(listing, name, image["source"])
         if entry.get("source"):
             _check_source(listing, name, slot, entry, unfinished)

@@ -12,6 +12,7 @@ from ..._lifecycle.units import MIB, human_size
 from ..._ports import files
 from ..._tools import disk_header, optical
 from .busy import Busy
+from .words import NOT_GROWN
 
 _WRITABLE = ("vdi", "vmdk", "vhd")
 #: How the text begins from which VirtualBox itself makes a medium, and the end of Apple's images, which it reads too.
@@ -101,10 +102,18 @@ def _conversion(found, path):
     return f"Convert it: qemu-img convert -f {found} -O vdi {path} {stem}.vdi"
 
 
-def check_size(name, path, asked, present):
-    if asked and asked < present:
+def check_size(name, path, entry, present):
+    """What is asked of a disk that is made from the image ``path`` must be within what VirtualBox can do to it."""
+    asked = entry.get("size") or present
+    if asked < present:
         raise Refused(
             f"{name}: a disk of {human_size(asked)} is too small for the image {path}, which has"
             f" {human_size(present)}.",
             "Ask for its size or more.",
+        )
+    if asked > present and entry.get("format") == NOT_GROWN:
+        raise Refused(
+            f"{name}: a {NOT_GROWN} of {human_size(asked)} cannot be made from the image {path}, which has"
+            f" {human_size(present)}: VirtualBox cannot grow such a disk.",
+            "Leave its size out, or make it another format: vdi.",
         )

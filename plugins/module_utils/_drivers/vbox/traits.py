@@ -13,7 +13,7 @@ from ..._lifecycle.units import GIB, MIB, human_size
 from . import forwards, native, networks, sharing
 from .busy import Busy
 from .fields import BOOT_WORDS, fields_of
-from .words import OS_TYPES, bus_for, place_of
+from .words import NOT_GROWN, OS_TYPES, bus_for, place_of
 
 _LONGEST_NAME = 200
 
@@ -77,8 +77,9 @@ def _adjusted(vm, config):
         adjusted["native"] = native.settled(vm, config["native"])
     if "networks" in config:
         adjusted["networks"] = networks.settled(vm, config["networks"])
-    for slot in config.get("disks") or {}:
+    for slot, disk in (config.get("disks") or {}).items():
         _check_slot(vm, slot)
+        _check_growth(vm, slot, disk or {})
     _check_boot_order(vm, config.get("boot_order"))
     if "groups" in config:
         adjusted["groups"] = _groups(vm, config["groups"])
@@ -114,6 +115,21 @@ def _check_slot(vm, slot):
             f"{vm.name}: disks: '{slot}' is no slot.",
             "Name a controller and a port, such as SATA 0, IDE 0 or NVMe 0; IDE 0:1 is a second device.",
         )
+
+
+def _check_growth(vm, slot, disk):
+    present = (vm.config.get("disks") or {}).get(slot) or {}
+    size = present.get("size")
+    if present.get("format") != NOT_GROWN or not size or (disk.get("size") or 0) <= size:
+        return
+    # What a clone will have has no path yet.
+    path = present.get("source") or f"FILE.{NOT_GROWN}"
+    first = "Remove its snapshots first. " if vm.snapshots else ""
+    raise Refused(
+        f"{vm.name}: disks: {slot} is a {NOT_GROWN} of {human_size(size)}, and VirtualBox cannot grow such a disk.",
+        f"{first}Detach it (state: absent) and attach a VDI of the same content: VBoxManage clonemedium disk {path}"
+        f" {os.path.splitext(path)[0]}.vdi --format VDI.",
+    )
 
 
 def _check_boot_order(vm, order):

@@ -44,6 +44,8 @@ BOOT_WORDS = {vbox: word for word, vbox in BOOT.items()}
 
 #: Formats of images that it writes to: the vocabulary's word -> its own.
 FORMATS = {"vdi": "VDI", "vmdk": "VMDK", "vhd": "VHD"}
+#: Of this one it writes the new size into one half of the file, leaves the old one in the other, and reports no error.
+NOT_GROWN = "vmdk"
 
 #: Short names of usual systems -> the id of the type.
 OS_TYPES = {

@@ -225,7 +225,7 @@ def test_the_version_behind_a_warning():
 
 @pytest.mark.parametrize("said", ["6.0.24r139119\n", "5.2.42_Ubuntur137960\n"])
 def test_an_old_version_is_refused(said):
-    with pytest.raises(errors.Unsupported, match=r"is VirtualBox [56]\.[0-9.]+\. VirtualBox 6\.1 or later is needed"):
+    with pytest.raises(errors.Unavailable, match=r"is VirtualBox [56]\.[0-9.]+\. VirtualBox 6\.1 or later is needed"):
         VBoxManage(Told(0, said)).version()
 
 
