@@ -59,28 +59,31 @@ class Applier:
 
     def _apply_round(self, works, number):
         expected = {id(work): simulate(work.vm, work.plan.segments[number]) for work in works}
-        error = self._send([(work.vm, work.plan.segments[number]) for work in works], works, expected)
+        error, by_itself = self._send([(work.vm, work.plan.segments[number]) for work in works], works, expected)
         self._see(works, number, expected, error)
         for work in works:
-            if error is None and work.plan.segments[number][-1].verb in _MAKING:
+            if error is None and not by_itself and work.plan.segments[number][-1].verb in _MAKING:
                 work.made_here = True
             self._note_done(work, number, error if work.error else None)
 
     def _send(self, segment, works, expected):
-        """Apply, and again while the platform says that it is only busy; the last error is returned, not raised."""
+        """Apply, and again while the platform says that it is only busy.
+
+        (The last error or None, whether the machines got there by somebody else's doing.)
+        """
         while True:
             try:
                 self.driver.apply(segment)
-                return None
+                return None, False
             except PolyvirtError as error:
                 if not self.traits.transient(error) or self.clock.now() >= self.run.deadline:
-                    return error
+                    return error, False
             self.clock.sleep(1)
             self.run.look_again(works, _POWER)
             # Where a machine stands says nothing about its settings: those are sent again.
             is_power = all(step.verb in _POWER_VERBS for _vm, steps in segment for step in steps)
             if is_power and all(_arrived(work, expected[id(work)]) for work in works):
-                return None
+                return None, True
             segment = [(work.vm, steps) for work, (_vm, steps) in zip(works, segment)]
 
     def _see(self, works, number, expected, error):

@@ -113,9 +113,7 @@ class Run:
             try:
                 self.driver.preflight(work.plan)
             except PolyvirtError as error:
-                label = f"{work.request.label}: "
-                message = error.message if error.message.startswith(label) else label + error.message
-                work.plan = Plan(work.vm, work.vm, refusal=Refusal(message, error.remedy or ""))
+                work.plan = Plan(work.vm, work.vm, refusal=Refusal(_labelled(work, error.message), error.remedy or ""))
 
     def _find_sources(self, works):
         """The machines that others shall be cloned from: {what the task calls it: machine as found}."""
@@ -147,7 +145,8 @@ class Run:
         # One refusal ends the real task with nothing done, so a check of it foretells nothing either.
         would = check and not any(work.plan.refusal for work in self.works)
         vms = [self._entry(work, would) for work in self.works]
-        errors = [str(work.plan.refusal or work.error) for work in self.works if work.plan.refusal or work.error]
+        faults = [(work, work.plan.refusal or work.error) for work in self.works]
+        errors = [_labelled(work, str(fault)) for work, fault in faults if fault]
         diffs = [difference(work.plan if would else work.carried_out()) for work in self.works if would or work.done]
         return Outcome(
             vms=vms,
@@ -162,6 +161,12 @@ class Run:
         vm = work.plan.after.having(id=work.plan.before.id) if would and work.plan.changed else work.vm
         done = range(len(work.plan.steps)) if would else work.done
         return entry(vm, self.traits.platform, work.plan, done, work.plan.refusal or work.error, work.notes)
+
+
+def _labelled(work, message):
+    """A message that begins with its machine: a tool may speak of it by an id, or not at all."""
+    known = (f"{work.request.label}: ", f"{work.vm.name}: ")
+    return message if message.startswith(known) else f"{work.request.label}: {message}"
 
 
 def _merged(known, seen, facets):

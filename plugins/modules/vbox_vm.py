@@ -91,7 +91,8 @@ options:
   port_forwards:
     description:
       - Ports of the host that lead into the guest, known by name, on the first card of the type V(nat). They come, go
-        and change while the machine runs. A name has no comma.
+        and change while the machine runs. A name has no comma, no percent sign and
+        no line break.
       - A rule without a O(port_forwards[].host_port) gets a free one, which it keeps.
       - VirtualBox itself tells nobody when a port is taken by another program; the machine then starts without the
         forward.

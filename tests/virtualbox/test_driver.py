@@ -27,6 +27,20 @@ def test_the_disk_of_an_image_is_its_own(box):
     ]
 
 
+def test_a_description_may_hold_what_showvminfo_says(box):
+    """Neither a second machine comes of it, nor an end of the description."""
+    web = task(box).well().vm
+    pasted = {**SMALL, "description": box.run("showvminfo", web["id"]) + "* Snapshots:\n   Name: s"}
+    assert task(box, config=pasted).well().outcome.changed
+    assert not task(box, config=pasted).well().outcome.changed
+    box.run("snapshot", web["id"], "take", "s", "--description", pasted["description"])
+    done = task(box, config=pasted).well()
+    assert not done.outcome.changed
+    assert [one["description"] for one in done.vm["snapshots"]] == [pasted["description"]]
+    assert task(box, state="absent", config={}).well().outcome.changed
+    assert box.run("list", "vms") == ""
+
+
 def test_a_lock_that_passes_is_waited_for(played):
     task(played).well()
     played.is_busy(LOCKED, "The object is not ready")

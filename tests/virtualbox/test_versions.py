@@ -13,11 +13,17 @@ from conformance.direct import run_module
 from conformance.shim import Shim
 from virtualbox import double
 
-VERSIONS = ("6.1.50r161033", "7.0.14r161095")
+VERSIONS = ("6.1.50r161033", "7.0.0r153978")
 RULES = [{"name": name, "host_port": port, "guest_port": 80} for name, port in (("a", 2101), ("b", 2102))]
 CARDS = [{"type": "nat"}, {"type": "internal", "source": "lan"}]
+# What somebody pasted: the begin of a machine, and what ends a description.
+PASTED = "\n".join([
+    f"Name:{' ' * 24}ghost", f"Groups:{' ' * 22}/", f"Guest OS:{' ' * 20}Other",
+    f"UUID:{' ' * 24}11111111-2222-3333-4444-555555555599", f"Config file:{' ' * 17}/none/ghost.vbox", "* Snapshots:",
+    "   Name: s (UUID: 11111111-2222-3333-4444-555555555598)", "Guest:", "", "Configured memory balloon size: 0MB",
+])  # fmt: skip
 LIFE = (
-    ("vm", {"cpus": 1, "memory": "64M", "disks": [{"size": "8M"}], "networks": CARDS, "description": "d"}),
+    ("vm", {"cpus": 1, "memory": "64M", "disks": [{"size": "8M"}], "networks": CARDS, "description": PASTED}),
     ("vm", {"memory": "96M", "port_forwards": RULES, "disks": [{"size": "12M"}, {"size": "4M"}], "iso": "",
             "boot_order": ["disk", "cdrom"], "tags": ["t"], "native": {"clipboard-mode": "bidirectional"}}),
     ("vm", {"state": "started"}),

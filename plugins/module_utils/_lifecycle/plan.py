@@ -88,6 +88,8 @@ def _plan(task):
         return Plan(task.vm, task.vm, busy=task.vm.busy)
     if task.request.snapshot is not None:
         return _planned(task, *_snapshot_steps(task))
+    if task.vm.power == ABSENT and task.source is not None and task.source.busy:
+        return Plan(task.vm, task.vm, busy=f"its source '{task.source.name}': {task.source.busy}")
     if task.vm.power == ABSENT:
         return _planned(task, _making(_settled(task, _to_be(task))))
     return _plan_existing(_settled(task, task.vm))

@@ -195,9 +195,10 @@ def private_folder(parent=None):
 
 
 @contextmanager
-def held(folder):
+def held(folder, shared=False):
     """Hold a folder for the time of the block; yields whether that is possible now. It ends with the process.
 
+    What is held ``shared`` can be held by others in the same way at the same time, and by nobody alone.
     A folder that is not there, or lies where nothing can be held, is held by nobody.
     """
     try:
@@ -206,7 +207,7 @@ def held(folder):
         yield True
         return
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         free = True
     except OSError as error:
         free = error.errno not in (errno.EWOULDBLOCK, errno.EACCES)

@@ -45,6 +45,7 @@ _PASSING = (
     "already has a lock request pending",
     "was unlocked unexpectedly while attempting to share its session",
     "The object is not ready",
+    "Failed to assign the machine to the session",
     "NS_ERROR_ABORT (0x80004004)",
     "Failed to create the VirtualBox object!",
     "NS_ERROR_CALL_FAILED",

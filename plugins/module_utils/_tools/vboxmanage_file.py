@@ -4,7 +4,8 @@
 """Reading a machine's settings file, which VirtualBox writes at each change. Pure: text in, values out.
 
 It tells what no listing does: extra data without a process for each machine, what kind of drive a slot has, when a
-snapshot was taken and whether of a running machine. What has its default value is left out of it.
+snapshot was taken and whether of a running machine, where a description ends. What has its default value is left out of
+it.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ class TakenSnapshot:
     uuid: str
     online: bool
     created: int | None
+    description: str
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,10 @@ class SettingsFile:
     @property
     def os_type(self):
         return self.machine.get("OSType")
+
+    @property
+    def description(self):
+        return self.machine.findtext("v:Description", "", _SPACE)
 
     @property
     def extra_data(self):
@@ -80,7 +86,10 @@ def settings_file(text):
 
 def _taken(element):
     return TakenSnapshot(
-        _bare(element.get("uuid")), element.get("stateFile") is not None, _time(element.get("timeStamp"))
+        uuid=_bare(element.get("uuid")),
+        online=element.get("stateFile") is not None,
+        created=_time(element.get("timeStamp")),
+        description=element.findtext("v:Description", "", _SPACE),
     )
 
 

@@ -6,7 +6,10 @@
 It is written for people, yet it takes no lock, which ``showvminfo`` does of every machine that is off, and it costs one
 process for any number of machines. So it is told here in the words of ``showvminfo --machinereadable``. It lacks
 ``natnetN`` and the empty places of controllers; it has what that lacks: the policies of cards, the ways of shared
-folders. Nothing is escaped in it.
+folders. Nothing is escaped in it: a description may hold what looks like the rest of its machine, and like other
+machines. Where it ends, only the machine's settings file tells.
+
+7.0 tells controllers, snapshots and what concerns the guest in another form than 6.1; both are read here.
 """
 
 from __future__ import annotations
@@ -17,18 +20,22 @@ from dataclasses import dataclass
 from .vboxmanage_machine import Controller, Forward, Machine, Nic, SharedFolder, Slot, Snapshot
 
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
-# The column is narrower for a machine whose settings cannot be read. A name may break lines, a description may hold
-# what looks like the begin of a machine: only the last such begin before the next line of a head counts.
+# The column is narrower for a machine whose settings cannot be read. A name may break lines, or look like the begin of
+# a machine: only the last such begin before the next line of a head counts.
 _HEAD = re.compile(
     r"^Name: {24}(?P<name>(?:(?!^Name: {24}).)*?)\n(?P<more>(?:Encryption: [^\n]*\n)?Groups: [^\n]*\n"
     rf"(?:(?!UUID: )[^\n]*\n)*?)UUID: +(?P<uuid>{_UUID})\nConfig file: +(?P<file>[^\n]*)\n"
     rf"|^Name: {{12}}<inaccessible!>\nUUID: +(?P<lost>{_UUID})\nConfig file: +(?P<lost_file>[^\n]*)\n",
     re.DOTALL | re.MULTILINE,
 )
-_LINE = re.compile(r"^([A-Z0-9x][^:\n]*?): *(.*)$", re.MULTILINE)
+# Early releases of 6.1 left out one colon.
+_LINE = re.compile(r"^(Memory size(?= )|[A-Z0-9x][^:\n]*?(?=:)):? *(.*)$", re.MULTILINE)
 _STATE = re.compile(r"(.+?)(?: \(since ([^)]*)\))?\Z")
 _DESCRIPTION = re.compile(r"^Description:\n(.*?)(?=^\* Snapshots:\n|\Z)", re.DOTALL | re.MULTILINE)
-_AFTER = "\n* Guest:\n"
+_DESCRIBED = "Description:\n"
+# Snapshots stand before what concerns the guest; in 6.1, behind it.
+_SNAPSHOTS = re.compile(r"^(?:\* Snapshots:\n|Snapshots:\n\n)(?=   Name: )", re.MULTILINE)
+_GUEST = re.compile(r"^(?:\* Guest:\n|Guest:\n\n)(?=Configured memory balloon)", re.MULTILINE)
 _CONTROLLER = re.compile(
     r"^#\d+: '(?P<name>.*)', Type: (?P<type>\S+), Instance: (?P<instance>\d+), "
     r"Ports: (?P<portcount>\d+) \(max (?P<maxportcount>\d+)\), (?P<bootable>.*)$\n"
@@ -38,6 +45,14 @@ _CONTROLLER = re.compile(
 _SLOT = re.compile(
     r"^  Port (?P<port>\d+), Unit (?P<device>\d+): "
     rf'(?:UUID: (?P<uuid>{_UUID})(?P<more>[^\n]*)\n    Location: "(?P<path>.*)"|Empty)',
+    re.MULTILINE,
+)
+_OLD_CONTROLLER = re.compile(
+    r"^Storage Controller Name \((\d+)\): {12}(?P<name>.*)\nStorage Controller Type \(\1\): +(?P<type>\S+)\n"
+    r"Storage Controller Instance Number \(\1\): +(?P<instance>\d+)\n"
+    r"Storage Controller Max Port Count \(\1\): +(?P<maxportcount>\d+)\n"
+    r"Storage Controller Port Count \(\1\): +(?P<portcount>\d+)\n"
+    r"Storage Controller Bootable \(\1\): +(?P<bootable>on|off)$",
     re.MULTILINE,
 )
 _NIC = re.compile(
@@ -83,7 +98,7 @@ _KEYS = {
     "Keyboard Device": "hidkeyboard", "Audio": "audio", "Audio playback": "audio_out", "Audio capture": "audio_in",
     "Clipboard Mode": "clipboard", "Clipboard file transfers": "clipboard_file_transfers",
     "Drag and drop Mode": "draganddrop", "VRDE": "vrde", "OHCI USB": "usb", "EHCI USB": "ehci", "xHCI USB": "xhci",
-    "Recording enabled": "recording_enabled", "Session name": "SessionName",
+    "Recording enabled": "recording_enabled", "Capturing": "recording_enabled", "Session name": "SessionName",
 }  # fmt: skip
 _AS_TOLD = {"groups", "ostype", "SnapFldr", "LogFldr", "NvramFile", "firmware", "cpu-profile", "defaultfrontend",
             "SessionName"}  # fmt: skip
@@ -96,6 +111,8 @@ _WORDS = {
     ("rtcuseutc", "localtime"): "off",
     ("recording_enabled", "yes"): "on",
     ("recording_enabled", "no"): "off",
+    ("recording_enabled", "active"): "on",
+    ("recording_enabled", "notactive"): "off",
 }
 # Of a slot only what is on is told.
 _AUDIO_DRIVERS = {"PulseAudio": "pulse"}
@@ -135,38 +152,81 @@ def split(text):
     return (text, "") if first is None else (text[: first.start()], text[first.start() :])
 
 
-def machines(text):
-    """All machines of ``list --long vms``, in its order."""
-    heads = list(_HEAD.finditer(text))
-    ends = [head.start() for head in heads[1:]] + [len(text)]
-    return [_listed(head, text[head.end() : end]) for head, end in zip(heads, ends)]
+def machines(text, texts_of=None):
+    """All machines of ``list --long vms``, in its order.
+
+    ``texts_of(uuid, file)`` has a machine's description and those of its snapshots as its settings file tells them, or
+    None where that cannot be read. It is asked only where there is a description at all.
+    """
+    found, head = [], _HEAD.search(text)
+    while head:
+        following = _HEAD.search(text, head.end())
+        texts = ()
+        if texts_of and _DESCRIBED in text[head.end() : following.start() if following else len(text)]:
+            texts = texts_of(head["uuid"] or head["lost"], head["file"] or head["lost_file"]) or ()
+            following = _HEAD.search(text, _after_texts(text, head.end(), texts))
+        listed = _listed(head, text[head.end() : following.start() if following else len(text)], texts[:1])
+        if listed is not None:
+            found.append(listed)
+        head = following
+    return found
 
 
-def _listed(head, text):
+def _after_texts(text, place, texts):
+    """Behind the last of the descriptions that belong to the machine which begins at ``place``."""
+    for said in texts:
+        begin = text.find(f"{_DESCRIBED}{said}\n", place)
+        following = _HEAD.search(text, place)
+        if 0 <= begin < (following.start() if following else len(text)):
+            place = begin + len(_DESCRIBED) + len(said)
+    return place
+
+
+def _listed(head, text, description):
     if head["lost"]:
         return Listed(head["lost"], head["lost_file"], None, None)
-    machine = _machine(head["more"] + text)
+    machine = _machine(head["more"] + text, description)
+    if "VMState" not in machine.values:
+        return None  # No machine, but what a description holds that changed while it was read.
     machine.values.update(name=head["name"], UUID=head["uuid"], CfgFile=head["file"])
     return Listed(head["uuid"], head["file"], head["name"], machine)
 
 
-def _machine(text):
-    end = text.rfind(_AFTER) + 1 or len(text)
-    described = _DESCRIPTION.search(text, 0, end)
-    first_snapshot = text.find("\n* Snapshots:\n", described.end() - 1 if described else 0, end)
-    settings = text[: described.start() if described else first_snapshot if first_snapshot >= 0 else end]
+def _machine(text, known):
+    """``known`` has the description, where it is known."""
+    settings, description, rest = _parts(text, known)
     values = _values(settings)
-    if described:
-        values["description"] = described[1].removesuffix("\n")
+    if description is not None:
+        values["description"] = description
     slots, controllers = _storage(settings)
-    return Machine(
-        values,
-        controllers,
-        slots,
-        _nics(settings),
-        tuple(map(_folder, _FOLDER.finditer(settings))),
-        _snapshots(text[first_snapshot + 1 : end]) if first_snapshot >= 0 else (),
-    )
+    folders = tuple(map(_folder, _FOLDER.finditer(settings)))
+    return Machine(values, controllers, slots, _nics(settings), folders, _snapshots(_snapshots_in(rest)))
+
+
+def _parts(text, known):
+    """The settings, the description (or None), and what comes after both."""
+    settings, told, rest = text.partition(f"\n{_DESCRIBED}{known[0]}\n") if any(known) else (text, "", "")
+    if told:
+        return f"{settings}\n", known[0], rest
+    guest = _last(_GUEST, text, len(text))
+    described = None if known == ("",) else _DESCRIPTION.search(text, 0, guest)
+    if described:
+        return text[: described.start()], described[1].removesuffix("\n"), text[described.end() :]
+    first_snapshot = _SNAPSHOTS.search(text, 0, guest)
+    end = first_snapshot.start() if first_snapshot else guest
+    return text[:end], None, text[end:]
+
+
+def _last(pattern, text, otherwise):
+    places = [found.start() for found in pattern.finditer(text)]
+    return places[-1] if places else otherwise
+
+
+def _snapshots_in(text):
+    begin = _SNAPSHOTS.search(text)
+    told = text[begin.end() :] if begin else ""
+    # Where nothing comes after them, an empty line ends them.
+    return told[: _last(_GUEST, told, len(told) - 1)]
 
 
 def _values(text):
@@ -202,19 +262,39 @@ def _value(key, said):
 def _storage(text):
     slots, controllers = [], []
     for found in _CONTROLLER.finditer(text):
-        values = {key: found[key] for key in ("name", "type", "instance", "maxportcount", "portcount")}
-        controllers.append(Controller(found["name"], {**values, "bootable": _bootable(found["bootable"])}))
+        controllers.append(_controller(found))
         slots += [_slot(found["name"], slot) for slot in _SLOT.finditer(found["slots"])]
-    return tuple(slots), tuple(controllers)
+    return (tuple(slots), tuple(controllers)) if controllers else _old_storage(text)
+
+
+def _old_storage(text):
+    """Of 6.1, which tells all controllers, and then what is attached to them."""
+    found = list(_OLD_CONTROLLER.finditer(text))
+    if not found:
+        return (), ()
+    names = "|".join(re.escape(one["name"]) for one in found)
+    slot = re.compile(
+        rf"^(?P<controller>{names}) \((?P<port>\d+), (?P<device>\d+)\): "
+        rf"(?:(?P<path>.*) \(UUID: (?P<uuid>{_UUID})\)|Empty)(?: \([a-z ]+\))*$",
+        re.MULTILINE,
+    )
+    slots = tuple(_slot(one["controller"], one) for one in slot.finditer(text, found[-1].end()))
+    return slots, tuple(map(_controller, found))
+
+
+def _controller(found):
+    values = {key: found[key] for key in ("name", "type", "instance", "maxportcount", "portcount")}
+    return Controller(found["name"], {**values, "bootable": _bootable(found["bootable"])})
 
 
 def _bootable(said):
-    return "on" if said.strip().lower() == "bootable" else "off"
+    return "on" if said.strip().lower() in ("bootable", "on") else "off"
 
 
 def _slot(controller, found):
     values = {"ImageUUID": found["uuid"]} if found["uuid"] else {}
-    values.update({key: "on" for key, words in _ON_SLOTS.items() if words in (found["more"] or "")})
+    more = found.groupdict().get("more") or ""
+    values.update({key: "on" for key, words in _ON_SLOTS.items() if words in more})
     return Slot(controller, int(found["port"]), int(found["device"]), found["path"] or "emptydrive", values)
 
 

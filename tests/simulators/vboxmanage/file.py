@@ -56,6 +56,8 @@ def _text(machine):
     )
     if machine["current"]:
         element.set("currentSnapshot", f"{{{machine['current']}}}")
+    if values.get("description"):
+        ET.SubElement(element, "Description").text = values["description"]
     extra = ET.SubElement(element, "ExtraData")
     for name, value in machine["extra"].items():
         ET.SubElement(extra, "ExtraDataItem", {"name": name, "value": value})

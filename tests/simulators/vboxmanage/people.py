@@ -41,18 +41,31 @@ def for_people(registry, machine, os_type):
     if not is_readable(machine):
         told = {"Name": "<inaccessible!>", "UUID": machine["uuid"], "Config file": machine["file"]}
         return [*(f"{key + ':':16} {value}" for key, value in told.items()), "Access error details:", ""]
-    values = machine["config"]["values"]
-    told = {**_place(machine, os_type), **_hardware(values), **_state(machine), **_display(values)}
+    is_old, values = registry.version < (7, 0), machine["config"]["values"]
+    told = {**_place(machine, os_type, is_old), **_hardware(values), **_state(machine), **_display(values)}
     lines = [_line(key, value) for key, value in told.items()]
-    lines += ["Storage Controllers:", *_storage(registry, machine["config"])]
+    lines += (_old_storage if is_old else _storage)(registry, machine["config"])
     for number, nic in machine["config"]["nics"].items():
         lines += _nic(number, nic)
     lines += [_line(key, value) for key, value in _devices(machine, values).items()]
-    lines += _folders(machine["config"]["folders"])
-    lines += [_line("Recording enabled", "yes" if values["recording_enabled"] == "on" else "no")]
+    lines += _folders(machine["config"]["folders"], is_old)
+    is_recorded = values["recording_enabled"] == "on"
+    if is_old:
+        lines += [_line("Capturing", "active" if is_recorded else "not active"), ""]
+    else:
+        lines += [_line("Recording enabled", "yes" if is_recorded else "no")]
     lines += ["Description:", values["description"]] if values.get("description") else []
-    lines += ["* Snapshots:", *_snapshots(machine, None, 1)] if machine["snapshots"] else []
-    return [*lines, "* Guest:", _line("Configured memory balloon", "0MB"), ""]
+    return [*lines, *(_old_end if is_old else _end)(machine)]
+
+
+def _end(machine):
+    snapshots = ["* Snapshots:", *_snapshots(machine, None, 1)] if machine["snapshots"] else []
+    return [*snapshots, "* Guest:", _line("Configured memory balloon", "0MB"), ""]
+
+
+def _old_end(machine):
+    snapshots = ["Snapshots:", "", *_snapshots(machine, None, 1)] if machine["snapshots"] else []
+    return ["Guest:", "", "Configured memory balloon size: 0MB", "", *snapshots, ""]
 
 
 def _line(label, value):
@@ -63,20 +76,20 @@ def _switches(values, labels):
     return {label: "enabled" if values[key] == "on" else "disabled" for label, key in labels.items()}
 
 
-def _place(machine, os_type):
+def _place(machine, os_type, is_old):
     folder = folder_of(machine)
     return {
         "Name": machine["name"],
-        "Encryption": "disabled",
+        **({} if is_old else {"Encryption": "disabled"}),
         "Groups": machine["groups"],
-        "Platform Architecture": "x86",
+        **({} if is_old else {"Platform Architecture": "x86"}),
         "Guest OS": os_type["description"],
         "UUID": machine["uuid"],
         "Config file": machine["file"],
         "Snapshot folder": f"{folder}/Snapshots",
         "Log folder": f"{folder}/Logs",
         "Hardware UUID": machine["uuid"],
-        "BIOS NVRAM File": f"{machine['file'].removesuffix('.vbox')}.nvram",
+        **({} if is_old else {"BIOS NVRAM File": f"{machine['file'].removesuffix('.vbox')}.nvram"}),
     }
 
 
@@ -144,7 +157,7 @@ def _devices(machine, values):
 
 
 def _storage(registry, config):
-    lines = []
+    lines = ["Storage Controllers:"]
     for number, controller in enumerate(config["controllers"]):
         ports = f"Ports: {controller['portcount']} (max {controller['maxportcount']})"
         bootable = "Bootable" if controller["bootable"] == "on" else "Not bootable"
@@ -156,6 +169,28 @@ def _storage(registry, config):
             more = "".join(words for key, words in _ON_SLOTS.items() if slot.get(key) == "on")
             lines.append(f"  Port {port}, Unit {device}: {'UUID: ' + medium['uuid'] + more if medium else 'Empty'}")
             lines += [f'    Location: "{medium["location"]}"'] if medium else []
+    return lines
+
+
+def _old_storage(registry, config):
+    """All controllers first, then what is attached to them."""
+    lines = []
+    for number, controller in enumerate(config["controllers"]):
+        told = {
+            "Name": controller["name"],
+            "Type": controller["type"],
+            "Instance Number": controller["instance"],
+            "Max Port Count": controller["maxportcount"],
+            "Port Count": controller["portcount"],
+            "Bootable": controller["bootable"],
+        }
+        lines += [f"{f'Storage Controller {label} ({number}):':39} {value}" for label, value in told.items()]
+    for controller in config["controllers"]:
+        slots = config["slots"][controller["name"]].items()
+        for place, slot in sorted(slots, key=lambda item: list(map(int, item[0].split("-")))):
+            medium = registry.media.get(slot["medium"])
+            what = f"{medium['location']} (UUID: {medium['uuid']})" if medium else "Empty"
+            lines.append(f"{controller['name']} ({place.replace('-', ', ')}): {what}")
     return lines
 
 
@@ -182,9 +217,9 @@ def _nic(number, nic):
     return lines
 
 
-def _folders(folders):
+def _folders(folders, is_old):
     if not folders:
-        return [_line("Shared folders", "<none>")]
+        return ["Shared folders:<none>", ""] if is_old else [_line("Shared folders", "<none>")]
     lines = [_line("Shared folders", ""), ""]
     for name, path, read_only, is_transient in sorted(folders, key=lambda folder: folder[3]):
         access, kind = "readonly" if read_only else "writable", "transient" if is_transient else "machine"

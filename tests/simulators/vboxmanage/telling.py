@@ -131,8 +131,9 @@ def _nic(registry, number, nic):
     if nic["type"] == "nat":
         lines += [f'{key}="{value}"' for key, value in (item.split("=") for item in _NAT)]
         rules = sorted(nic["forwards"].items())
-        # A fault of 7.0: several rules are as good as none.
-        for index, (name, rule) in enumerate([] if registry.version == (7, 0) and len(rules) > 1 else rules):
+        # A fault of 7.0.0 alone, and of this form: several rules are as good as none.
+        is_faulty = registry.data["version"].startswith("7.0.0r") and len(rules) > 1
+        for index, (name, rule) in enumerate([] if is_faulty else rules):
             lines.append(f'Forwarding({index})="{escaped(name)},{",".join(map(str, rule))}"')
     return lines
 

@@ -28,7 +28,7 @@ def configure(driver, vm, changes, sights=None, more=()):
     else:
         _change_stored(driver, sights, sight, changes, more)
     if any(change.field == "groups" for change in changes):
-        sight = driver.sights()[vm.id]  # The machine's folder has moved.
+        sight = driver.sight(vm.id)  # The machine's folder has moved.
     _change_media(driver, vm, sight, changes)
     sharing.write(
         driver, sight, config_of(sight)["shared_folders"], [one for one in changes if one.field == "shared_folders"]
@@ -112,6 +112,6 @@ def _change_media(driver, vm, sight, changes):
             if mark != vm.mark and not change.new.get("source"):
                 write_mark(driver, vm.id, mark)
                 vm = vm.having(mark=mark)
-            sight = driver.sights()[vm.id]
+            sight = driver.sight(vm.id)
         elif change.kind == "iso":
             storage.set_iso(driver, sight, change.new)

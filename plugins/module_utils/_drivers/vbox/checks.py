@@ -15,6 +15,7 @@ from ..._ports import files, net
 from ..._tools import seed
 from ..._tools import vboxmanage_output as output
 from . import images, storage
+from .deleting import check_removable
 from .making import begun_in, foreign_settings
 from .networks import check_networks
 from .sharing import check_folders
@@ -175,18 +176,10 @@ def _check_place(sight, vm, slot):
 
 
 def _check_deletion(listing, vm, doomed):
-    """A disk that shall stay cannot be taken out of the snapshots that hold it."""
     listed = next((one for one in listing.machines if one.uuid == vm.id and one.machine), None)
-    if listed is None or not vm.snapshots:
-        return
-    sight = listing.sight(listed)
-    for slot in sight.disks:
-        _attached, base = sight.image_in(slot)
-        if base is not None and base.location not in doomed:
-            raise Refused(
-                f"{vm.name}: its disk {base.location} shall stay, but part of it would go with the snapshots.",
-                "Remove the snapshots first (vbox_snapshot), or set delete_disks: all.",
-            )
+    if listed is not None:
+        names = {one.uuid: one.name or one.uuid for one in listing.machines}
+        check_removable(listing.sight(listed), names, doomed)
 
 
 def _check_dropping(listing, plan):

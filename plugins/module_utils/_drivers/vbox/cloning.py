@@ -25,7 +25,7 @@ def clone(driver, name, config, creation, source):
         # What it was cloned from may be moved or gone when it is completed later.
         sources_mark = source.mark if source.owned else {}
         _take_identity_away(driver, sight, (sources_mark or {}).get("files", ()))
-        sight = driver.sights()[sight.uuid]
+        sight = driver.sight(sight.uuid)
         if not (sight.mark and sight.mark.get("id") == sight.uuid):
             disks = [image.uuid for image in (sight.image_in(slot)[1] for slot in sight.disks) if image]
             write_mark(driver, sight.uuid, {**empty_mark(sight.uuid), "disks": disks, "unfinished": True})
@@ -35,7 +35,8 @@ def clone(driver, name, config, creation, source):
 
 
 def _begin(driver, name, asked, source):
-    words = ["clonevm", source.id, f"--name={name}", "--uuid", new_id(), "--register"]
+    uuid = new_id()
+    words = ["clonevm", source.id, f"--name={name}", "--uuid", uuid, "--register"]
     taken = find_snapshot(source, asked.get("snapshot"))
     words += ["--snapshot", taken.id] if taken else []
     words += ["--options", "link"] if asked.get("linked") else []
@@ -46,7 +47,7 @@ def _begin(driver, name, asked, source):
         if not _remove_leftover(driver, error):
             raise
         driver.run(source.id, *words)
-    sight = begun(driver, name)
+    sight = driver.sights().get(uuid) or begun(driver, name)
     if sight is None:
         raise lost(name)
     return sight
@@ -86,15 +87,11 @@ def _delete(card, name):
 
 def _renew_ssh(driver, sight):
     """The forward of the source, on a port of the clone's own."""
-    from ..._lifecycle.model import Change
     from . import forwards
 
     if SSH_RULE not in sight.rules:
         return
-    card, rule = sight.rules[SSH_RULE]
     sights = driver.sights()
-    taken = forwards.taken_ports(sights.values(), sight.uuid)
-    if rule.host_port not in taken:
-        return
-    fresh = forwards.new_rule(sight, Change("ssh_forward", False, True), taken)
-    driver.run(sight.uuid, "modifyvm", sight.uuid, *forwards.words(sight, card, [SSH_RULE], [fresh]))
+    _card, rule = sight.rules[SSH_RULE]
+    if rule.host_port in forwards.taken_ports(sights.values(), sight.uuid):
+        driver.run(sight.uuid, "modifyvm", sight.uuid, *forwards.words_for_fresh_ssh(sights, sight))

@@ -11,8 +11,11 @@ from __future__ import annotations
 import os
 import re
 
+from ..._lifecycle.errors import CommandFailed, PartlyApplied, Refused
 from ..._lifecycle.model import File
 from ..._ports import files
+from ..._tools.vboxmanage import is_not_found
+from .busy import Busy
 from .mark import own_mark, settled
 from .storage import base_name, remove_disk
 from .words import slot_name
@@ -30,7 +33,7 @@ def files_of(listing, vm):
     found = {}
     for medium in _own_media(sight, mark):
         ours = vm.owned and sight.chain(medium.uuid)[-1].uuid in mark["disks"]
-        used_by, bound = _users(listing.media, names, medium, vm.id)
+        used_by, bound = _users(sight, names, medium)
         found[medium.location] = File(medium.location, "disk", ours, used_by, bound)
     for slot in sight.drives:
         if slot.medium != "emptydrive":
@@ -49,35 +52,70 @@ def _own_media(sight, mark):
     return [medium for medium in media if sight.uuid in medium.users] + detached
 
 
-def _users(media, names, medium, uuid):
+def _users(sight, names, medium):
     """(names of the others that need an image, whether they stand on it and cannot do without)."""
-    others = {names.get(user, _UNKNOWN) for user in medium.users if user != uuid}
-    standing = set()
-    for child in (one for one in media.values() if one.parent == medium.uuid):
-        if uuid not in child.users:
+    others = {names.get(user, _UNKNOWN) for user in medium.users if user != sight.uuid}
+    standing, left = set(), sight.left_behind()
+    for child in (one for one in sight.media.values() if one.parent == medium.uuid):
+        if sight.uuid not in child.users and child not in left:
             standing |= {names.get(user, _UNKNOWN) for user in child.users} or {child.location}
     return tuple(sorted(others | standing)), bool(standing)
 
 
+def check_removable(sight, names, doomed):
+    """Raise Refused where VirtualBox would stop in the middle, or remove an image that is not in ``doomed``."""
+    name = sight.values["name"]
+    for medium in (one for one in sight.media.values() if sight.uuid in one.users):
+        users, bound = _users(sight, names, medium)
+        if bound:
+            told = ", ".join(users)
+            raise Refused(f"{name}: {medium.location} is needed by {told}.", f"Remove {told} first.")
+        base = sight.chain(medium.uuid)[-1]
+        # Out of the present state a disk can be taken, but not out of a snapshot.
+        if sight.machine.snapshots and base.location not in doomed:
+            raise Refused(
+                f"{name}: its disk {base.location} shall stay, but all or part of it would go with the snapshots.",
+                "Remove the snapshots first (vbox_snapshot), or set delete_disks: all.",
+            )
+
+
 def delete(driver, vm, paths):
     """Remove the files named, then the machine with all that VirtualBox keeps about it."""
-    sight = driver.sights().get(vm.id)
+    sights = driver.sights()
+    sight = sights.get(vm.id)
     if sight is None:
         driver.run(vm.id, "unregistervm", vm.id)
         return
     doomed = set(paths)
+    # The plan is older than whatever was done to turn the machine off.
+    check_removable(sight, {uuid: one.values["name"] for uuid, one in sights.items()}, doomed)
     for slot in sight.disks:
         _attached, base = sight.image_in(slot)
         if base is None or base.location not in doomed:
             remove_disk(driver, sight, slot_name(slot.controller, slot.port, slot.device))
-    for medium in sight.media.values():
-        if medium.location in doomed and not medium.users:
-            driver.run(vm.id, "closemedium", "disk", medium.uuid, "--delete")
+    detached = [medium for medium in sight.media.values() if medium.location in doomed and not medium.users]
+    for medium in (*sight.left_behind(), *detached):
+        driver.run(vm.id, "closemedium", "disk", medium.uuid, "--delete")
     known = {medium.location for medium in sight.media.values()}
     for path in sorted(doomed - known):
         files.remove(path)
-    driver.run(vm.id, "unregistervm", vm.id, "--delete")
+    _unregister(driver, vm, sight.folder)
     _clear_folder(sight.folder, base_name(sight))
+
+
+def _unregister(driver, vm, folder):
+    """VirtualBox forgets a machine first, and says only then that it could not remove it all."""
+    try:
+        driver.run(vm.id, "unregistervm", vm.id, "--delete")
+    except Busy:
+        raise
+    except CommandFailed as error:
+        if is_not_found(error.stderr) or vm.id in driver.sights():
+            raise
+        raise PartlyApplied(
+            f"{vm.name}: VirtualBox has forgotten it, but not removed all of it: {error.message}.",
+            f"See what is left in {folder}, and with VBoxManage list hdds.",
+        ) from error
 
 
 def _clear_folder(folder, name):

@@ -13,21 +13,20 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from ..._lifecycle.errors import CommandFailed, Timeout
-from ..._lifecycle.model import ON, RUNNING, SUSPENDED, Observation
+from ..._lifecycle.model import ON, RUNNING, STOPPED, SUSPENDED, Observation
 from ..._lifecycle.one_by_one import one_by_one
 from ..._ports import files
 from ..._ports.command import Commands
-from ..._tools import vboxmanage_long as long
 from ..._tools.vboxmanage import VBoxManage, is_held, is_locked, is_not_running
 from .busy import Busy
-from .look import Listing, look_at_power, machine_of
+from .look import Listing, listed_in, look_at_power, machine_of
+from .sight import sight_of
 from .traits import vbox_traits
 from .words import power_of
 
 #: Copying, merging, and memory on its way to disk or back are the platform's own work; yet no call may hang for ever.
 _LONG = 24 * 3600
-#: A machine's process that does not end in this time is cut off from outside.
-#: A machine is off within five seconds of being told to, whatever becomes of the gentler of two ways.
+#: A machine's process that does not end in this time is cut off from outside: so it is off within five seconds.
 _CUT = 3
 _LIGHT = frozenset({"power", "addresses"})
 
@@ -105,9 +104,13 @@ class VBoxDriver:
         listing = Listing.read(self.tool)
         return {one.uuid: listing.sight(one) for one in listing.machines if one.machine is not None}
 
+    def sight(self, uuid):
+        """One machine as it is in this moment. Raises NotFound where somebody took it away."""
+        return sight_of(self.sights(), uuid)
+
     def marked(self, vm):
         """The machine with its mark as it is in this moment."""
-        return vm.having(mark=self.sights()[vm.id].mark)
+        return vm.having(mark=self.sight(vm.id).mark)
 
     # Acting ---------------------------------------------------------------------------------------------------------
 
@@ -135,15 +138,15 @@ class VBoxDriver:
 
     def _is_on(self, uuid):
         """Of a machine that is on, its own process keeps others out as long as it is."""
-        for listed in long.machines(self.tool.read("list", "--long", "vms")):
+        for listed in listed_in(self.tool.read("list", "--long", "vms")):
             if listed.uuid == uuid and listed.machine is not None:
                 return power_of(listed.machine.values["VMState"])[0] in set(ON) - {SUSPENDED}
         return False
 
     @contextmanager
-    def alone_with(self, name, folder):
-        """Of two tasks that work on one machine, the other one waits."""
-        with files.held(folder or "") as free:
+    def alone_with(self, name, folder, reading=False):
+        """Of two tasks that work on one machine, the other one waits; those that only read it work side by side."""
+        with files.held(folder or "", shared=reading) as free:
             if not free:
                 raise Busy(["VBoxManage"], 1, "held", f"{name}: another task works on it at this moment.")
             yield
@@ -156,8 +159,9 @@ class VBoxDriver:
     def _clone(self, vm, step):
         from .cloning import clone
 
-        arguments = step.arguments
-        clone(self, vm.name, arguments["config"], arguments["creation"], arguments["source"])
+        config, creation, source = (step.arguments[name] for name in ("config", "creation", "source"))
+        with self.alone_with(source.name, self._folders.get(source.id), reading=True):
+            clone(self, vm.name, config, creation, source)
 
     def _delete(self, vm, step):
         from .deleting import delete
@@ -172,12 +176,23 @@ class VBoxDriver:
             configure(self, vm, step.changes)
 
     def _start(self, vm, step):
+        if vm.power == STOPPED and vm.config.get("ssh_forward"):
+            self._see_to_ssh(vm)
         try:
             self.run(vm.id, "startvm", vm.id, "--type", self._start_type)
         except Busy:
             raise
         except CommandFailed as error:
             raise _explained(vm, error, self._start_type) from error
+
+    def _see_to_ssh(self, vm):
+        """VirtualBox starts a machine whose port is taken, and what answers there then is somebody else."""
+        from . import forwards
+
+        sights = self.sights()
+        sight = sight_of(sights, vm.id)
+        if not forwards.is_ssh_free(sight):
+            self.run(vm.id, "modifyvm", vm.id, *forwards.words_for_fresh_ssh(sights, sight))
 
     def _stop(self, vm, step):
         self._control(vm, "acpipowerbutton")

@@ -14,6 +14,7 @@ from ..._tools.vboxmanage_machine import Forward
 from .sight import SSH_RULE
 
 _LOCAL = "127.0.0.1"
+_SSH = {"host_address": _LOCAL, "guest_port": 22}
 #: Chosen ports: above those of services, below those that systems give to outgoing connections.
 _FIRST_PORT, _PORTS = 20000, 10000
 
@@ -21,8 +22,9 @@ _FIRST_PORT, _PORTS = 20000, 10000
 def check_form(vm, config):
     asked = {name: entry for name, entry in (config.get("port_forwards") or {}).items() if entry is not None}
     for name, entry in asked.items():
-        if "," in name or name == SSH_RULE:
-            raise Refused(f"{vm.name}: port_forwards: no rule can be named '{name}'.", "Choose another name.")
+        reason = _why_not(name)
+        if reason:
+            raise Refused(f"{vm.name}: port_forwards: no rule can be named {name!r}: {reason}.", "Choose another name.")
         if entry.get("host_address"):
             _check_address(vm, name, entry["host_address"])
     if (asked or config.get("ssh_forward")) and "nat" not in _types(vm, config):
@@ -31,6 +33,20 @@ def check_form(vm, config):
             f"{vm.name}: {option}: no card of the machine is of type nat.",
             "Give it one in networks, or reach the guest by its address on its network.",
         )
+
+
+def _why_not(name):
+    """What forbids a rule's name, or None."""
+    if name == SSH_RULE:
+        return "it is the rule of ssh_forward"
+    if "," in name:
+        return "a comma ends it"
+    if "%" in name:
+        # Its list of all machines dies of '%n' or of a few '%s', whoever asks for it.
+        return "VBoxManage takes what follows a percent sign for a format, and prints something else or crashes"
+    if "\n" in name or "\r" in name:
+        return "VBoxManage prints line breaks as they are, and they cannot be read back"
+    return None
 
 
 def _check_address(vm, name, address):
@@ -70,14 +86,23 @@ def wanted_rules(sight, changes, taken):
     return removed, [_with_port(sight, rule, taken) for rule in added.values()]
 
 
-def new_rule(sight, change, taken):
-    """The rule of ``change`` on a port of its own, whatever it had before."""
-    return _with_port(sight, _changed(Forward(SSH_RULE, "tcp", "", 0, "", 0), _asked(change)), taken)
+def is_ssh_free(sight):
+    """Whether the port that leads to the SSH of a machine which is off is nobody else's in this moment."""
+    _card, rule = sight.rules[SSH_RULE]
+    return net.is_free(rule.host_address, rule.host_port, rule.protocol)
+
+
+def words_for_fresh_ssh(sights, sight):
+    """modifyvm's words that put the way to a machine's SSH on a port that nobody has."""
+    card, _rule = sight.rules[SSH_RULE]
+    taken = taken_ports(sights.values(), sight.uuid)
+    rule = _with_port(sight, _changed(Forward(SSH_RULE, "tcp", "", 0, "", 0), _SSH), taken)
+    return words(sight, card, [SSH_RULE], [rule])
 
 
 def _asked(change):
     if change.field == "ssh_forward":
-        return {"host_address": _LOCAL, "guest_port": 22} if change.new else None
+        return _SSH if change.new else None
     if change.attribute is None:
         return change.new
     return {change.attribute: change.new}

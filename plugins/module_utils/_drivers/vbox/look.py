@@ -38,7 +38,7 @@ class Listing:
     def read(cls, tool):
         before, machines = long.split(tool.read(*_ALL))
         media = {medium.uuid: medium for medium in output.media(before)}
-        return cls(output.system_properties(before), media, tuple(long.machines(machines)))
+        return cls(output.system_properties(before), media, tuple(listed_in(machines)))
 
     def sight(self, listed):
         """One machine, with what its settings file adds."""
@@ -70,6 +70,18 @@ def _means(target, listed):
 def name_of(listed):
     """The name; of a machine whose settings cannot be read that of their file, which is the same as a rule."""
     return os.path.splitext(os.path.basename(listed.file))[0] if listed.name is None else listed.name
+
+
+def listed_in(text):
+    """The machines of a long list, whatever their descriptions hold."""
+    return long.machines(text, _texts_of)
+
+
+def _texts_of(uuid, path):
+    file = read_file(path)
+    if file is None or file.uuid != uuid:
+        return None
+    return (file.description, *(one.description for one in file.snapshots.values() if "\n" in one.description))
 
 
 def read_file(path):
@@ -106,7 +118,7 @@ def look_at_power(tool, targets, configs):
     """Light look while something is waited for; ``configs`` are those of an earlier look, by UUID."""
     found = []
     wanted = {target.id for target in targets}
-    for listed in long.machines(tool.read("list", "--long", "vms")):
+    for listed in listed_in(tool.read("list", "--long", "vms")):
         if listed.uuid in wanted and listed.machine is not None:
             power, busy, reason = power_of(listed.machine.values["VMState"])
             config = configs.get(listed.uuid, {})
@@ -124,7 +136,7 @@ def _snapshots(sight):
             id=one.uuid,
             parent=one.parent,
             power=RUNNING if one.uuid in told and told[one.uuid].online else STOPPED,
-            description=one.description,
+            description=told[one.uuid].description if one.uuid in told else one.description,
             created=told[one.uuid].created if one.uuid in told else None,
             current=one.is_current,
         )

@@ -49,13 +49,26 @@ def undone_on_failure(driver, uuid):
     except Busy:
         raise
     except PolyvirtError:
-        sight = driver.sights()[uuid]
-        mark = sight.mark or {}
-        vm = Vm(name=sight.values["name"], id=uuid, power=STOPPED, mark=mark)
-        own = {medium.location for medium in sight.media.values() if medium.uuid in mark.get("disks", ())}
-        images.give_back(driver, mark.get("borrowed", ()))
-        delete(driver, vm, {*own, *mark.get("making", ()), *sight.seed_files()})
+        sight = driver.sights().get(uuid)
+        if sight is not None:
+            _undo(driver, sight)
         raise
+
+
+def _undo(driver, sight):
+    mark = sight.mark if (sight.mark or {}).get("id") == sight.uuid else {}
+    sight = replace(sight, mark=mark)
+    images.give_back(driver, mark.get("borrowed", ()))
+    vm = Vm(name=sight.values["name"], id=sight.uuid, power=STOPPED, mark=mark)
+    delete(driver, vm, {*_made_for(sight), *mark.get("making", ()), *sight.seed_files()})
+
+
+def _made_for(sight):
+    """The images made for it. A clone that has no mark of its own yet has all of its disks in its folder."""
+    if sight.mark:
+        return {medium.location for medium in sight.media.values() if medium.uuid in sight.mark["disks"]}
+    bases = [base for _attached, base in map(sight.image_in, sight.disks) if base]
+    return {base.location for base in bases if base.location.startswith(os.path.join(sight.folder, ""))}
 
 
 def begun(driver, name):
@@ -71,14 +84,16 @@ def begun_in(listing, name):
 
 
 def _begin(driver, name, config):
-    words = ["createvm", f"--name={name}", "--ostype", config["os_type"], "--uuid", new_id(), "--register"]
+    uuid = new_id()
+    words = ["createvm", f"--name={name}", "--ostype", config["os_type"], "--uuid", uuid, "--register"]
     words += ["--groups", ",".join(config["groups"])] if config.get("groups") else []
     words += ["--basefolder", driver.storage_path] if driver.storage_path else []
     try:
         driver.run(None, *words)
     except CommandFailed as error:
         adopt(driver, name, error)
-    sight = begun(driver, name)
+    # By its id, where it is the one just made: logs of an earlier machine in its folder say nothing of this one.
+    sight = driver.sights().get(uuid) or begun(driver, name)
     if sight is None:
         raise lost(name)
     return sight
@@ -97,6 +112,8 @@ def adopt(driver, name, error):
     if file is None or not is_made_here(file.uuid):
         raise error
     owner = driver.sights().get(file.uuid)
+    if owner and owner.values["name"] == name:
+        raise lost(name)
     if owner:
         raise Refused(
             f"{name}: {path} belongs to '{owner.values['name']}'; in file names VirtualBox writes signs of both as _.",
@@ -147,7 +164,7 @@ def _configure_as(driver, vm, config):
 
 def _see_to_drives(driver, vm, name, iso, creation):
     """An empty drive is there from the start, so that a medium can be put in while the machine runs."""
-    sight = driver.sights()[vm.id]
+    sight = driver.sight(vm.id)
     drive = sight.iso_drive
     if drive is None or (iso and drive.medium != iso):
         storage.set_iso(driver, sight, iso)
@@ -158,7 +175,7 @@ def add_seed(driver, uuid, name, creation):
     """Make the seed's file and put it into a drive of its own; the mark tells its name first."""
     if creation.get("cloud_init") is None:
         return
-    sight = driver.sights()[uuid]
+    sight = driver.sight(uuid)
     path = storage.seed_path(sight)
     if os.path.basename(path) not in sight.mark.get("files", ()):
         if files.exists(path):
@@ -170,7 +187,7 @@ def add_seed(driver, uuid, name, creation):
 
 def finish(driver, uuid, config, inputs):
     """From here on the machine is there."""
-    sight = driver.sights()[uuid]
+    sight = driver.sight(uuid)
     mark = settled(sight.mark, sight.media.values())
     kept = {key: value for key, value in mark.items() if key not in ("unfinished", "making", "borrowed")}
     write_mark(driver, uuid, {**kept, "tags": list(config.get("tags") or ()), "inputs": inputs})

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
+from ..._lifecycle.errors import NotFound
 from ..._lifecycle.units import MIB
 from ..._tools.vboxmanage_machine import Machine
 from . import native
@@ -81,6 +82,16 @@ class Sight:
         chain = self.chain(slot.values.get("ImageUUID"))
         return (chain[0], chain[-1]) if chain else (None, None)
 
+    def left_behind(self):
+        """The images with what was written since a snapshot to disks that are detached now; VirtualBox keeps them."""
+        parents = {medium.parent for medium in self.media.values()}
+        return [medium for medium in self.media.values() if medium.uuid not in parents and self._is_left(medium)]
+
+    def _is_left(self, medium):
+        below, folder = self.media.get(medium.parent), os.path.join(self.values["SnapFldr"], "")
+        is_ours = below is not None and self.uuid in below.users and medium.location.startswith(folder)
+        return is_ours and not medium.users
+
     def nic(self, number):
         return next((nic for nic in self.machine.nics if nic.number == number), None)
 
@@ -97,6 +108,13 @@ class Sight:
             for rule in nic.forwards if nic.type == "nat" else ():
                 found.setdefault(rule.name, (nic.number, rule))
         return found
+
+
+def sight_of(sights, uuid):
+    """One of all machines. Raises NotFound where somebody took it away while a task worked on it."""
+    if uuid not in sights:
+        raise NotFound(f"The machine {uuid} is gone: somebody else removed it meanwhile.", "Run the task again.")
+    return sights[uuid]
 
 
 def config_of(sight, native_keys=()):

@@ -27,7 +27,7 @@ def check_dropping(listing, plan):
 def _without(listing, vm, step, key):
     doomed = next(one for one in vm.snapshots if key in (one.id, one.name))
     _check_current(vm, doomed)
-    _check_clones(listing, vm, doomed)
+    _check_standing(listing, vm, doomed)
     return simulate(vm, [replace(step, arguments={**step.arguments, "names": (doomed.name,), "ids": (key,)})])
 
 
@@ -42,14 +42,28 @@ def _check_current(vm, doomed):
         )
 
 
-def _check_clones(listing, vm, doomed):
-    """Linked clones stand on the images that a snapshot keeps, and would lose what they were made from."""
-    names = {one.uuid: one.name or one.uuid for one in listing.machines}
+def _check_standing(listing, vm, doomed):
+    """Images that go on from those of the snapshot: VirtualBox merges each with one of the machine's own only."""
     kept = {medium.uuid for medium in listing.media.values() if doomed.id in medium.users.get(vm.id, ())}
+    sight = next(listing.sight(one) for one in listing.machines if one.uuid == vm.id)
+    left = [medium for medium in sight.left_behind() if medium.parent in kept]
+    _check_clones(listing, vm, doomed, kept, left)
+    for medium in left:
+        if any(one.parent == medium.parent and one is not medium for one in listing.media.values()):
+            raise Refused(
+                f"{vm.name}: snapshot '{doomed.name}' is needed by {medium.location}, which is what was written to a"
+                " disk before it was detached.",
+                f"Remove that if nobody wants it: VBoxManage closemedium disk {medium.uuid} --delete",
+            )
+
+
+def _check_clones(listing, vm, doomed, kept, left):
+    """Linked clones would lose what they were made from."""
+    names = {one.uuid: one.name or one.uuid for one in listing.machines}
     clones = {
         names.get(user, _UNKNOWN)
         for medium in listing.media.values()
-        if medium.parent in kept and vm.id not in medium.users
+        if medium.parent in kept and vm.id not in medium.users and medium not in left
         for user in medium.users or (None,)
     }
     if clones:

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from ..._lifecycle.errors import CommandFailed
 from ..._tools import vboxmanage_long as long
-from ..._tools.vboxmanage import is_not_found
+from ..._tools.vboxmanage import is_locked, is_not_found
 from .sight import config_of
 
 
@@ -19,7 +19,13 @@ def with_configs(driver, listing, vm, native_keys):
     sight = listing.sight(listed)
     told = []
     for snapshot in vm.snapshots:
-        found = long.machines(driver.tool.read("snapshot", vm.id, "showvminfo", snapshot.id))
+        try:
+            found = long.machines(driver.tool.read("snapshot", vm.id, "showvminfo", snapshot.id))
+        except CommandFailed as error:
+            if not is_locked(error.stderr):
+                raise
+            # Only this question takes the lock, so somebody else may have it.
+            return vm.having(busy="somebody else works with it")
         if not found or found[0].machine is None:
             told.append(snapshot)
             continue
@@ -45,7 +51,7 @@ def take(driver, vm, arguments):
 
 
 def _is_there(driver, vm, name):
-    return any(one.name == name for one in driver.sights()[vm.id].machine.snapshots)
+    return any(one.name == name for one in driver.sight(vm.id).machine.snapshots)
 
 
 def drop(driver, vm, arguments):

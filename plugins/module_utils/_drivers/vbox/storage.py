@@ -69,7 +69,7 @@ def add_disk(driver, vm, sight, slot, entry, image=None):
     mark = own_mark(vm)
     place = ensure_place(driver, sight, slot)
     if entry.get("source"):
-        attach(driver, vm.id, place, "hdd", entry["source"])
+        attach(driver, vm.id, place, "hdd", _as_detached(sight, entry["source"]))
         return mark
     path = disk_path(sight.folder, base_name(sight), slot, entry.get("format"))
     announced = list(mark.get("making", ()))
@@ -87,6 +87,13 @@ def add_disk(driver, vm, sight, slot, entry, image=None):
     kept = {key: value for key, value in mark.items() if key not in ("making", "borrowed")}
     left = [one for one in mark["making"] if one != path]
     return {**kept, "disks": [*mark["disks"], medium.uuid], **({"making": left} if left else {})}
+
+
+def _as_detached(sight, path):
+    """What a disk of the machine's own went on in since a snapshot, until it was detached."""
+    real = os.path.realpath(path)
+    left = [one for one in sight.left_behind() if os.path.realpath(sight.chain(one.parent)[-1].location) == real]
+    return left[0].uuid if len(left) == 1 else path
 
 
 def _remove_leftover(driver, sight, path, announced):

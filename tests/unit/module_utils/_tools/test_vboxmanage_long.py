@@ -8,9 +8,9 @@ from __future__ import annotations
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._tools import vboxmanage_long as long
 from ansible_collections.polyvirt.core.plugins.module_utils._tools import vboxmanage_machine
-from ansible_collections.polyvirt.core.plugins.module_utils._tools.vboxmanage_machine import SharedFolder
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.vboxmanage_machine import Forward, SharedFolder
 
-from unit.module_utils._tools.vbox_recordings import recorded
+from unit.module_utils._tools.vbox_recordings import recorded, written
 
 WEB = "5bfd9472-3b72-43ff-aa34-ab5707a665e4"
 NAMES = [
@@ -108,3 +108,92 @@ def test_states(said, state):
 
 def test_no_machines():
     assert long.machines("") == []
+
+
+def test_6_1_tells_controllers_and_what_is_attached_apart():
+    web, bare = (listed.machine for listed in long.machines(written("list-long-vms")))
+    assert [(one.name, one.values["type"], one.values["maxportcount"]) for one in web.controllers] == [
+        ("IDE", "PIIX4", "2"),
+        ('My (0, 0): "Ctl"', "IntelAhci", "30"),
+    ]
+    assert {one.values["bootable"] for one in web.controllers} == {"on"}
+    image = "584294c4-9846-44c9-9917-899d6a5747f1"
+    assert [(*place(slot), slot.medium, slot.values.get("ImageUUID")) for slot in web.slots] == [
+        ("IDE", 0, 0, "/iso/tools (new).iso", "ca34e2f3-e32a-45d3-a259-ff90719abe5c"),
+        ("IDE", 1, 0, "emptydrive", None),
+        ('My (0, 0): "Ctl"', 0, 0, f"/home/v/vms/web/Snapshots/{{{image}}}.vdi", image),
+        ('My (0, 0): "Ctl"', 2, 0, "emptydrive", None),
+    ]
+    assert (bare.controllers, bare.slots) == ((), ())
+
+
+def test_6_1_tells_snapshots_last():
+    web, bare = (listed.machine for listed in long.machines(written("list-long-vms")))
+    assert web.values["description"] == "one\ntwo"
+    assert [(one.name, one.description, one.is_current) for one in web.snapshots] == [
+        ("s1", "first\nsecond", False),
+        ("s2", "last", True),
+    ]
+    assert web.snapshots[1].parent == web.snapshots[0].uuid
+    assert (bare.snapshots, bare.values.get("description")) == ((), None)
+
+
+def test_6_1_tells_the_rest_as_later_versions_do():
+    web, bare = (listed.machine for listed in long.machines(written("list-long-vms")))
+    assert (web.values["memory"], bare.values["memory"]) == ("1024", "64")
+    assert (web.values["VMState"], web.values["recording_enabled"]) == ("poweroff", "off")
+    assert web.nics[0].forwards == (Forward("ssh", "tcp", "127.0.0.1", 2222, "", 22),)
+    assert web.shared_folders == (SharedFolder("src", "/home/v/d", False, True, True, ""),)
+
+
+def described(text, said):
+    """The list with another description of its first machine, and what its settings file then tells."""
+    first = long.machines(text)[0]
+    before = first.machine.values["description"]
+    changed = text.replace(f"Description:\n{before}\n", f"Description:\n{said}\n", 1)
+    assert changed != text
+    snapshots = tuple(one.description for one in first.machine.snapshots)
+    return changed, lambda uuid, _file: (said, *snapshots) if uuid == first.uuid else ()
+
+
+def comparable_list(machines):
+    return [(one.uuid, one.name, one.file, one.machine and comparable(one.machine)) for one in machines]
+
+
+@pytest.mark.parametrize("tell", [lambda: recorded("list-long-vms"), lambda: written("list-long-vms")])
+@pytest.mark.parametrize("first", [True, False])
+def test_a_description_that_holds_a_whole_list_adds_nothing_to_it(tell, first):
+    text = tell()
+    said = text if first else text[text.index("Name:      ", 1) :]
+    changed, texts_of = described(text, said.rstrip("\n"))
+    found = long.machines(changed, texts_of)
+    assert comparable_list(found) == comparable_list(long.machines(text))
+    assert found[0].machine.values["description"] == said.rstrip("\n")
+
+
+@pytest.mark.parametrize(
+    "said", ["* Snapshots:", "a\n* Snapshots:\nb", "a\n* Guest:\nConfigured memory balloon:   0MB", "\n"]
+)
+def test_a_description_ends_where_its_settings_file_says(said):
+    changed, texts_of = described(recorded("list-long-vms"), said)
+    found = long.machines(changed, texts_of)[0].machine
+    assert found.values["description"] == said
+    assert found.snapshots == long.machines(recorded("list-long-vms"))[0].machine.snapshots
+
+
+def test_a_snapshots_description_is_no_machine_either():
+    text = recorded("list-long-vms")
+    first = long.machines(text)[0]
+    said = text[: text.index("Description:")].rstrip("\n")
+    changed = text.replace('first "snap" \\ x\n', f'{said}\nfirst "snap" \\ x\n', 1)
+    assert changed != text
+    snapshot = first.machine.snapshots[0].description
+    texts = (first.machine.values["description"], f"{said}\n{snapshot}")
+    found = long.machines(changed, lambda uuid, _file: texts if uuid == first.uuid else ())
+    assert [one.name for one in found] == NAMES
+
+
+def test_what_is_no_machine_is_none_even_where_no_file_can_be_read():
+    head = "\n".join(recorded("list-long-vms").split("\n")[:7]).replace("web", "phantom")
+    text = recorded("list-long-vms").replace("line2 ünï €\n", f"{head}\n", 1)
+    assert "phantom" not in [listed.name for listed in long.machines(text, lambda _uuid, _file: None)]

@@ -12,6 +12,7 @@ from pathlib import Path
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Completed
 
 RECORDED = Path(__file__).parents[2] / "fixtures" / "vbox" / "7.2.22"
+_WRITTEN = RECORDED.parent / "6.1"
 _CALL = re.compile(
     r"^\$ VBoxManage (?P<words>.*?)\n--stdout--\n(?P<stdout>.*?)--stderr--\n(?P<stderr>.*?)--rc=(?P<rc>\d+)--\n",
     re.DOTALL | re.MULTILINE,
@@ -20,6 +21,11 @@ _CALL = re.compile(
 
 def recorded(name):
     return (RECORDED / f"{name}.txt").read_text(encoding="utf-8")
+
+
+def written(name):
+    """A text of 6.1, written by hand in the form of what people show of theirs: its program cannot be had here."""
+    return (_WRITTEN / f"{name}.txt").read_text(encoding="utf-8")
 
 
 def calls():
