@@ -12,7 +12,7 @@ from ._lifecycle.plan_make import known_names
 from ._lifecycle.request import check_name, comparison
 from ._lifecycle.results import describe, describe_snapshots
 
-_FACETS = frozenset({"power", "config", "snapshots", "addresses"})
+_FACETS = frozenset({"power", "config", "snapshots", "addresses", "unfinished"})
 _SNAPSHOT_FACETS = frozenset({"power", "config", "snapshots", "leftovers"})
 
 

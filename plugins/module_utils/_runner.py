@@ -219,6 +219,8 @@ def _facets(works, traits):
             facets.add("snapshot_configs")
         if request.state == "absent" or (request.policy.allow_recreate and rebuilds):
             facets.add("files")
+        if request.state == "absent":
+            facets.add("unfinished")
         if request.policy.wait_for != "state":
             facets.add("addresses")
     return frozenset(facets)

@@ -63,6 +63,17 @@ def test_a_clone_that_is_made_in_between_keeps_what_it_stands_on(box):
     assert task(box, "copy", state="started", config={"native": SMALL["native"]}).well().outcome.changed
 
 
+def test_what_is_being_cloned_is_not_removed_meanwhile(box):
+    tried = []
+    task(box).well()
+    task(box, snapshot={"name": "base"}).well()
+    linked = {"source": "web", "linked": True, "snapshot": "base"}
+    remove = {"clonevm": lambda: tried.append(task(box, state="absent", timeout=1))}
+    task(box, "copy", config={}, clone=linked, before=remove).well()
+    (done,) = tried
+    done.refused("web", "another task works on it")
+
+
 def test_a_machine_of_which_half_is_left_is_told(box):
     """A clone made at the last moment, by somebody who does not wait for us: VirtualBox stops in the middle."""
     task(box).well()

@@ -304,8 +304,9 @@ class Driver(Protocol):
     def observe(self, targets: Optional[Sequence[Target]], facets: frozenset) -> Observation:
         """The machines that exist of ``targets`` (None: all), with at least these facets looked at.
 
-        Facets: power, config, addresses, snapshots, snapshot_configs, leftovers, files. With power alone, ``config``
-        may be empty.
+        Facets: power, config, addresses, snapshots, snapshot_configs, leftovers, files, unfinished. With power alone,
+        ``config`` may be empty. A machine that a task has only begun to make exists where unfinished ones are asked
+        for: to be told, or to be removed.
         """
 
     def preflight(self, plan: Plan) -> None:

@@ -144,7 +144,7 @@ def test_nothing_to_do_is_one_look():
     ("request_", "more"),
     [
         (ask("web"), set()),
-        (ask("web", "absent"), {"snapshots", "files"}),
+        (ask("web", "absent"), {"snapshots", "files", "unfinished"}),
         (ask("web", allow_recreate=True), {"snapshots"}),
         (ask("web", "started", wait_for="ssh"), {"addresses"}),
     ],

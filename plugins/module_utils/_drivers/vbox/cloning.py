@@ -13,7 +13,7 @@ from ..._lifecycle.plan_make import find_snapshot
 from . import storage
 from .look import read_file
 from .making import add_seed, begun, finish, lost, undone_on_failure
-from .mark import KEY, empty_mark, is_made_here, new_id, read_mark, write_mark
+from .mark import KEY, is_made_here, new_id, read_mark, write_mark
 from .sight import SSH_RULE
 from .words import power_of
 
@@ -26,9 +26,8 @@ def clone(driver, name, config, creation, source):
         sources_mark = source.mark if source.owned else {}
         _take_identity_away(driver, sight, (sources_mark or {}).get("files", ()))
         sight = driver.sight(sight.uuid)
-        if not (sight.mark and sight.mark.get("id") == sight.uuid):
-            disks = [image.uuid for image in (sight.image_in(slot)[1] for slot in sight.disks) if image]
-            write_mark(driver, sight.uuid, {**empty_mark(sight.uuid), "disks": disks, "unfinished": True})
+        if sight.begun_mark != sight.mark:
+            write_mark(driver, sight.uuid, sight.begun_mark)
         add_seed(driver, sight.uuid, name, creation)
         _renew_ssh(driver, sight)
         finish(driver, sight.uuid, config, {"clone": source.id})

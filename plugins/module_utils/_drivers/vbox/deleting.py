@@ -15,6 +15,7 @@ from ..._lifecycle.errors import CommandFailed, PartlyApplied, Refused
 from ..._lifecycle.model import File
 from ..._ports import files
 from ..._tools.vboxmanage import is_not_found
+from . import images
 from .busy import Busy
 from .mark import own_mark, settled
 from .storage import base_name, remove_disk
@@ -87,12 +88,14 @@ def delete(driver, vm, paths):
         driver.run(vm.id, "unregistervm", vm.id)
         return
     doomed = set(paths)
+    _check_not_completed(vm, sight)
     # The plan is older than whatever was done to turn the machine off.
     check_removable(sight, {uuid: one.values["name"] for uuid, one in sights.items()}, doomed)
     for slot in sight.disks:
         _attached, base = sight.image_in(slot)
         if base is None or base.location not in doomed:
             remove_disk(driver, sight, slot_name(slot.controller, slot.port, slot.device))
+    images.give_back(driver, own_mark(vm).get("borrowed", ()))
     detached = [medium for medium in sight.media.values() if medium.location in doomed and not medium.users]
     for medium in (*sight.left_behind(), *detached):
         driver.run(vm.id, "closemedium", "disk", medium.uuid, "--delete")
@@ -101,6 +104,12 @@ def delete(driver, vm, paths):
         files.remove(path)
     _unregister(driver, vm, sight.folder)
     _clear_folder(sight.folder, base_name(sight))
+
+
+def _check_not_completed(vm, sight):
+    """What was half made when the task was planned may be somebody's machine by now."""
+    if (vm.mark or {}).get("unfinished") and not sight.is_unfinished:
+        raise Refused(f"{vm.name}: another task has completed it meanwhile.", "Run the task again to remove it.")
 
 
 def _unregister(driver, vm, folder):

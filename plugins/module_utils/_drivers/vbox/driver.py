@@ -66,7 +66,8 @@ class VBoxDriver:
             observation = look_at_power(self.tool, targets, self._configs)
             return self._with_addresses(observation, True) if "addresses" in facets else observation
         listing = self._listing = Listing.read(self.tool)
-        vms = [machine_of(listing, one, self._native_keys) for one in listing.wanted(targets)]
+        wanted = listing.wanted(targets, "unfinished" in facets)
+        vms = [machine_of(listing, one, self._native_keys) for one in wanted]
         self._configs.update({vm.id: vm.config for vm in vms})
         if self.disks_before is None:
             self.disks_before = {os.path.realpath(medium.location) for medium in listing.media.values()}

@@ -19,10 +19,11 @@ from ..._tools import vboxmanage_long as long
 from ..._tools import vboxmanage_output as output
 from ..._tools.vboxmanage_file import settings_file
 from .forwards import ssh_of
-from .mark import KEY, is_made_here, is_unfinished, read_mark
+from .mark import KEY, is_made_here, read_mark
 from .sight import Sight, config_of
 from .words import power_of
 
+_UNFINISHED = "unfinished: a task that makes it is at work or was cut off"
 _ALL = ("list", "--multiple", "--long", "systemproperties", "hdds", "vms")
 
 
@@ -50,14 +51,12 @@ class Listing:
         """False for a machine that a task has begun to make and nobody has got yet."""
         if listed.machine is None or not is_made_here(listed.uuid):
             return True
-        return not is_unfinished(listed.uuid, self.sight(listed).mark, listed.machine.values["LogFldr"])
+        return not self.sight(listed).is_unfinished
 
-    def wanted(self, targets):
-        return [
-            one
-            for one in self.machines
-            if (targets is None or any(_means(target, one) for target in targets)) and self.is_there(one)
-        ]
+    def wanted(self, targets, unfinished=False):
+        """The machines of ``targets`` (None: all), on demand with those that are not there yet."""
+        meant = [one for one in self.machines if targets is None or any(_means(target, one) for target in targets)]
+        return [one for one in meant if unfinished or self.is_there(one)]
 
     def known(self):
         return tuple(name_of(one) for one in self.machines if self.is_there(one))
@@ -98,19 +97,19 @@ def machine_of(listing, listed, native_keys):
         return Vm(name=name_of(listed), id=listed.uuid, power=UNKNOWN, reason=reason)
     sight = listing.sight(listed)
     power, busy, reason = power_of(sight.values["VMState"])
-    config = config_of(sight, native_keys)
+    config, is_there = config_of(sight, native_keys), not sight.is_unfinished
     return Vm(
         name=listed.name,
         id=listed.uuid,
         power=power,
-        reason=reason,
+        reason=reason if is_there else _UNFINISHED,
         busy=busy,
         config=config,
         # modifyvm changes nothing of a running machine: it runs with what is stored.
         active=None if power == STOPPED else config,
         snapshots=_snapshots(sight),
         ssh=ssh_of(sight) if power == RUNNING else None,
-        mark=sight.mark,
+        mark=sight.mark if is_there else sight.begun_mark,
     )
 
 

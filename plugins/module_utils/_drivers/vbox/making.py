@@ -14,12 +14,12 @@ from ..._lifecycle.errors import CommandFailed, PolyvirtError, Refused
 from ..._lifecycle.model import COLLECTIONS, STOPPED, Vm
 from ..._ports import files
 from ..._tools import seed
-from . import images, storage
+from . import storage
 from .busy import Busy
 from .changing import configure
 from .deleting import delete
 from .look import Listing, read_file
-from .mark import empty_mark, is_made_here, new_id, settled, write_mark
+from .mark import is_made_here, new_id, settled, write_mark
 from .sight import config_of
 
 _FIRST = "SATA 0"
@@ -56,19 +56,11 @@ def undone_on_failure(driver, uuid):
 
 
 def _undo(driver, sight):
-    mark = sight.mark if (sight.mark or {}).get("id") == sight.uuid else {}
+    mark = sight.begun_mark
     sight = replace(sight, mark=mark)
-    images.give_back(driver, mark.get("borrowed", ()))
     vm = Vm(name=sight.values["name"], id=sight.uuid, power=STOPPED, mark=mark)
-    delete(driver, vm, {*_made_for(sight), *mark.get("making", ()), *sight.seed_files()})
-
-
-def _made_for(sight):
-    """The images made for it. A clone that has no mark of its own yet has all of its disks in its folder."""
-    if sight.mark:
-        return {medium.location for medium in sight.media.values() if medium.uuid in sight.mark["disks"]}
-    bases = [base for _attached, base in map(sight.image_in, sight.disks) if base]
-    return {base.location for base in bases if base.location.startswith(os.path.join(sight.folder, ""))}
+    disks = {medium.location for medium in sight.media.values() if medium.uuid in mark["disks"]}
+    delete(driver, vm, {*disks, *mark.get("making", ()), *sight.seed_files()})
 
 
 def begun(driver, name):
@@ -129,9 +121,8 @@ def _settings_path(said):
 
 def _announced(driver, sight):
     """The machine as a Vm, with an unfinished mark of its own."""
-    mark = sight.mark
-    if not (mark and mark.get("id") == sight.uuid):
-        mark = {**empty_mark(sight.uuid), "unfinished": True}
+    mark = sight.begun_mark
+    if mark != sight.mark:
         write_mark(driver, sight.uuid, mark)
     return Vm(name=sight.values["name"], id=sight.uuid, power=STOPPED, config=config_of(sight), mark=mark)
 

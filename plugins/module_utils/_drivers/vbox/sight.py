@@ -14,6 +14,7 @@ from ..._lifecycle.errors import NotFound
 from ..._lifecycle.units import MIB
 from ..._tools.vboxmanage_machine import Machine
 from . import native
+from .mark import empty_mark, is_unfinished
 from .words import BOOT_WORDS, BUS_OF_TYPE, NETWORK_WORDS, NETWORKS, colon_mac, slot_name
 
 #: The rule of the option ssh_forward; it is none of port_forwards.
@@ -64,6 +65,20 @@ class Sight:
     def seed_files(self):
         """Paths of the files of our own in its folder."""
         return [os.path.join(self.folder, name) for name in (self.mark or {}).get("files", ())]
+
+    @property
+    def begun_mark(self):
+        """The mark of a machine in the making; a clone that has none of its own yet has all its disks in its folder."""
+        if (self.mark or {}).get("id") == self.uuid:
+            return self.mark
+        bases = [base for _attached, base in map(self.image_in, self.disks) if base]
+        own = [base.uuid for base in bases if base.location.startswith(os.path.join(self.folder, ""))]
+        return {**empty_mark(self.uuid), "disks": own, "unfinished": True}
+
+    @property
+    def is_unfinished(self):
+        """True of a machine that a task has begun to make and nobody has got yet."""
+        return is_unfinished(self.uuid, self.mark, self.values["LogFldr"])
 
     @property
     def iso_drive(self):

@@ -126,3 +126,13 @@ def test_what_a_file_takes_and_what_is_free(tmp_path):
         files.allocated(str(tmp_path / "nosuch"))
     with pytest.raises(errors.NotFound):
         files.free_space(str(tmp_path / "nosuch"))
+
+
+def test_a_folder_is_held_by_one_alone_or_by_many_together(tmp_path):
+    folder = str(tmp_path)
+    with files.held(folder, shared=True) as first, files.held(folder, shared=True) as second:
+        assert (first, second) == (True, True)
+        with files.held(folder) as alone:
+            assert not alone
+    with files.held(folder) as alone, files.held(folder, shared=True) as third:
+        assert (alone, third) == (True, False)
