@@ -10,10 +10,13 @@ _SIGNATURE = bytes.fromhex("55aa")
 _DISK_SIZE = 1024 * 1024
 
 # VirtualBox's ACPI: port 442eh takes commands, 4000h has the events, 4002h their mask, 4004h puts to sleep.
+# Between two looks it sleeps until the clock ticks; of all other interrupts none is wanted, the button's least.
 _OBEYS = """
 fa              cli
-31 c0           xor   ax, ax
-8e d8           mov   ds, ax
+b0 fe           mov   al, feh           ; of the first eight, the clock alone
+e6 21           out   21h, al
+b0 ff           mov   al, ffh           ; of the others none
+e6 a1           out   a1h, al
 ba 2e 44        mov   dx, 442eh
 b0 a1           mov   al, a1h           ; ACPI on
 ee              out   dx, al
@@ -21,9 +24,11 @@ ba 02 40        mov   dx, 4002h
 b8 00 01        mov   ax, 100h          ; tell of the power button
 ef              out   dx, ax
 ba 00 40        mov   dx, 4000h
-ed              in    ax, dx            ; look again
+fb              sti
+f4              hlt                     ; look again
+ed              in    ax, dx
 f6 c4 01        test  ah, 1             ; pressed?
-74 f7           jz    look again
+74 f9           jz    look again
 b8 00 01        mov   ax, 100h
 ef              out   dx, ax            ; heard
 ba 04 40        mov   dx, 4004h
