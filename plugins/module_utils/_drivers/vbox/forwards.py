@@ -88,6 +88,8 @@ def wanted_rules(sight, changes, taken):
 
 def is_ssh_free(sight):
     """Whether the port that leads to the SSH of a machine which is off is nobody else's in this moment."""
+    if SSH_RULE not in sight.rules:
+        return True  # The task has just taken away the card that had it.
     _card, rule = sight.rules[SSH_RULE]
     return net.is_free(rule.host_address, rule.host_port, rule.protocol)
 
