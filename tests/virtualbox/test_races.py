@@ -27,13 +27,13 @@ def _images(box):
 def test_a_clone_that_fails_takes_nothing_of_its_source_along(box):
     """It carries the source's mark until it has its own, and that names disks which are not attached just now."""
     rules = {"web": {"host_port": 20002, "guest_port": 80}}
-    task(box, name="source", config={**TWO_DISKS, "port_forwards": rules}).well()
-    task(box, name="source", config={"disks": {"SATA 1": None}}).well()
+    task(box, "source", config={**TWO_DISKS, "port_forwards": rules}).well()
+    task(box, "source", config={"disks": {"SATA 1": None}}).well()
     before = _images(box)
-    failed = task(box, name="clone", config={}, clone=CLONE, before={"modifyvm": _fails})
+    failed = task(box, "clone", config={}, clone=CLONE, before={"modifyvm": _fails})
     assert "disk full" in failed.outcome.msg
     assert _images(box) == before
-    task(box, name="clone", config={}, clone=CLONE).well()
+    task(box, "clone", config={}, clone=CLONE).well()
     assert before < _images(box)
 
 
@@ -74,16 +74,16 @@ def test_a_log_of_a_former_machine_in_its_folder_says_nothing_of_a_new_one(box_o
 
 def test_the_way_to_ssh_is_never_another_machines(box):
     """A machine copied by hand has the same rule; and a program may have taken the port while a machine was off."""
-    first = task(box, name="first", state="started").well().vm
-    task(box, name="first", state="stopped", config={}).well()
+    first = task(box, "first", state="started").well().vm
+    task(box, "first", state="stopped", config={}).well()
     box.run("clonevm", first["id"], "--name", "second", "--register")
-    ports = [task(box, name=name, state="started", config={}).well().vm["ssh"]["port"] for name in ("first", "second")]
+    ports = [task(box, name, state="started", config={}).well().vm["ssh"]["port"] for name in ("first", "second")]
     assert ports[0] == first["ssh"]["port"] != ports[1]
-    task(box, name="first", state="stopped", config={}).well()
+    task(box, "first", state="stopped", config={}).well()
     with socket.create_server(("127.0.0.1", ports[0])):
-        again = task(box, name="first", state="started", config={}).well().vm["ssh"]["port"]
+        again = task(box, "first", state="started", config={}).well().vm["ssh"]["port"]
     assert again not in ports
-    assert task(box, name="first", state="started", config={}).well().writes == []
+    assert task(box, "first", state="started", config={}).well().writes == []
 
 
 def test_a_machine_that_goes_away_is_told(box):
