@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import shlex
 import subprocess
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle import errors
@@ -98,22 +97,6 @@ def test_descriptions_and_snapshots_are_read_back(tool, box):
     found = vboxmanage_machine.machine(tool.read("showvminfo", uuid, "--machinereadable"))
     assert found.values["description"] == text
     assert [(one.name, one.description, one.is_current) for one in found.snapshots] == [('s "1"', text, True)]
-
-
-def test_collisions_are_recognised_as_such(tool, box):
-    uuid = box.make("web")
-
-    def read(_number):
-        try:
-            return tool.read("showvminfo", uuid, "--machinereadable")
-        except errors.CommandFailed as error:
-            return error.stderr
-
-    with ThreadPoolExecutor(4) as pool:
-        said = list(pool.map(read, range(40)))
-    failed = [text for text in said if not text.startswith("name=")]
-    assert failed, "four readers of one machine that is off should collide"
-    assert [text for text in failed if not is_locked(text)] == []
 
 
 def test_what_cannot_be_read_does_not_hide_the_others(tool, box):
