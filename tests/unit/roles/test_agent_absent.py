@@ -87,6 +87,9 @@ def test_what_other_values_wrote_goes_too(agent, guest):
     code, output, _changes = agent("present")
     assert code == 0, output
     assert {"etc/one.conf", "etc/two.conf", "pki/key"} < set(files(guest))
+    # The same paths are the same note: else every run would write it.
+    noted = (guest / "notes" / "of_files.paths").read_text(encoding="utf-8").splitlines()
+    assert noted == sorted(noted)
     code, output, _changes = agent("absent")
     assert code == 0, output
     assert files(guest) == []
