@@ -10,13 +10,13 @@ from pathlib import Path
 
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import RUNNING, STOPPED
 
+from conformance.platforms.libvirt_qemu import TPM_STATES
 from conformance.playbook import Task
 
 #: Part of the certificates that are enrolled for secure boot.
 ENROLLED = b"Microsoft"
 NAME = "pvg-uefi"
 _SCRIBBLE = b"written by nobody"
-_TPM_STATES = Path("/var/lib/libvirt/swtpm")
 SECURE, PLAIN = f"{NAME}.nvram-secure", f"{NAME}.nvram"
 
 
@@ -103,13 +103,13 @@ def _reset(qemu, playing, forced):
 
 def _gone(qemu, playing, machine_id):
     """Variables and the TPM's content go with the machine, and are kept with its disks."""
-    assert (_TPM_STATES / machine_id).exists()
+    assert (TPM_STATES / machine_id).exists()
     absent = {"name": [NAME], "state": "absent", "stop_mode": "force"}
     kept = _play(qemu, playing, Task("keep", {**absent, "delete_disks": "none"}))["keep"]
     disk = f"{NAME}-vda.qcow2"
     assert {Path(one["path"]).name for one in kept.vm(NAME)["kept"]} == {disk, SECURE, PLAIN}
     assert qemu.files() == sorted([disk, SECURE, PLAIN])
-    assert not (_TPM_STATES / machine_id).exists()
+    assert not (TPM_STATES / machine_id).exists()
     made = {**_options(qemu), "state": "started"}
     refused = playing(qemu, [Task("adopt", made)], [NAME])["adopt"]
     assert (refused.truth[NAME], f"{SECURE} exists already" in refused.msg) == (None, True)
@@ -118,7 +118,7 @@ def _gone(qemu, playing, machine_id):
     answers = _play(qemu, playing, *tasks)
     # The variables of the kind that this second machine never had are not its own.
     assert qemu.files() == [PLAIN]
-    assert not (_TPM_STATES / answers["make"].truth[NAME]["id"]).exists()
+    assert not (TPM_STATES / answers["make"].truth[NAME]["id"]).exists()
 
 
 def test_paths_in_the_xml_that_have_no_option(qemu, playing):

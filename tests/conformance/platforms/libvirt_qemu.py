@@ -25,7 +25,8 @@ from conformance.scenarios.refusals import Refused
 from .libvirt import IMAGES, Libvirt, wait_until
 
 _GUEST = IMAGES / "polyvirt-tests"
-_TPM_STATES = Path("/var/lib/libvirt/swtpm")
+#: What TPMs keep, a folder for each machine, named by its id.
+TPM_STATES = Path("/var/lib/libvirt/swtpm")
 _WORDS = "console=ttyS0 net.ifnames=0 quiet tsc=reliable random.trust_cpu=on mitigations=off"
 #: A write to the panic device's port is how a guest tells that it crashed.
 _CRASH = "o /1b 0x505 1"
@@ -184,12 +185,13 @@ class Platform(Libvirt):
             "os/cmdline": " ".join((_WORDS, *words)),
         }
 
+    def _remove(self, uuid):
+        super()._remove(uuid)
+        # libvirt forgets what a TPM kept once the machine has it no more.
+        shutil.rmtree(TPM_STATES / uuid, ignore_errors=True)
+
     def clean(self):
-        machines = self.ids().values()
         super().clean()
-        for uuid in machines:
-            # libvirt forgets what a TPM kept once the machine has it no more.
-            shutil.rmtree(_TPM_STATES / uuid, ignore_errors=True)
         for network in {self.network, self.guests_network} & set(self.virsh("net-list", "--all", "--name").split("\n")):
             # Its leases go with it; those in a network of the host would stay for an hour.
             self.virsh("net-destroy", network, check=False)
