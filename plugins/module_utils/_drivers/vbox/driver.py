@@ -51,21 +51,35 @@ class VBoxDriver:
         self._start_type, self._native_keys = start_type, tuple(native_keys)
         self._version = None
         self._configs, self._folders = {}, {}
-        self._listing = None
+        self._first = self._listing = None
         #: Files of the disks that VirtualBox knew of before the first step.
         self.disks_before = None
 
     # Looking --------------------------------------------------------------------------------------------------------
 
     def traits(self):
-        self._version = self._version or self.tool.version()
+        if self._version is None:
+            self._version = self._beside_first_list(self.tool.version)
         return vbox_traits(self._version)
+
+    def _beside_first_list(self, ask):
+        """What ``ask`` returns, while the list that every task needs next is read: neither waits for the other."""
+        from concurrent.futures import ThreadPoolExecutor
+
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            self._first = pool.submit(Listing.read, self.tool)
+            return ask()
+
+    def _list(self):
+        """All machines as they are; raises what the reading of the first list did."""
+        first, self._first = self._first, None
+        return first.result() if first else Listing.read(self.tool)
 
     def observe(self, targets, facets):
         if targets and facets <= _LIGHT and all(target.id for target in targets):
             observation = look_at_power(self.tool, targets, self._configs)
             return self._with_addresses(observation, True) if "addresses" in facets else observation
-        listing = self._listing = Listing.read(self.tool)
+        listing = self._listing = self._list()
         wanted = listing.wanted(targets, "unfinished" in facets)
         vms = [machine_of(listing, one, self._native_keys) for one in wanted]
         self._configs.update({vm.id: vm.config for vm in vms})
@@ -125,7 +139,7 @@ class VBoxDriver:
         check_plan(self, plan)
 
     def apply(self, segment):
-        self._listing = None
+        self._first = self._listing = None
         one_by_one(self, segment)
 
     def run(self, uuid, *words, timeout=_LONG):
