@@ -50,7 +50,6 @@ _MOVES = {
     PAUSED: ("controlvm", "{}", "pause"),
     SUSPENDED: ("controlvm", "{}", "savestate"),
 }
-#: Without it a machine would insist on the kernel driver.
 #: How much of a disk is written and looked at.
 _BEGINNING = 64 * 1024
 
