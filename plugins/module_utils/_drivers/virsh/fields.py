@@ -124,7 +124,9 @@ def _snapshot_fields(version):
     instead = "Restoring an external snapshot needs libvirt 9.9. Clone it instead (clone, with its snapshot)."
     return {
         "snapshot.take": Field(
-            cost=_cost_of_taking, instead="Stop it first, or take an external one (kind: external)."
+            cost=_cost_of_taking,
+            instead="Start or stop it first: no snapshot holds saved memory, and what runs with UEFI is in an external"
+            " one only (kind: external).",
         ),
         "snapshot.drop": Field(
             cost=partial(_cost_of_dropping, version_numbers(version) >= EXTERNAL_DROPPED_SINCE),
@@ -142,6 +144,8 @@ def kind_for(vm, asked):
 
 
 def _cost_of_taking(vm, change):
+    if vm.power == SUSPENDED:
+        return NEVER
     # Firmware in flash memory has a state of its own, which no internal snapshot of a running machine can hold.
     runs_with = vm.active or vm.config
     pflash = runs_with.get("firmware") == "uefi" and vm.power in (RUNNING, PAUSED)

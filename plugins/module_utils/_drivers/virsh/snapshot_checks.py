@@ -51,12 +51,7 @@ def _disks_of(vm):
 
 
 def _check_taking(driver, vm, arguments):
-    name, kind = arguments["name"], arguments["kind"]
-    if vm.power == SUSPENDED:
-        raise Refused(
-            f"{vm.name}: it is suspended, and its saved memory would not be in the snapshot '{name}'.",
-            "Start it first, or stop it.",
-        )
+    kind = arguments["kind"]
     others = {one.kind for one in vm.snapshots} - {kind}
     if others:
         raise Refused(

@@ -77,12 +77,6 @@ def test_nothing_speaks_against_it(disk, power, kind):
     take(machine(disk, power, snapshots=(Snapshot("a", kind=kind),)), kind=kind)
 
 
-def test_memory_that_is_saved_would_not_be_in_it(disk):
-    for kind in ("internal", "external"):
-        with pytest.raises(Refused, match="web: it is suspended"):
-            take(machine(disk, "suspended"), kind=kind)
-
-
 @pytest.mark.parametrize(("there", "kind"), [(INNER, "external"), (OUTER, "internal")])
 def test_kinds_do_not_mix(disk, there, kind):
     with pytest.raises(Refused, match=f"its snapshots are {there.kind}.* once an {kind} one") as caught:

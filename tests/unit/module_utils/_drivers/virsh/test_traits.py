@@ -169,6 +169,8 @@ def snapshot_cost(kind, vm, asked, old=None, version="9.0.0"):
         ("uefi", "running", "", (), "never"),
         ("uefi", "paused", "internal", (), "never"),
         ("uefi", "stopped", "", (), "live"),
+        ("bios", "suspended", "", (), "never"),
+        ("bios", "suspended", "external", (), "never"),
         ("uefi", "running", "external", (), "live"),
         ("uefi", "running", "", (Snapshot("a", kind="external"),), "live"),
         ("bios", "running", "", (), "live"),
