@@ -78,8 +78,8 @@ class Registry:
         return disk
 
     def state(self, uuid):
-        """VMState of a machine."""
-        said = self.run("showvminfo", uuid, "--machinereadable")
+        """VMState of a machine; empty in the moment in which its process dies, when nobody can tell."""
+        said = self.call("showvminfo", uuid, "--machinereadable").stdout
         return said.partition('VMState="')[2].partition('"')[0]
 
     def wait_for(self, uuid, state, seconds=15):

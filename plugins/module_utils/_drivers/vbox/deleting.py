@@ -102,8 +102,9 @@ def delete(driver, vm, paths):
     known = {medium.location for medium in sight.media.values()}
     for path in sorted(doomed - known):
         files.remove(path)
+    _remove_copies(sight.folder, base_name(sight))
     _unregister(driver, vm, sight.folder)
-    _clear_folder(sight.folder, base_name(sight))
+    _clear_folder(sight.folder)
 
 
 def _check_not_completed(vm, sight):
@@ -127,11 +128,17 @@ def _unregister(driver, vm, folder):
         ) from error
 
 
-def _clear_folder(folder, name):
-    """VirtualBox leaves copies of the settings that it made when their form became a newer one."""
+def _remove_copies(folder, name):
+    """VirtualBox leaves copies of the settings that it made when their form became a newer one.
+
+    Once it has forgotten the machine, nobody would know whose they are.
+    """
     copy = re.compile(rf"{re.escape(name)}-\d+\.\d+-\w+\.vbox")
     for entry in files.entries(folder):
         if copy.fullmatch(entry):
             files.remove(os.path.join(folder, entry))
+
+
+def _clear_folder(folder):
     for part in ("Snapshots", "Logs", ""):
         files.remove_empty_folder(os.path.join(folder, part))
