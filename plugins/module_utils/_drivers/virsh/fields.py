@@ -125,8 +125,8 @@ def _snapshot_fields(version):
     return {
         "snapshot.take": Field(
             cost=_cost_of_taking,
-            instead="Start or stop it first: no snapshot holds saved memory, and what runs with UEFI is in an external"
-            " one only (kind: external).",
+            instead="Stop it first. What is suspended may be started instead, and of what runs with UEFI an external"
+            " one be taken (kind: external).",
         ),
         "snapshot.drop": Field(
             cost=partial(_cost_of_dropping, version_numbers(version) >= EXTERNAL_DROPPED_SINCE),
