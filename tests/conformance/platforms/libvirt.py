@@ -376,8 +376,8 @@ def _standing(uuid, info, state, stored, shown, tree, current):
     }
 
 
-def wait_until(happened, what, seconds=180):
-    """Look until ``happened()`` is true."""
+def wait_until(happened, what, seconds=600):
+    """Look until ``happened()`` is true; a dozen guests that boot by emulation take minutes on a busy host."""
     end = time.monotonic() + seconds
     while not happened():
         assert time.monotonic() < end, f"not within {seconds} s: {what}"
