@@ -59,27 +59,24 @@ class VBoxDriver:
 
     def traits(self):
         if self._version is None:
-            self._version = self._beside_first_list(self.tool.version)
+            self._version = self._version_beside_first_list()
         return vbox_traits(self._version)
 
-    def _beside_first_list(self, ask):
-        """What ``ask`` returns, while the list that every task needs next is read: neither waits for the other."""
+    def _version_beside_first_list(self):
+        """The version, while the list that every task needs next is read: neither waits for the other."""
         from concurrent.futures import ThreadPoolExecutor
 
         with ThreadPoolExecutor(max_workers=1) as pool:
             self._first = pool.submit(Listing.read, self.tool)
-            return ask()
-
-    def _list(self):
-        """All machines as they are; raises what the reading of the first list did."""
-        first, self._first = self._first, None
-        return first.result() if first else Listing.read(self.tool)
+            return self.tool.version()
 
     def observe(self, targets, facets):
+        # Good for one look: to any later one it would be old.
+        first, self._first = self._first, None
         if targets and facets <= _LIGHT and all(target.id for target in targets):
             observation = look_at_power(self.tool, targets, self._configs)
             return self._with_addresses(observation, True) if "addresses" in facets else observation
-        listing = self._listing = self._list()
+        listing = self._listing = first.result() if first else Listing.read(self.tool)
         wanted = listing.wanted(targets, "unfinished" in facets)
         vms = [machine_of(listing, one, self._native_keys) for one in wanted]
         self._configs.update({vm.id: vm.config for vm in vms})
