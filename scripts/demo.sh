@@ -51,7 +51,7 @@ prepare() {
     PATH=$environment/bin:$PATH
     ANSIBLE_COLLECTIONS_PATH=$("$environment/bin/python" "$CHECKOUT/scripts/lib/collection_path.py")
     export PATH ANSIBLE_COLLECTIONS_PATH ANSIBLE_CONFIG=$CHECKOUT/scripts/demo/ansible.cfg ANSIBLE_INVENTORY=/dev/null
-    export PYTHONPYCACHEPREFIX=$POLYVIRT_CACHE/pycache
+    keep_bytecode
     make_key
     progress "libvirt"
     ensure_libvirt

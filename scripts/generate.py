@@ -69,6 +69,8 @@ def action_groups(checkout):
 DRIVERS = {
     "libvirt": ("virsh.traits", lambda traits: traits.virsh_traits("QEMU", "11.0.0", local=True)),
     "virtualbox": ("vbox.traits", lambda traits: traits.vbox_traits((7, 2, 0))),
+    "vagrant": ("vagrant.traits", lambda traits: traits.vagrant_traits({"libvirt", "virtualbox"})),
+    "proxmox": ("proxmox.traits", lambda traits: traits.proxmox_traits()),
 }
 COST_WORDS = {
     "live": "live",

@@ -51,7 +51,8 @@ prepare() {
     mkdir -p "$POLYVIRT_CACHE/runs"
     RUN=$(mktemp -d "$POLYVIRT_CACHE/runs/XXXXXX")
     export POLYVIRT_CACHE PATH="$MAIN_ENVIRONMENT/bin:$PATH"
-    export PYTHONPYCACHEPREFIX=$POLYVIRT_CACHE/pycache RUFF_CACHE_DIR=$POLYVIRT_CACHE/ruff
+    export RUFF_CACHE_DIR=$POLYVIRT_CACHE/ruff
+    keep_bytecode
     ANSIBLE_COLLECTIONS_PATH=$("$MAIN_ENVIRONMENT/bin/python" "$CHECKOUT/scripts/lib/collection_path.py") || exit 1
     export ANSIBLE_COLLECTIONS_PATH
 }

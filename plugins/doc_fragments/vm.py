@@ -189,6 +189,11 @@ options:
       mac:
         description: Hardware address. When left out, a card keeps its own.
         type: str
+      address:
+        description:
+          - Fixed address of the card in its network, where the platform sets up the guest's cards. It needs a single
+            name.
+        type: str
       model:
         description: The platform's word for the emulated card.
         type: str
@@ -234,6 +239,9 @@ options:
         required: true
       guest_path:
         description: Where the guest mounts it.
+        type: str
+      type:
+        description: How it is shared, in the platform's word, where the platform has several ways.
         type: str
       read_only:
         description: Whether the guest may only read.

@@ -7,19 +7,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ._lifecycle.errors import CommandFailed, PartlyApplied, PolyvirtError, Timeout
+from ._lifecycle.errors import ApiError, CommandFailed, PartlyApplied, PolyvirtError, SomeFailed, Timeout
 from ._lifecycle.model import ABSENT, STOPPED, Step
 from ._lifecycle.plan import plan
 from ._lifecycle.plan_delete import delete_step
 from ._lifecycle.simulate import simulate
 
-#: Lanes worked on at once: enough to hide the platform's waiting, few enough not to become its load.
-LANES_AT_ONCE = 4
 #: A guest that did not hear is asked again this often; a power button pressed while the firmware runs is lost.
 ASK_AGAIN = 10
 _POWER_VERBS = frozenset({"create", "clone", "start", "stop", "kill", "pause", "resume", "suspend", "delete"})
 _MAKING = frozenset({"create", "clone"})
 _POWER = frozenset({"power"})
+#: What a platform answers where the machine does not stand as it must.
+_ANSWERS = (ApiError, CommandFailed)
 _MADE = frozenset({"power", "config"})
 
 
@@ -39,7 +39,7 @@ class Applier:
             # Here, for a task that has nothing to do shall not pay for the import.
             from concurrent.futures import ThreadPoolExecutor
 
-            with ThreadPoolExecutor(max_workers=LANES_AT_ONCE) as pool:
+            with ThreadPoolExecutor(max_workers=self.traits.lanes_at_once) as pool:
                 list(pool.map(self._apply_lane, lanes.values()))
         elif lanes:
             self._apply_lane(next(iter(lanes.values())))
@@ -59,44 +59,62 @@ class Applier:
 
     def _apply_round(self, works, number):
         expected = {id(work): simulate(work.vm, work.plan.segments[number]) for work in works}
-        error, by_itself = self._send([(work.vm, work.plan.segments[number]) for work in works], works, expected)
-        self._see(works, number, expected, error)
+        errors, by_itself = self._send(works, number, expected)
+        self._see(works, number, expected, errors)
         for work in works:
-            if error is None and not by_itself and work.plan.segments[number][-1].verb in _MAKING:
+            error = errors.get(id(work))
+            if error is None and id(work) not in by_itself and work.plan.segments[number][-1].verb in _MAKING:
                 work.made_here = True
             self._note_done(work, number, error if work.error else None)
 
-    def _send(self, segment, works, expected):
-        """Apply, and again while the platform says that it is only busy.
+    def _send(self, works, number, expected):
+        """Apply, and again to those of which the platform says that they are only busy.
 
-        (The last error or None, whether the machines got there by somebody else's doing.)
+        ({machine's work: last error}, works that got there by somebody else's doing), both by their ids.
         """
-        while True:
-            try:
-                self.driver.apply(segment)
-                return None, False
-            except PolyvirtError as error:
-                if not self.traits.transient(error) or self.clock.now() >= self.run.deadline:
-                    return error, False
-            self.clock.sleep(1)
+        errors, by_itself, pauses = {}, set(), self.run.pauses()
+        while works:
+            failed = self._sent_once(works, number)
+            errors.update((id(work), failed.get(id(work))) for work in works)
+            works = [work for work in works if self._passes(failed.get(id(work)))]
+            if not works or self.clock.now() >= self.run.deadline:
+                break
+            self.clock.sleep(next(pauses))
             self.run.look_again(works, _POWER)
-            # Where a machine stands says nothing about its settings: those are sent again.
-            is_power = all(step.verb in _POWER_VERBS for _vm, steps in segment for step in steps)
-            if is_power and all(_arrived(work, expected[id(work)]) for work in works):
-                return None, True
-            segment = [(work.vm, steps) for work, (_vm, steps) in zip(works, segment)]
+            there = {id(work) for work in works if _is_there(work, number, expected[id(work)])}
+            errors.update(dict.fromkeys(there))
+            by_itself |= there
+            works = [work for work in works if id(work) not in there]
+        return {key: error for key, error in errors.items() if error}, by_itself
 
-    def _see(self, works, number, expected, error):
+    def _sent_once(self, works, number):
+        """The errors of one try, by the works' ids."""
+        try:
+            self.driver.apply([(work.vm, work.plan.segments[number]) for work in works])
+        except SomeFailed as error:
+            return {id(works[place]): one for place, one in error.by_place.items()}
+        except PolyvirtError as error:
+            return {id(work): error for work in works}
+        return {}
+
+    def _passes(self, error):
+        return error is not None and self.traits.transient(error)
+
+    def _see(self, works, number, expected, errors):
         """Wait until each machine is seen where the segment ends. An error counts only where it is not."""
         waiting = [_Wait(work, work.plan.segments[number][-1], expected[id(work)], self.clock.now()) for work in works]
         pause = 0.1
         made = any(wait.step.verb in _MAKING for wait in waiting)
         while True:
             self.run.look_again([wait.work for wait in waiting], _MADE if made else _POWER)
-            for wait in (wait for wait in waiting if wait.work.error and error is None):
+            for work in (wait.work for wait in waiting if wait.work.error and id(wait.work) not in errors):
                 # The segment went out whole; it is only its end that nobody saw.
-                wait.work.error.steps_done = len(wait.work.plan.segments[number])
-            waiting = [wait for wait in waiting if not wait.work.error and not self._over(wait, error, number)]
+                work.error.steps_done = len(work.plan.segments[number])
+            waiting = [
+                wait
+                for wait in waiting
+                if not wait.work.error and not self._over(wait, errors.get(id(wait.work)), number)
+            ]
             if not waiting:
                 return
             self.clock.sleep(pause)
@@ -109,7 +127,7 @@ class Applier:
             if wait.work.vm.busy and self.clock.now() < self.run.deadline:
                 return False  # Somebody else is at it: only then is to be seen where the machine stands.
             # A race lost to somebody who wanted the same is no failure: what counts is where the machine stands.
-            if not (arrived and wait.step.verb in _POWER_VERBS and isinstance(error, (CommandFailed, Timeout))):
+            if not (arrived and wait.step.verb in _POWER_VERBS and isinstance(error, (*_ANSWERS, Timeout))):
                 wait.work.error = error
             return True
         if arrived:
@@ -151,7 +169,7 @@ class Applier:
     def _try(self, work, verb):
         try:
             self.driver.apply([(work.vm, (Step(verb),))])
-        except CommandFailed:
+        except _ANSWERS:
             pass  # It may have stopped in between; the next look tells.
 
     def _out_of_time(self, wait, limit, number):
@@ -191,7 +209,8 @@ class Applier:
 
     def _undo(self, work):
         self.run.look([work], frozenset({"power", "config", "files"}))
-        if work.vm.power == STOPPED and work.vm.owned:
+        # What the platform has not made yet has no mark: it is no more than this task's own description.
+        if work.vm.power == STOPPED and (work.vm.owned or work.vm.id is None):
             self.driver.apply([(work.vm, (delete_step(work.vm, "owned", self.traits),))])
             work.done = set()
             work.vm = work.vm.absent(work.request.label)
@@ -223,6 +242,12 @@ class _Wait:
         self.work, self.step, self.expected = work, step, expected
         self.since = self.asked = now
         self.cut = False
+
+
+def _is_there(work, number, expected):
+    # Where a machine stands says nothing about its settings: those are sent again.
+    is_power = all(step.verb in _POWER_VERBS for step in work.plan.segments[number])
+    return is_power and _arrived(work, expected)
 
 
 def _arrived(work, expected):

@@ -91,8 +91,9 @@ def _host(traits):
     return {
         "available": True,
         "configured": True,
-        "version": traits.version,
-        "message": f"{traits.platform} {traits.version} answers.",
+        "version": traits.version or None,
+        # Without a version only a start of the tool would tell more.
+        "message": f"{traits.platform} {f'{traits.version} answers' if traits.version else 'is installed'}.",
         "why": None,
         "capabilities": capabilities(traits),
     }

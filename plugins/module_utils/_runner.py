@@ -11,7 +11,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any, Optional
 
-from ._apply import Applier
 from ._lifecycle.errors import PolyvirtError
 from ._lifecycle.model import ABSENT, DESTRUCTIVE, Observation, Plan, Refusal, Target, Vm
 from ._lifecycle.plan import plan
@@ -19,7 +18,8 @@ from ._lifecycle.results import difference, entry
 from ._lifecycle.simulate import simulate
 from ._ports.clock import Clock
 from ._ports.net import guest_answers
-from ._waits import wait_for_guests
+
+_FIRST_PAUSE, _LONGEST_PAUSE, _LEAST_PAUSE = 1, 5, 0.1
 
 
 @dataclass
@@ -90,9 +90,16 @@ class Run:
                 work.error = work.error or error
             return Observation()
 
+    def pauses(self):
+        """Seconds between looks at what somebody else holds: ever longer ones, up to the deadline."""
+        pause = _FIRST_PAUSE
+        while True:
+            yield max(min(pause, self.deadline - self.clock.now()), _LEAST_PAUSE)
+            pause = min(pause * 1.5, _LONGEST_PAUSE)
+
     def plan_all(self):
         """Plan every machine; a busy one is looked at until it is not, or until the deadline."""
-        waiting = self.works
+        waiting, pauses = self.works, self.pauses()
         while waiting:
             observation = self.look(waiting, _facets(waiting, self.traits))
             sources = self._find_sources(waiting)
@@ -103,7 +110,7 @@ class Run:
                 _refuse_busy(waiting)
                 return
             if waiting:
-                self.clock.sleep(1)
+                self.clock.sleep(next(pauses))
 
     def check_all(self):
         """Let the driver look at what each plan needs from the host: a plan that would fail half-way is refused."""
@@ -235,6 +242,17 @@ def run(driver, requests, check=False, clock=None, probe=guest_answers):
     task.plan_all()
     task.check_all()
     if not any(work.plan.refusal for work in task.works) and not check:
-        Applier(task).apply_all()
-        wait_for_guests(task)
+        _act(task)
     return task.outcome(check)
+
+
+def _act(task):
+    """Do what is planned and wait for guests; a task that has nothing to do shall not pay for the imports."""
+    if any(work.plan.changed for work in task.works):
+        from ._apply import Applier
+
+        Applier(task).apply_all()
+    if any(work.request.policy.wait_for != "state" for work in task.works):
+        from ._waits import wait_for_guests
+
+        wait_for_guests(task)

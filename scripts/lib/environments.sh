@@ -8,14 +8,21 @@
 
 POLYVIRT_CACHE=${POLYVIRT_CACHE:-$HOME/.cache/polyvirt}
 
+# keep_bytecode: beside the caches, never in the checkout. Containers often forbid it, and then each ansible-playbook would
+# compile all of Ansible anew, which takes longer than most tasks.
+keep_bytecode() {
+    export PYTHONPYCACHEPREFIX=$POLYVIRT_CACHE/pycache
+    unset PYTHONDONTWRITEBYTECODE
+}
+
 # packages_of STAGE: what it needs from Debian, one list for all stages.
 packages_of() {
     local common="git python3 python3-venv" guests="libvirt-clients openssh-client qemu-utils xorriso"
     case $1 in
         lint | sanity) echo "$common shellcheck" ;;
-        unit) echo "$common $guests" ;;
+        unit) echo "$common $guests ruby" ;;
         *) echo "$common $guests libvirt-daemon-system qemu-system-x86 dnsmasq-base iptables mmdebstrap procps" \
-            cpio e2fsprogs kmod ovmf swtpm swtpm-tools ;;
+            cpio e2fsprogs kmod ovmf ruby swtpm swtpm-tools ;;
     esac
 }
 

@@ -11,13 +11,14 @@ from pathlib import Path
 import pytest
 
 from conformance.direct import run_tasks
-from conformance.platforms import libvirt_qemu, libvirt_test, virtualbox
+from conformance.platforms import libvirt_qemu, libvirt_test, proxmox, vagrant, virtualbox
 from conformance.playbook import play
 from conformance.shim import Shim
 from conformance.ssh import Key
 from host_state import host_state, left_behind
 
-PLATFORMS = {module.Platform.name: module.Platform for module in (libvirt_test, libvirt_qemu, virtualbox)}
+_MODULES = (libvirt_test, libvirt_qemu, virtualbox, vagrant, proxmox)
+PLATFORMS = {module.Platform.name: module.Platform for module in _MODULES}
 _HERE = Path(__file__).resolve().parent
 #: The fixtures that each have a namespace of their own.
 NAMESPACES = ("platform", "qemu", "aside", "box")
@@ -28,7 +29,9 @@ COMMANDS = sorted({command for platform in PLATFORMS.values() for command in pla
 def pytest_collection_modifyitems(items):
     """With several processes (``--dist loadgroup``) all tests in one namespace run in one of them, in their order."""
     for item in items:
-        item.add_marker(pytest.mark.xdist_group(_namespace(item)))
+        # What names the group of a platform itself shares pools and networks of the host with it.
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(_namespace(item)))
 
 
 def _namespace(item):

@@ -16,7 +16,8 @@ import sys
 from dataclasses import dataclass
 
 from collection_path import collections_path
-from conformance.playbook import Answer
+from conformance.playbook import Answer, module_of
+from conformance.shim import as_calls
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def run_module(platform, shim, folder, options, about="vm"):
     arguments = folder / "arguments.json"
     given = {**platform.options(about), **options, "_ansible_remote_tmp": str(folder)}
     arguments.write_text(json.dumps({"ANSIBLE_MODULE_ARGS": given}), encoding="utf-8")
-    module = f"ansible_collections.polyvirt.core.plugins.modules.{platform.family.rpartition('.')[2]}_{about}"
+    module = f"ansible_collections.polyvirt.core.plugins.modules.{module_of(platform, about).rpartition('.')[2]}"
     shim.start_anew()
     completed = subprocess.run(
         [sys.executable, "-m", module, arguments],
@@ -64,4 +65,5 @@ def run_module(platform, shim, folder, options, about="vm"):
     output = completed.stdout + completed.stderr
     assert completed.returncode < 0 or "Traceback" not in output, output
     result = json.loads(completed.stdout) if completed.stdout.strip() else {}
-    return Run(completed.returncode, result, shim.calls())
+    noted = platform.noted() if hasattr(platform, "noted") else ()
+    return Run(completed.returncode, result, [*shim.calls(), *as_calls("", noted)])

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from collection_path import collections_path
+from conformance.shim import as_calls
 
 _HERE = Path(__file__).resolve().parent
 
@@ -55,6 +56,11 @@ def play(platform, shim, folder, tasks, machines=()):
     return _answers(Path(folder) / "results.jsonl", shim, tasks, output)
 
 
+def module_of(platform, about):
+    """The name of its module ``about`` something: platforms have words of their own for a machine."""
+    return f"{platform.family}_{about.replace('vm', platform.word)}"
+
+
 def run_playbook(platform, folder, tasks, hosts=("localhost",), machines=()):
     """What ansible-playbook says to a play of these tasks, on all hosts at once."""
     folder = Path(folder)
@@ -80,7 +86,7 @@ def run_playbook(platform, folder, tasks, hosts=("localhost",), machines=()):
 def _as_task(platform, shim, task):
     return {
         "name": task.label,
-        f"{platform.family}_{task.about}": {**platform.options(task.about), **task.options},
+        module_of(platform, task.about): {**platform.options(task.about), **task.options},
         "check_mode": task.check,
         "diff": True,
         "ignore_errors": True,
@@ -128,7 +134,7 @@ def _answers(results, shim, tasks, output):
             vms=result.get("vms", []),
             diff=result.get("diff") or [],
             truth=line["truth"],
-            calls=[call for call in calls if call.label == label],
+            calls=[*(call for call in calls if call.label == label), *as_calls(label, line["noted"])],
             result=result,
         )
     assert set(answers) == {task.label for task in tasks}, output

@@ -76,3 +76,8 @@ def _call(file):
     watched = [file.parents[1] / "files" / name for name in (file.name, f"{file.name}-left")]
     files = [one.read_text(encoding="utf-8", errors="surrogateescape") if one.exists() else "" for one in watched]
     return Call(int(file.name), label, tuple(argv), *files)
+
+
+def as_calls(label, noted):
+    """Calls that were no commands; a platform noted them itself, as lists of words."""
+    return [Call(number, label, tuple(words)) for number, words in enumerate(noted, 1)]

@@ -16,7 +16,10 @@ from conformance.playbook import Task
 SOURCE, COPY = "pvg-source", "pvg-copy"
 BESIDE = "pvc-beside"
 #: Names that a shell, a tool's own parser or an option parser could take for something else.
-NAMES = ("pvc-two words", "pvc-;echo no", "pvc-'single'", 'pvc-"double"', "pvc-ü ñ 漢", "pvc-$HOME", "-pvc-dash")
+NAMES = (
+    "pvc-two words", "pvc-;echo no", "pvc-'single'", 'pvc-"double"', "pvc-ü ñ 漢", "pvc-$HOME", "-pvc-dash",
+    "pvc-1.5_b", "pvc-plain-1",
+)  # fmt: skip
 
 
 def _absent(name, **more):

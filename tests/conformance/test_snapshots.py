@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
     LIVE,
     PAUSED,
@@ -21,11 +22,17 @@ from conformance.playbook import Task
 from conformance.scenarios.refusals import KNOWN
 from conformance.scenarios.snapshots import NAMES, TAKEN, refusals, refused_comparisons, snapshot, told
 
+#: How machines are found, and how each is moved away from that.
 POWERS = {"pvc-off": STOPPED, "pvc-on": RUNNING, "pvc-held": PAUSED}
-MACHINES = list(POWERS)
+MOVED = {"pvc-off": RUNNING, "pvc-on": PAUSED, "pvc-held": STOPPED}
 ONE = "pvc-one"
 RUNS = ("check", "real", "again")
 THEN, NOW = 0x11, 0x22
+
+
+def _powers(platform):
+    """{name: power} of those that machines of this platform can be brought into."""
+    return {name: power for name, power in POWERS.items() if power in platform.finds}
 
 
 def _writes(platform, answer):
@@ -61,19 +68,21 @@ def _did_nothing(platform, answer, before):
 def test_taken_in_every_power(platform, playing):
     """Check, real, again; the machine stays in its power; every module tells the same tree."""
     platform.clean()
-    platform.bring(POWERS)
-    before = platform.truth(MACHINES)
+    powers = _powers(platform)
+    machines = list(powers)
+    platform.bring(powers)
+    before = platform.truth(machines)
     given = {"description": "first <&> ü"}
     tasks = [
-        *(snapshot(run, MACHINES, "first", check=run == "check", **given) for run in RUNS),
-        snapshot("second", MACHINES, "second"),
-        *(told(about, MACHINES, about) for about in ("vm_info", "snapshot_info")),
+        *(snapshot(run, machines, "first", check=run == "check", **given) for run in RUNS),
+        snapshot("second", machines, "second"),
+        *(told(about, machines, about) for about in ("vm_info", "snapshot_info")),
     ]
-    answers = playing(platform, tasks, MACHINES)
+    answers = playing(platform, tasks, machines)
     _all_well(answers)
-    _foretold(platform, answers["check"], answers["real"], before, MACHINES)
+    _foretold(platform, answers["check"], answers["real"], before, machines)
     _did_nothing(platform, answers["again"], answers["real"].truth)
-    for name, power in POWERS.items():
+    for name, power in powers.items():
         taken = _taken_as(platform, power)
         assert answers["again"].vm(name)["not_compared"] == ["description"]
         assert answers["second"].truth[name]["power"] == power
@@ -100,28 +109,43 @@ def _words(tree):
 
 
 def test_restored_from_every_power(platform, playing):
+    """Where the platform's own process has died of a fault of its own, as its logs prove, the round says nothing."""
+    crashes = getattr(platform, "crashes", list)
+    for _round in range(4):
+        try:
+            _restore_from_every_power(platform, playing)
+            return
+        except AssertionError:
+            if not crashes():
+                raise
+    pytest.fail(f"No round without a crash of the platform: {crashes()}")
+
+
+def _restore_from_every_power(platform, playing):
     """Power, settings and what lies on the disk are back; it is always done, and always a change."""
     platform.clean()
-    platform.bring(POWERS)
+    powers = _powers(platform)
+    machines = list(powers)
+    platform.bring(powers)
     # Written behind the machine's back: only one that is off can be.
     platform.write("pvc-off", THEN)
-    before = platform.truth(MACHINES)
-    settings = {name: platform.settings(before[name]) for name in MACHINES}
-    changed = {**platform.consent, "name": MACHINES, "cpus": 2, "memory": "96M"}
-    first = playing(platform, [snapshot("take", MACHINES, "first"), Task("change", changed)], MACHINES)
+    before = platform.truth(machines)
+    settings = {name: platform.settings(before[name]) for name in machines}
+    changed = {**platform.consent, "name": machines, "cpus": 2, "memory": "96M"}
+    first = playing(platform, [snapshot("take", machines, "first"), Task("change", changed)], machines)
     _all_well(first)
     assert platform.settings(first["change"].truth["pvc-on"])["memory"] == 96 << 20
     platform.write("pvc-off", NOW)
     # Each is now in another power than the one it was in.
-    for name, power in (("pvc-off", RUNNING), ("pvc-on", PAUSED), ("pvc-held", STOPPED)):
-        platform.move(name, power)
-    standing = platform.truth(MACHINES)
-    tasks = [snapshot(run, MACHINES, "first", "restored", run == "check") for run in RUNS]
-    answers = playing(platform, tasks, MACHINES)
+    for name in machines:
+        platform.move(name, MOVED[name] if MOVED[name] in platform.finds else STOPPED)
+    standing = platform.truth(machines)
+    tasks = [snapshot(run, machines, "first", "restored", run == "check") for run in RUNS]
+    answers = playing(platform, tasks, machines)
     _all_well(answers)
-    _foretold(platform, answers["check"], answers["real"], standing, MACHINES)
+    _foretold(platform, answers["check"], answers["real"], standing, machines)
     assert platform.holds(answers["again"].truth["pvc-off"], THEN if platform.snapshots_hold_disks else NOW)
-    for name, power in POWERS.items():
+    for name, power in powers.items():
         for run in ("real", "again"):
             assert answers[run].vm(name)["changed"], run
             assert answers[run].truth[name]["power"] == answers[run].vm(name)["state"] == _taken_as(platform, power)
@@ -132,7 +156,8 @@ def test_restored_from_every_power(platform, playing):
 
 def _keeps_its_power(platform, playing):
     platform.move("pvc-off", RUNNING)
-    platform.move("pvc-held", STOPPED)
+    if PAUSED in platform.finds:
+        platform.move("pvc-held", STOPPED)
     keep = [snapshot("keep", ["pvc-off", "pvc-on"], "first", "restored", power="keep")]
     answer = playing(platform, keep, ["pvc-off", "pvc-on"])["keep"]
     assert not answer.failed, answer.msg
@@ -185,22 +210,22 @@ def test_dropped_with_and_without_children(platform, running):
     platform.clean()
     platform.bring({ONE: STOPPED})
     tasks = [
-        *(snapshot(name, [ONE], name) for name in "abcd"),
-        *(snapshot(f"b {run}", [ONE], "b", "absent", run == "check") for run in RUNS),
-        *(snapshot(f"c {run}", [ONE], "c", "absent", run == "check", children=True) for run in RUNS),
+        *(snapshot(name, [ONE], name) for name in ("s-a", "s-b", "s-c", "s-d")),
+        *(snapshot(f"s-b {run}", [ONE], "s-b", "absent", run == "check") for run in RUNS),
+        *(snapshot(f"s-c {run}", [ONE], "s-c", "absent", run == "check", children=True) for run in RUNS),
         # What the disks went on from is gone: its parent takes its place.
-        snapshot("e", [ONE], "e"),
+        snapshot("s-e", [ONE], "s-e"),
     ]
     answers = running(platform, tasks, [ONE])
     _all_well(answers)
-    for name, before, left in (("b", "d", ["a", "c", "d"]), ("c", "b again", ["a"])):
+    for name, before, left in (("s-b", "s-d", ["s-a", "s-c", "s-d"]), ("s-c", "s-b again", ["s-a"])):
         check, real, again = (answers[f"{name} {run}"] for run in RUNS)
         _foretold(platform, check, real, answers[before].truth, [ONE])
         _did_nothing(platform, again, real.truth)
         assert [one["name"] for one in real.vm(ONE)["snapshots"]] == left
-    left = [words[:2] for words in _words(answers["b real"].vm(ONE)["snapshots"])]
-    assert left == [("a", None), ("c", "a"), ("d", "c")]
-    assert {name: one["parent"] for name, one in platform.snapshots(ONE).items()} == {"a": None, "e": "a"}
+    left = [words[:2] for words in _words(answers["s-b real"].vm(ONE)["snapshots"])]
+    assert left == [("s-a", None), ("s-c", "s-a"), ("s-d", "s-c")]
+    assert {name: one["parent"] for name, one in platform.snapshots(ONE).items()} == {"s-a": None, "s-e": "s-a"}
 
 
 def test_of_a_series_the_last_stay(platform, running):

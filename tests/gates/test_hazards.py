@@ -9,15 +9,17 @@ import ast
 
 import pytest
 
+import proxmox.hazards
 from conformance.test_hazards import SHOWN_BY
 
+HAZARDS = {**SHOWN_BY, **proxmox.hazards.SHOWN_BY}
 #: The first call of a fresh daemon takes eight seconds on an idle host.
 SHORTEST = 60
 
 
-@pytest.mark.parametrize("hazard", SHOWN_BY)
+@pytest.mark.parametrize("hazard", HAZARDS)
 def test_the_test_that_shows_a_hazard_exists(checkout, hazard):
-    path, colons, function = SHOWN_BY[hazard].partition("::")
+    path, colons, function = HAZARDS[hazard].partition("::")
     assert colons, f"{hazard}: a whole file shows nothing; name the test as file::function"
     tree = ast.parse((checkout / path).read_text(encoding="utf-8"))
     names = [node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]

@@ -19,7 +19,7 @@ _SIMULATORS = Path(__file__).resolve().parents[1] / "simulators"
 class Platform:
     """What `conformance.direct.run_module` asks of a platform; ``options`` are those of each task."""
 
-    family = "polyvirt.core.vbox"
+    family, word = "polyvirt.core.vbox", "vm"
 
     def __init__(self, box, **options):
         self.programs, self._options = box.executable.parent, options

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from .errors import Refused, Unsupported
 from .plan_snapshot import the_snapshot
-from .results import flat_config
+from .results import flat_config, plain
 
 
 def points(vm, asked):
@@ -20,7 +20,7 @@ def differences(vm, before, after):
     old = flat_config(_settings(vm, before))
     new = flat_config(vm.config if after is None else _settings(vm, after))
     return [
-        {"path": path, "before": old.get(path), "after": new.get(path)}
+        {"path": path, "before": plain(old.get(path)), "after": plain(new.get(path), old.get(path))}
         for path in sorted({*old, *new})
         if old.get(path) != new.get(path)
     ]

@@ -59,14 +59,14 @@ def check_supported(label, config, creation, traits):
             path = f"{name}.{attribute}"
             _check_value(label, path, value[attribute], traits.fields[path])
     for name, value in config.items():
-        if name == "native" or not isinstance(value, dict):
-            _check_value(label, name, value, _require(label, name, name, traits))
-        elif name in RECORDS:
+        if name in RECORDS:
             _check_entry(label, name, name, value, traits)
-        else:
+        elif name in COLLECTIONS:
             for key, entry in value.items():
                 _require(label, f"{name}.add" if entry is not None else f"{name}.remove", name, traits)
                 _check_entry(label, name, f"{name}.{key}", entry or {}, traits)
+        else:
+            _check_value(label, name, value, _require(label, name, name, traits))
 
 
 def _check_entry(label, name, path, entry, traits):
@@ -160,7 +160,7 @@ def _entry_changes(name, key, found, wanted):
 def _costed(vm, change, traits):
     """The change with its cost at this machine in its present power."""
     if change.kind == "disks.size":
-        _check_growth(vm, change)
+        _check_growth(vm, change, traits.fields[change.kind])
     if change.kind == "disks.add" and not (change.new.get("size") or change.new.get("source")):
         raise Refused(
             f"{vm.name}: disk {change.key} is not there, and the task does not say how big to make it.",
@@ -184,12 +184,14 @@ def _costed(vm, change, traits):
     return replace(change, cost=cost)
 
 
-def _check_growth(vm, change):
+def _check_growth(vm, change, field):
     """Disks never shrink, and a disk of unknown size is not touched."""
+    if vm.id is None and field.free_until_made:
+        return
     if change.old is None:
         raise Refused(
             f"{vm.name}: the present size of disk {change.key} cannot be read.",
-            "See that its file exists and is readable.",
+            field.instead or "See that its file exists and is readable.",
         )
     if change.new < change.old:
         raise Refused(

@@ -75,3 +75,11 @@ class Timeout(PolyvirtError):
 
 class PartlyApplied(PolyvirtError):
     """After applying, the machine is not as asked; the message names what is left."""
+
+
+class SomeFailed(PolyvirtError):
+    """Of a segment of several machines some failed: ``by_place`` has the error of each. The others are done."""
+
+    def __init__(self, by_place):
+        super().__init__(" ".join(str(error) for error in by_place.values()))
+        self.by_place = dict(by_place)

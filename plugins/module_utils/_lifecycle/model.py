@@ -8,7 +8,7 @@ All of it is data and nothing here acts. Sizes are bytes, times are seconds, pow
 ``config`` (and ``active``) hold the vocabulary's names. Three shapes occur:
 
 * a scalar: ``cpus`` (int), ``memory`` (bytes), ``tags`` (sorted tuple), ``iso`` (path, empty for none) ...
-* a record: ``display`` -> attribute -> value
+* a record: ``display``, or what a platform itself tells cloud-init -> attribute -> value
 * a collection: ``disks`` by slot, ``networks`` by position ("0", "1" ...), ``port_forwards`` and ``shared_folders``
   by name -> attribute -> value; ``native`` by the platform's key -> value
 """
@@ -38,8 +38,12 @@ VERBS = (
 )  # fmt: skip
 
 COLLECTIONS = ("disks", "networks", "port_forwards", "shared_folders")
-RECORDS = ("display",)
+RECORDS = ("display", "cloudinit")
 EMPTY: Mapping = {}
+
+
+class Secret(str):
+    """A text that is compared as any other, and that no result, difference or invocation shows."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,8 @@ class Snapshot:
     """A snapshot as found: ``power`` is the machine's when it was taken, ``kind`` the platform's word for its sort.
 
     ``created`` is in seconds since 1970; None for one that is only planned. ``current`` is true of the one whose
-    content the disks had last: what was written since is not in it.
+    content the disks had last: what was written since is not in it. ``unfinished`` says why it cannot be
+    used: its taking or its removal was cut off, say.
     """
 
     name: str
@@ -68,6 +73,7 @@ class Snapshot:
     kind: str = ""
     created: Optional[int] = None
     current: bool = False
+    unfinished: str = ""
 
 
 @dataclass(frozen=True)
@@ -331,6 +337,7 @@ class Field:
 
     ``cost`` is one of COSTS or a pure function of (vm, change). ``same`` compares found with asked where plain equality
     is too strict. ``readable`` False: the value cannot be read back and is reported as not compared.
+    ``free_until_made``: nothing is lost by any value while the machine is only described, and has no id.
     """
 
     cost: Any = NEXT_BOOT
@@ -340,6 +347,7 @@ class Field:
     maximum: Optional[int] = None
     same: Callable = lambda found, asked: found == asked
     instead: str = ""
+    free_until_made: bool = False
 
     def cost_of(self, vm, change):
         return self.cost(vm, change) if callable(self.cost) else self.cost
@@ -355,7 +363,9 @@ class Traits:
     that are given in the act of cloning, such as the node; all others of a clone are changed afterwards. ``not_cloned``
     names those that a clone does not have from its source, because two machines cannot share them. ``linked_format`` is
     the format of a disk that stands on another one, where the platform tells formats. ``taken_as`` tells (kind, power)
-    of the snapshot that a request makes of a machine.
+    of the snapshot that a request makes of a machine. ``lanes_at_once`` is enough to hide the platform's waiting, and
+    few enough not to become its load. ``harmless`` are words of ``Vm.busy`` for work that leaves a running machine
+    running and its settings as they are (a backup): it need not end where nothing is to be done.
     """
 
     platform: str
@@ -378,6 +388,8 @@ class Traits:
     linked_format: Optional[str] = None
     cloned_with: frozenset = frozenset()
     not_cloned: frozenset = frozenset()
+    lanes_at_once: int = 4
+    harmless: frozenset = frozenset()
     transient: Callable[[Exception], bool] = lambda error: False
     side_effects: Callable[[str, Vm], Sequence[str]] = lambda verb, vm: ()
     adjust: Callable = lambda vm, config: config

@@ -5,18 +5,29 @@
 
 from __future__ import annotations
 
-from .errors import PolyvirtError
+from .errors import PolyvirtError, SomeFailed
 
 
 def one_by_one(driver, segment):
     """Call the driver's method for each step: ``_start(vm, step)`` for the verb ``start``.
 
-    ``segment`` are (machine, steps) pairs. An error tells in ``steps_done`` how many steps were done before it.
+    ``segment`` are (machine, steps) pairs. A machine that fails does not keep the others from being worked on. An error
+    tells in ``steps_done`` how many steps of its machine were done before it.
     """
-    for vm, steps in segment:
-        for number, step in enumerate(steps):
-            try:
-                getattr(driver, f"_{step.verb}")(vm, step)
-            except PolyvirtError as error:
-                error.steps_done = number
-                raise
+    failed = {}
+    for place, (vm, steps) in enumerate(segment):
+        try:
+            _carry_out(driver, vm, steps)
+        except PolyvirtError as error:
+            failed[place] = error
+    if failed:
+        raise SomeFailed(failed) if len(segment) > 1 else failed[0]
+
+
+def _carry_out(driver, vm, steps):
+    for number, step in enumerate(steps):
+        try:
+            getattr(driver, f"_{step.verb}")(vm, step)
+        except PolyvirtError as error:
+            error.steps_done = number
+            raise

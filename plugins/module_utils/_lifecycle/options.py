@@ -25,6 +25,7 @@ NETWORK = {
     "type": {"type": "str", "choices": list(NETWORK_TYPES)},
     "source": {"type": "str"},
     "mac": {"type": "str"},
+    "address": {"type": "str"},
     "model": {"type": "str"},
     "vlan": {"type": "int"},
 }
@@ -39,6 +40,7 @@ SHARED_FOLDER = {
     "name": {"type": "str", "required": True},
     "host_path": {"type": "path", "required": True},
     "guest_path": {"type": "str"},
+    "type": {"type": "str"},
     "read_only": {"type": "bool"},
 }
 IMAGE = {"source": {"type": "str", "required": True}, "linked": {"type": "bool", "default": False}}
@@ -152,6 +154,72 @@ VBOX_VM = {
     "start_type": {"type": "str", "choices": ["headless", "gui", "separate"], "default": "headless"},
 }
 
+PROVISIONER = {
+    "name": {"type": "str"},
+    "inline": {"type": "str"},
+    "path": {"type": "path"},
+    "args": {"type": "list", "elements": "str"},
+    "env": {"type": "dict", "no_log": True},
+    "privileged": {"type": "bool"},
+    "run": {"type": "str", "choices": ["once", "always", "never"]},
+}
+VAGRANT = {
+    "project_dir": {"type": "path", "required": True},
+    "vagrantfile": {"type": "str"},
+    "managed": {"type": "bool", "default": True},
+    "executable": {"type": "str", "default": "vagrant"},
+}
+VAGRANT_INSTANCE = {
+    "provider": {"type": "str"},
+    "box": {"type": "str"},
+    "box_version": {"type": "str"},
+    "box_url": {"type": "str"},
+    "box_checksum": {"type": "str"},
+    "os_boxes": {"type": "dict"},
+    "hostname": {"type": "str"},
+    "gui": {"type": "bool"},
+    "linked_clone": {"type": "bool"},
+    "provisioners": {
+        "type": "list",
+        "elements": "dict",
+        "options": PROVISIONER,
+        "mutually_exclusive": [["inline", "path"]],
+        "required_one_of": [["inline", "path"]],
+    },
+    "environment": {"type": "dict", "no_log": True},
+}
+
+PROXMOX = {
+    "api_host": {"type": "str"},
+    "api_port": {"type": "int"},
+    "api_user": {"type": "str"},
+    "api_password": {"type": "str", "no_log": True},
+    "api_token_id": {"type": "str", "no_log": False},
+    "api_token_secret": {"type": "str", "no_log": True},
+    "verify_ssl": {"type": "bool", "aliases": ["validate_certs"]},
+    "ca_path": {"type": "path"},
+    "api_timeout": {"type": "int"},
+}
+CLOUDINIT = {
+    "user": {"type": "str"},
+    "ssh_keys": {"type": "list", "elements": "str", "no_log": False},
+    "ip_config": {"type": "list", "elements": "str"},
+    "nameservers": {"type": "list", "elements": "str"},
+    "search_domain": {"type": "str"},
+}
+PROXMOX_VM = {
+    "node": {"type": "str"},
+    "vmid": {"type": "int"},
+    "pool": {"type": "str"},
+    "storage": {"type": "str"},
+    "bridge": {"type": "str", "default": "vmbr0"},
+    "template": {"type": "bool"},
+    "protection": {"type": "bool"},
+    "cloudinit": {"type": "dict", "options": CLOUDINIT},
+    "cloudinit_password": {"type": "str", "no_log": True},
+    "iso_checksum": {"type": "str", "no_log": False},
+}
+
 #: By the stem of the documentation fragment.
 SPECS = {
     "vm": VM,
@@ -163,4 +231,8 @@ SPECS = {
     "virsh_snapshot": VIRSH_SNAPSHOT,
     "vbox": VBOX,
     "vbox_vm": VBOX_VM,
+    "vagrant": VAGRANT,
+    "vagrant_instance": VAGRANT_INSTANCE,
+    "proxmox": PROXMOX,
+    "proxmox_vm": PROXMOX_VM,
 }

@@ -31,18 +31,17 @@ from .plan_make import (
     check_source,
     config_of_clone,
     config_to_rebuild,
+    content_sources,
     is_cloned,
     known_names,
     make_step,
     overlay,
+    says_content,
     told,
 )
-from .plan_snapshot import snapshot_steps
 from .power import BACK_TO, COST_OF_MOVE, ENDS_IN, TABLE, way
+from .segments import cut
 from .simulate import changed_config, simulate
-
-#: Steps whose end must be seen before the next one makes sense.
-SEEN = frozenset({"create", "clone", "stop", "kill", "suspend", "delete", "snapshot", "restore", "drop_snapshot"})
 
 
 @dataclass(frozen=True)
@@ -85,7 +84,7 @@ def _plan(task):
     _check_identity(task)
     _check_reachable(task)
     if task.vm.busy and not _may_be_killed(task):
-        return Plan(task.vm, task.vm, busy=task.vm.busy)
+        return _nothing_to_wait_for(task) or Plan(task.vm, task.vm, busy=task.vm.busy)
     if task.request.snapshot is not None:
         return _planned(task, *_snapshot_steps(task))
     if task.vm.power == ABSENT and task.source is not None and task.source.busy:
@@ -93,6 +92,23 @@ def _plan(task):
     if task.vm.power == ABSENT:
         return _planned(task, _making(_settled(task, _to_be(task))))
     return _plan_existing(_settled(task, task.vm))
+
+
+def _nothing_to_wait_for(task):
+    """The empty plan for a busy machine that stands as asked, and will when the work on it has ended; else None.
+
+    One that is off or paused may be so for the time of that work only.
+    """
+    vm, end = task.vm, ENDS_IN[task.request.state]
+    if task.request.snapshot is not None or vm.busy not in task.traits.harmless or end not in (None, RUNNING):
+        return None
+    if end == RUNNING != vm.power:
+        return None
+    try:
+        planned = _plan_existing(_settled(task, vm))
+    except (Refused, NotFound):
+        return None  # What stands in the way may be that work's, too.
+    return None if planned.changed else planned
 
 
 def _to_be(task):
@@ -139,6 +155,9 @@ def _may_be_killed(task):
 
 
 def _snapshot_steps(task):
+    # Here, for most tasks know nothing of snapshots, and all pay for what is imported above.
+    from .plan_snapshot import snapshot_steps
+
     asked = task.request.snapshot
     steps = snapshot_steps(task.vm, asked, task.traits, task.forced, task.known)
     if steps and task.vm.power == UNKNOWN:
@@ -338,10 +357,10 @@ def _rebuilding(task, changes):
     if not vm.owned or vm.snapshots or not vm.persistent:
         reason = "it has snapshots" if vm.snapshots else "it is not one that this collection made and keeps"
         raise Refused(f"{vm.name}: {what} needs the machine rebuilt, but {reason}.", "Remove it yourself first.")
-    if not request.creation and not request.config.get("iso"):
+    if not says_content(request, task.traits):
         raise Refused(
             f"{vm.name}: {what} needs the machine rebuilt, but the task does not say what from.",
-            "Give its image or iso.",
+            f"Give its {' or '.join(content_sources(task.traits))}.",
         )
     check_source(request, task.traits, task.known, task.source)
     _check_not_its_own_source(task)
@@ -370,16 +389,3 @@ def _planned(task, steps, not_compared=()):
     if task.vm.power == ABSENT:
         before = task.vm.having(name=task.request.label)
     return Plan(before, simulate(before, steps), cut(steps), not_compared=tuple(not_compared))
-
-
-def cut(steps):
-    """Segments, each ending with a step whose end must be seen."""
-    segments, open_segment = [], []
-    for step in steps:
-        open_segment.append(step)
-        if step.verb in SEEN:
-            segments.append(tuple(open_segment))
-            open_segment = []
-    if open_segment:
-        segments.append(tuple(open_segment))
-    return tuple(segments)

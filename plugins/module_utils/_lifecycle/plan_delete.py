@@ -15,6 +15,12 @@ def delete_step(vm, delete_disks, traits):
     if bound:
         users = ", ".join(sorted({user for file in bound for user in file.used_by}))
         raise Refused(f"{vm.name}: {bound[0].path} is needed by {users}.", f"Remove {users} first.")
+    lost = [file.path for file in vm.files if file.bound and file.role != "medium"]
+    if lost and delete_disks == "none":
+        raise Refused(
+            f"{vm.name}: delete_disks is none, but {lost[0]} cannot outlive its machine.",
+            "Give it to another machine first, or leave delete_disks out.",
+        )
     kept, files = {}, []
     for file in vm.files:
         why = _why_kept(vm, file, delete_disks)
@@ -34,6 +40,8 @@ def _why_kept(vm, file, delete_disks):
         return f"used by {', '.join(file.used_by)}"
     if file.role == "medium":
         return "a medium is not deleted"
+    if file.bound:
+        return ""
     if file.role == "support":
         return "" if file.ours and vm.owned else "not made by this collection"
     if delete_disks == "none":

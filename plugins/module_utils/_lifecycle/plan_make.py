@@ -65,11 +65,9 @@ def check_makeable(vm, request, traits, known, source):
     if request.id:
         raise NotFound(f"{request.label}: there is no machine with id {request.id}.", known_names(known))
     if not vm.recipe and not any(_says(request, option) for option in traits.sources):
-        raise NotFound(
-            f"{request.label}: there is no such machine, and the task does not say what to make one from"
-            f" ({', '.join(traits.sources)}).",
-            known_names(known),
-        )
+        sources = ", ".join(traits.sources)
+        unsaid = f", and the task does not say what to make one from ({sources})" if sources else ""
+        raise NotFound(f"{request.label}: there is no such machine{unsaid}.", known_names(known))
     fault = traits.name_fault(request.name)
     if fault:
         raise Refused(f"{request.name}: no machine can be made with this name: {fault}.", "Choose another name.")
@@ -88,6 +86,15 @@ def _says(request, option):
     return bool(value)
 
 
+def content_sources(traits):
+    """What of a machine's sources brings a system along, which empty disks do not."""
+    return [option for option in traits.sources if option not in COLLECTIONS]
+
+
+def says_content(request, traits):
+    return bool(request.creation) or any(_says(request, option) for option in content_sources(traits))
+
+
 def check_source(request, traits, known, source):
     """Raise where the machine to clone, or its snapshot, is not there or not in a state to be cloned."""
     if not is_cloned(request) or source is None:
@@ -100,6 +107,12 @@ def check_source(request, traits, known, source):
         raise NotFound(
             f"{request.label}: '{source.name}' has no snapshot '{asked['snapshot']}' to clone.",
             f"Its snapshots: {names}.",
+        )
+    taken = find_snapshot(source, asked.get("snapshot"))
+    if taken and taken.unfinished:
+        raise Refused(
+            f"{request.label}: snapshot '{taken.name}' of '{source.name}' is unfinished: {taken.unfinished}.",
+            "Remove it, and clone another one.",
         )
     field = traits.fields["clone"]
     if field.cost_of(source, Change("clone", None, asked)) == NEVER:

@@ -28,7 +28,17 @@ def snapshot_steps(vm, asked, traits, forced, known=()):
             f"{vm.name}: there is no such machine, so it has no snapshot '{asked.name}'.", known_names(known)
         )
     found = _fitting(vm, asked.name)
+    if asked.state != "absent":
+        _check_finished(vm, found)
     return {"present": _take, "absent": _drop, "restored": _restore}[asked.state](vm, asked, found, traits, forced)
+
+
+def _check_finished(vm, found):
+    for one in found:
+        if one.unfinished:
+            raise Refused(
+                f"{vm.name}: snapshot '{one.name}' is unfinished: {one.unfinished}.", "Remove it first (state: absent)."
+            )
 
 
 def _take(vm, asked, found, traits, forced):
@@ -56,7 +66,8 @@ def _pruning(vm, asked, traits):
     """Drop the oldest of a series. Names that differ only in their digits are a series: nightly-1, nightly-2 ..."""
     if asked.keep_last is None:
         return []
-    others = [one for one in vm.snapshots if one.name != asked.name and _series(one.name) == _series(asked.name)]
+    whole = [one for one in vm.snapshots if not one.unfinished]
+    others = [one for one in whole if one.name != asked.name and _series(one.name) == _series(asked.name)]
     by_age = sorted(others, key=lambda one: one.created or 0)
     doomed = by_age[: max(len(by_age) - (asked.keep_last - 1), 0)]
     if not doomed:

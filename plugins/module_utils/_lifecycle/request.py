@@ -9,7 +9,7 @@ import re
 from dataclasses import fields
 
 from .errors import InvalidInput
-from .model import Comparison, Policy, Request, SnapshotRequest
+from .model import RECORDS, Comparison, Policy, Request, SnapshotRequest
 from .units import MIB, parse_size
 
 _SCALARS = (
@@ -182,9 +182,18 @@ def _config(params):
 
 
 def _own(params, names):
-    """A platform's own settings; lists are compared as tuples."""
+    """A platform's own settings, of a record only what was given."""
     given = {name: params[name] for name in names if params.get(name) is not None}
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
+    return {name: _record(value) if name in RECORDS else _comparable(value) for name, value in given.items()}
+
+
+def _record(value):
+    return {key: _comparable(part) for key, part in _given(value).items()}
+
+
+def _comparable(value):
+    """Lists are compared as tuples."""
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _given(entry):
@@ -261,8 +270,10 @@ def _check_shareable(config):
             entry_name = key.replace("#", "entry ")
             raise InvalidInput(f"disks: source of {entry_name} is one file, but several machines are named.", _SINGLE)
     for entry in (config.get("networks") or {}).values():
-        if entry.get("mac"):
-            raise InvalidInput(f"networks: mac {entry['mac']} is one address, but several machines are named.", _SINGLE)
+        for key in ("mac", "address"):
+            if entry.get(key):
+                said = f"{key} {entry[key]} is one address"
+                raise InvalidInput(f"networks: {said}, but several machines are named.", _SINGLE)
     for name, entry in (config.get("port_forwards") or {}).items():
         if entry.get("host_port"):
             raise InvalidInput(

@@ -6,8 +6,11 @@
 from __future__ import annotations
 
 from .differences import pending
-from .model import ABSENT, COLLECTIONS, RECORDS
+from .model import ABSENT, COLLECTIONS, RECORDS, Secret
 from .units import MIB
+
+#: Ansible's own word for what it does not show.
+MASK = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
 
 
 def describe(vm, platform):
@@ -93,6 +96,7 @@ def _snapshot(snapshot):
         "kind": snapshot.kind,
         "created": snapshot.created,
         "current": snapshot.current,
+        "unfinished": snapshot.unfinished,
     }
 
 
@@ -117,7 +121,12 @@ def _step(step, done, note):
     return {
         "verb": step.verb,
         "changes": [
-            {"path": change.path, "before": plain(change.old), "after": plain(change.new), "cost": change.cost}
+            {
+                "path": change.path,
+                "before": plain(change.old),
+                "after": plain(change.new, change.old),
+                "cost": change.cost,
+            }
             for change in step.changes
         ],
         "cost": step.cost,
@@ -127,12 +136,16 @@ def _step(step, done, note):
     }
 
 
-def plain(value):
-    """A value as JSON has it."""
+def plain(value, before=None):
+    """A value as JSON has it, secrets masked; of one that is another than ``before``, that much is told."""
     if isinstance(value, (tuple, list, set, frozenset)):
-        return [plain(item) for item in value]
+        former = dict(enumerate(before)) if isinstance(before, (tuple, list)) else {}
+        return [plain(item, former.get(number)) for number, item in enumerate(value)]
     if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items()}
+        former = before if isinstance(before, dict) else {}
+        return {key: plain(item, former.get(key)) for key, item in value.items()}
+    if isinstance(value, Secret):
+        return MASK if before in (None, value) else f"{MASK} (another)"
     return value
 
 
@@ -149,13 +162,13 @@ def difference(plan):
     return {
         "before_header": plan.before.name,
         "after_header": plan.after.name,
-        "before": {key: before[key] for key in keys if key in before},
-        "after": {key: after[key] for key in keys if key in after},
+        "before": {key: plain(before[key]) for key in keys if key in before},
+        "after": {key: plain(after[key], before.get(key)) for key in keys if key in after},
     }
 
 
 def flat(vm):
-    """A machine as one level of paths and plain values."""
+    """A machine as one level of paths and values."""
     if vm.power == ABSENT:
         return {"state": vm.power}
     paths = {"state": vm.power, **flat_config(vm.config)}
@@ -165,19 +178,19 @@ def flat(vm):
 
 
 def flat_config(config):
-    """A configuration as one level of paths and plain values."""
+    """A configuration as one level of paths and values."""
     paths = {}
     for name, value in config.items():
         if name in COLLECTIONS and value:
             for key, attributes in value.items():
                 paths.update(_flat_entry(f"{name}.{key}", attributes))
         elif name in (*RECORDS, "native") and value:
-            paths.update({f"{name}.{key}": plain(one) for key, one in value.items()})
+            paths.update({f"{name}.{key}": one for key, one in value.items()})
         elif value is not None and name not in (*COLLECTIONS, *RECORDS, "native"):
-            paths[name] = plain(value)
+            paths[name] = value
     return paths
 
 
 def _flat_entry(path, attributes):
     # An entry of which nothing is known but that it is there must be seen to come and go too.
-    return {f"{path}.{attribute}": plain(one) for attribute, one in attributes.items()} or {path: "present"}
+    return {f"{path}.{attribute}": one for attribute, one in attributes.items()} or {path: "present"}

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import time
+from datetime import date
 
 
 class Clock:
@@ -16,3 +17,8 @@ class Clock:
 
     def sleep(self, seconds):
         time.sleep(seconds)
+
+
+def today():
+    """The day of the host's calendar."""
+    return date.today()

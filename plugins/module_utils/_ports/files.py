@@ -43,11 +43,11 @@ def partial(path):
     try:
         yield temporary
     finally:
-        _remove_whole(temporary)
+        remove_whole(temporary)
 
 
-def _remove_whole(path):
-    """Remove a file, or a folder with all it holds."""
+def remove_whole(path):
+    """Remove a file, or a folder with all it holds; afterwards there is none."""
     if os.path.isdir(path) and not os.path.islink(path):
         with _explained("remove", path):
             shutil.rmtree(path)
@@ -61,7 +61,7 @@ def _remove_stale_partials(folder, base):
             continue
         process = entry[len(base) + 2 : -len(_PARTIAL)]
         if process.isdigit() and not os.path.exists(f"/proc/{process}") and os.path.exists("/proc/self"):
-            _remove_whole(os.path.join(folder, entry))
+            remove_whole(os.path.join(folder, entry))
 
 
 def write_atomically(path, data, mode=0o644):

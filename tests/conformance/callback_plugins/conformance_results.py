@@ -28,7 +28,7 @@ class CallbackModule(CallbackBase):
     def __init__(self):
         super().__init__()
         platform = importlib.import_module(f"conformance.platforms.{os.environ['POLYVIRT_PLATFORM']}")
-        self._look = platform.Platform(os.environ["POLYVIRT_PREFIX"]).truth
+        self._platform = platform.Platform(os.environ["POLYVIRT_PREFIX"])
         self._machines = json.loads(os.environ["POLYVIRT_MACHINES"])
 
     def v2_runner_on_ok(self, result):
@@ -42,7 +42,9 @@ class CallbackModule(CallbackBase):
             "task": result._task.get_name(),
             "failed": failed,
             "result": result._result,
-            "truth": self._look(self._machines),
+            "truth": self._platform.truth(self._machines),
+            # What is no command, the shim does not see.
+            "noted": self._platform.noted() if hasattr(self._platform, "noted") else [],
         }
         with open(os.environ["POLYVIRT_RESULTS"], "a", encoding="utf-8") as file:
             file.write(json.dumps(line, default=str) + "\n")

@@ -9,15 +9,18 @@ import hashlib
 import json
 import subprocess
 
-
-def write(path, byte):
-    """Write this byte all over the beginning of an image that nobody uses."""
-    assert "64 KiB" in _io(path, f"write -P {byte} 0 64k")
+#: Bytes that are written and looked for.
+AREA = 64 * 1024
 
 
-def holds(path, byte):
-    """Whether it is all over the beginning; the image may be in use."""
-    return "failed" not in _io(path, f"read -P {byte} 0 64k", "-r", "-U")
+def write(path, byte, at=0):
+    """Write this byte all over an area of an image that nobody uses: its beginning, if not told otherwise."""
+    assert "64 KiB" in _io(path, f"write -P {byte} {at} {AREA}")
+
+
+def holds(path, byte, at=0):
+    """Whether it is all over that area; the image may be in use."""
+    return "failed" not in _io(path, f"read -P {byte} {at} {AREA}", "-r", "-U")
 
 
 def _io(path, command, *how):

@@ -57,8 +57,8 @@ _QUOTED = re.compile(r"'[^']*'")
 class Libvirt:
     """A namespace in one libvirt: machines named by a prefix, files in a folder of their own."""
 
-    #: What the names of its modules begin with.
-    family = "polyvirt.core.virsh"
+    #: What the names of its modules begin with, and their word for a machine.
+    family, word = "polyvirt.core.virsh", "vm"
     commands = ("virsh", "qemu-img", "xorriso")
     #: A folder with commands of its own, where it does not use the host's.
     programs = None
@@ -70,10 +70,16 @@ class Libvirt:
     disk_size = ""
     #: Whether a snapshot holds what is on the disks.
     snapshots_hold_disks = True
+    #: Whether images, media and disks are files of the host on which the task runs.
+    handles_files = True
+    #: A format that a new machine's disk has not.
+    other_format = "raw"
     #: How a snapshot that has files of its own for disk and memory is asked for.
     snapshot_with_memory: ClassVar = {"kind": "external", "include_memory": True}
     #: Options that the platform has and this host cannot have; each is among ``own_refusals``.
     unusable: ClassVar = frozenset()
+    #: Settings of which a start by hand leaves open whether the machine runs with them.
+    open_by_hand: ClassVar = frozenset()
     #: Consent that a change of a machine which runs needs here.
     consent: ClassVar = {}
     #: The first slots that disks get; a card that needs nothing of the host, and one that clones keep.
@@ -116,11 +122,7 @@ class Libvirt:
     def is_write(self, call):
         """Whether a noted call may have changed anything."""
         command, *words = call.argv
-        if command == "virsh":
-            words = words[words.index("-c") + 2 :]
-            words = _COMMAND_OF_BATCH.findall(_QUOTED.sub("''", words[0])) if len(words) == 1 else words[:1]
-            return not set(words) <= READS["virsh"]
-        return words[0] not in READS.get(command, ())
+        return writes(words) if command == "virsh" else words[0] not in READS.get(command, ())
 
     # Behind the module's back ---------------------------------------------------------------------------------------
 
@@ -361,6 +363,13 @@ class Libvirt:
 
     def _state(self, name):
         return _POWERS.get(self.virsh("domstate", name).strip())
+
+
+def writes(words):
+    """Whether a call of virsh with these words may have changed anything."""
+    words = words[words.index("-c") + 2 :]
+    words = _COMMAND_OF_BATCH.findall(_QUOTED.sub("''", words[0])) if len(words) == 1 else words[:1]
+    return not set(words) <= READS["virsh"]
 
 
 def _standing(uuid, info, state, stored, shown, tree, current):

@@ -9,7 +9,6 @@ Its registry is a folder of its own, so nothing that the host's users have in Vi
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import subprocess
 import tempfile
@@ -31,18 +30,13 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.units import parse_size
 
-from conformance.platforms import images, virtualbox_told
-from conformance.scenarios.refusals import Refused
+from conformance.platforms import images, virtualbox_own, virtualbox_told
 from simulators.vboxmanage import vdi
 from virtualbox import double, real
 from virtualbox.guests import SECONDS_TO_BOOT, disk_image
 from virtualbox.registry import ENGINE, Registry
 
 PREFIX = "pvc-"
-#: First words of VBoxManage that read, whatever follows; and those that do with these second words.
-_READS = {"--version", "list", "showvminfo", "showmediuminfo", "getextradata"}
-_READS_BY_SECOND = {"guestproperty": {"get", "enumerate"}, "unattended": {"detect"}}
-_READS_BY_THIRD = {"snapshot": {"list", "showvminfo"}}
 #: What brings a machine from its power into another.
 _MOVES = {
     RUNNING: ("startvm", "{}", "--type", "headless"),
@@ -58,8 +52,8 @@ class Platform:
     """A registry whose machines are named by a prefix."""
 
     name = "virtualbox"
-    #: What the names of its modules begin with.
-    family = "polyvirt.core.vbox"
+    #: What the names of its modules begin with, and their word for a machine.
+    family, word = "polyvirt.core.vbox", "vm"
     commands = ("VBoxManage", "xorriso")
     #: Powers a test can bring a machine into.
     finds = (ABSENT, STOPPED, RUNNING, PAUSED, SUSPENDED, FAILED)
@@ -74,6 +68,8 @@ class Platform:
     }
     #: Options that a machine which starts here cannot have; VirtualBox itself takes them.
     unusable: ClassVar = frozenset({"nested_virtualization"})
+    #: Settings of which a start by hand leaves open whether the machine runs with them.
+    open_by_hand: ClassVar = frozenset()
     #: Consent that a change of a machine which runs needs here.
     consent: ClassVar = {"allow_restart": True, "stop_mode": "force"}
     #: The first slots that disks get; a card that needs nothing of the host, and one that clones keep.
@@ -83,6 +79,12 @@ class Platform:
     #: How a snapshot that has files of its own for disk and memory is asked for.
     snapshot_with_memory: ClassVar = {"include_memory": True}
     snapshots_hold_disks = True
+    #: Whether images, media and disks are files of the host on which the task runs.
+    handles_files = True
+    #: A format that a new machine's disk has not.
+    other_format = "raw"
+    #: What linked clones stand on, instead of the machine as it is.
+    linked_needs = "snapshot"
     #: As in ``scenarios.options``.
     native_values = (({**ENGINE, "hpet": "on"}, "on"), ({"hpet": "off"}, "off"))
 
@@ -140,11 +142,7 @@ class Platform:
     def is_write(self, call):
         """Whether a noted call may have changed anything."""
         command, *words = call.argv
-        if command != "VBoxManage":
-            return True
-        first, second, third = (*words, "", "", "")[:3]
-        reads = second in _READS_BY_SECOND.get(first, ()) or third in _READS_BY_THIRD.get(first, ())
-        return not reads and first not in _READS
+        return command != "VBoxManage" or virtualbox_own.writes(words)
 
     # Behind the module's back ---------------------------------------------------------------------------------------
 
@@ -250,7 +248,7 @@ class Platform:
     def files(self):
         """Names of all files in the namespace's folder, but logs and what machines that are there had as settings."""
         paths = [path for path in self.storage.rglob("*") if path.is_file()]
-        below = (path.relative_to(self.storage) for path in paths if not _is_former(path))
+        below = (path.relative_to(self.storage) for path in paths if not virtualbox_told.is_former(path))
         return sorted(str(path) for path in below if "Logs" not in path.parts)
 
     def checkpoint(self):
@@ -286,46 +284,22 @@ class Platform:
 
     take_standing = take_snapshot
 
+    def crashes(self):
+        """Logs of machines that VirtualBox lost: without VT-x it dies now and then when saved memory is loaded."""
+        return virtualbox_told.cut_off(
+            self.storage, [name for name, uuid in self.ids().items() if self._power(uuid) != STOPPED]
+        )
+
     def define_network(self):
         """Networks are used by none of the scenarios."""
 
     # What only this platform has -------------------------------------------------------------------------------------
 
     def own_refusals(self, known, new):
-        change, made = {"name": [known]}, {**self.creation, "name": [new]}
-        qcow2 = self.storage / "image.qcow2"
-        subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", qcow2, self.disk_size], check=True)
-        nothing, linked = {"name": "src", "host_path": "/nonexistent"}, {"source": self.base_image(), "linked": True}
-        return [
-            Refused("shrink", {**change, "disks": [{"size": "8M"}]}, (known, "16M", "8M", "or more")),
-            Refused("qcow2", {**made, "image": {"source": str(qcow2)}}, (new, "image.qcow2", "qemu-img convert")),
-            Refused("shared nothing", {**change, "shared_folders": [nothing]}, (known, "/nonexistent")),
-            Refused("os type", {**change, "os_type": "Debain_64"}, (known, "Debain_64", "list ostypes")),
-            Refused("linked image", {**made, "image": linked}, (new, "image.linked", "clone")),
-            Refused("group", {**change, "groups": ["web"]}, (known, "groups", "web", "/web")),
-            Refused("native", {**change, "native": {"no-such": "on"}}, (known, "native", "no-such", "modifyvm")),
-            Refused("native of an option", {**change, "native": {"cpus": "2"}}, (known, "option cpus")),
-            Refused("boot twice", {**change, "boot_order": ["disk", "disk"]}, (known, "boot_order", "at most once")),
-            Refused(
-                "vlan", {**change, "networks": [{"type": "nat", "vlan": 3}]}, (known, "vlan", "interface of the host")
-            ),
-        ]
+        return virtualbox_own.refusals(self, known, new)
 
     def own_settings(self):
-        """Settings that only this platform has, or whose values are its own, as in ``scenarios.options``."""
-        return {
-            "os_type": (("Debian_64", "Debian (64-bit)"), ("openbsd", "OpenBSD (64-bit)")),
-            "display": (({"video_memory": "16M"}, 16 << 20), ({"video_memory": "32M"}, 32 << 20)),
-            "nested_virtualization": ((False, False), (True, True)),
-            "port_forwards": (
-                ([{"name": "web", "guest_port": 80}], {"web": ("tcp", 80)}),
-                ([{"name": "web", "guest_port": 8080, "protocol": "udp"}], {"web": ("udp", 8080)}),
-            ),
-            "ssh_forward": ((True, True), (False, False)),
-            "groups": ((["/a"], ["/a"]), (["/b", "/a"], ["/b", "/a"])),
-            "graphics_controller": (("vboxvga", "vboxvga"), ("vmsvga", "vmsvga")),
-            "boot_order": ((["cdrom", "disk"], ["dvd", "disk"]), (["network", "disk"], ["net", "disk"])),
-        }
+        return virtualbox_own.SETTINGS
 
     def handle(self, name):
         """A word that VBoxManage takes for this machine, though it is another one's name."""
@@ -360,16 +334,12 @@ class Platform:
 
     def clean(self):
         """No machine, no disk and no file of the namespace is left."""
-        for uuid in self._newest_first():
+        for uuid in reversed(list(self.all_ids().values())):  # A linked clone stands after what it was made from.
             self._remove(uuid)
         for uuid in virtualbox_told.leaves_first(self.box.run("list", "hdds")):
             self.box.call("closemedium", "disk", uuid)
         shutil.rmtree(self.storage, ignore_errors=True)
         self.storage.mkdir()
-
-    def _newest_first(self):
-        """A linked clone stands after the machine that it was made from."""
-        return list(self.all_ids().values())[::-1]
 
     def _remove(self, uuid):
         self.box.call("controlvm", uuid, "poweroff")
@@ -418,12 +388,6 @@ class Platform:
 
     def _power(self, uuid):
         return virtualbox_told.power(self.box.state(uuid))
-
-
-def _is_former(path):
-    """VirtualBox keeps a copy of the settings that it changes, and of those whose form becomes a newer one."""
-    former = re.fullmatch(r"(.+)(\.vbox-prev|-\d+\.\d+-\w+\.vbox)", path.name)
-    return former is not None and path.with_name(f"{former[1]}.vbox").exists()
 
 
 def _replace(source, target):

@@ -191,3 +191,16 @@ def _tree(node, parent):
             },
         )
         yield from _tree(one, one.get("name"))
+
+
+def is_former(path):
+    """VirtualBox keeps a copy of the settings that it changes, and of those whose form becomes a newer one."""
+    former = re.fullmatch(r"(.+)(\.vbox-prev|-\d+\.\d+-\w+\.vbox)", path.name)
+    return former is not None and path.with_name(f"{former[1]}.vbox").exists()
+
+
+def cut_off(folder, names_on):
+    """Logs, below a folder of machines, of lives that are over and did not end as those of a machine that was ended."""
+    current = {folder / name / "Logs" / "VBox.log" for name in names_on}
+    over = sorted(set(folder.glob("*/Logs/VBox.log*")) - current)
+    return [path for path in over if "VBoxHeadless: exiting" not in path.read_text(errors="replace")[-500:]]

@@ -10,6 +10,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.options import VM
+
+from conformance.scenarios.options import POLICY, has
+
+#: Options that not every platform's module has.
+_OF_MODULE = ("storage_path",)
 #: Stands, with one disk and without a card, when the refused tasks run.
 KNOWN, OTHER = "pvc-known", "pvc-other"
 NEW = "pvc-new"
@@ -52,27 +58,58 @@ def _platform_wide(platform):
     new = {**platform.creation, "name": [NEW]}
     known = {"name": [KNOWN]}
     first, second = platform.slots
-    storage, others = platform.storage, platform.disk_of(OTHER)
+    others, other, source = platform.disk_of(OTHER), {"format": platform.other_format}, platform.traits().sources[0]
     return [
         Refused("typo", {"name": ["pvc-knwon"], "state": "started"}, ("pvc-knwon", KNOWN, OTHER)),
         Refused("unknown id", {"id": "deadbeef", "state": "started"}, ("deadbeef", KNOWN)),
+        Refused("disk of another", {**known, "disks": [{"slot": second, "source": others}]}, (KNOWN, OTHER, "Detach")),
+        Refused("format", {**known, "disks": [other]}, (KNOWN, f"disks.{first}.format", "attach another")),
+        Refused("no size", {**known, "disks": [{"slot": second}]}, (KNOWN, second, "size")),
+        Refused("no network", {**new, "networks": [{"type": "network", "source": "pvc-no"}]}, (NEW, "pvc-no")),
+        Refused("nothing to make from", {"name": [NEW], "state": "present"}, (NEW, source, KNOWN)),
+    ]  # fmt: skip
+
+
+def _as_lacking(platform, case):
+    """The same case where the platform lacks what it is about: then that is the reason, whatever else is wrong."""
+    fields, instead = platform.traits().fields, platform.traits().instead
+    (name,) = case.options.get("name", (None,))
+    for option, value in case.options.items():
+        if option in _OF_MODULE and option not in platform.connection:
+            return Refused(case.label, case.options, ("Unsupported", option))
+        if option in VM and option not in POLICY and not has(platform.traits(), option):
+            return Refused(case.label, case.options, (name, f"has no {option}", instead[option]))
+        if isinstance(value, list) and any(_lacks(fields, option, entry) for entry in value if isinstance(entry, dict)):
+            return Refused(case.label, case.options, (name, option))
+    return case
+
+
+def _lacks(fields, option, entry):
+    for attribute, value in entry.items():
+        field = fields.get(f"{option}.{attribute}")
+        is_no_kind = attribute == "type" and field is not None and field.choices and value not in field.choices
+        if attribute not in ("slot", "name") and (field is None or is_no_kind):
+            return True
+    return False
+
+
+def _of_files(platform):
+    """Where images, media and folders are the host's own."""
+    new, known = {**platform.creation, "name": [NEW]}, {"name": [KNOWN]}
+    storage, others = platform.storage, platform.disk_of(OTHER)
+    return [
         Refused("no image", {**new, "image": {"source": "/nonexistent.qcow2"}}, (NEW, "/nonexistent.qcow2", "path")),
         Refused("relative image", {**new, "image": {"source": "x.qcow2"}}, (NEW, "x.qcow2", "full path")),
         Refused("image is none", {**new, "image": {"source": str(storage / "text")}}, (NEW, "text", "no disk image")),
         Refused("image of another", {**new, "image": {"source": others}}, (NEW, OTHER, "copy")),
-        Refused("disk of another", {**known, "disks": [{"slot": second, "source": others}]}, (KNOWN, OTHER, "Detach")),
         Refused("no iso", {**known, "iso": "/nonexistent.iso"}, (KNOWN, "iso", "/nonexistent.iso", "path")),
         Refused("iso is none", {**known, "iso": str(storage / "text")}, (KNOWN, "iso", "ISO 9660")),
-        Refused("format", {**known, "disks": [{"format": "raw"}]}, (KNOWN, f"disks.{first}.format", "attach another")),
-        Refused("no size", {**known, "disks": [{"slot": second}]}, (KNOWN, second, "size")),
-        Refused("no network", {**new, "networks": [{"type": "network", "source": "pvc-no"}]}, (NEW, "pvc-no")),
         Refused("no folder", {**new, "storage_path": "/nonexistent"}, ("storage_path", "/nonexistent", "Create it")),
-        Refused("nothing to make from", {"name": [NEW], "state": "present"}, (NEW, "image", KNOWN)),
-    ]  # fmt: skip
+    ]
 
 
 def _backend():
-    """The backend itself cannot be used."""
+    """The backend is a tool on the host, and cannot be used."""
     name = {"name": [KNOWN], "state": "started"}
     return [
         Refused("no executable", {**name, "executable": "tool-missing"}, ("tool-missing", "PATH", "Install")),
@@ -81,4 +118,6 @@ def _backend():
 
 
 def refusals(platform):
-    return [*_form(), *_platform_wide(platform), *_backend(), *platform.own_refusals(KNOWN, NEW)]
+    of_host = [*_of_files(platform), *_backend()] if platform.handles_files else []
+    cases = [_as_lacking(platform, case) for case in (*_platform_wide(platform), *of_host)]
+    return [*_form(), *cases, *platform.own_refusals(KNOWN, NEW)]

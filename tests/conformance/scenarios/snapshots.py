@@ -10,7 +10,7 @@ from conformance.scenarios.refusals import KNOWN, Refused
 
 #: The snapshot that the known machine has when the refused tasks run.
 TAKEN = "taken"
-NAMES = ("two words;echo", "-dash", "'single'", '"double" $HOME', "ü ñ 漢", " a,b=c ")
+NAMES = ("two words;echo", "-dash", "'single'", '"double" $HOME', "ü ñ 漢", " a,b=c ", "two_words-1", "Plain")
 
 
 def snapshot(label, names, name, state="present", check=False, **more):

@@ -62,7 +62,8 @@ def look(driver, name=("web",), **compare):
 def test_trees_and_leftovers_of_all():
     driver = Seen(WEB, Vm("db", id="u-db"))
     told = look(driver, name=None)
-    nothing = {"id": None, "parent": None, "description": "", "kind": "", "created": None, "current": False}
+    nothing = {"id": None, "parent": None, "description": "", "kind": "", "created": None}
+    nothing |= {"current": False, "unfinished": ""}
     tree = [{"name": "s", "state": "stopped", **nothing}]
     assert told["vms"] == [
         {"name": "web", "id": "u-web", "snapshots": tree, "leftovers": [{"file": "/d", "snapshot": "left"}]},
@@ -70,6 +71,14 @@ def test_trees_and_leftovers_of_all():
     ]
     assert (told["host"]["available"], driver.targets) == (True, None)
     assert driver.facets == {"power", "config", "snapshots", "leftovers"}
+
+
+@pytest.mark.parametrize(("version", "says"), [("1", "memory 1 answers."), ("", "memory is installed.")])
+def test_a_version_that_would_cost_a_start_is_not_told(version, says):
+    driver = Seen(WEB)
+    driver.traits = lambda: Traits("memory", version=version)
+    host = look(driver, name=None)["host"]
+    assert (host["version"], host["message"], host["available"]) == (version or None, says, True)
 
 
 def test_settings_alone_are_compared_where_no_more_is_asked():

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.differences import pending
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.plan import plan
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.results import difference, flat
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.results import difference, flat, plain
 
 from unit.tables import hyperv, proxmox, vagrant, vbox, virsh, vmm, wsl
 from unit.tables.rows import Elsewhere, Row
@@ -70,7 +70,7 @@ def _check_refusal(row, planned):
 
 
 def _check_outcome(row, planned):
-    after = flat(planned.after)
+    after = plain(flat(planned.after))
     assert {path: after.get(path) for path in row.after} == dict(row.after)
     assert (difference(planned) is None) == (not row.steps)
     if row.restart_required is not None:

@@ -12,20 +12,16 @@ from dataclasses import dataclass
 from functools import partial
 
 from ..._lifecycle.errors import CommandFailed
-from ..._lifecycle.model import FAILED, PAUSED, RUNNING, STOPPED, SUSPENDED, UNKNOWN, Address, Observation, Vm
+from ..._lifecycle.model import RUNNING, Address, Observation, Vm
 from ..._tools import virsh as tool
+from ..._tools import virsh_addresses
 from ..._tools import virsh_output as output
+from ..._tools.virsh_states import state
 from .definition import Definition
 from .devices import read_disks, read_iso, read_networks
 from .maxima import level_maxima
 from .networks import QUESTIONS, inactive_networks
 from .settings import read_settings
-
-#: Reasons for a paused machine that nobody asked for: resuming it would not help.
-_BROKEN_PAUSES = ("I/O error", "watchdog", "crashed")
-#: "migrating" is not among them: a machine restored as it was paused keeps this reason (libvirt 9.0.0).
-_PASSING_PAUSES = ("saving", "dumping", "creating snapshot", "creating", "starting up", "shutting down")
-_SOURCES = {"lease": (), "agent": ("--source", "agent"), "arp": ("--source", "arp")}
 
 
 @dataclass(frozen=True)
@@ -142,18 +138,13 @@ def _questions(uuid, active, saved, facets):
     }
     if active:
         asked["active"] = ("dumpxml", uuid)
-        asked.update(_address_questions(uuid, "addresses" in facets))
+        asked.update(virsh_addresses.questions(uuid, thoroughly="addresses" in facets))
     if saved:
         asked["active"] = ("managedsave-dumpxml", uuid)
     if "snapshots" in facets:
         asked["snapshots"] = ("snapshot-list", uuid, "--name")
         asked["current"] = ("snapshot-current", uuid, "--name")
     return asked
-
-
-def _address_questions(uuid, thoroughly):
-    sources = _SOURCES if thoroughly else ("lease",)
-    return {source: ("domifaddr", uuid, *_SOURCES[source]) for source in sources}
 
 
 def look_at_power(virsh, uuids, facets, configs):
@@ -171,7 +162,7 @@ def look_at_power(virsh, uuids, facets, configs):
         if said["info"].error:
             raise CommandFailed(("virsh", "dominfo", uuid), 1, said["info"].error)
         info = output.key_values(said["info"].stdout)
-        power, busy, reason = _power(said["power"], info.get("Managed save") == "yes")
+        power, busy, reason = state(said["power"], info.get("Managed save") == "yes")
         vm = Vm(
             name=info["Name"],
             id=uuid,
@@ -188,7 +179,7 @@ def look_at_power(virsh, uuids, facets, configs):
 def _light_questions(uuid, facets):
     asked = {"power": ("domstate", uuid, "--reason"), "info": ("dominfo", uuid)}
     if "addresses" in facets:
-        asked.update(_address_questions(uuid, True))
+        asked.update(virsh_addresses.questions(uuid, thoroughly=True))
     return asked
 
 
@@ -197,7 +188,7 @@ def _machine(uuid, listing, said, native_keys):
         raise CommandFailed(("virsh", "dumpxml", uuid, "--inactive"), 1, said["inactive"].error)
     definition = Definition(said["inactive"].stdout)
     sizes = output.block_sizes(said["sizes"].stdout)
-    power, busy, reason = _power(said["power"], uuid in listing.saved)
+    power, busy, reason = state(said["power"], uuid in listing.saved)
     mark = definition.mark
     own_files = frozenset((mark or {}).get("files", ()))
     kept = {
@@ -249,38 +240,10 @@ def _config(definition, sizes, own_files, native_keys):
     return config
 
 
-def _power(answer, saved):
-    """(power, busy, reason) from ``domstate --reason``."""
-    if answer.error:
-        return UNKNOWN, None, answer.error
-    state, reason = output.power(answer.stdout)
-    reason = reason or ""
-    if state == "shut off":
-        return (SUSPENDED if saved else STOPPED), None, reason
-    if state in ("running", "idle", "no state"):
-        return RUNNING, None, reason
-    if state == "in shutdown":
-        return RUNNING, "stopping", reason
-    if state == "paused" and reason in _BROKEN_PAUSES:
-        return FAILED, None, reason
-    if state == "paused":
-        return PAUSED, reason if reason in _PASSING_PAUSES else None, reason
-    if state == "crashed":
-        return FAILED, None, reason or state
-    return UNKNOWN, None, state
-
-
 def _with_addresses(vm, said, power):
-    """Addresses from every source that answered; a source that fails is only a source less."""
     if power != RUNNING:
         return vm
-    found = {}
-    for source in reversed(list(_SOURCES)):
-        answer = said.get(source)
-        for one in output.addresses(answer.stdout) if answer and not answer.error else ():
-            if not one.address.startswith(("127.", "::1", "fe80:")):
-                found.setdefault(one.address, Address(one.address, source, one.mac))
-    addresses = tuple(sorted(found.values(), key=lambda one: (":" in one.address, one.address)))
+    addresses = tuple(Address(*row) for row in virsh_addresses.told(said))
     return vm.having(addresses=addresses, ssh=_ssh(vm, addresses))
 
 

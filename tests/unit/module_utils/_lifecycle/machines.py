@@ -79,6 +79,7 @@ def platforms(draw):
         defaults={"cpus": 2, "memory": 2 << 30, "disk_size": 2 << 30},
         restored_as={model.RUNNING: left_in},
         taken_as=draw(st.sampled_from([lambda vm, asked: (asked.kind, vm.power), _without_memory])),
+        harmless=draw(st.sampled_from([frozenset(), frozenset({"locked"})])),
         made_as=draw(st.sampled_from([model.STOPPED, model.RUNNING])),
     )
 

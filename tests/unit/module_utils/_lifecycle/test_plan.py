@@ -207,6 +207,27 @@ def test_a_clone_cannot_be_what_only_a_new_machine_can_be():
     assert "db" in planned.refusal.message
 
 
+def test_a_busy_machine_of_which_nothing_is_to_be_changed_is_not_waited_for():
+    backed_up, traits = found("running", busy="backup", memory=G), replace(TRAITS, harmless=frozenset({"backup"}))
+
+    def busy(asked, **found_as):
+        return plan(replace(backed_up, **found_as), asked, traits).busy
+
+    assert [busy(asked) for asked in (ask("started"), ask("started", memory="1GiB"), ask())] == [None] * 3
+    assert busy(ask(memory="1GiB"), power="paused") is None
+    # While it is backed up it may be off, paused or started for the backup alone.
+    assert busy(ask("stopped"), power="stopped") == busy(ask("paused"), power="paused") == "backup"
+    for asked in (ask("started", memory="2GiB"), ask("stopped"), ask("restarted"), ask("absent"), ask_snapshot("s")):
+        assert busy(asked) == "backup"
+    assert busy(ask("started"), busy="migrate") == "migrate"
+
+
+def test_what_would_be_refused_on_a_busy_machine_is_refused_when_it_is_busy_no_more():
+    traits = replace(TRAITS, harmless=frozenset({"backup"}), stop_modes=("force",))
+    fixed = replace(found("running", firmware="bios"), busy="backup")
+    assert plan(fixed, ask("started", firmware="uefi"), traits).busy == "backup"
+
+
 def test_a_busy_machine_that_was_cut_is_busy_no_more():
     assert _plan(found("running", busy="stopping"), ask("stopped", stop_mode="force")).after.busy is None
 
@@ -313,6 +334,20 @@ class TestRebuilding:
     )
     def test_it_is_refused(self, changed, asked, word):
         assert word in _refusal(_plan(OURS.having(**changed), ask(**{**UEFI, **asked})))
+
+
+class TestWhatCannotOutliveItsMachine:
+    VOLUME = File("local-lvm:vm-100-disk-0", "disk", ours=True, bound=True)
+    STRANGER = found(mark=None, files=(VOLUME, File("local:iso/debian.iso", "medium", bound=True)))
+
+    def test_it_goes_along_whoever_made_the_machine(self):
+        (delete,) = _plan(self.STRANGER, ask("absent")).steps
+        assert delete.arguments["files"] == ("local-lvm:vm-100-disk-0",)
+        assert delete.arguments["kept"] == {"local:iso/debian.iso": "a medium is not deleted"}
+
+    def test_it_cannot_be_kept(self):
+        refusal = _refusal(_plan(self.STRANGER, ask("absent", delete_disks="none")))
+        assert "local-lvm:vm-100-disk-0 cannot outlive its machine" in refusal
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,7 @@ TRAITS = Traits(
         "snapshot.restore": Field(cost=LIVE),
     },
 )
+CUT_OFF = Snapshot("n-7", created=5, unfinished="its taking was cut off")
 SERIES = (
     Snapshot("n-10", created=30),
     Snapshot("n-9", created=20, parent="n-10"),
@@ -222,3 +223,18 @@ def test_nothing_else_of_the_machine_changes():
     for request in (ask_snapshot("e"), ask_snapshot("b", "absent")):
         one = planned(vm, request)
         assert simulate(vm, one.steps).having(snapshots=vm.snapshots) == vm
+
+
+def test_an_unfinished_snapshot_is_not_there_and_can_only_be_removed():
+    vm = found(snapshots=(CUT_OFF,))
+    for state in ("present", "restored"):
+        refusal = plan(vm, ask_snapshot("n-7", state), TRAITS).refusal
+        assert "'n-7' is unfinished: its taking was cut off" in refusal.message
+        assert "state: absent" in refusal.remedy
+    assert [step.verb for step in plan(vm, ask_snapshot("n-7", "absent"), TRAITS).steps] == ["drop_snapshot"]
+
+
+def test_an_unfinished_snapshot_takes_no_place_in_a_series():
+    vm = found(snapshots=(CUT_OFF, Snapshot("n-8", created=10)))
+    planned = plan(vm, ask_snapshot("n-9", keep_last=2), TRAITS)
+    assert [step.verb for step in planned.steps] == ["snapshot"]

@@ -137,6 +137,22 @@ def test_settings_of_a_platform_alone_are_compared_like_the_others():
     assert asked.config == {"boot_order": ("cdrom", "disk"), "serial_log": ""}
 
 
+def test_a_mapping_of_a_platform_alone_is_compared_whatever_its_order():
+    (asked,) = requests({**PLAIN, "name": ["web"], "environment": {"B": "2", "A": "1"}}, own=("environment",))
+    assert asked.config == {"environment": {"A": "1", "B": "2"}}
+
+
+def test_one_address_is_one_machines():
+    with pytest.raises(InvalidInput, match=r"address 192\.168\.56\.5 is one address, but several machines are named"):
+        requests({**PLAIN, **TWO, "networks": [{"address": "192.168.56.5"}]})
+
+
+def test_of_a_record_only_what_was_given_is_asked():
+    given = {**PLAIN, "name": ["web"], "cloudinit": {"user": None, "ssh_keys": ["a", "b"], "search_domain": ""}}
+    (asked,) = requests(given, own=("cloudinit",))
+    assert asked.config == {"cloudinit": {"ssh_keys": ("a", "b"), "search_domain": ""}}
+
+
 def test_one_log_serves_one_machine():
     own = ("serial_log",)
     with pytest.raises(InvalidInput, match="serial_log: /log is one file, but several machines are named"):

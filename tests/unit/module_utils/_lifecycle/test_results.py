@@ -65,7 +65,7 @@ def test_values():
     assert told["ssh"] == {"host": "192.0.2.7", "port": 22, "user": None, "scope": "host"}
     assert [disk["slot"] for disk in told["disks"]] == ["vda", "vdb"]
     assert [card.get("mac") for card in told["networks"]] == [None, "52:54:00:00:00:03", "52:54:00:00:00:0b"]
-    bare = {"kind": "", "created": None, "current": False}
+    bare = {"kind": "", "created": None, "current": False, "unfinished": ""}
     first = {"name": "s1", "id": "i1", "parent": None, "state": "running", "description": "first", **bare}
     assert told["snapshots"] == [first]
 

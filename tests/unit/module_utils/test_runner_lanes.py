@@ -1,0 +1,100 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Machines that go together: each has its own end, whatever becomes of the others."""
+
+from __future__ import annotations
+
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import PolyvirtError, SomeFailed
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.one_by_one import one_by_one
+
+from unit.module_utils.test_runner import IMAGE, ask, carry_out
+from unit.module_utils.world import Machine, World, refusal
+
+NAMES = ("one", "two", "three")
+
+
+class Together(World):
+    """All machines are in one lane, and worked on one after the other; ``faults`` are {name: [errors of a start]}."""
+
+    def __init__(self, *machines, **faults):
+        super().__init__(*machines, lane="all")
+        self.faults = faults
+
+    def apply(self, segment):
+        self.segments.append([vm.name for vm, _steps in segment])
+        one_by_one(self, segment)
+
+    def _start(self, vm, step):
+        if self.faults.get(vm.name):
+            raise self.faults[vm.name].pop(0)
+        super()._start(vm, step)
+
+
+def _three(**faults):
+    return Together(*(Machine(name, f"u-{name}") for name in NAMES), **faults)
+
+
+def _started(world):
+    return carry_out(world, *(ask(name, "started", timeout=30) for name in NAMES))
+
+
+def test_one_that_fails_does_not_keep_the_others():
+    world = _three(one=[refusal("no disk")])
+    outcome = _started(world)
+    assert [machine.power for machine in world.machines] == ["stopped", "running", "running"]
+    assert [(vm["failed"], vm["changed"]) for vm in outcome.vms] == [(True, False), (False, True), (False, True)]
+    assert outcome.msg.startswith("one: ")
+    assert "no disk" in outcome.msg
+
+
+def test_each_failure_is_told_of_its_own_machine():
+    outcome = _started(_three(one=[refusal("no disk")], three=[PolyvirtError("no network")]))
+    messages = [vm["msg"] for vm in outcome.vms]
+    assert "no disk" in messages[0]
+    assert messages[1] == ""
+    assert "no network" in messages[2]
+
+
+def test_only_what_is_busy_is_tried_again():
+    world = _three(two=[refusal("try later"), refusal("try later")], three=[refusal("no disk")])
+    outcome = _started(world)
+    assert world.segments == [list(NAMES), ["two"], ["two"]]
+    assert [vm["failed"] for vm in outcome.vms] == [False, False, True]
+
+
+def test_a_failure_that_is_no_commands_counts_though_the_machine_runs():
+    """As of a guest that runs and could not be set up."""
+    world = _three()
+
+    def runs_and_fails(vm, step):
+        World._start(world, vm, step)
+        if vm.name == "two":
+            raise PolyvirtError("two: its script failed.")
+
+    world._start = runs_and_fails
+    outcome = _started(world)
+    assert [vm["state"] for vm in outcome.vms] == ["running"] * 3
+    assert [vm["failed"] for vm in outcome.vms] == [False, True, False]
+
+
+def test_only_what_could_not_be_finished_is_undone():
+    world = Together(two=[refusal("no disk")])
+    outcome = carry_out(world, *(ask(name, "started", creation=IMAGE) for name in NAMES))
+    assert [machine.name for machine in world.machines] == ["one", "three"]
+    assert [vm["failed"] for vm in outcome.vms] == [False, True, False]
+
+
+def test_a_machine_without_an_id_is_undone_too():
+    """It is described and not made yet: nobody has a mark to show."""
+    world = Together(one=[refusal("no box")])
+    seen = world._seen
+    world._seen = lambda machine, facets: seen(machine, facets).having(id=None, mark=None)
+    world._existing = lambda vm: world.machine(vm.name)
+    assert carry_out(world, ask("one", "started", creation=IMAGE)).failed
+    assert world.machines == []
+
+
+def test_the_error_of_many_names_all():
+    error = SomeFailed({0: PolyvirtError("one: no."), 2: PolyvirtError("three: no.", "Try it.")})
+    assert str(error) == "one: no. three: no. Try it."
