@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.traits import vagrant_traits
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
     LIVE,
     PAUSED,
@@ -17,7 +20,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
     Traits,
 )
 
-from unit.tables.rows import Elsewhere, absent, ask, ask_snapshot, found, rows_of
+from unit.tables.rows import Elsewhere, M, absent, ask, ask_snapshot, found, rows_of
 
 SNAPSHOTS = {kind: Field(cost=LIVE) for kind in ("snapshot.take", "snapshot.drop", "snapshot.restore")}
 WITH_LIBVIRT = Traits(
@@ -39,15 +42,47 @@ WITH_VIRTUALBOX = Traits(
     made_as=RUNNING,
     fields={"image": Field(), **SNAPSHOTS},
 )
+#: In a file of this collection's own a machine is described first, and comes into being at its first start.
+MANAGED = vagrant_traits({"libvirt"})
 row = rows_of(WITH_LIBVIRT)
+managed = rows_of(MANAGED)
 virtualbox = rows_of(WITH_VIRTUALBOX)
 DESCRIBED = absent(recipe="/project/Vagrantfile")
 KNOWN = ("db", "web")
+BOX, OTHER_BOX = "debian/bookworm64", "debian/trixie64"
+LIBVIRT = {"provider": "libvirt", "box": BOX}
+
+
+def _ask(state="present", **own):
+    """A request with options of Vagrant's own."""
+    plain = ask(state, **{key: own.pop(key) for key in ("memory", "allow_restart", "allow_recreate") if key in own})
+    return replace(plain, config={**plain.config, **own})
+
+
+def _described(**more):
+    """A machine that was never started."""
+    return found(id=None, mark=None, **{**LIBVIRT, **more})
+
 
 ROWS = [
     row(1, "what the Vagrantfile describes is made and runs at once", DESCRIBED, ask("started"), "create",
         after={"state": "running"}),
     row(1, "a second run finds it running", found("running"), ask("started")),
+    managed(1, "what is only described is started by Vagrant, which makes it", _described(), _ask("started"), "start",
+            after={"state": "running"}),
+    managed(1, "a box is enough to make one, and nothing is started unasked", absent(), _ask(box=BOX), "create",
+            after={"state": "stopped", "box": BOX, "provider": "virtualbox"}),
+    managed(3, "what is only described is stopped", _described(), _ask("stopped")),
+    managed(5, "and goes without Vagrant", _described(), _ask("absent"), "delete"),
+    managed(1, "memory waits for a start", found("running", **LIBVIRT, memory=M << 9), _ask(memory="1G"), "configure",
+            costs={"memory": "next_boot"}, restart_required=["memory"]),
+    managed(1, "which takes consent", found("running", **LIBVIRT, memory=M << 9), _ask(memory="1G", allow_restart=True),
+            "stop | configure start", costs={"memory": "next_boot"}, restart_required=[]),
+    managed(1, "another box takes another machine", found(**LIBVIRT), _ask(box=OTHER_BOX),
+            refused=("refused", "rebuilt")),
+    managed(1, "with consent", found(**LIBVIRT), _ask(box=OTHER_BOX, allow_recreate=True), "delete | create"),
+    managed(1, "but not while it is only described", _described(), _ask(box=OTHER_BOX), "configure",
+            costs={"box": "next_boot"}),
     Elsewhere(2, "driver", "states are read from files, because vagrant status writes"),
     row(3, "a running machine is halted", found("running"), ask("stopped"), "stop"),
     row(3, "a halted machine is not halted again", found(), ask("stopped")),

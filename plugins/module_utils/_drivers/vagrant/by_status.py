@@ -1,0 +1,89 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Machines of which only Vagrant itself can tell: one process for all of them, on a copy, for looking writes."""
+
+from __future__ import annotations
+
+from ..._lifecycle.errors import CommandFailed, Unsupported
+from ..._lifecycle.model import Snapshot
+from ..._ports import files
+from ..._tools import vagrant_folder, vagrant_output, vagrant_states
+from ..._tools.vagrant import VagrantFailed, is_not_ready_for_ssh, is_snapshot_missing, is_snapshot_taken
+from .sight import Sight
+
+_PASSING = {"shutting_down": "stopping"}
+#: Memory on its way to disk is the platform's own work; yet no call may hang for ever.
+_LONG = 3600
+
+
+def look(vagrant_in, dotfile, facets):
+    """({name: Status} of all machines that the Vagrantfile describes, {name: Sight} of those that are made).
+
+    ``vagrant_in(dotfile)`` speaks to the project with another such folder.
+    """
+    with files.private_folder() as folder:
+        vagrant_folder.copy(files, dotfile, folder)
+        vagrant = vagrant_in(folder)
+        statuses = vagrant_output.statuses(vagrant.read("status"))
+        taken = vagrant_output.snapshots(vagrant.read("snapshot", "list")) if "snapshots" in facets else {}
+    sights = {name: _sight(status, taken.get(name, ())) for name, status in statuses.items()}
+    return statuses, {name: sight for name, sight in sights.items() if sight}
+
+
+def reached(vagrant_in, dotfile, names):
+    """{name: Ssh}. Vagrant ends at the first machine that has no address yet, so it is asked about the others again."""
+    found, left = {}, list(names)
+    with files.private_folder() as folder:
+        vagrant_folder.copy(files, dotfile, folder)
+        while left:
+            try:
+                rows, is_ready = vagrant_in(folder).read("ssh-config", *left), True
+            except VagrantFailed as error:
+                rows, is_ready = error.rows, not is_not_ready_for_ssh(error)
+            found.update(vagrant_output.ssh_configs(rows))
+            left = [] if is_ready else [name for name in left if name not in found][1:]
+    return found
+
+
+def _sight(status, snapshots):
+    power, is_passing = vagrant_states.state(status.provider, status.state)
+    if power == "absent":
+        return None
+    busy = _PASSING.get(status.state, status.state) if is_passing else None
+    # Of snapshots Vagrant tells no more than their names.
+    return Sight(power, busy, status.state, snapshots=tuple(Snapshot(name=one) for one in snapshots))
+
+
+class ByStatus:
+    """What Vagrant's own commands can do to machines for which this collection has no tool of their provider."""
+
+    def __init__(self, vagrant):
+        self._vagrant = vagrant
+
+    def ask_to_stop(self, name, identifier):
+        self._vagrant.run("halt", name, timeout=_LONG)
+
+    def cut(self, name, identifier, power):
+        raise Unsupported(
+            f"{name}: Vagrant did not turn it off in time, and there is no other tool for its provider here.",
+            f"Turn it off with the provider's own program; it is {identifier} there.",
+        )
+
+    def take(self, name, identifier, arguments):
+        try:
+            self._vagrant.run("snapshot", "save", name, arguments["name"], timeout=_LONG)
+        except CommandFailed as error:
+            if not is_snapshot_taken(error):
+                raise
+
+    def drop(self, name, identifier, arguments):
+        for snapshot in arguments["names"]:
+            try:
+                self._vagrant.run("snapshot", "delete", name, snapshot, timeout=_LONG)
+            except CommandFailed as error:
+                if not is_snapshot_missing(error):
+                    raise
+
+    def restore(self, name, identifier, arguments):
+        self._vagrant.run("snapshot", "restore", name, arguments["name"], "--no-provision", timeout=_LONG)

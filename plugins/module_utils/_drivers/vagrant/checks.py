@@ -1,0 +1,116 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a plan needs from its host, looked at before the first step; each fault names machine, option and remedy."""
+
+from __future__ import annotations
+
+import os
+
+from ..._lifecycle.errors import NotFound, PolyvirtError, Refused, Unsupported
+from ..._lifecycle.model import PAUSED, SUSPENDED
+from ..._ports import files
+from ..._tools import ruby
+from .traits import suspended_as
+from .words import machine_of
+
+_WRITING = ("create", "configure")
+#: What is done by a word on the command line of Vagrant; of what is not made there is only a description to delete.
+_BY_NAME = ("start", "kill", "pause", "suspend", "resume", "delete")
+_NEEDS = {"pause": PAUSED, "suspend": SUSPENDED}
+
+
+def check_plan(driver, plan):
+    """Raise NotFound, Refused or Unsupported for what would fail after something was done already."""
+    verbs = [step.verb for step in plan.steps]
+    _check_suspending(plan, verbs)
+    _check_restoring(driver, plan, verbs)
+    _check_disks(driver, plan, verbs)
+    if "start" in verbs or ("create" in verbs and not driver.project.managed):
+        driver.check_version()
+    if driver.project.managed and any(verb in (*_WRITING, "start") for verb in verbs):
+        _check_name(driver, plan)
+    if _is_vagrant_called(driver, plan, verbs):
+        driver.vagrant_for(plan.before.name)
+    if driver.project.managed and any(verb in _WRITING for verb in verbs):
+        _check_file(driver, plan)
+        _check_paths(driver, plan)
+
+
+def _is_vagrant_called(driver, plan, verbs):
+    by_name = set(_BY_NAME)
+    if not driver.project.managed:
+        by_name.add("create")
+    elif plan.before.id is None:
+        by_name.discard("delete")
+    return not by_name.isdisjoint(verbs)
+
+
+def _check_suspending(plan, verbs):
+    """Machines of one task may have different providers, and so different ways of being suspended."""
+    provider = plan.before.config.get("provider")
+    for verb, power in _NEEDS.items():
+        if verb in verbs and provider and suspended_as(provider) != power:
+            has = suspended_as(provider) or "no such state at all"
+            raise Unsupported(
+                f"{plan.before.name}: of the provider {provider} Vagrant has no machines that are {power}.",
+                f"It has {has}.",
+            )
+
+
+def _check_restoring(driver, plan, verbs):
+    """Each provider leaves what it has restored in another power."""
+    if "restore" in verbs and len(driver.providers) > 1:
+        several = ", ".join(sorted(driver.providers))
+        raise Refused(
+            f"{plan.before.name}: the machines of this task have several providers: {several}.",
+            "Restore those of one provider at a time.",
+        )
+
+
+def _check_disks(driver, plan, verbs):
+    if "delete" in verbs and plan.before.id is not None and driver.asked.get("delete_disks") == "none":
+        raise Unsupported(
+            f"{plan.before.name}: delete_disks: none cannot be had: Vagrant removes a machine with its disk.",
+            "Leave it out, or save the disk first (vagrant package).",
+        )
+
+
+def _check_name(driver, plan):
+    if plan.after.name in driver.project.read().foreign:
+        raise Refused(
+            f"{plan.after.name}: the folder {driver.project.folder} has a machine of this name already, which another"
+            " Vagrantfile describes.",
+            "Choose another name or project_dir, or drive it as it is with managed: false.",
+        )
+
+
+def _check_file(driver, plan):
+    """Render what will be written: a provider that has no word for a setting says so."""
+    name, contents = plan.after.name, driver.project.read()
+    machine = machine_of(name, plan.after.config)
+    others = [one for one in contents.machines() if one["name"] != name]
+    try:
+        text = driver.project.text([*others, machine], plan.after.config.get("environment") or {})
+    except PolyvirtError as error:
+        raise type(error)(f"{name}: {error.message}", error.remedy) from error
+    fault = ruby.syntax_error(driver.commands, text)
+    if fault:
+        raise Refused(f"{name}: Ruby does not understand what would be written: {fault}.", "See native.")
+
+
+def _check_paths(driver, plan):
+    """Vagrant takes a relative path for one below the project's folder."""
+    for name, folder in (plan.after.config.get("shared_folders") or {}).items():
+        if not files.is_folder(os.path.join(driver.project.folder, folder["host_path"])):
+            raise NotFound(
+                f"{plan.after.name}: shared_folders: {folder['host_path']} of {name} is no folder on this host.",
+                "Create it, or correct the path.",
+            )
+    for provisioner in plan.after.config.get("provisioners") or ():
+        path = provisioner.get("path")
+        if path and "://" not in path and not files.is_file(os.path.join(driver.project.folder, path)):
+            raise NotFound(
+                f"{plan.after.name}: provisioners: there is no file {path} on this host.",
+                "Correct the path, or put it there.",
+            )

@@ -1,0 +1,301 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Vagrant's translation: what the core asks for, in its terms and its providers'. It neither waits nor decides.
+
+Vagrant itself is slow, and looking with it writes. So it makes, starts, suspends and removes machines; power, guests
+and snapshots are seen to by the tool of the provider, by the machine's id, where there is one.
+"""
+
+from __future__ import annotations
+
+import os
+
+from ..._lifecycle.errors import CommandFailed, InvalidInput, PartlyApplied, PolyvirtError, Refused, Timeout
+from ..._lifecycle.model import RUNNING, Observation
+from ..._lifecycle.one_by_one import one_by_one
+from ..._ports.clock import today
+from ..._ports.command import Commands
+from ..._tools import vagrant as tool
+from ..._tools import vagrant_output as output
+from ..._tools.vagrantfile_provider import DISKS_ENVIRONMENT
+from ..._tools.vboxmanage import VBoxManage
+from ..._tools.virsh import Virsh
+from . import by_status, systems
+from .by_status import ByStatus
+from .in_libvirt import InLibvirt
+from .in_virtualbox import InVirtualBox
+from .look import find, look
+from .project import Known, Project
+from .traits import vagrant_traits
+from .words import config_of, machine_of
+
+MANAGED_FILE = "Vagrantfile.polyvirt"
+_VIRSH, _VBOXMANAGE = "virsh", "VBoxManage"
+_DEFAULT_URI, _SESSION_URI = "qemu:///system", "qemu:///session"
+#: Keys of native that lead to another host's libvirt.
+_REMOTE = ("connect_via_ssh", "host", "socket")
+#: Seconds that Vagrant gets to cut a machine off, where the provider's own tool can do it after that; and where not.
+_CUT, _CUT_ALONE = 2, 60
+#: Memory on its way to disk or back is the platform's own work; yet no call may hang for ever.
+_LONG = 3600
+
+
+def make_driver(params):
+    """A driver from a module's parameters (those of ``vagrant_instance`` or ``vagrant_instance_info``)."""
+    commands, folder, managed = Commands(), params["project_dir"], params["managed"]
+    if not os.path.isabs(folder):
+        raise InvalidInput(
+            f"project_dir: '{folder}' is no absolute path.", "Give the full path of the project's folder."
+        )
+    file = params["vagrantfile"] or (MANAGED_FILE if managed else "Vagrantfile")
+    if os.path.basename(file) != file or file in (os.curdir, os.pardir):
+        raise InvalidInput(f"vagrantfile: '{file}' is no file's name.", "Name a file in project_dir, without a path.")
+    return VagrantDriver(
+        Project(folder, file, managed, *map(commands.environment, ("VAGRANT_DOTFILE_PATH", "VAGRANT_HOME"))),
+        commands,
+        executable=params["executable"],
+        asked=params,
+    )
+
+
+class VagrantDriver:
+    """One project, for one task. ``asked`` are the task's options."""
+
+    def __init__(self, project, commands, executable="vagrant", asked=None):
+        self.project, self.commands = project, commands
+        self._executable, self.asked = executable, asked or {}
+        self._hosts = {}
+        self._version = None
+        self._reached = {}
+        #: Those of the machines that the task is about.
+        self.providers = frozenset()
+
+    # Looking --------------------------------------------------------------------------------------------------------
+
+    def traits(self):
+        self.commands.find(self._executable, tool.INSTALL)
+        default = self.commands.environment("VAGRANT_DEFAULT_PROVIDER") or "virtualbox"
+        self.providers = frozenset(self._find_providers(self.asked.get("provider") or default))
+        return vagrant_traits(self.providers, self.project.managed, default, self.asked.get("os_boxes"))
+
+    def _find_providers(self, of_new):
+        known = self.project.read().known.values()
+        names, identifier = self.asked.get("name"), self.asked.get("id")
+        if identifier is not None:
+            known = [one for one in known if one.made and one.made.id == identifier]
+        elif names is not None:
+            known = [one for one in known if one.name in names]
+        found = {one.made.provider if one.made else one.machine["provider"] for one in known}
+        is_one_new = identifier is None and len(known) < len(names or ())
+        return {*found, of_new} if is_one_new or not found else found
+
+    def observe(self, targets, facets):
+        contents = self.project.read()
+        vms, known = look(self, contents, targets, facets)
+        if "leftovers" in facets:
+            vms = [vm.having(leftovers=()) for vm in vms]  # Its disk goes with a machine, and all that is in it.
+        system = self.asked.get("os_type")
+        warning = systems.warning(system, today()) if system else None
+        return Observation(vms=vms, known=known, warnings=(warning,) if warning else ())
+
+    def host_of(self, known):
+        """The tool of a made machine's provider, or None where there is none here."""
+        if known.made is None:
+            return None
+        native = (known.machine or {}).get("native") or {}
+        if known.made.provider == "libvirt" and not any(native.get(key) for key in _REMOTE):
+            default = _SESSION_URI if native.get("qemu_use_session") else _DEFAULT_URI
+            uri = native.get("uri") or self.commands.environment("LIBVIRT_DEFAULT_URI") or default
+            return self._host(_VIRSH, uri, lambda: InLibvirt(Virsh(self.commands, _VIRSH, uri)))
+        if known.made.provider == "virtualbox":
+            return self._host(_VBOXMANAGE, "", lambda: InVirtualBox(VBoxManage(self.commands, _VBOXMANAGE)))
+        return None
+
+    def _host(self, program, where, make):
+        if (program, where) not in self._hosts:
+            self._hosts[program, where] = make() if find(self.commands, program) else None
+        return self._hosts[program, where]
+
+    def vagrant_in(self, dotfile=None):
+        """Vagrant, for this project with the folder ``dotfile`` in the place of its own."""
+        disks = DISKS_ENVIRONMENT["VAGRANT_EXPERIMENTAL"]
+        given = self.commands.environment("VAGRANT_EXPERIMENTAL")
+        return tool.Vagrant(
+            self.commands,
+            self.project.folder,
+            self.project.file,
+            dotfile or self.project.dotfile,
+            {"VAGRANT_EXPERIMENTAL": f"{given},{disks}" if given else disks},
+            self._executable,
+        )
+
+    def vagrant_for(self, name):
+        """Vagrant, to work with this machine; raises where it would take the name for another machine."""
+        other = self.project.other_called(name)
+        if other is not None:
+            raise Refused(
+                f"{name}: Vagrant takes this name for the beginning of its own number of {other.name} in"
+                f" {other.folder}, and would work with that machine instead.",
+                "Choose a name with a letter after f in it.",
+            )
+        return self.vagrant_in()
+
+    def told_by_ssh_config(self, names):
+        """{name: Ssh} of those machines that answer, as Vagrant itself would reach them. Each is asked once."""
+        asked = [name for name in names if name not in self._reached and self.project.other_called(name) is None]
+        if asked:
+            self._reached.update(by_status.reached(self.vagrant_in, self.project.dotfile, asked))
+        return {name: self._reached[name] for name in names if name in self._reached}
+
+    def check_version(self):
+        """Raise where Vagrant is too old, or does not answer."""
+        self._version = self._version or self.vagrant_in().version()
+
+    # Acting ---------------------------------------------------------------------------------------------------------
+
+    def lane(self, vm):
+        return self.project.folder
+
+    def preflight(self, plan):
+        """Raise what would make the plan fail half-way; reads only."""
+        from .checks import check_plan
+
+        check_plan(self, plan)
+
+    def apply(self, segment):
+        one_by_one(self, segment)
+
+    def _create(self, vm, step):
+        if self.project.managed:
+            self.define(vm.name, step.arguments["config"], step.arguments["config"].get("environment"))
+        else:
+            self._start(vm, step)
+
+    def _configure(self, vm, step):
+        from ..._lifecycle.simulate import changed_config
+
+        known = self._known(vm.name)
+        config = changed_config(config_of(known.machine, vm.config["environment"]), step.changes)
+        is_changed = any(change.field == "environment" for change in step.changes)
+        self.define(vm.name, config, config["environment"] if is_changed else None)
+
+    def define(self, name, config, environment=None):
+        """Describe a machine in the managed file; the project's ``environment`` stays where it is None."""
+        self.project.define(machine_of(name, config), environment)
+
+    def _delete(self, vm, step):
+        known = self._known(vm.name)
+        if known.made is not None:
+            if known.machine is not None:
+                self.project.define(known.machine)  # Vagrant removes only what its file describes.
+            self.vagrant_for(vm.name).run("destroy", "-f", vm.name)
+            left = self._known(vm.name).made
+            if left is not None:
+                raise PartlyApplied(f"{vm.name}: Vagrant has not removed it.", f"See what it left in {left.folder}.")
+        if self.project.managed:
+            self.project.forget(vm.name)
+
+    def _known(self, name):
+        """The machine as the project has it in this moment."""
+        return self.project.read().known.get(name, Known(name))
+
+    def _start(self, vm, step):
+        known = self._known(vm.name)
+        try:
+            self.vagrant_for(vm.name).run("up", vm.name, *self._flags_of_up(vm, known))
+        except CommandFailed as error:
+            if tool.is_locked(error):
+                raise
+            raise _explained(vm, error, self.project) from error
+        if known.machine is not None:
+            self._note_start(vm.name, known.machine, known)
+
+    def _flags_of_up(self, vm, known):
+        if vm.id is not None or self.asked.get("on_failure") == "keep":
+            # A start that fails would cost the disk, too: Vagrant removes what does not answer, old machines as well.
+            yield "--no-destroy-on-error"
+        if known.machine is not None and vm.id is None:
+            yield from ("--provider", known.machine["provider"])
+        # Vagrant notes that it has set up a machine before it does, so one that failed is not set up again by itself.
+        ran = known.note.get("ran") or {}
+        if vm.id is not None and known.machine and ran.get("provisioners") != known.machine.get("provisioners"):
+            yield "--provision"
+
+    def _note_start(self, name, machine, known):
+        """What it runs with now, and how Vagrant reaches it, which is the box's to say: asked once for each machine."""
+        self.project.note(name, ran=dict(machine))
+        if "ssh" not in known.note:
+            told = output.ssh_configs(self.vagrant_for(name).read("ssh-config", name)).get(name)
+            self.project.note(name, ssh={"user": told.user, "key_file": told.key_file} if told else {})
+
+    def _stop(self, vm, step):
+        self._hand(vm).ask_to_stop(vm.name, vm.id)
+
+    def _kill(self, vm, step):
+        host = self.host_of(self._known(vm.name))
+        if vm.power == RUNNING or host is None:
+            try:
+                self.vagrant_for(vm.name).run("halt", "--force", vm.name, timeout=_CUT if host else _CUT_ALONE)
+                return
+            except CommandFailed:
+                if host is None:
+                    raise  # It may be locked only.
+            except Timeout:
+                pass  # The provider itself is the last resort.
+        self._hand(vm).cut(vm.name, vm.id, vm.power)
+
+    def _pause(self, vm, step):
+        self.vagrant_for(vm.name).run("suspend", vm.name, timeout=_LONG)
+
+    def _suspend(self, vm, step):
+        self.vagrant_for(vm.name).run("suspend", vm.name, timeout=_LONG)
+
+    def _resume(self, vm, step):
+        self.vagrant_for(vm.name).run("resume", vm.name, timeout=_LONG)
+
+    def _snapshot(self, vm, step):
+        self._hand(vm).take(vm.name, vm.id, step.arguments)
+        known = self._known(vm.name)
+        if known.machine is not None:
+            taken = {**known.note.get("snapshots", {}), step.arguments["name"]: dict(known.machine)}
+            self.project.note(vm.name, snapshots=taken)
+
+    def _drop_snapshot(self, vm, step):
+        self._hand(vm).drop(vm.name, vm.id, step.arguments)
+        taken = self._known(vm.name).note.get("snapshots", {})
+        left = {name: then for name, then in taken.items() if name not in step.arguments["names"]}
+        if left != taken:
+            self.project.note(vm.name, snapshots=left)
+
+    def _restore(self, vm, step):
+        """The provider puts back what the machine was; so is its description, or the next start would undo that."""
+        self._hand(vm).restore(vm.name, vm.id, step.arguments)
+        taken = next(one for one in vm.snapshots if step.arguments["id"] in (one.id, one.name))
+        if taken.config is not None:
+            self.define(vm.name, taken.config)
+            self.project.note(vm.name, ran=machine_of(vm.name, taken.config))
+
+    def _hand(self, vm):
+        """Who does to a machine what Vagrant is too slow or too rough for."""
+        return self.host_of(self._known(vm.name)) or ByStatus(self.vagrant_for(vm.name))
+
+
+def _explained(vm, error, project):
+    """Not the failure of a command, after which only the machine's power counts: a guest may run and not be set up."""
+    remedies = (
+        (tool.is_box_missing, "Name a box that exists, or say where it is in box_url; the host needs a way to it."),
+        (tool.is_provider_missing, "Install the provider and Vagrant's plugin for it, or name another provider."),
+        (tool.is_other_provider, "Remove the machine first (state: absent), or leave provider as it is."),
+        (tool.is_boot_timeout, _UNANSWERED),
+        (tool.is_no_project, f"Put a Vagrantfile at {project.path}, or set managed: true."),
+        (tool.is_unknown_machine, f"Describe it in {project.path}."),
+    )
+    remedy = next((remedy for holds, remedy in remedies if holds(error)), "What Vagrant says is all that is known.")
+    return PolyvirtError(f"{vm.name}: {error.message}", remedy)
+
+
+_UNANSWERED = (
+    "Vagrant removes a new machine that does not answer by SSH; on_failure: keep leaves it to be looked at. A slow host"
+    " needs native: {vm.boot_timeout: 900}."
+)

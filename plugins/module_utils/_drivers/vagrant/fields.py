@@ -1,0 +1,124 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which settings a machine of Vagrant has, and when each provider applies a changed one.
+
+A change is written into the Vagrantfile at once. What of it reaches a machine that is made already is the provider's
+matter: vagrant-libvirt looks at few settings again when it starts a machine, most others at all of them.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from ..._lifecycle.model import (
+    DESTRUCTIVE,
+    LIVE,
+    NEVER,
+    NEXT_BOOT,
+    PAUSED,
+    POWER_OFF,
+    RUNNING,
+    STOPPED,
+    SUSPENDED,
+    Field,
+)
+from ..._lifecycle.units import GIB, MIB
+from ..._tools.vagrantfile_provider import PROVIDERS
+
+#: What these providers apply to a machine that is there; all others apply everything. The Vagrant guide tells it, too.
+_APPLIED_BY = {
+    "libvirt": {"cpus", "memory", "port_forwards", "shared_folders", "provisioners"},
+    "proxmox": {"shared_folders", "provisioners"},
+}
+#: Ways of sharing that are devices of the machine.
+_SHARED_BY_DEVICES = ("9p", "virtiofs")
+#: Settings of the provider that vagrant-libvirt compares at each start.
+_LIBVIRT_COMPARES = frozenset((
+    "clock_offset", "clock_timer", "cmd_line", "cpu_fallback", "cpu_mode", "cpu_model", "disk_bus", "dtb",
+    "graphics_autoport", "graphics_gl", "graphics_ip", "graphics_passwd", "graphics_port", "graphics_type",
+    "graphics_websocket", "initrd", "kernel", "keymap", "loader", "nested", "nic_model_type", "nvram", "sound_type",
+    "tpm_model", "tpm_path", "tpm_type", "tpm_version", "video_accel3d", "video_type", "video_vram",
+))  # fmt: skip
+#: Vagrant's own settings that matter only when a machine is made.
+_AT_CREATION = ("vm.base_mac", "vm.box", "vm.cloud_init", "vm.clone", "vm.disk", "vm.network")
+_WSL = "For the Windows Subsystem for Linux there is the module wsl_distro."
+_UNSIZED = "It can be given before the machine's first start; grow this one with the provider's own tool."
+
+
+def _at_creation(vm, change):
+    return NEXT_BOOT if vm.id is None else DESTRUCTIVE
+
+
+def _as_applied(vm, change):
+    """At the next start, or never more once the machine is made."""
+    provider = vm.config.get("provider")
+    applied = _APPLIED_BY.get(provider)
+    is_device = provider in _APPLIED_BY and change.field == "shared_folders" and _shared_by_device(vm, change)
+    return NEXT_BOOT if vm.id is None or applied is None or (change.field in applied and not is_device) else DESTRUCTIVE
+
+
+def _shared_by_device(vm, change):
+    found = (vm.config.get("shared_folders") or {}).get(change.key) or {}
+    asked = {change.attribute: change.new} if change.attribute else change.new or {}
+    return bool({found.get("type"), asked.get("type")} & set(_SHARED_BY_DEVICES))
+
+
+def _of_native(vm, change):
+    if vm.id is None or vm.config.get("provider") not in _APPLIED_BY:
+        return NEXT_BOOT
+    if "." in change.key:
+        return DESTRUCTIVE if change.key in _AT_CREATION else NEXT_BOOT
+    is_compared = vm.config["provider"] == "libvirt" and change.key in _LIBVIRT_COMPARES
+    return NEXT_BOOT if is_compared else DESTRUCTIVE
+
+
+def _of_taking(keeps_description, vm, change):
+    without_memory = change.new.include_memory is False and vm.power != STOPPED
+    is_described = bool(change.new.description) and not keeps_description
+    is_fit = vm.id is not None and vm.power in (STOPPED, RUNNING, PAUSED)
+    return LIVE if is_fit and not without_memory and not is_described else NEVER
+
+
+def _while_off(vm, change):
+    return LIVE if vm.power in (STOPPED, SUSPENDED) else POWER_OFF
+
+
+def fields_of_machine():
+    """{kind of change: Field} of a machine that the managed file describes."""
+    creation, applied, stored = Field(cost=_at_creation), Field(cost=_as_applied), Field(cost=LIVE)
+    known = f"{', '.join(PROVIDERS)} are known. {_WSL}"
+    return {
+        "provider": Field(cost=_at_creation, choices=PROVIDERS, instead=known),
+        **dict.fromkeys(("box", "box_version", "linked_clone"), creation),
+        **dict.fromkeys(("description", "tags", "os_type", "box_url", "box_checksum", "environment"), stored),
+        **dict.fromkeys(("cpus", "hostname", "gui", "provisioners"), applied),
+        "memory": Field(cost=_as_applied, minimum=16 * MIB),
+        "disks.add": applied,
+        "disks.size": Field(cost=_as_applied, minimum=GIB, instead=_UNSIZED, free_until_made=True),
+        **dict.fromkeys(("networks.add", "networks.remove", "networks.source", "networks.mac"), applied),
+        "networks.type": Field(
+            cost=_as_applied, choices=("nat", "hostonly", "bridged"), instead="Name it in native, as vm.network."
+        ),
+        "networks.address": applied,
+        **{f"port_forwards.{part}": applied for part in ("add", "remove", "protocol", "host_address", "host_port")},
+        "port_forwards.guest_port": applied,
+        **{f"shared_folders.{part}": applied for part in ("add", "remove", "host_path", "guest_path", "read_only")},
+        "shared_folders.type": applied,
+        "native": Field(cost=_of_native),
+    }
+
+
+def fields_of_snapshots(keeps_description, is_virtualbox):
+    """Where Vagrant itself takes them, they have no description."""
+    return {
+        "snapshot.take": Field(
+            cost=partial(_of_taking, keeps_description),
+            instead="There is a machine only from its first start on. While it is on, its memory is part of the"
+            " snapshot; one that is saved to disk is started first."
+            + ("" if keeps_description else " Vagrant keeps no description with the snapshots of this provider."),
+        ),
+        # VirtualBox merges each image with one other only, and restores only what is off.
+        "snapshot.drop": Field(cost=LIVE, maximum=1 if is_virtualbox else None),
+        "snapshot.restore": Field(cost=_while_off if is_virtualbox else LIVE),
+    }

@@ -1,0 +1,123 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Machines of the provider libvirt, by their ids, through virsh: one process tells of all of them."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+
+from ..._lifecycle.errors import CommandFailed
+from ..._lifecycle.model import PAUSED, RUNNING, STOPPED, SUSPENDED, Address, Snapshot
+from ..._lifecycle.units import KIB
+from ..._tools import virsh as tool
+from ..._tools import virsh_addresses
+from ..._tools import virsh_output as output
+from ..._tools.virsh_states import state
+from .sight import Sight
+
+_POWERS = {"running": RUNNING, "paused": PAUSED}
+#: Memory on its way to disk or back is the platform's own work; yet no call may hang for ever.
+_LONG = 3600
+
+
+class InLibvirt:
+    """The domains of one connection."""
+
+    def __init__(self, virsh):
+        self._virsh = virsh
+
+    def look(self, ids, facets):
+        """{id: Sight} of those that are there."""
+        questions = {("saved",): ("list", "--all", "--uuid", "--with-managed-save")}
+        for one in ids:
+            questions.update({(one, key): words for key, words in _questions(one, facets).items()})
+        answers = dict(zip(questions, self._virsh.batch(list(questions.values()))))
+        saved = answers.pop(("saved",)).stdout.split()
+        said = {one: {key: answer for (other, key), answer in answers.items() if other == one} for one in ids}
+        there = [one for one in ids if not tool.is_not_found(said[one]["power"].error)]
+        taken = self._snapshots({one: said[one] for one in there}) if "snapshots" in facets else {}
+        return {one: _sight(said[one], one in saved, taken.get(one, ())) for one in there}
+
+    def _snapshots(self, said):
+        """{id: snapshots}; one process more tells about all of them."""
+        asked = []
+        for one, answers in said.items():
+            if answers["snapshots"].error:
+                raise CommandFailed(("virsh", "snapshot-list", one), 1, answers["snapshots"].error)
+            asked += [(one, name) for name in output.snapshots(answers["snapshots"].stdout)]
+        words = [("snapshot-dumpxml", one, "--snapshotname", name) for one, name in asked]
+        taken = {}
+        for (one, name), answer in zip(asked, self._virsh.batch(words) if words else ()):
+            if not answer.error:
+                current = said[one]["current"].stdout.partition("\n")[0]
+                taken.setdefault(one, []).append(_snapshot(ET.fromstring(answer.stdout), name == current))
+        return taken
+
+    # Acting ---------------------------------------------------------------------------------------------------------
+
+    def ask_to_stop(self, name, identifier):
+        self._virsh.run("shutdown", identifier)
+
+    def cut(self, name, identifier, power):
+        """Off at once, whatever the guest does; what is not on any more is as it shall be."""
+        try:
+            self._virsh.run("managedsave-remove" if power == SUSPENDED else "destroy", identifier)
+        except CommandFailed:
+            if self._virsh.run("domstate", identifier).strip() != "shut off":
+                raise
+
+    def take(self, name, identifier, arguments):
+        snapshot = ET.Element("domainsnapshot")
+        ET.SubElement(snapshot, "name").text = arguments["name"]
+        ET.SubElement(snapshot, "description").text = arguments["description"]
+        text = ET.tostring(snapshot, encoding="unicode")
+        try:
+            self._virsh.run("snapshot-create", identifier, "/dev/stdin", stdin=text, timeout=_LONG)
+        except CommandFailed as error:
+            # A segment may be sent twice, and another task may be as fast.
+            if "already exists" not in error.stderr:
+                raise
+
+    def drop(self, name, identifier, arguments):
+        for snapshot in arguments["names"]:
+            try:
+                self._virsh.run("snapshot-delete", identifier, "--snapshotname", snapshot, timeout=_LONG)
+            except CommandFailed as error:
+                if not tool.is_not_found(error.stderr, "snapshot"):
+                    raise
+
+    def restore(self, name, identifier, arguments):
+        self._virsh.run("snapshot-revert", identifier, "--snapshotname", arguments["name"], timeout=_LONG)
+
+
+def _questions(one, facets):
+    asked = {"power": ("domstate", one, "--reason"), "info": ("dominfo", one)}
+    asked.update(virsh_addresses.questions(one, thoroughly="addresses" in facets))
+    if "snapshots" in facets:
+        asked["snapshots"] = ("snapshot-list", one, "--name")
+        asked["current"] = ("snapshot-current", one, "--name")
+    return asked
+
+
+def _sight(said, saved, snapshots):
+    power, busy, reason = state(said["power"], saved)
+    addresses = tuple(Address(*row) for row in virsh_addresses.told(said)) if power == RUNNING else ()
+    return Sight(power, busy, reason, addresses, snapshots=tuple(snapshots), running=_running(said["info"]))
+
+
+def _running(answer):
+    told = output.key_values(answer.stdout)
+    kib = told.get("Max memory", "").partition(" ")[0]
+    return {"cpus": int(told["CPU(s)"]), "memory": int(kib) * KIB} if kib.isdigit() and "CPU(s)" in told else {}
+
+
+def _snapshot(root, is_current):
+    return Snapshot(
+        name=root.findtext("name"),
+        parent=root.findtext("parent/name"),
+        power=_POWERS.get(root.findtext("state"), STOPPED),
+        description=root.findtext("description") or "",
+        created=int(root.findtext("creationTime") or 0) or None,
+        current=is_current,
+    )

@@ -1,0 +1,123 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Machines of the provider VirtualBox, by their ids, through VBoxManage: one process tells of all of them."""
+
+from __future__ import annotations
+
+from ..._lifecycle.errors import CommandFailed, PolyvirtError
+from ..._lifecycle.model import RUNNING, STOPPED, SUSPENDED, UNKNOWN, Address, Snapshot
+from ..._lifecycle.units import MIB
+from ..._ports import files
+from ..._tools import vagrant_states, vboxmanage_long
+from ..._tools import vboxmanage_output as output
+from ..._tools.vboxmanage import is_not_found, is_not_running
+from ..._tools.vboxmanage_file import settings_file
+from .sight import Sight
+
+#: Vagrant's rule on the first card.
+_SSH_RULE = "ssh"
+_GUEST = "/VirtualBox/GuestInfo/Net/"
+#: A guest behind NAT has an address that leads nowhere from here.
+_BEHIND_NAT = "10.0.2."
+_STOPPING = ("stopping",)
+
+
+class InVirtualBox:
+    """The machines of one user."""
+
+    def __init__(self, tool):
+        self._tool = tool
+
+    def look(self, ids, facets):
+        """{id: Sight} of those that are there."""
+        listed = vboxmanage_long.machines(self._tool.read("list", "--long", "vms"))
+        return {one.uuid: self._sight(one, facets) for one in listed if one.uuid in ids}
+
+    def _sight(self, listed, facets):
+        if listed.machine is None:
+            return Sight(UNKNOWN, reason=f"VirtualBox cannot read {listed.file}")
+        word = listed.machine.values["VMState"]
+        power, is_passing = vagrant_states.state("virtualbox", word.replace("-", "_"))
+        rules = [rule for nic in listed.machine.nics for rule in nic.forwards if rule.name == _SSH_RULE]
+        return Sight(
+            power,
+            busy=word if is_passing else None,
+            reason=word,
+            addresses=self._addresses(listed.uuid) if power == RUNNING and "addresses" in facets else (),
+            ssh=(rules[0].host_address or "127.0.0.1", rules[0].host_port) if rules and power == RUNNING else None,
+            snapshots=tuple(_snapshots(listed)) if "snapshots" in facets else (),
+            running={"cpus": int(listed.machine.values["cpus"]), "memory": int(listed.machine.values["memory"]) * MIB},
+        )
+
+    def _addresses(self, identifier):
+        """What the guest's own additions tell, where it has any."""
+        try:
+            properties = output.properties(self._tool.read("guestproperty", "enumerate", identifier))
+        except PolyvirtError:
+            return ()
+        told = {
+            key: said.value for key, said in properties.items() if key.startswith(_GUEST) and key.endswith("/V4/IP")
+        }
+        return tuple(Address(one, "agent") for one in sorted(told.values()) if one and not one.startswith(_BEHIND_NAT))
+
+    # Acting ---------------------------------------------------------------------------------------------------------
+
+    def ask_to_stop(self, name, identifier):
+        self._control(identifier, "acpipowerbutton")
+
+    def cut(self, name, identifier, power):
+        """Off at once, whatever the guest does; what is not on any more is as it shall be."""
+        if power == SUSPENDED:
+            self._tool.run("discardstate", identifier)
+        else:
+            self._control(identifier, "poweroff")
+
+    def _control(self, identifier, verb):
+        try:
+            self._tool.run("controlvm", identifier, verb)
+        except CommandFailed as error:
+            if not is_not_running(error.stderr):
+                raise
+
+    def take(self, name, identifier, arguments):
+        words = ["--description", arguments["description"]] if arguments["description"] else []
+        listed = vboxmanage_long.machines(self._tool.read("list", "--long", "vms"))
+        known = [one.name for machine in listed if machine.uuid == identifier for one in machine.machine.snapshots]
+        if arguments["name"] not in known:  # A segment may be sent twice.
+            self._tool.run("snapshot", identifier, "take", arguments["name"], *words)
+
+    def drop(self, name, identifier, arguments):
+        for snapshot in arguments["ids"]:
+            try:
+                self._tool.run("snapshot", identifier, "delete", snapshot)
+            except CommandFailed as error:
+                if not is_not_found(error.stderr, "snapshot"):
+                    raise
+
+    def restore(self, name, identifier, arguments):
+        self._tool.run("snapshot", identifier, "restore", arguments["id"])
+
+
+def _snapshots(listed):
+    told = _file(listed.file)
+    for one in listed.machine.snapshots:
+        more = told.get(one.uuid)
+        yield Snapshot(
+            name=one.name,
+            id=one.uuid,
+            parent=one.parent,
+            power=RUNNING if more and more.online else STOPPED,
+            description=more.description if more else one.description,
+            created=more.created if more else None,
+            current=one.is_current,
+        )
+
+
+def _file(path):
+    """What only the settings file tells about snapshots."""
+    try:
+        file = settings_file(files.read(path).decode("utf-8", "replace"))
+    except PolyvirtError:
+        return {}
+    return file.snapshots if file else {}

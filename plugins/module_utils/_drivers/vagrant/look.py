@@ -1,0 +1,154 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Looking at the machines of a project: Ruby is started only where nobody else can be asked, and once for all."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..._lifecycle.errors import Unavailable
+from ..._lifecycle.model import ABSENT, RUNNING, STOPPED, Address, Vm
+from . import by_status
+from .words import TOLD, config_of
+
+#: What is of the file and not of the machine: it is the same at once, whether the machine runs or not.
+_OF_FILE = (*TOLD, "environment")
+
+
+def look(driver, contents, targets, facets):
+    """[Vm] of the machines of ``targets`` (None: all), and the names of all machines of the project."""
+    names = _meant(contents, targets)
+    statuses, sights = {}, _asked_of_providers(driver, contents, names, facets)
+    if _is_vagrant_needed(driver, contents, targets, names, sights):
+        statuses, told = by_status.look(driver.vagrant_in, driver.project.dotfile, facets)
+        # A machine of the same name that another Vagrantfile made is none of ours.
+        sights = {**{name: one for name, one in told.items() if _is_made(contents, name)}, **sights}
+        names = [*names, *(name for name in statuses if name not in names and _is_meant(name, targets))]
+    told = driver.told_by_ssh_config(list(_unreached(driver, contents, sights, facets)))
+    vms = [_machine(driver, contents, name, sights.get(name), told.get(name)) for name in names]
+    return [vm for vm in vms if vm is not None], tuple({**contents.known, **statuses})
+
+
+def _is_made(contents, name):
+    return name in contents.known and contents.known[name].made is not None
+
+
+def _meant(contents, targets):
+    if targets is None:
+        return list(contents.known)
+    return [one.name for one in contents.known.values() if any(_selects(target, one) for target in targets)]
+
+
+def _selects(target, known):
+    return (known.made is not None and known.made.id == target.id) if target.id else known.name == target.name
+
+
+def _is_meant(name, targets):
+    return targets is None or any(target.name == name and not target.id for target in targets)
+
+
+def _asked_of_providers(driver, contents, names, facets):
+    """{name: Sight} of the machines whose providers have a tool here, and know them."""
+    by_host = {}
+    for name in names:
+        host = driver.host_of(contents.known[name])
+        if host is not None:
+            by_host.setdefault(host, {})[contents.known[name].made.id] = name
+    found = {}
+    for host, ids in by_host.items():
+        found.update({ids[one]: sight for one, sight in host.look(list(ids), facets).items()})
+    return found
+
+
+def _is_vagrant_needed(driver, contents, targets, names, sights):
+    if not driver.project.exists():
+        return False
+    if driver.project.managed:
+        # Who is not known where we looked may be with another host, which the box or the user's settings name.
+        return any(_is_made(contents, name) and name not in sights for name in names)
+    # What the user's file describes only Ruby can tell; and where its machines are, it may tell too.
+    is_listed = targets is None or any(not target.id and target.name not in names for target in targets)
+    return is_listed or any(name not in sights for name in names)
+
+
+def _unreached(driver, contents, sights, facets):
+    """Running machines of which it takes Vagrant to tell by whom they are reached, or where."""
+    for name, sight in sights.items():
+        known = contents.known.get(name)
+        if sight.power != RUNNING or known is None or not driver.project.exists():
+            continue
+        # Our note is missing where a task was killed before it, or somebody started the machine by hand.
+        is_unknown = "ssh" not in known.note and ("addresses" in facets or ("config" in facets and known.machine))
+        if is_unknown if driver.host_of(known) else "addresses" in facets:
+            yield name
+
+
+def _machine(driver, contents, name, sight, told):
+    known = contents.known.get(name)
+    if known is None or (known.machine is None and sight is None):
+        # Vagrant would make it of the user's file, and runs what it makes.
+        return Vm.absent(name).having(recipe=driver.project.path)
+    config = config_of(known.machine, contents.environment) if known.machine else {}
+    if sight is None:
+        return Vm(name=name, power=STOPPED, config=config)
+    is_on = sight.power not in (STOPPED, ABSENT)
+    return Vm(
+        name=name,
+        id=known.made.id,
+        power=sight.power,
+        reason=sight.reason,
+        busy=sight.busy,
+        config=config,
+        active=_active(known, config, sight) if is_on and config else None,
+        snapshots=tuple(_with_config(one, known, config) for one in sight.snapshots),
+        addresses=_addresses(sight, told),
+        ssh=_ssh(known, sight, told) if sight.power == RUNNING else None,
+        # What the managed file describes is ours; our note, which says what it ran with, may be missing.
+        mark={"id": known.made.id} if known.machine else None,
+    )
+
+
+def _active(known, config, sight):
+    """What it runs with: as noted at its last start by us, and what the provider tells of it, whoever started it."""
+    ran = known.note.get("ran")
+    # A start that did not end well, or was not ours, leaves open whether it has set up the guest.
+    noted = {**config_of(ran), **{word: config[word] for word in _OF_FILE}} if ran else {"provisioners": ()}
+    # What is left to the box is in no description.
+    told = {word: value for word, value in sight.running.items() if config[word] is not None}
+    return {**noted, **told}
+
+
+def _with_config(snapshot, known, config):
+    """A snapshot with what the machine was described as when it was taken, where we took it."""
+    then = known.note.get("snapshots", {}).get(snapshot.name)
+    if then is None or not config:
+        return snapshot
+    return replace(snapshot, config={**config_of(then), **{word: config[word] for word in _OF_FILE}})
+
+
+def _addresses(sight, told):
+    """What the provider tells; else what Vagrant connects to, unless that is a port of this host."""
+    if sight.addresses or told is None or sight.ssh or told.host.startswith("127."):
+        return sight.addresses
+    return (Address(told.host, "vagrant"),)
+
+
+def _ssh(known, sight, told):
+    """Where SSH is reached, and by which user and key as Vagrant told when it had started the machine, or tells now."""
+    noted = known.note.get("ssh") or ({"user": told.user, "key_file": told.key_file} if told else {})
+    place = sight.ssh or next(((one.address, 22) for one in sight.addresses), None)
+    place = place or ((told.host, told.port) if told else None)
+    if place is None:
+        return None
+    key_file = known.made.key_file or noted.get("key_file")
+    return {"host": place[0], "port": place[1], "user": noted.get("user"), "key_file": key_file, "scope": "host"}
+
+
+def find(commands, executable):
+    """Whether a program is here."""
+    try:
+        commands.find(executable)
+    except Unavailable:
+        return False
+    return True

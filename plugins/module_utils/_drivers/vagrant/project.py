@@ -1,0 +1,178 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A project on disk: the Vagrantfile beside the user's own, and what is known of the machines that were made of it.
+
+Everything is read without starting Ruby. A machine is defined when the managed file describes it; it is made once
+Vagrant has noted an id for it. In the folder of a made machine there is a note of ours, which Vagrant removes with it:
+what it last ran with, how it is reached, and what it was described as when its snapshots were taken.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Optional
+
+from ..._lifecycle.errors import CommandFailed, NotFound, Refused
+from ..._ports import files
+from ..._tools import vagrant_folder, vagrant_index, vagrantfile
+
+_USUAL = "Vagrantfile"
+_NOTE, _NOTE_VERSION = "polyvirt.json", 1
+#: Both may hold what provisioners are given.
+_PRIVATE = 0o600
+_OWNS_FOLDER = "owns_folder"
+
+
+class Busy(CommandFailed):
+    """Another task writes the project's file at this moment."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """One machine: its description (None: the user's own file has it), what Vagrant made of it, our note of that."""
+
+    name: str
+    machine: Optional[Mapping] = None
+    made: Any = None
+    note: Mapping = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a project holds. ``foreign`` are machines that were made of another Vagrantfile in the same folder."""
+
+    known: Mapping = field(default_factory=dict)
+    foreign: frozenset = frozenset()
+    environment: Mapping = field(default_factory=dict)
+    owns_folder: bool = False
+
+    def machines(self):
+        return [one.machine for one in self.known.values() if one.machine is not None]
+
+
+class Project:
+    """``file`` is the Vagrantfile's name in ``folder``; where it is not ``managed``, it is the user's own."""
+
+    def __init__(self, folder, file, managed, dotfile=None, home=None):
+        self.folder, self.file, self.managed = folder, file, managed
+        self._home = os.path.expanduser(home or vagrant_index.HOME)
+        self.dotfile = os.path.join(folder, os.path.expanduser(dotfile or vagrant_folder.DEFAULT))
+
+    @property
+    def path(self):
+        return os.path.join(self.folder, self.file)
+
+    def exists(self):
+        return files.is_file(self.path)
+
+    def read(self):
+        made = vagrant_folder.machines(files, self.dotfile)
+        notes = {name: _note(one) for name, one in made.items()}
+        if not self.managed:
+            return Contents({name: Known(name, None, one, notes[name]) for name, one in made.items()})
+        described = self._described()
+        machines = {machine["name"]: machine for machine in described.get("machines", ())}
+        # Whoever lost the file still has what was made of it: our note tells what that was.
+        machines.update({name: note["ran"] for name, note in notes.items() if note.get("ran") and name not in machines})
+        foreign = self._foreign(made, notes).union(set(made) - set(machines))
+        ours = {name: one for name, one in made.items() if name not in foreign}
+        known = {name: Known(name, one, ours.get(name), notes.get(name, {})) for name, one in machines.items()}
+        environment, owns_folder = described.get("environment", {}), bool(described.get(_OWNS_FOLDER))
+        return Contents(known, foreign, environment, owns_folder)
+
+    def _foreign(self, made, notes):
+        """Names of machines of another Vagrantfile; what we have noted is ours, without asking Vagrant's list."""
+        unknown = {name: one.number for name, one in made.items() if one.number and not notes[name]}
+        index = vagrant_index.read(files, self._home) if unknown else {}
+        entries = {name: index[number] for name, number in unknown.items() if number in index}
+        return frozenset(name for name, one in entries.items() if (one.file or _USUAL) != self.file)
+
+    def other_called(self, name):
+        """The machine that Vagrant would work with instead of the one of this name, or None."""
+        made = vagrant_folder.machines(files, self.dotfile).get(name)
+        return vagrant_index.taken_for(vagrant_index.read(files, self._home), name, made.number if made else None)
+
+    def _described(self):
+        try:
+            text = files.read(self.path).decode("utf-8", "replace")
+        except NotFound:
+            return {}
+        described = vagrantfile.description(text)
+        if described is None:
+            raise Refused(
+                f"{self.path} was not written by this collection, or was changed since.",
+                "Put its changes into a Vagrantfile of your own and remove this one, name another in vagrantfile, or"
+                " drive it as it is with managed: false.",
+            )
+        return described
+
+    def text(self, machines, environment, owns_folder=False):
+        """The managed file; raises what a provider has no word for."""
+        project = {"machines": list(machines), "environment": dict(environment)}
+        return vagrantfile.render({**project, **({_OWNS_FOLDER: True} if owns_folder else {})})
+
+    @contextmanager
+    def edited(self):
+        """The contents, to be changed by the one task that has them now."""
+        with files.held(self.folder) as is_free:
+            if not is_free:
+                raise Busy(["vagrant"], 1, "held", f"{self.folder}: another task writes {self.file} at this moment.")
+            yield self.read()
+
+    def define(self, machine, environment=None):
+        """Describe a machine, new or not; ``environment`` is the whole project's, None leaves it."""
+        owns_folder = not files.is_folder(self.folder)
+        files.make_folder(self.folder)
+        with self.edited() as contents:
+            others = {one["name"]: one for one in contents.machines()}
+            variables = contents.environment if environment is None else environment
+            machines = {**others, machine["name"]: machine}.values()
+            self._write(self.text(machines, variables, owns_folder or contents.owns_folder))
+
+    def forget(self, name):
+        """Describe a machine no more. With the last one goes what is ours: the file, and a folder made for it."""
+        if not files.is_folder(self.folder):
+            return
+        with self.edited() as contents:
+            left = [one for one in contents.machines() if one["name"] != name]
+            if left:
+                self._write(self.text(left, contents.environment, contents.owns_folder))
+                return
+            # While the file is there it is known whose the folder is: so it goes last.
+            if contents.owns_folder and not contents.foreign and self._has_own_dotfile():
+                files.remove_whole(self.dotfile)
+            files.remove(self.path)
+            if contents.owns_folder:
+                files.remove_empty_folder(self.folder)
+
+    def _has_own_dotfile(self):
+        """One that the task's environment names may be other projects', too."""
+        return self.dotfile == os.path.join(self.folder, vagrant_folder.DEFAULT)
+
+    def _write(self, text):
+        files.write_atomically(self.path, text.encode("ascii"), mode=_PRIVATE)
+
+    # Notes ----------------------------------------------------------------------------------------------------------
+
+    def note(self, name, **more):
+        """Add to what is kept about a machine that was made, or leave it where that has gone meanwhile."""
+        made = vagrant_folder.machines(files, self.dotfile).get(name)
+        if made is None:
+            return
+        note = {"v": _NOTE_VERSION, **_note(made), "id": made.id, **more}
+        text = json.dumps(note, sort_keys=True, separators=(",", ":"))
+        files.write_atomically(os.path.join(made.folder, _NOTE), text.encode("ascii"), mode=_PRIVATE)
+
+
+def _note(made):
+    """Our note about a machine; empty where there is none, or it is about one that was there before."""
+    try:
+        note = json.loads(files.read(os.path.join(made.folder, _NOTE)))
+    except (NotFound, ValueError):
+        return {}
+    return note if isinstance(note, dict) and note.get("id") == made.id else {}

@@ -1,0 +1,205 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The managed Vagrantfile: a project's description in, the whole text out, and what a text was written from.
+
+A project is ``{"machines": [machine, ...], "environment": {name: text}}``. A machine has ``name`` and ``provider``,
+and whatever else is wanted of it; a key left out, or None, leaves the box's own setting alone:
+
+``box``, ``box_version``, ``box_url``, ``box_checksum`` (``sha256:...``), ``hostname``, ``cpus``, ``memory`` (MiB),
+``disk`` (MiB), ``gui``, ``linked_clone``, ``primary``, ``autostart``, ``native``, and lists of mappings:
+
+- ``networks``: ``type`` (private, public), ``address`` (left out: DHCP), ``netmask``, ``bridge``, ``mac``, ``options``
+- ``port_forwards``: ``name``, ``protocol``, ``host_address``, ``host_port``, ``guest_port``, ``options``
+- ``shared_folders``: ``host_path``, ``guest_path``, ``type``, ``read_only``, ``options``
+- ``provisioners``: ``name``, ``inline`` or ``path``, ``args``, ``env``, ``privileged``, ``run``, ``options``
+
+``options`` are Vagrant's rarer keywords; ``native`` is described in vagrantfile_native.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+
+from .._lifecycle import errors
+from .ruby_literal import literal
+from .vagrantfile_native import keywords, native_lines
+from .vagrantfile_provider import provider_lines
+
+_WARNING = "# Written by polyvirt.core, which writes it anew: what is changed here by hand is lost."
+_DESCRIPTION = "# polyvirt.core: "
+_STAR = "\\u002a"
+_DEFAULT_FOLDER = {"host_path": ".", "guest_path": "/vagrant"}
+# It is a folder's name too, and a word on command lines, where what begins with a slash is a pattern.
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\Z")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+_CHECKSUM = re.compile(r"(md5|sha1|sha256|sha384|sha512):([0-9A-Fa-f]+)\Z")
+
+
+def render(project):
+    """The file's text. The same description gives the same text, whatever the order of its keys."""
+    canonical = _canonical(project)
+    project = json.loads(canonical)
+    lines = [
+        "# -*- mode: ruby -*-",
+        _WARNING,
+        # Between two of -*- Ruby obeys even a comment.
+        f"{_DESCRIPTION}{canonical.replace('*', _STAR)}",
+        *_environment(project.get("environment") or {}),
+        'Vagrant.configure("2") do |config|',
+    ]
+    for machine in project.get("machines", ()):
+        lines += [f"  {line}" for line in _machine(machine)]
+    return "\n".join([*lines, "end", ""])
+
+
+def description(text):
+    """The project that ``text`` was rendered from; None where somebody else wrote the file, or changed it since."""
+    line = next((line for line in text.split("\n") if line.startswith(_DESCRIPTION)), None)
+    if line is None:
+        return None
+    try:
+        project = json.loads(line[len(_DESCRIPTION) :])
+        return project if render(project) == text else None
+    except (ValueError, KeyError, TypeError, AttributeError, errors.PolyvirtError):
+        return None
+
+
+def fingerprint(description):
+    """A short text that two descriptions share only if they say the same."""
+    return hashlib.sha256(_canonical(description).encode("ascii")).hexdigest()
+
+
+def _canonical(description):
+    return json.dumps(_given(description), sort_keys=True, separators=(",", ":"))
+
+
+def _given(value):
+    """What of a description says something: a None says nothing, but in ``native`` it is a value."""
+    if isinstance(value, Mapping):
+        given = {key: item if key == "native" else _given(item) for key, item in value.items()}
+        return {key: item for key, item in given.items() if item is not None and item != [] and item != {}}
+    if isinstance(value, (list, tuple)):
+        return [_given(item) for item in value]
+    return value
+
+
+def _environment(variables):
+    for name, value in sorted(variables.items()):
+        if not _VARIABLE.match(name) or "\0" in value:
+            raise errors.InvalidInput(
+                f"environment: {name!r} cannot be a variable with that value.",
+                "A name is made of letters, digits and '_', and a value holds no zero byte.",
+            )
+        if name.startswith("VAGRANT_"):
+            raise errors.InvalidInput(
+                f"environment: Vagrant has read {name} before it reads its file.",
+                "Set it for the whole task, with the keyword environment.",
+            )
+        yield f"ENV[{literal(name)}] = {literal(value)}"
+
+
+def _machine(machine):
+    if not _NAME.match(machine["name"]):
+        raise errors.InvalidInput(
+            f"{machine['name']!r} cannot be the name of a machine of Vagrant.", "Use letters, digits, '_', '.' and '-'."
+        )
+    given = keywords({name: machine.get(name) for name in ("primary", "autostart")})
+    return [
+        f"config.vm.define {', '.join([literal(machine['name']), *given])} do |machine|",
+        *(f"  {line}" for line in _within(machine)),
+        "end",
+    ]
+
+
+def _within(machine):
+    yield from _box(machine)
+    if machine.get("hostname") is not None:
+        yield f"machine.vm.hostname = {literal(machine['hostname'])}"
+    for network in machine.get("networks") or ():
+        yield _network(network, machine["provider"])
+    for forward in machine.get("port_forwards") or ():
+        yield _port_forward(forward)
+    yield "# BEGIN SYNCED FOLDERS"
+    yield from _folders(machine.get("shared_folders") or ())
+    yield "# END SYNCED FOLDERS"
+    for provisioner in machine.get("provisioners") or ():
+        yield _provisioner(provisioner)
+    yield from provider_lines(machine)
+    yield from native_lines(machine.get("native"), "machine")
+
+
+def _box(machine):
+    for key in ("box", "box_version", "box_url"):
+        if machine.get(key) is not None:
+            yield f"machine.vm.{key} = {literal(machine[key])}"
+    if machine.get("box_checksum") is not None:
+        parts = _CHECKSUM.match(machine["box_checksum"])
+        if parts is None:
+            raise errors.InvalidInput(
+                f"The box's checksum {machine['box_checksum']!r} does not say its kind.",
+                "Write it as sha256:HEX, or with md5, sha1, sha384 or sha512.",
+            )
+        yield f"machine.vm.box_download_checksum_type = {literal(parts[1])}"
+        yield f"machine.vm.box_download_checksum = {literal(parts[2])}"
+
+
+def _network(network, provider):
+    # vagrant-libvirt has a word of its own for the host's device.
+    bridge = "dev" if provider == "libvirt" else "bridge"
+    given = {
+        "type": None if network.get("address") or network["type"] == "public" else "dhcp",
+        "ip": network.get("address"),
+        "netmask": network.get("netmask"),
+        bridge: network.get("bridge"),
+        "mac": network.get("mac"),
+        **(network.get("options") or {}),
+    }
+    return _call("machine.vm.network", f"{network['type']}_network", given)
+
+
+def _port_forward(forward):
+    given = {
+        "id": forward.get("name"),
+        "guest": forward["guest_port"],
+        "host": forward["host_port"],
+        "host_ip": forward.get("host_address"),
+        "protocol": forward.get("protocol"),
+        **(forward.get("options") or {}),
+    }
+    return _call("machine.vm.network", "forwarded_port", given)
+
+
+def _folders(folders):
+    """Vagrant shares the project's folder unless told not to; here only what is asked for is shared."""
+    if not any(folder["guest_path"] == _DEFAULT_FOLDER["guest_path"] for folder in folders):
+        yield _call("machine.vm.synced_folder", *_DEFAULT_FOLDER.values(), {"disabled": True})
+    for folder in folders:
+        given = {
+            "type": folder.get("type"),
+            "mount_options": ["ro"] if folder.get("read_only") else None,
+            **(folder.get("options") or {}),
+        }
+        if folder.get("read_only") and folder.get("type") == "rsync":
+            raise errors.Unsupported(
+                f"The folder {folder['guest_path']} is a copy that rsync makes, which is not mounted read-only.",
+                "Choose another type (nfs, smb, virtiofs, 9p), or leave read_only out.",
+            )
+        yield _call("machine.vm.synced_folder", folder["host_path"], folder["guest_path"], given)
+
+
+def _provisioner(provisioner):
+    given = {key: provisioner.get(key) for key in ("inline", "path", "args", "env", "privileged", "run")}
+    given.update(provisioner.get("options") or {})
+    if provisioner.get("name") is None:
+        return _call("machine.vm.provision", "shell", given)
+    return _call("machine.vm.provision", provisioner["name"], {"type": "shell", **given})
+
+
+def _call(method, *arguments):
+    """One Ruby call; the last argument is its keywords."""
+    *values, named = arguments
+    return f"{method} {', '.join([*map(literal, values), *keywords(named)])}"

@@ -1,0 +1,100 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Settings of Vagrant and its providers that have no word of their own here, written as the keys of ``native``.
+
+=====================  =============================================================
+key                    Ruby
+=====================  =============================================================
+``nested``             ``provider.nested = VALUE``
+``vmx[memsize]``       ``provider.vmx["memsize"] = VALUE``
+``ssh.username``       ``machine.ssh.username = VALUE``, any section of a machine
+``customize``          a method: the value is a list of calls, each a list of arguments
+=====================  =============================================================
+
+A text of a colon and a word is a symbol, as it is written in Ruby (``:id``, ``:linux``). A mapping at the end of a call
+is its keywords.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from .._lifecycle import errors
+from .ruby_literal import literal
+
+_OF_VIRTUALBOX = ("customize", "network_adapter")
+_OF_LIBVIRT = (
+    "boot", "channel", "clock_timer", "cpu_feature", "cputopology", "hyperv_feature", "input", "launchsecurity",
+    "memorybacking", "memtune", "pci", "qemuargs", "qemuenv", "random", "redirdev", "redirfilter", "serial",
+    "smartcard", "storage", "usb", "usb_controller", "watchdog",
+)  # fmt: skip
+_OF_MACHINES = ("vm.cloud_init", "vm.disk", "vm.network", "vm.provision", "vm.synced_folder")
+#: All else is assigned. A method that is not here cannot be called: some of Ruby's run what they get.
+_METHODS = frozenset((*_OF_VIRTUALBOX, *_OF_LIBVIRT, *_OF_MACHINES))
+_WORD = r"[a-z][A-Za-z0-9_]*"
+_KEY = re.compile(rf"(?:(?P<section>{_WORD})\.)?(?P<name>{_WORD})(?:\[(?P<item>[^\]\r\n]+)\])?\Z")
+_SYMBOL = re.compile(r":[A-Za-z_][A-Za-z0-9_]*\Z")
+_KEYWORD = re.compile(rf":?({_WORD})\Z")
+
+
+def native_lines(native, receiver):
+    """The lines of those settings that are the provider's, or of those that are the machine's."""
+    for key, value in sorted((native or {}).items()):
+        parts = _KEY.match(key)
+        if parts is None:
+            raise errors.InvalidInput(
+                f"native: {key!r} is no setting's name.", "Write it as name, name[item] or section.name."
+            )
+        if (parts["section"] is None) == (receiver == "provider"):
+            yield from _setting(key, parts, value, receiver)
+
+
+def keywords(given):
+    """``name: value`` for each keyword that is given."""
+    return [f"{_keyword(name)}: {literal(value)}" for name, value in given.items() if value is not None]
+
+
+def _setting(key, parts, value, receiver):
+    target = ".".join(part for part in (receiver, parts["section"], parts["name"]) if part)
+    if key in _METHODS:
+        for arguments in _calls(key, value):
+            yield f"{target}({', '.join(_arguments(arguments))})"
+        return
+    item = f"[{literal(parts['item'])}]" if parts["item"] else ""
+    yield f"{target}{item} = {_native(value)}"
+
+
+def _calls(key, value):
+    if isinstance(value, list) and all(isinstance(arguments, list) for arguments in value):
+        return value
+    raise errors.InvalidInput(
+        f"native: {key} is called, and its value is no list of calls.",
+        "Give a list of lists: one list of arguments for each call.",
+    )
+
+
+def _arguments(values):
+    if values and isinstance(values[-1], Mapping):
+        named = [f"{_keyword(name)}: {_native(value)}" for name, value in values[-1].items()]
+        return [*map(_native, values[:-1]), *named]
+    return [_native(value) for value in values]
+
+
+def _keyword(name):
+    word = _KEYWORD.match(name)
+    if word is None:
+        raise errors.InvalidInput(f"{name!r} is no name of a keyword in Ruby.", "Use letters, digits and '_'.")
+    return word[1]
+
+
+def _native(value):
+    """A literal in which texts like ``:id`` are symbols."""
+    if isinstance(value, str) and _SYMBOL.match(value):
+        return value
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{_native(key)} => {_native(item)}' for key, item in value.items())}}}"
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(_native, value))}]"
+    return literal(value)

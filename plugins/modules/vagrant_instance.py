@@ -1,0 +1,287 @@
+#!/usr/bin/python
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: vagrant_instance
+short_description: Manage machines of Vagrant
+version_added: 0.1.0
+description:
+  - Makes, changes, starts, stops, suspends and removes machines of Vagrant, in a project's folder.
+  - It writes a Vagrantfile of its own beside yours, which is never touched, and works with that. With
+    O(managed=false) it drives the machines of a Vagrantfile of yours.
+  - An option that is given is enforced on existing machines too, or refused with a reason; what is left out is left to
+    the box.
+  - A machine that is described and has not been started yet is V(stopped) and has no id. It comes into being at its
+    first start, which may have to fetch the box first.
+  - A changed setting is written at once and comes into force at the next start (C(restart_required));
+    O(allow_restart=true) is the consent to one. What Vagrant applies only when a machine is made is refused for one
+    that is there, unless O(allow_recreate=true) has it rebuilt. Nothing is ever destroyed to change it otherwise.
+  - How machines of libvirt and VirtualBox stand is asked of C(virsh) and C(VBoxManage) by their ids. A task with
+    nothing to do starts no Vagrant for them, and one for all machines of other providers.
+author:
+  - polyvirt contributors (@polyvirt)
+extends_documentation_fragment:
+  - ansible.builtin.action_common_attributes
+  - polyvirt.core.vm
+  - polyvirt.core.vagrant
+  - polyvirt.core.vagrant_instance
+attributes:
+  check_mode:
+    support: full
+    details: A check looks and plans like the real run, and reports the same C(changed) and C(diff), but writes nothing.
+  diff_mode:
+    support: full
+  platform:
+    platforms: posix
+options:
+  name:
+    description:
+      - Name of the machine in its project, or names of several that are treated alike. Letters, digits, V(_), V(.) and
+        V(-).
+      - A name that is the beginning of the number of another machine in Vagrant's own list, as V(db) may be, is
+        refused, because Vagrant would work with that machine.
+  id:
+    description: The provider's id of one machine that was made.
+  state:
+    description:
+      - V(present) - the project describes the machine. Its power is left alone; a new machine is not started.
+      - V(started) - it runs. V(stopped) - it is described, and off. V(restarted) - it is restarted once in every run.
+      - V(paused) - it is frozen in memory, which is what Vagrant does with V(libvirt) and V(hyperv).
+        V(suspended) - its memory is saved to disk, with V(virtualbox) and V(vmware_desktop).
+      - V(absent) - the machine and its description are gone, with what only it needed.
+      - A new machine needs O(box) or O(os_type). With O(managed=false), one that is described and not made is made by
+        every state but V(absent).
+  stop_mode:
+    description:
+      - V(graceful) presses the power button of machines of libvirt and VirtualBox, again every ten seconds, and fails
+        after O(stop_timeout). Other providers have no such way, for Vagrant itself cuts off a guest that does not go
+        down.
+      - V(force) gives Vagrant two seconds for its own forced halt, and cuts the power then by the provider's tool.
+  on_failure:
+    description:
+      - V(rollback) lets Vagrant remove a new machine that does not come up, and takes away its description. V(keep)
+        leaves both. A machine that was there before is always kept.
+  delete_disks:
+    description: Vagrant always removes a machine's disk with it. So V(none) is refused where that would happen.
+  cpus:
+    description: Number of virtual processors. When left out, what the box says.
+  memory:
+    description:
+      - Memory in whole MiB, such as V(2G) or V(512MiB); a plain number is MiB. When left out, what the box says.
+  os_type:
+    description:
+      - The guest's system, such as V(debian-12), V(ubuntu-24.04), V(rocky-9), V(almalinux-9) or V(centos-stream-9).
+        When O(box) is left out, it names the box for the provider, unless the machine is described as this system
+        already. An unknown one is refused with a list of those known.
+      - A warning tells of systems that get no security updates any more.
+  disks:
+    description:
+      - Only the size of the one disk that the box brings, V(primary), in a single entry. It grows and never shrinks,
+        and is to be given before the machine's first start.
+      - libvirt and Proxmox take it when the machine is made only, in whole GiB.
+  networks:
+    description:
+      - Network cards by place. The first is Vagrant's own, of type V(nat), and takes no other key.
+      - The others are V(hostonly), a private network, with an address by DHCP unless O(networks[].address) is given, or
+        V(bridged), a public one, on the interface O(networks[].source).
+      - libvirt takes them when the machine is made only.
+  port_forwards:
+    description: Ports of the host that lead into the guest, known by name. Each needs its O(port_forwards[].host_port).
+  shared_folders:
+    description:
+      - Folders of the host, known by name, at O(shared_folders[].guest_path) or else V(/NAME). O(shared_folders[].type)
+        is Vagrant's, such as V(nfs), V(rsync), V(smb), V(virtualbox), V(9p) or V(virtiofs).
+      - The project's own folder is not shared unless it is listed.
+  native:
+    description:
+      - The provider's own settings by the names of its documentation (V(nested), V(cpu_mode)), and Vagrant's by their
+        section (V(vm.boot_timeout), V(ssh.username)). V(vmx[memsize]) is an item.
+      - Of a method, such as V(customize) or V(vm.network), the value is a list of calls, each a list of arguments. A
+        text like V(:id) is a Ruby symbol.
+seealso:
+  - module: polyvirt.core.vagrant_instance_info
+  - module: polyvirt.core.vagrant_snapshot
+  - name: The Vagrant guide of this collection
+    description: Set-up, providers, limits and troubleshooting.
+    link: https://github.com/polyvirt/polyvirt.core/blob/main/docs/vagrant.md
+"""
+
+EXAMPLES = r"""
+- name: A Debian guest that answers on SSH
+  polyvirt.core.vagrant_instance:
+    project_dir: /srv/vagrant/web
+    name: web1
+    state: started
+    provider: libvirt
+    os_type: debian-12
+    cpus: 2
+    memory: 2G
+    wait_for: ssh
+  register: made
+
+- name: How to reach it
+  ansible.builtin.debug:
+    msg: "{{ made.vms[0].ssh.user }}@{{ made.vms[0].ssh.host }}, key {{ made.vms[0].ssh.key_file }}"
+
+- name: A machine on a private network, with a forwarded port, a shared folder and a script
+  polyvirt.core.vagrant_instance:
+    project_dir: /srv/vagrant/web
+    name: db1
+    state: started
+    provider: virtualbox
+    box: debian/bookworm64
+    box_version: ">= 12.0"
+    hostname: db1.example
+    networks:
+      - type: nat
+      - type: hostonly
+        address: 192.168.56.10
+    port_forwards:
+      - name: database
+        host_address: 127.0.0.1
+        host_port: 15432
+        guest_port: 5432
+    shared_folders:
+      - name: dumps
+        host_path: /srv/dumps
+        guest_path: /dumps
+        read_only: true
+    provisioners:
+      - name: packages
+        inline: apt-get update && apt-get install -y postgresql
+    native:
+      customize: [[modifyvm, ":id", "--vram", "16"]]
+
+- name: More memory, with a restart where it is needed
+  polyvirt.core.vagrant_instance:
+    project_dir: /srv/vagrant/web
+    name: web1
+    memory: 4G
+    allow_restart: true
+
+- name: Stop all machines of a project that is somebody's own
+  polyvirt.core.vagrant_instance:
+    project_dir: /home/anna/shop
+    managed: false
+    name: [default]
+    state: stopped
+
+- name: Away with it
+  polyvirt.core.vagrant_instance:
+    project_dir: /srv/vagrant/web
+    name: [web1, db1]
+    state: absent
+"""
+
+RETURN = r"""
+vms:
+  description: One entry for each name asked, in the order of O(name); in check mode as it would be.
+  returned: unless the options are wrong in form, or Vagrant cannot be used
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Name of the machine in its project.
+      type: str
+      sample: web1
+    id:
+      description: The provider's id; null for a machine that was never started, or does not exist (yet).
+      type: str
+      sample: 6639f314-eef5-42c0-a9fc-a87378faddd2
+    platform:
+      description: Always V(vagrant) here; RV(vms[].settings) has the provider.
+      type: str
+      sample: vagrant
+    state:
+      description: Its power - absent, stopped, running, paused, suspended, failed or unknown.
+      type: str
+      sample: running
+    reason:
+      description: The provider's own word for its state.
+      type: str
+      sample: booted
+    cpus:
+      description: Number of processors at its next start; null where the box decides.
+      type: int
+      sample: 2
+    memory_mib:
+      description: Memory in MiB at its next start; null where the box decides.
+      type: int
+      sample: 2048
+    description:
+      description: Its text for people.
+      type: str
+    tags:
+      description: Its tags.
+      type: list
+      elements: str
+    addresses:
+      description: Addresses, each with its source (V(lease), V(agent), V(arp), V(vagrant)).
+      type: list
+      elements: dict
+      sample: [{"address": "192.168.121.59", "source": "lease"}]
+    ssh:
+      description:
+        - How to reach it by SSH (host, port, user, key_file, scope), or null. The user and the key are what Vagrant
+          told at the machine's first start by this module; where that is not known, Vagrant is asked again.
+      type: dict
+      sample: {"host": "192.168.121.59", "port": 22, "user": "vagrant", "key_file": "/srv/web/key", "scope": "host"}
+    disks:
+      description: Its disk (slot, size in bytes where it was given).
+      type: list
+      elements: dict
+    networks:
+      description: Its cards (type, address, source, mac), in order.
+      type: list
+      elements: dict
+    snapshots:
+      description: Its snapshots, where they were looked at.
+      type: list
+      elements: dict
+    settings:
+      description: All other settings that the machine has, by the name of their option.
+      type: dict
+      sample: {"provider": "libvirt", "box": "debian/bookworm64"}
+    native:
+      description: Its keys of O(native).
+      type: dict
+    restart_required:
+      description: Paths of settings that are stored, but will be in force only after its next start.
+      type: list
+      elements: str
+    changed:
+      description: Whether this machine was changed.
+      type: bool
+    failed:
+      description: Whether the task failed for this machine.
+      type: bool
+    msg:
+      description: Why it failed; empty if it did not.
+      type: str
+    steps:
+      description: What was to be done, in order (verb, changes, cost, also, done, note).
+      type: list
+      elements: dict
+      sample: [{"verb": "start", "changes": [], "cost": "live", "also": [], "done": true, "note": ""}]
+"""
+
+from ..module_utils._drivers.vagrant.driver import make_driver
+from ..module_utils._front import run_vm_module
+from ..module_utils._lifecycle.options import VAGRANT, VAGRANT_INSTANCE
+
+SETTINGS = (
+    "provider", "box", "box_version", "box_url", "box_checksum", "hostname", "gui", "linked_clone", "provisioners",
+    "environment",
+)  # fmt: skip
+
+
+def main():
+    run_vm_module({**VAGRANT, **VAGRANT_INSTANCE}, make_driver, own_settings=SETTINGS)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,142 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The Vagrantfile of a call, and the folder beside it in which Vagrant keeps what it made."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import uuid
+from typing import NamedTuple
+
+from . import texts
+from .speech import EarlyFailure, Failure
+
+_DESCRIPTION = "# polyvirt.core: "
+_BEGIN, _END = re.compile(r" do \||^ *if ", re.MULTILINE), re.compile(r"^ *end$", re.MULTILINE)
+_DEFINE = re.compile(r"""^[^#\n]*\.vm\.define[ (]+[:"']([\w.-]+)["']?(.*)$""", re.MULTILINE)
+_BOX = re.compile(r"""^[^#\n]*\.vm\.box *= *["']([^"']+)["']""", re.MULTILINE)
+_PROVIDER = re.compile(r"""^[^#\n]*\.vm\.provider[ (]+[:"'](\w+)""", re.MULTILINE)
+
+
+class Machine(NamedTuple):
+    """A machine as the Vagrantfile has it; ``folder`` is where all its providers keep their files.
+
+    ``patience`` are the seconds after which a halt that was asked for kindly cuts the machine off.
+    """
+
+    name: str
+    box: str
+    provider: str
+    autostart: bool
+    folder: str
+    patience: int
+
+
+class Project:
+    """What a call finds by the environment that it was started with."""
+
+    def __init__(self, environment):
+        self.folder = environment.get("VAGRANT_CWD") or os.getcwd()
+        if not os.path.isdir(self.folder):
+            raise EarlyFailure(f"{texts.NO_FOLDER}\n\n{self.folder}")
+        self.file = os.path.join(self.folder, environment.get("VAGRANT_VAGRANTFILE") or "Vagrantfile")
+        self.dotfile = environment.get("VAGRANT_DOTFILE_PATH") or os.path.join(self.folder, ".vagrant")
+        self.home = environment.get("VAGRANT_HOME") or os.path.expanduser("~/.vagrant.d")
+        self._default = environment.get("VAGRANT_DEFAULT_PROVIDER")
+
+    def machines(self):
+        """All machines, in the order of the Vagrantfile."""
+        if not os.path.isfile(self.file):
+            raise Failure("NoEnvironmentError", texts.NO_PROJECT)
+        with open(self.file, encoding="utf-8") as file:
+            text = file.read()
+        # All of Ruby that is understood here: what begins must end.
+        if len(_BEGIN.findall(text)) != len(_END.findall(text)):
+            raise EarlyFailure(texts.SYNTAX.format(file=self.file))
+        line = next((line for line in text.split("\n") if line.startswith(_DESCRIPTION)), None)
+        described = json.loads(line[len(_DESCRIPTION) :])["machines"] if line else _read(text)
+        return [self._machine(found) for found in described]
+
+    def _machine(self, found):
+        provider = found.get("provider") or self._default or "virtualbox"
+        folder = os.path.join(self.dotfile, "machines", found["name"])
+        patience = (found.get("native") or {}).get("vm.graceful_halt_timeout", 60)
+        return Machine(found["name"], found.get("box", ""), provider, found.get("autostart", True), folder, patience)
+
+
+def _read(text):
+    """The machines of a file that somebody wrote by hand, as far as it is written in the usual way."""
+    box, provider = _BOX.search(text), _PROVIDER.search(text)
+    common = {"box": box[1] if box else "", "provider": provider[1] if provider else None}
+    found = [{"name": name, "autostart": "autostart: false" not in rest} for name, rest in _DEFINE.findall(text)]
+    return [{**common, **one} for one in found or [{"name": "default"}]]
+
+
+def provider_of(machine):
+    """(the provider that made it, its id there), or (None, None)."""
+    for provider in sorted(os.listdir(machine.folder)) if os.path.isdir(machine.folder) else ():
+        identifier = read(machine, provider, "id")
+        if identifier:
+            return provider, identifier
+    return None, None
+
+
+def read(machine, provider, name):
+    try:
+        with open(os.path.join(machine.folder, provider, name), encoding="utf-8") as file:
+            return file.read()
+    except FileNotFoundError:
+        return ""
+
+
+def write(machine, provider, files):
+    folder = os.path.join(machine.folder, provider)
+    os.makedirs(folder, exist_ok=True)
+    for name, text in files.items():
+        with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
+            file.write(text)
+
+
+def write_made(project, machine, provider, identifier):
+    """The files that an ``up`` leaves."""
+    box = {"name": machine.box, "version": "0", "provider": provider, "directory": f"boxes/{machine.box}/0/{provider}"}
+    number = uuid.uuid4().hex
+    _list(project, number, machine)
+    write(machine, provider, {
+        "id": identifier,
+        "index_uuid": number,
+        "box_meta": json.dumps(box, separators=(",", ":")),
+        "creator_uid": str(os.getuid()),
+        "synced_folders": "{}",
+        "vagrant_cwd": project.folder,
+    })  # fmt: skip
+
+
+def _list(project, number, machine):
+    """The list of all machines in the home folder; what has gone stays in it, as it may in a real one."""
+    path = os.path.join(project.home, "data", "machine-index", "index")
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    known = {"version": 1, "machines": {}}
+    if os.path.exists(path):
+        with open(path, encoding="utf-8") as file:
+            known = json.load(file)
+    entry = {
+        "name": machine.name,
+        "vagrantfile_path": project.folder,
+        "vagrantfile_name": [os.path.basename(project.file)],
+    }
+    known["machines"][number] = entry
+    with open(f"{path}.new", "w", encoding="utf-8") as file:
+        json.dump(known, file)
+    os.replace(f"{path}.new", path)
+
+
+def forget(machine, provider):
+    """Empty the machine's folder, as Vagrant does when its provider does not know the machine any more."""
+    folder = os.path.join(machine.folder, provider)
+    shutil.rmtree(folder, ignore_errors=True)
+    os.makedirs(folder, exist_ok=True)

@@ -1,0 +1,113 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A project on disk: what is ours in it, and what is not."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.project import Busy, Project
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
+
+FILE = "Vagrantfile.polyvirt"
+WEB, DB = ({"name": name, "provider": "libvirt", "box": "a/b"} for name in ("web", "db"))
+
+
+@pytest.fixture
+def project(tmp_path):
+    return Project(str(tmp_path / "shop"), FILE, managed=True)
+
+
+def _made(project, name, identifier="u-1", provider="libvirt"):
+    folder = os.path.join(project.dotfile, "machines", name, provider)
+    os.makedirs(folder, exist_ok=True)
+    with open(os.path.join(folder, "id"), "w", encoding="ascii") as file:
+        file.write(identifier)
+
+
+def test_described_machines_are_known_and_the_file_is_private(project):
+    project.define(WEB)
+    project.define(DB, {"A": "b"})
+    project.define({**WEB, "cpus": 2})
+    contents = project.read()
+    assert contents.machines() == [{**WEB, "cpus": 2}, DB]
+    assert contents.environment == {"A": "b"}
+    assert contents.known["web"].made is None
+    assert stat.S_IMODE(os.stat(project.path).st_mode) == 0o600
+
+
+def test_nothing_there_is_nothing_known(project):
+    assert project.read().known == {}
+    project.forget("web")
+    assert not os.path.exists(project.folder)
+
+
+@pytest.mark.parametrize("is_ours", [True, False])
+def test_with_the_last_machine_goes_what_is_ours(project, is_ours):
+    if not is_ours:
+        os.mkdir(project.folder)
+    project.define(WEB)
+    project.define(DB)
+    project.forget("web")
+    assert os.path.exists(project.path)
+    project.forget("db")
+    assert os.path.exists(project.folder) != is_ours
+    assert not os.path.exists(project.path)
+
+
+def test_a_folder_with_something_else_in_it_stays(project):
+    project.define(WEB)
+    with open(os.path.join(project.folder, "notes"), "w", encoding="ascii"):
+        pass
+    project.forget("web")
+    assert os.listdir(project.folder) == ["notes"]
+
+
+def test_what_another_vagrantfile_made_is_not_ours(project):
+    project.define(WEB)
+    _made(project, "web")
+    _made(project, "default", "u-2")
+    contents = project.read()
+    assert (contents.foreign, contents.known["web"].made.id) == ({"default"}, "u-1")
+    project.forget("web")
+    assert os.path.exists(os.path.join(project.dotfile, "machines", "default"))
+
+
+def test_a_note_counts_for_the_machine_it_was_made_for(project):
+    project.define(WEB)
+    project.note("web", ran=WEB)
+    assert project.read().known["web"].note == {}
+    _made(project, "web")
+    project.note("web", ran=WEB)
+    project.note("web", ssh={"user": "me"})
+    assert project.read().known["web"].note == {"v": 1, "id": "u-1", "ran": WEB, "ssh": {"user": "me"}}
+    _made(project, "web", "u-2")
+    assert project.read().known["web"].note == {}
+
+
+def test_who_lost_the_file_finds_the_machine_by_our_note(project):
+    project.define(WEB)
+    _made(project, "web")
+    project.note("web", ran=WEB)
+    os.unlink(project.path)
+    assert project.read().known["web"].machine == WEB
+
+
+def test_a_file_of_somebody_else_is_refused(project):
+    os.mkdir(project.folder)
+    with open(project.path, "w", encoding="ascii") as file:
+        file.write('Vagrant.configure("2") do |config|\nend\n')
+    with pytest.raises(Refused, match="was not written by this collection"):
+        project.read()
+    assert Project(project.folder, FILE, managed=False).read().known == {}
+
+
+def test_one_task_at_a_time_writes(project):
+    project.define(WEB)
+    with files.held(project.folder), pytest.raises(Busy, match="another task"):
+        project.define(DB)
+    assert project.read().machines() == [WEB]

@@ -1,0 +1,193 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What Vagrant can do with each provider, and what is refused before anything is looked at."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.fields import fields_of_machine
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.traits import vagrant_traits
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
+    DESTRUCTIVE,
+    LIVE,
+    NEVER,
+    NEXT_BOOT,
+    PAUSED,
+    POWER_OFF,
+    RUNNING,
+    STOPPED,
+    SUSPENDED,
+    Change,
+    SnapshotRequest,
+    Vm,
+)
+
+LIBVIRT = vagrant_traits({"libvirt"})
+
+
+@pytest.mark.parametrize(
+    ("provider", "kept", "verbs", "stop_mode"),
+    [
+        ("libvirt", {PAUSED}, {"pause", "resume"}, "graceful"),
+        ("hyperv", {PAUSED}, {"pause", "resume"}, "graceful_then_force"),
+        ("virtualbox", {SUSPENDED}, {"suspend"}, "graceful"),
+        ("vmware_desktop", {SUSPENDED}, {"suspend"}, "graceful_then_force"),
+        ("proxmox", set(), set(), "graceful_then_force"),
+    ],
+)
+def test_each_provider_in_its_own_way(provider, kept, verbs, stop_mode):
+    traits = vagrant_traits({provider})
+    assert traits.powers == {STOPPED, RUNNING, *kept}
+    assert traits.verbs & {"pause", "resume", "suspend"} == verbs
+    assert traits.stop_modes[0] == stop_mode
+
+
+def _vm(provider, is_made=True, **config):
+    return Vm("web", id="u" if is_made else None, config={"provider": provider, **config})
+
+
+def _cost(provider, change, is_made=True, **config):
+    return fields_of_machine()[change.kind].cost_of(_vm(provider, is_made, **config), change)
+
+
+@pytest.mark.parametrize(
+    ("provider", "change", "cost"),
+    [
+        ("libvirt", Change("cpus", 1, 2), NEXT_BOOT),
+        ("libvirt", Change("hostname", "a", "b"), DESTRUCTIVE),
+        ("libvirt", Change("networks", None, {"type": "hostonly"}, key="1"), DESTRUCTIVE),
+        ("libvirt", Change("native", None, "host", key="cpu_mode"), NEXT_BOOT),
+        ("libvirt", Change("native", None, "q35", key="machine_type"), DESTRUCTIVE),
+        ("libvirt", Change("native", None, 300, key="vm.boot_timeout"), NEXT_BOOT),
+        ("libvirt", Change("native", None, [], key="vm.network"), DESTRUCTIVE),
+        ("libvirt", Change("shared_folders", None, {"type": "nfs"}, key="a"), NEXT_BOOT),
+        ("libvirt", Change("shared_folders", None, {"type": "9p"}, key="a"), DESTRUCTIVE),
+        ("virtualbox", Change("networks", None, {"type": "hostonly"}, key="1"), NEXT_BOOT),
+        ("virtualbox", Change("native", None, [], key="customize"), NEXT_BOOT),
+        ("proxmox", Change("cpus", 1, 2), DESTRUCTIVE),
+        ("virtualbox", Change("box", "a", "b"), DESTRUCTIVE),
+        ("virtualbox", Change("provider", "virtualbox", "libvirt"), DESTRUCTIVE),
+        ("virtualbox", Change("tags", (), ("a",)), LIVE),
+    ],
+)
+def test_a_change_costs_what_the_provider_makes_of_it(provider, change, cost):
+    assert _cost(provider, change) == cost
+
+
+@pytest.mark.parametrize("provider", ["libvirt", "virtualbox", "proxmox"])
+@pytest.mark.parametrize("change", [Change("box", "a", "b"), Change("hostname", "a", "b"), Change("cpus", 1, 2)])
+def test_what_is_only_described_is_described_otherwise(provider, change):
+    assert _cost(provider, change, is_made=False) == NEXT_BOOT
+
+
+@pytest.mark.parametrize(
+    ("provider", "power", "asked", "cost"),
+    [
+        ("libvirt", RUNNING, SnapshotRequest("s", description="x"), LIVE),
+        ("libvirt", RUNNING, SnapshotRequest("s", include_memory=False), NEVER),
+        ("libvirt", STOPPED, SnapshotRequest("s", include_memory=False), LIVE),
+        ("virtualbox", SUSPENDED, SnapshotRequest("s"), NEVER),
+        ("hyperv", STOPPED, SnapshotRequest("s", description="x"), NEVER),
+        ("hyperv", STOPPED, SnapshotRequest("s"), LIVE),
+    ],
+)
+def test_which_snapshots_can_be_taken(provider, power, asked, cost):
+    field = vagrant_traits({provider}).fields["snapshot.take"]
+    assert field.cost_of(Vm("web", id="u", power=power), Change("snapshot", None, asked)) == cost
+    assert field.cost_of(Vm("web", power=STOPPED), Change("snapshot", None, asked)) == NEVER
+
+
+@pytest.mark.parametrize(
+    ("provider", "left_in"), [("libvirt", {}), ("virtualbox", {RUNNING: SUSPENDED}), ("hyperv", {STOPPED: RUNNING})]
+)
+def test_how_a_provider_leaves_what_it_has_restored(provider, left_in):
+    assert vagrant_traits({provider}).restored_as == left_in
+
+
+def test_virtualbox_restores_only_what_is_off():
+    field = vagrant_traits({"virtualbox"}).fields["snapshot.restore"]
+    costs = [field.cost_of(Vm("web", id="u", power=power), None) for power in (RUNNING, PAUSED, STOPPED, SUSPENDED)]
+    assert costs == [POWER_OFF, POWER_OFF, LIVE, LIVE]
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ({"memory": (1 << 30) + 1}, ("memory", "MiB")),
+        ({"disks": {"primary": {"size": (1 << 30) + 1}}}, ("disks", "MiB")),
+        ({"disks": {"disk 1": {"size": 1 << 30}}}, ("disk 1", "primary", "native")),
+        ({"networks": {"0": {"type": "hostonly"}}}, ("card 0", "hostonly", "nat")),
+        ({"networks": {"0": {}, "1": {"type": "nat"}}}, ("card 1", "nat")),
+        ({"networks": {"0": {"mac": "52:54:00:00:00:01"}}}, ("first card", "no keys")),
+        ({"networks": {"0": {}, "1": {"source": "br0"}}}, ("hostonly", "source")),
+        ({"networks": {"0": {}, "1": {"address": "192.168.56.10/24"}}}, ("192.168.56.10/24", "prefix")),
+        ({"port_forwards": {"web": {"guest_port": 80}}}, ("web", "host_port")),
+        ({"os_type": "debain-12"}, ("os_type", "debain-12", "debian-12")),
+        ({"hostname": ""}, ("hostname", "''", "leave it out")),
+        ({"hostname": "web\n"}, ("hostname", "letters")),
+        ({"os_type": "debian-13", "provider": "hyperv"}, ("os_type", "hyperv", "box")),
+    ],
+)
+def test_refused(config, words):
+    with pytest.raises(Refused) as error:
+        LIBVIRT.adjust(Vm.absent("web"), config)
+    for word in ("web: ", *words):
+        assert word in str(error.value)
+
+
+def test_a_system_names_the_box_of_its_provider():
+    more = {"gentoo": {"libvirt": "me/gentoo"}}
+    adjust = vagrant_traits({"libvirt"}, default_provider="libvirt", os_boxes=more).adjust
+    boxes = [adjust(Vm.absent("web"), config)["box"] for config in ({"os_type": "debian-12"}, {"os_type": "gentoo"})]
+    assert boxes == ["debian/bookworm64", "me/gentoo"]
+    assert adjust(Vm.absent("web"), {"os_type": "beos", "box": "me/beos"})["box"] == "me/beos"
+
+
+def test_what_is_left_out_gets_vagrants_way():
+    adjusted = LIBVIRT.adjust(Vm.absent("web"), {
+        "networks": {"0": {}, "1": {"address": "192.168.56.10"}},
+        "shared_folders": {"src": {"host_path": "/srv"}},
+        "provisioners": ({"inline": "true", "path": None},),
+    })  # fmt: skip
+    assert adjusted["networks"] == {"0": {"type": "nat"}, "1": {"type": "hostonly", "address": "192.168.56.10"}}
+    assert adjusted["shared_folders"]["src"]["guest_path"] == "/src"
+    assert adjusted["provisioners"] == ({"inline": "true"},)
+
+
+@pytest.mark.parametrize("name", ["two words", "-dash", "/x/", "ü", ".dot", ""])
+def test_names_that_vagrant_takes_for_something_else(name):
+    assert LIBVIRT.name_fault(name)
+
+
+@pytest.mark.parametrize("name", ["web", "web-1", "web_1.example", "1"])
+def test_names_that_it_takes(name):
+    assert LIBVIRT.name_fault(name) is None
+
+
+def test_an_adopted_project_is_only_driven():
+    traits = vagrant_traits({"libvirt"}, managed=False)
+    assert {kind.split(".")[0] for kind in traits.fields} == {"snapshot"}
+    assert traits.made_as == RUNNING
+    for option in ("cpus", "box", "image", "networks", "native"):
+        assert "managed: false" in traits.instead[option]
+
+
+def test_a_system_that_is_asked_for_again_keeps_the_box_it_was_described_with():
+    """Our table may say another one by then, and a box is changed by nothing less than rebuilding."""
+    known = _vm("libvirt", os_type="debian-12", box="our/own")
+    assert LIBVIRT.adjust(known, {"os_type": "debian-12"})["box"] == "our/own"
+    assert LIBVIRT.adjust(known, {"os_type": "debian-11"})["box"] == "debian/bullseye64"
+    told = vagrant_traits({"libvirt"}, os_boxes={"debian-12": {"libvirt": "a/b"}})
+    assert told.adjust(known, {"os_type": "debian-12"})["box"] == "a/b"
+
+
+@pytest.mark.parametrize("value", [None, True, {"a": 1}, ["a"]])
+@pytest.mark.parametrize(
+    ("option", "given"),
+    [("environment", lambda one: one), ("provisioners", lambda one: ({"inline": "x", "env": one},))],
+)
+def test_a_variable_is_a_text(option, given, value):
+    with pytest.raises(Refused, match=f"{option}.*: the value of A is no text"):
+        LIBVIRT.adjust(_vm("libvirt"), {option: given({"A": value})})

@@ -1,0 +1,143 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Values come back from a real Ruby as they went in, and nothing in them is run."""
+
+from __future__ import annotations
+
+import json
+import struct
+import subprocess
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle import errors
+from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
+from ansible_collections.polyvirt.core.plugins.module_utils._tools import ruby
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.ruby_literal import literal
+
+from unit.module_utils._tools.ruby_values import HOSTILE, generated_values, require_ruby
+
+#: Reads values back. JSON cannot hold them all (2.0 ** 53, a key given twice), so Ruby tells their kinds too.
+READ_BACK = """
+require "json"
+def told(value)
+  case value
+  when Hash then {"mapping" => value.map { |key, item| [told(key), told(item)] }}
+  when Array then {"list" => value.map { |item| told(item) }}
+  when String then {"text" => value.encode("UTF-8").codepoints}
+  when Float then {"float" => [value].pack("G").unpack1("H*")}
+  when Integer then {"int" => value.to_s}
+  else {"other" => value.inspect}
+  end
+end
+puts JSON.generate(VALUES.map { |value| told(value) })
+"""
+PLANTED = "polyvirt_was_here"
+
+
+def told(value):
+    """A value as READ_BACK tells it."""
+    if isinstance(value, dict):
+        return {"mapping": [[told(key), told(item)] for key, item in value.items()]}
+    if isinstance(value, list):
+        return {"list": [told(item) for item in value]}
+    if isinstance(value, str):
+        return {"text": [ord(character) for character in value]}
+    if isinstance(value, bool) or value is None:
+        return {"other": {True: "true", False: "false", None: "nil"}[value]}
+    if isinstance(value, float):
+        return {"float": struct.pack(">d", value).hex()}
+    return {"int": str(value)}
+
+
+@pytest.fixture(name="read_back", scope="module")
+def _read_back(tmp_path_factory):
+    """What a real Ruby finds in the literals of all values, from one process, started in a folder of its own."""
+    require_ruby()
+    folder = tmp_path_factory.mktemp("ruby")
+
+    def read(values):
+        source = folder / "values.rb"
+        listed = ",\n".join(literal(value) for value in values)
+        source.write_text(f"VALUES = [\n{listed}\n]\n{READ_BACK}", encoding="ascii", newline="")
+        for argv in (["ruby", "-wc", source], ["ruby", source]):
+            done = subprocess.run(argv, capture_output=True, text=True, check=False, cwd=folder)
+            assert (done.returncode, done.stderr) == (0, ""), done.stderr[:2000]
+        assert [file.name for file in folder.iterdir()] == ["values.rb"], "a value was run"
+        return json.loads(done.stdout)
+
+    return read
+
+
+@pytest.mark.parametrize(
+    ("value", "source"),
+    [
+        (None, "nil"),
+        (True, "true"),
+        (False, "false"),
+        (0, "0"),
+        (-(2**70), "-1180591620717411303424"),
+        (1.5, "1.5"),
+        (1e300, "1e+300"),
+        ("", '""'),
+        ("plain 1.2/3", '"plain 1.2/3"'),
+        ('say "it\'s"', '"say \\"it\'s\\""'),
+        ("#{exit}#$x#@y", '"\\#{exit}\\#$x\\#@y"'),
+        ("C:\\new\\", '"C:\\\\new\\\\"'),
+        ("a\r\n\tb\0\x7f", '"a\\r\\n\\tb\\u{0}\\u{7f}"'),
+        ("Jürgen €𝄞\u202e", '"J\\u{fc}rgen \\u{20ac}\\u{1d11e}\\u{202e}"'),
+        ([], "[]"),
+        (("a", [1, None]), '["a", [1, nil]]'),
+        ({}, "{}"),
+        ({"b": {"#{a}": 1}}, '{"b" => {"\\#{a}" => 1}}'),
+    ],
+)
+def test_literal(value, source):
+    assert literal(value) == source
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ("caf\udce9", "not UTF-8"),
+        ({"\ud800": 1}, "not UTF-8"),
+        (float("nan"), "nan"),
+        ([float("-inf")], "-inf"),
+        ({1: "a"}, "key 1"),
+        (b"bytes", "bytes"),
+        ({"a": {1, 2}}, "set"),
+    ],
+)
+def test_what_ruby_cannot_be_told_is_refused(value, told):
+    with pytest.raises(errors.InvalidInput, match=told):
+        literal(value)
+
+
+def test_a_literal_is_one_line_of_printable_ascii():
+    for value in generated_values(200):
+        assert literal(value).isprintable()
+        assert literal(value).isascii()
+
+
+def test_what_ruby_gives_a_meaning_to_stays_text(read_back):
+    values = [*HOSTILE, {value: [value] for value in HOSTILE}]
+    assert read_back(values) == told(values)["list"]
+
+
+def test_ten_thousand_generated_values_come_back(read_back):
+    values = generated_values(10_000)
+    assert len({literal(value) for value in values}) > 8_000
+    wrong = [value for value, found in zip(values, read_back(values)) if found != told(value)]
+    assert wrong == []
+
+
+def test_ruby_is_asked_about_syntax_alone(tmp_path):
+    require_ruby()
+    planted = tmp_path / PLANTED
+    assert ruby.syntax_error(Commands(), f"File.write({literal(str(planted))}, '')\nraise 'no'\n") is None
+    assert not planted.exists()
+    assert "syntax error" in ruby.syntax_error(Commands(), "Vagrant.configure do |c|\n")
+
+
+def test_where_there_is_no_ruby_nothing_is_said_against_a_file():
+    assert ruby.syntax_error(Commands(), "end", executable="no-such-ruby") is None

@@ -1,0 +1,121 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What counts as failed, by which name, and what Vagrant is started with, on recorded calls."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle import errors
+from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands, Completed
+from ansible_collections.polyvirt.core.plugins.module_utils._tools import vagrant
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.vagrant import Vagrant
+
+from unit.module_utils._tools.vagrant_recordings import recorded
+
+PREDICATES = {
+    vagrant.is_locked: "MachineActionLockedError",
+    vagrant.is_unknown_machine: "MachineNotFound",
+    vagrant.is_no_project: "NoEnvironmentError",
+    vagrant.is_provider_missing: "ProviderNotUsable",
+    vagrant.is_other_provider: "ActiveMachineWithDifferentProvider",
+    vagrant.is_box_missing: "BoxAddShortNotFound",
+    vagrant.is_boot_timeout: "VMBootTimeout",
+    vagrant.is_not_ready_for_ssh: "SSHNotReady",
+    vagrant.is_snapshot_missing: "SnapshotNotFound",
+    vagrant.is_snapshot_taken: "SnapshotConflictFailed",
+}
+
+
+class Told(Commands):
+    """A vagrant that ends in a given way, and notes how it was started."""
+
+    def __init__(self, rc=0, stdout="", stderr=""):
+        self._end = (rc, stdout, stderr)
+        self.started = None
+
+    def find(self, name_or_path, hint=None):
+        return name_or_path
+
+    def run(self, argv, **options):
+        self.started = (tuple(argv), options)
+        return Completed(tuple(argv), *self._end)
+
+
+def failure(rc=1, stdout="", stderr=""):
+    with pytest.raises(errors.CommandFailed) as caught:
+        Vagrant(Told(rc, stdout, stderr), "/project").run("up", "web")
+    return caught.value
+
+
+def test_what_vagrant_is_started_with():
+    told = Told(stdout="1,web,state,running\n")
+    tool = Vagrant(told, "/project", "Vagrantfile.polyvirt", "/copy", {"VAGRANT_HOME": "/home/v"}, "/opt/vagrant")
+    assert [row.data for row in tool.run("up", "web", timeout=3)] == [("running",)]
+    argv, options = told.started
+    assert argv == ("/opt/vagrant", "up", "web", "--machine-readable")
+    assert options["timeout"] == 3
+    assert options["environment"] == {
+        "VAGRANT_CHECKPOINT_DISABLE": "1",
+        "VAGRANT_CWD": "/project",
+        "VAGRANT_DOTFILE_PATH": "/copy",
+        "VAGRANT_HOME": "/home/v",
+        "VAGRANT_NO_COLOR": "1",
+        "VAGRANT_VAGRANTFILE": "Vagrantfile.polyvirt",
+    }
+
+
+def test_a_users_own_vagrantfile_and_dotfiles_need_no_names():
+    told = Told()
+    Vagrant(told, "/project").read("status")
+    assert set(told.started[1]["environment"]) == {"VAGRANT_CHECKPOINT_DISABLE", "VAGRANT_CWD", "VAGRANT_NO_COLOR"}
+
+
+def test_a_locked_machine():
+    call = recorded("up", "--machine-readable", says="Locked")
+    error = failure(call.rc, call.stdout, call.stderr)
+    assert vagrant.is_locked(error)
+    assert error.message.startswith(
+        "vagrant up web failed: An action 'up' was attempted on the machine 'default',\nbut"
+    )
+    assert error.stderr.endswith("try again.")
+
+
+@pytest.mark.parametrize("asked", PREDICATES, ids=lambda asked: asked.__name__)
+def test_each_failure_is_recognised_by_one_name_alone(asked):
+    error = failure(stdout=f"1,,ui,error,no\n1,,error-exit,Vagrant::Errors::{PREDICATES[asked]},no\n")
+    assert [other for other in PREDICATES if other(error)] == [asked]
+    assert not asked(errors.CommandFailed(["vagrant"], 1, PREDICATES[asked]))
+
+
+def test_an_early_failure_is_told_by_its_own_lines():
+    call = recorded("status", "--machine-readable", says="syntax error")
+    error = failure(call.rc, call.stdout, call.stderr)
+    assert error.kind is None
+    assert "very early" not in error.message
+    assert "WORK/bad/Vagrantfile:1: syntax error, unexpected end-of-input" in error.message
+
+
+def test_a_silent_failure_is_told_by_its_code():
+    assert failure(rc=137).message == "vagrant up web failed: exit code 137 and no word"
+
+
+@pytest.mark.parametrize(
+    ("said", "kind", "told"),
+    [
+        (Told(stdout="Vagrant 2.1.9\n"), errors.Unsupported, "Vagrant 2.1.9. Vagrant 2.2 or later"),
+        (
+            Told(rc=1, stderr="Vagrant failed to initialize at a very early stage:\n\nbad\n"),
+            errors.Unavailable,
+            "says: bad",
+        ),
+        (Told(), errors.Unavailable, "says: nothing"),
+    ],
+)
+def test_what_is_no_usable_vagrant(said, kind, told):
+    with pytest.raises(kind, match=told):
+        Vagrant(said, "/project").version()
+
+
+def test_version():
+    assert Vagrant(Told(stdout="Vagrant 2.3.4\n"), "/project").version() == (2, 3, 4)

@@ -1,0 +1,270 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a real Ruby is told by the managed file, and what the file refuses to say."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections import Counter
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle import errors
+from ansible_collections.polyvirt.core.plugins.module_utils._tools import vagrantfile
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.vagrantfile_native import native_lines
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.vagrantfile_provider import PROVIDERS
+
+from unit.module_utils._tools.ruby_values import HOSTILE, require_ruby
+from unit.module_utils._tools.vagrant_projects import generated_projects, rich
+
+#: Stands in the place of Vagrant and notes what it is told: every call by its name, with all values in it.
+NOTE_CALLS = """
+require "json"
+class Noted < BasicObject
+  def initialize(name, calls) = (@name, @calls = name, calls)
+  def method_missing(name, *values, **named, &block)
+    target = "#{@name}.#{name}"
+    return ::Noted.new(target, @calls) if values.empty? && named.empty? && !block
+    @calls << [target, values, named]
+    block.call(::Noted.new(values[0].to_s.empty? ? target : "#{@name}[#{target}]", @calls)) if block
+  end
+end
+module Vagrant
+  def self.configure(_version) = yield(Noted.new("config", $calls))
+end
+puts JSON.generate(JSON.parse(File.read("texts.json")).map { |text|
+  $calls = []
+  before = ENV.to_h
+  eval(text)
+  set = ENV.to_h.reject { |name, value| before[name] == value }
+  ENV.replace(before)
+  [set, $calls]
+})
+"""
+
+
+@pytest.fixture(name="told", scope="module")
+def _told(tmp_path_factory):
+    """What Ruby is told by each of many texts: (environment, calls)."""
+    require_ruby()
+    folder = tmp_path_factory.mktemp("ruby")
+
+    def run(texts):
+        (folder / "texts.json").write_text(json.dumps(texts), encoding="ascii")
+        argv = ["ruby", "-e", NOTE_CALLS]
+        done = subprocess.run(argv, capture_output=True, text=True, check=False, cwd=folder)
+        assert (done.returncode, done.stderr) == (0, ""), done.stderr[:2000]
+        assert [file.name for file in folder.iterdir()] == ["texts.json"], "a value was run"
+        return json.loads(done.stdout)
+
+    return run
+
+
+def lines_of(**machine):
+    project = {"machines": [{"name": "web", "provider": "virtualbox", **machine}]}
+    return [line.strip() for line in vagrantfile.render(project).split("\n")]
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_a_project_that_asks_for_everything(provider, told, checkout):
+    text = vagrantfile.render(rich(provider))
+    recorded = checkout / "tests/unit/fixtures/vagrant/rendered" / f"{provider}.rb"
+    assert text == recorded.read_text(encoding="ascii")
+    ((environment, calls),) = told([text])
+    assert environment == {"https_proxy": "http://proxy.example:3128"}
+    assert [call[1][0] for call in calls if call[0].endswith(".define")] == ["web", "db"]
+
+
+def _texts_in(value):
+    if isinstance(value, str):
+        return Counter([value])
+    if isinstance(value, dict):
+        return sum((_texts_in(item) for item in value.values()), Counter())
+    if isinstance(value, list):
+        return sum((_texts_in(item) for item in value), Counter())
+    return Counter()
+
+
+def test_ruby_is_told_all_that_generated_projects_say_and_runs_nothing_else(told, tmp_path):
+    projects = generated_projects(300)
+    texts = [vagrantfile.render(project) for project in projects]
+    for number, text in enumerate(texts):
+        (tmp_path / f"{number}.rb").write_text(text, encoding="ascii")
+    done = subprocess.run(
+        ["sh", "-c", "cat *.rb > all && ruby -c all"], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr[:2000]
+    values = 0
+    for project, (environment, calls) in zip(projects, told(texts)):
+        said = _texts_in(environment) + sum((_texts_in(call[1:]) for call in calls), Counter())
+        asked = _texts_in(project.get("environment") or {})
+        for machine in project["machines"]:
+            kinds = [network.pop("type") for network in machine.get("networks") or ()]
+            assert {f"{kind}_network" for kind in kinds} <= set(said)
+            asked += _texts_in(machine)
+        values += asked.total()
+        assert asked - said == Counter()
+    assert values > 3_000
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_a_text_tells_what_it_was_written_from_until_it_is_changed(provider):
+    text = vagrantfile.render(rich(provider))
+    assert vagrantfile.description(text) == rich(provider)
+    assert vagrantfile.description(text.replace("cpus", "CPUS", 1)) is None
+    assert vagrantfile.description(f"{text}# mine\n") is None
+    assert vagrantfile.description(text.replace('{"env', '{"nev')) is None
+    assert vagrantfile.description("") is None
+    for broken in (
+        "[]",
+        "{}",
+        '{"machines": 1}',
+        '{"machines": [{}]}',
+        '{"machines": [1]}',
+        "{",
+        '{"machines": [{"n": 1}]}',
+    ):
+        assert vagrantfile.description(f"# polyvirt.core: {broken}\n") is None
+
+
+def _turned(value):
+    """The same, with all keys in reverse."""
+    if isinstance(value, dict):
+        return {key: _turned(value[key]) for key in reversed(value)}
+    return [_turned(item) for item in value] if isinstance(value, list) else value
+
+
+def test_the_order_of_keys_changes_nothing():
+    project = rich("libvirt")
+    project["machines"][0]["provisioners"][0]["env"] = {"B": "1", "A": "2"}
+    project["machines"][0]["networks"][0]["options"] = {"mtu": 9000, "auto_config": False}
+    project["machines"][0]["native"]["storage"] = [[":file", {"size": "1G", "bus": "scsi"}]]
+    turned = _turned(project)
+    assert vagrantfile.description(vagrantfile.render(turned)) == project
+    assert vagrantfile.render(turned) == vagrantfile.render(project)
+    assert vagrantfile.fingerprint(turned) == vagrantfile.fingerprint(project)
+    turned["machines"][0]["cpus"] = 3
+    assert vagrantfile.fingerprint(turned) != vagrantfile.fingerprint(project)
+
+
+def test_the_projects_folder_is_shared_only_when_asked_for():
+    off = 'machine.vm.synced_folder ".", "/vagrant", disabled: true'
+    assert off in lines_of()
+    assert off in lines_of(shared_folders=[{"host_path": ".", "guest_path": "/src"}])
+    shared = lines_of(shared_folders=[{"host_path": ".", "guest_path": "/vagrant", "read_only": True}])
+    assert off not in shared
+    first, last = shared.index("# BEGIN SYNCED FOLDERS"), shared.index("# END SYNCED FOLDERS")
+    assert shared[first + 1 : last] == ['machine.vm.synced_folder ".", "/vagrant", mount_options: ["ro"]']
+
+
+def test_nothing_is_told_that_was_not_asked_for():
+    assert lines_of(cpus=None, networks=[], hostname=None, native={}) == lines_of()
+    asked = {"type": "private", "address": None, "options": None}
+    assert lines_of(networks=[asked]) == lines_of(networks=[{"type": "private"}])
+    assert vagrantfile.fingerprint({"native": {"x": None}}) != vagrantfile.fingerprint({"native": {}})
+    assert lines_of()[3:] == [
+        'Vagrant.configure("2") do |config|',
+        'config.vm.define "web" do |machine|',
+        "# BEGIN SYNCED FOLDERS",
+        'machine.vm.synced_folder ".", "/vagrant", disabled: true',
+        "# END SYNCED FOLDERS",
+        'machine.vm.provider "virtualbox" do |provider|',
+        "end",
+        "end",
+        "end",
+        "",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("machine", "told"),
+    [
+        ({"provider": "wsl"}, "provider wsl is not known.*virtualbox, libvirt"),
+        ({"provider": "libvirt", "gui": True}, "libvirt of Vagrant cannot be told gui.*virtualbox, vmware_desktop"),
+        ({"provider": "proxmox", "linked_clone": True}, "cannot be told linked_clone"),
+        ({"provider": "libvirt", "linked_clone": False}, "always links"),
+        ({"provider": "libvirt", "disk": 1000}, "1000 MiB is no whole number of GiB"),
+        ({"box_checksum": "0a1b"}, "'0a1b' does not say its kind"),
+        (
+            {"shared_folders": [{"host_path": "/a", "guest_path": "/b", "type": "rsync", "read_only": True}]},
+            "/b is a copy",
+        ),
+        ({"native": {"a b": 1}}, "'a b' is no setting's name"),
+        ({"native": {"x = exit\ny": 1}}, "no setting's name"),
+        ({"native": {"x[1]; exit": 1}}, "no setting's name"),
+        ({"native": {"a.b.c": 1}}, "no setting's name"),
+        ({"native": {"customize": ["modifyvm"]}}, "no list of calls"),
+        ({"native": {"vm.disk": [[":disk", {"size: exit, x": 1}]]}}, "no name of a keyword"),
+        ({"networks": [{"type": "private", "options": {"a, b": 1}}]}, "no name of a keyword"),
+        ({"hostname": "caf\udce9"}, "not UTF-8"),
+    ],
+)
+def test_what_cannot_be_told_is_refused(machine, told):
+    with pytest.raises(errors.PolyvirtError, match=told):
+        lines_of(**machine)
+
+
+@pytest.mark.parametrize("name", ["", "/", "a/b", "../a", "-f", "/web/", 'a"; exit; "', "a b", "a\n", "ü"])
+def test_what_cannot_be_a_machines_name_is_refused(name):
+    with pytest.raises(errors.InvalidInput, match="cannot be the name of a machine"):
+        lines_of(name=name)
+
+
+def test_a_variable_that_vagrant_reads_too_early_is_refused():
+    with pytest.raises(errors.InvalidInput, match="has read VAGRANT_HOME before"):
+        vagrantfile.render({"machines": [], "environment": {"VAGRANT_HOME": "/v"}})
+
+
+@pytest.mark.parametrize("variables", [{"A=B": "x"}, {"": "x"}, {"A": "x\0"}, {"A\n": "x"}])
+def test_what_cannot_be_in_an_environment_is_refused(variables):
+    with pytest.raises(errors.InvalidInput, match="cannot be a variable"):
+        vagrantfile.render({"machines": [], "environment": variables})
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "line"),
+    [
+        ("nested", True, "provider.nested = true"),
+        ("vmx[a.b]", "1", 'provider.vmx["a.b"] = "1"'),
+        ("instance_eval", "exit", 'provider.instance_eval = "exit"'),
+        ("vm_type", ":qemu", "provider.vm_type = :qemu"),
+        ("display", ":0", 'provider.display = ":0"'),
+        ("x", {":a": [":b", "b"]}, 'provider.x = {:a => [:b, "b"]}'),
+        ("customize", [["a", ":id"], ["b"]], 'provider.customize("a", :id)\nprovider.customize("b")'),
+        ("storage", [[":file", {":size": "1G", "bus": "scsi"}]], 'provider.storage(:file, size: "1G", bus: "scsi")'),
+        ("qemuargs", [[]], "provider.qemuargs()"),
+    ],
+)
+def test_native(key, value, line):
+    assert "\n".join(native_lines({key: value}, "provider")) == line
+    assert list(native_lines({key: value}, "machine")) == []
+    assert list(native_lines({"ssh.port": 1}, "machine")) == ["machine.ssh.port = 1"]
+
+
+def test_no_value_and_no_key_of_native_can_run_anything(told):
+    values = {f"k{number}": text for number, text in enumerate(HOSTILE)}
+    project = {
+        "machines": [
+            {"name": f"m{number}", "provider": "libvirt", "box": text, "native": {**values, "usb": [[text]]}}
+            for number, text in enumerate(HOSTILE)
+        ],
+        "environment": {f"K{number}": text.replace("\0", "") for number, text in enumerate(HOSTILE)},
+    }
+    ((environment, calls),) = told([vagrantfile.render(project)])
+    assert environment == project["environment"]
+    assert [call[1][0] for call in calls if call[0].endswith(".box=")] == list(HOSTILE)
+    assert [call[1][0] for call in calls if call[0].endswith(".usb")] == list(HOSTILE)
+
+
+def test_ruby_obeys_no_comment():
+    """Between two of -*- it would: here, no text could be changed any more."""
+    require_ruby()
+    project = {
+        "machines": [{"name": "web", "provider": "libvirt", "description": "-*- frozen_string_literal: true -*-"}]
+    }
+    text = vagrantfile.render(project)
+    head = text.partition("Vagrant.configure")[0]
+    done = subprocess.run(["ruby", "-"], input=f'{head}p "x".frozen?\n', capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "false\n"), done.stderr
+    assert vagrantfile.description(text) == project

@@ -1,0 +1,247 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The double of Vagrant says what the real one said, and goes wrong when told to."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import time
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
+from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
+from ansible_collections.polyvirt.core.plugins.module_utils._tools import (
+    vagrant,
+    vagrant_folder,
+    vagrant_output,
+    vagrantfile,
+)
+
+from unit.module_utils._tools.vagrant_recordings import recorded, session_transcript
+from vagrant import double
+from vagrant.session import PROJECT, transcript
+from virtualbox import double as vbox
+
+#: What libvirt is told about a new machine, line by line: nobody reads it.
+_SETTINGS = re.compile(
+    r"^TIME,web,ui,info,==> web: (?: -- .*|Creating domain with the following settings\.\.\.)\n", re.M
+)
+
+
+def project(provider, **machine):
+    return {"machines": [{"name": "web", "provider": provider, "box": "polyvirt/fast", **machine}]}
+
+
+@pytest.fixture(name="double")
+def _double(tmp_path):
+    """A project with one machine of libvirt."""
+    found = double.Vagrant(tmp_path / "libvirt", "proj")
+    found.write(vagrantfile.render(project("libvirt")))
+    return found
+
+
+def tool_of(played, **options):
+    environment = played.environment()
+    file = environment.pop("VAGRANT_VAGRANTFILE")
+    return vagrant.Vagrant(Commands(), environment.pop("VAGRANT_CWD"), file, environment=environment,
+                           executable=str(played.executable), **options)  # fmt: skip
+
+
+def state(played, name="web"):
+    return vagrant_output.statuses(vagrant_output.rows(played.call("status", "--machine-readable").stdout))[name].state
+
+
+def dotfile(played):
+    return str(played.project / ".vagrant")
+
+
+def test_a_session_is_word_for_word_the_recorded_one(tmp_path):
+    played = double.Vagrant(tmp_path, "pvv-session")
+    played.write(vagrantfile.render(PROJECT))
+    assert transcript(played.call, tmp_path) == _SETTINGS.sub("", session_transcript())
+
+
+def test_it_is_a_program_like_the_real_one(double):
+    tool = tool_of(double)
+    assert tool.version() == (2, 3, 4)
+    tool.run("up", "web")
+    assert vagrant_output.statuses(tool.read("status"))["web"].state == "running"
+    assert vagrant_output.ssh_configs(tool.read("ssh-config"))["web"].port == 22
+    made = vagrant_folder.machines(files, dotfile(double))["web"]
+    assert (made.provider, made.box, made.is_provisioned) == ("libvirt", ("polyvirt/fast", "0"), True)
+    assert double.calls() == [["--version"], ["up", "web"], ["status"], ["ssh-config"]]
+    with pytest.raises(vagrant.VagrantFailed) as caught:
+        tool.run("up", "nosuch")
+    assert vagrant.is_unknown_machine(caught.value)
+
+
+def test_status_forgets_a_machine_that_its_provider_does_not_know_and_a_copy_keeps_it(double, tmp_path):
+    double.call("up")
+    with_machine = vagrant_folder.machines(files, dotfile(double))
+    double.change(machines={})
+    vagrant_folder.copy(files, dotfile(double), str(tmp_path / "copy"))
+    said = tool_of(double, dotfile=str(tmp_path / "copy")).read("status")
+    assert vagrant_output.statuses(said)["web"].state == "not_created"
+    assert vagrant_folder.machines(files, dotfile(double)) == with_machine
+    assert state(double) == "not_created"
+    assert vagrant_folder.machines(files, dotfile(double)) == {}
+
+
+def test_a_locked_machine_is_free_again_after_so_many_calls(double):
+    double.is_busy(2)
+    answers = [double.call("up", "--machine-readable") for _number in range(3)]
+    assert [answer.returncode for answer in answers] == [1, 1, 0]
+    assert vagrant_output.failure(vagrant_output.rows(answers[0].stdout)).kind == "MachineActionLockedError"
+
+
+def test_it_fails_once_at_the_command_it_was_told(double):
+    double.fails("halt", "SomeError", "no, thanks")
+    double.call("up")
+    failed = double.call("halt", "web")
+    assert (failed.returncode, failed.stderr) == (1, "no, thanks\n")
+    assert double.call("halt", "web").returncode == 0
+
+
+def test_a_halt_that_hangs_holds_the_machine_until_it_is_killed(double):
+    double.call("up")
+    double.change(guests={"web": "hangs"})
+    with subprocess.Popen([double.executable, "halt"], env=double.environment(), stdout=subprocess.DEVNULL) as halting:
+        double.wait_until_it_hangs("web")
+        assert "another process is already executing an action" in double.call("up").stderr
+        assert state(double) == "running"
+        assert halting.poll() is None
+        halting.kill()
+    assert double.call("halt", "--force").returncode == 0
+    assert state(double) == "shutoff"
+
+
+def test_commands_take_the_time_they_are_told(double):
+    double.change(seconds={"up": 0.5})
+    begun = time.monotonic()
+    double.call("up")
+    assert time.monotonic() - begun >= 0.5
+
+
+@pytest.mark.parametrize(
+    ("kind", "flags", "after"),
+    [
+        ("silent", (), "not_created"),
+        ("silent", ("--no-destroy-on-error",), "running"),
+        ("unfinished", (), "running"),
+    ],
+)
+def test_a_first_up_that_fails(double, kind, flags, after):
+    double.change(guests={"web": kind})
+    assert double.call("up", *flags).returncode == 1
+    assert state(double) == after
+    assert (after == "running") == ("web" in vagrant_folder.machines(files, dotfile(double)))
+
+
+def test_a_deaf_guest_is_cut_off_by_a_halt_that_was_meant_kindly(double):
+    double.write(vagrantfile.render(project("libvirt", native={"vm.graceful_halt_timeout": 1})))
+    double.call("up")
+    double.change(guests={"web": "deaf"})
+    begun = time.monotonic()
+    halted = double.call("halt")
+    said = recorded("halt", says="Halting domain")
+    assert (halted.returncode, halted.stdout) == (said.rc, said.stdout)
+    assert time.monotonic() - begun >= 1
+    assert state(double) == "shutoff"
+
+
+def test_a_guest_that_does_not_answer_is_cut_off_at_once(double):
+    double.call("up")
+    double.change(guests={"web": "silent"})
+    halted = double.call("halt")
+    assert halted.returncode == 0
+    assert "Guest communication could not be established!" in halted.stdout
+    assert state(double) == "shutoff"
+
+
+def test_a_guest_that_refuses_to_go_down(double):
+    double.call("up")
+    double.change(guests={"web": "refuses"})
+    failed = double.call("halt")
+    assert failed.returncode == 1
+    assert "shutdown -h now" in failed.stderr
+    assert state(double) == "running"
+
+
+@pytest.mark.parametrize(
+    ("known", "provider", "kind"),
+    [
+        ({"usable": []}, "hyperv", "ProviderNotUsable"),
+        ({"known": ["virtualbox"], "usable": []}, "libvirt", "ProviderNotFound"),
+    ],
+)
+def test_a_provider_that_is_not_there(double, known, provider, kind):
+    double.change(**known)
+    answer = double.call("up", f"--provider={provider}", "--machine-readable")
+    assert vagrant_output.failure(vagrant_output.rows(answer.stdout)).kind == kind
+
+
+def test_hyper_v(tmp_path):
+    played = double_of(tmp_path, "hyperv")
+    played.call("up")
+    words = []
+    for command in ("suspend", "up", "halt"):
+        played.call(command)
+        words.append(state(played))
+    assert words == ["paused", "running", "off"]
+
+
+def double_of(folder, provider):
+    played = double.Vagrant(folder / provider, "proj", usable=[provider])
+    played.write(vagrantfile.render(project(provider)))
+    return played
+
+
+def test_machines_of_virtualbox_are_those_of_vboxmanage(tmp_path, monkeypatch):
+    with vbox.VirtualBox(tmp_path / "vbox") as box:
+        monkeypatch.setenv("PATH", f"{box.executable.parent}:/usr/bin:/bin")
+        played = double_of(tmp_path, "virtualbox")
+        played.call("up")
+        identifier = vagrant_folder.machines(files, dotfile(played))["web"].id
+        assert (state(played), box.state(identifier)) == ("running", "running")
+        played.call("suspend")
+        assert (state(played), box.state(identifier)) == ("saved", "saved")
+        discarded = played.call("halt")
+        assert (discarded.stdout, state(played)) == ("==> web: Discarding saved state of VM...\n", "poweroff")
+        played.call("up")
+        box.run("controlvm", identifier, "poweroff")
+        assert state(played) == "poweroff"
+        played.call("snapshot", "save", "web", "s1")
+        listed = vagrant_output.snapshots(
+            vagrant_output.rows(played.call("snapshot", "list", "--machine-readable").stdout)
+        )
+        assert listed == {"web": ["s1"]}
+        played.call("destroy", "-f")
+        assert box.call("list", "vms").stdout == ""
+
+
+def test_a_file_that_somebody_wrote_by_hand(double):
+    text = 'Vagrant.configure("2") do |config|\n  config.vm.box = "polyvirt/fast"\n{}end\n'
+    double.write(text.format(""), "Vagrantfile")
+    own = {"VAGRANT_VAGRANTFILE": ""}
+    assert "state,not_created" in double.call("status", "--machine-readable", **own).stdout
+    assert ",default,state," in double.call("status", "--machine-readable", **own).stdout
+    double.write(text.format('  config.vm.define "db", autostart: false\n  config.vm.define :web\n'), "Vagrantfile")
+    double.call("up", **own)
+    assert set(vagrant_folder.machines(files, dotfile(double))) == {"web"}
+
+
+@pytest.mark.parametrize(
+    ("text", "environment", "told"),
+    [
+        ("Vagrant.configure do |c|\n", {}, "syntax error"),
+        ("", {"VAGRANT_CWD": "/nonexistent-dir"}, "/nonexistent-dir"),
+    ],
+)
+def test_what_ends_a_call_early(double, text, environment, told):
+    double.write(text)
+    answer = double.call("status", "--machine-readable", **environment)
+    assert (answer.returncode, answer.stdout) == (1, "")
+    assert answer.stderr.startswith("Vagrant failed to initialize at a very early stage:\n\n")
+    assert told in answer.stderr

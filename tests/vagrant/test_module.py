@@ -1,0 +1,247 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A machine's life through the modules, and what may go wrong in it, on a Vagrant that only remembers."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from vagrant import real
+from vagrant.played import failed, told
+
+USERS_OWN = 'Vagrant.configure("2") do |config|\n  config.vm.box = "polyvirt/fast"\nend\n'
+
+
+def test_described_and_not_made_is_stopped_without_an_id(played):
+    vm = told(played.make())
+    assert (vm["state"], vm["id"], vm["changed"]) == ("stopped", None, True)
+    assert played.words() == {}
+    assert played.called() == []
+    for state in ("present", "stopped"):
+        assert not told(played.make(state=state))["changed"]
+
+
+def test_a_life(played):
+    states = []
+    for state in ("started", "paused", "started", "stopped", "restarted", "absent"):
+        more = {"stop_mode": "graceful_then_force"} if state == "stopped" else {}
+        assert told(played.make(state=state, check=True, **more))["changed"]
+        assert told(played.make(state=state, **more))["changed"]
+        states.append(played.words().get("project_web"))
+        if state != "restarted":
+            assert not told(played.make(state=state))["changed"]
+    assert states == ["running", "paused", "running", "off", "running", None]
+
+
+def test_a_check_writes_nothing_wherever(played):
+    """Not even through Vagrant, which forgets what its provider does not know any more."""
+    played.make(state="started")
+    played.vagrant.change(machines={})
+    before = played.files()
+    for state in ("present", "started", "stopped", "absent"):
+        run = played.make(state=state, cpus=2, check=True)
+        assert run.rc == 0, run.result
+        assert played.files() == before
+    played.run(None, about="vm_info")
+    assert played.files() == before
+
+
+def test_the_users_own_file_is_never_touched(played):
+    own = played.project / "Vagrantfile"
+    own.write_text(USERS_OWN, encoding="utf-8")
+    before = played.files()["Vagrantfile"]
+    for state in ("started", "stopped", "absent"):
+        told(played.make(state=state, stop_mode="force"))
+        assert played.files()["Vagrantfile"] == before
+    # Neither by driving it as it is.
+    for state in ("started", "stopped", "absent"):
+        told(played.run("default", managed=False, state=state, stop_mode="force"))
+        assert played.files()["Vagrantfile"] == before
+    assert "Vagrantfile.polyvirt" not in played.files()
+
+
+def test_an_adopted_machine_is_only_driven(played):
+    (played.project / "Vagrantfile").write_text(USERS_OWN, encoding="utf-8")
+    assert "managed: false" in failed(played.run("default", managed=False, cpus=2))
+    assert "default" in failed(played.run("defualt", managed=False, state="started"))
+    vm = told(played.run("default", managed=False, state="started"))
+    assert [step["verb"] for step in vm["steps"]] == ["create"]
+    assert not told(played.run("default", managed=False, state="started"))["changed"]
+
+
+@pytest.mark.parametrize("damage", ["changed by hand", "somebody else's"])
+def test_a_file_that_is_not_ours_is_not_overwritten(played, damage):
+    played.make()
+    file = played.project / "Vagrantfile.polyvirt"
+    file.write_text(file.read_text(encoding="utf-8") + "# mine\n" if damage == "changed by hand" else USERS_OWN)
+    before = played.files()
+    for state in ("present", "absent"):
+        message = failed(played.make(state=state, cpus=2))
+        assert str(file) in message
+        assert "managed: false" in message
+    assert played.files() == before
+
+
+def test_only_with_the_last_machine_go_the_file_and_a_folder_that_was_made_for_it(played):
+    played.project.rmdir()
+    played.make(["web", "db"])
+    told(played.run("web", state="absent"))
+    assert list(played.files()) == ["Vagrantfile.polyvirt"]
+    told(played.run("db", state="absent"))
+    assert not played.project.exists()
+    assert not told(played.run("db", state="absent"))["changed"]
+
+
+def test_a_folder_that_was_there_before_stays(played):
+    played.make(state="started")
+    told(played.run(state="absent", stop_mode="force"))
+    assert played.project.is_dir()
+    assert "Vagrantfile.polyvirt" not in played.files()
+
+
+@pytest.mark.parametrize("lost", ["machine", "file", "folder of Vagrant"])
+def test_what_is_half_gone_converges(played, lost):
+    played.make(state="started")
+    if lost == "machine":
+        played.vagrant.change(machines={})
+    elif lost == "file":
+        (played.project / "Vagrantfile.polyvirt").unlink()
+    else:
+        shutil.rmtree(played.project / ".vagrant")
+    assert told(played.run(state="absent", stop_mode="force"))["changed"]
+    assert not told(played.run(state="absent"))["changed"]
+    assert "Vagrantfile.polyvirt" not in played.files()
+    # Of a machine that Vagrant was made to forget nobody knows whose it is.
+    assert played.words() == ({"project_web": "running"} if lost == "folder of Vagrant" else {})
+
+
+def test_changed_settings_wait_for_a_start_and_need_consent_for_one(played):
+    played.make(state="started", cpus=1)
+    vm = told(played.make(cpus=2))
+    assert (vm["restart_required"], vm["state"]) == (["cpus"], "running")
+    vm = told(played.make(cpus=2, allow_restart=True, stop_mode="force"))
+    assert [step["verb"] for step in vm["steps"]] == ["kill", "start"]
+    assert vm["restart_required"] == []
+
+
+def test_another_box_needs_the_machine_rebuilt(played):
+    boxes = [{"name": name, "provider": "hyperv", "version": "0"} for name in ("polyvirt/fast", "polyvirt/other")]
+    played.vagrant.change(boxes=boxes)
+    made = told(played.make(state="started", cpus=2))
+    assert "allow_recreate" in failed(played.run(box="polyvirt/other"))
+    vm = told(played.run(box="polyvirt/other", allow_recreate=True, stop_mode="force"))
+    assert vm["id"] != made["id"]
+    assert (vm["state"], vm["cpus"], vm["settings"]["box"]) == ("running", 2, "polyvirt/other")
+
+
+def test_a_machine_is_told_to_vagrant_as_one_that_must_not_be_lost(played):
+    """Vagrant removes a machine that does not come up, one that was there before as well."""
+    played.make(state="started")
+    assert "--no-destroy-on-error" not in _words_of_up(played)
+    played.run(state="stopped", stop_mode="force")
+    played.run(state="started")
+    assert "--no-destroy-on-error" in _words_of_up(played)
+
+
+def _words_of_up(played):
+    return next(call.argv for call in played.shim.calls() if call.argv[1] == "up")
+
+
+def test_changed_provisioners_run_at_the_next_start(played):
+    played.make(state="started", provisioners=[{"inline": "true"}])
+    played.make(provisioners=[{"inline": "false"}])
+    played.run(state="restarted", stop_mode="force")
+    assert "--provision" in _words_of_up(played)
+    played.run(state="restarted", stop_mode="force")
+    assert "--provision" not in _words_of_up(played)
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_a_first_start_that_runs_out_of_time(played, keep):
+    played.vagrant.change(guests={"web": "silent"})
+    message = failed(played.make(state="started", on_failure="keep" if keep else "rollback"))
+    assert "web" in message
+    assert "on_failure: keep" in message
+    assert bool(played.words()) == keep
+    assert ("Vagrantfile.polyvirt" in played.files()) == keep
+
+
+def test_a_guest_that_runs_and_is_not_set_up_is_a_failure(played):
+    played.vagrant.change(guests={"web": "unfinished"})
+    run = played.make(state="started")
+    assert "non-zero exit status" in failed(run)
+    assert run.result["vms"][0]["state"] == "running"
+
+
+def test_a_failure_ends_its_machine_only(played):
+    played.vagrant.change(guests={"web": "silent"})
+    run = played.make(["web", "db"], state="started")
+    assert "web" in failed(run)
+    assert [vm["failed"] for vm in run.result["vms"]] == [True, False]
+    assert played.words() == {"project_db": "running"}
+
+
+def test_a_locked_machine_is_waited_for(played):
+    played.make()
+    played.vagrant.is_busy(2)
+    assert told(played.run(state="started"))["state"] == "running"
+    played.vagrant.is_busy(99)
+    assert "another process is already executing" in failed(played.run(state="paused", timeout=2))
+    played.vagrant.is_busy(0)
+
+
+def test_paths_are_looked_at_before_anything_is_written(played):
+    folder = {"name": "src", "host_path": "/nonexistent"}
+    assert "shared_folders: /nonexistent" in failed(played.make(shared_folders=[folder]))
+    assert "no file nosuch.sh" in failed(played.make(provisioners=[{"path": "nosuch.sh"}]))
+    assert played.files() == {}
+    (played.project / "here.sh").write_text("true\n", encoding="ascii")
+    assert told(played.make(provisioners=[{"path": "here.sh"}]))["changed"]
+
+
+def test_what_a_provider_has_no_word_for_is_refused_before_anything_is_written(played):
+    assert "gui" in failed(played.make(gui=True))
+    assert "No such" in failed(played.make(native={"No such": 1}))
+    assert played.files() == {}
+
+
+def test_what_is_unknown_or_missing_is_named(played):
+    assert "box" in failed(played.run("new", state="started"))
+    assert "wsl_distro" in failed(played.make(provider="wsl"))
+    played.make()
+    assert "vagrant package" in failed(played.run("new", clone={"source": "web"}))
+    assert "without a path" in failed(played.make(vagrantfile="../Vagrantfile"))
+    assert "debian-12" in failed(played.run("new", os_type="debian-11000"))
+
+
+def test_another_system_is_another_machine(played):
+    boxes = {"oneos": {"hyperv": real.BOX}, "other": {"hyperv": "me/other"}}
+    made = told(played.run(os_type="oneos", os_boxes=boxes, state="started"))
+    assert (made["settings"]["os_type"], made["settings"]["box"]) == ("oneos", real.BOX)
+    assert not told(played.run(os_type="oneos", os_boxes=boxes))["changed"]
+    assert "allow_recreate" in failed(played.run(os_type="other", os_boxes=boxes))
+    assert told(played.run())["settings"]["box"] == real.BOX
+
+
+def test_machines_of_several_providers_are_not_restored_together(played):
+    played.vagrant.change(usable=["hyperv", "vmware_desktop"])
+    boxes = [{"name": "polyvirt/fast", "provider": one, "version": "0"} for one in ("hyperv", "vmware_desktop")]
+    played.vagrant.change(boxes=boxes)
+    for name, provider in (("web", "hyperv"), ("db", "vmware_desktop")):
+        told(played.make(name, provider=provider, state="started"))
+    both = ["web", "db"]
+    assert played.run(both, about="snapshot", snapshot="one").rc == 0
+    assert "one provider at a time" in failed(played.run(both, about="snapshot", snapshot="one", state="restored"))
+
+
+def test_snapshots_through_vagrant_itself(played):
+    played.make(state="started")
+    taken = told(played.run(about="snapshot", snapshot="one"))
+    assert [one["name"] for one in taken["snapshots"]] == ["one"]
+    assert not told(played.run(about="snapshot", snapshot="one"))["changed"]
+    assert "description" in failed(played.run(about="snapshot", snapshot="two", description="x"))
+    assert told(played.run(about="snapshot", snapshot="one", state="restored"))["changed"]
+    assert told(played.run(about="snapshot", snapshot="one", state="absent"))["snapshots"] == []

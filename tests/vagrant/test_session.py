@@ -1,0 +1,21 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The real Vagrant still says what is recorded of it."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._tools import vagrantfile
+
+from unit.module_utils._tools.vagrant_recordings import session_transcript
+from vagrant import real, session
+
+# They share a network and a pool of the host's libvirt, with each other and with the conformance suite's platform.
+pytestmark = pytest.mark.xdist_group("platform vagrant")
+
+
+def test_a_session_is_the_recorded_one(box, tmp_path):
+    with real.Vagrant(tmp_path, "pvv-session", box) as found:
+        found.write(vagrantfile.render(session.PROJECT))
+        assert session.transcript(found.call, tmp_path) == session_transcript()
