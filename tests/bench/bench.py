@@ -9,7 +9,9 @@ import json
 import os
 import sys
 
+import cluster
 import contestants
+import machines_of_vagrant
 import reading
 from measure import Bench, interleaved, ratios, summary
 
@@ -68,28 +70,36 @@ COMPARISONS = {
     "20": lambda bench: against_loop(bench, 20),
     "100": lambda bench: against_loop(bench, 100),
     "reading": reading.against_inventory,
+    "vagrant": machines_of_vagrant.against_molecule,
+    "cluster-20": lambda bench: cluster.against_loop(bench, 20),
+    "cluster-200": lambda bench: cluster.against_loop(bench, 200),
 }
 
 
 TITLES = {
     "ping": "1 machine, against ping",
+    "cluster-20": "20 machines on three nodes of Proxmox VE, against a loop",
+    "cluster-200": "200 machines on three nodes of Proxmox VE, against a loop",
     "reading": f"{reading.MACHINES} machines of VirtualBox ({{virtualbox}}) read, without Ansible itself",
+    "vagrant": f"{machines_of_vagrant.MACHINES} machines of Vagrant (double), against molecule-plugins",
 }
+#: What is counted beside Python.
+TOOLS = {"reading": "VBoxManage", "vagrant": "vagrant", "cluster": "requests"}
 
 
 def table(word, found):
     title = TITLES.get(word, f"{word} machines, against a loop").format(**found)
-    tool = "VBoxManage" if word == "reading" else "virsh"
+    tool = TOOLS.get(word.partition("-")[0], "virsh")
     yield f"\n{title} ({found['rounds']} rounds, load {found['load']:.1f})"
-    yield f"  {'':12} {'python3':>8} {tool:>10} {'CPU min':>8} {'median':>7} {'wall min':>9} {'median':>7}"
+    yield f"  {'':16} {'python3':>8} {tool:>10} {'CPU min':>8} {'median':>7} {'wall min':>9} {'median':>7}"
     for name, seconds in found["seconds"].items():
         processes, cpu, wall = found["processes"][name], seconds["cpu"], seconds["wall"]
         yield (
-            f"  {name:12} {processes['python3']:8} {processes[tool]:10}"
+            f"  {name:16} {processes['python3']:8} {processes[tool]:10}"
             f" {cpu['min']:8.2f} {cpu['median']:7.2f} {wall['min']:9.2f} {wall['median']:7.2f}"
         )
     cpu, wall = found["ratio"]["cpu"], found["ratio"]["wall"]
-    yield f"  {'ratio':32} {cpu['min']:8.2f} {cpu['median']:7.2f} {wall['min']:9.2f} {wall['median']:7.2f}"
+    yield f"  {'ratio':36} {cpu['min']:8.2f} {cpu['median']:7.2f} {wall['min']:9.2f} {wall['median']:7.2f}"
     for target, is_met in found["met"].items():
         yield f"  {'met   ' if is_met else 'MISSED'} {target}"
 

@@ -82,6 +82,38 @@ def virsh_vm(uri, count):
     }
 
 
+def vagrant_instance(project, count):
+    return {
+        "polyvirt.core.vagrant_instance": {
+            "project_dir": str(project),
+            "name": names(count),
+            "state": "started",
+            "box": "polyvirt/fast",
+            "cpus": 2,
+            "memory": f"{MEMORY_MIB}M",
+        },
+        "register": "result",
+        "failed_when": "result is failed or result is changed",
+    }
+
+
+def molecules_vagrant(project, count, libraries):
+    """The module of molecule-plugins, which looks at one machine after the other."""
+    machine = {"cpus": 2, "memory": MEMORY_MIB}
+    return {
+        "vagrant": {
+            "workdir": str(project),
+            "state": "up",
+            "provider_name": "hyperv",
+            "default_box": "polyvirt/fast",
+            "instances": [{"name": name, **machine} for name in names(count)],
+        },
+        "environment": {"PYTHONPATH": str(libraries)},
+        "register": "result",
+        "failed_when": "result is failed or result is changed",
+    }
+
+
 def write_playbook(path, task):
     play = {"hosts": "all", "gather_facts": False, "tasks": [{"name": "The task that is measured", **task}]}
     path.write_text(json.dumps([play], indent=2), encoding="utf-8")  # JSON is YAML.

@@ -34,15 +34,15 @@ class Cost:
 class Bench:
     """A folder with what the runs need: an inventory, and stand-ins that count before they become the real command."""
 
-    def __init__(self, folder):
-        self.folder = folder
+    def __init__(self, folder, target=_TARGET_PYTHON):
+        self.folder, self._target = folder, target
         self._log = folder / "commands.log"
         self._counters = folder / "counters"
         self._counters.mkdir(exist_ok=True)
         self._settings = folder / "ansible.cfg"
         self._settings.write_text("", encoding="utf-8")  # Nothing of the user's own settings.
         self._programs = []
-        for name, real in (("virsh", shutil.which("virsh")), ("python3", _TARGET_PYTHON)):
+        for name, real in (("virsh", shutil.which("virsh")), ("python3", target)):
             self.count(name, real)
 
     def count(self, name, real, delay=0):
@@ -54,11 +54,17 @@ class Bench:
         counter.write_text(_COUNTER.format(name=name, log=self._log, real=real, delay=delay), encoding="utf-8")
         counter.chmod(0o755)
 
+    def prepare(self, playbook):
+        """Run it once, whatever it has to do; what is measured afterwards tells whether that was done."""
+        subprocess.run(
+            self._argv(playbook, _TARGET_PYTHON), env=self._environment(), stdout=subprocess.DEVNULL, check=False
+        )
+
     def cost(self, playbook):
         """The Cost of one run; whatever it started counts as its own."""
         began = time.monotonic()
         process = subprocess.Popen(
-            self._argv(playbook, _TARGET_PYTHON), env=self._environment(), stdout=subprocess.DEVNULL
+            self._argv(playbook, self._target), env=self._environment(), stdout=subprocess.DEVNULL
         )
         _pid, status, usage = os.wait4(process.pid, 0)
         wall = time.monotonic() - began

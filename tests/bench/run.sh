@@ -3,9 +3,11 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Compares a task of virsh_vm that has nothing to do with community.libvirt.virt in a loop, and with ping; and a look at
-# all machines of VirtualBox with community.general's inventory plugin.
-# Usage: tests/bench/run.sh [ping] [20] [100] [reading]      without a word: all of them. README.md says how to read it.
+# Compares a task of virsh_vm that has nothing to do with community.libvirt.virt in a loop, and with ping; a look at all
+# machines of VirtualBox with community.general's inventory plugin; a task over machines of Vagrant with the module of
+# molecule-plugins; and proxmox_vm with community.proxmox in a loop.
+# Usage: tests/bench/run.sh [ping] [20] [100] [reading] [vagrant] [cluster-20] [cluster-200]
+# Without a word: all of them. README.md says how to read it.
 
 set -euo pipefail
 export LC_ALL=C.UTF-8
@@ -27,5 +29,6 @@ require_root_or_say "${packages[@]}"
 install_packages "${packages[@]}"
 python=$(find_python 3.14 3.13 3.12 3.11)
 folder=$(environment bench "$python" "$CHECKOUT/tests/bench/requirements.txt")
-export POLYVIRT_CACHE PYTHONPYCACHEPREFIX=$POLYVIRT_CACHE/pycache PYTHONPATH=$CHECKOUT/scripts/lib:$CHECKOUT/tests
+export POLYVIRT_CACHE PYTHONPATH=$CHECKOUT/scripts/lib:$CHECKOUT/tests
+keep_bytecode
 exec "$folder/bin/python" "$CHECKOUT/tests/bench/bench.py" "$@"

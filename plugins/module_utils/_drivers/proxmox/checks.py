@@ -1,0 +1,238 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a plan needs of the cluster, looked at before the first step: the server would find it out half-way."""
+
+from __future__ import annotations
+
+from ..._lifecycle.errors import ApiError, NotFound, Refused
+from ..._lifecycle.units import MIB, human_size
+from ..._ports import files
+from ..._tools import proxmox_values as values
+from . import media
+from .making import inputs_of
+from .settings import written
+from .sight import drives_of, memory_of
+from .snapshots import snapshots_of
+from .traits import AUTO, iso_name
+
+_FIRST = "scsi0"
+_SIZES_OF_MEMORY = ("memory", "native.balloon")
+_NO_TPM, _UNPROTECTED = ("tpm", False), ("protection", False)
+
+
+def check_plan(driver, plan):
+    vm, label, made_like = plan.before, plan.after.name, None
+    for step in plan.steps:
+        _check_parts_stay(label, step.changes)
+        if step.verb == "create":
+            _check_creation(driver, label, vm, step.arguments["config"], step.arguments["creation"])
+        elif step.verb == "clone":
+            _check_cloning(driver, label, step.arguments)
+            made_like = step.arguments["source"]
+        elif step.verb == "configure" and vm.id:
+            _check_changes(driver, label, vm, step.changes)
+        elif step.verb == "configure" and made_like:
+            _check_memory(label, step.changes, driver.eyes.seen(made_like.id))
+        elif step.verb == "start" and plan.after.config.get("template"):
+            raise Refused(f"{label}: it is a template, which is not started.", "Clone it, and start the clone.")
+        elif step.verb == "delete" and vm.config.get("protection"):
+            raise Refused(f"{label}: it is protected against being removed.", "Set protection: false first.")
+
+
+def _check_creation(driver, label, vm, config, creation):
+    driver.eyes.begun(label, inputs_of(creation))
+    node = _node(driver, label, config)
+    driver.places.choose_storage(label, node, "images", driver.storage)
+    _check_number(driver, label, config)
+    _check_pool(driver, label, config.get("pool"))
+    _check_bridges(driver, label, node, (card.get("source") for card in (config.get("networks") or {}).values()))
+    _check_iso(driver, label, node, config.get("iso"))
+    for slot, disk in (config.get("disks") or {}).items():
+        _check_source(driver, label, vm, node, slot, disk)
+    image = (creation.get("image") or {}).get("source")
+    if image:
+        _check_image(driver, label, node, image, (config.get("disks") or {}).get(_FIRST, {}).get("size"))
+
+
+def _node(driver, label, config):
+    """The node that a new machine will be on, as far as it can be said by now."""
+    node = config.get("node", AUTO)
+    if node == AUTO:
+        return driver.places.choose_node(label, driver.storage, memory=0)
+    driver.places.check_node(label, node)
+    return node
+
+
+def _check_cloning(driver, label, arguments):
+    config, source = arguments["config"], arguments["source"]
+    driver.eyes.begun(label, inputs_of(arguments["creation"], source))
+    node = config.get("node") or source.config["node"]
+    node = source.config["node"] if node == AUTO else node
+    driver.places.check_node(label, node)
+    if node != source.config["node"]:
+        _check_shared(driver, label, node, source)
+    if driver.storage and not arguments["creation"]["clone"].get("linked"):
+        driver.places.choose_storage(label, node, "images", driver.storage)
+    _check_number(driver, label, config)
+    _check_pool(driver, label, config.get("pool"))
+
+
+def _check_shared(driver, label, node, source):
+    """A machine is cloned to another node only where all that it has is there, too: media and the seed as well."""
+    drives = drives_of(driver.eyes.seen(source.id).stored).values()
+    volumes = [drive["file"] for drive in drives if ":" in drive["file"]]
+    local = next((one for one in volumes if not driver.places.is_shared(one.partition(":")[0])), None)
+    if local:
+        raise Refused(
+            f"{label}: '{source.name}' cannot be cloned to node '{node}': {local} is on a storage that is not shared.",
+            f"Clone it on {source.config['node']}, and move the clone by another task with node.",
+        )
+
+
+def _check_changes(driver, label, vm, changes):
+    node, sight = vm.config["node"], driver.eyes.seen(vm.id)
+    written(changes, sight.stored, driver.storage or "")
+    _check_memory(label, changes, sight)
+    if vm.config.get("protection"):
+        _check_nothing_goes(label, changes)
+    for change in changes:
+        if change.kind == "node":
+            driver.places.check_node(label, change.new)
+            node = change.new
+        elif change.kind == "pool":
+            _check_pool(driver, label, change.new)
+        elif change.kind == "template" and snapshots_of(driver.tool, sight):
+            raise Refused(f"{label}: it has snapshots, and a template has none.", "Remove them first.")
+        elif change.kind == "disks.add":
+            driver.places.choose_storage(label, node, "images", driver.storage)
+            _check_source(driver, label, vm, node, change.key, change.new)
+        elif change.kind == "iso":
+            _check_iso(driver, label, node, change.new)
+    _check_bridges(driver, label, node, _bridges(changes))
+
+
+def _check_memory(label, changes, sight):
+    """The server compares what it is sent with what is stored, also where that is taken away by the same call."""
+    asked = {change.key or change.field: change.new for change in changes if change.path in _SIZES_OF_MEMORY}
+    if not asked:
+        return
+    memory = asked.get("memory") or memory_of(sight.stored)
+    balloon = asked.get("balloon")
+    if balloon in (None, ""):
+        # A zero that waits for the next start does not hide what is in force.
+        balloon = int(sight.stored.get("balloon", "0")) or sight.running.get("balloon", "0")
+    least = int(balloon) * MIB
+    if least > memory:
+        raise Refused(
+            f"{label}: memory would be {human_size(memory)}, and what the guest is left at least (native: balloon)"
+            f" {human_size(least)}.",
+            "Give native: {balloon: MIB} as well, at most the memory; 0 ends it.",
+        )
+
+
+def _check_nothing_goes(label, changes):
+    gone = [change.path for change in changes if change.kind == "disks.remove" or (change.kind, change.new) == _NO_TPM]
+    if gone and not any((change.kind, change.new) == _UNPROTECTED for change in changes):
+        raise Refused(f"{label}: {gone[0]} cannot be removed, for the machine is protected.", "Set protection: false.")
+
+
+def _check_parts_stay(label, changes):
+    """Of what is taken away in the same step nothing can be set."""
+    gone = {change.key for change in changes if change.kind == "disks.remove"}
+    gone |= {f"net{change.key}" for change in changes if change.kind == "networks.remove"}
+    for change in changes:
+        if change.field == "native" and change.key in gone:
+            raise Refused(f"{label}: native: {change.key} is taken away by the same task.", "Leave one of both out.")
+
+
+def _bridges(changes):
+    for change in changes:
+        if change.kind == "networks.source":
+            yield change.new
+        elif change.kind == "networks.add":
+            yield change.new.get("source")
+
+
+def _check_number(driver, label, config):
+    vmid = config.get("vmid")
+    if vmid is None:
+        return
+    try:
+        driver.tool.get("/cluster/nextid", vmid=vmid)
+    except ApiError as error:
+        if driver.eyes.may_be_in_the_making(vmid, label):
+            return
+        raise Refused(
+            f"{label}: the vmid {vmid} cannot be taken: {error.message}", "Leave vmid out to have the next free one."
+        ) from error
+
+
+def _check_pool(driver, label, pool):
+    if not pool:
+        return
+    known = sorted(one["poolid"] for one in driver.tool.get("/pools"))
+    if pool not in known:
+        raise NotFound(f"{label}: there is no pool '{pool}'.", f"Its pools: {', '.join(known) or 'none'}.")
+
+
+def _check_bridges(driver, label, node, asked):
+    wanted = {bridge for bridge in asked if bridge}
+    if not wanted:
+        return
+    known = {one["iface"] for one in driver.tool.get(f"/nodes/{node}/network", type="any_bridge")}
+    # Whoever may see no bridge at all learns from the server itself.
+    if known and wanted - known:
+        missing = sorted(wanted - known)[0]
+        raise NotFound(
+            f"{label}: networks: node '{node}' has no bridge '{missing}'.", f"Its bridges: {', '.join(sorted(known))}."
+        )
+
+
+def _check_iso(driver, label, node, iso):
+    if not iso:
+        return
+    name = iso_name(iso)
+    if name is None:
+        media.size_of_volume(driver, label, node, iso)
+        return
+    driver.places.choose_storage(label, node, "iso", driver.storage)
+    if not name.lower().endswith((".iso", ".img")):
+        raise Refused(f"{label}: iso '{iso}' has no name that Proxmox VE takes.", "It must end with .iso or .img.")
+    if iso.startswith("/") and not files.is_file(iso):
+        raise NotFound(f"{label}: iso: there is no file {iso} on the host of the task.", "Correct the path.")
+
+
+def _check_source(driver, label, vm, node, slot, disk):
+    volume = disk.get("source")
+    if not volume:
+        return
+    owner = values.owner_of(volume)
+    # A volume goes with the machine whose number it has, attached or not, whoever uses it.
+    user = driver.eyes.name_of(owner)
+    if user and owner != vm.id:
+        raise Refused(
+            f"{label}: disks: source of {slot}: '{volume}' belongs to '{user}', and goes with it.",
+            "Detach it there, and give it over first (web interface: Reassign Owner).",
+        )
+    if owner and owner == vm.id and driver.eyes.is_attached(volume, owner):
+        raise Refused(
+            f"{label}: disks: source of {slot}: '{volume}' is attached to it already.",
+            "Detach it there first (state: absent).",
+        )
+    media.size_of_volume(driver, label, node, volume)
+
+
+def _check_image(driver, label, node, image, size):
+    if ":" not in image or image.startswith("/"):
+        raise Refused(
+            f"{label}: image '{image}' is no volume.",
+            "Put it on a storage with the content Import (before Proxmox VE 8.3: Disk image), and name it as pvesm list"
+            " tells it, such as STORAGE:import/NAME.",
+        )
+    found = media.size_of_volume(driver, label, node, image)
+    if size and size < found:
+        raise Refused(
+            f"{label}: disk {_FIRST} is to have {human_size(size)}, but the image has {human_size(found)}.",
+            "Give that size or more.",
+        )

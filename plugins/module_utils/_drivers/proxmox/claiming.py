@@ -1,0 +1,70 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One name, one machine. Proxmox VE itself gives a name to any number of machines.
+
+Who makes a machine marks it as unfinished, and finishes it only if no other of its name was finished before it and none
+with a lower number is there. Once it is finished it looks again, and gives way to a lower number that came in between.
+So of two tasks that want the same at the same moment at least one gives way, and finds the other's machine when it
+looks again; and what a task was cut off at is finished by the next one.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+
+from ..._lifecycle.errors import ApiError, PolyvirtError
+from ..._tools.proxmox import Busy, ConnectionLost
+from . import mark
+from .look import sight_of
+
+
+def claim(driver, sight, name, options=None):
+    """Finish an unfinished machine, with these ``options`` beside the mark; raises Busy where it gave way."""
+    others = _others(driver, sight, name)
+    if any(not other.is_unfinished or _is_lower(other, sight) for other in others):
+        raise _gave_way(driver, sight, name)
+    text, own = mark.split(sight.stored.get("description"))
+    notes = mark.notes_of(text, mark.settled(own))
+    driver.tool.put(f"{sight.path}/config", description=notes, **(options or {}))
+    if any(_is_lower(other, sight) for other in _others(driver, sight, name)):
+        raise _gave_way(driver, sight, name)
+
+
+def _others(driver, sight, name):
+    """All other machines of the name, as they are now."""
+    listed = [one for one in driver.eyes.listed_everywhere() if one.name == name and one.vmid != sight.vmid]
+    sights = [sight_of(driver.tool, one) for one in listed if not one.trouble]
+    return [one for one in sights if one is not None]
+
+
+def _is_lower(other, sight):
+    return int(other.vmid) < int(sight.vmid)
+
+
+def _gave_way(driver, sight, name):
+    remove(driver, sight)
+    return Busy(f"{name}: another task made a machine of this name at the same moment.", None)
+
+
+def remove(driver, sight):
+    """A machine that nobody has got yet goes, with all that was made for it."""
+    if sight.stored.get("protection") == "1":
+        # A clone has that from its source.
+        driver.tool.put(f"{sight.path}/config", protection=0)
+    driver.tool.run("DELETE", sight.path, purge=True)
+
+
+@contextmanager
+def undone_on_failure(driver, sight):
+    """What cannot be finished is removed. What somebody else holds is waited for, and what is unknown looked at."""
+    try:
+        yield
+    except (Busy, ConnectionLost):
+        raise
+    except PolyvirtError:
+        try:
+            remove(driver, sight)
+        except ApiError as error:
+            driver.tool.warn(f"The unfinished machine {sight.vmid} could not be removed: {error.message}")
+        raise

@@ -1,0 +1,166 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Proxmox VE's translation: what the core asks for, in calls of its API. It neither waits nor decides.
+
+Ansible compiles a module anew in every run, so what only a changing task needs is imported where it is needed.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from functools import cached_property
+
+from ..._lifecycle.errors import ApiError, Refused, Unavailable
+from ..._lifecycle.model import SUSPENDED
+from ..._lifecycle.one_by_one import one_by_one
+from ..._tools.proxmox import Busy
+from . import look
+from .traits import proxmox_traits
+
+#: How long one request to go down waits for the guest: the core asks again every ten seconds.
+_ONE_REQUEST = 9
+_OLDEST = (7, 0)
+#: A guest, or its agent, that was asked and did not go down.
+_IN_VAIN = "quit/powerdown failed"
+
+
+class ProxmoxDriver:
+    """One cluster, for one task: ``eyes`` see it, ``places`` are where something new can be put."""
+
+    def __init__(
+        self, tool, eyes, storage=None, bridge="vmbr0", stop_timeout=None, iso_checksum=None, cloudinit_password=None
+    ):
+        self.tool, self.eyes, self.storage, self.iso_checksum = tool, eyes, storage, iso_checksum
+        self.cloudinit_password = cloudinit_password
+        #: Held by whoever takes a number for a new machine.
+        self.numbering = threading.Lock()
+        #: Held by whoever brings a medium to a storage.
+        self.bringing = threading.Lock()
+        self.tells_version = False
+        self._bridge = bridge
+        self._asking = min(_ONE_REQUEST, stop_timeout or _ONE_REQUEST)
+        self._version = None
+
+    @cached_property
+    def places(self):
+        from .placing import Places
+
+        return Places(self.tool)
+
+    def traits(self):
+        if self.tells_version and self._version is None:
+            self._version = self.tool.get("/version")["version"]
+            check_version(self._version)
+        return proxmox_traits(self._version or "", self._bridge)
+
+    def observe(self, targets, facets):
+        return self.eyes.observe(targets, facets)
+
+    def lane(self, vm):
+        return vm.id or vm.name
+
+    def preflight(self, plan):
+        """Raise what would make the plan fail half-way; reads only."""
+        from .checks import check_plan
+
+        check_plan(self, plan)
+
+    def apply(self, segment):
+        one_by_one(self, segment)
+
+    def _create(self, vm, step):
+        from .making import create
+
+        create(self, vm.name, step.arguments["config"], step.arguments["creation"])
+
+    def _clone(self, vm, step):
+        from .making import clone
+
+        config, creation, source = (step.arguments[name] for name in ("config", "creation", "source"))
+        clone(self, vm.name, config, creation, source)
+
+    def _delete(self, vm, step):
+        sight = self.eyes.sight(vm.id)
+        name = sight.stored.get("name") or f"VM {vm.id}"
+        if name != vm.name:
+            raise Refused(f"{vm.name}: the number {vm.id} belongs to '{name}' by now.", "Run the task again.")
+        self.tool.run("DELETE", sight.path, purge=True)
+
+    def _configure(self, vm, step):
+        from .changing import configure
+
+        configure(self, vm, step.changes)
+
+    def _status(self, vm, word, **parameters):
+        node = self.eyes.node_of(vm.id)
+        try:
+            return self.tool.run("POST", f"/nodes/{node}/qemu/{vm.id}/status/{word}", **parameters)
+        except ApiError as error:
+            if not look.is_gone(error):
+                raise
+            # It may have moved; the next look finds it where it is.
+            self.eyes.moved(vm.id, None)
+            raise Busy(f"{vm.name}: it is no longer on the node '{node}'.", error.status) from error
+
+    def _start(self, vm, step):
+        if self._status(vm, "start") == "hastart" and not self.eyes.is_running(self.eyes.sight(vm.id)):
+            # That task only says what is wanted.
+            raise Busy(f"{vm.name}: it is started by the cluster's high availability, which takes its time.", None)
+
+    def _stop(self, vm, step):
+        """Ask the guest once; whether it hears is the core's to see."""
+        try:
+            self._status(vm, "shutdown", timeout=self._asking)
+        except Busy:
+            raise
+        except ApiError as error:
+            if _IN_VAIN not in error.message:
+                raise
+
+    def _kill(self, vm, step):
+        if vm.power == SUSPENDED:
+            self.tool.put(f"{self.eyes.sight(vm.id).path}/config", delete="vmstate")
+            return
+        try:
+            # Somebody's request to go down would hold the machine until the guest obeys.
+            self._status(vm, "stop", **{"overrule-shutdown": True})
+        except ApiError as error:
+            if error.status != 400:
+                raise
+            self._status(vm, "stop")
+
+    def _pause(self, vm, step):
+        self._status(vm, "suspend")
+
+    def _resume(self, vm, step):
+        self._status(vm, "resume")
+
+    def _suspend(self, vm, step):
+        self._status(vm, "suspend", todisk=True)
+
+    def _reset(self, vm, step):
+        self._status(vm, "reset")
+
+    def _snapshot(self, vm, step):
+        from .snapshots import take
+
+        take(self, vm, step.arguments)
+
+    def _drop_snapshot(self, vm, step):
+        from .snapshots import drop
+
+        drop(self, vm, step.arguments)
+
+    def _restore(self, vm, step):
+        from .snapshots import restore
+
+        restore(self, vm, step.arguments)
+
+
+def check_version(text):
+    """Raise Unavailable for a server that is too old."""
+    version = tuple(int(part) for part in re.findall(r"\d+", text)[:2])
+    if version < _OLDEST:
+        raise Unavailable(f"This is Proxmox VE {text}.", "too_old", "Version 7.0 or later is needed.")

@@ -1,0 +1,160 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Looking at machines: one call tells where they are, one to each node how they stand, one to each what it has.
+
+What the cluster tells at once is about ten seconds old, but for places, locks and pools: so names and powers are
+asked of the nodes themselves.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Optional
+
+from ..._lifecycle.errors import ApiError
+from ..._lifecycle.model import STOPPED, UNKNOWN, Vm
+from ..._lifecycle.units import MIB
+from ..._ports.proxmox_api import CONNECTIONS
+from ..._tools.proxmox import NODE_TROUBLES
+from .sight import Around, Sight, config_of
+from .words import power_of
+
+#: How many calls a connection is opened for, and how many connections are worth it in any case.
+_CALLS_EACH, _NODES = 4, 3
+_UNFINISHED = "unfinished: a task that makes it is at work or was cut off"
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A machine as its node lists it now; ``trouble`` says why the node does not, and then it may be ``nameless``."""
+
+    vmid: str
+    node: str
+    name: str
+    status: str = ""
+    emulator: Optional[str] = None
+    lock: Optional[str] = None
+    pool: Optional[str] = None
+    cpus: Optional[int] = None
+    memory: Optional[int] = None
+    template: bool = False
+    tags: str = ""
+    uptime: int = 0
+    trouble: str = ""
+    nameless: bool = False
+
+
+def each(action, items):
+    """``action`` on all items, some at a time: each further connection must be worth its making."""
+    items = list(items)
+    if len(items) < 2:
+        return [action(one) for one in items]
+    with ThreadPoolExecutor(max_workers=min(CONNECTIONS, max(_NODES, len(items) // _CALLS_EACH))) as pool:
+        return list(pool.map(action, items))
+
+
+def resources(tool):
+    """Every machine of the cluster, of which place, lock and pool are of now, and the name may be missing."""
+    return [one for one in tool.get("/cluster/resources", type="vm") if one.get("type") == "qemu"]
+
+
+def nodes_of(entries, targets):
+    """The nodes on which ``targets`` (None: all) are, or may be: a name may be newer than the list."""
+    if targets is None:
+        return {one["node"] for one in entries}
+    ids = {target.id for target in targets if target.id}
+    names = {target.name for target in targets if not target.id}
+    return {
+        one["node"]
+        for one in entries
+        if str(one["vmid"]) in ids or (names and (one.get("name") in names or one.get("name") in (None, "")))
+    }
+
+
+def listed_on(tool, nodes, entries):
+    """The machines of some nodes as they are now; of a node that does not answer, those that were there."""
+    pools = {str(one["vmid"]): one.get("pool") for one in entries}
+    found = each(lambda node: _list(tool, node, pools, entries), sorted(nodes))
+    return [one for machines in found for one in machines]
+
+
+def _list(tool, node, pools, entries):
+    try:
+        told = tool.get(f"/nodes/{node}/qemu", full=True)
+    except ApiError as error:
+        if error.status not in NODE_TROUBLES:
+            raise
+        return [
+            Listed(
+                str(one["vmid"]),
+                node,
+                one.get("name") or f"VM {one['vmid']}",
+                trouble=error.message,
+                nameless=not one.get("name"),
+            )
+            for one in entries
+            if one["node"] == node
+        ]
+    return [_listed(one, node, pools.get(str(one["vmid"]))) for one in told]
+
+
+def _listed(told, node, pool):
+    return Listed(
+        vmid=str(told["vmid"]),
+        node=node,
+        name=told.get("name") or f"VM {told['vmid']}",
+        status=told["status"],
+        emulator=told.get("qmpstatus"),
+        lock=told.get("lock"),
+        pool=pool,
+        cpus=told.get("cpus"),
+        memory=told.get("maxmem"),
+        template=bool(told.get("template")),
+        tags=told.get("tags") or "",
+        uptime=told.get("uptime") or 0,
+    )
+
+
+def machine_of(listed, sight=None, native_keys=()):
+    """One machine as found; without its options only what its node lists of it."""
+    if listed.trouble:
+        return Vm(listed.name, listed.vmid, UNKNOWN, reason=listed.trouble, config={"node": listed.node})
+    power, busy, reason = power_of(listed.status, listed.emulator, listed.lock)
+    vm = Vm(listed.name, listed.vmid, power, reason, busy, config=_outline(listed))
+    if sight is None:
+        return vm
+    around = Around(listed.node, sight.pool, native_keys)
+    return vm.having(
+        config=config_of(sight.stored, around),
+        active=None if power == STOPPED else config_of(sight.running, around),
+        mark=sight.mark,
+        reason=_UNFINISHED if sight.is_unfinished else reason,
+    )
+
+
+def _outline(listed):
+    """What a list tells of a machine's settings."""
+    return {
+        "cpus": listed.cpus,
+        "memory": listed.memory and listed.memory // MIB * MIB,
+        "tags": tuple(sorted(tag for tag in listed.tags.split(";") if tag)),
+        "template": listed.template,
+        "node": listed.node,
+        "pool": listed.pool or "",
+    }
+
+
+def sight_of(tool, listed):
+    """A listed machine's options; None where it is gone by now."""
+    try:
+        return Sight.read(tool, listed.vmid, listed.node, listed.pool)
+    except ApiError as error:
+        if is_gone(error):
+            return None
+        raise
+
+
+def is_gone(error):
+    return "does not exist" in error.message and "Configuration file" in error.message

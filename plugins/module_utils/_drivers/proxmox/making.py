@@ -1,0 +1,194 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Making machines, from nothing, from an image, or from another machine.
+
+The server makes all of one in one task, or nothing. A run that was cut off is completed by the same task.
+"""
+
+from __future__ import annotations
+
+from ..._lifecycle.differences import additions, differences
+from ..._lifecycle.errors import ApiError
+from ..._lifecycle.model import STOPPED, Vm
+from ..._lifecycle.plan_make import find_snapshot
+from ..._tools import proxmox_values as values
+from ..._tools.proxmox import Busy
+from . import mark, media, placing
+from .changing import SEED_SLOTS, configure
+from .claiming import claim, undone_on_failure
+from .settings import written
+from .sight import Around, config_of, seed_slot
+from .traits import AUTO
+
+_FIRST = "scsi0"
+#: What every guest of today is better off with, and nobody asks about.
+_BASE = {"scsihw": "virtio-scsi-single"}
+#: Made by calls of their own, or known by where the machine is made.
+_APART = frozenset({"node", "pool", "vmid", "template", "cloudinit_password", "iso", "hotplug"})
+#: Given in the act of making, or told apart by nothing that a new machine has.
+_LEFT = frozenset({"node", "pool", "vmid", "cloudinit_password", "hotplug"})
+#: The drive of the option iso is there from the start, so that a medium can be put in while the machine runs.
+_ISO = "ide2"
+_TAKEN = ("already exists", "File exists")
+#: Numbers that others may take in the same moment before it is no longer by chance.
+_TRIES = 50
+
+
+def inputs_of(creation, source=None):
+    """What a machine is made from, as its mark tells."""
+    if source is None:
+        return {"image": creation["image"]["source"]} if creation.get("image") else {}
+    asked = creation["clone"]
+    return {"clone": source.id, **{key: asked[key] for key in ("snapshot", "linked") if asked.get(key)}}
+
+
+def create(driver, name, config, creation):
+    """Make a machine that is off."""
+    sight = driver.eyes.begun(name, inputs_of(creation)) or _begin(driver, name, config, creation)
+    with undone_on_failure(driver, sight):
+        claim(driver, _completed(driver, name, sight, config), name)
+
+
+def _begin(driver, name, config, creation):
+    node = config.get("node", AUTO)
+    if node == AUTO:
+        node = driver.places.choose_node(name, driver.storage, config.get("memory", 0))
+    storage = placing.storage_for(driver, node, name)
+    options = _options(driver, node, storage, config, creation)
+
+    def make(vmid):
+        notes = mark.notes_of(config.get("description") or "", mark.new_mark(vmid, inputs_of(creation)))
+        asked = {**options, "vmid": vmid, "name": name, "description": notes, "pool": config.get("pool") or None}
+        return driver.tool.post(f"/nodes/{node}/qemu", **asked)
+
+    return driver.eyes.sight(_numbered(driver, name, config, make), node)
+
+
+def _options(driver, node, storage, config, creation):
+    """All options that a new machine is made with."""
+    told = {key: value for key, value in config.items() if value is not None and key not in _APART}
+    first = dict(told.get("disks") or {}).pop(_FIRST, {})
+    if creation.get("image"):
+        told["disks"] = {slot: disk for slot, disk in told["disks"].items() if slot != _FIRST}
+        imported = {"file": f"{storage}:0", "import-from": creation["image"]["source"], "format": first.get("format")}
+        base = {_FIRST: values.printed(_FIRST, {key: value for key, value in imported.items() if value})}
+    else:
+        base = {}
+    told.pop("description", None)
+    writing = written(additions(told), base, storage)
+    iso = config.get("iso")
+    drive = f"{media.volume_for(driver, node, iso)},media=cdrom" if iso else "none,media=cdrom"
+    return {**_BASE, _ISO: drive, **base, **writing.put, **_seed(driver, creation, writing, storage)}
+
+
+def _seed(driver, creation, writing, storage):
+    """What cloud-init is told, and the drive by which it is told."""
+    told = told_by_task(driver, creation)
+    if not told and not any(values.stem(key) in ("ciuser", "sshkeys", "ipconfig") for key in writing.put):
+        return told
+    slot = next(one for one in SEED_SLOTS if one != _ISO and writing.value(one) is None)
+    return {**told, slot: f"{storage}:cloudinit"}
+
+
+def told_by_task(driver, creation):
+    """Options of cloud-init that are given only when a machine is made."""
+    asked = creation.get("cloud_init") or {}
+    keys = asked.get("ssh_authorized_keys")
+    told = {
+        "ciuser": asked.get("user"),
+        "sshkeys": values.keys_text(keys) if keys else None,
+        "cipassword": driver.cloudinit_password,
+    }
+    return {key: value for key, value in told.items() if value}
+
+
+def _numbered(driver, name, config, begin):
+    """The number that a machine was made with: the one asked for, else the next that is free.
+
+    ``begin(vmid)`` begins to make it and returns the task.
+    """
+    if config.get("vmid"):
+        return _with_number(driver, name, config["vmid"], begin)
+    tried = set()
+    for _number in range(_TRIES):
+        vmid = None
+        try:
+            with driver.numbering:
+                vmid = int(driver.tool.get("/cluster/nextid"))
+                task = begin(vmid)
+            driver.tool.finish(task)
+        except ApiError as error:
+            # A number that is still free was not what somebody took.
+            if vmid in tried or not any(word in error.message for word in _TAKEN):
+                raise
+            tried.add(vmid)
+        else:
+            return str(vmid)
+    raise ApiError(f"{name}: others took {_TRIES} numbers first.", None, "Name a free vmid.")
+
+
+def _with_number(driver, name, vmid, begin):
+    try:
+        driver.tool.finish(begin(vmid))
+    except ApiError as error:
+        if any(word in error.message for word in _TAKEN) and driver.eyes.may_be_in_the_making(vmid, name):
+            # By this very task, whose connection broke off or which was cut off: the next look will tell.
+            raise Busy(f"{name}: a machine with the number {vmid} is just being made.", error.status) from error
+        raise
+    return str(vmid)
+
+
+def _completed(driver, name, sight, config):
+    """With all that differs made: a larger first disk than the image's, or what a former run was cut off at."""
+    around = Around(sight.node, sight.pool, tuple(config.get("native") or ()))
+    found = Vm(name, sight.vmid, STOPPED, config=config_of(sight.stored, around), mark=sight.mark)
+    wanted = {key: value for key, value in config.items() if value is not None and key not in _LEFT}
+    wanted["disks"] = {slot: _sized(disk) for slot, disk in (config.get("disks") or {}).items()}
+    wanted = driver.traits().adjust(found, wanted)
+    changes, _not_compared = differences(found, wanted, (), driver.traits())
+    if not changes:
+        return sight
+    configure(driver, found, changes)
+    return driver.eyes.sight(sight.vmid)
+
+
+def _sized(disk):
+    return {key: value for key, value in disk.items() if key == "size" and value}
+
+
+# Clones -----------------------------------------------------------------------------------------------------------
+
+
+def clone(driver, name, config, creation, source):
+    """Make a machine that is off, like ``source``."""
+    inputs = inputs_of(creation, source)
+    sight = driver.eyes.begun(name, inputs) or _copy(driver, name, config, creation["clone"], source, inputs)
+    with undone_on_failure(driver, sight):
+        options = {"onboot": 0} if sight.stored.get("onboot") == "1" else {}
+        told = told_by_task(driver, creation)
+        if told and seed_slot(sight.stored) is None:
+            slot = next(one for one in SEED_SLOTS if one not in sight.stored)
+            told[slot] = f"{placing.storage_for(driver, sight.node, name)}:cloudinit"
+        claim(driver, sight, name, {**options, **told})
+
+
+def _copy(driver, name, config, asked, source, inputs):
+    origin = driver.eyes.sight(source.id)
+    node = config.get("node") if config.get("node") not in (None, AUTO) else origin.node
+    taken = find_snapshot(source, asked.get("snapshot"))
+
+    def make(vmid):
+        return driver.tool.post(
+            f"{origin.path}/clone",
+            newid=vmid,
+            name=name,
+            description=mark.notes_of("", mark.new_mark(vmid, inputs)),
+            full=not asked.get("linked"),
+            snapname=taken.name if taken else None,
+            storage=None if asked.get("linked") else driver.storage,
+            pool=config.get("pool") or None,
+            target=None if node == origin.node else node,
+        )
+
+    return driver.eyes.sight(_numbered(driver, name, config, make), node)

@@ -1,0 +1,139 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The option native: settings under Proxmox VE's own keys. Of disks and cards only the sub-keys that are named."""
+
+from __future__ import annotations
+
+import re
+
+from ..._lifecycle.errors import Refused
+from ..._lifecycle.model import LIVE, NEXT_BOOT, POWER_OFF, SUSPENDED
+from ..._tools import proxmox_values as values
+
+#: What has an option, by the key without its number.
+_OPTIONS = {
+    "name": "id", "cores": "cpus", "sockets": "cpus", "smp": "cpus", "memory": "memory", "bios": "firmware",
+    "efidisk": "firmware and secure_boot", "tpmstate": "tpm", "ostype": "os_type", "description": "description",
+    "tags": "tags", "onboot": "autostart", "protection": "protection", "template": "template", "vga": "display",
+    "ciuser": "cloudinit", "sshkeys": "cloudinit", "ipconfig": "cloudinit", "nameserver": "cloudinit",
+    "searchdomain": "cloudinit", "cipassword": "cloudinit_password", "cdrom": "iso", "node": "node", "pool": "pool",
+    "vmid": "vmid", "storage": "storage", "unused": "disks",
+}  # fmt: skip
+#: All others that the server takes, by the key without its number.
+_KNOWN = frozenset((
+    "acpi", "affinity", "agent", "allow-ksm", "amd-sev", "arch", "args", "audio", "autostart", "balloon", "boot",
+    "bootdisk", "cicustom", "citype", "ciupgrade", "cpu", "cpulimit", "cpuunits", "freeze", "hookscript", "hostpci",
+    "hotplug", "hugepages", "intel-tdx", "ivshmem", "keephugepages", "keyboard", "kvm", "localtime", "machine",
+    "migrate_downtime", "migrate_speed", "net", "numa", "parallel", "reboot", "rng", "scsihw", "serial", "shares",
+    "smbios", "spice_enhancements", "startdate", "startup", "tablet", "tdf", "usb", "vcpus", "virtiofs", "vmgenid",
+    "vmstatestorage", "watchdog", *values.BUSES,
+))  # fmt: skip
+#: Sub-keys of disks and cards that have an option.
+_SUB_OPTIONS = {
+    "net": {"model": "networks", "macaddr": "networks", "bridge": "networks", "tag": "networks"},
+    "drive": {"file": "disks", "size": "disks", "media": "iso", "format": "disks", "import-from": "image"},
+}
+#: Changed of a running machine at once, whatever its hotplug.
+_LIVE = frozenset({
+    "hookscript", "migrate_downtime", "migrate_speed", "shares", "startup", "vmstatestorage", "cicustom", "citype",
+    "ciupgrade", "cpuunits", "cpulimit",
+})  # fmt: skip
+_LIVE_OF_CARD = frozenset({"firewall", "rate", "link_down", "trunks"})
+_LIVE_OF_DISK = re.compile(r"(iops|mbps|bps|iops_rd|iops_wr|mbps_rd|mbps_wr|bps_rd|bps_wr)\w*|backup|replicate|shared")
+
+
+def is_part(key):
+    """Whether a key is a disk's or a card's, of which some sub-keys are asked for and the others stay."""
+    return values.bus_of(key) is not None or values.stem(key) == "net"
+
+
+def settled(vm, asked, config):
+    """The values as they would be stored; those that mean what is there already as they are there.
+
+    An empty one takes the setting away. Raises Refused for what has an option.
+    """
+    for key, value in asked.items():
+        _check_key(vm, key)
+        _check_value(vm, key, value)
+        if is_part(key):
+            _check_there(vm, key, config)
+    if "cpu" in asked and "nested_virtualization" in config:
+        raise Refused(
+            f"{vm.name}: native: cpu and nested_virtualization are both about the processor's type.", "Give one."
+        )
+    found = vm.config.get("native") or {}
+    return {key: _settled(key, found.get(key), _text(value)) for key, value in asked.items()}
+
+
+def _check_there(vm, key, config):
+    """Refuse parts of a disk or card that will not be there."""
+    is_card = values.stem(key) == "net"
+    option, place, first = ("networks", key[len("net") :], "0") if is_card else ("disks", key, "scsi0")
+    # A new machine gets one of each while nothing is said.
+    unsaid = {first: {}} if not vm.config and option not in config else {}
+    entries = {**unsaid, **(vm.config.get(option) or {}), **(config.get(option) or {})}
+    if entries.get(place) is None:
+        raise Refused(
+            f"{vm.name}: native: there will be no {key} of which something could be set.", f"Add it with {option}."
+        )
+
+
+def _settled(key, found, asked):
+    if is_part(key):
+        return found if found and values.holds(key, found, asked) else values.merged(key, found, asked)
+    return found if values.same(key, found, asked) else asked
+
+
+def _text(value):
+    if isinstance(value, bool):
+        return str(int(value))
+    return "" if value is None else str(value)
+
+
+def _check_key(vm, key):
+    stem = values.stem(key)
+    option = _OPTIONS.get(key) or (_OPTIONS.get(stem) if stem != key else None)
+    if option:
+        raise Refused(f"{vm.name}: native: '{key}' is not set there.", f"Use the option {option}.")
+    if stem not in _KNOWN:
+        raise Refused(
+            f"{vm.name}: native: '{key}' is no setting that is known.", "See the options of qm set in its manual."
+        )
+
+
+def _check_value(vm, key, value):
+    if isinstance(value, (dict, list)):
+        raise Refused(f"{vm.name}: native: the value of '{key}' is no plain value.", "Write it as qm set takes it.")
+    if not is_part(key):
+        return
+    if value in (None, ""):
+        option = "networks" if values.stem(key) == "net" else "disks"
+        raise Refused(f"{vm.name}: native: '{key}' is not removed there.", f"Use the option {option}.")
+    taken = _SUB_OPTIONS["net" if values.stem(key) == "net" else "drive"]
+    for name in values.parse(key, value):
+        if name in taken:
+            raise Refused(f"{vm.name}: native: {name} of '{key}' is not set there.", f"Use the option {taken[name]}.")
+
+
+def told_apart(old, new, key):
+    """The sub-keys of a disk's or card's value that are to become others."""
+    before = values.parse(key, old or "")
+    return {name: value for name, value in values.parse(key, new).items() if before.get(name) != value}
+
+
+def cost(vm, change):
+    if vm.power == SUSPENDED:
+        return POWER_OFF
+    if change.key in _LIVE:
+        return LIVE
+    if is_part(change.key):
+        named = told_apart(change.old, change.new, change.key)
+        if values.stem(change.key) == "net":
+            return LIVE if set(named) <= _LIVE_OF_CARD else _by_hotplug(vm, "network")
+        return LIVE if all(_LIVE_OF_DISK.fullmatch(name) for name in named) else NEXT_BOOT
+    return NEXT_BOOT
+
+
+def _by_hotplug(vm, feature):
+    return LIVE if feature in vm.config.get("hotplug", ()) else NEXT_BOOT

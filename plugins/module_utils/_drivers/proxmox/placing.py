@@ -1,0 +1,101 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where new machines and disks are put, while nobody says."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from ..._lifecycle.errors import NotFound, Refused
+
+_USUAL = ("local-lvm", "local-zfs", "local")
+
+
+@dataclass(frozen=True)
+class Node:
+    name: str
+    online: bool
+    #: Bytes of memory.
+    used: int
+    total: int
+
+
+class Places:
+    """The cluster's nodes and storages, from one look for a whole task; and what the task has put where since."""
+
+    def __init__(self, tool):
+        self._tool = tool
+        self._resources = None
+        self._put = Counter()
+
+    @property
+    def nodes(self):
+        """{name: Node}."""
+        return {
+            one["node"]: Node(one["node"], one.get("status") == "online", one.get("mem", 0), one.get("maxmem", 0))
+            for one in self._all()
+            if one["type"] == "node"
+        }
+
+    def _all(self):
+        if self._resources is None:
+            self._resources = self._tool.get("/cluster/resources")
+        return self._resources
+
+    def storages(self, node, content):
+        """{name: bytes that are free} of a node's usable storages that take ``content``."""
+        return {
+            one["storage"]: one.get("maxdisk", 0) - one.get("disk", 0)
+            for one in self._all()
+            if one["type"] == "storage"
+            and one["node"] == node
+            and one.get("status") == "available"
+            and content in one.get("content", "").split(",")
+        }
+
+    def is_shared(self, storage):
+        return any(one.get("shared") for one in self._all() if one["type"] == "storage" and one["storage"] == storage)
+
+    def check_node(self, label, name):
+        nodes = self.nodes
+        if name not in nodes:
+            raise NotFound(f"{label}: there is no node '{name}'.", f"Its nodes: {', '.join(sorted(nodes))}.")
+        if not nodes[name].online:
+            raise Refused(f"{label}: node '{name}' is not online.", "Name another one, or bring it back.")
+
+    def choose_node(self, label, storage, memory):
+        """The node with the most memory left that has the storage (or any); it counts as put there."""
+        fitting = [node for node in self.nodes.values() if node.online and self._has(node.name, storage)]
+        if not fitting:
+            what = f"the storage '{storage}'" if storage else "a storage for disks"
+            raise NotFound(f"{label}: no node that is online has {what}.", "Name a node and a storage that it has.")
+        best = min(fitting, key=lambda node: (node.used + self._put[node.name] - node.total, node.name))
+        self._put[best.name] += memory
+        return best.name
+
+    def _has(self, node, storage):
+        found = self.storages(node, "images")
+        return storage in found if storage else bool(found)
+
+    def choose_storage(self, label, node, content, asked=None):
+        """The storage that was asked for, else a usual one, else the one with the most room."""
+        found = self.storages(node, content)
+        if asked and asked in found:
+            return asked
+        if asked and content == "images":
+            known = ", ".join(sorted(found)) or "none"
+            raise NotFound(f"{label}: node '{node}' has no storage '{asked}' for disks.", f"It has: {known}.")
+        if not found:
+            raise NotFound(
+                f"{label}: node '{node}' has no storage for {content}.",
+                "Name another node, or give the account Datastore.Audit on one of its storages.",
+            )
+        usual = [one for one in _USUAL if one in found]
+        return usual[0] if usual else max(found, key=lambda one: (found[one], one))
+
+
+def storage_for(driver, node, label=""):
+    """The storage of new disks on a node."""
+    return driver.places.choose_storage(label, node, "images", driver.storage)

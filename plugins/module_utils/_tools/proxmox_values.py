@@ -1,0 +1,211 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Values of a Proxmox VE configuration: property strings, sizes, and when two of them mean the same."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import quote, unquote
+
+#: By an option's stem, the sub-key that may stand without its name. What is not here has none.
+_DEFAULT_KEYS = {
+    "agent": "enabled", "cpu": "cputype", "efidisk": "file", "hostpci": "host", "ide": "file", "machine": "type",
+    "memory": "current", "net": "model", "rng": "source", "sata": "file", "scsi": "file", "startup": "order",
+    "tpmstate": "file", "unused": "file", "usb": "host", "vga": "type", "virtio": "file", "virtiofs": "dirid",
+    "watchdog": "model", "amd-sev": "type", "boot": "legacy",
+}  # fmt: skip
+#: Options whose values are property strings, though nothing in them stands without its name.
+_PLAIN_STRINGS = frozenset({"ipconfig", "smbios", "numa", "audio", "spice_enhancements", "cicustom", "ivshmem"})
+#: One of many, or the first of what might have been many.
+_NUMBERED = re.compile(r"([a-z][a-z-]*?)\d+")
+#: What an option, or a sub-key of one, is while nobody says.
+_DEFAULTS = {
+    "acpi": "1", "allow-ksm": "1", "autostart": "0", "bios": "seabios", "ciupgrade": "1", "cores": "1",
+    "cpulimit": "0", "freeze": "0", "hotplug": "network,disk,usb", "keephugepages": "0", "kvm": "1", "memory": "512",
+    "migrate_downtime": "0.1", "migrate_speed": "0", "numa": "0", "onboot": "0", "ostype": "other", "protection": "0",
+    "reboot": "1", "scsihw": "lsi", "shares": "1000", "sockets": "1", "startdate": "now", "tablet": "1", "tdf": "0",
+    "template": "0", "vcpus": "0",
+}  # fmt: skip
+_SUB_DEFAULTS = {
+    "agent": {"enabled": "0", "freeze-fs": "1", "fstrim_cloned_disks": "0", "type": "virtio"},
+    "cpu": {"cputype": "kvm64", "hidden": "0"},
+    "drive": {
+        "backup": "1", "cache": "none", "discard": "ignore", "iothread": "0", "media": "disk", "replicate": "1",
+        "ro": "0", "shared": "0", "snapshot": "0", "ssd": "0",
+    },
+    "efidisk": {"efitype": "2m", "ms-cert": "2011", "pre-enrolled-keys": "0"},
+    "hostpci": {"driver": "vfio", "legacy-igd": "0", "pcie": "0", "rombar": "1", "x-vga": "0"},
+    "machine": {"type": "pc"},
+    "net": {"firewall": "0", "link_down": "0", "queues": "0"},
+    "rng": {"max_bytes": "1024", "period": "1000"},
+    "spice_enhancements": {"foldersharing": "0", "videostreaming": "off"},
+    "tpmstate": {"version": "v1.2"},
+    "usb": {"usb3": "0"},
+    "vga": {"type": "std"},
+    "virtiofs": {"cache": "auto", "direct-io": "0", "expose-acl": "0", "expose-xattr": "0"},
+}  # fmt: skip
+_WORDS = {"yes": "1", "on": "1", "true": "1", "no": "0", "off": "0", "false": "0"}
+#: Sub-keys of which on and off are values of their own.
+_OWN_WORDS = frozenset({"discard", "videostreaming", "aio", "cache"})
+#: Sub-keys with other names, by stem.
+_ALIASES = {"volume": "file", "freeze-fs-on-backup": "freeze-fs", "guest-fsfreeze": "freeze-fs"}
+#: Types of machines of which a version is no other type; who asks for a version asks for that one.
+_UNPINNED = ("pc", "q35")
+CARDS = (
+    "virtio", "e1000", "e1000e", "rtl8139", "vmxnet3", "e1000-82540em", "e1000-82544gc", "e1000-82545em", "i82551",
+    "i82557b", "i82559er", "ne2k_isa", "ne2k_pci", "pcnet",
+)  # fmt: skip
+_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+_DISK = re.compile(r"(ide|sata|scsi|virtio)(\d+)")
+#: How many slots each bus has.
+BUSES = {"ide": 4, "sata": 6, "scsi": 31, "virtio": 16}
+
+
+def stem(key):
+    """An option without its number: ``net`` of ``net0``."""
+    found = _NUMBERED.fullmatch(key)
+    return found[1] if found else key
+
+
+def bus_of(key):
+    """The bus of a drive's slot; None for what is none."""
+    found = _DISK.fullmatch(key)
+    return found[1] if found and int(found[2]) < BUSES[found[1]] else None
+
+
+def is_property_string(key):
+    # Without a number it is a switch.
+    return key != "numa" and (stem(key) in _DEFAULT_KEYS or stem(key) in _PLAIN_STRINGS)
+
+
+def parse(key, text):
+    """{sub-key: value} of an option's value, by the names that the server uses itself."""
+    kind, found = stem(key), {}
+    for part in str(text).split(","):
+        name, equals, value = part.partition("=")
+        if not equals:
+            name, value = _DEFAULT_KEYS.get(kind, ""), name
+        if kind == "net" and name in CARDS:
+            found["model"], name = name, "macaddr"
+        name = _ALIASES.get(name, name)
+        if value:
+            found[name] = value if name in _OWN_WORDS else _WORDS.get(value.lower(), value)
+    return found
+
+
+def printed(key, values):
+    """The text of an option's sub-keys, the one without a name first."""
+    first = _DEFAULT_KEYS.get(stem(key))
+    if stem(key) == "net" and values.get("macaddr"):
+        values = {**values, "model": f"{values['model']}={values['macaddr']}"}
+        del values["macaddr"]
+    named = [f"{name}={value}" for name, value in sorted(values.items()) if name != first]
+    return ",".join([*([str(values[first])] if first in values else []), *named])
+
+
+def merged(key, old, new):
+    """The text of an option with the sub-keys of ``new`` over those of ``old``."""
+    return printed(key, {**parse(key, old or ""), **parse(key, new)})
+
+
+def same(key, found, asked):
+    """Whether two values of an option (None: not set) mean the same."""
+    if key == "boot":
+        return (found or "").strip() == (asked or "").strip()
+    if is_property_string(key):
+        asked = _filled(key, asked)
+        return _filled(key, found, is_pinned=asked.get("type") not in _UNPINNED) == asked
+    if key == "hotplug":
+        return _features(found) == _features(asked)
+    return _plain(key, found) == _plain(key, asked)
+
+
+def holds(key, found, asked):
+    """Whether the sub-keys of ``asked`` are those of ``found``, whatever else is in it."""
+    present = _filled(key, found or "")
+    defaults = _SUB_DEFAULTS.get(_family(key), {})
+    return all(
+        present.get(name, defaults.get(name)) == _folded(name, value) for name, value in parse(key, asked).items()
+    )
+
+
+def _family(key):
+    return "drive" if bus_of(key) else stem(key)
+
+
+def _filled(key, text, is_pinned=True):
+    values = parse(key, text) if text not in (None, "") else {}
+    values = {name: _folded(name, value) for name, value in values.items()}
+    if stem(key) == "machine" and values.get("type") and not is_pinned:
+        values["type"] = _machine_type(values["type"])
+    return {**_SUB_DEFAULTS.get(_family(key), {}), **values}
+
+
+def _folded(name, value):
+    return value.lower() if name == "macaddr" else value
+
+
+def _machine_type(word):
+    """A type without the version that the server pins to Windows guests."""
+    return "q35" if "q35" in word else "pc" if word.startswith("pc-i440fx") else word
+
+
+def _features(text):
+    text = _DEFAULTS["hotplug"] if text in (None, "", "1", 1) else str(text)
+    return frozenset() if text == "0" else frozenset(re.split(r"[,; ]+", text))
+
+
+def hotplugged(text):
+    """The features that go in and out of a running machine, from the option ``hotplug``."""
+    return _features(text)
+
+
+def _plain(key, value):
+    if isinstance(value, bool):
+        value = int(value)
+    text = "" if value is None else str(value).strip()
+    text = _WORDS.get(text.lower(), text) if key in _DEFAULTS and _DEFAULTS[key] in ("0", "1") else text
+    return text or _DEFAULTS.get(key, "")
+
+
+def size_of(text):
+    """Bytes of a size as the server prints it; None where it prints none."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([KMGT]?)", text or "")
+    return int(float(found[1]) * _UNITS[found[2]]) if found else None
+
+
+def gibibytes(size):
+    """A size as the server takes it for a new disk."""
+    return f"{size / _UNITS['G']:.10f}".rstrip("0").rstrip(".")
+
+
+def keys_text(lines):
+    """SSH keys as the server wants them: encoded before the call itself is."""
+    return quote("\n".join(line.strip() for line in lines), safe="")
+
+
+def keys_of(text):
+    """SSH keys as they are told."""
+    return tuple(line.strip() for line in unquote(text or "").split("\n") if line.strip())
+
+
+def is_cdrom(drive):
+    return drive.get("media") == "cdrom" or drive.get("file") == "cdrom"
+
+
+def is_seed(drive):
+    """Whether a drive is the one that cloud-init reads."""
+    name = drive.get("file", "").rpartition("/")[2].rpartition(":")[2]
+    return name == "cloudinit" or re.fullmatch(r"vm-\d+-cloudinit(\.\w+)?", name) is not None
+
+
+def owner_of(volume):
+    """The number of the machine that a volume belongs to; None for media and paths."""
+    found = re.search(r"(?:^|[:/])(?:vm|base)-(\d+)-[^/]*$", volume)
+    return found[1] if found else None
+
+
+def format_of(volume):
+    """The format of a volume: what is no file holds raw data."""
+    return next((kind for kind in ("qcow2", "vmdk") if volume.endswith(f".{kind}")), "raw")

@@ -1,0 +1,343 @@
+#!/usr/bin/python
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: proxmox_vm
+short_description: Manage virtual machines of Proxmox VE
+version_added: 0.1.0
+description:
+  - Makes, changes, moves, starts, stops and removes machines of a Proxmox VE cluster, through its API.
+  - An option that is given is enforced on existing machines too, or refused with a reason; what is left out is
+    left alone. A disk is never made a second time and never shrunk, and a card keeps its MAC.
+  - What a running machine does not take is stored for its next start and told in RV(vms[].restart_required).
+    O(allow_restart=true) is the consent to turn it off and on again for that.
+  - All machines of a task are looked at together. With N machines on K nodes that is one call, K calls for how they
+    stand now, and N for their settings; a task that gives no settings does without those N.
+author:
+  - polyvirt contributors (@polyvirt)
+extends_documentation_fragment:
+  - ansible.builtin.action_common_attributes
+  - polyvirt.core.vm
+  - polyvirt.core.proxmox
+  - polyvirt.core.proxmox_vm
+attributes:
+  check_mode:
+    support: full
+    details: A check looks and plans like the real run, and reports the same C(changed) and C(diff), but writes nothing.
+  diff_mode:
+    support: full
+  platform:
+    platforms: posix
+options:
+  name:
+    description:
+      - Name of the machine, or names of several that are treated alike. It is a DNS name.
+      - Proxmox VE takes a name twice. Of two tasks that make a machine of one name at the same moment one gives way,
+        so that there is one in the end. Machines that have the same name already are named by O(id).
+  id:
+    description:
+      - Number (vmid) of one machine that exists. A new one gets its number by O(vmid).
+      - When O(name) is given too, the names are compared; machines are not renamed.
+  state:
+    description:
+      - V(suspended) is Proxmox VE's hibernation. What is hibernated is locked, so that settings can be changed only
+        after it was started.
+  stop_mode:
+    description:
+      - V(graceful) asks the guest, through its agent or the power button, asks again every ten seconds, and fails
+        after O(stop_timeout).
+      - V(force) cuts its power. V(graceful_then_force) asks, and cuts after O(stop_timeout).
+  delete_disks:
+    description:
+      - With V(owned) and V(all) all volumes go that Proxmox VE knows as the machine's own. V(none) is refused, for
+        they cannot outlive it.
+      - Volumes of other machines and media are never deleted. A template whose linked clones are there is not removed.
+  os_type:
+    description:
+      - Proxmox VE's word, such as V(l26) or V(win11), or a short name that stands for one - V(alma), V(arch),
+        V(archlinux), V(centos), V(debian), V(fedora), V(freebsd), V(gentoo), V(linux), V(netbsd), V(openbsd),
+        V(opensuse), V(redhat), V(rhel), V(rocky), V(ubuntu), V(windows), V(windows10), V(windows11), V(windows2016),
+        V(windows2019), V(windows2022) and V(windows2025).
+      - A new machine gets V(l26) when it is left out.
+  firmware:
+    description: V(uefi) is OVMF, with an EFI disk that is made for it. A new machine gets V(bios) when it is left out.
+  secure_boot:
+    description: Whether the EFI disk comes with the keys for it. It is chosen along with O(firmware=uefi).
+  tpm:
+    description: Whether it has an emulated TPM 2.0. Its content is removed with it.
+  nested_virtualization:
+    description: Whether the guest can run machines of its own. With V(true) its processor is the host's.
+  description:
+    description: Notes for people. A line at their end, which the web interface does not show, is this collection's own.
+  tags:
+    description: The complete list of its tags. Proxmox VE keeps them in small letters.
+  autostart:
+    description: Whether the machine starts with its node.
+  disks:
+    description:
+      - Disks by slot. What is not listed is left alone, unless O(purge) contains V(disks). Disks grow and never
+        shrink. What is detached stays as an unused disk.
+      - A slot is V(scsi0) to V(scsi30), V(virtio0) to V(virtio15), V(sata0) to V(sata5) or V(ide0) to V(ide3). Entries
+        without a slot are at V(scsi0), V(scsi1) and so on.
+      - O(disks[].source) is an existing volume, such as V(local-lvm:vm-105-disk-1). One of another machine that is
+        there is refused, for it would go with that one. O(disks[].format) matters only on
+        storages that hold files.
+      - A running machine takes and gives disks of SCSI and VirtIO at once. How a disk is attached (discard, iothread,
+        ssd, cache) is set by O(native), such as V(scsi0=discard=on).
+  networks:
+    description:
+      - Network cards by place; the first entry is the first card. Keys that are left out are left alone, and a card
+        keeps its MAC.
+      - V(bridged) is a card on a bridge of the node or a VNet, which V(network) is too; V(user) and V(nat) are the
+        emulator's own translation. V(hostonly) and V(internal) are refused; a bridge without a port is both.
+      - A new machine gets one card on O(bridge) when this is left out, and none when it is empty.
+      - Firewall, rate and the like are set by O(native), such as V(net0=firewall=1).
+  port_forwards:
+    description: Refused here, for guests have addresses of their own.
+  shared_folders:
+    description: Refused here. Directories that are mapped in the datacenter are given by O(native), such as virtiofs0.
+  iso:
+    description:
+      - The medium in the first optical drive. An empty text ejects it.
+      - It is a volume, such as V(local:iso/debian.iso); or a file on the host of the task, which is uploaded; or an
+        address that begins with C(http), from which the node downloads it. What is on the storage under that name
+        already is neither uploaded nor downloaded again. See O(iso_checksum).
+  display:
+    description:
+      - Its O(display.type) is V(none), V(vnc) (Proxmox VE's std) or V(spice) (qxl). Its O(display.video_memory) is in
+        whole MiB from 4 to 512.
+  image:
+    description:
+      - A volume to make the machine's first disk from, such as V(local:import/debian-12.qcow2). Used only when the
+        machine is made, and not compared later. Needs Proxmox VE 7.2.
+      - Storages have the content Import since Proxmox VE 8.3. Before, name a disk of another machine's number on a
+        storage with the content Disk image, such as V(local:9000/vm-9000-disk-0.qcow2).
+      - O(image.linked=true) is refused; make a template with the image, and clone that.
+  clone:
+    description:
+      - Makes the machine from another one, a template or one of its snapshots. Used only when the machine is made; an
+        existing machine is left as it is, and its own number is told.
+      - Only a template has linked clones. Where another O(node) is named, the source's disks must be shared.
+  cloud_init:
+    description:
+      - Of this O(cloud_init.user) and O(cloud_init.ssh_authorized_keys) are told to cloud-init when the machine is
+        made. They are not compared later; O(cloudinit) is.
+      - Whole documents are refused, for the API takes none. They are snippets on a storage, named by O(native)
+        (cicustom).
+  native:
+    description:
+      - Keys are options of C(qm set), such as V(cpu), V(numa), V(hostpci0), V(usb0), V(hookscript), V(hotplug),
+        V(startup), V(balloon) or V(vmgenid). Values are compared as Proxmox VE means them, so that a default that is
+        spelled out, or another order, is no difference; an empty one takes the setting away.
+      - Of disks and cards (V(scsi0), V(net0)) only the parts that are named are set, and all others stay.
+      - What has an option here is refused.
+seealso:
+  - module: polyvirt.core.proxmox_vm_info
+  - module: polyvirt.core.proxmox_snapshot
+  - name: The Proxmox VE guide of this collection
+    description: Set-up, privileges, playing without a cluster, and troubleshooting.
+    link: https://github.com/polyvirt/polyvirt.core/blob/main/docs/proxmox.md
+"""
+
+EXAMPLES = r"""
+- name: A clone of a template, with an address and a key, running and answering on SSH
+  polyvirt.core.proxmox_vm:
+    name: web1
+    state: started
+    clone:
+      source: debian-12
+      linked: true
+    cpus: 2
+    memory: 4G
+    disks:
+      - size: 40G
+    cloudinit:
+      user: admin
+      ssh_keys:
+        - "{{ lookup('ansible.builtin.file', '~/.ssh/id_ed25519.pub') }}"
+      ip_config:
+        - ip=10.0.0.5/24,gw=10.0.0.1
+    native:
+      agent: 1
+    wait_for: ssh
+
+- name: Twenty of them, spread over the nodes that have the storage, looked at together
+  polyvirt.core.proxmox_vm:
+    name: "{{ query('ansible.builtin.sequence', 'start=1 end=20 format=node%02d') }}"
+    node: auto
+    storage: ceph
+    image:
+      source: cephfs:import/debian-12.qcow2
+    tags: [staging]
+
+- name: More memory, with a restart where it is needed
+  polyvirt.core.proxmox_vm:
+    name: web1
+    memory: 8G
+    allow_restart: true
+
+- name: Move it to another node, while it runs
+  polyvirt.core.proxmox_vm:
+    name: web1
+    node: pve2
+
+- name: A Windows machine to be installed from a medium that the node downloads
+  polyvirt.core.proxmox_vm:
+    name: desk1
+    state: started
+    node: pve1
+    os_type: windows11
+    firmware: uefi
+    secure_boot: true
+    tpm: true
+    cpus: 4
+    memory: 8G
+    disks:
+      - size: 64G
+    iso: https://example.com/windows11.iso
+    iso_checksum: sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+    native:
+      scsi0: discard=on,ssd=1
+      net0: firewall=1
+
+- name: Make a template of it
+  polyvirt.core.proxmox_vm:
+    name: golden
+    template: true
+
+- name: Remove a machine with its disks
+  polyvirt.core.proxmox_vm:
+    name: web1
+    state: absent
+    stop_mode: graceful_then_force
+"""
+
+RETURN = r"""
+vms:
+  description: One entry for each name asked, in the order of O(name); in check mode as it would be.
+  returned: unless the options are wrong in form, or Proxmox VE cannot be used
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Name of the machine.
+      type: str
+      sample: web1
+    id:
+      description: Its number (vmid) as a text; null for a machine that does not exist (yet).
+      type: str
+      sample: "105"
+    platform:
+      description: Always V(proxmox) here.
+      type: str
+      sample: proxmox
+    state:
+      description: Its power - absent, stopped, running, paused, suspended, failed or unknown.
+      type: str
+      sample: running
+    reason:
+      description: Proxmox VE's own word where the machine does not simply run, or why its node does not tell.
+      type: str
+      sample: io-error
+    cpus:
+      description: Number of processors at its next start.
+      type: int
+      sample: 2
+    memory_mib:
+      description: Memory in MiB at its next start.
+      type: int
+      sample: 4096
+    description:
+      description: Its notes.
+      type: str
+    tags:
+      description: Its tags.
+      type: list
+      elements: str
+    autostart:
+      description: Whether it starts with its node.
+      type: bool
+    iso:
+      description: Medium in the first optical drive; empty for none, null where there is no drive.
+      type: str
+    addresses:
+      description:
+        - Addresses, each with its source. V(agent) - what the guest's agent says, where O(native) has switched it on;
+          where it says nothing, V(ipconfig) - what cloud-init was told. Link-local ones are left out.
+      type: list
+      elements: dict
+      sample: [{"address": "10.0.0.5", "source": "agent"}]
+    mac_addresses:
+      description: Hardware addresses of its cards, in order.
+      type: list
+      elements: str
+    ssh:
+      description: How to reach it by SSH (host, port, user, scope), or null.
+      type: dict
+      sample: {"host": "10.0.0.5", "port": 22, "user": "admin", "scope": "network"}
+    disks:
+      description: Its disks (slot, size in bytes, format, source).
+      type: list
+      elements: dict
+    networks:
+      description: Its cards (type, source, mac, model, vlan), in order.
+      type: list
+      elements: dict
+    snapshots:
+      description: Its snapshots, where they were looked at.
+      type: list
+      elements: dict
+    settings:
+      description:
+        - All other settings that the machine has, by the name of their option, with its node and pool.
+        - A task that gives no settings sees no more than the lists of the nodes tell.
+      type: dict
+      sample: {"node": "pve1", "pool": "", "firmware": "bios", "protection": false}
+    native:
+      description: The present values of the keys asked in O(native).
+      type: dict
+    restart_required:
+      description: Paths of settings that are stored, but will be in force only after its next start.
+      type: list
+      elements: str
+    changed:
+      description: Whether this machine was changed.
+      type: bool
+    failed:
+      description: Whether the task failed for this machine.
+      type: bool
+    msg:
+      description: Why it failed; empty if it did not.
+      type: str
+    steps:
+      description: What was to be done, in order (verb, changes, cost, also, done, note).
+      type: list
+      elements: dict
+      sample: [{"verb": "start", "changes": [], "cost": "live", "also": [], "done": true, "note": ""}]
+    not_compared:
+      description: Options that are used only when a machine is made, and so had no effect on this existing one.
+      type: list
+      elements: str
+      sample: [clone]
+    kept:
+      description: Volumes that were not deleted with the machine, each with the reason.
+      type: list
+      elements: dict
+      sample: [{"path": "local:iso/debian.iso", "reason": "a medium is not deleted"}]
+"""
+
+from ..module_utils._drivers.proxmox.connecting import OWN_SETTINGS, make_driver
+from ..module_utils._front import run_vm_module
+from ..module_utils._lifecycle.options import PROXMOX, PROXMOX_VM
+
+
+def main():
+    run_vm_module({**PROXMOX, **PROXMOX_VM}, make_driver, own_settings=OWN_SETTINGS)
+
+
+if __name__ == "__main__":
+    main()

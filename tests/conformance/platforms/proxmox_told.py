@@ -1,0 +1,123 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the simulator tells the tests of a machine. It is read apart from the collection's own parsers."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import unquote
+
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
+    FAILED,
+    PAUSED,
+    RUNNING,
+    STOPPED,
+    SUSPENDED,
+)
+
+_POWERS = {"stopped": STOPPED, "running": RUNNING, "paused": PAUSED, "io-error": FAILED}
+#: Options that say how a machine is, not what it is.
+_PASSING = ("lock", "vmstate", "runningmachine", "runningcpu", "parent", "meta")
+_DISK = re.compile(r"(scsi|virtio|sata|ide)\d+")
+_SCREENS = {"std": "vnc", "qxl": "spice", "none": "none"}
+
+
+def standing(told):
+    """A machine as the tests compare it: nothing in it depends on when it is asked."""
+    current = told["current"]
+    power = SUSPENDED if current.get("lock") == "suspended" else _POWERS[told["power"]]
+    stored = {key: value for key, value in {**current, **told["pending"]}.items() if key not in told["deletes"]}
+    return {
+        "id": str(told["vmid"]),
+        "power": power,
+        "node": told["node"],
+        "pool": told["pool"],
+        "stored": _lasting(stored),
+        "running": _lasting(current) if power in (RUNNING, PAUSED, FAILED) else None,
+        "snapshots": sorted(told["snapshots"]),
+    }
+
+
+def _lasting(options):
+    # A restore makes a new one, as it must.
+    return {key: value for key, value in options.items() if key not in _PASSING}
+
+
+def parts(text, first="file"):
+    """{sub-key: value} of a property string."""
+    pairs = (part.partition("=") for part in text.split(","))
+    return {(name if equals else first): (value if equals else name) for name, equals, value in pairs}
+
+
+drive = parts
+
+
+def as_disk(volume):
+    """A volume by the name that it has while its machine is no template."""
+    return volume.replace(":base-", ":vm-")
+
+
+def disks(options):
+    """{slot: volume} of a machine's disks."""
+    found = {key: parts(text) for key, text in options.items() if _DISK.fullmatch(key)}
+    return {slot: as_disk(one["file"]) for slot, one in sorted(found.items()) if one.get("media") != "cdrom"}
+
+
+def macs(options):
+    return {mac for text in options.values() for mac in re.findall(r"^\w+=((?:[0-9A-F]{2}:){5}[0-9A-F]{2})", text)}
+
+
+def settings(machine, which):
+    """A machine's settings in the vocabulary's words; ``machine`` is from ``standing``."""
+    options = machine[which]
+    screen, processor = parts(options.get("vga", "std"), "type"), parts(options.get("cpu", "kvm64"), "type")
+    media = [parts(text)["file"] for key, text in sorted(options.items()) if "media=cdrom" in text]
+    media = [medium for medium in media if "cloudinit" not in medium]
+    return {
+        "cpus": int(options.get("cores", 1)) * int(options.get("sockets", 1)),
+        "memory": int(options["memory"]) << 20,
+        "description": options.get("description", "").partition("<!-- polyvirt")[0].strip(),
+        "tags": [tag for tag in options.get("tags", "").split(";") if tag],
+        "autostart": options.get("onboot") == "1",
+        "disks": sorted(disks(options)),
+        "networks": ["bridged" if "bridge=" in options[f"net{number}"] else "user" for number in _places(options)],
+        "iso": "" if media in ([], ["none"]) else media[0],
+        "firmware": "uefi" if options.get("bios") == "ovmf" else "bios",
+        "tpm": "tpmstate0" in options,
+        "nested_virtualization": processor["type"] == "host",
+        "os_type": options.get("ostype"),
+        "display": (_SCREENS[screen["type"]], int(screen["memory"]) << 20) if "memory" in screen else None,
+        "pool": machine["pool"],
+        "protection": options.get("protection") == "1",
+        "cloudinit": _cloudinit(options),
+        "node": machine["node"],
+        "native": options.get("numa"),
+    }
+
+
+def _places(options):
+    return sorted(int(key[3:]) for key in options if re.fullmatch(r"net\d+", key))
+
+
+def _cloudinit(options):
+    return {
+        "user": options.get("ciuser"),
+        "ssh_keys": [line for line in unquote(options.get("sshkeys", "")).split("\n") if line],
+        "ip_config": [options["ipconfig0"]] if "ipconfig0" in options else [],
+        "nameservers": options.get("nameserver", "").split(),
+    }
+
+
+def snapshots(told):
+    """{name: {parent, state, description, current}}."""
+    current = told["current"].get("parent")
+    return {
+        name: {
+            "parent": one.get("parent"),
+            "state": RUNNING if "vmstate" in one else STOPPED,
+            "description": one.get("description", "").partition("<!-- polyvirt")[0].strip(),
+            "current": name == current,
+        }
+        for name, one in told["snapshots"].items()
+    }

@@ -1,0 +1,100 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Modules run as Ansible runs them, ours and those of community.proxmox, against one simulated cluster."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from collection_path import cache, collections_path
+from simulators.proxmox import worlds
+
+#: Where the package ``ansible``, or ansible-galaxy, puts it.
+_THEIRS = "ansible_collections/community/proxmox"
+#: Before all others, where a test hides something.
+MORE_PATHS = ()
+INSTALL = "community.proxmox is not installed: ansible-galaxy collection install community.proxmox"
+
+
+def theirs():
+    """The folder of community.proxmox, or None; the environment of the bench has it."""
+    named = os.environ.get("POLYVIRT_COMMUNITY_PROXMOX")
+    tops = [Path(folder) for folder in sys.path if folder]
+    tops += [Path.home() / ".ansible" / "collections", Path("/usr/share/ansible/collections")]
+    tops += sorted((cache() / "environments").glob("*/lib/python3*/site-packages"))
+    found = [Path(named)] if named else [top / _THEIRS for top in tops]
+    return next((folder for folder in found if (folder / "plugins" / "modules" / "proxmox_kvm.py").exists()), None)
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What came of one module, and everything it said."""
+
+    result: dict
+    output: str
+
+    @property
+    def failed(self):
+        return self.result.get("failed", False)
+
+    @property
+    def changed(self):
+        return self.result.get("changed", False)
+
+    @property
+    def msg(self):
+        return str(self.result.get("msg", ""))
+
+
+class Modules:
+    """Runs modules on a server; ``folder`` is one of the test's own."""
+
+    def __init__(self, server, folder, community=None):
+        self.server, self.folder = server, Path(folder)
+        collections = self.folder / "collections" / "ansible_collections"
+        if not collections.exists():
+            collections.mkdir(parents=True)
+            (collections / "polyvirt").symlink_to(collections_path() / "ansible_collections" / "polyvirt")
+            if community:
+                (collections / "community").mkdir()
+                (collections / "community" / "proxmox").symlink_to(community)
+
+    @property
+    def connection(self):
+        """Named alike by both."""
+        return {
+            "api_host": "localhost",
+            "api_port": self.server.port,
+            "api_user": "root@pam",
+            "api_token_id": "test",
+            "api_token_secret": worlds.TOKEN_SECRET,
+            "ca_path": str(self.server.authority),
+        }
+
+    def ours(self, module="proxmox_vm", check=False, **options):
+        return self._run(f"polyvirt.core.plugins.modules.{module}", check, options)
+
+    def theirs(self, module="proxmox_kvm", check=False, **options):
+        return self._run(f"community.proxmox.plugins.modules.{module}", check, options)
+
+    def _run(self, module, check, options):
+        arguments = self.folder / "arguments.json"
+        given = {**self.connection, **options, "_ansible_check_mode": check, "_ansible_remote_tmp": str(self.folder)}
+        arguments.write_text(json.dumps({"ANSIBLE_MODULE_ARGS": given}), encoding="utf-8")
+        completed = subprocess.run(
+            [sys.executable, "-m", f"ansible_collections.{module}", arguments],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join((*MORE_PATHS, str(self.folder / "collections")))},
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        output = completed.stdout + completed.stderr
+        told = completed.stdout.strip()
+        return Ran(json.loads(told) if told.startswith("{") else {"failed": True}, output)

@@ -1,0 +1,85 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``python -m simulators.proxmox`` in the folder tests: a cluster to try things on."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from pathlib import Path
+
+from . import worlds
+from .engine import DrivenClock, RealClock
+from .server import Server
+
+
+def main(arguments=None):
+    """Serve until Ctrl-C."""
+    asked = _parser().parse_args(arguments)
+    world = _world(asked)
+    if asked.no_delay:
+        world.timing.refused = 0
+    folder = Path(asked.certificates) if asked.certificates else None
+    if folder:
+        folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with Server(world, asked.host, asked.port, folder) as server:
+            _tell(server)
+            server.wait()
+    except KeyboardInterrupt:
+        return 0
+    except OSError as error:
+        print(f"cannot serve on {asked.host}, port {asked.port}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser():
+    parser = argparse.ArgumentParser(prog="python -m simulators.proxmox", description="A simulated Proxmox VE cluster")
+    parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=8006, help="0: any free port (default: %(default)s)")
+    parser.add_argument("--version", type=_version, default=(9, 1), metavar="X.Y", help="7.0 to 9.1 (default: 9.1)")
+    parser.add_argument("--machines", type=int, metavar="N", help="N machines on three nodes, every second one running")
+    parser.add_argument("--empty", action="store_true", help="no machines; else web1, web2 and the template tmpl")
+    parser.add_argument("--speed", type=float, default=1.0, metavar="X", help="the cluster's time, X times the world's")
+    parser.add_argument("--driven", action="store_true", help="time passes only when somebody waits, or says so")
+    parser.add_argument("--no-delay", action="store_true", help="answer a 401 at once, not after 3 seconds")
+    parser.add_argument("--certificates", metavar="FOLDER", help="where to write authority.pem (default: a new folder)")
+    return parser
+
+
+def _version(text):
+    major, _dot, minor = text.partition(".")
+    version = (int(major), int(minor or 0))
+    if not (7, 0) <= version <= (9, 1):
+        raise argparse.ArgumentTypeError("the facts reach from 7.0 to 9.1")
+    return version
+
+
+def _world(asked):
+    clock = DrivenClock() if asked.driven else RealClock(asked.speed)
+    if asked.machines is not None:
+        return worlds.with_many(asked.machines, clock, asked.version)
+    return (worlds.cluster if asked.empty else worlds.with_cases)(clock, asked.version)
+
+
+def _tell(server):
+    """Lines for a shell to read, in the names that modules for Proxmox VE look for."""
+    values = {
+        "PROXMOX_HOST": server.host,
+        "PROXMOX_PORT": server.port,
+        "PROXMOX_USER": "root@pam",
+        "PROXMOX_TOKEN_ID": "test",
+        "PROXMOX_TOKEN_SECRET": worlds.TOKEN_SECRET,
+        "PROXMOX_CA_PATH": server.authority,
+    }
+    told = [f"export {name}={value}" for name, value in values.items()]
+    print("\n".join([*told, f"# The password of root@pam is {worlds.ROOT_PASSWORD}"]), flush=True)
+
+
+if __name__ == "__main__":
+    # Ended in whatever way, the folder of the certificates goes.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    sys.exit(main())

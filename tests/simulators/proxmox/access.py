@@ -1,0 +1,227 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who calls, and what they may: passwords, tickets, tokens, and rights on paths."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from dataclasses import dataclass, field
+from urllib.parse import unquote
+
+from .errors import ApiError, Forbidden, Unauthorized
+
+TICKET_LIFE = 2 * 3600
+#: Begins the name in a ticket of somebody whose second factor was not yet seen.
+_HALF = "!tfa!"
+_TOKEN = re.compile(r"PVEAPIToken=([^!]+)!([^=]+)=(.+)")
+_TICKET = re.compile(r"PVE:(.+):([0-9A-F]{8})::(.+)")
+
+_VM = "VM.Audit VM.Allocate VM.Clone VM.PowerMgmt VM.Console VM.Backup VM.Snapshot VM.Snapshot.Rollback VM.Migrate"
+_VM_CONFIG = "Disk CDROM CPU Memory Network HWType Options Cloudinit"
+_AGENT = "Audit FileRead FileWrite FileSystemMgmt Unrestricted"
+_VM_ADMIN = frozenset(
+    [
+        *_VM.split(),
+        "VM.Monitor",
+        *(f"VM.Config.{name}" for name in _VM_CONFIG.split()),
+        *(f"VM.GuestAgent.{name}" for name in _AGENT.split()),
+    ]
+)
+ROLES = {
+    "NoAccess": frozenset(),
+    "PVEVMAdmin": _VM_ADMIN,
+    "PVEVMUser": frozenset(
+        ["VM.Audit", "VM.Console", "VM.PowerMgmt", "VM.Backup", "VM.Config.CDROM", "VM.Config.Cloudinit"]
+    ),
+    "PVEAuditor": frozenset(["VM.Audit", "Datastore.Audit", "Pool.Audit", "Sys.Audit", "SDN.Audit"]),
+    "PVEDatastoreUser": frozenset(["Datastore.Audit", "Datastore.AllocateSpace"]),
+    "PVEDatastoreAdmin": frozenset(
+        ["Datastore.Audit", "Datastore.AllocateSpace", "Datastore.AllocateTemplate", "Datastore.Allocate"]
+    ),
+    "PVESDNUser": frozenset(["SDN.Use", "SDN.Audit"]),
+    "PVEPoolUser": frozenset(["Pool.Audit"]),
+    "PVEPoolAdmin": frozenset(["Pool.Audit", "Pool.Allocate"]),
+}
+ADMINISTRATOR = "Administrator"
+
+
+@dataclass(frozen=True)
+class User:
+    """Who calls: ``token`` is the token's name, and the ``id`` that tasks carry has it behind the user's."""
+
+    userid: str
+    token: str | None = None
+
+    @property
+    def id(self):
+        return f"{self.userid}!{self.token}" if self.token else self.userid
+
+    @property
+    def is_root(self):
+        # A token of root is not root@pam.
+        return self.userid == "root@pam" and self.token is None
+
+
+@dataclass
+class Token:
+    secret: str
+    separated: bool = True
+
+
+@dataclass
+class Account:
+    password: str | None = None
+    #: The code that is asked beside the password, or None.
+    otp: str | None = None
+    tokens: dict = field(default_factory=dict)
+
+
+class Access:
+    """``rights`` is [(path, id of a user or token, role)]; rights are inherited downwards."""
+
+    def __init__(self, engine):
+        self.accounts = {}
+        self.rights = []
+        self.roles = dict(ROLES)
+        #: Tickets older than this moment are no longer accepted.
+        self.expired_before = 0.0
+        #: The pool that a machine is in: rights on it count for the machine too.
+        self.pool_of = lambda vmid: None
+        self._engine = engine
+        self._key = b"of this process"
+
+    # Who calls ------------------------------------------------------------------------------------------------------
+
+    def user_of(self, method, headers, cookies):
+        """The User of a request, or Unauthorized with the real reasons."""
+        authorization = headers.get("authorization", "")
+        if authorization.startswith("PVEAPIToken="):
+            return self._token_user(authorization)
+        ticket = unquote(cookies.get("PVEAuthCookie", ""))
+        if not ticket:
+            raise Unauthorized("No ticket")
+        userid = self._ticket_user(ticket)
+        if userid.startswith(_HALF):
+            raise Unauthorized("No ticket")
+        if method not in ("GET", "HEAD") and headers.get("csrfpreventiontoken") != self._csrf(userid):
+            raise Unauthorized("Permission denied - invalid csrf token")
+        return User(userid)
+
+    def login(self, userid, password, otp=None, challenge=None):
+        """The answer to POST /access/ticket."""
+        account = self.accounts.get(userid)
+        if challenge is not None:
+            right = account and password == f"totp:{account.otp}" and self._is_challenge(challenge, userid)
+            return self._session(userid, right)
+        right = account and (password == account.password or self._renews(userid, password))
+        if right and account.otp and otp is None:
+            half = {"ticket": self._ticket(_HALF + userid), "CSRFPreventionToken": self._csrf(userid)}
+            return {"username": userid, "NeedTFA": 1, **half}
+        return self._session(userid, right and otp in (None, account.otp))
+
+    def _session(self, userid, right):
+        if not right:
+            raise ApiError("authentication failure", 401)
+        return {
+            "username": userid,
+            "ticket": self._ticket(userid),
+            "CSRFPreventionToken": self._csrf(userid),
+            "cap": {},
+            "clustername": "simulated",
+        }
+
+    def _is_challenge(self, ticket, userid):
+        try:
+            return self._ticket_user(ticket) == _HALF + userid
+        except Unauthorized:
+            return False
+
+    def _renews(self, userid, password):
+        return password.startswith("PVE:") and self._is_ticket_of(userid, password)
+
+    def _is_ticket_of(self, userid, ticket):
+        try:
+            return self._ticket_user(ticket) == userid
+        except Unauthorized:
+            return False
+
+    def _token_user(self, authorization):
+        found = _TOKEN.fullmatch(authorization)
+        token = None
+        if found:
+            account = self.accounts.get(found.group(1))
+            token = account.tokens.get(found.group(2)) if account else None
+        if token is None or token.secret != found.group(3):
+            raise Unauthorized("Authentication failed!")
+        return User(found.group(1), found.group(2))
+
+    def _ticket(self, userid):
+        stamp = f"{int(self._engine.now):08X}"
+        return f"PVE:{userid}:{stamp}::{self._signed(userid, stamp)}"
+
+    def _ticket_user(self, ticket):
+        found = _TICKET.fullmatch(ticket)
+        if not found or self._signed(found.group(1), found.group(2)) != found.group(3):
+            raise Unauthorized("Authentication failed!")
+        made = int(found.group(2), 16)
+        if made < self.expired_before or made + TICKET_LIFE < self._engine.now:
+            raise Unauthorized("Authentication failed!")
+        return found.group(1)
+
+    def _csrf(self, userid):
+        return f"{0:08X}:{self._signed('csrf', userid)}"
+
+    def _signed(self, *parts):
+        return base64.b64encode(hashlib.sha256(self._key + ":".join(parts).encode()).digest()).decode()
+
+    # What they may --------------------------------------------------------------------------------------------------
+
+    def allow(self, path, id, role):
+        self.rights.append((path, id, role))
+
+    def may(self, user, path, privileges, any_of=False):
+        held = [self._holds(user, path, privilege) for privilege in privileges]
+        return any(held) if any_of else all(held)
+
+    def require(self, user, path, privileges, any_of=False):
+        if not self.may(user, path, privileges, any_of):
+            raise Forbidden(f"{path}, {'|'.join(privileges)}")
+
+    def privileges_on(self, user, path):
+        """{privilege: 1} that a user has there, as GET /access/permissions tells it."""
+        names = {name for role in self.roles.values() for name in role}
+        return {name: 1 for name in sorted(names) if self._holds(user, path, name)}
+
+    def _holds(self, user, path, privilege):
+        if user.token is None:
+            return self._granted(user.userid, path, privilege)
+        token = self.accounts[user.userid].tokens[user.token]
+        # A token with rights of its own never has more than its user.
+        own = not token.separated or self._granted(user.id, path, privilege)
+        return own and self._granted(user.userid, path, privilege)
+
+    def _granted(self, id, path, privilege):
+        if id == "root@pam":
+            return True
+        pool = self.pool_of(int(path[len("/vms/") :])) if re.fullmatch(r"/vms/\d+", path) else None
+        return self._granted_on(id, path, privilege) or (
+            pool is not None and self._granted_on(id, f"/pool/{pool}", privilege)
+        )
+
+    def _granted_on(self, id, path, privilege):
+        above = [right for right in self.rights if right[1] == id and _covers(right[0], path)]
+        if not above:
+            return False
+        nearest = max(len(right[0]) for right in above)
+        return any(
+            role == ADMINISTRATOR or privilege in self.roles[role]
+            for where, _id, role in above
+            if len(where) == nearest
+        )
+
+
+def _covers(above, path):
+    return above == "/" or path == above or path.startswith(above + "/")

@@ -1,0 +1,153 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is told of the cluster as a whole: version, resources, nodes."""
+
+from __future__ import annotations
+
+from . import statistics
+from .errors import ParameterError
+
+
+def version(call):
+    major, minor = call.world.schema.version
+    return {"version": f"{major}.{minor}.2", "release": f"{major}.{minor}", "repoid": "5ac30304265fbd8e"}
+
+
+def ticket(call):
+    userid = call.get("username")
+    if "@" not in userid:
+        userid = f"{userid}@{call.get('realm', 'pam')}"
+    return call.world.access.login(userid, call.get("password"), call.get("otp"), call.get("tfa-challenge"))
+
+
+def permissions(call):
+    world, path = call.world, call.get("path")
+    paths = [path] if path else sorted({"/", *(right[0] for right in world.access.rights)})
+    return {name: world.access.privileges_on(call.user, name) for name in paths}
+
+
+def next_id(call):
+    asked = call.get("vmid")
+    if asked is None:
+        # A text, though the description says integer.
+        return str(call.world.cluster.next_id())
+    taken = call.world.cluster.taken_by(int(asked))
+    if taken:
+        raise ParameterError(vmid=f"{taken[0]} {asked} already exists")
+    return asked
+
+
+def resources(call):
+    makers = {"vm": _machines, "node": _nodes, "storage": _storages, "pool": _pools}
+    kind = call.get("type")
+    chosen = makers.values() if kind is None else [makers[kind]] if kind in makers else []
+    return [entry for maker in chosen for entry in maker(call)]
+
+
+def _machines(call):
+    world = call.world
+    entries = [
+        machine_entry(world, machine)
+        for vmid, machine in sorted(world.cluster.machines.items())
+        if world.access.may(call.user, f"/vms/{vmid}", ["VM.Audit"])
+    ]
+    containers = [
+        {"id": f"lxc/{vmid}", "vmid": vmid, "node": node, "type": "lxc", "status": "stopped", "name": f"CT{vmid}"}
+        for vmid, node in sorted(world.cluster.containers.items())
+        if world.access.may(call.user, f"/vms/{vmid}", ["VM.Audit"])
+    ]
+    return entries + containers
+
+
+def machine_entry(world, machine):
+    """Node, lock, tags and pool are of now; all else is of the last broadcast, if there was one."""
+    found = {"id": f"qemu/{machine.vmid}", "vmid": machine.vmid, "node": machine.node, "type": "qemu"}
+    found |= world.statistics.of(machine.vmid)
+    if not world.cluster.nodes[machine.node].online:
+        found["status"] = "unknown"
+    options = machine.config.current
+    found |= {key: options[key] for key in ("lock", "tags") if key in options}
+    pool = world.cluster.pool_of(machine.vmid)
+    return found | ({"pool": pool} if pool else {})
+
+
+def _nodes(call):
+    return [{"id": f"node/{entry['node']}", "type": "node", **entry} for entry in nodes(call)]
+
+
+def _storages(call):
+    world = call.world
+    return [
+        {
+            "id": f"storage/{node}/{storage.id}",
+            "type": "storage",
+            "storage": storage.id,
+            "node": node,
+            "status": "available",
+            "plugintype": storage.type,
+            "content": ",".join(sorted(storage.content)),
+            "shared": int(storage.shared),
+            "maxdisk": storage.total,
+            "disk": sum(volume.size for volume in storage.on(node).values()),
+        }
+        for storage in world.storages.by_id.values()
+        for node in world.cluster.nodes
+        if storage.is_on(node)
+        and not storage.disabled
+        and world.access.may(call.user, f"/storage/{storage.id}", ["Datastore.Audit", "Datastore.AllocateSpace"], True)
+    ]
+
+
+def _pools(call):
+    return [{"id": f"/pool/{name}", "type": "pool", "pool": name} for name in sorted(call.world.cluster.pools)]
+
+
+def nodes(call):
+    world = call.world
+    return [
+        _node(world, node, world.access.may(call.user, f"/nodes/{node.name}", ["Sys.Audit"]))
+        for node in world.cluster.nodes.values()
+    ]
+
+
+def _node(world, node, may_see=True):
+    """How it stands is told only to who may see it."""
+    entry = {"node": node.name, "status": "online" if node.online else "offline"}
+    if node.online and may_see:
+        running = [
+            machine for machine in world.cluster.machines.values() if machine.node == node.name and machine.running
+        ]
+        used = sum(statistics.memory_of(machine.config.current) for machine in running) << 20
+        entry |= {"maxcpu": node.cpus, "cpu": 0.01 * len(running), "maxmem": node.memory, "mem": used + (1 << 30)}
+    return entry
+
+
+def node_status(call):
+    node = call.world.cluster.nodes[call.node]
+    entry = _node(call.world, node)
+    return {
+        "memory": {"total": node.memory, "used": entry["mem"], "free": node.memory - entry["mem"]},
+        "cpu": entry["cpu"],
+        "cpuinfo": {"cpus": node.cpus, "sockets": 1},
+        "uptime": int(call.world.now),
+    }
+
+
+def status(call):
+    world = call.world
+    found = [{"type": "cluster", "id": "cluster", "name": "simulated", "quorate": int(world.cluster.has_quorum())}]
+    return found + [
+        {"type": "node", "id": f"node/{node.name}", "name": node.name, "ip": node.ip, "online": int(node.online)}
+        for node in world.cluster.nodes.values()
+    ]
+
+
+def bridges(call):
+    names = call.world.cluster.bridges.get(call.node, ())
+    kind = call.get("type")
+    return [
+        {"iface": name, "type": "bridge", "active": 1, "autostart": 1}
+        for name in names
+        if kind in (None, "bridge", "any_bridge", "any_local_bridge", "include_sdn")
+    ]

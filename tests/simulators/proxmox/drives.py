@@ -1,0 +1,73 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Drive values: which options are drives, and what their texts mean."""
+
+from __future__ import annotations
+
+import re
+
+from . import propertystring
+from .storage import GIB
+
+_NEW_DISK = re.compile(r"(?:([^/:\s]+):)?(\d+(?:\.\d+)?)")
+#: The order in which the server goes through a machine's drives.
+ORDER = [
+    *(f"ide{number}" for number in range(4)),
+    *(f"scsi{number}" for number in range(31)),
+    *(f"virtio{number}" for number in range(16)),
+    *(f"sata{number}" for number in range(6)),
+    "efidisk0",
+    "tpmstate0",
+]
+_DRIVES = frozenset(ORDER)
+_UNUSED = re.compile(r"unused\d+")
+
+
+def is_drive(key):
+    return key in _DRIVES
+
+
+def is_unused(key):
+    return _UNUSED.fullmatch(key) is not None
+
+
+def parse(schema, key, text):
+    return propertystring.parse(text, schema.properties_of(key))
+
+
+def printed(schema, key, drive):
+    return propertystring.printed(drive, schema.properties_of(key))
+
+
+def of(schema, options):
+    """[(key, drive)] of a machine's drives in the server's order."""
+    return [(key, parse(schema, key, options[key])) for key in ORDER if key in options]
+
+
+def is_cdrom(drive):
+    return drive.get("media") == "cdrom"
+
+
+def is_cloudinit(drive):
+    return drive["file"].endswith(":cloudinit") or re.search(r"vm-\d+-cloudinit", drive["file"]) is not None
+
+
+def wanted(drive):
+    """(storage or None, bytes) if the drive asks for an allocation, else None."""
+    found = _NEW_DISK.fullmatch(drive["file"])
+    return (found.group(1), int(float(found.group(2)) * GIB)) if found else None
+
+
+def volume_of(drive):
+    """The id of the volume behind a drive, or None: no medium, a path of the host, an allocation."""
+    file = drive["file"]
+    return None if file in ("none", "cdrom") or file.startswith("/") or wanted(drive) else file
+
+
+def register_unused(options, volid):
+    """Keep a volume as the first free unusedN; one that is listed already is not listed twice."""
+    if volid in (value for key, value in options.items() if is_unused(key)):
+        return
+    number = next(number for number in range(256) if f"unused{number}" not in options)
+    options[f"unused{number}"] = volid

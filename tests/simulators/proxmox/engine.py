@@ -1,0 +1,177 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Time, and what happens in it.
+
+A process is a generator that yields the seconds it waits. Everything that takes time (a task, a slow call, a guest
+that goes down) is one, so that a whole evening of a cluster passes as fast as its steps are worked off, and no code
+needs a lock against another thread: the steps of one instant run one after the other.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import threading
+import time
+
+from .errors import LockTimeout
+
+#: Both clocks begin here, so that times in configurations are the same in every run.
+START = 1_790_000_000.0
+
+
+class DrivenClock:
+    """Stands still until it is advanced."""
+
+    driven = True
+
+    def __init__(self):
+        self.now = START
+
+
+class RealClock:
+    """Runs by itself, ``factor`` times as fast as the world's."""
+
+    driven = False
+
+    def __init__(self, factor=1.0):
+        self.factor = factor
+        self._began = time.monotonic()
+
+    @property
+    def now(self):
+        return START + (time.monotonic() - self._began) * self.factor
+
+
+class Process:
+    """A running generator; ``error`` or ``value`` is how it ended."""
+
+    def __init__(self, body, when_done=None):
+        self.body = body
+        self.done = False
+        self.value = None
+        self.error = None
+        #: How many steps it has done.
+        self.turn = 0
+        self._when_done = when_done
+
+    def finish(self, value=None, error=None):
+        self.done, self.value, self.error = True, value, error
+        if self._when_done:
+            self._when_done(self)
+
+
+class Engine:
+    """Works processes off in the order of their times."""
+
+    def __init__(self, clock):
+        self.clock = clock
+        self.now = clock.now
+        self._due = []
+        self._order = itertools.count()
+        #: The process that is doing a step.
+        self.current = None
+        #: A test may turn the clock while a server's thread answers.
+        self.lock = threading.RLock()
+
+    def start(self, body, when_done=None):
+        """Begin a process: its first step runs at once."""
+        process = Process(body, when_done)
+        with self.lock:
+            self._step(process)
+        return process
+
+    def after(self, seconds, action):
+        heapq.heappush(self._due, (self.now + seconds, next(self._order), action))
+
+    def next_due(self):
+        """The time of the next event, or None."""
+        return self._due[0][0] if self._due else None
+
+    def settle(self):
+        """Do all that is due by now. With a real clock, call it before anybody looks."""
+        self.run_until(self.clock.now)
+
+    def run_until(self, moment):
+        with self.lock:
+            while self._due and self._due[0][0] <= moment:
+                when, _order, action = heapq.heappop(self._due)
+                self.now = max(self.now, when)
+                action()
+            self.now = max(self.now, moment)
+
+    def advance(self, seconds):
+        """Let a driven clock go on by ``seconds``."""
+        with self.lock:
+            moment = self.clock.now + seconds
+            self.run_until(moment)
+            self.clock.now = max(moment, self.clock.now)
+
+    def finish(self, process):
+        """Let a driven clock go on until ``process`` has ended: who asks waits for the answer."""
+        with self.lock:
+            while not process.done:
+                self.advance(max(0.0, self.next_due() - self.clock.now))
+
+    def interrupt(self, process, error):
+        """Throw ``error`` into a process, which cleans up behind itself."""
+        with self.lock:
+            self._step(process, error)
+
+    def _step(self, process, error=None, turn=None):
+        # After an interruption, what the process waited for comes all the same, and is not for it any more.
+        if process.done or turn not in (None, process.turn):
+            return
+        process.turn += 1
+        before, self.current = self.current, process
+        try:
+            pause = process.body.throw(error) if error else next(process.body)
+        except StopIteration as end:
+            process.finish(end.value)
+        except Exception as raised:
+            process.finish(error=raised)
+        else:
+            self.after(pause, lambda turn=process.turn: self._step(process, turn=turn))
+        finally:
+            self.current = before
+
+
+class FileLock:
+    """A lock file: one holder, or many that share it, and others who give up after their time."""
+
+    def __init__(self, engine, path):
+        self._engine = engine
+        self._path = path
+        self._exclusive = False
+        self._sharing = 0
+        self._foreign_until = 0.0
+
+    def hold_for(self, seconds):
+        """Somebody else's: nobody gets it before."""
+        self._foreign_until = self._engine.now + seconds
+
+    def holding(self, body, timeout):
+        """``body`` while nobody else has the lock."""
+        yield from self._free(timeout, lambda: self._sharing == 0)
+        self._exclusive = True
+        try:
+            return (yield from body)
+        finally:
+            self._exclusive = False
+
+    def sharing(self, body, timeout):
+        """``body`` while nobody has the lock alone."""
+        yield from self._free(timeout, lambda: True)
+        self._sharing += 1
+        try:
+            return (yield from body)
+        finally:
+            self._sharing -= 1
+
+    def _free(self, timeout, allowed):
+        give_up = self._engine.now + timeout
+        while self._exclusive or not allowed() or self._engine.now < self._foreign_until:
+            if self._engine.now >= give_up:
+                raise LockTimeout(f"can't lock file '{self._path}' - got timeout")
+            yield 0.05

@@ -1,0 +1,238 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From a request to its answer, in the order in which the real server looks at it.
+
+Who calls, unknown method, parameters given twice, what the caller may, the node that is asked, the form of the
+parameters, the method itself.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import traceback
+from dataclasses import dataclass, field
+
+from . import api, privileges, validate
+from .access import User
+from .api_tasks import Listed
+from .errors import ApiError, Dropped, Unauthorized
+from .world import Call
+
+_ROOT = User("root@pam")
+_PROXY_LIMIT = 30.0
+#: Nobody needs credentials to get some.
+_PUBLIC = ("/access/ticket",)
+
+
+@dataclass
+class Request:
+    """``path`` is below /api2/json; ``params`` are those of the body, which those of the query override."""
+
+    method: str
+    path: str
+    query: dict = field(default_factory=dict)
+    params: dict = field(default_factory=dict)
+    headers: dict = field(default_factory=dict)
+    cookies: dict = field(default_factory=dict)
+    #: In process: who calls, without any credentials.
+    user: User | None = None
+    connection: object = None
+
+
+@dataclass
+class Answer:
+    """``body`` is None where the server sends none."""
+
+    status: int = 200
+    reason: str = "OK"
+    body: dict | None = None
+    #: Said to fail: the text is cut off, or no JSON.
+    garbled: str | None = None
+
+    @property
+    def data(self):
+        return (self.body or {}).get("data")
+
+    @property
+    def errors(self):
+        return (self.body or {}).get("errors")
+
+
+class Gateway:
+    """Answers requests on one world; every answer is a process of its engine."""
+
+    def __init__(self, world):
+        self.world = world
+
+    def open(self, request):
+        """The Process whose value is the Answer, or whose error is Dropped."""
+        self.world.engine.settle()
+        return self.world.engine.start(self._answered(request))
+
+    def call(self, method, path, params=None, user=_ROOT):
+        """A call in process: on a driven clock time goes on until it is answered."""
+        process = self.open(Request(method, path, params=dict(params or {}), user=user))
+        self.world.engine.finish(process)
+        if process.error:
+            raise process.error
+        return process.value
+
+    def finished(self, upid):
+        """The Task behind an UPID when it has ended; a driven clock goes on until then."""
+        task = self.world.tasks.get(upid)
+        self.world.engine.finish(task.process)
+        return task
+
+    def _answered(self, request):
+        world = self.world
+        entry = world.journal.request(
+            world.now, request.method, request.path, {**request.params, **request.query}, request.connection
+        )
+        fault = world.faults.of_request(request.method, request.path)
+        here = world.cluster.nodes.get(world.local_node)
+        if (fault and fault.kind == "reset") or (here and not here.online):
+            raise Dropped
+        if fault and fault.kind == "expire":
+            world.access.expired_before = world.now + 1
+        if fault and fault.kind == "reply":
+            # What was told to be answered, was not done.
+            answer = _told(fault)
+        else:
+            answer = yield from self._done(request, entry)
+        if fault and fault.kind == "reply_after":
+            answer = _told(fault)
+        elif fault:
+            yield from _hampered(fault, answer)
+        entry.status = answer.status
+        return answer
+
+    def _done(self, request, entry):
+        try:
+            return (yield from self._method(request, entry))
+        except Unauthorized as error:
+            if self.world.timing.refused:
+                yield self.world.timing.refused
+            return Answer(error.status, error.message)
+        except ApiError as error:
+            return refused(error, self.world.schema.version)
+        except Exception as error:
+            # A fault of the simulator; whoever runs it shall see it.
+            self.world.tasks.crashed(traceback.format_exc())
+            return refused(ApiError(f"simulator fault: {error!r}"))
+
+    def _method(self, request, entry):
+        world = self.world
+        user = self._user(request)
+        entry.user = user.id if user else None
+        found = world.schema.match(request.method, request.path)
+        if found is None:
+            raise ApiError(f"Method '{request.method} {request.path}' not implemented", 501)
+        endpoint, variables = found
+        values = _merged(request, variables)
+        self._check_rights(user, endpoint, values, request.path)
+        self._check_node(endpoint, values)
+        params = validate.parameters(world.schema, endpoint, values)
+        if endpoint not in api.METHODS:
+            raise ApiError(f"Method '{request.method} {request.path}' not implemented (not simulated)", 501)
+        data = api.METHODS[endpoint](Call(world, user, params))
+        if inspect.isgenerator(data):
+            proxied = values.get("node", world.local_node) != world.local_node
+            data = yield from self._within_limit(data) if proxied else data
+        body = {"data": data}
+        if isinstance(data, Listed):
+            body["total"] = data.total
+        return Answer(body=body)
+
+    def _within_limit(self, method):
+        """What another node is asked for it must answer in time; it works on all the same."""
+        engine = self.world.engine
+        process = engine.start(method)
+        give_up = engine.now + _PROXY_LIMIT
+        while not process.done:
+            if engine.now >= give_up:
+                raise Unreachable("Connection timed out", 596)
+            yield 0.05
+        if process.error:
+            raise process.error
+        return process.value
+
+    def _user(self, request):
+        if request.user or request.path in _PUBLIC:
+            return request.user
+        # An upload is not asked for the ticket's second half.
+        method = "GET" if request.path.endswith("/upload") else request.method
+        return self.world.access.user_of(method, request.headers, request.cookies)
+
+    def _check_rights(self, user, endpoint, values, path):
+        if user is None:
+            return
+        if user.token and not self.world.schema.endpoints[endpoint].get("allowtoken"):
+            raise ApiError(f"URI '{path}' not available with API token, need proper ticket.", 403)
+        privileges.check_endpoint(self.world, user, endpoint, values)
+
+    def _check_node(self, endpoint, values):
+        name = values.get("node")
+        if name is None or not self.world.schema.endpoints[endpoint].get("proxyto"):
+            return
+        nodes = self.world.cluster.nodes
+        if name == "localhost":
+            values["node"] = self.world.local_node
+        elif name not in nodes:
+            why = f"failed to get address info for: {name}: Name or service not known"
+            raise ApiError(f"hostname lookup '{name}' failed - {why}")
+        elif not nodes[name].online:
+            raise Unreachable
+
+
+class Unreachable(ApiError):
+    """The node that was asked cannot be reached from the one that asks."""
+
+    def __init__(self, reason="No route to host", status=595):
+        super().__init__(reason, status)
+
+
+def _merged(request, variables):
+    values = {**request.params, **request.query}
+    for key, value in variables.items():
+        if key in values and str(values[key]) != value:
+            raise ApiError("duplicate parameter (already defined in URI) with conflicting values!", 400)
+        values[key] = value
+    return values
+
+
+def refused(error, version=(9, 1)):
+    """The Answer that an error makes."""
+    if error.status in (595, 596, 599) or isinstance(error, Unauthorized):
+        return Answer(error.status, error.message)
+    body = {"data": None}
+    if error.errors is not None:
+        body["errors"] = error.errors
+    if version >= (8, 4):
+        # Older servers tell the message by their reason phrase alone.
+        body["message"] = f"{error.message}\n"
+    return Answer(error.status, error.message.split("\n")[0], body)
+
+
+def _told(fault):
+    if fault.status == 401:
+        return Answer(401, fault.reason)
+    return refused(ApiError(fault.reason, fault.status, fault.errors))
+
+
+def _hampered(fault, answer):
+    if fault.kind == "delay":
+        yield fault.seconds
+    elif fault.kind == "reset_after":
+        raise Dropped
+    elif fault.kind in ("truncate", "not_json"):
+        answer.garbled = fault.kind
+
+
+def body_text(answer):
+    """The bytes of an answer."""
+    if answer.garbled == "not_json":
+        return b"<html><body>Bad Gateway</body></html>"
+    text = b"" if answer.body is None else json.dumps(answer.body, ensure_ascii=False).encode()
+    return text[: len(text) // 2] if answer.garbled else text

@@ -1,0 +1,120 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which right a call needs: the checks that the schema names, and those for single options."""
+
+from __future__ import annotations
+
+import re
+
+from . import drives, propertystring, schema
+from .errors import ApiError, Forbidden, ParameterError
+
+# Not in the facts option by option: the server's documentation groups them so (ASSUMED).
+_GROUPS = {
+    "Memory": r"memory|balloon|shares|hugepages|keephugepages|allow-ksm",
+    "CPU": r"cores|sockets|cpu|cpulimit|cpuunits|vcpus|smp|numa\d*|affinity",
+    "Network": r"net\d+",
+    "Cloudinit": r"ci\w+|sshkeys|ipconfig\d+|nameserver|searchdomain",
+    "HWType": r"acpi|hotplug|kvm|machine|scsihw|smbios1|tablet|vga|watchdog|audio0|bios|arch|rng0|ivshmem|serial\d+"
+    r"|parallel\d+|usb\d+|hostpci\d+|vmgenid|virtiofs\d+|amd-sev|intel-tdx",
+    "CDROM": r"cdrom",
+}
+_ANY_CONFIG = re.compile(r"VM\.GuestAgent\.\w+")
+
+
+def check_endpoint(world, user, endpoint, values):
+    """The check that the schema names for a method."""
+    rule = world.schema.endpoints[endpoint].get("permissions") or {}
+    check = rule.get("check")
+    if check and not _holds(world, user, check, values):
+        raise Forbidden(_named(world, user, check, values))
+
+
+def _holds(world, user, check, values):
+    kind = check[0]
+    if kind in ("and", "or"):
+        held = [_holds(world, user, part, values) for part in check[1:]]
+        return all(held) if kind == "and" else any(held)
+    if "require_param" in check and check[check.index("require_param") + 1] not in values:
+        return False
+    return world.access.may(user, _path(check[1], values), _aged(world, check[2]), "any" in check)
+
+
+def _named(world, user, check, values):
+    """What is missing; of several ways to have it, none is named."""
+    if check[0] == "and":
+        missing = next(part for part in check[1:] if not _holds(world, user, part, values))
+        return _named(world, user, missing, values)
+    if check[0] == "or":
+        return None
+    return f"{_path(check[1], values)}, {'|'.join(_aged(world, check[2]))}"
+
+
+def _path(template, values):
+    return re.sub(r"\{([^}]+)\}", lambda found: str(values.get(found.group(1), "")), template)
+
+
+def _aged(world, privileges):
+    """Before 9.0 one privilege stood for all that concerns the guest's agent."""
+    if world.schema.version >= (9, 0):
+        return privileges
+    return list(dict.fromkeys(_ANY_CONFIG.sub("VM.Monitor", name) for name in privileges))
+
+
+def check_option(call, vmid, key, value=None, old=None):
+    """May the caller set or delete this option of a machine?"""
+    _check_root_only(call, key, value)
+    privilege = _privilege(call.world.schema, key, value if value is not None else old)
+    if privilege == "Sys.Modify":
+        call.world.access.require(call.user, "/", [privilege])
+    else:
+        call.world.access.require(call.user, f"/vms/{vmid}", [privilege])
+
+
+def _check_root_only(call, key, value):
+    if call.user.is_root:
+        return
+    if key in ("args", "lock"):
+        raise ApiError(f"only root can set '{key}' config")
+    if key.startswith("hostpci") and "mapping=" not in (value or ""):
+        raise ApiError(f"only root can set '{key}' config for non-mapped devices")
+    if key.startswith("serial") and value not in (None, "socket"):
+        raise ApiError(f"only root can modify '{key}' config for real devices")
+
+
+def _privilege(description, key, value):
+    if drives.is_drive(key) or drives.is_unused(key):
+        cdrom = drives.is_drive(key) and value and drives.is_cdrom(drives.parse(description, key, value))
+        return "VM.Config.CDROM" if cdrom else "VM.Config.Disk"
+    if key == "startup":
+        return "Sys.Modify"
+    return "VM.Config." + next((name for name, keys in _GROUPS.items() if re.fullmatch(keys, key)), "Options")
+
+
+def check_bridge(call, key, value):
+    """Non-root callers need the right to use a bridge since 8.0."""
+    if call.world.schema.version < (8, 0):
+        return
+    bridge = propertystring.parse(value, call.world.schema.properties_of(key)).get("bridge")
+    if bridge:
+        call.world.access.require(call.user, f"/sdn/zones/localnetwork/{bridge}", ["SDN.Use"])
+
+
+def check_skiplock(call):
+    if call.flag("skiplock") and not call.user.is_root:
+        raise ParameterError(skiplock="Only root may use this option.")
+
+
+def check_pool(call, pool):
+    if pool is not None and pool not in call.world.cluster.pools:
+        raise Forbidden(f"pool '{pool}' does not exist")
+
+
+def check_space(call, storage_id):
+    call.world.access.require(call.user, f"/storage/{storage_id}", ["Datastore.AllocateSpace"])
+
+
+def option_keys(text):
+    """The names in a ``delete`` or ``revert`` parameter."""
+    return list(dict.fromkeys(schema.split_list(text)))

@@ -1,0 +1,73 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is pending becomes what runs: at once where the machine is off, else at its next cold start."""
+
+from __future__ import annotations
+
+from . import drives
+from .errors import ApiError
+
+
+def apply_cold(world, machine):
+    """Apply all that is pending of a machine that is off."""
+    config = machine.config
+    if not config.pending and not config.deletes:
+        return
+    for key, forced in sorted(config.deletes.items()):
+        if drives.is_drive(key) and key in config.current:
+            detach(world, machine, config, key, forced)
+        config.current.pop(key, None)
+    new_cloudinit = False
+    for key, value in sorted(config.pending.items()):
+        if drives.is_drive(key):
+            replace_drive(world, machine, config, key, value)
+            new_cloudinit |= drives.is_cloudinit(drives.parse(world.schema, key, value))
+        config.current[key] = value
+    config.pending.clear()
+    config.deletes.clear()
+    if new_cloudinit:
+        _renewed(world, machine, config)
+    machine.write(config)
+
+
+def renew_cloudinit(world, machine):
+    """Make the cloud-init drive anew, if there is one; True if there is."""
+    config = machine.config
+    if not any(drives.is_cloudinit(drive) for _key, drive in drives.of(world.schema, config.current)):
+        return False
+    _renewed(world, machine, config)
+    machine.write(config)
+    return True
+
+
+def _renewed(world, machine, config):
+    world.effect(machine.vmid, f"CLOUDINIT {machine.vmid}")
+    config.cloudinit.clear()
+
+
+def replace_drive(world, machine, config, key, value):
+    """Let go of what another volume takes the place of."""
+    if key not in config.current:
+        return
+    old = drives.volume_of(drives.parse(world.schema, key, config.current[key]))
+    if old != drives.volume_of(drives.parse(world.schema, key, value)):
+        detach(world, machine, config, key, forced=False)
+
+
+def detach(world, machine, config, key, forced):
+    """Take a drive's volume off: a medium is nobody's, cloud-init is freed, a disk is kept as unused or freed."""
+    drive = drives.parse(world.schema, key, config.current[key])
+    volid = drives.volume_of(drive)
+    if volid is None:
+        return
+    if drives.is_cloudinit(drive) or (forced and not drives.is_cdrom(drive)):
+        free_unless_used(world, machine, config, volid)
+    elif not drives.is_cdrom(drive):
+        drives.register_unused(config.current, volid)
+
+
+def free_unless_used(world, machine, config, volid):
+    if any(volid == value.split(",")[0] for values in config.snapshots.values() for value in values.values()):
+        raise ApiError(f"unable to delete '{volid}' - volume is still in use (snapshot?)")
+    world.storages.free(volid, machine.node)

@@ -1,0 +1,188 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""POST /nodes/{node}/qemu/{vmid}/clone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from . import drives, privileges, propertystring, vm_read
+from .cluster import Machine
+from .config import Config
+from .errors import ApiError, LockTimeout
+from .storage import size_text
+from .world import check_lock, missing
+
+_NOT_COPIED = ("template", "parent", "lock", "snaptime", "vmstate", "runningmachine", "runningcpu", "description")
+
+
+@dataclass
+class _Copy:
+    """One volume that is copied, or made an overlay of."""
+
+    key: str
+    drive: dict
+    linked: bool
+
+
+@dataclass
+class _Source:
+    """What is copied: a machine as it is, or one of its snapshots."""
+
+    machine: Machine
+    options: dict
+    copies: list
+
+
+def clone(call):
+    machine = call.machine()
+    check_lock(machine.config)
+    privileges.check_pool(call, call.get("pool"))
+    options = _source(call, machine)
+    full = call.flag("full") if "full" in call.params else options.get("template") != "1"
+    copies = _copies(call, machine, options, full)
+    _check_target(call, machine, copies, full)
+    reserved = yield from call.world.flock(call.number("newid")).holding(_reserve(call), call.world.timing.flock_clone)
+    return call.task("qmclone", lambda task: _work(call, task, _Source(machine, options, copies), reserved))
+
+
+def _source(call, machine):
+    config = machine.config
+    name = call.get("snapname")
+    options = vm_read.snapshot_of(config, name) if name else config.next_start()
+    return {key: value for key, value in options.items() if not drives.is_unused(key)}
+
+
+def _copies(call, machine, options, full):
+    if not full:
+        for parameter in ("storage", "format"):
+            if parameter in call.params:
+                raise ApiError(f"parameter '{parameter}' not allowed for linked clones")
+    storages = call.world.storages
+    copies = []
+    for key, drive in drives.of(call.world.schema, options):
+        volid = drives.volume_of(drive)
+        if volid is None or (drives.is_cdrom(drive) and not drives.is_cloudinit(drive)):
+            continue
+        # The state of a TPM and the cloud-init drive are always copied.
+        linked = not full and key != "tpmstate0" and not drives.is_cloudinit(drive)
+        storage_id, _colon, name = volid.partition(":")
+        if linked and "base-" not in name and not storages.get(storage_id).naive:
+            raise ApiError(f"Linked clone feature is not supported for '{volid}' ({key})")
+        copies.append(_Copy(key, drive, linked))
+    return sorted(copies, key=lambda copy: copy.key)
+
+
+def _check_target(call, machine, copies, full):
+    storages, target, storage_id = call.world.storages, call.get("target"), call.get("storage")
+    if full:
+        for copy in copies:
+            privileges.check_space(call, storage_id or copy.drive["file"].partition(":")[0])
+    if storage_id:
+        storages.usable(storage_id, target or machine.node)
+        storages.for_images(storage_id)
+    if not target or target == machine.node:
+        return
+    if target not in call.world.cluster.nodes:
+        raise ApiError(f"no such cluster node '{target}'")
+    local = any(not storages.is_shared(copy.drive["file"]) for copy in copies)
+    if local or (storage_id and not storages.get(storage_id).shared):
+        raise ApiError(f"can't clone VM to node '{target}' (VM uses local storage)")
+
+
+def _reserve(call):
+    cluster, newid = call.world.cluster, call.number("newid")
+    taken = cluster.taken_by(newid)
+    if taken and taken[1] == call.node:
+        raise ApiError(f"unable to create VM {newid}: config file already exists")
+    if not cluster.has_quorum():
+        raise ApiError("cluster not ready - no quorum?")
+    # A number used on another node is only met when the configuration is written (the task's error).
+    if not taken:
+        cluster.machines[newid] = Machine(newid, call.node, "lock: clone\n", guest=call.world.new_guest())
+        if call.get("pool"):
+            cluster.pools[call.get("pool")].vms.add(newid)
+    yield from ()  # It is done in one instant.
+    return not taken
+
+
+def _work(call, task, source, reserved):
+    world, newid = call.world, call.number("newid")
+    if not reserved:
+        # The words are ASSUMED; that it is the task that fails is not.
+        path = f"/etc/pve/nodes/{call.node}/qemu-server/{newid}.conf"
+        raise ApiError(f"unable to open file '{path}.tmp.{task.pid}' - File exists")
+    made = []
+    try:
+        yield from _locked(call, source.machine, _copy_all(call, task, source, made))
+    except ApiError as error:
+        for volid in made:
+            world.storages.free(volid, call.node)
+        world.cluster.machines.pop(newid, None)
+        for pool in world.cluster.pools.values():
+            pool.vms.discard(newid)
+        if isinstance(error, LockTimeout):
+            raise
+        raise ApiError(f"clone failed: {error}") from error
+
+
+def _locked(call, machine, work):
+    """The source's lock file is held meanwhile: alone if the machine runs, else shared (ASSUMED)."""
+    file = call.world.flock(machine.vmid)
+    hold = file.holding if machine.running else file.sharing
+    return hold(work, call.world.timing.flock_clone)
+
+
+def _copy_all(call, task, source, made):
+    world, newid = call.world, call.number("newid")
+    task.say(f"creating a clone of VM {call.vmid} with ID {newid}")
+    new = _identity(call, source.options)
+    for copy in source.copies:
+        kind = "linked" if copy.linked else "full"
+        task.say(f"create {kind} clone of drive {copy.key} ({copy.drive['file']})")
+        volume = world.storages.existing(copy.drive["file"], call.node)
+        volid = _allocate(call, copy, volume)
+        made.append(volid)
+        target = world.storages.existing(volid, call.node)
+        target.written = volume.kept.get(call.get("snapname"), volume.written)
+        yield world.timing.clone_linked if copy.linked else world.timing.copy(volume.size)
+        drive = {**copy.drive, "file": volid, "size": size_text(volume.size)}
+        new[copy.key] = drives.printed(world.schema, copy.key, drive)
+    machine = world.cluster.machines.get(newid)
+    if machine is None:
+        raise missing(call.node, newid)
+    machine.write(Config(current=new))
+    machine.node = call.get("target", machine.node)
+
+
+def _allocate(call, copy, source):
+    world, newid = call.world, call.number("newid")
+    storage_id, _colon, name = copy.drive["file"].partition(":")
+    if copy.linked:
+        return world.storages.allocate(storage_id, call.node, newid, source.size, source.format, base=name)
+    kind = "cloudinit" if drives.is_cloudinit(copy.drive) else "disk"
+    target = call.get("storage", storage_id)
+    # A format is kept where the target's volumes are files; others hold raw data only.
+    kept = source.format if world.storages.get(target).has_files else None
+    stored_as = call.get("format", kept) if kind == "disk" else None
+    return world.storages.allocate(target, call.node, newid, source.size, stored_as, kind)
+
+
+def _identity(call, options):
+    """The options of the copy, with everything that must differ from its source."""
+    world = call.world
+    new = {key: value for key, value in options.items() if key not in _NOT_COPIED}
+    for key in [key for key in new if key.startswith("net") and key[3:].isdigit()]:
+        rules = world.schema.properties_of(key)
+        card = propertystring.parse(new[key], rules) | {"macaddr": world.new_mac()}
+        new[key] = propertystring.printed(card, rules)
+    rules = world.schema.property_format("pve-qm-smbios1")
+    smbios = propertystring.parse(new.get("smbios1", ""), rules) | {"uuid": world.new_uuid()}
+    new["smbios1"] = ",".join(f"{key}={value}" for key, value in sorted(smbios.items()))
+    if "vmgenid" in new and new["vmgenid"] != "0":
+        new["vmgenid"] = world.new_uuid()
+    new["name"] = call.get("name") or f"Copy-of-VM-{options.get('name', call.vmid)}"
+    if call.get("description"):
+        new["description"] = call.get("description").rstrip()
+    return new

@@ -1,0 +1,223 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PUT and POST /nodes/{node}/qemu/{vmid}/config: changes of a configuration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from . import drives, privileges, statistics, vm_apply, vm_drives, vm_hotplug, vm_options, vm_power
+from .config import digest
+from .errors import ApiError, ParameterError
+from .world import check_lock
+
+
+@dataclass
+class _Change:
+    """What a call asks of a configuration; ``options`` are to be set."""
+
+    options: dict
+    deletes: list
+    reverts: list
+    forced: bool = False
+
+
+def put(call):
+    change = _asked(call)
+    yield call.world.timing.config
+    yield from call.world.flock(call.vmid).holding(_now(call, change), call.world.timing.flock)
+
+
+def post(call):
+    change = _asked(call)
+    _check_found(call, call.machine())
+    shown = " ".join(f"-{key} {'<hidden>' if key == 'cipassword' else value}" for key, value in _shown(call))
+
+    def work(task):
+        task.say(f"update VM {call.vmid}: {shown}")
+        yield call.world.timing.config
+        yield from _now(call, change)
+
+    return call.locked_task("qmconfig", work)
+
+
+def _shown(call):
+    return sorted((key, value) for key, value in call.params.items() if key not in ("node", "vmid"))
+
+
+def _asked(call):
+    """All that can be refused without looking at the machine."""
+    privileges.check_skiplock(call)
+    options = call.options()
+    deletes = _known(call, "delete")
+    reverts = _known(call, "revert")
+    if not options and not deletes and not reverts:
+        raise ApiError("no options specified")
+    for key in deletes:
+        if key in options:
+            raise ParameterError(delete=f"you can't use '-{key}' and -delete {key}' at the same time")
+    vm_options.check_ssh_keys(options)
+    options = vm_options.cdrom_as_drive(options)
+    if not call.user.is_root:
+        _check_rights(call, options, deletes)
+    vm_drives.check_access(call, options)
+    return _Change(options, deletes, reverts, call.flag("force"))
+
+
+def _known(call, parameter):
+    keys = privileges.option_keys(call.get(parameter, ""))
+    for key in keys:
+        if call.world.schema.option(key) is None and key not in ("lock", "vmstate", "parent", "snaptime"):
+            raise ParameterError.of({parameter: f"unknown option '{key}'"})
+    return keys
+
+
+def _check_rights(call, options, deletes):
+    machine = call.machine_or_none()
+    old = machine.config.current if machine else {}
+    for key, value in sorted(options.items()):
+        privileges.check_option(call, call.vmid, key, value)
+        if key.startswith("net") and key[3:].isdigit():
+            privileges.check_bridge(call, key, value)
+    for key in deletes:
+        privileges.check_option(call, call.vmid, key, None, old.get(key))
+
+
+def _check_found(call, machine):
+    """The digest and the lock: somebody else may have been here."""
+    expected = call.get("digest")
+    if expected and expected != digest(machine.text):
+        raise ApiError("checksum mismatch (file change by other user?)")
+    if not call.flag("skiplock") and "vmstate" not in privileges.option_keys(call.get("delete", "")):
+        check_lock(machine.config)
+
+
+def _now(call, change):
+    """The change itself: noted as pending, then applied as far as the machine's power allows."""
+    machine = call.machine()
+    _check_found(call, machine)
+    if not call.world.cluster.has_quorum():
+        raise ApiError("cluster not ready - no quorum?")
+    config = machine.config
+    _check_memory(config, change.options)
+    for key in change.reverts:
+        _revert(call, machine, config, key)
+    for key in change.deletes:
+        _delete(call, machine, config, key, change.forced)
+    _set_all(call, machine, config, change)
+    machine.write(config.again())
+    if machine.running:
+        vm_hotplug.apply_live(call.world, machine)
+    else:
+        vm_apply.apply_cold(call.world, machine)
+    yield from ()  # It is done in one instant.
+
+
+def _check_memory(config, options):
+    if not {"memory", "balloon"} & set(options):
+        return
+    # What the same call takes away counts as well, and a zero that waits hides nothing.
+    stored = int(config.pending.get("balloon", "0")) or int(config.current.get("balloon", "0"))
+    balloon = int(options.get("balloon", stored))
+    if balloon > statistics.memory_of({**config.current, **config.pending, **options}):
+        raise ApiError("balloon value too large (must be smaller than assigned memory)")
+
+
+def _revert(call, machine, config, key):
+    config.deletes.pop(key, None)
+    value = config.pending.pop(key, None)
+    if value is not None and drives.is_drive(key):
+        volid = drives.volume_of(drives.parse(call.world.schema, key, value))
+        if volid:
+            drives.register_unused(config.current, volid)
+
+
+def _delete(call, machine, config, key, forced):
+    protected = config.current.get("protection") == "1"
+    if key == "vmstate":
+        machine.write(config)
+        vm_power.forget_suspension(call.world, machine)
+        config.current = machine.config.current
+    elif drives.is_unused(key):
+        _delete_unused(call, machine, config, key, protected)
+    elif drives.is_drive(key):
+        if protected and key in config.next_start():
+            raise ApiError(f"can't remove drive '{key}' - protection mode enabled")
+        _drop_pending_drive(call, machine, config, key, forced)
+        config.delete_pending(key, forced)
+    elif key == "lock":
+        config.current.pop("lock", None)
+    else:
+        config.delete_pending(key, forced)
+    _leave_boot_order(config, key)
+
+
+def _delete_unused(call, machine, config, key, protected):
+    volid = config.current.get(key)
+    if volid is None:
+        return
+    if protected:
+        raise ApiError(f"can't remove unused disk '{key}' - protection mode enabled")
+    vm_apply.free_unless_used(call.world, machine, config, volid)
+    del config.current[key]
+
+
+def _drop_pending_drive(call, machine, config, key, forced):
+    """A new disk that was never plugged is not lost: it is listed as unused."""
+    pending = config.pending.get(key)
+    if pending is None:
+        return
+    volid = drives.volume_of(drives.parse(call.world.schema, key, pending))
+    current = config.current.get(key, "").split(",")[0]
+    if volid is None or volid == current or "media=cdrom" in pending:
+        return
+    if forced:
+        vm_apply.free_unless_used(call.world, machine, config, volid)
+    else:
+        drives.register_unused(config.current, volid)
+
+
+def _leave_boot_order(config, key):
+    order = vm_options.boot_order(config.next_start())
+    if key in order:
+        config.set_pending("boot", vm_options.order_text([device for device in order if device != key]))
+
+
+def _set_all(call, machine, config, change):
+    world = call.world
+    options = dict(change.options)
+    after = {**config.next_start(), **options}
+    pinned = vm_options.machine_of_windows(world, after) if "ostype" in options else None
+    if pinned:
+        options["machine"] = pinned
+    if "cipassword" in options:
+        options["cipassword"] = vm_options.crypted(options["cipassword"], after)
+    for key, value in sorted(options.items()):
+        if drives.is_drive(key):
+            _set_drive(call, machine, config, key, value)
+        elif drives.is_unused(key):
+            config.current[key] = value
+        else:
+            if key == "boot":
+                vm_options.check_boot(value, {**config.next_start(), **options})
+            config.set_pending(key, vm_options.normalised(world, key, value))
+
+
+def _set_drive(call, machine, config, key, value):
+    world = call.world
+    drive = drives.parse(world.schema, key, value)
+    vm_drives.check_single_cloudinit(world.schema, key, drive, config.next_start())
+    if drives.is_cdrom(drive):
+        _join_boot_order(config, key)
+    _drop_pending_drive(call, machine, config, key, forced=False)
+    text, _new = vm_drives.made(world, machine.node, machine.vmid, key, drive)
+    config.set_pending(key, text)
+
+
+def _join_boot_order(config, key):
+    """A new optical drive comes last in an order; a legacy order knows no single devices."""
+    options = config.next_start()
+    order = vm_options.boot_order(options)
+    if order and key not in options and key not in order:
+        config.set_pending("boot", vm_options.order_text([*order, key]))

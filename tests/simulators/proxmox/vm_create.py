@@ -1,0 +1,120 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""POST /nodes/{node}/qemu: a new machine."""
+
+from __future__ import annotations
+
+from . import drives, privileges, vm_drives, vm_options, vm_power
+from .cluster import Machine
+from .config import Config
+from .errors import ApiError, Forbidden
+
+_NOT_STORED = {"start", "force", "storage", "pool", "archive", "unique", "bwlimit", "live-restore", "ha-managed"}
+
+
+def create(call):
+    world, vmid, pool = call.world, call.vmid, call.get("pool")
+    if "archive" in call.params:
+        raise ApiError("restoring from an archive is not simulated", 501)
+    _check_right(call, pool)
+    options = _stored(call)
+    vm_options.check_ssh_keys(options)
+    if not call.user.is_root:
+        _check_options(call, options, pool)
+    vm_drives.check_access(call, options, call.get("storage"))
+    if not world.cluster.has_quorum():
+        raise ApiError("cluster not ready - no quorum?")
+    yield from world.flock(vmid).holding(_reserve(call), world.timing.flock_create)
+    if pool:
+        world.cluster.pools[pool].vms.add(vmid)
+    return call.task("qmcreate", lambda task: _work(call, task, options))
+
+
+def _check_right(call, pool):
+    access, user = call.world.access, call.user
+    privileges.check_pool(call, pool)
+    allowed = access.may(user, f"/vms/{call.vmid}", ["VM.Allocate"])
+    if not allowed and not (pool and access.may(user, f"/pool/{pool}", ["VM.Allocate"])):
+        raise Forbidden
+
+
+def _stored(call):
+    options = vm_options.cdrom_as_drive(call.options())
+    options = {key: value for key, value in options.items() if key not in _NOT_STORED}
+    # An old name of the number of processors (ASSUMED: it only counts where nothing newer is said).
+    smp = options.pop("smp", None)
+    if smp and "sockets" not in options and "cores" not in options:
+        options["sockets"] = smp
+    return {
+        key: value if drives.is_drive(key) else vm_options.normalised(call.world, key, value)
+        for key, value in options.items()
+    }
+
+
+def _check_options(call, options, pool):
+    """Rights may be held on the machine's path or, before it exists, on its pool."""
+    for key, value in sorted(options.items()):
+        try:
+            privileges.check_option(call, call.vmid, key, value)
+        except Forbidden:
+            if not pool or not call.world.access.may(call.user, f"/pool/{pool}", ["VM.Allocate"]):
+                raise
+        if key.startswith("net") and key[3:].isdigit():
+            privileges.check_bridge(call, key, value)
+
+
+def _reserve(call):
+    """Take the number: from here on the machine is there, locked."""
+    cluster, vmid = call.world.cluster, call.vmid
+    taken = cluster.taken_by(vmid)
+    if taken:
+        raise ApiError(f"unable to create VM {vmid} - {taken[0]} {vmid} already exists on node '{taken[1]}'")
+    cluster.machines[vmid] = Machine(vmid, call.node, "lock: create\n", guest=call.world.new_guest())
+    yield from ()  # It is done in one instant.
+
+
+def _work(call, task, options):
+    world, vmid = call.world, call.vmid
+    made = []
+    try:
+        yield from world.flock(vmid).holding(_fill(call, task, options, made), world.timing.flock)
+    except ApiError as error:
+        for volid in made:
+            world.storages.free(volid, call.node)
+        world.cluster.machines.pop(vmid, None)
+        for pool in world.cluster.pools.values():
+            pool.vms.discard(vmid)
+        raise ApiError(f"unable to create VM {vmid} - {error}") from error
+    if call.flag("start"):
+        # A task of its own: whether it succeeds is not told by the creation's.
+        vm_power.start_task(call, call.machine())
+
+
+def _fill(call, task, options, made):
+    world = call.world
+    yield world.timing.create
+    wanted = vm_drives.parsed(world.schema, options)
+    for key, drive in wanted:
+        vm_drives.check_single_cloudinit(world.schema, key, drive, options)
+    stored = dict(options)
+    for key, drive in wanted:
+        text, new = vm_drives.made(world, call.node, call.vmid, key, drive, call.get("storage"))
+        stored[key] = text
+        if new:
+            made.append(new)
+            task.say(f"{key}: successfully created disk '{text}'")
+            yield world.timing.create_disk
+    _add_defaults(world, task, stored)
+    call.machine().write(Config(current=stored))
+
+
+def _add_defaults(world, task, options):
+    pinned = vm_options.machine_of_windows(world, options)
+    if pinned:
+        options["machine"] = pinned
+        task.say(f"pinning machine type to '{pinned}' for Windows guest OS")
+    options.setdefault("boot", vm_options.default_boot(world.schema, options))
+    options.setdefault("vmgenid", world.new_uuid())
+    options.setdefault("smbios1", f"uuid={world.new_uuid()}")
+    options["meta"] = f"creation-qemu={world.emulator[0]},ctime={int(world.now)}"

@@ -1,0 +1,95 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Drives that a call asks for: what is refused at once, and how their volumes are made."""
+
+from __future__ import annotations
+
+from . import drives, privileges
+from .errors import ApiError, ParameterError
+from .storage import KIB, MIB, size_text
+
+_STATE_SIZE = 4 * MIB
+
+
+def parsed(schema, options):
+    """[(key, drive)] by name: in this order volumes are made."""
+    return [(key, drives.parse(schema, key, options[key])) for key in sorted(options) if drives.is_drive(key)]
+
+
+def check_access(call, options, default=None):
+    """What is refused before anything is made: unknown storages, rights, images in place of media."""
+    for key, drive in parsed(call.world.schema, options):
+        asked = drives.wanted(drive)
+        if asked:
+            _check_space(call, asked[0] or default)
+        elif drives.is_cloudinit(drive) and drive["file"].endswith(":cloudinit"):
+            _check_space(call, drive["file"].partition(":")[0])
+        elif drives.volume_of(drive):
+            _check_volume(call, key, drive)
+
+
+def _check_space(call, storage_id):
+    if storage_id is not None:
+        privileges.check_space(call, storage_id)
+        call.world.storages.for_images(storage_id)
+
+
+def _check_volume(call, key, drive):
+    call.world.storages.get(drive["file"].partition(":")[0])
+    if drive["file"].partition(":")[2].startswith("iso/") and not drives.is_cdrom(drive):
+        raise ParameterError.of({key: "explicit 'media=cdrom' is required for iso images"})
+
+
+def check_single_cloudinit(schema, key, drive, options):
+    """A machine has one cloud-init drive at most."""
+    if not drive["file"].endswith(":cloudinit"):
+        return
+    for other, found in drives.of(schema, options):
+        if other != key and drives.is_cloudinit(found):
+            raise ApiError(f"{key} - cloud-init drive is already attached at '{other}'")
+
+
+def made(world, node, vmid, key, drive, default=None):
+    """(stored text, volume made or None) of a drive that a call asks for."""
+    drive = dict(drive)
+    new = None
+    asked = drives.wanted(drive)
+    if drive["file"].endswith(":cloudinit"):
+        new = _allocate(world, node, vmid, drive, drive["file"].partition(":")[0], _STATE_SIZE, "cloudinit")
+        drive["media"] = "cdrom"
+    elif asked:
+        storage_id = asked[0] or default
+        if storage_id is None:
+            raise ApiError("no storage ID specified (and no default storage)")
+        new = _allocate(world, node, vmid, drive, storage_id, _size(world, node, key, drive, asked[1], storage_id))
+        drive["size"] = size_text(world.storages.existing(new, node).size)
+    elif drives.volume_of(drive):
+        drive["size"] = size_text(world.storages.existing(drive["file"], node).size)
+    return drives.printed(world.schema, key, drive), new
+
+
+def _allocate(world, node, vmid, drive, storage_id, size, kind="disk"):
+    drive.pop("import-from", None)
+    drive["file"] = world.storages.allocate(storage_id, node, vmid, size, drive.pop("format", None), kind)
+    return drive["file"]
+
+
+def _size(world, node, key, drive, asked, storage_id):
+    if "import-from" in drive:
+        return world.storages.existing(drive["import-from"], node).size
+    if key == "tpmstate0":
+        return _STATE_SIZE
+    if key == "efidisk0":
+        # 528K for efitype=4m in a file is ASSUMED.
+        return 528 * KIB if world.storages.get(storage_id).has_files else _STATE_SIZE
+    return asked
+
+
+def owned_volumes(schema, options):
+    """[(key, volume)] of a machine's own volumes in the server's order; media are not its own, cloud-init is."""
+    return [
+        (key, drive["file"])
+        for key, drive in drives.of(schema, options)
+        if drives.volume_of(drive) and (not drives.is_cdrom(drive) or drives.is_cloudinit(drive))
+    ]

@@ -1,0 +1,212 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Pending changes of a running machine: what is applied at once, what waits, and what a device refuses."""
+
+from __future__ import annotations
+
+import re
+
+from . import drives, propertystring, vm_apply
+from .errors import ApiError, ParameterError
+from .schema import split_list
+
+_FAST = re.compile(
+    r"description|hookscript|lock|migrate_downtime|migrate_speed|name|onboot|protection|shares|startup|tags"
+    r"|vmstatestorage|cicustom|cipassword|citype|ciupgrade|ciuser|nameserver|searchdomain|sshkeys|ipconfig\d+"
+    # The recorded calls show it for this one too.
+    r"|hotplug"
+)
+_CLOUDINIT = re.compile(
+    r"name|cicustom|cipassword|citype|ciupgrade|ciuser|nameserver|searchdomain|sshkeys|ipconfig\d+|net\d+"
+)
+_NET = re.compile(r"net\d+")
+_PLUGGABLE_DISK = re.compile(r"(?:scsi|virtio)\d+")
+_USB = re.compile(r"usb\d+")
+_THROTTLE = re.compile(r"(?:bps|iops|mbps)(?:_\w+)?")
+#: Of a disk, what the running emulator is not told of at all.
+_SILENT = {"backup", "replicate", "shared", "size"}
+_DEFAULT = "network,disk,usb"
+
+
+class _Waits(Exception):
+    """This change applies at the next cold start only."""
+
+
+def apply_live(world, machine):
+    """Apply what can be; a ParameterError names what a device refused, and that stays pending."""
+    errors = {}
+    config = machine.config
+    features = _features(config.current.get("hotplug", "1"))
+    for key in sorted(config.deletes):
+        _try(errors, key, lambda key=key: _delete(world, machine, config, key, features))
+    for key in sorted(config.pending):
+        _try(errors, key, lambda key=key: _set(world, machine, config, key, features))
+    machine.write(config)
+    if errors:
+        raise ParameterError.of(errors)
+
+
+def _try(errors, key, change):
+    try:
+        change()
+    except _Waits:
+        pass
+    except ApiError as error:
+        errors[key] = f"hotplug problem - {error}\n"
+
+
+def _features(text):
+    if text == "0":
+        return set()
+    return set(split_list(_DEFAULT if text == "1" else text))
+
+
+def _delete(world, machine, config, key, features):
+    old = config.current.get(key)
+    if _NET.fullmatch(key):
+        _need("network", features)
+        world.effect(machine.vmid, f"UNPLUG {key}")
+    elif drives.is_drive(key):
+        _unplug_disk(world, machine, config, key, features)
+        vm_apply.detach(world, machine, config, key, config.deletes[key])
+    elif key in ("cpuunits", "cpulimit"):
+        _tell_cgroup(world, machine, key)
+    elif key == "balloon":
+        if old == "0":
+            raise _Waits
+        world.effect(machine.vmid, "QMP balloon")
+    else:
+        _plain(world, machine, key, features)
+    config.current.pop(key, None)
+    del config.deletes[key]
+    if _CLOUDINIT.fullmatch(key):
+        config.record_cloudinit(key, old, None)
+
+
+def _set(world, machine, config, key, features):
+    old, new = config.current.get(key), config.pending[key]
+    if _NET.fullmatch(key):
+        _set_card(world, machine, key, (old, new), features)
+    elif drives.is_drive(key):
+        _set_drive(world, machine, config, key, features)
+    elif key in ("cpuunits", "cpulimit"):
+        _tell_cgroup(world, machine, key)
+    elif key == "balloon":
+        # From or to 0, the device itself comes or goes.
+        if "0" in (old, new):
+            raise _Waits
+        world.effect(machine.vmid, "QMP balloon")
+    elif key == "agent":
+        _check_agent(world, old, new)
+    else:
+        _plain(world, machine, key, features)
+    config.current[key] = new
+    del config.pending[key]
+    if _CLOUDINIT.fullmatch(key):
+        config.record_cloudinit(key, old, new)
+
+
+def _plain(world, machine, key, features):
+    """Options without a device, and those whose device is simple."""
+    if _FAST.fullmatch(key):
+        return
+    if _USB.fullmatch(key):
+        _need("usb", features)
+    elif key == "vcpus":
+        _need("cpu", features)
+    elif key == "memory":
+        _need("memory", features)
+        if machine.config.current.get("numa") != "1":
+            raise _Waits
+    elif key != "tablet":
+        raise _Waits
+    _plug(world, machine, key)
+
+
+def _need(feature, features):
+    if feature not in features:
+        raise _Waits
+
+
+def _plug(world, machine, key):
+    if world.faults.hotplug_fails:
+        raise ApiError(f"error on hotplug device '{key}'")
+    world.effect(machine.vmid, f"PLUG {key}")
+
+
+def _tell_cgroup(world, machine, key):
+    world.effect(machine.vmid, "CGSHARES" if key == "cpuunits" else "CGQUOTA")
+
+
+def _check_agent(world, old, new):
+    rules = world.schema.properties_of("agent")
+    before, after = (propertystring.parse(text or "0", rules) for text in (old, new))
+    if any(before.get(key) != after.get(key) for key in ("enabled", "type")):
+        raise _Waits
+
+
+def _set_card(world, machine, key, change, features):
+    rules = world.schema.properties_of(key)
+    old, new = (propertystring.parse(text, rules) if text else None for text in change)
+    if old and not _differs(old, new, ("model", "macaddr", "queues", "mtu")):
+        # Without the feature too: no device comes or goes (ASSUMED).
+        _relink(world, machine, old, new)
+        return
+    _need("network", features)
+    if old:
+        world.effect(machine.vmid, f"UNPLUG {key}")
+    _plug(world, machine, key)
+
+
+def _differs(old, new, keys):
+    return any(old.get(key) != new.get(key) for key in keys)
+
+
+def _relink(world, machine, old, new):
+    if _differs(old, new, ("bridge", "tag", "trunks", "firewall")):
+        for effect in ("LINK", "TAP", "LINK"):
+            world.effect(machine.vmid, effect)
+    elif _differs(old, new, ("rate",)):
+        world.effect(machine.vmid, "RATE")
+    elif _differs(old, new, ("link_down",)):
+        world.effect(machine.vmid, "LINK")
+
+
+def _set_drive(world, machine, config, key, features):
+    new = drives.parse(world.schema, key, config.pending[key])
+    if key not in config.current:
+        _need_disk_plug(key, new, features)
+        _plug(world, machine, key)
+        return
+    old = drives.parse(world.schema, key, config.current[key])
+    if drives.is_cdrom(old) and drives.is_cdrom(new):
+        if drives.is_cloudinit(old) != drives.is_cloudinit(new):
+            raise _Waits
+        world.effect(machine.vmid, f"MEDIUM {key}")
+    elif old["file"] == new["file"]:
+        _retune(world, machine, key, old, new)
+    else:
+        _need_disk_plug(key, new, features)
+        _unplug_disk(world, machine, config, key, features)
+        vm_apply.detach(world, machine, config, key, forced=False)
+        _plug(world, machine, key)
+
+
+def _retune(world, machine, key, old, new):
+    changed = {name for name in {*old, *new} if old.get(name) != new.get(name)} - _SILENT
+    if not all(_THROTTLE.fullmatch(name) for name in changed):
+        raise _Waits
+    if changed:
+        world.effect(machine.vmid, f"THROTTLE {key}")
+
+
+def _need_disk_plug(key, drive, features):
+    if not _PLUGGABLE_DISK.fullmatch(key) or drives.is_cdrom(drive):
+        raise _Waits
+    _need("disk", features)
+
+
+def _unplug_disk(world, machine, config, key, features):
+    _need_disk_plug(key, drives.parse(world.schema, key, config.current[key]), features)
+    world.effect(machine.vmid, f"UNPLUG {key}")

@@ -1,0 +1,60 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Lists: the machines of a node, and what there is below one machine."""
+
+from __future__ import annotations
+
+from . import statistics, vm_drives
+
+
+def listing(call):
+    """The machines of one node, as its configuration files and processes are now."""
+    world = call.world
+    return [
+        _entry(world, machine, call.flag("full"))
+        for vmid, machine in sorted(world.cluster.machines.items())
+        if machine.node == call.node and world.access.may(call.user, f"/vms/{vmid}", ["VM.Audit"])
+    ]
+
+
+def _entry(world, machine, full):
+    found = statistics.measured(world, machine)
+    options = machine.config.current
+    found |= {"vmid": machine.vmid, "status": "running" if machine.running else "stopped", "cpus": found.pop("maxcpu")}
+    if full:
+        # Only then each emulator is asked.
+        found["qmpstatus"] = machine.qmp if machine.running else "stopped"
+    if not found["template"]:
+        del found["template"]
+    return found | {key: options[key] for key in ("lock", "tags") if key in options}
+
+
+def index(_call):
+    return _directory("config", "pending", "status", "snapshot", "clone", "migrate", "agent", "cloudinit", "resize")
+
+
+def status_index(_call):
+    return _directory("current", "start", "stop", "reset", "shutdown", "suspend", "resume", "reboot")
+
+
+def _directory(*names):
+    return [{"subdir": name} for name in names]
+
+
+def feature(call):
+    """Whether all volumes can be snapshotted, cloned or copied where they lie."""
+    machine, world = call.machine(), call.world
+    options = machine.config.current
+    volumes = [volid for _key, volid in vm_drives.owned_volumes(world.schema, options)]
+    has = all(_volume_has(world, machine, volid, call.get("feature")) for volid in volumes)
+    shared = all(world.storages.is_shared(volid) for volid in volumes)
+    return {"hasFeature": int(has), "nodes": list(world.cluster.nodes) if shared else [machine.node]}
+
+
+def _volume_has(world, machine, volid, feature):
+    storage = world.storages.get(volid.partition(":")[0])
+    volume = world.storages.volume(volid, machine.node)
+    if feature == "snapshot":
+        return not (storage.has_files and volume and volume.format == "raw")
+    return "base-" in volid or storage.naive if feature == "clone" else True

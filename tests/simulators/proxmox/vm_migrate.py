@@ -1,0 +1,82 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Machines that change their node."""
+
+from __future__ import annotations
+
+from . import drives, vm_drives
+from .errors import ApiError, ParameterError
+from .world import check_lock
+
+
+def migrate(call):
+    machine, target, cluster = call.machine_or_none(), call.get("target"), call.world.cluster
+    if target == call.node:
+        raise ParameterError(target="target is local node.")
+    if target not in cluster.nodes:
+        raise ApiError(f"no such cluster node '{target}'")
+    machine = call.machine()
+    check_lock(machine.config)
+    if machine.running and not call.flag("online"):
+        raise ApiError("can't migrate running VM without --online")
+    return call.locked_task("qmigrate", lambda task: _migrate(call, task, machine, target))
+
+
+def _migrate(call, task, machine, target):
+    world = call.world
+    config = machine.config
+    _check_volumes(call, task, machine, target)
+    config.current["lock"] = "migrate"
+    machine.write(config)
+    try:
+        yield world.timing.migrate
+        yield from _copy_local(call, machine, target)
+    finally:
+        config = machine.config
+        config.current.pop("lock", None)
+        machine.write(config)
+    machine.node = target
+    world.effect(machine.vmid, f"MIGRATED {target}")
+
+
+def _check_volumes(call, task, machine, target):
+    world, options = call.world, machine.config.current
+    if not world.cluster.nodes[target].online:
+        raise ApiError(f"migration aborted: target node '{target}' is not online")
+    for key, drive in drives.of(world.schema, options):
+        volid = drives.volume_of(drive)
+        if volid is None or world.storages.is_shared(volid):
+            continue
+        medium = drives.is_cdrom(drive) and not drives.is_cloudinit(drive)
+        # A running machine takes local disks along only if it is told to; one that is off always does.
+        if medium or (machine.running and not call.flag("with-local-disks")):
+            task.say(f"can't migrate local {'cdrom' if medium else 'disk'} '{volid}' ({key})")
+            raise ApiError("can't migrate VM - check log")
+        storage = call.get("targetstorage") or volid.partition(":")[0]
+        world.storages.usable(storage, target)
+
+
+def _copy_local(call, machine, target):
+    """Local volumes are copied; they keep their storage and name (another target storage is not simulated)."""
+    world = call.world
+    for _key, volid in vm_drives.owned_volumes(world.schema, machine.config.current):
+        if not world.storages.is_shared(volid):
+            yield world.timing.copy(world.storages.existing(volid, machine.node).size)
+            world.storages.move(volid, machine.node, target)
+
+
+def precondition(call):
+    machine = call.machine()
+    world = call.world
+    local = [
+        {"volid": volid, "cdrom": 0, "size": world.storages.existing(volid, machine.node).size}
+        for _key, volid in vm_drives.owned_volumes(world.schema, machine.config.current)
+        if not world.storages.is_shared(volid)
+    ]
+    return {
+        "running": int(machine.running),
+        "local_disks": local,
+        "local_resources": [],
+        "allowed_nodes": [name for name in world.cluster.nodes if name != machine.node],
+    }

@@ -1,0 +1,109 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the server makes of single options before it stores them."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import re
+from urllib.parse import unquote
+
+from . import drives, propertystring, schema
+from .errors import ApiError, ParameterError
+
+_CRYPTED = re.compile(r"\$(?:1|2a?|5|6|y)\$.+")
+_WINDOWS = re.compile(r"w\w+")
+
+
+def cdrom_as_drive(options):
+    """``cdrom`` is another name for the drive ide2."""
+    if "cdrom" not in options:
+        return options
+    options = dict(options)
+    if "ide2" in options:
+        raise ParameterError(cdrom="option 'cdrom' conflicts with option 'ide2'")
+    options["ide2"] = options.pop("cdrom") + ",media=cdrom"
+    return options
+
+
+def check_ssh_keys(options):
+    for line in unquote(options.get("sshkeys", "")).split("\n"):
+        if line.strip() and not line.startswith("#") and not _is_ssh_key(line):
+            raise ApiError("SSH public key validation error")
+
+
+def _is_ssh_key(line):
+    words = line.split()
+    for kind, blob in zip(words, words[1:]):
+        try:
+            raw = base64.b64decode(blob, validate=True)
+        except (binascii.Error, ValueError):
+            continue
+        # The blob begins with its own kind, so that no other text passes for a key.
+        if raw[4 : 4 + len(kind)] == kind.encode() and int.from_bytes(raw[:4], "big") == len(kind):
+            return True
+    return False
+
+
+def crypted(password, options):
+    """A password as PUT stores it: hashed, unless it is already, or Windows wants the plain text."""
+    if _CRYPTED.fullmatch(password) or _WINDOWS.fullmatch(options.get("ostype", "")):
+        return password
+    return f"$5$simulated${hashlib.sha256(password.encode()).hexdigest()[:43]}"
+
+
+def normalised(world, key, value):
+    """A plain option as it is stored; drives are made elsewhere."""
+    if key == "tags":
+        return ";".join(sorted({tag.lower() for tag in schema.split_list(value)}))
+    if key == "description":
+        return value.rstrip()
+    if key == "cpuunits":
+        return str(min(max(int(value), 1), 10000))
+    if key == "vmgenid" and value == "1":
+        return world.new_uuid()
+    return _network(world, key, value) if key.startswith("net") and key[3:].isdigit() else value
+
+
+def _network(world, key, value):
+    rules = world.schema.properties_of(key)
+    card = propertystring.parse(value, rules)
+    card.setdefault("macaddr", world.new_mac())
+    return propertystring.printed(card, rules)
+
+
+def machine_of_windows(world, options):
+    """The machine type that a Windows guest is pinned to, or None where nothing needs pinning."""
+    machine = options.get("machine", "pc")
+    if not options.get("ostype", "").startswith("win") or machine not in ("pc", "q35"):
+        return None
+    kind = "pc-q35" if machine == "q35" else "pc-i440fx"
+    return f"{kind}-{world.emulator[1]}"
+
+
+def default_boot(schema_, options):
+    """The boot order of a new machine that was given none: first disk, first medium, first card."""
+    found = drives.of(schema_, options)
+    disks = [key for key, drive in found if not drives.is_cdrom(drive) and not key.startswith(("efi", "tpm"))]
+    media = [key for key, drive in found if drives.is_cdrom(drive) and not drives.is_cloudinit(drive)]
+    cards = [key for key in (f"net{number}" for number in range(32)) if key in options]
+    return order_text([*disks[:1], *media[:1], *cards[:1]])
+
+
+def order_text(devices):
+    return "order=" + ";".join(devices) if devices else ""
+
+
+def boot_order(options):
+    """The devices of ``boot: order=…``; a legacy order has none."""
+    text = options.get("boot", "")
+    return [name for name in text[len("order=") :].split(";") if name] if text.startswith("order=") else []
+
+
+def check_boot(value, options):
+    for device in boot_order({"boot": value}):
+        if device not in options:
+            raise ApiError(f"invalid bootorder: device '{device}' does not exist'")

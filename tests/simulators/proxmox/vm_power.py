@@ -1,0 +1,298 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Starting, stopping, pausing: /nodes/{node}/qemu/{vmid}/status/*."""
+
+from __future__ import annotations
+
+from . import drives, privileges, statistics, vm_apply
+from .errors import ApiError
+from .world import check_lock
+
+_OF_SUSPENSION = ("lock", "vmstate", "runningmachine", "runningcpu")
+
+
+def start(call):
+    privileges.check_skiplock(call)
+    machine = call.machine_or_none()
+    if machine and machine.ha:
+        return _by_high_availability(call, "hastart", lambda: start_task(call, machine))
+    return call.task("qmstart", lambda task: _locked(call, _start(call)))
+
+
+def _by_high_availability(call, type, action):
+    """The task only says what is wanted; the cluster does it by and by (how long that takes is ASSUMED)."""
+
+    def work(_task):
+        yield call.world.timing.config
+        call.world.engine.after(call.world.timing.high_availability, action)
+
+    return call.task(type, work)
+
+
+def start_task(call, machine):
+    """A start that the server itself begins."""
+    return call.world.tasks.start(
+        machine.node,
+        "qmstart",
+        machine.vmid,
+        call.user.id,
+        lambda task: _locked(call, _start_found(call, machine), machine.vmid),
+    )
+
+
+def _locked(call, work, vmid=None):
+    return call.world.flock(vmid or call.vmid).holding(work, call.world.timing.flock)
+
+
+def _start(call):
+    yield from _start_found(call, call.machine())
+
+
+def _start_found(call, machine):
+    world, config = call.world, machine.config
+    if config.current.get("template") == "1":
+        raise ApiError("you can't start a vm if it's a template")
+    suspended = config.current.get("lock") == "suspended"
+    if not call.flag("skiplock"):
+        check_lock(config, "suspended")
+    if machine.running:
+        raise ApiError(f"VM {machine.vmid} already running")
+    if not suspended:
+        vm_apply.apply_cold(world, machine)
+    _check_volumes(world, machine)
+    if world.start_renews_cloudinit:
+        vm_apply.renew_cloudinit(world, machine)
+    yield world.timing.start
+    begin(world, machine)
+    if suspended:
+        forget_suspension(world, machine)
+
+
+def begin(world, machine):
+    """The emulator runs."""
+    machine.running, machine.qmp = True, "running"
+    machine.started_at = world.now
+    machine.pid = 10_000 + machine.vmid
+    machine.starts += 1
+    world.effect(machine.vmid, "QEMU START")
+
+
+def forget_suspension(world, machine):
+    """The kept memory is used up, or given up."""
+    config = machine.config
+    state = config.current.get("vmstate")
+    if state:
+        world.storages.free(state, machine.node)
+    for key in _OF_SUSPENSION:
+        config.current.pop(key, None)
+    machine.write(config)
+
+
+def _check_volumes(world, machine):
+    for _key, drive in drives.of(world.schema, machine.config.current):
+        volid = drives.volume_of(drive)
+        if volid:
+            world.storages.usable(volid.partition(":")[0], machine.node)
+            if world.storages.volume(volid, machine.node) is None:
+                raise ApiError(f"volume '{volid}' does not exist")
+
+
+def end(world, machine):
+    """The emulator is gone; what was pending applies now."""
+    machine.running = False
+    machine.pid = 0
+    vm_apply.apply_cold(world, machine)
+
+
+def stop(call):
+    privileges.check_skiplock(call)
+    if call.flag("overrule-shutdown"):
+        for task in call.world.tasks.running(call.vmid, "qmshutdown"):
+            call.world.tasks.interrupt(task)
+    return call.task("qmstop", lambda task: _locked(call, _stop(call, task)))
+
+
+def _stop(call, task):
+    machine = call.machine_or_none()
+    if machine and machine.running:
+        if not call.flag("skiplock"):
+            check_lock(machine.config)
+        yield from quit_emulator(call.world, machine, task)
+
+
+def quit_emulator(world, machine, task):
+    """Cut a machine's power."""
+    world.effect(machine.vmid, "QMP quit")
+    yield world.timing.stop
+    if not machine.guest.quits:
+        task.say("VM still running - terminating now with SIGTERM")
+        task.say("VM still running - terminating now with SIGKILL")
+    end(world, machine)
+
+
+def shutdown(call):
+    privileges.check_skiplock(call)
+    machine = call.machine_or_none()
+    if machine and machine.running and machine.qmp == "paused":
+        if not call.flag("forceStop"):
+            raise ApiError("VM is paused - cannot shutdown")
+        return call.task("qmshutdown", lambda task: _locked(call, _stop(call, task)))
+    return call.task("qmshutdown", lambda task: _locked(call, _shutdown(call, task)))
+
+
+def _shutdown(call, task):
+    machine = call.machine_or_none()
+    if not machine or not machine.running:
+        return
+    if not call.flag("skiplock"):
+        check_lock(machine.config)
+    if (yield from guest_goes_down(call.world, machine, call.number("timeout", _down_time(call, machine)))):
+        end(call.world, machine)
+    elif call.flag("forceStop"):
+        task.say("VM quit/powerdown failed - terminating now with SIGTERM")
+        yield from quit_emulator(call.world, machine, task)
+    else:
+        raise ApiError("VM quit/powerdown failed - got timeout")
+
+
+def _down_time(call, machine):
+    startup = machine.config.current.get("startup", "")
+    down = next((part[len("down=") :] for part in startup.split(",") if part.startswith("down=")), None)
+    return int(down) if down else call.world.timing.shutdown_timeout
+
+
+def guest_goes_down(world, machine, timeout):
+    """Press the button and wait; True if the guest is down in time. One that is late goes down all the same."""
+    world.effect(machine.vmid, "POWERDOWN")
+    heard = world.now >= machine.started_at + machine.guest.boots_after
+    needs = machine.guest.stops_within
+    if not heard or needs is None:
+        yield timeout
+        return False
+    if needs <= timeout:
+        yield needs
+        return True
+    run = machine.starts
+    world.engine.after(needs, lambda: end(world, machine) if machine.running and machine.starts == run else None)
+    yield timeout
+    return False
+
+
+def _running_machine(call):
+    machine = call.machine_or_none()
+    if machine is None or not machine.running:
+        raise ApiError(f"VM {call.vmid} not running")
+    return machine
+
+
+def reset(call):
+    privileges.check_skiplock(call)
+    machine = _running_machine(call)
+
+    def work(_task):
+        yield call.world.timing.reset
+        check_lock(machine.config)
+        call.world.effect(machine.vmid, "QMP system_reset")
+        machine.started_at = call.world.now
+
+    return call.locked_task("qmreset", work)
+
+
+def reboot(call):
+    machine = _running_machine(call)
+    if machine.qmp == "paused":
+        raise ApiError("VM is paused - cannot shutdown")
+
+    def work(_task):
+        check_lock(machine.config)
+        if not (yield from guest_goes_down(call.world, machine, call.number("timeout", _down_time(call, machine)))):
+            raise ApiError("VM quit/powerdown failed - got timeout")
+        end(call.world, machine)
+        # The start is somebody else's: this task ends before it.
+        call.world.engine.after(call.world.timing.reboot_start, lambda: begin(call.world, machine))
+
+    return call.locked_task("qmreboot", work)
+
+
+def suspend(call):
+    privileges.check_skiplock(call)
+    machine = _running_machine(call)
+    if call.flag("todisk"):
+        return call.task("qmsuspend", lambda task: _suspend_to_disk(call, machine))
+
+    def work(_task):
+        yield call.world.timing.pause
+        check_lock(machine.config)
+        machine.qmp = "paused"
+        call.world.effect(machine.vmid, "QMP stop")
+
+    return call.locked_task("qmpause", work)
+
+
+def _suspend_to_disk(call, machine):
+    world = call.world
+    config = machine.config
+    check_lock(config)
+    config.current["lock"] = "suspending"
+    size = statistics.memory_of(config.current)
+    storage_id = call.get("statestorage") or state_storage(world, machine)
+    name = f"suspend-{int(world.now)}"
+    config.current["vmstate"] = world.storages.allocate_state(storage_id, machine.node, machine.vmid, name, size << 20)
+    machine.write(config)
+    yield world.timing.memory(size)
+    config = machine.config
+    config.current["lock"] = "suspended"
+    machine.running, machine.pid = False, 0
+    machine.write(config)
+    world.effect(machine.vmid, "SUSPENDED")
+
+
+def state_storage(world, machine):
+    """Where a machine's memory goes: what it says itself, else the storage of its first disk."""
+    options = machine.config.current
+    if "vmstatestorage" in options:
+        return options["vmstatestorage"]
+    found = [drive["file"] for _key, drive in drives.of(world.schema, options) if drives.volume_of(drive)]
+    return next((volid.partition(":")[0] for volid in found if not volid.partition(":")[2].startswith("iso/")), "local")
+
+
+def resume(call):
+    privileges.check_skiplock(call)
+    machine = call.machine_or_none()
+    if machine is not None and machine.config.current.get("lock") == "suspended":
+        return call.task("qmresume", lambda task: _locked(call, _start_found(call, machine)))
+    machine = _running_machine(call)
+
+    def work(_task):
+        yield call.world.timing.pause
+        if machine.qmp == "paused":
+            machine.qmp = "running"
+            call.world.effect(machine.vmid, "QMP cont")
+
+    return call.locked_task("qmresume", work)
+
+
+def current(call):
+    machine = call.machine()
+    world, options = call.world, machine.config.current
+    found = {
+        **statistics.measured(world, machine),
+        "vmid": machine.vmid,
+        "status": "running" if machine.running else "stopped",
+        "qmpstatus": machine.qmp if machine.running else "stopped",
+        "cpus": int(options.get("sockets", "1")) * int(options.get("cores", "1")),
+        "ha": {"managed": int(machine.ha)},
+    }
+    del found["maxcpu"], found["template"]
+    if machine.running:
+        found |= {
+            "pid": machine.pid,
+            "running-machine": "pc-i440fx-" + world.emulator[1],
+            "running-qemu": world.emulator[0],
+        }
+    if options.get("template") == "1":
+        found["template"] = 1
+    if options.get("agent", "0").replace("enabled=", "").split(",")[0] in ("1", "true", "yes", "on"):
+        found["agent"] = 1
+    return found | {key: options[key] for key in ("lock", "tags") if key in options}

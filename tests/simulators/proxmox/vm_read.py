@@ -1,0 +1,99 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is told of a configuration: config, pending, cloudinit."""
+
+from __future__ import annotations
+
+from .config import digest
+from .errors import ApiError, ParameterError
+
+_HIDDEN = "**********"
+#: Set by the server itself, with numbers as values.
+_NUMBERS = {"snaptime"}
+
+
+def config(call):
+    machine = call.machine()
+    found = machine.config
+    snapshot = call.get("snapshot")
+    if snapshot and call.flag("current"):
+        both = "cannot use 'snapshot' parameter with 'current'"
+        raise ParameterError(snapshot=both, current=both)
+    if snapshot:
+        options = snapshot_of(found, snapshot)
+    else:
+        options = found.current if call.flag("current") else found.next_start()
+    return {key: shown(call.world.schema, key, value) for key, value in options.items()} | {
+        "digest": digest(machine.text)
+    }
+
+
+def snapshot_of(config, name):
+    if name not in config.snapshots:
+        raise ApiError(f"snapshot '{name}' does not exist")
+    return config.snapshots[name]
+
+
+def shown(schema, key, value):
+    """A value as it stands in an answer: numbers for whole numbers and truth values, no password."""
+    if key == "cipassword":
+        return _HIDDEN
+    rule = schema.option(key) or {}
+    if key in _NUMBERS or rule.get("type") in ("integer", "boolean"):
+        return int(value)
+    return value
+
+
+def pending(call):
+    machine = call.machine()
+    found = machine.config
+    schema = call.world.schema
+    entries = []
+    for key in sorted({*found.current, *found.pending}):
+        entry = {"key": key}
+        if key in found.current:
+            entry["value"] = shown(schema, key, found.current[key])
+        if key in found.pending:
+            entry["pending"] = shown(schema, key, found.pending[key])
+        if key in found.deletes:
+            entry["delete"] = 2 if found.deletes[key] else 1
+        entries.append(entry)
+    return [*entries, {"key": "digest", "value": digest(machine.text)}]
+
+
+def cloudinit(call):
+    """The options that cloud-init is told, with what it was told last where that differs."""
+    found = call.machine().config
+    schema = call.world.schema
+    added = set(filter(None, found.cloudinit.get("added", "").split(",")))
+    keys = {key for key in found.current if _concerns_cloudinit(key)} | (set(found.cloudinit) - {"added"})
+    entries = []
+    for key in sorted(keys):
+        entry = {"key": key}
+        if key in found.cloudinit:
+            entry["value"] = shown(schema, key, found.cloudinit[key])
+        elif key not in added:
+            entry["value"] = shown(schema, key, found.current[key])
+        if key in found.cloudinit or key in added:
+            if key in found.current:
+                entry["pending"] = shown(schema, key, found.current[key])
+            else:
+                entry["delete"] = 1
+        entries.append(entry)
+    return entries
+
+
+def _concerns_cloudinit(key):
+    stem = key.rstrip("0123456789")
+    return stem in ("ipconfig", "net") or key in (
+        "name",
+        "cicustom",
+        "cipassword",
+        "citype",
+        "ciupgrade",
+        "ciuser",
+        "nameserver",
+        "searchdomain",
+        "sshkeys",
+    )

@@ -1,0 +1,108 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Requests as they come over the wire, read as the real server reads them."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import re
+import weakref
+from urllib.parse import unquote, unquote_plus
+
+from .errors import ApiError
+from .gateway import Request
+
+PREFIX = "/api2/json"
+_LARGEST_BODY = 512 * 1024
+_numbers = weakref.WeakKeyDictionary()
+_count = itertools.count(1)
+_SUMS = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512")
+
+
+def _number_of(transport):
+    """Connections are numbered: the address of one that was closed is soon used again."""
+    if transport not in _numbers:
+        _numbers[transport] = next(_count)
+    return _numbers[transport]
+
+
+async def read(http, uploads):
+    """The Request in an aiohttp request; ``uploads`` keeps what files it brought."""
+    path, _mark, query = http.raw_path.partition("?")
+    is_upload = http.method == "POST" and path.endswith("/upload")
+    _check_body(http, is_upload)
+    params = await _upload(http, uploads) if is_upload else _params(http, await http.read())
+    return Request(
+        method=http.method,
+        path=unquote(path)[len(PREFIX) :],
+        query=pairs(query),
+        params=params,
+        headers={name.lower(): value for name, value in http.headers.items()},
+        cookies=dict(http.cookies),
+        connection=_number_of(http.transport),
+    )
+
+
+def _check_body(http, is_upload):
+    if http.headers.get("Transfer-Encoding", "").lower() == "chunked":
+        raise ApiError("chunked transfer encoding not supported", 501)
+    length = http.content_length or 0
+    if length and http.method in ("GET", "DELETE", "HEAD"):
+        raise ApiError(f"Unexpected content for method '{http.method}'", 501)
+    if length > _LARGEST_BODY and not is_upload:
+        raise ApiError("for data too large", 501)
+
+
+def _params(http, body):
+    if http.content_type == "application/json" and body:
+        try:
+            found = json.loads(body)
+        except ValueError:
+            raise ApiError("unable to parse JSON body", 400) from None
+        return found if isinstance(found, dict) else {}
+    return pairs(body.decode())
+
+
+def pairs(text):
+    """{name: value, or all values of a name that is repeated}; a semicolon separates too."""
+    found = {}
+    for part in filter(None, re.split("[&;]", text)):
+        name, _mark, value = part.partition("=")
+        name, value = unquote_plus(name), unquote_plus(value)
+        if name not in found:
+            found[name] = value
+        elif isinstance(found[name], list):
+            found[name].append(value)
+        else:
+            found[name] = [found[name], value]
+    return found
+
+
+async def _upload(http, uploads):
+    """The fields before the file; what comes behind it is lost, as it is on the real server."""
+    if http.content_type != "multipart/form-data":
+        return pairs((await http.read()).decode())
+    params = {}
+    async for part in await http.multipart():
+        if part.filename is None:
+            params.setdefault(part.name, await part.text())
+            continue
+        stored = f"/var/tmp/pveupload-{len(uploads):032x}"
+        uploads[stored] = await _measured(part)
+        params.update(filename=part.filename, tmpfilename=stored)
+        break
+    await http.release()
+    return params
+
+
+async def _measured(part):
+    sums = {name: hashlib.new(name, usedforsecurity=False) for name in _SUMS}
+    size = 0
+    while chunk := await part.read_chunk(1 << 16):
+        size += len(chunk)
+        for checksum in sums.values():
+            checksum.update(chunk)
+    return {"size": size, "sums": {name: checksum.hexdigest() for name, checksum in sums.items()}}

@@ -1,0 +1,146 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The simulated cluster in one object, and one call on it."""
+
+from __future__ import annotations
+
+import random
+import uuid
+from dataclasses import replace
+
+from .access import Access
+from .cluster import Cluster, Guest
+from .engine import DrivenClock, Engine, FileLock
+from .errors import ApiError
+from .faults import Faults
+from .journal import Effect, Journal
+from .schema import Schema
+from .statistics import Statistics
+from .storage import Storages
+from .tasks import Tasks
+from .timing import Timing
+
+#: What the versions carry: the emulator's version, and the machine type that Windows guests are pinned to.
+_EMULATORS = {7: ("7.2.0", "7.2"), 8: ("9.2.0", "9.2"), 9: ("10.1.2", "10.1")}
+
+
+class World:
+    """``local_node`` is the node that the clients talk to; calls for the others are passed on."""
+
+    def __init__(self, clock=None, version=(9, 1), local_node="pve1", seed=1):
+        self.engine = Engine(clock or DrivenClock())
+        self.schema = Schema(version)
+        self.local_node = local_node
+        self.timing = Timing()
+        self.faults = Faults()
+        self.journal = Journal()
+        self.cluster = Cluster()
+        self.storages = Storages(self.effect, self.faults.full_storages)
+        self.access = Access(self.engine)
+        self.access.pool_of = self.cluster.pool_of
+        self.tasks = Tasks(self.engine, self.faults.of_step)
+        self.statistics = Statistics(self)
+        #: The recorded calls ran without a guest's start, and so without what a start does for cloud-init.
+        self.start_renews_cloudinit = True
+        #: How guests of new machines behave.
+        self.guest = Guest()
+        self._random = random.Random(seed)
+        self._flocks = {}
+        #: What uploads brought, by the name of the server's temporary file.
+        self.uploads = {}
+
+    @property
+    def now(self):
+        return self.engine.now
+
+    @property
+    def emulator(self):
+        return _EMULATORS[self.schema.version[0]]
+
+    def effect(self, vmid, text):
+        self.journal.effects.append(Effect(self.now, vmid, text))
+
+    def flock(self, vmid, path="/var/lock/qemu-server/lock-{}.conf"):
+        """The lock file of one machine; its node's, but no two nodes hold one machine."""
+        name = path.format(vmid)
+        return self._flocks.setdefault(name, FileLock(self.engine, name))
+
+    def new_mac(self):
+        tail = [self._random.randrange(256) for _number in range(3)]
+        # Before 8.1 the whole address was random, but for being local and that of one machine.
+        head = [0xBC, 0x24, 0x11] if self.schema.version >= (8, 1) else self._local_head()
+        return ":".join(f"{part:02X}" for part in head + tail)
+
+    def new_guest(self):
+        """What will run in a machine that is made now."""
+        return replace(self.guest)
+
+    def new_uuid(self):
+        return str(uuid.UUID(int=self._random.getrandbits(128), version=4))
+
+    def _local_head(self):
+        return [self._random.randrange(256) & 0xFC | 0x02, self._random.randrange(256), self._random.randrange(256)]
+
+
+class Call:
+    """One request that has passed all checks of form: ``params`` are texts by name."""
+
+    def __init__(self, world, user, params):
+        self.world = world
+        self.user = user
+        self.params = params
+
+    def get(self, name, default=None):
+        return self.params.get(name, default)
+
+    def flag(self, name):
+        return self.params.get(name) == "1"
+
+    def number(self, name, default=None):
+        value = self.params.get(name)
+        return default if value is None else int(value)
+
+    @property
+    def node(self):
+        return self.params["node"]
+
+    @property
+    def vmid(self):
+        return int(self.params["vmid"])
+
+    def machine(self):
+        """The machine of the path, or the error of its missing file."""
+        machine = self.world.cluster.machines.get(self.vmid)
+        if machine is None or machine.node != self.node:
+            raise missing(self.node, self.vmid)
+        return machine
+
+    def machine_or_none(self):
+        machine = self.world.cluster.machines.get(self.vmid)
+        return machine if machine and machine.node == self.node else None
+
+    def options(self):
+        """The parameters that are options of a machine's configuration."""
+        return {key: value for key, value in self.params.items() if self.world.schema.option(key)}
+
+    def task(self, type, work, id=None):
+        """Start a task on the node of the path; the answer to the call is its UPID."""
+        return self.world.tasks.start(self.node, type, self.vmid if id is None else id, self.user.id, work)
+
+    def locked_task(self, type, work, timeout=None):
+        """A task whose work is done under the machine's lock file."""
+        lock = self.world.flock(self.vmid)
+        seconds = self.world.timing.flock if timeout is None else timeout
+        return self.task(type, lambda task: lock.holding(work(task), seconds))
+
+
+def missing(node, vmid):
+    return ApiError(f"Configuration file 'nodes/{node}/qemu-server/{vmid}.conf' does not exist")
+
+
+def check_lock(config, *allowed):
+    """A lock in the configuration stands until its holder takes it away."""
+    lock = config.current.get("lock")
+    if lock and lock not in allowed:
+        raise ApiError(f"VM is locked ({lock})")

@@ -1,0 +1,116 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ready-made clusters."""
+
+from __future__ import annotations
+
+from .access import ADMINISTRATOR, Account, Token
+from .cluster import Guest, Machine, Node, Pool
+from .config import Config
+from .storage import GIB, MIB, Storage, Volume
+from .world import World
+
+ROOT_PASSWORD = "simulated"
+#: The secret of the token root@pam!test, which may do everything but what only root@pam may.
+TOKEN_SECRET = "00000000-1111-4222-8333-444444444444"
+
+_ALL = frozenset({"images", "iso", "import", "snippets"})
+
+
+def cluster(clock=None, version=(9, 1), **settings):
+    """Three nodes with local and shared storages, an ISO, and root with a token; no machines."""
+    world = World(clock, version, **settings)
+    for number in (1, 2, 3):
+        name = f"pve{number}"
+        world.cluster.nodes[name] = Node(name, f"192.0.2.{number}")
+        world.cluster.bridges[name] = ("vmbr0", "vmbr1")
+    storages = (
+        Storage("local", "dir", _ALL),
+        Storage("local-lvm", "lvmthin", frozenset({"images"})),
+        Storage("zfs", "zfspool", frozenset({"images"})),
+        Storage("nfs", "nfs", frozenset({"images", "iso"}), shared=True),
+        Storage("isos", "dir", frozenset({"iso"})),
+        Storage("off", "dir", _ALL, disabled=True),
+        Storage("n2", "dir", _ALL, nodes=frozenset({"pve2"})),
+    )
+    for storage in storages:
+        world.storages.add(storage)
+    for node in world.cluster.nodes:
+        local = world.storages.get("local")
+        local.volumes[local.key(node, "iso/debian.iso")] = Volume(600 * MIB, "raw", "iso")
+        local.volumes[local.key(node, "import/x.qcow2")] = Volume(2 * GIB, "qcow2", "import")
+    world.access.accounts["root@pam"] = Account(ROOT_PASSWORD, tokens={"test": Token(TOKEN_SECRET, separated=False)})
+    return world
+
+
+def recorded(clock=None):
+    """The cluster of the recorded calls, with what was replaced in them."""
+    world = cluster(clock)
+    add_machine(world, 300, "pve2", {})
+    world.cluster.containers[301] = "pve3"
+    world.storages.get("local-lvm").naive = True
+    world.start_renews_cloudinit = False
+    # The emulator of the recordings was a stub that never went away.
+    world.guest.quits = False
+    world.access.accounts["ansible@pve"] = Account(tokens={"ci": Token("secret")})
+    for who in ("ansible@pve", "ansible@pve!ci"):
+        world.access.allow("/", who, ADMINISTRATOR)
+    return world
+
+
+def with_cases(clock=None, version=(9, 1), **settings):
+    """web1 runs on pve1, web2 is off on pve2, and tmpl is a template on pve1."""
+    world = cluster(clock, version, **settings)
+    web = {"ostype": "l26", "memory": "2048", "agent": "1", "boot": "order=scsi0", "scsihw": "virtio-scsi-single"}
+    add_machine(world, 100, "pve1", {**web, "name": "web1"}, running=True)
+    add_machine(world, 101, "pve2", {**web, "name": "web2"})
+    template = {**web, "name": "tmpl", "template": "1", "ide2": "local-lvm:vm-9000-cloudinit,media=cdrom"}
+    add_machine(world, 9000, "pve1", template, size=8)
+    _keep(world, "local-lvm:vm-9000-cloudinit", "pve1", Volume(4 * MIB, vmid=9000))
+    world.cluster.pools["prod"] = Pool("what customers see")
+    world.statistics.renew()
+    return world
+
+
+def with_many(count, clock=None, version=(9, 1), **settings):
+    """``count`` machines vm-001, vm-002 … on all nodes by turns; every second one runs."""
+    world = cluster(clock, version, **settings)
+    nodes = list(world.cluster.nodes)
+    for number in range(count):
+        options = {
+            "name": f"vm-{number + 1:03}",
+            "memory": "2048",
+            "cores": "2",
+            "ostype": "l26",
+            "boot": "order=scsi0",
+        }
+        add_machine(world, 100 + number, nodes[number % len(nodes)], options, running=number % 2 == 0)
+    world.statistics.renew()
+    return world
+
+
+def add_machine(world, vmid, node, options, running=False, size=32, guest=None):
+    """A machine that has long been there. One with options gets a disk and a card, unless they name theirs."""
+    options = dict(options)
+    if options:
+        kind = "base" if options.get("template") == "1" else "vm"
+        volid = f"local-lvm:{kind}-{vmid}-disk-0"
+        if options.setdefault("scsi0", f"{volid},size={size}G").startswith(volid):
+            _keep(world, volid, node, Volume(size * GIB, vmid=vmid))
+        options.setdefault("net0", f"virtio={world.new_mac()},bridge=vmbr0")
+        options.setdefault("smbios1", f"uuid={world.new_uuid()}")
+        options.setdefault("vmgenid", world.new_uuid())
+    machine = Machine(vmid, node, guest=guest or Guest(), running=running)
+    machine.write(Config(current=options))
+    if running:
+        # It booted long ago: its guest hears the button, and its agent answers.
+        machine.started_at, machine.pid = world.now - 3600, 10_000 + vmid
+    world.cluster.machines[vmid] = machine
+    return machine
+
+
+def _keep(world, volid, node, volume):
+    storage_id, _colon, name = volid.partition(":")
+    storage = world.storages.get(storage_id)
+    storage.volumes[storage.key(node, name)] = volume

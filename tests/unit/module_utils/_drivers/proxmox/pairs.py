@@ -1,0 +1,117 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is generated: a machine as somebody else has left it, and a task about it."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.power import STATES
+from hypothesis import strategies as st
+
+from simulators.proxmox import worlds
+
+KEYS = [f"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI{letter * 43} one" for letter in "AB"]
+POWERS = ("stopped", "running", "paused", "suspended")
+
+#: A machine's options as somebody else has left them.
+OPTIONS = st.fixed_dictionaries(
+    {},
+    optional={
+        "cores": st.sampled_from(["1", "2"]),
+        "memory": st.sampled_from(["1024", "current=2048"]),
+        "tags": st.sampled_from(["a", "a;b"]),
+        "onboot": st.sampled_from(["0", "1"]),
+        "description": st.sampled_from(["one", "two ü\nlines"]),
+        "hotplug": st.sampled_from(["0", "1", "disk", "network;disk,usb"]),
+        "bios": st.just("ovmf"),
+        "cpu": st.sampled_from(["host", "cputype=x86-64-v2-AES,flags=+aes"]),
+        "net1": st.just("e1000=BC:24:11:00:00:01,bridge=vmbr1,firewall=1,tag=5"),
+        "ide2": st.sampled_from(["none,media=cdrom", "local:iso/debian.iso,media=cdrom,size=600M"]),
+        "vga": st.sampled_from(["std", "qxl,memory=32", "serial0"]),
+        "agent": st.sampled_from(["0", "1", "enabled=1,fstrim_cloned_disks=1"]),
+        "numa": st.sampled_from(["0", "1"]),
+        "protection": st.sampled_from(["0", "1"]),
+        "ciuser": st.just("root"),
+        "ipconfig0": st.just("ip=dhcp"),
+    },
+)
+_DISKS = st.lists(
+    st.fixed_dictionaries({}, optional={"size": st.sampled_from(["16G", "32G", "40G"]), "state": st.just("present")}),
+    min_size=1,
+    max_size=2,
+)
+_CARDS = st.lists(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "type": st.sampled_from(["bridged", "nat"]),
+            "model": st.sampled_from(["virtio", "e1000"]),
+            "vlan": st.sampled_from([0, 5]),
+        },
+    ),
+    max_size=3,
+)
+#: What a task asks for.
+ASKED = st.fixed_dictionaries(
+    {"state": st.sampled_from(STATES), "stop_mode": st.sampled_from([None, "graceful", "force"])},
+    optional={
+        "cpus": st.integers(1, 3),
+        "memory": st.sampled_from(["1G", "2G", "4096"]),
+        "tags": st.sampled_from([[], ["a"], ["B", "c"]]),
+        "autostart": st.booleans(),
+        "description": st.sampled_from(["", "one", "three"]),
+        "firmware": st.sampled_from(["bios", "uefi"]),
+        "nested_virtualization": st.booleans(),
+        "os_type": st.sampled_from(["debian", "windows11"]),
+        "tpm": st.booleans(),
+        "disks": _DISKS,
+        "networks": _CARDS,
+        "iso": st.sampled_from(["", "local:iso/debian.iso"]),
+        "display": st.sampled_from([{"type": "spice"}, {"type": "vnc", "video_memory": "16M"}]),
+        "protection": st.booleans(),
+        "pool": st.sampled_from(["", "prod"]),
+        "cloudinit": st.sampled_from([{"user": "me"}, {"ssh_keys": KEYS}, {"ip_config": ["ip=dhcp", ""]}]),
+        "native": st.sampled_from([{"numa": True}, {"agent": 1}, {"scsi0": "ssd=1,discard=on"}, {"net0": "rate=5"}]),
+        "purge": st.sampled_from([[], ["disks"], ["networks"]]),
+        "allow_restart": st.booleans(),
+        "clone": st.just({"source": "tmpl", "linked": False}),
+    },
+)  # fmt: skip
+
+
+@st.composite
+def machines(draw):
+    """(options, power) of the machine web, or None where there is none."""
+    if draw(st.integers(0, 4)) == 0:
+        return None
+    return draw(OPTIONS), draw(st.sampled_from(POWERS))
+
+
+def world_with(machine, **more):
+    """The cluster with that machine; ``more`` is for the cluster."""
+    world = worlds.with_cases(**more)
+    # What a guest does is not what is in question here.
+    world.guest.boots_after = 0
+    if machine is None:
+        return world
+    options, power = deepcopy(machine)
+    found = worlds.add_machine(world, 102, "pve1", {"name": "web", **options}, running=power != "stopped")
+    if power == "paused":
+        found.qmp = "paused"
+    elif power == "suspended":
+        found.running, config = False, found.config
+        volume = world.storages.allocate_state("local-lvm", "pve1", 102, "suspend-1", 1 << 30)
+        config.current.update(lock="suspended", vmstate=volume)
+        found.write(config)
+    world.statistics.renew()
+    return world
+
+
+def options_of(asked):
+    """The task's options."""
+    for option in ("disks", "networks"):
+        if option in asked.get("purge", ()):
+            asked.setdefault(option, [])
+    return {"name": "web", **deepcopy(asked)}

@@ -1,0 +1,89 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The driver on the simulated cluster in the same process: the way there is all that is left out."""
+
+from __future__ import annotations
+
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.connecting import OWN_SETTINGS
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.driver import ProxmoxDriver
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.observing import Observer
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.options import (
+    PROXMOX_VM,
+    SNAPSHOT,
+    VM,
+)
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.request import requests, snapshot_requests
+from ansible_collections.polyvirt.core.plugins.module_utils._ports.proxmox_api import Answer, ConnectionLost
+from ansible_collections.polyvirt.core.plugins.module_utils._runner import run
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.proxmox import Proxmox
+
+from simulators.proxmox.access import User
+from simulators.proxmox.errors import Dropped
+from simulators.proxmox.gateway import Gateway
+
+
+class Api:
+    """Calls the simulator without HTTP; values go as texts, as they would on the wire."""
+
+    def __init__(self, world, user=None):
+        self._gateway = Gateway(world)
+        self._user = user or User("root@pam", "test")
+        self.who = self._user.id
+
+    def call(self, method, path, parameters=None):
+        try:
+            answer = self._gateway.call(
+                method, path, {key: str(value) for key, value in (parameters or {}).items()}, self._user
+            )
+        except Dropped:
+            raise ConnectionLost("The connection broke off.", None) from None
+        return Answer(answer.status, answer.reason, answer.data, answer.errors)
+
+
+class SimulatedClock:
+    """The world's time: who sleeps lets it pass."""
+
+    def __init__(self, world):
+        self._engine = world.engine
+
+    def now(self):
+        return self._engine.clock.now
+
+    def sleep(self, seconds):
+        self._engine.advance(seconds)
+
+
+def driver_of(world, api=None, native_keys=(), sees_settings=True, **settings):
+    tool = Proxmox(api or Api(world), SimulatedClock(world))
+    return ProxmoxDriver(tool, Observer(tool, native_keys, sees_settings), **settings)
+
+
+def do(world, check=False, api=None, probe=lambda host, port, kind: True, **options):
+    """What a task of ``proxmox_vm`` with these options comes to: its Outcome."""
+    params = {**_defaults({**VM, **PROXMOX_VM}), **options}
+    params["name"] = [params["name"]] if isinstance(params["name"], str) else params["name"]
+    for option in ("disks", "networks"):
+        if params[option] is not None:
+            params[option] = [{**_defaults(VM[option]["options"]), **one} for one in params[option]]
+    driver = driver_of(
+        world,
+        api,
+        storage=params["storage"],
+        bridge=params["bridge"],
+        stop_timeout=params["stop_timeout"],
+        cloudinit_password=params["cloudinit_password"],
+        native_keys=params["native"] or (),
+    )
+    return run(driver, requests(params, OWN_SETTINGS), check, SimulatedClock(world), probe)
+
+
+def do_snapshot(world, check=False, api=None, **options):
+    """The same of ``proxmox_snapshot``."""
+    params = {**_defaults(SNAPSHOT), **options}
+    params["name"] = [params["name"]] if isinstance(params["name"], str) else params["name"]
+    return run(driver_of(world, api), snapshot_requests(params), check, SimulatedClock(world))
+
+
+def _defaults(spec):
+    return {option: one.get("default") for option, one in spec.items()}

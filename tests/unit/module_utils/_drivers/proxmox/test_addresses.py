@@ -1,0 +1,69 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where guests are reached: what their agents tell, and what cloud-init was told."""
+
+from __future__ import annotations
+
+import pytest
+
+from simulators.proxmox import worlds
+from simulators.proxmox.access import Account, Token, User
+from unit.module_utils._drivers.proxmox.simulated import Api, do, driver_of
+
+
+@pytest.fixture(name="world")
+def _world():
+    return worlds.with_cases()
+
+
+def test_addresses_come_from_the_agent_or_from_what_cloud_init_was_told(world):
+    do(world, name="web2", state="started", cloudinit={"ip_config": ["ip=192.0.2.9/24"]}, native={"agent": "0"})
+    driver = driver_of(world)
+    driver.tells_version = True
+    found = {vm.name: vm.addresses for vm in driver.observe(None, frozenset({"power", "config", "addresses"})).vms}
+    assert [(one.address, one.source) for one in found["web1"]] == [("198.51.100.101", "agent")]
+    assert [(one.address, one.source) for one in found["web2"]] == [("192.0.2.9", "ipconfig")]
+    assert found["tmpl"] == ()
+    assert driver.traits().version == "9.1.2"
+
+
+class ManyCards(Api):
+    """The guest of web1 has a bridge of its own, whose address is before all others."""
+
+    def call(self, method, path, parameters=None):
+        answer = super().call(method, path, parameters)
+        if path.endswith("/agent/network-get-interfaces"):
+            own = {"name": "docker0", "hardware-address": "02:42:00:00:00:01"}
+            address = {"ip-address": "172.17.0.1", "ip-address-type": "ipv4", "prefix": 16}
+            answer.data["result"].insert(0, {**own, "ip-addresses": [address]})
+        return answer
+
+
+def _web1(world, api=None):
+    vms = driver_of(world, api).observe(None, frozenset({"power", "config", "addresses"})).vms
+    return next(vm for vm in vms if vm.name == "web1")
+
+
+def test_a_machine_is_reached_by_its_own_cards(world):
+    """Behind an address that every host has somebody else may answer."""
+    found = _web1(world, ManyCards(world))
+    assert ([one.address for one in found.addresses], found.ssh["host"]) == (["198.51.100.101"], "198.51.100.101")
+
+
+def test_who_may_not_ask_the_agent_sees_all_else(world):
+    world.access.accounts["ci@pve"] = Account(tokens={"t": Token("s", separated=False)})
+    world.access.allow("/", "ci@pve", "PVEAuditor")
+    assert _web1(world, Api(world, User("ci@pve", "t"))).addresses == ()
+
+
+def test_an_agent_that_does_not_answer_delays_once(world):
+    world.cluster.machines[100].guest.agent_after = 1e9
+    before = world.engine.now
+    vms = driver_of(world).observe(None, frozenset({"power", "config", "addresses"})).vms
+    assert next(vm for vm in vms if vm.name == "web1").addresses == ()
+    assert world.engine.now - before <= 3
+    world.cluster.machines[100].guest.agent_after = 0
+    world.cluster.machines[100].guest.agent_error = "the command is disabled"
+    vms = driver_of(world).observe(None, frozenset({"power", "config", "addresses"})).vms
+    assert next(vm for vm in vms if vm.name == "web1").addresses == ()

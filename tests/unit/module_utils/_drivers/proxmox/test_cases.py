@@ -1,0 +1,399 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The driver cases of Proxmox VE on the simulated cluster: what is written, how often it is asked, how it ends."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Unavailable
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Target
+
+from simulators.proxmox import behind, invariants, worlds
+from simulators.proxmox.access import Account, Token, User
+from unit.module_utils._drivers.proxmox.simulated import Api, do, do_snapshot, driver_of
+
+DISK = {"slot": "scsi0", "size": "32G"}
+KEY = f"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI{'A' * 43} a+b/c = d"
+
+
+@pytest.fixture(name="world")
+def _world():
+    """The cluster of the cases; at the end it must be sound."""
+    world = worlds.with_cases()
+    yield world
+    assert world.tasks.crashes == []
+    assert invariants.violations(world) == []
+
+
+def _writes(world):
+    """(method, end of the path) of all that was written, polls left out; it begins anew."""
+    found = [(one.method, one.path.removeprefix("/nodes/")) for one in world.journal.writes()]
+    world.journal.clear()
+    return found
+
+
+def _reads(world):
+    """How many calls only read, without looks at tasks."""
+    return sum(1 for one in world.journal.requests if not one.is_write and "/tasks/" not in one.path)
+
+
+def _options(world, vmid):
+    config = world.cluster.machines[vmid].config
+    return {**config.current, **config.pending}
+
+
+def _vmid(world, name):
+    found = [vmid for vmid, one in world.cluster.machines.items() if one.config.current.get("name") == name]
+    assert len(found) == 1, found
+    return found[0]
+
+
+def _same_again(world, **options):
+    """The same task once more does nothing."""
+    world.journal.clear()
+    again = do(world, **options)
+    assert (again.failed, again.changed, again.diff) == (False, False, []), again.msg
+    assert _writes(world) == []
+
+
+def _fails(outcome, *words):
+    assert outcome.failed
+    for word in words:
+        assert word in outcome.msg
+
+
+def test_running_is_running(world):
+    _same_again(world, name="web1", state="started")
+
+
+def test_a_stopped_one_is_started_on_its_node(world):
+    assert do(world, name="web2", state="started").changed
+    assert _writes(world) == [("POST", "pve2/qemu/101/status/start")]
+    assert world.cluster.machines[101].running
+
+
+def test_the_power_that_leads_to_no_change_is_fresh(world):
+    """The statistics still say that it is off."""
+    world.faults.statistics_frozen = True
+    do(world, name="web2", state="started")
+    _same_again(world, name="web2", state="started")
+    behind.power(world, 101, on=False)
+    assert do(world, name="web2", state="started").changed
+
+
+def test_a_guest_is_asked_to_stop(world):
+    assert do(world, name="web1", state="stopped").changed
+    assert _writes(world) == [("POST", "pve1/qemu/100/status/shutdown")]
+    assert "QMP quit" not in [effect.text for effect in world.journal.effects]
+    _same_again(world, name="web1", state="stopped")
+
+
+def test_a_deaf_guest_fails_the_task_and_runs_on(world):
+    world.cluster.machines[100].guest.stops_within = None
+    outcome = do(world, name="web1", state="stopped", stop_mode="graceful", stop_timeout=25)
+    _fails(outcome, "web1", "running", "stop_timeout", "graceful_then_force")
+    assert _writes(world) == [("POST", "pve1/qemu/100/status/shutdown")] * 3
+    assert world.cluster.machines[100].running
+
+
+def test_a_deaf_guest_is_cut_off_where_that_is_allowed(world):
+    world.cluster.machines[100].guest.stops_within = None
+    outcome = do(world, name="web1", state="stopped", stop_mode="graceful_then_force", stop_timeout=5)
+    assert not outcome.failed
+    assert [path.rpartition("/")[2] for _method, path in _writes(world)] == ["shutdown", "stop"]
+    assert not world.cluster.machines[100].running
+    assert "forced" in outcome.vms[0]["steps"][0]["note"]
+
+
+NEW = {"name": "web3", "memory": "2048", "disks": [DISK], "tags": ["Web", "prod"], "node": "pve1"}
+
+
+def test_a_machine_is_made_with_all_that_was_asked(world):
+    outcome = do(world, **NEW, networks=[{"model": "virtio", "source": "vmbr0"}])
+    assert not outcome.failed, outcome.msg
+    assert [method for method, _path in _writes(world)] == ["POST", "PUT"]  # Made, and finished.
+    options = _options(world, _vmid(world, "web3"))
+    assert options["scsi0"] == "local-lvm:vm-102-disk-0,size=32G"
+    assert (options["memory"], options["tags"], options["boot"]) == ("2048", "prod;web", "order=scsi0;ide2;net0")
+    _same_again(world, **NEW, networks=[{"model": "virtio", "source": "vmbr0"}])
+
+
+def test_made_and_started_but_it_does_not_start(world):
+    world.faults.task("qmstart", "start failed: QEMU exited with code 1", times=9)
+    outcome = do(world, **NEW, state="started")
+    _fails(outcome, "web3", "start failed")
+    assert "web3" not in [one.config.current.get("name") for one in world.cluster.machines.values()]
+    assert invariants.orphans(world) == []
+
+
+def test_more_memory_becomes_pending(world):
+    outcome = do(world, name="web1", memory="4096")
+    assert _writes(world) == [("PUT", "pve1/qemu/100/config")]
+    assert outcome.vms[0]["restart_required"] == ["memory"]
+    assert world.cluster.machines[100].starts == 0
+    again = do(world, name="web1", memory="4096")
+    assert (again.changed, again.vms[0]["restart_required"]) == (False, ["memory"])
+    assert do(world, name="web1", memory="4096", allow_restart=True).changed
+    assert world.cluster.machines[100].config.current["memory"] == "4096"
+
+
+def test_a_card_keeps_its_mac_and_all_that_was_not_asked(world):
+    behind.edit(world, 100, net0="virtio=BC:24:11:00:00:01,bridge=vmbr0,firewall=1,rate=10")
+    _same_again(world, name="web1", networks=[{"type": "bridged", "source": "vmbr0", "model": "virtio"}])
+    assert do(world, name="web1", networks=[{"source": "vmbr1"}]).changed
+    assert len(_writes(world)) == 1
+    assert _options(world, 100)["net0"] == "virtio=BC:24:11:00:00:01,bridge=vmbr1,firewall=1,rate=10"
+    assert not [effect for effect in world.journal.effects if "PLUG" in effect.text]
+
+
+def test_a_disk_grows_and_is_never_made_a_second_time(world):
+    volumes = len(world.storages.get("local-lvm").volumes)
+    grown = {"name": "web1", "disks": [{"slot": "scsi0", "size": "40G"}]}
+    assert do(world, **grown).changed
+    assert _writes(world) == [("PUT", "pve1/qemu/100/resize")]
+    assert len(world.storages.get("local-lvm").volumes) == volumes
+    _same_again(world, **grown)
+    _fails(do(world, name="web1", disks=[{"slot": "scsi0", "size": "20G"}]), "web1", "40G", "20G", "shrink")
+    assert _writes(world) == []
+
+
+CLONE = {
+    "name": "web4",
+    "state": "started",
+    "clone": {"source": "tmpl", "linked": True},
+    "cpus": 2,
+    "cloudinit": {"user": "admin", "ssh_keys": [KEY], "ip_config": ["ip=192.0.2.7/24,gw=192.0.2.1"]},
+}
+
+
+def test_a_linked_clone_with_settings_of_its_own(world):
+    check = do(world, **CLONE, check=True)
+    assert _writes(world) == []
+    outcome = do(world, **CLONE)
+    assert not outcome.failed, outcome.msg
+    assert outcome.diff == check.diff
+    assert [method for method, _path in _writes(world)] == ["POST", "PUT", "PUT", "POST"]
+    assert outcome.vms[0]["id"] == str(_vmid(world, "web4"))
+    _same_again(world, **CLONE)
+    existing = do(world, **CLONE)
+    assert (existing.vms[0]["id"], existing.vms[0]["not_compared"]) == (str(_vmid(world, "web4")), ["clone"])
+
+
+def test_a_full_clone_goes_to_another_node_with_shared_disks(world):
+    behind.edit(world, 9000, ide2=None)
+    volume = world.storages.get("local-lvm").volumes[("pve1", "base-9000-disk-0")]
+    world.storages.get("nfs").volumes[(None, "9000/base-9000-disk-0.raw")] = volume
+    behind.edit(world, 9000, scsi0="nfs:9000/base-9000-disk-0.raw,size=8G")
+    asked = {"name": "web5", "clone": {"source": "tmpl"}, "storage": "nfs", "node": "pve2"}
+    outcome = do(world, **asked)
+    assert not outcome.failed, outcome.msg
+    assert world.cluster.machines[_vmid(world, "web5")].node == "pve2"
+    assert world.journal.count("POST", "/clone") == 1
+    _same_again(world, **asked)
+
+
+def test_a_clone_on_another_node_needs_shared_disks(world):
+    for check in (True, False):
+        outcome = do(world, check=check, name="web5", clone={"source": "tmpl"}, node="pve2")
+        _fails(outcome, "web5", "'tmpl'", "pve2", "not shared", "move the clone")
+    assert _writes(world) == []
+
+
+def test_a_clone_with_an_automatic_node_stays_with_its_source(world):
+    for check in (True, False):
+        outcome = do(world, check=check, name="web5", clone={"source": "tmpl"}, node="auto")
+        assert (outcome.failed, outcome.changed) == (False, True), outcome.msg
+    assert world.cluster.machines[_vmid(world, "web5")].node == "pve1"
+
+
+def test_snapshots_are_taken_once(world):
+    assert do_snapshot(world, name="web1", snapshot="s1").changed
+    assert _writes(world) == [("POST", "pve1/qemu/100/snapshot")]
+    again = do_snapshot(world, name="web1", snapshot="s1")
+    assert (again.changed, _writes(world)) == (False, [])
+    assert not do_snapshot(world, name="web1", snapshot="s2", state="absent").changed
+
+
+def test_a_snapshot_without_memory_is_restored_and_the_machine_kept_running(world):
+    do_snapshot(world, name="web1", snapshot="s1", include_memory=False)
+    outcome = do_snapshot(world, name="web1", snapshot="s1", state="restored", power="keep")
+    assert not outcome.failed, outcome.msg
+    assert world.cluster.machines[100].running
+    assert [step["verb"] for step in outcome.vms[0]["steps"]] == ["restore", "start"]
+
+
+def test_a_running_one_is_removed_with_its_volumes(world):
+    assert do(world, name="web1", state="absent", stop_mode="force").changed
+    assert 100 not in world.cluster.machines
+    assert invariants.orphans(world) == []
+    _same_again(world, name="web1", state="absent")
+
+
+def test_what_high_availability_manages_is_waited_for(world):
+    world.cluster.machines[101].ha = True
+    outcome = do(world, name="web2", state="started")
+    assert not outcome.failed, outcome.msg
+    assert world.cluster.machines[101].running
+    world.engine.advance(60)
+    assert world.cluster.machines[101].starts == 1
+
+
+def test_what_a_task_left_unfinished(world):
+    """It is nobody's as long as it is alone; beside a finished one it is told of, and removed by its number."""
+    left = '#<!-- polyvirt {"id":"%d","unfinished":true,"v":1} -->\n'
+    for vmid, name in ((200, "alone"), (201, "web2")):
+        worlds.add_machine(world, vmid, "pve1", {"name": name})
+        world.cluster.machines[vmid].text = left % vmid + world.cluster.machines[vmid].text
+    _fails(do(world, name="alone", memory="1G"), "alone", "no such machine")
+    assert do(world, name="alone", state="absent").changed
+    assert 200 not in world.cluster.machines
+    outcome = do(world, name="web2", state="absent", check=True)
+    assert not outcome.failed, outcome.msg
+    assert [warning for warning in outcome.warnings if "unfinished (201)" in warning]
+    removed = do(world, name=None, id="201", state="absent")
+    assert not removed.failed, removed.msg
+    assert (201 in world.cluster.machines, 101 in world.cluster.machines) == (False, True)
+
+
+def test_the_unfinished_one_of_two_is_nobodys_for_a_task_without_settings_either(world):
+    worlds.add_machine(world, 201, "pve1", {"name": "web2"})
+    world.cluster.machines[201].text = '#<!-- polyvirt {"id":"201","unfinished":true,"v":1} -->\n' + (
+        world.cluster.machines[201].text
+    )
+    seen = driver_of(world, sees_settings=False).observe([Target(name="web2")], frozenset({"power", "config"}))
+    assert [vm.id for vm in seen.vms] == ["101"]
+
+
+@pytest.mark.parametrize("new", ["somebodys", None], ids=["a name", "no name"])
+def test_a_number_that_has_changed_hands_is_not_removed(world, new):
+    """Between the look and the removal somebody has removed it, and made another."""
+
+    class Late(Api):
+        def call(self, method, path, parameters=None):
+            if method == "GET" and path.endswith("/101/pending") and world.journal.count("GET", "/101/pending") == 1:
+                behind.edit(world, 101, name=new)
+            return super().call(method, path, parameters)
+
+    _fails(do(world, api=Late(world), name="web2", state="absent"), "web2", "101", new or "VM 101")
+    assert 101 in world.cluster.machines
+
+
+def test_an_agent_that_is_not_there_is_no_way_to_ask(world):
+    """What the server says of it; the guest is asked again, and in the end cut off."""
+    world.faults.task("qmshutdown", "VM quit/powerdown failed", times=99)
+    outcome = do(world, name="web1", state="stopped", stop_mode="graceful_then_force", stop_timeout=15)
+    assert not outcome.failed, outcome.msg
+    assert [path.rpartition("/")[2] for _method, path in _writes(world)] == ["shutdown", "shutdown", "stop"]
+
+
+def test_what_must_not_be_removed(world):
+    do(world, name="web2", protection=True)
+    do(world, name="web4", clone={"source": "tmpl", "linked": True})
+    world.journal.clear()
+    _fails(do(world, name="web2", state="absent"), "web2", "protection: false")
+    _fails(do(world, name="web1", state="absent", delete_disks="none"), "web1", "cannot outlive")
+    _fails(do(world, name="tmpl", state="absent"), "tmpl", "needed by web4", "Remove web4 first")
+    assert _writes(world) == []
+
+
+def test_a_lock_of_somebody_else_is_waited_for(world):
+    behind.lock(world, 101, "backup", seconds=20)
+    outcome = do(world, name="web2", state="started", memory="4096")
+    assert not outcome.failed, outcome.msg
+    assert world.cluster.machines[101].running
+    behind.lock(world, 100, "backup")
+    _fails(do(world, name="web1", memory="4096", timeout=5), "web1", "backup", "5 seconds")
+
+
+def test_what_stands_as_asked_does_not_wait_for_the_backup_of_somebody_else(world):
+    behind.lock(world, 100, "backup")
+    began = world.now
+    for asked in ({"state": "started"}, {"state": "started", "memory": "2048"}, {"memory": "2048"}):
+        outcome = do(world, name="web1", **asked)
+        assert (outcome.failed, outcome.changed) == (False, False), outcome.msg
+    assert do(world, name="web1", state="started", wait_for="address").vms[0]["addresses"]
+    assert world.now - began < 1
+    assert _writes(world) == []
+
+
+def test_a_snapshot_that_was_cut_off_is_told_as_unfinished(world):
+    do_snapshot(world, name="web1", snapshot="half")
+    machine = world.cluster.machines[100]
+    config = machine.config
+    config.snapshots["half"]["snapstate"] = "prepare"
+    machine.write(config)
+    told = do_snapshot(world, name="web1", snapshot="other").vms[0]["snapshots"]
+    assert {one["name"]: bool(one["unfinished"]) for one in told} == {"half": True, "other": False}
+    for state in ("present", "restored"):
+        _fails(do_snapshot(world, name="web1", snapshot="half", state=state), "web1", "half", "unfinished", "absent")
+    _fails(do(world, name="web8", clone={"source": "web1", "snapshot": "half"}), "web8", "half", "unfinished")
+    assert do_snapshot(world, name="web1", snapshot="half", state="absent").changed
+    assert do_snapshot(world, name="web1", snapshot="half").changed
+
+
+def test_off_is_off_whatever_it_is_called(world):
+    defaults = {"kvm": True, "agent": "enabled=1", "tablet": 1, "acpi": "yes"}
+    _same_again(world, name="web2", autostart=False, native=defaults)
+    assert do(world, name="web2", autostart=True, native={"kvm": False, "numa": True}).changed
+    assert {_options(world, 101)[key] for key in ("onboot", "numa")} == {"1"}
+    assert _options(world, 101)["kvm"] == "0"
+    _same_again(world, name="web2", autostart=True, native={"kvm": "off", "numa": "on"})
+
+
+def test_a_right_that_is_missing_is_named(world):
+    world.access.accounts["ci@pve"] = Account(tokens={"t": Token("s")})
+    for who in ("ci@pve", "ci@pve!t"):
+        world.access.allow("/", who, "PVEAuditor")
+    outcome = do(world, name="web2", state="started", api=Api(world, User("ci@pve", "t")))
+    _fails(outcome, "VM.PowerMgmt on /vms/101", "ci@pve!t")
+
+
+def test_a_node_that_is_gone(world):
+    behind.node(world, "pve2", online=False)
+    outcome = do(world, name="web2", state="started")
+    _fails(outcome, "web2", "pve2", "nothing is changed")
+    assert outcome.vms[0]["state"] == "unknown"
+    assert do(world, name="web1", state="stopped").changed
+
+
+def test_a_name_that_may_be_on_a_node_that_is_gone_is_not_given_again(world):
+    """Some minutes after the node was lost the cluster no longer tells what its machines are called."""
+
+    class Forgetful(Api):
+        def call(self, method, path, parameters=None):
+            answer = super().call(method, path, parameters)
+            if path == "/cluster/resources":
+                for entry in answer.data:
+                    if entry.get("vmid") == 101:
+                        entry.pop("name", None)
+            return answer
+
+    behind.node(world, "pve2", online=False)
+    for more in ({"disks": [DISK]}, {"state": "absent"}):
+        _fails(do(world, api=Forgetful(world), name="web2", **more), "web2", "pve2", "cannot be said")
+    assert _writes(world) == []
+    assert do(world, api=Forgetful(world), name="web1", state="stopped").changed
+
+
+def test_a_name_that_is_on_no_node_is_free_though_one_is_gone(world):
+    """The cluster still tells the names of all that the lost node had."""
+    behind.node(world, "pve2", online=False)
+    assert not do(world, name="web9", state="absent").changed
+    assert do(world, name="web9", disks=[DISK]).changed
+    assert do(world, name="web9").vms[0]["settings"]["node"] != "pve2"
+
+
+def test_nothing_is_cloned_of_what_is_on_a_node_that_is_gone(world):
+    behind.node(world, "pve2", online=False)
+    _fails(do(world, name="web3", clone={"source": "web2"}), "web3", "web2", "unknown")
+    assert _writes(world) == []
+
+
+def test_a_server_that_is_too_old(world):
+    from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.driver import check_version
+
+    for version in ("7.0-8", "8.4.1", "9.1.2"):
+        check_version(version)
+    with pytest.raises(Unavailable, match="or later"):
+        check_version("6.4-15")

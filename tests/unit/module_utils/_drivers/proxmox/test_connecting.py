@@ -1,0 +1,89 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The account: options, the environment in their place, and what is missing."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.connecting import account
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import InvalidInput
+
+TOKEN = {"api_host": "pve1", "api_user": "ci@pve", "api_token_id": "t", "api_token_secret": "hidden"}
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch):
+    for name in [name for name in os.environ if name.startswith("PROXMOX_")]:
+        monkeypatch.delenv(name)
+
+
+def test_options():
+    found = account(TOKEN)
+    assert (found.where, found.who, found.verify, found.timeout) == ("pve1:8006", "ci@pve!t", True, 35)
+    assert "hidden" not in repr(found)
+
+
+def test_the_environment_in_their_place(monkeypatch):
+    given = {"HOST": "pve2", "PORT": "443", "USER": "root@pam", "PASSWORD": "hidden", "CA_PATH": "/ca"}
+    for name, value in {**given, "API_TIMEOUT": "60"}.items():
+        monkeypatch.setenv(f"PROXMOX_{name}", value)
+    found = account({})
+    assert (found.where, found.who, found.password, found.verify) == ("pve2:443", "root@pam", "hidden", "/ca")
+    assert found.timeout == 60
+    assert account({"api_host": "pve3", "api_port": 8006}).where == "pve3:8006"
+
+
+def test_a_token_goes_before_a_password():
+    found = account({**TOKEN, "api_password": "hidden"})
+    assert (found.password, found.token_secret) == (None, "hidden")
+
+
+def test_a_token_with_its_user_in_front():
+    found = account({**TOKEN, "api_user": "other@pve", "api_token_id": "ci@pve!t"})
+    assert (found.user, found.token_id) == ("ci@pve", "t")
+
+
+def test_a_token_with_its_user_in_front_needs_no_other():
+    found = account({"api_host": "pve1", "api_token_id": "ci@pve!t", "api_token_secret": "hidden"})
+    assert found.who == "ci@pve!t"
+
+
+def test_a_password_of_the_task_goes_before_a_token_of_its_environment(monkeypatch):
+    monkeypatch.setenv("PROXMOX_TOKEN_ID", "ci@pve!t")
+    monkeypatch.setenv("PROXMOX_TOKEN_SECRET", "hidden")
+    found = account({"api_host": "pve1", "api_user": "root@pam", "api_password": "own"})
+    assert (found.who, found.password, found.token_secret) == ("root@pam", "own", None)
+
+
+@pytest.mark.parametrize("word", ["0", "no", "False"])
+@pytest.mark.parametrize("variable", ["PROXMOX_VERIFY_SSL", "PROXMOX_VALIDATE_CERTS"])
+def test_trust_switched_off_in_the_environment(monkeypatch, variable, word):
+    monkeypatch.setenv(variable, word)
+    assert account({**TOKEN, "ca_path": "/ca"}).verify is False
+    assert account({**TOKEN, "verify_ssl": True, "ca_path": "/ca"}).verify == "/ca"
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"api_host": None}, ("api_host", "PROXMOX_HOST")),
+        ({"api_user": None}, ("api_user", "PROXMOX_USER")),
+        ({"api_user": "root"}, ("'root'", "root@pam")),
+        ({"api_token_id": None, "api_token_secret": None}, ("api_password", "PROXMOX_PASSWORD")),
+        ({"api_token_secret": None}, ("api_token_secret", "PROXMOX_TOKEN_SECRET")),
+    ],
+)
+def test_what_is_missing_is_named(given, words):
+    with pytest.raises(InvalidInput) as caught:
+        account({**TOKEN, **given})
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_a_port_that_is_none(monkeypatch):
+    monkeypatch.setenv("PROXMOX_PORT", "https")
+    with pytest.raises(InvalidInput, match="api_port: 'https'"):
+        account(TOKEN)

@@ -1,0 +1,195 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Killed at every request: the same task once more ends as if nothing had happened."""
+
+from __future__ import annotations
+
+import pytest
+
+from simulators.proxmox import behind, invariants, worlds
+from unit.module_utils._drivers.proxmox.simulated import Api, do, do_snapshot
+
+SCENARIOS = {
+    "create": {
+        "name": "web3",
+        "state": "started",
+        "disks": [{"slot": "scsi0", "size": "8G"}],
+        "node": "pve1",
+        "cloudinit": {"user": "me"},
+        "pool": "prod",
+    },
+    "from an image": {
+        "name": "web3",
+        "node": "pve1",
+        "image": {"source": "local:import/x.qcow2"},
+        "disks": [{"size": "8G"}, {"size": "1G"}],
+        "firmware": "uefi",
+        "tpm": True,
+    },
+    "with a number": {"name": "web3", "node": "pve1", "vmid": 150, "disks": [{"size": "8G"}]},
+    "clone": {"name": "web3", "state": "started", "clone": {"source": "tmpl"}, "cpus": 4, "disks": [{"size": "16G"}]},
+    "linked clone": {"name": "web3", "clone": {"source": "tmpl", "linked": True}, "cpus": 4},
+    "configure": {
+        "name": "web1",
+        "memory": "4096",
+        "cpus": 2,
+        "disks": [{"slot": "scsi0", "size": "40G"}, {"slot": "scsi1", "size": "8G"}],
+        "networks": [{"source": "vmbr1"}, {"source": "vmbr0"}],
+        "tags": ["a"],
+        "pool": "prod",
+    },
+    "move": {"name": "web2", "node": "pve3"},
+    "template": {"name": "web2", "template": True},
+    "remove": {"name": "web1", "state": "absent", "stop_mode": "force"},
+}
+
+
+class Killed(Exception):
+    """The task's process is gone."""
+
+
+class Mortal(Api):
+    """The process ends before, or just after, the call whose number is ``at``; None counts only."""
+
+    def __init__(self, world, at=None, after=False):
+        super().__init__(world)
+        self._at, self._after = at, after
+        self.calls = 0
+
+    def call(self, method, path, parameters=None):
+        self.calls += 1
+        if self.calls == self._at and not self._after:
+            raise Killed
+        answer = super().call(method, path, parameters)
+        if self.calls == self._at:
+            raise Killed
+        return answer
+
+
+class Unfinishing(Api):
+    """The process ends when it is about to finish what it has made."""
+
+    def call(self, method, path, parameters=None):
+        if method == "PUT":
+            raise Killed
+        return super().call(method, path, parameters)
+
+
+@pytest.mark.parametrize("pause", [0, 600], ids=["run again at once", "run again later"])
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_killed_at_every_request(scenario, pause):
+    asked, whole = SCENARIOS[scenario], worlds.with_cases()
+    api = Mortal(whole)
+    outcome = do(whole, api=api, **asked)
+    assert not outcome.failed, outcome.msg
+    for at in range(1, api.calls + 1):
+        for after in (False, True):
+            world = worlds.with_cases()
+            with pytest.raises(Killed):
+                do(world, api=Mortal(world, at, after), **asked)
+            world.engine.advance(pause)
+            _ends_as(whole, world, asked, (at, after))
+
+
+def _ends_as(whole, world, asked, where):
+    again = do(world, **asked)
+    assert not again.failed, (where, again.msg)
+    world.engine.advance(60)
+    assert _standing(world) == _standing(whole), where
+    assert (invariants.violations(world), invariants.orphans(world)) == ([], []), where
+    assert not do(world, **asked).changed, where
+    assert world.tasks.crashes == []
+
+
+@pytest.mark.parametrize(
+    ("begun", "asked"),
+    [
+        ({"clone": {"source": "tmpl"}}, {"clone": {"source": "web2"}}),
+        ({"clone": {"source": "tmpl"}}, {"clone": {"source": "tmpl", "linked": True}}),
+        ({"clone": {"source": "tmpl"}}, {"disks": [{"size": "32G"}]}),
+        ({"disks": [{"size": "32G"}]}, {"clone": {"source": "tmpl"}}),
+        ({"disks": [{"size": "32G"}]}, {"image": {"source": "local:import/x.qcow2"}}),
+    ],
+)
+def test_what_was_begun_from_something_else_is_not_taken_for_it(begun, asked):
+    """A task was cut off, and was mended before it ran again."""
+    world = worlds.with_cases()
+    with pytest.raises(Killed):
+        do(world, api=Unfinishing(world), name="web3", **begun)
+    for check in (True, False):
+        outcome = do(world, check=check, name="web3", **asked)
+        assert outcome.failed
+        for word in ("web3", "102", "from something else", "state: absent"):
+            assert word in outcome.msg
+    assert do(world, name="web3", state="absent").changed
+    assert not do(world, name="web3", **asked).failed
+
+
+def test_what_was_begun_and_then_started_by_somebody_is_not_touched():
+    asked, world = {"name": "web3", "clone": {"source": "tmpl"}, "state": "started"}, worlds.with_cases()
+    with pytest.raises(Killed):
+        do(world, api=Unfinishing(world), **asked)
+    behind.power(world, 102, on=True)
+    for check in (True, False):
+        outcome = do(world, check=check, **asked)
+        assert outcome.failed
+        for word in ("web3", "102", "started it", "state: stopped"):
+            assert word in outcome.msg
+    assert do(world, name=None, id="102", state="stopped", stop_mode="force").changed
+    assert not do(world, **asked).failed
+    assert world.cluster.machines[102].running
+
+
+@pytest.mark.parametrize("pause", [0, 600], ids=["run again at once", "run again later"])
+@pytest.mark.parametrize("state", ["present", "absent", "restored"])
+def test_killed_at_every_request_about_a_snapshot(state, pause):
+    asked, whole = {"name": "web1", "snapshot": "s1", "state": state}, _with_snapshot(state)
+    api = Mortal(whole)
+    assert not do_snapshot(whole, api=api, **asked).failed
+    for at in range(1, api.calls + 1):
+        for after in (False, True):
+            world = _with_snapshot(state)
+            with pytest.raises(Killed):
+                do_snapshot(world, api=Mortal(world, at, after), **asked)
+            world.engine.advance(pause)
+            again = do_snapshot(world, **asked)
+            assert not again.failed, (at, after, again.msg)
+            assert _standing(world) == _standing(whole), (at, after)
+            found, wanted = ([*one.cluster.machines[100].config.snapshots] for one in (world, whole))
+            assert found == wanted, (at, after)
+            assert (invariants.violations(world), world.tasks.crashes) == ([], [])
+
+
+def _with_snapshot(state):
+    """The cluster with what a task about a snapshot needs; a restore has something to put back."""
+    world = worlds.with_cases()
+    if state != "present":
+        assert do_snapshot(world, name="web1", snapshot="s1").changed
+        assert do(world, name="web1", memory="4096", cpus=2).changed
+    return world
+
+
+def _standing(world):
+    """How all machines stand, without what is new in each of them."""
+    return sorted(
+        (
+            one.config.current.get("name"),
+            one.running,
+            one.node,
+            _lasting(one.config.current),
+            _lasting(one.config.pending),
+        )
+        for one in world.cluster.machines.values()
+    )
+
+
+def _lasting(options):
+    passing = ("vmgenid", "smbios1", "meta", "description")
+    return sorted((key, _without_names(key, value)) for key, value in options.items() if key not in passing)
+
+
+def _without_names(key, value):
+    """A volume's name and a card's MAC come first."""
+    named = key.startswith(("net", "scsi0", "scsi1", "ide", "efidisk", "tpmstate"))
+    return value.partition(",")[2] if named else value

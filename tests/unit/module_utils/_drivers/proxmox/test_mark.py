@@ -1,0 +1,67 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Our line in a machine's notes, and the words in which powers are told."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox import mark
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.words import (
+    name_fault,
+    power_of,
+    snapshot_name_fault,
+)
+
+OURS = mark.new_mark(105, {"clone": "9000"})
+
+
+@pytest.mark.parametrize("text", ["", "one", "two\nlines ü", "a <!-- comment --> in it", "<!-- polyvirt no mark -->"])
+def test_text_and_mark_go_and_come_back(text):
+    assert mark.split(mark.notes_of(text, OURS)) == (text, OURS)
+    assert mark.split(mark.notes_of(text, None)) == (text, None)
+
+
+def test_what_somebody_wrote_below_makes_it_a_text():
+    notes = mark.notes_of("one", OURS) + "\nmore"
+    assert mark.split(notes) == (notes, None)
+
+
+@pytest.mark.parametrize("line", ["<!-- polyvirt {half -->", '<!-- polyvirt {"v":1 -->'])
+def test_a_spoilt_mark_is_none(line):
+    assert mark.split(f"one\n{line}")[1] is None
+
+
+def test_only_its_own_mark_makes_a_machine_unfinished():
+    assert mark.is_unfinished("105", OURS)
+    assert not mark.is_unfinished("106", OURS)
+    assert not mark.is_unfinished("105", mark.settled(OURS))
+    assert not mark.is_unfinished("105", None)
+
+
+@pytest.mark.parametrize(
+    ("told", "power"),
+    [
+        (("stopped", "stopped", None), ("stopped", None, "")),
+        (("running", "running", None), ("running", None, "")),
+        (("running", None, None), ("running", None, "")),
+        (("running", "paused", None), ("paused", None, "paused")),
+        (("running", "prelaunch", None), ("paused", None, "prelaunch")),
+        (("running", "io-error", None), ("failed", None, "io-error")),
+        (("running", "running", "backup"), ("running", "backup", "")),
+        (("stopped", "stopped", "suspended"), ("suspended", None, "")),
+        (("running", "running", "suspending"), ("running", "suspending", "")),
+        (("stopped", "stopped", "clone"), ("stopped", "clone", "")),
+    ],
+)
+def test_powers(told, power):
+    assert power_of(*told) == power
+
+
+def test_names():
+    assert [name for name in ("web1", "a.b-c", "9") if name_fault(name)] == []
+    for wrong in ("web_1", "-web", "web-", "a..b", "two words", "ü", "x" * 64, ""):
+        assert name_fault(wrong), wrong
+    assert [name for name in ("s1", "Before_2-x", "ab") if snapshot_name_fault(name)] == []
+    for wrong in ("s", "1a", "a b", "current", "Pending", "x" * 41, "ä1"):
+        assert snapshot_name_fault(wrong), wrong

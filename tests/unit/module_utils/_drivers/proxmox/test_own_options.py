@@ -1,0 +1,281 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Options that only Proxmox VE has, and those with a course of their own: on the simulated cluster."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.media import check_sum
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import InvalidInput
+
+from simulators.proxmox import behind, invariants, worlds
+from simulators.proxmox.access import Account, Token, User
+from unit.module_utils._drivers.proxmox.simulated import Api, do, do_snapshot
+
+DISKS = {"disks": [{"size": "8G"}]}
+URL = "https://example.com/iso/small%20one.iso?mirror=1"
+
+
+@pytest.fixture(name="world", params=[(7, 4), (8, 4), (9, 1)], ids=["7.4", "8.4", "9.1"])
+def _world(request):
+    """The cluster in each great version."""
+    world = worlds.with_cases(version=request.param)
+    yield world
+    assert world.tasks.crashes == []
+    assert invariants.violations(world) == []
+
+
+def _machine(world, name):
+    return next(one for one in world.cluster.machines.values() if one.config.current.get("name") == name)
+
+
+def _made(world, **asked):
+    """A task that must go well, and once more does nothing; the machine's options."""
+    outcome = do(world, **asked)
+    assert not outcome.failed, outcome.msg
+    again = do(world, **asked)
+    assert (again.failed, again.changed) == (False, False), again.msg
+    return _machine(world, asked["name"]).config.current
+
+
+def _refused(world, *words, **asked):
+    world.journal.clear()
+    outcome = do(world, **asked)
+    assert outcome.failed
+    for word in words:
+        assert word in outcome.msg
+    assert world.journal.writes() == []
+
+
+def test_a_life(world):
+    """Made, changed, started, frozen, saved, moved and removed, in each version."""
+    asked = {"name": "web3", "node": "pve1", "cpus": 2, "memory": "1G", **DISKS, "tags": ["a"], "pool": "prod"}
+    _made(world, **asked)
+    for state in ("started", "paused", "started", "suspended", "started"):
+        _made(world, **asked, state=state)
+    _made(world, name="web3", disks=[{"size": "9G"}, {"size": "1G"}], networks=[{}, {"model": "e1000"}])
+    _made(world, name="web3", pool="", node="pve2")
+    assert _machine(world, "web3").node == "pve2"
+    assert world.cluster.pools["prod"].vms == set()
+    assert not do(world, name="web3", state="absent", stop_mode="force").failed
+    assert invariants.orphans(world) == []
+
+
+def test_the_number_asked_for(world):
+    _made(world, name="web3", vmid=4711, **DISKS)
+    assert _machine(world, "web3").vmid == 4711
+    _refused(world, "web4", "4711", "next free", name="web4", vmid=4711, **DISKS)
+    _refused(world, "web3", "vmid", "clone it", name="web3", vmid=4712)
+
+
+def test_the_node_with_the_most_memory_left(world):
+    world.cluster.nodes["pve2"].online = False
+    names = [f"new-{number}" for number in range(4)]
+    outcome = do(world, name=names, node="auto", memory="8G", **DISKS)
+    assert not outcome.failed, outcome.msg
+    assert {_machine(world, name).node for name in names} == {"pve1", "pve3"}
+
+
+def test_the_node_with_the_most_memory_left_is_not_the_one_with_the_least_in_use(world):
+    """A small one that does nothing has less to give than a large one at work."""
+    world.cluster.nodes["pve1"].memory = 16 << 30
+    world.cluster.nodes["pve2"].memory = 256 << 30
+    world.cluster.nodes["pve3"].memory = 8 << 30
+    worlds.add_machine(world, 110, "pve2", {"name": "large", "memory": str(128 << 10)}, running=True)
+    _made(world, name="web3", node="auto", memory="32G", **DISKS)
+    assert _machine(world, "web3").node == "pve2"
+
+
+def test_who_may_not_see_how_nodes_stand_takes_them_by_turns(world):
+    world.access.accounts["ci@pve"] = Account(tokens={"t": Token("s", separated=False)})
+    world.access.roles["Maker"] = frozenset({*world.access.roles["PVEVMAdmin"], "Datastore.AllocateSpace", "SDN.Use"})
+    world.access.allow("/", "ci@pve", "Maker")
+    names = [f"new-{number}" for number in range(3)]
+    outcome = do(world, api=Api(world, User("ci@pve", "t")), name=names, node="auto", memory="8G", **DISKS)
+    assert not outcome.failed, outcome.msg
+    assert {_machine(world, name).node for name in names} == {"pve1", "pve2", "pve3"}
+
+
+def test_the_node_that_has_the_storage(world):
+    _made(world, name="web3", node="auto", storage="n2", **DISKS)
+    assert _machine(world, "web3").node == "pve2"
+    _refused(world, "nosuch", name="web4", storage="nosuch", **DISKS)
+
+
+def test_another_bridge(world):
+    assert "bridge=vmbr1" in _made(world, name="web3", bridge="vmbr1", **DISKS)["net0"]
+    _refused(world, "web4", "no-br", "vmbr0, vmbr1", name="web4", bridge="no-br", **DISKS)
+
+
+def test_secure_boot_is_chosen_with_the_firmware(world):
+    options = _made(world, name="web3", firmware="uefi", secure_boot=True, **DISKS)
+    assert options["bios"] == "ovmf"
+    assert "pre-enrolled-keys=1" in options["efidisk0"]
+    _refused(world, "web3", "secure_boot", name="web3", secure_boot=False)
+    _refused(world, "web4", "firmware: uefi", name="web4", secure_boot=True, **DISKS)
+
+
+def test_a_template_is_made_while_off_and_stays_one(world):
+    _refused(world, "web1", "template", "allow_restart", name="web1", template=True)
+    assert _made(world, name="web2", template=True)["template"] == "1"
+    _refused(world, "web2", "clone it", name="web2", template=False)
+    _refused(world, "web2", "template", "not started", name="web2", state="started")
+    outcome = do(world, name="web3", clone={"source": "web2", "linked": True})
+    assert not outcome.failed, outcome.msg
+    assert "template" not in _machine(world, "web3").config.current
+
+
+def test_a_machine_with_snapshots_is_made_no_template(world):
+    assert do_snapshot(world, name="web2", snapshot="s1").changed
+    _refused(world, "web2", "snapshots", name="web2", template=True, memory="4G")
+
+
+def test_a_new_template(world):
+    assert _made(world, name="golden", template=True, **DISKS)["template"] == "1"
+
+
+def test_what_is_protected_keeps_its_disks(world):
+    _made(world, name="web2", protection=True, disks=[{}, {"size": "1G"}])
+    _refused(world, "disks.scsi1", "protection: false", name="web2", disks=[{"slot": "scsi1", "state": "absent"}])
+    options = _made(world, name="web2", protection=False, disks=[{"slot": "scsi1", "state": "absent"}])
+    assert "scsi1" not in options
+    assert options["unused0"]
+    _made(world, name="web2", disks=[{"slot": "scsi2", "source": options["unused0"]}])
+
+
+def test_a_disk_of_another_machine_is_not_taken_over(world):
+    """Attached or not, it goes with the machine whose number it has."""
+    _made(world, name="web2", disks=[{}, {"size": "1G"}])
+    attached = _machine(world, "web2").config.current["scsi1"].partition(",")[0]
+    asked = {"name": "web3", "node": "pve2", "disks": [{"source": attached}]}
+    _refused(world, "web3", attached, "belongs to 'web2'", "Reassign Owner", **asked)
+    options = _made(world, name="web2", disks=[{"slot": "scsi1", "state": "absent"}])
+    assert options["unused0"] == attached
+    _refused(world, "web3", attached, "belongs to 'web2'", "Reassign Owner", **asked)
+    _refused(world, "web1", attached, **{**asked, "name": "web1", "disks": [{"slot": "scsi1", "source": attached}]})
+
+
+def test_an_image(world):
+    asked = {"name": "web3", "node": "pve1", "image": {"source": "local:import/x.qcow2"}}
+    if world.schema.version < (7, 2):
+        return
+    assert "size=4G" in _made(world, **asked, disks=[{"size": "4G"}])["scsi0"]
+    _refused(world, "1G", "2G", **{**asked, "name": "web4"}, disks=[{"size": "1G"}])
+
+
+def test_what_cloud_init_is_told_reaches_a_running_machine(world):
+    key = f"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI{'A' * 43} a+b/c=d"
+    asked = {"user": "me", "ssh_keys": [f" {key} "], "ip_config": ["", "ip=dhcp", ""], "nameservers": ["192.0.2.1"]}
+    options = _made(world, name="web3", state="started", cloudinit=asked, **DISKS)
+    assert (options["ciuser"], options["ipconfig1"], options["nameserver"]) == ("me", "ip=dhcp", "192.0.2.1")
+    assert "ipconfig0" not in options
+    assert "cloudinit" in options["ide0"]
+    world.journal.clear()
+    _made(world, name="web3", cloudinit={"user": "you", "ip_config": []})
+    assert [entry.path.rpartition("/")[2] for entry in world.journal.writes()] == ["config", "cloudinit"]
+    assert "ipconfig1" not in _machine(world, "web3").config.current
+
+
+def test_a_password_is_given_once_and_shown_nowhere(world):
+    outcome = do(world, name="web3", cloudinit_password="s3cret", cloudinit={"user": "me"}, **DISKS)
+    assert not outcome.failed, outcome.msg
+    assert _machine(world, "web3").config.current["cipassword"] == "s3cret"
+    again = do(world, name="web3", cloudinit_password="0ther", cloudinit={"user": "me"})
+    assert (again.changed, again.vms[0]["not_compared"]) == (False, ["cloudinit_password"])
+    for one in (outcome, again):
+        assert "s3cret" not in repr(one)
+        assert "0ther" not in repr(one)
+
+
+def test_a_machine_has_no_less_memory_than_its_guest_is_left(world):
+    assert _made(world, name="web2", native={"balloon": 1024})["balloon"] == "1024"
+    world.journal.clear()
+    for asked in (
+        {"name": "web2", "memory": "512"},
+        {"name": "web2", "memory": "512", "native": {"balloon": None}},
+        {"name": "web2", "native": {"balloon": 4096}},
+        {"name": "web5", "clone": {"source": "web2"}, "memory": "512"},
+    ):
+        for check in (True, False):
+            outcome = do(world, check=check, **asked)
+            assert outcome.failed and "native: {balloon: MIB}" in outcome.msg, asked
+    assert list(world.journal.writes()) == []
+    options = _made(world, name="web2", memory="512", native={"balloon": 256})
+    assert (options["memory"], options["balloon"]) == ("512", "256")
+
+
+def test_native_settings(world):
+    native = {"numa": True, "balloon": 0, "startup": "order=2,up=30", "scsi0": "ssd=1,discard=on", "net0": "rate=5"}
+    options = _made(world, name="web3", native=native, **DISKS)
+    assert (options["numa"], options["balloon"], options["startup"]) == ("1", "0", "order=2,up=30")
+    assert {"discard=on", "ssd=1"} <= set(options["scsi0"].split(","))
+    assert "rate=5" in options["net0"]
+    options = _made(world, name="web3", native={"startup": "", "scsi0": "ssd=0"})
+    assert "startup" not in options
+    assert "discard=on" in options["scsi0"]
+    _refused(world, "option cpus", name="web3", native={"cores": 4})
+    _refused(world, "net7", "networks", name="web3", native={"net7": "rate=5"})
+
+
+def test_a_disk_grows_beside_what_waits_for_the_next_start(world):
+    options = _made(world, name="web1", disks=[{"size": "40G"}], native={"scsi0": "ssd=1"})
+    assert "size=40G" in options["scsi0"]
+    assert "ssd=1" not in options["scsi0"]
+
+
+def test_nothing_is_set_of_what_is_taken_away(world):
+    _refused(world, "scsi0", "taken away", name="web2", native={"scsi0": "ssd=1"}, disks=[], purge=["disks"])
+    _refused(world, "net0", name="web2", native={"net0": "rate=5"}, networks=[], purge=["networks"])
+
+
+def test_processors_over_sockets(world):
+    behind.edit(world, 101, sockets="2")
+    assert _made(world, name="web2", cpus=6)["cores"] == "3"
+    _refused(world, "web2", "2 sockets", name="web2", cpus=5)
+
+
+def test_a_machine_without_a_drive_gets_one_for_a_medium(world):
+    assert _made(world, name="web2", iso="local:iso/debian.iso")["ide2"].startswith("local:iso/debian.iso,media=cdrom")
+    assert _made(world, name="web2", iso="")["ide2"] == "none,media=cdrom"
+
+
+def test_a_medium_that_is_downloaded_once(world):
+    asked = {"name": "web3", "node": "pve1", "iso": URL, **DISKS}
+    assert _made(world, **asked)["ide2"].startswith("local:iso/small_20one.iso,media=cdrom")
+    assert not do(world, **{**asked, "name": "web4"}).failed
+    assert world.journal.count("POST", "/download-url") == 1
+    _refused(world, ".iso or .img", **{**asked, "name": "web5", "iso": "https://example.com/x"})
+
+
+class TogetherAtTheStorage(Api):
+    """Whoever has looked what is on a storage goes on only when all have looked, or after a while."""
+
+    def __init__(self, world, count):
+        super().__init__(world)
+        self._all = threading.Barrier(count)
+
+    def call(self, method, path, parameters=None):
+        answer = super().call(method, path, parameters)
+        if path.endswith("/storage/local/content"):
+            with contextlib.suppress(threading.BrokenBarrierError):
+                self._all.wait(0.3)
+        return answer
+
+
+def test_a_medium_of_several_machines_is_downloaded_once(world):
+    names = ["new-1", "new-2", "new-3"]
+    outcome = do(world, api=TogetherAtTheStorage(world, len(names)), name=names, node="pve1", iso=URL, **DISKS)
+    assert not outcome.failed, outcome.msg
+    assert world.journal.count("POST", "/download-url") == 1
+
+
+@pytest.mark.parametrize("text", ["abc", "crc32:1", "sha256:", ":1"])
+def test_checksums_that_are_none(text):
+    with pytest.raises(InvalidInput, match="iso_checksum"):
+        check_sum(text)
+    check_sum(None)
+    check_sum("sha256:00")

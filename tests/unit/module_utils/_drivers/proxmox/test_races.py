@@ -1,0 +1,331 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Two that want the same at the same moment, others who change what a task works on, and broken connections."""
+
+from __future__ import annotations
+
+import random
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Unavailable
+
+from simulators.proxmox import behind, invariants, worlds
+from simulators.proxmox.cluster import Pool
+from unit.module_utils._drivers.proxmox.simulated import Api, do
+
+NEW = {"name": "web3", "disks": [{"slot": "scsi0", "size": "8G"}], "node": "pve1"}
+CLONE = {"name": "web3", "clone": {"source": "tmpl"}}
+
+
+@pytest.fixture(name="world")
+def _world():
+    world = worlds.with_cases()
+    yield world
+    assert world.tasks.crashes == []
+    assert invariants.violations(world) == []
+
+
+class Interrupted(Api):
+    """Lets somebody else act once, before the call whose number is ``at``; None counts only."""
+
+    def __init__(self, world, act=None, at=None):
+        super().__init__(world)
+        self._act, self._at = act, at
+        self.calls = 0
+
+    def call(self, method, path, parameters=None):
+        self.calls += 1
+        if self.calls == self._at:
+            self._act()
+        return super().call(method, path, parameters)
+
+
+def _calls_of(asked):
+    """How many calls a task makes that nobody interrupts."""
+    world = worlds.with_cases()
+    api = Interrupted(world)
+    assert not do(world, api=api, **asked).failed
+    return api.calls
+
+
+def _assert_one(world, name):
+    """There is one machine of a name: nothing is left over, nothing is unfinished."""
+    named = [one for one in world.cluster.machines.values() if one.config.current.get("name") == name]
+    assert len(named) == 1
+    assert "unfinished" not in named[0].text
+    assert invariants.orphans(world) == []
+    assert invariants.violations(world) == []
+
+
+@pytest.mark.parametrize("asked", [NEW, CLONE], ids=["create", "clone"])
+def test_a_second_task_at_any_moment_leaves_one_machine(asked):
+    """The other task, with the same wish, comes between any two calls of the first one."""
+    for at in range(1, _calls_of(asked) + 1):
+        first, second = _both(worlds.with_cases(), asked, at)
+        assert (first.failed, second.failed) == (False, False), (at, first.msg, second.msg)
+
+
+def _both(world, asked, at):
+    others = []
+    api = Interrupted(world, lambda: others.append(do(world, **asked)), at)
+    outcome = do(world, api=api, **asked)
+    _assert_one(world, "web3")
+    return outcome, others[0]
+
+
+class Turns:
+    """Lets two tasks make their calls by turns that chance (of a seed) decides: neither is ever a call ahead."""
+
+    def __init__(self, seed):
+        self._chance = random.Random(seed)
+        self._changed = threading.Condition()
+        #: {task: how many of its calls wait for their turn}; a task that has ended is not in it.
+        self._waiting = {}
+        self._turn = None
+
+    def join(self, task):
+        self._waiting[task] = 0
+
+    def leave(self, task):
+        with self._changed:
+            del self._waiting[task]
+            self._choose()
+
+    def seconds(self):
+        """How long the next piece of work takes: not all that began first ends first."""
+        return self._chance.uniform(0.5, 1.5)
+
+    def take(self, task, action):
+        with self._changed:
+            self._waiting[task] += 1
+            self._choose()
+            self._changed.wait_for(lambda: self._turn == task)
+            self._turn = None
+            self._waiting[task] -= 1
+            found = action()
+            self._choose()
+            return found
+
+    def _choose(self):
+        if self._turn is None and self._waiting and all(self._waiting.values()):
+            self._turn = self._chance.choice(sorted(self._waiting))
+            self._changed.notify_all()
+
+
+class TakingTurns(Api):
+    def __init__(self, world, turns, task):
+        super().__init__(world)
+        self._world, self._turns, self._task = world, turns, task
+
+    def call(self, method, path, parameters=None):
+        return self._turns.take(self._task, lambda: self._call(method, path, parameters))
+
+    def _call(self, method, path, parameters):
+        timing = self._world.timing
+        timing.create, timing.clone_per_gib = self._turns.seconds(), self._turns.seconds() / 8
+        return super().call(method, path, parameters)
+
+
+@pytest.mark.parametrize("asked", [NEW, CLONE], ids=["create", "clone"])
+def test_two_tasks_by_turns_leave_one_machine(asked):
+    for seed in range(40):
+        world, turns = worlds.with_cases(), Turns(seed)
+
+        def one(task, world=world, turns=turns):
+            try:
+                return do(world, api=TakingTurns(world, turns, task), **asked)
+            finally:
+                turns.leave(task)
+
+        for task in (0, 1):
+            turns.join(task)
+        with ThreadPoolExecutor(2) as pool:
+            outcomes = list(pool.map(one, (0, 1)))
+        assert [outcome.failed for outcome in outcomes] == [False, False], (seed, [one.msg for one in outcomes])
+        _assert_one(world, "web3")
+
+
+class Held(Api):
+    """Stops before its first call whose path has one of these words: tells that it is there, and waits to go on."""
+
+    def __init__(self, world, words):
+        super().__init__(world)
+        self._stops = [(word, threading.Event(), threading.Event()) for word in words]
+
+    def call(self, method, path, parameters=None):
+        for word, reached, go_on in self._stops:
+            if word in f"{method} {path}" and not reached.is_set():
+                reached.set()
+                assert go_on.wait(20)
+        return super().call(method, path, parameters)
+
+    def reached(self, number):
+        assert self._stops[number][1].wait(20)
+
+    def go_on(self, number):
+        self._stops[number][2].set()
+
+
+def test_who_has_the_lower_number_and_comes_in_late_is_given_way_to(world):
+    """The other had looked before it was there, and it had looked before the other was finished."""
+    low, high = Held(world, ["/tasks/", "PUT "]), Held(world, ["PUT "])
+    usual, world.timing.create = world.timing.create, 60
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(do, world, api=low, **NEW)
+        low.reached(0)  # It has its number, and is long in the making.
+        world.timing.create = usual
+        second = pool.submit(do, world, api=high, **NEW)
+        high.reached(0)  # It has looked, and saw nobody.
+        low.go_on(0)
+        low.reached(1)  # It has looked too, and saw somebody with a higher number who is not finished.
+        high.go_on(0)
+        second.result(20)
+        low.go_on(1)
+        outcomes = [first.result(20), second.result()]
+    assert [outcome.failed for outcome in outcomes] == [False, False], [one.msg for one in outcomes]
+    _assert_one(world, "web3")
+    assert 102 in world.cluster.machines
+
+
+@pytest.mark.parametrize("asked", [NEW, CLONE], ids=["create", "clone"])
+def test_a_number_that_somebody_takes_at_any_moment(asked):
+    for at in range(1, _calls_of(asked) + 1):
+        world = worlds.with_cases()
+        outcome = do(world, api=Interrupted(world, lambda world=world: _take(world), at), **asked)
+        assert not outcome.failed, (at, outcome.msg)
+        _assert_one(world, "web3")
+
+
+def _take(world):
+    if 102 not in world.cluster.machines:
+        worlds.add_machine(world, 102, "pve2", {"name": "somebodys"})
+
+
+def test_the_options_are_guarded_against_others_at_any_moment():
+    """Somebody gives the card another MAC: that stands, and so does what the task asked for."""
+    asked, guarded = {"name": "web2", "networks": [{"source": "vmbr1"}]}, 0
+    for at in range(1, _calls_of(asked) + 1):
+        world = worlds.with_cases()
+        outcome = do(world, api=Interrupted(world, lambda world=world: _change_mac(world), at), **asked)
+        assert not outcome.failed, (at, outcome.msg)
+        assert world.cluster.machines[101].config.current["net0"] == "virtio=BC:24:11:00:00:99,bridge=vmbr1"
+        guarded += [entry.status for entry in world.journal.writes()] == [500, 200]
+    assert guarded == 1
+
+
+def _change_mac(world):
+    bridge = world.cluster.machines[101].config.current["net0"].partition(",")[2]
+    behind.edit(world, 101, net0=f"virtio=BC:24:11:00:00:99,{bridge}")
+
+
+@pytest.mark.parametrize("kind", ["reset", "reset_after"])
+@pytest.mark.parametrize(
+    ("call", "asked"),
+    [
+        (("POST", "/nodes/pve1/qemu"), NEW),
+        (("POST", "/nodes/pve1/qemu"), {**NEW, "vmid": 150}),
+        (("POST", "/nodes/pve1/qemu/9000/clone"), CLONE),
+        (("POST", "/nodes/pve2/qemu/101/status/start"), {"name": "web2", "state": "started"}),
+        (("PUT", "/nodes/pve1/qemu/100/config"), {"name": "web1", "memory": "4096"}),
+        (("PUT", "/nodes/pve1/qemu/100/resize"), {"name": "web1", "disks": [{"slot": "scsi0", "size": "40G"}]}),
+    ],
+    ids=["create", "create with a number", "clone", "start", "config", "resize"],
+)
+def test_a_connection_that_breaks_off_at_a_write(world, call, asked, kind):
+    """Whether it was done is looked at; it is not done twice."""
+    world.faults.request(kind, method=call[0], path=call[1])
+    outcome = do(world, **asked)
+    assert not outcome.failed, outcome.msg
+    world.engine.advance(60)
+    _assert_one(world, asked["name"])
+    assert not do(world, **asked).changed
+
+
+def test_what_was_made_before_the_connection_broke_off_is_not_made_again(world):
+    """A second TPM would be an empty one, and the guest's keys would lie in the first."""
+    world.faults.request("reset_after", method="POST", path="/nodes/pve2/qemu/101/config")
+    asked = {
+        "name": "web2",
+        "tpm": True,
+        "firmware": "uefi",
+        "disks": [{"slot": "scsi0"}, {"slot": "scsi1", "size": "1G"}],
+    }
+    outcome = do(world, **asked)
+    assert not outcome.failed, outcome.msg
+    assert len([volume for _node, volume in world.storages.get("local-lvm").volumes if "-101-" in volume]) == 4
+    assert not [key for key in world.cluster.machines[101].config.current if key.startswith("unused")]
+
+
+@pytest.mark.parametrize("skip", [0, 1], ids=["out of the old one", "into the new one"])
+def test_a_pool_is_changed_once_though_the_connection_breaks_off(world, skip):
+    world.cluster.pools["old"] = Pool("")
+    assert do(world, name="web2", pool="old").changed
+    world.faults.request("reset_after", method="PUT", path="/pools.*", skip=skip)
+    outcome = do(world, name="web2", pool="prod")
+    assert not outcome.failed, outcome.msg
+    assert (world.cluster.pools["old"].vms, world.cluster.pools["prod"].vms) == (set(), {101})
+
+
+def test_who_looks_after_a_task_waits_for_a_server_that_starts_anew(world):
+    class Restarting(Api):
+        times = 3
+
+        def call(self, method, path, parameters=None):
+            if "/tasks/" in path and self.times:
+                self.times -= 1
+                raise Unavailable("pve1:8006 does not answer (Connection refused).", "not_responding")
+            return super().call(method, path, parameters)
+
+    outcome = do(world, api=Restarting(world), **CLONE)
+    assert not outcome.failed, outcome.msg
+    _assert_one(world, "web3")
+
+
+def test_what_exists_already_and_is_no_number_is_told(world):
+    """A volume that was left over, say: another number would not help, and would not be had."""
+    told = "unable to create VM 102 - zfs error: cannot create 'rpool/vm-102-disk-0': dataset already exists"
+    world.faults.task("qmcreate", told, times=99)
+    outcome = do(world, **NEW)
+    assert outcome.failed
+    assert "dataset already exists" in outcome.msg
+    assert world.journal.count("POST", "/nodes/pve1/qemu") == 2
+
+
+def test_what_gives_way_is_removed_though_it_is_protected(world):
+    """A clone of what is protected is protected, too."""
+    for at in range(1, _calls_of(CLONE) + 1):
+        world, others = worlds.with_cases(), []
+        behind.edit(world, 9000, protection="1")
+        api = Interrupted(world, lambda world=world, others=others: others.append(do(world, **CLONE)), at)
+        outcomes = [do(world, api=api, **CLONE), *others]
+        assert [outcome.failed for outcome in outcomes] == [False, False], (at, [one.msg for one in outcomes])
+        _assert_one(world, "web3")
+
+
+def test_a_server_that_stays_away_is_told(world):
+    world.faults.request("reset", method="POST", path=".*/status/start", times=10**6)
+    outcome = do(world, name="web2", state="started", timeout=5)
+    assert outcome.failed
+    assert "broke off" in outcome.msg
+
+
+def test_a_slow_node_that_does_the_work_all_the_same(world):
+    """The server gives up on it; what was asked happens, and is seen."""
+    world.faults.request("reply_after", method="PUT", path=".*/101/config", status=596, reason="Connection timed out")
+    outcome = do(world, name="web2", memory="4096")
+    assert not outcome.failed, outcome.msg
+    assert world.cluster.machines[101].config.current["memory"] == "4096"
+
+
+def test_what_the_running_machine_does_not_take_is_told(world):
+    world.faults.hotplug_fails = True
+    outcome = do(world, name="web1", disks=[{"slot": "scsi0"}, {"slot": "scsi1", "size": "8G"}])
+    assert not outcome.failed, outcome.msg
+    assert outcome.changed
+    assert outcome.vms[0]["restart_required"] == ["disks.scsi1"]
+    assert [warning for warning in outcome.warnings if "web1" in warning and "next start" in warning]
+    again = do(world, name="web1", disks=[{"slot": "scsi0"}, {"slot": "scsi1", "size": "8G"}])
+    assert (again.changed, again.vms[0]["restart_required"]) == (False, ["disks.scsi1"])

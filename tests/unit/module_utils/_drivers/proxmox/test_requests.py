@@ -1,0 +1,120 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How much is asked of the cluster: one call for all, one for each node, one for each machine's settings."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.connecting import make_driver
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.options import PROXMOX, PROXMOX_VM, VM
+
+from simulators.proxmox import behind, worlds
+from unit.module_utils._drivers.proxmox.simulated import do, do_snapshot, driver_of
+
+NODES = 3
+ALL = frozenset({"power", "config"})
+SETTINGS = {"memory": "2048", "cpus": 2, "tags": [], "disks": [{"slot": "scsi0", "size": "32G"}], "networks": [{}]}
+
+
+def _names(count):
+    return [f"vm-{number + 1:03}" for number in range(count)]
+
+
+def _requests(world):
+    """(calls, of these looks at tasks) since the last time."""
+    requests = world.journal.requests
+    looks = sum("/tasks/" in entry.path for entry in requests)
+    count = len(requests)
+    world.journal.clear()
+    return count - looks, looks
+
+
+@pytest.mark.parametrize("count", [20, 200])
+def test_nothing_to_do_with_all_settings_compared(count):
+    world = worlds.with_many(count)
+    outcome = do(world, name=_names(count), **SETTINGS)
+    assert (outcome.failed, outcome.changed) == (False, False), outcome.msg
+    assert _requests(world) == (1 + NODES + count, 0)
+
+
+def test_a_drift_behind_our_back_is_seen_in_the_same_calls():
+    world = worlds.with_many(20)
+    world.faults.statistics_frozen = True
+    behind.power(world, 101, on=True)
+    behind.edit(world, 110, memory="1024")
+    outcome = do(world, name=_names(20), check=True, state="started", **SETTINGS)
+    assert _requests(world)[0] == 1 + NODES + 20
+    states = {vm["name"]: [step["verb"] for step in vm["steps"]] for vm in outcome.vms}
+    assert states["vm-002"] == []
+    assert states["vm-004"] == ["start"]
+    assert states["vm-011"] == ["configure"]
+
+
+@pytest.mark.parametrize("count", [20, 200])
+def test_powers_alone_need_no_look_into_machines(count):
+    world = worlds.with_many(count)
+    driver = driver_of(world, sees_settings=False)
+    seen = driver.observe(None, ALL)
+    assert len(seen.vms) == count
+    assert _requests(world) == (1 + NODES, 0)
+
+
+def test_only_nodes_that_hold_the_machines_are_asked():
+    world = worlds.with_many(20)
+    assert not do(world, name=["vm-001", "vm-004"], memory="2048").changed
+    assert _requests(world) == (1 + 1 + 2, 0)
+
+
+@pytest.mark.parametrize(
+    ("options", "calls"),
+    [
+        # Looked at; done; seen where it ends; and the whole once more at the end, with snapshots.
+        ({"name": "web2", "state": "started"}, 12),
+        ({"name": "web1", "memory": "4096"}, 12),
+        ({"name": "web1", "state": "absent", "stop_mode": "force"}, 18),
+    ],
+)
+def test_a_change_costs_little_more(options, calls):
+    world = worlds.with_cases()
+    assert do(world, **options).changed
+    assert _requests(world)[0] <= calls
+
+
+def test_a_snapshot_costs_little_more():
+    world = worlds.with_cases()
+    assert do_snapshot(world, name="web1", snapshot="s1").changed
+    assert _requests(world)[0] <= 14
+
+
+def test_who_holds_a_machine_for_long_is_asked_ever_less_often():
+    """A backup takes minutes; the lock is seen to be gone a few seconds later."""
+    world = worlds.with_cases()
+    behind.lock(world, 101, "backup", seconds=200)
+    began = world.engine.clock.now
+    assert do(world, name="web2", state="started").changed
+    assert world.engine.clock.now - began < 210
+    assert _requests(world)[0] <= 3 * 200 / 5 + 30
+
+
+def _params(**given):
+    own = {"api_host": "pve1", "api_user": "root@pam", "api_token_id": "t", "api_token_secret": "s"}
+    unset = {option: one.get("default") for option, one in {**VM, **PROXMOX, **PROXMOX_VM}.items()}
+    return {**unset, "name": ["web1"], **own, **given}
+
+
+@pytest.mark.parametrize(
+    ("given", "looks_in"),
+    [
+        ({"state": "started"}, False),
+        ({"state": "stopped", "stop_mode": "force", "timeout": 5}, False),
+        ({"state": "started", "memory": "2G"}, True),
+        ({"state": "started", "native": {}}, True),
+        ({"state": "started", "clone": {"source": "tmpl"}}, True),
+        ({"state": "started", "allow_restart": True}, True),
+        ({"state": "present"}, True),
+        ({"state": "absent"}, True),
+    ],
+)
+def test_what_a_task_says_decides_whether_its_machines_are_looked_into(given, looks_in):
+    assert make_driver(_params(**given)).eyes.sees_settings == looks_in

@@ -1,0 +1,151 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Refusals in words, and tasks that are seen to their end: on the simulated cluster."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import (
+    ApiError,
+    NotFound,
+    Refused,
+    Unavailable,
+)
+from ansible_collections.polyvirt.core.plugins.module_utils._ports.proxmox_api import Answer
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.proxmox import (
+    Busy,
+    HotplugFailed,
+    Proxmox,
+    explained,
+)
+
+from simulators.proxmox import behind, worlds
+from unit.module_utils._drivers.proxmox.simulated import Api, SimulatedClock
+
+WHO = "ansible@pve!ci"
+VM = "/nodes/pve1/qemu/100"
+
+
+@pytest.fixture(name="world")
+def _world():
+    return worlds.with_cases()
+
+
+@pytest.fixture(name="tool")
+def _tool(world):
+    return Proxmox(Api(world), SimulatedClock(world))
+
+
+def _refused(status, reason="", errors=None, call="GET /nodes/pve2/qemu"):
+    return explained(Answer(status, reason, errors=errors), call, WHO)
+
+
+_RIGHTS, _FORM = "Permission check failed", "Parameter verification failed."
+_TWO = {"net0": "invalid format - x\n", "cpu": "y"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "words"),
+    [
+        ((401, "Authentication failed!"), ApiError, (WHO, "Authentication failed", "api_token_secret")),
+        ((403, f"{_RIGHTS} (/vms/1, VM.PowerMgmt)"), Refused, (WHO, "VM.PowerMgmt on /vms/1", "pveum")),
+        ((403, f"{_RIGHTS} (/vms/1, VM.Config.Disk|VM.Config.CDROM)"), Refused, ("VM.Config.Disk or VM.Config.",)),
+        ((403, _RIGHTS), Refused, (WHO, "GET /nodes/pve2/qemu", "docs/proxmox.md")),
+        ((403, f"{_RIGHTS} (pool 'x' does not exist)"), NotFound, ("pool 'x' does not exist.", "Make it")),
+        ((595, "No route to host"), ApiError, ("node 'pve2'", "No route to host", "pvecm status")),
+        ((596, "Connection timed out"), Busy, ("node 'pve2'", "did not answer", "Connection timed out")),
+        ((500, "hostname lookup 'pve2' failed - x"), NotFound, ("no node 'pve2'", "pvecm nodes")),
+        ((500, "storage 'foo' does not exist"), ApiError, ("storage 'foo'", "Name a storage")),
+        ((500, "can't remove VM 100 - protection mode enabled"), ApiError, ("protection: false",)),
+        ((500, "VM is locked (backup)"), Busy, ("VM is locked (backup).",)),
+        ((500, "VM is locked (suspended)"), ApiError, ("locked (suspended)",)),
+        ((500, "checksum mismatch (file change by other user?)"), Busy, ("checksum mismatch",)),
+        ((500, "cluster not ready - no quorum?"), ApiError, ("no quorum", "pvecm status")),
+        ((400, _FORM, _TWO), ApiError, ("cpu: y; net0: invalid format - x.",)),
+        ((400, _FORM, {"net0": "hotplug problem - no"}), HotplugFailed, ("net0: hotplug problem",)),
+    ],
+)
+def test_refusals_are_told_in_words(answer, kind, words):
+    error = _refused(*answer)
+    assert error.__class__ == kind
+    for word in words:
+        assert word in str(error)
+
+
+def test_a_task_is_seen_to_its_end(world, tool):
+    tool.run("POST", "/nodes/pve2/qemu/101/status/start")
+    assert world.cluster.machines[101].running
+
+
+def test_the_first_look_at_a_task_is_early_and_the_pauses_grow(world, tool):
+    world.timing.start = 20
+    tool.run("POST", "/nodes/pve2/qemu/101/status/start")
+    looks = [entry.second for entry in world.journal.requests if entry.path.endswith("/status")]
+    pauses = [later - sooner for sooner, later in zip(looks, looks[1:])]
+    assert looks[0] - world.journal.requests[0].second < 0.3
+    assert all(sooner <= later + 1e-6 for sooner, later in zip(pauses, pauses[1:]))
+    assert max(pauses) == pytest.approx(2, abs=0.01)
+    assert looks[-1] - world.journal.requests[0].second < 22.5
+
+
+def test_a_failed_task_tells_the_end_of_its_log(world, tool):
+    world.faults.task("qmclone", "no space left on device", step=1)
+    with pytest.raises(ApiError) as caught:
+        tool.run("POST", "/nodes/pve1/qemu/9000/clone", newid=200, full=1)
+    for word in ("qmclone", "no space left", "create full clone of drive scsi0", "Make room"):
+        assert word in str(caught.value)
+
+
+def test_warnings_are_no_failure(world, tool):
+    world.faults.task("qmstart", "the disk is slow", warnings=2)
+    tool.run("POST", "/nodes/pve2/qemu/101/status/start")
+    assert [warning for warning in tool.taken_warnings() if "the disk is slow" in warning and "qmstart" in warning]
+
+
+def test_a_lock_file_that_is_held_passes(world, tool):
+    behind.hold_file_lock(world, 101, 30)
+    with pytest.raises(Busy, match="can't lock file"):
+        tool.run("POST", "/nodes/pve2/qemu/101/status/start")
+
+
+@pytest.mark.parametrize("status", [595, 596])
+def test_a_task_that_is_out_of_sight_for_a_while_goes_on(world, tool, status):
+    world.faults.request("reply", path=".*/tasks/.*/status", status=status, reason="Connection timed out", times=3)
+    tool.run("POST", "/nodes/pve2/qemu/101/status/start")
+    assert world.cluster.machines[101].running
+
+
+def test_a_task_goes_on_while_the_server_is_away(world):
+    """Its proxy is restarted: for some looks nobody listens."""
+
+    class Away(Api):
+        looks = 0
+
+        def call(self, method, path, parameters=None):
+            if "/tasks/" in path:
+                self.looks += 1
+                if self.looks in (1, 2, 3):
+                    raise Unavailable("Nobody listens.", "not_responding")
+            return super().call(method, path, parameters)
+
+    tool = Proxmox(Away(world), SimulatedClock(world))
+    tool.run("POST", "/nodes/pve2/qemu/101/status/start")
+    assert world.cluster.machines[101].running
+
+
+def test_what_dies_without_a_word_is_looked_at_twice(world, tool):
+    world.faults.task("qmstart")
+    with pytest.raises(ApiError, match="unexpected status"):
+        tool.run("POST", "/nodes/pve2/qemu/101/status/start")
+    looks = [entry for entry in world.journal.requests if entry.path.endswith("/status")]
+    assert len(looks) == 2
+
+
+def test_what_answers_nothing_is_no_task(tool):
+    tool.finish(None)
+
+
+def test_truth_travels_as_a_figure(world, tool):
+    tool.put(f"{VM}/config", onboot=True, kvm=False, tags=None)
+    assert world.journal.requests[-1].params == {"onboot": "1", "kvm": "0"}

@@ -1,0 +1,26 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the modules for Proxmox VE say of themselves is so."""
+
+from __future__ import annotations
+
+import re
+
+import yaml
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.connecting import OWN_SETTINGS
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.words import OS_TYPES
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.options import PROXMOX_VM
+from ansible_collections.polyvirt.core.plugins.modules import proxmox_vm
+
+
+def test_the_short_names_of_systems_are_those_that_are_known():
+    documented = yaml.safe_load(proxmox_vm.DOCUMENTATION)["options"]["os_type"]["description"]
+    (short,) = [text for text in documented if "short name" in text]
+    named = set(re.findall(r"V\((\w+)\)", short))
+    assert named - {"l26", "win11"} == set(OS_TYPES) - {"other"}
+
+
+def test_it_has_at_most_ten_options_of_its_own():
+    assert len(PROXMOX_VM) <= 10
+    assert set(OWN_SETTINGS) <= set(PROXMOX_VM)
