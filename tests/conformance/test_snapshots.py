@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
     LIVE,
     PAUSED,
@@ -109,19 +108,6 @@ def _words(tree):
 
 
 def test_restored_from_every_power(platform, playing):
-    """Where the platform's own process has died of a fault of its own, as its logs prove, the round says nothing."""
-    crashes = getattr(platform, "crashes", list)
-    for _round in range(4):
-        try:
-            _restore_from_every_power(platform, playing)
-            return
-        except AssertionError:
-            if not crashes():
-                raise
-    pytest.fail(f"No round without a crash of the platform: {crashes()}")
-
-
-def _restore_from_every_power(platform, playing):
     """Power, settings and what lies on the disk are back; it is always done, and always a change."""
     platform.clean()
     powers = _powers(platform)

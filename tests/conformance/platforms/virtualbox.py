@@ -284,11 +284,10 @@ class Platform:
 
     take_standing = take_snapshot
 
-    def crashes(self):
-        """Logs of machines that VirtualBox lost: without VT-x it dies now and then when saved memory is loaded."""
-        return virtualbox_told.cut_off(
-            self.storage, [name for name, uuid in self.ids().items() if self._power(uuid) != STOPPED]
-        )
+    def faults(self, failure):
+        """Proofs that VirtualBox broke by itself: without VT-x it does now and then when it saves memory or loads it."""
+        on = [name for name, uuid in self.ids().items() if self._power(uuid) != STOPPED]
+        return virtualbox_told.faults(str(failure), self.storage, on)
 
     def define_network(self):
         """Networks are used by none of the scenarios."""

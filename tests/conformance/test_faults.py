@@ -1,0 +1,44 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What counts as a proof that a platform broke by itself, for a test is run again only where there is one."""
+
+from __future__ import annotations
+
+import pytest
+
+from conformance.platforms import virtualbox_told
+
+#: VirtualBox 7.2.22 without VT-x, once in some hundred times that memory was saved.
+ASSERTED = (
+    "80%...90%...E_ACCESSDENIED\nVBoxManage: error: Failed to save machine state.\n"
+    "VBoxManage: error: Assertion failed: [SUCCEEDED(hrc)] at '/build/reproducible-path/virtualbox-7.2.22-dfsg/src/VBox"
+    "/Main/src-server/MachineImpl.cpp' (10409) in nsresult Machine::i_saveStorageControllers(settings::Storage&).\n"
+    "VBoxManage: error: COM RC=E_ACCESSDENIED (0x80070005).\n"
+)
+ENDED, CUT = "00:00:21 Console: Machine state changed to 'PoweredOff'\nVBoxHeadless: exiting\n", "00:00:21 SVM: Loading"
+
+
+@pytest.fixture(name="folder")
+def _folder(tmp_path):
+    for name, text in (("ended", ENDED), ("cut", CUT)):
+        log = tmp_path / name / "Logs" / "VBox.log"
+        log.parent.mkdir(parents=True)
+        log.write_text(text, encoding="utf-8")
+    return tmp_path
+
+
+def test_an_assertion_in_its_own_source_is_a_proof(tmp_path):
+    (proof,) = virtualbox_told.faults(ASSERTED, tmp_path, [])
+    assert proof.startswith("Assertion failed: [SUCCEEDED(hrc)]")
+    assert proof.endswith("MachineImpl.cpp' (10409)")
+
+
+@pytest.mark.parametrize("said", ["AssertionError: assert 'running' == 'saved'", "VBoxManage: error: E_ACCESSDENIED"])
+def test_nothing_else_that_is_said_is_one(tmp_path, said):
+    assert virtualbox_told.faults(said, tmp_path, []) == []
+
+
+def test_a_log_that_ends_in_the_middle_is_one_where_the_machine_is_not_on(folder):
+    assert virtualbox_told.faults("", folder, []) == [f"{folder / 'cut' / 'Logs' / 'VBox.log'} ends in the middle"]
+    assert virtualbox_told.faults("", folder, ["cut"]) == []
