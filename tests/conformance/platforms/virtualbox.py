@@ -285,7 +285,7 @@ class Platform:
     take_standing = take_snapshot
 
     def faults(self, failure):
-        """Proofs that VirtualBox broke by itself: without VT-x it does now and then when it saves memory or loads it."""
+        """Proofs that VirtualBox broke by itself: without VT-x it does now and then, saving memory or loading it."""
         on = [name for name, uuid in self.ids().items() if self._power(uuid) != STOPPED]
         return virtualbox_told.faults(str(failure), self.storage, on)
 
