@@ -93,6 +93,13 @@ _start_libvirt_by_systemd() {
     fi
 }
 
+# As Debian's udev rule does, where udev runs. libvirt tries an emulator as root and then asks whether its own user may
+# use the device: where only root may, it holds the answer for outdated and starts the emulator again at every question.
+_open_kvm_to_its_group() {
+    [ "$(stat -c %U:%G:%a /dev/kvm 2>/dev/null)" = root:root:600 ] || return 0
+    ! getent group kvm >/dev/null || { chgrp kvm /dev/kvm && chmod 660 /dev/kvm; }
+}
+
 # In a container nothing starts daemons; these two put themselves into the background.
 _start_libvirt_by_hand() {
     local daemon
@@ -103,6 +110,7 @@ _start_libvirt_by_hand() {
     mkdir -p /run/libvirt
     # Whoever made it before: swtpm runs as a user of its own, and its socket lies below.
     chmod 755 /run/libvirt
+    _open_kvm_to_its_group
     pidof virtlogd >/dev/null || virtlogd -d
     pidof libvirtd >/dev/null || libvirtd -d
 }
