@@ -14,7 +14,7 @@ export LC_ALL=C.UTF-8
 CHECKOUT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 readonly CHECKOUT
 readonly PACKAGES=(python3 python3-venv python3-apt openssh-client libvirt-clients libvirt-daemon-system
-    qemu-system-x86 qemu-utils dnsmasq-base iptables xorriso)
+    qemu-system-x86 qemu-utils dnsmasq-base iptables tini xorriso)
 # A task that takes longer than this is named while it runs.
 readonly QUIET_SECONDS=3
 

@@ -100,19 +100,21 @@ _open_kvm_to_its_group() {
     ! getent group kvm >/dev/null || { chgrp kvm /dev/kvm && chmod 660 /dev/kvm; }
 }
 
-# In a container nothing starts daemons; these two put themselves into the background.
+# In a container nothing starts daemons. libvirt waits for a guest's process until somebody has seen it end, which the
+# first process of a container does late or never: tini does at once (0.2 instead of 1.6 s for each guest that is ended).
 _start_libvirt_by_hand() {
-    local daemon
-    for daemon in virtlogd libvirtd; do
-        command -v "$daemon" >/dev/null || stop_with "$daemon is not installed" \
-            "apt-get install libvirt-daemon-system"
+    local command
+    for command in virtlogd libvirtd tini; do
+        command -v "$command" >/dev/null || stop_with "$command is not installed" \
+            "apt-get install libvirt-daemon-system tini"
     done
     mkdir -p /run/libvirt
     # Whoever made it before: swtpm runs as a user of its own, and its socket lies below.
     chmod 755 /run/libvirt
     _open_kvm_to_its_group
     pidof virtlogd >/dev/null || virtlogd -d
-    pidof libvirtd >/dev/null || libvirtd -d
+    ! pidof libvirtd >/dev/null || return 0
+    setsid tini -s -- libvirtd </dev/null >>/var/log/libvirt/libvirtd.log 2>&1 &
 }
 
 _wait_for_libvirt() {
