@@ -9,10 +9,11 @@ from ..._lifecycle.errors import CommandFailed, PolyvirtError
 from ..._lifecycle.model import RUNNING, STOPPED, SUSPENDED, UNKNOWN, Address, Snapshot
 from ..._lifecycle.units import MIB
 from ..._ports import files
-from ..._tools import vagrant_states, vboxmanage_long
+from ..._tools import vboxmanage_long
 from ..._tools import vboxmanage_output as output
 from ..._tools.vboxmanage import is_not_found, is_not_running
 from ..._tools.vboxmanage_file import settings_file
+from ..._tools.vboxmanage_states import state
 from .sight import Sight
 
 #: Vagrant's rule on the first card.
@@ -20,7 +21,6 @@ _SSH_RULE = "ssh"
 _GUEST = "/VirtualBox/GuestInfo/Net/"
 #: A guest behind NAT has an address that leads nowhere from here.
 _BEHIND_NAT = "10.0.2."
-_STOPPING = ("stopping",)
 
 
 class InVirtualBox:
@@ -37,13 +37,12 @@ class InVirtualBox:
     def _sight(self, listed, facets):
         if listed.machine is None:
             return Sight(UNKNOWN, reason=f"VirtualBox cannot read {listed.file}")
-        word = listed.machine.values["VMState"]
-        power, is_passing = vagrant_states.state("virtualbox", word.replace("-", "_"))
+        power, busy, reason = state(listed.machine.values["VMState"])
         rules = [rule for nic in listed.machine.nics for rule in nic.forwards if rule.name == _SSH_RULE]
         return Sight(
             power,
-            busy=word if is_passing else None,
-            reason=word,
+            busy=busy,
+            reason=reason,
             addresses=self._addresses(listed.uuid) if power == RUNNING and "addresses" in facets else (),
             ssh=(rules[0].host_address or "127.0.0.1", rules[0].host_port) if rules and power == RUNNING else None,
             snapshots=tuple(_snapshots(listed)) if "snapshots" in facets else (),

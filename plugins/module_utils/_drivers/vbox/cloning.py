@@ -10,12 +10,12 @@ import os
 from ..._lifecycle.errors import CommandFailed
 from ..._lifecycle.model import SUSPENDED
 from ..._lifecycle.plan_make import find_snapshot
+from ..._tools.vboxmanage_states import state as state_of
 from . import storage
 from .look import read_file
 from .making import add_seed, begun, finish, lost, undone_on_failure
 from .mark import KEY, is_made_here, new_id, read_mark, write_mark
 from .sight import SSH_RULE
-from .words import power_of
 
 
 def clone(driver, name, config, creation, source):
@@ -69,7 +69,7 @@ def _remove_leftover(driver, error):
 
 def _take_identity_away(driver, sight, sources_files):
     """What two machines cannot share: saved memory, forwarded ports, the seed that tells who the source is."""
-    if power_of(sight.values["VMState"])[0] == SUSPENDED:
+    if state_of(sight.values["VMState"])[0] == SUSPENDED:
         driver.run(sight.uuid, "discardstate", sight.uuid)
     rules = [word for name, (card, _rule) in sight.rules.items() if name != SSH_RULE for word in _delete(card, name)]
     off = ["--autostart-enabled", "off"] if sight.values.get("autostart-enabled") == "on" else []

@@ -18,11 +18,11 @@ from ..._lifecycle.one_by_one import one_by_one
 from ..._ports import files
 from ..._ports.command import Commands
 from ..._tools.vboxmanage import VBoxManage, is_held, is_locked, is_not_running
+from ..._tools.vboxmanage_states import state as state_of
 from .busy import Busy
 from .look import Listing, listed_in, look_at_power, machine_of
 from .sight import sight_of
 from .traits import vbox_traits
-from .words import power_of
 
 #: Copying, merging, and memory on its way to disk or back are the platform's own work; yet no call may hang for ever.
 _LONG = 24 * 3600
@@ -152,7 +152,7 @@ class VBoxDriver:
         """Of a machine that is on, its own process keeps others out as long as it is."""
         for listed in listed_in(self.tool.read("list", "--long", "vms")):
             if listed.uuid == uuid and listed.machine is not None:
-                return power_of(listed.machine.values["VMState"])[0] in set(ON) - {SUSPENDED}
+                return state_of(listed.machine.values["VMState"])[0] in set(ON) - {SUSPENDED}
         return False
 
     @contextmanager

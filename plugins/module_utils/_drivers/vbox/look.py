@@ -18,10 +18,10 @@ from ..._ports import files
 from ..._tools import vboxmanage_long as long
 from ..._tools import vboxmanage_output as output
 from ..._tools.vboxmanage_file import settings_file
+from ..._tools.vboxmanage_states import state as state_of
 from .forwards import ssh_of
 from .mark import KEY, is_made_here, read_mark
 from .sight import Sight, config_of
-from .words import power_of
 
 _UNFINISHED = "unfinished: a task that makes it is at work or was cut off"
 _ALL = ("list", "--multiple", "--long", "systemproperties", "hdds", "vms")
@@ -96,7 +96,7 @@ def machine_of(listing, listed, native_keys):
         reason = f"inaccessible: {{{listed.uuid}}} {listed.file} cannot be read"
         return Vm(name=name_of(listed), id=listed.uuid, power=UNKNOWN, reason=reason)
     sight = listing.sight(listed)
-    power, busy, reason = power_of(sight.values["VMState"])
+    power, busy, reason = state_of(sight.values["VMState"])
     config, is_there = config_of(sight, native_keys), not sight.is_unfinished
     return Vm(
         name=listed.name,
@@ -119,7 +119,7 @@ def look_at_power(tool, targets, configs):
     wanted = {target.id for target in targets}
     for listed in listed_in(tool.read("list", "--long", "vms")):
         if listed.uuid in wanted and listed.machine is not None:
-            power, busy, reason = power_of(listed.machine.values["VMState"])
+            power, busy, reason = state_of(listed.machine.values["VMState"])
             config = configs.get(listed.uuid, {})
             found.append(Vm(listed.name, listed.uuid, power, reason, busy, config=config))
         elif listed.uuid in wanted:

@@ -7,23 +7,6 @@ from __future__ import annotations
 
 import re
 
-from ..._lifecycle.model import FAILED, PAUSED, RUNNING, STOPPED, SUSPENDED, UNKNOWN
-
-#: VMState -> power.
-_POWERS = {
-    "poweroff": STOPPED, "aborted": STOPPED, "teleported": STOPPED, "saved": SUSPENDED, "aborted-saved": SUSPENDED,
-    "running": RUNNING, "paused": PAUSED, "gurumeditation": FAILED,
-}  # fmt: skip
-#: VMState while something is under way -> the power to act upon meanwhile.
-_PASSING = {
-    "starting": RUNNING, "stopping": RUNNING, "saving": RUNNING, "restoring": RUNNING, "livesnapshotting": RUNNING,
-    "onlinesnapshotting": RUNNING, "deletingsnapshotlive": RUNNING, "deletingsnapshotlivepaused": PAUSED,
-    "teleporting": RUNNING, "teleportingpausedvm": PAUSED, "teleportingin": RUNNING, "snapshotting": STOPPED,
-    "restoringsnapshot": STOPPED, "deletingsnapshot": STOPPED, "settingup": STOPPED,
-}  # fmt: skip
-#: States worth telling although the power is plain.
-_REASONS = ("aborted", "aborted-saved", "teleported", "gurumeditation")
-
 #: networks.type -> (VirtualBox's type, what names its other end).
 NETWORKS = {
     "nat": ("nat", None),
@@ -68,15 +51,6 @@ BUS_OF_TYPE = {
     "intelahci": "sata", "piix3": "ide", "piix4": "ide", "ich6": "ide", "lsilogic": "scsi", "buslogic": "scsi",
     "lsilogicsas": "sas", "nvme": "pcie", "virtioscsi": "virtio-scsi", "usb": "usb", "i82078": "floppy",
 }  # fmt: skip
-
-
-def power_of(state):
-    """(power, busy, reason) of a VMState."""
-    if state in _POWERS:
-        return _POWERS[state], None, state if state in _REASONS else ""
-    if state in _PASSING:
-        return _PASSING[state], state, ""
-    return UNKNOWN, None, f"VirtualBox says {state!r}"
 
 
 def slot_name(controller, port, device=0):

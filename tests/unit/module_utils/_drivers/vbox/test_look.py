@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.words import power_of
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
     FAILED,
     PAUSED,
@@ -16,6 +15,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
     UNKNOWN,
     Target,
 )
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.vboxmanage_states import state as power_of
 
 from unit.module_utils._drivers.vbox.recorded_registry import driver_on, found
 

@@ -1,0 +1,41 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The words by which VirtualBox tells a machine's state, in this collection's words. Pure: text in, values out."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+#: VMState -> power.
+_POWERS = {
+    "poweroff": "stopped", "aborted": "stopped", "teleported": "stopped", "saved": "suspended",
+    "aborted-saved": "suspended", "running": "running", "paused": "paused", "gurumeditation": "failed",
+}  # fmt: skip
+#: VMState while something is under way -> the power to act upon meanwhile.
+_PASSING = {
+    "starting": "running", "stopping": "running", "saving": "running", "restoring": "running",
+    "livesnapshotting": "running", "onlinesnapshotting": "running", "deletingsnapshotlive": "running",
+    "deletingsnapshotlivepaused": "paused", "teleporting": "running", "teleportingpausedvm": "paused",
+    "teleportingin": "running", "snapshotting": "stopped", "restoringsnapshot": "stopped",
+    "deletingsnapshot": "stopped", "settingup": "stopped",
+}  # fmt: skip
+#: States worth telling although the power is plain.
+_REASONS = ("aborted", "aborted-saved", "teleported", "gurumeditation")
+
+
+class State(NamedTuple):
+    """``power`` is a word of the power table, or ``unknown``; ``busy`` names what passes by itself."""
+
+    power: str
+    busy: str | None
+    reason: str
+
+
+def state(word):
+    """The State that a VMState tells."""
+    if word in _POWERS:
+        return State(_POWERS[word], None, word if word in _REASONS else "")
+    if word in _PASSING:
+        return State(_PASSING[word], word, "")
+    return State("unknown", None, f"VirtualBox says {word!r}")
