@@ -40,16 +40,16 @@ def _answers(run, work, tried):
         )
         return True
     asked = []
-    for host, port, source in _endpoints(work.vm):
+    for host, port, source in _endpoints(work):
         # The very first probe is always made: a task that comes late still finds a guest that is there already.
         if tried and run.clock.now() >= run.deadline and not _is_word_enough(work, source):
             continue
         asked.append((host, port, source))
         tried[id(work)] = asked
         if _is_proven(run, work, host, port, source):
-            work.vm = work.vm.having(
-                ssh={**(work.vm.ssh or {"user": None, "scope": "host"}), "host": host, "port": port}
-            )
+            if source == "forward" or _forward(work.vm) is None:
+                known = work.vm.ssh or {"user": None, "scope": "host"}
+                work.vm = work.vm.having(ssh={**known, "host": host, "port": port})
             return True
     return False
 
@@ -66,15 +66,24 @@ def _is_word_enough(work, source):
     return work.request.policy.wait_for == "address" and source == "agent"
 
 
-def _endpoints(vm):
-    port = (vm.ssh or {}).get("port") or SSH_PORT
-    if vm.ssh and vm.ssh.get("host") and not vm.addresses:
-        return [(vm.ssh["host"], port, "forward")]
+def _forward(vm):
+    """(host, port) by which SSH is reached where that is not one of the guest's own addresses, or None."""
+    host = (vm.ssh or {}).get("host")
+    is_own = host is None or host in {one.address for one in vm.addresses}
+    return None if is_own else (host, vm.ssh.get("port") or SSH_PORT)
+
+
+def _endpoints(work):
+    """A guest's own addresses may lead nowhere from here: where a port is forwarded, SSH is what answers there."""
+    vm, forward = work.vm, _forward(work.vm)
+    if forward and (work.request.policy.wait_for == "ssh" or not vm.addresses):
+        return [(*forward, "forward")]
+    port = SSH_PORT if forward else (vm.ssh or {}).get("port") or SSH_PORT
     return [(one.address, port, one.source) for one in vm.addresses]
 
 
 def _silent(work, asked):
-    seconds, known = work.request.policy.timeout, _endpoints(work.vm)
+    seconds, known = work.request.policy.timeout, _endpoints(work)
     if asked or not known:
         looked = f"last tried: {_listed(asked) or 'no address was found'}"
     else:

@@ -213,6 +213,26 @@ def test_the_agents_word_proves_an_address_but_no_ssh():
     assert carry_out(world, ask("web", "started", wait_for="ssh", timeout=5), probe=answers(world)).failed
 
 
+FORWARD = {"host": "127.0.0.1", "port": 2222, "user": "me", "key_file": None, "scope": "host"}
+
+
+@pytest.mark.parametrize("addresses", [(), (Address("10.0.0.9", "agent"),)])
+def test_where_a_port_is_forwarded_ssh_is_what_answers_there(addresses):
+    """An address of the guest's own has nothing to do with the host's port, and may lead nowhere from here."""
+    world = World(running(addresses=addresses, ssh=FORWARD))
+    probe = answers(world, ("127.0.0.1", 0))
+    outcome = carry_out(world, ask("web", "started", wait_for="ssh"), probe=probe)
+    assert not outcome.failed
+    assert probe.asked == [("127.0.0.1", 2222, "ssh")]
+    assert outcome.vms[0]["ssh"] == FORWARD
+
+
+def test_an_address_that_is_waited_for_is_the_guests_own_and_ssh_stays_where_it_is():
+    world = World(running(addresses=(Address("10.0.0.9", "agent"),), ssh=FORWARD))
+    outcome = carry_out(world, ask("web", "started", wait_for="address"), probe=answers(world))
+    assert (outcome.failed, outcome.vms[0]["ssh"]) == (False, FORWARD)
+
+
 @pytest.mark.parametrize("wanted", ["address", "ssh"])
 def test_what_is_waited_for_is_what_is_probed(wanted):
     world = World(running(addresses=(Address("10.0.0.9", "lease"),)))

@@ -46,6 +46,7 @@ class Machine:
     reason: str = ""
     mark: dict | None = None
     addresses: tuple = ()
+    ssh: dict | None = None
     #: Seconds between hearing the power button and being off; None never obeys.
     stops_within: float | None = 2
     #: So many presses of the button are not heard.
@@ -137,6 +138,7 @@ class World:
             config=dict(machine.config) if "config" in facets else {},
             mark=machine.mark,
             addresses=machine.addresses(now) if callable(machine.addresses) else machine.addresses,
+            ssh=machine.ssh,
         )
 
     def _do(self, vm, step):
