@@ -71,7 +71,7 @@ class Snapshot:
     description: str = ""
     config: Optional[Mapping] = None
     kind: str = ""
-    created: Optional[int] = None
+    created: Optional[float] = None
     current: bool = False
     unfinished: str = ""
 

@@ -68,13 +68,23 @@ def _pruning(vm, asked, traits):
         return []
     whole = [one for one in vm.snapshots if not one.unfinished]
     others = [one for one in whole if one.name != asked.name and _series(one.name) == _series(asked.name)]
-    by_age = sorted(others, key=lambda one: one.created or 0)
-    doomed = by_age[: max(len(by_age) - (asked.keep_last - 1), 0)]
-    if not doomed:
+    surplus = len(others) - (asked.keep_last - 1)
+    if surplus <= 0:
         return []
+    _check_ages(vm, others)
+    doomed = sorted(others, key=lambda one: one.created)[:surplus]
     for snapshot in doomed:
         _check_droppable(vm, asked, snapshot, traits)
     return [_dropping(doomed)]
+
+
+def _check_ages(vm, snapshots):
+    ageless = [one.name for one in snapshots if one.created is None]
+    if ageless:
+        raise Refused(
+            f"{vm.name}: keep_last: nobody knows when these snapshots were taken: {', '.join(ageless)}.",
+            "Remove by name (state: absent) what is not needed; of snapshots that this module takes the age is known.",
+        )
 
 
 def _series(name):

@@ -94,7 +94,7 @@ def _snapshot(snapshot):
         "state": snapshot.power,
         "description": snapshot.description,
         "kind": snapshot.kind,
-        "created": snapshot.created,
+        "created": None if snapshot.created is None else int(snapshot.created),
         "current": snapshot.current,
         "unfinished": snapshot.unfinished,
     }

@@ -19,6 +19,11 @@ class Clock:
         time.sleep(seconds)
 
 
+def epoch():
+    """Seconds since 1970, by the wall clock; parts of one tell which of two snapshots came first."""
+    return time.time()
+
+
 def today():
     """The day of the host's calendar."""
     return date.today()

@@ -71,8 +71,11 @@ def test_digits_are_all_that_may_differ():
     assert doomed((Snapshot("n8", created=1),), "n-8", 1) == []
 
 
-def test_an_age_that_is_not_known_is_the_greatest():
-    assert doomed((Snapshot("n-1", created=5), Snapshot("n-2")), "n-3", 2) == [("n-2",)]
+def test_where_an_age_is_not_known_none_go():
+    several = (Snapshot("n-1", created=5), Snapshot("n-2"))
+    refusal = plan(found(snapshots=several), ask_snapshot("n-3", keep_last=2), TRAITS).refusal
+    assert "n-2" in refusal.message
+    assert doomed(several, "n-3", 3) == []
 
 
 def test_without_being_asked_none_go():
