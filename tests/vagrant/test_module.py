@@ -159,6 +159,21 @@ def test_changed_provisioners_run_at_the_next_start(played):
     assert "--provision" not in _words_of_up(played)
 
 
+def test_an_empty_list_says_nothing(played):
+    scripts = [{"inline": "true", "args": [], "env": {}}]
+    told(played.make(provisioners=scripts))
+    assert not told(played.make(provisioners=scripts))["changed"]
+
+
+def test_of_two_by_one_name_vagrant_would_make_one(played):
+    scripts = [{"name": "a", "inline": "true"}, {"name": "a", "inline": "false"}]
+    folders = [{"name": one, "host_path": str(played.project), "guest_path": "/srv"} for one in ("a", "b")]
+    assert "two have the name 'a'" in failed(played.make(provisioners=scripts))
+    assert "two have the guest_path '/srv'" in failed(played.make(shared_folders=folders))
+    told(played.make(shared_folders=folders[:1]))
+    assert told(played.make(shared_folders=folders[1:], purge=["shared_folders"]))["changed"]
+
+
 @pytest.mark.parametrize("keep", [False, True])
 def test_a_first_start_that_runs_out_of_time(played, keep):
     played.vagrant.change(guests={"web": "silent"})

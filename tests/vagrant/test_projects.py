@@ -84,6 +84,19 @@ def test_nor_is_it_seen_as_ours_where_vagrant_tells_of_both(played):
     assert seen == {"db": "running", "web": "stopped"}
 
 
+def test_nor_is_ours_that_of_the_users_own_file(played):
+    told(played.make("web", state="started"))
+    (played.project / "Vagrantfile").write_text(OWN, encoding="ascii")
+    for check in (True, False):
+        assert "another Vagrantfile" in failed(played.run("web", managed=False, state="started", check=check))
+        assert not told(played.run("web", managed=False, state="absent", stop_mode="force", check=check))["changed"]
+    assert played.words() == {"project_web": "running"}
+    assert [vm["state"] for vm in played.run(None, about="vm_info", managed=False).result["vms"]] == ["absent"]
+    # By its own file it may be driven as it is.
+    own = {"managed": False, "vagrantfile": "Vagrantfile.polyvirt"}
+    assert told(played.run("web", state="stopped", stop_mode="force", **own))["changed"]
+
+
 def test_a_disk_that_is_to_be_kept_is_not_removed(played):
     told(played.make(state="started"))
     for options in ({"state": "absent"}, {"box": "polyvirt/other", "allow_recreate": True}):

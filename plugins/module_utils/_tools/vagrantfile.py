@@ -155,10 +155,15 @@ def _network(network, provider):
         "ip": network.get("address"),
         "netmask": network.get("netmask"),
         bridge: network.get("bridge"),
-        "mac": network.get("mac"),
+        "mac": _mac(network.get("mac"), provider),
         **(network.get("options") or {}),
     }
     return _call("machine.vm.network", f"{network['type']}_network", given)
+
+
+def _mac(address, provider):
+    """VirtualBox takes no colons (7.0: Invalid MAC address format); vagrant-libvirt takes both ways."""
+    return address.replace(":", "") if address and provider == "virtualbox" else address
 
 
 def _port_forward(forward):

@@ -72,9 +72,11 @@ class Remembered:
             machine["snapshots"] = [one for one in machine["snapshots"] if one[0] != snapshot]
 
     def restore(self, identifier, snapshot):
+        """libvirt's plugin leaves it at that; Vagrant's own providers start what they restored."""
         with self._registry.open() as state:
             machine = state["machines"][identifier]
-            machine["state"] = dict(machine["snapshots"])[snapshot]
+            was = dict(machine["snapshots"])[snapshot]
+            machine["state"] = was if self.name == "libvirt" else WORDS[self.name][1]
 
 
 class VirtualBox:

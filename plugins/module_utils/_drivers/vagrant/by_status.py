@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from ..._lifecycle.errors import CommandFailed, Unsupported
-from ..._lifecycle.model import Snapshot
+from ..._lifecycle.errors import CommandFailed, Timeout, Unsupported
+from ..._lifecycle.model import RUNNING, Snapshot
 from ..._ports import files
 from ..._tools import vagrant_folder, vagrant_output, vagrant_states
 from ..._tools.vagrant import VagrantFailed, is_not_ready_for_ssh, is_snapshot_missing, is_snapshot_taken
@@ -15,6 +15,8 @@ from .sight import Sight
 _PASSING = {"shutting_down": "stopping"}
 #: Memory on its way to disk is the platform's own work; yet no call may hang for ever.
 _LONG = 3600
+#: Seconds that Vagrant gets to cut a machine off.
+CUT = 60
 
 
 def look(vagrant_in, dotfile, facets):
@@ -51,18 +53,22 @@ def _sight(status, snapshots):
     if power == "absent":
         return None
     busy = _PASSING.get(status.state, status.state) if is_passing else None
-    # Of snapshots Vagrant tells no more than their names.
-    return Sight(power, busy, status.state, snapshots=tuple(Snapshot(name=one) for one in snapshots))
+    # Of snapshots Vagrant tells no more than their names, and whatever it restores it leaves running.
+    return Sight(power, busy, status.state, snapshots=tuple(Snapshot(name=one, power=RUNNING) for one in snapshots))
 
 
 class ByStatus:
     """What Vagrant's own commands can do to machines for which this collection has no tool of their provider."""
 
-    def __init__(self, vagrant):
-        self._vagrant = vagrant
+    def __init__(self, vagrant, stop_timeout):
+        self._vagrant, self._stop_timeout = vagrant, stop_timeout
 
     def ask_to_stop(self, name, identifier):
-        self._vagrant.run("halt", name, timeout=_LONG)
+        """Vagrant waits for the guest itself and cuts it off in the end; it is only told here how long to wait."""
+        try:
+            self._vagrant.run("halt", name, timeout=self._stop_timeout)
+        except Timeout:
+            self._vagrant.run("halt", "--force", name, timeout=CUT)
 
     def cut(self, name, identifier, power):
         raise Unsupported(

@@ -17,6 +17,8 @@ from .words import machine_of
 _WRITING = ("create", "configure")
 #: What is done by a word on the command line of Vagrant; of what is not made there is only a description to delete.
 _BY_NAME = ("start", "kill", "pause", "suspend", "resume", "delete")
+#: What Vagrant itself does otherwise than the tool of a provider.
+_BY_TOOL = frozenset({"snapshot", "restore"})
 _NEEDS = {"pause": PAUSED, "suspend": SUSPENDED}
 
 
@@ -25,10 +27,11 @@ def check_plan(driver, plan):
     verbs = [step.verb for step in plan.steps]
     _check_suspending(plan, verbs)
     _check_restoring(driver, plan, verbs)
+    _check_tool(driver, plan, verbs)
     _check_disks(driver, plan, verbs)
     if "start" in verbs or ("create" in verbs and not driver.project.managed):
         driver.check_version()
-    if driver.project.managed and any(verb in (*_WRITING, "start") for verb in verbs):
+    if any(verb in (*_WRITING, "start") for verb in verbs):
         _check_name(driver, plan)
     if _is_vagrant_called(driver, plan, verbs):
         driver.vagrant_for(plan.before.name)
@@ -68,6 +71,21 @@ def _check_restoring(driver, plan, verbs):
         )
 
 
+def _check_tool(driver, plan, verbs):
+    """The task may hold machines that their provider's tool does not know, and others that it does."""
+    known = driver.project.read().known.get(plan.before.name)
+    if not driver.has_tools or known is None or known.made is None or driver.host_of(known) is not None:
+        return
+    is_gentle = "stop" in verbs and driver.asked.get("stop_mode") in (None, "graceful")
+    if is_gentle or not _BY_TOOL.isdisjoint(verbs):
+        raise Unsupported(
+            f"{plan.before.name}: it runs under another connection than the one that was asked: the tool of"
+            f" {known.made.provider} does not know {known.made.id}.",
+            "Name the connection: native: {uri: ...} or qemu_use_session, for an adopted machine the variable"
+            " LIBVIRT_DEFAULT_URI. Without it, stop with graceful_then_force.",
+        )
+
+
 def _check_disks(driver, plan, verbs):
     if "delete" in verbs and plan.before.id is not None and driver.asked.get("delete_disks") == "none":
         raise Unsupported(
@@ -81,7 +99,7 @@ def _check_name(driver, plan):
         raise Refused(
             f"{plan.after.name}: the folder {driver.project.folder} has a machine of this name already, which another"
             " Vagrantfile describes.",
-            "Choose another name or project_dir, or drive it as it is with managed: false.",
+            "Choose another name or project_dir, or drive it by its own file (vagrantfile, managed).",
         )
 
 

@@ -12,9 +12,9 @@ from __future__ import annotations
 import os
 
 from ..._lifecycle.errors import CommandFailed, InvalidInput, PartlyApplied, PolyvirtError, Refused, Timeout
-from ..._lifecycle.model import RUNNING, Observation
+from ..._lifecycle.model import RUNNING, Observation, Traits
 from ..._lifecycle.one_by_one import one_by_one
-from ..._ports.clock import today
+from ..._ports.clock import epoch, today
 from ..._ports.command import Commands
 from ..._tools import vagrant as tool
 from ..._tools import vagrant_output as output
@@ -28,17 +28,19 @@ from .in_virtualbox import InVirtualBox
 from .look import find, look
 from .project import Known, Project
 from .traits import vagrant_traits
-from .words import config_of, machine_of
+from .words import config_of, machine_of, note_of_ssh
 
 MANAGED_FILE = "Vagrantfile.polyvirt"
 _VIRSH, _VBOXMANAGE = "virsh", "VBoxManage"
 _DEFAULT_URI, _SESSION_URI = "qemu:///system", "qemu:///session"
 #: Keys of native that lead to another host's libvirt.
 _REMOTE = ("connect_via_ssh", "host", "socket")
-#: Seconds that Vagrant gets to cut a machine off, where the provider's own tool can do it after that; and where not.
-_CUT, _CUT_ALONE = 2, 60
+#: Seconds that Vagrant gets to cut a machine off where the provider's own tool can do it after that.
+_CUT = 2
 #: Memory on its way to disk or back is the platform's own work; yet no call may hang for ever.
 _LONG = 3600
+#: What a guest gets to go down where the task does not say: as the core gives it.
+_STOP_TIMEOUT = Traits.stop_timeout
 
 
 def make_driver(params):
@@ -68,27 +70,33 @@ class VagrantDriver:
         self._hosts = {}
         self._version = None
         self._reached = {}
-        #: Those of the machines that the task is about.
-        self.providers = frozenset()
+        #: Those of the machines that the task is about, and whether the tools that there are for them are here.
+        self.providers, self.has_tools = frozenset(), True
+        #: Ids that the tool of their provider does not know: they are with another host, or another user's libvirt.
+        self.elsewhere = set()
 
     # Looking --------------------------------------------------------------------------------------------------------
 
     def traits(self):
         self.commands.find(self._executable, tool.INSTALL)
         default = self.commands.environment("VAGRANT_DEFAULT_PROVIDER") or "virtualbox"
-        self.providers = frozenset(self._find_providers(self.asked.get("provider") or default))
-        return vagrant_traits(self.providers, self.project.managed, default, self.asked.get("os_boxes"))
+        ways = self._find_ways((self.asked.get("provider") or default, self.asked.get("native") or {}))
+        self.providers = frozenset(provider for provider, _native in ways)
+        self.has_tools = all(self._tool_of(*way) for way in ways)
+        boxes = self.asked.get("os_boxes")
+        return vagrant_traits(self.providers, self.project.managed, default, boxes, self.has_tools)
 
-    def _find_providers(self, of_new):
+    def _find_ways(self, of_new):
+        """[(provider, native)] of the machines that the task is about: both say where a machine is to be looked for."""
         known = self.project.read().known.values()
         names, identifier = self.asked.get("name"), self.asked.get("id")
         if identifier is not None:
             known = [one for one in known if one.made and one.made.id == identifier]
         elif names is not None:
             known = [one for one in known if one.name in names]
-        found = {one.made.provider if one.made else one.machine["provider"] for one in known}
+        found = [_way_to(one) for one in known]
         is_one_new = identifier is None and len(known) < len(names or ())
-        return {*found, of_new} if is_one_new or not found else found
+        return [*found, of_new] if is_one_new or not found else found
 
     def observe(self, targets, facets):
         contents = self.project.read()
@@ -100,15 +108,17 @@ class VagrantDriver:
         return Observation(vms=vms, known=known, warnings=(warning,) if warning else ())
 
     def host_of(self, known):
-        """The tool of a made machine's provider, or None where there is none here."""
-        if known.made is None:
+        """The tool of a made machine's provider, or None where there is none here that knows it."""
+        if known.made is None or known.made.id in self.elsewhere:
             return None
-        native = (known.machine or {}).get("native") or {}
-        if known.made.provider == "libvirt" and not any(native.get(key) for key in _REMOTE):
+        return self._tool_of(*_way_to(known))
+
+    def _tool_of(self, provider, native):
+        if provider == "libvirt" and not any(native.get(key) for key in _REMOTE):
             default = _SESSION_URI if native.get("qemu_use_session") else _DEFAULT_URI
             uri = native.get("uri") or self.commands.environment("LIBVIRT_DEFAULT_URI") or default
             return self._host(_VIRSH, uri, lambda: InLibvirt(Virsh(self.commands, _VIRSH, uri)))
-        if known.made.provider == "virtualbox":
+        if provider == "virtualbox":
             return self._host(_VBOXMANAGE, "", lambda: InVirtualBox(VBoxManage(self.commands, _VBOXMANAGE)))
         return None
 
@@ -189,7 +199,7 @@ class VagrantDriver:
         if known.made is not None:
             if known.machine is not None:
                 self.project.define(known.machine)  # Vagrant removes only what its file describes.
-            self.vagrant_for(vm.name).run("destroy", "-f", vm.name)
+            self.vagrant_for(vm.name).run("destroy", "-f", vm.name, timeout=_LONG)
             left = self._known(vm.name).made
             if left is not None:
                 raise PartlyApplied(f"{vm.name}: Vagrant has not removed it.", f"See what it left in {left.folder}.")
@@ -227,7 +237,7 @@ class VagrantDriver:
         self.project.note(name, ran=dict(machine))
         if "ssh" not in known.note:
             told = output.ssh_configs(self.vagrant_for(name).read("ssh-config", name)).get(name)
-            self.project.note(name, ssh={"user": told.user, "key_file": told.key_file} if told else {})
+            self.project.note(name, ssh=note_of_ssh(told) if told else {})
 
     def _stop(self, vm, step):
         self._hand(vm).ask_to_stop(vm.name, vm.id)
@@ -236,7 +246,7 @@ class VagrantDriver:
         host = self.host_of(self._known(vm.name))
         if vm.power == RUNNING or host is None:
             try:
-                self.vagrant_for(vm.name).run("halt", "--force", vm.name, timeout=_CUT if host else _CUT_ALONE)
+                self.vagrant_for(vm.name).run("halt", "--force", vm.name, timeout=_CUT if host else by_status.CUT)
                 return
             except CommandFailed:
                 if host is None:
@@ -255,11 +265,16 @@ class VagrantDriver:
         self.vagrant_for(vm.name).run("resume", vm.name, timeout=_LONG)
 
     def _snapshot(self, vm, step):
+        began = epoch()
         self._hand(vm).take(vm.name, vm.id, step.arguments)
         known = self._known(vm.name)
-        if known.machine is not None:
-            taken = {**known.note.get("snapshots", {}), step.arguments["name"]: dict(known.machine)}
-            self.project.note(vm.name, snapshots=taken)
+        then = {
+            "created": began,
+            "power": step.arguments["power"],
+            "machine": dict(known.machine) if known.machine else None,
+            "ran": known.note.get("ran"),
+        }
+        self.project.note(vm.name, snapshots={**known.note.get("snapshots", {}), step.arguments["name"]: then})
 
     def _drop_snapshot(self, vm, step):
         self._hand(vm).drop(vm.name, vm.id, step.arguments)
@@ -274,11 +289,18 @@ class VagrantDriver:
         taken = next(one for one in vm.snapshots if step.arguments["id"] in (one.id, one.name))
         if taken.config is not None:
             self.define(vm.name, taken.config)
-            self.project.note(vm.name, ran=machine_of(vm.name, taken.config))
+            # It goes on with what it ran with, which need not be what it was described as.
+            self.project.note(vm.name, ran=self._known(vm.name).note["snapshots"][taken.name]["ran"])
 
     def _hand(self, vm):
         """Who does to a machine what Vagrant is too slow or too rough for."""
-        return self.host_of(self._known(vm.name)) or ByStatus(self.vagrant_for(vm.name))
+        stop_timeout = self.asked.get("stop_timeout") or _STOP_TIMEOUT
+        return self.host_of(self._known(vm.name)) or ByStatus(self.vagrant_for(vm.name), stop_timeout)
+
+
+def _way_to(known):
+    provider = known.made.provider if known.made else known.machine["provider"]
+    return provider, (known.machine or {}).get("native") or {}
 
 
 def _explained(vm, error, project):

@@ -10,10 +10,12 @@ from dataclasses import replace
 from ..._lifecycle.errors import Unavailable
 from ..._lifecycle.model import ABSENT, RUNNING, STOPPED, Address, Vm
 from . import by_status
-from .words import TOLD, config_of
+from .words import TOLD, config_of, note_of_ssh
 
 #: What is of the file and not of the machine: it is the same at once, whether the machine runs or not.
 _OF_FILE = (*TOLD, "environment")
+#: Seconds between our note of the moment in which a snapshot was begun, and the provider's.
+_SAME = 30
 
 
 def look(driver, contents, targets, facets):
@@ -57,7 +59,9 @@ def _asked_of_providers(driver, contents, names, facets):
             by_host.setdefault(host, {})[contents.known[name].made.id] = name
     found = {}
     for host, ids in by_host.items():
-        found.update({ids[one]: sight for one, sight in host.look(list(ids), facets).items()})
+        told = host.look(list(ids), facets)
+        driver.elsewhere.update(set(ids) - set(told))
+        found.update({ids[one]: sight for one, sight in told.items()})
     return found
 
 
@@ -101,7 +105,7 @@ def _machine(driver, contents, name, sight, told):
         busy=sight.busy,
         config=config,
         active=_active(known, config, sight) if is_on and config else None,
-        snapshots=tuple(_with_config(one, known, config) for one in sight.snapshots),
+        snapshots=tuple(_as_noted(one, known, config) for one in sight.snapshots),
         addresses=_addresses(sight, told),
         ssh=_ssh(known, sight, told) if sight.power == RUNNING else None,
         # What the managed file describes is ours; our note, which says what it ran with, may be missing.
@@ -119,12 +123,17 @@ def _active(known, config, sight):
     return {**noted, **told}
 
 
-def _with_config(snapshot, known, config):
-    """A snapshot with what the machine was described as when it was taken, where we took it."""
+def _as_noted(snapshot, known, config):
+    """A snapshot with what the machine was when it was taken, where we took it: of that the provider tells little."""
     then = known.note.get("snapshots", {}).get(snapshot.name)
-    if then is None or not config:
+    # One of the same name that was taken later is somebody else's.
+    if then is None or (snapshot.created and abs(snapshot.created - then["created"]) > _SAME):
         return snapshot
-    return replace(snapshot, config={**config_of(then), **{word: config[word] for word in _OF_FILE}})
+    if not snapshot.created:
+        snapshot = replace(snapshot, created=then["created"], power=then["power"])
+    if then["machine"] is None or not config:
+        return snapshot
+    return replace(snapshot, config={**config_of(then["machine"]), **{word: config[word] for word in _OF_FILE}})
 
 
 def _addresses(sight, told):
@@ -136,8 +145,8 @@ def _addresses(sight, told):
 
 def _ssh(known, sight, told):
     """Where SSH is reached, and by which user and key as Vagrant told when it had started the machine, or tells now."""
-    noted = known.note.get("ssh") or ({"user": told.user, "key_file": told.key_file} if told else {})
-    place = sight.ssh or next(((one.address, 22) for one in sight.addresses), None)
+    noted = known.note.get("ssh") or (note_of_ssh(told) if told else {})
+    place = sight.ssh or next(((one.address, noted.get("port", 22)) for one in sight.addresses), None)
     place = place or ((told.host, told.port) if told else None)
     if place is None:
         return None

@@ -5,7 +5,7 @@
 
 Everything is read without starting Ruby. A machine is defined when the managed file describes it; it is made once
 Vagrant has noted an id for it. In the folder of a made machine there is a note of ours, which Vagrant removes with it:
-what it last ran with, how it is reached, and what it was described as when its snapshots were taken.
+which Vagrantfile is its own, what it last ran with, how it is reached, and what it was when its snapshots were taken.
 """
 
 from __future__ import annotations
@@ -73,24 +73,28 @@ class Project:
     def read(self):
         made = vagrant_folder.machines(files, self.dotfile)
         notes = {name: _note(one) for name, one in made.items()}
+        foreign = self._foreign(made, notes)
         if not self.managed:
-            return Contents({name: Known(name, None, one, notes[name]) for name, one in made.items()})
+            known = {name: Known(name, None, one, notes[name]) for name, one in made.items() if name not in foreign}
+            return Contents(known, foreign)
         described = self._described()
         machines = {machine["name"]: machine for machine in described.get("machines", ())}
         # Whoever lost the file still has what was made of it: our note tells what that was.
-        machines.update({name: note["ran"] for name, note in notes.items() if note.get("ran") and name not in machines})
-        foreign = self._foreign(made, notes).union(set(made) - set(machines))
+        lost = {name: note["ran"] for name, note in notes.items() if note.get("ran") and name not in foreign}
+        machines = {**lost, **machines}
+        foreign = foreign.union(set(made) - set(machines))
         ours = {name: one for name, one in made.items() if name not in foreign}
         known = {name: Known(name, one, ours.get(name), notes.get(name, {})) for name, one in machines.items()}
         environment, owns_folder = described.get("environment", {}), bool(described.get(_OWNS_FOLDER))
         return Contents(known, foreign, environment, owns_folder)
 
     def _foreign(self, made, notes):
-        """Names of machines of another Vagrantfile; what we have noted is ours, without asking Vagrant's list."""
-        unknown = {name: one.number for name, one in made.items() if one.number and not notes[name]}
+        """Names of machines of another Vagrantfile: our note tells it, else Vagrant's own list of all machines."""
+        owners = {name: note["file"] for name, note in notes.items() if "file" in note}
+        unknown = {name: one.number for name, one in made.items() if one.number and name not in owners}
         index = vagrant_index.read(files, self._home) if unknown else {}
-        entries = {name: index[number] for name, number in unknown.items() if number in index}
-        return frozenset(name for name, one in entries.items() if (one.file or _USUAL) != self.file)
+        owners.update({name: index[number].file or _USUAL for name, number in unknown.items() if number in index})
+        return frozenset(name for name, file in owners.items() if file != self.file)
 
     def other_called(self, name):
         """The machine that Vagrant would work with instead of the one of this name, or None."""
@@ -164,7 +168,7 @@ class Project:
         made = vagrant_folder.machines(files, self.dotfile).get(name)
         if made is None:
             return
-        note = {"v": _NOTE_VERSION, **_note(made), "id": made.id, **more}
+        note = {"v": _NOTE_VERSION, **_note(made), "id": made.id, "file": self.file, **more}
         text = json.dumps(note, sort_keys=True, separators=(",", ":"))
         files.write_atomically(os.path.join(made.folder, _NOTE), text.encode("ascii"), mode=_PRIVATE)
 

@@ -58,10 +58,13 @@ def suspended_as(provider):
     return _SUSPENDS_TO.get(provider)
 
 
-def vagrant_traits(providers, managed=True, default_provider="virtualbox", os_boxes=None):
-    """Traits for machines of these providers; ``managed``: in a file of this collection's own."""
+def vagrant_traits(providers, managed=True, default_provider="virtualbox", os_boxes=None, has_tools=True):
+    """Traits for machines of these providers; ``managed``: in a file of this collection's own.
+
+    ``has_tools``: the providers' own tools, where this collection uses any, are here and reach the machines.
+    """
     kept = {suspended_as(provider) for provider in providers} - {None}
-    asked = all(provider in _ASKED for provider in providers)
+    asked = has_tools and all(provider in _ASKED for provider in providers)
     verbs = set(VERBS) - {"clone", "reset", "suspend", "pause", "resume"}
     snapshots = fields_of_snapshots(asked, "virtualbox" in providers)
     own = {"fields": {**fields_of_machine(), **snapshots}, "instead": _NO_SUCH}
@@ -80,7 +83,7 @@ def vagrant_traits(providers, managed=True, default_provider="virtualbox", os_bo
         name_fault=_name_fault,
         snapshot_name_fault=_snapshot_name_fault,
         taken_as=lambda vm, request: ("", _power_of_snapshot(vm)),
-        restored_as=_restored_as(providers),
+        restored_as=_restored_as(providers, has_tools),
         made_as=STOPPED if managed else RUNNING,
         transient=_is_transient,
         adjust=partial(_adjusted, default_provider, os_boxes) if managed else lambda vm, config: config,
@@ -107,11 +110,13 @@ def _power_of_snapshot(vm):
     return RUNNING if vm.power == SUSPENDED else vm.power
 
 
-def _restored_as(providers):
+def _restored_as(providers, has_tools):
     """A task restores machines of one provider: see checks."""
-    if providers - set(_ASKED):
-        return {STOPPED: RUNNING}  # Vagrant itself starts what it has restored.
-    return {RUNNING: SUSPENDED} if "virtualbox" in providers else {}
+    if providers == {"libvirt"}:
+        return {}  # So it is with virsh, and with its plugin, alone among Vagrant's (0.11.2: action_snapshot_restore).
+    if has_tools and "virtualbox" in providers:
+        return {RUNNING: SUSPENDED}
+    return {STOPPED: RUNNING}  # Vagrant itself starts what it has restored.
 
 
 def _is_transient(error):
@@ -145,8 +150,11 @@ def _adjusted(default_provider, os_boxes, vm, config):
         adjusted["networks"] = {place: _card(vm, place, entry) for place, entry in config["networks"].items()}
     if "provisioners" in config:
         adjusted["provisioners"] = tuple(_provisioner(vm, one) for one in config["provisioners"])
+        _check_unique(vm, "provisioners", "name", adjusted["provisioners"])
     if "shared_folders" in config:
         adjusted["shared_folders"] = _folders(vm, config["shared_folders"])
+        mounted = [entry for entry in adjusted["shared_folders"].values() if entry is not None]
+        _check_unique(vm, "shared_folders", "guest_path", mounted)
     if "environment" in config:
         adjusted["environment"] = _variables(vm, "environment", config["environment"])
     _check_forwards(vm, config.get("port_forwards") or {})
@@ -238,7 +246,20 @@ def _check_address(vm, address):
 
 
 def _given(asked):
-    return {key: value for key, value in asked.items() if value is not None}
+    """What says something: the description holds no more."""
+    return {key: value for key, value in asked.items() if value not in (None, [], {})}
+
+
+def _check_unique(vm, option, key, entries):
+    """Vagrant makes one of two that are called the same."""
+    seen = set()
+    for value in (entry[key] for entry in entries if entry.get(key) is not None):
+        if value in seen:
+            raise Refused(
+                f"{vm.name}: {option}: two have the {key} '{value}', and Vagrant would make one of them.",
+                f"Give each a {key} of its own.",
+            )
+        seen.add(value)
 
 
 def _folders(vm, asked):

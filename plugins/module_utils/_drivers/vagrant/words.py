@@ -88,3 +88,9 @@ def _named(entries):
 
 def _by_name(entries):
     return {one["name"]: {key: value for key, value in one.items() if key != "name"} for one in entries or ()}
+
+
+def note_of_ssh(told):
+    """A forwarded port is told by the provider; any other is the guest's own, and the box's to say."""
+    port = {} if told.host.startswith("127.") else {"port": told.port}
+    return {"user": told.user, "key_file": told.key_file, **port}

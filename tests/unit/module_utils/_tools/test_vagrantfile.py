@@ -66,6 +66,12 @@ def lines_of(**machine):
     return [line.strip() for line in vagrantfile.render(project).split("\n")]
 
 
+@pytest.mark.parametrize(("provider", "mac"), [("virtualbox", "080027aabbcc"), ("libvirt", "08:00:27:aa:bb:cc")])
+def test_a_mac_as_the_provider_takes_it(provider, mac):
+    lines = lines_of(provider=provider, networks=[{"type": "private", "mac": "08:00:27:aa:bb:cc"}])
+    assert any(f'"{mac}"' in line for line in lines if "private_network" in line)
+
+
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_a_project_that_asks_for_everything(provider, told, checkout):
     text = vagrantfile.render(rich(provider))

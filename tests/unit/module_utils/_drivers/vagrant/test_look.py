@@ -12,8 +12,10 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant imp
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.driver import make_driver
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.in_libvirt import InLibvirt
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.sight import Sight
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.words import note_of_ssh
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.differences import pending
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Address, Target
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.vagrant_output import Ssh
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.virsh import Answer
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.virsh_states import state
 
@@ -132,6 +134,17 @@ def test_our_note_tells_what_else_it_runs_with(driver):
     assert (vm.config["provisioners"], vm.active["provisioners"]) == (({"inline": "true"},), ())
     assert vm.active["description"] == "new"
     assert vm.ssh == {"host": "192.168.121.59", "port": 22, "user": "me", "key_file": "/key", "scope": "host"}
+
+
+def test_another_port_than_usual_is_the_boxs_to_say(driver):
+    driver.project.note("web", ran=MACHINE, ssh={"user": "me", "key_file": "/key", "port": 2222})
+    (vm,) = _seen(driver, _told(), name="web")
+    assert (vm.ssh["host"], vm.ssh["port"]) == ("192.168.121.59", 2222)
+
+
+@pytest.mark.parametrize(("host", "port"), [("192.168.121.59", 2222), ("127.0.0.1", None)])
+def test_a_forwarded_port_is_none_of_the_guests(host, port):
+    assert note_of_ssh(Ssh(host, 2222, "me", "/key")).get("port") == port
 
 
 def test_a_machine_is_found_by_its_id(driver):
