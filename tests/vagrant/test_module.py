@@ -226,6 +226,7 @@ def test_what_a_provider_has_no_word_for_is_refused_before_anything_is_written(p
 def test_what_is_unknown_or_missing_is_named(played):
     assert "box" in failed(played.run("new", state="started"))
     assert "wsl_distro" in failed(played.make(provider="wsl"))
+    assert "wsl_distro" in failed(played.run("new", provider="wsl", os_type="debian-12"))
     played.make()
     assert "vagrant package" in failed(played.run("new", clone={"source": "web"}))
     assert "without a path" in failed(played.make(vagrantfile="../Vagrantfile"))
@@ -258,5 +259,6 @@ def test_snapshots_through_vagrant_itself(played):
     assert [one["name"] for one in taken["snapshots"]] == ["one"]
     assert not told(played.run(about="snapshot", snapshot="one"))["changed"]
     assert "description" in failed(played.run(about="snapshot", snapshot="two", description="x"))
+    assert "name each" in failed(played.run(about="snapshot", snapshot="one", state="absent", children=True))
     assert told(played.run(about="snapshot", snapshot="one", state="restored"))["changed"]
     assert told(played.run(about="snapshot", snapshot="one", state="absent"))["snapshots"] == []

@@ -80,6 +80,10 @@ def _of_taking(keeps_description, vm, change):
     return LIVE if is_fit and not without_memory and not is_described else NEVER
 
 
+def _of_dropping(tells_tree, vm, change):
+    return LIVE if tells_tree or not change.new.children else NEVER
+
+
 def _while_off(vm, change):
     return LIVE if vm.power in (STOPPED, SUSPENDED) else POWER_OFF
 
@@ -109,16 +113,20 @@ def fields_of_machine():
     }
 
 
-def fields_of_snapshots(keeps_description, is_virtualbox):
-    """Where Vagrant itself takes them, they have no description."""
+def fields_of_snapshots(by_tool, is_virtualbox):
+    """Where Vagrant itself takes them (not ``by_tool``), they have no description, and nobody tells their tree."""
     return {
         "snapshot.take": Field(
-            cost=partial(_of_taking, keeps_description),
+            cost=partial(_of_taking, by_tool),
             instead="There is a machine only from its first start on. While it is on, its memory is part of the"
             " snapshot; one that is saved to disk is started first."
-            + ("" if keeps_description else " Vagrant keeps no description with the snapshots of this provider."),
+            + ("" if by_tool else " Vagrant keeps no description with the snapshots of this provider."),
         ),
         # VirtualBox merges each image with one other only, and restores only what is off.
-        "snapshot.drop": Field(cost=LIVE, maximum=1 if is_virtualbox else None),
+        "snapshot.drop": Field(
+            cost=partial(_of_dropping, by_tool),
+            maximum=1 if is_virtualbox else None,
+            instead="Vagrant does not tell which are its children: leave children out, and name each.",
+        ),
         "snapshot.restore": Field(cost=_while_off if is_virtualbox else LIVE),
     }

@@ -13,6 +13,7 @@ from ..._lifecycle.errors import PolyvirtError, Refused
 from ..._lifecycle.model import PAUSED, RUNNING, STOPPED, SUSPENDED, VERBS, Secret, Traits
 from ..._lifecycle.units import MIB, human_size
 from ..._tools.vagrant import is_locked
+from ..._tools.vagrantfile_provider import PROVIDERS
 from ..._tools.vboxmanage import is_locked as is_locked_in_virtualbox
 from . import systems
 from .fields import fields_of_machine, fields_of_snapshots
@@ -143,7 +144,7 @@ def _adjusted(default_provider, os_boxes, vm, config):
     _check_slots(vm, config.get("disks") or {})
     _check_hostname(vm, config.get("hostname"))
     provider = config.get("provider") or vm.config.get("provider") or default_provider
-    if config.get("os_type"):
+    if config.get("os_type") and provider in PROVIDERS:  # The core has a word about any other.
         kept = _kept_box(vm, config["os_type"], provider, os_boxes)
         adjusted["box"] = config.get("box") or kept or _box_of(vm, config["os_type"], provider, os_boxes)
     if "networks" in config:
