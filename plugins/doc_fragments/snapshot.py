@@ -68,7 +68,8 @@ options:
     default: state
   timeout:
     description:
-      - Seconds that the task may spend waiting, all machines together. The platform's own work is not cut off.
+      - Seconds that the task may spend waiting, all machines together. The platform's own work is not cut off, and its
+        seconds do not count.
     type: int
     default: 300
 """
