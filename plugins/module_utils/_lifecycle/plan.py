@@ -159,7 +159,7 @@ def _snapshot_steps(task):
     from .plan_snapshot import snapshot_steps
 
     asked = task.request.snapshot
-    steps = snapshot_steps(task.vm, asked, task.traits, task.forced, task.known)
+    steps = snapshot_steps(task.vm, asked, task.traits, task.forced, task.known, task.policy.wait_for)
     if steps and task.vm.power == UNKNOWN:
         raise _unknown(task.vm, task.traits)
     is_there = asked.state == "present" and not any(step.verb == "snapshot" for step in steps)
