@@ -86,7 +86,10 @@ def run_snapshot_info_module(own_options, make_driver):
 
 def _run_look(argument_spec, make_driver, look):
     module = AnsibleModule(argument_spec=argument_spec, supports_check_mode=True)
-    module.exit_json(changed=False, **_guarded(module, lambda: look(make_driver(module.params), module.params)))
+    told = _guarded(module, lambda: look(make_driver(module.params), module.params))
+    for warning in told.pop("warnings"):
+        module.warn(warning)
+    module.exit_json(changed=False, **told)
 
 
 def _without_secrets(module):

@@ -27,6 +27,7 @@ from .model import (
 from .plan_delete import delete_step
 from .plan_make import (
     brings_disk,
+    check_identity,
     check_makeable,
     check_source,
     config_of_clone,
@@ -81,7 +82,7 @@ def plan(vm, request, traits, known=(), source=None):
 
 
 def _plan(task):
-    _check_identity(task)
+    check_identity(task.vm, task.request.id, task.request.name, task.traits)
     _check_reachable(task)
     if task.vm.busy and not _may_be_killed(task):
         return _nothing_to_wait_for(task) or Plan(task.vm, task.vm, busy=task.vm.busy)
@@ -125,17 +126,6 @@ def _settled(task, vm):
     config = settle(vm, task.request.config, task.traits, task.policy.purge)
     check_supported(task.request.label, config, task.request.creation, task.traits)
     return replace(task, request=replace(task.request, config=config))
-
-
-def _check_identity(task):
-    vm, request = task.vm, task.request
-    if not (request.id and request.name) or vm.power == ABSENT:
-        return
-    if task.traits.name_key(vm.name) != task.traits.name_key(request.name):
-        raise Refused(
-            f"{request.name}: the machine with id {request.id} is named '{vm.name}'.",
-            "Machines are not renamed; correct the task.",
-        )
 
 
 def _check_reachable(task):

@@ -98,20 +98,24 @@ def _names(params):
     names, machine_id = params.get("name"), params.get("id")
     if not names and not machine_id:
         raise InvalidInput("Neither name nor id is given.", "Give the name of at least one machine.")
-    if machine_id and len(names or [None]) > 1:
-        raise InvalidInput(
-            f"id: '{machine_id}' is one machine, but {len(names)} names are given.", "Give one name or none."
-        )
-    for name in names or ():
-        check_name(name)
+    check_names(names, machine_id)
     twice = sorted({name for name in names or () if names.count(name) > 1})
     if twice:
         raise InvalidInput(f"name: {', '.join(twice)} is given twice.", "Give each name once.")
     return names or [None]
 
 
-def check_name(name):
-    """Refuse what no platform can have as a name of a machine."""
+def check_names(names, machine_id):
+    """Refuse several names beside the id of one machine, and what no platform can have as a name."""
+    if machine_id and len(names or ()) > 1:
+        raise InvalidInput(
+            f"id: '{machine_id}' is one machine, but {len(names)} names are given.", "Give one name or none."
+        )
+    for name in names or ():
+        _check_name(name)
+
+
+def _check_name(name):
     _check_text("name", name)
     if "/" in name:
         raise InvalidInput(f"name: '{name}' has a slash.", "Name machines without slashes.")
