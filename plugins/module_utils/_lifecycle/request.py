@@ -19,6 +19,8 @@ _CREATION = ("image", "clone", "cloud_init")
 _MAC = re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}", re.ASCII)
 #: Settings of some platforms that name a file which the machine writes.
 _FILES = ("serial_log",)
+#: A fixed address in cloudinit.ip_config of Proxmox VE.
+_FIXED = re.compile(r"(?:^|,)ip6?=(?!(?:dhcp|auto|manual)?(?:,|$))", re.ASCII)
 #: What names a single thing in the world and so cannot be given to several machines.
 _SINGLE = "Give one name, or leave this to be chosen for each machine."
 
@@ -278,8 +280,15 @@ def _check_shareable(config):
             if entry.get(key):
                 said = f"{key} {entry[key]} is one address"
                 raise InvalidInput(f"networks: {said}, but several machines are named.", _SINGLE)
+    _check_ip_config(config.get("cloudinit", {}).get("ip_config", ()))
     for name, entry in (config.get("port_forwards") or {}).items():
         if entry.get("host_port"):
             raise InvalidInput(
                 f"port_forwards: host_port of {name} is one port, but several machines are named.", _SINGLE
             )
+
+
+def _check_ip_config(entries):
+    for said in entries:
+        if _FIXED.search(said):
+            raise InvalidInput(f"cloudinit: ip_config {said} is one address, but several machines are named.", _SINGLE)
