@@ -65,12 +65,12 @@ def action_groups(checkout):
     return lines
 
 
-#: What each driver answers with; one line to add for a platform.
+#: What each driver answers with, for each provider that it may have below it; one line to add for a platform.
 DRIVERS = {
-    "libvirt": ("virsh.traits", lambda traits: traits.virsh_traits("QEMU", "11.0.0", local=True)),
-    "virtualbox": ("vbox.traits", lambda traits: traits.vbox_traits((7, 2, 0))),
-    "vagrant": ("vagrant.traits", lambda traits: traits.vagrant_traits({"libvirt", "virtualbox"})),
-    "proxmox": ("proxmox.traits", lambda traits: traits.proxmox_traits()),
+    "libvirt": ("virsh.traits", lambda traits: [traits.virsh_traits("QEMU", "11.0.0", local=True)]),
+    "virtualbox": ("vbox.traits", lambda traits: [traits.vbox_traits((7, 2, 0))]),
+    "vagrant": ("vagrant.traits", lambda traits: [traits.vagrant_traits({one}) for one in ("libvirt", "virtualbox")]),
+    "proxmox": ("proxmox.traits", lambda traits: [traits.proxmox_traits()]),
 }
 COST_WORDS = {
     "live": "live",
@@ -87,14 +87,20 @@ def capabilities(checkout):
     options, platforms = _traits()
     lines = [f"| option or state | {' | '.join(platforms)} |", f"|---|{'---|' * len(platforms)}"]
     for option in options:
-        lines.append(f"| `{option}` | {' | '.join(_cell(traits, option) for traits in platforms.values())} |")
+        # A provider makes no difference to what an option costs.
+        lines.append(f"| `{option}` | {' | '.join(_cell(traits[0], option) for traits in platforms.values())} |")
     for power in ("running", "stopped", "paused", "suspended"):
-        lines.append(f"| {power} | {' | '.join('yes' if power in one.powers else '–' for one in platforms.values())} |")
+        lines.append(f"| {power} | {' | '.join(_has(traits, power) for traits in platforms.values())} |")
     return lines
 
 
+def _has(traits, power):
+    found = [power in one.powers for one in traits]
+    return "yes" if all(found) else "by provider" if any(found) else "–"
+
+
 def _traits():
-    """(names of the machine options, {platform: Traits}), from the code of this checkout."""
+    """(names of the machine options, {platform: [Traits]}), from the code of this checkout."""
     utils = "ansible_collections.polyvirt.core.plugins.module_utils"
     sys.path.insert(0, str(collections_path()))
     model = importlib.import_module(f"{utils}._lifecycle.model")

@@ -61,6 +61,7 @@ options:
         description:
           - Addresses by card, each as Proxmox VE takes it, such as V(ip=dhcp) or V(ip=10.0.0.5/24,gw=10.0.0.1). The
             list is complete; an empty entry says nothing about its card.
+          - A fixed address is one machine's, and refused with several names.
         type: list
         elements: str
       nameservers:

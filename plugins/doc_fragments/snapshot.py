@@ -63,12 +63,15 @@ options:
       - What to wait for with O(state=restored), seen from the hypervisor's host.
       - V(state) - the power that it shall end in. V(address) - that it has an address which answers. V(ssh) - that an
         SSH server greets. Nothing is waited for in check mode.
+      - For a machine that would not run after it, such as one that was off when the snapshot was taken, V(address) and
+        V(ssh) are refused, and nothing is restored.
     type: str
     choices: [state, address, ssh]
     default: state
   timeout:
     description:
-      - Seconds that the task may spend waiting, all machines together. The platform's own work is not cut off.
+      - Seconds that the task may spend waiting, all machines together. The platform's own work is not cut off, and its
+        seconds do not count.
     type: int
     default: 300
 """

@@ -51,7 +51,7 @@ options:
     description:
       - Seconds that the task may spend B(waiting) (for a guest, an address, SSH, somebody else's lock), all
         machines together.
-      - The platform's own work, such as copying a disk, is not cut off.
+      - The platform's own work, such as copying a disk, is not cut off, and its seconds do not count.
     type: int
     default: 300
   wait_for:

@@ -14,6 +14,6 @@ options:
     type: list
     elements: str
   id:
-    description: The platform's own identifier of one machine.
+    description: The platform's own identifier of one machine; O(name) is then only compared, and another is refused.
     type: str
 """

@@ -80,17 +80,28 @@ class Applier:
             if not works or self.clock.now() >= self.run.deadline:
                 break
             self.clock.sleep(next(pauses))
-            self.run.look_again(works, _POWER)
-            there = {id(work) for work in works if _is_there(work, number, expected[id(work)])}
+            there = self._there_meanwhile(works, number, expected)
             errors.update(dict.fromkeys(there))
             by_itself |= there
-            works = [work for work in works if id(work) not in there]
+            works = [work for work in works if id(work) not in there and not work.error]
         return {key: error for key, error in errors.items() if error}, by_itself
+
+    def _there_meanwhile(self, works, number, expected):
+        """The ids of those that somebody else brought there. A look that fails tells nothing: all are tried again."""
+        try:
+            self.run.look(works, _POWER)
+        except PolyvirtError:
+            return set()
+        return {id(work) for work in works if not work.error and _is_there(work, number, expected[id(work)])}
+
+    def _apply(self, segment):
+        with self.run.work_of_the_platform():
+            self.driver.apply(segment)
 
     def _sent_once(self, works, number):
         """The errors of one try, by the works' ids."""
         try:
-            self.driver.apply([(work.vm, work.plan.segments[number]) for work in works])
+            self._apply([(work.vm, work.plan.segments[number]) for work in works])
         except SomeFailed as error:
             return {id(works[place]): one for place, one in error.by_place.items()}
         except PolyvirtError as error:
@@ -154,23 +165,24 @@ class Applier:
         work, now = wait.work, self.clock.now()
         limit = work.request.policy.stop_timeout or self.traits.stop_timeout
         if wait.cut or now - wait.since < limit:
-            if not wait.cut and now - wait.asked >= ASK_AGAIN:
-                wait.asked = now
-                self._try(work, "stop")
+            if now - wait.asked >= ASK_AGAIN and not (wait.cut and wait.trouble is None):
+                self._ask(wait, "kill" if wait.cut else "stop")
             return wait.cut and self._out_of_time(wait, limit + work.request.policy.timeout, number)
         if work.request.policy.stop_mode != "graceful_then_force":
             return self._out_of_time(wait, limit, number)
         wait.cut = True
         position = sum(len(segment) for segment in work.plan.segments[: number + 1]) - 1
         work.notes[position] = f"forced after {limit} s: the guest did not stop by itself"
-        self._try(work, "kill")
+        self._ask(wait, "kill")
         return False
 
-    def _try(self, work, verb):
+    def _ask(self, wait, verb):
+        """An error ends nothing: the machine may have stopped in between, or another try succeeds. A look tells."""
+        wait.asked, wait.trouble = self.clock.now(), None
         try:
-            self.driver.apply([(work.vm, (Step(verb),))])
-        except _ANSWERS:
-            pass  # It may have stopped in between; the next look tells.
+            self._apply([(wait.work.vm, (Step(verb),))])
+        except PolyvirtError as error:
+            wait.trouble = error
 
     def _out_of_time(self, wait, limit, number):
         waited = self.clock.now() - wait.since
@@ -183,8 +195,9 @@ class Applier:
             else "Raise timeout."
         )
         state = f"{work.vm.power}{f', {work.vm.busy}' if work.vm.busy else ''}"
-        message = f"after {wait.step.verb} it is still {state} (waited {waited:.0f} s for {wait.expected.power})"
-        return self._fail_after(wait, Timeout(f"{work.request.label}: {message}.", waited, remedy), number)
+        message = f"after {wait.step.verb} it is still {state} (waited {waited:.0f} s for {wait.expected.power})."
+        trouble = f" Asked again, the platform said: {wait.trouble.message.rstrip('.')}." if wait.trouble else ""
+        return self._fail_after(wait, Timeout(f"{work.request.label}: {message}{trouble}", waited, remedy), number)
 
     def _note_done(self, work, number, error):
         first = sum(len(segment) for segment in work.plan.segments[:number])
@@ -211,7 +224,7 @@ class Applier:
         self.run.look([work], frozenset({"power", "config", "files"}))
         # What the platform has not made yet has no mark: it is no more than this task's own description.
         if work.vm.power == STOPPED and (work.vm.owned or work.vm.id is None):
-            self.driver.apply([(work.vm, (delete_step(work.vm, "owned", self.traits),))])
+            self._apply([(work.vm, (delete_step(work.vm, "owned", self.traits),))])
             work.done = set()
             work.vm = work.vm.absent(work.request.label)
 
@@ -242,6 +255,8 @@ class _Wait:
         self.work, self.step, self.expected = work, step, expected
         self.since = self.asked = now
         self.cut = False
+        #: The error of the last try to ask it again, or to cut it.
+        self.trouble = None
 
 
 def _is_there(work, number, expected):

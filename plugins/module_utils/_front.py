@@ -40,7 +40,11 @@ def run_snapshot_module(own_options, make_driver):
 def _run_module(argument_spec, make_driver, read_requests):
     module = AnsibleModule(argument_spec=argument_spec, supports_check_mode=True)
     shown = _without_secrets(module)
-    outcome = _guarded(module, lambda: run(make_driver(module.params), read_requests(module.params), module.check_mode))
+    outcome = _guarded(
+        module,
+        lambda: run(make_driver(module.params), read_requests(module.params), module.check_mode),
+        invocation=shown,
+    )
     for warning in outcome.warnings:
         module.warn(warning)
     result = {"changed": outcome.changed, "vms": outcome.vms, "diff": outcome.diff, "invocation": shown}
@@ -82,7 +86,10 @@ def run_snapshot_info_module(own_options, make_driver):
 
 def _run_look(argument_spec, make_driver, look):
     module = AnsibleModule(argument_spec=argument_spec, supports_check_mode=True)
-    module.exit_json(changed=False, **_guarded(module, lambda: look(make_driver(module.params), module.params)))
+    told = _guarded(module, lambda: look(make_driver(module.params), module.params))
+    for warning in told.pop("warnings"):
+        module.warn(warning)
+    module.exit_json(changed=False, **told)
 
 
 def _without_secrets(module):
@@ -114,14 +121,18 @@ def _words(value):
     return {str(value)}
 
 
-def _guarded(module, action):
-    """Run ``action``; every error becomes a message, the unexpected ones with a plea to report them."""
+def _guarded(module, action, **shown):
+    """Run ``action``; every error becomes a message, the unexpected ones with a plea to report them.
+
+    ``shown`` goes into a failed result: Ansible adds the parameters as they are where no ``invocation`` is given.
+    """
     try:
         return action()
     except PolyvirtError as error:
-        module.fail_json(msg=str(error))
+        module.fail_json(msg=str(error), **shown)
     except Exception as error:  # A user is never shown a traceback; it is there at verbosity 3.
         module.fail_json(
             msg=f"Unexpected {type(error).__name__}: {error}. This is a fault of polyvirt.core; please report it.",
             exception=traceback.format_exc(),
+            **shown,
         )

@@ -8,8 +8,8 @@ from __future__ import annotations
 from ._lifecycle.compare import check_content, differences, points
 from ._lifecycle.errors import NotFound, Refused, Unavailable
 from ._lifecycle.model import Target
-from ._lifecycle.plan_make import known_names
-from ._lifecycle.request import check_name, comparison
+from ._lifecycle.plan_make import check_identity, known_names
+from ._lifecycle.request import check_names, comparison
 from ._lifecycle.results import describe, describe_snapshots
 
 _FACETS = frozenset({"power", "config", "snapshots", "addresses", "unfinished"})
@@ -17,7 +17,7 @@ _SNAPSHOT_FACETS = frozenset({"power", "config", "snapshots", "leftovers"})
 
 
 def look_around(driver, params):
-    """``{"host": ..., "vms": [...]}`` for the machines named (those that exist), or for all."""
+    """``{"host": ..., "vms": [...], "warnings": [...]}`` for the machines named (those that exist), or for all."""
     return _looked(driver, params, _FACETS, lambda traits, seen: [describe(vm, traits.platform) for vm in seen.vms])
 
 
@@ -32,17 +32,24 @@ def look_at_snapshots(driver, params):
 
 def _looked(driver, params, facets, tell):
     """``tell`` makes the entries of ``vms`` from traits and observation."""
-    for name in params.get("name") or ():
-        check_name(name)
+    check_names(params.get("name"), params.get("id"))
     try:
         traits = driver.traits()
         observation = driver.observe(_targets(params), facets)
     except Unavailable as error:
-        return {"host": _absent_host(error), "vms": []}
+        return {"host": _absent_host(error), "vms": [], "warnings": []}
     for error in observation.errors.values():
         if not isinstance(error, NotFound):
             raise error
-    return {"host": _host(traits), "vms": tell(traits, observation)}
+    _check_identities(observation.vms, params, traits)
+    warnings = list(dict.fromkeys(observation.warnings))
+    return {"host": _host(traits), "vms": tell(traits, observation), "warnings": warnings}
+
+
+def _check_identities(vms, params, traits):
+    for vm in vms:
+        for name in params.get("name") or ():
+            check_identity(vm, params.get("id"), name, traits)
 
 
 def _snapshots(vm):

@@ -8,6 +8,8 @@ Here alone is waited, and here alone is known whether this is a check. Returns a
 
 from __future__ import annotations
 
+import threading
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Optional
 
@@ -65,8 +67,32 @@ class Run:
         self.driver, self.clock, self.probe = driver, clock, probe
         self.traits = driver.traits()
         self.works = [Work(request) for request in requests]
-        self.deadline = clock.now() + max((request.policy.timeout for request in requests), default=0)
         self.warnings = []
+        self._waits_until = clock.now() + max((request.policy.timeout for request in requests), default=0)
+        self._lanes_at_work, self._at_work_since, self._one_at_a_time = 0, 0, threading.Lock()
+
+    @property
+    def deadline(self):
+        """When waiting ends: the seconds in which the platform is at work, in any lane, are none of waiting."""
+        with self._one_at_a_time:
+            return self._waits_until + self._seconds_at_work()
+
+    def _seconds_at_work(self):
+        return self.clock.now() - self._at_work_since if self._lanes_at_work else 0
+
+    @contextmanager
+    def work_of_the_platform(self):
+        """What it does by itself, such as copying a disk: it is not cut off, and takes nothing from what follows."""
+        with self._one_at_a_time:
+            self._at_work_since = self._at_work_since if self._lanes_at_work else self.clock.now()
+            self._lanes_at_work += 1
+        try:
+            yield
+        finally:
+            with self._one_at_a_time:
+                self._lanes_at_work -= 1
+                if not self._lanes_at_work:
+                    self._waits_until += self.clock.now() - self._at_work_since
 
     def look(self, works, facets):
         """See ``works`` afresh; a machine that is not there is seen as absent."""

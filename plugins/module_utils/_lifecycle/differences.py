@@ -16,6 +16,8 @@ from .units import human_size
 
 #: Last words of the paths whose values are bytes.
 _SIZES = ("memory", "max_memory", "size", "video_memory")
+#: Below this are the seed's documents, whose values no error shows.
+_SEED = "cloud_init."
 
 
 def settle(vm, config, traits, purge=()):
@@ -85,9 +87,10 @@ def _require(label, kind, path, traits):
 
 def _check_value(label, path, value, field):
     if field.choices is not None and value not in field.choices:
+        # Where nothing can be chosen the value does not matter, and it may be a secret.
+        what = _shown(path, value) if field.choices else "given"
         raise Unsupported(
-            f"{label}: {path} cannot be {_shown(path, value)} here.",
-            field.instead or f"It can be {_listed(field.choices)}.",
+            f"{label}: {path} cannot be {what} here.", field.instead or f"It can be {_listed(field.choices)}."
         )
     shown = _shown(path, value)
     if field.minimum is not None and value < field.minimum:
@@ -204,6 +207,8 @@ def _check_growth(vm, change, field):
 def _shown(path, value):
     if value is None:
         return "unset"
+    if path.startswith(_SEED):
+        return "what is given"
     if path.rsplit(".", 1)[-1] in _SIZES:
         return human_size(value)
     return f"'{value}'"

@@ -27,6 +27,7 @@ from .model import (
 from .plan_delete import delete_step
 from .plan_make import (
     brings_disk,
+    check_identity,
     check_makeable,
     check_source,
     config_of_clone,
@@ -81,7 +82,7 @@ def plan(vm, request, traits, known=(), source=None):
 
 
 def _plan(task):
-    _check_identity(task)
+    check_identity(task.vm, task.request.id, task.request.name, task.traits)
     _check_reachable(task)
     if task.vm.busy and not _may_be_killed(task):
         return _nothing_to_wait_for(task) or Plan(task.vm, task.vm, busy=task.vm.busy)
@@ -127,17 +128,6 @@ def _settled(task, vm):
     return replace(task, request=replace(task.request, config=config))
 
 
-def _check_identity(task):
-    vm, request = task.vm, task.request
-    if not (request.id and request.name) or vm.power == ABSENT:
-        return
-    if task.traits.name_key(vm.name) != task.traits.name_key(request.name):
-        raise Refused(
-            f"{request.name}: the machine with id {request.id} is named '{vm.name}'.",
-            "Machines are not renamed; correct the task.",
-        )
-
-
 def _check_reachable(task):
     power, stop_mode = ENDS_IN[task.request.state], task.policy.stop_mode
     if power not in (None, ABSENT) and power not in task.traits.powers:
@@ -159,7 +149,7 @@ def _snapshot_steps(task):
     from .plan_snapshot import snapshot_steps
 
     asked = task.request.snapshot
-    steps = snapshot_steps(task.vm, asked, task.traits, task.forced, task.known)
+    steps = snapshot_steps(task.vm, asked, task.traits, task.forced, task.known, task.policy.wait_for)
     if steps and task.vm.power == UNKNOWN:
         raise _unknown(task.vm, task.traits)
     is_there = asked.state == "present" and not any(step.verb == "snapshot" for step in steps)

@@ -74,6 +74,15 @@ def check_makeable(vm, request, traits, known, source):
     check_source(request, traits, known, source)
 
 
+def check_identity(vm, machine_id, name, traits):
+    """Refuse a machine that was found by its id where the task has another name for it."""
+    if machine_id and name and vm.power != ABSENT and traits.name_key(vm.name) != traits.name_key(name):
+        raise Refused(
+            f"{name}: the machine with id {machine_id} is named '{vm.name}'.",
+            "Machines are not renamed; correct the task.",
+        )
+
+
 def known_names(known):
     return f"Known machines: {', '.join(sorted(known)) or 'none'}."
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 import re
 
 from .errors import NotFound, Refused, Unsupported
-from .model import ABSENT, LIVE, NEVER, POWER_OFF, STOPPED, Change, Step
+from .model import ABSENT, LIVE, NEVER, POWER_OFF, RUNNING, STOPPED, Change, Step
 from .plan_make import known_names
 from .power import COST_OF_MOVE, way
 from .simulate import simulate
 
 
-def snapshot_steps(vm, asked, traits, forced, known=()):
+def snapshot_steps(vm, asked, traits, forced, known=(), wait_for="state"):
     """The steps for one snapshot request on one machine; ``known`` are all names on the platform, for the error."""
     if "snapshot" not in traits.verbs:
         raise Unsupported(
@@ -30,7 +30,21 @@ def snapshot_steps(vm, asked, traits, forced, known=()):
     found = _fitting(vm, asked.name)
     if asked.state != "absent":
         _check_finished(vm, found)
-    return {"present": _take, "absent": _drop, "restored": _restore}[asked.state](vm, asked, found, traits, forced)
+    steps = {"present": _take, "absent": _drop, "restored": _restore}[asked.state](vm, asked, found, traits, forced)
+    if wait_for != "state":
+        _check_runs(simulate(vm, steps), asked, wait_for)
+    return steps
+
+
+def _check_runs(restored, asked, wait_for):
+    """A guest that is off never answers: that is said before its disks go back, and not after."""
+    if restored.power == RUNNING:
+        return
+    raise Refused(
+        f"{restored.name}: wait_for: {wait_for} would wait in vain, for with the restore of snapshot '{asked.name}' the"
+        f" machine ends {restored.power}.",
+        "Leave wait_for out, or start the machine in a task after it.",
+    )
 
 
 def _check_finished(vm, found):

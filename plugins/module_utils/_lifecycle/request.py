@@ -19,6 +19,8 @@ _CREATION = ("image", "clone", "cloud_init")
 _MAC = re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}", re.ASCII)
 #: Settings of some platforms that name a file which the machine writes.
 _FILES = ("serial_log",)
+#: A fixed address in cloudinit.ip_config of Proxmox VE.
+_FIXED = re.compile(r"(?:^|,)ip6?=(?!(?:dhcp|auto|manual)?(?:,|$))", re.ASCII)
 #: What names a single thing in the world and so cannot be given to several machines.
 _SINGLE = "Give one name, or leave this to be chosen for each machine."
 
@@ -98,20 +100,24 @@ def _names(params):
     names, machine_id = params.get("name"), params.get("id")
     if not names and not machine_id:
         raise InvalidInput("Neither name nor id is given.", "Give the name of at least one machine.")
-    if machine_id and len(names or [None]) > 1:
-        raise InvalidInput(
-            f"id: '{machine_id}' is one machine, but {len(names)} names are given.", "Give one name or none."
-        )
-    for name in names or ():
-        check_name(name)
+    check_names(names, machine_id)
     twice = sorted({name for name in names or () if names.count(name) > 1})
     if twice:
         raise InvalidInput(f"name: {', '.join(twice)} is given twice.", "Give each name once.")
     return names or [None]
 
 
-def check_name(name):
-    """Refuse what no platform can have as a name of a machine."""
+def check_names(names, machine_id):
+    """Refuse several names beside the id of one machine, and what no platform can have as a name."""
+    if machine_id and len(names or ()) > 1:
+        raise InvalidInput(
+            f"id: '{machine_id}' is one machine, but {len(names)} names are given.", "Give one name or none."
+        )
+    for name in names or ():
+        _check_name(name)
+
+
+def _check_name(name):
     _check_text("name", name)
     if "/" in name:
         raise InvalidInput(f"name: '{name}' has a slash.", "Name machines without slashes.")
@@ -274,8 +280,15 @@ def _check_shareable(config):
             if entry.get(key):
                 said = f"{key} {entry[key]} is one address"
                 raise InvalidInput(f"networks: {said}, but several machines are named.", _SINGLE)
+    _check_ip_config(config.get("cloudinit", {}).get("ip_config", ()))
     for name, entry in (config.get("port_forwards") or {}).items():
         if entry.get("host_port"):
             raise InvalidInput(
                 f"port_forwards: host_port of {name} is one port, but several machines are named.", _SINGLE
             )
+
+
+def _check_ip_config(entries):
+    for said in entries:
+        if _FIXED.search(said):
+            raise InvalidInput(f"cloudinit: ip_config {said} is one address, but several machines are named.", _SINGLE)

@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._info import look_at_snapshots
+from ansible_collections.polyvirt.core.plugins.module_utils import _front
+from ansible_collections.polyvirt.core.plugins.module_utils._info import look_around, look_at_snapshots
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import (
     InvalidInput,
     NotFound,
@@ -36,8 +37,8 @@ FROM = {"from": "s", "to": None, "content": False, "text": False}
 class Seen:
     """A driver that finds ``vms``; ``facets`` is what it was asked for."""
 
-    def __init__(self, *vms, fields=("snapshot.content",), error=None):
-        self.vms, self.fields, self.error = vms, fields, error
+    def __init__(self, *vms, fields=("snapshot.content",), error=None, warnings=()):
+        self.vms, self.fields, self.error, self.warnings = vms, fields, error, warnings
         self.compared = []
 
     def traits(self):
@@ -47,7 +48,7 @@ class Seen:
 
     def observe(self, targets, facets):
         self.targets, self.facets = targets, facets
-        return Observation(vms=self.vms, known=("web", "db"))
+        return Observation(vms=self.vms, known=("web", "db"), warnings=self.warnings)
 
     def compare_content(self, vm, before, after):
         self.compared.append((vm.name, before.name, after and after.name))
@@ -129,3 +130,42 @@ def test_a_host_without_the_platform_is_told():
     gone = Unavailable("No such tool.", why="missing")
     told = look(Seen(error=gone))
     assert (told["vms"], told["host"]["why"]) == ([], "missing")
+
+
+@pytest.mark.parametrize("tell", [look_around, look_at_snapshots])
+def test_what_a_look_warns_of_is_handed_on_once(tell):
+    asked = {"name": None, "id": None, "compare": None}
+    assert tell(Seen(WEB, warnings=("node b is away", "node b is away")), asked)["warnings"] == ["node b is away"]
+    assert tell(Seen(error=Unavailable("No such tool.", why="missing")), asked)["warnings"] == []
+
+
+def test_a_warning_becomes_ansibles():
+    class Told(Exception):
+        """What a module exits with."""
+
+    class Module:
+        def __init__(self, argument_spec, supports_check_mode):
+            self.params, self.warnings = {}, []
+
+        def warn(self, warning):
+            self.warnings.append(warning)
+
+        def exit_json(self, **result):
+            raise Told(self.warnings, result)
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Told) as told:
+        patch.setattr(_front, "AnsibleModule", Module)
+        _front._run_look({}, lambda params: Seen(WEB, warnings=("node b is away",)), look_around)
+    warnings, result = told.value.args
+    assert (warnings, sorted(result)) == (["node b is away"], ["changed", "host", "vms"])
+
+
+@pytest.mark.parametrize("tell", [look_around, look_at_snapshots])
+def test_a_name_beside_an_id_is_compared(tell):
+    asked = {"name": ["web"], "id": "u-web", "compare": None}
+    assert [vm["name"] for vm in tell(Seen(WEB), asked)["vms"]] == ["web"]
+    assert tell(Seen(), asked)["vms"] == []
+    with pytest.raises(Refused, match="db: the machine with id u-web is named 'web'"):
+        tell(Seen(WEB), {**asked, "name": ["db"]})
+    with pytest.raises(InvalidInput, match="id: 'u-web' is one machine, but 2 names are given"):
+        tell(Seen(error=AssertionError("looked")), {**asked, "name": ["web", "db"]})

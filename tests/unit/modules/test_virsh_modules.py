@@ -11,6 +11,7 @@ import subprocess
 import sys
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils import _front
 
 MODULES = "ansible_collections.polyvirt.core.plugins.modules"
 DEFAULT = "test:///default"
@@ -24,7 +25,8 @@ def _run(ansible_environment, tmp_path):
     def run(module, **params):
         """(exit code, result) of one run; nothing but the result may be printed."""
         arguments = tmp_path / "arguments.json"
-        document = {"ANSIBLE_MODULE_ARGS": {"uri": DEFAULT, "_ansible_remote_tmp": str(tmp_path), **params}}
+        connection = {"uri": DEFAULT} if module.startswith("virsh") else {}
+        document = {"ANSIBLE_MODULE_ARGS": {**connection, "_ansible_remote_tmp": str(tmp_path), **params}}
         arguments.write_text(json.dumps(document), encoding="utf-8")
         argv = [sys.executable, "-m", f"{MODULES}.{module}", str(arguments)]
         done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=False)
@@ -159,3 +161,36 @@ def test_documents_of_a_seed_are_masked_and_blot_nothing_else_out(run):
     assert shown["user_data"] == shown["meta_data"] == "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
     assert "topsecret" not in json.dumps(result)
     assert "y z" not in json.dumps(result)
+
+
+SEED = {"cloud_init": {"user_data": {"users": [{"passwd": "topsecret"}]}, "network_config": {"psk": "topsecret"}}}
+VARIABLES = {"environment": {"A": "topsecret"}, "provisioners": [{"inline": "true", "env": {"B": "topsecret"}}]}
+
+
+@pytest.mark.parametrize(
+    ("module", "params", "said"),
+    [
+        ("virsh_vm", {**SEED, "memory": "lots"}, "is not a size"),
+        ("virsh_vm", {**SEED, "name": ["web", "web"]}, "is given twice"),
+        ("virsh_vm", {**SEED, "executable": "/no/virsh"}, "is not a program"),
+        ("vagrant_instance", {**VARIABLES, "name": ["web", "web"], "project_dir": "/no/project"}, "is given twice"),
+    ],
+)
+def test_a_run_that_fails_shows_no_secret_either(run, module, params, said):
+    code, result = run(module, **{"name": ["web"], "_ansible_inject_invocation": True, **params})
+    assert (code, said in result["msg"]) == (1, True)
+    assert "topsecret" not in json.dumps(result)
+    shown = result["invocation"]["module_args"]
+    assert shown["name"] == params.get("name", ["web"])
+    assert "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER" in json.dumps(shown)
+
+
+def test_an_unexpected_error_shows_no_secret_either():
+    class Exits:
+        def fail_json(self, **result):
+            self.result = result
+
+    module = Exits()
+    _front._guarded(module, lambda: {}["nothing"], invocation={"module_args": "masked"})
+    assert module.result["msg"].startswith("Unexpected KeyError: 'nothing'.")
+    assert module.result["invocation"] == {"module_args": "masked"}

@@ -28,10 +28,10 @@ def _play(ansible_environment, tmp_path):
     inventory = tmp_path / "hosts"
     inventory.write_text(INVENTORY, encoding="utf-8")
 
-    def play(playbook, **variables):
+    def play(playbook, *options, **variables):
         """(exit code, output) of a playbook, given as its name or its path, with variables from the command line."""
         done = subprocess.run(
-            ["ansible-playbook", "-i", str(inventory), str(playbook), "-e", json.dumps(variables)],
+            ["ansible-playbook", "-i", str(inventory), str(playbook), *options, "-e", json.dumps(variables)],
             env=ansible_environment,
             capture_output=True,
             text=True,
@@ -47,6 +47,21 @@ def _image(tmp_path):
     image = tmp_path / "image.qcow2"
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", str(image), "1M"], check=True)
     return image
+
+
+@pytest.mark.parametrize(
+    ("variables", "guest"),
+    [
+        ({"vm_name": "one"}, "one"),
+        ({"vm_name": "one", "vm_inventory_name": "two"}, "two"),
+        ({"vm_name": "one", "vm_inventory_name": ""}, "one"),
+        ({}, "no_vm_name_given"),
+    ],
+)
+def test_the_guest_is_made_ready_by_its_name_in_the_inventory(play, variables, guest):
+    code, output = play("polyvirt.core.provision", "--list-hosts", **variables)
+    ready = output.split("Make the guest ready")[1]
+    assert (code, f"pattern: ['{guest}']" in ready) == (0, True), output
 
 
 @pytest.mark.parametrize("playbook", ["provision", "teardown"])

@@ -253,6 +253,22 @@ def test_more_than_there_can_be_is_refused():
     assert "cpus is '2', but at most '1' is possible. Give it one." in _refusal(_plan(found(), ask(cpus=2), fields=one))
 
 
+@pytest.mark.parametrize(
+    ("field", "says"),
+    [
+        (Field(choices=(), instead="Name a file."), "web: cloud_init.user_data cannot be given here. Name a file."),
+        (
+            Field(choices=("none",)),
+            "web: cloud_init.user_data cannot be what is given here. It can be none.",
+        ),
+    ],
+)
+def test_no_error_shows_a_document_of_a_seed(field, says):
+    fields = {**TRAITS.fields, "cloud_init": Field(), "cloud_init.user_data": field}
+    asked = ask(**IMAGE, cloud_init={"user_data": {"users": [{"passwd": "topsecret"}]}})
+    assert _refusal(_plan(absent(), asked, fields=fields)) == says
+
+
 def test_an_unknown_id_makes_no_machine():
     planned = plan(absent(), ask(id="u-none", **IMAGE), TRAITS, known=("db",))
     assert planned.refusal.kind == "not_found"

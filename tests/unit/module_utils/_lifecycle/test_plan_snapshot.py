@@ -241,3 +241,24 @@ def test_an_unfinished_snapshot_takes_no_place_in_a_series():
     vm = found(snapshots=(CUT_OFF, Snapshot("n-8", created=10)))
     planned = plan(vm, ask_snapshot("n-9", keep_last=2), TRAITS)
     assert [step.verb for step in planned.steps] == ["snapshot"]
+
+
+@pytest.mark.parametrize(
+    ("now", "taken", "power", "ends"),
+    [
+        ("running", "stopped", "snapshot", "stopped"),
+        ("stopped", "running", "keep", "stopped"),
+        ("running", "paused", "snapshot", "paused"),
+        ("stopped", "running", "snapshot", None),
+        ("running", "stopped", "keep", None),
+    ],
+)
+def test_for_a_guest_that_would_not_run_after_a_restore_nobody_waits(now, taken, power, ends):
+    asked = ask_snapshot("s", "restored", power=power)
+    waiting = replace(asked, policy=replace(asked.policy, wait_for="ssh"))
+    refusal = plan(found(now, snapshots=(Snapshot("s", power=taken),)), waiting, TRAITS).refusal
+    assert (refusal is None) == (ends is None)
+    if ends:
+        assert refusal.message == (
+            f"web: wait_for: ssh would wait in vain, for with the restore of snapshot 's' the machine ends {ends}."
+        )

@@ -147,6 +147,27 @@ def test_one_address_is_one_machines():
         requests({**PLAIN, **TWO, "networks": [{"address": "192.168.56.5"}]})
 
 
+@pytest.mark.parametrize(
+    ("said", "is_fixed"),
+    [
+        ("ip=10.0.0.5/24,gw=10.0.0.1", True),
+        ("ip=dhcp,ip6=2001:db8::5/64", True),
+        ("gw=10.0.0.1,ip=10.0.0.5/24", True),
+        ("ip=dhcp,ip6=auto", False),
+        ("ip6=manual", False),
+        ("gw=10.0.0.1,ip=dhcp", False),
+        ("", False),
+    ],
+)
+def test_one_address_for_cloud_init_is_one_machines(said, is_fixed):
+    given = {**PLAIN, **TWO, "cloudinit": {"ip_config": ["ip=dhcp", said]}}
+    if not is_fixed:
+        assert len(requests(given, own=("cloudinit",))) == 2
+        return
+    with pytest.raises(InvalidInput, match=f"cloudinit: ip_config {said} is one address, but several machines"):
+        requests(given, own=("cloudinit",))
+
+
 def test_of_a_record_only_what_was_given_is_asked():
     given = {**PLAIN, "name": ["web"], "cloudinit": {"user": None, "ssh_keys": ["a", "b"], "search_domain": ""}}
     (asked,) = requests(given, own=("cloudinit",))
