@@ -19,10 +19,14 @@ from .traits import AUTO, iso_name
 _FIRST = "scsi0"
 _SIZES_OF_MEMORY = ("memory", "native.balloon")
 _NO_TPM, _UNPROTECTED = ("tpm", False), ("protection", False)
+#: What leaves a machine running, or with what it ran with.
+_WAKING = frozenset({"start", "reset", "pause", "resume", "suspend"})
 
 
 def check_plan(driver, plan):
     vm, label, made_like = plan.before, plan.after.name, None
+    if vm.id and plan.after.on and any(step.verb in _WAKING for step in plan.steps):
+        _check_finished(driver, label, vm)
     for step in plan.steps:
         _check_parts_stay(label, step.changes)
         if step.verb == "create":
@@ -38,6 +42,15 @@ def check_plan(driver, plan):
             raise Refused(f"{label}: it is a template, which is not started.", "Clone it, and start the clone.")
         elif step.verb == "delete" and vm.config.get("protection"):
             raise Refused(f"{label}: it is protected against being removed.", "Set protection: false first.")
+
+
+def _check_finished(driver, label, vm):
+    """No list tells whose making was cut off, so a task that gives powers alone sees it here, and not earlier."""
+    if driver.eyes.seen(vm.id).is_unfinished:
+        raise Refused(
+            f"{label}: a machine of this name was begun ({vm.id}) and not finished, so it is not made to run.",
+            "Finish it with the task that began it, or remove it (state: absent).",
+        )
 
 
 def _check_creation(driver, label, vm, config, creation):
