@@ -180,6 +180,30 @@ def test_what_cloud_init_is_told_reaches_a_running_machine(world):
     assert "ipconfig1" not in _machine(world, "web3").config.current
 
 
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"cloudinit": {"nameservers": ["192.0.2.1"]}},
+        {"cloudinit": {"search_domain": "example.com"}},
+        {"native": {"cicustom": "user=local:snippets/x.yml"}},
+    ],
+    ids=["nameservers", "search_domain", "cicustom"],
+)
+def test_what_is_told_to_a_guest_has_a_drive(world, told):
+    assert "cloudinit" in _made(world, name="web3", **told, **DISKS)["ide0"]
+    for name in ("web1", "web2"):
+        assert not do(world, name=name, **told).failed
+        machine = _machine(world, name).config
+        assert "cloudinit" in {**machine.current, **machine.pending}["ide0"]
+
+
+def test_what_is_no_longer_told_needs_no_drive(world):
+    for vmid in (100, 101):
+        behind.edit(world, vmid, cicustom="user=local:snippets/x.yml")
+    for name in ("web1", "web2"):
+        assert "ide0" not in _made(world, name=name, native={"cicustom": ""})
+
+
 def test_a_password_is_given_once_and_shown_nowhere(world):
     outcome = do(world, name="web3", cloudinit_password="s3cret", cloudinit={"user": "me"}, **DISKS)
     assert not outcome.failed, outcome.msg
