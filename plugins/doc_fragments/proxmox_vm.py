@@ -19,7 +19,8 @@ options:
     type: str
   vmid:
     description:
-      - The number that a new machine gets. When left out, the next that is free.
+      - The number that a new machine gets. When left out, the next that is free. It is one machine's, so it goes with a
+        single O(name).
       - An existing machine keeps its number; another one is refused. O(id) is the way to name a machine by it.
     type: int
   pool:
