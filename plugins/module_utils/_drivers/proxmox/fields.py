@@ -14,6 +14,7 @@ from .words import KNOWN_OS_TYPES
 
 _DETACH = "Detach it (state: absent) and attach another."
 _SNIPPET = "Put the document on a storage as a snippet, and name it: native: {cicustom: 'user=local:snippets/x.yml'}."
+NEW_KEYS = "Remove its EFI disk first, or clone the machine's disks into a new one."
 #: Buses whose disks come and go while a machine runs.
 _PLUGGED = ("scsi", "virtio")
 
@@ -103,9 +104,7 @@ FIELDS = {
     "cpus": Field(cost=_unless_saved(NEXT_BOOT)),
     "memory": Field(cost=_unless_saved(NEXT_BOOT), minimum=16 * MIB),
     "firmware": Field(cost=_unless_saved(NEXT_BOOT)),
-    "secure_boot": Field(
-        cost=_cost_of_secure_boot, instead="Remove its EFI disk first, or clone the machine's disks into a new one."
-    ),
+    "secure_boot": Field(cost=_cost_of_secure_boot, instead=NEW_KEYS),
     "tpm": Field(cost=_unless_saved(NEXT_BOOT)),
     "nested_virtualization": Field(cost=_unless_saved(NEXT_BOOT)),
     "os_type": Field(cost=_unless_saved(NEXT_BOOT), choices=KNOWN_OS_TYPES),

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from ..._lifecycle.errors import NotFound, Refused
 
+#: Kinds of storages whose volumes are no files, so that they hold raw data alone. LVM can have others, too.
+_BLOCKS = frozenset({"iscsi", "iscsidirect", "lvmthin", "rbd", "zfs", "zfspool"})
 _USUAL = ("local-lvm", "local-zfs", "local")
 
 
@@ -57,6 +59,10 @@ class Places:
 
     def is_shared(self, storage):
         return any(one.get("shared") for one in self._all() if one["type"] == "storage" and one["storage"] == storage)
+
+    def holds_files(self, storage):
+        kinds = {one.get("plugintype") for one in self._all() if one["type"] == "storage" and one["storage"] == storage}
+        return not kinds & _BLOCKS
 
     def check_node(self, label, name):
         nodes = self.nodes
