@@ -39,8 +39,8 @@ options:
     default: vmbr0
   template:
     description:
-      - Whether it is a template, of which linked clones are made. A machine becomes one while it is off; a template
-        stays one.
+      - Whether it is a template, of which linked clones are made. A machine becomes one while it is off, so one
+        that is on needs O(state=stopped); a template stays one.
     type: bool
   protection:
     description: Whether the machine and its disks are protected against being removed.

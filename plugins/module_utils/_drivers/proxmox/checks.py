@@ -10,7 +10,7 @@ from ..._lifecycle.units import MIB, human_size
 from ..._ports import files
 from ..._tools import proxmox_values as values
 from . import media
-from .fields import NEW_KEYS
+from .fields import NEW_KEYS, STAYS_OFF
 from .making import inputs_of
 from .settings import written
 from .sight import drives_of, has_keys, memory_of
@@ -40,9 +40,15 @@ def check_plan(driver, plan):
         elif step.verb == "configure" and made_like:
             _check_memory(label, step.changes, driver.eyes.seen(made_like.id))
         elif step.verb == "start" and plan.after.config.get("template"):
-            raise Refused(f"{label}: it is a template, which is not started.", "Clone it, and start the clone.")
+            raise _not_started(label, vm)
         elif step.verb == "delete" and vm.config.get("protection"):
             raise Refused(f"{label}: it is protected against being removed.", "Set protection: false first.")
+
+
+def _not_started(label, vm):
+    if vm.on:
+        return Refused(f"{label}: it cannot be started again once it is a template.", STAYS_OFF)
+    return Refused(f"{label}: it is a template, which is not started.", "Clone it, and start the clone.")
 
 
 def _check_finished(driver, label, vm):

@@ -82,7 +82,7 @@ def _check_there(vm, key, config):
 def _settled(key, found, asked):
     if is_part(key):
         return found if found and values.holds(key, found, asked) else values.merged(key, found, asked)
-    return found if values.same(key, found, asked) else asked
+    return found if values.same(key, found, asked) else values.switched(key, asked)
 
 
 def _text(value):

@@ -120,7 +120,7 @@ def test_secure_boot_is_chosen_with_the_firmware(world):
 
 
 def test_a_template_is_made_while_off_and_stays_one(world):
-    _refused(world, "web1", "template", "allow_restart", name="web1", template=True)
+    _refused(world, "web1", "template", "Set state: stopped", name="web1", template=True)
     assert _made(world, name="web2", template=True)["template"] == "1"
     _refused(world, "web2", "clone it", name="web2", template=False)
     _refused(world, "web2", "template", "not started", name="web2", state="started")
@@ -243,6 +243,14 @@ def test_native_settings(world):
     assert "discard=on" in options["scsi0"]
     _refused(world, "option cpus", name="web3", native={"cores": 4})
     _refused(world, "net7", "networks", name="web3", native={"net7": "rate=5"})
+
+
+@pytest.mark.parametrize("word", ["False", "no", False])
+@pytest.mark.parametrize(("key", "other"), [("kvm", "1"), ("localtime", "1"), ("agent", "enabled=1"), ("numa", "on")])
+def test_a_switch_in_any_word(world, key, other, word):
+    """A template of Jinja gives a word where a truth was meant."""
+    assert _made(world, name="web2", native={key: other})
+    assert _made(world, name="web2", native={key: word}).get(key) == "0"
 
 
 def test_a_disk_grows_beside_what_waits_for_the_next_start(world):

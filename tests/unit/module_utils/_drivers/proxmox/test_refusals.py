@@ -73,6 +73,7 @@ def _was_asked(world, *tasks):
         ([WITHOUT_KEYS], {"secure_boot": True}, ("secure_boot", "EFI disk")),
         ([WITHOUT_KEYS, BIOS_AGAIN], WITH_KEYS, ("secure_boot", "without its keys", "EFI disk")),
         ([WITH_KEYS, BIOS_AGAIN], WITHOUT_KEYS, ("secure_boot", "with its keys", "EFI disk")),
+        ([{"state": "started"}], {"template": True, "allow_restart": True}, ("a template", "Set state: stopped")),
         ([], {"native": {"vmgenid": "1"}}, ("vmgenid", "UUID", "or 0")),
         ([], {"native": {"vmgenid": True}}, ("vmgenid", "UUID", "or 0")),
     ],
@@ -104,3 +105,14 @@ def test_the_format_of_a_volume_that_is_there(world):
 @pytest.mark.parametrize("keys", [{}, {"secure_boot": True}])
 def test_uefi_comes_back_with_the_keys_that_are_there(world, keys):
     _was_asked(world, WITH_KEYS, BIOS_AGAIN, {"firmware": "uefi", **keys})
+
+
+def test_a_disk_that_waits_for_the_next_start_is_grown_after_it(world):
+    _was_asked(world, {"state": "started"}, {"disks": [{"slot": "sata0", "size": "1G"}]})
+    larger = {"disks": [{"slot": "sata0", "size": "2G"}]}
+    _refused(world, {"name": "web2", **larger}, "web2", "disks.sata0.size", "allow_restart")
+    _was_asked(world, {**larger, "allow_restart": True})
+    config = world.cluster.machines[101].config
+    assert "size=2G" in config.current["sata0"]
+    assert config.pending == {}
+    assert world.cluster.machines[101].running
