@@ -10,10 +10,11 @@ from ..._lifecycle.units import MIB, human_size
 from ..._ports import files
 from ..._tools import proxmox_values as values
 from . import media
-from .fields import NEW_KEYS, STAYS_OFF
+from .fields import STAYS_OFF
 from .making import inputs_of
+from .reach import check_formats, check_reachable
 from .settings import written
-from .sight import drives_of, has_keys, memory_of
+from .sight import drives_of, memory_of
 from .snapshots import snapshots_of
 from .traits import AUTO, iso_name
 
@@ -63,14 +64,14 @@ def _check_finished(driver, label, vm):
 def _check_creation(driver, label, vm, config, creation):
     driver.eyes.begun(label, inputs_of(creation))
     node = _node(driver, label, config)
-    storage = driver.places.choose_storage(label, node, "images", driver.storage)
+    driver.places.choose_storage(label, node, "images", driver.storage)
     _check_number(driver, label, config)
     _check_pool(driver, label, config.get("pool"))
     _check_bridges(driver, label, node, (card.get("source") for card in (config.get("networks") or {}).values()))
     _check_iso(driver, label, node, config.get("iso"))
     for slot, disk in (config.get("disks") or {}).items():
         _check_source(driver, label, vm, node, slot, disk)
-        _check_format(driver, label, storage, slot, disk)
+    check_formats(driver, label, node, config.get("disks") or {})
     image = (creation.get("image") or {}).get("source")
     if image:
         _check_image(driver, label, node, image, (config.get("disks") or {}).get(_FIRST, {}).get("size"))
@@ -126,15 +127,12 @@ def _check_changes(driver, label, vm, changes):
         elif change.kind == "template" and snapshots_of(driver.tool, sight):
             raise Refused(f"{label}: it has snapshots, and a template has none.", "Remove them first.")
         elif change.kind == "disks.add":
-            _check_slot(label, change.key, sight)
-            storage = driver.places.choose_storage(label, node, "images", driver.storage)
+            driver.places.choose_storage(label, node, "images", driver.storage)
             _check_source(driver, label, vm, node, change.key, change.new)
-            _check_format(driver, label, storage, change.key, change.new)
         elif change.kind == "iso":
             _check_iso(driver, label, node, change.new)
-        elif change.kind == "firmware":
-            _check_keys(label, sight, change)
     _check_bridges(driver, label, node, _bridges(changes))
+    check_reachable(driver, label, node, sight.stored, changes)
 
 
 def _check_memory(label, changes, sight):
@@ -246,44 +244,6 @@ def _check_source(driver, label, vm, node, slot, disk):
             "Detach it there first (state: absent).",
         )
     media.size_of_volume(driver, label, node, volume)
-
-
-def _check_slot(label, slot, sight):
-    """What is no disk is no part of the disks that were compared."""
-    if slot in sight.stored:
-        drive = values.parse(slot, sight.stored[slot])
-        held = "the drive of cloud-init" if values.is_seed(drive) else "an optical drive"
-        raise Refused(f"{label}: disks: {slot} is {held}, so no disk can be there.", "Name another slot.")
-
-
-def _check_format(driver, label, storage, slot, disk):
-    """What a disk would not be is refused at its next comparison, for a disk stays in its format."""
-    asked, volume = disk.get("format"), disk.get("source")
-    if not asked:
-        return
-    if volume and asked != values.format_of(volume):
-        raise Refused(
-            f"{label}: disks: format of {slot} is '{asked}', and '{volume}' is {values.format_of(volume)}.",
-            "Leave the format out.",
-        )
-    if not volume and asked != "raw" and not driver.places.holds_files(storage):
-        raise Refused(
-            f"{label}: disks: format of {slot} is '{asked}', but storage '{storage}' holds no files, only raw data.",
-            "Leave the format out, or name a storage that holds files.",
-        )
-
-
-def _check_keys(label, sight, change):
-    """An EFI disk stays while its machine has no UEFI, and with it the keys that it was made with."""
-    asked = change.beside.get("secure_boot")
-    if change.new != "uefi" or asked is None or "efidisk0" not in sight.stored:
-        return
-    if asked != has_keys(sight.stored):
-        held = "without" if asked else "with"
-        raise Refused(
-            f"{label}: secure_boot cannot become '{asked}': it has an EFI disk, which was made {held} its keys.",
-            NEW_KEYS,
-        )
 
 
 def _check_image(driver, label, node, image, size):
