@@ -13,7 +13,8 @@ options:
     description:
       - The node that the machine is on. An existing one is moved there, a running one while it runs.
       - V(auto) leaves an existing one where it is, and puts a new one on the node with the most memory left that has
-        the O(storage); how much that is, is told only to who has C(Sys.Audit) on the nodes.
+        the O(storage), the O(image), the O(iso) and the bridges. How much that is, is told only to who has
+        C(Sys.Audit) on the nodes.
       - A new machine that is no clone gets V(auto) when the option is left out. A clone stays with its source then, and
         with V(auto) too.
     type: str

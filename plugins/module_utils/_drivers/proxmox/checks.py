@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from ..._lifecycle.errors import ApiError, NotFound, Refused
 from ..._lifecycle.units import MIB, human_size
 from ..._ports import files
@@ -62,11 +64,22 @@ def _check_finished(driver, label, vm):
 
 
 def _check_creation(driver, label, vm, config, creation):
-    driver.eyes.begun(label, inputs_of(creation))
-    node = _node(driver, label, config)
-    driver.places.choose_storage(label, node, "images", driver.storage)
+    begun, node = driver.eyes.begun(label, inputs_of(creation)), config.get("node", AUTO)
     _check_number(driver, label, config)
     _check_pool(driver, label, config.get("pool"))
+    check = partial(_check_place, driver, label, vm, config, creation)
+    if node != AUTO:
+        driver.places.check_node(label, node)
+        check(node)
+    elif begun:
+        check(begun.node)
+    else:
+        driver.places.choose_node(label, driver.storage, config.get("memory", 0), check)
+
+
+def _check_place(driver, label, vm, config, creation, node):
+    """What a new machine needs of the node that it will be on."""
+    driver.places.choose_storage(label, node, "images", driver.storage)
     _check_bridges(driver, label, node, (card.get("source") for card in (config.get("networks") or {}).values()))
     _check_iso(driver, label, node, config.get("iso"))
     for slot, disk in (config.get("disks") or {}).items():
@@ -75,15 +88,6 @@ def _check_creation(driver, label, vm, config, creation):
     image = (creation.get("image") or {}).get("source")
     if image:
         _check_image(driver, label, node, image, (config.get("disks") or {}).get(_FIRST, {}).get("size"))
-
-
-def _node(driver, label, config):
-    """The node that a new machine will be on, as far as it can be said by now."""
-    node = config.get("node", AUTO)
-    if node == AUTO:
-        return driver.places.choose_node(label, driver.storage, memory=0)
-    driver.places.check_node(label, node)
-    return node
 
 
 def _check_cloning(driver, label, arguments):

@@ -100,6 +100,36 @@ def test_who_may_not_see_how_nodes_stand_takes_them_by_turns(world):
     assert {_machine(world, name).node for name in names} == {"pve1", "pve2", "pve3"}
 
 
+def _only_on(world, node, name):
+    """A volume of the storage local is on no other node."""
+    local = world.storages.get("local")
+    for other in set(world.cluster.nodes) - {node}:
+        del local.volumes[local.key(other, name)]
+
+
+@pytest.mark.parametrize("names", [["new-1"], ["new-1", "new-2", "new-3"]], ids=["one", "three"])
+@pytest.mark.parametrize("node", ["pve1", "pve2", "pve3"])
+@pytest.mark.parametrize("what", ["image", "iso", "bridge"])
+def test_the_node_that_has_what_a_new_machine_needs(world, names, node, what):
+    if what == "image" and world.schema.version < (7, 2):
+        return
+    image, iso = {"source": "local:import/x.qcow2"}, "local:iso/debian.iso"
+    if what == "bridge":
+        world.cluster.bridges[node] = ("vmbr0", "vmbr7")
+        asked = {"networks": [{"type": "bridged", "source": "vmbr7"}], **DISKS}
+    else:
+        asked = {"image": {"image": image}, "iso": {"iso": iso, **DISKS}}[what]
+        _only_on(world, node, {"image": "import/x.qcow2", "iso": "iso/debian.iso"}[what])
+    for check in (True, False):
+        outcome = do(world, check=check, name=names, memory="8G", **asked)
+        assert (outcome.failed, outcome.changed) == (False, True), outcome.msg
+    assert {_machine(world, name).node for name in names} == {node}
+
+
+def test_no_node_has_what_a_new_machine_needs(world):
+    _refused(world, "web3", "local:iso/nosuch.iso", name="web3", iso="local:iso/nosuch.iso", **DISKS)
+
+
 def test_the_node_that_has_the_storage(world):
     _made(world, name="web3", node="auto", storage="n2", **DISKS)
     assert _machine(world, "web3").node == "pve2"
