@@ -93,7 +93,7 @@ def _send(driver, vm, sight, writing):
     except HotplugFailed as error:
         told = "the running machine did not take it, so it waits for the next start"
         driver.tool.warn(f"{vm.name}: {told}: {error.message}.")
-    if vm.power in (RUNNING, PAUSED) and any(values.stem(key) in TOLD_TO_GUESTS for key in asked):
+    if vm.power in (RUNNING, PAUSED) and any(values.stem(key) in TOLD_TO_GUESTS for key in (*asked, *writing.gone)):
         _renew_seed(driver, sight)
 
 

@@ -208,6 +208,9 @@ def test_what_cloud_init_is_told_reaches_a_running_machine(world):
     _made(world, name="web3", cloudinit={"user": "you", "ip_config": []})
     assert [entry.path.rpartition("/")[2] for entry in world.journal.writes()] == ["config", "cloudinit"]
     assert "ipconfig1" not in _machine(world, "web3").config.current
+    world.journal.clear()
+    _made(world, name="web3", cloudinit={"nameservers": []})
+    assert [entry.path.rpartition("/")[2] for entry in world.journal.writes()] == ["config", "cloudinit"]
 
 
 @pytest.mark.parametrize(
