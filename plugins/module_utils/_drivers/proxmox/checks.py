@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from ..._lifecycle.errors import ApiError, NotFound, Refused
 from ..._lifecycle.units import MIB, human_size
 from ..._ports import files
@@ -29,10 +27,10 @@ _WAKING = frozenset({"start", "reset", "pause", "resume", "suspend"})
 
 def check_plan(driver, plan):
     vm, label, made_like = plan.before, plan.after.name, None
-    if vm.id and plan.after.on and any(step.verb in _WAKING for step in plan.steps):
-        _check_finished(driver, label, vm)
     for step in plan.steps:
         _check_parts_stay(label, step.changes)
+        if step.verb in _WAKING and vm.id and plan.after.on:
+            _check_finished(driver, label, vm)
         if step.verb == "create":
             _check_creation(driver, label, vm, step.arguments["config"], step.arguments["creation"])
         elif step.verb == "clone":
@@ -48,26 +46,14 @@ def check_plan(driver, plan):
             raise Refused(f"{label}: it is protected against being removed.", "Set protection: false first.")
 
 
-def _not_started(label, vm):
-    if vm.on:
-        return Refused(f"{label}: it cannot be started again once it is a template.", STAYS_OFF)
-    return Refused(f"{label}: it is a template, which is not started.", "Clone it, and start the clone.")
-
-
-def _check_finished(driver, label, vm):
-    """No list tells whose making was cut off, so a task that gives powers alone sees it here, and not earlier."""
-    if driver.eyes.seen(vm.id).is_unfinished:
-        raise Refused(
-            f"{label}: a machine of this name was begun ({vm.id}) and not finished, so it is not made to run.",
-            "Finish it with the task that began it, or remove it (state: absent).",
-        )
-
-
 def _check_creation(driver, label, vm, config, creation):
     begun, node = driver.eyes.begun(label, inputs_of(creation)), config.get("node", AUTO)
     _check_number(driver, label, config)
     _check_pool(driver, label, config.get("pool"))
-    check = partial(_check_place, driver, label, vm, config, creation)
+
+    def check(place):
+        _check_place(driver, label, vm, config, creation, place)
+
     if node != AUTO:
         driver.places.check_node(label, node)
         check(node)
@@ -84,10 +70,10 @@ def _check_place(driver, label, vm, config, creation, node):
     _check_iso(driver, label, node, config.get("iso"))
     for slot, disk in (config.get("disks") or {}).items():
         _check_source(driver, label, vm, node, slot, disk)
-    check_formats(driver, label, node, config.get("disks") or {})
     image = (creation.get("image") or {}).get("source")
     if image:
         _check_image(driver, label, node, image, (config.get("disks") or {}).get(_FIRST, {}).get("size"))
+    check_formats(driver, label, node, config.get("disks") or {})
 
 
 def _check_cloning(driver, label, arguments):
@@ -248,6 +234,21 @@ def _check_source(driver, label, vm, node, slot, disk):
             "Detach it there first (state: absent).",
         )
     media.size_of_volume(driver, label, node, volume)
+
+
+def _not_started(label, vm):
+    if vm.on:
+        return Refused(f"{label}: it cannot be started again once it is a template.", STAYS_OFF)
+    return Refused(f"{label}: it is a template, which is not started.", "Clone it, and start the clone.")
+
+
+def _check_finished(driver, label, vm):
+    """No list tells whose making was cut off, so a task that gives powers alone sees it here, and not earlier."""
+    if driver.eyes.seen(vm.id).is_unfinished:
+        raise Refused(
+            f"{label}: a machine of this name was begun ({vm.id}) and not finished, so it is not made to run.",
+            "Finish it with the task that began it, or remove it (state: absent).",
+        )
 
 
 def _check_image(driver, label, node, image, size):
