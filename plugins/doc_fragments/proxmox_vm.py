@@ -13,13 +13,15 @@ options:
     description:
       - The node that the machine is on. An existing one is moved there, a running one while it runs.
       - V(auto) leaves an existing one where it is, and puts a new one on the node with the most memory left that has
-        the O(storage); how much that is, is told only to who has C(Sys.Audit) on the nodes.
+        the O(storage), the O(image), the O(iso) and the bridges. How much that is, is told only to who has
+        C(Sys.Audit) on the nodes.
       - A new machine that is no clone gets V(auto) when the option is left out. A clone stays with its source then, and
         with V(auto) too.
     type: str
   vmid:
     description:
-      - The number that a new machine gets. When left out, the next that is free.
+      - The number that a new machine gets. When left out, the next that is free. It is one machine's, so it goes with a
+        single O(name).
       - An existing machine keeps its number; another one is refused. O(id) is the way to name a machine by it.
     type: int
   pool:
@@ -38,8 +40,8 @@ options:
     default: vmbr0
   template:
     description:
-      - Whether it is a template, of which linked clones are made. A machine becomes one while it is off; a template
-        stays one.
+      - Whether it is a template, of which linked clones are made. A machine becomes one while it is off, so one
+        that is on needs O(state=stopped); a template stays one.
     type: bool
   protection:
     description: Whether the machine and its disks are protected against being removed.

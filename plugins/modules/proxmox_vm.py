@@ -84,8 +84,8 @@ options:
       - A slot is V(scsi0) to V(scsi30), V(virtio0) to V(virtio15), V(sata0) to V(sata5) or V(ide0) to V(ide3). Entries
         without a slot are at V(scsi0), V(scsi1) and so on.
       - O(disks[].source) is an existing volume, such as V(local-lvm:vm-105-disk-1). One of another machine that is
-        there is refused, for it would go with that one. O(disks[].format) matters only on
-        storages that hold files.
+        there is refused, for it would go with that one. O(disks[].format) can be other than V(raw) only on storages
+        that hold files.
       - A running machine takes and gives disks of SCSI and VirtIO at once. How a disk is attached (discard, iothread,
         ssd, cache) is set by O(native), such as V(scsi0=discard=on).
   networks:

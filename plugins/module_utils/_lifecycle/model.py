@@ -338,6 +338,7 @@ class Field:
     ``cost`` is one of COSTS or a pure function of (vm, change). ``same`` compares found with asked where plain equality
     is too strict. ``readable`` False: the value cannot be read back and is reported as not compared.
     ``free_until_made``: nothing is lost by any value while the machine is only described, and has no id.
+    ``while_on``: the remedy for a machine that is on, where a power cycle is none: after the change it stays off.
     """
 
     cost: Any = NEXT_BOOT
@@ -348,6 +349,7 @@ class Field:
     same: Callable = lambda found, asked: found == asked
     instead: str = ""
     free_until_made: bool = False
+    while_on: str = ""
 
     def cost_of(self, vm, change):
         return self.cost(vm, change) if callable(self.cost) else self.cost

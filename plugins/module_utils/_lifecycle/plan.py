@@ -270,11 +270,17 @@ def _with_power_cycle(task, changes, moves):
     if needs_off and not task.policy.allow_restart:
         raise Refused(
             f"{vm.name}: {_listed(needs_off)} can be changed only while it is off, and it is {vm.power}.",
-            "Set allow_restart: true to have it power-cycled, or stop it first.",
+            _remedy(task.traits, needs_off),
         )
     if not needs_off and not (left and task.policy.allow_restart):
         return moves
     return _cycle(task)
+
+
+def _remedy(traits, needs_off):
+    """What helps a machine that is on: a power cycle, unless one of the changes has another way."""
+    told = (traits.fields[change.kind].while_on for change in needs_off)
+    return next(filter(None, told), "Set allow_restart: true to have it power-cycled, or stop it first.")
 
 
 def _left_for_cold_start(task, changes):

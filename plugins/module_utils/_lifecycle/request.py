@@ -17,8 +17,8 @@ _SCALARS = (
 )  # fmt: skip
 _CREATION = ("image", "clone", "cloud_init")
 _MAC = re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}", re.ASCII)
-#: Settings of some platforms that name a file which the machine writes.
-_FILES = ("serial_log",)
+#: Settings of some platforms of which each machine has its own: a file that it writes, the number that it has.
+_OWN = {"serial_log": "file", "vmid": "number"}
 #: A fixed address in cloudinit.ip_config of Proxmox VE.
 _FIXED = re.compile(r"(?:^|,)ip6?=(?!(?:dhcp|auto|manual)?(?:,|$))", re.ASCII)
 #: What names a single thing in the world and so cannot be given to several machines.
@@ -268,9 +268,9 @@ def _creation(params):
 
 
 def _check_shareable(config):
-    for name in _FILES:
+    for name, kind in _OWN.items():
         if config.get(name):
-            raise InvalidInput(f"{name}: {config[name]} is one file, but several machines are named.", _SINGLE)
+            raise InvalidInput(f"{name}: {config[name]} is one {kind}, but several machines are named.", _SINGLE)
     for key, entry in (config.get("disks") or {}).items():
         if entry and entry.get("source"):
             entry_name = key.replace("#", "entry ")

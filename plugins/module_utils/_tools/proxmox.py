@@ -12,8 +12,8 @@ from .._ports.proxmox_api import ConnectionLost
 
 #: Shares of a second until a task is looked at for the first time, and at most.
 _FIRST_LOOK, _LONGEST_PAUSE = 0.15, 2
-#: How often in a row a look at a task may fail; the task itself goes on all the same.
-_BLIND_LOOKS = 60
+#: For how many seconds a task may be out of sight; it goes on all the same. A look itself may take long.
+_LONGEST_BLIND = 120
 _LOG_LINES = 500
 _SHOWN_LINES = 5
 _UPID = re.compile(r"UPID:([^:]+):[^:]+:[^:]+:[^:]+:([^:]+):")
@@ -101,18 +101,17 @@ class Proxmox:
 
     def _ended(self, upid):
         """How a task ended."""
-        pause, blind = _FIRST_LOOK, 0
+        pause, seen = _FIRST_LOOK, self._clock.now()
         while True:
             self._clock.sleep(pause)
             try:
                 told = self.get(f"{_tasks(upid)}/status")
             except (ApiError, Unavailable) as error:
-                blind += 1
-                if blind > _BLIND_LOOKS or not _is_out_of_sight(error):
+                if self._clock.now() - seen > _LONGEST_BLIND or not _is_out_of_sight(error):
                     raise
                 told = {}
             else:
-                blind = 0
+                seen = self._clock.now()
             if told.get("status") == "stopped":
                 return told.get("exitstatus", "unexpected status")
             pause = min(pause * 1.5, _LONGEST_PAUSE)

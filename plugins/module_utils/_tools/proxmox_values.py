@@ -45,6 +45,8 @@ _SUB_DEFAULTS = {
     "vga": {"type": "std"},
     "virtiofs": {"cache": "auto", "direct-io": "0", "expose-acl": "0", "expose-xattr": "0"},
 }  # fmt: skip
+#: Switches of which nobody's word is no default, and the options that are one and more.
+_OTHER_SWITCHES = frozenset({"agent", "localtime"})
 _WORDS = {"yes": "1", "on": "1", "true": "1", "no": "0", "off": "0", "false": "0"}
 #: Sub-keys of which on and off are values of their own.
 _OWN_WORDS = frozenset({"discard", "videostreaming", "aio", "cache"})
@@ -165,8 +167,13 @@ def _plain(key, value):
     if isinstance(value, bool):
         value = int(value)
     text = "" if value is None else str(value).strip()
-    text = _WORDS.get(text.lower(), text) if key in _DEFAULTS and _DEFAULTS[key] in ("0", "1") else text
-    return text or _DEFAULTS.get(key, "")
+    return switched(key, text) or _DEFAULTS.get(key, "")
+
+
+def switched(key, text):
+    """The text of an option as the server takes it: a switch is 0 or 1, in whatever word it was asked."""
+    is_switch = _DEFAULTS.get(key) in ("0", "1") or key in _OTHER_SWITCHES
+    return _WORDS.get(text.strip().lower(), text) if is_switch else text
 
 
 def size_of(text):

@@ -20,7 +20,8 @@ from .sight import seed_slot
 
 #: Fields that cloud-init reads from a drive of their own.
 _SEEDED = ("cloudinit",)
-_TOLD_TO_GUESTS = frozenset({"ciuser", "sshkeys", "ipconfig", "nameserver", "searchdomain"})
+#: The same as options, by the key without its number; the last is set by the option native.
+TOLD_TO_GUESTS = frozenset({"ciuser", "sshkeys", "ipconfig", "nameserver", "searchdomain", "cicustom"})
 #: Slots for that drive, the usual one first.
 SEED_SLOTS = ("ide0", "ide1", "ide2", "ide3", "sata4")
 
@@ -56,7 +57,11 @@ def _makes_volume(change):
 
 
 def _needs_seed(changes, options):
-    return any(change.field in _SEEDED for change in changes) and seed_slot(options) is None
+    return any(map(_is_told, changes)) and seed_slot(options) is None
+
+
+def _is_told(change):
+    return change.field in _SEEDED or (change.path == "native.cicustom" and bool(change.new))
 
 
 def _seeded(writing, changes, storage):
@@ -88,7 +93,7 @@ def _send(driver, vm, sight, writing):
     except HotplugFailed as error:
         told = "the running machine did not take it, so it waits for the next start"
         driver.tool.warn(f"{vm.name}: {told}: {error.message}.")
-    if vm.power in (RUNNING, PAUSED) and any(values.stem(key) in _TOLD_TO_GUESTS for key in asked):
+    if vm.power in (RUNNING, PAUSED) and any(values.stem(key) in TOLD_TO_GUESTS for key in (*asked, *writing.gone)):
         _renew_seed(driver, sight)
 
 

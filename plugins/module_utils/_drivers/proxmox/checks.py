@@ -10,7 +10,9 @@ from ..._lifecycle.units import MIB, human_size
 from ..._ports import files
 from ..._tools import proxmox_values as values
 from . import media
+from .fields import STAYS_OFF
 from .making import inputs_of
+from .reach import check_formats, check_reachable
 from .settings import written
 from .sight import drives_of, memory_of
 from .snapshots import snapshots_of
@@ -19,12 +21,16 @@ from .traits import AUTO, iso_name
 _FIRST = "scsi0"
 _SIZES_OF_MEMORY = ("memory", "native.balloon")
 _NO_TPM, _UNPROTECTED = ("tpm", False), ("protection", False)
+#: What leaves a machine running, or with what it ran with.
+_WAKING = frozenset({"start", "reset", "pause", "resume", "suspend"})
 
 
 def check_plan(driver, plan):
     vm, label, made_like = plan.before, plan.after.name, None
     for step in plan.steps:
         _check_parts_stay(label, step.changes)
+        if step.verb in _WAKING and vm.id and plan.after.on:
+            _check_finished(driver, label, vm)
         if step.verb == "create":
             _check_creation(driver, label, vm, step.arguments["config"], step.arguments["creation"])
         elif step.verb == "clone":
@@ -35,17 +41,31 @@ def check_plan(driver, plan):
         elif step.verb == "configure" and made_like:
             _check_memory(label, step.changes, driver.eyes.seen(made_like.id))
         elif step.verb == "start" and plan.after.config.get("template"):
-            raise Refused(f"{label}: it is a template, which is not started.", "Clone it, and start the clone.")
+            raise _not_started(label, vm)
         elif step.verb == "delete" and vm.config.get("protection"):
             raise Refused(f"{label}: it is protected against being removed.", "Set protection: false first.")
 
 
 def _check_creation(driver, label, vm, config, creation):
-    driver.eyes.begun(label, inputs_of(creation))
-    node = _node(driver, label, config)
-    driver.places.choose_storage(label, node, "images", driver.storage)
+    begun, node = driver.eyes.begun(label, inputs_of(creation)), config.get("node", AUTO)
     _check_number(driver, label, config)
     _check_pool(driver, label, config.get("pool"))
+
+    def check(place):
+        _check_place(driver, label, vm, config, creation, place)
+
+    if node != AUTO:
+        driver.places.check_node(label, node)
+        check(node)
+    elif begun:
+        check(begun.node)
+    else:
+        driver.places.choose_node(label, driver.storage, config.get("memory", 0), check)
+
+
+def _check_place(driver, label, vm, config, creation, node):
+    """What a new machine needs of the node that it will be on."""
+    driver.places.choose_storage(label, node, "images", driver.storage)
     _check_bridges(driver, label, node, (card.get("source") for card in (config.get("networks") or {}).values()))
     _check_iso(driver, label, node, config.get("iso"))
     for slot, disk in (config.get("disks") or {}).items():
@@ -53,15 +73,7 @@ def _check_creation(driver, label, vm, config, creation):
     image = (creation.get("image") or {}).get("source")
     if image:
         _check_image(driver, label, node, image, (config.get("disks") or {}).get(_FIRST, {}).get("size"))
-
-
-def _node(driver, label, config):
-    """The node that a new machine will be on, as far as it can be said by now."""
-    node = config.get("node", AUTO)
-    if node == AUTO:
-        return driver.places.choose_node(label, driver.storage, memory=0)
-    driver.places.check_node(label, node)
-    return node
+    check_formats(driver, label, node, config.get("disks") or {})
 
 
 def _check_cloning(driver, label, arguments):
@@ -110,6 +122,7 @@ def _check_changes(driver, label, vm, changes):
         elif change.kind == "iso":
             _check_iso(driver, label, node, change.new)
     _check_bridges(driver, label, node, _bridges(changes))
+    check_reachable(driver, label, node, sight.stored, changes)
 
 
 def _check_memory(label, changes, sight):
@@ -221,6 +234,21 @@ def _check_source(driver, label, vm, node, slot, disk):
             "Detach it there first (state: absent).",
         )
     media.size_of_volume(driver, label, node, volume)
+
+
+def _not_started(label, vm):
+    if vm.on:
+        return Refused(f"{label}: it cannot be started again once it is a template.", STAYS_OFF)
+    return Refused(f"{label}: it is a template, which is not started.", "Clone it, and start the clone.")
+
+
+def _check_finished(driver, label, vm):
+    """No list tells whose making was cut off, so a task that gives powers alone sees it here, and not earlier."""
+    if driver.eyes.seen(vm.id).is_unfinished:
+        raise Refused(
+            f"{label}: a machine of this name was begun ({vm.id}) and not finished, so it is not made to run.",
+            "Finish it with the task that began it, or remove it (state: absent).",
+        )
 
 
 def _check_image(driver, label, node, image, size):

@@ -39,7 +39,7 @@ def make_driver(params):
     tool = Proxmox(ProxmoxApi(account(params)), Clock())
     return ProxmoxDriver(
         tool,
-        Observer(tool, params.get("native") or (), _needs_settings(params)),
+        Observer(tool, params.get("native") or (), needs_settings(params)),
         storage=params.get("storage"),
         bridge=params.get("bridge") or "vmbr0",
         stop_timeout=params.get("stop_timeout"),
@@ -55,7 +55,7 @@ def make_info_driver(params):
     return driver
 
 
-def _needs_settings(params):
+def needs_settings(params):
     """Whether a look must go into each machine: it costs a call for each."""
     if "stop_mode" not in params or params["state"] in ("absent", "present") or params["allow_restart"]:
         return True

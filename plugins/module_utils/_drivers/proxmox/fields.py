@@ -14,6 +14,8 @@ from .words import KNOWN_OS_TYPES
 
 _DETACH = "Detach it (state: absent) and attach another."
 _SNIPPET = "Put the document on a storage as a snippet, and name it: native: {cicustom: 'user=local:snippets/x.yml'}."
+STAYS_OFF = "Set state: stopped, for a template is not started."
+NEW_KEYS = "Remove its EFI disk first, or clone the machine's disks into a new one."
 #: Buses whose disks come and go while a machine runs.
 _PLUGGED = ("scsi", "virtio")
 
@@ -38,6 +40,16 @@ def _cost_of_disk(vm, change):
     if vm.power == SUSPENDED:
         return POWER_OFF
     return _plugs("disk")(vm, change) if values.bus_of(change.key) in _PLUGGED else NEXT_BOOT
+
+
+def _cost_of_growth(vm, change):
+    """The server grows what runs; what waits for the next start has to become the machine's first."""
+    waits = vm.on and vm.active is not None and _volume(vm.active, change.key) != _volume(vm.config, change.key)
+    return POWER_OFF if vm.power == SUSPENDED or waits else LIVE
+
+
+def _volume(config, slot):
+    return (config["disks"].get(slot) or {}).get("source")
 
 
 def _cost_of_medium(vm, change):
@@ -103,9 +115,7 @@ FIELDS = {
     "cpus": Field(cost=_unless_saved(NEXT_BOOT)),
     "memory": Field(cost=_unless_saved(NEXT_BOOT), minimum=16 * MIB),
     "firmware": Field(cost=_unless_saved(NEXT_BOOT)),
-    "secure_boot": Field(
-        cost=_cost_of_secure_boot, instead="Remove its EFI disk first, or clone the machine's disks into a new one."
-    ),
+    "secure_boot": Field(cost=_cost_of_secure_boot, instead=NEW_KEYS),
     "tpm": Field(cost=_unless_saved(NEXT_BOOT)),
     "nested_virtualization": Field(cost=_unless_saved(NEXT_BOOT)),
     "os_type": Field(cost=_unless_saved(NEXT_BOOT), choices=KNOWN_OS_TYPES),
@@ -113,7 +123,7 @@ FIELDS = {
     "tags": Field(cost=_unless_saved(LIVE)),
     "autostart": Field(cost=_unless_saved(LIVE)),
     "protection": Field(cost=_unless_saved(LIVE)),
-    "template": Field(cost=_cost_of_template, instead="A template stays one: clone it."),
+    "template": Field(cost=_cost_of_template, instead="A template stays one: clone it.", while_on=STAYS_OFF),
     "pool": Field(cost=LIVE),
     "node": Field(cost=_cost_of_node),
     "vmid": Field(cost=NEVER, instead="A machine keeps its number: clone it."),
@@ -142,7 +152,7 @@ FIELDS = {
     "iso": Field(cost=_cost_of_medium, same=_same_iso),
     "disks.add": Field(cost=_cost_of_disk),
     "disks.remove": Field(cost=_cost_of_disk),
-    "disks.size": Field(cost=_unless_saved(LIVE)),
+    "disks.size": Field(cost=_cost_of_growth),
     "disks.format": Field(cost=NEVER, choices=("raw", "qcow2", "vmdk"), instead=_DETACH),
     "disks.source": Field(cost=NEVER, instead=_DETACH),
     "networks.add": Field(cost=_plugs("network")),

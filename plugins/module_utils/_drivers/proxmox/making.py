@@ -15,7 +15,7 @@ from ..._lifecycle.plan_make import find_snapshot
 from ..._tools import proxmox_values as values
 from ..._tools.proxmox import Busy
 from . import mark, media, placing
-from .changing import SEED_SLOTS, configure
+from .changing import SEED_SLOTS, TOLD_TO_GUESTS, configure
 from .claiming import claim, undone_on_failure
 from .settings import written
 from .sight import Around, config_of, seed_slot
@@ -85,7 +85,7 @@ def _options(driver, node, storage, config, creation):
 def _seed(driver, creation, writing, storage):
     """What cloud-init is told, and the drive by which it is told."""
     told = told_by_task(driver, creation)
-    if not told and not any(values.stem(key) in ("ciuser", "sshkeys", "ipconfig") for key in writing.put):
+    if not told and not any(values.stem(key) in TOLD_TO_GUESTS for key in writing.put):
         return told
     slot = next(one for one in SEED_SLOTS if one != _ISO and writing.value(one) is None)
     return {**told, slot: f"{storage}:cloudinit"}

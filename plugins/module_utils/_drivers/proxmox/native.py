@@ -82,7 +82,7 @@ def _check_there(vm, key, config):
 def _settled(key, found, asked):
     if is_part(key):
         return found if found and values.holds(key, found, asked) else values.merged(key, found, asked)
-    return found if values.same(key, found, asked) else asked
+    return found if values.same(key, found, asked) else values.switched(key, asked)
 
 
 def _text(value):
@@ -105,6 +105,11 @@ def _check_key(vm, key):
 def _check_value(vm, key, value):
     if isinstance(value, (dict, list)):
         raise Refused(f"{vm.name}: native: the value of '{key}' is no plain value.", "Write it as qm set takes it.")
+    if key == "vmgenid" and _text(value) == "1":
+        raise Refused(
+            f"{vm.name}: native: vmgenid '1' stands for a new one, so it would be another after each run.",
+            "Give the id itself (a UUID), or 0 for none.",
+        )
     if not is_part(key):
         return
     if value in (None, ""):

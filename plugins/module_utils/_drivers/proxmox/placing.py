@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from ..._lifecycle.errors import NotFound, Refused
 
+#: Kinds of storages whose volumes are no files, so that they hold raw data alone. LVM can have others, too.
+_BLOCKS = frozenset({"iscsi", "iscsidirect", "lvmthin", "rbd", "zfs", "zfspool"})
 _USUAL = ("local-lvm", "local-zfs", "local")
 
 
@@ -29,6 +31,8 @@ class Places:
         self._tool = tool
         self._resources = None
         self._put = Counter()
+        #: {name of a new machine: node}.
+        self._chosen = {}
 
     @property
     def nodes(self):
@@ -58,6 +62,10 @@ class Places:
     def is_shared(self, storage):
         return any(one.get("shared") for one in self._all() if one["type"] == "storage" and one["storage"] == storage)
 
+    def holds_files(self, storage):
+        kinds = {one.get("plugintype") for one in self._all() if one["type"] == "storage" and one["storage"] == storage}
+        return not kinds & _BLOCKS
+
     def check_node(self, label, name):
         nodes = self.nodes
         if name not in nodes:
@@ -65,15 +73,36 @@ class Places:
         if not nodes[name].online:
             raise Refused(f"{label}: node '{name}' is not online.", "Name another one, or bring it back.")
 
-    def choose_node(self, label, storage, memory):
-        """The node with the most memory left that has the storage (or any); it counts as put there."""
+    def choose_node(self, label, storage, memory, check=lambda node: None):
+        """The node with the most memory left of those that have the storage (or any) and that ``check`` lets pass.
+
+        It counts as put there, and whoever asks again for the same machine is told the same: what was checked is kept.
+        """
+        if label not in self._chosen:
+            self._chosen[label] = self._checked(self._ranked(label, storage), check)
+            self._put[self._chosen[label]] += memory
+        return self._chosen[label]
+
+    @staticmethod
+    def _checked(nodes, check):
+        """The first that passes. Raises what is wrong with the best where none does."""
+        faults = []
+        for node in nodes:
+            try:
+                check(node)
+            except (NotFound, Refused) as error:
+                faults.append(error)
+            else:
+                return node
+        raise faults[0]
+
+    def _ranked(self, label, storage):
         fitting = [node for node in self.nodes.values() if node.online and self._has(node.name, storage)]
         if not fitting:
             what = f"the storage '{storage}'" if storage else "a storage for disks"
             raise NotFound(f"{label}: no node that is online has {what}.", "Name a node and a storage that it has.")
-        best = min(fitting, key=lambda node: (node.used + self._put[node.name] - node.total, node.name))
-        self._put[best.name] += memory
-        return best.name
+        fitting.sort(key=lambda node: (node.used + self._put[node.name] - node.total, node.name))
+        return [node.name for node in fitting]
 
     def _has(self, node, storage):
         found = self.storages(node, "images")

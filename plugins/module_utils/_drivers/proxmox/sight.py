@@ -135,7 +135,7 @@ def config_of(options, around):
         "cpus": int(options.get("sockets", 1)) * int(options.get("cores", options.get("smp", 1))),
         "memory": memory_of(options),
         "firmware": "uefi" if options.get("bios") == "ovmf" else "bios",
-        "secure_boot": _has_secure_boot(options),
+        "secure_boot": options.get("bios") == "ovmf" and has_keys(options),
         "tpm": "tpmstate0" in options,
         "nested_virtualization": _is_nested(options),
         "os_type": options.get("ostype", "other"),
@@ -158,9 +158,9 @@ def config_of(options, around):
     return told
 
 
-def _has_secure_boot(options):
-    disk = values.parse("efidisk0", options.get("efidisk0", ""))
-    return options.get("bios") == "ovmf" and disk.get("pre-enrolled-keys") == "1"
+def has_keys(options):
+    """Whether a machine's EFI disk was made with the keys of secure boot."""
+    return values.parse("efidisk0", options.get("efidisk0", "")).get("pre-enrolled-keys") == "1"
 
 
 def _is_nested(options):

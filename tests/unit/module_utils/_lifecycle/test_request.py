@@ -181,6 +181,11 @@ def test_one_log_serves_one_machine():
     assert len(requests({**PLAIN, **TWO, "serial_log": ""}, own)) == 2
 
 
+def test_one_number_is_one_machines():
+    with pytest.raises(InvalidInput, match="vmid: 200 is one number, but several machines are named"):
+        requests({**PLAIN, **TWO, "vmid": 200}, ("vmid",))
+
+
 def test_nvram_is_filled_anew_once():
     (asked,) = ask(state="restarted", reset_nvram=True)
     assert asked.policy.reset_nvram

@@ -134,6 +134,22 @@ def test_a_task_goes_on_while_the_server_is_away(world):
     assert world.cluster.machines[101].running
 
 
+def test_a_task_whose_server_is_lost_is_not_looked_for_for_long(world):
+    """Each look takes as long as a call may."""
+
+    class Lost(Api):
+        def call(self, method, path, parameters=None):
+            if "/tasks/" not in path:
+                return super().call(method, path, parameters)
+            world.engine.advance(35)
+            raise Unavailable("Nobody listens.", "not_responding")
+
+    began = world.now
+    with pytest.raises(Unavailable, match="Nobody listens"):
+        Proxmox(Lost(world), SimulatedClock(world)).run("POST", "/nodes/pve2/qemu/101/status/start")
+    assert 120 < world.now - began < 200
+
+
 def test_what_dies_without_a_word_is_looked_at_twice(world, tool):
     world.faults.task("qmstart")
     with pytest.raises(ApiError, match="unexpected status"):

@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.connecting import OWN_SETTINGS
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.connecting import (
+    OWN_SETTINGS,
+    needs_settings,
+)
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.driver import ProxmoxDriver
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.observing import Observer
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.options import (
@@ -74,6 +77,7 @@ def do(world, check=False, api=None, probe=lambda host, port, kind: True, **opti
         stop_timeout=params["stop_timeout"],
         cloudinit_password=params["cloudinit_password"],
         native_keys=params["native"] or (),
+        sees_settings=needs_settings(params),
     )
     return run(driver, requests(params, OWN_SETTINGS), check, SimulatedClock(world), probe)
 

@@ -100,6 +100,36 @@ def test_who_may_not_see_how_nodes_stand_takes_them_by_turns(world):
     assert {_machine(world, name).node for name in names} == {"pve1", "pve2", "pve3"}
 
 
+def _only_on(world, node, name):
+    """A volume of the storage local is on no other node."""
+    local = world.storages.get("local")
+    for other in set(world.cluster.nodes) - {node}:
+        del local.volumes[local.key(other, name)]
+
+
+@pytest.mark.parametrize("names", [["new-1"], ["new-1", "new-2", "new-3"]], ids=["one", "three"])
+@pytest.mark.parametrize("node", ["pve1", "pve2", "pve3"])
+@pytest.mark.parametrize("what", ["image", "iso", "bridge"])
+def test_the_node_that_has_what_a_new_machine_needs(world, names, node, what):
+    if what == "image" and world.schema.version < (7, 2):
+        return
+    image, iso = {"source": "local:import/x.qcow2"}, "local:iso/debian.iso"
+    if what == "bridge":
+        world.cluster.bridges[node] = ("vmbr0", "vmbr7")
+        asked = {"networks": [{"type": "bridged", "source": "vmbr7"}], **DISKS}
+    else:
+        asked = {"image": {"image": image}, "iso": {"iso": iso, **DISKS}}[what]
+        _only_on(world, node, {"image": "import/x.qcow2", "iso": "iso/debian.iso"}[what])
+    for check in (True, False):
+        outcome = do(world, check=check, name=names, memory="8G", **asked)
+        assert (outcome.failed, outcome.changed) == (False, True), outcome.msg
+    assert {_machine(world, name).node for name in names} == {node}
+
+
+def test_no_node_has_what_a_new_machine_needs(world):
+    _refused(world, "web3", "local:iso/nosuch.iso", name="web3", iso="local:iso/nosuch.iso", **DISKS)
+
+
 def test_the_node_that_has_the_storage(world):
     _made(world, name="web3", node="auto", storage="n2", **DISKS)
     assert _machine(world, "web3").node == "pve2"
@@ -120,7 +150,7 @@ def test_secure_boot_is_chosen_with_the_firmware(world):
 
 
 def test_a_template_is_made_while_off_and_stays_one(world):
-    _refused(world, "web1", "template", "allow_restart", name="web1", template=True)
+    _refused(world, "web1", "template", "Set state: stopped", name="web1", template=True)
     assert _made(world, name="web2", template=True)["template"] == "1"
     _refused(world, "web2", "clone it", name="web2", template=False)
     _refused(world, "web2", "template", "not started", name="web2", state="started")
@@ -178,6 +208,33 @@ def test_what_cloud_init_is_told_reaches_a_running_machine(world):
     _made(world, name="web3", cloudinit={"user": "you", "ip_config": []})
     assert [entry.path.rpartition("/")[2] for entry in world.journal.writes()] == ["config", "cloudinit"]
     assert "ipconfig1" not in _machine(world, "web3").config.current
+    world.journal.clear()
+    _made(world, name="web3", cloudinit={"nameservers": []})
+    assert [entry.path.rpartition("/")[2] for entry in world.journal.writes()] == ["config", "cloudinit"]
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"cloudinit": {"nameservers": ["192.0.2.1"]}},
+        {"cloudinit": {"search_domain": "example.com"}},
+        {"native": {"cicustom": "user=local:snippets/x.yml"}},
+    ],
+    ids=["nameservers", "search_domain", "cicustom"],
+)
+def test_what_is_told_to_a_guest_has_a_drive(world, told):
+    assert "cloudinit" in _made(world, name="web3", **told, **DISKS)["ide0"]
+    for name in ("web1", "web2"):
+        assert not do(world, name=name, **told).failed
+        machine = _machine(world, name).config
+        assert "cloudinit" in {**machine.current, **machine.pending}["ide0"]
+
+
+def test_what_is_no_longer_told_needs_no_drive(world):
+    for vmid in (100, 101):
+        behind.edit(world, vmid, cicustom="user=local:snippets/x.yml")
+    for name in ("web1", "web2"):
+        assert "ide0" not in _made(world, name=name, native={"cicustom": ""})
 
 
 def test_a_password_is_given_once_and_shown_nowhere(world):
@@ -219,6 +276,14 @@ def test_native_settings(world):
     assert "discard=on" in options["scsi0"]
     _refused(world, "option cpus", name="web3", native={"cores": 4})
     _refused(world, "net7", "networks", name="web3", native={"net7": "rate=5"})
+
+
+@pytest.mark.parametrize("word", ["False", "no", False])
+@pytest.mark.parametrize(("key", "other"), [("kvm", "1"), ("localtime", "1"), ("agent", "enabled=1"), ("numa", "on")])
+def test_a_switch_in_any_word(world, key, other, word):
+    """A template of Jinja gives a word where a truth was meant."""
+    assert _made(world, name="web2", native={key: other})
+    assert _made(world, name="web2", native={key: word}).get(key) == "0"
 
 
 def test_a_disk_grows_beside_what_waits_for_the_next_start(world):

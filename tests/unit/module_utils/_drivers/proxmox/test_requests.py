@@ -60,6 +60,20 @@ def test_powers_alone_need_no_look_into_machines(count):
     assert _requests(world) == (1 + NODES, 0)
 
 
+@pytest.mark.parametrize("count", [20, 200])
+def test_powers_that_are_as_asked_need_no_look_into_machines(count):
+    world = worlds.with_many(count)
+    running = _names(count)[::2]
+    assert not do(world, name=running, state="started").changed
+    assert _requests(world) == (1 + NODES, 0)
+
+
+def test_only_machines_whose_power_changes_are_looked_into():
+    world = worlds.with_many(20)
+    assert do(world, name=_names(20)[:4], state="started", check=True).changed
+    assert _requests(world) == (1 + NODES + 2, 0)
+
+
 def test_only_nodes_that_hold_the_machines_are_asked():
     world = worlds.with_many(20)
     assert not do(world, name=["vm-001", "vm-004"], memory="2048").changed
