@@ -36,7 +36,7 @@ def configure(driver, vm, changes):
         driver.tool.put(f"{sight.path}/config", protection=0, digest=sight.digest)
         sight = driver.eyes.sight(vm.id)
     changes = [media.stored(driver, sight.node, change) for change in changes]
-    storage = placing.storage_for(driver, sight.node) if _needs_storage(changes, sight) else ""
+    storage = placing.storage_for(driver, sight.node, vm.name) if needs_storage(changes, sight) else ""
     _write(driver, vm, sight, _seeded(written(changes, sight.stored, storage), changes, storage))
     if "pool" in by_field:
         move_to_pool(driver, sight, by_field["pool"].new)
@@ -44,7 +44,7 @@ def configure(driver, vm, changes):
         driver.tool.run("POST", f"{sight.path}/template")
 
 
-def _needs_storage(changes, sight):
+def needs_storage(changes, sight):
     """Whether something new is to be made on a storage."""
     return any(map(_makes_volume, changes)) or _needs_seed(changes, sight.stored)
 
