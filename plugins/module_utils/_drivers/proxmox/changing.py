@@ -29,7 +29,7 @@ def configure(driver, vm, changes):
     """Make the changes; those that the running machine does not take wait for its next start."""
     by_field = {change.field: change for change in changes}
     if "node" in by_field:
-        _migrate(driver, vm, by_field["node"].new)
+        _migrate(driver, vm, by_field["node"].new, by_field.get("iso"))
     sight = driver.eyes.sight(vm.id)
     if sight.stored.get("protection") == "1" and any(change.path == "protection" for change in changes):
         # Nothing is removed of a machine that is protected, so this goes before all else.
@@ -102,10 +102,13 @@ def _renew_seed(driver, sight):
             raise
 
 
-def _migrate(driver, vm, target):
+def _migrate(driver, vm, target, medium):
+    """``medium`` is the change of the option iso, if any: what is in the drive till then might not come along."""
     sight = driver.eyes.sight(vm.id)
     if sight.node == target:
         return
+    if medium and medium.old:
+        _write(driver, vm, sight, written([replace(medium, new="")], sight.stored, storage=""))
     running = driver.eyes.is_running(sight)
     driver.tool.run(
         "POST",

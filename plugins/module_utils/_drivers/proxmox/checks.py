@@ -17,7 +17,7 @@ from . import media
 from .changing import needs_storage
 from .making import inputs_of, told_by_task
 from .settings import written
-from .sight import Sight, drives_of, memory_of, seed_slot
+from .sight import Sight, drives_of, iso_slot, media_of, memory_of, seed_slot, volumes_of
 from .snapshots import options_in, snapshots_of
 from .traits import AUTO, iso_name
 
@@ -131,7 +131,7 @@ def _check_changes(driver, label, basis, changes):
     if basis.is_protected:
         _check_nothing_goes(label, changes)
     if node != basis.node:
-        driver.places.check_node(label, node)
+        _check_move(driver, label, sight, node, any(change.kind == "iso" for change in changes))
     if needs_storage(changes, sight):
         driver.places.choose_storage(label, node, "images", driver.storage)
     for change in changes:
@@ -145,6 +145,27 @@ def _check_changes(driver, label, basis, changes):
             _check_iso(driver, label, node, change.new)
     _check_each_once(label, ((change.key, change.new) for change in changes if change.kind == "disks.add"))
     _check_bridges(driver, label, node, _bridges(changes))
+
+
+def _check_move(driver, label, sight, node, changes_medium):
+    """No local medium goes along, and local disks go to a storage of the same name alone."""
+    driver.places.check_node(label, node)
+    slot = iso_slot(sight.stored)
+    for key, medium in media_of(sight.stored).items():
+        if driver.places.is_local(medium) and not (changes_medium and key == slot):
+            raise Refused(
+                f"{label}: it cannot move to node '{node}': {medium} in {key} is on a storage that is not shared.",
+                'Take it out by the same task: iso: "".' if key == slot else "Take it out of that drive first.",
+            )
+    there = driver.places.storages(node, "images")
+    for key, volume in volumes_of(sight.stored).items():
+        storage = volume.partition(":")[0]
+        # The memory of what is suspended is gone by then, for it is started first.
+        if key != "vmstate" and storage not in there and driver.places.is_local(volume):
+            raise Refused(
+                f"{label}: it cannot move to node '{node}', which has no storage '{storage}' for {key}.",
+                "Move that disk to another storage first (web interface: Move Storage).",
+            )
 
 
 def _check_memory(label, changes, sight):

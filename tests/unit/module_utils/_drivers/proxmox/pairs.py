@@ -86,6 +86,7 @@ ASKED = st.fixed_dictionaries(
         "display": st.sampled_from([{"type": "spice"}, {"type": "vnc", "video_memory": "16M"}]),
         "protection": st.booleans(),
         "pool": st.sampled_from(["", "prod"]),
+        "node": st.sampled_from(["auto", "pve1", "pve2"]),
         "cloudinit": st.sampled_from([{"user": "me"}, {"ssh_keys": KEYS}, {"ip_config": ["ip=dhcp", ""]}]),
         "native": st.sampled_from([{"numa": True}, {"agent": 1}, {"scsi0": "ssd=1,discard=on"}, {"net0": "rate=5"}]),
         "purge": st.sampled_from([[], ["disks"], ["networks"]]),
