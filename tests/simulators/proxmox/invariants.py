@@ -15,13 +15,12 @@ def violations(world):
     found = []
     for vmid, machine in sorted(world.cluster.machines.items()):
         config = machine.config
-        found += _references(world, machine, config)
         found += _volumes_there(world, machine, config)
         for name, values in config.snapshots.items():
             parent = values.get("parent")
             if parent and parent not in config.snapshots:
                 found.append(f"VM {vmid}: snapshot {name} has the parent {parent}, which is not there")
-    return found + _shared_addresses(world)
+    return found + _references(world) + _shared_addresses(world)
 
 
 def orphans(world):
@@ -50,10 +49,17 @@ def _volids(world, options):
     return owned + ([options["vmstate"]] if "vmstate" in options else [])
 
 
-def _references(world, machine, config):
-    """A volume is one drive's, or one unused entry's."""
-    counted = Counter(_volids(world, config.current))
-    return [f"VM {machine.vmid}: {volid} is used {times} times" for volid, times in counted.items() if times > 1]
+def _references(world):
+    """A volume is one drive's, or one unused entry's, of all machines; on each node a local one is another."""
+    users = {}
+    for vmid, machine in sorted(world.cluster.machines.items()):
+        for volid in _volids(world, machine.config.current):
+            users.setdefault((volid, world.storages.is_shared(volid) or machine.node), []).append(str(vmid))
+    return [
+        f"VM {', '.join(vmids)}: {volid} is used {len(vmids)} times"
+        for (volid, _where), vmids in users.items()
+        if len(vmids) > 1
+    ]
 
 
 def _volumes_there(world, machine, config):

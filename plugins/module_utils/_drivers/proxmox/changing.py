@@ -30,14 +30,14 @@ def configure(driver, vm, changes):
     """Make the changes; those that the running machine does not take wait for its next start."""
     by_field = {change.field: change for change in changes}
     if "node" in by_field:
-        _migrate(driver, vm, by_field["node"].new)
+        _migrate(driver, vm, by_field["node"].new, by_field.get("iso"))
     sight = driver.eyes.sight(vm.id)
     if sight.stored.get("protection") == "1" and any(change.path == "protection" for change in changes):
         # Nothing is removed of a machine that is protected, so this goes before all else.
         driver.tool.put(f"{sight.path}/config", protection=0, digest=sight.digest)
         sight = driver.eyes.sight(vm.id)
     changes = [media.stored(driver, sight.node, change) for change in changes]
-    storage = placing.storage_for(driver, sight.node) if _needs_storage(changes, sight) else ""
+    storage = placing.storage_for(driver, sight.node, vm.name) if needs_storage(changes, sight) else ""
     _write(driver, vm, sight, _seeded(written(changes, sight.stored, storage), changes, storage))
     if "pool" in by_field:
         move_to_pool(driver, sight, by_field["pool"].new)
@@ -45,7 +45,7 @@ def configure(driver, vm, changes):
         driver.tool.run("POST", f"{sight.path}/template")
 
 
-def _needs_storage(changes, sight):
+def needs_storage(changes, sight):
     """Whether something new is to be made on a storage."""
     return any(map(_makes_volume, changes)) or _needs_seed(changes, sight.stored)
 
@@ -107,10 +107,13 @@ def _renew_seed(driver, sight):
             raise
 
 
-def _migrate(driver, vm, target):
+def _migrate(driver, vm, target, medium):
+    """``medium`` is the change of the option iso, if any: what is in the drive till then might not come along."""
     sight = driver.eyes.sight(vm.id)
     if sight.node == target:
         return
+    if medium and medium.old:
+        _write(driver, vm, sight, written([replace(medium, new="")], sight.stored, storage=""))
     running = driver.eyes.is_running(sight)
     driver.tool.run(
         "POST",

@@ -5,17 +5,22 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+from typing import Optional
+
 from ..._lifecycle.errors import ApiError, NotFound, Refused
+from ..._lifecycle.plan_make import find_snapshot
 from ..._lifecycle.units import MIB, human_size
 from ..._ports import files
 from ..._tools import proxmox_values as values
 from . import media
+from .changing import needs_storage
 from .fields import STAYS_OFF
-from .making import inputs_of
+from .making import inputs_of, told_by_task
 from .reach import check_formats, check_reachable
 from .settings import written
-from .sight import drives_of, memory_of
-from .snapshots import snapshots_of
+from .sight import Sight, drives_of, iso_slot, media_of, memory_of, seed_slot, volumes_of
+from .snapshots import options_in, snapshots_of
 from .traits import AUTO, iso_name
 
 _FIRST = "scsi0"
@@ -25,8 +30,22 @@ _NO_TPM, _UNPROTECTED = ("tpm", False), ("protection", False)
 _WAKING = frozenset({"start", "reset", "pause", "resume", "suspend"})
 
 
+_NOTHING = Sight("", "", {}, {})
+
+
+@dataclass(frozen=True)
+class _Basis:
+    """What is changed: a machine that is there, or a clone as it will be made of its source's options."""
+
+    sight: Sight
+    node: str
+    is_protected: bool
+    #: None: it is not made yet.
+    vmid: Optional[str] = None
+
+
 def check_plan(driver, plan):
-    vm, label, made_like = plan.before, plan.after.name, None
+    vm, label, clone = plan.before, plan.after.name, None
     for step in plan.steps:
         _check_parts_stay(label, step.changes)
         if step.verb in _WAKING and vm.id and plan.after.on:
@@ -34,16 +53,17 @@ def check_plan(driver, plan):
         if step.verb == "create":
             _check_creation(driver, label, vm, step.arguments["config"], step.arguments["creation"])
         elif step.verb == "clone":
-            _check_cloning(driver, label, step.arguments)
-            made_like = step.arguments["source"]
-        elif step.verb == "configure" and vm.id:
-            _check_changes(driver, label, vm, step.changes)
-        elif step.verb == "configure" and made_like:
-            _check_memory(label, step.changes, driver.eyes.seen(made_like.id))
+            clone = _check_cloning(driver, label, step.arguments)
+        elif step.verb == "configure" and (clone or vm.id):
+            _check_changes(driver, label, clone or _found(driver, vm), step.changes)
         elif step.verb == "start" and plan.after.config.get("template"):
             raise _not_started(label, vm)
         elif step.verb == "delete" and vm.config.get("protection"):
             raise Refused(f"{label}: it is protected against being removed.", "Set protection: false first.")
+
+
+def _found(driver, vm):
+    return _Basis(driver.eyes.seen(vm.id), vm.config["node"], bool(vm.config.get("protection")), vm.id)
 
 
 def _check_creation(driver, label, vm, config, creation):
@@ -68,8 +88,10 @@ def _check_place(driver, label, vm, config, creation, node):
     driver.places.choose_storage(label, node, "images", driver.storage)
     _check_bridges(driver, label, node, (card.get("source") for card in (config.get("networks") or {}).values()))
     _check_iso(driver, label, node, config.get("iso"))
+    basis = _found(driver, vm) if vm.id else _Basis(_NOTHING, node, is_protected=False)
+    _check_each_once(label, (config.get("disks") or {}).items())
     for slot, disk in (config.get("disks") or {}).items():
-        _check_source(driver, label, vm, node, slot, disk)
+        _check_source(driver, label, basis, node, slot, disk)
     image = (creation.get("image") or {}).get("source")
     if image:
         _check_image(driver, label, node, image, (config.get("disks") or {}).get(_FIRST, {}).get("size"))
@@ -77,22 +99,34 @@ def _check_place(driver, label, vm, config, creation, node):
 
 
 def _check_cloning(driver, label, arguments):
-    config, source = arguments["config"], arguments["source"]
-    driver.eyes.begun(label, inputs_of(arguments["creation"], source))
+    """The clone as it will be, for what is changed of it."""
+    config, creation, source = (arguments[name] for name in ("config", "creation", "source"))
+    driver.eyes.begun(label, inputs_of(creation, source))
+    sight = _copied(driver, source, creation["clone"].get("snapshot"))
     node = config.get("node") or source.config["node"]
     node = source.config["node"] if node == AUTO else node
     driver.places.check_node(label, node)
     if node != source.config["node"]:
-        _check_shared(driver, label, node, source)
-    if driver.storage and not arguments["creation"]["clone"].get("linked"):
+        _check_shared(driver, label, node, source, sight)
+    wants_seed = told_by_task(driver, creation) and seed_slot(sight.stored) is None
+    if wants_seed or (driver.storage and not creation["clone"].get("linked")):
         driver.places.choose_storage(label, node, "images", driver.storage)
     _check_number(driver, label, config)
     _check_pool(driver, label, config.get("pool"))
+    return _Basis(sight, node, bool(config.get("protection")))
 
 
-def _check_shared(driver, label, node, source):
+def _copied(driver, source, snapshot):
+    """The options that a clone gets, and nothing of what its source runs with."""
+    sight = driver.eyes.seen(source.id)
+    taken = find_snapshot(source, snapshot)
+    stored = options_in(driver.tool, sight, taken.name) if taken else sight.stored
+    return replace(sight, stored=stored, running=stored)
+
+
+def _check_shared(driver, label, node, source, sight):
     """A machine is cloned to another node only where all that it has is there, too: media and the seed as well."""
-    drives = drives_of(driver.eyes.seen(source.id).stored).values()
+    drives = drives_of(sight.stored).values()
     volumes = [drive["file"] for drive in drives if ":" in drive["file"]]
     local = next((one for one in volumes if not driver.places.is_shared(one.partition(":")[0])), None)
     if local:
@@ -102,27 +136,49 @@ def _check_shared(driver, label, node, source):
         )
 
 
-def _check_changes(driver, label, vm, changes):
-    node, sight = vm.config["node"], driver.eyes.seen(vm.id)
+def _check_changes(driver, label, basis, changes):
+    sight, node = basis.sight, next((change.new for change in changes if change.kind == "node"), basis.node)
     written(changes, sight.stored, driver.storage or "")
     _check_memory(label, changes, sight)
-    if vm.config.get("protection"):
+    if basis.is_protected:
         _check_nothing_goes(label, changes)
+    if node != basis.node:
+        _check_move(driver, label, sight, node, any(change.kind == "iso" for change in changes))
+    if needs_storage(changes, sight):
+        driver.places.choose_storage(label, node, "images", driver.storage)
     for change in changes:
-        if change.kind == "node":
-            driver.places.check_node(label, change.new)
-            node = change.new
-        elif change.kind == "pool":
+        if change.kind == "pool":
             _check_pool(driver, label, change.new)
-        elif change.kind == "template" and snapshots_of(driver.tool, sight):
+        elif change.kind == "template" and basis.vmid and snapshots_of(driver.tool, sight):
             raise Refused(f"{label}: it has snapshots, and a template has none.", "Remove them first.")
         elif change.kind == "disks.add":
-            driver.places.choose_storage(label, node, "images", driver.storage)
-            _check_source(driver, label, vm, node, change.key, change.new)
+            _check_source(driver, label, basis, node, change.key, change.new)
         elif change.kind == "iso":
             _check_iso(driver, label, node, change.new)
+    _check_each_once(label, ((change.key, change.new) for change in changes if change.kind == "disks.add"))
     _check_bridges(driver, label, node, _bridges(changes))
     check_reachable(driver, label, node, sight.stored, changes)
+
+
+def _check_move(driver, label, sight, node, changes_medium):
+    """No local medium goes along, and local disks go to a storage of the same name alone."""
+    driver.places.check_node(label, node)
+    slot = iso_slot(sight.stored)
+    for key, medium in media_of(sight.stored).items():
+        if driver.places.is_local(medium) and not (changes_medium and key == slot):
+            raise Refused(
+                f"{label}: it cannot move to node '{node}': {medium} in {key} is on a storage that is not shared.",
+                'Take it out by the same task: iso: "".' if key == slot else "Take it out of that drive first.",
+            )
+    there = driver.places.storages(node, "images")
+    for key, volume in volumes_of(sight.stored).items():
+        storage = volume.partition(":")[0]
+        # The memory of what is suspended is gone by then, for it is started first.
+        if key != "vmstate" and storage not in there and driver.places.is_local(volume):
+            raise Refused(
+                f"{label}: it cannot move to node '{node}', which has no storage '{storage}' for {key}.",
+                "Move that disk to another storage first (web interface: Move Storage).",
+            )
 
 
 def _check_memory(label, changes, sight):
@@ -216,19 +272,30 @@ def _check_iso(driver, label, node, iso):
         raise NotFound(f"{label}: iso: there is no file {iso} on the host of the task.", "Correct the path.")
 
 
-def _check_source(driver, label, vm, node, slot, disk):
+def _check_each_once(label, disks):
+    slots = {}
+    for slot, volume in ((slot, disk["source"]) for slot, disk in disks if disk.get("source")):
+        if volume in slots:
+            raise Refused(
+                f"{label}: disks: '{volume}' is the source of {slots[volume]} and of {slot}.",
+                "Give each disk a volume of its own.",
+            )
+        slots[volume] = slot
+
+
+def _check_source(driver, label, basis, node, slot, disk):
     volume = disk.get("source")
     if not volume:
         return
     owner = values.owner_of(volume)
     # A volume goes with the machine whose number it has, attached or not, whoever uses it.
     user = driver.eyes.name_of(owner)
-    if user and owner != vm.id:
+    if user and owner != basis.vmid:
         raise Refused(
             f"{label}: disks: source of {slot}: '{volume}' belongs to '{user}', and goes with it.",
             "Detach it there, and give it over first (web interface: Reassign Owner).",
         )
-    if owner and owner == vm.id and driver.eyes.is_attached(volume, owner):
+    if any(drive.get("file") == volume for drive in drives_of(basis.sight.stored).values()):
         raise Refused(
             f"{label}: disks: source of {slot}: '{volume}' is attached to it already.",
             "Detach it there first (state: absent).",

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 
-from ..._lifecycle.errors import ApiError, PolyvirtError
+from ..._lifecycle.errors import ApiError, PartlyApplied, PolyvirtError
 from ..._tools.proxmox import Busy, ConnectionLost
 from . import mark
 from .look import sight_of
@@ -49,22 +49,47 @@ def _gave_way(driver, sight, name):
 
 def remove(driver, sight):
     """A machine that nobody has got yet goes, with all that was made for it."""
-    if sight.stored.get("protection") == "1":
-        # A clone has that from its source.
-        driver.tool.put(f"{sight.path}/config", protection=0)
+    lift_protection(driver, sight)
     driver.tool.run("DELETE", sight.path, purge=True)
 
 
+def lift_protection(driver, sight):
+    """A new machine has that from the task, or a clone from its source."""
+    if sight.stored.get("protection") == "1":
+        driver.tool.put(f"{sight.path}/config", protection=0)
+
+
 @contextmanager
-def undone_on_failure(driver, sight):
-    """What cannot be finished is removed. What somebody else holds is waited for, and what is unknown looked at."""
+def undone_on_failure(driver, sight, name, options=None):
+    """What fails is removed, or kept as far as it is made, with these ``options``, where the task wants that.
+
+    What somebody else holds is waited for, and what is unknown looked at.
+    """
     try:
         yield
     except (Busy, ConnectionLost):
         raise
-    except PolyvirtError:
-        try:
-            remove(driver, sight)
-        except ApiError as error:
-            driver.tool.warn(f"The unfinished machine {sight.vmid} could not be removed: {error.message}")
+    except PolyvirtError as error:
+        if driver.keeps_failures:
+            _keep(driver, sight, name, options)
+            # An ApiError would count for nothing, for the machine is there.
+            raise PartlyApplied(f"{name}: it is kept as far as it was made: {error.message}", error.remedy) from error
+        _take_back(driver, sight)
         raise
+
+
+def _take_back(driver, sight):
+    try:
+        remove(driver, sight)
+    except ApiError as error:
+        driver.tool.warn(f"The unfinished machine {sight.vmid} could not be removed: {error.message}")
+
+
+def _keep(driver, sight, name, options):
+    """What stays unfinished nobody would find."""
+    try:
+        claim(driver, driver.eyes.sight(sight.vmid), name, options)
+    except (Busy, ConnectionLost):
+        raise
+    except PolyvirtError as error:
+        driver.tool.warn(f"{name}: the machine {sight.vmid} is kept, but unfinished: {error.message}")

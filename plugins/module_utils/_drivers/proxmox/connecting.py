@@ -41,6 +41,7 @@ def make_driver(params):
         tool,
         Observer(tool, params.get("native") or (), needs_settings(params)),
         storage=params.get("storage"),
+        on_failure=params.get("on_failure"),
         bridge=params.get("bridge") or "vmbr0",
         stop_timeout=params.get("stop_timeout"),
         iso_checksum=params.get("iso_checksum"),

@@ -7,19 +7,14 @@ from __future__ import annotations
 
 from ..._lifecycle.model import File
 from ..._tools import proxmox_values as values
-from .sight import drives_of, volumes_of
+from .sight import media_of, volumes_of
 
 
 def files_of(tool, sight, names):
     """The volumes of one machine, each with who else needs it; ``names`` are those of all machines by id."""
     users = _users(tool, sight, names) if sight.stored.get("template") == "1" else {}
     files = [_file(sight, volume, users, names) for volume in volumes_of(sight.stored).values()]
-    media = [drive["file"] for drive in drives_of(sight.stored).values() if _is_medium(drive)]
-    return (*files, *(File(medium, "medium") for medium in media))
-
-
-def _is_medium(drive):
-    return values.is_cdrom(drive) and not values.is_seed(drive) and ":" in drive.get("file", "")
+    return (*files, *(File(medium, "medium") for medium in media_of(sight.stored).values()))
 
 
 def _file(sight, volume, users, names):

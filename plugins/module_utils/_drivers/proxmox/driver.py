@@ -30,10 +30,18 @@ class ProxmoxDriver:
     """One cluster, for one task: ``eyes`` see it, ``places`` are where something new can be put."""
 
     def __init__(
-        self, tool, eyes, storage=None, bridge="vmbr0", stop_timeout=None, iso_checksum=None, cloudinit_password=None
+        self,
+        tool,
+        eyes,
+        storage=None,
+        bridge="vmbr0",
+        stop_timeout=None,
+        iso_checksum=None,
+        cloudinit_password=None,
+        on_failure="rollback",
     ):
         self.tool, self.eyes, self.storage, self.iso_checksum = tool, eyes, storage, iso_checksum
-        self.cloudinit_password = cloudinit_password
+        self.cloudinit_password, self.keeps_failures = cloudinit_password, on_failure == "keep"
         #: Held by whoever takes a number for a new machine.
         self.numbering = threading.Lock()
         #: Held by whoever brings a medium to a storage.
@@ -86,6 +94,11 @@ class ProxmoxDriver:
         name = sight.stored.get("name") or f"VM {vm.id}"
         if name != vm.name:
             raise Refused(f"{vm.name}: the number {vm.id} belongs to '{name}' by now.", "Run the task again.")
+        if vm.config.get("protection"):
+            # A planned removal of it is refused, so this is a new machine whose creation is undone.
+            from .claiming import lift_protection
+
+            lift_protection(self, sight)
         self.tool.run("DELETE", sight.path, purge=True)
 
     def _configure(self, vm, step):

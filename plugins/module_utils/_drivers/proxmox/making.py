@@ -46,7 +46,7 @@ def inputs_of(creation, source=None):
 def create(driver, name, config, creation):
     """Make a machine that is off."""
     sight = driver.eyes.begun(name, inputs_of(creation)) or _begin(driver, name, config, creation)
-    with undone_on_failure(driver, sight):
+    with undone_on_failure(driver, sight, name):
         claim(driver, _completed(driver, name, sight, config), name)
 
 
@@ -164,8 +164,8 @@ def clone(driver, name, config, creation, source):
     """Make a machine that is off, like ``source``."""
     inputs = inputs_of(creation, source)
     sight = driver.eyes.begun(name, inputs) or _copy(driver, name, config, creation["clone"], source, inputs)
-    with undone_on_failure(driver, sight):
-        options = {"onboot": 0} if sight.stored.get("onboot") == "1" else {}
+    options = {"onboot": 0} if sight.stored.get("onboot") == "1" else {}
+    with undone_on_failure(driver, sight, name, options):
         told = told_by_task(driver, creation)
         if told and seed_slot(sight.stored) is None:
             slot = next(one for one in SEED_SLOTS if one not in sight.stored)

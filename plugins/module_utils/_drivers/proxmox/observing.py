@@ -10,7 +10,7 @@ from collections import Counter
 from ..._lifecycle.errors import ApiError, NotFound, Refused
 from ..._lifecycle.model import RUNNING, Observation
 from . import look
-from .sight import Sight, drives_of
+from .sight import Sight
 from .words import HARMLESS
 
 _LIGHT = frozenset({"power", "addresses"})
@@ -195,10 +195,6 @@ class Observer:
     def name_of(self, vmid):
         """The name of the machine with this number; None where there is none."""
         return self._names.get(vmid)
-
-    def is_attached(self, volume, vmid):
-        """Whether a volume of the machine's own is in use; a detached one is free."""
-        return any(drive.get("file") == volume for drive in drives_of(self.sight(vmid).stored).values())
 
     def may_be_in_the_making(self, vmid, name):
         """Whether who holds this number may be what a task has begun to make under this name."""

@@ -59,6 +59,12 @@ class Places:
             and content in one.get("content", "").split(",")
         }
 
+    def is_local(self, volume):
+        """Whether each node has volumes of its own on that storage; one that is not seen may be a shared one."""
+        storage = volume.partition(":")[0]
+        found = [one for one in self._all() if one["type"] == "storage" and one["storage"] == storage]
+        return bool(found) and not any(one.get("shared") for one in found)
+
     def is_shared(self, storage):
         return any(one.get("shared") for one in self._all() if one["type"] == "storage" and one["storage"] == storage)
 

@@ -124,6 +124,15 @@ def volumes_of(options):
     return found
 
 
+def media_of(options):
+    """{slot: volume} of what lies in optical drives and is no seed."""
+    return {
+        slot: drive["file"]
+        for slot, drive in drives_of(options).items()
+        if values.is_cdrom(drive) and not values.is_seed(drive) and ":" in drive.get("file", "")
+    }
+
+
 def memory_of(options):
     """Bytes that a machine has at most."""
     return int(values.parse("memory", options.get("memory", "512"))["current"]) * MIB

@@ -35,13 +35,18 @@ def snapshots_of(tool, sight):
     )
 
 
+def options_in(tool, sight, name):
+    """The options that a snapshot holds."""
+    told = tool.get(f"{sight.path}/snapshot/{name}/config")
+    return {key: str(value) for key, value in told.items()}
+
+
 def with_configs(tool, sight, snapshots, native_keys):
     """The snapshots, each with the settings that it holds."""
     around = Around(sight.node, sight.pool, native_keys)
 
     def told(snapshot):
-        options = tool.get(f"{sight.path}/snapshot/{snapshot.name}/config")
-        options = {key: str(value) for key, value in options.items()}
+        options = options_in(tool, sight, snapshot.name)
         # A machine keeps its notes when it goes back.
         options["description"] = sight.stored.get("description", "")
         return replace(snapshot, config=config_of(options, around))

@@ -11,8 +11,20 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.power imp
 from hypothesis import strategies as st
 
 from simulators.proxmox import worlds
+from simulators.proxmox.storage import GIB, Volume
 
 KEYS = [f"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI{letter * 43} one" for letter in "AB"]
+#: A volume of a machine that is gone, and a disk that shall not be there.
+FREE, DETACHED = "local-lvm:vm-300-disk-0", {"slot": "scsi3", "state": "absent"}
+#: What a template may be beside what tmpl is.
+_ODD = {
+    "name": "odd",
+    "template": "1",
+    "sockets": "2",
+    "protection": "1",
+    "net1": "e1000=BC:24:11:00:00:02,bridge=vmbr1,tag=5",
+    "scsi3": "local-lvm:base-9001-disk-1,size=1G",
+}
 POWERS = ("stopped", "running", "paused", "suspended")
 
 #: A machine's options as somebody else has left them.
@@ -38,10 +50,11 @@ OPTIONS = st.fixed_dictionaries(
     },
 )
 _DISKS = st.lists(
-    st.fixed_dictionaries({}, optional={"size": st.sampled_from(["16G", "32G", "40G"]), "state": st.just("present")}),
+    st.fixed_dictionaries({}, optional={"size": st.sampled_from(["16G", "32G", "40G"]), "state": st.just("present")})
+    | st.sampled_from([*({"source": source} for source in ("local-lvm:vm-100-disk-0", FREE)), DETACHED]),
     min_size=1,
-    max_size=2,
-)
+    max_size=3,
+).filter(lambda disks: disks.count(DETACHED) < 2)
 _CARDS = st.lists(
     st.fixed_dictionaries(
         {},
@@ -49,6 +62,7 @@ _CARDS = st.lists(
             "type": st.sampled_from(["bridged", "nat"]),
             "model": st.sampled_from(["virtio", "e1000"]),
             "vlan": st.sampled_from([0, 5]),
+            "source": st.sampled_from(["vmbr0", "vmbr1", "vmbr9"]),
         },
     ),
     max_size=3,
@@ -68,15 +82,16 @@ ASKED = st.fixed_dictionaries(
         "tpm": st.booleans(),
         "disks": _DISKS,
         "networks": _CARDS,
-        "iso": st.sampled_from(["", "local:iso/debian.iso"]),
+        "iso": st.sampled_from(["", "local:iso/debian.iso", "local:iso/nosuch.iso"]),
         "display": st.sampled_from([{"type": "spice"}, {"type": "vnc", "video_memory": "16M"}]),
         "protection": st.booleans(),
         "pool": st.sampled_from(["", "prod"]),
+        "node": st.sampled_from(["auto", "pve1", "pve2"]),
         "cloudinit": st.sampled_from([{"user": "me"}, {"ssh_keys": KEYS}, {"ip_config": ["ip=dhcp", ""]}]),
         "native": st.sampled_from([{"numa": True}, {"agent": 1}, {"scsi0": "ssd=1,discard=on"}, {"net0": "rate=5"}]),
         "purge": st.sampled_from([[], ["disks"], ["networks"]]),
         "allow_restart": st.booleans(),
-        "clone": st.just({"source": "tmpl", "linked": False}),
+        "clone": st.sampled_from([{"source": source, "linked": False} for source in ("tmpl", "odd")]),
     },
 )  # fmt: skip
 
@@ -94,6 +109,12 @@ def world_with(machine, **more):
     world = worlds.with_cases(**more)
     # What a guest does is not what is in question here.
     world.guest.boots_after = 0
+    worlds.add_machine(world, 9001, "pve1", _ODD)
+    volumes = world.storages.get("local-lvm").volumes
+    volumes["pve1", "base-9001-disk-1"] = Volume(GIB, vmid=9001)
+    for node in world.cluster.nodes:
+        volumes[node, FREE.partition(":")[2]] = Volume(GIB)
+    world.statistics.renew()
     if machine is None:
         return world
     options, power = deepcopy(machine)

@@ -73,6 +73,7 @@ def do(world, check=False, api=None, probe=lambda host, port, kind: True, **opti
         world,
         api,
         storage=params["storage"],
+        on_failure=params["on_failure"],
         bridge=params["bridge"],
         stop_timeout=params["stop_timeout"],
         cloudinit_password=params["cloudinit_password"],

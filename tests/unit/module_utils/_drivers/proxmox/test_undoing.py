@@ -1,0 +1,95 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is left of a creation that fails: nothing, or what on_failure: keep leaves to be looked at."""
+
+from __future__ import annotations
+
+import pytest
+
+from simulators.proxmox import behind, invariants, worlds
+from unit.module_utils._drivers.proxmox.simulated import Api, do
+
+
+@pytest.fixture(name="world")
+def _world():
+    world = worlds.with_cases()
+    yield world
+    assert world.tasks.crashes == []
+    assert invariants.violations(world) == []
+
+
+def _named(world, name="web3"):
+    return [one for one in world.cluster.machines.values() if one.config.current.get("name") == name]
+
+
+IMAGE = {"name": "web3", "node": "pve1", "image": {"source": "local:import/x.qcow2"}, "disks": [{"size": "10G"}]}
+CLONE = {"name": "web3", "clone": {"source": "tmpl"}}
+GROWN = {**CLONE, "disks": [{"size": "40G"}]}
+PROTECTED = {"name": "web3", "node": "pve1", "disks": [{"size": "1G"}], "protection": True, "state": "started"}
+FAILURES = {
+    "a start": ("qmstart", {**CLONE, "state": "started"}),
+    "a new disk": ("resize", GROWN),
+    "the start of what is new": ("qmstart", PROTECTED),
+    "an image": ("resize", {**IMAGE, "protection": True}),
+}
+
+
+@pytest.mark.parametrize(("kind", "asked"), FAILURES.values(), ids=FAILURES)
+def test_what_is_protected_is_undone_too(world, kind, asked):
+    behind.edit(world, 9000, protection="1")
+    world.faults.task(kind, "no space left on device", times=9)
+    outcome = do(world, **asked)
+    assert outcome.failed
+    assert "no space left on device" in outcome.msg
+    assert "Undoing" not in outcome.msg
+    assert (_named(world), invariants.orphans(world)) == ([], [])
+
+
+def test_what_is_protected_in_the_last_moment_is_not_removed(world):
+    class Late(Api):
+        def call(self, method, path, parameters=None):
+            if method == "DELETE":
+                behind.edit(world, 101, protection="1")
+            return super().call(method, path, parameters)
+
+    outcome = do(world, api=Late(world), name="web2", state="absent")
+    assert outcome.failed
+    assert "protection" in outcome.msg
+    assert _named(world, "web2")
+
+
+@pytest.mark.parametrize(
+    ("kind", "asked"), [("resize", IMAGE), ("resize", GROWN)], ids=["an image", "the disk of a clone"]
+)
+def test_what_fails_is_kept_where_that_is_asked(world, kind, asked):
+    """The same task once more goes on with it."""
+    behind.edit(world, 9000, onboot="1")
+    world.faults.task(kind, "no space left on device")
+    outcome = do(world, **asked, on_failure="keep", state="started")
+    assert outcome.failed
+    assert "no space left on device" in outcome.msg
+    assert world.journal.count("DELETE", "/qemu/102") == 0
+    (kept,) = _named(world)
+    assert ("unfinished" in kept.text, kept.starts) == (False, 0)
+    assert kept.config.current.get("onboot", "0") == "0"
+    assert do(world, name="web3", state="started").vms[0]["id"] == str(kept.vmid)
+    again = do(world, **asked)
+    assert (again.failed, again.changed) == (False, True), again.msg
+    assert len(_named(world)) == 1
+
+
+def test_who_gives_way_keeps_nothing(world):
+    """Another machine of the name is finished when this one's making fails."""
+
+    class Overtaken(Api):
+        def call(self, method, path, parameters=None):
+            if path.endswith("/resize"):
+                worlds.add_machine(world, 150, "pve1", {"name": "web3"}, size=10)
+            return super().call(method, path, parameters)
+
+    world.faults.task("resize", "no space left on device")
+    outcome = do(world, api=Overtaken(world), **IMAGE, on_failure="keep")
+    assert not outcome.failed, outcome.msg
+    assert [one.vmid for one in _named(world)] == [150]
+    assert invariants.orphans(world) == []
