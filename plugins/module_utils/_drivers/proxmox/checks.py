@@ -28,8 +28,6 @@ _SIZES_OF_MEMORY = ("memory", "native.balloon")
 _NO_TPM, _UNPROTECTED = ("tpm", False), ("protection", False)
 #: What leaves a machine running, or with what it ran with.
 _WAKING = frozenset({"start", "reset", "pause", "resume", "suspend"})
-
-
 _NOTHING = Sight("", "", {}, {})
 
 
