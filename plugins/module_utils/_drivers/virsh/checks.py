@@ -101,7 +101,7 @@ def _check_creation(driver, name, arguments, doomed):
         driver.storage.check_folder()
     if config.get("firmware") == "uefi":
         _check_nvram(driver, name, config["secure_boot"], written_by)
-        check_no_nvram(driver, name, config["secure_boot"], doomed)
+        driver.storage.check_no_nvram(name, config["secure_boot"], doomed)
     if config.get("serial_log"):
         check_serial_log(name, None, config["serial_log"], driver.all_definitions(), driver.is_local)
     for slot, entry in disks.items():
@@ -125,16 +125,6 @@ def _check_seed(driver, name, creation):
 def _check_nvram(driver, name, secure_boot, written_by):
     driver.storage.check_folder(written=False)
     driver.storage.check_free(name, driver.storage.nvram_path(name, secure_boot), written_by)
-
-
-def check_no_nvram(driver, name, secure_boot, doomed=()):
-    """libvirt does not fill a file that is there: a new machine would boot with another's variables."""
-    path = driver.storage.nvram_path(name, secure_boot)
-    if files.exists(path) and os.path.realpath(path) not in doomed:
-        raise Refused(
-            f"{name}: {path} exists already and holds the firmware variables of an earlier machine.",
-            "Move it away or remove it; a machine that shall have it gets it back under that name once it is made.",
-        )
 
 
 def _check_disk(driver, name, slot, entry, written_by, image=None, expected=()):

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 
 from ..._lifecycle.errors import Refused
-from .checks import check_no_nvram
 from .cloning import Original, disk_format, nvram_image, own_disks, source_format
 from .definition import file_of, target_of
 from .firmware import read_firmware, read_secure_boot
@@ -80,7 +79,7 @@ def _check_nvram(driver, name, definition, doomed):
     image, secure_boot = nvram_image(definition), read_secure_boot(definition)
     path = driver.storage.nvram_path(name, secure_boot)
     if image is None:
-        check_no_nvram(driver, name, secure_boot, doomed)
+        driver.storage.check_no_nvram(name, secure_boot, doomed)
     elif os.path.realpath(path) not in doomed:
         check_readable(name, "firmware variables", image["source"])
         driver.storage.check_leftover(path, {}, image)

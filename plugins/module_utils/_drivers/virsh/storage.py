@@ -161,6 +161,15 @@ class Storage:
         if users:
             raise Refused(f"{name}: {path} is used by {', '.join(users)}.", "Choose another name or storage_path.")
 
+    def check_no_nvram(self, name, secure_boot, doomed=()):
+        """libvirt does not fill a file that is there: a new machine would boot with another's variables."""
+        path = self.nvram_path(name, secure_boot)
+        if files.exists(path) and os.path.realpath(path) not in doomed:
+            raise Refused(
+                f"{name}: {path} exists already and holds the firmware variables of an earlier machine.",
+                "Move it away or remove it; a machine that shall have it gets it back under that name once it is made.",
+            )
+
 
 def _taken(path):
     return Refused(f"{path} exists already and holds something else.", "Move it away, or attach it as a disk's source.")
