@@ -5,14 +5,14 @@
 
 from __future__ import annotations
 
-from .errors import PolyvirtError, SomeFailed
+from .errors import PartlyApplied, PolyvirtError, SomeFailed
 
 
 def one_by_one(driver, segment):
     """Call the driver's method for each step: ``_start(vm, step)`` for the verb ``start``.
 
     ``segment`` are (machine, steps) pairs. A machine that fails does not keep the others from being worked on. An error
-    tells in ``steps_done`` how many steps of its machine were done before it.
+    tells in ``steps_done`` how many steps of its machine were done, one that was done in part among them.
     """
     failed = {}
     for place, (vm, steps) in enumerate(segment):
@@ -29,5 +29,6 @@ def _carry_out(driver, vm, steps):
         try:
             getattr(driver, f"_{step.verb}")(vm, step)
         except PolyvirtError as error:
-            error.steps_done = number
+            # What was done in part has changed the machine, too.
+            error.steps_done = number + 1 if isinstance(error, PartlyApplied) else number
             raise

@@ -5,7 +5,11 @@
 
 from __future__ import annotations
 
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import PolyvirtError, SomeFailed
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import (
+    PartlyApplied,
+    PolyvirtError,
+    SomeFailed,
+)
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.one_by_one import one_by_one
 
 from unit.module_utils.test_runner import IMAGE, ask, carry_out
@@ -46,6 +50,11 @@ def test_one_that_fails_does_not_keep_the_others():
     assert [(vm["failed"], vm["changed"]) for vm in outcome.vms] == [(True, False), (False, True), (False, True)]
     assert outcome.msg.startswith("one: ")
     assert "no disk" in outcome.msg
+
+
+def test_what_was_done_in_part_is_a_change():
+    outcome = _started(_three(one=[PartlyApplied("half of it is there", "Look at it.")]))
+    assert [(vm["failed"], vm["changed"]) for vm in outcome.vms] == [(True, True), (False, True), (False, True)]
 
 
 def test_each_failure_is_told_of_its_own_machine():

@@ -68,6 +68,7 @@ def test_what_fails_is_kept_where_that_is_asked(world, kind, asked):
     world.faults.task(kind, "no space left on device")
     outcome = do(world, **asked, on_failure="keep", state="started")
     assert outcome.failed
+    assert outcome.changed
     assert "no space left on device" in outcome.msg
     assert world.journal.count("DELETE", "/qemu/102") == 0
     (kept,) = _named(world)
