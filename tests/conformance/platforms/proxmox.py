@@ -309,7 +309,7 @@ class Platform:
         """Settings that only this platform has, or whose values are its own, as in ``scenarios.options``."""
         keys = [f"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI{letter * 43} a+b/c" for letter in "AB"]
         told = {"user": "admin", "ssh_keys": keys[:1], "ip_config": ["ip=dhcp"], "nameservers": ["192.0.2.1"]}
-        other = {"user": "root", "ssh_keys": keys, "ip_config": ["ip=192.0.2.5/24,gw=192.0.2.1"], "nameservers": []}
+        other = {"user": "root", "ssh_keys": keys, "ip_config": ["ip=dhcp,ip6=auto"], "nameservers": []}
         return {
             "os_type": (("linux", "l26"), ("windows11", "win11")),
             "nested_virtualization": ((True, True), (False, False)),
