@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import socket
 import threading
+from contextlib import contextmanager
 
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import CommandFailed
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.vboxmanage_file import settings_in
 
 from virtualbox.noted import MIB, SMALL, task
 
@@ -110,10 +112,8 @@ def test_a_machine_that_goes_away_while_it_is_made_is_told(box):
     assert box.run("list", "vms") == ""
 
 
-def test_what_snapshots_hold_is_asked_again_while_others_have_the_lock(box):
-    """Only this question takes the machine's lock; another that changes it takes it all the time."""
-    machine = task(box).well().vm["id"]
-    box.run("snapshot", machine, "take", "first")
+@contextmanager
+def _changed_all_the_time(box, machine):
     over = threading.Event()
 
     def change():
@@ -123,9 +123,26 @@ def test_what_snapshots_hold_is_asked_again_while_others_have_the_lock(box):
     other = threading.Thread(target=change)
     other.start()
     try:
-        asked = {"name": "first", "state": "restored"}
-        for _attempt in range(5):
-            task(box, config={}, snapshot=asked, check=True, timeout=60).well()
+        yield
     finally:
         over.set()
         other.join()
+
+
+def test_what_snapshots_hold_is_asked_again_while_others_have_the_lock(box):
+    """Only this question takes the machine's lock; another that changes it takes it all the time."""
+    machine = task(box).well().vm["id"]
+    box.run("snapshot", machine, "take", "first")
+    asked = {"name": "first", "state": "restored"}
+    with _changed_all_the_time(box, machine):
+        for _attempt in range(5):
+            task(box, config={}, snapshot=asked, check=True, timeout=60).well()
+
+
+def test_the_settings_file_is_found_while_it_is_replaced(box):
+    """Without it the machine would be one in the making, which nobody has got yet: it would not be there."""
+    machine = task(box).well().vm["id"]
+    path = str(box.machines / "web" / "web.vbox")
+    with _changed_all_the_time(box, machine):
+        lost = [attempt for attempt in range(50_000) if settings_in(path) is None]
+    assert lost == []

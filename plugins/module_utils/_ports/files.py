@@ -13,8 +13,11 @@ import tempfile
 from contextlib import contextmanager
 
 from .._lifecycle import errors
+from .clock import Clock
 
 _PARTIAL = ".polyvirt-partial"
+# Seconds, and how many of them: two renames that follow each other take less, even on a busy host.
+_MOMENT, _MOMENTS = 0.01, 100
 # What file systems without hard links (FAT, some network and user-space ones) answer to link().
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 
@@ -22,6 +25,18 @@ _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.E
 def read(path):
     with _explained("read", path), open(path, "rb") as file:
         return file.read()
+
+
+def read_replaced(path, new):
+    """A file that its program replaces in two steps: for a moment in between it has the name ``new`` alone."""
+    for _again in range(_MOMENTS):
+        try:
+            return read(path)
+        except errors.NotFound:
+            if not exists(new):
+                break
+            Clock().sleep(_MOMENT)
+    return read(path)
 
 
 def read_part(path, offset, length):

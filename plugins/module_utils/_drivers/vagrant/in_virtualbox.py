@@ -8,11 +8,10 @@ from __future__ import annotations
 from ..._lifecycle.errors import CommandFailed, PolyvirtError
 from ..._lifecycle.model import RUNNING, STOPPED, SUSPENDED, UNKNOWN, Address, Snapshot
 from ..._lifecycle.units import MIB
-from ..._ports import files
 from ..._tools import vboxmanage_long
 from ..._tools import vboxmanage_output as output
 from ..._tools.vboxmanage import is_not_found, is_not_running
-from ..._tools.vboxmanage_file import settings_file
+from ..._tools.vboxmanage_file import settings_in
 from ..._tools.vboxmanage_states import state
 from .sight import Sight
 
@@ -115,8 +114,5 @@ def _snapshots(listed):
 
 def _file(path):
     """What only the settings file tells about snapshots."""
-    try:
-        file = settings_file(files.read(path).decode("utf-8", "replace"))
-    except PolyvirtError:
-        return {}
+    file = settings_in(path)
     return file.snapshots if file else {}

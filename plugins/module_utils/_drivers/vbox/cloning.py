@@ -10,9 +10,9 @@ import os
 from ..._lifecycle.errors import CommandFailed
 from ..._lifecycle.model import SUSPENDED
 from ..._lifecycle.plan_make import find_snapshot
+from ..._tools.vboxmanage_file import settings_in
 from ..._tools.vboxmanage_states import state as state_of
 from . import storage
-from .look import read_file
 from .making import add_seed, begun, finish, lost, undone_on_failure
 from .mark import KEY, is_made_here, new_id, read_mark, write_mark
 from .sight import SSH_RULE
@@ -56,7 +56,7 @@ def _remove_leftover(driver, error):
     """Of a run that was cut off a settings file may be left that VirtualBox does not know, with half of its disks."""
     begin, end = "Machine settings file '", "' already exists"
     path = error.stderr.partition(begin)[2].partition(end)[0] if end in error.stderr else ""
-    file = read_file(path) if path else None
+    file = settings_in(path) if path else None
     mark = read_mark(file.extra_data.get(KEY)) if file else None
     if file is None or not is_made_here(file.uuid) or (mark or {}).get("id") == file.uuid:
         return False

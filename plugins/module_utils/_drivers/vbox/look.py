@@ -10,14 +10,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from ..._lifecycle.errors import PolyvirtError
 from ..._lifecycle.model import RUNNING, STOPPED, UNKNOWN, Observation, Snapshot, Vm
-from ..._ports import files
 from ..._tools import vboxmanage_long as long
 from ..._tools import vboxmanage_output as output
-from ..._tools.vboxmanage_file import settings_file
+from ..._tools.vboxmanage_file import settings_in
 from ..._tools.vboxmanage_states import state as state_of
 from .forwards import ssh_of
 from .mark import KEY, is_made_here, read_mark
@@ -34,6 +32,8 @@ class Listing:
     properties: Mapping
     media: Mapping
     machines: tuple
+    #: Each file is read once: what one look tells of a machine is of one moment.
+    _sights: dict = field(default_factory=dict)
 
     @classmethod
     def read(cls, tool):
@@ -43,9 +43,11 @@ class Listing:
 
     def sight(self, listed):
         """One machine, with what its settings file adds."""
-        file = read_file(listed.file)
-        mark = read_mark(file.extra_data.get(KEY)) if file else None
-        return Sight(listed.uuid, listed.machine, file, self.media, mark)
+        if listed.uuid not in self._sights:
+            file = settings_in(listed.file)
+            mark = read_mark(file.extra_data.get(KEY)) if file else None
+            self._sights[listed.uuid] = Sight(listed.uuid, listed.machine, file, self.media, mark)
+        return self._sights[listed.uuid]
 
     def is_there(self, listed):
         """False for a machine that a task has begun to make and nobody has got yet."""
@@ -77,17 +79,10 @@ def listed_in(text):
 
 
 def _texts_of(uuid, path):
-    file = read_file(path)
+    file = settings_in(path)
     if file is None or file.uuid != uuid:
         return None
     return (file.description, *(one.description for one in file.snapshots.values() if "\n" in one.description))
-
-
-def read_file(path):
-    try:
-        return settings_file(files.read(path).decode("utf-8", "replace"))
-    except PolyvirtError:
-        return None
 
 
 def machine_of(listing, listed, native_keys):

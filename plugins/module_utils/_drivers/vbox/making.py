@@ -14,11 +14,12 @@ from ..._lifecycle.errors import CommandFailed, PolyvirtError, Refused
 from ..._lifecycle.model import COLLECTIONS, STOPPED, Vm
 from ..._ports import files
 from ..._tools import seed
+from ..._tools.vboxmanage_file import settings_in
 from . import storage
 from .busy import Busy
 from .changing import configure
 from .deleting import delete
-from .look import Listing, read_file
+from .look import Listing
 from .mark import is_made_here, new_id, settled, write_mark
 from .sight import config_of
 
@@ -98,7 +99,7 @@ def lost(name):
 def adopt(driver, name, error):
     """A settings file in the way may be what a run was cut off at, before VirtualBox knew of it."""
     path = _settings_path(error.stderr)
-    file = read_file(path) if path else None
+    file = settings_in(path) if path else None
     if begun(driver, name):
         return
     if file is None or not is_made_here(file.uuid):
@@ -191,5 +192,5 @@ def _inputs(creation):
 def foreign_settings(folder, name):
     """The settings file that a new machine of this name would get, where it is somebody else's."""
     path = os.path.join(folder, f"{name}.vbox")
-    file = read_file(path) if files.exists(path) else None
+    file = settings_in(path) if files.exists(path) else None
     return None if not files.exists(path) or (file is not None and is_made_here(file.uuid)) else path

@@ -24,6 +24,21 @@ def test_write_replaces_content_and_mode(tmp_path, mode):
     assert os.listdir(tmp_path) == ["a"]
 
 
+def test_a_file_in_the_middle_of_its_replacement_is_waited_for(tmp_path, monkeypatch):
+    path, new = tmp_path / "a", tmp_path / "a-tmp"
+    new.write_text("new")
+    monkeypatch.setattr(files.Clock, "sleep", lambda _clock, _seconds: new.rename(path))
+    assert files.read_replaced(str(path), str(new)) == b"new"
+
+
+@pytest.mark.parametrize("left", [(), ("a-tmp",)], ids=["nothing is there", "a replacement was cut off"])
+def test_a_file_that_is_not_there_is_not_waited_for_for_ever(tmp_path, left):
+    for name in left:
+        (tmp_path / name).touch()
+    with pytest.raises(errors.NotFound, match="Could not read"):
+        files.read_replaced(str(tmp_path / "a"), str(tmp_path / "a-tmp"))
+
+
 def test_a_failed_write_leaves_the_old_file_alone(tmp_path):
     (tmp_path / "a").mkdir()
     with pytest.raises(errors.PolyvirtError, match="Could not write"):
