@@ -16,6 +16,7 @@ from typing import Any, Optional
 from ._lifecycle.errors import PolyvirtError
 from ._lifecycle.model import ABSENT, DESTRUCTIVE, Observation, Plan, Refusal, Target, Vm
 from ._lifecycle.plan import plan
+from ._lifecycle.plan_make import with_source_at_rest
 from ._lifecycle.results import difference, entry
 from ._lifecycle.simulate import simulate
 from ._ports.clock import Clock
@@ -137,6 +138,9 @@ class Run:
                 return
             if waiting:
                 self.clock.sleep(next(pauses))
+        plans = [work.plan for work in self.works]
+        for work in self.works:
+            work.plan = with_source_at_rest(work.plan, plans)
 
     def check_all(self):
         """Let the driver look at what each plan needs from the host: a plan that would fail half-way is refused."""

@@ -219,11 +219,21 @@ vms:
       description: Its tags.
       type: list
       elements: str
+    autostart:
+      description: Always null; Vagrant starts nothing with its host.
+      type: bool
+    iso:
+      description: Always null; a box has no optical drive of its own.
+      type: str
     addresses:
       description: Addresses, each with its source (V(lease), V(agent), V(arp), V(vagrant)).
       type: list
       elements: dict
       sample: [{"address": "192.168.121.59", "source": "lease"}]
+    mac_addresses:
+      description: Hardware addresses of the cards that were given one, in order.
+      type: list
+      elements: str
     ssh:
       description:
         - How to reach it by SSH (host, port, user, key_file, scope), or null. The user and the key are what Vagrant
@@ -267,6 +277,14 @@ vms:
       type: list
       elements: dict
       sample: [{"verb": "start", "changes": [], "cost": "live", "also": [], "done": true, "note": ""}]
+    not_compared:
+      description: Options that are used only when a machine is made, and so had no effect on this existing one.
+      type: list
+      elements: str
+    kept:
+      description: Files that were not deleted with the machine, each with the reason.
+      type: list
+      elements: dict
 """
 
 from ..module_utils._drivers.vagrant.driver import make_driver

@@ -114,6 +114,9 @@ vms:
         current:
           description: Whether the disks went on from it. What was written since is not in it.
           type: bool
+        unfinished:
+          description: Always empty here; elsewhere why it cannot be used.
+          type: str
     changed:
       description: Whether this machine was changed.
       type: bool

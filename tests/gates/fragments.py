@@ -15,10 +15,15 @@ _COMPARED = {"type": "str", "elements": None, "default": None, "required": False
 
 def documented_options(source):
     """The ``options`` of the DOCUMENTATION in a doc fragment's source."""
+    return (yaml.safe_load(assigned(source, "DOCUMENTATION")) or {}).get("options") or {}
+
+
+def assigned(source, name):
+    """The text that a source assigns to ``name``, or an empty one."""
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Assign) and any(getattr(name, "id", "") == "DOCUMENTATION" for name in node.targets):
-            return (yaml.safe_load(ast.literal_eval(node.value)) or {}).get("options") or {}
-    return {}
+        if isinstance(node, ast.Assign) and any(getattr(target, "id", "") == name for target in node.targets):
+            return ast.literal_eval(node.value)
+    return ""
 
 
 def differences(documented, specified, where=""):

@@ -82,7 +82,7 @@ def plan(vm, request, traits, known=(), source=None):
 
 
 def _plan(task):
-    check_identity(task.vm, task.request.id, task.request.name, task.traits)
+    check_identity(task.vm, task.request.id, task.request.name, task.traits, task.known)
     _check_reachable(task)
     if task.vm.busy and not _may_be_killed(task):
         return _nothing_to_wait_for(task) or Plan(task.vm, task.vm, busy=task.vm.busy)
@@ -182,6 +182,7 @@ def _made(task, steps, wanted, end):
     made = replace(task, vm=simulate(task.vm, steps))
     changes = []
     if is_cloned(task.request):
+        wanted = _with_implied_disk(made, wanted)
         changes, _not_compared = differences(made.vm, wanted, task.policy.purge, task.traits)
         _check_clone(task, changes)
     if changes:
@@ -196,7 +197,7 @@ def _made(task, steps, wanted, end):
 def _plan_existing(task):
     vm, request = task.vm, task.request
     purge = task.policy.purge
-    wanted = _with_implied_disk(vm, request, task.traits) if "disks" in purge else request.config
+    wanted = _with_implied_disk(task, request.config)
     changes, not_compared = differences(vm, wanted, purge, task.traits)
     not_compared = [*not_compared, *sorted(request.creation)]
     if vm.power == UNKNOWN:
@@ -209,12 +210,12 @@ def _plan_existing(task):
     return _planned(task, _woven(task, changes, moves), not_compared)
 
 
-def _with_implied_disk(vm, request, traits):
+def _with_implied_disk(task, wanted):
     """The disk that an image or a clone brought along is part of every complete list."""
-    first = traits.slot(0)
-    if not brings_disk(request) or first not in vm.config.get("disks", {}):
-        return request.config
-    return {**request.config, "disks": {first: {}, **request.config.get("disks", {})}}
+    first, is_complete = task.traits.slot(0), "disks" in task.policy.purge
+    if not is_complete or not brings_disk(task.request) or first not in task.vm.config.get("disks", {}):
+        return wanted
+    return {**wanted, "disks": {first: {}, **wanted.get("disks", {})}}
 
 
 def _unknown(vm, traits):

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from .errors import NotFound, Refused
-from .model import ABSENT, COLLECTIONS, LIVE, NEVER, RECORDS, Change, Step
+from .model import ABSENT, COLLECTIONS, LIVE, NEVER, RECORDS, Change, Plan, Refusal, Step
 
 
 def make_step(vm, request, traits, base, source=None, cost=LIVE):
@@ -74,9 +74,16 @@ def check_makeable(vm, request, traits, known, source):
     check_source(request, traits, known, source)
 
 
-def check_identity(vm, machine_id, name, traits):
-    """Refuse a machine that was found by its id where the task has another name for it."""
-    if machine_id and name and vm.power != ABSENT and traits.name_key(vm.name) != traits.name_key(name):
+def check_identity(vm, machine_id, name, traits, known=()):
+    """Refuse an id and a name that are not of one machine: of ``known`` names, one may be another's."""
+    if not (machine_id and name):
+        return
+    if vm.power == ABSENT and traits.name_key(name) in map(traits.name_key, known):
+        raise Refused(
+            f"{name}: there is no machine with id {machine_id}, and the one of this name has another.",
+            "Correct the id, or leave it out.",
+        )
+    if vm.power != ABSENT and traits.name_key(vm.name) != traits.name_key(name):
         raise Refused(
             f"{name}: the machine with id {machine_id} is named '{vm.name}'.",
             "Machines are not renamed; correct the task.",
@@ -128,6 +135,18 @@ def check_source(request, traits, known, source):
         raise Refused(
             f"{request.label}: '{source.name}' is {source.power} and cannot be cloned like this.", field.instead
         )
+
+
+def with_source_at_rest(planned, plans):
+    """``planned``, or a refusal where another of the task's ``plans`` changes the machine that it clones.
+
+    Each was planned for the machines as found, and all are carried out at once.
+    """
+    for source in (step.arguments["source"] for step in planned.steps if step.verb == "clone"):
+        if source is not None and any(other.changed and other.before.id == source.id for other in plans):
+            message = f"{planned.before.name}: it is cloned from '{source.name}', which the same task changes."
+            return Plan(planned.before, planned.before, refusal=Refusal(message, "Clone it in a task of its own."))
+    return planned
 
 
 def initial_config(request, traits, base):

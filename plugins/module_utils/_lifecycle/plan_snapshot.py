@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from .errors import NotFound, Refused, Unsupported
 from .model import ABSENT, LIVE, NEVER, POWER_OFF, RUNNING, STOPPED, Change, Step
@@ -56,8 +57,11 @@ def _check_finished(vm, found):
 
 
 def _take(vm, asked, found, traits, forced):
-    steps = [] if found else [_taking(vm, asked, traits)]
-    return [*steps, *_pruning(simulate(vm, steps), asked, traits)]
+    if found:
+        # It may be named by its id.
+        return _pruning(vm, replace(asked, name=found[0].name), traits)
+    taking = [_taking(vm, asked, traits)]
+    return [*taking, *_pruning(simulate(vm, taking), asked, traits)]
 
 
 def _taking(vm, asked, traits):

@@ -39,6 +39,7 @@ def refusals(platform, known, new):
         Refused("shrink", {**change, "disks": [{"size": "8M"}]}, (known, "16M", "8M", "or more")),
         Refused("qcow2", {**made, "image": {"source": str(qcow2)}}, (new, "image.qcow2", "qemu-img convert")),
         Refused("shared nothing", {**change, "shared_folders": [nothing]}, (known, "/nonexistent")),
+        Refused("processors", {**change, "cpus": 65}, (known, "cpus", "65", "64")),
         Refused("os type", {**change, "os_type": "Debain_64"}, (known, "Debain_64", "list ostypes")),
         Refused("linked image", {**made, "image": linked}, (new, "image.linked", "clone")),
         Refused("group", {**change, "groups": ["web"]}, (known, "groups", "web", "/web")),

@@ -94,6 +94,17 @@ def test_a_source_that_runs_is_refused_before_anything_is_done():
     assert "Stop it first." in outcome.msg
 
 
+@pytest.mark.parametrize("check", [True, False])
+@pytest.mark.parametrize(("request_", "refused"), [({"state": "started"}, True), ({"config": {"cpus": 1}}, False)])
+def test_a_source_that_the_same_task_changes_is_refused(request_, refused, check):
+    world = Cloning(Machine("db", "id-1", config={"cpus": 1}))
+    outcome = carry_out(world, *(ask(name, "db", **request_) for name in ("db", "web")), check=check)
+    assert (outcome.failed, outcome.changed) == (refused, not refused)
+    if refused:
+        assert "web: it is cloned from 'db', which the same task changes. Clone it in a task" in outcome.msg
+        assert world.calls == []
+
+
 def test_one_look_serves_all_clones():
     world = Cloning(Machine("db", "id-1"))
     names = ("one", "two", "three")

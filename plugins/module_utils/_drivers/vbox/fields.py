@@ -17,7 +17,7 @@ from ..._lifecycle.model import (
     SUSPENDED,
     Field,
 )  # fmt: skip
-from ..._lifecycle.units import MIB
+from ..._lifecycle.units import GIB, MIB
 from . import native
 from .words import BOOT, CARDS, FORMATS, bus_for, place_of
 
@@ -86,8 +86,9 @@ def fields_of(version):
 
 def _settings(version):
     return {
-        "cpus": Field(cost=POWER_OFF),
-        "memory": Field(cost=POWER_OFF, minimum=4 * MIB),
+        # What `list systemproperties` of 7.2 tells; a higher number is refused when it is set.
+        "cpus": Field(cost=POWER_OFF, maximum=64),
+        "memory": Field(cost=POWER_OFF, minimum=4 * MIB, maximum=2048 * GIB),
         "firmware": Field(cost=POWER_OFF),
         **({"tpm": Field(cost=POWER_OFF)} if version >= TPM_SINCE else {}),
         "nested_virtualization": Field(cost=POWER_OFF),

@@ -56,6 +56,11 @@ def _plan(vm, request, **traits):
     return plan(vm, request, replace(TRAITS, **traits))
 
 
+def _plan_among(known, request):
+    """Of a machine that was not found, among others."""
+    return plan(absent(), request, TRAITS, known=known)
+
+
 def _verbs(planned):
     assert planned.refusal is None, str(planned.refusal)
     return [step.verb for step in planned.steps]
@@ -176,37 +181,6 @@ def test_what_was_never_set_waits_for_the_next_start_too():
     assert pending(_plan(untold, ask(memory="2G")).after) == ["memory"]
 
 
-def test_a_clone_has_what_its_source_has():
-    card, disk = {"type": "nat", "mac": "52:54:00:00:00:01"}, {"size": G, "source": "/images/db.qcow2"}
-    source = found(
-        name="db", memory=G, description="y", autostart=True, networks={"0": card}, disks={"disk0": disk, "disk1": disk}
-    )
-    planned = plan(absent(), ask("started", clone={"source": "db"}, description="x"), TRAITS, source=source)
-    assert _verbs(planned) == ["clone", "configure", "start"]
-    assert planned.after.config == {
-        "memory": G,
-        "description": "x",
-        "autostart": False,
-        "networks": {"0": {"type": "nat"}},
-        "disks": {"disk0": {"size": G}, "disk1": {"size": G}},
-    }
-
-
-def test_a_clone_of_a_snapshot_has_what_the_machine_had_then():
-    taken = Snapshot("s1", id="i1", config={"memory": G})
-    source = found("running", name="db", memory=2 * G, snapshots=(taken,))
-    request = ask(clone={"source": "db", "snapshot": "s1"})
-    assert plan(absent(), request, TRAITS, source=source).after.config == {"memory": G}
-    missing = plan(absent(), ask(clone={"source": "db", "snapshot": "s2"}), TRAITS, source=source)
-    assert (missing.refusal.kind, "s1" in str(missing.refusal)) == ("not_found", True)
-
-
-def test_a_clone_cannot_be_what_only_a_new_machine_can_be():
-    planned = plan(absent(), ask(clone={"source": "db"}, firmware="uefi"), TRAITS, source=found(name="db"))
-    assert "firmware" in planned.refusal.message
-    assert "db" in planned.refusal.message
-
-
 def test_a_busy_machine_of_which_nothing_is_to_be_changed_is_not_waited_for():
     backed_up, traits = found("running", busy="backup", memory=G), replace(TRAITS, harmless=frozenset({"backup"}))
 
@@ -273,6 +247,13 @@ def test_an_unknown_id_makes_no_machine():
     planned = plan(absent(), ask(id="u-none", **IMAGE), TRAITS, known=("db",))
     assert planned.refusal.kind == "not_found"
     assert "id u-none. Known machines: db." in _refusal(planned)
+
+
+@pytest.mark.parametrize("state", ["absent", "present"])
+def test_a_machine_of_another_id_is_not_told_as_gone(state):
+    planned = _plan_among(("web",), ask(state, id="u-none"))
+    assert _refusal(planned).startswith("web: there is no machine with id u-none, and the one of this name has another")
+    assert _verbs(_plan_among(("db",), ask("absent", id="u-none"))) == []
 
 
 def test_support_files_of_a_foreign_machine_stay():

@@ -63,6 +63,8 @@ def test_of_a_series_the_oldest_go(keep_last, names):
 def test_the_one_asked_stays_whatever_its_age():
     assert doomed(SERIES, "n-8", 1) == [("n-9", "n-10")]
     assert doomed(SERIES, "n-8", 3) == []
+    by_id = tuple(replace(one, id=f"id-{one.name}") for one in SERIES)
+    assert doomed(by_id, "id-n-8", 1) == [("n-9", "n-10")]
 
 
 def test_digits_are_all_that_may_differ():
