@@ -100,8 +100,10 @@ options:
     description:
       - The provider's own settings by the names of its documentation (V(nested), V(cpu_mode)), and Vagrant's by their
         section (V(vm.boot_timeout), V(ssh.username)). V(vmx[memsize]) is an item.
-      - Of a method, such as V(customize) or V(vm.network), the value is a list of calls, each a list of arguments. A
+      - Of a method, such as V(storage) or V(vm.network), the value is a list of calls, each a list of arguments. A
         text like V(:id) is a Ruby symbol.
+      - V(customize) of V(virtualbox) is a list of commands of VBoxManage, each a list of its words. It is given before
+        each boot, or when the word in front says - V(pre-import), V(pre-boot), V(post-boot), V(post-comm).
 seealso:
   - module: polyvirt.core.vagrant_instance_info
   - module: polyvirt.core.vagrant_snapshot
@@ -154,7 +156,9 @@ EXAMPLES = r"""
       - name: packages
         inline: apt-get update && apt-get install -y postgresql
     native:
-      customize: [[modifyvm, ":id", "--vram", "16"]]
+      customize:
+        - [modifyvm, ":id", "--vram", "16"]
+        - [post-boot, controlvm, ":id", setlinkstate1, "on"]
 
 - name: More memory, with a restart where it is needed
   polyvirt.core.vagrant_instance:

@@ -11,8 +11,12 @@ from hypothesis import strategies as some
 from unit.module_utils._tools.ruby_values import TEXT, VALUES, generated
 
 NATIVE = {
-    "virtualbox": {"customize": [["modifyvm", ":id", "--vram", "16"]], "default_nic_type": "virtio"},
-    "libvirt": {"driver": "qemu", "storage": [[":file", {"size": "1G"}]], "cpu_mode": "custom", "cpu_model": "qemu64"},
+    "virtualbox": {"customize": [["modifyvm", ":id", "--vram", "16"], ["post-boot", "showvminfo", ":id"]],
+                   "default_nic_type": "virtio",
+                   "vm.cloud_init": [[{"content_type": "text/cloud-config", "inline": "x"}]]},
+    "libvirt": {"driver": "qemu", "storage": [[":file", {"size": "1G"}]], "cpu_mode": "custom", "cpu_model": "qemu64",
+                "disk_driver": [[{"cache": "none"}]], "qemuenv": [[{"QEMU_AUDIO_DRV": "pa"}]],
+                "cpuaffinitiy": [[{"0": "0-4"}]]},
     "hyperv": {"vmname": "web", "enable_virtualization_extensions": True,
                "vm_integration_services": {"time_synchronization": True}},
     "vmware_desktop": {"vmx[ethernet0.pcislotnumber]": "33"},
