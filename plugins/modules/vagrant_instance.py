@@ -88,13 +88,19 @@ options:
       - Network cards by place. The first is Vagrant's own, of type V(nat), and takes no other key.
       - The others are V(hostonly), a private network, with an address by DHCP unless O(networks[].address) is given, or
         V(bridged), a public one, on the interface O(networks[].source).
-      - libvirt takes them when the machine is made only.
+      - A card that becomes one of another type keeps its MAC, and loses the address and the source that it had.
+      - libvirt takes them when the machine is made only. Hyper-V takes a single one, of type V(bridged) on the switch
+        O(networks[].source), and Proxmox cards of that type; neither takes an address or a MAC.
   port_forwards:
-    description: Ports of the host that lead into the guest, known by name. Each needs its O(port_forwards[].host_port).
+    description:
+      - Ports of the host that lead into the guest, known by name. Each needs its O(port_forwards[].host_port).
+      - Hyper-V and Proxmox have none, and libvirt has none for V(udp).
   shared_folders:
     description:
       - Folders of the host, known by name, at O(shared_folders[].guest_path) or else V(/NAME). O(shared_folders[].type)
         is Vagrant's, such as V(nfs), V(rsync), V(smb), V(virtualbox), V(9p) or V(virtiofs).
+      - O(shared_folders[].read_only) needs a type other than V(rsync), except with V(virtualbox) and
+        V(vmware_desktop), whose own way Vagrant prefers.
       - The project's own folder is not shared unless it is listed.
   native:
     description:

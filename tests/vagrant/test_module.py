@@ -220,6 +220,16 @@ def test_paths_are_looked_at_before_anything_is_written(played):
 def test_what_a_provider_has_no_word_for_is_refused_before_anything_is_written(played):
     assert "gui" in failed(played.make(gui=True))
     assert "No such" in failed(played.make(native={"No such": 1}))
+    forward = {"name": "http", "host_port": 8080, "guest_port": 80}
+    folder = {"name": "a", "host_path": str(played.project), "read_only": True}
+    for options in (
+        {"port_forwards": [forward]},
+        {"networks": [{"type": "nat"}, {"type": "hostonly"}]},
+        {"shared_folders": [folder]},
+        {"native": {"vm.cloud_init": [[":user_data", {"inline": "x"}]]}},
+    ):
+        for check in (True, False):
+            assert failed(played.make(check=check, **options)).startswith("web: The ")
     assert played.files() == {}
 
 

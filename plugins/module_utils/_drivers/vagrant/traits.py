@@ -39,7 +39,7 @@ _NO_SUCH = {
     "image": "Name a box: that is what Vagrant makes machines from.",
     "clone": "Package the machine as a box (vagrant package), and name that.",
     "iso": _NATIVE,
-    "cloud_init": "Use provisioners, or native: {vm.cloud_init: ...}.",
+    "cloud_init": "Use provisioners; the provider virtualbox has native: {vm.cloud_init: ...}, too.",
     "firmware": _NATIVE,
     "secure_boot": _NATIVE,
     "tpm": _NATIVE,
