@@ -151,11 +151,8 @@ def _adjusted(default_provider, os_boxes, vm, config):
         adjusted["networks"] = {place: _card(vm, place, entry) for place, entry in config["networks"].items()}
     if "provisioners" in config:
         adjusted["provisioners"] = tuple(_provisioner(vm, one) for one in config["provisioners"])
-        _check_unique(vm, "provisioners", "name", adjusted["provisioners"])
     if "shared_folders" in config:
         adjusted["shared_folders"] = _folders(vm, config["shared_folders"])
-        mounted = [entry for entry in adjusted["shared_folders"].values() if entry is not None]
-        _check_unique(vm, "shared_folders", "guest_path", mounted)
     if "environment" in config:
         adjusted["environment"] = _variables(vm, "environment", config["environment"])
     _check_forwards(vm, config.get("port_forwards") or {})
@@ -249,18 +246,6 @@ def _check_address(vm, address):
 def _given(asked):
     """What says something: the description holds no more."""
     return {key: value for key, value in asked.items() if value not in (None, [], {})}
-
-
-def _check_unique(vm, option, key, entries):
-    """Vagrant makes one of two that are called the same."""
-    seen = set()
-    for value in (entry[key] for entry in entries if entry.get(key) is not None):
-        if value in seen:
-            raise Refused(
-                f"{vm.name}: {option}: two have the {key} '{value}', and Vagrant would make one of them.",
-                f"Give each a {key} of its own.",
-            )
-        seen.add(value)
 
 
 def _folders(vm, asked):
