@@ -88,20 +88,28 @@ options:
       - Network cards by place. The first is Vagrant's own, of type V(nat), and takes no other key.
       - The others are V(hostonly), a private network, with an address by DHCP unless O(networks[].address) is given, or
         V(bridged), a public one, on the interface O(networks[].source).
-      - libvirt takes them when the machine is made only.
+      - A card that becomes one of another type keeps its MAC, and loses the address and the source that it had.
+      - libvirt takes them when the machine is made only. Hyper-V takes a single one, of type V(bridged) on the switch
+        O(networks[].source), and Proxmox cards of that type; neither takes an address or a MAC.
   port_forwards:
-    description: Ports of the host that lead into the guest, known by name. Each needs its O(port_forwards[].host_port).
+    description:
+      - Ports of the host that lead into the guest, known by name. Each needs its O(port_forwards[].host_port).
+      - Hyper-V and Proxmox have none, and libvirt has none for V(udp).
   shared_folders:
     description:
       - Folders of the host, known by name, at O(shared_folders[].guest_path) or else V(/NAME). O(shared_folders[].type)
         is Vagrant's, such as V(nfs), V(rsync), V(smb), V(virtualbox), V(9p) or V(virtiofs).
+      - O(shared_folders[].read_only) needs a type other than V(rsync), except with V(virtualbox) and
+        V(vmware_desktop), whose own way Vagrant prefers.
       - The project's own folder is not shared unless it is listed.
   native:
     description:
       - The provider's own settings by the names of its documentation (V(nested), V(cpu_mode)), and Vagrant's by their
         section (V(vm.boot_timeout), V(ssh.username)). V(vmx[memsize]) is an item.
-      - Of a method, such as V(customize) or V(vm.network), the value is a list of calls, each a list of arguments. A
+      - Of a method, such as V(storage) or V(vm.network), the value is a list of calls, each a list of arguments. A
         text like V(:id) is a Ruby symbol.
+      - V(customize) of V(virtualbox) is a list of commands of VBoxManage, each a list of its words. It is given before
+        each boot, or when the word in front says - V(pre-import), V(pre-boot), V(post-boot), V(post-comm).
 seealso:
   - module: polyvirt.core.vagrant_instance_info
   - module: polyvirt.core.vagrant_snapshot
@@ -154,7 +162,9 @@ EXAMPLES = r"""
       - name: packages
         inline: apt-get update && apt-get install -y postgresql
     native:
-      customize: [[modifyvm, ":id", "--vram", "16"]]
+      customize:
+        - [modifyvm, ":id", "--vram", "16"]
+        - [post-boot, controlvm, ":id", setlinkstate1, "on"]
 
 - name: More memory, with a restart where it is needed
   polyvirt.core.vagrant_instance:

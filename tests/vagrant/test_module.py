@@ -171,7 +171,69 @@ def test_of_two_by_one_name_vagrant_would_make_one(played):
     assert "two have the name 'a'" in failed(played.make(provisioners=scripts))
     assert "two have the guest_path '/srv'" in failed(played.make(shared_folders=folders))
     told(played.make(shared_folders=folders[:1]))
+    # What is there already counts, in whatever way it is written.
+    again = [{**folders[1], "guest_path": "/srv/"}]
+    for check in (True, False):
+        assert "two have the guest_path '/srv'" in failed(played.make(shared_folders=again, check=check))
     assert told(played.make(shared_folders=folders[1:], purge=["shared_folders"]))["changed"]
+
+
+@pytest.mark.parametrize(
+    ("provider", "second", "fits"),
+    [
+        ("virtualbox", {}, False),
+        ("virtualbox", {"protocol": "udp"}, True),
+        ("virtualbox", {"host_address": "127.0.0.1"}, True),
+        ("virtualbox", {"host_port": 8081}, True),
+        # What it has for each port of the host is one process.
+        ("libvirt", {"host_address": "127.0.0.1"}, False),
+        ("libvirt", {"host_port": 8081}, True),
+    ],
+)
+@pytest.mark.parametrize("at_once", [True, False])
+def test_two_forwards_of_one_port(played, provider, second, fits, at_once):
+    one = {"name": "a", "host_port": 8080, "guest_port": 80}
+    both = [one, {**one, "name": "b", **second}]
+    if not at_once:
+        told(played.make(provider=provider, port_forwards=both[:1]))
+    before = played.files()
+    run = played.make(provider=provider, port_forwards=both[0 if at_once else 1 :])
+    if fits:
+        assert told(run)["changed"]
+        return
+    assert "web: port_forwards: two have the host_port" in failed(run)
+    assert played.files() == before
+    purge = played.make(provider=provider, port_forwards=both[1:], purge=["port_forwards"])
+    assert told(purge)["settings"]["port_forwards"] == [{"protocol": "tcp", **both[1]}]
+
+
+@pytest.mark.parametrize("state", ["present", "started"])
+def test_a_card_of_another_type_leaves_behind_what_it_had_of_its_network(with_virtualbox, state):
+    played, _box = with_virtualbox
+    mac = "08:00:27:aa:bb:cc"
+    host_only = {"type": "hostonly", "address": "192.168.56.10", "mac": mac}
+    bridged = {"type": "bridged", "source": "eth0"}
+    told(played.make(state=state, networks=[{"type": "nat"}, host_only]))
+    for asked, gone, line in (
+        (bridged, {"networks.1.address": "192.168.56.10"}, '"public_network", bridge: "eth0", mac:'),
+        ({"type": "hostonly"}, {"networks.1.source": "eth0"}, '"private_network", type: "dhcp", mac:'),
+    ):
+        options = {"state": state, "networks": [{"type": "nat"}, asked], "_ansible_diff": True}
+        check, run = played.run(check=True, **options), played.run(**options)
+        assert told(check)["networks"] == told(run)["networks"] == [{"type": "nat"}, {**asked, "mac": mac}]
+        assert check.result["diff"] == run.result["diff"]
+        (diff,) = run.result["diff"]
+        assert gone.items() <= diff["before"].items()
+        assert not gone.keys() & diff["after"].keys()
+        assert line in (played.project / "Vagrantfile.polyvirt").read_text(encoding="ascii")
+        assert not told(played.run(**options))["changed"]
+
+
+def test_an_address_is_the_same_however_it_is_written(with_virtualbox):
+    played, _box = with_virtualbox
+    for address, is_new in (("FD00:0:0::1", True), ("fd00::1", False), ("fd00:0::0:1", False), ("fd00::2", True)):
+        vm = told(played.make(networks=[{"type": "nat"}, {"type": "hostonly", "address": address}]))
+        assert vm["changed"] == is_new
 
 
 @pytest.mark.parametrize("keep", [False, True])
@@ -220,6 +282,16 @@ def test_paths_are_looked_at_before_anything_is_written(played):
 def test_what_a_provider_has_no_word_for_is_refused_before_anything_is_written(played):
     assert "gui" in failed(played.make(gui=True))
     assert "No such" in failed(played.make(native={"No such": 1}))
+    forward = {"name": "http", "host_port": 8080, "guest_port": 80}
+    folder = {"name": "a", "host_path": str(played.project), "read_only": True}
+    for options in (
+        {"port_forwards": [forward]},
+        {"networks": [{"type": "nat"}, {"type": "hostonly"}]},
+        {"shared_folders": [folder]},
+        {"native": {"vm.cloud_init": [[":user_data", {"inline": "x"}]]}},
+    ):
+        for check in (True, False):
+            assert failed(played.make(check=check, **options)).startswith("web: The ")
     assert played.files() == {}
 
 

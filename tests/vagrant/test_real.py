@@ -19,7 +19,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._tools import (
     vagrantfile,
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.vagrant import Vagrant
-from ansible_collections.polyvirt.core.plugins.module_utils._tools.vagrantfile_provider import DISKS_ENVIRONMENT
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.vagrantfile_provider import EXPERIMENTS
 
 from unit.module_utils._tools.vagrant_projects import rich
 from vagrant.session import PROJECT
@@ -107,4 +107,4 @@ def test_vagrant_finds_no_fault_in_a_rendered_file(environment_of_its_own, provi
     script.write_text("true\n", encoding="ascii")
     project["machines"][0]["provisioners"][1]["path"] = str(script)
     environment_of_its_own.write(vagrantfile.render(project))
-    tool_of(environment_of_its_own, DISKS_ENVIRONMENT).read("validate", "--ignore-provider")
+    tool_of(environment_of_its_own, EXPERIMENTS).read("validate", "--ignore-provider")

@@ -28,7 +28,9 @@ def changed_config(config, changes):
         if change.field in RECORDS:
             part[change.attribute] = change.new
         elif change.attribute is not None:
-            part[change.key] = {**part.get(change.key, {}), change.attribute: change.new}
+            entry = {**part.get(change.key, {}), change.attribute: change.new}
+            # What an entry has no more is not in it.
+            part[change.key] = {name: value for name, value in entry.items() if value is not None}
         elif change.new is None and change.field in COLLECTIONS:
             part.pop(change.key, None)
         else:

@@ -32,6 +32,8 @@ from .vagrantfile_provider import provider_lines
 _WARNING = "# Written by polyvirt.core, which writes it anew: what is changed here by hand is lost."
 _DESCRIPTION = "# polyvirt.core: "
 _STAR = "\\u002a"
+#: Providers whose own way of sharing Vagrant always prefers.
+_OWN_SHARING = ("virtualbox", "vmware_desktop")
 _DEFAULT_FOLDER = {"host_path": ".", "guest_path": "/vagrant"}
 # It is a folder's name too, and a word on command lines, where what begins with a slash is a pattern.
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\Z")
@@ -124,7 +126,7 @@ def _within(machine):
     for forward in machine.get("port_forwards") or ():
         yield _port_forward(forward)
     yield "# BEGIN SYNCED FOLDERS"
-    yield from _folders(machine.get("shared_folders") or ())
+    yield from _folders(machine.get("shared_folders") or (), machine["provider"])
     yield "# END SYNCED FOLDERS"
     for provisioner in machine.get("provisioners") or ():
         yield _provisioner(provisioner)
@@ -178,7 +180,7 @@ def _port_forward(forward):
     return _call("machine.vm.network", "forwarded_port", given)
 
 
-def _folders(folders):
+def _folders(folders, provider):
     """Vagrant shares the project's folder unless told not to; here only what is asked for is shared."""
     if not any(folder["guest_path"] == _DEFAULT_FOLDER["guest_path"] for folder in folders):
         yield _call("machine.vm.synced_folder", *_DEFAULT_FOLDER.values(), {"disabled": True})
@@ -188,12 +190,20 @@ def _folders(folders):
             "mount_options": ["ro"] if folder.get("read_only") else None,
             **(folder.get("options") or {}),
         }
-        if folder.get("read_only") and folder.get("type") == "rsync":
-            raise errors.Unsupported(
-                f"The folder {folder['guest_path']} is a copy that rsync makes, which is not mounted read-only.",
-                "Choose another type (nfs, smb, virtiofs, 9p), or leave read_only out.",
-            )
+        if folder.get("read_only"):
+            _check_mounted(folder, provider)
         yield _call("machine.vm.synced_folder", folder["host_path"], folder["guest_path"], given)
+
+
+def _check_mounted(folder, provider):
+    """A copy is the guest's own to write to. Without a type Vagrant takes the best that works, which rsync may be."""
+    kind = folder.get("type")
+    if kind == "rsync" or (kind is None and provider not in _OWN_SHARING):
+        told = "is" if kind else "has no type, and may be"
+        raise errors.Unsupported(
+            f"The folder {folder['guest_path']} {told} a copy that rsync makes, which is not mounted read-only.",
+            "Give it another type (nfs, smb, virtiofs, 9p), or leave read_only out.",
+        )
 
 
 def _provisioner(provisioner):

@@ -9,7 +9,8 @@ key                    Ruby
 ``nested``             ``provider.nested = VALUE``
 ``vmx[memsize]``       ``provider.vmx["memsize"] = VALUE``
 ``ssh.username``       ``machine.ssh.username = VALUE``, any section of a machine
-``customize``          a method: the value is a list of calls, each a list of arguments
+``storage``            a method: the value is a list of calls, each a list of arguments
+``customize``          a list of commands of VBoxManage, each as its words, after an event or without
 =====================  =============================================================
 
 A text of a colon and a word is a symbol, as it is written in Ruby (``:id``, ``:linux``). A mapping at the end of a call
@@ -26,17 +27,20 @@ from .ruby_literal import literal
 
 _OF_VIRTUALBOX = ("customize", "network_adapter")
 _OF_LIBVIRT = (
-    "boot", "channel", "clock_timer", "cpu_feature", "cputopology", "hyperv_feature", "input", "launchsecurity",
-    "memorybacking", "memtune", "pci", "qemuargs", "qemuenv", "random", "redirdev", "redirfilter", "serial",
-    "smartcard", "storage", "usb", "usb_controller", "watchdog",
+    "boot", "channel", "clock_timer", "cpu_feature", "cpuaffinitiy", "cputopology", "disk_driver", "hyperv_feature",
+    "input", "launchsecurity", "memorybacking", "memtune", "pci", "qemuargs", "qemuenv", "random", "redirdev",
+    "redirfilter", "serial", "smartcard", "storage", "usb", "usb_controller", "watchdog",
 )  # fmt: skip
 _OF_MACHINES = ("vm.cloud_init", "vm.disk", "vm.network", "vm.provision", "vm.synced_folder")
 #: All else is assigned. A method that is not here cannot be called: some of Ruby's run what they get.
 _METHODS = frozenset((*_OF_VIRTUALBOX, *_OF_LIBVIRT, *_OF_MACHINES))
+#: The moments at which the provider VirtualBox gives VBoxManage a command; of its own accord it does before each boot.
+_EVENTS = ("pre-import", "pre-boot", "post-boot", "post-comm")
 _WORD = r"[a-z][A-Za-z0-9_]*"
 _KEY = re.compile(rf"(?:(?P<section>{_WORD})\.)?(?P<name>{_WORD})(?:\[(?P<item>[^\]\r\n]+)\])?\Z")
 _SYMBOL = re.compile(r":[A-Za-z_][A-Za-z0-9_]*\Z")
-_KEYWORD = re.compile(rf":?({_WORD})\Z")
+_KEYWORD = re.compile(r":?([A-Za-z0-9_]+)\Z")
+_BARE_KEYWORD = re.compile(rf"{_WORD}\Z")
 
 
 def native_lines(native, receiver):
@@ -60,7 +64,8 @@ def _setting(key, parts, value, receiver):
     target = ".".join(part for part in (receiver, parts["section"], parts["name"]) if part)
     if key in _METHODS:
         for arguments in _calls(key, value):
-            yield f"{target}({', '.join(_arguments(arguments))})"
+            given = _customization(arguments) if key == "customize" else arguments
+            yield f"{target}({', '.join(_arguments(given))})"
         return
     item = f"[{literal(parts['item'])}]" if parts["item"] else ""
     yield f"{target}{item} = {_native(value)}"
@@ -75,6 +80,20 @@ def _calls(key, value):
     )
 
 
+def _customization(words):
+    """The method takes an event, and the command as one list. Of a first text it makes the event, whatever it says."""
+    has_event = bool(words) and words[0] in _EVENTS
+    event, command = (words[:1], words[1:]) if has_event else ([], words)
+    if len(command) == 1 and isinstance(command[0], list):
+        command = command[0]  # It was written as the method takes it.
+    if not command or any(isinstance(word, (list, Mapping)) for word in command):
+        raise errors.InvalidInput(
+            f"native: customize: {words} is no command of VBoxManage.",
+            f'Write its words, as [modifyvm, ":id", --vram, 16], with one of {", ".join(_EVENTS)} in front or without.',
+        )
+    return [*event, command]
+
+
 def _arguments(values):
     if values and isinstance(values[-1], Mapping):
         named = [f"{_keyword(name)}: {_native(value)}" for name, value in values[-1].items()]
@@ -86,7 +105,8 @@ def _keyword(name):
     word = _KEYWORD.match(name)
     if word is None:
         raise errors.InvalidInput(f"{name!r} is no name of a keyword in Ruby.", "Use letters, digits and '_'.")
-    return word[1]
+    # A variable or a number is no keyword in Ruby, unless it is quoted.
+    return word[1] if _BARE_KEYWORD.match(word[1]) else literal(word[1])
 
 
 def _native(value):

@@ -10,8 +10,8 @@ from .ruby_literal import literal
 from .vagrantfile_native import native_lines
 
 PROVIDERS = ("virtualbox", "libvirt", "hyperv", "vmware_desktop", "proxmox")
-#: Vagrant ignores the size of a disk without a word, unless its process is started with this.
-DISKS_ENVIRONMENT = {"VAGRANT_EXPERIMENTAL": "disks"}
+#: Vagrant ignores the size of a disk, and vm.cloud_init, unless its process is started with this.
+EXPERIMENTS = {"VAGRANT_EXPERIMENTAL": "disks,cloud_init"}
 _MIB_PER_GIB = 1024
 
 
@@ -20,11 +20,24 @@ def provider_lines(machine):
     provider = machine["provider"]
     if provider not in PROVIDERS:
         raise errors.Unsupported(f"The provider {provider} is not known.", f"Known are {', '.join(PROVIDERS)}.")
+    _check_heard(machine, provider)
     within = [*_provider_settings(machine, provider), *native_lines(machine.get("native"), "provider")]
     yield from _disk_outside(machine, provider)
     yield f"machine.vm.provider {literal(provider)} do |provider|"
     yield from (f"  {line}" for line in within)
     yield "end"
+
+
+def _check_heard(machine, provider):
+    """Vagrant itself takes these for any provider: nobody would say that nothing comes of them."""
+    for what, deaf, is_asked, remedy in _UNHEARD:
+        if provider in deaf and is_asked(machine):
+            raise errors.Unsupported(f"The provider {provider} of Vagrant does nothing with {what}.", remedy)
+
+
+def _any_of(option, key, *values):
+    """Whether one of a machine's ``option`` has one of these values, or any."""
+    return lambda machine: any(one.get(key) in values if values else one.get(key) for one in machine.get(option) or ())
 
 
 def _provider_settings(machine, provider):
@@ -113,3 +126,43 @@ _SETTINGS = {
         "vmware_desktop": _assigned("linked_clone"),
     },
 }
+
+#: (what, the providers that do nothing with it, whether a machine's description has it, what to do instead). Read in
+#: Vagrant 2.3.4 (hyperv/action/configure.rb: one switch is all it takes; cloud_init_setup.rb: VirtualBox alone has it),
+#: vagrant-libvirt 0.11.2 (forward_ports.rb) and vagrant-proxmox (config_clone.rb: of a card it takes the bridge).
+_DEAF = ("hyperv", "proxmox")
+_BY_ADDRESS = "Reach the guest's ports by its own address."
+_UNHEARD = (
+    ("port_forwards", _DEAF, lambda machine: machine.get("port_forwards"), _BY_ADDRESS),
+    (
+        "port_forwards of protocol udp",
+        ("libvirt",),
+        _any_of("port_forwards", "protocol", "udp"),
+        _BY_ADDRESS,
+    ),
+    (
+        "networks of type hostonly",
+        _DEAF,
+        _any_of("networks", "type", "private"),
+        "Make the network on the host, and name its switch or bridge: {type: bridged, source: ...}.",
+    ),
+    ("networks: address", _DEAF, _any_of("networks", "address"), "Have a provisioner set it in the guest."),
+    (
+        "networks: mac",
+        _DEAF,
+        _any_of("networks", "mac"),
+        "Set it through native: hyperv has mac, and proxmox macaddress in a call of vm.network.",
+    ),
+    (
+        "more than one card of type bridged",
+        ("hyperv",),
+        lambda machine: len(machine.get("networks") or ()) > 1,
+        "List the one whose source is the machine's switch.",
+    ),
+    (
+        "native: vm.cloud_init",
+        tuple(provider for provider in PROVIDERS if provider != "virtualbox"),
+        lambda machine: "vm.cloud_init" in (machine.get("native") or {}),
+        "Use provisioners, or a box that is set up already.",
+    ),
+)

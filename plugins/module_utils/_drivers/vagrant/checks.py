@@ -36,6 +36,7 @@ def check_plan(driver, plan):
     if _is_vagrant_called(driver, plan, verbs):
         driver.vagrant_for(plan.before.name)
     if driver.project.managed and any(verb in _WRITING for verb in verbs):
+        _check_unique(plan)
         _check_file(driver, plan)
         _check_paths(driver, plan)
 
@@ -101,6 +102,33 @@ def _check_name(driver, plan):
             " Vagrantfile describes.",
             "Choose another name or project_dir, or drive it by its own file (vagrantfile, managed).",
         )
+
+
+def _check_unique(plan):
+    """Of two that are called the same Vagrant makes one, or none: what is kept of before counts as well."""
+    config = plan.after.config
+    entries = {
+        ("provisioners", "name"): [one.get("name") for one in config.get("provisioners") or ()],
+        ("shared_folders", "guest_path"): [one["guest_path"] for one in (config.get("shared_folders") or {}).values()],
+        ("port_forwards", "host_port"): [
+            _end_of(one, config.get("provider")) for one in (config.get("port_forwards") or {}).values()
+        ],
+    }
+    for (option, key), values in entries.items():
+        twice = next((value for value in values if value is not None and values.count(value) > 1), None)
+        if twice is not None:
+            raise Refused(
+                f"{plan.after.name}: {option}: two have the {key} '{twice}', and Vagrant would not make both.",
+                f"Give each a {key} of its own; one that was described before goes with purge: [{option}].",
+            )
+
+
+def _end_of(forward, provider):
+    """The host's end of a forward. With libvirt it is the port alone, whatever the address."""
+    port, address = forward.get("host_port"), forward.get("host_address")
+    if provider == "libvirt":
+        return str(port)
+    return f"{address + ':' if address else ''}{port}/{forward.get('protocol') or 'tcp'}"
 
 
 def _check_file(driver, plan):

@@ -18,7 +18,7 @@ from ..._ports.clock import epoch, today
 from ..._ports.command import Commands
 from ..._tools import vagrant as tool
 from ..._tools import vagrant_output as output
-from ..._tools.vagrantfile_provider import DISKS_ENVIRONMENT
+from ..._tools.vagrantfile_provider import EXPERIMENTS
 from ..._tools.vboxmanage import VBoxManage
 from ..._tools.virsh import Virsh
 from . import by_status, systems
@@ -129,14 +129,14 @@ class VagrantDriver:
 
     def vagrant_in(self, dotfile=None):
         """Vagrant, for this project with the folder ``dotfile`` in the place of its own."""
-        disks = DISKS_ENVIRONMENT["VAGRANT_EXPERIMENTAL"]
+        needed = EXPERIMENTS["VAGRANT_EXPERIMENTAL"]
         given = self.commands.environment("VAGRANT_EXPERIMENTAL")
         return tool.Vagrant(
             self.commands,
             self.project.folder,
             self.project.file,
             dotfile or self.project.dotfile,
-            {"VAGRANT_EXPERIMENTAL": f"{given},{disks}" if given else disks},
+            {"VAGRANT_EXPERIMENTAL": f"{given},{needed}" if given else needed},
             self._executable,
         )
 

@@ -39,7 +39,7 @@ _NO_SUCH = {
     "image": "Name a box: that is what Vagrant makes machines from.",
     "clone": "Package the machine as a box (vagrant package), and name that.",
     "iso": _NATIVE,
-    "cloud_init": "Use provisioners, or native: {vm.cloud_init: ...}.",
+    "cloud_init": "Use provisioners; the provider virtualbox has native: {vm.cloud_init: ...}, too.",
     "firmware": _NATIVE,
     "secure_boot": _NATIVE,
     "tpm": _NATIVE,
@@ -151,11 +151,8 @@ def _adjusted(default_provider, os_boxes, vm, config):
         adjusted["networks"] = {place: _card(vm, place, entry) for place, entry in config["networks"].items()}
     if "provisioners" in config:
         adjusted["provisioners"] = tuple(_provisioner(vm, one) for one in config["provisioners"])
-        _check_unique(vm, "provisioners", "name", adjusted["provisioners"])
     if "shared_folders" in config:
         adjusted["shared_folders"] = _folders(vm, config["shared_folders"])
-        mounted = [entry for entry in adjusted["shared_folders"].values() if entry is not None]
-        _check_unique(vm, "shared_folders", "guest_path", mounted)
     if "environment" in config:
         adjusted["environment"] = _variables(vm, "environment", config["environment"])
     _check_forwards(vm, config.get("port_forwards") or {})
@@ -230,16 +227,22 @@ def _card(vm, place, entry):
         raise Refused(f"{vm.name}: networks: the first card is Vagrant's own.", "Give it no keys but its type.")
     if entry.get("source") and kind != "bridged":
         raise Refused(f"{vm.name}: networks: a card of type {kind} has no source.", "Leave the source out.")
-    _check_address(vm, entry.get("address"))
-    present = place in (vm.config.get("networks") or {})
-    return dict(entry) if present else {**entry, "type": kind}
+    told = {**entry, **({"address": _address(vm, entry["address"])} if "address" in entry else {})}
+    present = (vm.config.get("networks") or {}).get(place)
+    return {"type": kind, **told} if present is None else {**_left_behind(present, kind), **told}
 
 
-def _check_address(vm, address):
-    if address is None:
-        return
+def _left_behind(present, kind):
+    """What a card of another type had of its network is nothing for this one; its MAC is the card's own, and kept."""
+    if present["type"] == kind:
+        return {}
+    return {key: None for key in ("address", "source") if present.get(key) is not None}
+
+
+def _address(vm, address):
+    """In the one way of writing it, of several for IPv6."""
     try:
-        ipaddress.ip_address(address)
+        return str(ipaddress.ip_address(address))
     except ValueError as error:
         raise Refused(
             f"{vm.name}: networks: '{address}' is no address.", "Write one such as 192.168.56.10, without a prefix."
@@ -251,25 +254,19 @@ def _given(asked):
     return {key: value for key, value in asked.items() if value not in (None, [], {})}
 
 
-def _check_unique(vm, option, key, entries):
-    """Vagrant makes one of two that are called the same."""
-    seen = set()
-    for value in (entry[key] for entry in entries if entry.get(key) is not None):
-        if value in seen:
-            raise Refused(
-                f"{vm.name}: {option}: two have the {key} '{value}', and Vagrant would make one of them.",
-                f"Give each a {key} of its own.",
-            )
-        seen.add(value)
-
-
 def _folders(vm, asked):
     """A folder that is not told where to be mounted is below the guest's root, by its name."""
     known = vm.config.get("shared_folders") or {}
     return {
-        name: entry if entry is None or name in known else {"guest_path": f"/{name}", **entry}
+        name: entry if entry is None else _folder(entry if name in known else {"guest_path": f"/{name}", **entry})
         for name, entry in asked.items()
     }
+
+
+def _folder(entry):
+    """To Vagrant, too, /srv and /srv/ are one place."""
+    path = entry.get("guest_path")
+    return {**entry, "guest_path": path.rstrip("/") or "/"} if path else entry
 
 
 def _check_forwards(vm, asked):

@@ -61,6 +61,11 @@ def _told(tmp_path_factory):
     return run
 
 
+READ_ONLY = [{"host_path": "/a", "guest_path": "/b", "read_only": True}]
+FORWARD = [{"name": "http", "host_port": 8080, "guest_port": 80}]
+BRIDGED = {"type": "public", "bridge": "br0"}
+
+
 def lines_of(**machine):
     project = {"machines": [{"name": "web", "provider": "virtualbox", **machine}]}
     return [line.strip() for line in vagrantfile.render(project).split("\n")]
@@ -196,11 +201,24 @@ def test_nothing_is_told_that_was_not_asked_for():
             {"shared_folders": [{"host_path": "/a", "guest_path": "/b", "type": "rsync", "read_only": True}]},
             "/b is a copy",
         ),
+        ({"provider": "libvirt", "shared_folders": READ_ONLY}, "/b has no type, and may be a copy.*nfs"),
+        ({"provider": "hyperv", "shared_folders": READ_ONLY}, "/b has no type"),
+        ({"provider": "hyperv", "port_forwards": FORWARD}, "hyperv of Vagrant does nothing with port_forwards"),
+        ({"provider": "proxmox", "port_forwards": FORWARD}, "nothing with port_forwards.*own address"),
+        ({"provider": "libvirt", "port_forwards": [{**FORWARD[0], "protocol": "udp"}]}, "nothing with.* udp"),
+        ({"provider": "hyperv", "networks": [{"type": "private"}]}, "nothing with networks of type hostonly.*bridged"),
+        ({"provider": "hyperv", "networks": [{**BRIDGED, "address": "192.168.56.4"}]}, "nothing with.* address"),
+        ({"provider": "proxmox", "networks": [{**BRIDGED, "mac": "08:00:27:aa:bb:cc"}]}, "nothing with.* mac.*native"),
+        ({"provider": "hyperv", "networks": [BRIDGED, BRIDGED]}, "nothing with more than one card"),
+        ({"provider": "libvirt", "native": {"vm.cloud_init": []}}, "nothing with native: vm.cloud_init"),
         ({"native": {"a b": 1}}, "'a b' is no setting's name"),
         ({"native": {"x = exit\ny": 1}}, "no setting's name"),
         ({"native": {"x[1]; exit": 1}}, "no setting's name"),
         ({"native": {"a.b.c": 1}}, "no setting's name"),
         ({"native": {"customize": ["modifyvm"]}}, "no list of calls"),
+        ({"native": {"customize": [[]]}}, "no command of VBoxManage"),
+        ({"native": {"customize": [["post-boot"]]}}, "no command of VBoxManage"),
+        ({"native": {"customize": [["post-bot", ["modifyvm", ":id"]]]}}, "no command of VBoxManage.*pre-boot"),
         ({"native": {"vm.disk": [[":disk", {"size: exit, x": 1}]]}}, "no name of a keyword"),
         ({"networks": [{"type": "private", "options": {"a, b": 1}}]}, "no name of a keyword"),
         ({"hostname": "caf\udce9"}, "not UTF-8"),
@@ -237,7 +255,11 @@ def test_what_cannot_be_in_an_environment_is_refused(variables):
         ("vm_type", ":qemu", "provider.vm_type = :qemu"),
         ("display", ":0", 'provider.display = ":0"'),
         ("x", {":a": [":b", "b"]}, 'provider.x = {:a => [:b, "b"]}'),
-        ("customize", [["a", ":id"], ["b"]], 'provider.customize("a", :id)\nprovider.customize("b")'),
+        ("customize", [["a", ":id"], ["b"]], 'provider.customize(["a", :id])\nprovider.customize(["b"])'),
+        ("customize", [["post-boot", "a", ":id"]], 'provider.customize("post-boot", ["a", :id])'),
+        ("customize", [[["a", ":id"]]], 'provider.customize(["a", :id])'),
+        ("customize", [["post-boot", ["a"]]], 'provider.customize("post-boot", ["a"])'),
+        ("qemuenv", [[{"A_B": "x", "0": "y"}]], 'provider.qemuenv("A_B": "x", "0": "y")'),
         ("storage", [[":file", {":size": "1G", "bus": "scsi"}]], 'provider.storage(:file, size: "1G", bus: "scsi")'),
         ("qemuargs", [[]], "provider.qemuargs()"),
     ],

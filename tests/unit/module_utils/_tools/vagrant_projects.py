@@ -11,13 +11,19 @@ from hypothesis import strategies as some
 from unit.module_utils._tools.ruby_values import TEXT, VALUES, generated
 
 NATIVE = {
-    "virtualbox": {"customize": [["modifyvm", ":id", "--vram", "16"]], "default_nic_type": "virtio"},
-    "libvirt": {"driver": "qemu", "storage": [[":file", {"size": "1G"}]], "cpu_mode": "custom", "cpu_model": "qemu64"},
+    "virtualbox": {"customize": [["modifyvm", ":id", "--vram", "16"], ["post-boot", "showvminfo", ":id"]],
+                   "default_nic_type": "virtio",
+                   "vm.cloud_init": [[{"content_type": "text/cloud-config", "inline": "x"}]]},
+    "libvirt": {"driver": "qemu", "storage": [[":file", {"size": "1G"}]], "cpu_mode": "custom", "cpu_model": "qemu64",
+                "disk_driver": [[{"cache": "none"}]], "qemuenv": [[{"QEMU_AUDIO_DRV": "pa"}]],
+                "cpuaffinitiy": [[{"0": "0-4"}]]},
     "hyperv": {"vmname": "web", "enable_virtualization_extensions": True,
                "vm_integration_services": {"time_synchronization": True}},
     "vmware_desktop": {"vmx[ethernet0.pcislotnumber]": "33"},
     "proxmox": {"endpoint": "https://pve:8006/api2/json", "vm_type": ":qemu"},
 }  # fmt: skip
+#: They are told of no network but a bridged one.
+_BRIDGED_ONLY = ("hyperv", "proxmox")
 
 
 def rich(provider):
@@ -52,6 +58,9 @@ def rich(provider):
         ],
         "native": {"ssh.username": "root", "vm.guest": ":linux", **NATIVE[provider]},
     }  # fmt: skip
+    if provider in _BRIDGED_ONLY:
+        web["networks"] = web["networks"][-1:]
+        del web["port_forwards"]
     if provider in ("virtualbox", "vmware_desktop"):
         web["gui"] = False
     if provider not in ("libvirt", "proxmox"):
@@ -69,9 +78,15 @@ def _maybe(required, **optional):
     return some.fixed_dictionaries(required, optional=optional)
 
 
+def _as_the_provider_takes_it(machine):
+    if machine["provider"] not in _BRIDGED_ONLY:
+        return machine
+    return {key: value for key, value in machine.items() if key not in ("networks", "port_forwards")}
+
+
 _NETWORK = _maybe({"type": some.sampled_from(("private", "public"))}, address=TEXT, bridge=TEXT, options=_OPTIONS)
 _FORWARD = _maybe({"host_port": _PORT, "guest_port": _PORT}, name=TEXT, host_address=TEXT)
-_FOLDER = _maybe({"host_path": TEXT, "guest_path": TEXT}, read_only=_FLAG, type=some.sampled_from(("nfs", "9p")))
+_FOLDER = _maybe({"host_path": TEXT, "guest_path": TEXT, "type": some.sampled_from(("nfs", "9p"))}, read_only=_FLAG)
 _PROVISIONER = _maybe({"inline": TEXT}, name=TEXT, args=some.lists(TEXT), env=some.dictionaries(TEXT, TEXT))
 _MACHINE = _maybe(
     {"name": _NAME, "provider": some.sampled_from(PROVIDERS), "box": TEXT},
@@ -87,7 +102,7 @@ _MACHINE = _maybe(
     shared_folders=some.lists(_FOLDER, max_size=2),
     provisioners=some.lists(_PROVISIONER, max_size=2),
     native=some.dictionaries(some.one_of(_NAME, some.builds("{}[{}]".format, _NAME, _NAME)), VALUES, max_size=2),
-)
+).map(_as_the_provider_takes_it)
 _VARIABLES = some.dictionaries(_NAME, TEXT.map(lambda text: text.replace("\0", "")), max_size=2)
 _PROJECT = _maybe({"machines": some.lists(_MACHINE, min_size=1, max_size=3)}, environment=_VARIABLES)
 

@@ -156,6 +156,41 @@ def test_what_is_left_out_gets_vagrants_way():
     assert adjusted["provisioners"] == ({"inline": "true"},)
 
 
+HOSTONLY = {"type": "hostonly", "address": "192.168.56.10", "mac": "08:00:27:aa:bb:cc"}
+BRIDGED = {"type": "bridged", "source": "eth0"}
+
+
+@pytest.mark.parametrize(
+    ("found", "asked", "told"),
+    [
+        (HOSTONLY, BRIDGED, {**BRIDGED, "address": None}),
+        (HOSTONLY, {**BRIDGED, "address": "10.0.0.5"}, {**BRIDGED, "address": "10.0.0.5"}),
+        (BRIDGED, {"type": "hostonly"}, {"type": "hostonly", "source": None}),
+        (
+            BRIDGED,
+            {"type": "hostonly", "address": "fd00::1"},
+            {"type": "hostonly", "source": None, "address": "fd00::1"},
+        ),
+        (HOSTONLY, {"type": "hostonly"}, {"type": "hostonly"}),
+        (HOSTONLY, {}, {}),
+        (BRIDGED, {"source": "eth1"}, {"source": "eth1"}),
+        # Of several ways of writing one address there is one that is compared.
+        (HOSTONLY, {"address": "FD00:0:0::1"}, {"address": "fd00::1"}),
+    ],
+)
+def test_what_a_card_is_told(found, asked, told):
+    known = _vm("virtualbox", networks={"0": {"type": "nat"}, "1": found})
+    assert LIBVIRT.adjust(known, {"networks": {"1": asked}})["networks"] == {"1": told}
+
+
+@pytest.mark.parametrize(("path", "told"), [("/srv/", "/srv"), ("/srv", "/srv"), ("/", "/"), ("C:\\a", "C:\\a")])
+def test_a_place_in_the_guest_is_written_in_one_way(path, told):
+    asked = {"a": {"host_path": "/srv", "guest_path": path}}
+    for known in ({}, {"shared_folders": asked}):
+        adjusted = LIBVIRT.adjust(_vm("virtualbox", **known), {"shared_folders": asked})
+        assert adjusted["shared_folders"]["a"]["guest_path"] == told
+
+
 @pytest.mark.parametrize("name", ["two words", "-dash", "/x/", "ü", ".dot", ""])
 def test_names_that_vagrant_takes_for_something_else(name):
     assert LIBVIRT.name_fault(name)

@@ -1,0 +1,164 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the providers' own classes, as they are installed here, make of what the managed file tells them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._tools import vagrantfile
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.vagrantfile_native import native_lines
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.vagrantfile_provider import EXPERIMENTS
+
+from unit.module_utils._tools.ruby_values import require_ruby
+from unit.module_utils._tools.vagrant_projects import rich
+
+#: Path of each class's file (below Vagrant's own folder, or a gem's), and the class.
+CLASSES = {
+    "virtualbox": ("plugins/providers/virtualbox/config", "ProviderVirtualBox"),
+    "hyperv": ("plugins/providers/hyperv/config", "HyperV"),
+    "libvirt": ("vagrant-libvirt/config", "ProviderLibvirt"),
+}
+#: What the programs below end with where they find no such class.
+NOT_INSTALLED = 77
+#: Gives the provider's part of each text to an object of the provider's class. What that does not know are its errors.
+ASK = """
+require "json"
+begin
+  require "vagrant"
+  file, name, asked, texts = JSON.parse(STDIN.read)
+  require File.exist?(Vagrant.source_root.join("#{file}.rb")) ? Vagrant.source_root.join(file).to_s : file
+rescue LoadError => error
+  warn error.message
+  exit 77
+end
+KIND = VagrantPlugins.const_get(name)::Config
+class Told < BasicObject
+  def initialize(config) = @config = config
+  def method_missing(name, *_values, **_named, &block) = block ? block.call(name == :provider ? @config : self) : self
+end
+def plain(value)
+  case value
+  when Symbol then ":#{value}"
+  when Array then value.map { |one| plain(one) }
+  when Hash then value.to_h { |key, one| [plain(key), plain(one)] }
+  else value
+  end
+end
+Networks = Struct.new(:networks)
+Vm = Struct.new(:vm)
+Machine = Struct.new(:config)
+answers = texts.map { |text|
+  config = KIND.new
+  Vagrant.define_singleton_method(:configure) { |_version, &block| block.call(Told.new(config)) }
+  eval(text)
+  errors = config.send(:_detected_errors)
+  # The others' look at the host.
+  errors += config.validate(Machine.new(Vm.new(Networks.new([])))).values.flatten if name == "ProviderVirtualBox"
+  {errors: errors, values: asked.map { |one| plain(config.public_send(one)) }}
+}
+own = KIND.public_instance_methods(false).map(&:to_s)
+puts JSON.generate([answers, own])
+"""
+
+
+def ask(provider, natives, *asked):
+    """([(errors, values of the attributes ``asked``) for each native], names of the class's methods)."""
+    require_ruby()
+    whole = rich(provider)
+    texts = []
+    for native in natives:
+        machine = {"name": "web", "provider": provider, "native": native}
+        texts.append(vagrantfile.render(whole if native is None else {"machines": [machine]}))
+    answers, methods = json.loads(_run(ASK, json.dumps([*CLASSES[provider], asked, texts])))
+    return [(one["errors"], *one["values"]) for one in answers], methods
+
+
+def _run(program, given, environment=None):
+    done = subprocess.run(
+        ["ruby", "-e", program],
+        input=given,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        env={**os.environ, **(environment or {})},
+    )
+    if done.returncode == NOT_INSTALLED:
+        pytest.skip(f"not available: ruby does not load this class of Vagrant: {done.stderr.strip()}")
+    assert done.returncode == 0, done.stderr[:2000]
+    return done.stdout
+
+
+@pytest.mark.parametrize("provider", CLASSES)
+def test_the_provider_knows_all_that_a_rendered_file_tells_it(provider):
+    (((errors, *_values),), _methods) = ask(provider, [None])
+    assert errors == []
+
+
+COMMAND = ["modifyvm", ":id", "--vram", "16"]
+
+
+@pytest.mark.parametrize(
+    ("call", "event"),
+    [
+        (COMMAND, "pre-boot"),
+        (["post-boot", *COMMAND], "post-boot"),
+        # As they are written in Ruby.
+        ([COMMAND], "pre-boot"),
+        (["pre-boot", COMMAND], "pre-boot"),
+        (["post-comm", COMMAND], "post-comm"),
+    ],
+)
+def test_a_command_of_vboxmanage_is_given_whole_and_when_it_is_meant(call, event):
+    (((errors, commands),), _methods) = ask("virtualbox", [{"customize": [call]}], "customizations")
+    assert (errors, commands) == ([], [[event, COMMAND]])
+
+
+def test_settings_of_libvirt_that_are_methods():
+    native = {
+        "disk_driver": [[{"cache": "none", "io": "threads"}]],
+        "cpuaffinitiy": [[{"0": "0-4", "1": "5"}]],
+        "qemuenv": [[{"QEMU_AUDIO_DRV": "pa"}]],
+    }
+    ((told,), _methods) = ask("libvirt", [native], "disk_driver_opts", "cpu_affinity", "qemu_env")
+    driver, affinity = {":cache": "none", ":io": "threads"}, {":0": "0-4", ":1": "5"}
+    assert told == ([], driver, affinity, {":QEMU_AUDIO_DRV": "pa"})
+
+
+def test_vagrant_takes_what_is_experimental_in_it():
+    """With no word in the environment it drops these, and says so only in its log."""
+    require_ruby()
+    program = """
+    begin
+      require "vagrant"
+    rescue LoadError => error
+      warn error.message
+      exit 77
+    end
+    require Vagrant.source_root.join("plugins/kernel_v2/config/vm").to_s
+    machine = Struct.new(:vm).new(VagrantPlugins::Kernel_V2::VMConfig.new)
+    eval(STDIN.read)
+    puts machine.vm.cloud_init_configs.size, machine.vm.disks.size
+    """
+    native = {"vm.cloud_init": [[{"inline": "x"}]], "vm.disk": [[":disk", {"name": "a", "size": "1GB"}]]}
+    text = "\n".join(native_lines(native, "machine"))
+    for environment, taken in (({}, "0\n0\n"), (EXPERIMENTS, "1\n1\n")):
+        assert _run(program, text, {"VAGRANT_EXPERIMENTAL": "", **environment}) == taken
+
+
+#: What Vagrant calls, and what only tells.
+_NOT_FOR_USERS = {"validate", "merge", "finalize!", "to_s", "customizations", "network_adapters"}
+
+
+@pytest.mark.parametrize("provider", CLASSES)
+def test_what_is_a_method_of_the_provider_is_called(provider):
+    (_answers, methods) = ask(provider, [])
+    called = {name for name in methods if f"{name}=" not in methods and name[0] != "_" and name[-1] != "="}
+    for name in called - _NOT_FOR_USERS:
+        (line,) = native_lines({name: [["x"]]}, "provider")
+        assert line.startswith(f"provider.{name}("), f"{name} is assigned, which the class does not know"
