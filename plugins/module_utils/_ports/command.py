@@ -69,6 +69,19 @@ class Commands:
             _end(process)
         return Completed(argv, process.returncode, _decode(stdout), _decode(stderr))
 
+    def end(self, pid, is_meant):
+        """Ask a process that another program left here to end, if ``is_meant`` holds of its argv: numbers come again.
+
+        Where its argv cannot be read (no /proc), or it is another user's, it stays.
+        """
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as file:
+                argv = _decode(file.read()).split("\0")
+            if is_meant(argv):
+                os.kill(pid, signal.SIGTERM)
+        except OSError:
+            pass
+
 
 def shown(argv):
     """A command line for a message: quoted as a shell would need it, and short."""

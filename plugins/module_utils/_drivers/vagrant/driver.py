@@ -23,6 +23,7 @@ from ..._tools.vboxmanage import VBoxManage
 from ..._tools.virsh import Virsh
 from . import by_status, systems
 from .by_status import ByStatus
+from .forwards import clear as clear_forwards
 from .in_libvirt import InLibvirt
 from .in_virtualbox import InVirtualBox
 from .look import find, look
@@ -212,6 +213,7 @@ class VagrantDriver:
 
     def _start(self, vm, step):
         known = self._known(vm.name)
+        self._clear_forwards(known)
         try:
             self.vagrant_for(vm.name).run("up", vm.name, *self._flags_of_up(vm, known))
         except CommandFailed as error:
@@ -239,11 +241,19 @@ class VagrantDriver:
             told = output.ssh_configs(self.vagrant_for(name).read("ssh-config", name)).get(name)
             self.project.note(name, ssh=note_of_ssh(told) if told else {})
 
+    def _clear_forwards(self, known):
+        """Of a machine that stopped without Vagrant, or is about to: what is left of them would stand in the way."""
+        if known.made is not None and known.made.provider == "libvirt":
+            clear_forwards(self.commands, known.made.folder)
+
     def _stop(self, vm, step):
+        self._clear_forwards(self._known(vm.name))
         self._hand(vm).ask_to_stop(vm.name, vm.id)
 
     def _kill(self, vm, step):
-        host = self.host_of(self._known(vm.name))
+        known = self._known(vm.name)
+        self._clear_forwards(known)
+        host = self.host_of(known)
         if vm.power == RUNNING or host is None:
             try:
                 self.vagrant_for(vm.name).run("halt", "--force", vm.name, timeout=_CUT if host else by_status.CUT)
@@ -262,6 +272,7 @@ class VagrantDriver:
         self.vagrant_for(vm.name).run("suspend", vm.name, timeout=_LONG)
 
     def _resume(self, vm, step):
+        self._clear_forwards(self._known(vm.name))
         self.vagrant_for(vm.name).run("resume", vm.name, timeout=_LONG)
 
     def _snapshot(self, vm, step):
