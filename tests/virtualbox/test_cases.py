@@ -211,6 +211,16 @@ def test_18_a_complete_list_of_rules(box):
     did_nothing(task(box, config={"port_forwards": wanted}, purge=frozenset({"port_forwards"})))
 
 
+def test_18_a_chosen_port_is_that_of_no_other_rule(box):
+    uuid = made(box, config={**BEHIND_NAT, "port_forwards": {"a": {"guest_port": 1}}})
+    (chosen,) = (int(rule.split(",")[3]) for rule in rules_of(box, uuid))
+    others = {"b": {"host_port": chosen, "guest_port": 2}}
+    task(box, config={"port_forwards": others}, purge=frozenset({"port_forwards"})).well()
+    task(box, config={"port_forwards": {"a": {"guest_port": 1}}}).well()
+    ports = {rule.split(",")[0]: int(rule.split(",")[3]) for rule in rules_of(box, uuid)}
+    assert ports == {"b": chosen, "a": chosen + 1}
+
+
 def test_19_rules_belong_to_the_card_in_whose_block_they_stand(box):
     uuid = box.make("web")
     box.run("modifyvm", uuid, "--nic2", "nat", "--natpf1", "one,tcp,,2101,,1", "--natpf2", "two,tcp,,2102,,2")

@@ -13,6 +13,7 @@ import re
 from dataclasses import replace
 
 from .._lifecycle import errors
+from .._ports.clock import Clock
 from .._ports.command import shown
 from . import vboxmanage_output as output
 
@@ -59,8 +60,8 @@ _WRONG_STATE = (
     "Already paused",
 )
 _INACCESSIBLE = ("The object functionality is limited",)
-#: A daemon that ends meets one that begins: reading harms nobody, so it is simply asked again.
-_READ_AGAIN = 10
+#: Seconds. A daemon that ends meets one that begins: reading harms nobody, so it is asked again, ever more slowly.
+_PAUSES = (0.05, 0.1, 0.2, 0.5, 1, 1, 2, 2, 3, 3)
 #: Seconds. Of forty tasks at once in one registry on a busy host the last waits for longer than a minute.
 _PATIENCE = 180
 _NO_SNAPSHOTS = "This machine does not have any snapshots\n"
@@ -69,8 +70,9 @@ _NO_SNAPSHOTS = "This machine does not have any snapshots\n"
 class VBoxManage:
     """One user's registry of machines."""
 
-    def __init__(self, commands, executable="VBoxManage", timeout=_PATIENCE):
+    def __init__(self, commands, executable="VBoxManage", timeout=_PATIENCE, clock=None):
         self._commands = commands
+        self._clock = clock or Clock()
         self._executable = executable
         self._timeout = timeout
 
@@ -97,9 +99,10 @@ class VBoxManage:
         beside the answer is about one thing of many: a list goes on after a machine that cannot be read.
         """
         completed = self._execute(words, timeout=timeout)
-        for _again in range(_READ_AGAIN):
+        for pause in _PAUSES:
             if completed.rc == 0 or not _says(completed.stderr, _PASSING):
                 break
+            self._clock.sleep(pause)
             completed = self._execute(words, timeout=timeout)
         if completed.rc != 0 and completed.stdout == _NO_SNAPSHOTS:
             return ""

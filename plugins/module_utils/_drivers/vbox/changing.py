@@ -86,7 +86,7 @@ def _rules(sights, sight, changes):
     own = [change for change in changes if change.field in _FORWARDS]
     if not own:
         return None, [], []
-    taken = forwards.taken_ports(sights.values(), sight.uuid)
+    taken = forwards.taken_ports(sights.values())
     return (_nat_card(sight, changes), *forwards.wanted_rules(sight, own, taken))
 
 

@@ -83,6 +83,7 @@ def wanted_rules(sight, changes, taken):
             added.pop(name, None)
         else:
             added[name] = _changed(rule, asked)
+    taken = taken | {rule.host_port for rule in added.values()}
     return removed, [_with_port(sight, rule, taken) for rule in added.values()]
 
 
@@ -97,7 +98,7 @@ def is_ssh_free(sight):
 def words_for_fresh_ssh(sights, sight):
     """modifyvm's words that put the way to a machine's SSH on a port that nobody has."""
     card, _rule = sight.rules[SSH_RULE]
-    taken = taken_ports(sights.values(), sight.uuid)
+    taken = taken_ports(sights.values())
     rule = _with_port(sight, _changed(Forward(SSH_RULE, "tcp", "", 0, "", 0), _SSH), taken)
     return words(sight, card, [SSH_RULE], [rule])
 
@@ -159,8 +160,8 @@ def live_words(sight, card, removed, added):
     return [*gone, *([f"natpf{card}", text_of(rule)] for rule in added)]
 
 
-def taken_ports(sights, but):
-    """The host ports of all machines but one: those that are off want theirs again."""
+def taken_ports(sights, but=None):
+    """The host ports of all machines, or of all but one: those that are off want theirs again."""
     return {rule.host_port for sight in sights if sight.uuid != but for _card, rule in sight.rules.values()}
 
 

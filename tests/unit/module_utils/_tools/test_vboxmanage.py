@@ -12,6 +12,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._tools import vboxma
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.vboxmanage import VBoxManage
 
 from unit.module_utils._tools.vbox_recordings import call_that_says, calls, recorded
+from unit.module_utils.world import FakeClock
 
 PREDICATES = (
     vboxmanage.is_not_found,
@@ -34,11 +35,13 @@ class Told(Commands):
 
     def __init__(self, rc=0, stdout="", stderr=""):
         self._end = (rc, stdout, stderr)
+        self.calls = 0
 
     def find(self, name_or_path, hint=None):
         return name_or_path
 
     def run(self, argv, **options):
+        self.calls += 1
         return Completed(tuple(argv), *self._end)
 
 
@@ -203,6 +206,20 @@ def test_recorded_words_are_recognised_by_their_predicate_alone(predicate, text)
 def test_what_passes_is_worth_another_try_and_holds_no_machine(text):
     assert vboxmanage.is_locked(text)
     assert not vboxmanage.is_held(text)
+
+
+def test_a_daemon_that_is_just_starting_is_asked_again_for_a_while_and_no_longer():
+    commands, clock = Told(1, "", "VBoxManage: error: Failed to create the VirtualBox object!\n"), FakeClock()
+    with pytest.raises(errors.CommandFailed, match="Failed to create the VirtualBox object!"):
+        VBoxManage(commands, clock=clock).read("list", "vms")
+    assert (commands.calls, 10 < clock.now() < 20) == (11, True)
+
+
+def test_what_does_not_pass_is_asked_once():
+    commands, clock = Told(1, "", "VBoxManage: error: The object functionality is limited\n"), FakeClock()
+    with pytest.raises(errors.CommandFailed, match="functionality is limited"):
+        VBoxManage(commands, clock=clock).read("list", "vms")
+    assert (commands.calls, clock.now()) == (1, 0)
 
 
 def test_a_held_machine_may_be_free_in_a_moment():
