@@ -100,6 +100,11 @@ def test_what_shows_nothing_gets_a_screen(world, card):
     assert _becomes(world, name="web2", display={"type": "vnc"})["vga"] == "std"
 
 
+@pytest.mark.parametrize("origin", [{"disks": [{"size": "1G"}]}, {"clone": {"source": "tmpl"}}], ids=["new", "clone"])
+def test_a_machine_begins_with_a_serial_console(world, origin):
+    assert _becomes(world, name="web3", native={"vga": "serial0", "serial0": "socket"}, **origin)["vga"] == "serial0"
+
+
 def test_a_serial_console_has_no_video_memory(world):
     behind.edit(world, 101, vga="serial0", serial0="socket")
     _refused(world, "serial console", "display.type", name="web2", display={"video_memory": "32M"})
