@@ -110,6 +110,8 @@ options:
     description:
       - Its O(display.type) is V(none), V(vnc) (Proxmox VE's std) or V(spice) (qxl). Its O(display.video_memory) is in
         whole MiB from 4 to 512.
+      - A serial console and other cards are set by O(native), such as V(vga=serial0) with V(serial0=socket). A serial
+        console is told as C(serial), and a card with a screen that is not qxl as V(vnc).
   image:
     description:
       - A volume to make the machine's first disk from, such as V(local:import/debian-12.qcow2). Used only when the
@@ -133,7 +135,8 @@ options:
       - Keys are options of C(qm set), such as V(cpu), V(numa), V(hostpci0), V(usb0), V(hookscript), V(hotplug),
         V(startup), V(balloon) or V(vmgenid). Values are compared as Proxmox VE means them, so that a default that is
         spelled out, or another order, is no difference; an empty one takes the setting away.
-      - Of disks and cards (V(scsi0), V(net0)) only the parts that are named are set, and all others stay.
+      - Of disks and cards (V(scsi0), V(net0)) only the parts that are named are set, and all others stay. An empty
+        one (V(rate=)) is taken away.
       - What has an option here is refused.
 seealso:
   - module: polyvirt.core.proxmox_vm_info

@@ -52,12 +52,16 @@ _WORDS = {"yes": "1", "on": "1", "true": "1", "no": "0", "off": "0", "false": "0
 _OWN_WORDS = frozenset({"discard", "videostreaming", "aio", "cache"})
 #: Sub-keys with other names, by stem.
 _ALIASES = {"volume": "file", "freeze-fs-on-backup": "freeze-fs", "guest-fsfreeze": "freeze-fs"}
+#: Sub-keys that hold several words, in any order.
+_SETS = frozenset({"flags", "trunks"})
 #: Types of machines of which a version is no other type; who asks for a version asks for that one.
 _UNPINNED = ("pc", "q35")
 CARDS = (
     "virtio", "e1000", "e1000e", "rtl8139", "vmxnet3", "e1000-82540em", "e1000-82544gc", "e1000-82545em", "i82551",
     "i82557b", "i82559er", "ne2k_isa", "ne2k_pci", "pcnet",
 )  # fmt: skip
+#: Who asks for more gets this many ``cpuunits`` where nodes have cgroup v2; with v1 they have what they asked for.
+_MOST_UNITS = "10000"
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _DISK = re.compile(r"(ide|sata|scsi|virtio)(\d+)")
 #: How many slots each bus has.
@@ -83,6 +87,11 @@ def is_property_string(key):
 
 def parse(key, text):
     """{sub-key: value} of an option's value, by the names that the server uses itself."""
+    return {name: value for name, value in asked_parts(key, text).items() if value}
+
+
+def asked_parts(key, text):
+    """The same of what is asked: sub-keys that are to go are there, empty."""
     kind, found = stem(key), {}
     for part in str(text).split(","):
         name, equals, value = part.partition("=")
@@ -91,7 +100,7 @@ def parse(key, text):
         if kind == "net" and name in CARDS:
             found["model"], name = name, "macaddr"
         name = _ALIASES.get(name, name)
-        if value:
+        if equals or value:
             found[name] = value if name in _OWN_WORDS else _WORDS.get(value.lower(), value)
     return found
 
@@ -107,8 +116,9 @@ def printed(key, values):
 
 
 def merged(key, old, new):
-    """The text of an option with the sub-keys of ``new`` over those of ``old``."""
-    return printed(key, {**parse(key, old or ""), **parse(key, new)})
+    """The text of an option with the sub-keys of ``new`` over those of ``old``; without those that are empty."""
+    both = {**parse(key, old or ""), **asked_parts(key, new)}
+    return printed(key, {name: value for name, value in both.items() if value})
 
 
 def same(key, found, asked):
@@ -120,15 +130,18 @@ def same(key, found, asked):
         return _filled(key, found, is_pinned=asked.get("type") not in _UNPINNED) == asked
     if key == "hotplug":
         return _features(found) == _features(asked)
+    if key == "cpuunits" and found == _MOST_UNITS:
+        asked = min(_plain(key, asked), _MOST_UNITS, key=_number)
     return _plain(key, found) == _plain(key, asked)
 
 
 def holds(key, found, asked):
-    """Whether the sub-keys of ``asked`` are those of ``found``, whatever else is in it."""
+    """Whether the sub-keys of ``asked`` are those of ``found``, whatever else is in it; an empty one is not set."""
     present = _filled(key, found or "")
     defaults = _SUB_DEFAULTS.get(_family(key), {})
     return all(
-        present.get(name, defaults.get(name)) == _folded(name, value) for name, value in parse(key, asked).items()
+        present.get(name) == (_folded(name, value) if value else defaults.get(name))
+        for name, value in asked_parts(key, asked).items()
     )
 
 
@@ -145,6 +158,8 @@ def _filled(key, text, is_pinned=True):
 
 
 def _folded(name, value):
+    if name in _SETS:
+        return frozenset(value.split(";"))
     return value.lower() if name == "macaddr" else value
 
 
@@ -161,6 +176,10 @@ def _features(text):
 def hotplugged(text):
     """The features that go in and out of a running machine, from the option ``hotplug``."""
     return _features(text)
+
+
+def _number(text):
+    return int(text) if text.isdecimal() else 0
 
 
 def _plain(key, value):

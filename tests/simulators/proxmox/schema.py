@@ -45,6 +45,8 @@ _SINCE = {
     "import-working-storage": (8, 3),
     "overrule-shutdown": (8, 2),
 }
+# The same of the keys of property strings.
+_KEYS_SINCE = {"import-from": (7, 2)}
 _ENDPOINTS_SINCE = {"PUT /pools": (8, 1), "DELETE /pools": (8, 1)}
 
 
@@ -61,6 +63,7 @@ class Schema:
         self._file = _read()
         self.cpu_models = frozenset(self._file["cpu_models"])
         self._parameters = {}
+        self._formats = {name: self._known_keys(keys) for name, keys in self._file["formats"].items()}
         self.endpoints = {
             name: entry
             for name, entry in self._file["endpoints"].items()
@@ -94,14 +97,17 @@ class Schema:
     def property_format(self, name):
         """The keys of a property string, or None if the format is that of a plain value."""
         if isinstance(name, dict):
-            return self._file["formats"][name["$def"]]
+            return self._formats[name["$def"]]
         if name == "pve-qm-cicustom":
             return _CICUSTOM
-        return self._file["formats"].get(_SAME_FORMAT.get(name, name))
+        return self._formats.get(_SAME_FORMAT.get(name, name))
 
     def properties_of(self, key):
         """The property string of a numbered or plain option."""
         return self.property_format(self.option(key)["format"])
+
+    def _known_keys(self, rules):
+        return {key: rule for key, rule in rules.items() if self.version >= _KEYS_SINCE.get(key, (0, 0))}
 
     def _expanded(self, properties):
         found = {}

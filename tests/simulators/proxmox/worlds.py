@@ -16,6 +16,8 @@ ROOT_PASSWORD = "simulated"
 TOKEN_SECRET = "00000000-1111-4222-8333-444444444444"
 
 _ALL = frozenset({"images", "iso", "import", "snippets"})
+#: The version that brought the content Import.
+_IMPORT_SINCE = (8, 3)
 
 
 def cluster(clock=None, version=(9, 1), **settings):
@@ -25,21 +27,24 @@ def cluster(clock=None, version=(9, 1), **settings):
         name = f"pve{number}"
         world.cluster.nodes[name] = Node(name, f"192.0.2.{number}")
         world.cluster.bridges[name] = ("vmbr0", "vmbr1")
+    imports = world.schema.version >= _IMPORT_SINCE
+    contents = _ALL if imports else _ALL - {"import"}
     storages = (
-        Storage("local", "dir", _ALL),
+        Storage("local", "dir", contents),
         Storage("local-lvm", "lvmthin", frozenset({"images"})),
         Storage("zfs", "zfspool", frozenset({"images"})),
         Storage("nfs", "nfs", frozenset({"images", "iso"}), shared=True),
         Storage("isos", "dir", frozenset({"iso"})),
-        Storage("off", "dir", _ALL, disabled=True),
-        Storage("n2", "dir", _ALL, nodes=frozenset({"pve2"})),
+        Storage("off", "dir", contents, disabled=True),
+        Storage("n2", "dir", contents, nodes=frozenset({"pve2"})),
     )
     for storage in storages:
         world.storages.add(storage)
     for node in world.cluster.nodes:
         local = world.storages.get("local")
         local.volumes[local.key(node, "iso/debian.iso")] = Volume(600 * MIB, "raw", "iso")
-        local.volumes[local.key(node, "import/x.qcow2")] = Volume(2 * GIB, "qcow2", "import")
+        if imports:
+            local.volumes[local.key(node, "import/x.qcow2")] = Volume(2 * GIB, "qcow2", "import")
     world.access.accounts["root@pam"] = Account(ROOT_PASSWORD, tokens={"test": Token(TOKEN_SECRET, separated=False)})
     return world
 

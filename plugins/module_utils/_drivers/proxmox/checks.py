@@ -24,6 +24,8 @@ from .snapshots import options_in, snapshots_of
 from .traits import AUTO, iso_name
 
 _FIRST = "scsi0"
+#: The version from which on disks are made from images.
+_IMPORTS_SINCE = (7, 2)
 _SIZES_OF_MEMORY = ("memory", "native.balloon")
 _NO_TPM, _UNPROTECTED = ("tpm", False), ("protection", False)
 #: What leaves a machine running, or with what it ran with.
@@ -68,6 +70,8 @@ def _check_creation(driver, label, vm, config, creation):
     begun, node = driver.eyes.begun(label, inputs_of(creation)), config.get("node", AUTO)
     _check_number(driver, label, config)
     _check_pool(driver, label, config.get("pool"))
+    if creation.get("image"):
+        _check_imports(driver, label, creation["image"]["source"])
 
     def check(place):
         _check_place(driver, label, vm, config, creation, place)
@@ -313,6 +317,15 @@ def _check_finished(driver, label, vm):
         raise Refused(
             f"{label}: a machine of this name was begun ({vm.id}) and not finished, so it is not made to run.",
             "Finish it with the task that began it, or remove it (state: absent).",
+        )
+
+
+def _check_imports(driver, label, image):
+    if driver.release() < _IMPORTS_SINCE:
+        raise Refused(
+            f"{label}: image '{image}': this is Proxmox VE {driver.version()}, which makes no disk from an image;"
+            " 7.2 and later do.",
+            "Clone a template that was made from the image on the node (qm importdisk).",
         )
 
 

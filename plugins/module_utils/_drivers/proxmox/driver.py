@@ -58,10 +58,18 @@ class ProxmoxDriver:
         return Places(self.tool)
 
     def traits(self):
-        if self.tells_version and self._version is None:
-            self._version = self.tool.get("/version")["version"]
-            check_version(self._version)
+        if self.tells_version:
+            check_version(self.version())
         return proxmox_traits(self._version or "", self._bridge)
+
+    def version(self):
+        """The server's version, which is asked for once, and only by whom it matters to."""
+        if self._version is None:
+            self._version = self.tool.get("/version")["version"]
+        return self._version
+
+    def release(self):
+        return release_of(self.version())
 
     def observe(self, targets, facets):
         return self.eyes.observe(targets, facets)
@@ -172,8 +180,12 @@ class ProxmoxDriver:
         restore(self, vm, step.arguments)
 
 
+def release_of(text):
+    """(major, minor) of a version."""
+    return tuple(int(part) for part in re.findall(r"\d+", text)[:2])
+
+
 def check_version(text):
     """Raise Unavailable for a server that is too old."""
-    version = tuple(int(part) for part in re.findall(r"\d+", text)[:2])
-    if version < _OLDEST:
+    if release_of(text) < _OLDEST:
         raise Unavailable(f"This is Proxmox VE {text}.", "too_old", "Version 7.0 or later is needed.")

@@ -15,19 +15,21 @@ from ..._tools import proxmox_values as values
 _OPTIONS = {
     "name": "id", "cores": "cpus", "sockets": "cpus", "smp": "cpus", "memory": "memory", "bios": "firmware",
     "efidisk": "firmware and secure_boot", "tpmstate": "tpm", "ostype": "os_type", "description": "description",
-    "tags": "tags", "onboot": "autostart", "protection": "protection", "template": "template", "vga": "display",
+    "tags": "tags", "onboot": "autostart", "protection": "protection", "template": "template",
     "ciuser": "cloudinit", "sshkeys": "cloudinit", "ipconfig": "cloudinit", "nameserver": "cloudinit",
     "searchdomain": "cloudinit", "cipassword": "cloudinit_password", "cdrom": "iso", "node": "node", "pool": "pool",
     "vmid": "vmid", "storage": "storage", "unused": "disks",
 }  # fmt: skip
+#: What may be set here while the option does not say it.
+_TWICE = {"cpu": ("nested_virtualization", "the processor's type"), "vga": ("display", "the graphics card")}
 #: All others that the server takes, by the key without its number.
 _KNOWN = frozenset((
     "acpi", "affinity", "agent", "allow-ksm", "amd-sev", "arch", "args", "audio", "autostart", "balloon", "boot",
     "bootdisk", "cicustom", "citype", "ciupgrade", "cpu", "cpulimit", "cpuunits", "freeze", "hookscript", "hostpci",
     "hotplug", "hugepages", "intel-tdx", "ivshmem", "keephugepages", "keyboard", "kvm", "localtime", "machine",
     "migrate_downtime", "migrate_speed", "net", "numa", "parallel", "reboot", "rng", "scsihw", "serial", "shares",
-    "smbios", "spice_enhancements", "startdate", "startup", "tablet", "tdf", "usb", "vcpus", "virtiofs", "vmgenid",
-    "vmstatestorage", "watchdog", *values.BUSES,
+    "smbios", "spice_enhancements", "startdate", "startup", "tablet", "tdf", "usb", "vcpus", "vga", "virtiofs",
+    "vmgenid", "vmstatestorage", "watchdog", *values.BUSES,
 ))  # fmt: skip
 #: Sub-keys of disks and cards that have an option.
 _SUB_OPTIONS = {
@@ -58,10 +60,9 @@ def settled(vm, asked, config):
         _check_value(vm, key, value)
         if is_part(key):
             _check_there(vm, key, config)
-    if "cpu" in asked and "nested_virtualization" in config:
-        raise Refused(
-            f"{vm.name}: native: cpu and nested_virtualization are both about the processor's type.", "Give one."
-        )
+    for key, (option, what) in _TWICE.items():
+        if key in asked and option in config:
+            raise Refused(f"{vm.name}: native: {key} and {option} are both about {what}.", "Give one.")
     found = vm.config.get("native") or {}
     return {key: _settled(key, found.get(key), _text(value)) for key, value in asked.items()}
 
@@ -116,15 +117,15 @@ def _check_value(vm, key, value):
         option = "networks" if values.stem(key) == "net" else "disks"
         raise Refused(f"{vm.name}: native: '{key}' is not removed there.", f"Use the option {option}.")
     taken = _SUB_OPTIONS["net" if values.stem(key) == "net" else "drive"]
-    for name in values.parse(key, value):
+    for name in values.asked_parts(key, value):
         if name in taken:
             raise Refused(f"{vm.name}: native: {name} of '{key}' is not set there.", f"Use the option {taken[name]}.")
 
 
 def told_apart(old, new, key):
-    """The sub-keys of a disk's or card's value that are to become others."""
-    before = values.parse(key, old or "")
-    return {name: value for name, value in values.parse(key, new).items() if before.get(name) != value}
+    """The sub-keys of a disk's or card's value that are to become others; None of those that are to go."""
+    before, after = values.parse(key, old or ""), values.parse(key, new)
+    return {name: after.get(name) for name in [*before, *after] if before.get(name) != after.get(name)}
 
 
 def cost(vm, change):

@@ -21,6 +21,8 @@ _STATE = ("efidisk0", "tpmstate0")
 #: Processors that let guests run machines of their own.
 HOST_CPU = "host"
 NESTED_FLAG = "+nested-virt"
+#: A console that is no screen: the option has no word for it, so it is asked for by native alone.
+SERIAL = "serial"
 
 
 @dataclass(frozen=True)
@@ -180,7 +182,8 @@ def _is_nested(options):
 def _display(text):
     card = values.parse("vga", text or "")
     kind = card.get("type", "std")
-    told = {"type": "spice" if kind.startswith("qxl") else "none" if kind == "none" else "vnc"}
+    words = {"qxl": "spice", "none": "none", "serial": SERIAL}
+    told = {"type": next((word for name, word in words.items() if kind.startswith(name)), "vnc")}
     return {**told, **({"video_memory": int(card["memory"]) * MIB} if "memory" in card else {})}
 
 

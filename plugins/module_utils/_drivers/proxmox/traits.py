@@ -15,6 +15,7 @@ from ..._tools import proxmox_values as values
 from ..._tools.proxmox import Busy, ConnectionLost
 from . import native
 from .fields import FIELDS, file_name, taken_as
+from .sight import SERIAL
 from .words import HARMLESS, OS_TYPES, is_tag, name_fault, snapshot_name_fault
 
 #: Chosen by the driver when a machine is made.
@@ -81,6 +82,7 @@ def _adjusted(bridge, vm, config):
     if "cloudinit_password" in config:
         # What is planned is shown; the password itself is known to the driver alone.
         adjusted["cloudinit_password"] = _GIVEN
+    _check_screen(vm, config.get("display") or {})
     _check_iso(vm, config.get("iso"))
     _check_secure_boot(vm, config)
     if vm.power != ABSENT:
@@ -161,6 +163,15 @@ def _check_iso(vm, iso):
         f"{vm.name}: iso '{iso}' is neither a volume nor a file.",
         "Write STORAGE:iso/NAME, a full path on the host of the task, or an http address.",
     )
+
+
+def _check_screen(vm, asked):
+    present = (vm.config.get("display") or {}).get("type")
+    if asked.get("video_memory") and present == SERIAL and not asked.get("type"):
+        raise Refused(
+            f"{vm.name}: display.video_memory: its display is a serial console, which has no such memory.",
+            "Give display.type as well.",
+        )
 
 
 def _check_secure_boot(vm, config):

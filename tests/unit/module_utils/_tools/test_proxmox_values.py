@@ -62,6 +62,11 @@ def test_parts(key, text, parts):
         ("agent", None, "0"),
         ("cpu", None, "kvm64"),
         ("cpu", "host,flags=+aes", "flags=+aes,cputype=host"),
+        ("cpu", "host,flags=+aes;+pcid", "host,flags=+pcid;+aes"),
+        ("cpuunits", "10000", "20000"),
+        ("cpuunits", "10000", 10000),
+        ("cpuunits", "20000", 20000),
+        ("vga", None, "std"),
         ("machine", "pc-q35-9.2+pve1", "q35"),
         ("machine", None, "pc"),
         ("numa", None, "0"),
@@ -94,6 +99,12 @@ def test_same(key, found, asked):
         ("numa", None, "1"),
         ("balloon", None, "0"),
         ("cpu", "host", "kvm64"),
+        ("cpu", "host,flags=+aes;+pcid", "host,flags=+aes;-pcid"),
+        ("cpuunits", "10000", "200"),
+        ("cpuunits", "10000", ""),
+        ("cpuunits", "200", "20000"),
+        ("cpuunits", None, "20000"),
+        ("vga", "serial0", "serial1"),
         ("ipconfig0", "ip=dhcp", "ip=10.0.0.5/24"),
     ],
 )
@@ -107,6 +118,27 @@ def test_a_disk_holds_what_is_asked_of_it_alone():
     assert values.holds("scsi0", found, "ssd=0,backup=1")
     assert not values.holds("scsi0", found, "ssd=1")
     assert not values.holds("scsi1", None, "ssd=1")
+    assert values.holds("net0", "virtio,trunks=2;3-5", "trunks=3-5;2")
+
+
+@pytest.mark.parametrize(
+    ("key", "found", "asked", "left"),
+    [
+        ("net0", "virtio,bridge=vmbr0,rate=5", "rate=", "virtio,bridge=vmbr0"),
+        ("net0", "virtio,mtu=1,rate=5,trunks=2;3", "mtu=,trunks=,rate=7", "virtio,rate=7"),
+        ("scsi0", "a:b,cache=writeback,size=1G", "cache=", "a:b,size=1G"),
+        ("scsi0", None, "cache=,ssd=1", "ssd=1"),
+    ],
+)
+def test_an_empty_part_goes(key, found, asked, left):
+    assert not values.holds(key, found, asked)
+    assert values.merged(key, found, asked) == left
+    assert values.holds(key, left, asked)
+
+
+@pytest.mark.parametrize("found", ["a:b", "a:b,cache=none"])
+def test_an_empty_part_is_its_default(found):
+    assert values.holds("scsi0", found, "cache=,rate=")
 
 
 def test_what_is_not_asked_for_stays():

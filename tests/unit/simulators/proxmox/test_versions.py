@@ -56,6 +56,25 @@ def test_options_are_known_since_their_version(version, option, known):
     assert answer.status == (200 if known else 400)
 
 
+@pytest.mark.parametrize("option", ["ide0", "sata0", "scsi1", "virtio0", "efidisk0", "tpmstate0"])
+@pytest.mark.parametrize(("version", "known"), [((7, 0), False), ((7, 1), False), ((7, 2), True), ((9, 1), True)])
+def test_disks_are_made_from_volumes_since_7_2(version, known, option):
+    source = "local-lvm:vm-101-disk-0"
+    answer = cluster(version).call("PUT", f"{VM2}/config", {option: f"local-lvm:0,import-from={source}"})
+    assert answer.status == (200 if known else 400)
+
+
+@pytest.mark.parametrize(("version", "known"), [((7, 4), False), ((8, 2), False), ((8, 3), True), ((9, 1), True)])
+def test_there_are_images_to_import_since_8_3(version, known):
+    gateway = cluster(version)
+    storages = gateway.call("GET", "/nodes/pve2/storage").data
+    assert {one["storage"] for one in storages if "import" in one["content"].split(",")} == (
+        {"local", "off", "n2"} if known else set()
+    )
+    content = gateway.call("GET", "/nodes/pve2/storage/local/content").data
+    assert ("local:import/x.qcow2" in [one["volid"] for one in content]) is known
+
+
 @pytest.mark.parametrize(("version", "reason"), [((8, 4), "VM.Monitor"), ((9, 0), "VM.GuestAgent.Audit|")])
 def test_the_agents_right_has_another_name_since_9_0(version, reason):
     refused = cluster(version).call("GET", f"{VM1}/agent/network-get-interfaces", user=ALICE)

@@ -88,7 +88,10 @@ ASKED = st.fixed_dictionaries(
         "pool": st.sampled_from(["", "prod"]),
         "node": st.sampled_from(["auto", "pve1", "pve2"]),
         "cloudinit": st.sampled_from([{"user": "me"}, {"ssh_keys": KEYS}, {"ip_config": ["ip=dhcp", ""]}]),
-        "native": st.sampled_from([{"numa": True}, {"agent": 1}, {"scsi0": "ssd=1,discard=on"}, {"net0": "rate=5"}]),
+        "native": st.sampled_from([
+            {"numa": True}, {"agent": 1}, {"scsi0": "ssd=1,discard=on"}, {"net0": "rate=5"}, {"net0": "firewall="},
+            {"vga": "serial1"},
+        ]),
         "purge": st.sampled_from([[], ["disks"], ["networks"]]),
         "allow_restart": st.booleans(),
         "clone": st.sampled_from([{"source": source, "linked": False} for source in ("tmpl", "odd")]),

@@ -111,7 +111,7 @@ def _only_on(world, node, name):
 @pytest.mark.parametrize("node", ["pve1", "pve2", "pve3"])
 @pytest.mark.parametrize("what", ["image", "iso", "bridge"])
 def test_the_node_that_has_what_a_new_machine_needs(world, names, node, what):
-    if what == "image" and world.schema.version < (7, 2):
+    if what == "image" and world.schema.version < (8, 3):
         return
     image, iso = {"source": "local:import/x.qcow2"}, "local:iso/debian.iso"
     if what == "bridge":
@@ -190,11 +190,19 @@ def test_a_disk_of_another_machine_is_not_taken_over(world):
 
 
 def test_an_image(world):
-    asked = {"name": "web3", "node": "pve1", "image": {"source": "local:import/x.qcow2"}}
-    if world.schema.version < (7, 2):
-        return
-    assert "size=4G" in _made(world, **asked, disks=[{"size": "4G"}])["scsi0"]
-    _refused(world, "1G", "2G", **{**asked, "name": "web4"}, disks=[{"size": "1G"}])
+    content_import = world.schema.version >= (8, 3)
+    image = "local:import/x.qcow2" if content_import else "local-lvm:base-9000-disk-0"
+    asked = {"name": "web3", "node": "pve1", "image": {"source": image}}
+    assert "size=9G" in _made(world, **asked, disks=[{"size": "9G"}])["scsi0"]
+    _refused(world, "1G", "2G" if content_import else "8G", **{**asked, "name": "web4"}, disks=[{"size": "1G"}])
+
+
+@pytest.mark.parametrize("node", ["pve1", "auto"])
+@pytest.mark.parametrize("check", [True, False])
+def test_no_image_before_7_2(check, node):
+    world = worlds.with_cases(version=(7, 1))
+    image = "local-lvm:base-9000-disk-0"
+    _refused(world, "web3", image, "7.1", "7.2", check=check, name="web3", node=node, image={"source": image})
 
 
 def test_what_cloud_init_is_told_reaches_a_running_machine(world):

@@ -1,0 +1,115 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Proxmox VE's own settings, and the display, which may be one of them: on the simulated cluster."""
+
+from __future__ import annotations
+
+import pytest
+
+from simulators.proxmox import behind, invariants, worlds
+from unit.module_utils._drivers.proxmox.simulated import do
+
+
+@pytest.fixture(name="world")
+def _world():
+    world = worlds.with_cases()
+    yield world
+    assert world.tasks.crashes == []
+    assert invariants.violations(world) == []
+
+
+def _options(world, name):
+    """A machine's options at its next start."""
+    config = next(one.config for one in world.cluster.machines.values() if one.config.current["name"] == name)
+    return {**config.current, **config.pending}
+
+
+def _unchanged(world, **asked):
+    world.journal.clear()
+    outcome = do(world, **asked)
+    assert (outcome.failed, outcome.changed) == (False, False), outcome.msg
+    assert world.journal.writes() == []
+
+
+def _becomes(world, **asked):
+    """The machine's options after a task that changes something once."""
+    outcome = do(world, **asked)
+    assert (outcome.failed, outcome.changed) == (False, True), outcome.msg
+    _unchanged(world, **asked)
+    return _options(world, asked["name"])
+
+
+def _refused(world, *words, **asked):
+    for check in (True, False):
+        outcome = do(world, check=check, **asked)
+        assert outcome.failed
+        assert [word for word in words if word not in outcome.msg] == [], outcome.msg
+    assert world.journal.writes() == []
+
+
+@pytest.mark.parametrize("name", ["web1", "web2"])
+@pytest.mark.parametrize(
+    ("key", "part"), [("net0", "rate=5"), ("net0", "mtu=1400"), ("scsi0", "cache=writeback"), ("scsi0", "iops=100")]
+)
+def test_a_part_is_set_and_taken_away(world, key, part, name):
+    before = _options(world, name)
+    emptied = {key: f"{part.partition('=')[0]}="}
+    _unchanged(world, name=name, native=emptied)
+    _becomes(world, name=name, native={key: part})
+    _becomes(world, name=name, native=emptied)
+    assert _options(world, name)[key] == before[key]
+
+
+@pytest.mark.parametrize(
+    ("key", "part", "option"),
+    [
+        ("net0", "bridge=", "networks"),
+        ("net0", "virtio=", "networks"),
+        ("scsi0", "size=", "disks"),
+        ("scsi0", "file=", "disks"),
+    ],
+)
+def test_no_part_goes_that_has_an_option(world, key, part, option):
+    _refused(world, key, f"option {option}", name="web2", native={key: part})
+
+
+def test_more_cpu_units_than_a_node_gives(world):
+    assert _becomes(world, name="web2", native={"cpuunits": 20000})["cpuunits"] == "10000"
+    assert _becomes(world, name="web2", native={"cpuunits": 9999})["cpuunits"] == "9999"
+
+
+def test_the_order_of_flags_is_no_difference(world):
+    _becomes(world, name="web2", native={"cpu": "host,flags=+aes;+pcid"})
+    _unchanged(world, name="web2", native={"cpu": "host,flags=+pcid;+aes"})
+
+
+@pytest.mark.parametrize(
+    ("card", "told"),
+    [("std", "vnc"), ("cirrus", "vnc"), ("virtio-gl", "vnc"), ("qxl2", "spice"), ("none", "none")],
+)
+def test_a_display_is_what_its_card_shows(world, card, told):
+    behind.edit(world, 101, vga=card)
+    _unchanged(world, name="web2", native={"vga": card})
+    _unchanged(world, name="web2", display={"type": told})
+
+
+@pytest.mark.parametrize("card", ["serial0", "serial3", "none"])
+def test_what_shows_nothing_gets_a_screen(world, card):
+    assert _becomes(world, name="web2", native={"vga": card, "serial0": "socket"})["vga"] == card
+    assert _becomes(world, name="web2", display={"type": "vnc"})["vga"] == "std"
+
+
+@pytest.mark.parametrize("origin", [{"disks": [{"size": "1G"}]}, {"clone": {"source": "tmpl"}}], ids=["new", "clone"])
+def test_a_machine_begins_with_a_serial_console(world, origin):
+    assert _becomes(world, name="web3", native={"vga": "serial0", "serial0": "socket"}, **origin)["vga"] == "serial0"
+
+
+def test_a_serial_console_has_no_video_memory(world):
+    behind.edit(world, 101, vga="serial0", serial0="socket")
+    _refused(world, "serial console", "display.type", name="web2", display={"video_memory": "32M"})
+    assert _becomes(world, name="web2", display={"type": "vnc", "video_memory": "32M"})["vga"] == "std,memory=32"
+
+
+def test_a_graphics_card_is_said_once(world):
+    _refused(world, "vga", "display", "Give one", name="web2", native={"vga": "std"}, display={"type": "vnc"})
