@@ -8,6 +8,7 @@ from __future__ import annotations
 import shutil
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._tools import vagrantfile
 
 from vagrant import real
 from vagrant.played import failed, told
@@ -116,6 +117,44 @@ def test_what_is_half_gone_converges(played, lost):
     assert "Vagrantfile.polyvirt" not in played.files()
     # Of a machine that Vagrant was made to forget nobody knows whose it is.
     assert played.words() == ({"project_web": "running"} if lost == "folder of Vagrant" else {})
+
+
+def _described(file):
+    """What the managed file says, in whatever order."""
+    machines = vagrantfile.description(file.read_text(encoding="ascii"))["machines"]
+    return sorted(machines, key=lambda one: one["name"])
+
+
+def test_what_a_lost_file_said_is_still_known(played):
+    """Of the machine, and of the one beside it: its power is asked as ever, and the next work writes the file anew."""
+    made = told(played.make(state="started", cpus=1))
+    told(played.make("db", state="started"))
+    file = played.project / "Vagrantfile.polyvirt"
+    before = _described(file)
+    file.unlink()
+    assert "delete_disks" in failed(played.run(state="absent", stop_mode="force", delete_disks="none"))
+    (seen,) = played.run(about="vm_info").result["vms"]
+    assert (seen["id"], seen["state"]) == (made["id"], "running")
+    assert "allow_recreate" in failed(played.run(box="polyvirt/other"))
+    same = told(played.make(state="started", cpus=1))
+    assert (same["changed"], same["id"]) == (False, made["id"])
+    foretold = played.run(state="stopped", stop_mode="force", check=True)
+    assert not file.exists()
+    done = played.run(state="stopped", stop_mode="force")
+    assert (foretold.result["changed"], foretold.result["diff"]) == (True, done.result["diff"])
+    assert played.words() == {"project_web": "off", "project_db": "running"}
+    assert told(played.run(state="started"))["state"] == "running"
+    assert _described(file) == before
+
+
+def test_machines_of_a_users_file_that_is_lost_are_not_told_as_gone(played):
+    (played.project / "Vagrantfile").write_text(USERS_OWN, encoding="utf-8")
+    told(played.run("default", managed=False, state="started"))
+    (played.project / "Vagrantfile").unlink()
+    for state in ("absent", "stopped", "present"):
+        asked = played.run("default", managed=False, state=state, stop_mode="force")
+        assert "default: there is no " in failed(asked)
+    assert played.words() == {"project_default": "running"}
 
 
 def test_changed_settings_wait_for_a_start_and_need_consent_for_one(played):

@@ -19,28 +19,28 @@ _LONG = 3600
 CUT = 60
 
 
-def look(vagrant_in, dotfile, facets):
+def look(vagrant_on, dotfile, facets):
     """({name: Status} of all machines that the Vagrantfile describes, {name: Sight} of those that are made).
 
-    ``vagrant_in(dotfile)`` speaks to the project with another such folder.
+    ``vagrant_on(copy)`` speaks to the project with another such folder.
     """
     with files.private_folder() as folder:
         vagrant_folder.copy(files, dotfile, folder)
-        vagrant = vagrant_in(folder)
+        vagrant = vagrant_on(folder)
         statuses = vagrant_output.statuses(vagrant.read("status"))
         taken = vagrant_output.snapshots(vagrant.read("snapshot", "list")) if "snapshots" in facets else {}
     sights = {name: _sight(status, taken.get(name, ())) for name, status in statuses.items()}
     return statuses, {name: sight for name, sight in sights.items() if sight}
 
 
-def reached(vagrant_in, dotfile, names):
+def reached(vagrant_on, dotfile, names):
     """{name: Ssh}. Vagrant ends at the first machine that has no address yet, so it is asked about the others again."""
     found, left = {}, list(names)
     with files.private_folder() as folder:
         vagrant_folder.copy(files, dotfile, folder)
         while left:
             try:
-                rows, is_ready = vagrant_in(folder).read("ssh-config", *left), True
+                rows, is_ready = vagrant_on(folder).read("ssh-config", *left), True
             except VagrantFailed as error:
                 rows, is_ready = error.rows, not is_not_ready_for_ssh(error)
             found.update(vagrant_output.ssh_configs(rows))

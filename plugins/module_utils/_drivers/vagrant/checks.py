@@ -34,7 +34,7 @@ def check_plan(driver, plan):
     if any(verb in (*_WRITING, "start") for verb in verbs):
         _check_name(driver, plan)
     if _is_vagrant_called(driver, plan, verbs):
-        driver.vagrant_for(plan.before.name)
+        driver.check_means_it(plan.before.name)
     if driver.project.managed and any(verb in _WRITING for verb in verbs):
         _check_unique(plan)
         _check_file(driver, plan)
@@ -88,7 +88,8 @@ def _check_tool(driver, plan, verbs):
 
 
 def _check_disks(driver, plan, verbs):
-    if "delete" in verbs and plan.before.id is not None and driver.asked.get("delete_disks") == "none":
+    known = driver.project.read().known.get(plan.before.name)
+    if "delete" in verbs and known and known.made is not None and driver.asked.get("delete_disks") == "none":
         raise Unsupported(
             f"{plan.before.name}: delete_disks: none cannot be had: Vagrant removes a machine with its disk.",
             "Leave it out, or save the disk first (vagrant package).",

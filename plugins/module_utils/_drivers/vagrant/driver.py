@@ -104,7 +104,7 @@ class VagrantDriver:
         vms, known = look(self, contents, targets, facets)
         if "leftovers" in facets:
             vms = [vm.having(leftovers=()) for vm in vms]  # Its disk goes with a machine, and all that is in it.
-        system = self.asked.get("os_type")
+        system = self.asked.get("os_type") if self.asked.get("state") != "absent" else None
         warning = systems.warning(system, today()) if system else None
         return Observation(vms=vms, known=known, warnings=(warning,) if warning else ())
 
@@ -128,13 +128,17 @@ class VagrantDriver:
             self._hosts[program, where] = make() if find(self.commands, program) else None
         return self._hosts[program, where]
 
-    def vagrant_in(self, dotfile=None):
-        """Vagrant, for this project with the folder ``dotfile`` in the place of its own."""
+    def vagrant_on(self, copy):
+        """Vagrant, to look at the project by a copy of its own folder; what the managed file lost is told there."""
+        return self.vagrant_in(copy, copy if self.project.restore_into(copy) else None)
+
+    def vagrant_in(self, dotfile=None, folder=None):
+        """Vagrant, for this project with the folder ``dotfile`` in the place of its own, and its file in ``folder``."""
         needed = EXPERIMENTS["VAGRANT_EXPERIMENTAL"]
         given = self.commands.environment("VAGRANT_EXPERIMENTAL")
         return tool.Vagrant(
             self.commands,
-            self.project.folder,
+            folder or self.project.folder,
             self.project.file,
             dotfile or self.project.dotfile,
             {"VAGRANT_EXPERIMENTAL": f"{given},{needed}" if given else needed},
@@ -142,7 +146,13 @@ class VagrantDriver:
         )
 
     def vagrant_for(self, name):
-        """Vagrant, to work with this machine; raises where it would take the name for another machine."""
+        """Vagrant, to work with this machine."""
+        self.check_means_it(name)
+        self.project.restore()
+        return self.vagrant_in()
+
+    def check_means_it(self, name):
+        """Raise where Vagrant would take the name for another machine."""
         other = self.project.other_called(name)
         if other is not None:
             raise Refused(
@@ -150,13 +160,12 @@ class VagrantDriver:
                 f" {other.folder}, and would work with that machine instead.",
                 "Choose a name with a letter after f in it.",
             )
-        return self.vagrant_in()
 
     def told_by_ssh_config(self, names):
         """{name: Ssh} of those machines that answer, as Vagrant itself would reach them. Each is asked once."""
         asked = [name for name in names if name not in self._reached and self.project.other_called(name) is None]
         if asked:
-            self._reached.update(by_status.reached(self.vagrant_in, self.project.dotfile, asked))
+            self._reached.update(by_status.reached(self.vagrant_on, self.project.dotfile, asked))
         return {name: self._reached[name] for name in names if name in self._reached}
 
     def check_version(self):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..._lifecycle.errors import Unavailable
+from ..._lifecycle.errors import NotFound, Unavailable
 from ..._lifecycle.model import ABSENT, RUNNING, STOPPED, Address, Vm
 from . import by_status
 from .words import TOLD, config_of, note_of_ssh
@@ -23,7 +23,7 @@ def look(driver, contents, targets, facets):
     names = _meant(contents, targets)
     statuses, sights = {}, _asked_of_providers(driver, contents, names, facets)
     if _is_vagrant_needed(driver, contents, targets, names, sights):
-        statuses, told = by_status.look(driver.vagrant_in, driver.project.dotfile, facets)
+        statuses, told = by_status.look(driver.vagrant_on, driver.project.dotfile, facets)
         # A machine of the same name that another Vagrantfile made is none of ours.
         sights = {**{name: one for name, one in told.items() if _is_made(contents, name)}, **sights}
         names = [*names, *(name for name in statuses if name not in names and _is_meant(name, targets))]
@@ -66,14 +66,25 @@ def _asked_of_providers(driver, contents, names, facets):
 
 
 def _is_vagrant_needed(driver, contents, targets, names, sights):
-    if not driver.project.exists():
-        return False
+    # Who is not known where we looked may be with another host, which the box or the user's settings name.
+    unseen = [name for name in names if _is_made(contents, name) and name not in sights]
     if driver.project.managed:
-        # Who is not known where we looked may be with another host, which the box or the user's settings name.
-        return any(_is_made(contents, name) and name not in sights for name in names)
+        return bool(unseen)
+    if not driver.project.exists():
+        _check_none_is_left(driver.project.path, unseen)
+        return False
     # What the user's file describes only Ruby can tell; and where its machines are, it may tell too.
     is_listed = targets is None or any(not target.id and target.name not in names for target in targets)
     return is_listed or any(name not in sights for name in names)
+
+
+def _check_none_is_left(path, names):
+    """Raise where machines were made of a user's file that is gone: nobody can tell how they stand."""
+    if names:
+        raise NotFound(
+            f"{names[0]}: there is no {path}, of which Vagrant made it, so nobody can tell how it stands.",
+            "Put the file back, or remove the machine by its provider's own program, and then its folder in .vagrant.",
+        )
 
 
 def _unreached(driver, contents, sights, facets):

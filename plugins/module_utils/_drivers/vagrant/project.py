@@ -44,12 +44,16 @@ class Known:
 
 @dataclass(frozen=True)
 class Contents:
-    """What a project holds. ``foreign`` are machines that were made of another Vagrantfile in the same folder."""
+    """What a project holds. ``foreign`` are machines that were made of another Vagrantfile in the same folder.
+
+    ``lost`` are machines that the managed file describes no more; what it said of them is in our notes.
+    """
 
     known: Mapping = field(default_factory=dict)
     foreign: frozenset = frozenset()
     environment: Mapping = field(default_factory=dict)
     owns_folder: bool = False
+    lost: frozenset = frozenset()
 
     def machines(self):
         return [one.machine for one in self.known.values() if one.machine is not None]
@@ -81,12 +85,13 @@ class Project:
         machines = {machine["name"]: machine for machine in described.get("machines", ())}
         # Whoever lost the file still has what was made of it: our note tells what that was.
         lost = {name: note["ran"] for name, note in notes.items() if note.get("ran") and name not in foreign}
+        lost_names = frozenset(lost) - set(machines)
         machines = {**lost, **machines}
         foreign = foreign.union(set(made) - set(machines))
         ours = {name: one for name, one in made.items() if name not in foreign}
         known = {name: Known(name, one, ours.get(name), notes.get(name, {})) for name, one in machines.items()}
         environment, owns_folder = described.get("environment", {}), bool(described.get(_OWNS_FOLDER))
-        return Contents(known, foreign, environment, owns_folder)
+        return Contents(known, foreign, environment, owns_folder, lost_names)
 
     def _foreign(self, made, notes):
         """Names of machines of another Vagrantfile: our note tells it, else Vagrant's own list of all machines."""
@@ -137,6 +142,20 @@ class Project:
             variables = contents.environment if environment is None else environment
             machines = {**others, machine["name"]: machine}.values()
             self._write(self.text(machines, variables, owns_folder or contents.owns_folder))
+
+    def restore(self):
+        """Write down again what the managed file has lost: Vagrant works with nothing else."""
+        if self.managed and self.read().lost:
+            with self.edited() as contents:
+                self._write(self.text(contents.machines(), contents.environment, contents.owns_folder))
+
+    def restore_into(self, folder):
+        """The same in a copy that is only to be looked at. Returns whether there was anything lost."""
+        contents = self.read()
+        if self.managed and contents.lost:
+            text = self.text(contents.machines(), contents.environment)
+            files.write_atomically(os.path.join(folder, self.file), text.encode("ascii"), mode=_PRIVATE)
+        return bool(self.managed and contents.lost)
 
     def forget(self, name):
         """Describe a machine no more. With the last one goes what is ours: the file, and a folder made for it."""
