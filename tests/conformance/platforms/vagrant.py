@@ -30,6 +30,8 @@ from vagrant import real
 
 PREFIX = "pvc-"
 _FILE = "Vagrantfile.polyvirt"
+#: What the user has in the project: nobody writes it, and nobody reads it.
+_USERS_FILE, _USERS_OWN = "Vagrantfile", 'raise "this is the file of the user\'s own machines"\n'
 _DESCRIPTION = "# polyvirt.core: "
 _READS = {"status", "--version", "version", "ssh-config", "validate"}
 #: What Vagrant keeps for itself.
@@ -111,6 +113,7 @@ class Platform:
         try:
             with ExitStack() as stack:
                 self.vagrant = stack.enter_context(self._opened())
+                self._make_project()
                 given = {key: value for key, value in self.vagrant.environment().items() if key.startswith("VAGRANT_")}
                 # What a task names in its options must not come from here.
                 given = {
@@ -166,8 +169,12 @@ class Platform:
 
     def truth(self, names):
         """How machines really stand: {name: {power, id, stored, running ...}}; absent ones are None."""
+        self._check_users_file()
         described, ids = self.described(), self.ids()
         return {name: self._standing(described[name], ids.get(name)) if name in described else None for name in names}
+
+    def _check_users_file(self):
+        assert (self.project / _USERS_FILE).read_text(encoding="utf-8") == _USERS_OWN
 
     def _standing(self, machine, identifier):
         stored = json.dumps(machine, sort_keys=True)
@@ -251,11 +258,16 @@ class Platform:
     # Bringing machines about -----------------------------------------------------------------------------------------
 
     def clean(self):
-        """No machine and no file of the namespace is left."""
+        """No machine and no file of the namespace is left, but the user's own."""
+        self._check_users_file()
         for identifier in self.ids().values():
             self.machines.remove(identifier)
+        self._make_project()
+
+    def _make_project(self):
         shutil.rmtree(self.project, ignore_errors=True)
         self.project.mkdir(mode=0o711)
+        (self.project / _USERS_FILE).write_text(_USERS_OWN, encoding="utf-8")
 
     def bring(self, names, hearing=()):
         """Make machines and bring each into a power: ``names`` is {name: power}."""
