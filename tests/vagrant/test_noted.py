@@ -58,6 +58,17 @@ def test_scripts_that_have_not_run_are_not_taken_for_run_after_a_restore(played)
     assert "--provision" in next(call.argv for call in played.shim.calls() if call.argv[1] == "up")
 
 
+def test_what_a_restart_was_for_is_done_after_it(with_virtualbox):
+    played, box = with_virtualbox
+    told(played.make(state="started", cpus=1))
+    wanted = {"cpus": 2, "memory": "96M", "allow_restart": True, "stop_mode": "force"}
+    vm = told(played.run(**wanted))
+    assert (vm["changed"], vm["state"], vm["restart_required"]) == (True, "running", [])
+    told_by_virtualbox = box.run("showvminfo", vm["id"], "--machinereadable").splitlines()
+    assert {"cpus=2", "memory=96"} <= set(told_by_virtualbox)
+    assert not told(played.run(**wanted))["changed"]
+
+
 def test_a_snapshot_that_somebody_else_took_by_the_same_name_says_nothing_of_settings(with_virtualbox):
     """Where the provider tells when: here VirtualBox does."""
     played, _box = with_virtualbox

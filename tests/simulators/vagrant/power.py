@@ -125,6 +125,7 @@ def _upload(call, target):
 def _start(call, target, is_new=False):
     call.tell(target, "Creating shared folders metadata...")
     call.tell(target, "Updating domain definition due to configuration change")
+    target.provider.set_size(target.id, target.machine.size)
     call.tell(target, "Starting domain.")
     target.provider.turn(target.id, _ON)
     call.tell(target, "Waiting for domain to get an IP address...")

@@ -25,7 +25,8 @@ _PROVIDER = re.compile(r"""^[^#\n]*\.vm\.provider[ (]+[:"'](\w+)""", re.MULTILIN
 class Machine(NamedTuple):
     """A machine as the Vagrantfile has it; ``folder`` is where all its providers keep their files.
 
-    ``patience`` are the seconds after which a halt that was asked for kindly cuts the machine off.
+    ``patience`` are the seconds after which a halt that was asked for kindly cuts the machine off, ``size`` its
+    processors and MiB of memory as far as they are given.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Machine(NamedTuple):
     autostart: bool
     folder: str
     patience: int
+    size: dict
 
 
 class Project:
@@ -65,7 +67,9 @@ class Project:
         provider = found.get("provider") or self._default or "virtualbox"
         folder = os.path.join(self.dotfile, "machines", found["name"])
         patience = (found.get("native") or {}).get("vm.graceful_halt_timeout", 60)
-        return Machine(found["name"], found.get("box", ""), provider, found.get("autostart", True), folder, patience)
+        size = {key: found[key] for key in ("cpus", "memory") if found.get(key)}
+        box, autostart = found.get("box", ""), found.get("autostart", True)
+        return Machine(found["name"], box, provider, autostart, folder, patience, size)
 
 
 def _read(text):

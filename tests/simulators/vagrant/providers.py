@@ -41,6 +41,9 @@ class Remembered:
             }  # fmt: skip
         return identifier
 
+    def set_size(self, identifier, size):
+        """How large they are nobody asks."""
+
     def turn(self, identifier, number):
         """Into the state of that place in WORDS."""
         with self._registry.open() as state:
@@ -98,6 +101,13 @@ class VirtualBox:
         identifier = re.search(r"^UUID: (\S+)$", done.stdout, re.MULTILINE)[1]
         _vboxmanage("modifyvm", identifier, "--nic1", "nat", "--natpf1", "ssh,tcp,127.0.0.1,2222,,22")
         return identifier
+
+    def set_size(self, identifier, size):
+        """Before each start, as the plugin customizes a machine."""
+        if size:
+            _vboxmanage(
+                "modifyvm", identifier, *(word for key, value in size.items() for word in (f"--{key}", str(value)))
+            )
 
     def turn(self, identifier, number):
         words = (("controlvm", identifier, "poweroff"), ("startvm", identifier, "--type", "headless"),
