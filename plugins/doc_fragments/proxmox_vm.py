@@ -56,13 +56,14 @@ options:
         description: The user whose keys and password these are; empty for the image's own.
         type: str
       ssh_keys:
-        description: Public keys that may log in. The list is complete.
+        description: Public keys that may log in, each the whole line of a C(.pub) file. The list is complete.
         type: list
         elements: str
       ip_config:
         description:
           - Addresses by card, each as Proxmox VE takes it, such as V(ip=dhcp) or V(ip=10.0.0.5/24,gw=10.0.0.1). The
-            list is complete; an empty entry says nothing about its card.
+            list is complete; an empty entry says nothing about its card. An address has its prefix length, and a
+            gateway goes with an address.
           - A fixed address is one machine's, and refused with several names.
         type: list
         elements: str

@@ -14,7 +14,7 @@ from ..._lifecycle.model import STOPPED, Vm
 from ..._lifecycle.plan_make import find_snapshot
 from ..._tools import proxmox_values as values
 from ..._tools.proxmox import Busy
-from . import mark, media, placing
+from . import cloudinit, mark, media, placing
 from .changing import TOLD_TO_GUESTS, configure
 from .claiming import claim, undone_on_failure
 from .settings import free_iso_slot, free_seed_slot, written
@@ -100,6 +100,7 @@ def told_by_task(driver, creation):
     """Options of cloud-init that are given only when a machine is made."""
     asked = creation.get("cloud_init") or {}
     keys = asked.get("ssh_authorized_keys")
+    cloudinit.check_keys("cloud_init: ssh_authorized_keys", keys or ())
     told = {
         "ciuser": asked.get("user"),
         "sshkeys": values.keys_text(keys) if keys else None,

@@ -13,7 +13,7 @@ from ..._lifecycle.model import ABSENT, UNKNOWN, Traits
 from ..._lifecycle.units import GIB, MIB, human_size
 from ..._tools import proxmox_values as values
 from ..._tools.proxmox import Busy, ConnectionLost
-from . import native
+from . import cloudinit, native
 from .fields import FIELDS, file_name, taken_as
 from .sight import SERIAL
 from .words import HARMLESS, OS_TYPES, is_tag, name_fault, snapshot_name_fault
@@ -78,7 +78,7 @@ def _adjusted(bridge, vm, config):
     if "native" in config:
         adjusted["native"] = native.settled(vm, config["native"], config)
     if "cloudinit" in config:
-        adjusted["cloudinit"] = _told_to_guest(config["cloudinit"])
+        adjusted["cloudinit"] = cloudinit.settled(vm, config["cloudinit"])
     if "cloudinit_password" in config:
         # What is planned is shown; the password itself is known to the driver alone.
         adjusted["cloudinit_password"] = _GIVEN
@@ -109,16 +109,6 @@ def _check_sizes(vm, config):
         size = (disk or {}).get("size")
         if size and size % 1024:
             raise Refused(f"{vm.name}: disks: size of {slot} is {human_size(size)}.", "Give whole KiB.")
-
-
-def _told_to_guest(asked):
-    """As it is told again: keys without blanks around them, and nothing of cards about which nothing is said."""
-    told = dict(asked)
-    if "ssh_keys" in asked:
-        told["ssh_keys"] = tuple(key.strip() for key in asked["ssh_keys"] if key.strip())
-    while told.get("ip_config") and not told["ip_config"][-1]:
-        told["ip_config"] = told["ip_config"][:-1]
-    return told
 
 
 def _tags(vm, tags):
