@@ -42,6 +42,7 @@ def proxmox_traits(version="", bridge="vmbr0"):
         },
         instead={
             "port_forwards": _FORWARD,
+            "networks.address": "Use ip_config of the option cloudinit.",
             "shared_folders": "Map a directory of the node in the datacenter, and name it: native: {virtiofs0: NAME}.",
             UNKNOWN: "Bring its node back, or take the machine over there: see pvecm status.",
             "snapshot.content": "Restore the snapshot into a clone, and look at its disks there.",
