@@ -56,6 +56,8 @@ def check_plan(driver, plan):
             clone = _check_cloning(driver, label, step.arguments)
         elif step.verb == "configure" and (clone or vm.id):
             _check_changes(driver, label, clone or _found(driver, vm), step.changes)
+        elif step.verb == "snapshot" and vm.config.get("template"):
+            raise Refused(f"{label}: it is a template, which has no snapshots.", "Clone it, and take one of the clone.")
         elif step.verb == "start" and plan.after.config.get("template"):
             raise _not_started(label, vm)
         elif step.verb == "delete" and vm.config.get("protection"):

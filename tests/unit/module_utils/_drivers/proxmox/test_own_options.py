@@ -164,6 +164,15 @@ def test_a_machine_with_snapshots_is_made_no_template(world):
     _refused(world, "web2", "snapshots", name="web2", template=True, memory="4G")
 
 
+@pytest.mark.parametrize("check", [True, False])
+def test_a_template_has_no_snapshots(world, check):
+    world.journal.clear()
+    outcome = do_snapshot(world, check=check, name="tmpl", snapshot="s1")
+    assert outcome.failed
+    assert outcome.msg == "tmpl: it is a template, which has no snapshots. Clone it, and take one of the clone."
+    assert world.journal.writes() == []
+
+
 def test_a_new_template(world):
     assert _made(world, name="golden", template=True, **DISKS)["template"] == "1"
 

@@ -79,6 +79,7 @@ def _was_asked(world, *tasks):
             {"networks": [{"address": "10.0.0.9"}]},
             ("has no networks.0.address.", "ip_config of the option cloudinit"),
         ),
+        ([], {"native": {"name": "web9"}}, ("'name'", "not renamed", "web interface")),
         ([], {"native": {"vmgenid": "1"}}, ("vmgenid", "UUID", "or 0")),
         ([], {"native": {"vmgenid": True}}, ("vmgenid", "UUID", "or 0")),
     ],
