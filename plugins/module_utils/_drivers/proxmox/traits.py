@@ -95,10 +95,18 @@ def _leave_out_what_is_settled(vm, adjusted):
     """A machine that is there has its number and its node, and where it has no drive there is no medium in it."""
     if adjusted.get("node") == AUTO:
         del adjusted["node"]
-    if "vmid" in adjusted and str(adjusted["vmid"]) == vm.id:
-        del adjusted["vmid"]
+    if "vmid" in adjusted:
+        _check_number(vm, adjusted.pop("vmid"))
     if adjusted.get("iso") == "" and vm.config.get("iso") is None:
         del adjusted["iso"]
+
+
+def _check_number(vm, asked):
+    if str(asked) != vm.id:
+        raise Refused(
+            f"{vm.name}: its vmid is {vm.id}, and a machine's number does not become another: {asked} is asked.",
+            "Leave vmid out, or clone it.",
+        )
 
 
 def _check_sizes(vm, config):

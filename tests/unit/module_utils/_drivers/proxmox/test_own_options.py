@@ -69,7 +69,7 @@ def test_the_number_asked_for(world):
     _made(world, name="web3", vmid=4711, **DISKS)
     assert _machine(world, "web3").vmid == 4711
     _refused(world, "web4", "4711", "next free", name="web4", vmid=4711, **DISKS)
-    _refused(world, "web3", "vmid", "clone it", name="web3", vmid=4712)
+    _refused(world, "web3", "its vmid is 4711", "4712 is asked", "clone it", name="web3", vmid=4712)
 
 
 def test_the_node_with_the_most_memory_left(world):
