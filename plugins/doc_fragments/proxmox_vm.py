@@ -15,6 +15,8 @@ options:
       - V(auto) leaves an existing one where it is, and puts a new one on the node with the most memory left that has
         the O(storage), the O(image), the O(iso) and the bridges. How much that is, is told only to who has
         C(Sys.Audit) on the nodes.
+      - Local disks with snapshots are not moved by Proxmox VE while the machine runs, and while it is off only on some
+        storages (ZFS, qcow2 files). Nor are linked clones on a storage that is not shared.
       - A new machine that is no clone gets V(auto) when the option is left out. A clone stays with its source then, and
         with V(auto) too.
     type: str
