@@ -11,7 +11,7 @@ class ModuleDocFragment:
 options:
   api_host:
     description:
-      - Name or address of a node of the cluster; any node leads to all of them.
+      - Name or address of a node of the cluster, without C(https://); any node leads to all of them.
       - When left out, C(PROXMOX_HOST) in the environment of the task.
     type: str
   api_port:

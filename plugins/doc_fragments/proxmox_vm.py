@@ -15,6 +15,8 @@ options:
       - V(auto) leaves an existing one where it is, and puts a new one on the node with the most memory left that has
         the O(storage), the O(image), the O(iso) and the bridges. How much that is, is told only to who has
         C(Sys.Audit) on the nodes.
+      - Local disks with snapshots are not moved by Proxmox VE while the machine runs, and while it is off only on some
+        storages (ZFS, qcow2 files). Nor are linked clones on a storage that is not shared.
       - A new machine that is no clone gets V(auto) when the option is left out. A clone stays with its source then, and
         with V(auto) too.
     type: str
@@ -56,13 +58,14 @@ options:
         description: The user whose keys and password these are; empty for the image's own.
         type: str
       ssh_keys:
-        description: Public keys that may log in. The list is complete.
+        description: Public keys that may log in, each the whole line of a C(.pub) file. The list is complete.
         type: list
         elements: str
       ip_config:
         description:
           - Addresses by card, each as Proxmox VE takes it, such as V(ip=dhcp) or V(ip=10.0.0.5/24,gw=10.0.0.1). The
-            list is complete; an empty entry says nothing about its card.
+            list is complete; an empty entry says nothing about its card. An address has its prefix length, and a
+            gateway goes with an address.
           - A fixed address is one machine's, and refused with several names.
         type: list
         elements: str

@@ -81,7 +81,7 @@ def _require(label, kind, path, traits):
     field = traits.fields.get(kind)
     if field is None:
         instead = traits.instead.get(kind) or traits.instead.get(kind.split(".")[0], "Leave the option out.")
-        raise Unsupported(f"{label}: {traits.platform} has no {path.replace('.add', '')}.", instead)
+        raise Unsupported(f"{label}: {traits.platform} has no {path}.", instead)
     return field
 
 

@@ -164,7 +164,7 @@ def _failed(upid, told, lines):
 
 def explained(answer, call, who):
     """The error that an answer is, with what to do about it."""
-    said = answer.reason.strip().rstrip(".")
+    said = answer.reason.strip().rstrip(".!")
     if answer.status == 401:
         return ApiError(
             f"Proxmox VE does not know {who}: {said}.",

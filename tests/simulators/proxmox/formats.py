@@ -108,12 +108,12 @@ def _cidr(value):
 
 
 def _ipv4_config(value):
-    if value != "dhcp":
+    if value not in ("dhcp", "manual"):
         _network(value, "value does not look like a valid ipv4 network configuration", {4: 8})
 
 
 def _ipv6_config(value):
-    if value not in ("dhcp", "auto"):
+    if value not in ("auto", "dhcp", "manual"):
         _network(value, "value does not look like a valid ipv6 network configuration", {6: 8})
 
 

@@ -83,6 +83,8 @@ ROWS = [
     row(10, "and is not pending a second time", found("running", memory=4 * G, runs_with={"memory": 2 * G}),
         ask(memory=4096), restart_required=["memory"]),
     row(11, "a card equal but for its MAC is equal", found(networks=CARD), ask(networks=[ASKED_CARD])),
+    row(11, "an address is none of a card's", found(networks=CARD), ask(networks=[{"address": "10.0.0.9"}]),
+        refused=("unsupported", "proxmox has no networks.0.address.")),
     row(12, "another bridge, the same MAC", found("running", networks=CARD), ask(networks=[{"source": "vmbr1"}]),
         "configure",
         costs={"networks.0.source": LIVE},

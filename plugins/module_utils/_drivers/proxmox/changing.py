@@ -15,15 +15,13 @@ from ..._lifecycle.model import PAUSED, RUNNING
 from ..._tools import proxmox_values as values
 from ..._tools.proxmox import HotplugFailed
 from . import media, placing
-from .settings import written
+from .settings import free_seed_slot, written
 from .sight import seed_slot
 
 #: Fields that cloud-init reads from a drive of their own.
 _SEEDED = ("cloudinit",)
 #: The same as options, by the key without its number; the last is set by the option native.
 TOLD_TO_GUESTS = frozenset({"ciuser", "sshkeys", "ipconfig", "nameserver", "searchdomain", "cicustom"})
-#: Slots for that drive, the usual one first.
-SEED_SLOTS = ("ide0", "ide1", "ide2", "ide3", "sata4")
 
 
 def configure(driver, vm, changes):
@@ -38,7 +36,7 @@ def configure(driver, vm, changes):
         sight = driver.eyes.sight(vm.id)
     changes = [media.stored(driver, sight.node, change) for change in changes]
     storage = placing.storage_for(driver, sight.node, vm.name) if needs_storage(changes, sight) else ""
-    _write(driver, vm, sight, _seeded(written(changes, sight.stored, storage), changes, storage))
+    _write(driver, vm, sight, writing_of(changes, sight.stored, storage))
     if "pool" in by_field:
         move_to_pool(driver, sight, by_field["pool"].new)
     if "template" in by_field and sight.stored.get("template") != "1":
@@ -64,11 +62,11 @@ def _is_told(change):
     return change.field in _SEEDED or (change.path == "native.cicustom" and bool(change.new))
 
 
-def _seeded(writing, changes, storage):
+def writing_of(changes, options, storage):
     """With a drive for cloud-init, where something is told to it and there is none."""
-    if _needs_seed(changes, writing.now):
-        slot = next(one for one in SEED_SLOTS if writing.value(one) is None)
-        writing.put[slot] = f"{storage}:cloudinit"
+    writing = written(changes, options, storage)
+    if _needs_seed(changes, options):
+        writing.put[free_seed_slot(writing.taken)] = f"{storage}:cloudinit"
     return writing
 
 

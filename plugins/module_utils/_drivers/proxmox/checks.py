@@ -14,11 +14,11 @@ from ..._lifecycle.units import MIB, human_size
 from ..._ports import files
 from ..._tools import proxmox_values as values
 from . import media
-from .changing import needs_storage
+from .changing import needs_storage, writing_of
 from .fields import STAYS_OFF
-from .making import inputs_of, told_by_task
+from .making import check_slots, inputs_of, told_by_task
 from .reach import check_formats, check_reachable
-from .settings import written
+from .settings import free_seed_slot
 from .sight import Sight, drives_of, iso_slot, media_of, memory_of, seed_slot, volumes_of
 from .snapshots import options_in, snapshots_of
 from .traits import AUTO, iso_name
@@ -56,6 +56,8 @@ def check_plan(driver, plan):
             clone = _check_cloning(driver, label, step.arguments)
         elif step.verb == "configure" and (clone or vm.id):
             _check_changes(driver, label, clone or _found(driver, vm), step.changes)
+        elif step.verb == "snapshot" and vm.config.get("template"):
+            raise Refused(f"{label}: it is a template, which has no snapshots.", "Clone it, and take one of the clone.")
         elif step.verb == "start" and plan.after.config.get("template"):
             raise _not_started(label, vm)
         elif step.verb == "delete" and vm.config.get("protection"):
@@ -70,6 +72,7 @@ def _check_creation(driver, label, vm, config, creation):
     begun, node = driver.eyes.begun(label, inputs_of(creation)), config.get("node", AUTO)
     _check_number(driver, label, config)
     _check_pool(driver, label, config.get("pool"))
+    check_slots(driver, config, creation)
     if creation.get("image"):
         _check_imports(driver, label, creation["image"]["source"])
 
@@ -115,6 +118,8 @@ def _check_cloning(driver, label, arguments):
         driver.places.choose_storage(label, node, "images", driver.storage)
     _check_number(driver, label, config)
     _check_pool(driver, label, config.get("pool"))
+    if wants_seed:
+        sight = replace(sight, stored={**sight.stored, free_seed_slot(sight.stored): "cloudinit,media=cdrom"})
     return _Basis(sight, node, bool(config.get("protection")))
 
 
@@ -140,7 +145,7 @@ def _check_shared(driver, label, node, source, sight):
 
 def _check_changes(driver, label, basis, changes):
     sight, node = basis.sight, next((change.new for change in changes if change.kind == "node"), basis.node)
-    written(changes, sight.stored, driver.storage or "")
+    writing_of(changes, sight.stored, driver.storage or "")
     _check_memory(label, changes, sight)
     if basis.is_protected:
         _check_nothing_goes(label, changes)

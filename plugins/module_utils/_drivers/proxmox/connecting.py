@@ -79,6 +79,11 @@ def account(params):
     for option, value in (("api_host", given["api_host"]), ("api_user", user)):
         if not value:
             raise _missing(option)
+    if "/" in given["api_host"]:
+        raise InvalidInput(
+            f"api_host: '{given['api_host']}' is no name or address of a host.",
+            "Write it alone, such as pve1.example.com, without https:// and path; the port goes into api_port.",
+        )
     if "@" not in user:
         raise InvalidInput(f"api_user: '{user}' has no realm.", f"Write {user}@pam or {user}@pve.")
     if not token and not given["api_password"]:

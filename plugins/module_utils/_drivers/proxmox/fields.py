@@ -14,6 +14,7 @@ from .words import KNOWN_OS_TYPES
 
 _DETACH = "Detach it (state: absent) and attach another."
 _SNIPPET = "Put the document on a storage as a snippet, and name it: native: {cicustom: 'user=local:snippets/x.yml'}."
+_LOCKED = "Start it first: what is suspended is locked."
 STAYS_OFF = "Set state: stopped, for a template is not started."
 NEW_KEYS = "Remove its EFI disk first, or clone the machine's disks into a new one."
 #: Buses whose disks come and go while a machine runs.
@@ -84,7 +85,7 @@ def _cost_of_cloning(source, change):
 
 
 def _cost_of_snapshot(vm, change):
-    return NEVER if vm.power == SUSPENDED or vm.config.get("template") else LIVE
+    return NEVER if vm.power == SUSPENDED else LIVE
 
 
 def _cost_of_restoring(vm, change):
@@ -162,10 +163,8 @@ FIELDS = {
     "networks.vlan": Field(cost=_unless_saved(LIVE)),
     "networks.mac": Field(cost=_plugs("network")),
     "networks.model": Field(cost=_plugs("network"), choices=values.CARDS),
-    "snapshot.take": Field(
-        cost=_cost_of_snapshot, instead="Start it first: what is suspended is locked. A template has no snapshots."
-    ),
-    "snapshot.drop": Field(cost=_cost_of_snapshot, instead="Start it first: what is suspended is locked."),
+    "snapshot.take": Field(cost=_cost_of_snapshot, instead=_LOCKED),
+    "snapshot.drop": Field(cost=_cost_of_snapshot, instead=_LOCKED),
     "snapshot.restore": Field(cost=_cost_of_restoring),
 }
 

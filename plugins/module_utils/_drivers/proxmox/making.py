@@ -14,11 +14,11 @@ from ..._lifecycle.model import STOPPED, Vm
 from ..._lifecycle.plan_make import find_snapshot
 from ..._tools import proxmox_values as values
 from ..._tools.proxmox import Busy
-from . import mark, media, placing
-from .changing import SEED_SLOTS, TOLD_TO_GUESTS, configure
+from . import cloudinit, mark, media, placing
+from .changing import TOLD_TO_GUESTS, configure
 from .claiming import claim, undone_on_failure
-from .settings import written
-from .sight import Around, config_of, seed_slot
+from .settings import free_iso_slot, free_seed_slot, written
+from .sight import Around, config_of, iso_slot, seed_slot
 from .traits import AUTO
 
 _FIRST = "scsi0"
@@ -55,7 +55,8 @@ def _begin(driver, name, config, creation):
     if node == AUTO:
         node = driver.places.choose_node(name, driver.storage, config.get("memory", 0))
     storage = placing.storage_for(driver, node, name)
-    options = _options(driver, node, storage, config, creation)
+    medium = media.volume_for(driver, node, config["iso"]) if config.get("iso") else "none"
+    options = _options(driver, storage, config, creation, medium)
 
     def make(vmid):
         notes = mark.notes_of(config.get("description") or "", mark.new_mark(vmid, inputs_of(creation)))
@@ -65,7 +66,14 @@ def _begin(driver, name, config, creation):
     return driver.eyes.sight(_numbered(driver, name, config, make), node)
 
 
-def _options(driver, node, storage, config, creation):
+def check_slots(driver, config, creation):
+    """Refuse a new machine whose disks leave no slot for a drive that it needs."""
+    options = _options(driver, "", config, creation, "none")
+    if config.get("iso") and iso_slot(options) is None:
+        free_iso_slot(options)
+
+
+def _options(driver, storage, config, creation, medium):
     """All options that a new machine is made with."""
     told = {key: value for key, value in config.items() if value is not None and key not in _APART}
     first = dict(told.get("disks") or {}).pop(_FIRST, {})
@@ -77,9 +85,7 @@ def _options(driver, node, storage, config, creation):
         base = {}
     told.pop("description", None)
     writing = written(additions(told), base, storage)
-    iso = config.get("iso")
-    drive = f"{media.volume_for(driver, node, iso)},media=cdrom" if iso else "none,media=cdrom"
-    return {**_BASE, _ISO: drive, **base, **writing.put, **_seed(driver, creation, writing, storage)}
+    return {**_BASE, _ISO: f"{medium},media=cdrom", **base, **writing.put, **_seed(driver, creation, writing, storage)}
 
 
 def _seed(driver, creation, writing, storage):
@@ -87,14 +93,14 @@ def _seed(driver, creation, writing, storage):
     told = told_by_task(driver, creation)
     if not told and not any(values.stem(key) in TOLD_TO_GUESTS for key in writing.put):
         return told
-    slot = next(one for one in SEED_SLOTS if one != _ISO and writing.value(one) is None)
-    return {**told, slot: f"{storage}:cloudinit"}
+    return {**told, free_seed_slot({_ISO, *writing.taken}): f"{storage}:cloudinit"}
 
 
 def told_by_task(driver, creation):
     """Options of cloud-init that are given only when a machine is made."""
     asked = creation.get("cloud_init") or {}
     keys = asked.get("ssh_authorized_keys")
+    cloudinit.check_keys("cloud_init: ssh_authorized_keys", keys or ())
     told = {
         "ciuser": asked.get("user"),
         "sshkeys": values.keys_text(keys) if keys else None,
@@ -168,8 +174,7 @@ def clone(driver, name, config, creation, source):
     with undone_on_failure(driver, sight, name, options):
         told = told_by_task(driver, creation)
         if told and seed_slot(sight.stored) is None:
-            slot = next(one for one in SEED_SLOTS if one not in sight.stored)
-            told[slot] = f"{placing.storage_for(driver, sight.node, name)}:cloudinit"
+            told[free_seed_slot(sight.stored)] = f"{placing.storage_for(driver, sight.node, name)}:cloudinit"
         claim(driver, sight, name, {**options, **told})
 
 

@@ -13,7 +13,7 @@ from ..._tools import proxmox_values as values
 
 #: What has an option, by the key without its number.
 _OPTIONS = {
-    "name": "id", "cores": "cpus", "sockets": "cpus", "smp": "cpus", "memory": "memory", "bios": "firmware",
+    "cores": "cpus", "sockets": "cpus", "smp": "cpus", "memory": "memory", "bios": "firmware",
     "efidisk": "firmware and secure_boot", "tpmstate": "tpm", "ostype": "os_type", "description": "description",
     "tags": "tags", "onboot": "autostart", "protection": "protection", "template": "template",
     "ciuser": "cloudinit", "sshkeys": "cloudinit", "ipconfig": "cloudinit", "nameserver": "cloudinit",
@@ -93,6 +93,11 @@ def _text(value):
 
 
 def _check_key(vm, key):
+    if key == "name":
+        raise Refused(
+            f"{vm.name}: native: 'name' is not set there: machines are not renamed.",
+            "Rename it in the web interface, and in its tasks.",
+        )
     stem = values.stem(key)
     option = _OPTIONS.get(key) or (_OPTIONS.get(stem) if stem != key else None)
     if option:

@@ -21,6 +21,8 @@ _PLAIN_CPU = "kvm64"
 _BOARD = {"bios": "seabios", "uefi": "ovmf"}
 _SCREEN = {"none": "none", "vnc": "std", "spice": "qxl"}
 _ISO_SLOTS = ("ide2", "ide3", "ide1", "ide0", "sata5")
+#: Slots for the drive that cloud-init reads, the usual one first.
+_SEED_SLOTS = ("ide0", "ide1", "ide2", "ide3", "sata4")
 #: A volume of one GiB is asked for; the server makes it as small as it has to be.
 _STATE = "{}:1"
 
@@ -53,6 +55,11 @@ class Writing:
         """Sub-keys of an option; those that are None go."""
         present = {**values.parse(key, self.value(key) or ""), **parts}
         self.set(key, values.printed(key, {name: part for name, part in present.items() if part is not None}))
+
+    @property
+    def taken(self):
+        """Slots in which nothing can be put: what goes from one by a call cannot come back by the same."""
+        return {*self.now, *self.put}
 
     @property
     def allocates(self):
@@ -173,8 +180,28 @@ def _grow_disk(writing, change):
 def _iso(writing, change):
     slot = iso_slot(writing.now)
     if slot is None:
-        slot = next(one for one in _ISO_SLOTS if one not in writing.now and one not in writing.put)
+        slot = free_iso_slot(writing.taken)
     writing.put[slot] = f"{change.new or 'none'},media=cdrom"
+
+
+def free_iso_slot(taken):
+    """The slot for a new drive of the option iso."""
+    return _free_slot(taken, _ISO_SLOTS, "iso")
+
+
+def free_seed_slot(taken):
+    """The slot for a new drive that cloud-init reads."""
+    return _free_slot(taken, _SEED_SLOTS, "cloud-init")
+
+
+def _free_slot(taken, slots, what):
+    found = next((slot for slot in slots if slot not in taken), None)
+    if found is None:
+        raise Refused(
+            f"{what}: no slot is left for its drive: {', '.join(sorted(slots))} are taken.",
+            "Detach a disk from one of them by a task before (state: absent); a new machine's disks may be elsewhere.",
+        )
+    return found
 
 
 # Cards ------------------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from ..._lifecycle.model import ABSENT, UNKNOWN, Traits
 from ..._lifecycle.units import GIB, MIB, human_size
 from ..._tools import proxmox_values as values
 from ..._tools.proxmox import Busy, ConnectionLost
-from . import native
+from . import cloudinit, native
 from .fields import FIELDS, file_name, taken_as
 from .sight import SERIAL
 from .words import HARMLESS, OS_TYPES, is_tag, name_fault, snapshot_name_fault
@@ -42,6 +42,7 @@ def proxmox_traits(version="", bridge="vmbr0"):
         },
         instead={
             "port_forwards": _FORWARD,
+            "networks.address": "Use ip_config of the option cloudinit.",
             "shared_folders": "Map a directory of the node in the datacenter, and name it: native: {virtiofs0: NAME}.",
             UNKNOWN: "Bring its node back, or take the machine over there: see pvecm status.",
             "snapshot.content": "Restore the snapshot into a clone, and look at its disks there.",
@@ -78,7 +79,7 @@ def _adjusted(bridge, vm, config):
     if "native" in config:
         adjusted["native"] = native.settled(vm, config["native"], config)
     if "cloudinit" in config:
-        adjusted["cloudinit"] = _told_to_guest(config["cloudinit"])
+        adjusted["cloudinit"] = cloudinit.settled(vm, config["cloudinit"])
     if "cloudinit_password" in config:
         # What is planned is shown; the password itself is known to the driver alone.
         adjusted["cloudinit_password"] = _GIVEN
@@ -94,10 +95,18 @@ def _leave_out_what_is_settled(vm, adjusted):
     """A machine that is there has its number and its node, and where it has no drive there is no medium in it."""
     if adjusted.get("node") == AUTO:
         del adjusted["node"]
-    if "vmid" in adjusted and str(adjusted["vmid"]) == vm.id:
-        del adjusted["vmid"]
+    if "vmid" in adjusted:
+        _check_number(vm, adjusted.pop("vmid"))
     if adjusted.get("iso") == "" and vm.config.get("iso") is None:
         del adjusted["iso"]
+
+
+def _check_number(vm, asked):
+    if str(asked) != vm.id:
+        raise Refused(
+            f"{vm.name}: its vmid is {vm.id}, and a machine's number does not become another: {asked} is asked.",
+            "Leave vmid out, or clone it.",
+        )
 
 
 def _check_sizes(vm, config):
@@ -109,16 +118,6 @@ def _check_sizes(vm, config):
         size = (disk or {}).get("size")
         if size and size % 1024:
             raise Refused(f"{vm.name}: disks: size of {slot} is {human_size(size)}.", "Give whole KiB.")
-
-
-def _told_to_guest(asked):
-    """As it is told again: keys without blanks around them, and nothing of cards about which nothing is said."""
-    told = dict(asked)
-    if "ssh_keys" in asked:
-        told["ssh_keys"] = tuple(key.strip() for key in asked["ssh_keys"] if key.strip())
-    while told.get("ip_config") and not told["ip_config"][-1]:
-        told["ip_config"] = told["ip_config"][:-1]
-    return told
 
 
 def _tags(vm, tags):

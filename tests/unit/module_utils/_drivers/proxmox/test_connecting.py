@@ -70,6 +70,8 @@ def test_trust_switched_off_in_the_environment(monkeypatch, variable, word):
     ("given", "words"),
     [
         ({"api_host": None}, ("api_host", "PROXMOX_HOST")),
+        ({"api_host": "https://pve1"}, ("api_host: 'https://pve1'", "pve1.example.com", "api_port")),
+        ({"api_host": "pve1/api2"}, ("api_host: 'pve1/api2'",)),
         ({"api_user": None}, ("api_user", "PROXMOX_USER")),
         ({"api_user": "root"}, ("'root'", "root@pam")),
         ({"api_token_id": None, "api_token_secret": None}, ("api_password", "PROXMOX_PASSWORD")),

@@ -69,7 +69,7 @@ def test_the_number_asked_for(world):
     _made(world, name="web3", vmid=4711, **DISKS)
     assert _machine(world, "web3").vmid == 4711
     _refused(world, "web4", "4711", "next free", name="web4", vmid=4711, **DISKS)
-    _refused(world, "web3", "vmid", "clone it", name="web3", vmid=4712)
+    _refused(world, "web3", "its vmid is 4711", "4712 is asked", "clone it", name="web3", vmid=4712)
 
 
 def test_the_node_with_the_most_memory_left(world):
@@ -162,6 +162,15 @@ def test_a_template_is_made_while_off_and_stays_one(world):
 def test_a_machine_with_snapshots_is_made_no_template(world):
     assert do_snapshot(world, name="web2", snapshot="s1").changed
     _refused(world, "web2", "snapshots", name="web2", template=True, memory="4G")
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_a_template_has_no_snapshots(world, check):
+    world.journal.clear()
+    outcome = do_snapshot(world, check=check, name="tmpl", snapshot="s1")
+    assert outcome.failed
+    assert outcome.msg == "tmpl: it is a template, which has no snapshots. Clone it, and take one of the clone."
+    assert world.journal.writes() == []
 
 
 def test_a_new_template(world):

@@ -1,0 +1,110 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What cloud-init is told: reached however it is written, and refused before anything is done if it is wrong."""
+
+from __future__ import annotations
+
+import pytest
+
+from simulators.proxmox import invariants, worlds
+from unit.module_utils._drivers.proxmox.simulated import do
+
+KEY, OTHER = (f"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI{letter * 43}" for letter in "AB")
+
+
+@pytest.fixture(name="world")
+def _world():
+    world = worlds.with_cases()
+    yield world
+    assert world.tasks.crashes == []
+    assert invariants.violations(world) == []
+
+
+def _told(world, **asked):
+    """Reached at once, and then nothing is done; the machine's options."""
+    for check, changed in ((True, True), (False, True), (True, False), (False, False)):
+        outcome = do(world, check=check, name="web2", cloudinit=asked)
+        assert (outcome.failed, outcome.changed) == (False, changed), outcome.msg
+    return world.cluster.machines[101].config.current
+
+
+def _refused(world, words, **asked):
+    world.journal.clear()
+    for check in (True, False):
+        outcome = do(world, check=check, **asked)
+        assert outcome.failed, (check, asked)
+        for word in (asked["name"], *words):
+            assert word in outcome.msg
+    assert world.journal.writes() == []
+
+
+@pytest.mark.parametrize(
+    ("option", "asked", "key", "stored"),
+    [
+        ("nameservers", ["1.1.1.1 8.8.8.8"], "nameserver", "1.1.1.1 8.8.8.8"),
+        ("nameservers", [" 1.1.1.1", "", "8.8.8.8"], "nameserver", "1.1.1.1 8.8.8.8"),
+        ("search_domain", " a.b ", "searchdomain", "a.b"),
+        ("user", " root ", "ciuser", "root"),
+        ("ssh_keys", [f"{KEY} a\n{OTHER} b\n"], "sshkeys", None),
+        ("ssh_keys", [f'from="10.0.0.1" {KEY} a b'], "sshkeys", None),
+        ("ssh_keys", [OTHER], "sshkeys", None),
+        ("ip_config", [" ip=10.0.0.5/24, gw=10.0.0.1,", ""], "ipconfig0", "ip=10.0.0.5/24,gw=10.0.0.1"),
+        ("ip_config", ["gw=10.0.0.1,ip=10.0.0.5/8"], "ipconfig0", "gw=10.0.0.1,ip=10.0.0.5/8"),
+        ("ip_config", ["ip=manual,ip6=auto"], "ipconfig0", "ip=manual,ip6=auto"),
+        ("ip_config", ["ip=dhcp,ip6=dhcp"], "ipconfig0", "ip=dhcp,ip6=dhcp"),
+        ("ip_config", ["", "ip6=manual"], "ipconfig1", "ip6=manual"),
+        ("ip_config", ["ip6=2001:db8::5/64,gw6=fe80::1"], "ipconfig0", "ip6=2001:db8::5/64,gw6=fe80::1"),
+        ("ip_config", [*[""] * 31, "ip=dhcp", ""], "ipconfig31", "ip=dhcp"),
+    ],
+)
+def test_however_it_is_written_it_is_reached(world, option, asked, key, stored):
+    found = _told(world, **{option: asked})
+    assert stored is None or found[key] == stored
+
+
+@pytest.mark.parametrize(
+    ("option", "blank"), [("nameservers", [""]), ("nameservers", [" "]), ("user", " "), ("search_domain", " ")]
+)
+def test_blanks_say_nothing(world, option, blank):
+    outcome = do(world, name="web2", cloudinit={option: blank})
+    assert (outcome.failed, outcome.changed) == (False, False)
+
+
+WRONG = pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"ip_config": ["10.0.0.5"]}, ("ip_config: '10.0.0.5' of card 0", "none of ip,", "ip=10.0.0.5/24,gw=10.0.0.1")),
+        ({"ip_config": ["", "gw=10.0.0.1"]}, ("of card 1", "gw needs ip.")),
+        ({"ip_config": ["ip=dhcp,gw6=fe80::1"]}, ("gw6 needs ip6.",)),
+        ({"ip_config": ["ip=10.0.0.5"]}, ("'10.0.0.5' is no IPv4 address with a prefix length", "dhcp, manual")),
+        ({"ip_config": ["ip=10.0.0.5/33"]}, ("10.0.0.5/33",)),
+        ({"ip_config": ["ip=10.0.0.5/7"]}, ("10.0.0.5/7",)),
+        ({"ip_config": ["ip=10.0.0.5/255.0.0.0"]}, ("10.0.0.5/255.0.0.0",)),
+        ({"ip_config": ["ip=auto"]}, ("'auto'", "IPv4")),
+        ({"ip_config": ["ip="]}, ("''", "IPv4")),
+        ({"ip_config": ["ip=2001:db8::5/64"]}, ("IPv4",)),
+        ({"ip_config": ["ip6=10.0.0.5/24"]}, ("'10.0.0.5/24' is no IPv6", "auto, dhcp, manual")),
+        ({"ip_config": ["ip=dhcp,gw=10.0.0.1/24"]}, ("'10.0.0.1/24' is no IPv4 address.",)),
+        ({"ip_config": ["ip=dhcp,ip=dhcp"]}, ("ip is given twice",)),
+        ({"ip_config": ["ip=dhcp,foo=1"]}, ("'foo' is none of",)),
+        ({"ip_config": [*[""] * 32, "ip=dhcp"]}, ("33 entries", "32")),
+        ({"ssh_keys": ["foo"]}, ("ssh_keys: entry 1 is no public key", ".pub")),
+        ({"ssh_keys": [KEY, "ssh-ed25519 AAAA me"]}, ("entry 2",)),
+        ({"ssh_keys": [f"{KEY}\nfoo"]}, ("entry 1",)),
+        ({"ssh_keys": [KEY[:-1]]}, ("entry 1",)),
+        ({"ssh_keys": [KEY.replace("ssh-ed25519", "ssh-rsa")]}, ("entry 1",)),
+    ],
+)
+
+
+@WRONG
+def test_what_is_wrong(world, asked, words):
+    _refused(world, words, name="web2", cloudinit=asked)
+    _refused(world, words, name="web3", clone={"source": "tmpl"}, cloudinit=asked)
+
+
+@pytest.mark.parametrize("origin", [{}, {"clone": {"source": "tmpl"}}], ids=["new", "clone"])
+def test_a_wrong_key_given_at_first(world, origin):
+    asked = {"name": "web3", "disks": [{"size": "8G"}], **origin, "cloud_init": {"ssh_authorized_keys": [KEY, "foo"]}}
+    _refused(world, ("cloud_init: ssh_authorized_keys: entry 2", ".pub"), **asked)
