@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from conformance.platforms import virtualbox_told
+from virtualbox import faults
 
 #: VirtualBox 7.2.22 without VT-x, once in some hundred times that memory was saved.
 ASSERTED = (
@@ -29,16 +29,16 @@ def _folder(tmp_path):
 
 
 def test_an_assertion_in_its_own_source_is_a_proof(tmp_path):
-    (proof,) = virtualbox_told.faults(ASSERTED, tmp_path, [])
+    (proof,) = faults.proofs(ASSERTED, tmp_path, [])
     assert proof.startswith("Assertion failed: [SUCCEEDED(hrc)]")
     assert proof.endswith("MachineImpl.cpp' (10409)")
 
 
 @pytest.mark.parametrize("said", ["AssertionError: assert 'running' == 'saved'", "VBoxManage: error: E_ACCESSDENIED"])
 def test_nothing_else_that_is_said_is_one(tmp_path, said):
-    assert virtualbox_told.faults(said, tmp_path, []) == []
+    assert faults.proofs(said, tmp_path, []) == []
 
 
 def test_a_log_that_ends_in_the_middle_is_one_where_the_machine_is_not_on(folder):
-    assert virtualbox_told.faults("", folder, []) == [f"{folder / 'cut' / 'Logs' / 'VBox.log'} ends in the middle"]
-    assert virtualbox_told.faults("", folder, ["cut"]) == []
+    assert faults.proofs("", folder, []) == [f"{folder / 'cut' / 'Logs' / 'VBox.log'} ends in the middle"]
+    assert faults.proofs("", folder, ["cut"]) == []

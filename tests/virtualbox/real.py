@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import time
 from contextlib import suppress
 from pathlib import Path
 
+from .faults import proofs
 from .registry import Registry
 
 _SOURCES = Path(__file__).resolve().parent
@@ -58,6 +60,7 @@ class VirtualBox(Registry):
 
     def __init__(self, root, folder, user=UNPRIVILEGED, program=DIRECT):
         super().__init__(folder)
+        self._asserted = ""
         self._prepare(user)
         self._name_socket()
         self.write_executable(_SOURCES / "enter", root, self.folder, program)
@@ -86,7 +89,14 @@ class VirtualBox(Registry):
             if done.returncode == 0 or _NO_DAEMON not in done.stderr:
                 break
             time.sleep(1)
+        if "Assertion failed" in done.stderr:
+            self._asserted += done.stderr
         return done
+
+    def faults(self, failure):
+        """Proofs that VirtualBox broke by itself; a failure alone may be told too short to be one."""
+        on = re.findall(r'^"(.*)" \{', super().call("list", "runningvms").stdout, re.MULTILINE)
+        return proofs(f"{failure}\n{self._asserted}", self.machines, on)
 
     def close(self):
         """End everything that runs in this registry. Nothing is asked: a machine would save itself to disk first."""

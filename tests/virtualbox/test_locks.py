@@ -58,6 +58,29 @@ def test_a_look_is_taken_again(played, text):
     assert not task(played, commands=Saying(played, "list", text)).well().changed
 
 
+class Moving(InProcess):
+    """Just after the first list another task moves the machine's folder."""
+
+    def __init__(self, box):
+        super().__init__(box)
+        self.is_moved = False
+
+    def run(self, argv, **options):
+        completed = super().run(argv, **options)
+        if "list" in argv and not self.is_moved:
+            self.is_moved = True
+            task(self._box, config={"groups": ("/elsewhere",)}, commands=InProcess(self._box)).well()
+        return completed
+
+
+@pytest.mark.parametrize("state", ["present", "absent"])
+def test_a_machine_that_has_just_moved_is_there_all_the_same(played, state):
+    task(played, commands=InProcess(played)).well()
+    done = task(played, state=state, config={}, commands=Moving(played)).well()
+    left = len(played.run("list", "vms").splitlines())
+    assert (done.changed, left) == ((False, 1) if state == "present" else (True, 0))
+
+
 @pytest.mark.parametrize("command", ["createvm", "storagectl", "createmedium", "storageattach", "setextradata"])
 def test_a_machine_is_made_all_the_same(played, command):
     done = task(played, commands=Saying(played, command, PASSING[0])).well()

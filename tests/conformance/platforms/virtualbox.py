@@ -32,7 +32,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.units imp
 
 from conformance.platforms import images, virtualbox_own, virtualbox_told
 from simulators.vboxmanage import vdi
-from virtualbox import double, real
+from virtualbox import double, faults, real
 from virtualbox.guests import SECONDS_TO_BOOT, disk_image
 from virtualbox.registry import ENGINE, Registry
 
@@ -287,7 +287,7 @@ class Platform:
     def faults(self, failure):
         """Proofs that VirtualBox broke by itself: without VT-x it does now and then, saving memory or loading it."""
         on = [name for name, uuid in self.ids().items() if self._power(uuid) != STOPPED]
-        return virtualbox_told.faults(str(failure), self.storage, on)
+        return faults.proofs(str(failure), self.storage, on)
 
     def define_network(self):
         """Networks are used by none of the scenarios."""

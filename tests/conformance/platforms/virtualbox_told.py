@@ -29,8 +29,6 @@ _PASSING = re.compile(
     r"(VMState|VMStateChangeTime|VMStateFile|SessionName|VideoMode|VRDE\w*|vrdeport|GuestOSType|GuestMemoryBalloon"
     r'|localhostReachable|GuestAdditions.*|(Current)?Snapshot\w+[-\d]*|"[^\n]*-ImageUUID-[-\d]+")='
 )
-#: VirtualBox about itself; the file is one of its own source.
-_ASSERTED = re.compile(r"Assertion failed: .*? at '.*?/VBox/.*?' \(\d+\)")
 _SLOT = re.compile(r'^"(.+)-(\d+)-(\d+)"="(.*)"$', re.M)
 _IN_DRIVE = re.compile(r"emptydrive|.*\.(iso|viso)", re.I)
 _NICS = {"intnet": "internal", "natnetwork": "network"}
@@ -199,17 +197,3 @@ def is_former(path):
     """VirtualBox keeps a copy of the settings that it changes, and of those whose form becomes a newer one."""
     former = re.fullmatch(r"(.+)(\.vbox-prev|-\d+\.\d+-\w+\.vbox)", path.name)
     return former is not None and path.with_name(f"{former[1]}.vbox").exists()
-
-
-def faults(failure, folder, names_on):
-    """What VirtualBox wrote of faults of its own: assertions of its source that did not hold, processes that died."""
-    return [found[0] for found in _ASSERTED.finditer(failure)] + [
-        f"{log} ends in the middle" for log in _cut_off(folder, names_on)
-    ]
-
-
-def _cut_off(folder, names_on):
-    """Logs, below a folder of machines, of lives that are over and did not end as those of a machine that was ended."""
-    current = {folder / name / "Logs" / "VBox.log" for name in names_on}
-    over = sorted(set(folder.glob("*/Logs/VBox.log*")) - current)
-    return [path for path in over if "VBoxHeadless: exiting" not in path.read_text(errors="replace")[-500:]]

@@ -53,7 +53,7 @@ def _change_stored(driver, sights, sight, changes, more):
     for change in changes:
         words += native.words(change.key, change.new) if change.field == "native" else []
     words += networks.words(sight, [change for change in changes if change.field == "networks"])
-    words += forwards.words(sight, *_rules(sights, sight, changes))
+    words += forwards.words(sight, *_rules(driver, sights, sight, changes))
     if words and _needs_room(changes):
         # How many cards there can be is seen before the first word.
         driver.run(sight.uuid, "modifyvm", sight.uuid, *native.words("chipset", _chipset(changes)))
@@ -76,18 +76,18 @@ def _change_running(driver, sights, sight, changes):
     ]
     calls += [native.live_words(change.key, change.new) for change in changes if change.field == "native"]
     calls += networks.live_words(sight, [change for change in changes if change.field == "networks"])
-    calls += forwards.live_words(sight, *_rules(sights, sight, changes))
+    calls += forwards.live_words(sight, *_rules(driver, sights, sight, changes))
     for words in calls:
         driver.run(sight.uuid, "controlvm", sight.uuid, *words)
 
 
-def _rules(sights, sight, changes):
+def _rules(driver, sights, sight, changes):
     """(card, names to remove, rules to add)."""
     own = [change for change in changes if change.field in _FORWARDS]
     if not own:
         return None, [], []
     taken = forwards.taken_ports(sights.values())
-    return (_nat_card(sight, changes), *forwards.wanted_rules(sight, own, taken))
+    return (_nat_card(sight, changes), *forwards.wanted_rules(sight, own, taken, driver.ports))
 
 
 def _nat_card(sight, changes):

@@ -93,4 +93,4 @@ def _renew_ssh(driver, sight):
     sights = driver.sights()
     _card, rule = sight.rules[SSH_RULE]
     if rule.host_port in forwards.taken_ports(sights.values(), sight.uuid):
-        driver.run(sight.uuid, "modifyvm", sight.uuid, *forwards.words_for_fresh_ssh(sights, sight))
+        driver.run(sight.uuid, "modifyvm", sight.uuid, *forwards.words_for_fresh_ssh(sights, sight, driver.ports))

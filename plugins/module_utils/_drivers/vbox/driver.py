@@ -21,6 +21,7 @@ from ..._tools.vboxmanage import VBoxManage, is_held, is_locked, is_not_running
 from ..._tools.vboxmanage_states import state as state_of
 from .busy import Busy
 from .look import Listing, listed_in, look_at_power, machine_of
+from .ports import HostPorts
 from .sight import sight_of
 from .traits import vbox_traits
 
@@ -52,6 +53,7 @@ class VBoxDriver:
         self._version = None
         self._configs, self._folders = {}, {}
         self._first = self._listing = None
+        self.ports = HostPorts()
         #: Files of the disks that VirtualBox knew of before the first step.
         self.disks_before = None
 
@@ -204,7 +206,7 @@ class VBoxDriver:
         sights = self.sights()
         sight = sight_of(sights, vm.id)
         if not forwards.is_ssh_free(sight):
-            self.run(vm.id, "modifyvm", vm.id, *forwards.words_for_fresh_ssh(sights, sight))
+            self.run(vm.id, "modifyvm", vm.id, *forwards.words_for_fresh_ssh(sights, sight, self.ports))
 
     def _stop(self, vm, step):
         self._control(vm, "acpipowerbutton")

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import ipaddress
 
 from ..._lifecycle.errors import Refused
@@ -15,8 +14,6 @@ from .sight import SSH_RULE
 
 _LOCAL = "127.0.0.1"
 _SSH = {"host_address": _LOCAL, "guest_port": 22}
-#: Chosen ports: above those of services, below those that systems give to outgoing connections.
-_FIRST_PORT, _PORTS = 20000, 10000
 
 
 def check_form(vm, config):
@@ -69,8 +66,8 @@ def _types(vm, config):
     return {card.get("type") for card in cards.values()}
 
 
-def wanted_rules(sight, changes, taken):
-    """(names of rules to remove, rules to add) that make ``changes``; ``taken`` are host ports not to choose."""
+def wanted_rules(sight, changes, taken, ports):
+    """(names of rules to remove, rules to add) that make ``changes``; ``ports`` chooses none that is ``taken``."""
     removed, added = [], {}
     for change in changes:
         name = SSH_RULE if change.field == "ssh_forward" else change.key
@@ -84,7 +81,7 @@ def wanted_rules(sight, changes, taken):
         else:
             added[name] = _changed(rule, asked)
     taken = taken | {rule.host_port for rule in added.values()}
-    return removed, [_with_port(sight, rule, taken) for rule in added.values()]
+    return removed, [_with_port(sight, rule, taken, ports) for rule in added.values()]
 
 
 def is_ssh_free(sight):
@@ -95,11 +92,11 @@ def is_ssh_free(sight):
     return net.is_free(rule.host_address, rule.host_port, rule.protocol)
 
 
-def words_for_fresh_ssh(sights, sight):
+def words_for_fresh_ssh(sights, sight, ports):
     """modifyvm's words that put the way to a machine's SSH on a port that nobody has."""
     card, _rule = sight.rules[SSH_RULE]
     taken = taken_ports(sights.values())
-    rule = _with_port(sight, _changed(Forward(SSH_RULE, "tcp", "", 0, "", 0), _SSH), taken)
+    rule = _with_port(sight, _changed(Forward(SSH_RULE, "tcp", "", 0, "", 0), _SSH), taken, ports)
     return words(sight, card, [SSH_RULE], [rule])
 
 
@@ -122,21 +119,10 @@ def _changed(rule, asked):
     )
 
 
-def _with_port(sight, rule, taken):
+def _with_port(sight, rule, taken, ports):
     if rule.host_port:
         return rule
-    return Forward(rule.name, rule.protocol, rule.host_address, _free_port(sight, rule, taken), "", rule.guest_port)
-
-
-def _free_port(sight, rule, taken):
-    """Each machine begins to look at a place of its own: so two tasks at once do not choose the same."""
-    begin = int(hashlib.sha256(f"{sight.uuid} {rule.name}".encode("utf-8", "surrogateescape")).hexdigest(), 16)
-    for step in range(_PORTS):
-        port = _FIRST_PORT + (begin + step) % _PORTS
-        if port not in taken and net.is_free(rule.host_address, port, rule.protocol):
-            taken.add(port)
-            return port
-    raise Refused(f"{sight.values['name']}: no port of the host is free for {rule.name}.", "Name a host_port.")
+    return Forward(rule.name, rule.protocol, rule.host_address, ports.choose(sight, rule, taken), "", rule.guest_port)
 
 
 def text_of(rule):

@@ -22,6 +22,7 @@ from .mark import KEY, is_made_here, read_mark
 from .sight import Sight, config_of
 
 _UNFINISHED = "unfinished: a task that makes it is at work or was cut off"
+_LOOKS_AGAIN = 2
 _ALL = ("list", "--multiple", "--long", "systemproperties", "hdds", "vms")
 
 
@@ -37,6 +38,16 @@ class Listing:
 
     @classmethod
     def read(cls, tool):
+        """A list in which every machine made here has its file: one that has just moved or gone is asked for again."""
+        found = cls._read(tool)
+        for _again in range(_LOOKS_AGAIN):
+            if all(found.sight(one).file for one in found.machines if one.machine and is_made_here(one.uuid)):
+                break
+            found = cls._read(tool)
+        return found
+
+    @classmethod
+    def _read(cls, tool):
         before, machines = long.split(tool.read(*_ALL))
         media = {medium.uuid: medium for medium in output.media(before)}
         return cls(output.system_properties(before), media, tuple(listed_in(machines)))

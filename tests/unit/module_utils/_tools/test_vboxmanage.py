@@ -215,6 +215,12 @@ def test_a_daemon_that_is_just_starting_is_asked_again_for_a_while_and_no_longer
     assert (commands.calls, 10 < clock.now() < 20) == (11, True)
 
 
+def test_an_answer_that_lacks_what_somebody_works_with_is_asked_for_again_a_few_times():
+    commands, clock = Told(0, "whole or not\n", "VBoxManage: error: The object is not ready\n"), FakeClock()
+    assert VBoxManage(commands, clock=clock).read("list", "vms") == "whole or not\n"
+    assert (commands.calls, 0 < clock.now() < 1) == (4, True)
+
+
 def test_what_does_not_pass_is_asked_once():
     commands, clock = Told(1, "", "VBoxManage: error: The object functionality is limited\n"), FakeClock()
     with pytest.raises(errors.CommandFailed, match="functionality is limited"):
