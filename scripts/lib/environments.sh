@@ -42,6 +42,11 @@ find_python() {
         "apt-get install python3 python3-venv (Debian 12 or later)"
 }
 
+# A mirror that fails once is asked once more.
+_pip_install() {
+    "$1/bin/pip" install -r "$2" || "$1/bin/pip" install -r "$2"
+}
+
 # environment NAME PYTHON REQUIREMENTS: makes it unless one for these very requirements is there, and prints its folder.
 environment() {
     local name=$1 python=$2 requirements=$3 folder log key began=$SECONDS
@@ -56,7 +61,7 @@ environment() {
         [ -e "$folder/complete" ] && exit
         say "   making the Python environment '$name' with $("$python" -V) …"
         rm -rf "$folder"
-        if ! { "$python" -m venv "$folder" && "$folder/bin/pip" install -r "$requirements"; } >"$log" 2>&1; then
+        if ! { "$python" -m venv "$folder" && _pip_install "$folder" "$requirements"; } >"$log" 2>&1; then
             tail -n 15 "$log" >&2
             stop_with "pip could not install $requirements" "its whole output is in $log"
         fi

@@ -135,8 +135,9 @@ _warm_capabilities() {
         "apt-get install qemu-system-x86"
 }
 
-# --name prints bare names; a grep on the table would also match inside other columns.
-_network_listed() { _host_virsh net-list --name "$@" | grep -qx default; }
+# --name prints bare names; a grep on the table would also match inside other columns. Not -q: virsh writes line by line,
+# and would be cut off, and so fail, where grep ends at the first.
+_network_listed() { _host_virsh net-list --name "$@" | grep -x default >/dev/null; }
 
 _ensure_default_network() {
     local definition=/usr/share/libvirt/networks/default.xml problem

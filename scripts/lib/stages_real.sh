@@ -30,7 +30,7 @@ readonly _ROLES_NETWORK=polyvirt-roles
 readonly _ROLES_SUBNET=192.168.141
 
 _make_roles_network() {
-    _host_virsh net-list --name | grep -qx $_ROLES_NETWORK && return
+    _host_virsh net-list --name | grep -x $_ROLES_NETWORK >/dev/null && return
     virsh --quiet --connect "$_SYSTEM_URI" net-create /dev/stdin <<END
 <network>
   <name>$_ROLES_NETWORK</name>

@@ -20,7 +20,7 @@ require_tools() {
     for tool in "${!package_of[@]}"; do
         command -v "$tool" >/dev/null || not_available "$tool is missing: apt-get install ${package_of[$tool]}"
     done
-    VAGRANT_HOME=$1 VAGRANT_CHECKPOINT_DISABLE=1 vagrant plugin list | grep -q '^vagrant-libvirt ' ||
+    VAGRANT_HOME=$1 VAGRANT_CHECKPOINT_DISABLE=1 vagrant plugin list | grep '^vagrant-libvirt ' >/dev/null ||
         not_available "Vagrant has no provider libvirt: apt-get install vagrant-libvirt"
 }
 
@@ -58,7 +58,7 @@ write_vagrantfile() {
     cat >"$1/Vagrantfile" <<RUBY
 Vagrant.configure("2") do |config|
   config.vm.allow_fstab_modification = false
-  config.vm.boot_timeout = 60
+  config.vm.boot_timeout = 300
   config.vm.guest = :linux
   config.ssh.username = "root"
   config.ssh.insert_key = false

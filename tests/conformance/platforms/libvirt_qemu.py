@@ -88,7 +88,9 @@ class Platform(Libvirt):
     @property
     def traces(self):
         # libvirt's own files are named by the machine, its leases by the bridge.
-        return (*super().traces, f"guest={self.prefix}", f"/{self.prefix}", f" {self.prefix}", self._bridge)
+        files = (f"{place}/{self.prefix}" for place in ("save", "snapshot", "nvram", "dump", "dnsmasq"))
+        listed = (f"{kind} {self.prefix}" for kind in ("machine", "network", "pool"))
+        return (*super().traces, f"guest={self.prefix}", *files, *listed, self._bridge)
 
     @property
     def connection(self):
@@ -199,7 +201,8 @@ class Platform(Libvirt):
 
     def define_network(self):
         """A network that exists and is not active."""
-        text = f"<network><name>{self.network}</name></network>"
+        # Without a bridge of its own it might be given the one that another is about to be made with.
+        text = f"<network><name>{self.network}</name><bridge name='vir{self.prefix}1'/></network>"
         self.virsh("net-define", "/dev/stdin", stdin=text)
 
     def start_network(self):

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 
 from ..._lifecycle.errors import CommandFailed, NotFound, PolyvirtError, Refused
 from ..._lifecycle.units import human_size
@@ -53,8 +54,10 @@ class Storage:
         with files.partial(path) as temporary:
             self._fill(temporary, entry, image)
             if not files.exists(path):
-                files.rename_into_place(temporary, path)
-                return True
+                # Another task may be faster by a moment: what it made is looked at as any that is there.
+                with suppress(Refused):
+                    files.rename_into_place(temporary, path)
+                    return True
             if not self._is_same(temporary, path):
                 raise _taken(path)
         return False

@@ -42,10 +42,10 @@ def test_time_out_kills_the_whole_group_and_keeps_input_secret(tmp_path):
     child = tmp_path / "child"
     argv = ["sh", "-c", f"sleep 60 & echo $! > {child}; wait"]
     with pytest.raises(errors.Timeout) as caught:
-        Commands().run(argv, stdin="hush", timeout=0.5)
-    assert time.monotonic() - began < 5
+        Commands().run(argv, stdin="hush", timeout=2)
+    assert time.monotonic() - began < 20
     assert "sleep 60" in str(caught.value) and "hush" not in str(caught.value)
-    assert caught.value.waited == 0.5
+    assert caught.value.waited == 2
     assert ended(int(child.read_text()))
 
 

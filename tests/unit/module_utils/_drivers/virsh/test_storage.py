@@ -15,6 +15,7 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import storage as under_test
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import Definition
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import CommandFailed, NotFound, Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.qemu_img import QemuImg
 
@@ -77,6 +78,19 @@ def test_a_disk_that_a_guest_has_written_to_is_not_taken(storage, images):
     subprocess.run(["qemu-io", "-c", "write -P 7 0 512", path], check=True, stdout=subprocess.DEVNULL)
     with pytest.raises(Refused, match="exists already and holds something else"):
         storage.make_disk(path, {"size": MIB}, None)
+
+
+@pytest.mark.parametrize("size", [MIB, 2 * MIB])
+def test_what_another_task_made_in_the_last_moment_is_looked_at_too(storage, monkeypatch, size):
+    path = storage.disk_path("web", "vda", "qcow2")
+    storage.make_disk(path, {"size": MIB}, None)
+    monkeypatch.setattr(files, "exists", lambda _path: False)
+    if size == MIB:
+        assert storage.make_disk(path, {"size": size}, None) is False
+    else:
+        with pytest.raises(Refused, match="exists already and holds something else"):
+            storage.make_disk(path, {"size": size}, None)
+    assert os.listdir(storage.folder) == ["web-vda.qcow2"]
 
 
 def test_what_a_run_cut_off_left_whole_is_taken(storage, images, tmp_path):
