@@ -25,6 +25,31 @@ if sys.pycache_prefix is None:
 
 COLLECTIONS_PATH = collections_path()
 sys.path.insert(0, str(COLLECTIONS_PATH))
+#: The fixtures that are a real platform; one with ``faults(failure)`` tells what proves that it broke.
+_PLATFORM_FIXTURES = frozenset({"platform", "qemu", "aside", "box", "box_of_root"})
+
+
+class PlatformFault(Exception):
+    """The platform itself broke, as it wrote down somewhere: the test has found nothing out."""
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if _PLATFORM_FIXTURES & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.flaky(reruns=3, only_rerun=[PlatformFault.__name__]))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem):
+    """Nothing but a proven fault of the platform's own makes a test run again, and the report says that it did."""
+    try:
+        return (yield)
+    except (Exception, pytest.fail.Exception) as failure:
+        platforms = [pyfuncitem.funcargs[name] for name in sorted(_PLATFORM_FIXTURES & set(pyfuncitem.funcargs))]
+        proofs = [proof for one in platforms if hasattr(one, "faults") for proof in one.faults(failure)]
+        if proofs:
+            raise PlatformFault("; ".join(proofs)) from failure
+        raise
 
 
 @pytest.fixture(scope="session")

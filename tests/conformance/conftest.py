@@ -10,14 +10,12 @@ from pathlib import Path
 
 import pytest
 
-import platform_faults
 from conformance.direct import run_tasks
 from conformance.platforms import libvirt_qemu, libvirt_test, proxmox, vagrant, virtualbox
 from conformance.playbook import play
 from conformance.shim import Shim
 from conformance.ssh import Key
 from host_state import host_state, left_behind
-from platform_faults import pytest_pyfunc_call  # noqa: F401 (a hook of this folder)
 
 _MODULES = (libvirt_test, libvirt_qemu, virtualbox, vagrant, proxmox)
 PLATFORMS = {module.Platform.name: module.Platform for module in _MODULES}
@@ -34,7 +32,6 @@ def pytest_collection_modifyitems(items):
         # What names the group of a platform itself shares pools and networks of the host with it.
         if item.get_closest_marker("xdist_group") is None:
             item.add_marker(pytest.mark.xdist_group(_namespace(item)))
-    platform_faults.pytest_collection_modifyitems(items)
 
 
 def _namespace(item):

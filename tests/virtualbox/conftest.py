@@ -9,7 +9,6 @@ import tempfile
 
 import pytest
 
-from platform_faults import pytest_collection_modifyitems, pytest_pyfunc_call  # noqa: F401 (hooks of this folder)
 from virtualbox import double, real
 
 
