@@ -61,7 +61,7 @@ def test_a_settings_file_of_somebody_else_is_not_touched(played):
 
 
 def test_what_cannot_be_made_leaves_nothing(played):
-    task(played, config={**SMALL, "memory": 1 << 50}).failed("RAM size")
+    task(played, config={**SMALL, "native": {"chipset": "nonsense"}}).failed("chipset", "nonsense")
     assert played.run("list", "vms") == ""
     assert list(played.machines.rglob("*")) == []
 
