@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
-from virtualbox import faults
+from virtualbox import faults, real
 
 #: VirtualBox 7.2.22 without VT-x, once in some hundred times that memory was saved.
 ASSERTED = (
@@ -32,6 +34,18 @@ def test_an_assertion_in_its_own_source_is_a_proof(tmp_path):
     (proof,) = faults.proofs(ASSERTED, tmp_path, [])
     assert proof.startswith("Assertion failed: [SUCCEEDED(hrc)]")
     assert proof.endswith("MachineImpl.cpp' (10409)")
+
+
+def test_a_call_that_never_ends_is_one_and_nothing_is_left_of_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(real, "PATIENCE", 0.5)
+    box = real.VirtualBox("/", tmp_path, user=os.getuid())
+    box.executable.write_text(
+        f"#!/bin/sh\nVBOX_IPC_SOCKETID=$(cat {tmp_path}/registry/name) exec sleep 60\n", encoding="utf-8"
+    )
+    with pytest.raises(AssertionError, match="VBoxManage controlvm web poweroff has not ended") as caught:
+        box.call("controlvm", "web", "poweroff")
+    assert box.processes() == []
+    assert faults.proofs(str(caught.value), tmp_path, []) == [f"VBoxManage controlvm web poweroff {faults.HUNG}"]
 
 
 @pytest.mark.parametrize("said", ["AssertionError: assert 'running' == 'saved'", "VBoxManage: error: E_ACCESSDENIED"])

@@ -13,7 +13,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from .faults import proofs
+from .faults import HUNG, PATIENCE, proofs
 from .registry import Registry
 
 _SOURCES = Path(__file__).resolve().parent
@@ -85,7 +85,7 @@ class VirtualBox(Registry):
     def call(self, *words, **more):
         """A daemon that is just starting or ending is asked again: on a busy host it takes its time."""
         for _attempt in range(_ATTEMPTS):
-            done = super().call(*words, **more)
+            done = self._ended(words, more)
             if done.returncode == 0 or _NO_DAEMON not in done.stderr:
                 break
             time.sleep(1)
@@ -93,9 +93,17 @@ class VirtualBox(Registry):
             self._asserted += done.stderr
         return done
 
+    def _ended(self, words, more):
+        """One call, which VirtualBox may never end: what hangs is killed with all that it might wait for."""
+        try:
+            return super().call(*words, timeout=PATIENCE, **more)
+        except subprocess.TimeoutExpired:
+            self.close()
+            raise AssertionError(f"VBoxManage {' '.join(map(str, words))} {HUNG}.") from None
+
     def faults(self, failure):
         """Proofs that VirtualBox broke by itself; a failure alone may be told too short to be one."""
-        on = re.findall(r'^"(.*)" \{', super().call("list", "runningvms").stdout, re.MULTILINE)
+        on = re.findall(r'^"(.*)" \{', self.call("list", "runningvms").stdout, re.MULTILINE)
         return proofs(f"{failure}\n{self._asserted}", self.machines, on)
 
     def close(self):

@@ -58,12 +58,18 @@ class Registry:
         self.executable.write_text(text, encoding="utf-8")
         self.executable.chmod(0o755)
 
-    def call(self, *words, locale="C.UTF-8"):
+    def call(self, *words, locale="C.UTF-8", timeout=None):
         """One call as it ends, well or badly."""
         argv = [self.executable, *map(str, words)]
         environment = {**os.environ, "LC_ALL": locale}
         return subprocess.run(
-            argv, check=False, capture_output=True, encoding="utf-8", errors="surrogateescape", env=environment
+            argv,
+            check=False,
+            capture_output=True,
+            encoding="utf-8",
+            errors="surrogateescape",
+            env=environment,
+            timeout=timeout,
         )
 
     def run(self, *words):
