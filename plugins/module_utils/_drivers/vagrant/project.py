@@ -152,10 +152,11 @@ class Project:
     def restore_into(self, folder):
         """The same in a copy that is only to be looked at. Returns whether there was anything lost."""
         contents = self.read()
-        if self.managed and contents.lost:
-            text = self.text(contents.machines(), contents.environment)
-            files.write_atomically(os.path.join(folder, self.file), text.encode("ascii"), mode=_PRIVATE)
-        return bool(self.managed and contents.lost)
+        if not (self.managed and contents.lost):
+            return False
+        text = self.text(contents.machines(), contents.environment)
+        files.write_atomically(os.path.join(folder, self.file), text.encode("ascii"), mode=_PRIVATE)
+        return True
 
     def forget(self, name):
         """Describe a machine no more. With the last one goes what is ours: the file, and a folder made for it."""

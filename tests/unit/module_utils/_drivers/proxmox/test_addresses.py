@@ -5,16 +5,8 @@
 
 from __future__ import annotations
 
-import pytest
-
-from simulators.proxmox import worlds
 from simulators.proxmox.access import Account, Token, User
 from unit.module_utils._drivers.proxmox.simulated import Api, do, driver_of
-
-
-@pytest.fixture(name="world")
-def _world():
-    return worlds.with_cases()
 
 
 def test_addresses_come_from_the_agent_or_from_what_cloud_init_was_told(world):

@@ -17,15 +17,6 @@ DISK = {"slot": "scsi0", "size": "32G"}
 KEY = f"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI{'A' * 43} a+b/c = d"
 
 
-@pytest.fixture(name="world")
-def _world():
-    """The cluster of the cases; at the end it must be sound."""
-    world = worlds.with_cases()
-    yield world
-    assert world.tasks.crashes == []
-    assert invariants.violations(world) == []
-
-
 def _writes(world):
     """(method, end of the path) of all that was written, polls left out; it begins anew."""
     found = [(one.method, one.path.removeprefix("/nodes/")) for one in world.journal.writes()]

@@ -7,17 +7,9 @@ from __future__ import annotations
 
 import pytest
 
-from simulators.proxmox import behind, invariants, worlds
+from simulators.proxmox import behind
 from simulators.proxmox.storage import GIB, Volume
 from unit.module_utils._drivers.proxmox.simulated import do, do_snapshot
-
-
-@pytest.fixture(name="world")
-def _world():
-    world = worlds.with_cases()
-    yield world
-    assert world.tasks.crashes == []
-    assert invariants.violations(world) == []
 
 
 def _made(world, **asked):

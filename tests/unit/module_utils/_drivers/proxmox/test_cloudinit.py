@@ -7,18 +7,9 @@ from __future__ import annotations
 
 import pytest
 
-from simulators.proxmox import invariants, worlds
 from unit.module_utils._drivers.proxmox.simulated import do
 
 KEY, OTHER = (f"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI{letter * 43}" for letter in "AB")
-
-
-@pytest.fixture(name="world")
-def _world():
-    world = worlds.with_cases()
-    yield world
-    assert world.tasks.crashes == []
-    assert invariants.violations(world) == []
 
 
 def _told(world, **asked):

@@ -7,16 +7,8 @@ from __future__ import annotations
 
 import pytest
 
-from simulators.proxmox import behind, invariants, worlds
+from simulators.proxmox import behind
 from unit.module_utils._drivers.proxmox.simulated import do
-
-
-@pytest.fixture(name="world")
-def _world():
-    world = worlds.with_cases()
-    yield world
-    assert world.tasks.crashes == []
-    assert invariants.violations(world) == []
 
 
 def _options(world, name):

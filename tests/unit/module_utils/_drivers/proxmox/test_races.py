@@ -20,14 +20,6 @@ NEW = {"name": "web3", "disks": [{"slot": "scsi0", "size": "8G"}], "node": "pve1
 CLONE = {"name": "web3", "clone": {"source": "tmpl"}}
 
 
-@pytest.fixture(name="world")
-def _world():
-    world = worlds.with_cases()
-    yield world
-    assert world.tasks.crashes == []
-    assert invariants.violations(world) == []
-
-
 class Interrupted(Api):
     """Lets somebody else act once, before the call whose number is ``at``; None counts only."""
 

@@ -7,16 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from simulators.proxmox import invariants, worlds
 from unit.module_utils._drivers.proxmox.simulated import do
-
-
-@pytest.fixture(name="world")
-def _world():
-    world = worlds.with_cases()
-    yield world
-    assert world.tasks.crashes == []
-    assert invariants.violations(world) == []
 
 
 def _refused(world, asked, *words):

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import pytest
 
-from simulators.proxmox import invariants, worlds
 from unit.module_utils._drivers.proxmox.simulated import do
 
 IDE = ("ide0", "ide1", "ide2", "ide3")
@@ -15,14 +14,6 @@ FOR_ISO, FOR_SEED = (*IDE, "sata5"), (*IDE, "sata4")
 ISO = {"iso": "local:iso/debian.iso"}
 TOLD, CUSTOM = {"cloudinit": {"user": "me"}}, {"native": {"cicustom": "user=local:snippets/x.yml"}}
 PASSWORD, FIRST = {"cloudinit_password": "secret"}, {"cloud_init": {"user": "me"}}
-
-
-@pytest.fixture(name="world")
-def _world():
-    world = worlds.with_cases()
-    yield world
-    assert world.tasks.crashes == []
-    assert invariants.violations(world) == []
 
 
 def _disks(slots):

@@ -11,14 +11,6 @@ from simulators.proxmox import behind, invariants, worlds
 from unit.module_utils._drivers.proxmox.simulated import Api, do
 
 
-@pytest.fixture(name="world")
-def _world():
-    world = worlds.with_cases()
-    yield world
-    assert world.tasks.crashes == []
-    assert invariants.violations(world) == []
-
-
 def _named(world, name="web3"):
     return [one for one in world.cluster.machines.values() if one.config.current.get("name") == name]
 
