@@ -93,7 +93,7 @@ def test_an_early_failure_is_told_by_its_own_lines():
     error = failure(call.rc, call.stdout, call.stderr)
     assert error.kind is None
     assert "very early" not in error.message
-    assert "WORK/bad/Vagrantfile:1: syntax error, unexpected end-of-input" in error.message
+    assert "FOLDER/bad/Vagrantfile:1: syntax error, unexpected end-of-input" in error.message
 
 
 def test_a_silent_failure_is_told_by_its_code():

@@ -79,7 +79,7 @@ def test_there_is_no_failure_in_what_went_well():
             [
                 "There is a syntax error in the following Vagrantfile. The syntax error",
                 "message is reproduced below for convenience:",
-                "WORK/bad/Vagrantfile:1: syntax error, unexpected end-of-input",
+                "FOLDER/bad/Vagrantfile:1: syntax error, unexpected end-of-input",
             ],
         ),
         (("status",), "working directory", None),
@@ -106,7 +106,7 @@ def test_a_complaint_has_no_trace():
 
 
 def test_ssh_configs():
-    key = "WORK/proj/.vagrant/machines/default/libvirt/private_key"
+    key = "FOLDER/proj/.vagrant/machines/default/libvirt/private_key"
     found = output.ssh_configs(rows_of("ssh-config", "--machine-readable"))
     assert found == {"default": Ssh("192.168.121.81", 22, "vagrant", key)}
 
