@@ -10,7 +10,7 @@ import ast
 import pytest
 
 import proxmox.hazards
-from conformance.test_hazards import SHOWN_BY
+from suite.test_hazards import SHOWN_BY
 
 HAZARDS = {**SHOWN_BY, **proxmox.hazards.SHOWN_BY}
 #: The first call of a fresh daemon takes eight seconds on an idle host.

@@ -10,8 +10,8 @@ import os
 
 from ansible_collections.polyvirt.core.plugins.module_utils._tools import vagrantfile
 
-from conformance.direct import run_module
-from conformance.shim import Shim
+from suite.carry import carry_one
+from suite.shim import Shim
 from vagrant import double, real
 
 FILE = "Vagrantfile.polyvirt"
@@ -40,7 +40,7 @@ class Played:
         """One task; ``check`` for one that only looks. With a state that needs a machine there is a box, too."""
         check = options.pop("check", False)
         names = {} if name is None else {"name": [name] if isinstance(name, str) else name}
-        return run_module(self, self.shim, self._folder, {**names, **options, "_ansible_check_mode": check}, about)
+        return carry_one(self, self.shim, self._folder, {**names, **options, "_ansible_check_mode": check}, about)
 
     def make(self, name="web", **options):
         return self.run(name, box=real.BOX, **options)

@@ -15,7 +15,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant imp
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Unsupported
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import RUNNING, Plan, Step, Vm
 
-from conformance.shim import Shim
+from suite.shim import Shim
 from vagrant.played import Played, failed, told
 
 SECONDS = 5

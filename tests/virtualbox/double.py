@@ -17,7 +17,7 @@ _SIMULATORS = Path(__file__).resolve().parents[1] / "simulators"
 
 
 class Platform:
-    """What `conformance.direct.run_module` asks of a platform; ``options`` are those of each task."""
+    """What `suite.direct.run_module` asks of a platform; ``options`` are those of each task."""
 
     family, word = "polyvirt.core.vbox", "vm"
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import pytest
 
-from conformance.direct import run_module
-from conformance.shim import Shim
+from suite.carry import carry_one
+from suite.shim import Shim
 from virtualbox import double
 
 MACHINES, RUNNING = 12, 4
@@ -34,7 +34,7 @@ def _many(played):
     ],
 )
 def test_a_look_takes_two_processes_and_one_for_each_that_runs(many, tmp_path, about, options):
-    run = run_module(many, Shim(tmp_path / "shim", ["VBoxManage"]), tmp_path, options, about)
+    run = carry_one(many, Shim(tmp_path / "shim", ["VBoxManage"]), tmp_path, options, about)
     assert (run.rc, run.result["changed"]) == (0, False), run.result
     assert [vm["name"] for vm in run.result["vms"]] == options.get("name", NAMES)
     assert sum(vm["state"] == "running" for vm in run.result["vms"]) == RUNNING

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
 
-from conformance.shim import Shim
+from suite.shim import Shim
 from virtualbox import real
 from virtualbox.guests import SECONDS_TO_BOOT
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import pytest
 
-from conformance.direct import run_module
-from conformance.shim import Shim
+from suite.carry import carry_one
+from suite.shim import Shim
 from virtualbox import double
 
 VERSIONS = ("6.1.50r161033", "7.0.0r153978")
@@ -43,7 +43,7 @@ def test_a_machines_life(folder, tmp_path, version):
         for about, options in LIFE:
             # Powers are the same in all versions: it is settings that are read back in other words.
             for changed in (True,) if "state" in options else (True, False):
-                done = run_module(platform, shim, tmp_path, options, about)
+                done = carry_one(platform, shim, tmp_path, options, about)
                 assert (done.rc, done.result.get("changed")) == (0, changed), f"{options}: {done.result}"
         assert box.run("list", "vms") == ""
         assert [path for path in box.machines.rglob("*") if path.is_file()] == []
@@ -52,10 +52,10 @@ def test_a_machines_life(folder, tmp_path, version):
 def test_6_0_is_refused(folder, tmp_path):
     with double.VirtualBox(folder, "6.0.24r139119") as box:
         about, options = LIFE[0]
-        run = run_module(double.Platform(box, name=["web"]), Shim(tmp_path / "shim", []), tmp_path, options, about)
+        run = carry_one(double.Platform(box, name=["web"]), Shim(tmp_path / "shim", []), tmp_path, options, about)
         assert run.rc == 1
         assert "VirtualBox 6.1 or later" in run.result["msg"]
-        told = run_module(double.Platform(box, name=["web"]), Shim(tmp_path / "look", []), tmp_path, {}, "vm_info")
+        told = carry_one(double.Platform(box, name=["web"]), Shim(tmp_path / "look", []), tmp_path, {}, "vm_info")
         host = told.result["host"]
         assert (told.rc, told.result["vms"], host["available"], host["configured"]) == (0, [], True, False)
         assert (host["why"], "6.1 or later" in host["message"]) == ("too_old", True)

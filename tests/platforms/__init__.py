@@ -1,0 +1,15 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The platforms that the suite runs on, by name: each is a class with the interface that README.md lists."""
+
+from __future__ import annotations
+
+from platforms.libvirt import qemu, testdriver
+from platforms.proxmox import platform as proxmox
+from platforms.vagrant import platform as vagrant
+from platforms.virtualbox import platform as virtualbox
+
+PLATFORMS = {
+    module.Platform.name: module.Platform for module in (testdriver, qemu, virtualbox, vagrant, proxmox)
+}

@@ -1,0 +1,235 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Real guests: libvirt's QEMU driver, by emulation."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import ClassVar
+
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
+    ABSENT,
+    FAILED,
+    PAUSED,
+    RUNNING,
+    STOPPED,
+    SUSPENDED,
+)
+
+from platforms.libvirt.base import IMAGES, Libvirt
+from suite.limits import wait_until
+from suite.scenarios.refusals import Refused
+
+_GUEST = IMAGES / "polyvirt-tests"
+#: What TPMs keep, a folder for each machine, named by its id.
+TPM_STATES = Path("/var/lib/libvirt/swtpm")
+_WORDS = "console=ttyS0 net.ifnames=0 quiet tsc=reliable random.trust_cpu=on mitigations=off"
+#: A write to the panic device's port is how a guest tells that it crashed.
+_CRASH = "o /1b 0x505 1"
+
+_BOOT = "<kernel>{guest}/vmlinuz</kernel><initrd>{guest}/initrd.img</initrd><cmdline>{words}</cmdline>"
+_NETWORK = """\
+<network><name>{name}</name><bridge name='{bridge}'/>
+  <ip address='192.168.157.1' netmask='255.255.255.0'>
+    <dhcp><range start='192.168.157.2' end='192.168.157.99'/></dhcp></ip>
+</network>
+"""
+_DOMAIN = """\
+<domain type='qemu'>
+  <name>{name}</name>
+  <memory unit='MiB'>128</memory>
+  <vcpu>1</vcpu>
+  <os><type arch='x86_64' machine='q35'>hvm</type>{boot}</os>
+  <features><acpi/><apic/></features>
+  <on_crash>preserve</on_crash>
+  <devices>
+    <disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='{disk}'/>
+      <target dev='vda' bus='virtio'/></disk>
+    <disk type='file' device='cdrom'><driver name='qemu' type='raw'/><target dev='sda' bus='sata'/><readonly/></disk>
+    <serial type='file'><source path='{console}'/></serial>
+    <panic model='isa'/>
+  </devices>
+</domain>
+"""
+
+
+class Platform(Libvirt):
+    name = "libvirt_qemu"
+    uri = "qemu:///system"
+    finds = (ABSENT, STOPPED, RUNNING, PAUSED, SUSPENDED, FAILED)
+    unusable = frozenset({"nested_virtualization"})
+    undefine_words = ("--nvram",)
+    disk_size = "16M"
+    creation: ClassVar = {
+        "cpus": 1,
+        "memory": "128M",
+        "disks": [{"size": disk_size}],
+        "networks": [],
+    }
+
+    @property
+    def network(self):
+        """The name of the namespace's network that is not active."""
+        return f"{self.prefix}network-off"
+
+    @property
+    def guests_network(self):
+        """The name of the namespace's network for guests with an address; it is there once ``start_network`` ran."""
+        return f"{self.prefix}network"
+
+    @property
+    def _bridge(self):
+        return f"vir{self.prefix}0"
+
+    @property
+    def traces(self):
+        # libvirt's own files are named by the machine, its leases by the bridge.
+        files = (f"{place}/{self.prefix}" for place in ("save", "snapshot", "nvram", "dump", "dnsmasq"))
+        listed = (f"{kind} {self.prefix}" for kind in ("machine", "network", "pool"))
+        return (*super().traces, f"guest={self.prefix}", *files, *listed, self._bridge)
+
+    @property
+    def connection(self):
+        return {**super().connection, "virt_type": "qemu"}
+
+    @property
+    def guest(self):
+        """Options for a machine that is a guest with an address and SSH."""
+        return {
+            "cpus": 1,
+            "memory": "128M",
+            "image": {"source": str(_GUEST / "fast-base.qcow2"), "linked": True},
+            "networks": [{"type": "network", "source": self.guests_network}],
+            "native": self.kernel(),
+        }
+
+    def own_refusals(self, known, new):
+        shrunk = {"name": [known], "disks": [{"size": "8M"}]}
+        small = {**self.creation, "name": [new], "image": {"source": self.base_image()}, "disks": [{"size": "8M"}]}
+        card = {"type": "network", "source": self.network}
+        off = {**self.creation, "name": [new], "state": "started", "networks": [card]}
+        sata = {"slot": "sata0", "size": "16M"}
+        nothing = {"name": "src", "host_path": "/nonexistent"}
+        file, mounted = (
+            {"name": "src", "host_path": "/etc/hosts"},
+            {"name": "src", "host_path": "/etc", "guest_path": "/"},
+        )
+        return [
+            *super().own_refusals(known, new),
+            *self._machinery_refusals(known, {**self.creation, "name": [new]}, new),
+            Refused("shrink", shrunk, (known, "16M", "8M", "or more")),
+            Refused("too small for the image", small, (new, "8M", "16M", "or more")),
+            Refused("inactive network", off, (new, self.network, "net-start", "allow_network_start")),
+            Refused("maximum too low", {"name": [known], "cpus": 3, "max_cpus": 2}, (known, "max_cpus", "less cpus")),
+            Refused("maximum is no size", {"name": [known], "max_memory": "2X"}, (known, "max_memory", "512M")),
+            Refused("slot of a drive", {"name": [known], "disks": [sata]}, (known, "optical drive", "sata1")),
+            Refused("shared file", {"name": [known], "shared_folders": [file]}, (known, "src", "no folder")),
+            Refused(
+                "shared nothing", {**self.creation, "name": [new], "shared_folders": [nothing]}, (new, "/nonexistent")
+            ),
+            Refused("mount", {"name": [known], "shared_folders": [mounted]}, (known, "guest_path", "Mount it")),
+        ]
+
+    def _machinery_refusals(self, known, made, new):
+        """Firmware, display, processor and the console's log."""
+        change, secure = {"name": [known]}, {"firmware": "uefi", "secure_boot": True}
+        files = {"os/loader": "/x.fd"}
+        return [
+            Refused("secure boot alone", {**made, "secure_boot": True}, (new, "secure_boot", "firmware: uefi")),
+            Refused("secure boot of bios", {**change, "secure_boot": True}, (known, "secure_boot", "firmware: uefi")),
+            Refused("no secure boot", {**made, **secure, "native": {"os/type@machine": "pc"}}, (new, "pc", "q35")),
+            Refused(
+                "files and firmware", {**made, "firmware": "uefi", "native": files}, (new, "os/loader", "firmware")
+            ),
+            Refused("native firmware", {**change, "native": {"os@firmware": "efi"}}, (known, "option firmware")),
+            Refused("nested", {**change, "nested_virtualization": True}, (known, "by emulation", "virt_type: kvm")),
+            Refused("nested new", {**made, "nested_virtualization": True}, (new, "by emulation", "virt_type: kvm")),
+            Refused(
+                "no display", {**change, "display": {"video_memory": "16M"}}, (known, "video_memory", "vnc or spice")
+            ),
+            Refused("boot twice", {**change, "boot_order": ["disk", "disk"]}, (known, "boot_order", "Give each once")),
+            Refused("another's log", {**made, "serial_log": str(self._console(known))}, (new, known, "another file")),
+            Refused("no folder of the log", {**change, "serial_log": "/no/log"}, (known, "serial_log", "Create it")),
+            Refused("log of two", {"name": [known, new], "serial_log": "/l"}, ("serial_log", "one file", "one name")),
+            Refused("no nvram", {**change, "state": "restarted", "reset_nvram": True}, (known, "reset_nvram", "UEFI")),
+            Refused("nvram and no start", {**change, "reset_nvram": True}, ("reset_nvram", "state: restarted")),
+        ]
+
+    def settings(self, machine, which="stored"):
+        root = ET.fromstring(machine[which])
+        features = {one.get("name"): one.get("enabled") for one in root.findall("os/firmware/feature")}
+        graphics, video = root.find("devices/graphics"), root.find("devices/video/model")
+        is_uefi = root.find("os").get("firmware") == "efi" or root.find("os/loader[@type='pflash']") is not None
+        return {
+            **super().settings(machine, which),
+            "firmware": "uefi" if is_uefi else "bios",
+            "secure_boot": features.get("secure-boot") == features.get("enrolled-keys") == "yes",
+            "tpm": root.find("devices/tpm/backend[@type='emulator']") is not None,
+            "display": (graphics.get("type"), int(video.get("vram")) * 1024) if graphics is not None else None,
+        }
+
+    def base_image(self):
+        """A small image to make machines from; nothing boots from it."""
+        path = self.storage / "base.qcow2"
+        if not path.exists():
+            subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", path, self.disk_size], check=True)
+        return str(path)
+
+    def kernel(self, *words):
+        """The native keys that start the fast guest; ``words`` make it a difficult one."""
+        return {
+            "os/kernel": str(_GUEST / "vmlinuz"),
+            "os/initrd": str(_GUEST / "initrd.img"),
+            "os/cmdline": " ".join((_WORDS, *words)),
+        }
+
+    def _remove(self, uuid):
+        super()._remove(uuid)
+        # libvirt forgets what a TPM kept once the machine has it no more.
+        shutil.rmtree(TPM_STATES / uuid, ignore_errors=True)
+
+    def clean(self):
+        super().clean()
+        for network in {self.network, self.guests_network} & set(self.virsh("net-list", "--all", "--name").split("\n")):
+            # Its leases go with it; those in a network of the host would stay for an hour.
+            self.virsh("net-destroy", network, check=False)
+            self.virsh("net-undefine", network)
+
+    def define_network(self):
+        """A network that exists and is not active."""
+        # Without a bridge of its own it might be given the one that another is about to be made with.
+        text = f"<network><name>{self.network}</name><bridge name='vir{self.prefix}1'/></network>"
+        self.virsh("net-define", "/dev/stdin", stdin=text)
+
+    def start_network(self):
+        """A network in which guests get addresses, and from which only this host is reached."""
+        text = _NETWORK.format(name=self.guests_network, bridge=self._bridge)
+        self.virsh("net-define", "/dev/stdin", stdin=text)
+        self.virsh("net-start", self.guests_network)
+
+    def define(self, name, hears=False):
+        """Without a kernel a machine idles in its firmware, which costs the host nothing."""
+        disk, console = self.make_disk(name), self._console(name)
+        boot = _BOOT.format(guest=_GUEST, words=_WORDS) if hears else ""
+        text = _DOMAIN.format(name=name, boot=boot, disk=disk, console=console)
+        self.virsh("define", "/dev/stdin", stdin=text)
+
+    def _console(self, name):
+        return self.storage / f"{name}.console"
+
+    def wait_until_ready(self, names):
+        for name in names:
+            console = self._console(name)
+            wait_until(lambda file=console: "guest: ready" in file.read_text(errors="replace"), f"{name} is ready")
+
+    def move(self, name, power):
+        super().move(name, power)
+        if power == SUSPENDED:
+            self.virsh("managedsave", name)
+        elif power == FAILED:
+            self.virsh("qemu-monitor-command", name, "--hmp", _CRASH)
+            wait_until(lambda: self.virsh("domstate", name).strip() == "crashed", f"{name} has crashed", 10)

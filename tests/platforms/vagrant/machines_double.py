@@ -1,0 +1,107 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A Vagrant that only remembers, with the machines of a VirtualBox that does so too."""
+
+from __future__ import annotations
+
+import os
+import re
+from contextlib import contextmanager
+from pathlib import Path
+from typing import ClassVar
+
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
+    ABSENT,
+    RUNNING,
+    STOPPED,
+    SUSPENDED,
+)
+
+from platforms.virtualbox import reading as virtualbox_told
+from vagrant import double, real
+from virtualbox import double as virtualbox_double
+
+_MOVES = {
+    RUNNING: ("startvm", "{}", "--type", "headless"),
+    STOPPED: ("controlvm", "{}", "poweroff"),
+    SUSPENDED: ("controlvm", "{}", "savestate"),
+}
+
+
+class PlayedMachines:
+    """Machines of the provider virtualbox, by their ids."""
+
+    provider = "virtualbox"
+    #: Powers that a test can bring a machine into.
+    finds = (ABSENT, STOPPED, RUNNING, SUSPENDED)
+    #: The double's machines have no disks.
+    snapshots_hold_disks = False
+    machine: ClassVar = {}
+
+    def __init__(self, folder, project):
+        self.folder, self.name = folder, project
+        self.box = virtualbox_double.VirtualBox(folder / "virtualbox")
+
+    @property
+    def programs(self):
+        return self.folder / "bin"
+
+    @contextmanager
+    def open(self):
+        """What the tests use from now on."""
+        self.box = virtualbox_double.VirtualBox(self.folder / "virtualbox")
+        known = {"usable": ["virtualbox"], "boxes": [{"name": real.BOX, "provider": "virtualbox", "version": "0"}]}
+        vagrant = double.Vagrant(self.folder, self.name, **known)
+        os.symlink(self.box.executable, self.programs / "VBoxManage")
+        vagrant.environment = self._environment(vagrant.environment)
+        yield vagrant
+
+    def _environment(self, known):
+        return lambda: {**known(), "VAGRANT_DEFAULT_PROVIDER": self.provider}
+
+    def ids(self):
+        """Ids of all that VirtualBox knows, in a set."""
+        return set(virtualbox_told.listed(self.box.run("list", "vms")).values())
+
+    def standing(self, identifier):
+        """{power, cpus, memory in bytes, snapshots}."""
+        told = self.box.run("showvminfo", identifier, "--machinereadable")
+        return {
+            "power": virtualbox_told.power(virtualbox_told.value(told, "VMState")),
+            "cpus": int(virtualbox_told.value(told, "cpus")),
+            "memory": int(virtualbox_told.value(told, "memory")) << 20,
+            "snapshots": re.findall(r"^(?:Current)?SnapshotUUID.*$", told, re.M),
+        }
+
+    def turn(self, identifier, power):
+        if self.standing(identifier)["power"] != power:
+            self.box.run(*(word.format(identifier) for word in _MOVES[power]))
+
+    def make_hear(self, identifiers):
+        """Give running machines a guest that obeys the power button."""
+        for one in identifiers:
+            self.turn(one, STOPPED)
+            self.box.run("storagectl", one, "--name", "SATA", "--add", "sata", "--portcount", 4)
+            disk = self.box.guest_disk("obeys", f"{one}.vdi")
+            self.box.run("storageattach", one, "--storagectl", "SATA", "--port", 0, "--type", "hdd", "--medium", disk)
+            self.turn(one, RUNNING)
+
+    def remove(self, identifier):
+        for words in (("controlvm", identifier, "poweroff"), ("discardstate", identifier)):
+            self.box.call(*words)
+        self.box.run("unregistervm", identifier, "--delete")
+
+    def write(self, identifier, byte):
+        """There is nothing to write to."""
+
+    def holds(self, identifier, byte):
+        return True
+
+    def take(self, identifier, snapshot):
+        self.box.run("snapshot", identifier, "take", snapshot)
+
+    def snapshots(self, identifier):
+        """{name: {parent, state, description, current}}."""
+        told = self.box.run("showvminfo", identifier, "--machinereadable")
+        return virtualbox_told.snapshots(Path(virtualbox_told.value(told, "CfgFile")))

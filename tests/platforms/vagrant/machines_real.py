@@ -1,0 +1,114 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A real Vagrant with libvirt: its machines as plain virsh tells of them."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+import xml.etree.ElementTree as ET
+from typing import ClassVar
+
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
+    ABSENT,
+    PAUSED,
+    RUNNING,
+    STOPPED,
+)
+
+from platforms import images
+from vagrant import real
+
+_POWERS = {"shut off": STOPPED, "running": RUNNING, "paused": PAUSED}
+_MOVES = {RUNNING: "start", STOPPED: "destroy", PAUSED: "suspend"}
+#: The fast guest hears the button from here on.
+_SECONDS_TO_BOOT = 8
+
+
+class RealMachines:
+    """Machines of the provider libvirt, by their ids; ``folder`` holds the project and Vagrant's own home."""
+
+    provider = "libvirt"
+    #: Powers that a test can bring a machine into.
+    finds = (ABSENT, STOPPED, RUNNING, PAUSED)
+    programs = None
+    snapshots_hold_disks = True
+    #: A busy host boots several at once.
+    machine: ClassVar = {"native": {"vm.boot_timeout": 300}}
+
+    def __init__(self, folder, project):
+        self.folder, self.name = folder, project
+
+    def open(self):
+        """What the tests use from now on, as a context."""
+        return real.Vagrant(self.folder, self.name, real.build())
+
+    def ids(self):
+        """Ids of all that libvirt knows, in a set."""
+        return set(self._virsh("list", "--all", "--uuid").split())
+
+    def standing(self, identifier):
+        """{power, cpus, memory in bytes, snapshots}."""
+        root = ET.fromstring(self._virsh("dumpxml", identifier))
+        return {
+            "power": _POWERS.get(self._virsh("domstate", identifier).strip(), "unknown"),
+            "cpus": int(root.findtext("vcpu")),
+            "memory": int(root.findtext("memory")) * 1024,
+            "snapshots": sorted(self.snapshots(identifier)),
+        }
+
+    def turn(self, identifier, power):
+        if self.standing(identifier)["power"] != power:
+            self._virsh(_MOVES[power], identifier)
+
+    def make_hear(self, identifiers):
+        """Wait until the guests obey the power button."""
+        if identifiers:
+            time.sleep(_SECONDS_TO_BOOT)
+
+    def remove(self, identifier):
+        self._virsh("destroy", identifier, check=False)
+        self._virsh(
+            "undefine", identifier, "--snapshots-metadata", "--managed-save", "--remove-all-storage", check=False
+        )
+
+    def disk(self, identifier):
+        return ET.fromstring(self._virsh("dumpxml", identifier)).find("devices/disk[@device='disk']/source").get("file")
+
+    def write(self, identifier, byte):
+        path = self.disk(identifier)
+        images.write(path, byte, at=_end(path))
+
+    def holds(self, identifier, byte):
+        path = self.disk(identifier)
+        return images.holds(path, byte, at=_end(path))
+
+    def take(self, identifier, snapshot):
+        self._virsh("snapshot-create-as", identifier, snapshot)
+
+    def snapshots(self, identifier):
+        """{name: {parent, state, description, current}}."""
+        names = [line for line in self._virsh("snapshot-list", identifier, "--name").split("\n") if line]
+        current = self._virsh("snapshot-current", identifier, "--name", check=False).partition("\n")[0]
+        told = {name: self._virsh("snapshot-dumpxml", identifier, f"--snapshotname={name}") for name in names}
+        return {
+            name: {
+                "parent": root.findtext("parent/name"),
+                "state": {"running": RUNNING, "paused": PAUSED}.get(root.findtext("state"), STOPPED),
+                "description": root.findtext("description") or "",
+                "current": name == current,
+            }
+            for name, root in ((name, ET.fromstring(text)) for name, text in told.items())
+        }
+
+    def _virsh(self, *words, check=True):
+        command = ["virsh", "-q", "-c", "qemu:///system", *words]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        assert not check or done.returncode == 0, f"{command}: {done.stderr}"
+        return done.stdout
+
+
+def _end(path):
+    """Where a guest's own files are not: one that lost them would not answer, and Vagrant waits for that."""
+    return images.size(path) - images.AREA

@@ -1,0 +1,103 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Tasks through real ``ansible-playbook``: many in one process, for a process costs more than a task."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from collection_path import collections_path
+from suite.answer import Answer
+from suite.shim import as_calls
+
+_HERE = Path(__file__).resolve().parent
+
+
+def play(platform, shim, folder, tasks, machines=()):
+    """Run ``tasks`` in one play and return {label: Answer}; every task runs, whatever became of those before it."""
+    listed = [_as_task(platform, shim, task) for task in tasks]
+    shim.forget()
+    output = run_playbook(platform, folder, listed, machines=machines)
+    return _answers(Path(folder) / "results.jsonl", shim, tasks, output)
+
+
+def module_of(platform, about):
+    """The name of its module ``about`` something: platforms have words of their own for a machine."""
+    return f"{platform.family}_{about.replace('vm', platform.word)}"
+
+
+def run_playbook(platform, folder, tasks, hosts=("localhost",), machines=()):
+    """What ansible-playbook says to a play of these tasks, on all hosts at once."""
+    folder = Path(folder)
+    playbook, results = folder / "playbook.json", folder / "results.jsonl"
+    results.unlink(missing_ok=True)
+    document = [{"hosts": "all", "gather_facts": False, "tasks": tasks}]
+    playbook.write_text(json.dumps(document, indent=1), encoding="utf-8")
+    program = Path(sys.executable).with_name("ansible-playbook")
+    completed = subprocess.run(
+        [program, "-i", f"{','.join(hosts)},", "-c", "local", "-f", str(len(hosts)), playbook],
+        env=_environment(platform, folder, results, machines),
+        capture_output=True,
+        text=True,
+        timeout=1800,
+        check=False,
+    )
+    output = completed.stdout + completed.stderr
+    assert completed.returncode == 0, output
+    assert "Traceback" not in output, output
+    return output
+
+
+def _as_task(platform, shim, task):
+    return {
+        "name": task.label,
+        module_of(platform, task.about): {**platform.options(task.about), **task.options},
+        "check_mode": task.check,
+        "diff": True,
+        "ignore_errors": True,
+        "environment": shim.environment(task.label, platform.programs),
+    }
+
+
+def _environment(platform, folder, results, machines):
+    return {
+        **os.environ,
+        "ANSIBLE_CONFIG": str(_empty_file(folder / "ansible.cfg")),
+        "ANSIBLE_COLLECTIONS_PATH": str(collections_path()),
+        "ANSIBLE_CALLBACK_PLUGINS": str(_HERE / "callback_plugins"),
+        "ANSIBLE_CALLBACKS_ENABLED": "conformance_results",
+        "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
+        "ANSIBLE_LOCALHOST_WARNING": "false",
+        "ANSIBLE_HOME": str(folder / "ansible"),
+        "ANSIBLE_PIPELINING": "true",
+        "ANSIBLE_NOCOLOR": "1",
+        "LC_ALL": "C.UTF-8",
+        "PYTHONPATH": str(_HERE.parent),
+        "POLYVIRT_RESULTS": str(results),
+        "POLYVIRT_PLATFORM": platform.name,
+        "POLYVIRT_PREFIX": platform.prefix,
+        "POLYVIRT_MACHINES": json.dumps(list(machines)),
+    }
+
+
+def _empty_file(path):
+    # Newer ansible-core takes nothing but a .cfg for its configuration, so /dev/null will not do.
+    path.touch()
+    return path
+
+
+def _answers(results, shim, tasks, output):
+    calls = shim.calls()
+    lines = results.read_text(encoding="utf-8").splitlines() if results.exists() else []
+    answers = {}
+    for line in map(json.loads, lines):
+        label, result = line["task"], line["result"]
+        own = [*(call for call in calls if call.label == label), *as_calls(label, line["noted"])]
+        answers[label] = Answer(result, int(line["failed"]), line["truth"], own)
+    assert set(answers) == {task.label for task in tasks}, output
+    return answers

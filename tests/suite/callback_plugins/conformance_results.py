@@ -1,0 +1,50 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Writes every task's result, and how its machines stand after it, as lines of JSON for the tests to read."""
+
+from __future__ import annotations
+
+import json
+import os
+
+from ansible.plugins.callback import CallbackBase
+
+from platforms import PLATFORMS
+
+DOCUMENTATION = """
+name: conformance
+type: notification
+short_description: Results for the conformance suite
+description:
+  - One line of JSON for each task, with the machines' state looked up behind the module's back.
+"""
+
+
+class CallbackModule(CallbackBase):
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "notification"
+    CALLBACK_NAME = "conformance"
+
+    def __init__(self):
+        super().__init__()
+        self._platform = PLATFORMS[os.environ["POLYVIRT_PLATFORM"]](os.environ["POLYVIRT_PREFIX"])
+        self._machines = json.loads(os.environ["POLYVIRT_MACHINES"])
+
+    def v2_runner_on_ok(self, result):
+        self._write(result, failed=False)
+
+    def v2_runner_on_failed(self, result, ignore_errors=False):
+        self._write(result, failed=True)
+
+    def _write(self, result, failed):
+        line = {
+            "task": result._task.get_name(),
+            "failed": failed,
+            "result": result._result,
+            "truth": self._platform.truth(self._machines),
+            # What is no command, the shim does not see.
+            "noted": self._platform.noted() if hasattr(self._platform, "noted") else [],
+        }
+        with open(os.environ["POLYVIRT_RESULTS"], "a", encoding="utf-8") as file:
+            file.write(json.dumps(line, default=str) + "\n")

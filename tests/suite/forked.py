@@ -1,0 +1,75 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The tests' side of the fork server: one module, run in a fork of a warm process."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from contextlib import suppress
+from functools import lru_cache
+from itertools import count
+from json import dumps
+from pathlib import Path
+
+from suite.limits import scaled
+
+_SERVER = Path(__file__).with_name("fork_server.py")
+#: Seconds that one task may take. A task that is slower hangs.
+_PATIENCE = 300
+_numbers = count(1)
+
+
+@lru_cache(maxsize=1)
+def _server():
+    """The path of the server's socket; the server starts with the first task and ends with this process."""
+    folder = tempfile.mkdtemp(prefix="polyvirt-fork-")
+    path = f"{folder}/socket"
+    process = subprocess.Popen([sys.executable, _SERVER, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    atexit.register(_end, process, folder)
+    assert process.stdout.readline() == b"ready\n", "the fork server does not start: its error is above"
+    return path
+
+
+def _end(process, folder):
+    process.stdin.close()
+    process.wait()
+    process.stdout.close()
+    for path in (*Path(folder).iterdir(), Path(folder)):
+        path.rmdir() if path.is_dir() else path.unlink()
+
+
+def run(module, arguments, environment, folder):
+    """Run one module: (exit code, standard output, standard error). The code is negative when it was killed.
+
+    ``arguments`` is a file in the form in which Ansible passes them; ``folder`` receives the output.
+    """
+    number = next(_numbers)
+    streams = {name: Path(folder) / f"{name}-{number}" for name in ("stdout", "stderr")}
+    request = {"module": module, "arguments": str(arguments), "environment": environment}
+    rc = _ask({**request, **{name: str(path) for name, path in streams.items()}})
+    texts = [path.read_text(encoding="utf-8", errors="replace") for path in streams.values()]
+    for path in streams.values():
+        path.unlink()
+    return rc, *texts
+
+
+def _ask(request):
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(scaled(_PATIENCE))
+        connection.connect(_server())
+        connection.sendall(f"{dumps(request)}\n".encode())
+        lines = connection.makefile(encoding="utf-8")
+        process = int(lines.readline())
+        try:
+            return int(lines.readline())
+        except TimeoutError:
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+            raise AssertionError(f"{request['module']} had not ended after {scaled(_PATIENCE)} s") from None

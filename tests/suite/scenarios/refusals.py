@@ -1,0 +1,124 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What must be refused: each with one clear message, before any change.
+
+``words`` are what the message has to hold: the machine (where one was meant), the option or the thing, and the remedy.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.options import VM
+
+from suite.scenarios.options import POLICY, has
+
+#: Options that not every platform's module has.
+_OF_MODULE = ("storage_path",)
+#: Stands, with one disk and without a card, when the refused tasks run.
+KNOWN, OTHER = "pvc-known", "pvc-other"
+NEW = "pvc-new"
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A task that must be refused, and words of its message."""
+
+    label: str
+    options: dict
+    words: tuple
+
+
+def _form():
+    """Wrong in form: found before anything is looked at."""
+    return [
+        Refused("state word", {"name": [NEW], "state": "runing"}, ("state", "runing", "started")),
+        Refused("no name", {"state": "started"}, ("name", "Give the name")),
+        Refused("name empty", {"name": [""]}, ("name", "empty", "Write")),
+        Refused("name with slash", {"name": ["pvc-a/b"]}, ("pvc-a/b", "slash", "without")),
+        Refused("name with newline", {"name": ["pvc-a\nb"]}, ("pvc-a", "newline", "printable")),
+        Refused("name twice", {"name": [NEW, NEW]}, (NEW, "twice", "once")),
+        Refused("memory unknown unit", {"name": [KNOWN], "memory": "2X"}, ("memory", "2X", "512M")),
+        Refused("memory zero", {"name": [KNOWN], "memory": "0"}, ("memory", "'0'", "above zero")),
+        Refused("memory negative", {"name": [KNOWN], "memory": "-1G"}, ("memory", "-1G", "512M")),
+        Refused("disk without unit", {"name": [KNOWN], "disks": [{"size": "20"}]}, ("disks", "'20'", "20G")),
+        Refused("cpus zero", {"name": [KNOWN], "cpus": 0}, ("cpus", "0", "1 or more")),
+        Refused("mac", {"name": [KNOWN], "networks": [{"mac": "52:54"}]}, ("networks", "52:54", "six pairs")),
+        Refused("timeout zero", {"name": [KNOWN], "timeout": 0}, ("timeout", "0", "1 or more")),
+        Refused("wait without start", {"name": [KNOWN], "wait_for": "ssh"}, ("wait_for", "ssh", "started")),
+        Refused("purge without list", {"name": [KNOWN], "purge": ["disks"]}, ("purge", "disks", "[] for none")),
+        Refused(
+            "source for two", {"name": [NEW, OTHER], "disks": [{"source": "/x"}]}, ("disks", "several", "one name")
+        ),
+    ]
+
+
+def _platform_wide(platform):
+    new = {**platform.creation, "name": [NEW]}
+    known = {"name": [KNOWN]}
+    first, second = platform.slots
+    others, other, source = platform.disk_of(OTHER), {"format": platform.other_format}, platform.traits().sources[0]
+    return [
+        Refused("typo", {"name": ["pvc-knwon"], "state": "started"}, ("pvc-knwon", KNOWN, OTHER)),
+        Refused("unknown id", {"id": "deadbeef", "state": "started"}, ("deadbeef", KNOWN)),
+        Refused("id of another", {**known, "id": "deadbeef", "state": "absent"}, (KNOWN, "deadbeef", "leave it out")),
+        Refused("disk of another", {**known, "disks": [{"slot": second, "source": others}]}, (KNOWN, OTHER, "Detach")),
+        Refused("format", {**known, "disks": [other]}, (KNOWN, f"disks.{first}.format", "attach another")),
+        Refused("no size", {**known, "disks": [{"slot": second}]}, (KNOWN, second, "size")),
+        Refused("no network", {**new, "networks": [{"type": "network", "source": "pvc-no"}]}, (NEW, "pvc-no")),
+        Refused("nothing to make from", {"name": [NEW], "state": "present"}, (NEW, source, KNOWN)),
+    ]  # fmt: skip
+
+
+def _as_lacking(platform, case):
+    """The same case where the platform lacks what it is about: then that is the reason, whatever else is wrong."""
+    fields, instead = platform.traits().fields, platform.traits().instead
+    (name,) = case.options.get("name", (None,))
+    for option, value in case.options.items():
+        if option in _OF_MODULE and option not in platform.connection:
+            return Refused(case.label, case.options, ("Unsupported", option))
+        if option in VM and option not in POLICY and not has(platform.traits(), option):
+            return Refused(case.label, case.options, (name, f"has no {option}", instead[option]))
+        if isinstance(value, list) and any(_lacks(fields, option, entry) for entry in value if isinstance(entry, dict)):
+            return Refused(case.label, case.options, (name, option))
+    return case
+
+
+def _lacks(fields, option, entry):
+    for attribute, value in entry.items():
+        field = fields.get(f"{option}.{attribute}")
+        is_no_kind = attribute == "type" and field is not None and field.choices and value not in field.choices
+        if attribute not in ("slot", "name") and (field is None or is_no_kind):
+            return True
+    return False
+
+
+def _of_files(platform):
+    """Where images, media and folders are the host's own."""
+    new, known = {**platform.creation, "name": [NEW]}, {"name": [KNOWN]}
+    storage, others = platform.storage, platform.disk_of(OTHER)
+    return [
+        Refused("no image", {**new, "image": {"source": "/nonexistent.qcow2"}}, (NEW, "/nonexistent.qcow2", "path")),
+        Refused("relative image", {**new, "image": {"source": "x.qcow2"}}, (NEW, "x.qcow2", "full path")),
+        Refused("image is none", {**new, "image": {"source": str(storage / "text")}}, (NEW, "text", "no disk image")),
+        Refused("image of another", {**new, "image": {"source": others}}, (NEW, OTHER, "copy")),
+        Refused("no iso", {**known, "iso": "/nonexistent.iso"}, (KNOWN, "iso", "/nonexistent.iso", "path")),
+        Refused("iso is none", {**known, "iso": str(storage / "text")}, (KNOWN, "iso", "ISO 9660")),
+        Refused("no folder", {**new, "storage_path": "/nonexistent"}, ("storage_path", "/nonexistent", "Create it")),
+    ]
+
+
+def _backend():
+    """The backend is a tool on the host, and cannot be used."""
+    name = {"name": [KNOWN], "state": "started"}
+    return [
+        Refused("no executable", {**name, "executable": "tool-missing"}, ("tool-missing", "PATH", "Install")),
+        Refused("no such program", {**name, "executable": "/nonexistent/tool"}, ("/nonexistent/tool", "Install")),
+    ]
+
+
+def refusals(platform):
+    of_host = [*_of_files(platform), *_backend()] if platform.handles_files else []
+    cases = [_as_lacking(platform, case) for case in (*_platform_wide(platform), *of_host)]
+    return [*_form(), *cases, *platform.own_refusals(KNOWN, NEW)]

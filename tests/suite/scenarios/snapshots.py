@@ -1,0 +1,63 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Snapshots on every platform: names that a tool could take for something else, and what must be refused."""
+
+from __future__ import annotations
+
+from suite.answer import Task
+from suite.scenarios.refusals import KNOWN, Refused
+
+#: The snapshot that the known machine has when the refused tasks run.
+TAKEN = "taken"
+NAMES = ("two words;echo", "-dash", "'single'", '"double" $HOME', "ü ñ 漢", " a,b=c ", "two_words-1", "Plain")
+
+
+def snapshot(label, names, name, state="present", check=False, **more):
+    """A task about one snapshot of machines."""
+    return Task(label, {"name": names, "snapshot": name, "state": state, **more}, check, "snapshot")
+
+
+def told(label, names, about="snapshot_info", **more):
+    """A task that only tells about machines."""
+    return Task(label, {"name": names, **more}, about=about)
+
+
+def refusals(traits):
+    """Tasks about snapshots of the machine ``KNOWN`` that must be refused, on every platform."""
+    known = {"name": [KNOWN], "snapshot": TAKEN}
+    taken, none = {**known, "snapshot": "new"}, {**known, "snapshot": "nosuch"}
+    cases = [
+        Refused("no machine named", {"snapshot": "new"}, ("name", "Give the name")),
+        Refused("empty name", {**known, "snapshot": " "}, ("snapshot", "empty", "Write")),
+        Refused("newline", {**known, "snapshot": "a\nb"}, ("snapshot", "newline", "printable")),
+        Refused("state word", {**known, "state": "reverted"}, ("state", "reverted", "restored")),
+        Refused("keep none", {**taken, "keep_last": 0}, ("keep_last", "0", "1 or more")),
+        Refused("timeout zero", {**taken, "timeout": 0}, ("timeout", "0", "1 or more")),
+        Refused("unknown machine", {**known, "name": ["pvc-knwon"]}, ("pvc-knwon", KNOWN)),
+        Refused("restore of none", {**none, "state": "restored"}, (KNOWN, "nosuch", TAKEN)),
+        Refused("children of a new one", {**taken, "children": True}, ("children", "present", "absent")),
+        Refused("power without restore", {**taken, "power": "keep"}, ("power", "present", "restored")),
+        Refused("wait without restore", {**taken, "wait_for": "ssh"}, ("wait_for", "present", "restored")),
+    ]
+    for option, value in (("description", "x"), ("include_memory", True), ("keep_last", 2)):
+        asked = {**known, "state": "restored", option: value}
+        cases.append(Refused(f"{option} with restored", asked, (option, "restored", "present")))
+    for name in ("a/b", ".dot", "x" * 255, *NAMES):
+        fault = traits.snapshot_name_fault(name)
+        if fault:
+            cases.append(Refused(f"name {name[:12]}", {**known, "snapshot": name}, (KNOWN, fault, "another name")))
+    return cases
+
+
+def refused_comparisons():
+    """Tasks that ask for a comparison which makes no sense."""
+    known, taken = {"name": [KNOWN]}, {"from": TAKEN}
+    return [
+        Refused("nobody", {"compare": taken}, ("compare", "no machine", "Give the name")),
+        Refused("two", {"name": [KNOWN, "pvc-b"], "compare": taken}, ("compare", "one machine", "2", "Give one")),
+        Refused("nobody known", {"name": ["pvc-no"], "compare": taken}, ("pvc-no", KNOWN)),
+        Refused("none such", {**known, "compare": {"from": "nosuch"}}, (KNOWN, "nosuch", TAKEN)),
+        Refused("itself", {**known, "compare": {**taken, "to": TAKEN}}, (TAKEN, "with itself", "another")),
+        Refused("text alone", {**known, "compare": {**taken, "text": True}}, ("text", "content: true")),
+    ]

@@ -1,0 +1,93 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What only a guest can show: that it obeys, that it does not, that it answers, and what it sees of its disks."""
+
+from __future__ import annotations
+
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import RUNNING, STOPPED
+
+from suite.answer import Task
+
+GUEST, DEAF, SLOW = "pvg-guest", "pvg-deaf", "pvg-slow"
+
+
+def _made(qemu, name, key, **more):
+    """Options of a guest that lets the key in."""
+    own = {"name": [name], "state": "started", "disks": [{}, {"size": "16M"}]}
+    return {**qemu.guest, **key.seed, **own, **more}
+
+
+def test_a_guest_from_seed_to_absent(qemu, carry, key):
+    """Seed and SSH, a live grow seen inside, an old lease not believed, a gentle stop obeyed."""
+    qemu.clean()
+    qemu.start_network()
+    grown = {"name": [GUEST], "disks": [{}, {"size": "24M"}]}
+    answers = carry(
+        qemu,
+        [
+            Task("make", _made(qemu, GUEST, key, wait_for="ssh", timeout=120)),
+            Task("again", _made(qemu, GUEST, key, wait_for="ssh", timeout=120)),
+            Task("address", {"name": [GUEST], "state": "started", "wait_for": "address"}),
+            Task("grow", grown),
+        ],
+        [GUEST],
+    )
+    for answer in answers.values():
+        assert not answer.failed, answer.msg
+    ssh = answers["make"].vm(GUEST)["ssh"]
+    assert not answers["again"].changed
+    assert not answers["address"].changed
+    assert key.say(ssh["host"], "hostname").strip() == GUEST
+    assert int(key.say(ssh["host"], "cat /sys/block/vdb/size")) * 512 == 24 << 20
+    _an_old_lease_is_not_believed(qemu, carry, ssh["host"])
+    removed = carry(qemu, [Task("remove", {"name": [GUEST], "state": "absent", "stop_mode": "force"})], [GUEST])
+    assert removed["remove"].truth[GUEST] is None
+    assert qemu.files() == []
+
+
+def _an_old_lease_is_not_believed(qemu, carry, address):
+    """Stopped gently and started again without a card's link, only the lease tells of it, and that is no proof."""
+    stop = Task("stop", {"name": [GUEST], "state": "stopped", "stop_timeout": 60})
+    answer = carry(qemu, [stop], [GUEST])["stop"]
+    assert not answer.failed, answer.msg
+    assert answer.truth[GUEST]["power"] == STOPPED
+    qemu.virsh("start", GUEST, "--paused")
+    assert address in qemu.virsh("domifaddr", GUEST)
+    qemu.virsh("resume", GUEST)
+    mac = answer.vm(GUEST)["mac_addresses"][0]
+    qemu.virsh("domif-setlink", GUEST, mac, "down")
+    waiting = Task("wait", {"name": [GUEST], "state": "started", "wait_for": "address", "timeout": 8})
+    silent = carry(qemu, [waiting], [GUEST])["wait"]
+    assert silent.failed
+    assert address in silent.msg
+    assert "8 s" in silent.msg
+    assert silent.truth[GUEST]["power"] == RUNNING
+
+
+def test_guests_that_do_not_obey(qemu, carry):
+    """A deaf guest is left alone or cut, as the task says; a slow one is given its time; a lost press is repeated."""
+    qemu.clean()
+    words = {DEAF: ("polyvirt.deaf",), SLOW: ("polyvirt.slowstop=4",), GUEST: ()}
+    made = [
+        Task(f"make {name}", {**qemu.creation, "name": [name], "state": "started", "native": qemu.kernel(*more)})
+        for name, more in words.items()
+    ]
+    # Pressed at once, while the firmware still runs: that press is lost, and the next one is heard.
+    stop = [
+        Task("lost press", {"name": [GUEST, SLOW], "state": "stopped", "stop_timeout": 60}),
+        Task("deaf", {"name": [DEAF], "state": "stopped", "stop_timeout": 3}),
+        Task("cut", {"name": [DEAF], "state": "stopped", "stop_mode": "graceful_then_force", "stop_timeout": 3}),
+    ]
+    answers = carry(qemu, [*made, *stop], list(words))
+    for label in ("lost press", "cut"):
+        assert not answers[label].failed, answers[label].msg
+    assert {answers["lost press"].truth[name]["power"] for name in (GUEST, SLOW)} == {STOPPED}
+    presses = [call for call in answers["lost press"].calls if "shutdown" in call.argv]
+    assert len(presses) > 2, presses
+    assert answers["deaf"].failed
+    assert DEAF in answers["deaf"].msg
+    assert "graceful_then_force" in answers["deaf"].msg
+    assert answers["deaf"].truth[DEAF]["power"] == RUNNING
+    assert answers["cut"].truth[DEAF]["power"] == STOPPED
+    assert "forced after 3 s" in answers["cut"].vm(DEAF)["steps"][0]["note"]

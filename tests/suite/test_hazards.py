@@ -1,0 +1,143 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What libvirt and its tools do that nobody expects: each would be seen here if the module fell for it.
+
+``SHOWN_BY`` says where each is shown; those without another place are shown in this file.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import RUNNING, STOPPED
+
+from suite.answer import Task
+
+_CLONING = "tests/unit/module_utils/_drivers/virsh/test_cloning.py"
+_VIRSH = "tests/unit/module_utils/_tools/test_virsh.py"
+_HERE = "tests/suite/test_hazards.py"
+_SNAPSHOTS = "tests/suite/test_snapshot_hazards.py"
+SHOWN_BY = {
+    "blockresize makes a disk smaller without a word": f"{_HERE}::test_no_disk_shrinks_whatever_its_machine_does",
+    "blockcommit without a base writes into the image below": f"{_SNAPSHOTS}::test_beside_the_image",
+    "undefine --remove-all-storage takes media along": "tests/suite/test_ownership.py::"
+    "test_what_others_use_stays",
+    "a definition without uuid or MAC gets others": f"{_HERE}::test_what_nobody_asked_about_stays",
+    "a revert rolls back the definition": f"{_SNAPSHOTS}::test_what_was_made_since_is_still_ours_after_a_restore",
+    "a revert rolls back the size of disks": f"{_SNAPSHOTS}::test_the_size_of_a_disk_goes_back_and_is_told",
+    "shutdown says yes and the guest runs on": "tests/suite/test_guests.py::test_guests_that_do_not_obey",
+    "a lease is no boot": "tests/suite/test_guests.py::test_a_guest_from_seed_to_absent",
+    "an image can have two snapshots of one name": f"{_SNAPSHOTS}::test_within_the_image",
+    "a seed on SATA is not seen by kernels for clouds": f"{_HERE}::test_a_seed_is_on_the_bus_that_every_kernel_sees",
+    "a call may hang for ever": f"{_VIRSH}::test_a_hanging_virsh_is_ended",
+    "undefine leaves a running guest to itself": "tests/suite/test_power.py::test_row_of_the_table",
+    "a number for a name is an id": "tests/suite/test_ownership.py::"
+    "test_a_name_that_the_tool_takes_for_another_machine",
+    "the exit code of a batch hides errors": f"{_HERE}::test_an_error_within_a_batch_is_not_taken_for_an_answer",
+    "the first call takes eight seconds": f"{_HERE}::test_a_daemon_that_is_slow_at_first",
+    "a revert whose content is gone cuts the guest off": f"{_SNAPSHOTS}::test_within_the_image",
+    "dropping an external snapshot loses internal ones": f"{_SNAPSHOTS}::test_internal_ones_within_an_external_one",
+    "saved memory meets other disks after a revert": "tests/suite/test_snapshots.py::"
+    "test_saved_memory_is_given_up_by_a_restore",
+    "the memory of an external snapshot stays": f"{_SNAPSHOTS}::test_beside_the_image",
+    "firmware in flash memory is in no internal snapshot": f"{_SNAPSHOTS}::test_firmware_in_flash_memory",
+    "a raw disk can pose as an image on any file of the host": f"{_CLONING}::"
+    "test_a_raw_disk_that_poses_as_an_image_is_copied_as_it_is",
+    "two machines made at once share their files": "tests/suite/test_many_at_once.py::"
+    "test_two_tasks_that_want_the_same",
+}
+
+
+@pytest.fixture(name="name")
+def _name(qemu):
+    qemu.clean()
+    return f"{qemu.prefix}hazard"
+
+
+@pytest.mark.parametrize("power", [STOPPED, RUNNING])
+def test_no_disk_shrinks_whatever_its_machine_does(qemu, carry, name, power):
+    qemu.bring({name: power})
+    smaller = {"name": [name], "disks": [{"size": "8M"}]}
+    answer = carry(qemu, [Task("shrink", smaller)], [name])["shrink"]
+    assert (answer.failed, answer.changed) == (True, False)
+    assert "shrink" in answer.msg
+    told = subprocess.run(["qemu-img", "info", "-U", qemu.disk_of(name)], capture_output=True, text=True, check=True)
+    assert "16 MiB" in told.stdout
+
+
+def test_what_nobody_asked_about_stays(qemu, carry, name):
+    """The id, the MAC, devices and metadata of others: through changes, and through a card that comes before."""
+    qemu.define(name)
+    foreign = "<metadata><x:y xmlns:x='https://example.org/x'>kept</x:y></metadata>"
+    card = "<interface type='network'><source network='default'/><mac address='52:54:00:11:22:33'/></interface>"
+    watchdog = "<watchdog model='i6300esb' action='pause'/>"
+    text = qemu.virsh("dumpxml", name, "--inactive")
+    text = text.replace("</name>", f"</name>{foreign}", 1).replace("</devices>", f"{card}{watchdog}</devices>")
+    qemu.virsh("define", "/dev/stdin", stdin=text)
+    before = qemu.truth([name])[name]
+    changes = {"memory": "96M", "description": "changed", "networks": [{}, {"type": "user"}], "tags": ["a"]}
+    answer = carry(qemu, [Task("change", {"name": [name], **changes})], [name])["change"]
+    assert not answer.failed, answer.msg
+    after = answer.truth[name]
+    assert after["id"] == before["id"]
+    assert re.findall(r"<mac address='([^']+)'", after["stored"])[0] == "52:54:00:11:22:33"
+    for kept in (">kept</x:y>", "i6300esb", "action='pause'", "isa-serial"):
+        assert kept in after["stored"], kept
+
+
+def test_a_seed_is_on_the_bus_that_every_kernel_sees(qemu, carry, name):
+    seed = {"cloud_init": {"user": "admin"}}
+    machine = carry(qemu, [Task("make", {**qemu.creation, "name": [name], **seed})], [name])["make"].truth[name]
+    (path,) = qemu.seeds_of(machine)
+    drive = machine["stored"].partition(f"<source file='{path}'/>")[2].partition("</disk>")[0]
+    assert "bus='scsi'" in drive
+    assert "model='virtio-scsi'" in machine["stored"]
+
+
+_VANISHING = """\
+#!/bin/sh
+# Somebody removes a machine between the list and the questions about it; virsh itself ends well.
+case "$*" in
+    *dumpxml*) [ -e "$0.called" ] || {{ touch "$0.called"; {virsh} -q -c qemu:///system undefine {more}; }} ;;
+esac
+exec {virsh} "$@"
+"""
+_SLOW = """\
+#!/bin/sh
+# As the first call of a fresh daemon, which tries every emulator.
+[ -e "$0.called" ] || {{ touch "$0.called"; sleep 8; }}
+exec {virsh} "$@"
+"""
+
+
+def _program(folder, text, more=""):
+    """A stand-in for virsh."""
+    path = folder / "virsh-in-between"
+    path.write_text(text.format(virsh=shutil.which("virsh"), more=more))
+    path.chmod(0o755)
+    return str(path)
+
+
+def test_an_error_within_a_batch_is_not_taken_for_an_answer(qemu, carry, name, tmp_path):
+    """One of three is removed between the list and the questions: it is missed, and no other takes its place."""
+    names = [name, f"{name}-gone", f"{name}-other"]
+    qemu.bring({names[0]: STOPPED, names[1]: STOPPED, names[2]: RUNNING})
+    before = qemu.truth([names[0], names[2]])
+    program = _program(tmp_path, _VANISHING, names[1])
+    task = Task("start", {"name": names, "state": "started", "executable": program})
+    answer = carry(qemu, [task], [names[0], names[2]])["start"]
+    assert (answer.failed, answer.changed, answer.truth) == (True, False, before)
+    assert f"{names[1]}: there is no such machine" in answer.msg
+    assert [vm["state"] for vm in answer.vms] == [STOPPED, "absent", RUNNING]
+
+
+def test_a_daemon_that_is_slow_at_first(qemu, carry, name, tmp_path):
+    qemu.bring({name: STOPPED})
+    start = {"name": [name], "state": "started", "executable": _program(tmp_path, _SLOW)}
+    answer = carry(qemu, [Task("start", start)], [name])["start"]
+    assert not answer.failed, answer.msg
+    assert answer.truth[name]["power"] == RUNNING

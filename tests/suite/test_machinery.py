@@ -1,0 +1,140 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Firmware, TPM, display and log of a machine that really starts, and what is left of them when it goes."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import RUNNING, STOPPED
+
+from platforms.libvirt.qemu import TPM_STATES
+from suite.answer import Task
+
+#: Part of the certificates that are enrolled for secure boot.
+ENROLLED = b"Microsoft"
+NAME = "pvg-uefi"
+_SCRIBBLE = b"written by nobody"
+SECURE, PLAIN = f"{NAME}.nvram-secure", f"{NAME}.nvram"
+
+
+def _options(qemu):
+    return {
+        **qemu.creation,
+        "name": [NAME],
+        "firmware": "uefi",
+        "secure_boot": True,
+        "tpm": True,
+        "display": {"type": "vnc"},
+        "boot_order": ["cdrom", "disk"],
+        "serial_log": str(qemu.storage / f"{NAME}.console"),
+    }
+
+
+def _running(answer):
+    return ET.fromstring(answer.truth[NAME]["running"])
+
+
+def _template(answer):
+    """What the NVRAM in use was filled from."""
+    return Path(_running(answer).find("os/nvram").get("template")).read_bytes()
+
+
+def _play(qemu, carry, *tasks):
+    answers = carry(qemu, list(tasks), [NAME])
+    for answer in answers.values():
+        assert not answer.failed, answer.msg
+    return answers
+
+
+def test_a_machine_with_secure_boot_and_tpm(qemu, carry):
+    qemu.clean()
+    made = {**_options(qemu), "state": "started"}
+    forced = {"name": [NAME], "state": "restarted", "stop_mode": "force"}
+    answers = _play(
+        qemu, carry, Task("check", made, True), Task("make", made), Task("again", made), Task("restart", forced)
+    )
+    assert (answers["check"].truth[NAME], answers["check"].diff) == (None, answers["make"].diff)
+    root = _running(answers["make"])
+    assert root.find("os/loader").get("secure") == "yes"
+    assert root.find("devices/tpm/backend").get("version") == "2.0"
+    assert root.find("devices/graphics/listen").get("address") == "127.0.0.1"
+    assert (qemu.storage / SECURE).stat().st_size == len(_template(answers["make"]))
+    assert (qemu.storage / f"{NAME}.console").exists()
+    assert not answers["again"].changed
+    _turned(qemu, carry, made)
+    _reset(qemu, carry, forced)
+    _gone(qemu, carry, answers["make"].truth[NAME]["id"])
+
+
+def _turned(qemu, carry, made):
+    """Without secure boot it starts with other firmware and its own variables; nothing of the first is lost."""
+    assert ENROLLED in (qemu.storage / SECURE).read_bytes()
+    plain = {**made, "secure_boot": False, "stop_mode": "force"}
+    stored, restarted, again = _play(
+        qemu, carry, Task("store", plain), Task("restart", {**plain, "allow_restart": True}), Task("again", plain)
+    ).values()
+    assert stored.vm(NAME)["restart_required"] == ["secure_boot"]
+    assert _running(stored).find("os/loader").get("secure") == "yes"
+    assert restarted.vm(NAME)["restart_required"] == []
+    assert _running(restarted).find("os/loader").get("secure") is None
+    assert not again.changed
+    # The firmware writes to its variables at each boot; the keys that were enrolled are what must last.
+    assert ENROLLED in (qemu.storage / SECURE).read_bytes()
+    assert ENROLLED not in (qemu.storage / PLAIN).read_bytes()
+
+
+def _reset(qemu, carry, forced):
+    """Only what is asked for fills the variables anew."""
+    nvram = qemu.storage / PLAIN
+    stop = Task("stop", {"name": [NAME], "state": "stopped", "stop_mode": "force"})
+    assert _play(qemu, carry, stop)["stop"].truth[NAME]["power"] == STOPPED
+    # The end of the file is spare, so the firmware itself does not touch it.
+    nvram.write_bytes(nvram.read_bytes()[: -len(_SCRIBBLE)] + _SCRIBBLE)
+    start = _play(qemu, carry, Task("start", {"name": [NAME], "state": "started"}))["start"]
+    assert nvram.read_bytes().endswith(_SCRIBBLE)
+    reset = _play(qemu, carry, Task("reset", {**forced, "reset_nvram": True}))["reset"]
+    assert start.truth[NAME]["power"] == reset.truth[NAME]["power"] == RUNNING
+    assert [step["verb"] for step in reset.vm(NAME)["steps"]] == ["kill", "start"]
+    assert not nvram.read_bytes().endswith(_SCRIBBLE)
+
+
+def _gone(qemu, carry, machine_id):
+    """Variables and the TPM's content go with the machine, and are kept with its disks."""
+    assert (TPM_STATES / machine_id).exists()
+    absent = {"name": [NAME], "state": "absent", "stop_mode": "force"}
+    kept = _play(qemu, carry, Task("keep", {**absent, "delete_disks": "none"}))["keep"]
+    disk = f"{NAME}-vda.qcow2"
+    assert {Path(one["path"]).name for one in kept.vm(NAME)["kept"]} == {disk, SECURE, PLAIN}
+    assert qemu.files() == sorted([disk, SECURE, PLAIN])
+    assert not (TPM_STATES / machine_id).exists()
+    made = {**_options(qemu), "state": "started"}
+    refused = carry(qemu, [Task("adopt", made)], [NAME])["adopt"]
+    assert (refused.truth[NAME], f"{SECURE} exists already" in refused.msg) == (None, True)
+    (qemu.storage / SECURE).unlink()
+    tasks = Task("make", made), Task("without", {"name": [NAME], "tpm": False}), Task("remove", absent)
+    answers = _play(qemu, carry, *tasks)
+    # The variables of the kind that this second machine never had are not its own.
+    assert qemu.files() == [PLAIN]
+    assert not (TPM_STATES / answers["make"].truth[NAME]["id"]).exists()
+
+
+def test_paths_in_the_xml_that_have_no_option(qemu, carry):
+    """Machine type, processor model and huge pages: made and changed through native, and again is nothing to do."""
+    qemu.clean()
+    first = {"os/type@machine": "pc", "cpu@mode": "host-model", "memoryBacking/hugepages": ""}
+    second = {"cpu@mode": "custom", "cpu/model": "Nehalem", "memoryBacking/hugepages": None}
+    steps = {}
+    for label, native in (("make", first), ("change", second)):
+        options = {**qemu.creation, "name": [NAME], "native": native}
+        steps.update({label: Task(label, options), f"{label} again": Task(f"{label} again", options)})
+    answers = _play(qemu, carry, *steps.values())
+    assert [answer.changed for answer in answers.values()] == [True, False, True, False]
+    made, changed = (ET.fromstring(answers[label].truth[NAME]["stored"]) for label in ("make", "change"))
+    assert made.find("os/type").get("machine").startswith("pc-i440fx")
+    assert made.find("cpu").get("mode") == "host-model"
+    assert made.find("memoryBacking/hugepages") is not None
+    assert changed.findtext("cpu/model") == "Nehalem"
+    assert changed.find("memoryBacking/hugepages") is None

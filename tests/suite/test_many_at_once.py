@@ -1,0 +1,130 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Many tasks at once against one platform: none fails, nothing is lost, and nobody touches another's machine."""
+
+from __future__ import annotations
+
+import json
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import ABSENT, RUNNING, STOPPED
+
+from suite.by_ansible import run_playbook
+from suite.carry import carry_one
+from suite.shim import Shim
+
+PLAYS, HOSTS = 6, 5
+WRITTEN = 0x33
+MACHINE = "{{ inventory_hostname }}"
+#: What two tasks that want the same at the same moment are asked: the options, and how the machine then stands.
+RACES = {
+    "made and started": ({"state": "started", "description": "raced"}, RUNNING),
+    "changed": ({"memory": "96M", "tags": ["raced"]}, RUNNING),
+    "paused": ({"state": "paused"}, "paused"),
+    "stopped": ({"state": "stopped", "stop_mode": "force"}, STOPPED),
+    "removed": ({"state": "absent"}, ABSENT),
+}
+
+
+@pytest.fixture(name="template")
+def _template(qemu, shim, tmp_path):
+    """A machine that is off and cloned by all; its name."""
+    qemu.clean()
+    name = f"{qemu.prefix}template"
+    made = carry_one(qemu, shim, tmp_path, {**qemu.creation, "name": [name]})
+    assert made.rc == 0, made.result
+    qemu.write(name, WRITTEN)
+    return name
+
+
+def _task(platform, options, about="vm"):
+    return {"name": MACHINE, f"{platform.family}_{about}": {**platform.options(about), **options}}
+
+
+def _life(platform, template):
+    """A machine's whole life, and a clone that stays: linked for every second host."""
+    own, clone = {"name": [MACHINE]}, f"{MACHINE}-clone"
+    linked = "{{ inventory_hostname[-1] | int % 2 == 0 }}"
+    return [
+        _task(platform, {**platform.creation, **own, "state": "started"}),
+        _task(platform, {**own, "snapshot": "s1"}, about="snapshot"),
+        _task(platform, {"name": [clone], "clone": {"source": template, "linked": linked}, "memory": "96M"}),
+        _task(platform, {**own, "memory": "64M", "tags": [MACHINE], "state": "stopped", "stop_mode": "force"}),
+        _task(platform, {**own, "state": "absent", "stop_mode": "force"}),
+    ]
+
+
+def test_thirty_lives_at_once(qemu, template, shim, tmp_path):
+    before = qemu.truth([template])
+    contents = qemu.contents()
+    plays = [[f"{qemu.prefix}many-{play}-{host}" for host in range(HOSTS)] for play in range(PLAYS)]
+    folders = [tmp_path / str(play) for play in range(PLAYS)]
+    for folder in folders:
+        folder.mkdir()
+    with ThreadPoolExecutor(PLAYS) as pool:
+        done = [
+            pool.submit(run_playbook, qemu, folder, _life(qemu, template), hosts)
+            for folder, hosts in zip(folders, plays)
+        ]
+        for play in done:
+            play.result()
+    clones = [f"{host}-clone" for hosts in plays for host in hosts]
+    assert sorted(qemu.ids()) == sorted([*clones, template])
+    truth = qemu.truth([*clones, template])
+    assert truth[template] == before[template]
+    _each_is_whole(qemu, template, {name: truth[name] for name in clones})
+    own = {qemu.disks_of(truth[name])["vda"].rpartition("/")[2] for name in clones}
+    left = qemu.contents()
+    assert set(left) == own | set(contents)
+    assert {name: left[name] for name in contents} == contents
+    gone = carry_one(qemu, shim, tmp_path, {"name": clones, "state": "absent"})
+    assert gone.rc == 0, gone.result
+    assert (qemu.truth([template]), qemu.contents()) == (before, contents)
+
+
+def _each_is_whole(platform, template, clones):
+    base = set(platform.disks_of(platform.truth([template])[template]).values())
+    identities = [platform.identities(machine) for machine in clones.values()]
+    assert len(set.union(*identities)) == sum(len(own) for own in identities)
+    for name, machine in clones.items():
+        assert machine["power"] == STOPPED
+        assert platform.settings(machine)["memory"] == 96 << 20
+        assert platform.holds(machine, WRITTEN), name
+        linked = int(name.removesuffix("-clone")[-1]) % 2 == 0
+        assert platform.stands_on(machine) == (base if linked else set())
+
+
+@pytest.mark.parametrize("clone", [False, True], ids=["made", "cloned"])
+def test_two_tasks_that_want_the_same(qemu, template, tmp_path, clone):
+    """Both end well, or one says what was in its way; the machine is as asked in any case."""
+    name = f"{qemu.prefix}raced"
+    creation = {"clone": {"source": template}} if clone else {**qemu.creation, "disks": [{"size": "16M"}]}
+    for asked, (options, power) in RACES.items():
+        given = {**creation, "name": [name], **options} if asked == "made and started" else {"name": [name], **options}
+        runs = _both(qemu, tmp_path, asked, given)
+        said = [run.result["msg"] for run in runs if run.rc != 0]
+        assert len(said) < len(runs), said
+        assert [text for text in said if not ("another task" in text and "again" in text)] == [], asked
+        machine = qemu.truth([name])[name]
+        assert (ABSENT if machine is None else machine["power"]) == power, f"{asked}: {runs}"
+        assert len([one for one in qemu.ids() if one == name]) == (machine is not None)
+        if machine is not None:
+            assert [path for path in qemu.disks_of(machine).values() if not os.path.exists(path)] == []
+        if asked == "changed":
+            assert qemu.settings(machine)["tags"] == ["raced"]
+            assert qemu.settings(machine)["memory"] == 96 << 20
+    assert [file for file in qemu.files() if file.startswith(name)] == []
+
+
+def _both(platform, folder, asked, options):
+    with ThreadPoolExecutor(2) as pool:
+        runs = []
+        for number in range(2):
+            place = folder / f"{asked} {number}"
+            place.mkdir()
+            shim = Shim(place / "shim", platform.commands)
+            runs.append(pool.submit(carry_one, platform, shim, place, json.loads(json.dumps(options))))
+        return [run.result() for run in runs]

@@ -1,0 +1,110 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every option on every platform: set on creation, changed while off and on, left alone when left out, or refused."""
+
+from __future__ import annotations
+
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import RUNNING, STOPPED
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.options import VM
+
+from suite.answer import Task
+from suite.scenarios.options import CREATION, POLICY, has, settings
+
+OFF, ON = "pvc-option-off", "pvc-option-on"
+BOTH = [OFF, ON]
+#: What is only told about a machine, not given to it, is the same whether it runs or not.
+TOLD = {"description", "tags", "autostart"}
+RUNS = ("check", "real", "again")
+
+
+def test_no_option_is_forgotten(platform):
+    assert POLICY | set(CREATION) | set(settings(platform)) == set(VM) | set(platform.own_settings())
+
+
+def test_options_that_the_platform_has(platform, carry):
+    platform.clean()
+    traits = platform.traits()
+    usable = [option for option in settings(platform) if has(traits, option) and option not in platform.unusable]
+    known = {option: values for option, values in settings(platform).items() if option in usable}
+    first = {option: values[0][0] for option, values in known.items()}
+    options = {**platform.creation, "name": BOTH, **first}
+    made = carry(platform, [Task(run, options, run == "check") for run in RUNS], BOTH)
+    read_back = {option: values[0][1] for option, values in known.items()}
+    _is_made(platform, made, read_back)
+    platform.move(ON, RUNNING)
+    tasks = [
+        Task(f"{option} {run}", {**platform.consent, "name": BOTH, option: values[1][0]}, run == "check")
+        for option, values in known.items()
+        for run in RUNS
+    ]
+    answers = carry(platform, [*tasks, Task("left out", {"name": BOTH})], BOTH)
+    for option, values in known.items():
+        read_back[option] = values[1][1]
+        _is_changed(platform, [answers[f"{option} {run}"] for run in RUNS], option, read_back)
+    last = answers["left out"]
+    assert not last.changed
+    assert last.truth == answers[tasks[-1].label].truth
+
+
+def _is_made(platform, answers, read_back):
+    check, real, again = (answers[run] for run in RUNS)
+    assert not real.failed, real.msg
+    assert (check.failed, check.changed, check.diff) == (False, True, real.diff)
+    assert check.truth == {OFF: None, ON: None}
+    for name in BOTH:
+        assert _settings(platform, real, name) == read_back
+        assert real.truth[name]["power"] == STOPPED
+    _did_nothing(platform, again, real)
+
+
+def _is_changed(platform, answers, option, read_back):
+    check, real, again = answers
+    assert not real.failed, f"{option}: {real.msg}"
+    assert (check.failed, check.changed, check.diff) == (False, True, real.diff), option
+    assert [call.argv for call in check.calls if platform.is_write(call)] == []
+    for name in BOTH:
+        assert real.vm(name)["changed"], option
+        assert _settings(platform, real, name) == read_back, option
+    _tells_what_a_restart_brings(platform, real)
+    _did_nothing(platform, again, real)
+
+
+def _tells_what_a_restart_brings(platform, answer):
+    """``restart_required`` names exactly what is stored and not yet in force; the machine was started by hand."""
+    machine = answer.truth[ON]
+    stored, running = (platform.settings(machine, which) for which in ("stored", "running"))
+    differing = {option for option in stored if stored[option] != running[option]} - TOLD
+    left_open = platform.open_by_hand & {option for option in stored if stored[option]}
+    assert {path.split(".")[0] for path in answer.vm(ON)["restart_required"]} == differing | left_open
+    assert answer.vm(OFF)["restart_required"] == []
+
+
+def _did_nothing(platform, answer, before):
+    assert (answer.failed, answer.changed, answer.diff) == (False, False, []), answer.msg
+    assert [call.argv for call in answer.calls if platform.is_write(call)] == []
+    assert answer.truth == before.truth
+
+
+def _settings(platform, answer, name):
+    return platform.settings(answer.truth[name])
+
+
+def test_options_that_the_platform_lacks(platform, carry):
+    platform.clean()
+    platform.bring({OFF: STOPPED})
+    before = platform.truth(BOTH)
+    traits = platform.traits()
+    examples = {**{option: values[0][0] for option, values in settings(platform).items()}, **CREATION}
+    lacking = {option: value for option, value in examples.items() if not has(traits, option)}
+    tasks = [Task(option, {**platform.creation, "name": BOTH, option: value}) for option, value in lacking.items()]
+    answers = carry(platform, tasks, BOTH)
+    for option in lacking:
+        answer = answers[option]
+        assert (answer.failed, answer.changed) == (True, False), option
+        for name in BOTH:
+            said = answer.vm(name)["msg"]
+            assert said.startswith(f"{name}: {traits.platform} has no {option}"), said
+            assert traits.instead[option] in said
+        assert [call.argv for call in answer.calls if platform.is_write(call)] == []
+        assert answer.truth == before, option

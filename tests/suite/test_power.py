@@ -1,0 +1,103 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The power table on every platform: a check writes nothing and foretells the real run; a second run does nothing."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import ABSENT
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.power import STATES
+
+from suite.answer import Task
+from suite.scenarios.power import MODES, cells
+
+
+def _task(platform, label, row, check, mode=None):
+    options = {
+        **platform.creation,
+        "name": [cell.name for cell in row],
+        "state": row[0].asked,
+        "stop_mode": mode or row[0].mode,
+        "stop_timeout": 60,
+    }
+    return Task(label, options, check)
+
+
+def _tasks(platform, row):
+    """Of a row: all refused cells in one task, for a refusal ends the whole task; all others in another."""
+    refused, done = [cell for cell in row if cell.refusal], [cell for cell in row if not cell.refusal]
+    for run in ("check", "real") if refused else ():
+        yield _task(platform, f"{row[0].mode} refused {run}", refused, run == "check")
+    for run in ("check", "real") if done else ():
+        yield _task(platform, f"{row[0].mode} {run}", done, run == "check")
+    if done:
+        # Nothing is left to do, but for a restart: then by force, for guests just started would not hear.
+        yield _task(platform, f"{row[0].mode} again", done, False, "force" if row[0].asked == "restarted" else None)
+
+
+@pytest.mark.parametrize("asked", STATES)
+def test_row_of_the_table(platform, carry, asked):
+    platform.clean()
+    row = cells(asked, platform, platform.traits())
+    # Only where a guest is asked to go down must there be one.
+    hearing = {cell.name for cell in row if "stop" in cell.verbs}
+    platform.bring({cell.name: cell.found for cell in row}, hearing)
+    names = [cell.name for cell in row]
+    before = platform.truth(names)
+    tasks = [task for mode in MODES for task in _tasks(platform, [cell for cell in row if cell.mode == mode])]
+    answers = carry(platform, tasks, names)
+    for cell in row:
+        if cell.refusal:
+            _is_refused(platform, cell, answers, before)
+        else:
+            _is_done(platform, cell, answers, before)
+
+
+def _is_refused(platform, cell, answers, before):
+    for run in ("check", "real"):
+        answer = answers[f"{cell.mode} refused {run}"]
+        assert answer.failed
+        assert not answer.changed
+        own = answer.vm(cell.name)
+        assert (own["failed"], own["changed"], own["steps"]) == (True, False, [])
+        assert own["msg"].startswith(f"{cell.name}: ")
+        assert cell.refusal in own["msg"]
+        assert own["msg"] in answer.msg
+        assert _writes(platform, answer) == []
+        assert answer.truth[cell.name] == before[cell.name]
+
+
+def _is_done(platform, cell, answers, before):
+    check, real, again = (answers[f"{cell.mode} {run}"] for run in ("check", "real", "again"))
+    for answer in (check, real, again):
+        assert not answer.failed, answer.msg
+    assert _writes(platform, check) == []
+    assert check.truth[cell.name] == before[cell.name]
+    for answer in (check, real):
+        assert [step["verb"] for step in answer.vm(cell.name)["steps"]] == list(cell.verbs)
+        assert answer.vm(cell.name)["changed"] == bool(cell.verbs)
+    assert check.diff_of(cell.name) == real.diff_of(cell.name)
+    assert check.vm(cell.name)["state"] == real.vm(cell.name)["state"] == cell.ends
+    _stands(cell, real.truth[cell.name], before[cell.name])
+    if cell.asked == "restarted":
+        assert again.vm(cell.name)["changed"]
+        return
+    assert not again.changed
+    assert again.diff == []
+    assert _writes(platform, again) == []
+    assert again.truth[cell.name] == real.truth[cell.name]
+
+
+def _stands(cell, truth, before):
+    """The machine is what was asked, and still the same one."""
+    if cell.ends == ABSENT:
+        assert truth is None
+        return
+    assert truth["power"] == cell.ends
+    if before is not None:
+        assert (truth["id"], truth["stored"]) == (before["id"], before["stored"])
+
+
+def _writes(platform, answer):
+    return [call.argv for call in answer.calls if platform.is_write(call)]

@@ -1,0 +1,46 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How many processes a look costs: two for up to a hundred machines."""
+
+from __future__ import annotations
+
+import uuid
+
+from platforms.libvirt import testdriver as libvirt_test
+from suite.carry import carry_one
+
+MACHINES = 100
+_MACHINE = """\
+<domain type='test'><name>{name}</name><uuid>{uuid}</uuid><memory unit='MiB'>128</memory><vcpu>1</vcpu>
+  <description>one of many</description><os><type arch='i686'>hvm</type></os></domain>
+"""
+
+
+def _machine(name):
+    # Without an id of its own each process of the test driver would give it another.
+    return _MACHINE.format(name=name, uuid=uuid.uuid5(uuid.NAMESPACE_DNS, name))
+
+
+def test_a_task_with_nothing_to_do_takes_two_processes(shim, tmp_path):
+    names = [f"many-{number:03}" for number in range(MACHINES)]
+    node = tmp_path / "node.xml"
+    node.write_text(f"<node>{''.join(_machine(name) for name in names)}</node>", encoding="utf-8")
+    options = {"uri": f"test://{node}", "cpus": 1, "memory": "128M", "description": "one of many"}
+    # Machines of a prepared node run.
+    run = carry_one(libvirt_test.Platform(), shim, tmp_path, {**options, "name": names, "state": "started"})
+    assert run.rc == 0, run.result
+    assert run.result["changed"] is False
+    assert [vm["name"] for vm in run.result["vms"]] == names
+    assert 1 <= len(run.calls) <= 2, [call.argv[:6] for call in run.calls]
+
+
+def test_drift_of_one_is_seen_among_many(shim, tmp_path):
+    names = ["many-1", "many-2"]
+    node = tmp_path / "node.xml"
+    machines = [_machine(names[0]), _machine(names[1]).replace("one of many", "drifted")]
+    node.write_text(f"<node>{''.join(machines)}</node>", encoding="utf-8")
+    options = {"uri": f"test://{node}", "name": names, "description": "one of many", "_ansible_check_mode": True}
+    run = carry_one(libvirt_test.Platform(), shim, tmp_path, options)
+    assert run.rc == 0, run.result
+    assert [vm["changed"] for vm in run.result["vms"]] == [False, True]

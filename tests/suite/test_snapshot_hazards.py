@@ -1,0 +1,246 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What libvirt itself would do wrong with snapshots of real guests: refused beforehand, or put right."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import xml.etree.ElementTree as ET
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import RUNNING, STOPPED, SUSPENDED
+
+from platforms import images
+from suite.answer import Task
+from suite.scenarios.snapshots import snapshot, told
+
+INNER, OUTER, RAW, GUEST = "pvg-inner", "pvg-outer", "pvg-raw", "pvg-guest"
+GROWN, FLASH = "pvg-grown", "pvg-flash"
+BELOW, BETWEEN = 0x11, 0x22
+
+
+def _qemu_img(*words):
+    return subprocess.run(["qemu-img", *words], check=True, capture_output=True, text=True).stdout
+
+
+def _made(qemu, name, **more):
+    return Task(f"make {name}", {**qemu.creation, "name": [name], **more})
+
+
+def _well(answers):
+    assert [f"{label}: {answer.msg}" for label, answer in answers.items() if answer.failed] == []
+    return answers
+
+
+def _refused(qemu, answers, standing):
+    """Each of ``standing`` ({label: words of the message}) was refused and nothing was written."""
+    for label, words in standing.items():
+        answer = answers[label]
+        assert (answer.failed, answer.changed) == (True, False), label
+        assert "\n" not in answer.msg
+        assert [word for word in words if word not in answer.msg] == [], answer.msg
+        assert [call.argv for call in answer.calls if qemu.is_write(call)] == [], label
+
+
+def _mark(qemu, name):
+    root = ET.fromstring(qemu.virsh("dumpxml", name, "--inactive"))
+    return json.loads(root.find("metadata/{*}mark").text)
+
+
+def test_within_the_image(qemu, carry):
+    """A restore whose content is gone leaves the guest running; tags in the image are named; kinds do not mix."""
+    qemu.clean()
+    disk = qemu.disk_of(INNER)
+    carry(qemu, [_made(qemu, INNER), snapshot("gone", [INNER], "g one"), snapshot("kept", [INNER], "kept")])
+    _qemu_img("snapshot", "-d", "g one", disk)
+    _qemu_img("snapshot", "-c", "left; over", disk)
+    qemu.virsh("start", INNER)
+    standing = qemu.truth([INNER])
+    tasks = [
+        snapshot("gone", [INNER], "g one", "restored"),
+        snapshot("left", [INNER], "left; over"),
+        snapshot("other kind", [INNER], "new", kind="external"),
+        snapshot("no memory", [INNER], "new", include_memory=False),
+        told("live content", [INNER], compare={"from": "kept", "content": True}),
+        told("info", [INNER]),
+    ]
+    answers = carry(qemu, tasks, [INNER])
+    content = "running" if shutil.which("virt-diff") else "guestfs-tools"
+    expected = {
+        "gone": (INNER, disk, "vda", "virsh snapshot-delete", "'--snapshotname=g one'"),
+        "left": (INNER, disk, f"qemu-img snapshot -d 'left; over' {disk}"),
+        "other kind": (INNER, "internal", "Leave kind out"),
+        "no memory": (INNER, "memory", "external"),
+        "live content": (content,),
+    }
+    _refused(qemu, answers, expected)
+    assert answers["info"].vm(INNER)["leftovers"] == [{"file": disk, "snapshot": "left; over"}]
+    assert qemu.truth([INNER]) == standing
+    assert standing[INNER]["power"] == RUNNING
+
+
+def test_what_was_made_since_is_still_ours_after_a_restore(qemu, carry):
+    """libvirt rolls our mark back with the definition."""
+    qemu.clean()
+    added = {"name": [INNER], "disks": [{}, {"size": "8M"}], "tags": ["later"]}
+    first = _made(qemu, INNER, tags=["first"])
+    tasks = [first, snapshot("take", [INNER], "s"), Task("add", added), snapshot("back", [INNER], "s", "restored")]
+    answers = carry(qemu, tasks, [INNER])
+    _well(answers)
+    assert answers["back"].vm(INNER)["tags"] == ["first"]
+    assert [disk["slot"] for disk in answers["back"].vm(INNER)["disks"]] == ["vda"]
+    assert _mark(qemu, INNER)["disks"] == [qemu.disk_of(INNER), qemu.disk_of(INNER).replace("vda", "vdb")]
+    carry(qemu, [Task("away", {"name": [INNER], "state": "absent"})], [INNER])
+    assert (qemu.truth([INNER]), qemu.files()) == ({INNER: None}, [])
+
+
+def test_beside_the_image(qemu, carry):
+    """External ones: memory and overlays come and go with them; other users of the images are safe."""
+    qemu.clean()
+    base = qemu.base_image()
+    by_hand = [str(qemu.storage / name) for name in ("on-base.qcow2", "on-disk.qcow2")]
+    linked = _made(qemu, OUTER, image={"source": base, "linked": True}, state="started", disks=None)
+    external = {"kind": "external", "include_memory": True}
+    taken = [snapshot("one", [OUTER], "one", **external), snapshot("two", [OUTER], "two")]
+    images.write(base, BELOW)
+    _well(carry(qemu, [linked, taken[0]], [OUTER]))
+    # What is written between the two is merged when the first one goes, and must get no further than its disk.
+    qemu.virsh("destroy", OUTER)
+    qemu.write(OUTER, BETWEEN)
+    qemu.virsh("start", OUTER)
+    before = _well(carry(qemu, [taken[1]], [OUTER]))
+    assert [one["state"] for one in before["two"].vm(OUTER)["snapshots"]] == [RUNNING, STOPPED]
+    memory, overlay = f"{OUTER}.one.memory", f"{OUTER}-vda.one.qcow2"
+    assert {memory, overlay} <= set(qemu.files())
+    assert {str(qemu.storage / memory)} == set(_mark(qemu, OUTER)["files"])
+    for path, below in zip(by_hand, (base, qemu.disk_of(OUTER))):
+        _qemu_img("create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", below, path)
+    tasks = [
+        snapshot("used", [OUTER], "one", "absent"),
+        snapshot("restore", [OUTER], "two", "restored"),
+        snapshot("other kind", [OUTER], "new", kind="internal"),
+    ]
+    answers = carry(qemu, tasks, [OUTER])
+    expected = {
+        "used": (OUTER, qemu.disk_of(OUTER), by_hand[1], "keep the snapshot"),
+        "restore": (OUTER, "9.9"),
+        "other kind": (OUTER, "external", "Leave kind out"),
+    }
+    _refused(qemu, answers, expected)
+    (qemu.storage / "on-disk.qcow2").unlink()
+    qemu.virsh("managedsave", OUTER)
+    saved = carry(qemu, [snapshot("saved", [OUTER], "one", "absent")], [OUTER])
+    _refused(qemu, saved, {"saved": (OUTER, "suspended", "saved memory")})
+    assert saved["saved"].truth[OUTER]["power"] == SUSPENDED
+    qemu.virsh("start", OUTER)
+    dropped = carry(qemu, [snapshot("one away", [OUTER], "one", "absent")], [OUTER])["one away"]
+    assert (dropped.failed, dropped.truth[OUTER]["power"]) == (False, RUNNING), dropped.msg
+    assert {memory, overlay} & set(qemu.files()) == set()
+    assert _mark(qemu, OUTER)["files"] == []
+    _qemu_img("check", "-q", "-U", by_hand[0])
+    assert images.holds(base, BELOW)
+    assert images.holds(qemu.disk_of(OUTER), BETWEEN)
+    carry(qemu, [Task("away", {"name": [OUTER], "state": "absent", "stop_mode": "force"})])
+    assert qemu.files() == ["base.qcow2", "on-base.qcow2"]
+
+
+def test_a_raw_disk(qemu, carry):
+    """It holds no snapshot itself; frozen, it does."""
+    qemu.clean()
+    made = _made(qemu, RAW, disks=[{"size": "16M", "format": "raw"}])
+    tasks = [
+        made,
+        snapshot("inner", [RAW], "s"),
+        snapshot("outer", [RAW], "s", kind="external"),
+        told("differs", [RAW], compare={"from": "s"}),
+        snapshot("away", [RAW], "s", "absent"),
+    ]
+    answers = carry(qemu, tasks, [RAW])
+    _refused(qemu, answers, {"inner": (RAW, "vda", "raw", "kind: external")})
+    assert [answers[label].msg for label in ("outer", "differs", "away") if answers[label].failed] == []
+    paths = {one["path"] for one in answers["differs"].vm(RAW)["differences"]}
+    assert paths == {"disks.vda.format", "disks.vda.source"}
+    assert answers["away"].vm(RAW)["disks"][0]["format"] == "raw"
+    assert qemu.files() == [f"{RAW}-vda.raw"]
+
+
+def test_a_guest_goes_on_where_it_was(qemu, carry, key):
+    """Memory and all: the guest that was given up answers again, and has not been started anew."""
+    qemu.clean()
+    qemu.start_network()
+    ready = {"wait_for": "ssh", "timeout": 100}
+    made = {**qemu.guest, **key.seed, "name": [GUEST], "state": "started", **ready}
+    again = {"name": [GUEST], "state": "restarted", "stop_mode": "force", **ready}
+    boots = []
+    for tasks in (
+        # A kernel draws its boot's id when it is first read, so that is done before the snapshot.
+        [Task("make", made)],
+        [snapshot("take", [GUEST], "up"), Task("start anew", again)],
+        [
+            Task("cut", {"name": [GUEST], "state": "stopped", "stop_mode": "force"}),
+            snapshot("back", [GUEST], "up", "restored", **ready),
+        ],
+    ):
+        answers = _well(carry(qemu, tasks, [GUEST]))
+        address = answers[tasks[-1].label].vm(GUEST)["ssh"]["host"]
+        boots.append(key.say(address, "cat /proc/sys/kernel/random/boot_id"))
+    assert answers["cut"].truth[GUEST]["power"] == STOPPED
+    assert boots[0] == boots[2] != boots[1]
+
+
+@pytest.mark.parametrize("power", [STOPPED, RUNNING])
+def test_the_size_of_a_disk_goes_back_and_is_told(qemu, carry, power):
+    """What grew since is lost: the answer says so, and the task that made it grow does so again."""
+    qemu.clean()
+    disk, grow = qemu.disk_of(GROWN), {"name": [GROWN], "disks": [{"size": "24M"}]}
+    state = {STOPPED: "present", RUNNING: "started"}[power]
+    tasks = [_made(qemu, GROWN, state=state), snapshot("take", [GROWN], "small"), Task("grow", grow)]
+    _well(carry(qemu, tasks, [GROWN]))
+    assert images.size(disk) == 24 << 20
+    back = _well(carry(qemu, [snapshot("back", [GROWN], "small", "restored")], [GROWN]))["back"]
+    assert back.truth[GROWN]["power"] == power
+    assert _sizes(back) == [images.size(disk)] == [16 << 20]
+    again = _well(carry(qemu, [Task("grow", grow)], [GROWN]))["grow"]
+    assert again.changed
+    assert _sizes(again) == [images.size(disk)] == [24 << 20]
+
+
+def _sizes(answer):
+    return [disk["size"] for disk in answer.vm(GROWN)["disks"]]
+
+
+def test_firmware_in_flash_memory(qemu, carry):
+    """While it runs no internal snapshot can hold the firmware's variables; an external one leaves them alone."""
+    qemu.clean()
+    tasks = [
+        _made(qemu, FLASH, firmware="uefi", state="started"),
+        snapshot("check", [FLASH], "inner", check=True),
+        snapshot("inner", [FLASH], "inner"),
+        snapshot("outer", [FLASH], "outer", kind="external"),
+        snapshot("outer away", [FLASH], "outer", "absent"),
+        Task("off", {"name": [FLASH], "state": "stopped", "stop_mode": "force"}),
+        snapshot("inner off", [FLASH], "inner"),
+    ]
+    answers = carry(qemu, tasks, [FLASH])
+    words = (FLASH, "inner", RUNNING, "Stop it first", "kind: external")
+    _refused(qemu, {label: answers.pop(label) for label in ("check", "inner")}, {"check": words, "inner": words})
+    _well(answers)
+    taken = {label: answers[label].vm(FLASH)["snapshots"] for label in ("outer", "outer away", "inner off")}
+    kinds = {label: [(one["name"], one["kind"]) for one in ones] for label, ones in taken.items()}
+    assert kinds == {"outer": [("outer", "external")], "outer away": [], "inner off": [("inner", "internal")]}
+    assert answers["outer away"].truth[FLASH]["power"] == RUNNING
+
+
+def test_internal_ones_within_an_external_one(qemu, carry):
+    """Merging the overlay would throw them away."""
+    qemu.clean()
+    _well(carry(qemu, [_made(qemu, OUTER), snapshot("outer", [OUTER], "outer", kind="external")]))
+    qemu.virsh("snapshot-create-as", OUTER, "inner")
+    tasks = [snapshot(f"{name} away", [OUTER], name, "absent") for name in ("outer", "inner")]
+    answers = carry(qemu, [*tasks, snapshot("outer then", [OUTER], "outer", "absent")], [OUTER])
+    _refused(qemu, {"outer away": answers.pop("outer away")}, {"outer away": (OUTER, "inner", "Drop the internal")})
+    _well(answers)
+    assert qemu.snapshots(OUTER) == {}

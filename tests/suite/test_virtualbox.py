@@ -1,0 +1,171 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What only VirtualBox can show: its two ways of naming a machine, its forwards, and guests that hear nothing."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import RUNNING, STOPPED
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.units import parse_size
+
+from platforms.virtualbox import reading as virtualbox_told
+from simulators.vboxmanage import vdi
+from suite.answer import Task
+from suite.carry import carry_one
+from suite.scenarios.snapshots import snapshot
+from virtualbox.guests import SECONDS_TO_BOOT
+from virtualbox.registry import is_done_within
+
+WRITTEN = 0x44
+#: Where a disk is that nothing is booted from.
+DATA = "SATA 1"
+
+
+def _one(box, carry, options, names):
+    return carry(box, [Task("one", options)], names)["one"]
+
+
+def test_a_guest_that_ignores_everything_is_cut_off_at_once(box, shim, tmp_path):
+    """Within five seconds, and its disks are whole: the one it was booted from starts it again."""
+    box.clean()
+    name = f"{box.prefix}deaf"
+    box.bring({name: STOPPED})
+    added = carry_one(box, shim, tmp_path, {"name": [name], "disks": [{"slot": DATA, "size": box.disk_size}]})
+    assert added.rc == 0, added.result
+    box.write(name, WRITTEN, DATA)
+    disks = [Path(file) for file in box.disks_of(box.truth([name])[name]).values()]
+    contents = [vdi.read([file], parse_size(box.disk_size, "disks")) for file in disks]
+
+    def boot():
+        box.move(name, RUNNING)
+        time.sleep(SECONDS_TO_BOOT)
+
+    def cut():
+        run = carry_one(box, shim, tmp_path, {"name": [name], "state": "stopped", "stop_mode": "force"})
+        assert run.rc == 0, run.result
+
+    assert is_done_within(5, cut, before_each=boot)
+    machine = box.truth([name])[name]
+    assert machine["power"] == STOPPED
+    assert box.holds(machine, WRITTEN, DATA)
+    assert [vdi.read([file], parse_size(box.disk_size, "disks")) for file in disks] == contents
+    again = carry_one(box, shim, tmp_path, {"name": [name], "state": "started"})
+    assert again.rc == 0, again.result
+    time.sleep(SECONDS_TO_BOOT)
+    assert box.truth([name])[name]["power"] == RUNNING
+
+
+def test_two_machines_of_one_name(box, carry):
+    """Refused with both ids; by its id each is hit alone."""
+    box.clean()
+    name, other = f"{box.prefix}twin", f"{box.prefix}other"
+    box.bring({name: STOPPED, other: STOPPED})
+    first, second = (box.ids()[one] for one in (name, other))
+    box.define_twin(second, name)
+    task = {"name": [name], "state": "started"}
+    answer = _one(box, carry, task, [])
+    assert (answer.failed, answer.changed) == (True, False)
+    assert first in answer.msg
+    assert second in answer.msg
+    answer = _one(box, carry, {"id": second, "state": "started"}, [])
+    assert not answer.failed, answer.msg
+    assert [box.box.state(uuid) for uuid in (first, second)] == ["poweroff", "running"]
+
+
+def test_the_way_to_ssh_is_chosen_once(box, carry):
+    """Found by everybody, kept by a second run and by a restart, and never the same of two machines."""
+    box.clean()
+    names = [f"{box.prefix}ssh{number}" for number in range(3)]
+    made = {**box.creation, "name": names, "networks": [{"type": "nat"}], "state": "started"}
+    tasks = [
+        Task("make", made),
+        Task("again", made),
+        Task("restart", {"name": names, "state": "restarted", "stop_mode": "force"}),
+        Task("info", {"name": names}, about="vm_info"),
+    ]
+    answers = carry(box, tasks, names)
+    for answer in answers.values():
+        assert not answer.failed, answer.msg
+    assert not answers["again"].changed
+    ways = [{name: answer.vm(name)["ssh"] for name in names} for answer in answers.values()]
+    assert ways[1:] == ways[:-1]
+    assert {(way["host"], way["scope"]) for way in ways[0].values()} == {("127.0.0.1", "host")}
+    assert len({way["port"] for way in ways[0].values()}) == len(names)
+
+
+def test_a_machine_that_linked_clones_stand_on_is_not_removed(box, carry):
+    """VirtualBox would remove half of it before it notices."""
+    box.clean()
+    source, clone = f"{box.prefix}source", f"{box.prefix}clone"
+    box.bring({source: STOPPED})
+    box.write(source, WRITTEN)
+    box.take_snapshot(source, "base")
+    linked = {"name": [clone], "clone": {"source": source, "snapshot": "base", "linked": True}}
+    made = _one(box, carry, linked, [source, clone])
+    assert not made.failed, made.msg
+    answer = _one(box, carry, {"name": [source], "state": "absent", "delete_disks": "all"}, [source, clone])
+    assert (answer.failed, answer.changed) == (True, False)
+    assert clone in answer.msg
+    assert answer.truth == made.truth
+    gone = _one(box, carry, {"name": [clone], "state": "absent"}, [source, clone])
+    assert not gone.failed, gone.msg
+    assert box.holds(gone.truth[source], WRITTEN)
+
+
+def test_snapshots_that_virtualbox_keeps(box, carry):
+    """The current one while it has a child, and one that a linked clone stands on: refused before anything goes."""
+    box.clean()
+    name, clone = f"{box.prefix}kept", f"{box.prefix}clone"
+    box.bring({name: STOPPED})
+    linked = {"name": [clone], "clone": {"source": name, "snapshot": "second", "linked": True}}
+    tasks = [
+        *(snapshot(taken, [name], taken) for taken in ("first", "second", "third")),
+        snapshot("restore", [name], "second", "restored"),
+        snapshot("current", [name], "second", "absent"),
+        Task("clone", linked),
+        snapshot("with clone", [name], "second", "absent", children=True),
+        Task("clone goes", {"name": [clone], "state": "absent"}),
+        snapshot("all", [name], "second", "absent", children=True),
+    ]
+    answers = carry(box, tasks, [name])
+    for label, words in (("current", ("third", "children: true")), ("with clone", (clone, "is needed by"))):
+        answer = answers.pop(label)
+        assert (answer.failed, answer.changed) == (True, False)
+        assert [word for word in words if word not in answer.msg] == [], answer.msg
+        assert not any(box.is_write(call) for call in answer.calls), label
+    for label, answer in answers.items():
+        assert (answer.failed, answer.changed) == (False, True), f"{label}: {answer.msg}"
+    assert set(box.snapshots(name)) == {"first"}
+
+
+def test_a_machine_whose_settings_cannot_be_read(box, carry):
+    """Told with its id and its file; never a second one of its name."""
+    box.clean()
+    name = f"{box.prefix}broken"
+    box.bring({name: STOPPED})
+    box.spoil(name)
+    answer = _one(box, carry, {**box.creation, "name": [name]}, [])
+    assert (answer.failed, answer.changed) == (True, False)
+    assert f"{name}.vbox" in answer.msg
+    assert len(box.box.run("list", "vms").splitlines()) == 1
+
+
+def test_settings_with_which_nothing_starts_here(box, carry):
+    """They are the guest's to use, and VirtualBox takes them on any host."""
+    box.clean()
+    name = f"{box.prefix}nested"
+    box.bring({name: STOPPED})
+    tasks = [
+        Task(f"{value} {run}", {"name": [name], "nested_virtualization": value}, run == "check")
+        for value in (True, False)
+        for run in ("check", "real", "again")
+    ]
+    answers = carry(box, tasks, [name])
+    for value in (True, False):
+        check, real, again = (answers[f"{value} {run}"] for run in ("check", "real", "again"))
+        assert not real.failed, real.msg
+        assert (check.changed, check.diff, again.changed) == (True, real.diff, False)
+        assert virtualbox_told.value(real.truth[name]["stored"], "nested-hw-virt") == ("on" if value else "off")
