@@ -3,8 +3,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Passes the tests of this checkout. A fresh Debian 12 or later is enough: as root, what is missing gets installed.
-# Usage: scripts/test.sh [lint] [sanity] [unit] [conformance] [roles] [demo]      without a word: all of them.
+# Runs the tests of this checkout. A fresh Debian 12 or later is enough: as root, what is missing gets installed.
+# Usage: scripts/test.sh [--deep] [STAGE...]      stages: lint sanity unit suite roles demo; none: all of them
+#        scripts/test.sh run PYTEST-ARGUMENT...   single tests, in a world of their own
+# --deep also runs what is left out every day (docs/testing.md): an hour or more instead of 25 minutes.
 # Caches: ${POLYVIRT_CACHE:-$HOME/.cache/polyvirt}; nothing is written into the checkout.
 
 set -uo pipefail
@@ -12,7 +14,8 @@ export LC_ALL=C.UTF-8
 
 CHECKOUT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 readonly CHECKOUT
-readonly STAGES=(lint sanity unit conformance roles demo)
+readonly STAGES=(lint sanity unit suite roles demo)
+DEEP=false
 
 # shellcheck source=scripts/lib/host.sh
 . "$CHECKOUT/scripts/lib/host.sh"
@@ -24,7 +27,7 @@ readonly STAGES=(lint sanity unit conformance roles demo)
 . "$CHECKOUT/scripts/lib/stages_real.sh"
 
 usage() {
-    sed -n 's/^# //p' "${BASH_SOURCE[0]}" | grep -A2 '^Passes'
+    sed -n 's/^# //p' "${BASH_SOURCE[0]}" | grep -A4 '^Runs'
     exit "$1"
 }
 
@@ -73,10 +76,29 @@ run_stage() {
     [ $code -eq 0 ] || failed+=("$1")
 }
 
+# run_tests PYTEST-ARGUMENT...: in one world, without workers, so that a debugger works too.
+run_tests() {
+    prepare unit suite
+    cd "$CHECKOUT" || exit 1
+    prepare_platforms
+    rm -rf "$RUN"
+    exec tests/suite/world pytest -p no:xdist "$@"
+}
+
 main() {
     local stage
     local -a stages summary=() failed=()
-    case ${1:-} in -h | --help) usage 0 ;; esac
+    case ${1:-} in
+        -h | --help) usage 0 ;;
+        run)
+            shift
+            run_tests "$@"
+            ;;
+        --deep)
+            DEEP=true
+            shift
+            ;;
+    esac
     stages=$(wanted_stages "$@") || exit 2
     mapfile -t stages <<<"$stages"
     prepare "${stages[@]}"

@@ -11,10 +11,15 @@ from pathlib import Path
 
 import pytest
 
-# pyproject.toml names this folder too, but conftest files are read before pytest has put it on the path.
+# pyproject.toml names these folders too, but conftest files are read before pytest has put them on the path.
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts" / "lib"))
 
 from collection_path import CHECKOUT, cache, collections_path
+
+# Hooks for pytest, which finds them in this module.
+from suite.depth import pytest_addoption, pytest_collection_modifyitems, pytest_report_header  # noqa: F401
+from suite.rerun import pytest_pyfunc_call, pytest_runtest_makereport, pytest_runtest_protocol  # noqa: F401
 
 _CACHE = cache()
 # pytest's cache_dir (pyproject.toml) and hypothesis read these; they must stand before either looks.
@@ -25,31 +30,12 @@ if sys.pycache_prefix is None:
 
 COLLECTIONS_PATH = collections_path()
 sys.path.insert(0, str(COLLECTIONS_PATH))
-#: The fixtures that are a real platform; one with ``faults(failure)`` tells what proves that it broke.
-_PLATFORM_FIXTURES = frozenset({"platform", "qemu", "aside", "box", "box_of_root"})
 
 
-class PlatformFault(Exception):
-    """The platform itself broke, as it wrote down somewhere: the test has found nothing out."""
-
-
-def pytest_collection_modifyitems(items):
-    for item in items:
-        if _PLATFORM_FIXTURES & set(getattr(item, "fixturenames", ())):
-            item.add_marker(pytest.mark.flaky(reruns=3, only_rerun=[PlatformFault.__name__]))
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_pyfunc_call(pyfuncitem):
-    """Nothing but a proven fault of the platform's own makes a test run again, and the report says that it did."""
-    try:
-        return (yield)
-    except (Exception, pytest.fail.Exception) as failure:
-        platforms = [pyfuncitem.funcargs[name] for name in sorted(_PLATFORM_FIXTURES & set(pyfuncitem.funcargs))]
-        proofs = [proof for one in platforms if hasattr(one, "faults") for proof in one.faults(failure)]
-        if proofs:
-            raise PlatformFault("; ".join(proofs)) from failure
-        raise
+def pytest_configure(config):
+    # The folder for temporary files is made by the main process, and a worker has a /tmp of its own.
+    if hasattr(config, "workerinput") and config.option.basetemp:
+        Path(config.option.basetemp).parent.mkdir(parents=True, exist_ok=True)
 
 
 @pytest.fixture(scope="session")

@@ -22,7 +22,7 @@ packages_of() {
         lint | sanity) echo "$common shellcheck" ;;
         unit) echo "$common $guests ruby" ;;
         *) echo "$common $guests libvirt-daemon-system qemu-system-x86 dnsmasq-base iptables mmdebstrap procps" \
-            cpio e2fsprogs kmod ovmf ruby swtpm swtpm-tools tini ;;
+            cpio e2fsprogs iproute2 kmod ovmf ruby swtpm swtpm-tools tini ;;
     esac
 }
 
@@ -42,15 +42,18 @@ find_python() {
         "apt-get install python3 python3-venv (Debian 12 or later)"
 }
 
-# A mirror that fails once is asked once more.
+# _pip_install FOLDER ARGUMENT...: a mirror that fails is asked a second time.
 _pip_install() {
-    "$1/bin/pip" install -r "$2" || "$1/bin/pip" install -r "$2"
+    local pip=$1/bin/pip
+    shift
+    "$pip" install "$@" || "$pip" install "$@"
 }
 
-# environment NAME PYTHON REQUIREMENTS: makes it unless one for these very requirements is there, and prints its folder.
+# environment NAME PYTHON REQUIREMENTS [CONSTRAINTS]: creates it unless it exists for these files; prints its folder.
 environment() {
     local name=$1 python=$2 requirements=$3 folder log key began=$SECONDS
-    key=$({ "$python" -VV && cat "$requirements"; } | sha256sum | cut -c 1-12)
+    local -a files=(-r "$requirements" ${4:+-c "$4"})
+    key=$({ "$python" -VV && cat "$requirements" ${4:+"$4"}; } | sha256sum | cut -c 1-12)
     folder=$POLYVIRT_CACHE/environments/$name-$key
     log=$folder.log
     mkdir -p "${folder%/*}"
@@ -61,7 +64,7 @@ environment() {
         [ -e "$folder/complete" ] && exit
         say "   making the Python environment '$name' with $("$python" -V) …"
         rm -rf "$folder"
-        if ! { "$python" -m venv "$folder" && _pip_install "$folder" "$requirements"; } >"$log" 2>&1; then
+        if ! { "$python" -m venv "$folder" && _pip_install "$folder" "${files[@]}"; } >"$log" 2>&1; then
             tail -n 15 "$log" >&2
             stop_with "pip could not install $requirements" "its whole output is in $log"
         fi
@@ -71,20 +74,23 @@ environment() {
     echo "$folder"
 }
 
+# _test_environment NAME SUFFIX PYTHON: one of the tests' environments, with the versions of its constraints.
+_test_environment() {
+    environment "$1" "$3" "$CHECKOUT/tests/requirements$2.txt" "$CHECKOUT/tests/constraints$2.txt"
+}
+
 main_environment() {
     local python
-    python=$(find_python 3.14 3.13 3.12 3.11) && environment main "$python" "$CHECKOUT/tests/requirements.txt"
+    python=$(find_python 3.14 3.13 3.12 3.11) && _test_environment main "" "$python"
 }
 
 importer_environment() {
     local python
-    python=$(find_python 3.13 3.12 3.11) &&
-        environment importer "$python" "$CHECKOUT/tests/requirements-importer.txt"
+    python=$(find_python 3.13 3.12 3.11) && _test_environment importer -importer "$python"
 }
 
 # The last of these has no ansible-core 2.16; the requirements then name the oldest it has.
 oldest_environment() {
     local python
-    python=$(find_python 3.11 3.12 3.10 3.13) &&
-        environment oldest "$python" "$CHECKOUT/tests/requirements-oldest.txt"
+    python=$(find_python 3.11 3.12 3.10 3.13) && _test_environment oldest -oldest "$python"
 }

@@ -5,9 +5,16 @@
 #
 # Sourced by scripts/test.sh: the stages that run the collection.
 
-stage_unit() { pytest -n 2 tests/unit; }
+# _pytest ARGUMENT...: with two workers, and with what is left out every day in a deep run.
+_pytest() {
+    local -a more=()
+    [ "$DEEP" = false ] || more+=(--deep)
+    pytest "${more[@]}" "$@"
+}
 
-# nothing_left COMMAND…: runs it, and sees that the host has no file, lease, network, machine or process more than before.
+stage_unit() { _pytest -n 2 tests/unit; }
+
+# nothing_left COMMAND...: runs it, and checks that the host has no file, lease, network, VM or process more than before.
 nothing_left() {
     local before status=0
     before=$(mktemp "$RUN/before-XXXXXX")
@@ -17,12 +24,28 @@ nothing_left() {
     return $status
 }
 
-# Every platform through ansible-playbook: real guests, libvirt's own test driver, VirtualBox, Vagrant, and Proxmox VE simulated.
-stage_conformance() {
-    ensure_libvirt
-    # Not every Debian has them; the tests that need them are skipped with a word about it then.
-    (install_packages vagrant vagrant-libvirt) || say "   no real Vagrant: its tests are skipped"
-    nothing_left pytest -v -n 2 --dist loadgroup --durations 15 tests/conformance tests/virtualbox tests/vagrant tests/proxmox
+# prepare_platforms: what worlds cannot download, for they have no network. What is not available is played by a double.
+prepare_platforms() {
+    (install_packages vagrant vagrant-libvirt) || say "   no real Vagrant: a double is tested in its place"
+    tests/guests/build.sh >/dev/null
+    tests/vagrant/build.sh >/dev/null || say "   no box for Vagrant: a double is tested in its place"
+    tests/virtualbox/build.sh >/dev/null || say "   no real VirtualBox: a double is tested in its place"
+}
+
+# Every platform: libvirt's test driver, real guests, VirtualBox, Vagrant, and Proxmox VE simulated. Two workers, each in a
+# world of its own, share the tests: whoever is done takes over from the other.
+stage_suite() {
+    prepare_platforms
+    nothing_left _pytest -v --durations 25 --dist worksteal \
+        --tx "2*popen//python=$CHECKOUT/tests/suite/world $(command -v python)" \
+        tests/suite tests/virtualbox tests/vagrant tests/proxmox
+    show_reruns
+}
+
+# show_reruns: tests that ran again because a real platform itself broke; in a deep run, those of all runs so far.
+show_reruns() {
+    local ledger=$POLYVIRT_CACHE/reruns.jsonl
+    [ ! -s "$ledger" ] || [ "$DEEP" = false ] || { say "   runs that did not count:"; cat "$ledger" >&2; }
 }
 
 # The scenarios' machines have a network of their own: a lease outlives its machine, but not its network.

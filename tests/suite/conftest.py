@@ -51,10 +51,9 @@ def box():
 def _prepared(platform):
     """A platform without VMs; what holds its state is held, and nothing is left behind in this worker's world."""
     with ExitStack() as stack:
+        stack.callback(_assert_nothing_left, host_state())
         stack.enter_context(platform.kept())
         platform.clean()
-        before = host_state()
-        stack.callback(_assert_nothing_left, before)
         stack.callback(platform.clean)
         yield platform
 

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import re
+
 _SECTOR = 512
 _SIGNATURE = bytes.fromhex("55aa")
 _DISK_SIZE = 1024 * 1024
@@ -53,12 +55,27 @@ f4              hlt
 """
 
 GUESTS = {"obeys": _OBEYS, "ignores": _IGNORES, "crashes": _CRASHES}
-#: Until the BIOS has loaded the sector, nobody hears the power button.
-SECONDS_TO_BOOT = 4
+#: Where the BIOS puts the sector.
+_LOADED_AT = 0x7C00
+_HALT = b"\xf4"
+
+
+def _code(kind):
+    return bytes.fromhex("".join(line[:16] for line in GUESTS[kind].splitlines()))
+
+
+#: Where a guest that has booted rests: behind its halt.
+_RESTS_AT = {_LOADED_AT + _code(kind).index(_HALT) + 1 for kind in ("obeys", "ignores")}
+
+
+def has_booted(registers):
+    """Whether the guest is past its BIOS and has done its preparations: the registers ``cs`` and ``eip`` say so."""
+    values = dict(re.findall(r"(\w+) = (0x[0-9a-f]+)", registers))
+    return int(values.get("cs", "1"), 16) == 0 and int(values.get("eip", "0"), 16) in _RESTS_AT
 
 
 def disk_image(kind):
     """The raw image of a disk from which the guest boots."""
-    code = bytes.fromhex("".join(line[:16] for line in GUESTS[kind].splitlines()))
+    code = _code(kind)
     sector = code.ljust(_SECTOR - len(_SIGNATURE), b"\0") + _SIGNATURE
     return sector.ljust(_DISK_SIZE, b"\0")

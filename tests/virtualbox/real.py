@@ -13,7 +13,10 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from suite.limits import wait_until
+
 from .faults import HUNG, PATIENCE, proofs
+from .guests import has_booted
 from .registry import Registry
 
 _SOURCES = Path(__file__).resolve().parent
@@ -100,6 +103,11 @@ class VirtualBox(Registry):
         except subprocess.TimeoutExpired:
             self.close()
             raise AssertionError(f"VBoxManage {' '.join(map(str, words))} {HUNG}.") from None
+
+    def wait_for_guest(self, uuid):
+        wait_until(
+            lambda: has_booted(self.call("debugvm", uuid, "getregisters", "cs", "eip").stdout), "the guest has booted"
+        )
 
     def faults(self, failure):
         """Proofs that VirtualBox broke by itself; a failure alone may be told too short to be one."""

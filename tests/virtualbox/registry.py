@@ -8,27 +8,14 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
-import time
 from pathlib import Path
+
+from suite.limits import wait_until
 
 from .guests import disk_image
 
 #: Without it a machine would insist on the kernel driver.
 ENGINE = {"vm-execution-engine": "interpreter"}
-
-
-def is_done_within(limit, action, before_each, tries=3):
-    """Whether an action takes less than ``limit`` seconds at its best; what happens before it does not count.
-
-    One call of VBoxManage in a hundred sleeps for ten seconds, and then goes well: it misses a word of its daemon.
-    """
-    for _try in range(tries):
-        before_each()
-        begin = time.monotonic()
-        action()
-        if time.monotonic() - begin < limit:
-            return True
-    return False
 
 
 class Registry:
@@ -104,7 +91,7 @@ class Registry:
 
     def wait_for(self, uuid, state, seconds=60):
         """Wait until a machine is in a state."""
-        deadline = time.monotonic() + seconds
-        while (now := self.state(uuid)) != state:
-            assert time.monotonic() < deadline, f"the machine is {now} after {seconds} s, not {state}"
-            time.sleep(0.1)
+        wait_until(lambda: self.state(uuid) == state, f"the machine is {state}", seconds)
+
+    def wait_for_guest(self, uuid):
+        """Wait until the guest of a running machine hears the power button; one that is played hears it later, too."""

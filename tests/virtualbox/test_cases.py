@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import signal
 import threading
-import time
 from contextlib import contextmanager
 
 import pytest
@@ -16,7 +15,6 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors im
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.vboxmanage import VBoxManage
 
-from virtualbox.guests import SECONDS_TO_BOOT
 from virtualbox.noted import MIB, SMALL, task
 
 BUTTON, CUT = "controlvm acpipowerbutton", "controlvm poweroff"
@@ -39,7 +37,7 @@ def with_guest(box, guest):
     uuid = box.make("web", guest)
     box.run("startvm", uuid, "--type", "headless")
     if guest != "crashes":
-        time.sleep(SECONDS_TO_BOOT)
+        box.wait_for_guest(uuid)
     return uuid
 
 

@@ -8,15 +8,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
 
+from suite.limits import wait_until
 from suite.shim import Shim
 from virtualbox import real
-from virtualbox.guests import SECONDS_TO_BOOT
 
 _TESTS = Path(__file__).resolve().parents[1]
 _STARTED_AND_KILLED = """
@@ -42,7 +41,7 @@ def mounts():
 
 def test_a_guest_obeys_the_power_button(box):
     uuid = start(box, "obeys")
-    time.sleep(SECONDS_TO_BOOT)
+    box.wait_for_guest(uuid)
     assert box.state(uuid) == "running"
     box.run("controlvm", uuid, "acpipowerbutton")
     box.wait_for(uuid, "poweroff")
@@ -50,9 +49,9 @@ def test_a_guest_obeys_the_power_button(box):
 
 def test_a_guest_ignores_it(box):
     uuid = start(box, "ignores")
-    time.sleep(SECONDS_TO_BOOT)
+    box.wait_for_guest(uuid)
     box.run("controlvm", uuid, "acpipowerbutton")
-    time.sleep(2)
+    box.wait_for_guest(uuid)
     assert box.state(uuid) == "running"
     box.run("controlvm", uuid, "poweroff")
     assert box.state(uuid) == "poweroff"
@@ -126,10 +125,7 @@ def test_nothing_is_left_behind(root, folder):
 def test_even_a_killed_test_leaves_no_machine_running(root, folder):
     words = [sys.executable, "-c", _STARTED_AND_KILLED, _TESTS, root, folder]
     assert subprocess.run(words, check=False).returncode == -9
-    deadline = time.monotonic() + 15
-    while real.processes_in(folder):
-        assert time.monotonic() < deadline, "VirtualBox still runs although its owner is gone"
-        time.sleep(0.2)
+    wait_until(lambda: not real.processes_in(folder), "VirtualBox has ended, for its owner is gone")
 
 
 def test_what_cannot_be_had_is_told_with_its_reason(tmp_path, monkeypatch):

@@ -12,7 +12,6 @@ import os
 import shutil
 import subprocess
 import tempfile
-import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -34,7 +33,7 @@ from platforms import images
 from platforms.virtualbox import own, reading
 from simulators.vboxmanage import vdi
 from virtualbox import double, faults, real
-from virtualbox.guests import SECONDS_TO_BOOT, disk_image
+from virtualbox.guests import disk_image
 from virtualbox.registry import ENGINE, Registry
 
 PREFIX = "pvc-"
@@ -355,10 +354,14 @@ class Platform:
         on = {name: power for name, power in made.items() if power != STOPPED}
         for name in on:
             self.move(name, RUNNING)
-        if set(on) & set(hearing):
-            time.sleep(SECONDS_TO_BOOT)
+        self.wait_for_guests(set(on) & set(hearing))
         for name, power in on.items():
             self.move(name, power)
+
+    def wait_for_guests(self, names):
+        """Wait until the guests of these machines, which run, have booted."""
+        for name in names:
+            self.box.wait_for_guest(self.ids()[name])
 
     def define(self, name, guest="ignores"):
         """A machine of one processor, with one disk and without a card. A guest that idles costs the host nothing."""

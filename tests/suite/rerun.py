@@ -1,0 +1,84 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs a test again when the real platform itself broke, and records it; nothing else is ever run again.
+
+pytest-rerunfailures does not fit: its workers must reach a port of the main process, and ours have their own network.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+from _pytest.runner import runtestprotocol
+
+from collection_path import cache
+
+#: The fixtures that are a real platform; one with ``faults(failure)`` returns what proves that it broke.
+_PLATFORM_FIXTURES = frozenset({"platform", "qemu", "aside", "box", "box_of_root"})
+_ATTEMPTS = 4
+#: One line of JSON for each run of a test that did not count: {when, test, proof}.
+LEDGER = cache() / "reruns.jsonl"
+
+
+class PlatformFault(Exception):
+    """The platform itself broke, as its own logs prove: the test found nothing out."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem):
+    """Turn the failure of a test into a PlatformFault where the platform has proof of its own fault."""
+    try:
+        return (yield)
+    except (Exception, pytest.fail.Exception) as failure:
+        platforms = [pyfuncitem.funcargs[name] for name in sorted(_PLATFORM_FIXTURES & set(pyfuncitem.funcargs))]
+        proofs = [proof for one in platforms if hasattr(one, "faults") for proof in one.faults(failure)]
+        if proofs:
+            raise PlatformFault("; ".join(proofs)) from failure
+        raise
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item, nextitem):
+    """Run a test on a real platform until its result counts, four times at most."""
+    if not _PLATFORM_FIXTURES & set(getattr(item, "fixturenames", ())):
+        return None
+    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+    for attempt in range(1, _ATTEMPTS + 1):
+        # As long as a test is to run again, what is torn down after it must not be the session's fixtures.
+        reports = runtestprotocol(item, nextitem=nextitem, log=False)
+        proof = next(filter(None, map(_proof, reports)), None)
+        if proof is None or attempt == _ATTEMPTS:
+            break
+        _record(item, proof)
+        item._initrequest()
+    for report in reports:
+        item.ihook.pytest_runtest_logreport(report=report)
+    item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+    return True
+
+
+def _proof(report):
+    crash = getattr(report.longrepr, "reprcrash", None) if report.failed else None
+    name = f"{PlatformFault.__module__}.{PlatformFault.__name__}: "
+    return crash.message.partition(name)[2] if crash and name in crash.message else None
+
+
+def _record(item, proof):
+    line = {"when": time.strftime("%Y-%m-%d %H:%M:%S"), "test": item.nodeid, "proof": proof[:1000]}
+    LEDGER.parent.mkdir(parents=True, exist_ok=True)
+    with open(LEDGER, "a", encoding="utf-8") as file:
+        file.write(json.dumps(line) + "\n")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Add to the report of a failure how it is repeated."""
+    report = yield
+    if report.failed:
+        platform = item.callspec.params.get("platform", "") if hasattr(item, "callspec") else ""
+        lines = [f"platform: {platform}"] if platform else []
+        report.sections.append(("repeat", "\n".join([*lines, f"scripts/test.sh run '{item.nodeid}'"])))
+    return report
