@@ -36,6 +36,8 @@ def pytest_configure(config):
     # The folder for temporary files is made by the main process, and a worker has a /tmp of its own.
     if hasattr(config, "workerinput") and config.option.basetemp:
         Path(config.option.basetemp).parent.mkdir(parents=True, exist_ok=True)
+    # A real Vagrant takes ten seconds for a task: every day its double runs the scenarios, and the real one a life.
+    os.environ.setdefault("POLYVIRT_TEST_VAGRANT", "real" if config.getoption("--deep") else "double")
 
 
 @pytest.fixture(scope="session")

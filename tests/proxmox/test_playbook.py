@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -16,11 +14,11 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from collection_path import collections_path
 from simulators.proxmox import worlds
 from simulators.proxmox.access import Account
 from simulators.proxmox.engine import RealClock
 from simulators.proxmox.server import Server
+from suite.by_ansible import ansible_playbook
 from unit.module_utils._drivers.proxmox.pairs import ASKED, machines, options_of, world_with
 
 #: A play takes some seconds, so these are few.
@@ -32,23 +30,13 @@ SECRETS = (PASSWORD, CLOUDINIT_PASSWORD, worlds.TOKEN_SECRET)
 
 def _play(folder, server, tasks, *words, **variables):
     """(what ansible-playbook says, {label: result}); every task runs, whatever became of those before it."""
-    results, playbook = folder / "results.json", folder / "playbook.json"
+    results = folder / "results.json"
     listed = [{**_task(task, options), "register": f"result_{number}"} for number, (task, options) in enumerate(tasks)]
     told = ", ".join(f"'{label}': result_{number}" for number, (label, _options) in enumerate(tasks))
     listed.append({"ansible.builtin.copy": {"content": f"{{{{ {{ {told} }} | to_json }}}}", "dest": str(results)}})
-    play = {"hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": listed}
-    playbook.write_text(json.dumps([play]), encoding="utf-8")
-    (folder / "ansible.cfg").touch()
-    completed = subprocess.run(
-        [Path(sys.executable).with_name("ansible-playbook"), "-i", "localhost,", playbook, *words],
-        env={**os.environ, **_environment(folder, server), **variables},
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
-    output = completed.stdout + completed.stderr
-    assert completed.returncode == 0, output
+    play = {"hosts": "localhost", "gather_facts": False, "tasks": listed}
+    environment = {**_environment(server), **variables}
+    output = ansible_playbook(folder, play, ["-i", "localhost,", *words], environment)
     return output, json.loads(results.read_text(encoding="utf-8"))
 
 
@@ -63,13 +51,8 @@ def _task(label, options):
     }
 
 
-def _environment(folder, server):
+def _environment(server):
     return {
-        "ANSIBLE_CONFIG": str(folder / "ansible.cfg"),
-        "ANSIBLE_COLLECTIONS_PATH": str(collections_path()),
-        "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
-        "ANSIBLE_HOME": str(folder / "ansible"),
-        "ANSIBLE_LOCALHOST_WARNING": "false",
         "PROXMOX_HOST": "localhost",
         "PROXMOX_PORT": str(server.port),
         "PROXMOX_USER": "root@pam",

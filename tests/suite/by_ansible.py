@@ -18,11 +18,16 @@ from suite.shim import as_calls
 _HERE = Path(__file__).resolve().parent
 
 
-def play(platform, shim, folder, tasks, machines=()):
-    """Run ``tasks`` in one play and return {label: Answer}; every task runs, whatever became of those before it."""
+def play(platform, shim, folder, tasks, machines=(), secrets=()):
+    """Run ``tasks`` in one play and return {label: Answer}; every task runs, even after one that failed.
+
+    Ansible shows all that it can show, and none of ``secrets`` may be in it.
+    """
     listed = [_as_task(platform, shim, task) for task in tasks]
     shim.forget()
-    output = run_playbook(platform, folder, listed, machines=machines)
+    output = run_playbook(platform, folder, listed, machines=machines, words=["-vvv"] if secrets else [])
+    for secret in secrets:
+        assert secret not in output, f"a secret is shown: {output[max(0, output.index(secret) - 500) :][:600]}"
     return _answers(Path(folder) / "results.jsonl", shim, tasks, output)
 
 
@@ -31,17 +36,47 @@ def module_of(platform, about):
     return f"{platform.family}_{about.replace('vm', platform.word)}"
 
 
-def run_playbook(platform, folder, tasks, hosts=("localhost",), machines=()):
-    """What ansible-playbook says to a play of these tasks, on all hosts at once."""
-    folder = Path(folder)
-    playbook, results = folder / "playbook.json", folder / "results.jsonl"
+def run_playbook(platform, folder, tasks, hosts=("localhost",), machines=(), words=()):
+    """The output of ansible-playbook for one play of these tasks, on all hosts at once."""
+    results = Path(folder) / "results.jsonl"
     results.unlink(missing_ok=True)
-    document = [{"hosts": "all", "gather_facts": False, "tasks": tasks}]
-    playbook.write_text(json.dumps(document, indent=1), encoding="utf-8")
-    program = Path(sys.executable).with_name("ansible-playbook")
+    play = {"hosts": "all", "gather_facts": False, "tasks": tasks}
+    environment = {
+        "ANSIBLE_CALLBACK_PLUGINS": str(_HERE / "callback_plugins"),
+        "ANSIBLE_CALLBACKS_ENABLED": "conformance_results",
+        "PYTHONPATH": str(_HERE.parent),
+        "POLYVIRT_RESULTS": str(results),
+        "POLYVIRT_PLATFORM": platform.name,
+        "POLYVIRT_PREFIX": platform.prefix,
+        "POLYVIRT_MACHINES": json.dumps(list(machines)),
+    }
+    words = ["-i", f"{','.join(hosts)},", "-f", str(len(hosts)), *words]
+    output = ansible_playbook(folder, play, words, environment)
+    assert "Traceback" not in output, output
+    return output
+
+
+def ansible_playbook(folder, play, words=("-i", "localhost,"), environment=()):
+    """The output of ansible-playbook for one play, with this checkout as the collection and nothing of the user's."""
+    folder = Path(folder)
+    playbook, configuration = folder / "playbook.json", folder / "ansible.cfg"
+    playbook.write_text(json.dumps([{"connection": "local", **play}], indent=1), encoding="utf-8")
+    # Newer ansible-core takes nothing but a .cfg for its configuration, so /dev/null will not do.
+    configuration.touch()
     completed = subprocess.run(
-        [program, "-i", f"{','.join(hosts)},", "-c", "local", "-f", str(len(hosts)), playbook],
-        env=_environment(platform, folder, results, machines),
+        [Path(sys.executable).with_name("ansible-playbook"), *words, playbook],
+        env={
+            **os.environ,
+            "ANSIBLE_CONFIG": str(configuration),
+            "ANSIBLE_COLLECTIONS_PATH": str(collections_path()),
+            "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
+            "ANSIBLE_LOCALHOST_WARNING": "false",
+            "ANSIBLE_HOME": str(folder / "ansible"),
+            "ANSIBLE_PIPELINING": "true",
+            "ANSIBLE_NOCOLOR": "1",
+            "LC_ALL": "C.UTF-8",
+            **dict(environment),
+        },
         capture_output=True,
         text=True,
         timeout=1800,
@@ -49,7 +84,6 @@ def run_playbook(platform, folder, tasks, hosts=("localhost",), machines=()):
     )
     output = completed.stdout + completed.stderr
     assert completed.returncode == 0, output
-    assert "Traceback" not in output, output
     return output
 
 
@@ -62,33 +96,6 @@ def _as_task(platform, shim, task):
         "ignore_errors": True,
         "environment": shim.environment(task.label, platform.programs),
     }
-
-
-def _environment(platform, folder, results, machines):
-    return {
-        **os.environ,
-        "ANSIBLE_CONFIG": str(_empty_file(folder / "ansible.cfg")),
-        "ANSIBLE_COLLECTIONS_PATH": str(collections_path()),
-        "ANSIBLE_CALLBACK_PLUGINS": str(_HERE / "callback_plugins"),
-        "ANSIBLE_CALLBACKS_ENABLED": "conformance_results",
-        "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
-        "ANSIBLE_LOCALHOST_WARNING": "false",
-        "ANSIBLE_HOME": str(folder / "ansible"),
-        "ANSIBLE_PIPELINING": "true",
-        "ANSIBLE_NOCOLOR": "1",
-        "LC_ALL": "C.UTF-8",
-        "PYTHONPATH": str(_HERE.parent),
-        "POLYVIRT_RESULTS": str(results),
-        "POLYVIRT_PLATFORM": platform.name,
-        "POLYVIRT_PREFIX": platform.prefix,
-        "POLYVIRT_MACHINES": json.dumps(list(machines)),
-    }
-
-
-def _empty_file(path):
-    # Newer ansible-core takes nothing but a .cfg for its configuration, so /dev/null will not do.
-    path.touch()
-    return path
 
 
 def _answers(results, shim, tasks, output):

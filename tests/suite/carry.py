@@ -17,13 +17,14 @@ from suite.answer import Answer
 from suite.shim import as_calls
 
 
-def carry(platform, shim, folder, tasks, machines=(), by="forked"):
+def carry(platform, shim, folder, tasks, machines=(), by="forked", secrets=()):
     """Run ``tasks`` in their order and return {label: Answer}; every task runs, even after one that failed.
 
-    ``machines`` are the names whose state is read after each task; ``by`` is "forked" or "ansible".
+    ``machines`` are the names of which the state is read after each task; ``by`` is "forked" or "ansible", which also
+    checks that it shows no one of ``secrets``.
     """
     if by == "ansible":
-        return by_ansible.play(platform, shim, folder, tasks, machines)
+        return by_ansible.play(platform, shim, folder, tasks, machines, secrets)
     return {task.label: _carry(platform, shim, folder, task, machines) for task in tasks}
 
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 
 import pytest
 
@@ -19,48 +19,69 @@ from suite.ssh import Key
 COMMANDS = sorted({command for platform in PLATFORMS.values() for command in platform.commands})
 
 
+class Ground:
+    """The one platform that is open in this process: empty at first, and nothing is left behind when it closes."""
+
+    def __init__(self):
+        self._open, self._stack = None, ExitStack()
+
+    def open(self, name, prefix):
+        """The platform with VMs named by ``prefix``; another one that is open closes first."""
+        if self._open != (name, prefix):
+            self.close()
+            platform = PLATFORMS[name](prefix=prefix)
+            self._stack.callback(self._assert_nothing_left, name, host_state())
+            self._stack.enter_context(platform.kept())
+            platform.clean()
+            self._stack.callback(platform.clean)
+            self._open, self.platform = (name, prefix), platform
+        return self.platform
+
+    def close(self):
+        self._open = None
+        self._stack.close()
+
+    def _assert_nothing_left(self, name, before):
+        left = left_behind(before)
+        assert not left, f"tests on {name} left behind: {left}"
+
+
+@pytest.fixture(scope="session")
+def ground():
+    """The platform that is open, for as long as the next test uses the same one."""
+    found = Ground()
+    yield found
+    found.close()
+
+
 @pytest.fixture(scope="session", params=PLATFORMS)
-def platform(request):
+def platform_name(request):
+    """Every platform in turn; by this parameter pytest sorts the tests, so that each opens once."""
+    return request.param
+
+
+@pytest.fixture
+def platform(platform_name, ground):
     """Every platform in turn."""
-    with _prepared(PLATFORMS[request.param]()) as ready:
-        yield ready
+    return ground.open(platform_name, "pvc-")
 
 
-@pytest.fixture(scope="session")
-def qemu():
+@pytest.fixture
+def qemu(ground):
     """The one platform with real guests, for what only a guest can show."""
-    with _prepared(PLATFORMS["libvirt_qemu"](prefix="pvg-")) as ready:
-        yield ready
+    return ground.open("libvirt_qemu", "pvg-")
 
 
-@pytest.fixture(scope="session", params=("libvirt_qemu", "virtualbox"))
-def aside(request):
+@pytest.fixture(params=("libvirt_qemu", "virtualbox"))
+def aside(request, ground):
     """Those with real guests, for tasks that are killed."""
-    with _prepared(PLATFORMS[request.param](prefix="pvk-")) as ready:
-        yield ready
+    return ground.open(request.param, "pvk-")
 
 
-@pytest.fixture(scope="session")
-def box():
+@pytest.fixture
+def box(ground):
     """VirtualBox alone, for what only it can show."""
-    with _prepared(PLATFORMS["virtualbox"](prefix="pvb-")) as ready:
-        yield ready
-
-
-@contextmanager
-def _prepared(platform):
-    """A platform without VMs; what holds its state is held, and nothing is left behind in this worker's world."""
-    with ExitStack() as stack:
-        stack.callback(_assert_nothing_left, host_state())
-        stack.enter_context(platform.kept())
-        platform.clean()
-        stack.callback(platform.clean)
-        yield platform
-
-
-def _assert_nothing_left(before):
-    left = left_behind(before)
-    assert not left, "\n".join(left)
+    return ground.open("virtualbox", "pvb-")
 
 
 @pytest.fixture
@@ -79,8 +100,8 @@ def shim(tmp_path):
 def carry(shim, tmp_path):
     """Runs tasks on a platform: ``carry(platform, tasks, machines)`` returns {label: Answer}."""
 
-    def run(platform, tasks, machines=(), by="forked"):
-        return carry_tasks(platform, shim, tmp_path, tasks, machines, by)
+    def run(platform, tasks, machines=(), by="forked", secrets=()):
+        return carry_tasks(platform, shim, tmp_path, tasks, machines, by, secrets)
 
     return run
 

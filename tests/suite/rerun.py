@@ -78,7 +78,7 @@ def pytest_runtest_makereport(item, call):
     """Add to the report of a failure how it is repeated."""
     report = yield
     if report.failed:
-        platform = item.callspec.params.get("platform", "") if hasattr(item, "callspec") else ""
+        platform = item.callspec.params.get("platform_name", "") if hasattr(item, "callspec") else ""
         lines = [f"platform: {platform}"] if platform else []
         report.sections.append(("repeat", "\n".join([*lines, f"scripts/test.sh run '{item.nodeid}'"])))
     return report

@@ -6,12 +6,8 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
-from collection_path import collections_path
+from suite.by_ansible import ansible_playbook
 from virtualbox.noted import SMALL, task
 
 
@@ -20,19 +16,8 @@ def play(box, *roles, debug=None, **variables):
     tasks = [{"include_role": {"name": "polyvirt.core.vm", "tasks_from": entry}} for entry in roles]
     tasks += [{"debug": debug}] if debug else []
     common = {"vm_name": "web", "vm_platform": "virtualbox", "vm_module_options": {"executable": str(box.executable)}}
-    document = [{"hosts": "all", "gather_facts": False, "vars": {**common, **variables}, "tasks": tasks}]
-    playbook = box.folder / "playbook.json"
-    playbook.write_text(json.dumps(document), encoding="utf-8")
-    program = Path(sys.executable).with_name("ansible-playbook")
-    done = subprocess.run(
-        [program, "-i", "localhost,", "-c", "local", "-e", f"ansible_python_interpreter={sys.executable}", playbook],
-        env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(collections_path()), "HOME": str(box.folder)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    document = {"hosts": "all", "gather_facts": False, "vars": {**common, **variables}, "tasks": tasks}
+    return ansible_playbook(box.folder, document, environment={"HOME": str(box.folder)})
 
 
 def users_of(box, image):

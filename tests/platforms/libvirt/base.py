@@ -110,6 +110,10 @@ class Libvirt:
         """What every task of the module ``about`` something needs."""
         return self.connection if about == "vm" else {"uri": self.uri}
 
+    def secret_options(self, secret):
+        """Options of a new VM that hold a secret."""
+        return {"cloud_init": {"user_data": f"#cloud-config\n# {secret}\n"}}
+
     @contextmanager
     def kept(self):
         """Hold what the platform's state needs to last; a daemon of its own needs nothing."""

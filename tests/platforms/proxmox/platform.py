@@ -103,6 +103,10 @@ class Platform:
         """What every task of the module ``about`` something needs."""
         return self.connection
 
+    def secret_options(self, secret):
+        """Options of a new VM that hold a secret."""
+        return {"cloudinit": {"user": "me"}, "cloudinit_password": secret}
+
     @contextmanager
     def kept(self):
         """The cluster serves; at the end all is gone."""

@@ -72,7 +72,7 @@ class Platform:
         self.machines = kinds[self._is_played()](self.folder, self.project.name)
 
     def _is_played(self):
-        return os.environ.get("POLYVIRT_TEST_VAGRANT") == "double"
+        return os.environ.get("POLYVIRT_TEST_VAGRANT", "double") == "double"
 
     @property
     def storage(self):
@@ -106,6 +106,10 @@ class Platform:
     def options(self, about):
         """What every task of the module ``about`` something needs."""
         return self.connection
+
+    def secret_options(self, secret):
+        """Options of a new VM that hold a secret."""
+        return {"provisioners": [{"inline": "true", "env": {"TOKEN": secret}}]}
 
     @contextmanager
     def kept(self):

@@ -115,6 +115,10 @@ class Platform:
         """What every task of the module ``about`` something needs."""
         return self.connection if about == "vm" else {}
 
+    def secret_options(self, secret):
+        """Options of a new VM that hold a secret."""
+        return {"cloud_init": {"user_data": f"#cloud-config\n# {secret}\n"}}
+
     @contextmanager
     def kept(self):
         """The registry; at the end all is gone."""
