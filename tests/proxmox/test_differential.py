@@ -12,28 +12,26 @@ import pytest
 
 from proxmox.modules import INSTALL, Modules, theirs
 from simulators.proxmox import worlds
-from simulators.proxmox.engine import RealClock
+from simulators.proxmox.engine import DrivenClock
 from simulators.proxmox.server import Server
 
 KEYS = [f"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI{letter * 43} one" for letter in "AB"]
+pytestmark = pytest.mark.deep("what ours does in these cases is among its own tests of every day")
 _COMMUNITY = theirs()
 #: What is said of them is shown only where they are.
 with_theirs = pytest.mark.skipif(_COMMUNITY is None, reason=INSTALL)
-_SPEED = 10
 
 
 @pytest.fixture(name="world")
 def _world():
-    world = worlds.with_cases(RealClock(_SPEED))
-    # Ten seconds of a real cluster, and for a client ten of the world's.
-    world.timing.statistics *= _SPEED
+    world = worlds.with_cases(DrivenClock())
     yield world
     assert world.tasks.crashes == []
 
 
 @pytest.fixture(name="modules")
 def _modules(world, tmp_path):
-    with Server(world) as server:
+    with Server(world, tick=1) as server:
         yield Modules(server, tmp_path, _COMMUNITY)
 
 

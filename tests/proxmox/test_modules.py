@@ -13,7 +13,7 @@ import pytest
 from proxmox.modules import Modules
 from simulators.proxmox import worlds
 from simulators.proxmox.access import Account, Token
-from simulators.proxmox.engine import RealClock
+from simulators.proxmox.engine import DrivenClock
 from simulators.proxmox.server import Server
 
 IMAGE, SECRET = b"\0" * 4096, "11111111-2222-4333-8444-555555555555"
@@ -21,7 +21,7 @@ IMAGE, SECRET = b"\0" * 4096, "11111111-2222-4333-8444-555555555555"
 
 @pytest.fixture(name="world")
 def _world():
-    world = worlds.with_cases(RealClock(20))
+    world = worlds.with_cases(DrivenClock())
     world.timing.refused = 0
     yield world
     assert world.tasks.crashes == []
@@ -29,7 +29,7 @@ def _world():
 
 @pytest.fixture(name="modules")
 def _modules(world, tmp_path):
-    with Server(world) as server:
+    with Server(world, tick=1) as server:
         yield Modules(server, tmp_path)
 
 

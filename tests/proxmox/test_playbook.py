@@ -16,14 +16,13 @@ from hypothesis import HealthCheck, given, settings
 
 from simulators.proxmox import worlds
 from simulators.proxmox.access import Account
-from simulators.proxmox.engine import RealClock
+from simulators.proxmox.engine import DrivenClock
 from simulators.proxmox.server import Server
 from suite.by_ansible import ansible_playbook
 from unit.module_utils._drivers.proxmox.pairs import ASKED, machines, options_of, world_with
 
 #: A play takes some seconds, so these are few.
 PLAYED = int(os.environ.get("POLYVIRT_PLAYED", "30"))
-_SPEED = 50
 PASSWORD, CLOUDINIT_PASSWORD = "a-password-of-the-api", "a-password-of-the-guest"
 SECRETS = (PASSWORD, CLOUDINIT_PASSWORD, worlds.TOKEN_SECRET)
 
@@ -69,11 +68,11 @@ def _environment(server):
 )
 @given(machines(), ASKED)
 def test_a_check_foretells_the_real_run(tmp_path, machine, asked):
-    world, options = world_with(machine, clock=RealClock(_SPEED)), options_of(asked)
+    world, options = world_with(machine, clock=DrivenClock()), options_of(asked)
     token = {"PROXMOX_TOKEN_ID": "test", "PROXMOX_TOKEN_SECRET": worlds.TOKEN_SECRET}
     again = {**options, "state": "started" if options["state"] == "restarted" else options["state"]}
     tasks = [("check", {**options, "check": True}), ("real", options), ("again", again)]
-    with Server(world) as server:
+    with Server(world, tick=1) as server:
         _output, results = _play(tmp_path, server, [(label, dict(one)) for label, one in tasks], **token)
     check, real, repeated = (results[label] for label, _options in tasks)
     assert "Unexpected" not in real.get("msg", "")
@@ -111,7 +110,7 @@ class _Watch:
 
 @pytest.mark.parametrize("outcome", ["goes well", "is refused", "fails half-way"])
 def test_no_secret_is_shown(tmp_path, outcome):
-    world = worlds.with_cases(RealClock(_SPEED))
+    world = worlds.with_cases(DrivenClock())
     world.access.accounts["root@pam"] = Account(PASSWORD, tokens=world.access.accounts["root@pam"].tokens)
     if outcome == "fails half-way":
         world.faults.task("qmcreate", "no space left on device", step=1)
@@ -123,7 +122,7 @@ def test_no_secret_is_shown(tmp_path, outcome):
         "cloudinit_password": CLOUDINIT_PASSWORD,
         "state": "started",
     }
-    with Server(world) as server, _Watch() as watch:
+    with Server(world, tick=1) as server, _Watch() as watch:
         tasks = [
             ("by environment", dict(options)),
             ("by options", {**options, "api_password": PASSWORD}),

@@ -37,7 +37,8 @@ def carry_one(platform, shim, folder, options, about="vm", check=False):
     shim.start_anew()
     environment = {**os.environ, **shim.environment(programs=platform.programs)}
     module = by_ansible.module_of(platform, about).rpartition(".")[2]
-    rc, stdout, stderr = forked.run(module, arguments, environment, folder)
+    clock = getattr(platform, "clock", None)
+    rc, stdout, stderr = forked.run(module, arguments, environment, folder, clock)
     assert rc < 0 or "Traceback" not in stdout + stderr, stdout + stderr
     noted = platform.noted() if hasattr(platform, "noted") else ()
     return Answer(json.loads(stdout) if stdout.strip() else {}, rc, calls=[*shim.calls(), *as_calls("", noted)])

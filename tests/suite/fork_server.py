@@ -7,7 +7,9 @@ A module costs 0.3 s when Python starts for it, and 0.02 s in a fork. Each reque
 the module's own ``main()`` with its own environment, arguments and exit; killing it harms no other.
 The server has no threads (a fork of a process with threads may hang) and ends when its standard input is closed.
 
-Request, one line of JSON: {module, arguments (a file), environment, stdout (a file), stderr (a file)}.
+Request, one line of JSON: {module, arguments (a file), environment, stdout (a file), stderr (a file), clock}.
+``clock`` is null for real time, or where a double's time is advanced: {url, authorization}. Then a module that sleeps
+advances that instead, and the requested pauses are all the time that there is.
 Answer, two lines: the process number, and the exit code (negative: the signal that killed it).
 """
 
@@ -47,6 +49,20 @@ def _warm_up():
     gc.freeze()
 
 
+def _drive_clock(url, authorization):
+    """Let the time of modules be that of a double."""
+    clock = importlib.import_module(f"{_COLLECTION}.module_utils._ports.clock").Clock
+    requests = importlib.import_module("requests")
+    slept = [0.0]
+
+    def sleep(_self, seconds):
+        slept[0] += seconds
+        done = requests.post(url, json={"seconds": seconds}, headers={"Authorization": authorization}, verify=False)
+        done.raise_for_status()
+
+    clock.sleep, clock.now = sleep, lambda _self: slept[0]
+
+
 def _run_module(request):
     """Become the module's process; returns only through SystemExit or an exception, as a module does."""
     os.environ.clear()
@@ -56,6 +72,8 @@ def _run_module(request):
         os.dup2(file, number)
         os.close(file)
     sys.argv = [request["module"], request["arguments"]]
+    if request["clock"]:
+        _drive_clock(**request["clock"])
     importlib.import_module(f"{_COLLECTION}.modules.{request['module']}").main()
 
 

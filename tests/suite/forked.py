@@ -45,14 +45,15 @@ def _end(process, folder):
         path.rmdir() if path.is_dir() else path.unlink()
 
 
-def run(module, arguments, environment, folder):
+def run(module, arguments, environment, folder, clock=None):
     """Run one module: (exit code, standard output, standard error). The code is negative when it was killed.
 
-    ``arguments`` is a file in the form in which Ansible passes them; ``folder`` receives the output.
+    ``arguments`` is a file in the form in which Ansible passes them; ``folder`` receives the output; ``clock`` is that
+    of a double (fork_server.py), or None for real time.
     """
     number = next(_numbers)
     streams = {name: Path(folder) / f"{name}-{number}" for name in ("stdout", "stderr")}
-    request = {"module": module, "arguments": str(arguments), "environment": environment}
+    request = {"module": module, "arguments": str(arguments), "environment": environment, "clock": clock}
     rc = _ask({**request, **{name: str(path) for name, path in streams.items()}})
     texts = [path.read_text(encoding="utf-8", errors="replace") for path in streams.values()]
     for path in streams.values():

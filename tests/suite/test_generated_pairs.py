@@ -28,8 +28,10 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.power import STATES
 from ansible_collections.polyvirt.core.plugins.module_utils._runner import run
-from hypothesis import given, settings
+from hypothesis import given, seed, settings
 from hypothesis import strategies as st
+
+from suite import depth
 
 GIB = 1 << 30
 TRAITS = Traits(
@@ -201,7 +203,8 @@ def requests(draw):
 # What must hold -------------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=2000, derandomize=True, deadline=None, database=None)
+@seed(depth.seed())
+@settings(max_examples=2000, deadline=None, database=None)
 @given(platforms(), requests())
 def test_a_check_run_foretells_the_real_run(platform, request):
     check = run(platform, [request], check=True)

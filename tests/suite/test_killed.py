@@ -15,29 +15,38 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import NEVER, STOPPED, Change, Vm
 
 from suite.carry import carry_one
+from suite.depth import share
 
 SCENARIOS = ("create", "clone", "configure", "remove", "snapshot", "restore")
 NAME, SOURCE = "pvk-killed", "pvk-source"
+#: How many of the points of a scenario one day takes; in process, the doubles are killed at all of them every day.
+EVERY_DAY = 4
 #: What differs between two machines made alike: ids, and the moment at which memory was saved.
 _VOLATILE = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d{4}-\d\d-\d\dT[\d-]+Z")
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
-def test_killed_at_every_call(aside, shim, tmp_path, scenario):
+def test_killed_at_every_call(aside, shim, tmp_path, scenario, pytestconfig):
     kill = _Kill(aside, shim, tmp_path, scenario)
     whole = kill.undisturbed()
-    print(f"{scenario}: {len(whole.calls)} calls")
-    seen = None
-    for call in whole.calls:
-        if call.files != seen:
-            kill.at("kill-before", call.number)
-        seen = call.files
-        if aside.is_write(call):
-            kill.at("kill-after", call.number)
-            seen = call.left
-    print(f"{scenario}: {kill.fired} kills, and never came to {kill.missed}")
+    points = list(_points(aside, whole.calls))
+    for when, number in share(pytestconfig, points, EVERY_DAY):
+        kill.at(when, number)
+    print(f"{scenario}: {len(points)} points in {len(whole.calls)} calls; killed at {kill.fired}, missed {kill.missed}")
     # The last calls are cut off too: only those about disks of machines beside the namespace may have gone meanwhile.
     assert len(kill.missed) <= kill.fired, kill.missed
+
+
+def _points(platform, calls):
+    """(when, number of the call) of all kills that may leave something else than those before."""
+    seen = None
+    for call in calls:
+        if call.files != seen:
+            yield "kill-before", call.number
+        seen = call.files
+        if platform.is_write(call):
+            yield "kill-after", call.number
+            seen = call.left
 
 
 class _Kill:

@@ -57,6 +57,7 @@ def _life(platform, template):
     ]
 
 
+@pytest.mark.deep("two tasks at once, below, and many at once on the simulated cluster")
 def test_thirty_lives_at_once(qemu, template, shim, tmp_path):
     before = qemu.truth([template])
     contents = qemu.contents()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import STOPPED
 
 from suite.by_ansible import run_playbook
@@ -23,6 +24,7 @@ CHANGES = {
 }
 
 
+@pytest.mark.deep("what two tasks do at once: test_races.py, on the double")
 def test_forty_tasks_at_once(box, tmp_path):
     box.clean()
     names = [f"{box.prefix}m{number}" for number in range(PLAYS * HOSTS // 2)]

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Proxmox VE: the simulated cluster behind HTTPS, whose time runs twenty times as fast.
+"""Proxmox VE: the simulated cluster behind HTTPS, in which time passes with requests and with what modules sleep.
 
 The simulator is asked how things stand through an interface of its own, so the API under test has no part in it.
 """
@@ -13,7 +13,6 @@ import os
 import shutil
 import ssl
 import tempfile
-import time
 import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,7 +33,8 @@ from platforms.proxmox import reading
 from suite.scenarios.refusals import Refused
 
 PREFIX = "pvc-"
-_SPEED = 20
+#: Seconds that pass with each request.
+_TICK = 0.25
 _NODES = ("pve1", "pve2", "pve3")
 _MEDIUM = "nfs:iso/medium.iso"
 #: What brings a machine that runs into another power.
@@ -99,6 +99,13 @@ class Platform:
             "ca_path": known["authority"],
         }
 
+    @property
+    def clock(self):
+        """What a module's sleep advances."""
+        known = self._server
+        authorization = f"PVEAPIToken=root@pam!test={known['secret']}"
+        return {"url": f"https://localhost:{known['port']}/simulator/advance", "authorization": authorization}
+
     def options(self, about):
         """What every task of the module ``about`` something needs."""
         return self.connection
@@ -113,14 +120,14 @@ class Platform:
         # Its packages are the tests' own: who only asks how things stand needs none of them.
         from simulators.proxmox import worlds
         from simulators.proxmox.cluster import Pool
-        from simulators.proxmox.engine import RealClock
+        from simulators.proxmox.engine import DrivenClock
         from simulators.proxmox.server import Server
         from simulators.proxmox.storage import MIB, Volume
 
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir()
         version = tuple(map(int, os.environ.get("POLYVIRT_TEST_PROXMOX", "9.1").split(".")))
-        world = worlds.cluster(RealClock(_SPEED), version)
+        world = worlds.cluster(DrivenClock(), version)
         world.timing.refused = 0
         world.guest.boots_after = 0
         shared = world.storages.get("nfs")
@@ -128,7 +135,7 @@ class Platform:
         for pool in ("pool-a", "pool-b"):
             world.cluster.pools[pool] = Pool()
         try:
-            with Server(world, folder=self.folder) as server:
+            with Server(world, folder=self.folder, tick=_TICK) as server:
                 self.world = world
                 told = {"port": server.port, "authority": str(server.authority), "secret": worlds.TOKEN_SECRET}
                 (self.folder / "server.json").write_text(json.dumps(told), encoding="utf-8")
@@ -170,7 +177,6 @@ class Platform:
             if told["status"] == "stopped":
                 assert told["exitstatus"] == "OK", told
                 return
-            time.sleep(0.02)
 
     def _request(self, method, path, data=None):
         known = self._server
