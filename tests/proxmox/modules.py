@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Modules run as Ansible runs them, ours and those of community.proxmox, against one simulated cluster."""
+"""Modules on one simulated cluster: ours, and for comparison those of community.proxmox."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 from collection_path import cache, collections_path
 from simulators.proxmox import worlds
+from suite.answer import Answer
+from suite.carry import carry_one
+from suite.shim import Shim
 
 #: Where the package ``ansible``, or ansible-galaxy, puts it.
 _THEIRS = "ansible_collections/community/proxmox"
-#: Before all others, where a test hides something.
-MORE_PATHS = ()
 INSTALL = "community.proxmox is not installed: ansible-galaxy collection install community.proxmox"
 
 
@@ -32,31 +32,15 @@ def theirs():
     return next((folder for folder in found if (folder / "plugins" / "modules" / "proxmox_kvm.py").exists()), None)
 
 
-@dataclass(frozen=True)
-class Ran:
-    """What came of one module, and everything it said."""
-
-    result: dict
-    output: str
-
-    @property
-    def failed(self):
-        return self.result.get("failed", False)
-
-    @property
-    def changed(self):
-        return self.result.get("changed", False)
-
-    @property
-    def msg(self):
-        return str(self.result.get("msg", ""))
-
 
 class Modules:
-    """Runs modules on a server; ``folder`` is one of the test's own."""
+    """Runs modules on a server; ``folder`` is one of the test's own. It is a platform as far as ``carry_one`` asks."""
+
+    family, word, programs = "polyvirt.core.proxmox", "vm", None
 
     def __init__(self, server, folder, community=None):
         self.server, self.folder = server, Path(folder)
+        self._shim = Shim(self.folder / "shim", [])
         collections = self.folder / "collections" / "ansible_collections"
         if not collections.exists():
             collections.mkdir(parents=True)
@@ -77,24 +61,28 @@ class Modules:
             "ca_path": str(self.server.authority),
         }
 
-    def ours(self, module="proxmox_vm", check=False, **options):
-        return self._run(f"polyvirt.core.plugins.modules.{module}", check, options)
+    def options(self, _about):
+        return self.connection
+
+    def ours(self, about="vm", check=False, **options):
+        return carry_one(self, self._shim, self.folder, options, about, check)
 
     def theirs(self, module="proxmox_kvm", check=False, **options):
-        return self._run(f"community.proxmox.plugins.modules.{module}", check, options)
+        return self.started(f"community.proxmox.plugins.modules.{module}", check, options)
 
-    def _run(self, module, check, options):
+    def started(self, module, check, options, paths=()):
+        """A module for which Python starts; ``paths`` come first where it looks for libraries."""
         arguments = self.folder / "arguments.json"
         given = {**self.connection, **options, "_ansible_check_mode": check, "_ansible_remote_tmp": str(self.folder)}
         arguments.write_text(json.dumps({"ANSIBLE_MODULE_ARGS": given}), encoding="utf-8")
         completed = subprocess.run(
             [sys.executable, "-m", f"ansible_collections.{module}", arguments],
-            env={**os.environ, "PYTHONPATH": os.pathsep.join((*MORE_PATHS, str(self.folder / "collections")))},
+            env={**os.environ, "PYTHONPATH": os.pathsep.join((*paths, str(self.folder / "collections")))},
             capture_output=True,
             text=True,
             timeout=300,
             check=False,
         )
-        output = completed.stdout + completed.stderr
-        told = completed.stdout.strip()
-        return Ran(json.loads(told) if told.startswith("{") else {"failed": True}, output)
+        said = completed.stdout.strip()
+        result = json.loads(said) if said.startswith("{") else {"msg": said + completed.stderr}
+        return Answer(result, completed.returncode)

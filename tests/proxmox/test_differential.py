@@ -45,7 +45,7 @@ class TestUpdatesForEver:
     @with_theirs
     def test_theirs(self, modules):
         runs = [modules.theirs(name="web2", node="pve2", memory=2048, update=True) for _run in range(2)]
-        assert [one.changed for one in runs] == [True, True], runs[0].output
+        assert [one.changed for one in runs] == [True, True], runs[0].msg
 
     def test_ours(self, modules, world):
         runs = [modules.ours(name=["web2"], node="pve2", memory="2048") for _run in range(2)]
@@ -61,7 +61,7 @@ class TestKeysAlwaysDiffer:
         for _run in range(2):
             world.journal.clear()
             ran = modules.theirs(name="web2", node="pve2", sshkeys="\n".join(KEYS), update=True)
-            assert (ran.failed, ran.changed) == (False, True), ran.output
+            assert (ran.failed, ran.changed) == (False, True), ran.msg
             assert len(world.journal.writes()) == 1
 
     def test_ours(self, modules, world):
@@ -76,7 +76,7 @@ class TestASecondClone:
     def test_theirs(self, modules, world):
         for _run in range(2):
             ran = modules.theirs(clone="tmpl", name="web9", node="pve1", full=False, format="unspecified", timeout=60)
-            assert ran.changed, ran.output
+            assert ran.changed, ran.msg
         assert _names(world).count("web9") == 2
 
     def test_ours(self, modules, world):
@@ -93,7 +93,7 @@ class TestTheIdOfAnExistingClone:
     def test_theirs(self, modules):
         asked = {"clone": "tmpl", "newid": 150, "name": "web9", "node": "pve1", "full": False, "format": "unspecified"}
         first, second = (modules.theirs(**asked, timeout=60) for _run in range(2))
-        assert (first.changed, second.changed) == (True, False), first.output + second.output
+        assert (first.changed, second.changed) == (True, False), first.msg + second.msg
         assert second.result["vmid"] == 9000
 
     def test_ours(self, modules):
@@ -114,7 +114,7 @@ class TestPausing:
 
     def test_ours(self, modules, their_state, state):
         ran = modules.ours(name=["web1"], state=state)
-        assert (ran.failed, ran.result["vms"][0]["state"]) == (False, state), ran.output
+        assert (ran.failed, ran.result["vms"][0]["state"]) == (False, state), ran.msg
 
 
 class TestAbsentWhileItRuns:
@@ -128,7 +128,7 @@ class TestAbsentWhileItRuns:
 
     def test_ours(self, modules, world):
         ran = modules.ours(name=["web1"], state="absent", stop_mode="force")
-        assert (ran.failed, ran.changed) == (False, True), ran.output
+        assert (ran.failed, ran.changed) == (False, True), ran.msg
         assert "web1" not in _names(world)
 
 
@@ -143,7 +143,7 @@ class TestOtherCores:
 
     def test_ours(self, modules, world):
         ran = modules.ours(name=["web2"], cpus=4)
-        assert (ran.failed, ran.changed) == (False, True), ran.output
+        assert (ran.failed, ran.changed) == (False, True), ran.msg
         assert world.cluster.machines[101].config.current["cores"] == "4"
 
 
@@ -173,12 +173,12 @@ class TestCheckOfSnapshots:
             modules.theirs("proxmox_snap", hostname="web1", snapname="before", state="absent", timeout=60, check=check)
             for check in (True, False)
         ]
-        assert [one.changed for one in told] == [False, True], [one.output for one in told]
+        assert [one.changed for one in told] == [False, True], [one.msg for one in told]
         assert world.cluster.machines[100].config.snapshots == {}
 
     def test_ours(self, modules, world):
-        assert modules.ours("proxmox_snapshot", name=["web1"], snapshot="before").changed
+        assert modules.ours("snapshot", name=["web1"], snapshot="before").changed
         asked = {"name": ["web1"], "snapshot": "before", "state": "absent"}
-        told = [modules.ours("proxmox_snapshot", **asked, check=check) for check in (True, False)]
-        assert [one.changed for one in told] == [True, True], [one.output for one in told]
+        told = [modules.ours("snapshot", **asked, check=check) for check in (True, False)]
+        assert [one.changed for one in told] == [True, True], [one.msg for one in told]
         assert world.cluster.machines[100].config.snapshots == {}

@@ -34,7 +34,7 @@ def _modules(world, tmp_path):
 
 
 def test_info_tells_of_the_cluster_and_its_machines(modules, world):
-    ran = modules.ours("proxmox_vm_info")
+    ran = modules.ours("vm_info")
     host, vms = ran.result["host"], {vm["name"]: vm for vm in ran.result["vms"]}
     assert (host["available"], host["configured"], host["version"], host["why"]) == (True, True, "9.1.2", None)
     assert sorted(vms) == ["tmpl", "web1", "web2"]
@@ -53,23 +53,22 @@ def test_info_tells_of_the_cluster_and_its_machines(modules, world):
     ],
 )
 def test_info_never_fails_for_a_cluster_that_is_not_there(modules, options, why, words):
-    ran = modules.ours("proxmox_vm_info", **options)
-    assert not ran.failed, ran.output
+    ran = modules.ours("vm_info", **options)
+    assert not ran.failed, ran.msg
     assert (ran.result["host"]["why"], ran.result["vms"]) == (why, [])
     assert words in ran.result["host"]["message"]
 
 
-def test_a_library_that_is_missing(modules, monkeypatch):
+def test_a_library_that_is_missing(modules):
     """Of the Python that runs the module, which may not be the controller's."""
     hidden = modules.folder / "hidden"
     hidden.mkdir()
     (hidden / "proxmoxer.py").write_text("raise ImportError\n")
-    monkeypatch.setattr("proxmox.modules.MORE_PATHS", (str(hidden),))
     for module in ("proxmox_vm", "proxmox_vm_info"):
-        ran = modules.ours(module, name=["web1"])
+        ran = modules.started(f"polyvirt.core.plugins.modules.{module}", False, {"name": ["web1"]}, [str(hidden)])
         told = ran.msg if module == "proxmox_vm" else ran.result["host"]["message"]
         for word in ("proxmoxer", sys.executable, "requests"):
-            assert word in told, ran.output
+            assert word in told, ran.msg
 
 
 def test_a_medium_from_the_host_of_the_task(modules, world, tmp_path):
@@ -83,7 +82,7 @@ def test_a_medium_from_the_host_of_the_task(modules, world, tmp_path):
     assert sorted(one.config.current["name"] for one in world.cluster.machines.values()) == ["tmpl", "web1", "web2"]
     for changed in (True, False):
         ran = modules.ours(**asked, iso_checksum=f"sha256:{right}")
-        assert (ran.failed, ran.changed) == (False, changed), ran.output
+        assert (ran.failed, ran.changed) == (False, changed), ran.msg
     assert ran.result["vms"][0]["iso"] == "local:iso/my_medium.iso"
     assert [entry.status for entry in world.journal.writes() if entry.path.endswith("/upload")] == [500, 200]
 
@@ -93,11 +92,11 @@ def test_rights_that_are_missing_are_named_by_each_module(modules, world):
     world.access.allow("/", "ci@pve", "PVEAuditor")
     who = {"api_user": "ci@pve", "api_token_id": "t", "api_token_secret": SECRET}
     tasks = {
-        "VM.PowerMgmt on /vms/101": ("proxmox_vm", {"name": ["web2"], "state": "started"}),
-        "VM.Config.Disk or VM.Config.CDROM or VM.Config.CPU": ("proxmox_vm", {"name": ["web2"], "memory": "4G"}),
-        "VM.Clone on /vms/9000": ("proxmox_vm", {"name": ["web3"], "clone": {"source": "tmpl"}}),
-        "VM.Snapshot on /vms/101": ("proxmox_snapshot", {"name": ["web2"], "snapshot": "s1"}),
-        "VM.Allocate on /vms/101": ("proxmox_vm", {"name": ["web2"], "state": "absent"}),
+        "VM.PowerMgmt on /vms/101": ("vm", {"name": ["web2"], "state": "started"}),
+        "VM.Config.Disk or VM.Config.CDROM or VM.Config.CPU": ("vm", {"name": ["web2"], "memory": "4G"}),
+        "VM.Clone on /vms/9000": ("vm", {"name": ["web3"], "clone": {"source": "tmpl"}}),
+        "VM.Snapshot on /vms/101": ("snapshot", {"name": ["web2"], "snapshot": "s1"}),
+        "VM.Allocate on /vms/101": ("vm", {"name": ["web2"], "state": "absent"}),
     }
     for lacking, (module, options) in tasks.items():
         ran = modules.ours(module, **who, **options)
@@ -113,5 +112,5 @@ def test_a_password_works_where_only_root_itself_may(modules):
     assert "no token" in refused.msg
     own = {"api_token_id": None, "api_token_secret": None, "api_password": worlds.ROOT_PASSWORD}
     ran = modules.ours(**own, **args)
-    assert (ran.failed, ran.changed) == (False, True), ran.output
-    assert worlds.ROOT_PASSWORD not in ran.output
+    assert (ran.failed, ran.changed) == (False, True), ran.msg
+    assert worlds.ROOT_PASSWORD not in str(ran.result)

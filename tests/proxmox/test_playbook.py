@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Through real ansible-playbook: generated pairs of machine and task, and no secret where anybody could read it."""
+"""Whole modules on the simulated cluster: generated pairs of VM and task, and no secret where anybody could read it."""
 
 from __future__ import annotations
 
@@ -10,18 +10,21 @@ import os
 import threading
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given, seed, settings
 
+from proxmox.modules import Modules
 from simulators.proxmox import worlds
 from simulators.proxmox.access import Account
 from simulators.proxmox.engine import DrivenClock
 from simulators.proxmox.server import Server
+from suite import depth
 from suite.by_ansible import ansible_playbook
 from unit.module_utils._drivers.proxmox.pairs import ASKED, machines, options_of, world_with
 
-#: A play takes some seconds, so these are few.
+#: Pairs of which the whole module is run; many more run in process (unit belt).
 PLAYED = int(os.environ.get("POLYVIRT_PLAYED", "30"))
 PASSWORD, CLOUDINIT_PASSWORD = "a-password-of-the-api", "a-password-of-the-guest"
 SECRETS = (PASSWORD, CLOUDINIT_PASSWORD, worlds.TOKEN_SECRET)
@@ -59,27 +62,20 @@ def _environment(server):
     }
 
 
-@settings(
-    max_examples=PLAYED,
-    derandomize=True,
-    deadline=None,
-    database=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
-)
+@seed(depth.seed())
+@settings(max_examples=PLAYED, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
 @given(machines(), ASKED)
-def test_a_check_foretells_the_real_run(tmp_path, machine, asked):
+def test_a_check_foretells_the_real_run(machine, asked):
     world, options = world_with(machine, clock=DrivenClock()), options_of(asked)
-    token = {"PROXMOX_TOKEN_ID": "test", "PROXMOX_TOKEN_SECRET": worlds.TOKEN_SECRET}
     again = {**options, "state": "started" if options["state"] == "restarted" else options["state"]}
-    tasks = [("check", {**options, "check": True}), ("real", options), ("again", again)]
-    with Server(world, tick=1) as server:
-        _output, results = _play(tmp_path, server, [(label, dict(one)) for label, one in tasks], **token)
-    check, real, repeated = (results[label] for label, _options in tasks)
-    assert "Unexpected" not in real.get("msg", "")
-    for told in ("failed", "changed", "diff", "msg"):
-        assert check.get(told) == real.get(told)
-    if not real.get("failed"):
-        assert (repeated["failed"], repeated["changed"]) == (False, False), repeated
+    with Server(world, tick=1) as server, TemporaryDirectory() as folder:
+        modules = Modules(server, folder)
+        check, real, repeated = (modules.ours(check=one is None, **(one or options)) for one in (None, options, again))
+    assert "Unexpected" not in real.msg
+    for key in ("failed", "changed", "diff", "msg"):
+        assert getattr(check, key) == getattr(real, key)
+    if not real.failed:
+        assert (repeated.failed, repeated.changed) == (False, False), repeated.msg
     assert world.tasks.crashes == []
 
 
