@@ -35,7 +35,7 @@ def tasks(platform):
         snapshot("snapshot, again", NAME, "first"),
         Task("snapshots", own, about="snapshot_info"),
         Task("change after it", {**platform.consent, **own, "description": "later"}),
-        snapshot("restore", NAME, "first", "restored", stop_mode="force"),
+        snapshot("restore", NAME, "first", "restored"),
         Task("pause", {**own, "state": PAUSED}),
         Task("resume", {**own, "state": "started"}),
         Task("unknown name", {"name": "pvc-tuor", "state": "started"}),
