@@ -110,6 +110,7 @@ TEST_DRIVER = Costs(virsh_traits("TEST", "9.0.0", local=True), partial(virsh.vm,
     nnnnn networks.add networks.remove networks.source networks.mac networks.model
     xxxxx disks.size
 """)  # fmt: skip
+REMOTE_LIBVIRT = Costs(virsh_traits("QEMU", "10.0.0", local=False), virsh.vm, "nnnnn networks.type")
 VIRTUALBOX = Costs(vbox.TRAITS, vbox.vm, """
     lllll tags ssh_forward networks.type networks.source snapshot.drop
     lllll port_forwards.add port_forwards.remove port_forwards.protocol
@@ -213,7 +214,7 @@ VAGRANT_WITH_VIRTUALBOX = Costs(vagrant_traits({"virtualbox"}), partial(vagrant.
 VAGRANT_WITH_PROXMOX = Costs(vagrant_traits({"proxmox"}), partial(vagrant.vm, provider="proxmox"), """
     ddddd box cpus memory hostname port_forwards.add
     nnnnn provisioners shared_folders.add
-""")  # fmt: skip
+""", (("xxxxx", "snapshot.drop", Snapshot("s"), SnapshotRequest("s", children=True), None),))  # fmt: skip
 WHOLE = {
     "libvirt": LIBVIRT,
     "virtualbox": VIRTUALBOX,
@@ -221,7 +222,7 @@ WHOLE = {
     "vagrant-libvirt": VAGRANT_WITH_LIBVIRT,
     "vagrant-virtualbox": VAGRANT_WITH_VIRTUALBOX,
 }
-ALL = {**WHOLE, "libvirt-test": TEST_DRIVER, "vagrant-proxmox": VAGRANT_WITH_PROXMOX}
+PARTS = {"libvirt-test": TEST_DRIVER, "libvirt-remote": REMOTE_LIBVIRT, "vagrant-proxmox": VAGRANT_WITH_PROXMOX}
 
 
 @pytest.mark.parametrize("costs", WHOLE.values(), ids=WHOLE)
@@ -234,7 +235,7 @@ def test_table_names_every_field_of_the_driver(costs):
     ("costs", "letters", "kind", "change", "has"),
     [
         pytest.param(costs, *line, id=f"{name}-{line[1]}-{number}")
-        for name, costs in ALL.items()
+        for name, costs in {**WHOLE, **PARTS}.items()
         for number, line in enumerate(costs.lines())
     ],
 )
