@@ -100,6 +100,15 @@ _open_kvm_to_its_group() {
     ! getent group kvm >/dev/null || { chgrp kvm /dev/kvm && chmod 660 /dev/kvm; }
 }
 
+# _runs_here NAME: such a process runs; those in namespaces of their own, such as a container's, are others' daemons.
+_runs_here() {
+    local process
+    for process in $(pidof "$1"); do
+        [ "$(readlink "/proc/$process/ns/pid")" != "$(readlink /proc/self/ns/pid)" ] || return 0
+    done
+    return 1
+}
+
 # In a container nothing starts daemons. libvirt waits for a guest's process until somebody has seen it end, which the
 # first process of a container does late or never: tini does at once (0.2 instead of 1.6 s for each guest that is ended).
 _start_libvirt_by_hand() {
@@ -112,8 +121,8 @@ _start_libvirt_by_hand() {
     # Whoever made it before: swtpm runs as a user of its own, and its socket lies below.
     chmod 755 /run/libvirt
     _open_kvm_to_its_group
-    pidof virtlogd >/dev/null || virtlogd -d
-    ! pidof libvirtd >/dev/null || return 0
+    _runs_here virtlogd || virtlogd -d
+    ! _runs_here libvirtd || return 0
     setsid tini -s -- libvirtd </dev/null >>/var/log/libvirt/libvirtd.log 2>&1 &
 }
 

@@ -83,16 +83,16 @@ def absent(**fields):
 
 
 def ask(state="present", name="web", **options):
-    """The request that a task with these options makes."""
-    given = {**{option: spec.get("default") for option, spec in VM.items()}, "name": [name], "state": state, **options}
-    for option in ("disks", "networks", "port_forwards", "shared_folders"):
-        if given[option] is not None:
-            given[option] = [_with_defaults(entry, VM[option]["options"]) for entry in given[option]]
-    return requests(given)[0]
+    """The request that a task with these options makes. Options that only one platform has are settings of the VM."""
+    given = {**_defaults(VM), "name": [name], "state": state, **options}
+    for option in (one for one, spec in VM.items() if "options" in spec and given[one] is not None):
+        defaults, value = _defaults(VM[option]["options"]), given[option]
+        given[option] = {**defaults, **value} if isinstance(value, dict) else [{**defaults, **one} for one in value]
+    return requests(given, own=set(options) - set(VM) - {"reset_nvram"})[0]
 
 
-def _with_defaults(entry, spec):
-    return {**{option: one.get("default") for option, one in spec.items()}, **entry}
+def _defaults(spec):
+    return {option: one.get("default") for option, one in spec.items()}
 
 
 def ask_snapshot(name, state="present", stop_mode=None, **options):

@@ -13,8 +13,8 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.results i
 from unit.tables import hyperv, proxmox, vagrant, vbox, virsh, vmm, wsl
 from unit.tables.rows import Elsewhere, Row
 
-#: The driver cases of the facts; libvirt's last three are of clones and our own.
-CASES = {virsh: 28, vagrant: 15, vbox: 25, proxmox: 25, vmm: 25, hyperv: 25, wsl: 20}
+#: How many cases each platform has.
+CASES = {virsh: 27, vagrant: 15, vbox: 25, proxmox: 25, vmm: 25, hyperv: 25, wsl: 20}
 LAYERS = {"tool", "driver", "runner", "role"}
 
 
@@ -38,6 +38,13 @@ def test_what_is_not_planned_says_where_it_belongs(table):
     for row in (one for one in table.ROWS if isinstance(one, Elsewhere)):
         assert row.belongs_to in LAYERS
         assert row.why
+
+
+@pytest.mark.parametrize("table", [virsh, vagrant, vbox, proxmox], ids=_name)
+def test_found_vm_has_only_settings_that_the_driver_reports(table):
+    reported = {*table.vm.keywords, "native"}
+    for row in (one for one in table.ROWS if isinstance(one, Row)):
+        assert set(row.vm.config) <= reported, row.says
 
 
 @pytest.mark.parametrize("row", list(_parameters()))

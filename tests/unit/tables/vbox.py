@@ -5,66 +5,42 @@
 
 from __future__ import annotations
 
+from functools import partial
+
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.sight import Sight, config_of
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.traits import vbox_traits
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
     LIVE,
-    NEVER,
     NEXT_BOOT,
     POWER_OFF,
     RUNNING,
-    SUSPENDED,
-    Field,
     File,
     Snapshot,
-    Traits,
 )
+from ansible_collections.polyvirt.core.plugins.module_utils._tools import vboxmanage_long as long
+from ansible_collections.polyvirt.core.plugins.module_utils._tools import vboxmanage_output as output
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.vboxmanage_file import settings_in
 
-from unit.tables.rows import Elsewhere, G, M, absent, ask, ask_snapshot, found, rows_of
+from unit.module_utils._tools.vbox_recordings import RECORDED, recorded
+from unit.tables.rows import Elsewhere, G, absent, ask, ask_snapshot, found, rows_of
 
-
-def _off_or_saved(vm, change):
-    return NEXT_BOOT if vm.power == SUSPENDED else POWER_OFF
-
-
-def _live_but_not_saved(vm, change):
-    return POWER_OFF if vm.power in ("suspended", "failed") else LIVE
-
-
-def _restore(vm, change):
-    return LIVE if vm.power == SUSPENDED else POWER_OFF
-
-
-TRAITS = Traits(
-    platform="virtualbox",
-    version="7.2",
-    slot="SATA {}".format,
-    defaults={"cpus": 2, "memory": 2 * G, "disk_size": 32 * G},
-    restored_as={RUNNING: SUSPENDED},
-    fields={
-        "cpus": Field(cost=POWER_OFF),
-        "memory": Field(cost=POWER_OFF, minimum=4 * M),
-        "description": Field(cost=_off_or_saved),
-        "iso": Field(cost=_live_but_not_saved),
-        "disks.add": Field(cost=_live_but_not_saved),
-        "disks.size": Field(cost=POWER_OFF),
-        "networks.add": Field(cost=POWER_OFF),
-        "networks.type": Field(cost=POWER_OFF),
-        "port_forwards.add": Field(cost=LIVE),
-        "port_forwards.remove": Field(cost=LIVE),
-        "port_forwards.protocol": Field(cost=LIVE),
-        "port_forwards.host_port": Field(cost=LIVE),
-        "port_forwards.guest_port": Field(cost=LIVE),
-        "native": Field(cost=_live_but_not_saved),
-        "clone": Field(),
-        "snapshot.take": Field(
-            cost=lambda vm, change: NEVER if vm.power == "failed" else LIVE, instead="Stop it first."
-        ),
-        "snapshot.drop": Field(cost=LIVE, maximum=1),
-        "snapshot.restore": Field(cost=_restore),
-    },
-)
+TRAITS = vbox_traits((7, 2, 22))
 row = rows_of(TRAITS)
 
+
+def _recorded_config(name):
+    """What the driver reports of a recorded machine."""
+    before, machines = long.split(recorded("list-multiple"))
+    media = {medium.uuid: medium for medium in output.media(before)}
+    listed = next(one for one in long.machines(machines) if one.name == name)
+    return config_of(Sight(listed.uuid, listed.machine, settings_in(RECORDED / f"settings-{name}.txt"), media))
+
+
+#: A VM with one NIC of type nat, one VDI disk and an empty drive; rows name what they need otherwise.
+vm = partial(found, **_recorded_config("run"))
+
 DISK = [{"slot": "SATA 0", "size": "8G"}]
+HOST_ONLY = {"type": "hostonly", "source": "vboxnet0"}
 FORWARDS = {
     "a": {"protocol": "tcp", "host_port": 2001, "guest_port": 1},
     "b": {"protocol": "tcp", "host_port": 2002, "guest_port": 2},
@@ -77,70 +53,76 @@ TWINS = (Snapshot("s1", id="u1"), Snapshot("s2", id="u2", parent="u1"), Snapshot
 FORK = (Snapshot("s1", id="u1"), Snapshot("s2", id="u2", parent="u1"), Snapshot("s3", id="u3", parent="u1"))
 ONLINE = (Snapshot("s1", id="u1", power=RUNNING),)
 OLD = (Snapshot("s1", id="u1"),)
-GROWN = {"SATA 0": {"size": 8 * G, "source": "/vms/web/Snapshots/{child}.vdi"}}
-INACCESSIBLE = {"reason": "inaccessible: {u-web} /vms/web/web.vbox"}
+GROWN = {"SATA 0": {"size": 8 * G, "source": "/vms/web/web-SATA-0.vdi", "format": "vdi"}}
+INACCESSIBLE = found("unknown", mark=None, reason="inaccessible: {u-web} /vms/web/web.vbox cannot be read")
 
 ROWS = [
     row(1, "a machine is made and stays off", absent(), ask(cpus=1, memory=1024, disks=DISK), "create",
         after={"cpus": 1, "memory": G, "disks.SATA 0.size": 8 * G, "state": "stopped"}),
-    row(2, "memory differs", found(memory=G), ask(memory=2048), "configure", costs={"memory": POWER_OFF}),
+    row(2, "memory differs", vm(memory=G), ask(memory=2048), "configure", costs={"memory": POWER_OFF}),
     Elsewhere(2, "runner", "a check run does not apply"),
-    row(3, "processors of a running machine need consent", found("running", cpus=1), ask(cpus=2),
+    row(3, "processors of a running machine need consent", vm("running", cpus=1), ask(cpus=2),
         refused=("refused", "allow_restart")),
     row(4, "a rule and a plugged cable are changed live",
-        found("running", port_forwards={}, native={"cableconnected1": "off"}),
+        vm("running", port_forwards={}, native={"cableconnected1": "off"}),
         ask(port_forwards=[{"name": "ssh", "host_port": 2222, "guest_port": 22}], native={"cableconnected1": "on"}),
         "configure", costs={"port_forwards.ssh": LIVE, "native.cableconnected1": LIVE}, restart_required=[]),
-    row(5, "running is running", found("running"), ask("started")),
-    row(6, "saved: its memory is restored", found("suspended"), ask("started"), "start", note="restored"),
-    row(7, "paused: resumed", found("paused"), ask("started"), "resume"),
-    row(8, "guru meditation hears nothing: cut", found("failed", reason="gurumeditation"), ask("stopped"), "kill"),
-    row(8, "and is started again only by force", found("failed", reason="gurumeditation"), ask("started"),
+    row(4, "a NIC of a running VM moves to another network", vm("running"), ask(networks=[HOST_ONLY]), "configure",
+        costs={"networks.0.type": LIVE, "networks.0.source": LIVE}, restart_required=[]),
+    row(4, "and of a saved VM at its next start", vm("suspended"), ask(networks=[HOST_ONLY]), "configure",
+        costs={"networks.0.type": NEXT_BOOT, "networks.0.source": NEXT_BOOT}, after={"state": "suspended"}),
+    row(4, "another model of NIC needs the VM stopped", vm("running"), ask(networks=[{"model": "virtio"}]),
+        refused=("refused", "networks.0.model can be changed only while it is off")),
+    row(5, "running is running", vm("running"), ask("started")),
+    row(6, "saved: its memory is restored", vm("suspended"), ask("started"), "start", note="restored"),
+    row(7, "paused: resumed", vm("paused"), ask("started"), "resume"),
+    row(8, "guru meditation hears nothing: cut", vm("failed", reason="gurumeditation"), ask("stopped"), "kill"),
+    row(8, "and is started again only by force", vm("failed", reason="gurumeditation"), ask("started"),
         refused=("refused", "gurumeditation")),
-    row(8, "by force", found("failed", reason="gurumeditation"), ask("started", stop_mode="force"), "kill | start"),
-    row(9, "the power button, gently", found("running"), ask("stopped", stop_mode="graceful"), "stop"),
-    row(10, "the cut comes only after the time-out", found("running"),
+    row(8, "by force", vm("failed", reason="gurumeditation"), ask("started", stop_mode="force"), "kill | start"),
+    row(9, "the power button, gently", vm("running"), ask("stopped", stop_mode="graceful"), "stop"),
+    row(10, "the cut comes only after the time-out", vm("running"),
         ask("stopped", stop_mode="graceful_then_force"), "stop"),
     Elsewhere(10, "runner", "the time-out, and the cut or the failure after it"),
     Elsewhere(11, "runner", "a guest that stopped by itself in between is where it should be"),
-    row(12, "aborted is off", found("stopped", reason="aborted"), ask("stopped")),
-    row(12, "aborted is started", found("stopped", reason="aborted"), ask("started"), "start"),
+    row(12, "aborted is off", vm("stopped", reason="aborted"), ask("stopped")),
+    row(12, "aborted is started", vm("stopped", reason="aborted"), ask("started"), "start"),
     Elsewhere(13, "runner", "lock texts are the driver's data, the loop is the runner's"),
     Elsewhere(14, "runner", "a start that lost a race is judged by where the machine stands"),
     Elsewhere(15, "tool", "the first line of the error is found among progress and context"),
     Elsewhere(16, "tool", "quoting and parsing of names; machines are addressed by UUID"),
-    row(17, "a description of several lines is equal to itself", found(description='one "q"\ntwo'),
+    row(17, "a description of several lines is equal to itself", vm(description='one "q"\ntwo'),
         ask(description='one "q"\ntwo')),
     Elsewhere(17, "tool", "multi-line values are read back whole"),
-    row(18, "a complete list of rules: one goes, one changes, one comes", found(port_forwards=FORWARDS),
+    row(18, "a complete list of rules: one goes, one changes, one comes", vm(port_forwards=FORWARDS),
         ask(port_forwards=CHANGED_FORWARDS, purge=["port_forwards"]), "configure",
         costs={"port_forwards.b.host_port": LIVE, "port_forwards.c": LIVE, "port_forwards.a": LIVE},
         after={"port_forwards.b.host_port": 2222, "port_forwards.a.host_port": None}),
     Elsewhere(19, "tool", "rules are attributed to the card in whose block they stand"),
-    row(20, "two snapshots of one name are told apart by their ids", found(snapshots=TWINS),
+    row(20, "two snapshots of one name are told apart by their ids", vm(snapshots=TWINS),
         ask_snapshot("s1", "absent"),
         refused=("refused", "u1, u3")),
-    row(20, "by its id the right one goes", found(snapshots=TWINS), ask_snapshot("u3", "absent"), "drop_snapshot",
+    row(20, "by its id the right one goes", vm(snapshots=TWINS), ask_snapshot("u3", "absent"), "drop_snapshot",
         arguments={"ids": ("u3",)}, after={"snapshots": ["s1", "s2"]}),
-    row(21, "two children cannot hang on one grandparent", found(snapshots=FORK), ask_snapshot("s1", "absent"),
+    row(21, "two children cannot hang on one grandparent", vm(snapshots=FORK), ask_snapshot("s1", "absent"),
         refused=("refused", "children: true")),
-    row(21, "with its children, they go first", found(snapshots=FORK), ask_snapshot("s1", "absent", children=True),
+    row(21, "with its children, they go first", vm(snapshots=FORK), ask_snapshot("s1", "absent", children=True),
         "drop_snapshot", arguments={"ids": ("u2", "u3", "u1")}),
-    row(22, "what was running when it was taken runs again", found("running", snapshots=ONLINE),
+    row(22, "what was running when it was taken runs again", vm("running", snapshots=ONLINE),
         ask_snapshot("s1", "restored"), "kill | restore | start", after={"state": "running"}),
-    row(22, "from saved there is nothing to cut", found("suspended", snapshots=ONLINE), ask_snapshot("s1", "restored"),
+    row(22, "from saved there is nothing to cut", vm("suspended", snapshots=ONLINE), ask_snapshot("s1", "restored"),
         "restore | start", after={"state": "running"}),
-    row(22, "an offline snapshot and a machine that shall keep running", found("running", snapshots=OLD),
+    row(22, "an offline snapshot and a machine that shall keep running", vm("running", snapshots=OLD),
         ask_snapshot("s1", "restored", power="keep"), "kill | restore | start", after={"state": "running"}),
-    row(23, "a disk with snapshots grows in its slot", found(disks=GROWN, snapshots=OLD), ask(disks=[{"size": "10G"}]),
+    row(23, "a disk with snapshots grows in its slot", vm(disks=GROWN, snapshots=OLD), ask(disks=[{"size": "10G"}]),
         "configure", costs={"disks.SATA 0.size": POWER_OFF}, after={"disks.SATA 0.size": 10 * G}),
-    row(23, "and does not shrink", found(disks=GROWN, snapshots=OLD), ask(disks=[{"size": "4G"}]),
+    row(23, "and does not shrink", vm(disks=GROWN, snapshots=OLD), ask(disks=[{"size": "4G"}]),
         refused=("refused", "shrink")),
     row(24, "linked clones need its disk: refused first",
-        found(files=(File("/vms/web.vdi", "disk", True, ("clone",), True),)),
+        vm(files=(File("/vms/web.vdi", "disk", True, ("clone",), True),)),
         ask("absent"), refused=("refused", "clone")),
-    row(25, "inaccessible: nothing is changed", found("unknown", **INACCESSIBLE), ask(cpus=2),
+    row(25, "inaccessible: nothing is changed", INACCESSIBLE, ask(cpus=2),
         refused=("refused", "web.vbox")),
-    row(25, "inaccessible: nor is it removed", found("unknown", **INACCESSIBLE), ask("absent", stop_mode="force"),
+    row(25, "inaccessible: nor is it removed", INACCESSIBLE, ask("absent", stop_mode="force"),
         refused=("refused", "inaccessible")),
 ]  # fmt: skip

@@ -1,7 +1,10 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""OpenBSD's vmd: a block in a file, which is read again for all machines of the host."""
+"""OpenBSD's vmd: a block in a file, which is read again for all machines of the host.
+
+The traits here are written by hand, because this platform has no driver yet.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,10 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""WSL: a distribution runs or not, and the only way to stop it is to end it."""
+"""WSL: a distribution runs or not, and the only way to stop it is to end it.
+
+The traits here are written by hand, because this platform has no driver yet.
+"""
 
 from __future__ import annotations
 

@@ -68,6 +68,12 @@ def test_a_clone_cannot_be_what_only_a_new_machine_can_be():
     assert "db" in planned.refusal.message
 
 
+def test_vm_is_never_rebuilt_as_a_clone_of_itself():
+    vm = found(firmware="bios")
+    asked = ask(clone={"source": "web"}, firmware="uefi", allow_recreate=True)
+    assert "a clone of itself" in plan(vm, asked, TRAITS, source=vm).refusal.message
+
+
 @pytest.mark.parametrize(("disks", "left"), [([], {"disk0"}), ([{"slot": "disk2", "size": "1G"}], {"disk0", "disk2"})])
 def test_a_complete_list_takes_no_clone_the_disk_it_brought_along(disks, left):
     source = found(name="db", disks={"disk0": {"size": G}, "disk1": {"size": G}})

@@ -6,16 +6,12 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.fields import fields_of_machine
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.traits import vagrant_traits
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
-    DESTRUCTIVE,
     LIVE,
     NEVER,
-    NEXT_BOOT,
     PAUSED,
-    POWER_OFF,
     RUNNING,
     STOPPED,
     SUSPENDED,
@@ -44,42 +40,8 @@ def test_each_provider_in_its_own_way(provider, kept, verbs, stop_mode):
     assert traits.stop_modes[0] == stop_mode
 
 
-def _vm(provider, is_made=True, **config):
-    return Vm("web", id="u" if is_made else None, config={"provider": provider, **config})
-
-
-def _cost(provider, change, is_made=True, **config):
-    return fields_of_machine()[change.kind].cost_of(_vm(provider, is_made, **config), change)
-
-
-@pytest.mark.parametrize(
-    ("provider", "change", "cost"),
-    [
-        ("libvirt", Change("cpus", 1, 2), NEXT_BOOT),
-        ("libvirt", Change("hostname", "a", "b"), DESTRUCTIVE),
-        ("libvirt", Change("networks", None, {"type": "hostonly"}, key="1"), DESTRUCTIVE),
-        ("libvirt", Change("native", None, "host", key="cpu_mode"), NEXT_BOOT),
-        ("libvirt", Change("native", None, "q35", key="machine_type"), DESTRUCTIVE),
-        ("libvirt", Change("native", None, 300, key="vm.boot_timeout"), NEXT_BOOT),
-        ("libvirt", Change("native", None, [], key="vm.network"), DESTRUCTIVE),
-        ("libvirt", Change("shared_folders", None, {"type": "nfs"}, key="a"), NEXT_BOOT),
-        ("libvirt", Change("shared_folders", None, {"type": "9p"}, key="a"), DESTRUCTIVE),
-        ("virtualbox", Change("networks", None, {"type": "hostonly"}, key="1"), NEXT_BOOT),
-        ("virtualbox", Change("native", None, [], key="customize"), NEXT_BOOT),
-        ("proxmox", Change("cpus", 1, 2), DESTRUCTIVE),
-        ("virtualbox", Change("box", "a", "b"), DESTRUCTIVE),
-        ("virtualbox", Change("provider", "virtualbox", "libvirt"), DESTRUCTIVE),
-        ("virtualbox", Change("tags", (), ("a",)), LIVE),
-    ],
-)
-def test_a_change_costs_what_the_provider_makes_of_it(provider, change, cost):
-    assert _cost(provider, change) == cost
-
-
-@pytest.mark.parametrize("provider", ["libvirt", "virtualbox", "proxmox"])
-@pytest.mark.parametrize("change", [Change("box", "a", "b"), Change("hostname", "a", "b"), Change("cpus", 1, 2)])
-def test_what_is_only_described_is_described_otherwise(provider, change):
-    assert _cost(provider, change, is_made=False) == NEXT_BOOT
+def _vm(provider, **config):
+    return Vm("web", id="u", config={"provider": provider, **config})
 
 
 @pytest.mark.parametrize(
@@ -104,12 +66,6 @@ def test_which_snapshots_can_be_taken(provider, power, asked, cost):
 )
 def test_how_a_provider_leaves_what_it_has_restored(provider, left_in):
     assert vagrant_traits({provider}).restored_as == left_in
-
-
-def test_virtualbox_restores_only_what_is_off():
-    field = vagrant_traits({"virtualbox"}).fields["snapshot.restore"]
-    costs = [field.cost_of(Vm("web", id="u", power=power), None) for power in (RUNNING, PAUSED, STOPPED, SUSPENDED)]
-    assert costs == [POWER_OFF, POWER_OFF, LIVE, LIVE]
 
 
 @pytest.mark.parametrize(

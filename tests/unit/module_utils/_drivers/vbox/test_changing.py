@@ -8,20 +8,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.traits import vbox_traits
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle import errors
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
-    FAILED,
-    LIVE,
-    ON,
-    PAUSED,
-    POWER_OFF,
-    RUNNING,
-    STOPPED,
-    SUSPENDED,
-    Change,
-    Policy,
-    Request,
-    Vm,
-)
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Policy, Request, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.plan import plan
 
 from unit.module_utils._drivers.vbox.recorded_registry import driver_on, found
@@ -108,12 +95,8 @@ def test_a_disk_goes_and_a_share_changes(tmp_path):
     ]
 
 
-def test_a_running_machine_is_told_to_start_with_its_host_but_not_to_stop_doing_so(tmp_path):
-    """controlvm would say that it did."""
+def test_autostart_is_switched_on_while_the_vm_runs(tmp_path):
     assert told(tmp_path, "run", autostart=True) == ["controlvm autostart-enabled on"]
-    cost = TRAITS.fields["autostart"].cost_of
-    costs = {power: cost(Vm("run", power=power), Change("autostart", True, False)) for power in (*ON, STOPPED)}
-    assert costs == {RUNNING: POWER_OFF, PAUSED: POWER_OFF, FAILED: POWER_OFF, SUSPENDED: LIVE, STOPPED: LIVE}
 
 
 def test_tags_lie_in_the_mark(tmp_path):
@@ -186,4 +169,3 @@ def test_short_names_of_systems_and_cards():
 
 def test_an_older_virtualbox_has_no_tpm():
     assert "tpm" not in vbox_traits((6, 1, 50)).fields
-    assert TRAITS.fields["port_forwards.add"].cost == LIVE

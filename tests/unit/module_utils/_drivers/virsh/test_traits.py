@@ -19,24 +19,6 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
 TRAITS = virsh_traits("QEMU", "9.0.0", local=True)
 
 
-@pytest.mark.parametrize(
-    ("vm", "change", "cost"),
-    [
-        (Vm("a", power="running"), Change("disks", 1, 2, key="vda", attribute="size"), "live"),
-        (Vm("a", power="suspended"), Change("disks", 1, 2, key="vda", attribute="size"), "power_off"),
-        (Vm("a", power="running", config={"iso": ""}), Change("iso", "", "/a"), "live"),
-        (Vm("a", power="running"), Change("iso", None, "/a"), "next_boot"),
-        (Vm("a"), Change("disks", "raw", "qcow2", key="vda", attribute="format"), "never"),
-        (Vm("a", power="running"), Change("cpus", 1, 2), "next_boot"),
-        (Vm("a", power="running"), Change("firmware", "bios", "uefi"), "next_boot"),
-        (Vm("a", power="running"), Change("display", "none", "vnc", attribute="type"), "next_boot"),
-        (Vm("a", power="running"), Change("description", "", "x"), "live"),
-    ],
-)
-def test_what_changes_cost(vm, change, cost):
-    assert TRAITS.fields[change.kind].cost_of(vm, change) == cost
-
-
 def adjusted(networks, found=None):
     return TRAITS.adjust(Vm("a", config={"networks": found or {}}), {"networks": networks})["networks"]
 

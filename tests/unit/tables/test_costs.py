@@ -1,0 +1,245 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What each change costs on each platform, written down: one letter for each power in which a VM can be found.
+
+The letters stand for stopped, running, paused, suspended and failed, in this order: l is live, n next boot, p power
+off, d destructive and x never.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Callable
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.traits import vagrant_traits
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.traits import virsh_traits
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
+    COLLECTIONS,
+    FAILED,
+    PAUSED,
+    RUNNING,
+    STOPPED,
+    SUSPENDED,
+    Change,
+    Snapshot,
+    SnapshotRequest,
+    Traits,
+)
+
+from unit.tables import proxmox, vagrant, vbox, virsh
+from unit.tables.rows import G, M
+
+POWERS = (STOPPED, RUNNING, PAUSED, SUSPENDED, FAILED)
+#: These say what to create a VM from, or only that a platform has something: they are never changed.
+COSTLESS = ("image", "cloud_init", "snapshot.content")
+
+
+@dataclass(frozen=True)
+class Costs:
+    """``plain`` are lines of letters and fields. ``special`` are fields with costs that depend on values:
+    (letters, field, old value, new value, key), and then, where it matters, what the VM has."""
+
+    traits: Traits
+    vm: Callable
+    plain: str
+    special: tuple = ()
+
+    def lines(self):
+        """(letters, field, change, what the VM has) of all lines."""
+        for letters, *kinds in map(str.split, self.plain.strip().splitlines()):
+            yield from ((letters, kind, _plain_change(kind), {}) for kind in kinds)
+        for letters, kind, old, new, key, *has in self.special:
+            yield letters, kind, _change(kind, old, new, key), has[0] if has else {}
+
+
+def _change(kind, old: Any, new: Any, key=None):
+    field, _dot, attribute = kind.partition(".")
+    return Change(field, old, new, key, attribute if attribute not in ("", "add", "remove") else None)
+
+
+def _plain_change(kind):
+    part = kind.partition(".")[2]
+    old, new = {"add": (None, {}), "remove": ({}, None), "drop": (Snapshot("s"), None)}.get(part, (1, 2))
+    return _change(kind, old, new, "0" if kind.partition(".")[0] in COLLECTIONS else None)
+
+
+FULL, LINKED, OF_SNAPSHOT = {"source": "db"}, {"source": "db", "linked": True}, {"source": "db", "snapshot": "s"}
+LINKED_OF_SNAPSHOT = {**LINKED, **OF_SNAPSHOT}
+TAKE, TAKE_DISKS_ONLY = SnapshotRequest("s"), SnapshotRequest("s", include_memory=False)
+ROOM = {"max_cpus": 4, "max_memory": 2 * G}
+NIC = "virtio=BC:24:11:00:00:01,bridge=vmbr0"
+
+LIBVIRT = Costs(virsh_traits("QEMU", "10.0.0", local=True), virsh.vm, """
+    lllll description tags autostart snapshot.drop
+    nnnnn firmware secure_boot tpm nested_virtualization display.type display.video_memory serial_log boot_order native
+    nnnnn networks.type networks.mac networks.model
+    nnnnn shared_folders.add shared_folders.remove shared_folders.host_path shared_folders.read_only
+    nnnnn port_forwards.add port_forwards.remove port_forwards.protocol
+    nnnnn port_forwards.host_address port_forwards.host_port port_forwards.guest_port
+    lllpl disks.size
+    xxxxx disks.bus disks.format disks.source
+""", (
+    ("nnnnn", "cpus", 1, 2, None),
+    ("nllll", "cpus", 1, 2, None, ROOM),
+    ("nnnnn", "memory", 512 * M, G, None),
+    ("nllll", "memory", 512 * M, G, None, ROOM),
+    ("nnnnn", "max_cpus", None, 4, None),
+    ("nllll", "max_cpus", 4, 2, None, {"max_cpus": 4, "runs_with": {"max_cpus": 2}}),
+    ("nnnnn", "max_memory", None, G, None),
+    ("lllll", "iso", "/a.iso", "/b.iso", None),
+    ("nnnnn", "iso", None, "/b.iso", None, {"iso": None}),
+    ("lllll", "disks.add", None, {"size": G}, "vdb"),
+    ("nnnnn", "disks.add", None, {"size": G}, "hdb"),
+    ("lllll", "disks.remove", {"bus": "virtio"}, None, "vda"),
+    ("nnnnn", "disks.remove", {"bus": "sata"}, None, "sda"),
+    ("nllll", "networks.add", None, {"type": "user"}, "1"),
+    ("nnnnn", "networks.add", None, {"type": "user"}, "1", {"runs_with": {"networks": {}}}),
+    ("nlnll", "networks.remove", {}, None, "0"),
+    ("nllll", "networks.source", "default", "lan", "0"),
+    ("lxxxx", "clone", None, FULL, None),
+    ("lllll", "clone", None, OF_SNAPSHOT, None),
+    ("lllxl", "snapshot.take", None, TAKE, None),
+    ("lxxxl", "snapshot.take", None, TAKE, None, {"firmware": "uefi"}),
+    ("lllpp", "snapshot.restore", Snapshot("s", kind="internal"), TAKE, None),
+))  # fmt: skip
+TEST_DRIVER = Costs(virsh_traits("TEST", "9.0.0", local=True), partial(virsh.vm, **ROOM), """
+    nnnnn cpus memory max_cpus max_memory iso disks.add disks.remove
+    nnnnn networks.add networks.remove networks.source networks.mac networks.model
+    xxxxx disks.size
+""")  # fmt: skip
+REMOTE_LIBVIRT = Costs(virsh_traits("QEMU", "10.0.0", local=False), virsh.vm, "nnnnn networks.type")
+VIRTUALBOX = Costs(vbox.TRAITS, vbox.vm, """
+    lllll tags ssh_forward networks.type networks.source snapshot.drop
+    lllll port_forwards.add port_forwards.remove port_forwards.protocol
+    lllll port_forwards.host_address port_forwards.host_port port_forwards.guest_port
+    lllpp display.type
+    lpplp snapshot.restore
+    pppnp description groups
+    ppppp cpus memory firmware tpm nested_virtualization os_type graphics_controller boot_order display.video_memory
+    ppppp disks.remove disks.size networks.add networks.remove networks.mac networks.model shared_folders.add
+    ppppp shared_folders.remove shared_folders.host_path shared_folders.guest_path shared_folders.read_only
+    xxxxx disks.format disks.source
+""", (
+    ("lllll", "autostart", False, True, None),
+    ("lpplp", "autostart", True, False, None),
+    ("lllpp", "iso", "", "/a.iso", None),
+    ("ppppp", "iso", None, "/a.iso", None, {"iso": None}),
+    ("lllpp", "disks.add", None, {"size": G}, "SATA 1"),
+    ("ppppp", "disks.add", None, {"size": G}, "NVMe 0"),
+    ("ppppp", "disks.add", None, {"size": G}, "SATA 1", {"disks": {}}),
+    ("pllnp", "native", "on", "off", "cableconnected1"),
+    ("pppnp", "native", "on", "off", "rtcuseutc"),
+    ("ppppp", "native", "on", "off", "hpet"),
+    ("lxxxx", "clone", None, FULL, None),
+    ("xxxxx", "clone", None, LINKED, None),
+    ("lllll", "clone", None, LINKED_OF_SNAPSHOT, None),
+    ("llllx", "snapshot.take", None, TAKE, None),
+    ("lxxxx", "snapshot.take", None, TAKE_DISKS_ONLY, None),
+))  # fmt: skip
+PROXMOX = Costs(proxmox.TRAITS, proxmox.vm, """
+    lllll pool
+    lllpl description tags autostart protection node networks.type networks.source networks.vlan snapshot.restore
+    lllpl cloudinit.user cloudinit.ssh_keys cloudinit.ip_config cloudinit.nameservers cloudinit.search_domain
+    lllpl networks.add networks.remove networks.mac networks.model
+    lllxl snapshot.take snapshot.drop
+    nnnnn cloudinit_password
+    nnnpn cpus memory firmware tpm nested_virtualization os_type display.type display.video_memory
+    xxxxx vmid disks.format disks.source
+""", (
+    *(("nnnpn", f"networks.{part}", *values, "0", {"hotplug": ("disk",)}) for part, values in {
+        "add": (None, {}), "remove": ({}, None), "mac": ("a", "b"), "model": ("virtio", "e1000")}.items()),
+    ("lllpl", "disks.add", None, {"size": G}, "scsi1"),
+    ("nnnpn", "disks.add", None, {"size": G}, "sata1"),
+    ("nnnpn", "disks.add", None, {"size": G}, "scsi1", {"hotplug": ("network",)}),
+    ("lllpl", "disks.remove", {}, None, "virtio1"),
+    ("lllpl", "disks.size", 32 * G, 40 * G, "scsi0"),
+    ("lpppp", "disks.size", 32 * G, 40 * G, "scsi0", {"runs_with": {"disks": {}}}),
+    ("lllpl", "iso", "", "local:iso/a.iso", None, {"iso": ""}),
+    ("nnnpn", "iso", None, "local:iso/a.iso", None),
+    ("nnnpn", "secure_boot", False, True, None),
+    ("xxxxx", "secure_boot", False, True, None, {"firmware": "uefi"}),
+    ("lpppp", "template", False, True, None),
+    ("xxxxx", "template", True, False, None),
+    ("lllpl", "native", None, "order=1", "startup"),
+    ("nnnpn", "native", None, "1", "agent"),
+    ("lllpl", "native", NIC, f"{NIC},firewall=1", "net0", {"hotplug": ()}),
+    ("lllpl", "native", NIC, f"{NIC},mtu=1400", "net0"),
+    ("nnnpn", "native", NIC, f"{NIC},mtu=1400", "net0", {"hotplug": ()}),
+    ("lllpl", "native", "a:b", "a:b,iops_rd=100", "scsi0"),
+    ("nnnpn", "native", "a:b", "a:b,ssd=1", "scsi0"),
+    ("lllxl", "clone", None, FULL, None),
+    ("xxxxx", "clone", None, LINKED, None),
+    ("lllxl", "clone", None, LINKED, None, {"template": True}),
+    ("xxxxx", "clone", None, LINKED_OF_SNAPSHOT, None, {"template": True}),
+))  # fmt: skip
+VAGRANT_WITH_LIBVIRT = Costs(vagrant.MANAGED, vagrant.vm, """
+    ddddd provider box box_version linked_clone hostname gui disks.add disks.size
+    ddddd networks.add networks.remove networks.type networks.source networks.mac networks.address
+    lllll description tags os_type box_url box_checksum environment snapshot.restore
+    nnnnn cpus memory provisioners port_forwards.add port_forwards.remove port_forwards.protocol
+    nnnnn port_forwards.host_address port_forwards.host_port port_forwards.guest_port
+    nnnnn shared_folders.add shared_folders.remove shared_folders.host_path shared_folders.guest_path
+    nnnnn shared_folders.read_only shared_folders.type
+""", (
+    ("ddddd", "shared_folders.add", None, {"type": "9p"}, "a"),
+    ("ddddd", "shared_folders.host_path", "/a", "/b", "a", {"shared_folders": {"a": {"type": "virtiofs"}}}),
+    ("nnnnn", "native", None, "host", "cpu_mode"),
+    ("ddddd", "native", None, "q35", "machine_type"),
+    ("nnnnn", "native", None, 300, "vm.boot_timeout"),
+    ("ddddd", "native", None, [], "vm.network"),
+    *(("nnnnn", field, 1, 2, None, {"id": None}) for field in ("provider", "box", "hostname", "cpus")),
+    ("nnnnn", "native", None, "q35", "machine_type", {"id": None}),
+    ("lllxx", "snapshot.take", None, TAKE, None),
+    ("lxxxx", "snapshot.take", None, TAKE_DISKS_ONLY, None),
+    ("lllll", "snapshot.drop", Snapshot("s"), SnapshotRequest("s", children=True), None),
+))  # fmt: skip
+VAGRANT_WITH_VIRTUALBOX = Costs(vagrant_traits({"virtualbox"}), partial(vagrant.vm, provider="virtualbox"), """
+    ddddd provider box box_version linked_clone
+    lllll description tags os_type box_url box_checksum environment
+    lpplp snapshot.restore
+    nnnnn cpus memory hostname gui provisioners disks.add disks.size
+    nnnnn networks.add networks.remove networks.type networks.source networks.mac networks.address
+    nnnnn port_forwards.add port_forwards.remove port_forwards.protocol
+    nnnnn port_forwards.host_address port_forwards.host_port port_forwards.guest_port
+    nnnnn shared_folders.add shared_folders.remove shared_folders.host_path shared_folders.guest_path
+    nnnnn shared_folders.read_only shared_folders.type
+""", (
+    ("nnnnn", "native", None, [], "customize"),
+    ("lllxx", "snapshot.take", None, TAKE, None),
+    ("lllll", "snapshot.drop", Snapshot("s"), SnapshotRequest("s"), None),
+))  # fmt: skip
+VAGRANT_WITH_PROXMOX = Costs(vagrant_traits({"proxmox"}), partial(vagrant.vm, provider="proxmox"), """
+    ddddd box cpus memory hostname port_forwards.add
+    nnnnn provisioners shared_folders.add
+""", (("xxxxx", "snapshot.drop", Snapshot("s"), SnapshotRequest("s", children=True), None),))  # fmt: skip
+WHOLE = {
+    "libvirt": LIBVIRT,
+    "virtualbox": VIRTUALBOX,
+    "proxmox": PROXMOX,
+    "vagrant-libvirt": VAGRANT_WITH_LIBVIRT,
+    "vagrant-virtualbox": VAGRANT_WITH_VIRTUALBOX,
+}
+PARTS = {"libvirt-test": TEST_DRIVER, "libvirt-remote": REMOTE_LIBVIRT, "vagrant-proxmox": VAGRANT_WITH_PROXMOX}
+
+
+@pytest.mark.parametrize("costs", WHOLE.values(), ids=WHOLE)
+def test_table_names_every_field_of_the_driver(costs):
+    fields = {kind for kind in costs.traits.fields if not kind.startswith(COSTLESS)}
+    assert {kind for _letters, kind, _change, _has in costs.lines()} == fields
+
+
+@pytest.mark.parametrize(
+    ("costs", "letters", "kind", "change", "has"),
+    [
+        pytest.param(costs, *line, id=f"{name}-{line[1]}-{number}")
+        for name, costs in {**WHOLE, **PARTS}.items()
+        for number, line in enumerate(costs.lines())
+    ],
+)
+def test_cost_of_a_change(costs, letters, kind, change, has):
+    field = costs.traits.fields[kind]
+    found = [field.cost_of(costs.vm(power, **has), change) for power in POWERS]
+    assert "".join({"never": "x"}.get(cost, cost[0]) for cost in found) == letters
