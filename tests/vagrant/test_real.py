@@ -24,8 +24,6 @@ from ansible_collections.polyvirt.core.plugins.module_utils._tools.vagrantfile_p
 from unit.module_utils._tools.vagrant_projects import rich
 from vagrant.session import PROJECT
 
-# They share a network and a pool of the host's libvirt, with each other and with the conformance suite's platform.
-pytestmark = pytest.mark.xdist_group("platform vagrant")
 FILE = "Vagrantfile.polyvirt"
 
 

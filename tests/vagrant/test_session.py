@@ -11,11 +11,14 @@ from ansible_collections.polyvirt.core.plugins.module_utils._tools import vagran
 from unit.module_utils._tools.vagrant_recordings import session_transcript
 from vagrant import real, session
 
-# They share a network and a pool of the host's libvirt, with each other and with the conformance suite's platform.
-pytestmark = pytest.mark.xdist_group("platform vagrant")
+RECORDED = "2.3.4"
 
 
+@pytest.mark.deep("the double is held to the same recording every day (unit belt); this takes minutes")
 def test_a_session_is_the_recorded_one(box, tmp_path):
     with real.Vagrant(tmp_path, "pvv-session", box) as found:
+        version = found.call("--version").stdout
+        if RECORDED not in version:
+            pytest.skip(f"the recording is of {RECORDED}, and this is {version.strip()}: record it again (session.py)")
         found.write(vagrantfile.render(session.PROJECT))
         assert session.transcript(found.call, tmp_path) == session_transcript()
