@@ -124,6 +124,8 @@ _start_libvirt_by_hand() {
     _runs_here virtlogd || virtlogd -d
     ! _runs_here libvirtd || return 0
     setsid tini -s -- libvirtd </dev/null >>/var/log/libvirt/libvirtd.log 2>&1 &
+    # It is no job of the caller's, who may count or await its own.
+    disown
 }
 
 _wait_for_libvirt() {
