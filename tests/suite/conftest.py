@@ -10,7 +10,7 @@ from contextlib import ExitStack
 import pytest
 
 from host_state import host_state, left_behind
-from platforms import PLATFORMS
+from platforms.known import PLATFORMS
 from suite.carry import carry as carry_tasks
 from suite.carry import carry_one
 from suite.shim import Shim

@@ -10,7 +10,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-_SHIM = Path(__file__).resolve().parents[1] / "simulators" / "shim"
+_SHIM = Path(__file__).with_name("shim_command")
 
 
 @dataclass(frozen=True)

@@ -30,8 +30,7 @@ def test_everything_that_may_be_left_behind_is_seen(qemu):
     assert f"file /var/lib/libvirt/qemu/save/{name}.save" in saved
     for program in (f"guest={name}", f"{qemu.guests_network}.conf"):
         assert any(line.startswith("process ") and program in line for line in running), program
-    left = under_test.left_behind(before)
-    assert [line for line in left if any(trace in line for trace in qemu.traces)] == []
+    assert under_test.left_behind(before) == []
 
 
 def test_processes_of_virtualbox_are_seen(box):
@@ -46,11 +45,10 @@ def test_processes_of_virtualbox_are_seen(box):
         processes = box.box.processes(program)
         assert processes, program
         assert [one for one in processes if not any(line.startswith(f"process {one} ") for line in running)] == []
-    own = [line for line in under_test.left_behind(before) if any(trace in line for trace in box.traces)]
-    assert any(f"--comment {name} " in line for line in own) == is_real
+    assert any(f"--comment {name} " in line for line in under_test.left_behind(before)) == is_real
     box.clean()
-    left = under_test.left_behind(before)
-    assert [line for line in left if any(trace in line for trace in box.traces)] == []
+    # The daemon ends by itself, some seconds after its last machine.
+    assert [line for line in under_test.left_behind(before) if "VBoxSVC" not in line] == []
 
 
 def test_leases_are_seen(qemu, tmp_path, monkeypatch):

@@ -14,7 +14,7 @@ import re
 
 import pytest
 
-from platforms import PLATFORMS
+from platforms.known import PLATFORMS
 from suite.scenarios.tour import CLONE, NAME, SECRET, refusals, tasks
 
 #: What differs between two VMs that were created alike: ids, MAC addresses, numbers of the host, times.

@@ -98,11 +98,6 @@ class Libvirt:
         return IMAGES / f"{self.prefix}{self.name}"
 
     @property
-    def traces(self):
-        """Words by which what this namespace leaves on its host is known."""
-        return (str(self.storage),)
-
-    @property
     def connection(self):
         return {"uri": self.uri, "storage_path": str(self.storage)}
 

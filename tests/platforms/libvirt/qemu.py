@@ -86,13 +86,6 @@ class Platform(Libvirt):
         return f"vir{self.prefix}0"
 
     @property
-    def traces(self):
-        # libvirt's own files are named by the machine, its leases by the bridge.
-        files = (f"{place}/{self.prefix}" for place in ("save", "snapshot", "nvram", "dump", "dnsmasq"))
-        listed = (f"{kind} {self.prefix}" for kind in ("machine", "network", "pool"))
-        return (*super().traces, f"guest={self.prefix}", *files, *listed, self._bridge)
-
-    @property
     def connection(self):
         return {**super().connection, "virt_type": "qemu"}
 

@@ -79,10 +79,6 @@ class Platform:
         return self.folder
 
     @property
-    def traces(self):
-        return (str(self.folder),)
-
-    @property
     def _server(self):
         """What the test's own process noted for those that it starts."""
         return json.loads((self.folder / "server.json").read_text(encoding="utf-8"))

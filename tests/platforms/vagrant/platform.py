@@ -91,10 +91,6 @@ class Platform:
         return self.machines.snapshots_hold_disks
 
     @property
-    def traces(self):
-        return (str(self.folder), self.project.name)
-
-    @property
     def connection(self):
         return {"project_dir": str(self.project)}
 

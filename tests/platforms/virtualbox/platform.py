@@ -103,11 +103,6 @@ class Platform:
         return self.box.executable.parent
 
     @property
-    def traces(self):
-        """Words by which what this namespace leaves on its host is known."""
-        return (str(self.folder), f"--comment {self.prefix}")
-
-    @property
     def connection(self):
         return {"storage_path": str(self.storage)}
 

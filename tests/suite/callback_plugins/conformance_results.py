@@ -10,7 +10,7 @@ import os
 
 from ansible.plugins.callback import CallbackBase
 
-from platforms import PLATFORMS
+from platforms.known import PLATFORMS
 
 DOCUMENTATION = """
 name: conformance
