@@ -36,6 +36,8 @@ def share(config, items, count):
 
 def pytest_addoption(parser):
     parser.addoption("--deep", action="store_true", help="run all tests, those that are left out every day too")
+    # Ours is set in pyproject.toml, and would be an unknown option with -p no:cacheprovider.
+    parser.addini("cache_dir", "cache directory path", default=".pytest_cache")
 
 
 def pytest_report_header(config):
