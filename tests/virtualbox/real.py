@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import signal
 import subprocess
 import time
@@ -63,10 +64,10 @@ class VirtualBox(Registry):
 
     def __init__(self, root, folder, user=UNPRIVILEGED, program=DIRECT):
         super().__init__(folder)
-        self._asserted = ""
+        self._asserted, self._root, self._mounts = "", root, None
         self._prepare(user)
         self._name_socket()
-        self.write_executable(_SOURCES / "enter", root, self.folder, program)
+        self._write_executable(user, program)
 
     def _prepare(self, user):
         for folder in ("", "registry", "home", "tmp", "bin", "machines"):
@@ -81,9 +82,40 @@ class VirtualBox(Registry):
         if not file.exists():
             file.write_text(f"polyvirt-{os.urandom(6).hex()}\n", encoding="ascii")
 
+    def _write_executable(self, user, program):
+        """Become the user, change the root, run VBoxManage; its daemon finds the registry by socket and home."""
+        registry = self.folder / "registry"
+        environment = {
+            "VBOX_IPC_SOCKETID": (registry / "name").read_text(encoding="ascii").strip(),
+            "VBOX_USER_HOME": registry,
+            "HOME": self.folder / "home",
+            "USER": "tester",
+            "LOGNAME": "tester",
+            "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+        }
+        words = ["/usr/sbin/chroot", f"--userspec={user}:{user}", "--groups=", self._root, program]
+        lines = [
+            "#!/bin/sh",
+            f"read -r process <{shlex.quote(str(registry / 'mounts'))}",
+            *(f"export {name}={shlex.quote(str(value))}" for name, value in environment.items()),
+            f'exec /usr/bin/nsenter --mount=/proc/$process/ns/mnt -- {shlex.join(map(str, words))} "$@"',
+        ]
+        self.executable.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        self.executable.chmod(0o755)
+
+    def _hold_mounts(self):
+        words = [_SOURCES / "hold_mounts", self._root, self.folder]
+        self._mounts = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert self._mounts.stdout.readline() == b"mounted\n", f"{words} failed: its error is above"
+
     def __enter__(self):
         self.run("setproperty", "machinefolder", self.machines)
         return self
+
+    def __exit__(self, *error):
+        super().__exit__(*error)
+        if self._mounts:
+            self._mounts.communicate()
 
     def call(self, *words, **more):
         """A daemon that is just starting or ending is asked again: on a busy host it takes its time."""
@@ -98,6 +130,8 @@ class VirtualBox(Registry):
 
     def _ended(self, words, more):
         """One call, which VirtualBox may never end: what hangs is killed with all that it might wait for."""
+        if not self._mounts:
+            self._hold_mounts()
         try:
             return super().call(*words, timeout=PATIENCE, **more)
         except subprocess.TimeoutExpired:

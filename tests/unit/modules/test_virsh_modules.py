@@ -6,21 +6,20 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
-import subprocess
-import sys
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils import _front
 
-MODULES = "ansible_collections.polyvirt.core.plugins.modules"
+from suite import forked
+
 DEFAULT = "test:///default"
 
 
 @pytest.fixture(name="run")
-def _run(ansible_environment, tmp_path):
+def _run(tmp_path):
     assert shutil.which("virsh"), "These tests run real virsh: install libvirt-clients."
-    environment = {**ansible_environment, "PYTHONPATH": ansible_environment["ANSIBLE_COLLECTIONS_PATH"]}
 
     def run(module, **params):
         """(exit code, result) of one run; nothing but the result may be printed."""
@@ -28,10 +27,9 @@ def _run(ansible_environment, tmp_path):
         connection = {"uri": DEFAULT} if module.startswith("virsh") else {}
         document = {"ANSIBLE_MODULE_ARGS": {**connection, "_ansible_remote_tmp": str(tmp_path), **params}}
         arguments.write_text(json.dumps(document), encoding="utf-8")
-        argv = [sys.executable, "-m", f"{MODULES}.{module}", str(arguments)]
-        done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=False)
-        assert "Traceback" not in done.stdout + done.stderr
-        return done.returncode, json.loads(done.stdout)
+        code, stdout, stderr = forked.run(module, arguments, {**os.environ, "LC_ALL": "C.UTF-8"}, tmp_path)
+        assert "Traceback" not in stdout + stderr
+        return code, json.loads(stdout)
 
     return run
 
