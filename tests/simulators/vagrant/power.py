@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-import time
 
 from . import texts
 from .project import forget, read, write, write_made
@@ -182,7 +181,7 @@ def _halt(call, target):
     if _kind(call, target) == "silent":
         call.tell(target, texts.NOT_ANSWERING, "detail")
     if _kind(call, target) == "deaf":
-        time.sleep(target.machine.patience)
+        call.registry.sleep(target.machine.patience)
     if _kind(call, target) in ("deaf", "silent"):
         call.tell(target, _says(target, "given up"))
     if _kind(call, target) == "refuses":
@@ -202,7 +201,7 @@ def _awake(call, target):
 def _hang(call, target, kind):
     if _kind(call, target) == kind:
         call.registry.note(["hangs", target.machine.name], {})
-        time.sleep(_FOR_EVER)
+        call.registry.sleep(_FOR_EVER)
 
 
 def suspend(call):
