@@ -28,10 +28,10 @@ class Modules:
         self._folder, self._shim = folder, Shim(folder / "shim", ["vagrant", "VBoxManage"])
 
     def options(self, _about):
-        return {"project_dir": str(self.project)}
+        return {"project_dir": str(self.project), "name": ["web"], "box": real.BOX}
 
     def run(self, **options):
-        return run_module(self, self._shim, self._folder, {"name": ["web"], "box": real.BOX, **options})
+        return run_module(self, self._shim, self._folder, options)
 
 
 @pytest.fixture

@@ -109,7 +109,7 @@ def _make(call, target):
     if _kind(call, target) == "silent":
         raise Failure("VMBootTimeout", texts.BOOT_TIMEOUT)
     if _kind(call, target) == "unfinished":
-        raise _ssh_failure("setup")
+        raise Failure("VagrantError", texts.SSH_COMMAND_FAILED.format(command="setup"))
     _provision(call, target)
 
 
@@ -184,13 +184,7 @@ def _halt(call, target):
         call.registry.sleep(target.machine.patience)
     if _kind(call, target) in ("deaf", "silent"):
         call.tell(target, _says(target, "given up"))
-    if _kind(call, target) == "refuses":
-        raise _ssh_failure("shutdown -h now")
     target.provider.turn(target.id, _OFF)
-
-
-def _ssh_failure(command):
-    return Failure("VagrantError", texts.SSH_COMMAND_FAILED.format(command=command))
 
 
 def _awake(call, target):

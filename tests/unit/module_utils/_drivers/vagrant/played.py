@@ -5,11 +5,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
-import os
-from dataclasses import dataclass
+from types import SimpleNamespace
 from unittest import mock
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
@@ -20,7 +18,6 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors im
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.request import requests, snapshot_requests
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Completed
 from ansible_collections.polyvirt.core.plugins.module_utils._runner import run
-from ansible_collections.polyvirt.core.plugins.module_utils._tools import vagrantfile
 from ansible_collections.polyvirt.core.plugins.modules.vagrant_instance import SETTINGS
 
 from unit.module_utils.world import FakeClock
@@ -28,11 +25,7 @@ from vagrant import double
 from virtualbox import double as virtualbox_double
 
 BOX, FILE = "polyvirt/fast", "Vagrantfile.polyvirt"
-#: {what a task is about: (argument spec, what reads its requests)}, and the modules that only report.
-_TASKS = {
-    "vm": ({**specs.VM, **specs.VAGRANT_INSTANCE}, lambda params: requests(params, SETTINGS)),
-    "snapshot": (specs.SNAPSHOT, snapshot_requests),
-}
+_SPECS = {"vm": {**specs.VM, **specs.VAGRANT_INSTANCE}, "snapshot": specs.SNAPSHOT}
 _REPORTS = {"vm_info": look_around, "snapshot_info": look_at_snapshots}
 
 
@@ -49,19 +42,20 @@ class Clock(FakeClock):
         left = self.deadline - self.now()
         super().sleep(min(seconds, left))
         if seconds > left:
-            raise Timeout("killed", waited=None)
+            self.deadline = math.inf
+            raise Timeout("The program was killed.", waited=left)
 
 
 class Programs:
     """The port ``Commands``: ``programs`` are functions of command line and environment, ``calls`` command lines.
 
-    ``processes`` are {number: command line} of what runs beside them. ``kill_at`` is a number of a call, and a half of
-    one more to kill the task after it instead of before it.
+    ``processes`` are {number: command line} of what else runs. The task is killed at the call whose number is
+    ``kill_at``, with a half more after it.
     """
 
     def __init__(self, clock, variables):
-        self._clock, self.variables = clock, variables
-        self.programs, self.processes, self.calls, self.kill_at = {}, {}, [], None
+        self._clock, self._variables, self.kill_at = clock, variables, None
+        self.programs, self.processes, self.calls = {}, {}, []
 
     def find(self, name_or_path, hint=None):
         if name_or_path not in self.programs:
@@ -69,44 +63,32 @@ class Programs:
         return name_or_path
 
     def environment(self, name):
-        return self.variables.get(name)
+        return self._variables.get(name) or None
 
     def run(self, argv, stdin=None, timeout=60, environment=None):
         self.calls.append(list(argv))
-        self._die_at(len(self.calls))
-        self._clock.deadline = math.inf if timeout is None else self._clock.now() + timeout
-        try:
-            answer = self.programs[argv[0]](argv, {**self.variables, **(environment or {})})
-        finally:
-            self._clock.deadline = math.inf
-        self._die_at(len(self.calls) + 0.5)
-        return Completed(tuple(argv), *answer)
-
-    def _die_at(self, moment):
-        if self.kill_at == moment:
+        if self.kill_at == len(self.calls):
             raise Killed
+        self._clock.deadline = self._clock.now() + (timeout or math.inf)
+        answer = self.programs[argv[0]](argv, {**self._variables, **(environment or {})})
+        self._clock.deadline = math.inf
+        if self.kill_at == len(self.calls) + 0.5:
+            raise Killed
+        return Completed(tuple(argv), *answer)
 
     def end(self, pid, is_meant):
         if is_meant(self.processes.get(pid, [])):
             del self.processes[pid]
 
 
-@dataclass
-class Answer:
-    """How a task ended, as its module returns it; ``calls`` are the command lines it started."""
+class Answer(SimpleNamespace):
+    """What the module returns, and the command lines that it started: ``calls``."""
 
-    calls: list
-    vms: list
-    changed: bool = False
-    failed: bool = False
-    msg: str = ""
-    diff: tuple = ()
-    warnings: tuple = ()
-    host: dict | None = None
+    changed = failed = False
 
     @property
     def vm(self):
-        """The one VM of a task that succeeded."""
+        """The first VM of a task that succeeded."""
         assert not self.failed, self.msg
         return self.vms[0]
 
@@ -118,11 +100,11 @@ class Answer:
 
 
 class World:
-    """A project whose VMs have one provider. ``virtualbox`` is the double of VirtualBox, where that is the provider."""
+    """A project whose VMs have one provider; ``virtualbox`` is the double of VirtualBox where that is it."""
 
     def __init__(self, folder, provider="hyperv"):
         boxes = [{"name": BOX, "provider": provider, "version": "0"}]
-        self.provider, self.vagrant = provider, double.Vagrant(folder, usable=[provider], boxes=boxes)
+        self.vagrant = double.Vagrant(folder, usable=[provider], boxes=boxes)
         self.clock = self.vagrant.clock = Clock()
         self.variables = {"VAGRANT_HOME": str(folder / "home"), "VAGRANT_DEFAULT_PROVIDER": provider}
         self.port = Programs(self.clock, self.variables)
@@ -130,8 +112,8 @@ class World:
         self.project, self.file = self.vagrant.project, self.vagrant.project / FILE
         if provider == "virtualbox":
             self.virtualbox = virtualbox_double.VirtualBox(folder / "virtualbox")
-            self.vagrant.run = lambda argv: self.virtualbox.call(*argv[1:])
-            self.port.programs["VBoxManage"] = lambda argv, environment: self.virtualbox.call(*argv[1:])
+            self.vagrant.run = lambda argv, environment=None: self.virtualbox.call(*argv[1:])
+            self.port.programs["VBoxManage"] = self.vagrant.run
 
     def driver(self, **params):
         with mock.patch.object(under_test, "Commands", lambda: self.port):
@@ -139,34 +121,30 @@ class World:
 
     def run(self, name="web", about="vm", check=False, **options):
         """One task. ``name`` may be a list, or None for none."""
-        spec, read = _TASKS.get(about, (specs.VM_INFO, None))
-        asked = {"project_dir": str(self.project), **options}
-        asked.update({} if name is None else {"name": [name] if isinstance(name, str) else name})
-        params = ArgumentSpecValidator({**spec, **specs.VAGRANT}).validate(asked)
+        asked = {"project_dir": str(self.project), "name": [name] if isinstance(name, str) else name, **options}
+        params = ArgumentSpecValidator({**_SPECS.get(about, specs.VM_INFO), **specs.VAGRANT}).validate(asked)
         assert params.error_messages == []
         self.port.calls = []
         try:
-            return self._carry_out(params.validated_parameters, about, read, check)
+            done = self._carry_out(params.validated_parameters, about, check)
         except PolyvirtError as error:
-            return Answer(self.port.calls, [], failed=True, msg=str(error))
+            done = {"vms": [], "failed": True, "msg": str(error)}
+        return Answer(calls=self.port.calls, **json.loads(json.dumps(done)))
 
-    def _carry_out(self, params, about, read, check):
+    def _carry_out(self, params, about, check):
         driver = self.driver(**params)
-        done = _REPORTS[about](driver, params) if read is None else vars(run(driver, read(params), check, self.clock))
-        return Answer(self.port.calls, **json.loads(json.dumps(done)))
+        if about in _REPORTS:
+            return _REPORTS[about](driver, params)
+        asked = requests(params, SETTINGS) if about == "vm" else snapshot_requests(params)
+        return vars(run(driver, asked, check, self.clock))
 
     def create(self, name="web", **options):
         return self.run(name, **{"box": BOX, **options})
 
-    def describe(self, names):
-        """Write a managed file, without a task."""
-        vms = [{"name": name, "box": BOX, "provider": self.provider} for name in names]
-        self.vagrant.write(vagrantfile.render({"machines": vms}))
-
     def files(self):
-        """{path: digest} of all files of the project."""
+        """{path: contents} of all files of the project."""
         paths = [path for path in self.project.rglob("*") if path.is_file()]
-        return {os.path.relpath(path, self.project): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+        return {str(path.relative_to(self.project)): path.read_bytes() for path in paths}
 
     def states(self):
         """{name: state} of the VMs that the provider has, in its own words."""

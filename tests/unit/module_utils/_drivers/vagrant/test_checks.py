@@ -6,11 +6,6 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.driver import VagrantDriver
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Unsupported
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import RUNNING, Plan, Step, Vm
-
-from unit.module_utils._drivers.vagrant.played import World
 
 FORWARD = {"name": "a", "host_port": 8080, "guest_port": 80}
 
@@ -32,11 +27,10 @@ def test_missing_paths_fail_before_anything_is_written(world):
     ("options", "words"),
     [
         ({"gui": True}, "gui"),
+        ({"memory": "8M"}, "16M"),
+        ({"disks": [{"size": "512M"}]}, "1G"),
         ({"native": {"No such": 1}}, "No such"),
-        ({"port_forwards": [FORWARD]}, "web: The "),
-        ({"networks": [{"type": "nat"}, {"type": "hostonly"}]}, "web: The "),
         ({"shared_folders": [{"name": "a", "host_path": "/", "read_only": True}]}, "web: The "),
-        ({"native": {"vm.cloud_init": [[":user_data", {"inline": "x"}]]}}, "web: The "),
         ({"provider": "wsl"}, "wsl_distro"),
         ({"provider": "wsl", "os_type": "debian-12", "box": None}, "wsl_distro"),
         ({"box": None}, "box"),
@@ -87,36 +81,23 @@ def test_two_entries_that_vagrant_would_merge_are_rejected(world):
         ("libvirt", {"host_port": 8081}, True),
     ],
 )
-@pytest.mark.parametrize("at_once", [True, False])
-def test_one_host_port_is_forwarded_once(world, provider, second, fits, at_once):
+def test_one_host_port_is_forwarded_once(world, provider, second, fits):
     both = [FORWARD, {**FORWARD, "name": "b", **second}]
-    if not at_once:
-        assert world.create(provider=provider, port_forwards=both[:1]).vm
-    before = world.files()
-    answer = world.create(provider=provider, port_forwards=both[0 if at_once else 1 :])
-    if fits:
-        assert answer.vm["changed"]
-        return
-    assert "web: port_forwards: two have the host_port" in answer.error
-    assert world.files() == before
-    purged = world.create(provider=provider, port_forwards=both[1:], purge=["port_forwards"])
+    assert world.create("mail", provider=provider, port_forwards=both).failed != fits
+    assert world.create(provider=provider, port_forwards=both[:1]).vm
+    again = world.run(port_forwards=both[1:])
+    assert again.vm["changed"] if fits else "web: port_forwards: two have the host_port" in again.error
+    purged = world.run(port_forwards=both[1:], purge=["port_forwards"])
     assert purged.vm["settings"]["port_forwards"] == [{"protocol": "tcp", **both[1]}]
 
 
-def test_disk_is_sized_before_the_first_start_only(world):
+def test_disk_is_sized_before_the_first_start_and_deleted_with_its_vm(world):
     assert world.create().vm
     assert world.run(disks=[{"size": "10G"}]).vm["disks"] == [{"slot": "primary", "size": 10 << 30}]
-    assert world.run(disks=[{"size": "5G"}]).vm["changed"]
-    assert world.run(state="started").vm
-    assert "would shrink" in world.run(disks=[{"size": "4G"}]).error
-    assert world.create("mail", state="started").vm
-    assert "before the machine's first start" in world.run("mail", disks=[{"size": "10G"}]).error
-
-
-def test_disk_that_is_to_be_kept_is_not_deleted(world):
-    assert world.create(delete_disks="none").vm
+    assert world.run(disks=[{"size": "5G"}], delete_disks="none").vm["changed"]
     assert world.run(state="absent", delete_disks="none").vm["changed"]
     assert world.create(state="started").vm
+    assert "before the machine's first start" in world.run(disks=[{"size": "10G"}]).error
     for options in ({"state": "absent"}, {"box": "me/other", "allow_recreate": True}):
         assert "delete_disks" in world.run(delete_disks="none", stop_mode="force", **options).error
     assert world.states() == {"web": "running"}
@@ -127,22 +108,27 @@ def test_too_old_vagrant_fails_before_a_start(world):
     assert world.create().vm["changed"]
     assert "2.2 or later" in world.run(state="started").error
     assert world.run(state="absent").vm["changed"]
+    world.vagrant.write("Vagrant.configure do |config|\nend\n", "Vagrantfile")
+    assert "2.2 or later" in world.run("default", managed=False, check=True, state="started").error
 
 
-def test_vms_of_several_providers_are_not_restored_together(world):
-    providers = {"web": "hyperv", "mail": "vmware_desktop"}
-    boxes = [{"name": "polyvirt/fast", "provider": one, "version": "0"} for one in providers.values()]
-    world.vagrant.change(usable=list(providers.values()), boxes=boxes)
-    for name, provider in providers.items():
-        assert world.create(name, provider=provider, state="started").vm
-    assert not world.run([*providers], about="snapshot", snapshot="one").failed
-    assert "one provider at a time" in world.run([*providers], "snapshot", snapshot="one", state="restored").error
-    for name in providers:
-        assert world.run(name, about="snapshot", snapshot="one", state="restored").vm
+def test_traits_are_of_the_vms_that_a_task_is_about(virtualbox_world):
+    identifier = virtualbox_world.create(state="started").vm["id"]
+    assert virtualbox_world.create("mail", provider="hyperv").vm
+    for asked, providers in (
+        ({"name": ["web"]}, {"virtualbox"}),
+        ({"id": identifier}, {"virtualbox"}),
+        ({"name": ["web", "mail"]}, {"virtualbox", "hyperv"}),
+        ({"name": ["mail", "new"]}, {"virtualbox", "hyperv"}),
+        ({"name": ["web", "new"], "provider": "libvirt"}, {"virtualbox", "libvirt"}),
+    ):
+        driver = virtualbox_world.driver(vagrantfile=None, managed=True, executable="vagrant", **asked)
+        driver.traits()
+        assert (driver.providers, driver.has_tools) == (providers, len(providers) == 1)
 
 
-def test_vm_is_suspended_in_the_way_of_its_provider(world):
-    """One task may be about VMs of several providers, each with a power of its own that a suspended one has."""
+def test_vms_of_two_providers_need_tasks_of_their_own(world):
+    """Each provider suspends and restores in its own way."""
     providers = {"web": "hyperv", "mail": "vmware_desktop"}
     boxes = [{"name": "polyvirt/fast", "provider": one, "version": "0"} for one in providers.values()]
     world.vagrant.change(usable=list(providers.values()), boxes=boxes)
@@ -152,24 +138,8 @@ def test_vm_is_suspended_in_the_way_of_its_provider(world):
         message = world.run([*providers], state=state).error
         assert message.startswith(f"{name}: of the provider {providers[name]} ")
         assert f"It has {has}." in message
-    assert set(world.states().values()) == {"running"}
-
-
-def test_vm_that_the_tool_does_not_know_is_under_another_connection(tmp_path, monkeypatch):
-    """As a VM of qemu:///session is for a virsh that asks qemu:///system."""
-    world = World(tmp_path, "virtualbox")
-    assert world.create(state="started").vm
-    monkeypatch.setattr(VagrantDriver, "host_of", lambda _self, _known: None)
-    params = {"vagrantfile": None, "managed": True, "executable": "vagrant", "name": ["web"]}
-    before = Vm("web", "any", RUNNING, config={"provider": "virtualbox"})
-
-    def preflight(verb, **options):
-        driver = world.driver(**params, **options)
-        driver.traits()
-        driver.preflight(Plan(before=before, after=before, segments=((Step(verb),),)))
-
-    for verb, options in (("stop", {}), ("stop", {"stop_mode": "graceful"}), ("snapshot", {}), ("restore", {})):
-        with pytest.raises(Unsupported, match="another connection"):
-            preflight(verb, **options)
-    preflight("stop", stop_mode="graceful_then_force")
-    preflight("kill")
+    assert not world.run([*providers], "snapshot", snapshot="one").failed
+    assert "one provider at a time" in world.run([*providers], "snapshot", snapshot="one", state="restored").error
+    for name in providers:
+        assert world.run(name, "snapshot", snapshot="one", state="restored").vm
+        assert world.run(name, state="suspended" if name == "mail" else "paused").vm["changed"]

@@ -9,7 +9,7 @@ import pytest
 
 from unit.module_utils._drivers.vagrant.played import BOX
 
-SCRIPT, OTHER_SCRIPT = [{"inline": "true"}], [{"inline": "false"}]
+SCRIPT = [{"inline": "true"}]
 
 
 def test_vm_that_was_never_started_is_only_described(world):
@@ -21,20 +21,14 @@ def test_vm_that_was_never_started_is_only_described(world):
 
 
 def test_every_state_is_reached_and_then_kept(world):
-    for state, power in (
-        ("started", "running"),
-        ("paused", "paused"),
-        ("started", "running"),
-        ("stopped", "off"),
-        ("restarted", "running"),
-        ("absent", None),
-    ):
-        options = {"state": state, **({"stop_mode": "graceful_then_force"} if state == "stopped" else {})}
+    powers = {"started": "running", "paused": "paused", "stopped": "off", "restarted": "running", "absent": None}
+    for state in ("started", "paused", "started", "stopped", "restarted", "absent"):
+        options = {"state": state, "stop_mode": "graceful_then_force"}
         assert world.create(check=True, **options).vm["changed"]
         assert world.create(**options).vm["changed"]
-        assert world.states().get("web") == power
-        if state != "restarted":
-            assert not world.create(state=state).vm["changed"]
+        assert world.states().get("web") == powers[state]
+        assert state == "restarted" or not world.create(**options).vm["changed"]
+        assert state != "stopped" or world.run(cpus=3).vm["restart_required"] == []
 
 
 def test_check_mode_writes_nothing(world):
@@ -49,31 +43,30 @@ def test_check_mode_writes_nothing(world):
     assert world.files() == before
 
 
-def test_changed_setting_waits_for_a_start_that_needs_permission(world):
-    world.create(state="started", cpus=1)
-    waiting = world.create(cpus=2).vm
-    assert (waiting["restart_required"], waiting["state"]) == (["cpus"], "running")
-    restarted = world.create(cpus=2, allow_restart=True, stop_mode="force").vm
+def test_setting_waits_for_a_start_that_needs_permission(virtualbox_world):
+    created, wanted = virtualbox_world.create(state="started", cpus=1).vm, {"cpus": 2, "memory": "96M"}
+    waiting = virtualbox_world.run(**wanted).vm
+    assert (waiting["restart_required"], waiting["state"]) == (["cpus", "memory"], "running")
+    restarted = virtualbox_world.run(**wanted, allow_restart=True, stop_mode="force").vm
     assert [step["verb"] for step in restarted["steps"]] == ["kill", "start"]
-    assert restarted["restart_required"] == []
+    assert (restarted["restart_required"], restarted["state"]) == ([], "running")
+    reported = virtualbox_world.virtualbox.run("showvminfo", created["id"], "--machinereadable").splitlines()
+    assert {"cpus=2", "memory=96"} <= set(reported)
+    assert not virtualbox_world.run(**wanted, allow_restart=True).changed
 
 
-def test_other_box_needs_permission_to_recreate(world):
+def test_other_box_or_system_needs_permission_to_recreate(world):
     world.vagrant.change(boxes=[{"name": name, "provider": "hyperv", "version": "0"} for name in (BOX, "me/other")])
-    created = world.create(state="started", cpus=2).vm
-    assert "allow_recreate" in world.run(box="me/other").error
+    one, other = ({"os_type": box, "os_boxes": {box: {"hyperv": box}}} for box in (BOX, "me/other"))
+    created = world.run(**one, cpus=2, state="started").vm
+    assert (created["settings"]["os_type"], created["settings"]["box"]) == (BOX, BOX)
+    for options in (one, {}):
+        assert not world.run(**options).vm["changed"]
+    for options in (other, {"box": "me/other"}):
+        assert "allow_recreate" in world.run(**options).error
     recreated = world.run(box="me/other", allow_recreate=True, stop_mode="force").vm
     assert recreated["id"] != created["id"]
     assert (recreated["state"], recreated["cpus"], recreated["settings"]["box"]) == ("running", 2, "me/other")
-
-
-def test_other_system_is_another_box(world):
-    boxes = {"oneos": {"hyperv": BOX}, "other": {"hyperv": "me/other"}}
-    created = world.run(os_type="oneos", os_boxes=boxes, state="started").vm
-    assert (created["settings"]["os_type"], created["settings"]["box"]) == ("oneos", BOX)
-    assert not world.run(os_type="oneos", os_boxes=boxes).vm["changed"]
-    assert "allow_recreate" in world.run(os_type="other", os_boxes=boxes).error
-    assert world.run().vm["settings"]["box"] == BOX
 
 
 def test_system_without_updates_is_warned_about_unless_it_is_removed(world):
@@ -82,78 +75,36 @@ def test_system_without_updates_is_warned_about_unless_it_is_removed(world):
         assert len(world.run(os_type="centos-7", os_boxes=boxes, state=state).warnings) == count
 
 
-# Starting -------------------------------------------------------------------------------------------------------------
-
-
 def _words_of_up(answer):
     return next(call for call in answer.calls if call[1] == "up")
 
 
-@pytest.mark.parametrize(
-    ("options", "is_kept"), [({}, False), ({"on_failure": "keep"}, True)], ids=["rolled back", "kept"]
-)
-def test_vagrant_removes_only_new_vms_that_do_not_start(world, options, is_kept):
-    first = _words_of_up(world.create(state="started", **options))
-    assert first[3:5] == (["--no-destroy-on-error", "--provider"] if is_kept else ["--provider", "hyperv"])
-    world.run(state="stopped", stop_mode="force")
-    again = _words_of_up(world.run(state="started"))
-    assert "--no-destroy-on-error" in again
-    assert "--provider" not in again
+def test_vagrant_keeps_an_existing_vm_that_does_not_start(world):
+    """It would remove one that was there before, too."""
+    new, kept = (
+        _words_of_up(world.create(name, state="started", on_failure=on_failure, provisioners=SCRIPT))
+        for name, on_failure in (("web", "rollback"), ("mail", "keep"))
+    )
+    assert new[3:-1] == ["--provider", "hyperv"]
+    assert kept[3:-1] == ["--no-destroy-on-error", "--provider", "hyperv"]
+    assert world.run(state="stopped", stop_mode="force").vm
+    again = world.run(state="started")
+    assert _words_of_up(again)[3:-1] == ["--no-destroy-on-error"]
+    assert [call[1] for call in again.calls].count("ssh-config") == 1
 
 
 def test_changed_provisioners_run_at_the_next_start(world):
     world.create(state="started", provisioners=SCRIPT)
-    world.create(provisioners=OTHER_SCRIPT)
-    assert "--provision" in _words_of_up(world.run(state="restarted", stop_mode="force"))
-    assert "--provision" not in _words_of_up(world.run(state="restarted", stop_mode="force"))
-
-
-def test_new_vm_is_created_with_the_provider_of_its_description(world):
-    world.vagrant.change(usable=["hyperv", "vmware_desktop"])
-    world.create(state="started", provider="vmware_desktop")
-    assert world.states() == {"web": "running"}
-    assert (world.project / ".vagrant" / "machines" / "web" / "vmware_desktop" / "id").exists()
-
-
-@pytest.mark.parametrize("state", ["present", "started"])
-def test_nic_of_another_type_loses_what_it_had_of_its_network(virtualbox_world, state):
-    mac = "08:00:27:aa:bb:cc"
-    host_only = {"type": "hostonly", "address": "192.168.56.10", "mac": mac}
-    bridged = {"type": "bridged", "source": "eth0"}
-    assert virtualbox_world.create(state=state, networks=[{"type": "nat"}, host_only]).vm
-    for asked, gone, line in (
-        (bridged, {"networks.1.address": "192.168.56.10"}, '"public_network", bridge: "eth0", mac:'),
-        ({"type": "hostonly"}, {"networks.1.source": "eth0"}, '"private_network", type: "dhcp", mac:'),
-    ):
-        options = {"state": state, "networks": [{"type": "nat"}, asked]}
-        planned, done = virtualbox_world.run(check=True, **options), virtualbox_world.run(**options)
-        assert planned.vm["networks"] == done.vm["networks"] == [{"type": "nat"}, {**asked, "mac": mac}]
-        assert planned.diff == done.diff
-        (diff,) = done.diff
-        assert gone.items() <= diff["before"].items()
-        assert not gone.keys() & diff["after"].keys()
-        assert line in virtualbox_world.file.read_text(encoding="ascii")
-        assert not virtualbox_world.run(**options).vm["changed"]
-
-
-def test_address_is_the_same_however_it_is_written(virtualbox_world):
-    for address, is_new in (("FD00:0:0::1", True), ("fd00::1", False), ("fd00:0::0:1", False), ("fd00::2", True)):
-        networks = [{"type": "nat"}, {"type": "hostonly", "address": address}]
-        assert virtualbox_world.create(networks=networks).vm["changed"] == is_new
-
-
-def test_empty_keys_of_a_provisioner_change_nothing(world):
-    scripts = [{**SCRIPT[0], "args": [], "env": {}}]
-    assert world.create(provisioners=scripts).changed
-    assert not world.create(provisioners=scripts).vm["changed"]
+    world.create(provisioners=[{"inline": "false"}])
+    for is_needed in (True, False):
+        answer = world.run(state="restarted", stop_mode="force")
+        assert ("--provision" in _words_of_up(answer)) == is_needed
 
 
 @pytest.mark.parametrize("keep", [False, True])
 def test_first_start_that_times_out_is_undone_unless_it_is_kept(world, keep):
     world.vagrant.change(guests={"web": "silent"})
-    message = world.create(state="started", on_failure="keep" if keep else "rollback").error
-    assert message.startswith("web: ")
-    assert "on_failure: keep" in message
+    assert "on_failure: keep" in world.create(state="started", on_failure="keep" if keep else "rollback").error
     assert (bool(world.states()), world.file.exists()) == (keep, keep)
 
 
@@ -171,9 +122,18 @@ def test_first_start_that_times_out_is_undone_unless_it_is_kept(world, keep):
 def test_failed_start_names_the_remedy(world, kind, remedy):
     world.vagrant.fails("up", kind)
     message = world.create(state="started").error
-    assert message.startswith("web: ")
-    assert "It went wrong." in message
-    assert remedy in message
+    assert message.startswith("web: vagrant up web")
+    assert f"It went wrong. {remedy}" in message
+
+
+def test_vm_that_vagrant_does_not_remove_is_an_error(world):
+    assert world.create(state="started").vm
+    play = world.port.programs["vagrant"]
+    world.port.programs["vagrant"] = lambda argv, environment: (
+        (0, "", "") if argv[1] == "destroy" else play(argv, environment)
+    )
+    assert "Vagrant has not removed it" in world.run(state="absent", stop_mode="force").error
+    assert world.file.exists()
 
 
 def test_failure_of_one_vm_leaves_the_others_running(world):
@@ -184,23 +144,15 @@ def test_failure_of_one_vm_leaves_the_others_running(world):
     assert world.states() == {"mail": "running"}
 
 
-def test_locked_vm_is_waited_for_until_the_deadline(world):
-    world.create()
-    world.vagrant.is_busy(2)
-    assert world.run(state="started").vm["state"] == "running"
-    world.vagrant.is_busy(99)
-    assert "another process is already executing" in world.run(state="paused", timeout=2).error
-
-
-@pytest.mark.parametrize("state", ["stopped", "absent"])
-def test_locked_vm_is_waited_for_with_force_too(world, state):
-    assert world.create(state="started").vm
-    world.vagrant.is_busy(1)
-    assert world.run(state=state, stop_mode="force").vm["changed"]
-    assert set(world.states().values()) <= {"off"}
-
-
-# Guests that were not set up ------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("state", ["started", "stopped", "paused", "absent"])
+def test_locked_vm_is_waited_for_until_the_deadline(world, state):
+    for busy, timeout in ((1, 300), (99, 2)):
+        assert world.create(state="started").vm
+        assert state != "started" or world.run(state="stopped", stop_mode="force").vm
+        world.vagrant.is_busy(busy)
+        answer = world.run(state=state, stop_mode="force", timeout=timeout)
+        assert busy > 1 or answer.vm["changed"]
+    assert "another process is already executing" in answer.error
 
 
 def _notes(world):
@@ -209,7 +161,9 @@ def _notes(world):
 
 def test_guest_that_was_not_set_up_is_set_up_by_the_next_start(world):
     """Vagrant itself records that it has set up a guest before it does, and never comes back to it."""
-    world.vagrant.change(guests={"web": "unfinished"})
+    world.vagrant.change(guests={"web": "unfinished", "plain": "unfinished"})
+    assert world.create("plain", state="started").failed
+    assert world.create("plain", state="started").vm["restart_required"] == []
     failed = world.create(state="started", provisioners=SCRIPT)
     assert "non-zero exit status" in failed.error
     assert (failed.vms[0]["state"], _notes(world)) == ("running", [])
@@ -220,25 +174,20 @@ def test_guest_that_was_not_set_up_is_set_up_by_the_next_start(world):
     assert not world.create(state="started", provisioners=SCRIPT, allow_restart=True).vm["changed"]
 
 
-def test_guest_without_provisioners_needs_no_second_start(world):
-    world.vagrant.change(guests={"web": "unfinished"})
-    assert world.create(state="started").failed
-    assert world.create(state="started").vm["restart_required"] == []
-
-
 def test_ssh_is_asked_for_again_where_the_note_is_missing(world):
     """A task may be killed between the start and its note."""
     assert world.create(state="started").vm
-    for note in _notes(world):
-        note.unlink()
+    (note,) = _notes(world)
+    note.unlink()
     vm = world.run(None, about="vm_info").vm
-    assert vm["ssh"]["user"] == "root"
-    assert vm["ssh"]["host"] == vm["addresses"][0]["address"]
+    assert (vm["ssh"]["user"], vm["ssh"]["host"]) == ("root", vm["addresses"][0]["address"])
+    own = note.with_name("private_key")
+    own.touch()
+    assert world.run(None, about="vm_info").vm["ssh"]["key_file"] == str(own)
 
 
 def test_guest_without_an_address_hides_no_other(world):
-    names = ["first", "second", "third"]
-    world.describe(names)
+    world.create(["first", "second", "third"])
     assert world.vagrant.call("up").returncode == 0
     world.vagrant.change(guests={"first": "without an address"})
     answer = world.run(None, about="vm_info")
@@ -246,3 +195,33 @@ def test_guest_without_an_address_hides_no_other(world):
     assert users == {"first": None, "second": "root", "third": "root"}
     # One that is silent costs one call more.
     assert [call[1] for call in answer.calls] == ["status", "snapshot", "ssh-config", "ssh-config"]
+
+
+def test_vm_is_waited_for_while_its_provider_works_with_it(world):
+    assert world.create(state="started").vm
+    (machine,) = world.vagrant.state()["machines"].items()
+    world.vagrant.change(machines={machine[0]: {**machine[1], "state": "saving"}})
+    assert "saving" in world.run(state="stopped", stop_mode="force", timeout=2).error
+
+
+def test_observation_of_virtualbox(virtualbox_world):
+    virtualbox_world.create(state="started")
+    vm, box = virtualbox_world.run(state="started").vm, virtualbox_world.virtualbox
+    box.run("createvm", "--name", "somebody else's", "--register")
+    for rule in (("delete", "ssh"), ("web,tcp,,8080,,80",), ("ssh,tcp,,2200,,22",)):
+        box.run("controlvm", vm["id"], "natpf1", *rule)
+    for number, address in enumerate(("10.0.2.15", "192.168.56.7")):
+        box.run("guestproperty", "set", vm["id"], f"/VirtualBox/GuestInfo/Net/{number}/V4/IP", address)
+    seen = virtualbox_world.run(None, about="vm_info").vm
+    assert (seen["ssh"]["host"], seen["ssh"]["port"]) == ("127.0.0.1", 2200)
+    assert seen["addresses"] == [{"address": "192.168.56.7", "source": "agent"}]
+    assert [call[1] for call in virtualbox_world.run(state="started").calls] == ["list"]
+    box.run("controlvm", vm["id"], "poweroff")
+    assert virtualbox_world.run(None, about="vm_info").vm["ssh"] is None
+
+
+def test_virtualbox_without_its_tool_is_reached_by_the_forwarded_port(virtualbox_world):
+    del virtualbox_world.port.programs["VBoxManage"]
+    assert virtualbox_world.create(state="started").vm
+    seen = virtualbox_world.run(None, about="vm_info").vm
+    assert (seen["addresses"], seen["ssh"]["host"], seen["ssh"]["port"]) == ([], "127.0.0.1", 2222)

@@ -11,7 +11,7 @@ import shutil
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._tools import vagrantfile
 
-from unit.module_utils._drivers.vagrant.played import FILE
+from unit.module_utils._drivers.vagrant.played import BOX, FILE
 
 DEFAULT, WEB = (
     f'Vagrant.configure("2") do |config|\n  config.vm.box = "polyvirt/fast"\n{more}end\n'
@@ -19,46 +19,41 @@ DEFAULT, WEB = (
 )
 
 
-def test_users_own_file_is_never_changed(world):
+def test_vm_of_the_users_file_is_only_driven(world):
     world.vagrant.write(DEFAULT, "Vagrantfile")
-    before = world.files()["Vagrantfile"]
-    for name, options in (("web", {"box": "polyvirt/fast"}), ("default", {"managed": False})):
-        for state in ("started", "stopped", "absent"):
-            assert world.run(name, state=state, stop_mode="force", **options).vm
-            assert world.files()["Vagrantfile"] == before
-    assert not world.file.exists()
-
-
-def test_adopted_vm_is_only_driven(world):
-    world.vagrant.write(DEFAULT, "Vagrantfile")
-    assert "managed: false" in world.run("default", managed=False, cpus=2).error
+    before, adopted = world.files()["Vagrantfile"], {"name": "default", "managed": False, "stop_mode": "force"}
+    assert "managed: false" in world.run(**adopted, cpus=2).error
     unknown = world.run("defualt", managed=False, state="started").error
     assert unknown == "defualt: there is no such machine. Known machines: default."
-    started = world.run("default", managed=False, state="started").vm
-    assert [step["verb"] for step in started["steps"]] == ["create"]
-    assert not world.run("default", managed=False, state="started").vm["changed"]
-    assert [vm["state"] for vm in world.run(None, about="vm_info", managed=False).vms] == ["running"]
+    for state, verbs in (("started", ["create"]), ("started", []), ("stopped", ["kill"]), ("absent", ["delete"])):
+        assert world.create("web", state=state, stop_mode="force").vm
+        assert [step["verb"] for step in world.run(**adopted, state=state).vm["steps"]] == verbs
+        assert world.files()["Vagrantfile"] == before
+    assert not world.file.exists()
+    assert world.run(**adopted, state="started").vm
+    for name, states in ((None, ["running"]), ("default", ["running"]), ("defualt", [])):
+        assert [vm["state"] for vm in world.run(name, about="vm_info", managed=False).vms] == states
+    (world.project / "Vagrantfile").unlink()
+    for state in ("absent", "stopped", "present"):
+        assert "default: there is no " in world.run(**adopted, state=state).error
+    assert world.states() == {"default": "running"}
 
 
 @pytest.mark.parametrize("damage", ["changed by hand", "somebody else's"])
-def test_file_that_is_not_ours_is_not_overwritten(world, damage):
-    world.create()
-    world.file.write_text(f"{world.file.read_text()}# mine\n" if damage == "changed by hand" else DEFAULT)
+def test_file_that_is_not_ours_is_only_driven(world, damage):
+    assert world.create(state="started", provisioners=[{"inline": "true"}]).vm
+    text = world.file.read_text(encoding="ascii")
+    world.file.write_text(f"{text}# mine\n" if damage == "changed by hand" else DEFAULT, encoding="ascii")
     before = world.files()
     for state in ("present", "absent"):
         message = world.create(state=state, cpus=2).error
         assert str(world.file) in message
         assert "managed: false" in message
     assert world.files() == before
-
-
-def test_our_own_file_can_be_driven_as_it_is(world):
-    """As its error says where it was changed by hand; our notes of its VMs are still there."""
-    assert world.create(state="started", provisioners=[{"inline": "true"}]).vm
-    world.file.write_text(f"{world.file.read_text()}# mine\n")
-    for state in ("stopped", "started"):
-        assert world.run(managed=False, vagrantfile=FILE, state=state, stop_mode="force").vm["changed"]
-    assert world.file.read_text().endswith("# mine\n")
+    name = "web" if damage == "changed by hand" else "default"
+    for state in ("started", "stopped", "started"):
+        assert not world.run(name, managed=False, vagrantfile=FILE, state=state, stop_mode="force").failed
+    assert world.files()[FILE] == before[FILE]
 
 
 @pytest.mark.parametrize("is_new", [True, False])
@@ -66,46 +61,36 @@ def test_file_and_a_folder_created_for_it_go_with_the_last_vm(world, is_new):
     if is_new:
         world.project.rmdir()
     world.create(["web", "mail"], state="started")
-    assert world.run("web", state="absent", stop_mode="force").vm
-    assert world.file.exists()
-    assert world.run("mail", state="absent", stop_mode="force").vm
+    for name in ("web", "mail"):
+        assert world.file.exists()
+        assert world.run(name, state="absent", stop_mode="force").vm["changed"]
     assert (world.project.exists(), world.file.exists()) == (not is_new, False)
     assert not world.run("mail", state="absent").vm["changed"]
 
 
-def test_shared_folder_of_vagrant_is_never_removed(world, tmp_path):
+def test_shared_folder_of_vagrant_is_never_removed(world, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
     world.project.rmdir()
     precious = tmp_path / "shared" / "precious"
     precious.parent.mkdir()
     precious.write_text("x", encoding="ascii")
-    world.variables["VAGRANT_DOTFILE_PATH"] = str(precious.parent)
+    world.variables["VAGRANT_DOTFILE_PATH"] = "~/shared"
     assert world.create(state="started").vm
     assert world.run(state="absent", stop_mode="force").vm
     assert (precious.exists(), world.project.exists()) == (True, False)
-
-
-def test_new_vm_keeps_the_environment_of_its_project(world):
-    world.create(environment={"A": "b"})
-    for options in ({}, {"cpus": 2}):
-        assert world.create("mail", **options).vm
-    assert 'ENV["A"] = "b"' in world.file.read_text(encoding="ascii")
 
 
 def test_values_of_variables_are_in_no_result(world):
     variables = {"PROXY": "hush 2", "PLAIN": "1"}
     asked = {"provisioners": [{"inline": "true", "env": {"TOKEN": "hush 1"}}], "environment": variables}
     changed = {**asked, "environment": {**variables, "PROXY": "hush 3"}}
-    answers = [world.create(**asked, check=True), world.create(**asked, state="started"), world.create(**asked)]
-    answers += [world.create(**changed, check=True), world.create(**changed), world.run(about="vm_info")]
-    assert [answer.changed for answer in answers] == [True, True, False, True, True, False]
+    answers = [world.create(**asked, state="started"), world.create(**asked), world.create(**changed, check=True)]
+    answers += [world.create(**changed), world.run(about="vm_info")]
+    assert [answer.changed for answer in answers] == [True, False, True, True, False]
     assert "hush" not in str(answers)
-    assert answers[3].diff == answers[4].diff
-    (diff,) = answers[4].diff
-    assert "another" in diff["after"]["environment"]["PROXY"]
-    assert diff["after"]["environment"]["PLAIN"] == diff["before"]["environment"]["PLAIN"]
-
-
-# Lost parts -----------------------------------------------------------------------------------------------------------
+    assert answers[2].diff == answers[3].diff
+    before, after = (answers[3].diff[0][moment]["environment"] for moment in ("before", "after"))
+    assert ("another" in after["PROXY"], after["PLAIN"]) == (True, before["PLAIN"])
 
 
 @pytest.mark.parametrize("lost", ["vm", "file", "folder of Vagrant"])
@@ -129,18 +114,17 @@ def test_lost_file_is_restored_by_the_next_task_that_writes(world):
 
     def described():
         machines = vagrantfile.description(world.file.read_text(encoding="ascii"))["machines"]
-        return sorted(machines, key=lambda one: one["name"])
+        return {one["name"]: one for one in machines}
 
     created = world.create(state="started", cpus=1).vm
     assert world.create("mail", state="started").vm
     before = described()
     world.file.unlink()
     assert "delete_disks" in world.run(state="absent", stop_mode="force", delete_disks="none").error
-    seen = world.run(about="vm_info").vm
-    assert (seen["id"], seen["state"]) == (created["id"], "running")
     assert "allow_recreate" in world.run(box="me/other").error
-    same = world.create(state="started", cpus=1).vm
-    assert (same["changed"], same["id"]) == (False, created["id"])
+    for about, options in (("vm_info", {}), ("vm", {"box": BOX, "state": "started", "cpus": 1})):
+        seen = world.run(about=about, **options)
+        assert (seen.changed, seen.vm["id"], seen.vm["state"]) == (False, created["id"], "running")
     planned = world.run(state="stopped", stop_mode="force", check=True)
     assert not world.file.exists()
     done = world.run(state="stopped", stop_mode="force")
@@ -150,26 +134,15 @@ def test_lost_file_is_restored_by_the_next_task_that_writes(world):
     assert described() == before
 
 
-def test_vm_of_a_lost_file_of_the_user_is_not_reported_as_absent(world):
-    world.vagrant.write(DEFAULT, "Vagrantfile")
-    assert world.run("default", managed=False, state="started").vm
-    (world.project / "Vagrantfile").unlink()
-    for state in ("absent", "stopped", "present"):
-        assert "default: there is no " in world.run("default", managed=False, state=state, stop_mode="force").error
-    assert world.states() == {"default": "running"}
-
-
-# VMs of the same name -------------------------------------------------------------------------------------------------
-
-
 def test_vm_of_the_users_file_is_not_the_one_of_the_same_name_in_ours(world):
-    """Both are in one folder of Vagrant, and ours was described before theirs was created."""
+    """Both are in one folder of Vagrant, and ours was described first. One started by hand with our file is ours."""
     world.create("web")
     world.vagrant.write(WEB, "Vagrantfile")
     assert world.run("web", managed=False, state="started").vm
     for state in ("present", "started"):
         assert "another Vagrantfile" in world.create("web", state=state, cpus=2).error
-    world.create("mail", state="started")
+    world.create("mail")
+    assert world.vagrant.call("up", "mail").returncode == 0
     seen = {vm["name"]: vm["state"] for vm in world.run(None, about="vm_info").vms}
     assert seen == {"mail": "running", "web": "stopped"}
     planned, done = (world.run("web", state="absent", check=check).vm["steps"] for check in (True, False))
@@ -191,10 +164,15 @@ def test_our_vm_is_not_the_one_of_the_same_name_in_the_users_file(world):
     assert world.run("web", state="stopped", stop_mode="force", **own).vm["changed"]
 
 
-def test_vm_started_by_hand_with_our_file_is_ours(world):
-    world.create("web")
-    assert world.vagrant.call("up", "web").returncode == 0
-    assert world.run("web", state="started").vm["id"]
+def test_two_managed_files_share_a_folder_of_vagrant(world):
+    world.project.rmdir()
+    other = {"vagrantfile": "Other"}
+    assert world.create("web", state="started").vm
+    assert world.create("mail", state="started", **other).vm
+    for options, name in (({}, "web"), (other, "mail")):
+        assert [vm["name"] for vm in world.run(None, about="vm_info", **options).vms] == [name]
+    assert world.run("web", state="absent", stop_mode="force").vm
+    assert world.run("mail", **other).vm["state"] == "running"
 
 
 def test_name_that_begins_the_number_of_another_vm_is_rejected(world, tmp_path):
@@ -209,6 +187,13 @@ def test_name_that_begins_the_number_of_another_vm_is_rejected(world, tmp_path):
             answer = world.run("db", check=check, **options)
             assert "mail in /srv/post" in answer.error
             assert "halt" not in [call[1] for call in answer.calls]
+    assert "ssh-config" not in [call[1] for call in world.run(about="vm_info", name=None).calls]
     assert world.states() == {"db": "running"}
     assert not world.run("db", state="started").vm["changed"]
+    listed["machines"]["dadadada" + 24 * "0"] = listed["machines"].pop("db" + 30 * "0")
+    file.write_text(json.dumps(listed), encoding="ascii")
+    # What was never started Vagrant is not asked to remove.
+    assert "mail in /srv/post" in world.create("dadadada", state="started").error
+    assert world.create("dadadada").vm
+    assert world.run("dadadada", state="absent").vm["changed"]
     assert world.create("web", state="started").vm
