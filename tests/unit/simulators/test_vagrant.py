@@ -114,15 +114,6 @@ def test_a_deaf_guest_is_cut_off_by_a_halt_that_was_meant_kindly(double):
     assert state(double) == "shutoff"
 
 
-def test_a_guest_that_does_not_answer_is_cut_off_at_once(double):
-    double.call("up")
-    double.change(guests={"web": "silent"})
-    halted = double.call("halt")
-    assert halted.returncode == 0
-    assert "Guest communication could not be established!" in halted.stdout
-    assert state(double) == "shutoff"
-
-
 @pytest.mark.parametrize(
     ("known", "provider", "kind"),
     [

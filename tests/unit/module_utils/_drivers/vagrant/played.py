@@ -49,8 +49,7 @@ class Clock(FakeClock):
 class Programs:
     """The port ``Commands``: ``programs`` are functions of command line and environment, ``calls`` command lines.
 
-    ``processes`` are {number: command line} of what else runs. The task is killed at the call whose number is
-    ``kill_at``, with a half more after it.
+    ``processes`` are {number: command line}. The task is killed at the call ``kill_at``, with a half more after it.
     """
 
     def __init__(self, clock, variables):
@@ -103,8 +102,8 @@ class World:
     """A project whose VMs have one provider; ``virtualbox`` is the double of VirtualBox where that is it."""
 
     def __init__(self, folder, provider="hyperv"):
-        boxes = [{"name": BOX, "provider": provider, "version": "0"}]
-        self.vagrant = double.Vagrant(folder, usable=[provider], boxes=boxes)
+        box = {"name": BOX, "provider": provider, "version": "0"}
+        self.vagrant = double.Vagrant(folder, usable=[provider], boxes=[box])
         self.clock = self.vagrant.clock = Clock()
         self.variables = {"VAGRANT_HOME": str(folder / "home"), "VAGRANT_DEFAULT_PROVIDER": provider}
         self.port = Programs(self.clock, self.variables)
@@ -132,11 +131,10 @@ class World:
         return Answer(calls=self.port.calls, **json.loads(json.dumps(done)))
 
     def _carry_out(self, params, about, check):
-        driver = self.driver(**params)
         if about in _REPORTS:
-            return _REPORTS[about](driver, params)
+            return _REPORTS[about](self.driver(**params), params)
         asked = requests(params, SETTINGS) if about == "vm" else snapshot_requests(params)
-        return vars(run(driver, asked, check, self.clock))
+        return vars(run(self.driver(**params), asked, check, self.clock))
 
     def create(self, name="web", **options):
         return self.run(name, **{"box": BOX, **options})

@@ -33,7 +33,6 @@ def test_missing_paths_fail_before_anything_is_written(world):
         ({"shared_folders": [{"name": "a", "host_path": "/", "read_only": True}]}, "web: The "),
         ({"provider": "wsl"}, "wsl_distro"),
         ({"provider": "wsl", "os_type": "debian-12", "box": None}, "wsl_distro"),
-        ({"box": None}, "box"),
         ({"box": None, "clone": {"source": "web"}}, "vagrant package"),
         ({"box": None, "os_type": "debian-11000"}, "debian-12"),
         ({"vagrantfile": "../Vagrantfile"}, "without a path"),
@@ -96,11 +95,13 @@ def test_disk_is_sized_before_the_first_start_and_deleted_with_its_vm(world):
     assert world.run(disks=[{"size": "10G"}]).vm["disks"] == [{"slot": "primary", "size": 10 << 30}]
     assert world.run(disks=[{"size": "5G"}], delete_disks="none").vm["changed"]
     assert world.run(state="absent", delete_disks="none").vm["changed"]
+    assert world.create("mail", disks=[{"size": "5G"}], state="started").vm
+    assert "would shrink" in world.run("mail", disks=[{"size": "4G"}]).error
     assert world.create(state="started").vm
     assert "before the machine's first start" in world.run(disks=[{"size": "10G"}]).error
     for options in ({"state": "absent"}, {"box": "me/other", "allow_recreate": True}):
         assert "delete_disks" in world.run(delete_disks="none", stop_mode="force", **options).error
-    assert world.states() == {"web": "running"}
+    assert world.states() == {"web": "running", "mail": "running"}
 
 
 def test_too_old_vagrant_fails_before_a_start(world):

@@ -101,11 +101,23 @@ def test_changed_provisioners_run_at_the_next_start(world):
         assert ("--provision" in _words_of_up(answer)) == is_needed
 
 
+def test_nic_of_another_type_keeps_its_mac_alone(virtualbox_world):
+    nat, mac = {"type": "nat"}, {"mac": "08:00:27:aa:bb:cc"}
+    one, other = {"type": "hostonly", "address": "192.168.56.10", **mac}, {"type": "bridged", "source": "eth0"}
+    for asked in (one, other, {"type": "hostonly"}):
+        for is_new in (True, False):
+            vm = virtualbox_world.create(networks=[nat, asked]).vm
+            assert (vm["networks"], vm["changed"]) == ([nat, {**asked, **mac}], is_new)
+
+
 @pytest.mark.parametrize("keep", [False, True])
 def test_first_start_that_times_out_is_undone_unless_it_is_kept(world, keep):
     world.vagrant.change(guests={"web": "silent"})
     assert "on_failure: keep" in world.create(state="started", on_failure="keep" if keep else "rollback").error
     assert (bool(world.states()), world.file.exists()) == (keep, keep)
+    # Vagrant waits for no guest that does not answer.
+    assert not keep or world.run(state="stopped", stop_mode="graceful_then_force").vm["state"] == "stopped"
+    assert world.clock.now() == 0
 
 
 @pytest.mark.parametrize(
@@ -128,10 +140,8 @@ def test_failed_start_names_the_remedy(world, kind, remedy):
 
 def test_vm_that_vagrant_does_not_remove_is_an_error(world):
     assert world.create(state="started").vm
-    play = world.port.programs["vagrant"]
-    world.port.programs["vagrant"] = lambda argv, environment: (
-        (0, "", "") if argv[1] == "destroy" else play(argv, environment)
-    )
+    answer = world.port.programs["vagrant"]
+    world.port.programs["vagrant"] = lambda argv, *more: (0, "", "") if "destroy" in argv else answer(argv, *more)
     assert "Vagrant has not removed it" in world.run(state="absent", stop_mode="force").error
     assert world.file.exists()
 
@@ -223,5 +233,9 @@ def test_observation_of_virtualbox(virtualbox_world):
 def test_virtualbox_without_its_tool_is_reached_by_the_forwarded_port(virtualbox_world):
     del virtualbox_world.port.programs["VBoxManage"]
     assert virtualbox_world.create(state="started").vm
+    snapshot = {"about": "snapshot", "snapshot": "one"}
+    assert virtualbox_world.run(**snapshot).vm["changed"]
+    # Vagrant starts what it has restored.
+    assert virtualbox_world.run(**snapshot, state="restored").vm["state"] == "running"
     seen = virtualbox_world.run(None, about="vm_info").vm
     assert (seen["addresses"], seen["ssh"]["host"], seen["ssh"]["port"]) == ([], "127.0.0.1", 2222)
