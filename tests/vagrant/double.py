@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from simulators.vagrant.commands import call
-from simulators.vagrant.registry import Registry
+from simulators.vagrant.registry import Registry, run_program
 
 _SECONDS = 30
 _SIMULATORS = Path(__file__).resolve().parents[1] / "simulators"
@@ -28,6 +28,8 @@ class Vagrant:
         self.project.mkdir(parents=True)
         self._registry = Registry(str(self._known))
         self.bin = self.folder / "bin"
+        #: What `answer` sleeps by, and what it starts VBoxManage with; the executable has those of its host.
+        self.clock, self.run = time, run_program
         self._write_executable()
         self.change(**known)
 
@@ -42,7 +44,11 @@ class Vagrant:
 
     def call(self, *words, **more):
         """One call as it ends, without a process."""
-        return call(str(self._known), [str(word) for word in words], {**self.environment(), **more})
+        return self.answer(words, {**self.environment(), **more})
+
+    def answer(self, words, environment):
+        """The same of a caller who gives the whole environment."""
+        return call(str(self._known), [str(word) for word in words], environment, self.clock, self.run)
 
     def write(self, text, name="Vagrantfile.polyvirt"):
         (self.project / name).write_text(text, encoding="utf-8")

@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
+import time
 from typing import NamedTuple
 
 from . import power, snapshots, telling
 from .project import Project
-from .registry import Registry
+from .registry import Registry, run_program
 from .speech import EarlyFailure, Failure, Speech
 from .targets import Call
 
@@ -38,9 +39,12 @@ class Answer(NamedTuple):
     stderr: str
 
 
-def call(folder, words, environment):
-    """What vagrant would answer, started with this environment."""
-    registry, speech = Registry(folder), Speech("--machine-readable" in words)
+def call(folder, words, environment, clock=time, run=run_program):
+    """What vagrant would answer, started with this environment.
+
+    ``clock`` is what it sleeps by, ``run(argv)`` what it starts other programs with.
+    """
+    registry, speech = Registry(folder, clock, run), Speech("--machine-readable" in words)
     registry.note(words, environment)
     if words[:1] in (["--version"], ["-v"]):
         return Answer(0, f"Vagrant {registry.look()['version']}\n", "")

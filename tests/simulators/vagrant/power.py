@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-import time
 
 from . import texts
 from .project import forget, read, write, write_made
@@ -110,7 +109,7 @@ def _make(call, target):
     if _kind(call, target) == "silent":
         raise Failure("VMBootTimeout", texts.BOOT_TIMEOUT)
     if _kind(call, target) == "unfinished":
-        raise _ssh_failure("setup")
+        raise Failure("VagrantError", texts.SSH_COMMAND_FAILED.format(command="setup"))
     _provision(call, target)
 
 
@@ -182,16 +181,10 @@ def _halt(call, target):
     if _kind(call, target) == "silent":
         call.tell(target, texts.NOT_ANSWERING, "detail")
     if _kind(call, target) == "deaf":
-        time.sleep(target.machine.patience)
+        call.registry.sleep(target.machine.patience)
     if _kind(call, target) in ("deaf", "silent"):
         call.tell(target, _says(target, "given up"))
-    if _kind(call, target) == "refuses":
-        raise _ssh_failure("shutdown -h now")
     target.provider.turn(target.id, _OFF)
-
-
-def _ssh_failure(command):
-    return Failure("VagrantError", texts.SSH_COMMAND_FAILED.format(command=command))
 
 
 def _awake(call, target):
@@ -202,7 +195,7 @@ def _awake(call, target):
 def _hang(call, target, kind):
     if _kind(call, target) == kind:
         call.registry.note(["hangs", target.machine.name], {})
-        time.sleep(_FOR_EVER)
+        call.registry.sleep(_FOR_EVER)
 
 
 def suspend(call):

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import uuid
 
 #: Each provider's words for off, on and suspended, and what it says in between.
@@ -87,62 +86,61 @@ class VirtualBox:
 
     name = "virtualbox"
 
-    def __init__(self, _registry, _name):
-        pass
+    def __init__(self, registry, _name):
+        self._run = registry.run
 
     def word(self, identifier):
-        done = _vboxmanage("showvminfo", identifier, "--machinereadable") if identifier else None
+        done = self._vboxmanage("showvminfo", identifier, "--machinereadable") if identifier else None
         return _STATE.search(done.stdout)[1] if done and done.returncode == 0 else "not_created"
 
     def make(self, name):
-        done = _vboxmanage(
+        done = self._vboxmanage(
             "createvm", "--name", f"{name}_{uuid.uuid4().hex[:8]}", "--ostype", "Debian_64", "--register"
         )
         identifier = re.search(r"^UUID: (\S+)$", done.stdout, re.MULTILINE)[1]
-        _vboxmanage("modifyvm", identifier, "--nic1", "nat", "--natpf1", "ssh,tcp,127.0.0.1,2222,,22")
+        self._vboxmanage("modifyvm", identifier, "--nic1", "nat", "--natpf1", "ssh,tcp,127.0.0.1,2222,,22")
         return identifier
 
     def set_size(self, identifier, size):
         """Before each start, as the plugin customizes a machine."""
         if size:
-            _vboxmanage(
+            self._vboxmanage(
                 "modifyvm", identifier, *(word for key, value in size.items() for word in (f"--{key}", str(value)))
             )
 
     def turn(self, identifier, number):
         words = (("controlvm", identifier, "poweroff"), ("startvm", identifier, "--type", "headless"),
                  ("controlvm", identifier, "savestate"))  # fmt: skip
-        _vboxmanage(*words[number])
+        self._vboxmanage(*words[number])
 
     def discard(self, identifier):
-        _vboxmanage("discardstate", identifier)
+        self._vboxmanage("discardstate", identifier)
 
     def delete(self, identifier):
-        _vboxmanage("unregistervm", identifier, "--delete")
+        self._vboxmanage("unregistervm", identifier, "--delete")
 
     def ssh(self, _identifier):
         return "127.0.0.1", 2222
 
     def snapshots(self, identifier):
-        return _SNAPSHOT.findall(_vboxmanage("snapshot", identifier, "list", "--machinereadable").stdout)
+        return _SNAPSHOT.findall(self._vboxmanage("snapshot", identifier, "list", "--machinereadable").stdout)
 
     def take(self, identifier, snapshot):
-        _vboxmanage("snapshot", identifier, "take", snapshot)
+        self._vboxmanage("snapshot", identifier, "take", snapshot)
 
     def drop(self, identifier, snapshot):
-        _vboxmanage("snapshot", identifier, "delete", snapshot)
+        self._vboxmanage("snapshot", identifier, "delete", snapshot)
 
     def restore(self, identifier, snapshot):
         """Vagrant turns the machine off first, and starts it from what was restored."""
         if self.word(identifier) == "running":
             self.turn(identifier, 0)
-        _vboxmanage("snapshot", identifier, "restore", snapshot)
+        self._vboxmanage("snapshot", identifier, "restore", snapshot)
         self.turn(identifier, 1)
+
+    def _vboxmanage(self, *words):
+        return self._run(["VBoxManage", *words])
 
 
 def provider(registry, name):
     return (VirtualBox if name == "virtualbox" else Remembered)(registry, name)
-
-
-def _vboxmanage(*words):
-    return subprocess.run(["VBoxManage", *words], capture_output=True, text=True, check=False)

@@ -9,8 +9,10 @@ import fcntl
 import hashlib
 import json
 import os
+import subprocess
 import time
 from contextlib import contextmanager
+from copy import deepcopy
 
 from . import texts
 from .speech import Failure
@@ -30,35 +32,43 @@ _NEW = {
 }
 
 
+def run_program(argv):
+    """How another program answered: returncode, stdout and stderr."""
+    return subprocess.run(argv, capture_output=True, text=True, check=False)
+
+
 class Registry:
     """The state in ``folder``. Nobody else sees it while it is open, so it is open for moments only."""
 
-    def __init__(self, folder):
-        self.folder = folder
+    def __init__(self, folder, clock=time, run=run_program):
+        self.folder, self._clock, self.run = folder, clock, run
+        self._path = os.path.join(folder, "state.json")
         os.makedirs(folder, exist_ok=True)
 
     @contextmanager
     def open(self):
         """The state as a mapping; changes are kept."""
-        path = os.path.join(self.folder, "state.json")
-        with open(f"{path}.lock", "a", encoding="ascii") as lock:
+        with open(f"{self._path}.lock", "a", encoding="ascii") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            state = json.loads(_read(path) or "{}")
-            state = {**_NEW, **state}
+            state = self.look()
             yield state
-            with open(f"{path}.new", "w", encoding="utf-8") as file:
+            with open(f"{self._path}.new", "w", encoding="utf-8") as file:
                 json.dump(state, file)
-            os.replace(f"{path}.new", path)
+            os.replace(f"{self._path}.new", self._path)
 
     def look(self):
-        with self.open() as state:
-            return state
+        """The state as a mapping of its own; changes are lost."""
+        return {**deepcopy(_NEW), **json.loads(_read(self._path) or "{}")}
 
     def note(self, words, environment):
         """What was called, in which project, and when."""
         ours = {name: value for name, value in environment.items() if name.startswith("VAGRANT_")}
         with open(os.path.join(self.folder, "calls"), "a", encoding="utf-8") as file:
             file.write(json.dumps({"words": list(words), "environment": ours, "time": time.time()}) + "\n")
+
+    def sleep(self, seconds):
+        if seconds:
+            self._clock.sleep(seconds)
 
     @contextmanager
     def held(self, machine, action):
@@ -84,7 +94,7 @@ class Registry:
             order = next((one for one in state["fail"] if one[0] == action and one[1] in ("", machine.name)), None)
             if order:
                 state["fail"].remove(order)
-        time.sleep(seconds)
+        self.sleep(seconds)
         if order:
             raise Failure(order[2], order[3])
 

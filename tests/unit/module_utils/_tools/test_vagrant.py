@@ -115,7 +115,3 @@ def test_a_silent_failure_is_told_by_its_code():
 def test_what_is_no_usable_vagrant(said, kind, told):
     with pytest.raises(kind, match=told):
         Vagrant(said, "/project").version()
-
-
-def test_version():
-    assert Vagrant(Told(stdout="Vagrant 2.3.4\n"), "/project").version() == (2, 3, 4)

@@ -1,28 +1,29 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Machines of a project as their providers tell them: what runs, and what waits for the next start."""
+"""VMs of a project as their providers report them, what waits for their next start, and what it costs to ask."""
 
 from __future__ import annotations
 
-import os
+import json
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant import by_status
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.driver import make_driver
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant import driver as under_test
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.in_libvirt import InLibvirt
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.sight import Sight
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.words import note_of_ssh
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.differences import pending
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Address, Target
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Target
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.vagrant_output import Ssh
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.virsh import Answer
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.virsh_states import state
+
+from unit.module_utils._drivers.vagrant.played import World
 
 ID, OTHER = "u-web", "u-other"
 LEASE = " vnet0      52:54:00:80:72:a6    ipv4         192.168.121.59/24\n"
 SNAPSHOT = """<domainsnapshot><name>{name}</name><description>why</description><state>{state}</state>
 <parent><name>{parent}</name></parent><creationTime>1795199864</creationTime></domainsnapshot>"""
+NAMES = ["first", "second", "third"]
 MACHINE = {"name": "web", "provider": "libvirt", "box": "a/b", "cpus": 2, "memory": 512}
 
 
@@ -95,13 +96,10 @@ def test_snapshots_as_a_tree():
     assert (two.power, two.description, two.created) == ("running", "why", 1795199864)
 
 
-# A project of which a machine was made ------------------------------------------------------------------------------
-
-
 @pytest.fixture
 def driver(tmp_path):
     params = {"project_dir": str(tmp_path), "vagrantfile": None, "managed": True, "executable": "true", "name": ["web"]}
-    found = make_driver(params)
+    found = under_test.make_driver(params)
     found.project.define(MACHINE)
     folder = tmp_path / ".vagrant" / "machines" / "web" / "libvirt"
     folder.mkdir(parents=True)
@@ -114,32 +112,20 @@ def _seen(driver, answers, **target):
     return driver.observe([Target(**target)], frozenset({"power", "config"})).vms
 
 
-def test_what_runs_otherwise_than_described_waits_for_a_start(driver):
-    (vm,) = _seen(driver, _told(), name="web")
-    assert (vm.config["cpus"], vm.active["cpus"]) == (2, 1)
-    assert (vm.config["memory"], vm.active["memory"]) == (512 << 20, 128 << 20)
-    assert vm.owned
-
-
 def test_what_is_left_to_the_box_waits_for_nothing(driver):
     driver.project.define({key: value for key, value in MACHINE.items() if key not in ("cpus", "memory")})
     (vm,) = _seen(driver, _told(), name="web")
     assert pending(vm) == []
 
 
-def test_our_note_tells_what_else_it_runs_with(driver):
-    driver.project.note("web", ran={**MACHINE, "port_forwards": []}, ssh={"user": "me", "key_file": "/key"})
+@pytest.mark.parametrize(("more", "port"), [({}, 22), ({"port": 2222}, 2222)])
+def test_our_note_tells_what_else_it_runs_with(driver, more, port):
+    driver.project.note("web", ran={**MACHINE, "port_forwards": []}, ssh={"user": "me", "key_file": "/key", **more})
     driver.project.define({**MACHINE, "description": "new", "provisioners": [{"inline": "true"}]})
     (vm,) = _seen(driver, _told(), name="web")
     assert (vm.config["provisioners"], vm.active["provisioners"]) == (({"inline": "true"},), ())
     assert vm.active["description"] == "new"
-    assert vm.ssh == {"host": "192.168.121.59", "port": 22, "user": "me", "key_file": "/key", "scope": "host"}
-
-
-def test_another_port_than_usual_is_the_boxs_to_say(driver):
-    driver.project.note("web", ran=MACHINE, ssh={"user": "me", "key_file": "/key", "port": 2222})
-    (vm,) = _seen(driver, _told(), name="web")
-    assert (vm.ssh["host"], vm.ssh["port"]) == ("192.168.121.59", 2222)
+    assert vm.ssh == {"host": "192.168.121.59", "port": port, "user": "me", "key_file": "/key", "scope": "host"}
 
 
 @pytest.mark.parametrize(("host", "port"), [("192.168.121.59", 2222), ("127.0.0.1", None)])
@@ -152,21 +138,67 @@ def test_a_machine_is_found_by_its_id(driver):
     assert _seen(driver, _told(), id=OTHER) == []
 
 
-def test_one_that_its_provider_has_lost_is_only_described(driver):
-    (vm,) = _seen(driver, {("list", "--all"): Answer("", None)}, name="web")
-    assert (vm.power, vm.id) == ("stopped", None)
-    assert os.path.exists(os.path.join(driver.project.dotfile, "machines", "web", "libvirt", "id"))
+@pytest.mark.parametrize(
+    ("native", "variables", "uri"),
+    [
+        ({}, {}, "qemu:///system"),
+        ({}, {"LIBVIRT_DEFAULT_URI": "test:///default"}, "test:///default"),
+        ({"qemu_use_session": True}, {}, "qemu:///session"),
+        ({"qemu_use_session": True}, {"LIBVIRT_DEFAULT_URI": "test:///default"}, "test:///default"),
+        ({"uri": "qemu:///embed"}, {"LIBVIRT_DEFAULT_URI": "test:///default"}, "qemu:///embed"),
+        ({"connect_via_ssh": True}, {}, None),
+        ({"host": "kvm2"}, {}, None),
+        ({"socket": "/run/there"}, {}, None),
+        ({"uri": "unknown"}, {}, None),
+    ],
+)
+def test_vms_of_libvirt_are_asked_at_their_connection(tmp_path, monkeypatch, native, variables, uri):
+    """Where they are on another host, or not known there, of Vagrant."""
+    asked = []
+
+    class Virsh:
+        def __init__(self, _commands, _executable, uri):
+            self.uri = uri
+
+        def batch(self, requests, timeout=None):
+            asked.append(self.uri)
+            error = "failed to get domain 'x'" if self.uri == "unknown" else None
+            return [Answer("running (booted)\n" if words[0] == "domstate" else "", error) for words in requests]
+
+    monkeypatch.setattr(under_test, "Virsh", Virsh)
+    world = World(tmp_path, "libvirt")
+    world.port.programs["virsh"] = None
+    world.variables.update(variables)
+    assert not world.create(NAMES, native=native, state="started").failed
+    asked.clear()
+    answer = world.run(NAMES, state="started")
+    assert [vm["state"] for vm in answer.vms] == ["running"] * len(NAMES)
+    assert (answer.changed, [call[1] for call in answer.calls]) == (False, [] if uri else ["status"])
+    assert asked == [uri or "unknown"] * bool(uri or native.get("uri"))
+    if native.get("uri") == "unknown":
+        _check_what_vagrant_does_for_vms_of_another_connection(world)
 
 
-def test_whether_a_start_that_is_not_noted_has_set_up_the_guest_is_not_known(driver):
-    driver.project.define({**MACHINE, "provisioners": [{"inline": "true"}]})
-    (vm,) = _seen(driver, _told(), name="web")
-    assert "provisioners" in pending(vm)
+def _check_what_vagrant_does_for_vms_of_another_connection(world):
+    assert world.vagrant.call("snapshot", "save", "first", "one").returncode == 0
+    restore = {"about": "snapshot", "snapshot": "one", "state": "restored"}
+    stop = {"state": "stopped"}
+    for options in (stop, {**stop, "stop_mode": "graceful"}, {"about": "snapshot", "snapshot": "two"}, restore):
+        assert "another connection" in world.run("first", **options).error
+    assert not world.run(NAMES, **stop, stop_mode="graceful_then_force").failed
 
 
-def test_one_that_libvirt_does_not_know_here_is_asked_of_vagrant(driver, monkeypatch):
-    """The box's own Vagrantfile, or the user's, may lead to the libvirt of another host."""
-    told = {"web": Sight("running", addresses=(Address("192.0.2.7", "vagrant"),))}
-    monkeypatch.setattr(by_status, "look", lambda *_given: ({"web": None}, told))
-    (vm,) = _seen(driver, {("list", "--all"): Answer("", None)}, name="web")
-    assert (vm.power, vm.id) == ("running", ID)
+def test_one_vagrant_reports_all_vms(world):
+    assert world.create(NAMES, state="stopped").calls == []
+    assert world.vagrant.call("up").returncode == 0
+    answer = world.run(NAMES, state="started")
+    assert (answer.failed, answer.changed, [call[1] for call in answer.calls]) == (False, False, ["status"])
+
+
+@pytest.mark.parametrize(("given", "passed"), [(None, "{}"), ("other", "other,{}")])
+def test_experimental_features_are_added_to_those_of_the_user(world, given, passed):
+    world.variables["VAGRANT_EXPERIMENTAL"] = given or ""
+    world.create(state="started")
+    noted = (world.vagrant.folder / "known" / "calls").read_text(encoding="utf-8").splitlines()
+    found = {json.loads(line)["environment"]["VAGRANT_EXPERIMENTAL"] for line in noted}
+    assert found == {passed.format(under_test.EXPERIMENTS["VAGRANT_EXPERIMENTAL"])}

@@ -10,7 +10,6 @@ import stat
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.project import Busy, Project
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
 
 FILE = "Vagrantfile.polyvirt"
@@ -40,25 +39,6 @@ def test_described_machines_are_known_and_the_file_is_private(project):
     assert stat.S_IMODE(os.stat(project.path).st_mode) == 0o600
 
 
-def test_nothing_there_is_nothing_known(project):
-    assert project.read().known == {}
-    project.forget("web")
-    assert not os.path.exists(project.folder)
-
-
-@pytest.mark.parametrize("is_ours", [True, False])
-def test_with_the_last_machine_goes_what_is_ours(project, is_ours):
-    if not is_ours:
-        os.mkdir(project.folder)
-    project.define(WEB)
-    project.define(DB)
-    project.forget("web")
-    assert os.path.exists(project.path)
-    project.forget("db")
-    assert os.path.exists(project.folder) != is_ours
-    assert not os.path.exists(project.path)
-
-
 def test_a_folder_with_something_else_in_it_stays(project):
     project.define(WEB)
     with open(os.path.join(project.folder, "notes"), "w", encoding="ascii"):
@@ -84,32 +64,10 @@ def test_a_note_counts_for_the_machine_it_was_made_for(project):
     _made(project, "web")
     project.note("web", ran=WEB)
     project.note("web", ssh={"user": "me"})
-    assert project.read().known["web"].note == {
-        "v": 1,
-        "id": "u-1",
-        "file": "Vagrantfile.polyvirt",
-        "ran": WEB,
-        "ssh": {"user": "me"},
-    }
+    expected = {"v": 1, "id": "u-1", "file": "Vagrantfile.polyvirt", "ran": WEB, "ssh": {"user": "me"}}
+    assert project.read().known["web"].note == expected
     _made(project, "web", "u-2")
     assert project.read().known["web"].note == {}
-
-
-def test_who_lost_the_file_finds_the_machine_by_our_note(project):
-    project.define(WEB)
-    _made(project, "web")
-    project.note("web", ran=WEB)
-    os.unlink(project.path)
-    assert project.read().known["web"].machine == WEB
-
-
-def test_a_file_of_somebody_else_is_refused(project):
-    os.mkdir(project.folder)
-    with open(project.path, "w", encoding="ascii") as file:
-        file.write('Vagrant.configure("2") do |config|\nend\n')
-    with pytest.raises(Refused, match="was not written by this collection"):
-        project.read()
-    assert Project(project.folder, FILE, managed=False).read().known == {}
 
 
 def test_one_task_at_a_time_writes(project):

@@ -18,10 +18,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._tools.vagrantfile_p
     [
         ("ubuntu-22.04", "virtualbox", "ubuntu/jammy64"),
         ("ubuntu-22.04", "libvirt", "generic/ubuntu2204"),
-        ("ubuntu-24.04", "libvirt", "cloud-image/ubuntu-24.04"),
-        ("debian-12", "libvirt", "debian/bookworm64"),
         ("debian-12", "hyperv", "generic/debian12"),
-        ("centos-stream-8", "virtualbox", "centos/stream8"),
         ("almalinux-9", "hyperv", "almalinux/9"),
         ("rocky-9", "vmware_desktop", "rockylinux/9"),
     ],

@@ -37,11 +37,7 @@ RICH = {
 }
 
 
-def test_nothing_is_lost_on_the_way():
-    assert config_of(machine_of("web", RICH)) == {**RICH, "environment": {}}
-
-
-def test_nor_in_the_file():
+def test_nothing_is_lost_in_the_file():
     text = vagrantfile.render({"machines": [machine_of("web", RICH)], "environment": {"A": "b"}})
     described = vagrantfile.description(text)
     assert config_of(described["machines"][0], described["environment"]) == {**RICH, "environment": {"A": "b"}}

@@ -1,0 +1,149 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Tasks of the Vagrant modules in this process: programs are doubles, and time passes only while somebody sleeps."""
+
+from __future__ import annotations
+
+import json
+import math
+from types import SimpleNamespace
+from unittest import mock
+
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant import driver as under_test
+from ansible_collections.polyvirt.core.plugins.module_utils._info import look_around, look_at_snapshots
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle import options as specs
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import PolyvirtError, Timeout, Unavailable
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.request import requests, snapshot_requests
+from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Completed
+from ansible_collections.polyvirt.core.plugins.module_utils._runner import run
+from ansible_collections.polyvirt.core.plugins.modules.vagrant_instance import SETTINGS
+
+from unit.module_utils.world import FakeClock
+from vagrant import double
+from virtualbox import double as virtualbox_double
+
+BOX, FILE = "polyvirt/fast", "Vagrantfile.polyvirt"
+_SPECS = {"vm": {**specs.VM, **specs.VAGRANT_INSTANCE}, "snapshot": specs.SNAPSHOT}
+_REPORTS = {"vm_info": look_around, "snapshot_info": look_at_snapshots}
+
+
+class Killed(BaseException):
+    """The task's process was killed."""
+
+
+class Clock(FakeClock):
+    """A program that sleeps beyond ``deadline`` is cut off there."""
+
+    deadline = math.inf
+
+    def sleep(self, seconds):
+        left = self.deadline - self.now()
+        super().sleep(min(seconds, left))
+        if seconds > left:
+            self.deadline = math.inf
+            raise Timeout("The program was killed.", waited=left)
+
+
+class Programs:
+    """The port ``Commands``: ``programs`` are functions of command line and environment, ``calls`` command lines.
+
+    ``processes`` are {number: command line}. The task is killed at the call ``kill_at``, with a half more after it.
+    """
+
+    def __init__(self, clock, variables):
+        self._clock, self._variables, self.kill_at = clock, variables, None
+        self.programs, self.processes, self.calls = {}, {}, []
+
+    def find(self, name_or_path, hint=None):
+        if name_or_path not in self.programs:
+            raise Unavailable(f"{name_or_path} was not found on PATH.", why="not_on_path", remedy=hint)
+        return name_or_path
+
+    def environment(self, name):
+        return self._variables.get(name) or None
+
+    def run(self, argv, stdin=None, timeout=60, environment=None):
+        self.calls.append(list(argv))
+        if self.kill_at == len(self.calls):
+            raise Killed
+        self._clock.deadline = self._clock.now() + (timeout or math.inf)
+        answer = self.programs[argv[0]](argv, {**self._variables, **(environment or {})})
+        self._clock.deadline = math.inf
+        if self.kill_at == len(self.calls) + 0.5:
+            raise Killed
+        return Completed(tuple(argv), *answer)
+
+    def end(self, pid, is_meant):
+        if is_meant(self.processes.get(pid, [])):
+            del self.processes[pid]
+
+
+class Answer(SimpleNamespace):
+    """What the module returns, and the command lines that it started: ``calls``."""
+
+    changed = failed = False
+
+    @property
+    def vm(self):
+        """The first VM of a task that succeeded."""
+        assert not self.failed, self.msg
+        return self.vms[0]
+
+    @property
+    def error(self):
+        """The message of a task that failed."""
+        assert self.failed, self.vms
+        return self.msg
+
+
+class World:
+    """A project whose VMs have one provider; ``virtualbox`` is the double of VirtualBox where that is it."""
+
+    def __init__(self, folder, provider="hyperv"):
+        box = {"name": BOX, "provider": provider, "version": "0"}
+        self.vagrant = double.Vagrant(folder, usable=[provider], boxes=[box])
+        self.clock = self.vagrant.clock = Clock()
+        self.variables = {"VAGRANT_HOME": str(folder / "home"), "VAGRANT_DEFAULT_PROVIDER": provider}
+        self.port = Programs(self.clock, self.variables)
+        self.port.programs["vagrant"] = lambda argv, environment: self.vagrant.answer(argv[1:], environment)
+        self.project, self.file = self.vagrant.project, self.vagrant.project / FILE
+        if provider == "virtualbox":
+            self.virtualbox = virtualbox_double.VirtualBox(folder / "virtualbox")
+            self.vagrant.run = lambda argv, environment=None: self.virtualbox.call(*argv[1:])
+            self.port.programs["VBoxManage"] = self.vagrant.run
+
+    def driver(self, **params):
+        with mock.patch.object(under_test, "Commands", lambda: self.port):
+            return under_test.make_driver({"project_dir": str(self.project), **params})
+
+    def run(self, name="web", about="vm", check=False, **options):
+        """One task. ``name`` may be a list, or None for none."""
+        asked = {"project_dir": str(self.project), "name": [name] if isinstance(name, str) else name, **options}
+        params = ArgumentSpecValidator({**_SPECS.get(about, specs.VM_INFO), **specs.VAGRANT}).validate(asked)
+        assert params.error_messages == []
+        self.port.calls = []
+        try:
+            done = self._carry_out(params.validated_parameters, about, check)
+        except PolyvirtError as error:
+            done = {"vms": [], "failed": True, "msg": str(error)}
+        return Answer(calls=self.port.calls, **json.loads(json.dumps(done)))
+
+    def _carry_out(self, params, about, check):
+        if about in _REPORTS:
+            return _REPORTS[about](self.driver(**params), params)
+        asked = requests(params, SETTINGS) if about == "vm" else snapshot_requests(params)
+        return vars(run(self.driver(**params), asked, check, self.clock))
+
+    def create(self, name="web", **options):
+        return self.run(name, **{"box": BOX, **options})
+
+    def files(self):
+        """{path: contents} of all files of the project."""
+        paths = [path for path in self.project.rglob("*") if path.is_file()]
+        return {str(path.relative_to(self.project)): path.read_bytes() for path in paths}
+
+    def states(self):
+        """{name: state} of the VMs that the provider has, in its own words."""
+        return {one["name"].removeprefix("project_"): one["state"] for one in self.vagrant.state()["machines"].values()}

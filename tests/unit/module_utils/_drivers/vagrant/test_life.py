@@ -1,0 +1,241 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The life of a VM: what each task does to it, and what Vagrant is asked to do."""
+
+from __future__ import annotations
+
+import pytest
+
+from unit.module_utils._drivers.vagrant.played import BOX
+
+SCRIPT = [{"inline": "true"}]
+
+
+def test_vm_that_was_never_started_is_only_described(world):
+    created = world.create()
+    assert (created.vm["state"], created.vm["id"], created.changed) == ("stopped", None, True)
+    assert (world.states(), created.calls) == ({}, [])
+    for state in ("present", "stopped"):
+        assert not world.create(state=state).vm["changed"]
+
+
+def test_every_state_is_reached_and_then_kept(world):
+    powers = {"started": "running", "paused": "paused", "stopped": "off", "restarted": "running", "absent": None}
+    for state in ("started", "paused", "started", "stopped", "restarted", "absent"):
+        options = {"state": state, "stop_mode": "graceful_then_force"}
+        assert world.create(check=True, **options).vm["changed"]
+        assert world.create(**options).vm["changed"]
+        assert world.states().get("web") == powers[state]
+        assert state == "restarted" or not world.create(**options).vm["changed"]
+        assert state != "stopped" or world.run(cpus=3).vm["restart_required"] == []
+
+
+def test_check_mode_writes_nothing(world):
+    """Not even through Vagrant, which forgets what its provider does not know any more."""
+    world.create(state="started")
+    world.vagrant.change(machines={})
+    before = world.files()
+    for state in ("present", "started", "stopped", "absent"):
+        assert world.create(state=state, cpus=2, check=True).vm
+        assert world.files() == before
+    assert world.run(None, about="vm_info").vms
+    assert world.files() == before
+
+
+def test_setting_waits_for_a_start_that_needs_permission(virtualbox_world):
+    created, wanted = virtualbox_world.create(state="started", cpus=1).vm, {"cpus": 2, "memory": "96M"}
+    waiting = virtualbox_world.run(**wanted).vm
+    assert (waiting["restart_required"], waiting["state"]) == (["cpus", "memory"], "running")
+    restarted = virtualbox_world.run(**wanted, allow_restart=True, stop_mode="force").vm
+    assert [step["verb"] for step in restarted["steps"]] == ["kill", "start"]
+    assert (restarted["restart_required"], restarted["state"]) == ([], "running")
+    reported = virtualbox_world.virtualbox.run("showvminfo", created["id"], "--machinereadable").splitlines()
+    assert {"cpus=2", "memory=96"} <= set(reported)
+    assert not virtualbox_world.run(**wanted, allow_restart=True).changed
+
+
+def test_other_box_or_system_needs_permission_to_recreate(world):
+    world.vagrant.change(boxes=[{"name": name, "provider": "hyperv", "version": "0"} for name in (BOX, "me/other")])
+    one, other = ({"os_type": box, "os_boxes": {box: {"hyperv": box}}} for box in (BOX, "me/other"))
+    created = world.run(**one, cpus=2, state="started").vm
+    assert (created["settings"]["os_type"], created["settings"]["box"]) == (BOX, BOX)
+    for options in (one, {}):
+        assert not world.run(**options).vm["changed"]
+    for options in (other, {"box": "me/other"}):
+        assert "allow_recreate" in world.run(**options).error
+    recreated = world.run(box="me/other", allow_recreate=True, stop_mode="force").vm
+    assert recreated["id"] != created["id"]
+    assert (recreated["state"], recreated["cpus"], recreated["settings"]["box"]) == ("running", 2, "me/other")
+
+
+def test_system_without_updates_is_warned_about_unless_it_is_removed(world):
+    boxes = {"centos-7": {"hyperv": BOX}}
+    for state, count in (("present", 1), ("absent", 0)):
+        assert len(world.run(os_type="centos-7", os_boxes=boxes, state=state).warnings) == count
+
+
+def _words_of_up(answer):
+    return next(call for call in answer.calls if call[1] == "up")
+
+
+def test_vagrant_keeps_an_existing_vm_that_does_not_start(world):
+    """It would remove one that was there before, too."""
+    new, kept = (
+        _words_of_up(world.create(name, state="started", on_failure=on_failure, provisioners=SCRIPT))
+        for name, on_failure in (("web", "rollback"), ("mail", "keep"))
+    )
+    assert new[3:-1] == ["--provider", "hyperv"]
+    assert kept[3:-1] == ["--no-destroy-on-error", "--provider", "hyperv"]
+    assert world.run(state="stopped", stop_mode="force").vm
+    again = world.run(state="started")
+    assert _words_of_up(again)[3:-1] == ["--no-destroy-on-error"]
+    assert [call[1] for call in again.calls].count("ssh-config") == 1
+
+
+def test_changed_provisioners_run_at_the_next_start(world):
+    world.create(state="started", provisioners=SCRIPT)
+    world.create(provisioners=[{"inline": "false"}])
+    for is_needed in (True, False):
+        answer = world.run(state="restarted", stop_mode="force")
+        assert ("--provision" in _words_of_up(answer)) == is_needed
+
+
+def test_nic_of_another_type_keeps_its_mac_alone(virtualbox_world):
+    nat, mac = {"type": "nat"}, {"mac": "08:00:27:aa:bb:cc"}
+    one, other = {"type": "hostonly", "address": "192.168.56.10", **mac}, {"type": "bridged", "source": "eth0"}
+    for asked in (one, other, {"type": "hostonly"}):
+        for is_new in (True, False):
+            vm = virtualbox_world.create(networks=[nat, asked]).vm
+            assert (vm["networks"], vm["changed"]) == ([nat, {**asked, **mac}], is_new)
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_first_start_that_times_out_is_undone_unless_it_is_kept(world, keep):
+    world.vagrant.change(guests={"web": "silent"})
+    assert "on_failure: keep" in world.create(state="started", on_failure="keep" if keep else "rollback").error
+    assert (bool(world.states()), world.file.exists()) == (keep, keep)
+    # Vagrant waits for no guest that does not answer.
+    assert not keep or world.run(state="stopped", stop_mode="graceful_then_force").vm["state"] == "stopped"
+    assert world.clock.now() == 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "remedy"),
+    [
+        ("BoxAddShortNotFound", "Name a box that exists"),
+        ("ProviderNotUsable", "Install the provider"),
+        ("ActiveMachineWithDifferentProvider", "Remove the machine first"),
+        ("NoEnvironmentError", "Put a Vagrantfile at "),
+        ("MachineNotFound", "Describe it in "),
+        ("VagrantError", "What Vagrant says is all that is known"),
+    ],
+)
+def test_failed_start_names_the_remedy(world, kind, remedy):
+    world.vagrant.fails("up", kind)
+    message = world.create(state="started").error
+    assert message.startswith("web: vagrant up web")
+    assert f"It went wrong. {remedy}" in message
+
+
+def test_vm_that_vagrant_does_not_remove_is_an_error(world):
+    assert world.create(state="started").vm
+    answer = world.port.programs["vagrant"]
+    world.port.programs["vagrant"] = lambda argv, *more: (0, "", "") if "destroy" in argv else answer(argv, *more)
+    assert "Vagrant has not removed it" in world.run(state="absent", stop_mode="force").error
+    assert world.file.exists()
+
+
+def test_failure_of_one_vm_leaves_the_others_running(world):
+    world.vagrant.change(guests={"web": "silent"})
+    answer = world.create(["web", "mail"], state="started")
+    assert answer.error.startswith("web: ")
+    assert [vm["failed"] for vm in answer.vms] == [True, False]
+    assert world.states() == {"mail": "running"}
+
+
+@pytest.mark.parametrize("state", ["started", "stopped", "paused", "absent"])
+def test_locked_vm_is_waited_for_until_the_deadline(world, state):
+    for busy, timeout in ((1, 300), (99, 2)):
+        assert world.create(state="started").vm
+        assert state != "started" or world.run(state="stopped", stop_mode="force").vm
+        world.vagrant.is_busy(busy)
+        answer = world.run(state=state, stop_mode="force", timeout=timeout)
+        assert busy > 1 or answer.vm["changed"]
+    assert "another process is already executing" in answer.error
+
+
+def _notes(world):
+    return list(world.project.rglob("polyvirt.json"))
+
+
+def test_guest_that_was_not_set_up_is_set_up_by_the_next_start(world):
+    """Vagrant itself records that it has set up a guest before it does, and never comes back to it."""
+    world.vagrant.change(guests={"web": "unfinished", "plain": "unfinished"})
+    assert world.create("plain", state="started").failed
+    assert world.create("plain", state="started").vm["restart_required"] == []
+    failed = world.create(state="started", provisioners=SCRIPT)
+    assert "non-zero exit status" in failed.error
+    assert (failed.vms[0]["state"], _notes(world)) == ("running", [])
+    assert world.create(state="started", provisioners=SCRIPT).vm["restart_required"] == ["provisioners"]
+    restarted = world.create(state="started", provisioners=SCRIPT, allow_restart=True, stop_mode="force")
+    assert restarted.vm["restart_required"] == []
+    assert "--provision" in _words_of_up(restarted)
+    assert not world.create(state="started", provisioners=SCRIPT, allow_restart=True).vm["changed"]
+
+
+def test_ssh_is_asked_for_again_where_the_note_is_missing(world):
+    """A task may be killed between the start and its note."""
+    assert world.create(state="started").vm
+    (note,) = _notes(world)
+    note.unlink()
+    vm = world.run(None, about="vm_info").vm
+    assert (vm["ssh"]["user"], vm["ssh"]["host"]) == ("root", vm["addresses"][0]["address"])
+    own = note.with_name("private_key")
+    own.touch()
+    assert world.run(None, about="vm_info").vm["ssh"]["key_file"] == str(own)
+
+
+def test_guest_without_an_address_hides_no_other(world):
+    world.create(["first", "second", "third"])
+    assert world.vagrant.call("up").returncode == 0
+    world.vagrant.change(guests={"first": "without an address"})
+    answer = world.run(None, about="vm_info")
+    users = {vm["name"]: vm["ssh"] and vm["ssh"]["user"] for vm in answer.vms}
+    assert users == {"first": None, "second": "root", "third": "root"}
+    # One that is silent costs one call more.
+    assert [call[1] for call in answer.calls] == ["status", "snapshot", "ssh-config", "ssh-config"]
+
+
+def test_vm_is_waited_for_while_its_provider_works_with_it(world):
+    assert world.create(state="started").vm
+    (machine,) = world.vagrant.state()["machines"].items()
+    world.vagrant.change(machines={machine[0]: {**machine[1], "state": "saving"}})
+    assert "saving" in world.run(state="stopped", stop_mode="force", timeout=2).error
+
+
+def test_observation_of_virtualbox(virtualbox_world):
+    virtualbox_world.create(state="started")
+    vm, box = virtualbox_world.run(state="started").vm, virtualbox_world.virtualbox
+    box.run("createvm", "--name", "somebody else's", "--register")
+    for rule in (("delete", "ssh"), ("web,tcp,,8080,,80",), ("ssh,tcp,,2200,,22",)):
+        box.run("controlvm", vm["id"], "natpf1", *rule)
+    for number, address in enumerate(("10.0.2.15", "192.168.56.7")):
+        box.run("guestproperty", "set", vm["id"], f"/VirtualBox/GuestInfo/Net/{number}/V4/IP", address)
+    seen = virtualbox_world.run(None, about="vm_info").vm
+    assert (seen["ssh"]["host"], seen["ssh"]["port"]) == ("127.0.0.1", 2200)
+    assert seen["addresses"] == [{"address": "192.168.56.7", "source": "agent"}]
+    assert [call[1] for call in virtualbox_world.run(state="started").calls] == ["list"]
+    box.run("controlvm", vm["id"], "poweroff")
+    assert virtualbox_world.run(None, about="vm_info").vm["ssh"] is None
+
+
+def test_virtualbox_without_its_tool_is_reached_by_the_forwarded_port(virtualbox_world):
+    del virtualbox_world.port.programs["VBoxManage"]
+    assert virtualbox_world.create(state="started").vm
+    snapshot = {"about": "snapshot", "snapshot": "one"}
+    assert virtualbox_world.run(**snapshot).vm["changed"]
+    # Vagrant starts what it has restored.
+    assert virtualbox_world.run(**snapshot, state="restored").vm["state"] == "running"
+    seen = virtualbox_world.run(None, about="vm_info").vm
+    assert (seen["addresses"], seen["ssh"]["host"], seen["ssh"]["port"]) == ([], "127.0.0.1", 2222)

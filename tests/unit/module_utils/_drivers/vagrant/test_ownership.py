@@ -1,0 +1,199 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whose files and VMs are in a project: the managed file, the user's own Vagrantfile, and what is lost of either."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._tools import vagrantfile
+
+from unit.module_utils._drivers.vagrant.played import BOX, FILE
+
+DEFAULT, WEB = (
+    f'Vagrant.configure("2") do |config|\n  config.vm.box = "polyvirt/fast"\n{more}end\n'
+    for more in ("", '  config.vm.define "web" do |web|\n  end\n')
+)
+
+
+def test_vm_of_the_users_file_is_only_driven(world):
+    world.vagrant.write(DEFAULT, "Vagrantfile")
+    before, adopted = world.files()["Vagrantfile"], {"name": "default", "managed": False, "stop_mode": "force"}
+    assert "managed: false" in world.run(**adopted, cpus=2).error
+    unknown = world.run("defualt", managed=False, state="started").error
+    assert unknown == "defualt: there is no such machine. Known machines: default."
+    for state, verbs in (("started", ["create"]), ("started", []), ("stopped", ["kill"]), ("absent", ["delete"])):
+        assert world.create("web", state=state, stop_mode="force").vm
+        assert [step["verb"] for step in world.run(**adopted, state=state).vm["steps"]] == verbs
+        assert world.files()["Vagrantfile"] == before
+    assert not world.file.exists()
+    assert world.run(**adopted, state="started").vm
+    for name, states in ((None, ["running"]), ("default", ["running"]), ("defualt", [])):
+        assert [vm["state"] for vm in world.run(name, about="vm_info", managed=False).vms] == states
+    (world.project / "Vagrantfile").unlink()
+    for state in ("absent", "stopped", "present"):
+        assert "default: there is no " in world.run(**adopted, state=state).error
+    assert world.states() == {"default": "running"}
+
+
+@pytest.mark.parametrize("damage", ["changed by hand", "somebody else's"])
+def test_file_that_is_not_ours_is_only_driven(world, damage):
+    assert world.create(state="started", provisioners=[{"inline": "true"}]).vm
+    text = world.file.read_text(encoding="ascii")
+    world.file.write_text(f"{text}# mine\n" if damage == "changed by hand" else DEFAULT, encoding="ascii")
+    before = world.files()
+    for state in ("present", "absent"):
+        message = world.create(state=state, cpus=2).error
+        assert str(world.file) in message
+        assert "managed: false" in message
+    assert world.files() == before
+    name = "web" if damage == "changed by hand" else "default"
+    for state in ("started", "stopped", "started"):
+        assert not world.run(name, managed=False, vagrantfile=FILE, state=state, stop_mode="force").failed
+    assert world.files()[FILE] == before[FILE]
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+def test_file_and_a_folder_created_for_it_go_with_the_last_vm(world, is_new):
+    if is_new:
+        world.project.rmdir()
+    world.create(["web", "mail"], state="started")
+    for name in ("web", "mail"):
+        assert world.file.exists()
+        assert world.run(name, state="absent", stop_mode="force").vm["changed"]
+    assert (world.project.exists(), world.file.exists()) == (not is_new, False)
+    assert not world.run("mail", state="absent").vm["changed"]
+
+
+def test_shared_folder_of_vagrant_is_never_removed(world, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    world.project.rmdir()
+    precious = tmp_path / "shared" / "precious"
+    precious.parent.mkdir()
+    precious.write_text("x", encoding="ascii")
+    world.variables["VAGRANT_DOTFILE_PATH"] = "~/shared"
+    assert world.create(state="started").vm
+    assert world.run(state="absent", stop_mode="force").vm
+    assert (precious.exists(), world.project.exists()) == (True, False)
+
+
+def test_values_of_variables_are_in_no_result(world):
+    variables = {"PROXY": "hush 2", "PLAIN": "1"}
+    asked = {"provisioners": [{"inline": "true", "env": {"TOKEN": "hush 1"}}], "environment": variables}
+    changed = {**asked, "environment": {**variables, "PROXY": "hush 3"}}
+    answers = [world.create(**asked, state="started"), world.create(**asked), world.create(**changed, check=True)]
+    answers += [world.create(**changed), world.run(about="vm_info")]
+    assert [answer.changed for answer in answers] == [True, False, True, True, False]
+    assert "hush" not in str(answers)
+    assert answers[2].diff == answers[3].diff
+    before, after = (answers[3].diff[0][moment]["environment"] for moment in ("before", "after"))
+    assert ("another" in after["PROXY"], after["PLAIN"]) == (True, before["PLAIN"])
+
+
+@pytest.mark.parametrize("lost", ["vm", "file", "folder of Vagrant"])
+def test_half_deleted_vm_is_deleted(world, lost):
+    world.create(state="started")
+    if lost == "vm":
+        world.vagrant.change(machines={})
+    elif lost == "file":
+        world.file.unlink()
+    else:
+        shutil.rmtree(world.project / ".vagrant")
+    assert world.run(state="absent", stop_mode="force").vm["changed"]
+    assert not world.run(state="absent").vm["changed"]
+    assert not world.file.exists()
+    # Of a VM that Vagrant was made to forget nobody knows whose it is.
+    assert world.states() == ({"web": "running"} if lost == "folder of Vagrant" else {})
+
+
+def test_lost_file_is_restored_by_the_next_task_that_writes(world):
+    """From our notes: its own VM, and the one beside it."""
+
+    def described():
+        machines = vagrantfile.description(world.file.read_text(encoding="ascii"))["machines"]
+        return {one["name"]: one for one in machines}
+
+    created = world.create(state="started", cpus=1).vm
+    assert world.create("mail", state="started").vm
+    before = described()
+    world.file.unlink()
+    assert "delete_disks" in world.run(state="absent", stop_mode="force", delete_disks="none").error
+    assert "allow_recreate" in world.run(box="me/other").error
+    for about, options in (("vm_info", {}), ("vm", {"box": BOX, "state": "started", "cpus": 1})):
+        seen = world.run(about=about, **options)
+        assert (seen.changed, seen.vm["id"], seen.vm["state"]) == (False, created["id"], "running")
+    planned = world.run(state="stopped", stop_mode="force", check=True)
+    assert not world.file.exists()
+    done = world.run(state="stopped", stop_mode="force")
+    assert (planned.changed, planned.diff) == (True, done.diff)
+    assert world.states() == {"web": "off", "mail": "running"}
+    assert world.run(state="started").vm["state"] == "running"
+    assert described() == before
+
+
+def test_vm_of_the_users_file_is_not_the_one_of_the_same_name_in_ours(world):
+    """Both are in one folder of Vagrant, and ours was described first. One started by hand with our file is ours."""
+    world.create("web")
+    world.vagrant.write(WEB, "Vagrantfile")
+    assert world.run("web", managed=False, state="started").vm
+    for state in ("present", "started"):
+        assert "another Vagrantfile" in world.create("web", state=state, cpus=2).error
+    world.create("mail")
+    assert world.vagrant.call("up", "mail").returncode == 0
+    seen = {vm["name"]: vm["state"] for vm in world.run(None, about="vm_info").vms}
+    assert seen == {"mail": "running", "web": "stopped"}
+    planned, done = (world.run("web", state="absent", check=check).vm["steps"] for check in (True, False))
+    assert planned == done
+    assert world.states() == {"web": "running", "mail": "running"}
+
+
+def test_our_vm_is_not_the_one_of_the_same_name_in_the_users_file(world):
+    assert world.create("web", state="started").vm
+    world.vagrant.write(WEB, "Vagrantfile")
+    for check in (True, False):
+        assert "another Vagrantfile" in world.run("web", managed=False, state="started", check=check).error
+        gone = world.run("web", managed=False, state="absent", stop_mode="force", check=check)
+        assert not gone.vm["changed"]
+    assert world.states() == {"web": "running"}
+    assert [vm["state"] for vm in world.run(None, about="vm_info", managed=False).vms] == ["absent"]
+    # By its own file it may be driven as it is.
+    own = {"managed": False, "vagrantfile": FILE}
+    assert world.run("web", state="stopped", stop_mode="force", **own).vm["changed"]
+
+
+def test_two_managed_files_share_a_folder_of_vagrant(world):
+    world.project.rmdir()
+    other = {"vagrantfile": "Other"}
+    assert world.create("web", state="started").vm
+    assert world.create("mail", state="started", **other).vm
+    for options, name in (({}, "web"), (other, "mail")):
+        assert [vm["name"] for vm in world.run(None, about="vm_info", **options).vms] == [name]
+    assert world.run("web", state="absent", stop_mode="force").vm
+    assert world.run("mail", **other).vm["state"] == "running"
+
+
+def test_name_that_begins_the_number_of_another_vm_is_rejected(world, tmp_path):
+    """Vagrant would work with that one, in whatever project of the user it is."""
+    assert world.create("db", state="started").vm
+    file = tmp_path / "home" / "data" / "machine-index" / "index"
+    listed = json.loads(file.read_text(encoding="ascii"))
+    listed["machines"]["db" + 30 * "0"] = {"name": "mail", "vagrantfile_path": "/srv/post", "vagrantfile_name": None}
+    file.write_text(json.dumps(listed), encoding="ascii")
+    for options in ({"state": "absent"}, {"state": "restarted"}, {"state": "stopped", "stop_mode": "force"}):
+        for check in (True, False):
+            answer = world.run("db", check=check, **options)
+            assert "mail in /srv/post" in answer.error
+            assert "halt" not in [call[1] for call in answer.calls]
+    assert "ssh-config" not in [call[1] for call in world.run(about="vm_info", name=None).calls]
+    assert world.states() == {"db": "running"}
+    assert not world.run("db", state="started").vm["changed"]
+    listed["machines"]["dadadada" + 24 * "0"] = listed["machines"].pop("db" + 30 * "0")
+    file.write_text(json.dumps(listed), encoding="ascii")
+    # What was never started Vagrant is not asked to remove.
+    assert "mail in /srv/post" in world.create("dadadada", state="started").error
+    assert world.create("dadadada").vm
+    assert world.run("dadadada", state="absent").vm["changed"]
+    assert world.create("web", state="started").vm

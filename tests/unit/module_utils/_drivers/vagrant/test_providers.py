@@ -1,0 +1,62 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is done to VMs by the tools of their providers, which are asked by command lines and answer as recorded."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.in_libvirt import InLibvirt
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.in_virtualbox import InVirtualBox
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import CommandFailed
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import RUNNING, SUSPENDED
+
+TAKE, DROP = {"name": "a<b", "description": "c&d"}, {"names": ["s1", "s2"], "ids": ["i1", "i2"]}
+XML = "<domainsnapshot><name>a&lt;b</name><description>c&amp;d</description></domainsnapshot>"
+
+
+class Tool:
+    """Virsh or VBoxManage, of which every command but a question fails with ``error``, if any."""
+
+    def __init__(self, error, state):
+        self.error, self.state, self.commands = error, state, []
+
+    def run(self, *words, stdin=None, timeout=None):
+        self.commands.append((*words, stdin) if stdin else words)
+        if self.error and words[0] != "domstate":
+            raise CommandFailed(("tool", *words), 1, self.error)
+        return self.state
+
+
+def _act(provider, action, *arguments, error=None, state="shut off\n"):
+    tool = Tool(error, state)
+    getattr(provider(tool), action)("web", "u", *arguments)
+    return tool.commands
+
+
+@pytest.mark.parametrize(
+    ("action", "arguments", "command"),
+    [
+        ("ask_to_stop", (), ("shutdown", "u")),
+        ("cut", (SUSPENDED,), ("managedsave-remove", "u")),
+        ("restore", ({"name": "s1"},), ("snapshot-revert", "u", "--snapshotname", "s1")),
+    ],
+)
+def test_action_is_one_command_of_virsh(action, arguments, command):
+    assert _act(InLibvirt, action, *arguments) == [command]
+
+
+@pytest.mark.parametrize(
+    ("provider", "action", "argument", "error", "last"),
+    [
+        (InLibvirt, "cut", RUNNING, "domain is not running", ("domstate", "u")),
+        (InLibvirt, "take", TAKE, "domain snapshot s1 already exists", ("snapshot-create", "u", "/dev/stdin", XML)),
+        (InLibvirt, "drop", DROP, "Domain snapshot not found: s1", ("snapshot-delete", "u", "--snapshotname", "s2")),
+        (InVirtualBox, "cut", RUNNING, "Machine 'u' is not currently running", ("controlvm", "u", "poweroff")),
+        (InVirtualBox, "drop", DROP, "Could not find a snapshot named 's1'", ("snapshot", "u", "delete", "i2")),
+    ],
+)
+def test_what_somebody_else_has_done_is_no_error(provider, action, argument, error, last):
+    assert _act(provider, action, argument, error=error)[-1] == last
+    with pytest.raises(CommandFailed, match="other"):
+        _act(provider, action, argument, error="other", state="running\n")

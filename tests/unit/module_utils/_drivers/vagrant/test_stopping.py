@@ -1,0 +1,91 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Stopping: by the tool of the provider or by Vagrant, guests that do not obey, and forwards that would remain."""
+
+from __future__ import annotations
+
+import pytest
+
+from unit.module_utils._drivers.vagrant.played import World
+
+
+@pytest.mark.parametrize(("provider", "seconds"), [("virtualbox", 2), ("hyperv", 60)])
+def test_hanging_vm_is_cut_off_by_the_tool_or_left_to_the_user(tmp_path, provider, seconds):
+    """Vagrant is given less time where there is a tool."""
+    world = World(tmp_path, provider)
+    identifier = world.create(state="started").vm["id"]
+    world.vagrant.change(guests={"web": "hangs even when forced"})
+    answer = world.run(state="stopped", stop_mode="force")
+    assert seconds <= world.clock.now() < seconds + 1
+    if provider == "hyperv":
+        assert f"own program; it is {identifier} there" in answer.error
+    else:
+        assert answer.vm["state"] == "stopped"
+        assert ["VBoxManage", "controlvm", identifier, "poweroff"] in answer.calls
+
+
+@pytest.mark.parametrize(("provider", "is_error"), [("virtualbox", False), ("hyperv", True)])
+def test_halt_that_fails_is_an_error_where_there_is_no_tool(tmp_path, provider, is_error):
+    world = World(tmp_path, provider)
+    assert world.create(state="started").vm
+    world.vagrant.fails("halt", "VagrantError")
+    answer = world.run(state="stopped", stop_mode="force")
+    assert (answer.failed, answer.vms[0]["state"]) == (is_error, "running" if is_error else "stopped")
+
+
+def test_virtualbox_is_asked_by_the_power_button_and_forgets_saved_memory(virtualbox_world):
+    identifier = virtualbox_world.create(state="started").vm["id"]
+    answer = virtualbox_world.run(state="stopped", stop_timeout=1)
+    assert "after stop it is still running" in answer.error
+    assert ["VBoxManage", "controlvm", identifier, "acpipowerbutton"] in answer.calls
+    assert "vagrant" not in [call[0] for call in answer.calls]
+    assert virtualbox_world.run(state="suspended").vm["state"] == "suspended"
+    assert ["VBoxManage", "discardstate", identifier] in virtualbox_world.run(state="stopped", stop_mode="force").calls
+
+
+@pytest.mark.parametrize(("options", "waits"), [({"stop_timeout": 7}, 7), ({}, 120)])
+@pytest.mark.parametrize("guest", ["deaf", "hangs"])
+def test_vagrant_waits_for_a_guest_as_long_as_the_task_says(world, guest, options, waits):
+    """By itself it waits for a minute, or as long as its file says."""
+    assert world.create(state="started", native={"vm.graceful_halt_timeout": 300}).vm
+    world.vagrant.change(guests={"web": guest})
+    began = world.clock.now()
+    assert world.run(state="stopped", stop_mode="graceful_then_force", **options).vm["state"] == "stopped"
+    assert waits <= world.clock.now() - began < waits + 1
+    assert world.states() == {"web": "off"}
+
+
+@pytest.mark.parametrize("native", [{}, {"host": "kvm2", "connect_via_ssh": True}], ids=["no virsh", "other host"])
+def test_without_the_tool_only_what_vagrant_can_do_is_supported(tmp_path, native):
+    world = World(tmp_path, "libvirt")
+    assert world.create(state="started", native=native).vm
+    if native:
+        world.port.programs["virsh"] = lambda argv, environment: pytest.fail("virsh of this host was asked")
+    world.vagrant.change(guests={"web": "deaf"})
+    for check in (True, False):
+        assert "graceful_then_force" in world.run(state="stopped", stop_mode="graceful", check=check).error
+    assert "description" in world.run(about="snapshot", snapshot="one", description="precious").error
+    assert world.run(about="snapshot", snapshot="one").vm
+    assert world.run(about="snapshot", snapshot="one", state="restored").vm["state"] == "running"
+    assert world.states() == {"web": "running"}
+
+
+@pytest.mark.parametrize(
+    ("found", "asked"),
+    [("started", "stopped"), ("started", "restarted"), ("stopped", "started"), ("paused", "started")],
+)
+@pytest.mark.parametrize("provider", ["libvirt", "hyperv"])
+def test_forwards_of_libvirt_are_ended_before_a_change_of_power(tmp_path, found, asked, provider):
+    world = World(tmp_path, provider)
+    assert world.create(state="started").vm
+    assert world.run(state=found, stop_mode="force").vm
+    pids = world.project / ".vagrant" / "machines" / "web" / provider / "pids"
+    pids.mkdir()
+    (pids / "ssh_18080.pid").write_text("4711")
+    world.port.processes[4711] = ["ssh", "-L", "*:18080:192.0.2.1:80"]
+    # A graceful stop is another way to Vagrant.
+    mode = "force" if asked == "restarted" else "graceful_then_force"
+    assert world.run(state=asked, stop_mode=mode).vm["changed"]
+    left = {"libvirt": ([], []), "hyperv": ([4711], ["ssh_18080.pid"])}[provider]
+    assert (list(world.port.processes), [one.name for one in pids.iterdir()]) == left
