@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
-import time
+from contextlib import suppress
 from copy import deepcopy
+from functools import cache
 from pathlib import Path
 
 from .failures import PROGRESS, Failure, Misuse, held, invalid
@@ -28,6 +28,7 @@ _LISTS = ("vms", "runningvms", "hdds", "dvds", "floppies", "ostypes", "systempro
 _RUNNING = ("running", "paused")
 
 
+@cache
 def os_types():
     text = _OSTYPES.read_text(encoding="utf-8")
     return {found[1].lower(): {"id": found[1], "description": found[2], "family": found[3]}
@@ -76,7 +77,7 @@ def _new(registry, name, given, config):
         "extra": {},
         "properties": {},
         "state": "poweroff",
-        "since": time.time(),
+        "since": registry.now(),
         "snapshots": [],
         "current": None,
     }
@@ -136,7 +137,18 @@ def _delete(registry, machine):
            for slot in slots.values() if slot["kind"] == "hdd"]  # fmt: skip
     for uuid in dict.fromkeys(own):
         _delete_chain(registry, registry.media.get(uuid), own)
-    shutil.rmtree(folder_of(machine), ignore_errors=True)
+    _delete_files(machine["file"])
+
+
+def _delete_files(settings):
+    """What VirtualBox wrote for a machine itself. Other files stay: copies of older settings are among them."""
+    folder = Path(settings).parent
+    written = [Path(settings), *folder.glob("Snapshots/*.sav"), *folder.glob("Logs/VBox.log*")]
+    for path in written:
+        path.unlink(missing_ok=True)
+    for path in (folder / "Snapshots", folder / "Logs", folder):
+        with suppress(OSError):
+            path.rmdir()
 
 
 def _configs(machine):
