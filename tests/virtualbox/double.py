@@ -17,18 +17,6 @@ from .registry import Registry
 _SIMULATORS = Path(__file__).resolve().parents[1] / "simulators"
 
 
-class Platform:
-    """What `conformance.direct.run_module` asks of a platform; ``options`` are those of each task."""
-
-    family, word = "polyvirt.core.vbox", "vm"
-
-    def __init__(self, box, **options):
-        self.programs, self._options = box.executable.parent, options
-
-    def options(self, _about):
-        return self._options
-
-
 class VirtualBox(Registry):
     """A registry in ``folder``; ``version`` decides the texts."""
 

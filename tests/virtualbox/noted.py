@@ -18,6 +18,7 @@ from .registry import ENGINE
 MIB = 1 << 20
 #: The smallest machine that starts here.
 SMALL = {"cpus": 1, "memory": 16 * MIB, "disks": {"#0": {"size": 2 * MIB}}, "native": ENGINE}
+_READING = {"--version", "list", "showvminfo", "showmediuminfo", "guestproperty"}
 _READS = ("--version", "list", "showvminfo", "showmediuminfo", "guestproperty enumerate")
 
 
@@ -33,6 +34,27 @@ class Noting(Commands):
             for word in self.before.keys() & set(argv):
                 self.before.pop(word)()
         return super().run(argv, **options)
+
+
+class Killed(BaseException):
+    """As SIGKILL would: nobody catches it."""
+
+
+def killed_after(commands_of, number):
+    """Calls of VBoxManage of which the one that changes something for the ``number``-th time is the last."""
+
+    class KilledCommands(commands_of):
+        left = number
+
+        def run(self, argv, **options):
+            done = super().run(argv, **options)
+            if argv[0].endswith("VBoxManage") and not _READING & set(argv[1:]):
+                self.left -= 1
+                if self.left == 0:
+                    raise Killed
+            return done
+
+    return KilledCommands
 
 
 @dataclass

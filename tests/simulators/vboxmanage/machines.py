@@ -15,6 +15,7 @@ from pathlib import Path
 from .failures import PROGRESS, Failure, Misuse, held, invalid
 from .file import is_readable, read_file, write_file
 from .people import for_people
+from .power import write_state
 from .registry import ON, folder_of, options
 from .settings import Change, new_config
 from .storage import attach_child, describe, remove_medium
@@ -310,7 +311,11 @@ def clone(registry, words):
     if "snapshot" in given:
         from .snapshots import find_snapshot
 
-        new["config"] = deepcopy(find_snapshot(source, given["snapshot"])["config"])
+        taken = find_snapshot(source, given["snapshot"])
+        new["config"] = deepcopy(taken["config"])
+        if taken["is_online"]:
+            write_state(registry, new)
+            new["state"] = "saved"
     _give_identity(registry, new, is_linked)
     write_file(new)
     if "register" in given:

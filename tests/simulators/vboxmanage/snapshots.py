@@ -151,7 +151,8 @@ def _merge(registry, machine, uuid):
     medium = registry.media[uuid]
     child = next((one for one in registry.media.values() if one["parent"] == uuid), None)
     if child is None:
-        remove_medium(registry, medium)
+        if medium["parent"]:  # A disk itself is only detached.
+            remove_medium(registry, medium)
         return
     medium["size"] = child["size"]
     images.write(medium)

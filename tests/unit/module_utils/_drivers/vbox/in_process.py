@@ -9,10 +9,10 @@ All that these tests use of the double comes from here.
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from unittest import mock
 
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.driver import VBoxDriver
+from ansible_collections.polyvirt.core.plugins.module_utils._info import look_around
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Target
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import net
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands, Completed
@@ -22,7 +22,8 @@ from unit.module_utils.world import FakeClock
 from virtualbox import double, noted
 from virtualbox.guests import disk_image
 
-MIB, SMALL = noted.MIB, noted.SMALL
+MIB, SMALL, ENGINE = noted.MIB, noted.SMALL, noted.ENGINE
+Killed, killed_after = noted.Killed, noted.killed_after
 _NOW, _SECONDS_OF_A_CALL = 1_700_000_000, 0.05
 
 
@@ -56,6 +57,14 @@ class VirtualBox(double.VirtualBox):
         path = self.folder / f"{guest}.img"
         path.write_bytes(disk_image(guest))
         return {"source": str(path), "linked": False}
+
+    def disk(self, name="user.vdi", size=2):
+        """The path of a disk image that no task has created and VirtualBox does not know."""
+        path = str(self.folder / name)
+        if not os.path.exists(path):
+            self.run("createmedium", "disk", "--filename", path, "--size", size, "--format", os.path.splitext(name)[1][1:].upper())
+            self.run("closemedium", "disk", path)
+        return path
 
     def files(self):
         """All files below the folder of VMs."""
@@ -129,3 +138,8 @@ def observed(box, *facets, name="web", **settings):
     (vm,) = driver_of(box, **settings).observe([Target(name=name)], frozenset({"power", "config", *facets})).vms
     return vm
 
+
+
+def info(box, *names):
+    """What ``vbox_vm_info`` returns."""
+    return look_around(driver_of(box), {"name": list(names)})
