@@ -140,6 +140,6 @@ def observed(box, *facets, name="web", **settings):
 
 
 
-def info(box, *names):
+def info(box, *names, commands=None):
     """What ``vbox_vm_info`` returns."""
-    return look_around(driver_of(box), {"name": list(names)})
+    return look_around(driver_of(box, commands), {"name": list(names) or None})
