@@ -294,6 +294,7 @@ def clone(registry, words):
     )
     source = registry.find(name)
     new = _new(registry, given.get("name", f"{source['name']} Clone"), given, deepcopy(source["config"]))
+    new.update(groups=given.get("groups", source["groups"]), extra=dict(source["extra"]))
     _refuse_existing(new["file"])
     is_linked = "link" in given.get("options", "").lower().split(",")
     if is_linked and "snapshot" not in given:
