@@ -12,6 +12,7 @@ import re
 import time
 import uuid
 from contextlib import contextmanager
+from copy import deepcopy
 
 from . import images
 from .failures import Failure, Misuse, held, not_found
@@ -57,14 +58,15 @@ class Registry:
                 self._save()
 
     def _load(self):
-        self._before = json.dumps(_NEW)
-        if os.path.exists(self.path):
-            with open(self.path, encoding="utf-8") as file:
-                self._before = file.read()
+        if not os.path.exists(self.path):
+            self._before = None
+            return deepcopy(_NEW)
+        with open(self.path, encoding="utf-8") as file:
+            self._before = file.read()
         return json.loads(self._before)
 
     def _save(self):
-        text = json.dumps(self.data, indent=1)
+        text = json.dumps(self.data)
         if text == self._before:
             return
         write_known(self.data["machines"].values())

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import pytest
 
-from unit.module_utils._drivers.vbox.in_process import VirtualBox
+from unit.module_utils._drivers.vbox.in_process import virtualbox
 
 
 @pytest.fixture(name="vbox")
-def _vbox(tmp_path):
-    with VirtualBox(tmp_path) as vbox:
+def _vbox():
+    with virtualbox() as vbox:
         yield vbox

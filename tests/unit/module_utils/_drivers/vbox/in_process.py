@@ -9,6 +9,8 @@ All that these tests use of the double comes from here.
 from __future__ import annotations
 
 import os
+import tempfile
+from contextlib import contextmanager
 from unittest import mock
 
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.driver import VBoxDriver
@@ -25,6 +27,7 @@ from virtualbox.guests import disk_image
 MIB, SMALL, ENGINE = noted.MIB, noted.SMALL, noted.ENGINE
 Killed, killed_after = noted.Killed, noted.killed_after
 _NOW, _SECONDS_OF_A_CALL = 1_700_000_000, 0.05
+_IN_MEMORY = "/dev/shm"
 
 
 class VirtualBox(double.VirtualBox):
@@ -62,7 +65,8 @@ class VirtualBox(double.VirtualBox):
         """The path of a disk image that no task has created and VirtualBox does not know."""
         path = str(self.folder / name)
         if not os.path.exists(path):
-            self.run("createmedium", "disk", "--filename", path, "--size", size, "--format", os.path.splitext(name)[1][1:].upper())
+            image_format = os.path.splitext(name)[1][1:].upper()
+            self.run("createmedium", "disk", "--filename", path, "--size", size, "--format", image_format)
             self.run("closemedium", "disk", path)
         return path
 
@@ -82,15 +86,24 @@ class VirtualBox(double.VirtualBox):
         return {key.strip('"'): value.strip('"') for key, _equals, value in pairs}
 
 
+@contextmanager
+def virtualbox(**more):
+    """A VirtualBox in a folder of its own, which takes no time of a disk."""
+    where = _IN_MEMORY if os.path.isdir(_IN_MEMORY) else None
+    with tempfile.TemporaryDirectory(prefix="polyvirt-vbox-", dir=where) as folder, VirtualBox(folder, **more) as box:
+        yield box
+
+
 class InProcess(Commands):
     """The driver's port to programs. VBoxManage is the double; a program that makes ISO images is played here.
 
-    ``before`` is {word: action}: what somebody else does just before the first call with that word. ``fails`` is
-    {word: text}: the first call with that word does nothing and fails with the text.
+    ``before`` and ``after`` are {word: action}: what somebody else does just before or after the first call with that
+    word. ``fails`` is {word: text}: the first call with that word does nothing and fails with the text.
     """
 
-    def __init__(self, box, before=None, fails=None):
-        self._box, self._before, self._fails, self.calls = box, dict(before or {}), dict(fails or {}), []
+    def __init__(self, box, before=None, after=None, fails=None):
+        self._box, self.calls = box, []
+        self._before, self._after, self._fails = dict(before or {}), dict(after or {}), dict(fails or {})
 
     def find(self, name_or_path, hint=None):
         return name_or_path
@@ -103,7 +116,10 @@ class InProcess(Commands):
             self._before.pop(word)()
         for word in self._fails.keys() & set(argv):
             return Completed(tuple(argv), 1, "", f"VBoxManage: error: {self._fails.pop(word)}\n")
-        return Completed(tuple(argv), *self._box.call(*argv[1:]))
+        completed = Completed(tuple(argv), *self._box.call(*argv[1:]))
+        for word in self._after.keys() & set(argv):
+            self._after.pop(word)()
+        return completed
 
 
 def _make_iso(argv):
@@ -117,9 +133,10 @@ def _make_iso(argv):
     return Completed(tuple(argv), 0, "", "")
 
 
-def task(box, *names, commands=None, before=None, fails=None, **more):
+def task(box, *names, commands=None, before=None, after=None, fails=None, **more):
     """Run one task (see ``virtualbox.noted.task``)."""
-    return noted.task(box, *names, commands=commands or InProcess(box, before, fails), clock=box.clock, **more)
+    commands = commands or InProcess(box, before, after, fails)
+    return noted.task(box, *names, commands=commands, clock=box.clock, **more)
 
 
 def snapshot(box, taken, name="web", state="present", **more):
@@ -137,7 +154,6 @@ def observed(box, *facets, name="web", **settings):
     """One VM as the driver observes it."""
     (vm,) = driver_of(box, **settings).observe([Target(name=name)], frozenset({"power", "config", *facets})).vms
     return vm
-
 
 
 def info(box, *names, commands=None):

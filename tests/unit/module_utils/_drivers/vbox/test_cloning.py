@@ -37,7 +37,8 @@ def test_clone_has_an_identity_of_its_own(vbox, linked):
     assert [slot.partition("=")[2] for slot in vbox.values("copy") if "seed" in slot] == []
     assert chosen_port(vbox, "copy") != chosen_port(vbox, "source")
     mark = observed(vbox, name="copy").mark
-    assert (mark["id"], mark["tags"], mark["inputs"], mark["files"]) == (made.vm["id"], ["b"], {"clone": source["id"]}, [])
+    expected = {"id": made.vm["id"], "tags": ["b"], "inputs": {"clone": source["id"]}, "files": [], "v": 1}
+    assert {key: value for key, value in mark.items() if key != "disks"} == expected
     assert len(mark["disks"]) == 2
     assert not set(mark["disks"]) & set(observed(vbox, name="source").mark["disks"])
     assert clone(vbox, linked=linked, taken="s", config={"tags": ("b",)}).well().writes == []
@@ -154,6 +155,19 @@ def test_clone_that_another_task_creates_first_is_used(vbox):
     done = clone(vbox, before={"clonevm": lambda: clone(vbox).well()})
     assert vbox.run("list", "vms").count('"copy"') == 1
     assert done.well().vm["id"] == observed(vbox, name="copy").id
+
+
+def test_clone_that_somebody_deletes_at_once_is_created_again(vbox):
+    task(vbox, "source").well()
+    done = clone(vbox, after={"clonevm": lambda: vbox.run("unregistervm", "copy", "--delete")}).well()
+    assert done.verbs.count("clonevm") == 2
+
+
+def test_half_created_vm_with_the_same_file_name_stays(vbox):
+    task(vbox, "source").well()
+    vbox.run("createvm", "--name", "a/b", "--uuid", "706f6c79-7669-4000-8000-000000000009", "--register")
+    clone(vbox, "a:b").failed("already exists")
+    assert '"a/b"' in vbox.run("list", "vms")
 
 
 def test_source_that_is_changed_meanwhile_is_waited_for(vbox):

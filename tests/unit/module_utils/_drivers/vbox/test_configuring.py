@@ -5,10 +5,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox import native
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.driver import make_driver
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.traits import vbox_traits
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Refused, Unavailable
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
     FAILED,
     LIVE,
@@ -24,7 +27,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
     Vm,
 )
 
-from unit.module_utils._drivers.vbox.in_process import ENGINE, MIB, SMALL, driver_of, info, observed, snapshot, task
+from unit.module_utils._drivers.vbox.in_process import MIB, SMALL, observed, snapshot, task
 from unit.module_utils._drivers.vbox.recorded_registry import driver_on
 from unit.module_utils._drivers.vbox.recorded_registry import found as recorded_vm
 
@@ -84,7 +87,8 @@ def test_disk_with_a_snapshot_grows_on_top(vbox):
     task(vbox).well()
     snapshot(vbox, "s").well()
     changed(vbox, disks={"#0": {"size": 4 * MIB}})
-    assert {line.split()[1] for line in vbox.run("list", "hdds").splitlines() if line.startswith("Capacity")} == {"2", "4"}
+    sizes = [line.split()[1] for line in vbox.run("list", "hdds").splitlines() if line.startswith("Capacity")]
+    assert sizes == ["2", "4"]
 
 
 def test_size_of_what_starts_at_once_is_read_again(vbox):
@@ -182,7 +186,8 @@ def test_shares_are_changed(vbox):
     for name in ("a", "b"):
         (vbox.folder / name).mkdir()
     a, b = str(vbox.folder / "a"), str(vbox.folder / "b")
-    task(vbox, config={**SMALL, "shared_folders": {"s": {"host_path": a, "read_only": True}, "t": {"host_path": b}}}).well()
+    shares = {"s": {"host_path": a, "read_only": True}, "t": {"host_path": b}}
+    task(vbox, config={**SMALL, "shared_folders": shares}).well()
     done = changed(vbox, shared_folders={"s": {"host_path": b}, "t": None})
     assert done.writes == [
         "sharedfolder remove --name s", f"sharedfolder add --name s --hostpath {b} --automount --readonly",
@@ -192,6 +197,13 @@ def test_shares_are_changed(vbox):
     vbox.run("startvm", "web")
     vbox.run("sharedfolder", "add", "web", "--name", "u", "--hostpath", a, "--transient")
     assert list(observed(vbox).config["shared_folders"]) == ["s"]
+
+
+def test_vm_that_somebody_deletes_meanwhile(vbox):
+    task(vbox).well()
+    after = {"modifyvm": lambda: vbox.run("unregistervm", "web", "--delete")}
+    done = task(vbox, config={"memory": 24 * MIB, "tags": ("a",)}, after=after)
+    assert (done.outcome.failed, "somebody else removed it meanwhile" in done.outcome.msg) == (True, True)
 
 
 def test_tags_are_the_marks_own(vbox):
@@ -211,6 +223,7 @@ def test_tags_are_the_marks_own(vbox):
 
 EVERYWHERE = (STOPPED, RUNNING, PAUSED, SUSPENDED, FAILED)
 WITH_DRIVE = {"iso": "", "disks": {"SATA 0": {}, "IDE 0": {}}}
+
 
 def costs(change, config=None):
     field = TRAITS.fields[change.kind]
@@ -268,12 +281,23 @@ def test_native_setting_of_a_running_vm(vbox, name, first, second):
 
 
 @pytest.mark.parametrize(("asked", "stored"), [
-    ({"--HPET": True}, {"hpet": "on"}), ({"mouse": "ps2"}, {"mouse": "ps2"}), ({"keyboard": "usb"}, {"keyboard": "usb"}),
-    ({"usbehci": False}, {"usbehci": "off"}), ({"nicpromisc1": "allow-all"}, {"nicpromisc1": "allow-all"}),
-    ({"audio-driver": "none"}, {"audio-driver": "null"}), ({"cpuexecutioncap": 40}, {"cpuexecutioncap": "40"}),
+    ({"--HPET": True}, {"hpet": "on"}), ({"usbehci": False}, {"usbehci": "off"}),
+    ({"nicpromisc1": "allow-all"}, {"nicpromisc1": "allow-all"}), ({"audio-driver": "none"}, {"audio-driver": "null"}),
+    ({"cpuexecutioncap": 40}, {"cpuexecutioncap": "40"}),
 ])  # fmt: skip
 def test_native_setting_of_a_vm_that_is_off(vbox, asked, stored):
     assert TRAITS.adjust(Vm.absent("web"), {"native": asked})["native"] == stored
+
+
+def test_audio_driver_is_read_from_the_settings_file(tmp_path):
+    driver, commands = driver_on(tmp_path, native_keys=("audio-driver",))
+    file = next(path for path in tmp_path.rglob("web.vbox"))
+    text = file.read_text(encoding="utf-8")
+    for settings, expected in (('useDefault="true"', "default"), ('driver="DirectSound"', "dsound"), ("", "null")):
+        changed = re.sub(r"<AudioAdapter [^>]*>", f"<AudioAdapter {settings}/>", text)
+        file.write_text(changed, encoding="utf-8")
+        assert recorded_vm(driver, "web").config["native"] == {"audio-driver": expected}
+    assert commands.calls == []
 
 
 @pytest.mark.parametrize("value", [None, {}, [1], ""])
@@ -282,4 +306,33 @@ def test_native_value_must_be_plain(value):
         TRAITS.adjust(Vm.absent("web"), {"native": {"hpet": value}})
 
 
-# Older versions ---------------------------------------------------------------------------------------------------
+# Names ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("name", "words"), [
+    ("-x", "an option"), ("x" * 201, "at most 200 bytes"), ("ü" * 101, "at most 200 bytes"), ("ü" * 100, None),
+    ("x-", None),
+])  # fmt: skip
+def test_name_of_a_vm(vbox, name, words):
+    assert (TRAITS.name_fault(name) is None) == (words is None)
+    if words:
+        task(vbox, name).refused(words)
+    else:
+        task(vbox, name).well()
+
+
+def test_vm_with_a_leading_dash_is_managed(vbox):
+    """It is not created so, for nobody could name it on the command line; one that exists is managed."""
+    vbox.run("createvm", "--name=-x", "--register")
+    task(vbox, "-x", config={"memory": 20 * MIB}).well()
+    snapshot(vbox, "-s", "-x").refused("an option")
+    task(vbox, "-x", state="absent").well()
+    assert vbox.run("list", "vms") == ""
+
+
+def test_driver_from_the_parameters_of_a_module():
+    given = {"executable": "/x/VBoxManage", "storage_path": "/vms", "start_type": "gui", "native": {"hpet": "on"}}
+    driver = make_driver(given)
+    assert (driver.storage_path, driver.commands.environment("NO_SUCH_VARIABLE")) == ("/vms", None)
+    with pytest.raises(Unavailable, match="/x/VBoxManage is not a program"):
+        driver.traits()

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import CommandFailed
 from ansible_collections.polyvirt.core.plugins.module_utils._tools import disk_header
 
 from unit.module_utils._drivers.vbox.in_process import ENGINE, MIB, SMALL, observed, task
@@ -211,6 +210,23 @@ def test_vm_that_another_task_creates_first_is_used(vbox):
     assert vbox.run("list", "vms").count('"web"') == 1
     assert done.vm["id"] == observed(vbox).id
     assert vbox.files() == ["web/web-SATA-0.vdi", "web/web.vbox"]
+
+
+def test_vm_that_another_task_begins_first_is_completed(vbox):
+    begin = ("createvm", "--name", "web", "--uuid", MARKED, "--register")
+    assert task(vbox, before={"createvm": lambda: vbox.run(*begin)}).well().vm["id"] == MARKED
+
+
+def test_vm_that_somebody_deletes_at_once_is_created_again(vbox):
+    done = task(vbox, after={"createvm": lambda: vbox.run("unregistervm", "web", "--delete")}).well()
+    assert done.verbs.count("createvm") == 2
+
+
+def test_file_that_appears_meanwhile_is_not_replaced(vbox):
+    path = vbox.machines / "web" / "web-SATA-0.vdi"
+    done = task(vbox, before={"modifyvm": lambda: path.write_bytes(b"precious")})
+    assert (done.outcome.failed, f"{path} exists already" in done.outcome.msg) == (True, True)
+    assert path.read_bytes() == b"precious"
 
 
 def test_vm_that_is_removed_while_it_is_created(vbox):

@@ -257,6 +257,12 @@ def test_vm_that_somebody_deletes_first(vbox):
     assert (done.well().vm["state"], gone(vbox)) == ("absent", True)
 
 
+def test_vm_that_somebody_deletes_after_the_first_look(vbox):
+    vbox.make("web")
+    done = task(vbox, state="absent", after={"list": lambda: vbox.run("unregistervm", "web", "--delete")})
+    assert (done.well().vm["state"], done.verbs, gone(vbox)) == ("absent", ["unregistervm"], True)
+
+
 def test_lock_of_another_caller_is_waited_for(vbox):
     task(vbox).well()
     task(vbox, state="absent", fails={"unregistervm": "Cannot unregister the machine 'web' while it is locked"}).well()

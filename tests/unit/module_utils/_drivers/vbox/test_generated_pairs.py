@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import tempfile
-
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
     ABSENT,
     PAUSED,
@@ -18,7 +16,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.power imp
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from unit.module_utils._drivers.vbox.in_process import MIB, VirtualBox, task
+from unit.module_utils._drivers.vbox.in_process import MIB, task, virtualbox
 
 _MOVES = {PAUSED: "pause", SUSPENDED: "savestate"}
 _CARD = st.sampled_from([{"type": "nat"}, {"type": "internal", "source": "lan"}, {"type": "nat", "model": "virtio"}])
@@ -59,7 +57,7 @@ _PREDICTED = ("name", "state", "cpus", "memory_mib", "restart_required", "change
 def test_check_mode_predicts_the_real_run(power, found, state, asked, policy):
     if policy["purge"]:
         asked = {"networks": {}, **asked}
-    with tempfile.TemporaryDirectory() as folder, VirtualBox(folder) as vbox:
+    with virtualbox() as vbox:
         image = vbox.image("obeys")
         if power != ABSENT:
             _create(vbox, power, found, image)

@@ -115,6 +115,17 @@ def test_completed_after_any_call(vbox, way):
     assert number > 3
 
 
+def test_disk_of_a_killed_task_that_another_vm_has_by_now_stays(vbox):
+    more = _add_disks(vbox)
+    assert is_killed(vbox, 3, **more)  # Just after createmedium.
+    disk = f"{vbox.machines}/web/web-SATA-1.vdi"
+    task(vbox, "other", config={**SMALL, "disks": {"SATA 0": {"source": disk}}}).well()
+    done = task(vbox, **more)
+    assert (done.outcome.failed, f"{disk} exists already" in done.outcome.msg) == (True, True)
+    task(vbox, state="absent").well()
+    assert disk in vbox.registered()
+
+
 def test_unfinished_vm_is_reported(vbox):
     more = _create(vbox)
     assert is_killed(vbox, 2, **more)

@@ -43,23 +43,12 @@ def test_observation_is_repeated(vbox, text):
     assert not task(vbox, fails={"list": text}).well().changed
 
 
-class Moving(InProcess):
-    """Another task moves the VM's folder just after the first list."""
-
-    is_moved = False
-
-    def run(self, argv, **options):
-        completed = super().run(argv, **options)
-        if "list" in argv and not self.is_moved:
-            self.is_moved = True
-            task(self._box, config={"groups": ("/elsewhere",)}).well()
-        return completed
-
-
 @pytest.mark.parametrize("state", ["present", "absent"])
 def test_vm_that_has_just_moved_is_found(vbox, state):
+    """Another task moves its folder just after the first list."""
     task(vbox).well()
-    done = task(vbox, state=state, config={}, commands=Moving(vbox)).well()
+    move = {"list": lambda: task(vbox, config={"groups": ("/elsewhere",)}).well()}
+    done = task(vbox, state=state, config={}, after=move).well()
     left = len(vbox.run("list", "vms").splitlines())
     assert (done.changed, left) == ((False, 1) if state == "present" else (True, 0))
 
@@ -84,6 +73,11 @@ def test_running_vm_holds_its_own_lock(vbox, text):
     with pytest.raises(CommandFailed) as caught:
         driver_of(vbox, InProcess(vbox, fails={"modifyvm": text})).run(uuid, "modifyvm", uuid, "--memory", "20")
     assert isinstance(caught.value, Busy) == (text in PASSING)
+
+
+def test_lock_of_an_unknown_vm_passes(vbox):
+    with pytest.raises(Busy):
+        driver_of(vbox, InProcess(vbox, fails={"modifyvm": HELD[0]})).run("nosuch", "modifyvm", "nosuch")
 
 
 @pytest.mark.parametrize("text", HELD)

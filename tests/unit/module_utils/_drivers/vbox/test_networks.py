@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from unit.module_utils._drivers.vbox.in_process import ENGINE, SMALL, observed, task
+from unit.module_utils._drivers.vbox.in_process import ENGINE, SMALL, InProcess, observed, task
 
 NETWORKS = {"bridgedifs": ["eth0", "vm net"], "hostonlyifs": ["vboxnet0"], "natnets": ["Net 1"]}
 NICS = {
@@ -22,6 +22,7 @@ VALUES = {
     "nic4": "intnet", "intnet4": "intnet", "nic5": "natnetwork", "nat-network5": "Net 1",
 }  # fmt: skip
 KNOWN = {"bridged": "eth0, vm net", "hostonly": "vboxnet0", "network": "Net 1"}
+WITHOUT_SSH = {**SMALL, "ssh_forward": False}
 WEB = {"web": {"host_port": 8080, "guest_port": 80}}
 
 
@@ -117,7 +118,7 @@ def test_chipset_is_changed_before_the_nics_that_need_it(vbox):
 
 
 def test_forward_moves_with_the_nic_that_is_nat(vbox):
-    task(vbox, config={**SMALL, "ssh_forward": False, "port_forwards": {"a": {"host_port": 22, "guest_port": 1}}}).well()
+    task(vbox, config={**WITHOUT_SSH, "port_forwards": {"a": {"host_port": 22, "guest_port": 1}}}).well()
     changed(vbox, networks={"0": {"type": "internal"}, "1": {"type": "nat"}}, port_forwards=WEB)
     assert rules(vbox) == ["web,tcp,,8080,,80"]
     task(vbox, config={"networks": {"1": {"type": "internal"}}, "ssh_forward": True}).refused("no card", "type nat")
@@ -126,7 +127,7 @@ def test_forward_moves_with_the_nic_that_is_nat(vbox):
 @pytest.mark.parametrize("state", ["present", "started"])
 def test_rules_are_changed_and_removed(vbox, state):
     two = {**WEB, "dns": {"protocol": "udp", "host_address": "127.0.0.1", "host_port": 53, "guest_port": 53}}
-    task(vbox, state=state, config={**SMALL, "ssh_forward": False, "port_forwards": two}).well()
+    task(vbox, state=state, config={**WITHOUT_SSH, "port_forwards": two}).well()
     assert rules(vbox) == ["dns,udp,127.0.0.1,53,,53", "web,tcp,,8080,,80"]
     changed(vbox, port_forwards={"web": {"host_port": 8081}, "dns": {"guest_port": 54, "host_address": "127.0.0.2"}})
     assert rules(vbox) == ["dns,udp,127.0.0.2,53,,54", "web,tcp,,8081,,80"]
@@ -150,9 +151,10 @@ def test_rules_of_two_nics_stay_with_their_nic(vbox):
 def test_chosen_port_is_nobody_elses(vbox):
     """Neither that of another VM that is off, nor that of another rule, nor one that a program uses."""
     entry = {"a": {"guest_port": 1}}
-    task(vbox, config={**SMALL, "ssh_forward": False, "port_forwards": entry}).well()
+    task(vbox, config={**WITHOUT_SSH, "port_forwards": entry}).well()
     (port,) = (int(rule.split(",")[3]) for rule in rules(vbox))
-    task(vbox, "other", config={**SMALL, "ssh_forward": False, "port_forwards": {"b": {"host_port": port + 1, "guest_port": 2}}})
+    others = {"b": {"host_port": port + 1, "guest_port": 2}}
+    task(vbox, "other", config={**WITHOUT_SSH, "port_forwards": others}).well()
     task(vbox, config={"port_forwards": {"a": None, "c": {"host_port": port, "guest_port": 3}}}).well()
     vbox.listening = {port + 2}
     changed(vbox, port_forwards=entry)
@@ -256,7 +258,10 @@ def test_addresses_of_a_running_vm(vbox):
     vbox.run("guestproperty", "set", uuid, "/VirtualBox/HostInfo/VBoxVer", "7.2.22")
     vbox.run("guestproperty", "set", uuid, "/VirtualBox/GuestInfo/Net/0/V4/IP", "192.168.56.7")
     found = observed(vbox, "addresses")
-    assert [(one.address, one.source) for one in found.addresses] == [("192.168.56.102", "lease"), ("192.168.56.7", "agent")]
+    sources = {one.address: one.source for one in found.addresses}
+    assert sources == {"192.168.56.102": "lease", "192.168.56.7": "agent"}
     assert found.ssh["host"] == "192.168.56.102"
+    failing = InProcess(vbox, fails={"guestproperty": "out of memory"})
+    assert [one.source for one in observed(vbox, "addresses", commands=failing).addresses] == ["lease"]
     vbox.run("guestproperty", "set", uuid, "/VirtualBox/HostInfo/VBoxVer", "7.2.22")
     assert [one.source for one in observed(vbox, "addresses").addresses] == ["lease"]

@@ -145,6 +145,14 @@ def test_vm_that_is_removed_while_it_is_stopped(vbox):
     assert (done.outcome.failed, "Unexpected" in done.outcome.msg) == (True, False)
 
 
+def test_vm_whose_settings_are_lost_while_it_is_stopped(vbox):
+    running(vbox)
+    settings = vbox.machines / "web" / "web.vbox"
+    done = stopped(vbox, stop_mode="graceful", after={"acpipowerbutton": lambda: settings.write_text("x")})
+    assert (done.outcome.failed, done.vm["state"]) == (True, "unknown")
+    assert f"{settings} cannot be read" in done.vm["reason"]
+
+
 # What a task costs ------------------------------------------------------------------------------------------------
 
 

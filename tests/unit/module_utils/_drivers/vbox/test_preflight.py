@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Unavailable
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
 
 from unit.module_utils._drivers.vbox.in_process import MIB, SMALL, InProcess, task
 
@@ -80,6 +81,7 @@ def test_accepted(vbox, place, config):
 
 
 IMAGES = [
+    ("a.img", {}, "no absolute path"),
     ("{}/none.img", {}, "does not exist"),
     ("{}/a.qcow2", {}, "qemu-img convert -f qcow2"),
     ("{}/a.odd", {}, "is no disk image"),
@@ -135,6 +137,11 @@ def test_new_disk_does_not_replace_a_file(vbox):
     path.write_bytes(b"precious")
     task(vbox, config={"disks": {"SATA 1": {"size": MIB}}}).refused(str(path), "exists already")
     assert path.read_bytes() == b"precious"
+
+
+def test_unreadable_image(vbox, place, monkeypatch):
+    monkeypatch.setattr(files, "is_readable", lambda path: False)
+    task(vbox, config=disk(source=vbox.disk())).refused("cannot be read", "as a user who may")
 
 
 def test_folder_of_the_task_must_exist(vbox):

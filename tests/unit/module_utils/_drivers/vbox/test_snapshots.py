@@ -161,6 +161,12 @@ def test_current_snapshot_with_a_child_stays(vbox):
     assert (names(done), done.verbs) == ([], ["snapshot delete"] * 2)
 
 
+def test_older_snapshots_of_a_series_are_deleted(vbox):
+    task(vbox).well()
+    kept = [names(task(vbox, snapshot={"name": f"s-{number}", "keep_last": 2})) for number in (1, 2, 3)]
+    assert kept == [["s-1"], ["s-1", "s-2"], ["s-2", "s-3"]]
+
+
 def test_snapshot_with_two_children_stays(vbox):
     task(vbox).well()
     for name in ("a", "b", "c"):
