@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from pathlib import Path
 
 from simulators.vboxmanage import commands
@@ -16,20 +17,11 @@ from .registry import Registry
 _SIMULATORS = Path(__file__).resolve().parents[1] / "simulators"
 
 
-class Platform:
-    """What `suite.direct.run_module` asks of a platform; ``options`` are those of each task."""
-
-    family, word = "polyvirt.core.vbox", "vm"
-
-    def __init__(self, box, **options):
-        self.programs, self._options = box.executable.parent, options
-
-    def options(self, _about):
-        return self._options
-
-
 class VirtualBox(Registry):
     """A registry in ``folder``; ``version`` decides the texts."""
+
+    #: Its clock: the seconds since 1970.
+    now = staticmethod(time.time)
 
     def __init__(self, folder, version="7.2.22_Debianr175245"):
         super().__init__(folder)
@@ -42,7 +34,7 @@ class VirtualBox(Registry):
 
     def call(self, *words):
         """One call as it ends, without a process: most of a test's calls are no more than its preparation."""
-        return commands.call(str(self.folder), [str(word) for word in words])
+        return commands.call(str(self.folder), [str(word) for word in words], self.now)
 
     def is_busy(self, *texts):
         """The next calls that lock a machine which is off fail with these words; {} is the machine's name."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.driver import VBoxDriver
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Policy, Request, SnapshotRequest
-from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands, Completed
+from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
 from ansible_collections.polyvirt.core.plugins.module_utils._runner import run
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.vboxmanage import VBoxManage
 
@@ -18,6 +18,7 @@ from .registry import ENGINE
 MIB = 1 << 20
 #: The smallest machine that starts here.
 SMALL = {"cpus": 1, "memory": 16 * MIB, "disks": {"#0": {"size": 2 * MIB}}, "native": ENGINE}
+_READING = {"--version", "list", "showvminfo", "showmediuminfo", "guestproperty"}
 _READS = ("--version", "list", "showvminfo", "showmediuminfo", "guestproperty enumerate")
 
 
@@ -35,18 +36,25 @@ class Noting(Commands):
         return super().run(argv, **options)
 
 
-class InProcess(Noting):
-    """A played VirtualBox answers without a process of its own; other programs are run."""
+class Killed(BaseException):
+    """As SIGKILL would: nobody catches it."""
 
-    def __init__(self, box):
-        super().__init__()
-        self._box = box
 
-    def run(self, argv, **options):
-        if not argv[0].endswith("VBoxManage"):
-            return super().run(argv, **options)
-        self.calls.append(tuple(argv[1:]))
-        return Completed(tuple(argv), *self._box.call(*argv[1:]))
+def killed_after(commands_of, number):
+    """Calls of VBoxManage of which the one that changes something for the ``number``-th time is the last."""
+
+    class KilledCommands(commands_of):
+        left = number
+
+        def run(self, argv, **options):
+            done = super().run(argv, **options)
+            if argv[0].endswith("VBoxManage") and not _READING & set(argv[1:]):
+                self.left -= 1
+                if self.left == 0:
+                    raise Killed
+            return done
+
+    return KilledCommands
 
 
 @dataclass
@@ -99,15 +107,17 @@ class Done:
 
 def task(box, *names, state="present", config=None, check=False, commands=None, **more):
     """Carry out one task; ``more`` are parts of its policy, its snapshot, or what the machine is made from, and
-    ``before`` (see Noting), ``start_type``, and ``executable``, which stands before the box's own.
+    ``before`` (see Noting), ``start_type``, ``storage_path``, and ``executable``, which stands before the box's own.
+    ``clock`` is what the task waits by.
     """
     policy = {key: more.pop(key) for key in list(more) if key in Policy.__dataclass_fields__}
     snapshot = more.pop("snapshot", None)
     config = (SMALL if config is None and state != "absent" and not snapshot else config) or {}
     commands = commands or Noting(more.pop("before", None))
-    tool = VBoxManage(commands, str(more.pop("executable", box.executable)))
-    start_type = more.pop("start_type", "headless")
-    driver = VBoxDriver(tool, commands, start_type=start_type, native_keys=tuple(config.get("native") or ()))
+    clock = more.pop("clock", None)
+    tool = VBoxManage(commands, str(more.pop("executable", box.executable)), clock=clock)
+    settings = {key: more.pop(key) for key in ("start_type", "storage_path") if key in more}
+    driver = VBoxDriver(tool, commands, native_keys=tuple(config.get("native") or ()), **settings)
     requests = [
         Request(
             name=name,
@@ -119,7 +129,7 @@ def task(box, *names, state="present", config=None, check=False, commands=None, 
         )
         for name in names or ("web",)
     ]
-    return Done(run(driver, requests, check=check), commands.calls)
+    return Done(run(driver, requests, check=check, clock=clock), commands.calls)
 
 
 def snapshot(box, name, taken, state="present", **more):

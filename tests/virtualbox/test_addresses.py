@@ -45,16 +45,3 @@ def test_an_address_of_a_former_boot(box):
     assert addresses(box) == []
     say(box, uuid, "192.168.56.8")
     assert addresses(box) == [("192.168.56.8", "agent")]
-
-
-def test_the_lease_of_the_second_host_only_card(played):
-    """One card without a lease hides no other; what has expired is not told."""
-    played.has_networks(hostonlyifs=["vboxnet0"])
-    uuid = played.make("web", "ignores")
-    for number, mac in ((1, "080027000001"), (2, "080027000002"), (3, "080027000003")):
-        words = (f"--nic{number}", "hostonly", f"--hostonlyadapter{number}", "vboxnet0", f"--macaddress{number}", mac)
-        played.run("modifyvm", uuid, *words)
-    start(played, uuid)
-    second, third = ("192.168.56.102", "acked"), ("192.168.56.103", "expired")
-    played.has_leases({"08:00:27:00:00:02": second, "08:00:27:00:00:03": third})
-    assert addresses(played) == [("192.168.56.102", "lease")]

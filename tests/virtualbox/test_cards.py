@@ -7,23 +7,8 @@ from __future__ import annotations
 
 import re
 
-import pytest
-
 from virtualbox.noted import SMALL, task
 from virtualbox.registry import ENGINE
-
-NETWORKS = {"bridgedifs": ["eth0", "vm net"], "hostonlyifs": ["vboxnet0"], "natnets": ["Net 1"]}
-CARDS = {
-    "0": {"type": "nat"},
-    "1": {"type": "bridged", "source": "vm net"},
-    "2": {"type": "hostonly", "source": "vboxnet0"},
-    "3": {"type": "internal"},
-    "4": {"type": "network", "source": "Net 1"},
-}
-TOLD = {
-    "nic1": "nat", "nic2": "bridged", "bridgeadapter2": "vm net", "nic3": "hostonly", "hostonlyadapter3": "vboxnet0",
-    "nic4": "intnet", "intnet4": "intnet", "nic5": "natnetwork", "nat-network5": "Net 1",
-}  # fmt: skip
 
 
 def told(box, name="web"):
@@ -35,26 +20,6 @@ def told(box, name="web"):
 
 def many(count):
     return {str(place): {"type": "internal"} for place in range(count)}
-
-
-def test_each_type_of_a_machine_that_is_made(played):
-    played.has_networks(**NETWORKS)
-    wanted = {**SMALL, "networks": CARDS}
-    task(played, config=wanted).well()
-    assert {**TOLD, **told(played)} == {**told(played), **TOLD}
-    assert not task(played, config=wanted).well().changed
-
-
-KNOWN = {"bridged": "eth0, vm net", "hostonly": "vboxnet0", "network": "Net 1"}
-
-
-@pytest.mark.parametrize(("kind", "known"), KNOWN.items())
-def test_what_is_not_there_is_refused_with_what_is(played, kind, known):
-    played.has_networks(**NETWORKS)
-    config = {"networks": {"0": {"type": kind, "source": "nosuch"}}}
-    task(played, config={**SMALL, **config}).refused("'nosuch'", f"Known: {known}")
-    played.make("web")
-    task(played, config=config).refused("'nosuch'", f"Known: {known}")
 
 
 def test_each_type_on_the_real_one(box):

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from virtualbox.noted import MIB, SMALL, task
 
-LOCKED = "The machine '{}' is already locked for a session (or being unlocked)"
-
 
 def test_made_started_and_removed(box):
     before = sorted(box.folder.rglob("*.v*"))
@@ -41,45 +39,6 @@ def test_a_description_may_hold_what_showvminfo_says(box):
     assert box.run("list", "vms") == ""
 
 
-def test_a_lock_that_passes_is_waited_for(played):
-    task(played).well()
-    played.is_busy(LOCKED, "The object is not ready")
-    assert task(played, config={"memory": 20 * MIB}).well().vm["memory_mib"] == 20
-
-
-def test_a_half_made_machine_is_completed(played):
-    said = played.run("createvm", "--name", "web", "--uuid", "706f6c79-7669-4000-8000-000000000001", "--register")
-    made = task(played).well().vm
-    assert made["id"] in said
-    assert [disk["size"] for disk in made["disks"]] == [2 * MIB]
-
-
-def test_a_settings_file_of_somebody_else_is_not_touched(played):
-    played.run("createvm", "--name", "web")
-    task(played).failed("exists already")
-    assert played.run("list", "vms") == ""
-
-
-def test_what_cannot_be_made_leaves_nothing(played):
-    task(played, config={**SMALL, "native": {"chipset": "nonsense"}}).failed("chipset", "nonsense")
-    assert played.run("list", "vms") == ""
-    assert list(played.machines.rglob("*")) == []
-
-
-def test_a_machine_that_cannot_be_read_is_explained(played):
-    """With its UUID, its file and the way out; nobody makes a second one, and what can be kept is kept."""
-    made = task(played).well().vm
-    settings = played.machines / "web" / "web.vbox"
-    kept = settings.rename(settings.with_suffix(".kept"))
-    disk = made["disks"][0]["source"]
-    for state in ("present", "started", "absent"):
-        done = task(played, state=state, config={"memory": 20 * MIB})
-        done.refused(made["id"], f"{settings} cannot be read", "VBoxManage unregistervm")
-    assert disk in played.run("list", "hdds")
-    kept.rename(settings)
-    assert task(played, config={"memory": 20 * MIB}).well().vm["id"] == made["id"]
-
-
 def test_what_was_forgotten_is_not_made_over(box):
     """As the remedy says: the files stay, and are in the way of a new machine until somebody decides."""
     made = task(box).well().vm
@@ -90,9 +49,3 @@ def test_what_was_forgotten_is_not_made_over(box):
     box.run("unregistervm", made["id"])
     task(box).refused(str(settings), "exists already")
     assert {"web-SATA-0.vdi", "web.vbox"} <= {path.name for path in settings.parent.iterdir()}
-
-
-def test_of_two_machines_with_one_name_none_is_guessed(played):
-    for folder in ("a", "b"):
-        played.run("createvm", "--name", "web", "--basefolder", played.folder / folder, "--register")
-    task(played, state="started").failed("2 machines have this name")

@@ -48,35 +48,6 @@ def test_a_cut_that_does_not_go_through_is_forced(box, command):
     assert not last_calls(box, "acpipowerbutton")
 
 
-def test_what_cannot_be_ended_at_all_is_told(played):
-    uuid = played.make("deaf", "ignores")
-    played.run("startvm", uuid, "--type", "headless")
-    program = in_front(played, ("controlvm*poweroff", FAILS), ("*emergencystop", FAILS))
-    task(played, "deaf", state="stopped", config={}, executable=program).failed("Invalid machine state")
-    assert played.state(uuid) == "running"
-
-
-def test_a_lock_that_passes_does_not_end_the_process(played):
-    """It costs the guest more than waiting a second does."""
-    uuid = played.make("deaf", "ignores")
-    played.run("startvm", uuid, "--type", "headless")
-    once = played.folder / "once"
-    passing = f"[ -e {once} ] || {{ touch {once}; echo 'VBoxManage: error: The object is not ready' >&2; exit 1; }}"
-    program = in_front(played, ("controlvm*poweroff", passing))
-    task(played, "deaf", state="stopped", config={}, executable=program).well()
-    assert last_calls(played, "emergencystop") == []
-    assert played.state(uuid) == "poweroff"
-
-
-@pytest.mark.parametrize("start_type", ["headless", "gui", "separate"])
-def test_the_way_to_start_is_told_as_it_is_asked(played, start_type):
-    uuid = played.make("web")
-    program = in_front(played)
-    task(played, "web", state="started", config={}, executable=program, start_type=start_type).well()
-    assert last_calls(played, "startvm") == [f"startvm {uuid} --type {start_type}"]
-    assert not task(played, "web", state="started", config={}, executable=program, start_type="gui").changed
-
-
 def test_a_window_that_cannot_be_shown_is_explained(box):
     uuid = box.make("web")
     done = task(box, "web", state="started", config={}, start_type="gui")

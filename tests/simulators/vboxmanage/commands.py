@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import NamedTuple
 
 from . import extras, machines, power, snapshots, storage
@@ -47,9 +48,9 @@ class Answer(NamedTuple):
     stderr: str
 
 
-def call(folder, words):
-    """What VBoxManage would answer with the registry in ``folder``."""
-    registry = Registry(folder)
+def call(folder, words, now=time.time):
+    """What VBoxManage would answer with the registry in ``folder``; ``now`` is its clock."""
+    registry = Registry(folder, now)
     with registry.open():
         try:
             _do(registry, words)

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-import time
 from fnmatch import fnmatchcase
 
 from .failures import Failure, Misuse, in_use, invalid, not_found
@@ -78,12 +77,12 @@ def _get(registry, machine, words):
         registry.say(f"Timestamp: {nanoseconds}\nFlags: {flags}")
 
 
-def _set(_registry, machine, words):
+def _set(registry, machine, words):
     (key, *value), given = options(words, ("flags",))
     flags = given.get("flags", "")
     if "TRANS" in flags and machine["state"] not in ON:
         raise invalid("Properties with TRANSIENT or TRANSRESET flag cannot be set or modified if VM is not running")
-    machine["properties"][key] = [value[0] if value else "", time.time_ns(), flags]
+    machine["properties"][key] = [value[0] if value else "", int(registry.now() * 1e9), flags]
 
 
 def _unset(_registry, machine, words):

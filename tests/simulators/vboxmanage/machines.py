@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
-import time
+from contextlib import suppress
 from copy import deepcopy
+from functools import cache
 from pathlib import Path
 
 from .failures import PROGRESS, Failure, Misuse, held, invalid
 from .file import is_readable, read_file, write_file
 from .people import for_people
+from .power import write_state
 from .registry import ON, folder_of, options
 from .settings import Change, new_config
 from .storage import attach_child, describe, remove_medium
@@ -28,6 +29,7 @@ _LISTS = ("vms", "runningvms", "hdds", "dvds", "floppies", "ostypes", "systempro
 _RUNNING = ("running", "paused")
 
 
+@cache
 def os_types():
     text = _OSTYPES.read_text(encoding="utf-8")
     return {found[1].lower(): {"id": found[1], "description": found[2], "family": found[3]}
@@ -76,7 +78,7 @@ def _new(registry, name, given, config):
         "extra": {},
         "properties": {},
         "state": "poweroff",
-        "since": time.time(),
+        "since": registry.now(),
         "snapshots": [],
         "current": None,
     }
@@ -136,7 +138,18 @@ def _delete(registry, machine):
            for slot in slots.values() if slot["kind"] == "hdd"]  # fmt: skip
     for uuid in dict.fromkeys(own):
         _delete_chain(registry, registry.media.get(uuid), own)
-    shutil.rmtree(folder_of(machine), ignore_errors=True)
+    _delete_files(machine["file"])
+
+
+def _delete_files(settings):
+    """What VirtualBox wrote for a machine itself. Other files stay: copies of older settings are among them."""
+    folder = Path(settings).parent
+    written = [Path(settings), *folder.glob("Snapshots/*.sav"), *folder.glob("Logs/VBox.log*")]
+    for path in written:
+        path.unlink(missing_ok=True)
+    for path in (folder / "Snapshots", folder / "Logs", folder):
+        with suppress(OSError):
+            path.rmdir()
 
 
 def _configs(machine):
@@ -281,6 +294,7 @@ def clone(registry, words):
     )
     source = registry.find(name)
     new = _new(registry, given.get("name", f"{source['name']} Clone"), given, deepcopy(source["config"]))
+    new.update(groups=given.get("groups", source["groups"]), extra=dict(source["extra"]))
     _refuse_existing(new["file"])
     is_linked = "link" in given.get("options", "").lower().split(",")
     if is_linked and "snapshot" not in given:
@@ -298,7 +312,11 @@ def clone(registry, words):
     if "snapshot" in given:
         from .snapshots import find_snapshot
 
-        new["config"] = deepcopy(find_snapshot(source, given["snapshot"])["config"])
+        taken = find_snapshot(source, given["snapshot"])
+        new["config"] = deepcopy(taken["config"])
+        if taken["is_online"]:
+            write_state(registry, new)
+            new["state"] = "saved"
     _give_identity(registry, new, is_linked)
     write_file(new)
     if "register" in given:

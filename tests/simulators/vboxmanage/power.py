@@ -10,7 +10,7 @@ import time
 
 from .failures import PROGRESS, Failure, Misuse, held, invalid, wrong_state
 from .registry import ON, WORDS, folder_of, options
-from .settings import set_forward
+from .settings import BACKENDS, set_forward
 
 _FRONTENDS = ("headless", "gui", "separate", "sdl")
 
@@ -80,27 +80,27 @@ def _resume(registry, machine, _verb, _rest):
     registry.set_state(machine, "running")
 
 
-def _reset(_registry, machine, _verb, _rest):
+def _reset(registry, machine, _verb, _rest):
     _require(machine, "running")
-    machine.update(started=time.time(), pressed=None)
+    machine.update(started=registry.now(), pressed=None)
     _forget_properties(machine, "TRANSRESET")
 
 
-def _press(_registry, machine, _verb, _rest):
+def _press(registry, machine, _verb, _rest):
     _require(machine, "running")
-    machine["pressed"] = machine.get("pressed") or time.time()
+    machine["pressed"] = machine.get("pressed") or registry.now()
 
 
 def _save(registry, machine, _verb, _rest):
     if machine["state"] == "gurumeditation":
         raise Failure("Machine in invalid state 8 -- guru meditation.")
-    write_state(machine)
+    write_state(registry, machine)
     registry.set_state(machine, "saved")
     registry.complaints.append(PROGRESS)
 
 
-def write_state(machine):
-    now = time.time()
+def write_state(registry, machine):
+    now = registry.now()
     folder = os.path.join(folder_of(machine), "Snapshots")
     os.makedirs(folder, exist_ok=True)
     name = time.strftime("%Y-%m-%dT%H-%M-%S", time.gmtime(now)) + f"-{int(now % 1 * 1e9):09}Z.sav"
@@ -127,6 +127,8 @@ def _nic(registry, machine, verb, rest):
         registry.complain(Failure(text))
         return
     nic["type"] = rest[0]
+    if rest[0] in BACKENDS and rest[1:]:
+        nic["other"][BACKENDS[rest[0]]] = rest[1]
 
 
 def _value(_registry, machine, verb, rest):

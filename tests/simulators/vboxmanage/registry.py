@@ -12,6 +12,7 @@ import re
 import time
 import uuid
 from contextlib import contextmanager
+from copy import deepcopy
 
 from . import images
 from .failures import Failure, Misuse, held, not_found
@@ -35,10 +36,13 @@ _NEW = {"version": "7.2.22_Debianr175245", "machines": {}, "media": {}, "propert
 
 
 class Registry:
-    """``busy`` in the file holds lock texts: the next calls that lock a machine which is off fail with them."""
+    """``busy`` in the file holds lock texts: the next calls that lock a machine which is off fail with them.
 
-    def __init__(self, folder):
-        self.folder = folder
+    ``now`` returns the seconds since 1970; a test may pass a clock of its own.
+    """
+
+    def __init__(self, folder, now=time.time):
+        self.folder, self.now = folder, now
         self.path = os.path.join(folder, "registry.json")
         self.said, self.complaints = [], []
 
@@ -54,14 +58,15 @@ class Registry:
                 self._save()
 
     def _load(self):
-        self._before = json.dumps(_NEW)
-        if os.path.exists(self.path):
-            with open(self.path, encoding="utf-8") as file:
-                self._before = file.read()
+        if not os.path.exists(self.path):
+            self._before = None
+            return deepcopy(_NEW)
+        with open(self.path, encoding="utf-8") as file:
+            self._before = file.read()
         return json.loads(self._before)
 
     def _save(self):
-        text = json.dumps(self.data, indent=1)
+        text = json.dumps(self.data)
         if text == self._before:
             return
         write_known(self.data["machines"].values())
@@ -153,9 +158,9 @@ class Registry:
 
     def set_state(self, machine, state):
         machine["state"] = state
-        machine["since"] = time.time()
+        machine["since"] = self.now()
         if state == "running":
-            machine["started"] = time.time()
+            machine["started"] = self.now()
         if state not in ("running", "paused", "stopping"):
             machine["pressed"] = None
         if state not in ON:
@@ -163,7 +168,7 @@ class Registry:
             machine["config"]["folders"] = [folder for folder in folders if not folder[3]]
 
     def _pass_time(self):
-        now = time.time()
+        now = self.now()
         for machine in self.machines.values():
             guest = self._guest_of(machine)
             if machine["state"] == "running" and guest == "crashes" and now - machine["started"] > _CRASH:

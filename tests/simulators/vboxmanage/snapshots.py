@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import time
 from copy import deepcopy
 
 from . import images
@@ -57,7 +56,7 @@ def _take(registry, machine, words):
         "name": name,
         "description": given.get("description", ""),
         "parent": machine["current"],
-        "taken": time.time(),
+        "taken": registry.now(),
         "is_online": machine["state"] in ON or machine["state"] == "saved",
         "config": deepcopy(machine["config"]),
     }
@@ -99,7 +98,7 @@ def _go_back(registry, machine, to):
     machine.pop("state_file", None)
     registry.set_state(machine, "poweroff")
     if to["is_online"]:
-        write_state(machine)
+        write_state(registry, machine)
         registry.set_state(machine, "saved")
     registry.complaints.append(PROGRESS)
 
@@ -152,7 +151,8 @@ def _merge(registry, machine, uuid):
     medium = registry.media[uuid]
     child = next((one for one in registry.media.values() if one["parent"] == uuid), None)
     if child is None:
-        remove_medium(registry, medium)
+        if medium["parent"]:  # A disk itself is only detached.
+            remove_medium(registry, medium)
         return
     medium["size"] = child["size"]
     images.write(medium)

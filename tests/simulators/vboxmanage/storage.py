@@ -90,6 +90,7 @@ def attach(registry, words):
     slot = {"medium": _medium_for(registry, given), "kind": given.get("type", "hdd")}
     flags = {"hot-pluggable": "hotpluggable", "nonrotational": "nonrotational", "discard": "discard"}
     slot.update({key: given[option] for key, option in flags.items() if option in given})
+    _add_ports(machine, controller, place)
     _refuse_place(controller, place)
     _refuse_twice(registry, config, slot, slots.get(place))
     _refuse_hot(machine, slots, controller, place, slot)
@@ -128,6 +129,13 @@ def _refuse_hot(machine, slots, controller, place, slot):
         raise Failure(f"The {where} does not support hot-plugging", code="VBOX_E_NOT_SUPPORTED")
     if slot and machine["state"] in ON and slot["kind"] == "hdd":
         slot["hot"] = True
+
+
+def _add_ports(machine, controller, place):
+    """A controller gets the ports that it lacks, as many as it can have."""
+    wanted = int(place.split("-")[0]) + 1
+    if machine["state"] not in ON and int(controller["portcount"]) < wanted <= int(controller["maxportcount"]):
+        controller["portcount"] = str(wanted)
 
 
 def _refuse_place(controller, place):

@@ -1,15 +1,9 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Generated pairs of state and request through the driver: what a check run foretells is what the real run does.
-
-On the double, in this process: a pair takes some forty calls.
-"""
+"""Generated pairs of state and request: check mode predicts what the real run does."""
 
 from __future__ import annotations
-
-import tempfile
-from pathlib import Path
 
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
     ABSENT,
@@ -22,9 +16,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.power imp
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from virtualbox import double
-from virtualbox.guests import disk_image
-from virtualbox.noted import MIB, InProcess, task
+from unit.module_utils._drivers.vbox.in_process import MIB, task, virtualbox
 
 _MOVES = {PAUSED: "pause", SUSPENDED: "savestate"}
 _CARD = st.sampled_from([{"type": "nat"}, {"type": "internal", "source": "lan"}, {"type": "nat", "model": "virtio"}])
@@ -49,12 +41,12 @@ _POLICIES = st.fixed_dictionaries(
         "purge": st.sampled_from([frozenset(), frozenset({"networks"})]),
     }
 )
-#: What a result tells of a machine, and a check can know.
-_TOLD = ("name", "state", "cpus", "memory_mib", "restart_required", "changed")
+#: Parts of a result that check mode can know.
+_PREDICTED = ("name", "state", "cpus", "memory_mib", "restart_required", "changed")
 
 
-# Not shrunk: what fails is small, and each try takes seconds.
-@settings(max_examples=30, derandomize=True, deadline=None, database=None, phases=[Phase.generate])
+# Not shrunk: what fails is small.
+@settings(max_examples=200, derandomize=True, deadline=None, database=None, phases=[Phase.generate])
 @given(
     power=_STATES,
     found=st.fixed_dictionaries(_SETTINGS),
@@ -62,42 +54,35 @@ _TOLD = ("name", "state", "cpus", "memory_mib", "restart_required", "changed")
     asked=st.fixed_dictionaries({}, optional={**_SETTINGS, "port_forwards": _RULES}),
     policy=_POLICIES,
 )
-def test_a_check_run_foretells_the_real_run(power, found, state, asked, policy):
+def test_check_mode_predicts_the_real_run(power, found, state, asked, policy):
     if policy["purge"]:
         asked = {"networks": {}, **asked}
-    with tempfile.TemporaryDirectory() as folder, double.VirtualBox(folder) as box:
-        image = {"source": _image(box), "linked": False}
+    with virtualbox() as vbox:
+        image = vbox.image("obeys")
         if power != ABSENT:
-            _bring(box, power, found, image)
+            _create(vbox, power, found, image)
         creation = {} if state == ABSENT else {"image": image}
-        _compare(box, state=state, config=asked, **creation, **policy)
+        _compare(vbox, state=state, config=asked, **creation, **policy)
 
 
-def _image(box):
-    """Machines made from it obey the power button."""
-    path = Path(box.folder) / "obeys.img"
-    path.write_bytes(disk_image("obeys"))
-    return str(path)
-
-
-def _bring(box, power, found, image):
+def _create(vbox, power, found, image):
     state = "present" if power == STOPPED else "started"
-    task(box, state=state, config=found, image=image, commands=InProcess(box)).well()
+    task(vbox, state=state, config=found, image=image).well()
     if power in _MOVES:
-        box.run("controlvm", "web", _MOVES[power])
+        vbox.run("controlvm", "web", _MOVES[power])
 
 
-def _compare(box, **asked):
-    check = task(box, check=True, commands=InProcess(box), **asked)
+def _compare(vbox, **asked):
+    check = task(vbox, check=True, **asked)
     assert check.writes == []
-    real = task(box, commands=InProcess(box), **asked)
+    real = task(vbox, **asked)
     assert (check.outcome.failed, check.outcome.msg) == (real.outcome.failed, real.outcome.msg)
     assert (check.changed, check.outcome.diff) == (real.changed, real.outcome.diff)
     if real.outcome.failed:
         assert real.writes == []
         return
-    assert {key: check.vm[key] for key in _TOLD} == {key: real.vm[key] for key in _TOLD}
+    assert {key: check.vm[key] for key in _PREDICTED} == {key: real.vm[key] for key in _PREDICTED}
     assert real.changed == bool(real.writes)
     once_more = "started" if asked["state"] == "restarted" else asked["state"]
-    again = task(box, commands=InProcess(box), **{**asked, "state": once_more})
+    again = task(vbox, **{**asked, "state": once_more})
     assert (again.outcome.failed, again.changed, again.writes) == (False, False, []), again.outcome.msg

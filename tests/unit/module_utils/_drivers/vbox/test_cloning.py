@@ -1,0 +1,194 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Cloning: a clone has what its source has, but for what two VMs cannot share."""
+
+from __future__ import annotations
+
+import pytest
+
+from unit.module_utils._drivers.vbox.in_process import MIB, SMALL, info, observed, snapshot, task
+
+TWO_DISKS = {**SMALL, "disks": {"#0": {"size": 2 * MIB}, "SATA 1": {"size": 2 * MIB}}}
+RULES = {"web": {"host_port": 20002, "guest_port": 80}}
+FULL = "The disk is full"
+
+
+def clone(vbox, *names, linked=False, taken=None, config=None, **more):
+    source = {"source": "source", "linked": linked, "snapshot": taken}
+    return task(vbox, *(names or ("copy",)), config=config or {}, clone=source, **more)
+
+
+def chosen_port(vbox, name):
+    (rule,) = (value for key, value in vbox.values(name).items() if key.startswith("Forwarding(") and "-ssh" in value)
+    return int(rule.split(",")[3])
+
+
+@pytest.mark.parametrize("linked", [False, True])
+def test_clone_has_an_identity_of_its_own(vbox, linked):
+    vbox.run("setproperty", "autostartdbpath", vbox.folder)
+    config = {**TWO_DISKS, "port_forwards": RULES, "autostart": True, "tags": ("a",), "memory": 20 * MIB}
+    source = task(vbox, "source", config=config, cloud_init={"user": "admin"}).well().vm
+    snapshot(vbox, "s", "source").well()
+    made = clone(vbox, linked=linked, taken="s", config={"tags": ("b",)}).well()
+    found = observed(vbox, name="copy").config
+    assert (found["autostart"], found["port_forwards"], found["tags"]) == (False, {}, ("b",))
+    assert (found["memory"], found["ssh_forward"]) == (20 * MIB, True)
+    assert [slot.partition("=")[2] for slot in vbox.values("copy") if "seed" in slot] == []
+    assert chosen_port(vbox, "copy") != chosen_port(vbox, "source")
+    mark = observed(vbox, name="copy").mark
+    expected = {"id": made.vm["id"], "tags": ["b"], "inputs": {"clone": source["id"]}, "files": [], "v": 1}
+    assert {key: value for key, value in mark.items() if key != "disks"} == expected
+    assert len(mark["disks"]) == 2
+    assert not set(mark["disks"]) & set(observed(vbox, name="source").mark["disks"])
+    assert clone(vbox, linked=linked, taken="s", config={"tags": ("b",)}).well().writes == []
+
+
+def test_clone_has_a_seed_of_its_own(vbox):
+    task(vbox, "source", cloud_init={"user": "admin"}).well()
+    clone(vbox, cloud_init={"user": "other"}).well()
+    seed = vbox.machines / "copy" / "copy.polyvirt-seed.iso"
+    drives = [value for key, value in vbox.values("copy").items() if key in ("IDE-0-0", "IDE-0-1")]
+    assert drives == ["emptydrive", str(seed)]
+    assert (b"other" in seed.read_bytes(), b"local-hostname: copy" in seed.read_bytes()) == (True, True)
+    task(vbox, "copy", state="absent").well()
+    assert "source/source.polyvirt-seed.iso" in vbox.files()
+
+
+def test_clone_of_a_snapshot_with_memory_is_stopped(vbox):
+    task(vbox, "source", state="started").well()
+    snapshot(vbox, "s", "source").well()
+    done = clone(vbox, taken="s").well()
+    assert (done.vm["state"], done.verbs.count("discardstate")) == ("stopped", 1)
+
+
+def test_clone_is_created_in_the_folder_of_the_task(vbox):
+    task(vbox, "source").well()
+    clone(vbox, storage_path=str(vbox.folder)).well()
+    assert observed(vbox, name="copy").config["disks"]["SATA 0"]["source"].startswith(f"{vbox.folder}/copy/")
+
+
+def test_clone_without_a_mark_of_its_source(vbox):
+    """The source is not of this collection: its images and rules are handled all the same."""
+    vbox.make("source", "obeys")
+    vbox.run("modifyvm", "source", "--natpf1", "a,tcp,,2101,,1", "--natpf1", "b,tcp,,2102,,2")
+    assert clone(vbox, config={"memory": 24 * MIB}).well().vm["memory_mib"] == 24
+    assert observed(vbox, name="copy").config["port_forwards"] == {}
+    assert len(observed(vbox, name="source").config["port_forwards"]) == 2
+    task(vbox, "copy", state="absent").well()
+    assert vbox.registered() == observed_sources(vbox, "source")
+
+
+def observed_sources(vbox, name):
+    return [disk["source"] for disk in observed(vbox, name=name).config["disks"].values()]
+
+
+def test_disk_grown_since_a_snapshot_is_not_copied(vbox):
+    """VirtualBox 7.2 cannot; a linked clone of a later snapshot can have it."""
+    task(vbox, "source").well()
+    snapshot(vbox, "before", "source").well()
+    task(vbox, "source", config={"disks": {"#0": {"size": 4 * MIB}}}).well()
+    snapshot(vbox, "after", "source").well()
+    words = ("SATA 0", "has grown since a snapshot", "linked clone")
+    for taken in (None, "after"):
+        clone(vbox, taken=taken).refused("copy", *words)
+    assert clone(vbox, taken="before").well().vm["disks"][0]["size"] == 2 * MIB
+    assert clone(vbox, "link", taken="after", linked=True).well().vm["disks"][0]["size"] == 4 * MIB
+
+
+@pytest.mark.parametrize(("state", "taken", "words"), [
+    ("stopped", None, None), ("started", "s", None), ("started", None, "Name one of its snapshots"),
+    ("suspended", None, "Name one of its snapshots"),
+])  # fmt: skip
+def test_vm_that_is_not_stopped_is_cloned_from_a_snapshot(vbox, state, taken, words):
+    task(vbox, "source", state="started").well()
+    snapshot(vbox, "s", "source").well()
+    task(vbox, "source", state=state).well()
+    done = clone(vbox, taken=taken)
+    if words:
+        done.refused("copy", words)
+    else:
+        done.well()
+
+
+def test_failed_clone_deletes_nothing_of_its_source(vbox):
+    """It carries the source's mark until it has its own, and that names disks which are not attached just now."""
+    task(vbox, "source", config={**TWO_DISKS, "port_forwards": RULES}, cloud_init={"user": "admin"}).well()
+    task(vbox, "source", config={"disks": {"SATA 1": None}}).well()
+    before = vbox.files(), vbox.registered()
+    for command in ("modifyvm", "setextradata", "storageattach"):
+        clone(vbox, fails={command: FULL}).failed(FULL)
+        assert (vbox.files(), vbox.registered()) == before
+    clone(vbox).well()
+
+
+def test_lock_while_cloning_undoes_nothing(vbox):
+    task(vbox, "source").well()
+    done = clone(vbox, fails={"setextradata": "The object is not ready"}).well()
+    assert (done.verbs.count("clonevm"), "unregistervm" in done.verbs) == (1, False)
+
+
+def test_leftover_of_a_killed_clone_is_removed(vbox):
+    """VirtualBox had written the settings file, and not registered the VM."""
+    task(vbox, "source").well()
+    vbox.run("clonevm", "source", "--name", "copy", "--uuid", "706f6c79-7669-4000-8000-000000000009")
+    clone(vbox).well()
+    assert [vm["name"] for vm in info(vbox)["vms"]] == ["source", "copy"]
+
+
+@pytest.mark.parametrize("finished", [False, True])
+def test_settings_of_somebody_else_are_not_removed(vbox, finished):
+    """Somebody created that VM, or let VirtualBox forget one that a task had created."""
+    task(vbox, "source").well()
+    if finished:
+        task(vbox, "copy").well()
+        vbox.run("unregistervm", "copy")
+    else:
+        vbox.run("createvm", "--name", "copy")
+    before = vbox.files()
+    clone(vbox).failed("already exists" if finished else "exists already")
+    assert vbox.files() == before
+
+
+def test_clone_that_another_task_creates_first_is_used(vbox):
+    task(vbox, "source").well()
+    done = clone(vbox, before={"clonevm": lambda: clone(vbox).well()})
+    assert vbox.run("list", "vms").count('"copy"') == 1
+    assert done.well().vm["id"] == observed(vbox, name="copy").id
+
+
+def test_clone_that_somebody_deletes_at_once_is_created_again(vbox):
+    task(vbox, "source").well()
+    done = clone(vbox, after={"clonevm": lambda: vbox.run("unregistervm", "copy", "--delete")}).well()
+    assert done.verbs.count("clonevm") == 2
+
+
+def test_half_created_vm_with_the_same_file_name_stays(vbox):
+    task(vbox, "source").well()
+    vbox.run("createvm", "--name", "a/b", "--uuid", "706f6c79-7669-4000-8000-000000000009", "--register")
+    clone(vbox, "a:b").failed("already exists")
+    assert '"a/b"' in vbox.run("list", "vms")
+
+
+def test_source_that_is_changed_meanwhile_is_waited_for(vbox):
+    """Two tasks may read one source at the same time; a task that changes it waits."""
+    tried = []
+    task(vbox, "source").well()
+
+    def others():
+        tried.append(clone(vbox, "second").well())
+        tried.append(task(vbox, "source", config={"memory": 24 * MIB}, timeout=1))
+
+    clone(vbox, before={"clonevm": others}).well()
+    tried[1].failed("source", "another task works on it")
+    assert {vm["name"] for vm in info(vbox)["vms"]} == {"source", "copy", "second"}
+
+
+def test_ssh_port_of_the_clone_is_kept_where_nobody_has_it(vbox):
+    """The clone of a VM whose forward is gone meanwhile."""
+    task(vbox, "source").well()
+    snapshot(vbox, "s", "source").well()
+    port = chosen_port(vbox, "source")
+    task(vbox, "source", config={"ssh_forward": False}).well()
+    clone(vbox, taken="s").well()
+    assert chosen_port(vbox, "copy") == port

@@ -1,0 +1,254 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Creating VMs: what they have from the start, images, seeds, files in the way, and failures that leave nothing."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._tools import disk_header
+
+from unit.module_utils._drivers.vbox.in_process import ENGINE, MIB, SMALL, observed, task
+
+MARKED = "706f6c79-7669-4000-8000-000000000001"
+LOCKED = "The machine '{}' is already locked for a session (or being unlocked)"
+FULL = "The disk is full"
+
+
+def copied(path):
+    return {"source": path, "linked": False}
+
+
+def test_new_vm_is_created_in_this_order(vbox):
+    """The mark announces each file first, and is finished last."""
+    config = {**SMALL, "groups": ("/g",), "ssh_forward": False, "disks": {"#0": {"size": 2 * MIB}}}
+    done = task(vbox, config=config, storage_path=str(vbox.folder)).well()
+    folder = f"{vbox.folder}/g/web"
+    disk = f"{folder}/web-SATA-0.vdi"
+    assert [line.partition(" {")[0] for line in done.writes] == [
+        f"createvm --name=web --ostype Linux26_64 --uuid --register --groups /g --basefolder {vbox.folder}",
+        "setextradata polyvirt/mark",
+        "modifyvm --ioapic on --rtcuseutc on --audio none --mouse usbtablet --memory 16 --graphicscontroller vmsvga"
+        " --vram 16 --vm-execution-engine interpreter",
+        "storagectl --name SATA --add sata --portcount 8",
+        "setextradata polyvirt/mark",
+        f"createmedium disk --filename {disk} --size 2 --format VDI",
+        f"storageattach --storagectl SATA --port 0 --device 0 --type hdd --medium {disk}",
+        "setextradata polyvirt/mark",
+        "storagectl --name IDE --add ide",
+        "storageattach --storagectl IDE --port 0 --device 0 --type dvddrive --medium emptydrive",
+        "setextradata polyvirt/mark",
+    ]
+    marks = [line for line in done.writes if "mark" in line]
+    assert [f'"making":["{disk}"]' in mark for mark in marks] == [False, True, False, False]
+    assert ['"unfinished":true' in mark for mark in marks] == [True, True, True, False]
+
+
+def test_mark_of_a_finished_vm(vbox):
+    image = vbox.image()
+    done = task(vbox, config={**SMALL, "tags": ("a", "b")}, image=image).well()
+    (uuid,) = (line.split()[1] for line in vbox.run("list", "hdds").splitlines() if line.startswith("UUID:"))
+    expected = {"disks": [uuid], "files": [], "tags": ["a", "b"], "inputs": {"image": image["source"]}}
+    assert observed(vbox).mark == {"v": 1, "id": done.vm["id"], **expected}
+
+
+@pytest.mark.parametrize(
+    ("more", "ssh"),
+    [
+        ({}, True),
+        ({"networks": {"0": {"type": "internal"}}}, False),
+        ({"networks": {"0": {"type": "internal"}, "1": {"type": "nat"}}}, True),
+        ({"ssh_forward": False}, False),
+    ],
+)
+def test_vm_behind_nat_has_an_ssh_forward(vbox, more, ssh):
+    task(vbox, config={**SMALL, **more}).well()
+    assert observed(vbox).config["ssh_forward"] is ssh
+
+
+def test_networks_and_slots_are_complete(vbox):
+    """A new VM has no other NIC than those given, and the settings of every option."""
+    config = {
+        **SMALL, "networks": {"1": {"type": "internal", "source": "lan", "mac": "08:00:27:aa:bb:cc"}},
+        "firmware": "uefi", "tpm": True, "nested_virtualization": True, "boot_order": ("cdrom", "disk"),
+        "display": {"type": "none", "video_memory": 32 * MIB}, "description": "x", "os_type": "Debian_64",
+        "disks": {"SATA 9": {"size": MIB}, "NVMe 1": {"size": MIB}, "IDE 1:1": {"size": MIB, "format": "vhd"}},
+        "graphics_controller": "vboxsvga",
+    }  # fmt: skip
+    task(vbox, config=config).well()
+    found = observed(vbox).config
+    assert {**found, **{key: config[key] for key in config.keys() - {"native", "disks", "networks"}}} == found
+    nic = {"type": "internal", "source": "lan", "mac": "08:00:27:aa:bb:cc", "model": "82540EM"}
+    assert found["networks"] == {"1": nic}
+    assert sorted(found["disks"]) == ["IDE 1:1", "NVMe 1", "SATA 9"]
+    values = vbox.values()
+    assert (values["audio"], values["hidpointing"], values["ioapic"]) == ("none", "usbtablet", "on")
+    assert task(vbox, config=config).well().writes == []
+
+
+@pytest.mark.parametrize("source", ["raw", "vdi", "vhd"])
+@pytest.mark.parametrize("size", [None, 2 * MIB, 4 * MIB])
+def test_disk_is_a_copy_of_the_image(vbox, source, size):
+    image = vbox.disk(f"image.{source}") if source != "raw" else vbox.image()["source"]
+    base = 1 * MIB if source == "raw" else 2 * MIB
+    done = task(vbox, config={**SMALL, "disks": {"#0": {"size": size} if size else {}}}, image=copied(image))
+    (disk,) = done.well().vm["disks"]
+    assert disk["size"] == disk_header.capacity(disk["source"]) == max(size or 0, base)
+    assert vbox.registered() == [disk["source"]]  # VirtualBox has forgotten the image again.
+    assert ("modifymedium" in done.verbs) == (disk["size"] > base)
+
+
+def test_image_that_virtualbox_knows_stays_registered(vbox):
+    image = vbox.disk("image.vdi")
+    vbox.run("showmediuminfo", "disk", image)
+    task(vbox, image=copied(image)).well()
+    assert image in vbox.registered()
+
+
+def test_image_that_another_task_copies_too_stays_registered(vbox):
+    image = vbox.disk("image.vdi")
+    task(vbox, image=copied(image), fails={"closemedium": "it is locked for reading"}).well()
+    assert image in vbox.registered()
+    other = vbox.disk("other.vdi")
+    done = task(vbox, "two", image=copied(other), fails={"closemedium": "The object is not ready"}).well()
+    assert other not in vbox.registered()
+    assert done.verbs.count("createvm") == 1
+
+
+def test_seed_has_a_drive_behind_the_iso(vbox):
+    iso = str(vbox.folder / "a.iso")
+    (vbox.folder / "a.iso").write_bytes((b"\0" * 32769 + b"CD001").ljust(65536, b"\0"))
+    task(vbox, config={**SMALL, "iso": iso}, cloud_init={"user": "admin"}).well()
+    seed = vbox.machines / "web" / "web.polyvirt-seed.iso"
+    values = vbox.values()
+    assert (values["IDE-0-0"], values["IDE-0-1"], observed(vbox).config["iso"]) == (iso, str(seed), iso)
+    assert b"local-hostname: web" in seed.read_bytes()
+    task(vbox, config={"iso": ""}).well()
+    assert (vbox.values()["IDE-0-0"], vbox.values()["IDE-0-1"]) == ("emptydrive", str(seed))
+    task(vbox, state="absent").well()
+    assert (vbox.files(), vbox.registered("dvds")) == ([], [iso, str(seed)])
+    assert (vbox.folder / "a.iso").exists()
+
+
+# Files in the way -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["web-SATA-0.vdi", "web.polyvirt-seed.iso"])
+def test_file_in_the_way_is_not_replaced(vbox, name):
+    path = vbox.machines / "web" / name
+    path.parent.mkdir()
+    path.write_bytes(b"precious")
+    task(vbox, cloud_init={"user": "admin"}).failed(str(path), "exists already")
+    assert (path.read_bytes(), vbox.files()) == (b"precious", [f"web/{name}"])
+    assert vbox.run("list", "vms") == ""
+
+
+def test_settings_of_somebody_else_are_not_replaced(vbox):
+    vbox.run("createvm", "--name", "web")
+    task(vbox).refused("exists already", "registervm")
+    assert vbox.run("list", "vms") == ""
+    assert vbox.files() == ["web/web.vbox"]
+
+
+def test_vm_whose_settings_file_alone_exists_is_completed(vbox):
+    """A run was killed before VirtualBox had registered the VM."""
+    vbox.run("createvm", "--name", "web", "--uuid", MARKED)
+    assert task(vbox).well().vm["id"] == MARKED
+    assert observed(vbox).reason == ""
+
+
+def test_half_created_vm_is_completed(vbox):
+    vbox.run("createvm", "--name", "web", "--uuid", MARKED, "--register")
+    made = task(vbox).well().vm
+    assert (made["id"], [disk["size"] for disk in made["disks"]]) == (MARKED, [2 * MIB])
+
+
+def test_vm_without_a_mark_that_has_run_is_somebodys(vbox):
+    """Somebody removed the mark by hand."""
+    vbox.run("createvm", "--name", "web", "--uuid", MARKED, "--register")
+    log = vbox.machines / "web" / "Logs" / "VBox.log"
+    log.parent.mkdir()
+    log.write_text("started\n", encoding="ascii")
+    assert task(vbox, config={}).well().writes == []
+
+
+def test_two_names_with_one_file_name(vbox):
+    first = task(vbox, "a/b").well().vm
+    before = vbox.files()
+    task(vbox, "a:b").failed("a_b.vbox belongs to 'a/b'", "Choose another name")
+    assert (observed(vbox, name="a/b").id, vbox.files()) == (first["id"], before)
+
+
+# Failures and races -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", ["modifyvm", "storagectl", "createmedium", "storageattach", "convertfromraw"])
+def test_failed_creation_leaves_nothing(vbox, command):
+    image = vbox.image() if command == "convertfromraw" else None
+    creation = {"image": image} if image else {"cloud_init": {"user": "admin"}}
+    task(vbox, fails={command: FULL}, **creation).failed(FULL)
+    assert (vbox.run("list", "vms"), vbox.files(), vbox.registered()) == ("", [], [])
+    assert list(vbox.machines.iterdir()) == []
+
+
+def test_failed_creation_keeps_the_disks_of_others(vbox):
+    """What was attached, and a disk of the same VM that the task did not create, stay."""
+    disk = vbox.disk()
+    config = {**SMALL, "disks": {"SATA 0": {"size": MIB}, "SATA 1": {"source": disk}}}
+    task(vbox, config={**config, "native": {"chipset": "nonsense"}}).failed("chipset", "nonsense")
+    task(vbox, config=config, fails={"emptydrive": FULL}).failed(FULL)
+    assert (vbox.run("list", "vms"), vbox.files(), vbox.registered()) == ("", [], [disk])
+
+
+def test_lock_while_creating_undoes_nothing(vbox):
+    done = task(vbox, fails={"storagectl": LOCKED.format("web")}).well()
+    assert "unregistervm" not in done.verbs
+
+
+def test_vm_that_another_task_creates_first_is_used(vbox):
+    done = task(vbox, before={"createvm": lambda: task(vbox).well()}).well()
+    assert vbox.run("list", "vms").count('"web"') == 1
+    assert done.vm["id"] == observed(vbox).id
+    assert vbox.files() == ["web/web-SATA-0.vdi", "web/web.vbox"]
+
+
+def test_vm_that_another_task_begins_first_is_completed(vbox):
+    begin = ("createvm", "--name", "web", "--uuid", MARKED, "--register")
+    assert task(vbox, before={"createvm": lambda: vbox.run(*begin)}).well().vm["id"] == MARKED
+
+
+def test_vm_that_somebody_deletes_at_once_is_created_again(vbox):
+    done = task(vbox, after={"createvm": lambda: vbox.run("unregistervm", "web", "--delete")}).well()
+    assert done.verbs.count("createvm") == 2
+
+
+def test_file_that_appears_meanwhile_is_not_replaced(vbox):
+    path = vbox.machines / "web" / "web-SATA-0.vdi"
+    done = task(vbox, before={"modifyvm": lambda: path.write_bytes(b"precious")})
+    assert (done.outcome.failed, f"{path} exists already" in done.outcome.msg) == (True, True)
+    assert path.read_bytes() == b"precious"
+
+
+def test_vm_that_is_removed_while_it_is_created(vbox):
+    def remove():
+        vbox.run("unregistervm", "web", "--delete")
+
+    done = task(vbox, before={"storagectl": remove})
+    assert done.outcome.failed
+    assert "Could not find a registered machine" in done.outcome.msg
+    assert vbox.run("list", "vms") == ""
+
+
+def test_log_of_an_earlier_vm_says_nothing_about_the_new_one(vbox):
+    log = vbox.machines / "web" / "Logs" / "VBox.log"
+    log.parent.mkdir(parents=True)
+    log.write_text("of a VM that VirtualBox forgot\n", encoding="ascii")
+    task(vbox).well()
+    assert task(vbox).well().writes == []
+    assert observed(vbox).config["disks"]
+
+
+def test_new_vm_gets_native_settings(vbox):
+    native = {"clipboard-mode": "bidirectional", "hpet": "on", "autostop-type": "disabled"}
+    task(vbox, config={**SMALL, "native": {**ENGINE, **native}}).well()
+    assert observed(vbox, native_keys=tuple(native)).config["native"] == native

@@ -1,0 +1,269 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Deleting VMs: all that is their own is deleted; what somebody else has or needs stays."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import File
+
+from unit.module_utils._drivers.vbox.in_process import MIB, SMALL, observed, snapshot, task
+
+TWO_DISKS = {**SMALL, "disks": {"#0": {"size": 2 * MIB}, "#1": {"size": 2 * MIB}}}
+LINKED = ("clonevm", "web", "--snapshot", "base", "--options", "link", "--name", "copy", "--register")
+
+
+def gone(vbox, *kept):
+    """Nothing is left but these images."""
+    assert vbox.run("list", "vms") == ""
+    assert (vbox.registered(), [path for path in kept if not os.path.exists(path)]) == (sorted(kept), [])
+    return vbox.files() == []
+
+
+# Files ------------------------------------------------------------------------------------------------------------
+
+
+def test_copies_of_older_settings_are_deleted(vbox):
+    """VirtualBox keeps a copy when it converts the settings file; once it forgot the VM, the copy would be nobody's."""
+    task(vbox).well()
+    folder = vbox.machines / "web"
+    for name in ("web-1.16-linux.vbox", "web-1.9-windows.vbox", "xweb-1.16-linux.vbox", "web-1.16-linux.vbox.txt"):
+        (folder / name).write_text("<", encoding="ascii")
+    task(vbox, state="absent").well()
+    assert vbox.files() == ["web/web-1.16-linux.vbox.txt", "web/xweb-1.16-linux.vbox"]
+
+
+def test_name_is_no_pattern(vbox):
+    task(vbox, "w.b").well()
+    (vbox.machines / "w.b" / "wib-1.16-linux.vbox").write_text("<", encoding="ascii")
+    task(vbox, "w.b", state="absent").well()
+    assert vbox.files() == ["w.b/wib-1.16-linux.vbox"]
+
+
+def test_folder_is_deleted_with_its_logs(vbox):
+    task(vbox, state="started").well()
+    logs = vbox.machines / "web" / "Logs"
+    logs.mkdir()
+    (logs / "VBox.log").write_text("", encoding="ascii")
+    task(vbox, state="suspended").well()
+    task(vbox, state="absent").well()
+    assert list(vbox.machines.iterdir()) == []
+
+
+@pytest.mark.parametrize(("delete_disks", "kept"), [("owned", True), ("all", False), ("none", True)])
+def test_disk_of_somebody_else_stays(vbox, delete_disks, kept):
+    disk, iso = vbox.disk(), vbox.folder / "a.iso"
+    iso.write_bytes((b"\0" * 32769 + b"CD001").ljust(65536, b"\0"))
+    task(vbox, config={**SMALL, "iso": str(iso), "disks": {"#0": {"size": MIB}, "#1": {"source": disk}}}).well()
+    own = observed(vbox).config["disks"]["SATA 0"]["source"]
+    left = [own, disk] if delete_disks == "none" else [disk] if kept else []
+    task(vbox, state="absent", delete_disks=delete_disks).well()
+    gone(vbox, *left)
+    assert iso.exists()
+
+
+def test_own_disk_is_known_after_the_folder_has_moved(vbox):
+    task(vbox).well()
+    task(vbox, config={"groups": ("/a", "/b")}).well()
+    task(vbox, state="absent").well()
+    assert gone(vbox)
+
+
+def test_detached_own_disk_is_deleted(vbox):
+    task(vbox, config=TWO_DISKS).well()
+    disk = observed(vbox).config["disks"]["SATA 1"]["source"]
+    task(vbox, config={"disks": {"SATA 1": None}}).well()
+    assert os.path.exists(disk)
+    task(vbox, state="absent").well()
+    assert gone(vbox)
+
+
+def test_own_disk_that_another_vm_has_now_stays(vbox):
+    task(vbox, config=TWO_DISKS).well()
+    disk = observed(vbox).config["disks"]["SATA 1"]["source"]
+    task(vbox, config={"disks": {"SATA 1": None}}).well()
+    task(vbox, "other", config={**SMALL, "disks": {"SATA 0": {"source": disk}}}).well()
+    task(vbox, state="absent").well()
+    assert disk in vbox.registered()
+    assert observed(vbox, name="other").config["disks"]["SATA 0"]["source"] == disk
+
+
+def test_files_name_their_users(vbox):
+    task(vbox, config=TWO_DISKS, cloud_init={"user": "admin"}).well()
+    snapshot(vbox, "base").well()
+    vbox.run(*LINKED)
+    vbox.run("storageattach", "web", "--storagectl", "SATA", "--port", "5", "--type", "hdd", "--medium", vbox.disk())
+    found = observed(vbox, "files")
+    folder = f"{vbox.machines}/web"
+    expected = {
+        f"{folder}/web-SATA-0.vdi": ("disk", True, ("copy",), True),
+        f"{folder}/web-SATA-1.vdi": ("disk", True, ("copy",), True),
+        f"{folder}/web.polyvirt-seed.iso": ("support", True, (), False),
+        vbox.disk(): ("disk", False, (), False),
+    }
+    files = {file.path: file for file in found.files}
+    assert {path: files[path] for path in expected} == {path: File(path, *rest) for path, rest in expected.items()}
+    on_top = [file for path, file in files.items() if "/Snapshots/" in path]
+    assert [(file.ours, file.used_by) for file in on_top] == [(True, ())] * 2
+    assert len(files) == 6
+
+
+# Snapshots and detached disks -------------------------------------------------------------------------------------
+
+
+def test_disk_that_only_a_snapshot_has_is_not_deleted(vbox):
+    disk = vbox.disk()
+    task(vbox).well()
+    snapshot(vbox, "without").well()
+    task(vbox, config={"disks": {"SATA 1": {"source": disk}}}).well()
+    snapshot(vbox, "with").well()
+    snapshot(vbox, "without", state="restored").well()
+    before = vbox.registered()
+    for check in (True, False):
+        task(vbox, state="absent", check=check).refused("web", disk, "shall stay", "delete_disks: all")
+    assert vbox.registered() == before
+    snapshot(vbox, "with", state="absent").well()
+    task(vbox, state="absent").well()
+    assert gone(vbox, disk)
+
+
+def test_disk_of_somebody_else_is_deleted_with_the_snapshots_on_request(vbox):
+    disk = vbox.disk()
+    task(vbox, config={**SMALL, "disks": {"#0": {"source": disk}}}).well()
+    snapshot(vbox, "with").well()
+    task(vbox, state="absent", delete_disks="all").well()
+    assert gone(vbox)
+
+
+@pytest.mark.parametrize("delete_disks", ["owned", "all"])
+def test_disk_that_only_a_snapshot_of_another_vm_has_is_used(vbox, delete_disks):
+    """It is detached there, and the other VM needs it all the same: to restore its snapshot."""
+    task(vbox, config=TWO_DISKS).well()
+    disk = observed(vbox).config["disks"]["SATA 1"]["source"]
+    task(vbox, config={"disks": {"SATA 1": None}}).well()
+    task(vbox, "other", config={**SMALL, "disks": {"SATA 0": {"size": MIB}, "SATA 1": {"source": disk}}}).well()
+    snapshot(vbox, "s", "other").well()
+    task(vbox, "other", config={"disks": {"SATA 1": None}}).well()
+    config = {"disks": {"SATA 1": {"source": disk}}}
+    task(vbox, config=config).refused(f"disk {disk} belongs to other")
+    task(vbox, state="absent", delete_disks=delete_disks).well()
+    assert (disk in vbox.registered(), os.path.exists(disk)) == (True, True)
+    snapshot(vbox, "s", "other", state="restored").well()
+    assert observed(vbox, name="other").config["disks"]["SATA 1"]["source"] == disk
+
+
+@pytest.fixture(name="detached")
+def _detached(vbox):
+    """The file of a disk that was detached from a VM after a snapshot, and has grown in between."""
+    task(vbox, config=TWO_DISKS).well()
+    disk = observed(vbox).config["disks"]["SATA 1"]["source"]
+    snapshot(vbox, "both").well()
+    task(vbox, config={"disks": {"SATA 1": {"size": 4 * MIB}}}).well()
+    task(vbox, config={"disks": {"SATA 1": None}}).well()
+    return disk
+
+
+def test_vm_with_a_disk_detached_since_a_snapshot_is_deleted(vbox, detached):
+    assert os.path.exists(detached)
+    task(vbox, state="absent").well()
+    assert gone(vbox)
+
+
+def test_disk_detached_since_a_snapshot_is_used(vbox, detached):
+    """By the VM itself, whose snapshot has it: nobody else is named, and no other VM gets it."""
+    files = {file.path: file for file in observed(vbox, "files").files}
+    assert (files[detached].ours, files[detached].used_by, files[detached].bound) == (True, (), False)
+    config = {**SMALL, "disks": {"#0": {"source": detached}}}
+    task(vbox, "other", config=config).refused(f"disk {detached} belongs to web")
+
+
+def test_disk_attached_again_holds_what_it_held(vbox, detached):
+    again = {"disks": {"SATA 1": {"source": detached}}}
+    expected = {"slot": "SATA 1", "source": detached, "size": 4 * MIB, "format": "vdi"}
+    assert task(vbox, config=again).well().vm["disks"][1] == expected
+    assert not task(vbox, config=again).well().changed
+    assert len(vbox.registered()) == 4
+
+
+def test_snapshot_is_deleted_with_a_disk_detached_since(vbox, detached):
+    assert snapshot(vbox, "both", state="absent").well().changed
+    assert len(vbox.registered()) == 2
+    assert detached in vbox.registered()
+
+
+def test_snapshot_that_a_detached_disk_and_the_vm_need_stays(vbox, detached):
+    """VirtualBox merges one image with one other only."""
+    snapshot(vbox, "both", state="restored").well()
+    (left,) = [path for path in vbox.registered() if path not in attached(vbox)]
+    snapshot(vbox, "both", state="absent").refused("web", "both", left, "closemedium disk")
+    vbox.run("closemedium", "disk", left, "--delete")
+    snapshot(vbox, "both", state="absent").well()
+    assert len(vbox.registered()) == 2
+
+
+def attached(vbox):
+    """The images that a VM or a snapshot has."""
+    blocks = vbox.run("list", "--long", "hdds").split("\n\n")
+    return [block.partition("Location:")[2].split("\n")[0].strip() for block in blocks if "In use by VMs:" in block]
+
+
+# What others do meanwhile -----------------------------------------------------------------------------------------
+
+
+def test_vm_that_a_clone_needs_by_now_stays(vbox):
+    """The VM is stopped first, which gives others time."""
+    task(vbox, state="started").well()
+    snapshot(vbox, "base").well()
+    done = task(vbox, state="absent", before={"poweroff": lambda: vbox.run(*LINKED)})
+    assert done.outcome.failed
+    assert [word for word in ("web", "is needed by copy", "Remove copy first") if word not in done.outcome.msg] == []
+    assert "unregistervm" not in done.verbs
+    assert (done.vm["state"], len(vbox.registered())) == ("stopped", 3)
+
+
+def test_vm_that_is_being_cloned_is_not_deleted(vbox):
+    tried = []
+    task(vbox).well()
+    snapshot(vbox, "base").well()
+    clone = {"source": "web", "linked": True, "snapshot": "base"}
+    before = {"clonevm": lambda: tried.append(task(vbox, state="absent", timeout=1))}
+    task(vbox, "copy", config={}, clone=clone, before=before).well()
+    (done,) = tried
+    done.refused("web", "another task works on it")
+
+
+def test_partly_deleted_vm_is_reported(vbox):
+    """A clone is created at the last moment: VirtualBox stops half-way, and has forgotten the VM."""
+    task(vbox).well()
+    snapshot(vbox, "base").well()
+    done = task(vbox, state="absent", before={"unregistervm": lambda: vbox.run(*LINKED)})
+    assert done.outcome.failed
+    assert [word for word in ("web", "child media", "VBoxManage list hdds") if word not in done.outcome.msg] == []
+    assert (done.vm["state"], done.outcome.changed) == ("absent", True)
+
+
+def test_failed_deletion_that_keeps_the_vm_is_a_failure(vbox):
+    task(vbox).well()
+    task(vbox, state="absent", fails={"unregistervm": "no space"}).failed("no space")
+    assert observed(vbox).power == "stopped"
+
+
+def test_vm_that_somebody_deletes_first(vbox):
+    task(vbox).well()
+    done = task(vbox, state="absent", before={"unregistervm": lambda: vbox.run("unregistervm", "web", "--delete")})
+    assert (done.well().vm["state"], gone(vbox)) == ("absent", True)
+
+
+def test_vm_that_somebody_deletes_after_the_first_look(vbox):
+    vbox.make("web")
+    done = task(vbox, state="absent", after={"list": lambda: vbox.run("unregistervm", "web", "--delete")})
+    assert (done.well().vm["state"], done.verbs, gone(vbox)) == ("absent", ["unregistervm"], True)
+
+
+def test_lock_of_another_caller_is_waited_for(vbox):
+    task(vbox).well()
+    task(vbox, state="absent", fails={"unregistervm": "Cannot unregister the machine 'web' while it is locked"}).well()
+    assert gone(vbox)

@@ -1,0 +1,144 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A task is killed after any of its calls: the same task completes what it left, and ``state: absent`` removes it."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Step
+
+from unit.module_utils._drivers.vbox.in_process import (
+    MIB,
+    SMALL,
+    InProcess,
+    Killed,
+    driver_of,
+    info,
+    killed_after,
+    observed,
+    snapshot,
+    task,
+)
+
+TWO_DISKS = {**SMALL, "disks": {"#0": {}, "#1": {"size": 2 * MIB}}}
+LARGER = {"memory": 20 * MIB}
+
+
+def _create(vbox):
+    image = {"source": vbox.disk("image.vdi"), "linked": False}
+    return {"config": TWO_DISKS, "image": image, "cloud_init": {"user": "admin"}}
+
+
+def _clone(linked):
+    return lambda vbox: {"config": LARGER, "clone": {"source": "base", "linked": linked, "snapshot": "s"}}
+
+
+def _add_disks(vbox):
+    task(vbox).well()
+    return {"config": {**LARGER, "disks": {"SATA 1": {"size": 2 * MIB}, "NVMe 0": {"size": 2 * MIB}}}}
+
+
+def _delete(vbox):
+    """A VM with a detached disk of its own, and another's disk, which stays."""
+    disks = {**TWO_DISKS["disks"], "SATA 2": {"source": vbox.disk("other.vdi")}}
+    task(vbox, config={**SMALL, "disks": disks}).well()
+    task(vbox, config={"disks": {"SATA 1": None}}).well()
+    return {"state": "absent"}
+
+
+WAYS = {
+    "create": _create,
+    "linked clone": _clone(linked=True),
+    "full clone": _clone(linked=False),
+    "add disks": _add_disks,
+    "delete": _delete,
+}
+
+
+@pytest.fixture(name="vbox")
+def _with_base(vbox):
+    """With a VM that can be cloned."""
+    task(vbox, "base").well()
+    snapshot(vbox, "s", "base").well()
+    return vbox
+
+
+def is_killed(vbox, number, **more):
+    try:
+        task(vbox, commands=killed_after(InProcess, number)(vbox), **more).well()
+    except Killed:
+        return True
+    return False
+
+
+def standing(vbox):
+    """What the registry and the folder hold, but for the disk of somebody else."""
+    return vbox.run("list", "vms"), [path for path in vbox.registered() if "other" not in path], vbox.files()
+
+
+def result(vbox):
+    """What a complete VM is, without the names that chance decides."""
+    config = observed(vbox).config
+    sizes = {slot: (disk["size"], disk["format"]) for slot, disk in config["disks"].items()}
+    return config["memory"], sizes, config["ssh_forward"], vbox.values()["ioapic"], len(vbox.registered())
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_removed_after_any_call(vbox, way):
+    before = standing(vbox)
+    for number in range(1, 99):
+        more = WAYS[way](vbox)
+        killed = is_killed(vbox, number, **more)
+        task(vbox, state="absent").well()
+        assert standing(vbox) == before, number
+        if not killed:
+            break
+    assert number > 3
+
+
+@pytest.mark.parametrize("way", [way for way in WAYS if way != "delete"])
+def test_completed_after_any_call(vbox, way):
+    expected = None
+    for number in range(99):  # After no call: this run is not killed.
+        more = WAYS[way](vbox)
+        killed = is_killed(vbox, number, **more)
+        if number and not killed:
+            break
+        again = task(vbox, **more).well()
+        expected = expected or result(vbox)
+        assert result(vbox) == expected, number
+        assert info(vbox, "web")["vms"][0]["reason"] == ""
+        assert (again.vm["id"], task(vbox, **more).well().writes) == (observed(vbox).id, [])
+        task(vbox, state="absent").well()
+    assert number > 3
+
+
+def test_disk_of_a_killed_task_that_another_vm_has_by_now_stays(vbox):
+    more = _add_disks(vbox)
+    assert is_killed(vbox, 3, **more)  # Just after createmedium.
+    disk = f"{vbox.machines}/web/web-SATA-1.vdi"
+    task(vbox, "other", config={**SMALL, "disks": {"SATA 0": {"source": disk}}}).well()
+    done = task(vbox, **more)
+    assert (done.outcome.failed, f"{disk} exists already" in done.outcome.msg) == (True, True)
+    task(vbox, state="absent").well()
+    assert disk in vbox.registered()
+
+
+def test_unfinished_vm_is_reported(vbox):
+    more = _create(vbox)
+    assert is_killed(vbox, 2, **more)
+    (found,) = info(vbox, "web")["vms"]
+    assert (found["state"], found["reason"].partition(":")[0]) == ("stopped", "unfinished")
+    assert task(vbox, **more).well().vm["id"] == found["id"]
+
+
+def test_vm_that_another_task_completes_meanwhile_stays(vbox):
+    more = _create(vbox)
+    assert is_killed(vbox, 2, **more)
+    planned = observed(vbox, "unfinished")
+    task(vbox, **more).well()
+    with pytest.raises(Refused, match="web: another task has completed it meanwhile"):
+        driver_of(vbox).apply([(planned, (Step("delete"),))])
+    assert not task(vbox, **more).well().changed

@@ -1,0 +1,88 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A lock that passes is waited for; the lock of a running VM is not."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.busy import Busy
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import CommandFailed
+
+from unit.module_utils._drivers.vbox.in_process import MIB, InProcess, driver_of, task
+
+HELD = (
+    "The machine 'web' is already locked for a session (or being unlocked)",
+    "The machine 'web' is already locked by a session (or being locked or unlocked)",
+    "Cannot unregister the machine 'web' while it is locked",
+)
+PASSING = (
+    "The machine 'web' already has a lock request pending",
+    "The machine 'web' was unlocked unexpectedly while attempting to share its session",
+    "The object is not ready",
+    "Code NS_ERROR_ABORT (0x80004004) - Operation aborted (extended info not available)",
+    "Failed to create the VirtualBox object!",
+    "Code NS_ERROR_CALL_FAILED (0x800706be) - Call to remote object failed (extended info not available)",
+)
+OVER = "The graphics controller does not support the given feature"
+
+
+LARGER = {"memory": 20 * MIB}
+
+
+@pytest.mark.parametrize("text", HELD + PASSING)
+def test_change_is_repeated(vbox, text):
+    task(vbox).well()
+    done = task(vbox, config=LARGER, fails={"modifyvm": text}).well()
+    assert (done.verbs, done.vm["memory_mib"]) == (["modifyvm", "modifyvm"], 20)
+
+
+@pytest.mark.parametrize("text", PASSING)
+def test_observation_is_repeated(vbox, text):
+    task(vbox).well()
+    assert not task(vbox, fails={"list": text}).well().changed
+
+
+@pytest.mark.parametrize("state", ["present", "absent"])
+def test_vm_that_has_just_moved_is_found(vbox, state):
+    """Another task moves its folder just after the first list."""
+    task(vbox).well()
+    move = {"list": lambda: task(vbox, config={"groups": ("/elsewhere",)}).well()}
+    done = task(vbox, state=state, config={}, after=move).well()
+    left = len(vbox.run("list", "vms").splitlines())
+    assert (done.changed, left) == ((False, 1) if state == "present" else (True, 0))
+
+
+@pytest.mark.parametrize("command", ["createvm", "storagectl", "createmedium", "storageattach", "setextradata"])
+def test_creation_is_repeated(vbox, command):
+    done = task(vbox, fails={command: PASSING[0]}).well()
+    assert done.verbs.count("createvm") == (2 if command == "createvm" else 1)
+    assert len(vbox.run("list", "vms").splitlines()) == 1
+
+
+def test_other_failure_is_not_repeated(vbox):
+    task(vbox).well()
+    done = task(vbox, config=LARGER, fails={"modifyvm": OVER})
+    assert (done.outcome.failed, done.verbs) == (True, ["modifyvm"])
+    assert OVER in done.outcome.msg
+
+
+@pytest.mark.parametrize("text", HELD + PASSING)
+def test_running_vm_holds_its_own_lock(vbox, text):
+    uuid = task(vbox, state="started").well().vm["id"]
+    with pytest.raises(CommandFailed) as caught:
+        driver_of(vbox, InProcess(vbox, fails={"modifyvm": text})).run(uuid, "modifyvm", uuid, "--memory", "20")
+    assert isinstance(caught.value, Busy) == (text in PASSING)
+
+
+def test_lock_of_an_unknown_vm_passes(vbox):
+    with pytest.raises(Busy):
+        driver_of(vbox, InProcess(vbox, fails={"modifyvm": HELD[0]})).run("nosuch", "modifyvm", "nosuch")
+
+
+@pytest.mark.parametrize("text", HELD)
+def test_lock_of_suspended_vm_passes(vbox, text):
+    task(vbox, state="started").well()
+    uuid = task(vbox, state="suspended").well().vm["id"]
+    with pytest.raises(Busy):
+        driver_of(vbox, InProcess(vbox, fails={"modifyvm": text})).run(uuid, "modifyvm", uuid, "--memory", "20")

@@ -1,0 +1,65 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One VM's life in the texts of each version. Those of 6.1 and 7.0 come from the double: no program of them is here."""
+
+from __future__ import annotations
+
+import pytest
+
+from unit.module_utils._drivers.vbox.in_process import MIB, driver_of, info, snapshot, task, virtualbox
+
+VERSIONS = ("6.1.50r161033", "7.0.0r153978", "7.2.22_Debianr175245")
+RULES = {name: {"host_port": port, "guest_port": 80} for name, port in (("a", 2101), ("b", 2102))}
+NICS = {"0": {"type": "nat"}, "1": {"type": "internal", "source": "lan"}}
+# What somebody pasted: the begin of a VM in a list, and what ends a description.
+PASTED = "\n".join([
+    f"Name:{' ' * 24}ghost", f"Groups:{' ' * 22}/", f"Guest OS:{' ' * 20}Other",
+    f"UUID:{' ' * 24}11111111-2222-3333-4444-555555555599", f"Config file:{' ' * 17}/none/ghost.vbox", "* Snapshots:",
+    "   Name: s (UUID: 11111111-2222-3333-4444-555555555598)", "Guest:", "", "Configured memory balloon size: 0MB",
+])  # fmt: skip
+CHANGED = {
+    "memory": 96 * MIB, "port_forwards": RULES, "disks": {"SATA 0": {"size": 12 * MIB}, "SATA 1": {"size": 4 * MIB}},
+    "iso": "", "boot_order": ("disk", "cdrom"), "tags": ("t",), "native": {"clipboard-mode": "bidirectional"},
+}  # fmt: skip
+LIFE = (
+    {"config": {"cpus": 1, "memory": 64 * MIB, "disks": {"SATA 0": {"size": 8 * MIB}}, "networks": NICS,
+                "description": PASTED}},
+    {"config": CHANGED},
+    {"state": "started", "config": {}},
+    {"config": {"port_forwards": {"a": {"host_port": 2201}}, "ssh_forward": False}},
+    {"snapshot": {"name": "s", "description": "one\ntwo"}},
+    {"state": "suspended", "config": {}},
+    {"state": "stopped", "config": {}},
+    {"snapshot": {"name": "s", "state": "absent"}},
+    {"state": "absent"},
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("version", VERSIONS, ids=lambda version: version[:3])
+def test_life_of_a_vm(version):
+    with virtualbox(version=version) as vbox:
+        for step in LIFE:
+            assert task(vbox, **step).well().changed, step
+            assert task(vbox, **step).well().writes == [], step
+        assert (vbox.run("list", "vms"), vbox.files()) == ("", [])
+
+
+def test_6_0_is_too_old():
+    with virtualbox(version="6.0.24r139119") as vbox:
+        found = info(vbox)
+        host = found["host"]
+        assert (found["vms"], host["available"], host["configured"], host["why"]) == ([], True, False, "too_old")
+        assert "6.1 or later" in host["message"]
+
+
+def test_pasted_description_is_no_second_vm(vbox):
+    web = task(vbox).well().vm
+    pasted = {"description": vbox.run("showvminfo", web["id"]) + "* Snapshots:\n   Name: s"}
+    assert task(vbox, config=pasted).well().changed
+    assert not task(vbox, config=pasted).well().changed
+    snapshot(vbox, "s", description=pasted["description"]).well()
+    done = task(vbox, config=pasted).well()
+    assert (done.changed, [one["description"] for one in done.vm["snapshots"]]) == (False, [pasted["description"]])
+    task(vbox, state="absent").well()
+    assert driver_of(vbox).sights() == {}

@@ -1,0 +1,182 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Power: how VMs are started and stopped, what helps when a VM does not start, and what others do first."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Timeout
+
+from unit.module_utils._drivers.vbox.in_process import MIB, InProcess, info, observed, task
+
+BUTTON, CUT, FORCED = "controlvm acpipowerbutton", "controlvm poweroff", "startvm"
+STARTING = "Invalid machine state: Starting (must be Running, Paused or Stuck)"
+
+
+def running(vbox, guest="ignores"):
+    """A VM that runs, and whose guest has booted."""
+    uuid = vbox.make("web", guest)
+    vbox.run("startvm", uuid, "--type", "headless")
+    vbox.clock.sleep(1)
+    return uuid
+
+
+def stopped(vbox, **more):
+    return task(vbox, state="stopped", config={}, **more)
+
+
+@pytest.mark.parametrize(("before", "state", "verbs"), [
+    ("stopped", "started", ["startvm"]), ("started", "paused", ["controlvm pause"]),
+    ("paused", "started", ["controlvm resume"]), ("started", "suspended", ["controlvm savestate"]),
+    ("paused", "suspended", ["controlvm savestate"]), ("suspended", "started", ["startvm"]),
+    ("suspended", "stopped", ["discardstate"]), ("paused", "stopped", [CUT]),
+    ("started", "restarted", ["controlvm reset"]), ("stopped", "stopped", []), ("started", "started", []),
+])  # fmt: skip
+def test_each_way_from_state_to_state(vbox, before, state, verbs):
+    task(vbox, state="started").well()
+    task(vbox, state=before, config={}).well()
+    done = task(vbox, state=state, config={}).well()
+    assert (done.verbs, done.vm["state"]) == (verbs, "running" if state in ("started", "restarted") else state)
+
+
+def test_guest_that_obeys_is_asked(vbox):
+    running(vbox, "obeys")
+    done = stopped(vbox, stop_mode="graceful").well()
+    assert (set(done.verbs), done.vm["state"]) == ({BUTTON}, "stopped")
+
+
+def test_guest_that_ignores_the_button_is_turned_off_on_request_only(vbox):
+    running(vbox)
+    done = stopped(vbox, stop_mode="graceful", stop_timeout=20)
+    assert (done.outcome.failed, set(done.verbs), "still running" in done.outcome.msg) == (True, {BUTTON}, True)
+    done = stopped(vbox, stop_mode="graceful_then_force", stop_timeout=20).well()
+    assert (set(done.verbs[:-1]), done.verbs[-1]) == ({BUTTON}, CUT)
+
+
+@pytest.mark.parametrize(("mode", "word"), [("graceful", "acpipowerbutton"), ("force", "poweroff")])
+def test_guest_that_stops_by_itself_first(vbox, mode, word):
+    uuid = running(vbox, "obeys")
+    done = stopped(vbox, stop_mode=mode, before={word: lambda: vbox.run("controlvm", uuid, "poweroff")}).well()
+    assert (len(done.verbs), done.vm["state"]) == (1, "stopped")
+
+
+def test_crashed_vm_is_turned_off(vbox):
+    running(vbox, "crashes")
+    assert observed(vbox).power == "failed"
+    assert stopped(vbox, stop_mode="graceful").well().verbs == [CUT]
+
+
+class HangingCut(InProcess):
+    """A call of poweroff that never ends; the port to programs kills it after the time that it was given."""
+
+    def run(self, argv, stdin=None, timeout=60, environment=None):
+        if "poweroff" in argv:
+            self.calls.append(tuple(argv[1:]))
+            raise Timeout("it had not ended", waited=timeout)
+        return super().run(argv)
+
+
+@pytest.mark.parametrize("hangs", [True, False])
+def test_cut_that_fails_is_forced(vbox, hangs):
+    """By ending the VM's process."""
+    running(vbox)
+    commands = HangingCut(vbox) if hangs else InProcess(vbox, fails={"poweroff": STARTING})
+    done = stopped(vbox, commands=commands).well()
+    assert (done.verbs, done.writes[-1]) == ([CUT, FORCED], "startvm --type emergencystop")
+    assert (done.vm["state"], done.vm["reason"]) == ("stopped", "aborted")
+
+
+def test_vm_that_cannot_be_turned_off_is_reported(vbox):
+    running(vbox)
+    stopped(vbox, fails={"poweroff": STARTING, "emergencystop": STARTING}).failed("Invalid machine state")
+    assert observed(vbox).power == "running"
+
+
+@pytest.mark.parametrize("word", ["poweroff", "startvm"])
+def test_lock_that_passes_is_no_reason_to_end_the_process(vbox, word):
+    running(vbox)
+    if word == "startvm":
+        stopped(vbox).well()
+    done = task(vbox, state="started" if word == "startvm" else "stopped", config={},
+                fails={word: "The object is not ready"}).well()  # fmt: skip
+    assert set(done.verbs) == {"startvm" if word == "startvm" else CUT}
+    assert (len(done.verbs), "emergencystop" in str(done.writes)) == (2, False)
+
+
+@pytest.mark.parametrize("start_type", ["headless", "gui", "separate"])
+def test_start_type_is_passed_on(vbox, start_type):
+    vbox.make("web")
+    done = task(vbox, state="started", config={}, start_type=start_type).well()
+    assert done.writes == [f"startvm --type {start_type}"]
+    assert not task(vbox, state="started", config={}, start_type="gui").changed
+
+
+def test_start_that_comes_too_late_is_no_failure(vbox):
+    uuid = task(vbox).well().vm["id"]
+    done = task(vbox, state="started", before={"startvm": lambda: vbox.run("startvm", uuid)}).well()
+    assert (done.vm["state"], done.verbs) == ("running", ["startvm"])
+
+
+@pytest.mark.parametrize(("start_type", "text", "remedy"), [
+    ("headless", "The VM session was aborted (VERR_VM_DRIVER_NOT_INSTALLED)", "kernel driver (vboxdrv)"),
+    ("headless", "VT-x is being used by another hypervisor (VERR_VMX_IN_VMX_ROOT_MODE)", "Another hypervisor (KVM)"),
+    ("headless", "Nonexistent host networking interface, name ''", "Name an interface"),
+    ("headless", "Locking of attached media failed", "stop that one"),
+    ("headless", "The virtual machine 'web' has terminated unexpectedly during startup", "VBoxHardening.log"),
+    ("gui", "The virtual machine 'web' has terminated unexpectedly during startup", "start_type: headless"),
+    ("gui", "something else", "See Logs/VBox.log"),
+])  # fmt: skip
+def test_failed_start_is_explained(vbox, start_type, text, remedy):
+    task(vbox).well()
+    done = task(vbox, state="started", start_type=start_type, fails={"startvm": text})
+    assert (done.outcome.failed, done.vm["state"], done.verbs) == (True, "stopped", ["startvm"])
+    assert [word for word in ("web: VBoxManage startvm", text, remedy) if word not in done.outcome.msg] == []
+
+
+def test_vm_that_is_removed_while_it_is_stopped(vbox):
+    machine = task(vbox, state="started").well().vm
+
+    def remove():
+        vbox.run("controlvm", machine["id"], "poweroff")
+        vbox.run("unregistervm", machine["id"], "--delete")
+
+    done = task(vbox, state="started", config={"cpus": 2}, allow_restart=True, before={"poweroff": remove})
+    assert (done.outcome.failed, "Unexpected" in done.outcome.msg) == (True, False)
+
+
+def test_vm_whose_settings_are_lost_while_it_is_stopped(vbox):
+    running(vbox)
+    settings = vbox.machines / "web" / "web.vbox"
+    done = stopped(vbox, stop_mode="graceful", after={"acpipowerbutton": lambda: settings.write_text("x")})
+    assert (done.outcome.failed, done.vm["state"]) == (True, "unknown")
+    assert f"{settings} cannot be read" in done.vm["reason"]
+
+
+# What a task costs ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("named", [4, 12, None])
+def test_observation_is_two_calls_and_one_for_each_running_vm(vbox, named):
+    names = [f"many{number:02}" for number in range(12)]
+    for number, name in enumerate(names):
+        uuid = vbox.make(name)
+        if number < 4:
+            vbox.run("startvm", uuid)
+    commands, config = InProcess(vbox), {"memory": 16 * MIB, "description": "", "tags": ()}
+    if named:
+        vms = task(vbox, *names[:named], config=config, commands=commands).well().vms
+    else:
+        vms = info(vbox, commands=commands)["vms"]
+    assert sorted(call[0] for call in commands.calls) == ["--version", *["guestproperty"] * 4, "list"]
+    assert ([vm["name"] for vm in vms], [vm["state"] for vm in vms].count("running")) == (names[:named], 4)
+
+
+def test_light_look_reads_the_states_only(vbox):
+    """While a task waits for a guest."""
+    running(vbox)
+    done = stopped(vbox, stop_mode="graceful", stop_timeout=9)
+    assert {call for call in done.calls if call[0] == "list"} == {
+        ("list", "--multiple", "--long", "systemproperties", "hdds", "vms"),
+        ("list", "--long", "vms"),
+    }

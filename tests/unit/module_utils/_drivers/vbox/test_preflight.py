@@ -1,0 +1,188 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a task needs from its host is checked before the first step: nothing is written where it would fail."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Unavailable
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
+
+from unit.module_utils._drivers.vbox.in_process import MIB, SMALL, InProcess, task
+
+HEADERS = {"qcow2": b"QFI\xfb\0\0\0\3", "odd": b"\1" * 513, "empty": b"", "vdi": b"<<< Oracle VM"}
+
+
+@pytest.fixture(name="place")
+def _place(vbox):
+    """Paths for the words of a table: {user.vdi}, {small.img}, ..., {other}: the disk of another VM."""
+    for name, content in HEADERS.items():
+        (vbox.folder / f"a.{name}").write_bytes(content)
+    (vbox.folder / "bad.vdi").write_bytes(HEADERS["vdi"])
+    (vbox.folder / "small.img").write_bytes(b"\0" * MIB)
+    vbox.disk()
+    vbox.make("other")
+    others = ("--storagectl", "SATA", "--port", 0, "--type", "hdd", "--medium", vbox.disk("others.vdi"))
+    vbox.run("storageattach", "other", *others)
+    return lambda word: word.replace("{}", str(vbox.folder)) if isinstance(word, str) else word
+
+
+def disk(**entry):
+    return {"disks": {"SATA 0": entry}}
+
+
+REJECTED = [
+    (disk(source="a.vdi"), "no absolute path"),
+    (disk(source="{}/none.vdi"), "does not exist"),
+    (disk(source="{}/machines"), "is no file"),
+    (disk(source="{}/a.qcow2"), "qemu-img convert -f qcow2 -O vdi {}/a.qcow2 {}/a.vdi"),
+    (disk(source="{}/small.img"), "qemu-img convert -f raw -O vdi {}/small.img {}/small.vdi"),
+    (disk(source="{}/a.odd"), "is no disk image"),
+    (disk(source="{}/a.empty"), "is no disk image"),
+    (disk(source="{}/bad.vdi"), "unknown size"),
+    (disk(source="{}/user.vdi", format="vmdk"), "is vdi, not vmdk"),
+    (disk(source="{}/others.vdi"), "belongs to other"),
+    (disk(source="{}/machines/../others.vdi"), "belongs to other"),
+    ({"iso": "{}/none.iso"}, "does not exist"),
+    ({"iso": "{}/small.img"}, "is no ISO image"),
+    ({"os_type": "Debain_64"}, "is none that this VirtualBox knows"),
+    ({"os_type": "Debian13_65"}, "Similar: Debian"),
+    ({"autostart": True}, "setproperty autostartdbpath"),
+    ({"native": {"autostop-type": "savestate"}}, "setproperty autostartdbpath"),
+    ({"shared_folders": {"s": {"host_path": "{}/none"}}}, "is no folder"),
+    ({"networks": {"0": {"type": "bridged", "source": "none"}}}, "Known: none"),
+]
+
+
+@pytest.mark.parametrize("exists", [False, True])
+@pytest.mark.parametrize(("config", "words"), REJECTED, ids=[words for _config, words in REJECTED])
+def test_rejected_before_the_first_step(vbox, place, config, words, exists):
+    if exists:
+        vbox.make("web")
+    config = {**({} if exists else SMALL), **filled(config, place)}
+    for check in (True, False):
+        task(vbox, config=config, check=check).refused("web", place(words))
+
+
+def filled(value, place):
+    return {key: filled(one, place) for key, one in value.items()} if isinstance(value, dict) else place(value)
+
+
+@pytest.mark.parametrize("config", [
+    {"os_type": "debian_64"}, {"autostart": False}, {"native": {"autostop-type": "disabled"}},
+    {"shared_folders": {"s": {"host_path": "{}/machines"}}}, disk(source="{}/user.vdi"),
+    disk(source="{}/user.vdi", format="vdi"),
+])  # fmt: skip
+def test_accepted(vbox, place, config):
+    config = filled(config, place)
+    task(vbox, config={**SMALL, **config}).well()
+    assert task(vbox, config=config).well().writes == []
+
+
+IMAGES = [
+    ("a.img", {}, "no absolute path"),
+    ("{}/none.img", {}, "does not exist"),
+    ("{}/a.qcow2", {}, "qemu-img convert -f qcow2"),
+    ("{}/a.odd", {}, "is no disk image"),
+    ("{}/others.vdi", {}, "is the disk of other and may be written to"),
+    ("{}/user.vdi", {"size": MIB}, "a disk of 1M is too small for the image {}/user.vdi, which has 2M"),
+    ("{}/user.vdi", {"size": 3 * MIB, "format": "vmdk"}, "a vmdk of 3M cannot be made from the image"),
+    ("{}/user.vdi", {"size": 2 * MIB, "format": "vmdk"}, None),
+    ("{}/user.vdi", {"size": 3 * MIB, "format": "vhd"}, None),
+    ("{}/small.img", {}, None),
+]
+
+
+@pytest.mark.parametrize(("path", "entry", "words"), IMAGES)
+def test_image_is_checked(vbox, place, path, entry, words):
+    done = task(vbox, config={**SMALL, "disks": {"#0": entry}}, image={"source": place(path), "linked": False})
+    if words is None:
+        done.well()
+    else:
+        done.refused("web", place(words))
+
+
+def test_clone_is_checked_against_its_source(vbox):
+    task(vbox, "source", config={**SMALL, "disks": {"#0": {"size": 2 * MIB, "format": "vmdk"}}}).well()
+    clone = {"source": "source", "linked": False}
+    larger = {"disks": {"#0": {"size": 4 * MIB}}}
+    task(vbox, "copy", config=larger, clone=clone).refused("cannot grow", "--format VDI")
+    task(vbox, "source", config=larger).refused("cannot grow", "clonemedium disk")
+    assert task(vbox, "copy", config={}, clone=clone).well().vm["disks"][0]["size"] == 2 * MIB
+
+
+@pytest.mark.parametrize(("slot", "words"), [
+    ("AHCI 1", "no controller 'AHCI', but one of this kind named 'SATA'. Name the slot SATA 1"),
+    ("sata 30", "no controller 'sata'"),
+    ("SATA 30", "'SATA' has at most 30 ports"),
+    ("SATA 29", None),
+    ("IDE 0", "an optical drive is at IDE 0"),
+    ("IDE 0:1", None),
+    ("IDE 2", "at most 2 ports"),
+    ("SCSI 15", None),
+])  # fmt: skip
+def test_slot_is_checked(vbox, slot, words):
+    task(vbox).well()
+    done = task(vbox, config={"disks": {slot: {"size": MIB}}})
+    if words:
+        done.refused("web", *words.split(". "))
+    else:
+        assert slot in [one["slot"] for one in done.well().vm["disks"]]
+
+
+def test_new_disk_does_not_replace_a_file(vbox):
+    task(vbox).well()
+    path = vbox.machines / "web" / "web-SATA-1.vdi"
+    path.write_bytes(b"precious")
+    task(vbox, config={"disks": {"SATA 1": {"size": MIB}}}).refused(str(path), "exists already")
+    assert path.read_bytes() == b"precious"
+
+
+def test_unreadable_image(vbox, place, monkeypatch):
+    monkeypatch.setattr(files, "is_readable", lambda path: False)
+    task(vbox, config=disk(source=vbox.disk())).refused("cannot be read", "as a user who may")
+
+
+def test_folder_of_the_task_must_exist(vbox):
+    task(vbox, storage_path=f"{vbox.folder}/none").refused("web: storage_path", "is no folder")
+
+
+def test_seed_needs_a_program(vbox):
+    class WithoutPrograms(InProcess):
+        def find(self, name_or_path, hint=None):
+            if "VBoxManage" not in name_or_path:
+                raise Unavailable(f"{name_or_path} was not found on PATH.", why="not_on_path")
+            return name_or_path
+
+    task(vbox, cloud_init={"user": "a"}, commands=WithoutPrograms(vbox)).refused("Install xorriso")
+    task(vbox, cloud_init={"user_data": "#cloud-config\n", "user": "a"}).refused("cannot be merged")
+
+
+def test_unreadable_vm_is_explained(vbox):
+    """With its UUID, its file and the way out; nobody creates a second one, and nothing is lost."""
+    made = task(vbox).well().vm
+    settings = vbox.machines / "web" / "web.vbox"
+    kept = settings.rename(settings.with_suffix(".kept"))
+    for state in ("present", "started", "absent"):
+        done = task(vbox, state=state, config={"memory": 20 * MIB})
+        done.refused(made["id"], f"{settings} cannot be read", "VBoxManage unregistervm")
+    assert made["disks"][0]["source"] in vbox.registered()
+    kept.rename(settings)
+    assert task(vbox, config={"memory": 20 * MIB}).well().vm["id"] == made["id"]
+
+
+def test_forgotten_vm_is_not_created_again(vbox):
+    """As the remedy says: its files stay, and are in the way of a new VM until somebody decides."""
+    made = task(vbox).well().vm
+    settings = vbox.machines / "web" / "web.vbox"
+    settings.write_text("no settings", encoding="ascii")
+    vbox.run("unregistervm", made["id"])
+    task(vbox).refused(str(settings), "exists already")
+    assert {"web/web-SATA-0.vdi", "web/web.vbox"} <= set(vbox.files())
+
+
+def test_name_of_two_vms_is_ambiguous(vbox):
+    for folder in ("a", "b"):
+        vbox.run("createvm", "--name", "web", "--basefolder", vbox.folder / folder, "--register")
+    task(vbox, state="started").failed("2 machines have this name")

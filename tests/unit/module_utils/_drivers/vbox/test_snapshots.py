@@ -1,0 +1,192 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Snapshots: taken once, deleted and restored by their ids, and kept where a linked clone needs them."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import CommandFailed
+
+from unit.module_utils._drivers.vbox.in_process import MIB, SMALL, info, observed, snapshot, task
+
+TEXT = 'one "two"\nthree'
+
+
+def names(done):
+    return [one["name"] for one in done.well().vm["snapshots"]]
+
+
+def test_snapshot_is_taken_once(vbox):
+    task(vbox).well()
+    done = snapshot(vbox, "s", description=TEXT).well()
+    (taken,) = done.vm["snapshots"]
+    assert (done.verbs, taken["description"], taken["current"]) == (["snapshot take"], TEXT, True)
+    assert snapshot(vbox, "s", description=TEXT).writes == []
+    assert names(snapshot(vbox, "t")) == ["s", "t"]
+
+
+def test_snapshot_that_somebody_takes_first(vbox):
+    task(vbox).well()
+    lock = {"take": "The object is not ready"}
+    done = snapshot(vbox, "s", fails=lock, before={"take": lambda: vbox.run("snapshot", "web", "take", "s")})
+    assert (done.verbs, names(done)) == (["snapshot take"], ["s"])
+
+
+def test_snapshot_that_somebody_deletes_first(vbox):
+    task(vbox).well()
+    snapshot(vbox, "s").well()
+    done = snapshot(vbox, "s", state="absent", before={"delete": lambda: vbox.run("snapshot", "web", "delete", "s")})
+    assert names(done) == []
+
+
+def test_failed_deletion_of_a_snapshot_is_a_failure(vbox):
+    task(vbox).well()
+    snapshot(vbox, "s").well()
+    snapshot(vbox, "s", state="absent", fails={"delete": "The disk is full"}).failed("The disk is full")
+
+
+@pytest.mark.parametrize("running", [False, True])
+def test_restored_vm_has_its_settings_of_then(vbox, running):
+    """What is no part of a snapshot stays as it is: description, tags, groups, and the mark."""
+    state = "started" if running else "present"
+    task(vbox, state=state, config={**SMALL, "description": "old", "tags": ("old",)}).well()
+    snapshot(vbox, "s").well()
+    now = {"memory": 24 * MIB, "description": "new", "tags": ("new",), "disks": {"SATA 1": {"size": MIB}}}
+    task(vbox, config=now, allow_restart=True).well()
+    mark = observed(vbox).mark
+    check = snapshot(vbox, "s", state="restored", allow_restart=True, check=True).well()
+    done = snapshot(vbox, "s", state="restored", allow_restart=True).well()
+    assert (check.writes, check.outcome.diff) == ([], done.outcome.diff)
+    found = observed(vbox)
+    config = {key: found.config[key] for key in ("memory", "description", "tags")}
+    assert config == {"memory": 16 * MIB, "description": "new", "tags": ("new",)}
+    assert list(found.config["disks"]) == ["SATA 0"]
+    assert (found.mark, found.power) == (mark, "running" if running else "stopped")
+    assert found.snapshots[0].power == ("running" if running else "stopped")
+
+
+def test_running_vm_is_turned_off_and_restored(vbox):
+    task(vbox, state="started").well()
+    snapshot(vbox, "s").well()
+    done = snapshot(vbox, "s", state="restored").well()
+    assert done.verbs == ["controlvm poweroff", "snapshot restore", "startvm"]
+    task(vbox, state="suspended").well()
+    assert "discardstate" not in snapshot(vbox, "s", state="restored").well().verbs
+
+
+def test_snapshot_has_the_configuration_of_then(vbox):
+    config = {**SMALL, "os_type": "Debian_64", "tpm": True, "groups": ("/a",), "description": "old"}
+    task(vbox, config=config).well()
+    snapshot(vbox, "s").well()
+    now = {"memory": 24 * MIB, "os_type": "Fedora_64", "groups": ("/b",), "description": "new", "tpm": False}
+    task(vbox, config={**now, "native": {"hpet": "on"}}).well()
+    found = observed(vbox, "snapshots", "snapshot_configs", native_keys=("hpet",))
+    then = found.snapshots[0].config
+    assert (then["memory"], then["native"]) == (16 * MIB, {"hpet": "off"})
+    kept = ("os_type", "groups", "description", "tpm")  # VBoxManage reports these of today.
+    assert {key: then[key] for key in kept} == {key: now[key] for key in kept}
+
+
+def test_lock_while_a_snapshot_is_read_is_waited_for(vbox):
+    task(vbox).well()
+    snapshot(vbox, "s").well()
+    task(vbox, config={"memory": 24 * MIB}).well()
+    vbox.is_busy("The machine '{}' is already locked for a session (or being unlocked)")
+    assert snapshot(vbox, "s", state="restored").well().vm["memory_mib"] == 16
+
+
+def test_other_failure_while_a_snapshot_is_read(vbox):
+    task(vbox).well()
+    snapshot(vbox, "s").well()
+    with pytest.raises(CommandFailed, match="out of memory"):
+        snapshot(vbox, "s", state="restored", fails={"showvminfo": "out of memory"})
+
+
+# What other images need -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(name="source")
+def _source(vbox):
+    """A VM with two snapshots, one on the other; a linked clone needs the first."""
+    task(vbox, "source").well()
+    for name in ("first", "second"):
+        snapshot(vbox, name, "source").well()
+    link(vbox, "first")
+
+
+def link(vbox, taken):
+    task(vbox, "clone", config={}, clone={"source": "source", "snapshot": taken, "linked": True}).well()
+
+
+def test_snapshot_that_a_clone_needs_stays(vbox, source):
+    before = info(vbox, "source")["vms"], vbox.files()
+    snapshot(vbox, "first", "source", state="absent").refused("'first' is needed by clone", "Remove clone first")
+    snapshot(vbox, "first", "source", state="absent", children=True).refused("'first' is needed by clone")
+    task(vbox, "source", state="absent").refused("needed by clone", "Remove clone first")
+    assert (info(vbox, "source")["vms"], vbox.files()) == before
+
+
+def test_snapshot_that_nobody_needs_is_deleted(vbox, source):
+    assert names(snapshot(vbox, "second", "source", state="absent")) == ["first"]
+    task(vbox, "clone", state="absent").well()
+    assert names(snapshot(vbox, "first", "source", state="absent")) == []
+    task(vbox, "source", state="absent").well()
+    assert (vbox.files(), vbox.registered()) == ([], [])
+
+
+def test_snapshot_below_the_one_that_a_clone_needs_is_deleted(vbox, source):
+    """Merging a snapshot into the next one gives the clone of that one the same content."""
+    task(vbox, "clone", state="absent").well()
+    link(vbox, "second")
+    assert names(snapshot(vbox, "first", "source", state="absent")) == ["second"]
+    snapshot(vbox, "second", "source", state="absent").refused("'second' is needed by clone")
+
+
+def test_snapshot_that_a_foreign_image_needs_stays(vbox, source):
+    """The clone was unregistered, and its image is still known."""
+    vbox.run("unregistervm", "clone")
+    snapshot(vbox, "first", "source", state="absent").refused("'first' is needed by another machine")
+    task(vbox, "source", state="absent").refused("is needed by", "/clone/Snapshots/")
+
+
+def test_current_snapshot_with_a_child_stays(vbox):
+    task(vbox).well()
+    for name in ("a", "b", "c"):
+        snapshot(vbox, name).well()
+    snapshot(vbox, "b", state="restored").well()
+    snapshot(vbox, "b", state="absent").refused("'b' is the current one and has the child 'c'", "children: true")
+    assert names(snapshot(vbox, "a", state="absent")) == ["b", "c"]
+    done = snapshot(vbox, "b", state="absent", children=True)
+    assert (names(done), done.verbs) == ([], ["snapshot delete"] * 2)
+
+
+def test_older_snapshots_of_a_series_are_deleted(vbox):
+    task(vbox).well()
+    kept = [names(task(vbox, snapshot={"name": f"s-{number}", "keep_last": 2})) for number in (1, 2, 3)]
+    assert kept == [["s-1"], ["s-1", "s-2"], ["s-2", "s-3"]]
+
+
+def test_snapshot_with_two_children_stays(vbox):
+    task(vbox).well()
+    for name in ("a", "b", "c"):
+        snapshot(vbox, name).well()
+        snapshot(vbox, "a", state="restored").well()
+    snapshot(vbox, "a", state="absent").refused("a", "children")
+    assert names(snapshot(vbox, "a", state="absent", children=True)) == []
+
+
+@pytest.mark.parametrize("state", ["started", "paused", "suspended"])
+def test_snapshot_of_a_vm_with_memory_includes_it(vbox, state):
+    task(vbox, state="started").well()
+    task(vbox, state=state).well()
+    task(vbox, snapshot={"name": "s", "include_memory": False}).refused("its memory is part of the snapshot")
+    (taken,) = snapshot(vbox, "s").well().vm["snapshots"]
+    assert taken["state"] == "running"
+
+
+def test_crashed_vm_has_no_snapshot(vbox):
+    task(vbox, image=vbox.image("crashes"), state="started").well()
+    vbox.clock.sleep(5)
+    assert observed(vbox).power == "failed"
+    snapshot(vbox, "s").refused("a crashed one has none")
