@@ -28,8 +28,8 @@ nothing_left() {
 prepare_platforms() {
     (install_packages vagrant vagrant-libvirt) || say "   no real Vagrant: a double is tested in its place"
     tests/guests/build.sh >/dev/null
-    tests/vagrant/build.sh >/dev/null || say "   no box for Vagrant: a double is tested in its place"
-    tests/virtualbox/build.sh >/dev/null || say "   no real VirtualBox: a double is tested in its place"
+    tests/platforms/vagrant/build.sh >/dev/null || say "   no box for Vagrant: a double is tested in its place"
+    tests/platforms/virtualbox/build.sh >/dev/null || say "   no real VirtualBox: a double is tested in its place"
 }
 
 # Every platform: libvirt's test driver, real guests, VirtualBox, Vagrant, and Proxmox VE simulated. Two workers, each in a
@@ -38,7 +38,7 @@ stage_suite() {
     prepare_platforms
     nothing_left _pytest -v --durations 25 --dist worksteal \
         --tx "2*popen//python=$CHECKOUT/tests/suite/world $(command -v python)" \
-        tests/suite tests/virtualbox tests/vagrant tests/proxmox
+        tests/suite tests/platforms
     show_reruns
 }
 

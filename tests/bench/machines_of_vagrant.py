@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import os
 import tempfile
-from importlib import util
 from importlib.metadata import distribution
 from pathlib import Path
 
 import contestants
 from measure import interleaved, ratios, summary
+
+from platforms.vagrant import double_project
 
 MACHINES = 20
 ROUNDS = 3
@@ -26,13 +27,12 @@ DELAY = 0.1
 _LIBRARIES = {"python-vagrant": "vagrant", "Jinja2": "jinja2", "MarkupSafe": "markupsafe"}
 _THEIR_MODULE = "molecule_plugins/vagrant/modules/vagrant.py"
 _PROVIDER = "hyperv"
-_DOUBLE = Path(__file__).resolve().parents[1] / "vagrant" / "double.py"
 
 
 def against_molecule(bench):
     boxes = [{"name": "polyvirt/fast", "provider": _PROVIDER, "version": "0"}]
     with tempfile.TemporaryDirectory(prefix="polyvirt-bench-") as folder:
-        played = _double().Vagrant(folder, usable=[_PROVIDER], boxes=boxes)
+        played = double_project.Vagrant(folder, usable=[_PROVIDER], boxes=boxes)
         given = {"VAGRANT_DEFAULT_PROVIDER": _PROVIDER, "VAGRANT_HOME": f"{folder}/home"}
         os.environ.update(given)
         bench.count("vagrant", played.executable, DELAY)
@@ -49,14 +49,6 @@ def against_molecule(bench):
         "ratio": ratios(costs["molecule"], costs["vagrant_instance"]),
         "met": {f"at most {MOST_CALLS} vagrant": processes["vagrant_instance"]["vagrant"] <= MOST_CALLS},
     }
-
-
-def _double():
-    """Loaded by its path, for ``vagrant`` is the name of python-vagrant's package, too."""
-    spec = util.spec_from_file_location("vagrant_double", _DOUBLE)
-    module = util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def _playbooks(folder, ours, theirs):

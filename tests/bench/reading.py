@@ -12,7 +12,7 @@ import tempfile
 import contestants
 from measure import Cost, interleaved, ratios, summary
 
-from virtualbox import double, real
+from platforms.virtualbox import double_registry, real
 
 MACHINES, RUNNING = 20, 4
 ROUNDS = 5
@@ -52,7 +52,7 @@ def _virtualbox(folder):
         return real.VirtualBox(real.build(), folder, user=0)
     except real.NotAvailable as reason:
         print(f"VirtualBox is not available ({reason}): a double stands in its place", file=sys.stderr)
-        return double.VirtualBox(folder)
+        return double_registry.VirtualBox(folder)
 
 
 def _ways(folder):

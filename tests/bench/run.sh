@@ -21,7 +21,7 @@ readonly CHECKOUT
 . "$CHECKOUT/scripts/lib/environments.sh"
 
 packages=(libvirt-clients python3 python3-venv python3-libvirt python3-lxml)
-# Of tests/virtualbox/build.sh; where it fails all the same, the title says that a double was read.
+# Of tests/platforms/virtualbox/build.sh; where it fails all the same, the title says that a double was read.
 if [ $# -eq 0 ] || [[ " $* " == *" reading "* ]]; then
     packages+=(mmdebstrap util-linux coreutils debian-archive-keyring)
 fi

@@ -9,10 +9,10 @@ import ast
 
 import pytest
 
-import proxmox.hazards
+from platforms.proxmox import hazards as proxmox_hazards
 from suite.test_hazards import SHOWN_BY
 
-HAZARDS = {**SHOWN_BY, **proxmox.hazards.SHOWN_BY}
+HAZARDS = {**SHOWN_BY, **proxmox_hazards.SHOWN_BY}
 #: The first call of a fresh daemon takes eight seconds on an idle host.
 SHORTEST = 60
 

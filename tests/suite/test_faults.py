@@ -9,7 +9,7 @@ import os
 
 import pytest
 
-from virtualbox import faults, real
+from platforms.virtualbox import faults, real
 
 #: VirtualBox 7.2.22 without VT-x, once in some hundred times that memory was saved.
 ASSERTED = (

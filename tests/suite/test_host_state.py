@@ -10,7 +10,7 @@ import json
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import RUNNING
 
 import host_state as under_test
-from virtualbox import real
+from platforms.virtualbox import real
 
 
 def test_everything_that_may_be_left_behind_is_seen(qemu):

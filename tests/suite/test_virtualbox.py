@@ -11,7 +11,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.units import parse_size
 
 from platforms.virtualbox import reading as virtualbox_told
-from simulators.vboxmanage import vdi
+from platforms.virtualbox.double import vdi
 from suite.answer import Task
 from suite.carry import carry_one
 from suite.scenarios.snapshots import snapshot

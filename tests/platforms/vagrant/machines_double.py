@@ -18,9 +18,9 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
     SUSPENDED,
 )
 
+from platforms.vagrant import double_project, real
+from platforms.virtualbox import double_registry as virtualbox_double
 from platforms.virtualbox import reading as virtualbox_told
-from vagrant import double, real
-from virtualbox import double as virtualbox_double
 
 _MOVES = {
     RUNNING: ("startvm", "{}", "--type", "headless"),
@@ -52,7 +52,7 @@ class PlayedMachines:
         """What the tests use from now on."""
         self.box = virtualbox_double.VirtualBox(self.folder / "virtualbox")
         known = {"usable": ["virtualbox"], "boxes": [{"name": real.BOX, "provider": "virtualbox", "version": "0"}]}
-        vagrant = double.Vagrant(self.folder, self.name, **known)
+        vagrant = double_project.Vagrant(self.folder, self.name, **known)
         os.symlink(self.box.executable, self.programs / "VBoxManage")
         vagrant.environment = self._environment(vagrant.environment)
         yield vagrant

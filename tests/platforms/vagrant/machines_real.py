@@ -18,7 +18,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
 )
 
 from platforms import images
-from vagrant import real
+from platforms.vagrant import real
 
 _POWERS = {"shut off": STOPPED, "running": RUNNING, "paused": PAUSED}
 _MOVES = {RUNNING: "start", STOPPED: "destroy", PAUSED: "suspend"}

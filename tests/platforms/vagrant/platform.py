@@ -24,11 +24,11 @@ from ansible_collections.polyvirt.core.plugins.module_utils._tools import vagran
 
 from platforms import images
 from platforms.libvirt import base as libvirt
+from platforms.vagrant import real
 from platforms.vagrant.machines_double import PlayedMachines
 from platforms.vagrant.machines_real import RealMachines
 from platforms.virtualbox import own as virtualbox_own
 from suite.scenarios.refusals import Refused
-from vagrant import real
 
 PREFIX = "pvc-"
 _FILE = "Vagrantfile.polyvirt"

@@ -30,11 +30,10 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.units import parse_size
 
 from platforms import images
-from platforms.virtualbox import own, reading
-from simulators.vboxmanage import vdi
-from virtualbox import double, faults, real
-from virtualbox.guests import disk_image
-from virtualbox.registry import ENGINE, Registry
+from platforms.virtualbox import double_registry, faults, own, reading, real
+from platforms.virtualbox.double import vdi
+from platforms.virtualbox.guests import disk_image
+from platforms.virtualbox.registry import ENGINE, Registry
 
 PREFIX = "pvc-"
 #: What brings a machine from its power into another.
@@ -127,13 +126,13 @@ class Platform:
 
     def _opened(self):
         if os.environ.get("POLYVIRT_TEST_VIRTUALBOX") == "double":
-            return double.VirtualBox(self.folder)
+            return double_registry.VirtualBox(self.folder)
         try:
             # As root: machines write to disks that a task, which runs as root, has made.
             return real.VirtualBox(real.build(), self.folder, user=0)
         except real.NotAvailable as reason:
             warnings.warn(f"VirtualBox is not available ({reason}): a double stands in its place", stacklevel=2)
-            return double.VirtualBox(self.folder)
+            return double_registry.VirtualBox(self.folder)
 
     def traits(self):
         return make_driver({**self.connection, "executable": str(self.box.executable)}).traits()

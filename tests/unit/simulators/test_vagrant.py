@@ -18,11 +18,11 @@ from ansible_collections.polyvirt.core.plugins.module_utils._tools import (
     vagrantfile,
 )
 
+from platforms.vagrant import double_project
+from platforms.vagrant.session import PROJECT, transcript
+from platforms.virtualbox import double_registry as vbox
 from unit.module_utils._tools.vagrant_recordings import recorded, session_transcript
 from unit.module_utils.world import FakeClock
-from vagrant import double
-from vagrant.session import PROJECT, transcript
-from virtualbox import double as vbox
 
 #: What libvirt is told about a new machine, line by line: nobody reads it.
 _SETTINGS = re.compile(
@@ -37,7 +37,7 @@ def project(provider, **machine):
 @pytest.fixture(name="double")
 def _double(tmp_path):
     """A project with one machine of libvirt."""
-    found = double.Vagrant(tmp_path / "libvirt", "proj")
+    found = double_project.Vagrant(tmp_path / "libvirt", "proj")
     found.write(vagrantfile.render(project("libvirt")))
     return found
 
@@ -58,7 +58,7 @@ def dotfile(played):
 
 
 def test_a_session_is_word_for_word_the_recorded_one(tmp_path):
-    played = double.Vagrant(tmp_path, "pvv-session")
+    played = double_project.Vagrant(tmp_path, "pvv-session")
     played.write(vagrantfile.render(PROJECT))
     assert transcript(played.call, tmp_path) == _SETTINGS.sub("", session_transcript())
 
@@ -128,7 +128,7 @@ def test_a_provider_that_is_not_there(double, known, provider, kind):
 
 
 def double_of(folder, provider):
-    played = double.Vagrant(folder / provider, "proj", usable=[provider])
+    played = double_project.Vagrant(folder / provider, "proj", usable=[provider])
     played.write(vagrantfile.render(project(provider)))
     return played
 

@@ -15,16 +15,16 @@ from ansible_collections.polyvirt.core.plugins.module_utils._tools import (
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.vboxmanage import VBoxManage
 
+from platforms.virtualbox import double_registry
+from platforms.virtualbox.drives import check_drives
+from platforms.virtualbox.session import transcript
 from unit.module_utils._tools.test_vboxmanage_long import comparable
 from unit.module_utils._tools.vbox_recordings import recorded
-from virtualbox import double
-from virtualbox.drives import check_drives
-from virtualbox.session import transcript
 
 
 @pytest.fixture(name="box")
 def _box(tmp_path):
-    with double.VirtualBox(tmp_path) as box:
+    with double_registry.VirtualBox(tmp_path) as box:
         yield box
 
 
@@ -111,7 +111,7 @@ def test_a_machine_without_its_file_is_inaccessible(box, tool):
 
 
 def older(tmp_path, version):
-    box = double.VirtualBox(tmp_path, version)
+    box = double_registry.VirtualBox(tmp_path, version)
     return box.call, box.make("web")
 
 

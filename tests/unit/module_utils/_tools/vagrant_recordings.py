@@ -36,5 +36,5 @@ def _completed(call):
 
 
 def session_transcript():
-    """What the calls of tests/vagrant/session.txt said."""
+    """What the calls of tests/platforms/vagrant/session.txt said."""
     return (RECORDED / "session.transcript").read_text(encoding="utf-8")

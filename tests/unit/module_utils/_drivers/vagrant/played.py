@@ -20,9 +20,9 @@ from ansible_collections.polyvirt.core.plugins.module_utils._ports.command impor
 from ansible_collections.polyvirt.core.plugins.module_utils._runner import run
 from ansible_collections.polyvirt.core.plugins.modules.vagrant_instance import SETTINGS
 
+from platforms.vagrant import double_project
+from platforms.virtualbox import double_registry as virtualbox_double
 from unit.module_utils.world import FakeClock
-from vagrant import double
-from virtualbox import double as virtualbox_double
 
 BOX, FILE = "polyvirt/fast", "Vagrantfile.polyvirt"
 _SPECS = {"vm": {**specs.VM, **specs.VAGRANT_INSTANCE}, "snapshot": specs.SNAPSHOT}
@@ -103,7 +103,7 @@ class World:
 
     def __init__(self, folder, provider="hyperv"):
         box = {"name": BOX, "provider": provider, "version": "0"}
-        self.vagrant = double.Vagrant(folder, usable=[provider], boxes=[box])
+        self.vagrant = double_project.Vagrant(folder, usable=[provider], boxes=[box])
         self.clock = self.vagrant.clock = Clock()
         self.variables = {"VAGRANT_HOME": str(folder / "home"), "VAGRANT_DEFAULT_PROVIDER": provider}
         self.port = Programs(self.clock, self.variables)

@@ -20,9 +20,9 @@ from ansible_collections.polyvirt.core.plugins.module_utils._ports import net
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands, Completed
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.vboxmanage import VBoxManage
 
+from platforms.virtualbox import double_registry, noted
+from platforms.virtualbox.guests import disk_image
 from unit.module_utils.world import FakeClock
-from virtualbox import double, noted
-from virtualbox.guests import disk_image
 
 MIB, SMALL, ENGINE = noted.MIB, noted.SMALL, noted.ENGINE
 Killed, killed_after = noted.Killed, noted.killed_after
@@ -30,7 +30,7 @@ _NOW, _SECONDS_OF_A_CALL = 1_700_000_000, 0.05
 _IN_MEMORY = "/dev/shm"
 
 
-class VirtualBox(double.VirtualBox):
+class VirtualBox(double_registry.VirtualBox):
     """A registry with a clock of its own, which moves while a task sleeps and with each call.
 
     ``listening`` are the TCP ports of the host that other programs use.

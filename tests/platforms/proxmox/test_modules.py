@@ -1,0 +1,116 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The modules as programs, over HTTPS: parameters in, one JSON document out."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+
+import pytest
+
+from platforms.proxmox.modules import Modules
+from simulators.proxmox import worlds
+from simulators.proxmox.access import Account, Token
+from simulators.proxmox.engine import DrivenClock
+from simulators.proxmox.server import Server
+
+IMAGE, SECRET = b"\0" * 4096, "11111111-2222-4333-8444-555555555555"
+
+
+@pytest.fixture(name="world")
+def _world():
+    world = worlds.with_cases(DrivenClock())
+    world.timing.refused = 0
+    yield world
+    assert world.tasks.crashes == []
+
+
+@pytest.fixture(name="modules")
+def _modules(world, tmp_path):
+    with Server(world, tick=1) as server:
+        yield Modules(server, tmp_path)
+
+
+def test_info_tells_of_the_cluster_and_its_machines(modules, world):
+    ran = modules.ours("vm_info")
+    host, vms = ran.result["host"], {vm["name"]: vm for vm in ran.result["vms"]}
+    assert (host["available"], host["configured"], host["version"], host["why"]) == (True, True, "9.1.2", None)
+    assert sorted(vms) == ["tmpl", "web1", "web2"]
+    assert (vms["web1"]["state"], vms["web1"]["settings"]["node"]) == ("running", "pve1")
+    assert vms["web1"]["ssh"] == {"host": "198.51.100.101", "port": 22, "user": None, "scope": "network"}
+    assert vms["tmpl"]["settings"]["template"] is True
+    assert world.journal.writes() == []
+
+
+@pytest.mark.parametrize(
+    ("options", "why", "words"),
+    [
+        ({"api_port": 1}, "not_responding", "does not answer"),
+        ({"api_host": "nosuch.invalid"}, "not_responding", "nosuch.invalid"),
+        ({"ca_path": "/nonexistent"}, "not_responding", "ca_path"),
+    ],
+)
+def test_info_never_fails_for_a_cluster_that_is_not_there(modules, options, why, words):
+    ran = modules.ours("vm_info", **options)
+    assert not ran.failed, ran.msg
+    assert (ran.result["host"]["why"], ran.result["vms"]) == (why, [])
+    assert words in ran.result["host"]["message"]
+
+
+def test_a_library_that_is_missing(modules):
+    """Of the Python that runs the module, which may not be the controller's."""
+    hidden = modules.folder / "hidden"
+    hidden.mkdir()
+    (hidden / "proxmoxer.py").write_text("raise ImportError\n")
+    for module in ("proxmox_vm", "proxmox_vm_info"):
+        ran = modules.started(f"polyvirt.core.plugins.modules.{module}", False, {"name": ["web1"]}, [str(hidden)])
+        told = ran.msg if module == "proxmox_vm" else ran.result["host"]["message"]
+        for word in ("proxmoxer", sys.executable, "requests"):
+            assert word in told, ran.msg
+
+
+def test_a_medium_from_the_host_of_the_task(modules, world, tmp_path):
+    """Sent once, and only as what it was announced."""
+    image, right = tmp_path / "my medium.iso", hashlib.sha256(IMAGE).hexdigest()
+    image.write_bytes(IMAGE)
+    asked = {"name": ["web3"], "node": "pve1", "disks": [{"size": "1G"}], "iso": str(image)}
+    wrong = modules.ours(**asked, iso_checksum="sha256:00")
+    assert wrong.failed
+    assert "checksum" in wrong.msg
+    assert sorted(one.config.current["name"] for one in world.cluster.machines.values()) == ["tmpl", "web1", "web2"]
+    for changed in (True, False):
+        ran = modules.ours(**asked, iso_checksum=f"sha256:{right}")
+        assert (ran.failed, ran.changed) == (False, changed), ran.msg
+    assert ran.result["vms"][0]["iso"] == "local:iso/my_medium.iso"
+    assert [entry.status for entry in world.journal.writes() if entry.path.endswith("/upload")] == [500, 200]
+
+
+def test_rights_that_are_missing_are_named_by_each_module(modules, world):
+    world.access.accounts["ci@pve"] = Account(tokens={"t": Token(SECRET, separated=False)})
+    world.access.allow("/", "ci@pve", "PVEAuditor")
+    who = {"api_user": "ci@pve", "api_token_id": "t", "api_token_secret": SECRET}
+    tasks = {
+        "VM.PowerMgmt on /vms/101": ("vm", {"name": ["web2"], "state": "started"}),
+        "VM.Config.Disk or VM.Config.CDROM or VM.Config.CPU": ("vm", {"name": ["web2"], "memory": "4G"}),
+        "VM.Clone on /vms/9000": ("vm", {"name": ["web3"], "clone": {"source": "tmpl"}}),
+        "VM.Snapshot on /vms/101": ("snapshot", {"name": ["web2"], "snapshot": "s1"}),
+        "VM.Allocate on /vms/101": ("vm", {"name": ["web2"], "state": "absent"}),
+    }
+    for lacking, (module, options) in tasks.items():
+        ran = modules.ours(module, **who, **options)
+        assert ran.failed
+        assert f"ci@pve!t lacks the privilege {lacking}" in ran.msg
+
+
+def test_a_password_works_where_only_root_itself_may(modules):
+    """A token of root is not root."""
+    args = {"name": ["web2"], "native": {"args": "-no-hpet"}}
+    refused = modules.ours(**args)
+    assert "only root can set 'args'" in refused.msg
+    assert "no token" in refused.msg
+    own = {"api_token_id": None, "api_token_secret": None, "api_password": worlds.ROOT_PASSWORD}
+    ran = modules.ours(**own, **args)
+    assert (ran.failed, ran.changed) == (False, True), ran.msg
+    assert worlds.ROOT_PASSWORD not in str(ran.result)

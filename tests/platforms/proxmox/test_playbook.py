@@ -1,0 +1,135 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whole modules on the simulated cluster: generated pairs of VM and task, and no secret where anybody could read it."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import HealthCheck, given, seed, settings
+
+from platforms.proxmox.modules import Modules
+from simulators.proxmox import worlds
+from simulators.proxmox.access import Account
+from simulators.proxmox.engine import DrivenClock
+from simulators.proxmox.server import Server
+from suite import depth
+from suite.by_ansible import ansible_playbook
+from unit.module_utils._drivers.proxmox.pairs import ASKED, machines, options_of, world_with
+
+#: Pairs of which the whole module is run; many more run in process (unit belt).
+PLAYED = int(os.environ.get("POLYVIRT_PLAYED", "30"))
+PASSWORD, CLOUDINIT_PASSWORD = "a-password-of-the-api", "a-password-of-the-guest"
+SECRETS = (PASSWORD, CLOUDINIT_PASSWORD, worlds.TOKEN_SECRET)
+
+
+def _play(folder, server, tasks, *words, **variables):
+    """(what ansible-playbook says, {label: result}); every task runs, whatever became of those before it."""
+    results = folder / "results.json"
+    listed = [{**_task(task, options), "register": f"result_{number}"} for number, (task, options) in enumerate(tasks)]
+    told = ", ".join(f"'{label}': result_{number}" for number, (label, _options) in enumerate(tasks))
+    listed.append({"ansible.builtin.copy": {"content": f"{{{{ {{ {told} }} | to_json }}}}", "dest": str(results)}})
+    play = {"hosts": "localhost", "gather_facts": False, "tasks": listed}
+    environment = {**_environment(server), **variables}
+    output = ansible_playbook(folder, play, ["-i", "localhost,", *words], environment)
+    return output, json.loads(results.read_text(encoding="utf-8"))
+
+
+def _task(label, options):
+    check = options.pop("check", False)
+    return {
+        "name": label,
+        "polyvirt.core.proxmox_vm": options,
+        "check_mode": check,
+        "diff": True,
+        "ignore_errors": True,
+    }
+
+
+def _environment(server):
+    return {
+        "PROXMOX_HOST": "localhost",
+        "PROXMOX_PORT": str(server.port),
+        "PROXMOX_USER": "root@pam",
+        "PROXMOX_CA_PATH": str(server.authority),
+    }
+
+
+@seed(depth.seed())
+@settings(max_examples=PLAYED, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
+@given(machines(), ASKED)
+def test_a_check_foretells_the_real_run(machine, asked):
+    world, options = world_with(machine, clock=DrivenClock()), options_of(asked)
+    again = {**options, "state": "started" if options["state"] == "restarted" else options["state"]}
+    with Server(world, tick=1) as server, TemporaryDirectory() as folder:
+        modules = Modules(server, folder)
+        check, real, repeated = (modules.ours(check=one is None, **(one or options)) for one in (None, options, again))
+    assert "Unexpected" not in real.msg
+    for key in ("failed", "changed", "diff", "msg"):
+        assert getattr(check, key) == getattr(real, key)
+    if not real.failed:
+        assert (repeated.failed, repeated.changed) == (False, False), repeated.msg
+    assert world.tasks.crashes == []
+
+
+class _Watch:
+    """All command lines and environments that anybody on the host could see meanwhile."""
+
+    def __init__(self):
+        self.seen, self._ended = set(), threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_reason):
+        self._ended.set()
+        self._thread.join()
+
+    def _look(self):
+        while not self._ended.is_set():
+            for process in Path("/proc").glob("[0-9]*"):
+                try:
+                    self.seen.add((process / "cmdline").read_bytes().decode(errors="replace"))
+                except OSError:
+                    continue
+            time.sleep(0.02)
+
+
+@pytest.mark.parametrize("outcome", ["goes well", "is refused", "fails half-way"])
+def test_no_secret_is_shown(tmp_path, outcome):
+    world = worlds.with_cases(DrivenClock())
+    world.access.accounts["root@pam"] = Account(PASSWORD, tokens=world.access.accounts["root@pam"].tokens)
+    if outcome == "fails half-way":
+        world.faults.task("qmcreate", "no space left on device", step=1)
+    options = {
+        "name": ["web3"],
+        "node": "pve9" if outcome == "is refused" else "pve1",
+        "disks": [{"size": "1G"}],
+        "cloudinit": {"user": "me"},
+        "cloudinit_password": CLOUDINIT_PASSWORD,
+        "state": "started",
+    }
+    with Server(world, tick=1) as server, _Watch() as watch:
+        tasks = [
+            ("by environment", dict(options)),
+            ("by options", {**options, "api_password": PASSWORD}),
+            ("by token", {**options, "api_token_id": "test", "api_token_secret": worlds.TOKEN_SECRET}),
+            ("wrong", {**options, "api_token_id": "test", "api_token_secret": f"{worlds.TOKEN_SECRET}0"}),
+        ]
+        output, results = _play(tmp_path, server, tasks, "-vvv", PROXMOX_PASSWORD=PASSWORD)
+    assert [results[label]["failed"] for label, _options in tasks][1:3] == [outcome == "is refused"] * 2
+    assert results["wrong"]["failed"]
+    assert "ansible-playbook" in "".join(watch.seen)
+    for secret in SECRETS:
+        assert secret not in output
+        assert secret not in json.dumps(results)
+        assert not [line for line in watch.seen if secret in line]

@@ -1,0 +1,95 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A Vagrant that only remembers, to be used as the real one is, and told what shall go wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import sys
+import time
+from pathlib import Path
+
+from platforms.vagrant.double.commands import call
+from platforms.vagrant.double.registry import Registry, run_program
+
+_SECONDS = 30
+_TESTS = Path(__file__).resolve().parents[2]
+
+
+class Vagrant:
+    """A project in ``folder``/NAME; what the double knows is in ``folder``/known."""
+
+    def __init__(self, folder, name="project", **known):
+        self.folder = Path(folder)
+        self.project, self._known = self.folder / name, self.folder / "known"
+        self.project.mkdir(parents=True)
+        self._registry = Registry(str(self._known))
+        self.bin = self.folder / "bin"
+        #: What `answer` sleeps by, and what it starts VBoxManage with; the executable has those of its host.
+        self.clock, self.run = time, run_program
+        self._write_executable()
+        self.change(**known)
+
+    def environment(self):
+        """What the real one is started with, too."""
+        return {
+            "VAGRANT_CWD": str(self.project),
+            "VAGRANT_DEFAULT_PROVIDER": "libvirt",
+            "VAGRANT_HOME": str(self.folder / "home"),
+            "VAGRANT_VAGRANTFILE": "Vagrantfile.polyvirt",
+        }
+
+    def call(self, *words, **more):
+        """One call as it ends, without a process."""
+        return self.answer(words, {**self.environment(), **more})
+
+    def answer(self, words, environment):
+        """The same of a caller who gives the whole environment."""
+        return call(str(self._known), [str(word) for word in words], environment, self.clock, self.run)
+
+    def write(self, text, name="Vagrantfile.polyvirt"):
+        (self.project / name).write_text(text, encoding="utf-8")
+
+    @property
+    def executable(self):
+        return self.bin / "vagrant"
+
+    def change(self, **values):
+        """Values of the double's state: usable, known, boxes, guests, seconds, plugins, version."""
+        with self._registry.open() as state:
+            state.update(values)
+
+    def state(self):
+        return self._registry.look()
+
+    def is_busy(self, times):
+        """The next calls that work with a machine find it locked."""
+        self.change(busy=times)
+
+    def fails(self, command, kind, text="It went wrong.", machine=""):
+        """The next such command fails, once its machine is locked, with an error of this class."""
+        with self._registry.open() as state:
+            state["fail"].append([command, machine, kind, text])
+
+    def calls(self):
+        """The words of all calls so far, without --machine-readable."""
+        path = self._known / "calls"
+        lines = path.read_text(encoding="utf-8").split("\n")[:-1] if path.exists() else []
+        return [[word for word in json.loads(line)["words"] if word != "--machine-readable"] for line in lines]
+
+    def wait_until_it_hangs(self, machine):
+        deadline = time.monotonic() + _SECONDS
+        while ["hangs", machine] not in self.calls():
+            assert time.monotonic() < deadline, f"{machine} does not hang after {_SECONDS} s: {self.calls()}"
+            time.sleep(0.02)
+
+    def _write_executable(self):
+        self.bin.mkdir()
+        cache = sys.pycache_prefix or str(self.folder / "cache")
+        paths = [f"PYTHONPATH={_TESTS}", f"PYTHONPYCACHEPREFIX={cache}"]
+        words = ["env", *paths, sys.executable, "-S", "-m", "platforms.vagrant.double", str(self._known)]
+        self.executable.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n', encoding="utf-8")
+        os.chmod(self.executable, 0o755)

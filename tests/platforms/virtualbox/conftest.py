@@ -1,0 +1,47 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One real VirtualBox for all tests of this folder."""
+
+from __future__ import annotations
+
+import tempfile
+
+import pytest
+
+from platforms.virtualbox import double_registry, real
+
+
+@pytest.fixture(scope="session", name="root")
+def _root():
+    try:
+        return real.build()
+    except real.NotAvailable as reason:
+        pytest.skip(f"not available: {reason}")
+
+
+@pytest.fixture(name="folder")
+def _folder():
+    # pytest's own folders are closed to the user that VirtualBox runs as.
+    with tempfile.TemporaryDirectory(prefix="polyvirt-virtualbox-") as folder:
+        yield folder
+
+
+@pytest.fixture(name="box")
+def _box(root, folder):
+    with real.VirtualBox(root, folder) as box:
+        yield box
+
+
+@pytest.fixture(name="box_of_root")
+def _box_of_root(root, folder):
+    """Whose user has a name, which its database of what to start with the host wants."""
+    with real.VirtualBox(root, folder, user=0) as box:
+        box.run("setproperty", "autostartdbpath", box.folder / "registry")
+        yield box
+
+
+@pytest.fixture(name="played")
+def _played(folder):
+    with double_registry.VirtualBox(folder) as box:
+        yield box

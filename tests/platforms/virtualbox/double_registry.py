@@ -1,0 +1,55 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A VirtualBox that only remembers, to be used as the real one is: where that cannot be had, and for older texts."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+
+from platforms.virtualbox.double import commands
+
+from .registry import Registry
+
+_TESTS = Path(__file__).resolve().parents[2]
+
+
+class VirtualBox(Registry):
+    """A registry in ``folder``; ``version`` decides the texts."""
+
+    #: Its clock: the seconds since 1970.
+    now = staticmethod(time.time)
+
+    def __init__(self, folder, version="7.2.22_Debianr175245"):
+        super().__init__(folder)
+        self.machines.mkdir(parents=True, exist_ok=True)
+        cache = sys.pycache_prefix or self.folder / "cache"
+        environment = ["-u", "PYTHONDONTWRITEBYTECODE", f"PYTHONPATH={_TESTS}", f"PYTHONPYCACHEPREFIX={cache}"]
+        # Compiled once, and without site-packages, for it needs none: it is started hundreds of times.
+        python = [sys.executable, "-S", "-m", "platforms.virtualbox.double"]
+        self.write_executable("env", *environment, *python, self.folder)
+        self._change(version=version)
+
+    def call(self, *words):
+        """One call as it ends, without a process: most of a test's calls are no more than its preparation."""
+        return commands.call(str(self.folder), [str(word) for word in words], self.now)
+
+    def is_busy(self, *texts):
+        """The next calls that lock a machine which is off fail with these words; {} is the machine's name."""
+        self._change(busy=list(texts))
+
+    def has_networks(self, **names):
+        """The host's networks: names of its ``bridgedifs``, ``hostonlyifs`` and ``natnets``."""
+        self._change(networks=names)
+
+    def has_leases(self, leases):
+        """What the server of a host-only network gave: (address, state) by MAC."""
+        self._change(leases=leases)
+
+    def _change(self, **values):
+        self.run("--version")
+        file = self.folder / "registry.json"
+        file.write_text(json.dumps({**json.loads(file.read_text(encoding="utf-8")), **values}), encoding="utf-8")

@@ -1,0 +1,168 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A real VirtualBox for tests: one folder with a registry of its own, and an executable that works on it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import signal
+import subprocess
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from suite.limits import wait_until
+
+from .faults import HUNG, PATIENCE, proofs
+from .guests import has_booted
+from .registry import Registry
+
+_SOURCES = Path(__file__).resolve().parent
+_NOT_AVAILABLE = 77
+DIRECT = "/usr/lib/virtualbox/VBoxManage"
+#: Debian's script in front of it, which writes a warning on standard output when the driver is missing.
+WITH_WARNING = "/usr/bin/VBoxManage"
+_NO_DAEMON, _ATTEMPTS = "Failed to create the VirtualBox object!", 5
+#: Any number that is nobody's.
+UNPRIVILEGED = 6543
+
+
+class NotAvailable(Exception):
+    """VirtualBox cannot be had on this host; the text says why."""
+
+
+def build():
+    """The root folder with VirtualBox in it, made if it is missing. Raises NotAvailable."""
+    built = subprocess.run([_SOURCES / "build.sh"], check=False, capture_output=True, text=True)
+    if built.returncode == _NOT_AVAILABLE:
+        raise NotAvailable(built.stderr.strip().split("\n")[-1])
+    if built.returncode != 0:
+        raise RuntimeError(f"tests/platforms/virtualbox/build.sh failed: {built.stderr}")
+    return built.stdout.strip().partition("root=")[2]
+
+
+def processes_in(folder, program=""):
+    """The running processes of the registry in ``folder``, by number."""
+    name = (Path(folder) / "registry" / "name").read_text(encoding="ascii").strip()
+    mark = f"VBOX_IPC_SOCKETID={name}\0".encode()
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # It may end while it is looked at.
+            if mark in (process / "environ").read_bytes() and program in (process / "cmdline").read_text("utf-8"):
+                found.append(int(process.name))
+    return found
+
+
+class VirtualBox(Registry):
+    """A registry in ``folder``, which is made; machines belong to ``user``, which is who VirtualBox runs as.
+
+    The folder is best below /tmp: elsewhere its path must be open to ``user``.
+    """
+
+    def __init__(self, root, folder, user=UNPRIVILEGED, program=DIRECT):
+        super().__init__(folder)
+        self._asserted, self._root, self._mounts = "", root, None
+        self._prepare(user)
+        self._name_socket()
+        self._write_executable(user, program)
+
+    def _prepare(self, user):
+        for folder in ("", "registry", "home", "tmp", "bin", "machines"):
+            (self.folder / folder).mkdir(parents=True, exist_ok=True)
+            os.chown(self.folder / folder, user, user)
+        # A machine ends when this process is gone (headless.py).
+        (self.folder / "registry" / "owner").write_text(f"{os.getpid()}\n", encoding="ascii")
+
+    def _name_socket(self):
+        """The same for all that open this folder: of two daemons one would overwrite what the other wrote."""
+        file = self.folder / "registry" / "name"
+        if not file.exists():
+            file.write_text(f"polyvirt-{os.urandom(6).hex()}\n", encoding="ascii")
+
+    def _write_executable(self, user, program):
+        """Become the user, change the root, run VBoxManage; its daemon finds the registry by socket and home."""
+        registry = self.folder / "registry"
+        environment = {
+            "VBOX_IPC_SOCKETID": (registry / "name").read_text(encoding="ascii").strip(),
+            "VBOX_USER_HOME": registry,
+            "HOME": self.folder / "home",
+            "USER": "tester",
+            "LOGNAME": "tester",
+            "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+        }
+        words = ["/usr/sbin/chroot", f"--userspec={user}:{user}", "--groups=", self._root, program]
+        lines = [
+            "#!/bin/sh",
+            f"read -r process <{shlex.quote(str(registry / 'mounts'))}",
+            *(f"export {name}={shlex.quote(str(value))}" for name, value in environment.items()),
+            f'exec /usr/bin/nsenter --mount=/proc/$process/ns/mnt -- {shlex.join(map(str, words))} "$@"',
+        ]
+        self.executable.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        self.executable.chmod(0o755)
+
+    def _hold_mounts(self):
+        words = [_SOURCES / "hold_mounts", self._root, self.folder]
+        self._mounts = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert self._mounts.stdout.readline() == b"mounted\n", f"{words} failed: its error is above"
+
+    def __enter__(self):
+        self.run("setproperty", "machinefolder", self.machines)
+        return self
+
+    def __exit__(self, *error):
+        super().__exit__(*error)
+        if self._mounts:
+            self._mounts.communicate()
+
+    def call(self, *words, **more):
+        """A daemon that is just starting or ending is asked again: on a busy host it takes its time."""
+        for _attempt in range(_ATTEMPTS):
+            done = self._ended(words, more)
+            if done.returncode == 0 or _NO_DAEMON not in done.stderr:
+                break
+            time.sleep(1)
+        if "Assertion failed" in done.stderr:
+            self._asserted += done.stderr
+        return done
+
+    def _ended(self, words, more):
+        """One call, which VirtualBox may never end: what hangs is killed with all that it might wait for."""
+        if not self._mounts:
+            self._hold_mounts()
+        try:
+            return super().call(*words, timeout=PATIENCE, **more)
+        except subprocess.TimeoutExpired:
+            self.close()
+            raise AssertionError(f"VBoxManage {' '.join(map(str, words))} {HUNG}.") from None
+
+    def wait_for_guest(self, uuid):
+        wait_until(
+            lambda: has_booted(self.call("debugvm", uuid, "getregisters", "cs", "eip").stdout), "the guest has booted"
+        )
+
+    def faults(self, failure):
+        """Proofs that VirtualBox broke by itself; a failure alone may be told too short to be one."""
+        on = re.findall(r'^"(.*)" \{', self.call("list", "runningvms").stdout, re.MULTILINE)
+        return proofs(f"{failure}\n{self._asserted}", self.machines, on)
+
+    def close(self):
+        """End everything that runs in this registry. Nothing is asked: a machine would save itself to disk first."""
+        while self.processes():
+            for process in self.processes():
+                with suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGKILL)
+            time.sleep(0.05)
+
+    def end_daemon(self):
+        while self.processes("VBoxSVC"):
+            for process in self.processes("VBoxSVC"):
+                with suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGTERM)
+            time.sleep(0.1)
+
+    def processes(self, program=""):
+        """The running processes of this registry, by number."""
+        return processes_in(self.folder, program)

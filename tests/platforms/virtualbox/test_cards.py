@@ -1,0 +1,70 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Network cards: what each type is connected to, how many there can be, and forwards that move with the type."""
+
+from __future__ import annotations
+
+import re
+
+from platforms.virtualbox.noted import SMALL, task
+from platforms.virtualbox.registry import ENGINE
+
+
+def told(box, name="web"):
+    """{key: value} of all that showvminfo says of a machine's cards and forwards."""
+    text = box.run("showvminfo", name, "--machinereadable")
+    keys = r"nic\d+|bridgeadapter\d+|hostonlyadapter\d+|intnet\d+|nat-network\d+|Forwarding\(\d+\)"
+    return {key: value for key, value in re.findall(rf'^({keys})="(.*)"$', text, re.M) if value != "none"}
+
+
+def many(count):
+    return {str(place): {"type": "internal"} for place in range(count)}
+
+
+def test_each_type_on_the_real_one(box):
+    """Host-only interfaces take the kernel driver; all others can be set."""
+    box.run("natnetwork", "add", "--netname", "Net 1", "--network", "10.10.0.0/24", "--enable")
+    bridge = re.search(r"^Name: +(.*)$", box.run("list", "bridgedifs"), re.M)[1]
+    cards = {
+        "0": {"type": "nat"},
+        "1": {"type": "bridged", "source": bridge},
+        "2": {"type": "internal", "source": "lan"},
+        "3": {"type": "network", "source": "Net 1"},
+    }
+    wanted = {**SMALL, "networks": cards}
+    task(box, config=wanted).well()
+    found = told(box)
+    assert (found["bridgeadapter2"], found["intnet3"], found["nat-network4"]) == (bridge, "lan", "Net 1")
+    assert not task(box, config=wanted).well().changed
+    task(box, config={"networks": {"2": {"type": "hostonly", "source": "vboxnet0"}}}).refused("Known: none")
+
+
+def test_forwards_go_with_the_card_that_is_nat(box):
+    rule = {"ssh": {"protocol": "tcp", "host_port": 2022, "guest_port": 22}}
+    task(box, config={**SMALL, "port_forwards": rule}).well()
+    moved = {"networks": {"0": {"type": "internal"}, "1": {"type": "nat"}}, "port_forwards": {"web": {
+        "protocol": "tcp", "host_port": 8080, "guest_port": 80}}}  # fmt: skip
+    assert task(box, config=moved).well().changed
+    assert not task(box, config=moved).well().changed
+    assert "web,tcp,,8080,,80" in told(box).values()
+    without = {"networks": {"1": {"type": "internal"}}, "ssh_forward": True}
+    task(box, config=without).refused("no card of the machine is of type nat")
+
+
+def test_there_is_room_for_eight_and_for_thirty_six(box):
+    """VirtualBox itself stores all but the card that there is no room for, and ends with 0."""
+    task(box, config={**SMALL, "networks": many(8)}).well()
+    task(box, config={"networks": {"8": {"type": "nat"}}}).refused("card 9", "piix3", "room for 8", "ich9")
+    larger = {"networks": {"8": {"type": "nat"}, "35": {"type": "internal"}}, "native": {"chipset": "ich9"}}
+    assert task(box, config=larger).well().changed
+    assert (told(box)["nic9"], told(box)["nic36"]) == ("nat", "intnet")
+    assert not task(box, config=larger).well().changed
+    task(box, config={"networks": {"36": {"type": "nat"}}}).refused("card 37", "ich9", "room for 36")
+
+
+def test_a_new_machine_with_more_than_eight(box):
+    task(box, config={**SMALL, "networks": many(9)}).refused("room for 8")
+    assert box.run("list", "vms") == ""
+    task(box, config={**SMALL, "networks": many(9), "native": {**ENGINE, "chipset": "ich9"}}).well()
+    assert told(box)["nic9"] == "intnet"

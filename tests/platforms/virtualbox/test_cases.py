@@ -1,0 +1,317 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Twenty-five cases that a driver for VirtualBox must pass, by their numbers in README.md, on the real one."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from contextlib import contextmanager
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import CommandFailed
+from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.vboxmanage import VBoxManage
+
+from platforms.virtualbox.noted import MIB, SMALL, task
+
+BUTTON, CUT = "controlvm acpipowerbutton", "controlvm poweroff"
+TEXT = 'one "two" \\three\\\n\nfour ü'
+BEHIND_NAT = {**SMALL, "networks": {"0": {"type": "nat"}}, "ssh_forward": False}
+
+
+def asked(done):
+    """Its verbs without the last resort after a cut that hangs, as one call of VBoxManage in some hundred does."""
+    return [verb for verb, line in zip(done.verbs, done.writes) if "emergencystop" not in line]
+
+
+def made(box, **more):
+    """The machine web; its UUID."""
+    return task(box, **more).well().vm["id"]
+
+
+def with_guest(box, guest):
+    """A machine whose guest runs."""
+    uuid = box.make("web", guest)
+    box.run("startvm", uuid, "--type", "headless")
+    if guest != "crashes":
+        box.wait_for_guest(uuid)
+    return uuid
+
+
+def did_nothing(done):
+    assert (done.well().changed, done.writes) == (False, [])
+
+
+def rules_of(box, uuid):
+    told = box.run("showvminfo", uuid, "--machinereadable").splitlines()
+    return sorted(line.partition('="')[2].rstrip('"') for line in told if line.startswith("Forwarding("))
+
+
+def test_01_a_machine_is_made_and_not_made_again(box):
+    done = task(box, config={**SMALL, "description": "d", "boot_order": ("disk",)}).well()
+    assert [done.verbs.count(verb) for verb in ("createvm", "modifyvm")] == [1, 1]
+    did_nothing(task(box, config={**SMALL, "description": "d", "boot_order": ("disk",)}))
+
+
+def test_02_a_check_writes_nothing(box):
+    made(box)
+    done = task(box, config={"memory": 20 * MIB}, check=True).well()
+    assert (done.changed, done.writes) == (True, [])
+
+
+def test_03_processors_of_a_running_machine_need_consent(box):
+    uuid = made(box, state="started")
+    task(box, config={"cpus": 2}).refused("web", "allow_restart")
+    assert box.state(uuid) == "running"
+
+
+def test_04_a_rule_and_a_cable_are_changed_while_it_runs(box):
+    uuid = made(box, state="started", config=BEHIND_NAT)
+    changed = {"port_forwards": {"web": {"host_port": 8089, "guest_port": 80}}, "native": {"cableconnected1": "off"}}
+    assert sorted(task(box, config=changed).well().verbs) == ["controlvm natpf1", "controlvm setlinkstate1"]
+    assert box.state(uuid) == "running"
+    did_nothing(task(box, config=changed))
+
+
+def test_05_what_runs_is_left_alone(box):
+    made(box, state="started")
+    done = task(box, state="started", config={})
+    did_nothing(done)
+    assert {call[0] for call in done.calls} <= {"--version", "list", "guestproperty"}
+
+
+def test_06_what_is_saved_is_restored(box):
+    uuid = made(box, state="started")
+    box.run("controlvm", uuid, "savestate")
+    assert task(box, state="started", config={}).well().verbs == ["startvm"]
+    assert box.state(uuid) == "running"
+
+
+def test_07_what_is_paused_is_resumed(box):
+    uuid = made(box, state="started")
+    box.run("controlvm", uuid, "pause")
+    assert task(box, state="started", config={}).well().verbs == ["controlvm resume"]
+    assert box.state(uuid) == "running"
+
+
+def test_08_a_crashed_guest_is_cut_off(box):
+    uuid = with_guest(box, "crashes")
+    box.wait_for(uuid, "gurumeditation", 60)
+    done = task(box, state="stopped", config={}, stop_mode="graceful").well()
+    assert (done.changed, asked(done)) == (True, [CUT])
+
+
+def test_09_a_guest_that_obeys_is_asked(box):
+    with_guest(box, "obeys")
+    assert set(task(box, state="stopped", config={}, stop_mode="graceful").well().verbs) == {BUTTON}
+
+
+def test_10_a_guest_that_ignores_it_is_cut_off_only_where_that_is_said(box):
+    uuid = with_guest(box, "ignores")
+    gently = task(box, state="stopped", config={}, stop_mode="graceful", stop_timeout=2)
+    assert (gently.outcome.failed, gently.verbs, box.state(uuid)) == (True, [BUTTON], "running")
+    assert "still running" in gently.outcome.msg
+    then = task(box, state="stopped", config={}, stop_mode="graceful_then_force", stop_timeout=2).well()
+    assert asked(then) == [BUTTON, CUT]
+
+
+def test_11_a_guest_that_stops_by_itself_in_between(box):
+    uuid = made(box, state="started")
+    before = {"acpipowerbutton": lambda: box.run("controlvm", uuid, "poweroff")}
+    assert task(box, state="stopped", config={}, stop_mode="graceful", before=before).well().verbs == [BUTTON]
+
+
+def test_12_aborted_is_off(box):
+    uuid = made(box, state="started")
+    for process in box.processes("VBoxHeadless"):
+        os.kill(process, signal.SIGKILL)
+    box.wait_for(uuid, "aborted")
+    did_nothing(task(box, state="stopped", config={}))
+    assert task(box, state="started", config={}).well().verbs == ["startvm"]
+
+
+def test_13_a_machine_that_others_read_is_changed_all_the_same(box):
+    uuid = made(box)
+    with read_all_the_time(box, uuid):
+        for memory in (20, 24, 28):
+            assert task(box, config={"memory": memory * MIB}, timeout=120).well().vm["memory_mib"] == memory
+
+
+@contextmanager
+def read_all_the_time(box, uuid):
+    """Each reader locks a machine that is off for a moment."""
+    is_over = threading.Event()
+
+    def read():
+        while not is_over.is_set():
+            box.call("showvminfo", uuid, "--machinereadable")
+
+    readers = [threading.Thread(target=read) for _number in range(2)]
+    for reader in readers:
+        reader.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        for reader in readers:
+            reader.join()
+
+
+def test_14_a_start_that_comes_too_late_is_none_that_failed(box):
+    uuid = made(box)
+    before = {"startvm": lambda: box.run("startvm", uuid, "--type", "headless")}
+    assert task(box, state="started", config={}, before=before).well().vm["state"] == "running"
+
+
+def test_15_a_failed_start_is_told_in_virtualboxs_words(box):
+    made(box)
+    box.run("modifyvm", "web", "--nic1", "intnet", "--intnet1", "lan")
+    done = task(box, state="started", config={})
+    assert done.outcome.failed
+    assert "web: VBoxManage startvm" in done.outcome.msg
+    assert "Cannot attach to 'lan' in driverless mode" in done.outcome.msg
+    assert [noise for noise in ("Waiting for", "%...", "Context", "Details") if noise in done.outcome.msg] == []
+    assert done.vm["state"] == "stopped"
+
+
+def test_16_a_name_that_is_hard_to_quote(box, monkeypatch):
+    monkeypatch.setenv("LC_ALL", "C")
+    name = 'n"q\\b ü €'
+    states = ("present", "started", "paused", "suspended", "started", "restarted", "stopped")
+    for state in states:
+        done = task(box, name, state=state, config=SMALL if state == "present" else {}).well()
+        assert (done.changed, done.vm["name"]) == (True, name)
+        assert [call for call in done.calls if name in call] == []
+    assert task(box, name, state="absent").well().changed
+    assert box.run("list", "vms") == ""
+
+
+def test_17_texts_of_several_lines(box):
+    config, snapshot = {**SMALL, "description": TEXT}, {"name": 's "1"', "description": TEXT}
+    made(box, config=config)
+    assert task(box, snapshot=snapshot).well().changed
+    task(box, snapshot={"name": "second"}).well()
+    did_nothing(task(box, config=config))
+    again = task(box, snapshot=snapshot)
+    did_nothing(again)
+    first, second = again.vm["snapshots"]
+    assert [(one["name"], one["description"]) for one in (first, second)] == [('s "1"', TEXT), ("second", "")]
+    assert (first["parent"], second["parent"]) == (None, first["id"])
+
+
+def test_18_a_complete_list_of_rules(box):
+    rules = {name: {"host_port": port, "guest_port": port} for name, port in (("a", 2001), ("b", 2002))}
+    uuid = made(box, config={**BEHIND_NAT, "port_forwards": rules})
+    wanted = {"b": {"host_port": 2222, "guest_port": 2002}, "c": {"host_port": 2003, "guest_port": 3}}
+    done = task(box, config={"port_forwards": wanted}, purge=frozenset({"port_forwards"})).well()
+    (line,) = done.writes
+    assert line.startswith("modifyvm ")
+    assert line.rindex(" delete ") < line.index("b,tcp")
+    assert rules_of(box, uuid) == ["b,tcp,,2222,,2002", "c,tcp,,2003,,3"]
+    did_nothing(task(box, config={"port_forwards": wanted}, purge=frozenset({"port_forwards"})))
+
+
+def test_18_a_chosen_port_is_that_of_no_other_rule(box):
+    uuid = made(box, config={**BEHIND_NAT, "port_forwards": {"a": {"guest_port": 1}}})
+    (chosen,) = (int(rule.split(",")[3]) for rule in rules_of(box, uuid))
+    others = {"b": {"host_port": chosen, "guest_port": 2}}
+    task(box, config={"port_forwards": others}, purge=frozenset({"port_forwards"})).well()
+    task(box, config={"port_forwards": {"a": {"guest_port": 1}}}).well()
+    ports = {rule.split(",")[0]: int(rule.split(",")[3]) for rule in rules_of(box, uuid)}
+    assert ports["b"] == chosen
+    assert ports["a"] not in (chosen, 0)
+
+
+def test_19_rules_belong_to_the_card_in_whose_block_they_stand(box):
+    uuid = box.make("web")
+    box.run("modifyvm", uuid, "--nic2", "nat", "--natpf1", "one,tcp,,2101,,1", "--natpf2", "two,tcp,,2102,,2")
+    wanted = {"two": {"host_port": 2202}}
+    done = task(box, config={"port_forwards": wanted}).well()
+    assert "--natpf2 delete two" in done.writes[0]
+    assert rules_of(box, uuid) == ["one,tcp,,2101,,1", "two,tcp,,2202,,2"]
+    did_nothing(task(box, config={"port_forwards": wanted}))
+
+
+def test_20_two_snapshots_of_one_name(box):
+    made(box)
+    ids = [box.run("snapshot", "web", "take", "s1").partition("UUID: ")[2].strip() for _number in range(2)]
+    task(box, snapshot={"name": "s1", "state": "absent"}).refused("s1", *ids)
+    left = task(box, snapshot={"name": ids[1], "state": "absent"}).well().vm["snapshots"]
+    assert [one["id"] for one in left] == ids[:1]
+
+
+def test_21_a_snapshot_with_two_children(box):
+    made(box)
+    for name in ("a", "b", "c"):
+        box.run("snapshot", "web", "take", name)
+        box.run("snapshot", "web", "restore", "a")
+    task(box, snapshot={"name": "a", "state": "absent"}).refused("a", "children")
+    done = task(box, snapshot={"name": "a", "state": "absent", "children": True}).well()
+    assert (done.verbs, done.vm["snapshots"]) == (["snapshot delete"] * 3, [])
+
+
+def test_22_a_machine_that_ran_runs_again(box):
+    uuid = made(box, state="started")
+    task(box, snapshot={"name": "s"}).well()
+    done = task(box, snapshot={"name": "s", "state": "restored"}, allow_restart=True).well()
+    assert asked(done) == [CUT, "snapshot restore", "startvm"]
+    assert box.state(uuid) == "running"
+
+
+def test_23_a_disk_with_snapshots_grows_on_top(box):
+    uuid = made(box)
+    base = task(box).vm["disks"][0]["source"]
+    box.run("snapshot", uuid, "take", "s")
+    (line,) = task(box, config={"disks": {"#0": {"size": 4 * MIB}}}).well().writes
+    assert line.startswith("modifymedium disk ")
+    assert "Capacity:       2 MBytes" in box.run("showmediuminfo", "disk", base)
+    did_nothing(task(box, config={"disks": {"#0": {"size": 4 * MIB}}}))
+    task(box, config={"disks": {"#0": {"size": 3 * MIB}}}).refused("4M", "3M")
+
+
+def test_23_the_size_of_what_starts_at_once_is_told(box):
+    made(box)
+    box.run("snapshot", "web", "take", "s")
+    done = task(box, state="started", config={"disks": {"#0": {"size": 4 * MIB}}}).well()
+    assert (done.vm["state"], done.vm["disks"][0]["size"]) == ("running", 4 * MIB)
+
+
+def test_24_a_machine_that_linked_clones_stand_on(box):
+    made(box)
+    box.run("snapshot", "web", "take", "base")
+    task(box, "copy", config={}, clone={"source": "web", "snapshot": "base", "linked": True}).well()
+    task(box, state="absent", delete_disks="all").refused("copy")
+    assert len(box.run("list", "vms").splitlines()) == 2
+
+
+def test_25_a_machine_that_cannot_be_read_is_not_made_again(box):
+    uuid = made(box)
+    box.close()
+    (box.machines / "web" / "web.vbox").unlink()
+    task(box).refused(uuid, "web.vbox")
+    assert len(box.run("list", "vms").splitlines()) == 1
+
+
+#: What fails with an exit code of 0: {how the machine stands: calls}.
+QUIET = {
+    "off": [("discardstate", "web"), ("modifyvm", "web", "--nic40", "nat"), ("guestproperty", "wait", "web", "x",
+            "--timeout", "10")],
+    "running": [("controlvm", "web", "nic2", "nat"), ("controlvm", "web", "autostart-enabled", "on"),
+                ("controlvm", "web", "addencpassword", "x", "/nonexistent")],
+    "saved": [("modifyvm", "web", "--nic3", "nat")],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("state", QUIET)
+def test_a_failure_that_ends_with_0_is_one(box, state):
+    made(box, state="stopped" if state == "off" else "started")
+    if state == "saved":
+        box.run("controlvm", "web", "savestate")
+    tool = VBoxManage(Commands(), str(box.executable))
+    for words in QUIET[state]:
+        with pytest.raises(CommandFailed) as caught:
+            tool.run(*words)
+        assert caught.value.rc == 0, words

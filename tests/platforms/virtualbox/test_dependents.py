@@ -1,0 +1,52 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What linked clones stand on stays, and is refused before VirtualBox has removed half of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from platforms.virtualbox.noted import snapshot, task
+from platforms.virtualbox.registry import ENGINE
+
+
+@pytest.fixture(name="source")
+def _source(box):
+    """A machine with two snapshots, one on the other; a linked clone stands on the first."""
+    uuid = task(box, "source").well().vm["id"]
+    for name in ("first", "second"):
+        snapshot(box, "source", name).well()
+    clone = {"source": "source", "snapshot": "first", "linked": True}
+    task(box, "clone", config={}, clone=clone).well()
+    return uuid
+
+
+def tree(box, uuid):
+    return box.run("snapshot", uuid, "list", "--machinereadable")
+
+
+def test_neither_the_snapshot_nor_the_machine_goes(box, source):
+    before = tree(box, source), sorted(box.machines.rglob("*"))
+    snapshot(box, "source", "first", state="absent").refused("'first' is needed by clone", "Remove clone first")
+    snapshot(box, "source", "first", state="absent", children=True).refused("'first' is needed by clone")
+    task(box, "source", state="absent", config={}).refused("needed by clone", "Remove clone first")
+    assert (tree(box, source), sorted(box.machines.rglob("*"))) == before
+
+
+def test_what_nobody_stands_on_goes(box, source):
+    assert snapshot(box, "source", "second", state="absent").well().changed
+    assert task(box, "clone", state="absent", config={}).well().changed
+    assert snapshot(box, "source", "first", state="absent").well().changed
+    assert task(box, "source", state="absent", config={}).well().changed
+    assert list(box.machines.iterdir()) == []
+
+
+def test_a_clone_of_the_snapshot_above_does_not_hold_the_one_below(box, source):
+    """Merging a snapshot into the next one gives the clone of that one the same content."""
+    task(box, "clone", state="absent", config={}).well()
+    clone = {"source": "source", "snapshot": "second", "linked": True}
+    task(box, "clone", config={}, clone=clone).well()
+    assert snapshot(box, "source", "first", state="absent").well().changed
+    snapshot(box, "source", "second", state="absent").refused("'second' is needed by clone")
+    assert task(box, "clone", state="started", config={"native": ENGINE}).well().changed

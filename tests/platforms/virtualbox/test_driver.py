@@ -1,0 +1,51 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The driver, from a request to what is there afterwards: locks, halves, and what cannot be read."""
+
+from __future__ import annotations
+
+from platforms.virtualbox.noted import MIB, SMALL, task
+
+
+def test_made_started_and_removed(box):
+    before = sorted(box.folder.rglob("*.v*"))
+    assert task(box, state="started").well().vm["state"] == "running"
+    assert not task(box, state="started").well().changed
+    assert task(box, state="absent", config={}).well().changed
+    assert sorted(box.folder.rglob("*.v*")) == before
+    assert not task(box, state="absent", config={}).well().changed
+
+
+def test_the_disk_of_an_image_is_its_own(box):
+    (box.folder / "ignores.img").write_bytes(b"\0" * MIB)
+    task(box, image={"source": str(box.folder / "ignores.img"), "linked": False}).well()
+    assert [line for line in box.run("list", "hdds").splitlines() if line.startswith("Location")] == [
+        f"Location:       {box.machines}/web/web-SATA-0.vdi"
+    ]
+
+
+def test_a_description_may_hold_what_showvminfo_says(box):
+    """Neither a second machine comes of it, nor an end of the description."""
+    web = task(box).well().vm
+    pasted = {**SMALL, "description": box.run("showvminfo", web["id"]) + "* Snapshots:\n   Name: s"}
+    assert task(box, config=pasted).well().outcome.changed
+    assert not task(box, config=pasted).well().outcome.changed
+    box.run("snapshot", web["id"], "take", "s", "--description", pasted["description"])
+    done = task(box, config=pasted).well()
+    assert not done.outcome.changed
+    assert [one["description"] for one in done.vm["snapshots"]] == [pasted["description"]]
+    assert task(box, state="absent", config={}).well().outcome.changed
+    assert box.run("list", "vms") == ""
+
+
+def test_what_was_forgotten_is_not_made_over(box):
+    """As the remedy says: the files stay, and are in the way of a new machine until somebody decides."""
+    made = task(box).well().vm
+    box.close()
+    settings = box.machines / "web" / "web.vbox"
+    settings.write_text("no settings", encoding="utf-8")
+    task(box, state="absent", config={}).refused(made["id"], str(settings), "VBoxManage unregistervm")
+    box.run("unregistervm", made["id"])
+    task(box).refused(str(settings), "exists already")
+    assert {"web-SATA-0.vdi", "web.vbox"} <= {path.name for path in settings.parent.iterdir()}

@@ -1,0 +1,43 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A task that creates a machine is killed: what it leaves on the real VirtualBox can be removed."""
+
+from __future__ import annotations
+
+import pytest
+
+from platforms.virtualbox.noted import MIB, SMALL, Killed, Noting, killed_after, task
+
+TWO_DISKS = {**SMALL, "disks": {"#0": {}, "#1": {"size": 2 * MIB}}}
+
+
+def standing(box):
+    return box.run("list", "vms"), box.run("list", "hdds"), sorted(map(str, box.machines.rglob("*")))
+
+
+def prepared(box):
+    """A base machine with a snapshot, and an image that VirtualBox does not know; the tasks that use them."""
+    task(box, "base").well()
+    task(box, "base", snapshot={"name": "s"}).well()
+    image = box.folder / "image.vdi"
+    box.run("createmedium", "disk", "--filename", image, "--size", "2")
+    box.run("closemedium", "disk", image)
+    linked, full = ({"source": "base", "linked": linked, "snapshot": "s"} for linked in (True, False))
+    return {
+        "made": {"config": TWO_DISKS, "image": {"source": str(image), "linked": False}},
+        "linked clone": {"config": {"memory": 20 * MIB}, "clone": linked},
+        "full clone": {"config": {"memory": 20 * MIB}, "clone": full},
+    }
+
+
+@pytest.mark.parametrize("way", ["made", "linked clone", "full clone"])
+@pytest.mark.parametrize("number", [1, 3])
+def test_a_real_one_goes_as_well(box, way, number):
+    more, before = prepared(box)[way], standing(box)
+    with pytest.raises(Killed):
+        task(box, commands=killed_after(Noting, number)(), **more)
+    assert task(box, state="absent", check=True).well().outcome.changed
+    assert task(box, state="absent").well().outcome.changed
+    assert standing(box) == before
+    assert not task(box, state="absent").well().outcome.changed

@@ -1,0 +1,104 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Names that VBoxManage prints or reads otherwise than others: the right machine is hit, or it is clearly refused."""
+
+from __future__ import annotations
+
+import json
+import xml.etree.ElementTree as ET
+
+import pytest
+
+from platforms.virtualbox.noted import MIB, SMALL, snapshot, task
+
+UUID = "11111111-2222-3333-4444-555555555599"
+NAMES = [
+    'n"q\\b ü €',
+    "it's",
+    '" {' + UUID + "}",
+    "two\nlines",
+    UUID,
+    "<inaccessible>",
+    "a/b",
+    "..",
+    "%s $HOME `id`",
+    "-",
+]
+POSSIBLE = [name for name in NAMES if not name.startswith("-")]
+STEPS = ({"state": "started"}, {"state": "stopped", "config": {}}, {"config": {"description": 'one\n"two" \\ ü'}})
+
+
+def ids(box):
+    """{name: UUID} from the settings files, which hold each name as it is."""
+    machines = [ET.parse(file).getroot()[0] for file in box.machines.rglob("*.vbox")]
+    return {machine.get("name"): machine.get("uuid").strip("{}") for machine in machines}
+
+
+def test_all_at_once(box):
+    """Made, started, found again, changed and removed, with an ordinary machine beside them that nothing happens to."""
+    other = box.make("other", "ignores")
+    before = (box.machines / "other" / "other.vbox").read_bytes()
+    made = task(box, *POSSIBLE).well()
+    assert {vm["name"]: vm["id"] for vm in made.vms} == {name: ids(box)[name] for name in POSSIBLE}
+    for step in STEPS:
+        done = task(box, *POSSIBLE, **step).well()
+        assert [vm["id"] for vm in done.vms] == [vm["id"] for vm in made.vms]
+        assert all(vm["changed"] for vm in done.vms)
+        assert not task(box, *POSSIBLE, **step).well().changed
+    assert task(box, *POSSIBLE, state="absent", config={}).well().changed
+    assert ids(box) == {"other": other}
+    assert (box.machines / "other" / "other.vbox").read_bytes() == before
+    assert {path.name for path in box.machines.iterdir()} == {"other", f"{other}.vdi"}
+
+
+def test_one_that_looks_like_another_ones_uuid(box):
+    """A name goes before an id that looks like it, and an id is an id."""
+    uuid = box.make("other", "ignores")
+    made = task(box, uuid).well().vm
+    assert made["id"] != uuid
+    task(box, uuid, config={"memory": 20 * MIB}).well()
+    assert [vm["memory_mib"] for vm in (task(box, uuid).vms[0], task(box, "other", config={}).vms[0])] == [16, 16]
+    task(box, uuid, state="absent", config={}).well()
+    assert list(ids(box)) == ["other"]
+
+
+def test_two_that_share_a_folder(box):
+    """VirtualBox writes both names as one file name: the second machine is refused, and the first one stays."""
+    first = task(box, "a/b").well().vm
+    files = sorted(box.machines.rglob("*"))
+    task(box, "a:b").failed("a_b.vbox belongs to 'a/b'")
+    assert ids(box) == {"a/b": first["id"]}
+    assert sorted(box.machines.rglob("*")) == files
+    assert not task(box, "a/b").well().changed
+
+
+@pytest.mark.parametrize("name", ["-x", "-"])
+def test_a_leading_dash(box, name):
+    """None is made, for nobody could address it by hand; one that is there is managed."""
+    task(box, name).refused("an option")
+    box.run("createvm", f"--name={name}", "--register")
+    task(box, name, config={"memory": 20 * MIB}).well()
+    assert task(box, name, state="absent", config={}).well().changed
+    assert box.run("list", "vms") == ""
+
+
+def test_snapshots(box):
+    uuid = task(box).well().vm["id"]
+    names = ['s "1"', "s\\", "two\nlines", "ü €", UUID]
+    for name in names:
+        assert snapshot(box, "web", name, description=f"of {name}").well().changed
+        assert not snapshot(box, "web", name).well().changed
+    told = box.run("snapshot", uuid, "list", "--machinereadable")
+    assert all(name in told for name in names)
+    for name in names:
+        assert snapshot(box, "web", name, state="absent").well().changed
+    assert "does not have any snapshots" in box.call("snapshot", uuid, "list").stdout
+    snapshot(box, "web", "-x").refused("an option")
+
+
+def test_extra_data_with_all_of_it(box):
+    """The mark is JSON in a value that VBoxManage takes as one word."""
+    uuid = task(box, config={**SMALL, "tags": ("-x", 'a "b"', "ü")}).well().vm["id"]
+    said = box.run("getextradata", uuid, "polyvirt/mark").partition("Value: ")[2]
+    assert json.loads(said)["tags"] == ["-x", 'a "b"', "ü"]

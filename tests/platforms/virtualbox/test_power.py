@@ -1,0 +1,93 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ways to start and to stop: windows that cannot be shown, a cut that fails or hangs, what starts with the host."""
+
+from __future__ import annotations
+
+import shlex
+
+import pytest
+
+from platforms.virtualbox.noted import task
+
+
+def in_front(box, *rules):
+    """An executable that passes all calls on, but does something else first where one fits: (pattern, shell)."""
+    cases = "".join(f"{pattern}) {command} ;;\n" for pattern, command in rules)
+    notes, program = box.folder / "calls", box.folder / "front" / "VBoxManage"
+    program.parent.mkdir()
+    program.write_text(
+        f'#!/bin/sh\necho "$*" >> {shlex.quote(str(notes))}\ncase "$*" in\n{cases}esac\n'
+        f'exec {shlex.quote(str(box.executable))} "$@"\n',
+        encoding="utf-8",
+    )
+    program.chmod(0o755)
+    return program
+
+
+def last_calls(box, word):
+    return [line for line in (box.folder / "calls").read_text(encoding="utf-8").splitlines() if word in line]
+
+
+FAILS = "echo 'VBoxManage: error: Invalid machine state: Starting (must be Running, Paused or Stuck)' >&2; exit 1"
+HANGS = "exec sleep 60"
+
+
+@pytest.mark.parametrize("command", [FAILS, HANGS], ids=["fails", "hangs"])
+def test_a_cut_that_does_not_go_through_is_forced(box, command):
+    """By ending the process."""
+    uuid = box.make("deaf", "ignores")
+    program = in_front(box, ("controlvm*poweroff", command))
+
+    box.run("startvm", uuid, "--type", "headless")
+    box.wait_for(uuid, "running")
+    stopped = task(box, "deaf", state="stopped", config={}, executable=program).well().vm
+    assert (stopped["state"], stopped["reason"], box.state(uuid)) == ("stopped", "aborted", "aborted")
+    assert last_calls(box, "emergencystop")
+    assert not last_calls(box, "acpipowerbutton")
+
+
+def test_a_window_that_cannot_be_shown_is_explained(box):
+    uuid = box.make("web")
+    done = task(box, "web", state="started", config={}, start_type="gui")
+    done.failed("web: ", "VERR_FILE_NOT_FOUND", "DISPLAY", "start_type: headless")
+    assert box.state(uuid) == "poweroff"
+
+
+def test_starting_with_the_host_is_switched_on_while_it_runs(box_of_root):
+    box = box_of_root
+    uuid = box.make("web", "ignores")
+    box.run("startvm", uuid, "--type", "headless")
+    wanted = {"autostart": True, "native": {"autostart-delay": 7}}
+    assert task(box, config=wanted).well().changed
+    told = box.run("showvminfo", uuid, "--machinereadable")
+    assert 'autostart-enabled="on"\nautostart-delay=7\n' in told
+    assert not task(box, config=wanted).well().changed
+    assert box.state(uuid) == "running"
+
+
+def test_it_is_switched_off_only_while_the_machine_is(box_of_root):
+    """VBoxManage switches it on in a machine that runs, whatever it is told, and says that all went well."""
+    box = box_of_root
+    uuid = box.make("web", "ignores")
+    box.run("modifyvm", uuid, "--autostart-enabled", "on")
+    box.run("startvm", uuid, "--type", "headless")
+    box.run("controlvm", uuid, "autostart-enabled", "off")
+    assert 'autostart-enabled="on"' in box.run("showvminfo", uuid, "--machinereadable")
+    task(box, config={"autostart": False}).refused("autostart", "allow_restart")
+    assert task(box, config={"autostart": False}, allow_restart=True).well().changed
+    assert 'autostart-enabled="off"' in box.run("showvminfo", uuid, "--machinereadable")
+    assert box.state(uuid) == "running"
+
+
+def test_a_host_that_starts_nothing_is_told_so_before(box):
+    """VBoxManage itself ends with 0 there, whatever it has printed."""
+    uuid = box.make("web", "ignores")
+    box.run("startvm", uuid, "--type", "headless")
+    done = box.call("controlvm", uuid, "autostart-enabled", "on")
+    assert (done.returncode, "database is not set" in done.stderr) == (0, True)
+    for config in ({"autostart": True}, {"native": {"autostop-type": "savestate"}}):
+        done = task(box, config=config, allow_restart=True)
+        done.refused("setproperty autostartdbpath", next(iter(config)))
+        assert not any(step["done"] for step in done.vm["steps"])

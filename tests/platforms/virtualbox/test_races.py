@@ -1,0 +1,148 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What others do while a task works, and what it must not undo when it fails: on the real VirtualBox."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from contextlib import contextmanager
+
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import CommandFailed
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.vboxmanage_file import settings_in
+
+from platforms.virtualbox.noted import MIB, SMALL, task
+
+TWO_DISKS = {**SMALL, "disks": {"#0": {"size": 2 * MIB}, "SATA 1": {"size": 2 * MIB}}}
+CLONE = {"source": "source", "linked": False, "snapshot": None}
+
+
+def _fails():
+    raise CommandFailed(["VBoxManage"], 1, "disk full", "VBoxManage modifyvm failed: disk full")
+
+
+def _images(box):
+    return {path.name for path in box.machines.rglob("*.vdi")}
+
+
+def test_a_clone_that_fails_takes_nothing_of_its_source_along(box):
+    """It carries the source's mark until it has its own, and that names disks which are not attached just now."""
+    rules = {"web": {"host_port": 20002, "guest_port": 80}}
+    task(box, "source", config={**TWO_DISKS, "port_forwards": rules}).well()
+    task(box, "source", config={"disks": {"SATA 1": None}}).well()
+    before = _images(box)
+    failed = task(box, "clone", config={}, clone=CLONE, before={"modifyvm": _fails})
+    assert "disk full" in failed.outcome.msg
+    assert _images(box) == before
+    task(box, "clone", config={}, clone=CLONE).well()
+    assert before < _images(box)
+
+
+def test_the_loser_of_a_race_undoes_nothing(box):
+    """Another task makes the machine while this one waits for it; that its own start fails is no reason to undo it."""
+    created, lost = threading.Event(), threading.Event()
+
+    def slow():
+        created.set()
+        assert lost.wait(30)
+
+    winner = threading.Thread(target=lambda: task(box, before={"createmedium": slow}).well())
+    winner.start()
+    assert created.wait(30)
+    threading.Timer(1, lost.set).start()
+    loser = task(box, state="started", before={"startvm": _fails})
+    winner.join()
+    assert loser.outcome.failed
+    assert task(box, check=True).well().outcome.changed is False
+    assert _images(box) == {"web-SATA-0.vdi"}
+
+
+def test_a_race_that_another_won_is_told_as_such(box):
+    """The machine that came first is the one that was asked for."""
+    done = task(box, before={"createvm": lambda: task(box).well()})
+    assert not done.outcome.failed, done.outcome.msg
+    assert box.run("list", "vms").count('"web"') == 1
+
+
+def test_a_log_of_a_former_machine_in_its_folder_says_nothing_of_a_new_one(box_of_root):
+    logs = box_of_root.machines / "web" / "Logs"
+    logs.mkdir(parents=True)
+    (logs / "VBox.log").write_text("of a machine that VirtualBox forgot\n", encoding="ascii")
+    task(box_of_root).well()
+    assert _images(box_of_root) == {"web-SATA-0.vdi"}
+    assert task(box_of_root).well().writes == []
+
+
+def test_the_way_to_ssh_is_never_another_machines(box):
+    """A machine copied by hand has the same rule; and a program may have taken the port while a machine was off."""
+    first = task(box, "first", state="started").well().vm
+    task(box, "first", state="stopped", config={}).well()
+    box.run("clonevm", first["id"], "--name", "second", "--register")
+    ports = [task(box, name, state="started", config={}).well().vm["ssh"]["port"] for name in ("first", "second")]
+    assert ports[0] == first["ssh"]["port"] != ports[1]
+    task(box, "first", state="stopped", config={}).well()
+    with socket.create_server(("127.0.0.1", ports[0])):
+        again = task(box, "first", state="started", config={}).well().vm["ssh"]["port"]
+    assert again not in ports
+    assert task(box, "first", state="started", config={}).well().writes == []
+
+
+def test_a_machine_that_goes_away_is_told(box):
+    machine = task(box, state="started").well().vm
+
+    def remove():
+        box.run("controlvm", machine["id"], "poweroff")
+        box.run("unregistervm", machine["id"], "--delete")
+
+    changed = {**SMALL, "memory": 20 * MIB}
+    done = task(box, state="started", config=changed, allow_restart=True, before={"poweroff": remove})
+    assert done.outcome.failed
+    assert "Unexpected" not in done.outcome.msg
+
+
+def test_a_machine_that_goes_away_while_it_is_made_is_told(box):
+    def remove():
+        (machine,) = [line.split("{")[1][:-1] for line in box.run("list", "vms").splitlines()]
+        box.run("unregistervm", machine, "--delete")
+
+    done = task(box, before={"storagectl": remove})
+    assert done.outcome.failed
+    assert "Could not find a registered machine" in done.outcome.msg
+    assert box.run("list", "vms") == ""
+
+
+@contextmanager
+def _changed_all_the_time(box, machine):
+    over = threading.Event()
+
+    def change():
+        while not over.is_set():
+            box.call("modifyvm", machine, "--description", "changed")
+
+    other = threading.Thread(target=change)
+    other.start()
+    try:
+        yield
+    finally:
+        over.set()
+        other.join()
+
+
+def test_what_snapshots_hold_is_asked_again_while_others_have_the_lock(box):
+    """Only this question takes the machine's lock; another that changes it takes it all the time."""
+    machine = task(box).well().vm["id"]
+    box.run("snapshot", machine, "take", "first")
+    asked = {"name": "first", "state": "restored"}
+    with _changed_all_the_time(box, machine):
+        for _attempt in range(5):
+            task(box, config={}, snapshot=asked, check=True, timeout=60).well()
+
+
+def test_the_settings_file_is_found_while_it_is_replaced(box):
+    """Without it the machine would be one in the making, which nobody has got yet: it would not be there."""
+    machine = task(box).well().vm["id"]
+    path = str(box.machines / "web" / "web.vbox")
+    with _changed_all_the_time(box, machine):
+        lost = [attempt for attempt in range(50_000) if settings_in(path) is None]
+    assert lost == []

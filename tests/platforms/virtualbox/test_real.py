@@ -1,0 +1,137 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The real VirtualBox is real: machines start, guests answer or do not, and nothing is left behind."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
+
+from platforms.virtualbox import real
+from suite.limits import wait_until
+from suite.shim import Shim
+
+_TESTS = Path(__file__).resolve().parents[2]
+_STARTED_AND_KILLED = """
+import os, signal, sys
+sys.path.insert(0, sys.argv[1])
+from platforms.virtualbox.real import VirtualBox
+box = VirtualBox(sys.argv[2], sys.argv[3])
+box.run("startvm", box.make("left", "ignores"), "--type", "headless")
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def start(box, guest):
+    uuid = box.make(guest, guest)
+    box.run("startvm", uuid, "--type", "headless")
+    box.wait_for(uuid, "running")
+    return uuid
+
+
+def mounts():
+    return Path("/proc/self/mounts").read_text(encoding="utf-8")
+
+
+def test_a_guest_obeys_the_power_button(box):
+    uuid = start(box, "obeys")
+    box.wait_for_guest(uuid)
+    assert box.state(uuid) == "running"
+    box.run("controlvm", uuid, "acpipowerbutton")
+    box.wait_for(uuid, "poweroff")
+
+
+def test_a_guest_ignores_it(box):
+    uuid = start(box, "ignores")
+    box.wait_for_guest(uuid)
+    box.run("controlvm", uuid, "acpipowerbutton")
+    box.wait_for_guest(uuid)
+    assert box.state(uuid) == "running"
+    box.run("controlvm", uuid, "poweroff")
+    assert box.state(uuid) == "poweroff"
+
+
+def test_a_guest_crashes(box):
+    uuid = box.make("crashes", "crashes")
+    box.run("startvm", uuid, "--type", "headless")
+    box.wait_for(uuid, "gurumeditation")
+
+
+def test_a_machine_is_saved_and_comes_back(box):
+    uuid = start(box, "ignores")
+    box.run("controlvm", uuid, "savestate")
+    assert box.state(uuid) == "saved"
+    box.run("startvm", uuid, "--type", "headless")
+    box.wait_for(uuid, "running")
+
+
+def test_files_have_the_same_path_inside_and_outside(box):
+    uuid = box.make("files")
+    disk = box.machines / "new.vdi"
+    box.run("createmedium", "disk", "--filename", disk, "--size", 1)
+    assert disk.is_file()
+    assert f'CfgFile="{box.machines}/files/files.vbox"' in box.run("showvminfo", uuid, "--machinereadable")
+    assert (box.machines / "files" / "files.vbox").stat().st_uid == real.UNPRIVILEGED
+
+
+def test_it_runs_as_whom_the_test_says(root, folder):
+    with real.VirtualBox(root, folder, user=0) as box:
+        start(box, "ignores")
+        assert (box.machines / "ignores" / "ignores.vbox").stat().st_uid == 0
+
+
+def test_two_registries_know_nothing_of_each_other(box, root, tmp_path_factory):
+    box.make("one")
+    with real.VirtualBox(root, box.folder.with_name(f"{box.folder.name}-b")) as other:
+        assert other.run("list", "vms") == ""
+        other.make("two")
+    assert '"one"' in box.run("list", "vms")
+    assert '"two"' not in box.run("list", "vms")
+    subprocess.run(["rm", "-rf", other.folder], check=True)
+
+
+def test_it_is_an_executable_like_any_other(box, tmp_path, monkeypatch):
+    shim = Shim(tmp_path, ["VBoxManage"])
+    uuid = box.make("shimmed")
+    monkeypatch.setenv("POLYVIRT_SHIM", str(shim.notes))
+    monkeypatch.setenv("POLYVIRT_SHIM_PATH", f"{box.executable.parent}:{os.environ['PATH']}")
+    monkeypatch.setenv("POLYVIRT_SHIM_LABEL", "test")
+    done = Commands().run([str(shim.bin / "VBoxManage"), "list", "vms"])
+    assert (done.rc, done.stdout) == (0, f'"shimmed" {{{uuid}}}\n')
+    assert [call.argv for call in shim.calls()] == [("VBoxManage", "list", "vms")]
+
+
+def test_the_callers_locale_is_what_virtualbox_gets(box):
+    failed = box.call("createvm", "--name", "ü", locale="C")
+    assert (failed.returncode, "VERR_NO_TRANSLATION" in failed.stderr) == (3, True)
+
+
+def test_nothing_is_left_behind(root, folder):
+    before = mounts()
+    with real.VirtualBox(root, folder) as box:
+        start(box, "ignores")
+        assert len(box.processes("VBoxHeadless")) == 1
+        assert mounts() == before
+    assert box.processes() == []
+    assert mounts() == before
+
+
+def test_even_a_killed_test_leaves_no_machine_running(root, folder):
+    words = [sys.executable, "-c", _STARTED_AND_KILLED, _TESTS, root, folder]
+    assert subprocess.run(words, check=False).returncode == -9
+    wait_until(lambda: not real.processes_in(folder), "VirtualBox has ended, for its owner is gone")
+
+
+def test_what_cannot_be_had_is_told_with_its_reason(tmp_path, monkeypatch):
+    monkeypatch.setenv("POLYVIRT_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "apt-get").write_text("#!/bin/sh\nexit 0\n", encoding="utf-8")
+    (tmp_path / "apt-get").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with pytest.raises(real.NotAvailable, match="no Debian archive"):
+        real.build()

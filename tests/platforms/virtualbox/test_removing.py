@@ -1,0 +1,140 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What goes with a machine that is removed: all that is its own, and nothing that somebody else has or needs."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from platforms.virtualbox.noted import MIB, SMALL, task
+
+SECOND = {**SMALL, "disks": {"#0": {"size": 2 * MIB}, "#1": {"size": 2 * MIB}}}
+LINKED = ("clonevm", "web", "--snapshot", "base", "--options", "link", "--name", "copy", "--register")
+
+
+def users_disk(box):
+    """A disk that no task has made."""
+    path = str(box.machines / "user.vdi")
+    box.run("createmedium", "disk", "--filename", path, "--size", "2")
+    return path
+
+
+def registered(box):
+    said = box.run("list", "hdds").splitlines()
+    return sorted(line.partition(":")[2].strip() for line in said if line.startswith("Location:"))
+
+
+def test_a_users_disk_that_only_a_snapshot_has_is_not_removed(box):
+    disk = users_disk(box)
+    task(box).well()
+    task(box, snapshot={"name": "without"}).well()
+    task(box, config={"disks": {"SATA 1": {"source": disk}}}).well()
+    task(box, snapshot={"name": "with"}).well()
+    task(box, snapshot={"name": "without", "state": "restored"}).well()
+    before = registered(box)
+    for check in (True, False):
+        task(box, state="absent", check=check).refused("web", disk, "shall stay", "delete_disks: all")
+    assert registered(box) == before
+    task(box, snapshot={"name": "with", "state": "absent"}).well()
+    task(box, state="absent").well()
+    assert (registered(box), os.path.exists(disk)) == ([disk], True)
+
+
+def test_a_users_disk_goes_with_its_snapshots_where_that_is_asked_for(box):
+    disk = users_disk(box)
+    task(box, config={**SMALL, "disks": {"#0": {"source": disk}}}).well()
+    task(box, snapshot={"name": "with"}).well()
+    task(box, state="absent", delete_disks="all").well()
+    assert (registered(box), os.path.exists(disk)) == ([], False)
+
+
+def test_a_clone_that_is_made_in_between_keeps_what_it_stands_on(box):
+    """The machine is turned off first, which gives others time."""
+    task(box, state="started").well()
+    task(box, snapshot={"name": "base"}).well()
+    done = task(box, state="absent", before={"poweroff": lambda: box.run(*LINKED)})
+    assert done.outcome.failed
+    assert [word for word in ("web", "is needed by copy", "Remove copy first") if word not in done.outcome.msg] == []
+    assert "unregistervm" not in done.verbs
+    assert done.vm["state"] == "stopped"
+    assert task(box, "copy", state="started", config={"native": SMALL["native"]}).well().outcome.changed
+
+
+def test_what_is_being_cloned_is_not_removed_meanwhile(box):
+    tried = []
+    task(box).well()
+    task(box, snapshot={"name": "base"}).well()
+    linked = {"source": "web", "linked": True, "snapshot": "base"}
+    remove = {"clonevm": lambda: tried.append(task(box, state="absent", timeout=1))}
+    task(box, "copy", config={}, clone=linked, before=remove).well()
+    (done,) = tried
+    done.refused("web", "another task works on it")
+
+
+def test_a_machine_of_which_half_is_left_is_told(box):
+    """A clone made at the last moment, by somebody who does not wait for us: VirtualBox stops in the middle."""
+    task(box).well()
+    task(box, snapshot={"name": "base"}).well()
+    done = task(box, state="absent", before={"unregistervm": lambda: box.run(*LINKED)})
+    assert done.outcome.failed
+    assert [word for word in ("web", "child media", "VBoxManage list hdds") if word not in done.outcome.msg] == []
+    assert done.vm["state"] == "absent"
+
+
+def test_somebody_who_removes_it_first_is_no_trouble(box):
+    task(box).well()
+    done = task(box, state="absent", before={"unregistervm": lambda: box.run("unregistervm", "web", "--delete")})
+    assert (done.well().vm["state"], registered(box)) == ("absent", [])
+
+
+@pytest.fixture(name="detached")
+def _detached(box):
+    """A machine from which a disk was taken that has grown since a snapshot; its file."""
+    disk = task(box, config=SECOND).well().vm["disks"][1]["source"]
+    task(box, snapshot={"name": "both"}).well()
+    task(box, config={"disks": {"SATA 1": {"size": 4 * MIB}}}).well()
+    task(box, config={"disks": {"SATA 1": None}}).well()
+    return disk
+
+
+def test_a_machine_with_a_disk_detached_since_a_snapshot_is_removed(box, detached):
+    assert os.path.exists(detached)
+    assert task(box, state="absent").well().outcome.changed
+    assert (registered(box), list(box.machines.iterdir())) == ([], [])
+
+
+def test_a_disk_that_is_attached_again_holds_what_it_held(box, detached):
+    again = {"disks": {"SATA 1": {"source": detached}}}
+    assert task(box, config=again).well().vm["disks"][1] == {
+        "slot": "SATA 1",
+        "source": detached,
+        "size": 4 * MIB,
+        "format": "vdi",
+    }
+    assert not task(box, config=again).well().outcome.changed
+    assert len(registered(box)) == 4
+
+
+def test_a_snapshot_goes_with_a_disk_detached_since(box, detached):
+    assert task(box, snapshot={"name": "both", "state": "absent"}).well().outcome.changed
+    assert len(registered(box)) == 2
+    assert detached in registered(box)
+
+
+def test_a_snapshot_stays_as_long_as_it_has_two_ways_on(box, detached):
+    """VirtualBox merges one image with one other only."""
+    task(box, snapshot={"name": "both", "state": "restored"}).well()
+    (left,) = [path for path in registered(box) if path not in _attached(box)]
+    task(box, snapshot={"name": "both", "state": "absent"}).refused("web", "both", left, "closemedium disk")
+    box.run("closemedium", "disk", left, "--delete")
+    task(box, snapshot={"name": "both", "state": "absent"}).well()
+    assert len(registered(box)) == 2
+
+
+def _attached(box):
+    """The images that a machine or a snapshot has."""
+    said = box.run("list", "--long", "hdds").split("\n\n")
+    return [block.partition("Location:")[2].split("\n")[0].strip() for block in said if "In use by VMs:" in block]

@@ -1,0 +1,118 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The collection's tool layer against a real VBoxManage: names, locale, the script's warning, locks."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle import errors
+from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
+from ansible_collections.polyvirt.core.plugins.module_utils._tools import (
+    vboxmanage_long,
+    vboxmanage_machine,
+    vboxmanage_output,
+)
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.vboxmanage import VBoxManage, is_locked, is_not_found
+
+from platforms.virtualbox import real
+from platforms.virtualbox.drives import check_drives
+from unit.module_utils._tools.test_vboxmanage_long import comparable
+
+STRANGE_NAMES = ["a b", "it's", 'q"u\\', "-x", "nl\nname", "ü€", "11111111-2222-3333-4444-555555555599", ' "} {', "a/b"]
+
+
+@pytest.fixture(name="tool")
+def _tool(box):
+    return VBoxManage(Commands(), str(box.executable))
+
+
+#: One set after the other, each told by both forms of a machine's description.
+SETTINGS = """\
+--memory 100 --cpus 2 --vram 20 --cpuexecutioncap 50 --hpet on --x2apic on --rtcuseutc on --nested-hw-virt on
+--firmware efi --boot1 net --boot2 floppy --boot3 none --biosbootmenu menuonly --paravirtprovider hyperv
+--firmware efi32 --chipset ich9 --graphicscontroller vboxsvga --monitorcount 2 --paravirtprovider legacy
+--firmware efi64 --graphicscontroller none --biosbootmenu disabled --paravirtprovider none --iommu amd
+--firmware efidual --graphicscontroller vmsvga --accelerate3d on --paravirtprovider minimal --chipset piix3
+--firmware bios --mouse usb --keyboard usb --defaultfrontend headless --vm-process-priority low --recording on
+--mouse usbtablet --audio-driver pulse --clipboard-mode hosttoguest --draganddrop bidirectional --iommu none
+--mouse usbmultitouch --audio-enabled off --clipboard-mode guesttohost --vrde on --usbehci on --biosapic x2apic
+--mouse ps2 --audio-enabled on --audio-driver alsa --audio-in on --audio-out on --clipboard-mode bidirectional
+--nic1 nat --natpf1 ssh,tcp,127.0.0.1,2222,,22 --natpf1 a,udp,,1,10.0.2.15,2 --nictype1 virtio --cableconnected1 off
+--nic2 intnet --intnet2 lan0 --nic3 bridged --bridgeadapter3 eth9 --nic4 hostonly --hostonlyadapter4 vboxnet9
+--nic5 natnetwork --nat-network5 Net --nic6 null --nic7 generic --nicgenericdrv7 UDPTunnel --nicpromisc1 allow-all
+--groups /a,/b --usbxhci on --autostart-delay 5 --hwvirtex off --longmode off --pae on --largepages on
+--cpu-profile 'Intel 8086'
+"""
+
+
+def test_through_the_script_that_warns(root, folder):
+    with real.VirtualBox(root, folder, program=real.WITH_WARNING) as box:
+        tool = VBoxManage(Commands(), str(box.executable))
+        assert box.run("--version").startswith("WARNING: ")
+        assert tool.version() >= (7, 0, 0)
+        tool.run("createvm", "--name", "web", "--register")
+        ((uuid, _name),) = vboxmanage_output.machines(tool.read("list", "vms"))
+        assert vboxmanage_machine.machine(tool.read("showvminfo", uuid, "--machinereadable")).values["name"] == "web"
+
+
+def test_names_survive_even_where_the_user_has_no_utf_8(tool, monkeypatch):
+    monkeypatch.setenv("LC_ALL", "C")
+    for name in STRANGE_NAMES:
+        tool.run("createvm", f"--name={name}", "--ostype", "Other_64", "--register")
+    listed = vboxmanage_long.machines(tool.read("list", "--long", "vms"))
+    assert [machine.name for machine in listed] == STRANGE_NAMES
+    for machine in listed:
+        found = vboxmanage_machine.machine(tool.read("showvminfo", machine.uuid, "--machinereadable"))
+        assert (found.values["name"], found.values["CfgFile"]) == (machine.name, machine.file)
+
+
+@pytest.mark.parametrize("words", SETTINGS.splitlines(), ids=lambda words: words.split()[0])
+def test_the_long_list_tells_what_showvminfo_tells(tool, box, words):
+    uuid = box.make("web", "ignores")
+    tool.run("modifyvm", uuid, *shlex.split(words))
+    ((found,), told) = (
+        vboxmanage_long.machines(tool.read("list", "--long", "vms")),
+        vboxmanage_machine.machine(tool.read("showvminfo", uuid, "--machinereadable")),
+    )
+    assert found.machine.values == {key: told.values[key] for key in found.machine.values}
+    assert comparable(found.machine) == comparable(told)
+
+
+def test_drives_and_what_is_on_at_a_slot(tool, box):
+    image = box.machines / "seed.iso"
+    subprocess.run(["xorriso", "-as", "mkisofs", "-quiet", "-o", image, __file__], check=True)
+    check_drives(box, image)
+
+
+def test_descriptions_and_snapshots_are_read_back(tool, box):
+    uuid = box.make("web", "ignores")
+    text = 'one "two" \\three\\\n\nSnapshotName="x"\nfour ü"'
+    tool.run("modifyvm", uuid, "--description", text)
+    assert tool.read("snapshot", uuid, "list", "--machinereadable") == ""
+    tool.run("snapshot", uuid, "take", 's "1"', "--description", text)
+    found = vboxmanage_machine.machine(tool.read("showvminfo", uuid, "--machinereadable"))
+    assert found.values["description"] == text
+    assert [(one.name, one.description, one.is_current) for one in found.snapshots] == [('s "1"', text, True)]
+
+
+def test_what_cannot_be_read_does_not_hide_the_others(tool, box):
+    web, lost = box.make("web"), box.make("lost")
+    box.close()
+    (box.machines / "lost" / "lost.vbox").unlink()
+    machines = vboxmanage_long.machines(tool.read("list", "--long", "vms"))
+    assert [(machine.uuid, machine.name) for machine in machines] == [(web, "web"), (lost, None)]
+    with pytest.raises(errors.CommandFailed) as caught:
+        tool.run("unregistervm", lost, "--delete")
+    # It says that it failed, and did it.
+    assert is_locked(caught.value.stderr)
+    assert vboxmanage_output.machines(tool.read("list", "vms")) == [(web, "web")]
+
+
+def test_a_missing_machine(tool):
+    with pytest.raises(errors.CommandFailed) as caught:
+        tool.read("showvminfo", "nosuch", "--machinereadable")
+    assert is_not_found(caught.value.stderr)
