@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import subprocess
-import time
 import xml.etree.ElementTree as ET
 from typing import ClassVar
 
@@ -22,8 +21,6 @@ from platforms.vagrant import real
 
 _POWERS = {"shut off": STOPPED, "running": RUNNING, "paused": PAUSED}
 _MOVES = {RUNNING: "start", STOPPED: "destroy", PAUSED: "suspend"}
-#: The fast guest hears the button from here on.
-_SECONDS_TO_BOOT = 8
 
 
 class RealMachines:
@@ -63,9 +60,7 @@ class RealMachines:
             self._virsh(_MOVES[power], identifier)
 
     def make_hear(self, identifiers):
-        """Wait until the guests obey the power button."""
-        if identifiers:
-            time.sleep(_SECONDS_TO_BOOT)
+        """Vagrant waited for SSH, and a guest that answers there obeys the power button."""
 
     def remove(self, identifier):
         self._virsh("destroy", identifier, check=False)
