@@ -7,8 +7,12 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from platforms.virtualbox.noted import SMALL, task
 from platforms.virtualbox.registry import ENGINE
+
+pytestmark = pytest.mark.deep("NICs on the double: unit belt, test_networks.py")
 
 
 def told(box, name="web"):

@@ -10,6 +10,8 @@ import pytest
 from platforms.virtualbox.noted import snapshot, task
 from platforms.virtualbox.registry import ENGINE
 
+pytestmark = pytest.mark.deep("users of a disk on the double: unit belt, test_deleting.py")
+
 
 @pytest.fixture(name="source")
 def _source(box):

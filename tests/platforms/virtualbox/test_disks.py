@@ -10,6 +10,8 @@ from ansible_collections.polyvirt.core.plugins.module_utils._tools import disk_h
 
 from platforms.virtualbox.noted import MIB, SMALL, task
 
+pytestmark = pytest.mark.deep("sizes and slots on the double: unit belt, test_configuring.py")
+
 FORMATS = ("vdi", "vmdk", "vhd")
 #: slot: the type of controller that it makes.
 CONTROLLERS = {

@@ -5,7 +5,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from platforms.virtualbox.noted import MIB, SMALL, task
+
+pytestmark = pytest.mark.deep("locks and half-made VMs on the double: unit belt, test_locks.py")
 
 
 def test_made_started_and_removed(box):

@@ -9,6 +9,8 @@ import pytest
 
 from platforms.virtualbox.noted import MIB, SMALL, Killed, Noting, killed_after, task
 
+pytestmark = pytest.mark.deep("killed at every call on the double: unit belt, test_half_made.py")
+
 TWO_DISKS = {**SMALL, "disks": {"#0": {}, "#1": {"size": 2 * MIB}}}
 
 

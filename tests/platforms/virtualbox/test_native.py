@@ -11,6 +11,8 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox import
 from platforms.virtualbox.noted import SMALL, task
 from platforms.virtualbox.registry import ENGINE
 
+pytestmark = pytest.mark.deep("native keys on the double: unit belt, test_configuring.py")
+
 #: name: (a value, another one). Those of one set are asked together, so none may be a second name of another.
 FIRST_NAMES = {
     "accelerate3d": (True, False),

@@ -9,10 +9,13 @@ import socket
 import threading
 from contextlib import contextmanager
 
+import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import CommandFailed
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.vboxmanage_file import settings_in
 
 from platforms.virtualbox.noted import MIB, SMALL, task
+
+pytestmark = pytest.mark.deep("what others do meanwhile on the double: unit belt, test_creating.py")
 
 TWO_DISKS = {**SMALL, "disks": {"#0": {"size": 2 * MIB}, "SATA 1": {"size": 2 * MIB}}}
 CLONE = {"source": "source", "linked": False, "snapshot": None}

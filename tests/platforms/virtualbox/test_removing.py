@@ -11,6 +11,8 @@ import pytest
 
 from platforms.virtualbox.noted import MIB, SMALL, task
 
+pytestmark = pytest.mark.deep("what is deleted on the double: unit belt, test_deleting.py")
+
 SECOND = {**SMALL, "disks": {"#0": {"size": 2 * MIB}, "#1": {"size": 2 * MIB}}}
 LINKED = ("clonevm", "web", "--snapshot", "base", "--options", "link", "--name", "copy", "--register")
 
