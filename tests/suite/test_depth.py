@@ -1,0 +1,47 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a day leaves out rotates with the seed, and a deep run leaves out nothing."""
+
+from __future__ import annotations
+
+import pytest
+
+from suite import depth
+
+ITEMS = list(range(40))
+
+
+class _Config:
+    def __init__(self, is_deep):
+        self.is_deep = is_deep
+
+    def getoption(self, _name):
+        return self.is_deep
+
+
+@pytest.fixture(name="shares")
+def _shares(monkeypatch):
+    def of_days(days, is_deep=False):
+        found = []
+        for day in days:
+            monkeypatch.setenv("POLYVIRT_TEST_SEED", str(day))
+            found.append(depth.share(_Config(is_deep), ITEMS, 10))
+        return found
+
+    return of_days
+
+
+def test_share_of_one_seed_is_always_the_same_and_in_order(shares):
+    first, again = shares([20261101, 20261101])
+    assert first == again == sorted(first)
+    assert len(first) == 10
+
+
+def test_shares_of_two_weeks_are_nearly_all(shares):
+    seen = set().union(*shares(range(20261101, 20261115)))
+    assert len(seen) >= 0.9 * len(ITEMS)
+
+
+def test_deep_run_takes_all(shares):
+    assert shares([20261101], is_deep=True) == [ITEMS]
