@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.project import Busy
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.traits import vagrant_traits
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import CommandFailed, Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
     LIVE,
     NEVER,
@@ -105,7 +106,7 @@ def test_what_is_left_out_gets_vagrants_way():
     adjusted = LIBVIRT.adjust(Vm.absent("web"), {
         "networks": {"0": {}, "1": {"address": "192.168.56.10"}},
         "shared_folders": {"src": {"host_path": "/srv"}},
-        "provisioners": ({"inline": "true", "path": None},),
+        "provisioners": ({"inline": "true", "path": None, "args": [], "env": {}},),
     })  # fmt: skip
     assert adjusted["networks"] == {"0": {"type": "nat"}, "1": {"type": "hostonly", "address": "192.168.56.10"}}
     assert adjusted["shared_folders"]["src"]["guest_path"] == "/src"
@@ -122,11 +123,6 @@ BRIDGED = {"type": "bridged", "source": "eth0"}
         (HOSTONLY, BRIDGED, {**BRIDGED, "address": None}),
         (HOSTONLY, {**BRIDGED, "address": "10.0.0.5"}, {**BRIDGED, "address": "10.0.0.5"}),
         (BRIDGED, {"type": "hostonly"}, {"type": "hostonly", "source": None}),
-        (
-            BRIDGED,
-            {"type": "hostonly", "address": "fd00::1"},
-            {"type": "hostonly", "source": None, "address": "fd00::1"},
-        ),
         (HOSTONLY, {"type": "hostonly"}, {"type": "hostonly"}),
         (HOSTONLY, {}, {}),
         (BRIDGED, {"source": "eth1"}, {"source": "eth1"}),
@@ -153,6 +149,14 @@ def test_a_place_in_the_guest_is_written_in_one_way(path, told):
 )
 def test_names_that_vagrant_takes_for_something_else_are_rejected(fits, names):
     assert [LIBVIRT.name_fault(name) is None for name in names] == [fits] * len(names)
+    snapshots = ["a b", "a" * 247] if fits else ["-a", ".a", "a/b", "a" * 248]
+    assert [LIBVIRT.snapshot_name_fault(name) is None for name in snapshots] == [fits] * len(snapshots)
+
+
+def test_errors_of_vms_and_files_in_use_pass():
+    locked = CommandFailed(("VBoxManage",), 1, "The machine 'web' is already locked for a session (or being unlocked)")
+    assert all(LIBVIRT.transient(error) for error in (locked, Busy(("vagrant",), 1, "held")))
+    assert not LIBVIRT.transient(CommandFailed(("vagrant",), 1, "It went wrong."))
 
 
 def test_an_adopted_project_is_only_driven():
@@ -167,6 +171,7 @@ def test_a_system_that_is_asked_for_again_keeps_the_box_it_was_described_with():
     """Our table may say another one by then, and a box is changed by nothing less than rebuilding."""
     known = _vm("libvirt", os_type="debian-12", box="our/own")
     assert LIBVIRT.adjust(known, {"os_type": "debian-12"})["box"] == "our/own"
+    assert LIBVIRT.adjust(known, {"os_type": "debian-12", "box": "a/b"})["box"] == "a/b"
     assert LIBVIRT.adjust(known, {"os_type": "debian-11"})["box"] == "debian/bullseye64"
     told = vagrant_traits({"libvirt"}, os_boxes={"debian-12": {"libvirt": "a/b"}})
     assert told.adjust(known, {"os_type": "debian-12"})["box"] == "a/b"
