@@ -227,6 +227,13 @@ def test_where_a_port_is_forwarded_ssh_is_what_answers_there(addresses):
     assert outcome.vms[0]["ssh"] == FORWARD
 
 
+def test_forwarded_port_proves_a_guest_by_ssh_only_even_where_an_address_is_wanted():
+    world = World(running(ssh=FORWARD))
+    probe = answers(world, ("127.0.0.1", 0))
+    assert not carry_out(world, ask("web", "started", wait_for="address"), probe=probe).failed
+    assert probe.asked == [("127.0.0.1", 2222, "ssh")]
+
+
 def test_an_address_that_is_waited_for_is_the_guests_own_and_ssh_stays_where_it_is():
     world = World(running(addresses=(Address("10.0.0.9", "agent"),), ssh=FORWARD))
     outcome = carry_out(world, ask("web", "started", wait_for="address"), probe=answers(world))

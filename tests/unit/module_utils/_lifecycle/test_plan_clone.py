@@ -37,6 +37,12 @@ def _verbs(planned):
     return [step.verb for step in planned.steps]
 
 
+def test_clone_waits_for_a_busy_source():
+    clone = ask(clone={"source": "db"})
+    assert plan(absent(), clone, TRAITS, source=found(name="db", busy="backup")).busy == "its source 'db': backup"
+    assert plan(absent(), clone, TRAITS, source=found(name="db")).busy is None
+
+
 def test_a_clone_has_what_its_source_has():
     card, disk = {"type": "nat", "mac": "52:54:00:00:00:01"}, {"size": G, "source": "/images/db.qcow2"}
     source = found(

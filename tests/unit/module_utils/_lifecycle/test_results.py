@@ -14,6 +14,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
     Address,
     Field,
     File,
+    Secret,
     Snapshot,
     Traits,
     Vm,
@@ -25,6 +26,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.results i
     describe_snapshots,
     difference,
     entry,
+    plain,
 )
 
 from unit.tables.rows import G, absent, ask, ask_snapshot, found
@@ -161,3 +163,11 @@ def test_a_restart_is_a_difference_though_nothing_else_is():
 def test_no_steps_have_no_difference():
     assert difference(plan(FULL, ask(cpus=2), TRAITS)) is None
     assert difference(plan(found(), ask_snapshot("s1", "absent"), TRAITS)) is None
+
+
+def test_secret_that_changes_is_masked_and_told_apart():
+    assert plain(Secret("new"), Secret("old")) == "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER (another)"
+    assert plain({"user": "me", "token": Secret("new")}, {"user": "me", "token": Secret("new")}) == {
+        "user": "me",
+        "token": "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER",
+    }

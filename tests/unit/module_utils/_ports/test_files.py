@@ -24,6 +24,20 @@ def test_write_replaces_content_and_mode(tmp_path, mode):
     assert os.listdir(tmp_path) == ["a"]
 
 
+def test_file_in_the_making_is_readable_by_its_owner_only(tmp_path, monkeypatch):
+    modes = []
+    replace = os.replace
+    monkeypatch.setattr(os, "fchmod", lambda handle, mode: modes.append(os.fstat(handle).st_mode & 0o777))
+    monkeypatch.setattr(os, "chmod", lambda path, mode: modes.append(os.stat(path).st_mode & 0o777))
+    monkeypatch.setattr(os, "replace", lambda source, target: (modes.append("replaced"), replace(source, target)))
+    old = os.umask(0)
+    try:
+        files.write_atomically(str(tmp_path / "file"), b"secret", 0o600)
+    finally:
+        os.umask(old)
+    assert modes[0] == 0o600
+
+
 def test_a_file_in_the_middle_of_its_replacement_is_waited_for(tmp_path, monkeypatch):
     path, new = tmp_path / "a", tmp_path / "a-tmp"
     new.write_text("new")

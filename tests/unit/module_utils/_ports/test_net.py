@@ -11,7 +11,7 @@ import time
 from contextlib import contextmanager
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._ports.net import ssh_banner
+from ansible_collections.polyvirt.core.plugins.module_utils._ports.net import is_free, ssh_banner
 
 
 @contextmanager
@@ -64,3 +64,16 @@ def test_silence_ends_in_time():
 )
 def test_trouble_is_no_banner(host, port):
     assert ssh_banner(host, port, timeout=0.5) is None
+
+
+@pytest.mark.parametrize(("protocol", "kind"), [("tcp", socket.SOCK_STREAM), ("udp", socket.SOCK_DGRAM)])
+def test_port_that_a_server_uses_is_not_free(protocol, kind):
+    with socket.socket(socket.AF_INET, kind) as server:
+        # A server that would share its port is one all the same.
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        server.bind(("127.0.0.1", 0))
+        if protocol == "tcp":
+            server.listen()
+        port = server.getsockname()[1]
+        assert not is_free("127.0.0.1", port, protocol)
+    assert is_free("127.0.0.1", port, protocol)
