@@ -206,6 +206,12 @@ def test_snapshots_are_taken_once(world):
     assert not do_snapshot(world, name="web1", snapshot="s2", state="absent").changed
 
 
+@pytest.mark.parametrize(("options", "with_memory"), [({}, True), ({"include_memory": False}, False)])
+def test_snapshot_of_a_running_vm_holds_its_memory_unless_told_otherwise(world, options, with_memory):
+    do_snapshot(world, name="web1", snapshot="s1", **options)
+    assert ("vmstate" in world.cluster.machines[100].config.snapshots["s1"]) == with_memory
+
+
 def test_a_snapshot_without_memory_is_restored_and_the_machine_kept_running(world):
     do_snapshot(world, name="web1", snapshot="s1", include_memory=False)
     outcome = do_snapshot(world, name="web1", snapshot="s1", state="restored", power="keep")

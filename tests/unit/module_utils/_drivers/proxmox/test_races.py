@@ -8,8 +8,10 @@ from __future__ import annotations
 import random
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox import claiming
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Unavailable
 
 from simulators.proxmox import behind, invariants, worlds
@@ -159,6 +161,11 @@ class Held(Api):
 
     def go_on(self, number):
         self._stops[number][2].set()
+
+
+def test_numbers_are_compared_as_numbers():
+    assert claiming._is_lower(SimpleNamespace(vmid="999"), SimpleNamespace(vmid="1000"))
+    assert not claiming._is_lower(SimpleNamespace(vmid="1000"), SimpleNamespace(vmid="999"))
 
 
 def test_who_has_the_lower_number_and_comes_in_late_is_given_way_to(world):

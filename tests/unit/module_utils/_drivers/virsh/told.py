@@ -41,13 +41,15 @@ def with_metadata(text):
 
 
 class ToldVirsh:
-    """Answers by the words of the question; ``done`` are the words of all that was run, ``sent`` what was piped in."""
+    """Answers by the words of the question; ``done`` are the words of all that was run, ``sent`` what was piped in,
+    ``limits`` {first word: seconds that the command may take} where it was not left at the default.
+    """
 
     uri = "qemu:///system"
 
     def __init__(self, answers=()):
         self.answers = {tuple(words): answer for words, answer in dict(answers).items()}
-        self.done, self.sent, self.processes = [], [], 0
+        self.done, self.sent, self.limits, self.processes = [], [], {}, 0
 
     def batch(self, requests, timeout=None):
         self.processes += 1
@@ -56,6 +58,8 @@ class ToldVirsh:
     def run(self, *words, stdin=None, timeout=None):
         self.processes += 1
         self.done.append(words)
+        if timeout is not None:
+            self.limits[words[0]] = timeout
         if stdin is not None:
             self.sent.append(stdin)
         answer = self._answer(words) if words in self.answers or _reads(words) else Answer("", None)

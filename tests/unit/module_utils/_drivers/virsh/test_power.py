@@ -1,0 +1,29 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Commands that change the power of a VM."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import RUNNING, SUSPENDED, Step, Vm
+
+from unit.module_utils._drivers.virsh.told import ToldVirsh, driver_of
+
+HOUR = 3600
+
+
+@pytest.mark.parametrize(
+    ("verb", "power", "command", "limits"),
+    [
+        ("suspend", RUNNING, ("managedsave", "u", "--running"), {"managedsave": HOUR}),
+        ("start", SUSPENDED, ("start", "u"), {"start": HOUR}),
+        ("start", "stopped", ("start", "u"), {}),
+        ("pause", RUNNING, ("suspend", "u"), {}),
+    ],
+)
+def test_memory_is_written_and_read_without_being_cut_off(tmp_path, verb, power, command, limits):
+    virsh = ToldVirsh({("domstate", "u"): "running\n"})
+    driver_of(virsh, tmp_path).apply([(Vm("web", id="u", power=power), [Step(verb)])])
+    assert virsh.done[0] == command
+    assert virsh.limits == limits
