@@ -17,7 +17,7 @@ from virtualbox import double as virtualbox_double
 
 
 class Modules:
-    """The platform of `conformance.direct`: a project whose VMs have one provider."""
+    """The platform of `conformance.direct`: a project of VMs of one provider."""
 
     family, word = "polyvirt.core.vagrant", "instance"
 
