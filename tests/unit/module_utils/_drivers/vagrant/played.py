@@ -47,9 +47,8 @@ class Clock(FakeClock):
 
 
 class Programs:
-    """The port ``Commands``: ``programs`` are functions of command line and environment, ``calls`` command lines.
-
-    ``processes`` are {number: command line}. The task is killed at the call ``kill_at``, with a half more after it.
+    """The port ``Commands``: ``programs`` are functions of command line and environment, ``calls`` command lines,
+    ``processes`` {number: command line}. The task is killed at the call ``kill_at``, with a half more after it.
     """
 
     def __init__(self, clock, variables):
@@ -66,6 +65,7 @@ class Programs:
 
     def run(self, argv, stdin=None, timeout=60, environment=None):
         self.calls.append(list(argv))
+        assert len(self.calls) < 100, "The task does not end."
         if self.kill_at == len(self.calls):
             raise Killed
         self._clock.deadline = self._clock.now() + (timeout or math.inf)
@@ -87,7 +87,7 @@ class Answer(SimpleNamespace):
 
     @property
     def vm(self):
-        """The first VM of a task that succeeded."""
+        """The first VM, of a task that succeeded."""
         assert not self.failed, self.msg
         return self.vms[0]
 
@@ -99,7 +99,7 @@ class Answer(SimpleNamespace):
 
 
 class World:
-    """A project whose VMs have one provider; ``virtualbox`` is the double of VirtualBox where that is it."""
+    """A project of VMs of one provider; ``virtualbox`` is the double of VirtualBox, where that is the provider."""
 
     def __init__(self, folder, provider="hyperv"):
         box = {"name": BOX, "provider": provider, "version": "0"}

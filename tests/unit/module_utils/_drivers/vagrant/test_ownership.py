@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whose files and VMs are in a project: the managed file, the user's own Vagrantfile, and what is lost of either."""
+"""Owners of the files and VMs of a project: the managed file, the user's own Vagrantfile, and lost parts of both."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_half_deleted_vm_is_deleted(world, lost):
     assert world.run(state="absent", stop_mode="force").vm["changed"]
     assert not world.run(state="absent").vm["changed"]
     assert not world.file.exists()
-    # Of a VM that Vagrant was made to forget nobody knows whose it is.
+    # Nobody knows the owner of a VM that Vagrant was made to forget.
     assert world.states() == ({"web": "running"} if lost == "folder of Vagrant" else {})
 
 

@@ -39,14 +39,6 @@ def test_described_machines_are_known_and_the_file_is_private(project):
     assert stat.S_IMODE(os.stat(project.path).st_mode) == 0o600
 
 
-def test_a_folder_with_something_else_in_it_stays(project):
-    project.define(WEB)
-    with open(os.path.join(project.folder, "notes"), "w", encoding="ascii"):
-        pass
-    project.forget("web")
-    assert os.listdir(project.folder) == ["notes"]
-
-
 def test_what_another_vagrantfile_made_is_not_ours(project):
     project.define(WEB)
     _made(project, "web")
