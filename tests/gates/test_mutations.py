@@ -75,7 +75,7 @@ def test_old_line_must_occur_once():
 
 
 @pytest.mark.parametrize(
-    ("old", "test", "belt", "told"),
+    ("old", "test", "belt", "last"),
     [
         (None, "a::b[x|y]", "unit", "a::b[x|y]"),
         (None, None, "survived", "unit"),
@@ -85,10 +85,10 @@ def test_old_line_must_occur_once():
         (("unit", "c::d"), None, "survived", "unit"),
     ],
 )
-def test_row_after_a_run_of_unit(tmp_path, old, test, belt, told):
+def test_row_after_a_run_of_unit(tmp_path, old, test, belt, last):
     mutation = Mutation("id", "plugins/module_utils/_apply.py", "a", "b")
     row = table.merged(old and table.Row("id", "acting", *old), mutation, "unit", test)
-    assert row == table.Row("id", "acting", belt, told)
+    assert row == table.Row("id", "acting", belt, last)
     path = tmp_path / "table.md"
     path.write_text(table.written([row]), encoding="utf-8")
     assert table.read(path) == {"id": row}

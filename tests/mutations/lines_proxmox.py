@@ -16,7 +16,7 @@ MUTATIONS = (
         f"{_CODE}/claiming.py",
         "if any(not other.is_unfinished or _is_lower(other, sight) for other in others):",
         "if any(_is_lower(other, sight) for other in others):",
-        {},
+        {"unit": [f"{_UNIT}/test_undoing.py::test_who_gives_way_keeps_nothing"]},
     ),
     Mutation(
         "numbers-are-compared-as-text",

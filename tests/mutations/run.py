@@ -42,13 +42,13 @@ class Outcome:
     text: Optional[str] = None
 
     def line(self):
-        told = {
+        texts = {
             _KILLED: f"killed by {self.text}",
             _SURVIVED: "SURVIVED",
             _UNKNOWN: "not killed by its first tests",
             _ERROR: f"ERROR: {self.text}",
         }
-        return f"{self.mutation.id}: {told[self.verdict]}"
+        return f"{self.mutation.id}: {texts[self.verdict]}"
 
 
 def _with_first_tests(tree, mutation, options):
@@ -112,10 +112,10 @@ def _all_in_one_belt(work, mutations, options):
 
 
 def _groups(mutations):
-    """Lists of mutations; no two of one list replace the same line."""
+    """Lists of mutations; no two of one list are in one file, where a fault could hide another."""
     groups = []
     for one in mutations:
-        free = (group for group in groups if (one.file, one.old) not in {(other.file, other.old) for other in group})
+        free = (group for group in groups if one.file not in {other.file for other in group})
         group = next(free, None)
         if group is None:
             groups.append(group := [])
