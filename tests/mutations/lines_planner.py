@@ -1,0 +1,200 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Mutations of the planner: what is decided, compared and reported."""
+
+from __future__ import annotations
+
+from mutations.mutation import Mutation
+
+_CODE = "plugins/module_utils/_lifecycle"
+_UNIT = "tests/unit/module_utils/_lifecycle"
+_POWER_TABLE = "tests/unit/tables/test_power_table.py"
+_CASES = "tests/unit/tables/test_driver_cases.py"
+
+MUTATIONS = (
+    Mutation(
+        "restart-without-permission",
+        f"{_CODE}/plan.py",
+        "if needs_off and not task.policy.allow_restart:",
+        "if not needs_off and not task.policy.allow_restart:",
+        {"unit": [f"{_UNIT}/test_plan.py"]},
+    ),
+    Mutation(
+        "transient-vm-is-stopped-and-lost",
+        f"{_CODE}/plan.py",
+        'if {"stop", "kill", "suspend"} & set(moves):',
+        'if {"suspend"} & set(moves):',
+        {"unit": [f"{_UNIT}/test_plan.py"]},
+    ),
+    Mutation(
+        "rebuild-loses-snapshots",
+        f"{_CODE}/plan.py",
+        "if not vm.owned or vm.snapshots or not vm.persistent:",
+        "if not vm.owned or not vm.persistent:",
+        {"unit": [f"{_UNIT}/test_plan.py"]},
+    ),
+    Mutation(
+        "rebuild-of-foreign-vm",
+        f"{_CODE}/plan.py",
+        "if not vm.owned or vm.snapshots or not vm.persistent:",
+        "if vm.snapshots or not vm.persistent:",
+        {"unit": [f"{_UNIT}/test_plan.py"]},
+    ),
+    Mutation(
+        "rebuild-as-clone-of-itself",
+        f"{_CODE}/plan.py",
+        "_check_not_its_own_source(task)",
+        "pass",
+        {"unit": [_CASES]},
+    ),
+    Mutation(
+        "unknown-state-passes-for-reached",
+        f"{_CODE}/plan.py",
+        "if changes or ENDS_IN[request.state] is not None:",
+        "if changes:",
+        {"unit": [_POWER_TABLE]},
+    ),
+    Mutation(
+        "busy-source-is-cloned",
+        f"{_CODE}/plan.py",
+        "if task.vm.power == ABSENT and task.source is not None and task.source.busy:",
+        "if task.vm.busy and task.source is not None and task.source.busy:",
+        {},
+    ),
+    Mutation(
+        "paused-vm-is-not-resumed-to-stop",
+        f"{_CODE}/power.py",
+        'Moves("make"), _NOTHING, Moves("stop", "kill"), Moves("resume stop", "kill"), Moves("start stop", "kill"),',
+        'Moves("make"), _NOTHING, Moves("stop", "kill"), Moves("stop", "kill"), Moves("start stop", "kill"),',
+        {"unit": [_POWER_TABLE]},
+    ),
+    Mutation(
+        "suspended-vm-does-not-come-back",
+        f"{_CODE}/power.py",
+        'BACK_TO = {STOPPED: (), RUNNING: ("start",), PAUSED: ("start", "pause"),'
+        ' SUSPENDED: ("start", "suspend"), FAILED: ()}',
+        'BACK_TO = {STOPPED: (), RUNNING: ("start",), PAUSED: ("start", "pause"), SUSPENDED: ("start",), FAILED: ()}',
+        {"unit": [f"{_UNIT}/test_plan.py"]},
+    ),
+    Mutation(
+        "stop-is-not-waited-for",
+        f"{_CODE}/segments.py",
+        '_SEEN = frozenset({"create", "clone", "stop", "kill", "suspend", "delete", "snapshot",'
+        ' "restore", "drop_snapshot"})',
+        '_SEEN = frozenset({"create", "clone", "kill", "suspend", "delete", "snapshot", "restore", "drop_snapshot"})',
+        {"unit": ["tests/unit/module_utils/test_runner.py"]},
+    ),
+    Mutation(
+        "foreign-mark-deletes-disk",
+        f"{_CODE}/plan_delete.py",
+        'if delete_disks == "all" or (file.ours and vm.owned):',
+        'if delete_disks == "all" or file.ours:',
+        {"unit": [_CASES]},
+    ),
+    Mutation(
+        "disk-in-use-is-deleted",
+        f"{_CODE}/plan_delete.py",
+        "if file.used_by:",
+        "if file.used_by and file.bound:",
+        {"unit": [_CASES]},
+    ),
+    Mutation(
+        "iso-is-deleted-with-all-disks",
+        f"{_CODE}/plan_delete.py",
+        'if file.role == "medium":',
+        'if file.role == "medium" and delete_disks == "none":',
+        {"unit": [f"{_UNIT}/test_plan.py"]},
+    ),
+    Mutation(
+        "clone-keeps-mac-of-source",
+        f"{_CODE}/plan_make.py",
+        'for name, own in (("disks", "source"), ("networks", "mac")):',
+        'for name, own in (("disks", "source"),):',
+        {"unit": [f"{_UNIT}/test_plan_clone.py"]},
+    ),
+    Mutation(
+        "name-of-another-vm-is-ignored",
+        f"{_CODE}/plan_make.py",
+        "if vm.power != ABSENT and traits.name_key(vm.name) != traits.name_key(name):",
+        "if vm.power == ABSENT and traits.name_key(vm.name) != traits.name_key(name):",
+        {"unit": [f"{_UNIT}/test_plan.py"]},
+    ),
+    Mutation(
+        "one-snapshot-too-many-is-kept",
+        f"{_CODE}/plan_snapshot.py",
+        "surplus = len(others) - (asked.keep_last - 1)",
+        "surplus = len(others) - asked.keep_last",
+        {"unit": [f"{_UNIT}/test_plan_snapshot.py"]},
+    ),
+    Mutation(
+        "newest-snapshots-are-dropped",
+        f"{_CODE}/plan_snapshot.py",
+        "doomed = sorted(others, key=lambda one: one.created)[:surplus]",
+        "doomed = sorted(others, key=lambda one: one.created)[-surplus:]",
+        {"unit": [f"{_UNIT}/test_plan_snapshot.py"]},
+    ),
+    Mutation(
+        "unfinished-snapshot-is-restored",
+        f"{_CODE}/plan_snapshot.py",
+        'if asked.state != "absent":',
+        'if asked.state == "present":',
+        {"unit": [f"{_UNIT}/test_plan_snapshot.py"]},
+    ),
+    Mutation(
+        "running-disk-shrinks",
+        f"{_CODE}/differences.py",
+        "if change.new < change.old:",
+        "if change.new < change.old and not vm.on:",
+        {"unit": [_CASES]},
+    ),
+    Mutation(
+        "suspended-vm-is-changed-live",
+        f"{_CODE}/differences.py",
+        "if cost == LIVE and vm.power in (SUSPENDED, FAILED):",
+        "if cost == LIVE and vm.power == FAILED:",
+        {"unit": [f"{_UNIT}/test_plan.py"]},
+    ),
+    Mutation(
+        "size-counts-in-thousands",
+        f"{_CODE}/units.py",
+        'factor = 1024 ** _EXPONENTS[(prefix or "").upper()] if has_unit else bare',
+        'factor = 1000 ** _EXPONENTS[(prefix or "").upper()] if has_unit else bare',
+        {"unit": [f"{_UNIT}/test_units.py"]},
+    ),
+    Mutation(
+        "memory-reported-in-megabytes",
+        f"{_CODE}/results.py",
+        '"memory_mib": None if memory is None else memory // MIB,',
+        '"memory_mib": None if memory is None else memory // 1000**2,',
+        {"unit": [f"{_UNIT}/test_results.py"]},
+    ),
+    Mutation(
+        "secret-in-difference",
+        f"{_CODE}/results.py",
+        'return MASK if before in (None, value) else f"{MASK} (another)"',
+        'return value if before in (None, value) else f"{MASK} (another)"',
+        {},
+    ),
+    Mutation(
+        "pending-change-is-not-reported",
+        f"{_CODE}/simulate.py",
+        "live = [change for change in step.changes if change.cost == LIVE]",
+        "live = list(step.changes)",
+        {"unit": [f"{_UNIT}/test_plan.py"]},
+    ),
+    Mutation(
+        "two-vms-share-one-address",
+        f"{_CODE}/request.py",
+        "if len(names) > 1:",
+        "if len(names) > 2:",
+        {"unit": [f"{_UNIT}/test_request.py"]},
+    ),
+    Mutation(
+        "multicast-mac-is-accepted",
+        f"{_CODE}/request.py",
+        'if not _MAC.fullmatch(given["mac"]) or int(given["mac"][1], 16) & 1:',
+        'if not _MAC.fullmatch(given["mac"]):',
+        {"unit": [f"{_UNIT}/test_request.py"]},
+    ),
+)

@@ -1,0 +1,84 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Mutations of the Proxmox VE driver."""
+
+from __future__ import annotations
+
+from mutations.mutation import Mutation
+
+_CODE = "plugins/module_utils/_drivers/proxmox"
+_UNIT = "tests/unit/module_utils/_drivers/proxmox"
+
+MUTATIONS = (
+    Mutation(
+        "second-vm-of-one-name",
+        f"{_CODE}/claiming.py",
+        "if any(not other.is_unfinished or _is_lower(other, sight) for other in others):",
+        "if any(_is_lower(other, sight) for other in others):",
+        {"unit": [f"{_UNIT}/test_undoing.py::test_who_gives_way_keeps_nothing"]},
+    ),
+    Mutation(
+        "numbers-are-compared-as-text",
+        f"{_CODE}/claiming.py",
+        "return int(other.vmid) < int(sight.vmid)",
+        "return other.vmid < sight.vmid",
+        {},
+    ),
+    Mutation(
+        "reused-number-is-deleted",
+        f"{_CODE}/driver.py",
+        "if name != vm.name:",
+        "if not name:",
+        {"unit": [f"{_UNIT}/test_cases.py"]},
+    ),
+    Mutation(
+        "change-overwrites-others",
+        f"{_CODE}/changing.py",
+        'asked = {**writing.put, "delete": ",".join(writing.gone) or None, "digest": sight.digest}',
+        'asked = {**writing.put, "delete": ",".join(writing.gone) or None}',
+        {"unit": [f"{_UNIT}/test_races.py"]},
+    ),
+    Mutation(
+        "disk-grows-by-wrong-unit",
+        f"{_CODE}/changing.py",
+        'driver.tool.run("PUT", f"{sight.path}/resize", disk=slot, size=f"{size // 1024}K")',
+        'driver.tool.run("PUT", f"{sight.path}/resize", disk=slot, size=f"{size // 1024}M")',
+        {"unit": [f"{_UNIT}/test_cases.py"]},
+    ),
+    Mutation(
+        "volume-of-other-vm-is-attached",
+        f"{_CODE}/checks.py",
+        "if user and owner != basis.vmid:",
+        "if user and owner is None:",
+        {"unit": [f"{_UNIT}/test_own_options.py"]},
+    ),
+    Mutation(
+        "protected-vm-is-deleted",
+        f"{_CODE}/checks.py",
+        'elif step.verb == "delete" and vm.config.get("protection"):',
+        'elif step.verb == "delete" and vm.config.get("protection") and vm.on:',
+        {"unit": [f"{_UNIT}/test_cases.py"]},
+    ),
+    Mutation(
+        "lock-of-others-is-ignored",
+        f"{_CODE}/words.py",
+        "busy = lock if lock and lock != _SAVED else None",
+        "busy = None",
+        {"unit": [f"{_UNIT}/test_cases.py"]},
+    ),
+    Mutation(
+        "certificate-is-not-verified",
+        f"{_CODE}/connecting.py",
+        'return given["ca_path"] or True',
+        'return given["ca_path"] or False',
+        {"unit": [f"{_UNIT}/test_connecting.py"]},
+    ),
+    Mutation(
+        "snapshot-of-running-vm-without-memory",
+        f"{_CODE}/snapshots.py",
+        'vmstate=arguments["power"] == RUNNING or None,',
+        "vmstate=None,",
+        {},
+    ),
+)

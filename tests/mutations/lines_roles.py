@@ -1,0 +1,70 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Mutations of roles and playbooks."""
+
+from __future__ import annotations
+
+from mutations.mutation import Mutation
+
+_ROLES = "tests/unit/roles"
+_TEARDOWN = "tests/unit/playbooks/test_teardown.py"
+
+MUTATIONS = (
+    Mutation(
+        "check-mode-runs-commands",
+        "roles/agent/vars/main.yml",
+        """agent_shell: "{{ ['/bin/sh', '-c', ':' if ansible_check_mode else agent_shell_command, 'sh'] }}\"""",
+        """agent_shell: "{{ ['/bin/sh', '-c', agent_shell_command, 'sh'] }}\"""",
+        {},
+    ),
+    Mutation(
+        "secret-file-is-logged",
+        "roles/agent/tasks/files.yml",
+        'no_log: "{{ item.path in agent_secret_paths }}"',
+        "no_log: false",
+        {},
+    ),
+    Mutation(
+        "secret-in-command-is-accepted",
+        "roles/agent/tasks/secrets.yml",
+        "that: agent_secrets_texts | select('in', agent_secrets_elsewhere) | length == 0",
+        "that: agent_secrets_texts | select('in', agent_secrets_elsewhere) | length <= 1",
+        {},
+    ),
+    Mutation(
+        "second-key-is-trusted",
+        "roles/agent/tasks/key.yml",
+        "when: agent_key_read is not skipped and agent_key_read.stdout_lines != [agent_key_wanted]",
+        "when: agent_key_read is not skipped and agent_key_wanted not in agent_key_read.stdout_lines",
+        {},
+    ),
+    Mutation(
+        "hidden-packet-in-key-is-accepted",
+        "roles/agent/files/key_fingerprints.py",
+        "if end > len(data) or tag not in (PUBLIC_KEY, *COMPANIONS):",
+        "if end > len(data):",
+        {"unit": [f"{_ROLES}/test_key_fingerprints.py"]},
+    ),
+    Mutation(
+        "files-of-absent-agent-stay",
+        "roles/agent/tasks/absent.yml",
+        'loop: "{{ agent_guest_paths + [agent_stamp_path, agent_note_path] }}"',
+        'loop: "{{ [agent_stamp_path, agent_note_path] }}"',
+        {"unit": [f"{_ROLES}/test_agent_absent.py::test_what_other_values_wrote_goes_too"]},
+    ),
+    Mutation(
+        "image-in-use-is-removed",
+        "playbooks/teardown.yml",
+        "when: vm_image_users | length > 0",
+        "when: vm_image_users | length > 1",
+        {"unit": [f"{_TEARDOWN}::test_an_image_is_kept_for_a_machine_of_another_connection"]},
+    ),
+    Mutation(
+        "host-key-of-old-vm-stays",
+        "roles/vm/tasks/known_hosts.yml",
+        "when: vm_state == 'absent' or __vm_is_new",
+        "when: vm_state == 'absent'",
+        {},
+    ),
+)

@@ -1,0 +1,77 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Mutations of the Vagrant driver."""
+
+from __future__ import annotations
+
+from mutations.mutation import Mutation
+
+_CODE = "plugins/module_utils/_drivers/vagrant"
+_UNIT = "tests/unit/module_utils/_drivers/vagrant"
+
+MUTATIONS = (
+    Mutation(
+        "failed-start-destroys-old-vm",
+        f"{_CODE}/driver.py",
+        'if vm.id is not None or self.asked.get("on_failure") == "keep":',
+        'if self.asked.get("on_failure") == "keep":',
+        {},
+    ),
+    Mutation(
+        "look-changes-the-project",
+        f"{_CODE}/by_status.py",
+        "vagrant = vagrant_on(folder)",
+        "vagrant = vagrant_on(dotfile)",
+        {},
+    ),
+    Mutation(
+        "vm-of-other-vagrantfile-is-taken",
+        f"{_CODE}/project.py",
+        "return frozenset(name for name, file in owners.items() if file != self.file)",
+        "return frozenset(name for name, file in owners.items() if not file)",
+        {},
+    ),
+    Mutation(
+        "shared-dotfile-folder-is-removed",
+        f"{_CODE}/project.py",
+        "if contents.owns_folder and not contents.foreign and self._has_own_dotfile():",
+        "if contents.owns_folder:",
+        {"unit": [f"{_UNIT}/test_project.py"]},
+    ),
+    Mutation(
+        "managed-file-is-readable-by-all",
+        f"{_CODE}/project.py",
+        "_PRIVATE = 0o600",
+        "_PRIVATE = 0o644",
+        {"unit": [f"{_UNIT}/test_project.py"]},
+    ),
+    Mutation(
+        "two-tasks-write-one-project",
+        f"{_CODE}/project.py",
+        "if not is_free:",
+        "if is_free is None:",
+        {"unit": [f"{_UNIT}/test_project.py"]},
+    ),
+    Mutation(
+        "memory-written-in-bytes",
+        f"{_CODE}/words.py",
+        '"memory": config["memory"] // MIB if config.get("memory") else None,',
+        '"memory": config.get("memory"),',
+        {"unit": [f"{_UNIT}/test_words.py"]},
+    ),
+    Mutation(
+        "unrelated-process-is-ended",
+        f"{_CODE}/forwards.py",
+        'commands.end(int(pid), lambda argv: "-L" in argv and any(f":{port}:" in word for word in argv))',
+        "commands.end(int(pid), lambda argv: True)",
+        {"unit": [f"{_UNIT}/test_forwards.py"]},
+    ),
+    Mutation(
+        "libvirt-memory-in-wrong-unit",
+        f"{_CODE}/in_libvirt.py",
+        'return {"cpus": int(told["CPU(s)"]), "memory": int(kib) * KIB} if kib.isdigit() and "CPU(s)" in told else {}',
+        'return {"cpus": int(told["CPU(s)"]), "memory": int(kib) * 1000} if kib.isdigit() and "CPU(s)" in told else {}',
+        {"unit": [f"{_UNIT}/test_look.py"]},
+    ),
+)

@@ -1,0 +1,91 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Mutations of the VirtualBox driver."""
+
+from __future__ import annotations
+
+from mutations.mutation import Mutation
+
+_CODE = "plugins/module_utils/_drivers/vbox"
+_UNIT = "tests/unit/module_utils/_drivers/vbox"
+
+MUTATIONS = (
+    Mutation(
+        "copies-of-settings-are-left",
+        f"{_CODE}/deleting.py",
+        "_remove_copies(sight.folder, base_name(sight))",
+        "pass",
+        {},
+    ),
+    Mutation(
+        "detached-overlay-is-no-user",
+        f"{_CODE}/deleting.py",
+        "standing |= {names.get(user, _UNKNOWN) for user in child.users} or {child.location}",
+        "standing |= {names.get(user, _UNKNOWN) for user in child.users}",
+        {},
+    ),
+    Mutation(
+        "own-detached-overlay-blocks-removal",
+        f"{_CODE}/deleting.py",
+        "if sight.uuid not in child.users and child not in left:",
+        "if sight.uuid not in child.users:",
+        {},
+    ),
+    Mutation(
+        "snapshot-of-detached-disk-is-dropped",
+        f"{_CODE}/snapshot_checks.py",
+        "if any(one.parent == medium.parent and one is not medium for one in listing.media.values()):",
+        "if not left:",
+        {},
+    ),
+    Mutation(
+        "disk-to-keep-goes-with-its-vm",
+        f"{_CODE}/deleting.py",
+        "if base is None or base.location not in doomed:",
+        "if base is None:",
+        {},
+    ),
+    Mutation(
+        "ssh-port-is-always-free",
+        f"{_CODE}/forwards.py",
+        "return net.is_free(rule.host_address, rule.host_port, rule.protocol)",
+        "return True",
+        {},
+    ),
+    Mutation(
+        "chosen-port-is-in-use",
+        f"{_CODE}/ports.py",
+        "if port not in taken and net.is_free(rule.host_address, port, rule.protocol):",
+        "if port not in taken:",
+        {"unit": [f"{_UNIT}/test_ports.py"]},
+    ),
+    Mutation(
+        "two-vms-get-one-port",
+        f"{_CODE}/ports.py",
+        "taken = taken | {port for key, port in self._chosen.items() if key != own}",
+        "taken = taken | {port for key, port in self._chosen.items() if key == own}",
+        {"unit": [f"{_UNIT}/test_ports.py"]},
+    ),
+    Mutation(
+        "running-vm-is-waited-for-as-locked",
+        f"{_CODE}/driver.py",
+        "if is_locked(error.stderr) and not (is_held(error.stderr) and self._is_on(uuid)):",
+        "if is_locked(error.stderr):",
+        {},
+    ),
+    Mutation(
+        "disk-grows-in-bytes",
+        f"{_CODE}/storage.py",
+        'driver.run(sight.uuid, "modifymedium", "disk", found.values["ImageUUID"], "--resize", str(size // MIB))',
+        'driver.run(sight.uuid, "modifymedium", "disk", found.values["ImageUUID"], "--resize", str(size))',
+        {"unit": [f"{_UNIT}/test_changing.py"]},
+    ),
+    Mutation(
+        "image-of-running-vm-is-copied",
+        f"{_CODE}/checks.py",
+        'images_now = [slot.values.get("ImageUUID") for slot in one.machine.slots] if one.machine else ()',
+        "images_now = ()",
+        {"unit": [f"{_UNIT}/test_checks.py"]},
+    ),
+)

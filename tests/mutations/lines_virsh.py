@@ -1,0 +1,98 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Mutations of the libvirt driver."""
+
+from __future__ import annotations
+
+from mutations.mutation import Mutation
+
+_CODE = "plugins/module_utils/_drivers/virsh"
+_UNIT = "tests/unit/module_utils/_drivers/virsh"
+
+MUTATIONS = (
+    Mutation(
+        "restore-forgets-own-files",
+        f"{_CODE}/snapshots.py",
+        "_announce(driver, vm, kept)",
+        "pass",
+        {"unit": [f"{_UNIT}/test_snapshots.py"]},
+    ),
+    Mutation(
+        "memory-of-suspended-vm-loses-its-disk",
+        f"{_CODE}/snapshot_checks.py",
+        "if external and vm.power == SUSPENDED:",
+        "if external and vm.power == PAUSED:",
+        {"unit": [f"{_UNIT}/test_snapshot_checks.py"]},
+    ),
+    Mutation(
+        "merge-ruins-a-linked-clone",
+        f"{_CODE}/snapshot_checks.py",
+        "if os.path.realpath(file.path) in frozen and file.used_by:",
+        "if os.path.realpath(file.path) not in frozen and file.used_by:",
+        {"unit": [f"{_UNIT}/test_snapshot_checks.py"]},
+    ),
+    Mutation(
+        "overlay-without-vm-is-no-user",
+        f"{_CODE}/users.py",
+        "for path in [*used, *sorted(_images_beside(own).difference(used))]:",
+        "for path in used:",
+        {"unit": [f"{_UNIT}/test_users.py"]},
+    ),
+    Mutation(
+        "shared-disk-is-deleted",
+        f"{_CODE}/users.py",
+        'if drive.find("shareable") is not None or drive.find("readonly") is not None:',
+        'if drive.find("readonly") is not None:',
+        {"unit": [f"{_UNIT}/test_users.py"]},
+    ),
+    Mutation(
+        "base-image-is-started-and-written",
+        f"{_CODE}/checks.py",
+        '_WRITING = frozenset({"create", "start", "restore"})',
+        '_WRITING = frozenset({"create", "restore"})',
+        {"unit": [f"{_UNIT}/test_clone_checks.py"]},
+    ),
+    Mutation(
+        "undo-removes-disk-of-another-task",
+        f"{_CODE}/making.py",
+        "if os.path.realpath(path) not in used:",
+        "if files.exists(path):",
+        {"unit": [f"{_UNIT}/test_making.py"]},
+    ),
+    Mutation(
+        "nvram-to-keep-is-deleted",
+        f"{_CODE}/making.py",
+        'nvram = "--keep-nvram" if keep_nvram else "--nvram"',
+        'nvram = "--nvram"',
+        {"unit": [f"{_UNIT}/test_making.py"]},
+    ),
+    Mutation(
+        "running-disk-grows-in-kib",
+        f"{_CODE}/changing.py",
+        'driver.virsh.run("blockresize", vm.id, change.key, f"{change.new}B")',
+        'driver.virsh.run("blockresize", vm.id, change.key, f"{change.new}")',
+        {"unit": [f"{_UNIT}/test_changing.py"]},
+    ),
+    Mutation(
+        "wrong-nic-is-removed",
+        f"{_CODE}/changing.py",
+        'return (1, -int(change.key)) if change.kind == "networks.remove" else (0, 0)',
+        'return (1, int(change.key)) if change.kind == "networks.remove" else (0, 0)',
+        {"unit": [f"{_UNIT}/test_changing.py"]},
+    ),
+    Mutation(
+        "passwords-are-lost-by-a-change",
+        f"{_CODE}/driver.py",
+        'return Definition(self.virsh.run("dumpxml", uuid, "--inactive", "--security-info"))',
+        'return Definition(self.virsh.run("dumpxml", uuid, "--inactive"))',
+        {"unit": [f"{_UNIT}/test_changing.py"]},
+    ),
+    Mutation(
+        "save-of-much-memory-is-cut-off",
+        f"{_CODE}/driver.py",
+        'self.virsh.run("managedsave", vm.id, "--running", timeout=_SAVE_TIMEOUT)',
+        'self.virsh.run("managedsave", vm.id, "--running")',
+        {},
+    ),
+)

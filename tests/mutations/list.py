@@ -1,0 +1,28 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""All mutations; they are written down by area in the files beside this one."""
+
+from __future__ import annotations
+
+from mutations import (
+    lines_acting,
+    lines_planner,
+    lines_proxmox,
+    lines_roles,
+    lines_tools,
+    lines_vagrant,
+    lines_vbox,
+    lines_virsh,
+)
+
+MUTATIONS = (
+    *lines_planner.MUTATIONS,
+    *lines_acting.MUTATIONS,
+    *lines_virsh.MUTATIONS,
+    *lines_vbox.MUTATIONS,
+    *lines_vagrant.MUTATIONS,
+    *lines_proxmox.MUTATIONS,
+    *lines_tools.MUTATIONS,
+    *lines_roles.MUTATIONS,
+)

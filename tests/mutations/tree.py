@@ -1,0 +1,115 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A copy of the checkout with one mutated line, and pytest in it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from gates import shape
+
+_PASSED, _FAILED = 0, 1
+_VERDICT = re.compile(r"^(?:FAILED|ERROR) (.+?)(?: - .*)?$", re.MULTILINE)
+_LAST_LINES = 15
+
+
+class NotATestFailure(Exception):
+    """pytest ended for another reason than a failing test: nothing is known about the mutation."""
+
+
+@dataclass(frozen=True)
+class Tree:
+    """One folder in which copies are made one after the other, always at the same path.
+
+    The path ends as Python and Ansible expect a collection, so no link leads to it.
+    """
+
+    checkout: Path
+    work: Path
+    name: str
+
+    @property
+    def root(self):
+        return self.work / self.name / "ansible_collections" / "polyvirt" / "core"
+
+    @contextmanager
+    def copy(self, *mutations):
+        """The checkout as it is now, with ``mutations`` applied, for the time of the block."""
+        for name in shape.files_of(self.checkout):
+            target = self.root / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _link(self.checkout / name, target)
+        # Some tests ask git which files there are.
+        subprocess.run(["git", "init", "-q"], cwd=self.root, check=True)
+        try:
+            for mutation in mutations:
+                self._mutate(mutation)
+            yield
+        finally:
+            shutil.rmtree(self.work / self.name)
+
+    def _mutate(self, mutation):
+        path = self.root / mutation.file
+        text = mutation.apply(path.read_text(encoding="utf-8"))
+        mode = path.stat().st_mode
+        path.unlink()  # A hard link to the file of the checkout.
+        path.write_text(text, encoding="utf-8")
+        path.chmod(mode)
+
+    def pytest(self, paths, limit, options=("-x",)):
+        """The ids of the failed tests; raises NotATestFailure."""
+        words = [sys.executable, "-m", "pytest", "-q", "--tb=short", "-o", f"cache_dir={self.work}/pytest", *options]
+        # No bytecode: a mutated file may have the size and the second of the one before.
+        environment = {
+            **os.environ,
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "HYPOTHESIS_STORAGE_DIRECTORY": str(self.work / "hypothesis"),
+        }
+        code, output = _run([*words, *paths], self.root, environment, limit)
+        found = _VERDICT.findall(output)
+        if code not in (_PASSED, _FAILED) or bool(found) != (code == _FAILED):
+            last = "\n".join(output.rstrip().splitlines()[-_LAST_LINES:])
+            raise NotATestFailure(f"pytest ended with {code}:\n{last}")
+        return found
+
+
+def _link(source, target):
+    try:
+        os.link(source, target)
+    except OSError:  # Another file system.
+        shutil.copy2(source, target)
+
+
+def _run(words, folder, environment, limit):
+    """(exit code, output); nothing that the command started survives it."""
+    began = time.monotonic()
+    process = subprocess.Popen(
+        words,
+        cwd=folder,
+        env=environment,
+        text=True,
+        errors="replace",
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    try:
+        output, _none = process.communicate(timeout=limit)
+    except subprocess.TimeoutExpired:
+        raise NotATestFailure(f"pytest had not ended after {time.monotonic() - began:.0f} s") from None
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+    return process.returncode, output
