@@ -17,7 +17,7 @@ MUTATIONS = (
         f"{_CODE}/_apply.py",
         "left = plan(work.vm, _without_restart(work.request.target()), self.traits, observation.known)",
         "left = plan(work.vm, work.request.target(), self.traits, observation.known)",
-        {},
+        {"unit": ("tests/unit/module_utils/test_runner_confirm.py",)},
     ),
     Mutation(
         "check-mode-writes",
@@ -45,7 +45,7 @@ MUTATIONS = (
         f"{_CODE}/_runner.py",
         "return self._waits_until + self._seconds_at_work()",
         "return self._waits_until",
-        {},
+        {"unit": ("tests/unit/module_utils/test_runner_confirm.py",)},
     ),
     Mutation(
         "copying-counts-as-waiting",
@@ -129,7 +129,7 @@ MUTATIONS = (
         f"{_CODE}/_waits.py",
         'return run.probe(host, port, "ssh" if source == "forward" else work.request.policy.wait_for)',
         "return run.probe(host, port, work.request.policy.wait_for)",
-        {},
+        {"unit": ("tests/unit/module_utils/test_runner_waits.py",)},
     ),
     Mutation(
         "stopped-guest-is-waited-for",

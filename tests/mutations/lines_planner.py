@@ -60,7 +60,7 @@ MUTATIONS = (
         f"{_CODE}/plan.py",
         "if task.vm.power == ABSENT and task.source is not None and task.source.busy:",
         "if task.vm.busy and task.source is not None and task.source.busy:",
-        {},
+        {"unit": ("tests/unit/module_utils/_lifecycle/test_plan_clone.py",)},
     ),
     Mutation(
         "paused-vm-is-not-resumed-to-stop",
@@ -174,7 +174,7 @@ MUTATIONS = (
         f"{_CODE}/results.py",
         'return MASK if before in (None, value) else f"{MASK} (another)"',
         'return value if before in (None, value) else f"{MASK} (another)"',
-        {},
+        {"unit": ("tests/unit/module_utils/_lifecycle/test_results.py",)},
     ),
     Mutation(
         "pending-change-is-not-reported",

@@ -23,7 +23,7 @@ MUTATIONS = (
         f"{_CODE}/claiming.py",
         "return int(other.vmid) < int(sight.vmid)",
         "return other.vmid < sight.vmid",
-        {},
+        {"unit": ("tests/unit/module_utils/_drivers/proxmox/test_races.py",)},
     ),
     Mutation(
         "reused-number-is-deleted",
@@ -79,6 +79,6 @@ MUTATIONS = (
         f"{_CODE}/snapshots.py",
         'vmstate=arguments["power"] == RUNNING or None,',
         "vmstate=None,",
-        {},
+        {"unit": ("tests/unit/module_utils/_drivers/proxmox/test_cases.py",)},
     ),
 )

@@ -25,7 +25,7 @@ MUTATIONS = (
         f"{_PORTS}/files.py",
         "handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)",
         "handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o644)",
-        {},
+        {"unit": ("tests/unit/module_utils/_ports/test_files.py",)},
     ),
     Mutation(
         "file-of-running-task-is-removed",
@@ -39,7 +39,7 @@ MUTATIONS = (
         f"{_PORTS}/net.py",
         'listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, int(protocol == "tcp"))',
         "listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)",
-        {},
+        {"unit": ("tests/unit/module_utils/_ports/test_net.py",)},
     ),
     Mutation(
         "write-is-sent-twice",

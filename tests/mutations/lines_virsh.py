@@ -93,6 +93,6 @@ MUTATIONS = (
         f"{_CODE}/driver.py",
         'self.virsh.run("managedsave", vm.id, "--running", timeout=_SAVE_TIMEOUT)',
         'self.virsh.run("managedsave", vm.id, "--running")',
-        {},
+        {"unit": ("tests/unit/module_utils/_drivers/virsh/test_power.py",)},
     ),
 )
