@@ -32,12 +32,13 @@ prepare_platforms() {
     tests/platforms/virtualbox/build.sh >/dev/null || say "   no real VirtualBox: a double is tested in its place"
 }
 
-# Every platform: libvirt's test driver, real guests, VirtualBox, Vagrant, and Proxmox VE simulated. Two workers, each in a
-# world of its own, share the tests: whoever is done takes over from the other.
+# Every platform: libvirt's test driver, real guests, VirtualBox, Vagrant, and Proxmox VE simulated. Workers, each in a world
+# of its own, share the tests: whoever is done takes over from another. Guests that boot and VirtualBox's daemons leave
+# processors idle, so there is one worker more than processors.
 stage_suite() {
     prepare_platforms
     nothing_left _pytest -v --durations 25 --dist worksteal \
-        --tx "2*popen//python=$CHECKOUT/tests/suite/world $(command -v python)" \
+        --tx "$(($(nproc) + 1))*popen//python=$CHECKOUT/tests/suite/world $(command -v python)" \
         tests/suite tests/platforms
     show_reruns
 }
