@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 # pyproject.toml names these folders too, but conftest files are read before pytest has put them on the path.
 sys.path.insert(0, str(Path(__file__).resolve().parent))
@@ -27,6 +28,10 @@ os.environ.setdefault("POLYVIRT_CACHE", str(_CACHE))
 os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(_CACHE / "hypothesis"))
 if sys.pycache_prefix is None:
     sys.pycache_prefix = str(_CACHE / "pycache")
+
+# Data for a test may take its time: on a busy host hypothesis would call that a fault of the test.
+settings.register_profile("polyvirt", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("polyvirt")
 
 COLLECTIONS_PATH = collections_path()
 sys.path.insert(0, str(COLLECTIONS_PATH))

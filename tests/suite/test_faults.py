@@ -38,13 +38,17 @@ def test_an_assertion_in_its_own_source_is_a_proof(tmp_path):
 
 def test_a_call_that_never_ends_is_one_and_nothing_is_left_of_it(tmp_path, monkeypatch):
     monkeypatch.setattr(real, "PATIENCE", 0.5)
-    box = real.VirtualBox("/", tmp_path, user=os.getuid())
+    root = tmp_path / "root"
+    for folder in ("dev", "proc", "tmp"):
+        (root / folder).mkdir(parents=True)
+    box = real.VirtualBox(root, tmp_path / "registry", user=os.getuid())
     box.executable.write_text(
-        f"#!/bin/sh\nVBOX_IPC_SOCKETID=$(cat {tmp_path}/registry/name) exec sleep 60\n", encoding="utf-8"
+        f"#!/bin/sh\nVBOX_IPC_SOCKETID=$(cat {box.folder}/registry/name) exec sleep 60\n", encoding="utf-8"
     )
     with pytest.raises(AssertionError, match="VBoxManage controlvm web poweroff has not ended") as caught:
         box.call("controlvm", "web", "poweroff")
     assert box.processes() == []
+    box.__exit__()
     assert faults.proofs(str(caught.value), tmp_path, []) == [f"VBoxManage controlvm web poweroff {faults.HUNG}"]
 
 
