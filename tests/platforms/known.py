@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The platforms that the suite runs on, by name: each is a class with the interface that README.md lists."""
+"""The platforms that the suite runs on, by name: each is a class, and README.md lists its interface."""
 
 from __future__ import annotations
 
@@ -11,5 +11,13 @@ from platforms.vagrant import platform as vagrant
 from platforms.virtualbox import platform as virtualbox
 
 PLATFORMS = {
-    module.Platform.name: module.Platform for module in (testdriver, qemu, virtualbox, vagrant, proxmox)
+    one.name: one
+    for one in (
+        testdriver.Platform,
+        qemu.Platform,
+        virtualbox.Platform,
+        virtualbox.Double,
+        vagrant.Platform,
+        proxmox.Platform,
+    )
 }

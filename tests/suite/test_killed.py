@@ -20,7 +20,7 @@ from suite.depth import share
 SCENARIOS = ("create", "clone", "configure", "remove", "snapshot", "restore")
 NAME, SOURCE = "pvk-killed", "pvk-source"
 #: How many of the points of a scenario one day takes; in process, the doubles are killed at all of them every day.
-EVERY_DAY = 4
+EVERY_DAY = 2
 #: What differs between two machines made alike: ids, and the moment at which memory was saved.
 _VOLATILE = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d{4}-\d\d-\d\dT[\d-]+Z")
 

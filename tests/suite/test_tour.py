@@ -17,14 +17,15 @@ import pytest
 from platforms.known import PLATFORMS
 from suite.scenarios.tour import CLONE, NAME, SECRET, refusals, tasks
 
+TWINS = {"libvirt_test", "virtualbox_double"}
 #: What differs between two VMs that were created alike: ids, MAC addresses, numbers of the host, times.
 _VOLATILE = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?:[0-9a-f]{2}:){5}[0-9a-f]{2}|\d{4,}")
 #: What a task returns; the rest of a result is Ansible's.
 _COMPARED = ("vms", "diff", "msg", "snapshots", "host")
 
 
-# libvirt's test driver has the modules of its QEMU driver.
-@pytest.mark.parametrize("platform_name", sorted({*PLATFORMS} - {"libvirt_test"}), indirect=True, scope="session")
+# One platform for each set of modules.
+@pytest.mark.parametrize("platform_name", sorted({*PLATFORMS} - TWINS), indirect=True, scope="session")
 def test_ansible_and_a_fork_end_alike(platform, carry):
     platform.clean()
     listed, expected = tasks(platform), refusals(platform)

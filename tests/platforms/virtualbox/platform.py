@@ -89,7 +89,7 @@ class Platform:
 
     def __init__(self, prefix=PREFIX):
         self.prefix = prefix
-        self.folder = Path(tempfile.gettempdir()).resolve() / f"polyvirt-{prefix}virtualbox"
+        self.folder = Path(tempfile.gettempdir()).resolve() / f"polyvirt-{prefix}{self.name}"
         self.box = Registry(self.folder)
 
     @property
@@ -389,6 +389,15 @@ class Platform:
 
     def _power(self, uuid):
         return reading.power(self.box.state(uuid))
+
+
+class Double(Platform):
+    """The one that only remembers: all scenarios run on it every day, and a part of them on the real one."""
+
+    name = "virtualbox_double"
+
+    def _opened(self):
+        return double_registry.VirtualBox(self.folder)
 
 
 def _replace(source, target):

@@ -12,6 +12,8 @@ import pytest
 
 from platforms.virtualbox.noted import MIB, SMALL, snapshot, task
 
+pytestmark = pytest.mark.deep("strange names on every platform: suite, test_ownership.py and test_snapshots.py")
+
 UUID = "11111111-2222-3333-4444-555555555599"
 NAMES = [
     'n"q\\b ü €',

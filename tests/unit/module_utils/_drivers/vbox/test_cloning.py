@@ -116,7 +116,7 @@ def test_failed_clone_deletes_nothing_of_its_source(vbox):
     task(vbox, "source", config={**TWO_DISKS, "port_forwards": RULES}, cloud_init={"user": "admin"}).well()
     task(vbox, "source", config={"disks": {"SATA 1": None}}).well()
     before = vbox.files(), vbox.registered()
-    for command in ("modifyvm", "setextradata", "storageattach"):
+    for command in ("clonevm", "modifyvm", "setextradata", "storageattach"):
         clone(vbox, fails={command: FULL}).failed(FULL)
         assert (vbox.files(), vbox.registered()) == before
     clone(vbox).well()

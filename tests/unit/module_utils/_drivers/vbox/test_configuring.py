@@ -72,6 +72,11 @@ def test_disk_of_a_vm_of_somebody_else_is_added_to_a_mark(vbox):
     assert vbox.registered() == [one for one in first if one != path]
 
 
+def test_vm_of_somebody_else_gets_no_mark_with_a_disk_of_theirs(vbox):
+    vbox.make("web")
+    assert changed(vbox, disks={"SATA 1": {"source": vbox.disk()}}).verbs == ["storageattach"]
+
+
 def test_disk_is_attached_grown_and_detached(vbox):
     task(vbox).well()
     changed(vbox, disks={"SATA 1": {"source": vbox.disk()}})
@@ -194,6 +199,8 @@ def test_shares_are_changed(vbox):
         "sharedfolder remove --name t",
     ]  # fmt: skip
     assert vbox.values()["SharedFolderPathMachineMapping1"] == b
+    (vbox.folder / "b").rmdir()
+    assert changed(vbox, memory=24 * MIB).verbs == ["modifyvm"]  # A lost folder is in the way of its own share only.
     vbox.run("startvm", "web")
     vbox.run("sharedfolder", "add", "web", "--name", "u", "--hostpath", a, "--transient")
     assert list(observed(vbox).config["shared_folders"]) == ["s"]

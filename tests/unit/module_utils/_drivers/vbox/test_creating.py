@@ -95,6 +95,8 @@ def test_disk_is_a_copy_of_the_image(vbox, source, size):
     (disk,) = done.well().vm["disks"]
     assert disk["size"] == disk_header.capacity(disk["source"]) == max(size or 0, base)
     assert vbox.registered() == [disk["source"]]  # VirtualBox has forgotten the image again.
+    copy = f"convertfromraw {image}" if source == "raw" else f"clonemedium disk {image}"
+    assert f"{copy} {disk['source']} --format VDI" in done.writes
     assert ("modifymedium" in done.verbs) == (disk["size"] > base)
 
 
@@ -133,12 +135,14 @@ def test_seed_has_a_drive_behind_the_iso(vbox):
 # Files in the way -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["web-SATA-0.vdi", "web.polyvirt-seed.iso"])
+@pytest.mark.parametrize("name", ["web-SATA-0.vhd", "web.polyvirt-seed.iso"])
 def test_file_in_the_way_is_not_replaced(vbox, name):
     path = vbox.machines / "web" / name
     path.parent.mkdir()
     path.write_bytes(b"precious")
-    task(vbox, cloud_init={"user": "admin"}).failed(str(path), "exists already")
+    config = {**SMALL, "disks": {"#0": {"size": MIB, "format": "vhd"}}}
+    done = task(vbox, config=config, cloud_init={"user": "admin"}).failed(str(path), "exists already")
+    assert ("createvm" in done.verbs) == name.endswith("iso")  # The disk is found in the way before.
     assert (path.read_bytes(), vbox.files()) == (b"precious", [f"web/{name}"])
     assert vbox.run("list", "vms") == ""
 

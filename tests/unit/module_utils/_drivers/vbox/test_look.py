@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.sight import config_of
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
     FAILED,
     PAUSED,
@@ -47,6 +50,14 @@ def test_a_disk_with_snapshots_is_known_by_its_base_and_as_large_as_what_is_on_t
         "SATA 0": {"source": f"{base}-0.vdi", "size": 12 * MIB, "format": "vdi"},
         "SATA 1": {"source": f"{base}-1.vmdk", "size": 6 * MIB, "format": "vmdk"},
     }
+
+
+def test_disk_whose_image_is_unknown_is_reported_without_its_size(tmp_path):
+    """VirtualBox lists no image whose file it cannot read; the settings file says that it is a disk."""
+    driver, _commands = driver_on(tmp_path)
+    sight = driver.sights()[found(driver, "run").id]
+    disks = config_of(replace(sight, media={}))["disks"]
+    assert disks == {"SATA 0": {"source": f"{tmp_path}/machines/run/run-SATA-0.vdi", "size": None, "format": None}}
 
 
 def test_a_seed_is_not_the_medium_in_the_first_drive(tmp_path):

@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Target
 
-from unit.module_utils._drivers.vbox.in_process import ENGINE, SMALL, InProcess, observed, task
+from unit.module_utils._drivers.vbox.in_process import ENGINE, SMALL, InProcess, driver_of, observed, task
 
 NETWORKS = {"bridgedifs": ["eth0", "vm net"], "hostonlyifs": ["vboxnet0"], "natnets": ["Net 1"]}
 NICS = {
@@ -112,6 +113,7 @@ def test_chipset_is_changed_before_the_nics_that_need_it(vbox):
     done = task(vbox, config=config)
     assert done.writes[0] == "modifyvm --chipset ich9"
     assert "--nic9 nat --nic36 intnet --intnet36 intnet" in done.writes[1]
+    assert task(vbox, config={"networks": many(1, first=8)}).writes == ["modifyvm --nic9 intnet --intnet9 intnet"]
 
 
 # Forwards and ports -----------------------------------------------------------------------------------------------
@@ -256,11 +258,17 @@ def test_addresses_of_a_running_vm(vbox):
     assert observed(vbox, "addresses").addresses == ()
     vbox.run("startvm", uuid)
     vbox.run("guestproperty", "set", uuid, "/VirtualBox/HostInfo/VBoxVer", "7.2.22")
-    vbox.run("guestproperty", "set", uuid, "/VirtualBox/GuestInfo/Net/0/V4/IP", "192.168.56.7")
+    for number, address in enumerate(("192.168.56.7", "127.0.0.1", "")):
+        vbox.run("guestproperty", "set", uuid, f"/VirtualBox/GuestInfo/Net/{number}/V4/IP", address)
     found = observed(vbox, "addresses")
     sources = {one.address: one.source for one in found.addresses}
     assert sources == {"192.168.56.102": "lease", "192.168.56.7": "agent"}
-    assert found.ssh["host"] == "192.168.56.102"
+    assert found.ssh == {"host": "192.168.56.102", "port": 22, "user": None, "scope": "host"}
+    assert [one.source for one in observed(vbox).addresses] == ["agent"]  # A lease costs a call, and nobody asked.
+    driver = driver_of(vbox)
+    driver.observe(None, frozenset({"config"}))
+    (light,) = driver.observe([Target(id=uuid)], frozenset({"power", "addresses"})).vms
+    assert light.addresses == found.addresses
     failing = InProcess(vbox, fails={"guestproperty": "out of memory"})
     assert [one.source for one in observed(vbox, "addresses", commands=failing).addresses] == ["lease"]
     vbox.run("guestproperty", "set", uuid, "/VirtualBox/HostInfo/VBoxVer", "7.2.22")

@@ -133,9 +133,10 @@ def test_slot_is_checked(vbox, slot, words):
 
 def test_new_disk_does_not_replace_a_file(vbox):
     task(vbox).well()
-    path = vbox.machines / "web" / "web-SATA-1.vdi"
+    path = vbox.machines / "web" / "web-SATA-1.vhd"
     path.write_bytes(b"precious")
-    task(vbox, config={"disks": {"SATA 1": {"size": MIB}}}).refused(str(path), "exists already")
+    config = {"memory": 24 * MIB, "disks": {"SATA 1": {"size": MIB, "format": "vhd"}}}
+    task(vbox, config=config).refused(str(path), "exists already")
     assert path.read_bytes() == b"precious"
 
 
