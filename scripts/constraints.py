@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Writes the constraints of an environment of the tests: exact versions, for each Python that it may be made with.
 
-Usage: python scripts/constraints.py REQUIREMENTS PYTHON... >CONSTRAINTS, with one interpreter for each minor version, such as
+Usage: python scripts/constraints.py REQUIREMENTS PYTHON... >CONSTRAINTS, with one interpreter for each minor version:
        python scripts/constraints.py tests/requirements.txt python3.11 python3.12 python3.13 >tests/constraints.txt
 """
 

@@ -8,9 +8,7 @@ Nothing of the code under test is used here but the driver's traits, which say w
 
 from __future__ import annotations
 
-import json
 import os
-import re
 import shutil
 import subprocess
 import xml.etree.ElementTree as ET
@@ -21,77 +19,40 @@ from typing import ClassVar
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.driver import make_driver
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
     ABSENT,
-    FAILED,
     PAUSED,
     RUNNING,
     STOPPED,
-    SUSPENDED,
 )
 
 from platforms import images
+from platforms.adapter import Adapter
+from platforms.libvirt import reading
 from suite.scenarios.refusals import Refused
 
 IMAGES = Path(os.environ.get("POLYVIRT_TEST_IMAGES", "/var/lib/libvirt/images"))
 #: Only machines whose names begin so are ever touched; a test that runs beside the others has a namespace of its own.
 PREFIX = "pvc-"
-#: Words of virsh and qemu-img that read; every other word is taken for a write.
-READS = {
-    "virsh": {
-        "version", "list", "domstate", "dominfo", "dumpxml", "domblkinfo", "domifaddr", "snapshot-list", "net-list",
-        "capabilities", "domcapabilities", "managedsave-dumpxml", "echo", "snapshot-dumpxml", "snapshot-current",
-        "snapshot-info",
-    },
-    "qemu-img": {"info", "compare"},
-}  # fmt: skip
-_COMMAND_OF_BATCH = re.compile(r"(?:^|; )([a-z][a-z-]*)")
 _QUESTIONS = (
     "dominfo {}", "domstate {}", "dumpxml {} --inactive --security-info", "dumpxml {}", "snapshot-list {} --tree",
     "snapshot-current {} --name",
 )  # fmt: skip
-_POWERS = {"shut off": STOPPED, "running": RUNNING, "paused": PAUSED, "crashed": FAILED}
 _MARK = "conformance-next"
-_QUOTED = re.compile(r"'[^']*'")
 
 
-class Libvirt:
+class Libvirt(Adapter):
     """A namespace in one libvirt: machines named by a prefix, files in a folder of their own."""
 
-    #: What the names of its modules begin with, and their word for a machine.
-    family, word = "polyvirt.core.virsh", "vm"
+    family = "polyvirt.core.virsh"
     commands = ("virsh", "qemu-img", "xorriso")
-    #: A folder with commands of its own, where it does not use the host's.
-    programs = None
     uri = ""
-    #: Powers a test can bring a machine into.
-    finds = (ABSENT, STOPPED, RUNNING, PAUSED)
-    #: What a new machine of this platform needs, and what one is made from.
-    creation: ClassVar = {}
     disk_size = ""
-    #: Whether a snapshot holds what is on the disks.
-    snapshots_hold_disks = True
-    #: Whether images, media and disks are files of the host on which the task runs.
-    handles_files = True
-    #: A format that a new machine's disk has not.
-    other_format = "raw"
-    #: How a snapshot that has files of its own for disk and memory is asked for.
     snapshot_with_memory: ClassVar = {"kind": "external", "include_memory": True}
-    #: Options that the platform has and this host cannot have; each is among ``own_refusals``.
-    unusable: ClassVar = frozenset()
-    #: Settings of which a start by hand leaves open whether the machine runs with them.
-    open_by_hand: ClassVar = frozenset()
-    #: Consent that a change of a machine which runs needs here.
-    consent: ClassVar = {}
-    #: The first slots that disks get; a card that needs nothing of the host, and one that clones keep.
     slots = ("vda", "vdb")
     card: ClassVar = {"type": "user"}
     network_card: ClassVar = {"type": "network", "source": "default"}
-    #: As in ``scenarios.options``.
     native_values = (({"on_reboot": "restart"}, "restart"), ({"on_reboot": "destroy"}, "destroy"))
     #: What undefine needs to be told beside the machine.
     undefine_words = ()
-
-    def __init__(self, prefix=PREFIX):
-        self.prefix = prefix
 
     @property
     def storage(self):
@@ -105,10 +66,6 @@ class Libvirt:
         """What every task of the module ``about`` something needs."""
         return self.connection if about == "vm" else {"uri": self.uri}
 
-    def secret_options(self, secret):
-        """Options of a new VM that hold a secret."""
-        return {"cloud_init": {"user_data": f"#cloud-config\n# {secret}\n"}}
-
     @contextmanager
     def kept(self):
         """Hold what the platform's state needs to last; a daemon of its own needs nothing."""
@@ -120,7 +77,7 @@ class Libvirt:
     def is_write(self, call):
         """Whether a noted call may have changed anything."""
         command, *words = call.argv
-        return writes(words) if command == "virsh" else words[0] not in READS.get(command, ())
+        return reading.writes(words) if command == "virsh" else words[0] not in reading.READS.get(command, ())
 
     # Behind the module's back ---------------------------------------------------------------------------------------
 
@@ -165,7 +122,7 @@ class Libvirt:
         # One process for all: a truth is told after every task, and a process costs more than an answer.
         batch = f"echo {_MARK}; ".join(f"{question}; " for question in questions)
         parts = iter(self.virsh(batch, check=False).split(_MARK)) if asked else iter(())
-        standing = {name: _standing(ids[name], *(next(parts) for _question in _QUESTIONS)) for name in asked}
+        standing = {name: reading.standing(ids[name], *(next(parts) for _question in _QUESTIONS)) for name in asked}
         return {name: standing.get(name) for name in names}
 
     def disk_of(self, name):
@@ -219,16 +176,6 @@ class Libvirt:
         """A snapshot that linked clones can stand on."""
         self.virsh("snapshot-create-as", name, snapshot, "--disk-only")
 
-    def define_network(self):
-        """A network that is not active, where the platform can have one."""
-
-    def checkpoint(self):
-        """What brings all back to how it is now; None where it is made anew just as well."""
-
-    def registered_disks(self):
-        """Files of disks that the platform has in books of its own, used or not; libvirt keeps none."""
-        return []
-
     def in_the_way(self, name):
         """A file that keeps a machine of this name from being made."""
         return Path(self.disk_of(name))
@@ -253,49 +200,12 @@ class Libvirt:
         }
 
     def settings(self, machine, which="stored"):
-        """A machine's settings in the vocabulary's words, read from its XML; ``machine`` is from ``truth``."""
-        root = ET.fromstring(machine[which])
-        mark = root.find("metadata/{*}mark")
-        iso = root.find("devices/disk[@device='cdrom']/source")
-        return {
-            "cpus": int(root.find("vcpu").get("current", root.findtext("vcpu"))),
-            "max_cpus": int(root.findtext("vcpu")),
-            "memory": self._memory(machine, root),
-            "max_memory": int(root.findtext("memory")) * 1024,
-            "description": root.findtext("description") or "",
-            "tags": json.loads(mark.text)["tags"] if mark is not None else [],
-            "autostart": machine["autostart"],
-            "disks": sorted(disk.find("target").get("dev") for disk in root.findall("devices/disk[@device='disk']")),
-            "networks": [card.get("type") for card in root.findall("devices/interface")],
-            "iso": "" if iso is None else iso.get("file"),
-            "native": root.findtext("on_reboot"),
-            "boot_order": [boot.get("dev") for boot in root.findall("os/boot")],
-            "shared_folders": {
-                share.find("target").get("dir"): share.find("source").get("dir")
-                for share in root.findall("devices/filesystem")
-            },
-        }
-
-    def _memory(self, machine, root):
-        """What a machine was asked to have. What a running one has is its guest's to give back, up to its maximum."""
-        stored = int(ET.fromstring(machine["stored"]).findtext("currentMemory"))
-        fits = stored <= int(root.findtext("memory"))
-        return (stored if fits else int(root.findtext("currentMemory"))) * 1024
+        """A machine's settings in the vocabulary's words; ``machine`` is from ``truth``."""
+        return reading.settings(machine, which)
 
     def snapshots(self, name):
         """{name: {parent, state, description, current}} of a machine's snapshots."""
-        names = [line for line in self.virsh("snapshot-list", name, "--name").split("\n") if line]
-        current = self.virsh("snapshot-current", name, "--name", check=False).partition("\n")[0]
-        roots = {one: ET.fromstring(self.virsh("snapshot-dumpxml", name, f"--snapshotname={one}")) for one in names}
-        return {
-            one: {
-                "parent": root.findtext("parent/name"),
-                "state": {"running": RUNNING, "paused": PAUSED}.get(root.findtext("state"), STOPPED),
-                "description": root.findtext("description") or "",
-                "current": one == current,
-            }
-            for one, root in roots.items()
-        }
+        return reading.snapshots(self.virsh, name)
 
     def files(self):
         """Names of all files in the namespace's folder, but consoles, which the hypervisor writes."""
@@ -360,25 +270,5 @@ class Libvirt:
             self.virsh(command, name)
 
     def _state(self, name):
-        return _POWERS.get(self.virsh("domstate", name).strip())
-
-
-def writes(words):
-    """Whether a call of virsh with these words may have changed anything."""
-    words = words[words.index("-c") + 2 :]
-    words = _COMMAND_OF_BATCH.findall(_QUOTED.sub("''", words[0])) if len(words) == 1 else words[:1]
-    return not set(words) <= READS["virsh"]
-
-
-def _standing(uuid, info, state, stored, shown, tree, current):
-    saved = re.search(r"^Managed save: +yes", info, re.M) is not None
-    power = _POWERS.get(state.strip(), state)
-    return {
-        "id": uuid,
-        "power": SUSPENDED if saved and power == STOPPED else power,
-        "stored": stored,
-        "running": shown if power in (RUNNING, PAUSED) else None,
-        "autostart": re.search(r"^Autostart: +enable", info, re.M) is not None,
-        "snapshots": [tree.split(), current.strip()],
-    }
+        return reading.POWERS.get(self.virsh("domstate", name).strip())
 

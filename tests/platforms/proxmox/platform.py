@@ -11,13 +11,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import ssl
 import tempfile
-import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar
-from urllib.parse import urlencode
 
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.traits import proxmox_traits
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
@@ -29,8 +26,9 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
     SUSPENDED,
 )
 
-from platforms.proxmox import reading
-from suite.scenarios.refusals import Refused
+from platforms.adapter import Adapter
+from platforms.proxmox import own, reading
+from platforms.proxmox.asking import Asking
 
 PREFIX = "pvc-"
 #: Seconds that pass with each request.
@@ -41,70 +39,30 @@ _MEDIUM = "nfs:iso/medium.iso"
 _WORDS = {STOPPED: "stop", PAUSED: "suspend", SUSPENDED: "suspend", RUNNING: "start"}
 
 
-class Platform:
+class Platform(Asking, Adapter):
     """A cluster whose machines are named by a prefix."""
 
     name = "proxmox"
-    #: What the names of its modules begin with.
-    family, word = "polyvirt.core.proxmox", "vm"
-    commands = ()
-    programs = None
-    #: Powers a test can bring a machine into.
+    family = "polyvirt.core.proxmox"
     finds = (ABSENT, STOPPED, RUNNING, PAUSED, SUSPENDED, FAILED)
-    #: What a new machine needs, and what one is made from.
-    disk_size = "16M"
-    creation: ClassVar = {"cpus": 1, "memory": "128M", "disks": [{"size": disk_size}], "networks": []}
+    creation: ClassVar = {"cpus": 1, "memory": "128M", "disks": [{"size": "16M"}], "networks": []}
     #: Chosen with the firmware alone, and for good: both have tests of their own.
     unusable: ClassVar = frozenset({"secure_boot", "template"})
-    #: Settings of which a start by hand leaves open whether the machine runs with them.
-    open_by_hand: ClassVar = frozenset()
-    consent: ClassVar = {}
     slots = ("scsi0", "scsi1")
     card: ClassVar = {"type": "bridged"}
     network_card: ClassVar = {"type": "bridged"}
-    snapshot_with_memory: ClassVar = {"include_memory": True}
-    snapshots_hold_disks = True
     handles_files = False
     other_format = "qcow2"
     linked_needs = "template"
-    #: As in ``scenarios.options``.
     native_values = (({"numa": True, "scsi0": "ssd=1"}, "1"), ({"numa": False, "hookscript": ""}, "0"))
 
     def __init__(self, prefix=PREFIX):
-        self.prefix = prefix
+        super().__init__(prefix)
         self.folder = Path(tempfile.gettempdir()).resolve() / f"polyvirt-{prefix}proxmox"
 
     @property
     def storage(self):
         return self.folder
-
-    @property
-    def _server(self):
-        """What the test's own process noted for those that it starts."""
-        return json.loads((self.folder / "server.json").read_text(encoding="utf-8"))
-
-    @property
-    def connection(self):
-        known = self._server
-        return {
-            "api_host": "localhost",
-            "api_port": known["port"],
-            "api_user": "root@pam",
-            "api_token_id": "test",
-            "api_token_secret": known["secret"],
-            "ca_path": known["authority"],
-        }
-
-    @property
-    def clock(self):
-        """What a module's sleep advances."""
-        known = self._server
-        authorization = f"PVEAPIToken=root@pam!test={known['secret']}"
-        return {"url": f"https://localhost:{known['port']}/simulator/advance", "authorization": authorization}
-
-    def options(self, about):
-        """What every task of the module ``about`` something needs."""
-        return self.connection
 
     def secret_options(self, secret):
         """Options of a new VM that hold a secret."""
@@ -153,36 +111,6 @@ class Platform:
         return [(one["method"], one["path"], json.dumps(one["params"], sort_keys=True)) for one in requests]
 
     # Behind the module's back ---------------------------------------------------------------------------------------
-
-    def ask(self, action, **settings):
-        """What the simulator itself says or does."""
-        return self._request("POST", f"/simulator/{action}", json.dumps(settings).encode())
-
-    def api(self, method, path, **parameters):
-        """A call of the API, with its task seen to the end."""
-        found = self._request(method, f"/api2/json{path}", urlencode(parameters).encode() or None)["data"]
-        if isinstance(found, str) and found.startswith("UPID:"):
-            self._finish(found)
-        # It is not what a task did.
-        self._request("POST", "/simulator/clear", b"{}")
-        return found
-
-    def _finish(self, upid):
-        while True:
-            told = self._request("GET", f"/api2/json/nodes/{upid.split(':')[1]}/tasks/{upid}/status")["data"]
-            if told["status"] == "stopped":
-                assert told["exitstatus"] == "OK", told
-                return
-
-    def _request(self, method, path, data=None):
-        known = self._server
-        headers = {"Authorization": f"PVEAPIToken=root@pam!test={known['secret']}"}
-        request = urllib.request.Request(
-            f"https://localhost:{known['port']}{path}", data=data, headers=headers, method=method
-        )
-        trusted = ssl.create_default_context(cafile=known["authority"])
-        with urllib.request.urlopen(request, context=trusted, timeout=60) as answer:
-            return json.loads(answer.read())
 
     def medium(self):
         """An ISO image that all nodes have."""
@@ -261,12 +189,6 @@ class Platform:
         """All volumes of the cluster."""
         return sorted(self.ask("volumes"))
 
-    def checkpoint(self):
-        """It is made anew."""
-
-    def registered_disks(self):
-        return self.files()
-
     def take_snapshot(self, name, snapshot):
         self.api("POST", f"{self._path(name)}/snapshot", snapname=snapshot)
 
@@ -274,57 +196,13 @@ class Platform:
         """Linked clones stand on a template."""
         self.api("POST", f"{self._path(name)}/template")
 
-    def define_network(self):
-        """Bridges are there."""
-
     # What only this platform has ------------------------------------------------------------------------------------
 
     def own_refusals(self, known, new):
-        change, made = {"name": [known]}, {**self.creation, "name": [new]}
-        image, linked = {"source": "local:import/no.qcow2"}, {"source": "local:import/x.qcow2", "linked": True}
-        nowhere, others = {"name": [known], "state": "started"}, "/etc/ssl/certs/ca-certificates.crt"
-        return [
-            Refused("shrink", {**change, "disks": [{"size": "8M"}]}, (known, "16M", "8M", "or more")),
-            Refused("no iso", {**change, "iso": "nfs:iso/no.iso"}, (known, "nfs:iso/no.iso", "pvesm list")),
-            Refused("no iso file", {**change, "iso": "/nonexistent.iso"}, (known, "/nonexistent.iso", "path")),
-            Refused("no image", {**made, "image": image}, (new, "no.qcow2", "pvesm list")),
-            Refused("image is a file", {**made, "image": {"source": "/x.qcow2"}}, (new, "/x.qcow2", "STORAGE:import")),
-            Refused("no node", {**made, "node": "pve9"}, (new, "pve9", "pve1, pve2, pve3")),
-            Refused("no such node", {**change, "node": "pve9"}, (known, "pve9", "pve1, pve2, pve3")),
-            Refused("no storage", {**made, "storage": "nosuch"}, ("nosuch", "node")),
-            Refused("storage elsewhere", {**made, "node": "pve1", "storage": "n2"}, (new, "n2", "pve1", "local-lvm")),
-            Refused("no pool", {**made, "pool": "nosuch"}, (new, "nosuch", "pool-a")),
-            Refused("vmid taken", {**made, "vmid": 100}, (new, "100", "next free")),
-            Refused("other vmid", {**change, "vmid": 999}, (known, "vmid", "clone it")),
-            Refused("native", {**change, "native": {"no-such": "1"}}, (known, "no-such")),
-            Refused("native of an option", {**change, "native": {"cores": 2}}, (known, "option cpus")),
-            Refused("native of a card", {**change, "native": {"net0": "bridge=x"}}, (known, "option networks")),
-            Refused("two sockets", {**change, "native": {"sockets": 2}}, (known, "option cpus")),
-            Refused("slot", {**change, "disks": [{"slot": "vda", "size": "1G"}]}, (known, "vda", "scsi0 to scsi30")),
-            Refused("tag", {**change, "tags": ["two words"]}, (known, "two words", "letters")),
-            Refused("checksum", {**change, "iso_checksum": "abc"}, ("iso_checksum", "abc", "sha256")),
-            Refused("linked image", {**made, "image": linked}, (new, "image.linked")),
-            Refused("whole documents", {**made, "cloud_init": {"user_data": "#"}}, (new, "user_data", "cicustom")),
-            Refused("wrong token", {**nowhere, "api_token_secret": "wrong"}, ("root@pam!test", "api_token_secret")),
-            Refused("no realm", {**nowhere, "api_user": "root"}, ("api_user", "root@pam")),
-            Refused("nobody there", {**nowhere, "api_port": 1}, ("localhost:1", "does not answer", "api_port")),
-            Refused("mistrusted", {**nowhere, "ca_path": others}, ("not trusted", "ca_path")),
-        ]  # fmt: skip
+        return own.refusals(self, known, new)
 
     def own_settings(self):
-        """Settings that only this platform has, or whose values are its own, as in ``scenarios.options``."""
-        keys = [f"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI{letter * 43} a+b/c" for letter in "AB"]
-        told = {"user": "admin", "ssh_keys": keys[:1], "ip_config": ["ip=dhcp"], "nameservers": ["192.0.2.1"]}
-        other = {"user": "root", "ssh_keys": keys, "ip_config": ["ip=dhcp,ip6=auto"], "nameservers": []}
-        return {
-            "os_type": (("linux", "l26"), ("windows11", "win11")),
-            "nested_virtualization": ((True, True), (False, False)),
-            "pool": (("pool-a", "pool-a"), ("pool-b", "pool-b")),
-            "protection": ((False, False), (True, True)),
-            "cloudinit": ((told, told), (other, other)),
-            "template": ((False, False), (True, True)),
-            "node": (("pve1", "pve1"), ("pve2", "pve2")),
-        }
+        return own.settings()
 
     def handle(self, name):
         """A number by which the API knows this machine, though it is another one's name."""

@@ -23,12 +23,12 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
 from ansible_collections.polyvirt.core.plugins.module_utils._tools import vagrantfile
 
 from platforms import images
-from platforms.libvirt import base as libvirt
-from platforms.vagrant import real
+from platforms.adapter import Adapter
+from platforms.libvirt import reading as libvirt
+from platforms.vagrant import own, real
 from platforms.vagrant.machines_double import PlayedMachines
 from platforms.vagrant.machines_real import RealMachines
 from platforms.virtualbox import own as virtualbox_own
-from suite.scenarios.refusals import Refused
 
 PREFIX = "pvc-"
 _FILE = "Vagrantfile.polyvirt"
@@ -40,31 +40,22 @@ _READS = {"status", "--version", "version", "ssh-config", "validate"}
 _OWN_FOLDER = ".vagrant"
 
 
-class Platform:
+class Platform(Adapter):
     """One project, in which all machines are the namespace's."""
 
     name = "vagrant"
-    #: What the names of its modules begin with, and their word for a machine.
     family, word = "polyvirt.core.vagrant", "instance"
     commands = ("vagrant", "virsh", "VBoxManage")
-    handles_files = True
-    other_format = "raw"
     disk_size = "2G"
-    #: Each among the refusals, or in a test of its own: a box has one disk and one system, and the fast guest's cards
+    #: Each among the refusals, or in a test of its own: a box has one disk and one system, and the fast guest's NICs
     #: cannot be set up.
     unusable: ClassVar = frozenset({"disks", "networks", "port_forwards", "shared_folders", "os_type"})
-    #: Settings of which a start by hand leaves open whether the machine runs with them.
     open_by_hand: ClassVar = frozenset({"provisioners"})
-    #: Consent that a change of a machine which runs needs here.
-    consent: ClassVar = {}
     slots = ("primary", "disk 1")
-    card: ClassVar = {"type": "nat"}
-    network_card: ClassVar = {"type": "nat"}
-    snapshot_with_memory: ClassVar = {"include_memory": True}
     native_values = (({"vm.boot_timeout": 300}, 300), ({"vm.boot_timeout": 301}, 301))
 
     def __init__(self, prefix=PREFIX):
-        self.prefix = prefix
+        super().__init__(prefix)
         self.folder = Path(tempfile.gettempdir()).resolve() / f"polyvirt-{prefix}vagrant"
         # libvirt's names begin with the project's.
         self.project = self.folder / f"pvv-{prefix}project"
@@ -98,10 +89,6 @@ class Platform:
     def creation(self):
         """What a new machine needs, and what one is made from."""
         return {"box": real.BOX, "provider": self.machines.provider, **self.machines.machine}
-
-    def options(self, about):
-        """What every task of the module ``about`` something needs."""
-        return self.connection
 
     def secret_options(self, secret):
         """Options of a new VM that hold a secret."""
@@ -230,19 +217,8 @@ class Platform:
     def contents(self):
         return {name: images.digest(self.project / name) for name in self.files()}
 
-    def registered_disks(self):
-        return []
-
-    def checkpoint(self):
-        """Made anew just as well."""
-
-    def define_network(self):
-        """Networks are used by none of the scenarios."""
-
     def take_snapshot(self, name, snapshot):
         self.machines.take(self.ids()[name], snapshot)
-
-    take_standing = take_snapshot
 
     def handle(self, name):
         """A word that a provider takes for this machine, though it is another one's name."""
@@ -302,31 +278,7 @@ class Platform:
     # What only this platform has -------------------------------------------------------------------------------------
 
     def own_refusals(self, known, new):
-        made, change = {**self.creation, "name": [new]}, {"name": [known]}
-        return [
-            Refused("name", {**made, "name": ["pvc-two words"]}, ("pvc-two words", "letters, digits", "another name")),
-            Refused("provider", {**made, "provider": "wsl"}, (new, "provider", "wsl", "wsl_distro")),
-            Refused("relative project", {**change, "project_dir": "x"}, ("project_dir", "x", "full path")),
-            Refused("path of file", {**change, "vagrantfile": "/x/y"}, ("vagrantfile", "/x/y", "without a path")),
-            Refused(
-                "second disk", {**change, "disks": [{"slot": "disk 1", "size": "1G"}]}, (known, "disk 1", "native")
-            ),
-            Refused(
-                "forward", {**change, "port_forwards": [{"name": "a", "guest_port": 1}]}, (known, "a", "host_port")
-            ),
-            Refused("card", {**change, "networks": [{"type": "hostonly"}]}, (known, "card 0", "hostonly", "nat")),
-            Refused("native", {**change, "native": {"No such": 1}}, (known, "native", "No such")),
-            Refused("system", {"name": [new], "os_type": "debain-12"}, (new, "os_type", "debain-12", "debian-12")),
-        ]
+        return own.refusals(self, known, new)
 
     def own_settings(self):
-        """Settings that only this platform has, or whose values are its own, as in ``scenarios.options``."""
-        once = [{"inline": "true"}]
-        return {
-            # With less the guest does not answer, and Vagrant waits for that.
-            "memory": (("128M", 128 << 20), ("160M", 160 << 20)),
-            "box_url": (("file:///a.box", "file:///a.box"), ("file:///b.box", "file:///b.box")),
-            "box_checksum": (("md5:0a", "md5:0a"), ("md5:0b", "md5:0b")),
-            "provisioners": ((once, once), ([{"inline": "false"}], [{"inline": "false"}])),
-            "os_type": (("debian-12", "debian-12"), ("debian-13", "debian-13")),
-        }
+        return own.settings()

@@ -27,36 +27,24 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
     STOPPED,
     SUSPENDED,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.units import parse_size
 
 from platforms import images
+from platforms.adapter import Adapter
 from platforms.virtualbox import double_registry, faults, own, reading, real
-from platforms.virtualbox.double import vdi
-from platforms.virtualbox.guests import disk_image
+from platforms.virtualbox.bringing import Bringing
+from platforms.virtualbox.disks import Disks
 from platforms.virtualbox.registry import ENGINE, Registry
 
 PREFIX = "pvc-"
-#: What brings a machine from its power into another.
-_MOVES = {
-    RUNNING: ("startvm", "{}", "--type", "headless"),
-    STOPPED: ("controlvm", "{}", "poweroff"),
-    PAUSED: ("controlvm", "{}", "pause"),
-    SUSPENDED: ("controlvm", "{}", "savestate"),
-}
-#: How much of a disk is written and looked at.
-_BEGINNING = 64 * 1024
 
 
-class Platform:
+class Platform(Disks, Bringing, Adapter):
     """A registry whose machines are named by a prefix."""
 
     name = "virtualbox"
-    #: What the names of its modules begin with, and their word for a machine.
-    family, word = "polyvirt.core.vbox", "vm"
+    family = "polyvirt.core.vbox"
     commands = ("VBoxManage", "xorriso")
-    #: Powers a test can bring a machine into.
     finds = (ABSENT, STOPPED, RUNNING, PAUSED, SUSPENDED, FAILED)
-    #: What a new machine needs, and what one is made from.
     disk_size = "16M"
     creation: ClassVar = {
         "cpus": 1,
@@ -67,28 +55,13 @@ class Platform:
     }
     #: Options that a machine which starts here cannot have; VirtualBox itself takes them.
     unusable: ClassVar = frozenset({"nested_virtualization"})
-    #: Settings of which a start by hand leaves open whether the machine runs with them.
-    open_by_hand: ClassVar = frozenset()
-    #: Consent that a change of a machine which runs needs here.
     consent: ClassVar = {"allow_restart": True, "stop_mode": "force"}
-    #: The first slots that disks get; a card that needs nothing of the host, and one that clones keep.
     slots = ("SATA 0", "SATA 1")
-    card: ClassVar = {"type": "nat"}
-    network_card: ClassVar = {"type": "nat"}
-    #: How a snapshot that has files of its own for disk and memory is asked for.
-    snapshot_with_memory: ClassVar = {"include_memory": True}
-    snapshots_hold_disks = True
-    #: Whether images, media and disks are files of the host on which the task runs.
-    handles_files = True
-    #: A format that a new machine's disk has not.
-    other_format = "raw"
-    #: What linked clones stand on, instead of the machine as it is.
     linked_needs = "snapshot"
-    #: As in ``scenarios.options``.
     native_values = (({**ENGINE, "hpet": "on"}, "on"), ({"hpet": "off"}, "off"))
 
     def __init__(self, prefix=PREFIX):
-        self.prefix = prefix
+        super().__init__(prefix)
         self.folder = Path(tempfile.gettempdir()).resolve() / f"polyvirt-{prefix}{self.name}"
         self.box = Registry(self.folder)
 
@@ -108,10 +81,6 @@ class Platform:
     def options(self, about):
         """What every task of the module ``about`` something needs."""
         return self.connection if about == "vm" else {}
-
-    def secret_options(self, secret):
-        """Options of a new VM that hold a secret."""
-        return {"cloud_init": {"user_data": f"#cloud-config\n# {secret}\n"}}
 
     @contextmanager
     def kept(self):
@@ -188,57 +157,6 @@ class Platform:
         told = self.box.run("showvminfo", self.ids()[name], "--machinereadable")
         return reading.value(told, key)
 
-    # Disks and what is on them ---------------------------------------------------------------------------------------
-
-    def disk_of(self, name):
-        return str(self.storage / f"{name}.vdi")
-
-    def disks_of(self, machine):
-        """{slot: file} of a machine; ``machine`` is from ``truth``."""
-        return machine["disks"]
-
-    def base_image(self):
-        """A small image to make machines from; nothing boots from it."""
-        path = self.storage / "base.vdi"
-        if not path.exists():
-            subprocess.run(["qemu-img", "create", "-q", "-f", "vdi", path, self.disk_size], check=True)
-        return str(path)
-
-    def write(self, name, byte, slot="SATA 0"):
-        """Let a guest have written this byte all over the beginning of a disk."""
-        vdi.write(self.disks_of(self.truth([name])[name])[slot], bytes([byte]) * _BEGINNING)
-
-    def holds(self, machine, byte, slot="SATA 0"):
-        """Whether those bytes are there; ``machine`` is from ``truth``, and must be off."""
-        return self._beginning(self.disks_of(machine)[slot]) == bytes([byte]) * _BEGINNING
-
-    def write_to_disk(self, name, letter):
-        """Leave a letter on the first disk of a machine that is off."""
-        self.write(name, ord(letter))
-
-    def read_from_disk(self, name):
-        """The letter found there."""
-        return self._beginning(self.disks_of(self.truth([name])[name])["SATA 0"])[:1].decode()
-
-    def _beginning(self, path):
-        """What a guest would read first from a disk, whatever it stands on."""
-        parents = reading.parents(self.box.run("list", "hdds"))
-        return vdi.read([path, *reading.below(path, parents)], _BEGINNING)
-
-    def stands_on(self, machine):
-        """All images that a machine's disks stand on."""
-        parents = reading.parents(self.box.run("list", "hdds"))
-        return {path for file in self.disks_of(machine).values() for path in reading.below(file, parents)}
-
-    def identities(self, machine):
-        """All that no two machines may share: id, MACs, disks, seed."""
-        macs = reading.macs(machine)
-        return {machine["id"], *macs, *self.disks_of(machine).values(), *self.seeds_of(machine)}
-
-    def seeds_of(self, machine):
-        """The seeds in a machine's drives."""
-        return [path for path in machine["media"] if "seed" in Path(path).name]
-
     def contents(self):
         """{name: digest} of every disk image in the namespace's folder; settings files change with what is around."""
         return {name: images.digest(self.storage / name) for name in self.files() if name.endswith(".vdi")}
@@ -280,15 +198,10 @@ class Platform:
         """A snapshot as the platform takes it when it is told nothing else."""
         self.box.run("snapshot", self.ids()[name], "take", snapshot)
 
-    take_standing = take_snapshot
-
     def faults(self, failure):
         """Proofs that VirtualBox broke by itself: without VT-x it does now and then, saving memory or loading it."""
         on = [name for name, uuid in self.ids().items() if self._power(uuid) != STOPPED]
         return faults.proofs(str(failure), self.storage, on)
-
-    def define_network(self):
-        """Networks are used by none of the scenarios."""
 
     # What only this platform has -------------------------------------------------------------------------------------
 
@@ -326,70 +239,6 @@ class Platform:
         """Remove one machine if it is there; for names that cannot begin as the namespace's do."""
         if name in self.all_ids():
             self._remove(self.all_ids()[name])
-
-    # Bringing machines about -----------------------------------------------------------------------------------------
-
-    def clean(self):
-        """No machine, no disk and no file of the namespace is left."""
-        for uuid in reversed(list(self.all_ids().values())):  # A linked clone stands after what it was made from.
-            self._remove(uuid)
-        for uuid in reading.leaves_first(self.box.run("list", "hdds")):
-            self.box.call("closemedium", "disk", uuid)
-        shutil.rmtree(self.storage, ignore_errors=True)
-        self.storage.mkdir()
-
-    def _remove(self, uuid):
-        self.box.call("controlvm", uuid, "poweroff")
-        self.box.call("discardstate", uuid)
-        self.box.call("unregistervm", uuid, "--delete")
-        self.box.call("unregistervm", uuid)
-
-    def bring(self, names, hearing=()):
-        """Make machines and bring each into a power: ``names`` is {name: power}; those ``hearing`` obey the button."""
-        made = {name: power for name, power in names.items() if power != ABSENT}
-        for name, power in made.items():
-            self.define(name, "crashes" if power == FAILED else "obeys" if name in hearing else "ignores")
-        on = {name: power for name, power in made.items() if power != STOPPED}
-        for name in on:
-            self.move(name, RUNNING)
-        self.wait_for_guests(set(on) & set(hearing))
-        for name, power in on.items():
-            self.move(name, power)
-
-    def wait_for_guests(self, names):
-        """Wait until the guests of these machines, which run, have booted."""
-        for name in names:
-            self.box.wait_for_guest(self.ids()[name])
-
-    def define(self, name, guest="ignores"):
-        """A machine of one processor, with one disk and without a card. A guest that idles costs the host nothing."""
-        uuid = self.box.make(name)
-        self.box.run("modifyvm", uuid, "--memory", 128, "--nic1", "none")
-        self._make_disk(name, guest)
-        slot = ("--storagectl", "SATA", "--port", 0, "--device", 0, "--type", "hdd")
-        self.box.run("storageattach", uuid, *slot, "--medium", self.disk_of(name))
-
-    def _make_disk(self, name, guest):
-        """A machine's first disk, of the size that new machines get here."""
-        raw = self.folder / f"{guest}.img"
-        if not raw.exists():
-            raw.write_bytes(disk_image(guest).ljust(parse_size(self.disk_size, "disks"), b"\0"))
-        self.box.run("convertfromraw", raw, self.disk_of(name), "--format", "VDI")
-
-    def move(self, name, power):
-        """Bring a machine into ``power``, from whichever a command of VirtualBox's can."""
-        uuid = self.ids()[name]
-        if power == FAILED:
-            self.box.wait_for(uuid, "gurumeditation", 60)
-            # Nothing is wrong with it when it is started again.
-            vdi.write(self.disk_of(name), disk_image("ignores"))
-        elif self._power(uuid) != power:
-            self.box.run(*(word.format(uuid) for word in _MOVES[power]))
-            self.box.wait_for(uuid, reading.STATES[power], 60)
-
-    def _power(self, uuid):
-        return reading.power(self.box.state(uuid))
-
 
 class Double(Platform):
     """The one that only remembers: all scenarios run on it every day, and a part of them on the real one."""

@@ -1,0 +1,100 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What plain virsh says of machines, read without the code under test."""
+
+from __future__ import annotations
+
+import json
+import re
+import xml.etree.ElementTree as ET
+
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
+    FAILED,
+    PAUSED,
+    RUNNING,
+    STOPPED,
+    SUSPENDED,
+)
+
+#: Words of virsh and qemu-img that read; every other word is taken for a write.
+READS = {
+    "virsh": {
+        "version", "list", "domstate", "dominfo", "dumpxml", "domblkinfo", "domifaddr", "snapshot-list", "net-list",
+        "capabilities", "domcapabilities", "managedsave-dumpxml", "echo", "snapshot-dumpxml", "snapshot-current",
+        "snapshot-info",
+    },
+    "qemu-img": {"info", "compare"},
+}  # fmt: skip
+_COMMAND_OF_BATCH = re.compile(r"(?:^|; )([a-z][a-z-]*)")
+_QUOTED = re.compile(r"'[^']*'")
+POWERS = {"shut off": STOPPED, "running": RUNNING, "paused": PAUSED, "crashed": FAILED}
+
+
+def writes(words):
+    """Whether a call of virsh with these words may have changed anything."""
+    words = words[words.index("-c") + 2 :]
+    words = _COMMAND_OF_BATCH.findall(_QUOTED.sub("''", words[0])) if len(words) == 1 else words[:1]
+    return not set(words) <= READS["virsh"]
+
+
+def standing(uuid, info, state, stored, shown, tree, current):
+    """How a machine really stands, from what virsh answers to the questions of ``truth``."""
+    saved = re.search(r"^Managed save: +yes", info, re.M) is not None
+    power = POWERS.get(state.strip(), state)
+    return {
+        "id": uuid,
+        "power": SUSPENDED if saved and power == STOPPED else power,
+        "stored": stored,
+        "running": shown if power in (RUNNING, PAUSED) else None,
+        "autostart": re.search(r"^Autostart: +enable", info, re.M) is not None,
+        "snapshots": [tree.split(), current.strip()],
+    }
+
+
+def settings(machine, which="stored"):
+    """A machine's settings in the vocabulary's words, read from its XML."""
+    root = ET.fromstring(machine[which])
+    mark = root.find("metadata/{*}mark")
+    iso = root.find("devices/disk[@device='cdrom']/source")
+    return {
+        "cpus": int(root.find("vcpu").get("current", root.findtext("vcpu"))),
+        "max_cpus": int(root.findtext("vcpu")),
+        "memory": _memory(machine, root),
+        "max_memory": int(root.findtext("memory")) * 1024,
+        "description": root.findtext("description") or "",
+        "tags": json.loads(mark.text)["tags"] if mark is not None else [],
+        "autostart": machine["autostart"],
+        "disks": sorted(disk.find("target").get("dev") for disk in root.findall("devices/disk[@device='disk']")),
+        "networks": [card.get("type") for card in root.findall("devices/interface")],
+        "iso": "" if iso is None else iso.get("file"),
+        "native": root.findtext("on_reboot"),
+        "boot_order": [boot.get("dev") for boot in root.findall("os/boot")],
+        "shared_folders": {
+            share.find("target").get("dir"): share.find("source").get("dir")
+            for share in root.findall("devices/filesystem")
+        },
+    }
+
+
+def _memory(machine, root):
+    """What a machine was asked to have. What a running one has is its guest's to give back, up to its maximum."""
+    stored = int(ET.fromstring(machine["stored"]).findtext("currentMemory"))
+    fits = stored <= int(root.findtext("memory"))
+    return (stored if fits else int(root.findtext("currentMemory"))) * 1024
+
+
+def snapshots(virsh, name):
+    """{name: {parent, state, description, current}} of a machine's snapshots."""
+    names = [line for line in virsh("snapshot-list", name, "--name").split("\n") if line]
+    current = virsh("snapshot-current", name, "--name", check=False).partition("\n")[0]
+    roots = {one: ET.fromstring(virsh("snapshot-dumpxml", name, f"--snapshotname={one}")) for one in names}
+    return {
+        one: {
+            "parent": root.findtext("parent/name"),
+            "state": {"running": RUNNING, "paused": PAUSED}.get(root.findtext("state"), STOPPED),
+            "description": root.findtext("description") or "",
+            "current": one == current,
+        }
+        for one, root in roots.items()
+    }

@@ -1,0 +1,69 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How the suite speaks to the simulated cluster: by its API, and by the simulator's own interface."""
+
+from __future__ import annotations
+
+import json
+import ssl
+import urllib.request
+from urllib.parse import urlencode
+
+
+class Asking:
+    """Needs a ``folder`` in which the server's port, authority and secret were noted."""
+
+    @property
+    def _server(self):
+        """What the test's own process noted for those that it starts."""
+        return json.loads((self.folder / "server.json").read_text(encoding="utf-8"))
+
+    @property
+    def connection(self):
+        known = self._server
+        return {
+            "api_host": "localhost",
+            "api_port": known["port"],
+            "api_user": "root@pam",
+            "api_token_id": "test",
+            "api_token_secret": known["secret"],
+            "ca_path": known["authority"],
+        }
+
+    @property
+    def clock(self):
+        """What a module's sleep advances."""
+        known = self._server
+        authorization = f"PVEAPIToken=root@pam!test={known['secret']}"
+        return {"url": f"https://localhost:{known['port']}/simulator/advance", "authorization": authorization}
+
+    def ask(self, action, **settings):
+        """What the simulator itself says or does."""
+        return self._request("POST", f"/simulator/{action}", json.dumps(settings).encode())
+
+    def api(self, method, path, **parameters):
+        """A call of the API, with its task seen to the end."""
+        found = self._request(method, f"/api2/json{path}", urlencode(parameters).encode() or None)["data"]
+        if isinstance(found, str) and found.startswith("UPID:"):
+            self._finish(found)
+        # It is not what a task did.
+        self._request("POST", "/simulator/clear", b"{}")
+        return found
+
+    def _finish(self, upid):
+        while True:
+            told = self._request("GET", f"/api2/json/nodes/{upid.split(':')[1]}/tasks/{upid}/status")["data"]
+            if told["status"] == "stopped":
+                assert told["exitstatus"] == "OK", told
+                return
+
+    def _request(self, method, path, data=None):
+        known = self._server
+        headers = {"Authorization": f"PVEAPIToken=root@pam!test={known['secret']}"}
+        request = urllib.request.Request(
+            f"https://localhost:{known['port']}{path}", data=data, headers=headers, method=method
+        )
+        trusted = ssl.create_default_context(cafile=known["authority"])
+        with urllib.request.urlopen(request, context=trusted, timeout=60) as answer:
+            return json.loads(answer.read())

@@ -1,0 +1,58 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What only Proxmox VE refuses, and settings that only it has."""
+
+from __future__ import annotations
+
+from suite.scenarios.refusals import Refused
+
+
+def refusals(platform, known, new):
+    """Refusals that only this platform can show."""
+    change, made = {"name": [known]}, {**platform.creation, "name": [new]}
+    image, linked = {"source": "local:import/no.qcow2"}, {"source": "local:import/x.qcow2", "linked": True}
+    nowhere, others = {"name": [known], "state": "started"}, "/etc/ssl/certs/ca-certificates.crt"
+    return [
+        Refused("shrink", {**change, "disks": [{"size": "8M"}]}, (known, "16M", "8M", "or more")),
+        Refused("no iso", {**change, "iso": "nfs:iso/no.iso"}, (known, "nfs:iso/no.iso", "pvesm list")),
+        Refused("no iso file", {**change, "iso": "/nonexistent.iso"}, (known, "/nonexistent.iso", "path")),
+        Refused("no image", {**made, "image": image}, (new, "no.qcow2", "pvesm list")),
+        Refused("image is a file", {**made, "image": {"source": "/x.qcow2"}}, (new, "/x.qcow2", "STORAGE:import")),
+        Refused("no node", {**made, "node": "pve9"}, (new, "pve9", "pve1, pve2, pve3")),
+        Refused("no such node", {**change, "node": "pve9"}, (known, "pve9", "pve1, pve2, pve3")),
+        Refused("no storage", {**made, "storage": "nosuch"}, ("nosuch", "node")),
+        Refused("storage elsewhere", {**made, "node": "pve1", "storage": "n2"}, (new, "n2", "pve1", "local-lvm")),
+        Refused("no pool", {**made, "pool": "nosuch"}, (new, "nosuch", "pool-a")),
+        Refused("vmid taken", {**made, "vmid": 100}, (new, "100", "next free")),
+        Refused("other vmid", {**change, "vmid": 999}, (known, "vmid", "clone it")),
+        Refused("native", {**change, "native": {"no-such": "1"}}, (known, "no-such")),
+        Refused("native of an option", {**change, "native": {"cores": 2}}, (known, "option cpus")),
+        Refused("native of a card", {**change, "native": {"net0": "bridge=x"}}, (known, "option networks")),
+        Refused("two sockets", {**change, "native": {"sockets": 2}}, (known, "option cpus")),
+        Refused("slot", {**change, "disks": [{"slot": "vda", "size": "1G"}]}, (known, "vda", "scsi0 to scsi30")),
+        Refused("tag", {**change, "tags": ["two words"]}, (known, "two words", "letters")),
+        Refused("checksum", {**change, "iso_checksum": "abc"}, ("iso_checksum", "abc", "sha256")),
+        Refused("linked image", {**made, "image": linked}, (new, "image.linked")),
+        Refused("whole documents", {**made, "cloud_init": {"user_data": "#"}}, (new, "user_data", "cicustom")),
+        Refused("wrong token", {**nowhere, "api_token_secret": "wrong"}, ("root@pam!test", "api_token_secret")),
+        Refused("no realm", {**nowhere, "api_user": "root"}, ("api_user", "root@pam")),
+        Refused("nobody there", {**nowhere, "api_port": 1}, ("localhost:1", "does not answer", "api_port")),
+        Refused("mistrusted", {**nowhere, "ca_path": others}, ("not trusted", "ca_path")),
+    ]  # fmt: skip
+
+
+def settings():
+    """Settings that only this platform has, or whose values are its own, as in ``scenarios.options``."""
+    keys = [f"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI{letter * 43} a+b/c" for letter in "AB"]
+    told = {"user": "admin", "ssh_keys": keys[:1], "ip_config": ["ip=dhcp"], "nameservers": ["192.0.2.1"]}
+    other = {"user": "root", "ssh_keys": keys, "ip_config": ["ip=dhcp,ip6=auto"], "nameservers": []}
+    return {
+        "os_type": (("linux", "l26"), ("windows11", "win11")),
+        "nested_virtualization": ((True, True), (False, False)),
+        "pool": (("pool-a", "pool-a"), ("pool-b", "pool-b")),
+        "protection": ((False, False), (True, True)),
+        "cloudinit": ((told, told), (other, other)),
+        "template": ((False, False), (True, True)),
+        "node": (("pve1", "pve1"), ("pve2", "pve2")),
+    }
