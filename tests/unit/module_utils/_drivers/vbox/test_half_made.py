@@ -126,6 +126,15 @@ def test_disk_of_a_killed_task_that_another_vm_has_by_now_stays(vbox):
     assert disk in vbox.registered()
 
 
+def test_disk_that_a_killed_task_attached_is_the_vms_own(vbox):
+    more = _add_disks(vbox)
+    assert is_killed(vbox, 4, **more)  # Just after storageattach.
+    assert observed(vbox).mark["making"]
+    task(vbox, config={"disks": {"SATA 1": None}}).well()
+    mark = observed(vbox).mark
+    assert (len(mark["disks"]), "making" in mark) == (2, False)
+
+
 def test_unfinished_vm_is_reported(vbox):
     more = _create(vbox)
     assert is_killed(vbox, 2, **more)
