@@ -18,9 +18,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts" / "lib"))
 
 from collection_path import CHECKOUT, cache, collections_path
 
-# Hooks for pytest, which finds them in this module.
-from suite.depth import pytest_addoption, pytest_collection_modifyitems, pytest_report_header  # noqa: F401
-from suite.rerun import pytest_pyfunc_call, pytest_runtest_makereport, pytest_runtest_protocol  # noqa: F401
+#: What runs every day, and when a test runs again.
+pytest_plugins = ["suite.depth", "suite.rerun"]
 
 _CACHE = cache()
 # pytest's cache_dir (pyproject.toml) and hypothesis read these; they must stand before either looks.

@@ -94,7 +94,7 @@ def _answer(connection):
 def _next_request(listening):
     """Serve until a fork has become the process of a module: its request, or None at the end of the tests."""
     while True:
-        ready, _, _ = select.select([listening, sys.stdin], [], [])
+        ready = select.select([listening, sys.stdin], [], [])[0]
         if sys.stdin in ready:
             return None
         connection, _address = listening.accept()

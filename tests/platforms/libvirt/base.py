@@ -271,4 +271,3 @@ class Libvirt(Adapter):
 
     def _state(self, name):
         return reading.POWERS.get(self.virsh("domstate", name).strip())
-

@@ -32,7 +32,6 @@ def theirs():
     return next((folder for folder in found if (folder / "plugins" / "modules" / "proxmox_kvm.py").exists()), None)
 
 
-
 class Modules:
     """Runs modules on a server; ``folder`` is one of the test's own. It is a platform as far as ``carry_one`` asks."""
 

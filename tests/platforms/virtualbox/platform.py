@@ -240,6 +240,7 @@ class Platform(Disks, Bringing, Adapter):
         if name in self.all_ids():
             self._remove(self.all_ids()[name])
 
+
 class Double(Platform):
     """The one that only remembers: all scenarios run on it every day, and a part of them on the real one."""
 
