@@ -72,13 +72,13 @@ stage_roles() {
     nothing_left _every_scenario
 }
 
-# Two at a time: a guest that boots uses one core.
+# One more at a time than processors: a guest that boots uses one core, and Ansible waits for it.
 _every_scenario() {
     local file one status=0
     local -a scenarios=()
     _make_roles_network
     for file in extensions/molecule/*/molecule.yml; do
-        while [ "$(jobs -rp | wc -l)" -ge 2 ]; do sleep 1; done
+        while [ "$(jobs -rp | wc -l)" -gt "$(nproc)" ]; do sleep 1; done
         _scenario "$(basename "${file%/molecule.yml}")" &
         scenarios+=($!)
     done
