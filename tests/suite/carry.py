@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 
 from suite import by_ansible, forked
 from suite.answer import Answer
@@ -46,4 +47,4 @@ def carry_one(platform, shim, folder, options, about="vm", check=False):
 
 def _carry(platform, shim, folder, task, machines):
     answer = carry_one(platform, shim, folder, task.options, task.about, task.check)
-    return Answer(answer.result, answer.rc, platform.truth(machines), answer.calls)
+    return replace(answer, truth=platform.truth(machines))

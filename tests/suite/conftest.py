@@ -12,7 +12,6 @@ import pytest
 from host_state import host_state, left_behind
 from platforms.known import PLATFORMS
 from suite.carry import carry as carry_tasks
-from suite.carry import carry_one
 from suite.shim import Shim
 from suite.ssh import Key
 
@@ -102,15 +101,5 @@ def carry(shim, tmp_path):
 
     def run(platform, tasks, machines=(), by="forked", secrets=()):
         return carry_tasks(platform, shim, tmp_path, tasks, machines, by, secrets)
-
-    return run
-
-
-@pytest.fixture
-def one(shim, tmp_path):
-    """Runs one module: ``one(platform, options, about)`` returns its Answer, without the truth."""
-
-    def run(platform, options, about="vm", check=False):
-        return carry_one(platform, shim, tmp_path, options, about, check)
 
     return run

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from platforms.vagrant.double.commands import call
 from platforms.vagrant.double.registry import Registry, run_program
+from suite.limits import wait_until
 
 _SECONDS = 30
 _TESTS = Path(__file__).resolve().parents[2]
@@ -81,10 +82,7 @@ class Vagrant:
         return [[word for word in json.loads(line)["words"] if word != "--machine-readable"] for line in lines]
 
     def wait_until_it_hangs(self, machine):
-        deadline = time.monotonic() + _SECONDS
-        while ["hangs", machine] not in self.calls():
-            assert time.monotonic() < deadline, f"{machine} does not hang after {_SECONDS} s: {self.calls()}"
-            time.sleep(0.02)
+        wait_until(lambda: ["hangs", machine] in self.calls(), f"{machine} hangs", _SECONDS)
 
     def _write_executable(self):
         self.bin.mkdir()

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 import shlex
-import time
 from pathlib import Path
+
+from suite.limits import wait_until
 
 from .guests import GUESTS, disk_image
 
@@ -72,10 +73,10 @@ def _filled(word, names):
 
 
 def _wait(call, machine, state):
-    deadline = time.monotonic() + _SECONDS
-    while f'\nVMState="{state}"\n' not in (said := call("showvminfo", machine, "--machinereadable").stdout):
-        assert time.monotonic() < deadline, f"not {state} after {_SECONDS} s: {said[-2000:]}"
-        time.sleep(0.1)
+    line = f'\nVMState="{state}"\n'
+    wait_until(
+        lambda: line in call("showvminfo", machine, "--machinereadable").stdout, f"{machine} is {state}", _SECONDS
+    )
 
 
 def _blotted(text, names):
