@@ -8,17 +8,15 @@ Ansible compiles a module anew in every run, so what only some modules or tasks 
 
 from __future__ import annotations
 
-import traceback
-
 from ansible.module_utils.basic import AnsibleModule
 
-from ._lifecycle.errors import PolyvirtError
+from ._engine.task import run
+from ._lifecycle.errors import PolyvirtError, unexpected
 from ._lifecycle.model import RUNNING
 from ._lifecycle.options import SNAPSHOT, SNAPSHOT_INFO, VM, VM_INFO
 from ._lifecycle.request import requests, snapshot_requests
 from ._lifecycle.results import MASK
 from ._ports.net import ssh_banner
-from ._runner import run
 
 _ASKED_AT_ONCE = 16
 _DOCUMENTS = ("user_data", "meta_data", "network_config")
@@ -49,13 +47,14 @@ def _run_module(argument_spec, make_driver, read_requests):
         module.warn(warning)
     result = {"changed": outcome.changed, "vms": outcome.vms, "diff": outcome.diff, "invocation": shown}
     if outcome.failed:
-        module.fail_json(msg=outcome.msg, **result)
+        trace = {"exception": outcome.trace} if outcome.trace else {}
+        module.fail_json(msg=outcome.msg, **result, **trace)
     module.exit_json(**result)
 
 
 def run_info_module(own_options, make_driver, with_health=False):
     """The whole of a ``<platform>_vm_info`` module; ``with_health``: it tells which machines answer by SSH, too."""
-    from ._info import look_around
+    from ._engine.inspect import look_around
 
     _run_look({**VM_INFO, **own_options}, make_driver, _look_at_health if with_health else look_around)
 
@@ -64,7 +63,7 @@ def _look_at_health(driver, params):
     """What runs and answers is healthy. Many are asked at once, for one that is silent costs seconds."""
     from concurrent.futures import ThreadPoolExecutor
 
-    from ._info import look_around
+    from ._engine.inspect import look_around
 
     told = look_around(driver, params)
     with ThreadPoolExecutor(max_workers=_ASKED_AT_ONCE) as pool:
@@ -79,7 +78,7 @@ def _is_healthy(vm):
 
 def run_snapshot_info_module(own_options, make_driver):
     """The whole of a ``<platform>_snapshot_info`` module."""
-    from ._info import look_at_snapshots
+    from ._engine.inspect import look_at_snapshots
 
     _run_look({**VM_INFO, **SNAPSHOT_INFO, **own_options}, make_driver, look_at_snapshots)
 
@@ -122,7 +121,7 @@ def _words(value):
 
 
 def _guarded(module, action, **shown):
-    """Run ``action``; every error becomes a message, the unexpected ones with a plea to report them.
+    """Run ``action``; every error becomes a message, the unexpected ones with the request to report them.
 
     ``shown`` goes into a failed result: Ansible adds the parameters as they are where no ``invocation`` is given.
     """
@@ -131,8 +130,5 @@ def _guarded(module, action, **shown):
     except PolyvirtError as error:
         module.fail_json(msg=str(error), **shown)
     except Exception as error:  # A user is never shown a traceback; it is there at verbosity 3.
-        module.fail_json(
-            msg=f"Unexpected {type(error).__name__}: {error}. This is a fault of polyvirt.core; please report it.",
-            exception=traceback.format_exc(),
-            **shown,
-        )
+        fault = unexpected(error)
+        module.fail_json(msg=str(fault), exception=fault.trace, **shown)

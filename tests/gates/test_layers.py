@@ -26,7 +26,7 @@ def test_layer(path):
 @pytest.mark.parametrize(
     ("path", "source"),
     [
-        ("modules/virsh_vm.py", "from ..module_utils._runner import run"),
+        ("modules/virsh_vm.py", "from ..module_utils._engine.task import run"),
         ("modules/virsh_vm.py", "from ..module_utils._drivers import vbox"),
         ("modules/virsh_vm.py", "from ..module_utils._drivers.vbox import Driver"),
         ("modules/virsh_vm.py", "from ..module_utils._lifecycle import plan"),

@@ -100,21 +100,33 @@ def _snapshot(snapshot):
     }
 
 
-def entry(vm, platform, plan, done=(), error=None, notes=None):
-    """One entry of ``vms``: the machine and what became of it. ``done`` holds the numbers of the steps carried out."""
+def entry(vm, platform, plan, done=(), error=None, notes=None, changed=None):
+    """One entry of ``vms``: the VM and what became of it. ``done`` holds the numbers of the steps that are complete.
+
+    ``changed`` is told apart from them: half a step changes a VM, and somebody else may have done the whole of it.
+    """
     notes = notes or {}
     kept = {}
     for step in plan.steps:
         kept.update(step.arguments.get("kept", {}))
     return {
         **describe(vm, platform),
-        "changed": bool(done),
+        "changed": bool(done) if changed is None else changed,
         "failed": error is not None,
         "msg": str(error) if error else "",
         "steps": [_step(step, number in done, notes.get(number)) for number, step in enumerate(plan.steps)],
         "not_compared": list(plan.not_compared),
         "kept": [{"path": path, "reason": why} for path, why in sorted(kept.items())],
     }
+
+
+def not_in_force(vm, request):
+    """The warning about options of the task that are stored and wait for the next start; None where there are none."""
+    waiting = [path for path in pending(vm) if path.split(".")[0] in request.config]
+    if not waiting:
+        return None
+    remedy = "" if request.policy.allow_restart else " (set allow_restart: true to apply now)"
+    return f"{vm.name}: stored, takes effect at the next start: {', '.join(waiting)}{remedy}."
 
 
 def _step(step, done, note):

@@ -13,6 +13,7 @@ import tempfile
 from contextlib import contextmanager
 
 from .._lifecycle import errors
+from . import writes
 from .clock import Clock
 
 _PARTIAL = ".polyvirt-partial"
@@ -89,6 +90,7 @@ def write_atomically(path, data, mode=0o644):
             os.fchmod(file.fileno(), mode)
             os.fsync(file.fileno())
         os.replace(temporary, path)
+        writes.note()
 
 
 def rename_into_place(temporary, final):
@@ -108,6 +110,7 @@ def rename_into_place(temporary, final):
             _rename_over_placeholder(temporary, final)
         else:
             os.unlink(temporary)
+        writes.note()
 
 
 def remove(path):
@@ -117,6 +120,7 @@ def remove(path):
             os.unlink(path)
         except FileNotFoundError:
             return False
+        writes.note()
         return True
 
 

@@ -12,6 +12,8 @@ from .._lifecycle import errors
 
 INSTALL = "Install qemu-img: package qemu-utils (Debian, Ubuntu), qemu-img (Fedora, RHEL) or qemu-tools (SUSE)."
 _LOOK = 120
+#: Commands that change nothing.
+_READS = frozenset({"compare", "info"})
 # Copying is the platform's own work: it is never cut off, however large the disk.
 _AS_LONG_AS_IT_TAKES = None
 
@@ -101,7 +103,7 @@ class QemuImg:
 
     def _completed(self, *words, timeout=_AS_LONG_AS_IT_TAKES, allowed=(0,)):
         argv = [self._commands.find(self._executable, INSTALL), *words]
-        completed = self._commands.run(argv, timeout=timeout)
+        completed = self._commands.run(argv, timeout=timeout, writes=words[0] not in _READS)
         if completed.rc not in allowed:
             raise errors.CommandFailed(argv, completed.rc, completed.stderr)
         return completed

@@ -10,6 +10,7 @@ its provider does not know any more is forgotten. To ask without that, ask on a 
 from __future__ import annotations
 
 from .._lifecycle import errors
+from .._ports import writes
 from .._ports.command import shown
 from . import vagrant_output as output
 
@@ -17,6 +18,11 @@ INSTALL = "Install Vagrant, and give the path of vagrant where it is not on PATH
 OLDEST = (2, 2)
 #: Seconds for looking; a box that is fetched first may take as long as it takes.
 _READ = 120
+#: Failures before anything was done.
+_NOTHING_DONE = frozenset({
+    "MachineActionLockedError", "MachineNotFound", "NoEnvironmentError", "ProviderNotFound", "ProviderNotUsable",
+    "ProviderNotFoundSuggestion", "ActiveMachineWithDifferentProvider", "SnapshotNotFound", "SnapshotConflictFailed",
+})  # fmt: skip
 # No words to a terminal, no questions to the maker's servers.
 _QUIET = {"VAGRANT_NO_COLOR": "1", "VAGRANT_CHECKPOINT_DISABLE": "1"}
 
@@ -51,22 +57,29 @@ class Vagrant:
 
     def read(self, *words, timeout=_READ):
         """The rows that a command prints which changes nothing."""
-        return self.run(*words, timeout=timeout)
+        return self._rows(self._execute([*words, "--machine-readable"], timeout))
 
     def run(self, *words, timeout=None):
         """Do one command and return the rows that it printed. Raises CommandFailed, recognised by the functions below.
 
         An exit code of 0 says little: nothing is halted, resumed or destroyed with 0 too. Look at the machine.
         """
-        completed = self._execute([*words, "--machine-readable"], timeout)
+        try:
+            return self._rows(self._execute([*words, "--machine-readable"], timeout, writes=True))
+        except VagrantFailed as error:
+            if error.kind not in _NOTHING_DONE:
+                writes.note(doubtful=True)  # It may have gone half of the way.
+            raise
+
+    def _rows(self, completed):
         found = output.rows(completed.stdout)
         if completed.rc != 0:
             raise _failure(completed, found)
         return found
 
-    def _execute(self, words, timeout):
+    def _execute(self, words, timeout, writes=False):
         argv = [self._commands.find(self._executable, INSTALL), *words]
-        return self._commands.run(argv, timeout=timeout, environment=self._environment)
+        return self._commands.run(argv, timeout=timeout, environment=self._environment, writes=writes)
 
 
 def is_locked(error):

@@ -15,6 +15,7 @@ from functools import cached_property
 from ..._lifecycle.errors import ApiError, Refused, Unavailable
 from ..._lifecycle.model import SUSPENDED
 from ..._lifecycle.one_by_one import one_by_one
+from ..._ports import writes
 from ..._tools.proxmox import Busy
 from . import look
 from .traits import proxmox_traits
@@ -83,8 +84,8 @@ class ProxmoxDriver:
 
         check_plan(self, plan)
 
-    def apply(self, segment):
-        one_by_one(self, segment)
+    def apply(self, batch):
+        one_by_one(self, batch, writes.count)
 
     def _create(self, vm, step):
         from .making import create

@@ -14,6 +14,7 @@ import os
 from ..._lifecycle.errors import CommandFailed, InvalidInput, PartlyApplied, PolyvirtError, Refused, Timeout
 from ..._lifecycle.model import RUNNING, Observation, Traits
 from ..._lifecycle.one_by_one import one_by_one
+from ..._ports import writes
 from ..._ports.clock import epoch, today
 from ..._ports.command import Commands
 from ..._tools import vagrant as tool
@@ -183,8 +184,8 @@ class VagrantDriver:
 
         check_plan(self, plan)
 
-    def apply(self, segment):
-        one_by_one(self, segment)
+    def apply(self, batch):
+        one_by_one(self, batch, writes.count)
 
     def _create(self, vm, step):
         if self.project.managed:

@@ -15,7 +15,7 @@ from dataclasses import replace
 from ..._lifecycle.errors import CommandFailed, Timeout
 from ..._lifecycle.model import ON, RUNNING, STOPPED, SUSPENDED, Observation
 from ..._lifecycle.one_by_one import one_by_one
-from ..._ports import files
+from ..._ports import files, writes
 from ..._ports.command import Commands
 from ..._tools.vboxmanage import VBoxManage, is_held, is_locked, is_not_running
 from ..._tools.vboxmanage_states import state as state_of
@@ -137,9 +137,9 @@ class VBoxDriver:
 
         check_plan(self, plan)
 
-    def apply(self, segment):
+    def apply(self, batch):
         self._first = self._listing = None
-        one_by_one(self, segment)
+        one_by_one(self, batch, writes.count)
 
     def run(self, uuid, *words, timeout=_LONG):
         """One changing command; raises Busy where it may go well in a moment."""

@@ -15,6 +15,7 @@ from dataclasses import replace
 from ..._lifecycle.errors import CommandFailed, PolyvirtError
 from ..._lifecycle.model import SUSPENDED
 from ..._lifecycle.one_by_one import one_by_one
+from ..._ports import writes
 from ..._ports.command import Commands
 from ..._tools import virsh_output as output
 from ..._tools.virsh import Virsh, is_not_found
@@ -190,9 +191,9 @@ class VirshDriver:
 
         check_plan(self, plan)
 
-    def apply(self, segment):
+    def apply(self, batch):
         self._definitions = None
-        one_by_one(self, segment)
+        one_by_one(self, batch, writes.count)
 
     def define(self, definition):
         self.virsh.run("define", "/dev/stdin", stdin=definition.text())

@@ -12,7 +12,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._tools import vboxma
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.vboxmanage import VBoxManage
 
 from unit.module_utils._tools.vbox_recordings import call_that_says, calls, recorded
-from unit.module_utils.world import FakeClock
+from unit.module_utils._engine.world import FakeClock
 
 PREDICATES = (
     vboxmanage.is_not_found,

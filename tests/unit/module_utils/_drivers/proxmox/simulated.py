@@ -18,7 +18,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.options i
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.request import requests, snapshot_requests
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.proxmox_api import Answer, ConnectionLost
-from ansible_collections.polyvirt.core.plugins.module_utils._runner import run
+from ansible_collections.polyvirt.core.plugins.module_utils._engine.task import run
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.proxmox import Proxmox
 
 from simulators.proxmox.access import User

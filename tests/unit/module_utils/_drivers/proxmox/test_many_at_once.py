@@ -11,7 +11,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.con
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.options import PROXMOX, PROXMOX_VM, VM
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.request import requests
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.clock import Clock
-from ansible_collections.polyvirt.core.plugins.module_utils._runner import run
+from ansible_collections.polyvirt.core.plugins.module_utils._engine.task import run
 
 from simulators.proxmox import invariants, worlds
 from simulators.proxmox.engine import DrivenClock

@@ -12,17 +12,17 @@ from unittest import mock
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant import driver as under_test
-from ansible_collections.polyvirt.core.plugins.module_utils._info import look_around, look_at_snapshots
+from ansible_collections.polyvirt.core.plugins.module_utils._engine.inspect import look_around, look_at_snapshots
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle import options as specs
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import PolyvirtError, Timeout, Unavailable
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.request import requests, snapshot_requests
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Completed
-from ansible_collections.polyvirt.core.plugins.module_utils._runner import run
+from ansible_collections.polyvirt.core.plugins.module_utils._engine.task import run
 from ansible_collections.polyvirt.core.plugins.modules.vagrant_instance import SETTINGS
 
 from platforms.vagrant import double_project
 from platforms.virtualbox import double_registry as virtualbox_double
-from unit.module_utils.world import FakeClock
+from unit.module_utils._engine.world import FakeClock
 
 BOX, FILE = "polyvirt/fast", "Vagrantfile.polyvirt"
 _SPECS = {"vm": {**specs.VM, **specs.VAGRANT_INSTANCE}, "snapshot": specs.SNAPSHOT}

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from unittest import mock
 
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.driver import VBoxDriver
-from ansible_collections.polyvirt.core.plugins.module_utils._info import look_around
+from ansible_collections.polyvirt.core.plugins.module_utils._engine.inspect import look_around
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Target
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import net
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands, Completed
@@ -22,7 +22,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._tools.vboxmanage im
 
 from platforms.virtualbox import double_registry, noted
 from platforms.virtualbox.guests import disk_image
-from unit.module_utils.world import FakeClock
+from unit.module_utils._engine.world import FakeClock
 
 MIB, SMALL, ENGINE = noted.MIB, noted.SMALL, noted.ENGINE
 Killed, killed_after = noted.Killed, noted.killed_after

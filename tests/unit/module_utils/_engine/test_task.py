@@ -9,11 +9,11 @@ import threading
 from dataclasses import replace
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils import _runner
+from ansible_collections.polyvirt.core.plugins.module_utils._engine import task
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import CommandFailed, NotFound, Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import DESTRUCTIVE, Field, Policy, Request
 
-from unit.module_utils.world import GIB, Machine, World, refusal
+from unit.module_utils._engine.world import GIB, Machine, World, refusal
 
 IMAGE = {"image": {"source": "/images/base"}}
 
@@ -23,7 +23,7 @@ def ask(name, state="present", config=None, creation=None, machine_id=None, **po
 
 
 def carry_out(world, *requests, check=False):
-    return _runner.run(world, requests, check, clock=world.clock, probe=None)
+    return task.run(world, requests, check, clock=world.clock, probe=None)
 
 
 # One refusal, one failure ---------------------------------------------------------------------------------------------

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ansible_collections.polyvirt.core.plugins.module_utils import _runner
+from ansible_collections.polyvirt.core.plugins.module_utils._engine import task
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Policy, Request
 
-from unit.module_utils.world import GIB, Machine, World
+from unit.module_utils._engine.world import GIB, Machine, World
 
 OLD = {"cpus": 2, "memory": 2 * GIB}
 
@@ -26,18 +26,7 @@ class Stubborn(World):
 def test_setting_that_a_restart_did_not_bring_into_force_is_reported_and_no_failure():
     world = Stubborn(Machine("web", "u-web", power="running", config=dict(OLD)))
     request = Request("web", state="started", config={"memory": GIB}, policy=Policy(allow_restart=True))
-    outcome = _runner.run(world, [request], clock=world.clock, probe=None)
+    outcome = task.run(world, [request], clock=world.clock, probe=None)
     assert not outcome.failed, outcome.msg
     assert world.verbs() == ["stop", "configure", "start"]
     assert outcome.vms[0]["restart_required"] == ["memory"]
-
-
-def test_seconds_in_which_the_platform_is_at_work_are_none_of_waiting():
-    world = World(Machine("web", "u-web"))
-    run = _runner.Run(world, [Request("web", policy=Policy(timeout=60))], world.clock, None)
-    with run.work_of_the_platform():
-        world.clock.sleep(400)
-        assert run.deadline == 460
-    assert run.deadline == 460
-    world.clock.sleep(10)
-    assert run.deadline == 460

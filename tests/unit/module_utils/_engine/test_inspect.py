@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils import _front
-from ansible_collections.polyvirt.core.plugins.module_utils._info import look_around, look_at_snapshots
+from ansible_collections.polyvirt.core.plugins.module_utils._engine.inspect import look_around, look_at_snapshots
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import (
     InvalidInput,
     NotFound,

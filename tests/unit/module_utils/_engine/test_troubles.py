@@ -16,8 +16,8 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors im
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Address, Policy, Request
 
-from unit.module_utils.test_runner_waits import answers, ask, carry_out, running
-from unit.module_utils.world import Machine, World, refusal
+from unit.module_utils._engine.test_waits import answers, ask, carry_out, running
+from unit.module_utils._engine.world import Machine, World, refusal
 
 # Asking again, and cutting off ----------------------------------------------------------------------------------------
 

@@ -12,8 +12,8 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors im
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.one_by_one import one_by_one
 
-from unit.module_utils.test_runner import IMAGE, ask, carry_out
-from unit.module_utils.world import Machine, World, refusal
+from unit.module_utils._engine.test_task import IMAGE, ask, carry_out
+from unit.module_utils._engine.world import Machine, World, refusal
 
 NAMES = ("one", "two", "three")
 
@@ -27,7 +27,7 @@ class Together(World):
 
     def apply(self, segment):
         self.segments.append([vm.name for vm, _steps in segment])
-        one_by_one(self, segment)
+        one_by_one(self, segment, lambda: (0, 0))
 
     def _start(self, vm, step):
         if self.faults.get(vm.name):

@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-from ._lifecycle.compare import check_content, differences, points
-from ._lifecycle.errors import NotFound, Refused, Unavailable
-from ._lifecycle.model import Target
-from ._lifecycle.plan_make import check_identity, known_names
-from ._lifecycle.request import check_names, comparison
-from ._lifecycle.results import describe, describe_snapshots
+from .._lifecycle.compare import check_content, differences, points
+from .._lifecycle.errors import NotFound, Refused, Unavailable
+from .._lifecycle.model import Target
+from .._lifecycle.plan_make import check_identity, known_names
+from .._lifecycle.request import check_names, comparison
+from .._lifecycle.results import describe, describe_snapshots
 
 _FACETS = frozenset({"power", "config", "snapshots", "addresses", "unfinished"})
 _SNAPSHOT_FACETS = frozenset({"power", "config", "snapshots", "leftovers"})
