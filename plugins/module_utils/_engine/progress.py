@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Mapping, Optional, Sequence
 
 from .._lifecycle.errors import ApiError, CommandFailed, PartlyApplied, PolyvirtError, Timeout
-from .._lifecycle.model import ABSENT, FAILED, RUNNING, STOPPED, Step, Vm
+from .._lifecycle.model import ABSENT, FAILED, RUNNING, STOPPED, UNKNOWN, Step, Vm
 from .._lifecycle.plan import plan
 from .._lifecycle.plan_delete import delete_step
 from .._lifecycle.simulate import simulate
@@ -227,7 +227,9 @@ def _not_seen(progress, error):
         again = _look_later(progress, progress.phase, progress.wish.facets)
         return replace(again, wish=progress.wish, trouble=progress.trouble or error)
     if progress.phase == SETTLED:
-        return replace(progress, phase=OVER, error=progress.error or error)
+        unseen = progress.vm.having(power=UNKNOWN, reason=f"it could not be observed: {error.message}")
+        vm = progress.vm if progress.undone else unseen
+        return replace(progress, phase=OVER, error=progress.error or error, vm=vm)
     if progress.phase == UNDOING:
         return _not_undone(progress, error)
     if progress.phase == JUDGING:
