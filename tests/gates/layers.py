@@ -77,7 +77,9 @@ LAYERS = {
     "module_utils/_front": Layer((_ENGINE, _LIFECYCLE, _PORTS), ("ansible.module_utils",)),
     # These are pure as the lifecycle is.
     **{
-        f"{_ENGINE}/{name}": Layer((_LIFECYCLE, _ENGINE), forbidden=frozenset(IMPURE), forbidden_calls=frozenset(IMPURE_CALLS))
+        f"{_ENGINE}/{name}": Layer(
+            (_LIFECYCLE, _ENGINE), forbidden=frozenset(IMPURE), forbidden_calls=frozenset(IMPURE_CALLS)
+        )
         for name in ("progress", "events", "guests", "order")
     },
     _ENGINE: Layer((_LIFECYCLE, _ENGINE, f"{_PORTS}/clock", f"{_PORTS}/net")),

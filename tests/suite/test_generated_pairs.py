@@ -12,6 +12,7 @@ from __future__ import annotations
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 
+from ansible_collections.polyvirt.core.plugins.module_utils._engine.task import run
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import CommandFailed
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
     ABSENT,
@@ -27,7 +28,6 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
     Vm,
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.power import STATES
-from ansible_collections.polyvirt.core.plugins.module_utils._engine.task import run
 from hypothesis import given, seed, settings
 from hypothesis import strategies as st
 

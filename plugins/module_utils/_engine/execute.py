@@ -93,7 +93,9 @@ class Execution:
         try:
             self.driver.apply(batch)
         except SomeFailed as error:
-            return [_failed(error.by_place[place]) if place in error.by_place else Sent() for place in range(len(batch))]
+            return [
+                _failed(error.by_place[place]) if place in error.by_place else Sent() for place in range(len(batch))
+            ]
         except PolyvirtError as error:
             return [_failed(error)] * len(batch)
         return [Sent()] * len(batch)
@@ -148,7 +150,7 @@ class Execution:
         wishing = [work.progress for work in self._wishing(Look)]
         next_ones = [one for one in wishing if not one.wish.final] or ([] if self._under_way else wishing)
         pause = min((one.due - self.clock.now() for one in next_ones), default=None)
-        if pause is not None and pause <= 0 or pause is None and not self._under_way:
+        if (pause is not None and pause <= 0) or (pause is None and not self._under_way):
             return
         for future in self.clock.wait(list(self._under_way), pause):
             works, _lane = self._under_way.pop(future)

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from .._lifecycle.errors import PolyvirtError
-from .._lifecycle.model import Observation, Target, Vm
+from .._lifecycle.model import Target, Vm
 from .events import Seen
 
 #: What is observed of a VM to be cloned.

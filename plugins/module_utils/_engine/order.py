@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .._lifecycle.model import ABSENT, Plan, Refusal
+from .._lifecycle.model import ABSENT
 
 
 def source_of(work):
@@ -32,16 +32,14 @@ def _order_clones(works, planned, traits):
     open_ones = [work for work in works if sources[id(work)] is not None]
     while open_ones:
         ready = [work for work in open_ones if sources[id(work)] not in open_ones]
-        for work in ready or open_ones:
+        if not ready:
+            return  # They are cloned from each other: as planned, each lacks its source.
+        for work in ready:
             source = sources[id(work)]
-            if not ready or source is work:
-                if work.found.power == ABSENT:
-                    message = f"{work.request.label}: it is cloned from '{source_of(work)}', which is cloned from it."
-                    work.plan = Plan(work.found, work.found, refusal=Refusal(message, "Name another source."))
-            elif source.plan.changed and not source.plan.refusal:
+            if source.plan.changed and not source.plan.refusal:
                 work.plan = planned(work, source=source.plan.after.having(id=source.plan.before.id))
                 work.after = [source]
-        open_ones = [work for work in open_ones if work not in ready] if ready else []
+        open_ones = [work for work in open_ones if work not in ready]
 
 
 def _work_called(word, works, traits):

@@ -10,8 +10,9 @@ clock that only goes forward.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Mapping, Optional, Sequence
+from typing import Any, Optional
 
 from .._lifecycle.errors import ApiError, CommandFailed, PartlyApplied, PolyvirtError, Timeout
 from .._lifecycle.model import ABSENT, FAILED, RUNNING, STOPPED, UNKNOWN, Step, Vm
@@ -172,7 +173,9 @@ def _either(wrote, more):
 def _await_end(progress):
     phase = PRESSING if progress.last_step.verb == "stop" else WAITING
     wish = Look(_facets(progress))
-    return replace(progress, phase=phase, wish=wish, due=progress.at, asked=progress.at, pause=_FIRST_LOOK, trouble=None)
+    return replace(
+        progress, phase=phase, wish=wish, due=progress.at, asked=progress.at, pause=_FIRST_LOOK, trouble=None
+    )
 
 
 def _facets(progress):
@@ -284,7 +287,7 @@ def _stop_is_overdue(progress):
 
 
 def _ask(progress, verb):
-    return replace(progress, wish=Send((Step(verb),)), due=progress.at)
+    return replace(progress, wish=Send((Step(verb),)), due=progress.at, asked=progress.at)
 
 
 def _look_while_stopping(progress, at_most):
@@ -296,7 +299,7 @@ def _look_while_stopping(progress, at_most):
 def _after_asking(progress, event):
     """An error ends nothing: the VM may have stopped in between, or another try succeeds. Its state tells."""
     wrote = _either(progress.wrote, event.wrote)
-    return replace(progress, wish=Look(_POWER), due=progress.at, asked=progress.at, trouble=event.error, wrote=wrote)
+    return replace(progress, wish=Look(_POWER), due=progress.at, trouble=event.error, wrote=wrote)
 
 
 def _while_cut(progress, _event):

@@ -45,7 +45,7 @@ SCENARIOS = {
 }
 
 
-class Killed(Exception):
+class Killed(BaseException):
     """The task's process is gone."""
 
 

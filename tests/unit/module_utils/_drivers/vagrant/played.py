@@ -13,11 +13,12 @@ from unittest import mock
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant import driver as under_test
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.inspect import look_around, look_at_snapshots
+from ansible_collections.polyvirt.core.plugins.module_utils._engine.task import run
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle import options as specs
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import PolyvirtError, Timeout, Unavailable
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.request import requests, snapshot_requests
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import writes as counted
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Completed
-from ansible_collections.polyvirt.core.plugins.module_utils._engine.task import run
 from ansible_collections.polyvirt.core.plugins.modules.vagrant_instance import SETTINGS
 
 from platforms.vagrant import double_project
@@ -63,7 +64,7 @@ class Programs:
     def environment(self, name):
         return self._variables.get(name) or None
 
-    def run(self, argv, stdin=None, timeout=60, environment=None):
+    def run(self, argv, stdin=None, timeout=60, environment=None, writes=False):
         self.calls.append(list(argv))
         assert len(self.calls) < 100, "The task does not end."
         if self.kill_at == len(self.calls):
@@ -73,7 +74,10 @@ class Programs:
         self._clock.deadline = math.inf
         if self.kill_at == len(self.calls) + 0.5:
             raise Killed
-        return Completed(tuple(argv), *answer)
+        completed = Completed(tuple(argv), *answer)
+        if writes and completed.rc == 0:
+            counted.note()
+        return completed
 
     def end(self, pid, is_meant):
         if is_meant(self.processes.get(pid, [])):
