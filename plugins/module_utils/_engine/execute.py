@@ -9,16 +9,16 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 from .._lifecycle.errors import PartlyApplied, PolyvirtError, SomeFailed, unexpected
-from .events import Look, Probe, Probed, Send, Sent
 from .guests import what_to_probe
-from .progress import OVER, READY, SETTLED, advance, fail
+from .progress import advance, fail
+from .state import OVER, READY, SETTLED, Look, Probe, Probed, Send, Sent
 
 _PROBES_AT_ONCE = 32
 _SENDERS, _PROBERS = 0, 1
 
 
 class Execution:
-    """Works on the VMs of a task until each is over. ``works`` have a ``progress``, and ``after``: works to wait for."""
+    """Works on the VMs of a task until each is over. ``works`` have a ``progress``; ``after`` are works to wait for."""
 
     def __init__(self, observer, works, clock, probe):
         self.observer, self.works, self.clock, self._probe = observer, works, clock, probe

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from .._lifecycle.errors import PolyvirtError
 from .._lifecycle.model import Target, Vm
-from .events import Seen
+from .state import Seen
 
 #: What is observed of a VM to be cloned.
 OF_SOURCE = frozenset({"power", "config", "snapshots", "snapshot_configs"})

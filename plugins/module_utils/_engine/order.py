@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Order inside a task: a clone after its source, and the deletion of a base after that of the VMs that use its files."""
+"""Order inside a task: a clone comes after its source, and a base is deleted after the VMs that use its files."""
 
 from __future__ import annotations
 

@@ -10,9 +10,7 @@ clock that only goes forward.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Optional
+from dataclasses import replace
 
 from .._lifecycle.errors import ApiError, CommandFailed, PartlyApplied, PolyvirtError, Timeout
 from .._lifecycle.model import ABSENT, FAILED, RUNNING, STOPPED, UNKNOWN, Step, Vm
@@ -20,15 +18,34 @@ from .._lifecycle.plan import plan
 from .._lifecycle.plan_delete import delete_step
 from .._lifecycle.simulate import simulate
 from . import guests
-from .events import Look, Probe, Probed, Send, Sent
+from .state import (
+    CREATING,
+    CUT,
+    FIRST_PAUSE,
+    GUEST,
+    JUDGING,
+    OVER,
+    PATIENT,
+    PRESSING,
+    READY,
+    RETRYING,
+    SETTLED,
+    UNDOING,
+    WAITING,
+    Look,
+    Probe,
+    Probed,
+    Progress,
+    Send,
+    Sent,
+)  # fmt: skip
 
 #: A guest that did not react is asked to stop again after so many seconds: a request during its boot is lost.
 ASK_AGAIN = 10
-FIRST_PAUSE, LONGEST_PAUSE = 1, 5
+_LONGEST_PAUSE = 5
 _FIRST_LOOK, _LONGEST_LOOK, _SHORTEST_PAUSE = 0.1, 1, 0.1
 
 POWER_VERBS = frozenset({"create", "clone", "start", "stop", "kill", "pause", "resume", "suspend", "delete"})
-CREATING = frozenset({"create", "clone"})
 #: Errors with which a platform answers a request, perhaps because the VM is already where the request leads.
 _ANSWERS = (ApiError, CommandFailed, Timeout)
 
@@ -37,70 +54,6 @@ _CREATED = frozenset({"power", "config"})
 _TO_UNDO = frozenset({"power", "config", "files"})
 #: What the result is told from.
 FINAL = frozenset({"power", "config", "snapshots", "addresses"})
-
-# Phases. READY: steps can be sent, or were sent and are not back. RETRYING: the platform was busy. WAITING: the end of a
-# segment is awaited. PRESSING: a guest was asked to stop. CUT: it is powered off without its consent. JUDGING: steps
-# failed, and the VM's state tells whether that matters. GUEST: its address or SSH is awaited. UNDOING: an unfinished
-# creation is removed. SETTLED: all is done or has failed, and the final observation is missing. OVER: nothing more.
-READY, RETRYING, WAITING, PRESSING, CUT = "ready", "retrying", "waiting", "pressing", "cut"
-JUDGING, GUEST, UNDOING, SETTLED, OVER = "judging", "guest", "undoing", "settled", "over"
-#: Phases whose seconds count as waiting, of which a task has ``timeout``.
-_PATIENT = frozenset({RETRYING, WAITING, CUT, JUDGING, GUEST, UNDOING, SETTLED})
-
-
-@dataclass(frozen=True)
-class Progress:
-    """``done`` counts complete steps; ``patience`` is how many seconds of waiting are left."""
-
-    request: Any
-    traits: Any
-    plan: Any
-    vm: Vm
-    patience: float
-    phase: str = READY
-    wish: Any = None
-    due: float = 0
-    at: float = 0
-    done: int = 0
-    wrote: Optional[bool] = False
-    created: bool = False
-    undone: bool = False
-    expected: Optional[Vm] = None
-    since: float = 0
-    asked: float = 0
-    pause: float = FIRST_PAUSE
-    error: Optional[PolyvirtError] = None
-    trouble: Optional[PolyvirtError] = None
-    notes: Mapping = field(default_factory=dict)
-    tried: Sequence[Any] = ()
-
-    @property
-    def label(self):
-        return self.request.label
-
-    @property
-    def policy(self):
-        return self.request.policy
-
-    @property
-    def segment(self):
-        """(first, end): the steps between two points where the VM's state must be seen."""
-        first = 0
-        for segment in self.plan.segments:
-            if self.done < first + len(segment):
-                return first, first + len(segment)
-            first += len(segment)
-        return first, first
-
-    @property
-    def last_step(self):
-        return self.plan.steps[self.segment[1] - 1]
-
-    @property
-    def is_recreated(self):
-        """Whether what has the VM's name may be another one than was found: its id is not the old one then."""
-        verbs = [step.verb for step in self.plan.steps[: self.segment[1]]]
-        return bool(CREATING & set(verbs)) and self.vm.power == ABSENT
 
 
 def begin(request, traits, planned, patience, now):
@@ -113,7 +66,7 @@ def begin(request, traits, planned, patience, now):
 
 def advance(progress, event, now):
     """The progress after ``event``, which came at ``now``."""
-    waited = now - progress.at if progress.phase in _PATIENT else 0
+    waited = now - progress.at if progress.phase in PATIENT else 0
     progress = replace(progress, at=now, patience=max(progress.patience - waited, 0))
     if isinstance(event, Sent):
         return _SENT.get(progress.phase, _after_steps)(progress, event)
@@ -216,7 +169,7 @@ def _while_waiting(progress, _event):
     return _look_later(progress, WAITING, progress.wish.facets, _LONGEST_LOOK)
 
 
-def _look_later(progress, phase, facets, longest=LONGEST_PAUSE):
+def _look_later(progress, phase, facets, longest=_LONGEST_PAUSE):
     """Observe after a pause that grows each time, and not after the time is up."""
     pause = max(min(progress.pause, progress.patience), _SHORTEST_PAUSE)
     longer = min(progress.pause * 1.5, longest)
@@ -225,10 +178,12 @@ def _look_later(progress, phase, facets, longest=LONGEST_PAUSE):
 
 def _not_seen(progress, error):
     """An observation failed: it is repeated while the error may pass and time is left."""
-    is_time_left = not _stop_is_overdue(progress) if progress.phase == PRESSING else progress.patience > 0
-    if is_time_left and _may_pass(progress, error):
-        again = _look_later(progress, progress.phase, progress.wish.facets)
-        return replace(again, wish=progress.wish, trouble=progress.trouble or error)
+    if _may_pass(progress, error):
+        noted = replace(progress, trouble=progress.trouble or error)
+        if progress.phase == PRESSING and not _stop_is_overdue(progress):
+            return _look_while_stopping(noted)
+        if progress.phase != PRESSING and progress.patience > 0:
+            return replace(_look_later(noted, progress.phase, progress.wish.facets), wish=progress.wish)
     if progress.phase == SETTLED:
         unseen = progress.vm.having(power=UNKNOWN, reason=f"it could not be observed: {error.message}")
         vm = progress.vm if progress.undone else unseen
@@ -274,8 +229,7 @@ def _while_pressing(progress, _event):
         return _ask(replace(progress, phase=CUT, notes={**progress.notes, **note}), "kill")
     if progress.at - progress.asked >= ASK_AGAIN:
         return _ask(progress, "stop")
-    next_request, end = progress.asked + ASK_AGAIN, progress.since + limit
-    return _look_while_stopping(progress, min(next_request, end) - progress.at)
+    return _look_while_stopping(progress)
 
 
 def _stop_timeout(progress):
@@ -290,8 +244,11 @@ def _ask(progress, verb):
     return replace(progress, wish=Send((Step(verb),)), due=progress.at, asked=progress.at)
 
 
-def _look_while_stopping(progress, at_most):
-    pause = max(min(progress.pause, at_most), _SHORTEST_PAUSE)
+def _look_while_stopping(progress):
+    """Observe after a pause, and not after the next request is due or the guest's time is up."""
+    end = progress.at + progress.patience if progress.phase == CUT else progress.since + _stop_timeout(progress)
+    next_request = max(progress.asked + ASK_AGAIN, progress.at + _LONGEST_LOOK)
+    pause = max(min(progress.pause, end - progress.at, next_request - progress.at), _SHORTEST_PAUSE)
     longer = min(progress.pause * 1.5, _LONGEST_LOOK)
     return replace(progress, wish=Look(_POWER), due=progress.at + pause, pause=longer)
 
@@ -310,12 +267,12 @@ def _while_cut(progress, _event):
         return _fail_after(progress, _out_of_time(progress, remedy))
     if progress.trouble is not None and progress.at - progress.asked >= ASK_AGAIN:
         return _ask(progress, "kill")
-    return _look_while_stopping(progress, progress.patience)
+    return _look_while_stopping(progress)
 
 
 def _out_of_time(progress, remedy):
     waited, vm = progress.at - progress.since, progress.vm
-    state = f"{vm.power}{f', {vm.busy}' if vm.busy else ''}"
+    state = f"busy ({vm.busy})" if vm.busy else vm.power
     message = (
         f"{progress.label}: after {progress.last_step.verb} it is still {state}"
         f" (waited {waited:.0f} s for {progress.expected.power})."

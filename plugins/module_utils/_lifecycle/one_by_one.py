@@ -11,9 +11,9 @@ from .errors import PolyvirtError, SomeFailed, unexpected
 def one_by_one(driver, batch, writes):
     """Call the driver's method for each step: ``_start(vm, step)`` for the verb ``start``.
 
-    ``batch`` are (VM, steps) pairs; ``writes()`` counts the changes that the ports made, certain and doubtful ones. A VM
-    that fails does not keep the others from being worked on. An error tells in ``steps_done`` how many steps of its VM
-    are complete, and in ``wrote`` whether anything was changed (None: nobody knows).
+    ``batch`` are (VM, steps) pairs; ``writes()`` counts the changes that the ports made, certain and doubtful ones. If
+    one VM fails, the others are worked on all the same. An error has in ``steps_done`` how many steps of its VM are
+    complete, and in ``wrote`` whether anything was changed (None: nobody knows).
     """
     failed = {}
     for place, (vm, steps) in enumerate(batch):

@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The result of a task is true whatever happens to it: thousands of tasks on a platform where everything may fail.
 
-Calls fail before or after they did their work, answers get lost, observations fail, guests ignore requests, VMs are busy.
+Calls fail before or after they did their work, answers get lost, observations fail, guests ignore requests, VMs are
+busy.
 """
 
 from __future__ import annotations
