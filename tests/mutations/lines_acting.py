@@ -151,7 +151,7 @@ MUTATIONS = (
         f"{_ENGINE}/task.py",
         "if self.progress is None or self.progress.wrote is False or self.progress.undone:",
         "if self.progress is None or self.progress.undone:",
-        {"unit": [f"{_TESTS}/test_chaos.py"]},
+        {"unit": [f"{_TESTS}/test_waits.py"]},
     ),
     Mutation(
         "fault-of-ours-costs-the-other-results",
@@ -164,7 +164,7 @@ MUTATIONS = (
         "deaf-guest-keeps-its-neighbour",
         f"{_ENGINE}/execute.py",
         "if all(one.progress.phase in (SETTLED, OVER) for one in work.after):",
-        "if all(one.progress.phase in (READY, SETTLED, OVER) for one in self.works):",
+        'if all(one.progress.phase != "pressing" for one in self.works if one is not work):',
         {"unit": [f"{_TESTS}/test_lanes.py"]},
     ),
     Mutation(

@@ -115,6 +115,7 @@ def test_a_lost_race_is_no_failure():
     world.trouble("start", refusal("Domain is already active"), done=True)
     outcome = carry_out(world, ask("web", "started"))
     assert (outcome.failed, world.machine("web").power) == (False, "running")
+    assert (outcome.changed, outcome.diff) == (False, []), "somebody else changed it"
 
 
 def test_an_error_counts_where_the_machine_is_not_as_asked():
