@@ -8,6 +8,8 @@ Ansible compiles a module anew in every run, so what only some modules or tasks 
 
 from __future__ import annotations
 
+import re
+
 from ansible.module_utils.basic import AnsibleModule
 
 from ._engine.task import run
@@ -19,7 +21,8 @@ from ._lifecycle.results import MASK
 from ._ports.net import ssh_banner
 
 _ASKED_AT_ONCE = 16
-_DOCUMENTS = ("user_data", "meta_data", "network_config")
+#: Keys in a document of which the values are secrets, wherever they occur.
+_SECRET_KEY = re.compile(r"passw|passphrase|secret|token|credential|psk|private", re.IGNORECASE)
 
 
 def run_vm_module(own_options, make_driver, own_settings=()):
@@ -92,24 +95,60 @@ def _run_look(argument_spec, make_driver, look):
 
 
 def _without_secrets(module):
-    """The invocation to show, with the seed's documents and the values of variables masked.
+    """The invocation to show: each secret option masked by its key.
 
-    Ansible would blot every word of them out of the whole result, and with a word such as ``1`` the ids and addresses
-    of machines too. Where a result tells of them they are masked already, so it is done in the invocation alone.
+    Ansible masks every value of a secret option wherever it occurs in the result. That is right for a password. Of a
+    document (cloud-init's user data, environment variables) it would be every word: with a value such as ``1`` also the
+    ids and addresses of VMs. So only those words of a document are masked everywhere that are secrets themselves.
     """
-    seed, scripts = module.params.get("cloud_init") or {}, module.params.get("provisioners") or []
-    variables = [module.params.get("environment"), *(one["env"] for one in scripts)]
-    module.no_log_values.difference_update(_words([seed.get("user_data"), *variables]))
-    masked = {
-        "cloud_init": {name: MASK if name in _DOCUMENTS and value else value for name, value in seed.items()},
-        "provisioners": [{**one, "env": _masked(one["env"])} for one in scripts],
-        "environment": _masked(variables[0]),
-    }
-    return {"module_args": {**module.params, **{name: value for name, value in masked.items() if value}}}
+    secrets, words = _secrets(module.argument_spec, module.params)
+    module.no_log_values.difference_update(words - secrets)
+    return {"module_args": _masked(module.argument_spec, module.params)}
 
 
-def _masked(variables):
-    return variables and dict.fromkeys(variables, MASK)
+def _secrets(spec, params):
+    """(secrets, all words of documents): the values of secret options, and those with a secret's key in documents."""
+    secrets, words = set(), set()
+    for name, option in spec.items():
+        value = params.get(name)
+        if option.get("no_log") and isinstance(value, (dict, list)):
+            words |= _words(value)
+            secrets |= _secret_words(value)
+        elif option.get("no_log") and value is not None:
+            (words if option["type"] == "raw" else secrets).add(str(value))
+        for entry in _entries(option, value):
+            more_secrets, more_words = _secrets(option["options"], entry)
+            secrets, words = secrets | more_secrets, words | more_words
+    return secrets, words
+
+
+def _masked(spec, params):
+    """``params`` with MASK for what is secret."""
+    shown = dict(params)
+    for name, option in spec.items():
+        value = params.get(name)
+        if option.get("no_log") and value:
+            shown[name] = MASK
+        elif _entries(option, value):
+            masked = [_masked(option["options"], entry) for entry in _entries(option, value)]
+            shown[name] = masked if isinstance(value, list) else masked[0]
+    return shown
+
+
+def _entries(option, value):
+    """The dictionaries of an option with suboptions."""
+    if not option.get("options") or not value:
+        return []
+    return [value] if isinstance(value, dict) else value
+
+
+def _secret_words(value):
+    """The words in ``value`` under a key such as ``password``."""
+    if isinstance(value, dict):
+        found = [_words(part) if _SECRET_KEY.search(str(key)) else _secret_words(part) for key, part in value.items()]
+    else:
+        found = [_secret_words(part) for part in value] if isinstance(value, (list, tuple)) else []
+    return {word for words in found for word in words}
 
 
 def _words(value):

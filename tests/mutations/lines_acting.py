@@ -11,6 +11,7 @@ _CODE = "plugins/module_utils"
 _ENGINE = f"{_CODE}/_engine"
 _TESTS = "tests/unit/module_utils/_engine"
 _MODULES = "tests/unit/modules/test_virsh_modules.py"
+_SECRETS = "tests/unit/modules/test_secrets.py"
 
 MUTATIONS = (
     Mutation(
@@ -205,16 +206,23 @@ MUTATIONS = (
     Mutation(
         "user-data-in-invocation",
         f"{_CODE}/_front.py",
-        '"cloud_init": {name: MASK if name in _DOCUMENTS and value else value for name, value in seed.items()},',
-        '"cloud_init": dict(seed),',
-        {"unit": [f"{_MODULES}::test_documents_of_a_seed_are_masked_and_blot_nothing_else_out"]},
+        'if option.get("no_log") and value:',
+        "if False:",
+        {"unit": [_MODULES]},
     ),
     Mutation(
         "environment-in-invocation",
         f"{_CODE}/_front.py",
-        '"environment": _masked(variables[0]),',
-        '"environment": variables[0],',
-        {"unit": [f"{_MODULES}::test_a_run_that_fails_shows_no_secret_either"]},
+        'masked = [_masked(option["options"], entry) for entry in _entries(option, value)]',
+        "masked = _entries(option, value)",
+        {"unit": [_MODULES]},
+    ),
+    Mutation(
+        "password-that-is-also-in-a-document-is-shown",
+        f"{_CODE}/_front.py",
+        "module.no_log_values.difference_update(words - secrets)",
+        "module.no_log_values.difference_update(words)",
+        {"unit": [_SECRETS]},
     ),
     Mutation(
         "changed-text-is-shown-unasked",

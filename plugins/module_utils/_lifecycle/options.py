@@ -51,8 +51,8 @@ CLONE = {
 }
 CLOUD_INIT = {
     "user_data": {"type": "raw", "no_log": True},
-    "meta_data": {"type": "dict"},
-    "network_config": {"type": "dict"},
+    "meta_data": {"type": "dict", "no_log": True},
+    "network_config": {"type": "dict", "no_log": True},
     "ssh_authorized_keys": {"type": "list", "elements": "str", "no_log": False},
     "user": {"type": "str"},
 }
