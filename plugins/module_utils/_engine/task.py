@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any, Optional
 
-from .._lifecycle.errors import PolyvirtError
+from .._lifecycle.errors import InvalidInput, PolyvirtError
 from .._lifecycle.model import ABSENT, DESTRUCTIVE, Plan, Refusal, Target, Vm
 from .._lifecycle.plan import plan
 from .._lifecycle.results import difference, entry, not_in_force
@@ -108,6 +108,7 @@ class Task:
         self.driver, self.clock, self.probe = driver, clock, probe
         self.observer = Observer(driver)
         self.traits = self.observer.traits
+        _check_different(requests, self.traits)
         self.works = [Work(request) for request in requests]
         self._began = clock.now()
 
@@ -205,6 +206,15 @@ class Task:
         notes = progress.notes if progress else {}
         end, platform = self._end(work, would), self.traits.platform
         return entry(end, platform, work.plan, range(done), work.error, notes, changed)
+
+
+def _check_different(requests, traits):
+    """Raise where two names are one VM on this platform, such as web1 and WEB1 where case does not count."""
+    labels = {}
+    for request in requests:
+        other = labels.setdefault(traits.name_key(request.label), request.label)
+        if other is not request.label:
+            raise InvalidInput(f"name: {other} and {request.label} are the same VM here.", "Give each VM once.")
 
 
 def _labelled(work, message):

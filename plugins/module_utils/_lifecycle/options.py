@@ -64,6 +64,7 @@ VM = {
     "stop_mode": {"type": "str", "choices": list(STOP_MODES)},
     "stop_timeout": {"type": "int"},
     "timeout": {"type": "int", "default": 300},
+    "call_timeout": {"type": "int"},
     "wait_for": {"type": "str", "choices": ["state", "address", "ssh"], "default": "state"},
     "allow_restart": {"type": "bool", "default": False},
     "allow_recreate": {"type": "bool", "default": False},
@@ -114,6 +115,7 @@ SNAPSHOT = {
     "power": {"type": "str", "choices": ["snapshot", "keep"], "default": "snapshot"},
     "wait_for": VM["wait_for"],
     "timeout": VM["timeout"],
+    "call_timeout": VM["call_timeout"],
 }
 
 SNAPSHOT_INFO = {

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 
-from .._lifecycle.errors import ApiError, NotFound, Refused, Unavailable
+from .._lifecycle.errors import ApiError, NotFound, Refused, Timeout, Unavailable
+from .._ports.ceiling import RAISE_CALL_TIMEOUT
 from .._ports.proxmox_api import ConnectionLost
 
 #: Shares of a second until a task is looked at for the first time, and at most.
@@ -36,8 +37,8 @@ class HotplugFailed(ApiError):
 class Proxmox:
     """``api`` makes the calls, ``clock`` tells and passes the time between looks at a task."""
 
-    def __init__(self, api, clock):
-        self.api, self._clock = api, clock
+    def __init__(self, api, clock, ceiling=None):
+        self.api, self._clock, self._ceiling = api, clock, ceiling
         self._warnings = []
 
     def get(self, path, **parameters):
@@ -101,9 +102,13 @@ class Proxmox:
 
     def _ended(self, upid):
         """How a task ended."""
-        pause, seen = _FIRST_LOOK, self._clock.now()
+        pause, began = _FIRST_LOOK, self._clock.now()
+        seen = began
         while True:
             self._clock.sleep(pause)
+            if self._ceiling is not None and self._clock.now() - began >= self._ceiling:
+                message = f"The task {upid} has not ended after {self._ceiling} s."
+                raise Timeout(message, self._ceiling, RAISE_CALL_TIMEOUT)
             try:
                 told = self.get(f"{_tasks(upid)}/status")
             except (ApiError, Unavailable) as error:

@@ -15,6 +15,7 @@ from ..._lifecycle.errors import CommandFailed, InvalidInput, PartlyApplied, Pol
 from ..._lifecycle.model import RUNNING, Observation, Traits
 from ..._lifecycle.one_by_one import one_by_one
 from ..._ports import writes
+from ..._ports.ceiling import call_timeout
 from ..._ports.clock import epoch, today
 from ..._ports.command import Commands
 from ..._tools import vagrant as tool
@@ -47,7 +48,8 @@ _STOP_TIMEOUT = Traits.stop_timeout
 
 def make_driver(params):
     """A driver from a module's parameters (those of ``vagrant_instance`` or ``vagrant_instance_info``)."""
-    commands, folder, managed = Commands(), params["project_dir"], params["managed"]
+    commands = Commands(call_timeout(params.get("call_timeout")))
+    folder, managed = params["project_dir"], params["managed"]
     if not os.path.isabs(folder):
         raise InvalidInput(
             f"project_dir: '{folder}' is no absolute path.", "Give the full path of the project's folder."

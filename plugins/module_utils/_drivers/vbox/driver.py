@@ -16,6 +16,7 @@ from ..._lifecycle.errors import CommandFailed, Timeout
 from ..._lifecycle.model import ON, RUNNING, STOPPED, SUSPENDED, Observation
 from ..._lifecycle.one_by_one import one_by_one
 from ..._ports import files, writes
+from ..._ports.ceiling import call_timeout
 from ..._ports.command import Commands
 from ..._tools.vboxmanage import VBoxManage, is_held, is_locked, is_not_running
 from ..._tools.vboxmanage_states import state as state_of
@@ -34,7 +35,7 @@ _LIGHT = frozenset({"power", "addresses"})
 
 def make_driver(params):
     """A driver from a module's parameters (those of ``vbox_vm`` or ``vbox_vm_info``)."""
-    commands = Commands()
+    commands = Commands(call_timeout(params.get("call_timeout")))
     return VBoxDriver(
         VBoxManage(commands, params["executable"]),
         commands,

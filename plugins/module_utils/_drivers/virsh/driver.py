@@ -16,6 +16,7 @@ from ..._lifecycle.errors import CommandFailed, PolyvirtError
 from ..._lifecycle.model import SUSPENDED
 from ..._lifecycle.one_by_one import one_by_one
 from ..._ports import writes
+from ..._ports.ceiling import call_timeout
 from ..._ports.command import Commands
 from ..._tools import virsh_output as output
 from ..._tools.virsh import Virsh, is_not_found
@@ -35,7 +36,7 @@ _LIGHT = frozenset({"power", "addresses"})
 
 def make_driver(params):
     """A driver from a module's parameters (those of ``virsh_vm`` or ``virsh_vm_info``)."""
-    commands = Commands()
+    commands = Commands(call_timeout(params.get("call_timeout")))
     uri = params["uri"] or commands.environment("LIBVIRT_DEFAULT_URI") or _DEFAULT_URI
     virsh = Virsh(commands, params["executable"], uri)
     return VirshDriver(

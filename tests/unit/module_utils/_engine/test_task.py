@@ -10,7 +10,12 @@ from dataclasses import replace
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._engine import task
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import CommandFailed, NotFound, Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import (
+    CommandFailed,
+    InvalidInput,
+    NotFound,
+    Refused,
+)
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import DESTRUCTIVE, Field, Policy, Request
 
 from unit.module_utils._engine.world import GIB, Machine, World, refusal
@@ -80,6 +85,15 @@ def test_two_machines_of_one_name_are_told_apart_by_their_ids():
     assert world.calls == []
     assert not carry_out(world, ask("web", "started", machine_id="id-b")).failed
     assert [machine.power for machine in world.machines] == ["stopped", "running"]
+
+
+def test_two_names_of_one_vm_are_rejected(monkeypatch):
+    world = World(Machine("web", "1"))
+    traits = replace(world.traits(), name_key=str.lower)
+    monkeypatch.setattr(world, "traits", lambda: traits)
+    with pytest.raises(InvalidInput, match="name: web and WEB are the same VM here"):
+        carry_out(world, ask("web", "started"), ask("WEB", "started"))
+    assert world.calls == []
 
 
 def test_what_the_platform_says_about_one_machine_is_its_refusal():
