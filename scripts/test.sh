@@ -4,7 +4,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # Runs the tests of this checkout. A fresh Debian 12 or later is enough: as root, what is missing gets installed.
-# Usage: scripts/test.sh [--deep] [STAGE...]      stages: lint sanity unit suite roles demo; none: all of them
+# Usage: scripts/test.sh [--deep] [STAGE...]      stages: lint sanity unit demo suite roles; none: all of them
 #        scripts/test.sh run PYTEST-ARGUMENT...   single tests, in a world of their own
 # --deep also runs what is left out every day (docs/testing.md): an hour or more instead of 25 minutes.
 # Caches: ${POLYVIRT_CACHE:-$HOME/.cache/polyvirt}; nothing is written into the checkout.
@@ -14,8 +14,10 @@ export LC_ALL=C.UTF-8
 
 CHECKOUT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 readonly CHECKOUT
-readonly STAGES=(lint sanity unit suite roles demo)
+readonly STAGES=(lint sanity unit demo suite roles)
 DEEP=false
+# The process of the stage demo while it runs beside others.
+DEMO_JOB=
 
 # shellcheck source=scripts/lib/host.sh
 . "$CHECKOUT/scripts/lib/host.sh"
@@ -60,17 +62,43 @@ prepare() {
     export ANSIBLE_COLLECTIONS_PATH
 }
 
+# begin_demo: it waits for one guest most of its time, so it runs beside the stages before it, which have no guests.
+begin_demo() {
+    # A process group of its own: what runs in the background does not hear an interrupt, and is ended as a whole.
+    set -m
+    (
+        set -e
+        cd "$CHECKOUT"
+        stage_demo
+    ) </dev/null >"$RUN/demo-stage.log" 2>&1 &
+    DEMO_JOB=$!
+    set +m
+    trap 'kill -- "-$DEMO_JOB" 2>/dev/null || :' EXIT
+}
+
+end_demo() {
+    wait "$DEMO_JOB"
+    local code=$?
+    trap - EXIT
+    cat "$RUN/demo-stage.log" >&2
+    return $code
+}
+
 # run_stage STAGE: it ends at its first failing command, and the next stage begins all the same.
 run_stage() {
     local began=$SECONDS code
     say ""
     say "== $1 (at $SECONDS s)"
-    # Not in a condition: there bash would ignore the -e inside.
-    (
-        set -e
-        cd "$CHECKOUT"
-        "stage_$1"
-    )
+    if [[ $1 == demo && -n $DEMO_JOB ]]; then
+        end_demo
+    else
+        # Not in a condition: there bash would ignore the -e inside.
+        (
+            set -e
+            cd "$CHECKOUT"
+            "stage_$1"
+        )
+    fi
     code=$?
     summary+=("$(printf '%-12s %-7s %5d s' "$1" "$([ $code -eq 0 ] && echo passed || echo FAILED)" $((SECONDS - began)))")
     [ $code -eq 0 ] || failed+=("$1")
@@ -102,6 +130,7 @@ main() {
     stages=$(wanted_stages "$@") || exit 2
     mapfile -t stages <<<"$stages"
     prepare "${stages[@]}"
+    if [[ ${stages[0]} != demo && " ${stages[*]} " == *" demo "* ]]; then begin_demo; fi
     for stage in "${stages[@]}"; do run_stage "$stage"; done
     say ""
     printf '%s\n' "${summary[@]}" "$(printf '%-20s %5d s' "in all" $SECONDS)" >&2

@@ -19,8 +19,8 @@ def scaled(seconds):
 
 
 def wait_until(holds, what, seconds=60, pause=0.05):
-    """Wait until ``holds()``, and fail with ``what`` was expected where it never does."""
+    """Wait until ``holds()``, and fail with ``what`` was expected (a text, or what makes it) where it never does."""
     deadline = time.monotonic() + scaled(seconds)
     while not holds():
-        assert time.monotonic() < deadline, f"not within {scaled(seconds):.0f} s: {what}"
+        assert time.monotonic() < deadline, f"not within {scaled(seconds):.0f} s: {what() if callable(what) else what}"
         time.sleep(pause)

@@ -7,7 +7,11 @@ from __future__ import annotations
 
 import subprocess
 
-_OPTIONS = ("StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR", "BatchMode=yes")
+from suite.limits import wait_until
+
+_OPTIONS = ("StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "BatchMode=yes")
+#: ssh's own exit code for a connection that failed.
+_NOT_CONNECTED = 255
 
 
 class Key:
@@ -25,14 +29,27 @@ class Key:
         }
 
     def say(self, address, command):
-        """What a command says in the guest."""
+        """What a command says in the guest.
+
+        A guest's server drops connections while too many are not authenticated yet (dropbear: five of one address), and
+        on a slow guest those that only read its banner are among them for a while.
+        """
+        tried = []
+
+        def is_connected():
+            tried.append(self._try(address, command))
+            return tried[-1].returncode != _NOT_CONNECTED
+
+        wait_until(is_connected, lambda: f"a connection to {address}: {tried[-1].stderr}", pause=0.5)
+        assert tried[-1].returncode == 0, tried[-1].stderr
+        return tried[-1].stdout
+
+    def _try(self, address, command):
         options = [word for option in _OPTIONS for word in ("-o", option)]
-        done = subprocess.run(
+        return subprocess.run(
             ["ssh", "-i", self._path, *options, f"root@{address}", command],
             capture_output=True,
             text=True,
             timeout=60,
             check=False,
         )
-        assert done.returncode == 0, done.stderr
-        return done.stdout

@@ -8,6 +8,7 @@ from __future__ import annotations
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import RUNNING, STOPPED
 
 from suite.answer import Task
+from suite.limits import scaled
 
 GUEST, DEAF, SLOW = "pvg-guest", "pvg-deaf", "pvg-slow"
 
@@ -48,7 +49,7 @@ def test_a_guest_from_seed_to_absent(qemu, carry, key):
 
 def _an_old_lease_is_not_believed(qemu, carry, address):
     """Stopped gently and started again without a card's link, only the lease tells of it, and that is no proof."""
-    stop = Task("stop", {"name": [GUEST], "state": "stopped", "stop_timeout": 60})
+    stop = Task("stop", {"name": [GUEST], "state": "stopped", "stop_timeout": round(scaled(120))})
     answer = carry(qemu, [stop], [GUEST])["stop"]
     assert not answer.failed, answer.msg
     assert answer.truth[GUEST]["power"] == STOPPED
@@ -75,7 +76,7 @@ def test_guests_that_do_not_obey(qemu, carry):
     ]
     # Pressed at once, while the firmware still runs: that press is lost, and the next one is heard.
     stop = [
-        Task("lost press", {"name": [GUEST, SLOW], "state": "stopped", "stop_timeout": 60}),
+        Task("lost press", {"name": [GUEST, SLOW], "state": "stopped", "stop_timeout": round(scaled(120))}),
         Task("deaf", {"name": [DEAF], "state": "stopped", "stop_timeout": 3}),
         Task("cut", {"name": [DEAF], "state": "stopped", "stop_mode": "graceful_then_force", "stop_timeout": 3}),
     ]

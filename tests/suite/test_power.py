@@ -10,6 +10,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.power import STATES
 
 from suite.answer import Task
+from suite.limits import scaled
 from suite.scenarios.power import MODES, cells
 
 
@@ -19,7 +20,7 @@ def _task(platform, label, row, check, mode=None):
         "name": [cell.name for cell in row],
         "state": row[0].asked,
         "stop_mode": mode or row[0].mode,
-        "stop_timeout": 60,
+        "stop_timeout": round(scaled(60)),
     }
     return Task(label, options, check)
 

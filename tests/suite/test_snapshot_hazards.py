@@ -15,6 +15,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
 
 from platforms import images
 from suite.answer import Task
+from suite.limits import scaled
 from suite.scenarios.snapshots import snapshot, told
 
 INNER, OUTER, RAW, GUEST = "pvg-inner", "pvg-outer", "pvg-raw", "pvg-guest"
@@ -171,7 +172,7 @@ def test_a_guest_goes_on_where_it_was(qemu, carry, key):
     """Memory and all: the guest that was given up answers again, and has not been started anew."""
     qemu.clean()
     qemu.start_network()
-    ready = {"wait_for": "ssh", "timeout": 100}
+    ready = {"wait_for": "ssh", "timeout": round(scaled(100))}
     made = {**qemu.guest, **key.seed, "name": [GUEST], "state": "started", **ready}
     again = {"name": [GUEST], "state": "restarted", "stop_mode": "force", **ready}
     boots = []
