@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import re
+
 from .differences import pending
 from .model import ABSENT, COLLECTIONS, RECORDS, Secret
-from .units import MIB
+from .units import MIB, human_size
 
 #: Ansible's own word for what it does not show.
 MASK = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
@@ -109,7 +111,7 @@ def entry(vm, platform, plan, done=(), error=None, notes=None, changed=None):
     kept = {}
     for step in plan.steps:
         kept.update(step.arguments.get("kept", {}))
-    return {
+    told = {
         **describe(vm, platform),
         "changed": bool(done) if changed is None else changed,
         "failed": error is not None,
@@ -118,6 +120,15 @@ def entry(vm, platform, plan, done=(), error=None, notes=None, changed=None):
         "not_compared": list(plan.not_compared),
         "kept": [{"path": path, "reason": why} for path, why in sorted(kept.items())],
     }
+    if plan.refusal:
+        return {name: value for name, value in told.items() if name in _ALWAYS}
+    if vm.power == ABSENT:
+        return {name: value for name, value in told.items() if name in _ALWAYS or value not in (None, "", [], {})}
+    return told
+
+
+#: What the entry of a VM has that does not exist or was rejected: in a page of nulls its message would drown.
+_ALWAYS = ("name", "id", "platform", "state", "changed", "failed", "msg", "steps")
 
 
 def not_in_force(vm, request):
@@ -135,8 +146,8 @@ def _step(step, done, note):
         "changes": [
             {
                 "path": change.path,
-                "before": plain(change.old),
-                "after": plain(change.new, change.old),
+                "before": plain(_as_written(change.path, change.old)),
+                "after": plain(_as_written(change.path, change.new), change.old),
                 "cost": change.cost,
             }
             for change in step.changes
@@ -174,9 +185,19 @@ def difference(plan):
     return {
         "before_header": plan.before.name,
         "after_header": plan.after.name,
-        "before": {key: plain(before[key]) for key in keys if key in before},
-        "after": {key: plain(after[key], before.get(key)) for key in keys if key in after},
+        "before": {key: plain(_as_written(key, before[key])) for key in keys if key in before},
+        "after": {key: plain(_as_written(key, after[key]), before.get(key)) for key in keys if key in after},
     }
+
+
+def _as_written(path, value):
+    """Sizes as people write them, such as 8G; of an entry of disks the one in it."""
+    if isinstance(value, dict) and path.startswith("disks."):
+        return {name: _as_written(f"{path}.{name}", one) for name, one in value.items()}
+    return human_size(value) if _SIZE.fullmatch(path) and isinstance(value, int) else value
+
+
+_SIZE = re.compile(r"memory|disks\..*\.size|display\.video_memory", re.DOTALL)
 
 
 def flat(vm):
