@@ -128,7 +128,7 @@ def entry(vm, platform, plan, done=(), error=None, notes=None, changed=None):
 
 
 #: What the entry of a VM has that does not exist or was rejected: in a page of nulls its message would drown.
-_ALWAYS = ("name", "id", "platform", "state", "changed", "failed", "msg", "steps")
+_ALWAYS = ("name", "id", "platform", "state", "changed", "failed", "msg", "steps", "kept")
 
 
 def not_in_force(vm, request):

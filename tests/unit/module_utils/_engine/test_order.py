@@ -57,7 +57,7 @@ def test_base_is_deleted_with_its_disk_after_its_clone(names, bound):
     outcome = delete(world, *names)
     assert (outcome.failed, checked.failed, outcome.diff == checked.diff) == (False, False, True)
     assert world.deleted_files == ["/clone.qcow2", "/base.qcow2"]
-    assert [vm.get("kept") for vm in outcome.vms] == [None, None]
+    assert [vm["kept"] for vm in outcome.vms] == [[], []]
 
 
 def test_chain_of_clones_is_deleted_from_its_end():

@@ -59,7 +59,7 @@ def test_keys():
 
 
 def test_entry_of_an_absent_or_rejected_vm_has_only_what_says_something():
-    always = ["changed", "failed", "id", "msg", "name", "platform", "state", "steps"]
+    always = ["changed", "failed", "id", "kept", "msg", "name", "platform", "state", "steps"]
     assert sorted(entry(absent(), "any", plan(absent(), ask("absent"), TRAITS))) == always
     refused = plan(FULL, ask("paused"), replace(TRAITS, powers=frozenset({"running", "stopped"})))
     told = entry(FULL, "any", refused, error=refused.refusal)
