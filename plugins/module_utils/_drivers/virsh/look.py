@@ -19,6 +19,7 @@ from ..._tools import virsh_output as output
 from ..._tools.virsh_states import state
 from .definition import Definition
 from .devices import read_disks, read_iso, read_networks
+from .firmware import runs_as_stored
 from .maxima import level_maxima
 from .networks import QUESTIONS, inactive_networks
 from .settings import read_settings
@@ -222,6 +223,8 @@ def _undo_rewriting(config, active, stored, running):
     for name in ("secure_boot", "nested_virtualization"):
         if config[name] is None:
             active[name] = None  # What was left to the host was chosen by it.
+    if active["secure_boot"] is None and runs_as_stored(stored, running, config["secure_boot"]):
+        active["secure_boot"] = config["secure_boot"]
     level_maxima(config, active, stored, running)
     native = config.get("native", {})
     if native.get("cpu@mode") == "host-model" and active["native"].get("cpu@mode") == "custom":

@@ -320,6 +320,31 @@ def test_what_is_stored_against_the_hosts_choice_waits():
     assert describe(vm, "libvirt")["restart_required"] == ["secure_boot"]
 
 
+FEATURES = "<feature enabled='yes' name='secure-boot'/><feature enabled='yes' name='enrolled-keys'/>"
+
+
+def saved_with(loader, nvram):
+    """A suspended UEFI machine with secure boot, saved while it had this firmware: no features are told of that."""
+    stored = machine_xml(("<os>", f"<os firmware='efi'><firmware>{FEATURES}</firmware><nvram>/n/m1.secure</nvram>"))
+    saved = machine_xml(("<os>", f"<os>{loader}<nvram template='/t'>{nvram}</nvram>"))
+    flag = {("list", "--all", "--uuid", "--with-managed-save"): f"{UUID}\n", ("managedsave-dumpxml", UUID): saved}
+    return machine(OFF, flag, {("dumpxml", UUID, "--inactive"): stored})
+
+
+@pytest.mark.parametrize(
+    ("loader", "nvram", "waiting"),
+    [
+        ("<loader secure='yes' type='pflash'>/f</loader>", "/n/m1.secure", []),
+        ("<loader secure='yes' type='pflash'>/f</loader>", "/n/m1.other", ["secure_boot"]),
+        ("<loader type='pflash'>/f</loader>", "/n/m1.secure", ["secure_boot"]),
+    ],
+)
+def test_a_suspended_uefi_machine_waits_for_a_restart_only_if_its_firmware_was_changed(loader, nvram, waiting):
+    vm = saved_with(loader, nvram)
+    assert (vm.power, vm.config["secure_boot"]) == ("suspended", True)
+    assert describe(vm, "libvirt")["restart_required"] == waiting
+
+
 # Snapshots ------------------------------------------------------------------------------------------------------------
 
 SNAPSHOTS = frozenset({"power", "config", "snapshots"})
