@@ -57,15 +57,21 @@ def _check_bases(driver, plan):
     sources = {slot: disk.get("source") for slot, disk in (plan.after.config.get("disks") or {}).items()}
     if not any(sources.values()) or not _may_write(plan):
         return
-    standing = bases(driver.all_definitions())
     for slot, path in sorted(sources.items()):
-        users = standing.get(os.path.realpath(path or ""), set()) - {vm.name}
+        users = _standing_on(driver, vm, os.path.realpath(path or ""))
         if users:
             raise Refused(
                 f"{vm.name}: its disk {slot} ({path}) must not be written to, for the disks of"
                 f" {', '.join(sorted(users))} stand on it.",
                 "Remove those machines first. A clone of an external snapshot would leave this machine free.",
             )
+
+
+def _standing_on(driver, vm, path):
+    """Names of the VMs whose disks stand on an image: as their marks say, or as their disks' own headers do."""
+    marked = bases(driver.all_definitions()).get(path, set()) - {vm.name}
+    found = driver.file_users().standing_on(vm).get(path, set()) if driver.is_local else set()
+    return marked | found
 
 
 def _may_write(plan):

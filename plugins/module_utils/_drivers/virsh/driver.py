@@ -45,6 +45,7 @@ def make_driver(params):
         native_keys=params.get("native") or {},
         virt_type=params.get("virt_type"),
         allow_network_start=bool(params.get("allow_network_start")),
+        keeps_disks=params.get("state") == "absent" and params.get("delete_disks") == "none",
     )
 
 
@@ -56,13 +57,16 @@ def is_local(uri):
 class VirshDriver:
     """One connection to libvirt, for one task."""
 
-    def __init__(self, virsh, storage_path, commands, native_keys=(), virt_type=None, allow_network_start=False):
+    def __init__(self, virsh, storage_path, commands, **options):
+        """``options``: virt_type, allow_network_start, native_keys, and keeps_disks (no disk is deleted)."""
         self.virsh, self.storage_path, self.commands = virsh, storage_path, commands
-        self.virt_type, self.allow_network_start = virt_type, allow_network_start
+        self.virt_type = options.get("virt_type")
+        self.allow_network_start = options.get("allow_network_start", False)
         self.library = ""
-        self._native_keys = tuple(native_keys)
+        self._native_keys = tuple(options.get("native_keys", ()))
+        self._keeps_disks = options.get("keeps_disks", False)
         self._listing = None
-        self._definitions = None
+        self._definitions = self._users = None
         self._configs = {}
 
     @property
@@ -149,10 +153,13 @@ class VirshDriver:
         return compare_content(self, vm, before, after)
 
     def _with_files(self, observation):
-        from .users import FileUsers, files_of
+        from .users import FileUsers, NamedUsers, files_of
 
         definitions = self.read_definitions()
-        users = FileUsers(self.virsh, self.storage.qemu_img, definitions) if self.is_local else None
+        users = None
+        if self.is_local:
+            qemu_img = self.storage.qemu_img
+            users = NamedUsers(definitions) if self._keeps_disks else FileUsers(self.virsh, qemu_img, definitions)
         vms = []
         for vm in observation.vms:
             own = [one for one in definitions if one.uuid == vm.id]
@@ -164,6 +171,14 @@ class VirshDriver:
         if self._definitions is None:
             self._definitions = self.read_definitions()
         return self._definitions
+
+    def file_users(self):
+        """Who needs which file, by the same definitions; each image is read once."""
+        from .users import FileUsers
+
+        if self._users is None:
+            self._users = FileUsers(self.virsh, self.storage.qemu_img, self.all_definitions())
+        return self._users
 
     def read_definitions(self):
         """The same as they are in this moment."""
@@ -192,7 +207,7 @@ class VirshDriver:
         check_plan(self, plan)
 
     def apply(self, batch):
-        self._definitions = None
+        self._definitions = self._users = None
         one_by_one(self, batch, writes.count)
 
     def define(self, definition):
