@@ -7,7 +7,6 @@ anywhere leaves what the same task completes."""
 from __future__ import annotations
 
 import os
-import uuid as uuids
 from contextlib import contextmanager
 
 from ..._lifecycle.differences import additions
@@ -29,7 +28,14 @@ from .tpm import read_tpm, write_tpm
 
 def create(driver, name, config, creation):
     """Make a machine that is off; what was made is removed again when it cannot be finished."""
-    machine_id = str(uuids.uuid4())
+    machine_id, is_defined = driver.new_id(name)
+    if not is_defined:
+        _define_new(driver, name, machine_id, config, creation)
+    if config.get("autostart"):
+        driver.virsh.run("autostart", machine_id)
+
+
+def _define_new(driver, name, machine_id, config, creation):
     with undone_on_failure(driver, name, creation) as made:
         definition = new_definition(
             name, machine_id, driver.hypervisor, driver.virt_type_of_new(), machine_type(config)
@@ -44,8 +50,6 @@ def create(driver, name, config, creation):
             mark["nvram"] = [place_nvram(definition, driver.storage, name)]
         definition.set_mark(mark)
         driver.define(definition)
-    if config.get("autostart"):
-        driver.virsh.run("autostart", machine_id)
 
 
 @contextmanager
@@ -164,8 +168,15 @@ def delete(driver, vm, paths, keep_nvram=False):
     """Remove the files named, then the machine with all that libvirt keeps about it."""
     for path in paths:
         files.remove(path)
-    _give_tpm_back(driver, vm)
-    nvram = "--keep-nvram" if keep_nvram else "--nvram"
+    try:
+        _give_tpm_back(driver, vm)
+        _undefine(driver, vm, "--keep-nvram" if keep_nvram else "--nvram")
+    except CommandFailed as error:
+        if not tool.is_not_found(error.stderr):
+            raise  # Else it is gone: the same removal was sent before.
+
+
+def _undefine(driver, vm, nvram):
     try:
         driver.virsh.run("undefine", vm.id, nvram, "--managed-save", "--snapshots-metadata", "--checkpoints-metadata")
     except CommandFailed as error:
