@@ -14,7 +14,15 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors im
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Target
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.results import describe
 
-from unit.module_utils._drivers.virsh.told import UUID, ToldVirsh, failed, machine_xml, recorded, with_metadata
+from unit.module_utils._drivers.virsh.told import (
+    UUID,
+    ToldVirsh,
+    failed,
+    machine_xml,
+    recorded,
+    with_devices,
+    with_metadata,
+)
 
 CONFIG, LIGHT = frozenset({"power", "config"}), frozenset({"power"})
 ADDRESSES = frozenset({"power", "config", "addresses"})
@@ -198,6 +206,21 @@ def test_a_recorded_machine_in_the_words_of_the_vocabulary():
 def test_what_runs_is_told_apart_from_what_is_stored():
     seen = machine({("dumpxml", UUID): machine_xml((">524288<", ">262144<"))})
     assert describe(seen, "libvirt")["restart_required"] == ["memory"]
+
+
+def test_a_disk_that_cannot_be_read_hides_the_size_of_no_other():
+    gone = "Failed to open file '/gone.qcow2': No such file or directory"
+    second = "<disk type='file' device='disk'><source file='/gone.qcow2'/><target dev='vdb' bus='virtio'/></disk>"
+    seen = machine(
+        OFF,
+        {
+            ("dumpxml", UUID, "--inactive"): machine_xml(with_devices(second)),
+            ("domblkinfo", UUID, "--all"): failed(gone),
+            ("domblkinfo", UUID, "vda"): "Capacity:       6442450944\nAllocation:     200704\nPhysical:       196616\n",
+            ("domblkinfo", UUID, "vdb"): failed(gone),
+        },
+    )
+    assert {slot: disk["size"] for slot, disk in seen.config["disks"].items()} == {"vda": 6 << 30, "vdb": None}
 
 
 def test_flags_come_from_the_listing():
