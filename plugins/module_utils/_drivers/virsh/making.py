@@ -168,6 +168,8 @@ def delete(driver, vm, paths, keep_nvram=False):
     """Remove the files named, then the machine with all that libvirt keeps about it."""
     for path in paths:
         files.remove(path)
+    if vm.id is None:
+        return  # It existed only while it ran.
     try:
         _give_tpm_back(driver, vm)
         _undefine(driver, vm, "--keep-nvram" if keep_nvram else "--nvram")

@@ -143,6 +143,14 @@ def test_delete(tmp_path):
     driver_of(virsh, tmp_path).apply([(Vm("m1", id=UUID), [step])])
 
 
+def test_files_of_a_vm_that_is_gone_are_deleted_without_libvirt(tmp_path):
+    (tmp_path / "disk").touch()
+    virsh = ToldVirsh()
+    step = Step("delete", arguments={"files": (str(tmp_path / "disk"),)})
+    driver_of(virsh, tmp_path).apply([(Vm.absent("m1"), [step])])
+    assert (list(tmp_path.iterdir()), virsh.done) == ([], [])
+
+
 def test_create(tmp_path):
     virsh = ToldVirsh({("capabilities",): "<capabilities/>", ("list", "--all", "--uuid"): ""})
     driver = driver_of(virsh, tmp_path)
