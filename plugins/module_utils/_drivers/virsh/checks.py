@@ -14,6 +14,7 @@ from ..._tools import seed
 from .definition import target_of
 from .firmware import FIRMWARE_FIELDS
 from .forwarding import check_program
+from .host_checks import check_host_of
 from .machinery import check_machinery
 from .maxima import check_processors
 from .networks import check_networks
@@ -41,6 +42,7 @@ def check_plan(driver, plan):
             _check_snapshot(driver, plan.before, step)
     check_machinery(driver, plan)
     check_networks(driver, plan)
+    check_host_of(driver, plan)
     check_shares(driver, plan)
     check_program(driver, plan)
     _check_deletion(driver, plan)

@@ -60,13 +60,13 @@ class VirshDriver:
         self.virsh, self.storage_path, self.commands = virsh, storage_path, commands
         self.virt_type = options.get("virt_type")
         self.allow_network_start = options.get("allow_network_start", False)
-        self.library = ""
+        self.hypervisor = self.library = ""
         self._native_keys = tuple(options.get("native_keys", ()))
         self._keeps_disks = options.get("keeps_disks", False)
         self._listing = None
         self._definitions = self._users = None
         self._configs = {}
-        self._new_ids, self._sent = {}, {}
+        self._new_ids, self._sent, self._capabilities = {}, {}, None
 
     @property
     def storage(self):
@@ -87,7 +87,13 @@ class VirshDriver:
         """How a new machine is run: as asked, else by the processor where libvirt offers that."""
         if self.virt_type:
             return self.virt_type
-        return "kvm" if "<domain type='kvm'" in self.virsh.run("capabilities") else "qemu"
+        return "kvm" if "<domain type='kvm'" in self.capabilities() else "qemu"
+
+    def capabilities(self):
+        """What libvirt tells of its host, asked once."""
+        if self._capabilities is None:
+            self._capabilities = self.virsh.run("capabilities")
+        return self._capabilities
 
     # Looking --------------------------------------------------------------------------------------------------------
 
