@@ -65,7 +65,7 @@ def domain_capabilities(text):
 
 
 def qemu_owner(text):
-    """``capabilities``: (uid, gid) of the user that QEMU runs as, told as ``+64055:+64055``; None where it does not say."""
+    """``capabilities``: (uid, gid) that QEMU runs with, written as ``+64055:+64055``; None where none is told."""
     label = ET.fromstring(text).findtext("host/secmodel[model='dac']/baselabel[@type='qemu']") or ""
     match = _OWNER.fullmatch(label)
     return (int(match[1]), int(match[2])) if match else None

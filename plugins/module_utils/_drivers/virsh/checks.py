@@ -22,6 +22,7 @@ from .new import check_host
 from .serial_log import check_serial_log
 from .sharing import check_shares
 from .slots import bus_of, slot_name
+from .space import check_space
 from .storage import bases, check_iso, written_files
 
 
@@ -117,6 +118,8 @@ def _check_creation(driver, name, arguments, doomed):
         if base:
             driver.storage.check_image(name, base, entry, written_by)
         _check_disk(driver, name, slot, entry, written_by, base, doomed)
+        if base and not entry.get("source"):
+            check_space(driver, name, [base], doomed)
     if config.get("iso"):
         check_iso(name, config["iso"])
     _check_seed(driver, name, creation)

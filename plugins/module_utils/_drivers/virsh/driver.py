@@ -66,6 +66,8 @@ class VirshDriver:
         self._listing = None
         self._definitions = self._users = None
         self._configs = {}
+        #: {directory: bytes} and {(image, snapshot): bytes}: what the plans of this task copy.
+        self.claimed, self.measured = {}, {}
         self._new_ids, self._sent, self._capabilities = {}, {}, None
 
     @property

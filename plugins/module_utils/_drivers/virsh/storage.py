@@ -125,6 +125,11 @@ class Storage:
                 f"{name}: image {path} is the disk of {', '.join(users)} and may be written to.",
                 "Use a copy that nobody writes.",
             )
+        damage = self.qemu_img.damage(path, base.format)
+        if damage:
+            raise Refused(
+                f"{name}: image.source: {path} is damaged or incomplete: {damage}.", "Download or copy it again."
+            )
         size = entry.get("size")
         if size and size < base.virtual_size:
             raise Refused(
@@ -150,6 +155,8 @@ class Storage:
         is_text = info.format == "raw" and image_format is None and files.size(path) % 512
         if info.format not in IMAGE_FORMATS or is_text:
             raise Refused(f"{name}: {option} {path} is no disk image.", f"Name one of {', '.join(IMAGE_FORMATS)}.")
+        if not info.virtual_size:
+            raise Refused(f"{name}: {option} {path} is empty (0 bytes).", "Download, copy or create it again.")
         return info
 
     def check_disk_source(self, name, slot, entry, written_by):
