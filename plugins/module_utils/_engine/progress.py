@@ -27,6 +27,9 @@ ASK_AGAIN = 10
 FIRST_PAUSE, LONGEST_PAUSE = 1, 5
 _FIRST_LOOK, _LONGEST_LOOK, _SHORTEST_PAUSE = 0.1, 1, 0.1
 
+#: The note of a stop that ended otherwise than it was asked to.
+CRASHED = "the guest crashed while it was stopping"
+
 POWER_VERBS = frozenset({"create", "clone", "start", "stop", "kill", "pause", "resume", "suspend", "delete"})
 CREATING = frozenset({"create", "clone"})
 #: Errors with which a platform answers a request, perhaps because the VM is already where the request leads.
@@ -203,7 +206,9 @@ def _while_judging(progress, _event):
     if progress.vm.busy and progress.patience > 0:
         return _look_later(progress, JUDGING, progress.wish.facets)
     harmless = progress.last_step.verb in POWER_VERBS and isinstance(progress.trouble, _ANSWERS)
-    return _complete(progress) if harmless and _arrived(progress) else fail(progress, progress.trouble)
+    # What somebody else created meanwhile may run already; whether it is as requested is seen in the end.
+    exists = progress.last_step.verb in CREATING and progress.vm.power != ABSENT
+    return _complete(progress) if harmless and (exists or _arrived(progress)) else fail(progress, progress.trouble)
 
 
 def _while_waiting(progress, _event):
@@ -264,7 +269,7 @@ def _not_started(progress):
 def _while_pressing(progress, _event):
     """Ask a guest again; when ``stop_timeout`` is over, cut it off or give up, as the policy says."""
     if _arrived(progress):
-        return _complete(progress)
+        return _complete(_noting_a_crash(progress))
     limit = _stop_timeout(progress)
     if _stop_is_overdue(progress):
         if progress.policy.stop_mode != "graceful_then_force":
@@ -276,6 +281,13 @@ def _while_pressing(progress, _event):
         return _ask(progress, "stop")
     next_request, end = progress.asked + ASK_AGAIN, progress.since + limit
     return _look_while_stopping(progress, min(next_request, end) - progress.at)
+
+
+def _noting_a_crash(progress):
+    """A guest that crashed is off as well, and may have lost what it had not written yet."""
+    if progress.vm.reason != "crashed":
+        return progress
+    return replace(progress, notes={**progress.notes, progress.segment[1] - 1: CRASHED})
 
 
 def _stop_timeout(progress):

@@ -62,36 +62,37 @@ def undone_on_failure(driver, name, creation):
         if creation.get("cloud_init") is not None:
             # Unlike a disk, a seed has its name before this machine is there, whoever made it.
             made.append(driver.storage.seed_path(name))
-        _remove_unused(driver, made)
-        if isinstance(error, CommandFailed) and _is_made_meanwhile(error):
+        others = _remove_unused(driver, made)
+        if isinstance(error, PolyvirtError) and (_is_made_meanwhile(error) or name in others):
             raise _lost(name, error) from error
         raise
 
 
 def _remove_unused(driver, paths):
-    """Another task may have made the machine meanwhile, with these very files."""
-    if not paths:
-        return
+    """Remove files that no VM uses: another task may have created the VM meanwhile. Returns the names of all VMs."""
     try:
-        used = {os.path.realpath(file) for one in driver.read_definitions() for file in used_files(one)}
+        definitions = driver.read_definitions()
     except PolyvirtError:
-        return  # Nobody can say whose they are now; the next run takes them, or makes them anew.
+        return ()  # Nobody can say whose they are now; the next run takes them, or creates them again.
+    used = {os.path.realpath(file) for one in definitions for file in used_files(one)}
     for path in paths:
         if os.path.realpath(path) not in used:
             files.remove(path)
+    return {one.name for one in definitions}
 
 
 def _is_made_meanwhile(error):
-    return "already exists with uuid" in error.stderr
+    return "already exists with uuid" in getattr(error, "stderr", "")
 
 
 def _lost(name, error):
+    """As libvirt's own answer, whatever was in the way first: what exists now is what counts."""
     return CommandFailed(
-        error.argv,
-        error.rc,
-        error.stderr,
-        message=f"{name}: another task made a machine of this name at the same moment.",
-        remedy="Run the task again: it begins with what is there then.",
+        getattr(error, "argv", ("virsh", "define")),
+        getattr(error, "rc", 1),
+        getattr(error, "stderr", error.message),
+        message=f"{name}: another task created a VM of this name at the same moment.",
+        remedy="Run the task again: it begins with what exists then.",
     )
 
 
