@@ -17,7 +17,7 @@ from .forwarding import check_program
 from .host_checks import check_host_of
 from .machinery import check_machinery
 from .maxima import check_processors
-from .networks import check_networks
+from .networks import check_macs, check_networks
 from .new import check_host
 from .serial_log import check_serial_log
 from .sharing import check_shares
@@ -43,6 +43,7 @@ def check_plan(driver, plan):
             _check_snapshot(driver, plan.before, step)
     check_machinery(driver, plan)
     check_networks(driver, plan)
+    check_macs(driver, plan)
     check_host_of(driver, plan)
     check_shares(driver, plan)
     check_program(driver, plan)
