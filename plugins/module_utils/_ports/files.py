@@ -170,6 +170,10 @@ def is_file(path):
     return os.path.isfile(path)
 
 
+def is_block_device(path):
+    return os.path.exists(path) and stat.S_ISBLK(os.stat(path).st_mode)
+
+
 def is_folder(path):
     return os.path.isdir(path)
 

@@ -9,6 +9,7 @@ import os
 
 from ..._lifecycle.errors import Refused
 from ..._lifecycle.model import Vm
+from ..._lifecycle.units import human_size
 from ..._ports import files
 from ..._tools import seed
 from .definition import target_of
@@ -164,9 +165,21 @@ def _check_changes(driver, vm, changes):
             check_iso(vm.name, change.new)
         if change.kind == "serial_log" and change.new:
             check_serial_log(vm.name, vm.id, change.new, driver.all_definitions(), driver.is_local)
+        if change.kind == "disks.size":
+            _check_growing(vm, change)
         if change.field in ("cpus", "max_cpus"):
             for definition in _definitions_of(driver, vm):
                 check_processors(definition, change)
+
+
+def _check_growing(vm, change):
+    source = (vm.config.get("disks") or {}).get(change.key, {}).get("source") or ""
+    if files.is_block_device(source):
+        raise Refused(
+            f"{vm.name}: disks.{change.key}.size: {source} is a block device of {human_size(change.old)}, and only files"
+            " are grown.",
+            "Grow the device on the hypervisor (lvextend), or leave size out.",
+        )
 
 
 def _check_new_firmware(driver, vm, changes):

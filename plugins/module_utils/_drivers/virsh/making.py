@@ -22,7 +22,7 @@ from .networks import is_bridge
 from .new import machine_type, new_definition
 from .settings import SETTINGS, write_setting
 from .slots import bus_of, slot_name
-from .storage import bases_of, used_files
+from .storage import bases_of, known_format, used_files
 from .tpm import read_tpm, write_tpm
 
 
@@ -110,7 +110,7 @@ def _make_disks(driver, name, asked, image, made):
 
 def format_of_source(driver, entry):
     """The format of a file that is attached as it is: what was asked, else what the file is."""
-    return entry.get("format") or driver.storage.qemu_img.info(entry["source"]).format
+    return known_format(entry) or driver.storage.qemu_img.info(entry["source"]).format
 
 
 def make_disk(driver, name, slot, entry, image, made):
