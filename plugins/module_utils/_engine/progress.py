@@ -45,6 +45,9 @@ ASK_AGAIN = 10
 _LONGEST_PAUSE = 5
 _FIRST_LOOK, _LONGEST_LOOK, _SHORTEST_PAUSE = 0.1, 1, 0.1
 
+#: The note of a stop that ended otherwise than it was asked to.
+CRASHED = "the guest crashed while it was stopping"
+
 POWER_VERBS = frozenset({"create", "clone", "start", "stop", "kill", "pause", "resume", "suspend", "delete"})
 #: Errors with which a platform answers a request, perhaps because the VM is already where the request leads.
 _ANSWERS = (ApiError, CommandFailed, Timeout)
@@ -156,7 +159,9 @@ def _while_judging(progress, _event):
     if progress.vm.busy and progress.patience > 0:
         return _look_later(progress, JUDGING, progress.wish.facets)
     harmless = progress.last_step.verb in POWER_VERBS and isinstance(progress.trouble, _ANSWERS)
-    return _complete(progress) if harmless and _arrived(progress) else fail(progress, progress.trouble)
+    # What somebody else created meanwhile may run already; whether it is as requested is seen in the end.
+    exists = progress.last_step.verb in CREATING and progress.vm.power != ABSENT
+    return _complete(progress) if harmless and (exists or _arrived(progress)) else fail(progress, progress.trouble)
 
 
 def _while_waiting(progress, _event):
@@ -219,7 +224,7 @@ def _not_started(progress):
 def _while_pressing(progress, _event):
     """Ask a guest again; when ``stop_timeout`` is over, cut it off or give up, as the policy says."""
     if _arrived(progress):
-        return _complete(progress)
+        return _complete(_noting_a_crash(progress))
     limit = _stop_timeout(progress)
     if _stop_is_overdue(progress):
         if progress.policy.stop_mode != "graceful_then_force":
@@ -230,6 +235,13 @@ def _while_pressing(progress, _event):
     if progress.at - progress.asked >= ASK_AGAIN:
         return _ask(progress, "stop")
     return _look_while_stopping(progress)
+
+
+def _noting_a_crash(progress):
+    """A guest that crashed is off as well, and may have lost what it had not written yet."""
+    if progress.vm.reason != "crashed":
+        return progress
+    return replace(progress, notes={**progress.notes, progress.segment[1] - 1: CRASHED})
 
 
 def _stop_timeout(progress):

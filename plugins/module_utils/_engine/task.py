@@ -186,6 +186,7 @@ class Task:
         diffs = [difference(work.plan) if would else work.difference for work in changed]
         errors = [work for work in self.works if work.error]
         warnings = [not_in_force(self._end(work, would), work.request) for work in self.works if not work.error]
+        warnings += [_crashed(work) for work in self.works if work.progress]
         return Outcome(
             vms=vms,
             diff=[one for one in diffs if one],
@@ -215,6 +216,13 @@ def _check_different(requests, traits):
         other = labels.setdefault(traits.name_key(request.label), request.label)
         if other is not request.label:
             raise InvalidInput(f"name: {other} and {request.label} are the same VM here.", "Give each VM once.")
+
+
+def _crashed(work):
+    """The warning about a guest that crashed when it was to stop; empty for none."""
+    from .progress import CRASHED
+
+    return f"{work.name}: {CRASHED}; see its logs." if CRASHED in work.progress.notes.values() else ""
 
 
 def _labelled(work, message):

@@ -242,7 +242,8 @@ def _moves(task):
 def _moves_of_transient(task, moves):
     """A machine that exists only while it runs is gone once it is stopped."""
     if task.request.state == "absent":
-        return tuple(move for move in moves if move != "delete")
+        # Then it is gone without a delete; its files are not.
+        return moves if task.vm.files else tuple(move for move in moves if move != "delete")
     if {"stop", "kill", "suspend"} & set(moves):
         raise Refused(
             f"{task.vm.name}: it exists only while it runs, so stopping it would remove it.",
@@ -327,7 +328,7 @@ def _power_steps(task, moves):
 
 def _power_step(task, vm, move, is_last):
     if move == "delete":
-        return delete_step(vm, task.policy.delete_disks, task.traits)
+        return delete_step(vm if task.vm.persistent else task.vm, task.policy.delete_disks, task.traits)
     # Only the last start is sure to be a cold one.
     arguments = {"reset_nvram": True} if task.policy.reset_nvram and move == "start" and is_last else {}
     also = tuple(task.traits.side_effects(move, vm))

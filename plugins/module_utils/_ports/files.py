@@ -8,7 +8,9 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import pwd
 import shutil
+import stat
 import tempfile
 from contextlib import contextmanager
 
@@ -168,6 +170,10 @@ def is_file(path):
     return os.path.isfile(path)
 
 
+def is_block_device(path):
+    return os.path.exists(path) and stat.S_ISBLK(os.stat(path).st_mode)
+
+
 def is_folder(path):
     return os.path.isdir(path)
 
@@ -196,6 +202,44 @@ def free_space(folder):
 
 def is_readable(path):
     return os.access(path, os.R_OK)
+
+
+def folders_above(path):
+    """All folders above a path that exist, the root first."""
+    folders = []
+    while path != os.path.dirname(path):
+        path = os.path.dirname(path)
+        folders.insert(0, path)
+    return [folder for folder in folders if os.path.isdir(folder)]
+
+
+def may_everybody_enter(folder):
+    return bool(os.stat(folder).st_mode & stat.S_IXOTH)
+
+
+def may_enter(folder, uid, gid):
+    """Whether a user may enter a folder, as far as is known: an access list can let in anybody."""
+    status = os.stat(folder)
+    if uid in (0, status.st_uid):
+        return uid == 0 or bool(status.st_mode & stat.S_IXUSR)
+    if _has_access_list(folder):
+        return True
+    is_member = status.st_gid in {gid, *_groups(uid, gid)}
+    return bool(status.st_mode & (stat.S_IXGRP if is_member else stat.S_IXOTH))
+
+
+def _has_access_list(path):
+    try:
+        return bool(os.getxattr(path, "system.posix_acl_access"))
+    except OSError:
+        return False
+
+
+def _groups(uid, gid):
+    try:
+        return os.getgrouplist(pwd.getpwuid(uid).pw_name, gid)
+    except KeyError:
+        return []
 
 
 @contextmanager

@@ -109,6 +109,12 @@ def _check_external(driver, vm, arguments):
             " both.",
             "Restart it first.",
         )
+    for slot, disk in sorted(disks.items()):
+        if files.is_block_device(disk["source"]):
+            raise Refused(
+                f"{vm.name}: disk {slot} is the block device {disk['source']}, beside which no overlay can be created.",
+                f"Take it by hand: virsh snapshot-create-as {vm.name} --disk-only --diskspec {slot},file=FILE",
+            )
     paths = [overlay_path(vm, slot, arguments["name"]) for slot in disks]
     for path in (*paths, memory_path(vm, arguments["name"])):
         if len(os.path.basename(path).encode()) > _LONGEST_FILE_NAME:

@@ -325,6 +325,20 @@ def test_a_machine_that_another_task_made_meanwhile_is_not_undone():
         assert len(world.machines) == 1
 
 
+def test_a_machine_that_another_task_made_and_started_meanwhile_is_as_requested():
+    world = World()
+    create = world._create
+
+    def create_and_start(vm, step):
+        create(vm, step)
+        world.machine("new").power = "running"
+        raise CommandFailed(["tool"], 1, "exists already")
+
+    world._create = create_and_start
+    assert not carry_out(world, make()).failed
+    assert world.machine("new").power == "running"
+
+
 @pytest.mark.parametrize("wakes_as", ["failed", "stopped"])
 def test_from_its_first_start_on_a_machine_is_kept(wakes_as):
     world = World()

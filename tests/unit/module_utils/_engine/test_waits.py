@@ -67,6 +67,14 @@ def test_a_guest_that_does_not_obey_is_cut_where_that_is_asked_and_it_is_said():
     assert outcome.vms[0]["steps"][0]["note"] == "forced after 25 s: the guest did not stop by itself"
 
 
+def test_a_guest_that_crashes_instead_of_stopping_is_noted_and_warned_about():
+    outcome = carry_out(World(running(reason="crashed")), ask("web", "stopped"))
+    assert (outcome.failed, outcome.vms[0]["state"]) == (False, "stopped")
+    assert outcome.vms[0]["steps"][0]["note"] == "the guest crashed while it was stopping"
+    assert "web: the guest crashed while it was stopping; see its logs." in outcome.warnings
+    assert not any("crashed" in one for one in carry_out(World(running()), ask("web", "stopped")).warnings)
+
+
 def test_a_guest_that_obeys_in_time_is_not_cut():
     world = World(running(stops_within=20))
     outcome = carry_out(world, ask("web", "stopped", stop_mode="graceful_then_force", stop_timeout=25))

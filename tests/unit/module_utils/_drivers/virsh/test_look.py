@@ -14,7 +14,15 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors im
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Target
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.results import describe
 
-from unit.module_utils._drivers.virsh.told import UUID, ToldVirsh, failed, machine_xml, recorded, with_metadata
+from unit.module_utils._drivers.virsh.told import (
+    UUID,
+    ToldVirsh,
+    failed,
+    machine_xml,
+    recorded,
+    with_devices,
+    with_metadata,
+)
 
 CONFIG, LIGHT = frozenset({"power", "config"}), frozenset({"power"})
 ADDRESSES = frozenset({"power", "config", "addresses"})
@@ -200,6 +208,21 @@ def test_what_runs_is_told_apart_from_what_is_stored():
     assert describe(seen, "libvirt")["restart_required"] == ["memory"]
 
 
+def test_a_disk_that_cannot_be_read_hides_the_size_of_no_other():
+    gone = "Failed to open file '/gone.qcow2': No such file or directory"
+    second = "<disk type='file' device='disk'><source file='/gone.qcow2'/><target dev='vdb' bus='virtio'/></disk>"
+    seen = machine(
+        OFF,
+        {
+            ("dumpxml", UUID, "--inactive"): machine_xml(with_devices(second)),
+            ("domblkinfo", UUID, "--all"): failed(gone),
+            ("domblkinfo", UUID, "vda"): "Capacity:       6442450944\nAllocation:     200704\nPhysical:       196616\n",
+            ("domblkinfo", UUID, "vdb"): failed(gone),
+        },
+    )
+    assert {slot: disk["size"] for slot, disk in seen.config["disks"].items()} == {"vda": 6 << 30, "vdb": None}
+
+
 def test_flags_come_from_the_listing():
     flags = {
         ("list", "--all", "--uuid", "--autostart"): f"{UUID}\n",
@@ -318,6 +341,31 @@ def test_what_is_stored_against_the_hosts_choice_waits():
     chosen = machine_xml(("<os>", "<os><loader type='pflash' secure='yes'>/f/CODE.fd</loader>"))
     vm = machine({("dumpxml", UUID, "--inactive"): stored, ("dumpxml", UUID): chosen})
     assert describe(vm, "libvirt")["restart_required"] == ["secure_boot"]
+
+
+FEATURES = "<feature enabled='yes' name='secure-boot'/><feature enabled='yes' name='enrolled-keys'/>"
+
+
+def saved_with(loader, nvram):
+    """A suspended UEFI machine with secure boot, saved while it had this firmware: no features are told of that."""
+    stored = machine_xml(("<os>", f"<os firmware='efi'><firmware>{FEATURES}</firmware><nvram>/n/m1.secure</nvram>"))
+    saved = machine_xml(("<os>", f"<os>{loader}<nvram template='/t'>{nvram}</nvram>"))
+    flag = {("list", "--all", "--uuid", "--with-managed-save"): f"{UUID}\n", ("managedsave-dumpxml", UUID): saved}
+    return machine(OFF, flag, {("dumpxml", UUID, "--inactive"): stored})
+
+
+@pytest.mark.parametrize(
+    ("loader", "nvram", "waiting"),
+    [
+        ("<loader secure='yes' type='pflash'>/f</loader>", "/n/m1.secure", []),
+        ("<loader secure='yes' type='pflash'>/f</loader>", "/n/m1.other", ["secure_boot"]),
+        ("<loader type='pflash'>/f</loader>", "/n/m1.secure", ["secure_boot"]),
+    ],
+)
+def test_a_suspended_uefi_machine_waits_for_a_restart_only_if_its_firmware_was_changed(loader, nvram, waiting):
+    vm = saved_with(loader, nvram)
+    assert (vm.power, vm.config["secure_boot"]) == ("suspended", True)
+    assert describe(vm, "libvirt")["restart_required"] == waiting
 
 
 # Snapshots ------------------------------------------------------------------------------------------------------------
