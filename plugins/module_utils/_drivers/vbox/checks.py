@@ -177,7 +177,7 @@ def _check_place(sight, vm, slot):
 
 def _check_deletion(listing, vm, doomed):
     listed = next((one for one in listing.machines if one.uuid == vm.id and one.machine), None)
-    if listed is not None:
+    if listed is not None and not vm.lost:
         names = {one.uuid: one.name or one.uuid for one in listing.machines}
         check_removable(listing.sight(listed), names, doomed)
 

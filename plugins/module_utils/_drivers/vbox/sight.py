@@ -13,6 +13,7 @@ from typing import Any, Optional
 from ..._lifecycle.errors import NotFound
 from ..._lifecycle.units import MIB
 from ..._tools.vboxmanage_machine import Machine
+from ..._tools.vboxmanage_states import state as state_of
 from . import native
 from .mark import empty_mark, is_unfinished
 from .words import BOOT_WORDS, BUS_OF_TYPE, NETWORK_WORDS, NETWORKS, colon_mac, slot_name
@@ -35,6 +36,11 @@ class Sight:
     @property
     def values(self):
         return self.machine.values
+
+    @property
+    def state(self):
+        """The State of its power."""
+        return state_of(self.values["VMState"])
 
     @property
     def folder(self):
@@ -109,11 +115,6 @@ class Sight:
 
     def nic(self, number):
         return next((nic for nic in self.machine.nics if nic.number == number), None)
-
-    @property
-    def nat_card(self):
-        """The card that forwards ports, or None."""
-        return next((nic for nic in self.machine.nics if nic.type == "nat"), None)
 
     @property
     def rules(self):

@@ -39,7 +39,7 @@ def vbox_traits(version):
             "networks.vlan": "Tag an interface of the host, and bridge to that.",
             "tpm": "It takes VirtualBox 7.0 or later.",
             UNKNOWN: "Put its settings file back, or have VirtualBox forget it, which leaves all files as they are:"
-            " VBoxManage unregistervm with its UUID.",
+            " VBoxManage unregistervm with its UUID. Where no file of it is left, state: absent does that.",
             "snapshot.content": "Export the machine, and look at its disks on a Linux host.",
         },
         slot="SATA {}".format,
