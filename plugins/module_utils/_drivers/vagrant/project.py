@@ -178,19 +178,21 @@ class Project:
 
     def define(self, machine, environment=None):
         """Describe a machine, new or not; ``environment`` is the whole project's, None leaves it."""
-        owns_folder = not files.is_folder(self.folder)
-        files.make_folder(self.folder)
-        with self.edited() as contents:
-            others = {one["name"]: one for one in contents.machines()}
-            variables = contents.environment if environment is None else environment
-            machines = {**others, machine["name"]: machine}.values()
-            self._write(self.text(machines, variables, owns_folder or contents.owns_folder))
+        self._describe({machine["name"]: machine}, environment)
 
     def restore(self):
         """Write down again what the managed file has lost: Vagrant works with nothing else."""
         if self.managed and self.read().lost:
-            with self.edited() as contents:
-                self._write(self.text(contents.machines(), contents.environment, contents.owns_folder))
+            self._describe({})
+
+    def _describe(self, machines, environment=None):
+        owns_folder = not files.is_folder(self.folder)
+        files.make_folder(self.folder)
+        with self.edited() as contents:
+            known = {one["name"]: one for one in contents.machines()}
+            variables = contents.environment if environment is None else environment
+            text = self.text({**known, **machines}.values(), variables, owns_folder or contents.owns_folder)
+            self._write(text)
 
     def restore_into(self, folder):
         """The same in a copy that is only to be looked at. Returns whether there was anything lost."""

@@ -108,6 +108,16 @@ def test_half_deleted_vm_is_deleted(world, lost):
     assert world.states() == ({"web": "running"} if lost == "folder of Vagrant" else {})
 
 
+@pytest.mark.parametrize("state", ["absent", "started"])
+def test_lost_folder_is_restored_by_the_next_task_that_writes(world, tmp_path, state):
+    """Vagrant keeps its own files elsewhere, and works in no folder that is not there."""
+    world.variables["VAGRANT_DOTFILE_PATH"] = str(tmp_path / "elsewhere")
+    assert world.create(state="started").vm
+    shutil.rmtree(world.project)
+    assert world.run(state="restarted" if state == "started" else state, stop_mode="force").vm["changed"]
+    assert (world.states(), world.file.exists()) == (({"web": "running"}, True) if state == "started" else ({}, False))
+
+
 def test_lost_file_is_restored_by_the_next_task_that_writes(world):
     """From our notes: its own VM, and the one beside it."""
 
