@@ -20,6 +20,7 @@ from ..._ports.command import Commands
 from ..._tools.vboxmanage import VBoxManage, is_held, is_locked
 from ..._tools.vboxmanage_states import state as state_of
 from .busy import Busy
+from .known import Known
 from .look import Listing, listed_in, look_at_power, machine_of
 from .ports import HostPorts
 from .sight import sight_of
@@ -49,7 +50,7 @@ class VBoxDriver:
         self.tool, self.commands, self.storage_path = tool, commands, storage_path
         self._start_type, self._native_keys = start_type, tuple(native_keys)
         self._version = None
-        self._configs, self._folders = {}, {}
+        self._configs, self.known = {}, Known(tool)
         self._first = self._listing = None
         self.ports = HostPorts()
         #: {name: UUID} of the VMs that this task has begun to create: a step may be sent twice.
@@ -62,7 +63,7 @@ class VBoxDriver:
     def traits(self):
         if self._version is None:
             self._version = self._version_beside_first_list()
-        return vbox_traits(self._version)
+        return vbox_traits(self._version, self.known)
 
     def _version_beside_first_list(self):
         """The version, while the list that every task needs next is read: neither waits for the other."""
@@ -84,7 +85,9 @@ class VBoxDriver:
         self._configs.update({vm.id: vm.config for vm in vms})
         if self.disks_before is None:
             self.disks_before = {os.path.realpath(medium.location) for medium in listing.media.values()}
-        self._folders.update({one.uuid: os.path.dirname(one.file) for one in listing.machines})
+        self.known.folders.update({one.uuid: os.path.dirname(one.file) for one in listing.machines})
+        readable = [one for one in listing.machines if one.machine is not None]
+        self.known.controllers.update({one.uuid: listing.sight(one).controllers for one in readable})
         if "snapshot_configs" in facets:
             vms = [self._with_snapshot_configs(listing, vm) for vm in vms]
         if "leftovers" in facets:
@@ -179,19 +182,19 @@ class VBoxDriver:
         from .cloning import clone
 
         config, creation, source = (step.arguments[name] for name in ("config", "creation", "source"))
-        with self.alone_with(source.name, self._folders.get(source.id), reading=True):
+        with self.alone_with(source.name, self.known.folders.get(source.id), reading=True):
             clone(self, vm.name, config, creation, source)
 
     def _delete(self, vm, step):
         from .deleting import delete
 
-        with self.alone_with(vm.name, self._folders.get(vm.id)):
+        with self.alone_with(vm.name, self.known.folders.get(vm.id)):
             delete(self, vm, step.arguments.get("files", ()))
 
     def _configure(self, vm, step):
         from .changing import configure
 
-        with self.alone_with(vm.name, self._folders.get(vm.id)):
+        with self.alone_with(vm.name, self.known.folders.get(vm.id)):
             configure(self, vm, step.changes)
 
     def _start(self, vm, step):
@@ -222,17 +225,17 @@ class VBoxDriver:
     def _snapshot(self, vm, step):
         from .snapshots import take
 
-        with self.alone_with(vm.name, self._folders.get(vm.id)):
+        with self.alone_with(vm.name, self.known.folders.get(vm.id)):
             take(self, vm, step.arguments)
 
     def _drop_snapshot(self, vm, step):
         from .snapshots import drop
 
-        with self.alone_with(vm.name, self._folders.get(vm.id)):
+        with self.alone_with(vm.name, self.known.folders.get(vm.id)):
             drop(self, vm, step.arguments)
 
     def _restore(self, vm, step):
         from .snapshots import restore
 
-        with self.alone_with(vm.name, self._folders.get(vm.id)):
+        with self.alone_with(vm.name, self.known.folders.get(vm.id)):
             restore(self, vm, step.arguments)

@@ -92,11 +92,14 @@ class Sight:
         return next((slot for slot in self.drives if slot.medium not in self.seed_files()), None)
 
     def chain(self, uuid):
-        """An image and those below it, as long as they are this machine's own."""
+        """An image and those below it, as long as they are this machine's own, or attached to it as never written."""
         found = [self.media[uuid]] if uuid in self.media else []
-        while found and found[-1].parent in self.media and self.uuid in self.media[found[-1].parent].users:
+        while found and found[-1].parent in self.media and self._is_own(self.media[found[-1].parent]):
             found.append(self.media[found[-1].parent])
         return found
+
+    def _is_own(self, medium):
+        return self.uuid in medium.users or medium.is_never_written
 
     def image_in(self, slot):
         """What is attached, and what it goes back to: with snapshots a disk goes on in images on top of its own."""
