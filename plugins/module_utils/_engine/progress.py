@@ -164,9 +164,25 @@ def _while_judging(progress, _event):
     return _complete(progress) if harmless and (exists or _arrived(progress)) else fail(progress, progress.trouble)
 
 
+def _is_gone(progress):
+    """Whether somebody else removed the VM while this task worked on it."""
+    is_new = progress.created or progress.last_step.verb in CREATING
+    return progress.vm.power == ABSENT and not progress.vm.busy and not is_new
+
+
+def _end_without_vm(progress):
+    """What was asked to be absent is; else there is nothing left to work on, and nothing to wait for."""
+    if progress.request.state == "absent":
+        return _settle(progress)
+    message = f"{progress.label}: it is gone: somebody else removed it while this task worked on it."
+    return _fail_after(progress, PolyvirtError(message, "Run the task again."))
+
+
 def _while_waiting(progress, _event):
     if _arrived(progress):
         return _complete(progress)
+    if _is_gone(progress):
+        return _end_without_vm(progress)
     if progress.last_step.verb == "start" and progress.vm.power in (FAILED, STOPPED, ABSENT):
         return _fail_after(progress, _not_started(progress))
     if progress.patience <= 0:
@@ -225,6 +241,8 @@ def _while_pressing(progress, _event):
     """Ask a guest again; when ``stop_timeout`` is over, cut it off or give up, as the policy says."""
     if _arrived(progress):
         return _complete(_noting_a_crash(progress))
+    if _is_gone(progress):
+        return _end_without_vm(progress)
     limit = _stop_timeout(progress)
     if _stop_is_overdue(progress):
         if progress.policy.stop_mode != "graceful_then_force":
@@ -274,6 +292,8 @@ def _after_asking(progress, event):
 def _while_cut(progress, _event):
     if _arrived(progress):
         return _complete(progress)
+    if _is_gone(progress):
+        return _end_without_vm(progress)
     if progress.patience <= 0:
         remedy = "Raise stop_timeout, or set stop_mode: graceful_then_force."
         return _fail_after(progress, _out_of_time(progress, remedy))

@@ -200,6 +200,8 @@ def _plan_existing(task):
     wanted = _with_implied_disk(task, request.config)
     changes, not_compared = differences(vm, wanted, purge, task.traits)
     not_compared = [*not_compared, *sorted(request.creation)]
+    if vm.lost and request.state == "absent":
+        return _planned(task, [delete_step(vm, task.policy.delete_disks, task.traits)], not_compared)
     if vm.power == UNKNOWN:
         if changes or ENDS_IN[request.state] is not None:
             raise _unknown(vm, task.traits)

@@ -121,7 +121,9 @@ def check_names(names, machine_id):
 def _check_name(name):
     _check_text("name", name)
     if "/" in name:
-        raise InvalidInput(f"name: '{name}' has a slash.", "Name machines without slashes.")
+        raise InvalidInput(
+            f"name: '{name}' has a slash.", "Choose a name without slashes; for a VM that has such a name give its id."
+        )
 
 
 def _check_text(option, name):
@@ -232,7 +234,7 @@ def _networks(entries):
     for place, entry in enumerate(entries):
         given = _given(entry)
         if "mac" in given:
-            given["mac"] = given["mac"].lower().replace("-", ":")
+            given["mac"] = _with_colons(given["mac"].lower())
             if not _MAC.fullmatch(given["mac"]) or int(given["mac"][1], 16) & 1:
                 raise InvalidInput(
                     f"networks: '{entry['mac']}' is no address for a network card.",
@@ -242,6 +244,13 @@ def _networks(entries):
             raise InvalidInput(f"networks: vlan {given['vlan']} is no VLAN.", "Give 1 to 4094, or 0 for untagged.")
         networks[str(place)] = given
     return networks
+
+
+def _with_colons(mac):
+    """A MAC in the one way of writing it, of those that platforms and people have."""
+    digits = re.sub("[-:]", "", mac)
+    is_plain = len(digits) == 12 and mac in (digits, *(sign.join(re.findall("..", digits)) for sign in ":-"))
+    return ":".join(re.findall("..", digits)) if is_plain else mac
 
 
 def _named_entries(option, entries):

@@ -160,6 +160,17 @@ def exists(path):
     return os.path.exists(path)
 
 
+def holds_files(folder):
+    """Whether a folder holds a file, at any depth; True also where it cannot be looked into."""
+    try:
+        with os.scandir(folder) as found:
+            return any(not one.is_dir(follow_symlinks=False) or holds_files(one.path) for one in found)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+
+
 def make_folder(path):
     """A folder and those above it, where they are missing."""
     with _explained("make", path):

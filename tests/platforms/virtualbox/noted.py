@@ -118,9 +118,11 @@ def task(box, *names, state="present", config=None, check=False, commands=None, 
     tool = VBoxManage(commands, str(more.pop("executable", box.executable)), clock=clock)
     settings = {key: more.pop(key) for key in ("start_type", "storage_path") if key in more}
     driver = VBoxDriver(tool, commands, native_keys=tuple(config.get("native") or ()), **settings)
+    machine_id = more.pop("id", None)
     requests = [
         Request(
-            name=name,
+            name=None if machine_id else name,
+            id=machine_id,
             state=state,
             config=config,
             creation=more,

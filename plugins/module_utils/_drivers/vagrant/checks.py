@@ -97,7 +97,16 @@ def _check_disks(driver, plan, verbs):
 
 
 def _check_name(driver, plan):
-    if plan.after.name in driver.project.read().foreign:
+    contents, project = driver.project.read(), driver.project
+    original = contents.copied.get(plan.after.name)
+    if original is not None:
+        machines = os.path.join(project.dotfile, "machines", plan.after.name)
+        raise Refused(
+            f"{plan.after.name}: {project.folder} is a copy of {original}: {machines} still belongs to the VM of that"
+            " folder, and Vagrant would work with that one.",
+            f"Set project_dir: {original}, or remove {machines} so that this project gets a VM of its own.",
+        )
+    if plan.after.name in contents.foreign:
         raise Refused(
             f"{plan.after.name}: the folder {driver.project.folder} has a machine of this name already, which another"
             " Vagrantfile describes.",

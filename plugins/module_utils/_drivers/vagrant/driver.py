@@ -73,7 +73,7 @@ class VagrantDriver:
         self._executable, self.asked = executable, asked or {}
         self._hosts = {}
         self._version = None
-        self._reached = {}
+        self._reached, self._snapshots_began = {}, {}
         #: Those of the machines that the task is about, and whether the tools that there are for them are here.
         self.providers, self.has_tools = frozenset(), True
         #: Ids that the tool of their provider does not know: they are with another host, or another user's libvirt.
@@ -210,8 +210,6 @@ class VagrantDriver:
     def _delete(self, vm, step):
         known = self._known(vm.name)
         if known.made is not None:
-            if known.machine is not None:
-                self.project.define(known.machine)  # Vagrant removes only what its file describes.
             self.vagrant_for(vm.name).run("destroy", "-f", vm.name, timeout=_LONG)
             left = self._known(vm.name).made
             if left is not None:
@@ -236,14 +234,14 @@ class VagrantDriver:
             self._note_start(vm.name, known.machine, known)
 
     def _flags_of_up(self, vm, known):
-        if vm.id is not None or self.asked.get("on_failure") == "keep":
+        if known.made is not None or self.asked.get("on_failure") == "keep":
             # A start that fails would cost the disk, too: Vagrant removes what does not answer, old machines as well.
             yield "--no-destroy-on-error"
-        if known.machine is not None and vm.id is None:
+        if known.machine is not None and known.made is None:
             yield from ("--provider", known.machine["provider"])
         # Vagrant notes that it has set up a machine before it does, so one that failed is not set up again by itself.
         ran = known.note.get("ran") or {}
-        if vm.id is not None and known.machine and ran.get("provisioners") != known.machine.get("provisioners"):
+        if known.made is not None and known.machine and ran.get("provisioners") != known.machine.get("provisioners"):
             yield "--provision"
 
     def _note_start(self, name, machine, known):
@@ -288,7 +286,8 @@ class VagrantDriver:
         self.vagrant_for(vm.name).run("resume", vm.name, timeout=_LONG)
 
     def _snapshot(self, vm, step):
-        began = epoch()
+        # A step may be sent twice: the snapshot is of the first time.
+        began = self._snapshots_began.setdefault((vm.name, step.arguments["name"]), epoch())
         self._hand(vm).take(vm.name, vm.id, step.arguments)
         known = self._known(vm.name)
         then = {

@@ -9,7 +9,6 @@ What is done already is not done again: a segment may be sent twice.
 from __future__ import annotations
 
 from ..._lifecycle.model import FAILED, PAUSED, RUNNING
-from ..._tools.vboxmanage_states import state as state_of
 from . import forwards, native, networks, sharing, storage
 from .mark import own_mark, settled, write_mark
 from .settings import SETTINGS
@@ -23,7 +22,7 @@ def configure(driver, vm, changes, sights=None, more=()):
     sights = sights or driver.sights()
     sight = sights[vm.id]
     vm = _owning_what_was_made(driver, vm.having(mark=sight.mark), sight)
-    if state_of(sight.values["VMState"])[0] in (RUNNING, PAUSED, FAILED):
+    if sight.state.power in (RUNNING, PAUSED, FAILED):
         _change_running(driver, sights, sight, changes)
     else:
         _change_stored(driver, sights, sight, changes, more)

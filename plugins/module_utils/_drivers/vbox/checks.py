@@ -17,6 +17,7 @@ from ..._tools import vboxmanage_output as output
 from . import images, storage
 from .deleting import check_removable
 from .making import begun_in, foreign_settings
+from .media_checks import check_media, check_room
 from .networks import check_networks
 from .sharing import check_folders
 from .words import place_of, slot_name
@@ -38,6 +39,7 @@ def check_plan(driver, plan):
             _check_deletion(listing, plan.before, step.arguments.get("files", ()))
         elif step.verb == "drop_snapshot":
             _check_dropping(listing, plan)
+    check_media(listing, plan)
     _check_os_type(driver, plan)
     _check_autostart(listing, plan)
     check_networks(driver, plan, _chipset(listing, plan))
@@ -73,15 +75,20 @@ def _check_making(driver, listing, plan, step):
         seed.find_tool(driver.commands)
         seed.nocloud_documents(creation["cloud_init"], name, "check")
     if step.verb == "clone":
-        _check_copying(listing, name, step.arguments["source"], creation["clone"])
+        _check_copying(listing, name, step.arguments["source"], creation["clone"], base)
     else:
         if config.get("iso"):
             images.check_iso(name, config["iso"])
         _check_disks(listing, name, config.get("disks") or {}, creation.get("image"), unfinished, folder)
 
 
-def _check_copying(listing, name, source, asked):
+def _check_copying(listing, name, source, asked, folder):
     """VirtualBox 7.2 cannot copy a disk that has grown since a snapshot was taken of it."""
+    listed = next((one for one in listing.machines if one.uuid == source.id and one.machine), None)
+    if listed is not None and not asked["linked"]:
+        sight = listing.sight(listed)
+        images = [medium.location for slot in sight.disks for medium in sight.chain(slot.values.get("ImageUUID"))]
+        check_room(name, folder, "clone", images)
     taken = find_snapshot(source, asked.get("snapshot"))
     config = source.config if taken is None or taken.config is None else taken.config
     sizes = {medium.location: medium.capacity for medium in listing.media.values()}
@@ -102,6 +109,8 @@ def _check_disks(listing, name, disks, image, unfinished, folder):
             _found, size = images.check_image(name, "image", image["source"], raw_too=True)
             images.check_size(name, image["source"], entry, size)
             _check_still(listing, name, image["source"])
+            if unfinished is None:
+                check_room(name, folder, "image", [image["source"]])
         if entry.get("source"):
             _check_source(listing, name, slot, entry, unfinished)
         elif unfinished is None:
@@ -177,7 +186,7 @@ def _check_place(sight, vm, slot):
 
 def _check_deletion(listing, vm, doomed):
     listed = next((one for one in listing.machines if one.uuid == vm.id and one.machine), None)
-    if listed is not None:
+    if listed is not None and not vm.lost:
         names = {one.uuid: one.name or one.uuid for one in listing.machines}
         check_removable(listing.sight(listed), names, doomed)
 

@@ -43,6 +43,7 @@ WRONG = [
     ("no size of a disk, by its place", {"disks": [{"size": "big"}]}, "disks: size of entry 0", "20G"),
     ("a slot twice", {"disks": [{"slot": "vda"}, {"slot": "vda"}]}, "disks: slot vda", "once"),
     ("video memory", {"display": {"type": None, "video_memory": "x"}}, "display.video_memory: 'x'", "512M"),
+    ("a MAC with one dash", {"networks": [{**CARD, "mac": "5254-00000001"}]}, "networks: '5254-", "six pairs"),
     ("half a MAC", {"networks": [{**CARD, "mac": "52:54:00"}]}, "networks: '52:54:00'", "six pairs"),
     ("a MAC for many", {"networks": [{**CARD, "mac": "01:54:00:00:00:01"}]}, "networks: '01:", "six pairs"),
     ("a MAC and more", {"networks": [{**CARD, "mac": "52:54:00:00:00:01\n"}]}, "networks: '52:", "six pairs"),
@@ -120,6 +121,12 @@ def test_values_are_brought_to_one_form():
         "display": {"type": "vnc", "video_memory": 16 << 20},
         "native": {"kvm": 1},
     }
+
+
+@pytest.mark.parametrize("mac", ["52:54:00:AB:00:01", "52-54-00-ab-00-01", "525400AB0001"])
+def test_mac_may_be_written_as_platforms_print_it(mac):
+    (asked,) = ask(networks=[{"mac": mac}])
+    assert asked.config["networks"]["0"]["mac"] == "52:54:00:ab:00:01"
 
 
 def test_what_a_machine_is_made_from_is_kept_apart():
