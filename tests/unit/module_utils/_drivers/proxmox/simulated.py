@@ -35,7 +35,7 @@ class Api:
     def __init__(self, world, user=None):
         self._gateway = Gateway(world)
         self._user = user or User("root@pam", "test")
-        self.who = self._user.id
+        self.who, self.where = self._user.id, "pve1:8006"
 
     def call(self, method, path, parameters=None):
         try:

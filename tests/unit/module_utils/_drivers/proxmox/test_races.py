@@ -283,6 +283,33 @@ def test_who_looks_after_a_task_waits_for_a_server_that_starts_anew(world):
     _assert_one(world, "web3")
 
 
+def test_vm_that_somebody_else_starts_first_is_not_changed_by_the_task():
+    asked = {"name": "web2", "state": "started"}
+    for at in range(1, _calls_of(asked)):
+        world = worlds.with_cases()
+        api = Interrupted(world, lambda world=world: behind.power(world, 101, on=True), at)
+        outcome = do(world, api=api, **asked)
+        assert not outcome.failed, (at, outcome.msg)
+        started_by_task = any(task.exitstatus == "OK" for task in world.tasks.by_upid.values())
+        assert outcome.changed == started_by_task, at
+
+
+@pytest.mark.parametrize("status", [502, 503, 504])
+def test_gateway_error_while_a_clone_is_polled_does_not_fail_the_task(world, status):
+    world.faults.request("reply", path=".*/tasks/.*/status", status=status, reason="Service Unavailable", times=3)
+    outcome = do(world, **CLONE)
+    assert (outcome.failed, outcome.changed) == (False, True), outcome.msg
+    _assert_one(world, "web3")
+
+
+@pytest.mark.parametrize("kind", ["reply", "reply_after"])
+def test_gateway_error_at_a_write_is_looked_into(world, kind):
+    world.faults.request(kind, method="PUT", path=".*/101/config", status=502, reason="Bad Gateway")
+    outcome = do(world, name="web2", memory="4096")
+    assert (outcome.failed, outcome.changed) == (False, True), outcome.msg
+    assert world.cluster.machines[101].config.current["memory"] == "4096"
+
+
 def test_what_exists_already_and_is_no_number_is_told(world):
     """A volume that was left over, say: another number would not help, and would not be had."""
     told = "unable to create VM 102 - zfs error: cannot create 'rpool/vm-102-disk-0': dataset already exists"
