@@ -21,10 +21,19 @@ def ticket(call):
     return call.world.access.login(userid, call.get("password"), call.get("otp"), call.get("tfa-challenge"))
 
 
+#: Paths that are always told of (get_effective_permissions in RPCEnvironment.pm).
+_TOP_PATHS = ("/", "/access", "/access/groups", "/nodes", "/pool", "/sdn", "/storage", "/vms")
+
+
 def permissions(call):
     world, path = call.world, call.get("path")
-    paths = [path] if path else sorted({"/", *(right[0] for right in world.access.rights)})
-    return {name: world.access.privileges_on(call.user, name) for name in paths}
+    if path:
+        return {path: world.access.privileges_on(call.user, path)}
+    paths = {*_TOP_PATHS, *(right[0] for right in world.access.rights)}
+    for pool in world.cluster.pools.values():
+        paths |= {f"/vms/{vmid}" for vmid in pool.vms} | {f"/storage/{name}" for name in pool.storages}
+    found = {name: world.access.privileges_on(call.user, name) for name in sorted(paths)}
+    return {name: held for name, held in found.items() if held}
 
 
 def next_id(call):

@@ -346,6 +346,38 @@ def test_a_right_that_is_missing_is_named(world):
     _fails(outcome, "VM.PowerMgmt on /vms/101", "ci@pve!t")
 
 
+def _token_without_role(world):
+    """A token with privilege separation, of a user that may do everything."""
+    world.access.accounts["ci@pve"] = Account(tokens={"t": Token("s")})
+    world.access.allow("/", "ci@pve", "Administrator")
+    return Api(world, User("ci@pve", "t"))
+
+
+@pytest.mark.parametrize("asked", [{"state": "absent"}, {"disks": [DISK]}, {"state": "started"}])
+def test_token_that_sees_no_vm_is_told_so_and_changes_nothing(world, asked):
+    api = _token_without_role(world)
+    _fails(do(world, api=api, name="web2", **asked), "web2", "ci@pve!t sees no VM", "VM.Audit", "privilege separation")
+    assert _writes(world) == []
+
+
+def test_info_warns_when_the_token_sees_no_vm(world):
+    seen = driver_of(world, _token_without_role(world)).observe(None, frozenset({"power", "config"}))
+    assert seen.vms == []
+    assert [text for text in seen.warnings if "sees no VM" in text]
+
+
+def test_vm_of_a_pool_is_seen_by_the_role_on_the_pool(world):
+    api = _token_without_role(world)
+    world.cluster.pools["prod"].vms.add(101)
+    world.access.allow("/pool/prod", "ci@pve!t", "PVEAdmin")
+    assert not do(world, api=api, name="web2", state="stopped").failed
+    assert not do(world, api=api, name="web9", state="absent").failed
+
+
+def test_cluster_without_vms_is_no_missing_privilege():
+    assert not do(worlds.cluster(), name="web2", state="absent").failed
+
+
 def test_a_node_that_is_gone(world):
     behind.node(world, "pve2", online=False)
     outcome = do(world, name="web2", state="started")
