@@ -101,6 +101,25 @@ def check_bridge(call, key, value):
         call.world.access.require(call.user, f"/sdn/zones/localnetwork/{bridge}", ["SDN.Use"])
 
 
+def check_devices(call, options):
+    """A clone may use what its source uses only where its maker may: bridges, custom CPU models."""
+    for key, value in sorted(options.items()):
+        if key.startswith("net") and key[3:].isdigit():
+            check_bridge(call, key, value)
+    check_cpu_model(call, options.get("cpu"))
+
+
+def check_cpu_model(call, value, old=None):
+    """A custom model needs a right of its own; one that stays as it is does not (check_cpu_model_access)."""
+    model, former = (_cpu_model(call, text) for text in (value, old))
+    if model and model != former and model.startswith("custom-"):
+        call.world.access.require(call.user, f"/mapping/cpu/{model.removeprefix('custom-')}", ["Mapping.Use"])
+
+
+def _cpu_model(call, text):
+    return propertystring.parse(text, call.world.schema.properties_of("cpu")).get("cputype") if text else None
+
+
 def check_skiplock(call):
     if call.flag("skiplock") and not call.user.is_root:
         raise ParameterError(skiplock="Only root may use this option.")

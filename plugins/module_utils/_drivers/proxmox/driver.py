@@ -45,6 +45,8 @@ class ProxmoxDriver:
         self.cloudinit_password, self.keeps_failures = cloudinit_password, on_failure == "keep"
         #: Held by whoever takes a number for a new machine.
         self.numbering = threading.Lock()
+        #: {vmid: name} of the VMs that this task has begun to create, or perhaps has: answers get lost.
+        self.numbers = {}
         #: Held by whoever brings a medium to a storage.
         self.bringing = threading.Lock()
         self.tells_version = False

@@ -114,6 +114,7 @@ def _numbered(driver, name, config, begin):
 
     ``begin(vmid)`` begins to make it and returns the task.
     """
+    _check_lost_answers(driver, name)
     if config.get("vmid"):
         return _with_number(driver, name, config["vmid"], begin)
     tried = set()
@@ -122,6 +123,7 @@ def _numbered(driver, name, config, begin):
         try:
             with driver.numbering:
                 vmid = int(driver.tool.get("/cluster/nextid"))
+                driver.numbers[str(vmid)] = name
                 task = begin(vmid)
             driver.tool.finish(task)
         except ApiError as error:
@@ -132,6 +134,13 @@ def _numbered(driver, name, config, begin):
         else:
             return str(vmid)
     raise ApiError(f"{name}: others took {_TRIES} numbers first.", None, "Name a free vmid.")
+
+
+def _check_lost_answers(driver, name):
+    """Raise Busy while a VM is being created with a number for which this task has asked: its answer was lost."""
+    for vmid in [vmid for vmid, other in driver.numbers.items() if other == name]:
+        if driver.eyes.is_being_created(vmid):
+            raise Busy(f"{name}: VM {vmid} is being created, perhaps by this task: an answer was lost.", None)
 
 
 def _with_number(driver, name, vmid, begin):

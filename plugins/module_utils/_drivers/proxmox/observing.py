@@ -208,11 +208,15 @@ class Observer:
     def may_be_in_the_making(self, vmid, name):
         """Whether who holds this number may be what a task has begun to make under this name."""
         found = next((one for one in look.resources(self.tool) if one["vmid"] == int(vmid)), None)
-        if found is None or found.get("lock") in ("create", "clone"):
+        if found is None or found.get("lock") in look.CREATED_UNDER:
             # Until it is made it has no name.
             return found is not None
         sight = self.sight(str(vmid), found["node"])
         return sight.is_unfinished and sight.stored.get("name") == name
+
+    def is_being_created(self, vmid):
+        found = next((one for one in look.resources(self.tool) if str(one["vmid"]) == vmid), {})
+        return found.get("lock") in look.CREATED_UNDER
 
     def is_running(self, sight):
         return self.tool.get(f"{sight.path}/status/current")["status"] == "running"

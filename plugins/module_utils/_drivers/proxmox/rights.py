@@ -68,5 +68,5 @@ def blind(who):
     """(message, remedy) where an account sees no VM at all, so that nobody knows which exist."""
     return (
         f"{who} sees no VM: it has the privilege {_SEE} nowhere, so an existing VM looks like a missing one.",
-        "Give it a role with VM.Audit: pveum acl modify /vms; a token with privilege separation needs a role of its own.",
+        "Give it a role with VM.Audit: pveum acl modify /vms; a token with privilege separation needs its own role.",
     )

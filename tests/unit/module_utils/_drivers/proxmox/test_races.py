@@ -15,11 +15,14 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox imp
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Unavailable
 
 from simulators.proxmox import behind, invariants, worlds
+from simulators.proxmox.access import User
 from simulators.proxmox.cluster import Pool
 from unit.module_utils._drivers.proxmox.simulated import Api, do
 
 NEW = {"name": "web3", "disks": [{"slot": "scsi0", "size": "8G"}], "node": "pve1"}
 CLONE = {"name": "web3", "clone": {"source": "tmpl"}}
+#: Its first disk is large; that of the template is the small one that cloud-init reads.
+LONG_CLONE = {"name": "web3", "clone": {"source": "web2"}}
 
 
 class Interrupted(Api):
@@ -241,6 +244,45 @@ def test_a_connection_that_breaks_off_at_a_write(world, call, asked, kind):
     world.engine.advance(60)
     _assert_one(world, asked["name"])
     assert not do(world, **asked).changed
+
+
+@pytest.mark.parametrize("asked", [NEW, LONG_CLONE], ids=["create", "clone"])
+@pytest.mark.parametrize("status", [None, 502, 596])
+def test_vm_is_created_once_though_the_answer_is_lost_while_it_has_no_name(world, asked, status):
+    """Until the first disk of a clone is copied, its configuration holds no name."""
+    world.timing.clone_per_gib, world.timing.create = 2, 60
+    path = "/nodes/pve1/qemu" if asked is NEW else "/nodes/pve2/qemu/101/clone"
+    kind = {"kind": "reset_after"} if status is None else {"kind": "reply_after", "status": status, "reason": "lost"}
+    world.faults.request(**kind, method="POST", path=path)
+    outcome = do(world, **asked)
+    assert not outcome.failed, outcome.msg
+    assert world.journal.count("POST", path) == 1
+    _assert_one(world, "web3")
+
+
+def test_clone_of_a_killed_task_that_has_no_name_yet_is_waited_for(world):
+    """It has the lower number; if this task finished its own first, two VMs would stay."""
+    world.timing.clone_per_gib = 2
+    Api(world).call("POST", "/nodes/pve2/qemu/101/clone", _as_killed_task_asked(102))
+    world.timing.clone_per_gib = 0.1
+    outcome = do(world, **LONG_CLONE)
+    assert not outcome.failed, outcome.msg
+    _assert_one(world, "web3")
+    assert 102 in world.cluster.machines
+
+
+def _as_killed_task_asked(vmid):
+    notes = f'<!-- polyvirt {{"id":"{vmid}","inputs":{{"clone":"101"}},"unfinished":true,"v":1}} -->'
+    return {"newid": vmid, "name": "web3", "full": 1, "description": notes}
+
+
+def test_clones_of_others_are_not_waited_for(world):
+    world.timing.clone_per_gib = 2
+    Api(world, User("root@pam")).call("POST", "/nodes/pve2/qemu/101/clone", {"newid": 102, "name": "other", "full": 1})
+    world.timing.clone_per_gib = 0.1
+    began = world.now
+    assert not do(world, **LONG_CLONE).failed
+    assert world.now - began < 30
 
 
 def test_what_was_made_before_the_connection_broke_off_is_not_made_again(world):
