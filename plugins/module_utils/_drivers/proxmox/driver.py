@@ -43,6 +43,8 @@ class ProxmoxDriver:
     ):
         self.tool, self.eyes, self.storage, self.iso_checksum = tool, eyes, storage, iso_checksum
         self.cloudinit_password, self.keeps_failures = cloudinit_password, on_failure == "keep"
+        #: {id: VM} as planned on.
+        self.planned = {}
         #: Held by whoever takes a number for a new machine.
         self.numbering = threading.Lock()
         #: {vmid: name} of the VMs that this task has begun to create, or perhaps has: answers get lost.
@@ -85,6 +87,7 @@ class ProxmoxDriver:
         from .checks import check_plan
 
         check_plan(self, plan)
+        self.planned[plan.before.id] = plan.before
 
     def apply(self, batch):
         one_by_one(self, batch, writes.count)

@@ -218,6 +218,50 @@ def test_the_options_are_guarded_against_others_at_any_moment():
     assert guarded == 1
 
 
+class BeforeFirstWrite(Api):
+    """Lets somebody else act once, just before the task writes for the first time."""
+
+    def __init__(self, world, act):
+        super().__init__(world)
+        self._act = act
+
+    def call(self, method, path, parameters=None):
+        if method != "GET" and self._act:
+            act, self._act = self._act, None
+            act()
+        return super().call(method, path, parameters)
+
+
+def test_change_that_somebody_else_makes_first_is_not_made_again(world):
+    api = BeforeFirstWrite(world, lambda: behind.edit(world, 101, memory="4096"))
+    outcome = do(world, api=api, name="web2", memory="4096")
+    assert not outcome.failed, outcome.msg
+    assert [entry.status for entry in world.journal.writes()] == [500]
+
+
+@pytest.mark.parametrize(
+    "disk", [{"slot": "scsi1", "state": "absent"}, {"slot": "scsi1", "size": "8G"}], ids=["detach", "grow"]
+)
+def test_disk_that_somebody_else_puts_into_the_slot_is_left_alone(world, disk):
+    assert do(world, name="web2", disks=[{"slot": "scsi1", "size": "1G"}, {"slot": "scsi2", "size": "2G"}]).changed
+    outcome = do(world, api=BeforeFirstWrite(world, lambda: _swap_disks(world)), name="web2", disks=[disk])
+    assert (outcome.failed, outcome.changed) == (True, False)
+    assert "disks.scsi1" in outcome.msg and "somebody else" in outcome.msg
+    assert "size=2G" in world.cluster.machines[101].config.current["scsi1"]
+
+
+def test_network_interface_that_somebody_else_removes_is_not_created_again(world):
+    api = BeforeFirstWrite(world, lambda: behind.edit(world, 101, net0=None))
+    outcome = do(world, api=api, name="web2", networks=[{"source": "vmbr1"}])
+    assert outcome.failed and "networks.0" in outcome.msg
+    assert "net0" not in world.cluster.machines[101].config.current
+
+
+def _swap_disks(world):
+    options = world.cluster.machines[101].config.current
+    behind.edit(world, 101, scsi1=options["scsi2"], scsi2=options["scsi1"])
+
+
 def _change_mac(world):
     bridge = world.cluster.machines[101].config.current["net0"].partition(",")[2]
     behind.edit(world, 101, net0=f"virtio=BC:24:11:00:00:99,{bridge}")
