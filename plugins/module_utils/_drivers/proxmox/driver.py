@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import threading
-from functools import cached_property
+from functools import cached_property, wraps
 
 from ..._lifecycle.errors import ApiError, Refused, Unavailable
 from ..._lifecycle.model import SUSPENDED
@@ -25,6 +25,27 @@ _ONE_REQUEST = 9
 _OLDEST = (7, 0)
 #: A guest, or its agent, that was asked and did not go down.
 _IN_VAIN = "quit/powerdown failed"
+#: Calls that succeed on any node, whether or not the VM is there.
+_BLIND = frozenset({"stop", "shutdown"})
+#: What other calls say where the VM does not run, or is on another node.
+_ELSEWHERE = "not running"
+
+
+def _followed(verb):
+    """A verb that says Busy where the VM is no longer on its node: the next observation finds it where it is."""
+
+    @wraps(verb)
+    def carry_out(self, vm, *arguments, **parameters):
+        node = self.eyes.node_of(vm.id)
+        try:
+            return verb(self, vm, *arguments, **parameters)
+        except ApiError as error:
+            if not look.is_gone(error):
+                raise
+            self.eyes.moved(vm.id, None)
+            raise Busy(f"{vm.name}: it is no longer on the node '{node}'.", error.status) from error
+
+    return carry_out
 
 
 class ProxmoxDriver:
@@ -103,6 +124,7 @@ class ProxmoxDriver:
         config, creation, source = (step.arguments[name] for name in ("config", "creation", "source"))
         clone(self, vm.name, config, creation, source)
 
+    @_followed
     def _delete(self, vm, step):
         sight = self.eyes.sight(vm.id)
         name = sight.stored.get("name") or f"VM {vm.id}"
@@ -115,21 +137,24 @@ class ProxmoxDriver:
             lift_protection(self, sight)
         self.tool.run("DELETE", sight.path, purge=True)
 
+    @_followed
     def _configure(self, vm, step):
         from .changing import configure
 
         configure(self, vm, step.changes)
 
+    @_followed
     def _status(self, vm, word, **parameters):
-        node = self.eyes.node_of(vm.id)
+        path = f"/nodes/{self.eyes.node_of(vm.id)}/qemu/{vm.id}/status"
         try:
-            return self.tool.run("POST", f"/nodes/{node}/qemu/{vm.id}/status/{word}", **parameters)
+            kind = self.tool.run("POST", f"{path}/{word}", **parameters)
         except ApiError as error:
-            if not look.is_gone(error):
-                raise
-            # It may have moved; the next look finds it where it is.
-            self.eyes.moved(vm.id, None)
-            raise Busy(f"{vm.name}: it is no longer on the node '{node}'.", error.status) from error
+            if _ELSEWHERE in error.message:
+                self.tool.get(f"{path}/current")
+            raise
+        if word in _BLIND:
+            self.tool.get(f"{path}/current")
+        return kind
 
     def _start(self, vm, step):
         if self._status(vm, "start") == "hastart" and not self.eyes.is_running(self.eyes.sight(vm.id)):
@@ -170,16 +195,19 @@ class ProxmoxDriver:
     def _reset(self, vm, step):
         self._status(vm, "reset")
 
+    @_followed
     def _snapshot(self, vm, step):
         from .snapshots import take
 
         take(self, vm, step.arguments)
 
+    @_followed
     def _drop_snapshot(self, vm, step):
         from .snapshots import drop
 
         drop(self, vm, step.arguments)
 
+    @_followed
     def _restore(self, vm, step):
         from .snapshots import restore
 

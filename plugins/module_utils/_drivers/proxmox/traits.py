@@ -56,6 +56,7 @@ def proxmox_traits(version="", bridge="vmbr0"):
         transient=lambda error: isinstance(error, (Busy, ConnectionLost)),
         lanes_at_once=8,
         harmless=HARMLESS,
+        suspended_counts_as_stopped=True,
         adjust=partial(_adjusted, bridge),
     )
 
