@@ -43,7 +43,7 @@ class Proxmox:
         self.api, self._clock = api, clock
         self._warnings = []
 
-    def get(self, path, **parameters):
+    def get(self, path, /, **parameters):
         return self._call("GET", path, parameters)
 
     def put(self, path, **parameters):

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from . import statistics
+from . import api_storage, statistics
 from .errors import ParameterError
 
 
@@ -98,7 +98,7 @@ def _storages(call):
             "content": ",".join(sorted(storage.content)),
             "shared": int(storage.shared),
             "maxdisk": storage.total,
-            "disk": sum(volume.size for volume in storage.on(node).values()),
+            "disk": api_storage.used_on(world, storage, node),
         }
         for storage in world.storages.by_id.values()
         for node in world.cluster.nodes
@@ -141,6 +141,14 @@ def node_status(call):
         "cpuinfo": {"cpus": node.cpus, "sockets": 1},
         "uptime": int(call.world.now),
     }
+
+
+def cpu_models(call):
+    """Custom models are listed for those who may look at nodes."""
+    schema, may_see = call.world.schema, call.world.access.may(call.user, "/nodes", ["Sys.Audit"])
+    found = [{"name": name, "custom": 0, "vendor": "default"} for name in sorted(schema.cpu_models)]
+    custom = sorted(schema.custom_cpu_models) if may_see else ()
+    return found + [{"name": f"custom-{name}", "custom": 1, "vendor": "default"} for name in custom]
 
 
 def status(call):

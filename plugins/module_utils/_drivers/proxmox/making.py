@@ -56,7 +56,7 @@ def _begin(driver, name, config, creation):
         node = driver.places.choose_node(name, driver.storage, config.get("memory", 0))
     storage = placing.storage_for(driver, node, name)
     medium = media.volume_for(driver, node, config["iso"]) if config.get("iso") else "none"
-    options = _options(driver, storage, config, creation, medium)
+    options = options_of(driver, storage, config, creation, medium)
 
     def make(vmid):
         notes = mark.notes_of(config.get("description") or "", mark.new_mark(vmid, inputs_of(creation)))
@@ -68,12 +68,12 @@ def _begin(driver, name, config, creation):
 
 def check_slots(driver, config, creation):
     """Refuse a new machine whose disks leave no slot for a drive that it needs."""
-    options = _options(driver, "", config, creation, "none")
+    options = options_of(driver, "", config, creation, "none")
     if config.get("iso") and iso_slot(options) is None:
         free_iso_slot(options)
 
 
-def _options(driver, storage, config, creation, medium):
+def options_of(driver, storage, config, creation, medium):
     """All options that a new machine is made with."""
     told = {key: value for key, value in config.items() if value is not None and key not in _APART}
     first = dict(told.get("disks") or {}).pop(_FIRST, {})
