@@ -32,6 +32,7 @@ METHODS = {
     "GET /access/ticket": lambda call: None,
     "POST /access/ticket": api_cluster.ticket,
     "GET /cluster/nextid": api_cluster.next_id,
+    "GET /cluster/options": api_cluster.options,
     "GET /cluster/resources": api_cluster.resources,
     "GET /cluster/status": api_cluster.status,
     "GET /cluster/tasks": api_tasks.cluster_tasks,

@@ -36,6 +36,12 @@ def permissions(call):
     return {name: held for name, held in found.items() if held}
 
 
+def options(call):
+    """The datacenter's options; without Sys.Audit only some are told, that of tags among them."""
+    style = call.world.cluster.tag_style
+    return {"keyboard": "en-us", **({"tag-style": dict(style)} if style else {})}
+
+
 def next_id(call):
     asked = call.get("vmid")
     if asked is None:

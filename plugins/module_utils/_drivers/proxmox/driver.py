@@ -17,6 +17,7 @@ from ..._lifecycle.model import SUSPENDED
 from ..._lifecycle.one_by_one import one_by_one
 from ..._ports import writes
 from ..._tools.proxmox import Busy
+from ..._tools.proxmox_values import parse
 from . import look
 from .traits import proxmox_traits
 
@@ -61,6 +62,7 @@ class ProxmoxDriver:
         iso_checksum=None,
         cloudinit_password=None,
         on_failure="rollback",
+        tags=(),
     ):
         self.tool, self.eyes, self.storage, self.iso_checksum = tool, eyes, storage, iso_checksum
         self.cloudinit_password, self.keeps_failures = cloudinit_password, on_failure == "keep"
@@ -76,6 +78,7 @@ class ProxmoxDriver:
         self._bridge = bridge
         self._asking = min(_ONE_REQUEST, stop_timeout or _ONE_REQUEST)
         self._version = None
+        self._has_capitals = any(tag != tag.lower() for tag in tags or ())
 
     @cached_property
     def places(self):
@@ -86,7 +89,19 @@ class ProxmoxDriver:
     def traits(self):
         if self.tells_version:
             check_version(self.version())
-        return proxmox_traits(self._version or "", self._bridge)
+        return proxmox_traits(self._version or "", self._bridge, self._tells_case)
+
+    @cached_property
+    def _tells_case(self):
+        """Whether the cluster keeps capitals of tags; asked only where a tag of the task has any."""
+        if not self._has_capitals:
+            return False
+        try:
+            style = self.tool.get("/cluster/options").get("tag-style") or {}
+        except (ApiError, Refused):
+            return False
+        style = style if isinstance(style, dict) else parse("tag-style", style)
+        return str(style.get("case-sensitive", 0)) == "1"
 
     def version(self):
         """The server's version, which is asked for once, and only by whom it matters to."""

@@ -91,6 +91,7 @@ def do(world, check=False, api=None, probe=lambda host, port, kind: True, **opti
         bridge=params["bridge"],
         stop_timeout=params["stop_timeout"],
         cloudinit_password=params["cloudinit_password"],
+        tags=params["tags"],
         native_keys=params["native"] or (),
         sees_settings=needs_settings(params),
     )
