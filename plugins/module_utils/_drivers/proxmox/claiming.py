@@ -31,6 +31,13 @@ def claim(driver, sight, name, options=None):
     driver.tool.put(f"{sight.path}/config", description=notes, **(options or {}))
     if any(_is_lower(other, sight) for other in _others(driver, sight, name, driver.eyes.listed_everywhere())):
         raise _gave_way(driver, sight, name)
+    driver.created[name] = sight.vmid
+
+
+def is_created(driver, name):
+    """Whether this task itself has created the VM already: the step is sent again if its answer was lost."""
+    vmid = driver.created.get(name)
+    return vmid is not None and any(one.vmid == vmid and one.name == name for one in driver.eyes.listed_everywhere())
 
 
 def _others(driver, sight, name, listed):

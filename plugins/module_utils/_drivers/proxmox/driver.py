@@ -12,7 +12,7 @@ import re
 import threading
 from functools import cached_property, wraps
 
-from ..._lifecycle.errors import ApiError, Refused, Unavailable
+from ..._lifecycle.errors import ApiError, NotFound, Refused, Unavailable
 from ..._lifecycle.model import SUSPENDED
 from ..._lifecycle.one_by_one import one_by_one
 from ..._ports import writes
@@ -72,6 +72,8 @@ class ProxmoxDriver:
         self.numbering = threading.Lock()
         #: {vmid: name} of the VMs that this task has begun to create, or perhaps has: answers get lost.
         self.numbers = {}
+        #: {name: vmid} of the VMs that this task has created.
+        self.created = {}
         #: Held by whoever brings a medium to a storage.
         self.bringing = threading.Lock()
         self.tells_version = False
@@ -141,7 +143,10 @@ class ProxmoxDriver:
 
     @_followed
     def _delete(self, vm, step):
-        sight = self.eyes.sight(vm.id)
+        try:
+            sight = self.eyes.sight(vm.id)
+        except NotFound:
+            return
         name = sight.stored.get("name") or f"VM {vm.id}"
         if name != vm.name:
             raise Refused(f"{vm.name}: the number {vm.id} belongs to '{name}' by now.", "Run the task again.")

@@ -16,7 +16,7 @@ from ..._tools import proxmox_values as values
 from ..._tools.proxmox import Busy
 from . import cloudinit, mark, media, placing
 from .changing import TOLD_TO_GUESTS, configure
-from .claiming import claim, undone_on_failure
+from .claiming import claim, is_created, undone_on_failure
 from .settings import free_iso_slot, free_seed_slot, written
 from .sight import Around, config_of, iso_slot, seed_slot
 from .traits import AUTO
@@ -45,6 +45,8 @@ def inputs_of(creation, source=None):
 
 def create(driver, name, config, creation):
     """Make a machine that is off."""
+    if is_created(driver, name):
+        return
     sight = driver.eyes.begun(name, inputs_of(creation)) or _begin(driver, name, config, creation)
     with undone_on_failure(driver, sight, name):
         claim(driver, _completed(driver, name, sight, config), name)
@@ -177,6 +179,8 @@ def _sized(disk):
 
 def clone(driver, name, config, creation, source):
     """Make a machine that is off, like ``source``."""
+    if is_created(driver, name):
+        return
     inputs = inputs_of(creation, source)
     sight = driver.eyes.begun(name, inputs) or _copy(driver, name, config, creation["clone"], source, inputs)
     options = {"onboot": 0} if sight.stored.get("onboot") == "1" else {}
