@@ -370,6 +370,7 @@ class Traits:
     of the snapshot that a request makes of a machine. ``lanes_at_once`` is enough to hide the platform's waiting, and
     few enough not to become its load. ``harmless`` are words of ``Vm.busy`` for work that leaves a running machine
     running and its settings as they are (a backup): it need not end where nothing is to be done.
+    ``suspended_counts_as_stopped``: nothing of a suspended VM is in memory, so ``state: stopped`` leaves it as it is.
     """
 
     platform: str
@@ -394,6 +395,7 @@ class Traits:
     not_cloned: frozenset = frozenset()
     lanes_at_once: int = 4
     harmless: frozenset = frozenset()
+    suspended_counts_as_stopped: bool = False
     transient: Callable[[Exception], bool] = lambda error: False
     side_effects: Callable[[str, Vm], Sequence[str]] = lambda verb, vm: ()
     adjust: Callable = lambda vm, config: config

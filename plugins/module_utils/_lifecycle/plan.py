@@ -230,6 +230,8 @@ def _unknown(vm, traits):
 def _moves(task):
     """The verbs of the power table for this machine, in the platform's reach."""
     vm, state = task.vm, task.request.state
+    if (state, vm.power, task.forced) == ("stopped", SUSPENDED, False) and task.traits.suspended_counts_as_stopped:
+        return ()
     row = TABLE[state].get(vm.power, TABLE[state][STOPPED])
     moves = row.choose(task.forced)
     if moves is None:

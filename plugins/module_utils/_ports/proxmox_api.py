@@ -92,6 +92,10 @@ class ProxmoxApi:
     def who(self):
         return self.account.who
 
+    @property
+    def where(self):
+        return self.account.where
+
     def call(self, method, path, parameters=None):
         """The Answer to one call. Raises Unavailable where no server answers, and ConnectionLost."""
         tries = _TRIES if method == "GET" else 1

@@ -19,3 +19,9 @@ def note(doubtful=False):
     """Called by a port for each change."""
     certain, unknown = count()
     _thread.count = (certain, unknown + 1) if doubtful else (certain + 1, unknown)
+
+
+def take_back(doubtful):
+    """The last change was not made after all, or (``doubtful``) perhaps not."""
+    certain, unknown = count()
+    _thread.count = (max(certain - 1, 0), unknown + 1 if doubtful else unknown)

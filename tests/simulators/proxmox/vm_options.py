@@ -58,7 +58,7 @@ def crypted(password, options):
 def normalised(world, key, value):
     """A plain option as it is stored; drives are made elsewhere."""
     if key == "tags":
-        return ";".join(sorted({tag.lower() for tag in schema.split_list(value)}))
+        return ";".join(_tags(world.cluster.tag_style, schema.split_list(value)))
     if key == "description":
         return value.rstrip()
     if key == "cpuunits":
@@ -66,6 +66,12 @@ def normalised(world, key, value):
     if key == "vmgenid" and value == "1":
         return world.new_uuid()
     return _network(world, key, value) if key.startswith("net") and key[3:].isdigit() else value
+
+
+def _tags(style, tags):
+    kept = [tag if style.get("case-sensitive") else tag.lower() for tag in tags]
+    unique = list(dict.fromkeys(kept))
+    return unique if style.get("ordering") == "config" else sorted(unique)
 
 
 def _network(world, key, value):

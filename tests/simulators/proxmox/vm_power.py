@@ -9,6 +9,8 @@ from . import drives, privileges, statistics, vm_apply
 from .errors import ApiError
 from .world import check_lock
 
+#: What counts as paused when a guest is asked to go down (vm_is_paused).
+_PAUSED = ("paused", "prelaunch", "suspended")
 _OF_SUSPENSION = ("lock", "vmstate", "runningmachine", "runningcpu")
 
 
@@ -134,7 +136,7 @@ def quit_emulator(world, machine, task):
 def shutdown(call):
     privileges.check_skiplock(call)
     machine = call.machine_or_none()
-    if machine and machine.running and machine.qmp == "paused":
+    if machine and machine.running and machine.qmp in _PAUSED:
         if not call.flag("forceStop"):
             raise ApiError("VM is paused - cannot shutdown")
         return call.task("qmshutdown", lambda task: _locked(call, _stop(call, task)))
@@ -201,7 +203,7 @@ def reset(call):
 
 def reboot(call):
     machine = _running_machine(call)
-    if machine.qmp == "paused":
+    if machine.qmp in _PAUSED:
         raise ApiError("VM is paused - cannot shutdown")
 
     def work(_task):
@@ -266,9 +268,11 @@ def resume(call):
 
     def work(_task):
         yield call.world.timing.pause
-        if machine.qmp == "paused":
-            machine.qmp = "running"
-            call.world.effect(machine.vmid, "QMP cont")
+        # A guest that sleeps is woken, and one that has shut down is reset (vm_resume in RunState.pm).
+        words = {"suspended": "system_wakeup", "shutdown": "system_reset", "running": ""}
+        if machine.qmp != "running":
+            machine.qmp, word = "running", words.get(machine.qmp, "cont")
+            call.world.effect(machine.vmid, f"QMP {word}")
 
     return call.locked_task("qmresume", work)
 

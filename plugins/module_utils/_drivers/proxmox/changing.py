@@ -10,14 +10,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..._lifecycle.errors import ApiError
+from ..._lifecycle.errors import ApiError, Refused
 from ..._lifecycle.model import PAUSED, RUNNING
 from ..._tools import proxmox_values as values
 from ..._tools.proxmox import HotplugFailed
 from . import media, placing
 from .settings import free_seed_slot, written
-from .sight import seed_slot
+from .sight import cards_of, disks_of, seed_slot
 
+_AGAIN = "Check the VM, and run the task again."
 #: Fields that cloud-init reads from a drive of their own.
 _SEEDED = ("cloudinit",)
 #: The same as options, by the key without its number; the last is set by the option native.
@@ -27,9 +28,11 @@ TOLD_TO_GUESTS = frozenset({"ciuser", "sshkeys", "ipconfig", "nameserver", "sear
 def configure(driver, vm, changes):
     """Make the changes; those that the running machine does not take wait for its next start."""
     by_field = {change.field: change for change in changes}
+    sight = driver.eyes.sight(vm.id)
+    _check_same_devices(driver.planned.get(vm.id, vm), sight, changes)
     if "node" in by_field:
         _migrate(driver, vm, by_field["node"].new, by_field.get("iso"))
-    sight = driver.eyes.sight(vm.id)
+        sight = driver.eyes.sight(vm.id)
     if sight.stored.get("protection") == "1" and any(change.path == "protection" for change in changes):
         # Nothing is removed of a machine that is protected, so this goes before all else.
         driver.tool.put(f"{sight.path}/config", protection=0, digest=sight.digest)
@@ -37,10 +40,29 @@ def configure(driver, vm, changes):
     changes = [media.stored(driver, sight.node, change) for change in changes]
     storage = placing.storage_for(driver, sight.node, vm.name) if needs_storage(changes, sight) else ""
     _write(driver, vm, sight, writing_of(changes, sight.stored, storage))
+    if vm.power in (RUNNING, PAUSED) and any(map(_is_for_guest, changes)):
+        _renew_seed(driver, sight)
     if "pool" in by_field:
         move_to_pool(driver, sight, by_field["pool"].new)
     if "template" in by_field and sight.stored.get("template") != "1":
         driver.tool.run("POST", f"{sight.path}/template")
+
+
+def _check_same_devices(planned, sight, changes):
+    """Raise Refused for a disk or NIC that somebody else replaced or removed after the task was planned.
+
+    Options are enforced whatever they were, but another disk in the same slot is not the one to detach or grow.
+    """
+    disks, cards = disks_of(sight.stored), cards_of(sight.stored)
+    for change in changes:
+        if change.kind in ("disks.remove", "disks.size"):
+            then, now = (planned.config["disks"].get(change.key) or {}).get("source"), disks.get(change.key)
+            is_same = (now is None and change.kind == "disks.remove") or (now and now.get("file") == then)
+        else:
+            is_same = change.field != "networks" or change.kind == "networks.add" or change.key in cards
+            is_same = is_same or change.kind == "networks.remove"
+        if not is_same:
+            raise Refused(f"{planned.name}: {change.path}: somebody else changed it while this task ran.", _AGAIN)
 
 
 def needs_storage(changes, sight):
@@ -76,8 +98,10 @@ def _write(driver, vm, sight, writing):
         sight = replace(sight, digest=None)
     if writing.put or writing.gone:
         _send(driver, vm, sight, writing)
-    for slot, size in writing.grown.items():
-        driver.tool.run("PUT", f"{sight.path}/resize", disk=slot, size=f"{size // 1024}K")
+    for number, (slot, size) in enumerate(writing.grown.items()):
+        # With the digest that was read only as long as this call itself has changed nothing.
+        digest = None if number or writing.lost or writing.put or writing.gone else sight.digest
+        driver.tool.run("PUT", f"{sight.path}/resize", disk=slot, size=f"{size // 1024}K", digest=digest)
 
 
 def _send(driver, vm, sight, writing):
@@ -91,8 +115,10 @@ def _send(driver, vm, sight, writing):
     except HotplugFailed as error:
         told = "the running machine did not take it, so it waits for the next start"
         driver.tool.warn(f"{vm.name}: {told}: {error.message}.")
-    if vm.power in (RUNNING, PAUSED) and any(values.stem(key) in TOLD_TO_GUESTS for key in (*asked, *writing.gone)):
-        _renew_seed(driver, sight)
+
+
+def _is_for_guest(change):
+    return change.field in _SEEDED or (change.field == "native" and values.stem(change.key) in TOLD_TO_GUESTS)
 
 
 def _renew_seed(driver, sight):

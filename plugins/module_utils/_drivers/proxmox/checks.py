@@ -11,21 +11,18 @@ from typing import Optional
 from ..._lifecycle.errors import ApiError, NotFound, Refused
 from ..._lifecycle.plan_make import find_snapshot
 from ..._lifecycle.units import MIB, human_size
-from ..._ports import files
 from ..._tools import proxmox_values as values
-from . import media
+from . import native_checks, needs
 from .changing import needs_storage, writing_of
 from .fields import STAYS_OFF
-from .making import check_slots, inputs_of, told_by_task
+from .making import check_slots, inputs_of, options_of, told_by_task
 from .reach import check_formats, check_reachable
 from .settings import free_seed_slot
-from .sight import Sight, drives_of, iso_slot, media_of, memory_of, seed_slot, volumes_of
+from .sight import Sight, cards_of, disks_of, drives_of, iso_slot, media_of, memory_of, seed_slot, volumes_of
 from .snapshots import options_in, snapshots_of
-from .traits import AUTO, iso_name
+from .traits import AUTO
+from .volume_checks import FIRST, check_each_once, check_image, check_imports, check_iso, check_source
 
-_FIRST = "scsi0"
-#: The version from which on disks are made from images.
-_IMPORTS_SINCE = (7, 2)
 _SIZES_OF_MEMORY = ("memory", "native.balloon")
 _NO_TPM, _UNPROTECTED = ("tpm", False), ("protection", False)
 #: What leaves a machine running, or with what it ran with.
@@ -42,11 +39,15 @@ class _Basis:
     is_protected: bool
     #: None: it is not made yet.
     vmid: Optional[str] = None
+    pool: Optional[str] = None
 
 
 def check_plan(driver, plan):
     vm, label, clone = plan.before, plan.after.name, None
+    if plan.steps:
+        needs.check_quorum(driver, label)
     for step in plan.steps:
+        needs.check_verb(driver, label, vm, step)
         _check_parts_stay(label, step.changes)
         if step.verb in _WAKING and vm.id and plan.after.on:
             _check_finished(driver, label, vm)
@@ -74,7 +75,7 @@ def _check_creation(driver, label, vm, config, creation):
     _check_pool(driver, label, config.get("pool"))
     check_slots(driver, config, creation)
     if creation.get("image"):
-        _check_imports(driver, label, creation["image"]["source"])
+        check_imports(driver, label, creation["image"]["source"])
 
     def check(place):
         _check_place(driver, label, vm, config, creation, place)
@@ -90,17 +91,24 @@ def _check_creation(driver, label, vm, config, creation):
 
 def _check_place(driver, label, vm, config, creation, node):
     """What a new machine needs of the node that it will be on."""
-    driver.places.choose_storage(label, node, "images", driver.storage)
+    storage = driver.places.choose_storage(label, node, "images", driver.storage)
     _check_bridges(driver, label, node, (card.get("source") for card in (config.get("networks") or {}).values()))
-    _check_iso(driver, label, node, config.get("iso"))
+    check_iso(driver, label, node, config.get("iso"))
     basis = _found(driver, vm) if vm.id else _Basis(_NOTHING, node, is_protected=False)
-    _check_each_once(label, (config.get("disks") or {}).items())
+    check_each_once(label, (config.get("disks") or {}).items())
     for slot, disk in (config.get("disks") or {}).items():
-        _check_source(driver, label, basis, node, slot, disk)
+        check_source(driver, label, basis, node, slot, disk)
     image = (creation.get("image") or {}).get("source")
     if image:
-        _check_image(driver, label, node, image, (config.get("disks") or {}).get(_FIRST, {}).get("size"))
+        check_image(driver, label, node, image, (config.get("disks") or {}).get(FIRST, {}).get("size"))
     check_formats(driver, label, node, config.get("disks") or {})
+    subject = needs.NewVm(driver, config)
+    subject.check(label, "VM.Allocate")
+    options = options_of(driver, storage, config, creation, "none")
+    needs.check_options(driver, label, subject, node, options)
+    native_checks.check_values(driver, label, node, config.get("native") or (), options)
+    sizes = [disk.get("size") or 0 for disk in (config.get("disks") or {}).values() if not disk.get("source")]
+    needs.check_space(driver, label, node, {storage: sum(sizes)})
 
 
 def _check_cloning(driver, label, arguments):
@@ -118,9 +126,33 @@ def _check_cloning(driver, label, arguments):
         driver.places.choose_storage(label, node, "images", driver.storage)
     _check_number(driver, label, config)
     _check_pool(driver, label, config.get("pool"))
+    _check_copying(driver, label, config, creation["clone"], source, sight, node)
     if wants_seed:
         sight = replace(sight, stored={**sight.stored, free_seed_slot(sight.stored): "cloudinit,media=cdrom"})
-    return _Basis(sight, node, bool(config.get("protection")))
+    return _Basis(sight, node, bool(config.get("protection")), pool=config.get("pool"))
+
+
+def _check_copying(driver, label, config, asked, source, sight, node):
+    """Privileges on the source, its bridges and storages, and the space for what is copied."""
+    rights, subject = driver.eyes.rights, needs.NewVm(driver, config)
+    rights.check(label, f"/vms/{source.id}", "VM.Clone")
+    subject.check(label, "VM.Allocate")
+    subject.check(label, "VM.Config.Options")
+    for card in cards_of(sight.stored).values():
+        needs.check_bridge(driver, label, node, card)
+    if asked.get("linked"):
+        return
+    if source.on and not asked.get("snapshot") and "tpmstate0" in sight.stored:
+        raise Refused(
+            f"{label}: '{source.name}' is {source.power} and has a TPM, whose state is not copied while it runs.",
+            "Stop it first, or clone a snapshot of it (clone.snapshot).",
+        )
+    wanted = {}
+    for drive in disks_of(sight.stored).values():
+        storage = driver.storage or drive["file"].partition(":")[0]
+        rights.check(label, f"/storage/{storage}", "Datastore.AllocateSpace")
+        wanted[storage] = wanted.get(storage, 0) + (values.size_of(drive.get("size")) or 0)
+    needs.check_space(driver, label, node, wanted)
 
 
 def _copied(driver, source, snapshot):
@@ -145,31 +177,61 @@ def _check_shared(driver, label, node, source, sight):
 
 def _check_changes(driver, label, basis, changes):
     sight, node = basis.sight, next((change.new for change in changes if change.kind == "node"), basis.node)
-    writing_of(changes, sight.stored, driver.storage or "")
     _check_memory(label, changes, sight)
     if basis.is_protected:
         _check_nothing_goes(label, changes)
     if node != basis.node:
         _check_move(driver, label, sight, node, any(change.kind == "iso" for change in changes))
+    storage = driver.storage or ""
     if needs_storage(changes, sight):
-        driver.places.choose_storage(label, node, "images", driver.storage)
+        storage = driver.places.choose_storage(label, node, "images", driver.storage)
+    _check_writing(driver, label, basis, node, changes, writing_of(changes, sight.stored, storage))
     for change in changes:
         if change.kind == "pool":
             _check_pool(driver, label, change.new)
+            if basis.vmid:
+                needs.check_pool_change(driver, label, basis.vmid, (change.old, change.new))
         elif change.kind == "template" and basis.vmid and snapshots_of(driver.tool, sight):
             raise Refused(f"{label}: it has snapshots, and a template has none.", "Remove them first.")
         elif change.kind == "disks.add":
-            _check_source(driver, label, basis, node, change.key, change.new)
+            check_source(driver, label, basis, node, change.key, change.new)
         elif change.kind == "iso":
-            _check_iso(driver, label, node, change.new)
-    _check_each_once(label, ((change.key, change.new) for change in changes if change.kind == "disks.add"))
+            check_iso(driver, label, node, change.new)
+    check_each_once(label, ((change.key, change.new) for change in changes if change.kind == "disks.add"))
     _check_bridges(driver, label, node, _bridges(changes))
     check_reachable(driver, label, node, sight.stored, changes)
+
+
+def _check_writing(driver, label, basis, node, changes, writing):
+    """Privileges for the options that are written, and space for new disks and growth."""
+    subject = needs.ExistingVm(driver, basis.vmid) if basis.vmid else needs.NewVm(driver, {"pool": basis.pool})
+    needs.check_options(driver, label, subject, node, writing.put, [*writing.gone, *writing.lost])
+    keys = [change.key for change in changes if change.field == "native"]
+    native_checks.check_values(driver, label, node, keys, _after(basis.sight.stored, writing))
+    if writing.grown:
+        subject.check(label, "VM.Config.Disk")
+    wanted = {}
+    for change in changes:
+        if change.kind == "disks.add" and not change.new.get("source"):
+            wanted[writing.storage] = wanted.get(writing.storage, 0) + (change.new.get("size") or 0)
+        elif change.kind == "disks.size":
+            drive = values.parse(change.key, basis.sight.stored.get(change.key, ""))
+            storage = drive.get("file", "").partition(":")[0]
+            wanted[storage] = wanted.get(storage, 0) + change.new - (values.size_of(drive.get("size")) or 0)
+    if wanted:
+        needs.check_space(driver, label, node, wanted)
+
+
+def _after(options, writing):
+    """All options of a VM once they are written."""
+    gone = {*writing.gone, *writing.lost}
+    return {key: text for key, text in {**options, **writing.put}.items() if key not in gone}
 
 
 def _check_move(driver, label, sight, node, changes_medium):
     """No local medium goes along, and local disks go to a storage of the same name alone."""
     driver.places.check_node(label, node)
+    driver.eyes.rights.check(label, f"/vms/{sight.vmid}", "VM.Migrate")
     slot = iso_slot(sight.stored)
     for key, medium in media_of(sight.stored).items():
         if driver.places.is_local(medium) and not (changes_medium and key == slot):
@@ -265,51 +327,6 @@ def _check_bridges(driver, label, node, asked):
         )
 
 
-def _check_iso(driver, label, node, iso):
-    if not iso:
-        return
-    name = iso_name(iso)
-    if name is None:
-        media.size_of_volume(driver, label, node, iso)
-        return
-    driver.places.choose_storage(label, node, "iso", driver.storage)
-    if not name.lower().endswith((".iso", ".img")):
-        raise Refused(f"{label}: iso '{iso}' has no name that Proxmox VE takes.", "It must end with .iso or .img.")
-    if iso.startswith("/") and not files.is_file(iso):
-        raise NotFound(f"{label}: iso: there is no file {iso} on the host of the task.", "Correct the path.")
-
-
-def _check_each_once(label, disks):
-    slots = {}
-    for slot, volume in ((slot, disk["source"]) for slot, disk in disks if disk.get("source")):
-        if volume in slots:
-            raise Refused(
-                f"{label}: disks: '{volume}' is the source of {slots[volume]} and of {slot}.",
-                "Give each disk a volume of its own.",
-            )
-        slots[volume] = slot
-
-
-def _check_source(driver, label, basis, node, slot, disk):
-    volume = disk.get("source")
-    if not volume:
-        return
-    owner = values.owner_of(volume)
-    # A volume goes with the machine whose number it has, attached or not, whoever uses it.
-    user = driver.eyes.name_of(owner)
-    if user and owner != basis.vmid:
-        raise Refused(
-            f"{label}: disks: source of {slot}: '{volume}' belongs to '{user}', and goes with it.",
-            "Detach it there, and give it over first (web interface: Reassign Owner).",
-        )
-    if any(drive.get("file") == volume for drive in drives_of(basis.sight.stored).values()):
-        raise Refused(
-            f"{label}: disks: source of {slot}: '{volume}' is attached to it already.",
-            "Detach it there first (state: absent).",
-        )
-    media.size_of_volume(driver, label, node, volume)
-
-
 def _not_started(label, vm):
     if vm.on:
         return Refused(f"{label}: it cannot be started again once it is a template.", STAYS_OFF)
@@ -322,28 +339,4 @@ def _check_finished(driver, label, vm):
         raise Refused(
             f"{label}: a machine of this name was begun ({vm.id}) and not finished, so it is not made to run.",
             "Finish it with the task that began it, or remove it (state: absent).",
-        )
-
-
-def _check_imports(driver, label, image):
-    if driver.release() < _IMPORTS_SINCE:
-        raise Refused(
-            f"{label}: image '{image}': this is Proxmox VE {driver.version()}, which makes no disk from an image;"
-            " 7.2 and later do.",
-            "Clone a template that was made from the image on the node (qm importdisk).",
-        )
-
-
-def _check_image(driver, label, node, image, size):
-    if ":" not in image or image.startswith("/"):
-        raise Refused(
-            f"{label}: image '{image}' is no volume.",
-            "Put it on a storage with the content Import (before Proxmox VE 8.3: Disk image), and name it as pvesm list"
-            " tells it, such as STORAGE:import/NAME.",
-        )
-    found = media.size_of_volume(driver, label, node, image)
-    if size and size < found:
-        raise Refused(
-            f"{label}: disk {_FIRST} is to have {human_size(size)}, but the image has {human_size(found)}.",
-            "Give that size or more.",
         )

@@ -47,6 +47,7 @@ def make_driver(params):
         stop_timeout=params.get("stop_timeout"),
         iso_checksum=params.get("iso_checksum"),
         cloudinit_password=params.get("cloudinit_password"),
+        tags=params.get("tags"),
     )
 
 

@@ -10,6 +10,7 @@ from collections import Counter
 from ..._lifecycle.errors import ApiError, NotFound, Refused
 from ..._lifecycle.model import RUNNING, Observation
 from . import look
+from .rights import Rights, blind
 from .sight import Sight
 from .words import HARMLESS
 
@@ -20,7 +21,7 @@ class Observer:
     """``sees_settings`` False means that lists tell all that the task needs."""
 
     def __init__(self, tool, native_keys=(), sees_settings=True):
-        self.tool = tool
+        self.tool, self.rights = tool, Rights(tool)
         self._native_keys, self.sees_settings = tuple(native_keys), sees_settings
         #: By id, from the last look: where machines are, their settings, and their options.
         self._nodes, self._configs, self._sights = {}, {}, {}
@@ -48,7 +49,15 @@ class Observer:
         known = {one.name for one in listed} | set(self._names.values())
         there = self._that_count(vms, targets, facets)
         known -= {vm.name for vm in vms if vm not in there}
-        return self._told(there, sorted(known), _doubts(targets or (), listed))
+        return self._told(there, sorted(known), self._unseen(targets, entries) or _doubts(targets or (), listed))
+
+    def _unseen(self, targets, entries):
+        """{name: error} where nothing is seen, for want of a privilege. Without targets it is a warning."""
+        if entries or self.rights.sees_vms:
+            return {}
+        message, remedy = blind(self.tool.api.who)
+        self.tool.warn(f"{message} {remedy}")
+        return {one.name or one.id: NotFound(f"{one.name or one.id}: {message}", remedy) for one in targets or ()}
 
     def _that_count(self, vms, targets, facets):
         """Without machines that nobody has got yet, unless they are asked for and no finished one has their name."""
@@ -199,11 +208,15 @@ class Observer:
     def may_be_in_the_making(self, vmid, name):
         """Whether who holds this number may be what a task has begun to make under this name."""
         found = next((one for one in look.resources(self.tool) if one["vmid"] == int(vmid)), None)
-        if found is None or found.get("lock") in ("create", "clone"):
+        if found is None or found.get("lock") in look.CREATED_UNDER:
             # Until it is made it has no name.
             return found is not None
         sight = self.sight(str(vmid), found["node"])
         return sight.is_unfinished and sight.stored.get("name") == name
+
+    def is_being_created(self, vmid):
+        found = next((one for one in look.resources(self.tool) if str(one["vmid"]) == vmid), {})
+        return found.get("lock") in look.CREATED_UNDER
 
     def is_running(self, sight):
         return self.tool.get(f"{sight.path}/status/current")["status"] == "running"

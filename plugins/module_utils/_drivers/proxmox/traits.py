@@ -26,8 +26,11 @@ _ADDRESS = re.compile(r"https?://\S+")
 _FORWARD = "Guests are reached by their own addresses, or by a rule on the node."
 
 
-def proxmox_traits(version="", bridge="vmbr0"):
-    """Traits of a cluster; ``bridge`` is what a card is on while nothing else is said."""
+def proxmox_traits(version="", bridge="vmbr0", tells_case=False):
+    """Traits of a cluster; ``bridge`` is what a card is on while nothing else is said.
+
+    ``tells_case``: its tags may have capitals, else they are stored in small letters.
+    """
     return Traits(
         platform="proxmox",
         version=version,
@@ -56,18 +59,19 @@ def proxmox_traits(version="", bridge="vmbr0"):
         transient=lambda error: isinstance(error, (Busy, ConnectionLost)),
         lanes_at_once=8,
         harmless=HARMLESS,
-        adjust=partial(_adjusted, bridge),
+        suspended_counts_as_stopped=True,
+        adjust=partial(_adjusted, bridge, tells_case),
     )
 
 
-def _adjusted(bridge, vm, config):
+def _adjusted(bridge, tells_case, vm, config):
     """The vocabulary's words in Proxmox VE's, with what has no place there refused."""
     adjusted = dict(config)
     _check_sizes(vm, config)
     if config.get("os_type"):
         adjusted["os_type"] = OS_TYPES.get(config["os_type"].lower(), config["os_type"])
     if "tags" in config:
-        adjusted["tags"] = _tags(vm, config["tags"])
+        adjusted["tags"] = _tags(vm, config["tags"], tells_case)
     if "description" in config:
         adjusted["description"] = config["description"].rstrip()
     if config.get("networks"):
@@ -120,15 +124,15 @@ def _check_sizes(vm, config):
             raise Refused(f"{vm.name}: disks: size of {slot} is {human_size(size)}.", "Give whole KiB.")
 
 
-def _tags(vm, tags):
-    """They come back in small letters and in order."""
+def _tags(vm, tags, tells_case):
+    """As they are stored; their order is the cluster's."""
     wrong = [tag for tag in tags if not is_tag(tag)]
     if wrong:
         raise Refused(
             f"{vm.name}: tags: '{wrong[0]}' is no tag here.",
             "Use letters, figures, _, -, + and dots, none of - + . in front.",
         )
-    return tuple(sorted({tag.lower() for tag in tags}))
+    return tuple(sorted({tag if tells_case else tag.lower() for tag in tags}))
 
 
 def _card(vm, place, card, bridge):

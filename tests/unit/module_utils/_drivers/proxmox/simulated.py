@@ -35,7 +35,7 @@ class Api:
     def __init__(self, world, user=None):
         self._gateway = Gateway(world)
         self._user = user or User("root@pam", "test")
-        self.who = self._user.id
+        self.who, self.where = self._user.id, "pve1:8006"
 
     def call(self, method, path, parameters=None):
         try:
@@ -91,6 +91,7 @@ def do(world, check=False, api=None, probe=lambda host, port, kind: True, **opti
         bridge=params["bridge"],
         stop_timeout=params["stop_timeout"],
         cloudinit_password=params["cloudinit_password"],
+        tags=params["tags"],
         native_keys=params["native"] or (),
         sees_settings=needs_settings(params),
     )

@@ -346,6 +346,100 @@ def test_a_right_that_is_missing_is_named(world):
     _fails(outcome, "VM.PowerMgmt on /vms/101", "ci@pve!t")
 
 
+def _token_without_role(world):
+    """A token with privilege separation, of a user that may do everything."""
+    world.access.accounts["ci@pve"] = Account(tokens={"t": Token("s")})
+    world.access.allow("/", "ci@pve", "Administrator")
+    return Api(world, User("ci@pve", "t"))
+
+
+@pytest.mark.parametrize("asked", [{"state": "absent"}, {"disks": [DISK]}, {"state": "started"}])
+def test_token_that_sees_no_vm_is_told_so_and_changes_nothing(world, asked):
+    api = _token_without_role(world)
+    _fails(do(world, api=api, name="web2", **asked), "web2", "ci@pve!t sees no VM", "VM.Audit", "privilege separation")
+    assert _writes(world) == []
+
+
+def test_info_warns_when_the_token_sees_no_vm(world):
+    seen = driver_of(world, _token_without_role(world)).observe(None, frozenset({"power", "config"}))
+    assert seen.vms == []
+    assert [text for text in seen.warnings if "sees no VM" in text]
+
+
+def test_vm_of_a_pool_is_seen_by_the_role_on_the_pool(world):
+    api = _token_without_role(world)
+    world.cluster.pools["prod"].vms.add(101)
+    world.access.allow("/pool/prod", "ci@pve!t", "PVEAdmin")
+    assert not do(world, api=api, name="web2", state="stopped").failed
+    assert not do(world, api=api, name="web9", state="absent").failed
+
+
+def test_cluster_without_vms_is_no_missing_privilege():
+    assert not do(worlds.cluster(), name="web2", state="absent").failed
+
+
+@pytest.mark.parametrize("more", [{}, {"allow_restart": True}])
+def test_hibernated_vm_counts_as_stopped_and_is_not_started(world, more):
+    assert do(world, name="web1", state="suspended").changed
+    world.journal.clear()
+    outcome = do(world, name="web1", state="stopped", **more)
+    assert (outcome.failed, outcome.changed) == (False, False), outcome.msg
+    assert outcome.vms[0]["state"] == "suspended"
+    assert _writes(world) == []
+    assert do(world, name="web1", state="stopped", stop_mode="force").changed
+    assert do(world, name="web1").vms[0]["state"] == "stopped"
+
+
+@pytest.mark.parametrize(
+    ("word", "asked", "effect"),
+    [
+        ("suspended", {"state": "started"}, "QMP system_wakeup"),
+        ("suspended", {"state": "stopped"}, "POWERDOWN"),
+        ("postmigrate", {"state": "started"}, "QMP cont"),
+        ("shutdown", {"state": "stopped"}, "QMP quit"),
+    ],
+)
+def test_vm_that_runs_in_name_only(world, word, asked, effect):
+    behind.fail(world, 100, word)
+    outcome = do(world, name="web1", **asked)
+    assert (outcome.failed, outcome.changed) == (False, True), outcome.msg
+    assert effect in [one.text for one in world.journal.effects]
+    assert not do(world, name="web1", **asked).changed
+
+
+def _move(world, vmid, target):
+    machine = world.cluster.machines[vmid]
+    world.storages.move(machine.config.current["scsi0"].partition(",")[0], machine.node, target)
+    machine.node = target
+
+
+@pytest.mark.parametrize(
+    ("vmid", "asked"),
+    [
+        (100, {"name": "web1", "state": "stopped"}),
+        (100, {"name": "web1", "state": "stopped", "stop_mode": "force"}),
+        (100, {"name": "web1", "state": "paused"}),
+        (101, {"name": "web2", "state": "started"}),
+        (101, {"name": "web2", "memory": "4096"}),
+        (101, {"name": "web2", "state": "absent"}),
+    ],
+)
+def test_vm_that_moves_to_another_node_meanwhile_costs_one_more_look(world, vmid, asked):
+    class Moving(Api):
+        moved = False
+
+        def call(self, method, path, parameters=None):
+            if method != "GET" and not self.moved:
+                self.moved = True
+                _move(world, vmid, "pve3")
+            return super().call(method, path, parameters)
+
+    began = world.now
+    outcome = do(world, api=Moving(world), **asked)
+    assert (outcome.failed, outcome.changed) == (False, True), outcome.msg
+    assert world.now - began < 12
+
+
 def test_a_node_that_is_gone(world):
     behind.node(world, "pve2", online=False)
     outcome = do(world, name="web2", state="started")

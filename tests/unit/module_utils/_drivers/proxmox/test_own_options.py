@@ -361,3 +361,22 @@ def test_checksums_that_are_none(text):
         check_sum(text)
     check_sum(None)
     check_sum("sha256:00")
+
+
+@pytest.mark.parametrize(
+    ("style", "stored"),
+    [
+        ({}, "prod;web"),
+        ({"case-sensitive": 1}, "Web;prod"),
+        ({"case-sensitive": 1, "ordering": "config"}, "Web;prod"),
+        ({"ordering": "config"}, "prod;web"),
+    ],
+)
+def test_tags_follow_the_style_of_the_cluster(style, stored):
+    world = worlds.with_cases()
+    world.cluster.tag_style = style
+    asked = {"name": "web2", "tags": ["Web", "prod"]}
+    assert do(world, **asked).changed
+    assert world.cluster.machines[101].config.current["tags"] == stored
+    assert not do(world, **asked).changed
+    assert not do(world, name="web2", tags=["prod", "Web"]).changed

@@ -15,11 +15,14 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox imp
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Unavailable
 
 from simulators.proxmox import behind, invariants, worlds
+from simulators.proxmox.access import User
 from simulators.proxmox.cluster import Pool
 from unit.module_utils._drivers.proxmox.simulated import Api, do
 
 NEW = {"name": "web3", "disks": [{"slot": "scsi0", "size": "8G"}], "node": "pve1"}
 CLONE = {"name": "web3", "clone": {"source": "tmpl"}}
+#: Its first disk is large; that of the template is the small one that cloud-init reads.
+LONG_CLONE = {"name": "web3", "clone": {"source": "web2"}}
 
 
 class Interrupted(Api):
@@ -215,6 +218,50 @@ def test_the_options_are_guarded_against_others_at_any_moment():
     assert guarded == 1
 
 
+class BeforeFirstWrite(Api):
+    """Lets somebody else act once, just before the task writes for the first time."""
+
+    def __init__(self, world, act):
+        super().__init__(world)
+        self._act = act
+
+    def call(self, method, path, parameters=None):
+        if method != "GET" and self._act:
+            act, self._act = self._act, None
+            act()
+        return super().call(method, path, parameters)
+
+
+def test_change_that_somebody_else_makes_first_is_not_made_again(world):
+    api = BeforeFirstWrite(world, lambda: behind.edit(world, 101, memory="4096"))
+    outcome = do(world, api=api, name="web2", memory="4096")
+    assert not outcome.failed, outcome.msg
+    assert [entry.status for entry in world.journal.writes()] == [500]
+
+
+@pytest.mark.parametrize(
+    "disk", [{"slot": "scsi1", "state": "absent"}, {"slot": "scsi1", "size": "8G"}], ids=["detach", "grow"]
+)
+def test_disk_that_somebody_else_puts_into_the_slot_is_left_alone(world, disk):
+    assert do(world, name="web2", disks=[{"slot": "scsi1", "size": "1G"}, {"slot": "scsi2", "size": "2G"}]).changed
+    outcome = do(world, api=BeforeFirstWrite(world, lambda: _swap_disks(world)), name="web2", disks=[disk])
+    assert (outcome.failed, outcome.changed) == (True, False)
+    assert "disks.scsi1" in outcome.msg and "somebody else" in outcome.msg
+    assert "size=2G" in world.cluster.machines[101].config.current["scsi1"]
+
+
+def test_network_interface_that_somebody_else_removes_is_not_created_again(world):
+    api = BeforeFirstWrite(world, lambda: behind.edit(world, 101, net0=None))
+    outcome = do(world, api=api, name="web2", networks=[{"source": "vmbr1"}])
+    assert outcome.failed and "networks.0" in outcome.msg
+    assert "net0" not in world.cluster.machines[101].config.current
+
+
+def _swap_disks(world):
+    options = world.cluster.machines[101].config.current
+    behind.edit(world, 101, scsi1=options["scsi2"], scsi2=options["scsi1"])
+
+
 def _change_mac(world):
     bridge = world.cluster.machines[101].config.current["net0"].partition(",")[2]
     behind.edit(world, 101, net0=f"virtio=BC:24:11:00:00:99,{bridge}")
@@ -241,6 +288,45 @@ def test_a_connection_that_breaks_off_at_a_write(world, call, asked, kind):
     world.engine.advance(60)
     _assert_one(world, asked["name"])
     assert not do(world, **asked).changed
+
+
+@pytest.mark.parametrize("asked", [NEW, LONG_CLONE], ids=["create", "clone"])
+@pytest.mark.parametrize("status", [None, 502, 596])
+def test_vm_is_created_once_though_the_answer_is_lost_while_it_has_no_name(world, asked, status):
+    """Until the first disk of a clone is copied, its configuration holds no name."""
+    world.timing.clone_per_gib, world.timing.create = 2, 60
+    path = "/nodes/pve1/qemu" if asked is NEW else "/nodes/pve2/qemu/101/clone"
+    kind = {"kind": "reset_after"} if status is None else {"kind": "reply_after", "status": status, "reason": "lost"}
+    world.faults.request(**kind, method="POST", path=path)
+    outcome = do(world, **asked)
+    assert not outcome.failed, outcome.msg
+    assert world.journal.count("POST", path) == 1
+    _assert_one(world, "web3")
+
+
+def test_clone_of_a_killed_task_that_has_no_name_yet_is_waited_for(world):
+    """It has the lower number; if this task finished its own first, two VMs would stay."""
+    world.timing.clone_per_gib = 2
+    Api(world).call("POST", "/nodes/pve2/qemu/101/clone", _as_killed_task_asked(102))
+    world.timing.clone_per_gib = 0.1
+    outcome = do(world, **LONG_CLONE)
+    assert not outcome.failed, outcome.msg
+    _assert_one(world, "web3")
+    assert 102 in world.cluster.machines
+
+
+def _as_killed_task_asked(vmid):
+    notes = f'<!-- polyvirt {{"id":"{vmid}","inputs":{{"clone":"101"}},"unfinished":true,"v":1}} -->'
+    return {"newid": vmid, "name": "web3", "full": 1, "description": notes}
+
+
+def test_clones_of_others_are_not_waited_for(world):
+    world.timing.clone_per_gib = 2
+    Api(world, User("root@pam")).call("POST", "/nodes/pve2/qemu/101/clone", {"newid": 102, "name": "other", "full": 1})
+    world.timing.clone_per_gib = 0.1
+    began = world.now
+    assert not do(world, **LONG_CLONE).failed
+    assert world.now - began < 30
 
 
 def test_what_was_made_before_the_connection_broke_off_is_not_made_again(world):
@@ -281,6 +367,33 @@ def test_who_looks_after_a_task_waits_for_a_server_that_starts_anew(world):
     outcome = do(world, api=Restarting(world), **CLONE)
     assert not outcome.failed, outcome.msg
     _assert_one(world, "web3")
+
+
+def test_vm_that_somebody_else_starts_first_is_not_changed_by_the_task():
+    asked = {"name": "web2", "state": "started"}
+    for at in range(1, _calls_of(asked)):
+        world = worlds.with_cases()
+        api = Interrupted(world, lambda world=world: behind.power(world, 101, on=True), at)
+        outcome = do(world, api=api, **asked)
+        assert not outcome.failed, (at, outcome.msg)
+        started_by_task = any(task.exitstatus == "OK" for task in world.tasks.by_upid.values())
+        assert outcome.changed == started_by_task, at
+
+
+@pytest.mark.parametrize("status", [502, 503, 504])
+def test_gateway_error_while_a_clone_is_polled_does_not_fail_the_task(world, status):
+    world.faults.request("reply", path=".*/tasks/.*/status", status=status, reason="Service Unavailable", times=3)
+    outcome = do(world, **CLONE)
+    assert (outcome.failed, outcome.changed) == (False, True), outcome.msg
+    _assert_one(world, "web3")
+
+
+@pytest.mark.parametrize("kind", ["reply", "reply_after"])
+def test_gateway_error_at_a_write_is_looked_into(world, kind):
+    world.faults.request(kind, method="PUT", path=".*/101/config", status=502, reason="Bad Gateway")
+    outcome = do(world, name="web2", memory="4096")
+    assert (outcome.failed, outcome.changed) == (False, True), outcome.msg
+    assert world.cluster.machines[101].config.current["memory"] == "4096"
 
 
 def test_what_exists_already_and_is_no_number_is_told(world):
