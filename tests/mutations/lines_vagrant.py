@@ -14,7 +14,7 @@ MUTATIONS = (
     Mutation(
         "failed-start-destroys-old-vm",
         f"{_CODE}/driver.py",
-        'if vm.id is not None or self.asked.get("on_failure") == "keep":',
+        'if known.made is not None or self.asked.get("on_failure") == "keep":',
         'if self.asked.get("on_failure") == "keep":',
         {"unit": ("tests/unit/module_utils/_drivers/vagrant",)},
     ),

@@ -92,8 +92,8 @@ class Vm:
     """A machine as found. A field that is None is something the platform does not have or did not say.
 
     ``recipe`` is what the platform would make an absent machine from by itself, such as a Vagrantfile. ``leftovers``
-    are (file, name) of snapshots that a disk's file holds and the platform does not know. ``lost``: its power is unknown
-    because all its files are gone, so that there is nothing to lose by deleting what the platform still knows of it.
+    are (file, name) of snapshots that a disk's file holds and the platform does not know. ``lost``: its power is
+    unknown because all its files are gone, so there is nothing to lose by deleting what the platform still knows of it.
     """
 
     name: str

@@ -119,7 +119,7 @@ class World:
             self.port.programs["VBoxManage"] = self.vagrant.run
 
     def driver(self, **params):
-        with mock.patch.object(under_test, "Commands", lambda: self.port):
+        with mock.patch.object(under_test, "Commands", lambda _ceiling: self.port):
             return under_test.make_driver({"project_dir": str(self.project), **params})
 
     def run(self, name="web", about="vm", check=False, **options):
