@@ -324,12 +324,13 @@ class Driver(Protocol):
         """The files that differ between two points (None: as it is now): change, path, type, mode, size, text."""
 
     def lane(self, vm: Vm) -> str:
-        """Machines of one lane are worked on together, different lanes at the same time."""
+        """VMs of one lane are not worked on at the same time; what is ready together is sent together."""
 
-    def apply(self, segment: Sequence) -> None:
-        """Carry out (machine, steps) pairs. An error may say in ``steps_done`` how many steps were done before it.
+    def apply(self, batch: Sequence) -> None:
+        """Carry out (VM, steps) pairs. Every step ends the same when it is sent twice: its answer may have been lost.
 
-        A machine that could not be made is not left half-made.
+        An error has in ``steps_done`` how many steps are complete, and in ``wrote`` whether anything was changed (None:
+        nobody knows); ``one_by_one`` sees to both. A VM that could not be created is not left half-created.
         """
 
 
