@@ -63,8 +63,8 @@ MUTATIONS = (
     Mutation(
         "nvram-to-keep-is-deleted",
         f"{_CODE}/making.py",
-        'nvram = "--keep-nvram" if keep_nvram else "--nvram"',
-        'nvram = "--nvram"',
+        '_undefine(driver, vm, "--keep-nvram" if keep_nvram else "--nvram")',
+        '_undefine(driver, vm, "--nvram")',
         {"unit": [f"{_UNIT}/test_making.py"]},
     ),
     Mutation(
@@ -90,9 +90,9 @@ MUTATIONS = (
     ),
     Mutation(
         "save-of-much-memory-is-cut-off",
-        f"{_CODE}/driver.py",
-        'self.virsh.run("managedsave", vm.id, "--running", timeout=_SAVE_TIMEOUT)',
-        'self.virsh.run("managedsave", vm.id, "--running")',
+        f"{_CODE}/power.py",
+        'driver.virsh.run("managedsave", vm.id, "--running", timeout=_SAVE_TIMEOUT)',
+        'driver.virsh.run("managedsave", vm.id, "--running")',
         {"unit": ("tests/unit/module_utils/_drivers/virsh/test_power.py",)},
     ),
 )

@@ -176,8 +176,8 @@ def _check_growing(vm, change):
     source = (vm.config.get("disks") or {}).get(change.key, {}).get("source") or ""
     if files.is_block_device(source):
         raise Refused(
-            f"{vm.name}: disks.{change.key}.size: {source} is a block device of {human_size(change.old)}, and only files"
-            " are grown.",
+            f"{vm.name}: disks.{change.key}.size: {source} is a block device of {human_size(change.old)}, and only"
+            " files are grown.",
             "Grow the device on the hypervisor (lvextend), or leave size out.",
         )
 

@@ -86,7 +86,8 @@ def _check_not_in_use(driver, vm):
     running = users.intersection(driver.virsh.run("list", "--name").split("\n"))
     if running:
         raise Refused(
-            f"{vm.name}: {', '.join(sorted(running))} runs on top of its disks, so no snapshot can be written into them.",
+            f"{vm.name}: {', '.join(sorted(running))} runs on top of its disks, so no snapshot can be written into"
+            " them.",
             "Stop that VM first, or take an external snapshot (kind: external).",
         )
 

@@ -66,5 +66,5 @@ def test_it_is_not_grown(tmp_path, device):
 
 def test_no_overlay_is_created_beside_it(tmp_path, device):
     taken = Step("snapshot", arguments={"name": "s", "kind": "external", "include_memory": False})
-    with pytest.raises(Refused, match="disk vdb is the block device .*lv, beside which no overlay can be created"):
+    with pytest.raises(Refused, match=r"disk vdb is the block device .*lv, beside which no overlay can be created"):
         check(tmp_path, disks={"vdb": {"source": device, "format": "raw"}}, steps=[taken])
