@@ -165,7 +165,8 @@ options:
         type: str
       source:
         description:
-          - An existing disk file to attach as it is. It stays its owner's and is not deleted with the machine.
+          - An existing disk to attach as it is. This is a file or, on libvirt, a block device. It is not deleted with
+            the machine.
         type: path
       state:
         description:

@@ -95,4 +95,25 @@ MUTATIONS = (
         'driver.virsh.run("managedsave", vm.id, "--running")',
         {"unit": ("tests/unit/module_utils/_drivers/virsh/test_power.py",)},
     ),
+    Mutation(
+        "change-that-is-sent-again-is-made-again",
+        f"{_CODE}/driver.py",
+        "return definition.text() != text",
+        "return False",
+        {"unit": [f"{_UNIT}/test_sent_twice.py"]},
+    ),
+    Mutation(
+        "base-of-a-foreign-overlay-is-written-to",
+        f"{_CODE}/checks.py",
+        "return marked | found",
+        "return marked",
+        {"unit": [f"{_UNIT}/test_clone_checks.py"]},
+    ),
+    Mutation(
+        "each-vm-of-a-task-has-all-the-space",
+        f"{_CODE}/space.py",
+        "driver.claimed[folder] = claimed + needed",
+        "driver.claimed[folder] = 0",
+        {"unit": [f"{_UNIT}/test_space.py"]},
+    ),
 )

@@ -23,7 +23,10 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
 GIVEN_MACS = ["52:54:00:00:00:0a", "52:54:00:00:00:0b"]
 
 
-@pytest.fixture(params=("libvirt_test", "libvirt_qemu"))
+_DEEP = pytest.mark.deep("most of it on libvirt's test driver; what runs: unit belt, virsh/test_sent_twice.py")
+
+
+@pytest.fixture(params=("libvirt_test", pytest.param("libvirt_qemu", marks=_DEEP)))
 def alone(request, ground):
     """A platform with VMs that no other test knows."""
     return ground.open(request.param, "pvt-")

@@ -252,6 +252,8 @@ def _facets(works, traits):
             facets.add("snapshots")
         if request.snapshot is not None and request.snapshot.state == "restored":
             facets.add("snapshot_configs")
+        if request.snapshot is not None and request.snapshot.state == "absent":
+            facets.add("all_snapshots")
         if request.state == "absent" or (request.policy.allow_recreate and rebuilds):
             facets.add("files")
         if request.state == "absent":

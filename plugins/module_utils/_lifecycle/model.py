@@ -312,7 +312,8 @@ class Driver(Protocol):
     def observe(self, targets: Optional[Sequence[Target]], facets: frozenset) -> Observation:
         """The machines that exist of ``targets`` (None: all), with at least these facets looked at.
 
-        Facets: power, config, addresses, snapshots, snapshot_configs, leftovers, files, unfinished. With power alone,
+        Facets: power, config, addresses, snapshots, all_snapshots (with those that the platform does not know, as
+        unfinished ones), snapshot_configs, leftovers, files, unfinished. With power alone,
         ``config`` may be empty. A machine that a task has only begun to make exists where unfinished ones are asked
         for: to be told, or to be removed.
         """

@@ -123,6 +123,10 @@ class VirshDriver:
             observation = replace(observation, vms=[self._with_frozen_sizes(vm) for vm in observation.vms])
         if "leftovers" in facets:
             observation = replace(observation, vms=[self._with_leftovers(vm) for vm in observation.vms])
+        if "all_snapshots" in facets and self.is_local and self.hypervisor != "TEST":
+            from .leftovers import with_leftover_snapshots
+
+            observation = replace(observation, vms=[with_leftover_snapshots(self, vm) for vm in observation.vms])
         if "files" in facets and observation.vms:
             return self._with_files(observation)
         return observation
@@ -148,7 +152,7 @@ class VirshDriver:
         return replace(snapshot, config={**snapshot.config, "disks": self._sized(snapshot.config["disks"])})
 
     def _with_leftovers(self, vm):
-        from .snapshot_checks import leftovers
+        from .leftovers import leftovers
 
         try:
             return vm.having(leftovers=tuple(leftovers(self, vm))) if self.is_local else vm
