@@ -63,6 +63,10 @@ def _check_making(driver, listing, plan, step):
     base = driver.storage_path or listing.properties.get("Default machine folder", "")
     if driver.storage_path and not files.is_folder(driver.storage_path):
         raise NotFound(f"{name}: storage_path: {driver.storage_path} is no folder.", "Create it, or name another.")
+    if not files.is_writable(base) and files.is_folder(base):
+        raise Refused(
+            f"{name}: {base} cannot be written to.", "Run the task as a user who may, or name a storage_path."
+        )
     folder = os.path.join(base, *[part.strip("/") for part in config.get("groups", ())[:1]], name)
     unfinished = begun_in(listing, name)
     in_the_way = None if unfinished else foreign_settings(folder, name)
@@ -248,6 +252,7 @@ def _check_ports(listing, plan):
     rules = plan.after.config.get("port_forwards") or {}
     own = (vm.config.get("port_forwards") or {}) if is_up else {}
     others = _rules_of_running(listing, vm.id)
+    _check_rules(plan.after.name, rules)
     for name, rule in sorted(rules.items()):
         port = rule.get("host_port")
         if not port or own.get(name, {}).get("host_port") == port or not (starts or vm.power == RUNNING):
@@ -259,6 +264,19 @@ def _check_ports(listing, plan):
                 f"{plan.after.name}: port_forwards: port {port} of the host is taken by {user or 'another program'}.",
                 "Choose another host_port, or leave it out to have one chosen.",
             )
+
+
+def _check_rules(name, rules):
+    """VirtualBox has one rule for each port and address of the host."""
+    seen = {}
+    for rule, entry in sorted(rules.items()):
+        end = (entry.get("protocol", "tcp"), entry.get("host_address") or "", entry.get("host_port"))
+        if end[2] and end in seen:
+            raise Refused(
+                f"{name}: port_forwards: {seen[end]} and {rule} have the same port of the host: {end[2]}.",
+                "Choose another host_port for one of them.",
+            )
+        seen[end] = rule
 
 
 def _is_own(own, port):
