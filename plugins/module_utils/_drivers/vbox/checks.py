@@ -17,7 +17,7 @@ from ..._tools import vboxmanage_output as output
 from . import images, storage
 from .deleting import check_removable
 from .making import begun_in, foreign_settings
-from .media_checks import check_media, check_room
+from .media_checks import check_media, check_room, check_uuid
 from .networks import check_networks
 from .sharing import check_folders
 from .words import place_of, slot_name
@@ -113,6 +113,7 @@ def _check_disks(listing, name, disks, image, unfinished, folder):
             _found, size = images.check_image(name, "image", image["source"], raw_too=True)
             images.check_size(name, image["source"], entry, size)
             _check_still(listing, name, image["source"])
+            check_uuid(name, "image", image["source"], listing.media)
             if unfinished is None:
                 check_room(name, folder, "image", [image["source"]])
         if entry.get("source"):
@@ -140,6 +141,7 @@ def _check_still(listing, name, path):
 def _check_source(listing, name, slot, entry, own):
     path = entry["source"]
     found, _size = images.check_image(name, f"disks: source of {slot}", path)
+    check_uuid(name, f"disks: source of {slot}", path, listing.media)
     if entry.get("format") and entry["format"] != found:
         raise Refused(f"{name}: disks: source of {slot} is {found}, not {entry['format']}.", "Leave the format out.")
     real = os.path.realpath(path)

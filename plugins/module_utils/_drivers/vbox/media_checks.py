@@ -11,6 +11,7 @@ from ..._lifecycle.errors import NotFound, Refused
 from ..._lifecycle.model import PAUSED, RUNNING
 from ..._lifecycle.units import human_size
 from ..._ports import files
+from ..._tools import disk_header
 from . import storage
 from .words import place_of, slot_name
 
@@ -134,6 +135,16 @@ def _files_of(sight, slot):
     while found[-1].parent in sight.media:
         found.append(sight.media[found[-1].parent])
     return [one.location for one in found]
+
+
+def check_uuid(name, option, path, media):
+    """VirtualBox opens no image with the UUID of another one that it knows, as a copied file has."""
+    known = media.get(disk_header.uuid_of(path))
+    if known is not None and os.path.realpath(known.location) != os.path.realpath(path):
+        raise Refused(
+            f"{name}: {option} {path} has the UUID of {known.location}, as if it were copied with cp.",
+            f"Give it one of its own: VBoxManage internalcommands sethduuid {path}",
+        )
 
 
 def check_room(name, folder, option, paths):

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Unavailable
@@ -326,3 +327,14 @@ def test_two_rules_for_one_port_are_rejected(vbox, exists):
 def test_folder_must_be_writable(vbox, monkeypatch):
     monkeypatch.setattr(files, "is_writable", lambda path: False)
     task(vbox).refused(f"web: {vbox.machines} cannot be written to")
+
+
+@pytest.mark.parametrize("way", ["disk", "image"])
+def test_copied_file_is_no_image_of_its_own(vbox, way):
+    """VirtualBox knows images by the UUIDs in them."""
+    own = task(vbox, "other").well().vm["disks"][0]["source"]
+    copy = str(vbox.folder / "copy.vdi")
+    shutil.copy(own, copy)
+    more = {"config": disk(source=copy)} if way == "disk" else {"image": {"source": copy, "linked": False}}
+    for check in (True, False):
+        task(vbox, check=check, **more).refused(f"{copy} has the UUID of {own}", f"sethduuid {copy}")
