@@ -33,6 +33,13 @@ MUTATIONS = (
         {"unit": ("tests/unit/module_utils/_drivers/vagrant",)},
     ),
     Mutation(
+        "copy-of-a-project-has-its-vms",
+        f"{_CODE}/project.py",
+        "return there is not None and there.id == one.id",
+        "return False",
+        {"unit": [f"{_UNIT}/test_ownership.py"]},
+    ),
+    Mutation(
         "shared-dotfile-folder-is-removed",
         f"{_CODE}/project.py",
         "if contents.owns_folder and not contents.foreign and self._has_own_dotfile():",

@@ -18,7 +18,10 @@ MASK = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
 def describe(vm, platform):
     """A machine as users see it, without what a task did to it."""
     config = vm.config
-    memory = config.get("memory")
+    # What is not stored is what the VM runs with.
+    cpus, memory = (
+        (vm.active or {}).get(key) if config.get(key) is None else config[key] for key in ("cpus", "memory")
+    )
     networks = config.get("networks") or {}
     return {
         "name": vm.name,
@@ -26,7 +29,7 @@ def describe(vm, platform):
         "platform": platform,
         "state": vm.power,
         "reason": vm.reason,
-        "cpus": config.get("cpus"),
+        "cpus": cpus,
         "memory_mib": None if memory is None else memory // MIB,
         "description": config.get("description"),
         "tags": list(config.get("tags") or ()),

@@ -24,6 +24,7 @@ _NOTHING_DONE = frozenset({
     "ProviderNotFoundSuggestion", "ActiveMachineWithDifferentProvider", "SnapshotNotFound", "SnapshotConflictFailed",
 })  # fmt: skip
 # No words to a terminal, no questions to the maker's servers.
+_PLUGINS = "Install the plugins that the Vagrantfile requires: vagrant plugin install NAME."
 _QUIET = {"VAGRANT_NO_COLOR": "1", "VAGRANT_CHECKPOINT_DISABLE": "1"}
 
 
@@ -102,6 +103,11 @@ def is_provider_missing(error):
     return _is(error, "ProviderNotFound", "ProviderNotFoundSuggestion", "ProviderNotUsable")
 
 
+def is_invalid(error):
+    """Whether Vagrant rejects settings of the Vagrantfile."""
+    return _is(error, "ConfigInvalid")
+
+
 def is_other_provider(error):
     """Whether the machine exists with another provider than asked."""
     return _is(error, "ActiveMachineWithDifferentProvider")
@@ -139,15 +145,18 @@ def _is(error, *kinds):
 class VagrantFailed(errors.CommandFailed):
     """``kind`` is Vagrant's own name for what happened; None where it had not begun to speak. ``rows``: said before."""
 
-    def __init__(self, completed, kind, text, rows=()):
+    def __init__(self, completed, kind, text, rows=(), remedy=None):
         self.kind, self.rows = kind, rows
         message = f"vagrant {shown(completed.argv[1:-1])} failed: {text}"
-        super().__init__(completed.argv, completed.rc, text, message=message)
+        super().__init__(completed.argv, completed.rc, text, message=message, remedy=remedy)
 
 
 def _failure(completed, rows):
     failure = output.failure(rows)
     if failure is not None:
         return VagrantFailed(completed, failure.kind, failure.text.strip(), rows)
+    # Before it asks something, which needs a terminal, it says what about.
+    warnings = output.warnings(rows)
     text = output.complaint(completed.stderr) or f"exit code {completed.rc} and no word"
-    return VagrantFailed(completed, None, text)
+    remedy = _PLUGINS if any("plugin" in warning for warning in warnings) else None
+    return VagrantFailed(completed, None, "\n".join([*warnings, text]), rows, remedy)

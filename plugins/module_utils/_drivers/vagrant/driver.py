@@ -25,6 +25,7 @@ from ..._tools.vboxmanage import VBoxManage
 from ..._tools.virsh import Virsh
 from . import by_status, systems
 from .by_status import ByStatus
+from .fields import that_run
 from .forwards import clear as clear_forwards
 from .in_libvirt import InLibvirt
 from .in_virtualbox import InVirtualBox
@@ -104,6 +105,10 @@ class VagrantDriver:
 
     def observe(self, targets, facets):
         contents = self.project.read()
+        if not self.project.managed:
+            from .host_checks import check_file_of_user
+
+            check_file_of_user(self, contents)
         vms, known = look(self, contents, targets, facets)
         if "leftovers" in facets:
             vms = [vm.having(leftovers=()) for vm in vms]  # Its disk goes with a machine, and all that is in it.
@@ -241,7 +246,8 @@ class VagrantDriver:
             yield from ("--provider", known.machine["provider"])
         # Vagrant notes that it has set up a machine before it does, so one that failed is not set up again by itself.
         ran = known.note.get("ran") or {}
-        if known.made is not None and known.machine and ran.get("provisioners") != known.machine.get("provisioners"):
+        wanted = that_run((known.machine or {}).get("provisioners"))
+        if known.made is not None and known.machine and that_run(ran.get("provisioners")) != wanted:
             yield "--provision"
 
     def _note_start(self, name, machine, known):
@@ -335,7 +341,8 @@ def _explained(vm, error, project):
         (tool.is_no_project, f"Put a Vagrantfile at {project.path}, or set managed: true."),
         (tool.is_unknown_machine, f"Describe it in {project.path}."),
     )
-    remedy = next((remedy for holds, remedy in remedies if holds(error)), "What Vagrant says is all that is known.")
+    unknown = error.remedy or "What Vagrant says is all that is known."
+    remedy = next((remedy for holds, remedy in remedies if holds(error)), unknown)
     return PolyvirtError(f"{vm.name}: {error.message}", remedy)
 
 

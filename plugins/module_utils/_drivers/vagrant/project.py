@@ -82,13 +82,19 @@ class Project:
 
     def __init__(self, folder, file, managed, dotfile=None, home=None):
         self.folder, self.file, self.managed = folder, file, managed
-        self._home = os.path.expanduser(home or vagrant_index.HOME)
+        self.home = os.path.expanduser(home or vagrant_index.HOME)
         self._dotfile_name = os.path.expanduser(dotfile or vagrant_folder.DEFAULT)
         self.dotfile = os.path.join(folder, self._dotfile_name)
+        #: Names in a Vagrantfile of the user's own, once Vagrant was asked.
+        self.described = None
 
     @property
     def path(self):
         return os.path.join(self.folder, self.file)
+
+    def describes(self, name):
+        """Whether a VM is described; what was not asked of Vagrant counts as described."""
+        return self.managed or self.described is None or name in self.described
 
     def exists(self):
         return files.is_file(self.path)
@@ -96,7 +102,7 @@ class Project:
     def read(self):
         made = vagrant_folder.machines(files, self.dotfile)
         notes = {name: _note(one) for name, one in made.items()}
-        index = _Lazy(lambda: vagrant_index.read(files, self._home))
+        index = _Lazy(lambda: vagrant_index.read(files, self.home))
         copied = self._copied(made, notes, index)
         foreign = self._foreign(made, notes, index).union(copied)
         if not self.managed:
@@ -147,7 +153,7 @@ class Project:
     def other_called(self, name):
         """The machine that Vagrant would work with instead of the one of this name, or None."""
         made = vagrant_folder.machines(files, self.dotfile).get(name)
-        return vagrant_index.taken_for(vagrant_index.read(files, self._home), name, made.number if made else None)
+        return vagrant_index.taken_for(vagrant_index.read(files, self.home), name, made.number if made else None)
 
     def _described(self):
         try:

@@ -101,10 +101,13 @@ def _nat_card(sight, changes):
 
 def _change_media(driver, vm, sight, changes):
     disks = config_of(sight)["disks"]
+    removed = [change.key for change in changes if change.kind == "disks.remove" and change.key in disks]
+    for slot in removed:
+        storage.remove_disk(driver, sight, slot)
+    if removed:
+        sight = driver.sight(vm.id)  # What comes may take the places that are free now.
     for change in changes:
-        if change.kind == "disks.remove" and change.key in disks:
-            storage.remove_disk(driver, sight, change.key)
-        elif change.kind == "disks.size":
+        if change.kind == "disks.size":
             storage.grow_disk(driver, sight, change.key, change.new)
         elif change.kind == "disks.add" and change.key not in disks:
             mark = storage.add_disk(driver, vm, sight, change.key, change.new)

@@ -17,7 +17,7 @@ from ..._tools import vboxmanage_output as output
 from . import images, storage
 from .deleting import check_removable
 from .making import begun_in, foreign_settings
-from .media_checks import check_media, check_room
+from .media_checks import check_media, check_room, check_uuid
 from .networks import check_networks
 from .sharing import check_folders
 from .words import place_of, slot_name
@@ -63,6 +63,10 @@ def _check_making(driver, listing, plan, step):
     base = driver.storage_path or listing.properties.get("Default machine folder", "")
     if driver.storage_path and not files.is_folder(driver.storage_path):
         raise NotFound(f"{name}: storage_path: {driver.storage_path} is no folder.", "Create it, or name another.")
+    if not files.is_writable(base) and files.is_folder(base):
+        raise Refused(
+            f"{name}: {base} cannot be written to.", "Run the task as a user who may, or name a storage_path."
+        )
     folder = os.path.join(base, *[part.strip("/") for part in config.get("groups", ())[:1]], name)
     unfinished = begun_in(listing, name)
     in_the_way = None if unfinished else foreign_settings(folder, name)
@@ -109,6 +113,7 @@ def _check_disks(listing, name, disks, image, unfinished, folder):
             _found, size = images.check_image(name, "image", image["source"], raw_too=True)
             images.check_size(name, image["source"], entry, size)
             _check_still(listing, name, image["source"])
+            check_uuid(name, "image", image["source"], listing.media)
             if unfinished is None:
                 check_room(name, folder, "image", [image["source"]])
         if entry.get("source"):
@@ -136,6 +141,7 @@ def _check_still(listing, name, path):
 def _check_source(listing, name, slot, entry, own):
     path = entry["source"]
     found, _size = images.check_image(name, f"disks: source of {slot}", path)
+    check_uuid(name, f"disks: source of {slot}", path, listing.media)
     if entry.get("format") and entry["format"] != found:
         raise Refused(f"{name}: disks: source of {slot} is {found}, not {entry['format']}.", "Leave the format out.")
     real = os.path.realpath(path)
@@ -248,6 +254,7 @@ def _check_ports(listing, plan):
     rules = plan.after.config.get("port_forwards") or {}
     own = (vm.config.get("port_forwards") or {}) if is_up else {}
     others = _rules_of_running(listing, vm.id)
+    _check_rules(plan.after.name, rules)
     for name, rule in sorted(rules.items()):
         port = rule.get("host_port")
         if not port or own.get(name, {}).get("host_port") == port or not (starts or vm.power == RUNNING):
@@ -259,6 +266,19 @@ def _check_ports(listing, plan):
                 f"{plan.after.name}: port_forwards: port {port} of the host is taken by {user or 'another program'}.",
                 "Choose another host_port, or leave it out to have one chosen.",
             )
+
+
+def _check_rules(name, rules):
+    """VirtualBox has one rule for each port and address of the host."""
+    seen = {}
+    for rule, entry in sorted(rules.items()):
+        end = (entry.get("protocol", "tcp"), entry.get("host_address") or "", entry.get("host_port"))
+        if end[2] and end in seen:
+            raise Refused(
+                f"{name}: port_forwards: {seen[end]} and {rule} have the same port of the host: {end[2]}.",
+                "Choose another host_port for one of them.",
+            )
+        seen[end] = rule
 
 
 def _is_own(own, port):

@@ -8,9 +8,12 @@ from __future__ import annotations
 import os
 
 from ..._lifecycle.errors import NotFound, Refused
+from ..._lifecycle.model import PAUSED, RUNNING
 from ..._lifecycle.units import human_size
 from ..._ports import files
-from .words import slot_name
+from ..._tools import disk_header
+from . import storage
+from .words import place_of, slot_name
 
 #: How VirtualBox's word for the variant begins of an image that has its whole size from the start.
 _FIXED = "fixed"
@@ -20,6 +23,7 @@ def check_media(listing, plan):
     """Raise NotFound or Refused for what VirtualBox would find only after something was done."""
     found = {one.uuid: one for one in listing.machines if one.machine is not None}
     vm = plan.before
+    _check_twice(plan)
     for step in plan.steps:
         if step.verb == "clone" and not step.arguments["creation"]["clone"]["linked"]:
             source = found.get(step.arguments["source"].id)
@@ -27,6 +31,8 @@ def check_media(listing, plan):
                 _check_growth(plan, _disks_of(listing.sight(source), base=True))
         elif step.verb == "configure" and vm.id in found:
             _check_growth(plan, _disks_of(listing.sight(found[vm.id])))
+            _check_drive(listing.sight(found[vm.id]), plan)
+            _check_free_ports(listing.sight(found[vm.id]), plan)
         elif step.verb == "start" and vm.id in found:
             _check_attached(listing.sight(found[vm.id]), plan)
 
@@ -48,6 +54,45 @@ def _check_growth(plan, disks):
                 " cannot grow such a disk.",
                 "Detach it (state: absent) and attach a copy that grows: VBoxManage clonemedium disk"
                 f" {image.location} {stem}-standard{ending} --variant Standard.",
+            )
+
+
+def _check_twice(plan):
+    """VirtualBox attaches one image once, and finds that when other changes are made."""
+    slots = {}
+    for slot, disk in sorted((plan.after.config.get("disks") or {}).items()):
+        source = os.path.realpath(disk["source"]) if disk.get("source") else None
+        if source in slots:
+            raise Refused(
+                f"{plan.after.name}: disks: {disk['source']} would be at {slots[source]} and at {slot}.",
+                "Name it at one slot; state: absent detaches it from the other.",
+            )
+        if source:
+            slots[source] = slot
+
+
+def _check_drive(sight, plan):
+    """A VM without an optical drive gets one on its IDE controller, as long as there is a place."""
+    if sight.iso_drive is not None or not any(change.kind == "iso" for step in plan.steps for change in step.changes):
+        return
+    controller, disks = storage.drive_controller(sight), plan.after.config.get("disks") or {}
+    drives = {(one.port, one.device) for one in sight.drives if one.controller == controller}
+    used = drives | {place_of(slot)[1:] for slot in disks if place_of(slot)[0] == controller}
+    if used.issuperset(storage.DRIVE_PLACES):
+        raise storage.no_drive_place(plan.after.name)
+
+
+def _check_free_ports(sight, plan):
+    """While a VM is on, its controllers get no more ports."""
+    if plan.before.power not in (RUNNING, PAUSED) or any(step.verb in ("stop", "kill") for step in plan.steps):
+        return
+    ports = {one.name: int(one.values["portcount"]) for one in sight.machine.controllers}
+    for change in (change for step in plan.steps for change in step.changes if change.kind == "disks.add"):
+        controller, port, _device = place_of(change.key)
+        if port >= ports.get(controller, port + 1):
+            raise Refused(
+                f"{plan.after.name}: disks: {change.key}: '{controller}' has {ports[controller]} ports while the VM is on.",
+                "Name a lower port, or stop the VM first.",
             )
 
 
@@ -90,6 +135,16 @@ def _files_of(sight, slot):
     while found[-1].parent in sight.media:
         found.append(sight.media[found[-1].parent])
     return [one.location for one in found]
+
+
+def check_uuid(name, option, path, media):
+    """VirtualBox opens no image with the UUID of another one that it knows, as a copied file has."""
+    known = media.get(disk_header.uuid_of(path))
+    if known is not None and os.path.realpath(known.location) != os.path.realpath(path):
+        raise Refused(
+            f"{name}: {option} {path} has the UUID of {known.location}, as if it were copied with cp.",
+            f"Give it one of its own: VBoxManage internalcommands sethduuid {path}",
+        )
 
 
 def check_room(name, folder, option, paths):

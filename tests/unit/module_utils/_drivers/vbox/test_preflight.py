@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Unavailable
@@ -270,3 +271,70 @@ def test_path_that_new_groups_move_is_rejected(vbox, kind):
     for groups in (("/",), ("/", "/new")):
         task(vbox, config={**config, "groups": groups}).well()
         assert not task(vbox, config={**config, "groups": groups}).well().changed
+
+
+def test_image_goes_to_one_slot(vbox):
+    disk = {"source": vbox.disk()}
+    config = {**SMALL, "disks": {"SATA 0": disk, "SATA 1": disk}}
+    for check in (True, False):
+        task(vbox, config=config, check=check).refused(f"{vbox.disk()} would be at SATA 0 and at SATA 1")
+    task(vbox, config={**SMALL, "disks": {"SATA 0": disk}}).well()
+    task(vbox, config={"memory": 24 * MIB, "disks": {"SATA 1": disk}}).refused("would be at SATA 0 and at SATA 1")
+
+
+def test_place_for_a_drive_is_checked(vbox):
+    vbox.make("web")
+    slots = {f"IDE {port}:{device}" if device else f"IDE {port}": {"size": MIB} for port in (0, 1) for device in (0, 1)}
+    task(vbox, config={"disks": slots}).well()
+    iso = vbox.folder / "a.iso"
+    iso.write_bytes((b"\0" * 32769 + b"CD001").ljust(65536, b"\0"))
+    for check in (True, False):
+        task(vbox, config={"memory": 24 * MIB, "iso": str(iso)}, check=check).refused("no place is free for an optical")
+    task(vbox, config={"disks": {"IDE 1": None}, "iso": str(iso)}).well()
+    assert vbox.values()["IDE-1-0"] == str(iso)
+
+
+def test_drive_comes_to_the_ide_controller_of_any_name(vbox):
+    """A chipset has one IDE controller."""
+    vbox.make("web")
+    vbox.run("storagectl", "web", "--name", "IDE Controller", "--add", "ide")
+    iso = vbox.folder / "a.iso"
+    iso.write_bytes((b"\0" * 32769 + b"CD001").ljust(65536, b"\0"))
+    assert task(vbox, config={"iso": str(iso)}).well().verbs == ["storageattach"]
+    assert vbox.values()["IDE Controller-0-0"] == str(iso)
+
+
+def test_running_vm_gets_no_ports(vbox):
+    task(vbox, state="started").well()
+    disk = {"disks": {"SATA 12": {"size": MIB}}}
+    for check in (True, False):
+        task(vbox, config=disk, check=check).refused("web: disks: SATA 12: 'SATA' has 8 ports while the VM is on")
+    assert task(vbox, state="stopped", config=disk).well().vm["state"] == "stopped"
+
+
+@pytest.mark.parametrize("exists", [False, True])
+def test_two_rules_for_one_port_are_rejected(vbox, exists):
+    one, two = {"host_port": 8080, "guest_port": 80}, {"host_port": 8080, "host_address": "", "guest_port": 81}
+    if exists:
+        task(vbox, config={**SMALL, "port_forwards": {"a": one}}).well()
+    rules = {"b": two} if exists else {"a": one, "b": two}
+    for check in (True, False):
+        task(vbox, config={**SMALL, "port_forwards": rules}, check=check).refused("a and b have the same port")
+    rules["b"] = {**two, "host_address": "127.0.0.1"}
+    task(vbox, config={**SMALL, "port_forwards": rules}).well()
+
+
+def test_folder_must_be_writable(vbox, monkeypatch):
+    monkeypatch.setattr(files, "is_writable", lambda path: False)
+    task(vbox).refused(f"web: {vbox.machines} cannot be written to")
+
+
+@pytest.mark.parametrize("way", ["disk", "image"])
+def test_copied_file_is_no_image_of_its_own(vbox, way):
+    """VirtualBox knows images by the UUIDs in them."""
+    own = task(vbox, "other").well().vm["disks"][0]["source"]
+    copy = str(vbox.folder / "copy.vdi")
+    shutil.copy(own, copy)
+    more = {"config": disk(source=copy)} if way == "disk" else {"image": {"source": copy, "linked": False}}
+    for check in (True, False):
+        task(vbox, check=check, **more).refused(f"{copy} has the UUID of {own}", f"sethduuid {copy}")
