@@ -163,6 +163,10 @@ options:
       format:
         description: Format of a new disk's file, such as V(qcow2) or V(raw).
         type: str
+      storage:
+        description:
+          - Proxmox VE only. Storage of the disk. A new disk is created there, and an existing one is moved there.
+        type: str
       source:
         description:
           - An existing disk to attach as it is. This is a file or, on libvirt, a block device. It is not deleted with

@@ -18,6 +18,7 @@ DISK = {
     "slot": {"type": "str"},
     "size": {"type": "str"},
     "format": {"type": "str"},
+    "storage": {"type": "str"},
     "source": {"type": "path"},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
 }

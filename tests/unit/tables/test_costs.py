@@ -157,6 +157,8 @@ PROXMOX = Costs(proxmox.TRAITS, proxmox.vm, """
     ("lllpl", "disks.remove", {}, None, "virtio1"),
     ("lllpl", "disks.size", 32 * G, 40 * G, "scsi0"),
     ("lpppp", "disks.size", 32 * G, 40 * G, "scsi0", {"runs_with": {"disks": {}}}),
+    ("lllpl", "disks.storage", "local-lvm", "nfs", "scsi0"),
+    ("lpppp", "disks.storage", "local-lvm", "nfs", "scsi0", {"runs_with": {"disks": {}}}),
     ("lllpl", "iso", "", "local:iso/a.iso", None, {"iso": ""}),
     ("nnnpn", "iso", None, "local:iso/a.iso", None),
     ("nnnpn", "secure_boot", False, True, None),

@@ -16,7 +16,7 @@ from ..._tools import proxmox_values as values
 from ..._tools.proxmox import HotplugFailed
 from . import media, placing
 from .settings import free_seed_slot, written
-from .sight import cards_of, disks_of, seed_slot
+from .sight import cards_of, disks_of, seed_slot, storage_of
 
 _AGAIN = "Check the VM, and run the task again."
 #: Fields that cloud-init reads from a drive of their own.
@@ -37,6 +37,8 @@ def configure(driver, vm, changes):
         # Nothing is removed of a machine that is protected, so this goes before all else.
         driver.tool.put(f"{sight.path}/config", protection=0, digest=sight.digest)
         sight = driver.eyes.sight(vm.id)
+    if _moved(driver, sight, changes):
+        sight = driver.eyes.sight(vm.id)
     changes = [media.stored(driver, sight.node, change) for change in changes]
     storage = placing.storage_for(driver, sight.node, vm.name) if needs_storage(changes, sight) else ""
     _write(driver, vm, sight, writing_of(changes, sight.stored, storage))
@@ -54,8 +56,11 @@ def _check_same_devices(planned, sight, changes):
     Options are enforced whatever they were, but another disk in the same slot is not the one to detach or grow.
     """
     disks, cards = disks_of(sight.stored), cards_of(sight.stored)
+    moves = {change.key: change.new for change in changes if change.kind == "disks.storage"}
     for change in changes:
-        if change.kind in ("disks.remove", "disks.size"):
+        if change.key in moves and storage_of(disks.get(change.key, {}).get("file", "")) == moves[change.key]:
+            continue  # This task has moved it.
+        if change.kind in ("disks.remove", "disks.size", "disks.storage"):
             then, now = (planned.config["disks"].get(change.key) or {}).get("source"), disks.get(change.key)
             is_same = (now is None and change.kind == "disks.remove") or (now and now.get("file") == then)
         else:
@@ -65,6 +70,16 @@ def _check_same_devices(planned, sight, changes):
             raise Refused(f"{planned.name}: {change.path}: somebody else changed it while this task ran.", _AGAIN)
 
 
+def _moved(driver, sight, changes):
+    """Move disks to other storages; whether any was moved."""
+    disks = disks_of(sight.stored)
+    moves = [change for change in changes if change.kind == "disks.storage" and change.key in disks]
+    moves = [change for change in moves if storage_of(disks[change.key]["file"]) != change.new]
+    for change in moves:
+        driver.tool.run("POST", f"{sight.path}/move_disk", disk=change.key, storage=change.new, delete=True)
+    return bool(moves)
+
+
 def needs_storage(changes, sight):
     """Whether something new is to be made on a storage."""
     return any(map(_makes_volume, changes)) or _needs_seed(changes, sight.stored)
@@ -72,7 +87,7 @@ def needs_storage(changes, sight):
 
 def _makes_volume(change):
     if change.kind == "disks.add":
-        return not change.new.get("source")
+        return not (change.new.get("source") or change.new.get("storage"))
     return change.kind in ("tpm", "firmware") and change.new not in (False, "bios")
 
 

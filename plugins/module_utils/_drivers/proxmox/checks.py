@@ -5,41 +5,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Optional
+from dataclasses import replace
 
 from ..._lifecycle.errors import ApiError, NotFound, Refused
 from ..._lifecycle.plan_make import find_snapshot
 from ..._lifecycle.units import MIB, human_size
-from ..._tools import proxmox_values as values
 from . import native_checks, needs
 from .changing import needs_storage, writing_of
 from .fields import STAYS_OFF
 from .making import check_slots, inputs_of, options_of, told_by_task
 from .reach import check_formats, check_reachable
 from .settings import free_seed_slot
-from .sight import Sight, cards_of, disks_of, drives_of, iso_slot, media_of, memory_of, seed_slot, volumes_of
+from .sight import Sight, drives_of, iso_slot, media_of, memory_of, seed_slot, volumes_of
 from .snapshots import options_in, snapshots_of
 from .traits import AUTO
 from .volume_checks import FIRST, check_each_once, check_image, check_imports, check_iso, check_source
+from .write_checks import Basis, check_copying, check_moving_disk, check_writing
 
 _SIZES_OF_MEMORY = ("memory", "native.balloon")
 _NO_TPM, _UNPROTECTED = ("tpm", False), ("protection", False)
 #: What leaves a machine running, or with what it ran with.
 _WAKING = frozenset({"start", "reset", "pause", "resume", "suspend"})
 _NOTHING = Sight("", "", {}, {})
-
-
-@dataclass(frozen=True)
-class _Basis:
-    """What is changed: a machine that is there, or a clone as it will be made of its source's options."""
-
-    sight: Sight
-    node: str
-    is_protected: bool
-    #: None: it is not made yet.
-    vmid: Optional[str] = None
-    pool: Optional[str] = None
 
 
 def check_plan(driver, plan):
@@ -66,7 +53,7 @@ def check_plan(driver, plan):
 
 
 def _found(driver, vm):
-    return _Basis(driver.eyes.seen(vm.id), vm.config["node"], bool(vm.config.get("protection")), vm.id)
+    return Basis(driver.eyes.seen(vm.id), vm.config["node"], bool(vm.config.get("protection")), vm.id)
 
 
 def _check_creation(driver, label, vm, config, creation):
@@ -94,7 +81,7 @@ def _check_place(driver, label, vm, config, creation, node):
     storage = driver.places.choose_storage(label, node, "images", driver.storage)
     _check_bridges(driver, label, node, (card.get("source") for card in (config.get("networks") or {}).values()))
     check_iso(driver, label, node, config.get("iso"))
-    basis = _found(driver, vm) if vm.id else _Basis(_NOTHING, node, is_protected=False)
+    basis = _found(driver, vm) if vm.id else Basis(_NOTHING, node, is_protected=False)
     check_each_once(label, (config.get("disks") or {}).items())
     for slot, disk in (config.get("disks") or {}).items():
         check_source(driver, label, basis, node, slot, disk)
@@ -107,8 +94,14 @@ def _check_place(driver, label, vm, config, creation, node):
     options = options_of(driver, storage, config, creation, "none")
     needs.check_options(driver, label, subject, node, options)
     native_checks.check_values(driver, label, node, config.get("native") or (), options)
-    sizes = [disk.get("size") or 0 for disk in (config.get("disks") or {}).values() if not disk.get("source")]
-    needs.check_space(driver, label, node, {storage: sum(sizes)})
+    wanted = {}
+    for disk in (config.get("disks") or {}).values():
+        own = disk.get("storage")
+        if own:
+            driver.places.choose_storage(label, node, "images", own)
+        if not disk.get("source"):
+            wanted[own or storage] = wanted.get(own or storage, 0) + (disk.get("size") or 0)
+    needs.check_space(driver, label, node, wanted)
 
 
 def _check_cloning(driver, label, arguments):
@@ -126,33 +119,10 @@ def _check_cloning(driver, label, arguments):
         driver.places.choose_storage(label, node, "images", driver.storage)
     _check_number(driver, label, config)
     _check_pool(driver, label, config.get("pool"))
-    _check_copying(driver, label, config, creation["clone"], source, sight, node)
+    check_copying(driver, label, config, creation["clone"], source, sight, node)
     if wants_seed:
         sight = replace(sight, stored={**sight.stored, free_seed_slot(sight.stored): "cloudinit,media=cdrom"})
-    return _Basis(sight, node, bool(config.get("protection")), pool=config.get("pool"))
-
-
-def _check_copying(driver, label, config, asked, source, sight, node):
-    """Privileges on the source, its bridges and storages, and the space for what is copied."""
-    rights, subject = driver.eyes.rights, needs.NewVm(driver, config)
-    rights.check(label, f"/vms/{source.id}", "VM.Clone")
-    subject.check(label, "VM.Allocate")
-    subject.check(label, "VM.Config.Options")
-    for card in cards_of(sight.stored).values():
-        needs.check_bridge(driver, label, node, card)
-    if asked.get("linked"):
-        return
-    if source.on and not asked.get("snapshot") and "tpmstate0" in sight.stored:
-        raise Refused(
-            f"{label}: '{source.name}' is {source.power} and has a TPM, whose state is not copied while it runs.",
-            "Stop it first, or clone a snapshot of it (clone.snapshot).",
-        )
-    wanted = {}
-    for drive in disks_of(sight.stored).values():
-        storage = driver.storage or drive["file"].partition(":")[0]
-        rights.check(label, f"/storage/{storage}", "Datastore.AllocateSpace")
-        wanted[storage] = wanted.get(storage, 0) + (values.size_of(drive.get("size")) or 0)
-    needs.check_space(driver, label, node, wanted)
+    return Basis(sight, node, bool(config.get("protection")), pool=config.get("pool"))
 
 
 def _copied(driver, source, snapshot):
@@ -185,47 +155,29 @@ def _check_changes(driver, label, basis, changes):
     storage = driver.storage or ""
     if needs_storage(changes, sight):
         storage = driver.places.choose_storage(label, node, "images", driver.storage)
-    _check_writing(driver, label, basis, node, changes, writing_of(changes, sight.stored, storage))
+    check_writing(driver, label, basis, node, changes, writing_of(changes, sight.stored, storage))
     for change in changes:
-        if change.kind == "pool":
-            _check_pool(driver, label, change.new)
-            if basis.vmid:
-                needs.check_pool_change(driver, label, basis.vmid, (change.old, change.new))
-        elif change.kind == "template" and basis.vmid and snapshots_of(driver.tool, sight):
-            raise Refused(f"{label}: it has snapshots, and a template has none.", "Remove them first.")
-        elif change.kind == "disks.add":
-            check_source(driver, label, basis, node, change.key, change.new)
-        elif change.kind == "iso":
-            check_iso(driver, label, node, change.new)
+        _check_change(driver, label, basis, node, change)
     check_each_once(label, ((change.key, change.new) for change in changes if change.kind == "disks.add"))
     _check_bridges(driver, label, node, _bridges(changes))
     check_reachable(driver, label, node, sight.stored, changes)
 
 
-def _check_writing(driver, label, basis, node, changes, writing):
-    """Privileges for the options that are written, and space for new disks and growth."""
-    subject = needs.ExistingVm(driver, basis.vmid) if basis.vmid else needs.NewVm(driver, {"pool": basis.pool})
-    needs.check_options(driver, label, subject, node, writing.put, [*writing.gone, *writing.lost])
-    keys = [change.key for change in changes if change.field == "native"]
-    native_checks.check_values(driver, label, node, keys, _after(basis.sight.stored, writing))
-    if writing.grown:
-        subject.check(label, "VM.Config.Disk")
-    wanted = {}
-    for change in changes:
-        if change.kind == "disks.add" and not change.new.get("source"):
-            wanted[writing.storage] = wanted.get(writing.storage, 0) + (change.new.get("size") or 0)
-        elif change.kind == "disks.size":
-            drive = values.parse(change.key, basis.sight.stored.get(change.key, ""))
-            storage = drive.get("file", "").partition(":")[0]
-            wanted[storage] = wanted.get(storage, 0) + change.new - (values.size_of(drive.get("size")) or 0)
-    if wanted:
-        needs.check_space(driver, label, node, wanted)
-
-
-def _after(options, writing):
-    """All options of a VM once they are written."""
-    gone = {*writing.gone, *writing.lost}
-    return {key: text for key, text in {**options, **writing.put}.items() if key not in gone}
+def _check_change(driver, label, basis, node, change):
+    if change.kind == "pool":
+        _check_pool(driver, label, change.new)
+        if basis.vmid:
+            needs.check_pool_change(driver, label, basis.vmid, (change.old, change.new))
+    elif change.kind == "template" and basis.vmid and snapshots_of(driver.tool, basis.sight):
+        raise Refused(f"{label}: it has snapshots, and a template has none.", "Remove them first.")
+    elif change.kind == "disks.storage":
+        check_moving_disk(driver, label, basis, node, change)
+    elif change.kind == "disks.add":
+        if change.new.get("storage"):
+            driver.places.choose_storage(label, node, "images", change.new["storage"])
+        check_source(driver, label, basis, node, change.key, change.new)
+    elif change.kind == "iso":
+        check_iso(driver, label, node, change.new)
 
 
 def _check_move(driver, label, sight, node, changes_medium):

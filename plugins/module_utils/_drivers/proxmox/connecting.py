@@ -48,13 +48,14 @@ def make_driver(params):
         iso_checksum=params.get("iso_checksum"),
         cloudinit_password=params.get("cloudinit_password"),
         tags=params.get("tags"),
+        clones_linked=bool((params.get("clone") or {}).get("linked")),
     )
 
 
 def make_info_driver(params):
     """The same, for what only tells: the server's version is asked for, too."""
     driver = make_driver(params)
-    driver.tells_version = True
+    driver.tells_version = driver.eyes.only_reports = True
     return driver
 
 

@@ -63,6 +63,7 @@ class ProxmoxDriver:
         cloudinit_password=None,
         on_failure="rollback",
         tags=(),
+        clones_linked=False,
     ):
         self.tool, self.eyes, self.storage, self.iso_checksum = tool, eyes, storage, iso_checksum
         self.cloudinit_password, self.keeps_failures = cloudinit_password, on_failure == "keep"
@@ -80,6 +81,8 @@ class ProxmoxDriver:
         self._bridge = bridge
         self._asking = min(_ONE_REQUEST, stop_timeout or _ONE_REQUEST)
         self._version = None
+        #: Disks of a linked clone are where its source's are, whatever the task says.
+        self._storage_of_all = None if clones_linked else storage
         self._has_capitals = any(tag != tag.lower() for tag in tags or ())
 
     @cached_property
@@ -91,7 +94,7 @@ class ProxmoxDriver:
     def traits(self):
         if self.tells_version:
             check_version(self.version())
-        return proxmox_traits(self._version or "", self._bridge, self._tells_case)
+        return proxmox_traits(self._version or "", self._bridge, self._tells_case, self._storage_of_all)
 
     @cached_property
     def _tells_case(self):

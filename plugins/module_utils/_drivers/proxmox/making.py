@@ -81,7 +81,11 @@ def options_of(driver, storage, config, creation, medium):
     first = dict(told.get("disks") or {}).pop(_FIRST, {})
     if creation.get("image"):
         told["disks"] = {slot: disk for slot, disk in told["disks"].items() if slot != _FIRST}
-        imported = {"file": f"{storage}:0", "import-from": creation["image"]["source"], "format": first.get("format")}
+        imported = {
+            "file": f"{first.get('storage') or storage}:0",
+            "import-from": creation["image"]["source"],
+            "format": first.get("format"),
+        }
         base = {_FIRST: values.printed(_FIRST, {key: value for key, value in imported.items() if value})}
     else:
         base = {}
@@ -171,7 +175,7 @@ def _completed(driver, name, sight, config):
 
 
 def _sized(disk):
-    return {key: value for key, value in disk.items() if key == "size" and value}
+    return {key: value for key, value in disk.items() if key in ("size", "storage") and value}
 
 
 # Clones -----------------------------------------------------------------------------------------------------------

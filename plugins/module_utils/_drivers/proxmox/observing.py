@@ -14,6 +14,8 @@ from .rights import Rights, blind
 from .sight import Sight
 from .words import HARMLESS
 
+#: What lists report of all VMs, except that of unfinished ones they report no more than of others.
+_LISTED = frozenset({"power", "unfinished"})
 _LIGHT = frozenset({"power", "addresses"})
 
 
@@ -22,6 +24,8 @@ class Observer:
 
     def __init__(self, tool, native_keys=(), sees_settings=True):
         self.tool, self.rights = tool, Rights(tool)
+        #: True for modules that change nothing: the lists are enough where only powers are asked for.
+        self.only_reports = False
         self._native_keys, self.sees_settings = tuple(native_keys), sees_settings
         #: By id, from the last look: where machines are, their settings, and their options.
         self._nodes, self._configs, self._sights = {}, {}, {}
@@ -99,7 +103,10 @@ class Observer:
 
     def _machine(self, listed, facets, is_twin):
         """One machine with what was asked of it; None where it is gone by now."""
-        if listed.trouble or not (self.sees_settings or is_twin or facets - {"power", "config"}):
+        by_list = (self.only_reports and facets <= _LISTED) or not (
+            self.sees_settings or is_twin or facets - {"power", "config"}
+        )
+        if listed.trouble or by_list:
             return look.machine_of(listed)
         sight = look.sight_of(self.tool, listed)
         if sight is None:

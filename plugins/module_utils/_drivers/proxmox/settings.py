@@ -173,7 +173,7 @@ def _add_disk(writing, change):
     if asked.get("source"):
         writing.put[change.key] = asked["source"]
         return
-    parts = {"file": f"{writing.storage}:{values.gibibytes(asked['size'])}"}
+    parts = {"file": f"{asked.get('storage') or writing.storage}:{values.gibibytes(asked['size'])}"}
     if asked.get("format") and asked["format"] != "raw":
         parts["format"] = asked["format"]
     writing.put[change.key] = values.printed(change.key, parts)

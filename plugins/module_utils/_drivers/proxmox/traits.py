@@ -15,7 +15,7 @@ from ..._tools import proxmox_values as values
 from ..._tools.proxmox import Busy, ConnectionLost
 from . import cloudinit, native
 from .fields import FIELDS, file_name, taken_as
-from .sight import SERIAL
+from .sight import SERIAL, storage_of
 from .words import HARMLESS, OS_TYPES, is_tag, name_fault, snapshot_name_fault
 
 #: Chosen by the driver when a machine is made.
@@ -26,10 +26,11 @@ _ADDRESS = re.compile(r"https?://\S+")
 _FORWARD = "Guests are reached by their own addresses, or by a rule on the node."
 
 
-def proxmox_traits(version="", bridge="vmbr0", tells_case=False):
+def proxmox_traits(version="", bridge="vmbr0", tells_case=False, storage=None):
     """Traits of a cluster; ``bridge`` is what a card is on while nothing else is said.
 
-    ``tells_case``: its tags may have capitals, else they are stored in small letters.
+    ``tells_case``: its tags may have capitals, else they are stored in small letters. ``storage`` is where the task
+    wants disks.
     """
     return Traits(
         platform="proxmox",
@@ -60,11 +61,11 @@ def proxmox_traits(version="", bridge="vmbr0", tells_case=False):
         lanes_at_once=8,
         harmless=HARMLESS,
         suspended_counts_as_stopped=True,
-        adjust=partial(_adjusted, bridge, tells_case),
+        adjust=partial(_adjusted, bridge, tells_case, storage),
     )
 
 
-def _adjusted(bridge, tells_case, vm, config):
+def _adjusted(bridge, tells_case, storage, vm, config):
     """The vocabulary's words in Proxmox VE's, with what has no place there refused."""
     adjusted = dict(config)
     _check_sizes(vm, config)
@@ -80,6 +81,7 @@ def _adjusted(bridge, tells_case, vm, config):
         }
     for slot, disk in (config.get("disks") or {}).items():
         _check_disk(vm, slot, disk or {})
+        _check_storage(vm, slot, disk, storage)
     if "native" in config:
         adjusted["native"] = native.settled(vm, config["native"], config)
     if "cloudinit" in config:
@@ -156,6 +158,21 @@ def _check_disk(vm, slot, disk):
         raise Refused(
             f"{vm.name}: disks: source of {slot} is '{disk['source']}', which is no volume.",
             "Write STORAGE:VOLUME, as pvesm list tells it.",
+        )
+
+
+def _check_storage(vm, slot, disk, storage):
+    """The option storage is for new disks; it does not move one that exists. A clone's are not there yet."""
+    found = ((vm.config.get("disks") or {}).get(slot) or {}) if disk is not None else {}
+    source, own = (disk or {}).get("source"), (disk or {}).get("storage")
+    if source and own and storage_of(source) != own:
+        raise Refused(f"{vm.name}: disks: storage of {slot} is '{own}', but its source is '{source}'.", "Remove one.")
+    if storage and found.get("source") and not (own or source) and found["storage"] not in (None, storage):
+        raise Refused(
+            f"{vm.name}: storage: disk {slot} is on '{found['storage']}', not on '{storage}'; the option storage is for"
+            " new disks only.",
+            f"To move the disk set disks: [{{slot: {slot}, storage: {storage}}}]; to leave it set its storage to"
+            f" '{found['storage']}' there.",
         )
 
 

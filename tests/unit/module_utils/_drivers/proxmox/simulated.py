@@ -92,6 +92,7 @@ def do(world, check=False, api=None, probe=lambda host, port, kind: True, **opti
         stop_timeout=params["stop_timeout"],
         cloudinit_password=params["cloudinit_password"],
         tags=params["tags"],
+        clones_linked=bool((params["clone"] or {}).get("linked")),
         native_keys=params["native"] or (),
         sees_settings=needs_settings(params),
     )

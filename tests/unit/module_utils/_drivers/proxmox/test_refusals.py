@@ -71,7 +71,11 @@ _ALL = (
         ("VM.Allocate", "/vms/101", {"name": "web2", "state": "absent"}),
         ("VM.Migrate", "/vms/101", {"name": "web2", "node": "pve3"}),
         ("SDN.Use", "/sdn/zones/localnetwork/vmbr1", {"name": "web2", "networks": [{"source": "vmbr1"}]}),
-        ("Datastore.AllocateSpace", "/storage/zfs", {"name": "web2", "disks": [{"slot": "scsi1", "size": "1G"}]}),
+        (
+            "Datastore.AllocateSpace",
+            "/storage/zfs",
+            {"name": "web2", "storage": "zfs", "disks": [{"slot": "scsi1", "size": "1G"}]},
+        ),
         ("VM.Allocate", "/vms/102", {"name": "web3", "node": "pve1", "disks": [{"size": "1G"}]}),
         ("VM.Clone", "/vms/9000", {"name": "web3", "clone": {"source": "tmpl"}}),
         ("Pool.Allocate", "/pool/prod", {"name": "web2", "pool": "prod"}),
@@ -80,7 +84,7 @@ _ALL = (
 )
 def test_missing_privilege_is_found_before_the_first_write(world, lacks, path, asked):
     api = _token(world, ("/", " ".join(one for one in _ALL.split() if one != lacks)))
-    _refused(world, {"api": api, "storage": "zfs", **asked}, asked["name"], "ci@pve!t", f"{lacks} on {path}")
+    _refused(world, {"api": api, **asked}, asked["name"], "ci@pve!t", f"{lacks} on {path}")
 
 
 def test_privileges_on_the_pool_are_enough_for_a_vm_in_it(world):

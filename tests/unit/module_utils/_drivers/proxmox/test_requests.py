@@ -9,6 +9,8 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.connecting import make_driver
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.options import PROXMOX, PROXMOX_VM, VM
 
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Target
+
 from simulators.proxmox import behind, worlds
 from unit.module_utils._drivers.proxmox.simulated import do, do_snapshot, driver_of
 
@@ -60,6 +62,20 @@ def test_powers_alone_need_no_look_into_machines(count):
     seen = driver.observe(None, ALL)
     assert len(seen.vms) == count
     assert _requests(world) == (1 + NODES, 0)
+
+
+@pytest.mark.parametrize("facets", [{"power"}, {"power", "config"}])
+def test_power_of_all_vms_needs_one_call_and_one_for_each_node(facets):
+    world = worlds.with_many(200)
+    driver = driver_of(world)
+    driver.eyes.only_reports = True
+    for targets in (None, [Target(name=name) for name in _names(200)]):
+        assert len(driver.observe(targets, frozenset(facets)).vms) == 200
+        _check_requests(world, 1 + NODES + (200 if "config" in facets else 0))
+
+
+def _check_requests(world, count):
+    assert _requests(world) == (count, 0)
 
 
 @pytest.mark.parametrize("count", [20, 200])

@@ -84,6 +84,7 @@ CHANGES = {
         [{"disks": DISKS[:1]}],
         {"disks": [{"slot": "scsi0", "size": "40G"}, {"slot": "scsi1", "size": "3G"}]},
     ),
+    "move a disk": ([], {"disks": [{"slot": "scsi0", "storage": "nfs", "size": "40G"}]}),
     "add and remove disks": (
         [{"disks": DISKS[:1]}],
         {"disks": [{"slot": "scsi1", "state": "absent"}, {"slot": "scsi3", "size": "1G"}]},
