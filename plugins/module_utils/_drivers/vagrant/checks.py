@@ -166,7 +166,7 @@ def _check_neighbours(driver, plan):
             both = _ends(config) & _ends(theirs)
             if both:
                 raise Refused(
-                    f"{plan.after.name}: port_forwards: {other['name']} forwards the same port of the host: {min(both)}.",
+                    f"{plan.after.name}: port_forwards: {other['name']} forwards the same host port: {min(both)}.",
                     "Choose another host_port.",
                 )
 

@@ -91,7 +91,7 @@ def _check_free_ports(sight, plan):
         controller, port, _device = place_of(change.key)
         if port >= ports.get(controller, port + 1):
             raise Refused(
-                f"{plan.after.name}: disks: {change.key}: '{controller}' has {ports[controller]} ports while the VM is on.",
+                f"{plan.after.name}: disks: {change.key}: '{controller}' has {ports[controller]} ports while it is on.",
                 "Name a lower port, or stop the VM first.",
             )
 

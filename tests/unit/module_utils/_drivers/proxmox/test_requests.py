@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.connecting import make_driver
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.options import PROXMOX, PROXMOX_VM, VM
-
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Target
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.options import PROXMOX, PROXMOX_VM, VM
 
 from simulators.proxmox import behind, worlds
 from unit.module_utils._drivers.proxmox.simulated import do, do_snapshot, driver_of
