@@ -308,7 +308,7 @@ def test_running_vm_gets_no_ports(vbox):
     task(vbox, state="started").well()
     disk = {"disks": {"SATA 12": {"size": MIB}}}
     for check in (True, False):
-        task(vbox, config=disk, check=check).refused("web: disks: SATA 12: 'SATA' has 8 ports while the VM is on")
+        task(vbox, config=disk, check=check).refused("web: disks: SATA 12: 'SATA' has 8 ports while it is on")
     assert task(vbox, state="stopped", config=disk).well().vm["state"] == "stopped"
 
 
