@@ -11,7 +11,7 @@ from ..._lifecycle.errors import NotFound, PolyvirtError, Refused, Unsupported
 from ..._lifecycle.model import PAUSED, SUSPENDED
 from ..._ports import files
 from ..._tools import ruby
-from .host_checks import check_box, check_described, check_with_vagrant
+from .host_checks import check_box, check_described, check_ports, check_with_vagrant
 from .project import Known
 from .traits import suspended_as
 from .words import config_of, machine_of
@@ -44,6 +44,8 @@ def check_plan(driver, plan):
         _check_neighbours(driver, plan)
         _check_file(driver, plan)
         _check_paths(driver, plan)
+    if driver.project.managed and "start" in verbs:
+        check_ports(plan, driver.project.read().known.get(plan.before.name, _NEW).made)
     if driver.project.managed and "start" in verbs and (plan.before.id is None or "create" in verbs):
         check_box(driver, plan)
     if driver.project.managed and "start" in verbs and _is_file_new(plan, verbs):

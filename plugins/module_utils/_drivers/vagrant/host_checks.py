@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 
 from ..._lifecycle.errors import NotFound, Refused
-from ..._ports import files
+from ..._lifecycle.model import RUNNING
+from ..._ports import files, net
 from ..._tools import vagrant as tool
 from ..._tools import vagrant_folder
 from . import by_status
@@ -82,6 +83,20 @@ def _absolute(folder, config):
             for one in scripts
         ),
     }
+
+
+def check_ports(plan, made):
+    """Refuse ports of the host that other programs have: Vagrant forwards none of a VM then, and starts it not."""
+    config = plan.after.config
+    if plan.before.power == RUNNING or (made is not None and config.get("provider") == "libvirt"):
+        return  # They are its own; with libvirt processes that outlive it keep them until its next start.
+    for name, rule in sorted((config.get("port_forwards") or {}).items()):
+        port = rule["host_port"]
+        if not net.is_free(rule.get("host_address") or "", port, rule.get("protocol") or "tcp"):
+            raise Refused(
+                f"{plan.after.name}: port_forwards: port {port} of the host, for {name}, is taken by another program.",
+                "Choose another host_port.",
+            )
 
 
 def check_box(driver, plan):

@@ -16,11 +16,11 @@ from ..._tools import seed
 from ..._tools import vboxmanage_output as output
 from . import images, storage
 from .deleting import check_removable
-from .making import begun_in, foreign_settings
+from .making import begun_in, foreign_settings, name_taken
 from .media_checks import check_media, check_room, check_uuid
 from .networks import check_networks
 from .sharing import check_folders
-from .words import place_of, slot_name
+from .words import file_name, place_of, slot_name
 
 _SIMILAR = 5
 _DEFAULT_OS_TYPE = "Linux26_64"
@@ -67,15 +67,19 @@ def _check_making(driver, listing, plan, step):
         raise Refused(
             f"{name}: {base} cannot be written to.", "Run the task as a user who may, or name a storage_path."
         )
-    folder = os.path.join(base, *[part.strip("/") for part in config.get("groups", ())[:1]], name)
+    folder = os.path.join(base, *[part.strip("/") for part in config.get("groups", ())[:1]], file_name(name))
     unfinished = begun_in(listing, name)
-    in_the_way = None if unfinished else foreign_settings(folder, name)
+    in_the_way = None if unfinished else foreign_settings(folder, file_name(name))
+    _check_names(listing, name, folder)
     if in_the_way and plan.before.id is None:
         raise Refused(
             f"{name}: {in_the_way} exists already, and VirtualBox does not know that machine.",
             f"Register it (VBoxManage registervm {in_the_way}), or move it away.",
         )
     if creation.get("cloud_init") is not None:
+        seed_path = storage.seed_path_in(folder, file_name(name))
+        if unfinished is None and files.exists(seed_path):
+            raise storage.taken(seed_path)
         seed.find_tool(driver.commands)
         seed.nocloud_documents(creation["cloud_init"], name, "check")
     if step.verb == "clone":
@@ -84,6 +88,13 @@ def _check_making(driver, listing, plan, step):
         if config.get("iso"):
             images.check_iso(name, config["iso"])
         _check_disks(listing, name, config.get("disks") or {}, creation.get("image"), unfinished, folder)
+
+
+def _check_names(listing, name, folder):
+    """Names that differ only in signs which VirtualBox writes as _ have one settings file."""
+    for one in listing.machines:
+        if one.name not in (None, name) and one.file == os.path.join(folder, f"{file_name(name)}.vbox"):
+            raise name_taken(name, one.file, one.name)
 
 
 def _check_copying(listing, name, source, asked, folder):
@@ -119,7 +130,7 @@ def _check_disks(listing, name, disks, image, unfinished, folder):
         if entry.get("source"):
             _check_source(listing, name, slot, entry, unfinished)
         elif unfinished is None:
-            path = storage.disk_path(folder, name, slot, entry.get("format"))
+            path = storage.disk_path(folder, file_name(name), slot, entry.get("format"))
             if files.exists(path):
                 raise storage.taken(path)
 

@@ -117,11 +117,15 @@ def adopt(driver, name, error):
     if owner and owner.values["name"] == name:
         raise lost(name)
     if owner:
-        raise Refused(
-            f"{name}: {path} belongs to '{owner.values['name']}'; in file names VirtualBox writes signs of both as _.",
-            "Choose another name.",
-        )
+        raise name_taken(name, path, owner.values["name"])
     driver.run(None, "registervm", path)
+
+
+def name_taken(name, path, owner):
+    return Refused(
+        f"{name}: {path} belongs to '{owner}'; in file names VirtualBox writes signs of both as _.",
+        "Choose another name.",
+    )
 
 
 def _settings_path(said):

@@ -36,7 +36,11 @@ def base_name(sight):
 
 
 def seed_path(sight):
-    return os.path.join(sight.folder, f"{base_name(sight)}{_SEED_SUFFIX}")
+    return seed_path_in(sight.folder, base_name(sight))
+
+
+def seed_path_in(folder, name):
+    return os.path.join(folder, f"{name}{_SEED_SUFFIX}")
 
 
 # Controllers ------------------------------------------------------------------------------------------------------

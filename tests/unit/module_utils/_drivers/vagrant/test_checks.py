@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import net
 
 from unit.module_utils._drivers.vagrant.played import World
 
@@ -262,3 +263,16 @@ def test_vms_of_one_project_share_no_address_and_no_host_port(virtualbox_world, 
         assert words in answer.error if words else answer.vm
     # What was described before this was checked can be changed all the same.
     assert world.run("mail", memory="96M").vm["changed"]
+
+
+def test_port_of_another_program_is_rejected_before_a_start(virtualbox_world, monkeypatch):
+    world, forward = virtualbox_world, {"port_forwards": [FORWARD]}
+    monkeypatch.setattr(net, "is_free", lambda host, port, protocol: False)
+    for check in (True, False):
+        assert "port 8080 of the host, for a, is taken" in world.create(**forward, state="started", check=check).error
+    assert world.create(**forward).vm["changed"]
+    monkeypatch.undo()
+    monkeypatch.setattr(net, "is_free", lambda host, port, protocol: True)
+    assert world.run(state="started").vm["changed"]
+    monkeypatch.setattr(net, "is_free", lambda host, port, protocol: False)
+    assert world.run(**forward, memory="96M").vm["changed"]

@@ -338,3 +338,13 @@ def test_copied_file_is_no_image_of_its_own(vbox, way):
     more = {"config": disk(source=copy)} if way == "disk" else {"image": {"source": copy, "linked": False}}
     for check in (True, False):
         task(vbox, check=check, **more).refused(f"{copy} has the UUID of {own}", f"sethduuid {copy}")
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_two_names_with_one_file_name_are_rejected(vbox, check):
+    task(vbox, "a;b").well()
+    task(vbox, "a:b", check=check).refused("a_b.vbox belongs to 'a;b'")
+    path = vbox.machines / "c_d" / "c_d-SATA-0.vdi"
+    path.parent.mkdir()
+    path.write_bytes(b"precious")
+    task(vbox, "c:d", check=check).refused(f"{path} exists already")
