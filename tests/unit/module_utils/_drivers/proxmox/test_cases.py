@@ -407,6 +407,39 @@ def test_vm_that_runs_in_name_only(world, word, asked, effect):
     assert not do(world, name="web1", **asked).changed
 
 
+@pytest.mark.parametrize("stops_within", [15, 40])
+def test_vm_of_high_availability_gets_all_of_its_time_to_shut_down(world, stops_within):
+    """The cluster powers a guest off when the time is over that it was told."""
+    machine = world.cluster.machines[100]
+    machine.ha, machine.guest.stops_within = True, stops_within
+    outcome = do(world, name="web1", state="stopped", stop_timeout=60)
+    assert (outcome.failed, outcome.changed) == (False, True), outcome.msg
+    assert "QMP quit" not in [one.text for one in world.journal.effects]
+    assert world.journal.count("POST", "/status/shutdown") == 1
+    assert [text for text in outcome.warnings if "high availability" in text and "60 s" in text]
+
+
+def test_vm_of_high_availability_is_powered_off(world):
+    world.cluster.machines[100].ha = True
+    outcome = do(world, name="web1", state="stopped", stop_mode="force")
+    assert (outcome.failed, outcome.changed) == (False, True), outcome.msg
+
+
+@pytest.mark.parametrize(("name", "vmid"), [("web1", 100), ("web2", 101)])
+def test_vm_of_high_availability_is_moved_and_then_changed(world, name, vmid):
+    machine = world.cluster.machines[vmid]
+    machine.ha = True
+    # High availability itself takes no local disks along with what runs.
+    disk = world.storages.get("local-lvm").volumes.pop((machine.node, f"vm-{vmid}-disk-0"))
+    world.storages.get("nfs").volumes[None, f"{vmid}/vm-{vmid}-disk-0.raw"] = disk
+    behind.edit(world, vmid, scsi0=f"nfs:{vmid}/vm-{vmid}-disk-0.raw,size=32G")
+    outcome = do(world, name=name, node="pve3", memory="4G")
+    assert (outcome.failed, outcome.changed) == (False, True), outcome.msg
+    assert machine.node == "pve3"
+    assert world.journal.count("POST", "/migrate") == 1
+    assert not do(world, name=name, node="pve3", memory="4G").changed
+
+
 def _move(world, vmid, target):
     machine = world.cluster.machines[vmid]
     world.storages.move(machine.config.current["scsi0"].partition(",")[0], machine.node, target)

@@ -161,6 +161,24 @@ def test_thin_storage_that_promises_more_than_it_has_is_a_warning(world):
     assert [text for text in outcome.warnings if "8G free" in text and "over-provisioned" in text]
 
 
+def test_vm_with_devices_of_its_node_is_not_moved(world):
+    behind.edit(world, 101, hostpci0="0000:01:00.0")
+    _refused(world, {"name": "web2", "node": "pve3"}, "web2", "hostpci0", "pve3")
+
+
+def test_vm_whose_bridge_is_missing_is_not_started(world):
+    behind.edit(world, 101, net1="virtio=BC:24:11:00:00:09,bridge=vmbr7")
+    _refused(world, {"name": "web2", "state": "started"}, "web2", "vmbr7", "vmbr0")
+    done = do(world, name="web2", state="started", networks=[{}, {"source": "vmbr1"}])
+    assert not done.failed, done.msg
+
+
+def test_running_vm_with_a_tpm_is_not_cloned(world):
+    assert do(world, name="web2", tpm=True).changed
+    assert do(world, name="web2", state="started").changed
+    _refused(world, {"name": "web3", "clone": {"source": "web2"}}, "web3", "'web2'", "TPM", "Stop it first")
+
+
 WITH_MEDIUM, WITH_SEED = {"iso": "local:iso/debian.iso"}, {"cloudinit": {"user": "me"}}
 WITH_KEYS, WITHOUT_KEYS = ({"firmware": "uefi", "secure_boot": has_keys} for has_keys in (True, False))
 BIOS_AGAIN = {"firmware": "bios"}
