@@ -45,6 +45,8 @@ def check_plan(driver, plan):
             _check_changes(driver, label, clone or _found(driver, vm), step.changes)
         elif step.verb == "snapshot" and vm.config.get("template"):
             raise Refused(f"{label}: it is a template, which has no snapshots.", "Clone it, and take one of the clone.")
+        elif step.verb == "snapshot":
+            needs.check_snapshots(driver, label, driver.eyes.seen(vm.id))
         elif step.verb == "delete" and vm.config.get("protection"):
             raise Refused(f"{label}: it is protected against being removed.", "Set protection: false first.")
 

@@ -10,7 +10,7 @@ import pytest
 from simulators.proxmox import behind
 from simulators.proxmox.access import Account, Token, User
 from simulators.proxmox.storage import GIB, Storage
-from unit.module_utils._drivers.proxmox.simulated import Api, do
+from unit.module_utils._drivers.proxmox.simulated import Api, do, do_snapshot
 
 
 def _refused(world, asked, *words):
@@ -171,6 +171,15 @@ def test_vm_whose_bridge_is_missing_is_not_started(world):
     _refused(world, {"name": "web2", "state": "started"}, "web2", "vmbr7", "vmbr0")
     done = do(world, name="web2", state="started", networks=[{}, {"source": "vmbr1"}])
     assert not done.failed, done.msg
+
+
+def test_snapshot_on_a_storage_without_snapshots_is_found_before_the_first_write(world):
+    assert do(world, name="web2", disks=[{"slot": "scsi1", "size": "1G", "storage": "local", "format": "raw"}]).changed
+    world.journal.clear()
+    for check in (True, False):
+        outcome = do_snapshot(world, check=check, name="web2", snapshot="s1")
+        assert outcome.failed and "storages with snapshots" in outcome.msg
+    assert world.journal.writes() == []
 
 
 def test_running_vm_with_a_tpm_is_not_cloned(world):
