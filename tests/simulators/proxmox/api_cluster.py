@@ -83,6 +83,8 @@ def machine_entry(world, machine):
         found["status"] = "unknown"
     options = machine.config.current
     found |= {key: options[key] for key in ("lock", "tags") if key in options}
+    if machine.ha:
+        found["hastate"] = "started"
     pool = world.cluster.pool_of(machine.vmid)
     return found | ({"pool": pool} if pool else {})
 

@@ -81,6 +81,17 @@ def _network(world, key, value):
     return propertystring.printed(card, rules)
 
 
+def check_hookscript(call, options):
+    """A hookscript is a snippet that is there (the words are ASSUMED)."""
+    volid = options.get("hookscript")
+    if volid is None:
+        return
+    if not volid.partition(":")[2].startswith("snippets/"):
+        raise ParameterError(hookscript=f"'{volid}' is not in the snippets directory")
+    if call.world.storages.volume(volid, call.node) is None:
+        raise ParameterError(hookscript=f"script '{volid}' does not exist")
+
+
 def machine_of_windows(world, options):
     """The machine type that a Windows guest is pinned to, or None where nothing needs pinning."""
     machine = options.get("machine", "pc")

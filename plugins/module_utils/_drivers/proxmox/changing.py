@@ -13,7 +13,7 @@ from dataclasses import replace
 from ..._lifecycle.errors import ApiError, Refused
 from ..._lifecycle.model import PAUSED, RUNNING
 from ..._tools import proxmox_values as values
-from ..._tools.proxmox import HotplugFailed
+from ..._tools.proxmox import Busy, HotplugFailed
 from . import media, placing
 from .settings import free_seed_slot, written
 from .sight import cards_of, disks_of, seed_slot, storage_of
@@ -153,15 +153,25 @@ def _migrate(driver, vm, target, medium):
         return
     if medium and medium.old:
         _write(driver, vm, sight, written([replace(medium, new="")], sight.stored, storage=""))
+    if driver.moves_requested.get(vm.id) == target:
+        raise _moved_by_cluster(vm, target)
     running = driver.eyes.is_running(sight)
-    driver.tool.run(
+    kind = driver.tool.run(
         "POST",
         f"{sight.path}/migrate",
         target=target,
         online=running or None,
         **{"with-local-disks": running or None},
     )
+    if kind == "hamigrate":
+        # That task only says what is wanted.
+        driver.moves_requested[vm.id] = target
+        raise _moved_by_cluster(vm, target)
     driver.eyes.moved(vm.id, target)
+
+
+def _moved_by_cluster(vm, target):
+    return Busy(f"{vm.name}: it is moved to node '{target}' by the cluster's high availability.", None)
 
 
 def move_to_pool(driver, sight, pool):

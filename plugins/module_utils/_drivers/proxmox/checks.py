@@ -16,7 +16,7 @@ from .fields import STAYS_OFF
 from .making import check_slots, inputs_of, options_of, told_by_task
 from .reach import check_formats, check_reachable
 from .settings import free_seed_slot
-from .sight import Sight, drives_of, iso_slot, media_of, memory_of, seed_slot, volumes_of
+from .sight import Sight, cards_of, drives_of, iso_slot, media_of, memory_of, seed_slot, volumes_of
 from .snapshots import options_in, snapshots_of
 from .traits import AUTO
 from .volume_checks import FIRST, check_each_once, check_image, check_imports, check_iso, check_source
@@ -36,8 +36,7 @@ def check_plan(driver, plan):
     for step in plan.steps:
         needs.check_verb(driver, label, vm, step)
         _check_parts_stay(label, step.changes)
-        if step.verb in _WAKING and vm.id and plan.after.on:
-            _check_finished(driver, label, vm)
+        _check_power(driver, label, plan, step)
         if step.verb == "create":
             _check_creation(driver, label, vm, step.arguments["config"], step.arguments["creation"])
         elif step.verb == "clone":
@@ -46,10 +45,31 @@ def check_plan(driver, plan):
             _check_changes(driver, label, clone or _found(driver, vm), step.changes)
         elif step.verb == "snapshot" and vm.config.get("template"):
             raise Refused(f"{label}: it is a template, which has no snapshots.", "Clone it, and take one of the clone.")
-        elif step.verb == "start" and plan.after.config.get("template"):
-            raise _not_started(label, vm)
+        elif step.verb == "snapshot":
+            needs.check_snapshots(driver, label, driver.eyes.seen(vm.id))
         elif step.verb == "delete" and vm.config.get("protection"):
             raise Refused(f"{label}: it is protected against being removed.", "Set protection: false first.")
+
+
+def _check_power(driver, label, plan, step):
+    vm = plan.before
+    if step.verb in _WAKING and vm.id and plan.after.on:
+        _check_finished(driver, label, vm)
+    if step.verb == "start" and plan.after.config.get("template"):
+        raise _not_started(label, vm)
+    if step.verb == "start" and vm.id and plan.after.on:
+        _check_start(driver, label, plan)
+
+
+def _check_start(driver, label, plan):
+    """A VM whose bridge is missing on its node does not start."""
+    cards = plan.after.config.get("networks")
+    if cards is None:
+        cards = {
+            place: {"source": card.get("bridge")}
+            for place, card in cards_of(driver.eyes.seen(plan.before.id).stored).items()
+        }
+    _check_bridges(driver, label, plan.after.config["node"], [card.get("source") for card in cards.values()])
 
 
 def _found(driver, vm):
@@ -184,6 +204,11 @@ def _check_move(driver, label, sight, node, changes_medium):
     """No local medium goes along, and local disks go to a storage of the same name alone."""
     driver.places.check_node(label, node)
     driver.eyes.rights.check(label, f"/vms/{sight.vmid}", "VM.Migrate")
+    if sight.vmid and (devices := driver.tool.get(f"{sight.path}/migrate", target=node).get("local_resources")):
+        raise Refused(
+            f"{label}: it cannot move to node '{node}': it uses devices of its node: {', '.join(devices)}.",
+            "Remove them first, or use mapped devices.",
+        )
     slot = iso_slot(sight.stored)
     for key, medium in media_of(sight.stored).items():
         if driver.places.is_local(medium) and not (changes_medium and key == slot):
@@ -270,7 +295,7 @@ def _check_bridges(driver, label, node, asked):
     wanted = {bridge for bridge in asked if bridge}
     if not wanted:
         return
-    known = {one["iface"] for one in driver.tool.get(f"/nodes/{node}/network", type="any_bridge")}
+    known = driver.places.bridges(node)
     # Whoever may see no bridge at all learns from the server itself.
     if known and wanted - known:
         missing = sorted(wanted - known)[0]

@@ -79,7 +79,9 @@ class ProxmoxDriver:
         self.bringing = threading.Lock()
         self.tells_version = False
         self._bridge = bridge
-        self._asking = min(_ONE_REQUEST, stop_timeout or _ONE_REQUEST)
+        self._asking, self._stop_timeout = min(_ONE_REQUEST, stop_timeout or _ONE_REQUEST), stop_timeout or 120
+        #: {id: node} of VMs that high availability was asked to move, and ids of those that it was asked to stop.
+        self.moves_requested, self._stops_requested = {}, set()
         self._version = None
         #: Disks of a linked clone are where its source's are, whatever the task says.
         self._storage_of_all = None if clones_linked else storage
@@ -186,6 +188,9 @@ class ProxmoxDriver:
 
     def _stop(self, vm, step):
         """Ask the guest once; whether it hears is the core's to see."""
+        if self.eyes.is_managed(vm.id):
+            self._stop_managed(vm)
+            return
         try:
             self._status(vm, "shutdown", timeout=self._asking)
         except Busy:
@@ -193,6 +198,17 @@ class ProxmoxDriver:
         except ApiError as error:
             if _IN_VAIN not in error.message:
                 raise
+
+    def _stop_managed(self, vm):
+        """High availability asks the guest, and powers it off itself when the time is over: it gets all of the time."""
+        if vm.id in self._stops_requested:
+            return
+        self._status(vm, "shutdown", timeout=self._stop_timeout)
+        self._stops_requested.add(vm.id)
+        self.tool.warn(
+            f"{vm.name}: it is stopped by the cluster's high availability, which powers it off if it has not shut down"
+            f" after {self._stop_timeout} s, whatever stop_mode says."
+        )
 
     def _kill(self, vm, step):
         if vm.power == SUSPENDED:

@@ -59,6 +59,15 @@ def check_verb(driver, label, vm, step):
         rights.check(label, path, "VM.Config.Disk")
 
 
+def check_snapshots(driver, label, sight):
+    """Raise Refused where a storage of the VM has no snapshots."""
+    if not driver.tool.get(f"{sight.path}/feature", feature="snapshot").get("hasFeature", 1):
+        raise Refused(
+            f"{label}: not all of its disks are on storages with snapshots (raw files and LVM have none).",
+            "Move them first: disks[].storage, to a storage such as LVM-thin, ZFS or Ceph, or with format qcow2.",
+        )
+
+
 class NewVm:
     """Checks privileges on a VM that does not exist yet: on its number, or on the pool that it will be in."""
 

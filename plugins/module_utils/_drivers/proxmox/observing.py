@@ -33,6 +33,8 @@ class Observer:
         self._begun = {}
         #: {id: name} of all machines.
         self._names = {}
+        #: Ids of those that high availability manages.
+        self._managed = set()
 
     def observe(self, targets, facets):
         if targets and facets <= _LIGHT and all(self._nodes.get(target.id) for target in targets):
@@ -40,6 +42,7 @@ class Observer:
             if vms is not None:
                 return self._told(vms)
         entries = look.resources(self.tool)
+        self._managed = {str(one["vmid"]) for one in entries if one.get("hastate")}
         self._names = {str(one["vmid"]): one.get("name") or f"VM {one['vmid']}" for one in entries}
         listed = self._listed(entries, targets)
         self._names.update({one.vmid: one.name for one in listed})
@@ -183,7 +186,9 @@ class Observer:
 
     def seen(self, vmid):
         """The same, as the last look told it."""
-        return self._sights.get(vmid) or self.sight(vmid)
+        if vmid not in self._sights:
+            self._sights[vmid] = self.sight(vmid)
+        return self._sights[vmid]
 
     def begun(self, name, inputs):
         """The machine of this name that a task has begun to make from ``inputs``, or None.
@@ -207,6 +212,10 @@ class Observer:
                 f"Turn it off first (id: '{sight.vmid}', state: stopped).",
             )
         return sight
+
+    def is_managed(self, vmid):
+        """Whether the cluster's high availability starts, stops and moves the machine."""
+        return vmid in self._managed
 
     def name_of(self, vmid):
         """The name of the machine with this number; None where there is none."""

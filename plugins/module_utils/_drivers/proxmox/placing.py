@@ -36,6 +36,7 @@ class Places:
         #: {name of a machine: {(node, storage): bytes}} of disks that the task is to create.
         self._reserved = {}
         self._quorate = None
+        self._bridges = {}
 
     @property
     def nodes(self):
@@ -94,6 +95,13 @@ class Places:
             for (where, name), size in wanted.items()
             if name == storage and (shared or where == node)
         )
+
+    def bridges(self, node):
+        """Names of a node's bridges; empty where the account may see none."""
+        if node not in self._bridges:
+            told = self._tool.get(f"/nodes/{node}/network", type="any_bridge")
+            self._bridges[node] = frozenset(one["iface"] for one in told)
+        return self._bridges[node]
 
     def is_local(self, volume):
         """Whether each node has volumes of its own on that storage; one that is not seen may be a shared one."""

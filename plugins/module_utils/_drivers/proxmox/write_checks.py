@@ -46,6 +46,7 @@ def check_writing(driver, label, basis, node, changes, writing):
         elif change.kind == "disks.size":
             drive = values.parse(change.key, basis.sight.stored.get(change.key, ""))
             storage = drive.get("file", "").partition(":")[0]
+            driver.eyes.rights.check(label, f"/storage/{storage}", "Datastore.AllocateSpace")
             wanted[storage] = wanted.get(storage, 0) + change.new - (values.size_of(drive.get("size")) or 0)
     if wanted:
         needs.check_space(driver, label, node, wanted)

@@ -10,7 +10,7 @@ import pytest
 from simulators.proxmox import behind
 from simulators.proxmox.access import Account, Token, User
 from simulators.proxmox.storage import GIB, Storage
-from unit.module_utils._drivers.proxmox.simulated import Api, do
+from unit.module_utils._drivers.proxmox.simulated import Api, do, do_snapshot
 
 
 def _refused(world, asked, *words):
@@ -159,6 +159,33 @@ def test_thin_storage_that_promises_more_than_it_has_is_a_warning(world):
     outcome = do(world, name="web2", disks=[{"slot": "scsi1", "size": "30G"}])
     assert not outcome.failed, outcome.msg
     assert [text for text in outcome.warnings if "8G free" in text and "over-provisioned" in text]
+
+
+def test_vm_with_devices_of_its_node_is_not_moved(world):
+    behind.edit(world, 101, hostpci0="0000:01:00.0")
+    _refused(world, {"name": "web2", "node": "pve3"}, "web2", "hostpci0", "pve3")
+
+
+def test_vm_whose_bridge_is_missing_is_not_started(world):
+    behind.edit(world, 101, net1="virtio=BC:24:11:00:00:09,bridge=vmbr7")
+    _refused(world, {"name": "web2", "state": "started"}, "web2", "vmbr7", "vmbr0")
+    done = do(world, name="web2", state="started", networks=[{}, {"source": "vmbr1"}])
+    assert not done.failed, done.msg
+
+
+def test_snapshot_on_a_storage_without_snapshots_is_found_before_the_first_write(world):
+    assert do(world, name="web2", disks=[{"slot": "scsi1", "size": "1G", "storage": "local", "format": "raw"}]).changed
+    world.journal.clear()
+    for check in (True, False):
+        outcome = do_snapshot(world, check=check, name="web2", snapshot="s1")
+        assert outcome.failed and "storages with snapshots" in outcome.msg
+    assert world.journal.writes() == []
+
+
+def test_running_vm_with_a_tpm_is_not_cloned(world):
+    assert do(world, name="web2", tpm=True).changed
+    assert do(world, name="web2", state="started").changed
+    _refused(world, {"name": "web3", "clone": {"source": "web2"}}, "web3", "'web2'", "TPM", "Stop it first")
 
 
 WITH_MEDIUM, WITH_SEED = {"iso": "local:iso/debian.iso"}, {"cloudinit": {"user": "me"}}
