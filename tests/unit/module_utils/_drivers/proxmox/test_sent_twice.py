@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle import one_by_one
@@ -22,11 +23,11 @@ CLOUD = {"user": "me", "ip_config": ["ip=dhcp"], "nameservers": ["192.0.2.1"]}
 
 
 def _task(**asked):
-    return lambda world: do(world, **asked)
+    return partial(do, **asked)
 
 
 def _snapshot(**asked):
-    return lambda world: do_snapshot(world, name="web1", **asked)
+    return partial(do_snapshot, name="web1", **asked)
 
 
 #: {what is done twice: (tasks before it, the task)}; web1 runs, web2 is stopped, tmpl is a template.

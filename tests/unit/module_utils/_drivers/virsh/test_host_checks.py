@@ -76,8 +76,11 @@ def closed(folder, mode):
 
 def above_is_open(monkeypatch, folder):
     """As if everybody might enter the directory of the tests themselves."""
-    inside = lambda path: [one for one in real(path) if one.startswith(f"{folder}/")]  # noqa: E731
     real = files.folders_above
+
+    def inside(path):
+        return [one for one in real(path) if one.startswith(f"{folder}/")]
+
     monkeypatch.setattr(host_checks.files, "folders_above", inside)
 
 
