@@ -115,7 +115,8 @@ def _privileges(driver, label, key, text):
     if driver.tool.api.who != _ROOT and (found is None or _REAL_DEVICE.match(f"{key}={text}")):
         what = " to a device of the node" if found else ""
         raise Refused(
-            f"{label}: native: '{key}' can be set{what} only by {_ROOT} itself, not by {driver.tool.api.who}.",
+            f"{label}: native: '{key}' can be set{what} only by {_ROOT} itself; no token may, and the task runs as"
+            f" {driver.tool.api.who}.",
             f"Remove it from the task, set it on the node (qm set), or log in as {_ROOT} with its password.",
         )
     return found or ("VM.Config.Options",)
