@@ -15,7 +15,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ._engine.task import run
 from ._lifecycle.errors import PolyvirtError, unexpected
 from ._lifecycle.model import RUNNING
-from ._lifecycle.options import SNAPSHOT, SNAPSHOT_INFO, VM, VM_INFO
+from ._lifecycle.options import FACETS, SNAPSHOT, SNAPSHOT_INFO, VM, VM_INFO
 from ._lifecycle.request import requests, snapshot_requests
 from ._lifecycle.results import MASK
 from ._ports.net import ssh_banner
@@ -59,7 +59,7 @@ def run_info_module(own_options, make_driver, with_health=False):
     """The whole of a ``<platform>_vm_info`` module; ``with_health``: it tells which machines answer by SSH, too."""
     from ._engine.inspect import look_around
 
-    _run_look({**VM_INFO, **own_options}, make_driver, _look_at_health if with_health else look_around)
+    _run_look({**VM_INFO, **FACETS, **own_options}, make_driver, _look_at_health if with_health else look_around)
 
 
 def _look_at_health(driver, params):

@@ -104,6 +104,9 @@ VM = {
 
 VM_INFO = {"name": {"type": "list", "elements": "str"}, "id": {"type": "str"}}
 
+_FACETS = ["power", "config", "addresses", "snapshots"]
+FACETS = {"facets": {"type": "list", "elements": "str", "choices": _FACETS, "default": _FACETS}}
+
 SNAPSHOT = {
     "name": VM["name"],
     "id": VM["id"],
@@ -227,6 +230,7 @@ PROXMOX_VM = {
 SPECS = {
     "vm": VM,
     "vm_info": VM_INFO,
+    "facets": FACETS,
     "snapshot": SNAPSHOT,
     "snapshot_info": SNAPSHOT_INFO,
     "virsh": VIRSH,
