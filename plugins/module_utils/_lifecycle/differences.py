@@ -221,8 +221,7 @@ def pending(vm):
     paths = []
     for name in sorted(set(vm.config) & set(vm.active)):
         stored, running = vm.config[name], vm.active[name]
-        # What is stored of it is nothing: it is left to the platform, and nothing waits.
-        if stored is None or stored == running:
+        if stored == running:
             continue
         if name in COLLECTIONS + RECORDS + ("native",):
             stored, running = stored or {}, running or {}

@@ -94,6 +94,7 @@ class Vm:
     ``recipe`` is what the platform would make an absent machine from by itself, such as a Vagrantfile. ``leftovers``
     are (file, name) of snapshots that a disk's file holds and the platform does not know. ``lost``: its power is
     unknown because all its files are gone, so there is nothing to lose by deleting what the platform still knows of it.
+    ``effective`` are values that the VM has although nobody described them: reported, and never compared.
     """
 
     name: str
@@ -114,6 +115,7 @@ class Vm:
     restored: Optional[str] = None
     recipe: Optional[str] = None
     lost: bool = False
+    effective: Mapping = field(default_factory=dict)
 
     @property
     def on(self):

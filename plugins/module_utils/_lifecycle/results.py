@@ -18,10 +18,7 @@ MASK = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
 def describe(vm, platform):
     """A machine as users see it, without what a task did to it."""
     config = vm.config
-    # What is not stored is what the VM runs with.
-    cpus, memory = (
-        (vm.active or {}).get(key) if config.get(key) is None else config[key] for key in ("cpus", "memory")
-    )
+    cpus, memory = (vm.effective.get(key) if config.get(key) is None else config[key] for key in ("cpus", "memory"))
     networks = config.get("networks") or {}
     return {
         "name": vm.name,

@@ -140,8 +140,11 @@ class VagrantDriver:
         """Vagrant, to look at the project by a copy of its own folder; what the managed file lost is told there."""
         return self.vagrant_in(copy, copy if self.project.restore_into(copy) else None)
 
-    def vagrant_in(self, dotfile=None, folder=None):
-        """Vagrant, for this project with the folder ``dotfile`` in the place of its own, and its file in ``folder``."""
+    def vagrant_in(self, dotfile=None, folder=None, provider=None):
+        """Vagrant, for this project with the folder ``dotfile`` in the place of its own, and its file in ``folder``.
+
+        ``provider`` is that of VMs which are not created yet: without it Vagrant takes the first one that it can use.
+        """
         needed = EXPERIMENTS["VAGRANT_EXPERIMENTAL"]
         given = self.commands.environment("VAGRANT_EXPERIMENTAL")
         return tool.Vagrant(
@@ -149,7 +152,10 @@ class VagrantDriver:
             folder or self.project.folder,
             self.project.file,
             dotfile or self.project.dotfile,
-            {"VAGRANT_EXPERIMENTAL": f"{given},{needed}" if given else needed},
+            {
+                "VAGRANT_EXPERIMENTAL": f"{given},{needed}" if given else needed,
+                **({"VAGRANT_DEFAULT_PROVIDER": provider} if provider else {}),
+            },
             self._executable,
         )
 

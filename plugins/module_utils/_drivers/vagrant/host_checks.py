@@ -56,7 +56,7 @@ def check_with_vagrant(driver, plan):
         vagrant_folder.copy(files, project.dotfile, folder)
         files.write_atomically(os.path.join(folder, project.file), text.encode("ascii"), mode=_PRIVATE)
         try:
-            driver.vagrant_in(folder, folder).read("validate")
+            driver.vagrant_in(folder, folder, config.get("provider")).read("validate")
         except tool.VagrantFailed as error:
             if tool.is_provider_missing(error):
                 remedy = "Install the provider and Vagrant's plugin for it, or name another provider."

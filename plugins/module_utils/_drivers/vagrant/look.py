@@ -126,6 +126,7 @@ def _machine(driver, contents, name, sight, told):
         ssh=_ssh(known, sight, told) if sight.power == RUNNING else None,
         # What the managed file describes is ours; our note, which says what it ran with, may be missing.
         mark={"id": known.made.id} if known.machine else None,
+        effective=sight.running,
     )
 
 
@@ -136,7 +137,9 @@ def _active(known, config, sight):
     noted = {**config_of(ran), **{word: config[word] for word in _OF_FILE}} if ran else {"provisioners": ()}
     if that_run(noted["provisioners"]) == that_run(config["provisioners"]):
         noted["provisioners"] = config["provisioners"]
-    return {**noted, **sight.running}
+    # What is left to the box is in no description.
+    told = {word: value for word, value in sight.running.items() if config[word] is not None}
+    return {**noted, **told}
 
 
 def _as_noted(snapshot, known, config):

@@ -203,6 +203,18 @@ def test_vagrant_validates_relative_paths_as_those_of_the_project(world):
     assert not world.file.exists()
 
 
+def test_vagrant_validates_with_the_provider_of_the_vm(world):
+    """Vagrant 2.3.4 takes, of a VM that is not created yet, the first provider that it can use, unless it is told."""
+    world.variables["VAGRANT_DEFAULT_PROVIDER"] = "libvirt"
+    run, told = world.port.programs["vagrant"], []
+    world.port.programs["vagrant"] = lambda argv, environment: (
+        told.append((argv[1], environment)) or run(argv, environment)
+    )
+    assert world.create(provider="hyperv", state="started", check=True).vm["changed"]
+    ((_word, environment),) = [one for one in told if one[0] == "validate"]
+    assert environment["VAGRANT_DEFAULT_PROVIDER"] == "hyperv"
+
+
 def test_vm_that_is_described_already_is_not_validated_again(world):
     assert world.create(state="started").vm
     assert world.run(state="stopped", stop_mode="force").vm
