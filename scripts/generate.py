@@ -105,7 +105,7 @@ def _traits():
     sys.path.insert(0, str(collections_path()))
     model = importlib.import_module(f"{utils}._lifecycle.model")
     spec = importlib.import_module(f"{utils}._lifecycle.options").VM
-    policy = {field.name for field in dataclasses.fields(model.Policy)} | {"name", "id", "state"}
+    policy = {field.name for field in dataclasses.fields(model.Policy)} | {"name", "id", "state", "call_timeout"}
     platforms = {
         platform: make(importlib.import_module(f"{utils}._drivers.{module}"))
         for platform, (module, make) in DRIVERS.items()

@@ -32,6 +32,8 @@ options:
   storage:
     description:
       - Storage on which new disks are made, and full clones. An ISO image goes there too, if it takes any.
+      - A disk that exists is not moved there; the task fails if one that it lists is on another storage and has no
+        storage of its own in O(disks).
       - When left out, V(local-lvm), V(local-zfs) or V(local) where the node has it for disks, else the one with the
         most room; disks of a clone stay where their source's are.
       - Disks that are there already stay where they are.

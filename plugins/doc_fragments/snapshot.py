@@ -70,8 +70,16 @@ options:
     default: state
   timeout:
     description:
-      - Seconds that the task may spend waiting, all machines together. The platform's own work is not cut off, and its
-        seconds do not count.
+      - Seconds that the task waits for one VM, all its waits together - until somebody else's lock is gone, until a
+        change of its power state is complete, until its guest has an address or answers by SSH (O(wait_for)).
+      - Not counted - the platform's own work, such as copying a disk (see O(call_timeout)), and the time that a guest
+        gets to shut down.
     type: int
     default: 300
+  call_timeout:
+    description:
+      - Seconds after which one call to the platform (a command, a task of a cluster) is given up. The task then reads
+        the state of the VM again, and names the call if the VM is not as requested.
+      - When omitted, the environment variable E(POLYVIRT_CALL_TIMEOUT), else 3600.
+    type: int
 """

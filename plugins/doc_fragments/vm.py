@@ -49,17 +49,24 @@ options:
     type: int
   timeout:
     description:
-      - Seconds that the task may spend B(waiting) (for a guest, an address, SSH, somebody else's lock), all
-        machines together.
-      - The platform's own work, such as copying a disk, is not cut off, and its seconds do not count.
+      - Seconds that the task waits for one VM, all its waits together - until somebody else's lock is gone, until a
+        change of its power state is complete, until its guest has an address or answers by SSH (O(wait_for)).
+      - Not counted - the platform's own work, such as copying a disk (see O(call_timeout)), and the time that a guest
+        gets to shut down (O(stop_timeout)).
     type: int
     default: 300
+  call_timeout:
+    description:
+      - Seconds after which one call to the platform (a command, a task of a cluster) is given up. The task then reads
+        the state of the VM again, and names the call if the VM is not as requested.
+      - When omitted, the environment variable E(POLYVIRT_CALL_TIMEOUT), else 3600.
+    type: int
   wait_for:
     description:
       - What to wait for with O(state=started) and O(state=restarted), seen from the hypervisor's host.
       - V(state) - that it runs. V(address) - that it has an address which answers. V(ssh) - that an SSH server
         greets.
-      - A machine that already runs is looked at too. Nothing is waited for in check mode.
+      - A VM that already runs is checked, too. There is no waiting in check mode, and none with another O(state).
     type: str
     choices: [state, address, ssh]
     default: state
@@ -149,14 +156,21 @@ options:
             bus.
         type: str
       size:
-        description: Size with a unit, such as V(20G). A new disk without a source gets 32 GiB on a new machine.
+        description:
+          - Size with a unit, such as V(20G). A number without a unit is in GiB.
+          - On a new VM, a disk without O(disks[].source) has 32 GiB by default.
         type: str
       format:
         description: Format of a new disk's file, such as V(qcow2) or V(raw).
         type: str
+      storage:
+        description:
+          - Proxmox VE only. Storage of the disk. A new disk is created there, and an existing one is moved there.
+        type: str
       source:
         description:
-          - An existing disk file to attach as it is. It stays its owner's and is not deleted with the machine.
+          - An existing disk to attach as it is. This is a file or, on libvirt, a block device. It is not deleted with
+            the machine.
         type: path
       state:
         description:

@@ -8,20 +8,21 @@ Ansible compiles a module anew in every run, so what only some modules or tasks 
 
 from __future__ import annotations
 
-import traceback
+import re
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ._lifecycle.errors import PolyvirtError
+from ._engine.task import run
+from ._lifecycle.errors import PolyvirtError, unexpected
 from ._lifecycle.model import RUNNING
-from ._lifecycle.options import SNAPSHOT, SNAPSHOT_INFO, VM, VM_INFO
+from ._lifecycle.options import FACETS, SNAPSHOT, SNAPSHOT_INFO, VM, VM_INFO
 from ._lifecycle.request import requests, snapshot_requests
 from ._lifecycle.results import MASK
 from ._ports.net import ssh_banner
-from ._runner import run
 
 _ASKED_AT_ONCE = 16
-_DOCUMENTS = ("user_data", "meta_data", "network_config")
+#: Keys in a document of which the values are secrets, wherever they occur.
+_SECRET_KEY = re.compile(r"passw|passphrase|secret|token|credential|psk|private", re.IGNORECASE)
 
 
 def run_vm_module(own_options, make_driver, own_settings=()):
@@ -49,22 +50,23 @@ def _run_module(argument_spec, make_driver, read_requests):
         module.warn(warning)
     result = {"changed": outcome.changed, "vms": outcome.vms, "diff": outcome.diff, "invocation": shown}
     if outcome.failed:
-        module.fail_json(msg=outcome.msg, **result)
+        trace = {"exception": outcome.trace} if outcome.trace else {}
+        module.fail_json(msg=outcome.msg, **result, **trace)
     module.exit_json(**result)
 
 
 def run_info_module(own_options, make_driver, with_health=False):
     """The whole of a ``<platform>_vm_info`` module; ``with_health``: it tells which machines answer by SSH, too."""
-    from ._info import look_around
+    from ._engine.inspect import look_around
 
-    _run_look({**VM_INFO, **own_options}, make_driver, _look_at_health if with_health else look_around)
+    _run_look({**VM_INFO, **FACETS, **own_options}, make_driver, _look_at_health if with_health else look_around)
 
 
 def _look_at_health(driver, params):
     """What runs and answers is healthy. Many are asked at once, for one that is silent costs seconds."""
     from concurrent.futures import ThreadPoolExecutor
 
-    from ._info import look_around
+    from ._engine.inspect import look_around
 
     told = look_around(driver, params)
     with ThreadPoolExecutor(max_workers=_ASKED_AT_ONCE) as pool:
@@ -79,7 +81,7 @@ def _is_healthy(vm):
 
 def run_snapshot_info_module(own_options, make_driver):
     """The whole of a ``<platform>_snapshot_info`` module."""
-    from ._info import look_at_snapshots
+    from ._engine.inspect import look_at_snapshots
 
     _run_look({**VM_INFO, **SNAPSHOT_INFO, **own_options}, make_driver, look_at_snapshots)
 
@@ -93,24 +95,60 @@ def _run_look(argument_spec, make_driver, look):
 
 
 def _without_secrets(module):
-    """The invocation to show, with the seed's documents and the values of variables masked.
+    """The invocation to show: each secret option masked by its key.
 
-    Ansible would blot every word of them out of the whole result, and with a word such as ``1`` the ids and addresses
-    of machines too. Where a result tells of them they are masked already, so it is done in the invocation alone.
+    Ansible masks every value of a secret option wherever it occurs in the result. That is right for a password. Of a
+    document (cloud-init's user data, environment variables) it would be every word: with a value such as ``1`` also the
+    ids and addresses of VMs. So only those words of a document are masked everywhere that are secrets themselves.
     """
-    seed, scripts = module.params.get("cloud_init") or {}, module.params.get("provisioners") or []
-    variables = [module.params.get("environment"), *(one["env"] for one in scripts)]
-    module.no_log_values.difference_update(_words([seed.get("user_data"), *variables]))
-    masked = {
-        "cloud_init": {name: MASK if name in _DOCUMENTS and value else value for name, value in seed.items()},
-        "provisioners": [{**one, "env": _masked(one["env"])} for one in scripts],
-        "environment": _masked(variables[0]),
-    }
-    return {"module_args": {**module.params, **{name: value for name, value in masked.items() if value}}}
+    secrets, words = _secrets(module.argument_spec, module.params)
+    module.no_log_values.difference_update(words - secrets)
+    return {"module_args": _masked(module.argument_spec, module.params)}
 
 
-def _masked(variables):
-    return variables and dict.fromkeys(variables, MASK)
+def _secrets(spec, params):
+    """(secrets, all words of documents): the values of secret options, and those with a secret's key in documents."""
+    secrets, words = set(), set()
+    for name, option in spec.items():
+        value = params.get(name)
+        if option.get("no_log") and isinstance(value, (dict, list)):
+            words |= _words(value)
+            secrets |= _secret_words(value)
+        elif option.get("no_log") and value is not None:
+            (words if option["type"] == "raw" else secrets).add(str(value))
+        for entry in _entries(option, value):
+            more_secrets, more_words = _secrets(option["options"], entry)
+            secrets, words = secrets | more_secrets, words | more_words
+    return secrets, words
+
+
+def _masked(spec, params):
+    """``params`` with MASK for what is secret."""
+    shown = dict(params)
+    for name, option in spec.items():
+        value = params.get(name)
+        if option.get("no_log") and value:
+            shown[name] = MASK
+        elif _entries(option, value):
+            masked = [_masked(option["options"], entry) for entry in _entries(option, value)]
+            shown[name] = masked if isinstance(value, list) else masked[0]
+    return shown
+
+
+def _entries(option, value):
+    """The dictionaries of an option with suboptions."""
+    if not option.get("options") or not value:
+        return []
+    return [value] if isinstance(value, dict) else value
+
+
+def _secret_words(value):
+    """The words in ``value`` under a key such as ``password``."""
+    if isinstance(value, dict):
+        found = [_words(part) if _SECRET_KEY.search(str(key)) else _secret_words(part) for key, part in value.items()]
+    else:
+        found = [_secret_words(part) for part in value] if isinstance(value, (list, tuple)) else []
+    return {word for words in found for word in words}
 
 
 def _words(value):
@@ -122,7 +160,7 @@ def _words(value):
 
 
 def _guarded(module, action, **shown):
-    """Run ``action``; every error becomes a message, the unexpected ones with a plea to report them.
+    """Run ``action``; every error becomes a message, the unexpected ones with the request to report them.
 
     ``shown`` goes into a failed result: Ansible adds the parameters as they are where no ``invocation`` is given.
     """
@@ -131,8 +169,5 @@ def _guarded(module, action, **shown):
     except PolyvirtError as error:
         module.fail_json(msg=str(error), **shown)
     except Exception as error:  # A user is never shown a traceback; it is there at verbosity 3.
-        module.fail_json(
-            msg=f"Unexpected {type(error).__name__}: {error}. This is a fault of polyvirt.core; please report it.",
-            exception=traceback.format_exc(),
-            **shown,
-        )
+        fault = unexpected(error)
+        module.fail_json(msg=str(fault), exception=fault.trace, **shown)

@@ -221,7 +221,10 @@ EXAMPLES = r"""
 
 RETURN = r"""
 vms:
-  description: One entry for each name asked, in the order of O(name); in check mode as it would be.
+  description:
+    - One entry for each name, in the order of O(name); in check mode as it would be.
+    - The entry of a VM that does not exist, or whose request was rejected, has only what says something - name, id,
+      platform, state, changed, failed, msg, steps, kept.
   returned: unless the options are wrong in form, or Proxmox VE cannot be used
   type: list
   elements: dict

@@ -19,6 +19,7 @@ author:
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
   - polyvirt.core.vm_info
+  - polyvirt.core.facets
   - polyvirt.core.proxmox
 attributes:
   check_mode:

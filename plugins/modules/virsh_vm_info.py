@@ -18,6 +18,7 @@ author:
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
   - polyvirt.core.vm_info
+  - polyvirt.core.facets
   - polyvirt.core.virsh
 attributes:
   check_mode:

@@ -66,8 +66,7 @@ class Layer(NamedTuple):
 
 _LIFECYCLE, _TOOLS, _PORTS = (f"module_utils/{name}" for name in ("_lifecycle", "_tools", "_ports"))
 _FRONT, _OWN_DRIVER = "module_utils/_front", "module_utils/_drivers/{platform}"
-# The runner is four files: what they share is that they know no platform.
-_ACT, _WAIT, _LOOK = (f"module_utils/{name}" for name in ("_apply", "_waits", "_info"))
+_ENGINE = "module_utils/_engine"
 _ENTRY = (_FRONT, _OWN_DRIVER, f"{_LIFECYCLE}/options")
 
 # The first entry whose path a file's path begins with is the file's layer.
@@ -75,11 +74,15 @@ LAYERS = {
     "modules": Layer(_ENTRY),
     "action": Layer(_ENTRY, ("ansible.plugins.action",)),
     "doc_fragments": Layer(()),
-    "module_utils/_front": Layer(("module_utils/_runner", _LOOK, _LIFECYCLE, _PORTS), ("ansible.module_utils",)),
-    "module_utils/_runner": Layer((_LIFECYCLE, f"{_PORTS}/clock", f"{_PORTS}/net", _ACT, _WAIT)),
-    _ACT: Layer((_LIFECYCLE,)),
-    _WAIT: Layer((_LIFECYCLE,)),
-    _LOOK: Layer((_LIFECYCLE,)),
+    "module_utils/_front": Layer((_ENGINE, _LIFECYCLE, _PORTS), ("ansible.module_utils",)),
+    # These are pure as the lifecycle is.
+    **{
+        f"{_ENGINE}/{name}": Layer(
+            (_LIFECYCLE, _ENGINE), forbidden=frozenset(IMPURE), forbidden_calls=frozenset(IMPURE_CALLS)
+        )
+        for name in ("progress", "state", "guests", "order")
+    },
+    _ENGINE: Layer((_LIFECYCLE, _ENGINE, f"{_PORTS}/clock", f"{_PORTS}/net")),
     "module_utils/_drivers": Layer((_OWN_DRIVER, _LIFECYCLE, _TOOLS, _PORTS)),
     "module_utils/_tools": Layer((f"{_LIFECYCLE}/errors", _PORTS, _TOOLS)),
     "module_utils/_ports": Layer(

@@ -83,7 +83,7 @@ MUTATIONS = (
         '_SEEN = frozenset({"create", "clone", "stop", "kill", "suspend", "delete", "snapshot",'
         ' "restore", "drop_snapshot"})',
         '_SEEN = frozenset({"create", "clone", "kill", "suspend", "delete", "snapshot", "restore", "drop_snapshot"})',
-        {"unit": ["tests/unit/module_utils/test_runner.py"]},
+        {"unit": ["tests/unit/module_utils/_engine/test_task.py"]},
     ),
     Mutation(
         "foreign-mark-deletes-disk",

@@ -42,13 +42,13 @@ MUTATIONS = (
     Mutation(
         "disk-grows-by-wrong-unit",
         f"{_CODE}/changing.py",
-        'driver.tool.run("PUT", f"{sight.path}/resize", disk=slot, size=f"{size // 1024}K")',
-        'driver.tool.run("PUT", f"{sight.path}/resize", disk=slot, size=f"{size // 1024}M")',
+        'driver.tool.run("PUT", f"{sight.path}/resize", disk=slot, size=f"{size // 1024}K", digest=digest)',
+        'driver.tool.run("PUT", f"{sight.path}/resize", disk=slot, size=f"{size // 1024}M", digest=digest)',
         {"unit": [f"{_UNIT}/test_cases.py"]},
     ),
     Mutation(
         "volume-of-other-vm-is-attached",
-        f"{_CODE}/checks.py",
+        f"{_CODE}/volume_checks.py",
         "if user and owner != basis.vmid:",
         "if user and owner is None:",
         {"unit": [f"{_UNIT}/test_own_options.py"]},

@@ -14,7 +14,7 @@ MUTATIONS = (
     Mutation(
         "failed-start-destroys-old-vm",
         f"{_CODE}/driver.py",
-        'if vm.id is not None or self.asked.get("on_failure") == "keep":',
+        'if known.made is not None or self.asked.get("on_failure") == "keep":',
         'if self.asked.get("on_failure") == "keep":',
         {"unit": ("tests/unit/module_utils/_drivers/vagrant",)},
     ),
@@ -31,6 +31,13 @@ MUTATIONS = (
         "return frozenset(name for name, file in owners.items() if file != self.file)",
         "return frozenset(name for name, file in owners.items() if not file)",
         {"unit": ("tests/unit/module_utils/_drivers/vagrant",)},
+    ),
+    Mutation(
+        "copy-of-a-project-has-its-vms",
+        f"{_CODE}/project.py",
+        "return there is not None and there.id == one.id",
+        "return False",
+        {"unit": [f"{_UNIT}/test_ownership.py"]},
     ),
     Mutation(
         "shared-dotfile-folder-is-removed",

@@ -63,8 +63,8 @@ MUTATIONS = (
     Mutation(
         "nvram-to-keep-is-deleted",
         f"{_CODE}/making.py",
-        'nvram = "--keep-nvram" if keep_nvram else "--nvram"',
-        'nvram = "--nvram"',
+        '_undefine(driver, vm, "--keep-nvram" if keep_nvram else "--nvram")',
+        '_undefine(driver, vm, "--nvram")',
         {"unit": [f"{_UNIT}/test_making.py"]},
     ),
     Mutation(
@@ -90,9 +90,30 @@ MUTATIONS = (
     ),
     Mutation(
         "save-of-much-memory-is-cut-off",
-        f"{_CODE}/driver.py",
-        'self.virsh.run("managedsave", vm.id, "--running", timeout=_SAVE_TIMEOUT)',
-        'self.virsh.run("managedsave", vm.id, "--running")',
+        f"{_CODE}/power.py",
+        'driver.virsh.run("managedsave", vm.id, "--running", timeout=_SAVE_TIMEOUT)',
+        'driver.virsh.run("managedsave", vm.id, "--running")',
         {"unit": ("tests/unit/module_utils/_drivers/virsh/test_power.py",)},
+    ),
+    Mutation(
+        "change-that-is-sent-again-is-made-again",
+        f"{_CODE}/driver.py",
+        "return definition.text() != text",
+        "return False",
+        {"unit": [f"{_UNIT}/test_sent_twice.py"]},
+    ),
+    Mutation(
+        "base-of-a-foreign-overlay-is-written-to",
+        f"{_CODE}/checks.py",
+        "return marked | found",
+        "return marked",
+        {"unit": [f"{_UNIT}/test_clone_checks.py"]},
+    ),
+    Mutation(
+        "each-vm-of-a-task-has-all-the-space",
+        f"{_CODE}/space.py",
+        "driver.claimed[folder] = claimed + needed",
+        "driver.claimed[folder] = 0",
+        {"unit": [f"{_UNIT}/test_space.py"]},
     ),
 )

@@ -30,6 +30,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts" / "lib"))
 
 from collection_path import CHECKOUT, collections_path
 
+#: A variable in the environment of a task, each step of which is sent twice.
+TWICE = "POLYVIRT_TEST_SEND_TWICE"
 _COLLECTION = "ansible_collections.polyvirt.core.plugins"
 _PLUGINS = CHECKOUT / "plugins"
 #: Libraries that modules import when they need them.
@@ -63,6 +65,23 @@ def _drive_clock(url, authorization):
     clock.sleep, clock.now = sleep, lambda _self: slept[0]
 
 
+def _send_twice():
+    """Let every step be sent to its driver twice, as after an answer that was lost."""
+    module = importlib.import_module(f"{_COLLECTION}.module_utils._lifecycle.one_by_one")
+    carry_out = module._carry_out
+
+    def carry_out_twice(driver, vm, steps):
+        for number, step in enumerate(steps):
+            try:
+                carry_out(driver, vm, (step,))
+                carry_out(driver, vm, (step,))
+            except module.PolyvirtError as error:
+                error.steps_done = number
+                raise
+
+    module._carry_out = carry_out_twice
+
+
 def _run_module(request):
     """Become the module's process; returns only through SystemExit or an exception, as a module does."""
     os.environ.clear()
@@ -72,6 +91,8 @@ def _run_module(request):
         os.dup2(file, number)
         os.close(file)
     sys.argv = [request["module"], request["arguments"]]
+    if os.environ.get(TWICE):
+        _send_twice()
     if request["clock"]:
         _drive_clock(**request["clock"])
     importlib.import_module(f"{_COLLECTION}.modules.{request['module']}").main()

@@ -58,9 +58,15 @@ EXPECTED = {
 }
 
 
-def expected(asked, found, stop_mode):
+#: What platforms do otherwise: a hibernated VM of Proxmox VE is not started to be shut down.
+_OF_PLATFORMS = {("proxmox", "stopped", "suspended"): ("", "kill", {"force": "stopped", None: "suspended"})}
+
+
+def expected(asked, found, stop_mode, platform=None):
     """(verbs, words of the refusal, power afterwards) of one cell."""
-    graceful, force, end = EXPECTED[asked, found]
+    graceful, force, end = _OF_PLATFORMS.get((platform, asked, found), EXPECTED[asked, found])
+    if isinstance(end, dict):
+        end = end.get(stop_mode, end[None])
     moves = force if stop_mode == "force" else graceful
     is_refused = moves.startswith("refused: ")
     return ((), moves.removeprefix("refused: "), found) if is_refused else (tuple(moves.split()), "", end)

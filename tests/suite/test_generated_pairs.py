@@ -12,6 +12,7 @@ from __future__ import annotations
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 
+from ansible_collections.polyvirt.core.plugins.module_utils._engine.task import run
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import CommandFailed
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
     ABSENT,
@@ -27,7 +28,6 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
     Vm,
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.power import STATES
-from ansible_collections.polyvirt.core.plugins.module_utils._runner import run
 from hypothesis import given, seed, settings
 from hypothesis import strategies as st
 
@@ -224,10 +224,10 @@ def test_a_check_run_foretells_the_real_run(platform, request):
 
 def _same_machine(foretold, found):
     """Everything a check run says about a machine is so afterwards, but the id of one that was yet to be made."""
-    promised = {disk["slot"]: disk.get("size") for disk in foretold["disks"]}
-    made = {disk["slot"]: disk["size"] if promised.get(disk["slot"]) else None for disk in found["disks"]}
+    promised = {disk["slot"]: disk.get("size") for disk in foretold.get("disks", ())}
+    made = {disk["slot"]: disk["size"] if promised.get(disk["slot"]) else None for disk in found.get("disks", ())}
     assert promised == made
     own = {"id", "reason", "disks", "steps", "description"}
     assert {key: foretold[key] for key in foretold.keys() - own} == {key: found[key] for key in found.keys() - own}
-    assert (foretold["description"] or "") == (found["description"] or "")
+    assert (foretold.get("description") or "") == (found.get("description") or "")
     assert [step["verb"] for step in foretold["steps"]] == [step["verb"] for step in found["steps"]]

@@ -24,8 +24,7 @@ _SNAPSHOTS = "tests/suite/test_snapshot_hazards.py"
 SHOWN_BY = {
     "blockresize makes a disk smaller without a word": f"{_HERE}::test_no_disk_shrinks_whatever_its_machine_does",
     "blockcommit without a base writes into the image below": f"{_SNAPSHOTS}::test_beside_the_image",
-    "undefine --remove-all-storage takes media along": "tests/suite/test_ownership.py::"
-    "test_what_others_use_stays",
+    "undefine --remove-all-storage takes media along": "tests/suite/test_ownership.py::test_what_others_use_stays",
     "a definition without uuid or MAC gets others": f"{_HERE}::test_what_nobody_asked_about_stays",
     "a revert rolls back the definition": f"{_SNAPSHOTS}::test_what_was_made_since_is_still_ours_after_a_restore",
     "a revert rolls back the size of disks": f"{_SNAPSHOTS}::test_the_size_of_a_disk_goes_back_and_is_told",

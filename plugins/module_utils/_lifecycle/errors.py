@@ -9,6 +9,8 @@ Nothing here holds a secret: argv never carries one, and ports keep standard inp
 
 from __future__ import annotations
 
+import traceback
+
 
 class PolyvirtError(Exception):
     """Root of all expected failures. ``remedy`` is the sentence that says what to do next."""
@@ -74,7 +76,7 @@ class Timeout(PolyvirtError):
 
 
 class PartlyApplied(PolyvirtError):
-    """After applying, the machine is not as asked; the message names what is left."""
+    """After applying, the VM is not as asked; the message names what is left."""
 
 
 class SomeFailed(PolyvirtError):
@@ -83,3 +85,18 @@ class SomeFailed(PolyvirtError):
     def __init__(self, by_place):
         super().__init__(" ".join(str(error) for error in by_place.values()))
         self.by_place = dict(by_place)
+
+
+class Unexpected(PolyvirtError):
+    """A fault of this collection. ``trace`` is for developers, and shown only at verbosity 3."""
+
+    def __init__(self, message, trace):
+        super().__init__(message)
+        self.trace = trace
+
+
+def unexpected(error):
+    """Any exception as an error that a user can be shown."""
+    trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    message = f"Unexpected {type(error).__name__}: {error}. This is a bug in polyvirt.core; please report it."
+    return Unexpected(message, trace)

@@ -92,7 +92,9 @@ class Vm:
     """A machine as found. A field that is None is something the platform does not have or did not say.
 
     ``recipe`` is what the platform would make an absent machine from by itself, such as a Vagrantfile. ``leftovers``
-    are (file, name) of snapshots that a disk's file holds and the platform does not know.
+    are (file, name) of snapshots that a disk's file holds and the platform does not know. ``lost``: its power is
+    unknown because all its files are gone, so there is nothing to lose by deleting what the platform still knows of it.
+    ``effective`` are values that the VM has although nobody described them: reported, and never compared.
     """
 
     name: str
@@ -112,6 +114,8 @@ class Vm:
     restarted: bool = False
     restored: Optional[str] = None
     recipe: Optional[str] = None
+    lost: bool = False
+    effective: Mapping = field(default_factory=dict)
 
     @property
     def on(self):
@@ -310,7 +314,8 @@ class Driver(Protocol):
     def observe(self, targets: Optional[Sequence[Target]], facets: frozenset) -> Observation:
         """The machines that exist of ``targets`` (None: all), with at least these facets looked at.
 
-        Facets: power, config, addresses, snapshots, snapshot_configs, leftovers, files, unfinished. With power alone,
+        Facets: power, config, addresses, snapshots, all_snapshots (with those that the platform does not know, as
+        unfinished ones), snapshot_configs, leftovers, files, unfinished. With power alone,
         ``config`` may be empty. A machine that a task has only begun to make exists where unfinished ones are asked
         for: to be told, or to be removed.
         """
@@ -322,12 +327,13 @@ class Driver(Protocol):
         """The files that differ between two points (None: as it is now): change, path, type, mode, size, text."""
 
     def lane(self, vm: Vm) -> str:
-        """Machines of one lane are worked on together, different lanes at the same time."""
+        """VMs of one lane are not worked on at the same time; what is ready together is sent together."""
 
-    def apply(self, segment: Sequence) -> None:
-        """Carry out (machine, steps) pairs. An error may say in ``steps_done`` how many steps were done before it.
+    def apply(self, batch: Sequence) -> None:
+        """Carry out (VM, steps) pairs. Every step ends the same when it is sent twice: its answer may have been lost.
 
-        A machine that could not be made is not left half-made.
+        An error has in ``steps_done`` how many steps are complete, and in ``wrote`` whether anything was changed (None:
+        nobody knows); ``one_by_one`` sees to both. A VM that could not be created is not left half-created.
         """
 
 
@@ -368,6 +374,7 @@ class Traits:
     of the snapshot that a request makes of a machine. ``lanes_at_once`` is enough to hide the platform's waiting, and
     few enough not to become its load. ``harmless`` are words of ``Vm.busy`` for work that leaves a running machine
     running and its settings as they are (a backup): it need not end where nothing is to be done.
+    ``suspended_counts_as_stopped``: nothing of a suspended VM is in memory, so ``state: stopped`` leaves it as it is.
     """
 
     platform: str
@@ -392,6 +399,7 @@ class Traits:
     not_cloned: frozenset = frozenset()
     lanes_at_once: int = 4
     harmless: frozenset = frozenset()
+    suspended_counts_as_stopped: bool = False
     transient: Callable[[Exception], bool] = lambda error: False
     side_effects: Callable[[str, Vm], Sequence[str]] = lambda verb, vm: ()
     adjust: Callable = lambda vm, config: config

@@ -5,23 +5,32 @@
 
 from __future__ import annotations
 
-from .errors import PartlyApplied, PolyvirtError, SomeFailed
+from .errors import PolyvirtError, SomeFailed, unexpected
 
 
-def one_by_one(driver, segment):
+def one_by_one(driver, batch, writes):
     """Call the driver's method for each step: ``_start(vm, step)`` for the verb ``start``.
 
-    ``segment`` are (machine, steps) pairs. A machine that fails does not keep the others from being worked on. An error
-    tells in ``steps_done`` how many steps of its machine were done, one that was done in part among them.
+    ``batch`` are (VM, steps) pairs; ``writes()`` counts the changes that the ports made, certain and doubtful ones. If
+    one VM fails, the others are worked on all the same. An error has in ``steps_done`` how many steps of its VM are
+    complete, and in ``wrote`` whether anything was changed (None: nobody knows).
     """
     failed = {}
-    for place, (vm, steps) in enumerate(segment):
+    for place, (vm, steps) in enumerate(batch):
+        before = writes()
         try:
             _carry_out(driver, vm, steps)
         except PolyvirtError as error:
+            error.wrote = _wrote(before, writes())
             failed[place] = error
     if failed:
-        raise SomeFailed(failed) if len(segment) > 1 else failed[0]
+        raise SomeFailed(failed) if len(batch) > 1 else failed[0]
+
+
+def _wrote(before, after):
+    if after[0] > before[0]:
+        return True
+    return None if after[1] > before[1] else False
 
 
 def _carry_out(driver, vm, steps):
@@ -29,6 +38,9 @@ def _carry_out(driver, vm, steps):
         try:
             getattr(driver, f"_{step.verb}")(vm, step)
         except PolyvirtError as error:
-            # What was done in part has changed the machine, too.
-            error.steps_done = number + 1 if isinstance(error, PartlyApplied) else number
+            error.steps_done = number
             raise
+        except Exception as error:  # A fault of ours must not cost the results of the other VMs of the batch.
+            fault = unexpected(error)
+            fault.steps_done = number
+            raise fault from error

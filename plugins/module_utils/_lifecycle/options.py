@@ -18,6 +18,7 @@ DISK = {
     "slot": {"type": "str"},
     "size": {"type": "str"},
     "format": {"type": "str"},
+    "storage": {"type": "str"},
     "source": {"type": "path"},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
 }
@@ -51,8 +52,8 @@ CLONE = {
 }
 CLOUD_INIT = {
     "user_data": {"type": "raw", "no_log": True},
-    "meta_data": {"type": "dict"},
-    "network_config": {"type": "dict"},
+    "meta_data": {"type": "dict", "no_log": True},
+    "network_config": {"type": "dict", "no_log": True},
     "ssh_authorized_keys": {"type": "list", "elements": "str", "no_log": False},
     "user": {"type": "str"},
 }
@@ -64,6 +65,7 @@ VM = {
     "stop_mode": {"type": "str", "choices": list(STOP_MODES)},
     "stop_timeout": {"type": "int"},
     "timeout": {"type": "int", "default": 300},
+    "call_timeout": {"type": "int"},
     "wait_for": {"type": "str", "choices": ["state", "address", "ssh"], "default": "state"},
     "allow_restart": {"type": "bool", "default": False},
     "allow_recreate": {"type": "bool", "default": False},
@@ -102,6 +104,9 @@ VM = {
 
 VM_INFO = {"name": {"type": "list", "elements": "str"}, "id": {"type": "str"}}
 
+_FACETS = ["power", "config", "addresses", "snapshots"]
+FACETS = {"facets": {"type": "list", "elements": "str", "choices": _FACETS, "default": _FACETS}}
+
 SNAPSHOT = {
     "name": VM["name"],
     "id": VM["id"],
@@ -114,6 +119,7 @@ SNAPSHOT = {
     "power": {"type": "str", "choices": ["snapshot", "keep"], "default": "snapshot"},
     "wait_for": VM["wait_for"],
     "timeout": VM["timeout"],
+    "call_timeout": VM["call_timeout"],
 }
 
 SNAPSHOT_INFO = {
@@ -224,6 +230,7 @@ PROXMOX_VM = {
 SPECS = {
     "vm": VM,
     "vm_info": VM_INFO,
+    "facets": FACETS,
     "snapshot": SNAPSHOT,
     "snapshot_info": SNAPSHOT_INFO,
     "virsh": VIRSH,

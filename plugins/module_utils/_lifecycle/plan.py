@@ -200,6 +200,8 @@ def _plan_existing(task):
     wanted = _with_implied_disk(task, request.config)
     changes, not_compared = differences(vm, wanted, purge, task.traits)
     not_compared = [*not_compared, *sorted(request.creation)]
+    if vm.lost and request.state == "absent":
+        return _planned(task, [delete_step(vm, task.policy.delete_disks, task.traits)], not_compared)
     if vm.power == UNKNOWN:
         if changes or ENDS_IN[request.state] is not None:
             raise _unknown(vm, task.traits)
@@ -228,6 +230,8 @@ def _unknown(vm, traits):
 def _moves(task):
     """The verbs of the power table for this machine, in the platform's reach."""
     vm, state = task.vm, task.request.state
+    if (state, vm.power, task.forced) == ("stopped", SUSPENDED, False) and task.traits.suspended_counts_as_stopped:
+        return ()
     row = TABLE[state].get(vm.power, TABLE[state][STOPPED])
     moves = row.choose(task.forced)
     if moves is None:
@@ -242,7 +246,8 @@ def _moves(task):
 def _moves_of_transient(task, moves):
     """A machine that exists only while it runs is gone once it is stopped."""
     if task.request.state == "absent":
-        return tuple(move for move in moves if move != "delete")
+        # Then it is gone without a delete; its files are not.
+        return moves if task.vm.files else tuple(move for move in moves if move != "delete")
     if {"stop", "kill", "suspend"} & set(moves):
         raise Refused(
             f"{task.vm.name}: it exists only while it runs, so stopping it would remove it.",
@@ -327,7 +332,7 @@ def _power_steps(task, moves):
 
 def _power_step(task, vm, move, is_last):
     if move == "delete":
-        return delete_step(vm, task.policy.delete_disks, task.traits)
+        return delete_step(vm if task.vm.persistent else task.vm, task.policy.delete_disks, task.traits)
     # Only the last start is sure to be a cold one.
     arguments = {"reset_nvram": True} if task.policy.reset_nvram and move == "start" and is_last else {}
     also = tuple(task.traits.side_effects(move, vm))

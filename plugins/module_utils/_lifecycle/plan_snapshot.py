@@ -9,7 +9,7 @@ import re
 from dataclasses import replace
 
 from .errors import NotFound, Refused, Unsupported
-from .model import ABSENT, LIVE, NEVER, POWER_OFF, RUNNING, STOPPED, Change, Step
+from .model import ABSENT, LIVE, NEVER, POWER_OFF, RUNNING, STOPPED, UNKNOWN, Change, Step
 from .plan_make import known_names
 from .power import COST_OF_MOVE, way
 from .simulate import simulate
@@ -138,6 +138,12 @@ def _restore(vm, asked, found, traits, forced):
     field = _check(vm, "snapshot.restore", asked, taken, traits)
     # Some platforms leave what was running as suspended; the machine is still to end in the snapshot's own power.
     left_in = traits.restored_as.get(taken.power, taken.power)
+    if asked.power == "keep" and left_in == UNKNOWN:
+        raise Refused(
+            f"{vm.name}: power: keep is not possible, because the platform does not say in which power state snapshot"
+            f" '{taken.name}' was taken.",
+            "Leave power out, and set the power state in a task after it.",
+        )
     arguments = {"name": taken.name, "id": _key(taken), "power": left_in}
     steps = [Step("restore", arguments=arguments, cost=POWER_OFF)]
     is_cut = vm.on and field.cost_of(vm, _as_change(taken, asked)) == POWER_OFF

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The power table: asked x found -> moves. The planner reads it and the conformance suite is generated from it.
+"""The power table: asked x found -> moves. The planner reads it.
 
 A row's first text is the gentle way, its second (where it differs) what ``stop_mode: force`` does. ``make`` needs
 something to make the machine from. A row of Refused says why, and what would be accepted.

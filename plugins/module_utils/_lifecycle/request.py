@@ -10,7 +10,7 @@ from dataclasses import fields
 
 from .errors import InvalidInput
 from .model import RECORDS, Comparison, Policy, Request, SnapshotRequest
-from .units import MIB, parse_size
+from .units import GIB, MIB, parse_size
 
 _SCALARS = (
     "cpus", "firmware", "secure_boot", "tpm", "nested_virtualization", "os_type", "description", "autostart", "iso",
@@ -50,7 +50,8 @@ def snapshot_requests(params):
     options = [field.name for field in fields(SnapshotRequest) if field.name != "name"]
     given = {option: params[option] for option in options if params.get(option) is not None}
     asked = SnapshotRequest(name=params["snapshot"], **given)
-    policy = Policy(timeout=params["timeout"], wait_for=params["wait_for"])
+    is_restored = params["state"] == "restored"
+    policy = Policy(timeout=params["timeout"], wait_for=params["wait_for"] if is_restored else "state")
     return [Request(name=name, id=params.get("id"), snapshot=asked, policy=policy) for name in names]
 
 
@@ -88,12 +89,12 @@ def _check_snapshot(params):
     for option, only in _BELONGS_TO.items():
         if params.get(option) not in (None, False) and state != only:
             raise InvalidInput(f"{option}: makes no sense with state: {state}.", f"Use state: {only}, or leave it out.")
-    if state != "restored" and (params["power"] != "snapshot" or params["wait_for"] != "state"):
-        option = "power" if params["power"] != "snapshot" else "wait_for"
-        raise InvalidInput(f"{option}: makes no sense with state: {state}.", "Use state: restored, or leave it out.")
+    if state != "restored" and params["power"] != "snapshot":
+        raise InvalidInput(f"power: makes no sense with state: {state}.", "Use state: restored, or leave it out.")
     if params.get("keep_last") is not None and params["keep_last"] < 1:
         raise InvalidInput(f"keep_last: {params['keep_last']} would keep none.", "Give 1 or more.")
-    _check_seconds("timeout", params["timeout"])
+    for option in ("timeout", "call_timeout"):
+        _check_seconds(option, params.get(option))
 
 
 def _names(params):
@@ -120,7 +121,9 @@ def check_names(names, machine_id):
 def _check_name(name):
     _check_text("name", name)
     if "/" in name:
-        raise InvalidInput(f"name: '{name}' has a slash.", "Name machines without slashes.")
+        raise InvalidInput(
+            f"name: '{name}' has a slash.", "Choose a name without slashes; for a VM that has such a name give its id."
+        )
 
 
 def _check_text(option, name):
@@ -140,13 +143,8 @@ def _check_seconds(option, value):
 
 
 def _check_policy(params):
-    for option in ("timeout", "stop_timeout"):
+    for option in ("timeout", "stop_timeout", "call_timeout"):
         _check_seconds(option, params.get(option))
-    if params["wait_for"] != "state" and params["state"] not in ("started", "restarted"):
-        raise InvalidInput(
-            f"wait_for: {params['wait_for']} makes no sense with state: {params['state']}.",
-            "Use state: started or restarted.",
-        )
     if params.get("reset_nvram") and params["state"] != "restarted":
         raise InvalidInput(
             f"reset_nvram: NVRAM is filled anew by a start of this task, and state: {params['state']} may make none.",
@@ -163,6 +161,8 @@ def _policy(params, config):
             "Give the complete list, [] for none.",
         )
     given = {field.name: params[field.name] for field in fields(Policy) if field.name not in ("purge", "reset_nvram")}
+    if params["state"] not in ("started", "restarted"):
+        given["wait_for"] = "state"  # There is no guest to wait for; so wait_for can be set in module_defaults.
     return Policy(purge=purge, reset_nvram=bool(params.get("reset_nvram")), **given)
 
 
@@ -219,10 +219,12 @@ def _disks(entries):
         given = _given(entry)
         state = given.pop("state", "present")
         key = given.pop("slot", None) or f"#{place}"
+        if entry.get("slot", "") and entry["slot"].startswith("#"):
+            raise InvalidInput(f"disks: '{key}' is not a slot.", "Write a slot such as vda, scsi0 or SATA 0.")
         if key in disks:
             raise InvalidInput(f"disks: slot {key} is given twice.", "Give each slot once.")
         if "size" in given:
-            given["size"] = parse_size(given["size"], f"disks: size of {key.replace('#', 'entry ')}")
+            given["size"] = parse_size(given["size"], f"disks: size of {key.replace('#', 'entry ')}", bare=GIB)
         disks[key] = given if state == "present" else None
     return disks
 
@@ -232,7 +234,7 @@ def _networks(entries):
     for place, entry in enumerate(entries):
         given = _given(entry)
         if "mac" in given:
-            given["mac"] = given["mac"].lower().replace("-", ":")
+            given["mac"] = _with_colons(given["mac"].lower())
             if not _MAC.fullmatch(given["mac"]) or int(given["mac"][1], 16) & 1:
                 raise InvalidInput(
                     f"networks: '{entry['mac']}' is no address for a network card.",
@@ -242,6 +244,13 @@ def _networks(entries):
             raise InvalidInput(f"networks: vlan {given['vlan']} is no VLAN.", "Give 1 to 4094, or 0 for untagged.")
         networks[str(place)] = given
     return networks
+
+
+def _with_colons(mac):
+    """A MAC in the one way of writing it, of those that platforms and people have."""
+    digits = re.sub("[-:]", "", mac)
+    is_plain = len(digits) == 12 and mac in (digits, *(sign.join(re.findall("..", digits)) for sign in ":-"))
+    return ":".join(re.findall("..", digits)) if is_plain else mac
 
 
 def _named_entries(option, entries):

@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import re
+
 from .differences import pending
 from .model import ABSENT, COLLECTIONS, RECORDS, Secret
-from .units import MIB
+from .units import MIB, human_size
 
 #: Ansible's own word for what it does not show.
 MASK = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
@@ -16,7 +18,7 @@ MASK = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
 def describe(vm, platform):
     """A machine as users see it, without what a task did to it."""
     config = vm.config
-    memory = config.get("memory")
+    cpus, memory = (vm.effective.get(key) if config.get(key) is None else config[key] for key in ("cpus", "memory"))
     networks = config.get("networks") or {}
     return {
         "name": vm.name,
@@ -24,7 +26,7 @@ def describe(vm, platform):
         "platform": platform,
         "state": vm.power,
         "reason": vm.reason,
-        "cpus": config.get("cpus"),
+        "cpus": cpus,
         "memory_mib": None if memory is None else memory // MIB,
         "description": config.get("description"),
         "tags": list(config.get("tags") or ()),
@@ -100,21 +102,42 @@ def _snapshot(snapshot):
     }
 
 
-def entry(vm, platform, plan, done=(), error=None, notes=None):
-    """One entry of ``vms``: the machine and what became of it. ``done`` holds the numbers of the steps carried out."""
+def entry(vm, platform, plan, done=(), error=None, notes=None, changed=None):
+    """One entry of ``vms``: the VM and what became of it. ``done`` holds the numbers of the steps that are complete.
+
+    ``changed`` is told apart from them: half a step changes a VM, and somebody else may have done the whole of it.
+    """
     notes = notes or {}
     kept = {}
     for step in plan.steps:
         kept.update(step.arguments.get("kept", {}))
-    return {
+    told = {
         **describe(vm, platform),
-        "changed": bool(done),
+        "changed": bool(done) if changed is None else changed,
         "failed": error is not None,
         "msg": str(error) if error else "",
         "steps": [_step(step, number in done, notes.get(number)) for number, step in enumerate(plan.steps)],
         "not_compared": list(plan.not_compared),
         "kept": [{"path": path, "reason": why} for path, why in sorted(kept.items())],
     }
+    if plan.refusal:
+        return {name: value for name, value in told.items() if name in _ALWAYS}
+    if vm.power == ABSENT:
+        return {name: value for name, value in told.items() if name in _ALWAYS or value not in (None, "", [], {})}
+    return told
+
+
+#: What the entry of a VM has that does not exist or was rejected: in a page of nulls its message would drown.
+_ALWAYS = ("name", "id", "platform", "state", "changed", "failed", "msg", "steps", "kept")
+
+
+def not_in_force(vm, request):
+    """The warning about options of the task that are stored and wait for the next start; None where there are none."""
+    waiting = [path for path in pending(vm) if path.split(".")[0] in request.config]
+    if not waiting:
+        return None
+    remedy = "" if request.policy.allow_restart else " (set allow_restart: true to apply now)"
+    return f"{vm.name}: stored, takes effect at the next start: {', '.join(waiting)}{remedy}."
 
 
 def _step(step, done, note):
@@ -123,8 +146,8 @@ def _step(step, done, note):
         "changes": [
             {
                 "path": change.path,
-                "before": plain(change.old),
-                "after": plain(change.new, change.old),
+                "before": plain(_as_written(change.path, change.old)),
+                "after": plain(_as_written(change.path, change.new), change.old),
                 "cost": change.cost,
             }
             for change in step.changes
@@ -162,9 +185,19 @@ def difference(plan):
     return {
         "before_header": plan.before.name,
         "after_header": plan.after.name,
-        "before": {key: plain(before[key]) for key in keys if key in before},
-        "after": {key: plain(after[key], before.get(key)) for key in keys if key in after},
+        "before": {key: plain(_as_written(key, before[key])) for key in keys if key in before},
+        "after": {key: plain(_as_written(key, after[key]), before.get(key)) for key in keys if key in after},
     }
+
+
+def _as_written(path, value):
+    """Sizes as people write them, such as 8G; of an entry of disks the one in it."""
+    if isinstance(value, dict) and path.startswith("disks."):
+        return {name: _as_written(f"{path}.{name}", one) for name, one in value.items()}
+    return human_size(value) if _SIZE.fullmatch(path) and isinstance(value, int) else value
+
+
+_SIZE = re.compile(r"memory|disks\..*\.size|display\.video_memory", re.DOTALL)
 
 
 def flat(vm):

@@ -18,6 +18,16 @@ class Clock:
     def sleep(self, seconds):
         time.sleep(seconds)
 
+    def wait(self, futures, seconds):
+        """Those of ``futures`` that have ended, after at most ``seconds`` (None: until one has)."""
+        if not futures:
+            self.sleep(seconds)
+            return ()
+        # Here, for most tasks have nothing under way at the same time.
+        from concurrent.futures import FIRST_COMPLETED, wait
+
+        return wait(futures, seconds, FIRST_COMPLETED).done
+
 
 def epoch():
     """Seconds since 1970, by the wall clock; parts of one tell which of two snapshots came first."""

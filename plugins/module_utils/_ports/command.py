@@ -14,6 +14,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from .._lifecycle import errors
+from . import writes as counted
+from .ceiling import RAISE_CALL_TIMEOUT
 
 # Messages and number formats are read by the tools layer, so every program speaks plain English in UTF-8.
 _LANGUAGE = {"LC_ALL": "C.UTF-8", "LANGUAGE": "C"}
@@ -33,7 +35,12 @@ class Completed:
 
 
 class Commands:
-    """The programs of the machine this code runs on."""
+    """The programs of the machine this code runs on. ``ceiling``: seconds after which any call is given up."""
+
+    ceiling = None
+
+    def __init__(self, ceiling=None):
+        self.ceiling = ceiling
 
     def find(self, name_or_path, hint=None):
         """The absolute path of a program. ``hint`` says what to install; raises Unavailable."""
@@ -52,21 +59,29 @@ class Commands:
         """An environment variable, or None when it is unset or empty."""
         return os.environ.get(name) or None
 
-    def run(self, argv, stdin=None, timeout=60, environment=None):
+    def run(self, argv, stdin=None, timeout=60, environment=None, writes=False):
         """Run ``argv`` to its end. ``timeout`` is in seconds, None waits for ever; raises Timeout and Unavailable.
 
         ``stdin`` is text and may hold secrets: it appears in no error. ``environment`` holds more variables.
+        ``writes``: it is counted as a change if it ends with 0, or if nobody knows how it ended.
         """
         argv = tuple(argv)
+        timeout = min((limit for limit in (timeout, self.ceiling) if limit is not None), default=None)
         process = _start(argv, environment or {})
         try:
             stdout, stderr = process.communicate(_encode(stdin), timeout)
         except subprocess.TimeoutExpired:
+            if writes:
+                counted.note(doubtful=True)
             raise errors.Timeout(
-                f"'{shown(argv)}' had not ended after {timeout} seconds and was killed.", waited=timeout
+                f"'{shown(argv)}' had not ended after {timeout} seconds and was killed.",
+                waited=timeout,
+                remedy=RAISE_CALL_TIMEOUT if timeout == self.ceiling else None,
             ) from None
         finally:
             _end(process)
+        if writes and process.returncode == 0:
+            counted.note()
         return Completed(argv, process.returncode, _decode(stdout), _decode(stderr))
 
     def end(self, pid, is_meant):

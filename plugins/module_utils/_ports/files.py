@@ -8,11 +8,14 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import pwd
 import shutil
+import stat
 import tempfile
 from contextlib import contextmanager
 
 from .._lifecycle import errors
+from . import writes
 from .clock import Clock
 
 _PARTIAL = ".polyvirt-partial"
@@ -89,6 +92,7 @@ def write_atomically(path, data, mode=0o644):
             os.fchmod(file.fileno(), mode)
             os.fsync(file.fileno())
         os.replace(temporary, path)
+        writes.note()
 
 
 def rename_into_place(temporary, final):
@@ -108,6 +112,7 @@ def rename_into_place(temporary, final):
             _rename_over_placeholder(temporary, final)
         else:
             os.unlink(temporary)
+        writes.note()
 
 
 def remove(path):
@@ -117,6 +122,7 @@ def remove(path):
             os.unlink(path)
         except FileNotFoundError:
             return False
+        writes.note()
         return True
 
 
@@ -154,6 +160,17 @@ def exists(path):
     return os.path.exists(path)
 
 
+def holds_files(folder):
+    """Whether a folder holds a file, at any depth; True also where it cannot be looked into."""
+    try:
+        with os.scandir(folder) as found:
+            return any(not one.is_dir(follow_symlinks=False) or holds_files(one.path) for one in found)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+
+
 def make_folder(path):
     """A folder and those above it, where they are missing."""
     with _explained("make", path):
@@ -162,6 +179,10 @@ def make_folder(path):
 
 def is_file(path):
     return os.path.isfile(path)
+
+
+def is_block_device(path):
+    return os.path.exists(path) and stat.S_ISBLK(os.stat(path).st_mode)
 
 
 def is_folder(path):
@@ -192,6 +213,44 @@ def free_space(folder):
 
 def is_readable(path):
     return os.access(path, os.R_OK)
+
+
+def folders_above(path):
+    """All folders above a path that exist, the root first."""
+    folders = []
+    while path != os.path.dirname(path):
+        path = os.path.dirname(path)
+        folders.insert(0, path)
+    return [folder for folder in folders if os.path.isdir(folder)]
+
+
+def may_everybody_enter(folder):
+    return bool(os.stat(folder).st_mode & stat.S_IXOTH)
+
+
+def may_enter(folder, uid, gid):
+    """Whether a user may enter a folder, as far as is known: an access list can let in anybody."""
+    status = os.stat(folder)
+    if uid in (0, status.st_uid):
+        return uid == 0 or bool(status.st_mode & stat.S_IXUSR)
+    if _has_access_list(folder):
+        return True
+    is_member = status.st_gid in {gid, *_groups(uid, gid)}
+    return bool(status.st_mode & (stat.S_IXGRP if is_member else stat.S_IXOTH))
+
+
+def _has_access_list(path):
+    try:
+        return bool(os.getxattr(path, "system.posix_acl_access"))
+    except OSError:
+        return False
+
+
+def _groups(uid, gid):
+    try:
+        return os.getgrouplist(pwd.getpwuid(uid).pw_name, gid)
+    except KeyError:
+        return []
 
 
 @contextmanager

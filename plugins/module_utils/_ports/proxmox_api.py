@@ -18,6 +18,7 @@ from typing import Any, Optional
 from ansible.module_utils.basic import missing_required_lib
 
 from .._lifecycle import errors
+from . import writes
 
 try:
     # This one first: without it proxmoxer's own import ends the whole process.
@@ -91,6 +92,10 @@ class ProxmoxApi:
     def who(self):
         return self.account.who
 
+    @property
+    def where(self):
+        return self.account.where
+
     def call(self, method, path, parameters=None):
         """The Answer to one call. Raises Unavailable where no server answers, and ConnectionLost."""
         tries = _TRIES if method == "GET" else 1
@@ -100,6 +105,8 @@ class ProxmoxApi:
                 return self._call(method, path, parameters or {})
             except ConnectionLost:
                 if not tries:
+                    if method != "GET":
+                        writes.note(doubtful=True)
                     raise
 
     def upload(self, path, parameters, file):
@@ -140,6 +147,8 @@ class ProxmoxApi:
                 ) from None
             except (KeyError, TypeError, AttributeError):
                 raise self._lost("its answer is none of Proxmox VE's") from None
+        if method != "GET":
+            writes.note()
         if isinstance(data, dict) and isinstance(data.get("errors"), bytes):
             raise self._lost("its answer is cut off")
         return Answer(200, "OK", data)

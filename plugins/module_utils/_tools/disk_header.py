@@ -1,15 +1,18 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a disk image is and how much it holds, from its own first words.
+"""What a disk image is, how much it holds and which image it stands on, from its own first bytes.
 
-Asked about a file, VirtualBox would note it among its images, which a look must not do.
+Asked about a file, VirtualBox would note it among its images, which a look must not do. And a header can be read where
+the image itself cannot be opened, because what it stands on is gone.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import struct
+import uuid
 
 from .._ports import files
 
@@ -20,6 +23,10 @@ _BEGINNINGS = (
 )  # fmt: skip
 _SECTOR = 512
 _VHD = b"conectix"
+#: qcow and qcow2 have the place and the length of the backing image's name at the same offset.
+_QCOW, _QCOW_BACKING, _LONGEST_NAME = b"QFI\xfb", 8, 1023
+_FILE_IN_JSON = re.compile(r'"(?:[\w.]+\.)?filename"\s*:\s*"([^"]+)"')
+_PROTOCOL = re.compile(r"[\w.+-]+:")
 _EXTENT = re.compile(rb"^RW (\d+) ", re.MULTILINE)
 
 
@@ -39,6 +46,12 @@ def _footer(path):
 def capacity(path):
     """Bytes that the disk has, or None where its header does not say."""
     return {"raw": files.size, "vdi": _of_vdi, "vmdk": _of_vmdk, "vhd": _of_vhd}.get(format_of(path), _unknown)(path)
+
+
+def uuid_of(path):
+    """The UUID of a VDI, by which VirtualBox knows it; None of everything else."""
+    told = files.read_part(path, 0x188, 16) if format_of(path) == "vdi" else b""
+    return str(uuid.UUID(bytes_le=told)) if len(told) == 16 else None
 
 
 def _unknown(path):
@@ -64,3 +77,31 @@ def _of_vhd(path):
 
 def _number(form, data):
     return struct.unpack(form, data)[0] if len(data) == struct.calcsize(form) else None
+
+
+def is_qcow(path):
+    """Whether a file is a qcow or qcow2 image: of these the header names the image below."""
+    return files.read_part(path, 0, len(_QCOW)) == _QCOW
+
+
+def backing_file(path):
+    """The local file that a qcow or qcow2 image stands on, there or not; None where it stands on none.
+
+    An image that is too short to name one can never be opened again.
+    """
+    place, length = (_number(form, files.read_part(path, _QCOW_BACKING + at, size)) for form, at, size in _NAME_AT)
+    if not place or not length or length > _LONGEST_NAME:
+        return None
+    name = files.read_part(path, place, length)
+    return _local_file(name.decode("utf-8", "surrogateescape"), os.path.dirname(path)) if len(name) == length else None
+
+
+_NAME_AT = ((">Q", 0, 8), (">I", 8, 4))
+
+
+def _local_file(name, folder):
+    if name.startswith("json:"):
+        found = _FILE_IN_JSON.search(name)
+        name = found[1] if found else ""
+    name = name.removeprefix("file:")
+    return os.path.join(folder, name) if name and not _PROTOCOL.match(name) else None

@@ -12,6 +12,10 @@ from .._lifecycle import errors
 
 INSTALL = "Install qemu-img: package qemu-utils (Debian, Ubuntu), qemu-img (Fedora, RHEL) or qemu-tools (SUSE)."
 _LOOK = 120
+#: Commands that change nothing.
+_READS = frozenset({"check", "compare", "info", "measure"})
+#: What ``qemu-img check`` ends with: done, only clusters that nobody uses, and a format that cannot be checked.
+_SOUND = (0, 3, 63)
 # Copying is the platform's own work: it is never cut off, however large the disk.
 _AS_LONG_AS_IT_TAKES = None
 
@@ -53,6 +57,20 @@ class QemuImg:
         listed = self._run("info", "-U", "--output=json", "--backing-chain", path, timeout=_LOOK)
         return [_image(found) for found in json.loads(listed)]
 
+    def damage(self, path, image_format):
+        """What is wrong with an image, such as one that was not copied whole; empty where nothing is found."""
+        words = ("check", "-q", "-U", "-f", image_format, path)
+        completed = self._completed(*words, allowed=None)
+        if completed.rc in _SOUND:
+            return ""
+        return (completed.stderr.strip() or completed.stdout.strip()).split("\n")[0]
+
+    def needed(self, path, image_format=None, snapshot=None):
+        """Bytes that a copy of what an image or a snapshot in it holds takes at most."""
+        part = ["-l", f"snapshot.name={snapshot.replace(',', ',,')}"] if snapshot else []
+        words = ("measure", "-U", "--output=json", *_of(image_format), "-O", "qcow2", *part, path)
+        return json.loads(self._run(*words))["required"]
+
     def create(self, path, image_format, size):
         self._run("create", "-q", "-f", image_format, path, str(size))
 
@@ -81,6 +99,10 @@ class QemuImg:
         name = f"snapshot.name={snapshot.replace(',', ',,')}"
         self._run("convert", "-U", "-f", "qcow2", "-l", name, "-O", "qcow2", *standing, path, copy)
 
+    def drop_snapshot(self, path, name):
+        """Remove a snapshot from a qcow2 image that nobody uses."""
+        self._run("snapshot", "-q", "-d", name, path)
+
     def grow(self, path, image_format, size):
         """Make an image larger. Never told to shrink: the caller has compared, and qemu-img refuses the rest."""
         self._run("resize", "-q", "-f", image_format, path, str(size))
@@ -101,8 +123,8 @@ class QemuImg:
 
     def _completed(self, *words, timeout=_AS_LONG_AS_IT_TAKES, allowed=(0,)):
         argv = [self._commands.find(self._executable, INSTALL), *words]
-        completed = self._commands.run(argv, timeout=timeout)
-        if completed.rc not in allowed:
+        completed = self._commands.run(argv, timeout=timeout, writes=words[0] not in _READS)
+        if allowed is not None and completed.rc not in allowed:
             raise errors.CommandFailed(argv, completed.rc, completed.stderr)
         return completed
 

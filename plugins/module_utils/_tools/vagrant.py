@@ -10,6 +10,7 @@ its provider does not know any more is forgotten. To ask without that, ask on a 
 from __future__ import annotations
 
 from .._lifecycle import errors
+from .._ports import writes
 from .._ports.command import shown
 from . import vagrant_output as output
 
@@ -17,7 +18,13 @@ INSTALL = "Install Vagrant, and give the path of vagrant where it is not on PATH
 OLDEST = (2, 2)
 #: Seconds for looking; a box that is fetched first may take as long as it takes.
 _READ = 120
+#: Failures before anything was done.
+_NOTHING_DONE = frozenset({
+    "MachineActionLockedError", "MachineNotFound", "NoEnvironmentError", "ProviderNotFound", "ProviderNotUsable",
+    "ProviderNotFoundSuggestion", "ActiveMachineWithDifferentProvider", "SnapshotNotFound", "SnapshotConflictFailed",
+})  # fmt: skip
 # No words to a terminal, no questions to the maker's servers.
+_PLUGINS = "Install the plugins that the Vagrantfile requires: vagrant plugin install NAME."
 _QUIET = {"VAGRANT_NO_COLOR": "1", "VAGRANT_CHECKPOINT_DISABLE": "1"}
 
 
@@ -51,22 +58,29 @@ class Vagrant:
 
     def read(self, *words, timeout=_READ):
         """The rows that a command prints which changes nothing."""
-        return self.run(*words, timeout=timeout)
+        return self._rows(self._execute([*words, "--machine-readable"], timeout))
 
     def run(self, *words, timeout=None):
         """Do one command and return the rows that it printed. Raises CommandFailed, recognised by the functions below.
 
         An exit code of 0 says little: nothing is halted, resumed or destroyed with 0 too. Look at the machine.
         """
-        completed = self._execute([*words, "--machine-readable"], timeout)
+        try:
+            return self._rows(self._execute([*words, "--machine-readable"], timeout, writes=True))
+        except VagrantFailed as error:
+            if error.kind not in _NOTHING_DONE:
+                writes.note(doubtful=True)  # It may have gone half of the way.
+            raise
+
+    def _rows(self, completed):
         found = output.rows(completed.stdout)
         if completed.rc != 0:
             raise _failure(completed, found)
         return found
 
-    def _execute(self, words, timeout):
+    def _execute(self, words, timeout, writes=False):
         argv = [self._commands.find(self._executable, INSTALL), *words]
-        return self._commands.run(argv, timeout=timeout, environment=self._environment)
+        return self._commands.run(argv, timeout=timeout, environment=self._environment, writes=writes)
 
 
 def is_locked(error):
@@ -87,6 +101,11 @@ def is_no_project(error):
 def is_provider_missing(error):
     """Whether the provider is not installed, or says that it cannot be used here."""
     return _is(error, "ProviderNotFound", "ProviderNotFoundSuggestion", "ProviderNotUsable")
+
+
+def is_invalid(error):
+    """Whether Vagrant rejects settings of the Vagrantfile."""
+    return _is(error, "ConfigInvalid")
 
 
 def is_other_provider(error):
@@ -126,15 +145,18 @@ def _is(error, *kinds):
 class VagrantFailed(errors.CommandFailed):
     """``kind`` is Vagrant's own name for what happened; None where it had not begun to speak. ``rows``: said before."""
 
-    def __init__(self, completed, kind, text, rows=()):
+    def __init__(self, completed, kind, text, rows=(), remedy=None):
         self.kind, self.rows = kind, rows
         message = f"vagrant {shown(completed.argv[1:-1])} failed: {text}"
-        super().__init__(completed.argv, completed.rc, text, message=message)
+        super().__init__(completed.argv, completed.rc, text, message=message, remedy=remedy)
 
 
 def _failure(completed, rows):
     failure = output.failure(rows)
     if failure is not None:
         return VagrantFailed(completed, failure.kind, failure.text.strip(), rows)
+    # Before it asks something, which needs a terminal, it says what about.
+    warnings = output.warnings(rows)
     text = output.complaint(completed.stderr) or f"exit code {completed.rc} and no word"
-    return VagrantFailed(completed, None, text)
+    remedy = _PLUGINS if any("plugin" in warning for warning in warnings) else None
+    return VagrantFailed(completed, None, "\n".join([*warnings, text]), rows, remedy)

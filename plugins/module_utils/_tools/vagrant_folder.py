@@ -28,7 +28,7 @@ class Made:
     """A machine that was made. ``box`` is (name, version); ``creator`` is a user's number, and others may not use it.
 
     ``key_file`` is the key that Vagrant put into the guest; None where it is still the one of the box. ``number``
-    is the machine's in Vagrant's own list (vagrant_index).
+    is the machine's in Vagrant's own list (vagrant_index), ``project`` the folder of its Vagrantfile.
     """
 
     name: str
@@ -40,6 +40,7 @@ class Made:
     key_file: str | None
     is_provisioned: bool
     number: str | None = None
+    project: str | None = None
 
 
 def machines(files, dotfile):
@@ -89,6 +90,7 @@ def _made(files, name, provider, folder):
         # The file outlives its machine; what stands behind the colon says which it is about.
         is_provisioned=provisioned.partition(":")[2] == identifier,
         number=_read(files, folder, "index_uuid") or None,
+        project=_read(files, folder, "vagrant_cwd") or None,
     )
 
 

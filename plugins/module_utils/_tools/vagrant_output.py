@@ -84,6 +84,12 @@ def failure(found):
     return Failure(row.data[0].rpartition("::")[2], "\n".join(row.data[1:])) if row else None
 
 
+def warnings(found):
+    """What Vagrant warned of, without its line breaks."""
+    rows = [row for row in found if row.kind == "ui" and row.data[:1] == ("warn",)]
+    return [" ".join(" ".join(row.data[1:]).split()) for row in rows]
+
+
 def complaint(text):
     """What standard error says in a few lines, without what an early failure begins with and terminals understand."""
     plain = _EARLY.sub("", _TRACE.sub("", _CONTROL.sub("", text)).strip())

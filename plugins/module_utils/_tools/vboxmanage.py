@@ -118,14 +118,14 @@ class VBoxManage:
 
     def run(self, *words, timeout=None, stdin=None):
         """Do one command and return what it printed. Raises CommandFailed with VirtualBox's error lines."""
-        completed = self._execute(words, timeout, stdin)
+        completed = self._execute(words, timeout, stdin, writes=True)
         if completed.rc != 0 or _ERROR.search(completed.stderr):
             raise _failure(completed)
         return completed.stdout
 
-    def _execute(self, words, timeout=None, stdin=None):
+    def _execute(self, words, timeout=None, stdin=None, writes=False):
         argv = [self._commands.find(self._executable, INSTALL), *words]
-        completed = self._commands.run(argv, stdin=stdin, timeout=timeout or self._timeout)
+        completed = self._commands.run(argv, stdin=stdin, timeout=timeout or self._timeout, writes=writes)
         return replace(completed, stdout=output.without_warning(completed.stdout))
 
 

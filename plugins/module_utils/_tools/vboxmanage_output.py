@@ -41,6 +41,8 @@ class OsType:
 class Medium:
     """A disk image; ``capacity`` in MiB, rounded down. ``variant`` and what uses it are told by the long form alone.
 
+    ``kind`` is VirtualBox's word for how it is written to: normal (base), normal (differencing), immutable ...
+
     ``users`` has, for each machine, its UUID and those of its snapshots that use the image.
     """
 
@@ -53,6 +55,12 @@ class Medium:
     variant: str | None
     users: dict
     children: tuple
+    kind: str = ""
+
+    @property
+    def is_never_written(self):
+        """Whether VMs write to images on top of it, from the first moment on."""
+        return self.kind in ("immutable", "multiattach")
 
 
 @dataclass(frozen=True)
@@ -127,6 +135,7 @@ def _medium(text):
         variant=block.get("Format variant"),
         users={use[0]: tuple(use[1:]) for use in uses if use},
         children=tuple(block["Child UUIDs"].split("\n")) if "Child UUIDs" in block else (),
+        kind=block.get("Type", ""),
     )
 
 

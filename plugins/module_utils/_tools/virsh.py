@@ -27,6 +27,10 @@ _NO_CONNECTION = re.compile(r"failed to (re)?connect to the hypervisor", re.IGNO
 _DENIED = re.compile(
     r"permission denied|polkit|authentication (failed|unavailable|cancelled)|access denied|system bus connection", re.I
 )
+#: Commands that change nothing.
+_READS = frozenset({
+    "capabilities", "domcapabilities", "domstate", "dumpxml", "list", "snapshot-dumpxml", "uri", "version",
+})  # fmt: skip
 _PLAIN_WORD = re.compile(r"[A-Za-z0-9_./:=@%+,-]+\Z")
 
 # What libvirt says, as recorded; the first name is the kind of thing looked for.
@@ -70,14 +74,14 @@ class Virsh:
 
     def run(self, *words, stdin=None, timeout=_CHANGE):
         """Do one command and return what it printed. Raises CommandFailed with virsh's error lines."""
-        completed = self._execute(words, stdin, timeout)
+        completed = self._execute(words, stdin, timeout, writes=words[0] not in _READS)
         if completed.rc != 0:
             raise self._failure(completed, _error_lines(completed.stderr) or completed.stderr)
         return completed.stdout
 
-    def _execute(self, words, stdin=None, timeout=_READ):
+    def _execute(self, words, stdin=None, timeout=_READ, writes=False):
         argv = [self._commands.find(self._executable, INSTALL), "-q", "-c", self.uri, *words]
-        completed = self._commands.run(argv, stdin=stdin, timeout=timeout)
+        completed = self._commands.run(argv, stdin=stdin, timeout=timeout, writes=writes)
         error = _error_lines(completed.stderr)
         if error and _NO_CONNECTION.search(error):
             raise _unavailable(self.uri, error)

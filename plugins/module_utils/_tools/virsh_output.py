@@ -16,6 +16,7 @@ _ADDRESS_ROW = re.compile(
 )
 _SIZE_ROW = re.compile(r"\s*(\S+)\s+(\d+|-)\s+(?:\d+|-)\s+(?:\d+|-)\s*\Z")
 _POWER = re.compile(r"(?P<state>.*?)(?: \((?P<reason>.*)\))?\Z")
+_OWNER = re.compile(r"\+(\d+):\+(\d+)")
 _LIBRARY = re.compile(r"^Using library: \S+ (\S+)$", re.MULTILINE)
 _HYPERVISOR = re.compile(r"^Running hypervisor: (.+) \S+$", re.MULTILINE)
 
@@ -61,6 +62,13 @@ def domain_capabilities(text):
         tpm_backends=words("devices/tpm", "backendModel"),
         displays=words("devices/graphics", "type"),
     )
+
+
+def qemu_owner(text):
+    """``capabilities``: (uid, gid) that QEMU runs with, written as ``+64055:+64055``; None where none is told."""
+    label = ET.fromstring(text).findtext("host/secmodel[model='dac']/baselabel[@type='qemu']") or ""
+    match = _OWNER.fullmatch(label)
+    return (int(match[1]), int(match[2])) if match else None
 
 
 def domains(text):

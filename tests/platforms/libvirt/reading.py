@@ -24,7 +24,7 @@ READS = {
         "capabilities", "domcapabilities", "managedsave-dumpxml", "echo", "snapshot-dumpxml", "snapshot-current",
         "snapshot-info",
     },
-    "qemu-img": {"info", "compare"},
+    "qemu-img": {"check", "compare", "info", "measure"},
 }  # fmt: skip
 _COMMAND_OF_BATCH = re.compile(r"(?:^|; )([a-z][a-z-]*)")
 _QUOTED = re.compile(r"'[^']*'")

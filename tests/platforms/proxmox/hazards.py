@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 _DRIVER = "tests/unit/module_utils/_drivers/proxmox"
-_CASES, _RACES, _OWN = (f"{_DRIVER}/test_{name}.py" for name in ("cases", "races", "own_options"))
+_CASES, _RACES, _LOST, _OWN = (
+    f"{_DRIVER}/test_{name}.py" for name in ("cases", "races", "lost_answers", "own_options")
+)
 _TOOL = "tests/unit/module_utils/_tools/test_proxmox.py"
 _PORT = "tests/unit/module_utils/_ports/test_proxmox_api.py"
 SHOWN_BY = {
@@ -20,7 +22,7 @@ SHOWN_BY = {
     "a task that fails says so in its end alone": f"{_TOOL}::test_a_failed_task_tells_the_end_of_its_log",
     "warnings look like a failure": f"{_TOOL}::test_warnings_are_no_failure",
     "a worker that ends looks like one that died": f"{_TOOL}::test_what_dies_without_a_word_is_looked_at_twice",
-    "work goes on after a call was given up": f"{_RACES}::test_a_slow_node_that_does_the_work_all_the_same",
+    "work goes on after a call was given up": f"{_LOST}::test_a_slow_node_that_does_the_work_all_the_same",
     "two machines may have one name": f"{_RACES}::test_two_tasks_by_turns_leave_one_machine",
     "the next free number is free for everybody": f"{_RACES}::test_a_number_that_somebody_takes_at_any_moment",
     "a number changes hands": f"{_CASES}::test_a_number_that_has_changed_hands_is_not_removed",

@@ -93,7 +93,7 @@ def test_rights_that_are_missing_are_named_by_each_module(modules, world):
     who = {"api_user": "ci@pve", "api_token_id": "t", "api_token_secret": SECRET}
     tasks = {
         "VM.PowerMgmt on /vms/101": ("vm", {"name": ["web2"], "state": "started"}),
-        "VM.Config.Disk or VM.Config.CDROM or VM.Config.CPU": ("vm", {"name": ["web2"], "memory": "4G"}),
+        "VM.Config.Memory on /vms/101": ("vm", {"name": ["web2"], "memory": "4G"}),
         "VM.Clone on /vms/9000": ("vm", {"name": ["web3"], "clone": {"source": "tmpl"}}),
         "VM.Snapshot on /vms/101": ("snapshot", {"name": ["web2"], "snapshot": "s1"}),
         "VM.Allocate on /vms/101": ("vm", {"name": ["web2"], "state": "absent"}),
@@ -108,7 +108,7 @@ def test_a_password_works_where_only_root_itself_may(modules):
     """A token of root is not root."""
     args = {"name": ["web2"], "native": {"args": "-no-hpet"}}
     refused = modules.ours(**args)
-    assert "only root can set 'args'" in refused.msg
+    assert "'args' can be set only by root@pam itself" in refused.msg
     assert "no token" in refused.msg
     own = {"api_token_id": None, "api_token_secret": None, "api_password": worlds.ROOT_PASSWORD}
     ran = modules.ours(**own, **args)

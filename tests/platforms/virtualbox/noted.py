@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.driver import VBoxDriver
+from ansible_collections.polyvirt.core.plugins.module_utils._engine.task import run
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Policy, Request, SnapshotRequest
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
-from ansible_collections.polyvirt.core.plugins.module_utils._runner import run
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.vboxmanage import VBoxManage
 
 from .registry import ENGINE
@@ -118,9 +118,11 @@ def task(box, *names, state="present", config=None, check=False, commands=None, 
     tool = VBoxManage(commands, str(more.pop("executable", box.executable)), clock=clock)
     settings = {key: more.pop(key) for key in ("start_type", "storage_path") if key in more}
     driver = VBoxDriver(tool, commands, native_keys=tuple(config.get("native") or ()), **settings)
+    machine_id = more.pop("id", None)
     requests = [
         Request(
-            name=name,
+            name=None if machine_id else name,
+            id=machine_id,
             state=state,
             config=config,
             creation=more,

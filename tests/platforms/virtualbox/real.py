@@ -139,9 +139,18 @@ class VirtualBox(Registry):
             raise AssertionError(f"VBoxManage {' '.join(map(str, words))} {HUNG}.") from None
 
     def wait_for_guest(self, uuid):
-        wait_until(
-            lambda: has_booted(self.call("debugvm", uuid, "getregisters", "cs", "eip").stdout), "the guest has booted"
-        )
+        answers = []
+
+        def is_up():
+            answers.append(self.call("debugvm", uuid, "getregisters", "cs", "eip"))
+            return has_booted(answers[-1].stdout)
+
+        def report():
+            log = self.machines.rglob("VBox.log")
+            lines = [line for path in log for line in path.read_text(errors="replace").splitlines()[-15:]]
+            return "\n".join(["the guest has booted; its registers:", str(answers[-1]), *lines])
+
+        wait_until(is_up, report)
 
     def faults(self, failure):
         """Proofs that VirtualBox broke by itself; a failure alone may be told too short to be one."""

@@ -19,32 +19,43 @@ _HALF = "!tfa!"
 _TOKEN = re.compile(r"PVEAPIToken=([^!]+)!([^=]+)=(.+)")
 _TICKET = re.compile(r"PVE:(.+):([0-9A-F]{8})::(.+)")
 
-_VM = "VM.Audit VM.Allocate VM.Clone VM.PowerMgmt VM.Console VM.Backup VM.Snapshot VM.Snapshot.Rollback VM.Migrate"
-_VM_CONFIG = "Disk CDROM CPU Memory Network HWType Options Cloudinit"
-_AGENT = "Audit FileRead FileWrite FileSystemMgmt Unrestricted"
-_VM_ADMIN = frozenset(
-    [
-        *_VM.split(),
-        "VM.Monitor",
-        *(f"VM.Config.{name}" for name in _VM_CONFIG.split()),
-        *(f"VM.GuestAgent.{name}" for name in _AGENT.split()),
-    ]
-)
-ROLES = {
-    "NoAccess": frozenset(),
-    "PVEVMAdmin": _VM_ADMIN,
-    "PVEVMUser": frozenset(
-        ["VM.Audit", "VM.Console", "VM.PowerMgmt", "VM.Backup", "VM.Config.CDROM", "VM.Config.Cloudinit"]
+#: {kind: (only Administrator has them, admin roles, user roles, auditors)}, as AccessControl.pm groups them.
+_GROUPS = {
+    "VM": (
+        "",
+        "VM.Config.Disk VM.Config.CPU VM.Config.Memory VM.Config.Network VM.Config.HWType VM.Config.Options VM.Allocate"
+        " VM.Clone VM.Migrate VM.Monitor VM.Snapshot VM.Snapshot.Rollback VM.Replicate VM.GuestAgent.FileRead"
+        " VM.GuestAgent.FileWrite VM.GuestAgent.FileSystemMgmt VM.GuestAgent.Unrestricted",
+        "VM.Config.CDROM VM.Config.Cloudinit VM.Console VM.Backup VM.PowerMgmt VM.GuestAgent.Audit",
+        "VM.Audit",
     ),
-    "PVEAuditor": frozenset(["VM.Audit", "Datastore.Audit", "Pool.Audit", "Sys.Audit", "SDN.Audit"]),
-    "PVEDatastoreUser": frozenset(["Datastore.Audit", "Datastore.AllocateSpace"]),
-    "PVEDatastoreAdmin": frozenset(
-        ["Datastore.Audit", "Datastore.AllocateSpace", "Datastore.AllocateTemplate", "Datastore.Allocate"]
-    ),
-    "PVESDNUser": frozenset(["SDN.Use", "SDN.Audit"]),
-    "PVEPoolUser": frozenset(["Pool.Audit"]),
-    "PVEPoolAdmin": frozenset(["Pool.Audit", "Pool.Allocate"]),
+    "Sys": ("Sys.PowerMgmt Sys.Modify Sys.Incoming Sys.AccessNetwork", "Sys.Console Sys.Syslog", "", "Sys.Audit"),
+    "Datastore": ("", "Datastore.Allocate Datastore.AllocateTemplate", "Datastore.AllocateSpace", "Datastore.Audit"),
+    "SDN": ("", "SDN.Allocate", "SDN.Use", "SDN.Audit"),
+    "User": ("Realm.Allocate", "User.Modify Group.Allocate Realm.AllocateUser", "", ""),
+    "Pool": ("", "Pool.Allocate", "", "Pool.Audit"),
+    "Mapping": ("", "Mapping.Modify", "Mapping.Use", "Mapping.Audit"),
 }
+
+
+def _predefined():
+    """The roles that every cluster has."""
+    roles = {"NoAccess": set(), "Administrator": {"Permissions.Modify"}, "PVETemplateUser": {"VM.Clone", "VM.Audit"}}
+    for kind, groups in _GROUPS.items():
+        root, admin, user, audit = (set(group.split()) for group in groups)
+        roles["Administrator"] |= root | admin | user | audit
+        for name, held in (
+            (f"PVE{kind}Admin", admin | user | audit),
+            ("PVEAdmin", admin | user | audit),
+            (f"PVE{kind}User", user | audit),
+            ("PVEAuditor", audit),
+        ):
+            roles.setdefault(name, set()).update(held)
+    roles["PVEAdmin"].discard("Mapping.Modify")
+    return {name: frozenset(held) for name, held in roles.items()}
+
+
+ROLES = _predefined()
 ADMINISTRATOR = "Administrator"
 
 
@@ -216,11 +227,7 @@ class Access:
         if not above:
             return False
         nearest = max(len(right[0]) for right in above)
-        return any(
-            role == ADMINISTRATOR or privilege in self.roles[role]
-            for where, _id, role in above
-            if len(where) == nearest
-        )
+        return any(privilege in self.roles[role] for where, _id, role in above if len(where) == nearest)
 
 
 def _covers(above, path):

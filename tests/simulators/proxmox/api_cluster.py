@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from . import statistics
+from . import api_storage, statistics
 from .errors import ParameterError
 
 
@@ -21,10 +21,25 @@ def ticket(call):
     return call.world.access.login(userid, call.get("password"), call.get("otp"), call.get("tfa-challenge"))
 
 
+#: Paths that are always told of (get_effective_permissions in RPCEnvironment.pm).
+_TOP_PATHS = ("/", "/access", "/access/groups", "/nodes", "/pool", "/sdn", "/storage", "/vms")
+
+
 def permissions(call):
     world, path = call.world, call.get("path")
-    paths = [path] if path else sorted({"/", *(right[0] for right in world.access.rights)})
-    return {name: world.access.privileges_on(call.user, name) for name in paths}
+    if path:
+        return {path: world.access.privileges_on(call.user, path)}
+    paths = {*_TOP_PATHS, *(right[0] for right in world.access.rights)}
+    for pool in world.cluster.pools.values():
+        paths |= {f"/vms/{vmid}" for vmid in pool.vms} | {f"/storage/{name}" for name in pool.storages}
+    found = {name: world.access.privileges_on(call.user, name) for name in sorted(paths)}
+    return {name: held for name, held in found.items() if held}
+
+
+def options(call):
+    """The datacenter's options; without Sys.Audit only some are told, that of tags among them."""
+    style = call.world.cluster.tag_style
+    return {"keyboard": "en-us", **({"tag-style": dict(style)} if style else {})}
 
 
 def next_id(call):
@@ -68,6 +83,8 @@ def machine_entry(world, machine):
         found["status"] = "unknown"
     options = machine.config.current
     found |= {key: options[key] for key in ("lock", "tags") if key in options}
+    if machine.ha:
+        found["hastate"] = "started"
     pool = world.cluster.pool_of(machine.vmid)
     return found | ({"pool": pool} if pool else {})
 
@@ -89,7 +106,7 @@ def _storages(call):
             "content": ",".join(sorted(storage.content)),
             "shared": int(storage.shared),
             "maxdisk": storage.total,
-            "disk": sum(volume.size for volume in storage.on(node).values()),
+            "disk": api_storage.used_on(world, storage, node),
         }
         for storage in world.storages.by_id.values()
         for node in world.cluster.nodes
@@ -132,6 +149,14 @@ def node_status(call):
         "cpuinfo": {"cpus": node.cpus, "sockets": 1},
         "uptime": int(call.world.now),
     }
+
+
+def cpu_models(call):
+    """Custom models are listed for those who may look at nodes."""
+    schema, may_see = call.world.schema, call.world.access.may(call.user, "/nodes", ["Sys.Audit"])
+    found = [{"name": name, "custom": 0, "vendor": "default"} for name in sorted(schema.cpu_models)]
+    custom = sorted(schema.custom_cpu_models) if may_see else ()
+    return found + [{"name": f"custom-{name}", "custom": 1, "vendor": "default"} for name in custom]
 
 
 def status(call):

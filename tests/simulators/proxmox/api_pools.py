@@ -74,13 +74,14 @@ def _join(call, pool, vmid):
         # The words are ASSUMED.
         raise ApiError(f"VM {vmid} belongs already to pool '{old}' and 'allow-move' is not set")
     if old is not None:
+        call.world.access.require(call.user, f"/pool/{old}", ["Pool.Allocate"])
         call.world.cluster.pools[old].vms.discard(vmid)
     pool.vms.add(vmid)
 
 
 def delete_pool(call):
     pool = _pool(call)
-    if pool.vms or pool.storages:
-        # The words are ASSUMED.
-        raise ApiError(f"pool '{call.get('poolid')}' is not empty")
+    for kind, members in (("VM", pool.vms), ("storage", pool.storages)):
+        for name in sorted(members):
+            raise ApiError(f"pool '{call.get('poolid')}' is not empty (contains {kind} {name})")
     del call.world.cluster.pools[call.get("poolid")]

@@ -40,7 +40,7 @@ def _described(storage):
 def on_node(call):
     world, wanted = call.world, call.get("content")
     return [
-        {"storage": storage.id, **status_of(storage, call.node)}
+        {"storage": storage.id, **status_of(call.world, storage, call.node)}
         for storage in world.storages.by_id.values()
         if storage.is_on(call.node)
         and call.get("storage") in (None, storage.id)
@@ -52,11 +52,16 @@ def on_node(call):
 
 def status(call):
     storage = call.world.storages.usable(call.get("storage"), call.node)
-    return status_of(storage, call.node)
+    return status_of(call.world, storage, call.node)
 
 
-def status_of(storage, node):
-    used = sum(volume.size for volume in storage.on(node).values())
+def used_on(world, storage, node):
+    full = storage.id in world.faults.full_storages
+    return storage.total if full else sum(volume.size for volume in storage.on(node).values())
+
+
+def status_of(world, storage, node):
+    used = used_on(world, storage, node)
     return {
         "type": storage.type,
         "content": ",".join(sorted(storage.content)),

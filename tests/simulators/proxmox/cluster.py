@@ -84,6 +84,8 @@ class Cluster:
     #: {vmid: node} of containers: they take numbers away, no more.
     containers: dict = field(default_factory=dict)
     pools: dict = field(default_factory=dict)
+    #: The datacenter's option tag-style: ``case-sensitive`` and ``ordering`` (get_unique_tags).
+    tag_style: dict = field(default_factory=dict)
     #: {node: names of its bridges}
     bridges: dict = field(default_factory=dict)
 

@@ -22,6 +22,7 @@ from .world import Call
 
 _ROOT = User("root@pam")
 _PROXY_LIMIT = 30.0
+_BRANCHES = frozenset({"access", "cluster", "nodes", "pools", "storage", "version"})
 #: Nobody needs credentials to get some.
 _PUBLIC = ("/access/ticket",)
 
@@ -128,7 +129,9 @@ class Gateway:
         entry.user = user.id if user else None
         found = world.schema.match(request.method, request.path)
         if found is None:
-            raise ApiError(f"Method '{request.method} {request.path}' not implemented", 501)
+            # What the real server has below these may be unknown here.
+            hint = " (not simulated)" if request.path.strip("/").partition("/")[0] in _BRANCHES else ""
+            raise ApiError(f"Method '{request.method} {request.path}' not implemented{hint}", 501)
         endpoint, variables = found
         values = _merged(request, variables)
         self._check_rights(user, endpoint, values, request.path)

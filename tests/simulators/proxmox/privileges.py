@@ -11,14 +11,20 @@ from . import drives, propertystring, schema
 from .errors import ApiError, Forbidden, ParameterError
 
 # Not in the facts option by option: the server's documentation groups them so (ASSUMED).
+#: The right for an option (check_vm_modify_config_perm); what is not here only root@pam may set.
 _GROUPS = {
-    "Memory": r"memory|balloon|shares|hugepages|keephugepages|allow-ksm",
-    "CPU": r"cores|sockets|cpu|cpulimit|cpuunits|vcpus|smp|numa\d*|affinity",
-    "Network": r"net\d+",
-    "Cloudinit": r"ci\w+|sshkeys|ipconfig\d+|nameserver|searchdomain",
-    "HWType": r"acpi|hotplug|kvm|machine|scsihw|smbios1|tablet|vga|watchdog|audio0|bios|arch|rng0|ivshmem|serial\d+"
-    r"|parallel\d+|usb\d+|hostpci\d+|vmgenid|virtiofs\d+|amd-sev|intel-tdx",
-    "CDROM": r"cdrom",
+    ("VM.Config.Memory",): r"memory|balloon|shares|allow-ksm",
+    ("VM.Config.CPU",): r"cores|sockets|cpu|cpulimit|cpuunits|vcpus|smp|numa\d*",
+    ("VM.Config.Network",): r"net\d+",
+    ("VM.Config.Cloudinit", "VM.Config.Network"): r"cicustom|cipassword|citype|ciuser|ciupgrade|sshkeys|ipconfig\d+"
+    r"|nameserver|searchdomain",
+    ("VM.Config.HWType",): r"acpi|hotplug|kvm|machine|scsihw|smbios1|tablet|vga|watchdog|audio0|rng0|serial\d+|usb\d+"
+    r"|hostpci\d+",
+    ("VM.Config.Options",): r"agent|autostart|bios|description|keyboard|localtime|migrate_downtime|migrate_speed|name"
+    r"|onboot|ostype|protection|reboot|startdate|startup|tdf|template|tags",
+    ("VM.PowerMgmt",): r"freeze",
+    ("VM.Config.Disk",): r"boot|bootdisk|vmstatestorage|virtiofs\d+",
+    ("VM.Config.CDROM",): r"cdrom",
 }
 _ANY_CONFIG = re.compile(r"VM\.GuestAgent\.\w+")
 
@@ -65,40 +71,78 @@ def _aged(world, privileges):
 def check_option(call, vmid, key, value=None, old=None):
     """May the caller set or delete this option of a machine?"""
     _check_root_only(call, key, value)
-    privilege = _privilege(call.world.schema, key, value if value is not None else old)
-    if privilege == "Sys.Modify":
-        call.world.access.require(call.user, "/", [privilege])
-    else:
-        call.world.access.require(call.user, f"/vms/{vmid}", [privilege])
+    if key == "startup":
+        call.world.access.require(call.user, "/", ["Sys.Modify"])
+    wanted = [_privileges(call.world.schema, key, value if value is not None else old)]
+    if key == "vmstate":
+        wanted = [("VM.Config.Disk",), ("VM.PowerMgmt",)]
+    for privileges in wanted:
+        call.world.access.require(call.user, f"/vms/{vmid}", privileges, any_of=True)
+    _check_mapping(call, key, value)
 
 
 def _check_root_only(call, key, value):
     if call.user.is_root:
         return
-    if key in ("args", "lock"):
-        raise ApiError(f"only root can set '{key}' config")
     if key.startswith("hostpci") and "mapping=" not in (value or ""):
         raise ApiError(f"only root can set '{key}' config for non-mapped devices")
+    if key.startswith("usb") and value and "mapping=" not in value and "spice" not in value.lower():
+        raise ApiError(f"only root can set '{key}' config for real devices")
     if key.startswith("serial") and value not in (None, "socket"):
         raise ApiError(f"only root can modify '{key}' config for real devices")
+    is_known = drives.is_drive(key) or drives.is_unused(key) or key == "vmstate"
+    if not is_known and not any(re.fullmatch(keys, key) for keys in _GROUPS.values()):
+        raise ApiError(f"only root can set '{key}' config")
 
 
-def _privilege(description, key, value):
+def _check_mapping(call, key, value):
+    """What the node maps may be used only with a right on the mapping."""
+    for kind, stem, part in (("pci", "hostpci", "mapping"), ("usb", "usb", "mapping"), ("dir", "virtiofs", "dirid")):
+        name = _part(call, key, value, part) if value and re.fullmatch(rf"{stem}\d+", key) else None
+        if name:
+            call.world.access.require(call.user, f"/mapping/{kind}/{name}", ["Mapping.Use"])
+    if key == "rng0" and value and _part(call, key, value, "source") == "/dev/hwrng":
+        call.world.access.require(call.user, "/mapping/hwrng", ["Mapping.Use"])
+
+
+def _part(call, key, value, name):
+    return propertystring.parse(value, call.world.schema.properties_of(key)).get(name)
+
+
+def _privileges(description, key, value):
     if drives.is_drive(key) or drives.is_unused(key):
         cdrom = drives.is_drive(key) and value and drives.is_cdrom(drives.parse(description, key, value))
-        return "VM.Config.CDROM" if cdrom else "VM.Config.Disk"
-    if key == "startup":
-        return "Sys.Modify"
-    return "VM.Config." + next((name for name, keys in _GROUPS.items() if re.fullmatch(keys, key)), "Options")
+        return ("VM.Config.CDROM",) if cdrom else ("VM.Config.Disk",)
+    return next((held for held, keys in _GROUPS.items() if re.fullmatch(keys, key)), ("VM.Config.Options",))
 
 
 def check_bridge(call, key, value):
     """Non-root callers need the right to use a bridge since 8.0."""
     if call.world.schema.version < (8, 0):
         return
-    bridge = propertystring.parse(value, call.world.schema.properties_of(key)).get("bridge")
-    if bridge:
-        call.world.access.require(call.user, f"/sdn/zones/localnetwork/{bridge}", ["SDN.Use"])
+    card = propertystring.parse(value, call.world.schema.properties_of(key))
+    if card.get("bridge"):
+        path = f"/sdn/zones/localnetwork/{card['bridge']}"
+        call.world.access.require(call.user, f"{path}/{card['tag']}" if card.get("tag") else path, ["SDN.Use"])
+
+
+def check_devices(call, options):
+    """A clone may use what its source uses only where its maker may: bridges, custom CPU models."""
+    for key, value in sorted(options.items()):
+        if key.startswith("net") and key[3:].isdigit():
+            check_bridge(call, key, value)
+    check_cpu_model(call, options.get("cpu"))
+
+
+def check_cpu_model(call, value, old=None):
+    """A custom model needs a right of its own; one that stays as it is does not (check_cpu_model_access)."""
+    model, former = (_cpu_model(call, text) for text in (value, old))
+    if model and model != former and model.startswith("custom-"):
+        call.world.access.require(call.user, f"/mapping/cpu/{model.removeprefix('custom-')}", ["Mapping.Use"])
+
+
+def _cpu_model(call, text):
+    return propertystring.parse(text, call.world.schema.properties_of("cpu")).get("cputype") if text else None
 
 
 def check_skiplock(call):

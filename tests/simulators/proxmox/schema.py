@@ -62,6 +62,8 @@ class Schema:
         self.version = tuple(version)
         self._file = _read()
         self.cpu_models = frozenset(self._file["cpu_models"])
+        #: Names of the models that the cluster's administrator has defined.
+        self.custom_cpu_models = set()
         self._parameters = {}
         self._formats = {name: self._known_keys(keys) for name, keys in self._file["formats"].items()}
         self.endpoints = {

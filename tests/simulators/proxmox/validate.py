@@ -117,6 +117,9 @@ def _format_problem(schema, name, key, value):
 
 def _cpu_problem(schema, values):
     model = values.get("cputype")
-    if model is None or model.startswith("custom-") or model in schema.cpu_models:
+    if model is None or model in schema.cpu_models or model.removeprefix("custom-") in schema.custom_cpu_models:
         return None
+    if model.startswith("custom-"):
+        # The words are ASSUMED.
+        return f"Custom cputype '{model.removeprefix('custom-')}' not found\n"
     return f"Built-in cputype '{model}' is not defined (missing 'custom-' prefix?)\n"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from . import drives, privileges, propertystring, vm_read
 from .cluster import Machine
 from .config import Config
-from .errors import ApiError, LockTimeout
+from .errors import ApiError
 from .storage import size_text
 from .world import check_lock, missing
 
@@ -37,14 +37,27 @@ class _Source:
 
 def clone(call):
     machine = call.machine()
+    _found(call, machine)
+    return call.task("qmclone", lambda task: _locked(call, machine, _work(call, task, machine)))
+
+
+def _found(call, machine):
+    """The _Source, with all that is refused; the real code looks before it begins the task and again in it."""
     check_lock(machine.config)
     privileges.check_pool(call, call.get("pool"))
+    if not call.world.cluster.has_quorum():
+        raise ApiError("cluster not ready - no quorum?")
     options = _source(call, machine)
     full = call.flag("full") if "full" in call.params else options.get("template") != "1"
+    if full and machine.running and not call.get("snapname") and "tpmstate0" in options:
+        raise ApiError("cannot clone TPM state while VM is running")
     copies = _copies(call, machine, options, full)
     _check_target(call, machine, copies, full)
-    reserved = yield from call.world.flock(call.number("newid")).holding(_reserve(call), call.world.timing.flock_clone)
-    return call.task("qmclone", lambda task: _work(call, task, _Source(machine, options, copies), reserved))
+    privileges.check_devices(call, options)
+    taken = call.world.cluster.taken_by(call.number("newid"))
+    if taken and taken[1] == call.node:
+        raise ApiError(f"unable to create VM {call.number('newid')}: config file already exists")
+    return _Source(machine, options, copies)
 
 
 def _source(call, machine):
@@ -91,52 +104,39 @@ def _check_target(call, machine, copies, full):
         raise ApiError(f"can't clone VM to node '{target}' (VM uses local storage)")
 
 
-def _reserve(call):
-    cluster, newid = call.world.cluster, call.number("newid")
-    taken = cluster.taken_by(newid)
-    if taken and taken[1] == call.node:
-        raise ApiError(f"unable to create VM {newid}: config file already exists")
-    if not cluster.has_quorum():
-        raise ApiError("cluster not ready - no quorum?")
-    # A number used on another node is only met when the configuration is written (the task's error).
-    if not taken:
-        cluster.machines[newid] = Machine(newid, call.node, "lock: clone\n", guest=call.world.new_guest())
-        if call.get("pool"):
-            cluster.pools[call.get("pool")].vms.add(newid)
-    yield from ()  # It is done in one instant.
-    return not taken
+#: What stands in the configuration until the first drive is copied: neither a name nor notes.
+_TEMPORARY = "# qmclone temporary file\nlock: clone\n"
 
 
-def _work(call, task, source, reserved):
+def _locked(call, machine, work):
+    """The source's lock file is held meanwhile, alone if the machine runs, else shared; and the new machine's."""
+    file, seconds = call.world.flock(machine.vmid), call.world.timing.flock_clone
+    hold = file.holding if machine.running else file.sharing
+    return hold(call.world.flock(call.number("newid")).holding(work, seconds), seconds)
+
+
+def _work(call, task, machine):
     world, newid = call.world, call.number("newid")
-    if not reserved:
+    source = _found(call, machine)
+    task.say(f"creating a clone of VM {call.vmid} with ID {newid}")
+    if world.cluster.taken_by(newid):
         # The words are ASSUMED; that it is the task that fails is not.
         path = f"/etc/pve/nodes/{call.node}/qemu-server/{newid}.conf"
         raise ApiError(f"unable to open file '{path}.tmp.{task.pid}' - File exists")
+    world.cluster.machines[newid] = Machine(newid, call.node, _TEMPORARY, guest=world.new_guest())
     made = []
     try:
-        yield from _locked(call, source.machine, _copy_all(call, task, source, made))
+        yield from _copy_all(call, task, source, made)
     except ApiError as error:
         for volid in made:
             world.storages.free(volid, call.node)
         world.cluster.machines.pop(newid, None)
-        for pool in world.cluster.pools.values():
-            pool.vms.discard(newid)
-        if isinstance(error, LockTimeout):
-            raise
         raise ApiError(f"clone failed: {error}") from error
 
 
-def _locked(call, machine, work):
-    """The source's lock file is held meanwhile: alone if the machine runs, else shared (ASSUMED)."""
-    file = call.world.flock(machine.vmid)
-    hold = file.holding if machine.running else file.sharing
-    return hold(work, call.world.timing.flock_clone)
-
-
 def _copy_all(call, task, source, made):
+    """After each drive the configuration is written, with its lock; name and notes are in it from the first on."""
     world, newid = call.world, call.number("newid")
-    task.say(f"creating a clone of VM {call.vmid} with ID {newid}")
     new = _identity(call, source.options)
     for copy in source.copies:
         kind = "linked" if copy.linked else "full"
@@ -149,11 +149,26 @@ def _copy_all(call, task, source, made):
         yield world.timing.clone_linked if copy.linked else world.timing.copy(volume.size)
         drive = {**copy.drive, "file": volid, "size": size_text(volume.size)}
         new[copy.key] = drives.printed(world.schema, copy.key, drive)
-    machine = world.cluster.machines.get(newid)
+        _write(call, {**_without_drives_to_come(new, source), "lock": "clone"})
+    _write(call, new)
+    world.cluster.machines[newid].node = call.get("target", call.node)
+    if call.get("pool"):
+        world.cluster.pools[call.get("pool")].vms.add(newid)
+
+
+def _without_drives_to_come(new, source):
+    return {
+        key: value
+        for key, value in new.items()
+        if key not in {copy.key for copy in source.copies} or value != source.options[key]
+    }
+
+
+def _write(call, options):
+    machine = call.world.cluster.machines.get(call.number("newid"))
     if machine is None:
-        raise missing(call.node, newid)
-    machine.write(Config(current=new))
-    machine.node = call.get("target", machine.node)
+        raise missing(call.node, call.number("newid"))
+    machine.write(Config(current=dict(options)))
 
 
 def _allocate(call, copy, source):

@@ -57,7 +57,13 @@ def _asked(call):
     for key in deletes:
         if key in options:
             raise ParameterError(delete=f"you can't use '-{key}' and -delete {key}' at the same time")
+    for key in reverts:
+        if key in options:
+            raise ParameterError(delete=f"you can't use '-{key}' and -revert {key}' at the same time")
+        if key in deletes:
+            raise ParameterError(revert=f"you can't use '-{key}' and -delete {key}' at the same time")
     vm_options.check_ssh_keys(options)
+    vm_options.check_hookscript(call, options)
     options = vm_options.cdrom_as_drive(options)
     if not call.user.is_root:
         _check_rights(call, options, deletes)

@@ -20,6 +20,7 @@ def create(call):
     _check_right(call, pool)
     options = _stored(call)
     vm_options.check_ssh_keys(options)
+    vm_options.check_hookscript(call, options)
     if not call.user.is_root:
         _check_options(call, options, pool)
     vm_drives.check_access(call, options, call.get("storage"))

@@ -38,6 +38,7 @@ def _resize(call):
     drive = drives.parse(world.schema, key, config.current[key])
     if drives.is_cdrom(drive):
         raise ApiError("you can't resize a cdrom")
+    privileges.check_space(call, drive["file"].partition(":")[0])
     volume = world.storages.existing(drive["file"], machine.node)
     asked = call.get("size")
     size = size_of(asked.removeprefix("+")) + (volume.size if asked.startswith("+") else 0)

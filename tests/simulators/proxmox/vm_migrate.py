@@ -20,7 +20,31 @@ def migrate(call):
     check_lock(machine.config)
     if machine.running and not call.flag("online"):
         raise ApiError("can't migrate running VM without --online")
-    return call.locked_task("qmigrate", lambda task: _migrate(call, task, machine, target))
+    if machine.ha:
+        return call.task("hamigrate", lambda task: _by_high_availability(call, task, machine, target))
+    return call.locked_task("qmigrate", lambda task: _logged(call, task, machine, target))
+
+
+def _by_high_availability(call, task, machine, target):
+    """The task only asks; the cluster moves the machine by and by (how long that takes is ASSUMED)."""
+    task.say(f"Requesting HA migration for VM {machine.vmid} to node {target}")
+    yield call.world.timing.config
+
+    def move():
+        call.world.tasks.start(
+            machine.node, "qmigrate", machine.vmid, "root@pam", lambda task: _logged(call, task, machine, target)
+        )
+
+    call.world.engine.after(call.world.timing.high_availability, move)
+
+
+def _logged(call, task, machine, target):
+    """What goes wrong is in the log alone (AbstractMigrate.pm)."""
+    try:
+        yield from _migrate(call, task, machine, target)
+    except ApiError as error:
+        task.say(f"ERROR: migration aborted (duration 00:00:00): {error}")
+        raise ApiError("migration aborted") from error
 
 
 def _migrate(call, task, machine, target):
@@ -43,7 +67,10 @@ def _migrate(call, task, machine, target):
 def _check_volumes(call, task, machine, target):
     world, options = call.world, machine.config.current
     if not world.cluster.nodes[target].online:
-        raise ApiError(f"migration aborted: target node '{target}' is not online")
+        raise ApiError(f"target node '{target}' is not online")
+    if local_resources(options):
+        task.say("can't migrate VM which uses local devices: " + ", ".join(local_resources(options)))
+        raise ApiError("can't migrate VM which uses local devices: " + ", ".join(local_resources(options)))
     for key, drive in drives.of(world.schema, options):
         volid = drives.volume_of(drive)
         if volid is None or world.storages.is_shared(volid):
@@ -66,6 +93,17 @@ def _copy_local(call, machine, target):
             world.storages.move(volid, machine.node, target)
 
 
+def local_resources(options):
+    """Devices of the node itself (check_local_resources): what is mapped may be on the other node, too."""
+    found = []
+    for key, value in sorted(options.items()):
+        stem = key.rstrip("0123456789")
+        is_device = stem in ("hostpci", "usb") and "mapping=" not in value and "spice" not in value
+        if is_device or (stem == "serial" and value != "socket") or key == "ivshmem" or key.startswith("parallel"):
+            found.append(key)
+    return found
+
+
 def precondition(call):
     machine = call.machine()
     world = call.world
@@ -77,6 +115,6 @@ def precondition(call):
     return {
         "running": int(machine.running),
         "local_disks": local,
-        "local_resources": [],
+        "local_resources": local_resources(machine.config.current),
         "allowed_nodes": [name for name in world.cluster.nodes if name != machine.node],
     }

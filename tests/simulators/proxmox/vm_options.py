@@ -58,7 +58,7 @@ def crypted(password, options):
 def normalised(world, key, value):
     """A plain option as it is stored; drives are made elsewhere."""
     if key == "tags":
-        return ";".join(sorted({tag.lower() for tag in schema.split_list(value)}))
+        return ";".join(_tags(world.cluster.tag_style, schema.split_list(value)))
     if key == "description":
         return value.rstrip()
     if key == "cpuunits":
@@ -68,11 +68,28 @@ def normalised(world, key, value):
     return _network(world, key, value) if key.startswith("net") and key[3:].isdigit() else value
 
 
+def _tags(style, tags):
+    kept = [tag if style.get("case-sensitive") else tag.lower() for tag in tags]
+    unique = list(dict.fromkeys(kept))
+    return unique if style.get("ordering") == "config" else sorted(unique)
+
+
 def _network(world, key, value):
     rules = world.schema.properties_of(key)
     card = propertystring.parse(value, rules)
     card.setdefault("macaddr", world.new_mac())
     return propertystring.printed(card, rules)
+
+
+def check_hookscript(call, options):
+    """A hookscript is a snippet that is there (the words are ASSUMED)."""
+    volid = options.get("hookscript")
+    if volid is None:
+        return
+    if not volid.partition(":")[2].startswith("snippets/"):
+        raise ParameterError(hookscript=f"'{volid}' is not in the snippets directory")
+    if call.world.storages.volume(volid, call.node) is None:
+        raise ParameterError(hookscript=f"script '{volid}' does not exist")
 
 
 def machine_of_windows(world, options):

@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
-from . import drives, privileges, statistics, vm_apply
+from . import drives, privileges, propertystring, statistics, vm_apply
 from .errors import ApiError
 from .world import check_lock
 
+#: What counts as paused when a guest is asked to go down (vm_is_paused).
+_PAUSED = ("paused", "prelaunch", "suspended")
 _OF_SUSPENSION = ("lock", "vmstate", "runningmachine", "runningcpu")
 
 
@@ -28,6 +30,27 @@ def _by_high_availability(call, type, action):
         call.world.engine.after(call.world.timing.high_availability, action)
 
     return call.task(type, work)
+
+
+def _stopped_by_cluster(call, machine, seconds):
+    """High availability asks a guest for so many seconds and then cuts it off (forceStop in HA/Resources/PVEVM.pm)."""
+
+    def work(task):
+        if not machine.running:
+            return
+        if seconds and (yield from guest_goes_down(call.world, machine, seconds)):
+            end(call.world, machine)
+        elif machine.running:
+            yield from quit_emulator(call.world, machine, task)
+
+    held = call.world.flock(machine.vmid)
+    call.world.tasks.start(
+        machine.node,
+        "qmshutdown",
+        machine.vmid,
+        "root@pam",
+        lambda task: held.holding(work(task), call.world.timing.flock),
+    )
 
 
 def start_task(call, machine):
@@ -61,6 +84,7 @@ def _start_found(call, machine):
     if not suspended:
         vm_apply.apply_cold(world, machine)
     _check_volumes(world, machine)
+    _check_bridges(world, machine)
     if world.start_renews_cloudinit:
         vm_apply.renew_cloudinit(world, machine)
     yield world.timing.start
@@ -89,6 +113,15 @@ def forget_suspension(world, machine):
     machine.write(config)
 
 
+def _check_bridges(world, machine):
+    """A card's script finds no bridge, and QEMU ends with it."""
+    for key, value in sorted(machine.config.current.items()):
+        if key.startswith("net") and key[3:].isdigit():
+            bridge = propertystring.parse(value, world.schema.properties_of(key)).get("bridge")
+            if bridge and bridge not in world.cluster.bridges.get(machine.node, ()):
+                raise ApiError(f"start failed: QEMU exited with code 1\nbridge '{bridge}' does not exist")
+
+
 def _check_volumes(world, machine):
     for _key, drive in drives.of(world.schema, machine.config.current):
         volid = drives.volume_of(drive)
@@ -107,6 +140,9 @@ def end(world, machine):
 
 def stop(call):
     privileges.check_skiplock(call)
+    machine = call.machine_or_none()
+    if machine and machine.ha:
+        return _by_high_availability(call, "hastop", lambda: _stopped_by_cluster(call, machine, 0))
     if call.flag("overrule-shutdown"):
         for task in call.world.tasks.running(call.vmid, "qmshutdown"):
             call.world.tasks.interrupt(task)
@@ -134,7 +170,10 @@ def quit_emulator(world, machine, task):
 def shutdown(call):
     privileges.check_skiplock(call)
     machine = call.machine_or_none()
-    if machine and machine.running and machine.qmp == "paused":
+    if machine and machine.ha:
+        seconds = call.number("timeout", call.world.timing.shutdown_timeout)
+        return _by_high_availability(call, "hastop", lambda: _stopped_by_cluster(call, machine, seconds))
+    if machine and machine.running and machine.qmp in _PAUSED:
         if not call.flag("forceStop"):
             raise ApiError("VM is paused - cannot shutdown")
         return call.task("qmshutdown", lambda task: _locked(call, _stop(call, task)))
@@ -201,7 +240,7 @@ def reset(call):
 
 def reboot(call):
     machine = _running_machine(call)
-    if machine.qmp == "paused":
+    if machine.qmp in _PAUSED:
         raise ApiError("VM is paused - cannot shutdown")
 
     def work(_task):
@@ -266,9 +305,11 @@ def resume(call):
 
     def work(_task):
         yield call.world.timing.pause
-        if machine.qmp == "paused":
-            machine.qmp = "running"
-            call.world.effect(machine.vmid, "QMP cont")
+        # A guest that sleeps is woken, and one that has shut down is reset (vm_resume in RunState.pm).
+        words = {"suspended": "system_wakeup", "shutdown": "system_reset", "running": ""}
+        if machine.qmp != "running":
+            machine.qmp, word = "running", words.get(machine.qmp, "cont")
+            call.world.effect(machine.vmid, f"QMP {word}")
 
     return call.locked_task("qmresume", work)
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 #: How a task goes about it; each has scenarios of its own in the power table, the refusals or the ownership.
 POLICY = {
-    "name", "id", "state", "stop_mode", "stop_timeout", "timeout", "wait_for", "allow_restart", "allow_recreate",
-    "delete_disks", "purge", "on_failure",
+    "name", "id", "state", "stop_mode", "stop_timeout", "timeout", "call_timeout", "wait_for", "allow_restart",
+    "allow_recreate", "delete_disks", "purge", "on_failure",
 }  # fmt: skip
 #: What a machine is made from: (an example).
 CREATION = {

@@ -37,7 +37,7 @@ def cells(asked, platform, traits):
 
 
 def _cell(asked, found, mode, traits):
-    verbs, refusal, ends = expected(asked, found, mode)
+    verbs, refusal, ends = expected(asked, found, mode, traits.platform)
     if asked in (PAUSED, SUSPENDED) and asked not in traits.powers:
         verbs, refusal, ends = (), traits.instead[asked], found
     if "reset" in verbs and "reset" not in traits.verbs:

@@ -42,11 +42,10 @@ def _form():
         Refused("memory unknown unit", {"name": [KNOWN], "memory": "2X"}, ("memory", "2X", "512M")),
         Refused("memory zero", {"name": [KNOWN], "memory": "0"}, ("memory", "'0'", "above zero")),
         Refused("memory negative", {"name": [KNOWN], "memory": "-1G"}, ("memory", "-1G", "512M")),
-        Refused("disk without unit", {"name": [KNOWN], "disks": [{"size": "20"}]}, ("disks", "'20'", "20G")),
+        Refused("disk size", {"name": [KNOWN], "disks": [{"size": "big"}]}, ("disks", "'big'", "20G")),
         Refused("cpus zero", {"name": [KNOWN], "cpus": 0}, ("cpus", "0", "1 or more")),
         Refused("mac", {"name": [KNOWN], "networks": [{"mac": "52:54"}]}, ("networks", "52:54", "six pairs")),
         Refused("timeout zero", {"name": [KNOWN], "timeout": 0}, ("timeout", "0", "1 or more")),
-        Refused("wait without start", {"name": [KNOWN], "wait_for": "ssh"}, ("wait_for", "ssh", "started")),
         Refused("purge without list", {"name": [KNOWN], "purge": ["disks"]}, ("purge", "disks", "[] for none")),
         Refused(
             "source for two", {"name": [NEW, OTHER], "disks": [{"source": "/x"}]}, ("disks", "several", "one name")

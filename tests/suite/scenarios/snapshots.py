@@ -38,7 +38,6 @@ def refusals(traits):
         Refused("restore of none", {**none, "state": "restored"}, (KNOWN, "nosuch", TAKEN)),
         Refused("children of a new one", {**taken, "children": True}, ("children", "present", "absent")),
         Refused("power without restore", {**taken, "power": "keep"}, ("power", "present", "restored")),
-        Refused("wait without restore", {**taken, "wait_for": "ssh"}, ("wait_for", "present", "restored")),
     ]
     for option, value in (("description", "x"), ("include_memory", True), ("keep_last", 2)):
         asked = {**known, "state": "restored", option: value}

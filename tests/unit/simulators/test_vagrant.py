@@ -21,8 +21,8 @@ from ansible_collections.polyvirt.core.plugins.module_utils._tools import (
 from platforms.vagrant import double_project
 from platforms.vagrant.session import PROJECT, transcript
 from platforms.virtualbox import double_registry as vbox
+from unit.module_utils._engine.world import FakeClock
 from unit.module_utils._tools.vagrant_recordings import recorded, session_transcript
-from unit.module_utils.world import FakeClock
 
 #: What libvirt is told about a new machine, line by line: nobody reads it.
 _SETTINGS = re.compile(

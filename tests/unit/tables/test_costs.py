@@ -70,6 +70,12 @@ FULL, LINKED, OF_SNAPSHOT = {"source": "db"}, {"source": "db", "linked": True}, 
 LINKED_OF_SNAPSHOT = {**LINKED, **OF_SNAPSHOT}
 TAKE, TAKE_DISKS_ONLY = SnapshotRequest("s"), SnapshotRequest("s", include_memory=False)
 ROOM = {"max_cpus": 4, "max_memory": 2 * G}
+SCRIPT, UNUSED = {"inline": "true"}, {"inline": "true", "run": "never"}
+SCRIPTS = (
+    ("nnnnn", "provisioners", (), (SCRIPT,), None),
+    ("nnnnn", "provisioners", (SCRIPT,), (UNUSED,), None),
+    ("lllll", "provisioners", (SCRIPT,), (SCRIPT, UNUSED), None),
+)
 NIC = "virtio=BC:24:11:00:00:01,bridge=vmbr0"
 
 LIBVIRT = Costs(virsh_traits("QEMU", "10.0.0", local=True), virsh.vm, """
@@ -157,6 +163,8 @@ PROXMOX = Costs(proxmox.TRAITS, proxmox.vm, """
     ("lllpl", "disks.remove", {}, None, "virtio1"),
     ("lllpl", "disks.size", 32 * G, 40 * G, "scsi0"),
     ("lpppp", "disks.size", 32 * G, 40 * G, "scsi0", {"runs_with": {"disks": {}}}),
+    ("lllpl", "disks.storage", "local-lvm", "nfs", "scsi0"),
+    ("lpppp", "disks.storage", "local-lvm", "nfs", "scsi0", {"runs_with": {"disks": {}}}),
     ("lllpl", "iso", "", "local:iso/a.iso", None, {"iso": ""}),
     ("nnnpn", "iso", None, "local:iso/a.iso", None),
     ("nnnpn", "secure_boot", False, True, None),
@@ -179,13 +187,14 @@ VAGRANT_WITH_LIBVIRT = Costs(vagrant.MANAGED, vagrant.vm, """
     ddddd provider box box_version linked_clone hostname gui disks.add disks.size
     ddddd networks.add networks.remove networks.type networks.source networks.mac networks.address
     lllll description tags os_type box_url box_checksum environment snapshot.restore
-    nnnnn cpus memory provisioners port_forwards.add port_forwards.remove port_forwards.protocol
+    nnnnn cpus memory port_forwards.add port_forwards.remove port_forwards.protocol
     nnnnn port_forwards.host_address port_forwards.host_port port_forwards.guest_port
     nnnnn shared_folders.add shared_folders.remove shared_folders.host_path shared_folders.guest_path
     nnnnn shared_folders.read_only shared_folders.type
 """, (
     ("ddddd", "shared_folders.add", None, {"type": "9p"}, "a"),
     ("ddddd", "shared_folders.host_path", "/a", "/b", "a", {"shared_folders": {"a": {"type": "virtiofs"}}}),
+    *SCRIPTS,
     ("nnnnn", "native", None, "host", "cpu_mode"),
     ("ddddd", "native", None, "q35", "machine_type"),
     ("nnnnn", "native", None, 300, "vm.boot_timeout"),
@@ -200,21 +209,22 @@ VAGRANT_WITH_VIRTUALBOX = Costs(vagrant_traits({"virtualbox"}), partial(vagrant.
     ddddd provider box box_version linked_clone
     lllll description tags os_type box_url box_checksum environment
     lpplp snapshot.restore
-    nnnnn cpus memory hostname gui provisioners disks.add disks.size
+    nnnnn cpus memory hostname gui disks.add disks.size
     nnnnn networks.add networks.remove networks.type networks.source networks.mac networks.address
     nnnnn port_forwards.add port_forwards.remove port_forwards.protocol
     nnnnn port_forwards.host_address port_forwards.host_port port_forwards.guest_port
     nnnnn shared_folders.add shared_folders.remove shared_folders.host_path shared_folders.guest_path
     nnnnn shared_folders.read_only shared_folders.type
 """, (
+    *SCRIPTS,
     ("nnnnn", "native", None, [], "customize"),
     ("lllxx", "snapshot.take", None, TAKE, None),
     ("lllll", "snapshot.drop", Snapshot("s"), SnapshotRequest("s"), None),
 ))  # fmt: skip
 VAGRANT_WITH_PROXMOX = Costs(vagrant_traits({"proxmox"}), partial(vagrant.vm, provider="proxmox"), """
     ddddd box cpus memory hostname port_forwards.add
-    nnnnn provisioners shared_folders.add
-""", (("xxxxx", "snapshot.drop", Snapshot("s"), SnapshotRequest("s", children=True), None),))  # fmt: skip
+    nnnnn shared_folders.add
+""", (*SCRIPTS, ("xxxxx", "snapshot.drop", Snapshot("s"), SnapshotRequest("s", children=True), None)))  # fmt: skip
 WHOLE = {
     "libvirt": LIBVIRT,
     "virtualbox": VIRTUALBOX,

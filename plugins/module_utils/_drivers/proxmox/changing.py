@@ -10,14 +10,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..._lifecycle.errors import ApiError
+from ..._lifecycle.errors import ApiError, Refused
 from ..._lifecycle.model import PAUSED, RUNNING
 from ..._tools import proxmox_values as values
-from ..._tools.proxmox import HotplugFailed
+from ..._tools.proxmox import Busy, HotplugFailed
 from . import media, placing
 from .settings import free_seed_slot, written
-from .sight import seed_slot
+from .sight import cards_of, disks_of, seed_slot, storage_of
 
+_AGAIN = "Check the VM, and run the task again."
 #: Fields that cloud-init reads from a drive of their own.
 _SEEDED = ("cloudinit",)
 #: The same as options, by the key without its number; the last is set by the option native.
@@ -27,20 +28,56 @@ TOLD_TO_GUESTS = frozenset({"ciuser", "sshkeys", "ipconfig", "nameserver", "sear
 def configure(driver, vm, changes):
     """Make the changes; those that the running machine does not take wait for its next start."""
     by_field = {change.field: change for change in changes}
+    sight = driver.eyes.sight(vm.id)
+    _check_same_devices(driver.planned.get(vm.id, vm), sight, changes)
     if "node" in by_field:
         _migrate(driver, vm, by_field["node"].new, by_field.get("iso"))
-    sight = driver.eyes.sight(vm.id)
+        sight = driver.eyes.sight(vm.id)
     if sight.stored.get("protection") == "1" and any(change.path == "protection" for change in changes):
         # Nothing is removed of a machine that is protected, so this goes before all else.
         driver.tool.put(f"{sight.path}/config", protection=0, digest=sight.digest)
         sight = driver.eyes.sight(vm.id)
+    if _moved(driver, sight, changes):
+        sight = driver.eyes.sight(vm.id)
     changes = [media.stored(driver, sight.node, change) for change in changes]
     storage = placing.storage_for(driver, sight.node, vm.name) if needs_storage(changes, sight) else ""
     _write(driver, vm, sight, writing_of(changes, sight.stored, storage))
+    if vm.power in (RUNNING, PAUSED) and any(map(_is_for_guest, changes)):
+        _renew_seed(driver, sight)
     if "pool" in by_field:
         move_to_pool(driver, sight, by_field["pool"].new)
     if "template" in by_field and sight.stored.get("template") != "1":
         driver.tool.run("POST", f"{sight.path}/template")
+
+
+def _check_same_devices(planned, sight, changes):
+    """Raise Refused for a disk or NIC that somebody else replaced or removed after the task was planned.
+
+    Options are enforced whatever they were, but another disk in the same slot is not the one to detach or grow.
+    """
+    disks, cards = disks_of(sight.stored), cards_of(sight.stored)
+    moves = {change.key: change.new for change in changes if change.kind == "disks.storage"}
+    for change in changes:
+        if change.key in moves and storage_of(disks.get(change.key, {}).get("file", "")) == moves[change.key]:
+            continue  # This task has moved it.
+        if change.kind in ("disks.remove", "disks.size", "disks.storage"):
+            then, now = (planned.config["disks"].get(change.key) or {}).get("source"), disks.get(change.key)
+            is_same = (now is None and change.kind == "disks.remove") or (now and now.get("file") == then)
+        else:
+            is_same = change.field != "networks" or change.kind == "networks.add" or change.key in cards
+            is_same = is_same or change.kind == "networks.remove"
+        if not is_same:
+            raise Refused(f"{planned.name}: {change.path}: somebody else changed it while this task ran.", _AGAIN)
+
+
+def _moved(driver, sight, changes):
+    """Move disks to other storages; whether any was moved."""
+    disks = disks_of(sight.stored)
+    moves = [change for change in changes if change.kind == "disks.storage" and change.key in disks]
+    moves = [change for change in moves if storage_of(disks[change.key]["file"]) != change.new]
+    for change in moves:
+        driver.tool.run("POST", f"{sight.path}/move_disk", disk=change.key, storage=change.new, delete=True)
+    return bool(moves)
 
 
 def needs_storage(changes, sight):
@@ -50,7 +87,7 @@ def needs_storage(changes, sight):
 
 def _makes_volume(change):
     if change.kind == "disks.add":
-        return not change.new.get("source")
+        return not (change.new.get("source") or change.new.get("storage"))
     return change.kind in ("tpm", "firmware") and change.new not in (False, "bios")
 
 
@@ -76,8 +113,10 @@ def _write(driver, vm, sight, writing):
         sight = replace(sight, digest=None)
     if writing.put or writing.gone:
         _send(driver, vm, sight, writing)
-    for slot, size in writing.grown.items():
-        driver.tool.run("PUT", f"{sight.path}/resize", disk=slot, size=f"{size // 1024}K")
+    for number, (slot, size) in enumerate(writing.grown.items()):
+        # With the digest that was read only as long as this call itself has changed nothing.
+        digest = None if number or writing.lost or writing.put or writing.gone else sight.digest
+        driver.tool.run("PUT", f"{sight.path}/resize", disk=slot, size=f"{size // 1024}K", digest=digest)
 
 
 def _send(driver, vm, sight, writing):
@@ -91,8 +130,10 @@ def _send(driver, vm, sight, writing):
     except HotplugFailed as error:
         told = "the running machine did not take it, so it waits for the next start"
         driver.tool.warn(f"{vm.name}: {told}: {error.message}.")
-    if vm.power in (RUNNING, PAUSED) and any(values.stem(key) in TOLD_TO_GUESTS for key in (*asked, *writing.gone)):
-        _renew_seed(driver, sight)
+
+
+def _is_for_guest(change):
+    return change.field in _SEEDED or (change.field == "native" and values.stem(change.key) in TOLD_TO_GUESTS)
 
 
 def _renew_seed(driver, sight):
@@ -112,15 +153,25 @@ def _migrate(driver, vm, target, medium):
         return
     if medium and medium.old:
         _write(driver, vm, sight, written([replace(medium, new="")], sight.stored, storage=""))
+    if driver.moves_requested.get(vm.id) == target:
+        raise _moved_by_cluster(vm, target)
     running = driver.eyes.is_running(sight)
-    driver.tool.run(
+    kind = driver.tool.run(
         "POST",
         f"{sight.path}/migrate",
         target=target,
         online=running or None,
         **{"with-local-disks": running or None},
     )
+    if kind == "hamigrate":
+        # That task only says what is wanted.
+        driver.moves_requested[vm.id] = target
+        raise _moved_by_cluster(vm, target)
     driver.eyes.moved(vm.id, target)
+
+
+def _moved_by_cluster(vm, target):
+    return Busy(f"{vm.name}: it is moved to node '{target}' by the cluster's high availability.", None)
 
 
 def move_to_pool(driver, sight, pool):

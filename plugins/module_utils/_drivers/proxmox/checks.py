@@ -5,27 +5,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Optional
+from dataclasses import replace
 
 from ..._lifecycle.errors import ApiError, NotFound, Refused
 from ..._lifecycle.plan_make import find_snapshot
 from ..._lifecycle.units import MIB, human_size
-from ..._ports import files
-from ..._tools import proxmox_values as values
-from . import media
+from . import native_checks, needs
 from .changing import needs_storage, writing_of
 from .fields import STAYS_OFF
-from .making import check_slots, inputs_of, told_by_task
+from .making import check_slots, inputs_of, options_of, told_by_task
 from .reach import check_formats, check_reachable
 from .settings import free_seed_slot
-from .sight import Sight, drives_of, iso_slot, media_of, memory_of, seed_slot, volumes_of
+from .sight import Sight, cards_of, drives_of, iso_slot, media_of, memory_of, seed_slot, volumes_of
 from .snapshots import options_in, snapshots_of
-from .traits import AUTO, iso_name
+from .traits import AUTO
+from .volume_checks import FIRST, check_each_once, check_image, check_imports, check_iso, check_source
+from .write_checks import Basis, check_copying, check_moving_disk, check_writing
 
-_FIRST = "scsi0"
-#: The version from which on disks are made from images.
-_IMPORTS_SINCE = (7, 2)
 _SIZES_OF_MEMORY = ("memory", "native.balloon")
 _NO_TPM, _UNPROTECTED = ("tpm", False), ("protection", False)
 #: What leaves a machine running, or with what it ran with.
@@ -33,23 +29,14 @@ _WAKING = frozenset({"start", "reset", "pause", "resume", "suspend"})
 _NOTHING = Sight("", "", {}, {})
 
 
-@dataclass(frozen=True)
-class _Basis:
-    """What is changed: a machine that is there, or a clone as it will be made of its source's options."""
-
-    sight: Sight
-    node: str
-    is_protected: bool
-    #: None: it is not made yet.
-    vmid: Optional[str] = None
-
-
 def check_plan(driver, plan):
     vm, label, clone = plan.before, plan.after.name, None
+    if plan.steps:
+        needs.check_quorum(driver, label)
     for step in plan.steps:
+        needs.check_verb(driver, label, vm, step)
         _check_parts_stay(label, step.changes)
-        if step.verb in _WAKING and vm.id and plan.after.on:
-            _check_finished(driver, label, vm)
+        _check_power(driver, label, plan, step)
         if step.verb == "create":
             _check_creation(driver, label, vm, step.arguments["config"], step.arguments["creation"])
         elif step.verb == "clone":
@@ -58,14 +45,35 @@ def check_plan(driver, plan):
             _check_changes(driver, label, clone or _found(driver, vm), step.changes)
         elif step.verb == "snapshot" and vm.config.get("template"):
             raise Refused(f"{label}: it is a template, which has no snapshots.", "Clone it, and take one of the clone.")
-        elif step.verb == "start" and plan.after.config.get("template"):
-            raise _not_started(label, vm)
+        elif step.verb == "snapshot":
+            needs.check_snapshots(driver, label, driver.eyes.seen(vm.id))
         elif step.verb == "delete" and vm.config.get("protection"):
             raise Refused(f"{label}: it is protected against being removed.", "Set protection: false first.")
 
 
+def _check_power(driver, label, plan, step):
+    vm = plan.before
+    if step.verb in _WAKING and vm.id and plan.after.on:
+        _check_finished(driver, label, vm)
+    if step.verb == "start" and plan.after.config.get("template"):
+        raise _not_started(label, vm)
+    if step.verb == "start" and vm.id and plan.after.on:
+        _check_start(driver, label, plan)
+
+
+def _check_start(driver, label, plan):
+    """A VM whose bridge is missing on its node does not start."""
+    cards = plan.after.config.get("networks")
+    if cards is None:
+        cards = {
+            place: {"source": card.get("bridge")}
+            for place, card in cards_of(driver.eyes.seen(plan.before.id).stored).items()
+        }
+    _check_bridges(driver, label, plan.after.config["node"], [card.get("source") for card in cards.values()])
+
+
 def _found(driver, vm):
-    return _Basis(driver.eyes.seen(vm.id), vm.config["node"], bool(vm.config.get("protection")), vm.id)
+    return Basis(driver.eyes.seen(vm.id), vm.config["node"], bool(vm.config.get("protection")), vm.id)
 
 
 def _check_creation(driver, label, vm, config, creation):
@@ -74,7 +82,7 @@ def _check_creation(driver, label, vm, config, creation):
     _check_pool(driver, label, config.get("pool"))
     check_slots(driver, config, creation)
     if creation.get("image"):
-        _check_imports(driver, label, creation["image"]["source"])
+        check_imports(driver, label, creation["image"]["source"])
 
     def check(place):
         _check_place(driver, label, vm, config, creation, place)
@@ -90,17 +98,30 @@ def _check_creation(driver, label, vm, config, creation):
 
 def _check_place(driver, label, vm, config, creation, node):
     """What a new machine needs of the node that it will be on."""
-    driver.places.choose_storage(label, node, "images", driver.storage)
+    storage = driver.places.choose_storage(label, node, "images", driver.storage)
     _check_bridges(driver, label, node, (card.get("source") for card in (config.get("networks") or {}).values()))
-    _check_iso(driver, label, node, config.get("iso"))
-    basis = _found(driver, vm) if vm.id else _Basis(_NOTHING, node, is_protected=False)
-    _check_each_once(label, (config.get("disks") or {}).items())
+    check_iso(driver, label, node, config.get("iso"))
+    basis = _found(driver, vm) if vm.id else Basis(_NOTHING, node, is_protected=False)
+    check_each_once(label, (config.get("disks") or {}).items())
     for slot, disk in (config.get("disks") or {}).items():
-        _check_source(driver, label, basis, node, slot, disk)
+        check_source(driver, label, basis, node, slot, disk)
     image = (creation.get("image") or {}).get("source")
     if image:
-        _check_image(driver, label, node, image, (config.get("disks") or {}).get(_FIRST, {}).get("size"))
+        check_image(driver, label, node, image, (config.get("disks") or {}).get(FIRST, {}).get("size"))
     check_formats(driver, label, node, config.get("disks") or {})
+    subject = needs.NewVm(driver, config)
+    subject.check(label, "VM.Allocate")
+    options = options_of(driver, storage, config, creation, "none")
+    needs.check_options(driver, label, subject, node, options)
+    native_checks.check_values(driver, label, node, config.get("native") or (), options)
+    wanted = {}
+    for disk in (config.get("disks") or {}).values():
+        own = disk.get("storage")
+        if own:
+            driver.places.choose_storage(label, node, "images", own)
+        if not disk.get("source"):
+            wanted[own or storage] = wanted.get(own or storage, 0) + (disk.get("size") or 0)
+    needs.check_space(driver, label, node, wanted)
 
 
 def _check_cloning(driver, label, arguments):
@@ -118,9 +139,10 @@ def _check_cloning(driver, label, arguments):
         driver.places.choose_storage(label, node, "images", driver.storage)
     _check_number(driver, label, config)
     _check_pool(driver, label, config.get("pool"))
+    check_copying(driver, label, config, creation["clone"], source, sight, node)
     if wants_seed:
         sight = replace(sight, stored={**sight.stored, free_seed_slot(sight.stored): "cloudinit,media=cdrom"})
-    return _Basis(sight, node, bool(config.get("protection")))
+    return Basis(sight, node, bool(config.get("protection")), pool=config.get("pool"))
 
 
 def _copied(driver, source, snapshot):
@@ -145,31 +167,48 @@ def _check_shared(driver, label, node, source, sight):
 
 def _check_changes(driver, label, basis, changes):
     sight, node = basis.sight, next((change.new for change in changes if change.kind == "node"), basis.node)
-    writing_of(changes, sight.stored, driver.storage or "")
     _check_memory(label, changes, sight)
     if basis.is_protected:
         _check_nothing_goes(label, changes)
     if node != basis.node:
         _check_move(driver, label, sight, node, any(change.kind == "iso" for change in changes))
+    storage = driver.storage or ""
     if needs_storage(changes, sight):
-        driver.places.choose_storage(label, node, "images", driver.storage)
+        storage = driver.places.choose_storage(label, node, "images", driver.storage)
+    check_writing(driver, label, basis, node, changes, writing_of(changes, sight.stored, storage))
     for change in changes:
-        if change.kind == "pool":
-            _check_pool(driver, label, change.new)
-        elif change.kind == "template" and basis.vmid and snapshots_of(driver.tool, sight):
-            raise Refused(f"{label}: it has snapshots, and a template has none.", "Remove them first.")
-        elif change.kind == "disks.add":
-            _check_source(driver, label, basis, node, change.key, change.new)
-        elif change.kind == "iso":
-            _check_iso(driver, label, node, change.new)
-    _check_each_once(label, ((change.key, change.new) for change in changes if change.kind == "disks.add"))
+        _check_change(driver, label, basis, node, change)
+    check_each_once(label, ((change.key, change.new) for change in changes if change.kind == "disks.add"))
     _check_bridges(driver, label, node, _bridges(changes))
     check_reachable(driver, label, node, sight.stored, changes)
+
+
+def _check_change(driver, label, basis, node, change):
+    if change.kind == "pool":
+        _check_pool(driver, label, change.new)
+        if basis.vmid:
+            needs.check_pool_change(driver, label, basis.vmid, (change.old, change.new))
+    elif change.kind == "template" and basis.vmid and snapshots_of(driver.tool, basis.sight):
+        raise Refused(f"{label}: it has snapshots, and a template has none.", "Remove them first.")
+    elif change.kind == "disks.storage":
+        check_moving_disk(driver, label, basis, node, change)
+    elif change.kind == "disks.add":
+        if change.new.get("storage"):
+            driver.places.choose_storage(label, node, "images", change.new["storage"])
+        check_source(driver, label, basis, node, change.key, change.new)
+    elif change.kind == "iso":
+        check_iso(driver, label, node, change.new)
 
 
 def _check_move(driver, label, sight, node, changes_medium):
     """No local medium goes along, and local disks go to a storage of the same name alone."""
     driver.places.check_node(label, node)
+    driver.eyes.rights.check(label, f"/vms/{sight.vmid}", "VM.Migrate")
+    if sight.vmid and (devices := driver.tool.get(f"{sight.path}/migrate", target=node).get("local_resources")):
+        raise Refused(
+            f"{label}: it cannot move to node '{node}': it uses devices of its node: {', '.join(devices)}.",
+            "Remove them first, or use mapped devices.",
+        )
     slot = iso_slot(sight.stored)
     for key, medium in media_of(sight.stored).items():
         if driver.places.is_local(medium) and not (changes_medium and key == slot):
@@ -256,58 +295,13 @@ def _check_bridges(driver, label, node, asked):
     wanted = {bridge for bridge in asked if bridge}
     if not wanted:
         return
-    known = {one["iface"] for one in driver.tool.get(f"/nodes/{node}/network", type="any_bridge")}
+    known = driver.places.bridges(node)
     # Whoever may see no bridge at all learns from the server itself.
     if known and wanted - known:
         missing = sorted(wanted - known)[0]
         raise NotFound(
             f"{label}: networks: node '{node}' has no bridge '{missing}'.", f"Its bridges: {', '.join(sorted(known))}."
         )
-
-
-def _check_iso(driver, label, node, iso):
-    if not iso:
-        return
-    name = iso_name(iso)
-    if name is None:
-        media.size_of_volume(driver, label, node, iso)
-        return
-    driver.places.choose_storage(label, node, "iso", driver.storage)
-    if not name.lower().endswith((".iso", ".img")):
-        raise Refused(f"{label}: iso '{iso}' has no name that Proxmox VE takes.", "It must end with .iso or .img.")
-    if iso.startswith("/") and not files.is_file(iso):
-        raise NotFound(f"{label}: iso: there is no file {iso} on the host of the task.", "Correct the path.")
-
-
-def _check_each_once(label, disks):
-    slots = {}
-    for slot, volume in ((slot, disk["source"]) for slot, disk in disks if disk.get("source")):
-        if volume in slots:
-            raise Refused(
-                f"{label}: disks: '{volume}' is the source of {slots[volume]} and of {slot}.",
-                "Give each disk a volume of its own.",
-            )
-        slots[volume] = slot
-
-
-def _check_source(driver, label, basis, node, slot, disk):
-    volume = disk.get("source")
-    if not volume:
-        return
-    owner = values.owner_of(volume)
-    # A volume goes with the machine whose number it has, attached or not, whoever uses it.
-    user = driver.eyes.name_of(owner)
-    if user and owner != basis.vmid:
-        raise Refused(
-            f"{label}: disks: source of {slot}: '{volume}' belongs to '{user}', and goes with it.",
-            "Detach it there, and give it over first (web interface: Reassign Owner).",
-        )
-    if any(drive.get("file") == volume for drive in drives_of(basis.sight.stored).values()):
-        raise Refused(
-            f"{label}: disks: source of {slot}: '{volume}' is attached to it already.",
-            "Detach it there first (state: absent).",
-        )
-    media.size_of_volume(driver, label, node, volume)
 
 
 def _not_started(label, vm):
@@ -322,28 +316,4 @@ def _check_finished(driver, label, vm):
         raise Refused(
             f"{label}: a machine of this name was begun ({vm.id}) and not finished, so it is not made to run.",
             "Finish it with the task that began it, or remove it (state: absent).",
-        )
-
-
-def _check_imports(driver, label, image):
-    if driver.release() < _IMPORTS_SINCE:
-        raise Refused(
-            f"{label}: image '{image}': this is Proxmox VE {driver.version()}, which makes no disk from an image;"
-            " 7.2 and later do.",
-            "Clone a template that was made from the image on the node (qm importdisk).",
-        )
-
-
-def _check_image(driver, label, node, image, size):
-    if ":" not in image or image.startswith("/"):
-        raise Refused(
-            f"{label}: image '{image}' is no volume.",
-            "Put it on a storage with the content Import (before Proxmox VE 8.3: Disk image), and name it as pvesm list"
-            " tells it, such as STORAGE:import/NAME.",
-        )
-    found = media.size_of_volume(driver, label, node, image)
-    if size and size < found:
-        raise Refused(
-            f"{label}: disk {_FIRST} is to have {human_size(size)}, but the image has {human_size(found)}.",
-            "Give that size or more.",
         )

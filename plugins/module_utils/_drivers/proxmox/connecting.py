@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from ..._lifecycle.errors import InvalidInput
+from ..._ports.ceiling import call_timeout
 from ..._ports.clock import Clock
 from ..._ports.proxmox_api import LEAST_TIMEOUT, Account, ProxmoxApi, environment
 from ..._tools.proxmox import Proxmox
@@ -17,7 +18,7 @@ OWN_SETTINGS = ("node", "vmid", "pool", "template", "protection", "cloudinit", "
 #: What a task may give without being about a machine's settings.
 _TOLD_BY_LISTS = frozenset({
     "name", "id", "state", "stop_mode", "stop_timeout", "timeout", "wait_for", "allow_recreate", "delete_disks",
-    "purge", "on_failure", "storage", "bridge", "iso_checksum", "allow_restart",
+    "call_timeout", "purge", "on_failure", "storage", "bridge", "iso_checksum", "allow_restart",
 })  # fmt: skip
 #: Options of the connection, and the variables that stand in for them.
 _VARIABLES = {
@@ -36,7 +37,7 @@ def make_driver(params):
         from .media import check_sum
 
         check_sum(params["iso_checksum"])
-    tool = Proxmox(ProxmoxApi(account(params)), Clock())
+    tool = Proxmox(ProxmoxApi(account(params)), Clock(), call_timeout(params.get("call_timeout")))
     return ProxmoxDriver(
         tool,
         Observer(tool, params.get("native") or (), needs_settings(params)),
@@ -46,13 +47,15 @@ def make_driver(params):
         stop_timeout=params.get("stop_timeout"),
         iso_checksum=params.get("iso_checksum"),
         cloudinit_password=params.get("cloudinit_password"),
+        tags=params.get("tags"),
+        clones_linked=bool((params.get("clone") or {}).get("linked")),
     )
 
 
 def make_info_driver(params):
     """The same, for what only tells: the server's version is asked for, too."""
     driver = make_driver(params)
-    driver.tells_version = True
+    driver.tells_version = driver.eyes.only_reports = True
     return driver
 
 

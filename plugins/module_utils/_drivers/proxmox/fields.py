@@ -44,7 +44,7 @@ def _cost_of_disk(vm, change):
 
 
 def _cost_of_growth(vm, change):
-    """The server grows what runs; what waits for the next start has to become the machine's first."""
+    """The server grows and moves what runs; what waits for the next start has to become the machine's first."""
     waits = vm.on and vm.active is not None and _volume(vm.active, change.key) != _volume(vm.config, change.key)
     return POWER_OFF if vm.power == SUSPENDED or waits else LIVE
 
@@ -155,6 +155,7 @@ FIELDS = {
     "disks.remove": Field(cost=_cost_of_disk),
     "disks.size": Field(cost=_cost_of_growth),
     "disks.format": Field(cost=NEVER, choices=("raw", "qcow2", "vmdk"), instead=_DETACH),
+    "disks.storage": Field(cost=_cost_of_growth),
     "disks.source": Field(cost=NEVER, instead=_DETACH),
     "networks.add": Field(cost=_plugs("network")),
     "networks.remove": Field(cost=_plugs("network")),

@@ -23,6 +23,8 @@ from .words import power_of
 
 #: How many calls a connection is opened for, and how many connections are worth it in any case.
 _CALLS_EACH, _NODES = 4, 3
+#: Locks of VMs that are being created, which may have no name yet.
+CREATED_UNDER = ("create", "clone")
 _UNFINISHED = "unfinished: a task that makes it is at work or was cut off"
 
 

@@ -16,7 +16,7 @@ from ..._tools import proxmox_values as values
 from ..._tools.proxmox import Busy
 from . import cloudinit, mark, media, placing
 from .changing import TOLD_TO_GUESTS, configure
-from .claiming import claim, undone_on_failure
+from .claiming import claim, is_created, undone_on_failure
 from .settings import free_iso_slot, free_seed_slot, written
 from .sight import Around, config_of, iso_slot, seed_slot
 from .traits import AUTO
@@ -45,6 +45,8 @@ def inputs_of(creation, source=None):
 
 def create(driver, name, config, creation):
     """Make a machine that is off."""
+    if is_created(driver, name):
+        return
     sight = driver.eyes.begun(name, inputs_of(creation)) or _begin(driver, name, config, creation)
     with undone_on_failure(driver, sight, name):
         claim(driver, _completed(driver, name, sight, config), name)
@@ -56,7 +58,7 @@ def _begin(driver, name, config, creation):
         node = driver.places.choose_node(name, driver.storage, config.get("memory", 0))
     storage = placing.storage_for(driver, node, name)
     medium = media.volume_for(driver, node, config["iso"]) if config.get("iso") else "none"
-    options = _options(driver, storage, config, creation, medium)
+    options = options_of(driver, storage, config, creation, medium)
 
     def make(vmid):
         notes = mark.notes_of(config.get("description") or "", mark.new_mark(vmid, inputs_of(creation)))
@@ -68,18 +70,22 @@ def _begin(driver, name, config, creation):
 
 def check_slots(driver, config, creation):
     """Refuse a new machine whose disks leave no slot for a drive that it needs."""
-    options = _options(driver, "", config, creation, "none")
+    options = options_of(driver, "", config, creation, "none")
     if config.get("iso") and iso_slot(options) is None:
         free_iso_slot(options)
 
 
-def _options(driver, storage, config, creation, medium):
+def options_of(driver, storage, config, creation, medium):
     """All options that a new machine is made with."""
     told = {key: value for key, value in config.items() if value is not None and key not in _APART}
     first = dict(told.get("disks") or {}).pop(_FIRST, {})
     if creation.get("image"):
         told["disks"] = {slot: disk for slot, disk in told["disks"].items() if slot != _FIRST}
-        imported = {"file": f"{storage}:0", "import-from": creation["image"]["source"], "format": first.get("format")}
+        imported = {
+            "file": f"{first.get('storage') or storage}:0",
+            "import-from": creation["image"]["source"],
+            "format": first.get("format"),
+        }
         base = {_FIRST: values.printed(_FIRST, {key: value for key, value in imported.items() if value})}
     else:
         base = {}
@@ -114,6 +120,7 @@ def _numbered(driver, name, config, begin):
 
     ``begin(vmid)`` begins to make it and returns the task.
     """
+    _check_lost_answers(driver, name)
     if config.get("vmid"):
         return _with_number(driver, name, config["vmid"], begin)
     tried = set()
@@ -122,6 +129,7 @@ def _numbered(driver, name, config, begin):
         try:
             with driver.numbering:
                 vmid = int(driver.tool.get("/cluster/nextid"))
+                driver.numbers[str(vmid)] = name
                 task = begin(vmid)
             driver.tool.finish(task)
         except ApiError as error:
@@ -132,6 +140,13 @@ def _numbered(driver, name, config, begin):
         else:
             return str(vmid)
     raise ApiError(f"{name}: others took {_TRIES} numbers first.", None, "Name a free vmid.")
+
+
+def _check_lost_answers(driver, name):
+    """Raise Busy while a VM is being created with a number for which this task has asked: its answer was lost."""
+    for vmid in [vmid for vmid, other in driver.numbers.items() if other == name]:
+        if driver.eyes.is_being_created(vmid):
+            raise Busy(f"{name}: VM {vmid} is being created, perhaps by this task: an answer was lost.", None)
 
 
 def _with_number(driver, name, vmid, begin):
@@ -160,7 +175,7 @@ def _completed(driver, name, sight, config):
 
 
 def _sized(disk):
-    return {key: value for key, value in disk.items() if key == "size" and value}
+    return {key: value for key, value in disk.items() if key in ("size", "storage") and value}
 
 
 # Clones -----------------------------------------------------------------------------------------------------------
@@ -168,6 +183,8 @@ def _sized(disk):
 
 def clone(driver, name, config, creation, source):
     """Make a machine that is off, like ``source``."""
+    if is_created(driver, name):
+        return
     inputs = inputs_of(creation, source)
     sight = driver.eyes.begun(name, inputs) or _copy(driver, name, config, creation["clone"], source, inputs)
     options = {"onboot": 0} if sight.stored.get("onboot") == "1" else {}

@@ -10,9 +10,12 @@ from collections import Counter
 from ..._lifecycle.errors import ApiError, NotFound, Refused
 from ..._lifecycle.model import RUNNING, Observation
 from . import look
+from .rights import Rights, blind
 from .sight import Sight
 from .words import HARMLESS
 
+#: What lists report of all VMs, except that of unfinished ones they report no more than of others.
+_LISTED = frozenset({"power", "unfinished"})
 _LIGHT = frozenset({"power", "addresses"})
 
 
@@ -20,7 +23,9 @@ class Observer:
     """``sees_settings`` False means that lists tell all that the task needs."""
 
     def __init__(self, tool, native_keys=(), sees_settings=True):
-        self.tool = tool
+        self.tool, self.rights = tool, Rights(tool)
+        #: True for modules that change nothing: the lists are enough where only powers are asked for.
+        self.only_reports = False
         self._native_keys, self.sees_settings = tuple(native_keys), sees_settings
         #: By id, from the last look: where machines are, their settings, and their options.
         self._nodes, self._configs, self._sights = {}, {}, {}
@@ -28,6 +33,8 @@ class Observer:
         self._begun = {}
         #: {id: name} of all machines.
         self._names = {}
+        #: Ids of those that high availability manages.
+        self._managed = set()
 
     def observe(self, targets, facets):
         if targets and facets <= _LIGHT and all(self._nodes.get(target.id) for target in targets):
@@ -35,6 +42,7 @@ class Observer:
             if vms is not None:
                 return self._told(vms)
         entries = look.resources(self.tool)
+        self._managed = {str(one["vmid"]) for one in entries if one.get("hastate")}
         self._names = {str(one["vmid"]): one.get("name") or f"VM {one['vmid']}" for one in entries}
         listed = self._listed(entries, targets)
         self._names.update({one.vmid: one.name for one in listed})
@@ -48,7 +56,15 @@ class Observer:
         known = {one.name for one in listed} | set(self._names.values())
         there = self._that_count(vms, targets, facets)
         known -= {vm.name for vm in vms if vm not in there}
-        return self._told(there, sorted(known), _doubts(targets or (), listed))
+        return self._told(there, sorted(known), self._unseen(targets, entries) or _doubts(targets or (), listed))
+
+    def _unseen(self, targets, entries):
+        """{name: error} where nothing is seen, for want of a privilege. Without targets it is a warning."""
+        if entries or self.rights.sees_vms:
+            return {}
+        message, remedy = blind(self.tool.api.who)
+        self.tool.warn(f"{message} {remedy}")
+        return {one.name or one.id: NotFound(f"{one.name or one.id}: {message}", remedy) for one in targets or ()}
 
     def _that_count(self, vms, targets, facets):
         """Without machines that nobody has got yet, unless they are asked for and no finished one has their name."""
@@ -90,7 +106,10 @@ class Observer:
 
     def _machine(self, listed, facets, is_twin):
         """One machine with what was asked of it; None where it is gone by now."""
-        if listed.trouble or not (self.sees_settings or is_twin or facets - {"power", "config"}):
+        by_list = (self.only_reports and facets <= _LISTED) or not (
+            self.sees_settings or is_twin or facets - {"power", "config"}
+        )
+        if listed.trouble or by_list:
             return look.machine_of(listed)
         sight = look.sight_of(self.tool, listed)
         if sight is None:
@@ -167,7 +186,9 @@ class Observer:
 
     def seen(self, vmid):
         """The same, as the last look told it."""
-        return self._sights.get(vmid) or self.sight(vmid)
+        if vmid not in self._sights:
+            self._sights[vmid] = self.sight(vmid)
+        return self._sights[vmid]
 
     def begun(self, name, inputs):
         """The machine of this name that a task has begun to make from ``inputs``, or None.
@@ -192,6 +213,10 @@ class Observer:
             )
         return sight
 
+    def is_managed(self, vmid):
+        """Whether the cluster's high availability starts, stops and moves the machine."""
+        return vmid in self._managed
+
     def name_of(self, vmid):
         """The name of the machine with this number; None where there is none."""
         return self._names.get(vmid)
@@ -199,11 +224,15 @@ class Observer:
     def may_be_in_the_making(self, vmid, name):
         """Whether who holds this number may be what a task has begun to make under this name."""
         found = next((one for one in look.resources(self.tool) if one["vmid"] == int(vmid)), None)
-        if found is None or found.get("lock") in ("create", "clone"):
+        if found is None or found.get("lock") in look.CREATED_UNDER:
             # Until it is made it has no name.
             return found is not None
         sight = self.sight(str(vmid), found["node"])
         return sight.is_unfinished and sight.stored.get("name") == name
+
+    def is_being_created(self, vmid):
+        found = next((one for one in look.resources(self.tool) if str(one["vmid"]) == vmid), {})
+        return found.get("lock") in look.CREATED_UNDER
 
     def is_running(self, sight):
         return self.tool.get(f"{sight.path}/status/current")["status"] == "running"

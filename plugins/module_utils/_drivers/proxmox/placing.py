@@ -33,6 +33,10 @@ class Places:
         self._put = Counter()
         #: {name of a new machine: node}.
         self._chosen = {}
+        #: {name of a machine: {(node, storage): bytes}} of disks that the task is to create.
+        self._reserved = {}
+        self._quorate = None
+        self._bridges = {}
 
     @property
     def nodes(self):
@@ -58,6 +62,46 @@ class Places:
             and one.get("status") == "available"
             and content in one.get("content", "").split(",")
         }
+
+    @property
+    def quorate(self):
+        """Whether the cluster takes changes; a node without a cluster always does."""
+        if self._quorate is None:
+            told = [one for one in self._tool.get("/cluster/status") if one.get("type") == "cluster"]
+            self._quorate = all(one.get("quorate", 1) for one in told)
+        return self._quorate
+
+    def _storage(self, node, storage):
+        found = (one for one in self._all() if one["type"] == "storage" and one["storage"] == storage)
+        return next((one for one in found if one["node"] == node), None)
+
+    def kind_of(self, storage):
+        return next((one.get("plugintype") for one in self._all() if one.get("storage") == storage), None)
+
+    def free(self, node, storage):
+        """Bytes that are free on a node's storage; None where the cluster does not say."""
+        found = self._storage(node, storage) or {}
+        return found["maxdisk"] - found.get("disk", 0) if found.get("maxdisk") else None
+
+    def reserve(self, label, node, wanted):
+        self._reserved[label] = {(node, storage): size for storage, size in wanted.items()}
+
+    def reserved(self, node, storage):
+        """Bytes that all machines of the task want on a storage."""
+        shared = self.is_shared(storage)
+        return sum(
+            size
+            for wanted in self._reserved.values()
+            for (where, name), size in wanted.items()
+            if name == storage and (shared or where == node)
+        )
+
+    def bridges(self, node):
+        """Names of a node's bridges; empty where the account may see none."""
+        if node not in self._bridges:
+            told = self._tool.get(f"/nodes/{node}/network", type="any_bridge")
+            self._bridges[node] = frozenset(one["iface"] for one in told)
+        return self._bridges[node]
 
     def is_local(self, volume):
         """Whether each node has volumes of its own on that storage; one that is not seen may be a shared one."""

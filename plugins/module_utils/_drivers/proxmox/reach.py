@@ -36,7 +36,7 @@ def check_formats(driver, label, node, disks):
         if asked and volume:
             _check_format_of_volume(label, slot, asked, volume)
         elif asked and asked != "raw":
-            storage = driver.places.choose_storage(label, node, "images", driver.storage)
+            storage = driver.places.choose_storage(label, node, "images", disk.get("storage") or driver.storage)
             _check_holds_files(driver, label, slot, asked, storage)
 
 

@@ -73,7 +73,20 @@ def written(changes, now, storage):
         write = _WRITES.get(change.kind) or _WRITES.get(change.field)
         if write is not None:
             write(writing, change)
+    writing.put = {key: text for key, text in writing.put.items() if not _is_so(key, writing.now.get(key), text)}
     return writing
+
+
+def _is_so(key, found, wanted):
+    """Whether an option is as it is wanted: by a call whose answer was lost, or by somebody else."""
+    if found is None or values.bus_of(key) is None:
+        return found == wanted
+    return {"size": "", **values.parse(key, found)} == {**values.parse(key, wanted), "size": _size(key, found)}
+
+
+def _size(key, text):
+    """The size that the server itself notes of a drive."""
+    return values.parse(key, text).get("size", "")
 
 
 def _order(change):
@@ -160,7 +173,7 @@ def _add_disk(writing, change):
     if asked.get("source"):
         writing.put[change.key] = asked["source"]
         return
-    parts = {"file": f"{writing.storage}:{values.gibibytes(asked['size'])}"}
+    parts = {"file": f"{asked.get('storage') or writing.storage}:{values.gibibytes(asked['size'])}"}
     if asked.get("format") and asked["format"] != "raw":
         parts["format"] = asked["format"]
     writing.put[change.key] = values.printed(change.key, parts)

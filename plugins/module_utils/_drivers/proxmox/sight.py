@@ -189,7 +189,18 @@ def _display(text):
 
 def _disk(drive):
     volume = drive.get("file", "")
-    return {"size": values.size_of(drive.get("size")), "format": values.format_of(volume), "source": volume}
+    return {
+        "size": values.size_of(drive.get("size")),
+        "format": values.format_of(volume),
+        "storage": storage_of(volume),
+        "source": volume,
+    }
+
+
+def storage_of(volume):
+    """The storage of a volume; None for a path on the node."""
+    storage, colon, _name = volume.partition(":")
+    return storage if colon and not volume.startswith("/") else None
 
 
 def _card(card):

@@ -15,7 +15,7 @@ from ..._tools import proxmox_values as values
 from ..._tools.proxmox import Busy, ConnectionLost
 from . import cloudinit, native
 from .fields import FIELDS, file_name, taken_as
-from .sight import SERIAL
+from .sight import SERIAL, storage_of
 from .words import HARMLESS, OS_TYPES, is_tag, name_fault, snapshot_name_fault
 
 #: Chosen by the driver when a machine is made.
@@ -26,8 +26,12 @@ _ADDRESS = re.compile(r"https?://\S+")
 _FORWARD = "Guests are reached by their own addresses, or by a rule on the node."
 
 
-def proxmox_traits(version="", bridge="vmbr0"):
-    """Traits of a cluster; ``bridge`` is what a card is on while nothing else is said."""
+def proxmox_traits(version="", bridge="vmbr0", tells_case=False, storage=None):
+    """Traits of a cluster; ``bridge`` is what a card is on while nothing else is said.
+
+    ``tells_case``: its tags may have capitals, else they are stored in small letters. ``storage`` is where the task
+    wants disks.
+    """
     return Traits(
         platform="proxmox",
         version=version,
@@ -56,18 +60,19 @@ def proxmox_traits(version="", bridge="vmbr0"):
         transient=lambda error: isinstance(error, (Busy, ConnectionLost)),
         lanes_at_once=8,
         harmless=HARMLESS,
-        adjust=partial(_adjusted, bridge),
+        suspended_counts_as_stopped=True,
+        adjust=partial(_adjusted, bridge, tells_case, storage),
     )
 
 
-def _adjusted(bridge, vm, config):
+def _adjusted(bridge, tells_case, storage, vm, config):
     """The vocabulary's words in Proxmox VE's, with what has no place there refused."""
     adjusted = dict(config)
     _check_sizes(vm, config)
     if config.get("os_type"):
         adjusted["os_type"] = OS_TYPES.get(config["os_type"].lower(), config["os_type"])
     if "tags" in config:
-        adjusted["tags"] = _tags(vm, config["tags"])
+        adjusted["tags"] = _tags(vm, config["tags"], tells_case)
     if "description" in config:
         adjusted["description"] = config["description"].rstrip()
     if config.get("networks"):
@@ -76,6 +81,7 @@ def _adjusted(bridge, vm, config):
         }
     for slot, disk in (config.get("disks") or {}).items():
         _check_disk(vm, slot, disk or {})
+        _check_storage(vm, slot, disk, storage)
     if "native" in config:
         adjusted["native"] = native.settled(vm, config["native"], config)
     if "cloudinit" in config:
@@ -120,15 +126,15 @@ def _check_sizes(vm, config):
             raise Refused(f"{vm.name}: disks: size of {slot} is {human_size(size)}.", "Give whole KiB.")
 
 
-def _tags(vm, tags):
-    """They come back in small letters and in order."""
+def _tags(vm, tags, tells_case):
+    """As they are stored; their order is the cluster's."""
     wrong = [tag for tag in tags if not is_tag(tag)]
     if wrong:
         raise Refused(
             f"{vm.name}: tags: '{wrong[0]}' is no tag here.",
             "Use letters, figures, _, -, + and dots, none of - + . in front.",
         )
-    return tuple(sorted({tag.lower() for tag in tags}))
+    return tuple(sorted({tag if tells_case else tag.lower() for tag in tags}))
 
 
 def _card(vm, place, card, bridge):
@@ -152,6 +158,21 @@ def _check_disk(vm, slot, disk):
         raise Refused(
             f"{vm.name}: disks: source of {slot} is '{disk['source']}', which is no volume.",
             "Write STORAGE:VOLUME, as pvesm list tells it.",
+        )
+
+
+def _check_storage(vm, slot, disk, storage):
+    """The option storage is for new disks; it does not move one that exists. A clone's are not there yet."""
+    found = ((vm.config.get("disks") or {}).get(slot) or {}) if disk is not None else {}
+    source, own = (disk or {}).get("source"), (disk or {}).get("storage")
+    if source and own and storage_of(source) != own:
+        raise Refused(f"{vm.name}: disks: storage of {slot} is '{own}', but its source is '{source}'.", "Remove one.")
+    if storage and found.get("source") and not (own or source) and found["storage"] not in (None, storage):
+        raise Refused(
+            f"{vm.name}: storage: disk {slot} is on '{found['storage']}', not on '{storage}'; the option storage is for"
+            " new disks only.",
+            f"To move the disk set disks: [{{slot: {slot}, storage: {storage}}}]; to leave it set its storage to"
+            f" '{found['storage']}' there.",
         )
 
 

@@ -9,10 +9,14 @@ import re
 
 from ..._lifecycle.model import FAILED, PAUSED, RUNNING, STOPPED, SUSPENDED
 
-#: What the emulator says of itself, where it does not simply run.
+#: What QEMU says of itself, where it does not simply run. A guest that sleeps (suspended) is woken by a resume. After
+#: a shutdown during a backup QEMU stays until the backup has ended; nothing runs in it.
 _EMULATOR = {
-    "paused": PAUSED, "prelaunch": PAUSED, "io-error": FAILED, "internal-error": FAILED, "guest-panicked": FAILED,
+    "paused": PAUSED, "prelaunch": PAUSED, "postmigrate": PAUSED, "suspended": PAUSED, "io-error": FAILED,
+    "internal-error": FAILED, "guest-panicked": FAILED, "watchdog": FAILED, "shutdown": FAILED,
 }  # fmt: skip
+#: The same for states that pass: QEMU reads or writes the guest's memory.
+_PASSING = frozenset({"inmigrate", "finish-migrate", "restore-vm", "save-vm"})
 #: A lock that is none: it tells that the memory lies on disk.
 _SAVED = "suspended"
 #: Locks of work under which a machine goes on as it was.
@@ -47,6 +51,7 @@ def power_of(status, emulator, lock):
     if status != "running":
         return (SUSPENDED if lock in (_SAVED, "suspending") else STOPPED), busy, ""
     word = emulator or status
+    busy = busy or (word if word in _PASSING else None)
     return _EMULATOR.get(word, RUNNING), busy, "" if word == "running" else word
 
 

@@ -11,9 +11,12 @@ from ..._lifecycle.errors import NotFound, PolyvirtError, Refused, Unsupported
 from ..._lifecycle.model import PAUSED, SUSPENDED
 from ..._ports import files
 from ..._tools import ruby
+from .host_checks import check_box, check_described, check_ports, check_with_vagrant
+from .project import Known
 from .traits import suspended_as
-from .words import machine_of
+from .words import config_of, machine_of
 
+_NEW = Known("")
 _WRITING = ("create", "configure")
 #: What is done by a word on the command line of Vagrant; of what is not made there is only a description to delete.
 _BY_NAME = ("start", "kill", "pause", "suspend", "resume", "delete")
@@ -35,10 +38,23 @@ def check_plan(driver, plan):
         _check_name(driver, plan)
     if _is_vagrant_called(driver, plan, verbs):
         driver.check_means_it(plan.before.name)
+        check_described(driver, plan.before.name, driver.project.read().known.get(plan.before.name, _NEW).made)
     if driver.project.managed and any(verb in _WRITING for verb in verbs):
         _check_unique(plan)
+        _check_neighbours(driver, plan)
         _check_file(driver, plan)
         _check_paths(driver, plan)
+    if driver.project.managed and "start" in verbs:
+        check_ports(plan, driver.project.read().known.get(plan.before.name, _NEW).made)
+    if driver.project.managed and "start" in verbs and (plan.before.id is None or "create" in verbs):
+        check_box(driver, plan)
+    if driver.project.managed and "start" in verbs and _is_file_new(plan, verbs):
+        check_with_vagrant(driver, plan)
+
+
+def _is_file_new(plan, verbs):
+    """Whether a start is the first one with what is described: Vagrant has validated all others itself."""
+    return plan.before.id is None or any(verb in _WRITING for verb in verbs)
 
 
 def _is_vagrant_called(driver, plan, verbs):
@@ -97,7 +113,16 @@ def _check_disks(driver, plan, verbs):
 
 
 def _check_name(driver, plan):
-    if plan.after.name in driver.project.read().foreign:
+    contents, project = driver.project.read(), driver.project
+    original = contents.copied.get(plan.after.name)
+    if original is not None:
+        machines = os.path.join(project.dotfile, "machines", plan.after.name)
+        raise Refused(
+            f"{plan.after.name}: {project.folder} is a copy of {original}: {machines} still belongs to the VM of that"
+            " folder, and Vagrant would work with that one.",
+            f"Set project_dir: {original}, or remove {machines} so that this project gets a VM of its own.",
+        )
+    if plan.after.name in contents.foreign:
         raise Refused(
             f"{plan.after.name}: the folder {driver.project.folder} has a machine of this name already, which another"
             " Vagrantfile describes.",
@@ -122,6 +147,38 @@ def _check_unique(plan):
                 f"{plan.after.name}: {option}: two have the {key} '{twice}', and Vagrant would not make both.",
                 f"Give each a {key} of its own; one that was described before goes with purge: [{option}].",
             )
+
+
+def _check_neighbours(driver, plan):
+    """What only one VM of a host can have; what was described before is left alone until it is changed."""
+    config = plan.after.config
+    others = [one for one in driver.project.read().machines() if one["name"] != plan.after.name]
+    is_new = any(step.verb == "create" for step in plan.steps)
+    changed = {change.field for step in plan.steps for change in step.changes}
+    for other in others:
+        theirs = config_of(other)
+        if is_new or "networks" in changed:
+            both = _addresses(config) & _addresses(theirs)
+            if both:
+                raise Refused(
+                    f"{plan.after.name}: networks: {other['name']} has the address {min(both)} already.",
+                    "Give each VM an address of its own.",
+                )
+        if is_new or "port_forwards" in changed:
+            both = _ends(config) & _ends(theirs)
+            if both:
+                raise Refused(
+                    f"{plan.after.name}: port_forwards: {other['name']} forwards the same host port: {min(both)}.",
+                    "Choose another host_port.",
+                )
+
+
+def _addresses(config):
+    return {one["address"] for one in (config.get("networks") or {}).values() if one.get("address")}
+
+
+def _ends(config):
+    return {_end_of(one, config.get("provider")) for one in (config.get("port_forwards") or {}).values()}
 
 
 def _end_of(forward, provider):

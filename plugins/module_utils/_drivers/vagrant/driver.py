@@ -14,6 +14,8 @@ import os
 from ..._lifecycle.errors import CommandFailed, InvalidInput, PartlyApplied, PolyvirtError, Refused, Timeout
 from ..._lifecycle.model import RUNNING, Observation, Traits
 from ..._lifecycle.one_by_one import one_by_one
+from ..._ports import writes
+from ..._ports.ceiling import call_timeout
 from ..._ports.clock import epoch, today
 from ..._ports.command import Commands
 from ..._tools import vagrant as tool
@@ -23,6 +25,7 @@ from ..._tools.vboxmanage import VBoxManage
 from ..._tools.virsh import Virsh
 from . import by_status, systems
 from .by_status import ByStatus
+from .fields import that_run
 from .forwards import clear as clear_forwards
 from .in_libvirt import InLibvirt
 from .in_virtualbox import InVirtualBox
@@ -46,7 +49,8 @@ _STOP_TIMEOUT = Traits.stop_timeout
 
 def make_driver(params):
     """A driver from a module's parameters (those of ``vagrant_instance`` or ``vagrant_instance_info``)."""
-    commands, folder, managed = Commands(), params["project_dir"], params["managed"]
+    commands = Commands(call_timeout(params.get("call_timeout")))
+    folder, managed = params["project_dir"], params["managed"]
     if not os.path.isabs(folder):
         raise InvalidInput(
             f"project_dir: '{folder}' is no absolute path.", "Give the full path of the project's folder."
@@ -70,7 +74,7 @@ class VagrantDriver:
         self._executable, self.asked = executable, asked or {}
         self._hosts = {}
         self._version = None
-        self._reached = {}
+        self._reached, self._snapshots_began = {}, {}
         #: Those of the machines that the task is about, and whether the tools that there are for them are here.
         self.providers, self.has_tools = frozenset(), True
         #: Ids that the tool of their provider does not know: they are with another host, or another user's libvirt.
@@ -101,6 +105,10 @@ class VagrantDriver:
 
     def observe(self, targets, facets):
         contents = self.project.read()
+        if not self.project.managed:
+            from .host_checks import check_file_of_user
+
+            check_file_of_user(self, contents)
         vms, known = look(self, contents, targets, facets)
         if "leftovers" in facets:
             vms = [vm.having(leftovers=()) for vm in vms]  # Its disk goes with a machine, and all that is in it.
@@ -132,8 +140,11 @@ class VagrantDriver:
         """Vagrant, to look at the project by a copy of its own folder; what the managed file lost is told there."""
         return self.vagrant_in(copy, copy if self.project.restore_into(copy) else None)
 
-    def vagrant_in(self, dotfile=None, folder=None):
-        """Vagrant, for this project with the folder ``dotfile`` in the place of its own, and its file in ``folder``."""
+    def vagrant_in(self, dotfile=None, folder=None, provider=None):
+        """Vagrant, for this project with the folder ``dotfile`` in the place of its own, and its file in ``folder``.
+
+        ``provider`` is that of VMs which are not created yet: without it Vagrant takes the first one that it can use.
+        """
         needed = EXPERIMENTS["VAGRANT_EXPERIMENTAL"]
         given = self.commands.environment("VAGRANT_EXPERIMENTAL")
         return tool.Vagrant(
@@ -141,7 +152,10 @@ class VagrantDriver:
             folder or self.project.folder,
             self.project.file,
             dotfile or self.project.dotfile,
-            {"VAGRANT_EXPERIMENTAL": f"{given},{needed}" if given else needed},
+            {
+                "VAGRANT_EXPERIMENTAL": f"{given},{needed}" if given else needed,
+                **({"VAGRANT_DEFAULT_PROVIDER": provider} if provider else {}),
+            },
             self._executable,
         )
 
@@ -183,8 +197,8 @@ class VagrantDriver:
 
         check_plan(self, plan)
 
-    def apply(self, segment):
-        one_by_one(self, segment)
+    def apply(self, batch):
+        one_by_one(self, batch, writes.count)
 
     def _create(self, vm, step):
         if self.project.managed:
@@ -207,8 +221,6 @@ class VagrantDriver:
     def _delete(self, vm, step):
         known = self._known(vm.name)
         if known.made is not None:
-            if known.machine is not None:
-                self.project.define(known.machine)  # Vagrant removes only what its file describes.
             self.vagrant_for(vm.name).run("destroy", "-f", vm.name, timeout=_LONG)
             left = self._known(vm.name).made
             if left is not None:
@@ -233,14 +245,15 @@ class VagrantDriver:
             self._note_start(vm.name, known.machine, known)
 
     def _flags_of_up(self, vm, known):
-        if vm.id is not None or self.asked.get("on_failure") == "keep":
+        if known.made is not None or self.asked.get("on_failure") == "keep":
             # A start that fails would cost the disk, too: Vagrant removes what does not answer, old machines as well.
             yield "--no-destroy-on-error"
-        if known.machine is not None and vm.id is None:
+        if known.machine is not None and known.made is None:
             yield from ("--provider", known.machine["provider"])
         # Vagrant notes that it has set up a machine before it does, so one that failed is not set up again by itself.
         ran = known.note.get("ran") or {}
-        if vm.id is not None and known.machine and ran.get("provisioners") != known.machine.get("provisioners"):
+        wanted = that_run((known.machine or {}).get("provisioners"))
+        if known.made is not None and known.machine and that_run(ran.get("provisioners")) != wanted:
             yield "--provision"
 
     def _note_start(self, name, machine, known):
@@ -285,7 +298,8 @@ class VagrantDriver:
         self.vagrant_for(vm.name).run("resume", vm.name, timeout=_LONG)
 
     def _snapshot(self, vm, step):
-        began = epoch()
+        # A step may be sent twice: the snapshot is of the first time.
+        began = self._snapshots_began.setdefault((vm.name, step.arguments["name"]), epoch())
         self._hand(vm).take(vm.name, vm.id, step.arguments)
         known = self._known(vm.name)
         then = {
@@ -333,7 +347,8 @@ def _explained(vm, error, project):
         (tool.is_no_project, f"Put a Vagrantfile at {project.path}, or set managed: true."),
         (tool.is_unknown_machine, f"Describe it in {project.path}."),
     )
-    remedy = next((remedy for holds, remedy in remedies if holds(error)), "What Vagrant says is all that is known.")
+    unknown = error.remedy or "What Vagrant says is all that is known."
+    remedy = next((remedy for holds, remedy in remedies if holds(error)), unknown)
     return PolyvirtError(f"{vm.name}: {error.message}", remedy)
 
 

@@ -42,7 +42,7 @@ _LIBVIRT_COMPARES = frozenset((
 ))  # fmt: skip
 #: Vagrant's own settings that matter only when a machine is made.
 _AT_CREATION = ("vm.base_mac", "vm.box", "vm.cloud_init", "vm.clone", "vm.disk", "vm.network")
-_WSL = "For the Windows Subsystem for Linux there is the module wsl_distro."
+_OTHERS = "VMs of other providers can be driven by a Vagrantfile of your own, with managed: false."
 _UNSIZED = "It can be given before the machine's first start; grow this one with the provider's own tool."
 
 
@@ -62,6 +62,15 @@ def _shared_by_device(vm, change):
     found = (vm.config.get("shared_folders") or {}).get(change.key) or {}
     asked = {change.attribute: change.new} if change.attribute else change.new or {}
     return bool({found.get("type"), asked.get("type")} & set(_SHARED_BY_DEVICES))
+
+
+def that_run(provisioners):
+    """The provisioners that Vagrant runs by itself: others only where somebody asks for them by name."""
+    return [one for one in provisioners or () if one.get("run") != "never"]
+
+
+def _of_provisioners(vm, change):
+    return LIVE if that_run(change.old) == that_run(change.new) else _as_applied(vm, change)
 
 
 def _of_native(vm, change):
@@ -91,12 +100,13 @@ def _while_off(vm, change):
 def fields_of_machine():
     """{kind of change: Field} of a machine that the managed file describes."""
     creation, applied, stored = Field(cost=_at_creation), Field(cost=_as_applied), Field(cost=LIVE)
-    known = f"{', '.join(PROVIDERS)} are known. {_WSL}"
+    known = f"Supported are {', '.join(PROVIDERS)}. {_OTHERS}"
     return {
         "provider": Field(cost=_at_creation, choices=PROVIDERS, instead=known),
         **dict.fromkeys(("box", "box_version", "linked_clone"), creation),
         **dict.fromkeys(("description", "tags", "os_type", "box_url", "box_checksum", "environment"), stored),
-        **dict.fromkeys(("cpus", "hostname", "gui", "provisioners"), applied),
+        **dict.fromkeys(("cpus", "hostname", "gui"), applied),
+        "provisioners": Field(cost=_of_provisioners),
         "memory": Field(cost=_as_applied, minimum=16 * MIB),
         "disks.add": applied,
         "disks.size": Field(cost=_as_applied, minimum=GIB, instead=_UNSIZED, free_until_made=True),

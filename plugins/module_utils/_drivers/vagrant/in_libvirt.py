@@ -57,12 +57,16 @@ class InLibvirt:
     # Acting ---------------------------------------------------------------------------------------------------------
 
     def ask_to_stop(self, name, identifier):
-        self._virsh.run("shutdown", identifier)
+        self._turn_off("shutdown", identifier)
 
     def cut(self, name, identifier, power):
-        """Off at once, whatever the guest does; what is not on any more is as it shall be."""
+        """Off at once, whatever the guest does."""
+        self._turn_off("managedsave-remove" if power == SUSPENDED else "destroy", identifier)
+
+    def _turn_off(self, command, identifier):
+        """An error does not matter where the VM is off: it was faster, or the step was sent twice."""
         try:
-            self._virsh.run("managedsave-remove" if power == SUSPENDED else "destroy", identifier)
+            self._virsh.run(command, identifier)
         except CommandFailed:
             if self._virsh.run("domstate", identifier).strip() != "shut off":
                 raise

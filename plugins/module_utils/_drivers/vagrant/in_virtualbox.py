@@ -10,7 +10,7 @@ from ..._lifecycle.model import RUNNING, STOPPED, SUSPENDED, UNKNOWN, Address, S
 from ..._lifecycle.units import MIB
 from ..._tools import vboxmanage_long
 from ..._tools import vboxmanage_output as output
-from ..._tools.vboxmanage import is_not_found, is_not_running
+from ..._tools.vboxmanage import is_not_found
 from ..._tools.vboxmanage_file import settings_in
 from ..._tools.vboxmanage_states import state
 from .sight import Sight
@@ -62,20 +62,20 @@ class InVirtualBox:
     # Acting ---------------------------------------------------------------------------------------------------------
 
     def ask_to_stop(self, name, identifier):
-        self._control(identifier, "acpipowerbutton")
+        self._turn_off(identifier, "controlvm", identifier, "acpipowerbutton")
 
     def cut(self, name, identifier, power):
-        """Off at once, whatever the guest does; what is not on any more is as it shall be."""
-        if power == SUSPENDED:
-            self._tool.run("discardstate", identifier)
-        else:
-            self._control(identifier, "poweroff")
+        """Off at once, whatever the guest does."""
+        words = ("discardstate", identifier) if power == SUSPENDED else ("controlvm", identifier, "poweroff")
+        self._turn_off(identifier, *words)
 
-    def _control(self, identifier, verb):
+    def _turn_off(self, identifier, *words):
+        """An error does not matter where the VM is off or stopping: it was faster, or the step was sent twice."""
         try:
-            self._tool.run("controlvm", identifier, verb)
-        except CommandFailed as error:
-            if not is_not_running(error.stderr):
+            self._tool.run(*words)
+        except CommandFailed:
+            now = self.look([identifier], frozenset()).get(identifier)
+            if now is None or (now.power != STOPPED and now.busy != "stopping"):
                 raise
 
     def take(self, name, identifier, arguments):

@@ -8,8 +8,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..._lifecycle.errors import NotFound, Unavailable
-from ..._lifecycle.model import ABSENT, RUNNING, STOPPED, Address, Vm
+from ..._lifecycle.model import ABSENT, RUNNING, STOPPED, UNKNOWN, Address, Vm
 from . import by_status
+from .fields import that_run
 from .words import TOLD, config_of, note_of_ssh
 
 #: What is of the file and not of the machine: it is the same at once, whether the machine runs or not.
@@ -27,6 +28,7 @@ def look(driver, contents, targets, facets):
         # A machine of the same name that another Vagrantfile made is none of ours.
         sights = {**{name: one for name, one in told.items() if _is_made(contents, name)}, **sights}
         names = [*names, *(name for name in statuses if name not in names and _is_meant(name, targets))]
+        driver.project.described = frozenset(statuses)
     told = driver.told_by_ssh_config(list(_unreached(driver, contents, sights, facets)))
     vms = [_machine(driver, contents, name, sights.get(name), told.get(name)) for name in names]
     return [vm for vm in vms if vm is not None], tuple({**contents.known, **statuses})
@@ -101,6 +103,9 @@ def _unreached(driver, contents, sights, facets):
 
 def _machine(driver, contents, name, sight, told):
     known = contents.known.get(name)
+    if sight is None and _is_made(contents, name) and not driver.project.describes(name):
+        reason = f"{driver.project.path} does not describe it any more, and only Vagrant can tell its state"
+        return Vm(name=name, id=known.made.id, power=UNKNOWN, reason=reason)
     if known is None or (known.machine is None and sight is None):
         # Vagrant would make it of the user's file, and runs what it makes.
         return Vm.absent(name).having(recipe=driver.project.path)
@@ -121,6 +126,7 @@ def _machine(driver, contents, name, sight, told):
         ssh=_ssh(known, sight, told) if sight.power == RUNNING else None,
         # What the managed file describes is ours; our note, which says what it ran with, may be missing.
         mark={"id": known.made.id} if known.machine else None,
+        effective=sight.running,
     )
 
 
@@ -129,6 +135,8 @@ def _active(known, config, sight):
     ran = known.note.get("ran")
     # A start that did not end well, or was not ours, leaves open whether it has set up the guest.
     noted = {**config_of(ran), **{word: config[word] for word in _OF_FILE}} if ran else {"provisioners": ()}
+    if that_run(noted["provisioners"]) == that_run(config["provisioners"]):
+        noted["provisioners"] = config["provisioners"]
     # What is left to the box is in no description.
     told = {word: value for word, value in sight.running.items() if config[word] is not None}
     return {**noted, **told}

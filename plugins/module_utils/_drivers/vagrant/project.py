@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
-from ..._lifecycle.errors import CommandFailed, NotFound, Refused
+from ..._lifecycle.errors import CommandFailed, NotFound, PolyvirtError, Refused
 from ..._ports import files
 from ..._tools import vagrant_folder, vagrant_index, vagrantfile
 
@@ -46,7 +46,8 @@ class Known:
 class Contents:
     """What a project holds. ``foreign`` are machines that were made of another Vagrantfile in the same folder.
 
-    ``lost`` are machines that the managed file describes no more; what it said of them is in our notes.
+    ``lost`` are machines that the managed file describes no more; what it said of them is in our notes. ``copied`` are
+    VMs of another folder, of which this one is a copy, as {name: that folder}; they are foreign, too.
     """
 
     known: Mapping = field(default_factory=dict)
@@ -54,9 +55,26 @@ class Contents:
     environment: Mapping = field(default_factory=dict)
     owns_folder: bool = False
     lost: frozenset = frozenset()
+    copied: Mapping = field(default_factory=dict)
 
     def machines(self):
         return [one.machine for one in self.known.values() if one.machine is not None]
+
+
+class _Lazy:
+    """Vagrant's list of all VMs, read when it is needed, and once."""
+
+    def __init__(self, read):
+        self._read, self._entries = read, None
+
+    @property
+    def entries(self):
+        if self._entries is None:
+            self._entries = self._read()
+        return self._entries
+
+    def folder_of(self, number):
+        return self.entries[number].folder if number in self.entries else None
 
 
 class Project:
@@ -64,12 +82,19 @@ class Project:
 
     def __init__(self, folder, file, managed, dotfile=None, home=None):
         self.folder, self.file, self.managed = folder, file, managed
-        self._home = os.path.expanduser(home or vagrant_index.HOME)
-        self.dotfile = os.path.join(folder, os.path.expanduser(dotfile or vagrant_folder.DEFAULT))
+        self.home = os.path.expanduser(home or vagrant_index.HOME)
+        self._dotfile_name = os.path.expanduser(dotfile or vagrant_folder.DEFAULT)
+        self.dotfile = os.path.join(folder, self._dotfile_name)
+        #: Names in a Vagrantfile of the user's own, once Vagrant was asked.
+        self.described = None
 
     @property
     def path(self):
         return os.path.join(self.folder, self.file)
+
+    def describes(self, name):
+        """Whether a VM is described; what was not asked of Vagrant counts as described."""
+        return self.managed or self.described is None or name in self.described
 
     def exists(self):
         return files.is_file(self.path)
@@ -77,10 +102,12 @@ class Project:
     def read(self):
         made = vagrant_folder.machines(files, self.dotfile)
         notes = {name: _note(one) for name, one in made.items()}
-        foreign = self._foreign(made, notes)
+        index = _Lazy(lambda: vagrant_index.read(files, self.home))
+        copied = self._copied(made, notes, index)
+        foreign = self._foreign(made, notes, index).union(copied)
         if not self.managed:
             known = {name: Known(name, None, one, notes[name]) for name, one in made.items() if name not in foreign}
-            return Contents(known, foreign)
+            return Contents(known, foreign, copied=copied)
         described = self._described()
         machines = {machine["name"]: machine for machine in described.get("machines", ())}
         # Whoever lost the file still has what was made of it: our note tells what that was.
@@ -91,20 +118,42 @@ class Project:
         ours = {name: one for name, one in made.items() if name not in foreign}
         known = {name: Known(name, one, ours.get(name), notes.get(name, {})) for name, one in machines.items()}
         environment, owns_folder = described.get("environment", {}), bool(described.get(_OWNS_FOLDER))
-        return Contents(known, foreign, environment, owns_folder, lost_names)
+        return Contents(known, foreign, environment, owns_folder, lost_names, copied)
 
-    def _foreign(self, made, notes):
+    def _copied(self, made, notes, index):
+        """{name: folder} of the VMs that are another folder's, which still has them: ``cp -r`` copies ids as well.
+
+        The first of these says which folder a VM is of: our note, Vagrant's own list, Vagrant's file beside the id.
+        """
+        found = {}
+        for name, one in made.items():
+            folder = notes[name].get("folder") or index.folder_of(one.number) or one.project
+            if folder and os.path.realpath(folder) != os.path.realpath(self.folder) and self._has(folder, one):
+                found[name] = folder
+        return found
+
+    def _has(self, folder, one):
+        """Whether a project still has a VM; after ``mv`` the old folder is gone, or another project's."""
+        if not files.is_folder(folder):
+            return False
+        try:
+            there = vagrant_folder.machines(files, os.path.join(folder, self._dotfile_name)).get(one.name)
+        except PolyvirtError:
+            return True  # Nobody can tell, so it stays theirs.
+        return there is not None and there.id == one.id
+
+    def _foreign(self, made, notes, index):
         """Names of machines of another Vagrantfile: our note tells it, else Vagrant's own list of all machines."""
         owners = {name: note["file"] for name, note in notes.items() if "file" in note}
         unknown = {name: one.number for name, one in made.items() if one.number and name not in owners}
-        index = vagrant_index.read(files, self._home) if unknown else {}
-        owners.update({name: index[number].file or _USUAL for name, number in unknown.items() if number in index})
+        listed = index.entries if unknown else {}
+        owners.update({name: listed[number].file or _USUAL for name, number in unknown.items() if number in listed})
         return frozenset(name for name, file in owners.items() if file != self.file)
 
     def other_called(self, name):
         """The machine that Vagrant would work with instead of the one of this name, or None."""
         made = vagrant_folder.machines(files, self.dotfile).get(name)
-        return vagrant_index.taken_for(vagrant_index.read(files, self._home), name, made.number if made else None)
+        return vagrant_index.taken_for(vagrant_index.read(files, self.home), name, made.number if made else None)
 
     def _described(self):
         try:
@@ -135,19 +184,21 @@ class Project:
 
     def define(self, machine, environment=None):
         """Describe a machine, new or not; ``environment`` is the whole project's, None leaves it."""
-        owns_folder = not files.is_folder(self.folder)
-        files.make_folder(self.folder)
-        with self.edited() as contents:
-            others = {one["name"]: one for one in contents.machines()}
-            variables = contents.environment if environment is None else environment
-            machines = {**others, machine["name"]: machine}.values()
-            self._write(self.text(machines, variables, owns_folder or contents.owns_folder))
+        self._describe({machine["name"]: machine}, environment)
 
     def restore(self):
         """Write down again what the managed file has lost: Vagrant works with nothing else."""
         if self.managed and self.read().lost:
-            with self.edited() as contents:
-                self._write(self.text(contents.machines(), contents.environment, contents.owns_folder))
+            self._describe({})
+
+    def _describe(self, machines, environment=None):
+        owns_folder = not files.is_folder(self.folder)
+        files.make_folder(self.folder)
+        with self.edited() as contents:
+            known = {one["name"]: one for one in contents.machines()}
+            variables = contents.environment if environment is None else environment
+            text = self.text({**known, **machines}.values(), variables, owns_folder or contents.owns_folder)
+            self._write(text)
 
     def restore_into(self, folder):
         """The same in a copy that is only to be looked at. Returns whether there was anything lost."""
@@ -188,7 +239,8 @@ class Project:
         made = vagrant_folder.machines(files, self.dotfile).get(name)
         if made is None:
             return
-        note = {"v": _NOTE_VERSION, **_note(made), "id": made.id, "file": self.file, **more}
+        own = {"id": made.id, "file": self.file, "folder": self.folder}
+        note = {"v": _NOTE_VERSION, **_note(made), **own, **more}
         text = json.dumps(note, sort_keys=True, separators=(",", ":"))
         files.write_atomically(os.path.join(made.folder, _NOTE), text.encode("ascii"), mode=_PRIVATE)
 

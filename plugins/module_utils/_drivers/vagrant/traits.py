@@ -9,8 +9,8 @@ import ipaddress
 import re
 from functools import partial
 
-from ..._lifecycle.errors import PolyvirtError, Refused
-from ..._lifecycle.model import PAUSED, RUNNING, STOPPED, SUSPENDED, VERBS, Secret, Traits
+from ..._lifecycle.errors import PolyvirtError, Refused, Unsupported
+from ..._lifecycle.model import PAUSED, RUNNING, STOPPED, SUSPENDED, UNKNOWN, VERBS, Secret, Traits
 from ..._lifecycle.units import MIB, human_size
 from ..._tools.vagrant import is_locked
 from ..._tools.vagrantfile_provider import PROVIDERS
@@ -26,6 +26,11 @@ _SUSPENDS_TO = {
     "hyperv": PAUSED,
     "virtualbox": SUSPENDED,
     "vmware_desktop": SUSPENDED,
+}
+#: What other providers of Vagrant make is no matter of these modules.
+_NO_VMS = {
+    "docker": "Docker runs containers; use the collection community.docker for them.",
+    "wsl": "For the Windows Subsystem for Linux there is the module wsl_distro.",
 }
 #: Those with a tool that asks a guest to stop without cutting it off.
 _ASKED = ("libvirt", "virtualbox")
@@ -101,6 +106,8 @@ def _instead_of_powers(providers):
     return {
         PAUSED: f"Of the provider {named} there is state: suspended.",
         SUSPENDED: f"The provider {named} keeps the memory in place when Vagrant suspends a machine: state: paused.",
+        UNKNOWN: "See what the provider's own tool says of it. If its Vagrantfile does not describe it any more: put it"
+        " back there, or remove it with that tool, and then its folder below .vagrant/machines.",
         "stop_mode": "Vagrant itself cuts a guest off that does not go down in native: {vm.graceful_halt_timeout: ...}"
         " seconds; say graceful_then_force.",
     }
@@ -143,10 +150,13 @@ def _adjusted(default_provider, os_boxes, vm, config):
     _check_whole(vm, config)
     _check_slots(vm, config.get("disks") or {})
     _check_hostname(vm, config.get("hostname"))
+    _check_provider(vm, config.get("provider"))
     provider = config.get("provider") or vm.config.get("provider") or default_provider
     if config.get("os_type") and provider in PROVIDERS:  # The core has a word about any other.
         kept = _kept_box(vm, config["os_type"], provider, os_boxes)
         adjusted["box"] = config.get("box") or kept or _box_of(vm, config["os_type"], provider, os_boxes)
+    elif config and vm.config.get("box"):
+        adjusted.setdefault("box", vm.config["box"])  # What a VM is created from again need not be repeated.
     if "networks" in config:
         adjusted["networks"] = {place: _card(vm, place, entry) for place, entry in config["networks"].items()}
     if "provisioners" in config:
@@ -157,6 +167,11 @@ def _adjusted(default_provider, os_boxes, vm, config):
         adjusted["environment"] = _variables(vm, "environment", config["environment"])
     _check_forwards(vm, config.get("port_forwards") or {})
     return adjusted
+
+
+def _check_provider(vm, provider):
+    if provider in _NO_VMS:
+        raise Unsupported(f"{vm.name}: provider: {provider} is not supported.", _NO_VMS[provider])
 
 
 def _kept_box(vm, system, provider, os_boxes):

@@ -9,7 +9,6 @@ What is done already is not done again: a segment may be sent twice.
 from __future__ import annotations
 
 from ..._lifecycle.model import FAILED, PAUSED, RUNNING
-from ..._tools.vboxmanage_states import state as state_of
 from . import forwards, native, networks, sharing, storage
 from .mark import own_mark, settled, write_mark
 from .settings import SETTINGS
@@ -23,7 +22,7 @@ def configure(driver, vm, changes, sights=None, more=()):
     sights = sights or driver.sights()
     sight = sights[vm.id]
     vm = _owning_what_was_made(driver, vm.having(mark=sight.mark), sight)
-    if state_of(sight.values["VMState"])[0] in (RUNNING, PAUSED, FAILED):
+    if sight.state.power in (RUNNING, PAUSED, FAILED):
         _change_running(driver, sights, sight, changes)
     else:
         _change_stored(driver, sights, sight, changes, more)
@@ -102,10 +101,13 @@ def _nat_card(sight, changes):
 
 def _change_media(driver, vm, sight, changes):
     disks = config_of(sight)["disks"]
+    removed = [change.key for change in changes if change.kind == "disks.remove" and change.key in disks]
+    for slot in removed:
+        storage.remove_disk(driver, sight, slot)
+    if removed:
+        sight = driver.sight(vm.id)  # What comes may take the places that are free now.
     for change in changes:
-        if change.kind == "disks.remove" and change.key in disks:
-            storage.remove_disk(driver, sight, change.key)
-        elif change.kind == "disks.size":
+        if change.kind == "disks.size":
             storage.grow_disk(driver, sight, change.key, change.new)
         elif change.kind == "disks.add" and change.key not in disks:
             mark = storage.add_disk(driver, vm, sight, change.key, change.new)

@@ -16,10 +16,11 @@ from ..._tools import seed
 from ..._tools import vboxmanage_output as output
 from . import images, storage
 from .deleting import check_removable
-from .making import begun_in, foreign_settings
+from .making import begun_in, foreign_settings, name_taken
+from .media_checks import check_media, check_room, check_uuid
 from .networks import check_networks
 from .sharing import check_folders
-from .words import place_of, slot_name
+from .words import file_name, place_of, slot_name
 
 _SIMILAR = 5
 _DEFAULT_OS_TYPE = "Linux26_64"
@@ -38,6 +39,7 @@ def check_plan(driver, plan):
             _check_deletion(listing, plan.before, step.arguments.get("files", ()))
         elif step.verb == "drop_snapshot":
             _check_dropping(listing, plan)
+    check_media(listing, plan)
     _check_os_type(driver, plan)
     _check_autostart(listing, plan)
     check_networks(driver, plan, _chipset(listing, plan))
@@ -61,27 +63,47 @@ def _check_making(driver, listing, plan, step):
     base = driver.storage_path or listing.properties.get("Default machine folder", "")
     if driver.storage_path and not files.is_folder(driver.storage_path):
         raise NotFound(f"{name}: storage_path: {driver.storage_path} is no folder.", "Create it, or name another.")
-    folder = os.path.join(base, *[part.strip("/") for part in config.get("groups", ())[:1]], name)
+    if not files.is_writable(base) and files.is_folder(base):
+        raise Refused(
+            f"{name}: {base} cannot be written to.", "Run the task as a user who may, or name a storage_path."
+        )
+    folder = os.path.join(base, *[part.strip("/") for part in config.get("groups", ())[:1]], file_name(name))
     unfinished = begun_in(listing, name)
-    in_the_way = None if unfinished else foreign_settings(folder, name)
+    in_the_way = None if unfinished else foreign_settings(folder, file_name(name))
+    _check_names(listing, name, folder)
     if in_the_way and plan.before.id is None:
         raise Refused(
             f"{name}: {in_the_way} exists already, and VirtualBox does not know that machine.",
             f"Register it (VBoxManage registervm {in_the_way}), or move it away.",
         )
     if creation.get("cloud_init") is not None:
+        seed_path = storage.seed_path_in(folder, file_name(name))
+        if unfinished is None and files.exists(seed_path):
+            raise storage.taken(seed_path)
         seed.find_tool(driver.commands)
         seed.nocloud_documents(creation["cloud_init"], name, "check")
     if step.verb == "clone":
-        _check_copying(listing, name, step.arguments["source"], creation["clone"])
+        _check_copying(listing, name, step.arguments["source"], creation["clone"], base)
     else:
         if config.get("iso"):
             images.check_iso(name, config["iso"])
         _check_disks(listing, name, config.get("disks") or {}, creation.get("image"), unfinished, folder)
 
 
-def _check_copying(listing, name, source, asked):
+def _check_names(listing, name, folder):
+    """Names that differ only in signs which VirtualBox writes as _ have one settings file."""
+    for one in listing.machines:
+        if one.name not in (None, name) and one.file == os.path.join(folder, f"{file_name(name)}.vbox"):
+            raise name_taken(name, one.file, one.name)
+
+
+def _check_copying(listing, name, source, asked, folder):
     """VirtualBox 7.2 cannot copy a disk that has grown since a snapshot was taken of it."""
+    listed = next((one for one in listing.machines if one.uuid == source.id and one.machine), None)
+    if listed is not None and not asked["linked"]:
+        sight = listing.sight(listed)
+        images = [medium.location for slot in sight.disks for medium in sight.chain(slot.values.get("ImageUUID"))]
+        check_room(name, folder, "clone", images)
     taken = find_snapshot(source, asked.get("snapshot"))
     config = source.config if taken is None or taken.config is None else taken.config
     sizes = {medium.location: medium.capacity for medium in listing.media.values()}
@@ -102,10 +124,13 @@ def _check_disks(listing, name, disks, image, unfinished, folder):
             _found, size = images.check_image(name, "image", image["source"], raw_too=True)
             images.check_size(name, image["source"], entry, size)
             _check_still(listing, name, image["source"])
+            check_uuid(name, "image", image["source"], listing.media)
+            if unfinished is None:
+                check_room(name, folder, "image", [image["source"]])
         if entry.get("source"):
             _check_source(listing, name, slot, entry, unfinished)
         elif unfinished is None:
-            path = storage.disk_path(folder, name, slot, entry.get("format"))
+            path = storage.disk_path(folder, file_name(name), slot, entry.get("format"))
             if files.exists(path):
                 raise storage.taken(path)
 
@@ -127,6 +152,7 @@ def _check_still(listing, name, path):
 def _check_source(listing, name, slot, entry, own):
     path = entry["source"]
     found, _size = images.check_image(name, f"disks: source of {slot}", path)
+    check_uuid(name, f"disks: source of {slot}", path, listing.media)
     if entry.get("format") and entry["format"] != found:
         raise Refused(f"{name}: disks: source of {slot} is {found}, not {entry['format']}.", "Leave the format out.")
     real = os.path.realpath(path)
@@ -177,7 +203,7 @@ def _check_place(sight, vm, slot):
 
 def _check_deletion(listing, vm, doomed):
     listed = next((one for one in listing.machines if one.uuid == vm.id and one.machine), None)
-    if listed is not None:
+    if listed is not None and not vm.lost:
         names = {one.uuid: one.name or one.uuid for one in listing.machines}
         check_removable(listing.sight(listed), names, doomed)
 
@@ -239,6 +265,7 @@ def _check_ports(listing, plan):
     rules = plan.after.config.get("port_forwards") or {}
     own = (vm.config.get("port_forwards") or {}) if is_up else {}
     others = _rules_of_running(listing, vm.id)
+    _check_rules(plan.after.name, rules)
     for name, rule in sorted(rules.items()):
         port = rule.get("host_port")
         if not port or own.get(name, {}).get("host_port") == port or not (starts or vm.power == RUNNING):
@@ -250,6 +277,19 @@ def _check_ports(listing, plan):
                 f"{plan.after.name}: port_forwards: port {port} of the host is taken by {user or 'another program'}.",
                 "Choose another host_port, or leave it out to have one chosen.",
             )
+
+
+def _check_rules(name, rules):
+    """VirtualBox has one rule for each port and address of the host."""
+    seen = {}
+    for rule, entry in sorted(rules.items()):
+        end = (entry.get("protocol", "tcp"), entry.get("host_address") or "", entry.get("host_port"))
+        if end[2] and end in seen:
+            raise Refused(
+                f"{name}: port_forwards: {seen[end]} and {rule} have the same port of the host: {end[2]}.",
+                "Choose another host_port for one of them.",
+            )
+        seen[end] = rule
 
 
 def _is_own(own, port):

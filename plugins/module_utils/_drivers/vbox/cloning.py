@@ -11,16 +11,18 @@ from ..._lifecycle.errors import CommandFailed
 from ..._lifecycle.model import SUSPENDED
 from ..._lifecycle.plan_make import find_snapshot
 from ..._tools.vboxmanage_file import settings_in
-from ..._tools.vboxmanage_states import state as state_of
 from . import storage
-from .making import add_seed, begun, finish, lost, undone_on_failure
+from .making import add_seed, begun, finish, is_complete, lost, undone_on_failure
 from .mark import KEY, is_made_here, new_id, read_mark, write_mark
 from .sight import SSH_RULE
 
 
 def clone(driver, name, config, creation, source):
     """Make a machine that is off, like ``source``."""
+    if is_complete(driver, name):
+        return
     sight = begun(driver, name) or _begin(driver, name, creation["clone"], source)
+    driver.begun[name] = sight.uuid
     with driver.alone_with(name, sight.folder), undone_on_failure(driver, sight.uuid):
         # What it was cloned from may be moved or gone when it is completed later.
         sources_mark = source.mark if source.owned else {}
@@ -69,7 +71,7 @@ def _remove_leftover(driver, error):
 
 def _take_identity_away(driver, sight, sources_files):
     """What two machines cannot share: saved memory, forwarded ports, the seed that tells who the source is."""
-    if state_of(sight.values["VMState"])[0] == SUSPENDED:
+    if sight.state.power == SUSPENDED:
         driver.run(sight.uuid, "discardstate", sight.uuid)
     rules = [word for name, (card, _rule) in sight.rules.items() if name != SSH_RULE for word in _delete(card, name)]
     off = ["--autostart-enabled", "off"] if sight.values.get("autostart-enabled") == "on" else []

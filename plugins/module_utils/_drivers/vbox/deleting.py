@@ -17,6 +17,7 @@ from ..._ports import files
 from ..._tools.vboxmanage import is_not_found
 from . import images
 from .busy import Busy
+from .look import is_lost
 from .mark import own_mark, settled
 from .storage import base_name, remove_disk
 from .words import slot_name
@@ -27,7 +28,7 @@ _UNKNOWN = "another machine"
 def files_of(listing, vm):
     """The files of one machine, each with who else needs it."""
     listed = next((one for one in listing.machines if one.uuid == vm.id), None)
-    if listed is None or listed.machine is None:
+    if listed is None or listed.machine is None or vm.lost:
         return ()
     sight, mark = listing.sight(listed), settled(own_mark(vm), listing.media.values())
     names = {one.uuid: one.name or one.uuid for one in listing.machines}
@@ -84,8 +85,8 @@ def delete(driver, vm, paths):
     """Remove the files named, then the machine with all that VirtualBox keeps about it."""
     sights = driver.sights()
     sight = sights.get(vm.id)
-    if sight is None:
-        driver.run(vm.id, "unregistervm", vm.id)
+    if sight is None or vm.lost:
+        _forget(driver, vm)
         return
     doomed = set(paths)
     _check_not_completed(vm, sight)
@@ -105,6 +106,16 @@ def delete(driver, vm, paths):
     _remove_copies(sight.folder, base_name(sight))
     _unregister(driver, vm, sight.folder)
     _clear_folder(sight.folder)
+
+
+def _forget(driver, vm):
+    """Remove what VirtualBox still knows of a VM without files; a VM that is gone already needs nothing."""
+    listed = next((one for one in driver.listing().machines if one.uuid == vm.id), None)
+    if listed is None:
+        return
+    if not is_lost(listed):
+        raise Refused(f"{vm.name}: there are files in its folder again.", "Run the task again to remove it.")
+    driver.run(vm.id, "unregistervm", vm.id)
 
 
 def _check_not_completed(vm, sight):

@@ -12,14 +12,16 @@ import os
 from contextlib import contextmanager
 from dataclasses import replace
 
-from ..._lifecycle.errors import CommandFailed, Timeout
-from ..._lifecycle.model import ON, RUNNING, STOPPED, SUSPENDED, Observation
+from ..._lifecycle.errors import CommandFailed
+from ..._lifecycle.model import ON, RUNNING, SUSPENDED, Observation
 from ..._lifecycle.one_by_one import one_by_one
-from ..._ports import files
+from ..._ports import files, writes
+from ..._ports.ceiling import call_timeout
 from ..._ports.command import Commands
-from ..._tools.vboxmanage import VBoxManage, is_held, is_locked, is_not_running
+from ..._tools.vboxmanage import VBoxManage, is_held, is_locked
 from ..._tools.vboxmanage_states import state as state_of
 from .busy import Busy
+from .known import Known
 from .look import Listing, listed_in, look_at_power, machine_of
 from .ports import HostPorts
 from .sight import sight_of
@@ -27,14 +29,12 @@ from .traits import vbox_traits
 
 #: Copying, merging, and memory on its way to disk or back are the platform's own work; yet no call may hang for ever.
 _LONG = 24 * 3600
-#: A machine's process that does not end in this time is cut off from outside: so it is off within five seconds.
-_CUT = 3
 _LIGHT = frozenset({"power", "addresses"})
 
 
 def make_driver(params):
     """A driver from a module's parameters (those of ``vbox_vm`` or ``vbox_vm_info``)."""
-    commands = Commands()
+    commands = Commands(call_timeout(params.get("call_timeout")))
     return VBoxDriver(
         VBoxManage(commands, params["executable"]),
         commands,
@@ -51,9 +51,11 @@ class VBoxDriver:
         self.tool, self.commands, self.storage_path = tool, commands, storage_path
         self._start_type, self._native_keys = start_type, tuple(native_keys)
         self._version = None
-        self._configs, self._folders = {}, {}
+        self._configs, self.known = {}, Known(tool)
         self._first = self._listing = None
         self.ports = HostPorts()
+        #: {name: UUID} of the VMs that this task has begun to create: a step may be sent twice.
+        self.begun = {}
         #: Files of the disks that VirtualBox knew of before the first step.
         self.disks_before = None
 
@@ -62,7 +64,7 @@ class VBoxDriver:
     def traits(self):
         if self._version is None:
             self._version = self._version_beside_first_list()
-        return vbox_traits(self._version)
+        return vbox_traits(self._version, self.known)
 
     def _version_beside_first_list(self):
         """The version, while the list that every task needs next is read: neither waits for the other."""
@@ -84,7 +86,9 @@ class VBoxDriver:
         self._configs.update({vm.id: vm.config for vm in vms})
         if self.disks_before is None:
             self.disks_before = {os.path.realpath(medium.location) for medium in listing.media.values()}
-        self._folders.update({one.uuid: os.path.dirname(one.file) for one in listing.machines})
+        self.known.folders.update({one.uuid: os.path.dirname(one.file) for one in listing.machines})
+        readable = [one for one in listing.machines if one.machine is not None]
+        self.known.controllers.update({one.uuid: listing.sight(one).controllers for one in readable})
         if "snapshot_configs" in facets:
             vms = [self._with_snapshot_configs(listing, vm) for vm in vms]
         if "leftovers" in facets:
@@ -137,9 +141,9 @@ class VBoxDriver:
 
         check_plan(self, plan)
 
-    def apply(self, segment):
+    def apply(self, batch):
         self._first = self._listing = None
-        one_by_one(self, segment)
+        one_by_one(self, batch, writes.count)
 
     def run(self, uuid, *words, timeout=_LONG):
         """One changing command; raises Busy where it may go well in a moment."""
@@ -152,10 +156,15 @@ class VBoxDriver:
 
     def _is_on(self, uuid):
         """Of a machine that is on, its own process keeps others out as long as it is."""
+        state = self.state_of(uuid)
+        return state is not None and state.power in set(ON) - {SUSPENDED}
+
+    def state_of(self, uuid):
+        """The State of a VM at this moment; None for one that is not there, or cannot be read."""
         for listed in listed_in(self.tool.read("list", "--long", "vms")):
             if listed.uuid == uuid and listed.machine is not None:
-                return state_of(listed.machine.values["VMState"])[0] in set(ON) - {SUSPENDED}
-        return False
+                return state_of(listed.machine.values["VMState"])
+        return None
 
     @contextmanager
     def alone_with(self, name, folder, reading=False):
@@ -174,119 +183,60 @@ class VBoxDriver:
         from .cloning import clone
 
         config, creation, source = (step.arguments[name] for name in ("config", "creation", "source"))
-        with self.alone_with(source.name, self._folders.get(source.id), reading=True):
+        with self.alone_with(source.name, self.known.folders.get(source.id), reading=True):
             clone(self, vm.name, config, creation, source)
 
     def _delete(self, vm, step):
         from .deleting import delete
 
-        with self.alone_with(vm.name, self._folders.get(vm.id)):
+        with self.alone_with(vm.name, self.known.folders.get(vm.id)):
             delete(self, vm, step.arguments.get("files", ()))
 
     def _configure(self, vm, step):
         from .changing import configure
 
-        with self.alone_with(vm.name, self._folders.get(vm.id)):
+        with self.alone_with(vm.name, self.known.folders.get(vm.id)):
             configure(self, vm, step.changes)
 
     def _start(self, vm, step):
-        if vm.power == STOPPED and vm.config.get("ssh_forward"):
-            self._see_to_ssh(vm)
-        try:
-            self.run(vm.id, "startvm", vm.id, "--type", self._start_type)
-        except Busy:
-            raise
-        except CommandFailed as error:
-            raise _explained(vm, error, self._start_type) from error
+        from .power import start
 
-    def _see_to_ssh(self, vm):
-        """VirtualBox starts a machine whose port is taken, and what answers there then is somebody else."""
-        from . import forwards
-
-        sights = self.sights()
-        sight = sight_of(sights, vm.id)
-        if not forwards.is_ssh_free(sight):
-            self.run(vm.id, "modifyvm", vm.id, *forwards.words_for_fresh_ssh(sights, sight, self.ports))
+        start(self, vm, self._start_type)
 
     def _stop(self, vm, step):
-        self._control(vm, "acpipowerbutton")
+        from .power import stop
+
+        stop(self, vm)
 
     def _kill(self, vm, step):
-        if vm.power == SUSPENDED:
-            self.run(vm.id, "discardstate", vm.id)
-            return
-        try:
-            self._control(vm, "poweroff", timeout=_CUT)
-        except Busy:
-            raise
-        except (CommandFailed, Timeout):
-            # The last resort: it takes the process away, and knows of no state that forbids it.
-            self.run(vm.id, "startvm", vm.id, "--type", "emergencystop")
+        from .power import kill
 
-    def _pause(self, vm, step):
-        self._control(vm, "pause")
+        kill(self, vm)
 
-    def _resume(self, vm, step):
-        self._control(vm, "resume")
+    def _move(self, vm, step):
+        from .power import move
 
-    def _suspend(self, vm, step):
-        self._control(vm, "savestate")
+        move(self, vm, step.verb)
+
+    _pause = _resume = _suspend = _move
 
     def _reset(self, vm, step):
-        self._control(vm, "reset")
-
-    def _control(self, vm, verb, timeout=_LONG):
-        try:
-            self.run(vm.id, "controlvm", vm.id, verb, timeout=timeout)
-        except CommandFailed as error:
-            # Whoever stopped by itself in between needs no button.
-            if verb not in ("acpipowerbutton", "poweroff") or not is_not_running(error.stderr):
-                raise
+        self.run(vm.id, "controlvm", vm.id, "reset")
 
     def _snapshot(self, vm, step):
         from .snapshots import take
 
-        with self.alone_with(vm.name, self._folders.get(vm.id)):
+        with self.alone_with(vm.name, self.known.folders.get(vm.id)):
             take(self, vm, step.arguments)
 
     def _drop_snapshot(self, vm, step):
         from .snapshots import drop
 
-        with self.alone_with(vm.name, self._folders.get(vm.id)):
+        with self.alone_with(vm.name, self.known.folders.get(vm.id)):
             drop(self, vm, step.arguments)
 
     def _restore(self, vm, step):
         from .snapshots import restore
 
-        with self.alone_with(vm.name, self._folders.get(vm.id)):
+        with self.alone_with(vm.name, self.known.folders.get(vm.id)):
             restore(self, vm, step.arguments)
-
-
-#: What VirtualBox says when a machine will not start, and what helps.
-_REMEDIES = (
-    ("VERR_VM_DRIVER_NOT_INSTALLED", "Load the kernel driver (vboxdrv): see that its module is built for this kernel."),
-    ("VERR_SUPDRV", "Load the kernel driver (vboxdrv): see that its module is built for this kernel."),
-    ("terminated unexpectedly", "See Logs/VBox.log and VBoxHardening.log in the machine's folder."),
-    ("VERR_VMX_IN_VMX_ROOT_MODE", "Another hypervisor (KVM) uses the processor: end its machines, or unload it."),
-    ("VERR_SVM_IN_USE", "Another hypervisor (KVM) uses the processor: end its machines, or unload it."),
-    ("Nonexistent host networking interface", "Name an interface that exists in networks."),
-    ("Locking of attached media failed", "Another machine that runs uses one of its disks; stop that one."),
-    ("VERR_FILE_NOT_FOUND", "A program of VirtualBox's is missing: install it anew."),
-    ("Cannot enable nested", "This host's processor cannot nest: set nested_virtualization: false."),
-    ("VERR_SUP_DRIVERLESS", "Without the kernel driver a machine can have cards of type nat only."),
-)
-
-
-_WINDOWS = ("VERR_FILE_NOT_FOUND", "terminated unexpectedly")
-_NO_WINDOW = (
-    "A window needs VirtualBox's own (package virtualbox-qt) and a desktop that the task's user may draw on, told by"
-    " DISPLAY or WAYLAND_DISPLAY in the task's environment. Without one there is start_type: headless."
-)
-
-
-def _explained(vm, error, start_type):
-    remedy = next((remedy for text, remedy in _REMEDIES if text in error.stderr), None)
-    if start_type != "headless" and any(text in error.stderr for text in _WINDOWS):
-        remedy = _NO_WINDOW
-    remedy = remedy or "See Logs/VBox.log in the machine's folder."
-    return CommandFailed(error.argv, error.rc, error.stderr, message=f"{vm.name}: {error.message}.", remedy=remedy)

@@ -16,6 +16,19 @@ _LOCAL = "127.0.0.1"
 _SSH = {"host_address": _LOCAL, "guest_port": 22}
 
 
+def settled(vm, asked):
+    """The rules in VirtualBox's terms: one for all addresses of the host has none."""
+    found = vm.config.get("port_forwards") or {}
+    return {name: entry and _settled(entry, found.get(name, {})) for name, entry in asked.items()}
+
+
+def _settled(entry, found):
+    if entry.get("host_address") != "":
+        return entry
+    others = {key: value for key, value in entry.items() if key != "host_address"}
+    return {**others, "host_address": None} if found.get("host_address") else others
+
+
 def check_form(vm, config):
     asked = {name: entry for name, entry in (config.get("port_forwards") or {}).items() if entry is not None}
     for name, entry in asked.items():
@@ -112,7 +125,7 @@ def _changed(rule, asked):
     return Forward(
         rule.name,
         asked.get("protocol", rule.protocol),
-        asked.get("host_address", rule.host_address),
+        asked.get("host_address", rule.host_address) or "",
         asked.get("host_port", rule.host_port),
         rule.guest_address,
         asked.get("guest_port", rule.guest_port),

@@ -12,7 +12,8 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ..._lifecycle.model import RUNNING, STOPPED, UNKNOWN, Observation, Snapshot, Vm
+from ..._lifecycle.model import RUNNING, STOPPED, SUSPENDED, UNKNOWN, Observation, Snapshot, Vm
+from ..._ports import files
 from ..._tools import vboxmanage_long as long
 from ..._tools import vboxmanage_output as output
 from ..._tools.vboxmanage_file import settings_in
@@ -64,7 +65,8 @@ class Listing:
         """False for a machine that a task has begun to make and nobody has got yet."""
         if listed.machine is None or not is_made_here(listed.uuid):
             return True
-        return not self.sight(listed).is_unfinished
+        sight = self.sight(listed)
+        return not sight.is_unfinished or (sight.file is None and is_lost(listed))
 
     def wanted(self, targets, unfinished=False):
         """The machines of ``targets`` (None: all), on demand with those that are not there yet."""
@@ -99,10 +101,12 @@ def _texts_of(uuid, path):
 def machine_of(listing, listed, native_keys):
     """One machine as found."""
     if listed.machine is None:
-        reason = f"inaccessible: {{{listed.uuid}}} {listed.file} cannot be read"
-        return Vm(name=name_of(listed), id=listed.uuid, power=UNKNOWN, reason=reason)
+        return _unreadable(listed)
     sight = listing.sight(listed)
-    power, busy, reason = state_of(sight.values["VMState"])
+    power, busy, reason = sight.state
+    # VirtualBox notices that a settings file is gone only when its daemon starts again.
+    if sight.file is None and power in (STOPPED, SUSPENDED) and not busy and is_lost(listed):
+        return _unreadable(listed)
     config, is_there = config_of(sight, native_keys), not sight.is_unfinished
     return Vm(
         name=listed.name,
@@ -117,6 +121,18 @@ def machine_of(listing, listed, native_keys):
         ssh=ssh_of(sight) if power == RUNNING else None,
         mark=sight.mark if is_there else sight.begun_mark,
     )
+
+
+def _unreadable(listed):
+    lost = is_lost(listed)
+    what = f"{os.path.dirname(listed.file)} holds no file any more" if lost else f"{listed.file} cannot be read"
+    reason = f"inaccessible: {{{listed.uuid}}} {what}"
+    return Vm(name=name_of(listed), id=listed.uuid, power=UNKNOWN, reason=reason, lost=lost)
+
+
+def is_lost(listed):
+    """Whether nothing is left in the folder of a VM."""
+    return not files.holds_files(os.path.dirname(listed.file))
 
 
 def look_at_power(tool, targets, configs):

@@ -30,7 +30,10 @@ _BASE = ("--ioapic", "on", "--rtcuseutc", "on", "--audio", "none", "--mouse", "u
 
 def create(driver, name, config, creation):
     """Make a machine that is off."""
+    if is_complete(driver, name):
+        return
     sight = begun(driver, name) or _begin(driver, name, config)
+    driver.begun[name] = sight.uuid
     with driver.alone_with(name, sight.folder), undone_on_failure(driver, sight.uuid):
         vm = _announced(driver, sight)
         disks = dict(config.get("disks") or {})
@@ -40,6 +43,12 @@ def create(driver, name, config, creation):
         _configure_as(driver, vm, {**config, "disks": disks, "ssh_forward": _wants_ssh(config)})
         _see_to_drives(driver, vm, name, config.get("iso"), creation)
         finish(driver, vm.id, config, _inputs(creation))
+
+
+def is_complete(driver, name):
+    """Whether this task has created the VM already: the answer to its last call may have been lost."""
+    sight = driver.sights().get(driver.begun[name]) if name in driver.begun else None
+    return sight is not None and not sight.is_unfinished
 
 
 @contextmanager
@@ -108,11 +117,15 @@ def adopt(driver, name, error):
     if owner and owner.values["name"] == name:
         raise lost(name)
     if owner:
-        raise Refused(
-            f"{name}: {path} belongs to '{owner.values['name']}'; in file names VirtualBox writes signs of both as _.",
-            "Choose another name.",
-        )
+        raise name_taken(name, path, owner.values["name"])
     driver.run(None, "registervm", path)
+
+
+def name_taken(name, path, owner):
+    return Refused(
+        f"{name}: {path} belongs to '{owner}'; in file names VirtualBox writes signs of both as _.",
+        "Choose another name.",
+    )
 
 
 def _settings_path(said):

@@ -125,12 +125,9 @@ def _wanted(sight, changes):
 
 
 def _with_its_type(sight, place, card):
-    """A source is told by an option of its type's own; a type is told with its source."""
-    existing = config_of(sight)["networks"].get(place, {})
+    """Each type has an option of its own for its source, so a new source is written with the type."""
     if "type" not in card and "source" in card:
-        return {"type": existing["type"], **card}
-    if "type" in card and "source" not in card and existing.get("type") == card["type"] and existing.get("source"):
-        return {"source": existing["source"], **card}
+        return {"type": config_of(sight)["networks"][place]["type"], **card}
     return card
 
 

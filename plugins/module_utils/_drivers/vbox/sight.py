@@ -13,6 +13,7 @@ from typing import Any, Optional
 from ..._lifecycle.errors import NotFound
 from ..._lifecycle.units import MIB
 from ..._tools.vboxmanage_machine import Machine
+from ..._tools.vboxmanage_states import state as state_of
 from . import native
 from .mark import empty_mark, is_unfinished
 from .words import BOOT_WORDS, BUS_OF_TYPE, NETWORK_WORDS, NETWORKS, colon_mac, slot_name
@@ -35,6 +36,11 @@ class Sight:
     @property
     def values(self):
         return self.machine.values
+
+    @property
+    def state(self):
+        """The State of its power."""
+        return state_of(self.values["VMState"])
 
     @property
     def folder(self):
@@ -86,11 +92,14 @@ class Sight:
         return next((slot for slot in self.drives if slot.medium not in self.seed_files()), None)
 
     def chain(self, uuid):
-        """An image and those below it, as long as they are this machine's own."""
+        """An image and those below it, as long as they are this machine's own, or attached to it as never written."""
         found = [self.media[uuid]] if uuid in self.media else []
-        while found and found[-1].parent in self.media and self.uuid in self.media[found[-1].parent].users:
+        while found and found[-1].parent in self.media and self._is_own(self.media[found[-1].parent]):
             found.append(self.media[found[-1].parent])
         return found
+
+    def _is_own(self, medium):
+        return self.uuid in medium.users or medium.is_never_written
 
     def image_in(self, slot):
         """What is attached, and what it goes back to: with snapshots a disk goes on in images on top of its own."""
@@ -109,11 +118,6 @@ class Sight:
 
     def nic(self, number):
         return next((nic for nic in self.machine.nics if nic.number == number), None)
-
-    @property
-    def nat_card(self):
-        """The card that forwards ports, or None."""
-        return next((nic for nic in self.machine.nics if nic.type == "nat"), None)
 
     @property
     def rules(self):

@@ -21,7 +21,7 @@ from .words import FORMATS, bus_for, place_of, slot_name
 
 #: Where optical drives are: off the disks' bus, and the first of them is the option iso's.
 _DRIVE_CONTROLLER = "IDE"
-_DRIVE_PLACES = ((0, 0), (0, 1), (1, 0), (1, 1))
+DRIVE_PLACES = ((0, 0), (0, 1), (1, 0), (1, 1))
 _PORTS_OF_NEW = 8
 _SEED_SUFFIX = ".polyvirt-seed.iso"
 
@@ -36,7 +36,11 @@ def base_name(sight):
 
 
 def seed_path(sight):
-    return os.path.join(sight.folder, f"{base_name(sight)}{_SEED_SUFFIX}")
+    return seed_path_in(sight.folder, base_name(sight))
+
+
+def seed_path_in(folder, name):
+    return os.path.join(folder, f"{name}{_SEED_SUFFIX}")
 
 
 # Controllers ------------------------------------------------------------------------------------------------------
@@ -140,11 +144,21 @@ def add_seed(driver, sight, path):
 
 
 def _free_drive_place(driver, sight):
-    used = {(slot.port, slot.device) for slot in sight.machine.slots if slot.controller == _DRIVE_CONTROLLER}
-    free = next((place for place in _DRIVE_PLACES if place not in used), None)
+    controller = drive_controller(sight)
+    used = {(slot.port, slot.device) for slot in sight.machine.slots if slot.controller == controller}
+    free = next((place for place in DRIVE_PLACES if place not in used), None)
     if free is None:
-        raise Refused(f"{sight.values['name']}: no place is free for an optical drive.", "Take a disk off the IDE bus.")
-    return ensure_place(driver, sight, slot_name(_DRIVE_CONTROLLER, *free))
+        raise no_drive_place(sight.values["name"])
+    return ensure_place(driver, sight, slot_name(controller, *free))
+
+
+def drive_controller(sight):
+    """The name of the IDE controller, of which a VM has one at most."""
+    return next((name for name, bus in sight.controllers.items() if bus == "ide"), _DRIVE_CONTROLLER)
+
+
+def no_drive_place(name):
+    return Refused(f"{name}: no place is free for an optical drive.", "Take a disk off the IDE bus.")
 
 
 def remove_drive(driver, sight, slot):

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 
 from ..._lifecycle.errors import Refused
 from ..._lifecycle.model import ABSENT, RUNNING, STOPPED, SUSPENDED, UNKNOWN, Traits
@@ -13,13 +14,14 @@ from ..._lifecycle.units import GIB, MIB, human_size
 from . import forwards, native, networks, sharing
 from .busy import Busy
 from .fields import BOOT_WORDS, fields_of
+from .known import Known
 from .words import NOT_GROWN, OS_TYPES, bus_for, place_of
 
 _LONGEST_NAME = 200
 
 
-def vbox_traits(version):
-    """Traits of an installation; ``version`` is numbers."""
+def vbox_traits(version, known=None):
+    """Traits of an installation; ``version`` is numbers, ``known`` what else options are read with."""
     return Traits(
         platform="virtualbox",
         version=".".join(map(str, version)),
@@ -39,7 +41,7 @@ def vbox_traits(version):
             "networks.vlan": "Tag an interface of the host, and bridge to that.",
             "tpm": "It takes VirtualBox 7.0 or later.",
             UNKNOWN: "Put its settings file back, or have VirtualBox forget it, which leaves all files as they are:"
-            " VBoxManage unregistervm with its UUID.",
+            " VBoxManage unregistervm with its UUID. Where no file of it is left, state: absent does that.",
             "snapshot.content": "Export the machine, and look at its disks on a Linux host.",
         },
         slot="SATA {}".format,
@@ -50,7 +52,7 @@ def vbox_traits(version):
         restored_as={RUNNING: SUSPENDED},
         transient=lambda error: isinstance(error, Busy),
         not_cloned=frozenset({"port_forwards"}),
-        adjust=_adjusted,
+        adjust=partial(_adjusted, known or Known()),
     )
 
 
@@ -66,23 +68,26 @@ def _snapshot_name_fault(name):
     return "VBoxManage would take it for an option" if name.startswith("-") else None
 
 
-def _adjusted(vm, config):
+def _adjusted(known, vm, config):
     """The vocabulary's words in VirtualBox's, with what has no place there refused."""
     adjusted = dict(config)
     _check_whole(vm, config)
     _check_paths(vm, config)
     if config.get("os_type"):
-        adjusted["os_type"] = OS_TYPES.get(config["os_type"].lower(), config["os_type"])
+        adjusted["os_type"] = OS_TYPES.get(config["os_type"].lower()) or known.os_type(config["os_type"])
     if "native" in config:
         adjusted["native"] = native.settled(vm, config["native"])
     if "networks" in config:
         adjusted["networks"] = networks.settled(vm, config["networks"])
     for slot, disk in (config.get("disks") or {}).items():
-        _check_slot(vm, slot)
+        _check_slot(vm, slot, disk, known.controllers.get(vm.id, ()))
         _check_growth(vm, slot, disk or {})
     _check_boot_order(vm, config.get("boot_order"))
     if "groups" in config:
         adjusted["groups"] = _groups(vm, config["groups"])
+        _check_moved(vm, adjusted, known.folders.get(vm.id))
+    if "port_forwards" in config:
+        adjusted["port_forwards"] = forwards.settled(vm, config["port_forwards"])
     forwards.check_form(vm, adjusted)
     sharing.check_form(vm, config.get("shared_folders") or {})
     if config.get("iso") == "" and vm.power != ABSENT and vm.config.get("iso") is None:
@@ -99,18 +104,23 @@ def _check_whole(vm, config):
             raise Refused(f"{vm.name}: {option} is {human_size(size)}.", "VirtualBox counts in whole MiB.")
 
 
-def _check_paths(vm, config):
+def _paths(config):
     disks = config.get("disks") or {}
     paths = {f"disks: source of {slot}": (disk or {}).get("source") for slot, disk in disks.items()}
-    for option, path in {**paths, "iso": config.get("iso")}.items():
+    return {**paths, "iso": config.get("iso")}
+
+
+def _check_paths(vm, config):
+    for option, path in _paths(config).items():
         if path and not os.path.isabs(path):
             raise Refused(f"{vm.name}: {option} '{path}' is no absolute path.", "Give its full path on the hypervisor.")
 
 
-def _check_slot(vm, slot):
+def _check_slot(vm, slot, disk, controllers):
     place = place_of(slot)
-    present = {place_of(one)[0] for one in vm.config.get("disks") or {}}
-    if place is None or (place[0] not in present and bus_for(place[0]) is None):
+    present = {place_of(one)[0] for one in vm.config.get("disks") or {}}.union(controllers)
+    is_gone = disk is None and slot not in (vm.config.get("disks") or {})
+    if place is None or (place[0] not in present and bus_for(place[0]) is None and not is_gone):
         raise Refused(
             f"{vm.name}: disks: '{slot}' is no slot.",
             "Name a controller and a port, such as SATA 0, IDE 0 or NVMe 0; IDE 0:1 is a second device.",
@@ -139,6 +149,18 @@ def _check_boot_order(vm, order):
     if not order or unknown or len(set(order)) < len(order):
         what = f"has {unknown[0]}" if unknown else "is empty" if not order else "names a device twice"
         raise Refused(f"{vm.name}: boot_order {what}.", f"Name each of {', '.join(BOOT_WORDS)} at most once.")
+
+
+def _check_moved(vm, config, folder):
+    """A new first group moves the folder of a VM, and paths within it with it."""
+    if folder is None or config["groups"][0] == vm.config["groups"][0]:
+        return
+    for option, path in _paths(config).items():
+        if path and os.path.realpath(path).startswith(os.path.join(os.path.realpath(folder), "")):
+            raise Refused(
+                f"{vm.name}: {option}: {path} lies in the folder of the VM, which groups {config['groups'][0]} moves.",
+                "Change the groups in a task before, then name the path that the file has by then.",
+            )
 
 
 def _groups(vm, groups):

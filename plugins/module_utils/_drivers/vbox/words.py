@@ -53,6 +53,15 @@ BUS_OF_TYPE = {
 }  # fmt: skip
 
 
+#: What VirtualBox writes as _ in names of files (names-locale of 7.2.22).
+_NOT_IN_FILE_NAMES = re.compile(r'[/\\";:*?<>|$&\'~\n]|^[-. ]|[. ]$')
+
+
+def file_name(name):
+    """A VM's name as its folder and files have it."""
+    return _NOT_IN_FILE_NAMES.sub("_", name)
+
+
 def slot_name(controller, port, device=0):
     return f"{controller} {port}:{device}" if device else f"{controller} {port}"
 

@@ -75,7 +75,7 @@ FIELDS = {
 
 
 def add_card(driver, vm, definition, running, change, made):
-    there = _card_at(running, change.key)
+    there = _running_card(vm, running, change.key)
     if there is not None:
         card = devices.card_element(devices.read_card(there), is_bridge)
     elif running is not None:
@@ -87,9 +87,24 @@ def add_card(driver, vm, definition, running, change, made):
     definition.devices.append(card)
 
 
-def _card_at(running, key):
+def _running_card(vm, running, key):
+    """The running card that had this place when the VM was observed, or that was plugged in at it since; or None.
+
+    The change may have been sent before, as far as the running VM: then the cards behind it have other places now.
+    """
     cards = running.interfaces() if running is not None else []
-    return cards[int(key)] if int(key) < len(cards) else None
+    found, place = _macs(vm.active), int(key)
+    if place < len(found):
+        same = [card for card in cards if _mac(card) == found[place]]
+        # Two cards may have one MAC.
+        before = found[:place].count(found[place])
+        return same[before] if before < len(same) else None
+    new = [card for card in cards if _mac(card) not in found]
+    return new[place - len(found)] if place - len(found) < len(new) else None
+
+
+def _mac(card):
+    return devices.read_card(card).get("mac")
 
 
 def _new_mac():
@@ -97,7 +112,7 @@ def _new_mac():
 
 
 def remove_card(driver, vm, definition, running, change, made):
-    card = _card_at(running, change.key)
+    card = _running_card(vm, running, change.key)
     if card is not None:
         _run_on_card(driver, "detach-device", vm, card, _KEPT)
     definition.devices.remove(definition.devices.findall("interface")[int(change.key)])
@@ -105,7 +120,7 @@ def remove_card(driver, vm, definition, running, change, made):
 
 def set_card(driver, vm, definition, running, change, made):
     devices.set_card(definition.interfaces()[int(change.key)], {change.attribute: change.new}, is_bridge)
-    card = _card_at(running, change.key)
+    card = _running_card(vm, running, change.key)
     if card is not None and change.attribute == "source":
         _move(driver, vm, card, change.new)
 

@@ -23,6 +23,8 @@ _OUTSIDE = ("autostart", "disks.size")
 def configure(driver, vm, changes):
     """Make ``changes`` to one machine; those that cost LIVE also to what runs."""
     definition = driver.definition(vm.id)
+    if driver.is_stored(vm, changes, definition):
+        return
     running = Definition(driver.virsh.run("dumpxml", vm.id)) if vm.power in (RUNNING, PAUSED) else None
     made, nvram = [], nvram_of(definition)
     for change in sorted(changes, key=_last_cards_first):
@@ -31,7 +33,7 @@ def configure(driver, vm, changes):
     # A file of the kind of firmware it had before goes with the machine, not with the change.
     nvram = [nvram, _placed_nvram(driver, vm, definition)] if _turns_firmware(changes) else []
     if made or nvram or any(change.kind == "tags" for change in changes):
-        definition.set_mark(_updated_mark(vm, changes, made, [path for path in nvram if path]))
+        definition.set_mark(_updated_mark(vm, definition.mark, changes, made, [path for path in nvram if path]))
     if any(change.kind not in _OUTSIDE for change in changes):
         driver.define(definition)
 
@@ -142,9 +144,9 @@ _CHANGES = {
 }
 
 
-def _updated_mark(vm, changes, made, nvram):
+def _updated_mark(vm, mark, changes, made, nvram):
     """Our mark with new disks and tags; a foreign one is replaced, for it speaks of another machine's files."""
-    own = dict(vm.mark) if vm.owned else empty_mark(vm.id)
+    own = next((dict(one) for one in (mark, vm.mark) if one and one.get("id") == vm.id), empty_mark(vm.id))
     own["disks"] = list(dict.fromkeys([*own.get("disks", ()), *made]))
     if nvram:
         own["nvram"] = list(dict.fromkeys([*own.get("nvram", ()), *nvram]))

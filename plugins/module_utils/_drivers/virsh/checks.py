@@ -9,18 +9,21 @@ import os
 
 from ..._lifecycle.errors import Refused
 from ..._lifecycle.model import Vm
+from ..._lifecycle.units import human_size
 from ..._ports import files
 from ..._tools import seed
 from .definition import target_of
 from .firmware import FIRMWARE_FIELDS
 from .forwarding import check_program
+from .host_checks import check_host_of
 from .machinery import check_machinery
 from .maxima import check_processors
-from .networks import check_networks
+from .networks import check_macs, check_networks
 from .new import check_host
 from .serial_log import check_serial_log
 from .sharing import check_shares
 from .slots import bus_of, slot_name
+from .space import check_space
 from .storage import bases, check_iso, written_files
 
 
@@ -41,6 +44,8 @@ def check_plan(driver, plan):
             _check_snapshot(driver, plan.before, step)
     check_machinery(driver, plan)
     check_networks(driver, plan)
+    check_macs(driver, plan)
+    check_host_of(driver, plan)
     check_shares(driver, plan)
     check_program(driver, plan)
     _check_deletion(driver, plan)
@@ -57,15 +62,21 @@ def _check_bases(driver, plan):
     sources = {slot: disk.get("source") for slot, disk in (plan.after.config.get("disks") or {}).items()}
     if not any(sources.values()) or not _may_write(plan):
         return
-    standing = bases(driver.all_definitions())
     for slot, path in sorted(sources.items()):
-        users = standing.get(os.path.realpath(path or ""), set()) - {vm.name}
+        users = _standing_on(driver, vm, os.path.realpath(path or ""))
         if users:
             raise Refused(
                 f"{vm.name}: its disk {slot} ({path}) must not be written to, for the disks of"
                 f" {', '.join(sorted(users))} stand on it.",
                 "Remove those machines first. A clone of an external snapshot would leave this machine free.",
             )
+
+
+def _standing_on(driver, vm, path):
+    """Names of the VMs whose disks stand on an image: as their marks say, or as their disks' own headers do."""
+    marked = bases(driver.all_definitions()).get(path, set()) - {vm.name}
+    found = driver.file_users().standing_on(vm).get(path, set()) if driver.is_local else set()
+    return marked | found
 
 
 def _may_write(plan):
@@ -109,6 +120,8 @@ def _check_creation(driver, name, arguments, doomed):
         if base:
             driver.storage.check_image(name, base, entry, written_by)
         _check_disk(driver, name, slot, entry, written_by, base, doomed)
+        if base and not entry.get("source"):
+            check_space(driver, name, [base], doomed)
     if config.get("iso"):
         check_iso(name, config["iso"])
     _check_seed(driver, name, creation)
@@ -152,9 +165,21 @@ def _check_changes(driver, vm, changes):
             check_iso(vm.name, change.new)
         if change.kind == "serial_log" and change.new:
             check_serial_log(vm.name, vm.id, change.new, driver.all_definitions(), driver.is_local)
+        if change.kind == "disks.size":
+            _check_growing(vm, change)
         if change.field in ("cpus", "max_cpus"):
             for definition in _definitions_of(driver, vm):
                 check_processors(definition, change)
+
+
+def _check_growing(vm, change):
+    source = (vm.config.get("disks") or {}).get(change.key, {}).get("source") or ""
+    if files.is_block_device(source):
+        raise Refused(
+            f"{vm.name}: disks.{change.key}.size: {source} is a block device of {human_size(change.old)}, and only"
+            " files are grown.",
+            "Grow the device on the hypervisor (lvextend), or leave size out.",
+        )
 
 
 def _check_new_firmware(driver, vm, changes):

@@ -12,6 +12,7 @@ from .cloning import Original, disk_format, nvram_image, own_disks, source_forma
 from .definition import file_of, target_of
 from .firmware import read_firmware, read_secure_boot
 from .snapshot_checks import lost_in_image
+from .space import check_space
 from .storage import check_readable, written_files
 
 
@@ -43,6 +44,8 @@ def check_clone(driver, name, creation, source, doomed=()):
         driver.storage.check_free(name, own, written_by)
         if os.path.realpath(own) not in doomed:
             driver.storage.check_leftover(own, entry, original.image(disk, asked["linked"]))
+    images = [original.image(disk, asked["linked"]) for disk in own_disks(original.definition)]
+    check_space(driver, name, images, doomed)
     _check_nvram(driver, name, original.definition, doomed)
 
 

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import uuid as uuids
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -53,7 +52,12 @@ def own_disks(definition):
 
 def clone(driver, name, config, creation, source):
     """Make a machine that is off, like ``source``; what was made is removed again when it cannot be finished."""
-    machine_id = str(uuids.uuid4())
+    machine_id, is_defined = driver.new_id(name)
+    if not is_defined:
+        _define_clone(driver, name, machine_id, config, creation, source)
+
+
+def _define_clone(driver, name, machine_id, config, creation, source):
     asked = creation["clone"]
     original = Original.read(driver, source, asked.get("snapshot"))
     definition = original.definition

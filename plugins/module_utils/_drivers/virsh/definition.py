@@ -222,6 +222,12 @@ def file_of(disk):
     return (source.get("file") or "") if source is not None else ""
 
 
+def place_of(disk):
+    """The local file or block device of a disk element, or an empty text."""
+    source = disk.find("source")
+    return (source.get("file") or source.get("dev") or "") if source is not None else ""
+
+
 def backing_files(disk):
     """The files below a running machine's disk, as libvirt lists them."""
     return [source.get("file") for source in disk.findall(".//backingStore/source") if source.get("file")]

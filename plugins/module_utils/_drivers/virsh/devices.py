@@ -8,6 +8,7 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 from string import ascii_lowercase
 
+from ..._ports import files
 from .definition import file_of, source_of, target_of
 
 # Disks --------------------------------------------------------------------------------------------------------------
@@ -29,9 +30,10 @@ def _read_disk(disk, sizes):
 
 
 def disk_element(slot, path, image_format, bus):
-    disk = ET.Element("disk", {"type": "file", "device": "disk"})
+    kind, attribute = ("block", "dev") if files.is_block_device(path) else ("file", "file")
+    disk = ET.Element("disk", {"type": kind, "device": "disk"})
     ET.SubElement(disk, "driver", {"name": "qemu", "type": image_format, "discard": "unmap"})
-    ET.SubElement(disk, "source", {"file": path})
+    ET.SubElement(disk, "source", {attribute: path})
     ET.SubElement(disk, "target", {"dev": slot, "bus": bus})
     return disk
 

@@ -11,21 +11,21 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import replace
+from uuid import uuid4
 
 from ..._lifecycle.errors import CommandFailed, PolyvirtError
-from ..._lifecycle.model import SUSPENDED
 from ..._lifecycle.one_by_one import one_by_one
+from ..._ports import writes
+from ..._ports.ceiling import call_timeout
 from ..._ports.command import Commands
 from ..._tools import virsh_output as output
 from ..._tools.virsh import Virsh, is_not_found
 from .definition import Definition
 from .fields import EXTERNAL
 from .look import Listing, look_at_power, look_closely
-from .networks import start_networks, starting_effects
+from .networks import starting_effects
 from .traits import virsh_traits
 
-#: Writing a guest's memory to disk is the platform's own work and may take long; yet no call may hang for ever.
-_SAVE_TIMEOUT = 3600
 _DEFAULT_URI = "qemu:///system"
 _SYSTEM_FOLDER = "/var/lib/libvirt/images"
 _SESSION_FOLDER = "~/.local/share/libvirt/images"
@@ -34,7 +34,7 @@ _LIGHT = frozenset({"power", "addresses"})
 
 def make_driver(params):
     """A driver from a module's parameters (those of ``virsh_vm`` or ``virsh_vm_info``)."""
-    commands = Commands()
+    commands = Commands(call_timeout(params.get("call_timeout")))
     uri = params["uri"] or commands.environment("LIBVIRT_DEFAULT_URI") or _DEFAULT_URI
     virsh = Virsh(commands, params["executable"], uri)
     return VirshDriver(
@@ -44,6 +44,7 @@ def make_driver(params):
         native_keys=params.get("native") or {},
         virt_type=params.get("virt_type"),
         allow_network_start=bool(params.get("allow_network_start")),
+        keeps_disks=params.get("state") == "absent" and params.get("delete_disks") == "none",
     )
 
 
@@ -55,14 +56,20 @@ def is_local(uri):
 class VirshDriver:
     """One connection to libvirt, for one task."""
 
-    def __init__(self, virsh, storage_path, commands, native_keys=(), virt_type=None, allow_network_start=False):
+    def __init__(self, virsh, storage_path, commands, **options):
+        """``options``: virt_type, allow_network_start, native_keys, and keeps_disks (no disk is deleted)."""
         self.virsh, self.storage_path, self.commands = virsh, storage_path, commands
-        self.virt_type, self.allow_network_start = virt_type, allow_network_start
-        self.library = ""
-        self._native_keys = tuple(native_keys)
+        self.virt_type = options.get("virt_type")
+        self.allow_network_start = options.get("allow_network_start", False)
+        self.hypervisor = self.library = ""
+        self._native_keys = tuple(options.get("native_keys", ()))
+        self._keeps_disks = options.get("keeps_disks", False)
         self._listing = None
-        self._definitions = None
+        self._definitions = self._users = None
         self._configs = {}
+        #: {directory: bytes} and {(image, snapshot): bytes}: what the plans of this task copy.
+        self.claimed, self.measured = {}, {}
+        self._new_ids, self._sent, self._capabilities = {}, {}, None
 
     @property
     def storage(self):
@@ -83,7 +90,13 @@ class VirshDriver:
         """How a new machine is run: as asked, else by the processor where libvirt offers that."""
         if self.virt_type:
             return self.virt_type
-        return "kvm" if "<domain type='kvm'" in self.virsh.run("capabilities") else "qemu"
+        return "kvm" if "<domain type='kvm'" in self.capabilities() else "qemu"
+
+    def capabilities(self):
+        """What libvirt tells of its host, asked once."""
+        if self._capabilities is None:
+            self._capabilities = self.virsh.run("capabilities")
+        return self._capabilities
 
     # Looking --------------------------------------------------------------------------------------------------------
 
@@ -110,6 +123,10 @@ class VirshDriver:
             observation = replace(observation, vms=[self._with_frozen_sizes(vm) for vm in observation.vms])
         if "leftovers" in facets:
             observation = replace(observation, vms=[self._with_leftovers(vm) for vm in observation.vms])
+        if "all_snapshots" in facets and self.is_local and self.hypervisor != "TEST":
+            from .leftovers import with_leftover_snapshots
+
+            observation = replace(observation, vms=[with_leftover_snapshots(self, vm) for vm in observation.vms])
         if "files" in facets and observation.vms:
             return self._with_files(observation)
         return observation
@@ -135,7 +152,7 @@ class VirshDriver:
         return replace(snapshot, config={**snapshot.config, "disks": self._sized(snapshot.config["disks"])})
 
     def _with_leftovers(self, vm):
-        from .snapshot_checks import leftovers
+        from .leftovers import leftovers
 
         try:
             return vm.having(leftovers=tuple(leftovers(self, vm))) if self.is_local else vm
@@ -148,10 +165,13 @@ class VirshDriver:
         return compare_content(self, vm, before, after)
 
     def _with_files(self, observation):
-        from .users import FileUsers, files_of
+        from .users import FileUsers, NamedUsers, files_of
 
         definitions = self.read_definitions()
-        users = FileUsers(self.virsh, self.storage.qemu_img, definitions) if self.is_local else None
+        users = None
+        if self.is_local:
+            qemu_img = self.storage.qemu_img
+            users = NamedUsers(definitions) if self._keeps_disks else FileUsers(self.virsh, qemu_img, definitions)
         vms = []
         for vm in observation.vms:
             own = [one for one in definitions if one.uuid == vm.id]
@@ -163,6 +183,14 @@ class VirshDriver:
         if self._definitions is None:
             self._definitions = self.read_definitions()
         return self._definitions
+
+    def file_users(self):
+        """Who needs which file, by the same definitions; each image is read once."""
+        from .users import FileUsers
+
+        if self._users is None:
+            self._users = FileUsers(self.virsh, self.storage.qemu_img, self.all_definitions())
+        return self._users
 
     def read_definitions(self):
         """The same as they are in this moment."""
@@ -190,9 +218,9 @@ class VirshDriver:
 
         check_plan(self, plan)
 
-    def apply(self, segment):
-        self._definitions = None
-        one_by_one(self, segment)
+    def apply(self, batch):
+        self._definitions = self._users = None
+        one_by_one(self, batch, writes.count)
 
     def define(self, definition):
         self.virsh.run("define", "/dev/stdin", stdin=definition.text())
@@ -208,6 +236,13 @@ class VirshDriver:
         arguments = step.arguments
         cloning.clone(self, vm.name, arguments["config"], arguments["creation"], arguments["source"])
 
+    def new_id(self, name):
+        """(UUID of a VM to be created, whether it exists): the same one when its creation is sent again."""
+        if name in self._new_ids:
+            return self._new_ids[name], self._new_ids[name] in self.virsh.run("list", "--all", "--uuid").split()
+        self._new_ids[name] = str(uuid4())
+        return self._new_ids[name], False
+
     def _delete(self, vm, step):
         from . import making
 
@@ -218,37 +253,46 @@ class VirshDriver:
 
         configure(self, vm, step.changes)
 
+    def is_stored(self, vm, changes, definition):
+        """Whether these changes were sent before and are stored, which happens all at once and after all else.
+
+        ``definition`` is the stored one now. A change that is named by its place must not be made to it again.
+        """
+        sent, text = self._sent.get(vm.id, (None, None))
+        if sent == changes:
+            return definition.text() != text
+        self._sent[vm.id] = (changes, definition.text())
+        return False
+
     def _start(self, vm, step):
-        if self.allow_network_start:
-            start_networks(self, vm)
-        options = ["--reset-nvram"] if step.arguments.get("reset_nvram") else []
-        try:
-            # Reading a guest's memory back is as long a work as writing it.
-            longer = {"timeout": _SAVE_TIMEOUT} if vm.power == SUSPENDED else {}
-            self.virsh.run("start", vm.id, *options, **longer)
-        except CommandFailed as error:
-            raise _explained(vm, error) from error
-        if vm.power == SUSPENDED and self.virsh.run("domstate", vm.id).strip() == "paused":
-            # Somebody saved it while it was paused, and so it came back.
-            self.virsh.run("resume", vm.id)
+        from . import power
+
+        power.start(self, vm, step)
 
     def _stop(self, vm, step):
-        self.virsh.run("shutdown", vm.id)
+        from . import power
+
+        power.stop(self, vm)
 
     def _kill(self, vm, step):
-        if vm.power == SUSPENDED:
-            self.virsh.run("managedsave-remove", vm.id)
-        else:
-            self.virsh.run("destroy", vm.id)
+        from . import power
+
+        power.kill(self, vm)
 
     def _pause(self, vm, step):
-        self.virsh.run("suspend", vm.id)
+        from . import power
+
+        power.pause(self, vm)
 
     def _resume(self, vm, step):
-        self.virsh.run("resume", vm.id)
+        from . import power
+
+        power.resume(self, vm)
 
     def _suspend(self, vm, step):
-        self.virsh.run("managedsave", vm.id, "--running", timeout=_SAVE_TIMEOUT)
+        from . import power
+
+        power.suspend(self, vm)
 
     def _reset(self, vm, step):
         self.virsh.run("reset", vm.id)
@@ -267,25 +311,3 @@ class VirshDriver:
         from . import snapshots
 
         snapshots.restore(self, vm, step.arguments)
-
-
-#: What libvirt says when a machine will not start, and what helps.
-_REMEDIES = (
-    (
-        "Cannot access storage file",
-        "See that the file exists and that the hypervisor's user can read it and its folders.",
-    ),
-    ("network '", "Start the network: virsh net-start NAME, or allow_network_start: true."),
-    ("Network not found", "Name a network that exists (virsh net-list --all)."),
-    ("Is another process using the image", "Another machine uses this disk; stop it, or give each its own."),
-    ("Cannot open log file", "Another machine writes to the same console file; give each its own."),
-    ("swtpm", "See /var/log/swtpm/libvirt/qemu, and that swtpm's own user can reach libvirt's folder in /run."),
-    ("KVM", "Set virt_type: qemu where the host has no usable KVM."),
-)
-
-
-def _explained(vm, error):
-    remedy = next(
-        (remedy for text, remedy in _REMEDIES if text in error.stderr), "See its log in /var/log/libvirt/qemu."
-    )
-    return CommandFailed(error.argv, error.rc, error.stderr, message=f"{vm.name}: {error.message}.", remedy=remedy)

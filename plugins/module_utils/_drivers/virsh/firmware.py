@@ -36,6 +36,15 @@ def read_secure_boot(definition):
     return False if "no" in both else True if both == {"yes"} else None
 
 
+def runs_as_stored(stored, running, secure_boot):
+    """Whether a machine whose definition does not tell the features of its firmware runs with those that are stored.
+
+    In the definition that is saved with a machine's memory they are missing (libvirt 9.0.0); its files are named.
+    """
+    is_secure = running.native("os/loader@secure") == "yes"
+    return is_secure == bool(secure_boot) and nvram_of(stored) in (None, nvram_of(running))
+
+
 def nvram_of(definition):
     """The NVRAM file that a definition names, or None: libvirt 9.0 then has a place of its own, known to it alone."""
     nvram, source = definition.get("os/nvram"), definition.root.find("os/nvram/source")

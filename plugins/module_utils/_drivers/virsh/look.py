@@ -17,8 +17,9 @@ from ..._tools import virsh as tool
 from ..._tools import virsh_addresses
 from ..._tools import virsh_output as output
 from ..._tools.virsh_states import state
-from .definition import Definition
+from .definition import Definition, target_of
 from .devices import read_disks, read_iso, read_networks
+from .firmware import runs_as_stored
 from .maxima import level_maxima
 from .networks import QUESTIONS, inactive_networks
 from .settings import read_settings
@@ -70,14 +71,37 @@ def look_closely(virsh, listing, uuids, facets, native_keys):
         questions += asked.values()
     answers = iter(_asked(virsh, questions)) if questions else iter(())
     found, taken = [], {}
-    for uuid, keys in per_machine:
-        said = {key: next(answers) for key in keys}
+    told = [(uuid, {key: next(answers) for key in keys}) for uuid, keys in per_machine]
+    _ask_for_each_size(virsh, told)
+    for uuid, said in told:
         if not tool.is_not_found(said["inactive"].error):
             found.append(_machine(uuid, listing, said, native_keys))
             taken[uuid] = _names(uuid, said)
     if any(names for names, _current in taken.values()):
         found = _with_snapshots(virsh, found, taken, native_keys if "snapshot_configs" in facets else None)
     return Observation(vms=found, known=tuple(listing.names.values()))
+
+
+def _ask_for_each_size(virsh, told):
+    """Where one disk cannot be read, libvirt tells the size of none: then each is asked for by itself."""
+    questions, targets = [], []
+    for uuid, said in told:
+        if said["sizes"].error and not said["inactive"].error:
+            texts = [said[key].stdout for key in ("inactive", "active") if key in said and not said[key].error]
+            disks = {target_of(disk) for text in texts for disk in Definition(text).drives("disk", "lun")}
+            questions += [("domblkinfo", uuid, target) for target in sorted(disks)]
+            targets += [(said, target) for target in sorted(disks)]
+    answers = virsh.batch(questions) if questions else []
+    for (said, target), answer in zip(targets, answers):
+        said["size", target] = answer
+
+
+def _sizes(said):
+    """{slot: bytes} of the disks that can be read."""
+    sizes = output.block_sizes(said["sizes"].stdout)
+    each = {key[1]: answer.stdout for key, answer in said.items() if key[0] == "size" and not answer.error}
+    told = {target: output.key_values(text).get("Capacity", "") for target, text in each.items()}
+    return {**sizes, **{target: int(size) for target, size in told.items() if size.isdigit()}}
 
 
 def _names(uuid, said):
@@ -187,7 +211,7 @@ def _machine(uuid, listing, said, native_keys):
     if said["inactive"].error:
         raise CommandFailed(("virsh", "dumpxml", uuid, "--inactive"), 1, said["inactive"].error)
     definition = Definition(said["inactive"].stdout)
-    sizes = output.block_sizes(said["sizes"].stdout)
+    sizes = _sizes(said)
     power, busy, reason = state(said["power"], uuid in listing.saved)
     mark = definition.mark
     own_files = frozenset((mark or {}).get("files", ()))
@@ -222,6 +246,8 @@ def _undo_rewriting(config, active, stored, running):
     for name in ("secure_boot", "nested_virtualization"):
         if config[name] is None:
             active[name] = None  # What was left to the host was chosen by it.
+    if active["secure_boot"] is None and runs_as_stored(stored, running, config["secure_boot"]):
+        active["secure_boot"] = config["secure_boot"]
     level_maxima(config, active, stored, running)
     native = config.get("native", {})
     if native.get("cpu@mode") == "host-model" and active["native"].get("cpu@mode") == "custom":

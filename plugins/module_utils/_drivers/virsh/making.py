@@ -7,7 +7,6 @@ anywhere leaves what the same task completes."""
 from __future__ import annotations
 
 import os
-import uuid as uuids
 from contextlib import contextmanager
 
 from ..._lifecycle.differences import additions
@@ -23,13 +22,20 @@ from .networks import is_bridge
 from .new import machine_type, new_definition
 from .settings import SETTINGS, write_setting
 from .slots import bus_of, slot_name
-from .storage import bases_of, used_files
+from .storage import bases_of, known_format, used_files
 from .tpm import read_tpm, write_tpm
 
 
 def create(driver, name, config, creation):
     """Make a machine that is off; what was made is removed again when it cannot be finished."""
-    machine_id = str(uuids.uuid4())
+    machine_id, is_defined = driver.new_id(name)
+    if not is_defined:
+        _define_new(driver, name, machine_id, config, creation)
+    if config.get("autostart"):
+        driver.virsh.run("autostart", machine_id)
+
+
+def _define_new(driver, name, machine_id, config, creation):
     with undone_on_failure(driver, name, creation) as made:
         definition = new_definition(
             name, machine_id, driver.hypervisor, driver.virt_type_of_new(), machine_type(config)
@@ -44,8 +50,6 @@ def create(driver, name, config, creation):
             mark["nvram"] = [place_nvram(definition, driver.storage, name)]
         definition.set_mark(mark)
         driver.define(definition)
-    if config.get("autostart"):
-        driver.virsh.run("autostart", machine_id)
 
 
 @contextmanager
@@ -58,36 +62,37 @@ def undone_on_failure(driver, name, creation):
         if creation.get("cloud_init") is not None:
             # Unlike a disk, a seed has its name before this machine is there, whoever made it.
             made.append(driver.storage.seed_path(name))
-        _remove_unused(driver, made)
-        if isinstance(error, CommandFailed) and _is_made_meanwhile(error):
+        others = _remove_unused(driver, made)
+        if isinstance(error, PolyvirtError) and (_is_made_meanwhile(error) or name in others):
             raise _lost(name, error) from error
         raise
 
 
 def _remove_unused(driver, paths):
-    """Another task may have made the machine meanwhile, with these very files."""
-    if not paths:
-        return
+    """Remove files that no VM uses: another task may have created the VM meanwhile. Returns the names of all VMs."""
     try:
-        used = {os.path.realpath(file) for one in driver.read_definitions() for file in used_files(one)}
+        definitions = driver.read_definitions()
     except PolyvirtError:
-        return  # Nobody can say whose they are now; the next run takes them, or makes them anew.
+        return ()  # Nobody can say whose they are now; the next run takes them, or creates them again.
+    used = {os.path.realpath(file) for one in definitions for file in used_files(one)}
     for path in paths:
         if os.path.realpath(path) not in used:
             files.remove(path)
+    return {one.name for one in definitions}
 
 
 def _is_made_meanwhile(error):
-    return "already exists with uuid" in error.stderr
+    return "already exists with uuid" in getattr(error, "stderr", "")
 
 
 def _lost(name, error):
+    """As libvirt's own answer, whatever was in the way first: what exists now is what counts."""
     return CommandFailed(
-        error.argv,
-        error.rc,
-        error.stderr,
-        message=f"{name}: another task made a machine of this name at the same moment.",
-        remedy="Run the task again: it begins with what is there then.",
+        getattr(error, "argv", ("virsh", "define")),
+        getattr(error, "rc", 1),
+        getattr(error, "stderr", error.message),
+        message=f"{name}: another task created a VM of this name at the same moment.",
+        remedy="Run the task again: it begins with what exists then.",
     )
 
 
@@ -105,7 +110,7 @@ def _make_disks(driver, name, asked, image, made):
 
 def format_of_source(driver, entry):
     """The format of a file that is attached as it is: what was asked, else what the file is."""
-    return entry.get("format") or driver.storage.qemu_img.info(entry["source"]).format
+    return known_format(entry) or driver.storage.qemu_img.info(entry["source"]).format
 
 
 def make_disk(driver, name, slot, entry, image, made):
@@ -164,8 +169,17 @@ def delete(driver, vm, paths, keep_nvram=False):
     """Remove the files named, then the machine with all that libvirt keeps about it."""
     for path in paths:
         files.remove(path)
-    _give_tpm_back(driver, vm)
-    nvram = "--keep-nvram" if keep_nvram else "--nvram"
+    if vm.id is None:
+        return  # It existed only while it ran.
+    try:
+        _give_tpm_back(driver, vm)
+        _undefine(driver, vm, "--keep-nvram" if keep_nvram else "--nvram")
+    except CommandFailed as error:
+        if not tool.is_not_found(error.stderr):
+            raise  # Else it is gone: the same removal was sent before.
+
+
+def _undefine(driver, vm, nvram):
     try:
         driver.virsh.run("undefine", vm.id, nvram, "--managed-save", "--snapshots-metadata", "--checkpoints-metadata")
     except CommandFailed as error:

@@ -68,6 +68,51 @@ def check_networks(driver, plan):
         )
 
 
+def check_macs(driver, plan):
+    """Refuse a MAC for two NICs of one VM, or of two VMs on one network: neither of them would be reached reliably."""
+    nics, name = plan.after.config.get("networks") or {}, plan.after.name
+    is_clone = any(step.verb == "clone" for step in plan.steps)
+    changed = _with_new_mac(plan, is_clone)
+    # A clone keeps no MAC of its source.
+    known = {key: nic for key, nic in sorted(nics.items()) if not is_clone or key in changed}
+    given = {key: nic["mac"].lower() for key, nic in known.items() if nic.get("mac")}
+    touched = changed & set(given)
+    for key in sorted(touched):
+        twin = next((other for other, mac in given.items() if mac == given[key] and other != key), None)
+        if twin is not None:
+            raise Refused(
+                f"{name}: networks.{key}.mac: {given[key]} is the MAC of NIC {twin}, too.", "Give each NIC its own MAC."
+            )
+    if touched:
+        _check_macs_of_others(driver, plan, {key: given[key] for key in touched})
+
+
+def _with_new_mac(plan, is_clone):
+    """Keys of the NICs that get a MAC or another network by the plan."""
+    if any(step.verb == "create" for step in plan.steps):
+        return set(plan.after.config.get("networks") or {})
+    kinds = ("networks.add", "networks.mac", *(() if is_clone else ("networks.source", "networks.type")))
+    return {change.key for step in plan.steps for change in step.changes if change.kind in kinds}
+
+
+def _check_macs_of_others(driver, plan, macs):
+    own = plan.before.id
+    for definition in driver.all_definitions():
+        for nic in read_networks(definition).values() if definition.uuid != own else ():
+            for key, mac in macs.items():
+                if nic.get("mac") == mac and _share_a_network(nic, plan.after.config["networks"][key]):
+                    raise Refused(
+                        f"{plan.after.name}: networks.{key}.mac: {mac} is used by {definition.name} on the same network"
+                        f" ({nic['source']}).",
+                        "Choose another MAC, or leave mac out to have one generated.",
+                    )
+
+
+def _share_a_network(one, other):
+    """NICs of type user have no source: each is on a network of its own."""
+    return bool(one.get("source")) and (one.get("type"), one["source"]) == (other.get("type"), other.get("source"))
+
+
 def _runs_after(step):
     """A restore into a running machine needs its networks as a start does; libvirt cuts the guest off and fails."""
     return step.verb == "start" or (step.verb == "restore" and step.arguments["power"] != STOPPED)

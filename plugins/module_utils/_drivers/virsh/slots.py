@@ -13,6 +13,7 @@ from ..._lifecycle.model import LIVE, NEVER, NEXT_BOOT, Field
 _BUSES = {"vd": "virtio", "sd": "scsi", "hd": "ide"}
 _HOT_PLUGGABLE = ("virtio", "scsi")
 _TARGET = re.compile(r"(vd|sd|hd)[a-z]{1,3}")
+_SECTOR = 512
 _SATA = re.compile(r"sata([0-9]{1,3})")
 
 
@@ -42,8 +43,15 @@ def settle_slots(vm, disks):
             given = None if entry is None else {**entry, "bus": "sata"}
         if target in settled:
             raise Refused(f"{vm.name}: disks: {slot} is the target {target}, which is given too.", "Give it once.")
-        settled[target] = given
+        settled[target] = _in_sectors(given)
     return settled
+
+
+def _in_sectors(entry):
+    """An entry with the size that the disk will have: QEMU's disks consist of whole sectors."""
+    if entry is None or not entry.get("size"):
+        return entry
+    return {**entry, "size": -(-entry["size"] // _SECTOR) * _SECTOR}
 
 
 def _target(vm, slot):

@@ -15,10 +15,11 @@ import os
 import shlex
 
 from ..._lifecycle.errors import NotFound, Refused
-from ..._lifecycle.model import PAUSED, RUNNING, SUSPENDED, File
+from ..._lifecycle.model import PAUSED, RUNNING, STOPPED, SUSPENDED, File
 from ..._ports import files
 from .definition import file_of
 from .fields import EXTERNAL, INTERNAL
+from .leftovers import disks_of, leftovers
 from .snapshots import memory_path, overlay_path, read_one
 from .users import FileUsers
 
@@ -31,20 +32,6 @@ def check_snapshot(driver, vm, step):
     {"snapshot": _check_taking, "drop_snapshot": _check_dropping, "restore": _check_restoring}[step.verb](
         driver, vm, step.arguments
     )
-
-
-def leftovers(driver, vm):
-    """(file, name) of every snapshot that is in an image of this machine and that libvirt does not know."""
-    known = {one.name for one in vm.snapshots if one.kind == INTERNAL}
-    found = []
-    for disk in _disks_of(vm).values():
-        if disk.get("format") == "qcow2" and files.is_readable(disk["source"]):
-            found += [(disk["source"], name) for name in driver.storage.qemu_img.info(disk["source"]).snapshots]
-    return [(path, name) for path, name in found if name not in known]
-
-
-def _disks_of(vm):
-    return {slot: disk for slot, disk in (vm.config.get("disks") or {}).items() if disk.get("source")}
 
 
 # Taking ---------------------------------------------------------------------------------------------------------------
@@ -72,12 +59,13 @@ def _check_internal(driver, vm, arguments):
             f"{vm.name}: an internal snapshot of a running machine always holds its memory.",
             "Leave include_memory out, stop the machine first, or take an external one (kind: external).",
         )
-    for slot, disk in sorted(_disks_of(vm).items()):
+    for slot, disk in sorted(disks_of(vm).items()):
         if disk.get("format") != "qcow2":
             raise Refused(
                 f"{vm.name}: disk {slot} is {disk.get('format')}, and only a qcow2 image can hold a snapshot.",
                 "Take an external one (kind: external), or convert the disk.",
             )
+    _check_not_in_use(driver, vm)
     if driver.is_local:
         for path, left in leftovers(driver, vm):
             if left == name:
@@ -85,6 +73,23 @@ def _check_internal(driver, vm, arguments):
                     f"{vm.name}: {path} has a snapshot '{name}' already, left by an earlier machine or tool.",
                     f"Choose another name, or remove it: {shlex.join(['qemu-img', 'snapshot', '-d', name, path])}",
                 )
+
+
+def _check_not_in_use(driver, vm):
+    """QEMU locks the images that the disks of running VMs stand on; a snapshot of a VM that is off is written by us."""
+    if vm.power != STOPPED or not driver.is_local or driver.hypervisor == "TEST":
+        return
+    standing = driver.file_users().standing_on(vm)
+    users = {user for disk in disks_of(vm).values() for user in standing.get(os.path.realpath(disk["source"]), ())}
+    if not users:
+        return
+    running = users.intersection(driver.virsh.run("list", "--name").split("\n"))
+    if running:
+        raise Refused(
+            f"{vm.name}: {', '.join(sorted(running))} runs on top of its disks, so no snapshot can be written into"
+            " them.",
+            "Stop that VM first, or take an external snapshot (kind: external).",
+        )
 
 
 def _check_external(driver, vm, arguments):
@@ -99,7 +104,7 @@ def _check_external(driver, vm, arguments):
             "Run the task on the hypervisor's own host, or take an internal one.",
         )
     disks = vm.config.get("disks") or {}
-    if not disks or len(_disks_of(vm)) < len(disks):
+    if not disks or len(disks_of(vm)) < len(disks):
         raise Refused(
             f"{vm.name}: an external snapshot needs disks that are files.", "Take an internal one, while it is off."
         )
@@ -109,6 +114,12 @@ def _check_external(driver, vm, arguments):
             " both.",
             "Restart it first.",
         )
+    for slot, disk in sorted(disks.items()):
+        if files.is_block_device(disk["source"]):
+            raise Refused(
+                f"{vm.name}: disk {slot} is the block device {disk['source']}, beside which no overlay can be created.",
+                f"Take it by hand: virsh snapshot-create-as {vm.name} --disk-only --diskspec {slot},file=FILE",
+            )
     paths = [overlay_path(vm, slot, arguments["name"]) for slot in disks]
     for path in (*paths, memory_path(vm, arguments["name"])):
         if len(os.path.basename(path).encode()) > _LONGEST_FILE_NAME:
@@ -123,7 +134,14 @@ def _check_external(driver, vm, arguments):
 def _check_dropping(driver, vm, arguments):
     doomed = set(arguments["names"])
     external = {one.name for one in vm.snapshots if one.kind == EXTERNAL and one.name in doomed}
-    internal = [one.name for one in vm.snapshots if one.kind == INTERNAL]
+    internal = [one.name for one in vm.snapshots if one.kind == INTERNAL and not one.unfinished]
+    lost = [one.name for one in vm.snapshots if one.unfinished and one.name in doomed]
+    if lost and vm.power != STOPPED:
+        raise Refused(
+            f"{vm.name}: the snapshot '{lost[0]}' exists only in the image of a disk, which cannot be changed while the"
+            f" VM is {vm.power}.",
+            "Stop it first.",
+        )
     if external and internal:
         raise Refused(
             f"{vm.name}: '{min(external)}' is external, and merging its files would throw away the internal snapshots"
@@ -144,7 +162,7 @@ def _check_merging(driver, vm, name):
     if not driver.is_local:
         return
     frozen = {os.path.realpath(path) for path in read_one(driver.virsh, vm.id, name).frozen.values()}
-    own = [image.path for disk in _disks_of(vm).values() for image in driver.storage.qemu_img.chain(disk["source"])]
+    own = [image.path for disk in disks_of(vm).values() for image in driver.storage.qemu_img.chain(disk["source"])]
     users = FileUsers(driver.virsh, driver.storage.qemu_img, driver.all_definitions())
     for file in users.added_to([File(path, "disk", ours=True) for path in own], vm):
         if os.path.realpath(file.path) in frozen and file.used_by:

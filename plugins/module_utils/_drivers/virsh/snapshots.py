@@ -19,6 +19,7 @@ from ..._tools import virsh as tool
 from ..._tools.virsh_output import version_numbers
 from .definition import Definition, file_of, keep_prefixes, target_of
 from .fields import EXTERNAL, EXTERNAL_RESTORED_SINCE, INTERNAL
+from .leftovers import remove_leftover
 
 #: Merging a disk and writing memory are the platform's own work; yet no call may hang for ever.
 _TIMEOUT = 3600
@@ -149,7 +150,11 @@ def _is_taken_meanwhile(driver, vm, name, error):
 
 
 def drop(driver, vm, arguments):
+    lost = {one.name for one in vm.snapshots if one.unfinished}
     for name in arguments["names"]:
+        if name in lost:
+            remove_leftover(driver, vm, name)
+            continue
         try:
             _drop_one(driver, vm, name)
         except CommandFailed as error:

@@ -13,7 +13,7 @@ from ..._lifecycle.units import human_size
 from ..._ports import files
 from ..._tools import optical
 from ..._tools.qemu_img import empty_image
-from .definition import backing_files, file_of
+from .definition import backing_files, file_of, place_of
 from .firmware import nvram_of
 
 _SEED_SUFFIX = ".polyvirt-seed.iso"
@@ -125,6 +125,11 @@ class Storage:
                 f"{name}: image {path} is the disk of {', '.join(users)} and may be written to.",
                 "Use a copy that nobody writes.",
             )
+        damage = self.qemu_img.damage(path, base.format)
+        if damage:
+            raise Refused(
+                f"{name}: image.source: {path} is damaged or incomplete: {damage}.", "Download or copy it again."
+            )
         size = entry.get("size")
         if size and size < base.virtual_size:
             raise Refused(
@@ -137,9 +142,9 @@ class Storage:
                 f"{name}: a linked disk has the format qcow2, not {entry['format']}.", "Leave the format out."
             )
 
-    def check_readable_image(self, name, option, path, image_format=None):
+    def check_readable_image(self, name, option, path, image_format=None, or_device=False):
         """What an image is; refused where it is missing, unreadable, or none (of the format that is named)."""
-        check_readable(name, option, path)
+        check_readable(name, option, path, or_device)
         try:
             info = self.qemu_img.info(path, image_format)
         except CommandFailed as error:
@@ -150,13 +155,17 @@ class Storage:
         is_text = info.format == "raw" and image_format is None and files.size(path) % 512
         if info.format not in IMAGE_FORMATS or is_text:
             raise Refused(f"{name}: {option} {path} is no disk image.", f"Name one of {', '.join(IMAGE_FORMATS)}.")
+        if not info.virtual_size:
+            raise Refused(f"{name}: {option} {path} is empty (0 bytes).", "Download, copy or create it again.")
         return info
 
     def check_disk_source(self, name, slot, entry, written_by):
-        info = self.check_readable_image(name, f"disks: source of {slot}", entry["source"])
-        users = [user for user in written_by.get(os.path.realpath(entry["source"]), ()) if user != name]
+        source = entry["source"]
+        known = known_format(entry)
+        info = self.check_readable_image(name, f"disks: source of {slot}", source, known, or_device=True)
+        users = [user for user in written_by.get(os.path.realpath(source), ()) if user != name]
         if users:
-            raise Refused(f"{name}: disk {entry['source']} belongs to {', '.join(users)}.", "Detach it there first.")
+            raise Refused(f"{name}: disk {source} belongs to {', '.join(users)}.", "Detach it there first.")
         return {**entry, "format": entry.get("format", info.format), "size": info.virtual_size}
 
     def check_free(self, name, path, written_by):
@@ -185,13 +194,22 @@ def check_iso(name, path, option="iso"):
         raise Refused(f"{name}: {option} {path} is no ISO image.", "Name an ISO 9660 or UDF image.")
 
 
-def check_readable(name, option, path):
+def known_format(entry):
+    """The format of a disk that is attached as it is, where it need not be looked up.
+
+    A block device is raw unless the task says otherwise: what a guest wrote to it must not make it another image.
+    """
+    return entry.get("format") or ("raw" if files.is_block_device(entry["source"]) else None)
+
+
+def check_readable(name, option, path, or_device=False):
     if not files.exists(path):
         raise NotFound(
             f"{name}: {option} {path} does not exist on the hypervisor.", "Correct the path, or put the file there."
         )
-    if not files.is_file(path):
-        raise Refused(f"{name}: {option} {path} is no file.", "Name a file.")
+    if not (files.is_file(path) or (or_device and files.is_block_device(path))):
+        wanted = "file or a block device" if or_device else "file"
+        raise Refused(f"{name}: {option} {path} is not a {wanted}.", f"Name a {wanted}.")
     if not files.is_readable(path):
         raise Refused(f"{name}: {option} {path} cannot be read.", "Run the task with become, or make it readable.")
 
@@ -234,9 +252,9 @@ def written_files(definitions):
     written = {}
     for definition in definitions:
         for disk in definition.drives("disk", "lun"):
-            if file_of(disk) and disk.find("readonly") is None:
+            if place_of(disk) and disk.find("readonly") is None:
                 # Of a machine that runs there are two definitions.
-                written.setdefault(os.path.realpath(file_of(disk)), {})[definition.name] = True
+                written.setdefault(os.path.realpath(place_of(disk)), {})[definition.name] = True
         if nvram_of(definition):
             written.setdefault(os.path.realpath(nvram_of(definition)), {})[definition.name] = True
     return {path: list(names) for path, names in written.items()}

@@ -6,13 +6,16 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import replace
 
 from ..._lifecycle.errors import NotFound, PolyvirtError, Refused
 from ..._lifecycle.model import File
 from ..._ports import files
+from ..._tools import disk_header
 from .definition import file_of, target_of
 from .firmware import nvram_of
+from .storage import used_files
 
 #: How images begin that can stand on another: qcow and qcow2, qed, and the kinds of vmdk.
 _LAYERED = (b"QFI\xfb", b"QED\0", b"KDMV", b"COWD", b"# Disk DescriptorFile")
@@ -161,17 +164,64 @@ class FileUsers:
         return self._chains[path]
 
     def _read_chain(self, vm, path):
-        if _is_gone(path) or _stands_alone(path):
-            return []
+        """Real paths of all that an image stands on; the last one may be gone."""
+        below, image = [], self._backing(vm, path, path)
+        while image is not None and os.path.realpath(image) not in below:
+            below.append(os.path.realpath(image))
+            image = self._backing(vm, path, image)
+        return below
+
+    def _backing(self, vm, top, image):
+        if _is_gone(image) or _stands_alone(image):
+            return None
         try:
-            return [os.path.realpath(image.path) for image in self._qemu_img.chain(path)[1:]]
+            # Only the image itself is read: what it stands on may be gone or broken.
+            return disk_header.backing_file(image) if disk_header.is_qcow(image) else self._qemu_img.info(image).backing
         except PolyvirtError as error:
-            if _is_gone(path):  # Just now: another task removed it.
-                return []
+            if _is_gone(image):  # Just now: another task removed it.
+                return None
             raise Refused(
-                f"{vm.name}: whether {path} stands on one of its files cannot be told: {error.message.rstrip('.')}.",
-                error.remedy or "Mend that image, or move it out of the way.",
+                f"{vm.name}: cannot find out whether {top} uses one of its files as a backing file:"
+                f" {error.message.rstrip('.')}.",
+                error.remedy or "Repair that image, move it to another directory, or set delete_disks: none.",
             ) from error
+
+    def standing_on(self, vm):
+        """{real path: names of other VMs} of the images that the disks of other VMs stand on, as far as that is known.
+
+        Other than before a removal, an image that cannot be read holds up nobody.
+        """
+        standing = {}
+        for definition in self._definitions:
+            if definition.uuid != vm.id:
+                for path in _layered_disks(definition):
+                    with suppress(Refused):
+                        for below in self._chain_below(vm, os.path.realpath(path)):
+                            standing.setdefault(below, set()).add(definition.name)
+        return standing
+
+
+class NamedUsers:
+    """Who needs which file as far as definitions name it: enough where no disk is removed, and no image is read."""
+
+    def __init__(self, definitions):
+        self._definitions = definitions
+
+    def added_to(self, found, vm):
+        users = {}
+        for definition in self._definitions:
+            if definition.uuid != vm.id:
+                for path in used_files(definition):
+                    users.setdefault(os.path.realpath(path), set()).add(definition.name)
+        return tuple(replace(file, used_by=tuple(sorted(users.get(os.path.realpath(file.path), ())))) for file in found)
+
+
+def _layered_disks(definition):
+    """Files of disks that may stand on others. A raw disk does not, whatever its guest wrote into it."""
+    for disk in definition.drives("disk", "lun"):
+        driver = disk.find("driver")
+        if file_of(disk) and driver is not None and driver.get("type", "raw") != "raw":
+            yield file_of(disk)
 
 
 def _sources(definition):

@@ -86,6 +86,9 @@ def _ssh_config(call, target):
 
 def validate(call):
     call.targets(call.plain)
+    invalid = call.registry.look().get("invalid")
+    if invalid:
+        raise Failure("ConfigInvalid", texts.INVALID.format(errors=invalid))
     call.speech.say("Vagrantfile validated successfully.")
 
 

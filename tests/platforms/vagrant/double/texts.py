@@ -17,6 +17,9 @@ There is a syntax error in the following Vagrantfile. The syntax error
 message is reproduced below for convenience:
 
 {file}:1: syntax error, unexpected end-of-input"""
+INVALID = (
+    "There are errors in the configuration of this machine. Please fix\nthe following errors and try again:\n\n{errors}"
+)
 UNKNOWN_MACHINE = "The machine with the name '{name}' was not found configured for\nthis Vagrant environment."
 LOCKED = """\
 An action '{action}' was attempted on the machine '{name}',

@@ -26,7 +26,7 @@ def start(registry, words):
         raise held(text)
     if how not in _FRONTENDS:
         raise invalid(f"Invalid frontend name: '{how}'", "MachineWrap")
-    machine.pop("state_file", None)
+    drop_state(machine)
     machine["online"] = machine["state"] == "saved"
     registry.set_state(machine, "running")
     registry.say(f'Waiting for VM "{plain[0]}" to power on...')
@@ -97,6 +97,13 @@ def _save(registry, machine, _verb, _rest):
     write_state(registry, machine)
     registry.set_state(machine, "saved")
     registry.complaints.append(PROGRESS)
+
+
+def drop_state(machine):
+    """Saved memory goes with its file."""
+    path = machine.pop("state_file", None)
+    if path and os.path.exists(path):
+        os.remove(path)
 
 
 def write_state(registry, machine):
@@ -170,5 +177,5 @@ def discard(registry, words):
         text = "Cannot discard the saved state as the machine is not in the Saved or Aborted-Saved state"
         registry.complain(wrong_state(f"{text} (machine state: {state})"))
         return
-    machine.pop("state_file", None)
+    drop_state(machine)
     registry.set_state(machine, "poweroff")

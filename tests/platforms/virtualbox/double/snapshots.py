@@ -10,7 +10,7 @@ from copy import deepcopy
 from . import images
 from .failures import PROGRESS, Failure, Misuse, held, not_found, wrong_state
 from .people import for_people
-from .power import write_state
+from .power import drop_state, write_state
 from .registry import ON, WORDS, is_uuid, options
 from .storage import attach_child, remove_medium
 from .telling import snapshot_lines
@@ -95,7 +95,7 @@ def _go_back(registry, machine, to):
     machine["config"]["values"]["description"] = description
     machine["current"] = to["uuid"]
     _branch(registry, machine)
-    machine.pop("state_file", None)
+    drop_state(machine)
     registry.set_state(machine, "poweroff")
     if to["is_online"]:
         write_state(registry, machine)

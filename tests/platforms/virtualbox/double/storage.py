@@ -94,6 +94,9 @@ def attach(registry, words):
     _refuse_place(controller, place)
     _refuse_twice(registry, config, slot, slots.get(place))
     _refuse_hot(machine, slots, controller, place, slot)
+    if given.get("mtype") == "immutable":
+        registry.media[slot["medium"]]["kind"] = "immutable"
+        attach_child(registry, machine, slot)
     slots[place] = slot
 
 
@@ -213,7 +216,8 @@ def attach_child(registry, machine, slot, full=False):
         while os.path.exists(path):
             number += 1
             path = os.path.join(folder_of(machine), f"{os.path.basename(folder_of(machine))}-disk{number}.vdi")
-        medium = _make(registry, path, before["format"], before["size"], guest=base.get("guest"))
+        variant = base.get("variant", "Standard")
+        medium = _make(registry, path, before["format"], before["size"], guest=base.get("guest"), variant=variant)
         images.fill(medium, registry.chain(before))
     else:
         uuid = registry.new_uuid()
@@ -256,7 +260,8 @@ def describe(registry, medium, machines=None):
     lock = "read" if is_image else "write"
     is_locked = any(machine["state"] in ON for machine, _snapshots in users(registry, medium))
     variant = "differencing" if is_child else "fixed" if is_image or medium.get("variant") == "Fixed" else "dynamic"
-    kind = "readonly" if is_image else f"normal ({'differencing' if is_child else 'base'})"
+    normal = f"normal ({'differencing' if is_child else 'base'})"
+    kind = "readonly" if is_image else medium.get("kind", normal)
     lines = [f"UUID:           {medium['uuid']}", f"Parent UUID:    {medium['parent'] or 'base'}",
              f"State:          {'locked ' + lock if is_locked else 'created'}", f"Type:           {kind}"]  # fmt: skip
     lines += ["Auto-Reset:     off"] if is_child else []

@@ -103,6 +103,15 @@ def test_a_machine_that_exists_only_while_it_runs():
     assert _verbs(_plan(waiting, ask(allow_restart=True))) == []
 
 
+@pytest.mark.parametrize(("policy", "goes"), [("all", True), ("owned", False)])
+def test_files_of_a_machine_that_exists_only_while_it_runs_are_deleted_or_named(policy, goes):
+    running = found("running", files=(File("/d", "disk"),), **TRANSIENT)
+    planned = _plan(running, ask("absent", delete_disks=policy))
+    assert (_verbs(planned), planned.after.power) == (["stop", "delete"], "absent")
+    files, kept = (planned.steps[-1].arguments[key] for key in ("files", "kept"))
+    assert (files, set(kept)) == (("/d",), set()) if goes else ((), {"/d"})
+
+
 def test_a_running_machine_that_a_restore_would_remove():
     running = found("running", snapshots=(Snapshot("s1"),), **TRANSIENT)
     assert "Define it permanently" in _refusal(_plan(running, ask_snapshot("s1", "restored")))

@@ -264,3 +264,10 @@ def test_for_a_guest_that_would_not_run_after_a_restore_nobody_waits(now, taken,
         assert refusal.message == (
             f"web: wait_for: ssh would wait in vain, for with the restore of snapshot 's' the machine ends {ends}."
         )
+
+
+def test_power_is_not_kept_where_that_of_the_snapshot_is_not_known():
+    taken = (Snapshot("s", power="unknown"),)
+    refusal = plan(found("running", snapshots=taken), ask_snapshot("s", "restored", power="keep"), TRAITS).refusal
+    assert "power: keep is not possible" in refusal.message
+    assert plan(found("running", snapshots=taken), ask_snapshot("s", "restored"), TRAITS).refusal is None

@@ -33,14 +33,17 @@ WRONG = [
     ("a host port for two machines", {**TWO, "port_forwards": [FORWARD]}, "port_forwards: host_port", "one name"),
     ("no time", {"timeout": 0}, "timeout: 0", "1 or more"),
     ("no time to stop", {"stop_timeout": -1}, "stop_timeout: -1", "1 or more"),
-    ("an address of a stopped machine", {"wait_for": "address", "state": "stopped"}, "wait_for: address", "started"),
+    ("a place for a slot", {"disks": [{"slot": "#x"}]}, "disks: '#x' is not a slot", "vda"),
+    ("a negative place for a slot", {"disks": [{"slot": "#-1"}]}, "disks: '#-1' is not a slot", "vda"),
+    ("a ceiling of nothing", {"call_timeout": 0}, "call_timeout: 0", "1 or more"),
     ("a complete list that is not given", {"purge": ["disks"]}, "purge: disks", "[] for none"),
     ("no processor", {"cpus": 0}, "cpus: 0", "1 or more"),
     ("no size", {"memory": "lots"}, "memory: 'lots'", "512M"),
-    ("a disk without a unit", {"disks": [{"slot": "vda", "size": "20"}]}, "disks: size of vda", "20G"),
-    ("a disk without a unit, by its place", {"disks": [{"size": "20"}]}, "disks: size of entry 0", "20G"),
+    ("no size of a disk", {"disks": [{"slot": "vda", "size": "big"}]}, "disks: size of vda", "20G"),
+    ("no size of a disk, by its place", {"disks": [{"size": "big"}]}, "disks: size of entry 0", "20G"),
     ("a slot twice", {"disks": [{"slot": "vda"}, {"slot": "vda"}]}, "disks: slot vda", "once"),
     ("video memory", {"display": {"type": None, "video_memory": "x"}}, "display.video_memory: 'x'", "512M"),
+    ("a MAC with one dash", {"networks": [{**CARD, "mac": "5254-00000001"}]}, "networks: '5254-", "six pairs"),
     ("half a MAC", {"networks": [{**CARD, "mac": "52:54:00"}]}, "networks: '52:54:00'", "six pairs"),
     ("a MAC for many", {"networks": [{**CARD, "mac": "01:54:00:00:00:01"}]}, "networks: '01:", "six pairs"),
     ("a MAC and more", {"networks": [{**CARD, "mac": "52:54:00:00:00:01\n"}]}, "networks: '52:", "six pairs"),
@@ -86,6 +89,19 @@ def test_false_and_empty_are_asked():
     assert asked.config == {"autostart": False, "iso": "", "description": "", "tags": (), "networks": {}}
 
 
+_WAITS = [("started", "ssh"), ("restarted", "ssh"), ("stopped", "state"), ("present", "state"), ("absent", "state")]
+
+
+@pytest.mark.parametrize(("state", "waits"), _WAITS)
+def test_wait_for_a_guest_has_no_effect_where_none_would_run(state, waits):
+    """So that it can be set in module_defaults."""
+    assert ask(state=state, wait_for="ssh")[0].policy.wait_for == waits
+
+
+def test_number_of_a_disk_size_is_in_gib():
+    assert ask(disks=[{"size": "20"}])[0].config["disks"] == {"#0": {"size": 20 << 30}}
+
+
 def test_values_are_brought_to_one_form():
     (asked,) = ask(
         memory="1024",
@@ -105,6 +121,12 @@ def test_values_are_brought_to_one_form():
         "display": {"type": "vnc", "video_memory": 16 << 20},
         "native": {"kvm": 1},
     }
+
+
+@pytest.mark.parametrize("mac", ["52:54:00:AB:00:01", "52-54-00-ab-00-01", "525400AB0001"])
+def test_mac_may_be_written_as_platforms_print_it(mac):
+    (asked,) = ask(networks=[{"mac": mac}])
+    assert asked.config["networks"]["0"]["mac"] == "52:54:00:ab:00:01"
 
 
 def test_what_a_machine_is_made_from_is_kept_apart():
@@ -215,7 +237,6 @@ WRONG_SNAPSHOTS = [
     ),
     *(({"children": True, "state": state}, "children: ", "Use state: absent") for state in ("present", "restored")),
     *(({"power": "keep", "state": state}, "power: ", "Use state: restored") for state in ("present", "absent")),
-    *(({"wait_for": "ssh", "state": state}, "wait_for: ", "Use state: restored") for state in ("present", "absent")),
 ]
 
 
@@ -235,6 +256,7 @@ def test_what_is_asked_of_a_snapshot():
     assert (one.snapshot.name, one.snapshot.state, one.snapshot.children) == ("s", "present", False)
     restored = ask_snapshot(state="restored", power="keep", wait_for="ssh")[0]
     assert (restored.snapshot.power, restored.policy.wait_for) == ("keep", "ssh")
+    assert ask_snapshot(state="present", wait_for="ssh")[0].policy.wait_for == "state"
     # What only restores has no target that could hold: it is done once.
     assert (restored.target().snapshot, one.target().snapshot) == (None, one.snapshot)
 

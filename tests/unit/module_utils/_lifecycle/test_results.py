@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
@@ -55,7 +56,15 @@ FULL = found(
 
 def test_keys():
     assert sorted(entry(FULL, "any", plan(FULL, ask(), TRAITS))) == sorted(VOCABULARY + BESIDES)
-    assert sorted(entry(absent(), "any", plan(absent(), ask("absent"), TRAITS))) == sorted(VOCABULARY + BESIDES)
+
+
+def test_entry_of_an_absent_or_rejected_vm_has_only_what_says_something():
+    always = ["changed", "failed", "id", "kept", "msg", "name", "platform", "state", "steps"]
+    assert sorted(entry(absent(), "any", plan(absent(), ask("absent"), TRAITS))) == always
+    refused = plan(FULL, ask("paused"), replace(TRAITS, powers=frozenset({"running", "stopped"})))
+    told = entry(FULL, "any", refused, error=refused.refusal)
+    assert sorted(told) == always
+    assert told["msg"]
 
 
 def test_values():
@@ -102,7 +111,7 @@ def test_results_can_be_written_as_json():
 def test_a_step_tells_what_it_does():
     planned = plan(FULL, ask(memory="4G"), TRAITS)
     told = entry(planned.after, "any", planned, done=(0,), notes={0: "noted"})
-    change = {"path": "memory", "before": 2 * G, "after": 4 * G, "cost": NEXT_BOOT}
+    change = {"path": "memory", "before": "2G", "after": "4G", "cost": NEXT_BOOT}
     assert told["steps"] == [
         {"verb": "configure", "changes": [change], "cost": NEXT_BOOT, "also": [], "done": True, "note": "noted"}
     ]
@@ -139,8 +148,8 @@ def test_the_difference_holds_only_what_differs():
     assert difference(plan(FULL, ask(memory="4G", cpus=2), TRAITS)) == {
         "before_header": "web",
         "after_header": "web",
-        "before": {"memory": 2 * G},
-        "after": {"memory": 4 * G},
+        "before": {"memory": "2G"},
+        "after": {"memory": "4G"},
     }
 
 

@@ -12,13 +12,14 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors im
     Refused,
     Unavailable,
 )
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import writes
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.proxmox_api import Answer
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.proxmox import (
     Busy,
     HotplugFailed,
     Proxmox,
-    explained,
 )
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.proxmox_errors import explained
 
 from simulators.proxmox import behind, worlds
 from unit.module_utils._drivers.proxmox.simulated import Api, SimulatedClock
@@ -38,7 +39,7 @@ def _tool(world):
 
 
 def _refused(status, reason="", errors=None, call="GET /nodes/pve2/qemu"):
-    return explained(Answer(status, reason, errors=errors), call, WHO)
+    return explained(Answer(status, reason, errors=errors), call, WHO, "pve1:8006")
 
 
 _RIGHTS, _FORM = "Permission check failed", "Parameter verification failed."
@@ -55,6 +56,7 @@ _TWO = {"net0": "invalid format - x\n", "cpu": "y"}
         ((403, f"{_RIGHTS} (pool 'x' does not exist)"), NotFound, ("pool 'x' does not exist.", "Make it")),
         ((595, "No route to host"), ApiError, ("node 'pve2'", "No route to host", "pvecm status")),
         ((596, "Connection timed out"), Busy, ("node 'pve2'", "did not answer", "Connection timed out")),
+        ((503, "Service Unavailable"), Busy, ("pve1:8006 answered GET /nodes/pve2/qemu with 503", "pveproxy")),
         ((500, "hostname lookup 'pve2' failed - x"), NotFound, ("no node 'pve2'", "pvecm nodes")),
         ((500, "storage 'foo' does not exist"), ApiError, ("storage 'foo'", "Name a storage")),
         ((500, "can't remove VM 100 - protection mode enabled"), ApiError, ("protection: false",)),
@@ -109,7 +111,7 @@ def test_a_lock_file_that_is_held_passes(world, tool):
         tool.run("POST", "/nodes/pve2/qemu/101/status/start")
 
 
-@pytest.mark.parametrize("status", [595, 596])
+@pytest.mark.parametrize("status", [502, 503, 504, 595, 596])
 def test_a_task_that_is_out_of_sight_for_a_while_goes_on(world, tool, status):
     world.faults.request("reply", path=".*/tasks/.*/status", status=status, reason="Connection timed out", times=3)
     tool.run("POST", "/nodes/pve2/qemu/101/status/start")
@@ -145,9 +147,45 @@ def test_a_task_whose_server_is_lost_is_not_looked_for_for_long(world):
             raise Unavailable("Nobody listens.", "not_responding")
 
     began = world.now
-    with pytest.raises(Unavailable, match="Nobody listens"):
+    with pytest.raises(ApiError, match=r"pve1:8006 did not report .* UPID:pve2:.*Nobody listens"):
         Proxmox(Lost(world), SimulatedClock(world)).run("POST", "/nodes/pve2/qemu/101/status/start")
     assert 120 < world.now - began < 200
+
+
+@pytest.mark.parametrize("status", [502, 503, 504])
+def test_read_is_repeated_while_a_proxy_answers_for_the_server(world, tool, status):
+    world.faults.request("reply", path="/version", status=status, reason="Service Unavailable", times=2)
+    assert tool.get("/version")["version"]
+    world.faults.request("reply", path="/version", status=status, reason="Service Unavailable", times=99)
+    with pytest.raises(Busy, match=f"GET /version with {status}"):
+        tool.get("/version")
+
+
+@pytest.mark.parametrize(
+    ("fault", "counted"),
+    [
+        ({"status": 503, "reason": "Service Unavailable"}, (0, 1)),
+        ({"status": 500, "reason": "VM is locked (backup)"}, (0, 0)),
+        ({"status": 400, "reason": "wrong", "errors": {"net0": "hotplug problem - no"}}, (1, 0)),
+    ],
+)
+def test_writes_are_counted_by_what_the_answer_says(world, tool, fault, counted):
+    world.faults.request("reply", method="PUT", **fault)
+    before = writes.count()
+    with pytest.raises(ApiError):
+        tool.put(f"{VM}/config", onboot=True)
+    assert tuple(after - former for after, former in zip(writes.count(), before)) == counted
+
+
+@pytest.mark.parametrize(
+    ("told", "counted"), [("VM 101 already running", (0, 0)), ("VM is locked (backup)", (0, 0)), ("a crash", (0, 1))]
+)
+def test_task_that_failed_at_its_beginning_is_no_write(world, tool, told, counted):
+    world.faults.task("qmstart", told)
+    before = writes.count()
+    with pytest.raises(ApiError):
+        tool.run("POST", "/nodes/pve2/qemu/101/status/start")
+    assert tuple(after - former for after, former in zip(writes.count(), before)) == counted
 
 
 def test_what_dies_without_a_word_is_looked_at_twice(world, tool):

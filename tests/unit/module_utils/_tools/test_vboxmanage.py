@@ -11,8 +11,8 @@ from ansible_collections.polyvirt.core.plugins.module_utils._ports.command impor
 from ansible_collections.polyvirt.core.plugins.module_utils._tools import vboxmanage
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.vboxmanage import VBoxManage
 
+from unit.module_utils._engine.world import FakeClock
 from unit.module_utils._tools.vbox_recordings import call_that_says, calls, recorded
-from unit.module_utils.world import FakeClock
 
 PREDICATES = (
     vboxmanage.is_not_found,

@@ -130,6 +130,7 @@ def test_media():
         variant=None,
         users={},
         children=(),
+        kind="normal (differencing)",
     )
     assert media[5].location == '/home/v/vms/a\\b"c.vdi'
 

@@ -217,7 +217,7 @@ class Timed:
     def find(self, name, hint):
         return name
 
-    def run(self, argv, stdin=None, timeout=None):
+    def run(self, argv, stdin=None, timeout=None, writes=False):
         self.given.append(timeout)
         return Completed(tuple(argv), 0, "", "")
 

@@ -5,20 +5,23 @@
 
 from __future__ import annotations
 
+from concurrent.futures import FIRST_COMPLETED, wait
+
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.connecting import (
     OWN_SETTINGS,
     needs_settings,
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.driver import ProxmoxDriver
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.observing import Observer
+from ansible_collections.polyvirt.core.plugins.module_utils._engine.task import run
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.options import (
     PROXMOX_VM,
     SNAPSHOT,
     VM,
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.request import requests, snapshot_requests
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import writes
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.proxmox_api import Answer, ConnectionLost
-from ansible_collections.polyvirt.core.plugins.module_utils._runner import run
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.proxmox import Proxmox
 
 from simulators.proxmox.access import User
@@ -32,7 +35,7 @@ class Api:
     def __init__(self, world, user=None):
         self._gateway = Gateway(world)
         self._user = user or User("root@pam", "test")
-        self.who = self._user.id
+        self.who, self.where = self._user.id, "pve1:8006"
 
     def call(self, method, path, parameters=None):
         try:
@@ -40,7 +43,11 @@ class Api:
                 method, path, {key: str(value) for key, value in (parameters or {}).items()}, self._user
             )
         except Dropped:
+            if method != "GET":
+                writes.note(doubtful=True)
             raise ConnectionLost("The connection broke off.", None) from None
+        if method != "GET" and answer.status < 400:
+            writes.note()
         return Answer(answer.status, answer.reason, answer.data, answer.errors)
 
 
@@ -55,6 +62,13 @@ class SimulatedClock:
 
     def sleep(self, seconds):
         self._engine.advance(seconds)
+
+    def wait(self, futures, seconds):
+        """What is under way takes no time but what it sleeps itself."""
+        if not futures:
+            self.sleep(seconds)
+            return ()
+        return wait(futures, return_when=FIRST_COMPLETED).done
 
 
 def driver_of(world, api=None, native_keys=(), sees_settings=True, **settings):
@@ -77,6 +91,8 @@ def do(world, check=False, api=None, probe=lambda host, port, kind: True, **opti
         bridge=params["bridge"],
         stop_timeout=params["stop_timeout"],
         cloudinit_password=params["cloudinit_password"],
+        tags=params["tags"],
+        clones_linked=bool((params["clone"] or {}).get("linked")),
         native_keys=params["native"] or (),
         sees_settings=needs_settings(params),
     )

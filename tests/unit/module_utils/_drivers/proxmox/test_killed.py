@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from simulators.proxmox import behind, invariants, worlds
@@ -45,7 +47,7 @@ SCENARIOS = {
 }
 
 
-class Killed(Exception):
+class Killed(BaseException):
     """The task's process is gone."""
 
 
@@ -55,14 +57,16 @@ class Mortal(Api):
     def __init__(self, world, at=None, after=False):
         super().__init__(world)
         self._at, self._after = at, after
-        self.calls = 0
+        self.calls, self._counting = 0, threading.Lock()
 
     def call(self, method, path, parameters=None):
-        self.calls += 1
-        if self.calls == self._at and not self._after:
+        with self._counting:
+            self.calls += 1
+            is_last = self.calls == self._at
+        if is_last and not self._after:
             raise Killed
         answer = super().call(method, path, parameters)
-        if self.calls == self._at:
+        if is_last:
             raise Killed
         return answer
 

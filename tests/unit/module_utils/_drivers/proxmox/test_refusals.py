@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import pytest
 
-from unit.module_utils._drivers.proxmox.simulated import do
+from simulators.proxmox import behind
+from simulators.proxmox.access import Account, Token, User
+from simulators.proxmox.storage import GIB, Storage
+from unit.module_utils._drivers.proxmox.simulated import Api, do, do_snapshot
 
 
 def _refused(world, asked, *words):
@@ -38,6 +41,151 @@ def test_what_a_task_left_unfinished_is_not_made_to_run(world, name, state):
     finished = do(world, name=name, state="started", clone={"source": "tmpl"})
     assert not finished.failed, finished.msg
     assert [vm["id"] for vm in finished.vms] == [str(vmid)]
+
+
+def _token(world, *rights):
+    """A token that has these (path, privileges) and no more."""
+    world.access.accounts["ci@pve"] = Account(tokens={"t": Token("s", separated=False)})
+    for number, (path, privileges) in enumerate(rights):
+        world.access.roles[f"role{number}"] = frozenset(privileges.split())
+        world.access.allow(path, "ci@pve", f"role{number}")
+    return Api(world, User("ci@pve", "t"))
+
+
+_ALL = (
+    "VM.Audit VM.Allocate VM.Clone VM.PowerMgmt VM.Snapshot VM.Migrate VM.Config.Disk VM.Config.CDROM VM.Config.CPU"
+    " VM.Config.Memory VM.Config.Network VM.Config.HWType VM.Config.Options VM.Config.Cloudinit Datastore.AllocateSpace"
+    " Datastore.Audit Pool.Audit SDN.Use Sys.Audit"
+)
+
+
+@pytest.mark.parametrize(
+    ("lacks", "path", "asked"),
+    [
+        ("VM.PowerMgmt", "/vms/101", {"name": "web2", "state": "started"}),
+        ("VM.Config.Memory", "/vms/101", {"name": "web2", "memory": "4G"}),
+        ("VM.Config.CPU", "/vms/101", {"name": "web2", "cpus": 4, "memory": "4G"}),
+        ("VM.Config.Disk", "/vms/101", {"name": "web2", "disks": [{"slot": "scsi0", "size": "40G"}]}),
+        ("VM.Config.HWType", "/vms/101", {"name": "web2", "native": {"tablet": 0}}),
+        ("VM.Config.Options", "/vms/101", {"name": "web2", "tags": ["a"]}),
+        ("VM.Allocate", "/vms/101", {"name": "web2", "state": "absent"}),
+        ("VM.Migrate", "/vms/101", {"name": "web2", "node": "pve3"}),
+        ("SDN.Use", "/sdn/zones/localnetwork/vmbr1", {"name": "web2", "networks": [{"source": "vmbr1"}]}),
+        (
+            "Datastore.AllocateSpace",
+            "/storage/zfs",
+            {"name": "web2", "storage": "zfs", "disks": [{"slot": "scsi1", "size": "1G"}]},
+        ),
+        ("VM.Allocate", "/vms/102", {"name": "web3", "node": "pve1", "disks": [{"size": "1G"}]}),
+        ("VM.Clone", "/vms/9000", {"name": "web3", "clone": {"source": "tmpl"}}),
+        ("Pool.Allocate", "/pool/prod", {"name": "web2", "pool": "prod"}),
+        ("Sys.Modify", "/", {"name": "web2", "native": {"startup": "order=1"}}),
+    ],
+)
+def test_missing_privilege_is_found_before_the_first_write(world, lacks, path, asked):
+    api = _token(world, ("/", " ".join(one for one in _ALL.split() if one != lacks)))
+    _refused(world, {"api": api, **asked}, asked["name"], "ci@pve!t", f"{lacks} on {path}")
+
+
+def test_privileges_on_the_pool_are_enough_for_a_vm_in_it(world):
+    api = _token(world, ("/pool/prod", _ALL), ("/storage", _ALL), ("/sdn", _ALL), ("/nodes", "Sys.Audit"))
+    outcome = do(world, api=api, name="web3", pool="prod", storage="zfs", node="pve1", disks=[{"size": "1G"}], cpus=1)
+    assert not outcome.failed, outcome.msg
+
+
+@pytest.mark.parametrize("key", ["args", "affinity", "arch", "hookscript", "hugepages", "ivshmem", "vmgenid"])
+def test_option_for_root_alone_is_found_before_the_first_write(world, key):
+    text = {
+        "arch": "x86_64",
+        "hugepages": "2",
+        "vmgenid": "0",
+        "ivshmem": "size=1",
+        "hookscript": "local:snippets/x.sh",
+    }
+    asked = {"name": "web2", "memory": "4G", "native": {key: text.get(key, "1")}}
+    _refused(world, asked, "web2", key, "root@pam")
+
+
+def test_no_quorum_is_found_before_the_first_write(world):
+    for name in ("pve2", "pve3"):
+        behind.node(world, name, online=False)
+    _refused(world, {"name": "web1", "memory": "4G"}, "web1", "no quorum", "pvecm status")
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"cpu": "hosst"}, ("cpu", "'hosst'", "host")),
+        ({"boot": "order=scsi9"}, ("boot", "'scsi9'", "scsi0")),
+        ({"boot": "order=scsi0;net7"}, ("boot", "'net7'", "net0")),
+        ({"scsihw": "virtio"}, ("scsihw", "'virtio'", "virtio-scsi-pci")),
+        ({"kvm": "maybe"}, ("kvm", "'maybe'", "boolean")),
+        ({"balloon": "-1"}, ("balloon", "'-1'", "at least 0")),
+        ({"agent": "enabled=1,type=usb"}, ("agent", "'type=usb'", "virtio, isa")),
+        ({"scsi0": "cache=on"}, ("scsi0", "'cache=on'", "writeback")),
+        ({"net0": "firewall=2"}, ("net0", "'firewall=2'", "0 or 1")),
+        ({"hotplug": "disk,ram"}, ("hotplug", "'ram'", "memory")),
+        ({"vga": "type=matrox"}, ("vga", "'type=matrox'", "std")),
+    ],
+)
+@pytest.mark.parametrize("name", ["web2", "web3"])
+def test_native_value_that_the_server_rejects_is_found_before_the_first_write(world, name, asked, words):
+    new = {} if name == "web2" else {"disks": [{"size": "1G"}], "node": "pve1"}
+    _refused(world, {"name": name, "native": asked, "memory": "4G", **new}, name, "native", *words)
+
+
+@pytest.mark.parametrize(
+    ("asked", "free"),
+    [
+        ({"name": "web2", "disks": [{"slot": "scsi1", "size": "30G"}]}, "20G"),
+        ({"name": ["a1", "a2"], "node": "pve2", "disks": [{"size": "12G"}]}, "20G"),
+        ({"name": "web3", "clone": {"source": "web2"}}, "20G"),
+    ],
+)
+def test_disk_that_does_not_fit_is_found_before_the_first_write(world, asked, free):
+    world.storages.add(Storage("thick", "lvm", frozenset({"images"}), total=20 * GIB))
+    names = asked["name"] if isinstance(asked["name"], list) else [asked["name"]]
+    _refused(world, {"storage": "thick", **asked}, names[-1], "'thick'", f"{free} free", "disks")
+
+
+def test_storage_that_is_full_is_found_before_the_first_write(world):
+    world.faults.full_storages.add("local-lvm")
+    _refused(world, {"name": "web2", "disks": [{"slot": "scsi1", "size": "1G"}]}, "web2", "'local-lvm'", "0B free")
+    assert not do(world, name="web2", memory="4G").failed
+
+
+def test_thin_storage_that_promises_more_than_it_has_is_a_warning(world):
+    world.storages.get("local-lvm").total = 40 * GIB
+    outcome = do(world, name="web2", disks=[{"slot": "scsi1", "size": "30G"}])
+    assert not outcome.failed, outcome.msg
+    assert [text for text in outcome.warnings if "8G free" in text and "over-provisioned" in text]
+
+
+def test_vm_with_devices_of_its_node_is_not_moved(world):
+    behind.edit(world, 101, hostpci0="0000:01:00.0")
+    _refused(world, {"name": "web2", "node": "pve3"}, "web2", "hostpci0", "pve3")
+
+
+def test_vm_whose_bridge_is_missing_is_not_started(world):
+    behind.edit(world, 101, net1="virtio=BC:24:11:00:00:09,bridge=vmbr7")
+    _refused(world, {"name": "web2", "state": "started"}, "web2", "vmbr7", "vmbr0")
+    done = do(world, name="web2", state="started", networks=[{}, {"source": "vmbr1"}])
+    assert not done.failed, done.msg
+
+
+def test_snapshot_on_a_storage_without_snapshots_is_found_before_the_first_write(world):
+    assert do(world, name="web2", disks=[{"slot": "scsi1", "size": "1G", "storage": "local", "format": "raw"}]).changed
+    world.journal.clear()
+    for check in (True, False):
+        outcome = do_snapshot(world, check=check, name="web2", snapshot="s1")
+        assert outcome.failed and "storages with snapshots" in outcome.msg
+    assert world.journal.writes() == []
+
+
+def test_running_vm_with_a_tpm_is_not_cloned(world):
+    assert do(world, name="web2", tpm=True).changed
+    assert do(world, name="web2", state="started").changed
+    _refused(world, {"name": "web3", "clone": {"source": "web2"}}, "web3", "'web2'", "TPM", "Stop it first")
 
 
 WITH_MEDIUM, WITH_SEED = {"iso": "local:iso/debian.iso"}, {"cloudinit": {"user": "me"}}

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.connecting import make_driver
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Target
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.options import PROXMOX, PROXMOX_VM, VM
 
 from simulators.proxmox import behind, worlds
 from unit.module_utils._drivers.proxmox.simulated import do, do_snapshot, driver_of
 
 NODES = 3
+#: Before the first step of a task: has the cluster a quorum, and what may the account do? Before a start also: which
+#: bridges has the node?
+BEFORE = 2
 ALL = frozenset({"power", "config"})
 SETTINGS = {"memory": "2048", "cpus": 2, "tags": [], "disks": [{"slot": "scsi0", "size": "32G"}], "networks": [{}]}
 
@@ -44,7 +48,7 @@ def test_a_drift_behind_our_back_is_seen_in_the_same_calls():
     behind.power(world, 101, on=True)
     behind.edit(world, 110, memory="1024")
     outcome = do(world, name=_names(20), check=True, state="started", **SETTINGS)
-    assert _requests(world)[0] == 1 + NODES + 20
+    assert _requests(world)[0] == 1 + NODES + 20 + BEFORE + NODES
     states = {vm["name"]: [step["verb"] for step in vm["steps"]] for vm in outcome.vms}
     assert states["vm-002"] == []
     assert states["vm-004"] == ["start"]
@@ -60,6 +64,20 @@ def test_powers_alone_need_no_look_into_machines(count):
     assert _requests(world) == (1 + NODES, 0)
 
 
+@pytest.mark.parametrize("facets", [{"power"}, {"power", "config"}])
+def test_power_of_all_vms_needs_one_call_and_one_for_each_node(facets):
+    world = worlds.with_many(200)
+    driver = driver_of(world)
+    driver.eyes.only_reports = True
+    for targets in (None, [Target(name=name) for name in _names(200)]):
+        assert len(driver.observe(targets, frozenset(facets)).vms) == 200
+        _check_requests(world, 1 + NODES + (200 if "config" in facets else 0))
+
+
+def _check_requests(world, count):
+    assert _requests(world) == (count, 0)
+
+
 @pytest.mark.parametrize("count", [20, 200])
 def test_powers_that_are_as_asked_need_no_look_into_machines(count):
     world = worlds.with_many(count)
@@ -71,7 +89,7 @@ def test_powers_that_are_as_asked_need_no_look_into_machines(count):
 def test_only_machines_whose_power_changes_are_looked_into():
     world = worlds.with_many(20)
     assert do(world, name=_names(20)[:4], state="started", check=True).changed
-    assert _requests(world) == (1 + NODES + 2, 0)
+    assert _requests(world) == (1 + NODES + 2 + BEFORE + 2, 0)
 
 
 def test_only_nodes_that_hold_the_machines_are_asked():
@@ -84,9 +102,9 @@ def test_only_nodes_that_hold_the_machines_are_asked():
     ("options", "calls"),
     [
         # Looked at; done; seen where it ends; and the whole once more at the end, with snapshots.
-        ({"name": "web2", "state": "started"}, 12),
-        ({"name": "web1", "memory": "4096"}, 12),
-        ({"name": "web1", "state": "absent", "stop_mode": "force"}, 18),
+        ({"name": "web2", "state": "started"}, 12 + BEFORE),
+        ({"name": "web1", "memory": "4096"}, 12 + BEFORE),
+        ({"name": "web1", "state": "absent", "stop_mode": "force"}, 18 + BEFORE),
     ],
 )
 def test_a_change_costs_little_more(options, calls):
@@ -98,7 +116,7 @@ def test_a_change_costs_little_more(options, calls):
 def test_a_snapshot_costs_little_more():
     world = worlds.with_cases()
     assert do_snapshot(world, name="web1", snapshot="s1").changed
-    assert _requests(world)[0] <= 14
+    assert _requests(world)[0] <= 15 + BEFORE
 
 
 def test_who_holds_a_machine_for_long_is_asked_ever_less_often():

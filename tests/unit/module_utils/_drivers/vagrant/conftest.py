@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import net
 
 from unit.module_utils._drivers.vagrant.played import World
 
@@ -16,6 +17,11 @@ from unit.module_utils._drivers.vagrant.played import World
 def _no_wait_for_the_disk(monkeypatch):
     """A power failure of the test host is nothing that these tests are about."""
     monkeypatch.setattr(os, "fsync", lambda _descriptor: None)
+
+
+@pytest.fixture(autouse=True)
+def _all_ports_are_free(monkeypatch):
+    monkeypatch.setattr(net, "is_free", lambda *_any: True)
 
 
 @pytest.fixture

@@ -12,17 +12,18 @@ from unittest import mock
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant import driver as under_test
-from ansible_collections.polyvirt.core.plugins.module_utils._info import look_around, look_at_snapshots
+from ansible_collections.polyvirt.core.plugins.module_utils._engine.inspect import look_around, look_at_snapshots
+from ansible_collections.polyvirt.core.plugins.module_utils._engine.task import run
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle import options as specs
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import PolyvirtError, Timeout, Unavailable
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.request import requests, snapshot_requests
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import writes as counted
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Completed
-from ansible_collections.polyvirt.core.plugins.module_utils._runner import run
 from ansible_collections.polyvirt.core.plugins.modules.vagrant_instance import SETTINGS
 
 from platforms.vagrant import double_project
 from platforms.virtualbox import double_registry as virtualbox_double
-from unit.module_utils.world import FakeClock
+from unit.module_utils._engine.world import FakeClock
 
 BOX, FILE = "polyvirt/fast", "Vagrantfile.polyvirt"
 _SPECS = {"vm": {**specs.VM, **specs.VAGRANT_INSTANCE}, "snapshot": specs.SNAPSHOT}
@@ -63,7 +64,7 @@ class Programs:
     def environment(self, name):
         return self._variables.get(name) or None
 
-    def run(self, argv, stdin=None, timeout=60, environment=None):
+    def run(self, argv, stdin=None, timeout=60, environment=None, writes=False):
         self.calls.append(list(argv))
         assert len(self.calls) < 100, "The task does not end."
         if self.kill_at == len(self.calls):
@@ -73,7 +74,10 @@ class Programs:
         self._clock.deadline = math.inf
         if self.kill_at == len(self.calls) + 0.5:
             raise Killed
-        return Completed(tuple(argv), *answer)
+        completed = Completed(tuple(argv), *answer)
+        if writes and completed.rc == 0:
+            counted.note()
+        return completed
 
     def end(self, pid, is_meant):
         if is_meant(self.processes.get(pid, [])):
@@ -115,7 +119,7 @@ class World:
             self.port.programs["VBoxManage"] = self.vagrant.run
 
     def driver(self, **params):
-        with mock.patch.object(under_test, "Commands", lambda: self.port):
+        with mock.patch.object(under_test, "Commands", lambda _ceiling: self.port):
             return under_test.make_driver({"project_dir": str(self.project), **params})
 
     def run(self, name="web", about="vm", check=False, **options):

@@ -6,7 +6,20 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import net
 
+from unit.module_utils._drivers.vagrant.played import World
+
+NAT = {"type": "nat"}
+TWO = """\
+Vagrant.configure("2") do |config|
+  config.vm.box = "polyvirt/fast"
+  config.vm.define "web" do |web|
+  end
+  config.vm.define "mail" do |mail|
+  end
+end
+"""
 FORWARD = {"name": "a", "host_port": 8080, "guest_port": 80}
 
 
@@ -32,6 +45,8 @@ def test_missing_paths_fail_before_anything_is_written(world):
         ({"native": {"No such": 1}}, "No such"),
         ({"shared_folders": [{"name": "a", "host_path": "/", "read_only": True}]}, "web: The "),
         ({"provider": "wsl"}, "wsl_distro"),
+        ({"provider": "docker"}, "community.docker"),
+        ({"provider": "parallels"}, "managed: false"),
         ({"provider": "wsl", "os_type": "debian-12", "box": None}, "wsl_distro"),
         ({"box": None, "clone": {"source": "web"}}, "vagrant package"),
         ({"box": None, "os_type": "debian-11000"}, "debian-12"),
@@ -83,6 +98,7 @@ def test_two_entries_that_vagrant_would_merge_are_rejected(world):
 def test_one_host_port_is_forwarded_once(world, provider, second, fits):
     both = [FORWARD, {**FORWARD, "name": "b", **second}]
     assert world.create("mail", provider=provider, port_forwards=both).failed != fits
+    assert not world.run("mail", state="absent").failed
     assert world.create(provider=provider, port_forwards=both[:1]).vm
     again = world.run(port_forwards=both[1:])
     assert again.vm["changed"] if fits else "web: port_forwards: two have the host_port" in again.error
@@ -144,3 +160,131 @@ def test_vms_of_two_providers_need_tasks_of_their_own(world):
     for name in providers:
         assert world.run(name, "snapshot", snapshot="one", state="restored").vm
         assert world.run(name, state="suspended" if name == "mail" else "paused").vm["changed"]
+
+
+# What only Vagrant can tell -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("check", [True, False])
+@pytest.mark.parametrize(
+    ("changed", "options", "words"),
+    [
+        ({"usable": []}, {}, "web: provider: The provider 'hyperv' that was requested"),
+        ({"known": [], "usable": []}, {}, "'hyperv' could not be found"),
+        ({"invalid": "The following settings shouldn't exist: nosuch"}, {}, "web: Vagrant rejects its settings: "),
+        ({}, {"box": "nosuch"}, "box: this user has no box 'nosuch'"),
+        ({}, {"box": "nosuch", "box_url": "/nonexistent.box"}, "box_url: there is no file /nonexistent.box"),
+        ({}, {"box": "nosuch", "box_url": "file:///nonexistent.box"}, "box_url: there is no file"),
+    ],
+)
+def test_first_start_that_vagrant_would_reject_fails_in_check_mode_too(world, check, changed, options, words):
+    world.vagrant.change(**changed)
+    answer = world.create(**options, state="started", check=check)
+    assert words in answer.error
+    assert (world.files(), "up" in [call[1] for call in answer.calls]) == ({}, False)
+
+
+@pytest.mark.parametrize(
+    "options", [{"box": "polyvirt/nowhere"}, {"box": "here"}, {"box": "x", "box_url": "https://example.com/x.box"},
+                {"box": "x", "native": {"vm.box_url": "file:///x"}}]
+)  # fmt: skip
+def test_box_that_may_be_fetched_is_accepted(world, tmp_path, options):
+    (tmp_path / "home" / "boxes" / "here").mkdir(parents=True)
+    assert world.create(**options, state="started", check=True).vm["changed"]
+
+
+def test_vagrant_validates_relative_paths_as_those_of_the_project(world):
+    (world.project / "src").mkdir()
+    (world.project / "setup.sh").write_text("true\n", encoding="ascii")
+    paths = {"shared_folders": [{"name": "a", "host_path": "src"}], "provisioners": [{"path": "setup.sh"}]}
+    answer = world.create(**paths, state="started", check=True)
+    assert answer.vm["changed"]
+    assert "validate" in [call[1] for call in answer.calls]
+    assert not world.file.exists()
+
+
+def test_vagrant_validates_with_the_provider_of_the_vm(world):
+    """Vagrant 2.3.4 takes, of a VM that is not created yet, the first provider that it can use, unless it is told."""
+    world.variables["VAGRANT_DEFAULT_PROVIDER"] = "libvirt"
+    run, told = world.port.programs["vagrant"], []
+    world.port.programs["vagrant"] = lambda argv, environment: (
+        told.append((argv[1], environment)) or run(argv, environment)
+    )
+    assert world.create(provider="hyperv", state="started", check=True).vm["changed"]
+    ((_word, environment),) = [one for one in told if one[0] == "validate"]
+    assert environment["VAGRANT_DEFAULT_PROVIDER"] == "hyperv"
+
+
+def test_vm_that_is_described_already_is_not_validated_again(world):
+    assert world.create(state="started").vm
+    assert world.run(state="stopped", stop_mode="force").vm
+    assert "validate" not in [call[1] for call in world.run(state="started").calls]
+
+
+@pytest.mark.parametrize("provider", ["hyperv", "virtualbox"])
+@pytest.mark.parametrize("check", [True, False])
+def test_vm_that_the_users_file_describes_no_more_is_explained(tmp_path, provider, check):
+    world, own = World(tmp_path, provider), {"managed": False, "check": check, "stop_mode": "force"}
+    world.vagrant.write(TWO, "Vagrantfile")
+    identifier = world.run("web", managed=False, state="started").vm["id"]
+    world.vagrant.write(TWO.replace("web", "new"), "Vagrantfile")
+    for state in ("restarted", "absent"):
+        message = world.run("web", state=state, **own).error
+        assert f"{world.project}/Vagrantfile does not describe it" in message
+        assert provider == "hyperv" or f"remove {identifier} with the tools of the provider virtualbox" in message
+    assert world.run("mail", state="started", **own).vm["changed"]
+    (found,) = [vm for vm in world.run(None, about="vm_info", managed=False).vms if vm["name"] == "web"]
+    assert found["state"] == ("unknown" if provider == "hyperv" else "running")
+
+
+@pytest.mark.parametrize("options", [{"managed": False}, {"managed": False, "vagrantfile": "Nosuch"}])
+def test_project_without_a_file_to_drive_is_explained(world, options):
+    file = options.get("vagrantfile", "Vagrantfile")
+    assert world.run(state="started", **options).error.startswith(f"vagrantfile: there is no {world.project}/{file}.")
+    assert not world.run(state="absent", **options).changed
+    assert world.run(None, about="vm_info", **options).vms == []
+
+
+def test_plugin_that_a_file_requires_is_named(world):
+    """Vagrant asks whether to install it, and says only that there is nobody to answer."""
+    world.vagrant.write("Vagrant.configure do |config|\nend\n", "Vagrantfile")
+    warning = (
+        "1795301824,,ui,warn,Vagrant has detected project local plugins\\nwhich are not installed.\\n\\n  vagrant-x\n"
+    )
+    early = "Vagrant failed to initialize at a very early stage:\n\nVagrant is attempting to interface with the UI\n"
+    world.port.programs["vagrant"] = lambda argv, environment: (1, warning, early)
+    message = world.run("default", managed=False, state="started").error
+    assert "which are not installed. vagrant-x" in message
+    assert "vagrant plugin install NAME" in message
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "words"),
+    [
+        ({"port_forwards": [FORWARD]}, {"port_forwards": [{**FORWARD, "name": "b"}]}, "mail forwards the same"),
+        ({"networks": [NAT, {"type": "hostonly", "address": "192.168.56.10"}]},
+         {"networks": [NAT, {"type": "hostonly", "address": "192.168.56.10"}]}, "mail has the address 192.168.56.10"),
+        ({"port_forwards": [FORWARD]}, {"port_forwards": [{**FORWARD, "protocol": "udp"}]}, None),
+    ],
+)  # fmt: skip
+def test_vms_of_one_project_share_no_address_and_no_host_port(virtualbox_world, first, second, words):
+    world = virtualbox_world
+    assert world.create("mail", **first).vm
+    for check in (True, False):
+        answer = world.create("web", **second, check=check)
+        assert words in answer.error if words else answer.vm
+    # What was described before this was checked can be changed all the same.
+    assert world.run("mail", memory="96M").vm["changed"]
+
+
+def test_port_of_another_program_is_rejected_before_a_start(virtualbox_world, monkeypatch):
+    world, forward = virtualbox_world, {"port_forwards": [FORWARD]}
+    monkeypatch.setattr(net, "is_free", lambda host, port, protocol: False)
+    for check in (True, False):
+        assert "port 8080 of the host, for a, is taken" in world.create(**forward, state="started", check=check).error
+    assert world.create(**forward).vm["changed"]
+    monkeypatch.undo()
+    monkeypatch.setattr(net, "is_free", lambda host, port, protocol: True)
+    assert world.run(state="started").vm["changed"]
+    monkeypatch.setattr(net, "is_free", lambda host, port, protocol: False)
+    assert world.run(**forward, memory="96M").vm["changed"]

@@ -101,6 +101,34 @@ def test_changed_provisioners_run_at_the_next_start(world):
         assert ("--provision" in _words_of_up(answer)) == is_needed
 
 
+def test_provisioner_that_never_runs_by_itself_needs_no_start(world):
+    world.create(state="started", provisioners=SCRIPT)
+    wanted = {"provisioners": [*SCRIPT, {"name": "later", "inline": "false", "run": "never"}]}
+    assert world.create(**wanted).vm["restart_required"] == []
+    assert world.create().vm["restart_required"] == []
+    assert world.run(state="stopped", stop_mode="force").vm
+    assert "--provision" not in _words_of_up(world.run(state="started"))
+
+
+def test_box_need_not_be_repeated_to_recreate_a_vm(world):
+    world.create(state="started", linked_clone=True)
+    message = world.run(linked_clone=False).error
+    assert "allow_recreate" in message
+    recreated = world.run(linked_clone=False, allow_recreate=True, stop_mode="force").vm
+    assert (recreated["state"], recreated["settings"]["box"]) == ("running", BOX)
+
+
+def test_size_that_is_left_to_the_box_is_reported_as_it_runs(virtualbox_world):
+    world = virtualbox_world
+    identifier = world.create(state="started").vm["id"]
+    world.virtualbox.run("controlvm", identifier, "poweroff")
+    world.virtualbox.run("modifyvm", identifier, "--cpus", 2, "--memory", 256)
+    world.virtualbox.run("startvm", identifier)
+    vm = world.run(about="vm_info").vm
+    assert (vm["cpus"], vm["memory_mib"], vm["restart_required"]) == (2, 256, [])
+    assert not world.create().changed
+
+
 def test_nic_of_another_type_keeps_its_mac_alone(virtualbox_world):
     nat, mac = {"type": "nat"}, {"mac": "08:00:27:aa:bb:cc"}
     one, other = {"type": "hostonly", "address": "192.168.56.10", **mac}, {"type": "bridged", "source": "eth0"}

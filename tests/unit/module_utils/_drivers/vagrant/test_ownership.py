@@ -108,6 +108,16 @@ def test_half_deleted_vm_is_deleted(world, lost):
     assert world.states() == ({"web": "running"} if lost == "folder of Vagrant" else {})
 
 
+@pytest.mark.parametrize("state", ["absent", "started"])
+def test_lost_folder_is_restored_by_the_next_task_that_writes(world, tmp_path, state):
+    """Vagrant keeps its own files elsewhere, and works in no folder that is not there."""
+    world.variables["VAGRANT_DOTFILE_PATH"] = str(tmp_path / "elsewhere")
+    assert world.create(state="started").vm
+    shutil.rmtree(world.project)
+    assert world.run(state="restarted" if state == "started" else state, stop_mode="force").vm["changed"]
+    assert (world.states(), world.file.exists()) == (({"web": "running"}, True) if state == "started" else ({}, False))
+
+
 def test_lost_file_is_restored_by_the_next_task_that_writes(world):
     """From our notes: its own VM, and the one beside it."""
 
@@ -196,3 +206,39 @@ def test_name_that_begins_the_number_of_another_vm_is_rejected(world, tmp_path):
     assert world.create("dadadada").vm
     assert world.run("dadadada", state="absent").vm["changed"]
     assert world.create("web", state="started").vm
+
+
+@pytest.mark.parametrize("known_by", ["note", "list of Vagrant", "file of Vagrant"])
+@pytest.mark.parametrize("managed", [True, False])
+def test_vm_belongs_to_the_original_of_a_copied_project(world, tmp_path, managed, known_by):
+    """A copy of a folder has the ids of its VMs as well: what is done in the copy must not reach them."""
+    world.vagrant.write(WEB, "Vagrantfile")
+    own = {} if managed else {"managed": False}
+    assert world.run("web", state="started", **own, **({"box": BOX} if managed else {})).vm
+    if known_by != "note":
+        (world.project / ".vagrant" / "machines" / "web" / "hyperv" / "polyvirt.json").unlink(missing_ok=True)
+    if known_by == "file of Vagrant":
+        shutil.rmtree(tmp_path / "home")
+    original, copy = world.project, tmp_path / "copy"
+    shutil.copytree(original, copy)
+    world.project = copy
+    message = world.run("web", state="started", **own).error
+    assert f"{copy} is a copy of {original}" in message
+    assert not world.run("web", state="absent", **own).failed
+    assert world.states() == {"web": "running"}
+    world.project = original
+    assert world.run("web", state="absent", stop_mode="force", **own).vm["changed"]
+    assert world.states() == {}
+
+
+@pytest.mark.parametrize("has_note", [True, False])
+def test_moved_project_keeps_its_vm(world, tmp_path, has_note):
+    assert world.create(state="started").vm
+    if not has_note:
+        (world.project / ".vagrant" / "machines" / "web" / "hyperv" / "polyvirt.json").unlink()
+    world.project = world.project.rename(tmp_path / "moved")
+    assert world.run(state="stopped", stop_mode="force").vm["changed"]
+    (tmp_path / "project").mkdir()
+    assert world.run(state="started").vm["changed"]
+    assert world.run(state="absent", stop_mode="force").vm["changed"]
+    assert world.states() == {}

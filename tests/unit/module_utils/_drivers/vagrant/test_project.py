@@ -56,7 +56,8 @@ def test_a_note_counts_for_the_machine_it_was_made_for(project):
     _made(project, "web")
     project.note("web", ran=WEB)
     project.note("web", ssh={"user": "me"})
-    expected = {"v": 1, "id": "u-1", "file": "Vagrantfile.polyvirt", "ran": WEB, "ssh": {"user": "me"}}
+    places = {"file": "Vagrantfile.polyvirt", "folder": project.folder}
+    expected = {"v": 1, "id": "u-1", **places, "ran": WEB, "ssh": {"user": "me"}}
     assert project.read().known["web"].note == expected
     _made(project, "web", "u-2")
     assert project.read().known["web"].note == {}

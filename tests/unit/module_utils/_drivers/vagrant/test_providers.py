@@ -10,6 +10,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.in_
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.in_virtualbox import InVirtualBox
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import CommandFailed
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import RUNNING, SUSPENDED
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.vboxmanage import VBoxManage
 
 TAKE, DROP = {"name": "a<b", "description": "c&d"}, {"names": ["s1", "s2"], "ids": ["i1", "i2"]}
 XML = "<domainsnapshot><name>a&lt;b</name><description>c&amp;d</description></domainsnapshot>"
@@ -30,7 +31,7 @@ class Tool:
 
 def _act(provider, action, *arguments, error=None, state="shut off\n"):
     tool = Tool(error, state)
-    getattr(provider(tool), action)("web", "u", *arguments)
+    getattr(provider(tool), action)("web", "u", *(one for one in arguments if one))
     return tool.commands
 
 
@@ -50,9 +51,9 @@ def test_action_is_one_command_of_virsh(action, arguments, command):
     ("provider", "action", "argument", "error", "last"),
     [
         (InLibvirt, "cut", RUNNING, "domain is not running", ("domstate", "u")),
+        (InLibvirt, "ask_to_stop", None, "domain is not running", ("domstate", "u")),
         (InLibvirt, "take", TAKE, "domain snapshot s1 already exists", ("snapshot-create", "u", "/dev/stdin", XML)),
         (InLibvirt, "drop", DROP, "Domain snapshot not found: s1", ("snapshot-delete", "u", "--snapshotname", "s2")),
-        (InVirtualBox, "cut", RUNNING, "Machine 'u' is not currently running", ("controlvm", "u", "poweroff")),
         (InVirtualBox, "drop", DROP, "Could not find a snapshot named 's1'", ("snapshot", "u", "delete", "i2")),
     ],
 )
@@ -60,3 +61,23 @@ def test_what_somebody_else_has_done_is_no_error(provider, action, argument, err
     assert _act(provider, action, argument, error=error)[-1] == last
     with pytest.raises(CommandFailed, match="other"):
         _act(provider, action, argument, error="other", state="running\n")
+
+
+@pytest.mark.parametrize(("action", "word"), [("ask_to_stop", "acpipowerbutton"), ("cut", "poweroff")])
+def test_error_of_virtualbox_counts_while_the_vm_runs(virtualbox_world, action, word):
+    world = virtualbox_world
+    identifier = world.create(state="started").vm["id"]
+    arguments = ("web", identifier, *([RUNNING] if action == "cut" else []))
+    real = world.port.programs["VBoxManage"]
+
+    def failing(argv, environment):
+        return (1, "", "VBoxManage: error: other\n") if word in argv else real(argv, environment)
+
+    world.port.programs["VBoxManage"] = failing
+    hand = InVirtualBox(VBoxManage(world.port))
+    with pytest.raises(CommandFailed, match="other"):
+        getattr(hand, action)(*arguments)
+    world.virtualbox.run("controlvm", identifier, "poweroff")
+    getattr(hand, action)(*arguments)
+    with pytest.raises(CommandFailed, match="other"):
+        getattr(hand, action)("web", "gone", *arguments[2:])

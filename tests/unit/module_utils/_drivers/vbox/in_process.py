@@ -14,15 +14,16 @@ from contextlib import contextmanager
 from unittest import mock
 
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.driver import VBoxDriver
-from ansible_collections.polyvirt.core.plugins.module_utils._info import look_around
+from ansible_collections.polyvirt.core.plugins.module_utils._engine.inspect import look_around
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Target
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import net
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import writes as counted
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands, Completed
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.vboxmanage import VBoxManage
 
 from platforms.virtualbox import double_registry, noted
 from platforms.virtualbox.guests import disk_image
-from unit.module_utils.world import FakeClock
+from unit.module_utils._engine.world import FakeClock
 
 MIB, SMALL, ENGINE = noted.MIB, noted.SMALL, noted.ENGINE
 Killed, killed_after = noted.Killed, noted.killed_after
@@ -108,7 +109,7 @@ class InProcess(Commands):
     def find(self, name_or_path, hint=None):
         return name_or_path
 
-    def run(self, argv, stdin=None, timeout=60, environment=None):
+    def run(self, argv, stdin=None, timeout=60, environment=None, writes=False):
         if os.path.basename(argv[0]) != "VBoxManage":
             return _make_iso(argv)
         self.calls.append(tuple(argv[1:]))
@@ -119,6 +120,8 @@ class InProcess(Commands):
         completed = Completed(tuple(argv), *self._box.call(*argv[1:]))
         for word in self._after.keys() & set(argv):
             self._after.pop(word)()
+        if writes and completed.rc == 0:
+            counted.note()
         return completed
 
 

@@ -34,7 +34,7 @@ class Commands:
     def find(self, name, hint=None):
         return name
 
-    def run(self, argv, stdin=None, timeout=60, environment=None):
+    def run(self, argv, stdin=None, timeout=60, environment=None, writes=False):
         words = tuple(argv[1:])
         if words[0] == "list":
             self.reads.append(words)

@@ -104,6 +104,40 @@ def test_size_of_what_starts_at_once_is_read_again(vbox):
     assert calls.index("modifymedium") < calls.index("showmediuminfo") < calls.index("startvm")
 
 
+def test_last_disk_of_a_controller_of_any_name_comes_and_goes(vbox):
+    vbox.make("web")
+    vbox.run("storagectl", "web", "--name", "my disks", "--add", "sata")
+    vbox.run("storageattach", "web", "--storagectl", "my disks", "--port", 3, "--type", "hdd", "--medium", vbox.disk())
+    changed(vbox, disks={"my disks 3": None})
+    changed(vbox, disks={"my disks 1": {"size": MIB}})
+    task(vbox, config={"disks": {"no disks 1": {"size": MIB}}}).refused("'no disks 1' is no slot")
+
+
+def test_immutable_disk_goes_by_its_own_path(vbox):
+    """What a VM writes goes into an image on top of it, from the first moment on."""
+    task(vbox).well()
+    disk = ("--storagectl", "SATA", "--port", 1, "--type", "hdd", "--medium", vbox.disk(), "--mtype", "immutable")
+    vbox.run("storageattach", "web", *disk)
+    config = {"disks": {"SATA 1": {"source": vbox.disk()}}}
+    assert task(vbox, config=config).well().writes == []
+    snapshot(vbox, "s").well()
+    assert task(vbox, config=config).well().writes == []
+
+
+@pytest.mark.parametrize("asked", ["Debian (64-bit)", "debian (64-BIT)", "Debian_64", "debian"])
+def test_operating_system_by_id_or_description(vbox, asked):
+    task(vbox, config={**SMALL, "os_type": "Other_64"}).well()
+    changed(vbox, os_type=asked)
+    assert observed(vbox).config["os_type"] == "Debian_64"
+
+
+def test_vm_with_a_slash_in_its_name_is_known_by_its_id(vbox):
+    uuid = vbox.run("createvm", "--name", "a/b", "--register").partition("UUID: ")[2].split("\n")[0]
+    assert task(vbox, id=uuid, config={"memory": 24 * MIB}).well().vm["name"] == "a/b"
+    task(vbox, id=uuid, state="absent").well()
+    assert vbox.run("list", "vms") == ""
+
+
 def an_iso(vbox, name):
     (vbox.folder / name).write_bytes((b"\0" * 32769 + b"CD001").ljust(65536, b"\0"))
     return str(vbox.folder / name)

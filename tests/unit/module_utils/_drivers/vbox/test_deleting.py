@@ -6,11 +6,15 @@
 from __future__ import annotations
 
 import os
+import shutil
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import File
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import File, Step
 
-from unit.module_utils._drivers.vbox.in_process import MIB, SMALL, observed, snapshot, task
+from unit.module_utils._drivers.vbox.in_process import MIB, SMALL, driver_of, observed, snapshot, task
+from unit.module_utils._drivers.vbox.recorded_registry import driver_on
+from unit.module_utils._drivers.vbox.recorded_registry import found as recorded_vm
 
 TWO_DISKS = {**SMALL, "disks": {"#0": {"size": 2 * MIB}, "#1": {"size": 2 * MIB}}}
 LINKED = ("clonevm", "web", "--snapshot", "base", "--options", "link", "--name", "copy", "--register")
@@ -260,7 +264,54 @@ def test_vm_that_somebody_deletes_first(vbox):
 def test_vm_that_somebody_deletes_after_the_first_look(vbox):
     vbox.make("web")
     done = task(vbox, state="absent", after={"list": lambda: vbox.run("unregistervm", "web", "--delete")})
-    assert (done.well().vm["state"], done.verbs, gone(vbox)) == ("absent", ["unregistervm"], True)
+    assert (done.well().vm["state"], done.verbs, gone(vbox)) == ("absent", [], True)
+
+
+def test_vm_that_somebody_deletes_after_it_was_turned_off(vbox):
+    task(vbox, state="started").well()
+    uuid, began = observed(vbox).id, vbox.clock.now()
+    after = {"poweroff": lambda: vbox.run("unregistervm", uuid, "--delete")}
+    done = task(vbox, state="absent", stop_mode="force", after=after)
+    assert (done.well().vm["state"], done.changed, gone(vbox)) == ("absent", True, True)
+    assert vbox.clock.now() - began < 5
+
+
+@pytest.mark.parametrize("lost", ["folder", "files"])
+def test_vm_without_a_file_left_is_deleted(vbox, lost):
+    """VirtualBox knows of it, and can do nothing with it."""
+    made = task(vbox).well().vm
+    folder = vbox.machines / "web"
+    for path in folder.iterdir():
+        path.unlink()
+    if lost == "folder":
+        folder.rmdir()
+    found = observed(vbox)
+    assert (found.power, found.reason) == ("unknown", f"inaccessible: {{{made['id']}}} {folder} holds no file any more")
+    task(vbox, state="started").refused("state: absent")
+    assert task(vbox, state="absent", check=True).well().changed
+    assert task(vbox, state="absent").well().verbs == ["unregistervm"]
+    assert (vbox.run("list", "vms"), task(vbox, state="absent").well().changed) == ("", False)
+
+
+def test_vm_without_a_file_left_is_seen_before_virtualbox_notices(tmp_path):
+    """Its daemon goes on listing the VM as it was until it starts again."""
+    driver, commands = driver_on(tmp_path)
+    shutil.rmtree(next(tmp_path.rglob("web.vbox")).parent)
+    vm = recorded_vm(driver, "web", "files")
+    assert (vm.power, vm.lost, vm.files) == ("unknown", True, ())
+    driver.apply([(vm, [Step("delete")])])
+    assert commands.calls == [("unregistervm", vm.id)]
+
+
+def test_lost_vm_whose_files_come_back_is_not_deleted(vbox):
+    task(vbox).well()
+    folder = vbox.machines / "web"
+    kept = folder.rename(vbox.folder / "kept")
+    lost = observed(vbox)
+    kept.rename(folder)
+    with pytest.raises(Refused, match="files in its folder again"):
+        driver_of(vbox).apply([(lost, [Step("delete")])])
+    assert observed(vbox).power == "stopped"
 
 
 def test_lock_of_another_caller_is_waited_for(vbox):

@@ -126,6 +126,15 @@ def test_forward_moves_with_the_nic_that_is_nat(vbox):
     task(vbox, config={"networks": {"1": {"type": "internal"}}, "ssh_forward": True}).refused("no card", "type nat")
 
 
+def test_forward_of_all_addresses_has_none(vbox):
+    rule = {"host_address": "", "host_port": 8080, "guest_port": 80}
+    task(vbox, config={**WITHOUT_SSH, "port_forwards": {"web": rule}}).well()
+    assert task(vbox, config={"port_forwards": {"web": rule}}).well().writes == []
+    changed(vbox, port_forwards={"web": {"host_address": "127.0.0.1"}})
+    changed(vbox, port_forwards={"web": {"host_address": ""}})
+    assert rules(vbox) == ["web,tcp,,8080,,80"]
+
+
 @pytest.mark.parametrize("state", ["present", "started"])
 def test_rules_are_changed_and_removed(vbox, state):
     two = {**WEB, "dns": {"protocol": "udp", "host_address": "127.0.0.1", "host_port": 53, "guest_port": 53}}

@@ -70,11 +70,11 @@ def test_crashed_vm_is_turned_off(vbox):
 class HangingCut(InProcess):
     """A call of poweroff that never ends; the port to programs kills it after the time that it was given."""
 
-    def run(self, argv, stdin=None, timeout=60, environment=None):
+    def run(self, argv, stdin=None, timeout=60, environment=None, writes=False):
         if "poweroff" in argv:
             self.calls.append(tuple(argv[1:]))
             raise Timeout("it had not ended", waited=timeout)
-        return super().run(argv)
+        return super().run(argv, writes=writes)
 
 
 @pytest.mark.parametrize("hangs", [True, False])

@@ -5,11 +5,14 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Unavailable
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
 
-from unit.module_utils._drivers.vbox.in_process import MIB, SMALL, InProcess, task
+from unit.module_utils._drivers.vbox.in_process import MIB, SMALL, InProcess, observed, task
 
 HEADERS = {"qcow2": b"QFI\xfb\0\0\0\3", "odd": b"\1" * 513, "empty": b"", "vdi": b"<<< Oracle VM"}
 
@@ -187,3 +190,161 @@ def test_name_of_two_vms_is_ambiguous(vbox):
     for folder in ("a", "b"):
         vbox.run("createvm", "--name", "web", "--basefolder", vbox.folder / folder, "--register")
     task(vbox, state="started").failed("2 machines have this name")
+
+
+# Media ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("image_format", ["vdi", "vhd"])
+def test_disk_of_the_fixed_variant_cannot_grow(vbox, image_format):
+    """VirtualBox finds it after the other settings were changed; a full clone has a disk of the same variant."""
+    path = str(vbox.folder / f"fixed.{image_format}")
+    form = ("--format", image_format.upper(), "--variant", "Fixed")
+    vbox.run("createmedium", "disk", "--filename", path, "--size", 2, *form)
+    task(vbox, config={**SMALL, "disks": {"#0": {"source": path}}}).well()
+    larger = {"memory": 24 * MIB, "disks": {"#0": {"size": 4 * MIB}}}
+    for check in (True, False):
+        task(vbox, config=larger, check=check).refused("web: disks.SATA 0.size", path, "--variant Standard")
+        clone = {"source": "web", "linked": False}
+        task(vbox, "copy", config=larger, clone=clone, check=check).refused("copy: disks.SATA 0.size", "Fixed")
+    vbox.run("snapshot", "web", "take", "s")
+    task(vbox, config=larger).well()  # On top of it there is an image that grows.
+    assert task(vbox, "copy", config=larger, clone={"source": "web", "linked": True, "snapshot": "s"}).well().changed
+
+
+@pytest.mark.parametrize("lost", ["disk", "base", "iso", "seed"])
+def test_missing_image_is_named_before_a_start(vbox, lost):
+    iso = vbox.folder / "a.iso"
+    iso.write_bytes((b"\0" * 32769 + b"CD001").ljust(65536, b"\0"))
+    task(vbox, config={**SMALL, "iso": str(iso)}, cloud_init={"user": "a"}).well()
+    vbox.run("snapshot", "web", "take", "s")
+    folder = vbox.machines / "web"
+    on_top = next((folder / "Snapshots").glob("*.vdi"))
+    path = {"disk": on_top, "base": folder / "web-SATA-0.vdi", "iso": iso, "seed": folder / "web.polyvirt-seed.iso"}[
+        lost
+    ]
+    path.unlink()
+    option = {"iso": "iso", "seed": "cloud-init seed"}.get(lost, "disks")
+    for check in (True, False):
+        task(vbox, state="started", config={}, check=check).refused(f"web: {option}: {path} at ", "Put the file back")
+    assert task(vbox, config={"memory": 24 * MIB}).well().changed
+    if lost == "iso":
+        assert task(vbox, state="started", config={"iso": ""}).well().vm["state"] == "running"
+
+
+@pytest.mark.parametrize("way", ["image", "clone"])
+def test_room_for_a_copy_is_checked(vbox, monkeypatch, way):
+    task(vbox, "base").well()
+    image = vbox.image("obeys")
+    monkeypatch.setattr(files, "allocated", lambda path: 3 * MIB)
+    more = {"image": image} if way == "image" else {"clone": {"source": "base", "linked": False}, "config": {}}
+    for room, words in ((2 * MIB, f"web: {way}: the copy takes 3M, and {vbox.machines} has 2M free"), (4 * MIB, None)):
+        monkeypatch.setattr(files, "free_space", lambda folder, room=room: room)
+        for check in (True, False):
+            done = task(vbox, check=check, **more)
+            done.refused(words, "storage_path") if words else done.well()
+
+
+def test_linked_clone_needs_no_room(vbox, monkeypatch):
+    task(vbox, "base").well()
+    vbox.run("snapshot", "base", "take", "s")
+    monkeypatch.setattr(files, "free_space", lambda folder: 0)
+    task(vbox, config={}, clone={"source": "base", "linked": True, "snapshot": "s"}).well()
+
+
+@pytest.mark.parametrize("kind", ["disk added", "disk there", "iso"])
+def test_path_that_new_groups_move_is_rejected(vbox, kind):
+    """The folder of a VM is named after its first group."""
+    task(vbox).well()
+    folder = vbox.machines / "web"
+    own = observed(vbox).config["disks"]["SATA 0"]["source"]
+    disk = vbox.disk()
+    os.rename(disk, folder / "user.vdi")
+    (folder / "a.iso").write_bytes((b"\0" * 32769 + b"CD001").ljust(65536, b"\0"))
+    config = {
+        "disk added": {"disks": {"SATA 1": {"source": f"{folder}/user.vdi"}}},
+        "disk there": {"disks": {"SATA 0": {"source": own}}},
+        "iso": {"iso": f"{folder}/a.iso"},
+    }[kind]
+    for check in (True, False):
+        task(vbox, config={**config, "groups": ("/new", "/")}, check=check).refused(str(folder), "moves")
+    for groups in (("/",), ("/", "/new")):
+        task(vbox, config={**config, "groups": groups}).well()
+        assert not task(vbox, config={**config, "groups": groups}).well().changed
+
+
+def test_image_goes_to_one_slot(vbox):
+    disk = {"source": vbox.disk()}
+    config = {**SMALL, "disks": {"SATA 0": disk, "SATA 1": disk}}
+    for check in (True, False):
+        task(vbox, config=config, check=check).refused(f"{vbox.disk()} would be at SATA 0 and at SATA 1")
+    task(vbox, config={**SMALL, "disks": {"SATA 0": disk}}).well()
+    task(vbox, config={"memory": 24 * MIB, "disks": {"SATA 1": disk}}).refused("would be at SATA 0 and at SATA 1")
+
+
+def test_place_for_a_drive_is_checked(vbox):
+    vbox.make("web")
+    slots = {f"IDE {port}:{device}" if device else f"IDE {port}": {"size": MIB} for port in (0, 1) for device in (0, 1)}
+    task(vbox, config={"disks": slots}).well()
+    iso = vbox.folder / "a.iso"
+    iso.write_bytes((b"\0" * 32769 + b"CD001").ljust(65536, b"\0"))
+    for check in (True, False):
+        task(vbox, config={"memory": 24 * MIB, "iso": str(iso)}, check=check).refused("no place is free for an optical")
+    task(vbox, config={"disks": {"IDE 1": None}, "iso": str(iso)}).well()
+    assert vbox.values()["IDE-1-0"] == str(iso)
+
+
+def test_drive_comes_to_the_ide_controller_of_any_name(vbox):
+    """A chipset has one IDE controller."""
+    vbox.make("web")
+    vbox.run("storagectl", "web", "--name", "IDE Controller", "--add", "ide")
+    iso = vbox.folder / "a.iso"
+    iso.write_bytes((b"\0" * 32769 + b"CD001").ljust(65536, b"\0"))
+    assert task(vbox, config={"iso": str(iso)}).well().verbs == ["storageattach"]
+    assert vbox.values()["IDE Controller-0-0"] == str(iso)
+
+
+def test_running_vm_gets_no_ports(vbox):
+    task(vbox, state="started").well()
+    disk = {"disks": {"SATA 12": {"size": MIB}}}
+    for check in (True, False):
+        task(vbox, config=disk, check=check).refused("web: disks: SATA 12: 'SATA' has 8 ports while it is on")
+    assert task(vbox, state="stopped", config=disk).well().vm["state"] == "stopped"
+
+
+@pytest.mark.parametrize("exists", [False, True])
+def test_two_rules_for_one_port_are_rejected(vbox, exists):
+    one, two = {"host_port": 8080, "guest_port": 80}, {"host_port": 8080, "host_address": "", "guest_port": 81}
+    if exists:
+        task(vbox, config={**SMALL, "port_forwards": {"a": one}}).well()
+    rules = {"b": two} if exists else {"a": one, "b": two}
+    for check in (True, False):
+        task(vbox, config={**SMALL, "port_forwards": rules}, check=check).refused("a and b have the same port")
+    rules["b"] = {**two, "host_address": "127.0.0.1"}
+    task(vbox, config={**SMALL, "port_forwards": rules}).well()
+
+
+def test_folder_must_be_writable(vbox, monkeypatch):
+    monkeypatch.setattr(files, "is_writable", lambda path: False)
+    task(vbox).refused(f"web: {vbox.machines} cannot be written to")
+
+
+@pytest.mark.parametrize("way", ["disk", "image"])
+def test_copied_file_is_no_image_of_its_own(vbox, way):
+    """VirtualBox knows images by the UUIDs in them."""
+    own = task(vbox, "other").well().vm["disks"][0]["source"]
+    copy = str(vbox.folder / "copy.vdi")
+    shutil.copy(own, copy)
+    more = {"config": disk(source=copy)} if way == "disk" else {"image": {"source": copy, "linked": False}}
+    for check in (True, False):
+        task(vbox, check=check, **more).refused(f"{copy} has the UUID of {own}", f"sethduuid {copy}")
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_two_names_with_one_file_name_are_rejected(vbox, check):
+    task(vbox, "a;b").well()
+    task(vbox, "a:b", check=check).refused("a_b.vbox belongs to 'a;b'")
+    path = vbox.machines / "c_d" / "c_d-SATA-0.vdi"
+    path.parent.mkdir()
+    path.write_bytes(b"precious")
+    task(vbox, "c:d", check=check).refused(f"{path} exists already")

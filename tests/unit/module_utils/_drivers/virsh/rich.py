@@ -66,6 +66,7 @@ class Rich:
             for more in ((), ("--inactive",), ("--inactive", "--security-info")):
                 self.virsh.answers[("dumpxml", uuid, *more)] = text
         self.virsh.answers.setdefault(("domstate", RICH), "shut off\n")
+        self.virsh.answers.setdefault(("capabilities",), "<capabilities/>")
         for name, text in self.snapshots.items():
             words = ("snapshot-dumpxml", RICH, "--snapshotname", name, "--security-info")
             self.virsh.answers[words] = text

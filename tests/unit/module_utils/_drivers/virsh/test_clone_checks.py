@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import checks, clone_checks, storage
@@ -150,6 +151,13 @@ def standing_on(path, marked=UUID):
     return machine_xml(("  </metadata>", f"{element}  </metadata>"), (MAC, "52:54:00:00:00:09"))
 
 
+def overlay_of_somebody(rich, image_format="qcow2"):
+    """The machine m1 on an overlay that this collection did not create; the base is the disk of rich."""
+    path = rich.path("theirs.qcow2")
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", rich.path(DISK), path], check=True)
+    return machine_xml(("/var/lib/libvirt/images/m1.qcow2", path), ("type='qcow2'", f"type='{image_format}'"))
+
+
 def check_plan(rich, *steps, path=None):
     source = Vm("rich", id=RICH, config={"disks": {"vda": {"source": path or rich.path(DISK), "size": 1 << 20}}})
     checks.check_plan(rich.driver(), Plan(source, source, segments=(steps,)))
@@ -165,6 +173,18 @@ def test_what_others_stand_on_is_not_written_to(rich, step):
     with pytest.raises(Refused, match=r"rich: its disk vda \(.*\) must not be written to, .* m1 stand on it") as told:
         check_plan(rich, step)
     assert "external snapshot" in told.value.remedy
+
+
+@pytest.mark.parametrize("step", [Step("start"), GROWN], ids=["start", "grow"])
+def test_a_base_of_an_overlay_that_is_not_ours_is_not_written_to(rich, step):
+    rich.others[UUID, "m1"] = overlay_of_somebody(rich)
+    with pytest.raises(Refused, match=r"rich: its disk vda \(.*\) must not be written to, .* m1 stand on it"):
+        check_plan(rich, step)
+
+
+def test_a_raw_disk_stands_on_nothing_whatever_its_guest_wrote(rich):
+    rich.others[UUID, "m1"] = overlay_of_somebody(rich, "raw")
+    check_plan(rich, Step("start"))
 
 
 def test_nor_by_another_name_of_the_file(rich, tmp_path):

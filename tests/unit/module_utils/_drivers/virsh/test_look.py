@@ -14,7 +14,15 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors im
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Target
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.results import describe
 
-from unit.module_utils._drivers.virsh.told import UUID, ToldVirsh, failed, machine_xml, recorded, with_metadata
+from unit.module_utils._drivers.virsh.told import (
+    UUID,
+    ToldVirsh,
+    failed,
+    machine_xml,
+    recorded,
+    with_devices,
+    with_metadata,
+)
 
 CONFIG, LIGHT = frozenset({"power", "config"}), frozenset({"power"})
 ADDRESSES = frozenset({"power", "config", "addresses"})
@@ -200,6 +208,21 @@ def test_what_runs_is_told_apart_from_what_is_stored():
     assert describe(seen, "libvirt")["restart_required"] == ["memory"]
 
 
+def test_a_disk_that_cannot_be_read_hides_the_size_of_no_other():
+    gone = "Failed to open file '/gone.qcow2': No such file or directory"
+    second = "<disk type='file' device='disk'><source file='/gone.qcow2'/><target dev='vdb' bus='virtio'/></disk>"
+    seen = machine(
+        OFF,
+        {
+            ("dumpxml", UUID, "--inactive"): machine_xml(with_devices(second)),
+            ("domblkinfo", UUID, "--all"): failed(gone),
+            ("domblkinfo", UUID, "vda"): "Capacity:       6442450944\nAllocation:     200704\nPhysical:       196616\n",
+            ("domblkinfo", UUID, "vdb"): failed(gone),
+        },
+    )
+    assert {slot: disk["size"] for slot, disk in seen.config["disks"].items()} == {"vda": 6 << 30, "vdb": None}
+
+
 def test_flags_come_from_the_listing():
     flags = {
         ("list", "--all", "--uuid", "--autostart"): f"{UUID}\n",
@@ -320,58 +343,26 @@ def test_what_is_stored_against_the_hosts_choice_waits():
     assert describe(vm, "libvirt")["restart_required"] == ["secure_boot"]
 
 
-# Snapshots ------------------------------------------------------------------------------------------------------------
-
-SNAPSHOTS = frozenset({"power", "config", "snapshots"})
-TAKEN = {
-    ("snapshot-list", UUID, "--name"): "off\n two words;x \n",
-    ("snapshot-current", UUID, "--name"): " two words;x ",
-    ("snapshot-dumpxml", UUID, "--snapshotname", "off"): recorded("snapshot-internal-off.xml"),
-    ("snapshot-dumpxml", UUID, "--snapshotname", " two words;x "): recorded("snapshot-internal-running.xml"),
-}
-NONE = {
-    ("snapshot-list", UUID, "--name"): "",
-    ("snapshot-current", UUID, "--name"): failed(f"domain '{UUID}' has no current snapshot"),
-}
+FEATURES = "<feature enabled='yes' name='secure-boot'/><feature enabled='yes' name='enrolled-keys'/>"
 
 
-def test_snapshots_are_looked_at_where_they_are_asked_for():
-    assert machine(TAKEN).snapshots == ()
-    seen = machine(TAKEN, facets=SNAPSHOTS).snapshots
-    assert [(one.name, one.power, one.current) for one in seen] == [("off", "stopped", False), ("on", "running", True)]
-    assert [one.config for one in seen] == [None, None]
+def saved_with(loader, nvram):
+    """A suspended UEFI machine with secure boot, saved while it had this firmware: no features are told of that."""
+    stored = machine_xml(("<os>", f"<os firmware='efi'><firmware>{FEATURES}</firmware><nvram>/n/m1.secure</nvram>"))
+    saved = machine_xml(("<os>", f"<os>{loader}<nvram template='/t'>{nvram}</nvram>"))
+    flag = {("list", "--all", "--uuid", "--with-managed-save"): f"{UUID}\n", ("managedsave-dumpxml", UUID): saved}
+    return machine(OFF, flag, {("dumpxml", UUID, "--inactive"): stored})
 
 
-def test_they_are_one_process_more_and_none_where_there_are_none():
-    for answers, processes in ((TAKEN, 3), (NONE, 2)):
-        virsh = told(answers)
-        assert len(closely(virsh, SNAPSHOTS).vms) == 1
-        assert virsh.processes == processes
-
-
-def test_what_settings_they_hold():
-    seen = machine(TAKEN, facets=SNAPSHOTS | {"snapshot_configs"}, native=("os/type@machine",))
-    then = seen.snapshots[0].config
-    # How large a disk was then nobody tells, so it counts as large as it is.
-    size = seen.config["disks"]["vda"]["size"]
-    disk = {"size": size, "format": "qcow2", "source": "/var/lib/libvirt/images/pvs/pvs-a.qcow2", "bus": "virtio"}
-    assert (then["cpus"], then["memory"], then["disks"]) == (1, 64 << 20, {"vda": disk})
-    assert (then["native"], then["tags"], then["description"]) == ({"os/type@machine": "pc-q35-7.2"}, (), "")
-    assert set(then) == set(seen.config)
-
-
-def test_snapshots_that_cannot_be_read_are_no_empty_list():
-    for words in (("snapshot-list", UUID, "--name"), ("snapshot-dumpxml", UUID, "--snapshotname", "off")):
-        with pytest.raises(CommandFailed, match="access denied"):
-            machine(TAKEN, {words: failed("access denied")}, facets=SNAPSHOTS)
-
-
-def test_a_snapshot_that_went_away_meanwhile_is_none():
-    gone = failed("Domain snapshot not found: no domain snapshot with matching name 'off'")
-    seen = machine(TAKEN, {("snapshot-dumpxml", UUID, "--snapshotname", "off"): gone}, facets=SNAPSHOTS)
-    assert [one.name for one in seen.snapshots] == ["on"]
-
-
-def test_a_driver_of_libvirt_that_has_none():
-    said = "this function is not supported by the connection driver: virDomainListAllSnapshots"
-    assert machine({**NONE, ("snapshot-list", UUID, "--name"): failed(said)}, facets=SNAPSHOTS).snapshots == ()
+@pytest.mark.parametrize(
+    ("loader", "nvram", "waiting"),
+    [
+        ("<loader secure='yes' type='pflash'>/f</loader>", "/n/m1.secure", []),
+        ("<loader secure='yes' type='pflash'>/f</loader>", "/n/m1.other", ["secure_boot"]),
+        ("<loader type='pflash'>/f</loader>", "/n/m1.secure", ["secure_boot"]),
+    ],
+)
+def test_a_suspended_uefi_machine_waits_for_a_restart_only_if_its_firmware_was_changed(loader, nvram, waiting):
+    vm = saved_with(loader, nvram)
+    assert (vm.power, vm.config["secure_boot"]) == ("suspended", True)
+    assert describe(vm, "libvirt")["restart_required"] == waiting

@@ -171,10 +171,22 @@ def test_what_another_task_made_the_machine_with_stays(virsh, tmp_path, name):
     virsh.answers["list", "--all", "--uuid", "--name"] = f"{UUID} web\n"
     theirs = machine_xml(("/var/lib/libvirt/images/m1.qcow2", str(tmp_path / name)))
     virsh.answers.update({("dumpxml", UUID): theirs, ("dumpxml", UUID, "--inactive"): theirs})
-    with pytest.raises(CommandFailed, match="web: another task made a machine of this name at the same moment") as told:
+    with pytest.raises(CommandFailed, match="web: another task created a VM of this name at the same moment") as told:
         making.create(driver(virsh, tmp_path), "web", CONFIG, SEED)
     assert os.listdir(tmp_path) == [name]
     assert "again" in told.value.remedy
+
+
+def test_a_disk_of_a_vm_that_another_task_created_meanwhile_is_a_lost_race_and_no_file_of_somebody(virsh, tmp_path):
+    (tmp_path / "web-vda.qcow2").write_bytes(b"written by its guest")
+    theirs = machine_xml(
+        ("/var/lib/libvirt/images/m1.qcow2", str(tmp_path / "web-vda.qcow2")), ("<name>m1", "<name>web")
+    )
+    virsh.answers["list", "--all", "--uuid", "--name"] = f"{UUID} web\n"
+    virsh.answers.update({("dumpxml", UUID): theirs, ("dumpxml", UUID, "--inactive"): theirs})
+    with pytest.raises(CommandFailed, match="web: another task created a VM of this name at the same moment"):
+        making.create(driver(virsh, tmp_path), "web", CONFIG, {})
+    assert os.listdir(tmp_path) == ["web-vda.qcow2"]
 
 
 def test_files_stay_where_nobody_can_say_whose_they_are(virsh, tmp_path):

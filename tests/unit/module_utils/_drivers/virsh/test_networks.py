@@ -9,6 +9,7 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.look import Listing
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.networks import (
     QUESTIONS,
+    check_macs,
     check_networks,
     inactive_networks,
     start_networks,
@@ -25,7 +26,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
 )  # fmt: skip
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.virsh import Answer
 
-from unit.module_utils._drivers.virsh.told import UUID, ToldVirsh, driver_of, failed, machine_xml
+from unit.module_utils._drivers.virsh.told import MAC, UUID, ToldVirsh, driver_of, failed, machine_xml
 
 NETWORKS = {QUESTIONS[0]: "default\nlan\ndmz\n", QUESTIONS[1]: "default\n"}
 START, STOP = Step("start"), Step("stop")
@@ -168,3 +169,61 @@ def test_somebody_else_may_have_started_it_meanwhile(tmp_path, said, harmless):
     else:
         with pytest.raises(CommandFailed, match="no free subnet"):
             started(tmp_path, on(), ON_LAN, answers=answers)
+
+
+# MACs -----------------------------------------------------------------------------------------------------------------
+
+A, B = "52:54:00:00:00:0a", "52:54:00:00:00:0b"
+
+
+def with_mac(mac, source="lan"):
+    return {**network(source), "mac": mac}
+
+
+def check_nics(folder, *nics, changes=(), verb="configure", before=None):
+    """The VM web with these NICs after a step, beside m1, which has the MAC of the recording on the network default."""
+    virsh = ToldVirsh(
+        {
+            ("list", "--all", "--uuid", "--name"): f"{UUID} m1\n",
+            ("dumpxml", UUID): machine_xml(),
+            ("dumpxml", UUID, "--inactive"): machine_xml(),
+        }
+    )
+    steps = [Step(verb)] if verb != "configure" else []
+    steps += [Step("configure", changes=changes)] if changes else []
+    after = Vm("web", config={"networks": {str(place): nic for place, nic in enumerate(nics)}})
+    check_macs(driver_of(virsh, folder), Plan(before or Vm("web", id="u"), after, segments=(tuple(steps),)))
+    return virsh.processes
+
+
+def mac_of(key, new):
+    return Change("networks", "old", new, key=key, attribute="mac")
+
+
+def test_two_nics_of_one_vm_have_two_macs(tmp_path):
+    for options in ({"changes": [mac_of("0", B)]}, {"verb": "create"}):
+        with pytest.raises(Refused, match=rf"web: networks\.\d\.mac: {B} is the MAC of NIC \d, too"):
+            check_nics(tmp_path, with_mac(B.upper()), with_mac(B, "dmz"), **options)
+    check_nics(tmp_path, with_mac(B), with_mac(A), changes=[mac_of("0", B), mac_of("1", A)])
+
+
+def test_a_mac_of_another_vm_on_the_same_network_is_not_taken(tmp_path):
+    changes = [mac_of("0", MAC)]
+    with pytest.raises(Refused, match=rf"web: networks\.0\.mac: {MAC} is used by m1 on the same network \(default\)"):
+        check_nics(tmp_path, with_mac(MAC, "default"), changes=changes)
+    moved = [Change("networks", "lan", "default", key="0", attribute="source")]
+    with pytest.raises(Refused, match="is used by m1"):
+        check_nics(tmp_path, with_mac(MAC, "default"), changes=moved)
+    check_nics(tmp_path, with_mac(MAC, "lan"), changes=changes)
+    check_nics(tmp_path, {"type": "user", "mac": MAC}, changes=changes)
+    check_nics(tmp_path, with_mac(MAC, "default"), changes=changes, before=Vm("m1", id=UUID))
+
+
+def test_a_clone_has_no_mac_of_its_source(tmp_path):
+    moved = [Change("networks", "lan", "default", key="0", attribute="source")]
+    check_nics(tmp_path, with_mac(MAC, "default"), verb="clone", changes=moved)
+
+
+def test_nobody_is_asked_about_macs_that_do_not_change(tmp_path):
+    assert check_nics(tmp_path, with_mac(MAC, "default"), changes=[Change("cpus", 1, 2)]) == 0
+    assert check_nics(tmp_path, network("default"), verb="create") == 0

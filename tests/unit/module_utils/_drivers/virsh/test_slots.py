@@ -53,9 +53,9 @@ def with_disks(**disks):
 @pytest.mark.parametrize(
     ("found", "asked", "settled"),
     [
-        ({}, {"sata0": {"size": 1}}, {"sda": {"size": 1, "bus": "sata"}}),
+        ({}, {"sata0": {"size": 512}}, {"sda": {"size": 512, "bus": "sata"}}),
         ({}, {"sata27": {}}, {"sdab": {"bus": "sata"}}),
-        ({}, {"sda": {"size": 1}}, {"sda": {"size": 1}}),
+        ({}, {"sda": {"size": 512}}, {"sda": {"size": 512}}),
         ({"sda": SATA}, {"sata0": None}, {"sda": None}),
         ({"sda": SATA}, {"sda": None}, {"sda": None}),
         ({"sda": SCSI}, {"sata0": None}, {}),
@@ -69,7 +69,7 @@ def test_a_place_on_sata_is_a_target_that_keeps_its_bus(found, asked, settled):
 @pytest.mark.parametrize("slot", ["sata", "sata1x", "sata1000", "1", "vd/../x", "SATA0", "sata\u0661"])
 def test_what_is_no_slot(slot):
     with pytest.raises(Refused, match="is no slot"):
-        settle_slots(with_disks(), {slot: {"size": 1}})
+        settle_slots(with_disks(), {slot: {"size": 512}})
 
 
 def test_one_target_by_two_names_is_refused():
@@ -103,3 +103,11 @@ def test_a_disk_on_sata_is_found_again_by_both_names():
 )
 def test_what_is_plugged_in_and_out_of_running_machines(key, old, new, cost):
     assert cost_of_plugging(Vm("web", power="running"), Change("disks", old, new, key=key)) == cost
+
+
+@pytest.mark.parametrize(("given", "whole"), [("1000000B", 1000448), ("1M", 1 << 20), ("512B", 512), ("513B", 1024)])
+def test_a_size_is_rounded_up_to_whole_sectors_as_the_disk_is(given, whole):
+    request = ask(name="web", disks=[{"slot": "vda", "size": given}])
+    disk = {"size": whole, "format": "qcow2", "source": "/d", "bus": "virtio"}
+    planned = plan(with_disks(vda=disk), request, TRAITS)
+    assert (planned.refusal, planned.changed) == (None, False)

@@ -9,10 +9,11 @@ import shlex
 import subprocess
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.snapshot_checks import (
-    check_snapshot,
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.leftovers import (
     leftovers,
+    with_leftover_snapshots,
 )
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.snapshot_checks import check_snapshot
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import NotFound, Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Snapshot, Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
@@ -243,3 +244,42 @@ def test_a_restore_whose_memory_is_gone(disk, tmp_path):
         check(machine(disk), "restore", virsh)
     (tmp_path / "memory").touch()
     check(machine(disk), "restore", virsh)
+
+
+# Snapshots that only an image holds -----------------------------------------------------------------------------------
+
+
+def test_a_snapshot_that_only_the_images_hold_can_be_removed(disk, images, tmp_path):
+    second = str(tmp_path / "web-vdb.qcow2")
+    images.create(second, "qcow2", 1 << 20)
+    for path, name in ((disk, "left"), (second, "left"), (disk, "known")):
+        tag(path, name)
+    vm = machine(disk, snapshots=(Snapshot("known", kind="internal"),))
+    vm = vm.having(config={"disks": {**vm.config["disks"], "vdb": {"source": second, "format": "qcow2"}}})
+    driver = driver_of(ToldVirsh({LIST: ""}), tmp_path)
+    seen = with_leftover_snapshots(driver, vm)
+    assert [(one.name, bool(one.unfinished)) for one in seen.snapshots] == [("known", False), ("left", True)]
+    step = Step("drop_snapshot", arguments={"names": ("left",), "ids": ("left",)})
+    check_snapshot(driver, seen, step)
+    for _sent in range(2):
+        driver.apply([(seen, [step])])
+        assert [images.info(path).snapshots for path in (disk, second)] == [("known",), ()]
+    with pytest.raises(Refused, match="web: the snapshot 'left' exists only in the image of a disk"):
+        check_snapshot(driver, seen.having(power="running"), step)
+
+
+# Images that others use -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_a_base_of_a_vm_that_runs_takes_no_internal_snapshot(disk, images, tmp_path, running):
+    images.overlay(str(tmp_path / "top"), disk, "qcow2")
+    drive = f"<disk type='file'><driver type='qcow2'/><source file='{tmp_path}/top'/><target dev='vda'/></disk>"
+    clone = f"<domain><name>copy</name><uuid>u-copy</uuid><devices>{drive}</devices></domain>"
+    answers = {LIST: "u-copy copy\n", ("dumpxml", "u-copy"): clone, ("dumpxml", "u-copy", "--inactive"): clone}
+    virsh = ToldVirsh({**answers, ("list", "--name"): "copy\n" if running else ""})
+    if not running:
+        take(machine(disk), virsh=virsh)
+        return
+    with pytest.raises(Refused, match="web: copy runs on top of its disks, so no snapshot can be written into them"):
+        take(machine(disk), virsh=virsh)

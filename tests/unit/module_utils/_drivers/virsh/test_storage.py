@@ -168,13 +168,37 @@ def test_an_image_that_suits(storage, images, tmp_path):
     check_image(storage, base, {"size": MIB}, linked=True)
 
 
+def test_an_image_that_was_not_copied_whole(storage, images, tmp_path):
+    (base,) = chain(images, tmp_path, "base")
+    subprocess.run(["qemu-io", "-c", "write -P 1 0 512k", base], check=True, stdout=subprocess.DEVNULL)
+    check_image(storage, base)
+    os.truncate(base, os.path.getsize(base) // 2)
+    with pytest.raises(Refused, match=r"web: image\.source: .*base is damaged or incomplete: \S+"):
+        check_image(storage, base)
+
+
+def test_an_empty_file_is_no_image(storage, tmp_path):
+    (tmp_path / "empty").touch()
+    with pytest.raises(Refused, match=r"empty is empty \(0 bytes\)"):
+        check_image(storage, tmp_path / "empty")
+    with pytest.raises(Refused, match=r"disks: source of vdb .*empty is empty \(0 bytes\)"):
+        storage.check_disk_source("web", "vdb", {"source": str(tmp_path / "empty")}, {})
+
+
+def test_an_image_of_a_format_that_cannot_be_checked_can_be_used(storage, images, tmp_path):
+    images.create(str(tmp_path / "a.vpc"), "vpc", MIB)
+    (tmp_path / "a.raw").write_bytes(bytes(MIB))
+    for name in ("a.vpc", "a.raw"):
+        check_image(storage, tmp_path / name)
+
+
 def test_images_that_do_not_suit(storage, images, tmp_path):
     (base,) = chain(images, tmp_path, "base")
     (tmp_path / "text").write_text("no image", encoding="utf-8")
     for error, text, faulty in [
         (NotFound, "web: image /no/such does not exist", lambda: check_image(storage, "/no/such")),
         (Refused, "web: image 'base' is no absolute path", lambda: check_image(storage, "base")),
-        (Refused, f"web: image {tmp_path} is no file", lambda: check_image(storage, tmp_path)),
+        (Refused, f"web: image {tmp_path} is not a file", lambda: check_image(storage, tmp_path)),
         (Refused, "text is no disk image", lambda: check_image(storage, tmp_path / "text")),
         (Refused, "a disk of 512K is too small for the image", lambda: check_image(storage, base, {"size": MIB // 2})),
         (

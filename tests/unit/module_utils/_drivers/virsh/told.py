@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
+import xml.etree.ElementTree as ET
 from pathlib import Path
 
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import Definition
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import Definition, target_of
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.driver import VirshDriver
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import CommandFailed
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
@@ -75,6 +76,41 @@ class ToldVirsh:
         """The one definition that was sent to be stored."""
         assert [words for words in self.done if words[0] == "define"] == [("define", "/dev/stdin")]
         return Definition(self.sent[-1])
+
+
+class StoringVirsh(ToldVirsh):
+    """One VM that keeps what is done to it: what is defined is stored, NICs and disks are plugged in and out.
+
+    ``fails_once`` are first words of commands that the next time fail as while another client works on the VM.
+    """
+
+    def __init__(self, uuid, stored, running=None, fails_once=()):
+        super().__init__()
+        self.stored, self.running, self.fails_once = Definition(stored), running and Definition(running), {*fails_once}
+        self._uuid = uuid
+
+    def run(self, *words, stdin=None, timeout=None):
+        if words[0] in self.fails_once:
+            self.fails_once.remove(words[0])
+            raise CommandFailed(("virsh", *words), 1, "Timed out during operation: cannot acquire state change lock")
+        self.done.append(words)
+        if words[:2] == ("dumpxml", self._uuid):
+            return (self.stored if "--inactive" in words or self.running is None else self.running).text()
+        if words[0] == "define":
+            self.stored = Definition(stdin)
+        elif words[0] in ("attach-device", "detach-device", "detach-disk"):
+            self._plug(words, stdin)
+        return ""
+
+    def _plug(self, words, text):
+        devices = self.running.devices
+        if words[0] == "attach-device":
+            devices.append(ET.fromstring(text))
+        elif words[0] == "detach-device":
+            mac = ET.fromstring(text).find("mac").get("address")
+            devices.remove(next(one for one in devices.findall("interface") if one.find("mac").get("address") == mac))
+        else:
+            devices.remove(next(one for one in devices.findall("disk") if target_of(one) == words[2]))
 
 
 def _reads(words):

@@ -16,8 +16,8 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors im
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Address, Policy, Request
 
-from unit.module_utils.test_runner_waits import answers, ask, carry_out, running
-from unit.module_utils.world import Machine, World, refusal
+from unit.module_utils._engine.test_waits import answers, ask, carry_out, running
+from unit.module_utils._engine.world import Machine, World, refusal
 
 # Asking again, and cutting off ----------------------------------------------------------------------------------------
 
@@ -158,3 +158,40 @@ def test_work_that_failed_was_work_too():
     world._create = fail_the_first_time
     assert not carry_out(world, new()).failed
     assert world.verbs() == ["create", "create", "start"]
+
+
+# Observations that fail -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("state", ["stopped", "restarted"])
+def test_observation_that_fails_while_waiting_is_repeated(state):
+    """As when the platform's daemon is restarted during a stop."""
+    world = LooksFail(running(stops_within=5), at=(2, 3, 4))
+    outcome = carry_out(world, ask("web", state))
+    assert (outcome.failed, outcome.msg) == (False, "")
+
+
+def test_observation_that_never_succeeds_again_ends_the_task_in_time():
+    world = LooksFail(running(stops_within=5), at=range(2, 1000))
+    outcome = carry_out(world, ask("web", "stopped", stop_timeout=20, timeout=30))
+    assert outcome.failed
+    assert "the connection was lost" in outcome.msg
+    assert (outcome.vms[0]["state"], outcome.changed) == ("unknown", True)
+    assert world.clock.now() <= 51
+
+
+# One deadline ---------------------------------------------------------------------------------------------------------
+
+
+def test_waiting_is_counted_once_for_all_steps_of_a_vm():
+    """Sixty seconds in all: twenty until the lock is gone, and what is left for the guest."""
+    world = World(running(stops_within=2, busy_until=20))
+    outcome = carry_out(world, ask("web", "restarted", wait_for="ssh", timeout=60), probe=answers(world))
+    assert outcome.failed
+    assert 60 <= world.clock.now() <= 64
+
+
+def test_slow_stop_takes_nothing_from_the_wait_for_a_guest():
+    world = World(running(stops_within=90, addresses=(Address("10.0.0.7", "lease"),)))
+    request = ask("web", "restarted", wait_for="ssh", stop_timeout=100, timeout=30)
+    assert not carry_out(world, request, probe=answers(world, ("10.0.0.7", 115))).failed

@@ -9,11 +9,16 @@ import threading
 from dataclasses import replace
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils import _runner
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import CommandFailed, NotFound, Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._engine import task
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import (
+    CommandFailed,
+    InvalidInput,
+    NotFound,
+    Refused,
+)
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import DESTRUCTIVE, Field, Policy, Request
 
-from unit.module_utils.world import GIB, Machine, World, refusal
+from unit.module_utils._engine.world import GIB, Machine, World, refusal
 
 IMAGE = {"image": {"source": "/images/base"}}
 
@@ -23,7 +28,7 @@ def ask(name, state="present", config=None, creation=None, machine_id=None, **po
 
 
 def carry_out(world, *requests, check=False):
-    return _runner.run(world, requests, check, clock=world.clock, probe=None)
+    return task.run(world, requests, check, clock=world.clock, probe=None)
 
 
 # One refusal, one failure ---------------------------------------------------------------------------------------------
@@ -82,6 +87,15 @@ def test_two_machines_of_one_name_are_told_apart_by_their_ids():
     assert [machine.power for machine in world.machines] == ["stopped", "running"]
 
 
+def test_two_names_of_one_vm_are_rejected(monkeypatch):
+    world = World(Machine("web", "1"))
+    traits = replace(world.traits(), name_key=str.lower)
+    monkeypatch.setattr(world, "traits", lambda: traits)
+    with pytest.raises(InvalidInput, match="name: web and WEB are the same VM here"):
+        carry_out(world, ask("web", "started"), ask("WEB", "started"))
+    assert world.calls == []
+
+
 def test_what_the_platform_says_about_one_machine_is_its_refusal():
     world = World(Machine("web", "1"), Machine("db", "2"))
     world.observation_errors = {"db": NotFound("db: its definition cannot be read.")}
@@ -114,7 +128,9 @@ def test_a_check_writes_nothing_and_tells_the_same(request_):
     assert (real.failed, real.changed, bool(world.calls)) == (False, True, True)
     assert (check.changed, check.diff) == (real.changed, real.diff)
     assert check.vms[0]["state"] == real.vms[0]["state"]
-    assert (check.vms[0]["cpus"], check.vms[0]["memory_mib"]) == (real.vms[0]["cpus"], real.vms[0]["memory_mib"])
+    assert [check.vms[0].get(name) for name in ("cpus", "memory_mib")] == [
+        real.vms[0].get(name) for name in ("cpus", "memory_mib")
+    ]
     assert checked.machine("web") == Machine("web", "1", power="running")
 
 
@@ -307,6 +323,20 @@ def test_a_machine_that_another_task_made_meanwhile_is_not_undone():
         assert carry_out(world, make()).failed
         assert "delete" not in world.verbs()
         assert len(world.machines) == 1
+
+
+def test_a_machine_that_another_task_made_and_started_meanwhile_is_as_requested():
+    world = World()
+    create = world._create
+
+    def create_and_start(vm, step):
+        create(vm, step)
+        world.machine("new").power = "running"
+        raise CommandFailed(["tool"], 1, "exists already")
+
+    world._create = create_and_start
+    assert not carry_out(world, make()).failed
+    assert world.machine("new").power == "running"
 
 
 @pytest.mark.parametrize("wakes_as", ["failed", "stopped"])

@@ -5,20 +5,22 @@
 
 from __future__ import annotations
 
-from ._lifecycle.compare import check_content, differences, points
-from ._lifecycle.errors import NotFound, Refused, Unavailable
-from ._lifecycle.model import Target
-from ._lifecycle.plan_make import check_identity, known_names
-from ._lifecycle.request import check_names, comparison
-from ._lifecycle.results import describe, describe_snapshots
+from .._lifecycle.compare import check_content, differences, points
+from .._lifecycle.errors import NotFound, Refused, Unavailable
+from .._lifecycle.model import Target
+from .._lifecycle.options import FACETS
+from .._lifecycle.plan_make import check_identity, known_names
+from .._lifecycle.request import check_names, comparison
+from .._lifecycle.results import describe, describe_snapshots
 
-_FACETS = frozenset({"power", "config", "snapshots", "addresses", "unfinished"})
+_ALWAYS = frozenset({"power", "unfinished"})
 _SNAPSHOT_FACETS = frozenset({"power", "config", "snapshots", "leftovers"})
 
 
 def look_around(driver, params):
-    """``{"host": ..., "vms": [...], "warnings": [...]}`` for the machines named (those that exist), or for all."""
-    return _looked(driver, params, _FACETS, lambda traits, seen: [describe(vm, traits.platform) for vm in seen.vms])
+    """``{"host": ..., "vms": [...], "warnings": [...]}`` for the VMs named (those that exist), or for all."""
+    facets = _ALWAYS.union(params.get("facets") or FACETS["facets"]["default"])
+    return _looked(driver, params, facets, lambda traits, seen: [describe(vm, traits.platform) for vm in seen.vms])
 
 
 def look_at_snapshots(driver, params):

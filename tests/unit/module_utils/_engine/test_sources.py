@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils import _runner
+from ansible_collections.polyvirt.core.plugins.module_utils._engine import task
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import PolyvirtError
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
     DESTRUCTIVE,
@@ -19,7 +19,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
     Request,
 )
 
-from unit.module_utils.world import GIB, Machine, World
+from unit.module_utils._engine.world import GIB, Machine, World
 
 
 class Cloning(World):
@@ -51,7 +51,7 @@ def ask(name, source, state="present", config=None, snapshot=None, **policy):
 
 
 def carry_out(world, *requests, check=False):
-    return _runner.run(world, requests, check, clock=world.clock, probe=None)
+    return task.run(world, requests, check, clock=world.clock, probe=None)
 
 
 def test_a_source_is_known_by_its_name_or_its_id():
@@ -96,12 +96,12 @@ def test_a_source_that_runs_is_refused_before_anything_is_done():
 
 @pytest.mark.parametrize("check", [True, False])
 @pytest.mark.parametrize(("request_", "refused"), [({"state": "started"}, True), ({"config": {"cpus": 1}}, False)])
-def test_a_source_that_the_same_task_changes_is_refused(request_, refused, check):
+def test_source_is_judged_by_what_the_same_task_makes_of_it(request_, refused, check):
     world = Cloning(Machine("db", "id-1", config={"cpus": 1}))
     outcome = carry_out(world, *(ask(name, "db", **request_) for name in ("db", "web")), check=check)
     assert (outcome.failed, outcome.changed) == (refused, not refused)
     if refused:
-        assert "web: it is cloned from 'db', which the same task changes. Clone it in a task" in outcome.msg
+        assert "web: 'db' is running and cannot be cloned like this. Stop it first." in outcome.msg
         assert world.calls == []
 
 

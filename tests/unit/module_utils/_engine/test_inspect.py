@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils import _front
-from ansible_collections.polyvirt.core.plugins.module_utils._info import look_around, look_at_snapshots
+from ansible_collections.polyvirt.core.plugins.module_utils._engine.inspect import look_around, look_at_snapshots
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import (
     InvalidInput,
     NotFound,
@@ -169,3 +169,12 @@ def test_a_name_beside_an_id_is_compared(tell):
         tell(Seen(WEB), {**asked, "name": ["db"]})
     with pytest.raises(InvalidInput, match="id: 'u-web' is one machine, but 2 names are given"):
         tell(Seen(error=AssertionError("looked")), {**asked, "name": ["web", "db"]})
+
+
+@pytest.mark.parametrize(
+    ("asked", "read"), [(["power"], set()), (["config"], {"config"}), (None, {"config", "addresses", "snapshots"})]
+)
+def test_only_the_facets_asked_for_are_read(asked, read):
+    driver = Seen(WEB)
+    look_around(driver, {"name": None, "id": None, "facets": asked})
+    assert driver.facets == {"power", "unfinished"} | read

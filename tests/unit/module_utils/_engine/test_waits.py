@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils import _runner
+from ansible_collections.polyvirt.core.plugins.module_utils._engine import task
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Timeout
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Address, Policy, Request
 
-from unit.module_utils.world import Machine, World, refusal
+from unit.module_utils._engine.world import Machine, World, refusal
 
 
 def ask(name, state, **policy):
@@ -18,7 +20,7 @@ def ask(name, state, **policy):
 
 
 def carry_out(world, *requests, probe=None, check=False):
-    return _runner.run(world, requests, check, clock=world.clock, probe=probe)
+    return task.run(world, requests, check, clock=world.clock, probe=probe)
 
 
 def running(name="web", **manners):
@@ -63,6 +65,14 @@ def test_a_guest_that_does_not_obey_is_cut_where_that_is_asked_and_it_is_said():
     outcome = carry_out(world, ask("web", "stopped", stop_mode="graceful_then_force", stop_timeout=25))
     assert (outcome.failed, world.verbs()) == (False, ["stop", "stop", "stop", "kill"])
     assert outcome.vms[0]["steps"][0]["note"] == "forced after 25 s: the guest did not stop by itself"
+
+
+def test_a_guest_that_crashes_instead_of_stopping_is_noted_and_warned_about():
+    outcome = carry_out(World(running(reason="crashed")), ask("web", "stopped"))
+    assert (outcome.failed, outcome.vms[0]["state"]) == (False, "stopped")
+    assert outcome.vms[0]["steps"][0]["note"] == "the guest crashed while it was stopping"
+    assert "web: the guest crashed while it was stopping; see its logs." in outcome.warnings
+    assert not any("crashed" in one for one in carry_out(World(running()), ask("web", "stopped")).warnings)
 
 
 def test_a_guest_that_obeys_in_time_is_not_cut():
@@ -113,6 +123,7 @@ def test_a_lost_race_is_no_failure():
     world.trouble("start", refusal("Domain is already active"), done=True)
     outcome = carry_out(world, ask("web", "started"))
     assert (outcome.failed, world.machine("web").power) == (False, "running")
+    assert (outcome.changed, outcome.diff) == (False, []), "somebody else changed it"
 
 
 def test_an_error_counts_where_the_machine_is_not_as_asked():
@@ -277,13 +288,18 @@ def waited_for(world, **policy):
     return [ask(machine.name, "started", **policy) for machine in world.machines]
 
 
-def test_many_silent_guests_do_not_overrun_the_deadline():
+def test_silent_guests_are_probed_all_at_once():
     world = silent_crowd()
-    probe = slow(world)
-    outcome = carry_out(world, *waited_for(world, wait_for="ssh", timeout=30), probe=probe)
-    assert (world.clock.now(), len(probe.asked), len(outcome.msg.splitlines())) == (30, 10, 100)
-    assert "m09: no ssh within 30 s; last tried: 10.0.0.9:22 (lease)." in outcome.msg
-    assert "m10: no ssh within 30 s; no time was left to try 10.0.0.10:22 (lease)." in outcome.msg
+    meeting = threading.Barrier(30, timeout=20)  # Passed only by thirty probes at once.
+
+    def probe(host, port, what):
+        meeting.wait()
+        return False
+
+    del world.machines[30:]
+    outcome = carry_out(world, *waited_for(world, wait_for="ssh", timeout=1), probe=probe)
+    assert (world.clock.now(), len(outcome.msg.splitlines())) == (1, 30)
+    assert "m09: no ssh within 1 s; last tried: 10.0.0.9:22 (lease)." in outcome.msg
 
 
 def test_an_agents_word_counts_even_when_the_time_is_up():

@@ -9,6 +9,7 @@ the manners of real ones (guests that take their time, or miss the button; start
 
 from __future__ import annotations
 
+import concurrent.futures
 import threading
 from dataclasses import dataclass, field
 
@@ -33,6 +34,13 @@ class FakeClock:
         assert seconds > 0, "a wait that does not wait never ends"
         with self._one_at_a_time:
             self._seconds += seconds
+
+    def wait(self, futures, seconds):
+        """What is under way takes no time but what it sleeps itself."""
+        if not futures:
+            self.sleep(seconds)
+            return ()
+        return concurrent.futures.wait(futures, return_when=concurrent.futures.FIRST_COMPLETED).done
 
 
 @dataclass

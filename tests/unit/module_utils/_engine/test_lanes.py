@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import (
     PartlyApplied,
     PolyvirtError,
@@ -12,8 +13,8 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors im
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.one_by_one import one_by_one
 
-from unit.module_utils.test_runner import IMAGE, ask, carry_out
-from unit.module_utils.world import Machine, World, refusal
+from unit.module_utils._engine.test_task import IMAGE, ask, carry_out
+from unit.module_utils._engine.world import Machine, World, refusal
 
 NAMES = ("one", "two", "three")
 
@@ -27,7 +28,7 @@ class Together(World):
 
     def apply(self, segment):
         self.segments.append([vm.name for vm, _steps in segment])
-        one_by_one(self, segment)
+        one_by_one(self, segment, lambda: (0, 0))
 
     def _start(self, vm, step):
         if self.faults.get(vm.name):
@@ -107,3 +108,44 @@ def test_a_machine_without_an_id_is_undone_too():
 def test_the_error_of_many_names_all():
     error = SomeFailed({0: PolyvirtError("one: no."), 2: PolyvirtError("three: no.", "Try it.")})
     assert str(error) == "one: no. three: no. Try it."
+
+
+def test_deaf_guest_does_not_keep_its_neighbour_waiting():
+    """They share a lane, which says only that they are not worked on at the same time."""
+    deaf = Machine("deaf", "1", power="running", stops_within=None)
+    world = World(deaf, Machine("web", "2", power="running", stops_within=2), lane="the host")
+    carry_out(world, ask("deaf", "restarted", stop_timeout=90), ask("web", "restarted"))
+    assert next(second for second, verb, name in world.calls if (verb, name) == ("start", "web")) < 5
+
+
+@pytest.mark.parametrize("lane", ["all", None])
+def test_fault_of_ours_costs_no_other_vm_its_result(lane):
+    world = World(Machine("one", "1"), Machine("two", "2"), Machine("three", "3"), lane=lane)
+    start = world._start
+
+    def stumble(vm, step):
+        if vm.name == "two":
+            raise KeyError("a bug")
+        start(vm, step)
+
+    world._start = stumble
+    world.apply = lambda batch: one_by_one(world, batch, lambda: (0, 0))
+    outcome = _started(world)
+    assert [(vm["state"], vm["changed"], vm["failed"]) for vm in outcome.vms] == [
+        ("running", True, False), ("stopped", False, True), ("running", True, False),
+    ]  # fmt: skip
+    assert "two: Unexpected KeyError: 'a bug'. This is a bug in polyvirt.core; please report it." in outcome.msg
+    assert "stumble" in outcome.trace
+    assert "Traceback" not in outcome.msg
+
+
+def test_driver_that_breaks_down_as_a_whole_is_reported_for_each_vm():
+    world = World(Machine("one", "1"), Machine("two", "2"), lane="all")
+
+    def break_down(batch):
+        raise RuntimeError("a bug")
+
+    world.apply = break_down
+    outcome = carry_out(world, ask("one", "started"), ask("two", "started"))
+    assert [vm["failed"] for vm in outcome.vms] == [True, True]
+    assert len(outcome.msg.splitlines()) == 2

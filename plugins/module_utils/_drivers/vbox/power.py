@@ -1,0 +1,128 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Starting, stopping, pausing and suspending VMs.
+
+A step may be sent twice, and a guest may be faster: after an error the state of the VM tells whether it matters.
+"""
+
+from __future__ import annotations
+
+from ..._lifecycle.errors import CommandFailed, Timeout
+from ..._lifecycle.model import ON, PAUSED, RUNNING, STOPPED, SUSPENDED
+from . import forwards
+from .busy import Busy
+from .sight import sight_of
+
+#: A VM that does not end within these seconds is ended from outside: so it is off within five seconds.
+_CUT = 3
+_LIVING = frozenset(ON) - {SUSPENDED}
+#: controlvm's word for a verb, and the power that it leads to.
+_MOVES = {"pause": ("pause", PAUSED), "resume": ("resume", RUNNING), "suspend": ("savestate", SUSPENDED)}
+
+
+def start(driver, vm, start_type):
+    if vm.power == STOPPED and vm.config.get("ssh_forward") and _has_own_ssh_port(driver, vm):
+        return
+    try:
+        driver.run(vm.id, "startvm", vm.id, "--type", start_type)
+    except Busy:
+        raise
+    except CommandFailed as error:
+        if _power(driver, vm) != RUNNING:
+            raise _explained(vm, error, start_type) from error
+
+
+def _has_own_ssh_port(driver, vm):
+    """True of a VM that runs already. One that is off gets another port where its own is taken.
+
+    VirtualBox would start it all the same, and what answers at that port is another program.
+    """
+    sights = driver.sights()
+    sight = sight_of(sights, vm.id)
+    if sight.state.power == RUNNING:
+        return True
+    if not forwards.is_ssh_free(sight):
+        driver.run(vm.id, "modifyvm", vm.id, *forwards.words_for_fresh_ssh(sights, sight, driver.ports))
+    return False
+
+
+def stop(driver, vm):
+    """Press the power button; who has stopped by itself needs none."""
+    try:
+        driver.run(vm.id, "controlvm", vm.id, "acpipowerbutton")
+    except Busy:
+        raise
+    except CommandFailed:
+        state = driver.state_of(vm.id)
+        if state is not None and state.power != STOPPED and state.busy != "stopping":
+            raise
+
+
+def kill(driver, vm):
+    if vm.power == SUSPENDED:
+        _run_unless(driver, vm, STOPPED, "discardstate", vm.id)
+        return
+    try:
+        driver.run(vm.id, "controlvm", vm.id, "poweroff", timeout=_CUT)
+    except Busy:
+        raise
+    except (CommandFailed, Timeout):
+        power = _power(driver, vm)
+        if power in (None, STOPPED):
+            return
+        if power not in _LIVING:
+            raise
+        # The last resort: it ends the process of the VM, and no state forbids it.
+        _run_unless(driver, vm, STOPPED, "startvm", vm.id, "--type", "emergencystop")
+
+
+def move(driver, vm, verb):
+    """Pause, resume or suspend."""
+    word, power = _MOVES[verb]
+    _run_unless(driver, vm, power, "controlvm", vm.id, word)
+
+
+def _run_unless(driver, vm, power, *words):
+    """One command; an error does not matter where the VM is as it would be after it."""
+    try:
+        driver.run(vm.id, *words)
+    except Busy:
+        raise
+    except CommandFailed:
+        if _power(driver, vm) != power:
+            raise
+
+
+def _power(driver, vm):
+    """The power at this moment; None for a VM that somebody removed."""
+    state = driver.state_of(vm.id)
+    return state.power if state else None
+
+
+#: What VirtualBox says when a VM does not start, and what helps.
+_REMEDIES = (
+    ("VERR_VM_DRIVER_NOT_INSTALLED", "Load the kernel driver (vboxdrv): see that its module is built for this kernel."),
+    ("VERR_SUPDRV", "Load the kernel driver (vboxdrv): see that its module is built for this kernel."),
+    ("terminated unexpectedly", "See Logs/VBox.log and VBoxHardening.log in the machine's folder."),
+    ("VERR_VMX_IN_VMX_ROOT_MODE", "Another hypervisor (KVM) uses the processor: end its machines, or unload it."),
+    ("VERR_SVM_IN_USE", "Another hypervisor (KVM) uses the processor: end its machines, or unload it."),
+    ("Nonexistent host networking interface", "Name an interface that exists in networks."),
+    ("Locking of attached media failed", "Another machine that runs uses one of its disks; stop that one."),
+    ("VERR_FILE_NOT_FOUND", "A file that VirtualBox needs is missing: see Logs/VBox.log in the machine's folder."),
+    ("Cannot enable nested", "This host's processor cannot nest: set nested_virtualization: false."),
+    ("VERR_SUP_DRIVERLESS", "Without the kernel driver a machine can have cards of type nat only."),
+)
+_WINDOWS = ("VERR_FILE_NOT_FOUND", "terminated unexpectedly")
+_NO_WINDOW = (
+    "A window needs VirtualBox's own (package virtualbox-qt) and a desktop that the task's user may draw on, told by"
+    " DISPLAY or WAYLAND_DISPLAY in the task's environment. Without one there is start_type: headless."
+)
+
+
+def _explained(vm, error, start_type):
+    remedy = next((remedy for text, remedy in _REMEDIES if text in error.stderr), None)
+    if start_type != "headless" and any(text in error.stderr for text in _WINDOWS):
+        remedy = _NO_WINDOW
+    remedy = remedy or "See Logs/VBox.log in the machine's folder."
+    return CommandFailed(error.argv, error.rc, error.stderr, message=f"{vm.name}: {error.message}.", remedy=remedy)

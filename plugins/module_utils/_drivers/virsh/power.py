@@ -1,0 +1,100 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Changing the power state of a VM. Each function ends the same when it is called again."""
+
+from __future__ import annotations
+
+from ..._lifecycle.errors import CommandFailed
+from ..._lifecycle.model import SUSPENDED
+from ..._tools.virsh import is_not_found
+from .networks import start_networks
+
+#: Writing a guest's memory to disk is the platform's own work and may take long; yet no call may hang for ever.
+_SAVE_TIMEOUT = 3600
+_OFF, _RUNNING, _PAUSED = "shut off", "running", "paused"
+
+
+def start(driver, vm, step):
+    if driver.allow_network_start:
+        start_networks(driver, vm)
+    options = ["--reset-nvram"] if step.arguments.get("reset_nvram") else []
+    is_restored = vm.power == SUSPENDED
+    try:
+        if is_restored:
+            # Reading a guest's memory back is as long a work as writing it.
+            _move(driver, vm, (_RUNNING, _PAUSED), "start", *options, timeout=_SAVE_TIMEOUT)
+        else:
+            _move(driver, vm, (_RUNNING,), "start", *options)
+    except CommandFailed as error:
+        raise _explained(vm, error) from error
+    if is_restored and _state(driver, vm) == _PAUSED:
+        # Somebody saved it while it was paused, and so it came back.
+        driver.virsh.run("resume", vm.id)
+
+
+def stop(driver, vm):
+    _move(driver, vm, (_OFF, "in shutdown"), "shutdown")
+
+
+def kill(driver, vm):
+    if vm.power == SUSPENDED:
+        driver.virsh.run("managedsave-remove", vm.id)
+    else:
+        _move(driver, vm, (_OFF,), "destroy")
+
+
+def pause(driver, vm):
+    _move(driver, vm, (_PAUSED,), "suspend")
+
+
+def resume(driver, vm):
+    _move(driver, vm, (_RUNNING,), "resume")
+
+
+def suspend(driver, vm):
+    try:
+        driver.virsh.run("managedsave", vm.id, "--running", timeout=_SAVE_TIMEOUT)
+    except CommandFailed:
+        if vm.id not in driver.virsh.run("list", "--all", "--uuid", "--with-managed-save").split():
+            raise
+
+
+def _move(driver, vm, ends, command, *options, **more):
+    """Run a command that leads to one of the states ``ends``.
+
+    libvirt rejects it where the VM is in that state already, which is no failure: it may have been sent before.
+    """
+    try:
+        driver.virsh.run(command, vm.id, *options, **more)
+    except CommandFailed as error:
+        if not vm.persistent and is_not_found(error.stderr):
+            return  # It existed only while it ran.
+        if _state(driver, vm) not in ends:
+            raise
+
+
+def _state(driver, vm):
+    return driver.virsh.run("domstate", vm.id).strip()
+
+
+#: What libvirt says when a machine will not start, and what helps.
+_REMEDIES = (
+    (
+        "Cannot access storage file",
+        "See that the file exists and that the hypervisor's user can read it and its folders.",
+    ),
+    ("network '", "Start the network: virsh net-start NAME, or allow_network_start: true."),
+    ("Network not found", "Name a network that exists (virsh net-list --all)."),
+    ("Is another process using the image", "Another machine uses this disk; stop it, or give each its own."),
+    ("Cannot open log file", "Another machine writes to the same console file; give each its own."),
+    ("swtpm", "See /var/log/swtpm/libvirt/qemu, and that swtpm's own user can reach libvirt's folder in /run."),
+    ("KVM", "Set virt_type: qemu where the host has no usable KVM."),
+)
+
+
+def _explained(vm, error):
+    remedy = next(
+        (remedy for text, remedy in _REMEDIES if text in error.stderr), "See its log in /var/log/libvirt/qemu."
+    )
+    return CommandFailed(error.argv, error.rc, error.stderr, message=f"{vm.name}: {error.message}.", remedy=remedy)

@@ -1,0 +1,163 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The loop that grants wishes: sends what is ready, observes all who wait at once, sleeps until the next is due."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import replace
+
+from .._lifecycle.errors import PartlyApplied, PolyvirtError, SomeFailed, unexpected
+from .guests import what_to_probe
+from .progress import advance, fail
+from .state import OVER, READY, SETTLED, Look, Probe, Probed, Send, Sent
+
+_PROBES_AT_ONCE = 32
+_SENDERS, _PROBERS = 0, 1
+
+
+class Execution:
+    """Works on the VMs of a task until each is over. ``works`` have a ``progress``; ``after`` are works to wait for."""
+
+    def __init__(self, observer, works, clock, probe):
+        self.observer, self.works, self.clock, self._probe = observer, works, clock, probe
+        self.driver = observer.driver
+        #: {future: (works, lane)}
+        self._under_way = {}
+
+    def run(self):
+        with ExitStack() as pools:
+            self._pools = self._open_pools(pools)
+            while self._open():
+                self._fail_the_blocked()
+                self._send()
+                self._start_probes()
+                if not self._look():
+                    self._wait()
+
+    def _open_pools(self, pools):
+        """Threads, where more than one VM is worked on; a task with one VM does not pay for the import."""
+        if len(self.works) == 1:
+            return None
+        from concurrent.futures import ThreadPoolExecutor
+
+        senders = pools.enter_context(ThreadPoolExecutor(max_workers=self.observer.traits.lanes_at_once))
+        return senders, pools.enter_context(ThreadPoolExecutor(max_workers=_PROBES_AT_ONCE))
+
+    def _open(self):
+        return [work for work in self.works if work.progress.phase != OVER]
+
+    def _wishing(self, kind):
+        """The VMs with this kind of wish, of which nothing is under way."""
+        busy = {id(work) for works, _lane in self._under_way.values() for work in works}
+        return [work for work in self._open() if id(work) not in busy and isinstance(work.progress.wish, kind)]
+
+    def _feed(self, work, event):
+        try:
+            work.progress = advance(work.progress, event, self.clock.now())
+        except Exception as error:  # A fault of ours must not cost the results of the other VMs.
+            work.progress = replace(work.progress, phase=OVER, error=work.progress.error or unexpected(error))
+
+    # Steps ------------------------------------------------------------------------------------------------------------
+
+    def _fail_the_blocked(self):
+        for work in self._wishing(Send):
+            blocker = next((one for one in work.after if one.progress.error is not None), None)
+            if work.progress.phase == READY and not work.progress.done and blocker is not None:
+                message = f"{work.progress.label}: not started, because {blocker.progress.label} failed."
+                work.progress = fail(work.progress, PolyvirtError(message))
+
+    def _send(self):
+        """All that is ready, in one batch for each lane in which nobody is at work."""
+        lanes = {}
+        for work in self._wishing(Send):
+            if all(one.progress.phase in (SETTLED, OVER) for one in work.after):
+                lanes.setdefault(self.driver.lane(work.progress.vm), []).append(work)
+        at_work = {lane for _works, lane in self._under_way.values()}
+        for lane, works in lanes.items():
+            if lane not in at_work:
+                batch = [(work.progress.vm, self._steps(work)) for work in works]
+                self._submit(_SENDERS, works, lambda batch=batch: self._apply(batch), lane)
+
+    def _steps(self, work):
+        """The steps to send; the source of a clone as it is now, where this task changed it before."""
+        steps = work.progress.wish.steps
+        if steps[0].verb != "clone" or not work.after:
+            return steps
+        source = self.observer.source(work.after[0].progress.vm)
+        return (replace(steps[0], arguments={**steps[0].arguments, "source": source}), *steps[1:])
+
+    def _apply(self, batch):
+        """[Sent] of a batch, in its order."""
+        try:
+            self.driver.apply(batch)
+        except SomeFailed as error:
+            return [
+                _failed(error.by_place[place]) if place in error.by_place else Sent() for place in range(len(batch))
+            ]
+        except PolyvirtError as error:
+            return [_failed(error)] * len(batch)
+        return [Sent()] * len(batch)
+
+    # Observing --------------------------------------------------------------------------------------------------------
+
+    def _look(self):
+        """Observe all who are due at once; False where nobody is."""
+        wishing, now = self._wishing(Look), self.clock.now()
+        # One observation serves the results of all: it waits until nobody needs another one before.
+        is_final = len(wishing) == len(self._open()) and all(work.progress.wish.final for work in wishing)
+        due = [work for work in wishing if work.progress.due <= now and work.progress.wish.final == is_final]
+        if not due:
+            return False
+        facets = frozenset().union(*(work.progress.wish.facets for work in due))
+        for work, seen in self.observer.seen(due, facets):
+            self._feed(work, seen)
+        return True
+
+    # Guests -----------------------------------------------------------------------------------------------------------
+
+    def _start_probes(self):
+        for work in self._wishing(Probe):
+            self._submit(_PROBERS, [work], lambda work=work: [self._probed(work)])
+
+    def _probed(self, work):
+        wanted = work.progress.policy.wait_for
+        for one in work.progress.wish.endpoints:
+            if self._probe(one.host, one.port, what_to_probe(one, wanted)):
+                return Probed(one)
+        return Probed()
+
+    # Under way --------------------------------------------------------------------------------------------------------
+
+    def _submit(self, pool, works, action, lane=None):
+        """Have ``action`` done, which returns an event for each of ``works``."""
+        if self._pools is None:
+            self._finish(works, action)
+        else:
+            self._under_way[self._pools[pool].submit(action)] = (works, lane)
+
+    def _finish(self, works, result):
+        try:
+            events = result()
+        except Exception as error:  # As above.
+            events = [Sent(error=unexpected(error)) for _work in works]
+        for work, event in zip(works, events):
+            self._feed(work, event)
+
+    def _wait(self):
+        """Until something that is under way has ended, or the next observation is due."""
+        wishing = [work.progress for work in self._wishing(Look)]
+        next_ones = [one for one in wishing if not one.wish.final] or ([] if self._under_way else wishing)
+        pause = min((one.due - self.clock.now() for one in next_ones), default=None)
+        if (pause is not None and pause <= 0) or (pause is None and not self._under_way):
+            return
+        for future in self.clock.wait(list(self._under_way), pause):
+            works, _lane = self._under_way.pop(future)
+            self._finish(works, future.result)
+
+
+def _failed(error):
+    done = getattr(error, "steps_done", 0)
+    wrote = True if isinstance(error, PartlyApplied) else getattr(error, "wrote", bool(done))
+    return Sent(done, error, wrote)

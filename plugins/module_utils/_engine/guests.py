@@ -1,0 +1,75 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where a guest can be reached, and what proves that it is there. Pure."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from .._lifecycle.errors import PolyvirtError, Timeout
+
+FACETS = frozenset({"power", "addresses"})
+#: Seconds between two rounds of probes.
+PAUSE = 0.5
+_SSH_PORT = 22
+
+
+class Endpoint(NamedTuple):
+    """``source`` is who reported the address (lease, agent, arp ...), or "forward" for a forwarded port."""
+
+    host: str
+    port: int
+    source: str
+
+
+def endpoints(vm, wanted):
+    """Where ``wanted`` (address or ssh) may answer. Where a port is forwarded, SSH is what answers there."""
+    forward = _forward(vm)
+    if forward and (wanted == "ssh" or not vm.addresses):
+        return [Endpoint(*forward, "forward")]
+    port = _SSH_PORT if forward else (vm.ssh or {}).get("port") or _SSH_PORT
+    return [Endpoint(one.address, port, one.source) for one in vm.addresses]
+
+
+def _forward(vm):
+    """(host, port) by which SSH is reached where that is not one of the guest's own addresses, or None."""
+    host = (vm.ssh or {}).get("host")
+    is_own = host is None or host in {one.address for one in vm.addresses}
+    return None if is_own else (host, vm.ssh.get("port") or _SSH_PORT)
+
+
+def is_certain(endpoint, wanted):
+    """Whether no probe is needed: an agent's report proves an address; a lease may be left from an earlier boot."""
+    return wanted == "address" and endpoint.source == "agent"
+
+
+def what_to_probe(endpoint, wanted):
+    """A forwarded port is open before any guest is up, so only an SSH banner proves one."""
+    return "ssh" if endpoint.source == "forward" else wanted
+
+
+def reached(vm, endpoint):
+    """The VM with SSH at the endpoint that answered."""
+    if endpoint.source != "forward" and _forward(vm) is not None:
+        return vm
+    known = vm.ssh or {"user": None, "scope": "host"}
+    return vm.having(ssh={**known, "host": endpoint.host, "port": endpoint.port})
+
+
+def went_away(request, vm):
+    return PolyvirtError(
+        f"{request.label}: while waiting for its {request.policy.wait_for} it became {vm.power}"
+        f" ({vm.reason or 'no reason given'}).",
+        "Look at its console.",
+    )
+
+
+def silent(request, tried):
+    seconds = request.policy.timeout
+    listed = ", ".join(f"{one.host}:{one.port} ({one.source})" for one in tried) or "no address was found"
+    return Timeout(
+        f"{request.label}: no {request.policy.wait_for} within {seconds} s; last tried: {listed}.",
+        seconds,
+        "See its console, its network, or raise timeout.",
+    )

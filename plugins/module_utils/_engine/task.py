@@ -1,0 +1,263 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One task: observe, plan, preflight (check mode ends here), execute, outcome. Never exits, and knows no platform."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any, Optional
+
+from .._lifecycle.errors import InvalidInput, PolyvirtError
+from .._lifecycle.model import ABSENT, DESTRUCTIVE, Plan, Refusal, Target, Vm
+from .._lifecycle.plan import plan
+from .._lifecycle.results import difference, entry, not_in_force
+from .._lifecycle.simulate import simulate
+from .._ports.clock import Clock
+from .._ports.net import guest_answers
+from . import order
+from .observe import Observer
+
+_FIRST_PAUSE, _LONGEST_PAUSE, _SHORTEST_PAUSE = 1, 5, 0.1
+
+
+@dataclass
+class Work:
+    """One VM of a task: the request, the VM as found, its plan, and its progress once it is worked on.
+
+    ``after`` are the works that must be complete before this one begins.
+    """
+
+    request: Any
+    found: Optional[Vm] = None
+    plan: Optional[Plan] = None
+    progress: Any = None
+    after: list = field(default_factory=list)
+
+    @property
+    def vm(self):
+        """The VM as last seen."""
+        return self.progress.vm if self.progress else self.found
+
+    @property
+    def name(self):
+        return self.request.name or (self.plan.before.name if self.plan else self.request.id)
+
+    @property
+    def target(self):
+        """A VM that was seen is known by its id: names may change hands. One that was created again has a new id."""
+        if self.vm is not None and self.vm.id:
+            return Target(name=self.name, id=self.vm.id)
+        is_recreated = self.progress is not None and self.progress.is_recreated
+        return Target(name=self.name) if is_recreated else Target(name=self.request.name, id=self.request.id)
+
+    @property
+    def error(self):
+        return self.plan.refusal or (self.progress and self.progress.error)
+
+    @property
+    def changed(self):
+        """Whether this task changed the VM. A creation that left nothing behind is no change."""
+        if self.progress is None or self.progress.wrote is False or self.progress.undone:
+            return False
+        if self.progress.error is not None and self.plan.before.power == self.vm.power == ABSENT:
+            return False
+        return self.progress.wrote or self.difference is not None
+
+    @property
+    def difference(self):
+        """What was changed: as planned, or after a failure by what was found before and after; None for nothing."""
+        if self.progress.error is None:
+            return difference(self.plan)
+        told = simulate(self.plan.before, self.plan.steps[: self.progress.done])
+        after = self.vm.having(restarted=told.restarted, restored=told.restored)
+        found = difference(replace(self.plan, after=after))
+        return found if found and (found["before"] or found["after"]) else None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a front needs to exit: plain data. ``trace`` is that of a fault of this collection."""
+
+    vms: list
+    diff: list
+    changed: bool
+    failed: bool
+    msg: str
+    warnings: list
+    trace: str = ""
+
+
+def run(driver, requests, check=False, clock=None, probe=guest_answers):
+    """Carry out ``requests`` (or only report what would be, when ``check``) and return the Outcome.
+
+    All VMs are planned before the first step: one refusal ends the task with nothing done.
+    """
+    task = Task(driver, requests, clock or Clock(), probe)
+    task.plan()
+    task.preflight()
+    if not check and not task.is_refused:
+        task.execute()
+    return task.outcome(check)
+
+
+class Task:
+    """The works of a task, and what they need to be done."""
+
+    def __init__(self, driver, requests, clock, probe):
+        self.driver, self.clock, self.probe = driver, clock, probe
+        self.observer = Observer(driver)
+        self.traits = self.observer.traits
+        _check_different(requests, self.traits)
+        self.works = [Work(request) for request in requests]
+        self._began = clock.now()
+
+    @property
+    def is_refused(self):
+        return any(work.plan.refusal for work in self.works)
+
+    def _patience(self, work):
+        return max(work.request.policy.timeout - (self.clock.now() - self._began), 0)
+
+    # Planning ---------------------------------------------------------------------------------------------------------
+
+    def plan(self):
+        """Plan all VMs; while one is busy, all of those that are get planned again."""
+        waiting, pause = self.works, _FIRST_PAUSE
+        while waiting:
+            self._plan_as_found(waiting)
+            waiting = [work for work in waiting if work.plan.busy]
+            patience = min((self._patience(work) for work in waiting), default=0)
+            if waiting and patience <= 0:
+                _refuse_busy(waiting)
+                break
+            if waiting:
+                self.clock.sleep(max(min(pause, patience), _SHORTEST_PAUSE))
+                pause = min(pause * 1.5, _LONGEST_PAUSE)
+        order.put_in_order(self.works, self._planned, self.traits)
+
+    def _plan_as_found(self, works):
+        facets = _facets(works, self.traits)
+        observation = self.observer.observe([work.target for work in works], facets)
+        self._known = observation.known
+        seen = {id(work): self.observer.seen_in(observation, work, facets) for work in works}
+        for work in works:
+            work.found = seen[id(work)].vm
+        self._sources = self.observer.sources(sorted({order.source_of(work) for work in works} - {None}))
+        for work in works:
+            error = seen[id(work)].error
+            work.plan = _refused(work, str(error)) if error else self._planned(work)
+
+    def _planned(self, work, found=None, source=None):
+        source = source or self._sources.get(order.source_of(work))
+        return plan(found or work.found, work.request, self.traits, self._known, source)
+
+    def preflight(self):
+        """Let the driver check what each plan needs from the host: a plan that would fail half-way is refused."""
+        for work in self.works:
+            if not work.plan.changed:
+                continue
+            try:
+                self.driver.preflight(work.plan)
+            except PolyvirtError as error:
+                work.plan = _refused(work, _labelled(work, error.message), error.remedy or "")
+
+    # Executing --------------------------------------------------------------------------------------------------------
+
+    def execute(self):
+        """Do what is planned and wait for guests; a task that has nothing to do does not pay for the imports."""
+        works = [work for work in self.works if work.plan.changed or work.request.policy.wait_for != "state"]
+        if not works:
+            return
+        from .execute import Execution
+        from .progress import begin
+
+        for work in works:
+            work.progress = begin(work.request, self.traits, work.plan, self._patience(work), self.clock.now())
+        Execution(self.observer, works, self.clock, self.probe).run()
+
+    # Results ----------------------------------------------------------------------------------------------------------
+
+    def outcome(self, check):
+        # One refusal ends the real task with nothing done, so a check of it foretells nothing either.
+        would = check and not self.is_refused
+        vms = [self._entry(work, would) for work in self.works]
+        changed = [work for work in self.works if (work.plan.changed if would else work.changed)]
+        diffs = [difference(work.plan) if would else work.difference for work in changed]
+        errors = [work for work in self.works if work.error]
+        warnings = [not_in_force(self._end(work, would), work.request) for work in self.works if not work.error]
+        warnings += [_crashed(work) for work in self.works if work.progress]
+        return Outcome(
+            vms=vms,
+            diff=[one for one in diffs if one],
+            changed=bool(changed),
+            failed=bool(errors),
+            msg="\n".join(_labelled(work, str(work.error)) for work in errors),
+            warnings=[*self.observer.warnings, *filter(None, warnings)],
+            trace="\n".join(filter(None, (getattr(work.error, "trace", "") for work in errors))),
+        )
+
+    def _end(self, work, would):
+        return work.plan.after.having(id=work.plan.before.id) if would and work.plan.changed else work.vm
+
+    def _entry(self, work, would):
+        progress = work.progress
+        done = len(work.plan.steps) if would else progress.done if progress else 0
+        changed = work.plan.changed if would else work.changed
+        notes = progress.notes if progress else {}
+        end, platform = self._end(work, would), self.traits.platform
+        return entry(end, platform, work.plan, range(done), work.error, notes, changed)
+
+
+def _check_different(requests, traits):
+    """Raise where two names are one VM on this platform, such as web1 and WEB1 where case does not count."""
+    labels = {}
+    for request in requests:
+        other = labels.setdefault(traits.name_key(request.label), request.label)
+        if other is not request.label:
+            raise InvalidInput(f"name: {other} and {request.label} are the same VM here.", "Give each VM once.")
+
+
+def _crashed(work):
+    """The warning about a guest that crashed when it was to stop; empty for none."""
+    from .progress import CRASHED
+
+    return f"{work.name}: {CRASHED}; see its logs." if CRASHED in work.progress.notes.values() else ""
+
+
+def _labelled(work, message):
+    """A message that begins with its VM: a tool may name it by an id, or not at all."""
+    known = (f"{work.request.label}: ", f"{work.vm.name}: ")
+    return message if message.startswith(known) else f"{work.request.label}: {message}"
+
+
+def _refused(work, message, remedy=""):
+    return Plan(work.found, work.found, refusal=Refusal(message, remedy))
+
+
+def _refuse_busy(works):
+    for work in works:
+        seconds = work.request.policy.timeout
+        message = f"{work.found.name}: it is busy ({work.plan.busy}) and was for {seconds} seconds."
+        work.plan = _refused(work, message, "Wait for it to finish, or raise timeout.")
+
+
+def _facets(works, traits):
+    """What has to be observed to plan these VMs: no more is asked of the platform."""
+    facets = {"power", "config"}
+    # Who uses which file is expensive to learn; a cost that depends on the VM is never that of rebuilding it.
+    rebuilds = any(one.cost == DESTRUCTIVE for one in traits.fields.values())
+    for request in (work.request for work in works):
+        if request.state == "absent" or request.policy.allow_recreate or request.snapshot is not None:
+            facets.add("snapshots")
+        if request.snapshot is not None and request.snapshot.state == "restored":
+            facets.add("snapshot_configs")
+        if request.snapshot is not None and request.snapshot.state == "absent":
+            facets.add("all_snapshots")
+        if request.state == "absent" or (request.policy.allow_recreate and rebuilds):
+            facets.add("files")
+        if request.state == "absent":
+            facets.add("unfinished")
+        if request.policy.wait_for != "state":
+            facets.add("addresses")
+    return frozenset(facets)

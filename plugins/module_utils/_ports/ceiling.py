@@ -1,0 +1,23 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How long one call to a platform may take: a ceiling for calls that hang, generous enough for those that work."""
+
+from __future__ import annotations
+
+import os
+
+from .._lifecycle import errors
+
+_SECONDS, _VARIABLE = 3600, "POLYVIRT_CALL_TIMEOUT"
+RAISE_CALL_TIMEOUT = "See what keeps the platform busy; if its work needs more time, raise call_timeout."
+
+
+def call_timeout(asked):
+    """Seconds after which a call is given up: ``asked``, else those of the environment, else an hour."""
+    text = os.environ.get(_VARIABLE)
+    if asked or not text:
+        return asked or _SECONDS
+    if not text.isdigit() or not int(text):
+        raise errors.InvalidInput(f"{_VARIABLE}: '{text}' is not a number of seconds.", "Set 1 or more.")
+    return int(text)

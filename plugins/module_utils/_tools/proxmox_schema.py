@@ -1,0 +1,119 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Values that Proxmox VE up to version 9 takes for its options. What is not listed here is let through."""
+
+from __future__ import annotations
+
+import re
+
+from . import proxmox_values as values
+
+#: The newest version whose values are known; a later one may take more.
+NEWEST = 9
+_SWITCH = ("0", "1")
+_SWITCHES = frozenset((
+    "acpi", "allow-ksm", "autostart", "ciupgrade", "freeze", "keephugepages", "kvm", "localtime", "numa", "reboot",
+    "tablet", "tdf",
+))  # fmt: skip
+#: (least, most) of whole numbers.
+_NUMBERS = {
+    "balloon": (0, None), "cpuunits": (1, 262144), "migrate_speed": (0, None), "shares": (0, 50000), "vcpus": (1, None),
+}  # fmt: skip
+_WORDS = {
+    "arch": ("x86_64", "aarch64"),
+    "citype": ("configdrive2", "nocloud", "opennebula"),
+    "hugepages": ("any", "2", "1024"),
+    "keyboard": (
+        "de", "de-ch", "da", "en-gb", "en-us", "es", "fi", "fr", "fr-be", "fr-ca", "fr-ch", "hu", "is", "it", "ja",
+        "lt", "mk", "nl", "no", "pl", "pt", "pt-br", "sv", "sl", "tr",
+    ),
+    "scsihw": ("lsi", "lsi53c810", "virtio-scsi-pci", "virtio-scsi-single", "megasas", "pvscsi"),
+}  # fmt: skip
+_PATTERNS = {
+    "cpulimit": (r"\d+(\.\d+)?", "a number from 0 to 128"),
+    "migrate_downtime": (r"\d+(\.\d+)?", "a number of seconds"),
+    "parallel": (r"/dev/parport\d+|/dev/usb/lp\d+", "a device such as /dev/parport0"),
+    "serial": (r"/dev/.+|socket", "socket, or a device of the node"),
+    "startdate": (
+        r"now|\d{4}-\d{1,2}-\d{1,2}(T\d{1,2}:\d{1,2}:\d{1,2})?",
+        "now, or a date such as 2026-11-30T12:00:00",
+    ),
+    "vmgenid": (r"[a-fA-F0-9]{8}(-[a-fA-F0-9]{4}){3}-[a-fA-F0-9]{12}|[01]", "a UUID, or 0"),
+}
+_DRIVE = {
+    **dict.fromkeys(
+        ("backup", "detect_zeroes", "iothread", "replicate", "ro", "scsiblock", "shared", "snapshot", "ssd"), _SWITCH
+    ),
+    "aio": ("native", "threads", "io_uring"),
+    "cache": ("none", "writethrough", "writeback", "unsafe", "directsync"),
+    "discard": ("ignore", "on"),
+    "rerror": ("ignore", "report", "stop"),
+    "werror": ("enospc", "ignore", "report", "stop"),
+}
+#: {stem: {part: values}} of options that have parts.
+_PARTS = {
+    **dict.fromkeys(values.BUSES, _DRIVE),
+    "agent": {"type": ("virtio", "isa"), **dict.fromkeys(("enabled", "freeze-fs", "fstrim_cloned_disks"), _SWITCH)},
+    "audio": {"device": ("ich9-intel-hda", "intel-hda", "AC97"), "driver": ("spice", "none")},
+    "cpu": {"hidden": _SWITCH},
+    "hostpci": dict.fromkeys(("legacy-igd", "pcie", "rombar", "x-vga"), _SWITCH),
+    "machine": {"viommu": ("intel", "virtio"), "enable-s3": _SWITCH, "enable-s4": _SWITCH},
+    "net": dict.fromkeys(("firewall", "link_down"), _SWITCH),
+    "numa": {"policy": ("preferred", "bind", "interleave")},
+    "rng": {"source": ("/dev/urandom", "/dev/random", "/dev/hwrng")},
+    "spice_enhancements": {"foldersharing": _SWITCH, "videostreaming": ("off", "all", "filter")},
+    "usb": {"usb3": _SWITCH},
+    "vga": {"type": (
+        "cirrus", "qxl", "qxl2", "qxl3", "qxl4", "none", "serial0", "serial1", "serial2", "serial3", "std", "virtio",
+        "virtio-gl", "vmware",
+    )},
+    "virtiofs": {
+        "cache": ("auto", "always", "metadata", "never"),
+        **dict.fromkeys(("direct-io", "expose-acl", "expose-xattr"), _SWITCH),
+    },
+    "watchdog": {
+        "action": ("reset", "shutdown", "poweroff", "pause", "debug", "none"),
+        "model": ("i6300esb", "ib700"),
+    },
+}  # fmt: skip
+#: Parts that a bus does not have.
+_LACKS = {"virtio": ("ssd", "scsiblock"), "ide": ("iothread",), "sata": ("iothread",)}
+_FEATURES = ("network", "disk", "usb", "memory", "cpu", "cloudinit")
+
+
+def fault(key, text):
+    """What is wrong with an option's value, and what it may be: (found, allowed) or None."""
+    if not text:
+        return None
+    found = _simple_fault(key, text) or (_fault_of_parts(key, text) if values.is_property_string(key) else None)
+    return found or (_fault_of_features(text) if key == "hotplug" else None)
+
+
+def _simple_fault(key, text):
+    if key in _SWITCHES:
+        return None if text in _SWITCH else (text, "a boolean")
+    if key in _NUMBERS:
+        least, most = _NUMBERS[key]
+        allowed = f"a whole number of at least {least}" + (f" and at most {most}" if most else "")
+        return None if text.isdecimal() and least <= int(text) <= (most or int(text)) else (text, allowed)
+    if key in _WORDS:
+        return None if text in _WORDS[key] else (text, ", ".join(_WORDS[key]))
+    pattern, meant = _PATTERNS.get(values.stem(key), (None, None))
+    return (text, meant) if pattern and not re.fullmatch(pattern, text) else None
+
+
+def _fault_of_parts(key, text):
+    stem = values.stem(key)
+    for name, value in values.parse(key, text).items():
+        if name in _LACKS.get(stem, ()):
+            return name, f"no part of a disk on {stem}"
+        allowed = _PARTS.get(stem, {}).get(name)
+        if allowed and value not in allowed:
+            return f"{name}={value}", "0 or 1" if allowed == _SWITCH else ", ".join(allowed)
+    return None
+
+
+def _fault_of_features(text):
+    wrong = [one for one in re.split(r"[,; ]+", text) if one not in (*_FEATURES, "0", "1")]
+    return (wrong[0], ", ".join(_FEATURES)) if wrong else None

@@ -1,0 +1,101 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Answers that get lost, and proxies that answer for the server: what was done is found, and done once."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Unavailable
+
+from simulators.proxmox.access import User
+from unit.module_utils._drivers.proxmox.simulated import Api, do
+from unit.module_utils._drivers.proxmox.test_races import CLONE, NEW, _assert_one
+
+#: Its first disk is large; that of the template is the small one that cloud-init reads.
+LONG_CLONE = {"name": "web3", "clone": {"source": "web2"}}
+
+
+@pytest.mark.parametrize("asked", [NEW, LONG_CLONE], ids=["create", "clone"])
+@pytest.mark.parametrize("status", [None, 502, 596])
+def test_vm_is_created_once_though_the_answer_is_lost_while_it_has_no_name(world, asked, status):
+    """Until the first disk of a clone is copied, its configuration holds no name."""
+    world.timing.clone_per_gib, world.timing.create = 2, 60
+    path = "/nodes/pve1/qemu" if asked is NEW else "/nodes/pve2/qemu/101/clone"
+    kind = {"kind": "reset_after"} if status is None else {"kind": "reply_after", "status": status, "reason": "lost"}
+    world.faults.request(**kind, method="POST", path=path)
+    outcome = do(world, **asked)
+    assert not outcome.failed, outcome.msg
+    assert world.journal.count("POST", path) == 1
+    _assert_one(world, "web3")
+
+
+def test_clone_of_a_killed_task_that_has_no_name_yet_is_waited_for(world):
+    """It has the lower number; if this task finished its own first, two VMs would stay."""
+    world.timing.clone_per_gib = 2
+    Api(world).call("POST", "/nodes/pve2/qemu/101/clone", _as_killed_task_asked(102))
+    world.timing.clone_per_gib = 0.1
+    outcome = do(world, **LONG_CLONE)
+    assert not outcome.failed, outcome.msg
+    _assert_one(world, "web3")
+    assert 102 in world.cluster.machines
+
+
+def _as_killed_task_asked(vmid):
+    notes = f'<!-- polyvirt {{"id":"{vmid}","inputs":{{"clone":"101"}},"unfinished":true,"v":1}} -->'
+    return {"newid": vmid, "name": "web3", "full": 1, "description": notes}
+
+
+def test_clones_of_others_are_not_waited_for(world):
+    world.timing.clone_per_gib = 2
+    Api(world, User("root@pam")).call("POST", "/nodes/pve2/qemu/101/clone", {"newid": 102, "name": "other", "full": 1})
+    world.timing.clone_per_gib = 0.1
+    began = world.now
+    assert not do(world, **LONG_CLONE).failed
+    assert world.now - began < 30
+
+
+def test_who_looks_after_a_task_waits_for_a_server_that_starts_anew(world):
+    class Restarting(Api):
+        times = 3
+
+        def call(self, method, path, parameters=None):
+            if "/tasks/" in path and self.times:
+                self.times -= 1
+                raise Unavailable("pve1:8006 does not answer (Connection refused).", "not_responding")
+            return super().call(method, path, parameters)
+
+    outcome = do(world, api=Restarting(world), **CLONE)
+    assert not outcome.failed, outcome.msg
+    _assert_one(world, "web3")
+
+
+@pytest.mark.parametrize("status", [502, 503, 504])
+def test_gateway_error_while_a_clone_is_polled_does_not_fail_the_task(world, status):
+    world.faults.request("reply", path=".*/tasks/.*/status", status=status, reason="Service Unavailable", times=3)
+    outcome = do(world, **CLONE)
+    assert (outcome.failed, outcome.changed) == (False, True), outcome.msg
+    _assert_one(world, "web3")
+
+
+@pytest.mark.parametrize("kind", ["reply", "reply_after"])
+def test_gateway_error_at_a_write_is_looked_into(world, kind):
+    world.faults.request(kind, method="PUT", path=".*/101/config", status=502, reason="Bad Gateway")
+    outcome = do(world, name="web2", memory="4096")
+    assert (outcome.failed, outcome.changed) == (False, True), outcome.msg
+    assert world.cluster.machines[101].config.current["memory"] == "4096"
+
+
+def test_a_server_that_stays_away_is_told(world):
+    world.faults.request("reset", method="POST", path=".*/status/start", times=10**6)
+    outcome = do(world, name="web2", state="started", timeout=5)
+    assert outcome.failed
+    assert "broke off" in outcome.msg
+
+
+def test_a_slow_node_that_does_the_work_all_the_same(world):
+    """The server gives up on it; what was asked happens, and is seen."""
+    world.faults.request("reply_after", method="PUT", path=".*/101/config", status=596, reason="Connection timed out")
+    outcome = do(world, name="web2", memory="4096")
+    assert not outcome.failed, outcome.msg
+    assert world.cluster.machines[101].config.current["memory"] == "4096"

@@ -1,0 +1,199 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every step may be sent twice, for its answer may be lost: the VM ends as if it had been sent once."""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle import one_by_one
+
+from simulators.proxmox import invariants, worlds
+from simulators.proxmox.storage import GIB, Volume
+from unit.module_utils._drivers.proxmox.simulated import do, do_snapshot
+
+FREE = "local-lvm:vm-300-disk-0"
+NEW = {"name": "web3", "node": "pve1", "disks": [{"size": "8G"}]}
+DISKS = [{"slot": "scsi1", "size": "1G"}, {"slot": "sata0", "size": "2G"}]
+NICS = [{"source": "vmbr0"}, {"source": "vmbr1", "vlan": 5}]
+CLOUD = {"user": "me", "ip_config": ["ip=dhcp"], "nameservers": ["192.0.2.1"]}
+
+
+def _task(**asked):
+    return partial(do, **asked)
+
+
+def _snapshot(**asked):
+    return partial(do_snapshot, name="web1", **asked)
+
+
+#: {what is done twice: (tasks before it, the task)}; web1 runs, web2 is stopped, tmpl is a template.
+CASES = {
+    "create": ([], _task(**NEW)),
+    "create and start": ([], _task(**NEW, state="started", memory="1G", tpm=True, firmware="uefi", cloudinit=CLOUD)),
+    "create with a number": ([], _task(**NEW, vmid=150, pool="prod", tags=["a"], protection=True)),
+    "create from an image": ([], _task(name="web3", node="pve1", image={"source": "local:import/x.qcow2"})),
+    "clone": ([], _task(name="web3", clone={"source": "tmpl"}, cpus=4, disks=[{"size": "16G"}])),
+    "linked clone": (
+        [],
+        _task(name="web3", state="started", clone={"source": "tmpl", "linked": True}, cloudinit=CLOUD),
+    ),
+    "start": ([], _task(name="web2", state="started")),
+    "stop": ([], _task(name="web1", state="stopped")),
+    "kill": ([], _task(name="web1", state="stopped", stop_mode="force")),
+    "pause": ([], _task(name="web1", state="paused")),
+    "resume": ([_task(name="web1", state="paused")], _task(name="web1", state="started")),
+    "suspend": ([], _task(name="web1", state="suspended")),
+    "start of a hibernated VM": ([_task(name="web1", state="suspended")], _task(name="web1", state="started")),
+    "kill of a hibernated VM": (
+        [_task(name="web1", state="suspended")],
+        _task(name="web1", state="stopped", stop_mode="force"),
+    ),
+    "reset": ([], _task(name="web1", state="restarted", stop_mode="force")),
+    "restart": ([], _task(name="web1", state="restarted")),
+    "delete": ([], _task(name="web1", state="absent", stop_mode="force")),
+    "recreate": ([], _task(name="web2", disks=[{"slot": "scsi0", "size": "32G"}], allow_recreate=True)),
+    "snapshot": ([], _snapshot(snapshot="s1")),
+    "snapshot without memory": ([], _snapshot(snapshot="s1", include_memory=False)),
+    "keep the last snapshots": ([_snapshot(snapshot="s1")], _snapshot(snapshot="s2", keep_last=1)),
+    "restore": (
+        [_snapshot(snapshot="s1"), _task(name="web1", memory="4G")],
+        _snapshot(snapshot="s1", state="restored"),
+    ),
+    "restore without memory": (
+        [_snapshot(snapshot="s1", include_memory=False)],
+        _snapshot(snapshot="s1", state="restored", power="keep"),
+    ),
+    "drop snapshot": ([_snapshot(snapshot="s1"), _snapshot(snapshot="s2")], _snapshot(snapshot="s1", state="absent")),
+    "move": ([], _task(name="web2", node="pve3")),
+    "move with a change": ([], _task(name="web1", node="pve2", memory="4G", networks=NICS)),
+    "template": ([], _task(name="web2", template=True)),
+    "pool": ([_task(name="web2", pool="old")], _task(name="web2", pool="prod")),
+    "out of the pool": ([_task(name="web2", pool="old")], _task(name="web2", pool="")),
+}
+#: Changes of settings, each on the stopped and on the running VM.
+CHANGES = {
+    "settings": ([], {"memory": "4G", "cpus": 3, "description": "one", "tags": ["a", "b"], "autostart": True}),
+    "add disks": ([], {"disks": DISKS}),
+    "add an existing disk": ([], {"disks": [{"slot": "scsi2", "source": FREE}]}),
+    "remove disks": ([{"disks": DISKS}], {"disks": [{**disk, "state": "absent"} for disk in DISKS]}),
+    "complete list of disks": ([{"disks": DISKS}], {"disks": [{"slot": "scsi0"}], "purge": ["disks"]}),
+    "grow disks": (
+        [{"disks": DISKS[:1]}],
+        {"disks": [{"slot": "scsi0", "size": "40G"}, {"slot": "scsi1", "size": "3G"}]},
+    ),
+    "move a disk": ([], {"disks": [{"slot": "scsi0", "storage": "nfs", "size": "40G"}]}),
+    "add and remove disks": (
+        [{"disks": DISKS[:1]}],
+        {"disks": [{"slot": "scsi1", "state": "absent"}, {"slot": "scsi3", "size": "1G"}]},
+    ),
+    "add NICs": ([], {"networks": NICS}),
+    "remove NICs": ([{"networks": NICS}], {"networks": [{"source": "vmbr0"}], "purge": ["networks"]}),
+    "change NICs": (
+        [{"networks": NICS}],
+        {"networks": [{"source": "vmbr1", "model": "e1000"}, {"type": "nat", "mac": "bc:24:11:00:00:77", "vlan": 0}]},
+    ),
+    "firmware and TPM": ([], {"firmware": "uefi", "secure_boot": True, "tpm": True}),
+    "no TPM": ([{"tpm": True}], {"tpm": False}),
+    "nested virtualization": ([], {"nested_virtualization": True}),
+    "insert an ISO image": ([], {"iso": "local:iso/debian.iso"}),
+    "eject it": ([{"iso": "local:iso/debian.iso"}], {"iso": ""}),
+    "cloud-init": ([], {"cloudinit": CLOUD}),
+    "less cloud-init": ([{"cloudinit": CLOUD}], {"cloudinit": {"user": "", "ip_config": []}}),
+    "no protection, no disk": (
+        [{"disks": DISKS[:1], "protection": True}],
+        {"disks": [{"slot": "scsi1", "state": "absent"}], "protection": False},
+    ),
+    "native": ([], {"native": {"scsi0": "ssd=1", "net0": "rate=5", "numa": True, "boot": "order=net0"}}),
+    "less native": ([{"native": {"net0": "rate=5", "numa": True}}], {"native": {"net0": "rate=", "numa": ""}}),
+    "display": ([], {"display": {"type": "spice", "video_memory": "32M"}}),
+}
+
+
+def _twice(driver, vm, steps):
+    for number, step in enumerate(steps):
+        _single(driver, vm, [step], number)
+        _single(driver, vm, [step], number)
+
+
+_once = one_by_one._carry_out
+
+
+def _single(driver, vm, steps, number):
+    try:
+        _once(driver, vm, steps)
+    except Exception as error:
+        error.steps_done = number
+        raise
+
+
+def _world():
+    world = worlds.with_cases()
+    world.cluster.pools["old"] = type(world.cluster.pools["prod"])("")
+    for node in world.cluster.nodes:
+        world.storages.get("local-lvm").volumes[node, FREE.partition(":")[2]] = Volume(GIB)
+    return world
+
+
+def _ends(monkeypatch, carry_out, before, task):
+    """(outcome, how all stands) after a task whose steps are carried out so."""
+    world = _world()
+    for one in before:
+        outcome = one(world)
+        assert not outcome.failed, outcome.msg
+    with monkeypatch.context() as patched:
+        patched.setattr(one_by_one, "_carry_out", carry_out)
+        outcome = task(world)
+    world.engine.advance(60)
+    assert (invariants.violations(world), invariants.orphans(world), world.tasks.crashes) == ([], [], [])
+    return outcome, _standing(world)
+
+
+def _standing(world):
+    machines = {
+        vmid: (one.node, one.running, one.qmp, _lasting(one.text))
+        for vmid, one in sorted(world.cluster.machines.items())
+    }
+    volumes = {
+        (storage.id, where): volume.size
+        for storage in world.storages.by_id.values()
+        for where, volume in storage.volumes.items()
+    }
+    created = [task.type for task in world.tasks.by_upid.values() if task.type in ("qmcreate", "qmclone", "qmmove")]
+    return created, machines, volumes, {name: sorted(pool.vms) for name, pool in world.cluster.pools.items()}
+
+
+def _lasting(text):
+    """A configuration without what is random or tells the time."""
+    text = re.sub(r"(?i)([0-9a-f]{2}:){5}[0-9a-f]{2}", "MAC", text)
+    text = re.sub(r"(?i)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "UUID", text)
+    return re.sub(r"(ctime=|snaptime: |suspend-)\d+", r"\1TIME", text).splitlines()
+
+
+def _same_when_sent_twice(monkeypatch, before, task):
+    once, expected = _ends(monkeypatch, _once, before, task)
+    twice, found = _ends(monkeypatch, _twice, before, task)
+    assert (twice.failed, twice.msg) == (once.failed, once.msg)
+    assert not once.failed
+    assert (twice.changed, twice.diff) == (once.changed, once.diff)
+    assert found == expected
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_step_that_is_sent_twice_ends_as_if_sent_once(monkeypatch, case):
+    _same_when_sent_twice(monkeypatch, *CASES[case])
+
+
+@pytest.mark.parametrize("name", ["web1", "web2"], ids=["running", "stopped"])
+@pytest.mark.parametrize("case", CHANGES)
+def test_change_that_is_sent_twice_ends_as_if_sent_once(monkeypatch, case, name):
+    before, change = CHANGES[case]
+    _same_when_sent_twice(monkeypatch, [_task(name=name, **one) for one in before], _task(name=name, **change))
+
+
+def test_changes_with_a_restart_that_are_sent_twice_end_as_if_sent_once(monkeypatch):
+    asked = {"memory": "4G", "cpus": 3, "disks": DISKS, "networks": NICS, "tpm": True, "allow_restart": True}
+    _same_when_sent_twice(monkeypatch, [], _task(name="web1", **asked))

@@ -1,0 +1,140 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""VMs that are not seen, not where they were, hibernated, or managed by high availability."""
+
+from __future__ import annotations
+
+import pytest
+
+from simulators.proxmox import behind, worlds
+from simulators.proxmox.access import Account, Token, User
+from unit.module_utils._drivers.proxmox.simulated import Api, do, driver_of
+from unit.module_utils._drivers.proxmox.test_cases import DISK, _fails, _writes
+
+
+def _token_without_role(world):
+    """A token with privilege separation, of a user that may do everything."""
+    world.access.accounts["ci@pve"] = Account(tokens={"t": Token("s")})
+    world.access.allow("/", "ci@pve", "Administrator")
+    return Api(world, User("ci@pve", "t"))
+
+
+@pytest.mark.parametrize("asked", [{"state": "absent"}, {"disks": [DISK]}, {"state": "started"}])
+def test_token_that_sees_no_vm_is_told_so_and_changes_nothing(world, asked):
+    api = _token_without_role(world)
+    _fails(do(world, api=api, name="web2", **asked), "web2", "ci@pve!t sees no VM", "VM.Audit", "privilege separation")
+    assert _writes(world) == []
+
+
+def test_info_warns_when_the_token_sees_no_vm(world):
+    seen = driver_of(world, _token_without_role(world)).observe(None, frozenset({"power", "config"}))
+    assert seen.vms == []
+    assert [text for text in seen.warnings if "sees no VM" in text]
+
+
+def test_vm_of_a_pool_is_seen_by_the_role_on_the_pool(world):
+    api = _token_without_role(world)
+    world.cluster.pools["prod"].vms.add(101)
+    world.access.allow("/pool/prod", "ci@pve!t", "PVEAdmin")
+    assert not do(world, api=api, name="web2", state="stopped").failed
+    assert not do(world, api=api, name="web9", state="absent").failed
+
+
+def test_cluster_without_vms_is_no_missing_privilege():
+    assert not do(worlds.cluster(), name="web2", state="absent").failed
+
+
+@pytest.mark.parametrize("more", [{}, {"allow_restart": True}])
+def test_hibernated_vm_counts_as_stopped_and_is_not_started(world, more):
+    assert do(world, name="web1", state="suspended").changed
+    world.journal.clear()
+    outcome = do(world, name="web1", state="stopped", **more)
+    assert (outcome.failed, outcome.changed) == (False, False), outcome.msg
+    assert outcome.vms[0]["state"] == "suspended"
+    assert _writes(world) == []
+    assert do(world, name="web1", state="stopped", stop_mode="force").changed
+    assert do(world, name="web1").vms[0]["state"] == "stopped"
+
+
+@pytest.mark.parametrize(
+    ("word", "asked", "effect"),
+    [
+        ("suspended", {"state": "started"}, "QMP system_wakeup"),
+        ("suspended", {"state": "stopped"}, "POWERDOWN"),
+        ("postmigrate", {"state": "started"}, "QMP cont"),
+        ("shutdown", {"state": "stopped"}, "QMP quit"),
+    ],
+)
+def test_vm_that_runs_in_name_only(world, word, asked, effect):
+    behind.fail(world, 100, word)
+    outcome = do(world, name="web1", **asked)
+    assert (outcome.failed, outcome.changed) == (False, True), outcome.msg
+    assert effect in [one.text for one in world.journal.effects]
+    assert not do(world, name="web1", **asked).changed
+
+
+@pytest.mark.parametrize("stops_within", [15, 40])
+def test_vm_of_high_availability_gets_all_of_its_time_to_shut_down(world, stops_within):
+    """The cluster powers a guest off when the time is over that it was told."""
+    machine = world.cluster.machines[100]
+    machine.ha, machine.guest.stops_within = True, stops_within
+    outcome = do(world, name="web1", state="stopped", stop_timeout=60)
+    assert (outcome.failed, outcome.changed) == (False, True), outcome.msg
+    assert "QMP quit" not in [one.text for one in world.journal.effects]
+    assert world.journal.count("POST", "/status/shutdown") == 1
+    assert [text for text in outcome.warnings if "high availability" in text and "60 s" in text]
+
+
+def test_vm_of_high_availability_is_powered_off(world):
+    world.cluster.machines[100].ha = True
+    outcome = do(world, name="web1", state="stopped", stop_mode="force")
+    assert (outcome.failed, outcome.changed) == (False, True), outcome.msg
+
+
+@pytest.mark.parametrize(("name", "vmid"), [("web1", 100), ("web2", 101)])
+def test_vm_of_high_availability_is_moved_and_then_changed(world, name, vmid):
+    machine = world.cluster.machines[vmid]
+    machine.ha = True
+    # High availability itself takes no local disks along with what runs.
+    disk = world.storages.get("local-lvm").volumes.pop((machine.node, f"vm-{vmid}-disk-0"))
+    world.storages.get("nfs").volumes[None, f"{vmid}/vm-{vmid}-disk-0.raw"] = disk
+    behind.edit(world, vmid, scsi0=f"nfs:{vmid}/vm-{vmid}-disk-0.raw,size=32G")
+    outcome = do(world, name=name, node="pve3", memory="4G")
+    assert (outcome.failed, outcome.changed) == (False, True), outcome.msg
+    assert machine.node == "pve3"
+    assert world.journal.count("POST", "/migrate") == 1
+    assert not do(world, name=name, node="pve3", memory="4G").changed
+
+
+def _move(world, vmid, target):
+    machine = world.cluster.machines[vmid]
+    world.storages.move(machine.config.current["scsi0"].partition(",")[0], machine.node, target)
+    machine.node = target
+
+
+@pytest.mark.parametrize(
+    ("vmid", "asked"),
+    [
+        (100, {"name": "web1", "state": "stopped"}),
+        (100, {"name": "web1", "state": "stopped", "stop_mode": "force"}),
+        (100, {"name": "web1", "state": "paused"}),
+        (101, {"name": "web2", "state": "started"}),
+        (101, {"name": "web2", "memory": "4096"}),
+        (101, {"name": "web2", "state": "absent"}),
+    ],
+)
+def test_vm_that_moves_to_another_node_meanwhile_costs_one_more_look(world, vmid, asked):
+    class Moving(Api):
+        moved = False
+
+        def call(self, method, path, parameters=None):
+            if method != "GET" and not self.moved:
+                self.moved = True
+                _move(world, vmid, "pve3")
+            return super().call(method, path, parameters)
+
+    began = world.now
+    outcome = do(world, api=Moving(world), **asked)
+    assert (outcome.failed, outcome.changed) == (False, True), outcome.msg
+    assert world.now - began < 12

@@ -1,0 +1,96 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where disks are and go, and how the cluster stores tags."""
+
+from __future__ import annotations
+
+import pytest
+
+from simulators.proxmox import worlds
+from unit.module_utils._drivers.proxmox.simulated import do, do_snapshot
+
+
+@pytest.mark.parametrize(
+    ("style", "stored"),
+    [
+        ({}, "prod;web"),
+        ({"case-sensitive": 1}, "Web;prod"),
+        ({"case-sensitive": 1, "ordering": "config"}, "Web;prod"),
+        ({"ordering": "config"}, "prod;web"),
+    ],
+)
+def test_tags_follow_the_style_of_the_cluster(style, stored):
+    world = worlds.with_cases()
+    world.cluster.tag_style = style
+    asked = {"name": "web2", "tags": ["Web", "prod"]}
+    assert do(world, **asked).changed
+    assert world.cluster.machines[101].config.current["tags"] == stored
+    assert not do(world, **asked).changed
+    assert not do(world, name="web2", tags=["prod", "Web"]).changed
+
+
+def test_new_disks_are_on_the_storages_that_are_named(world):
+    asked = {
+        "name": "web3",
+        "node": "pve1",
+        "storage": "zfs",
+        "disks": [{"size": "1G"}, {"size": "2G", "storage": "local-lvm"}, {"size": "3G", "storage": "nfs"}],
+    }
+    assert do(world, **asked).changed
+    options = world.cluster.machines[102].config.current
+    assert [options[f"scsi{number}"].partition(":")[0] for number in range(3)] == ["zfs", "local-lvm", "nfs"]
+    assert do(world, name="web3", disks=[{"slot": "scsi3", "size": "1G", "storage": "nfs"}]).changed
+    assert world.cluster.machines[102].config.current["scsi3"].startswith("nfs:")
+    assert not do(world, name="web3", disks=[{"slot": "scsi3", "storage": "nfs"}]).changed
+
+
+@pytest.mark.parametrize(("name", "vmid"), [("web1", 100), ("web2", 101)], ids=["running", "stopped"])
+def test_disk_is_moved_to_another_storage(world, name, vmid):
+    asked = {"name": name, "disks": [{"slot": "scsi0", "storage": "nfs", "size": "40G"}]}
+    foretold, done = do(world, check=True, **asked), do(world, **asked)
+    assert (done.failed, done.changed, done.diff) == (False, True, foretold.diff), done.msg
+    options = world.cluster.machines[vmid].config.current
+    assert options["scsi0"].startswith("nfs:") and "size=40G" in options["scsi0"]
+    assert not [key for key in options if key.startswith("unused")]
+    assert not do(world, **asked).changed
+
+
+def test_storage_for_all_disks_is_rejected_where_a_disk_is_elsewhere(world):
+    outcome = do(world, name="web2", storage="nfs", disks=[{"slot": "scsi0", "size": "32G"}])
+    assert outcome.failed
+    for word in ("web2", "scsi0", "'local-lvm'", "'nfs'", "disks: [{slot: scsi0, storage: nfs}]"):
+        assert word in outcome.msg
+    assert not do(world, name="web2", storage="nfs").failed
+    assert not do(world, name="web2", storage="local-lvm", disks=[{"slot": "scsi0", "size": "32G"}]).changed
+
+
+def test_linked_clone_with_a_storage_for_further_disks_is_unchanged_by_a_second_run(world):
+    asked = {"clone": {"source": "tmpl", "linked": True}, "storage": "nfs", "disks": [{"size": "8G"}, {"size": "1G"}]}
+    assert do(world, name="web3", **asked).changed
+    again = do(world, name="web3", **asked)
+    assert (again.failed, again.changed) == (False, False), again.msg
+
+
+@pytest.mark.parametrize(
+    ("disk", "words"),
+    [
+        ({"slot": "scsi1", "size": "1G", "storage": "isos"}, ("'isos'", "for disks")),
+        ({"slot": "scsi0", "storage": "n2x"}, ("'n2x'", "for disks")),
+        ({"slot": "scsi1", "source": "local-lvm:vm-300-disk-0", "storage": "nfs"}, ("scsi1", "'nfs'", "its source")),
+    ],
+)
+def test_storage_of_a_disk_that_cannot_be(world, disk, words):
+    outcome = do(world, name="web2", disks=[disk])
+    assert outcome.failed
+    for word in words:
+        assert word in outcome.msg
+    assert world.journal.writes() == []
+
+
+def test_disk_with_snapshots_is_not_moved(world):
+    assert do_snapshot(world, name="web1", snapshot="s1").changed
+    world.journal.clear()
+    outcome = do(world, name="web1", disks=[{"slot": "scsi0", "storage": "nfs"}])
+    assert outcome.failed and "'s1'" in outcome.msg
+    assert world.journal.writes() == []

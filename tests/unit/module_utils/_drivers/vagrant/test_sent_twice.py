@@ -1,0 +1,156 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A step may be sent twice, because the answer to it was lost: project and VMs end as if it had been sent once."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from contextlib import nullcontext
+from dataclasses import replace
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant import driver
+
+from unit.module_utils._drivers.sent_twice import comparable, each_step_twice
+from unit.module_utils._drivers.vagrant.played import World
+
+SCRIPT = {"inline": "true"}
+RICH = {
+    "cpus": 1, "memory": "64M", "networks": [{"type": "nat"}, {"type": "hostonly"}, {"type": "bridged"}],
+    "port_forwards": [{"name": name, "host_port": port, "guest_port": 80} for name, port in (("b", 81), ("c", 82))],
+    "shared_folders": [{"name": name, "host_path": "/"} for name in ("t", "u")], "provisioners": [SCRIPT],
+}  # fmt: skip
+CHANGES = {
+    "plain": {"cpus": 2, "memory": "96M", "description": "a", "tags": ["b"], "environment": {"A": "1"}},
+    "nic added": {"networks": [*RICH["networks"], {"type": "hostonly"}]},
+    "nic changed": {"networks": [{"type": "nat"}, {"type": "bridged", "source": "eth0"}]},
+    "nic removed": {"networks": RICH["networks"][:2], "purge": ["networks"]},
+    "forward added": {"port_forwards": [{"name": "d", "host_port": 83, "guest_port": 80}]},
+    "forwards exchanged": {"port_forwards": [{"name": "b", "host_port": 82, "guest_port": 80},
+                                             {"name": "c", "host_port": 81, "guest_port": 80}]},
+    "forward removed": {"port_forwards": RICH["port_forwards"][:1], "purge": ["port_forwards"]},
+    "share added": {"shared_folders": [{"name": "v", "host_path": "/"}]},
+    "share changed": {"shared_folders": [{"name": "t", "host_path": "/tmp"}]},
+    "share removed": {"shared_folders": RICH["shared_folders"][:1], "purge": ["shared_folders"]},
+    "provisioners": {"provisioners": [{"inline": "false"}]},
+}  # fmt: skip
+
+
+def state_of(world):
+    """The project, and what the provider has."""
+    folder, found = world.project.parent, sorted(world.files().items())
+    files = {comparable(path, folder): text.decode() for path, text in found if not path.endswith("action_provision")}
+    state = {**files, "machines": list(world.vagrant.state()["machines"].values())}
+    text = json.dumps(state, indent=1)
+    if hasattr(world, "virtualbox"):
+        text += world.virtualbox.run("list", "--long", "vms")
+    text = re.sub(r"(project_\w+?)_[0-9a-f]{8}\b", r"\1", text.replace('\\"', '"'))
+    return comparable(text, folder).splitlines()
+
+
+def ends_alike(tmp_path, provider, prepare, act):
+    """``act`` ends alike when each of its steps is carried out once and twice."""
+    ends = []
+    for name, times in (("once", nullcontext), ("twice", each_step_twice)):
+        world = World(tmp_path / name, provider)
+        prepare(world)
+        with times():
+            done = act(world)
+        assert not done.failed, done.msg
+        ends.append((done.changed, [vm["state"] for vm in done.vms], state_of(world)))
+    assert ends[0][:2] == ends[1][:2]
+    assert ends[0][2] == ends[1][2]
+
+
+@pytest.fixture(name="provider", params=["hyperv", "vmware_desktop", "virtualbox"])
+def _provider(request):
+    return request.param
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("state", ["present", "started"])
+def test_changes_of_an_existing_vm(tmp_path, state, change):
+    def prepare(world):
+        assert world.create(state=state, **RICH).vm
+
+    def act(world):
+        return world.run(**CHANGES[change], allow_restart=True, stop_mode="force")
+
+    ends_alike(tmp_path, "virtualbox", prepare, act)
+
+
+@pytest.mark.parametrize(("before", "state", "stop_mode"), [
+    (None, "present", "force"), (None, "started", "force"), ("present", "started", "force"),
+    ("started", "stopped", "force"), ("started", "stopped", "graceful_then_force"), ("started", "suspended", "force"),
+    ("suspended", "started", "force"), ("suspended", "stopped", "force"), ("started", "restarted", "force"),
+    ("suspended", "stopped", "graceful_then_force"), ("started", "absent", "force"), ("present", "absent", "force"),
+])  # fmt: skip
+def test_states(tmp_path, provider, before, state, stop_mode):
+    kept = {"suspended": "paused"} if provider == "hyperv" else {}
+
+    def prepare(world):
+        for name in ("started", before) if before == "suspended" else (before,) if before else ():
+            assert world.create(state=kept.get(name, name), **RICH if provider == "virtualbox" else {}).vm
+        world.clock.sleep(2)
+
+    def act(world):
+        return world.create(state=kept.get(state, state), stop_mode=stop_mode, stop_timeout=5)
+
+    ends_alike(tmp_path, provider, prepare, act)
+
+
+@pytest.mark.parametrize("power", ["started", "stopped"])
+@pytest.mark.parametrize("state", ["present", "absent", "restored"])
+def test_snapshots(tmp_path, provider, state, power):
+    def prepare(world):
+        assert world.create(state="started", cpus=1).vm
+        assert world.run(state=power, stop_mode="force").vm
+        if state != "present":
+            assert world.run(about="snapshot", snapshot="s").vm
+            assert world.create(cpus=2, allow_restart=True, stop_mode="force").vm
+
+    def act(world):
+        return world.run(about="snapshot", snapshot="s", state=state)
+
+    ends_alike(tmp_path, provider, prepare, act)
+
+
+@pytest.mark.parametrize("state", ["started", "absent"])
+def test_vm_of_the_users_own_file(tmp_path, provider, state):
+    def prepare(world):
+        world.vagrant.write(
+            'Vagrant.configure("2") do |config|\n  config.vm.box = "polyvirt/fast"\nend\n', "Vagrantfile"
+        )
+        if state == "absent":
+            assert world.run("default", managed=False, state="started").vm
+
+    def act(world):
+        return world.run("default", managed=False, state=state, stop_mode="force")
+
+    ends_alike(tmp_path, provider, prepare, act)
+
+
+def test_snapshot_keeps_the_time_of_the_first_request(tmp_path, monkeypatch):
+    """What VirtualBox took half an hour before a note of it would be taken for somebody else's."""
+    world = World(tmp_path, "virtualbox")
+    assert world.create(state="started", cpus=1).vm
+    run, lost = world.port.run, []
+    monkeypatch.setattr(driver, "epoch", lambda: time.time() + world.clock.now())
+
+    def lose_one_answer(argv, **more):
+        done = run(argv, **more)
+        if "take" in argv and not lost:
+            lost.append(argv)
+            world.clock.sleep(1800)
+            return replace(done, rc=1, stderr="VBoxManage: error: The object is not ready\n")
+        return done
+
+    world.port.run = lose_one_answer
+    assert world.run(about="snapshot", snapshot="s", timeout=3600).vm["changed"]
+    assert world.create(cpus=2).vm
+    assert world.run(state="stopped", stop_mode="force").vm
+    assert world.run(about="snapshot", snapshot="s", state="restored").vm
+    assert world.create().vm["cpus"] == 1

@@ -1,0 +1,70 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Block devices, such as LVM volumes, as disks: attached as they are, never grown, deleted or frozen by us."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.checks import check_plan
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Change, Plan, Step, Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
+
+from unit.module_utils._drivers.virsh.test_changing import change, told
+from unit.module_utils._drivers.virsh.told import UUID, ToldVirsh, driver_of, machine_xml, with_devices
+
+MIB = 1 << 20
+
+
+@pytest.fixture(name="device")
+def _device(tmp_path, monkeypatch):
+    """A file that passes for a block device; a guest has made it look like a qcow2 image."""
+    path = tmp_path / "lv"
+    path.write_bytes(b"QFI\xfb" + bytes(MIB - 4))
+    monkeypatch.setattr(files, "is_block_device", lambda asked: asked == str(path))
+    monkeypatch.setattr(files, "is_file", lambda asked: asked != str(path))
+    return str(path)
+
+
+def added(device):
+    return Change("disks", None, {"source": device}, key="vdb")
+
+
+def check(folder, *changes, virsh=None, disks=None, steps=()):
+    vm = Vm("m1", id=UUID, config={"disks": disks or {}})
+    stored = {("list", "--all", "--uuid", "--name"): f"{UUID} m1\n", ("dumpxml", UUID): machine_xml()}
+    driver = driver_of(virsh or ToldVirsh({**stored, ("dumpxml", UUID, "--inactive"): machine_xml()}), folder)
+    check_plan(driver, Plan(vm, vm, segments=((*steps, Step("configure", changes=changes)),)))
+
+
+def test_it_is_attached_as_a_raw_block_device_whatever_its_guest_wrote(tmp_path, device):
+    check(tmp_path, added(device))
+    disk = change(tmp_path, told(machine_xml()), added(device)).defined().drives("disk")[1]
+    assert (disk.get("type"), disk.find("source").attrib) == ("block", {"dev": device})
+    assert disk.find("driver").get("type") == "raw"
+
+
+def test_one_that_another_vm_uses_is_not_attached(tmp_path, device):
+    other = "d7188e7f-d4e4-48f6-9735-fb974a826200"
+    theirs = machine_xml(
+        with_devices(f"<disk type='block' device='disk'><source dev='{device}'/><target dev='vdb'/></disk>"),
+        (UUID, other),
+        ("<name>m1", "<name>db"),
+    )
+    answers = {("list", "--all", "--uuid", "--name"): f"{other} db\n"}
+    answers.update({("dumpxml", other): theirs, ("dumpxml", other, "--inactive"): theirs})
+    with pytest.raises(Refused, match="belongs to db"):
+        check(tmp_path, added(device), virsh=ToldVirsh(answers))
+
+
+def test_it_is_not_grown(tmp_path, device):
+    grown = Change("disks", MIB, 2 * MIB, key="vdb", attribute="size")
+    with pytest.raises(Refused, match=r"m1: disks\.vdb\.size: .*lv is a block device of 1M, and only files are grown"):
+        check(tmp_path, grown, disks={"vdb": {"source": device, "size": MIB}})
+
+
+def test_no_overlay_is_created_beside_it(tmp_path, device):
+    taken = Step("snapshot", arguments={"name": "s", "kind": "external", "include_memory": False})
+    with pytest.raises(Refused, match=r"disk vdb is the block device .*lv, beside which no overlay can be created"):
+        check(tmp_path, disks={"vdb": {"source": device, "format": "raw"}}, steps=[taken])

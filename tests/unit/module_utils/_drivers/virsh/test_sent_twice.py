@@ -1,0 +1,165 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A step that is sent again ends as if it had been sent once, also where it was cut off in between."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.devices import read_networks
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import CommandFailed
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import LIVE, NEXT_BOOT, Change, Step, Vm
+
+from unit.module_utils._drivers.virsh.told import (
+    MAC,
+    UUID,
+    Answer,
+    StoringVirsh,
+    ToldVirsh,
+    driver_of,
+    failed,
+    machine_xml,
+    with_devices,
+)
+
+MIB = 1 << 20
+#: NICs with places 1 and 2, behind that of m1.
+NICS = [f"<interface type='user'><mac address='52:54:00:00:00:0{place}'/></interface>" for place in (1, 2)]
+XML = machine_xml(with_devices(*NICS, "<input type='tablet'/><input type='mouse'/>"))
+
+
+def nic(old=None, new=None, key="3", cost=NEXT_BOOT, **more):
+    return Change("networks", old, new, key=key, cost=cost, **more)
+
+
+def observed(power, virsh):
+    config = {"networks": read_networks(virsh.stored)}
+    active = {"networks": read_networks(virsh.running)} if virsh.running else None
+    return Vm("m1", id=UUID, power=power, config=config, active=active)
+
+
+def places(definition):
+    return [
+        one.find("mac").get("address")[-2:] if one.find("mac") is not None else "" for one in definition.interfaces()
+    ]
+
+
+CHANGES = {
+    "add a NIC": [nic(None, {"type": "user"})],
+    "remove the NIC in the middle": [nic({}, None, key="1")],
+    "add one and remove two": [nic(None, {"type": "user"}), *(nic({}, None, key=key) for key in "01")],
+    "swap MACs": [
+        nic(MAC, "52:54:00:00:00:01", key="0", attribute="mac"),
+        nic("52:54:00:00:00:01", MAC, key="1", attribute="mac"),
+    ],
+    "add a disk": [Change("disks", None, {"size": MIB}, key="vdb", cost=NEXT_BOOT)],
+    "remove a disk": [Change("disks", {}, None, key="vda", cost=NEXT_BOOT)],
+    "remove an element by its place": [Change("native", "", None, key="devices/input[1]")],
+    "firmware": [Change("firmware", "bios", "uefi"), Change("secure_boot", False, True)],
+    "memory and CPUs": [Change("memory", 1, 64 * MIB), Change("max_memory", None, 96 * MIB), Change("cpus", 1, 4)],
+    "description and tags": [Change("description", "", "x"), Change("tags", (), ("a",))],
+}
+
+
+@pytest.mark.parametrize("changes", CHANGES.values(), ids=CHANGES)
+def test_configure(tmp_path, changes):
+    virsh = StoringVirsh(UUID, XML)
+    driver, vm, step = driver_of(virsh, tmp_path), observed("stopped", virsh), Step("configure", changes=changes)
+    driver.apply([(vm, [step])])
+    once = virsh.stored.text()
+    assert once != XML
+    driver.apply([(vm, [step])])
+    assert virsh.stored.text() == once
+
+
+def test_a_nic_that_is_removed_from_what_runs_before_libvirt_is_busy_is_the_only_one_removed(tmp_path):
+    virsh = StoringVirsh(UUID, XML, running=XML, fails_once=["define"])
+    driver, vm = driver_of(virsh, tmp_path), observed("running", virsh)
+    changes = [nic(None, {"type": "user"}, cost=LIVE), nic({}, None, key="1", cost=LIVE)]
+    with pytest.raises(CommandFailed, match="state change lock"):
+        driver.apply([(vm, [Step("configure", changes=changes)])])
+    driver.apply([(vm, [Step("configure", changes=changes)])])
+    assert places(virsh.running) == places(virsh.stored)
+    assert places(virsh.stored)[:2] == [MAC[-2:], "02"]
+    assert len(virsh.stored.interfaces()) == 3
+
+
+def test_a_disk_that_is_plugged_in_before_libvirt_is_busy_is_plugged_in_once(tmp_path):
+    virsh = StoringVirsh(UUID, XML, running=XML, fails_once=["define"])
+    driver, vm = driver_of(virsh, tmp_path), observed("running", virsh)
+    step = Step("configure", changes=[Change("disks", None, {"size": MIB}, key="vdb", cost=LIVE)])
+    with pytest.raises(CommandFailed):
+        driver.apply([(vm, [step])])
+    driver.apply([(vm, [step])])
+    assert [len(one.drives("disk")) for one in (virsh.running, virsh.stored)] == [2, 2]
+    assert virsh.stored.mark["disks"] == [str(tmp_path / "m1-vdb.qcow2")]
+
+
+NOT_RUNNING = "Requested operation is not valid: domain is not running"
+
+
+@pytest.mark.parametrize(
+    ("verb", "power", "command", "error", "state"),
+    [
+        ("start", "stopped", ("start", UUID), "Domain is already active", "running"),
+        ("stop", "running", ("shutdown", UUID), NOT_RUNNING, "shut off"),
+        ("kill", "running", ("destroy", UUID), NOT_RUNNING, "shut off"),
+        ("pause", "running", ("suspend", UUID), "domain is not running", "paused"),
+        ("resume", "paused", ("resume", UUID), "domain is already running", "running"),
+    ],
+)
+def test_power(tmp_path, verb, power, command, error, state):
+    virsh = ToldVirsh({command: failed(error), ("domstate", UUID): f"{state}\n"})
+    driver, vm = driver_of(virsh, tmp_path), Vm("m1", id=UUID, power=power)
+    driver.apply([(vm, [Step(verb)])])
+    virsh.answers["domstate", UUID] = "crashed\n"
+    with pytest.raises(CommandFailed):
+        driver.apply([(vm, [Step(verb)])])
+
+
+@pytest.mark.parametrize(("saved", "is_done"), [(UUID, True), ("", False)])
+def test_suspend(tmp_path, saved, is_done):
+    answers = {
+        ("managedsave", UUID, "--running"): failed(NOT_RUNNING),
+        ("list", "--all", "--uuid", "--with-managed-save"): f"{saved}\n",
+    }
+    apply = driver_of(ToldVirsh(answers), tmp_path).apply
+    if is_done:
+        apply([(Vm("m1", id=UUID, power="running"), [Step("suspend")])])
+    else:
+        with pytest.raises(CommandFailed):
+            apply([(Vm("m1", id=UUID, power="running"), [Step("suspend")])])
+
+
+def test_a_stop_of_a_vm_that_exists_only_while_it_runs(tmp_path):
+    virsh = ToldVirsh({("destroy", UUID): failed(f"failed to get domain '{UUID}'")})
+    driver_of(virsh, tmp_path).apply([(Vm("m1", id=UUID, power="running", persistent=False), [Step("kill")])])
+
+
+def test_delete(tmp_path):
+    undefine = ("undefine", UUID, "--nvram", "--managed-save", "--snapshots-metadata", "--checkpoints-metadata")
+    virsh = ToldVirsh({undefine: failed(f"failed to get domain '{UUID}'")})
+    step = Step("delete", arguments={"files": (str(tmp_path / "gone"),)})
+    driver_of(virsh, tmp_path).apply([(Vm("m1", id=UUID), [step])])
+
+
+def test_files_of_a_vm_that_is_gone_are_deleted_without_libvirt(tmp_path):
+    (tmp_path / "disk").touch()
+    virsh = ToldVirsh()
+    step = Step("delete", arguments={"files": (str(tmp_path / "disk"),)})
+    driver_of(virsh, tmp_path).apply([(Vm.absent("m1"), [step])])
+    assert (list(tmp_path.iterdir()), virsh.done) == ([], [])
+
+
+def test_create(tmp_path):
+    virsh = ToldVirsh({("capabilities",): "<capabilities/>", ("list", "--all", "--uuid"): ""})
+    driver = driver_of(virsh, tmp_path)
+    driver.hypervisor = "QEMU"
+    config = {"cpus": 1, "memory": MIB, "disks": {"vda": {"size": MIB}}, "networks": {}, "autostart": True}
+    step = Step("create", arguments={"config": config, "creation": {}})
+    driver.apply([(Vm.absent("web"), [step])])
+    machine_id = virsh.defined().uuid
+    virsh.answers["list", "--all", "--uuid"] = Answer(f"{machine_id}\n", None)
+    driver.apply([(Vm.absent("web"), [step])])
+    assert virsh.defined().uuid == machine_id
+    assert [words for words in virsh.done if words[0] == "autostart"] == [("autostart", machine_id)] * 2

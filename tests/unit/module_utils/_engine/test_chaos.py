@@ -1,0 +1,193 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The result of a task is true whatever happens to it: thousands of tasks on a platform where everything may fail.
+
+Calls fail before or after they did their work, answers get lost, observations fail, guests ignore requests, VMs are
+busy.
+"""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._engine import task
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import ApiError, Refused, Timeout
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Policy, Request
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.one_by_one import one_by_one
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import writes
+
+from suite.depth import is_deep, seed
+from unit.module_utils._engine.world import GIB, Machine, World, refusal
+
+_ENDS = {"started": "running", "stopped": "stopped", "absent": None, "restarted": "running"}
+_FIELDS = {"cpus": (1, 2, 3), "memory": (GIB, 2 * GIB), "firmware": ("bios", "uefi"), "description": ("", "text")}
+_STOP = 20
+
+
+class Chaos(World):
+    """``written`` are the names of VMs that were changed, ``complete`` the steps that were reported as complete."""
+
+    def __init__(self, chance, trouble, *machines, lane=None):
+        super().__init__(*machines, lane=lane)
+        self.chance, self.trouble_rate = chance, trouble
+        self.written, self.complete, self.sent_again, self.undo_failed = set(), [], [], set()
+
+    def is_hit(self, share=1.0):
+        return self.chance.random() < self.trouble_rate * share
+
+    # The driver -------------------------------------------------------------------------------------------------------
+
+    def observe(self, targets, facets):
+        if self.segments and self.is_hit(0.5):
+            self.looks.append((self.clock.now(), facets))
+            raise self.chance.choice([ApiError("the connection was lost", None), Refused("no more permission")])
+        return super().observe(targets, facets)
+
+    def apply(self, batch):
+        self.segments.append([vm.name for vm, _steps in batch])
+        one_by_one(self, batch, writes.count)
+
+    def __getattribute__(self, name):
+        if name[1:] in ("create", "configure", "start", "stop", "kill", "delete") and name[0] == "_":
+            real = super().__getattribute__(name)
+            return lambda vm, step: self._troubled(name[1:], real, vm, step)
+        return super().__getattribute__(name)
+
+    def _troubled(self, verb, real, vm, step):
+        self.calls.append((round(self.clock.now()), verb, vm.name))
+        if any(step is one for one in self.complete):
+            self.sent_again.append((verb, vm.name))
+        if verb in ("create", "start"):
+            self.clock.sleep(self.chance.choice([0.1, 5]))
+        if self.is_hit():
+            self._fail_before(verb, vm)
+        real(vm, step)
+        self.written.add(vm.name)
+        writes.note()
+        if self.is_hit():
+            self._fail_after(verb, vm)
+        self.complete.append(step)
+
+    def _fail_before(self, verb, vm):
+        if verb == "delete":
+            self.undo_failed.add(vm.name)
+        error = self.chance.choice([refusal("try later"), refusal("no"), Timeout("cut off", 60), ValueError("a bug")])
+        if isinstance(error, Timeout):
+            writes.note(doubtful=True)
+        raise error
+
+    def _fail_after(self, verb, vm):
+        if verb == "delete":
+            self.undo_failed.add(vm.name)
+        raise self.chance.choice([refusal("try later"), Timeout("cut off", 60), ApiError("lost", None)])
+
+    def _start(self, vm, step):
+        if self._existing(vm).busy_until > self.clock.now():
+            raise refusal("try later")
+        super()._start(vm, step)
+
+
+def _machine(chance, number):
+    config = {name: chance.choice(values) for name, values in _FIELDS.items()}
+    return Machine(
+        f"vm{number}",
+        f"id-{number}",
+        power=chance.choice(["stopped", "running"]),
+        config=config,
+        stops_within=chance.choice([0, 2, 15, None]),
+        deaf_for=chance.choice([0, 0, 1]),
+        busy_until=chance.choice([0, 0, 0, 4]),
+        mark={"id": f"id-{number}"},
+    )
+
+
+def _request(chance, number, exists):
+    config = {name: chance.choice(values) for name, values in _FIELDS.items() if chance.random() < 0.3}
+    state = chance.choice(["present", "started", "stopped", "restarted", "absent"])
+    if not exists and state == "restarted":
+        state = "started"
+    policy = Policy(
+        stop_mode=chance.choice([None, "force", "graceful_then_force"]),
+        stop_timeout=_STOP,
+        timeout=chance.choice([0, 5, 60]),
+        allow_restart=chance.random() < 0.7,
+        on_failure=chance.choice(["rollback", "keep"]),
+    )
+    creation = {} if exists else {"image": {"source": "/i"}}
+    return Request(f"vm{number}", state=state, config=config, creation=creation, policy=policy)
+
+
+def _situation(number):
+    chance = random.Random(number)
+    count = chance.choice([1, 1, 2, 3])
+    existing = [chance.random() < 0.7 for _one in range(count)]
+    machines = [_machine(chance, one) for one in range(count) if existing[one]]
+    world = Chaos(chance, chance.choice([0, 0.05, 0.2]), *machines, lane=chance.choice([None, None, "host"]))
+    return world, [_request(chance, one, existing[one]) for one in range(count)]
+
+
+def _check(world, requests, existed, outcome):
+    assert [vm["name"] for vm in outcome.vms] == [request.name for request in requests]
+    assert world.sent_again == []
+    assert outcome.failed == any(vm["failed"] for vm in outcome.vms)
+    if outcome.failed and not world.segments:  # One refusal ends the task before anything is done.
+        assert not world.written and not outcome.changed
+        return
+    for request, vm in zip(requests, outcome.vms):
+        real = next((machine for machine in world.machines if machine.name == request.name), None)
+        _check_changed(world, request, vm, real, request.name in existed)
+        if not vm["failed"]:
+            _check_reached(request, real)
+        elif not vm["changed"] and request.name not in existed:
+            assert real is None, "a VM was left behind, and the result says that nothing was changed"
+
+
+def _check_changed(world, request, vm, real, existed):
+    was_written = request.name in world.written
+    if vm["state"] == "unknown":  # Of a VM that nobody can see any more, the worst is reported.
+        assert vm["changed"] or not was_written
+    elif existed or real is not None:
+        assert vm["changed"] == was_written
+    elif vm["failed"]:
+        assert not vm["changed"] or request.name in world.undo_failed, "nothing is left of it"
+
+
+def _check_reached(request, real):
+    wanted = _ENDS.get(request.state)
+    if request.state == "absent":
+        assert real is None
+        return
+    assert wanted in (None, real.power)
+    assert {name: real.config.get(name) for name in request.config} == dict(request.config)
+
+
+def _check_rolled_back(world, request, vm, existed):
+    verbs = world.verbs(request.name)
+    if existed or not vm["failed"] or "create" not in verbs or "start" in verbs or "delete" not in verbs:
+        return
+    if request.name not in world.undo_failed:
+        assert request.name not in [machine.name for machine in world.machines]
+
+
+def _longest(requests):
+    """Seconds that a task may take: its waiting, and what guests get to stop, once for each stop."""
+    return max(request.policy.timeout for request in requests) + 2 * _STOP + 60
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_results_are_true_whatever_happens(request, part):
+    count = 2500 if is_deep(request.config) else 500
+    for number in range(count):
+        key = (seed() * 4 + part) * 10_000 + number
+        world, requests = _situation(key)
+        existed = {machine.name for machine in world.machines}
+        outcome = task.run(world, requests, clock=world.clock, probe=None)
+        try:
+            _check(world, requests, existed, outcome)
+            for one, vm in zip(requests, outcome.vms):
+                _check_rolled_back(world, one, vm, one.name in existed)
+            assert world.clock.now() <= _longest(requests)
+        except AssertionError as error:
+            raise AssertionError(f"situation {key}: {error}\n{requests}\n{world.calls}\n{outcome.msg}") from error

@@ -1,0 +1,70 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A secret is nowhere in the output of any module, even where an option that is none has the same value."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils import _front
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle import options
+
+from suite import forked
+
+SECRET = "t0p-secret-value"
+MODULES = {
+    "virsh_vm": {**options.VM, **options.VIRSH, **options.VIRSH_VM},
+    "vbox_vm": {**options.VM, **options.VBOX, **options.VBOX_VM},
+    "vagrant_instance": {**options.VM, **options.VAGRANT, **options.VAGRANT_INSTANCE},
+    "proxmox_vm": {**options.VM, **options.PROXMOX, **options.PROXMOX_VM},
+    "proxmox_vm_info": {**options.VM_INFO, **options.PROXMOX},
+    "proxmox_snapshot": {**options.SNAPSHOT, **options.PROXMOX},
+}
+
+
+def _filled(spec):
+    """A value with the secret in it for each option that takes a text; one of what excludes each other."""
+    given = {name: _value(option) for name, option in spec.items() if not option.get("choices")}
+    given = {name: value for name, value in given.items() if value is not None}
+    return {name: value for name, value in given.items() if not (name == "path" and "inline" in given)}
+
+
+def _value(option):
+    kind = option["type"]
+    if option.get("options"):
+        filled = _filled(option["options"])
+        return [filled] if kind == "list" else filled
+    if kind in ("int", "bool", "float"):
+        return 1 if option.get("required") else None
+    if kind == "raw" or kind == "dict":
+        return {"password": SECRET}
+    return [SECRET] if kind == "list" else f"/{SECRET}" if kind == "path" else SECRET
+
+
+@pytest.mark.parametrize("is_shown", [True, False])
+@pytest.mark.parametrize("valid", [True, False])
+@pytest.mark.parametrize("module", MODULES)
+def test_one_value_in_every_option_is_never_shown(module, valid, is_shown, tmp_path):
+    params = _filled(MODULES[module])
+    if not valid:  # The module fails while it reads its options.
+        params["state" if "state" in MODULES[module] else "api_port"] = SECRET
+    told = {"_ansible_remote_tmp": str(tmp_path), "_ansible_inject_invocation": is_shown, "_ansible_verbosity": 3}
+    arguments = tmp_path / "arguments.json"
+    arguments.write_text(json.dumps({"ANSIBLE_MODULE_ARGS": {**params, **told}}), encoding="utf-8")
+    _code, stdout, stderr = forked.run(module, arguments, {**os.environ, "LC_ALL": "C.UTF-8"}, tmp_path)
+    # The first one is told by the module, the second by Ansible's own check of the options.
+    assert valid == ("value of state must" not in stdout and "api_port" not in json.loads(stdout)["msg"])
+    assert SECRET not in stdout + stderr
+
+
+def test_short_words_of_a_document_hide_no_ids():
+    spec = {
+        "cloud_init": {"type": "dict", "options": options.CLOUD_INIT},
+        "api_password": {"type": "str", "no_log": True},
+    }
+    document = {"swap": {"size": 1}, "users": [{"passwd": "hidden"}], "hostname": "pve"}
+    secrets, words = _front._secrets(spec, {"cloud_init": {"user_data": document}, "api_password": "pve"})
+    assert (secrets, words - secrets) == ({"pve", "hidden"}, {"1"})
