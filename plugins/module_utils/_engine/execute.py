@@ -77,8 +77,7 @@ class Execution:
         at_work = {lane for _works, lane in self._under_way.values()}
         for lane, works in lanes.items():
             if lane not in at_work:
-                batch = [(work.progress.vm, self._steps(work)) for work in works]
-                self._submit(_SENDERS, works, lambda batch=batch: self._apply(batch), lane)
+                self._submit(_SENDERS, works, lambda works=works: self._apply(works), lane)
 
     def _steps(self, work):
         """The steps to send; the source of a clone as it is now, where this task changed it before."""
@@ -88,17 +87,17 @@ class Execution:
         source = self.observer.source(work.after[0].progress.vm)
         return (replace(steps[0], arguments={**steps[0].arguments, "source": source}), *steps[1:])
 
-    def _apply(self, batch):
-        """[Sent] of a batch, in its order."""
+    def _apply(self, works):
+        """[Sent] of ``works``, in their order. All that fails here, the source's observation too, is their failure."""
         try:
-            self.driver.apply(batch)
+            self.driver.apply([(work.progress.vm, self._steps(work)) for work in works])
         except SomeFailed as error:
             return [
-                _failed(error.by_place[place]) if place in error.by_place else Sent() for place in range(len(batch))
+                _failed(error.by_place[place]) if place in error.by_place else Sent() for place in range(len(works))
             ]
         except PolyvirtError as error:
-            return [_failed(error)] * len(batch)
-        return [Sent()] * len(batch)
+            return [_failed(error)] * len(works)
+        return [Sent()] * len(works)
 
     # Observing --------------------------------------------------------------------------------------------------------
 

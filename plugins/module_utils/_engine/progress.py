@@ -12,24 +12,26 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .._lifecycle.errors import ApiError, CommandFailed, PartlyApplied, PolyvirtError, Timeout
+from .._lifecycle.errors import ApiError, CommandFailed, PolyvirtError, Timeout
 from .._lifecycle.model import ABSENT, FAILED, RUNNING, STOPPED, UNKNOWN, Step, Vm
 from .._lifecycle.plan import plan
 from .._lifecycle.plan_delete import delete_step
 from .._lifecycle.simulate import simulate
-from . import guests
+from . import failures, guests
 from .state import (
     CREATING,
     CUT,
     FIRST_PAUSE,
     GUEST,
     JUDGING,
+    LONGEST_PAUSE,
     OVER,
     PATIENT,
     PRESSING,
     READY,
     RETRYING,
     SETTLED,
+    SHORTEST_PAUSE,
     UNDOING,
     WAITING,
     Look,
@@ -42,8 +44,8 @@ from .state import (
 
 #: A guest that did not react is asked to stop again after so many seconds: a request during its boot is lost.
 ASK_AGAIN = 10
-_LONGEST_PAUSE = 5
-_FIRST_LOOK, _LONGEST_LOOK, _SHORTEST_PAUSE = 0.1, 1, 0.1
+#: Seconds between two observations of a VM whose own steps are awaited.
+_FIRST_LOOK, _LONGEST_LOOK = 0.1, 1
 
 #: The note of a stop that ended otherwise than it was asked to.
 CRASHED = "the guest crashed while it was stopping"
@@ -174,25 +176,31 @@ def _end_without_vm(progress):
     """What was asked to be absent is; else there is nothing left to work on, and nothing to wait for."""
     if progress.request.state == "absent":
         return _settle(progress)
-    message = f"{progress.label}: it is gone: somebody else removed it while this task worked on it."
-    return _fail_after(progress, PolyvirtError(message, "Run the task again."))
+    return _fail_after(progress, failures.gone(progress))
+
+
+def _ended(progress):
+    """What follows once nothing is to be awaited any more: the segment's end was seen, or the VM is gone. Else None."""
+    if _arrived(progress):
+        return _complete(progress)
+    return _end_without_vm(progress) if _is_gone(progress) else None
 
 
 def _while_waiting(progress, _event):
-    if _arrived(progress):
-        return _complete(progress)
-    if _is_gone(progress):
-        return _end_without_vm(progress)
+    ended = _ended(progress)
+    if ended is not None:
+        return ended
     if progress.last_step.verb == "start" and progress.vm.power in (FAILED, STOPPED, ABSENT):
-        return _fail_after(progress, _not_started(progress))
+        return _fail_after(progress, failures.not_started(progress))
     if progress.patience <= 0:
-        return _fail_after(progress, _out_of_time(progress, "Raise timeout."))
+        return _fail_after(progress, failures.out_of_time(progress, "Raise timeout."))
     return _look_later(progress, WAITING, progress.wish.facets, _LONGEST_LOOK)
 
 
-def _look_later(progress, phase, facets, longest=_LONGEST_PAUSE):
-    """Observe after a pause that grows each time, and not after the time is up."""
-    pause = max(min(progress.pause, progress.patience), _SHORTEST_PAUSE)
+def _look_later(progress, phase, facets, longest=LONGEST_PAUSE, at_most=None):
+    """Observe after a pause that grows each time, and not after the time is up (``at_most`` seconds)."""
+    at_most = progress.patience if at_most is None else at_most
+    pause = max(min(progress.pause, at_most), SHORTEST_PAUSE)
     longer = min(progress.pause * 1.5, longest)
     return replace(progress, phase=phase, wish=Look(facets), due=progress.at + pause, pause=longer)
 
@@ -227,29 +235,19 @@ def _fail_after(progress, error):
     return fail(replace(progress, done=progress.segment[1]), error)
 
 
-def _not_started(progress):
-    return PolyvirtError(
-        f"{progress.label}: it was started, but is {progress.vm.power} ({progress.vm.reason or 'no reason given'}).",
-        "Look at its log on the hypervisor.",
-    )
-
-
 # Stopping -------------------------------------------------------------------------------------------------------------
 
 
 def _while_pressing(progress, _event):
     """Ask a guest again; when ``stop_timeout`` is over, cut it off or give up, as the policy says."""
-    if _arrived(progress):
-        return _complete(_noting_a_crash(progress))
-    if _is_gone(progress):
-        return _end_without_vm(progress)
-    limit = _stop_timeout(progress)
+    ended = _ended(_noting_a_crash(progress) if _arrived(progress) else progress)
+    if ended is not None:
+        return ended
     if _stop_is_overdue(progress):
         if progress.policy.stop_mode != "graceful_then_force":
-            remedy = "Raise stop_timeout, or set stop_mode: graceful_then_force."
-            return _fail_after(progress, _out_of_time(progress, remedy))
-        note = {progress.segment[1] - 1: f"forced after {limit} s: the guest did not stop by itself"}
-        return _ask(replace(progress, phase=CUT, notes={**progress.notes, **note}), "kill")
+            return _fail_after(progress, failures.out_of_time(progress, failures.LONGER_STOP))
+        note = f"forced after {_stop_timeout(progress)} s: the guest did not stop by itself"
+        return _ask(replace(_noting(progress, note), phase=CUT), "kill")
     if progress.at - progress.asked >= ASK_AGAIN:
         return _ask(progress, "stop")
     return _look_while_stopping(progress)
@@ -257,9 +255,12 @@ def _while_pressing(progress, _event):
 
 def _noting_a_crash(progress):
     """A guest that crashed is off as well, and may have lost what it had not written yet."""
-    if progress.vm.reason != "crashed":
-        return progress
-    return replace(progress, notes={**progress.notes, progress.segment[1] - 1: CRASHED})
+    return _noting(progress, CRASHED) if progress.vm.reason == "crashed" else progress
+
+
+def _noting(progress, text):
+    """The note of the segment's last step."""
+    return replace(progress, notes={**progress.notes, progress.segment[1] - 1: text})
 
 
 def _stop_timeout(progress):
@@ -278,9 +279,8 @@ def _look_while_stopping(progress):
     """Observe after a pause, and not after the next request is due or the guest's time is up."""
     end = progress.at + progress.patience if progress.phase == CUT else progress.since + _stop_timeout(progress)
     next_request = max(progress.asked + ASK_AGAIN, progress.at + _LONGEST_LOOK)
-    pause = max(min(progress.pause, end - progress.at, next_request - progress.at), _SHORTEST_PAUSE)
-    longer = min(progress.pause * 1.5, _LONGEST_LOOK)
-    return replace(progress, wish=Look(_POWER), due=progress.at + pause, pause=longer)
+    at_most = min(end, next_request) - progress.at
+    return _look_later(progress, progress.phase, _POWER, _LONGEST_LOOK, at_most)
 
 
 def _after_asking(progress, event):
@@ -290,28 +290,14 @@ def _after_asking(progress, event):
 
 
 def _while_cut(progress, _event):
-    if _arrived(progress):
-        return _complete(progress)
-    if _is_gone(progress):
-        return _end_without_vm(progress)
+    ended = _ended(progress)
+    if ended is not None:
+        return ended
     if progress.patience <= 0:
-        remedy = "Raise stop_timeout, or set stop_mode: graceful_then_force."
-        return _fail_after(progress, _out_of_time(progress, remedy))
+        return _fail_after(progress, failures.out_of_time(progress, failures.LONGER_STOP))
     if progress.trouble is not None and progress.at - progress.asked >= ASK_AGAIN:
         return _ask(progress, "kill")
     return _look_while_stopping(progress)
-
-
-def _out_of_time(progress, remedy):
-    waited, vm = progress.at - progress.since, progress.vm
-    state = f"busy ({vm.busy})" if vm.busy else vm.power
-    message = (
-        f"{progress.label}: after {progress.last_step.verb} it is still {state}"
-        f" (waited {waited:.0f} s for {progress.expected.power})."
-    )
-    trouble = progress.trouble
-    asked_again = f" Asked again, the platform said: {trouble.message.rstrip('.')}." if trouble else ""
-    return Timeout(message + asked_again, waited, remedy)
 
 
 # Guests ---------------------------------------------------------------------------------------------------------------
@@ -371,10 +357,7 @@ def _after_undoing(progress, event):
 
 
 def _not_undone(progress, trouble):
-    error = PolyvirtError(
-        f"{progress.error} Undoing the creation failed too: {trouble}", "Remove what is left by hand."
-    )
-    return _settle(replace(progress, error=error))
+    return _settle(replace(progress, error=failures.not_undone(progress.error, trouble)))
 
 
 def _settle(progress):
@@ -393,7 +376,7 @@ def _confirm(progress, event):
         return replace(later, wish=Look(FINAL, final=True))
     error = None
     if left.busy or left.refusal or left.changed:
-        error = PartlyApplied(f"{progress.label}: not all was reached: {_left(left)}.", "Run the task again.")
+        error = failures.not_reached(progress, left)
     return replace(progress, phase=OVER, wish=None, error=error)
 
 
@@ -405,15 +388,6 @@ def _target(progress):
         return replace(target, policy=policy)
     # A VM that was created again has a new id.
     return replace(target, policy=policy, name=target.name or progress.vm.name, id=None)
-
-
-def _left(left):
-    if left.busy:
-        return f"it is busy ({left.busy})"
-    if left.refusal:
-        return left.refusal.message.split(": ", 1)[-1].rstrip(".")
-    paths = [change.path for step in left.steps for change in step.changes]
-    return ", ".join(paths or [step.verb for step in left.steps])
 
 
 _SENT = {PRESSING: _after_asking, CUT: _after_asking, UNDOING: _after_undoing}

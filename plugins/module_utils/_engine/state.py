@@ -13,7 +13,8 @@ from .._lifecycle.errors import PolyvirtError
 from .._lifecycle.model import ABSENT, Step, Vm
 
 CREATING = frozenset({"create", "clone"})
-FIRST_PAUSE = 1
+#: Seconds between two observations of a VM that somebody else works on: growing, from the first to the longest.
+FIRST_PAUSE, LONGEST_PAUSE, SHORTEST_PAUSE = 1, 5, 0.1
 
 # Phases. READY: steps can be sent, or were sent and are not back. RETRYING: the platform was busy. WAITING: the end of
 # a segment is awaited. PRESSING: a guest was asked to stop. CUT: it is powered off without its consent. JUDGING: steps

@@ -17,8 +17,7 @@ from .._ports.clock import Clock
 from .._ports.net import guest_answers
 from . import order
 from .observe import Observer
-
-_FIRST_PAUSE, _LONGEST_PAUSE, _SHORTEST_PAUSE = 1, 5, 0.1
+from .state import FIRST_PAUSE, LONGEST_PAUSE, SHORTEST_PAUSE
 
 
 @dataclass
@@ -123,7 +122,7 @@ class Task:
 
     def plan(self):
         """Plan all VMs; while one is busy, all of those that are get planned again."""
-        waiting, pause = self.works, _FIRST_PAUSE
+        waiting, pause = self.works, FIRST_PAUSE
         while waiting:
             self._plan_as_found(waiting)
             waiting = [work for work in waiting if work.plan.busy]
@@ -132,8 +131,8 @@ class Task:
                 _refuse_busy(waiting)
                 break
             if waiting:
-                self.clock.sleep(max(min(pause, patience), _SHORTEST_PAUSE))
-                pause = min(pause * 1.5, _LONGEST_PAUSE)
+                self.clock.sleep(max(min(pause, patience), SHORTEST_PAUSE))
+                pause = min(pause * 1.5, LONGEST_PAUSE)
         order.put_in_order(self.works, self._planned, self.traits)
 
     def _plan_as_found(self, works):

@@ -17,6 +17,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
 )
 
 from platforms import images
+from platforms.libvirt import reading
 from platforms.vagrant import real
 
 _POWERS = {"shut off": STOPPED, "running": RUNNING, "paused": PAUSED}
@@ -84,18 +85,7 @@ class RealMachines:
 
     def snapshots(self, identifier):
         """{name: {parent, state, description, current}}."""
-        names = [line for line in self._virsh("snapshot-list", identifier, "--name").split("\n") if line]
-        current = self._virsh("snapshot-current", identifier, "--name", check=False).partition("\n")[0]
-        told = {name: self._virsh("snapshot-dumpxml", identifier, f"--snapshotname={name}") for name in names}
-        return {
-            name: {
-                "parent": root.findtext("parent/name"),
-                "state": {"running": RUNNING, "paused": PAUSED}.get(root.findtext("state"), STOPPED),
-                "description": root.findtext("description") or "",
-                "current": name == current,
-            }
-            for name, root in ((name, ET.fromstring(text)) for name, text in told.items())
-        }
+        return reading.snapshots(self._virsh, identifier)
 
     def _virsh(self, *words, check=True):
         command = ["virsh", "-q", "-c", "qemu:///system", *words]

@@ -125,3 +125,20 @@ def test_vms_cloned_from_each_other_are_rejected():
     world = Cloning()
     outcome = task.run(world, requests, clock=world.clock, probe=None)
     assert (world.calls, "a: there is no machine 'b' to clone." in outcome.msg) == ([], True)
+
+
+def test_source_that_cannot_be_observed_again_fails_its_clone_alone():
+    world = Cloning(owned("base"))
+    observe = world.observe
+
+    def lose_the_source(targets, facets):
+        if world.calls and "snapshot_configs" in facets:
+            raise CommandFailed(("tool",), 1, "not now")
+        return observe(targets, facets)
+
+    world.observe = lose_the_source
+    outcome = made_with_clone(world, cpus=3)
+    assert [(vm["name"], vm["failed"], vm["changed"]) for vm in outcome.vms] == [
+        ("web", True, False), ("base", False, True),
+    ]  # fmt: skip
+    assert world.verbs() == ["configure"]

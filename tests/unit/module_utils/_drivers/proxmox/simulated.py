@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import FIRST_COMPLETED, wait
-
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.connecting import (
     OWN_SETTINGS,
     needs_settings,
@@ -27,6 +25,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._tools.proxmox impor
 from simulators.proxmox.access import User
 from simulators.proxmox.errors import Dropped
 from simulators.proxmox.gateway import Gateway
+from unit.module_utils._engine.world import FakeClock
 
 
 class Api:
@@ -51,7 +50,7 @@ class Api:
         return Answer(answer.status, answer.reason, answer.data, answer.errors)
 
 
-class SimulatedClock:
+class SimulatedClock(FakeClock):
     """The world's time: who sleeps lets it pass."""
 
     def __init__(self, world):
@@ -62,13 +61,6 @@ class SimulatedClock:
 
     def sleep(self, seconds):
         self._engine.advance(seconds)
-
-    def wait(self, futures, seconds):
-        """What is under way takes no time but what it sleeps itself."""
-        if not futures:
-            self.sleep(seconds)
-            return ()
-        return wait(futures, return_when=FIRST_COMPLETED).done
 
 
 def driver_of(world, api=None, native_keys=(), sees_settings=True, **settings):

@@ -1,0 +1,56 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The errors of a VM that failed, made from its progress. Pure."""
+
+from __future__ import annotations
+
+from .._lifecycle.errors import PartlyApplied, PolyvirtError, Timeout
+
+LONGER_STOP = "Raise stop_timeout, or set stop_mode: graceful_then_force."
+
+
+def not_started(progress):
+    """The VM was started, and is not running."""
+    return PolyvirtError(
+        f"{progress.label}: it was started, but is {progress.vm.power} ({progress.vm.reason or 'no reason given'}).",
+        "Look at its log on the hypervisor.",
+    )
+
+
+def gone(progress):
+    """Somebody else removed the VM while this task worked on it."""
+    message = f"{progress.label}: it is gone: somebody else removed it while this task worked on it."
+    return PolyvirtError(message, "Run the task again.")
+
+
+def out_of_time(progress, remedy):
+    """The end of the segment was not seen in time."""
+    waited, vm = progress.at - progress.since, progress.vm
+    state = f"busy ({vm.busy})" if vm.busy else vm.power
+    message = (
+        f"{progress.label}: after {progress.last_step.verb} it is still {state}"
+        f" (waited {waited:.0f} s for {progress.expected.power})."
+    )
+    trouble = progress.trouble
+    asked_again = f" Asked again, the platform said: {trouble.message.rstrip('.')}." if trouble else ""
+    return Timeout(message + asked_again, waited, remedy)
+
+
+def not_undone(error, trouble):
+    """An unfinished creation could not be undone; ``error`` is why it is unfinished."""
+    return PolyvirtError(f"{error} Undoing the creation failed too: {trouble}", "Remove what is left by hand.")
+
+
+def not_reached(progress, left):
+    """All steps were carried out, and planning the target again leaves the plan ``left``."""
+    return PartlyApplied(f"{progress.label}: not all was reached: {_left(left)}.", "Run the task again.")
+
+
+def _left(left):
+    if left.busy:
+        return f"it is busy ({left.busy})"
+    if left.refusal:
+        return left.refusal.message.split(": ", 1)[-1].rstrip(".")
+    paths = [change.path for step in left.steps for change in step.changes]
+    return ", ".join(paths or [step.verb for step in left.steps])
