@@ -219,7 +219,11 @@ class Observer:
 
     def name_of(self, vmid):
         """The name of the machine with this number; None where there is none."""
-        return self._names.get(vmid)
+        name = self._names.get(vmid)
+        if name == f"VM {vmid}":
+            # The cluster tells a new name some ten seconds late; the machine's own node knows it at once.
+            name = next((one.name for one in self.listed_everywhere() if one.vmid == vmid), None)
+        return name
 
     def may_be_in_the_making(self, vmid, name):
         """Whether who holds this number may be what a task has begun to make under this name."""

@@ -261,3 +261,17 @@ def test_a_disk_that_waits_for_the_next_start_is_grown_after_it(world):
     assert "size=2G" in config.current["sata0"]
     assert config.pending == {}
     assert world.cluster.machines[101].running
+
+
+def test_owner_of_a_disk_has_the_name_that_its_node_tells(world):
+    """The cluster's list may be from the moment in which a new VM had no name yet."""
+    assert do(world, name="new1", node="pve3", storage="local-lvm", disks=[{"size": "1G"}]).changed
+    vmid, made = max(world.cluster.machines.items())
+    volume = made.config.next_start()["scsi0"].split(",")[0]
+    behind.edit(world, vmid, name=None)
+    world.statistics.renew()
+    world.faults.statistics_frozen = True
+    behind.edit(world, vmid, name="new1")
+    _refused(
+        world, {"name": "web2", "disks": [{"slot": "scsi1", "source": volume}]}, "web2", "'new1'", "Detach it there"
+    )
