@@ -5,13 +5,14 @@
 #
 # Sourced by scripts/test.sh: the stages that look at the text of the collection, lint and sanity.
 
-# copy_tree NAME: a copy of what git would commit plus what is new, as polyvirt.core in a collections folder of its
-# own; prints the copy. The tools leave caches and results beside the sources, which have no place in a checkout.
+# copy_tree NAME [PATHSPEC...]: a copy of what git would commit plus what is new, as polyvirt.core in a collections folder
+# of its own; prints the copy. The tools leave caches and results beside the sources, which have no place in a checkout.
 copy_tree() {
     local tree=$RUN/$1/ansible_collections/polyvirt/core
+    shift
     mkdir -p "$tree"
     # safe.directory: the checkout may belong to another user, and it is only read.
-    git -C "$CHECKOUT" -c safe.directory='*' ls-files -co --exclude-standard -z |
+    git -C "$CHECKOUT" -c safe.directory='*' ls-files -co --exclude-standard -z -- "$@" |
         tar -C "$CHECKOUT" --null --files-from=- --ignore-failed-read -cf - 2>/dev/null |
         tar -C "$tree" -xf -
     [ -e "$tree/galaxy.yml" ] || stop_with "could not copy the checkout" "it must be a git work tree: $CHECKOUT"
@@ -94,10 +95,15 @@ print(python_requirements.get_venv_packages(Any)["pip"])')
     printf 'import ensurepip\nensurepip.bootstrap(upgrade=True)\n' >"$file"
 }
 
-# _sanity NAME ENVIRONMENT HOME: in the background; its output goes to a log.
+# What galaxy.yml leaves out of the collection. Only a developer runs it, with the newest ansible-core.
+readonly _NOT_SHIPPED=(':!extensions' ':!scripts' ':(exclude,glob)tests/*/**')
+
+# _sanity NAME ENVIRONMENT HOME: in the background; its output goes to a log. The oldest ansible-core checks what users get.
 _sanity() {
     local name=$1 environment=$2 home=$3 tree python
-    tree=$(copy_tree "$name") || return
+    local -a files=(.)
+    [ "$name" = newest ] || files+=("${_NOT_SHIPPED[@]}")
+    tree=$(copy_tree "$name" "${files[@]}") || return
     python=$("$environment/bin/python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
     cd "$tree" || return
     # Results must be those of a clean machine: none of our own settings for Ansible or Python.
@@ -145,7 +151,7 @@ stage_sanity() {
     done
     # What runs in the background does not hear an interrupt.
     trap 'kill "${jobs[@]}" 2>/dev/null || :' EXIT
-    say "   ansible-test sanity with ansible-core ${versions[*]}${versions[oldest]-; the oldest passed for these plugins before}"
+    say "   ansible-test sanity with ansible-core ${versions[newest]}${versions[oldest]+ and ${versions[oldest]}}${versions[oldest]-; the oldest passed for these plugins before}"
     [[ ${versions[oldest]-2.16.} == 2.16.* ]] || say "   NOTE: not 2.16, which needs Python 3.10, 3.11 or 3.12; none is here"
     _show_progress "${jobs[@]}"
     for name in "${names[@]}"; do
