@@ -7,17 +7,15 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
-import sys
 import time
 from pathlib import Path
 
+from platforms import warm
 from platforms.vagrant.double.commands import call
 from platforms.vagrant.double.registry import Registry, run_program
 from suite.limits import wait_until
 
 _SECONDS = 30
-_TESTS = Path(__file__).resolve().parents[2]
 
 
 class Vagrant:
@@ -86,8 +84,5 @@ class Vagrant:
 
     def _write_executable(self):
         self.bin.mkdir()
-        cache = sys.pycache_prefix or str(self.folder / "cache")
-        paths = [f"PYTHONPATH={_TESTS}", f"PYTHONPYCACHEPREFIX={cache}"]
-        words = ["env", *paths, sys.executable, "-S", "-m", "platforms.vagrant.double", str(self._known)]
-        self.executable.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n', encoding="utf-8")
+        self.executable.write_text(warm.script("platforms.vagrant.double", self._known), encoding="utf-8")
         os.chmod(self.executable, 0o755)

@@ -6,15 +6,12 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
-from pathlib import Path
 
+from platforms import warm
 from platforms.virtualbox.double import commands
 
 from .registry import Registry
-
-_TESTS = Path(__file__).resolve().parents[2]
 
 
 class VirtualBox(Registry):
@@ -26,11 +23,7 @@ class VirtualBox(Registry):
     def __init__(self, folder, version="7.2.22_Debianr175245"):
         super().__init__(folder)
         self.machines.mkdir(parents=True, exist_ok=True)
-        cache = sys.pycache_prefix or self.folder / "cache"
-        environment = ["-u", "PYTHONDONTWRITEBYTECODE", f"PYTHONPATH={_TESTS}", f"PYTHONPYCACHEPREFIX={cache}"]
-        # Compiled once, and without site-packages, for it needs none: it is started hundreds of times.
-        python = [sys.executable, "-S", "-m", "platforms.virtualbox.double"]
-        self.write_executable("env", *environment, *python, self.folder)
+        self.write_executable(warm.script("platforms.virtualbox.double", self.folder))
         self._change(version=version)
 
     def call(self, *words):

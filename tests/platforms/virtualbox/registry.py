@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import subprocess
 from pathlib import Path
 
@@ -38,10 +37,9 @@ class Registry:
     def end_daemon(self):
         """What is written in settings files from now on is read anew at the next call."""
 
-    def write_executable(self, *command):
+    def write_executable(self, text):
         """The program that a module is given, or that stands on PATH."""
         self.executable.parent.mkdir(parents=True, exist_ok=True)
-        text = f'#!/bin/sh\nexec {shlex.join(map(str, command))} "$@"\n'
         self.executable.write_text(text, encoding="utf-8")
         self.executable.chmod(0o755)
 

@@ -1,0 +1,35 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A double's executable: ``python -S -E warm_client.py SOCKET MODULE WORD...`` (warm_server.py).
+
+It ends as the module ends that runs in its place, and takes that along when it is killed.
+"""
+
+import os
+import signal
+import sys
+
+# The module socket takes as long to import as Python takes to start.
+from _socket import AF_UNIX, SCM_RIGHTS, SOCK_STREAM, SOL_SOCKET, socket
+
+SERVER_IS_GONE = 125
+
+
+def main():
+    with_values = (f"{name}={value}" for name, value in os.environ.items())
+    fields = [os.getcwd(), str(len(sys.argv) - 2), *sys.argv[2:], *with_values]
+    request = os.fsencode("\0".join(fields))
+    streams = b"".join(number.to_bytes(4, sys.byteorder) for number in (0, 1, 2))
+    connection = socket(AF_UNIX, SOCK_STREAM)
+    connection.connect(sys.argv[1])
+    connection.sendmsg([len(request).to_bytes(4, "big")], [(SOL_SOCKET, SCM_RIGHTS, streams)])
+    connection.sendall(request)
+    code = int(connection.recv(16) or SERVER_IS_GONE)
+    if code < 0:
+        os.kill(os.getpid(), -code)
+        signal.pause()
+    os._exit(code)
+
+
+main()
