@@ -31,14 +31,15 @@ class Declaration:
     argument_spec: dict
     answer: Callable
 
-    def result(self, params, check):
+    def result(self, params, asked):
         """The result for validated ``params``, whatever happens; ``warnings`` are among its keys.
 
-        ``invocation`` is always in it: Ansible would add the parameters as they are.
+        ``asked`` is what knows whether this is check mode: the module, or the task of an action plugin.
+        ``invocation`` is always in the result: Ansible would add the parameters as they are.
         """
         shown = {"invocation": {"module_args": masked(self.argument_spec, params)}}
         try:
-            return {**self.answer(params, check), **shown}
+            return {**self.answer(params, asked.check_mode), **shown}
         except PolyvirtError as error:
             return {"failed": True, "msg": str(error), "warnings": [], **shown}
         except Exception as error:  # A user is never shown a traceback; it is there at verbosity 3.
@@ -55,7 +56,7 @@ def run_module(declaration):
     module = AnsibleModule(argument_spec=declaration.argument_spec, supports_check_mode=True)
     secrets, words = secrets_and_words(declaration.argument_spec, module.params)
     module.no_log_values.difference_update(words - secrets)
-    result = declaration.result(module.params, module.check_mode)
+    result = declaration.result(module.params, module)
     for warning in result.pop("warnings"):
         module.warn(warning)
     if result.pop("failed", False):

@@ -66,7 +66,7 @@ class InProcess(ActionBase):
         return None if validated.error_messages else validated.validated_parameters
 
     def _answered(self, params):
-        result = remove_values(self.module.result(params, self._task.check_mode), self.module.secrets(params))
+        result = remove_values(self.module.result(params, self._task), self.module.secrets(params))
         # Through JSON, as from a module: tuples become lists, and keys strings.
         return json.loads(json.dumps(result))
 
