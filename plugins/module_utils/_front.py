@@ -1,14 +1,15 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From a module's or an action plugin's parameters to requests, and from the outcome to its exit.
+"""What a module is, as data; and running it as a module. Its action plugin runs the same in the controller's process.
 
-Ansible compiles a module anew in every run, so what only some modules or tasks need is imported where it is needed.
+Ansible compiles a module again in every run, so what only some modules or tasks need is imported where it is needed.
 """
 
 from __future__ import annotations
 
-import re
+from dataclasses import dataclass
+from typing import Callable
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -17,61 +18,98 @@ from ._lifecycle.errors import PolyvirtError, unexpected
 from ._lifecycle.model import RUNNING
 from ._lifecycle.options import FACETS, SNAPSHOT, SNAPSHOT_INFO, VM, VM_INFO
 from ._lifecycle.request import requests, snapshot_requests
-from ._lifecycle.results import MASK
+from ._masking import masked, secrets_and_words
 from ._ports.net import ssh_banner
 
 _ASKED_AT_ONCE = 16
-#: Keys in a document of which the values are secrets, wherever they occur.
-_SECRET_KEY = re.compile(r"passw|passphrase|secret|token|credential|psk|private", re.IGNORECASE)
 
 
-def run_vm_module(own_options, make_driver, own_settings=()):
-    """The whole of a ``<platform>_vm`` module: ``make_driver`` turns its parameters into a driver.
+@dataclass(frozen=True)
+class Declaration:
+    """A module: its options, and ``answer(params, check)``, which returns its result or raises."""
 
-    ``own_settings`` are those of its own options that are settings of a machine and not of the connection.
-    """
-    _run_module({**VM, **own_options}, make_driver, lambda params: requests(params, own_settings))
+    argument_spec: dict
+    answer: Callable
+
+    def result(self, params, asked):
+        """The result for validated ``params``, whatever happens; ``warnings`` are among its keys.
+
+        ``asked`` is what knows whether this is check mode: the module, or the task of an action plugin.
+        ``invocation`` is always in the result: Ansible would add the parameters as they are.
+        """
+        shown = {"invocation": {"module_args": masked(self.argument_spec, params)}}
+        try:
+            return {**self.answer(params, asked.check_mode), **shown}
+        except PolyvirtError as error:
+            return {"failed": True, "msg": str(error), "warnings": [], **shown}
+        except Exception as error:  # A user is never shown a traceback; it is there at verbosity 3.
+            fault = unexpected(error)
+            return {"failed": True, "msg": str(fault), "exception": fault.trace, "warnings": [], **shown}
+
+    def secrets(self, params):
+        """The values that no output may show."""
+        return secrets_and_words(self.argument_spec, params)[0]
 
 
-def run_snapshot_module(own_options, make_driver):
-    """The whole of a ``<platform>_snapshot`` module."""
-    _run_module({**SNAPSHOT, **own_options}, make_driver, snapshot_requests)
-
-
-def _run_module(argument_spec, make_driver, read_requests):
-    module = AnsibleModule(argument_spec=argument_spec, supports_check_mode=True)
-    shown = _without_secrets(module)
-    outcome = _guarded(
-        module,
-        lambda: run(make_driver(module.params), read_requests(module.params), module.check_mode),
-        invocation=shown,
-    )
-    for warning in outcome.warnings:
+def run_module(declaration):
+    """The whole of a module's ``main()``."""
+    module = AnsibleModule(argument_spec=declaration.argument_spec, supports_check_mode=True)
+    secrets, words = secrets_and_words(declaration.argument_spec, module.params)
+    module.no_log_values.difference_update(words - secrets)
+    result = declaration.result(module.params, module)
+    for warning in result.pop("warnings"):
         module.warn(warning)
-    result = {"changed": outcome.changed, "vms": outcome.vms, "diff": outcome.diff, "invocation": shown}
-    if outcome.failed:
-        trace = {"exception": outcome.trace} if outcome.trace else {}
-        module.fail_json(msg=outcome.msg, **result, **trace)
+    if result.pop("failed", False):
+        module.fail_json(**result)
     module.exit_json(**result)
 
 
-def run_info_module(own_options, make_driver, with_health=False):
-    """The whole of a ``<platform>_vm_info`` module; ``with_health``: it tells which machines answer by SSH, too."""
-    from ._engine.inspect import look_around
+def vm_module(own_options, make_driver, own_settings=()):
+    """A ``<platform>_vm`` module: ``make_driver`` turns its parameters into a driver.
 
-    _run_look({**VM_INFO, **FACETS, **own_options}, make_driver, _look_at_health if with_health else look_around)
+    ``own_settings`` are those of its own options that are settings of a machine and not of the connection.
+    """
+
+    def answer(params, check):
+        return _outcome(run(make_driver(params), requests(params, own_settings), check))
+
+    return Declaration({**VM, **own_options}, answer)
 
 
-def _look_at_health(driver, params):
+def snapshot_module(own_options, make_driver):
+    """A ``<platform>_snapshot`` module."""
+
+    def answer(params, check):
+        return _outcome(run(make_driver(params), snapshot_requests(params), check))
+
+    return Declaration({**SNAPSHOT, **own_options}, answer)
+
+
+def _outcome(outcome):
+    result = {key: getattr(outcome, key) for key in ("changed", "vms", "diff", "warnings")}
+    if outcome.failed:
+        result.update(failed=True, msg=outcome.msg, **({"exception": outcome.trace} if outcome.trace else {}))
+    return result
+
+
+def info_module(own_options, make_driver, with_health=False):
+    """A ``<platform>_vm_info`` module; ``with_health``: it tells which machines answer by SSH, too."""
+
+    def answer(params, _check):
+        from ._engine.inspect import look_around
+
+        found = look_around(make_driver(params), params)
+        return {"changed": False, **found, "vms": _with_health(found["vms"]) if with_health else found["vms"]}
+
+    return Declaration({**VM_INFO, **FACETS, **own_options}, answer)
+
+
+def _with_health(vms):
     """What runs and answers is healthy. Many are asked at once, for one that is silent costs seconds."""
     from concurrent.futures import ThreadPoolExecutor
 
-    from ._engine.inspect import look_around
-
-    told = look_around(driver, params)
     with ThreadPoolExecutor(max_workers=_ASKED_AT_ONCE) as pool:
-        health = list(pool.map(_is_healthy, told["vms"]))
-    return {**told, "vms": [{**vm, "healthy": is_healthy} for vm, is_healthy in zip(told["vms"], health)]}
+        return [{**vm, "healthy": is_healthy} for vm, is_healthy in zip(vms, pool.map(_is_healthy, vms))]
 
 
 def _is_healthy(vm):
@@ -79,95 +117,12 @@ def _is_healthy(vm):
     return vm["state"] == RUNNING and ssh is not None and ssh_banner(ssh["host"], ssh["port"]) is not None
 
 
-def run_snapshot_info_module(own_options, make_driver):
-    """The whole of a ``<platform>_snapshot_info`` module."""
-    from ._engine.inspect import look_at_snapshots
+def snapshot_info_module(own_options, make_driver):
+    """A ``<platform>_snapshot_info`` module."""
 
-    _run_look({**VM_INFO, **SNAPSHOT_INFO, **own_options}, make_driver, look_at_snapshots)
+    def answer(params, _check):
+        from ._engine.inspect import look_at_snapshots
 
+        return {"changed": False, **look_at_snapshots(make_driver(params), params)}
 
-def _run_look(argument_spec, make_driver, look):
-    module = AnsibleModule(argument_spec=argument_spec, supports_check_mode=True)
-    told = _guarded(module, lambda: look(make_driver(module.params), module.params))
-    for warning in told.pop("warnings"):
-        module.warn(warning)
-    module.exit_json(changed=False, **told)
-
-
-def _without_secrets(module):
-    """The invocation to show: each secret option masked by its key.
-
-    Ansible masks every value of a secret option wherever it occurs in the result. That is right for a password. Of a
-    document (cloud-init's user data, environment variables) it would be every word: with a value such as ``1`` also the
-    ids and addresses of VMs. So only those words of a document are masked everywhere that are secrets themselves.
-    """
-    secrets, words = _secrets(module.argument_spec, module.params)
-    module.no_log_values.difference_update(words - secrets)
-    return {"module_args": _masked(module.argument_spec, module.params)}
-
-
-def _secrets(spec, params):
-    """(secrets, all words of documents): the values of secret options, and those with a secret's key in documents."""
-    secrets, words = set(), set()
-    for name, option in spec.items():
-        value = params.get(name)
-        if option.get("no_log") and isinstance(value, (dict, list)):
-            words |= _words(value)
-            secrets |= _secret_words(value)
-        elif option.get("no_log") and value is not None:
-            (words if option["type"] == "raw" else secrets).add(str(value))
-        for entry in _entries(option, value):
-            more_secrets, more_words = _secrets(option["options"], entry)
-            secrets, words = secrets | more_secrets, words | more_words
-    return secrets, words
-
-
-def _masked(spec, params):
-    """``params`` with MASK for what is secret."""
-    shown = dict(params)
-    for name, option in spec.items():
-        value = params.get(name)
-        if option.get("no_log") and value:
-            shown[name] = MASK
-        elif _entries(option, value):
-            masked = [_masked(option["options"], entry) for entry in _entries(option, value)]
-            shown[name] = masked if isinstance(value, list) else masked[0]
-    return shown
-
-
-def _entries(option, value):
-    """The dictionaries of an option with suboptions."""
-    if not option.get("options") or not value:
-        return []
-    return [value] if isinstance(value, dict) else value
-
-
-def _secret_words(value):
-    """The words in ``value`` under a key such as ``password``."""
-    if isinstance(value, dict):
-        found = [_words(part) if _SECRET_KEY.search(str(key)) else _secret_words(part) for key, part in value.items()]
-    else:
-        found = [_secret_words(part) for part in value] if isinstance(value, (list, tuple)) else []
-    return {word for words in found for word in words}
-
-
-def _words(value):
-    if isinstance(value, dict):
-        return {word for part in value.values() for word in _words(part)}
-    if isinstance(value, (list, tuple)):
-        return {word for part in value for word in _words(part)}
-    return {str(value)}
-
-
-def _guarded(module, action, **shown):
-    """Run ``action``; every error becomes a message, the unexpected ones with the request to report them.
-
-    ``shown`` goes into a failed result: Ansible adds the parameters as they are where no ``invocation`` is given.
-    """
-    try:
-        return action()
-    except PolyvirtError as error:
-        module.fail_json(msg=str(error), **shown)
-    except Exception as error:  # A user is never shown a traceback; it is there at verbosity 3.
-        fault = unexpected(error)
-        module.fail_json(msg=str(fault), exception=fault.trace, **shown)
+    return Declaration({**VM_INFO, **SNAPSHOT_INFO, **own_options}, answer)

@@ -145,12 +145,14 @@ vms:
 """
 
 from ..module_utils._drivers.proxmox.connecting import make_driver
-from ..module_utils._front import run_snapshot_module
+from ..module_utils._front import run_module, snapshot_module
 from ..module_utils._lifecycle.options import PROXMOX
+
+MODULE = snapshot_module(PROXMOX, make_driver)
 
 
 def main():
-    run_snapshot_module(PROXMOX, make_driver)
+    run_module(MODULE)
 
 
 if __name__ == "__main__":

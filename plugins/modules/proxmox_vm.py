@@ -337,12 +337,14 @@ vms:
 """
 
 from ..module_utils._drivers.proxmox.connecting import OWN_SETTINGS, make_driver
-from ..module_utils._front import run_vm_module
+from ..module_utils._front import run_module, vm_module
 from ..module_utils._lifecycle.options import PROXMOX, PROXMOX_VM
+
+MODULE = vm_module({**PROXMOX, **PROXMOX_VM}, make_driver, own_settings=OWN_SETTINGS)
 
 
 def main():
-    run_vm_module({**PROXMOX, **PROXMOX_VM}, make_driver, own_settings=OWN_SETTINGS)
+    run_module(MODULE)
 
 
 if __name__ == "__main__":

@@ -87,12 +87,14 @@ vms:
 """
 
 from ..module_utils._drivers.proxmox.connecting import make_info_driver
-from ..module_utils._front import run_info_module
+from ..module_utils._front import info_module, run_module
 from ..module_utils._lifecycle.options import PROXMOX
+
+MODULE = info_module(PROXMOX, make_info_driver)
 
 
 def main():
-    run_info_module(PROXMOX, make_info_driver)
+    run_module(MODULE)
 
 
 if __name__ == "__main__":

@@ -301,7 +301,7 @@ vms:
 """
 
 from ..module_utils._drivers.vagrant.driver import make_driver
-from ..module_utils._front import run_vm_module
+from ..module_utils._front import run_module, vm_module
 from ..module_utils._lifecycle.options import VAGRANT, VAGRANT_INSTANCE
 
 SETTINGS = (
@@ -309,9 +309,11 @@ SETTINGS = (
     "environment",
 )  # fmt: skip
 
+MODULE = vm_module({**VAGRANT, **VAGRANT_INSTANCE}, make_driver, own_settings=SETTINGS)
+
 
 def main():
-    run_vm_module({**VAGRANT, **VAGRANT_INSTANCE}, make_driver, own_settings=SETTINGS)
+    run_module(MODULE)
 
 
 if __name__ == "__main__":

@@ -89,12 +89,14 @@ vms:
 """
 
 from ..module_utils._drivers.vagrant.driver import make_driver
-from ..module_utils._front import run_info_module
+from ..module_utils._front import info_module, run_module
 from ..module_utils._lifecycle.options import VAGRANT
+
+MODULE = info_module(VAGRANT, make_driver, with_health=True)
 
 
 def main():
-    run_info_module(VAGRANT, make_driver, with_health=True)
+    run_module(MODULE)
 
 
 if __name__ == "__main__":

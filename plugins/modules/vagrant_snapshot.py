@@ -138,12 +138,14 @@ vms:
 """
 
 from ..module_utils._drivers.vagrant.driver import make_driver
-from ..module_utils._front import run_snapshot_module
+from ..module_utils._front import run_module, snapshot_module
 from ..module_utils._lifecycle.options import VAGRANT
+
+MODULE = snapshot_module(VAGRANT, make_driver)
 
 
 def main():
-    run_snapshot_module(VAGRANT, make_driver)
+    run_module(MODULE)
 
 
 if __name__ == "__main__":

@@ -148,12 +148,14 @@ vms:
 """
 
 from ..module_utils._drivers.vbox.driver import make_driver
-from ..module_utils._front import run_snapshot_module
+from ..module_utils._front import run_module, snapshot_module
 from ..module_utils._lifecycle.options import VBOX
+
+MODULE = snapshot_module(VBOX, make_driver)
 
 
 def main():
-    run_snapshot_module(VBOX, make_driver)
+    run_module(MODULE)
 
 
 if __name__ == "__main__":

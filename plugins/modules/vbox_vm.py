@@ -333,14 +333,16 @@ vms:
 """
 
 from ..module_utils._drivers.vbox.driver import make_driver
-from ..module_utils._front import run_vm_module
+from ..module_utils._front import run_module, vm_module
 from ..module_utils._lifecycle.options import VBOX, VBOX_VM
+
+MODULE = vm_module(
+    {**VBOX, **VBOX_VM}, make_driver, own_settings=("groups", "graphics_controller", "boot_order", "ssh_forward")
+)
 
 
 def main():
-    run_vm_module(
-        {**VBOX, **VBOX_VM}, make_driver, own_settings=("groups", "graphics_controller", "boot_order", "ssh_forward")
-    )
+    run_module(MODULE)
 
 
 if __name__ == "__main__":

@@ -83,12 +83,14 @@ vms:
 """
 
 from ..module_utils._drivers.vbox.driver import make_driver
-from ..module_utils._front import run_info_module
+from ..module_utils._front import info_module, run_module
 from ..module_utils._lifecycle.options import VBOX
+
+MODULE = info_module(VBOX, make_driver)
 
 
 def main():
-    run_info_module(VBOX, make_driver)
+    run_module(MODULE)
 
 
 if __name__ == "__main__":

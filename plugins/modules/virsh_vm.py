@@ -307,14 +307,16 @@ vms:
 """
 
 from ..module_utils._drivers.virsh.driver import make_driver
-from ..module_utils._front import run_vm_module
+from ..module_utils._front import run_module, vm_module
 from ..module_utils._lifecycle.options import VIRSH, VIRSH_VM
+
+MODULE = vm_module(
+    {**VIRSH, **VIRSH_VM}, make_driver, own_settings=("boot_order", "serial_log", "max_cpus", "max_memory")
+)
 
 
 def main():
-    run_vm_module(
-        {**VIRSH, **VIRSH_VM}, make_driver, own_settings=("boot_order", "serial_log", "max_cpus", "max_memory")
-    )
+    run_module(MODULE)
 
 
 if __name__ == "__main__":

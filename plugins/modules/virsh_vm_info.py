@@ -79,12 +79,14 @@ vms:
 """
 
 from ..module_utils._drivers.virsh.driver import make_driver
-from ..module_utils._front import run_info_module
+from ..module_utils._front import info_module, run_module
 from ..module_utils._lifecycle.options import VIRSH
+
+MODULE = info_module(VIRSH, make_driver)
 
 
 def main():
-    run_info_module(VIRSH, make_driver)
+    run_module(MODULE)
 
 
 if __name__ == "__main__":

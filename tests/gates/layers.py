@@ -66,15 +66,17 @@ class Layer(NamedTuple):
 
 _LIFECYCLE, _TOOLS, _PORTS = (f"module_utils/{name}" for name in ("_lifecycle", "_tools", "_ports"))
 _FRONT, _OWN_DRIVER = "module_utils/_front", "module_utils/_drivers/{platform}"
-_ENGINE = "module_utils/_engine"
+_ENGINE, _MASKING = "module_utils/_engine", "module_utils/_masking"
 _ENTRY = (_FRONT, _OWN_DRIVER, f"{_LIFECYCLE}/options")
 
 # The first entry whose path a file's path begins with is the file's layer.
 LAYERS = {
     "modules": Layer(_ENTRY),
-    "action": Layer(_ENTRY, ("ansible.plugins.action",)),
+    "action": Layer(("modules", "plugin_utils")),
+    "plugin_utils": Layer((), ("ansible",), forbidden=frozenset()),
     "doc_fragments": Layer(()),
-    "module_utils/_front": Layer((_ENGINE, _LIFECYCLE, _PORTS), ("ansible.module_utils",)),
+    "module_utils/_front": Layer((_ENGINE, _LIFECYCLE, _PORTS, _MASKING), ("ansible.module_utils",)),
+    _MASKING: Layer((_LIFECYCLE,), forbidden=frozenset(IMPURE), forbidden_calls=frozenset(IMPURE_CALLS)),
     # These are pure as the lifecycle is.
     **{
         f"{_ENGINE}/{name}": Layer(

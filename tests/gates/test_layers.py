@@ -64,7 +64,7 @@ def test_a_forbidden_import_is_found(path, source):
         ("modules/virsh_vm.py", "from __future__ import annotations\nfrom ..module_utils._drivers.virsh import Driver"),
         ("modules/virsh_vm.py", "from ..module_utils import _front\nfrom ..module_utils._lifecycle import options"),
         ("modules/virsh_vm_info.py", "from ..module_utils._drivers import virsh"),
-        ("action/hyperv_vm.py", "from ansible.plugins.action import ActionBase"),
+        ("plugin_utils/in_process.py", "from ansible.plugins.action import ActionBase"),
         ("module_utils/_engine/task.py", "from .._lifecycle.plan import plan\nfrom .._ports.clock import Clock"),
         ("module_utils/_drivers/virsh.py", "from . import virsh_disks\nfrom .virsh_networks import read"),
         ("module_utils/_drivers/virsh/disks.py", "from .networks import read\nfrom ..._tools import qemu_img"),

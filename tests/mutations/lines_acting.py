@@ -205,16 +205,16 @@ MUTATIONS = (
     ),
     Mutation(
         "user-data-in-invocation",
-        f"{_CODE}/_front.py",
+        f"{_CODE}/_masking.py",
         'if option.get("no_log") and value:',
         "if False:",
         {"unit": [_MODULES]},
     ),
     Mutation(
         "environment-in-invocation",
-        f"{_CODE}/_front.py",
-        'masked = [_masked(option["options"], entry) for entry in _entries(option, value)]',
-        "masked = _entries(option, value)",
+        f"{_CODE}/_masking.py",
+        'entries = [masked(option["options"], entry) for entry in _entries(option, value)]',
+        "entries = _entries(option, value)",
         {"unit": [_MODULES]},
     ),
     Mutation(

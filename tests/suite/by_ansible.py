@@ -18,14 +18,18 @@ from suite.shim import as_calls
 _HERE = Path(__file__).resolve().parent
 
 
-def play(platform, shim, folder, tasks, machines=(), secrets=()):
+def play(platform, shim, folder, tasks, machines=(), secrets=(), shipped=True):
     """Run ``tasks`` in one play and return {label: Answer}; every task runs, even after one that failed.
 
-    Ansible shows all that it can show, and none of ``secrets`` may be in it.
+    Ansible shows all that it can show, and none of ``secrets`` may be in it. ``shipped``: each task has an environment
+    of its own, so its module is shipped; else all run in Ansible's process, with the environment of the whole play.
     """
-    listed = [_as_task(platform, shim, task) for task in tasks]
+    listed = [_as_task(platform, shim, task, shipped) for task in tasks]
     shim.forget()
-    output = run_playbook(platform, folder, listed, machines=machines, words=["-vvv"] if secrets else [])
+    around = {} if shipped else shim.environment(programs=platform.programs)
+    words = ["-vvv"] if secrets else []
+    output = run_playbook(platform, folder, listed, machines=machines, words=words, around=around)
+    assert ("Using module file" in output) == shipped or not secrets, output
     for secret in secrets:
         assert secret not in output, f"a secret is shown: {output[max(0, output.index(secret) - 500) :][:600]}"
     return _answers(Path(folder) / "results.jsonl", shim, tasks, output)
@@ -36,7 +40,7 @@ def module_of(platform, about):
     return f"{platform.family}_{about.replace('vm', platform.word)}"
 
 
-def run_playbook(platform, folder, tasks, hosts=("localhost",), machines=(), words=()):
+def run_playbook(platform, folder, tasks, hosts=("localhost",), machines=(), words=(), around=()):
     """The output of ansible-playbook for one play of these tasks, on all hosts at once."""
     results = Path(folder) / "results.jsonl"
     results.unlink(missing_ok=True)
@@ -49,6 +53,7 @@ def run_playbook(platform, folder, tasks, hosts=("localhost",), machines=(), wor
         "POLYVIRT_PLATFORM": platform.name,
         "POLYVIRT_PREFIX": platform.prefix,
         "POLYVIRT_MACHINES": json.dumps(list(machines)),
+        **dict(around),
     }
     words = ["-i", f"{','.join(hosts)},", "-f", str(len(hosts)), *words]
     output = ansible_playbook(folder, play, words, environment)
@@ -87,14 +92,14 @@ def ansible_playbook(folder, play, words=("-i", "localhost,"), environment=()):
     return output
 
 
-def _as_task(platform, shim, task):
+def _as_task(platform, shim, task, shipped):
     return {
         "name": task.label,
         module_of(platform, task.about): {**platform.options(task.about), **task.options},
         "check_mode": task.check,
         "diff": True,
         "ignore_errors": True,
-        "environment": shim.environment(task.label, platform.programs),
+        **({"environment": shim.environment(task.label, platform.programs)} if shipped else {}),
     }
 
 

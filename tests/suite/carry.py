@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The one way to run tasks: in a fork of a warm process, or by ``ansible-playbook`` (the tour).
 
-Both run the module's own ``main()`` with the arguments of a task and the same commands first on PATH. A fork costs
+All run the module's own ``main()`` with the arguments of a task and the same commands first on PATH. A fork costs
 0.02 s and leaves out only how Ansible ships a module; what goes wrong there, the tour finds.
 """
 
@@ -21,11 +21,11 @@ from suite.shim import as_calls
 def carry(platform, shim, folder, tasks, machines=(), by="forked", secrets=()):
     """Run ``tasks`` in their order and return {label: Answer}; every task runs, even after one that failed.
 
-    ``machines`` are the names of which the state is read after each task; ``by`` is "forked" or "ansible", which also
-    checks that it shows no one of ``secrets``.
+    ``machines`` are the names of which the state is read after each task; ``by`` is "forked", or Ansible's way:
+    "shipped" or "in_process", which also check that no one of ``secrets`` is shown.
     """
-    if by == "ansible":
-        return by_ansible.play(platform, shim, folder, tasks, machines, secrets)
+    if by != "forked":
+        return by_ansible.play(platform, shim, folder, tasks, machines, secrets, shipped=by == "shipped")
     return {task.label: _carry(platform, shim, folder, task, machines) for task in tasks}
 
 

@@ -31,6 +31,10 @@ class CallbackModule(CallbackBase):
         self._platform = PLATFORMS[os.environ["POLYVIRT_PLATFORM"]](os.environ["POLYVIRT_PREFIX"])
         self._machines = json.loads(os.environ["POLYVIRT_MACHINES"])
 
+    def v2_playbook_on_task_start(self, task, is_conditional):
+        # Of a task that runs in this process; one that is shipped has a label in its own environment.
+        os.environ["POLYVIRT_SHIM_LABEL"] = task.get_name()
+
     def v2_runner_on_ok(self, result):
         self._write(result, failed=False)
 

@@ -9,7 +9,7 @@ import json
 import os
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils import _front
+from ansible_collections.polyvirt.core.plugins.module_utils import _masking
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle import options
 
 from suite import forked
@@ -66,5 +66,5 @@ def test_short_words_of_a_document_hide_no_ids():
         "api_password": {"type": "str", "no_log": True},
     }
     document = {"swap": {"size": 1}, "users": [{"passwd": "hidden"}], "hostname": "pve"}
-    secrets, words = _front._secrets(spec, {"cloud_init": {"user_data": document}, "api_password": "pve"})
+    secrets, words = _masking.secrets_and_words(spec, {"cloud_init": {"user_data": document}, "api_password": "pve"})
     assert (secrets, words - secrets) == ({"pve", "hidden"}, {"1"})

@@ -8,9 +8,11 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from types import SimpleNamespace
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils import _front
+from ansible_collections.polyvirt.core.plugins.module_utils._front import Declaration
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.results import MASK
 
 from suite import forked
 
@@ -184,11 +186,10 @@ def test_a_run_that_fails_shows_no_secret_either(run, module, params, said):
 
 
 def test_an_unexpected_error_shows_no_secret_either():
-    class Exits:
-        def fail_json(self, **result):
-            self.result = result
+    def broken(_params, _check):
+        return {}["nothing"]
 
-    module = Exits()
-    _front._guarded(module, lambda: {}["nothing"], invocation={"module_args": "masked"})
-    assert module.result["msg"].startswith("Unexpected KeyError: 'nothing'.")
-    assert module.result["invocation"] == {"module_args": "masked"}
+    declaration = Declaration({"token": {"type": "str", "no_log": True}}, broken)
+    result = declaration.result({"token": "topsecret"}, SimpleNamespace(check_mode=False))
+    assert (result["failed"], result["msg"].startswith("Unexpected KeyError: 'nothing'.")) == (True, True)
+    assert result["invocation"] == {"module_args": {"token": MASK}}

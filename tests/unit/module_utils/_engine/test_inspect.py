@@ -145,7 +145,7 @@ def test_a_warning_becomes_ansibles():
 
     class Module:
         def __init__(self, argument_spec, supports_check_mode):
-            self.params, self.warnings = {}, []
+            self.params, self.warnings, self.no_log_values, self.check_mode = {}, [], set(), False
 
         def warn(self, warning):
             self.warnings.append(warning)
@@ -155,9 +155,9 @@ def test_a_warning_becomes_ansibles():
 
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Told) as told:
         patch.setattr(_front, "AnsibleModule", Module)
-        _front._run_look({}, lambda params: Seen(WEB, warnings=("node b is away",)), look_around)
+        _front.run_module(_front.info_module({}, lambda params: Seen(WEB, warnings=("node b is away",))))
     warnings, result = told.value.args
-    assert (warnings, sorted(result)) == (["node b is away"], ["changed", "host", "vms"])
+    assert (warnings, sorted(result)) == (["node b is away"], ["changed", "host", "invocation", "vms"])
 
 
 @pytest.mark.parametrize("tell", [look_around, look_at_snapshots])

@@ -1,0 +1,107 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where a task runs: in the process of Ansible only if the module would run as the same user and by the same Python."""
+
+from __future__ import annotations
+
+import sys
+from types import SimpleNamespace
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._front import Declaration
+from ansible_collections.polyvirt.core.plugins.plugin_utils.in_process import InProcess
+
+SPEC = {
+    "name": {"type": "list", "elements": "str"},
+    "count": {"type": "int"},
+    "password": {"type": "str", "no_log": True},
+}
+
+
+def _answer(params, check):
+    said = f"{params['name']} {params['count']}"
+    return {"changed": True, "check": check, "said": said, "warnings": ["one"], "pair": (1, {2: params["password"]})}
+
+
+class Action(InProcess):
+    """As Ansible makes one, but for the module that it would ship."""
+
+    module = Declaration(SPEC, _answer)
+
+    def __init__(self, transport="local", become=None, environment=(), variables=None, **task):
+        asked = {"args": {"name": "web"}, "async_val": 0, "check_mode": False, "delegate_to": None, **task}
+        # Those of a task whose play and block say nothing about it.
+        asked["environment"] = [None, *environment]
+        super().__init__(
+            task=SimpleNamespace(**asked, diff=False, no_log=False, action="module"),
+            connection=SimpleNamespace(
+                transport=transport,
+                become=become,
+                has_native_async=False,
+                _shell=SimpleNamespace(tmpdir=None, env_prefix=lambda **words: str(words or "")),
+            ),
+            play_context=None,
+            loader=None,
+            templar=SimpleNamespace(template=lambda value: value),
+            shared_loader_obj=None,
+        )
+        self.variables = variables or {}
+        self.shipped = []
+
+    def _execute_module(self, **how):
+        self.shipped.append(how["wrap_async"])
+        return {"shipped": True}
+
+    def done(self):
+        return self.run(task_vars=self.variables)
+
+
+def test_result_is_that_of_the_module():
+    result = Action(args={"name": "web", "count": "3", "password": "topsecret"}, check_mode=True).done()
+    assert {key: result[key] for key in ("changed", "check", "said", "warnings")} == {
+        "changed": True,
+        "check": True,
+        "said": "['web'] 3",
+        "warnings": ["one"],
+    }
+    assert result["pair"] == [1, {"2": "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"}]
+    assert "topsecret" not in str(result)
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"transport": "ssh"},
+        {"become": object()},
+        {"environment": [{"A": "b"}]},
+        {"variables": {"ansible_python_interpreter": "/opt/other/bin/python3"}},
+        {
+            "variables": {"ansible_delegated_vars": {"hv": {"ansible_python_interpreter": "/opt/other/bin/python3"}}},
+            "delegate_to": "hv",
+        },
+        {"args": {"name": "web", "count": "many"}},
+        {"args": {"nmae": "web"}},
+    ],
+)
+def test_what_the_module_would_do_differently_is_shipped(how):
+    action = Action(**how)
+    assert (action.done(), action.shipped) == ({"shipped": True}, [False])
+
+
+def test_asynchronous_task_is_shipped_as_one():
+    action = Action(async_val=60)
+    assert (action.done(), action.shipped) == ({"shipped": True}, [True])
+
+
+def test_missing_library_is_looked_for_by_the_python_of_the_module():
+    class Needs(Action):
+        libraries = ("json", "no_such_library")
+
+    assert Needs().done() == {"shipped": True}
+
+
+@pytest.mark.parametrize("interpreter", ["auto", "auto_silent", sys.executable])
+def test_own_python_needs_no_second_process(interpreter):
+    action = Action(variables={"ansible_python_interpreter": interpreter})
+    assert (action.done()["changed"], action.shipped) == (True, [])
