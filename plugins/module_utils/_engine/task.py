@@ -197,7 +197,10 @@ class Task:
         )
 
     def _end(self, work, would):
-        return work.plan.after.having(id=work.plan.before.id) if would and work.plan.changed else work.vm
+        if not would or not work.plan.changed:
+            return work.vm
+        planned_id = work.request.id if work.plan.after.power != ABSENT else None
+        return work.plan.after.having(id=work.plan.before.id or planned_id)
 
     def _entry(self, work, would):
         progress = work.progress

@@ -51,11 +51,15 @@ CLONE = {
     "linked": {"type": "bool", "default": False},
 }
 CLOUD_INIT = {
+    "user": {"type": "str"},
+    "password": {"type": "str", "no_log": True},
+    "ssh_authorized_keys": {"type": "list", "elements": "str", "no_log": False},
+    "ip_config": {"type": "list", "elements": "str"},
+    "nameservers": {"type": "list", "elements": "str"},
+    "search_domains": {"type": "list", "elements": "str"},
     "user_data": {"type": "raw", "no_log": True},
     "meta_data": {"type": "dict", "no_log": True},
     "network_config": {"type": "dict", "no_log": True},
-    "ssh_authorized_keys": {"type": "list", "elements": "str", "no_log": False},
-    "user": {"type": "str"},
 }
 
 VM = {
@@ -206,23 +210,14 @@ PROXMOX = {
     "ca_path": {"type": "path"},
     "api_timeout": {"type": "int"},
 }
-CLOUDINIT = {
-    "user": {"type": "str"},
-    "ssh_keys": {"type": "list", "elements": "str", "no_log": False},
-    "ip_config": {"type": "list", "elements": "str"},
-    "nameservers": {"type": "list", "elements": "str"},
-    "search_domain": {"type": "str"},
-}
 PROXMOX_VM = {
+    "id": {"type": "str", "aliases": ["vmid"]},
     "node": {"type": "str"},
-    "vmid": {"type": "int"},
     "pool": {"type": "str"},
     "storage": {"type": "str"},
     "bridge": {"type": "str", "default": "vmbr0"},
     "template": {"type": "bool"},
     "protection": {"type": "bool"},
-    "cloudinit": {"type": "dict", "options": CLOUDINIT},
-    "cloudinit_password": {"type": "str", "no_log": True},
     "iso_checksum": {"type": "str", "no_log": False},
 }
 

@@ -38,7 +38,7 @@ def check_plan(driver, plan):
         _check_parts_stay(label, step.changes)
         _check_power(driver, label, plan, step)
         if step.verb == "create":
-            _check_creation(driver, label, vm, step.arguments["config"], step.arguments["creation"])
+            _check_creation(driver, label, vm, step.arguments)
         elif step.verb == "clone":
             clone = _check_cloning(driver, label, step.arguments)
         elif step.verb == "configure" and (clone or vm.id):
@@ -76,16 +76,17 @@ def _found(driver, vm):
     return Basis(driver.eyes.seen(vm.id), vm.config["node"], bool(vm.config.get("protection")), vm.id)
 
 
-def _check_creation(driver, label, vm, config, creation):
+def _check_creation(driver, label, vm, arguments):
+    config, creation = arguments["config"], arguments["creation"]
     begun, node = driver.eyes.begun(label, inputs_of(creation)), config.get("node", AUTO)
-    _check_number(driver, label, config)
+    _check_number(driver, label, arguments.get("id"))
     _check_pool(driver, label, config.get("pool"))
     check_slots(driver, config, creation)
     if creation.get("image"):
         check_imports(driver, label, creation["image"]["source"])
 
     def check(place):
-        _check_place(driver, label, vm, config, creation, place)
+        _check_place(driver, label, vm, arguments, place)
 
     if node != AUTO:
         driver.places.check_node(label, node)
@@ -96,8 +97,9 @@ def _check_creation(driver, label, vm, config, creation):
         driver.places.choose_node(label, driver.storage, config.get("memory", 0), check)
 
 
-def _check_place(driver, label, vm, config, creation, node):
+def _check_place(driver, label, vm, arguments, node):
     """What a new machine needs of the node that it will be on."""
+    config, creation = arguments["config"], arguments["creation"]
     storage = driver.places.choose_storage(label, node, "images", driver.storage)
     _check_bridges(driver, label, node, (card.get("source") for card in (config.get("networks") or {}).values()))
     check_iso(driver, label, node, config.get("iso"))
@@ -109,7 +111,7 @@ def _check_place(driver, label, vm, config, creation, node):
     if image:
         check_image(driver, label, node, image, (config.get("disks") or {}).get(FIRST, {}).get("size"))
     check_formats(driver, label, node, config.get("disks") or {})
-    subject = needs.NewVm(driver, config)
+    subject = needs.NewVm(driver, config, arguments.get("id"))
     subject.check(label, "VM.Allocate")
     options = options_of(driver, storage, config, creation, "none")
     needs.check_options(driver, label, subject, node, options)
@@ -134,12 +136,12 @@ def _check_cloning(driver, label, arguments):
     driver.places.check_node(label, node)
     if node != source.config["node"]:
         _check_shared(driver, label, node, source, sight)
-    wants_seed = told_by_task(driver, creation) and seed_slot(sight.stored) is None
+    wants_seed = told_by_task(driver) and seed_slot(sight.stored) is None
     if wants_seed or (driver.storage and not creation["clone"].get("linked")):
         driver.places.choose_storage(label, node, "images", driver.storage)
-    _check_number(driver, label, config)
+    _check_number(driver, label, arguments.get("id"))
     _check_pool(driver, label, config.get("pool"))
-    check_copying(driver, label, config, creation["clone"], source, sight, node)
+    check_copying(driver, label, arguments, sight, node)
     if wants_seed:
         sight = replace(sight, stored={**sight.stored, free_seed_slot(sight.stored): "cloudinit,media=cdrom"})
     return Basis(sight, node, bool(config.get("protection")), pool=config.get("pool"))
@@ -269,8 +271,7 @@ def _bridges(changes):
             yield change.new.get("source")
 
 
-def _check_number(driver, label, config):
-    vmid = config.get("vmid")
+def _check_number(driver, label, vmid):
     if vmid is None:
         return
     try:
@@ -279,7 +280,7 @@ def _check_number(driver, label, config):
         if driver.eyes.may_be_in_the_making(vmid, label):
             return
         raise Refused(
-            f"{label}: the vmid {vmid} cannot be taken: {error.message}", "Leave vmid out to have the next free one."
+            f"{label}: the id {vmid} cannot be used: {error.message}", "Remove id to get the next free one."
         ) from error
 
 

@@ -184,7 +184,7 @@ class VBoxDriver:
 
         config, creation, source = (step.arguments[name] for name in ("config", "creation", "source"))
         with self.alone_with(source.name, self.known.folders.get(source.id), reading=True):
-            clone(self, vm.name, config, creation, source)
+            clone(self, vm.name, config, creation, source, step.arguments["networks"])
 
     def _delete(self, vm, step):
         from .deleting import delete

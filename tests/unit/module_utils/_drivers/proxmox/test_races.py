@@ -270,7 +270,7 @@ def _change_mac(world):
     ("call", "asked"),
     [
         (("POST", "/nodes/pve1/qemu"), NEW),
-        (("POST", "/nodes/pve1/qemu"), {**NEW, "vmid": 150}),
+        (("POST", "/nodes/pve1/qemu"), {**NEW, "id": "150"}),
         (("POST", "/nodes/pve1/qemu/9000/clone"), CLONE),
         (("POST", "/nodes/pve2/qemu/101/status/start"), {"name": "web2", "state": "started"}),
         (("PUT", "/nodes/pve1/qemu/100/config"), {"name": "web1", "memory": "4096"}),
