@@ -25,6 +25,8 @@ class Basis:
     #: None: it is not made yet.
     vmid: Optional[str] = None
     pool: Optional[str] = None
+    #: Whether it has memory at that time.
+    is_on: bool = False
 
 
 def check_writing(driver, label, basis, node, changes, writing):
