@@ -329,8 +329,10 @@ class Driver(Protocol):
     def lane(self, vm: Vm) -> str:
         """VMs of one lane are not worked on at the same time; what is ready together is sent together."""
 
-    def apply(self, batch: Sequence) -> None:
-        """Carry out (VM, steps) pairs. Every step ends the same when it is sent twice: its answer may have been lost.
+    def apply(self, batch: Sequence) -> Optional[Sequence]:
+        """Carry out (VM, steps) pairs; returns for each whether anything was changed (None: all were).
+
+        Every step ends the same when it is sent twice: its answer may have been lost.
 
         An error has in ``steps_done`` how many steps are complete, and in ``wrote`` whether anything was changed (None:
         nobody knows); ``one_by_one`` sees to both. A VM that could not be created is not left half-created.

@@ -143,7 +143,7 @@ class VBoxDriver:
 
     def apply(self, batch):
         self._first = self._listing = None
-        one_by_one(self, batch, writes.count)
+        return one_by_one(self, batch, writes.count)
 
     def run(self, uuid, *words, timeout=_LONG):
         """One changing command; raises Busy where it may go well in a moment."""

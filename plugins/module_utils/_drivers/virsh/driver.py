@@ -220,7 +220,7 @@ class VirshDriver:
 
     def apply(self, batch):
         self._definitions = self._users = None
-        one_by_one(self, batch, writes.count)
+        return one_by_one(self, batch, writes.count)
 
     def define(self, definition):
         self.virsh.run("define", "/dev/stdin", stdin=definition.text())

@@ -233,7 +233,7 @@ class BeforeFirstWrite(Api):
 def test_change_that_somebody_else_makes_first_is_not_made_again(world):
     api = BeforeFirstWrite(world, lambda: behind.edit(world, 101, memory="4096"))
     outcome = do(world, api=api, name="web2", memory="4096")
-    assert not outcome.failed, outcome.msg
+    assert (outcome.failed, outcome.changed, outcome.diff) == (False, False, []), outcome.msg
     assert [entry.status for entry in world.journal.writes()] == [500]
 
 
