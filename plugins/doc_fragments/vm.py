@@ -55,12 +55,6 @@ options:
         gets to shut down (O(stop_timeout)).
     type: int
     default: 300
-  call_timeout:
-    description:
-      - Seconds after which one call to the platform (a command, a task of a cluster) is given up. The task then reads
-        the state of the VM again, and names the call if the VM is not as requested.
-      - When omitted, the environment variable E(POLYVIRT_CALL_TIMEOUT), else 3600.
-    type: int
   wait_for:
     description:
       - What to wait for with O(state=started) and O(state=restarted), seen from the hypervisor's host.

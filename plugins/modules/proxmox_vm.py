@@ -23,6 +23,7 @@ extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
   - polyvirt.core.proxmox_vm
   - polyvirt.core.vm
+  - polyvirt.core.call_timeout
   - polyvirt.core.proxmox
 attributes:
   check_mode:

@@ -62,6 +62,8 @@ CLOUD_INIT = {
     "network_config": {"type": "dict", "no_log": True},
 }
 
+CALL_TIMEOUT = {"call_timeout": {"type": "int"}}
+
 VM = {
     "name": {"type": "list", "elements": "str"},
     "id": {"type": "str"},
@@ -69,7 +71,7 @@ VM = {
     "stop_mode": {"type": "str", "choices": list(STOP_MODES)},
     "stop_timeout": {"type": "int"},
     "timeout": {"type": "int", "default": 300},
-    "call_timeout": {"type": "int"},
+    **CALL_TIMEOUT,
     "wait_for": {"type": "str", "choices": ["state", "address", "ssh"], "default": "state"},
     "allow_restart": {"type": "bool", "default": False},
     "allow_recreate": {"type": "bool", "default": False},
@@ -123,7 +125,7 @@ SNAPSHOT = {
     "power": {"type": "str", "choices": ["snapshot", "keep"], "default": "snapshot"},
     "wait_for": VM["wait_for"],
     "timeout": VM["timeout"],
-    "call_timeout": VM["call_timeout"],
+    **CALL_TIMEOUT,
 }
 
 SNAPSHOT_INFO = {
@@ -223,10 +225,11 @@ PROXMOX_VM = {
 
 #: By the stem of the documentation fragment.
 SPECS = {
-    "vm": VM,
+    "call_timeout": CALL_TIMEOUT,
+    "vm": {name: option for name, option in VM.items() if name not in CALL_TIMEOUT},
     "vm_info": VM_INFO,
     "facets": FACETS,
-    "snapshot": SNAPSHOT,
+    "snapshot": {name: option for name, option in SNAPSHOT.items() if name not in CALL_TIMEOUT},
     "snapshot_info": SNAPSHOT_INFO,
     "virsh": VIRSH,
     "virsh_vm": VIRSH_VM,
