@@ -145,7 +145,7 @@ def test_machines_of_virtualbox_are_those_of_vboxmanage(tmp_path, monkeypatch):
     with vbox.VirtualBox(tmp_path / "vbox") as box:
         monkeypatch.setenv("PATH", f"{box.executable.parent}:/usr/bin:/bin")
         played = double_of(tmp_path, "virtualbox")
-        played.call("up", VAGRANT_DEFAULT_PROVIDER="virtualbox")
+        played.call("up")
         identifier = vagrant_folder.machines(files, dotfile(played))["web"].id
         assert (state(played), box.state(identifier)) == ("running", "running")
         played.call("suspend")
