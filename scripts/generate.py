@@ -117,7 +117,7 @@ def _cell(traits, option):
     kinds = [kind for kind in traits.fields if kind.split(".")[0] == option]
     if not kinds:
         return "–"
-    if option in CREATION:
+    if option in CREATION and option in traits.fields:
         return COST_WORDS["never"]
     costs = {traits.fields[kind].cost for kind in kinds} - {"never"}
     if any(callable(cost) for cost in costs):

@@ -9,6 +9,15 @@ class ModuleDocFragment:
 
     DOCUMENTATION = r"""
 options:
+  id:
+    description:
+      - Number (vmid) of the VM, such as V(105). Needs a single O(name).
+      - If no VM has this number and O(name) does not exist either, the VM is created with it. If omitted, a new VM gets
+        the next free number.
+      - If both O(name) and O(id) are set, they must belong to the same VM; VMs are not renamed, and their numbers do
+        not change.
+    type: str
+    aliases: [vmid]
   node:
     description:
       - The node that the machine is on. An existing one is moved there, a running one while it runs.
@@ -20,12 +29,6 @@ options:
       - A new machine that is no clone gets V(auto) when the option is left out. A clone stays with its source then, and
         with V(auto) too.
     type: str
-  vmid:
-    description:
-      - The number that a new machine gets. When left out, the next that is free. It is one machine's, so it goes with a
-        single O(name).
-      - An existing machine keeps its number; another one is refused. O(id) is the way to name a machine by it.
-    type: int
   pool:
     description: The pool that the machine is in; empty for none.
     type: str
@@ -50,39 +53,6 @@ options:
   protection:
     description: Whether the machine and its disks are protected against being removed.
     type: bool
-  cloudinit:
-    description:
-      - What cloud-init is told by Proxmox VE at each start. It is compared, changed at any time, and the guest reads
-        it at its next start. A machine without a drive for it gets one.
-    type: dict
-    suboptions:
-      user:
-        description: The user whose keys and password these are; empty for the image's own.
-        type: str
-      ssh_keys:
-        description: Public keys that may log in, each the whole line of a C(.pub) file. The list is complete.
-        type: list
-        elements: str
-      ip_config:
-        description:
-          - Addresses by card, each as Proxmox VE takes it, such as V(ip=dhcp) or V(ip=10.0.0.5/24,gw=10.0.0.1). The
-            list is complete; an empty entry says nothing about its card. An address has its prefix length, and a
-            gateway goes with an address.
-          - A fixed address is one machine's, and refused with several names.
-        type: list
-        elements: str
-      nameservers:
-        description: Addresses of DNS servers. The list is complete; when it is empty, the node's own are told.
-        type: list
-        elements: str
-      search_domain:
-        description: Search domain of DNS; empty for the node's own.
-        type: str
-  cloudinit_password:
-    description:
-      - Password of the user that cloud-init makes. It cannot be read back, so it is used only when the machine is
-        made.
-    type: str
   iso_checksum:
     description:
       - Checksum of an O(iso) that is uploaded or downloaded, such as V(sha256:9f86d0...). What does not fit is not

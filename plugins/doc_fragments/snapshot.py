@@ -76,10 +76,4 @@ options:
         gets to shut down.
     type: int
     default: 300
-  call_timeout:
-    description:
-      - Seconds after which one call to the platform (a command, a task of a cluster) is given up. The task then reads
-        the state of the VM again, and names the call if the VM is not as requested.
-      - When omitted, the environment variable E(POLYVIRT_CALL_TIMEOUT), else 3600.
-    type: int
 """

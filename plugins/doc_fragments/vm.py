@@ -55,12 +55,6 @@ options:
         gets to shut down (O(stop_timeout)).
     type: int
     default: 300
-  call_timeout:
-    description:
-      - Seconds after which one call to the platform (a command, a task of a cluster) is given up. The task then reads
-        the state of the VM again, and names the call if the VM is not as requested.
-      - When omitted, the environment variable E(POLYVIRT_CALL_TIMEOUT), else 3600.
-    type: int
   wait_for:
     description:
       - What to wait for with O(state=started) and O(state=restarted), seen from the hypervisor's host.
@@ -306,27 +300,54 @@ options:
         default: false
   cloud_init:
     description:
-      - A NoCloud seed for cloud-init, made and attached as a medium. Used only when the machine is made.
-      - Needs C(xorriso), C(genisoimage) or C(mkisofs) on the hypervisor.
+      - Settings for cloud-init in the guest.
+      - They are written to a cloud-init seed ISO (NoCloud) when the VM is created, and never compared later. The seed
+        is readable by its owner only. Needs C(xorriso), C(genisoimage) or C(mkisofs) on the hypervisor.
     type: dict
     suboptions:
+      user:
+        description: Name of the default user, V(root) included. If omitted, the default user of the image.
+        type: str
+      password:
+        description:
+          - Password of the default user, as plain text or as a hash such as V($6$...). It is never shown.
+          - Whether it is accepted for logins over SSH depends on the image.
+        type: str
+      ssh_authorized_keys:
+        description: Public keys that may log in as the default user, each the whole line of a C(.pub) file.
+        type: list
+        elements: str
+      ip_config:
+        description:
+          - Addresses of the NICs. Entry I(n) is for NIC I(n), such as V(ip=dhcp), V(ip=10.0.0.5/24,gw=10.0.0.1) or
+            V(ip=dhcp,ip6=auto). An empty entry leaves its NIC out.
+          - Keys are C(ip) (an address with its prefix length, V(dhcp) or V(manual)), C(gw), C(ip6) (also V(auto)) and
+            C(gw6). A fixed address needs a single O(name).
+          - In the guest these NICs are named C(eth0), C(eth1) and so on.
+        type: list
+        elements: str
+      nameservers:
+        description: Addresses of DNS servers. Without O(cloud_init.ip_config) the first NIC uses DHCP.
+        type: list
+        elements: str
+      search_domains:
+        description: Search domains of DNS.
+        type: list
+        elements: str
       user_data:
         description:
           - User data, as a mapping (a cloud-config) or as text. It is treated as a secret.
+          - A mapping is merged with O(cloud_init.user), O(cloud_init.password) and O(cloud_init.ssh_authorized_keys).
+            Text cannot be combined with them.
         type: raw
       meta_data:
         description: Meta data. V(instance-id) and V(local-hostname) are filled in when missing.
         type: dict
       network_config:
-        description: Network configuration, version 1 or 2.
+        description:
+          - Network configuration, version 1 or 2. Cannot be combined with O(cloud_init.ip_config),
+            O(cloud_init.nameservers) and O(cloud_init.search_domains).
         type: dict
-      ssh_authorized_keys:
-        description: Public keys that may log in as the default user.
-        type: list
-        elements: str
-      user:
-        description: Name of the default user, V(root) included.
-        type: str
   native:
     description:
       - The platform's own keys and values, for what has no option here. They are compared like any other option.

@@ -18,6 +18,7 @@ author:
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
   - polyvirt.core.snapshot
+  - polyvirt.core.call_timeout
   - polyvirt.core.proxmox
 attributes:
   check_mode:

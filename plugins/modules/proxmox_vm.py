@@ -21,9 +21,10 @@ author:
   - polyvirt contributors (@polyvirt)
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
-  - polyvirt.core.vm
-  - polyvirt.core.proxmox
   - polyvirt.core.proxmox_vm
+  - polyvirt.core.vm
+  - polyvirt.core.call_timeout
+  - polyvirt.core.proxmox
 attributes:
   check_mode:
     support: full
@@ -38,10 +39,6 @@ options:
       - Name of the machine, or names of several that are treated alike. It is a DNS name.
       - Proxmox VE takes a name twice. Of two tasks that make a machine of one name at the same moment one gives way,
         so that there is one in the end. Machines that have the same name already are named by O(id).
-  id:
-    description:
-      - Number (vmid) of one machine that exists. A new one gets its number by O(vmid).
-      - When O(name) is given too, the names are compared; machines are not renamed.
   state:
     description:
       - V(suspended) is Proxmox VE's hibernation. What is hibernated is locked, so that settings can be changed only
@@ -126,10 +123,12 @@ options:
       - Only a template has linked clones. Where another O(node) is named, the source's disks must be shared.
   cloud_init:
     description:
-      - Of this O(cloud_init.user) and O(cloud_init.ssh_authorized_keys) are told to cloud-init when the machine is
-        made. They are not compared later; O(cloudinit) is.
-      - Whole documents are refused, for the API takes none. They are snippets on a storage, named by O(native)
-        (cicustom).
+      - Settings that Proxmox VE passes to cloud-init at each start. They are compared and enforced; the guest reads
+        a change at its next start. A VM without a cloud-init drive gets one. An empty value removes a setting.
+      - O(cloud_init.password) cannot be read back. It is used only when the VM is created.
+      - O(cloud_init.user_data), O(cloud_init.meta_data) and O(cloud_init.network_config) are rejected because the API
+        does not accept documents. Store them as snippets and name them with O(native), key C(cicustom).
+      - If O(cloud_init.nameservers) or O(cloud_init.search_domains) is empty, the guest gets those of the node.
   native:
     description:
       - Keys are options of C(qm set), such as V(cpu), V(numa), V(hostpci0), V(usb0), V(hookscript), V(hotplug),
@@ -158,9 +157,9 @@ EXAMPLES = r"""
     memory: 4G
     disks:
       - size: 40G
-    cloudinit:
+    cloud_init:
       user: admin
-      ssh_keys:
+      ssh_authorized_keys:
         - "{{ lookup('ansible.builtin.file', '~/.ssh/id_ed25519.pub') }}"
       ip_config:
         - ip=10.0.0.5/24,gw=10.0.0.1

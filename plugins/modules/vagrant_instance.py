@@ -27,6 +27,7 @@ author:
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
   - polyvirt.core.vm
+  - polyvirt.core.call_timeout
   - polyvirt.core.vagrant
   - polyvirt.core.vagrant_instance
 attributes:

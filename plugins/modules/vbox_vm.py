@@ -23,6 +23,7 @@ author:
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
   - polyvirt.core.vm
+  - polyvirt.core.call_timeout
   - polyvirt.core.vbox
   - polyvirt.core.vbox_vm
 attributes:

@@ -20,6 +20,7 @@ author:
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
   - polyvirt.core.snapshot
+  - polyvirt.core.call_timeout
   - polyvirt.core.virsh
   - polyvirt.core.virsh_snapshot
 attributes:

@@ -23,6 +23,7 @@ author:
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
   - polyvirt.core.vm
+  - polyvirt.core.call_timeout
   - polyvirt.core.virsh
   - polyvirt.core.virsh_vm
 attributes:

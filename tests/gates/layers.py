@@ -86,7 +86,8 @@ LAYERS = {
     },
     _ENGINE: Layer((_LIFECYCLE, _ENGINE, f"{_PORTS}/clock", f"{_PORTS}/net")),
     "module_utils/_drivers": Layer((_OWN_DRIVER, _LIFECYCLE, _TOOLS, _PORTS)),
-    "module_utils/_tools": Layer((f"{_LIFECYCLE}/errors", _PORTS, _TOOLS)),
+    # The grammar of addresses is that of an option, and what a seed is written from.
+    "module_utils/_tools": Layer((f"{_LIFECYCLE}/errors", f"{_LIFECYCLE}/ip_config", _PORTS, _TOOLS)),
     "module_utils/_ports": Layer(
         (f"{_LIFECYCLE}/errors", _PORTS), ("ansible.module_utils",), forbidden=frozenset(), third_parties=True
     ),

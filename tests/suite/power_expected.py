@@ -10,7 +10,8 @@ from __future__ import annotations
 
 MISSING = "refused: there is no such machine; first start it with state: started"
 NOT_RUNNING = "refused: it does not run; first start it with state: started"
-BROKEN = "refused: it has failed; stop it first, or set stop_mode: force"
+FAILED = "refused: it has failed; first stop it with state: stopped"
+BROKEN = f"{FAILED}, or set stop_mode: force"
 
 EXPECTED = {
     ("present", "absent"): ("create", "create", "stopped"),
@@ -36,13 +37,13 @@ EXPECTED = {
     ("paused", "running"): ("pause", "pause", "paused"),
     ("paused", "paused"): ("", "", "paused"),
     ("paused", "suspended"): (NOT_RUNNING, NOT_RUNNING, "suspended"),
-    ("paused", "failed"): (BROKEN, BROKEN, "failed"),
+    ("paused", "failed"): (FAILED, FAILED, "failed"),
     ("suspended", "absent"): (MISSING, MISSING, "absent"),
     ("suspended", "stopped"): (NOT_RUNNING, NOT_RUNNING, "stopped"),
     ("suspended", "running"): ("suspend", "suspend", "suspended"),
     ("suspended", "paused"): ("suspend", "suspend", "suspended"),
     ("suspended", "suspended"): ("", "", "suspended"),
-    ("suspended", "failed"): (BROKEN, BROKEN, "failed"),
+    ("suspended", "failed"): (FAILED, FAILED, "failed"),
     ("restarted", "absent"): (MISSING, MISSING, "absent"),
     ("restarted", "stopped"): ("start", "start", "running"),
     ("restarted", "running"): ("stop start", "reset", "running"),

@@ -89,15 +89,27 @@ class Execution:
 
     def _apply(self, works):
         """[Sent] of ``works``, in their order. All that fails here, the source's observation too, is their failure."""
+        batch, sent = {}, {}
+        for work in works:
+            try:
+                batch[id(work)] = (work.progress.vm, self._steps(work))
+            except PolyvirtError as error:
+                sent[id(work)] = _failed(error)
+        sent.update(zip(batch, self._apply_batch(list(batch.values()))))
+        return [sent[id(work)] for work in works]
+
+    def _apply_batch(self, batch):
+        """[Sent] of a batch, in its order."""
         try:
-            self.driver.apply([(work.progress.vm, self._steps(work)) for work in works])
+            wrote = (self.driver.apply(batch) if batch else None) or [True] * len(batch)
         except SomeFailed as error:
             return [
-                _failed(error.by_place[place]) if place in error.by_place else Sent() for place in range(len(works))
+                _failed(error.by_place[place]) if place in error.by_place else Sent(wrote=error.wrote.get(place, True))
+                for place in range(len(batch))
             ]
         except PolyvirtError as error:
-            return [_failed(error)] * len(works)
-        return [Sent()] * len(works)
+            return [_failed(error)] * len(batch)
+        return [Sent(wrote=one) for one in wrote]
 
     # Observing --------------------------------------------------------------------------------------------------------
 

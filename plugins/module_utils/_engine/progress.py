@@ -243,6 +243,9 @@ def _while_pressing(progress, _event):
     ended = _ended(_noting_a_crash(progress) if _arrived(progress) else progress)
     if ended is not None:
         return ended
+    if progress.vm.power == FAILED:
+        # A guest that has failed hears no request, and what it had not written is lost: there is nothing to wait for.
+        return _ask(replace(_noting(progress, CRASHED), phase=CUT), "kill")
     if _stop_is_overdue(progress):
         if progress.policy.stop_mode != "graceful_then_force":
             return _fail_after(progress, failures.out_of_time(progress, failures.LONGER_STOP))

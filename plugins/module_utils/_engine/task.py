@@ -197,7 +197,10 @@ class Task:
         )
 
     def _end(self, work, would):
-        return work.plan.after.having(id=work.plan.before.id) if would and work.plan.changed else work.vm
+        if not would or not work.plan.changed:
+            return work.vm
+        planned_id = work.request.id if work.plan.after.power != ABSENT else None
+        return work.plan.after.having(id=work.plan.before.id or planned_id)
 
     def _entry(self, work, would):
         progress = work.progress
@@ -215,6 +218,20 @@ def _check_different(requests, traits):
         other = labels.setdefault(traits.name_key(request.label), request.label)
         if other is not request.label:
             raise InvalidInput(f"name: {other} and {request.label} are the same VM here.", "Give each VM once.")
+    _check_macs(requests)
+
+
+def _check_macs(requests):
+    """Raise where a task gives two NICs of VMs one MAC: no driver sees the VM that another plan creates."""
+    owners = {}
+    for request in requests:
+        for place, nic in (request.config.get("networks") or {}).items():
+            path = f"{request.label}: networks.{place}.mac"
+            other = owners.setdefault((nic or {}).get("mac") or path, path)
+            if other is not path:
+                raise InvalidInput(
+                    f"{path}: {nic['mac']} is also that of {other}.", "Give each NIC its own MAC, or remove mac."
+                )
 
 
 def _crashed(work):

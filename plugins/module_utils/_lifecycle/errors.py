@@ -80,11 +80,14 @@ class PartlyApplied(PolyvirtError):
 
 
 class SomeFailed(PolyvirtError):
-    """Of a segment of several machines some failed: ``by_place`` has the error of each. The others are done."""
+    """Of a segment of several machines some failed: ``by_place`` has the error of each. The others are done.
 
-    def __init__(self, by_place):
+    ``wrote`` says by place whether anything was changed (None: nobody knows).
+    """
+
+    def __init__(self, by_place, wrote=None):
         super().__init__(" ".join(str(error) for error in by_place.values()))
-        self.by_place = dict(by_place)
+        self.by_place, self.wrote = dict(by_place), dict(wrote or {})
 
 
 class Unexpected(PolyvirtError):

@@ -8,7 +8,7 @@ All of it is data and nothing here acts. Sizes are bytes, times are seconds, pow
 ``config`` (and ``active``) hold the vocabulary's names. Three shapes occur:
 
 * a scalar: ``cpus`` (int), ``memory`` (bytes), ``tags`` (sorted tuple), ``iso`` (path, empty for none) ...
-* a record: ``display``, or what a platform itself tells cloud-init -> attribute -> value
+* a record: ``display``, or ``cloud_init`` where the platform itself passes it on -> attribute -> value
 * a collection: ``disks`` by slot, ``networks`` by position ("0", "1" ...), ``port_forwards`` and ``shared_folders``
   by name -> attribute -> value; ``native`` by the platform's key -> value
 """
@@ -38,7 +38,7 @@ VERBS = (
 )  # fmt: skip
 
 COLLECTIONS = ("disks", "networks", "port_forwards", "shared_folders")
-RECORDS = ("display", "cloudinit")
+RECORDS = ("display", "cloud_init")
 EMPTY: Mapping = {}
 
 
@@ -329,8 +329,10 @@ class Driver(Protocol):
     def lane(self, vm: Vm) -> str:
         """VMs of one lane are not worked on at the same time; what is ready together is sent together."""
 
-    def apply(self, batch: Sequence) -> None:
-        """Carry out (VM, steps) pairs. Every step ends the same when it is sent twice: its answer may have been lost.
+    def apply(self, batch: Sequence) -> Optional[Sequence]:
+        """Carry out (VM, steps) pairs; returns for each whether anything was changed (None: all were).
+
+        Every step ends the same when it is sent twice: its answer may have been lost.
 
         An error has in ``steps_done`` how many steps are complete, and in ``wrote`` whether anything was changed (None:
         nobody knows); ``one_by_one`` sees to both. A VM that could not be created is not left half-created.
@@ -374,6 +376,7 @@ class Traits:
     of the snapshot that a request makes of a machine. ``lanes_at_once`` is enough to hide the platform's waiting, and
     few enough not to become its load. ``harmless`` are words of ``Vm.busy`` for work that leaves a running machine
     running and its settings as they are (a backup): it need not end where nothing is to be done.
+    ``id_fault`` says why a VM cannot be created with an id; None: the platform chooses ids by itself.
     ``suspended_counts_as_stopped``: nothing of a suspended VM is in memory, so ``state: stopped`` leaves it as it is.
     """
 
@@ -390,6 +393,7 @@ class Traits:
     slot: Callable[[int], str] = "disk{}".format
     name_fault: Callable[[str], Optional[str]] = lambda name: None
     name_key: Callable[[str], str] = str
+    id_fault: Optional[Callable[[str], Optional[str]]] = None
     snapshot_name_fault: Callable[[str], Optional[str]] = lambda name: None
     taken_as: Callable = lambda vm, asked: (asked.kind, vm.power)
     restored_as: Mapping[str, str] = field(default_factory=dict)

@@ -13,18 +13,21 @@ def one_by_one(driver, batch, writes):
 
     ``batch`` are (VM, steps) pairs; ``writes()`` counts the changes that the ports made, certain and doubtful ones. If
     one VM fails, the others are worked on all the same. An error has in ``steps_done`` how many steps of its VM are
-    complete, and in ``wrote`` whether anything was changed (None: nobody knows).
+    complete, and in ``wrote`` whether anything was changed (None: nobody knows). Returns the same of each VM, in order.
     """
-    failed = {}
+    failed, wrote = {}, {}
     for place, (vm, steps) in enumerate(batch):
         before = writes()
         try:
             _carry_out(driver, vm, steps)
         except PolyvirtError as error:
-            error.wrote = _wrote(before, writes())
             failed[place] = error
+        wrote[place] = _wrote(before, writes())
+    for place, error in failed.items():
+        error.wrote = wrote[place]
     if failed:
-        raise SomeFailed(failed) if len(batch) > 1 else failed[0]
+        raise SomeFailed(failed, wrote) if len(batch) > 1 else failed[0]
+    return list(wrote.values())
 
 
 def _wrote(before, after):

@@ -51,12 +51,18 @@ CLONE = {
     "linked": {"type": "bool", "default": False},
 }
 CLOUD_INIT = {
+    "user": {"type": "str"},
+    "password": {"type": "str", "no_log": True},
+    "ssh_authorized_keys": {"type": "list", "elements": "str", "no_log": False},
+    "ip_config": {"type": "list", "elements": "str"},
+    "nameservers": {"type": "list", "elements": "str"},
+    "search_domains": {"type": "list", "elements": "str"},
     "user_data": {"type": "raw", "no_log": True},
     "meta_data": {"type": "dict", "no_log": True},
     "network_config": {"type": "dict", "no_log": True},
-    "ssh_authorized_keys": {"type": "list", "elements": "str", "no_log": False},
-    "user": {"type": "str"},
 }
+
+CALL_TIMEOUT = {"call_timeout": {"type": "int"}}
 
 VM = {
     "name": {"type": "list", "elements": "str"},
@@ -65,7 +71,7 @@ VM = {
     "stop_mode": {"type": "str", "choices": list(STOP_MODES)},
     "stop_timeout": {"type": "int"},
     "timeout": {"type": "int", "default": 300},
-    "call_timeout": {"type": "int"},
+    **CALL_TIMEOUT,
     "wait_for": {"type": "str", "choices": ["state", "address", "ssh"], "default": "state"},
     "allow_restart": {"type": "bool", "default": False},
     "allow_recreate": {"type": "bool", "default": False},
@@ -119,7 +125,7 @@ SNAPSHOT = {
     "power": {"type": "str", "choices": ["snapshot", "keep"], "default": "snapshot"},
     "wait_for": VM["wait_for"],
     "timeout": VM["timeout"],
-    "call_timeout": VM["call_timeout"],
+    **CALL_TIMEOUT,
 }
 
 SNAPSHOT_INFO = {
@@ -206,32 +212,24 @@ PROXMOX = {
     "ca_path": {"type": "path"},
     "api_timeout": {"type": "int"},
 }
-CLOUDINIT = {
-    "user": {"type": "str"},
-    "ssh_keys": {"type": "list", "elements": "str", "no_log": False},
-    "ip_config": {"type": "list", "elements": "str"},
-    "nameservers": {"type": "list", "elements": "str"},
-    "search_domain": {"type": "str"},
-}
 PROXMOX_VM = {
+    "id": {"type": "str", "aliases": ["vmid"]},
     "node": {"type": "str"},
-    "vmid": {"type": "int"},
     "pool": {"type": "str"},
     "storage": {"type": "str"},
     "bridge": {"type": "str", "default": "vmbr0"},
     "template": {"type": "bool"},
     "protection": {"type": "bool"},
-    "cloudinit": {"type": "dict", "options": CLOUDINIT},
-    "cloudinit_password": {"type": "str", "no_log": True},
     "iso_checksum": {"type": "str", "no_log": False},
 }
 
 #: By the stem of the documentation fragment.
 SPECS = {
-    "vm": VM,
+    "call_timeout": CALL_TIMEOUT,
+    "vm": {name: option for name, option in VM.items() if name not in CALL_TIMEOUT},
     "vm_info": VM_INFO,
     "facets": FACETS,
-    "snapshot": SNAPSHOT,
+    "snapshot": {name: option for name, option in SNAPSHOT.items() if name not in CALL_TIMEOUT},
     "snapshot_info": SNAPSHOT_INFO,
     "virsh": VIRSH,
     "virsh_vm": VIRSH_VM,

@@ -16,10 +16,14 @@ def make_step(vm, request, traits, base, source=None, cost=LIVE):
     """
     _check_disk_brought_along(request, traits)
     arguments = {"creation": dict(request.creation), "power": traits.made_as}
+    if traits.id_fault is not None:
+        arguments["id"] = request.id
     if is_cloned(request):
         asked = {name: value for name, value in request.config.items() if name in traits.cloned_with}
         verb, config = "clone", overlay(config_of_clone(request, source, traits), asked)
         arguments["source"] = source
+        # What its NICs will be like in the end: what goes into a seed must know their MACs.
+        arguments["networks"] = overlay(base, request.config).get("networks")
     else:
         verb, config = "create", initial_config(request, traits, base)
     return Step(verb, cost=cost, arguments={**arguments, "config": config}, also=tuple(traits.side_effects(verb, vm)))
@@ -62,7 +66,7 @@ def find_snapshot(vm, name):
 
 def check_makeable(vm, request, traits, known, source):
     """Raise where the task does not say what to make the machine from, or it cannot be made."""
-    if request.id:
+    if request.id and (traits.id_fault is None or not request.name):
         raise NotFound(f"{request.label}: there is no machine with id {request.id}.", known_names(known))
     if not vm.recipe and not any(_says(request, option) for option in traits.sources):
         sources = ", ".join(traits.sources)
@@ -71,6 +75,9 @@ def check_makeable(vm, request, traits, known, source):
     fault = traits.name_fault(request.name)
     if fault:
         raise Refused(f"{request.name}: no machine can be made with this name: {fault}.", "Choose another name.")
+    fault = request.id and traits.id_fault(request.id)
+    if fault:
+        raise Refused(f"{request.name}: no VM can be created with id '{request.id}': {fault}.", "Choose another id.")
     check_source(request, traits, known, source)
 
 

@@ -36,7 +36,8 @@ def _by_power(absent, stopped, running, paused, suspended, failed):
 _NOTHING = Moves("")
 _NO_MACHINE = Moves(refused="there is no such machine; first start it with state: started")
 _MUST_RUN = Moves(refused="it does not run; first start it with state: started")
-_BROKEN = "it has failed; stop it first, or set stop_mode: force"
+_FAILED = "it has failed; first stop it with state: stopped"
+_BROKEN = f"{_FAILED}, or set stop_mode: force"
 
 TABLE = {
     "present": _by_power(Moves("make"), _NOTHING, _NOTHING, _NOTHING, _NOTHING, _NOTHING),
@@ -48,9 +49,9 @@ TABLE = {
         Moves("make"), _NOTHING, Moves("stop", "kill"), Moves("resume stop", "kill"), Moves("start stop", "kill"),
         Moves("kill"),
     ),
-    "paused": _by_power(_NO_MACHINE, _MUST_RUN, Moves("pause"), _NOTHING, _MUST_RUN, Moves(refused=_BROKEN)),
+    "paused": _by_power(_NO_MACHINE, _MUST_RUN, Moves("pause"), _NOTHING, _MUST_RUN, Moves(refused=_FAILED)),
     "suspended": _by_power(
-        _NO_MACHINE, _MUST_RUN, Moves("suspend"), Moves("suspend"), _NOTHING, Moves(refused=_BROKEN),
+        _NO_MACHINE, _MUST_RUN, Moves("suspend"), Moves("suspend"), _NOTHING, Moves(refused=_FAILED),
     ),
     "restarted": _by_power(
         _NO_MACHINE, Moves("start"), Moves("stop start", "reset"), Moves("resume stop start", "kill start"),

@@ -9,6 +9,7 @@ import re
 from dataclasses import fields
 
 from .errors import InvalidInput
+from .ip_config import has_fixed_address
 from .model import RECORDS, Comparison, Policy, Request, SnapshotRequest
 from .units import GIB, MIB, parse_size
 
@@ -18,9 +19,7 @@ _SCALARS = (
 _CREATION = ("image", "clone", "cloud_init")
 _MAC = re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}", re.ASCII)
 #: Settings of some platforms of which each machine has its own: a file that it writes, the number that it has.
-_OWN = {"serial_log": "file", "vmid": "number"}
-#: A fixed address in cloudinit.ip_config of Proxmox VE.
-_FIXED = re.compile(r"(?:^|,)ip6?=(?!(?:dhcp|auto|manual)?(?:,|$))", re.ASCII)
+_OWN = {"serial_log": "file"}
 #: What names a single thing in the world and so cannot be given to several machines.
 _SINGLE = "Give one name, or leave this to be chosen for each machine."
 
@@ -32,9 +31,10 @@ def requests(params, own=()):
     """
     names = _names(params)
     _check_policy(params)
-    config, creation = {**_config(params), **_own(params, own)}, _creation(params)
+    config, creation = {**_config(params), **_own(params, own)}, _creation(params, own)
     if len(names) > 1:
         _check_shareable(config)
+        _check_ip_config((params.get("cloud_init") or {}).get("ip_config") or ())
     policy = _policy(params, config)
     state = params["state"]
     return [
@@ -269,8 +269,10 @@ def _named_entries(option, entries):
     return named
 
 
-def _creation(params):
-    creation = {name: _given(params[name]) for name in _CREATION if params.get(name) is not None}
+def _creation(params, own):
+    """Inputs of a creation. What is among a platform's ``own`` settings is compared, so it is none."""
+    asked = [name for name in _CREATION if name not in own and params.get(name) is not None]
+    creation = {name: _given(params[name]) for name in asked}
     if "image" in creation and "clone" in creation:
         raise InvalidInput("image and clone are both given.", "A machine is made from one of them.")
     return creation
@@ -289,7 +291,6 @@ def _check_shareable(config):
             if entry.get(key):
                 said = f"{key} {entry[key]} is one address"
                 raise InvalidInput(f"networks: {said}, but several machines are named.", _SINGLE)
-    _check_ip_config(config.get("cloudinit", {}).get("ip_config", ()))
     for name, entry in (config.get("port_forwards") or {}).items():
         if entry.get("host_port"):
             raise InvalidInput(
@@ -299,5 +300,5 @@ def _check_shareable(config):
 
 def _check_ip_config(entries):
     for said in entries:
-        if _FIXED.search(said):
-            raise InvalidInput(f"cloudinit: ip_config {said} is one address, but several machines are named.", _SINGLE)
+        if has_fixed_address(said):
+            raise InvalidInput(f"cloud_init: ip_config {said} is one address, but several VMs are named.", _SINGLE)

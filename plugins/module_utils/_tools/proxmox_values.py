@@ -232,6 +232,12 @@ def owner_of(volume):
     return found[1] if found else None
 
 
+def base_of(volume):
+    """The volume that a linked clone's name says it stands on; None where the name says nothing (LVM-thin)."""
+    found = re.search(r"(?:^|[:/])(base-\d+-disk-\d+[^/]*)/", volume)
+    return found[1] if found else None
+
+
 def format_of(volume):
     """The format of a volume: what is no file holds raw data."""
     return next((kind for kind in ("qcow2", "vmdk") if volume.endswith(f".{kind}")), "raw")

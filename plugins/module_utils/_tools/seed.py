@@ -15,6 +15,7 @@ import re
 from collections.abc import Mapping
 
 from .._lifecycle import errors
+from .seed_network import macs_by_place, network_config
 
 _INSTALL = "Install xorriso (package xorriso), or genisoimage, or mkisofs (package cdrtools)."
 _HEADER = "#cloud-config"
@@ -25,13 +26,20 @@ _INSTANCE_ID = re.compile(r"""(?m)(^|[{,\s"'])instance-id["']?\s*:""")
 _NOT_IN_YAML = re.compile("[^\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 
 
-def nocloud_documents(cloud_init, name, instance_id):
-    """The seed's files as {file name: text}, from the option ``cloud_init`` of the machine ``name``."""
+def check_documents(arguments, name):
+    """Raise what is wrong with the option cloud_init, from a step's ``arguments``; its NICs will have MACs then."""
+    to_be = {place: {"mac": "to be"} for place in arguments["config"].get("networks") or {}}
+    macs = macs_by_place(to_be, arguments.get("networks"))
+    nocloud_documents(arguments["creation"]["cloud_init"], name, "check", macs)
+
+
+def nocloud_documents(cloud_init, name, instance_id, macs=()):
+    """The seed's files as {file name: text}, from the option ``cloud_init`` of the VM ``name`` with these MACs."""
     documents = {
         "user-data": _user_data(cloud_init),
         "meta-data": _meta_data(cloud_init.get("meta_data"), name, instance_id),
     }
-    network = cloud_init.get("network_config")
+    network = network_config(cloud_init, macs) or cloud_init.get("network_config")
     if network:
         documents["network-config"] = network if isinstance(network, str) else _emit(network)
     return documents
@@ -67,12 +75,15 @@ def find_tool(commands):
 def _user_data(cloud_init):
     given = cloud_init.get("user_data") or {}
     user, keys = cloud_init.get("user"), cloud_init.get("ssh_authorized_keys") or []
+    password = cloud_init.get("password")
     if isinstance(given, str):
-        if user or keys:
+        if user or keys or password:
             raise _cannot_merge(given)
         return given
     config = dict(given)
-    _refuse_conflicts(config, user, keys)
+    _refuse_conflicts(config, user, keys, password)
+    if password:
+        config.update(password=password, chpasswd={"expire": False})  # Else the first login has to change it.
     if user:
         config["user"] = user
         if user == "root":
@@ -86,29 +97,35 @@ def _user_data(cloud_init):
 def _cannot_merge(text):
     if text.startswith(_HEADER):
         return errors.InvalidInput(
-            "cloud_init: user and ssh_authorized_keys cannot be merged into user_data given as text.",
-            "Write user_data as a mapping (without quotes and '|'), or put user and keys into the text.",
+            "cloud_init: user, password and ssh_authorized_keys cannot be merged into user_data given as text.",
+            "Write user_data as a mapping (without quotes and '|'), or put all of them into the text.",
         )
     return errors.InvalidInput(
-        "cloud_init: user and ssh_authorized_keys need a cloud-config, and user_data is something else.",
+        "cloud_init: user, password and ssh_authorized_keys need a cloud-config, and user_data is something else.",
         f"Leave them out and let user_data do it, or make user_data a mapping or a text that begins with {_HEADER}.",
     )
 
 
-def _refuse_conflicts(config, user, keys):
+def _refuse_conflicts(config, user, keys, password):
     """What cloud-init would quietly resolve in its own way is asked back."""
     if user and config.get("user", user) != user:
         raise errors.InvalidInput(
             f"cloud_init: user is '{user}', and user_data names another user.", "Name the user in one of the two."
         )
+    twice = next((key for key in ("password", "chpasswd") if password and key in config), None)
+    if twice:
+        raise errors.InvalidInput(
+            f"cloud_init: password is set, and user_data has {twice} too.", "Set the password in one of the two."
+        )
     users = config.get("users")
     if users is None:
         return
     # Top-level keys belong to the default user, which such a list can leave out.
-    if user or (keys and "default" not in users):
+    if user or ((keys or password) and "default" not in users):
         raise errors.InvalidInput(
-            "cloud_init: user_data has a list of users, so it is unclear whom user and ssh_authorized_keys mean.",
-            "Put the user and the keys into user_data's users.",
+            "cloud_init: user_data has a list of users, so it is unclear which of them user, password and"
+            " ssh_authorized_keys are for.",
+            "Put them into user_data's users.",
         )
 
 

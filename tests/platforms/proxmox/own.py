@@ -24,8 +24,8 @@ def refusals(platform, known, new):
         Refused("no storage", {**made, "storage": "nosuch"}, ("nosuch", "node")),
         Refused("storage elsewhere", {**made, "node": "pve1", "storage": "n2"}, (new, "n2", "pve1", "local-lvm")),
         Refused("no pool", {**made, "pool": "nosuch"}, (new, "nosuch", "pool-a")),
-        Refused("vmid taken", {**made, "vmid": 100}, (new, "100", "next free")),
-        Refused("other vmid", {**change, "vmid": 999}, (known, "vmid", "clone it")),
+        Refused("id of another VM", {**made, "id": "100"}, (new, "100", "correct the task")),
+        Refused("another id", {**change, "id": "999"}, (known, "999", "Correct the id")),
         Refused("native", {**change, "native": {"no-such": "1"}}, (known, "no-such")),
         Refused("native of an option", {**change, "native": {"cores": 2}}, (known, "option cpus")),
         Refused("native of a card", {**change, "native": {"net0": "bridge=x"}}, (known, "option networks")),
@@ -45,14 +45,14 @@ def refusals(platform, known, new):
 def settings():
     """Settings that only this platform has, or whose values are its own, as in ``scenarios.options``."""
     keys = [f"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI{letter * 43} a+b/c" for letter in "AB"]
-    told = {"user": "admin", "ssh_keys": keys[:1], "ip_config": ["ip=dhcp"], "nameservers": ["192.0.2.1"]}
-    other = {"user": "root", "ssh_keys": keys, "ip_config": ["ip=dhcp,ip6=auto"], "nameservers": []}
+    told = {"user": "admin", "ssh_authorized_keys": keys[:1], "ip_config": ["ip=dhcp"], "nameservers": ["192.0.2.1"]}
+    other = {"user": "root", "ssh_authorized_keys": keys, "ip_config": ["ip=dhcp,ip6=auto"], "nameservers": []}
     return {
         "os_type": (("linux", "l26"), ("windows11", "win11")),
         "nested_virtualization": ((True, True), (False, False)),
         "pool": (("pool-a", "pool-a"), ("pool-b", "pool-b")),
         "protection": ((False, False), (True, True)),
-        "cloudinit": ((told, told), (other, other)),
+        "cloud_init": ((told, told), (other, other)),
         "template": ((False, False), (True, True)),
         "node": (("pve1", "pve1"), ("pve2", "pve2")),
     }

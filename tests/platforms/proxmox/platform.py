@@ -66,7 +66,7 @@ class Platform(Asking, Adapter):
 
     def secret_options(self, secret):
         """Options of a new VM that hold a secret."""
-        return {"cloudinit": {"user": "me"}, "cloudinit_password": secret}
+        return {"cloud_init": {"user": "me", "password": secret}}
 
     @contextmanager
     def kept(self):

@@ -90,7 +90,7 @@ def settings(machine, which):
         "display": (_SCREENS[screen["type"]], int(screen["memory"]) << 20) if "memory" in screen else None,
         "pool": machine["pool"],
         "protection": options.get("protection") == "1",
-        "cloudinit": _cloudinit(options),
+        "cloud_init": _cloud_init(options),
         "node": machine["node"],
         "native": options.get("numa"),
     }
@@ -100,10 +100,10 @@ def _places(options):
     return sorted(int(key[3:]) for key in options if re.fullmatch(r"net\d+", key))
 
 
-def _cloudinit(options):
+def _cloud_init(options):
     return {
         "user": options.get("ciuser"),
-        "ssh_keys": [line for line in unquote(options.get("sshkeys", "")).split("\n") if line],
+        "ssh_authorized_keys": [line for line in unquote(options.get("sshkeys", "")).split("\n") if line],
         "ip_config": [options["ipconfig0"]] if "ipconfig0" in options else [],
         "nameservers": options.get("nameserver", "").split(),
     }

@@ -65,7 +65,7 @@ class TestKeysAlwaysDiffer:
             assert len(world.journal.writes()) == 1
 
     def test_ours(self, modules, world):
-        runs = [modules.ours(name=["web2"], cloudinit={"ssh_keys": KEYS}) for _run in range(2)]
+        runs = [modules.ours(name=["web2"], cloud_init={"ssh_authorized_keys": KEYS}) for _run in range(2)]
         assert [(one.failed, one.changed) for one in runs] == [(False, True), (False, False)]
 
 
@@ -97,7 +97,7 @@ class TestTheIdOfAnExistingClone:
         assert second.result["vmid"] == 9000
 
     def test_ours(self, modules):
-        asked = {"name": ["web9"], "vmid": 150, "clone": {"source": "tmpl", "linked": True}}
+        asked = {"name": ["web9"], "id": "150", "clone": {"source": "tmpl", "linked": True}}
         first, second = (modules.ours(**asked) for _run in range(2))
         assert [one.result["vms"][0]["id"] for one in (first, second)] == ["150", "150"]
 

@@ -114,8 +114,7 @@ def test_no_secret_is_shown(tmp_path, outcome):
         "name": ["web3"],
         "node": "pve9" if outcome == "is refused" else "pve1",
         "disks": [{"size": "1G"}],
-        "cloudinit": {"user": "me"},
-        "cloudinit_password": CLOUDINIT_PASSWORD,
+        "cloud_init": {"user": "me", "password": CLOUDINIT_PASSWORD},
         "state": "started",
     }
     with Server(world, tick=1) as server, _Watch() as watch:

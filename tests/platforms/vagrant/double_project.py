@@ -29,6 +29,8 @@ class Vagrant:
         self.bin = self.folder / "bin"
         #: What `answer` sleeps by, and what it starts VBoxManage with; the executable has those of its host.
         self.clock, self.run = time, run_program
+        #: What the caller's environment names: the environment goes before the file.
+        self.provider = next(iter(known.get("usable", ())), "libvirt")
         self._write_executable()
         self.change(**known)
 
@@ -36,7 +38,7 @@ class Vagrant:
         """What the real one is started with, too."""
         return {
             "VAGRANT_CWD": str(self.project),
-            "VAGRANT_DEFAULT_PROVIDER": "libvirt",
+            "VAGRANT_DEFAULT_PROVIDER": self.provider,
             "VAGRANT_HOME": str(self.folder / "home"),
             "VAGRANT_VAGRANTFILE": "Vagrantfile.polyvirt",
         }

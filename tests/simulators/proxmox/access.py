@@ -91,12 +91,14 @@ class Account:
 
 
 class Access:
-    """``rights`` is [(path, id of a user or token, role)]; rights are inherited downwards."""
+    """``rights`` is [(path, id of a user or token or @group, role, whether it holds below the path, too)]."""
 
     def __init__(self, engine):
         self.accounts = {}
         self.rights = []
         self.roles = dict(ROLES)
+        #: {name: ids of its users}; tokens are in no group.
+        self.groups = {}
         #: Tickets older than this moment are no longer accepted.
         self.expired_before = 0.0
         #: The pool that a machine is in: rights on it count for the machine too.
@@ -190,11 +192,11 @@ class Access:
 
     # What they may --------------------------------------------------------------------------------------------------
 
-    def allow(self, path, id, role):
-        self.rights.append((path, id, role))
+    def allow(self, path, id, role, propagate=True):
+        self.rights.append((path, id, role, propagate))
 
     def may(self, user, path, privileges, any_of=False):
-        held = [self._holds(user, path, privilege) for privilege in privileges]
+        held = [self._holds(user, path, privilege) is not None for privilege in privileges]
         return any(held) if any_of else all(held)
 
     def require(self, user, path, privileges, any_of=False):
@@ -202,33 +204,45 @@ class Access:
             raise Forbidden(f"{path}, {'|'.join(privileges)}")
 
     def privileges_on(self, user, path):
-        """{privilege: 1} that a user has there, as GET /access/permissions tells it."""
+        """{privilege: 1, or 0 where it holds on the path alone}, as GET /access/permissions tells it."""
         names = {name for role in self.roles.values() for name in role}
-        return {name: 1 for name in sorted(names) if self._holds(user, path, name)}
+        held = {name: self._holds(user, path, name) for name in sorted(names)}
+        return {name: int(below) for name, below in held.items() if below is not None}
 
     def _holds(self, user, path, privilege):
-        if user.token is None:
-            return self._granted(user.userid, path, privilege)
-        token = self.accounts[user.userid].tokens[user.token]
+        """None where it is not held, else whether it holds below the path, too."""
+        of_user = self._granted(user.userid, path, privilege)
+        if user.token is None or not self.accounts[user.userid].tokens[user.token].separated:
+            return of_user
         # A token with rights of its own never has more than its user.
-        own = not token.separated or self._granted(user.id, path, privilege)
-        return own and self._granted(user.userid, path, privilege)
+        own = self._granted(user.id, path, privilege)
+        return None if None in (own, of_user) else own and of_user
 
     def _granted(self, id, path, privilege):
         if id == "root@pam":
             return True
+        roles = self._roles_on(id, path)
         pool = self.pool_of(int(path[len("/vms/") :])) if re.fullmatch(r"/vms/\d+", path) else None
-        return self._granted_on(id, path, privilege) or (
-            pool is not None and self._granted_on(id, f"/pool/{pool}", privilege)
-        )
+        if pool is not None:
+            roles = {**dict.fromkeys(self._roles_on(id, f"/pool/{pool}"), True), **roles}
+        found = [below for role, below in roles.items() if privilege in self.roles[role]]
+        return any(found) if found else None
 
-    def _granted_on(self, id, path, privilege):
-        above = [right for right in self.rights if right[1] == id and _covers(right[0], path)]
-        if not above:
-            return False
-        nearest = max(len(right[0]) for right in above)
-        return any(privilege in self.roles[role] for where, _id, role in above if len(where) == nearest)
+    def _roles_on(self, id, path):
+        """{role: whether it holds below}: of the nearest level that says anything; there a group's comes second."""
+        groups = {f"@{name}" for name, users in self.groups.items() if id in users}
+        for level in _levels(path):
+            said = [right for right in self.rights if right[0] == level and (level == path or right[3])]
+            own = {role: below for _path, who, role, below in said if who == id}
+            found = own or {role: below for _path, who, role, below in said if who in groups}
+            if found:
+                return {"NoAccess": found["NoAccess"]} if "NoAccess" in found else found
+        return {}
 
 
-def _covers(above, path):
-    return above == "/" or path == above or path.startswith(above + "/")
+def _levels(path):
+    """A path and those above it, the nearest first."""
+    yield path
+    while path != "/":
+        path = path.rpartition("/")[0] or "/"
+        yield path

@@ -5,9 +5,14 @@
 
 from __future__ import annotations
 
+import re
+
 from . import drives, vm_drives
 from .errors import ApiError, ParameterError
 from .world import check_lock
+
+#: In the name of a volume that stands on another one: the base.
+_OVERLAY = re.compile(r"(?:^|/)(base-\d+-disk-\d+[^/]*)/")
 
 
 def migrate(call):
@@ -80,8 +85,37 @@ def _check_volumes(call, task, machine, target):
         if medium or (machine.running and not call.flag("with-local-disks")):
             task.say(f"can't migrate local {'cdrom' if medium else 'disk'} '{volid}' ({key})")
             raise ApiError("can't migrate VM - check log")
+        _check_disk(call, task, machine, key, volid)
         storage = call.get("targetstorage") or volid.partition(":")[0]
         world.storages.usable(storage, target)
+
+
+def _check_disk(call, task, machine, key, volid):
+    """What keeps a local disk where it is (scan_local_volumes; the words behind the volume are ASSUMED)."""
+    storage_id, _colon, name = volid.partition(":")
+    overlay = _OVERLAY.search(name)
+    if overlay:
+        task.say(f"can't migrate '{volid}' as it's a clone of '{overlay[1]}'")
+        raise ApiError(f"can't migrate '{volid}' as it's a clone of '{overlay[1]}'")
+    fault = _fault_of_snapshots(call, machine, volid)
+    if any(other.startswith(f"{name}/") for other in call.world.storages.get(storage_id).on(machine.node)):
+        fault = "referenced by linked clone(s)"
+    if fault:
+        task.say(f"can't migrate local disk '{volid}' ({key}): {fault}")
+        raise ApiError("can't migrate VM - check log")
+
+
+def _fault_of_snapshots(call, machine, volid):
+    """Why a disk with snapshots stays; cloud-init's drive is made again. Replication is not simulated."""
+    held = [drives.of(call.world.schema, options) for options in machine.config.snapshots.values()]
+    volumes = [drives.volume_of(drive) for found in held for _key, drive in found if not drives.is_cloudinit(drive)]
+    if volid not in volumes:
+        return None
+    if machine.running:
+        return "online storage migration not possible if non-replicated snapshot exists"
+    kind = call.world.storages.get(volid.partition(":")[0]).type
+    movable = kind == "zfspool" or (kind == "btrfs" and volid.endswith(".raw")) or volid.endswith(".qcow2")
+    return None if movable else "non-migratable snapshot exists"
 
 
 def _copy_local(call, machine, target):

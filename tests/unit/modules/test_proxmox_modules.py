@@ -8,9 +8,10 @@ from __future__ import annotations
 import re
 
 import yaml
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.connecting import OWN_SETTINGS
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.words import OS_TYPES
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.options import PROXMOX_VM
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.options import PROXMOX_VM, VM
 from ansible_collections.polyvirt.core.plugins.modules import proxmox_vm
 
 
@@ -23,4 +24,9 @@ def test_the_short_names_of_systems_are_those_that_are_known():
 
 def test_it_has_at_most_ten_options_of_its_own():
     assert len(PROXMOX_VM) <= 10
-    assert set(OWN_SETTINGS) <= set(PROXMOX_VM)
+    assert set(OWN_SETTINGS) <= {*PROXMOX_VM, *VM}
+
+
+def test_vmid_is_another_name_of_id_that_takes_a_number():
+    checked = ArgumentSpecValidator({**VM, **PROXMOX_VM}).validate({"name": ["web"], "vmid": 105})
+    assert (checked.error_messages, checked.validated_parameters["id"]) == ([], "105")

@@ -129,6 +129,14 @@ def test_a_provider_that_is_not_there(double, known, provider, kind):
     assert vagrant_output.failure(vagrant_output.rows(answer.stdout)).kind == kind
 
 
+def test_environment_goes_before_the_provider_of_the_file(tmp_path):
+    played = double_project.Vagrant(tmp_path, "proj", usable=["libvirt", "virtualbox"])
+    played.write(vagrantfile.render(project("virtualbox")))
+    for provider in ("libvirt", ""):
+        answer = played.call("status", "--machine-readable", VAGRANT_DEFAULT_PROVIDER=provider)
+        assert f"provider-name,{provider or 'virtualbox'}" in answer.stdout
+
+
 def double_of(folder, provider):
     played = double_project.Vagrant(folder / provider, "proj", usable=[provider])
     played.write(vagrantfile.render(project(provider)))

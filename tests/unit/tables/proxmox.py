@@ -19,9 +19,11 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
     Snapshot,
 )
 
-from unit.tables.rows import Elsewhere, G, absent, ask, ask_snapshot, found, rows_of
+from unit.tables import rows
+from unit.tables.rows import Elsewhere, G, absent, ask_snapshot, found, rows_of
 
 TRAITS = proxmox_traits("9.1")
+ask = partial(rows.ask, own=("cloud_init",))
 row = rows_of(TRAITS)
 
 MAC = "bc:24:11:00:00:01"
@@ -35,9 +37,12 @@ vm = partial(found, id="100", mark={"id": "100"}, **config_of(OPTIONS, Around("p
 NIC = {"type": "bridged", "source": "vmbr0", "model": "virtio"}
 NEW = {"memory": 2048, "networks": [NIC], "disks": [{"slot": "scsi0", "size": "32G"}], "tags": ["Web", "prod"]}
 TEMPLATE = vm(name="tmpl", id="9000", mark=None, template=True, cpus=1)
-CLOUDINIT = {"ip_config": ["ip=10.0.0.9/24,gw=10.0.0.1"], "ssh_keys": ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA+/8= a b"]}
-CLONED = {"clone": {"source": "tmpl", "linked": True}, "cpus": 2, "cloudinit": CLOUDINIT}
-CLONE = vm(cpus=2, cloudinit={**vm().config["cloudinit"], **{key: tuple(value) for key, value in CLOUDINIT.items()}})
+CLOUDINIT = {
+    "ip_config": ["ip=10.0.0.9/24,gw=10.0.0.1"],
+    "ssh_authorized_keys": ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA+/8= a b"],
+}
+CLONED = {"clone": {"source": "tmpl", "linked": True}, "cpus": 2, "cloud_init": CLOUDINIT}
+CLONE = vm(cpus=2, cloud_init={**vm().config["cloud_init"], **{key: tuple(value) for key, value in CLOUDINIT.items()}})
 WITHOUT_MEMORY, WITH_MEMORY = (Snapshot("s1"),), (Snapshot("s1", power=RUNNING),)
 OFFLINE = found("unknown", id="100", mark=None, node="pve2", reason="No route to host, says node pve2.")
 VOLUMES = (File("local-lvm:vm-100-disk-0", "disk", ours=True, bound=True), File("local:iso/debian.iso", "medium"))
@@ -60,7 +65,7 @@ ROWS = [
         ask(memory=4096), restart_required=["memory"]),
     row(11, "a card equal but for its MAC is equal", vm(), ask(networks=[NIC])),
     row(11, "an address is none of a card's", vm(), ask(networks=[{"address": "10.0.0.9"}]),
-        refused=("unsupported", "proxmox has no networks.0.address. Use ip_config")),
+        refused=("unsupported", "proxmox has no networks.0.address. Use cloud_init.ip_config")),
     row(12, "another bridge, the same MAC", vm("running"), ask(networks=[{"source": "vmbr1"}]), "configure",
         costs={"networks.0.source": LIVE},
         after={"networks.0.mac": MAC, "networks.0.model": "virtio", "networks.0.source": "vmbr1"}),
@@ -74,7 +79,7 @@ ROWS = [
     row(14, "a disk does not shrink", vm(), ask(disks=[{"slot": "scsi0", "size": "20G"}]),
         refused=("refused", "shrink")),
     row(15, "a linked clone, configured and started", absent(), ask("started", **CLONED), "clone | configure start",
-        costs={"cpus": NEXT_BOOT, "cloudinit.ip_config": LIVE, "cloudinit.ssh_keys": LIVE},
+        costs={"cpus": NEXT_BOOT, "cloud_init.ip_config": LIVE, "cloud_init.ssh_authorized_keys": LIVE},
         source=TEMPLATE, after={"state": "running", "cpus": 2, "template": None}),
     row(15, "a second run compares what can be compared", CLONE, ask(**CLONED)),
     row(15, "only a template has linked clones", absent(), ask(**CLONED), source=vm(name="tmpl"),

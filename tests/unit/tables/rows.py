@@ -82,13 +82,16 @@ def absent(**fields):
     return Vm.absent("web").having(**fields)
 
 
-def ask(state="present", name="web", **options):
-    """The request that a task with these options makes. Options that only one platform has are settings of the VM."""
+def ask(state="present", name="web", own=(), **options):
+    """The request that a task with these options makes.
+
+    Options that only one platform has are settings of the VM, and so are the shared ones in ``own``.
+    """
     given = {**_defaults(VM), "name": [name], "state": state, **options}
     for option in (one for one, spec in VM.items() if "options" in spec and given[one] is not None):
         defaults, value = _defaults(VM[option]["options"]), given[option]
         given[option] = {**defaults, **value} if isinstance(value, dict) else [{**defaults, **one} for one in value]
-    return requests(given, own=set(options) - set(VM) - {"reset_nvram"})[0]
+    return requests(given, own={*own, *(set(options) - set(VM) - {"reset_nvram"})})[0]
 
 
 def _defaults(spec):

@@ -20,7 +20,7 @@ from .sight import cards_of, disks_of, seed_slot, storage_of
 
 _AGAIN = "Check the VM, and run the task again."
 #: Fields that cloud-init reads from a drive of their own.
-_SEEDED = ("cloudinit",)
+_SEEDED = ("cloud_init",)
 #: The same as options, by the key without its number; the last is set by the option native.
 TOLD_TO_GUESTS = frozenset({"ciuser", "sshkeys", "ipconfig", "nameserver", "searchdomain", "cicustom"})
 

@@ -14,9 +14,10 @@ from . import native_checks, needs
 from .changing import needs_storage, writing_of
 from .fields import STAYS_OFF
 from .making import check_slots, inputs_of, options_of, told_by_task
+from .move_checks import check_move
 from .reach import check_formats, check_reachable
 from .settings import free_seed_slot
-from .sight import Sight, cards_of, drives_of, iso_slot, media_of, memory_of, seed_slot, volumes_of
+from .sight import Sight, cards_of, drives_of, memory_of, seed_slot
 from .snapshots import options_in, snapshots_of
 from .traits import AUTO
 from .volume_checks import FIRST, check_each_once, check_image, check_imports, check_iso, check_source
@@ -26,6 +27,7 @@ _SIZES_OF_MEMORY = ("memory", "native.balloon")
 _NO_TPM, _UNPROTECTED = ("tpm", False), ("protection", False)
 #: What leaves a machine running, or with what it ran with.
 _WAKING = frozenset({"start", "reset", "pause", "resume", "suspend"})
+_OFF = frozenset({"stop", "kill"})
 _NOTHING = Sight("", "", {}, {})
 
 
@@ -33,16 +35,17 @@ def check_plan(driver, plan):
     vm, label, clone = plan.before, plan.after.name, None
     if plan.steps:
         needs.check_quorum(driver, label)
-    for step in plan.steps:
+    for number, step in enumerate(plan.steps):
         needs.check_verb(driver, label, vm, step)
         _check_parts_stay(label, step.changes)
         _check_power(driver, label, plan, step)
         if step.verb == "create":
-            _check_creation(driver, label, vm, step.arguments["config"], step.arguments["creation"])
+            _check_creation(driver, label, vm, step.arguments)
         elif step.verb == "clone":
             clone = _check_cloning(driver, label, step.arguments)
         elif step.verb == "configure" and (clone or vm.id):
-            _check_changes(driver, label, clone or _found(driver, vm), step.changes)
+            is_on = vm.on and not _OFF & {earlier.verb for earlier in plan.steps[:number]}
+            _check_changes(driver, label, clone or _found(driver, vm, is_on), step.changes)
         elif step.verb == "snapshot" and vm.config.get("template"):
             raise Refused(f"{label}: it is a template, which has no snapshots.", "Clone it, and take one of the clone.")
         elif step.verb == "snapshot":
@@ -72,20 +75,21 @@ def _check_start(driver, label, plan):
     _check_bridges(driver, label, plan.after.config["node"], [card.get("source") for card in cards.values()])
 
 
-def _found(driver, vm):
-    return Basis(driver.eyes.seen(vm.id), vm.config["node"], bool(vm.config.get("protection")), vm.id)
+def _found(driver, vm, is_on=False):
+    return Basis(driver.eyes.seen(vm.id), vm.config["node"], bool(vm.config.get("protection")), vm.id, is_on=is_on)
 
 
-def _check_creation(driver, label, vm, config, creation):
+def _check_creation(driver, label, vm, arguments):
+    config, creation = arguments["config"], arguments["creation"]
     begun, node = driver.eyes.begun(label, inputs_of(creation)), config.get("node", AUTO)
-    _check_number(driver, label, config)
+    _check_number(driver, label, arguments.get("id"))
     _check_pool(driver, label, config.get("pool"))
     check_slots(driver, config, creation)
     if creation.get("image"):
         check_imports(driver, label, creation["image"]["source"])
 
     def check(place):
-        _check_place(driver, label, vm, config, creation, place)
+        _check_place(driver, label, vm, arguments, place)
 
     if node != AUTO:
         driver.places.check_node(label, node)
@@ -96,8 +100,9 @@ def _check_creation(driver, label, vm, config, creation):
         driver.places.choose_node(label, driver.storage, config.get("memory", 0), check)
 
 
-def _check_place(driver, label, vm, config, creation, node):
+def _check_place(driver, label, vm, arguments, node):
     """What a new machine needs of the node that it will be on."""
+    config, creation = arguments["config"], arguments["creation"]
     storage = driver.places.choose_storage(label, node, "images", driver.storage)
     _check_bridges(driver, label, node, (card.get("source") for card in (config.get("networks") or {}).values()))
     check_iso(driver, label, node, config.get("iso"))
@@ -109,7 +114,7 @@ def _check_place(driver, label, vm, config, creation, node):
     if image:
         check_image(driver, label, node, image, (config.get("disks") or {}).get(FIRST, {}).get("size"))
     check_formats(driver, label, node, config.get("disks") or {})
-    subject = needs.NewVm(driver, config)
+    subject = needs.NewVm(driver, config, arguments.get("id"))
     subject.check(label, "VM.Allocate")
     options = options_of(driver, storage, config, creation, "none")
     needs.check_options(driver, label, subject, node, options)
@@ -134,12 +139,12 @@ def _check_cloning(driver, label, arguments):
     driver.places.check_node(label, node)
     if node != source.config["node"]:
         _check_shared(driver, label, node, source, sight)
-    wants_seed = told_by_task(driver, creation) and seed_slot(sight.stored) is None
+    wants_seed = told_by_task(driver) and seed_slot(sight.stored) is None
     if wants_seed or (driver.storage and not creation["clone"].get("linked")):
         driver.places.choose_storage(label, node, "images", driver.storage)
-    _check_number(driver, label, config)
+    _check_number(driver, label, arguments.get("id"))
     _check_pool(driver, label, config.get("pool"))
-    check_copying(driver, label, config, creation["clone"], source, sight, node)
+    check_copying(driver, label, arguments, sight, node)
     if wants_seed:
         sight = replace(sight, stored={**sight.stored, free_seed_slot(sight.stored): "cloudinit,media=cdrom"})
     return Basis(sight, node, bool(config.get("protection")), pool=config.get("pool"))
@@ -171,7 +176,7 @@ def _check_changes(driver, label, basis, changes):
     if basis.is_protected:
         _check_nothing_goes(label, changes)
     if node != basis.node:
-        _check_move(driver, label, sight, node, any(change.kind == "iso" for change in changes))
+        check_move(driver, label, basis, node, any(change.kind == "iso" for change in changes))
     storage = driver.storage or ""
     if needs_storage(changes, sight):
         storage = driver.places.choose_storage(label, node, "images", driver.storage)
@@ -198,33 +203,6 @@ def _check_change(driver, label, basis, node, change):
         check_source(driver, label, basis, node, change.key, change.new)
     elif change.kind == "iso":
         check_iso(driver, label, node, change.new)
-
-
-def _check_move(driver, label, sight, node, changes_medium):
-    """No local medium goes along, and local disks go to a storage of the same name alone."""
-    driver.places.check_node(label, node)
-    driver.eyes.rights.check(label, f"/vms/{sight.vmid}", "VM.Migrate")
-    if sight.vmid and (devices := driver.tool.get(f"{sight.path}/migrate", target=node).get("local_resources")):
-        raise Refused(
-            f"{label}: it cannot move to node '{node}': it uses devices of its node: {', '.join(devices)}.",
-            "Remove them first, or use mapped devices.",
-        )
-    slot = iso_slot(sight.stored)
-    for key, medium in media_of(sight.stored).items():
-        if driver.places.is_local(medium) and not (changes_medium and key == slot):
-            raise Refused(
-                f"{label}: it cannot move to node '{node}': {medium} in {key} is on a storage that is not shared.",
-                'Take it out by the same task: iso: "".' if key == slot else "Take it out of that drive first.",
-            )
-    there = driver.places.storages(node, "images")
-    for key, volume in volumes_of(sight.stored).items():
-        storage = volume.partition(":")[0]
-        # The memory of what is suspended is gone by then, for it is started first.
-        if key != "vmstate" and storage not in there and driver.places.is_local(volume):
-            raise Refused(
-                f"{label}: it cannot move to node '{node}', which has no storage '{storage}' for {key}.",
-                "Move that disk to another storage first (web interface: Move Storage).",
-            )
 
 
 def _check_memory(label, changes, sight):
@@ -269,8 +247,7 @@ def _bridges(changes):
             yield change.new.get("source")
 
 
-def _check_number(driver, label, config):
-    vmid = config.get("vmid")
+def _check_number(driver, label, vmid):
     if vmid is None:
         return
     try:
@@ -279,7 +256,7 @@ def _check_number(driver, label, config):
         if driver.eyes.may_be_in_the_making(vmid, label):
             return
         raise Refused(
-            f"{label}: the vmid {vmid} cannot be taken: {error.message}", "Leave vmid out to have the next free one."
+            f"{label}: the id {vmid} cannot be used: {error.message}", "Remove id to get the next free one."
         ) from error
 
 

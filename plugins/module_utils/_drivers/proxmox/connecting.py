@@ -14,7 +14,7 @@ from .driver import ProxmoxDriver
 from .observing import Observer
 
 #: Options of the module's own that are settings of a machine.
-OWN_SETTINGS = ("node", "vmid", "pool", "template", "protection", "cloudinit", "cloudinit_password")
+OWN_SETTINGS = ("node", "pool", "template", "protection", "cloud_init")
 #: What a task may give without being about a machine's settings.
 _TOLD_BY_LISTS = frozenset({
     "name", "id", "state", "stop_mode", "stop_timeout", "timeout", "wait_for", "allow_recreate", "delete_disks",
@@ -46,7 +46,7 @@ def make_driver(params):
         bridge=params.get("bridge") or "vmbr0",
         stop_timeout=params.get("stop_timeout"),
         iso_checksum=params.get("iso_checksum"),
-        cloudinit_password=params.get("cloudinit_password"),
+        password=(params.get("cloud_init") or {}).get("password"),
         tags=params.get("tags"),
         clones_linked=bool((params.get("clone") or {}).get("linked")),
     )

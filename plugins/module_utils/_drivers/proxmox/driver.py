@@ -60,13 +60,13 @@ class ProxmoxDriver:
         bridge="vmbr0",
         stop_timeout=None,
         iso_checksum=None,
-        cloudinit_password=None,
+        password=None,
         on_failure="rollback",
         tags=(),
         clones_linked=False,
     ):
         self.tool, self.eyes, self.storage, self.iso_checksum = tool, eyes, storage, iso_checksum
-        self.cloudinit_password, self.keeps_failures = cloudinit_password, on_failure == "keep"
+        self.password, self.keeps_failures = password, on_failure == "keep"
         #: {id: VM} as planned on.
         self.planned = {}
         #: Held by whoever takes a number for a new machine.
@@ -133,18 +133,19 @@ class ProxmoxDriver:
         self.planned[plan.before.id] = plan.before
 
     def apply(self, batch):
-        one_by_one(self, batch, writes.count)
+        return one_by_one(self, batch, writes.count)
 
     def _create(self, vm, step):
         from .making import create
 
-        create(self, vm.name, step.arguments["config"], step.arguments["creation"])
+        config, creation = step.arguments["config"], step.arguments["creation"]
+        create(self, vm.name, config, creation, step.arguments.get("id"))
 
     def _clone(self, vm, step):
         from .making import clone
 
         config, creation, source = (step.arguments[name] for name in ("config", "creation", "source"))
-        clone(self, vm.name, config, creation, source)
+        clone(self, vm.name, config, creation, source, step.arguments.get("id"))
 
     @_followed
     def _delete(self, vm, step):

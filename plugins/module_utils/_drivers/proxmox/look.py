@@ -47,6 +47,11 @@ class Listed:
     trouble: str = ""
     nameless: bool = False
 
+    @property
+    def is_unnamed(self):
+        """Whether it is being created and has no name yet: its id alone does not say that it is the VM of a task."""
+        return self.lock in CREATED_UNDER and self.name == f"VM {self.vmid}"
+
 
 def each(action, items):
     """``action`` on all items, some at a time: each further connection must be worth its making."""

@@ -14,7 +14,7 @@ from ..._lifecycle.model import STOPPED, Vm
 from ..._lifecycle.plan_make import find_snapshot
 from ..._tools import proxmox_values as values
 from ..._tools.proxmox import Busy
-from . import cloudinit, mark, media, placing
+from . import mark, media, placing
 from .changing import TOLD_TO_GUESTS, configure
 from .claiming import claim, is_created, undone_on_failure
 from .settings import free_iso_slot, free_seed_slot, written
@@ -25,9 +25,9 @@ _FIRST = "scsi0"
 #: What every guest of today is better off with, and nobody asks about.
 _BASE = {"scsihw": "virtio-scsi-single"}
 #: Made by calls of their own, or known by where the machine is made.
-_APART = frozenset({"node", "pool", "vmid", "template", "cloudinit_password", "iso", "hotplug"})
+_APART = frozenset({"node", "pool", "template", "iso", "hotplug"})
 #: Given in the act of making, or told apart by nothing that a new machine has.
-_LEFT = frozenset({"node", "pool", "vmid", "cloudinit_password", "hotplug"})
+_LEFT = frozenset({"node", "pool", "hotplug"})
 #: The drive of the option iso is there from the start, so that a medium can be put in while the machine runs.
 _ISO = "ide2"
 _TAKEN = ("already exists", "File exists")
@@ -43,16 +43,16 @@ def inputs_of(creation, source=None):
     return {"clone": source.id, **{key: asked[key] for key in ("snapshot", "linked") if asked.get(key)}}
 
 
-def create(driver, name, config, creation):
-    """Make a machine that is off."""
+def create(driver, name, config, creation, number=None):
+    """Create a VM that is off, with this number; None: the next that is free."""
     if is_created(driver, name):
         return
-    sight = driver.eyes.begun(name, inputs_of(creation)) or _begin(driver, name, config, creation)
+    sight = driver.eyes.begun(name, inputs_of(creation)) or _begin(driver, name, config, creation, number)
     with undone_on_failure(driver, sight, name):
         claim(driver, _completed(driver, name, sight, config), name)
 
 
-def _begin(driver, name, config, creation):
+def _begin(driver, name, config, creation, number):
     node = config.get("node", AUTO)
     if node == AUTO:
         node = driver.places.choose_node(name, driver.storage, config.get("memory", 0))
@@ -65,7 +65,7 @@ def _begin(driver, name, config, creation):
         asked = {**options, "vmid": vmid, "name": name, "description": notes, "pool": config.get("pool") or None}
         return driver.tool.post(f"/nodes/{node}/qemu", **asked)
 
-    return driver.eyes.sight(_numbered(driver, name, config, make), node)
+    return driver.eyes.sight(_numbered(driver, name, number, make), node)
 
 
 def check_slots(driver, config, creation):
@@ -91,38 +91,30 @@ def options_of(driver, storage, config, creation, medium):
         base = {}
     told.pop("description", None)
     writing = written(additions(told), base, storage)
-    return {**_BASE, _ISO: f"{medium},media=cdrom", **base, **writing.put, **_seed(driver, creation, writing, storage)}
+    return {**_BASE, _ISO: f"{medium},media=cdrom", **base, **writing.put, **_seed(driver, writing, storage)}
 
 
-def _seed(driver, creation, writing, storage):
+def _seed(driver, writing, storage):
     """What cloud-init is told, and the drive by which it is told."""
-    told = told_by_task(driver, creation)
+    told = told_by_task(driver)
     if not told and not any(values.stem(key) in TOLD_TO_GUESTS for key in writing.put):
         return told
     return {**told, free_seed_slot({_ISO, *writing.taken}): f"{storage}:cloudinit"}
 
 
-def told_by_task(driver, creation):
-    """Options of cloud-init that are given only when a machine is made."""
-    asked = creation.get("cloud_init") or {}
-    keys = asked.get("ssh_authorized_keys")
-    cloudinit.check_keys("cloud_init: ssh_authorized_keys", keys or ())
-    told = {
-        "ciuser": asked.get("user"),
-        "sshkeys": values.keys_text(keys) if keys else None,
-        "cipassword": driver.cloudinit_password,
-    }
-    return {key: value for key, value in told.items() if value}
+def told_by_task(driver):
+    """Options of cloud-init that cannot be read back, so they are given only when a VM is created."""
+    return {"cipassword": driver.password} if driver.password else {}
 
 
-def _numbered(driver, name, config, begin):
+def _numbered(driver, name, number, begin):
     """The number that a machine was made with: the one asked for, else the next that is free.
 
     ``begin(vmid)`` begins to make it and returns the task.
     """
     _check_lost_answers(driver, name)
-    if config.get("vmid"):
-        return _with_number(driver, name, config["vmid"], begin)
+    if number:
+        return _with_number(driver, name, number, begin)
     tried = set()
     for _number in range(_TRIES):
         vmid = None
@@ -139,7 +131,7 @@ def _numbered(driver, name, config, begin):
             tried.add(vmid)
         else:
             return str(vmid)
-    raise ApiError(f"{name}: others took {_TRIES} numbers first.", None, "Name a free vmid.")
+    raise ApiError(f"{name}: others took {_TRIES} numbers first.", None, "Set id to a free one.")
 
 
 def _check_lost_answers(driver, name):
@@ -181,21 +173,21 @@ def _sized(disk):
 # Clones -----------------------------------------------------------------------------------------------------------
 
 
-def clone(driver, name, config, creation, source):
-    """Make a machine that is off, like ``source``."""
+def clone(driver, name, config, creation, source, number=None):
+    """Create a VM that is off, like ``source``, with this number; None: the next that is free."""
     if is_created(driver, name):
         return
     inputs = inputs_of(creation, source)
-    sight = driver.eyes.begun(name, inputs) or _copy(driver, name, config, creation["clone"], source, inputs)
+    sight = driver.eyes.begun(name, inputs) or _copy(driver, name, config, creation["clone"], source, inputs, number)
     options = {"onboot": 0} if sight.stored.get("onboot") == "1" else {}
     with undone_on_failure(driver, sight, name, options):
-        told = told_by_task(driver, creation)
+        told = told_by_task(driver)
         if told and seed_slot(sight.stored) is None:
             told[free_seed_slot(sight.stored)] = f"{placing.storage_for(driver, sight.node, name)}:cloudinit"
         claim(driver, sight, name, {**options, **told})
 
 
-def _copy(driver, name, config, asked, source, inputs):
+def _copy(driver, name, config, asked, source, inputs, number):
     origin = driver.eyes.sight(source.id)
     node = config.get("node") if config.get("node") not in (None, AUTO) else origin.node
     taken = find_snapshot(source, asked.get("snapshot"))
@@ -213,4 +205,4 @@ def _copy(driver, name, config, asked, source, inputs):
             target=None if node == origin.node else node,
         )
 
-    return driver.eyes.sight(_numbered(driver, name, config, make), node)
+    return driver.eyes.sight(_numbered(driver, name, number, make), node)

@@ -16,9 +16,10 @@ _OPTIONS = {
     "cores": "cpus", "sockets": "cpus", "smp": "cpus", "memory": "memory", "bios": "firmware",
     "efidisk": "firmware and secure_boot", "tpmstate": "tpm", "ostype": "os_type", "description": "description",
     "tags": "tags", "onboot": "autostart", "protection": "protection", "template": "template",
-    "ciuser": "cloudinit", "sshkeys": "cloudinit", "ipconfig": "cloudinit", "nameserver": "cloudinit",
-    "searchdomain": "cloudinit", "cipassword": "cloudinit_password", "cdrom": "iso", "node": "node", "pool": "pool",
-    "vmid": "vmid", "storage": "storage", "unused": "disks",
+    "ciuser": "cloud_init.user", "sshkeys": "cloud_init.ssh_authorized_keys", "ipconfig": "cloud_init.ip_config",
+    "nameserver": "cloud_init.nameservers", "searchdomain": "cloud_init.search_domains",
+    "cipassword": "cloud_init.password", "cdrom": "iso", "node": "node", "pool": "pool", "vmid": "id",
+    "storage": "storage", "unused": "disks",
 }  # fmt: skip
 #: What may be set here while the option does not say it.
 _TWICE = {"cpu": ("nested_virtualization", "the processor's type"), "vga": ("display", "the graphics card")}

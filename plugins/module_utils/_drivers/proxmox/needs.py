@@ -71,8 +71,8 @@ def check_snapshots(driver, label, sight):
 class NewVm:
     """Checks privileges on a VM that does not exist yet: on its number, or on the pool that it will be in."""
 
-    def __init__(self, driver, config):
-        self._driver, self._vmid = driver, config.get("vmid")
+    def __init__(self, driver, config, vmid=None):
+        self._driver, self._vmid = driver, vmid
         self._instead = (f"/pool/{config['pool']}",) if config.get("pool") else ()
 
     def check(self, label, *privileges):

@@ -29,6 +29,8 @@ class Observer:
         self._native_keys, self.sees_settings = tuple(native_keys), sees_settings
         #: By id, from the last look: where machines are, their settings, and their options.
         self._nodes, self._configs, self._sights = {}, {}, {}
+        #: Ids of the VMs that the task was told of.
+        self._reported = set()
         #: {name: id} of machines that a task has begun to make.
         self._begun = {}
         #: {id: name} of all machines.
@@ -55,6 +57,7 @@ class Observer:
         self._note_begun(targets, vms)
         known = {one.name for one in listed} | set(self._names.values())
         there = self._that_count(vms, targets, facets)
+        self._reported |= {vm.id for vm in there}
         known -= {vm.name for vm in vms if vm not in there}
         return self._told(there, sorted(known), self._unseen(targets, entries) or _doubts(targets or (), listed))
 
@@ -69,7 +72,7 @@ class Observer:
     def _that_count(self, vms, targets, facets):
         """Without machines that nobody has got yet, unless they are asked for and no finished one has their name."""
         finished = {vm.name for vm in vms if not self._is_unfinished(vm)}
-        by_id = {target.id for target in targets or ()}
+        by_id = {target.id for target in targets or () if self._is_meant_by_id(target, facets)}
         for twin in (vm for vm in vms if self._is_unfinished(vm) and vm.name in finished and vm.id not in by_id):
             self.tool.warn(
                 f"{twin.name}: beside it a machine of this name is unfinished ({twin.id}), left by a task that was cut"
@@ -80,6 +83,13 @@ class Observer:
             for vm in vms
             if not self._is_unfinished(vm) or vm.id in by_id or ("unfinished" in facets and vm.name not in finished)
         ]
+
+    def _is_meant_by_id(self, target, facets):
+        """Whether an unfinished VM counts because it is named by its id.
+
+        Beside a name that is the id of a VM to be created, unless the task has seen it as one that exists.
+        """
+        return not target.name or "unfinished" in facets or target.id in self._reported
 
     def _note_begun(self, targets, vms):
         """Of these machines alone: others may be worked on at the same time."""
@@ -269,4 +279,6 @@ def _doubts(targets, listed):
 
 
 def _means(target, listed):
-    return listed.vmid == target.id if target.id else listed.name == target.name
+    if target.id and not (target.name and listed.is_unnamed):
+        return listed.vmid == target.id
+    return listed.name == target.name

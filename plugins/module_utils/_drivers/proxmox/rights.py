@@ -29,7 +29,7 @@ class Rights:
     @property
     def sees_vms(self):
         """Whether there is any VM that the account could see."""
-        return any(_SEE in held for path, held in self.known.items() if path == "/" or path.startswith(_OF_VMS))
+        return any(_SEE in held and _reaches_vms(path, held[_SEE]) for path, held in self.known.items())
 
     def has(self, path, privilege):
         if privilege in self.known.get(path, ()):
@@ -48,6 +48,11 @@ class Rights:
                 f"{label}: {self._tool.api.who} lacks the privilege {' or '.join(privileges)} on {path}.",
                 remedy_on(path),
             )
+
+
+def _reaches_vms(path, propagates):
+    """Whether a privilege on ``path`` is one on VMs: above them it must hold for the paths below, too."""
+    return propagates if path in ("/", *_OF_VMS) else path.startswith(_OF_VMS)
 
 
 def _above(path):

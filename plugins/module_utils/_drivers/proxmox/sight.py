@@ -157,7 +157,7 @@ def config_of(options, around):
         "disks": {slot: _disk(drive) for slot, drive in disks_of(options).items()},
         "networks": {place: _card(card) for place, card in cards_of(options).items()},
         "iso": _iso(options),
-        "cloudinit": _cloudinit(options),
+        "cloud_init": _cloud_init(options),
         "hotplug": tuple(sorted(values.hotplugged(options.get("hotplug")))),
         "protection": options.get("protection") == "1",
         "template": options.get("template") == "1",
@@ -221,13 +221,13 @@ def _iso(options):
     return "" if medium == "none" else medium
 
 
-def _cloudinit(options):
+def _cloud_init(options):
     return {
         "user": options.get("ciuser", ""),
-        "ssh_keys": values.keys_of(options.get("sshkeys")),
+        "ssh_authorized_keys": values.keys_of(options.get("sshkeys")),
         "ip_config": tuple(options.get(key, "") for key in _ip_keys(options)),
         "nameservers": tuple(options.get("nameserver", "").split()),
-        "search_domain": options.get("searchdomain", ""),
+        "search_domains": tuple(options.get("searchdomain", "").split()),
     }
 
 

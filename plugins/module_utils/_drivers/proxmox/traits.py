@@ -16,11 +16,10 @@ from ..._tools.proxmox import Busy, ConnectionLost
 from . import cloudinit, native
 from .fields import FIELDS, file_name, taken_as
 from .sight import SERIAL, storage_of
-from .words import HARMLESS, OS_TYPES, is_tag, name_fault, snapshot_name_fault
+from .words import HARMLESS, OS_TYPES, id_fault, is_tag, name_fault, snapshot_name_fault
 
 #: Chosen by the driver when a machine is made.
 AUTO = "auto"
-_GIVEN = "given"
 _VOLUME = re.compile(r"[A-Za-z][\w.-]*:[^\s,]+")
 _ADDRESS = re.compile(r"https?://\S+")
 _FORWARD = "Guests are reached by their own addresses, or by a rule on the node."
@@ -46,7 +45,7 @@ def proxmox_traits(version="", bridge="vmbr0", tells_case=False, storage=None):
         },
         instead={
             "port_forwards": _FORWARD,
-            "networks.address": "Use ip_config of the option cloudinit.",
+            "networks.address": "Use cloud_init.ip_config.",
             "shared_folders": "Map a directory of the node in the datacenter, and name it: native: {virtiofs0: NAME}.",
             UNKNOWN: "Bring its node back, or take the machine over there: see pvecm status.",
             "snapshot.content": "Restore the snapshot into a clone, and look at its disks there.",
@@ -55,8 +54,9 @@ def proxmox_traits(version="", bridge="vmbr0", tells_case=False, storage=None):
         name_fault=name_fault,
         snapshot_name_fault=snapshot_name_fault,
         taken_as=taken_as,
-        cloned_with=frozenset({"node", "pool", "vmid"}),
-        not_cloned=frozenset({"vmid", "pool", "description", "template"}),
+        id_fault=id_fault,
+        cloned_with=frozenset({"node", "pool"}),
+        not_cloned=frozenset({"pool", "description", "template"}),
         transient=lambda error: isinstance(error, (Busy, ConnectionLost)),
         lanes_at_once=8,
         harmless=HARMLESS,
@@ -84,11 +84,8 @@ def _adjusted(bridge, tells_case, storage, vm, config):
         _check_storage(vm, slot, disk, storage)
     if "native" in config:
         adjusted["native"] = native.settled(vm, config["native"], config)
-    if "cloudinit" in config:
-        adjusted["cloudinit"] = cloudinit.settled(vm, config["cloudinit"])
-    if "cloudinit_password" in config:
-        # What is planned is shown; the password itself is known to the driver alone.
-        adjusted["cloudinit_password"] = _GIVEN
+    if "cloud_init" in config:
+        adjusted["cloud_init"] = cloudinit.settled(vm, config["cloud_init"])
     _check_screen(vm, config.get("display") or {})
     _check_iso(vm, config.get("iso"))
     _check_secure_boot(vm, config)
@@ -98,21 +95,11 @@ def _adjusted(bridge, tells_case, storage, vm, config):
 
 
 def _leave_out_what_is_settled(vm, adjusted):
-    """A machine that is there has its number and its node, and where it has no drive there is no medium in it."""
+    """A VM that exists has its node, and where it has no drive there is no medium in it."""
     if adjusted.get("node") == AUTO:
         del adjusted["node"]
-    if "vmid" in adjusted:
-        _check_number(vm, adjusted.pop("vmid"))
     if adjusted.get("iso") == "" and vm.config.get("iso") is None:
         del adjusted["iso"]
-
-
-def _check_number(vm, asked):
-    if str(asked) != vm.id:
-        raise Refused(
-            f"{vm.name}: its vmid is {vm.id}, and a machine's number does not become another: {asked} is asked.",
-            "Leave vmid out, or clone it.",
-        )
 
 
 def _check_sizes(vm, config):

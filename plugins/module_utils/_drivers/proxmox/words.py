@@ -63,6 +63,12 @@ def name_fault(name):
     return None
 
 
+def id_fault(text):
+    """Why no VM can have this id, which is a number; None where one can."""
+    is_number = text.isascii() and text.isdecimal() and text == str(int(text))
+    return None if is_number and 100 <= int(text) <= 999999999 else "it is not a number from 100 to 999999999"
+
+
 def snapshot_name_fault(name):
     if not _SNAPSHOT.fullmatch(name):
         return "it has 2 to 40 of A-Z, a-z, 0-9, _ and -, a letter first"

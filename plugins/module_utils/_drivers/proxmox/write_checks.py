@@ -25,6 +25,8 @@ class Basis:
     #: None: it is not made yet.
     vmid: Optional[str] = None
     pool: Optional[str] = None
+    #: Whether it has memory at that time.
+    is_on: bool = False
 
 
 def check_writing(driver, label, basis, node, changes, writing):
@@ -75,9 +77,10 @@ def _after(options, writing):
     return {key: text for key, text in {**options, **writing.put}.items() if key not in gone}
 
 
-def check_copying(driver, label, config, asked, source, sight, node):
+def check_copying(driver, label, arguments, sight, node):
     """Privileges on the source, its bridges and storages, and the space for what is copied."""
-    rights, subject = driver.eyes.rights, needs.NewVm(driver, config)
+    asked, source = arguments["creation"]["clone"], arguments["source"]
+    rights, subject = driver.eyes.rights, needs.NewVm(driver, arguments["config"], arguments.get("id"))
     rights.check(label, f"/vms/{source.id}", "VM.Clone")
     subject.check(label, "VM.Allocate")
     subject.check(label, "VM.Config.Options")

@@ -156,21 +156,10 @@ def _check_neighbours(driver, plan):
     is_new = any(step.verb == "create" for step in plan.steps)
     changed = {change.field for step in plan.steps for change in step.changes}
     for other in others:
-        theirs = config_of(other)
-        if is_new or "networks" in changed:
-            both = _addresses(config) & _addresses(theirs)
+        for field, (used_by, has_it, remedy) in _UNIQUE.items():
+            both = used_by(config) & used_by(config_of(other)) if is_new or field in changed else ()
             if both:
-                raise Refused(
-                    f"{plan.after.name}: networks: {other['name']} has the address {min(both)} already.",
-                    "Give each VM an address of its own.",
-                )
-        if is_new or "port_forwards" in changed:
-            both = _ends(config) & _ends(theirs)
-            if both:
-                raise Refused(
-                    f"{plan.after.name}: port_forwards: {other['name']} forwards the same host port: {min(both)}.",
-                    "Choose another host_port.",
-                )
+                raise Refused(f"{plan.after.name}: {field}: {other['name']} {has_it}: {min(both)}.", remedy)
 
 
 def _addresses(config):
@@ -187,6 +176,13 @@ def _end_of(forward, provider):
     if provider == "libvirt":
         return str(port)
     return f"{address + ':' if address else ''}{port}/{forward.get('protocol') or 'tcp'}"
+
+
+#: Fields of which two VMs of a host cannot have the same: {field: (what of it, the fault, the remedy)}.
+_UNIQUE = {
+    "networks": (_addresses, "has the same address", "Give each VM an address of its own."),
+    "port_forwards": (_ends, "forwards the same host port", "Choose another host_port."),
+}
 
 
 def _check_file(driver, plan):

@@ -198,7 +198,7 @@ class VagrantDriver:
         check_plan(self, plan)
 
     def apply(self, batch):
-        one_by_one(self, batch, writes.count)
+        return one_by_one(self, batch, writes.count)
 
     def _create(self, vm, step):
         if self.project.managed:

@@ -81,7 +81,7 @@ def _check_making(driver, listing, plan, step):
         if unfinished is None and files.exists(seed_path):
             raise storage.taken(seed_path)
         seed.find_tool(driver.commands)
-        seed.nocloud_documents(creation["cloud_init"], name, "check")
+        seed.check_documents(step.arguments, name)
     if step.verb == "clone":
         _check_copying(listing, name, step.arguments["source"], creation["clone"], base)
     else:

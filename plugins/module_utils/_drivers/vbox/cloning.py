@@ -17,7 +17,7 @@ from .mark import KEY, is_made_here, new_id, read_mark, write_mark
 from .sight import SSH_RULE
 
 
-def clone(driver, name, config, creation, source):
+def clone(driver, name, config, creation, source, networks=None):
     """Make a machine that is off, like ``source``."""
     if is_complete(driver, name):
         return
@@ -30,7 +30,7 @@ def clone(driver, name, config, creation, source):
         sight = driver.sight(sight.uuid)
         if sight.begun_mark != sight.mark:
             write_mark(driver, sight.uuid, sight.begun_mark)
-        add_seed(driver, sight.uuid, name, creation)
+        add_seed(driver, sight.uuid, name, creation, networks)
         _renew_ssh(driver, sight)
         finish(driver, sight.uuid, config, {"clone": source.id})
 

@@ -143,7 +143,7 @@ class VBoxDriver:
 
     def apply(self, batch):
         self._first = self._listing = None
-        one_by_one(self, batch, writes.count)
+        return one_by_one(self, batch, writes.count)
 
     def run(self, uuid, *words, timeout=_LONG):
         """One changing command; raises Busy where it may go well in a moment."""
@@ -184,7 +184,7 @@ class VBoxDriver:
 
         config, creation, source = (step.arguments[name] for name in ("config", "creation", "source"))
         with self.alone_with(source.name, self.known.folders.get(source.id), reading=True):
-            clone(self, vm.name, config, creation, source)
+            clone(self, vm.name, config, creation, source, step.arguments["networks"])
 
     def _delete(self, vm, step):
         from .deleting import delete

@@ -14,6 +14,7 @@ from ..._lifecycle.errors import CommandFailed, PolyvirtError, Refused
 from ..._lifecycle.model import COLLECTIONS, STOPPED, Vm
 from ..._ports import files
 from ..._tools import seed
+from ..._tools.seed_network import macs_by_place
 from ..._tools.vboxmanage_file import settings_in
 from . import storage
 from .busy import Busy
@@ -176,8 +177,11 @@ def _see_to_drives(driver, vm, name, iso, creation):
     add_seed(driver, vm.id, name, creation)
 
 
-def add_seed(driver, uuid, name, creation):
-    """Make the seed's file and put it into a drive of its own; the mark tells its name first."""
+def add_seed(driver, uuid, name, creation, networks=None):
+    """Create the seed's file and put it into a drive of its own; the mark tells its name first.
+
+    ``networks`` are the NICs as the task wants them, where they are configured later.
+    """
     if creation.get("cloud_init") is None:
         return
     sight = driver.sight(uuid)
@@ -186,7 +190,9 @@ def add_seed(driver, uuid, name, creation):
         if files.exists(path):
             raise storage.taken(path)
         write_mark(driver, uuid, {**sight.mark, "files": [*sight.mark["files"], os.path.basename(path)]})
-    seed.make_seed(driver.commands, files, path, seed.nocloud_documents(creation["cloud_init"], name, uuid))
+    macs = macs_by_place(config_of(sight).get("networks") or {}, networks)
+    documents = seed.nocloud_documents(creation["cloud_init"], name, uuid, macs)
+    seed.make_seed(driver.commands, files, path, documents)
     storage.add_seed(driver, replace(sight, mark={**sight.mark, "files": [os.path.basename(path)]}), path)
 
 

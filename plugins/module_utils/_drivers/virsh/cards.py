@@ -80,7 +80,7 @@ def add_card(driver, vm, definition, running, change, made):
         card = devices.card_element(devices.read_card(there), is_bridge)
     elif running is not None:
         # Chosen here, so that the card has it in what runs and in what is stored.
-        card = devices.card_element({"mac": _new_mac(), **change.new}, is_bridge)
+        card = devices.card_element({"mac": new_mac(), **change.new}, is_bridge)
         attach(driver, vm, card)
     else:
         card = devices.card_element(change.new, is_bridge)
@@ -107,7 +107,7 @@ def _mac(card):
     return devices.read_card(card).get("mac")
 
 
-def _new_mac():
+def new_mac():
     return ":".join([_MAC_PREFIX, *(f"{byte:02x}" for byte in os.urandom(3))])
 
 

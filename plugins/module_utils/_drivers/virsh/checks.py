@@ -93,7 +93,7 @@ def _check_clone(driver, name, arguments, doomed):
     from .clone_checks import check_clone
 
     check_clone(driver, name, arguments["creation"], arguments["source"], doomed)
-    _check_seed(driver, name, arguments["creation"])
+    _check_seed(driver, name, arguments)
 
 
 def _check_snapshot(driver, vm, step):
@@ -124,13 +124,13 @@ def _check_creation(driver, name, arguments, doomed):
             check_space(driver, name, [base], doomed)
     if config.get("iso"):
         check_iso(name, config["iso"])
-    _check_seed(driver, name, creation)
+    _check_seed(driver, name, arguments)
 
 
-def _check_seed(driver, name, creation):
-    if creation.get("cloud_init") is not None:
+def _check_seed(driver, name, arguments):
+    if arguments["creation"].get("cloud_init") is not None:
         seed.find_tool(driver.commands)
-        seed.nocloud_documents(creation["cloud_init"], name, "check")
+        seed.check_documents(arguments, name)
         written_by = written_files(driver.all_definitions())
         driver.storage.check_free(name, driver.storage.seed_path(name), written_by)
 

@@ -12,11 +12,14 @@ from typing import Optional
 
 from ..._lifecycle.errors import Refused
 from ..._ports import files
+from ..._tools.seed_network import macs_by_place
 from . import devices
+from .cards import new_mac
 from .definition import Definition, file_of, target_of
 from .firmware import nvram_of, place_nvram
 from .forwarding import forget_names
 from .making import make_mark, make_seed, undone_on_failure
+from .networks import is_bridge
 from .snapshots import EXTERNAL, SnapshotXml
 from .storage import bases_of
 
@@ -50,22 +53,23 @@ def own_disks(definition):
     return [disk for disk in disks if disk.find("readonly") is None and disk.find("shareable") is None]
 
 
-def clone(driver, name, config, creation, source):
-    """Make a machine that is off, like ``source``; what was made is removed again when it cannot be finished."""
+def clone(driver, name, arguments):
+    """Create a VM that is off, like its source; what was created is removed again when it cannot be finished."""
     machine_id, is_defined = driver.new_id(name)
     if not is_defined:
-        _define_clone(driver, name, machine_id, config, creation, source)
+        _define_clone(driver, name, machine_id, arguments)
 
 
-def _define_clone(driver, name, machine_id, config, creation, source):
+def _define_clone(driver, name, machine_id, arguments):
+    config, creation, source = (arguments[key] for key in ("config", "creation", "source"))
     asked = creation["clone"]
     original = Original.read(driver, source, asked.get("snapshot"))
     definition = original.definition
     with undone_on_failure(driver, name, creation) as made:
         disks = _make_disks(driver, name, original, asked["linked"], made)
         nvram = _copy_nvram(driver, name, definition, made)
-        seeds = make_seed(driver, name, machine_id, creation)
         _take_identity_away(definition)
+        seeds = make_seed(driver, name, machine_id, creation, _give_macs(definition, arguments["networks"]))
         definition.set("name", name)
         definition.set("uuid", machine_id)
         _remove_drives(definition, (source.mark or {}).get("files", ()))
@@ -154,6 +158,14 @@ def _take_identity_away(definition):
             _free_port(element)
     for screen in definition.root.findall("devices/graphics"):
         _free_screen(screen)
+
+
+def _give_macs(definition, wanted):
+    """A new MAC for each NIC, which its seed names. Returns those that the NICs will have in the end, in order."""
+    found = {str(place): {"mac": new_mac()} for place, _card in enumerate(definition.interfaces())}
+    for place, entry in found.items():
+        devices.set_card(definition.interfaces()[int(place)], entry, is_bridge)
+    return macs_by_place(found, wanted)
 
 
 def _free_port(element):

@@ -220,7 +220,7 @@ class VirshDriver:
 
     def apply(self, batch):
         self._definitions = self._users = None
-        one_by_one(self, batch, writes.count)
+        return one_by_one(self, batch, writes.count)
 
     def define(self, definition):
         self.virsh.run("define", "/dev/stdin", stdin=definition.text())
@@ -233,8 +233,7 @@ class VirshDriver:
     def _clone(self, vm, step):
         from . import cloning
 
-        arguments = step.arguments
-        cloning.clone(self, vm.name, arguments["config"], arguments["creation"], arguments["source"])
+        cloning.clone(self, vm.name, step.arguments)
 
     def new_id(self, name):
         """(UUID of a VM to be created, whether it exists): the same one when its creation is sent again."""

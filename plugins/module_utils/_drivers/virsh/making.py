@@ -15,7 +15,9 @@ from ..._lifecycle.model import Change
 from ..._ports import files
 from ..._tools import seed
 from ..._tools import virsh as tool
+from ..._tools.seed_network import macs_by_place
 from . import devices
+from .cards import new_mac
 from .definition import empty_mark
 from .firmware import place_nvram
 from .networks import is_bridge
@@ -41,7 +43,8 @@ def _define_new(driver, name, machine_id, config, creation):
             name, machine_id, driver.hypervisor, driver.virt_type_of_new(), machine_type(config)
         )
         disks = _make_disks(driver, name, config.get("disks") or {}, creation.get("image"), made)
-        seeds = make_seed(driver, name, machine_id, creation)
+        config = _with_macs(config, creation)
+        seeds = make_seed(driver, name, machine_id, creation, macs_by_place(config.get("networks") or {}))
         _describe(driver, definition, config, disks, seeds)
         own_disks = [path for _slot, path, _format, ours in disks if ours]
         mark = make_mark(machine_id, config, own_disks, seeds, _inputs(driver, creation, own_disks))
@@ -122,12 +125,21 @@ def make_disk(driver, name, slot, entry, image, made):
     return path, image_format
 
 
-def make_seed(driver, name, machine_id, creation):
+def _with_macs(config, creation):
+    """``config`` with a MAC for each NIC where a seed is made, which knows NICs by their MACs."""
+    if creation.get("cloud_init") is None or not config.get("networks"):
+        return config
+    networks = {place: {**entry, "mac": entry.get("mac") or new_mac()} for place, entry in config["networks"].items()}
+    return {**config, "networks": networks}
+
+
+def make_seed(driver, name, machine_id, creation, macs):
     if creation.get("cloud_init") is None:
         return []
     path = driver.storage.seed_path(name)
     driver.storage.open_folder()
-    seed.make_seed(driver.commands, files, path, seed.nocloud_documents(creation["cloud_init"], name, machine_id))
+    documents = seed.nocloud_documents(creation["cloud_init"], name, machine_id, macs)
+    seed.make_seed(driver.commands, files, path, documents)
     return [path]
 
 

@@ -46,6 +46,7 @@ def virsh_traits(hypervisor, version, local):
         instead={
             "image": f"Run the task on the hypervisor's own host{_LOCAL}",
             "cloud_init": f"Run the task on the hypervisor's own host{_LOCAL}",
+            "disks.storage": "Use storage_path for the files of a new VM, or attach a file with disks[].source.",
             "disks": f"Run the task on the hypervisor's own host{_LOCAL}",
             "iso": f"Run the task on the hypervisor's own host{_LOCAL}",
             "clone": f"Run the task on the hypervisor's own host{_LOCAL}",

@@ -64,7 +64,8 @@ class Project:
         return [self._machine(found) for found in described]
 
     def _machine(self, found):
-        provider = found.get("provider") or self._default or "virtualbox"
+        # The environment goes before what the file says first (force_default, environment.rb of Vagrant 2.3.4).
+        provider = self._default or found.get("provider") or "virtualbox"
         folder = os.path.join(self.dotfile, "machines", found["name"])
         patience = (found.get("native") or {}).get("vm.graceful_halt_timeout", 60)
         size = {key: found[key] for key in ("cpus", "memory") if found.get(key)}

@@ -12,6 +12,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors im
     SomeFailed,
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.one_by_one import one_by_one
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import writes
 
 from unit.module_utils._engine.test_task import IMAGE, ask, carry_out
 from unit.module_utils._engine.world import Machine, World, refusal
@@ -28,12 +29,13 @@ class Together(World):
 
     def apply(self, segment):
         self.segments.append([vm.name for vm, _steps in segment])
-        one_by_one(self, segment, lambda: (0, 0))
+        return one_by_one(self, segment, writes.count)
 
     def _start(self, vm, step):
         if self.faults.get(vm.name):
             raise self.faults[vm.name].pop(0)
         super()._start(vm, step)
+        writes.note()
 
 
 def _three(**faults):
@@ -127,9 +129,10 @@ def test_fault_of_ours_costs_no_other_vm_its_result(lane):
         if vm.name == "two":
             raise KeyError("a bug")
         start(vm, step)
+        writes.note()
 
     world._start = stumble
-    world.apply = lambda batch: one_by_one(world, batch, lambda: (0, 0))
+    world.apply = lambda batch: one_by_one(world, batch, writes.count)
     outcome = _started(world)
     assert [(vm["state"], vm["changed"], vm["failed"]) for vm in outcome.vms] == [
         ("running", True, False), ("stopped", False, True), ("running", True, False),
@@ -149,3 +152,16 @@ def test_driver_that_breaks_down_as_a_whole_is_reported_for_each_vm():
     outcome = carry_out(world, ask("one", "started"), ask("two", "started"))
     assert [vm["failed"] for vm in outcome.vms] == [True, True]
     assert len(outcome.msg.splitlines()) == 2
+
+
+class Overtaken(Together):
+    """Somebody else starts each VM in the moment before this task does."""
+
+    def _start(self, vm, step):
+        self._existing(vm).power = "running"
+
+
+def test_step_that_somebody_else_carried_out_is_no_change():
+    outcome = _started(Overtaken(*(Machine(name, f"u-{name}") for name in NAMES)))
+    assert (outcome.failed, outcome.changed, outcome.diff) == (False, False, [])
+    assert [(vm["state"], vm["changed"]) for vm in outcome.vms] == [("running", False)] * 3

@@ -41,6 +41,10 @@ class Cloning(World):
         self.made_from.append(step.arguments["source"].id)
         self._create(vm, step)
 
+    def verbs_of_sources(self):
+        """The names of those that were changed so far."""
+        return [name for _second, verb, name in self.calls if verb == "configure"]
+
     def looks_for_sources(self):
         return len([facets for _second, facets in self.looks if "snapshot_configs" in facets])
 
@@ -133,3 +137,22 @@ def test_a_snapshot_that_the_source_does_not_have():
     outcome = carry_out(world, ask("web", "db", snapshot="s1"))
     assert outcome.msg == "web: 'db' has no snapshot 's1' to clone. Its snapshots: none."
     assert world.calls == []
+
+
+def test_source_that_cannot_be_read_fails_its_own_clone_alone():
+    """In one lane, too: two clones of sources that the same task changes are sent together."""
+    world = Cloning(*(Machine(name, f"id-{name}", config={"cpus": 1}) for name in ("db", "mail")))
+    world._lane = "all"
+    observe = world.observe
+
+    def fail_for_mail(targets, facets):
+        if "db" in world.verbs_of_sources() and [one.id for one in targets] == ["id-mail"]:
+            raise PolyvirtError("mail cannot be read")
+        return observe(targets, facets)
+
+    world.observe = fail_for_mail
+    clones = [ask("web", "db"), ask("api", "mail")]
+    outcome = carry_out(world, *(ask(name, name, config={"cpus": 2}) for name in ("db", "mail")), *clones)
+    ends = {vm["name"]: (vm["failed"], vm["state"]) for vm in outcome.vms}
+    assert (ends["web"], ends["api"]) == ((False, "stopped"), (True, "absent")), outcome.msg
+    assert "mail cannot be read" in outcome.msg

@@ -361,3 +361,14 @@ def test_the_error_that_is_told_is_the_first_even_if_undoing_fails_too():
     outcome = carry_out(world, make())
     assert "no bootable device" in outcome.msg
     assert (len(world.machines), outcome.changed) == (1, True)
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_one_mac_for_two_vms_of_a_task_is_rejected(check):
+    """Both are new, so no driver could find the other one."""
+    mac = {"networks": {"0": {}, "1": {"mac": "52:54:00:00:00:01"}}}
+    world = World()
+    requests = [Request(name, config=mac, creation=IMAGE) for name in ("web", "db")]
+    with pytest.raises(InvalidInput, match=r"db: networks\.1\.mac: 52:54:00:00:00:01 is also that of web: networks"):
+        task.run(world, requests, check, clock=world.clock, probe=None)
+    assert world.calls == []

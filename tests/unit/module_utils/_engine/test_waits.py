@@ -67,6 +67,23 @@ def test_a_guest_that_does_not_obey_is_cut_where_that_is_asked_and_it_is_said():
     assert outcome.vms[0]["steps"][0]["note"] == "forced after 25 s: the guest did not stop by itself"
 
 
+@pytest.mark.parametrize("stop_mode", [None, "graceful", "graceful_then_force"])
+def test_guest_that_fails_while_it_stops_is_powered_off_at_once(stop_mode):
+    """A crashed guest that the platform keeps (on_crash: preserve) never stops by itself."""
+    world = World(running(stops_within=None))
+    press = world._stop
+
+    def crash(vm, step):
+        press(vm, step)
+        world.machine("web").power, world.machine("web").reason = "failed", "panicked"
+
+    world._stop = crash
+    outcome = carry_out(world, ask("web", "stopped", stop_mode=stop_mode, stop_timeout=100))
+    assert (outcome.failed, outcome.vms[0]["state"]) == (False, "stopped"), outcome.msg
+    assert (world.verbs(), world.clock.now() < 10) == (["stop", "kill"], True)
+    assert "web: the guest crashed while it was stopping; see its logs." in outcome.warnings
+
+
 def test_a_guest_that_crashes_instead_of_stopping_is_noted_and_warned_about():
     outcome = carry_out(World(running(reason="crashed")), ask("web", "stopped"))
     assert (outcome.failed, outcome.vms[0]["state"]) == (False, "stopped")

@@ -89,6 +89,95 @@ def test_comments_of_keys_survive(key):
     assert yaml.safe_load(user_data(ssh_authorized_keys=[key])) == {"ssh_authorized_keys": [key]}
 
 
+def test_password_belongs_to_the_default_user_and_need_not_be_changed():
+    config = yaml.safe_load(user_data(user="ops", password="yes: 1", user_data={"packages": ["vim"]}))
+    assert config == {"packages": ["vim"], "user": "ops", "password": "yes: 1", "chpasswd": {"expire": False}}
+
+
+@pytest.mark.parametrize(
+    ("documents", "word"),
+    [
+        ("#cloud-config\n", "password"),
+        ({"password": "a"}, "user_data has password too"),
+        ({"chpasswd": {"list": "a:b"}}, "user_data has chpasswd too"),
+        ({"users": [{"name": "a"}]}, "list of users"),
+    ],
+)
+def test_password_beside_documents_that_set_one_is_rejected_without_showing_it(documents, word):
+    with pytest.raises(errors.InvalidInput, match=word) as raised:
+        user_data(password="t0psecret", user_data=documents)
+    assert "t0psecret" not in str(raised.value)
+
+
+def network_config(macs=("52:54:00:00:00:01", "52:54:00:00:00:02"), **cloud_init):
+    return yaml.safe_load(seed.nocloud_documents(cloud_init, "web1", "i-1", macs)["network-config"])
+
+
+def test_addresses_become_a_network_configuration_of_the_nics():
+    found = network_config(
+        ip_config=["ip=10.0.0.5/24, gw=10.0.0.1, ip6=fd00::5/64, gw6=fe80::1", "ip=dhcp,ip6=auto"],
+        nameservers=["10.0.0.1 10.0.0.2"],
+        search_domains=["example.com"],
+    )
+    dns = {"addresses": ["10.0.0.1", "10.0.0.2"], "search": ["example.com"]}
+    assert found == {
+        "version": 2,
+        "ethernets": {
+            "eth0": {
+                "match": {"macaddress": "52:54:00:00:00:01"},
+                "set-name": "eth0",
+                "dhcp4": False,
+                "dhcp6": False,
+                "addresses": ["10.0.0.5/24", "fd00::5/64"],
+                "routes": [{"to": "0.0.0.0/0", "via": "10.0.0.1"}, {"to": "::/0", "via": "fe80::1"}],
+                "nameservers": dns,
+            },
+            "eth1": {
+                "match": {"macaddress": "52:54:00:00:00:02"},
+                "set-name": "eth1",
+                "dhcp4": True,
+                "dhcp6": False,
+                "accept-ra": True,
+                "nameservers": dns,
+            },
+        },
+    }
+
+
+def test_empty_entry_leaves_its_nic_out_and_dns_alone_keeps_dhcp():
+    assert list(network_config(ip_config=["", "ip=dhcp"])["ethernets"]) == ["eth1"]
+    only_dns = network_config(nameservers=["10.0.0.1"])["ethernets"]
+    assert [(name, nic["dhcp4"], nic["nameservers"]) for name, nic in only_dns.items()] == [
+        ("eth0", True, {"addresses": ["10.0.0.1"]})
+    ]
+
+
+@pytest.mark.parametrize(
+    ("cloud_init", "words"),
+    [
+        ({"ip_config": ["ip=dhcp"], "network_config": {"version": 2}}, "network_config and ip_config cannot"),
+        ({"nameservers": ["10.0.0.1"], "network_config": {"version": 2}}, "network_config and nameservers cannot"),
+        ({"ip_config": ["", "", "ip=dhcp"]}, "entry for NIC 2, but the VM has 2 NICs"),
+        ({"ip_config": ["ip=10.0.0.5"]}, "ip_config: 'ip=10.0.0.5' of NIC 0"),
+    ],
+)
+def test_addresses_that_no_nic_can_get_are_rejected(cloud_init, words):
+    with pytest.raises(errors.PolyvirtError, match=words):
+        network_config(**cloud_init)
+
+
+def test_nic_that_a_clone_gets_later_needs_a_mac():
+    step = {
+        "creation": {"cloud_init": {"ip_config": ["", "ip=dhcp"]}},
+        "config": {"networks": {"0": {}}},
+        "networks": {"1": {"type": "nat"}},
+    }
+    with pytest.raises(errors.InvalidInput, match=r"NIC 1, whose MAC address is not known.*Set mac in entry 1"):
+        seed.check_documents(step, "web")
+    step["networks"]["1"]["mac"] = "52:54:00:00:00:01"
+    seed.check_documents(step, "web")
+
+
 json_values = some.recursive(
     some.none() | some.booleans() | some.integers() | some.text(),
     lambda inner: some.lists(inner, max_size=3) | some.dictionaries(some.text(), inner, max_size=3),

@@ -182,3 +182,24 @@ def test_a_ticket_cannot_be_made_with_a_token(gateway):
         403,
         "URI '/access/ticket' not available with API token, need proper ticket.",
     )
+
+
+def test_role_without_propagation_holds_on_its_path_alone(world, gateway):
+    world.access.allow("/vms", "alice@pve", "PVEAuditor", propagate=False)
+    assert not world.access.may(ALICE, "/vms/100", ["VM.Audit"])
+    told = gateway.call("GET", "/access/permissions", user=ALICE).data
+    assert (told["/vms"]["VM.Audit"], "/vms/100" in told) == (0, False)
+    world.access.allow("/", "alice@pve", "PVEAuditor")
+    assert world.access.may(ALICE, "/vms/100", ["VM.Audit"])
+
+
+def test_group_gives_its_roles_to_its_users_and_their_own_roles_come_first(world):
+    world.access.groups["ops"] = {"alice@pve"}
+    world.access.allow("/vms", "@ops", "PVEVMAdmin")
+    assert world.access.may(ALICE, "/vms/100", ["VM.Allocate"])
+    # A token with rights of its own is in no group.
+    assert not world.access.may(BOT, "/vms/100", ["VM.Allocate"])
+    world.access.allow("/vms", "alice@pve", "PVEAuditor")
+    assert not world.access.may(ALICE, "/vms/100", ["VM.Allocate"])
+    world.access.allow("/vms/100", "@ops", "NoAccess")
+    assert not world.access.may(ALICE, "/vms/100", ["VM.Audit"])

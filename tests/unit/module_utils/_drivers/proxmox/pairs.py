@@ -87,9 +87,9 @@ ASKED = st.fixed_dictionaries(
         "protection": st.booleans(),
         "pool": st.sampled_from(["", "prod"]),
         "node": st.sampled_from(["auto", "pve1", "pve2"]),
-        "cloudinit": st.sampled_from([
-            {"user": "me"}, {"ssh_keys": KEYS}, {"ssh_keys": ["odd"]}, {"ip_config": ["ip=dhcp", ""]},
-            {"ip_config": ["10.0.0.5/24"]}, {"nameservers": ["192.0.2.1 192.0.2.2"]},
+        "cloud_init": st.sampled_from([
+            {"user": "me"}, {"ssh_authorized_keys": KEYS}, {"ssh_authorized_keys": ["odd"]},
+            {"ip_config": ["ip=dhcp", ""]}, {"ip_config": ["10.0.0.5/24"]}, {"nameservers": ["192.0.2.1 192.0.2.2"]},
         ]),
         "native": st.sampled_from([
             {"numa": True}, {"agent": 1}, {"scsi0": "ssd=1,discard=on"}, {"net0": "rate=5"}, {"net0": "firewall="},

@@ -82,7 +82,7 @@ def do(world, check=False, api=None, probe=lambda host, port, kind: True, **opti
         on_failure=params["on_failure"],
         bridge=params["bridge"],
         stop_timeout=params["stop_timeout"],
-        cloudinit_password=params["cloudinit_password"],
+        password=(params["cloud_init"] or {}).get("password"),
         tags=params["tags"],
         clones_linked=bool((params["clone"] or {}).get("linked")),
         native_keys=params["native"] or (),

@@ -154,7 +154,7 @@ CLONE = {
     "state": "started",
     "clone": {"source": "tmpl", "linked": True},
     "cpus": 2,
-    "cloudinit": {"user": "admin", "ssh_keys": [KEY], "ip_config": ["ip=192.0.2.7/24,gw=192.0.2.1"]},
+    "cloud_init": {"user": "admin", "ssh_authorized_keys": [KEY], "ip_config": ["ip=192.0.2.7/24,gw=192.0.2.1"]},
 }
 
 

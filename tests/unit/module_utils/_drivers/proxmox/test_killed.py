@@ -18,7 +18,7 @@ SCENARIOS = {
         "state": "started",
         "disks": [{"slot": "scsi0", "size": "8G"}],
         "node": "pve1",
-        "cloudinit": {"user": "me"},
+        "cloud_init": {"user": "me"},
         "pool": "prod",
     },
     "from an image": {
@@ -29,7 +29,7 @@ SCENARIOS = {
         "firmware": "uefi",
         "tpm": True,
     },
-    "with a number": {"name": "web3", "node": "pve1", "vmid": 150, "disks": [{"size": "8G"}]},
+    "with a number": {"name": "web3", "node": "pve1", "id": "150", "disks": [{"size": "8G"}]},
     "clone": {"name": "web3", "state": "started", "clone": {"source": "tmpl"}, "cpus": 4, "disks": [{"size": "16G"}]},
     "linked clone": {"name": "web3", "clone": {"source": "tmpl", "linked": True}, "cpus": 4},
     "configure": {

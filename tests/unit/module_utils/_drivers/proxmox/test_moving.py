@@ -9,8 +9,9 @@ import pytest
 
 from simulators.proxmox import behind
 from simulators.proxmox.access import Account, Token, User
+from simulators.proxmox.gateway import Gateway
 from simulators.proxmox.storage import GIB, MIB, Volume
-from unit.module_utils._drivers.proxmox.simulated import Api, do
+from unit.module_utils._drivers.proxmox.simulated import Api, do, do_snapshot
 
 LOCAL, SHARED = "local:iso/debian.iso", "nfs:iso/other.iso"
 
@@ -76,3 +77,69 @@ def test_a_medium_is_looked_for_where_the_machine_will_be(world):
     local = world.storages.get("local")
     local.volumes[local.key("pve1", "iso/here.iso")] = Volume(MIB, "raw", "iso")
     _refused(world, "web1", "pve2", "here.iso", name="web1", node="pve2", iso="local:iso/here.iso")
+
+
+def _with_disk(world, vmid, volume):
+    """A VM whose first disk is this one alone."""
+    machine = world.cluster.machines[vmid]
+    storage, kind = world.storages.get(volume.partition(":")[0]), "qcow2" if volume.endswith("qcow2") else "raw"
+    for one in world.storages.by_id.values():
+        for key in [key for key, owned in one.volumes.items() if owned.vmid == vmid]:
+            del one.volumes[key]
+    storage.volumes[storage.key(machine.node, volume.partition(":")[2])] = Volume(GIB, kind, vmid=vmid)
+    behind.edit(world, vmid, scsi0=f"{volume},size=1G")
+
+
+def _snapshot(world, name):
+    taken = do_snapshot(world, name=name, snapshot="before", include_memory=False)
+    assert not taken.failed, taken.msg
+
+
+ON_ZFS, ON_THIN, IN_FILE = "zfs:vm-{}-disk-0", "local-lvm:vm-{}-disk-0", "local:{0}/vm-{0}-disk-0.qcow2"
+
+
+@pytest.mark.parametrize(
+    ("name", "vmid", "node", "disk", "words"),
+    [
+        ("web1", 100, "pve2", ON_THIN, ("while the VM runs", "scsi0", "'local-lvm'", "'before'", "Delete the snap")),
+        ("web1", 100, "pve2", ON_ZFS, ("while the VM runs", "'zfs'", "or stop the VM")),
+        ("web2", 101, "pve1", ON_THIN, ("pve1': scsi0", "'local-lvm'", "Delete the snapshots first.")),
+        ("web2", 101, "pve1", ON_ZFS, None),
+        ("web2", 101, "pve1", IN_FILE, None),
+    ],
+    ids=["running, thin", "running, zfs", "stopped, thin", "stopped, zfs", "stopped, qcow2"],
+)
+def test_local_disk_with_snapshots_moves_only_where_they_go_along(world, name, vmid, node, disk, words):
+    _with_disk(world, vmid, disk.format(vmid))
+    _snapshot(world, name)
+    if words:
+        _refused(world, name, *words, name=name, node=node)
+        # The server fails for the same reason: what is rejected could not have been done.
+        with pytest.raises(AssertionError, match=r"can't migrate|aborted"):
+            _migrated(world, vmid, node)
+        return
+    outcome = do(world, name=name, node=node)
+    assert not outcome.failed, outcome.msg
+    assert world.cluster.machines[vmid].node == node
+
+
+def _migrated(world, vmid, target):
+    gateway, machine = Gateway(world), world.cluster.machines[vmid]
+    more = {"online": "1", "with-local-disks": "1"} if machine.running else {}
+    upid = gateway.call("POST", f"/nodes/{machine.node}/qemu/{vmid}/migrate", {"target": target, **more}).data
+    task = gateway.finished(upid)
+    assert task.exitstatus == "OK", task.exitstatus
+
+
+def test_linked_clone_on_local_storage_and_its_template_stay(world):
+    zfs = world.storages.get("zfs")
+    _with_disk(world, 101, "zfs:base-300-disk-0/vm-101-disk-0")
+    _refused(world, "web2", "scsi0 is a linked clone of base-300-disk-0", "shared", name="web2", node="pve1")
+    with pytest.raises(AssertionError, match="aborted"):
+        _migrated(world, 101, "pve1")
+    zfs.volumes[zfs.key("pve1", "base-9000-disk-0")] = Volume(GIB, vmid=9000)
+    zfs.volumes[zfs.key("pve1", "base-9000-disk-0/vm-100-disk-7")] = Volume(GIB, vmid=100, base="base-9000-disk-0")
+    behind.edit(world, 9000, scsi0="zfs:base-9000-disk-0,size=1G")
+    _refused(world, "tmpl", "zfs:base-9000-disk-0", "linked clones", "VM 100", name="tmpl", node="pve2")
+    with pytest.raises(AssertionError, match="aborted"):
+        _migrated(world, 9000, "pve2")

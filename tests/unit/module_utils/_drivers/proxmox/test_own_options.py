@@ -65,11 +65,15 @@ def test_a_life(world):
     assert invariants.orphans(world) == []
 
 
-def test_the_number_asked_for(world):
-    _made(world, name="web3", vmid=4711, **DISKS)
+def test_new_vm_gets_the_requested_id(world):
+    _made(world, name="web3", id="4711", **DISKS)
     assert _machine(world, "web3").vmid == 4711
-    _refused(world, "web4", "4711", "next free", name="web4", vmid=4711, **DISKS)
-    _refused(world, "web3", "its vmid is 4711", "4712 is asked", "clone it", name="web3", vmid=4712)
+    _refused(world, "web4", "4711 is named 'web3'", name="web4", id="4711", **DISKS)
+    _refused(world, "web3", "no machine with id 4712", "Correct the id", name="web3", id="4712")
+    for wrong in ("web", "99", "0150", "1000000000"):
+        _refused(world, "web4", f"id '{wrong}'", "number from 100", name="web4", id=wrong, **DISKS)
+    world.cluster.containers[160] = "pve1"
+    _refused(world, "web4", "id 160", "next free", name="web4", id="160", **DISKS)
 
 
 def test_the_node_with_the_most_memory_left(world):
@@ -216,28 +220,33 @@ def test_no_image_before_7_2(check, node):
 
 def test_what_cloud_init_is_told_reaches_a_running_machine(world):
     key = f"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI{'A' * 43} a+b/c=d"
-    asked = {"user": "me", "ssh_keys": [f" {key} "], "ip_config": ["", "ip=dhcp", ""], "nameservers": ["192.0.2.1"]}
-    options = _made(world, name="web3", state="started", cloudinit=asked, **DISKS)
+    asked = {
+        "user": "me",
+        "ssh_authorized_keys": [f" {key} "],
+        "ip_config": ["", "ip=dhcp", ""],
+        "nameservers": ["192.0.2.1"],
+    }
+    options = _made(world, name="web3", state="started", cloud_init=asked, **DISKS)
     assert (options["ciuser"], options["ipconfig1"], options["nameserver"]) == ("me", "ip=dhcp", "192.0.2.1")
     assert "ipconfig0" not in options
     assert "cloudinit" in options["ide0"]
     world.journal.clear()
-    _made(world, name="web3", cloudinit={"user": "you", "ip_config": []})
+    _made(world, name="web3", cloud_init={"user": "you", "ip_config": []})
     assert [entry.path.rpartition("/")[2] for entry in world.journal.writes()] == ["config", "cloudinit"]
     assert "ipconfig1" not in _machine(world, "web3").config.current
     world.journal.clear()
-    _made(world, name="web3", cloudinit={"nameservers": []})
+    _made(world, name="web3", cloud_init={"nameservers": []})
     assert [entry.path.rpartition("/")[2] for entry in world.journal.writes()] == ["config", "cloudinit"]
 
 
 @pytest.mark.parametrize(
     "told",
     [
-        {"cloudinit": {"nameservers": ["192.0.2.1"]}},
-        {"cloudinit": {"search_domain": "example.com"}},
+        {"cloud_init": {"nameservers": ["192.0.2.1"]}},
+        {"cloud_init": {"search_domains": ["example.com"]}},
         {"native": {"cicustom": "user=local:snippets/x.yml"}},
     ],
-    ids=["nameservers", "search_domain", "cicustom"],
+    ids=["nameservers", "search_domains", "cicustom"],
 )
 def test_what_is_told_to_a_guest_has_a_drive(world, told):
     assert "cloudinit" in _made(world, name="web3", **told, **DISKS)["ide0"]
@@ -255,11 +264,11 @@ def test_what_is_no_longer_told_needs_no_drive(world):
 
 
 def test_a_password_is_given_once_and_shown_nowhere(world):
-    outcome = do(world, name="web3", cloudinit_password="s3cret", cloudinit={"user": "me"}, **DISKS)
+    outcome = do(world, name="web3", cloud_init={"user": "me", "password": "s3cret"}, **DISKS)
     assert not outcome.failed, outcome.msg
     assert _machine(world, "web3").config.current["cipassword"] == "s3cret"
-    again = do(world, name="web3", cloudinit_password="0ther", cloudinit={"user": "me"})
-    assert (again.changed, again.vms[0]["not_compared"]) == (False, ["cloudinit_password"])
+    again = do(world, name="web3", cloud_init={"user": "me", "password": "0ther"})
+    assert (again.changed, again.vms[0]["not_compared"]) == (False, ["cloud_init.password"])
     for one in (outcome, again):
         assert "s3cret" not in repr(one)
         assert "0ther" not in repr(one)

@@ -233,7 +233,7 @@ class BeforeFirstWrite(Api):
 def test_change_that_somebody_else_makes_first_is_not_made_again(world):
     api = BeforeFirstWrite(world, lambda: behind.edit(world, 101, memory="4096"))
     outcome = do(world, api=api, name="web2", memory="4096")
-    assert not outcome.failed, outcome.msg
+    assert (outcome.failed, outcome.changed, outcome.diff) == (False, False, []), outcome.msg
     assert [entry.status for entry in world.journal.writes()] == [500]
 
 
@@ -270,7 +270,7 @@ def _change_mac(world):
     ("call", "asked"),
     [
         (("POST", "/nodes/pve1/qemu"), NEW),
-        (("POST", "/nodes/pve1/qemu"), {**NEW, "vmid": 150}),
+        (("POST", "/nodes/pve1/qemu"), {**NEW, "id": "150"}),
         (("POST", "/nodes/pve1/qemu/9000/clone"), CLONE),
         (("POST", "/nodes/pve2/qemu/101/status/start"), {"name": "web2", "state": "started"}),
         (("PUT", "/nodes/pve1/qemu/100/config"), {"name": "web1", "memory": "4096"}),

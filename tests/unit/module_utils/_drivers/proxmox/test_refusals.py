@@ -188,7 +188,7 @@ def test_running_vm_with_a_tpm_is_not_cloned(world):
     _refused(world, {"name": "web3", "clone": {"source": "web2"}}, "web3", "'web2'", "TPM", "Stop it first")
 
 
-WITH_MEDIUM, WITH_SEED = {"iso": "local:iso/debian.iso"}, {"cloudinit": {"user": "me"}}
+WITH_MEDIUM, WITH_SEED = {"iso": "local:iso/debian.iso"}, {"cloud_init": {"user": "me"}}
 WITH_KEYS, WITHOUT_KEYS = ({"firmware": "uefi", "secure_boot": has_keys} for has_keys in (True, False))
 BIOS_AGAIN = {"firmware": "bios"}
 
@@ -216,7 +216,7 @@ def _was_asked(world, *tasks):
         (
             [],
             {"networks": [{"address": "10.0.0.9"}]},
-            ("has no networks.0.address.", "ip_config of the option cloudinit"),
+            ("has no networks.0.address.", "cloud_init.ip_config"),
         ),
         ([], {"native": {"name": "web9"}}, ("'name'", "not renamed", "web interface")),
         ([], {"native": {"vmgenid": "1"}}, ("vmgenid", "UUID", "or 0")),

@@ -33,13 +33,13 @@ def _snapshot(**asked):
 #: {what is done twice: (tasks before it, the task)}; web1 runs, web2 is stopped, tmpl is a template.
 CASES = {
     "create": ([], _task(**NEW)),
-    "create and start": ([], _task(**NEW, state="started", memory="1G", tpm=True, firmware="uefi", cloudinit=CLOUD)),
-    "create with a number": ([], _task(**NEW, vmid=150, pool="prod", tags=["a"], protection=True)),
+    "create and start": ([], _task(**NEW, state="started", memory="1G", tpm=True, firmware="uefi", cloud_init=CLOUD)),
+    "create with a number": ([], _task(**NEW, id="150", pool="prod", tags=["a"], protection=True)),
     "create from an image": ([], _task(name="web3", node="pve1", image={"source": "local:import/x.qcow2"})),
     "clone": ([], _task(name="web3", clone={"source": "tmpl"}, cpus=4, disks=[{"size": "16G"}])),
     "linked clone": (
         [],
-        _task(name="web3", state="started", clone={"source": "tmpl", "linked": True}, cloudinit=CLOUD),
+        _task(name="web3", state="started", clone={"source": "tmpl", "linked": True}, cloud_init=CLOUD),
     ),
     "start": ([], _task(name="web2", state="started")),
     "stop": ([], _task(name="web1", state="stopped")),
@@ -101,8 +101,8 @@ CHANGES = {
     "nested virtualization": ([], {"nested_virtualization": True}),
     "insert an ISO image": ([], {"iso": "local:iso/debian.iso"}),
     "eject it": ([{"iso": "local:iso/debian.iso"}], {"iso": ""}),
-    "cloud-init": ([], {"cloudinit": CLOUD}),
-    "less cloud-init": ([{"cloudinit": CLOUD}], {"cloudinit": {"user": "", "ip_config": []}}),
+    "cloud-init": ([], {"cloud_init": CLOUD}),
+    "less cloud-init": ([{"cloud_init": CLOUD}], {"cloud_init": {"user": "", "ip_config": []}}),
     "no protection, no disk": (
         [{"disks": DISKS[:1], "protection": True}],
         {"disks": [{"slot": "scsi1", "state": "absent"}], "protection": False},

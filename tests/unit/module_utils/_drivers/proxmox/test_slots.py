@@ -12,8 +12,8 @@ from unit.module_utils._drivers.proxmox.simulated import do
 IDE = ("ide0", "ide1", "ide2", "ide3")
 FOR_ISO, FOR_SEED = (*IDE, "sata5"), (*IDE, "sata4")
 ISO = {"iso": "local:iso/debian.iso"}
-TOLD, CUSTOM = {"cloudinit": {"user": "me"}}, {"native": {"cicustom": "user=local:snippets/x.yml"}}
-PASSWORD, FIRST = {"cloudinit_password": "secret"}, {"cloud_init": {"user": "me"}}
+TOLD, CUSTOM = {"cloud_init": {"user": "me"}}, {"native": {"cicustom": "user=local:snippets/x.yml"}}
+PASSWORD = {"cloud_init": {"password": "secret"}}
 
 
 def _disks(slots):
@@ -49,7 +49,6 @@ BY_THE_WAY = pytest.mark.parametrize(
     [(ISO, "iso", FOR_ISO), (TOLD, "cloud-init", FOR_SEED), (CUSTOM, "cloud-init", FOR_SEED)],
     ids=["medium", "seed", "own seed"],
 )
-AT_FIRST = pytest.mark.parametrize("told", [PASSWORD, FIRST], ids=["password", "cloud_init"])
 
 
 @BY_THE_WAY
@@ -70,10 +69,9 @@ def test_a_clone(world, told, what, slots):
     _refused(world, what, slots, {"name": "web3", "clone": {"source": "web2"}, **told})
 
 
-@AT_FIRST
-def test_a_clone_that_is_told_once(world, told):
+def test_a_clone_that_is_told_once(world):
     _with_disks(world, FOR_SEED)
-    _refused(world, "cloud-init", FOR_SEED, {"name": "web3", "clone": {"source": "web2"}, **told})
+    _refused(world, "cloud-init", FOR_SEED, {"name": "web3", "clone": {"source": "web2"}, **PASSWORD})
 
 
 def test_a_clone_whose_seed_has_the_last_slot(world):
@@ -86,9 +84,8 @@ def test_a_new_machine(world, told, what, slots):
     _refused(world, what, slots, {"name": "web3", "node": "pve1", **_disks(["scsi0", *slots]), **told})
 
 
-@AT_FIRST
-def test_a_new_machine_that_is_told_once(world, told):
-    _refused(world, "cloud-init", FOR_SEED, {"name": "web3", **_disks(["scsi0", *FOR_SEED]), **told})
+def test_a_new_machine_that_is_told_once(world):
+    _refused(world, "cloud-init", FOR_SEED, {"name": "web3", **_disks(["scsi0", *FOR_SEED]), **PASSWORD})
 
 
 def test_what_is_left(world):

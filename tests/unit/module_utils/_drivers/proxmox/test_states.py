@@ -33,6 +33,15 @@ def test_info_warns_when_the_token_sees_no_vm(world):
     assert [text for text in seen.warnings if "sees no VM" in text]
 
 
+@pytest.mark.parametrize("path", ["/", "/vms"])
+def test_role_that_does_not_propagate_sees_no_vm(world, path):
+    api = _token_without_role(world)
+    world.access.allow(path, "ci@pve!t", "PVEAdmin", propagate=False)
+    outcome = do(world, api=api, name="web2", state="absent")
+    assert outcome.failed
+    assert "sees no VM" in outcome.msg
+
+
 def test_vm_of_a_pool_is_seen_by_the_role_on_the_pool(world):
     api = _token_without_role(world)
     world.cluster.pools["prod"].vms.add(101)

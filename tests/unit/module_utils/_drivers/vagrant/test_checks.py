@@ -263,7 +263,7 @@ def test_plugin_that_a_file_requires_is_named(world):
     [
         ({"port_forwards": [FORWARD]}, {"port_forwards": [{**FORWARD, "name": "b"}]}, "mail forwards the same"),
         ({"networks": [NAT, {"type": "hostonly", "address": "192.168.56.10"}]},
-         {"networks": [NAT, {"type": "hostonly", "address": "192.168.56.10"}]}, "mail has the address 192.168.56.10"),
+         {"networks": [NAT, {"type": "hostonly", "address": "192.168.56.10"}]}, "mail has the same address: 192"),
         ({"port_forwards": [FORWARD]}, {"port_forwards": [{**FORWARD, "protocol": "udp"}]}, None),
     ],
 )  # fmt: skip

@@ -55,6 +55,16 @@ def test_clone_has_a_seed_of_its_own(vbox):
     assert "source/source.polyvirt-seed.iso" in vbox.files()
 
 
+@pytest.mark.parametrize("nic", [{}, {"mac": "08:00:27:aa:bb:cc"}])
+def test_seed_of_a_clone_names_the_mac_that_its_nic_has_in_the_end(vbox, nic):
+    task(vbox, "source").well()
+    config = {"networks": {"0": {"type": "nat", **nic}}}
+    clone(vbox, config=config, cloud_init={"ip_config": ["ip=10.0.0.5/24"]}).well()
+    mac = observed(vbox, name="copy").config["networks"]["0"]["mac"]
+    seed = (vbox.machines / "copy" / "copy.polyvirt-seed.iso").read_bytes()
+    assert f'"macaddress": "{mac}"'.encode() in seed
+
+
 def test_clone_of_a_snapshot_with_memory_is_stopped(vbox):
     task(vbox, "source", state="started").well()
     snapshot(vbox, "s", "source").well()

@@ -135,6 +135,15 @@ def test_seed_has_a_drive_behind_the_iso(vbox):
 # Files in the way -------------------------------------------------------------------------------------------------
 
 
+def test_seed_names_the_macs_of_the_nics(vbox):
+    config = {**SMALL, "networks": {"0": {"type": "nat"}}}
+    task(vbox, config=config, cloud_init={"ip_config": ["", "ip=dhcp"]}).refused("NIC 1, but the VM has 1 NICs")
+    task(vbox, config=config, cloud_init={"ip_config": ["ip=10.0.0.5/24"]}).well()
+    mac = observed(vbox).config["networks"]["0"]["mac"]
+    seed = (vbox.machines / "web" / "web.polyvirt-seed.iso").read_bytes()
+    assert f'"macaddress": "{mac}"'.encode() in seed
+
+
 @pytest.mark.parametrize("name", ["web-SATA-0.vhd", "web.polyvirt-seed.iso"])
 def test_file_in_the_way_is_not_replaced(vbox, name):
     path = vbox.machines / "web" / name

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from pathlib import Path
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.cloning import clone
@@ -27,10 +28,11 @@ def _rich(tmp_path):
     return Rich(tmp_path)
 
 
-def cloned(rich, snapshot=None, linked=False, **creation):
+def cloned(rich, snapshot=None, linked=False, networks=None, **creation):
     """The definition of a clone named copy."""
     asked = {"clone": {"source": "rich", "snapshot": snapshot, "linked": linked}, **creation}
-    clone(rich.driver(), "copy", {"tags": ["t"]}, asked, rich.vm)
+    arguments = {"config": {"tags": ["t"]}, "creation": asked, "source": rich.vm, "networks": networks}
+    clone(rich.driver(), "copy", arguments)
     return rich.virsh.defined()
 
 
@@ -55,6 +57,15 @@ def test_nothing_of_the_sources_identity_is_left(rich, snapshot):
     assert definition.name == "copy"
     assert definition.uuid != RICH and len(definition.uuid) == 36
     assert definition.root.find("genid") is not None  # Empty: libvirt draws one.
+
+
+@pytest.mark.parametrize("wanted", [None, {"0": {"mac": "52:54:00:aa:bb:cc"}}])
+def test_seed_of_a_clone_names_the_macs_of_its_nics(rich, wanted):
+    addressed = {"cloud_init": {"ip_config": ["ip=10.0.0.5/24"]}}
+    (nic, *_others) = cloned(rich, networks=wanted, **addressed).interfaces()
+    seed = Path(rich.path("copy.polyvirt-seed.iso")).read_bytes()
+    mac = wanted["0"]["mac"] if wanted else nic.find("mac").get("address")
+    assert f'"macaddress": "{mac}"'.encode() in seed
 
 
 def test_what_is_no_identity_stays(rich):

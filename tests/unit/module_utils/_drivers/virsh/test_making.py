@@ -43,6 +43,17 @@ def driver(virsh, folder):
     return one
 
 
+def test_seed_names_the_macs_of_the_nics(virsh, tmp_path):
+    networks = {"0": {"type": "network", "source": "default"}, "1": {"type": "user", "mac": "52:54:00:aa:bb:cc"}}
+    seeded = {"cloud_init": {"ip_config": ["ip=10.0.0.5/24", "ip=dhcp"], "nameservers": ["10.0.0.1"]}}
+    making.create(driver(virsh, tmp_path), "web", {**CONFIG, "networks": networks}, seeded)
+    macs = [card.find("mac").get("address") for card in virsh.defined().interfaces()]
+    assert macs[1] == "52:54:00:aa:bb:cc"
+    seed = (tmp_path / "web.polyvirt-seed.iso").read_bytes()
+    for mac in macs:
+        assert f'"macaddress": "{mac}"'.encode() in seed
+
+
 def test_a_new_machine_has_what_was_asked_and_a_mark_of_its_own(virsh, tmp_path):
     making.create(driver(virsh, tmp_path), "web", CONFIG, SEED)
     definition = virsh.defined()

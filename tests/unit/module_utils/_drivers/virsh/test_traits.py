@@ -11,10 +11,12 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.trait
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
     Change,
+    Request,
     Snapshot,
     SnapshotRequest,
     Vm,
 )
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.plan import plan
 
 TRAITS = virsh_traits("QEMU", "9.0.0", local=True)
 
@@ -58,6 +60,12 @@ def test_names_that_virsh_would_misread(name, fault):
 def test_the_test_driver_suspends_nothing():
     assert "suspended" not in virsh_traits("TEST", "9.0.0", local=True).powers
     assert "suspended" in TRAITS.powers
+
+
+def test_storage_of_a_disk_is_rejected_with_what_there_is_instead():
+    request = Request("web", config={"disks": {"vda": {"size": 1 << 30, "storage": "pool"}}})
+    refusal = plan(Vm.absent("web"), request, TRAITS).refusal
+    assert (refusal.kind, "storage_path" in refusal.remedy) == ("unsupported", True), refusal
 
 
 def test_files_are_handled_only_where_libvirt_runs():

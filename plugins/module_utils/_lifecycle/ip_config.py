@@ -1,0 +1,88 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The option cloud_init.ip_config: addresses of NICs, such as ip=10.0.0.5/24,gw=10.0.0.1. Entry n is for NIC n."""
+
+from __future__ import annotations
+
+import ipaddress
+
+from .errors import Refused
+
+#: As many NICs as any platform has.
+_MOST = 32
+#: What may stand instead of an address.
+_WORDS = {"ip": ("dhcp", "manual"), "ip6": ("auto", "dhcp", "manual")}
+_GATEWAYS = {"gw": "ip", "gw6": "ip6"}
+_VERSIONS = {"ip": 4, "gw": 4, "ip6": 6, "gw6": 6}
+_LENGTHS = {4: range(8, 33), 6: range(8, 129)}
+
+
+def normalized(option, entries):
+    """The entries without blanks, and without empty ones at the end. Raises Refused for one that is wrong."""
+    cards = [",".join(filter(None, map(str.strip, entry.split(",")))) for entry in entries]
+    while cards and not cards[-1]:
+        cards.pop()
+    if len(cards) > _MOST:
+        raise Refused(f"{option} has {len(cards)} entries.", f"A VM has at most {_MOST} NICs; remove the others.")
+    for place, entry in enumerate(cards):
+        fault = entry and _fault(entry)
+        if fault:
+            raise Refused(
+                f"{option}: '{entry}' of NIC {place}: {fault}.",
+                "Write ip=10.0.0.5/24,gw=10.0.0.1 or ip=dhcp,ip6=auto, for instance.",
+            )
+    return tuple(cards)
+
+
+def parts_of(entry):
+    """{ip, gw, ip6, gw6} of one entry, as far as they are set."""
+    return dict(part.partition("=")[::2] for part in entry.split(",") if part)
+
+
+def is_address(value):
+    """Whether the value of ip or ip6 is an address, and not a word such as dhcp."""
+    return bool(value) and not any(value in words for words in _WORDS.values())
+
+
+def has_fixed_address(entry):
+    """Whether an entry, right or wrong, sets an address that only one VM can have."""
+    parts = parts_of("".join(entry.split()))
+    return any(is_address(parts.get(name)) for name in _WORDS)
+
+
+def _fault(entry):
+    parts = [part.partition("=")[::2] for part in entry.split(",")]
+    names = [name for name, _value in parts]
+    for name, value in parts:
+        if name not in _VERSIONS:
+            return f"'{name}' is none of {', '.join(_VERSIONS)}"
+        if not _fits(name, value):
+            return f"'{value}' is {_expected(name)}"
+        if names.count(name) > 1:
+            return f"{name} is given twice"
+    missing = [name for name in names if name in _GATEWAYS and _GATEWAYS[name] not in names]
+    return f"{missing[0]} needs {_GATEWAYS[missing[0]]}" if missing else None
+
+
+def _fits(name, value):
+    if name in _GATEWAYS:
+        return _is_of_version(value, _VERSIONS[name])
+    address, _slash, length = value.partition("/")
+    version = _VERSIONS[name]
+    is_network = length.isdecimal() and int(length) in _LENGTHS[version] and _is_of_version(address, version)
+    return is_network or value in _WORDS[name]
+
+
+def _expected(name):
+    address = f"no IPv{_VERSIONS[name]} address"
+    if name in _GATEWAYS:
+        return address
+    return f"{address} with a prefix length, and none of {', '.join(_WORDS[name])}"
+
+
+def _is_of_version(text, version):
+    try:
+        return ipaddress.ip_address(text).version == version and "%" not in text
+    except ValueError:
+        return False

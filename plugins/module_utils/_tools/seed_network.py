@@ -1,0 +1,82 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A seed's network configuration (version 2) from cloud_init.ip_config, nameservers and search_domains."""
+
+from __future__ import annotations
+
+from .._lifecycle import ip_config
+from .._lifecycle.errors import InvalidInput
+
+_OPTIONS = ("ip_config", "nameservers", "search_domains")
+#: Where only DNS is set: the first NIC gets its address as it does without a seed.
+_BY_DHCP = ("ip=dhcp",)
+#: How all versions of cloud-init and netplan understand a default route.
+_DEFAULT = {"gw": "0.0.0.0/0", "gw6": "::/0"}
+
+
+def macs_by_place(found, wanted=None):
+    """MACs in the order of the NICs: that in ``wanted`` where one is set, else that in ``found``; None: not known."""
+    wanted = wanted or {}
+    places = sorted({*found, *wanted}, key=int)
+    return [(wanted.get(place) or {}).get("mac") or (found.get(place) or {}).get("mac") for place in places]
+
+
+def network_config(cloud_init, macs):
+    """The document as a mapping; None where none of its options is set. Raises InvalidInput."""
+    given = [option for option in _OPTIONS if cloud_init.get(option)]
+    if not given:
+        return None
+    if cloud_init.get("network_config"):
+        raise InvalidInput(
+            f"cloud_init: network_config and {given[0]} cannot be combined.",
+            f"Put addresses and DNS into network_config, or use only {', '.join(_OPTIONS)}.",
+        )
+    entries = ip_config.normalized("cloud_init: ip_config", cloud_init.get("ip_config") or ()) or _BY_DHCP
+    dns = _dns(cloud_init)
+    nics = {place: entry for place, entry in enumerate(entries) if entry}
+    return {
+        "version": 2,
+        "ethernets": {f"eth{place}": {**_nic(place, entry, macs), **dns} for place, entry in nics.items()},
+    }
+
+
+def _dns(cloud_init):
+    addresses, search = (_words(cloud_init.get(option) or ()) for option in ("nameservers", "search_domains"))
+    told = {"addresses": addresses, "search": search}
+    return {"nameservers": {name: words for name, words in told.items() if words}} if addresses or search else {}
+
+
+def _words(entries):
+    return [word for entry in entries for word in entry.split()]
+
+
+def _nic(place, entry, macs):
+    """One NIC. It is found by its MAC and named by its number, because guests name NICs in different ways."""
+    parts = ip_config.parts_of(entry)
+    addresses = [parts[name] for name in ("ip", "ip6") if ip_config.is_address(parts.get(name))]
+    routes = [{"to": to, "via": parts[name]} for name, to in _DEFAULT.items() if name in parts]
+    return {
+        "match": {"macaddress": _mac(place, macs)},
+        "set-name": f"eth{place}",
+        "dhcp4": parts.get("ip") == "dhcp",
+        "dhcp6": parts.get("ip6") == "dhcp",
+        **({"accept-ra": True} if parts.get("ip6") == "auto" else {}),
+        **({"addresses": addresses} if addresses else {}),
+        **({"routes": routes} if routes else {}),
+    }
+
+
+def _mac(place, macs):
+    if place >= len(macs):
+        raise InvalidInput(
+            f"cloud_init: ip_config has an entry for NIC {place}, but the VM has {len(macs)} NICs.",
+            "Add the NIC to networks, or remove the entry.",
+        )
+    if not macs[place]:
+        raise InvalidInput(
+            f"cloud_init: ip_config has an entry for NIC {place}, whose MAC address is not known when the seed is"
+            " created: the NIC is added to the clone.",
+            f"Set mac in entry {place} of networks.",
+        )
+    return macs[place]
