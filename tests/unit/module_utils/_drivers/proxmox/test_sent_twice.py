@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import re
 from functools import partial
 
 import pytest
@@ -14,6 +13,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle import on
 from simulators.proxmox import invariants, worlds
 from simulators.proxmox.storage import GIB, Volume
 from unit.module_utils._drivers.proxmox.simulated import do, do_snapshot
+from unit.module_utils._drivers.proxmox.standing import standing
 
 FREE = "local-lvm:vm-300-disk-0"
 NEW = {"name": "web3", "node": "pve1", "disks": [{"size": "8G"}]}
@@ -149,28 +149,7 @@ def _ends(monkeypatch, carry_out, before, task):
         outcome = task(world)
     world.engine.advance(60)
     assert (invariants.violations(world), invariants.orphans(world), world.tasks.crashes) == ([], [], [])
-    return outcome, _standing(world)
-
-
-def _standing(world):
-    machines = {
-        vmid: (one.node, one.running, one.qmp, _lasting(one.text))
-        for vmid, one in sorted(world.cluster.machines.items())
-    }
-    volumes = {
-        (storage.id, where): volume.size
-        for storage in world.storages.by_id.values()
-        for where, volume in storage.volumes.items()
-    }
-    created = [task.type for task in world.tasks.by_upid.values() if task.type in ("qmcreate", "qmclone", "qmmove")]
-    return created, machines, volumes, {name: sorted(pool.vms) for name, pool in world.cluster.pools.items()}
-
-
-def _lasting(text):
-    """A configuration without what is random or tells the time."""
-    text = re.sub(r"(?i)([0-9a-f]{2}:){5}[0-9a-f]{2}", "MAC", text)
-    text = re.sub(r"(?i)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "UUID", text)
-    return re.sub(r"(ctime=|snaptime: |suspend-)\d+", r"\1TIME", text).splitlines()
+    return outcome, standing(world)
 
 
 def _same_when_sent_twice(monkeypatch, before, task):
