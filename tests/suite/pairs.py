@@ -109,7 +109,8 @@ def _assert_predicted(check, real, begin, end):
         return
     for foretold, found in zip(check.vms, real.vms):
         for key in ("name", "state", "changed", "cpus", "memory_mib", "restart_required"):
-            assert foretold.get(key) == found.get(key), key
+            # Check mode cannot know what the platform will choose.
+            assert foretold.get(key) in (None, found.get(key)), key
         assert [step["verb"] for step in foretold["steps"]] == [step["verb"] for step in found["steps"]]
 
 
