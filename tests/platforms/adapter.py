@@ -67,6 +67,14 @@ class Adapter:
     def checkpoint(self):
         """A function that brings all back to how it is now, or None where a scenario had better create it again."""
 
+    def changes_while_running(self):
+        """Options of tasks, each with something that only this platform does to a VM that runs."""
+        return []
+
+    def changes_while_stopped(self):
+        """The same for one that is stopped."""
+        return []
+
     def registered_disks(self):
         """Files of disks that the platform lists in a registry of its own, used or not."""
         return []
