@@ -39,15 +39,10 @@ def _known(platform):
 
 
 def _power(platform):
-    there_and_back = [
-        word for word, power in (("paused", PAUSED), ("suspended", SUSPENDED)) if power in _powers(platform)
-    ]
+    words = {"paused": PAUSED, "suspended": SUSPENDED}
+    there_and_back = [word for word, power in words.items() if power in platform.traits().powers]
     states = ["started", "started", *(state for word in there_and_back for state in (word, "started"))]
     return [("vm", {"state": state, **FORCE}) for state in (*states, "restarted", "stopped", "started")]
-
-
-def _powers(platform):
-    return platform.traits().powers
 
 
 def _snapshots():

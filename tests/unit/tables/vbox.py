@@ -70,6 +70,8 @@ ROWS = [
         costs={"networks.0.type": LIVE, "networks.0.source": LIVE}, restart_required=[]),
     row(4, "and a saved VM resumes with it", vm("suspended"), ask(networks=[HOST_ONLY]), "configure",
         costs={"networks.0.type": LIVE, "networks.0.source": LIVE}, after={"state": "suspended"}),
+    row(4, "what is in force at once restarts no saved VM", vm("suspended"), ask(tags=["x"], allow_restart=True),
+        "configure", costs={"tags": LIVE}, after={"state": "suspended"}, restart_required=[]),
     row(4, "another model of NIC needs the VM stopped", vm("running"), ask(networks=[{"model": "virtio"}]),
         refused=("refused", "networks.0.model can be changed only while it is off")),
     row(5, "running is running", vm("running"), ask("started")),
