@@ -17,6 +17,8 @@ from suite.scenarios.options import has, settings
 from suite.sent_twice import comparable
 
 NAME, SOURCE, BASE = "pvt-twice", "pvt-source", "base"
+#: Options that are also changed back, while the VM is stopped.
+BACK = {"cpus", "memory", "description", "tags", "autostart", "disks", "networks", "iso"}
 FORCE = {"stop_mode": "force"}
 _DEEP = pytest.mark.deep("libvirt's test driver and VirtualBox's double; unit belt, test_sent_twice.py of the drivers")
 _REAL = [pytest.param(name, marks=_DEEP) for name in ("libvirt_qemu", "virtualbox")]
@@ -34,7 +36,7 @@ def _known(platform):
     return {
         option: (first[0], second[0])
         for option, (first, second) in settings(platform).items()
-        if has(traits, option) and option not in platform.unusable
+        if has(traits, option) and option not in platform.unusable | platform.not_started_with
     }
 
 
@@ -63,8 +65,8 @@ def _life(platform):
     for change in platform.changes_while_running():
         yield "vm", {**change, **platform.consent}
     yield "vm", {"state": "stopped", **FORCE}
-    for option, (first, _second) in known.items():
-        yield "vm", {option: first}
+    for option in sorted(BACK & known.keys()):
+        yield "vm", {option: known[option][0]}
     for change in platform.changes_while_stopped():
         yield "vm", change
     yield from _snapshots()
