@@ -21,10 +21,10 @@ NAME, SOURCE, BASE = "pvt-twice", "pvt-source", "base"
 BACK = {"cpus", "memory", "description", "tags", "autostart", "disks", "networks", "iso"}
 FORCE = {"stop_mode": "force"}
 _DEEP = pytest.mark.deep("libvirt's test driver and VirtualBox's double; unit belt, test_sent_twice.py of the drivers")
-_REAL = [pytest.param(name, marks=_DEEP) for name in ("libvirt_qemu", "virtualbox")]
+_SELDOM = [pytest.param(name, marks=_DEEP) for name in ("vagrant", "libvirt_qemu", "virtualbox")]
 
 
-@pytest.fixture(params=["libvirt_test", "virtualbox_double", "vagrant", "proxmox", *_REAL])
+@pytest.fixture(params=["libvirt_test", "virtualbox_double", "proxmox", *_SELDOM])
 def alone(request, ground):
     """A platform with VMs that no other test knows."""
     return ground.open(request.param, "pvt-")
@@ -108,6 +108,7 @@ def _assert_alike(platform, carry, monkeypatch, before, tasks):
 def _ends(platform, carry, monkeypatch, before, tasks, times):
     """How the VM stands after each of ``tasks``."""
     platform.clean()
+    platform.medium()
     for about, asked in before:
         answer = carry(platform, [Task("before", asked, about=about)])["before"]
         assert not answer.failed, answer.msg
