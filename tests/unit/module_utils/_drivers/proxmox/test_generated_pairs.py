@@ -16,8 +16,8 @@ from unit.module_utils._drivers.proxmox.standing import standing
 
 
 class _OnProxmox(Pair):
-    #: What a value of native.vga means for it.
-    not_foretold = frozenset({"display.type", "display.video_memory"})
+    #: What a value of native.vga means for it; and native.agent in another spelling than it has.
+    not_foretold = frozenset({"display.type", "display.video_memory", "native.agent"})
 
     def __init__(self, world, asked):
         self._world, self._asked, self.state = world, asked, asked["state"]
