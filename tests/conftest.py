@@ -41,6 +41,8 @@ def pytest_configure(config):
     if hasattr(config, "workerinput") and config.option.basetemp:
         Path(config.option.basetemp).parent.mkdir(parents=True, exist_ok=True)
     # A real Vagrant takes ten seconds for a task: every day its double runs the scenarios, and the real one a life.
+    if config.getoption("--deep"):
+        os.environ.setdefault("POLYVIRT_PAIRS", "10000")
     os.environ.setdefault("POLYVIRT_TEST_VAGRANT", "real" if config.getoption("--deep") else "double")
 
 

@@ -151,8 +151,8 @@ MUTATIONS = (
     Mutation(
         "suspended-vm-is-changed-live",
         f"{_CODE}/differences.py",
-        "if cost == LIVE and vm.power in (SUSPENDED, FAILED):",
-        "if cost == LIVE and vm.power == FAILED:",
+        "if cost == LIVE and vm.power in (SUSPENDED, FAILED) and not traits.live_in_every_power:",
+        "if cost == LIVE and vm.power == FAILED and not traits.live_in_every_power:",
         {"unit": [f"{_UNIT}/test_plan.py"]},
     ),
     Mutation(

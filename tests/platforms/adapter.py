@@ -33,6 +33,8 @@ class Adapter:
     native_values = ()
     #: Options that the platform has and this host cannot have; each is among the refusals or has a test of its own.
     unusable: ClassVar = frozenset()
+    #: Options whose examples name what does not exist: a VM that has them does not start.
+    not_started_with: ClassVar = frozenset()
     #: Settings of which a start without the module leaves open whether the VM runs with them.
     open_by_hand: ClassVar = frozenset()
     #: What a task must allow to change a running VM.
@@ -66,6 +68,14 @@ class Adapter:
 
     def checkpoint(self):
         """A function that brings all back to how it is now, or None where a scenario had better create it again."""
+
+    def changes_while_running(self):
+        """Options of tasks, each with something that only this platform does to a VM that runs."""
+        return []
+
+    def changes_while_stopped(self):
+        """The same for one that is stopped."""
+        return []
 
     def registered_disks(self):
         """Files of disks that the platform lists in a registry of its own, used or not."""

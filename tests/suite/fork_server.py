@@ -26,6 +26,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts" / "lib"))
 
 from collection_path import CHECKOUT, collections_path
@@ -68,18 +69,7 @@ def _drive_clock(url, authorization):
 def _send_twice():
     """Let every step be sent to its driver twice, as after an answer that was lost."""
     module = importlib.import_module(f"{_COLLECTION}.module_utils._lifecycle.one_by_one")
-    carry_out = module._carry_out
-
-    def carry_out_twice(driver, vm, steps):
-        for number, step in enumerate(steps):
-            try:
-                carry_out(driver, vm, (step,))
-                carry_out(driver, vm, (step,))
-            except module.PolyvirtError as error:
-                error.steps_done = number
-                raise
-
-    module._carry_out = carry_out_twice
+    module._carry_out = importlib.import_module("suite.sent_twice").twice(module._carry_out)
 
 
 def _run_module(request):

@@ -178,7 +178,7 @@ def _costed(vm, change, traits):
             )
         old, new = _shown(change.path, change.old), _shown(change.path, change.new)
         raise Refused(f"{vm.name}: {change.path} is {old} and cannot become {new}.", field.instead)
-    if cost == LIVE and vm.power in (SUSPENDED, FAILED):
+    if cost == LIVE and vm.power in (SUSPENDED, FAILED) and not traits.live_in_every_power:
         # Nothing lives in a machine whose memory lies on disk or that has crashed: its next cold start brings it.
         cost = NEXT_BOOT
     if not vm.persistent:

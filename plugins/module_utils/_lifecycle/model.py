@@ -373,9 +373,10 @@ class Traits:
     that are given in the act of cloning, such as the node; all others of a clone are changed afterwards. ``not_cloned``
     names those that a clone does not have from its source, because two machines cannot share them. ``linked_format`` is
     the format of a disk that stands on another one, where the platform tells formats. ``taken_as`` tells (kind, power)
-    of the snapshot that a request makes of a machine. ``lanes_at_once`` is enough to hide the platform's waiting, and
-    few enough not to become its load. ``harmless`` are words of ``Vm.busy`` for work that leaves a running machine
-    running and its settings as they are (a backup): it need not end where nothing is to be done.
+    of the snapshot that a request makes of a machine. ``live_in_every_power``: what is live is in force without a cold
+    start in a suspended or crashed VM, too. ``lanes_at_once`` is enough to hide the platform's waiting, and few enough
+    not to become its load. ``harmless`` are words of ``Vm.busy`` for work that leaves a running machine running and its
+    settings as they are (a backup): it need not end where nothing is to be done.
     ``id_fault`` says why a VM cannot be created with an id; None: the platform chooses ids by itself.
     ``suspended_counts_as_stopped``: nothing of a suspended VM is in memory, so ``state: stopped`` leaves it as it is.
     """
@@ -404,6 +405,7 @@ class Traits:
     lanes_at_once: int = 4
     harmless: frozenset = frozenset()
     suspended_counts_as_stopped: bool = False
+    live_in_every_power: bool = False
     transient: Callable[[Exception], bool] = lambda error: False
     side_effects: Callable[[str, Vm], Sequence[str]] = lambda verb, vm: ()
     adjust: Callable = lambda vm, config: config

@@ -51,7 +51,10 @@ def _configure(vm, step):
     live = [change for change in step.changes if change.cost == LIVE]
     # Where it is not said what the machine runs with, it runs with what was stored until now.
     before = {change.field: vm.config.get(change.field) for change in step.changes}
-    return vm.having(config=config, active=changed_config({**before, **(vm.active or EMPTY)}, live))
+    running = {**before, **(vm.active or EMPTY)}
+    # What was left to the platform until now, it has chosen.
+    chosen = {name: value for name, value in vm.effective.items() if name in before and running[name] is None}
+    return vm.having(config=config, active=changed_config({**running, **chosen}, live))
 
 
 def _start(vm, step):

@@ -63,7 +63,7 @@ class Commands:
         """Run ``argv`` to its end. ``timeout`` is in seconds, None waits for ever; raises Timeout and Unavailable.
 
         ``stdin`` is text and may hold secrets: it appears in no error. ``environment`` holds more variables.
-        ``writes``: it is counted as a change if it ends with 0, or if nobody knows how it ended.
+        ``writes``: it is counted as a change if it ends with 0, and as a doubtful one if it was killed.
         """
         argv = tuple(argv)
         timeout = min((limit for limit in (timeout, self.ceiling) if limit is not None), default=None)
@@ -80,8 +80,8 @@ class Commands:
             ) from None
         finally:
             _end(process)
-        if writes and process.returncode == 0:
-            counted.note()
+        if writes and process.returncode <= 0:
+            counted.note(doubtful=process.returncode < 0)
         return Completed(argv, process.returncode, _decode(stdout), _decode(stderr))
 
     def end(self, pid, is_meant):

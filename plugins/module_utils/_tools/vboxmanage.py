@@ -13,6 +13,7 @@ import re
 from dataclasses import replace
 
 from .._lifecycle import errors
+from .._ports import writes as counted
 from .._ports.clock import Clock
 from .._ports.command import shown
 from . import vboxmanage_output as output
@@ -42,14 +43,15 @@ _HELD = (
     "is already locked by a session (or being locked or unlocked)",
     "while it is locked",
 )
+# The daemon ended during the call: nobody knows whether it carried it out.
+_LOST = ("NS_ERROR_ABORT (0x80004004)", "NS_ERROR_CALL_FAILED")
 _PASSING = (
+    *_LOST,
     "already has a lock request pending",
     "was unlocked unexpectedly while attempting to share its session",
     "The object is not ready",
     "Failed to assign the machine to the session",
-    "NS_ERROR_ABORT (0x80004004)",
     "Failed to create the VirtualBox object!",
-    "NS_ERROR_CALL_FAILED",
 )
 _NOT_RUNNING = ("is not currently running",)
 _WRONG_STATE = (
@@ -120,6 +122,8 @@ class VBoxManage:
         """Do one command and return what it printed. Raises CommandFailed with VirtualBox's error lines."""
         completed = self._execute(words, timeout, stdin, writes=True)
         if completed.rc != 0 or _ERROR.search(completed.stderr):
+            if completed.rc != 0 and _says(completed.stderr, _LOST):
+                counted.note(doubtful=True)
             raise _failure(completed)
         return completed.stdout
 

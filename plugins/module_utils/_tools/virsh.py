@@ -15,6 +15,7 @@ import shlex
 from dataclasses import dataclass
 
 from .._lifecycle import errors
+from .._ports import writes as counted
 
 INSTALL = "Install virsh: package libvirt-clients (Debian, Ubuntu) or libvirt-client (Fedora, RHEL, SUSE)."
 # Linux refuses one argument of 128 KiB; the whole batch is one.
@@ -22,6 +23,9 @@ _LARGEST_BATCH = 120 * 1024
 _PREFIX = "error: "
 #: Seconds for reads, and for changes, which are the platform's own work: thirty starts at once take over a minute.
 _READ, _CHANGE = 120, 600
+# What follows it about domains says nothing: one that could not be asked for is "not found" in the same words.
+_DISCONNECTED = re.compile(r"^error: (Disconnected from .* due to .*)$", re.MULTILINE)
+_LOCKED = "cannot acquire state change lock"
 _NO_CONNECTION = re.compile(r"failed to (re)?connect to the hypervisor", re.IGNORECASE)
 # The system bus is where the daemon asks whether a user who is not root may; root is not asked about.
 _DENIED = re.compile(
@@ -49,6 +53,10 @@ class Answer:
 
     stdout: str
     error: str | None
+
+
+class ConnectionLost(errors.CommandFailed):
+    """The connection to libvirt ended during a command: nobody knows whether libvirt carried it out."""
 
 
 class Virsh:
@@ -82,6 +90,11 @@ class Virsh:
     def _execute(self, words, stdin=None, timeout=_READ, writes=False):
         argv = [self._commands.find(self._executable, INSTALL), "-q", "-c", self.uri, *words]
         completed = self._commands.run(argv, stdin=stdin, timeout=timeout, writes=writes)
+        lost = _DISCONNECTED.search(completed.stderr)
+        if lost and not (writes and completed.rc == 0):
+            if writes:
+                counted.note(doubtful=True)
+            raise self._failure(completed, lost[1], ConnectionLost)
         error = _error_lines(completed.stderr)
         if error and _NO_CONNECTION.search(error):
             raise _unavailable(self.uri, error)
@@ -94,17 +107,24 @@ class Virsh:
             raise self._failure(completed, _error_lines(completed.stderr) or "virsh ended before its last command.")
         return [Answer(said, _error_lines(complaint)) for said, complaint in zip(stdout, stderr)]
 
-    def _failure(self, completed, text):
+    def _failure(self, completed, text, kind=errors.CommandFailed):
         command = shlex.join(completed.argv[4:])
         short = command if len(command) <= 120 else f"{command[:120]}..."
         said = text.strip().replace("\n", "; ") or f"exit code {completed.rc} and no word"
         message = f"virsh {short} on {self.uri} failed: {said}"
-        return errors.CommandFailed(completed.argv, completed.rc, text, message=message)
+        return kind(completed.argv, completed.rc, text, message=message)
 
 
 def is_not_found(error, kind="domain"):
     """Whether the thing itself is missing. A domain whose *network* is missing says so with other words."""
     return _says(error, _NOT_FOUND[kind])
+
+
+def may_pass(error):
+    """Whether a command may succeed when it is sent again: another task held the VM (libvirt itself waits 30 s before
+    it reports that), or the connection was lost.
+    """
+    return isinstance(error, ConnectionLost) or _LOCKED in str(error)
 
 
 def is_unsupported(error):

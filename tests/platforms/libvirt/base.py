@@ -26,7 +26,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
 
 from platforms import images
 from platforms.adapter import Adapter
-from platforms.libvirt import reading
+from platforms.libvirt import own, reading
 from suite.scenarios.refusals import Refused
 
 IMAGES = Path(os.environ.get("POLYVIRT_TEST_IMAGES", "/var/lib/libvirt/images"))
@@ -198,6 +198,12 @@ class Libvirt(Adapter):
             "max_cpus": ((3, 3), (4, 4)),
             "max_memory": (("128M", 128 << 20), ("160M", 160 << 20)),
         }
+
+    def changes_while_running(self):
+        return own.changes(self.card, self.disk_size)
+
+    def changes_while_stopped(self):
+        return [*own.exchanged_macs(), *own.changes(self.card, self.disk_size)[:4]]
 
     def settings(self, machine, which="stored"):
         """A machine's settings in the vocabulary's words; ``machine`` is from ``truth``."""

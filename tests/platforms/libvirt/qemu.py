@@ -152,6 +152,18 @@ class Platform(Libvirt):
             Refused("nvram and no start", {**change, "reset_nvram": True}, ("reset_nvram", "state: restarted")),
         ]
 
+    def changes_while_running(self):
+        """Also what only a VM with real devices has."""
+        log = str(self.storage / "twice.log")
+        return [
+            *super().changes_while_running(),
+            {"disks": [{"size": "24M"}]},
+            {"firmware": "uefi", "secure_boot": True},
+            {"firmware": "bios", "secure_boot": False, "tpm": True, "display": {"type": "vnc", "video_memory": "16M"}},
+            {"serial_log": log},
+            {"serial_log": "", "tpm": False, "display": {"type": "none"}},
+        ]
+
     def settings(self, machine, which="stored"):
         root = ET.fromstring(machine[which])
         features = {one.get("name"): one.get("enabled") for one in root.findall("os/firmware/feature")}

@@ -123,7 +123,7 @@ VIRTUALBOX = Costs(vbox.TRAITS, vbox.vm, """
     lllll port_forwards.host_address port_forwards.host_port port_forwards.guest_port
     lllpp display.type
     lpplp snapshot.restore
-    pppnp description groups
+    ppplp description groups
     ppppp cpus memory firmware tpm nested_virtualization os_type graphics_controller boot_order display.video_memory
     ppppp disks.remove disks.size networks.add networks.remove networks.mac networks.model shared_folders.add
     ppppp shared_folders.remove shared_folders.host_path shared_folders.guest_path shared_folders.read_only

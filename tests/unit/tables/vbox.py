@@ -11,7 +11,6 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.sight 
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.traits import vbox_traits
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
     LIVE,
-    NEXT_BOOT,
     POWER_OFF,
     RUNNING,
     File,
@@ -69,8 +68,10 @@ ROWS = [
         "configure", costs={"port_forwards.ssh": LIVE, "native.cableconnected1": LIVE}, restart_required=[]),
     row(4, "a NIC of a running VM moves to another network", vm("running"), ask(networks=[HOST_ONLY]), "configure",
         costs={"networks.0.type": LIVE, "networks.0.source": LIVE}, restart_required=[]),
-    row(4, "and of a saved VM at its next start", vm("suspended"), ask(networks=[HOST_ONLY]), "configure",
-        costs={"networks.0.type": NEXT_BOOT, "networks.0.source": NEXT_BOOT}, after={"state": "suspended"}),
+    row(4, "and a saved VM resumes with it", vm("suspended"), ask(networks=[HOST_ONLY]), "configure",
+        costs={"networks.0.type": LIVE, "networks.0.source": LIVE}, after={"state": "suspended"}),
+    row(4, "what is in force at once restarts no saved VM", vm("suspended"), ask(tags=["x"], allow_restart=True),
+        "configure", costs={"tags": LIVE}, after={"state": "suspended"}, restart_required=[]),
     row(4, "another model of NIC needs the VM stopped", vm("running"), ask(networks=[{"model": "virtio"}]),
         refused=("refused", "networks.0.model can be changed only while it is off")),
     row(5, "running is running", vm("running"), ask("started")),

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 
 from ..._lifecycle.errors import CommandFailed, InvalidInput, PartlyApplied, PolyvirtError, Refused, Timeout
-from ..._lifecycle.model import RUNNING, Observation, Traits
+from ..._lifecycle.model import RUNNING, SUSPENDED, Observation, Traits
 from ..._lifecycle.one_by_one import one_by_one
 from ..._ports import writes
 from ..._ports.ceiling import call_timeout
@@ -241,7 +241,8 @@ class VagrantDriver:
             if tool.is_locked(error):
                 raise
             raise _explained(vm, error, self.project) from error
-        if known.machine is not None:
+        # What is resumed runs with what it was suspended with.
+        if known.machine is not None and vm.power != SUSPENDED:
             self._note_start(vm.name, known.machine, known)
 
     def _flags_of_up(self, vm, known):
@@ -253,7 +254,12 @@ class VagrantDriver:
         # Vagrant notes that it has set up a machine before it does, so one that failed is not set up again by itself.
         ran = known.note.get("ran") or {}
         wanted = that_run((known.machine or {}).get("provisioners"))
-        if known.made is not None and known.machine and that_run(ran.get("provisioners")) != wanted:
+        if (
+            known.made is not None
+            and vm.power != SUSPENDED
+            and known.machine
+            and that_run(ran.get("provisioners")) != wanted
+        ):
             yield "--provision"
 
     def _note_start(self, name, machine, known):

@@ -15,6 +15,7 @@ from ..._lifecycle.units import MIB, human_size
 from ..._tools.vagrant import is_locked
 from ..._tools.vagrantfile_provider import PROVIDERS
 from ..._tools.vboxmanage import is_locked as is_locked_in_virtualbox
+from ..._tools.virsh import may_pass as may_pass_in_libvirt
 from . import systems
 from .fields import fields_of_machine, fields_of_snapshots
 from .project import Busy
@@ -92,6 +93,7 @@ def vagrant_traits(providers, managed=True, default_provider="virtualbox", os_bo
         restored_as=_restored_as(providers, has_tools),
         made_as=STOPPED if managed else RUNNING,
         transient=_is_transient,
+        live_in_every_power=True,
         adjust=partial(_adjusted, default_provider, os_boxes) if managed else lambda vm, config: config,
     )
 
@@ -129,7 +131,7 @@ def _restored_as(providers, has_tools):
 
 def _is_transient(error):
     locked = is_locked_in_virtualbox(getattr(error, "stderr", ""))
-    return isinstance(error, Busy) or is_locked(error) or locked
+    return isinstance(error, Busy) or is_locked(error) or locked or may_pass_in_libvirt(error)
 
 
 def _name_fault(name):

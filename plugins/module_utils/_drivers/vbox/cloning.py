@@ -42,12 +42,14 @@ def _begin(driver, name, asked, source):
     words += ["--snapshot", taken.id] if taken else []
     words += ["--options", "link"] if asked.get("linked") else []
     words += ["--basefolder", driver.storage_path] if driver.storage_path else []
-    try:
-        driver.run(source.id, *words)
-    except CommandFailed as error:
-        if not _remove_leftover(driver, error):
-            raise
-        driver.run(source.id, *words)
+    # Where no answer comes, it may have been created all the same.
+    with undone_on_failure(driver, uuid):
+        try:
+            driver.run(source.id, *words)
+        except CommandFailed as error:
+            if not _remove_leftover(driver, error):
+                raise
+            driver.run(source.id, *words)
     sight = driver.sights().get(uuid) or begun(driver, name)
     if sight is None:
         raise lost(name)

@@ -9,7 +9,6 @@ from ..._lifecycle.model import (
     FAILED,
     LIVE,
     NEVER,
-    NEXT_BOOT,
     PAUSED,
     POWER_OFF,
     RUNNING,
@@ -27,7 +26,7 @@ _DETACH = "Detach it (state: absent) and attach another."
 
 
 def _off_or_saved(vm, change):
-    return NEXT_BOOT if vm.power == SUSPENDED else POWER_OFF
+    return LIVE if vm.power == SUSPENDED else POWER_OFF
 
 
 def _while_on(vm, change):

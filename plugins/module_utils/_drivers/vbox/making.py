@@ -91,10 +91,12 @@ def _begin(driver, name, config):
     words = ["createvm", f"--name={name}", "--ostype", config["os_type"], "--uuid", uuid, "--register"]
     words += ["--groups", ",".join(config["groups"])] if config.get("groups") else []
     words += ["--basefolder", driver.storage_path] if driver.storage_path else []
-    try:
-        driver.run(None, *words)
-    except CommandFailed as error:
-        adopt(driver, name, error)
+    # Where no answer comes, it may have been created all the same.
+    with undone_on_failure(driver, uuid):
+        try:
+            driver.run(None, *words)
+        except CommandFailed as error:
+            adopt(driver, name, error)
     # By its id, where it is the one just made: logs of an earlier machine in its folder say nothing of this one.
     sight = driver.sights().get(uuid) or begun(driver, name)
     if sight is None:

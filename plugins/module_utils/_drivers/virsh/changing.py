@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
-from ..._lifecycle.errors import PolyvirtError
+from ..._lifecycle.errors import CommandFailed
 from ..._lifecycle.model import LIVE, PAUSED, RUNNING
 from ..._ports import files
+from ..._tools.virsh import ConnectionLost
 from . import cards, devices
 from .definition import Definition, empty_mark, target_of
 from .firmware import FIRMWARE_FIELDS, nvram_of, place_nvram
@@ -108,9 +109,11 @@ def _add_disk(driver, vm, definition, running, change, made):
 def _plug_in(driver, vm, element, new):
     try:
         attach(driver, vm, element)
-    except PolyvirtError:
-        for path in new:
-            files.remove(path)
+    except CommandFailed as error:
+        # Without an answer it may be plugged in: then the file is in use.
+        if not isinstance(error, ConnectionLost):
+            for path in new:
+                files.remove(path)
         raise
 
 

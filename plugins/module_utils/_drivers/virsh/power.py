@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ..._lifecycle.errors import CommandFailed
 from ..._lifecycle.model import SUSPENDED
-from ..._tools.virsh import is_not_found
+from ..._tools.virsh import ConnectionLost, is_not_found
 from .networks import start_networks
 
 #: Writing a guest's memory to disk is the platform's own work and may take long; yet no call may hang for ever.
@@ -26,6 +26,8 @@ def start(driver, vm, step):
             _move(driver, vm, (_RUNNING, _PAUSED), "start", *options, timeout=_SAVE_TIMEOUT)
         else:
             _move(driver, vm, (_RUNNING,), "start", *options)
+    except ConnectionLost:
+        raise
     except CommandFailed as error:
         raise _explained(vm, error) from error
     if is_restored and _state(driver, vm) == _PAUSED:

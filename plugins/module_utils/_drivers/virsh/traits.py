@@ -11,6 +11,7 @@ from functools import partial
 from ..._lifecycle.errors import Refused
 from ..._lifecycle.model import ABSENT, PAUSED, RUNNING, STOPPED, SUSPENDED, VERBS, Traits
 from ..._lifecycle.units import GIB
+from ..._tools.virsh import may_pass
 from . import forwarding, maxima, sharing
 from .boot import check_boot_order
 from .fields import FIRMWARE_SINCE, fields_of, taken_as
@@ -63,7 +64,7 @@ def virsh_traits(hypervisor, version, local):
         name_fault=_name_fault,
         snapshot_name_fault=_snapshot_name_fault,
         taken_as=taken_as,
-        transient=_is_transient,
+        transient=may_pass,
         not_cloned=frozenset({"serial_log", "port_forwards"}),
         adjust=forwarding.checked(adjust) if forwards else adjust,
     )
@@ -97,11 +98,6 @@ def _name_fault(name):
     if name.isdigit():
         return "virsh would take a number for the id of a running machine"
     return None
-
-
-def _is_transient(error):
-    """Another task holds the machine for a moment; libvirt itself waits 30 s before it says this."""
-    return "cannot acquire state change lock" in str(error)
 
 
 def _adjusted(fields, vm, config):

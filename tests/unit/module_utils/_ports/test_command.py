@@ -10,6 +10,7 @@ import time
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle import errors
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import writes
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.ceiling import call_timeout
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands, Completed
 
@@ -116,3 +117,10 @@ def test_more_variables_are_for_one_program_alone():
     told = Commands().run(["env"], environment={"POLYVIRT_MORE": "1", "LC_ALL": "de_DE.UTF-8"}).stdout.splitlines()
     assert {"POLYVIRT_MORE=1", "LC_ALL=C.UTF-8"} <= set(told)
     assert "POLYVIRT_MORE=1" not in Commands().run(["env"]).stdout.splitlines()
+
+
+@pytest.mark.parametrize(("script", "counted"), [("exit 0", (1, 0)), ("exit 1", (0, 0)), ("kill -9 $$", (0, 1))])
+def test_program_that_was_killed_may_have_changed_something(script, counted):
+    certain, doubtful = writes.count()
+    Commands().run(["sh", "-c", script], writes=True)
+    assert writes.count() == (certain + counted[0], doubtful + counted[1])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle import errors
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import writes
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands, Completed
 from ansible_collections.polyvirt.core.plugins.module_utils._tools import vboxmanage
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.vboxmanage import VBoxManage
@@ -265,3 +266,15 @@ def test_a_missing_virtualbox_says_what_to_do():
     with pytest.raises(errors.Unavailable, match="Install VirtualBox") as caught:
         VBoxManage(Commands(), "VBoxManage-that-is-not-here").run("list", "vms")
     assert caught.value.why == "not_on_path"
+
+
+@pytest.mark.parametrize(("text", "doubtful"), [
+    ("Code NS_ERROR_CALL_FAILED (0x800706be) - Call to remote object failed (extended info not available)", 1),
+    ("Code NS_ERROR_ABORT (0x80004004) - Operation aborted (extended info not available)", 1),
+    ("The object is not ready", 0),
+])  # fmt: skip
+def test_change_whose_daemon_ended_may_have_been_made(text, doubtful):
+    before = writes.count()
+    with pytest.raises(errors.CommandFailed):
+        VBoxManage(Told(1, "", f"VBoxManage: error: {text}\n")).run("modifyvm", "x", "--cpus", "2")
+    assert writes.count() == (before[0], before[1] + doubtful)

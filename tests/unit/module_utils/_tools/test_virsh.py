@@ -9,6 +9,7 @@ import shutil
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle import errors
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import writes
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands, Completed
 from ansible_collections.polyvirt.core.plugins.module_utils._tools import virsh
 
@@ -231,3 +232,27 @@ def test_changes_get_more_time_than_reads_and_none_is_without_end():
         connection.batch([("list",)])
     change, save, read = timed.given
     assert 60 <= read < change < save == 3600
+
+
+# As recorded with libvirt 9.0.0 when the daemon ended while virsh waited for its answer.
+DISCONNECTED = "error: Disconnected from qemu:///system due to end of file\nerror: failed to get domain 'x'\n"
+
+
+def test_vm_is_not_taken_for_missing_where_the_connection_was_lost():
+    with pytest.raises(virsh.ConnectionLost, match="Disconnected from qemu:///system due to end of file") as caught:
+        virsh.Virsh(Told(DISCONNECTED), "virsh", "qemu:///system").batch([("domstate", "x")])
+    assert not virsh.is_not_found(caught.value.stderr)
+    assert virsh.may_pass(caught.value)
+
+
+@pytest.mark.parametrize(("words", "doubtful"), [(("start", "x"), 1), (("domstate", "x"), 0)])
+def test_change_whose_connection_was_lost_may_have_been_made(words, doubtful):
+    before = writes.count()
+    with pytest.raises(virsh.ConnectionLost):
+        virsh.Virsh(Told(DISCONNECTED), "virsh", "qemu:///system").run(*words)
+    assert writes.count() == (before[0], before[1] + doubtful)
+
+
+def test_change_that_was_made_before_the_connection_was_lost_is_made():
+    connection = virsh.Virsh(Told(DISCONNECTED.partition("error: failed")[0], rc=0), "virsh", "qemu:///system")
+    assert connection.run("start", "x") == ""

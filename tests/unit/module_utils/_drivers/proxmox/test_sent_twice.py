@@ -5,15 +5,16 @@
 
 from __future__ import annotations
 
-import re
+from contextlib import nullcontext
 from functools import partial
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle import one_by_one
 
 from simulators.proxmox import invariants, worlds
 from simulators.proxmox.storage import GIB, Volume
+from suite.sent_twice import each_step_twice
 from unit.module_utils._drivers.proxmox.simulated import do, do_snapshot
+from unit.module_utils._drivers.proxmox.standing import standing
 
 FREE = "local-lvm:vm-300-disk-0"
 NEW = {"name": "web3", "node": "pve1", "disks": [{"size": "8G"}]}
@@ -113,23 +114,6 @@ CHANGES = {
 }
 
 
-def _twice(driver, vm, steps):
-    for number, step in enumerate(steps):
-        _single(driver, vm, [step], number)
-        _single(driver, vm, [step], number)
-
-
-_once = one_by_one._carry_out
-
-
-def _single(driver, vm, steps, number):
-    try:
-        _once(driver, vm, steps)
-    except Exception as error:
-        error.steps_done = number
-        raise
-
-
 def _world():
     world = worlds.with_cases()
     world.cluster.pools["old"] = type(world.cluster.pools["prod"])("")
@@ -138,44 +122,22 @@ def _world():
     return world
 
 
-def _ends(monkeypatch, carry_out, before, task):
+def _ends(times, before, task):
     """(outcome, how all stands) after a task whose steps are carried out so."""
     world = _world()
     for one in before:
         outcome = one(world)
         assert not outcome.failed, outcome.msg
-    with monkeypatch.context() as patched:
-        patched.setattr(one_by_one, "_carry_out", carry_out)
+    with times():
         outcome = task(world)
     world.engine.advance(60)
     assert (invariants.violations(world), invariants.orphans(world), world.tasks.crashes) == ([], [], [])
-    return outcome, _standing(world)
+    return outcome, standing(world)
 
 
-def _standing(world):
-    machines = {
-        vmid: (one.node, one.running, one.qmp, _lasting(one.text))
-        for vmid, one in sorted(world.cluster.machines.items())
-    }
-    volumes = {
-        (storage.id, where): volume.size
-        for storage in world.storages.by_id.values()
-        for where, volume in storage.volumes.items()
-    }
-    created = [task.type for task in world.tasks.by_upid.values() if task.type in ("qmcreate", "qmclone", "qmmove")]
-    return created, machines, volumes, {name: sorted(pool.vms) for name, pool in world.cluster.pools.items()}
-
-
-def _lasting(text):
-    """A configuration without what is random or tells the time."""
-    text = re.sub(r"(?i)([0-9a-f]{2}:){5}[0-9a-f]{2}", "MAC", text)
-    text = re.sub(r"(?i)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "UUID", text)
-    return re.sub(r"(ctime=|snaptime: |suspend-)\d+", r"\1TIME", text).splitlines()
-
-
-def _same_when_sent_twice(monkeypatch, before, task):
-    once, expected = _ends(monkeypatch, _once, before, task)
-    twice, found = _ends(monkeypatch, _twice, before, task)
+def _same_when_sent_twice(before, task):
+    once, expected = _ends(nullcontext, before, task)
+    twice, found = _ends(each_step_twice, before, task)
     assert (twice.failed, twice.msg) == (once.failed, once.msg)
     assert not once.failed
     assert (twice.changed, twice.diff) == (once.changed, once.diff)
@@ -183,17 +145,17 @@ def _same_when_sent_twice(monkeypatch, before, task):
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_step_that_is_sent_twice_ends_as_if_sent_once(monkeypatch, case):
-    _same_when_sent_twice(monkeypatch, *CASES[case])
+def test_step_that_is_sent_twice_ends_as_if_sent_once(case):
+    _same_when_sent_twice(*CASES[case])
 
 
 @pytest.mark.parametrize("name", ["web1", "web2"], ids=["running", "stopped"])
 @pytest.mark.parametrize("case", CHANGES)
-def test_change_that_is_sent_twice_ends_as_if_sent_once(monkeypatch, case, name):
+def test_change_that_is_sent_twice_ends_as_if_sent_once(case, name):
     before, change = CHANGES[case]
-    _same_when_sent_twice(monkeypatch, [_task(name=name, **one) for one in before], _task(name=name, **change))
+    _same_when_sent_twice([_task(name=name, **one) for one in before], _task(name=name, **change))
 
 
-def test_changes_with_a_restart_that_are_sent_twice_end_as_if_sent_once(monkeypatch):
+def test_changes_with_a_restart_that_are_sent_twice_end_as_if_sent_once():
     asked = {"memory": "4G", "cpus": 3, "disks": DISKS, "networks": NICS, "tpm": True, "allow_restart": True}
-    _same_when_sent_twice(monkeypatch, [], _task(name="web1", **asked))
+    _same_when_sent_twice([], _task(name="web1", **asked))

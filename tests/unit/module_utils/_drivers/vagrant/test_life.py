@@ -265,3 +265,22 @@ def test_virtualbox_without_its_tool_is_reached_by_the_forwarded_port(virtualbox
     assert virtualbox_world.run(**snapshot, state="restored").vm["state"] == "running"
     seen = virtualbox_world.run(None, about="vm_info").vm
     assert (seen["addresses"], seen["ssh"]["host"], seen["ssh"]["port"]) == ([], "127.0.0.1", 2222)
+
+
+def test_vm_that_is_resumed_runs_with_what_it_was_suspended_with(virtualbox_world):
+    wanted = {"shared_folders": [{"name": "src", "host_path": "/"}], "provisioners": SCRIPT}
+    assert virtualbox_world.create(state="started", cpus=1).vm
+    assert virtualbox_world.run(state="suspended", stop_mode="force").vm
+    resumed = virtualbox_world.run(state="started", **wanted)
+    assert "--provision" not in [word for call in resumed.calls for word in call]
+    assert resumed.vm["restart_required"] == ["provisioners", "shared_folders.src"]
+    restarted = virtualbox_world.run(state="restarted", stop_mode="force")
+    assert restarted.vm["restart_required"] == []
+
+
+def test_number_of_cpus_that_the_box_has_anyway_needs_no_restart(virtualbox_world):
+    assert virtualbox_world.create(state="started").vm
+    asked = {"cpus": 1, "allow_restart": True, "stop_mode": "force"}
+    for check in (True, False):
+        done = virtualbox_world.run(check=check, **asked)
+        assert ([step["verb"] for step in done.vm["steps"]], done.vm["restart_required"]) == (["configure"], [])

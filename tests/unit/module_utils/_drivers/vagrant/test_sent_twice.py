@@ -14,7 +14,7 @@ from dataclasses import replace
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant import driver
 
-from unit.module_utils._drivers.sent_twice import comparable, each_step_twice
+from suite.sent_twice import comparable, each_step_twice
 from unit.module_utils._drivers.vagrant.played import World
 
 SCRIPT = {"inline": "true"}
@@ -57,8 +57,9 @@ def ends_alike(tmp_path, provider, prepare, act):
     for name, times in (("once", nullcontext), ("twice", each_step_twice)):
         world = World(tmp_path / name, provider)
         prepare(world)
-        with times():
+        with times() as errors:
             done = act(world)
+        assert not errors
         assert not done.failed, done.msg
         ends.append((done.changed, [vm["state"] for vm in done.vms], state_of(world)))
     assert ends[0][:2] == ends[1][:2]

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Timeout
 from ansible_collections.polyvirt.core.plugins.module_utils._tools import disk_header
 
 from unit.module_utils._drivers.vbox.in_process import ENGINE, MIB, SMALL, observed, task
@@ -265,3 +266,19 @@ def test_new_vm_gets_native_settings(vbox):
     native = {"clipboard-mode": "bidirectional", "hpet": "on", "autostop-type": "disabled"}
     task(vbox, config={**SMALL, "native": {**ENGINE, **native}}).well()
     assert observed(vbox, native_keys=tuple(native)).config["native"] == native
+
+
+@pytest.mark.parametrize("word", ["createvm", "clonevm"])
+def test_vm_whose_creation_got_no_answer_in_time_is_removed_again(vbox, word):
+    """The VM was registered all the same."""
+    task(vbox, "base").well()
+    before = vbox.run("list", "vms"), vbox.files()
+
+    def give_up():
+        raise Timeout("VBoxManage had not ended after 5 seconds and was killed.", waited=5)
+
+    done = task(
+        vbox, after={word: give_up}, **({"clone": {"source": "base", "linked": False}} if word == "clonevm" else {})
+    )
+    assert (done.outcome.failed, done.changed) == (True, False)
+    assert (vbox.run("list", "vms"), vbox.files()) == before

@@ -9,7 +9,7 @@ from contextlib import nullcontext
 
 import pytest
 
-from unit.module_utils._drivers.sent_twice import comparable, each_step_twice
+from suite.sent_twice import comparable, each_step_twice
 from unit.module_utils._drivers.vbox.in_process import MIB, SMALL, snapshot, task, virtualbox
 
 ISO = (b"\0" * 32769 + b"CD001").ljust(65536, b"\0")
@@ -74,8 +74,9 @@ def ends_alike(prepare, act):
             (vbox.folder / "a.iso").write_bytes(ISO)
             vbox.disk()
             prepare(vbox)
-            with times():
+            with times() as errors:
                 done = act(vbox).well()
+            assert not errors
             ends.append((state_of(vbox), done.changed, [vm["state"] for vm in done.vms]))
     assert ends[0][1:] == ends[1][1:]
     assert ends[0][0] == ends[1][0]

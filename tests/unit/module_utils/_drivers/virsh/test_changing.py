@@ -8,10 +8,11 @@ from __future__ import annotations
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.changing import configure
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import Definition
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import CommandFailed
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import CommandFailed, Timeout
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import LIVE, NEXT_BOOT, Change, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.qemu_img import QemuImg
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.virsh import ConnectionLost
 
 from unit.module_utils._drivers.virsh.test_definition import flat
 from unit.module_utils._drivers.virsh.told import MAC, UUID, ToldVirsh, driver_of, failed, machine_xml, with_devices
@@ -174,6 +175,26 @@ def test_a_new_disk_is_made_plugged_in_stored_and_marked(tmp_path):
     stored = virsh.defined()
     assert [disk.find("target").get("dev") for disk in stored.drives("disk")] == ["vda", "vdb"]
     assert stored.mark["disks"] == ["/old", path]
+
+
+@pytest.mark.parametrize(("error", "remains"), [
+    (CommandFailed(["virsh"], 1, "no more slots"), False),
+    (ConnectionLost(["virsh"], 1, "Disconnected from qemu:///system due to end of file"), True),
+    (Timeout("virsh attach-device had not ended after 600 seconds.", 600), True),
+])  # fmt: skip
+def test_file_of_a_disk_that_may_be_plugged_in_remains(tmp_path, error, remains):
+    virsh = told(machine_xml())
+    run = virsh.run
+
+    def fail_to_attach(*words, **more):
+        if words[0] == "attach-device":
+            raise error
+        return run(*words, **more)
+
+    virsh.run = fail_to_attach
+    with pytest.raises(type(error)):
+        change(tmp_path, virsh, add(size=4 * MIB), power="running")
+    assert (tmp_path / "m1-vdb.qcow2").exists() == remains
 
 
 def test_a_disk_that_a_run_cut_off_had_plugged_in_is_only_stored(tmp_path):

@@ -1,0 +1,26 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Changes that only libvirt makes to a VM: NICs and disks come, go and change places while it runs."""
+
+from __future__ import annotations
+
+_MACS = ["52:54:00:00:00:0a", "52:54:00:00:00:0b"]
+
+
+def changes(card, size):
+    """Options of tasks, in an order that leaves the VM as it was before."""
+    return [
+        {"networks": [{}, {}, card, card]},
+        {"networks": [{}, {}], "purge": ["networks"]},
+        {"disks": [{}, {"slot": "vdc", "size": size}]},
+        {"disks": [{"slot": "vdc", "state": "absent"}, {"slot": "vdd", "size": size}]},
+        {"disks": [{"slot": "vdd", "state": "absent"}]},
+        {"cpus": 2, "max_cpus": 4, "memory": "96M", "max_memory": "160M"},
+        {"cpus": 1, "max_cpus": 1, "memory": "64M", "max_memory": "64M"},
+        {"shared_folders": [], "purge": ["shared_folders"]},
+    ]
+
+
+def exchanged_macs():
+    return [{"networks": [{"mac": mac} for mac in macs]} for macs in (_MACS, _MACS[::-1])]

@@ -1,0 +1,141 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Generated pairs of a VM as it is found and a task about it, on any platform: check mode predicts the run.
+
+A third of the runs is disturbed: one call fails, or its answer is lost or late. Then the result is true all the same,
+and the same task run again completes it. A platform has a class like ``Pair`` and strategies of its own.
+POLYVIRT_PAIRS is how many pairs each platform gets.
+"""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+
+from suite import depth
+
+#: What may happen to one of the calls that write: it fails and does nothing, or it is done and its answer is lost, or
+#: comes too late.
+FAILS, LOST, LATE = "fails", "lost", "late"
+_DISTURBED = st.tuples(st.sampled_from([FAILS, LOST, LATE]), st.integers(1, 6))
+
+
+_OF_THOSE_THAT_ARE_ON = ("paused", "suspended", "restarted")
+
+
+class Disturbance:
+    """``kind`` happens at the ``number``-th of the calls that write; ``kind`` None: at none."""
+
+    def __init__(self, kind=None, number=0):
+        self._kind, self._left = kind, number
+
+    def at_this_call(self, is_write):
+        """What happens at this call: one of the kinds, or None."""
+        self._left -= is_write
+        return self._kind if is_write and self._left == 0 else None
+
+
+UNDISTURBED = Disturbance()
+
+
+class Pair:
+    """What the properties need: one world, with a VM as found, and one task that requests ``state``."""
+
+    state = "present"
+    #: Paths of ``restart_required`` that check mode does not know.
+    not_foretold = frozenset()
+
+    def run(self, check=False, disturbance=UNDISTURBED, again=False):
+        """The Outcome. ``again``: what must happen once (a restart) has happened."""
+        raise NotImplementedError
+
+    def standing(self):
+        """All that there is, as the platform itself reports it."""
+        raise NotImplementedError
+
+    def assert_sound(self):
+        """The platform itself has nothing to complain about."""
+
+
+def pairs(every_day, *strategies):
+    """A decorator for a test of ``every_day`` generated pairs; its last argument is the disturbance or None."""
+
+    def decorate(test):
+        count = int(os.environ.get("POLYVIRT_PAIRS") or every_day)
+        # Not shrunk: what fails is small. Another seed each day.
+        limits = settings(
+            max_examples=count,
+            deadline=None,
+            database=None,
+            phases=[Phase.generate],
+            suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+        )
+        return seed(depth.seed())(limits(given(*strategies, st.none() | st.none() | _DISTURBED)(test)))
+
+    return decorate
+
+
+def assert_true(pair, disturbance):
+    """All that must hold of a pair; ``disturbance`` is (kind, number) or None."""
+    begin = pair.standing()
+    check = pair.run(check=True)
+    assert pair.standing() == begin, "check mode has written"
+    real = pair.run(disturbance=Disturbance(*disturbance or ()))
+    pair.assert_sound()
+    end = pair.standing()
+    assert real.failed == any(vm["failed"] for vm in real.vms)
+    if check.failed or not (real.failed and disturbance):
+        _assert_predicted(pair, check, real, begin, end)
+        # Whether a start whose answer was lost has set up the guest, nobody knows.
+        assert disturbance or _pending(pair, check) == _pending(pair, real), "restart_required"
+    else:
+        if not _assert_reported(pair, real, begin, end):
+            return
+        done = pair.run()
+        assert not done.failed, f"run again: {done.msg}"
+        pair.assert_sound()
+        end = pair.standing()
+    if check.failed:
+        return
+    again = pair.run(again=True)
+    assert (again.failed, again.changed, again.diff) == (False, False, []), again.msg
+    assert pair.standing() == end, "a run that has nothing to do has written"
+
+
+def _pending(pair, outcome):
+    return [] if outcome.failed else [{*vm.get("restart_required", ())} - pair.not_foretold for vm in outcome.vms]
+
+
+def _assert_predicted(pair, check, real, begin, end):
+    assert (check.failed, check.msg) == (real.failed, real.msg)
+    assert (check.changed, check.diff) == (real.changed, real.diff)
+    # A restart leaves no trace on every platform.
+    assert real.changed == (begin != end) or (real.changed and pair.state == "restarted")
+    if check.failed:
+        return
+    for foretold, found in zip(check.vms, real.vms):
+        for key in ("name", "state", "changed", "cpus", "memory_mib"):
+            # Check mode cannot know what the platform will choose.
+            assert foretold.get(key) in (None, found.get(key)), key
+        assert [step["verb"] for step in foretold["steps"]] == [step["verb"] for step in found["steps"]]
+
+
+def _assert_reported(pair, real, begin, end):
+    """A task that failed has changed what it reports, and nothing else. Returns whether it can be completed."""
+    assert real.msg
+    assert real.changed or begin == end
+    assert begin != end or not real.changed or pair.state == "restarted" or real.vms[0]["state"] == "unknown"
+    assert real.changed or not real.diff
+    rest = pair.run(check=True)
+    if rest.failed:
+        # It was stopped for a change, and these states need a VM that is on.
+        assert pair.state in _OF_THOSE_THAT_ARE_ON and "cannot be" in rest.msg, rest.msg
+        return False
+    found = {key: value for one in real.diff for key, value in one["after"].items()}
+    left = {key: value for one in rest.diff for key, value in one["before"].items()}
+    shared = found.keys() & left.keys() - {"restarted", "restored"}
+    assert {key: found[key] for key in shared} == {key: left[key] for key in shared}, "the diff is not what is there"
+    return True

@@ -1,0 +1,201 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One task of each kind, run undisturbed once and then with one of its backend calls disturbed after the other."""
+
+from __future__ import annotations
+
+import re
+
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import NEVER, STOPPED, Change, Vm
+
+from suite.carry import carry_one
+
+NAME, SOURCE = "pvk-killed", "pvk-source"
+#: What differs between two VMs created alike: ids, and the moment at which memory was saved.
+_VOLATILE = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d{4}-\d\d-\d\dT[\d-]+Z")
+_PARTIAL = re.compile(r"\.\d+\.polyvirt-partial")
+
+
+class Interrupted:
+    """One scenario on one platform. ``kept`` is what the VM has no part in: it exists before the VM and after it."""
+
+    def __init__(self, platform, shim, folder, scenario):
+        self.platform, self.shim, self.folder = platform, shim, folder
+        self._lefts = set()
+        self.fired, self.missed = 0, []
+        self.prepare, self.task, self.about = SCENARIOS[scenario](platform)
+
+    def undisturbed(self):
+        """The Answer of the whole task; every call has in ``files`` and ``left`` which files there were around it."""
+        self._prepare()
+        self._put_back = self.platform.checkpoint() or self._prepare
+        self.begin = self._machine()
+        self.shim.forget()
+        self.shim.watched = self.platform.storage
+        whole = self.run()
+        self.shim.watched = ""
+        assert whole.rc == 0, whole.msg
+        self.end = self.standing()
+        self._remove("undisturbed")
+        return whole
+
+    def disturbed(self, order, number):
+        """The Answer of the task with this order to the shim at this call; None where the task did not get there."""
+        self._put_back()
+        self.shim.forget()
+        self.shim.order(f"{order} {number}")
+        answer = self.run()
+        self.shim.forget()
+        if len(answer.calls) < number:
+            # Disks of VMs outside the namespace are read too, and those come and go.
+            self.missed.append((order, number))
+            return None
+        self.fired += 1
+        return answer
+
+    def run(self):
+        """The task itself."""
+        return self._run(self.task, self.about)
+
+    def assert_completed_by_next_run(self, where):
+        if self._was_left_like_this_before():
+            return
+        again = self.run()
+        assert again.rc == 0, f"{where}: {again.msg}"
+        # The mark is part of it: so this VM is deleted as the undisturbed one was.
+        assert self.standing() == self.end, where
+
+    def _remove(self, where):
+        gone = self._run({"name": [NAME], "state": "absent", "stop_mode": "force"})
+        assert gone.rc == 0, f"{where}: {gone.msg}"
+        assert (self.standing()["machine"], self._kept()) == (None, self.kept), where
+
+    def _was_left_like_this_before(self):
+        """Between two reads nothing changes: the way on from exactly here was shown already."""
+        storage = self.platform.storage
+        sizes = [(_PARTIAL.sub(" partial", name), (storage / name).stat().st_size) for name in self.platform.files()]
+        left = _VOLATILE.sub("", repr((self.standing(), sizes)))
+        is_known = left in self._lefts
+        self._lefts.add(left)
+        return is_known
+
+    def _prepare(self):
+        self.shim.forget()
+        self.platform.clean()
+        self.platform.base_image()
+        self.platform.medium()
+        self.kept = self._kept()
+        for about, options in self.prepare:
+            made = self._run(options, about)
+            assert made.rc == 0, made.msg
+            if options["name"] != [NAME]:
+                self.kept = self._kept()
+
+    def _kept(self):
+        return self.platform.files(), self.platform.registered_disks()
+
+    def _run(self, options, about="vm"):
+        return carry_one(self.platform, self.shim, self.folder, options, about)
+
+    def _machine(self):
+        return self.platform.truth([NAME])[NAME]
+
+    def standing(self):
+        """The VM without what is random, the number of VMs, and the files."""
+        truth = self._machine()
+        if truth is not None:
+            # Of what runs only the settings: addresses on its buses depend on the way it got there.
+            running = self.platform.settings(truth, "running") if truth["running"] else None
+            truth = {**{key: _VOLATILE.sub("", str(value)) for key, value in truth.items()}, "running": running}
+        files = sorted(_VOLATILE.sub("", name) for name in self.platform.files())
+        disks = sorted(_VOLATILE.sub("", disk) for disk in self.platform.registered_disks())
+        return {"machine": truth, "machines": len(self.platform.ids()), "files": files, "disks": disks}
+
+
+def _create(platform):
+    made = {
+        **platform.creation,
+        "name": [NAME],
+        "state": "started",
+        "memory": "64M",
+        "image": {"source": platform.base_image(), "linked": _has_linked_images(platform)},
+        "disks": [{}, {"size": "8M"}],
+        "cloud_init": {"ssh_authorized_keys": ["ssh-ed25519 AAAA test"]},
+        "autostart": True,
+    }
+    return [], made, "vm"
+
+
+def _has_linked_images(platform):
+    field = platform.traits().fields.get("image.linked")
+    return field is None or not field.choices or True in field.choices
+
+
+def _clone(platform):
+    _nothing, made, about = _create(platform)
+    before, stands_on = [(about, {**made, "name": [SOURCE], "state": "present"})], {}
+    if _links_to_snapshots_alone(platform):
+        stands_on = {"snapshot": "base"}
+        before.append(("snapshot", {"name": [SOURCE], **stands_on}))
+    cloned = {
+        "name": [NAME],
+        "state": "started",
+        "memory": "96M",
+        "clone": {"source": SOURCE, "linked": True, **stands_on},
+        "disks": [{}, {"size": "12M"}],
+        "cloud_init": {"ssh_authorized_keys": ["ssh-ed25519 AAAA test"]},
+    }
+    return before, cloned, about
+
+
+def _links_to_snapshots_alone(platform):
+    change = Change("clone", None, {"source": SOURCE, "linked": True})
+    return platform.traits().fields["clone"].cost_of(Vm(SOURCE, power=STOPPED), change) == NEVER
+
+
+def _configure(platform):
+    _nothing, made, about = _create(platform)
+    # It says that the machine shall run: else one that was killed while it was off for the change would stay so.
+    changed = {
+        **platform.consent,
+        "name": [NAME],
+        "state": "started",
+        "cpus": 2,
+        "description": "second",
+        "tags": ["b"],
+        "autostart": False,
+        "disks": [{}, {"size": "12M"}, {"size": "8M"}],
+        "iso": platform.medium(),
+    }
+    return [(about, {**made, "tags": ["a"]})], changed, about
+
+
+def _remove(platform):
+    _nothing, made, about = _create(platform)
+    return [(about, made)], {"name": [NAME], "state": "absent", "stop_mode": "force"}, about
+
+
+def _snapshot(platform):
+    """One is taken and another goes, each with files of its own for memory and disk."""
+    made = {**platform.creation, "name": [NAME], "state": "started"}
+    taken = {**platform.snapshot_with_memory, "name": [NAME], "snapshot": "s-1"}
+    return [("vm", made), ("snapshot", taken)], {**taken, "snapshot": "s-2", "keep_last": 1}, "snapshot"
+
+
+def _restore(platform):
+    made = {**platform.creation, "name": [NAME]}
+    more = {"name": [NAME], "cpus": 2, "tags": ["later"]}
+    taken = {"name": [NAME], "snapshot": "s"}
+    return [("vm", made), ("snapshot", taken), ("vm", more)], {**taken, "state": "restored"}, "snapshot"
+
+
+#: {scenario: function of the platform that returns (tasks before, as (about, options); the task; what it is about)}.
+SCENARIOS = {
+    "create": _create,
+    "clone": _clone,
+    "configure": _configure,
+    "remove": _remove,
+    "snapshot": _snapshot,
+    "restore": _restore,
+}
