@@ -73,6 +73,7 @@ _ENTRY = (_FRONT, _OWN_DRIVER, f"{_LIFECYCLE}/options")
 LAYERS = {
     "modules": Layer(_ENTRY),
     "action": Layer(_ENTRY, ("ansible.plugins.action",)),
+    "lookup": Layer((), ("ansible.errors", "ansible.plugins.lookup")),
     "doc_fragments": Layer(()),
     "module_utils/_front": Layer((_ENGINE, _LIFECYCLE, _PORTS), ("ansible.module_utils",)),
     # These are pure as the lifecycle is.
