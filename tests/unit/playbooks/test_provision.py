@@ -11,12 +11,15 @@ import subprocess
 
 import pytest
 
-# "web" is a host of the inventory before its VM exists, with a variable of its own.
+# Some guests are hosts of the inventory before their VM exists, with variables of their own.
 INVENTORY = """[hypervisors]
 one
 [guests]
 known agent_profile=zabbix_agent2
 other
+[mixed]
+known
+complete agent_profile=prometheus_node_exporter
 [all:vars]
 ansible_connection=local
 ansible_become=false
@@ -57,7 +60,10 @@ def _play(ansible_environment, tmp_path):
 
 WRONG = {
     "unknown profile": ({"agent_profile": "prometheus"}, "web: there is no profile prometheus"),
-    "required value": ({"agent_profile": "zabbix_agent2"}, "web: profile zabbix_agent2 cannot be installed: it needs ser"),
+    "required value": (
+        {"agent_profile": "zabbix_agent2"},
+        "web: profile zabbix_agent2 cannot be installed: it needs",
+    ),
     "required secret": (
         {"agent_profile": "telegraf"},
         "it needs outputs; set it in agent_variables (a secret: best in a vault file)",
@@ -74,7 +80,10 @@ WRONG = {
     "unknown platform": ({"vm_platform": "xen"}, "vm_platform"),
     "image without an address": ({"guest_image_source": "url"}, "guest_image_url is empty"),
     "option of the VM": ({"vm_memory": "lots"}, "memory: 'lots' is not a size"),
-    "misspelt option": ({"vm_memroy": "2G"}, "vm_memroy is not an option of role polyvirt.core.vm; did you mean vm_mem"),
+    "misspelt option": (
+        {"vm_memroy": "2G"},
+        "vm_memroy is not an option of role polyvirt.core.vm; did you mean vm_",
+    ),
     "misspelt profile": ({"agent_profle": "telegraf"}, "did you mean agent_profile?"),
 }
 
@@ -113,7 +122,7 @@ def test_check_mode_reports_what_a_run_would_do(play):
 
 
 def test_install_agent_checks_all_guests_before_the_first_change(play):
-    code, output = play("install_agent", agent_target="guests", agent_variables={})
+    code, output = play("install_agent", agent_target="mixed")
     assert code != 0
     assert "known: profile zabbix_agent2 cannot be installed: it needs server" in output
     assert "PLAY [Install the agent]" not in output
@@ -125,6 +134,8 @@ def test_path_of_a_profile_is_relative_to_the_current_folder(play, tmp_path, mon
     (tmp_path / "own.yml").write_text(
         "{name: own, summary: Own, required: [a], verify: [{port: 1}], families: {default: {}}}", encoding="utf-8"
     )
-    code, output = play("install_agent", "--check", agent_target="other", agent_profile_path=path.format(folder=tmp_path))
+    code, output = play(
+        "install_agent", "--check", agent_target="other", agent_profile_path=path.format(folder=tmp_path)
+    )
     assert code != 0
     assert "other: profile own cannot be installed: it needs a" in output

@@ -107,12 +107,13 @@ def play(answer):
     }
     collected = "{{ dict(groups.all | zip(groups.all | map('extract', hostvars, 'case_found'))) | to_json }}"
     profile = {"file": "{{ agent_profile_path }}", "name": "__agent_profile_loaded"}
+    options = {"agent_profile_folder": "/", "agent_upgrade": False}
     copy = {"content": collected, "dest": str(answer), "mode": "0600"}
     return {
         "hosts": "all",
         "gather_facts": False,
         "connection": "local",
-        "vars": {"role_path": str(ROLE), "agent_state": "present", "agent_profile": ""},
+        "vars": {"role_path": str(ROLE), "agent_state": "present", "agent_profile": "", **options},
         "vars_files": [str(ROLE / "vars" / "main.yml")],
         "tasks": [
             {"ansible.builtin.set_fact": facts | {"cacheable": True}},
