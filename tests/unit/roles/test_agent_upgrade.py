@@ -69,9 +69,9 @@ def _agent(ansible_environment, tmp_path, state):
 
     def agent(*arguments, **variables):
         """(exit code, output, number of changes) of the role."""
+        given = {**asked, **variables}
         done = subprocess.run(
-            ["ansible-playbook", "-i", "localhost,", "-c", "local", str(book), *arguments]
-            + ["-e", json.dumps({**asked, **variables})],
+            ["ansible-playbook", "-i", "localhost,", "-c", "local", str(book), *arguments, "-e", json.dumps(given)],
             env={**ansible_environment, "PATH": path, "STATE": str(state)},
             capture_output=True,
             text=True,
