@@ -22,6 +22,8 @@ readonly QUIET_SECONDS=3
 . "$CHECKOUT/scripts/lib/host.sh"
 # shellcheck source=scripts/lib/environments.sh
 . "$CHECKOUT/scripts/lib/environments.sh"
+# shellcheck source=scripts/lib/failure.sh
+. "$CHECKOUT/scripts/lib/failure.sh"
 
 readonly DEMO=$POLYVIRT_CACHE/demo
 
@@ -87,8 +89,7 @@ play() {
     ansible-playbook "$@" -e "@$CHECKOUT/scripts/demo/variables.yml" -e "demo_folder=$DEMO" \
         -e "demo_virt_type=$ACCELERATOR" 2>&1 </dev/null | tee "$log" | show_progress || status=${PIPESTATUS[0]}
     if [ "$status" -ne 0 ]; then
-        tail -n 40 "$log" >&2
-        stop_with "ansible-playbook failed ($name)" "its whole output is in $log"
+        stop_with "$(failure_reason "$log")" "ansible-playbook failed ($name); its whole output is in $log"
     fi
     # What counts is Ansible's own account of every play.
     if grep -q ' changed=[1-9]' "$log"; then CHANGED=true; else CHANGED=false; fi

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Callable, NamedTuple
 
 from lib.collection_path import collections_path
+from lib.returns import return_lines
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 
@@ -125,9 +126,18 @@ def _cell(traits, option):
     return ", ".join(word for cost, word in COST_WORDS.items() if cost in costs)
 
 
+def returns_of(path):
+    """What ``RETURN`` of the module at ``path`` holds, from the table of all platforms."""
+    return lambda checkout: return_lines(Path(path).stem)
+
+
 GENERATORS = [
     Generator("action_groups", "meta/runtime.yml", action_groups),
     Generator("capabilities", "README.md", capabilities),
+    *(
+        Generator("returns", path, returns_of(path))
+        for path in (f"plugins/modules/{file.name}" for file in sorted((CHECKOUT / "plugins" / "modules").glob("*.py")))
+    ),
 ]
 
 

@@ -8,6 +8,14 @@ class ModuleDocFragment:
     """The way to Proxmox VE (the argument spec ``proxmox``)."""
 
     DOCUMENTATION = r"""
+attributes:
+  action_group:
+    description: Use C(group/polyvirt.core.proxmox) or C(group/polyvirt.core.all) in C(module_defaults) to set
+      defaults for this module.
+    support: full
+    membership:
+      - polyvirt.core.all
+      - polyvirt.core.proxmox
 options:
   api_host:
     description:

@@ -8,6 +8,14 @@ class ModuleDocFragment:
     """The way to a project of Vagrant (the argument spec ``vagrant``)."""
 
     DOCUMENTATION = r"""
+attributes:
+  action_group:
+    description: Use C(group/polyvirt.core.vagrant) or C(group/polyvirt.core.all) in C(module_defaults) to set
+      defaults for this module.
+    support: full
+    membership:
+      - polyvirt.core.all
+      - polyvirt.core.vagrant
 options:
   project_dir:
     description:

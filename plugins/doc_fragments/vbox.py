@@ -8,6 +8,14 @@ class ModuleDocFragment:
     """The way to VirtualBox (the argument spec ``vbox``)."""
 
     DOCUMENTATION = r"""
+attributes:
+  action_group:
+    description: Use C(group/polyvirt.core.virtualbox) or C(group/polyvirt.core.all) in C(module_defaults) to set
+      defaults for this module.
+    support: full
+    membership:
+      - polyvirt.core.all
+      - polyvirt.core.virtualbox
 options:
   executable:
     description: Name or path of C(VBoxManage).

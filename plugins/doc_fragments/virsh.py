@@ -8,6 +8,14 @@ class ModuleDocFragment:
     """The connection to libvirt (the argument spec ``virsh``)."""
 
     DOCUMENTATION = r"""
+attributes:
+  action_group:
+    description: Use C(group/polyvirt.core.libvirt) or C(group/polyvirt.core.all) in C(module_defaults) to set
+      defaults for this module.
+    support: full
+    membership:
+      - polyvirt.core.all
+      - polyvirt.core.libvirt
 options:
   uri:
     description:

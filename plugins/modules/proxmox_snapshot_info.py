@@ -53,47 +53,127 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+# begin generated: returns
 host:
-  description: Whether and how the cluster can be used, as M(polyvirt.core.proxmox_vm_info) tells.
-  returned: success
+  description: Whether and how Proxmox VE can be used here.
   type: dict
+  returned: success
+  contains:
+    available:
+      description: Whether something that may be Proxmox VE was found.
+      type: bool
+    configured:
+      description: Whether Proxmox VE answers and can be used.
+      type: bool
+    version:
+      description: Version of Proxmox VE, or null.
+      type: str
+      sample: 9.1.2
+    message:
+      description: A sentence about this; what to do if Proxmox VE cannot be used.
+      type: str
+    why:
+      description: Null, or why it cannot be used - missing (the library), not_responding, too_old (before 7.0,
+        or the library).
+      type: str
+    capabilities:
+      description: What this platform can do, or null.
+      type: dict
+      contains:
+        states:
+          description: Power states that VMs can have.
+          type: list
+          elements: str
+        stop_modes:
+          description: Supported values of C(stop_mode).
+          type: list
+          elements: str
+        verbs:
+          description: Supported actions.
+          type: list
+          elements: str
+        options:
+          description: Supported options.
+          type: list
+          elements: str
 vms:
-  description: The machines named that exist, or all.
+  description: The named VMs that exist, or all, including templates.
   returned: success
   type: list
   elements: dict
   contains:
     name:
-      description: Name of the machine.
+      description: Name of the VM.
       type: str
       sample: web1
     id:
-      description: Its number (vmid).
+      description: ID of the VM (vmid) as a string; null for a VM that does not exist (yet).
       type: str
+      sample: '105'
     snapshots:
-      description: Its snapshots in the order of their tree, with the keys that M(polyvirt.core.proxmox_snapshot) tells.
+      description: Snapshots of the VM, each before its children. Empty in a task that does not read snapshots.
       type: list
       elements: dict
+      contains:
+        name:
+          description: Name of the snapshot.
+          type: str
+          sample: before-upgrade
+        id:
+          description: Always null; a snapshot is known by its name.
+          type: str
+        parent:
+          description: Name of the parent snapshot, or null.
+          type: str
+        state:
+          description: Power state in which a restore ends.
+          type: str
+          sample: running
+        description:
+          description: Free-text description.
+          type: str
+        kind:
+          description: Always empty; Proxmox VE has one kind of snapshots.
+          type: str
+        created:
+          description: Time of the snapshot in seconds since 1970.
+          type: int
+          sample: 1795172368
+        current:
+          description: Whether the disks are based on it. It does not contain what was written since.
+          type: bool
+        unfinished:
+          description: Why the snapshot cannot be used (it is being taken or removed, or that was interrupted);
+            empty if it can.
+          type: str
     leftovers:
-      description: Always empty; no image holds a snapshot that Proxmox VE does not know.
+      description: Always empty; images hold no snapshots that Proxmox VE does not know.
       type: list
       elements: dict
+      contains:
+        file:
+          description: Path of the image.
+          type: str
+        snapshot:
+          description: Name of the snapshot in it.
+          type: str
     differences:
       description: Every setting that is not the same at the two points.
-      returned: with O(compare)
       type: list
       elements: dict
       contains:
         path:
           description: The setting.
           type: str
-          sample: networks.0.source
+          sample: memory
         before:
           description: Its value at the first point, null where it was not set.
           type: raw
         after:
           description: Its value at the second point, null where it was not set.
           type: raw
+      returned: with O(compare)
+# end generated
 """
 
 from ..module_utils._drivers.proxmox.connecting import make_info_driver

@@ -52,38 +52,243 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+# begin generated: returns
 host:
-  description: Whether and how the cluster can be used.
-  returned: success
+  description: Whether and how Proxmox VE can be used here.
   type: dict
+  returned: success
   contains:
     available:
-      description: Whether something that may be Proxmox VE is there.
+      description: Whether something that may be Proxmox VE was found.
       type: bool
     configured:
-      description: Whether it answers and can be used.
+      description: Whether Proxmox VE answers and can be used.
       type: bool
     version:
       description: Version of Proxmox VE, or null.
       type: str
       sample: 9.1.2
     message:
-      description: A sentence for people; what to do if it cannot be used.
+      description: A sentence about this; what to do if Proxmox VE cannot be used.
       type: str
     why:
-      description:
-        - Null, or why it cannot be used - missing (the library), not_responding, too_old (before 7.0, or the library).
+      description: Null, or why it cannot be used - missing (the library), not_responding, too_old (before 7.0,
+        or the library).
       type: str
     capabilities:
-      description: What this platform can do (states, stop_modes, verbs, options), or null.
+      description: What this platform can do, or null.
       type: dict
+      contains:
+        states:
+          description: Power states that VMs can have.
+          type: list
+          elements: str
+        stop_modes:
+          description: Supported values of C(stop_mode).
+          type: list
+          elements: str
+        verbs:
+          description: Supported actions.
+          type: list
+          elements: str
+        options:
+          description: Supported options.
+          type: list
+          elements: str
 vms:
   description:
-    - The machines named that exist, or all, templates among them.
-    - The entries are those of M(polyvirt.core.proxmox_vm), without what a task did.
+    - The named VMs that exist, or all, including templates.
   returned: success
   type: list
   elements: dict
+  contains:
+    name:
+      description: Name of the VM.
+      type: str
+      sample: web1
+    id:
+      description: ID of the VM (vmid) as a string; null for a VM that does not exist (yet).
+      type: str
+      sample: '105'
+    platform:
+      description: Always V(proxmox).
+      type: str
+      sample: proxmox
+    state:
+      description: Power state - absent, stopped, running, paused, suspended, failed or unknown.
+      type: str
+      sample: running
+    reason:
+      description: Proxmox VE's word for a state other than plainly running, or why the node does not report the
+        state.
+      type: str
+      sample: io-error
+    cpus:
+      description: Number of CPUs at the next start.
+      type: int
+      sample: 2
+    memory_mib:
+      description: Memory in MiB at the next start.
+      type: int
+      sample: 4096
+    description:
+      description: Notes of the VM.
+      type: str
+    tags:
+      description: Tags.
+      type: list
+      elements: str
+    autostart:
+      description: Whether the VM starts with its node.
+      type: bool
+    iso:
+      description: ISO image in the first optical drive; empty for none, null if there is no drive.
+      type: str
+    addresses:
+      description: IP addresses of the VM. Link-local addresses are left out.
+      type: list
+      elements: dict
+      contains:
+        address:
+          description: IP address.
+          type: str
+        source:
+          description: V(agent) - reported by the guest agent, where O(polyvirt.core.proxmox_vm#module:native) has
+            enabled it. V(ipconfig) - set by cloud-init, where the agent does not answer.
+          type: str
+      sample:
+        - address: 10.0.0.5
+          source: agent
+    mac_addresses:
+      description: MAC addresses of the NICs, in order.
+      type: list
+      elements: str
+    ssh:
+      description: How to reach the VM with SSH, or null.
+      type: dict
+      contains:
+        host:
+          description: Address to connect to.
+          type: str
+        port:
+          description: Port to connect to.
+          type: int
+        user:
+          description: User to log in as, or null if the platform does not know one.
+          type: str
+        scope:
+          description: V(host) - the address can be reached only from the hypervisor's host, such as a forwarded
+            port. V(network) - it can be reached from the network.
+          type: str
+      sample:
+        host: 10.0.0.5
+        port: 22
+        user: admin
+        scope: network
+    disks:
+      description: Disks of the VM.
+      type: list
+      elements: dict
+      contains:
+        slot:
+          description: Slot of the disk.
+          type: str
+          sample: scsi0
+        size:
+          description: Size in bytes; null if it cannot be read.
+          type: int
+          sample: 21474836480
+        format:
+          description: Format of the image.
+          type: str
+          sample: qcow2
+        source:
+          description: Volume of the disk.
+          type: str
+          sample: local-lvm:vm-105-disk-0
+        storage:
+          description: Storage of the disk.
+          type: str
+    networks:
+      description: NICs of the VM, in order.
+      type: list
+      elements: dict
+      contains:
+        type:
+          description: Type of the connection, as in O(polyvirt.core.proxmox_vm#module:networks[].type).
+          type: str
+          sample: nat
+        source:
+          description: Network, bridge or interface; missing where the type has none.
+          type: str
+          sample: default
+        mac:
+          description: MAC address.
+          type: str
+          sample: 52:54:00:6b:3c:58
+        model:
+          description: Model of the emulated NIC.
+          type: str
+          sample: virtio
+        vlan:
+          description: VLAN tag.
+          type: int
+    snapshots:
+      description: Snapshots of the VM, each before its children. Empty in a task that does not read snapshots.
+      type: list
+      elements: dict
+      contains:
+        name:
+          description: Name of the snapshot.
+          type: str
+          sample: before-upgrade
+        id:
+          description: Always null; a snapshot is known by its name.
+          type: str
+        parent:
+          description: Name of the parent snapshot, or null.
+          type: str
+        state:
+          description: Power state in which a restore ends.
+          type: str
+          sample: running
+        description:
+          description: Free-text description.
+          type: str
+        kind:
+          description: Always empty; Proxmox VE has one kind of snapshots.
+          type: str
+        created:
+          description: Time of the snapshot in seconds since 1970.
+          type: int
+          sample: 1795172368
+        current:
+          description: Whether the disks are based on it. It does not contain what was written since.
+          type: bool
+        unfinished:
+          description: Why the snapshot cannot be used (it is being taken or removed, or that was interrupted);
+            empty if it can.
+          type: str
+    settings:
+      description:
+        - All other settings of the VM by the name of their option, with its node and pool.
+        - A task that sets no settings reads only what the lists of the nodes report.
+      type: dict
+      sample:
+        node: pve1
+        pool: ''
+        firmware: bios
+        protection: false
+    native:
+      description: Current values of the keys in O(polyvirt.core.proxmox_vm#module:native).
+      type: dict
+    restart_required:
+      description: Paths of settings that are stored and take effect at the next start.
+      type: list
+      elements: str
+      sample:
+        - memory
+# end generated
 """
 
 from ..module_utils._drivers.proxmox.connecting import make_info_driver

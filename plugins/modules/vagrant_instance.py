@@ -189,116 +189,283 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+# begin generated: returns
 vms:
   description:
     - One entry for each name, in the order of O(name); in check mode as it would be.
-    - The entry of a VM that does not exist, or whose request was rejected, has only what says something - name, id,
-      platform, state, changed, failed, msg, steps, kept.
+    - The entry of a VM that does not exist, or whose request was rejected, has only what says something - name,
+      id, platform, state, changed, failed, msg, steps, kept.
   returned: unless the options are wrong in form, or Vagrant cannot be used
   type: list
   elements: dict
   contains:
     name:
-      description: Name of the machine in its project.
+      description: Name of the VM in its project.
       type: str
       sample: web1
     id:
-      description: The provider's id; null for a machine that was never started, or does not exist (yet).
+      description: ID of the VM at its provider; null for a VM that was never started or does not exist.
       type: str
       sample: 6639f314-eef5-42c0-a9fc-a87378faddd2
     platform:
-      description: Always V(vagrant) here; RV(vms[].settings) has the provider.
+      description: Always V(vagrant); RV(vms[].settings) has the provider.
       type: str
       sample: vagrant
     state:
-      description: Its power - absent, stopped, running, paused, suspended, failed or unknown.
+      description: Power state - absent, stopped, running, paused, suspended, failed or unknown.
       type: str
       sample: running
     reason:
-      description: The provider's own word for its state.
+      description: The power state in the words of the provider.
       type: str
       sample: booted
     cpus:
-      description: Number of processors at its next start; null where the box decides.
+      description: Number of CPUs at the next start; null where the box decides.
       type: int
       sample: 2
     memory_mib:
-      description: Memory in MiB at its next start; null where the box decides.
+      description: Memory in MiB at the next start; null where the box decides.
       type: int
       sample: 2048
     description:
-      description: Its text for people.
+      description: Free-text description.
       type: str
     tags:
-      description: Its tags.
+      description: Tags.
       type: list
       elements: str
     autostart:
-      description: Always null; Vagrant starts nothing with its host.
+      description: Always null; Vagrant starts no VM with its host.
       type: bool
     iso:
-      description: Always null; a box has no optical drive of its own.
+      description: Always null; a box has no optical drive.
       type: str
     addresses:
-      description: Addresses, each with its source (V(lease), V(agent), V(arp), V(vagrant)).
+      description: IP addresses of the VM.
       type: list
       elements: dict
-      sample: [{"address": "192.168.121.59", "source": "lease"}]
+      contains:
+        address:
+          description: IP address.
+          type: str
+        source:
+          description: V(lease), V(agent), V(arp) or V(vagrant).
+          type: str
+      sample:
+        - address: 192.168.121.59
+          source: lease
     mac_addresses:
-      description: Hardware addresses of the cards that were given one, in order.
+      description: MAC addresses of the NICs that were given one, in order.
       type: list
       elements: str
     ssh:
       description:
-        - How to reach it by SSH (host, port, user, key_file, scope), or null. The user and the key are what Vagrant
-          told at the machine's first start by this module; where that is not known, Vagrant is asked again.
+        - How to reach the VM with SSH, or null. User and key are those that Vagrant reported at the first start
+          of the VM by this module. If they are not known, Vagrant is asked again.
       type: dict
-      sample: {"host": "192.168.121.59", "port": 22, "user": "vagrant", "key_file": "/srv/web/key", "scope": "host"}
+      contains:
+        host:
+          description: Address to connect to.
+          type: str
+        port:
+          description: Port to connect to.
+          type: int
+        user:
+          description: User to log in as, or null if the platform does not know one.
+          type: str
+        scope:
+          description: V(host) - the address can be reached only from the hypervisor's host, such as a forwarded
+            port. V(network) - it can be reached from the network.
+          type: str
+        key_file:
+          description: Path of the private key.
+          type: str
+      sample:
+        host: 192.168.121.59
+        port: 22
+        user: vagrant
+        key_file: /srv/web/key
+        scope: host
     disks:
-      description: Its disk (slot, size in bytes where it was given).
+      description: The disk of the VM.
       type: list
       elements: dict
+      contains:
+        slot:
+          description: Slot of the disk.
+          type: str
+          sample: primary
+        size:
+          description: Size in bytes; missing where the box decides.
+          type: int
+          sample: 21474836480
     networks:
-      description: Its cards (type, address, source, mac), in order.
+      description: NICs of the VM, in order.
       type: list
       elements: dict
+      contains:
+        type:
+          description: Type of the connection, as in O(networks[].type).
+          type: str
+          sample: nat
+        source:
+          description: Interface of the host, for V(bridged).
+          type: str
+          sample: default
+        mac:
+          description: MAC address.
+          type: str
+          sample: 52:54:00:6b:3c:58
+        address:
+          description: Fixed address of the NIC.
+          type: str
     snapshots:
-      description: Its snapshots, where they were looked at.
+      description: Snapshots of the VM, each before its children. Empty in a task that does not read snapshots.
       type: list
       elements: dict
+      contains:
+        name:
+          description: Name of the snapshot.
+          type: str
+          sample: clean
+        id:
+          description: UUID of the snapshot with VirtualBox, else null.
+          type: str
+        parent:
+          description: Name or UUID of the parent snapshot, or null.
+          type: str
+        state:
+          description: Power state in which a restore ends.
+          type: str
+          sample: running
+        description:
+          description: Free-text description.
+          type: str
+        kind:
+          description: Always empty.
+          type: str
+        created:
+          description: Time of the snapshot in seconds since 1970; null where the provider does not tell.
+          type: int
+          sample: 1795172368
+        current:
+          description: Whether the disks are based on it. It does not contain what was written since.
+          type: bool
+        unfinished:
+          description: Always empty for Vagrant.
+          type: str
     settings:
-      description: All other settings that the machine has, by the name of their option.
+      description: All other settings of the VM, by the name of their option.
       type: dict
-      sample: {"provider": "libvirt", "box": "debian/bookworm64"}
+      sample:
+        provider: libvirt
+        box: debian/bookworm64
     native:
-      description: Its keys of O(native).
+      description: Keys of O(native).
       type: dict
     restart_required:
-      description: Paths of settings that are stored, but will be in force only after its next start.
+      description: Paths of settings that are stored and take effect at the next start.
       type: list
       elements: str
+      sample:
+        - memory
     changed:
-      description: Whether this machine was changed.
+      description: Whether this VM was changed.
       type: bool
     failed:
-      description: Whether the task failed for this machine.
+      description: Whether the task failed for this VM.
       type: bool
     msg:
       description: Why it failed; empty if it did not.
       type: str
     steps:
-      description: What was to be done, in order (verb, changes, cost, also, done, note).
+      description: Steps of the task, in order.
       type: list
       elements: dict
-      sample: [{"verb": "start", "changes": [], "cost": "live", "also": [], "done": true, "note": ""}]
+      contains:
+        verb:
+          description: Action, such as V(create), V(configure), V(start) or V(stop).
+          type: str
+        changes:
+          description: Changes to settings that are part of the step.
+          type: list
+          elements: dict
+          contains:
+            path:
+              description: Path of the setting.
+              type: str
+              sample: disks.vda.size
+            before:
+              description: Value before; null if it was not set.
+              type: raw
+            after:
+              description: Value after; null if it is removed.
+              type: raw
+            cost:
+              description: V(live) - takes effect at once. V(next_boot) - at the next start. V(power_off) - the
+                VM must be stopped. V(destructive) - the VM must be created again.
+              type: str
+        cost:
+          description: The highest cost of its changes.
+          type: str
+        also:
+          description: Effects on anything other than this VM.
+          type: list
+          elements: str
+        done:
+          description: Whether the step was completed; in check mode, whether it would be.
+          type: bool
+        note:
+          description: Further information, such as how the guest was stopped.
+          type: str
+      sample:
+        - verb: start
+          changes: []
+          cost: live
+          also: []
+          done: true
+          note: ''
     not_compared:
-      description: Options that are used only when a machine is made, and so had no effect on this existing one.
+      description: Options that are used only when a VM is created, and had no effect on the existing one.
       type: list
       elements: str
     kept:
-      description: Files that were not deleted with the machine, each with the reason.
+      description: What was not deleted with the VM.
       type: list
       elements: dict
+      contains:
+        path:
+          description: File.
+          type: str
+        reason:
+          description: Why it was not deleted.
+          type: str
+diff:
+  description: What differs before and after the task. One entry for each VM that was changed, or would be in check
+    mode.
+  type: list
+  elements: dict
+  contains:
+    before_header:
+      description: Name of the VM.
+      type: str
+      sample: web1
+    after_header:
+      description: Name of the VM.
+      type: str
+      sample: web1
+    before:
+      description: Settings before, only those that differ.
+      type: dict
+      sample:
+        memory: 2G
+    after:
+      description: Settings after, only those that differ.
+      type: dict
+      sample:
+        memory: 4G
+  returned: unless the options are wrong in form
+# end generated
 """
 
 from ..module_utils._drivers.vagrant.driver import make_driver

@@ -51,41 +51,228 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+# begin generated: returns
 host:
   description: Whether and how Vagrant can be used here.
-  returned: success
   type: dict
+  returned: success
   contains:
     available:
-      description: Whether it is installed.
+      description: Whether Vagrant is installed.
       type: bool
     configured:
-      description: Whether it can be used.
+      description: Whether Vagrant answers and can be used.
       type: bool
     version:
-      description: Always null here, for only a start of Vagrant would tell.
+      description: Always null; only a start of Vagrant would tell.
       type: str
     message:
-      description: A sentence for people; what to do if it cannot be used.
+      description: A sentence about this; what to do if Vagrant cannot be used.
       type: str
     why:
-      description: Null, or why it cannot be used - missing, not_on_path, not_responding.
+      description: Null, or why Vagrant cannot be used - missing, not_on_path, not_responding.
       type: str
     capabilities:
-      description:
-        - What this platform can do with the providers of these machines (states, stop_modes, verbs, options), or null.
+      description: What this platform can do with the providers of these VMs, or null.
       type: dict
+      contains:
+        states:
+          description: Power states that VMs can have.
+          type: list
+          elements: str
+        stop_modes:
+          description: Supported values of C(stop_mode).
+          type: list
+          elements: str
+        verbs:
+          description: Supported actions.
+          type: list
+          elements: str
+        options:
+          description: Supported options.
+          type: list
+          elements: str
 vms:
   description:
-    - The machines named that exist, or all of the project.
-    - The entries are those of M(polyvirt.core.vagrant_instance), without what a task did.
+    - The named VMs that exist, or all of the project.
   returned: success
   type: list
   elements: dict
   contains:
-    healthy:
-      description: Whether it runs and an SSH server greets at the place that C(ssh) tells.
+    name:
+      description: Name of the VM in its project.
+      type: str
+      sample: web1
+    id:
+      description: ID of the VM at its provider; null for a VM that was never started or does not exist.
+      type: str
+      sample: 6639f314-eef5-42c0-a9fc-a87378faddd2
+    platform:
+      description: Always V(vagrant); RV(vms[].settings) has the provider.
+      type: str
+      sample: vagrant
+    state:
+      description: Power state - absent, stopped, running, paused, suspended, failed or unknown.
+      type: str
+      sample: running
+    reason:
+      description: The power state in the words of the provider.
+      type: str
+      sample: booted
+    cpus:
+      description: Number of CPUs at the next start; null where the box decides.
+      type: int
+      sample: 2
+    memory_mib:
+      description: Memory in MiB at the next start; null where the box decides.
+      type: int
+      sample: 2048
+    description:
+      description: Free-text description.
+      type: str
+    tags:
+      description: Tags.
+      type: list
+      elements: str
+    autostart:
+      description: Always null; Vagrant starts no VM with its host.
       type: bool
+    iso:
+      description: Always null; a box has no optical drive.
+      type: str
+    addresses:
+      description: IP addresses of the VM.
+      type: list
+      elements: dict
+      contains:
+        address:
+          description: IP address.
+          type: str
+        source:
+          description: V(lease), V(agent), V(arp) or V(vagrant).
+          type: str
+      sample:
+        - address: 192.168.121.59
+          source: lease
+    mac_addresses:
+      description: MAC addresses of the NICs that were given one, in order.
+      type: list
+      elements: str
+    ssh:
+      description:
+        - How to reach the VM with SSH, or null. User and key are those that Vagrant reported at the first start
+          of the VM by this module. If they are not known, Vagrant is asked again.
+      type: dict
+      contains:
+        host:
+          description: Address to connect to.
+          type: str
+        port:
+          description: Port to connect to.
+          type: int
+        user:
+          description: User to log in as, or null if the platform does not know one.
+          type: str
+        scope:
+          description: V(host) - the address can be reached only from the hypervisor's host, such as a forwarded
+            port. V(network) - it can be reached from the network.
+          type: str
+        key_file:
+          description: Path of the private key.
+          type: str
+      sample:
+        host: 192.168.121.59
+        port: 22
+        user: vagrant
+        key_file: /srv/web/key
+        scope: host
+    disks:
+      description: The disk of the VM.
+      type: list
+      elements: dict
+      contains:
+        slot:
+          description: Slot of the disk.
+          type: str
+          sample: primary
+        size:
+          description: Size in bytes; missing where the box decides.
+          type: int
+          sample: 21474836480
+    networks:
+      description: NICs of the VM, in order.
+      type: list
+      elements: dict
+      contains:
+        type:
+          description: Type of the connection, as in O(polyvirt.core.vagrant_instance#module:networks[].type).
+          type: str
+          sample: nat
+        source:
+          description: Interface of the host, for V(bridged).
+          type: str
+          sample: default
+        mac:
+          description: MAC address.
+          type: str
+          sample: 52:54:00:6b:3c:58
+        address:
+          description: Fixed address of the NIC.
+          type: str
+    snapshots:
+      description: Snapshots of the VM, each before its children. Empty in a task that does not read snapshots.
+      type: list
+      elements: dict
+      contains:
+        name:
+          description: Name of the snapshot.
+          type: str
+          sample: clean
+        id:
+          description: UUID of the snapshot with VirtualBox, else null.
+          type: str
+        parent:
+          description: Name or UUID of the parent snapshot, or null.
+          type: str
+        state:
+          description: Power state in which a restore ends.
+          type: str
+          sample: running
+        description:
+          description: Free-text description.
+          type: str
+        kind:
+          description: Always empty.
+          type: str
+        created:
+          description: Time of the snapshot in seconds since 1970; null where the provider does not tell.
+          type: int
+          sample: 1795172368
+        current:
+          description: Whether the disks are based on it. It does not contain what was written since.
+          type: bool
+        unfinished:
+          description: Always empty for Vagrant.
+          type: str
+    settings:
+      description: All other settings of the VM, by the name of their option.
+      type: dict
+      sample:
+        provider: libvirt
+        box: debian/bookworm64
+    native:
+      description: Keys of O(polyvirt.core.vagrant_instance#module:native).
+      type: dict
+    restart_required:
+      description: Paths of settings that are stored and take effect at the next start.
+      type: list
+      elements: str
+      sample:
+        - memory
+    healthy:
+      description: Whether the VM runs and an SSH server answers at the address in RV(vms[].ssh).
+      type: bool
+# end generated
 """
 
 from ..module_utils._drivers.vagrant.driver import make_driver

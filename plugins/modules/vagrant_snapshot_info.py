@@ -52,34 +52,109 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+# begin generated: returns
 host:
-  description: Whether and how Vagrant can be used here, as M(polyvirt.core.vagrant_instance_info) tells.
-  returned: success
+  description: Whether and how Vagrant can be used here.
   type: dict
+  returned: success
+  contains:
+    available:
+      description: Whether Vagrant is installed.
+      type: bool
+    configured:
+      description: Whether Vagrant answers and can be used.
+      type: bool
+    version:
+      description: Always null; only a start of Vagrant would tell.
+      type: str
+    message:
+      description: A sentence about this; what to do if Vagrant cannot be used.
+      type: str
+    why:
+      description: Null, or why Vagrant cannot be used - missing, not_on_path, not_responding.
+      type: str
+    capabilities:
+      description: What this platform can do with the providers of these VMs, or null.
+      type: dict
+      contains:
+        states:
+          description: Power states that VMs can have.
+          type: list
+          elements: str
+        stop_modes:
+          description: Supported values of C(stop_mode).
+          type: list
+          elements: str
+        verbs:
+          description: Supported actions.
+          type: list
+          elements: str
+        options:
+          description: Supported options.
+          type: list
+          elements: str
 vms:
-  description: The machines named that exist, or all.
+  description: The named VMs that exist, or all of the project.
   returned: success
   type: list
   elements: dict
   contains:
     name:
-      description: Name of the machine.
+      description: Name of the VM in its project.
       type: str
       sample: web1
     id:
-      description: The provider's id.
+      description: ID of the VM at its provider; null for a VM that was never started or does not exist.
       type: str
+      sample: 6639f314-eef5-42c0-a9fc-a87378faddd2
     snapshots:
-      description: Its snapshots in the order of their tree, with the keys that M(polyvirt.core.vagrant_snapshot) tells.
+      description: Snapshots of the VM, each before its children. Empty in a task that does not read snapshots.
       type: list
       elements: dict
+      contains:
+        name:
+          description: Name of the snapshot.
+          type: str
+          sample: clean
+        id:
+          description: UUID of the snapshot with VirtualBox, else null.
+          type: str
+        parent:
+          description: Name or UUID of the parent snapshot, or null.
+          type: str
+        state:
+          description: Power state in which a restore ends.
+          type: str
+          sample: running
+        description:
+          description: Free-text description.
+          type: str
+        kind:
+          description: Always empty.
+          type: str
+        created:
+          description: Time of the snapshot in seconds since 1970; null where the provider does not tell.
+          type: int
+          sample: 1795172368
+        current:
+          description: Whether the disks are based on it. It does not contain what was written since.
+          type: bool
+        unfinished:
+          description: Always empty for Vagrant.
+          type: str
     leftovers:
-      description: Always empty; a machine's disk goes with it.
+      description: Always empty; the disk is deleted with its VM.
       type: list
       elements: dict
+      contains:
+        file:
+          description: Path of the image.
+          type: str
+        snapshot:
+          description: Name of the snapshot in it.
+          type: str
     differences:
       description: Every setting that is not the same at the two points.
-      returned: with O(compare)
       type: list
       elements: dict
       contains:
@@ -93,6 +168,8 @@ vms:
         after:
           description: Its value at the second point, null where it was not set.
           type: raw
+      returned: with O(compare)
+# end generated
 """
 
 from ..module_utils._drivers.vagrant.driver import make_driver

@@ -76,24 +76,24 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+# begin generated: returns
 vms:
   description:
-    - One entry for each machine asked, in order; in check mode as it would be. Its keys are those of
-      M(polyvirt.core.vbox_vm).
+    - One entry for each VM, in order; in check mode as it would be. With all keys of M(polyvirt.core.vbox_vm).
   returned: unless the options are wrong in form, or VirtualBox cannot be used
   type: list
   elements: dict
   contains:
     name:
-      description: Name of the machine.
+      description: Name of the VM.
       type: str
       sample: web1
     state:
-      description: Its power.
+      description: Power state - absent, stopped, running, paused, suspended, failed or unknown.
       type: str
       sample: running
     snapshots:
-      description: Its snapshots in the order of their tree, each before those that were taken on top of it.
+      description: Snapshots of the VM, each before its children. Empty in a task that does not read snapshots.
       type: list
       elements: dict
       contains:
@@ -102,50 +102,120 @@ vms:
           type: str
           sample: before-upgrade
         id:
-          description: UUID of the snapshot; null in a check for one that is not taken yet.
+          description: UUID of the snapshot; null in check mode for a new one.
           type: str
           sample: 1f2d7e0c-7b0c-4a6e-9d0b-3f0f6b1c2a4d
         parent:
-          description: UUID of the snapshot that it was taken on top of, or null.
+          description: UUID of the parent snapshot, or null.
           type: str
         state:
-          description: The power in which a restore ends.
+          description: Power state in which a restore ends.
           type: str
           sample: running
         description:
-          description: Its text for people.
+          description: Free-text description.
           type: str
         kind:
           description: Always empty; VirtualBox has one kind of snapshots.
           type: str
         created:
-          description: When it was taken, in seconds since 1970.
+          description: Time of the snapshot in seconds since 1970.
           type: int
           sample: 1795172368
         current:
-          description: Whether the disks went on from it. What was written since is not in it.
+          description: Whether the disks are based on it. It does not contain what was written since.
           type: bool
         unfinished:
-          description: Always empty here; elsewhere why it cannot be used.
+          description: Always empty for VirtualBox.
           type: str
     changed:
-      description: Whether this machine was changed.
+      description: Whether this VM was changed.
       type: bool
     failed:
-      description: Whether the task failed for this machine.
+      description: Whether the task failed for this VM.
       type: bool
     msg:
       description: Why it failed; empty if it did not.
       type: str
     steps:
-      description: What was to be done, in order (verb, changes, cost, also, done, note).
+      description: Steps of the task, in order.
       type: list
       elements: dict
+      contains:
+        verb:
+          description: Action, such as V(create), V(configure), V(start) or V(stop).
+          type: str
+        changes:
+          description: Changes to settings that are part of the step.
+          type: list
+          elements: dict
+          contains:
+            path:
+              description: Path of the setting.
+              type: str
+              sample: disks.vda.size
+            before:
+              description: Value before; null if it was not set.
+              type: raw
+            after:
+              description: Value after; null if it is removed.
+              type: raw
+            cost:
+              description: V(live) - takes effect at once. V(next_boot) - at the next start. V(power_off) - the
+                VM must be stopped. V(destructive) - the VM must be created again.
+              type: str
+        cost:
+          description: The highest cost of its changes.
+          type: str
+        also:
+          description: Effects on anything other than this VM.
+          type: list
+          elements: str
+        done:
+          description: Whether the step was completed; in check mode, whether it would be.
+          type: bool
+        note:
+          description: Further information, such as how the guest was stopped.
+          type: str
+      sample:
+        - verb: start
+          changes: []
+          cost: live
+          also: []
+          done: true
+          note: ''
     not_compared:
-      description: Options that matter only when a snapshot is taken, and so had no effect on one that exists.
+      description: Options that are used only for a new snapshot, and had no effect on the existing one.
       type: list
       elements: str
-      sample: [description]
+      sample:
+        - description
+diff:
+  description: What differs before and after the task. One entry for each VM that was changed, or would be in check
+    mode.
+  type: list
+  elements: dict
+  contains:
+    before_header:
+      description: Name of the VM.
+      type: str
+      sample: web1
+    after_header:
+      description: Name of the VM.
+      type: str
+      sample: web1
+    before:
+      description: Settings before, only those that differ.
+      type: dict
+      sample:
+        memory: 2G
+    after:
+      description: Settings after, only those that differ.
+      type: dict
+      sample:
+        memory: 4G
+  returned: unless the options are wrong in form
+# end generated
 """
 
 from ..module_utils._drivers.vbox.driver import make_driver

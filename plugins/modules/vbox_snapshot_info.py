@@ -53,47 +53,127 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+# begin generated: returns
 host:
-  description: Whether and how VirtualBox can be used here, as M(polyvirt.core.vbox_vm_info) tells.
-  returned: success
+  description: Whether and how VirtualBox can be used here.
   type: dict
+  returned: success
+  contains:
+    available:
+      description: Whether VirtualBox is installed.
+      type: bool
+    configured:
+      description: Whether VirtualBox answers and can be used.
+      type: bool
+    version:
+      description: Version of VirtualBox, or null.
+      type: str
+      sample: 7.2.22
+    message:
+      description: A sentence about this; what to do if VirtualBox cannot be used.
+      type: str
+    why:
+      description: Null, or why VirtualBox cannot be used - missing, not_on_path, not_responding, too_old (before
+        6.1).
+      type: str
+    capabilities:
+      description: What this platform can do, or null.
+      type: dict
+      contains:
+        states:
+          description: Power states that VMs can have.
+          type: list
+          elements: str
+        stop_modes:
+          description: Supported values of C(stop_mode).
+          type: list
+          elements: str
+        verbs:
+          description: Supported actions.
+          type: list
+          elements: str
+        options:
+          description: Supported options.
+          type: list
+          elements: str
 vms:
-  description: The machines named that exist, or all.
+  description: The named VMs that exist, or all.
   returned: success
   type: list
   elements: dict
   contains:
     name:
-      description: Name of the machine.
+      description: Name of the VM.
       type: str
       sample: web1
     id:
-      description: Its UUID.
+      description: UUID; null for a VM that does not exist (yet).
       type: str
+      sample: 7d0a5ee4-4b3c-4a0e-b1e6-8c7a2a3f10a5
     snapshots:
-      description: Its snapshots in the order of their tree, with the keys that M(polyvirt.core.vbox_snapshot) tells.
+      description: Snapshots of the VM, each before its children. Empty in a task that does not read snapshots.
       type: list
       elements: dict
+      contains:
+        name:
+          description: Name of the snapshot.
+          type: str
+          sample: before-upgrade
+        id:
+          description: UUID of the snapshot; null in check mode for a new one.
+          type: str
+          sample: 1f2d7e0c-7b0c-4a6e-9d0b-3f0f6b1c2a4d
+        parent:
+          description: UUID of the parent snapshot, or null.
+          type: str
+        state:
+          description: Power state in which a restore ends.
+          type: str
+          sample: running
+        description:
+          description: Free-text description.
+          type: str
+        kind:
+          description: Always empty; VirtualBox has one kind of snapshots.
+          type: str
+        created:
+          description: Time of the snapshot in seconds since 1970.
+          type: int
+          sample: 1795172368
+        current:
+          description: Whether the disks are based on it. It does not contain what was written since.
+          type: bool
+        unfinished:
+          description: Always empty for VirtualBox.
+          type: str
     leftovers:
-      description: Always empty; VirtualBox keeps no snapshots within its images.
+      description: Always empty; VirtualBox stores no snapshots in its images.
       type: list
       elements: dict
+      contains:
+        file:
+          description: Path of the image.
+          type: str
+        snapshot:
+          description: Name of the snapshot in it.
+          type: str
     differences:
       description: Every setting that is not the same at the two points.
-      returned: with O(compare)
       type: list
       elements: dict
       contains:
         path:
           description: The setting.
           type: str
-          sample: networks.0.source
+          sample: memory
         before:
           description: Its value at the first point, null where it was not set.
           type: raw
         after:
           description: Its value at the second point, null where it was not set.
           type: raw
+      returned: with O(compare)
+# end generated
 """
 
 from ..module_utils._drivers.vbox.driver import make_driver

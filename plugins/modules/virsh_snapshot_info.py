@@ -71,31 +71,104 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+# begin generated: returns
 host:
-  description: Whether and how libvirt can be used here, as M(polyvirt.core.virsh_vm_info) tells.
-  returned: success
+  description: Whether and how libvirt can be used here.
   type: dict
+  returned: success
+  contains:
+    available:
+      description: Whether libvirt is installed.
+      type: bool
+    configured:
+      description: Whether libvirt answers and can be used.
+      type: bool
+    version:
+      description: Version of the libvirt library, or null.
+      type: str
+      sample: 9.0.0
+    message:
+      description: A sentence about this; what to do if libvirt cannot be used.
+      type: str
+    why:
+      description: Null, or why libvirt cannot be used. V(not_on_path) - the command is not found, and may not be
+        installed. V(missing) - the file named by O(executable) does not exist. V(not_responding) - libvirt does
+        not answer.
+      type: str
+    capabilities:
+      description: What this platform can do, or null.
+      type: dict
+      contains:
+        states:
+          description: Power states that VMs can have.
+          type: list
+          elements: str
+        stop_modes:
+          description: Supported values of C(stop_mode).
+          type: list
+          elements: str
+        verbs:
+          description: Supported actions.
+          type: list
+          elements: str
+        options:
+          description: Supported options.
+          type: list
+          elements: str
 vms:
-  description: The machines named that exist, or all.
+  description: The named VMs that exist, or all.
   returned: success
   type: list
   elements: dict
   contains:
     name:
-      description: Name of the machine.
+      description: Name of the VM.
       type: str
       sample: web1
     id:
-      description: Its UUID.
+      description: UUID; null for a VM that does not exist (yet).
       type: str
+      sample: 3f078c8c-2819-40bf-b3cd-6a6ef2079e51
     snapshots:
-      description: Its snapshots in the order of their tree, with the keys that M(polyvirt.core.virsh_snapshot) tells.
+      description: Snapshots of the VM, each before its children. Empty in a task that does not read snapshots.
       type: list
       elements: dict
+      contains:
+        name:
+          description: Name of the snapshot.
+          type: str
+          sample: before-upgrade
+        id:
+          description: Always null; libvirt knows snapshots by name.
+          type: str
+        parent:
+          description: Name of the parent snapshot, or null.
+          type: str
+        state:
+          description: Power state in which a restore ends.
+          type: str
+          sample: running
+        description:
+          description: Free-text description.
+          type: str
+        kind:
+          description: V(internal) or V(external).
+          type: str
+          sample: internal
+        created:
+          description: Time of the snapshot in seconds since 1970.
+          type: int
+          sample: 1795172368
+        current:
+          description: Whether the disks are based on it. It does not contain what was written since.
+          type: bool
+        unfinished:
+          description: Always empty for libvirt.
+          type: str
     leftovers:
       description:
-        - Snapshots that an image of the machine holds and libvirt does not know, such as an earlier machine left them.
-        - Null where it cannot be told (machines of another host, no qemu-img, an image that cannot be read).
+        - Snapshots in an image of the VM that libvirt does not know, for instance those of an earlier VM.
+        - Null if they cannot be read (VMs of another host, no qemu-img, an image that cannot be read).
       type: list
       elements: dict
       contains:
@@ -107,23 +180,22 @@ vms:
           type: str
     differences:
       description: Every setting that is not the same at the two points.
-      returned: with O(compare)
       type: list
       elements: dict
       contains:
         path:
           description: The setting.
           type: str
-          sample: networks.0.source
+          sample: memory
         before:
           description: Its value at the first point, null where it was not set.
           type: raw
         after:
           description: Its value at the second point, null where it was not set.
           type: raw
+      returned: with O(compare)
     content:
       description: Every file that is not the same at the two points.
-      returned: with O(compare.content)
       type: list
       elements: dict
       contains:
@@ -136,19 +208,50 @@ vms:
           type: str
           sample: /etc/hosts
         before:
-          description:
-            - What it was - type (as C(ls -l) shows it), mode, size, and target of a link. Null of an added one.
+          description: The file at the first point; null for a new file.
           type: dict
-          sample: {type: "-", mode: "0644", size: 187, target: null}
+          contains:
+            type:
+              description: Type, as C(ls -l) shows it.
+              type: str
+              sample: '-'
+            mode:
+              description: Mode.
+              type: str
+              sample: '0644'
+            size:
+              description: Size in bytes.
+              type: int
+              sample: 187
+            target:
+              description: Target of a link, else null.
+              type: str
         after:
-          description:
-            - The same at the second point. Null of a removed one, and of one whose content changed, for then only
-              RV(vms[].content[].before) is known.
+          description: The file at the second point; null for a removed file, and for a changed file, of which only
+            RV(vms[].content[].before) is known.
           type: dict
+          contains:
+            type:
+              description: Type, as C(ls -l) shows it.
+              type: str
+              sample: '-'
+            mode:
+              description: Mode.
+              type: str
+              sample: '0644'
+            size:
+              description: Size in bytes.
+              type: int
+              sample: 187
+            target:
+              description: Target of a link, else null.
+              type: str
         text:
-          description: What changed in a text file, as C(diff -u) tells; empty for all others.
-          returned: with O(compare.text)
+          description: Changes in a text file, as C(diff -u) prints them; else empty.
           type: str
+          returned: with O(compare.text)
+      returned: with O(compare.content)
+# end generated
 """
 
 from ..module_utils._drivers.virsh.driver import make_driver

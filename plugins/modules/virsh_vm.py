@@ -34,6 +34,13 @@ attributes:
     support: full
   platform:
     platforms: posix
+requirements:
+  - C(qemu-img) for O(disks), O(image), O(clone) and the deletion of disks (package qemu-utils or qemu-img)
+  - C(xorriso), C(genisoimage) or C(mkisofs) for O(cloud_init)
+  - UEFI firmware for O(firmware=uefi) (package ovmf or edk2-ovmf)
+  - C(swtpm) and C(swtpm_setup) for O(tpm) (packages swtpm and swtpm-tools)
+  - C(passt) for O(port_forwards)
+  - C(virtiofsd) for O(shared_folders); without it 9p is used
 options:
   networks:
     description:
@@ -189,122 +196,299 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+# begin generated: returns
 vms:
   description:
     - One entry for each name, in the order of O(name); in check mode as it would be.
-    - The entry of a VM that does not exist, or whose request was rejected, has only what says something - name, id,
-      platform, state, changed, failed, msg, steps, kept.
+    - The entry of a VM that does not exist, or whose request was rejected, has only what says something - name,
+      id, platform, state, changed, failed, msg, steps, kept.
   returned: unless the options are wrong in form, or libvirt cannot be reached
   type: list
   elements: dict
   contains:
     name:
-      description: Name of the machine.
+      description: Name of the VM.
       type: str
       sample: web1
     id:
-      description: UUID; null for a machine that does not exist (yet).
+      description: UUID; null for a VM that does not exist (yet).
       type: str
       sample: 3f078c8c-2819-40bf-b3cd-6a6ef2079e51
     platform:
-      description: Always V(libvirt) here.
+      description: Always V(libvirt).
       type: str
       sample: libvirt
     state:
-      description: Its power - absent, stopped, running, paused, suspended, failed or unknown.
+      description: Power state - absent, stopped, running, paused, suspended, failed or unknown.
       type: str
       sample: running
     reason:
-      description: The platform's own word for how it got into this state.
+      description: The reason that libvirt gives for the power state.
       type: str
       sample: booted
     cpus:
-      description: Number of processors at its next start.
+      description: Number of CPUs at the next start.
       type: int
       sample: 2
     memory_mib:
-      description: Memory in MiB at its next start.
+      description: Memory in MiB at the next start.
       type: int
       sample: 2048
     description:
-      description: Its text for people.
+      description: Free-text description.
       type: str
     tags:
-      description: Its tags.
+      description: Tags.
       type: list
       elements: str
     autostart:
-      description: Whether it starts with the host.
+      description: Whether the VM starts with the host.
       type: bool
     iso:
-      description: Medium in the first optical drive; empty for none, null where there is no drive.
+      description: ISO image in the first optical drive; empty for none, null if there is no drive.
       type: str
     addresses:
       description:
-        - Addresses, each with its source (V(lease), V(agent), V(arp)). A lease may be left from a former boot.
-        - A task that changed nothing and did not wait (O(wait_for=state)) asks for leases only. One that changed
-          something, or waited for an address or SSH, asks the guest agent and the host's ARP table too.
+        - IP addresses of the VM. A lease may remain from a former boot.
+        - A task that changed nothing and did not wait (O(wait_for=state)) reads leases only. A task that changed
+          something, or waited for an address or SSH, also asks the guest agent and the host's ARP table.
       type: list
       elements: dict
-      sample: [{"address": "192.168.122.14", "source": "lease"}]
+      contains:
+        address:
+          description: IP address.
+          type: str
+        source:
+          description: V(lease), V(agent) or V(arp).
+          type: str
+      sample:
+        - address: 192.168.122.14
+          source: lease
     mac_addresses:
-      description: Hardware addresses of its cards, in order.
+      description: MAC addresses of the NICs, in order.
       type: list
       elements: str
     ssh:
-      description:
-        - How to reach it by SSH (host, port, user, scope), or null. With the scope V(host) the address is
-          reachable only from the hypervisor's host, with V(network) from its network.
+      description: How to reach the VM with SSH, or null.
       type: dict
-      sample: {"host": "192.168.122.14", "port": 22, "user": null, "scope": "host"}
+      contains:
+        host:
+          description: Address to connect to.
+          type: str
+        port:
+          description: Port to connect to.
+          type: int
+        user:
+          description: User to log in as, or null if the platform does not know one.
+          type: str
+        scope:
+          description: V(host) - the address can be reached only from the hypervisor's host, such as a forwarded
+            port. V(network) - it can be reached from the network.
+          type: str
+      sample:
+        host: 192.168.122.14
+        port: 22
+        user: null
+        scope: host
     disks:
-      description: Its disks (slot, size in bytes, format, source, bus).
+      description: Disks of the VM.
       type: list
       elements: dict
+      contains:
+        slot:
+          description: Slot of the disk.
+          type: str
+          sample: vda
+        size:
+          description: Size in bytes; null if it cannot be read.
+          type: int
+          sample: 21474836480
+        format:
+          description: Format of the image.
+          type: str
+          sample: qcow2
+        source:
+          description: File, block device or volume of the disk.
+          type: str
+          sample: /var/lib/libvirt/images/web1.qcow2
+        bus:
+          description: Bus of the disk.
+          type: str
+          sample: virtio
     networks:
-      description: Its cards (type, source, mac, model), in order.
+      description: NICs of the VM, in order.
       type: list
       elements: dict
+      contains:
+        type:
+          description: Type of the connection, as in O(networks[].type).
+          type: str
+          sample: nat
+        source:
+          description: Network, bridge or interface; missing where the type has none.
+          type: str
+          sample: default
+        mac:
+          description: MAC address.
+          type: str
+          sample: 52:54:00:6b:3c:58
+        model:
+          description: Model of the emulated NIC.
+          type: str
+          sample: virtio
     snapshots:
-      description: Its snapshots, where they were looked at.
+      description: Snapshots of the VM, each before its children. Empty in a task that does not read snapshots.
       type: list
       elements: dict
+      contains:
+        name:
+          description: Name of the snapshot.
+          type: str
+          sample: before-upgrade
+        id:
+          description: Always null; libvirt knows snapshots by name.
+          type: str
+        parent:
+          description: Name of the parent snapshot, or null.
+          type: str
+        state:
+          description: Power state in which a restore ends.
+          type: str
+          sample: running
+        description:
+          description: Free-text description.
+          type: str
+        kind:
+          description: V(internal) or V(external).
+          type: str
+          sample: internal
+        created:
+          description: Time of the snapshot in seconds since 1970.
+          type: int
+          sample: 1795172368
+        current:
+          description: Whether the disks are based on it. It does not contain what was written since.
+          type: bool
+        unfinished:
+          description: Always empty for libvirt.
+          type: str
     settings:
-      description: All other settings that the machine has, by the name of their option.
+      description: All other settings of the VM, by the name of their option.
       type: dict
-      sample: {"firmware": "uefi", "secure_boot": false}
+      sample:
+        firmware: uefi
+        secure_boot: false
     native:
-      description: The present values of the keys asked in O(native).
+      description: Current values of the keys in O(native).
       type: dict
     restart_required:
-      description: Paths of settings that are stored, but will be in force only after its next start.
+      description: Paths of settings that are stored and take effect at the next start.
       type: list
       elements: str
-      sample: [memory]
+      sample:
+        - memory
     changed:
-      description: Whether this machine was changed.
+      description: Whether this VM was changed.
       type: bool
     failed:
-      description: Whether the task failed for this machine.
+      description: Whether the task failed for this VM.
       type: bool
     msg:
       description: Why it failed; empty if it did not.
       type: str
     steps:
-      description: What was to be done, in order (verb, changes, cost, also, done, note).
+      description: Steps of the task, in order.
       type: list
       elements: dict
-      sample: [{"verb": "start", "changes": [], "cost": "live", "also": [], "done": true, "note": ""}]
+      contains:
+        verb:
+          description: Action, such as V(create), V(configure), V(start) or V(stop).
+          type: str
+        changes:
+          description: Changes to settings that are part of the step.
+          type: list
+          elements: dict
+          contains:
+            path:
+              description: Path of the setting.
+              type: str
+              sample: disks.vda.size
+            before:
+              description: Value before; null if it was not set.
+              type: raw
+            after:
+              description: Value after; null if it is removed.
+              type: raw
+            cost:
+              description: V(live) - takes effect at once. V(next_boot) - at the next start. V(power_off) - the
+                VM must be stopped. V(destructive) - the VM must be created again.
+              type: str
+        cost:
+          description: The highest cost of its changes.
+          type: str
+        also:
+          description: Effects on anything other than this VM.
+          type: list
+          elements: str
+        done:
+          description: Whether the step was completed; in check mode, whether it would be.
+          type: bool
+        note:
+          description: Further information, such as how the guest was stopped.
+          type: str
+      sample:
+        - verb: start
+          changes: []
+          cost: live
+          also: []
+          done: true
+          note: ''
     not_compared:
-      description: Options that are used only when a machine is made, and so had no effect on this existing one.
+      description: Options that are used only when a VM is created, and had no effect on the existing one.
       type: list
       elements: str
-      sample: [image]
+      sample:
+        - image
     kept:
-      description: Files that were not deleted with the machine, each with the reason.
+      description: What was not deleted with the VM.
       type: list
       elements: dict
-      sample: [{"path": "/srv/iso/debian.iso", "reason": "a medium is not deleted"}]
+      contains:
+        path:
+          description: File.
+          type: str
+        reason:
+          description: Why it was not deleted.
+          type: str
+      sample:
+        - path: /srv/iso/debian.iso
+          reason: a medium is not deleted
+diff:
+  description: What differs before and after the task. One entry for each VM that was changed, or would be in check
+    mode.
+  type: list
+  elements: dict
+  contains:
+    before_header:
+      description: Name of the VM.
+      type: str
+      sample: web1
+    after_header:
+      description: Name of the VM.
+      type: str
+      sample: web1
+    before:
+      description: Settings before, only those that differ.
+      type: dict
+      sample:
+        memory: 2G
+    after:
+      description: Settings after, only those that differ.
+      type: dict
+      sample:
+        memory: 4G
+  returned: unless the options are wrong in form
+# end generated
 """
 
 from ..module_utils._drivers.virsh.driver import make_driver

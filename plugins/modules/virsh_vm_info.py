@@ -44,38 +44,240 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+# begin generated: returns
 host:
   description: Whether and how libvirt can be used here.
-  returned: success
   type: dict
+  returned: success
   contains:
     available:
-      description: Whether its tools are installed.
+      description: Whether libvirt is installed.
       type: bool
     configured:
-      description: Whether it answers.
+      description: Whether libvirt answers and can be used.
       type: bool
     version:
       description: Version of the libvirt library, or null.
       type: str
       sample: 9.0.0
     message:
-      description: A sentence for people; what to do if it cannot be used.
+      description: A sentence about this; what to do if libvirt cannot be used.
       type: str
     why:
-      description: Null, or why it cannot be used. V(not_on_path) - no such command is found (it may not be installed).
-        V(missing) - the file named by O(executable) is not there. V(not_responding) - libvirt does not answer.
+      description: Null, or why libvirt cannot be used. V(not_on_path) - the command is not found, and may not be
+        installed. V(missing) - the file named by O(executable) does not exist. V(not_responding) - libvirt does
+        not answer.
       type: str
     capabilities:
-      description: What this platform can do (states, stop_modes, verbs, options), or null.
+      description: What this platform can do, or null.
       type: dict
+      contains:
+        states:
+          description: Power states that VMs can have.
+          type: list
+          elements: str
+        stop_modes:
+          description: Supported values of C(stop_mode).
+          type: list
+          elements: str
+        verbs:
+          description: Supported actions.
+          type: list
+          elements: str
+        options:
+          description: Supported options.
+          type: list
+          elements: str
 vms:
   description:
-    - The machines named that exist, or all.
-    - The entries are those of M(polyvirt.core.virsh_vm), without what a task did. Addresses are asked of every source.
+    - The named VMs that exist, or all. Addresses are read from all sources.
   returned: success
   type: list
   elements: dict
+  contains:
+    name:
+      description: Name of the VM.
+      type: str
+      sample: web1
+    id:
+      description: UUID; null for a VM that does not exist (yet).
+      type: str
+      sample: 3f078c8c-2819-40bf-b3cd-6a6ef2079e51
+    platform:
+      description: Always V(libvirt).
+      type: str
+      sample: libvirt
+    state:
+      description: Power state - absent, stopped, running, paused, suspended, failed or unknown.
+      type: str
+      sample: running
+    reason:
+      description: The reason that libvirt gives for the power state.
+      type: str
+      sample: booted
+    cpus:
+      description: Number of CPUs at the next start.
+      type: int
+      sample: 2
+    memory_mib:
+      description: Memory in MiB at the next start.
+      type: int
+      sample: 2048
+    description:
+      description: Free-text description.
+      type: str
+    tags:
+      description: Tags.
+      type: list
+      elements: str
+    autostart:
+      description: Whether the VM starts with the host.
+      type: bool
+    iso:
+      description: ISO image in the first optical drive; empty for none, null if there is no drive.
+      type: str
+    addresses:
+      description:
+        - IP addresses of the VM. A lease may remain from a former boot.
+        - A task that changed nothing and did not wait (O(polyvirt.core.virsh_vm#module:wait_for=state)) reads leases
+          only. A task that changed something, or waited for an address or SSH, also asks the guest agent and the
+          host's ARP table.
+      type: list
+      elements: dict
+      contains:
+        address:
+          description: IP address.
+          type: str
+        source:
+          description: V(lease), V(agent) or V(arp).
+          type: str
+      sample:
+        - address: 192.168.122.14
+          source: lease
+    mac_addresses:
+      description: MAC addresses of the NICs, in order.
+      type: list
+      elements: str
+    ssh:
+      description: How to reach the VM with SSH, or null.
+      type: dict
+      contains:
+        host:
+          description: Address to connect to.
+          type: str
+        port:
+          description: Port to connect to.
+          type: int
+        user:
+          description: User to log in as, or null if the platform does not know one.
+          type: str
+        scope:
+          description: V(host) - the address can be reached only from the hypervisor's host, such as a forwarded
+            port. V(network) - it can be reached from the network.
+          type: str
+      sample:
+        host: 192.168.122.14
+        port: 22
+        user: null
+        scope: host
+    disks:
+      description: Disks of the VM.
+      type: list
+      elements: dict
+      contains:
+        slot:
+          description: Slot of the disk.
+          type: str
+          sample: vda
+        size:
+          description: Size in bytes; null if it cannot be read.
+          type: int
+          sample: 21474836480
+        format:
+          description: Format of the image.
+          type: str
+          sample: qcow2
+        source:
+          description: File, block device or volume of the disk.
+          type: str
+          sample: /var/lib/libvirt/images/web1.qcow2
+        bus:
+          description: Bus of the disk.
+          type: str
+          sample: virtio
+    networks:
+      description: NICs of the VM, in order.
+      type: list
+      elements: dict
+      contains:
+        type:
+          description: Type of the connection, as in O(polyvirt.core.virsh_vm#module:networks[].type).
+          type: str
+          sample: nat
+        source:
+          description: Network, bridge or interface; missing where the type has none.
+          type: str
+          sample: default
+        mac:
+          description: MAC address.
+          type: str
+          sample: 52:54:00:6b:3c:58
+        model:
+          description: Model of the emulated NIC.
+          type: str
+          sample: virtio
+    snapshots:
+      description: Snapshots of the VM, each before its children. Empty in a task that does not read snapshots.
+      type: list
+      elements: dict
+      contains:
+        name:
+          description: Name of the snapshot.
+          type: str
+          sample: before-upgrade
+        id:
+          description: Always null; libvirt knows snapshots by name.
+          type: str
+        parent:
+          description: Name of the parent snapshot, or null.
+          type: str
+        state:
+          description: Power state in which a restore ends.
+          type: str
+          sample: running
+        description:
+          description: Free-text description.
+          type: str
+        kind:
+          description: V(internal) or V(external).
+          type: str
+          sample: internal
+        created:
+          description: Time of the snapshot in seconds since 1970.
+          type: int
+          sample: 1795172368
+        current:
+          description: Whether the disks are based on it. It does not contain what was written since.
+          type: bool
+        unfinished:
+          description: Always empty for libvirt.
+          type: str
+    settings:
+      description: All other settings of the VM, by the name of their option.
+      type: dict
+      sample:
+        firmware: uefi
+        secure_boot: false
+    native:
+      description: Current values of the keys in O(polyvirt.core.virsh_vm#module:native).
+      type: dict
+    restart_required:
+      description: Paths of settings that are stored and take effect at the next start.
+      type: list
+      elements: str
+      sample:
+        - memory
+# end generated
 """
 
 from ..module_utils._drivers.virsh.driver import make_driver

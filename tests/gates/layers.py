@@ -74,6 +74,7 @@ LAYERS = {
     "modules": Layer(_ENTRY),
     "action": Layer(("modules", "plugin_utils")),
     "plugin_utils": Layer((), ("ansible",), forbidden=frozenset()),
+    "lookup": Layer((), ("ansible.errors", "ansible.plugins.lookup")),
     "doc_fragments": Layer(()),
     "module_utils/_front": Layer((_ENGINE, _LIFECYCLE, _PORTS, _MASKING), ("ansible.module_utils",)),
     _MASKING: Layer((_LIFECYCLE,), forbidden=frozenset(IMPURE), forbidden_calls=frozenset(IMPURE_CALLS)),

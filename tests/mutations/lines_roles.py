@@ -14,29 +14,29 @@ MUTATIONS = (
     Mutation(
         "check-mode-runs-commands",
         "roles/agent/vars/main.yml",
-        """agent_shell: "{{ ['/bin/sh', '-c', ':' if ansible_check_mode else agent_shell_command, 'sh'] }}\"""",
-        """agent_shell: "{{ ['/bin/sh', '-c', agent_shell_command, 'sh'] }}\"""",
+        """__agent_shell: "{{ ['/bin/sh', '-c', ':' if ansible_check_mode else __agent_shell_command, 'sh'] }}\"""",
+        """__agent_shell: "{{ ['/bin/sh', '-c', __agent_shell_command, 'sh'] }}\"""",
         {},
     ),
     Mutation(
         "secret-file-is-logged",
         "roles/agent/tasks/files.yml",
-        'no_log: "{{ item.path in agent_secret_paths }}"',
+        'no_log: "{{ item.path in __agent_secret_paths }}"',
         "no_log: false",
         {},
     ),
     Mutation(
         "secret-in-command-is-accepted",
         "roles/agent/tasks/secrets.yml",
-        "that: agent_secrets_texts | select('in', agent_secrets_elsewhere) | length == 0",
-        "that: agent_secrets_texts | select('in', agent_secrets_elsewhere) | length <= 1",
+        "that: __agent_secrets_texts | select('in', __agent_secrets_elsewhere) | length == 0",
+        "that: __agent_secrets_texts | select('in', __agent_secrets_elsewhere) | length <= 1",
         {},
     ),
     Mutation(
         "second-key-is-trusted",
         "roles/agent/tasks/key.yml",
-        "when: agent_key_read is not skipped and agent_key_read.stdout_lines != [agent_key_wanted]",
-        "when: agent_key_read is not skipped and agent_key_wanted not in agent_key_read.stdout_lines",
+        "when: __agent_key_read is not skipped and __agent_key_read.stdout_lines != [__agent_key_wanted]",
+        "when: __agent_key_read is not skipped and __agent_key_wanted not in __agent_key_read.stdout_lines",
         {},
     ),
     Mutation(
@@ -49,8 +49,8 @@ MUTATIONS = (
     Mutation(
         "files-of-absent-agent-stay",
         "roles/agent/tasks/absent.yml",
-        'loop: "{{ agent_guest_paths + [agent_stamp_path, agent_note_path] }}"',
-        'loop: "{{ [agent_stamp_path, agent_note_path] }}"',
+        'loop: "{{ __agent_guest_paths + [__agent_stamp_path, __agent_note_path] }}"',
+        'loop: "{{ [__agent_stamp_path, __agent_note_path] }}"',
         {"unit": [f"{_ROLES}/test_agent_absent.py::test_what_other_values_wrote_goes_too"]},
     ),
     Mutation(

@@ -60,7 +60,7 @@ def _image(tmp_path):
 )
 def test_the_guest_is_made_ready_by_its_name_in_the_inventory(play, variables, guest):
     code, output = play("polyvirt.core.provision", "--list-hosts", **variables)
-    ready = output.split("Make the guest ready")[1]
+    ready = output.split("Prepare the guest")[1]
     assert (code, f"pattern: ['{guest}']" in ready) == (0, True), output
 
 

@@ -52,7 +52,7 @@ def _agent(ansible_environment, tmp_path, guest):
     asked = {
         "agent_profile_path": str(path),
         "agent_family": "unknown",
-        "agent_stamp_path": str(guest / "notes" / "of_files"),
+        "__agent_stamp_path": str(guest / "notes" / "of_files"),
         "ansible_python_interpreter": sys.executable,
     }
     book = tmp_path / "play.yml"

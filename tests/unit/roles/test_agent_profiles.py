@@ -43,9 +43,9 @@ MINIMAL = {
 
 def faults(profile):
     text = TEMPLATE.render(
-        agent_document_raw=profile,
-        agent_schema=VARIABLES["agent_schema"],
-        agent_families=VARIABLES["agent_families"],
+        __agent_document_raw=profile,
+        __agent_schema=VARIABLES["__agent_schema"],
+        __agent_families=VARIABLES["__agent_families"],
     )
     return [line.strip() for line in text.splitlines() if line.strip()]
 
@@ -90,7 +90,7 @@ def test_the_commands_of_a_shipped_profile_are_shell(shipped):
         assert shell_accepts(re.sub(r"\{\{.*?\}\}", "value", command, flags=re.S)), command
 
 
-@pytest.mark.parametrize("command", list(commands(VARIABLES["agent_families"])))
+@pytest.mark.parametrize("command", list(commands(VARIABLES["__agent_families"])))
 def test_the_commands_of_a_family_are_shell(command):
     assert shell_accepts(command)
 
@@ -108,7 +108,7 @@ def test_a_file_with_a_secret_is_closed_to_others(shipped):
 
 
 def test_every_family_a_guest_can_be_found_to_be_has_its_commands():
-    assert set(VARIABLES["agent_family_ids"].values()) == set(VARIABLES["agent_families"])
+    assert set(VARIABLES["__agent_family_ids"].values()) == set(VARIABLES["__agent_families"])
 
 
 def test_the_minimal_profile_is_faultless():

@@ -90,7 +90,7 @@ def host_variables(profile, family, values):
     major = FACTS[family]["distribution_version"].split(".", maxsplit=1)[0]
     return {
         "agent_profile_path": str(ROLE / "profiles" / f"{profile}.yml"),
-        "agent_family_key": family,
+        "__agent_family_key": family,
         "agent_variables": values,
         "case_facts": FACTS[family] | {"distribution_major_version": major},
     }
@@ -99,20 +99,21 @@ def host_variables(profile, family, values):
 def play(answer):
     facts = {key: "{{ case_facts." + key + " }}" for key in [*FACTS["debian"], "distribution_major_version"]}
     found = {
-        "plan": "{{ agent_plan }}",
-        "files": "{{ agent_plan_files }}",
-        "needs": "{{ agent_plan_needs }}",
-        "verify": "{{ agent_plan_verify }}",
-        "secret_paths": "{{ agent_secret_paths }}",
+        "plan": "{{ __agent_plan }}",
+        "files": "{{ __agent_plan_files }}",
+        "needs": "{{ __agent_plan_needs }}",
+        "verify": "{{ __agent_plan_verify }}",
+        "secret_paths": "{{ __agent_secret_paths }}",
     }
     collected = "{{ dict(groups.all | zip(groups.all | map('extract', hostvars, 'case_found'))) | to_json }}"
-    profile = {"file": "{{ agent_profile_path }}", "name": "agent_profile_loaded"}
+    profile = {"file": "{{ agent_profile_path }}", "name": "__agent_profile_loaded"}
+    options = {"agent_profile_folder": "/", "agent_upgrade": False}
     copy = {"content": collected, "dest": str(answer), "mode": "0600"}
     return {
         "hosts": "all",
         "gather_facts": False,
         "connection": "local",
-        "vars": {"role_path": str(ROLE), "agent_state": "present", "agent_profile": ""},
+        "vars": {"role_path": str(ROLE), "agent_state": "present", "agent_profile": "", **options},
         "vars_files": [str(ROLE / "vars" / "main.yml")],
         "tasks": [
             {"ansible.builtin.set_fact": facts | {"cacheable": True}},

@@ -1,0 +1,84 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: misspelt
+short_description: Find misspelt variables of the roles of this collection
+version_added: 0.1.0
+description:
+  - Compares the variables of a host with the options of a role, and returns a sentence for each variable that is not
+    an option of the role but is spelt nearly like one.
+  - Only variables that begin with the name of the role and an underscore are compared. Names that are not similar to
+    an option are variables of the user, and are not reported.
+author:
+  - polyvirt contributors (@polyvirt)
+options:
+  _terms:
+    description: Names of roles of this collection, such as V(vm).
+    type: list
+    elements: str
+    required: true
+  own:
+    description: Names of variables that are correct although they look like an option.
+    type: list
+    elements: str
+    default: []
+seealso:
+  - plugin: ansible.builtin.varnames
+    plugin_type: lookup
+"""
+
+EXAMPLES = r"""
+- name: Check the names of variables
+  ansible.builtin.assert:
+    that: query('polyvirt.core.misspelt', 'vm', 'agent') | length == 0
+    fail_msg: "{{ query('polyvirt.core.misspelt', 'vm', 'agent') | join(' ') }}"
+"""
+
+RETURN = r"""
+_raw:
+  description: One sentence for each misspelt variable, which names it and the option that it is similar to.
+  type: list
+  elements: str
+  sample: ["vm_memroy is not an option of role polyvirt.core.vm; did you mean vm_memory?"]
+"""
+
+from difflib import get_close_matches
+from pathlib import Path
+
+from ansible.errors import AnsibleLookupError
+from ansible.plugins.lookup import LookupBase
+
+#: Variables of a role that are not options: facts that it sets, and what its playbooks and profiles know.
+_OTHER = {
+    "agent": ("agent_target", "agent_values"),
+    "guest_image": ("guest_image_result",),
+    "vm": ("vm_image_users", "vm_result"),
+}
+#: Letters swapped, left out or added, an ending that is missing; "vm_hostname" is not "vm_name".
+_SIMILAR = 0.8
+
+
+class LookupModule(LookupBase):
+    """Lookup plugin ``polyvirt.core.misspelt``."""
+
+    def run(self, terms, variables=None, **kwargs):
+        self.set_options(var_options=variables, direct=kwargs)
+        own = self.get_option("own")
+        return [sentence for role in terms for sentence in self._sentences(role, set(variables or ()) - set(own))]
+
+    def _sentences(self, role, names):
+        known = self._known(role)
+        for name in sorted(name for name in names if name.startswith(f"{role}_") and name not in known):
+            for nearest in get_close_matches(name, known, n=1, cutoff=_SIMILAR):
+                yield f"{name} is not an option of role polyvirt.core.{role}; did you mean {nearest}?"
+
+    def _known(self, role):
+        path = Path(__file__).parents[2] / "roles" / role / "meta" / "argument_specs.yml"
+        if not path.is_file():
+            raise AnsibleLookupError(f"polyvirt.core has no role {role}.")
+        entries = self._loader.load_from_file(str(path))["argument_specs"].values()
+        return sorted({*_OTHER.get(role, ()), *(option for entry in entries for option in entry.get("options", {}))})

@@ -1,0 +1,243 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The table of return values that all platforms share; returns.py has what differs."""
+
+from __future__ import annotations
+
+
+def _value(kind, description, **more):
+    return {"description": description, "type": kind, **more}
+
+
+def _values(description, contains, **more):
+    return {"description": description, "type": "list", "elements": "dict", "contains": contains, **more}
+
+
+def _texts(description, **more):
+    return {"description": description, "type": "list", "elements": "str", **more}
+
+
+VMS = {
+    "description": [
+        "One entry for each name, in the order of O(name); in check mode as it would be.",
+        "The entry of a VM that does not exist, or whose request was rejected, has only what says something - name, id,"
+        " platform, state, changed, failed, msg, steps, kept.",
+    ],
+    "returned": "",
+    "type": "list",
+    "elements": "dict",
+}
+
+#: Filled in from the snapshots of the platform.
+SNAPSHOT = {
+    "name": _value("str", "Name of the snapshot.", sample="before-upgrade"),
+    "id": _value("str", ""),
+    "parent": _value("str", "Name of the parent snapshot, or null."),
+    "state": _value("str", "Power state in which a restore ends.", sample="running"),
+    "description": _value("str", "Free-text description."),
+    "kind": _value("str", ""),
+    "created": _value("int", "Time of the snapshot in seconds since 1970.", sample=1795172368),
+    "current": _value("bool", "Whether the disks are based on it. It does not contain what was written since."),
+    "unfinished": _value("str", ""),
+}
+
+#: What an entry of ``vms`` tells of the VM.
+VM = {
+    "name": _value("str", "Name of the VM.", sample="web1"),
+    "id": _value("str", "UUID; null for a VM that does not exist (yet)."),
+    "platform": _value("str", "Always V({platform}).", sample="{platform}"),
+    "state": _value(
+        "str", "Power state - absent, stopped, running, paused, suspended, failed or unknown.", sample="running"
+    ),
+    "reason": _value("str", "", sample="booted"),
+    "cpus": _value("int", "Number of CPUs at the next start.", sample=2),
+    "memory_mib": _value("int", "Memory in MiB at the next start.", sample=2048),
+    "description": _value("str", "Free-text description."),
+    "tags": _texts("Tags."),
+    "autostart": _value("bool", "Whether the VM starts with the host."),
+    "iso": _value("str", "ISO image in the first optical drive; empty for none, null if there is no drive."),
+    "addresses": _values(
+        "IP addresses of the VM.",
+        {
+            "address": _value("str", "IP address."),
+            "source": _value("str", ""),
+        },
+        sample=[{"address": "192.168.122.14", "source": "lease"}],
+    ),
+    "mac_addresses": _texts("MAC addresses of the NICs, in order."),
+    "ssh": _value(
+        "dict",
+        "How to reach the VM with SSH, or null.",
+        contains={
+            "host": _value("str", "Address to connect to."),
+            "port": _value("int", "Port to connect to."),
+            "user": _value("str", "User to log in as, or null if the platform does not know one."),
+            "scope": _value(
+                "str",
+                "V(host) - the address can be reached only from the hypervisor's host, such as a forwarded port."
+                " V(network) - it can be reached from the network.",
+            ),
+        },
+        sample={"host": "192.168.122.14", "port": 22, "user": None, "scope": "host"},
+    ),
+    "disks": _values(
+        "Disks of the VM.",
+        {
+            "slot": _value("str", "Slot of the disk.", sample=""),
+            "size": _value("int", "Size in bytes; null if it cannot be read.", sample=21474836480),
+            "format": _value("str", "Format of the image.", sample="qcow2"),
+            "source": _value(
+                "str", "File, block device or volume of the disk.", sample="/var/lib/libvirt/images/web1.qcow2"
+            ),
+            "bus": _value("str", "Bus of the disk.", sample="virtio"),
+        },
+    ),
+    "networks": _values(
+        "NICs of the VM, in order.",
+        {
+            "type": _value("str", "Type of the connection, as in O(networks[].type).", sample="nat"),
+            "source": _value("str", "Network, bridge or interface; missing where the type has none.", sample="default"),
+            "mac": _value("str", "MAC address.", sample="52:54:00:6b:3c:58"),
+            "model": _value("str", "Model of the emulated NIC.", sample="virtio"),
+        },
+    ),
+    "snapshots": _values(
+        "Snapshots of the VM, each before its children. Empty in a task that does not read snapshots.",
+        {},
+    ),
+    "settings": _value(
+        "dict",
+        "All other settings of the VM, by the name of their option.",
+        sample={"firmware": "uefi", "secure_boot": False},
+    ),
+    "native": _value("dict", "Current values of the keys in O(native)."),
+    "restart_required": _texts(
+        "Paths of settings that are stored and take effect at the next start.", sample=["memory"]
+    ),
+}
+
+_CHANGES = {
+    "path": _value("str", "Path of the setting.", sample="disks.vda.size"),
+    "before": _value("raw", "Value before; null if it was not set."),
+    "after": _value("raw", "Value after; null if it is removed."),
+    "cost": _value(
+        "str",
+        "V(live) - takes effect at once. V(next_boot) - at the next start. V(power_off) - the VM must be stopped."
+        " V(destructive) - the VM must be created again.",
+    ),
+}
+
+#: What an entry of ``vms`` tells of the task.
+TASK = {
+    "changed": _value("bool", "Whether this VM was changed."),
+    "failed": _value("bool", "Whether the task failed for this VM."),
+    "msg": _value("str", "Why it failed; empty if it did not."),
+    "steps": _values(
+        "Steps of the task, in order.",
+        {
+            "verb": _value("str", "Action, such as V(create), V(configure), V(start) or V(stop)."),
+            "changes": _values("Changes to settings that are part of the step.", _CHANGES),
+            "cost": _value("str", "The highest cost of its changes."),
+            "also": _texts("Effects on anything other than this VM."),
+            "done": _value("bool", "Whether the step was completed; in check mode, whether it would be."),
+            "note": _value("str", "Further information, such as how the guest was stopped."),
+        },
+        sample=[{"verb": "start", "changes": [], "cost": "live", "also": [], "done": True, "note": ""}],
+    ),
+    "not_compared": _texts(
+        "Options that are used only when a VM is created, and had no effect on the existing one.", sample=["image"]
+    ),
+    "kept": _values(
+        "What was not deleted with the VM.",
+        {"path": _value("str", "File."), "reason": _value("str", "Why it was not deleted.")},
+        sample=[{"path": "/srv/iso/debian.iso", "reason": "a medium is not deleted"}],
+    ),
+}
+
+
+def diff():
+    """``diff`` of the modules that change something."""
+    return _values(
+        "What differs before and after the task. One entry for each VM that was changed, or would be in check mode.",
+        {
+            "before_header": _value("str", "Name of the VM.", sample="web1"),
+            "after_header": _value("str", "Name of the VM.", sample="web1"),
+            "before": _value("dict", "Settings before, only those that differ.", sample={"memory": "2G"}),
+            "after": _value("dict", "Settings after, only those that differ.", sample={"memory": "4G"}),
+        },
+        returned="unless the options are wrong in form",
+    )
+
+
+HOST = _value(
+    "dict",
+    "Whether and how {tool} can be used here.",
+    returned="success",
+    contains={
+        "available": _value("bool", "Whether {tool} is installed."),
+        "configured": _value("bool", "Whether {tool} answers and can be used."),
+        "version": _value("str", ""),
+        "message": _value("str", "A sentence about this; what to do if {tool} cannot be used."),
+        "why": _value("str", ""),
+        "capabilities": _value(
+            "dict",
+            "What this platform can do, or null.",
+            contains={
+                "states": _texts("Power states that VMs can have."),
+                "stop_modes": _texts("Supported values of C(stop_mode)."),
+                "verbs": _texts("Supported actions."),
+                "options": _texts("Supported options."),
+            },
+        ),
+    },
+)
+
+LEFTOVERS = _values(
+    [
+        "Snapshots in an image of the VM that {tool} does not know, for instance those of an earlier VM.",
+        "Null if they cannot be read (VMs of another host, no qemu-img, an image that cannot be read).",
+    ],
+    {
+        "file": _value("str", "Path of the image."),
+        "snapshot": _value("str", "Name of the snapshot in it."),
+    },
+)
+
+_FILE = {
+    "type": _value("str", "Type, as C(ls -l) shows it.", sample="-"),
+    "mode": _value("str", "Mode.", sample="0644"),
+    "size": _value("int", "Size in bytes.", sample=187),
+    "target": _value("str", "Target of a link, else null."),
+}
+
+#: What ``compare`` adds to an entry of a module that reads snapshots; ``content`` only on libvirt.
+SNAPSHOT_INFO = {
+    "differences": _values(
+        "Every setting that is not the same at the two points.",
+        {
+            "path": _value("str", "The setting.", sample="memory"),
+            "before": _value("raw", "Its value at the first point, null where it was not set."),
+            "after": _value("raw", "Its value at the second point, null where it was not set."),
+        },
+        returned="with O(compare)",
+    ),
+    "content": _values(
+        "Every file that is not the same at the two points.",
+        {
+            "change": _value("str", "V(added), V(removed) or V(changed).", sample="changed"),
+            "path": _value("str", "Path of the file in the guest.", sample="/etc/hosts"),
+            "before": _value("dict", "The file at the first point; null for a new file.", contains=_FILE),
+            "after": _value(
+                "dict",
+                "The file at the second point; null for a removed file, and for a changed file, of which only"
+                " RV(vms[].content[].before) is known.",
+                contains=_FILE,
+            ),
+            "text": _value(
+                "str", "Changes in a text file, as C(diff -u) prints them; else empty.", returned="with O(compare.text)"
+            ),
+        },
+        returned="with O(compare.content)",
+    ),
+}

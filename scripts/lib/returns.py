@@ -1,0 +1,297 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The documentation of what modules return: one table for all platforms, as the lines of each module's ``RETURN``."""
+
+from __future__ import annotations
+
+import copy
+
+import yaml
+
+from lib.return_values import HOST, LEFTOVERS, SNAPSHOT, SNAPSHOT_INFO, TASK, VM, VMS, diff
+
+#: The words of a platform, for texts that have a place for them, and what differs from the table: by the path of a key.
+PLATFORMS = {
+    "virsh": {
+        "words": {"platform": "libvirt", "tool": "libvirt", "vm": "virsh_vm", "unusable": "cannot be reached"},
+        "vm": {
+            "id.sample": "3f078c8c-2819-40bf-b3cd-6a6ef2079e51",
+            "reason.description": "The reason that libvirt gives for the power state.",
+            "addresses.description": [
+                "IP addresses of the VM. A lease may remain from a former boot.",
+                "A task that changed nothing and did not wait (O(wait_for=state)) reads leases only. A task that"
+                " changed something, or waited for an address or SSH, also asks the guest agent and the host's ARP"
+                " table.",
+            ],
+            "addresses.contains.source.description": "V(lease), V(agent) or V(arp).",
+            "disks.contains.slot.sample": "vda",
+        },
+        "host": {
+            "version.description": "Version of the libvirt library, or null.",
+            "version.sample": "9.0.0",
+            "why.description": "Null, or why libvirt cannot be used. V(not_on_path) - the command is not found, and may"
+            " not be installed. V(missing) - the file named by O(executable) does not exist. V(not_responding) -"
+            " libvirt does not answer.",
+        },
+        "snapshot": {
+            "id.description": "Always null; libvirt knows snapshots by name.",
+            "kind.description": "V(internal) or V(external).",
+            "kind.sample": "internal",
+            "unfinished.description": "Always empty for libvirt.",
+        },
+        "addresses": " Addresses are read from all sources.",
+    },
+    "vbox": {
+        "words": {"platform": "virtualbox", "tool": "VirtualBox", "vm": "vbox_vm", "unusable": "cannot be used"},
+        "vm": {
+            "id.sample": "7d0a5ee4-4b3c-4a0e-b1e6-8c7a2a3f10a5",
+            "reason.description": "The power state in the words of VirtualBox.",
+            "reason.sample": "aborted",
+            "addresses.description": "IP addresses of the VM. Those that Guest Additions reported in a former boot are"
+            " left out.",
+            "addresses.sample": [{"address": "192.168.56.101", "source": "agent"}],
+            "addresses.contains.source.description": "V(agent), V(lease) or V(arp).",
+            "ssh.sample": {"host": "127.0.0.1", "port": 2222, "user": None, "scope": "host"},
+            "disks.contains.bus": None,
+            "disks.contains.slot.sample": "SATA 0",
+            "disks.contains.format.sample": "vdi",
+            "disks.contains.source.sample": "/srv/vms/web1/web1.vdi",
+            "networks.contains.model.sample": "82540EM",
+            "settings.sample": {"firmware": "bios", "graphics_controller": "vmsvga", "groups": ["/"]},
+        },
+        "host": {
+            "version.description": "Version of VirtualBox, or null.",
+            "version.sample": "7.2.22",
+            "why.description": "Null, or why VirtualBox cannot be used - missing, not_on_path, not_responding, too_old"
+            " (before 6.1).",
+        },
+        "snapshot": {
+            "id.description": "UUID of the snapshot; null in check mode for a new one.",
+            "id.sample": "1f2d7e0c-7b0c-4a6e-9d0b-3f0f6b1c2a4d",
+            "parent.description": "UUID of the parent snapshot, or null.",
+            "kind.description": "Always empty; VirtualBox has one kind of snapshots.",
+            "unfinished.description": "Always empty for VirtualBox.",
+        },
+        "leftovers": "Always empty; VirtualBox stores no snapshots in its images.",
+        "addresses": " Addresses are read from all sources.",
+    },
+    "vagrant": {
+        "words": {"platform": "vagrant", "tool": "Vagrant", "vm": "vagrant_instance", "unusable": "cannot be used"},
+        "vm": {
+            "name.description": "Name of the VM in its project.",
+            "id.description": "ID of the VM at its provider; null for a VM that was never started or does not exist.",
+            "id.sample": "6639f314-eef5-42c0-a9fc-a87378faddd2",
+            "platform.description": "Always V(vagrant); RV(vms[].settings) has the provider.",
+            "reason.description": "The power state in the words of the provider.",
+            "cpus.description": "Number of CPUs at the next start; null where the box decides.",
+            "memory_mib.description": "Memory in MiB at the next start; null where the box decides.",
+            "autostart.description": "Always null; Vagrant starts no VM with its host.",
+            "iso.description": "Always null; a box has no optical drive.",
+            "addresses.contains.source.description": "V(lease), V(agent), V(arp) or V(vagrant).",
+            "addresses.sample": [{"address": "192.168.121.59", "source": "lease"}],
+            "mac_addresses.description": "MAC addresses of the NICs that were given one, in order.",
+            "ssh.description": [
+                "How to reach the VM with SSH, or null. User and key are those that Vagrant reported at the first start"
+                " of the VM by this module. If they are not known, Vagrant is asked again.",
+            ],
+            "ssh.contains.key_file": {"description": "Path of the private key.", "type": "str"},
+            "ssh.sample": {
+                "host": "192.168.121.59",
+                "port": 22,
+                "user": "vagrant",
+                "key_file": "/srv/web/key",
+                "scope": "host",
+            },
+            "disks.description": "The disk of the VM.",
+            "disks.contains.size.description": "Size in bytes; missing where the box decides.",
+            "disks.contains.slot.sample": "primary",
+            "disks.contains.format": None,
+            "disks.contains.source": None,
+            "disks.contains.bus": None,
+            "networks.contains.model": None,
+            "networks.contains.source.description": "Interface of the host, for V(bridged).",
+            "networks.contains.address": {"description": "Fixed address of the NIC.", "type": "str"},
+            "settings.sample": {"provider": "libvirt", "box": "debian/bookworm64"},
+            "native.description": "Keys of O(native).",
+            "not_compared.sample": None,
+            "kept.sample": None,
+        },
+        "host": {
+            "version.description": "Always null; only a start of Vagrant would tell.",
+            "version.sample": None,
+            "why.description": "Null, or why Vagrant cannot be used - missing, not_on_path, not_responding.",
+            "capabilities.description": "What this platform can do with the providers of these VMs, or null.",
+        },
+        "snapshot": {
+            "name.sample": "clean",
+            "id.description": "UUID of the snapshot with VirtualBox, else null.",
+            "parent.description": "Name or UUID of the parent snapshot, or null.",
+            "kind.description": "Always empty.",
+            "created.description": "Time of the snapshot in seconds since 1970; null where the provider does not tell.",
+            "unfinished.description": "Always empty for Vagrant.",
+        },
+        "leftovers": "Always empty; the disk is deleted with its VM.",
+        "of_all": " of the project",
+    },
+    "proxmox": {
+        "words": {"platform": "proxmox", "tool": "Proxmox VE", "vm": "proxmox_vm", "unusable": "cannot be used"},
+        "vm": {
+            "id.description": "ID of the VM (vmid) as a string; null for a VM that does not exist (yet).",
+            "id.sample": "105",
+            "reason.description": "Proxmox VE's word for a state other than plainly running, or why the node does not"
+            " report the state.",
+            "reason.sample": "io-error",
+            "memory_mib.sample": 4096,
+            "description.description": "Notes of the VM.",
+            "autostart.description": "Whether the VM starts with its node.",
+            "addresses.description": "IP addresses of the VM. Link-local addresses are left out.",
+            "addresses.contains.source.description": "V(agent) - reported by the guest agent, where O(native) has"
+            " enabled it. V(ipconfig) - set by cloud-init, where the agent does not answer.",
+            "addresses.sample": [{"address": "10.0.0.5", "source": "agent"}],
+            "ssh.sample": {"host": "10.0.0.5", "port": 22, "user": "admin", "scope": "network"},
+            "disks.contains.bus": None,
+            "disks.contains.slot.sample": "scsi0",
+            "disks.contains.source.description": "Volume of the disk.",
+            "disks.contains.source.sample": "local-lvm:vm-105-disk-0",
+            "disks.contains.storage": {"description": "Storage of the disk.", "type": "str"},
+            "networks.contains.vlan": {"description": "VLAN tag.", "type": "int"},
+            "settings.description": [
+                "All other settings of the VM by the name of their option, with its node and pool.",
+                "A task that sets no settings reads only what the lists of the nodes report.",
+            ],
+            "settings.sample": {"node": "pve1", "pool": "", "firmware": "bios", "protection": False},
+            "not_compared.sample": ["clone"],
+            "kept.contains.path.description": "Volume.",
+            "kept.sample": [{"path": "local:iso/debian.iso", "reason": "a medium is not deleted"}],
+        },
+        "host": {
+            "available.description": "Whether something that may be Proxmox VE was found.",
+            "version.description": "Version of Proxmox VE, or null.",
+            "version.sample": "9.1.2",
+            "why.description": "Null, or why it cannot be used - missing (the library), not_responding, too_old (before"
+            " 7.0, or the library).",
+        },
+        "snapshot": {
+            "id.description": "Always null; a snapshot is known by its name.",
+            "kind.description": "Always empty; Proxmox VE has one kind of snapshots.",
+            "unfinished.description": "Why the snapshot cannot be used (it is being taken or removed, or that was"
+            " interrupted); empty if it can.",
+        },
+        "leftovers": "Always empty; images hold no snapshots that Proxmox VE does not know.",
+        "of_all": ", including templates",
+    },
+}
+
+
+def return_lines(module):
+    """The lines of ``RETURN`` of a module, which is known by its name: TOOL_vm, TOOL_vm_info, TOOL_snapshot ..."""
+    tool, _, rest = module.partition("_")
+    platform = PLATFORMS[tool]
+    kind = rest.replace("instance", "vm")
+    values = {"vm": _vm, "vm_info": _vm_info, "snapshot": _snapshot, "snapshot_info": _snapshot_info}[kind](platform)
+    if module == "vagrant_instance_info":
+        healthy = "Whether the VM runs and an SSH server answers at the address in RV(vms[].ssh)."
+        values["vms"]["contains"]["healthy"] = {"description": healthy, "type": "bool"}
+    text = yaml.dump(_filled(values, platform["words"]), Dumper=_Dumper, sort_keys=False, width=110, allow_unicode=True)
+    return text.splitlines()
+
+
+class _Dumper(yaml.SafeDumper):
+    def increase_indent(self, flow=False, indentless=False):
+        return super().increase_indent(flow, False)
+
+    def ignore_aliases(self, data):
+        return True
+
+
+def _vm(platform):
+    entries = _entries(platform)
+    failed = f"unless the options are wrong in form, or {platform['words']['tool']} {platform['words']['unusable']}"
+    vms = {**copy.deepcopy(VMS), "returned": failed, "contains": {**entries, **_task(platform)}}
+    return {"vms": vms, "diff": diff()}
+
+
+def _vm_info(platform):
+    told = [f"The named VMs that exist, or all{platform.get('of_all', '')}.{platform.get('addresses', '')}"]
+    vms = {"description": told, "returned": "success", "type": "list", "elements": "dict"}
+    return {"host": _host(platform), "vms": {**vms, "contains": _elsewhere(_entries(platform))}}
+
+
+def _snapshot(platform):
+    entries, task = _elsewhere(_entries(platform)), _task(platform)
+    told = "One entry for each VM, in order; in check mode as it would be. With all keys of M(polyvirt.core.{vm})."
+    contains = {key: entries[key] for key in ("name", "state", "snapshots")}
+    contains.update({key: one for key, one in task.items() if key != "kept"})
+    contains["not_compared"] = {
+        **task["not_compared"],
+        "description": "Options that are used only for a new snapshot, and had no effect on the existing one.",
+        "sample": ["description"],
+    }
+    return {"vms": {**_vm(platform)["vms"], "description": [told], "contains": contains}, "diff": diff()}
+
+
+def _snapshot_info(platform):
+    entries = _elsewhere(_entries(platform))
+    more = copy.deepcopy(SNAPSHOT_INFO)
+    if platform["words"]["vm"] != "virsh_vm":
+        del more["content"]
+    leftovers = copy.deepcopy(LEFTOVERS)
+    if "leftovers" in platform:
+        leftovers["description"] = platform["leftovers"]
+    contains = {**{key: entries[key] for key in ("name", "id", "snapshots")}, "leftovers": leftovers, **more}
+    told = f"The named VMs that exist, or all{platform.get('of_all', '')}."
+    vms = {"description": told, "returned": "success", "type": "list", "elements": "dict", "contains": contains}
+    return {"host": _host(platform), "vms": vms}
+
+
+def _entries(platform):
+    entries = copy.deepcopy(VM)
+    entries["snapshots"]["contains"] = _changed(SNAPSHOT, platform["snapshot"])
+    return _changed(entries, {path: new for path, new in platform["vm"].items() if path.split(".")[0] in VM})
+
+
+def _elsewhere(value):
+    """For modules that do not have the options of the VM's module: option names with the name of that module."""
+    if isinstance(value, dict):
+        return {key: one if key == "sample" else _elsewhere(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_elsewhere(one) for one in value]
+    return value.replace("O(", "O(polyvirt.core.{vm}#module:") if isinstance(value, str) else value
+
+
+def _task(platform):
+    return _changed(TASK, {path: new for path, new in platform["vm"].items() if path.split(".")[0] in TASK})
+
+
+def _host(platform):
+    host = copy.deepcopy(HOST)
+    host["contains"] = _changed(host["contains"], platform["host"])
+    return host
+
+
+def _changed(table, changes):
+    """The table with other values at some paths; None removes what is there."""
+    table = copy.deepcopy(table)
+    for path, new in changes.items():
+        *above, last = path.split(".")
+        place = table
+        for key in above:
+            place = place[key]
+        if new is None:
+            place.pop(last, None)
+        else:
+            place[last] = copy.deepcopy(new)
+    return table
+
+
+def _filled(value, words):
+    """The words of a platform in the places of descriptions, such as {tool}."""
+    if isinstance(value, dict):
+        return {key: _filled(one, words) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_filled(one, words) for one in value]
+    if isinstance(value, str):
+        for word, text in words.items():
+            value = value.replace(f"{{{word}}}", text)
+    return value

@@ -1,0 +1,65 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""No document has a dead link, and users of the published collection are not sent to files that it does not have."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from collection_path import CHECKOUT
+from gates.links import REPOSITORY, anchors, problems
+from gates.shape import files_of
+
+DOCUMENTS = [
+    name for name in files_of(CHECKOUT) if name.endswith((".md", ".rst")) or name.startswith("plugins/modules/")
+]
+
+
+def test_links_lead_somewhere():
+    texts = {name: (CHECKOUT / name).read_text(encoding="utf-8") for name in DOCUMENTS}
+    assert [problem for name, text in texts.items() for problem in problems(CHECKOUT, name, text)] == []
+
+
+def test_readme_names_scripts_only_after_git_clone():
+    readme = (CHECKOUT / "README.md").read_text(encoding="utf-8")
+    for section in re.split(r"^## ", readme, flags=re.MULTILINE):
+        for paragraph in re.findall(r"```sh\n(.*?)```", section, re.DOTALL):
+            if "scripts/" in paragraph:
+                assert f"git clone {REPOSITORY}" in paragraph[: paragraph.index("scripts/")], paragraph
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "problem"),
+    [
+        ("README.md", "[a](docs/libvirt.md)", "Galaxy shows this file alone"),
+        ("README.md", f"[a]({REPOSITORY}/blob/main/docs/nothing.md)", "docs/nothing.md does not exist"),
+        ("README.md", f"[a]({REPOSITORY}/blob/main/docs)", "folders below tree/"),
+        ("README.md", f"[a]({REPOSITORY}/blob/main/docs/libvirt.md#nothing)", "no heading #nothing"),
+        ("docs/a.md", "[a](../README.md)", "built from docs/ alone"),
+        ("docs/a.md", "[a](nothing.md)", "docs/nothing.md does not exist"),
+        ("docs/a.md", "[a](libvirt.md#nothing)", "no heading #nothing"),
+        ("roles/vm/README.md", "[a](../nothing.md)", "roles/nothing.md does not exist"),
+    ],
+)
+def test_dead_link_is_reported(name, text, problem):
+    (found,) = problems(CHECKOUT, name, text)
+    assert problem in found
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("README.md", "[a](https://docs.ansible.com/)"),
+        ("README.md", f"[a]({REPOSITORY}/blob/main/docs/libvirt.md#troubleshooting)"),
+        ("docs/a.md", "[a](libvirt.md#troubleshooting), `[a](nothing.md)`"),
+    ],
+)
+def test_link_that_leads_somewhere_is_not_reported(name, text):
+    assert problems(CHECKOUT, name, text) == []
+
+
+def test_anchors_are_spelt_as_github_spells_them():
+    assert anchors("# A `code`, and more!\n```sh\n# no heading\n```\n") == {"a-code-and-more"}

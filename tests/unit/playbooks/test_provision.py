@@ -1,0 +1,141 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""provision and install_agent check all options before the first change, in check mode as in a run."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+
+import pytest
+
+# Some guests are hosts of the inventory before their VM exists, with variables of their own.
+INVENTORY = """[hypervisors]
+one
+[guests]
+known agent_profile=zabbix_agent2
+other
+[mixed]
+known
+complete agent_profile=prometheus_node_exporter
+[all:vars]
+ansible_connection=local
+ansible_become=false
+"""
+
+
+@pytest.fixture(name="play")
+def _play(ansible_environment, tmp_path):
+    assert shutil.which("virsh"), "These tests run real virsh: install libvirt-clients."
+    inventory = tmp_path / "hosts"
+    inventory.write_text(INVENTORY, encoding="utf-8")
+    (tmp_path / "key.pub").write_text("ssh-ed25519 AAAA test\n", encoding="utf-8")
+    (tmp_path / "guest").mkdir()
+    usual = {
+        "vm_name": "web",
+        "provision_hypervisor": "one",
+        "vm_ssh_key_file": str(tmp_path / "key"),
+        "vm_module_options": {"uri": "test:///default"},
+        "guest_image_path": str(tmp_path / "guest" / "image.qcow2"),
+        "guest_image_source": "debian",
+    }
+
+    def play(playbook, *options, **variables):
+        """(exit code, output in one line) of a playbook of this collection, started in the folder of the test."""
+        asked = {**usual, **variables} if playbook == "provision" else variables
+        done = subprocess.run(
+            ["ansible-playbook", "-i", str(inventory), f"polyvirt.core.{playbook}", *options, "-e", json.dumps(asked)],
+            cwd=tmp_path,
+            env=ansible_environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.returncode, " ".join((done.stdout + done.stderr).split())
+
+    return play
+
+
+WRONG = {
+    "unknown profile": ({"agent_profile": "prometheus"}, "web: there is no profile prometheus"),
+    "required value": (
+        {"agent_profile": "zabbix_agent2"},
+        "web: profile zabbix_agent2 cannot be installed: it needs",
+    ),
+    "required secret": (
+        {"agent_profile": "telegraf"},
+        "it needs outputs; set it in agent_variables (a secret: best in a vault file)",
+    ),
+    "undefined secret": (
+        {"agent_profile": "telegraf", "agent_variables": {"outputs": "{{ vault_outputs }}"}},
+        "'vault_outputs' is undefined",
+    ),
+    "unsigned software": (
+        {"agent_profile": "sysmanage_agent", "agent_variables": {"server_url": "https://a"}},
+        "set agent_allow_unsigned to true. Nothing was changed.",
+    ),
+    "missing key": ({"vm_ssh_key_file": "/nowhere/key"}, "the controller has no /nowhere/key.pub"),
+    "unknown platform": ({"vm_platform": "xen"}, "vm_platform"),
+    "image without an address": ({"guest_image_source": "url"}, "guest_image_url is empty"),
+    "option of the VM": ({"vm_memory": "lots"}, "memory: 'lots' is not a size"),
+    "misspelt option": (
+        {"vm_memroy": "2G"},
+        "vm_memroy is not an option of role polyvirt.core.vm; did you mean vm_",
+    ),
+    "misspelt profile": ({"agent_profle": "telegraf"}, "did you mean agent_profile?"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_check_mode_rejects_wrong_options(play, tmp_path, name):
+    variables, reason = WRONG[name]
+    code, output = play("provision", "--check", **variables)
+    assert code != 0
+    assert reason in output
+    assert "changed=0" in output
+    assert "changed=1" not in output
+    assert list((tmp_path / "guest").iterdir()) == []
+
+
+def test_run_rejects_wrong_options_before_the_image_is_created(play, tmp_path):
+    code, output = play("provision", agent_profile="zabbix_agent2")
+    assert code != 0
+    assert "it needs server" in output
+    assert "Create the image" not in output
+    assert list((tmp_path / "guest").iterdir()) == []
+
+
+def test_variables_of_a_known_guest_are_checked(play):
+    code, output = play("provision", "--check", vm_name="known")
+    assert code != 0
+    assert "known: profile zabbix_agent2 cannot be installed: it needs server" in output
+
+
+def test_check_mode_reports_what_a_run_would_do(play):
+    code, output = play("provision", "--check", vm_name="other", agent_profile="prometheus_node_exporter")
+    assert code == 0, output
+    assert "other does not exist yet. A run without check mode creates it and installs the agent prometh" in output
+    # The guest is a host of the inventory, and there is nothing to connect to.
+    assert "Wait until cloud-init is done" not in output
+
+
+def test_install_agent_checks_all_guests_before_the_first_change(play):
+    code, output = play("install_agent", agent_target="mixed")
+    assert code != 0
+    assert "known: profile zabbix_agent2 cannot be installed: it needs server" in output
+    assert "PLAY [Install the agent]" not in output
+
+
+@pytest.mark.parametrize("path", ["own.yml", "./own.yml", "{folder}/own.yml", "~/own.yml"])
+def test_path_of_a_profile_is_relative_to_the_current_folder(play, tmp_path, monkeypatch, ansible_environment, path):
+    monkeypatch.setitem(ansible_environment, "HOME", str(tmp_path))
+    (tmp_path / "own.yml").write_text(
+        "{name: own, summary: Own, required: [a], verify: [{port: 1}], families: {default: {}}}", encoding="utf-8"
+    )
+    code, output = play(
+        "install_agent", "--check", agent_target="other", agent_profile_path=path.format(folder=tmp_path)
+    )
+    assert code != 0
+    assert "other: profile own cannot be installed: it needs a" in output

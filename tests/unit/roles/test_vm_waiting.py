@@ -1,0 +1,87 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How long role vm waits, and what it says before."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+#: Variables of the role, with the result of the check for /dev/kvm, and the seconds.
+CASES = {
+    "kvm": ({"__vm_kvm": {"stat": {"exists": True}}}, 300),
+    "no kvm": ({"__vm_kvm": {"stat": {"exists": False}}}, 900),
+    "emulation requested": ({"vm_module_options": {"virt_type": "qemu"}}, 900),
+    "kvm requested": ({"vm_module_options": {"virt_type": "kvm"}, "__vm_kvm": {"skipped": True}}, 300),
+    "virtualbox": ({"vm_platform": "virtualbox", "__vm_kvm": {"skipped": True}}, 300),
+    "given": ({"vm_timeout": 20, "vm_module_options": {"virt_type": "qemu"}}, 20),
+}
+
+
+@pytest.fixture(name="play")
+def _play(ansible_environment, tmp_path):
+    def play(hosts, *tasks, **more):
+        """(exit code, output in one line) of one play for hosts with variables."""
+        book = {"hosts": "all", "gather_facts": False, "connection": "local", "tasks": list(tasks), **more}
+        (tmp_path / "play.yml").write_text(json.dumps([book]), encoding="utf-8")
+        (tmp_path / "inventory.yml").write_text(json.dumps({"all": {"hosts": hosts}}), encoding="utf-8")
+        done = subprocess.run(
+            ["ansible-playbook", "-i", str(tmp_path / "inventory.yml"), str(tmp_path / "play.yml")],
+            env=ansible_environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.returncode, " ".join((done.stdout + done.stderr).split())
+
+    return play
+
+
+def test_emulated_vm_is_given_more_time(play, checkout, tmp_path):
+    usual = {"vm_platform": "libvirt", "vm_module_options": {}}
+    hosts = {name: {**usual, **variables, "case_expected": seconds} for name, (variables, seconds) in CASES.items()}
+    check = {"ansible.builtin.assert": {"that": "__vm_patience | int == case_expected"}}
+    code, output = play(hosts, check, vars_files=[str(checkout / "roles" / "vm" / "vars" / "main.yml")])
+    assert code == 0, output
+
+
+def test_long_wait_is_announced_before_it_begins(play):
+    assert shutil.which("virsh"), "These tests run real virsh: install libvirt-clients."
+    # A VM of libvirt's test driver: it runs, and has no SSH server.
+    variables = {
+        "vm_name": "test",
+        "vm_timeout": 1,
+        "vm_module_options": {"uri": "test:///default"},
+        "ansible_python_interpreter": sys.executable,
+    }
+    code, output = play({"one": variables}, {"ansible.builtin.include_role": {"name": "polyvirt.core.vm"}})
+    assert code != 0
+    announced, _, after = output.partition("waits until SSH on test answers, for 1 s at most.")
+    assert "virsh" not in announced.rpartition("TASK")[2]
+    assert "through virsh" in after
+
+
+def test_login_that_is_not_accepted_is_reported_with_its_reason(play, checkout):
+    # Port 9 of this host has no SSH server.
+    command = "ssh -F none -o BatchMode=yes -p 9 admin@127.0.0.1"
+    found = {"ssh_command": command, "ssh": {"host": "127.0.0.1", "user": None}}
+    variables = {
+        "vm_name": "web",
+        "vm_user": "admin",
+        "vm_timeout": 3,
+        "vm_result": found,
+        "__vm_made": {"vms": [found]},
+        "vm_platform": "libvirt",
+        "vm_module_options": {},
+    }
+    tasks = {"ansible.builtin.include_tasks": str(checkout / "roles" / "vm" / "tasks" / "login.yml")}
+    more = {"vars_files": [str(checkout / "roles" / "vm" / "vars" / "main.yml")]}
+    code, output = play({"one": variables}, tasks, **more)
+    assert code != 0
+    assert "web: SSH as admin at 127.0.0.1 did not work within 3 s: ssh: connect to host 127.0.0.1 port 9:" in output
+    assert f"Try it with: {command}" in output
