@@ -22,7 +22,8 @@ packages_of() {
         lint | sanity) echo "$common shellcheck" ;;
         unit) echo "$common $guests ruby" ;;
         *) echo "$common $guests libvirt-daemon-system qemu-system-x86 dnsmasq-base iptables mmdebstrap procps" \
-            cpio e2fsprogs iproute2 kmod ovmf ruby swtpm swtpm-tools tini ;;
+            cpio e2fsprogs iproute2 kmod ovmf ruby swtpm swtpm-tools tini
+            [ "$1" != peers ] || echo python3-libvirt python3-lxml ;;
     esac
 }
 
@@ -82,6 +83,12 @@ _test_environment() {
 main_environment() {
     local python
     python=$(find_python 3.14 3.13 3.12 3.11) && _test_environment main "" "$python"
+}
+
+# What tests/peers and tests/bench compare with.
+peers_environment() {
+    local python
+    python=$(find_python 3.14 3.13 3.12 3.11) && _test_environment peers -peers "$python"
 }
 
 importer_environment() {

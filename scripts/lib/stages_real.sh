@@ -39,8 +39,16 @@ stage_suite() {
     prepare_platforms
     nothing_left _pytest -v --durations 25 --dist worksteal \
         --tx "$(($(nproc) + 1))*popen//python=$CHECKOUT/tests/suite/world $(command -v python)" \
-        tests/suite tests/platforms
+        tests/suite tests/platforms tests/peers/test_readme.py
     show_reruns
+}
+
+# Today's other collections beside this one, with a table at the end (tests/peers/README.md). Its two sides run one after the
+# other: what is compared is what they do, and a world has everything that they need.
+stage_peers() {
+    POLYVIRT_PEERS=$(peers_environment)
+    export POLYVIRT_PEERS
+    nothing_left tests/suite/world pytest -p no:xdist --deep tests/peers
 }
 
 # show_reruns: tests that ran again because a real platform itself broke; in a deep run, those of all runs so far.

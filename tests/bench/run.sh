@@ -27,8 +27,7 @@ if [ $# -eq 0 ] || [[ " $* " == *" reading "* ]]; then
 fi
 require_root_or_say "${packages[@]}"
 install_packages "${packages[@]}"
-python=$(find_python 3.14 3.13 3.12 3.11)
-folder=$(environment bench "$python" "$CHECKOUT/tests/bench/requirements.txt")
+folder=$(peers_environment)
 export POLYVIRT_CACHE PYTHONPATH=$CHECKOUT/scripts/lib:$CHECKOUT/tests
 keep_bytecode
 exec "$folder/bin/python" "$CHECKOUT/tests/bench/bench.py" "$@"

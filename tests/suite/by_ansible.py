@@ -61,22 +61,30 @@ def run_playbook(platform, folder, tasks, hosts=("localhost",), machines=(), wor
     return output
 
 
-def ansible_playbook(folder, play, words=("-i", "localhost,"), environment=()):
+def ansible_playbook(folder, play, words=("-i", "localhost,"), environment=(), programs=None):
     """The output of ansible-playbook for one play, with this checkout as the collection and nothing of the user's."""
-    folder = Path(folder)
-    playbook, configuration = folder / "playbook.json", folder / "ansible.cfg"
+    playbook = Path(folder) / "playbook.json"
     playbook.write_text(json.dumps([{"connection": "local", **play}], indent=1), encoding="utf-8")
+    completed = run_ansible(folder, "ansible-playbook", [*words, playbook], environment, programs)
+    output = completed.stdout + completed.stderr
+    assert completed.returncode == 0, output
+    return output
+
+
+def run_ansible(folder, program, words, environment=(), programs=None):
+    """One of Ansible's programs as it ends; ``programs`` is the folder of those of another Python environment."""
+    configuration = Path(folder) / "ansible.cfg"
     # Newer ansible-core takes nothing but a .cfg for its configuration, so /dev/null will not do.
     configuration.touch()
-    completed = subprocess.run(
-        [Path(sys.executable).with_name("ansible-playbook"), *words, playbook],
+    return subprocess.run(
+        [Path(programs or Path(sys.executable).parent) / program, *words],
         env={
             **os.environ,
             "ANSIBLE_CONFIG": str(configuration),
             "ANSIBLE_COLLECTIONS_PATH": str(collections_path()),
             "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
             "ANSIBLE_LOCALHOST_WARNING": "false",
-            "ANSIBLE_HOME": str(folder / "ansible"),
+            "ANSIBLE_HOME": str(Path(folder) / "ansible"),
             "ANSIBLE_PIPELINING": "true",
             "ANSIBLE_NOCOLOR": "1",
             "LC_ALL": "C.UTF-8",
@@ -87,9 +95,6 @@ def ansible_playbook(folder, play, words=("-i", "localhost,"), environment=()):
         timeout=1800,
         check=False,
     )
-    output = completed.stdout + completed.stderr
-    assert completed.returncode == 0, output
-    return output
 
 
 def _as_task(platform, shim, task, shipped):

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Modules on one simulated cluster: ours, and for comparison those of community.proxmox."""
+"""The modules on one simulated cluster."""
 
 from __future__ import annotations
 
@@ -11,25 +11,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from collection_path import cache, collections_path
+from collection_path import collections_path
 from simulators.proxmox import worlds
 from suite.answer import Answer
 from suite.carry import carry_one
 from suite.shim import Shim
-
-#: Where the package ``ansible``, or ansible-galaxy, puts it.
-_THEIRS = "ansible_collections/community/proxmox"
-INSTALL = "community.proxmox is not installed: ansible-galaxy collection install community.proxmox"
-
-
-def theirs():
-    """The folder of community.proxmox, or None; the environment of the bench has it."""
-    named = os.environ.get("POLYVIRT_COMMUNITY_PROXMOX")
-    tops = [Path(folder) for folder in sys.path if folder]
-    tops += [Path.home() / ".ansible" / "collections", Path("/usr/share/ansible/collections")]
-    tops += sorted((cache() / "environments").glob("*/lib/python3*/site-packages"))
-    found = [Path(named)] if named else [top / _THEIRS for top in tops]
-    return next((folder for folder in found if (folder / "plugins" / "modules" / "proxmox_kvm.py").exists()), None)
 
 
 class Modules:
@@ -37,20 +23,16 @@ class Modules:
 
     family, word, programs = "polyvirt.core.proxmox", "vm", None
 
-    def __init__(self, server, folder, community=None):
+    def __init__(self, server, folder):
         self.server, self.folder = server, Path(folder)
         self._shim = Shim(self.folder / "shim", [])
         collections = self.folder / "collections" / "ansible_collections"
         if not collections.exists():
             collections.mkdir(parents=True)
             (collections / "polyvirt").symlink_to(collections_path() / "ansible_collections" / "polyvirt")
-            if community:
-                (collections / "community").mkdir()
-                (collections / "community" / "proxmox").symlink_to(community)
 
     @property
     def connection(self):
-        """Named alike by both."""
         return {
             "api_host": "localhost",
             "api_port": self.server.port,
@@ -65,9 +47,6 @@ class Modules:
 
     def ours(self, about="vm", check=False, **options):
         return carry_one(self, self._shim, self.folder, options, about, check)
-
-    def theirs(self, module="proxmox_kvm", check=False, **options):
-        return self.started(f"community.proxmox.plugins.modules.{module}", check, options)
 
     def started(self, module, check, options, paths=()):
         """A module for which Python starts; ``paths`` come first where it looks for libraries."""
