@@ -5,66 +5,68 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+
 import pytest
-from ansible.errors import AnsibleLookupError
-from ansible.parsing.dataloader import DataLoader
-from ansible.plugins.loader import init_plugin_loader, lookup_loader
 
-from collection_path import collections_path
+MISSPELT = [
+    ("vm", "vm_memroy", "vm_memory"),
+    ("vm", "vm_cpu", "vm_cpus"),
+    ("vm", "vm_ssh_key", "vm_ssh_key_file"),
+    ("agent", "agent_profle", "agent_profile"),
+    ("agent", "agent_variable", "agent_variables"),
+    ("guest_image", "guest_image_pth", "guest_image_path"),
+]
 
-
-@pytest.fixture(name="misspelt", scope="module")
-def _misspelt():
-    init_plugin_loader([str(collections_path())])
-    plugin = lookup_loader.get("polyvirt.core.misspelt", loader=DataLoader())
-
-    def misspelt(role, *names, **options):
-        return plugin.run([role], dict.fromkeys(names, "x"), **options)
-
-    return misspelt
-
-
-@pytest.mark.parametrize(
-    ("role", "name", "nearest"),
-    [
-        ("vm", "vm_memroy", "vm_memory"),
-        ("vm", "vm_cpu", "vm_cpus"),
-        ("vm", "vm_ssh_key", "vm_ssh_key_file"),
-        ("agent", "agent_profle", "agent_profile"),
-        ("agent", "agent_variable", "agent_variables"),
-        ("guest_image", "guest_image_pth", "guest_image_path"),
-    ],
-)
-def test_misspelt_variable_is_reported_with_nearest_option(misspelt, role, name, nearest):
-    (sentence,) = misspelt(role, name)
-    assert sentence == f"{name} is not an option of role polyvirt.core.{role}; did you mean {nearest}?"
+CORRECT = [
+    ("vm", "vm_memory"),
+    ("vm", "vm_snapshot_state"),
+    ("vm", "vm_result"),
+    ("agent", "agent_target"),
+    ("agent", "agent_values"),
+    ("agent", "agent_port"),
+    ("vm", "vm_owner"),
+    ("vm", "vm_hostname"),
+    ("vm", "__vm_memroy"),
+    ("vm", "agent_profle"),
+    ("guest_image", "guest_image_result"),
+]
 
 
-@pytest.mark.parametrize(
-    ("role", "name"),
-    [
-        ("vm", "vm_memory"),
-        ("vm", "vm_snapshot_state"),
-        ("vm", "vm_result"),
-        ("agent", "agent_target"),
-        ("agent", "agent_values"),
-        ("agent", "agent_port"),
-        ("vm", "vm_owner"),
-        ("vm", "vm_hostname"),
-        ("vm", "__vm_memroy"),
-        ("vm", "agent_profle"),
-        ("guest_image", "guest_image_result"),
-    ],
-)
-def test_option_fact_or_variable_of_user_is_not_reported(misspelt, role, name):
-    assert misspelt(role, name) == []
+@pytest.fixture(name="sentences", scope="module")
+def _sentences(ansible_environment, tmp_path_factory):
+    """What the lookup returns for each role and variable, with the variable listed as the user's own and without."""
+    folder = tmp_path_factory.mktemp("misspelt")
+    cases = [(role, name) for role, name, *_nearest in MISSPELT + CORRECT]
+    lookup = "query('polyvirt.core.misspelt', role, own=[name] if own else [])"
+    hosts = {
+        f"{role}-{name}-{own}": {name: "x", "role": role, "name": name, "own": own}
+        for role, name in cases
+        for own in (False, True)
+    }
+    found = "{{ dict(groups.all | zip(groups.all | map('extract', hostvars, 'found'))) | to_json }}"
+    tasks = [
+        {"ansible.builtin.set_fact": {"found": f"{{{{ {lookup} }}}}"}},
+        {"ansible.builtin.copy": {"content": found, "dest": str(folder / "found")}, "run_once": True},
+    ]
+    play = {"hosts": "all", "gather_facts": False, "connection": "local", "tasks": tasks}
+    (folder / "play.yml").write_text(json.dumps([play]), encoding="utf-8")
+    (folder / "hosts.yml").write_text(json.dumps({"all": {"hosts": hosts}}), encoding="utf-8")
+    command = ["ansible-playbook", "-i", str(folder / "hosts.yml"), str(folder / "play.yml")]
+    done = subprocess.run(command, env=ansible_environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return json.loads((folder / "found").read_text(encoding="utf-8"))
 
 
-def test_variable_of_user_can_be_excluded(misspelt):
-    assert misspelt("vm", "vm_users", own=["vm_users"]) == []
-    assert len(misspelt("vm", "vm_users")) == 1
+@pytest.mark.parametrize(("role", "name", "nearest"), MISSPELT)
+def test_misspelt_variable_is_reported_with_nearest_option(sentences, role, name, nearest):
+    assert sentences[f"{role}-{name}-False"] == [
+        f"{name} is not an option of role polyvirt.core.{role}; did you mean {nearest}?"
+    ]
+    assert sentences[f"{role}-{name}-True"] == []
 
 
-def test_unknown_role_is_an_error(misspelt):
-    with pytest.raises(AnsibleLookupError, match="no role nothing"):
-        misspelt("nothing", "nothing_a")
+@pytest.mark.parametrize(("role", "name"), CORRECT)
+def test_option_fact_or_variable_of_user_is_not_reported(sentences, role, name):
+    assert sentences[f"{role}-{name}-False"] == []
