@@ -28,16 +28,14 @@ class Sides:
 
     #: The module of theirs, the options that each of its tasks gets, and variables of ansible-playbook.
     module, connection, variables = "", (), ()
-    #: Programs of which ``calls`` are counted.
-    commands = ()
 
     def __init__(self, platform, folder):
         self.platform, self.folder = platform, Path(folder)
-        self.shim = Shim(self.folder / "counted", self.commands)
+        self._shim = Shim(self.folder / "both", [])
 
     def ours(self, about="vm", check=False, **options):
         """The Answer to one task of ours."""
-        return carry_one(self.platform, self.shim, self.folder, options, about, check)
+        return carry_one(self.platform, self._shim, self.folder, options, about, check)
 
     def theirs(self, *tasks, module=None):
         """The Answers to tasks of theirs, run in one play with diff mode; ``check`` among the options is check mode."""
@@ -60,10 +58,9 @@ class Sides:
         return found.pop("_meta")["hostvars"], set(found) - {"all", "ungrouped"}
 
     def _variables(self):
-        self.shim.start_anew()
         return {
             "ANSIBLE_PYTHON_INTERPRETER": str(root() / "bin" / "python"),
-            **self.shim.environment(programs=self.platform.programs),
+            **self._shim.environment(programs=self.platform.programs),
             **dict(self.variables),
         }
 

@@ -27,8 +27,6 @@ class _Registry:
 
 
 class VirtualBox(Sides):
-    commands = ("VBoxManage",)
-
     def __init__(self, box, folder):
         super().__init__(_Registry(box), folder)
         self.box = box

@@ -22,7 +22,6 @@ _NIC = "<interface type='network'><source network='default'/></interface>"
 
 class Libvirt(Sides):
     module, variables = "community.libvirt.virt", {"ANSIBLE_PYTHON_INTERPRETER": DEBIAN_PYTHON}
-    commands = ("virsh",)
 
     @property
     def connection(self):

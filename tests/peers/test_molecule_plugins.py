@@ -28,7 +28,7 @@ class _Project:
 
 
 class Vagrant(Sides):
-    module, commands = "vagrant", ("vagrant",)
+    module = "vagrant"
 
     def __init__(self, folder):
         boxes = [{"name": real.BOX, "provider": PROVIDER, "version": "0"}]
