@@ -16,6 +16,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
     FAILED,
     LIVE,
     NEVER,
+    NEXT_BOOT,
     PAUSED,
     POWER_OFF,
     RUNNING,
