@@ -198,6 +198,10 @@ class Platform(Asking, Adapter):
 
     # What only this platform has ------------------------------------------------------------------------------------
 
+    def changes_while_stopped(self):
+        # What is protected is not removed.
+        return [{"protection": False}]
+
     def own_refusals(self, known, new):
         return own.refusals(self, known, new)
 

@@ -119,9 +119,15 @@ def _fault_of_snapshots(call, machine, volid):
 
 
 def _copy_local(call, machine, target):
-    """Local volumes are copied; they keep their storage and name (another target storage is not simulated)."""
-    world = call.world
-    for _key, volid in vm_drives.owned_volumes(world.schema, machine.config.current):
+    """Local volumes are copied, those of pending changes as well (QemuServer.pm, foreach_volid).
+
+    They keep their storage and name: another target storage is not simulated.
+    """
+    world, config = call.world, machine.config
+    owned = [
+        one for options in (config.current, config.pending) for one in vm_drives.owned_volumes(world.schema, options)
+    ]
+    for volid in dict.fromkeys(volid for _key, volid in owned):
         if not world.storages.is_shared(volid):
             yield world.timing.copy(world.storages.existing(volid, machine.node).size)
             world.storages.move(volid, machine.node, target)

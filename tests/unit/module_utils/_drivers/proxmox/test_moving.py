@@ -143,3 +143,16 @@ def test_linked_clone_on_local_storage_and_its_template_stay(world):
     _refused(world, "tmpl", "zfs:base-9000-disk-0", "linked clones", "VM 100", name="tmpl", node="pve2")
     with pytest.raises(AssertionError, match="aborted"):
         _migrated(world, 9000, "pve2")
+
+
+def test_disk_of_a_pending_change_moves_along(world):
+    """A running VM gets its EFI disk at its next start, which may be on another node."""
+    asked = {"name": "new1", "storage": "local-lvm", "cpus": 1}
+    for more in ({"node": "pve2", "disks": [{"size": "1G"}]}, {"state": "started"}, {"firmware": "uefi"}):
+        assert do(world, **asked, **more).changed
+    moved = do(world, name="new1", node="pve3")
+    assert (moved.failed, moved.changed) == (False, True), moved.msg
+    stopped = do(world, name="new1", state="stopped", stop_mode="force")
+    assert not stopped.failed, stopped.msg
+    taken = do_snapshot(world, name="new1", snapshot="one")
+    assert not taken.failed, taken.msg
