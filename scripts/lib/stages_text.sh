@@ -133,7 +133,7 @@ _show_progress() {
 }
 
 stage_sanity() {
-    local name home passed
+    local name home passed also="; the oldest passed for these plugins before"
     local -A environments versions jobs
     local -a failed=() names=(newest)
     home=$(_test_home)
@@ -151,7 +151,8 @@ stage_sanity() {
     done
     # What runs in the background does not hear an interrupt.
     trap 'kill "${jobs[@]}" 2>/dev/null || :' EXIT
-    say "   ansible-test sanity with ansible-core ${versions[newest]}${versions[oldest]+ and ${versions[oldest]}}${versions[oldest]-; the oldest passed for these plugins before}"
+    if [ -n "${versions[oldest]-}" ]; then also=" and ${versions[oldest]}"; fi
+    say "   ansible-test sanity with ansible-core ${versions[newest]}$also"
     [[ ${versions[oldest]-2.16.} == 2.16.* ]] || say "   NOTE: not 2.16, which needs Python 3.10, 3.11 or 3.12; none is here"
     _show_progress "${jobs[@]}"
     for name in "${names[@]}"; do
