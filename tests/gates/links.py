@@ -27,7 +27,7 @@ def problems(checkout, name, text):
 
 
 def _relative(checkout, name, target):
-    path, _, anchor = target.partition("#")
+    path, _hash, anchor = target.partition("#")
     if path and name == "README.md":
         return [f"{name}: {target}: Galaxy shows this file alone; link to {REPOSITORY}/blob/main/{path}"]
     here = PurePosixPath(name).parent

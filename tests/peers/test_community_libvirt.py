@@ -50,8 +50,10 @@ class Libvirt(Sides):
 def _opened(platform, folder):
     with platform.kept():
         platform.clean()
-        yield Libvirt(platform, folder)
-        platform.clean()
+        try:
+            yield Libvirt(platform, folder)
+        finally:
+            platform.clean()
 
 
 @pytest.fixture

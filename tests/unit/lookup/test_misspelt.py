@@ -38,7 +38,7 @@ CORRECT = [
 def _sentences(ansible_environment, tmp_path_factory):
     """What the lookup returns for each role and variable, with the variable listed as the user's own and without."""
     folder = tmp_path_factory.mktemp("misspelt")
-    cases = [(role, name) for role, name, *_nearest in MISSPELT + CORRECT]
+    cases = [tuple(case[:2]) for case in MISSPELT + CORRECT]
     lookup = "query('polyvirt.core.misspelt', role, own=[name] if own else [])"
     hosts = {
         f"{role}-{name}-{own}": {name: "x", "role": role, "name": name, "own": own}

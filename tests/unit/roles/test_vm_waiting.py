@@ -61,7 +61,7 @@ def test_long_wait_is_announced_before_it_begins(play):
     }
     code, output = play({"one": variables}, {"ansible.builtin.include_role": {"name": "polyvirt.core.vm"}})
     assert code != 0
-    announced, _, after = output.partition("waits until SSH on test answers, for 1 s at most.")
+    announced, _announcement, after = output.partition("waits until SSH on test answers, for 1 s at most.")
     assert "virsh" not in announced.rpartition("TASK")[2]
     assert "through virsh" in after
 
