@@ -115,10 +115,21 @@ _core_version() { "$1/bin/python" -c 'from ansible.release import __version__; p
 
 _tests_begun() { cat "$RUN"/{newest,oldest}.log 2>/dev/null | grep -c '^Running sanity test'; }
 
-# _sanity_digest: of all that decides how sanity ends with the oldest ansible-core; what it passed once, it passes again.
-_sanity_digest() {
-    git -C "$CHECKOUT" -c safe.directory='*' ls-files -co --exclude-standard -z -- plugins meta tests/config.yml 'tests/*oldest.txt' |
-        (cd "$CHECKOUT" && xargs -0 sha256sum) | sha256sum | cut -c 1-16
+# note_of NAME PATHSPEC...: the file whose existence says that NAME has passed with exactly these files.
+note_of() {
+    local name=$1 digest
+    shift
+    digest=$(git -C "$CHECKOUT" -c safe.directory='*' ls-files -co --exclude-standard -z -- "$@" |
+        (cd "$CHECKOUT" && xargs -0 sha256sum) | sha256sum | cut -c 1-16)
+    echo "$POLYVIRT_CACHE/passed/$name-$digest"
+}
+
+# has_passed NOTE: whether that is so, and counts: not in a deep run.
+has_passed() { [ "$DEEP" = false ] && [ -e "$1" ]; }
+
+note_passed() {
+    mkdir -p "${1%/*}"
+    touch "$1"
 }
 
 # _show_progress PROCESS…: a line now and then until all of them have ended.
@@ -137,9 +148,9 @@ stage_sanity() {
     local -A environments versions jobs
     local -a failed=() names=(newest)
     home=$(_test_home)
-    passed=$POLYVIRT_CACHE/passed/sanity-oldest-$(_sanity_digest)
+    passed=$(note_of sanity-oldest plugins meta tests/config.yml 'tests/*oldest.txt')
     environments=([newest]=$MAIN_ENVIRONMENT)
-    if [ "$DEEP" = true ] || [ ! -e "$passed" ]; then
+    if ! has_passed "$passed"; then
         names+=(oldest)
         environments[oldest]=$(oldest_environment)
     fi
@@ -165,6 +176,5 @@ stage_sanity() {
         fi
     done
     [ ${#failed[@]} -eq 0 ] || stop_with "sanity failed with ansible-core ${failed[*]}"
-    mkdir -p "${passed%/*}"
-    touch "$passed"
+    note_passed "$passed"
 }
