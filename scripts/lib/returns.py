@@ -186,7 +186,7 @@ PLATFORMS = {
 
 def return_lines(module):
     """The lines of ``RETURN`` of a module, which is known by its name: TOOL_vm, TOOL_vm_info, TOOL_snapshot ..."""
-    tool, _, rest = module.partition("_")
+    tool, _underscore, rest = module.partition("_")
     platform = PLATFORMS[tool]
     kind = rest.replace("instance", "vm")
     values = {"vm": _vm, "vm_info": _vm_info, "snapshot": _snapshot, "snapshot_info": _snapshot_info}[kind](platform)

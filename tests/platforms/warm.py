@@ -6,20 +6,27 @@
 from __future__ import annotations
 
 import atexit
+import os
 import shlex
 import subprocess
 import sys
 import tempfile
-from functools import lru_cache
 from pathlib import Path
 
 _HERE = Path(__file__).resolve().parent
+_SOCKET = "POLYVIRT_TEST_WARM_SERVER"
 _DOUBLES = ("platforms.vagrant.double.commands", "platforms.virtualbox.double.commands")
 
 
-@lru_cache(maxsize=1)
 def _server():
-    """The path of the server's socket; the server starts with the first double and ends with this process."""
+    """The path of the server's socket, which processes that this one starts share."""
+    if _SOCKET not in os.environ:
+        os.environ[_SOCKET] = _started()
+    return os.environ[_SOCKET]
+
+
+def _started():
+    """The server starts with the first double and ends with this process."""
     folder = tempfile.TemporaryDirectory(prefix="polyvirt-warm-")
     path = f"{folder.name}/socket"
     words = [sys.executable, _HERE / "warm_server.py", path, *_DOUBLES]

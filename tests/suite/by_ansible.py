@@ -28,7 +28,8 @@ def play(platform, shim, folder, tasks, machines=(), secrets=(), shipped=True):
     shim.forget()
     around = {} if shipped else shim.environment(programs=platform.programs)
     words = ["-vvv"] if secrets else []
-    output = run_playbook(platform, folder, listed, machines=machines, words=words, around=around)
+    with platform.hurried():
+        output = run_playbook(platform, folder, listed, machines=machines, words=words, around=around)
     assert ("Using module file" in output) == shipped or not secrets, output
     for secret in secrets:
         assert secret not in output, f"a secret is shown: {output[max(0, output.index(secret) - 500) :][:600]}"

@@ -61,4 +61,4 @@ def pytest_collection_modifyitems(config, items):
 
 
 def _is_rotated(item):
-    return hasattr(item, "callspec") and item.callspec.params.get("platform_name") == ROTATED
+    return hasattr(item, "callspec") and ROTATED in map(item.callspec.params.get, ("platform_name", "aside"))

@@ -20,11 +20,11 @@ NAME, SOURCE, BASE = "pvt-twice", "pvt-source", "base"
 #: Options that are also changed back, while the VM is stopped.
 BACK = {"cpus", "memory", "description", "tags", "autostart", "disks", "networks", "iso"}
 FORCE = {"stop_mode": "force"}
-_DEEP = pytest.mark.deep("libvirt's test driver and VirtualBox's double; unit belt, test_sent_twice.py of the drivers")
-_SELDOM = [pytest.param(name, marks=_DEEP) for name in ("vagrant", "libvirt_qemu", "virtualbox")]
+_DEEP = pytest.mark.deep("libvirt's test driver and Proxmox VE; unit belt, test_sent_twice.py of the drivers")
+_SELDOM = [pytest.param(name, marks=_DEEP) for name in ("virtualbox_double", "vagrant", "libvirt_qemu", "virtualbox")]
 
 
-@pytest.fixture(params=["libvirt_test", "virtualbox_double", "proxmox", *_SELDOM])
+@pytest.fixture(params=["libvirt_test", "proxmox", *_SELDOM])
 def alone(request, ground):
     """A platform with VMs that no other test knows."""
     return ground.open(request.param, "pvt-")

@@ -32,7 +32,7 @@ from platforms.proxmox.asking import Asking
 
 PREFIX = "pvc-"
 #: Seconds that pass with each request.
-_TICK = 0.25
+_TICK, _HURRIED = 0.25, 2
 _NODES = ("pve1", "pve2", "pve3")
 _MEDIUM = "nfs:iso/medium.iso"
 #: What brings a machine that runs into another power.
@@ -90,13 +90,19 @@ class Platform(Asking, Adapter):
             world.cluster.pools[pool] = Pool()
         try:
             with Server(world, folder=self.folder, tick=_TICK) as server:
-                self.world = world
+                self.world, self.server = world, server
                 told = {"port": server.port, "authority": str(server.authority), "secret": worlds.TOKEN_SECRET}
                 (self.folder / "server.json").write_text(json.dumps(told), encoding="utf-8")
                 yield
             assert not world.tasks.crashes, world.tasks.crashes
         finally:
             shutil.rmtree(self.folder, ignore_errors=True)
+
+    @contextmanager
+    def hurried(self):
+        self.server.tick = _HURRIED
+        yield
+        self.server.tick = _TICK
 
     def traits(self):
         return proxmox_traits()
