@@ -134,7 +134,9 @@ def _has_linked_images(platform):
 
 def _clone(platform):
     _nothing, made, about = _create(platform)
-    before, stands_on = [(about, {**made, "name": [SOURCE], "state": "present"})], {}
+    # VirtualBox copies the flag but not the entry behind it, and gives up the source's with a clone that is undone.
+    source = {**made, "name": [SOURCE], "state": "present", "autostart": False}
+    before, stands_on = [(about, source)], {}
     if _links_to_snapshots_alone(platform):
         stands_on = {"snapshot": "base"}
         before.append(("snapshot", {"name": [SOURCE], **stands_on}))
