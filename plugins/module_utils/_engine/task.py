@@ -71,6 +71,9 @@ class Work:
         told = simulate(self.plan.before, self.plan.steps[: self.progress.done])
         after = self.vm.having(restarted=told.restarted, restored=told.restored)
         found = difference(replace(self.plan, after=after))
+        if found and self.plan.before.id and after.id is None and after.power != ABSENT:
+            # It is described still, but what was created of it is gone.
+            found["before"]["id"], found["after"]["id"] = self.plan.before.id, None
         return found if found and (found["before"] or found["after"]) else None
 
 

@@ -147,3 +147,9 @@ def test_vm_that_moves_to_another_node_meanwhile_costs_one_more_look(world, vmid
     outcome = do(world, api=Moving(world), **asked)
     assert (outcome.failed, outcome.changed) == (False, True), outcome.msg
     assert world.now - began < 12
+
+
+def test_pool_of_a_suspended_vm_needs_no_start(world):
+    assert do(world, name="web1", state="suspended").changed
+    outcomes = [do(world, check=check, name="web1", state="suspended", pool="prod") for check in (True, False)]
+    assert [(one.changed, one.vms[0]["restart_required"], one.warnings) for one in outcomes] == [(True, [], [])] * 2

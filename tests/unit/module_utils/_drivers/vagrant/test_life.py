@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import writes as counted
+from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Completed
 
-from unit.module_utils._drivers.vagrant.played import BOX
+from unit.module_utils._drivers.vagrant.played import BOX, World
 
 SCRIPT = [{"inline": "true"}]
 
@@ -284,3 +286,24 @@ def test_number_of_cpus_that_the_box_has_anyway_needs_no_restart(virtualbox_worl
     for check in (True, False):
         done = virtualbox_world.run(check=check, **asked)
         assert ([step["verb"] for step in done.vm["steps"]], done.vm["restart_required"]) == (["configure"], [])
+
+
+def test_vm_that_is_deleted_but_still_described_is_reported_as_changed(tmp_path):
+    """The answer of vagrant destroy is lost: the files of the VM are gone, its description is not."""
+    world = World(tmp_path, "virtualbox")
+    made = world.create(state="started").vm
+    run = world.port.run
+
+    def killed_after_its_work(argv, writes=False, **more):
+        done = run(argv, **more)
+        if "destroy" not in argv:
+            return done
+        counted.note(doubtful=True)
+        return Completed(tuple(argv), -9, "", "")
+
+    world.port.run = killed_after_its_work
+    outcome = world.run(state="absent", stop_mode="force")
+    assert (outcome.failed, outcome.changed) == (True, True)
+    assert outcome.diff[0]["before"]["id"] == made["id"] and outcome.diff[0]["after"]["id"] is None
+    world.port.run = run
+    assert world.run(state="absent").changed
