@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -64,3 +65,21 @@ def ansible_environment(tmp_path_factory):
         "ANSIBLE_NOCOLOR": "1",
         "LC_ALL": "C.UTF-8",
     }
+
+
+@pytest.fixture(scope="session")
+def ansible_playbook(ansible_environment):
+    """Runs ansible-playbook with these words, and returns (exit code, output)."""
+
+    def run(*words, environment=(), folder=None):
+        done = subprocess.run(
+            ["ansible-playbook", *map(str, words)],
+            cwd=folder,
+            env={**ansible_environment, **dict(environment)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.returncode, done.stdout + done.stderr
+
+    return run

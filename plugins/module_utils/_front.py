@@ -93,7 +93,7 @@ def _outcome(outcome):
 
 
 def info_module(own_options, make_driver, with_health=False):
-    """A ``<platform>_vm_info`` module; ``with_health``: it tells which machines answer by SSH, too."""
+    """A ``<platform>_vm_info`` module; ``with_health``: it also reports which VMs answer by SSH."""
 
     def answer(params, _check):
         from ._engine.inspect import look_around

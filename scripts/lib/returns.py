@@ -213,14 +213,16 @@ def _vm(platform):
 
 
 def _vm_info(platform):
-    told = [f"The named VMs that exist, or all{platform.get('of_all', '')}.{platform.get('addresses', '')}"]
-    vms = {"description": told, "returned": "success", "type": "list", "elements": "dict"}
+    description = [f"The named VMs that exist, or all{platform.get('of_all', '')}.{platform.get('addresses', '')}"]
+    vms = {"description": description, "returned": "success", "type": "list", "elements": "dict"}
     return {"host": _host(platform), "vms": {**vms, "contains": _elsewhere(_entries(platform))}}
 
 
 def _snapshot(platform):
     entries, task = _elsewhere(_entries(platform)), _task(platform)
-    told = "One entry for each VM, in order; in check mode as it would be. With all keys of M(polyvirt.core.{vm})."
+    description = (
+        "One entry for each VM, in order; in check mode as it would be. With all keys of M(polyvirt.core.{vm})."
+    )
     contains = {key: entries[key] for key in ("name", "state", "snapshots")}
     contains.update({key: one for key, one in task.items() if key != "kept"})
     contains["not_compared"] = {
@@ -228,7 +230,7 @@ def _snapshot(platform):
         "description": "Options that are used only for a new snapshot, and had no effect on the existing one.",
         "sample": ["description"],
     }
-    return {"vms": {**_vm(platform)["vms"], "description": [told], "contains": contains}, "diff": diff()}
+    return {"vms": {**_vm(platform)["vms"], "description": [description], "contains": contains}, "diff": diff()}
 
 
 def _snapshot_info(platform):
@@ -240,8 +242,8 @@ def _snapshot_info(platform):
     if "leftovers" in platform:
         leftovers["description"] = platform["leftovers"]
     contains = {**{key: entries[key] for key in ("name", "id", "snapshots")}, "leftovers": leftovers, **more}
-    told = f"The named VMs that exist, or all{platform.get('of_all', '')}."
-    vms = {"description": told, "returned": "success", "type": "list", "elements": "dict", "contains": contains}
+    description = f"The named VMs that exist, or all{platform.get('of_all', '')}."
+    vms = {"description": description, "returned": "success", "type": "list", "elements": "dict", "contains": contains}
     return {"host": _host(platform), "vms": vms}
 
 

@@ -5,13 +5,12 @@
 
 from __future__ import annotations
 
-import atexit
 import os
 import shlex
-import subprocess
 import sys
-import tempfile
 from pathlib import Path
+
+from suite import forking
 
 _HERE = Path(__file__).resolve().parent
 _SOCKET = "POLYVIRT_TEST_WARM_SERVER"
@@ -19,28 +18,10 @@ _DOUBLES = ("platforms.vagrant.double.commands", "platforms.virtualbox.double.co
 
 
 def _server():
-    """The path of the server's socket, which processes that this one starts share."""
+    """The path of the server's socket, which processes that this one starts share; it starts with the first double."""
     if _SOCKET not in os.environ:
-        os.environ[_SOCKET] = _started()
+        os.environ[_SOCKET] = forking.start(_HERE / "warm_server.py", *_DOUBLES)
     return os.environ[_SOCKET]
-
-
-def _started():
-    """The server starts with the first double and ends with this process."""
-    folder = tempfile.TemporaryDirectory(prefix="polyvirt-warm-")
-    path = f"{folder.name}/socket"
-    words = [sys.executable, _HERE / "warm_server.py", path, *_DOUBLES]
-    process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    atexit.register(_end, process, folder)
-    assert process.stdout.readline() == b"ready\n", "the doubles' server does not start: its error is above"
-    return path
-
-
-def _end(process, folder):
-    process.stdin.close()
-    process.wait()
-    process.stdout.close()
-    folder.cleanup()
 
 
 def script(module, *words):

@@ -4,24 +4,21 @@
 """Runs the programs of doubles in forks of one warm process: ``python warm_server.py SOCKET MODULE...``.
 
 A double costs 0.07 s of processor time for each call if Python starts for it, and a third of that in a fork. Each call
-is a process of its own, with the caller's directory, environment, arguments and streams. It is killed when its caller
-is. The server ends when its standard input is closed.
+is a process of its own, with the caller's directory, environment, arguments and streams.
 """
 
 from __future__ import annotations
 
-import gc
 import importlib
 import os
 import runpy
-import select
-import signal
 import socket
 import sys
-from contextlib import suppress
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from suite import forking
 
 
 def _received(connection):
@@ -50,48 +47,10 @@ def _become(streams, fields):
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
-def _answer(connection):
-    """Returns in the module's process only, with its request; the process that waits for it ends here."""
-    request = _received(connection)
-    process = os.fork()
-    if process == 0:
-        connection.close()
-        return request
-    ended = os.pidfd_open(process)
-    ready = select.select([ended, connection], [], [])[0]
-    if ended not in ready:
-        os.kill(process, signal.SIGKILL)
-    _process, status = os.waitpid(process, 0)
-    with suppress(OSError):  # The caller may be gone.
-        connection.sendall(str(os.waitstatus_to_exitcode(status)).encode())
-    return os._exit(0)
-
-
-def _next_request(listening):
-    """Serve until a fork has become the process of a call: its request, or None at the end."""
-    while sys.stdin not in (ready := select.select([listening, sys.stdin], [], [])[0]):
-        if listening in ready:
-            connection, _address = listening.accept()
-            if os.fork() == 0:
-                listening.close()
-                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-                return _answer(connection)
-            connection.close()
-    return None
-
-
 def main():
     for module in sys.argv[2:]:
         importlib.import_module(module)
-    # What is frozen is not copied by the first garbage collection of every fork.
-    gc.freeze()
-    # Nobody waits for the processes that wait for calls.
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    with socket.socket(socket.AF_UNIX) as listening:
-        listening.bind(sys.argv[1])
-        listening.listen(64)
-        print("ready", flush=True)
-        request = _next_request(listening)
+    request = forking.serve(sys.argv[1], _received)
     if request is not None:
         _become(*request)
 

@@ -5,23 +5,18 @@
 
 A module costs 0.3 s when Python starts for it, and 0.02 s in a fork. Each request gets a process of its own, which runs
 the module's own ``main()`` with its own environment, arguments and exit; killing it harms no other.
-The server has no threads (a fork of a process with threads may hang) and ends when its standard input is closed.
 
 Request, one line of JSON: {module, arguments (a file), environment, stdout (a file), stderr (a file), clock}.
 ``clock`` is null for real time, or where a double's time is advanced: {url, authorization}. Then a module that sleeps
 advances that instead, and the requested pauses are all the time that there is.
-Answer, two lines: the process number, and the exit code (negative: the signal that killed it).
+forking.py says how it is answered.
 """
 
 from __future__ import annotations
 
-import gc
 import importlib
 import json
 import os
-import select
-import signal
-import socket
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -30,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts" / "lib"))
 
 from collection_path import CHECKOUT, collections_path
+from suite import forking
 
 #: A variable in the environment of a task, each step of which is sent twice.
 TWICE = "POLYVIRT_TEST_SEND_TWICE"
@@ -48,8 +44,6 @@ def _warm_up():
     for folder in ("module_utils", "modules"):
         for path in sorted((_PLUGINS / folder).rglob("*.py")):
             importlib.import_module(".".join((_COLLECTION, *path.relative_to(_PLUGINS).with_suffix("").parts)))
-    # What is frozen is not copied by the first garbage collection of every fork.
-    gc.freeze()
 
 
 def _drive_clock(url, authorization):
@@ -88,43 +82,13 @@ def _run_module(request):
     importlib.import_module(f"{_COLLECTION}.modules.{request['module']}").main()
 
 
-def _answer(connection):
-    """Run one request. Returns in the module's process only; the process that waits for it ends here."""
-    request = json.loads(connection.makefile(encoding="utf-8").readline())
-    process = os.fork()
-    if process == 0:
-        connection.close()
-        return request
-    connection.sendall(f"{process}\n".encode())
-    _process, status = os.waitpid(process, 0)
-    with suppress(OSError):  # The test may have given up.
-        connection.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())
-    return os._exit(0)
-
-
-def _next_request(listening):
-    """Serve until a fork has become the process of a module: its request, or None at the end of the tests."""
-    while True:
-        ready = select.select([listening, sys.stdin], [], [])[0]
-        if sys.stdin in ready:
-            return None
-        connection, _address = listening.accept()
-        if os.fork() == 0:
-            listening.close()
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            return _answer(connection)
-        connection.close()
+def _received(connection):
+    return json.loads(connection.makefile(encoding="utf-8").readline())
 
 
 def main():
     _warm_up()
-    # Nobody waits for the processes that wait for modules.
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    with socket.socket(socket.AF_UNIX) as listening:
-        listening.bind(sys.argv[1])
-        listening.listen(64)
-        print("ready", flush=True)
-        request = _next_request(listening)
+    request = forking.serve(sys.argv[1], _received)
     if request is not None:
         _run_module(request)
 

@@ -5,19 +5,13 @@
 
 from __future__ import annotations
 
-import atexit
-import os
-import signal
 import socket
-import subprocess
-import sys
-import tempfile
-from contextlib import suppress
 from functools import lru_cache
 from itertools import count
 from json import dumps
 from pathlib import Path
 
+from suite import forking
 from suite.limits import scaled
 
 _SERVER = Path(__file__).with_name("fork_server.py")
@@ -29,20 +23,7 @@ _numbers = count(1)
 @lru_cache(maxsize=1)
 def _server():
     """The path of the server's socket; the server starts with the first task and ends with this process."""
-    folder = tempfile.mkdtemp(prefix="polyvirt-fork-")
-    path = f"{folder}/socket"
-    process = subprocess.Popen([sys.executable, _SERVER, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    atexit.register(_end, process, folder)
-    assert process.stdout.readline() == b"ready\n", "the fork server does not start: its error is above"
-    return path
-
-
-def _end(process, folder):
-    process.stdin.close()
-    process.wait()
-    process.stdout.close()
-    for path in (*Path(folder).iterdir(), Path(folder)):
-        path.rmdir() if path.is_dir() else path.unlink()
+    return forking.start(_SERVER)
 
 
 def run(module, arguments, environment, folder, clock=None):
@@ -66,11 +47,7 @@ def _ask(request):
         connection.settimeout(scaled(_PATIENCE))
         connection.connect(_server())
         connection.sendall(f"{dumps(request)}\n".encode())
-        lines = connection.makefile(encoding="utf-8")
-        process = int(lines.readline())
         try:
-            return int(lines.readline())
+            return int(connection.recv(16))
         except TimeoutError:
-            with suppress(ProcessLookupError):
-                os.kill(process, signal.SIGKILL)
             raise AssertionError(f"{request['module']} had not ended after {scaled(_PATIENCE)} s") from None

@@ -20,19 +20,19 @@ _LENGTHS = {4: range(8, 33), 6: range(8, 129)}
 
 def normalized(option, entries):
     """The entries without blanks, and without empty ones at the end. Raises Refused for one that is wrong."""
-    cards = [",".join(filter(None, map(str.strip, entry.split(",")))) for entry in entries]
-    while cards and not cards[-1]:
-        cards.pop()
-    if len(cards) > _MOST:
-        raise Refused(f"{option} has {len(cards)} entries.", f"A VM has at most {_MOST} NICs; remove the others.")
-    for place, entry in enumerate(cards):
+    kept = [",".join(filter(None, map(str.strip, entry.split(",")))) for entry in entries]
+    while kept and not kept[-1]:
+        kept.pop()
+    if len(kept) > _MOST:
+        raise Refused(f"{option} has {len(kept)} entries.", f"A VM has at most {_MOST} NICs; remove the others.")
+    for place, entry in enumerate(kept):
         fault = entry and _fault(entry)
         if fault:
             raise Refused(
                 f"{option}: '{entry}' of NIC {place}: {fault}.",
                 "Write ip=10.0.0.5/24,gw=10.0.0.1 or ip=dhcp,ip6=auto, for instance.",
             )
-    return tuple(cards)
+    return tuple(kept)
 
 
 def parts_of(entry):

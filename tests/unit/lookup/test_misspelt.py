@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 
 import pytest
 
@@ -35,7 +34,7 @@ CORRECT = [
 
 
 @pytest.fixture(name="sentences", scope="module")
-def _sentences(ansible_environment, tmp_path_factory):
+def _sentences(ansible_playbook, tmp_path_factory):
     """What the lookup returns for each role and variable, with the variable listed as the user's own and without."""
     folder = tmp_path_factory.mktemp("misspelt")
     cases = [tuple(case[:2]) for case in MISSPELT + CORRECT]
@@ -53,9 +52,8 @@ def _sentences(ansible_environment, tmp_path_factory):
     play = {"hosts": "all", "gather_facts": False, "connection": "local", "tasks": tasks}
     (folder / "play.yml").write_text(json.dumps([play]), encoding="utf-8")
     (folder / "hosts.yml").write_text(json.dumps({"all": {"hosts": hosts}}), encoding="utf-8")
-    command = ["ansible-playbook", "-i", str(folder / "hosts.yml"), str(folder / "play.yml")]
-    done = subprocess.run(command, env=ansible_environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    code, output = ansible_playbook("-i", folder / "hosts.yml", folder / "play.yml")
+    assert code == 0, output
     return json.loads((folder / "found").read_text(encoding="utf-8"))
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 
 import pytest
 
@@ -27,7 +26,7 @@ ansible_become=false
 
 
 @pytest.fixture(name="play")
-def _play(ansible_environment, tmp_path):
+def _play(ansible_playbook, tmp_path):
     assert shutil.which("virsh"), "These tests run real virsh: install libvirt-clients."
     inventory = tmp_path / "hosts"
     inventory.write_text(INVENTORY, encoding="utf-8")
@@ -45,15 +44,10 @@ def _play(ansible_environment, tmp_path):
     def play(playbook, *options, **variables):
         """(exit code, output in one line) of a playbook of this collection, started in the folder of the test."""
         asked = {**usual, **variables} if playbook == "provision" else variables
-        done = subprocess.run(
-            ["ansible-playbook", "-i", str(inventory), f"polyvirt.core.{playbook}", *options, "-e", json.dumps(asked)],
-            cwd=tmp_path,
-            env=ansible_environment,
-            capture_output=True,
-            text=True,
-            check=False,
+        code, output = ansible_playbook(
+            "-i", inventory, f"polyvirt.core.{playbook}", *options, "-e", json.dumps(asked), folder=tmp_path
         )
-        return done.returncode, " ".join((done.stdout + done.stderr).split())
+        return code, " ".join(output.split())
 
     return play
 

@@ -22,7 +22,7 @@ INVENTORY = "[hypervisors]\none\ntwo\n[all:vars]\nansible_connection=local\nansi
 
 
 @pytest.fixture(name="play")
-def _play(ansible_environment, tmp_path):
+def _play(ansible_playbook, tmp_path):
     for program in ("virsh", "qemu-img"):
         assert shutil.which(program), f"These tests run real {program}: install libvirt-clients and qemu-utils."
     inventory = tmp_path / "hosts"
@@ -30,14 +30,8 @@ def _play(ansible_environment, tmp_path):
 
     def play(playbook, *options, **variables):
         """(exit code, output) of a playbook, given as its name or its path, with variables from the command line."""
-        done = subprocess.run(
-            ["ansible-playbook", "-i", str(inventory), str(playbook), *options, "-e", json.dumps(variables)],
-            env=ansible_environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        return done.returncode, " ".join((done.stdout + done.stderr).split())
+        code, output = ansible_playbook("-i", inventory, playbook, *options, "-e", json.dumps(variables))
+        return code, " ".join(output.split())
 
     return play
 

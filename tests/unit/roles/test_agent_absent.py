@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 import sys
 
 import pytest
@@ -46,7 +45,7 @@ def _guest(tmp_path):
 
 
 @pytest.fixture(name="agent")
-def _agent(ansible_environment, tmp_path, guest):
+def _agent(ansible_playbook, tmp_path, guest):
     path = tmp_path / "profile.yml"
     path.write_text(json.dumps(profile(guest)), encoding="utf-8")
     asked = {
@@ -63,15 +62,10 @@ def _agent(ansible_environment, tmp_path, guest):
     def agent(state, *arguments, **values):
         """(exit code, output, number of changes) of the role."""
         variables = {**asked, "agent_state": state, "agent_variables": values}
-        done = subprocess.run(
-            ["ansible-playbook", "-i", "localhost,", "-c", "local", str(book), "-e", json.dumps(variables), *arguments],
-            env=ansible_environment,
-            capture_output=True,
-            text=True,
-            check=False,
+        code, output = ansible_playbook(
+            "-i", "localhost,", "-c", "local", book, "-e", json.dumps(variables), *arguments
         )
-        output = done.stdout + done.stderr
-        return done.returncode, output, int(re.search(r"changed=(\d+)", output)[1])
+        return code, output, int(re.search(r"changed=(\d+)", output)[1])
 
     return agent
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
 import sys
 
 import pytest
@@ -55,7 +54,7 @@ def _state(tmp_path):
 
 
 @pytest.fixture(name="agent")
-def _agent(ansible_environment, tmp_path, state):
+def _agent(ansible_playbook, tmp_path, state):
     asked = {
         "agent_profile_definition": PROFILE,
         "agent_family": "debian",
@@ -70,15 +69,18 @@ def _agent(ansible_environment, tmp_path, state):
     def agent(*arguments, **variables):
         """(exit code, output, number of changes) of the role."""
         given = {**asked, **variables}
-        done = subprocess.run(
-            ["ansible-playbook", "-i", "localhost,", "-c", "local", str(book), *arguments, "-e", json.dumps(given)],
-            env={**ansible_environment, "PATH": path, "STATE": str(state)},
-            capture_output=True,
-            text=True,
-            check=False,
+        code, output = ansible_playbook(
+            "-i",
+            "localhost,",
+            "-c",
+            "local",
+            book,
+            *arguments,
+            "-e",
+            json.dumps(given),
+            environment={"PATH": path, "STATE": str(state)},
         )
-        output = done.stdout + done.stderr
-        return done.returncode, output, int(re.search(r"changed=(\d+)", output)[1])
+        return code, output, int(re.search(r"changed=(\d+)", output)[1])
 
     return agent
 

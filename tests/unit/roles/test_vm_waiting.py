@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 import sys
 
 import pytest
@@ -24,20 +23,14 @@ CASES = {
 
 
 @pytest.fixture(name="play")
-def _play(ansible_environment, tmp_path):
+def _play(ansible_playbook, tmp_path):
     def play(hosts, *tasks, **more):
         """(exit code, output in one line) of one play for hosts with variables."""
         book = {"hosts": "all", "gather_facts": False, "connection": "local", "tasks": list(tasks), **more}
         (tmp_path / "play.yml").write_text(json.dumps([book]), encoding="utf-8")
         (tmp_path / "inventory.yml").write_text(json.dumps({"all": {"hosts": hosts}}), encoding="utf-8")
-        done = subprocess.run(
-            ["ansible-playbook", "-i", str(tmp_path / "inventory.yml"), str(tmp_path / "play.yml")],
-            env=ansible_environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        return done.returncode, " ".join((done.stdout + done.stderr).split())
+        code, output = ansible_playbook("-i", tmp_path / "inventory.yml", tmp_path / "play.yml")
+        return code, " ".join(output.split())
 
     return play
 

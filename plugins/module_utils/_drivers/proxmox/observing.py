@@ -29,7 +29,7 @@ class Observer:
         self._native_keys, self.sees_settings = tuple(native_keys), sees_settings
         #: By id, from the last look: where machines are, their settings, and their options.
         self._nodes, self._configs, self._sights = {}, {}, {}
-        #: Ids of the VMs that the task was told of.
+        #: Ids of the VMs that the task names.
         self._reported = set()
         #: {name: id} of machines that a task has begun to make.
         self._begun = {}
@@ -231,7 +231,7 @@ class Observer:
         """The name of the machine with this number; None where there is none."""
         name = self._names.get(vmid)
         if name == f"VM {vmid}":
-            # The cluster tells a new name some ten seconds late; the machine's own node knows it at once.
+            # The cluster reports a new name some ten seconds late; the machine's own node knows it at once.
             name = next((one.name for one in self.listed_everywhere() if one.vmid == vmid), None)
         return name
 
