@@ -22,7 +22,7 @@ packages_of() {
         lint | sanity) echo "$common shellcheck" ;;
         unit) echo "$common $guests ruby" ;;
         *) echo "$common $guests libvirt-daemon-system qemu-system-x86 dnsmasq-base iptables mmdebstrap procps" \
-            cpio e2fsprogs iproute2 kmod ovmf ruby swtpm swtpm-tools tini
+            cpio dropbear-bin e2fsprogs iproute2 kmod ovmf ruby swtpm swtpm-tools tini
             [ "$1" != peers ] || echo python3-libvirt python3-lxml ;;
     esac
 }
