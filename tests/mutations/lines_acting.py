@@ -101,7 +101,7 @@ MUTATIONS = (
     Mutation(
         "stop-timeout-is-ignored",
         f"{_ENGINE}/progress.py",
-        "return progress.policy.stop_timeout or progress.traits.stop_timeout",
+        "return progress.policy.stop_timeout or STOP_TIMEOUT",
         "return progress.traits.stop_timeout",
         {"unit": [f"{_TESTS}/test_waits.py"]},
     ),

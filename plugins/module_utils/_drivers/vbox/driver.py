@@ -91,8 +91,6 @@ class VBoxDriver:
         self.known.controllers.update({one.uuid: listing.sight(one).controllers for one in readable})
         if "snapshot_configs" in facets:
             vms = [self._with_snapshot_configs(listing, vm) for vm in vms]
-        if "leftovers" in facets:
-            vms = [vm.having(leftovers=()) for vm in vms]  # Its images hold no snapshots by themselves.
         if "files" in facets:
             from .deleting import files_of
 

@@ -51,7 +51,6 @@ def vbox_traits(version, known=None):
         taken_as=lambda vm, asked: ("", STOPPED if vm.power == STOPPED else RUNNING),
         restored_as={RUNNING: SUSPENDED},
         transient=lambda error: isinstance(error, Busy),
-        live_in_every_power=True,
         not_cloned=frozenset({"port_forwards"}),
         adjust=partial(_adjusted, known or Known()),
     )

@@ -57,12 +57,6 @@ def test_of_a_tree_that_goes_only_what_is_left_then_counts(tmp_path):
     checked(driver, alone, name="on", state="absent")
 
 
-def test_images_hold_no_snapshots_by_themselves(tmp_path):
-    driver, _commands = driver_on(tmp_path)
-    assert found(driver, "web", "snapshots", "leftovers").leftovers == ()
-    assert found(driver, "web", "snapshots").leftovers is None
-
-
 def made_from(image):
     request = Request(name="new", config={"disks": {"SATA 0": {}}}, creation={"image": {"source": image}})
     return plan(Vm.absent("new"), request, TRAITS)

@@ -13,7 +13,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.check
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import NotFound, Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Change, Plan, Step, Vm
 
-from unit.module_utils._drivers.virsh.told import UUID, ToldVirsh, driver_of, machine_xml, recorded
+from unit.module_utils._drivers.virsh.answers import UUID, ToldVirsh, driver_of, machine_xml, recorded
 
 GIB = 1 << 30
 START = Step("start")

@@ -10,12 +10,12 @@ import os
 import subprocess
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import checks, clone_checks, storage
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import checks, clone, storage
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import NotFound, Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Change, Plan, Step, Vm
 
+from unit.module_utils._drivers.virsh.answers import MAC, UUID, machine_xml
 from unit.module_utils._drivers.virsh.rich import DISK, PFLASH, RICH, Rich, external, write
-from unit.module_utils._drivers.virsh.told import MAC, UUID, machine_xml
 
 NVRAM = "rich_VARS.fd"
 
@@ -29,7 +29,7 @@ def check(rich, snapshot=None, linked=False, doomed=()):
     creation = {"clone": {"source": "rich", "snapshot": snapshot, "linked": linked}}
     before = sorted(os.listdir(rich.folder))
     try:
-        clone_checks.check_clone(rich.driver(), "copy", creation, rich.vm, doomed)
+        clone.check_clone(rich.driver(), "copy", creation, rich.vm, doomed)
     finally:
         assert sorted(os.listdir(rich.folder)) == before
         assert {words[0] for words in rich.virsh.done} <= {"dumpxml", "list", "snapshot-dumpxml"}
