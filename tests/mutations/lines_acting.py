@@ -102,7 +102,7 @@ MUTATIONS = (
         "stop-timeout-is-ignored",
         f"{_ENGINE}/progress.py",
         "return progress.policy.stop_timeout or STOP_TIMEOUT",
-        "return progress.traits.stop_timeout",
+        "return STOP_TIMEOUT",
         {"unit": [f"{_TESTS}/test_waits.py"]},
     ),
     Mutation(

@@ -22,5 +22,5 @@ class KnownSettings:
     def remember(self, vms):
         self._configs.update({vm.id: vm.config for vm in vms})
 
-    def added_to(self, vms):
-        return [vm.having(config=self._configs.get(vm.id, {})) for vm in vms]
+    def of(self, vm_id):
+        return self._configs.get(vm_id, {})

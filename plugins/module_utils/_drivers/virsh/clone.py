@@ -144,8 +144,8 @@ _TAKEN = ("file", "unix", "tcp")
 
 def _remove_identity(definition):
     """All that two machines cannot both have; libvirt fills in what is missing."""
-    for card in definition.interfaces():
-        _drop(card, "mac", "target", "portForward")
+    for nic in definition.interfaces():
+        _drop(nic, "mac", "target", "portForward")
     forget_names(definition)
     for path in _IDENTITIES:
         definition.remove(path)
@@ -162,7 +162,7 @@ def _remove_identity(definition):
 
 def _give_macs(definition, wanted):
     """A new MAC for each NIC, which its seed names. Returns those that the NICs will have in the end, in order."""
-    found = {str(place): {"mac": new_mac()} for place, _card in enumerate(definition.interfaces())}
+    found = {str(place): {"mac": new_mac()} for place, _nic in enumerate(definition.interfaces())}
     for place, entry in found.items():
         set_nic_element(definition.interfaces()[int(place)], entry, is_bridge)
     return macs_by_place(found, wanted)

@@ -25,7 +25,7 @@ def configure(driver, vm, step):
         return
     running = Definition(driver.virsh.run("dumpxml", vm.id)) if vm.power in (RUNNING, PAUSED) else None
     made, nvram = [], nvram_of(definition)
-    for change in sorted(changes, key=_last_cards_first):
+    for change in sorted(changes, key=_last_nics_first):
         live = running is not None and change.cost == LIVE
         _CHANGES.get(change.kind, _set_field)(driver, vm, definition, running if live else None, change, made)
     # A file of the kind of firmware it had before goes with the machine, not with the change.
@@ -45,7 +45,7 @@ def _turns_firmware(changes):
     return any(change.field in FIRMWARE_FIELDS for change in changes)
 
 
-def _last_cards_first(change):
+def _last_nics_first(change):
     """Cards are known by their place: taking one away moves those behind it, so the last goes first."""
     return (1, -int(change.key)) if change.kind == "networks.remove" else (0, 0)
 

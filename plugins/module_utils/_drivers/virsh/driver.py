@@ -111,7 +111,7 @@ class VirshDriver:
     def observe(self, targets, facets):
         if is_light(targets, facets):
             observation = observe_power(self.virsh, [target.id for target in targets], facets)
-            return replace(observation, vms=self._settings.added_to(observation.vms))
+            return replace(observation, vms=[vm.having(config=self._settings.of(vm.id)) for vm in observation.vms])
         listing, self._listing = self._listing or Listing.read(self.virsh), None
         if targets is None:
             uuids = list(listing.names)

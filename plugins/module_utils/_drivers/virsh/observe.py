@@ -272,6 +272,6 @@ def _with_addresses(vm, said, power):
 def _ssh(vm, addresses):
     if not addresses:
         return None
-    cards = (vm.config.get("networks") or {}).values()
-    bridged = any(card.get("type") == "bridged" for card in cards)
+    nics = (vm.config.get("networks") or {}).values()
+    bridged = any(nic.get("type") == "bridged" for nic in nics)
     return {"host": addresses[0].address, "port": 22, "user": None, "scope": "network" if bridged else "host"}

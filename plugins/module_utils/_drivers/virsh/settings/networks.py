@@ -45,8 +45,8 @@ def starting_effects(inactive):
 def _networks_of(vm):
     """The networks that a machine is on as soon as it runs; a saved one has the cards it was saved with."""
     config = vm.active if vm.power == SUSPENDED and vm.active is not None else vm.config
-    cards = (config.get("networks") or {}).values()
-    return {card["source"] for card in cards if card.get("type") == "network" and card.get("source")}
+    nics = (config.get("networks") or {}).values()
+    return {nic["source"] for nic in nics if nic.get("type") == "network" and nic.get("source")}
 
 
 def check_networks(driver, plan):
@@ -125,13 +125,13 @@ def _runs_after(step):
 
 def _plugged(plan):
     """The networks that cards of the machine are put on while it runs."""
-    cards, found = plan.after.config.get("networks") or {}, set()
+    nics, found = plan.after.config.get("networks") or {}, set()
     for step in plan.steps:
         if step.verb in ("stop", "kill") or not plan.before.on:
             break
         live = [change for change in step.changes if change.cost == LIVE]
         keys = {change.key for change in live if change.kind in ("networks.add", "networks.source")}
-        found |= {cards[key].get("source") for key in keys if cards[key].get("type") == "network"}
+        found |= {nics[key].get("source") for key in keys if nics[key].get("type") == "network"}
     return found
 
 
@@ -154,18 +154,18 @@ _TYPES = {"network": "network", "bridge": "bridged", "direct": "bridged", "user"
 
 def read_networks(definition):
     """``networks`` by place; keys that a card does not have are left out."""
-    return {str(place): read_nic(card) for place, card in enumerate(definition.interfaces())}
+    return {str(place): read_nic(nic) for place, nic in enumerate(definition.interfaces())}
 
 
-def read_nic(card):
-    source = card.find("source")
-    model = card.find("model")
+def read_nic(nic):
+    source = nic.find("source")
+    model = nic.find("model")
     # A running card of a network that lies on a bridge says bridge, and still names its network.
     of_network = source is not None and source.get("network")
     found = {
-        "type": "network" if of_network else _TYPES.get(card.get("type"), card.get("type")),
-        "source": of_network or source_of(card) or None,
-        "mac": card.find("mac").get("address").lower() if card.find("mac") is not None else None,
+        "type": "network" if of_network else _TYPES.get(nic.get("type"), nic.get("type")),
+        "source": of_network or source_of(nic) or None,
+        "mac": nic.find("mac").get("address").lower() if nic.find("mac") is not None else None,
         "model": model.get("type") if model is not None else None,
     }
     return {key: value for key, value in found.items() if value is not None}
@@ -173,47 +173,47 @@ def read_nic(card):
 
 def nic_element(entry, is_bridge):
     """A new network card. ``is_bridge`` tells whether a host interface is a bridge; else the card sits right on it."""
-    card = ET.Element("interface")
-    ET.SubElement(card, "model", {"type": entry.get("model", "virtio")})
-    set_nic_element(card, entry, is_bridge)
-    return card
+    nic = ET.Element("interface")
+    ET.SubElement(nic, "model", {"type": entry.get("model", "virtio")})
+    set_nic_element(nic, entry, is_bridge)
+    return nic
 
 
-def set_nic_element(card, entry, is_bridge):
+def set_nic_element(nic, entry, is_bridge):
     """Change only what ``entry`` names; the MAC and the place on the bus stay."""
     if "type" in entry or "source" in entry:
-        _set_connection(card, entry, is_bridge)
+        _set_connection(nic, entry, is_bridge)
     if entry.get("mac"):
-        child_of(card, "mac").set("address", entry["mac"])
+        child_of(nic, "mac").set("address", entry["mac"])
     if entry.get("model"):
-        child_of(card, "model").set("type", entry["model"])
+        child_of(nic, "model").set("type", entry["model"])
 
 
-def _set_connection(card, entry, is_bridge):
-    kind = entry.get("type") or _TYPES.get(card.get("type"), "network")
-    old = card.find("source")
-    source = entry.get("source") or (source_of(card) if old is not None else "")
+def _set_connection(nic, entry, is_bridge):
+    kind = entry.get("type") or _TYPES.get(nic.get("type"), "network")
+    old = nic.find("source")
+    source = entry.get("source") or (source_of(nic) if old is not None else "")
     if old is not None:
-        card.remove(old)
+        nic.remove(old)
     if kind != "user":
-        _take_passt_away(card)
+        _remove_passt(nic)
     if kind == "user":
-        card.set("type", "user")
+        nic.set("type", "user")
     elif kind == "network":
-        card.set("type", "network")
-        ET.SubElement(card, "source", {"network": source})
+        nic.set("type", "network")
+        ET.SubElement(nic, "source", {"network": source})
     elif is_bridge(source):
-        card.set("type", "bridge")
-        ET.SubElement(card, "source", {"bridge": source})
+        nic.set("type", "bridge")
+        ET.SubElement(nic, "source", {"bridge": source})
     else:
-        card.set("type", "direct")
-        ET.SubElement(card, "source", {"dev": source, "mode": "bridge"})
+        nic.set("type", "direct")
+        ET.SubElement(nic, "source", {"dev": source, "mode": "bridge"})
 
 
-def _take_passt_away(card):
+def _remove_passt(nic):
     """Only a card of type user may have this backend and the ports that it forwards."""
-    for element in (*card.findall("backend[@type='passt']"), *card.findall("portForward")):
-        card.remove(element)
+    for element in (*nic.findall("backend[@type='passt']"), *nic.findall("portForward")):
+        nic.remove(element)
 
 
 #: The range that QEMU's cards have; libvirt chooses in it too.
@@ -228,8 +228,8 @@ _UNMOVABLE = ("Operation not supported", "unsupported configuration")
 
 
 def _macs(config):
-    cards = (config or {}).get("networks") or {}
-    return [cards[key].get("mac") for key in sorted(cards, key=int)]
+    nics = (config or {}).get("networks") or {}
+    return [nics[key].get("mac") for key in sorted(nics, key=int)]
 
 
 def _cost_of_adding(vm, change):
@@ -277,14 +277,14 @@ NETWORK_FIELDS = {
 def add_nic(driver, vm, definition, running, change, made):
     there = _running_nic(vm, running, change.key)
     if there is not None:
-        card = nic_element(read_nic(there), is_bridge)
+        nic = nic_element(read_nic(there), is_bridge)
     elif running is not None:
         # Chosen here, so that the card has it in what runs and in what is stored.
-        card = nic_element({"mac": new_mac(), **change.new}, is_bridge)
-        attach(driver, vm, card)
+        nic = nic_element({"mac": new_mac(), **change.new}, is_bridge)
+        attach(driver, vm, nic)
     else:
-        card = nic_element(change.new, is_bridge)
-    definition.devices.append(card)
+        nic = nic_element(change.new, is_bridge)
+    definition.devices.append(nic)
 
 
 def _running_nic(vm, running, key):
@@ -292,19 +292,19 @@ def _running_nic(vm, running, key):
 
     The change may have been sent before, as far as the running VM: then the cards behind it have other places now.
     """
-    cards = running.interfaces() if running is not None else []
+    nics = running.interfaces() if running is not None else []
     found, place = _macs(vm.active), int(key)
     if place < len(found):
-        same = [card for card in cards if _mac(card) == found[place]]
+        same = [nic for nic in nics if _mac(nic) == found[place]]
         # Two cards may have one MAC.
         before = found[:place].count(found[place])
         return same[before] if before < len(same) else None
-    new = [card for card in cards if _mac(card) not in found]
+    new = [nic for nic in nics if _mac(nic) not in found]
     return new[place - len(found)] if place - len(found) < len(new) else None
 
 
-def _mac(card):
-    return read_nic(card).get("mac")
+def _mac(nic):
+    return read_nic(nic).get("mac")
 
 
 def new_mac():
@@ -312,33 +312,33 @@ def new_mac():
 
 
 def remove_nic(driver, vm, definition, running, change, made):
-    card = _running_nic(vm, running, change.key)
-    if card is not None:
-        _run_on_nic(driver, "detach-device", vm, card, _KEPT)
+    nic = _running_nic(vm, running, change.key)
+    if nic is not None:
+        _run_on_nic(driver, "detach-device", vm, nic, _KEPT)
     definition.devices.remove(definition.devices.findall("interface")[int(change.key)])
 
 
 def set_nic(driver, vm, definition, running, change, made):
     set_nic_element(definition.interfaces()[int(change.key)], {change.attribute: change.new}, is_bridge)
-    card = _running_nic(vm, running, change.key)
-    if card is not None and change.attribute == "source":
-        _move(driver, vm, card, change.new)
+    nic = _running_nic(vm, running, change.key)
+    if nic is not None and change.attribute == "source":
+        _move(driver, vm, nic, change.new)
 
 
-def _move(driver, vm, card, source):
+def _move(driver, vm, nic, source):
     """Put a running card on another network or bridge; what cannot be moved so waits for the next start."""
-    kind = read_nic(card)["type"]
-    if kind == "bridged" and (card.get("type") == "direct" or not is_bridge(source)):
+    kind = read_nic(nic)["type"]
+    if kind == "bridged" and (nic.get("type") == "direct" or not is_bridge(source)):
         return
-    moved = copy.deepcopy(card)
+    moved = copy.deepcopy(nic)
     set_nic_element(moved, {"type": kind, "source": source}, is_bridge)
     _run_on_nic(driver, "update-device", vm, moved, _UNMOVABLE)
 
 
-def _run_on_nic(driver, command, vm, card, tolerated):
+def _run_on_nic(driver, command, vm, nic, tolerated):
     """Its own XML names the card: two cards may have one MAC."""
     try:
-        driver.virsh.run(command, vm.id, "/dev/stdin", "--live", stdin=ET.tostring(card, encoding="unicode"))
+        driver.virsh.run(command, vm.id, "/dev/stdin", "--live", stdin=ET.tostring(nic, encoding="unicode"))
     except CommandFailed as error:
         if not any(text in error.stderr for text in tolerated):
             raise

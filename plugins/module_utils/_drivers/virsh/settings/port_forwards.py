@@ -87,17 +87,17 @@ def read_forwards(definition):
     """{name: forward}; one without a name of ours goes by what it is, and ranges of ports are not told."""
     names = _names(definition)
     return {
-        names.get(_key(forward), _key(forward)): forward for forward in map(_read, _elements(_first_card(definition)))
+        names.get(_key(forward), _key(forward)): forward for forward in map(_read, _elements(_first_nic(definition)))
     }
 
 
-def _first_card(definition):
-    return next((card for card in definition.interfaces() if card.get("type") == "user"), None)
+def _first_nic(definition):
+    return next((nic for nic in definition.interfaces() if nic.get("type") == "user"), None)
 
 
-def _elements(card):
+def _elements(nic):
     """The forwards of single ports."""
-    elements = card.findall("portForward") if card is not None else []
+    elements = nic.findall("portForward") if nic is not None else []
     return [one for one in elements if len(one) == 1 and not {"end", "exclude"} & set(one[0].attrib)]
 
 
@@ -130,20 +130,20 @@ def _names(definition):
 
 def write_forward(definition, change):
     forwards = changed_config({"port_forwards": read_forwards(definition)}, [change])["port_forwards"]
-    card = _first_card(definition)
-    if card is None:
+    nic = _first_nic(definition)
+    if nic is None:
         return  # It went, and its forwards with it.
-    for element in _elements(card):
-        card.remove(element)
+    for element in _elements(nic):
+        nic.remove(element)
     if forwards:
-        _use_passt(card)
-    card.extend(_element(forward) for forward in forwards.values())
+        _use_passt(nic)
+    nic.extend(_element(forward) for forward in forwards.values())
     _keep_names(definition, {_key(forward): name for name, forward in forwards.items()})
 
 
-def _use_passt(card):
-    backend = card.find("backend")
-    backend = ET.SubElement(card, "backend") if backend is None else backend
+def _use_passt(nic):
+    backend = nic.find("backend")
+    backend = ET.SubElement(nic, "backend") if backend is None else backend
     backend.set("type", "passt")
 
 

@@ -74,7 +74,7 @@ def test_what_is_no_identity_stays(rich):
     source = rich.definition
     assert definition.native("os/type@machine") == source.native("os/type@machine")
     assert definition.get("sysinfo/system/entry") == "Example"
-    assert [card.find("source").get("network") for card in definition.interfaces()] == ["default"]
+    assert [nic.find("source").get("network") for nic in definition.interfaces()] == ["default"]
     assert definition.get("devices/disk/serial") == "disk-one"
     assert [port.get("type") for port in definition.root.findall("devices/serial")] == ["pty", "pty", "pty"]
     targets = [target_of(disk) for disk in definition.root.findall("devices/disk")]

@@ -46,7 +46,7 @@ def differences(virsh, before):
 
 
 def macs(definition):
-    return [card.find("mac").get("address") for card in definition.interfaces()]
+    return [nic.find("mac").get("address") for nic in definition.interfaces()]
 
 
 def written(virsh):
@@ -97,8 +97,8 @@ def test_a_new_card_stands_behind_the_others(tmp_path):
     virsh = change(
         tmp_path, told(machine_xml()), Change("networks", None, {"type": "network", "source": "lan"}, key="1")
     )
-    cards = virsh.defined().interfaces()
-    assert (len(cards), cards[0].find("mac").get("address"), cards[1].find("source").get("network")) == (2, MAC, "lan")
+    nics = virsh.defined().interfaces()
+    assert (len(nics), nics[0].find("mac").get("address"), nics[1].find("source").get("network")) == (2, MAC, "lan")
 
 
 # What runs ------------------------------------------------------------------------------------------------------------

@@ -51,7 +51,7 @@ def test_seed_names_the_macs_of_the_nics(virsh, tmp_path):
     networks = {"0": {"type": "network", "source": "default"}, "1": {"type": "user", "mac": "52:54:00:aa:bb:cc"}}
     seeded = {"cloud_init": {"ip_config": ["ip=10.0.0.5/24", "ip=dhcp"], "nameservers": ["10.0.0.1"]}}
     _create(driver(virsh, tmp_path), {**CONFIG, "networks": networks}, seeded)
-    macs = [card.find("mac").get("address") for card in virsh.defined().interfaces()]
+    macs = [nic.find("mac").get("address") for nic in virsh.defined().interfaces()]
     assert macs[1] == "52:54:00:aa:bb:cc"
     seed = (tmp_path / "web.polyvirt-seed.iso").read_bytes()
     for mac in macs:
@@ -219,7 +219,7 @@ def test_files_stay_where_nobody_can_say_whose_they_are(virsh, tmp_path):
 def test_cards_keep_their_order_beyond_the_tenth(virsh, tmp_path):
     networks = {str(place): {"type": "network", "source": f"n{place}"} for place in range(12)}
     _create(driver(virsh, tmp_path), {**CONFIG, "networks": networks}, {})
-    sources = [card.find("source").get("network") for card in virsh.defined().interfaces()]
+    sources = [nic.find("source").get("network") for nic in virsh.defined().interfaces()]
     assert sources == [f"n{place}" for place in range(12)]
 
 

@@ -199,8 +199,8 @@ def test_a_recorded_machine_in_the_words_of_the_vocabulary():
     }
     source = "/var/lib/libvirt/images/m1.qcow2"
     disk = {"slot": "vda", "size": 6 << 30, "format": "qcow2", "source": source, "bus": "virtio"}
-    card = {"type": "network", "source": "default", "mac": "52:54:00:d4:9a:10", "model": "virtio"}
-    assert (entry["disks"], entry["networks"], entry["restart_required"]) == ([disk], [card], [])
+    nic = {"type": "network", "source": "default", "mac": "52:54:00:d4:9a:10", "model": "virtio"}
+    assert (entry["disks"], entry["networks"], entry["restart_required"]) == ([disk], [nic], [])
 
 
 def test_what_runs_is_told_apart_from_what_is_stored():

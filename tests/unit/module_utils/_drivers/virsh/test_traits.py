@@ -42,8 +42,8 @@ def adjusted(networks, found=None):
         ({}, {"type": "network", "source": "default"}),
     ],
 )
-def test_words_for_new_cards(asked, card):
-    assert adjusted({"0": asked}) == {"0": card}
+def test_words_for_new_cards(asked, nic):
+    assert adjusted({"0": asked}) == {"0": nic}
 
 
 def test_what_is_not_asked_of_a_card_that_is_there_is_left_alone():

@@ -18,7 +18,7 @@ CARD = "/devices[1]/interface[1]"
 EMPTY_DRIVE = "<disk type='file' device='cdrom'><target dev='sdb' bus='sata'/><readonly/></disk>"
 
 
-def card(xml):
+def nic(xml):
     return networks_file.read_networks(Definition(f"<domain><devices>{xml}</devices></domain>"))
 
 
@@ -139,11 +139,11 @@ def test_a_drive_is_added_at_a_free_slot_beside_the_seeds():
     ],
 )
 def test_cards_of_every_type_are_read(xml, read):
-    assert card(xml) == {"0": read}
+    assert nic(xml) == {"0": read}
 
 
 def test_cards_are_known_by_their_place():
-    networks = card(
+    networks = nic(
         "".join(f"<interface type='network'><source network='n{place}'/></interface>" for place in range(11))
     )
     assert networks["10"] == {"type": "network", "source": "n10"}

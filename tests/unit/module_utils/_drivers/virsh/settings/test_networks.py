@@ -36,8 +36,8 @@ def network(source):
     return {"type": "network", "source": source}
 
 
-def on(*cards, **fields):
-    return Vm("m1", id=UUID, config={"networks": {str(place): card for place, card in enumerate(cards)}}, **fields)
+def on(*nics, **fields):
+    return Vm("m1", id=UUID, config={"networks": {str(place): nic for place, nic in enumerate(nics)}}, **fields)
 
 
 def check(folder, after, *steps, power="stopped", **options):
@@ -128,8 +128,8 @@ def test_what_is_active_and_not_known_is_no_trouble():
 # Starting -------------------------------------------------------------------------------------------------------------
 
 
-def started(folder, vm, *cards, answers=()):
-    stored = machine_xml(*cards)
+def started(folder, vm, *nics, answers=()):
+    stored = machine_xml(*nics)
     virsh = ToldVirsh({**NETWORKS, ("dumpxml", UUID, "--inactive", "--security-info"): stored, **dict(answers)})
     start_networks(driver_of(virsh, folder), vm)
     return [words for words in virsh.done if words[0] == "net-start"]

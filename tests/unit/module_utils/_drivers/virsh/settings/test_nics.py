@@ -31,8 +31,8 @@ LAN_CARD = f"""\
 
 
 def nic(mac, kind="network", source="default"):
-    card = {"type": kind, "mac": mac, "model": "virtio", "source": source}
-    return {key: value for key, value in card.items() if value is not None}
+    nic = {"type": kind, "mac": mac, "model": "virtio", "source": source}
+    return {key: value for key, value in nic.items() if value is not None}
 
 
 A, B, C = nic("52:54:00:00:00:0a"), nic("52:54:00:00:00:0b"), nic("52:54:00:00:00:0c", "user", None)
@@ -125,7 +125,7 @@ def test_a_new_card_has_one_address_in_what_runs_and_in_what_is_stored(tmp_path)
 def test_two_new_cards_have_two_addresses(tmp_path):
     second = Change("networks", None, {"type": "user"}, key="2", cost=LIVE)
     virsh = change(tmp_path, told(machine_xml()), add(type="user"), second, power="running")
-    assert len({card.find("mac").get("address") for card in virsh.defined().interfaces()}) == 3
+    assert len({nic.find("mac").get("address") for nic in virsh.defined().interfaces()}) == 3
 
 
 def test_an_address_that_was_asked_is_kept(tmp_path):
@@ -167,7 +167,7 @@ def test_a_card_is_taken_out_by_all_that_libvirt_knows_it_by(tmp_path):
     virsh = change(tmp_path, told(text), GONE, power="running")
     assert written(virsh) == [("detach-device", UUID, "/dev/stdin", "--live"), ("define", "/dev/stdin")]
     assert all(word in virsh.sent[0] for word in (SECOND_MAC, "net1", 'bus="0x05"'))
-    assert [card.find("mac").get("address") for card in virsh.defined().interfaces()] == [MAC]
+    assert [nic.find("mac").get("address") for nic in virsh.defined().interfaces()] == [MAC]
 
 
 @pytest.mark.parametrize(

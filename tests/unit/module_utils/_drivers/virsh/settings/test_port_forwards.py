@@ -61,13 +61,13 @@ def test_the_version_says_whether_ports_are_forwarded(hypervisor, version, can):
 def test_what_is_written_is_read_back_by_its_name():
     definition = written(with_user_card(), add("ssh", SSH), add("dns", DNS))
     assert port_forwards.read_forwards(definition) == {"ssh": SSH, "dns": DNS}
-    card = definition.interfaces()[1]
-    assert card.find("backend").get("type") == "passt"
-    assert [one.attrib for one in card.findall("portForward")] == [
+    nic = definition.interfaces()[1]
+    assert nic.find("backend").get("type") == "passt"
+    assert [one.attrib for one in nic.findall("portForward")] == [
         {"proto": "tcp"},
         {"proto": "udp", "address": "127.0.0.1"},
     ]
-    assert [one.attrib for one in card.findall("portForward/range")] == [
+    assert [one.attrib for one in nic.findall("portForward/range")] == [
         {"start": "2222", "to": "22"},
         {"start": "5353", "to": "53"},
     ]
@@ -101,16 +101,16 @@ def test_what_others_wrote_has_no_name_of_ours_and_ranges_are_left_alone():
 @pytest.mark.parametrize("text", ["not JSON", "[]", ""])
 def test_names_that_were_edited_are_none(text):
     names = f"<metadata><n:names xmlns:n='{port_forwards._NAMESPACE}'>{text}</n:names></metadata>"
-    card = USER_CARD.replace("</interface>", "<portForward proto='tcp'><range start='80'/></portForward></interface>")
-    definition = Definition(f"<domain>{names}<devices>{card}</devices></domain>")
+    nic = USER_CARD.replace("</interface>", "<portForward proto='tcp'><range start='80'/></portForward></interface>")
+    definition = Definition(f"<domain>{names}<devices>{nic}</devices></domain>")
     assert set(port_forwards.read_forwards(definition)) == {"tcp-80"}
 
 
 def test_a_card_that_becomes_another_kind_forwards_nothing():
     definition = written(with_user_card(), add("ssh", SSH))
-    card = definition.interfaces()[1]
-    networks_file.set_nic_element(card, {"type": "network", "source": "default"}, lambda name: False)
-    assert {child.tag for child in card} == {"mac", "model", "source"}
+    nic = definition.interfaces()[1]
+    networks_file.set_nic_element(nic, {"type": "network", "source": "default"}, lambda name: False)
+    assert {child.tag for child in nic} == {"mac", "model", "source"}
 
 
 @pytest.mark.parametrize(

@@ -1,18 +1,18 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Disk images: what a file is, and making one. What VirtualBox can only read is converted by its owner first."""
+"""Disk images and ISO images: what a file is, creating an image, and room for it."""
 
 from __future__ import annotations
 
 import os
 
-from ..._lifecycle.errors import CommandFailed, NotFound, Refused
-from ..._lifecycle.units import MIB, human_size
-from ..._ports import files
-from ..._tools import disk_header, optical
-from .busy import Busy
-from .words import NOT_GROWN
+from ...._lifecycle.errors import CommandFailed, NotFound, Refused
+from ...._lifecycle.units import MIB, human_size
+from ...._ports import files
+from ...._tools import disk_header, optical
+from ...._tools.vboxmanage import Busy
+from ..vbox_vm import NOT_GROWN
 
 _WRITABLE = ("vdi", "vmdk", "vhd")
 #: How the text begins from which VirtualBox itself makes a medium, and the end of Apple's images, which it reads too.
@@ -20,7 +20,7 @@ _VISO, _DMG = b"--iprt-iso-maker-file-marker", b"koly"
 _DMG_END = 512
 
 
-def make(driver, path, image_format, size, image=None):
+def make_image(driver, path, image_format, size, image=None):
     """Make an image at ``path``, empty or from ``image``; ``size`` in bytes."""
     if image is None:
         words = ("--filename", path, "--size", str(size // MIB), "--format", image_format)
@@ -35,14 +35,14 @@ def make(driver, path, image_format, size, image=None):
         driver.run(None, "modifymedium", "disk", path, "--resize", str(size // MIB))
 
 
-def to_give_back(driver, image):
+def images_to_release(driver, image):
     """Copying makes an image known to VirtualBox: those that were not, and are not to stay so."""
     if image is None or disk_header.format_of(image["source"]) == "raw":
         return []
     return [] if os.path.realpath(image["source"]) in driver.disks_before else [image["source"]]
 
 
-def give_back(driver, paths):
+def release_images(driver, paths):
     for path in paths:
         try:
             driver.run(None, "closemedium", "disk", path)
@@ -116,4 +116,27 @@ def check_size(name, path, entry, present):
             f"{name}: a {NOT_GROWN} of {human_size(asked)} cannot be made from the image {path}, which has"
             f" {human_size(present)}: VirtualBox cannot grow such a disk.",
             "Leave its size out, or make it another format: vdi.",
+        )
+
+
+def check_uuid(name, option, path, media):
+    """VirtualBox opens no image with the UUID of another one that it knows, as a copied file has."""
+    known = media.get(disk_header.uuid_of(path))
+    if known is not None and os.path.realpath(known.location) != os.path.realpath(path):
+        raise Refused(
+            f"{name}: {option} {path} has the UUID of {known.location}, as if it were copied with cp.",
+            f"Give it one of its own: VBoxManage internalcommands sethduuid {path}",
+        )
+
+
+def check_room(name, folder, option, paths):
+    """Raise Refused where there is no room for a copy of what ``paths`` hold."""
+    needed = sum(files.allocated(path) for path in paths if files.exists(path))
+    while not files.is_folder(folder) and os.path.dirname(folder) != folder:
+        folder = os.path.dirname(folder)
+    free = files.free_space(folder)
+    if free < needed:
+        raise Refused(
+            f"{name}: {option}: the copy takes {human_size(needed)}, and {folder} has {human_size(free)} free.",
+            "Free some space there, or name another folder in storage_path.",
         )

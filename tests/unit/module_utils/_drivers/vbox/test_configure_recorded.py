@@ -79,8 +79,8 @@ def test_what_runs_is_told_by_controlvm(tmp_path):
 
 def test_a_disk_with_snapshots_grows_on_top(tmp_path):
     driver, _commands = driver_on(tmp_path / "look")
-    sight = driver.sights()[found(driver, "web").id]
-    on_top = next(slot.values["ImageUUID"] for slot in sight.disks if slot.port == 0)
+    vbox_vm = driver.vbox_vms()[found(driver, "web").id]
+    on_top = next(slot.values["ImageUUID"] for slot in vbox_vm.disks if slot.port == 0)
     assert told(tmp_path / "do", "web", disks={"SATA 0": {"size": 14 * MIB}}) == [
         f"modifymedium disk {on_top} --resize 14"
     ]

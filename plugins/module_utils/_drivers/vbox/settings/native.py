@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 
-from ..._lifecycle.errors import Refused
-from ..._lifecycle.model import LIVE, NEXT_BOOT, PAUSED, POWER_OFF, RUNNING, SUSPENDED
+from ...._lifecycle.errors import Refused
+from ...._lifecycle.model import LIVE, NEXT_BOOT, PAUSED, POWER_OFF, RUNNING, SUSPENDED
 
 #: modifyvm's name -> the name by which the machine's settings tell it, where that is another one.
 _TOLD_AS = {
@@ -30,8 +30,8 @@ _IN_FILE = {
     "autostop-type": ("Autostart@autostop", "disabled"),
 }
 #: All that are not of one card.
-NAMES = _TOLD | frozenset(_IN_FILE) | {"audio-driver", "audio-enabled"}
-_OF_CARD = re.compile(r"(cableconnected|nicpromisc|nicbootprio)([1-9]\d*)")
+NATIVE_NAMES = _TOLD | frozenset(_IN_FILE) | {"audio-driver", "audio-enabled"}
+_OF_NIC = re.compile(r"(cableconnected|nicpromisc|nicbootprio)([1-9]\d*)")
 #: What has an option: the rest of modifyvm's names.
 _OPTIONS = {
     "memory": "memory", "cpus": "cpus", "vram": "display", "firmware": "firmware", "ostype": "os_type",
@@ -43,9 +43,9 @@ _OPTIONS = {
     "nat-pf": "port_forwards",
 }  # fmt: skip
 _SAME = {"usb": ("usbmouse", "usbkbd"), "ps2": ("ps2mouse", "ps2kbd"), "default": ("",)}
-#: What can be changed while the machine runs: controlvm's words before the value.
 #: Where the settings file has another word than modifyvm.
 _AUDIO_DRIVERS = {"directsound": "dsound"}
+#: What can be changed while the VM runs: controlvm's words before the value.
 _LIVE = {
     "autostart-delay": ("autostart-delay",),
     "cpuexecutioncap": ("cpuexecutioncap",),
@@ -54,7 +54,7 @@ _LIVE = {
     "drag-and-drop": ("draganddrop",),
     "vrde": ("vrde",),
 }
-_LIVE_OF_CARD = {"cableconnected": "setlinkstate", "nicpromisc": "nicpromisc"}
+_LIVE_OF_NIC = {"cableconnected": "setlinkstate", "nicpromisc": "nicpromisc"}
 #: What can be changed while the machine is saved.
 _SAVED = frozenset((
     "rtcuseutc", "vrde", "audio", "audio-driver", "audio-in", "audio-out", "defaultfrontend", "autostart-delay",
@@ -62,24 +62,24 @@ _SAVED = frozenset((
 ))  # fmt: skip
 
 
-def settled(vm, asked):
+def normalized_native(vm, asked):
     """The keys without dashes in front, the values as modifyvm takes them. Raises Refused for what is not taken."""
-    words = {_checked(vm, key): _word(vm, key, value) for key, value in asked.items()}
-    if words.get("audio-driver", "").lower() == "none":
-        words["audio-driver"] = "null"  # It is stored as that.
-    return words
+    values = {_checked(vm, key): _value(vm, key, value) for key, value in asked.items()}
+    if values.get("audio-driver", "").lower() == "none":
+        values["audio-driver"] = "null"  # It is stored as that.
+    return values
 
 
-def bare(key):
+def bare_key(key):
     return key.lstrip("-").lower()
 
 
 def _checked(vm, key):
-    name = bare(key)
+    name = bare_key(key)
     option = _OPTIONS.get(name.rstrip("0123456789"))
-    if option and not _OF_CARD.fullmatch(name):
+    if option and not _OF_NIC.fullmatch(name):
         raise Refused(f"{vm.name}: native: '{key}' is not set there.", f"Use the option {option}.")
-    if name not in NAMES and not _OF_CARD.fullmatch(name):
+    if name not in NATIVE_NAMES and not _OF_NIC.fullmatch(name):
         raise Refused(
             f"{vm.name}: native: '{key}' cannot be read back, or is no setting of modifyvm.",
             "Set it with VBoxManage modifyvm yourself; a task would change it in every run.",
@@ -87,7 +87,7 @@ def _checked(vm, key):
     return name
 
 
-def _word(vm, key, value):
+def _value(vm, key, value):
     if isinstance(value, bool):
         return "on" if value else "off"
     if value is None or isinstance(value, (dict, list)) or not str(value):
@@ -95,52 +95,52 @@ def _word(vm, key, value):
     return str(value)
 
 
-def read(sight, key):
-    name = bare(key)
+def read_native(vbox_vm, key):
+    name = bare_key(key)
     if name == "audio-driver":
-        return _audio_driver(sight)
+        return _audio_driver(vbox_vm)
     if name == "audio-enabled":
-        return "off" if sight.values.get("audio") == "none" else "on"
+        return "off" if vbox_vm.values.get("audio") == "none" else "on"
     if name in _IN_FILE:
         path, default = _IN_FILE[name]
-        told = sight.file.told(path) if sight.file else None
-        return (told or default).lower() if sight.file else None
-    card = _OF_CARD.fullmatch(name)
-    if card:
-        nic = sight.nic(int(card[2]))
-        return nic.values.get(card[1]) if nic else None
-    return sight.values.get(_TOLD_AS.get(name, name))
+        told = vbox_vm.file.told(path) if vbox_vm.file else None
+        return (told or default).lower() if vbox_vm.file else None
+    of_nic = _OF_NIC.fullmatch(name)
+    if of_nic:
+        nic = vbox_vm.nic(int(of_nic[2]))
+        return nic.values.get(of_nic[1]) if nic else None
+    return vbox_vm.values.get(_TOLD_AS.get(name, name))
 
 
-def _audio_driver(sight):
+def _audio_driver(vbox_vm):
     """From its file: the listings tell no driver of a card that is switched off."""
-    if sight.file is None:
+    if vbox_vm.file is None:
         return None
-    if sight.file.told("Hardware/AudioAdapter@useDefault") == "true":
+    if vbox_vm.file.told("Hardware/AudioAdapter@useDefault") == "true":
         return "default"
-    driver = (sight.file.told("Hardware/AudioAdapter@driver") or "null").lower()
+    driver = (vbox_vm.file.told("Hardware/AudioAdapter@driver") or "null").lower()
     return _AUDIO_DRIVERS.get(driver, driver)
 
 
-def same(found, asked):
+def same_native(found, asked):
     found, asked = str(found or "").lower(), str(asked).lower()
     return found == asked or found in _SAME.get(asked, ())
 
 
-def cost(vm, change):
-    if vm.power in (RUNNING, PAUSED) and live_words(change.key, change.new):
+def cost_of_native(vm, change):
+    if vm.power in (RUNNING, PAUSED) and native_live_arguments(change.key, change.new):
         return LIVE
-    card = _OF_CARD.fullmatch(change.key)
-    return NEXT_BOOT if vm.power == SUSPENDED and (change.key in _SAVED or card) else POWER_OFF
+    nic = _OF_NIC.fullmatch(change.key)
+    return NEXT_BOOT if vm.power == SUSPENDED and (change.key in _SAVED or nic) else POWER_OFF
 
 
-def live_words(key, value):
-    """controlvm's words, or None where it has none."""
-    card = _OF_CARD.fullmatch(key)
-    if card:
-        return [f"{_LIVE_OF_CARD[card[1]]}{card[2]}", value] if card[1] in _LIVE_OF_CARD else None
+def native_live_arguments(key, value):
+    """controlvm's arguments, or None where it has none."""
+    nic = _OF_NIC.fullmatch(key)
+    if nic:
+        return [f"{_LIVE_OF_NIC[nic[1]]}{nic[2]}", value] if nic[1] in _LIVE_OF_NIC else None
     return [*_LIVE[key], value] if key in _LIVE else None
 
 
-def words(key, value):
+def native_arguments(key, value):
     return [f"--{key}", value]

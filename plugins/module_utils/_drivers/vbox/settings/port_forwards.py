@@ -1,35 +1,37 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ports of the host that lead into the guest: rules of the first card of type nat, known by their names."""
+"""Ports of the host that lead into the guest: rules of the first NIC of type nat, known by their names."""
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
+import threading
 
-from ..._lifecycle.errors import Refused
-from ..._ports import net
-from ..._tools.vboxmanage_machine import Forward
-from .sight import SSH_RULE
+from ...._lifecycle.errors import Refused
+from ...._ports import net
+from ...._tools.vboxmanage_machine import Forward
+from ..vbox_vm import SSH_RULE
 
 _LOCAL = "127.0.0.1"
 _SSH = {"host_address": _LOCAL, "guest_port": 22}
 
 
-def settled(vm, asked):
+def normalized_forwards(vm, asked):
     """The rules in VirtualBox's terms: one for all addresses of the host has none."""
     found = vm.config.get("port_forwards") or {}
-    return {name: entry and _settled(entry, found.get(name, {})) for name, entry in asked.items()}
+    return {name: entry and _normalized(entry, found.get(name, {})) for name, entry in asked.items()}
 
 
-def _settled(entry, found):
+def _normalized(entry, found):
     if entry.get("host_address") != "":
         return entry
     others = {key: value for key, value in entry.items() if key != "host_address"}
     return {**others, "host_address": None} if found.get("host_address") else others
 
 
-def check_form(vm, config):
+def check_forwards(vm, config):
     asked = {name: entry for name, entry in (config.get("port_forwards") or {}).items() if entry is not None}
     for name, entry in asked.items():
         reason = _why_not(name)
@@ -75,16 +77,16 @@ def _types(vm, config):
         return {"nat"}  # What a new machine gets by default.
     found, asked = vm.config.get("networks") or {}, config.get("networks") or {}
     gone = {place for place, entry in asked.items() if entry is None}
-    cards = {place: {**found.get(place, {}), **(asked.get(place) or {})} for place in {*found, *asked} - gone}
-    return {card.get("type") for card in cards.values()}
+    nics = {place: {**found.get(place, {}), **(asked.get(place) or {})} for place in {*found, *asked} - gone}
+    return {nic.get("type") for nic in nics.values()}
 
 
-def wanted_rules(sight, changes, taken, ports):
+def wanted_rules(vbox_vm, changes, taken, ports):
     """(names of rules to remove, rules to add) that make ``changes``; ``ports`` chooses none that is ``taken``."""
     removed, added = [], {}
     for change in changes:
         name = SSH_RULE if change.field == "ssh_forward" else change.key
-        present = sight.rules.get(name)
+        present = vbox_vm.rules.get(name)
         if present and name not in removed:
             removed.append(name)
         rule = added.get(name) or (present[1] if present else Forward(name, "tcp", "", 0, "", 0))
@@ -94,23 +96,23 @@ def wanted_rules(sight, changes, taken, ports):
         else:
             added[name] = _changed(rule, asked)
     taken = taken | {rule.host_port for rule in added.values()}
-    return removed, [_with_port(sight, rule, taken, ports) for rule in added.values()]
+    return removed, [_with_port(vbox_vm, rule, taken, ports) for rule in added.values()]
 
 
-def is_ssh_free(sight):
+def is_ssh_free(vbox_vm):
     """Whether the port that leads to the SSH of a machine which is off is nobody else's in this moment."""
-    if SSH_RULE not in sight.rules:
+    if SSH_RULE not in vbox_vm.rules:
         return True  # The task has just taken away the card that had it.
-    _card, rule = sight.rules[SSH_RULE]
+    _nic, rule = vbox_vm.rules[SSH_RULE]
     return net.is_free(rule.host_address, rule.host_port, rule.protocol)
 
 
-def words_for_fresh_ssh(sights, sight, ports):
-    """modifyvm's words that put the way to a machine's SSH on a port that nobody has."""
-    card, _rule = sight.rules[SSH_RULE]
-    taken = taken_ports(sights.values())
-    rule = _with_port(sight, _changed(Forward(SSH_RULE, "tcp", "", 0, "", 0), _SSH), taken, ports)
-    return words(sight, card, [SSH_RULE], [rule])
+def fresh_ssh_arguments(vbox_vms, vbox_vm, ports):
+    """modifyvm's arguments that put the way to a VM's SSH on a port that nobody has."""
+    nic, _rule = vbox_vm.rules[SSH_RULE]
+    taken = taken_ports(vbox_vms.values())
+    rule = _with_port(vbox_vm, _changed(Forward(SSH_RULE, "tcp", "", 0, "", 0), _SSH), taken, ports)
+    return forwards_arguments(vbox_vm, nic, [SSH_RULE], [rule])
 
 
 def _asked(change):
@@ -132,44 +134,72 @@ def _changed(rule, asked):
     )
 
 
-def _with_port(sight, rule, taken, ports):
+def _with_port(vbox_vm, rule, taken, ports):
     if rule.host_port:
         return rule
-    return Forward(rule.name, rule.protocol, rule.host_address, ports.choose(sight, rule, taken), "", rule.guest_port)
+    return Forward(rule.name, rule.protocol, rule.host_address, ports.choose(vbox_vm, rule, taken), "", rule.guest_port)
 
 
-def text_of(rule):
+def rule_text(rule):
     parts = (rule.name, rule.protocol, rule.host_address, rule.host_port, rule.guest_address, rule.guest_port)
     return ",".join(map(str, parts))
 
 
-def words(sight, card, removed, added):
-    """modifyvm's words; all removals come first, for no two rules may have a name or a port in common."""
+def forwards_arguments(vbox_vm, nic, removed, added):
+    """modifyvm's arguments; all removals come first, for no two rules may have a name or a port in common."""
     result = []
     for name in removed:
-        result += [f"--natpf{sight.rules[name][0]}", "delete", name]
+        result += [f"--natpf{vbox_vm.rules[name][0]}", "delete", name]
     for rule in added:
-        result += [f"--natpf{card}", text_of(rule)]
+        result += [f"--natpf{nic}", rule_text(rule)]
     return result
 
 
-def live_words(sight, card, removed, added):
+def forwards_live_arguments(vbox_vm, nic, removed, added):
     """controlvm's, one list for each call."""
-    gone = [[f"natpf{sight.rules[name][0]}", "delete", name] for name in removed]
-    return [*gone, *([f"natpf{card}", text_of(rule)] for rule in added)]
+    gone = [[f"natpf{vbox_vm.rules[name][0]}", "delete", name] for name in removed]
+    return [*gone, *([f"natpf{nic}", rule_text(rule)] for rule in added)]
 
 
-def taken_ports(sights, but=None):
+def taken_ports(vbox_vms, but=None):
     """The host ports of all machines, or of all but one: those that are off want theirs again."""
-    return {rule.host_port for sight in sights if sight.uuid != but for _card, rule in sight.rules.values()}
+    return {rule.host_port for vbox_vm in vbox_vms if vbox_vm.uuid != but for _nic, rule in vbox_vm.rules.values()}
 
 
-def ssh_of(sight):
+def ssh_of(vbox_vm):
     """How to reach the guest's SSH through a rule, or None."""
-    rules = [rule for _card, rule in sight.rules.values() if rule.guest_port == 22 and rule.protocol == "tcp"]
+    rules = [rule for _nic, rule in vbox_vm.rules.values() if rule.guest_port == 22 and rule.protocol == "tcp"]
     if not rules:
         return None
     rule = next((one for one in rules if one.name == SSH_RULE), rules[0])
     everywhere = not rule.host_address or ipaddress.ip_address(rule.host_address).is_unspecified
     host = _LOCAL if everywhere else rule.host_address
     return {"host": host, "port": rule.host_port, "user": None, "scope": "host"}
+
+
+#: Chosen ports: above those of services, below those that systems give to outgoing connections.
+_FIRST_PORT, _PORTS = 20000, 10000
+
+
+class HostPorts:
+    """What a task chose for its machines: no two of them, worked on at once, are given the same."""
+
+    def __init__(self):
+        self._lock = threading.Lock()
+        self._chosen = {}
+
+    def choose(self, vbox_vm, rule, taken):
+        """A port that is free, and none of ``taken``. The same machine's rule is given the same one again.
+
+        Each machine begins to look at a place of its own: so two tasks at once seldom choose the same.
+        """
+        own = (vbox_vm.uuid, rule.name)
+        begin = int(hashlib.sha256(" ".join(own).encode("utf-8", "surrogateescape")).hexdigest(), 16)
+        with self._lock:
+            taken = taken | {port for key, port in self._chosen.items() if key != own}
+            for step in range(_PORTS):
+                port = _FIRST_PORT + (begin + step) % _PORTS
+                if port not in taken and net.is_free(rule.host_address, port, rule.protocol):
+                    self._chosen[own] = port
+                    return port
+        raise Refused(f"{vbox_vm.values['name']}: no port of the host is free for {rule.name}.", "Name a host_port.")

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox import native
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.driver import make_driver
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.settings import native
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.traits import vbox_traits
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Refused, Unavailable
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
@@ -305,7 +305,7 @@ def test_cost_of_a_change(change, config, expected):
 
 
 def test_every_native_name_can_be_read_back(tmp_path):
-    names = sorted(native.NAMES | {"cableconnected1", "nicpromisc1", "nicbootprio1"})
+    names = sorted(native.NATIVE_NAMES | {"cableconnected1", "nicpromisc1", "nicbootprio1"})
     driver, _commands = driver_on(tmp_path, native_keys=names)
     read = recorded_vm(driver, "web").config["native"]
     assert [name for name in names if read[name] is None] == []

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.sight import config_of
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.vbox_vm import config_of
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
     FAILED,
     PAUSED,
@@ -55,8 +55,8 @@ def test_a_disk_with_snapshots_is_known_by_its_base_and_as_large_as_what_is_on_t
 def test_disk_whose_image_is_unknown_is_reported_without_its_size(tmp_path):
     """VirtualBox lists no image whose file it cannot read; the settings file says that it is a disk."""
     driver, _commands = driver_on(tmp_path)
-    sight = driver.sights()[found(driver, "run").id]
-    disks = config_of(replace(sight, media={}))["disks"]
+    vbox_vm = driver.vbox_vms()[found(driver, "run").id]
+    disks = config_of(replace(vbox_vm, media={}))["disks"]
     assert disks == {"SATA 0": {"source": f"{tmp_path}/machines/run/run-SATA-0.vdi", "size": None, "format": None}}
 
 
@@ -68,12 +68,12 @@ def test_a_seed_is_not_the_medium_in_the_first_drive(tmp_path):
 def test_cards_forwards_and_shares(tmp_path):
     driver, _commands = driver_on(tmp_path)
     config = found(driver, "web").config
-    cards = config["networks"]
-    assert [(place, card["type"], card["model"]) for place, card in cards.items()] == [
+    nics = config["networks"]
+    assert [(place, nic["type"], nic["model"]) for place, nic in nics.items()] == [
         ("0", "nat", "virtio"),
         ("1", "nat", "82540EM"),
     ]
-    assert cards["1"]["mac"] == "08:00:27:11:22:33"
+    assert nics["1"]["mac"] == "08:00:27:11:22:33"
     assert config["port_forwards"] == {"web": {"protocol": "tcp", "host_port": 18080, "guest_port": 80}}
     assert config["ssh_forward"] is True
     assert config["shared_folders"] == {"s": {"host_path": "/tmp", "read_only": True, "guest_path": "/mnt"}}

@@ -1,22 +1,23 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One machine as VirtualBox tells it, in the vocabulary's words."""
+"""A VM as VirtualBox reports it, and its settings by the vocabulary's names."""
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
 from ..._lifecycle.errors import NotFound
+from ..._lifecycle.mark import empty_mark
 from ..._lifecycle.units import MIB
 from ..._tools.vboxmanage_machine import Machine
 from ..._tools.vboxmanage_states import state as state_of
-from . import native
-from .mark import empty_mark, is_unfinished
-from .words import BOOT_WORDS, BUS_OF_TYPE, NETWORK_WORDS, NETWORKS, colon_mac, slot_name
+from .mark import is_unfinished
+from .settings.native import read_native
 
 #: The rule of the option ssh_forward; it is none of port_forwards.
 SSH_RULE = "polyvirt-ssh"
@@ -24,7 +25,7 @@ _FORMATS = {"RAW": "raw"}
 
 
 @dataclass(frozen=True)
-class Sight:
+class VBoxVm:
     """What one look told of a machine: the list, its settings file (None: unreadable), images by UUID, its mark."""
 
     uuid: str
@@ -129,59 +130,59 @@ class Sight:
         return found
 
 
-def sight_of(sights, uuid):
+def vbox_vm_of(vbox_vms, uuid):
     """One of all machines. Raises NotFound where somebody took it away while a task worked on it."""
-    if uuid not in sights:
+    if uuid not in vbox_vms:
         raise NotFound(f"The machine {uuid} is gone: somebody else removed it meanwhile.", "Run the task again.")
-    return sights[uuid]
+    return vbox_vms[uuid]
 
 
-def config_of(sight, native_keys=()):
+def config_of(vbox_vm, native_keys=()):
     """The machine's settings by the vocabulary's names."""
-    values = sight.values
+    values = vbox_vm.values
     return {
         "cpus": int(values["cpus"]),
         "memory": int(values["memory"]) * MIB,
         "firmware": "bios" if values.get("firmware", "BIOS").upper() == "BIOS" else "uefi",
         "nested_virtualization": values.get("nested-hw-virt") == "on",
-        "tpm": bool(sight.file and sight.file.told("Hardware/TrustedPlatformModule@type") not in (None, "None")),
-        "os_type": sight.file.os_type if sight.file else values.get("ostype"),
+        "tpm": bool(vbox_vm.file and vbox_vm.file.told("Hardware/TrustedPlatformModule@type") not in (None, "None")),
+        "os_type": vbox_vm.file.os_type if vbox_vm.file else values.get("ostype"),
         "description": values.get("description", ""),
-        "tags": tuple(sorted(_own(sight).get("tags", ()))),
+        "tags": tuple(sorted(_own(vbox_vm).get("tags", ()))),
         "autostart": values.get("autostart-enabled") == "on",
         "groups": tuple(values.get("groups", "/").split(",")),
         "graphics_controller": _graphics(values.get("graphicscontroller")),
-        "boot_order": _boot_order(values),
+        "boot_order": _read_boot_order(values),
         "display": {
             "type": "none" if values.get("vrde", "off") == "off" else "rdp",
             "video_memory": int(values["vram"]) * MIB,
         },
-        "disks": {slot_name(slot.controller, slot.port, slot.device): _disk(sight, slot) for slot in sight.disks},
-        "networks": {str(nic.number - 1): _network(nic) for nic in sight.machine.nics if nic.type != "none"},
-        "iso": _iso(sight),
-        "port_forwards": {name: _forward(rule) for name, (_card, rule) in sight.rules.items() if name != SSH_RULE},
-        "ssh_forward": SSH_RULE in sight.rules,
-        "shared_folders": {one.name: _share(one) for one in sight.machine.shared_folders if not one.transient},
-        **({"native": {key: native.read(sight, key) for key in native_keys}} if native_keys else {}),
+        "disks": {slot_name(slot.controller, slot.port, slot.device): _disk(vbox_vm, slot) for slot in vbox_vm.disks},
+        "networks": {str(nic.number - 1): _network(nic) for nic in vbox_vm.machine.nics if nic.type != "none"},
+        "iso": _iso(vbox_vm),
+        "port_forwards": {name: _forward(rule) for name, (_nic, rule) in vbox_vm.rules.items() if name != SSH_RULE},
+        "ssh_forward": SSH_RULE in vbox_vm.rules,
+        "shared_folders": {one.name: _share(one) for one in vbox_vm.machine.shared_folders if not one.transient},
+        **({"native": {key: read_native(vbox_vm, key) for key in native_keys}} if native_keys else {}),
     }
 
 
-def _own(sight):
-    mark = sight.mark or {}
-    return mark if mark.get("id") == sight.uuid else {}
+def _own(vbox_vm):
+    mark = vbox_vm.mark or {}
+    return mark if mark.get("id") == vbox_vm.uuid else {}
 
 
 def _graphics(word):
     return "none" if word in (None, "null") else word
 
 
-def _boot_order(values):
+def _read_boot_order(values):
     words = (values.get(f"boot{place}", "none") for place in range(1, 5))
     return tuple(BOOT_WORDS.get(word, word) for word in words if word != "none")
 
 
-def _disk(sight, slot):
-    attached, base = sight.image_in(slot)
+def _disk(vbox_vm, slot):
+    attached, base = vbox_vm.image_in(slot)
     if attached is None:
         return {"source": slot.medium, "size": None, "format": None}
     size = None if attached.capacity is None else attached.capacity * MIB
@@ -197,8 +198,8 @@ def _network(nic):
     return {**told, "mac": colon_mac(nic.values["macaddress"]), "model": nic.values["nictype"]}
 
 
-def _iso(sight):
-    drive = sight.iso_drive
+def _iso(vbox_vm):
+    drive = vbox_vm.iso_drive
     if drive is None:
         return None
     return "" if drive.medium == "emptydrive" else drive.medium
@@ -212,3 +213,75 @@ def _forward(rule):
 def _share(share):
     told = {"host_path": share.path, "read_only": bool(share.read_only)}
     return {**told, **({"guest_path": share.mount_point} if share.mount_point else {})}
+
+
+#: networks.type -> (VirtualBox's type, what names its other end).
+NETWORKS = {
+    "nat": ("nat", None),
+    "bridged": ("bridged", "bridgeadapter"),
+    "hostonly": ("hostonly", "hostonlyadapter"),
+    "internal": ("intnet", "intnet"),
+    "network": ("natnetwork", "nat-network"),
+}
+NETWORK_WORDS = {vbox: word for word, (vbox, _key) in NETWORKS.items()}
+NIC_MODELS = (
+    "82540EM", "82543GC", "82545EM", "Am79C960", "Am79C970A", "Am79C973", "virtio", "usbnet",
+    "NE1000", "NE2000", "WD8003", "WD8013", "3C503", "ELNK1",
+)  # fmt: skip
+NIC_SYNONYMS = {"e1000": "82540EM", "virtio-net": "virtio", "pcnet": "Am79C973"}
+BOOT = {"disk": "disk", "cdrom": "dvd", "network": "net", "floppy": "floppy"}
+BOOT_WORDS = {vbox: word for word, vbox in BOOT.items()}
+#: Formats of images that it writes to: the vocabulary's word -> its own.
+FORMATS = {"vdi": "VDI", "vmdk": "VMDK", "vhd": "VHD"}
+#: Of this one it writes the new size into one half of the file, leaves the old one in the other, and reports no error.
+NOT_GROWN = "vmdk"
+#: Short names of usual systems -> the id of the type.
+OS_TYPES = {
+    "linux": "Linux26_64", "debian": "Debian_64", "ubuntu": "Ubuntu_64", "fedora": "Fedora_64", "rhel": "RedHat_64",
+    "redhat": "RedHat_64", "centos": "RedHat_64", "alma": "RedHat_64", "rocky": "RedHat_64", "arch": "ArchLinux_64",
+    "archlinux": "ArchLinux_64", "opensuse": "OpenSUSE_64", "gentoo": "Gentoo_64", "oracle": "Oracle_64",
+    "openbsd": "OpenBSD_64", "freebsd": "FreeBSD_64", "netbsd": "NetBSD_64", "windows10": "Windows10_64",
+    "windows11": "Windows11_64", "windows2016": "Windows2016_64", "windows2019": "Windows2019_64",
+    "windows2022": "Windows2022_64", "solaris": "Solaris11_64", "other": "Other_64",
+}  # fmt: skip
+_SLOT = re.compile(r"(?P<controller>.+) (?P<port>\d+)(?::(?P<device>[01]))?", re.DOTALL)
+#: By how a controller's name begins, where it has to be made: its bus, and its number of ports.
+BUSES = {
+    "SATA": ("sata", 30), "AHCI": ("sata", 30), "IDE": ("ide", 2), "SCSI": ("scsi", 16), "SAS": ("sas", 8),
+    "NVMe": ("pcie", 30), "VirtIO": ("virtio-scsi", 30), "USB": ("usb", 8),
+}  # fmt: skip
+#: storagecontrollertype, small -> bus.
+BUS_OF_TYPE = {
+    "intelahci": "sata", "piix3": "ide", "piix4": "ide", "ich6": "ide", "lsilogic": "scsi", "buslogic": "scsi",
+    "lsilogicsas": "sas", "nvme": "pcie", "virtioscsi": "virtio-scsi", "usb": "usb", "i82078": "floppy",
+}  # fmt: skip
+#: What VirtualBox writes as _ in names of files (names-locale of 7.2.22).
+_NOT_IN_FILE_NAMES = re.compile(r'[/\\";:*?<>|$&\'~\n]|^[-. ]|[. ]$')
+
+
+def file_name(name):
+    """A VM's name as its folder and files have it."""
+    return _NOT_IN_FILE_NAMES.sub("_", name)
+
+
+def slot_name(controller, port, device=0):
+    return f"{controller} {port}:{device}" if device else f"{controller} {port}"
+
+
+def place_of(slot):
+    """(controller, port, device) of a slot's name, or None where it is none."""
+    match = _SLOT.fullmatch(slot)
+    return (match["controller"], int(match["port"]), int(match["device"] or 0)) if match else None
+
+
+def bus_for(controller):
+    """(bus, ports) of a controller by its name, or None."""
+    return next((bus for begin, bus in BUSES.items() if controller.lower().startswith(begin.lower())), None)
+
+
+def colon_mac(mac):
+    return ":".join(mac[place : place + 2] for place in range(0, 12, 2)).lower()
+
+
+def plain_mac(mac):
+    return mac.replace(":", "").upper()

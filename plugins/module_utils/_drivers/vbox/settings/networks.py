@@ -5,10 +5,9 @@
 
 from __future__ import annotations
 
-from ..._lifecycle.errors import NotFound, Refused
-from ..._tools import vboxmanage_output as output
-from .sight import config_of
-from .words import CARD_SYNONYMS, CARDS, NETWORKS, plain_mac
+from ...._lifecycle.errors import NotFound, Refused
+from ...._tools import vboxmanage_output as output
+from ..vbox_vm import NETWORKS, NIC_MODELS, NIC_SYNONYMS, config_of, plain_mac
 
 _DEFAULT_SOURCES = {"internal": "intnet"}
 _NEED_SOURCE = {
@@ -18,51 +17,51 @@ _NEED_SOURCE = {
 }
 #: Where the names of what a card can be connected to are found.
 #: Cards by chipset.
-MOST_CARDS = 36
+MOST_NICS = 36
 ROOM = {"piix3": 8}
 _LISTS = {"bridged": "bridgedifs", "hostonly": "hostonlyifs", "network": "natnets"}
 
 
-def number_of(place):
+def nic_number(place):
     return int(place) + 1
 
 
-def settled(vm, asked):
+def normalized_networks(vm, asked):
     """The cards in VirtualBox's terms. Raises Refused where one is connected to nothing."""
-    return {place: entry if entry is None else _settled(vm, place, entry) for place, entry in asked.items()}
+    return {place: entry if entry is None else _normalized(vm, place, entry) for place, entry in asked.items()}
 
 
-def _settled(vm, place, entry):
+def _normalized(vm, place, entry):
     existing = (vm.config.get("networks") or {}).get(place)
-    card = dict(entry)
-    if card.get("type") == "user":
-        card["type"] = "nat"
+    nic = dict(entry)
+    if nic.get("type") == "user":
+        nic["type"] = "nat"
     if existing is None:
-        card.setdefault("type", "nat")
-    kind = card.get("type") or existing["type"]
-    if kind == "nat" and card.get("source"):
+        nic.setdefault("type", "nat")
+    kind = nic.get("type") or existing["type"]
+    if kind == "nat" and nic.get("source"):
         raise Refused(f"{vm.name}: networks: a card of type nat has no source.", "Leave the source out.")
-    if not card.get("source") and (existing or {}).get("type") != kind:
+    if not nic.get("source") and (existing or {}).get("type") != kind:
         if kind in _NEED_SOURCE:
             raise Refused(f"{vm.name}: networks: a card of type {kind} needs a source.", _NEED_SOURCE[kind])
         if kind in _DEFAULT_SOURCES:
-            card["source"] = _DEFAULT_SOURCES[kind]
-    if card.get("model"):
-        card["model"] = _model(card["model"])
-    return card
+            nic["source"] = _DEFAULT_SOURCES[kind]
+    if nic.get("model"):
+        nic["model"] = _model(nic["model"])
+    return nic
 
 
 def _model(word):
-    known = {one.lower(): one for one in CARDS}
-    return CARD_SYNONYMS.get(word.lower(), known.get(word.lower(), word))
+    known = {one.lower(): one for one in NIC_MODELS}
+    return NIC_SYNONYMS.get(word.lower(), known.get(word.lower(), word))
 
 
 def check_networks(driver, plan, chipset):
     """Refuse what a card cannot be connected to: VirtualBox takes any name, and then the machine does not start."""
     touched = _touched(plan)
     _check_room(plan, touched, chipset)
-    for card in touched.values():
-        kind, source = card.get("type"), card.get("source")
+    for nic in touched.values():
+        kind, source = nic.get("type"), nic.get("source")
         if kind not in _LISTS or not source:
             continue
         known = [one["Name"] for one in output.networks(driver.tool.read("list", _LISTS[kind]))]
@@ -76,10 +75,10 @@ def check_networks(driver, plan, chipset):
 def _check_room(plan, touched, chipset):
     """VirtualBox says that there is no such card, and stores all the rest."""
     chipset = (plan.after.config.get("native") or {}).get("chipset", chipset)
-    room = ROOM.get(chipset, MOST_CARDS)
-    beyond = [number_of(place) for place in touched if number_of(place) > room]
+    room = ROOM.get(chipset, MOST_NICS)
+    beyond = [nic_number(place) for place in touched if nic_number(place) > room]
     if beyond:
-        remedy = "" if room == MOST_CARDS else f" or set native: {{chipset: ich9}}, which has room for {MOST_CARDS}"
+        remedy = "" if room == MOST_NICS else f" or set native: {{chipset: ich9}}, which has room for {MOST_NICS}"
         raise Refused(
             f"{plan.after.name}: networks: it would have a card {max(beyond)}, and the chipset {chipset} has room for"
             f" {room}.",
@@ -96,24 +95,24 @@ def _touched(plan):
     return {place: after[place] for place in sorted(places) if place in after}
 
 
-def words(sight, changes):
-    """modifyvm's words for all changes of cards."""
+def networks_arguments(vbox_vm, changes):
+    """modifyvm's arguments for all changes of NICs."""
     result = []
-    for place, wanted in _wanted(sight, changes).items():
-        result += _words_of_card(number_of(place), wanted)
+    for place, wanted in _wanted(vbox_vm, changes).items():
+        result += _arguments_of_nic(nic_number(place), wanted)
     return result
 
 
-def live_words(sight, changes):
-    """controlvm's words, one list for each card: only its other end can be changed while the machine runs."""
+def networks_live_arguments(vbox_vm, changes):
+    """controlvm's arguments, one list for each NIC: only its other end can be changed while the VM runs."""
     result = []
-    for place, wanted in _wanted(sight, changes).items():
+    for place, wanted in _wanted(vbox_vm, changes).items():
         kind, source = wanted["type"], wanted.get("source")
-        result.append([f"nic{number_of(place)}", NETWORKS[kind][0], *([source] if source else [])])
+        result.append([f"nic{nic_number(place)}", NETWORKS[kind][0], *([source] if source else [])])
     return result
 
 
-def _wanted(sight, changes):
+def _wanted(vbox_vm, changes):
     """{place: what is to be told of the card}; None takes it away."""
     wanted = {}
     for change in changes:
@@ -121,27 +120,27 @@ def _wanted(sight, changes):
             wanted[change.key] = change.new
         else:
             wanted.setdefault(change.key, {})[change.attribute] = change.new
-    return {place: card if card is None else _with_its_type(sight, place, card) for place, card in wanted.items()}
+    return {place: nic if nic is None else _with_its_type(vbox_vm, place, nic) for place, nic in wanted.items()}
 
 
-def _with_its_type(sight, place, card):
+def _with_its_type(vbox_vm, place, nic):
     """Each type has an option of its own for its source, so a new source is written with the type."""
-    if "type" not in card and "source" in card:
-        return {"type": config_of(sight)["networks"][place]["type"], **card}
-    return card
+    if "type" not in nic and "source" in nic:
+        return {"type": config_of(vbox_vm)["networks"][place]["type"], **nic}
+    return nic
 
 
-def _words_of_card(number, card):
-    if card is None:
+def _arguments_of_nic(number, nic):
+    if nic is None:
         return [f"--nic{number}", "none"]
     result = []
-    if "type" in card:
-        kind, backend = NETWORKS[card["type"]]
+    if "type" in nic:
+        kind, backend = NETWORKS[nic["type"]]
         result += [f"--nic{number}", kind]
-        if card.get("source") and backend:
-            result += [f"--{backend}{number}", card["source"]]
-    if card.get("model"):
-        result += [f"--nictype{number}", card["model"]]
-    if card.get("mac"):
-        result += [f"--macaddress{number}", plain_mac(card["mac"])]
+        if nic.get("source") and backend:
+            result += [f"--{backend}{number}", nic["source"]]
+    if nic.get("model"):
+        result += [f"--nictype{number}", nic["model"]]
+    if nic.get("mac"):
+        result += [f"--macaddress{number}", plain_mac(nic["mac"])]
     return result

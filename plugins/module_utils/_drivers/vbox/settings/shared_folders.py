@@ -8,11 +8,11 @@ from __future__ import annotations
 import os
 import re
 
-from ..._lifecycle.errors import NotFound, Refused
-from ..._ports import files
+from ...._lifecycle.errors import NotFound, Refused
+from ...._ports import files
 
 
-def check_form(vm, shares):
+def check_share_names(vm, shares):
     for name, share in shares.items():
         if not name or re.search(r"\s", name):
             raise Refused(f"{vm.name}: shared_folders: '{name}' is no name of a share.", "Write it without blanks.")
@@ -35,7 +35,7 @@ def check_folders(plan):
             )
 
 
-def write(driver, sight, present, changes):
+def write_shares(driver, vbox_vm, present, changes):
     """Change shares: an older VirtualBox has no word for it, so each is taken away and given anew."""
     wanted = {}
     for change in changes:
@@ -48,9 +48,9 @@ def write(driver, sight, present, changes):
             share.update(change.new)
     for name, share in wanted.items():
         if name in present:
-            driver.run(sight.uuid, "sharedfolder", "remove", sight.uuid, "--name", name)
+            driver.run(vbox_vm.uuid, "sharedfolder", "remove", vbox_vm.uuid, "--name", name)
         if share is not None:
-            driver.run(sight.uuid, "sharedfolder", "add", sight.uuid, *_words(name, share))
+            driver.run(vbox_vm.uuid, "sharedfolder", "add", vbox_vm.uuid, *_words(name, share))
 
 
 def _words(name, share):

@@ -1,15 +1,15 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Plain settings: what of modifyvm and controlvm makes each. A new machine gets them by the same words."""
+"""Plain settings: the arguments of modifyvm and controlvm for each. A new VM gets them by the same ones."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Callable, Optional
 
-from ..._lifecycle.units import MIB
-from .words import BOOT
+from ...._lifecycle.units import MIB
+from ..vbox_vm import BOOT
 
 _SWITCH = {True: "on", False: "off"}
 

@@ -12,15 +12,15 @@ import os
 import re
 
 from ..._lifecycle.errors import CommandFailed, PartlyApplied, Refused
+from ..._lifecycle.mark import own_mark
 from ..._lifecycle.model import File
 from ..._ports import files
-from ..._tools.vboxmanage import is_not_found
-from . import images
-from .busy import Busy
-from .look import is_lost
-from .mark import own_mark, settled
-from .storage import base_name, remove_disk
-from .words import slot_name
+from ..._tools.vboxmanage import Busy, is_not_found
+from .mark import resolved_mark
+from .observe import is_lost
+from .settings.disks import base_name, remove_disk
+from .settings.images import release_images
+from .vbox_vm import slot_name
 
 _UNKNOWN = "another machine"
 
@@ -30,82 +30,87 @@ def files_of(listing, vm):
     listed = next((one for one in listing.machines if one.uuid == vm.id), None)
     if listed is None or listed.machine is None or vm.lost:
         return ()
-    sight, mark = listing.sight(listed), settled(own_mark(vm), listing.media.values())
+    vbox_vm, mark = listing.vbox_vm(listed), resolved_mark(own_mark(vm), listing.media.values())
     names = {one.uuid: one.name or one.uuid for one in listing.machines}
     found = {}
-    for medium in _own_media(sight, mark):
-        ours = vm.owned and sight.chain(medium.uuid)[-1].uuid in mark["disks"]
-        used_by, bound = _users(sight, names, medium)
+    for medium in _own_media(vbox_vm, mark):
+        ours = vm.owned and vbox_vm.chain(medium.uuid)[-1].uuid in mark["disks"]
+        used_by, bound = _users(vbox_vm, names, medium)
         found[medium.location] = File(medium.location, "disk", ours, used_by, bound)
-    for slot in sight.drives:
+    for slot in vbox_vm.drives:
         if slot.medium != "emptydrive":
-            is_seed = slot.medium in sight.seed_files()
+            is_seed = slot.medium in vbox_vm.seed_files()
             found[slot.medium] = File(slot.medium, "support" if is_seed else "medium", is_seed and vm.owned)
-    for path in (*sight.seed_files(), *mark.get("making", ())) if vm.owned else ():
+    for path in (*vbox_vm.seed_files(), *mark.get("making", ())) if vm.owned else ():
         if path not in found and files.exists(path):
             found[path] = File(path, "support", True)
     return tuple(found.values())
 
 
-def _own_media(sight, mark):
+def _own_media(vbox_vm, mark):
     """The images that the machine or its snapshots use, and those made for it that are detached now."""
-    media = sight.media.values()
+    media = vbox_vm.media.values()
     detached = [medium for medium in media if medium.uuid in mark["disks"] and not medium.users]
-    return [medium for medium in media if sight.uuid in medium.users] + detached
+    return [medium for medium in media if vbox_vm.uuid in medium.users] + detached
 
 
-def _users(sight, names, medium):
+def _users(vbox_vm, names, medium):
     """(names of the others that need an image, whether they stand on it and cannot do without)."""
-    others = {names.get(user, _UNKNOWN) for user in medium.users if user != sight.uuid}
-    standing, left = set(), sight.left_behind()
-    for child in (one for one in sight.media.values() if one.parent == medium.uuid):
-        if sight.uuid not in child.users and child not in left:
+    others = {names.get(user, _UNKNOWN) for user in medium.users if user != vbox_vm.uuid}
+    standing, left = set(), vbox_vm.left_behind()
+    for child in (one for one in vbox_vm.media.values() if one.parent == medium.uuid):
+        if vbox_vm.uuid not in child.users and child not in left:
             standing |= {names.get(user, _UNKNOWN) for user in child.users} or {child.location}
     return tuple(sorted(others | standing)), bool(standing)
 
 
-def check_removable(sight, names, doomed):
-    """Raise Refused where VirtualBox would stop in the middle, or remove an image that is not in ``doomed``."""
-    name = sight.values["name"]
-    for medium in (one for one in sight.media.values() if sight.uuid in one.users):
-        users, bound = _users(sight, names, medium)
+def check_removable(vbox_vm, names, to_delete):
+    """Raise Refused where VirtualBox would stop in the middle, or remove an image that is not in ``to_delete``."""
+    name = vbox_vm.values["name"]
+    for medium in (one for one in vbox_vm.media.values() if vbox_vm.uuid in one.users):
+        users, bound = _users(vbox_vm, names, medium)
         if bound:
             told = ", ".join(users)
             raise Refused(f"{name}: {medium.location} is needed by {told}.", f"Remove {told} first.")
-        base = sight.chain(medium.uuid)[-1]
+        base = vbox_vm.chain(medium.uuid)[-1]
         # Out of the present state a disk can be taken, but not out of a snapshot.
-        if sight.machine.snapshots and base.location not in doomed:
+        if vbox_vm.machine.snapshots and base.location not in to_delete:
             raise Refused(
                 f"{name}: its disk {base.location} shall stay, but all or part of it would go with the snapshots.",
                 "Remove the snapshots first (vbox_snapshot), or set delete_disks: all.",
             )
 
 
-def delete(driver, vm, paths):
+def delete(driver, vm, step):
+    with driver.alone_with_vm(vm):
+        delete_vm(driver, vm, step.arguments.get("files", ()))
+
+
+def delete_vm(driver, vm, paths):
     """Remove the files named, then the machine with all that VirtualBox keeps about it."""
-    sights = driver.sights()
-    sight = sights.get(vm.id)
-    if sight is None or vm.lost:
+    vbox_vms = driver.vbox_vms()
+    vbox_vm = vbox_vms.get(vm.id)
+    if vbox_vm is None or vm.lost:
         _forget(driver, vm)
         return
-    doomed = set(paths)
-    _check_not_completed(vm, sight)
+    to_delete = set(paths)
+    _check_not_completed(vm, vbox_vm)
     # The plan is older than whatever was done to turn the machine off.
-    check_removable(sight, {uuid: one.values["name"] for uuid, one in sights.items()}, doomed)
-    for slot in sight.disks:
-        _attached, base = sight.image_in(slot)
-        if base is None or base.location not in doomed:
-            remove_disk(driver, sight, slot_name(slot.controller, slot.port, slot.device))
-    images.give_back(driver, own_mark(vm).get("borrowed", ()))
-    detached = [medium for medium in sight.media.values() if medium.location in doomed and not medium.users]
-    for medium in (*sight.left_behind(), *detached):
+    check_removable(vbox_vm, {uuid: one.values["name"] for uuid, one in vbox_vms.items()}, to_delete)
+    for slot in vbox_vm.disks:
+        _attached, base = vbox_vm.image_in(slot)
+        if base is None or base.location not in to_delete:
+            remove_disk(driver, vbox_vm, slot_name(slot.controller, slot.port, slot.device))
+    release_images(driver, own_mark(vm).get("borrowed", ()))
+    detached = [medium for medium in vbox_vm.media.values() if medium.location in to_delete and not medium.users]
+    for medium in (*vbox_vm.left_behind(), *detached):
         driver.run(vm.id, "closemedium", "disk", medium.uuid, "--delete")
-    known = {medium.location for medium in sight.media.values()}
-    for path in sorted(doomed - known):
+    known = {medium.location for medium in vbox_vm.media.values()}
+    for path in sorted(to_delete - known):
         files.remove(path)
-    _remove_copies(sight.folder, base_name(sight))
-    _unregister(driver, vm, sight.folder)
-    _clear_folder(sight.folder)
+    _remove_copies(vbox_vm.folder, base_name(vbox_vm))
+    _unregister(driver, vm, vbox_vm.folder)
+    _clear_folder(vbox_vm.folder)
 
 
 def _forget(driver, vm):
@@ -118,9 +123,9 @@ def _forget(driver, vm):
     driver.run(vm.id, "unregistervm", vm.id)
 
 
-def _check_not_completed(vm, sight):
+def _check_not_completed(vm, vbox_vm):
     """What was half made when the task was planned may be somebody's machine by now."""
-    if (vm.mark or {}).get("unfinished") and not sight.is_unfinished:
+    if (vm.mark or {}).get("unfinished") and not vbox_vm.is_unfinished:
         raise Refused(f"{vm.name}: another task has completed it meanwhile.", "Run the task again to remove it.")
 
 
@@ -131,7 +136,7 @@ def _unregister(driver, vm, folder):
     except Busy:
         raise
     except CommandFailed as error:
-        if is_not_found(error.stderr) or vm.id in driver.sights():
+        if is_not_found(error.stderr) or vm.id in driver.vbox_vms():
             raise
         raise PartlyApplied(
             f"{vm.name}: VirtualBox has forgotten it, but not removed all of it: {error.message}.",
