@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from ..._lifecycle.mark import own_mark
 from ..._lifecycle.model import FAILED, PAUSED, RUNNING
+from ..._lifecycle.settings import in_order
 from .mark import resolved_mark, write_mark
 from .settings import SETTINGS
 from .settings.disks import add_disk, grow_disk, remove_disk, set_iso
@@ -56,9 +57,7 @@ def _owning_what_was_made(driver, vm, vbox_vm):
 
 
 def _change_stored(driver, vbox_vms, vbox_vm, changes, more):
-    words = [*more]
-    for kind, setting in SETTINGS.items():
-        words += [word for change in changes if change.kind == kind for word in setting.words(change.new)]
+    words = [*more, *(word for setting, change in in_order(SETTINGS, changes) for word in setting.write(change.new))]
     for change in changes:
         words += native_arguments(change.key, change.new) if change.field == "native" else []
     words += networks_arguments(vbox_vm, [change for change in changes if change.field == "networks"])
@@ -80,9 +79,7 @@ def _needs_room(changes):
 
 
 def _change_running(driver, vbox_vms, vbox_vm, changes):
-    calls = [
-        SETTINGS[change.kind].live(change.new) for change in changes if getattr(SETTINGS.get(change.kind), "live", None)
-    ]
+    calls = [setting.write_live(change.new) for setting, change in in_order(SETTINGS, changes) if setting.write_live]
     calls += [native_live_arguments(change.key, change.new) for change in changes if change.field == "native"]
     calls += networks_live_arguments(vbox_vm, [change for change in changes if change.field == "networks"])
     calls += forwards_live_arguments(vbox_vm, *_rules(driver, vbox_vms, vbox_vm, changes))

@@ -27,11 +27,12 @@ from ..._lifecycle.model import (
 from ..._lifecycle.units import GIB, MIB, human_size
 from ..._tools import vboxmanage_output as output
 from ..._tools.vboxmanage import Busy
+from .settings import BOOT
 from .settings.native import cost_of_native, normalized_native, same_native
 from .settings.networks import normalized_networks
 from .settings.port_forwards import check_forwards, normalized_forwards
 from .settings.shared_folders import check_share_names
-from .vbox_vm import BOOT, FORMATS, NIC_MODELS, NOT_GROWN, OS_TYPES, bus_for, place_of
+from .vbox_vm import FORMATS, NIC_MODELS, NOT_GROWN, OS_TYPES, bus_for, place_of
 
 _LONGEST_NAME = 200
 #: Descriptions of operating systems have blanks or parentheses, ids have none.
@@ -180,10 +181,10 @@ def _check_growth(vm, slot, disk):
 def _check_boot_order(vm, order):
     if order is None:
         return
-    unknown = [word for word in order if word not in BOOT_WORDS]
+    unknown = [word for word in order if word not in BOOT]
     if not order or unknown or len(set(order)) < len(order):
         what = f"has {unknown[0]}" if unknown else "is empty" if not order else "names a device twice"
-        raise Refused(f"{vm.name}: boot_order {what}.", f"Name each of {', '.join(BOOT_WORDS)} at most once.")
+        raise Refused(f"{vm.name}: boot_order {what}.", f"Name each of {', '.join(BOOT)} at most once.")
 
 
 def _check_moved(vm, config, folder):
@@ -325,6 +326,3 @@ def _network_fields():
         "ssh_forward": rule,
         **{f"shared_folders.{part}": folder for part in ("add", "remove", "host_path", "guest_path", "read_only")},
     }
-
-
-BOOT_WORDS = tuple(BOOT)

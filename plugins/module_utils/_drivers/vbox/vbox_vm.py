@@ -13,10 +13,12 @@ from typing import Any, Optional
 
 from ..._lifecycle.errors import NotFound
 from ..._lifecycle.mark import empty_mark
+from ..._lifecycle.settings import read_all
 from ..._lifecycle.units import MIB
 from ..._tools.vboxmanage_machine import Machine
 from ..._tools.vboxmanage_states import state as state_of
 from .mark import is_unfinished
+from .settings import SETTINGS
 from .settings.native import read_native
 
 #: The rule of the option ssh_forward; it is none of port_forwards.
@@ -139,24 +141,9 @@ def vbox_vm_of(vbox_vms, uuid):
 
 def config_of(vbox_vm, native_keys=()):
     """The machine's settings by the vocabulary's names."""
-    values = vbox_vm.values
     return {
-        "cpus": int(values["cpus"]),
-        "memory": int(values["memory"]) * MIB,
-        "firmware": "bios" if values.get("firmware", "BIOS").upper() == "BIOS" else "uefi",
-        "nested_virtualization": values.get("nested-hw-virt") == "on",
-        "tpm": bool(vbox_vm.file and vbox_vm.file.told("Hardware/TrustedPlatformModule@type") not in (None, "None")),
-        "os_type": vbox_vm.file.os_type if vbox_vm.file else values.get("ostype"),
-        "description": values.get("description", ""),
+        **read_all(SETTINGS, vbox_vm),
         "tags": tuple(sorted(_own(vbox_vm).get("tags", ()))),
-        "autostart": values.get("autostart-enabled") == "on",
-        "groups": tuple(values.get("groups", "/").split(",")),
-        "graphics_controller": _graphics(values.get("graphicscontroller")),
-        "boot_order": _read_boot_order(values),
-        "display": {
-            "type": "none" if values.get("vrde", "off") == "off" else "rdp",
-            "video_memory": int(values["vram"]) * MIB,
-        },
         "disks": {slot_name(slot.controller, slot.port, slot.device): _disk(vbox_vm, slot) for slot in vbox_vm.disks},
         "networks": {str(nic.number - 1): _network(nic) for nic in vbox_vm.machine.nics if nic.type != "none"},
         "iso": _iso(vbox_vm),
@@ -170,15 +157,6 @@ def config_of(vbox_vm, native_keys=()):
 def _own(vbox_vm):
     mark = vbox_vm.mark or {}
     return mark if mark.get("id") == vbox_vm.uuid else {}
-
-
-def _graphics(word):
-    return "none" if word in (None, "null") else word
-
-
-def _read_boot_order(values):
-    words = (values.get(f"boot{place}", "none") for place in range(1, 5))
-    return tuple(BOOT_WORDS.get(word, word) for word in words if word != "none")
 
 
 def _disk(vbox_vm, slot):
@@ -229,8 +207,6 @@ NIC_MODELS = (
     "NE1000", "NE2000", "WD8003", "WD8013", "3C503", "ELNK1",
 )  # fmt: skip
 NIC_SYNONYMS = {"e1000": "82540EM", "virtio-net": "virtio", "pcnet": "Am79C973"}
-BOOT = {"disk": "disk", "cdrom": "dvd", "network": "net", "floppy": "floppy"}
-BOOT_WORDS = {vbox: word for word, vbox in BOOT.items()}
 #: Formats of images that it writes to: the vocabulary's word -> its own.
 FORMATS = {"vdi": "VDI", "vmdk": "VMDK", "vhd": "VHD"}
 #: Of this one it writes the new size into one half of the file, leaves the old one in the other, and reports no error.

@@ -54,8 +54,8 @@ def _set_field(driver, vm, definition, running, change, made):
     """A field of the definition alone."""
     if change.field in SETTINGS:
         setting = SETTINGS[change.field]
-        if running is not None and setting.plug is not None:
-            setting.plug(driver, vm, running, change)
+        if running is not None and setting.write_live is not None:
+            setting.write_live(driver, vm, running, change)
         write_setting(driver, definition, change)
     elif change.kind == "description":
         definition.set("description", change.new)

@@ -16,6 +16,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.planned i
     planned,
     planned_changes,
 )
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.settings import Setting, in_order, read_all
 
 
 def test_printed_mark_is_read_back():
@@ -87,6 +88,24 @@ def test_light_observation_keeps_the_settings():
     settings = KnownSettings()
     settings.remember([Vm("web", id="u-web", config={"cpus": 2})])
     assert (settings.of("u-web"), settings.of("u-db")) == ({"cpus": 2}, {})
+
+
+def test_settings_are_read_by_kind_and_written_in_the_order_of_their_table():
+    table = {
+        "memory": Setting(lambda found: found["m"], None),
+        "display.type": Setting(lambda found: found["t"], None),
+        "cpus": Setting(lambda found: found["c"], None),
+        "display.video_memory": Setting(lambda found: found["v"], None),
+    }
+    config = read_all(table, {"m": 1, "t": "vnc", "c": 2, "v": 3})
+    assert config == {"memory": 1, "cpus": 2, "display": {"type": "vnc", "video_memory": 3}}
+    video = Change("display", 1, 3, attribute="video_memory")
+    memory, other = Change("memory", 1, 2), Change("tags", (), ("a",))
+    assert in_order(table, [CPUS, other, video, memory]) == [
+        (table["memory"], memory),
+        (table["cpus"], CPUS),
+        (table["display.video_memory"], video),
+    ]
 
 
 def test_error_of_one_vm_keeps_no_other_from_its_steps():

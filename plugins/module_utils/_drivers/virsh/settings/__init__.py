@@ -8,9 +8,7 @@ A machine is made by the same writing as it is changed: what a new one shall hav
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Callable, Optional
-
+from ...._lifecycle.settings import Setting, read_all
 from ..definition import Definition
 from .display import read_display, read_serial_log, write_display, write_serial_log
 from .firmware import (
@@ -38,22 +36,7 @@ from .memory_cpus import (
 from .port_forwards import read_forwards, write_forward
 from .shared_folders import read_shares, with_share_driver, write_share
 
-
-@dataclass(frozen=True)
-class Setting:
-    """``read(definition)`` gives the value in the vocabulary's form; ``write(definition, change)`` makes one change.
-
-    ``plug(driver, vm, running, change)`` makes a change that costs LIVE to what runs as well, before it is stored;
-    ``running`` is the Definition of what runs.
-    ``on_host(driver, definition, change)`` gives the change to be written, where that depends on what the host has.
-    """
-
-    read: Callable
-    write: Callable
-    plug: Optional[Callable] = None
-    on_host: Optional[Callable] = None
-
-
+#: What is written to is a Definition. What runs is changed before, by ``write_live(driver, vm, running, change)``.
 #: By the vocabulary's name of the field. A maximum comes after what it leaves room for.
 SETTINGS = {
     "cpus": Setting(lambda definition: definition.cpus, write_cpus, plug_cpus),
@@ -74,7 +57,7 @@ SETTINGS = {
 
 def read_settings(definition: Definition):
     """{field: value} of all settings."""
-    return {name: setting.read(definition) for name, setting in SETTINGS.items()}
+    return read_all(SETTINGS, definition)
 
 
 def write_setting(driver, definition, change):
