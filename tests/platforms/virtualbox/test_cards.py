@@ -53,7 +53,7 @@ def test_forwards_go_with_the_card_that_is_nat(box):
     assert not task(box, config=moved).well().changed
     assert "web,tcp,,8080,,80" in told(box).values()
     without = {"networks": {"1": {"type": "internal"}}, "ssh_forward": True}
-    task(box, config=without).refused("no card of the machine is of type nat")
+    task(box, config=without).refused("no NIC of the VM is of type nat")
 
 
 def test_there_is_room_for_eight_and_for_thirty_six(box):

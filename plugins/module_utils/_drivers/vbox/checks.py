@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a plan needs from its host, looked at before the first step; each fault names machine, option and remedy."""
+"""What a plan needs from its host, looked at before the first step; each fault names VM, option and remedy."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def check_plan(driver, plan):
     listing = driver.listing()
     for step in plan.steps:
         if step.verb in ("create", "clone"):
-            _check_making(driver, listing, plan, step)
+            _check_creation(driver, listing, plan, step)
         elif step.verb == "configure":
             _check_changes(listing, plan.before, step.changes)
         elif step.verb == "delete":
@@ -50,7 +50,7 @@ def check_plan(driver, plan):
 
 
 def _chipset(listing, plan):
-    """What the machine has, or will have from its source; a new one has the older of the two."""
+    """What the VM has, or will have from its source; a new one has the older of the two."""
     steps = {step.verb: step for step in plan.steps}
     uuid = steps["clone"].arguments["source"].id if "clone" in steps else plan.before.id
     found = next((one.machine for one in listing.machines if one.uuid == uuid and one.machine), None)
@@ -60,7 +60,7 @@ def _chipset(listing, plan):
 # Making and disks -------------------------------------------------------------------------------------------------
 
 
-def _check_making(driver, listing, plan, step):
+def _check_creation(driver, listing, plan, step):
     name, config, creation = plan.after.name, step.arguments["config"], step.arguments["creation"]
     base = driver.storage_path or listing.properties.get("Default machine folder", "")
     if driver.storage_path and not files.is_folder(driver.storage_path):
@@ -138,7 +138,7 @@ def _check_disks(listing, name, disks, image, unfinished, folder):
 
 
 def _check_still(listing, name, path):
-    """What a machine writes to is copied half before and half after; what only its snapshots have holds still."""
+    """What a VM writes to is copied half before and half after; what only its snapshots have holds still."""
     real, writers = os.path.realpath(path), set()
     for one in listing.machines:
         images_now = [slot.values.get("ImageUUID") for slot in one.machine.slots] if one.machine else ()
@@ -246,7 +246,7 @@ def _check_autostart(listing, plan):
 
 
 def _check_ports(listing, plan):
-    """VirtualBox starts a machine whose ports are taken, and forwards nothing: a dead rule helps nobody."""
+    """VirtualBox starts a VM whose ports are taken, and forwards nothing: a dead rule helps nobody."""
     vm = plan.before
     starts = any(step.verb == "start" for step in plan.steps)
     is_up = vm.power in set(ON) - {SUSPENDED}

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Cloning: VirtualBox makes the whole machine in one act; what makes it itself is put right afterwards."""
+"""Cloning: VirtualBox makes the whole VM in one act; what makes it itself is put right afterwards."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def _remove_leftover(driver, error):
 
 
 def _take_identity_away(driver, vbox_vm, sources_files):
-    """What two machines cannot share: saved memory, forwarded ports, the seed that tells who the source is."""
+    """What two VMs cannot share: saved memory, forwarded ports, the seed that tells who the source is."""
     if vbox_vm.state.power == SUSPENDED:
         driver.run(vbox_vm.uuid, "discardstate", vbox_vm.uuid)
     rules = [word for name, (nic, _rule) in vbox_vm.rules.items() if name != SSH_RULE for word in _delete(nic, name)]

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Changing a machine: everything of modifyvm in one call, which makes all of it or nothing.
+"""Changing a VM: everything of modifyvm in one call, which makes all of it or nothing.
 
 What is done already is not done again: a segment may be sent twice.
 """
@@ -32,13 +32,13 @@ def make_changes(driver, vm, changes, vbox_vms=None, more=()):
     """Make ``changes`` to one VM as it is now, in ``vbox_vms`` if they are fresh; ``more`` are words to modifyvm."""
     vbox_vms = vbox_vms or driver.vbox_vms()
     vbox_vm = vbox_vms[vm.id]
-    vm = _owning_what_was_made(driver, vm.having(mark=vbox_vm.mark), vbox_vm)
+    vm = _owning_new_images(driver, vm.having(mark=vbox_vm.mark), vbox_vm)
     if vbox_vm.state.power in (RUNNING, PAUSED, FAILED):
         _change_running(driver, vbox_vms, vbox_vm, changes)
     else:
         _change_stored(driver, vbox_vms, vbox_vm, changes, more)
     if any(change.field == "groups" for change in changes):
-        vbox_vm = driver.vbox_vm(vm.id)  # The machine's folder has moved.
+        vbox_vm = driver.vbox_vm(vm.id)  # The VM's folder has moved.
     _change_media(driver, vm, vbox_vm, changes)
     write_shares(
         driver, vbox_vm, config_of(vbox_vm)["shared_folders"], [one for one in changes if one.field == "shared_folders"]
@@ -48,7 +48,7 @@ def make_changes(driver, vm, changes, vbox_vms=None, more=()):
             write_mark(driver, vm.id, {**own_mark(driver.marked(vm)), "tags": list(change.new)})
 
 
-def _owning_what_was_made(driver, vm, vbox_vm):
+def _owning_new_images(driver, vm, vbox_vm):
     """A run that was cut off may have attached what it had announced, and said no more."""
     mark = resolved_mark(vm.mark, vbox_vm.media.values()) if vm.owned and vm.mark.get("making") else vm.mark
     if mark != vm.mark:
@@ -63,7 +63,7 @@ def _change_stored(driver, vbox_vms, vbox_vm, changes, more):
     words += networks_arguments(vbox_vm, [change for change in changes if change.field == "networks"])
     words += forwards_arguments(vbox_vm, *_rules(driver, vbox_vms, vbox_vm, changes))
     if words and _needs_room(changes):
-        # How many cards there can be is seen before the first word.
+        # How many NICs there can be is seen before the first word.
         driver.run(vbox_vm.uuid, "modifyvm", vbox_vm.uuid, *native_arguments("chipset", _chipset(changes)))
     if words:
         driver.run(vbox_vm.uuid, "modifyvm", vbox_vm.uuid, *words)
@@ -88,7 +88,7 @@ def _change_running(driver, vbox_vms, vbox_vm, changes):
 
 
 def _rules(driver, vbox_vms, vbox_vm, changes):
-    """(card, names to remove, rules to add)."""
+    """(NIC, names to remove, rules to add)."""
     own = [change for change in changes if change.field in _FORWARDS]
     if not own:
         return None, [], []
@@ -97,7 +97,7 @@ def _rules(driver, vbox_vms, vbox_vm, changes):
 
 
 def _nat_nic(vbox_vm, changes):
-    """The number of the first card of type nat, once the changes are made."""
+    """The number of the first NIC of type nat, once the changes are made."""
     types = {nic.number: nic.type for nic in vbox_vm.machine.nics}
     for change in changes:
         if change.field == "networks" and change.attribute in (None, "type"):

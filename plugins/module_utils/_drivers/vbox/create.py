@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Making machines. Each act looks at what is there first, so a run that was cut off is completed by the same task."""
+"""Making VMs. Each act looks at what is there first, so a run that was cut off is completed by the same task."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def is_complete(driver, name):
 
 @contextmanager
 def undone_on_failure(driver, uuid):
-    """A machine that cannot be finished goes, with what was made for it. One that somebody holds is waited for."""
+    """A VM that cannot be finished goes, with what was made for it. One that somebody holds is waited for."""
     try:
         yield
     except Busy:
@@ -98,7 +98,7 @@ def _begin(driver, name, config):
             driver.run(None, *words)
         except CommandFailed as error:
             adopt(driver, name, error)
-    # By its id, where it is the one just made: logs of an earlier machine in its folder say nothing of this one.
+    # By its id, where it is the one just made: logs of an earlier VM in its folder say nothing of this one.
     vbox_vm = driver.vbox_vms().get(uuid) or begun_vm(driver, name)
     if vbox_vm is None:
         raise lost_race(name)
@@ -132,13 +132,13 @@ def name_taken(name, path, owner):
     )
 
 
-def _settings_path(said):
+def _settings_path(answered):
     begin, end = "Machine settings file '", "' already exists"
-    return said.partition(begin)[2].partition(end)[0] if begin in said and end in said else None
+    return answered.partition(begin)[2].partition(end)[0] if begin in answered and end in answered else None
 
 
 def _announced(driver, vbox_vm):
-    """The machine as a Vm, with an unfinished mark of its own."""
+    """The VM as a Vm, with an unfinished mark of its own."""
     mark = vbox_vm.begun_mark
     if mark != vbox_vm.mark:
         write_mark(driver, vbox_vm.uuid, mark)
@@ -154,7 +154,7 @@ def _add_first_disk(driver, vm, vbox_vm, entry, image):
 
 
 def _wants_ssh(config):
-    """A machine behind NAT is reached by a forward: it has one from the start, unless the task says otherwise."""
+    """A VM behind NAT is reached by a forward: it has one from the start, unless the task says otherwise."""
     has_nat = any(nic.get("type") == "nat" for nic in (config.get("networks") or {}).values())
     return config.get("ssh_forward", has_nat)
 
@@ -172,7 +172,7 @@ def _configure_as(driver, vm, config):
 
 
 def _see_to_drives(driver, vm, name, iso, creation):
-    """An empty drive is there from the start, so that a medium can be put in while the machine runs."""
+    """An empty drive is there from the start, so that a medium can be put in while the VM runs."""
     vbox_vm = driver.vbox_vm(vm.id)
     drive = vbox_vm.iso_drive
     if drive is None or (iso and drive.medium != iso):
@@ -200,7 +200,7 @@ def add_seed(driver, uuid, name, creation, networks=None):
 
 
 def finish(driver, uuid, config, inputs):
-    """From here on the machine is there."""
+    """From here on the VM is there."""
     vbox_vm = driver.vbox_vm(uuid)
     mark = resolved_mark(vbox_vm.mark, vbox_vm.media.values())
     kept = {key: value for key, value in mark.items() if key not in ("unfinished", "making", "borrowed")}
@@ -212,7 +212,7 @@ def _inputs(creation):
 
 
 def foreign_settings_file(folder, name):
-    """The settings file that a new machine of this name would get, where it is somebody else's."""
+    """The settings file that a new VM of this name would get, where it is somebody else's."""
     path = os.path.join(folder, f"{name}.vbox")
     file = settings_in(path) if files.exists(path) else None
     return None if not files.exists(path) or (file is not None and is_created_here(file.uuid)) else path

@@ -1,9 +1,9 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which files belong to a machine, who else needs them, and removing both.
+"""Which files belong to a VM, who else needs them, and removing both.
 
-VirtualBox removes all disks that only this machine has, wherever they lie: what shall stay is detached first.
+VirtualBox removes all disks that only this VM has, wherever they lie: what shall stay is detached first.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _UNKNOWN = "another machine"
 
 
 def files_of(listing, vm):
-    """The files of one machine, each with who else needs it."""
+    """The files of one VM, each with who else needs it."""
     listed = next((one for one in listing.machines if one.uuid == vm.id), None)
     if listed is None or listed.machine is None or vm.lost:
         return ()
@@ -48,7 +48,7 @@ def files_of(listing, vm):
 
 
 def _own_media(vbox_vm, mark):
-    """The images that the machine or its snapshots use, and those made for it that are detached now."""
+    """The images that the VM or its snapshots use, and those made for it that are detached now."""
     media = vbox_vm.media.values()
     detached = [medium for medium in media if medium.uuid in mark["disks"] and not medium.users]
     return [medium for medium in media if vbox_vm.uuid in medium.users] + detached
@@ -70,8 +70,8 @@ def check_removable(vbox_vm, names, to_delete):
     for medium in (one for one in vbox_vm.media.values() if vbox_vm.uuid in one.users):
         users, bound = _users(vbox_vm, names, medium)
         if bound:
-            told = ", ".join(users)
-            raise Refused(f"{name}: {medium.location} is needed by {told}.", f"Remove {told} first.")
+            reported = ", ".join(users)
+            raise Refused(f"{name}: {medium.location} is needed by {reported}.", f"Remove {reported} first.")
         base = vbox_vm.chain(medium.uuid)[-1]
         # Out of the present state a disk can be taken, but not out of a snapshot.
         if vbox_vm.machine.snapshots and base.location not in to_delete:
@@ -87,7 +87,7 @@ def delete(driver, vm, step):
 
 
 def delete_vm(driver, vm, paths):
-    """Remove the files named, then the machine with all that VirtualBox keeps about it."""
+    """Remove the files named, then the VM with all that VirtualBox keeps about it."""
     vbox_vms = driver.vbox_vms()
     vbox_vm = vbox_vms.get(vm.id)
     if vbox_vm is None or vm.lost:
@@ -95,7 +95,7 @@ def delete_vm(driver, vm, paths):
         return
     to_delete = set(paths)
     _check_not_completed(vm, vbox_vm)
-    # The plan is older than whatever was done to turn the machine off.
+    # The plan is older than whatever was done to turn the VM off.
     check_removable(vbox_vm, {uuid: one.values["name"] for uuid, one in vbox_vms.items()}, to_delete)
     for slot in vbox_vm.disks:
         _attached, base = vbox_vm.image_in(slot)
@@ -124,13 +124,13 @@ def _forget(driver, vm):
 
 
 def _check_not_completed(vm, vbox_vm):
-    """What was half made when the task was planned may be somebody's machine by now."""
+    """What was half made when the task was planned may be somebody's VM by now."""
     if (vm.mark or {}).get("unfinished") and not vbox_vm.is_unfinished:
         raise Refused(f"{vm.name}: another task has completed it meanwhile.", "Run the task again to remove it.")
 
 
 def _unregister(driver, vm, folder):
-    """VirtualBox forgets a machine first, and says only then that it could not remove it all."""
+    """VirtualBox forgets a VM first, and says only then that it could not remove it all."""
     try:
         driver.run(vm.id, "unregistervm", vm.id, "--delete")
     except Busy:
@@ -147,7 +147,7 @@ def _unregister(driver, vm, folder):
 def _remove_copies(folder, name):
     """VirtualBox leaves copies of the settings that it made when their form became a newer one.
 
-    Once it has forgotten the machine, nobody would know whose they are.
+    Once it has forgotten the VM, nobody would know whose they are.
     """
     copy = re.compile(rf"{re.escape(name)}-\d+\.\d+-\w+\.vbox")
     for entry in files.entries(folder):

@@ -108,20 +108,20 @@ class VBoxDriver:
         return with_configs(self, listing, vm, self._native_keys)
 
     def listing(self):
-        """What the last look told, on which the plans stand; once something was changed, a new look."""
+        """What the last observation read, on which the plans stand; read again once something was changed."""
         return self._listing or Listing.read(self.tool)
 
     def vbox_vms(self):
-        """All machines whose settings can be read as they are in this moment, by UUID."""
+        """All VMs whose settings can be read as they are in this moment, by UUID."""
         listing = Listing.read(self.tool)
         return {one.uuid: listing.vbox_vm(one) for one in listing.machines if one.machine is not None}
 
     def vbox_vm(self, uuid):
-        """One machine as it is in this moment. Raises NotFound where somebody took it away."""
+        """One VM as it is in this moment. Raises NotFound where somebody took it away."""
         return vbox_vm_of(self.vbox_vms(), uuid)
 
     def marked(self, vm):
-        """The machine with its mark as it is in this moment."""
+        """The VM with its mark as it is in this moment."""
         return vm.having(mark=self.vbox_vm(vm.id).mark)
 
     # Acting ---------------------------------------------------------------------------------------------------------
@@ -152,7 +152,7 @@ class VBoxDriver:
             raise
 
     def _is_on(self, uuid):
-        """Of a machine that is on, its own process keeps others out as long as it is."""
+        """Of a VM that is on, its own process keeps others out as long as it is."""
         state = self.state_of(uuid)
         return state is not None and state.power in set(ON) - {SUSPENDED}
 
@@ -165,7 +165,7 @@ class VBoxDriver:
 
     @contextmanager
     def alone_with(self, name, folder, reading=False):
-        """Of two tasks that work on one machine, the other one waits; those that only read it work side by side."""
+        """Of two tasks that work on one VM, the other one waits; those that only read it work side by side."""
         with files.held(folder or "", shared=reading) as free:
             if not free:
                 raise Busy(["VBoxManage"], 1, "held", f"{name}: another task works on it at this moment.")

@@ -1,9 +1,9 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Our mark on a machine, in its extra data, and how an unfinished machine is told from a finished one.
+"""Our mark on a VM, in its extra data, and how an unfinished VM differs from a finished one.
 
-VirtualBox registers a machine before anything can be written on it. So the id of a machine that is made here says that
+VirtualBox registers a VM before anything can be written on it. So the id of a VM that is made here says that
 it was: as long as it has no finished mark of its own, nobody has got it yet, and the same task completes it.
 """
 
@@ -32,7 +32,7 @@ def write_mark(driver, uuid, mark):
 
 
 def resolved_mark(mark, media):
-    """The mark once it is known what became of the images announced in it: those that are there are the machine's."""
+    """The mark once it is known what became of the images announced in it: those that are there are the VM's."""
     announced = mark.get("making", ())
     made = [medium.uuid for medium in media if medium.location in announced and medium.users]
     left = [path for path in announced if path not in {medium.location for medium in media if medium.users}]

@@ -29,17 +29,17 @@ _ALL = ("list", "--multiple", "--long", "systemproperties", "hdds", "vms")
 
 @dataclass(frozen=True)
 class Listing:
-    """What one process tells: properties of the installation, images by UUID, all machines."""
+    """What one process tells: properties of the installation, images by UUID, all VMs."""
 
     properties: Mapping
     media: Mapping
     machines: tuple
-    #: Each file is read once: what one look tells of a machine is of one moment.
+    #: Each file is read once: what one look tells of a VM is of one moment.
     _vbox_vms: dict = field(default_factory=dict)
 
     @classmethod
     def read(cls, tool):
-        """A list in which every machine made here has its file: one that has just moved or gone is asked for again."""
+        """A list in which every VM made here has its file: one that has just moved or gone is asked for again."""
         found = cls._read(tool)
         for _again in range(_READS_AGAIN):
             if all(found.vbox_vm(one).file for one in found.machines if one.machine and is_created_here(one.uuid)):
@@ -54,7 +54,7 @@ class Listing:
         return cls(output.system_properties(before), media, tuple(listed_in(machines)))
 
     def vbox_vm(self, listed):
-        """One machine, with what its settings file adds."""
+        """One VM, with what its settings file adds."""
         if listed.uuid not in self._vbox_vms:
             file = settings_in(listed.file)
             mark = parsed(file.extra_data.get(KEY)) if file else None
@@ -62,14 +62,14 @@ class Listing:
         return self._vbox_vms[listed.uuid]
 
     def is_there(self, listed):
-        """False for a machine that a task has begun to make and nobody has got yet."""
+        """False for a VM that a task has begun to make and nobody has got yet."""
         if listed.machine is None or not is_created_here(listed.uuid):
             return True
         vbox_vm = self.vbox_vm(listed)
         return not vbox_vm.is_unfinished or (vbox_vm.file is None and is_lost(listed))
 
     def wanted(self, targets, unfinished=False):
-        """The machines of ``targets`` (None: all), on demand with those that are not there yet."""
+        """The VMs of ``targets`` (None: all), on demand with those that are not there yet."""
         meant = [one for one in self.machines if targets is None or any(_means(target, one) for target in targets)]
         return [one for one in meant if unfinished or self.is_there(one)]
 
@@ -82,12 +82,12 @@ def _means(target, listed):
 
 
 def name_of(listed):
-    """The name; of a machine whose settings cannot be read that of their file, which is the same as a rule."""
+    """The name; of a VM whose settings cannot be read that of their file, which is the same as a rule."""
     return os.path.splitext(os.path.basename(listed.file))[0] if listed.name is None else listed.name
 
 
 def listed_in(text):
-    """The machines of a long list, whatever their descriptions hold."""
+    """The VMs of a long list, whatever their descriptions hold."""
     return long.machines(text, _texts_of)
 
 
@@ -99,7 +99,7 @@ def _texts_of(uuid, path):
 
 
 def vm_of(listing, listed, native_keys):
-    """One machine as found."""
+    """One VM as found."""
     if listed.machine is None:
         return _unreadable(listed)
     vbox_vm = listing.vbox_vm(listed)
@@ -115,7 +115,7 @@ def vm_of(listing, listed, native_keys):
         reason=reason if is_there else _UNFINISHED,
         busy=busy,
         config=config,
-        # modifyvm changes nothing of a running machine: it runs with what is stored.
+        # modifyvm changes nothing of a running VM: it runs with what is stored.
         active=None if power == STOPPED else config,
         snapshots=_snapshots(vbox_vm),
         ssh=ssh_of(vbox_vm) if power == RUNNING else None,
@@ -136,7 +136,7 @@ def is_lost(listed):
 
 
 def observe_power(tool, targets, settings):
-    """Light look while something is waited for; ``settings`` are KnownSettings."""
+    """Light observation while something is waited for; ``settings`` are KnownSettings."""
     found = []
     wanted = {target.id for target in targets}
     for listed in listed_in(tool.read("list", "--long", "vms")):
@@ -149,15 +149,15 @@ def observe_power(tool, targets, settings):
 
 
 def _snapshots(vbox_vm):
-    told = vbox_vm.file.snapshots if vbox_vm.file else {}
+    reported = vbox_vm.file.snapshots if vbox_vm.file else {}
     return tuple(
         Snapshot(
             name=one.name,
             id=one.uuid,
             parent=one.parent,
-            power=RUNNING if one.uuid in told and told[one.uuid].online else STOPPED,
-            description=told[one.uuid].description if one.uuid in told else one.description,
-            created=told[one.uuid].created if one.uuid in told else None,
+            power=RUNNING if one.uuid in reported and reported[one.uuid].online else STOPPED,
+            description=reported[one.uuid].description if one.uuid in reported else one.description,
+            created=reported[one.uuid].created if one.uuid in reported else None,
             current=one.is_current,
         )
         for one in vbox_vm.machine.snapshots
@@ -172,7 +172,7 @@ _AT_ONCE = 4
 
 
 def with_addresses(tool, vms, thoroughly):
-    """The running machines of ``vms`` with their addresses."""
+    """The running VMs of ``vms`` with their addresses."""
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
@@ -196,13 +196,13 @@ def _from_guest(tool, vm):
     """What the guest said since it booted: VirtualBox keeps what it said before, once it was saved and resumed."""
     properties = output.properties(tool.read("guestproperty", "enumerate", vm.id))
     booted = properties.get(_BOOTED)
-    for key, said in properties.items():
-        if not (key.startswith(_NET) and key.endswith("/V4/IP")) or (booted and said.time < booted.time):
+    for key, answered in properties.items():
+        if not (key.startswith(_NET) and key.endswith("/V4/IP")) or (booted and answered.time < booted.time):
             continue
         nic = key[: -len("V4/IP")]
         mac = properties.get(f"{nic}MAC")
-        if said.value and not said.value.startswith("127."):
-            yield Address(said.value, "agent", colon_mac(mac.value) if mac else None)
+        if answered.value and not answered.value.startswith("127."):
+            yield Address(answered.value, "agent", colon_mac(mac.value) if mac else None)
 
 
 def _from_leases(tool, vm):
@@ -218,7 +218,7 @@ def _lease(tool, nic):
     try:
         return next(iter(output.blocks(tool.read("dhcpserver", "findlease", *words))), {})
     except CommandFailed:
-        return {}  # Another card may have one.
+        return {}  # Another NIC may have one.
 
 
 def _from_arp(tool, vm):

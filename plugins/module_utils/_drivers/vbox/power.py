@@ -119,7 +119,7 @@ _REMEDIES = (
     ("Locking of attached media failed", "Another machine that runs uses one of its disks; stop that one."),
     ("VERR_FILE_NOT_FOUND", "A file that VirtualBox needs is missing: see Logs/VBox.log in the machine's folder."),
     ("Cannot enable nested", "This host's processor cannot nest: set nested_virtualization: false."),
-    ("VERR_SUP_DRIVERLESS", "Without the kernel driver a machine can have cards of type nat only."),
+    ("VERR_SUP_DRIVERLESS", "Without the kernel driver a machine can have NICs of type nat only."),
 )
 _WINDOWS = ("VERR_FILE_NOT_FOUND", "terminated unexpectedly")
 _NO_WINDOW = (

@@ -15,10 +15,10 @@ from .vbox_vm import config_of
 
 
 def with_configs(driver, listing, vm, native_keys):
-    """The machine with what its snapshots hold; a process for each of them, and asked only where it matters."""
+    """The VM with what its snapshots hold; a process for each of them, and asked only where it matters."""
     listed = next(one for one in listing.machines if one.uuid == vm.id)
     vbox_vm = listing.vbox_vm(listed)
-    told = []
+    reported = []
     for one in vm.snapshots:
         try:
             found = long.machines(driver.tool.read("snapshot", vm.id, "showvminfo", one.id))
@@ -28,11 +28,11 @@ def with_configs(driver, listing, vm, native_keys):
             # Only this question takes the lock, so somebody else may have it.
             return vm.having(busy="somebody else works with it")
         if not found or found[0].machine is None:
-            told.append(one)
+            reported.append(one)
             continue
         then = replace(vbox_vm, machine=found[0].machine, file=None)
-        told.append(replace(one, config=_config_then(vm, then, native_keys)))
-    return vm.having(snapshots=tuple(told))
+        reported.append(replace(one, config=_config_then(vm, then, native_keys)))
+    return vm.having(snapshots=tuple(reported))
 
 
 def _config_then(vm, vbox_vm, native_keys):
@@ -106,7 +106,7 @@ def _check_current(vm, dropped):
 
 
 def _check_standing(listing, vm, dropped):
-    """Images that go on from those of the snapshot: VirtualBox merges each with one of the machine's own only."""
+    """Images that go on from those of the snapshot: VirtualBox merges each with one of the VM's own only."""
     kept = {medium.uuid for medium in listing.media.values() if dropped.id in medium.users.get(vm.id, ())}
     vbox_vm = next(listing.vbox_vm(one) for one in listing.machines if one.uuid == vm.id)
     left = [medium for medium in vbox_vm.left_behind() if medium.parent in kept]

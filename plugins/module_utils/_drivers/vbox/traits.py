@@ -216,7 +216,7 @@ def _off_or_saved(vm, change):
 
 
 def _while_on(vm, change):
-    """What controlvm can do to a machine that is there, and nothing to one that is saved."""
+    """What controlvm can do to a VM that is there, and nothing to one that is saved."""
     return LIVE if vm.power in (STOPPED, RUNNING, PAUSED) else POWER_OFF
 
 
@@ -226,12 +226,12 @@ def _cost_of_autostart(vm, change):
 
 
 def _cost_of_medium(vm, change):
-    # None: it has no drive, and drives are not plugged into running machines.
+    # None: it has no drive, and drives are not plugged into running VMs.
     return POWER_OFF if vm.config.get("iso") is None else _while_on(vm, change)
 
 
 def _cost_of_adding_disk(vm, change):
-    """A disk is plugged into a running machine's SATA controller, where it has one."""
+    """A disk is plugged into a running VM's SATA controller, where it has one."""
     controller = place_of(change.key)[0]
     present = {place_of(slot)[0] for slot in vm.config.get("disks") or {}}
     is_sata = (bus_for(controller) or ("",))[0] == "sata"

@@ -28,7 +28,7 @@ _FORMATS = {"RAW": "raw"}
 
 @dataclass(frozen=True)
 class VBoxVm:
-    """What one look told of a machine: the list, its settings file (None: unreadable), images by UUID, its mark."""
+    """A VM as observed: the list, its settings file (None: unreadable), images by UUID, its mark."""
 
     uuid: str
     machine: Machine
@@ -56,9 +56,9 @@ class VBoxVm:
 
     def kind_of(self, slot):
         """HardDisk, DVD or Floppy."""
-        told = self.file.drives.get((slot.controller, slot.port, slot.device)) if self.file else None
-        if told:
-            return told
+        reported = self.file.drives.get((slot.controller, slot.port, slot.device)) if self.file else None
+        if reported:
+            return reported
         return "HardDisk" if slot.values.get("ImageUUID") in self.media else "DVD"
 
     @property
@@ -77,7 +77,7 @@ class VBoxVm:
 
     @property
     def begun_mark(self):
-        """The mark of a machine in the making; a clone that has none of its own yet has all its disks in its folder."""
+        """The mark of a VM in the making; a clone that has none of its own yet has all its disks in its folder."""
         if (self.mark or {}).get("id") == self.uuid:
             return self.mark
         bases = [base for _attached, base in map(self.image_in, self.disks) if base]
@@ -86,7 +86,7 @@ class VBoxVm:
 
     @property
     def is_unfinished(self):
-        """True of a machine that a task has begun to make and nobody has got yet."""
+        """True of a VM that a task has begun to make and nobody has got yet."""
         return is_unfinished(self.uuid, self.mark, self.values["LogFldr"])
 
     @property
@@ -95,7 +95,7 @@ class VBoxVm:
         return next((slot for slot in self.drives if slot.medium not in self.seed_files()), None)
 
     def chain(self, uuid):
-        """An image and those below it, as long as they are this machine's own, or attached to it as never written."""
+        """An image and those below it, as long as they are this VM's own, or attached to it as never written."""
         found = [self.media[uuid]] if uuid in self.media else []
         while found and found[-1].parent in self.media and self._is_own(self.media[found[-1].parent]):
             found.append(self.media[found[-1].parent])
@@ -124,7 +124,7 @@ class VBoxVm:
 
     @property
     def rules(self):
-        """{name: (number of the card, rule)}; of two with one name that of the first card."""
+        """{name: (number of the NIC, rule)}; of two with one name that of the first NIC."""
         found = {}
         for nic in self.machine.nics:
             for rule in nic.forwards if nic.type == "nat" else ():
@@ -133,14 +133,14 @@ class VBoxVm:
 
 
 def vbox_vm_of(vbox_vms, uuid):
-    """One of all machines. Raises NotFound where somebody took it away while a task worked on it."""
+    """One of all VMs. Raises NotFound where somebody took it away while a task worked on it."""
     if uuid not in vbox_vms:
         raise NotFound(f"The machine {uuid} is gone: somebody else removed it meanwhile.", "Run the task again.")
     return vbox_vms[uuid]
 
 
 def config_of(vbox_vm, native_keys=()):
-    """The machine's settings by the vocabulary's names."""
+    """The VM's settings by the vocabulary's names."""
     return {
         **read_all(SETTINGS, vbox_vm),
         "tags": tuple(sorted(_own(vbox_vm).get("tags", ()))),
@@ -169,11 +169,11 @@ def _disk(vbox_vm, slot):
 
 def _network(nic):
     kind = NETWORK_WORDS.get(nic.type, nic.type.lower())
-    told = {"type": kind}
+    reported = {"type": kind}
     source = nic.values.get(NETWORKS.get(kind, (None, None))[1] or "generic")
     if source:
-        told["source"] = source
-    return {**told, "mac": colon_mac(nic.values["macaddress"]), "model": nic.values["nictype"]}
+        reported["source"] = source
+    return {**reported, "mac": colon_mac(nic.values["macaddress"]), "model": nic.values["nictype"]}
 
 
 def _iso(vbox_vm):
@@ -184,13 +184,13 @@ def _iso(vbox_vm):
 
 
 def _forward(rule):
-    told = {"protocol": rule.protocol, "host_port": rule.host_port, "guest_port": rule.guest_port}
-    return {**told, **({"host_address": rule.host_address} if rule.host_address else {})}
+    reported = {"protocol": rule.protocol, "host_port": rule.host_port, "guest_port": rule.guest_port}
+    return {**reported, **({"host_address": rule.host_address} if rule.host_address else {})}
 
 
 def _share(share):
-    told = {"host_path": share.path, "read_only": bool(share.read_only)}
-    return {**told, **({"guest_path": share.mount_point} if share.mount_point else {})}
+    reported = {"host_path": share.path, "read_only": bool(share.read_only)}
+    return {**reported, **({"guest_path": share.mount_point} if share.mount_point else {})}
 
 
 #: networks.type -> (VirtualBox's type, what names its other end).

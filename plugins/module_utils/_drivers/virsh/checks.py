@@ -48,12 +48,12 @@ def check_plan(driver, plan):
     _check_bases(driver, plan)
 
 
-#: Steps after which a machine may write to its disks, or only needs to be started to do so.
+#: Steps after which a VM may write to its disks, or only needs to be started to do so.
 _WRITING = frozenset({"create", "start", "restore"})
 
 
 def _check_bases(driver, plan):
-    """Refuse a plan by which a machine writes to an image that the disks of others stand on."""
+    """Refuse a plan by which a VM writes to an image that the disks of others stand on."""
     vm = plan.before
     sources = {slot: disk.get("source") for slot, disk in (plan.after.config.get("disks") or {}).items()}
     if not any(sources.values()) or not _may_write(plan):
@@ -159,7 +159,7 @@ def _check_new_firmware(driver, vm, changes):
 
 
 def _check_deletion(driver, plan):
-    """A file goes from its folder: one that cannot be removed is found while the machine still runs."""
+    """A file goes from its folder: one that cannot be removed is found while the VM still runs."""
     for path in deleted_files(plan):
         folder = os.path.dirname(path)
         if files.exists(folder) and not files.is_writable(folder) and os.path.lexists(path):

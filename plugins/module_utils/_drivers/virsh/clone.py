@@ -55,12 +55,12 @@ def own_disks(definition):
 
 def clone(driver, vm, step):
     """Create a VM that is off, like its source; what was created is removed again when it cannot be finished."""
-    machine_id, is_defined = driver.new_id(vm.name)
+    vm_id, is_defined = driver.new_id(vm.name)
     if not is_defined:
-        _define_clone(driver, vm.name, machine_id, step.arguments)
+        _define_clone(driver, vm.name, vm_id, step.arguments)
 
 
-def _define_clone(driver, name, machine_id, arguments):
+def _define_clone(driver, name, vm_id, arguments):
     config, creation, source = (arguments[key] for key in ("config", "creation", "source"))
     asked = creation["clone"]
     original = Original.read(driver, source, asked.get("snapshot"))
@@ -69,23 +69,23 @@ def _define_clone(driver, name, machine_id, arguments):
         disks = _make_disks(driver, name, original, asked["linked"], made)
         nvram = _copy_nvram(driver, name, definition, made)
         _remove_identity(definition)
-        seeds = make_seed(driver, name, machine_id, creation, _give_macs(definition, arguments["networks"]))
+        seeds = make_seed(driver, name, vm_id, creation, _give_macs(definition, arguments["networks"]))
         definition.set("name", name)
-        definition.set("uuid", machine_id)
+        definition.set("uuid", vm_id)
         _remove_drives(definition, (source.mark or {}).get("files", ()))
         add_seeds(definition, seeds)
         inputs = {"clone": source.id, "bases": bases_of(driver.storage, disks)}
-        mark = make_mark(machine_id, config, disks, seeds, inputs)
+        mark = make_mark(vm_id, config, disks, seeds, inputs)
         definition.set_mark({**mark, "nvram": nvram} if nvram else mark)
         driver.define(definition)
         if asked["linked"] and not asked.get("snapshot"):
-            _check_still_off(driver, name, machine_id, source)
+            _check_still_off(driver, name, vm_id, source)
 
 
-def _check_still_off(driver, name, machine_id, source):
+def _check_still_off(driver, name, vm_id, source):
     """Another task may have started the source before the clone was there to forbid it."""
     if driver.virsh.run("domstate", source.id).strip() != "shut off":
-        driver.virsh.run("undefine", machine_id, "--nvram")
+        driver.virsh.run("undefine", vm_id, "--nvram")
         raise Refused(
             f"{name}: '{source.name}' was started while it was cloned, and writes to what the clone stands on.",
             "Stop it and run the task again.",
@@ -117,7 +117,7 @@ def disk_format(disk, linked):
 
 
 def _copy_nvram(driver, name, definition, made):
-    """The NVRAM files of the clone. The variables hold boot entries; a machine that never ran has none to copy yet."""
+    """The NVRAM files of the clone. The variables hold boot entries; a VM that never ran has none to copy yet."""
     image, new = nvram_image(definition), place_nvram(definition, driver.storage, name)
     if new is None:
         return []
@@ -138,12 +138,12 @@ def nvram_image(definition):
 # Identity -------------------------------------------------------------------------------------------------------------
 
 _IDENTITIES = ("sysinfo/system/entry[@name='uuid']", "sysinfo/system/entry[@name='serial']")
-#: What a port is connected to, where two machines cannot both be.
+#: What a port is connected to, where two VMs cannot both be.
 _TAKEN = ("file", "unix", "tcp")
 
 
 def _remove_identity(definition):
-    """All that two machines cannot both have; libvirt fills in what is missing."""
+    """All that two VMs cannot both have; libvirt fills in what is missing."""
     for nic in definition.interfaces():
         _drop(nic, "mac", "target", "portForward")
     forget_names(definition)
@@ -169,7 +169,7 @@ def _give_macs(definition, wanted):
 
 
 def _free_port(element):
-    """Two machines cannot write to one file, or listen at one place; connected to another end, both can be."""
+    """Two VMs cannot write to one file, or listen at one place; connected to another end, both can be."""
     _drop(element, "log")
     source = element.find("source")
     if element.get("type") in _TAKEN and source is not None and source.get("mode") != "connect":
@@ -201,7 +201,7 @@ def _drop(element: ET.Element, *tags):
 def check_clone(driver, name, creation, source, to_delete=()):
     """Raise NotFound or Refused for what would end a clone half-way, or tie it to disks that are written to.
 
-    ``to_delete`` are the files that a machine to be rebuilt takes along.
+    ``to_delete`` are the files that a VM to be rebuilt takes along.
     """
     asked = creation["clone"]
     original = Original.read(driver, source, asked.get("snapshot"))

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The files in a machine's disks at two points of its history, compared.
+"""The files in a VM's disks at two points of its history, compared.
 
 A point becomes images that a tool can read: an external snapshot is the file that it froze, an internal one is copied
 out of its image (only what the image itself holds: the copy stands on the same images below), and now is the disk.

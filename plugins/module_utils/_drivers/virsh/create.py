@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Making and removing machines. Files come first, the definition last; going, the files go first, so that a run killed
+"""Making and removing VMs. Files come first, the definition last; going, the files go first, so that a run killed
 anywhere leaves what the same task completes."""
 
 from __future__ import annotations
@@ -27,24 +27,22 @@ from .storage import bases_of, used_files
 def create(driver, vm, step):
     """Create a VM that is off; what was created is removed again when it cannot be finished."""
     config = step.arguments["config"]
-    machine_id, is_defined = driver.new_id(vm.name)
+    vm_id, is_defined = driver.new_id(vm.name)
     if not is_defined:
-        _define_new(driver, vm.name, machine_id, config, step.arguments["creation"])
+        _define_new(driver, vm.name, vm_id, config, step.arguments["creation"])
     if config.get("autostart"):
-        driver.virsh.run("autostart", machine_id)
+        driver.virsh.run("autostart", vm_id)
 
 
-def _define_new(driver, name, machine_id, config, creation):
+def _define_new(driver, name, vm_id, config, creation):
     with undone_on_failure(driver, name, creation) as made:
-        definition = new_definition(
-            name, machine_id, driver.hypervisor, driver.virt_type_of_new(), machine_type(config)
-        )
+        definition = new_definition(name, vm_id, driver.hypervisor, driver.virt_type_of_new(), machine_type(config))
         disks = _make_disks(driver, name, config.get("disks") or {}, creation.get("image"), made)
         config = _with_macs(config, creation)
-        seeds = make_seed(driver, name, machine_id, creation, macs_by_place(config.get("networks") or {}))
+        seeds = make_seed(driver, name, vm_id, creation, macs_by_place(config.get("networks") or {}))
         _describe(driver, definition, config, disks, seeds)
         own_disks = [path for _slot, path, _format, ours in disks if ours]
-        mark = make_mark(machine_id, config, own_disks, seeds, _inputs(driver, creation, own_disks))
+        mark = make_mark(vm_id, config, own_disks, seeds, _inputs(driver, creation, own_disks))
         if config.get("firmware") == "uefi":
             driver.storage.open_folder()
             mark["nvram"] = [place_nvram(definition, driver.storage, name)]
@@ -54,16 +52,16 @@ def _define_new(driver, name, machine_id, config, creation):
 
 @contextmanager
 def undone_on_failure(driver, name, creation):
-    """A list for the files that get made; they are removed again when the machine cannot be finished."""
+    """A list for the files that get made; they are removed again when the VM cannot be finished."""
     made = []
     try:
         yield made
     except BaseException as error:
         if creation.get("cloud_init") is not None:
-            # Unlike a disk, a seed has its name before this machine is there, whoever made it.
+            # Unlike a disk, a seed has its name before this VM is there, whoever made it.
             made.append(driver.storage.seed_path(name))
         others = _remove_unused(driver, made)
-        if isinstance(error, PolyvirtError) and (_is_made_meanwhile(error) or name in others):
+        if isinstance(error, PolyvirtError) and (_is_created_meanwhile(error) or name in others):
             raise _lost(name, error) from error
         raise
 
@@ -81,7 +79,7 @@ def _remove_unused(driver, paths):
     return {one.name for one in definitions}
 
 
-def _is_made_meanwhile(error):
+def _is_created_meanwhile(error):
     return "already exists with uuid" in getattr(error, "stderr", "")
 
 
@@ -118,12 +116,12 @@ def _with_macs(config, creation):
     return {**config, "networks": networks}
 
 
-def make_seed(driver, name, machine_id, creation, macs):
+def make_seed(driver, name, vm_id, creation, macs):
     if creation.get("cloud_init") is None:
         return []
     path = driver.storage.seed_path(name)
     driver.storage.open_folder()
-    documents = seed.nocloud_documents(creation["cloud_init"], name, machine_id, macs)
+    documents = seed.nocloud_documents(creation["cloud_init"], name, vm_id, macs)
     seed.make_seed(driver.commands, files, path, documents)
     return [path]
 
@@ -138,7 +136,7 @@ def _describe(driver, definition, config, disks, seeds):
     add_seeds(definition, seeds)
     for _place, entry in sorted((config.get("networks") or {}).items(), key=lambda item: int(item[0])):
         definition.devices.append(nic_element(entry, is_bridge))
-    # Behind the cards, for some settings lie on them.
+    # Behind the NICs, for some settings lie on them.
     known = {name: value for name, value in config.items() if name in SETTINGS and value is not None}
     for change in additions(known):
         write_setting(driver, definition, change)
@@ -151,10 +149,10 @@ def _inputs(driver, creation, disks):
     return {"image": image["source"], "bases": bases_of(driver.storage, disks)} if image else {}
 
 
-def make_mark(machine_id, config, disks, own_files, inputs):
+def make_mark(vm_id, config, disks, own_files, inputs):
     """``inputs`` say what it was made from; ``bases`` among them are the images that its disks stand on."""
     return {
-        **empty_mark(machine_id),
+        **empty_mark(vm_id),
         "disks": disks,
         "files": own_files,
         "tags": list(config.get("tags") or ()),
@@ -163,7 +161,7 @@ def make_mark(machine_id, config, disks, own_files, inputs):
 
 
 _NUMBERED_MACHINE = "pc-q35-"
-#: Each hot-plugged disk or card takes one port; libvirt gives a new q35 machine hardly any to spare.
+#: Each hot-plugged disk or NIC takes one port; libvirt gives a new q35 VM hardly any to spare.
 _ROOT_PORTS = 14
 _FRAME = """\
 <domain type='{type}'>
@@ -187,7 +185,7 @@ _DEVICES = """
 
 
 def check_architecture(name, hypervisor):
-    """Refuse hosts whose machines look otherwise than the frame: a machine that cannot boot helps nobody."""
+    """Refuse hosts whose VMs look otherwise than the frame: a VM that cannot boot helps nobody."""
     if hypervisor != "TEST" and os.uname().machine != ARCHITECTURE:
         raise Unsupported(
             f"{name}: new machines are made on {ARCHITECTURE} hosts only, and this one is {os.uname().machine}.",
@@ -196,7 +194,7 @@ def check_architecture(name, hypervisor):
 
 
 def new_definition(name, uuid, hypervisor, virt_type, machine):
-    """A Definition without disks and network cards."""
+    """A Definition without disks and NICs."""
     definition = Definition(_test_frame(uuid) if hypervisor == "TEST" else _frame(uuid, virt_type, machine))
     definition.set("name", name)
     return definition

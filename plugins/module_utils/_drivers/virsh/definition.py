@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A machine's definition, libvirt's domain XML: read field by field, changed in place, written back whole.
+"""A VM's definition, libvirt's domain XML: read field by field, changed in place, written back whole.
 
 Everything that nobody asked to change stays as it was: unknown devices, addresses and above all the MACs, for a
 definition without them would get new ones (libvirt's formatdomain; seen with 9.0.0).
@@ -83,7 +83,7 @@ class Definition:
 
     @property
     def mark(self):
-        """Our mark as a mapping, or None. Whether it is this machine's own is the core's to say."""
+        """Our mark as a mapping, or None. Whether it is this VM's own is the core's to say."""
         element = self.root.find(f"metadata/{_MARK}")
         return None if element is None else marks.parsed(element.text)
 
@@ -208,7 +208,7 @@ def place_of(disk):
 
 
 def backing_files(disk):
-    """The files below a running machine's disk, as libvirt lists them."""
+    """The files below a running VM's disk, as libvirt lists them."""
     return [source.get("file") for source in disk.findall(".//backingStore/source") if source.get("file")]
 
 
@@ -217,7 +217,7 @@ DEFAULT_MACHINE_TYPE = "q35"
 
 
 def machine_type(config):
-    """The machine type of a new machine: the one asked through native, else the one of the frame."""
+    """The machine type of a new VM: the one asked through native, else the one of the frame."""
     return str((config.get("native") or {}).get("os/type@machine") or DEFAULT_MACHINE_TYPE)
 
 

@@ -43,7 +43,7 @@ _TPM_STATES = "/var/lib/libvirt/swtpm"
 
 
 def _give_tpm_back(driver, vm):
-    """libvirt removes the state of a TPM only with a machine that has one; it may hold keys."""
+    """libvirt removes the state of a TPM only with a VM that has one; it may hold keys."""
     if not driver.is_local or not files.exists(os.path.join(_TPM_STATES, vm.id)):
         return
     definition = driver.definition(vm.id)

@@ -49,7 +49,7 @@ def make_driver(params):
 
 
 def is_local(uri):
-    """Whether the machines' files are this host's own: only then can they be made and read here."""
+    """Whether the VMs' files are this host's own: only then can they be made and read here."""
     return not re.match(r"[^:]+://[^/]", uri)
 
 
@@ -87,7 +87,7 @@ class VirshDriver:
         return is_local(self.virsh.uri)
 
     def virt_type_of_new(self):
-        """How a new machine is run: as asked, else by the processor where libvirt offers that."""
+        """How a new VM is run: as asked, else by the processor where libvirt offers that."""
         if self.virt_type:
             return self.virt_type
         return "kvm" if "<domain type='kvm'" in self.capabilities() else "qemu"
@@ -131,7 +131,7 @@ class VirshDriver:
         return observation
 
     def _with_sizes(self, vm):
-        """Of a running machine libvirt tells only the disks it runs with; one for its next start is but a file yet."""
+        """Of a running VM libvirt tells only the disks it runs with; one for its next start is but a file yet."""
         if vm.active is None or not self.is_local:
             return vm
         waiting = {slot: disk for slot, disk in vm.config["disks"].items() if slot not in vm.active["disks"]}
@@ -178,7 +178,7 @@ class VirshDriver:
         return replace(observation, vms=vms)
 
     def all_definitions(self):
-        """Every machine's definition, and of those that run also what runs: both may name files."""
+        """Every VM's definition, and of those that run also what runs: both may name files."""
         if self._definitions is None:
             self._definitions = self.read_definitions()
         return self._definitions

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which files belong to a machine, and who else needs them. What cannot be told is refused, never guessed."""
+"""Which files belong to a VM, and who else needs them. What cannot be told is refused, never guessed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LAYERED = (b"QFI\xfb", b"QED\0", b"KDMV", b"COWD", b"# Disk DescriptorFile")
 
 
 def files_of(vm, definitions, users):
-    """The files of one machine, each with who else needs it.
+    """The files of one VM, each with who else needs it.
 
     ``definitions`` are what it runs with and what is stored: each may name a file that the other does not. Without
     ``users`` (FileUsers) the files are on another host, where none can be removed.
@@ -72,7 +72,7 @@ def _place_of(drive):
 
 
 def _detached(vm, attached):
-    """What was made for the machine and is in none of its drives now. A foreign mark speaks of another's files."""
+    """What was made for the VM and is in none of its drives now. A foreign mark speaks of another's files."""
     if not vm.owned:
         return []
     named = [("disk", path) for path in vm.mark.get("disks", ())]
@@ -83,7 +83,7 @@ def _detached(vm, attached):
 
 
 class FileUsers:
-    """Who needs which file, for all machines of one look: each image is looked at once."""
+    """Who needs which file, for all VMs of one look: each image is looked at once."""
 
     def __init__(self, virsh, qemu_img, definitions):
         self._virsh, self._qemu_img, self._definitions = virsh, qemu_img, definitions
@@ -106,7 +106,7 @@ class FileUsers:
             if definition.uuid != vm.id:
                 for path in self._paths_of(vm, definition):
                     users.setdefault(path, set()).add(definition.name)
-        # What machines use comes first: an image in between is then known by its machine, not by its path.
+        # What VMs use comes first: an image in between is then known by its VM, not by its path.
         used = [path for path in sorted(users) if path not in own]
         for path in [*used, *sorted(_images_beside(own).difference(used))]:
             for below in self._chain_below(vm, path):
@@ -116,7 +116,7 @@ class FileUsers:
     def _below_own(self, vm, path, own):
         """What a disk stands on that may stay itself: after a snapshot made by hand, that is the disk we made.
 
-        A machine whose own disk is broken can be removed nevertheless; then the others of its files stay.
+        A VM whose own disk is broken can be removed nevertheless; then the others of its files stay.
         """
         try:
             return self._chain_below(vm, path)
@@ -230,7 +230,7 @@ def _sources(definition):
 
 
 def _images_beside(own):
-    """Images in the same folders: an overlay that no machine uses yet still needs what it stands on."""
+    """Images in the same folders: an overlay that no VM uses yet still needs what it stands on."""
     beside = set()
     for folder in {os.path.dirname(path) for path in own}:
         for entry in files.entries(folder):

@@ -1,9 +1,9 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Looking at machines with two virsh processes for up to a hundred: one lists, one asks about each.
+"""Looking at VMs with two virsh processes for up to a hundred: one lists, one asks about each.
 
-Machines are addressed by UUID, for virsh takes a name that is a number for the id of a running machine.
+VMs are addressed by UUID, for virsh takes a name that is a number for the id of a running VM.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from .settings.networks import QUESTIONS, inactive_networks, read_networks
 
 @dataclass(frozen=True)
 class Listing:
-    """What one listing process tells: versions and, of every machine, its name and some flags by UUID."""
+    """What one listing process tells: versions and, of every VM, its name and some flags by UUID."""
 
     versions: output.Versions
     names: dict
@@ -56,14 +56,14 @@ class Listing:
         return cls(output.versions(answers[0].stdout), dict(output.domains(answers[1].stdout)), *flags, inactive)
 
     def uuids(self, target):
-        """Every machine that ``target`` may mean."""
+        """Every VM that ``target`` may mean."""
         if target.id:
             return [target.id] if target.id in self.names else []
         return [uuid for uuid, name in self.names.items() if name == target.name]
 
 
 def observe_fully(virsh, listing, uuids, facets, native_keys):
-    """Full look at ``uuids``: definition, what runs, sizes, leases; more only where ``facets`` ask for it."""
+    """Full observation of ``uuids``: definition, what runs, sizes, leases; more only where ``facets`` ask for it."""
     questions, per_machine = [], []
     for uuid in uuids:
         asked = _questions(uuid, uuid in listing.active, uuid in listing.saved, facets)
@@ -71,64 +71,66 @@ def observe_fully(virsh, listing, uuids, facets, native_keys):
         questions += asked.values()
     answers = iter(_asked(virsh, questions)) if questions else iter(())
     found, taken = [], {}
-    told = [(uuid, {key: next(answers) for key in keys}) for uuid, keys in per_machine]
-    _ask_for_each_size(virsh, told)
-    for uuid, said in told:
-        if not tool.is_not_found(said["inactive"].error):
-            found.append(_machine(uuid, listing, said, native_keys))
-            taken[uuid] = _names(uuid, said)
+    reported = [(uuid, {key: next(answers) for key in keys}) for uuid, keys in per_machine]
+    _ask_for_each_size(virsh, reported)
+    for uuid, answered in reported:
+        if not tool.is_not_found(answered["inactive"].error):
+            found.append(_machine(uuid, listing, answered, native_keys))
+            taken[uuid] = _names(uuid, answered)
     if any(names for names, _current in taken.values()):
         found = _with_snapshots(virsh, found, taken, native_keys if "snapshot_configs" in facets else None)
     return Observation(vms=found, known=tuple(listing.names.values()))
 
 
-def _ask_for_each_size(virsh, told):
+def _ask_for_each_size(virsh, reported):
     """Where one disk cannot be read, libvirt tells the size of none: then each is asked for by itself."""
     questions, targets = [], []
-    for uuid, said in told:
-        if said["sizes"].error and not said["inactive"].error:
-            texts = [said[key].stdout for key in ("inactive", "active") if key in said and not said[key].error]
+    for uuid, answered in reported:
+        if answered["sizes"].error and not answered["inactive"].error:
+            texts = [
+                answered[key].stdout for key in ("inactive", "active") if key in answered and not answered[key].error
+            ]
             disks = {target_of(disk) for text in texts for disk in Definition(text).drives("disk", "lun")}
             questions += [("domblkinfo", uuid, target) for target in sorted(disks)]
-            targets += [(said, target) for target in sorted(disks)]
+            targets += [(answered, target) for target in sorted(disks)]
     answers = virsh.batch(questions) if questions else []
-    for (said, target), answer in zip(targets, answers):
-        said["size", target] = answer
+    for (answered, target), answer in zip(targets, answers):
+        answered["size", target] = answer
 
 
-def _sizes(said):
+def _sizes(answered):
     """{slot: bytes} of the disks that can be read."""
-    sizes = output.block_sizes(said["sizes"].stdout)
-    each = {key[1]: answer.stdout for key, answer in said.items() if key[0] == "size" and not answer.error}
-    told = {target: output.key_values(text).get("Capacity", "") for target, text in each.items()}
-    return {**sizes, **{target: int(size) for target, size in told.items() if size.isdigit()}}
+    sizes = output.block_sizes(answered["sizes"].stdout)
+    each = {key[1]: answer.stdout for key, answer in answered.items() if key[0] == "size" and not answer.error}
+    reported = {target: output.key_values(text).get("Capacity", "") for target, text in each.items()}
+    return {**sizes, **{target: int(size) for target, size in reported.items() if size.isdigit()}}
 
 
-def _names(uuid, said):
+def _names(uuid, answered):
     """(names of all snapshots, name of the current one); a driver of libvirt that has none says that it cannot tell."""
-    if "snapshots" not in said or tool.is_unsupported(said["snapshots"].error):
+    if "snapshots" not in answered or tool.is_unsupported(answered["snapshots"].error):
         return (), ""
-    _raise_unless_gone(("snapshot-list", uuid), said["snapshots"], "domain")
+    _raise_unless_gone(("snapshot-list", uuid), answered["snapshots"], "domain")
     # Not stripped: a blank may be the last letter of a name.
-    return output.snapshots(said["snapshots"].stdout), said["current"].stdout.partition("\n")[0]
+    return output.snapshots(answered["snapshots"].stdout), answered["current"].stdout.partition("\n")[0]
 
 
 def _with_snapshots(virsh, vms, taken, native_keys):
-    """``taken`` are (names of its snapshots, name of the current one) by machine; one process tells about all.
+    """``taken`` are (names of its snapshots, name of the current one) by VM; one process tells about all.
 
     With ``native_keys`` None, nobody asks what settings they hold.
     """
     from .snapshots import SnapshotXml
 
     asked = [(vm, name) for vm in vms for name in taken[vm.id][0]]
-    told = {vm.id: [] for vm in vms}
+    reported = {vm.id: [] for vm in vms}
     answers = virsh.batch([("snapshot-dumpxml", vm.id, "--snapshotname", name) for vm, name in asked])
     for (vm, name), answer in zip(asked, answers):
         _raise_unless_gone(("snapshot-dumpxml", vm.id, name), answer, "snapshot")
         if not answer.error:
             config_of = None if native_keys is None else partial(_config_then, vm, native_keys)
-            told[vm.id].append(SnapshotXml.parse(answer.stdout).described(name == taken[vm.id][1], config_of))
-    return [vm.having(snapshots=tuple(told[vm.id])) for vm in vms]
+            reported[vm.id].append(SnapshotXml.parse(answer.stdout).described(name == taken[vm.id][1], config_of))
+    return [vm.having(snapshots=tuple(reported[vm.id])) for vm in vms]
 
 
 def _raise_unless_gone(words, answer, kind):
@@ -172,18 +174,18 @@ def _questions(uuid, active, saved, facets):
 
 
 def observe_power(virsh, uuids, facets):
-    """Light look while something is waited for: power, and addresses where asked. One process."""
+    """Light observation while something is waited for: power, and addresses where asked. One process."""
     per_machine = [(uuid, _light_questions(uuid, facets)) for uuid in uuids]
     answers = iter(_asked(virsh, [question for _uuid, asked in per_machine for question in asked.values()]))
     found = []
     for uuid, asked in per_machine:
-        said = {key: next(answers) for key in asked}
-        if tool.is_not_found(said["info"].error):
+        answered = {key: next(answers) for key in asked}
+        if tool.is_not_found(answered["info"].error):
             continue
-        if said["info"].error:
-            raise CommandFailed(("virsh", "dominfo", uuid), 1, said["info"].error)
-        info = output.key_values(said["info"].stdout)
-        power, busy, reason = state(said["power"], info.get("Managed save") == "yes")
+        if answered["info"].error:
+            raise CommandFailed(("virsh", "dominfo", uuid), 1, answered["info"].error)
+        info = output.key_values(answered["info"].stdout)
+        power, busy, reason = state(answered["power"], info.get("Managed save") == "yes")
         vm = Vm(
             name=info["Name"],
             id=uuid,
@@ -192,7 +194,7 @@ def observe_power(virsh, uuids, facets):
             busy=busy,
             persistent=info.get("Persistent") != "no",
         )
-        found.append(_with_addresses(vm, said, vm.power))
+        found.append(_with_addresses(vm, answered, vm.power))
     return Observation(vms=found)
 
 
@@ -203,12 +205,12 @@ def _light_questions(uuid, facets):
     return asked
 
 
-def _machine(uuid, listing, said, native_keys):
-    if said["inactive"].error:
-        raise CommandFailed(("virsh", "dumpxml", uuid, "--inactive"), 1, said["inactive"].error)
-    definition = Definition(said["inactive"].stdout)
-    sizes = _sizes(said)
-    power, busy, reason = state(said["power"], uuid in listing.saved)
+def _machine(uuid, listing, answered, native_keys):
+    if answered["inactive"].error:
+        raise CommandFailed(("virsh", "dumpxml", uuid, "--inactive"), 1, answered["inactive"].error)
+    definition = Definition(answered["inactive"].stdout)
+    sizes = _sizes(answered)
+    power, busy, reason = state(answered["power"], uuid in listing.saved)
     mark = definition.mark
     own_files = frozenset((mark or {}).get("files", ()))
     kept = {
@@ -218,9 +220,9 @@ def _machine(uuid, listing, said, native_keys):
     }
     config = {**_config(definition, sizes, own_files, native_keys), **kept}
     active = None
-    if "active" in said and not said["active"].error:
-        # What is only told about a machine, not given to it, is the same whether it runs or not.
-        running = Definition(said["active"].stdout)
+    if "active" in answered and not answered["active"].error:
+        # What is only told about a VM, not given to it, is the same whether it runs or not.
+        running = Definition(answered["active"].stdout)
         active = {**_config(running, sizes, own_files, native_keys), **kept}
         _undo_rewriting(config, active, definition, running)
     vm = Vm(
@@ -234,11 +236,11 @@ def _machine(uuid, listing, said, native_keys):
         active=active,
         mark=mark,
     )
-    return _with_addresses(vm, said, power)
+    return _with_addresses(vm, answered, power)
 
 
 def _undo_rewriting(config, active, stored, running):
-    """What libvirt rewrites in a running machine by itself is no setting that waits for its next start."""
+    """What libvirt rewrites in a running VM by itself is no setting that waits for its next start."""
     for name in ("secure_boot", "nested_virtualization"):
         if config[name] is None:
             active[name] = None  # What was left to the host was chosen by it.
@@ -262,10 +264,10 @@ def _config(definition, sizes, own_files, native_keys):
     return config
 
 
-def _with_addresses(vm, said, power):
+def _with_addresses(vm, answered, power):
     if power != RUNNING:
         return vm
-    addresses = tuple(Address(*row) for row in virsh_addresses.told(said))
+    addresses = tuple(Address(*row) for row in virsh_addresses.told(answered))
     return vm.having(addresses=addresses, ssh=_ssh(vm, addresses))
 
 

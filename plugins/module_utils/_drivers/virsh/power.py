@@ -84,7 +84,7 @@ def _state(driver, vm):
     return driver.virsh.run("domstate", vm.id).strip()
 
 
-#: What libvirt says when a machine will not start, and what helps.
+#: What libvirt says when a VM will not start, and what helps.
 _REMEDIES = (
     (
         "Cannot access storage file",

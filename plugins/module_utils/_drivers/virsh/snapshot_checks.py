@@ -5,8 +5,8 @@
 
 * A restore whose content is gone ends with the guest cut off and its definition changed.
 * Dropping an external snapshot throws away internal ones that lie in its overlay.
-* Dropping an external snapshot of a suspended machine merges away the files that its saved memory needs.
-* A snapshot of a name that an earlier machine left in the image gives the image two of that name.
+* Dropping an external snapshot of a suspended VM merges away the files that its saved memory needs.
+* A snapshot of a name that an earlier VM left in the image gives the image two of that name.
 """
 
 from __future__ import annotations

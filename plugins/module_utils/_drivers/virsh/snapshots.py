@@ -23,7 +23,7 @@ from .traits import EXTERNAL, EXTERNAL_RESTORED_SINCE, INTERNAL
 
 #: Merging a disk and writing memory are the platform's own work; yet no call may hang for ever.
 _TIMEOUT = 3600
-#: A snapshot of the disks of a running machine (disk-snapshot) holds no memory to go on with.
+#: A snapshot of the disks of a running VM (disk-snapshot) holds no memory to go on with.
 _POWERS = {"running": RUNNING, "paused": PAUSED}
 
 
@@ -45,7 +45,7 @@ class SnapshotXml:
 
     @property
     def definition(self):
-        """What the machine was to be at its next start when the snapshot was taken; None in very old ones."""
+        """What the VM was to be at its next start when the snapshot was taken; None in very old ones."""
         for tag in ("inactiveDomain", "domain"):
             element = self.root.find(tag)
             if element is not None and element.find("devices") is not None:
@@ -126,7 +126,7 @@ def snapshot(driver, vm, step):
         text = ET.tostring(root, encoding="unicode")
         driver.virsh.run("snapshot-create", vm.id, "/dev/stdin", *flags, stdin=text, timeout=_TIMEOUT)
     except PolyvirtError as error:
-        if _is_taken_meanwhile(driver, vm, name, error):
+        if _is_created_meanwhile(driver, vm, name, error):
             return
         _disown(driver, vm, {path for path in (*overlays.values(), *own_files) if not files.exists(path)})
         raise
@@ -141,7 +141,7 @@ def _describe_files(root, overlays, memory):
         ET.SubElement(disk, "source", {"file": path})
 
 
-def _is_taken_meanwhile(driver, vm, name, error):
+def _is_created_meanwhile(driver, vm, name, error):
     """Whether another task took the same one at the same moment; then it is there, as asked."""
     if not isinstance(error, CommandFailed) or "already exists" not in error.stderr:
         return False
@@ -218,7 +218,7 @@ _KEPT = ("disks", "files", "nvram")
 
 
 def _announce(driver, vm, added):
-    """Add files to our mark, {key of the mark: paths}; a machine without one gets none by the way."""
+    """Add files to our mark, {key of the mark: paths}; a VM without one gets none by the way."""
     _edit_mark(driver, vm, lambda key, known: [*known, *added.get(key, ())])
 
 
@@ -229,10 +229,10 @@ def _disown(driver, vm, paths):
 
 def _edit_mark(driver, vm, edited):
     if not vm.owned or not vm.persistent:
-        return  # To store a definition would make a machine permanent that is not.
+        return  # To store a definition would make a VM permanent that is not.
     definition = driver.definition(vm.id)
     found = definition.mark or {}
-    # An old snapshot may bring back the mark of a machine that this one was copied from.
+    # An old snapshot may bring back the mark of a VM that this one was copied from.
     mark = found if found.get("id") == vm.id else {**vm.mark, "tags": found.get("tags", [])}
     lists = {key: list(dict.fromkeys(edited(key, mark.get(key, ())))) for key in _KEPT}
     changed = {**mark, **{key: paths for key, paths in lists.items() if paths or key in mark}}
@@ -254,7 +254,7 @@ def check_content(driver, vm, name, snapshot):
 
 
 def lost_in_image(about, owner, path, name):
-    """What to say to a task ``about`` a machine when an image of ``owner`` lost a snapshot that libvirt lists."""
+    """What to say to a task ``about`` a VM when an image of ``owner`` lost a snapshot that libvirt lists."""
     words = shlex.join(["virsh", "snapshot-delete", owner, f"--snapshotname={name}", "--metadata"])
     return NotFound(
         f"{about}: {path} no longer holds the snapshot '{name}' of '{owner}'.", f"Drop what is left of it: {words}"

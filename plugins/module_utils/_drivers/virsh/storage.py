@@ -186,7 +186,7 @@ class Storage:
             raise Refused(f"{name}: {path} is used by {', '.join(users)}.", "Choose another name or storage_path.")
 
     def check_no_nvram(self, name, secure_boot, to_delete=()):
-        """libvirt does not fill a file that is there: a new machine would boot with another's variables."""
+        """libvirt does not fill a file that is there: a new VM would boot with another's variables."""
         path = self.nvram_path(name, secure_boot)
         if files.exists(path) and os.path.realpath(path) not in to_delete:
             raise Refused(
@@ -237,7 +237,7 @@ def bases_of(storage, overlays):
 
 
 def bases(definitions):
-    """Real path -> names of the machines whose disks were made to stand on it, and that any write would ruin."""
+    """Real path -> names of the VMs whose disks were made to stand on it, and that any write would ruin."""
     standing = {}
     for definition in definitions:
         mark = definition.mark or {}
@@ -260,12 +260,12 @@ def used_files(definition):
 
 
 def written_files(definitions):
-    """Real path -> names of the machines that may write to it."""
+    """Real path -> names of the VMs that may write to it."""
     written = {}
     for definition in definitions:
         for disk in definition.drives("disk", "lun"):
             if place_of(disk) and disk.find("readonly") is None:
-                # Of a machine that runs there are two definitions.
+                # Of a VM that runs there are two definitions.
                 written.setdefault(os.path.realpath(place_of(disk)), {})[definition.name] = True
         if nvram_of(definition):
             written.setdefault(os.path.realpath(nvram_of(definition)), {})[definition.name] = True

@@ -60,22 +60,7 @@ def virsh_traits(hypervisor, version, local):
             "networks": {"0": {"type": "network", "source": DEFAULT_NETWORK}},
         },
         stop_modes=("graceful", "force", "graceful_then_force"),
-        instead={
-            "image": f"Run the task on the hypervisor's own host{_LOCAL}",
-            "cloud_init": f"Run the task on the hypervisor's own host{_LOCAL}",
-            "disks.storage": "Use storage_path for the files of a new VM, or attach a file with disks[].source.",
-            "disks": f"Run the task on the hypervisor's own host{_LOCAL}",
-            "iso": f"Run the task on the hypervisor's own host{_LOCAL}",
-            "clone": f"Run the task on the hypervisor's own host{_LOCAL}",
-            "os_type": "libvirt keeps no such word; leave the option out.",
-            "port_forwards": INSTEAD_OF_FORWARDS,
-            "shared_folders": f"Run the task on the hypervisor's own host{_LOCAL}",
-            "shared_folders.guest_path": INSTEAD_OF_MOUNTING,
-            "networks.vlan": "Tag the bridge on the host, or use an openvswitch network.",
-            "snapshot.content": f"Run the task on the hypervisor's own host{_LOCAL}",
-            SUSPENDED: "This connection can pause machines, but not save them to disk.",
-            **_instead_of_hardware(hypervisor, local),
-        },
+        instead=_instead(hypervisor, local),
         slot=slot_name,
         name_fault=_name_fault,
         snapshot_name_fault=_snapshot_name_fault,
@@ -87,6 +72,26 @@ def virsh_traits(hypervisor, version, local):
 
 
 _LOCAL = ", with a uri such as qemu:///system."
+
+
+def _instead(hypervisor, local):
+    """What helps where a field, or a power state, is not there."""
+    return {
+        "image": f"Run the task on the hypervisor's own host{_LOCAL}",
+        "cloud_init": f"Run the task on the hypervisor's own host{_LOCAL}",
+        "disks.storage": "Use storage_path for the files of a new VM, or attach a file with disks[].source.",
+        "disks": f"Run the task on the hypervisor's own host{_LOCAL}",
+        "iso": f"Run the task on the hypervisor's own host{_LOCAL}",
+        "clone": f"Run the task on the hypervisor's own host{_LOCAL}",
+        "os_type": "libvirt keeps no such word; leave the option out.",
+        "port_forwards": INSTEAD_OF_FORWARDS,
+        "shared_folders": f"Run the task on the hypervisor's own host{_LOCAL}",
+        "shared_folders.guest_path": INSTEAD_OF_MOUNTING,
+        "networks.vlan": "Tag the bridge on the host, or use an openvswitch network.",
+        "snapshot.content": f"Run the task on the hypervisor's own host{_LOCAL}",
+        SUSPENDED: "This connection can pause machines, but not save them to disk.",
+        **_instead_of_hardware(hypervisor, local),
+    }
 
 
 def _snapshot_name_fault(name):
@@ -106,8 +111,8 @@ def _instead_of_hardware(hypervisor, local):
         words = f"Run the task on the hypervisor's own host{_LOCAL}"
     else:
         words = f"It takes libvirt {'.'.join(map(str, FIRMWARE_SINCE))} or later."
-    machinery = ("firmware", "secure_boot", "nested_virtualization", "tpm", "display", "serial_log")
-    return dict.fromkeys(machinery, words)
+    hardware = ("firmware", "secure_boot", "nested_virtualization", "tpm", "display", "serial_log")
+    return dict.fromkeys(hardware, words)
 
 
 def _name_fault(name):
@@ -179,7 +184,7 @@ def _waiting_for_boot(field):
 
 def _fields_of(hypervisor, version, local):
     imagined = hypervisor == "TEST"
-    fields = {**_fields(), **_snapshot_fields(version), **({} if imagined else _machine_fields())}
+    fields = {**_fields(), **_snapshot_fields(version), **({} if imagined else _hardware_fields())}
     if not local:
         # What is a bridge there cannot be seen from here.
         instead = "Run the task on the hypervisor's own host."
@@ -212,8 +217,8 @@ def _fields():
     }
 
 
-def _machine_fields():
-    """What only a machine that really runs can have: libvirt's test driver stores it and has none of it."""
+def _hardware_fields():
+    """What only a VM that really runs can have: libvirt's test driver stores it and has none of it."""
     return {
         "tpm": Field(),
         "display.type": Field(),
@@ -240,7 +245,7 @@ def _file_fields():
     }
 
 
-#: libvirt's test driver has no function for devices of a running machine, and invents the sizes of disks.
+#: libvirt's test driver has no function for devices of a running VM, and invents the sizes of disks.
 _FIELDS_OF_TEST = {
     **{name: replace(field, cost=NEXT_BOOT) for name, field in {**MEMORY_CPUS_FIELDS, **NETWORK_FIELDS}.items()},
     "iso": Field(cost=NEXT_BOOT),
@@ -251,7 +256,7 @@ _FIELDS_OF_TEST = {
 
 
 def _cost_of_medium(vm, change):
-    # None: the machine has no optical drive at all, and drives are not plugged into running machines.
+    # None: the VM has no optical drive at all, and drives are not plugged into running VMs.
     return NEXT_BOOT if vm.config.get("iso") is None else LIVE
 
 
@@ -294,7 +299,7 @@ def kind_for(vm, asked):
 def _cost_of_taking(vm, change):
     if vm.power == SUSPENDED:
         return NEVER
-    # Firmware in flash memory has a state of its own, which no internal snapshot of a running machine can hold.
+    # Firmware in flash memory has a state of its own, which no internal snapshot of a running VM can hold.
     runs_with = vm.active or vm.config
     pflash = runs_with.get("firmware") == "uefi" and vm.power in (RUNNING, PAUSED)
     return NEVER if pflash and kind_for(vm, change.new.kind) == INTERNAL else LIVE

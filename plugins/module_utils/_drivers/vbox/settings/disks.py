@@ -33,7 +33,7 @@ def disk_path(folder, name, slot, image_format):
 
 
 def base_name(vbox_vm):
-    """The machine's name as files have it."""
+    """The VM's name as files have it."""
     return os.path.splitext(os.path.basename(vbox_vm.values["CfgFile"]))[0]
 
 
@@ -96,7 +96,7 @@ def add_disk(driver, vm, vbox_vm, slot, entry, image=None):
 
 
 def _as_detached(vbox_vm, path):
-    """What a disk of the machine's own went on in since a snapshot, until it was detached."""
+    """What a disk of the VM's own went on in since a snapshot, until it was detached."""
     real = os.path.realpath(path)
     left = [one for one in vbox_vm.left_behind() if os.path.realpath(vbox_vm.chain(one.parent)[-1].location) == real]
     return left[0].uuid if len(left) == 1 else path
@@ -125,7 +125,7 @@ def grow_disk(driver, vbox_vm, slot, size):
     """With snapshots it is the image on top that grows: VirtualBox would grow the one below to no effect."""
     found = next(one for one in vbox_vm.disks if slot_name(one.controller, one.port, one.device) == slot)
     driver.run(vbox_vm.uuid, "modifymedium", "disk", found.values["ImageUUID"], "--resize", str(size // MIB))
-    # VirtualBox notices the new size when it is asked, and once the machine runs it would go on telling the old one.
+    # VirtualBox notices the new size when it is asked, and once the VM runs it would go on telling the old one.
     driver.tool.read("showmediuminfo", "disk", found.values["ImageUUID"])
 
 

@@ -49,7 +49,7 @@ def release_images(driver, paths):
         except Busy:
             raise
         except CommandFailed:
-            pass  # Another machine is being copied from it, and that one gives it back in its turn.
+            pass  # Another VM is being copied from it, and that one gives it back in its turn.
 
 
 # Checks, made before anything is changed --------------------------------------------------------------------------

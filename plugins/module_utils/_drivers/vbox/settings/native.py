@@ -10,7 +10,7 @@ import re
 from ...._lifecycle.errors import Refused
 from ...._lifecycle.model import LIVE, NEXT_BOOT, PAUSED, POWER_OFF, RUNNING, SUSPENDED
 
-#: modifyvm's name -> the name by which the machine's settings tell it, where that is another one.
+#: modifyvm's name -> the name by which the VM's settings tell it, where that is another one.
 _TOLD_AS = {
     "audio-in": "audio_in", "audio-out": "audio_out", "biosbootmenu": "bootmenu",
     "firmware-boot-menu": "bootmenu", "clipboard-mode": "clipboard", "drag-and-drop": "draganddrop",
@@ -29,7 +29,7 @@ _IN_FILE = {
     "vm-execution-engine": ("@executionEngine", "default"),
     "autostop-type": ("Autostart@autostop", "disabled"),
 }
-#: All that are not of one card.
+#: All that are not of one NIC.
 NATIVE_NAMES = _TOLD | frozenset(_IN_FILE) | {"audio-driver", "audio-enabled"}
 _OF_NIC = re.compile(r"(cableconnected|nicpromisc|nicbootprio)([1-9]\d*)")
 #: What has an option: the rest of modifyvm's names.
@@ -55,7 +55,7 @@ _LIVE = {
     "vrde": ("vrde",),
 }
 _LIVE_OF_NIC = {"cableconnected": "setlinkstate", "nicpromisc": "nicpromisc"}
-#: What can be changed while the machine is saved.
+#: What can be changed while the VM is saved.
 _SAVED = frozenset((
     "rtcuseutc", "vrde", "audio", "audio-driver", "audio-in", "audio-out", "defaultfrontend", "autostart-delay",
     "autostop-type", "vm-process-priority",
@@ -103,8 +103,8 @@ def read_native(vbox_vm, key):
         return "off" if vbox_vm.values.get("audio") == "none" else "on"
     if name in _IN_FILE:
         path, default = _IN_FILE[name]
-        told = vbox_vm.file.told(path) if vbox_vm.file else None
-        return (told or default).lower() if vbox_vm.file else None
+        reported = vbox_vm.file.told(path) if vbox_vm.file else None
+        return (reported or default).lower() if vbox_vm.file else None
     of_nic = _OF_NIC.fullmatch(name)
     if of_nic:
         nic = vbox_vm.nic(int(of_nic[2]))
@@ -113,7 +113,7 @@ def read_native(vbox_vm, key):
 
 
 def _audio_driver(vbox_vm):
-    """From its file: the listings tell no driver of a card that is switched off."""
+    """From its file: the listings tell no driver of a NIC that is switched off."""
     if vbox_vm.file is None:
         return None
     if vbox_vm.file.told("Hardware/AudioAdapter@useDefault") == "true":

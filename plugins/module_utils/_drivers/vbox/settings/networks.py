@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Network cards: card n of the option is card n+1 of VirtualBox, whatever lies before it."""
+"""NICs: NIC n of the option is NIC n+1 of VirtualBox, whatever lies before it."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _NEED_SOURCE = {
     "hostonly": "Name a host-only interface (VBoxManage list hostonlyifs).",
     "network": "Name a NAT network (VBoxManage list natnets), or use the type nat.",
 }
-#: Where the names of what a card can be connected to are found.
-#: Cards by chipset.
+#: Where the names of what a NIC can be connected to are found.
+#: NICs by chipset.
 MOST_NICS = 36
 ROOM = {"piix3": 8}
 _LISTS = {"bridged": "bridgedifs", "hostonly": "hostonlyifs", "network": "natnets"}
@@ -27,7 +27,7 @@ def nic_number(place):
 
 
 def normalized_networks(vm, asked):
-    """The cards in VirtualBox's terms. Raises Refused where one is connected to nothing."""
+    """The NICs in VirtualBox's terms. Raises Refused where one is connected to nothing."""
     return {place: entry if entry is None else _normalized(vm, place, entry) for place, entry in asked.items()}
 
 
@@ -40,10 +40,10 @@ def _normalized(vm, place, entry):
         nic.setdefault("type", "nat")
     kind = nic.get("type") or existing["type"]
     if kind == "nat" and nic.get("source"):
-        raise Refused(f"{vm.name}: networks: a card of type nat has no source.", "Leave the source out.")
+        raise Refused(f"{vm.name}: networks: a NIC of type nat has no source.", "Leave the source out.")
     if not nic.get("source") and (existing or {}).get("type") != kind:
         if kind in _NEED_SOURCE:
-            raise Refused(f"{vm.name}: networks: a card of type {kind} needs a source.", _NEED_SOURCE[kind])
+            raise Refused(f"{vm.name}: networks: a NIC of type {kind} needs a source.", _NEED_SOURCE[kind])
         if kind in _DEFAULT_SOURCES:
             nic["source"] = _DEFAULT_SOURCES[kind]
     if nic.get("model"):
@@ -57,7 +57,7 @@ def _model(word):
 
 
 def check_networks(driver, plan, chipset):
-    """Refuse what a card cannot be connected to: VirtualBox takes any name, and then the machine does not start."""
+    """Refuse what a NIC cannot be connected to: VirtualBox takes any name, and then the VM does not start."""
     touched = _touched(plan)
     _check_room(plan, touched, chipset)
     for nic in touched.values():
@@ -67,27 +67,27 @@ def check_networks(driver, plan, chipset):
         known = [one["Name"] for one in output.networks(driver.tool.read("list", _LISTS[kind]))]
         if source not in known:
             raise NotFound(
-                f"{plan.after.name}: networks: there is no '{source}' to connect a card of type {kind} to.",
+                f"{plan.after.name}: networks: there is no '{source}' to connect a NIC of type {kind} to.",
                 f"Known: {', '.join(known) or 'none'}.",
             )
 
 
 def _check_room(plan, touched, chipset):
-    """VirtualBox says that there is no such card, and stores all the rest."""
+    """VirtualBox says that there is no such NIC, and stores all the rest."""
     chipset = (plan.after.config.get("native") or {}).get("chipset", chipset)
     room = ROOM.get(chipset, MOST_NICS)
     beyond = [nic_number(place) for place in touched if nic_number(place) > room]
     if beyond:
         remedy = "" if room == MOST_NICS else f" or set native: {{chipset: ich9}}, which has room for {MOST_NICS}"
         raise Refused(
-            f"{plan.after.name}: networks: it would have a card {max(beyond)}, and the chipset {chipset} has room for"
+            f"{plan.after.name}: networks: it would have a NIC {max(beyond)}, and the chipset {chipset} has room for"
             f" {room}.",
-            f"Have fewer cards{remedy}.",
+            f"Have fewer NICs{remedy}.",
         )
 
 
 def _touched(plan):
-    """{place: card} of those that come or change."""
+    """{place: NIC} of those that come or change."""
     after = plan.after.config.get("networks") or {}
     if any(step.verb == "create" for step in plan.steps):
         return after
@@ -113,7 +113,7 @@ def networks_live_arguments(vbox_vm, changes):
 
 
 def _wanted(vbox_vm, changes):
-    """{place: what is to be told of the card}; None takes it away."""
+    """{place: the NIC as it is to be}; None removes it."""
     wanted = {}
     for change in changes:
         if change.attribute is None:

@@ -42,7 +42,7 @@ def check_forwards(vm, config):
     if (asked or config.get("ssh_forward")) and "nat" not in _types(vm, config):
         option = "port_forwards" if asked else "ssh_forward"
         raise Refused(
-            f"{vm.name}: {option}: no card of the machine is of type nat.",
+            f"{vm.name}: {option}: no NIC of the VM is of type nat.",
             "Give it one in networks, or reach the guest by its address on its network.",
         )
 
@@ -54,7 +54,7 @@ def _why_not(name):
     if "," in name:
         return "a comma ends it"
     if "%" in name:
-        # Its list of all machines dies of '%n' or of a few '%s', whoever asks for it.
+        # Its list of all VMs dies of '%n' or of a few '%s', whoever asks for it.
         return "VBoxManage takes what follows a percent sign for a format, and prints something else or crashes"
     if "\n" in name or "\r" in name:
         return "VBoxManage prints line breaks as they are, and they cannot be read back"
@@ -72,9 +72,9 @@ def _check_address(vm, name, address):
 
 
 def _types(vm, config):
-    """The types of its cards once the task is done."""
+    """The types of its NICs once the task is done."""
     if not vm.config and "networks" not in config:
-        return {"nat"}  # What a new machine gets by default.
+        return {"nat"}  # What a new VM gets by default.
     found, asked = vm.config.get("networks") or {}, config.get("networks") or {}
     gone = {place for place, entry in asked.items() if entry is None}
     nics = {place: {**found.get(place, {}), **(asked.get(place) or {})} for place in {*found, *asked} - gone}
@@ -100,9 +100,9 @@ def wanted_rules(vbox_vm, changes, taken, ports):
 
 
 def is_ssh_free(vbox_vm):
-    """Whether the port that leads to the SSH of a machine which is off is nobody else's in this moment."""
+    """Whether the port that leads to the SSH of a VM which is off is nobody else's in this moment."""
     if SSH_RULE not in vbox_vm.rules:
-        return True  # The task has just taken away the card that had it.
+        return True  # The task has just taken away the NIC that had it.
     _nic, rule = vbox_vm.rules[SSH_RULE]
     return net.is_free(rule.host_address, rule.host_port, rule.protocol)
 
@@ -162,7 +162,7 @@ def forwards_live_arguments(vbox_vm, nic, removed, added):
 
 
 def taken_ports(vbox_vms, but=None):
-    """The host ports of all machines, or of all but one: those that are off want theirs again."""
+    """The host ports of all VMs, or of all but one: those that are off want theirs again."""
     return {rule.host_port for vbox_vm in vbox_vms if vbox_vm.uuid != but for _nic, rule in vbox_vm.rules.values()}
 
 
@@ -182,16 +182,16 @@ _FIRST_PORT, _PORTS = 20000, 10000
 
 
 class HostPorts:
-    """What a task chose for its machines: no two of them, worked on at once, are given the same."""
+    """What a task chose for its VMs: no two of them, worked on at once, are given the same."""
 
     def __init__(self):
         self._lock = threading.Lock()
         self._chosen = {}
 
     def choose(self, vbox_vm, rule, taken):
-        """A port that is free, and none of ``taken``. The same machine's rule is given the same one again.
+        """A port that is free, and none of ``taken``. The same VM's rule is given the same one again.
 
-        Each machine begins to look at a place of its own: so two tasks at once seldom choose the same.
+        Each VM begins to look at a place of its own: so two tasks at once seldom choose the same.
         """
         own = (vbox_vm.uuid, rule.name)
         begin = int(hashlib.sha256(" ".join(own).encode("utf-8", "surrogateescape")).hexdigest(), 16)

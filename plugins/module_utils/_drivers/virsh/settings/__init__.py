@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Settings that live in the definition alone: how each is read from it and written to it.
 
-A machine is made by the same writing as it is changed: what a new one shall have are so many additions.
+A VM is made by the same writing as it is changed: what a new one shall have are so many additions.
 """
 
 from __future__ import annotations

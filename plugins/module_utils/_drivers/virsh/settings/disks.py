@@ -40,7 +40,7 @@ def slot_name(place, prefix="vd"):
 
 def normalize_slots(vm, disks):
     """``disks`` by libvirt's targets. SATA and SCSI share the names sda, sdb ...: an entry keeps its bus in mind."""
-    settled = {}
+    normalized = {}
     for slot, entry in disks.items():
         target, given = _target(vm, slot), entry
         if target != slot:
@@ -48,10 +48,10 @@ def normalize_slots(vm, disks):
             if entry is None and present and present["bus"] != "sata":
                 continue  # That disk is on another bus; the one to be gone is not there.
             given = None if entry is None else {**entry, "bus": "sata"}
-        if target in settled:
+        if target in normalized:
             raise Refused(f"{vm.name}: disks: {slot} is the target {target}, which is given too.", "Give it once.")
-        settled[target] = _in_sectors(given)
-    return settled
+        normalized[target] = _in_sectors(given)
+    return normalized
 
 
 def _in_sectors(entry):
@@ -247,7 +247,7 @@ _NO_PLACE = "No more available PCI slots"
 
 
 def attach(driver, vm, element):
-    """Plug a device into what runs. Raises CommandFailed, with a remedy where the machine has no free place."""
+    """Plug a device into what runs. Raises CommandFailed, with a remedy where the VM has no free place."""
     try:
         driver.virsh.run("attach-device", vm.id, "/dev/stdin", "--live", stdin=ET.tostring(element, encoding="unicode"))
     except CommandFailed as error:
@@ -263,7 +263,7 @@ def attach(driver, vm, element):
 
 
 def check_disk(driver, name, slot, entry, written_by, image=None, expected=()):
-    """``expected`` are paths at which something of this machine is; what else has the disk's name is looked into."""
+    """``expected`` are paths at which something of this VM is; what else has the disk's name is looked into."""
     if entry.get("source"):
         driver.storage.check_disk_source(name, slot, entry, written_by)
     else:
@@ -290,7 +290,7 @@ def check_added_disk(driver, vm, change, written_by):
             f"{vm.name}: disks: {change.key} is the slot of an optical drive.",
             f"Name another slot, such as {_another_slot(driver, vm, change)}.",
         )
-    # A run that was cut off may have attached the file already: it is the machine's own then.
+    # A run that was cut off may have attached the file already: it is the VM's own then.
     check_disk(driver, vm.name, change.key, change.new, written_by, expected=written_by)
 
 

@@ -17,7 +17,7 @@ _HELPER = "egl-headless"
 _SPICE_CHANNELS = ("spicevmc", "spiceport")
 #: Every guest has a driver for it, and its memory can be set.
 _MODEL = "vga"
-#: Cards that take no notice of a memory size.
+#: Video cards whose memory size cannot be set.
 MODELS_WITHOUT_MEMORY = ("virtio", "cirrus", "ramfb")
 
 
@@ -58,7 +58,7 @@ def _show_as(definition, kind):
 
 
 def _needs_spice(device):
-    """libvirt refuses these in a machine without SPICE."""
+    """libvirt refuses these in a VM without SPICE."""
     return device.get("type") in _SPICE_CHANNELS or (device.tag == "audio" and device.get("type") == "spice")
 
 
@@ -111,10 +111,10 @@ def write_serial_log(definition, change):
     log.set("file", change.new)
 
 
-def check_serial_log(name, machine_id, path, definitions, local):
-    """Refuse a file that another machine writes, and one that is no log: virtlogd, as root, would empty it."""
+def check_serial_log(name, vm_id, path, definitions, local):
+    """Refuse a file that another VM writes, and one that is no log: virtlogd, as root, would empty it."""
     real = os.path.realpath if local else os.path.normpath
-    users = {one.name for one in definitions if one.uuid != machine_id and real(path) in map(real, _outputs(one))}
+    users = {one.name for one in definitions if one.uuid != vm_id and real(path) in map(real, _outputs(one))}
     if users:
         raise Refused(
             f"{name}: serial_log {path} is written by {', '.join(sorted(users))} too, and one file serves one machine.",
@@ -139,7 +139,7 @@ def check_serial_log(name, machine_id, path, definitions, local):
 
 
 def _outputs(definition):
-    """Files that anything in a machine writes its output to."""
+    """Files that anything in a VM writes its output to."""
     logs = [log.get("file") for log in definition.devices.iter("log")]
     ports = [source.get("path") for source in definition.root.findall("devices/*[@type='file']/source")]
     return [path for path in (*logs, *ports) if path]

@@ -40,9 +40,9 @@ def read_secure_boot(definition):
 
 
 def runs_as_stored(stored, running, secure_boot):
-    """Whether a machine whose definition does not tell the features of its firmware runs with those that are stored.
+    """Whether a VM whose definition does not tell the features of its firmware runs with those that are stored.
 
-    In the definition that is saved with a machine's memory they are missing (libvirt 9.0.0); its files are named.
+    In the definition that is saved with a VM's memory they are missing (libvirt 9.0.0); its files are named.
     """
     is_secure = running.native("os/loader@secure") == "yes"
     return is_secure == bool(secure_boot) and nvram_of(stored) in (None, nvram_of(running))
@@ -172,8 +172,8 @@ _OVMF = "ovmf (Debian, Ubuntu), edk2-ovmf (Fedora, RHEL) or qemu-ovmf-x86_64 (SU
 
 
 @dataclass(frozen=True)
-class _Machine:
-    """What decides which machinery a machine can have: how it is run, and as what."""
+class _Hardware:
+    """What decides which hardware a VM can have: how it is run, and as what."""
 
     name: str
     virt_type: str
@@ -187,21 +187,21 @@ def check_hardware(driver, plan):
     for one in planned(plan):
         if one.step.verb == "create":
             config = one.step.arguments["config"]
-            _check_wishes(driver, one.changes, partial(_new_machine, driver, plan.after.name, config))
+            _check_requested(driver, one.changes, partial(_new_hardware, driver, plan.after.name, config))
         elif one.step.verb == "configure":
-            _check_wishes(driver, one.changes, partial(_existing_machine, driver, one.vm, plan.after.name))
+            _check_requested(driver, one.changes, partial(_existing_hardware, driver, one.vm, plan.after.name))
         elif one.step.arguments.get("reset_nvram"):
             _check_reset(driver, plan)
 
 
-def _new_machine(driver, name, config):
-    return _Machine(name, driver.virt_type_of_new(), ARCHITECTURE, machine_type(config))
+def _new_hardware(driver, name, config):
+    return _Hardware(name, driver.virt_type_of_new(), ARCHITECTURE, machine_type(config))
 
 
-def _existing_machine(driver, vm, name):
-    """How a machine is run, or will be as a clone of ``vm``."""
+def _existing_hardware(driver, vm, name):
+    """How a VM is run, or will be as a clone of ``vm``."""
     definition = driver.definition(vm.id)
-    return _Machine(
+    return _Hardware(
         name=name,
         virt_type=definition.root.get("type"),
         architecture=definition.native("os/type@arch"),
@@ -210,16 +210,16 @@ def _existing_machine(driver, vm, name):
     )
 
 
-def _check_wishes(driver, changes, make_machine):
-    wishes = {change.kind: change.new for change in changes}
-    needs = {kind: check for kind, check in _CHECKS.items() if wishes.get(kind) not in _ANYWHERE}
-    nested = wishes.get("nested_virtualization")
-    if not needs and nested is None and "display.video_memory" not in wishes:
+def _check_requested(driver, changes, read_hardware):
+    requested = {change.kind: change.new for change in changes}
+    needs = {kind: check for kind, check in _CHECKS.items() if requested.get(kind) not in _ANYWHERE}
+    nested = requested.get("nested_virtualization")
+    if not needs and nested is None and "display.video_memory" not in requested:
         return
-    machine = make_machine()
+    machine = read_hardware()
     if nested is not None:
         check_nested(machine.name, machine.virt_type, nested)
-    if "display.video_memory" in wishes and machine.video in MODELS_WITHOUT_MEMORY:
+    if "display.video_memory" in requested and machine.video in MODELS_WITHOUT_MEMORY:
         raise Refused(
             f"{machine.name}: display.video_memory has no meaning for its video card '{machine.video}'.",
             "Set the card's model to vga first (native: devices/video/model@type).",
@@ -228,11 +228,11 @@ def _check_wishes(driver, changes, make_machine):
     if host is None:
         return
     for kind, check in needs.items():
-        check(machine, host, wishes[kind])
+        check(machine, host, requested[kind])
 
 
 def _capabilities(driver, machine):
-    """What libvirt says QEMU can do for such a machine; None where it cannot be asked."""
+    """What libvirt says QEMU can do for such a VM; None where it cannot be asked."""
     words = ("--virttype", machine.virt_type, "--arch", machine.architecture, "--machine", machine.model)
     try:
         return output.domain_capabilities(driver.virsh.run("domcapabilities", *words))

@@ -16,10 +16,10 @@ from ...._lifecycle.model import LIVE, NEXT_BOOT, Field
 from ...._lifecycle.units import GIB, KIB, MIB, human_size, parse_size
 from ...._ports import files
 
-#: What a machine has, and the option that says how much it can get.
+#: What a VM has, and the option that says how much it can get.
 _MAXIMUM_OF = {"cpus": "max_cpus", "memory": "max_memory"}
 _VALUE_OF = {most: value for value, most in _MAXIMUM_OF.items()}
-#: What a new machine gets when nothing is asked.
+#: What a new VM gets when nothing is asked.
 MEMORY_CPUS_DEFAULTS = {"cpus": 2, "memory": 2 * GIB}
 
 
@@ -28,15 +28,15 @@ MEMORY_CPUS_DEFAULTS = {"cpus": 2, "memory": 2 * GIB}
 
 def normalize_maxima(vm, config):
     """``config`` with sizes in libvirt's unit, and each maximum as it is read back: None where it leaves no room."""
-    settled = {name: _counted(vm, name, value) for name, value in config.items()}
+    normalized = {name: _counted(vm, name, value) for name, value in config.items()}
     for name, most in _MAXIMUM_OF.items():
-        value = settled.get(name) or vm.config.get(name) or MEMORY_CPUS_DEFAULTS[name]
-        asked, present = settled.get(most), vm.config.get(most)
+        value = normalized.get(name) or vm.config.get(name) or MEMORY_CPUS_DEFAULTS[name]
+        asked, present = normalized.get(most), vm.config.get(most)
         if asked is not None and asked < value:
             raise _too_low(vm, name, asked, value)
         if asked == value or (asked is None and present is not None and value >= present):
-            settled[most] = None
-    return settled
+            normalized[most] = None
+    return normalized
 
 
 def _counted(vm, name, value):
@@ -60,12 +60,12 @@ def _too_low(vm, name, asked, value):
 
 
 def _cost_of_value(vm, change):
-    """Processors are not taken out of a running machine; its memory is the balloon's, both ways."""
+    """Processors are not taken out of a running VM; its memory is the balloon's, both ways."""
     name, most = change.field, _MAXIMUM_OF[change.field]
     running = (vm.active or {}).get(name)
     if running is None or change.new > _runs_up_to(vm, name) or (name == "cpus" and change.new < running):
         return NEXT_BOOT
-    # Where there is no room the maximum moves along, and no running machine's does.
+    # Where there is no room the maximum moves along, and no running VM's does.
     maximum = change.beside.get(most, vm.config.get(most)) or change.new
     stays = maximum == (vm.config.get(most) or vm.config.get(name))
     return LIVE if stays or maximum > change.new else NEXT_BOOT
@@ -197,8 +197,8 @@ def read_nested(definition):
     """None where the definition does not say: it depends on the processor and on the host then."""
     features = definition.root.findall("cpu/feature")
     policies = [one.get("policy", "require") for one in features if one.get("name") in _FEATURES.values()]
-    said = [policy for policy in policies if policy != "optional"]
-    return any(policy in _GIVEN for policy in said) if said else None
+    answered = [policy for policy in policies if policy != "optional"]
+    return any(policy in _GIVEN for policy in answered) if answered else None
 
 
 def write_nested(definition, change):
@@ -206,7 +206,7 @@ def write_nested(definition, change):
     if processor is None:
         processor = ET.SubElement(definition.root, "cpu")
     if processor.find("model") is None and processor.get("mode", "custom") == "custom":
-        # Features belong to a model; this one has them all, as new machines do.
+        # Features belong to a model; this one has them all, as new VMs do.
         processor.attrib.clear()
         processor.set("mode", "host-passthrough")
     for feature in processor.findall("feature"):
@@ -221,7 +221,7 @@ def _module():
 
 
 def check_nested(name, virt_type, wanted):
-    """Refuse what neither the machine nor the host's kernel can give."""
+    """Refuse what neither the VM nor the host's kernel can give."""
     if virt_type != "kvm":
         raise Refused(
             f"{name}: nested_virtualization is a matter of KVM, and this machine is run by emulation ({virt_type}).",

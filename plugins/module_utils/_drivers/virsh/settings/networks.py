@@ -33,7 +33,7 @@ def inactive_networks(answers):
 
 
 def starting_effects(inactive):
-    """A function of (verb, machine): the networks that a start brings up, as sentences."""
+    """A function of (verb, VM): the networks that a start brings up, as sentences."""
 
     def effects(verb, vm):
         started = sorted(_networks_of(vm) & inactive) if verb == "start" else ()
@@ -43,14 +43,14 @@ def starting_effects(inactive):
 
 
 def _networks_of(vm):
-    """The networks that a machine is on as soon as it runs; a saved one has the cards it was saved with."""
+    """The networks that a VM is on as soon as it runs; a saved one has the NICs it was saved with."""
     config = vm.active if vm.power == SUSPENDED and vm.active is not None else vm.config
     nics = (config.get("networks") or {}).values()
     return {nic["source"] for nic in nics if nic.get("type") == "network" and nic.get("source")}
 
 
 def check_networks(driver, plan):
-    """A network must exist when a card is put on it, and be active when that or the machine begins to run."""
+    """A network must exist when a NIC is put on it, and be active when that or the VM begins to run."""
     asked, plugged = _networks_of(plan.after), _plugged(plan)
     starts = any(_runs_after(step) for step in plan.steps)
     touched = any(change.field == "networks" for step in plan.steps for change in step.changes)
@@ -119,12 +119,12 @@ def _share_a_network(one, other):
 
 
 def _runs_after(step):
-    """A restore into a running machine needs its networks as a start does; libvirt cuts the guest off and fails."""
+    """A restore into a running VM needs its networks as a start does; libvirt cuts the guest off and fails."""
     return step.verb == "start" or (step.verb == "restore" and step.arguments["power"] != STOPPED)
 
 
 def _plugged(plan):
-    """The networks that cards of the machine are put on while it runs."""
+    """The networks that NICs of the VM are put on while it runs."""
     nics, found = plan.after.config.get("networks") or {}, set()
     for step in plan.steps:
         if step.verb in ("stop", "kill") or not plan.before.on:
@@ -136,8 +136,8 @@ def _plugged(plan):
 
 
 def start_networks(driver, vm):
-    """Start what the machine needs and is not active, in front of its own start."""
-    # The step before this one may have changed the cards that it is seen with.
+    """Start what the VM needs and is not active, in front of its own start."""
+    # The step before this one may have changed the NICs that it is seen with.
     afresh = vm.having(config={"networks": read_networks(driver.definition(vm.id))})
     for name in sorted(_networks_of(afresh) & inactive_networks(driver.virsh.batch(QUESTIONS))):
         try:
@@ -147,20 +147,20 @@ def start_networks(driver, vm):
                 raise
 
 
-# Network cards ------------------------------------------------------------------------------------------------------
+# NICs ------------------------------------------------------------------------------------------------------
 
 _TYPES = {"network": "network", "bridge": "bridged", "direct": "bridged", "user": "user"}
 
 
 def read_networks(definition):
-    """``networks`` by place; keys that a card does not have are left out."""
+    """``networks`` by place; keys that a NIC does not have are left out."""
     return {str(place): read_nic(nic) for place, nic in enumerate(definition.interfaces())}
 
 
 def read_nic(nic):
     source = nic.find("source")
     model = nic.find("model")
-    # A running card of a network that lies on a bridge says bridge, and still names its network.
+    # A running NIC of a network that lies on a bridge says bridge, and still names its network.
     of_network = source is not None and source.get("network")
     found = {
         "type": "network" if of_network else _TYPES.get(nic.get("type"), nic.get("type")),
@@ -172,7 +172,7 @@ def read_nic(nic):
 
 
 def nic_element(entry, is_bridge):
-    """A new network card. ``is_bridge`` tells whether a host interface is a bridge; else the card sits right on it."""
+    """A new NIC. ``is_bridge`` tells whether a host interface is a bridge; else the NIC sits right on it."""
     nic = ET.Element("interface")
     ET.SubElement(nic, "model", {"type": entry.get("model", "virtio")})
     set_nic_element(nic, entry, is_bridge)
@@ -211,16 +211,16 @@ def _set_connection(nic, entry, is_bridge):
 
 
 def _remove_passt(nic):
-    """Only a card of type user may have this backend and the ports that it forwards."""
+    """Only a NIC of type user may have this backend and the ports that it forwards."""
     for element in (*nic.findall("backend[@type='passt']"), *nic.findall("portForward")):
         nic.remove(element)
 
 
-#: The range that QEMU's cards have; libvirt chooses in it too.
+#: The range that QEMU's NICs have; libvirt chooses in it too.
 _MAC_PREFIX = "52:54:00"
-#: What libvirt says when a guest keeps a card: it goes with the machine's next start.
+#: What libvirt says when a guest keeps a NIC: it goes with the VM's next start.
 _KEPT = ("rejected by the guest", "in the process of unplug")
-#: What libvirt says of kinds of networks between which a running card cannot move.
+#: What libvirt says of kinds of networks between which a running NIC cannot move.
 _UNMOVABLE = ("Operation not supported", "unsupported configuration")
 
 
@@ -236,13 +236,13 @@ def _cost_of_adding(vm, change):
     stored, running = _macs(vm.config), _macs(vm.active)
     if vm.active is None or running[: len(stored)] != stored:
         return NEXT_BOOT
-    # A run that was cut off may have plugged in this very card; what somebody else did is not taken for it.
+    # A run that was cut off may have plugged in this very NIC; what somebody else did is not taken for it.
     there = (vm.active.get("networks") or {}).get(change.key)
     return LIVE if there is None or change.new.items() <= there.items() else NEXT_BOOT
 
 
 def _cost_of_removing(vm, change):
-    """A guest lets a card go, which none does while it is paused."""
+    """A guest lets a NIC go, which none does while it is paused."""
     if vm.active is None or vm.power == PAUSED:
         return NEXT_BOOT
     stored, running = _macs(vm.config), _macs(vm.active)
@@ -251,7 +251,7 @@ def _cost_of_removing(vm, change):
 
 
 def _cost_of_moving(vm, change):
-    """A running card can be put elsewhere, but never be made one of another kind."""
+    """A running NIC can be put elsewhere, but never be made one of another kind."""
     if vm.active is None or not _same_up_to(int(change.key), _macs(vm.config), _macs(vm.active)):
         return NEXT_BOOT
     stored, running = (config["networks"][change.key].get("type") for config in (vm.config, vm.active))
@@ -279,7 +279,7 @@ def add_nic(driver, vm, definition, running, change, made):
     if there is not None:
         nic = nic_element(read_nic(there), is_bridge)
     elif running is not None:
-        # Chosen here, so that the card has it in what runs and in what is stored.
+        # Chosen here, so that the NIC has it in what runs and in what is stored.
         nic = nic_element({"mac": new_mac(), **change.new}, is_bridge)
         attach(driver, vm, nic)
     else:
@@ -288,15 +288,15 @@ def add_nic(driver, vm, definition, running, change, made):
 
 
 def _running_nic(vm, running, key):
-    """The running card that had this place when the VM was observed, or that was plugged in at it since; or None.
+    """The running NIC that had this place when the VM was observed, or that was plugged in at it since; or None.
 
-    The change may have been sent before, as far as the running VM: then the cards behind it have other places now.
+    The change may have been sent before, as far as the running VM: then the NICs behind it have other places now.
     """
     nics = running.interfaces() if running is not None else []
     found, place = _macs(vm.active), int(key)
     if place < len(found):
         same = [nic for nic in nics if _mac(nic) == found[place]]
-        # Two cards may have one MAC.
+        # Two NICs may have one MAC.
         before = found[:place].count(found[place])
         return same[before] if before < len(same) else None
     new = [nic for nic in nics if _mac(nic) not in found]
@@ -326,7 +326,7 @@ def set_nic(driver, vm, definition, running, change, made):
 
 
 def _move(driver, vm, nic, source):
-    """Put a running card on another network or bridge; what cannot be moved so waits for the next start."""
+    """Put a running NIC on another network or bridge; what cannot be moved so waits for the next start."""
     kind = read_nic(nic)["type"]
     if kind == "bridged" and (nic.get("type") == "direct" or not is_bridge(source)):
         return
@@ -336,7 +336,7 @@ def _move(driver, vm, nic, source):
 
 
 def _run_on_nic(driver, command, vm, nic, tolerated):
-    """Its own XML names the card: two cards may have one MAC."""
+    """Its own XML names the NIC: two NICs may have one MAC."""
     try:
         driver.virsh.run(command, vm.id, "/dev/stdin", "--live", stdin=ET.tostring(nic, encoding="unicode"))
     except CommandFailed as error:
@@ -352,13 +352,13 @@ def normalized_nic(vm, place, entry):
     existing = (vm.config.get("networks") or {}).get(place)
     adjusted = dict(entry)
     if kind == "user" and entry.get("source"):
-        raise Refused(f"{vm.name}: networks: a card of type user has no source.", "Leave the source out.")
+        raise Refused(f"{vm.name}: networks: a NIC of type user has no source.", "Leave the source out.")
     if kind == "nat":
         adjusted["source"] = entry.get("source", DEFAULT_NETWORK)
     if kind in ("nat", "internal"):
         adjusted["type"] = "network"
     if kind in _NEED_SOURCE and not entry.get("source") and (existing or {}).get("type") != kind:
-        raise Refused(f"{vm.name}: networks: a card of type {kind} needs a source.", _NEED_SOURCE[kind])
+        raise Refused(f"{vm.name}: networks: a NIC of type {kind} needs a source.", _NEED_SOURCE[kind])
     if existing is None:
         adjusted.setdefault("type", "network")
         if adjusted["type"] == "network":

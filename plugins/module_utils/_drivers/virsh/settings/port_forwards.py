@@ -1,10 +1,10 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ports of the host that lead into the guest, by passt: all lie on the machine's first card of type user.
+"""Ports of the host that lead into the guest, by passt: all lie on the VM's first NIC of type user.
 
 libvirt keeps no names for them, so an element of our own in the metadata does. It is not part of the mark: a copy of
-the machine may keep the names.
+the VM may keep the names.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def _check_forwards(vm, config):
             raise Refused(f"{vm.name}: port_forwards: {name} has no host_port.", "Say which port of the host it is.")
     if asked and "user" not in _kinds(vm, config.get("networks") or {}):
         raise Refused(
-            f"{vm.name}: port_forwards: no card of the machine is of type user.",
+            f"{vm.name}: port_forwards: no NIC of the VM is of type user.",
             "Give it one in networks, or reach the guest by its address on its network.",
         )
 
@@ -73,7 +73,7 @@ def _kinds(vm, asked):
 
 
 def check_passt(driver, plan):
-    """Refuse where passt is missing: the machine would not start."""
+    """Refuse where passt is missing: the VM would not start."""
     forwards = plan.after.config.get("port_forwards")
     touched = any(change.field == "port_forwards" for step in plan.steps for change in step.changes)
     if forwards and (touched or any(step.verb == "create" for step in plan.steps)):
@@ -84,7 +84,7 @@ def check_passt(driver, plan):
 
 
 def read_forwards(definition):
-    """{name: forward}; one without a name of ours goes by what it is, and ranges of ports are not told."""
+    """{name: forward}; one without a name of ours goes by what it is, and ranges of ports are not reported."""
     names = _names(definition)
     return {
         names.get(_key(forward), _key(forward)): forward for forward in map(_read, _elements(_first_nic(definition)))
@@ -103,13 +103,13 @@ def _elements(nic):
 
 def _read(element):
     start = element[0].get("start")
-    told = {
+    reported = {
         "protocol": element.get("proto"),
         "host_address": element.get("address"),
         "host_port": int(start),
         "guest_port": int(element[0].get("to", start)),
     }
-    return {key: value for key, value in told.items() if value is not None}
+    return {key: value for key, value in reported.items() if value is not None}
 
 
 def _key(forward):

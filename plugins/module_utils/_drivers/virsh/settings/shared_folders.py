@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Folders of the host in a machine: virtiofs where the host has it, else 9p, which QEMU does by itself.
+"""Folders of the host in a VM: virtiofs where the host has it, else 9p, which QEMU does by itself.
 
 The guest knows a folder by its tag, the name of the share; mounting it is the guest's own business.
 """
@@ -39,7 +39,7 @@ SHARED_FOLDER_FIELDS = {
 
 
 def read_shares(definition):
-    """{tag: what is shared}; a file system that is no folder of this host is not told."""
+    """{tag: what is shared}; one that is no folder of this host is not reported."""
     return {
         share.find("target").get("dir"): {
             "host_path": share.find("source").get("dir"),
@@ -167,8 +167,8 @@ def _has_daemon():
 
 def _is_file_server(path):
     try:
-        told = json.loads(files.read(path))
-        return told["type"] == "fs" and files.is_file(told["binary"])
+        reported = json.loads(files.read(path))
+        return reported["type"] == "fs" and files.is_file(reported["binary"])
     except (PolyvirtError, ValueError, KeyError, TypeError):
         return False
 

@@ -137,7 +137,7 @@ def test_a_clone_goes_with_its_own_images(tmp_path):
         ({"port_forwards": {"a\n": {"guest_port": 1}}}, "no rule can be named 'a\\n': VBoxManage prints line breaks"),
         ({"port_forwards": {"a\rb": {"guest_port": 1}}}, "no rule can be named 'a\\rb': VBoxManage prints"),
         ({"port_forwards": {"a": {"guest_port": 1, "host_address": "localhost"}}}, "no IPv4 address"),
-        ({"networks": {"0": {"type": "internal"}}, "ssh_forward": True}, "no card"),
+        ({"networks": {"0": {"type": "internal"}}, "ssh_forward": True}, "no NIC"),
         ({"boot_order": ()}, "is empty"),
         ({"groups": ("web",)}, "is no group"),
         ({"shared_folders": {"a b": {"host_path": "/"}}}, "no name of a share"),
@@ -157,7 +157,7 @@ def test_a_rule_needs_a_card_that_stays(tmp_path):
     config = {"networks": {}, "port_forwards": {"n": {"protocol": "tcp", "host_port": 1, "guest_port": 2}}}
     policy = Policy(allow_restart=True, purge=frozenset({"networks"}))
     refused = plan(found(driver, "run"), Request(name="run", config=config, policy=policy), TRAITS).refusal
-    assert "no card of the machine is of type nat" in str(refused)
+    assert "no NIC of the VM is of type nat" in str(refused)
 
 
 def test_short_names_of_systems_and_cards():

@@ -123,7 +123,7 @@ def test_forward_moves_with_the_nic_that_is_nat(vbox):
     task(vbox, config={**WITHOUT_SSH, "port_forwards": {"a": {"host_port": 22, "guest_port": 1}}}).well()
     changed(vbox, networks={"0": {"type": "internal"}, "1": {"type": "nat"}}, port_forwards=WEB)
     assert rules(vbox) == ["web,tcp,,8080,,80"]
-    task(vbox, config={"networks": {"1": {"type": "internal"}}, "ssh_forward": True}).refused("no card", "type nat")
+    task(vbox, config={"networks": {"1": {"type": "internal"}}, "ssh_forward": True}).refused("no NIC", "type nat")
 
 
 def test_forward_of_all_addresses_has_none(vbox):

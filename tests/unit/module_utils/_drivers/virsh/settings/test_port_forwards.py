@@ -116,8 +116,8 @@ def test_a_card_that_becomes_another_kind_forwards_nothing():
 @pytest.mark.parametrize(
     ("networks", "entry", "word"),
     [
-        ({"0": {"type": "network", "source": "default"}}, SSH, "no card of the machine is of type user"),
-        ({}, SSH, "no card of the machine is of type user"),
+        ({"0": {"type": "network", "source": "default"}}, SSH, "no NIC of the VM is of type user"),
+        ({}, SSH, "no NIC of the VM is of type user"),
         ({"0": {"type": "user"}}, {"guest_port": 22}, "ssh has no host_port"),
     ],
 )
