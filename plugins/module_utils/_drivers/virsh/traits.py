@@ -174,6 +174,8 @@ def _waiting_for_boot(field):
 
     In one that has crashed nothing is live either: its next cold start brings the change.
     """
+    if not callable(field.cost) and field.cost != LIVE:
+        return field
 
     def cost(vm, change):
         found = field.cost_of(vm, change)
