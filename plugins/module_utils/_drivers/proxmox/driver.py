@@ -133,7 +133,7 @@ class ProxmoxDriver:
         self.planned[plan.before.id] = plan.before
 
     def apply(self, batch):
-        return one_by_one(self, batch, writes.count)
+        return one_by_one(lambda vm, step: getattr(self, f"_{step.verb}")(vm, step), batch, writes.count)
 
     def _create(self, vm, step):
         from .making import create

@@ -131,8 +131,6 @@ class Observer:
     def _with_more(self, vm, sight, uptime, facets):
         if facets & {"snapshots", "snapshot_configs"}:
             vm = vm.having(snapshots=self._snapshots(sight, facets))
-        if "leftovers" in facets:
-            vm = vm.having(leftovers=())  # No image holds a snapshot that the server does not know.
         if "files" in facets:
             from .deleting import files_of
 

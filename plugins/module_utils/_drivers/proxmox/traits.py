@@ -61,7 +61,6 @@ def proxmox_traits(version="", bridge="vmbr0", tells_case=False, storage=None):
         lanes_at_once=8,
         harmless=HARMLESS,
         suspended_counts_as_stopped=True,
-        live_in_every_power=True,
         adjust=partial(_adjusted, bridge, tells_case, storage),
     )
 
