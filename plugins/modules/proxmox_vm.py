@@ -519,11 +519,11 @@ diff:
 # end generated
 """
 
-from ..module_utils._drivers.proxmox.connecting import OWN_SETTINGS, make_driver
+from ..module_utils._drivers.proxmox.connecting import make_driver
+from ..module_utils._drivers.proxmox.options import PROXMOX, VM
 from ..module_utils._front import run_module, vm_module
-from ..module_utils._lifecycle.options import PROXMOX, PROXMOX_VM
 
-MODULE = vm_module({**PROXMOX, **PROXMOX_VM}, make_driver, own_settings=OWN_SETTINGS)
+MODULE = vm_module(PROXMOX, VM, make_driver)
 
 
 def main():

@@ -173,10 +173,10 @@ vms:
 """
 
 from ..module_utils._drivers.vagrant.driver import make_driver
+from ..module_utils._drivers.vagrant.options import CONNECTION, VAGRANT
 from ..module_utils._front import run_module, snapshot_info_module
-from ..module_utils._lifecycle.options import VAGRANT
 
-MODULE = snapshot_info_module(VAGRANT, make_driver)
+MODULE = snapshot_info_module(VAGRANT, CONNECTION, make_driver)
 
 
 def main():

@@ -510,12 +510,10 @@ diff:
 """
 
 from ..module_utils._drivers.vbox.driver import make_driver
+from ..module_utils._drivers.vbox.options import VIRTUALBOX, VM
 from ..module_utils._front import run_module, vm_module
-from ..module_utils._lifecycle.options import VBOX, VBOX_VM
 
-MODULE = vm_module(
-    {**VBOX, **VBOX_VM}, make_driver, own_settings=("groups", "graphics_controller", "boot_order", "ssh_forward")
-)
+MODULE = vm_module(VIRTUALBOX, VM, make_driver)
 
 
 def main():

@@ -492,12 +492,10 @@ diff:
 """
 
 from ..module_utils._drivers.virsh.driver import make_driver
+from ..module_utils._drivers.virsh.options import LIBVIRT, VM
 from ..module_utils._front import run_module, vm_module
-from ..module_utils._lifecycle.options import VIRSH, VIRSH_VM
 
-MODULE = vm_module(
-    {**VIRSH, **VIRSH_VM}, make_driver, own_settings=("boot_order", "serial_log", "max_cpus", "max_memory")
-)
+MODULE = vm_module(LIBVIRT, VM, make_driver)
 
 
 def main():

@@ -18,10 +18,10 @@ from ..._lifecycle.model import (
 )  # fmt: skip
 from ..._lifecycle.units import GIB, MIB
 from . import native
+from .options import VIRTUALBOX
 from .words import BOOT, CARDS, FORMATS, bus_for, place_of
 
 TPM_SINCE = (7, 0)
-_LINKED = "Make a machine from the image, and clone that one with linked: true."
 _DETACH = "Detach it (state: absent) and attach another."
 
 
@@ -98,9 +98,7 @@ def _settings(version):
         "groups": Field(cost=_off_or_saved),
         "graphics_controller": Field(cost=POWER_OFF),
         "boot_order": Field(cost=POWER_OFF),
-        "display.type": Field(
-            cost=_while_on, choices=("none",), instead="VirtualBox has a screen of its own; see native: {vrde: true}."
-        ),
+        "display.type": Field(cost=_while_on, choices=("none",), instead=VIRTUALBOX.lacks["display.type=vnc"]),
         "display.video_memory": Field(cost=POWER_OFF, minimum=MIB, maximum=256 * MIB),
         "native": Field(cost=native.cost, same=native.same),
     }
@@ -109,7 +107,7 @@ def _settings(version):
 def _media():
     return {
         "image": Field(),
-        "image.linked": Field(choices=(False,), instead=_LINKED),
+        "image.linked": Field(choices=(False,), instead=VIRTUALBOX.lacks["image.linked"]),
         "clone": Field(
             cost=_cost_of_cloning,
             instead="Name one of its snapshots: every linked clone is made of one. Stop it first where a full clone of"

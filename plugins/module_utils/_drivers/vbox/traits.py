@@ -15,6 +15,7 @@ from . import forwards, native, networks, sharing
 from .busy import Busy
 from .fields import BOOT_WORDS, fields_of
 from .known import Known
+from .options import VIRTUALBOX
 from .words import NOT_GROWN, OS_TYPES, bus_for, place_of
 
 _LONGEST_NAME = 200
@@ -23,7 +24,7 @@ _LONGEST_NAME = 200
 def vbox_traits(version, known=None):
     """Traits of an installation; ``version`` is numbers, ``known`` what else options are read with."""
     return Traits(
-        platform="virtualbox",
+        platform=VIRTUALBOX.name,
         version=".".join(map(str, version)),
         fields=fields_of(version),
         defaults={
@@ -36,13 +37,11 @@ def vbox_traits(version, known=None):
             "networks": {"0": {"type": "nat"}},
         },
         instead={
-            "secure_boot": "Once the machine is made: VBoxManage modifynvram inituefivarstore, enrollmssignatures,"
-            " enrollorclpk, with its name each.",
-            "networks.vlan": "Tag an interface of the host, and bridge to that.",
+            **VIRTUALBOX.lacks,
             "tpm": "It takes VirtualBox 7.0 or later.",
             UNKNOWN: "Put its settings file back, or have VirtualBox forget it, which leaves all files as they are:"
             " VBoxManage unregistervm with its UUID. Where no file of it is left, state: absent does that.",
-            "snapshot.content": "Export the machine, and look at its disks on a Linux host.",
+            "snapshot.content": VIRTUALBOX.lacks["compare.content"],
         },
         slot="SATA {}".format,
         name_fault=_name_fault,

@@ -8,9 +8,9 @@ A maximum is told only where it leaves room. Where there is none, it moves along
 
 from __future__ import annotations
 
-from ..._lifecycle.errors import InvalidInput, Refused
+from ..._lifecycle.errors import Refused
 from ..._lifecycle.model import LIVE, NEXT_BOOT, Field
-from ..._lifecycle.units import GIB, KIB, MIB, human_size, parse_size
+from ..._lifecycle.units import GIB, KIB, MIB, human_size
 
 #: What a machine has, and the option that says how much it can get.
 _MAXIMUM_OF = {"cpus": "max_cpus", "memory": "max_memory"}
@@ -23,7 +23,7 @@ DEFAULTS = {"cpus": 2, "memory": 2 * GIB}
 
 def settle_maxima(vm, config):
     """``config`` with sizes in libvirt's unit, and each maximum as it is read back: None where it leaves no room."""
-    settled = {name: _counted(vm, name, value) for name, value in config.items()}
+    settled = {name: _counted(name, value) for name, value in config.items()}
     for name, most in _MAXIMUM_OF.items():
         value = settled.get(name) or vm.config.get(name) or DEFAULTS[name]
         asked, present = settled.get(most), vm.config.get(most)
@@ -34,12 +34,7 @@ def settle_maxima(vm, config):
     return settled
 
 
-def _counted(vm, name, value):
-    if name == "max_memory":
-        try:
-            value = parse_size(value, name, bare=MIB)
-        except InvalidInput as error:
-            raise Refused(f"{vm.name}: {error.message}", error.remedy) from error
+def _counted(name, value):
     return -(-value // KIB) * KIB if name in ("memory", "max_memory") else value
 
 

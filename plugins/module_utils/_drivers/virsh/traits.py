@@ -17,6 +17,7 @@ from .boot import check_boot_order
 from .fields import FIRMWARE_SINCE, fields_of, taken_as
 from .firmware import settled_firmware
 from .native import check_native
+from .options import LIBVIRT
 from .screen import settled_display
 from .slots import settle_slots, slot_name
 
@@ -31,7 +32,7 @@ def virsh_traits(hypervisor, version, local):
     fields = {**fields_of(hypervisor, version, local), **forwards}
     adjust = partial(_adjusted, fields)
     return Traits(
-        platform="libvirt",
+        platform=LIBVIRT.name,
         version=version,
         powers=frozenset({STOPPED, RUNNING, PAUSED, *({SUSPENDED} if saves else ())}),
         verbs=frozenset(VERBS),
@@ -45,17 +46,14 @@ def virsh_traits(hypervisor, version, local):
         },
         stop_modes=("graceful", "force", "graceful_then_force"),
         instead={
+            **LIBVIRT.lacks,
             "image": f"Run the task on the hypervisor's own host{_LOCAL}",
             "cloud_init": f"Run the task on the hypervisor's own host{_LOCAL}",
-            "disks.storage": "Use storage_path for the files of a new VM, or attach a file with disks[].source.",
             "disks": f"Run the task on the hypervisor's own host{_LOCAL}",
             "iso": f"Run the task on the hypervisor's own host{_LOCAL}",
             "clone": f"Run the task on the hypervisor's own host{_LOCAL}",
-            "os_type": "libvirt keeps no such word; leave the option out.",
             "port_forwards": forwarding.INSTEAD,
             "shared_folders": f"Run the task on the hypervisor's own host{_LOCAL}",
-            "shared_folders.guest_path": sharing.INSTEAD_OF_MOUNTING,
-            "networks.vlan": "Tag the bridge on the host, or use an openvswitch network.",
             "snapshot.content": f"Run the task on the hypervisor's own host{_LOCAL}",
             SUSPENDED: "This connection can pause machines, but not save them to disk.",
             **_instead_of_machinery(hypervisor, local),
