@@ -26,7 +26,6 @@ author:
   - polyvirt contributors (@polyvirt)
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
-  - polyvirt.core.vm
   - polyvirt.core.call_timeout
   - polyvirt.core.vagrant
   - polyvirt.core.vagrant_instance

@@ -19,7 +19,7 @@ author:
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
   - polyvirt.core.vm_info
-  - polyvirt.core.snapshot_info
+  - polyvirt.core.virsh_snapshot_info
   - polyvirt.core.virsh
 attributes:
   check_mode:
