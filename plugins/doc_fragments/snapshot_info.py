@@ -5,7 +5,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """Options of ``<platform>_snapshot_info`` beside those of ``vm_info``, where the files in disks are not compared."""
+    """Options of ``<platform>_snapshot_info`` beside those of ``vm_info``, where disks cannot be compared."""
 
     DOCUMENTATION = r"""
 options:

@@ -59,11 +59,12 @@ class Declaration:
         short = {name: one for name, one in self.options.items() if one.short and params.get(name) is not None}
         if not short:
             return params
-        full = {name: option.in_full(params[name]) for name, option in short.items()}
+        full = {name: option.in_full(params[name], name) for name, option in short.items()}
         checked = ArgumentSpecValidator(argument_spec(short, in_full=True)).validate(full)
         if checked.error_messages:
-            unknown = "Unsupported parameters: " if checked.unsupported_parameters else ""
-            raise InvalidInput(unknown + "; ".join(checked.error_messages))
+            first, *others = checked.error_messages  # As Ansible itself: one error at a time.
+            unknown = "Unsupported parameters: " if checked.unsupported_parameters and not others else ""
+            raise InvalidInput(f"{unknown}{first}")
         return {**params, **checked.validated_parameters}
 
     def secrets(self, params):

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Callable, Optional
 
-from .errors import Unsupported
+from .errors import InvalidInput, Unsupported
 from .ip_config import has_fixed_address
 from .units import GIB, MIB, mac_address
 
@@ -65,10 +65,15 @@ class Option:
         spec.update({name: value for name, value in listed.items() if value})
         return {**spec, "options": argument_spec(self.options)} if self.options else spec
 
-    def in_full(self, value):
-        """A value in its short form as the suboption that it stands for; text that may be JSON is left to Ansible."""
-        is_plain = isinstance(value, (str, int)) and not isinstance(value, bool)
-        return {self.short: value} if is_plain and not str(value).lstrip().startswith("{") else value
+    def in_full(self, value, name):
+        """A value in its short form as the suboption that it stands for."""
+        if isinstance(value, (str, int)) and not isinstance(value, bool):
+            return {self.short: value}
+        if not isinstance(value, dict):
+            raise InvalidInput(
+                f"{name}: {value} is neither text nor a mapping.", f"Write the {self.short}, or {{{self.short}: ...}}."
+            )
+        return value
 
 
 def argument_spec(options, in_full=False):

@@ -124,7 +124,8 @@ FULL = {"cpus": 2, "max_cpus": None, "memory": GIB, "max_memory": None}
             {"memory": NEXT_BOOT, "max_memory": NEXT_BOOT}, id="the maximum shrinks as well",
         ),
         pytest.param(
-            ROOM, ROOM, {"memory": 2 * GIB, "max_memory": 8 * GIB}, {"memory": LIVE, "max_memory": NEXT_BOOT}, id="both grow"
+            ROOM, ROOM, {"memory": 2 * GIB, "max_memory": 8 * GIB},
+            {"memory": LIVE, "max_memory": NEXT_BOOT}, id="both grow",
         ),
     ],
 )  # fmt: skip
