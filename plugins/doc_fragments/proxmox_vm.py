@@ -254,6 +254,12 @@ options:
           - If this is the only suboption, O(image) can be set to its value directly.
         type: str
         required: true
+      linked:
+        description:
+          - V(false) - create a full copy.
+        type: bool
+        default: false
+        choices: [false]
   clone:
     description:
       - Another VM to create this one from. Used only when the VM is created.

@@ -294,8 +294,8 @@ options:
         required: true
       linked:
         description:
-          - Create an overlay that stores only the differences, instead of a full copy. The image must then remain
-            where it is.
+          - V(true) - create an overlay that stores only the differences. The image must then remain where it is.
+          - V(false) - create a full copy.
         type: bool
         default: false
   clone:

@@ -62,6 +62,9 @@ class Declaration:
         full = {name: option.in_full(params[name], name) for name, option in short.items()}
         checked = ArgumentSpecValidator(argument_spec(short, in_full=True)).validate(full)
         if checked.error_messages:
+            rejected = self.platform.rejected({**params, **checked.validated_parameters})
+            if rejected:
+                raise rejected
             first, *others = checked.error_messages  # As Ansible itself: one error at a time.
             unknown = "Unsupported parameters: " if checked.unsupported_parameters and not others else ""
             raise InvalidInput(f"{unknown}{first}")

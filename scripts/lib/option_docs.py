@@ -48,8 +48,14 @@ def _lines(path, name, shared, option, supported, texts, is_short=False):
 def _holds(item, shared, option, supported):
     """Whether a paragraph is about what the platform has: it names no other option, and begins with no other choice."""
     choice = _CHOICE.match(item)
-    is_other_choice = choice and choice[1] in shared.choices and choice[1] not in option.choices
+    is_other_choice = choice and choice[1] in _choices(shared) and choice[1] not in _choices(option)
     return not is_other_choice and all(_is_there(path, value, supported) for path, value in _REFERENCE.findall(item))
+
+
+def _choices(option):
+    """Its choices as they are written."""
+    known = option.choices or ((True, False) if option.type == "bool" else ())
+    return [str(one).lower() if isinstance(one, bool) else one for one in known]
 
 
 def _is_there(path, value, options):
@@ -59,7 +65,7 @@ def _is_there(path, value, options):
         return False
     if below:
         return _is_there(below, value, option.options)
-    return not value or not option.choices or value in option.choices
+    return not value or not _choices(option) or value in _choices(option)
 
 
 def _forms(path, option, is_short):

@@ -112,7 +112,7 @@ class Platform:
             value = params.get(name)
             entries = [params] if not suboption else value if isinstance(value, list) else [value]
             given = [one[suboption or name] for one in entries if isinstance(one, dict) and (suboption or name) in one]
-            if choice in given if choice else given:
+            if choice in [str(one).lower() for one in given] if choice else given:
                 return Unsupported(f"{where}{choice and ': '}{choice} is not supported on {self.name}.", instead)
         return None
 
@@ -121,13 +121,20 @@ def _without(options, lacks):
     return {
         name: replace(
             option,
-            # A choice may be the name of another option, such as the lists that can be purged.
-            choices=[one for one in option.choices if f"{name}={one}" not in lacks and one not in lacks],
+            choices=_choices(name, option, lacks),
             options=_without(option.options, {path[len(name) + 1 :] for path in lacks if path.startswith(f"{name}.")}),
         )
         for name, option in options.items()
         if name not in lacks
     }
+
+
+def _choices(name, option, lacks):
+    choices = option.choices
+    if option.type == "bool" and any(path.startswith(f"{name}=") for path in lacks):
+        choices = (True, False)
+    # A choice may be the name of another option, such as the lists that can be purged.
+    return [one for one in choices if f"{name}={one}".lower() not in lacks and one not in lacks]
 
 
 DISK = {

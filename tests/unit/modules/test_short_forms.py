@@ -129,7 +129,11 @@ def test_short_form_as_a_module(tmp_path):
         (virsh_vm, {"os_type": "linux"}, "os_type is not supported on libvirt. libvirt does not store it."),
         (virsh_vm, {"networks": [{"type": "hostonly"}]}, "networks.type: hostonly is not supported on libvirt. Use"),
         (virsh_vm, {"networks": [{}, {"vlan": 7}], "cpus": "x"}, "networks.vlan is not supported on libvirt. Tag"),
-        (vbox_vm, {"image": {"source": "/x", "linked": True}}, "image.linked is not supported on virtualbox. Create"),
+        (
+            vbox_vm,
+            {"image": {"source": "/x", "linked": True}},
+            "image.linked: true is not supported on virtualbox. Create",
+        ),
         (proxmox_vm, {"port_forwards": []}, "port_forwards is not supported on proxmox. Guests are reached"),
     ],
 )
@@ -137,3 +141,10 @@ def test_what_a_platform_lacks_is_rejected_before_anything_else(module, asked, s
     name = module.__name__.rpartition(".")[2]
     result = _run(name, tmp_path, **{"executable": "/no/tool", **asked} if name != "proxmox_vm" else asked)
     assert (result["failed"], result["msg"].startswith(said)) == (True, True), result["msg"]
+
+
+def test_suboption_of_a_short_form_that_a_platform_lacks_is_rejected_in_the_process_of_ansible_too():
+    asked = {"name": ["web"], "image": {"source": "/x", "linked": "yes"}}
+    result = vbox_vm.MODULE.result(asked, SimpleNamespace(check_mode=False))
+    assert result["failed"]
+    assert result["msg"].startswith("image.linked: true is not supported on virtualbox. Create")

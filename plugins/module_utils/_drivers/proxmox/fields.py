@@ -137,7 +137,7 @@ FIELDS = {
     "cloud_init.search_domains": Field(cost=_unless_saved(LIVE)),
     "native": Field(cost=native.cost),
     "image": Field(),
-    "image.linked": Field(choices=(False,), instead=PROXMOX.lacks["image.linked"]),
+    "image.linked": Field(choices=(False,), instead=PROXMOX.lacks["image.linked=true"]),
     "clone": Field(
         cost=_cost_of_cloning,
         instead="Only a template as it is now has linked clones (template: true). What is suspended is started first,"

@@ -17,7 +17,7 @@ _RESTORE = "Restore the snapshot into a clone, and compare its disks there."
 PROXMOX = Platform(
     "proxmox",
     lacks={
-        "image.linked": "Create a template with the image, and clone that with clone.linked: true.",
+        "image.linked=true": "Create a template with the image, and clone that with clone.linked: true.",
         "port_forwards": "Guests are reached by their own addresses, or by a rule on the node.",
         "shared_folders": "Map a directory of the node in the datacenter, and name it: native: {virtiofs0: NAME}.",
         "networks.type=hostonly": _BRIDGE,

@@ -107,7 +107,7 @@ def _settings(version):
 def _media():
     return {
         "image": Field(),
-        "image.linked": Field(choices=(False,), instead=VIRTUALBOX.lacks["image.linked"]),
+        "image.linked": Field(choices=(False,), instead=VIRTUALBOX.lacks["image.linked=true"]),
         "clone": Field(
             cost=_cost_of_cloning,
             instead="Name one of its snapshots: every linked clone is made of one. Stop it first where a full clone of"

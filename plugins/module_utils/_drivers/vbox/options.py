@@ -15,7 +15,7 @@ VIRTUALBOX = Platform(
     lacks={
         "secure_boot": "Create the VM, then run VBoxManage modifynvram with inituefivarstore, enrollmssignatures and"
         " enrollorclpk.",
-        "image.linked": _LINKED,
+        "image.linked=true": _LINKED,
         "disks.storage": "Use storage_path for the files of a new VM, or attach a file with disks[].source.",
         "networks.address": "Use cloud_init.ip_config.",
         "networks.vlan": "Tag an interface of the host, and bridge to that.",

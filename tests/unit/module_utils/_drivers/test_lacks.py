@@ -79,8 +79,9 @@ CASES = [
 
 def _values(name, option):
     """{what is called so in ``lacks``: values to try}."""
-    if option.choices:
-        return {f"={choice}": (choice,) for choice in option.choices}
+    choices = option.choices or ((True, False) if option.type == "bool" else ())
+    if choices:
+        return {f"={choice}".lower(): (choice,) for choice in choices}
     values = OWN_VALUES.get(name, (SIZE if option.unit else VALUES[option.type],))
     return {"": values} if values else {}
 
@@ -175,7 +176,8 @@ def _offered(spec, above=""):
     """Every option, suboption and choice of an argument spec, as a path."""
     for name, option in spec.items():
         yield f"{above}{name}"
-        yield from (f"{above}{name}={choice}" for choice in option.get("choices", ()))
+        choices = option.get("choices") or ((True, False) if option["type"] == "bool" else ())
+        yield from (f"{above}{name}={choice}".lower() for choice in choices)
         yield from _offered(option.get("options", {}), f"{above}{name}.")
 
 
