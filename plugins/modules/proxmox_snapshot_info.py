@@ -30,7 +30,7 @@ attributes:
   platform:
     platforms: posix
 notes:
-  - The files in its disks cannot be compared here, so O(compare.content) is refused.
+  - Only settings are compared, not the files on disks.
 seealso:
   - module: polyvirt.core.proxmox_snapshot
   - module: polyvirt.core.proxmox_vm_info

@@ -63,9 +63,10 @@ def comparison(params):
         raise InvalidInput(
             f"compare: '{asked['from']}' would be compared with itself.", "Name another in to, or leave it out."
         )
-    if asked["text"] and not asked["content"]:
+    content, text = bool(asked.get("content")), bool(asked.get("text"))
+    if text and not content:
         raise InvalidInput("compare: text makes no sense without content.", "Set content: true, or leave text out.")
-    return Comparison(asked["from"], asked.get("to"), asked["content"], asked["text"])
+    return Comparison(asked["from"], asked.get("to"), content, text)
 
 
 def _names(params):

@@ -299,6 +299,8 @@ def test_what_is_asked_to_be_compared():
     assert compare() == Comparison("a")
     assert compare(to="b", content=True, text=True) == Comparison("a", "b", content=True, text=True)
     assert compare(name=(), machine_id="u1") == Comparison("a")
+    # Only one platform compares the content of disks; the others have no such suboptions.
+    assert comparison({"name": ["web"], "compare": {"from": "a", "to": None}}) == Comparison("a")
 
 
 @pytest.mark.parametrize(
