@@ -192,9 +192,9 @@ MUTATIONS = (
     ),
     Mutation(
         "multicast-mac-is-accepted",
-        f"{_CODE}/request.py",
-        'if not _MAC.fullmatch(given["mac"]) or int(given["mac"][1], 16) & 1:',
-        'if not _MAC.fullmatch(given["mac"]):',
+        f"{_CODE}/units.py",
+        "if not _MAC.fullmatch(mac) or int(mac[1], 16) & 1:",
+        "if not _MAC.fullmatch(mac):",
         {"unit": [f"{_UNIT}/test_request.py"]},
     ),
 )

@@ -27,7 +27,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
     Traits,
     Vm,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.power import STATES
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.options import STATES
 from hypothesis import given, seed, settings
 from hypothesis import strategies as st
 

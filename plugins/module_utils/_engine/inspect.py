@@ -19,7 +19,7 @@ _SNAPSHOT_FACETS = frozenset({"power", "config", "snapshots"})
 
 def look_around(driver, params):
     """``{"host": ..., "vms": [...], "warnings": [...]}`` for the VMs named (those that exist), or for all."""
-    facets = _ALWAYS.union(params.get("facets") or FACETS["facets"]["default"])
+    facets = _ALWAYS.union(params.get("facets") or FACETS["facets"].default)
     return _looked(driver, params, facets, lambda traits, seen: [describe(vm, traits.platform) for vm in seen.vms])
 
 

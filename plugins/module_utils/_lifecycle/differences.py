@@ -12,10 +12,8 @@ from dataclasses import replace
 
 from .errors import Refused, Unsupported
 from .model import COLLECTIONS, NEVER, POWER_OFF, RECORDS, Change
-from .units import human_size
+from .units import human_size, is_size
 
-#: Last words of the paths whose values are bytes.
-_SIZES = ("memory", "max_memory", "size", "video_memory")
 #: Below this are the seed's documents, whose values no error shows.
 _SEED = "cloud_init."
 
@@ -206,7 +204,7 @@ def _shown(path, value):
         return "unset"
     if path.startswith(_SEED):
         return "what is given"
-    if path.rsplit(".", 1)[-1] in _SIZES:
+    if is_size(path):
         return human_size(value)
     return f"'{value}'"
 

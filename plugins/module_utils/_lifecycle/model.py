@@ -20,6 +20,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Callable, Optional
 
+from .options import VM
+
 ABSENT, STOPPED, RUNNING, PAUSED = "absent", "stopped", "running", "paused"
 SUSPENDED, FAILED, UNKNOWN = "suspended", "failed", "unknown"
 POWERS = (ABSENT, STOPPED, RUNNING, PAUSED, SUSPENDED, FAILED, UNKNOWN)
@@ -44,8 +46,8 @@ STOP_TIMEOUT = 120
 POWER_VERBS = frozenset({"start", "stop", "kill", "pause", "resume", "suspend", "reset"})
 SNAPSHOT_VERBS = frozenset({"snapshot", "drop_snapshot", "restore"})
 
-COLLECTIONS = ("disks", "networks", "port_forwards", "shared_folders")
-RECORDS = ("display", "cloud_init")
+COLLECTIONS = tuple(name for name, option in VM.items() if option.key)
+RECORDS = tuple(name for name, option in VM.items() if option.options and not option.key)
 EMPTY: Mapping = {}
 
 
@@ -178,7 +180,10 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Policy:
-    """How to go about it. ``stop_mode`` None is the gentlest way that the platform has."""
+    """How to go about it. ``stop_mode`` None is the gentlest way that the platform has.
+
+    ``at_start`` are arguments of the last start, which is a cold one.
+    """
 
     stop_mode: Optional[str] = None
     stop_timeout: Optional[int] = None
@@ -189,7 +194,7 @@ class Policy:
     delete_disks: str = "owned"
     purge: frozenset = frozenset()
     on_failure: str = "rollback"
-    reset_nvram: bool = False
+    at_start: Mapping = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

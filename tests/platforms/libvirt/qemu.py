@@ -124,7 +124,7 @@ class Platform(Libvirt):
             Refused(
                 "shared nothing", {**self.creation, "name": [new], "shared_folders": [nothing]}, (new, "/nonexistent")
             ),
-            Refused("mount", {"name": [known], "shared_folders": [mounted]}, (known, "guest_path", "Mount it")),
+            Refused("mount", {"name": [known], "shared_folders": [mounted]}, ("guest_path", "Mount it")),
         ]
 
     def _machinery_refusals(self, known, made, new):

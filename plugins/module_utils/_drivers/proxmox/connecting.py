@@ -13,8 +13,6 @@ from ..._tools.proxmox import Proxmox
 from .driver import ProxmoxDriver
 from .observing import Observer
 
-#: Options of the module's own that are settings of a machine.
-OWN_SETTINGS = ("node", "pool", "template", "protection", "cloud_init")
 #: What a task may give without being about a machine's settings.
 _TOLD_BY_LISTS = frozenset({
     "name", "id", "state", "stop_mode", "stop_timeout", "timeout", "wait_for", "allow_recreate", "delete_disks",

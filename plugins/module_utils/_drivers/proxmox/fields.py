@@ -10,10 +10,10 @@ from ..._lifecycle.model import LIVE, NEVER, NEXT_BOOT, PAUSED, POWER_OFF, RUNNI
 from ..._lifecycle.units import MIB
 from ..._tools import proxmox_values as values
 from . import native
+from .options import PROXMOX
 from .words import KNOWN_OS_TYPES
 
 _DETACH = "Detach it (state: absent) and attach another."
-_SNIPPET = "Put the document on a storage as a snippet, and name it: native: {cicustom: 'user=local:snippets/x.yml'}."
 _LOCKED = "Start it first: what is suspended is locked."
 STAYS_OFF = "Set state: stopped, for a template is not started."
 NEW_KEYS = "Remove its EFI disk first, or clone the machine's disks into a new one."
@@ -137,18 +137,11 @@ FIELDS = {
     "cloud_init.search_domains": Field(cost=_unless_saved(LIVE)),
     "native": Field(cost=native.cost),
     "image": Field(),
-    "image.linked": Field(
-        choices=(False,), instead="Make a template of a machine with the image, and clone that one with linked: true."
-    ),
+    "image.linked": Field(choices=(False,), instead=PROXMOX.lacks["image.linked=true"]),
     "clone": Field(
         cost=_cost_of_cloning,
         instead="Only a template as it is now has linked clones (template: true). What is suspended is started first,"
         " and a node that is away is brought back.",
-    ),
-    "cloud_init.user_data": Field(choices=(), instead=_SNIPPET),
-    "cloud_init.meta_data": Field(choices=(), instead=_SNIPPET.replace("user=", "meta=")),
-    "cloud_init.network_config": Field(
-        choices=(), instead=f"{_SNIPPET.replace('user=', 'network=')} For addresses use cloud_init.ip_config."
     ),
     "iso": Field(cost=_cost_of_medium, same=_same_iso),
     "disks.add": Field(cost=_cost_of_disk),

@@ -15,6 +15,7 @@ from ..._tools import proxmox_values as values
 from ..._tools.proxmox import Busy, ConnectionLost
 from . import cloudinit, native
 from .fields import FIELDS, file_name, taken_as
+from .options import PROXMOX
 from .sight import SERIAL, storage_of
 from .words import HARMLESS, OS_TYPES, id_fault, is_tag, name_fault, snapshot_name_fault
 
@@ -22,7 +23,6 @@ from .words import HARMLESS, OS_TYPES, id_fault, is_tag, name_fault, snapshot_na
 AUTO = "auto"
 _VOLUME = re.compile(r"[A-Za-z][\w.-]*:[^\s,]+")
 _ADDRESS = re.compile(r"https?://\S+")
-_FORWARD = "Guests are reached by their own addresses, or by a rule on the node."
 
 
 def proxmox_traits(version="", bridge="vmbr0", tells_case=False, storage=None):
@@ -32,7 +32,7 @@ def proxmox_traits(version="", bridge="vmbr0", tells_case=False, storage=None):
     wants disks.
     """
     return Traits(
-        platform="proxmox",
+        platform=PROXMOX.name,
         version=version,
         fields=FIELDS,
         defaults={
@@ -44,11 +44,9 @@ def proxmox_traits(version="", bridge="vmbr0", tells_case=False, storage=None):
             "node": AUTO,
         },
         instead={
-            "port_forwards": _FORWARD,
-            "networks.address": "Use cloud_init.ip_config.",
-            "shared_folders": "Map a directory of the node in the datacenter, and name it: native: {virtiofs0: NAME}.",
+            **PROXMOX.lacks,
             UNKNOWN: "Bring its node back, or take the machine over there: see pvecm status.",
-            "snapshot.content": "Restore the snapshot into a clone, and look at its disks there.",
+            "snapshot.content": PROXMOX.lacks["compare.content"],
         },
         slot="scsi{}".format,
         name_fault=name_fault,

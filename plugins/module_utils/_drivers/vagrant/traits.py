@@ -18,6 +18,7 @@ from ..._tools.vboxmanage import is_locked as is_locked_in_virtualbox
 from ..._tools.virsh import may_pass as may_pass_in_libvirt
 from . import systems
 from .fields import fields_of_machine, fields_of_snapshots
+from .options import VAGRANT
 from .project import Busy
 from .words import FIRST_CARD, PRIMARY
 
@@ -39,24 +40,12 @@ _VERBS = {PAUSED: {"pause", "resume"}, SUSPENDED: {"suspend"}}
 # It is a folder's name too, and a word on command lines, where what begins with a slash is a pattern.
 _HOSTNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\Z")
-_NATIVE = "Set it through native, by the provider's own key."
 _ADOPTED = "With managed: false machines are only driven; put it into your Vagrantfile."
 _NO_SUCH = {
-    "image": "Name a box: that is what Vagrant makes machines from.",
-    "clone": "Package the machine as a box (vagrant package), and name that.",
-    "iso": _NATIVE,
-    "cloud_init": "Use provisioners; the provider virtualbox has native: {vm.cloud_init: ...}, too.",
-    "firmware": _NATIVE,
-    "secure_boot": _NATIVE,
-    "tpm": _NATIVE,
-    "nested_virtualization": _NATIVE,
-    "display": "There is gui; all else through native, by the provider's own key.",
-    "autostart": "Vagrant starts nothing by itself; let a service of the host run this task.",
+    **VAGRANT.lacks,
     "disks.add": "Name it in native, as vm.disk or storage.",
-    "disks.remove": "Vagrant never takes a disk away.",
-    "disks": "A box brings its disk: only the size can be given.",
-    "networks.model": _NATIVE,
-    "networks.vlan": "Tag an interface of the host, and bridge to that.",
+    "disks.remove": VAGRANT.lacks["disks.state=absent"],
+    "disks": VAGRANT.lacks["disks.format"],
 }
 
 
@@ -78,7 +67,7 @@ def vagrant_traits(providers, managed=True, default_provider="virtualbox", os_bo
     adopted = {"fields": snapshots, "instead": dict.fromkeys(fields_of_options(), _ADOPTED)}
     told = own if managed else adopted
     return Traits(
-        platform="vagrant",
+        platform=VAGRANT.name,
         powers=frozenset({STOPPED, RUNNING, *kept}),
         verbs=frozenset(verbs.union(*(_VERBS[power] for power in kept))),
         fields=told["fields"],

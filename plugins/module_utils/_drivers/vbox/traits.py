@@ -27,6 +27,7 @@ from ..._lifecycle.model import (
 from ..._lifecycle.units import GIB, MIB, human_size
 from ..._tools import vboxmanage_output as output
 from ..._tools.vboxmanage import Busy
+from .options import VIRTUALBOX
 from .settings import BOOT
 from .settings.native import cost_of_native, normalized_native, same_native
 from .settings.networks import normalized_networks
@@ -59,7 +60,7 @@ class Known:
 def vbox_traits(version, known=None):
     """Traits of an installation; ``version`` is numbers, ``known`` what else options are read with."""
     return Traits(
-        platform="virtualbox",
+        platform=VIRTUALBOX.name,
         version=".".join(map(str, version)),
         fields=fields_of(version),
         defaults={
@@ -72,13 +73,11 @@ def vbox_traits(version, known=None):
             "networks": {"0": {"type": "nat"}},
         },
         instead={
-            "secure_boot": "Once the machine is made: VBoxManage modifynvram inituefivarstore, enrollmssignatures,"
-            " enrollorclpk, with its name each.",
-            "networks.vlan": "Tag an interface of the host, and bridge to that.",
+            **VIRTUALBOX.lacks,
             "tpm": "It takes VirtualBox 7.0 or later.",
             UNKNOWN: "Put its settings file back, or have VirtualBox forget it, which leaves all files as they are:"
             " VBoxManage unregistervm with its UUID. Where no file of it is left, state: absent does that.",
-            "snapshot.content": "Export the machine, and look at its disks on a Linux host.",
+            "snapshot.content": VIRTUALBOX.lacks["compare.content"],
         },
         slot="SATA {}".format,
         name_fault=_name_fault,
@@ -207,7 +206,6 @@ def _groups(vm, groups):
 
 
 TPM_SINCE = (7, 0)
-_LINKED = "Make a machine from the image, and clone that one with linked: true."
 _DETACH = "Detach it (state: absent) and attach another."
 
 
@@ -284,9 +282,7 @@ def _settings(version):
         "groups": Field(cost=_off_or_saved),
         "graphics_controller": Field(cost=POWER_OFF),
         "boot_order": Field(cost=POWER_OFF),
-        "display.type": Field(
-            cost=_while_on, choices=("none",), instead="VirtualBox has a screen of its own; see native: {vrde: true}."
-        ),
+        "display.type": Field(cost=_while_on, choices=("none",), instead=VIRTUALBOX.lacks["display.type=vnc"]),
         "display.video_memory": Field(cost=POWER_OFF, minimum=MIB, maximum=256 * MIB),
         "native": Field(cost=cost_of_native, same=same_native),
     }
@@ -295,7 +291,7 @@ def _settings(version):
 def _media():
     return {
         "image": Field(),
-        "image.linked": Field(choices=(False,), instead=_LINKED),
+        "image.linked": Field(choices=(False,), instead=VIRTUALBOX.lacks["image.linked=true"]),
         "clone": Field(
             cost=_cost_of_cloning,
             instead="Name one of its snapshots: every linked clone is made of one. Stop it first where a full clone of"

@@ -28,6 +28,7 @@ from ..._lifecycle.model import (
 from ..._lifecycle.units import GIB, MIB
 from ..._tools.virsh import may_pass
 from ..._tools.virsh_output import version_numbers
+from .options import LIBVIRT
 from .settings.disks import BUS, cost_of_plugging, normalize_slots, slot_name
 from .settings.display import normalized_display
 from .settings.firmware import check_boot_order, normalized_firmware
@@ -35,7 +36,7 @@ from .settings.memory_cpus import MEMORY_CPUS_DEFAULTS, MEMORY_CPUS_FIELDS, norm
 from .settings.native import check_native, same_native
 from .settings.networks import DEFAULT_NETWORK, NETWORK_FIELDS, normalized_nic
 from .settings.port_forwards import INSTEAD_OF_FORWARDS, forwarding_fields, with_forward_checks
-from .settings.shared_folders import INSTEAD_OF_MOUNTING, SHARED_FOLDER_FIELDS, check_share_names
+from .settings.shared_folders import SHARED_FOLDER_FIELDS, check_share_names
 
 _NOT_YET = "Set it through native, by its path in the domain XML."
 
@@ -47,7 +48,7 @@ def virsh_traits(hypervisor, version, local):
     fields = {**fields_of(hypervisor, version, local), **forwards}
     adjust = partial(_normalized, fields)
     return Traits(
-        platform="libvirt",
+        platform=LIBVIRT.name,
         version=version,
         powers=frozenset({STOPPED, RUNNING, PAUSED, *({SUSPENDED} if saves else ())}),
         verbs=frozenset(VERBS),
@@ -77,17 +78,14 @@ _LOCAL = ", with a uri such as qemu:///system."
 def _instead(hypervisor, local):
     """What helps where a field, or a power state, is not there."""
     return {
+        **LIBVIRT.lacks,
         "image": f"Run the task on the hypervisor's own host{_LOCAL}",
         "cloud_init": f"Run the task on the hypervisor's own host{_LOCAL}",
-        "disks.storage": "Use storage_path for the files of a new VM, or attach a file with disks[].source.",
         "disks": f"Run the task on the hypervisor's own host{_LOCAL}",
         "iso": f"Run the task on the hypervisor's own host{_LOCAL}",
         "clone": f"Run the task on the hypervisor's own host{_LOCAL}",
-        "os_type": "libvirt keeps no such word; leave the option out.",
         "port_forwards": INSTEAD_OF_FORWARDS,
         "shared_folders": f"Run the task on the hypervisor's own host{_LOCAL}",
-        "shared_folders.guest_path": INSTEAD_OF_MOUNTING,
-        "networks.vlan": "Tag the bridge on the host, or use an openvswitch network.",
         "snapshot.content": f"Run the task on the hypervisor's own host{_LOCAL}",
         SUSPENDED: "This connection can pause machines, but not save them to disk.",
         **_instead_of_hardware(hypervisor, local),

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 
-from ...._lifecycle.errors import InvalidInput, Refused
+from ...._lifecycle.errors import Refused
 from ...._lifecycle.model import LIVE, NEXT_BOOT, Field
-from ...._lifecycle.units import GIB, KIB, MIB, human_size, parse_size
+from ...._lifecycle.units import GIB, KIB, MIB, human_size
 from ...._ports import files
 
 #: What a VM has, and the option that says how much it can get.
@@ -28,7 +28,7 @@ MEMORY_CPUS_DEFAULTS = {"cpus": 2, "memory": 2 * GIB}
 
 def normalize_maxima(vm, config):
     """``config`` with sizes in libvirt's unit, and each maximum as it is read back: None where it leaves no room."""
-    normalized = {name: _counted(vm, name, value) for name, value in config.items()}
+    normalized = {name: _counted(name, value) for name, value in config.items()}
     for name, most in _MAXIMUM_OF.items():
         value = normalized.get(name) or vm.config.get(name) or MEMORY_CPUS_DEFAULTS[name]
         asked, present = normalized.get(most), vm.config.get(most)
@@ -39,12 +39,7 @@ def normalize_maxima(vm, config):
     return normalized
 
 
-def _counted(vm, name, value):
-    if name == "max_memory":
-        try:
-            value = parse_size(value, name, bare=MIB)
-        except InvalidInput as error:
-            raise Refused(f"{vm.name}: {error.message}", error.remedy) from error
+def _counted(name, value):
     return -(-value // KIB) * KIB if name in ("memory", "max_memory") else value
 
 

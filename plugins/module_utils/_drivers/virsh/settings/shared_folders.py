@@ -26,7 +26,6 @@ _READ_ONLY_SINCE = (11, 0)
 _SESSION_SINCE = (10, 0)
 #: What QEMU's 9p has room for; virtiofs has a little more.
 _LONGEST_TAG = 31
-INSTEAD_OF_MOUNTING = "Mount it in the guest: mount -t virtiofs NAME FOLDER, or with 9p mount -t 9p NAME FOLDER."
 SHARED_FOLDER_FIELDS = {
     "shared_folders.add": Field(),
     "shared_folders.remove": Field(),

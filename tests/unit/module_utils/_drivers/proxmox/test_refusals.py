@@ -213,11 +213,6 @@ def _was_asked(world, *tasks):
         ([WITHOUT_KEYS, BIOS_AGAIN], WITH_KEYS, ("secure_boot", "without its keys", "EFI disk")),
         ([WITH_KEYS, BIOS_AGAIN], WITHOUT_KEYS, ("secure_boot", "with its keys", "EFI disk")),
         ([{"state": "started"}], {"template": True, "allow_restart": True}, ("a template", "Set state: stopped")),
-        (
-            [],
-            {"networks": [{"address": "10.0.0.9"}]},
-            ("has no networks.0.address.", "cloud_init.ip_config"),
-        ),
         ([], {"native": {"name": "web9"}}, ("'name'", "not renamed", "web interface")),
         ([], {"native": {"vmgenid": "1"}}, ("vmgenid", "UUID", "or 0")),
         ([], {"native": {"vmgenid": True}}, ("vmgenid", "UUID", "or 0")),
