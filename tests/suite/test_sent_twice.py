@@ -36,7 +36,7 @@ def _known(platform):
     return {
         option: (first[0], second[0])
         for option, (first, second) in settings(platform).items()
-        if has(traits, option) and option not in platform.unusable | platform.not_started_with
+        if has(traits, option) and option not in platform.unusable | platform.not_for_every_power
     }
 
 

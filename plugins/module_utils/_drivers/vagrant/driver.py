@@ -237,7 +237,7 @@ class VagrantDriver:
         self._clear_forwards(known)
         try:
             self.vagrant_for(vm.name).run("up", vm.name, *self._flags_of_up(vm, known))
-        except CommandFailed as error:
+        except (CommandFailed, Timeout) as error:
             if tool.is_locked(error):
                 raise
             raise _explained(vm, error, self.project) from error
