@@ -18,7 +18,7 @@ from suite.sent_twice import comparable
 
 NAME, SOURCE, BASE = "pvt-twice", "pvt-source", "base"
 #: Options that are also changed back, while the VM is stopped.
-BACK = {"cpus", "memory", "description", "tags", "autostart", "disks", "networks", "iso"}
+BACK = {"cpus", "memory", "description", "tags", "autostart", "networks", "iso"}
 FORCE = {"stop_mode": "force"}
 _DEEP = pytest.mark.deep("libvirt's test driver and Proxmox VE; unit belt, test_sent_twice.py of the drivers")
 _SELDOM = [pytest.param(name, marks=_DEEP) for name in ("virtualbox_double", "vagrant", "libvirt_qemu", "virtualbox")]
