@@ -32,14 +32,14 @@ def out_of_time(progress, remedy):
         f"{progress.label}: after {progress.last_step.verb} it is still {state}"
         f" (waited {waited:.0f} s for {progress.expected.power})."
     )
-    trouble = progress.trouble
-    asked_again = f" Asked again, the platform said: {trouble.message.rstrip('.')}." if trouble else ""
+    last_error = progress.last_error
+    asked_again = f" Asked again, the platform said: {last_error.message.rstrip('.')}." if last_error else ""
     return Timeout(message + asked_again, waited, remedy)
 
 
-def not_undone(error, trouble):
+def not_undone(error, last_error):
     """An unfinished creation could not be undone; ``error`` is why it is unfinished."""
-    return PolyvirtError(f"{error} Undoing the creation failed too: {trouble}", "Remove what is left by hand.")
+    return PolyvirtError(f"{error} Undoing the creation failed too: {last_error}", "Remove what is left by hand.")
 
 
 def not_reached(progress, left):

@@ -239,7 +239,7 @@ def _check_macs(requests):
 
 def _crashed(work):
     """The warning about a guest that crashed when it was to stop; empty for none."""
-    from .progress import CRASHED
+    from .waiting import CRASHED
 
     return f"{work.name}: {CRASHED}; see its logs." if CRASHED in work.progress.notes.values() else ""
 
