@@ -82,6 +82,9 @@ class Execution:
 
     def _steps(self, work):
         """The steps to send; the source of a clone as it is now, where this task changed it before."""
+        if work.plan is not work.progress.plan:  # It was planned again.
+            self.driver.preflight(work.progress.plan)
+            work.plan = work.progress.plan
         steps = work.progress.wish.steps
         if steps[0].verb != "clone" or not work.after:
             return steps

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from .._lifecycle.errors import PartlyApplied, PolyvirtError, Timeout
 
+CHECK_AGAIN = "Check the VM, and run the task again."
 LONGER_STOP = "Raise stop_timeout, or set stop_mode: graceful_then_force."
 
 
@@ -45,6 +46,14 @@ def not_undone(error, last_error):
 def not_reached(progress, left):
     """All steps were carried out, and planning the target again leaves the plan ``left``."""
     return PartlyApplied(f"{progress.label}: not all was reached: {_left(left)}.", "Run the task again.")
+
+
+def outdated(progress, new, beyond):
+    """Somebody else changed the VM after it was planned, and the plan ``new`` is none to go on with."""
+    if new.refusal:
+        return PolyvirtError(f"{progress.last_error.message} {new.refusal.message}", new.refusal.remedy)
+    needs = f"it is busy ({new.busy})" if new.busy else f"the task would now also need: {', '.join(beyond)}"
+    return PolyvirtError(f"{progress.last_error.message} {needs[0].upper()}{needs[1:]}.", CHECK_AGAIN)
 
 
 def _left(left):

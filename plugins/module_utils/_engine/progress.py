@@ -15,7 +15,7 @@ from dataclasses import replace
 from .._lifecycle.model import UNKNOWN
 from .ending import after_undoing, before_undoing, confirm, fail, fail_after, not_undone
 from .guests import after_probe, wait_for_guest, while_guest_boots
-from .sending import after_steps, next_segment, while_judging, while_retrying
+from .sending import after_steps, next_segment, while_judging, while_replanning, while_retrying
 from .state import (
     ANSWERS,
     CONFIRMING,
@@ -24,6 +24,7 @@ from .state import (
     KILLING,
     OVER,
     PATIENT,
+    REPLANNING,
     RETRYING,
     STOPPING,
     UNDOING,
@@ -92,5 +93,6 @@ def _may_pass(progress, error):
 _SENT = {STOPPING: after_request, KILLING: after_request, UNDOING: after_undoing}
 _SEEN = {
     RETRYING: while_retrying, WAITING: while_waiting, STOPPING: while_stopping, KILLING: while_killing,
-    JUDGING: while_judging, GUEST: while_guest_boots, UNDOING: before_undoing, CONFIRMING: confirm,
+    JUDGING: while_judging, REPLANNING: while_replanning, GUEST: while_guest_boots, UNDOING: before_undoing,
+    CONFIRMING: confirm,
 }  # fmt: skip

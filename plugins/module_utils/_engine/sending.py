@@ -9,8 +9,11 @@ from dataclasses import replace
 
 from .._lifecycle.model import ABSENT
 from .._lifecycle.simulate import simulate
+from . import failures
 from .ending import fail, finish
 from .guests import wait_for_guest
+from .observe import planning_facets
+from .replan import is_outdated, planned_again
 from .state import (
     ANSWERS,
     CREATING,
@@ -20,6 +23,7 @@ from .state import (
     POWER_ONLY,
     POWER_VERBS,
     READY,
+    REPLANNING,
     RETRYING,
     STOPPING,
     WAITING,
@@ -57,6 +61,9 @@ def after_steps(progress, event):
         return _await_end(progress)
     # The last step counts when its end was seen: until then it may be sent again.
     progress = replace(progress, done=min(progress.done + event.done, end - 1), last_error=event.error)
+    if is_outdated(progress, event):
+        wish = Observe(planning_facets([progress.request], progress.traits))
+        return replace(progress, phase=REPLANNING, wish=wish, due=progress.at, pause=FIRST_PAUSE)
     if progress.traits.transient(event.error) and progress.patience > 0:
         return observe_later(progress, RETRYING, POWER_ONLY)
     wish = Observe(facets_of_end(progress))
@@ -79,6 +86,18 @@ def while_retrying(progress, _event):
     # A power state says nothing about settings: those are sent again.
     is_power_only = all(step.verb in POWER_VERBS for step in progress.plan.steps[first:end])
     return complete(progress) if is_power_only and has_arrived(progress) else _resend(progress)
+
+
+def while_replanning(progress, event):
+    """Go on with a plan for the VM as somebody else has left it, or fail and report what that would need."""
+    if progress.vm.power == ABSENT:
+        return fail(progress, failures.gone(progress))
+    new, beyond = planned_again(progress, event.known)
+    if new.busy and progress.patience > 0:
+        return observe_later(progress, REPLANNING, progress.wish.facets)
+    if new.busy or new.refusal or beyond:
+        return fail(progress, failures.outdated(progress, new, beyond))
+    return next_segment(replace(progress, plan=new, replanned=True))
 
 
 def while_judging(progress, _event):
