@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from .._lifecycle.errors import PartlyApplied, PolyvirtError, Timeout
 
-CHECK_AGAIN = "Check the VM, and run the task again."
 LONGER_STOP = "Raise stop_timeout, or set stop_mode: graceful_then_force."
 
 
@@ -50,10 +49,11 @@ def not_reached(progress, left):
 
 def outdated(progress, new, beyond):
     """Somebody else changed the VM after it was planned, and the plan ``new`` is none to go on with."""
+    changed = f"{progress.label}: somebody else changed the VM while this task ran"
     if new.refusal:
-        return PolyvirtError(f"{progress.last_error.message} {new.refusal.message}", new.refusal.remedy)
-    needs = f"it is busy ({new.busy})" if new.busy else f"the task would now also need: {', '.join(beyond)}"
-    return PolyvirtError(f"{progress.last_error.message} {needs[0].upper()}{needs[1:]}.", CHECK_AGAIN)
+        return PolyvirtError(f"{changed}. {new.refusal.message}", new.refusal.remedy)
+    reason = f"it is busy ({new.busy})" if new.busy else f"the task would now also need {', '.join(beyond)}"
+    return PolyvirtError(f"{changed}, and {reason}.", "Check the VM, and run the task again.")
 
 
 def _left(left):

@@ -55,12 +55,30 @@ def planned_again(progress, known):
 
 
 def _beyond(first, new):
-    """Verbs, and paths of entries to be removed, that only the new plan has."""
+    """Verbs, and paths of devices, that only the new plan works with."""
     verbs = {step.verb for step in new.steps} - {step.verb for step in first.steps} - _HARMLESS
-    removed = _removals(first)
-    return sorted(verbs) + sorted(path for path, old in _removals(new) if (path, old) not in removed)
+    known = [_device(first, change) for change in _changes(first) if _is_about_device(change)]
+    others = [change.path for change in _changes(new) if _is_about_device(change) and _device(new, change) not in known]
+    return sorted(verbs) + sorted({*others, *_on_other_disks(first, new)})
 
 
-def _removals(planned):
-    changes = [change for step in planned.steps for change in step.changes]
-    return [(one.path, one.old) for one in changes if one.kind.endswith(".remove")]
+def _changes(planned):
+    return [change for step in planned.steps for change in step.changes]
+
+
+def _is_about_device(change):
+    return change.kind.endswith((".add", ".remove"))
+
+
+def _device(planned, change):
+    return change.kind, change.key, _disk(planned, change.key) if change.field == "disks" else None
+
+
+def _disk(planned, slot):
+    """What tells a disk from another one in the same slot."""
+    return (planned.before.config.get("disks") or {}).get(slot, {}).get("source")
+
+
+def _on_other_disks(first, new):
+    disks = [change for change in _changes(new) if change.field == "disks" and change.attribute is not None]
+    return [change.path for change in disks if _disk(first, change.key) != _disk(new, change.key)]

@@ -4,7 +4,7 @@
 """The result of a task is true whatever happens to it: thousands of tasks on a platform where everything may fail.
 
 Calls fail before or after they did their work, answers get lost, observations fail, guests ignore requests, VMs are
-busy.
+busy, somebody else changes them meanwhile.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import random
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._engine import task
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import ApiError, Refused, Timeout
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import ApiError, Refused, Stale, Timeout
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Policy, Request
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.one_by_one import one_by_one
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import writes
@@ -61,6 +61,8 @@ class Chaos(World):
             self.sent_again.append((verb, vm.name))
         if verb in ("create", "start"):
             self.clock.sleep(self.chance.choice([0.1, 5]))
+        if verb == "configure" and self.is_hit():
+            self._change_meanwhile(vm)
         if self.is_hit():
             self._fail_before(verb, vm)
         real(vm, step)
@@ -69,6 +71,12 @@ class Chaos(World):
         if self.is_hit():
             self._fail_after(verb, vm)
         self.complete.append(step)
+
+    def _change_meanwhile(self, vm):
+        """Somebody else was faster, and the driver notices it."""
+        name = self.chance.choice(sorted(_FIELDS))
+        self._existing(vm).config[name] = self.chance.choice(_FIELDS[name])
+        raise Stale("somebody else changed it")
 
     def _fail_before(self, verb, vm):
         if verb == "delete":
