@@ -29,10 +29,10 @@ from .state import (
     WAITING,
     Observe,
     Send,
-    either,
     facets_of_end,
     has_arrived,
     observe_later,
+    wrote_with,
 )  # fmt: skip
 
 
@@ -56,7 +56,7 @@ def after_steps(progress, event):
     first, end = progress.segment
     creating = progress.plan.steps[first : end if event.error is None else progress.done + event.done]
     created = progress.created or any(step.verb in CREATING for step in creating)
-    progress = replace(progress, wrote=either(progress.wrote, event.wrote), created=created, since=progress.at)
+    progress = replace(progress, wrote=wrote_with(progress, event), created=created, since=progress.at)
     if event.error is None:
         return _await_end(progress)
     # The last step counts when its end was seen: until then it may be sent again.

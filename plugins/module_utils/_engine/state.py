@@ -139,9 +139,12 @@ class Progress:
         return bool(CREATING & set(verbs)) and self.vm.power == ABSENT
 
 
-def either(wrote, more):
-    """Whether something was changed: True, False, or None where nobody knows."""
-    return True if wrote or more else None if None in (wrote, more) else False
+def wrote_with(progress, event):
+    """Whether something was changed, after the steps that were sent: True, False, or None where nobody knows."""
+    wrote = event.wrote
+    if wrote and all(step.verb == "stop" for step in progress.wish.steps):
+        wrote = None  # A guest that ignores the request runs on as before: the VM that is found shows what came of it.
+    return True if wrote or progress.wrote else None if None in (wrote, progress.wrote) else False
 
 
 def facets_of_end(progress):

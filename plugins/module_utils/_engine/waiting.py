@@ -19,9 +19,9 @@ from .state import (
     WAITING,
     Observe,
     Send,
-    either,
     has_arrived,
     observe_later,
+    wrote_with,
 )  # fmt: skip
 
 #: A guest that did not react is asked to stop again after so many seconds: a request during its boot is lost.
@@ -111,8 +111,9 @@ def observe_while_stopping(progress):
 
 def after_request(progress, event):
     """An error ends nothing: the VM may have stopped in between, or another try succeeds. Its state tells."""
-    wrote = either(progress.wrote, event.wrote)
-    return replace(progress, wish=Observe(POWER_ONLY), due=progress.at, last_error=event.error, wrote=wrote)
+    return replace(
+        progress, wish=Observe(POWER_ONLY), due=progress.at, last_error=event.error, wrote=wrote_with(progress, event)
+    )
 
 
 def while_killing(progress, _event):

@@ -33,6 +33,8 @@ class Chaos(World):
         super().__init__(*machines, lane=lane)
         self.chance, self.trouble_rate = chance, trouble
         self.written, self.complete, self.sent_again, self.undo_failed = set(), [], [], set()
+        #: {name: its power before} of VMs whose guests were asked to stop.
+        self.asked_to_stop = {}
 
     def is_hit(self, share=1.0):
         return self.chance.random() < self.trouble_rate * share
@@ -65,8 +67,12 @@ class Chaos(World):
             self._change_meanwhile(vm)
         if self.is_hit():
             self._fail_before(verb, vm)
+        power = next((machine.power for machine in self.machines if machine.id == vm.id), None)
         real(vm, step)
-        self.written.add(vm.name)
+        if verb == "stop":
+            self.asked_to_stop.setdefault(vm.name, power)
+        else:
+            self.written.add(vm.name)
         writes.note()
         if self.is_hit():
             self._fail_after(verb, vm)
@@ -153,7 +159,9 @@ def _check(world, requests, existed, outcome):
 
 
 def _check_changed(world, request, vm, real, existed):
-    was_written = request.name in world.written
+    # A request to stop that a guest ignores is no change.
+    has_stopped = vm["state"] != world.asked_to_stop.get(request.name, vm["state"])
+    was_written = request.name in world.written or has_stopped
     if vm["state"] == "unknown":  # Of a VM that nobody can see any more, the worst is reported.
         assert vm["changed"] or not was_written
     elif existed or real is not None:
