@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from .._lifecycle.errors import PolyvirtError
-from .._lifecycle.model import Target, Vm
+from .._lifecycle.model import DESTRUCTIVE, Target, Vm
 from .state import Seen
 
 #: What is observed of a VM to be cloned.
@@ -78,3 +78,24 @@ def _merged(known, seen, facets):
         addresses=seen.addresses,
         ssh=seen.ssh,
     )
+
+
+def planning_facets(requests, traits):
+    """What has to be observed to plan these requests: no more is asked of the platform."""
+    facets = {"power", "config"}
+    # Who uses which file is expensive to learn; a cost that depends on the VM is never that of rebuilding it.
+    rebuilds = any(one.cost == DESTRUCTIVE for one in traits.fields.values())
+    for request in requests:
+        if request.state == "absent" or request.policy.allow_recreate or request.snapshot is not None:
+            facets.add("snapshots")
+        if request.snapshot is not None and request.snapshot.state == "restored":
+            facets.add("snapshot_configs")
+        if request.snapshot is not None and request.snapshot.state == "absent":
+            facets.add("all_snapshots")
+        if request.state == "absent" or (request.policy.allow_recreate and rebuilds):
+            facets.add("files")
+        if request.state == "absent":
+            facets.add("unfinished")
+        if request.policy.wait_for != "state":
+            facets.add("addresses")
+    return frozenset(facets)

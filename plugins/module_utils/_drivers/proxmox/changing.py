@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..._lifecycle.errors import ApiError, Refused
+from ..._lifecycle.errors import ApiError, Stale
 from ..._lifecycle.model import PAUSED, RUNNING
 from ..._tools import proxmox_values as values
 from ..._tools.proxmox import Busy, HotplugFailed
@@ -51,7 +51,7 @@ def configure(driver, vm, changes):
 
 
 def _check_same_devices(planned, sight, changes):
-    """Raise Refused for a disk or NIC that somebody else replaced or removed after the task was planned.
+    """Raise Stale for a disk or NIC that somebody else replaced or removed after the task was planned.
 
     Options are enforced whatever they were, but another disk in the same slot is not the one to detach or grow.
     """
@@ -67,7 +67,7 @@ def _check_same_devices(planned, sight, changes):
             is_same = change.field != "networks" or change.kind == "networks.add" or change.key in cards
             is_same = is_same or change.kind == "networks.remove"
         if not is_same:
-            raise Refused(f"{planned.name}: {change.path}: somebody else changed it while this task ran.", _AGAIN)
+            raise Stale(f"{planned.name}: {change.path}: somebody else changed it while this task ran.", _AGAIN)
 
 
 def _moved(driver, sight, changes):

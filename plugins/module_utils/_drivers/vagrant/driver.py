@@ -23,16 +23,17 @@ from ..._tools import vagrant_output as output
 from ..._tools.vagrantfile_provider import EXPERIMENTS
 from ..._tools.vboxmanage import VBoxManage
 from ..._tools.virsh import Virsh
-from . import by_status, systems
+from . import by_status
 from .by_status import ByStatus
 from .fields import that_run
-from .forwards import clear as clear_forwards
 from .in_libvirt import InLibvirt
 from .in_virtualbox import InVirtualBox
-from .look import find, look
+from .mapping import config_of, machine_of, note_of_ssh
+from .observe import find, observe_vms
 from .project import Known, Project
+from .settings import os_type
+from .settings.port_forwards import clear as clear_forwards
 from .traits import vagrant_traits
-from .words import config_of, machine_of, note_of_ssh
 
 MANAGED_FILE = "Vagrantfile.polyvirt"
 _VIRSH, _VBOXMANAGE = "virsh", "VBoxManage"
@@ -108,9 +109,9 @@ class VagrantDriver:
             from .host_checks import check_file_of_user
 
             check_file_of_user(self, contents)
-        vms, known = look(self, contents, targets, facets)
+        vms, known = observe_vms(self, contents, targets, facets)
         system = self.asked.get("os_type") if self.asked.get("state") != "absent" else None
-        warning = systems.warning(system, today()) if system else None
+        warning = os_type.warning(system, today()) if system else None
         return Observation(vms=vms, known=known, warnings=(warning,) if warning else ())
 
     def host_of(self, known):
@@ -234,7 +235,7 @@ class VagrantDriver:
         self._clear_forwards(known)
         try:
             self.vagrant_for(vm.name).run("up", vm.name, *self._flags_of_up(vm, known))
-        except CommandFailed as error:
+        except (CommandFailed, Timeout) as error:
             if tool.is_locked(error):
                 raise
             raise _explained(vm, error, self.project) from error

@@ -16,11 +16,11 @@ from ..._tools.vagrant import is_locked
 from ..._tools.vagrantfile_provider import PROVIDERS
 from ..._tools.vboxmanage import is_locked as is_locked_in_virtualbox
 from ..._tools.virsh import may_pass as may_pass_in_libvirt
-from . import systems
 from .fields import fields_of_machine, fields_of_snapshots
+from .mapping import FIRST_NIC, PRIMARY
 from .options import VAGRANT
 from .project import Busy
-from .words import FIRST_CARD, PRIMARY
+from .settings import os_type
 
 #: What `vagrant suspend` leads to.
 _SUSPENDS_TO = {
@@ -148,7 +148,7 @@ def _adjusted(default_provider, os_boxes, vm, config):
     elif config and vm.config.get("box"):
         adjusted.setdefault("box", vm.config["box"])  # What a VM is created from again need not be repeated.
     if "networks" in config:
-        adjusted["networks"] = {place: _card(vm, place, entry) for place, entry in config["networks"].items()}
+        adjusted["networks"] = {place: _described_nic(vm, place, entry) for place, entry in config["networks"].items()}
     if "provisioners" in config:
         adjusted["provisioners"] = tuple(_provisioner(vm, one) for one in config["provisioners"])
     if "shared_folders" in config:
@@ -172,7 +172,7 @@ def _kept_box(vm, system, provider, os_boxes):
 
 def _box_of(vm, system, provider, os_boxes):
     try:
-        return systems.box_of(system, provider, os_boxes)
+        return os_type.box_of(system, provider, os_boxes)
     except PolyvirtError as error:
         raise Refused(f"{vm.name}: os_type: {error.message}", error.remedy) from error
 
@@ -216,10 +216,10 @@ def _check_slots(vm, disks):
             )
 
 
-def _card(vm, place, entry):
+def _described_nic(vm, place, entry):
     if entry is None:
         return None
-    is_first = place == FIRST_CARD
+    is_first = place == FIRST_NIC
     kind = entry.get("type") or ((vm.config.get("networks") or {}).get(place) or {}).get("type")
     kind = kind or ("nat" if is_first else "hostonly")
     if (kind == "nat") != is_first:

@@ -363,3 +363,16 @@ def test_one_mac_for_two_vms_of_a_task_is_rejected(check):
     with pytest.raises(InvalidInput, match=r"db: networks\.1\.mac: 52:54:00:00:00:01 is also that of web: networks"):
         task.run(world, requests, check, clock=world.clock, probe=None)
     assert world.calls == []
+
+
+def test_mark_that_a_call_without_an_answer_has_written_is_a_change():
+    class Announcing(World):
+        def _configure(self, vm, step):
+            self.machine("web").mark = {"id": "u-web", "files": ["new.img"]}
+            error = refusal("no answer")
+            error.wrote = None  # Nobody knows.
+            raise error
+
+    world = Announcing(Machine("web", "u-web", mark={"id": "u-web"}))
+    outcome = carry_out(world, ask("web", config={"cpus": 4}))
+    assert (outcome.failed, outcome.changed, outcome.diff) == (True, True, [])

@@ -237,6 +237,16 @@ def test_change_that_somebody_else_makes_first_is_not_made_again(world):
     assert [entry.status for entry in world.journal.writes()] == [500]
 
 
+def test_vm_that_somebody_else_changes_before_the_write_is_planned_again(world):
+    """Only what is left to be changed is sent, and only that is reported."""
+    api = BeforeFirstWrite(world, lambda: behind.edit(world, 101, memory="4096"))
+    outcome = do(world, api=api, name="web2", memory="4096", description="new")
+    assert not outcome.failed, outcome.msg
+    assert [list(one["after"]) for one in outcome.diff] == [["description"]]
+    rejected, stored = world.journal.writes()
+    assert (rejected.status, stored.status) == (500, 200)
+
+
 @pytest.mark.parametrize(
     "disk", [{"slot": "scsi1", "state": "absent"}, {"slot": "scsi1", "size": "8G"}], ids=["detach", "grow"]
 )

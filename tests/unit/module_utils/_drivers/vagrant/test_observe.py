@@ -10,7 +10,7 @@ import json
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant import driver as under_test
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.in_libvirt import InLibvirt
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.words import note_of_ssh
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.mapping import note_of_ssh
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.differences import pending
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Target
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.vagrant_output import Ssh
@@ -48,8 +48,8 @@ def _told(power="running (booted)"):
     }
 
 
-def _sight(answers, facets=frozenset({"power"})):
-    return InLibvirt(ToldVirsh(answers)).look([ID], facets)[ID]
+def _provider_vm(answers, facets=frozenset({"power"})):
+    return InLibvirt(ToldVirsh(answers)).observe([ID], facets)[ID]
 
 
 @pytest.mark.parametrize(
@@ -66,32 +66,32 @@ def _sight(answers, facets=frozenset({"power"})):
     ],
 )
 def test_words_of_libvirt(words, power, busy):
-    sight = _sight(_told(words))
-    assert (sight.power, sight.busy) == (power, busy)
+    provider_vm = _provider_vm(_told(words))
+    assert (provider_vm.power, provider_vm.busy) == (power, busy)
     assert state(Answer(words, None), saved=False)[:2] == (power, busy)
 
 
 def test_what_is_saved_to_disk_is_suspended():
-    assert _sight({**_told("shut off (saved)"), ("list", "--all"): Answer(f"{ID}\n", None)}).power == "suspended"
+    assert _provider_vm({**_told("shut off (saved)"), ("list", "--all"): Answer(f"{ID}\n", None)}).power == "suspended"
 
 
 def test_one_process_tells_of_all_and_leaves_out_what_is_gone():
     virsh = ToldVirsh(_told())
-    assert list(InLibvirt(virsh).look([ID, OTHER], frozenset({"power"}))) == [ID]
+    assert list(InLibvirt(virsh).observe([ID, OTHER], frozenset({"power"}))) == [ID]
     assert virsh.processes == 1
 
 
 def test_what_it_runs_with():
-    sight = _sight(_told())
-    assert sight.running == {"cpus": 1, "memory": 128 << 20}
-    assert [one.address for one in sight.addresses] == ["192.168.121.59"]
+    provider_vm = _provider_vm(_told())
+    assert provider_vm.running == {"cpus": 1, "memory": 128 << 20}
+    assert [one.address for one in provider_vm.addresses] == ["192.168.121.59"]
 
 
 def test_snapshots_as_a_tree():
     texts = {name: SNAPSHOT.format(name=name, state="running", parent="a") for name in "ab"}
     more = {("snapshot-list", ID): Answer("a\nb\n", None), ("snapshot-current", ID): Answer("b\n", None)}
     more.update({("snapshot-dumpxml", ID, "--snapshotname", name): Answer(text, None) for name, text in texts.items()})
-    one, two = _sight({**_told(), **more}, frozenset({"power", "snapshots"})).snapshots
+    one, two = _provider_vm({**_told(), **more}, frozenset({"power", "snapshots"})).snapshots
     assert (one.name, one.current, two.name, two.current, two.parent) == ("a", False, "b", True, "a")
     assert (two.power, two.description, two.created) == ("running", "why", 1795199864)
 

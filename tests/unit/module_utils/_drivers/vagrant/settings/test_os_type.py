@@ -8,7 +8,11 @@ from __future__ import annotations
 from datetime import date
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.systems import SYSTEMS, box_of, warning
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.settings.os_type import (
+    SYSTEMS,
+    box_of,
+    warning,
+)
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle import errors
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.vagrantfile_provider import PROVIDERS
 

@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant import forwards
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.settings import port_forwards
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
 
 from unit.module_utils._drivers.vagrant.played import Programs
@@ -38,7 +38,7 @@ def test_only_the_forward_itself_is_ended(tmp_path, words, remains):
     port.processes[4711] = ["ssh", *words]
     _note(tmp_path, 4711)
     (tmp_path / "pids" / "other").touch()
-    forwards.clear(port, str(tmp_path))
+    port_forwards.clear(port, str(tmp_path))
     assert (list(port.processes), [one.name for one in (tmp_path / "pids").iterdir()]) == (remains, ["other"])
 
 
@@ -47,12 +47,12 @@ def test_process_of_a_forward_is_ended(tmp_path):
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         process.stdout.readline()
         _note(tmp_path, process.pid)
-        forwards.clear(Commands(), str(tmp_path))
+        port_forwards.clear(Commands(), str(tmp_path))
         assert process.wait(10) != 0
 
 
 @pytest.mark.parametrize("noted", ["", "no number", "999999999"])
 def test_process_that_is_gone_needs_no_end(tmp_path, noted):
     _note(tmp_path, noted)
-    forwards.clear(Commands(), str(tmp_path))
+    port_forwards.clear(Commands(), str(tmp_path))
     assert list((tmp_path / "pids").iterdir()) == []

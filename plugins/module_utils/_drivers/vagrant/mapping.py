@@ -11,16 +11,16 @@ from ..._lifecycle.units import MIB
 #: The one disk that comes with a box. Vagrant's own name for it.
 PRIMARY = "primary"
 #: The card that Vagrant itself reaches a machine by; it is there without being described.
-FIRST_CARD = "0"
+FIRST_NIC = "0"
 #: Words that both sides share.
 _PLAIN = (
     "provider", "box", "box_version", "box_url", "box_checksum", "os_type", "hostname", "cpus", "gui", "linked_clone",
     "description", "native",
 )  # fmt: skip
-_CARDS = {"hostonly": "private", "bridged": "public"}
-_CARD_WORDS = {word: kind for kind, word in _CARDS.items()}
+_NIC_TYPES = {"hostonly": "private", "bridged": "public"}
+_NIC_TYPE_OF = {word: kind for kind, word in _NIC_TYPES.items()}
 #: What is kept about a machine, and no part of what it runs with.
-TOLD = ("description", "tags", "os_type", "box_url", "box_checksum")
+DESCRIPTIVE = ("description", "tags", "os_type", "box_url", "box_checksum")
 
 
 def machine_of(name, config):
@@ -32,7 +32,7 @@ def machine_of(name, config):
         "tags": list(config.get("tags") or ()),
         "memory": config["memory"] // MIB if config.get("memory") else None,
         "disk": size // MIB if size else None,
-        "networks": [_card(entry) for place, entry in _in_order(config.get("networks")) if place != FIRST_CARD],
+        "networks": [_described_nic(entry) for place, entry in _in_order(config.get("networks")) if place != FIRST_NIC],
         "port_forwards": _named(config.get("port_forwards")),
         "shared_folders": _named(config.get("shared_folders")),
         "provisioners": list(config.get("provisioners") or ()),
@@ -43,7 +43,7 @@ def machine_of(name, config):
 def config_of(machine, environment=EMPTY):
     """A machine's settings from its description; ``environment`` is its project's."""
     size, memory = machine.get("disk"), machine.get("memory")
-    cards = {str(number): _card_told(one) for number, one in enumerate(machine.get("networks") or (), 1)}
+    cards = {str(number): _nic_of(one) for number, one in enumerate(machine.get("networks") or (), 1)}
     return {
         **{word: machine.get(word) for word in _PLAIN},
         "native": dict(machine.get("native") or {}),
@@ -51,15 +51,15 @@ def config_of(machine, environment=EMPTY):
         "tags": tuple(machine.get("tags") or ()),
         "memory": memory * MIB if memory else None,
         "disks": {PRIMARY: {"size": size * MIB} if size else {}},
-        "networks": {FIRST_CARD: {"type": "nat"}, **cards},
+        "networks": {FIRST_NIC: {"type": "nat"}, **cards},
         "port_forwards": _by_name(machine.get("port_forwards")),
         "shared_folders": _by_name(machine.get("shared_folders")),
-        "provisioners": tuple(_provisioner_told(one) for one in machine.get("provisioners") or ()),
+        "provisioners": tuple(_provisioner_of(one) for one in machine.get("provisioners") or ()),
         "environment": _variables(environment),
     }
 
 
-def _provisioner_told(described):
+def _provisioner_of(described):
     return {**described, **({"env": _variables(described["env"])} if "env" in described else {})}
 
 
@@ -72,13 +72,13 @@ def _in_order(networks):
     return sorted((networks or {}).items(), key=lambda item: int(item[0]))
 
 
-def _card(entry):
-    told = {"type": _CARDS[entry["type"]], "address": entry.get("address"), "mac": entry.get("mac")}
+def _described_nic(entry):
+    told = {"type": _NIC_TYPES[entry["type"]], "address": entry.get("address"), "mac": entry.get("mac")}
     return {**told, "bridge": entry.get("source")}
 
 
-def _card_told(network):
-    told = {"type": _CARD_WORDS[network["type"]], "address": network.get("address"), "mac": network.get("mac")}
+def _nic_of(network):
+    told = {"type": _NIC_TYPE_OF[network["type"]], "address": network.get("address"), "mac": network.get("mac")}
     return {key: value for key, value in {**told, "source": network.get("bridge")}.items() if value is not None}
 
 

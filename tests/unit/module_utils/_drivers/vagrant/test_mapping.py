@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.words import config_of, machine_of
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.mapping import config_of, machine_of
 from ansible_collections.polyvirt.core.plugins.module_utils._tools import vagrantfile
 
 MIB, GIB = 1 << 20, 1 << 30

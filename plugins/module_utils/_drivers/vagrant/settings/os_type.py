@@ -12,7 +12,7 @@ from __future__ import annotations
 from datetime import date
 from typing import NamedTuple
 
-from ..._lifecycle import errors
+from ...._lifecycle import errors
 
 
 class System(NamedTuple):

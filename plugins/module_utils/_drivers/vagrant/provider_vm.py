@@ -11,7 +11,7 @@ from typing import Optional
 
 
 @dataclass(frozen=True)
-class Sight:
+class ProviderVm:
     """``ssh`` is (host, port) where the provider forwards a port to it; ``snapshots`` where they were asked for.
 
     ``running`` are settings that it runs with, as far as the provider tells them by the way.

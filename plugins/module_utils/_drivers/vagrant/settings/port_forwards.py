@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import re
 
-from ..._ports import files
+from ...._ports import files
 
 _NOTE = re.compile(r"ssh_(\d+)\.pid\Z")
 
