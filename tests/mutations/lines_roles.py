@@ -28,15 +28,15 @@ MUTATIONS = (
     Mutation(
         "secret-in-command-is-accepted",
         "roles/agent/tasks/secrets.yml",
-        "that: __agent_secrets_texts | select('in', __agent_secrets_elsewhere) | length == 0",
-        "that: __agent_secrets_texts | select('in', __agent_secrets_elsewhere) | length <= 1",
+        "that: __agent_secrets_encoded | select('in', __agent_secrets_elsewhere) | length == 0",
+        "that: __agent_secrets_encoded | select('in', __agent_secrets_elsewhere) | length <= 1",
         {},
     ),
     Mutation(
         "second-key-is-trusted",
         "roles/agent/tasks/key.yml",
-        "when: __agent_key_read is not skipped and __agent_key_read.stdout_lines != [__agent_key_wanted]",
-        "when: __agent_key_read is not skipped and __agent_key_wanted not in __agent_key_read.stdout_lines",
+        "when: __agent_key_read is not skipped and __agent_key_read.stdout_lines != [__agent_key_expected]",
+        "when: __agent_key_read is not skipped and __agent_key_expected not in __agent_key_read.stdout_lines",
         {},
     ),
     Mutation(
@@ -49,8 +49,8 @@ MUTATIONS = (
     Mutation(
         "files-of-absent-agent-stay",
         "roles/agent/tasks/absent.yml",
-        'loop: "{{ __agent_guest_paths + [__agent_stamp_path, __agent_note_path] }}"',
-        'loop: "{{ [__agent_stamp_path, __agent_note_path] }}"',
+        'loop: "{{ __agent_guest_paths + [__agent_stamp_path, __agent_record_path] }}"',
+        'loop: "{{ [__agent_stamp_path, __agent_record_path] }}"',
         {"unit": [f"{_ROLES}/test_agent_absent.py::test_what_other_values_wrote_goes_too"]},
     ),
     Mutation(

@@ -53,14 +53,14 @@ def _play(ansible_playbook, tmp_path):
 
 
 WRONG = {
-    "unknown profile": ({"agent_profile": "prometheus"}, "web: there is no profile prometheus"),
+    "unknown profile": ({"agent_profile": "prometheus"}, "web: profile prometheus ("),
     "required value": (
         {"agent_profile": "zabbix_agent2"},
-        "web: profile zabbix_agent2 cannot be installed: it needs",
+        "web: profile zabbix_agent2 cannot be installed: it requires",
     ),
     "required secret": (
         {"agent_profile": "telegraf"},
-        "it needs outputs; set it in agent_variables (a secret: best in a vault file)",
+        "it requires outputs; set it in agent_variables (a secret: use a vault file)",
     ),
     "undefined secret": (
         {"agent_profile": "telegraf", "agent_variables": {"outputs": "{{ vault_outputs }}"}},
@@ -70,7 +70,7 @@ WRONG = {
         {"agent_profile": "sysmanage_agent", "agent_variables": {"server_url": "https://a"}},
         "set agent_allow_unsigned to true. Nothing was changed.",
     ),
-    "missing key": ({"vm_ssh_key_file": "/nowhere/key"}, "the controller has no /nowhere/key.pub"),
+    "missing key": ({"vm_ssh_key_file": "/nowhere/key"}, "the controller has no file /nowhere/key.pub"),
     "unknown platform": ({"vm_platform": "xen"}, "vm_platform"),
     "image without an address": ({"guest_image_source": "url"}, "guest_image_url is empty"),
     "option of the VM": ({"vm_memory": "lots"}, "memory: 'lots' is not a size"),
@@ -96,7 +96,7 @@ def test_check_mode_rejects_wrong_options(play, tmp_path, name):
 def test_run_rejects_wrong_options_before_the_image_is_created(play, tmp_path):
     code, output = play("provision", agent_profile="zabbix_agent2")
     assert code != 0
-    assert "it needs server" in output
+    assert "it requires server" in output
     assert "Create the image" not in output
     assert list((tmp_path / "guest").iterdir()) == []
 
@@ -104,7 +104,7 @@ def test_run_rejects_wrong_options_before_the_image_is_created(play, tmp_path):
 def test_variables_of_a_known_guest_are_checked(play):
     code, output = play("provision", "--check", vm_name="known")
     assert code != 0
-    assert "known: profile zabbix_agent2 cannot be installed: it needs server" in output
+    assert "known: profile zabbix_agent2 cannot be installed: it requires server" in output
 
 
 def test_check_mode_reports_what_a_run_would_do(play):
@@ -118,7 +118,7 @@ def test_check_mode_reports_what_a_run_would_do(play):
 def test_install_agent_checks_all_guests_before_the_first_change(play):
     code, output = play("install_agent", agent_target="mixed")
     assert code != 0
-    assert "known: profile zabbix_agent2 cannot be installed: it needs server" in output
+    assert "known: profile zabbix_agent2 cannot be installed: it requires server" in output
     assert "PLAY [Install the agent]" not in output
 
 
@@ -132,4 +132,4 @@ def test_path_of_a_profile_is_relative_to_the_current_folder(play, tmp_path, mon
         "install_agent", "--check", agent_target="other", agent_profile_path=path.format(folder=tmp_path)
     )
     assert code != 0
-    assert "other: profile own cannot be installed: it needs a" in output
+    assert "other: profile own cannot be installed: it requires a" in output

@@ -72,7 +72,7 @@ def test_anything_but_one_hypervisor_is_refused(play, playbook, hypervisor):
 def test_a_machine_without_a_name_is_not_removed(play):
     code, output = play("polyvirt.core.teardown", provision_hypervisor="one")
     assert code != 0
-    assert "vm_name is not given" in output
+    assert "vm_name is not set" in output
 
 
 def test_an_image_to_be_removed_needs_a_name(play):
@@ -80,7 +80,7 @@ def test_an_image_to_be_removed_needs_a_name(play):
         "polyvirt.core.teardown", vm_name="web", provision_hypervisor="one", provision_remove_image=True
     )
     assert code != 0
-    assert "guest_image_path is not given" in output
+    assert "guest_image_path is not set" in output
 
 
 def test_an_image_is_kept_for_a_machine_of_another_connection(play, image, tmp_path):
@@ -96,7 +96,7 @@ def test_an_image_is_kept_for_a_machine_of_another_connection(play, image, tmp_p
         vm_known_hosts_folder=str(tmp_path / "known_hosts"),
     )
     assert code != 0
-    assert f"{image} is kept, for these disks rest on it: {image}" in output
+    assert f"{image} is kept, because these disks use it: {image}" in output
     assert image.exists()
 
 
@@ -110,5 +110,5 @@ def test_an_image_has_no_users_only_where_somebody_said_so(play, image, tmp_path
     book.write_text(json.dumps([{"hosts": "one", "gather_facts": False, "tasks": [asked]}]), encoding="utf-8")
     code, output = play(book, vm_image=str(image), vm_module_options=options)
     assert code != 0
-    assert f"Whether disks rest on {image} cannot be told" in output
+    assert f"{image}: it is unknown whether disks use this image" in output
     assert reason in output

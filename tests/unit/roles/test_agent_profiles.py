@@ -17,7 +17,7 @@ import yaml
 ROLE = Path(__file__).parents[3] / "roles" / "agent"
 PROFILES = sorted((ROLE / "profiles").glob("*.yml"))
 VARIABLES = yaml.safe_load((ROLE / "vars" / "main.yml").read_text())
-TEMPLATE = jinja2.Environment(trim_blocks=True).from_string((ROLE / "templates" / "faults.j2").read_text())
+TEMPLATE = jinja2.Environment(trim_blocks=True).from_string((ROLE / "templates" / "profile_errors.j2").read_text())
 
 COMMANDS = (
     "run",
@@ -124,24 +124,24 @@ def in_default(**keys):
     [
         (lambda p: p.update(nme="x"), "profile: unknown key 'nme'"),
         (lambda p: p.pop("summary"), "profile: key 'summary' is missing"),
-        (lambda p: p.update(name="../x"), "name: '.' cannot be part of a name"),
-        (lambda p: p.pop("verify"), "families.default: nothing verifies this agent"),
-        (lambda p: p.update(verify=[{"port": 1, "url": "http://x"}]), "verify[0]: exactly one of these keys is needed"),
-        (lambda p: p.update(verify={"port": 1}), "profile.verify: a list is needed here"),
-        (lambda p: p.update(families={}), "families: a mapping with at least one family is needed"),
+        (lambda p: p.update(name="../x"), "name: '.' is not allowed in a name"),
+        (lambda p: p.pop("verify"), "families.default: the agent has no checks"),
+        (lambda p: p.update(verify=[{"port": 1, "url": "http://x"}]), "[0]: exactly one of these keys is required"),
+        (lambda p: p.update(verify={"port": 1}), "profile.verify: must be a list"),
+        (lambda p: p.update(families={}), "families: must be a mapping with at least one family"),
         (lambda p: p["families"].update(plan9={}), "families: unknown family 'plan9' (known: debian, redhat"),
-        (lambda p: p.update(variables=["x"]), "variables: a mapping is needed here"),
-        (in_default(packages="one"), "families.default.packages: a list is needed here"),
-        (in_default(files=[{"path": "/a", "mode": "0644"}]), "default.files[0]: exactly one of these keys is needed"),
-        (in_default(files=["/a"]), "families.default.files[0]: a mapping is needed here"),
+        (lambda p: p.update(variables=["x"]), "variables: must be a mapping"),
+        (in_default(packages="one"), "families.default.packages: must be a list"),
+        (in_default(files=[{"path": "/a", "mode": "0644"}]), "default.files[0]: exactly one of these keys is required"),
+        (in_default(files=["/a"]), "families.default.files[0]: must be a mapping"),
         (in_default(steps_after=[{"run": "true"}]), "families.default.steps_after[0]: key 'unless' is missing"),
-        (in_default(key={"url": "u", "path": "p"}), "key: exactly one of these keys is needed: sha256, fingerprint"),
+        (in_default(key={"url": "u", "path": "p"}), "key: exactly one of these keys is required: sha256, fingerprint"),
         (in_default(needs=[{"command": "true"}]), "families.default.needs[0]: key 'remedy' is missing"),
-        (in_default(needs=[{"remedy": "x"}]), "default.needs[0]: exactly one of these keys is needed: that, command"),
+        (in_default(needs=[{"remedy": "x"}]), "default.needs[0]: exactly one of these keys is required: that, command"),
         (lambda p: p.update(needs=[{"unless": "x", "remedy": "y"}]), "needs[0]: unknown key 'unless'"),
         (in_default(repository={"path": "p", "line": "l"}), "families.default.repository: key 'signed' is missing"),
-        (in_default(service={"name": "a", "manager": "none"}), "service: manager none needs the command 'start'"),
-        (in_default(service={"name": "a", "start": "x"}), "the command 'start' belongs to manager none only"),
+        (in_default(service={"name": "a", "manager": "none"}), "service: command 'start' is required with manager none"),
+        (in_default(service={"name": "a", "start": "x"}), "command 'start' is supported with manager none only"),
         (in_default(service={"name": "a", "manager": "runit"}), "families.default.service.manager: 'runit' is unknown"),
     ],
 )
@@ -160,4 +160,4 @@ def test_all_faults_are_named_at_once():
 
 @pytest.mark.parametrize("profile", [None, [], "text"])
 def test_what_is_no_mapping_is_named(profile):
-    assert faults(profile) == ["profile: a mapping is needed here"]
+    assert faults(profile) == ["profile: must be a mapping"]

@@ -258,11 +258,11 @@ def test_salt_leaves_a_key_alone_that_the_minion_made(rendered):
 @pytest.mark.parametrize(
     "name, remedy",
     [
-        ("zabbix with half a key", "tls_psk and tls_psk_identity go together"),
+        ("zabbix with half a key", "tls_psk and tls_psk_identity must be set together"),
         ("zabbix with a bad key", "tls_psk must be 32 to 512 hexadecimal digits"),
         ("telegraf without a table", "outputs has no table [[outputs.…]]"),
-        ("telegraf of one version on alpine", "leave version out"),
-        ("salt with half a key", "private_key and public_key go together"),
+        ("telegraf of one version on alpine", "omit version"),
+        ("salt with half a key", "private_key and public_key must be set together"),
     ],
 )
 def test_what_cannot_work_is_not_met(rendered, name, remedy):

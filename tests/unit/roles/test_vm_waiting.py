@@ -38,7 +38,7 @@ def _play(ansible_playbook, tmp_path):
 def test_emulated_vm_is_given_more_time(play, checkout, tmp_path):
     usual = {"vm_platform": "libvirt", "vm_module_options": {}}
     hosts = {name: {**usual, **variables, "case_expected": seconds} for name, (variables, seconds) in CASES.items()}
-    check = {"ansible.builtin.assert": {"that": "__vm_patience | int == case_expected"}}
+    check = {"ansible.builtin.assert": {"that": "__vm_wait_timeout | int == case_expected"}}
     code, output = play(hosts, check, vars_files=[str(checkout / "roles" / "vm" / "vars" / "main.yml")])
     assert code == 0, output
 
@@ -56,7 +56,7 @@ def test_long_wait_is_announced_before_it_begins(play):
     assert code != 0
     announced, _announcement, after = output.partition("waits until SSH on test answers, for 1 s at most.")
     assert "virsh" not in announced.rpartition("TASK")[2]
-    assert "through virsh" in after
+    assert "Manage the VM with virsh_vm" in after
 
 
 def test_login_that_is_not_accepted_is_reported_with_its_reason(play, checkout):
@@ -68,7 +68,7 @@ def test_login_that_is_not_accepted_is_reported_with_its_reason(play, checkout):
         "vm_user": "admin",
         "vm_timeout": 3,
         "vm_result": found,
-        "__vm_made": {"vms": [found]},
+        "__vm_module_result": {"vms": [found]},
         "vm_platform": "libvirt",
         "vm_module_options": {},
     }
