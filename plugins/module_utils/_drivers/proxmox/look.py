@@ -18,7 +18,7 @@ from ..._lifecycle.model import STOPPED, UNKNOWN, Vm
 from ..._lifecycle.units import MIB
 from ..._ports.proxmox_api import CONNECTIONS
 from ..._tools.proxmox import NODE_TROUBLES
-from .sight import Around, Sight, config_of
+from .sight import Around, Sight, config_of, running_config_of
 from .words import power_of
 
 #: How many calls a connection is opened for, and how many connections are worth it in any case.
@@ -135,7 +135,7 @@ def machine_of(listed, sight=None, native_keys=()):
     around = Around(listed.node, sight.pool, native_keys)
     return vm.having(
         config=config_of(sight.stored, around),
-        active=None if power == STOPPED else config_of(sight.running, around),
+        active=None if power == STOPPED else running_config_of(sight.running, around),
         mark=sight.mark,
         reason=_UNFINISHED if sight.is_unfinished else reason,
     )

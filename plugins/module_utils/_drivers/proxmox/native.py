@@ -40,8 +40,11 @@ _SUB_OPTIONS = {
 #: Changed of a running machine at once, whatever its hotplug.
 _LIVE = frozenset({
     "hookscript", "migrate_downtime", "migrate_speed", "shares", "startup", "vmstatestorage", "cicustom", "citype",
-    "ciupgrade", "cpuunits", "cpulimit",
+    "ciupgrade", "cpuunits", "cpulimit", "tablet",
 })  # fmt: skip
+#: Changed of a running VM where its hotplug has this feature.
+_PLUGGED = {"usb": "usb", "vcpus": "cpu"}
+_LIVE_OF_AGENT = frozenset({"freeze-fs", "fstrim_cloned_disks"})
 _LIVE_OF_CARD = frozenset({"firewall", "rate", "link_down", "trunks"})
 _LIVE_OF_DISK = re.compile(r"(iops|mbps|bps|iops_rd|iops_wr|mbps_rd|mbps_wr|bps_rd|bps_wr)\w*|backup|replicate|shared")
 
@@ -52,9 +55,9 @@ def is_part(key):
 
 
 def settled(vm, asked, config):
-    """The values as they would be stored; those that mean what is there already as they are there.
+    """The values as they will be stored; those that mean what is stored already as they are stored.
 
-    An empty one takes the setting away. Raises Refused for what has an option.
+    An empty one removes the setting. Raises Refused for what has an option.
     """
     for key, value in asked.items():
         _check_key(vm, key)
@@ -65,7 +68,9 @@ def settled(vm, asked, config):
         if key in asked and option in config:
             raise Refused(f"{vm.name}: native: {key} and {option} are both about {what}.", "Give one.")
     found = vm.config.get("native") or {}
-    return {key: _settled(key, found.get(key), _text(value)) for key, value in asked.items()}
+    settled_values = {key: _settled(key, found.get(key), _text(value)) for key, value in asked.items()}
+    # A disk or NIC that is yet to be created has no sub-keys that could be removed.
+    return {key: text for key, text in settled_values.items() if text or found.get(key) or not is_part(key)}
 
 
 def _check_there(vm, key, config):
@@ -137,8 +142,11 @@ def told_apart(old, new, key):
 def cost(vm, change):
     if vm.power == SUSPENDED:
         return POWER_OFF
-    if change.key in _LIVE:
+    if change.key in _LIVE or (change.key in _LIVE_UNLESS and not _LIVE_UNLESS[change.key](change)):
         return LIVE
+    feature = _PLUGGED.get(values.stem(change.key))
+    if feature:
+        return _by_hotplug(vm, feature)
     if is_part(change.key):
         named = told_apart(change.old, change.new, change.key)
         if values.stem(change.key) == "net":
@@ -149,3 +157,22 @@ def cost(vm, change):
 
 def _by_hotplug(vm, feature):
     return LIVE if feature in vm.config.get("hotplug", ()) else NEXT_BOOT
+
+
+def _is_other_agent(change):
+    """Whether the guest gets another device: how the host uses it changes at once."""
+    return not change.new or not set(told_apart(change.old or "0", change.new, change.key)) <= _LIVE_OF_AGENT
+
+
+def _adds_or_removes_balloon(change):
+    """A balloon of 0 is no device at all."""
+    return "0" in (change.old, change.new)
+
+
+def _plugs_memory(change):
+    """Memory that can be plugged has devices of its own."""
+    return any("memory" in values.hotplugged(text) for text in (change.old, change.new))
+
+
+#: Changed of a running VM at once, unless this is true of the change.
+_LIVE_UNLESS = {"agent": _is_other_agent, "balloon": _adds_or_removes_balloon, "hotplug": _plugs_memory}

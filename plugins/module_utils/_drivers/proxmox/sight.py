@@ -21,6 +21,8 @@ _STATE = ("efidisk0", "tpmstate0")
 #: Processors that let guests run machines of their own.
 HOST_CPU = "host"
 NESTED_FLAG = "+nested-virt"
+#: {key of native: the setting that follows from it}.
+_ALSO_NATIVE = {"vga": "display", "cpu": "nested_virtualization", "hotplug": "hotplug"}
 #: A console that is no screen: the option has no word for it, so it is asked for by native alone.
 SERIAL = "serial"
 
@@ -167,6 +169,12 @@ def config_of(options, around):
     if around.native_keys:
         told["native"] = {key: options.get(key) for key in around.native_keys}
     return told
+
+
+def running_config_of(options, around):
+    """The settings that a VM runs with. What the task sets by native is reported as native only, here as in a plan."""
+    twice = {_ALSO_NATIVE.get(key) for key in around.native_keys}
+    return {name: value for name, value in config_of(options, around).items() if name not in twice}
 
 
 def has_keys(options):
