@@ -133,6 +133,7 @@ class ProxmoxDriver:
         self.planned[plan.before.id] = plan.before
 
     def apply(self, batch):
+        self.eyes.is_acting = True
         return one_by_one(self, batch, writes.count)
 
     def _create(self, vm, step):

@@ -72,15 +72,15 @@ class NewVm:
     """Checks privileges on a VM that does not exist yet: on its number, or on the pool that it will be in."""
 
     def __init__(self, driver, config, vmid=None):
-        self._driver, self._vmid = driver, vmid
-        self._instead = (f"/pool/{config['pool']}",) if config.get("pool") else ()
+        self._driver, self._vmid, self._pool = driver, vmid, config.get("pool")
 
     def check(self, label, *privileges):
-        rights, path = self._driver.eyes.rights, f"/vms/{self._vmid}" if self._vmid else "/vms"
-        if not self._vmid and not any(rights.has(path, one) for one in privileges):
-            # Privileges may be held on single numbers alone.
-            path = f"/vms/{self._driver.tool.get('/cluster/nextid')}"
-        rights.check(label, path, *privileges, instead=self._instead)
+        rights = self._driver.eyes.rights
+        if self._pool and any(rights.has(f"/pool/{self._pool}", one) for one in privileges):
+            return
+        # Single numbers may have rights of their own, whether or not a VM has them.
+        path = f"/vms/{self._vmid or self._driver.places.next_number}"
+        rights.check(label, path, *privileges, is_visible=False)
 
 
 class ExistingVm:
@@ -136,11 +136,11 @@ def check_bridge(driver, label, node, card):
     if not bridge:
         return
     path = f"/sdn/zones/localnetwork/{bridge}" + (f"/{card['tag']}" if card.get("tag") else "")
-    if rights.has(path, "SDN.Use") or driver.release() < _BRIDGES_SINCE:
+    if rights.has(path, "SDN.Use", is_visible=False) or driver.release() < _BRIDGES_SINCE:
         return
     known = driver.tool.get(f"/nodes/{node}/network", type="any_bridge")
     if any(one["iface"] == bridge and one.get("type") in ("bridge", "OVSBridge") for one in known):
-        rights.check(label, path, "SDN.Use")
+        rights.check(label, path, "SDN.Use", is_visible=False)
 
 
 def check_pool_change(driver, label, vmid, pools):

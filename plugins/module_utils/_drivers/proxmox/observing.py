@@ -10,7 +10,7 @@ from collections import Counter
 from ..._lifecycle.errors import ApiError, NotFound, Refused
 from ..._lifecycle.model import RUNNING, Observation
 from . import look
-from .rights import Rights, blind
+from .rights import SEE, Rights, blind, remedy_on
 from .sight import Sight
 from .words import HARMLESS
 
@@ -26,6 +26,8 @@ class Observer:
         self.tool, self.rights = tool, Rights(tool)
         #: True for modules that change nothing: the lists are enough where only powers are asked for.
         self.only_reports = False
+        #: True once the task has sent steps.
+        self.is_acting = False
         self._native_keys, self.sees_settings = tuple(native_keys), sees_settings
         #: By id, from the last look: where machines are, their settings, and their options.
         self._nodes, self._configs, self._sights = {}, {}, {}
@@ -59,7 +61,48 @@ class Observer:
         there = self._that_count(vms, targets, facets)
         self._reported |= {vm.id for vm in there}
         known -= {vm.name for vm in vms if vm not in there}
-        return self._told(there, sorted(known), self._unseen(targets, entries) or _doubts(targets or (), listed))
+        errors = self._unseen(targets, entries) or _doubts(targets or (), listed)
+        return self._told(there, sorted(known), {**self._not_found_by_id(targets, listed), **errors})
+
+    def _not_found_by_id(self, targets, listed):
+        """{name: error} of ids that no visible VM has, although the task names one that exists or was begun."""
+        if self.is_acting:
+            return {}
+        errors = {}
+        for target in targets or ():
+            if target.id and not any(one.vmid == target.id for one in listed):
+                error = self._begun_as_another(target, listed) or self._hidden(target)
+                errors.update({target.name or target.id: error} if error else {})
+        return errors
+
+    def _begun_as_another(self, target, listed):
+        namesakes = [one for one in listed if one.name == target.name and not one.trouble]
+        sights = [look.sight_of(self.tool, one) for one in namesakes]
+        begun = next((sight for sight in sights if sight is not None and sight.is_unfinished), None)
+        return begun and Refused(
+            f"{target.name}: the task requests id {target.id}, but VM {begun.vmid} has this name: a task that was"
+            " interrupted began to create it.",
+            f"To finish that VM set id: '{begun.vmid}'. To remove it run a task with id: '{begun.vmid}' and"
+            " state: absent first.",
+        )
+
+    def _hidden(self, target):
+        """The error about a VM that exists and that the account does not see; None where there is none."""
+        if not target.id.isdecimal():
+            return None
+        try:
+            self.tool.get("/cluster/nextid", vmid=target.id)
+            return None
+        except ApiError as error:
+            is_vm = f"VM {target.id} already exists" in error.message
+        if not is_vm or any(str(one["vmid"]) == target.id for one in look.resources(self.tool)):
+            return None  # What has the number is no VM, or was created in this moment.
+        label, path = target.name or target.id, f"/vms/{target.id}"
+        return NotFound(
+            f"{label}: VM {target.id} exists, but {self.tool.api.who} does not see it: it lacks the privilege {SEE} on"
+            f" {path}.",
+            remedy_on(path),
+        )
 
     def _unseen(self, targets, entries):
         """{name: error} where nothing is seen, for want of a privilege. Without targets it is a warning."""

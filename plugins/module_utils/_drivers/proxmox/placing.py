@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from functools import cached_property
 
 from ..._lifecycle.errors import NotFound, Refused
 
@@ -62,6 +63,11 @@ class Places:
             and one.get("status") == "available"
             and content in one.get("content", "").split(",")
         }
+
+    @cached_property
+    def next_number(self):
+        """The number that the next new VM would get."""
+        return self._tool.get("/cluster/nextid")
 
     @property
     def quorate(self):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from ..._lifecycle.errors import Refused
 
 _OF_VMS = ("/vms", "/pool")
-_SEE = "VM.Audit"
+SEE = "VM.Audit"
 
 
 class Rights:
@@ -29,21 +29,25 @@ class Rights:
     @property
     def sees_vms(self):
         """Whether there is any VM that the account could see."""
-        return any(_SEE in held and _reaches_vms(path, held[_SEE]) for path, held in self.known.items())
+        return any(SEE in held and _reaches_vms(path, held[SEE]) for path, held in self.known.items())
 
-    def has(self, path, privilege):
+    def has(self, path, privilege, is_visible=True):
+        """``is_visible``: the account sees what is at ``path``, so it has a privilege there.
+
+        Then a path that is not in ``known`` has no rights of its own. Of others, the role NoAccess may be the reason.
+        """
         if privilege in self.known.get(path, ()):
             return True
         above = next((one for one in _above(path) if one in self.known), None)
-        if path not in self.known and above and self.known[above].get(privilege):
+        if is_visible and path not in self.known and above and self.known[above].get(privilege):
             return True
         if path not in self._asked:
             self._asked[path] = self._tool.get("/access/permissions", path=path).get(path) or {}
         return privilege in self._asked[path]
 
-    def check(self, label, path, *privileges, instead=()):
-        """Raise Refused if none of ``privileges`` is held on ``path``, nor on the paths ``instead``."""
-        if not any(self.has(one, privilege) for one in (path, *instead) for privilege in privileges):
+    def check(self, label, path, *privileges, is_visible=True):
+        """Raise Refused if none of ``privileges`` is held on ``path``."""
+        if not any(self.has(path, privilege, is_visible) for privilege in privileges):
             raise Refused(
                 f"{label}: {self._tool.api.who} lacks the privilege {' or '.join(privileges)} on {path}.",
                 remedy_on(path),
@@ -72,6 +76,6 @@ def remedy_on(path):
 def blind(who):
     """(message, remedy) where an account sees no VM at all, so that nobody knows which exist."""
     return (
-        f"{who} sees no VM: it has the privilege {_SEE} nowhere, so an existing VM looks like a missing one.",
+        f"{who} sees no VM: it has the privilege {SEE} nowhere, so an existing VM looks like a missing one.",
         "Give it a role with VM.Audit: pveum acl modify /vms; a token with privilege separation needs its own role.",
     )

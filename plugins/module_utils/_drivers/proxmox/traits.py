@@ -78,7 +78,8 @@ def _adjusted(bridge, tells_case, storage, vm, config):
         adjusted["description"] = config["description"].rstrip()
     if config.get("networks"):
         adjusted["networks"] = {
-            place: card if card is None else _card(vm, place, card, bridge) for place, card in config["networks"].items()
+            place: card if card is None else _card(vm, place, card, bridge)
+            for place, card in config["networks"].items()
         }
     for slot, disk in (config.get("disks") or {}).items():
         _check_disk(vm, slot, disk or {})
