@@ -10,7 +10,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.con
     needs_settings,
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.driver import ProxmoxDriver
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.observing import Observer
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.observe import Observer
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.task import run
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.options import (
     PROXMOX_VM,
