@@ -34,7 +34,7 @@ class Observer:
 
     def seen_in(self, observation, work, facets):
         """Which VM of ``observation`` is the one of ``work``; one that does not exist is seen as absent."""
-        found = [vm for vm in observation.vms if work.target.selects(vm, self.traits.name_key)]
+        found = [vm for vm in observation.vms if work.target.selects(vm)]
         error = ambiguous(work.request.label, found) if len(found) > 1 else observation.errors.get(work.request.label)
         vm = found[0] if found else Vm.absent(work.name)
         return Seen(_merged(work.vm, vm, facets), error, observation.known)
@@ -48,7 +48,7 @@ class Observer:
 
     def _source(self, word, found):
         for target in (Target(name=word), Target(id=word)):
-            fitting = [vm for vm in found if target.selects(vm, self.traits.name_key)]
+            fitting = [vm for vm in found if target.selects(vm)]
             if len(fitting) > 1:
                 raise ambiguous(word, fitting)
             if fitting:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from .._lifecycle.errors import ApiError, CommandFailed, PolyvirtError, Timeout
-from .._lifecycle.model import ABSENT, FAILED, RUNNING, STOPPED, UNKNOWN, Step, Vm
+from .._lifecycle.model import ABSENT, FAILED, RUNNING, STOP_TIMEOUT, STOPPED, UNKNOWN, Step, Vm
 from .._lifecycle.plan import plan
 from .._lifecycle.plan_delete import delete_step
 from .._lifecycle.simulate import simulate
@@ -267,7 +267,7 @@ def _noting(progress, text):
 
 
 def _stop_timeout(progress):
-    return progress.policy.stop_timeout or progress.traits.stop_timeout
+    return progress.policy.stop_timeout or STOP_TIMEOUT
 
 
 def _stop_is_overdue(progress):

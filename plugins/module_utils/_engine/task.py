@@ -110,7 +110,7 @@ class Task:
         self.driver, self.clock, self.probe = driver, clock, probe
         self.observer = Observer(driver)
         self.traits = self.observer.traits
-        _check_different(requests, self.traits)
+        _check_macs(requests)
         self.works = [Work(request) for request in requests]
         self._began = clock.now()
 
@@ -136,7 +136,7 @@ class Task:
             if waiting:
                 self.clock.sleep(max(min(pause, patience), SHORTEST_PAUSE))
                 pause = min(pause * 1.5, LONGEST_PAUSE)
-        order.put_in_order(self.works, self._planned, self.traits)
+        order.put_in_order(self.works, self._planned)
 
     def _plan_as_found(self, works):
         facets = _facets(works, self.traits)
@@ -212,16 +212,6 @@ class Task:
         notes = progress.notes if progress else {}
         end, platform = self._end(work, would), self.traits.platform
         return entry(end, platform, work.plan, range(done), work.error, notes, changed)
-
-
-def _check_different(requests, traits):
-    """Raise where two names are one VM on this platform, such as web1 and WEB1 where case does not count."""
-    labels = {}
-    for request in requests:
-        other = labels.setdefault(traits.name_key(request.label), request.label)
-        if other is not request.label:
-            raise InvalidInput(f"name: {other} and {request.label} are the same VM here.", "Give each VM once.")
-    _check_macs(requests)
 
 
 def _check_macs(requests):

@@ -21,14 +21,13 @@ from .snapshots import options_in
 from .traits import AUTO
 
 
-def clone(driver, name, config, creation, source, number=None):
-    """Create a VM that is off, like ``source``, with this number; None: the next that is free."""
+def clone(driver, vm, step):
+    """Create a VM that is off, like its source, with the id of the step; None: the next that is free."""
+    name = vm.name
     if is_created(driver, name):
         return
-    inputs = inputs_of(creation, source)
-    vm_options = driver.observer.begun(name, inputs) or _copy(
-        driver, name, config, creation["clone"], source, inputs, number
-    )
+    inputs = inputs_of(step.arguments["creation"], step.arguments["source"])
+    vm_options = driver.observer.begun(name, inputs) or _copy(driver, name, step.arguments, inputs)
     options = {"onboot": 0} if vm_options.stored.get("onboot") == "1" else {}
     with undone_on_failure(driver, vm_options, name, options):
         reported = password_option(driver)
@@ -37,7 +36,8 @@ def clone(driver, name, config, creation, source, number=None):
         claim(driver, vm_options, name, {**options, **reported})
 
 
-def _copy(driver, name, config, asked, source, inputs, number):
+def _copy(driver, name, arguments, inputs):
+    config, asked, source = arguments["config"], arguments["creation"]["clone"], arguments["source"]
     origin = driver.observer.read_options(source.id)
     node = config.get("node") if config.get("node") not in (None, AUTO) else origin.node
     taken = find_snapshot(source, asked.get("snapshot"))
@@ -55,7 +55,7 @@ def _copy(driver, name, config, asked, source, inputs, number):
             target=None if node == origin.node else node,
         )
 
-    return driver.observer.read_options(numbered(driver, name, number, make), node)
+    return driver.observer.read_options(numbered(driver, name, arguments.get("id"), make), node)
 
 
 def check_copying(driver, label, arguments, vm_options, node):

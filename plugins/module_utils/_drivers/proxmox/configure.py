@@ -24,7 +24,11 @@ from .settings.table import written
 _AGAIN = "Check the VM, and run the task again."
 
 
-def configure(driver, vm, changes):
+def configure(driver, vm, step):
+    change_settings(driver, vm, step.changes)
+
+
+def change_settings(driver, vm, changes):
     """Make the changes; those that the running VM does not take wait for its next start."""
     by_field = {change.field: change for change in changes}
     vm_options = driver.observer.read_options(vm.id)

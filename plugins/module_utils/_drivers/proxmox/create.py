@@ -20,7 +20,7 @@ from ..._tools import proxmox_values as values
 from ..._tools.proxmox import Busy, ConnectionLost
 from . import mark
 from .cluster import CREATED_UNDER, options_of_listed
-from .configure import configure
+from .configure import change_settings
 from .delete import lift_protection
 from .places import storage_for
 from .settings.cloud_init import CLOUD_INIT_KEYS, free_seed_slot, password_option
@@ -50,8 +50,10 @@ def inputs_of(creation, source=None):
     return {"clone": source.id, **{key: asked[key] for key in ("snapshot", "linked") if asked.get(key)}}
 
 
-def create(driver, name, config, creation, number=None):
-    """Create a VM that is off, with this number; None: the next that is free."""
+def create(driver, vm, step):
+    """Create a VM that is off, with the id of the step; None: the next that is free."""
+    name, config, creation = vm.name, step.arguments["config"], step.arguments["creation"]
+    number = step.arguments.get("id")
     if is_created(driver, name):
         return
     vm_options = driver.observer.begun(name, inputs_of(creation)) or _begin(driver, name, config, creation, number)
@@ -164,7 +166,7 @@ def _completed(driver, name, vm_options, config):
     changes, _not_compared = differences(found, wanted, (), driver.traits())
     if not changes:
         return vm_options
-    configure(driver, found, changes)
+    change_settings(driver, found, changes)
     return driver.observer.read_options(vm_options.vmid)
 
 

@@ -39,7 +39,7 @@ def _users(tool, vm_options, names):
     return {volume: tuple(sorted(users)) for volume, users in found.items()}
 
 
-def delete(driver, vm):
+def delete(driver, vm, step):
     try:
         vm_options = driver.observer.read_options(vm.id)
     except NotFound:

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import re
 import threading
-from functools import cached_property, wraps
+from functools import cached_property
 
 from ..._lifecycle.errors import ApiError, Refused, Unavailable
+from ..._lifecycle.model import POWER_VERBS, SNAPSHOT_VERBS
 from ..._lifecycle.one_by_one import one_by_one
 from ..._ports import writes
 from ..._tools.proxmox import Busy
@@ -21,27 +22,11 @@ from .cluster import is_gone
 from .traits import proxmox_traits
 
 _OLDEST = (7, 0)
-
-
-def _on_its_node(verb):
-    """A verb that raises Busy if the VM is no longer on its node: the next observation finds it where it is."""
-
-    @wraps(verb)
-    def carry_out(self, vm, step):
-        node = self.observer.node_of(vm.id)
-        try:
-            return verb(self, vm, step)
-        except ApiError as error:
-            if not is_gone(error):
-                raise
-            self.observer.moved(vm.id, None)
-            raise Busy(f"{vm.name}: it is no longer on the node '{node}'.", error.status) from error
-
-    return carry_out
+_CREATING = ("create", "clone")
 
 
 class ProxmoxDriver:
-    """One cluster, for one task: ``observer`` see it, ``places`` are where something new can be put."""
+    """One cluster, for one task: ``observer`` reads it, ``places`` are where something new can be put."""
 
     def __init__(
         self,
@@ -126,57 +111,39 @@ class ProxmoxDriver:
 
     def apply(self, batch):
         self.observer.is_acting = True
-        return one_by_one(self, batch, writes.count)
+        return one_by_one(self._carry_out, batch, writes.count)
 
-    def _create(self, vm, step):
-        from .create import create
+    def _carry_out(self, vm, step):
+        carry_out = getattr(_file_of(step.verb), step.verb)
+        if step.verb in _CREATING:
+            carry_out(self, vm, step)
+            return
+        node = self.observer.node_of(vm.id)
+        try:
+            carry_out(self, vm, step)
+        except ApiError as error:
+            if not is_gone(error):
+                raise
+            # The next observation finds it where it is.
+            self.observer.moved(vm.id, None)
+            raise Busy(f"{vm.name}: it is no longer on the node '{node}'.", error.status) from error
 
-        config, creation = step.arguments["config"], step.arguments["creation"]
-        create(self, vm.name, config, creation, step.arguments.get("id"))
 
-    def _clone(self, vm, step):
-        from .clone import clone
-
-        config, creation, source = (step.arguments[name] for name in ("config", "creation", "source"))
-        clone(self, vm.name, config, creation, source, step.arguments.get("id"))
-
-    @_on_its_node
-    def _delete(self, vm, step):
-        from .delete import delete
-
-        delete(self, vm)
-
-    @_on_its_node
-    def _configure(self, vm, step):
-        from .configure import configure
-
-        configure(self, vm, step.changes)
-
-    @_on_its_node
-    def _change_power(self, vm, step):
-        from .power import VERBS
-
-        VERBS[step.verb](self, vm)
-
-    _start = _stop = _kill = _pause = _resume = _suspend = _reset = _change_power
-
-    @_on_its_node
-    def _snapshot(self, vm, step):
-        from .snapshots import take
-
-        take(self, vm, step.arguments)
-
-    @_on_its_node
-    def _drop_snapshot(self, vm, step):
-        from .snapshots import drop
-
-        drop(self, vm, step.arguments)
-
-    @_on_its_node
-    def _restore(self, vm, step):
-        from .snapshots import restore
-
-        restore(self, vm, step.arguments)
+def _file_of(verb):
+    """The file with the function of a verb, which only a task that changes something needs."""
+    if verb in POWER_VERBS:
+        from . import power as file
+    elif verb in SNAPSHOT_VERBS:
+        from . import snapshots as file
+    elif verb == "create":
+        from . import create as file
+    elif verb == "clone":
+        from . import clone as file
+    elif verb == "configure":
+        from . import configure as file
+    else:
+        from . import delete as file
+    return file
 
 
 def release_of(text):

@@ -5,16 +5,16 @@
 
 from __future__ import annotations
 
-import json
 import re
 
-_VERSION = 1
+from ..._lifecycle import mark as marks
+
 _LINE = re.compile(r"(?:^|\n)<!-- polyvirt (\{.*\}) -->\s*\Z")
 
 
 def new_mark(vmid, inputs):
     """Of a VM that a task has begun to create: nobody has got it yet."""
-    return {"v": _VERSION, "id": str(vmid), "inputs": inputs, "unfinished": True}
+    return marks.new_mark(str(vmid), inputs=inputs, unfinished=True)
 
 
 def finished(mark):
@@ -26,18 +26,14 @@ def split(notes):
     found = _LINE.search(notes or "")
     if found is None:
         return (notes or "").rstrip("\n"), None
-    try:
-        mark = json.loads(found[1])
-    except ValueError:
-        mark = None
-    return notes[: found.start()], mark if isinstance(mark, dict) else None
+    return notes[: found.start()], marks.parsed(found[1])
 
 
 def notes_of(text, mark):
     """A VM's notes; without a mark nothing is added to the text."""
     if mark is None:
         return text
-    line = f"<!-- polyvirt {json.dumps(mark, sort_keys=True, separators=(',', ':'))} -->"
+    line = f"<!-- polyvirt {marks.printed(mark)} -->"
     return f"{text}\n{line}" if text else line
 
 

@@ -175,8 +175,6 @@ class Observer:
     def _with_more(self, vm, vm_options, uptime, facets):
         if facets & {"snapshots", "snapshot_configs"}:
             vm = vm.having(snapshots=self._snapshots(vm_options, facets))
-        if "leftovers" in facets:
-            vm = vm.having(leftovers=())  # No image holds a snapshot that the server does not know.
         if "files" in facets:
             from .delete import files_of
 

@@ -6,13 +6,11 @@
 from __future__ import annotations
 
 from ..._lifecycle.errors import ApiError
-from ..._lifecycle.model import SUSPENDED
+from ..._lifecycle.model import STOP_TIMEOUT, SUSPENDED
 from ..._tools.proxmox import Busy
 
 #: Seconds that one request to shut down waits for the guest: the core repeats it every ten seconds.
 _ONE_REQUEST = 9
-#: Seconds that high availability gives a guest, where the task does not say.
-_STOP_TIMEOUT = 120
 #: A guest, or its agent, did not shut down.
 _IN_VAIN = "quit/powerdown failed"
 #: Calls that succeed on any node, whether or not the VM is there.
@@ -35,13 +33,13 @@ def _call(driver, vm, verb, **parameters):
     return task_type
 
 
-def start(driver, vm):
+def start(driver, vm, step):
     if _call(driver, vm, "start") == "hastart" and not driver.observer.is_running(driver.observer.read_options(vm.id)):
         # That task only records the request.
         raise Busy(f"{vm.name}: it is started by the cluster's high availability, which takes its time.", None)
 
 
-def stop(driver, vm):
+def stop(driver, vm, step):
     """Ask the guest once to shut down; the core sees whether it did."""
     if driver.observer.is_managed(vm.id):
         _stop_managed(driver, vm)
@@ -59,7 +57,7 @@ def _stop_managed(driver, vm):
     """High availability asks the guest, and powers it off itself when the time is over: it gets all of the time."""
     if vm.id in driver.stops_requested:
         return
-    seconds = driver.stop_timeout or _STOP_TIMEOUT
+    seconds = driver.stop_timeout or STOP_TIMEOUT
     _call(driver, vm, "shutdown", timeout=seconds)
     driver.stops_requested.add(vm.id)
     driver.tool.warn(
@@ -68,7 +66,7 @@ def _stop_managed(driver, vm):
     )
 
 
-def kill(driver, vm):
+def kill(driver, vm, step):
     if vm.power == SUSPENDED:
         driver.tool.put(f"{driver.observer.read_options(vm.id).path}/config", delete="vmstate")
         return
@@ -81,12 +79,17 @@ def kill(driver, vm):
         _call(driver, vm, "stop")
 
 
-VERBS = {
-    "start": start,
-    "stop": stop,
-    "kill": kill,
-    "pause": lambda driver, vm: _call(driver, vm, "suspend"),
-    "resume": lambda driver, vm: _call(driver, vm, "resume"),
-    "suspend": lambda driver, vm: _call(driver, vm, "suspend", todisk=True),
-    "reset": lambda driver, vm: _call(driver, vm, "reset"),
-}
+def pause(driver, vm, step):
+    _call(driver, vm, "suspend")
+
+
+def resume(driver, vm, step):
+    _call(driver, vm, "resume")
+
+
+def suspend(driver, vm, step):
+    _call(driver, vm, "suspend", todisk=True)
+
+
+def reset(driver, vm, step):
+    _call(driver, vm, "reset")

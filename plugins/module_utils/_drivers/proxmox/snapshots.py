@@ -59,31 +59,31 @@ def with_configs(tool, vm_options, snapshots, native_keys):
     return tuple(each(reported, snapshots))
 
 
-def take(driver, vm, arguments):
+def snapshot(driver, vm, step):
     """Take a snapshot that is not there yet."""
     vm_options = driver.observer.read_options(vm.id)
-    if any(one.name == arguments["name"] and not one.unfinished for one in snapshots_of(driver.tool, vm_options)):
+    if any(one.name == step.arguments["name"] and not one.unfinished for one in snapshots_of(driver.tool, vm_options)):
         return
     driver.tool.run(
         "POST",
         f"{vm_options.path}/snapshot",
-        snapname=arguments["name"],
-        description=arguments["description"] or None,
-        vmstate=arguments["power"] == RUNNING or None,
+        snapname=step.arguments["name"],
+        description=step.arguments["description"] or None,
+        vmstate=step.arguments["power"] == RUNNING or None,
     )
 
 
-def drop(driver, vm, arguments):
+def drop_snapshot(driver, vm, step):
     vm_options = driver.observer.read_options(vm.id)
     there = {one.name for one in snapshots_of(driver.tool, vm_options)}
-    for name in arguments["names"]:
+    for name in step.arguments["names"]:
         if name in there:
             driver.tool.run("DELETE", f"{vm_options.path}/snapshot/{name}")
 
 
-def restore(driver, vm, arguments):
+def restore(driver, vm, step):
     vm_options = driver.observer.read_options(vm.id)
-    driver.tool.run("POST", f"{vm_options.path}/snapshot/{arguments['name']}/rollback")
+    driver.tool.run("POST", f"{vm_options.path}/snapshot/{step.arguments['name']}/rollback")
 
 
 def check_snapshots(driver, label, vm_options):

@@ -76,7 +76,6 @@ def proxmox_traits(version="", bridge="vmbr0", keeps_capitals=False, storage=Non
         lanes_at_once=8,
         harmless=HARMLESS,
         suspended_counts_as_stopped=True,
-        live_in_every_power=True,
         adjust=partial(_adjusted, bridge, keeps_capitals, storage),
     )
 

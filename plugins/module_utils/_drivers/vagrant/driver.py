@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 
 from ..._lifecycle.errors import CommandFailed, InvalidInput, PartlyApplied, PolyvirtError, Refused, Timeout
-from ..._lifecycle.model import RUNNING, SUSPENDED, Observation, Traits
+from ..._lifecycle.model import RUNNING, STOP_TIMEOUT, SUSPENDED, Observation
 from ..._lifecycle.one_by_one import one_by_one
 from ..._ports import writes
 from ..._ports.ceiling import call_timeout
@@ -44,7 +44,6 @@ _CUT = 2
 #: Memory on its way to disk or back is the platform's own work; yet no call may hang for ever.
 _LONG = 3600
 #: What a guest gets to go down where the task does not say: as the core gives it.
-_STOP_TIMEOUT = Traits.stop_timeout
 
 
 def make_driver(params):
@@ -110,8 +109,6 @@ class VagrantDriver:
 
             check_file_of_user(self, contents)
         vms, known = look(self, contents, targets, facets)
-        if "leftovers" in facets:
-            vms = [vm.having(leftovers=()) for vm in vms]  # Its disk goes with a machine, and all that is in it.
         system = self.asked.get("os_type") if self.asked.get("state") != "absent" else None
         warning = systems.warning(system, today()) if system else None
         return Observation(vms=vms, known=known, warnings=(warning,) if warning else ())
@@ -198,7 +195,7 @@ class VagrantDriver:
         check_plan(self, plan)
 
     def apply(self, batch):
-        return one_by_one(self, batch, writes.count)
+        return one_by_one(lambda vm, step: getattr(self, f"_{step.verb}")(vm, step), batch, writes.count)
 
     def _create(self, vm, step):
         if self.project.managed:
@@ -334,7 +331,7 @@ class VagrantDriver:
 
     def _hand(self, vm):
         """Who does to a machine what Vagrant is too slow or too rough for."""
-        stop_timeout = self.asked.get("stop_timeout") or _STOP_TIMEOUT
+        stop_timeout = self.asked.get("stop_timeout") or STOP_TIMEOUT
         return self.host_of(self._known(vm.name)) or ByStatus(self.vagrant_for(vm.name), stop_timeout)
 
 

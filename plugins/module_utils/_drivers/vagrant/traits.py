@@ -93,7 +93,6 @@ def vagrant_traits(providers, managed=True, default_provider="virtualbox", os_bo
         restored_as=_restored_as(providers, has_tools),
         made_as=STOPPED if managed else RUNNING,
         transient=_is_transient,
-        live_in_every_power=True,
         adjust=partial(_adjusted, default_provider, os_boxes) if managed else lambda vm, config: config,
     )
 

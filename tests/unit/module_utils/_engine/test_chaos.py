@@ -47,7 +47,7 @@ class Chaos(World):
 
     def apply(self, batch):
         self.segments.append([vm.name for vm, _steps in batch])
-        one_by_one(self, batch, writes.count)
+        one_by_one(self.carry_out, batch, writes.count)
 
     def __getattribute__(self, name):
         if name[1:] in ("create", "configure", "start", "stop", "kill", "delete") and name[0] == "_":

@@ -87,15 +87,6 @@ def test_two_machines_of_one_name_are_told_apart_by_their_ids():
     assert [machine.power for machine in world.machines] == ["stopped", "running"]
 
 
-def test_two_names_of_one_vm_are_rejected(monkeypatch):
-    world = World(Machine("web", "1"))
-    traits = replace(world.traits(), name_key=str.lower)
-    monkeypatch.setattr(world, "traits", lambda: traits)
-    with pytest.raises(InvalidInput, match="name: web and WEB are the same VM here"):
-        carry_out(world, ask("web", "started"), ask("WEB", "started"))
-    assert world.calls == []
-
-
 def test_what_the_platform_says_about_one_machine_is_its_refusal():
     world = World(Machine("web", "1"), Machine("db", "2"))
     world.observation_errors = {"db": NotFound("db: its definition cannot be read.")}
