@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox import claiming
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox import create
 
 from simulators.proxmox import behind, invariants, worlds
 from simulators.proxmox.cluster import Pool
@@ -165,8 +165,8 @@ class Held(Api):
 
 
 def test_numbers_are_compared_as_numbers():
-    assert claiming._is_lower(SimpleNamespace(vmid="999"), SimpleNamespace(vmid="1000"))
-    assert not claiming._is_lower(SimpleNamespace(vmid="1000"), SimpleNamespace(vmid="999"))
+    assert create._is_lower(SimpleNamespace(vmid="999"), SimpleNamespace(vmid="1000"))
+    assert not create._is_lower(SimpleNamespace(vmid="1000"), SimpleNamespace(vmid="999"))
 
 
 def test_who_has_the_lower_number_and_comes_in_late_is_given_way_to(world):

@@ -43,6 +43,17 @@ def test_what_a_task_left_unfinished_is_not_made_to_run(world, name, state):
     assert [vm["id"] for vm in finished.vms] == [str(vmid)]
 
 
+@pytest.mark.parametrize("state", ["present", "started", "absent"])
+@pytest.mark.parametrize("origin", [{"clone": {"source": "tmpl"}}, {"disks": [{"size": "1G"}]}], ids=["clone", "disks"])
+def test_unfinished_vm_of_the_name_has_another_id(world, state, origin):
+    _left_unfinished(world, 101)
+    words = ("web2", "id 150", "VM 101", "interrupted", "id: '101'", "state: absent")
+    _refused(world, {"name": "web2", "id": "150", "state": state, **origin}, *words)
+    finished = do(world, name="web2", id="101", clone={"source": "tmpl"})
+    assert [vm["id"] for vm in finished.vms] == ["101"], finished.msg
+    _refused(world, {"name": "web2", "id": "150", **origin}, "web2", "no machine with id 150", "has another")
+
+
 def _token(world, *rights):
     """A token that has these (path, privileges) and no more."""
     world.access.accounts["ci@pve"] = Account(tokens={"t": Token("s", separated=False)})

@@ -68,7 +68,7 @@ def test_powers_alone_need_no_look_into_machines(count):
 def test_power_of_all_vms_needs_one_call_and_one_for_each_node(facets):
     world = worlds.with_many(200)
     driver = driver_of(world)
-    driver.eyes.only_reports = True
+    driver.observer.only_reports = True
     for targets in (None, [Target(name=name) for name in _names(200)]):
         assert len(driver.observe(targets, frozenset(facets)).vms) == 200
         _check_requests(world, 1 + NODES + (200 if "config" in facets else 0))
@@ -148,4 +148,4 @@ def _params(**given):
     ],
 )
 def test_what_a_task_says_decides_whether_its_machines_are_looked_into(given, looks_in):
-    assert make_driver(_params(**given)).eyes.sees_settings == looks_in
+    assert make_driver(_params(**given)).observer.sees_settings == looks_in

@@ -1,10 +1,10 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Looking at machines: one call tells where they are, one to each node how they stand, one to each what it has.
+"""The VMs of a cluster as its nodes list them: one call tells where they are, one to each node how they are.
 
-What the cluster tells at once is about ten seconds old, but for places, locks and pools: so names and powers are
-asked of the nodes themselves.
+What the cluster reports at once is about ten seconds old, except for nodes, locks and pools: so names and powers are
+read from the nodes themselves.
 """
 
 from __future__ import annotations
@@ -14,23 +14,35 @@ from dataclasses import dataclass
 from typing import Optional
 
 from ..._lifecycle.errors import ApiError
-from ..._lifecycle.model import STOPPED, UNKNOWN, Vm
+from ..._lifecycle.model import FAILED, PAUSED, RUNNING, STOPPED, SUSPENDED, UNKNOWN, Vm
 from ..._lifecycle.units import MIB
 from ..._ports.proxmox_api import CONNECTIONS
 from ..._tools.proxmox import NODE_TROUBLES
-from .sight import Around, Sight, config_of
-from .words import power_of
+from .settings.table import Context, config_of, running_config_of
+from .vm_options import VmOptions
 
 #: How many calls a connection is opened for, and how many connections are worth it in any case.
 _CALLS_EACH, _NODES = 4, 3
 #: Locks of VMs that are being created, which may have no name yet.
 CREATED_UNDER = ("create", "clone")
-_UNFINISHED = "unfinished: a task that makes it is at work or was cut off"
+_UNFINISHED = "unfinished: a task that creates it is running or was interrupted"
+#: What QEMU says of itself, where it does not simply run. A guest that sleeps (suspended) is woken by a resume. After
+#: a shutdown during a backup QEMU stays until the backup has ended; nothing runs in it.
+_EMULATOR = {
+    "paused": PAUSED, "prelaunch": PAUSED, "postmigrate": PAUSED, "suspended": PAUSED, "io-error": FAILED,
+    "internal-error": FAILED, "guest-panicked": FAILED, "watchdog": FAILED, "shutdown": FAILED,
+}  # fmt: skip
+#: The same for states that pass: QEMU reads or writes the guest's memory.
+_PASSING = frozenset({"inmigrate", "finish-migrate", "restore-vm", "save-vm"})
+#: A lock that is none: it means that the memory lies on disk.
+_SAVED = "suspended"
+#: Locks of work under which a VM goes on as it was.
+HARMLESS = frozenset({"backup", "snapshot", "snapshot-delete"})
 
 
 @dataclass(frozen=True)
 class Listed:
-    """A machine as its node lists it now; ``trouble`` says why the node does not, and then it may be ``nameless``."""
+    """A VM as its node lists it now; ``trouble`` says why the node does not, and then it may be ``nameless``."""
 
     vmid: str
     node: str
@@ -63,7 +75,7 @@ def each(action, items):
 
 
 def resources(tool):
-    """Every machine of the cluster, of which place, lock and pool are of now, and the name may be missing."""
+    """Every VM of the cluster, of which place, lock and pool are of now, and the name may be missing."""
     return [one for one in tool.get("/cluster/resources", type="vm") if one.get("type") == "qemu"]
 
 
@@ -81,7 +93,7 @@ def nodes_of(entries, targets):
 
 
 def listed_on(tool, nodes, entries):
-    """The machines of some nodes as they are now; of a node that does not answer, those that were there."""
+    """The VMs of some nodes as they are now; of a node that does not answer, those that were there."""
     pools = {str(one["vmid"]): one.get("pool") for one in entries}
     found = each(lambda node: _list(tool, node, pools, entries), sorted(nodes))
     return [one for machines in found for one in machines]
@@ -89,7 +101,7 @@ def listed_on(tool, nodes, entries):
 
 def _list(tool, node, pools, entries):
     try:
-        told = tool.get(f"/nodes/{node}/qemu", full=True)
+        reported = tool.get(f"/nodes/{node}/qemu", full=True)
     except ApiError as error:
         if error.status not in NODE_TROUBLES:
             raise
@@ -104,45 +116,45 @@ def _list(tool, node, pools, entries):
             for one in entries
             if one["node"] == node
         ]
-    return [_listed(one, node, pools.get(str(one["vmid"]))) for one in told]
+    return [_listed(one, node, pools.get(str(one["vmid"]))) for one in reported]
 
 
-def _listed(told, node, pool):
+def _listed(reported, node, pool):
     return Listed(
-        vmid=str(told["vmid"]),
+        vmid=str(reported["vmid"]),
         node=node,
-        name=told.get("name") or f"VM {told['vmid']}",
-        status=told["status"],
-        emulator=told.get("qmpstatus"),
-        lock=told.get("lock"),
+        name=reported.get("name") or f"VM {reported['vmid']}",
+        status=reported["status"],
+        emulator=reported.get("qmpstatus"),
+        lock=reported.get("lock"),
         pool=pool,
-        cpus=told.get("cpus"),
-        memory=told.get("maxmem"),
-        template=bool(told.get("template")),
-        tags=told.get("tags") or "",
-        uptime=told.get("uptime") or 0,
+        cpus=reported.get("cpus"),
+        memory=reported.get("maxmem"),
+        template=bool(reported.get("template")),
+        tags=reported.get("tags") or "",
+        uptime=reported.get("uptime") or 0,
     )
 
 
-def machine_of(listed, sight=None, native_keys=()):
-    """One machine as found; without its options only what its node lists of it."""
+def vm_of(listed, vm_options=None, native_keys=()):
+    """One VM as found; without its options only what its node lists of it."""
     if listed.trouble:
         return Vm(listed.name, listed.vmid, UNKNOWN, reason=listed.trouble, config={"node": listed.node})
     power, busy, reason = power_of(listed.status, listed.emulator, listed.lock)
     vm = Vm(listed.name, listed.vmid, power, reason, busy, config=_outline(listed))
-    if sight is None:
+    if vm_options is None:
         return vm
-    around = Around(listed.node, sight.pool, native_keys)
+    context = Context(listed.node, vm_options.pool, native_keys)
     return vm.having(
-        config=config_of(sight.stored, around),
-        active=None if power == STOPPED else config_of(sight.running, around),
-        mark=sight.mark,
-        reason=_UNFINISHED if sight.is_unfinished else reason,
+        config=config_of(vm_options.stored, context),
+        active=None if power == STOPPED else running_config_of(vm_options.running, context),
+        mark=vm_options.mark,
+        reason=_UNFINISHED if vm_options.is_unfinished else reason,
     )
 
 
 def _outline(listed):
-    """What a list tells of a machine's settings."""
+    """What a list reports of a VM's settings."""
     return {
         "cpus": listed.cpus,
         "memory": listed.memory and listed.memory // MIB * MIB,
@@ -153,10 +165,10 @@ def _outline(listed):
     }
 
 
-def sight_of(tool, listed):
-    """A listed machine's options; None where it is gone by now."""
+def options_of_listed(tool, listed):
+    """A listed VM's options; None where it is gone by now."""
     try:
-        return Sight.read(tool, listed.vmid, listed.node, listed.pool)
+        return VmOptions.read(tool, listed.vmid, listed.node, listed.pool)
     except ApiError as error:
         if is_gone(error):
             return None
@@ -165,3 +177,13 @@ def sight_of(tool, listed):
 
 def is_gone(error):
     return "does not exist" in error.message and "Configuration file" in error.message
+
+
+def power_of(status, emulator, lock):
+    """(power, what keeps others out or None, reason) of a VM."""
+    busy = lock if lock and lock != _SAVED else None
+    if status != "running":
+        return (SUSPENDED if lock in (_SAVED, "suspending") else STOPPED), busy, ""
+    word = emulator or status
+    busy = busy or (word if word in _PASSING else None)
+    return _EMULATOR.get(word, RUNNING), busy, "" if word == "running" else word

@@ -1,17 +1,19 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Privileges and free space that a plan needs, checked before the first step."""
+"""The privileges of the account of a task, and those that its plan needs."""
 
 from __future__ import annotations
 
 import re
 
-from ..._lifecycle.errors import ApiError, Refused
+from ..._lifecycle.errors import Refused
 from ..._lifecycle.model import SUSPENDED
-from ..._lifecycle.units import human_size
 from ..._tools import proxmox_values as values
+from .settings.networks import check_bridge_privilege
 
+_OF_VMS = ("/vms", "/pool")
+SEE = "VM.Audit"
 _ROOT = "root@pam"
 #: For verbs on an existing VM: one of these is needed.
 _OF_VERBS = {
@@ -44,50 +46,108 @@ _OF_OPTIONS = (
 )
 #: Devices of the node itself, which only root@pam may give away.
 _REAL_DEVICE = re.compile(r"hostpci\d+=(?!.*mapping=)|usb\d+=(?!.*mapping=)(?!(host=)?spice)|serial\d+=(?!socket)")
-#: Kinds of storages that allocate the whole size of a disk at once; the others grow with what is written.
-_THICK = frozenset({"lvm"})
-_BRIDGES_SINCE = (8, 0)
 _NEW_VOLUME = re.compile(r"([^:/]+):(\d+(?:\.\d+)?|cloudinit)")
+
+
+class Rights:
+    """Asks once for all paths, and once more for a single path where that leaves a doubt."""
+
+    def __init__(self, tool):
+        self._tool = tool
+        self._known = None
+        self._asked = {}
+
+    @property
+    def known(self):
+        """{path: {privilege: whether it holds for the paths below, too}}; paths without any are missing."""
+        if self._known is None:
+            self._known = self._tool.get("/access/permissions")
+        return self._known
+
+    @property
+    def sees_vms(self):
+        """Whether there is any VM that the account could see."""
+        return any(SEE in held and _reaches_vms(path, held[SEE]) for path, held in self.known.items())
+
+    def has(self, path, privilege, is_visible=True):
+        """``is_visible``: the account sees what is at ``path``, so it has a privilege there.
+
+        Then a path that is not in ``known`` has no rights of its own. Of others, the role NoAccess may be the reason.
+        """
+        if privilege in self.known.get(path, ()):
+            return True
+        above = next((one for one in _above(path) if one in self.known), None)
+        if is_visible and path not in self.known and above and self.known[above].get(privilege):
+            return True
+        if path not in self._asked:
+            self._asked[path] = self._tool.get("/access/permissions", path=path).get(path) or {}
+        return privilege in self._asked[path]
+
+    def check(self, label, path, *privileges, is_visible=True):
+        """Raise Refused if none of ``privileges`` is held on ``path``."""
+        if not any(self.has(path, privilege, is_visible) for privilege in privileges):
+            raise Refused(
+                f"{label}: {self._tool.api.who} lacks the privilege {' or '.join(privileges)} on {path}.",
+                remedy_on(path),
+            )
+
+
+def _reaches_vms(path, propagates):
+    """Whether a privilege on ``path`` is one on VMs: above them it must hold for the paths below, too."""
+    return propagates if path in ("/", *_OF_VMS) else path.startswith(_OF_VMS)
+
+
+def _above(path):
+    """The paths above one, the nearest first."""
+    while path != "/":
+        path = path.rpartition("/")[0] or "/"
+        yield path
+
+
+def remedy_on(path):
+    return (
+        f"Give it a role that has it: pveum acl modify {path}; a token needs it beside its user, unless it was created"
+        " without privilege separation."
+    )
+
+
+def sees_nothing(who):
+    """(message, remedy) where an account sees no VM at all, so that nobody knows which exist."""
+    return (
+        f"{who} sees no VM: it has the privilege {SEE} nowhere, so an existing VM looks like a missing one.",
+        "Give it a role with VM.Audit: pveum acl modify /vms; a token with privilege separation needs its own role.",
+    )
 
 
 def check_verb(driver, label, vm, step):
     """Raise Refused for a step on an existing VM that the account may not carry out."""
-    needed, rights, path = _OF_VERBS.get(step.verb), driver.eyes.rights, f"/vms/{vm.id}"
+    needed, rights, path = _OF_VERBS.get(step.verb), driver.observer.rights, f"/vms/{vm.id}"
     if needed and vm.id:
         rights.check(label, path, *needed)
     if vm.id and (step.verb == "suspend" or (step.verb == "kill" and vm.power == SUSPENDED)):
         rights.check(label, path, "VM.Config.Disk")
 
 
-def check_snapshots(driver, label, sight):
-    """Raise Refused where a storage of the VM has no snapshots."""
-    if not driver.tool.get(f"{sight.path}/feature", feature="snapshot").get("hasFeature", 1):
-        raise Refused(
-            f"{label}: not all of its disks are on storages with snapshots (raw files and LVM have none).",
-            "Move them first: disks[].storage, to a storage such as LVM-thin, ZFS or Ceph, or with format qcow2.",
-        )
-
-
 class NewVm:
     """Checks privileges on a VM that does not exist yet: on its number, or on the pool that it will be in."""
 
     def __init__(self, driver, config, vmid=None):
-        self._driver, self._vmid = driver, vmid
-        self._instead = (f"/pool/{config['pool']}",) if config.get("pool") else ()
+        self._driver, self._vmid, self._pool = driver, vmid, config.get("pool")
 
     def check(self, label, *privileges):
-        rights, path = self._driver.eyes.rights, f"/vms/{self._vmid}" if self._vmid else "/vms"
-        if not self._vmid and not any(rights.has(path, one) for one in privileges):
-            # Privileges may be held on single numbers alone.
-            path = f"/vms/{self._driver.tool.get('/cluster/nextid')}"
-        rights.check(label, path, *privileges, instead=self._instead)
+        rights = self._driver.observer.rights
+        if self._pool and any(rights.has(f"/pool/{self._pool}", one) for one in privileges):
+            return
+        # Single numbers may have rights of their own, whether or not a VM has them.
+        path = f"/vms/{self._vmid or self._driver.places.next_number}"
+        rights.check(label, path, *privileges, is_visible=False)
 
 
 class ExistingVm:
     """The same on one that exists."""
 
     def __init__(self, driver, vmid):
-        self._rights, self._path = driver.eyes.rights, f"/vms/{vmid}"
+        self._rights, self._path = driver.observer.rights, f"/vms/{vmid}"
 
     def check(self, label, *privileges):
         self._rights.check(label, self._path, *privileges)
@@ -101,11 +161,11 @@ def check_options(driver, label, subject, node, options, gone=()):
         if not values.is_seed(values.parse(key, text) if values.bus_of(key) else {}):
             subject.check(label, *_privileges(driver, label, key, text))
         if values.stem(key) == "net":
-            check_bridge(driver, label, node, values.parse(key, text))
+            check_bridge_privilege(driver, label, node, values.parse(key, text))
         elif (storage := _allocated_on(key, text)) is not None:
-            driver.eyes.rights.check(label, f"/storage/{storage}", "Datastore.AllocateSpace")
+            driver.observer.rights.check(label, f"/storage/{storage}", "Datastore.AllocateSpace")
         if key == "startup":
-            driver.eyes.rights.check(label, "/", "Sys.Modify")
+            driver.observer.rights.check(label, "/", "Sys.Modify")
 
 
 def _privileges(driver, label, key, text):
@@ -128,55 +188,3 @@ def _allocated_on(key, text):
         return None
     found = _NEW_VOLUME.fullmatch(values.parse(key, text).get("file", ""))
     return found[1] if found else None
-
-
-def check_bridge(driver, label, node, card):
-    """Raise Refused for a bridge that the account may not use. Those of SDN zones are left to the server."""
-    bridge, rights = card.get("bridge"), driver.eyes.rights
-    if not bridge:
-        return
-    path = f"/sdn/zones/localnetwork/{bridge}" + (f"/{card['tag']}" if card.get("tag") else "")
-    if rights.has(path, "SDN.Use") or driver.release() < _BRIDGES_SINCE:
-        return
-    known = driver.tool.get(f"/nodes/{node}/network", type="any_bridge")
-    if any(one["iface"] == bridge and one.get("type") in ("bridge", "OVSBridge") for one in known):
-        rights.check(label, path, "SDN.Use")
-
-
-def check_pool_change(driver, label, vmid, pools):
-    rights = driver.eyes.rights
-    rights.check(label, f"/vms/{vmid}", "VM.Allocate")
-    for pool in filter(None, pools):
-        rights.check(label, f"/pool/{pool}", "Pool.Allocate")
-
-
-def check_quorum(driver, label):
-    """Raise Refused where the cluster takes no changes; who may not ask learns it from the server."""
-    try:
-        told = driver.places.quorate
-    except (ApiError, Refused):
-        return
-    if not told:
-        raise Refused(
-            f"{label}: the cluster has no quorum, so it takes no changes.",
-            "Bring back the missing nodes: pvecm status.",
-        )
-
-
-def check_space(driver, label, node, wanted):
-    """``wanted`` is {storage: bytes} of new disks and growth. Raise Refused for what cannot fit.
-
-    A storage that allocates what is written only may promise more than it has: that is a warning.
-    """
-    driver.places.reserve(label, node, wanted)
-    for storage, size in sorted(wanted.items()):
-        free, all_wanted = driver.places.free(node, storage), driver.places.reserved(node, storage)
-        if free is None or all_wanted <= free:
-            continue
-        others = f" ({human_size(all_wanted)} with the other VMs of the task)" if all_wanted > size else ""
-        found = f"{label}: disks: storage '{storage}' on node '{node}' has {human_size(max(free, 0))} free, and"
-        if free <= 0 or driver.places.kind_of(storage) in _THICK:
-            raise Refused(
-                f"{found} {human_size(size)} are needed{others}.", "Free space on it, or set storage to another one."
-            )
-        driver.tool.warn(f"{found} the disks may take up to {human_size(size)}{others}: it is over-provisioned.")

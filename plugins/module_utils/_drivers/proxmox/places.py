@@ -1,17 +1,21 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where new machines and disks are put, while nobody says."""
+"""Where new VMs and disks are put if the task does not say."""
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from functools import cached_property
 
-from ..._lifecycle.errors import NotFound, Refused
+from ..._lifecycle.errors import ApiError, NotFound, Refused
+from ..._lifecycle.units import human_size
 
 #: Kinds of storages whose volumes are no files, so that they hold raw data alone. LVM can have others, too.
 _BLOCKS = frozenset({"iscsi", "iscsidirect", "lvmthin", "rbd", "zfs", "zfspool"})
+#: Kinds of storages that allocate the whole size of a disk at once; the others grow with what is written.
+_THICK = frozenset({"lvm"})
 _USUAL = ("local-lvm", "local-zfs", "local")
 
 
@@ -25,15 +29,15 @@ class Node:
 
 
 class Places:
-    """The cluster's nodes and storages, from one look for a whole task; and what the task has put where since."""
+    """The cluster's nodes and storages, read once for a whole task; and what the task has put where since."""
 
     def __init__(self, tool):
         self._tool = tool
         self._resources = None
         self._put = Counter()
-        #: {name of a new machine: node}.
+        #: {name of a new VM: node}.
         self._chosen = {}
-        #: {name of a machine: {(node, storage): bytes}} of disks that the task is to create.
+        #: {name of a VM: {(node, storage): bytes}} of disks that the task is to create.
         self._reserved = {}
         self._quorate = None
         self._bridges = {}
@@ -63,12 +67,17 @@ class Places:
             and content in one.get("content", "").split(",")
         }
 
+    @cached_property
+    def next_number(self):
+        """The number that the next new VM would get."""
+        return self._tool.get("/cluster/nextid")
+
     @property
     def quorate(self):
         """Whether the cluster takes changes; a node without a cluster always does."""
         if self._quorate is None:
-            told = [one for one in self._tool.get("/cluster/status") if one.get("type") == "cluster"]
-            self._quorate = all(one.get("quorate", 1) for one in told)
+            reported = [one for one in self._tool.get("/cluster/status") if one.get("type") == "cluster"]
+            self._quorate = all(one.get("quorate", 1) for one in reported)
         return self._quorate
 
     def _storage(self, node, storage):
@@ -87,7 +96,7 @@ class Places:
         self._reserved[label] = {(node, storage): size for storage, size in wanted.items()}
 
     def reserved(self, node, storage):
-        """Bytes that all machines of the task want on a storage."""
+        """Bytes that all VMs of the task want on a storage."""
         shared = self.is_shared(storage)
         return sum(
             size
@@ -99,8 +108,8 @@ class Places:
     def bridges(self, node):
         """Names of a node's bridges; empty where the account may see none."""
         if node not in self._bridges:
-            told = self._tool.get(f"/nodes/{node}/network", type="any_bridge")
-            self._bridges[node] = frozenset(one["iface"] for one in told)
+            reported = self._tool.get(f"/nodes/{node}/network", type="any_bridge")
+            self._bridges[node] = frozenset(one["iface"] for one in reported)
         return self._bridges[node]
 
     def is_local(self, volume):
@@ -126,7 +135,7 @@ class Places:
     def choose_node(self, label, storage, memory, check=lambda node: None):
         """The node with the most memory left of those that have the storage (or any) and that ``check`` lets pass.
 
-        It counts as put there, and whoever asks again for the same machine is told the same: what was checked is kept.
+        It counts as put there, and whoever asks again for the same VM gets the same: what was checked is kept.
         """
         if label not in self._chosen:
             self._chosen[label] = self._checked(self._ranked(label, storage), check)
@@ -178,3 +187,35 @@ class Places:
 def storage_for(driver, node, label=""):
     """The storage of new disks on a node."""
     return driver.places.choose_storage(label, node, "images", driver.storage)
+
+
+def check_quorum(driver, label):
+    """Raise Refused where the cluster takes no changes; who may not ask learns it from the server."""
+    try:
+        reported = driver.places.quorate
+    except (ApiError, Refused):
+        return
+    if not reported:
+        raise Refused(
+            f"{label}: the cluster has no quorum, so it takes no changes.",
+            "Bring back the missing nodes: pvecm status.",
+        )
+
+
+def check_space(driver, label, node, wanted):
+    """``wanted`` is {storage: bytes} of new disks and growth. Raise Refused for what cannot fit.
+
+    A storage that allocates what is written only may promise more than it has: that is a warning.
+    """
+    driver.places.reserve(label, node, wanted)
+    for storage, size in sorted(wanted.items()):
+        free, all_wanted = driver.places.free(node, storage), driver.places.reserved(node, storage)
+        if free is None or all_wanted <= free:
+            continue
+        others = f" ({human_size(all_wanted)} with the other VMs of the task)" if all_wanted > size else ""
+        found = f"{label}: disks: storage '{storage}' on node '{node}' has {human_size(max(free, 0))} free, and"
+        if free <= 0 or driver.places.kind_of(storage) in _THICK:
+            raise Refused(
+                f"{found} {human_size(size)} are needed{others}.", "Free space on it, or set storage to another one."
+            )
+        driver.tool.warn(f"{found} the disks may take up to {human_size(size)}{others}: it is over-provisioned.")
