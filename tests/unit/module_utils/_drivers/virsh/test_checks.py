@@ -49,7 +49,7 @@ def test_a_network_that_is_not_active_stops_a_start_and_nothing_else(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("step", "cards"),
+    ("step", "nics"),
     [
         (START, []),
         (START, [{"type": "user"}]),

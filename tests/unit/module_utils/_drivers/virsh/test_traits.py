@@ -31,7 +31,7 @@ def adjusted(networks, found=None):
 
 
 @pytest.mark.parametrize(
-    ("asked", "card"),
+    ("asked", "nic"),
     [
         ({"type": "nat"}, {"type": "network", "source": "default"}),
         ({"type": "nat", "source": "lan"}, {"type": "network", "source": "lan"}),

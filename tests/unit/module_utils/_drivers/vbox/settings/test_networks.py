@@ -95,7 +95,7 @@ def test_nic_is_removed(vbox):
 def test_room_for_nics(vbox, chipset, room):
     """VirtualBox itself stores all but the NIC that there is no room for, and ends with 0."""
     native = {**ENGINE, "chipset": chipset}
-    words = [f"card {room + 1}", chipset, f"room for {room}"]
+    words = [f"NIC {room + 1}", chipset, f"room for {room}"]
     task(vbox, config={**SMALL, "native": native, "networks": many(room + 1)}).refused(*words)
     assert task(vbox, config={**SMALL, "native": native, "networks": many(8)}, check=True).well().changed
     task(vbox, config={**SMALL, "native": native}).well()
