@@ -77,7 +77,7 @@ MUTATIONS = (
     Mutation(
         "snapshot-of-running-vm-without-memory",
         f"{_CODE}/snapshots.py",
-        'vmstate=arguments["power"] == RUNNING or None,',
+        'vmstate=step.arguments["power"] == RUNNING or None,',
         "vmstate=None,",
         {"unit": ("tests/unit/module_utils/_drivers/proxmox/test_cases.py",)},
     ),

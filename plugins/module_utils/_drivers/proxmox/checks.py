@@ -216,7 +216,7 @@ def _check_number(driver, label, vmid):
     try:
         driver.tool.get("/cluster/nextid", vmid=vmid)
     except ApiError as error:
-        if driver.observer.may_be_in_the_making(vmid, label):
+        if driver.observer.may_be_under_creation(vmid, label):
             return
         raise Refused(
             f"{label}: the id {vmid} cannot be used: {error.message}", "Remove id to get the next free one."

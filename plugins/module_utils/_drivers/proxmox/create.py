@@ -149,7 +149,7 @@ def _with_number(driver, name, vmid, begin):
     try:
         driver.tool.finish(begin(vmid))
     except ApiError as error:
-        if any(word in error.message for word in _TAKEN) and driver.observer.may_be_in_the_making(vmid, name):
+        if any(word in error.message for word in _TAKEN) and driver.observer.may_be_under_creation(vmid, name):
             # By this very task, whose connection broke off or which was interrupted: the next observation shows it.
             raise Busy(f"{name}: a VM with the number {vmid} is being created.", error.status) from error
         raise

@@ -41,7 +41,7 @@ class Observer:
 
     def observe(self, targets, facets):
         if targets and facets <= _LIGHT and all(self._nodes.get(target.id) for target in targets):
-            vms = self._seen_again(targets, facets)
+            vms = self._observe_again(targets, facets)
             if vms is not None:
                 return self._observation(vms)
         entries = resources(self.tool)
@@ -53,14 +53,14 @@ class Observer:
         self._nodes.update({one.vmid: one.node for one in wanted})
         # Of two with one name one may be unfinished, which no list reports.
         named = Counter(one.name for one in wanted)
-        seen = each(lambda one: self._machine(one, facets, named[one.name] > 1), wanted)
+        seen = each(lambda one: self._full(one, facets, named[one.name] > 1), wanted)
         vms = [vm for vm in seen if vm is not None]
         self._remember_begun(targets, vms)
         known = {one.name for one in listed} | set(self._names.values())
         there = self._without_unfinished(vms, targets, facets)
         self._reported |= {vm.id for vm in there}
         known -= {vm.name for vm in vms if vm not in there}
-        errors = self._unseen(targets, entries) or _doubts(targets or (), listed)
+        errors = self._unseen(targets, entries) or _unknown_names(targets or (), listed)
         return self._observation(there, sorted(known), {**self._not_found_by_id(targets, listed), **errors})
 
     def _not_found_by_id(self, targets, listed):
@@ -158,7 +158,7 @@ class Observer:
         entries = resources(self.tool)
         return listed_on(self.tool, {one["node"] for one in entries}, entries)
 
-    def _machine(self, listed, facets, is_twin):
+    def _full(self, listed, facets, is_twin):
         """One VM with what was asked of it; None where it is gone by now."""
         by_list = (self.only_reports and facets <= _LISTED) or not (
             self.sees_settings or is_twin or facets - {"power", "config"}
@@ -198,7 +198,7 @@ class Observer:
         vm_options = self._options.get(vm.id)
         return vm_options is not None and vm_options.is_unfinished
 
-    def _seen_again(self, targets, facets):
+    def _observe_again(self, targets, facets):
         """Machines seen before, as they are now; None where one is no longer where it was."""
         nodes = {self._nodes[target.id] for target in targets}
         listed = {one.vmid: one for one in listed_on(self.tool, nodes, ())}
@@ -281,7 +281,7 @@ class Observer:
             name = next((one.name for one in self.listed_everywhere() if one.vmid == vmid), None)
         return name
 
-    def may_be_in_the_making(self, vmid, name):
+    def may_be_under_creation(self, vmid, name):
         """Whether who holds this number may be what a task has begun to create under this name."""
         found = next((one for one in resources(self.tool) if one["vmid"] == int(vmid)), None)
         if found is None or found.get("lock") in CREATED_UNDER:
@@ -306,7 +306,7 @@ class Observer:
         self._nodes[vmid] = node
 
 
-def _doubts(targets, listed):
+def _unknown_names(targets, listed):
     """{name: why it cannot be said} of names that nobody seen has, while VMs are there whose names are not seen.
 
     Some minutes after a node was lost the cluster forgets what its VMs are called.
