@@ -143,7 +143,7 @@ MUTATIONS = (
     Mutation(
         "half-a-step-is-no-change",
         f"{_ENGINE}/task.py",
-        "return self.progress.wrote or self.difference is not None",
+        "return self.progress.wrote or self.difference is not None or is_mark_other",
         "return self.progress.done > 0",
         {"unit": [f"{_TESTS}/test_chaos.py"]},
     ),

@@ -69,7 +69,7 @@ MUTATIONS = (
     ),
     Mutation(
         "unrelated-process-is-ended",
-        f"{_CODE}/forwards.py",
+        f"{_CODE}/settings/port_forwards.py",
         'commands.end(int(pid), lambda argv: "-L" in argv and any(f":{port}:" in word for word in argv))',
         "commands.end(int(pid), lambda argv: True)",
         {"unit": [f"{_UNIT}/settings/test_port_forwards.py"]},
