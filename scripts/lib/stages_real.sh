@@ -12,8 +12,23 @@ _pytest() {
     pytest "${more[@]}" "$@"
 }
 
-# Whoever is done takes over from another: plays of whole roles take seconds, most tests milliseconds.
-stage_unit() { _pytest -n 2 --dist worksteal tests/unit; }
+# What tests of single roles depend on, beside their own files: a role that runs in a guest uses no module of ours.
+readonly _ROLES=(roles plugins/lookup 'playbooks/*agent*' 'playbooks/molecule_*' tests/conftest.py tests/requirements.txt
+    tests/constraints.txt)
+
+# Whoever is done takes over from another: plays of whole roles take seconds, most tests milliseconds. Plays of role agent
+# are the slowest tenth of this stage; they run if the role has changed.
+stage_unit() {
+    local passed
+    local -a without=()
+    passed=$(note_of unit-agent "${_ROLES[@]}" 'tests/unit/roles/test_agent_*')
+    if has_passed "$passed"; then
+        say "   tests/unit/roles/test_agent_* passed for these roles before"
+        without=('--ignore-glob=*/roles/test_agent_*')
+    fi
+    _pytest -n 2 --dist worksteal "${without[@]}" tests/unit
+    note_passed "$passed"
+}
 
 # nothing_left COMMAND...: runs it, and checks that the host has no file, lease, network, VM or process more than before.
 nothing_left() {
@@ -96,13 +111,16 @@ _every_scenario() {
     return $status
 }
 
-# The slowest one boots a whole Debian, and what it tests is in one role alone: it runs when that has changed.
+# Two scenarios take minutes, because much runs inside an emulated guest. What they test is in one role alone, so they run
+# if the roles have changed.
 _scenario_if_needed() {
     local passed=
-    if [ "$1" = guest_image ]; then
-        passed=$(note_of scenario-guest_image roles/guest_image 'playbooks/molecule_*' extensions/molecule/guest_image 'extensions/molecule/*.yml')
-        ! has_passed "$passed" || { say "   scenario $1 passed for this role before"; return; }
-    fi
+    case $1 in
+        agent | guest_image)
+            passed=$(note_of "scenario-$1" "${_ROLES[@]}" "extensions/molecule/$1" 'extensions/molecule/*.yml' tests/guests)
+            ! has_passed "$passed" || { say "   scenario $1 passed for these roles before"; return; }
+            ;;
+    esac
     _scenario "$1" || return
     [ -z "$passed" ] || note_passed "$passed"
 }

@@ -44,7 +44,8 @@ def pytest_report_header(config):
     return f"polyvirt: {'deep, ' if is_deep(config) else ''}POLYVIRT_TEST_SEED={seed()}"
 
 
-#: The real platform of which one day takes a third of the scenarios; its double has all of them every day.
+#: The real platform of which one day takes a third of the scenarios, and of the tests marked ``rotated``.
+#: Its double has all scenarios every day.
 ROTATED = "virtualbox"
 
 
@@ -61,4 +62,6 @@ def pytest_collection_modifyitems(config, items):
 
 
 def _is_rotated(item):
+    if item.get_closest_marker("rotated"):
+        return True
     return hasattr(item, "callspec") and ROTATED in map(item.callspec.params.get, ("platform_name", "aside"))

@@ -17,6 +17,8 @@ from ansible_collections.polyvirt.core.plugins.module_utils._tools.vboxmanage im
 
 from platforms.virtualbox.noted import MIB, SMALL, task
 
+pytestmark = pytest.mark.rotated
+
 BUTTON, CUT = "controlvm acpipowerbutton", "controlvm poweroff"
 TEXT = 'one "two" \\three\\\n\nfour ü'
 BEHIND_NAT = {**SMALL, "networks": {"0": {"type": "nat"}}, "ssh_forward": False}

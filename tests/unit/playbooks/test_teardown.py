@@ -65,7 +65,7 @@ def test_anything_but_one_hypervisor_is_refused(play, playbook, hypervisor):
     assert code != 0
     assert f"provision_hypervisor is {hypervisor}. Give the machine a name" in output
     assert "Nothing was changed." in output
-    assert "Remove the machine" not in output
+    assert "Remove the VM" not in output
     assert "changed=1" not in output
 
 

@@ -1,0 +1,56 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What has passed is not run again with the same files, and is run again with any other."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+
+SCRIPT = """
+set -euo pipefail
+. "$1"
+CHECKOUT=$2 POLYVIRT_CACHE=$3 DEEP=$4
+note=$(note_of name roles plugins/lookup)
+if has_passed "$note"; then echo skipped; else note_passed "$note"; echo run; fi
+"""
+
+
+@pytest.fixture(name="run")
+def _run(checkout, tmp_path):
+    """What a run of the stage does: ``run`` or ``skipped``."""
+    folder = tmp_path / "checkout"
+    (folder / "roles").mkdir(parents=True)
+    (folder / "roles" / "main.yml").write_text("a\n", encoding="utf-8")
+    (folder / "other").write_text("b\n", encoding="utf-8")
+    subprocess.run(["git", "init", "-q", folder], check=True)
+
+    def run(deep="false"):
+        words = [checkout / "scripts" / "lib" / "stages_text.sh", folder, tmp_path / "cache", deep]
+        done = subprocess.run(["bash", "-c", SCRIPT, "bash", *words], capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    run.folder = folder
+    return run
+
+
+def test_same_files_are_not_tested_again(run):
+    assert [run(), run()] == ["run", "skipped"]
+    (run.folder / "other").write_text("changed\n", encoding="utf-8")
+    assert run() == "skipped"
+
+
+def test_changed_added_and_removed_files_are_tested(run):
+    run()
+    (run.folder / "roles" / "main.yml").write_text("changed\n", encoding="utf-8")
+    assert run() == "run"
+    (run.folder / "roles" / "new.yml").touch()
+    assert run() == "run"
+    (run.folder / "roles" / "new.yml").rename(run.folder / "roles" / "renamed.yml")
+    assert run() == "run"
+
+
+def test_deep_run_tests_everything(run):
+    assert [run(), run(deep="true")] == ["run", "run"]
