@@ -173,8 +173,7 @@ EXAMPLES = r"""
     name: "{{ query('ansible.builtin.sequence', 'start=1 end=20 format=node%02d') }}"
     node: auto
     storage: ceph
-    image:
-      source: cephfs:import/debian-12.qcow2
+    image: cephfs:import/debian-12.qcow2
     tags: [staging]
 
 - name: More memory, with a restart where it is needed
