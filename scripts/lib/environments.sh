@@ -22,7 +22,7 @@ packages_of() {
         lint | sanity) echo "$common shellcheck" ;;
         unit) echo "$common $guests ruby" ;;
         *) echo "$common $guests libvirt-daemon-system qemu-system-x86 dnsmasq-base iptables mmdebstrap procps" \
-            cpio e2fsprogs iproute2 kmod ovmf ruby swtpm swtpm-tools tini
+            cpio dropbear-bin e2fsprogs iproute2 kmod ovmf ruby swtpm swtpm-tools tini
             [ "$1" != peers ] || echo python3-libvirt python3-lxml ;;
     esac
 }
@@ -100,4 +100,16 @@ importer_environment() {
 oldest_environment() {
     local python
     python=$(find_python 3.11 3.12 3.10 3.13) && _test_environment oldest -oldest "$python"
+}
+
+# The last release of every minor version between the oldest and the newest ansible-core.
+readonly CORES_BETWEEN=(2.17.14 2.18.19 2.19.14 2.20.10)
+
+# core_environment VERSION: with that ansible-core and otherwise the packages of the oldest.
+core_environment() {
+    local python requirements=$RUN/ansible-core-$1.txt constraints=$RUN/constraints-$1.txt
+    python=$(find_python 3.12) || return
+    echo "ansible-core==$1" >"$requirements"
+    grep -v '^ansible-core' "$CHECKOUT/tests/constraints-oldest.txt" >"$constraints"
+    environment "core-$1" "$python" "$requirements" "$constraints"
 }

@@ -98,7 +98,7 @@ print(python_requirements.get_venv_packages(Any)["pip"])')
 # What galaxy.yml leaves out of the collection. Only a developer runs it, with the newest ansible-core.
 readonly _NOT_SHIPPED=(':!extensions' ':!scripts' ':(exclude,glob)tests/*/**')
 
-# _sanity NAME ENVIRONMENT HOME: in the background; its output goes to a log. The oldest ansible-core checks what users get.
+# _sanity NAME ENVIRONMENT HOME: in the background; its output goes to a log. All but the newest check what users get.
 _sanity() {
     local name=$1 environment=$2 home=$3 tree python
     local -a files=(.)
@@ -113,7 +113,7 @@ _sanity() {
 
 _core_version() { "$1/bin/python" -c 'from ansible.release import __version__; print(__version__)'; }
 
-_tests_begun() { cat "$RUN"/{newest,oldest}.log 2>/dev/null | grep -c '^Running sanity test'; }
+_tests_begun() { cat "$RUN"/{newest,oldest,2.*}.log 2>/dev/null | grep -c '^Running sanity test'; }
 
 # note_of NAME PATHSPEC...: the file whose existence says that NAME has passed with exactly these files.
 note_of() {
@@ -143,18 +143,22 @@ _show_progress() {
     done
 }
 
-stage_sanity() {
-    local name home passed also="; the oldest passed for these plugins before"
+# _core_environment NAME: "newest", "oldest", or a version of ansible-core between them.
+_core_environment() {
+    case $1 in
+        newest) echo "$MAIN_ENVIRONMENT" ;;
+        oldest) oldest_environment ;;
+        *) core_environment "$1" ;;
+    esac
+}
+
+# _sanity_with HOME NAME...: side by side. What fails is added to the caller's "failed".
+_sanity_with() {
+    local name home=$1
     local -A environments versions jobs
-    local -a failed=() names=(newest)
-    home=$(_test_home)
-    passed=$(note_of sanity-oldest plugins meta tests/config.yml 'tests/*oldest.txt')
-    environments=([newest]=$MAIN_ENVIRONMENT)
-    if ! has_passed "$passed"; then
-        names+=(oldest)
-        environments[oldest]=$(oldest_environment)
-    fi
-    for name in "${names[@]}"; do
+    shift
+    for name in "$@"; do
+        environments[$name]=$(_core_environment "$name") || exit
         versions[$name]=$(_core_version "${environments[$name]}")
         _seed_pip "$home" "${environments[$name]}"
         _sanity "$name" "${environments[$name]}" "$home" &
@@ -162,11 +166,10 @@ stage_sanity() {
     done
     # What runs in the background does not hear an interrupt.
     trap 'kill "${jobs[@]}" 2>/dev/null || :' EXIT
-    if [ -n "${versions[oldest]-}" ]; then also=" and ${versions[oldest]}"; fi
-    say "   ansible-test sanity with ansible-core ${versions[newest]}$also"
+    say "   ansible-test sanity with ansible-core ${versions[*]}"
     [[ ${versions[oldest]-2.16.} == 2.16.* ]] || say "   NOTE: not 2.16, which needs Python 3.10, 3.11 or 3.12; none is here"
     _show_progress "${jobs[@]}"
-    for name in "${names[@]}"; do
+    for name in "$@"; do
         if wait "${jobs[$name]}"; then
             say "   ok      sanity with ansible-core ${versions[$name]}: $(grep -c '^Running sanity test' "$RUN/$name.log") tests"
         else
@@ -174,6 +177,24 @@ stage_sanity() {
             grep -E '^(ERROR|FATAL|[a-z0-9-]+$)' "$RUN/$name.log" >&2 || tail -n 40 "$RUN/$name.log" >&2
             failed+=("${versions[$name]}")
         fi
+    done
+}
+
+# The newest ansible-core checks everything, others what is shipped: the oldest if that has changed. A deep run takes every
+# minor version between them, too.
+stage_sanity() {
+    local home passed place
+    local -a failed=() names=(newest)
+    home=$(_test_home)
+    passed=$(note_of sanity-oldest plugins meta tests/config.yml 'tests/*oldest.txt')
+    if has_passed "$passed"; then
+        say "   the oldest ansible-core passed for these plugins before"
+    else
+        names+=(oldest)
+    fi
+    [ "$DEEP" = false ] || names+=("${CORES_BETWEEN[@]}")
+    for ((place = 0; place < ${#names[@]}; place += 2)); do
+        _sanity_with "$home" "${names[@]:place:2}"
     done
     [ ${#failed[@]} -eq 0 ] || stop_with "sanity failed with ansible-core ${failed[*]}"
     note_passed "$passed"

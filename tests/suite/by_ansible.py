@@ -18,18 +18,19 @@ from suite.shim import as_calls
 _HERE = Path(__file__).resolve().parent
 
 
-def play(platform, shim, folder, tasks, machines=(), secrets=(), shipped=True):
+def play(platform, shim, folder, tasks, machines=(), secrets=(), shipped=True, reach=()):
     """Run ``tasks`` in one play and return {label: Answer}; every task runs, even after one that failed.
 
     Ansible shows all that it can show, and none of ``secrets`` may be in it. ``shipped``: each task has an environment
     of its own, so its module is shipped; else all run in Ansible's process, with the environment of the whole play.
+    ``reach``: keywords of the play that say how it connects, if not locally.
     """
     listed = [_as_task(platform, shim, task, shipped) for task in tasks]
     shim.forget()
     around = {} if shipped else shim.environment(programs=platform.programs)
     words = ["-vvv"] if secrets else []
     with platform.hurried():
-        output = run_playbook(platform, folder, listed, machines=machines, words=words, around=around)
+        output = run_playbook(platform, folder, listed, machines=machines, words=words, around=around, reach=reach)
     assert ("Using module file" in output) == shipped or not secrets, output
     for secret in secrets:
         assert secret not in output, f"a secret is shown: {output[max(0, output.index(secret) - 500) :][:600]}"
@@ -41,11 +42,11 @@ def module_of(platform, about):
     return f"{platform.family}_{about.replace('vm', platform.word)}"
 
 
-def run_playbook(platform, folder, tasks, hosts=("localhost",), machines=(), words=(), around=()):
+def run_playbook(platform, folder, tasks, hosts=("localhost",), machines=(), words=(), around=(), reach=()):
     """The output of ansible-playbook for one play of these tasks, on all hosts at once."""
     results = Path(folder) / "results.jsonl"
     results.unlink(missing_ok=True)
-    play = {"hosts": "all", "gather_facts": False, "tasks": tasks}
+    play = {"hosts": "all", "gather_facts": False, "tasks": tasks, **dict(reach)}
     environment = {
         "ANSIBLE_CALLBACK_PLUGINS": str(_HERE / "callback_plugins"),
         "ANSIBLE_CALLBACKS_ENABLED": "conformance_results",

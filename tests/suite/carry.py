@@ -18,14 +18,15 @@ from suite.answer import Answer
 from suite.shim import as_calls
 
 
-def carry(platform, shim, folder, tasks, machines=(), by="forked", secrets=()):
+def carry(platform, shim, folder, tasks, machines=(), by="forked", secrets=(), reach=()):
     """Run ``tasks`` in their order and return {label: Answer}; every task runs, even after one that failed.
 
     ``machines`` are the names of which the state is read after each task; ``by`` is "forked", or Ansible's way:
-    "shipped" or "in_process", which also check that no one of ``secrets`` is shown.
+    "shipped" or "in_process", which also check that no one of ``secrets`` is shown. ``reach`` are keywords of a play
+    that connects in another way than locally.
     """
     if by != "forked":
-        return by_ansible.play(platform, shim, folder, tasks, machines, secrets, shipped=by == "shipped")
+        return by_ansible.play(platform, shim, folder, tasks, machines, secrets, by == "shipped", reach)
     return {task.label: _carry(platform, shim, folder, task, machines) for task in tasks}
 
 

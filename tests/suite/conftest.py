@@ -99,7 +99,7 @@ def shim(tmp_path):
 def carry(shim, tmp_path):
     """Runs tasks on a platform: ``carry(platform, tasks, machines)`` returns {label: Answer}."""
 
-    def run(platform, tasks, machines=(), by="forked", secrets=()):
-        return carry_tasks(platform, shim, tmp_path, tasks, machines, by, secrets)
+    def run(platform, tasks, machines=(), **ways):
+        return carry_tasks(platform, shim, tmp_path, tasks, machines, **ways)
 
     return run
