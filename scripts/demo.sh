@@ -3,9 +3,9 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Makes a Debian guest on this machine, installs an agent in it, and says how to reach both. Again: changes nothing.
-# A fresh Debian 12 or later is enough: as root, what is missing gets installed.
-# Usage: scripts/demo.sh [remove [--all]]      remove: take the machine away; --all: its image and key too.
+# Creates a Debian guest on this host, installs an agent in it, and shows how to reach both. A second run changes
+# nothing. Needs a fresh Debian 12 or later: as root, the script installs missing packages.
+# Usage: scripts/demo.sh [remove [--all]]      remove: remove the VM; --all: its image and key too.
 # Caches: ${POLYVIRT_CACHE:-$HOME/.cache/polyvirt}; nothing is written into the checkout.
 
 set -euo pipefail
@@ -15,7 +15,7 @@ CHECKOUT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 readonly CHECKOUT
 readonly PACKAGES=(python3 python3-venv python3-apt openssh-client libvirt-clients libvirt-daemon-system
     qemu-system-x86 qemu-utils dnsmasq-base iptables tini xorriso)
-# A task that takes longer than this is named while it runs.
+# The name of a task that takes longer than this is shown while it runs.
 readonly QUIET_SECONDS=3
 
 # shellcheck source=scripts/lib/host.sh
@@ -34,7 +34,7 @@ usage() { sed -n '/^# Usage: /s/^# //p' "${BASH_SOURCE[0]}"; }
 make_key() {
     mkdir -p "$DEMO"
     chmod 700 "$DEMO"
-    # ssh-keygen writes the private half first and with mode 0600; without its public half it is of no use here.
+    # ssh-keygen writes the private key first and with mode 0600; without the public key it cannot be used here.
     [ -e "$DEMO/key.pub" ] && return
     rm -f "$DEMO/key"
     ssh-keygen -q -t ed25519 -N '' -C polyvirt-demo -f "$DEMO/key"
@@ -44,7 +44,7 @@ make_key() {
 prepare() {
     local environment
     require_root_or_say "${PACKAGES[@]}"
-    [ "$(id -u)" -eq 0 ] || stop_with "the demonstration builds an image and uses $_SYSTEM_URI: it must be root" \
+    [ "$(id -u)" -eq 0 ] || stop_with "the demo builds an image and uses $_SYSTEM_URI: it must run as root" \
         "sudo $0"
     progress "Packages"
     install_packages "${PACKAGES[@]}"
@@ -59,7 +59,7 @@ prepare() {
     ensure_libvirt
 }
 
-# show_progress: from the output of ansible-playbook, what a waiting person wants to know; the rest is in the log.
+# show_progress: prints a summary of the output of ansible-playbook; the rest is in the log.
 show_progress() {
     local line task='' named=true status=0
     while :; do
@@ -73,7 +73,7 @@ show_progress() {
             esac
         else
             status=$?
-            # Above 128 the time was up; else the output has ended.
+            # A status above 128 means a timeout; otherwise the output has ended.
             [ $status -gt 128 ] || break
             [ "$named" = true ] || progress "  $task …"
             named=true
@@ -81,7 +81,7 @@ show_progress() {
     done
 }
 
-# play PLAYBOOK ARGUMENT…: with a log of its own, shown if it fails.
+# play PLAYBOOK ARGUMENT…: runs a playbook with its own log, and shows the error if it fails.
 play() {
     local name=$1 log=$DEMO/$1.log status=0
     shift
@@ -89,15 +89,15 @@ play() {
     ansible-playbook "$@" -e "@$CHECKOUT/scripts/demo/variables.yml" -e "demo_folder=$DEMO" \
         -e "demo_virt_type=$ACCELERATOR" 2>&1 </dev/null | tee "$log" | show_progress || status=${PIPESTATUS[0]}
     if [ "$status" -ne 0 ]; then
-        stop_with "$(failure_reason "$log")" "ansible-playbook failed ($name); its whole output is in $log"
+        stop_with "$(failure_reason "$log")" "ansible-playbook failed ($name); see its whole output in $log"
     fi
-    # What counts is Ansible's own account of every play.
+    # Ansible reports the number of changes for every host.
     if grep -q ' changed=[1-9]' "$log"; then CHANGED=true; else CHANGED=false; fi
 }
 
 demonstrate() {
     ACCELERATOR=$(usable_accelerator)
-    progress "A guest under $([ "$ACCELERATOR" = kvm ] && echo KVM || echo 'emulation, for KVM does not work here')"
+    progress "A guest with $([ "$ACCELERATOR" = kvm ] && echo KVM || echo 'emulation, because KVM does not work here')"
     play provision "$CHECKOUT/scripts/demo/demo.yml"
     say ""
     cat "$DEMO/summary"
@@ -106,15 +106,15 @@ demonstrate() {
     if [ "$CHANGED" = true ]; then echo "done in $SECONDS s"; else echo "nothing changed"; fi
 }
 
-# take_back ALL (true or false): the reverse, by the collection's own playbook.
-take_back() {
+# remove_guest ALL (true or false): removes the guest with the collection's own playbook.
+remove_guest() {
     local all=$1
     if ! command -v virsh >/dev/null || [ ! -d "$DEMO" ]; then
-        echo "nothing to remove: the demonstration was not run here"
+        echo "nothing to remove: the demo was not run here"
         return
     fi
     prepare
-    # Of a machine that goes, options are checked for their form only.
+    # With state absent, only the form of the options is checked.
     ACCELERATOR=qemu
     play teardown polyvirt.core.teardown -e vm_stop_mode=force -e "provision_remove_image=$all"
     rm -f "$DEMO/summary"
@@ -128,8 +128,8 @@ main() {
             prepare
             demonstrate
             ;;
-        remove) take_back false ;;
-        'remove --all') take_back true ;;
+        remove) remove_guest false ;;
+        'remove --all') remove_guest true ;;
         -h | --help) usage ;;
         *)
             usage >&2

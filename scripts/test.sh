@@ -3,12 +3,12 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Runs the tests of this checkout. A fresh Debian 12 or later is enough: as root, what is missing gets installed.
-# Usage: scripts/test.sh [--deep] [STAGE...]      stages: lint sanity unit demo suite roles peers; none: all of them, but
-#                                                 peers only with --deep
-#        scripts/test.sh run PYTEST-ARGUMENT...   single tests, in a world of their own
-# --deep also runs what is left out every day (docs/testing.md): an hour or more instead of 25 minutes.
-# Caches: ${POLYVIRT_CACHE:-$HOME/.cache/polyvirt}; nothing is written into the checkout.
+# Runs the tests of this checkout. Needs a fresh Debian 12 or later: as root, the script installs missing packages.
+# Usage: scripts/test.sh [--deep] [STAGE...]      stages: lint sanity unit demo suite roles peers; default: all of them,
+#                                                 but peers only with --deep
+#        scripts/test.sh run PYTEST-ARGUMENT...   single tests, in their own world
+# --deep also runs the tests that do not run daily (docs/testing.md): an hour or more instead of 25 minutes.
+# Caches: ${POLYVIRT_CACHE:-$HOME/.cache/polyvirt}; nothing is written to the checkout.
 
 set -uo pipefail
 export LC_ALL=C.UTF-8
@@ -17,7 +17,7 @@ CHECKOUT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 readonly CHECKOUT
 readonly STAGES=(lint sanity unit demo suite roles peers)
 DEEP=false
-# The process of the stage demo while it runs beside others.
+# The process of the stage demo while it runs in parallel with others.
 DEMO_JOB=
 
 # shellcheck source=scripts/lib/host.sh
@@ -34,11 +34,11 @@ usage() {
     exit "$1"
 }
 
-# wanted_stages WORD…: in the order of STAGES, whatever the order of the words. Every day nobody looks at the peers.
+# wanted_stages WORD…: prints the stages in the order of STAGES. Without words, peers is included in a deep run only.
 wanted_stages() {
     local word stage
     for word in "$@"; do
-        [[ " ${STAGES[*]} " == *" $word "* ]] || stop_with "there is no stage '$word'" "there are: ${STAGES[*]}"
+        [[ " ${STAGES[*]} " == *" $word "* ]] || stop_with "there is no stage '$word'" "known stages: ${STAGES[*]}"
     done
     for stage in "${STAGES[@]}"; do
         [[ $# -eq 0 && ($stage != peers || $DEEP = true) || " $* " == *" $stage "* ]] && echo "$stage"
@@ -46,7 +46,7 @@ wanted_stages() {
     return 0
 }
 
-# prepare STAGE…: packages, the main environment, a folder for this run.
+# prepare STAGE…: prepares packages, the main environment, and a directory for this run.
 prepare() {
     local stage
     local -a packages
@@ -63,9 +63,10 @@ prepare() {
     export ANSIBLE_COLLECTIONS_PATH
 }
 
-# begin_demo: it waits for one guest most of its time, so it runs beside the stages before it, which have no guests.
+# begin_demo: the demo waits for one guest most of its time, so it runs in parallel with earlier stages, which have no
+# guests.
 begin_demo() {
-    # A process group of its own: what runs in the background does not hear an interrupt, and is ended as a whole.
+    # Its own process group: background processes do not receive an interrupt, and the group is ended as a whole.
     set -m
     (
         set -e
@@ -85,7 +86,7 @@ end_demo() {
     return $code
 }
 
-# run_stage STAGE: it ends at its first failing command, and the next stage begins all the same.
+# run_stage STAGE: a stage ends at its first failing command; the next stage runs nevertheless.
 run_stage() {
     local began=$SECONDS code
     say ""
@@ -93,7 +94,7 @@ run_stage() {
     if [[ $1 == demo && -n $DEMO_JOB ]]; then
         end_demo
     else
-        # Not in a condition: there bash would ignore the -e inside.
+        # Not in a condition, where bash would ignore the -e.
         (
             set -e
             cd "$CHECKOUT"
@@ -105,7 +106,7 @@ run_stage() {
     [ $code -eq 0 ] || failed+=("$1")
 }
 
-# run_tests PYTEST-ARGUMENT...: in one world, without workers, so that a debugger works too.
+# run_tests PYTEST-ARGUMENT...: runs tests in one world, without workers, so that a debugger works too.
 run_tests() {
     prepare unit suite
     cd "$CHECKOUT" || exit 1
@@ -134,7 +135,7 @@ main() {
     if [[ ${stages[0]} != demo && " ${stages[*]} " == *" demo "* ]]; then begin_demo; fi
     for stage in "${stages[@]}"; do run_stage "$stage"; done
     say ""
-    printf '%s\n' "${summary[@]}" "$(printf '%-20s %5d s' "in all" $SECONDS)" >&2
+    printf '%s\n' "${summary[@]}" "$(printf '%-20s %5d s' "total" $SECONDS)" >&2
     if [ ${#failed[@]} -gt 0 ]; then
         say "failed: ${failed[*]} (logs: $RUN)"
         exit 1

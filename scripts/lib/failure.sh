@@ -3,9 +3,9 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Sourced by scripts/demo.sh: why a run of ansible-playbook failed.
+# Sourced by scripts/demo.sh: finds the reason why a run of ansible-playbook failed.
 
-# failure_reason LOG: the message of the last task that failed; if there is none, the last lines of the log.
+# failure_reason LOG: prints the message of the last task that failed; if there is none, the last lines of the log.
 failure_reason() {
     local reason
     reason=$(grep -E '^(fatal|failed): ' "$1" | tail -n 1 | grep -oE '"msg": "([^"\\]|\\.)*"' | head -n 1) || :

@@ -3,16 +3,16 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Sourced, not run. Can this machine really run a guest under KVM?
-# An open /dev/kvm proves nothing, and neither does a domain that libvirt calls "running": nested or
-# filtered hypervisors let the guest start and then abort or hang its processor. So a guest is asked to do one thing.
+# Sourced, not run. Checks whether this host can run a guest with KVM.
+# Neither an open /dev/kvm nor a domain that libvirt reports as "running" is sufficient: nested or filtered hypervisors
+# let the guest start and then abort or hang its CPU. Therefore the check runs a guest with a few instructions.
 
-# The value the boot sector sends; QEMU's isa-debug-exit turns a byte b into the exit code 2b+1.
+# The value that the boot sector sends; QEMU's isa-debug-exit turns a byte b into the exit code 2b+1.
 readonly _KVM_PROBE_BYTE=0x2a
 readonly _KVM_PROBE_EXIT=$((_KVM_PROBE_BYTE * 2 + 1))
 readonly _KVM_PROBE_SECONDS=8
 
-# _write_probe_sector FILE: 512 bytes that a BIOS boots: mov al,0x2a; out 0xf4,al; hlt, for ever.
+# _write_probe_sector FILE: writes 512 bytes that a BIOS boots: mov al,0x2a; out 0xf4,al; hlt, in a loop.
 _write_probe_sector() {
     {
         printf '\xb0\x2a\xe6\xf4\xf4\xeb\xfd'
@@ -35,7 +35,7 @@ boots_under() {
     [ "$code" -eq "$_KVM_PROBE_EXIT" ]
 }
 
-# usable_accelerator: prints kvm if a guest truly runs under it, else qemu; both are libvirt's domain types.
+# usable_accelerator: prints kvm if a guest really runs with it, else qemu; both are libvirt's domain types.
 usable_accelerator() {
     if [ -w /dev/kvm ] && boots_under kvm host 2>/dev/null; then
         echo kvm

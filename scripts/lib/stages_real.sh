@@ -5,19 +5,20 @@
 #
 # Sourced by scripts/test.sh: the stages that run the collection.
 
-# _pytest ARGUMENT...: with two workers, and with what is left out every day in a deep run.
+# _pytest ARGUMENT...: runs pytest, in a deep run with the tests that do not run daily.
 _pytest() {
     local -a more=()
     [ "$DEEP" = false ] || more+=(--deep)
     pytest "${more[@]}" "$@"
 }
 
-# What tests of single roles depend on, beside their own files: a role that runs in a guest uses no module of ours.
+# The files that tests of single roles depend on, in addition to their own: a role that runs in a guest uses no module
+# of this collection.
 readonly _ROLES=(roles plugins/lookup 'playbooks/*agent*' 'playbooks/molecule_*' tests/conftest.py tests/requirements.txt
     tests/constraints.txt)
 
-# Whoever is done takes over from another: plays of whole roles take seconds, most tests milliseconds. Plays of role agent
-# are the slowest tenth of this stage; they run if the role has changed.
+# An idle worker takes tests from a busy one: plays of whole roles take seconds, most tests milliseconds. Plays of role
+# agent are the slowest tenth of this stage; they run if the role has changed.
 stage_unit() {
     local passed
     local -a without=()
@@ -30,7 +31,7 @@ stage_unit() {
     note_passed "$passed"
 }
 
-# nothing_left COMMAND...: runs it, and checks that the host has no file, lease, network, VM or process more than before.
+# nothing_left COMMAND...: runs it, and checks that no new file, lease, network, VM or process remains on the host.
 nothing_left() {
     local before status=0
     before=$(mktemp "$RUN/before-XXXXXX")
@@ -40,17 +41,18 @@ nothing_left() {
     return $status
 }
 
-# prepare_platforms: what worlds cannot download, for they have no network. What is not available is played by a double.
+# prepare_platforms: prepares what worlds cannot download, because they have no network. Doubles replace missing
+# platforms.
 prepare_platforms() {
-    (install_packages vagrant vagrant-libvirt) || say "   no real Vagrant: a double is tested in its place"
+    (install_packages vagrant vagrant-libvirt) || say "   no real Vagrant: a double is tested instead"
     tests/guests/build.sh >/dev/null
-    tests/platforms/vagrant/build.sh >/dev/null || say "   no box for Vagrant: a double is tested in its place"
-    tests/platforms/virtualbox/build.sh >/dev/null || say "   no real VirtualBox: a double is tested in its place"
+    tests/platforms/vagrant/build.sh >/dev/null || say "   no box for Vagrant: a double is tested instead"
+    tests/platforms/virtualbox/build.sh >/dev/null || say "   no real VirtualBox: a double is tested instead"
 }
 
-# Every platform: libvirt's test driver, real guests, VirtualBox, Vagrant, and Proxmox VE simulated. Workers, each in a world
-# of its own, share the tests: whoever is done takes over from another. Guests that boot and VirtualBox's daemons leave
-# processors idle, so there is one worker more than processors.
+# Every platform: libvirt's test driver, real guests, VirtualBox, Vagrant, and Proxmox VE simulated. Workers, each in
+# its own world, share the tests: an idle worker takes tests from a busy one. Booting guests and VirtualBox's daemons
+# leave CPUs idle, so there is one worker more than CPUs.
 stage_suite() {
     prepare_platforms
     nothing_left _pytest -v --durations 25 --dist worksteal \
@@ -59,21 +61,21 @@ stage_suite() {
     show_reruns
 }
 
-# Today's other collections beside this one, with a table at the end (tests/peers/README.md). Its two sides run one after the
-# other: what is compared is what they do, and a world has everything that they need.
+# Compares other collections with this one, with a table at the end (tests/peers/README.md). The two sides run one after
+# the other: their behaviour is compared, not their time, and a world contains everything that they need.
 stage_peers() {
     POLYVIRT_PEERS=$(peers_environment)
     export POLYVIRT_PEERS
     nothing_left tests/suite/world pytest -p no:xdist --deep tests/peers
 }
 
-# show_reruns: tests that ran again because a real platform itself broke; in a deep run, those of all runs so far.
+# show_reruns: in a deep run, shows the tests of all runs that ran again because a real platform itself failed.
 show_reruns() {
     local ledger=$POLYVIRT_CACHE/reruns.jsonl
-    [ ! -s "$ledger" ] || [ "$DEEP" = false ] || { say "   runs that did not count:"; cat "$ledger" >&2; }
+    [ ! -s "$ledger" ] || [ "$DEEP" = false ] || { say "   runs that were repeated:"; cat "$ledger" >&2; }
 }
 
-# The scenarios' machines have a network of their own: a lease outlives its machine, but not its network.
+# The VMs of the scenarios have their own network: a lease outlives its VM, but not its network.
 readonly _ROLES_NETWORK=polyvirt-roles
 readonly _ROLES_SUBNET=192.168.141
 
@@ -90,13 +92,13 @@ _make_roles_network() {
 END
 }
 
-# Every scenario that is there. Their network goes before the comparison, and its leases with it.
+# Runs every scenario. Their network, with its leases, is removed before the comparison.
 stage_roles() {
     ensure_libvirt
     nothing_left _every_scenario
 }
 
-# One more at a time than processors: a guest that boots uses one core, and Ansible waits for it.
+# Runs one scenario more than CPUs in parallel: a booting guest uses one core, and Ansible waits for it.
 _every_scenario() {
     local file one status=0
     local -a scenarios=()
@@ -111,7 +113,7 @@ _every_scenario() {
     return $status
 }
 
-# Two scenarios take minutes, because much runs inside an emulated guest. What they test is in one role alone, so they run
+# Two scenarios take minutes, because much of their work runs in an emulated guest. They test one role only, so they run
 # if the roles have changed.
 _scenario_if_needed() {
     local passed=
@@ -125,7 +127,7 @@ _scenario_if_needed() {
     [ -z "$passed" ] || note_passed "$passed"
 }
 
-# _scenario NAME: what it prints is shown when it fails.
+# _scenario NAME: runs a scenario, and shows its output if it fails.
 _scenario() {
     local began=$SECONDS log=$RUN/molecule-$1.log
     say "   scenario $1 …"
@@ -134,15 +136,15 @@ _scenario() {
     say "   scenario $1 passed ($((SECONDS - began)) s)"
 }
 
-# What the README promises: the second run finds nothing to do.
+# Checks the promise of the README that the second run changes nothing.
 stage_demo() {
     local log=$RUN/demo.log
-    # From a machine that is not there to one that is; the image may be kept from an earlier run.
+    # The VM does not exist at first; the image may remain from an earlier run.
     scripts/demo.sh remove
     scripts/demo.sh
-    say "   again: now nothing may change"
+    say "   second run: nothing may change now"
     scripts/demo.sh 2>&1 | tee "$log"
-    grep -q 'changed=0' "$log" || stop_with "the second run does not say changed=0"
+    grep -q 'changed=0' "$log" || stop_with "the second run does not report changed=0"
     ! grep -q 'changed=[1-9]' "$log" || stop_with "the second run changed something"
     scripts/demo.sh remove
 }

@@ -3,11 +3,11 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Compares a task of virsh_vm that has nothing to do with community.libvirt.virt in a loop, and with ping; a look at all
-# machines of VirtualBox with community.general's inventory plugin; a task over machines of Vagrant with the module of
+# Compares a task of virsh_vm that has nothing to change with community.libvirt.virt in a loop, and with ping; reading
+# all VMs of VirtualBox with community.general's inventory plugin; a task for VMs of Vagrant with the module of
 # molecule-plugins; and proxmox_vm with community.proxmox in a loop.
 # Usage: tests/bench/run.sh [ping] [20] [100] [reading] [vagrant] [cluster-20] [cluster-200]
-# Without a word: all of them. README.md says how to read it.
+# Default: all of them. README.md describes how to read the output.
 
 set -euo pipefail
 export LC_ALL=C.UTF-8
@@ -21,7 +21,7 @@ readonly CHECKOUT
 . "$CHECKOUT/scripts/lib/environments.sh"
 
 packages=(libvirt-clients python3 python3-venv python3-libvirt python3-lxml)
-# Of tests/platforms/virtualbox/build.sh; where it fails all the same, the title says that a double was read.
+# The packages of tests/platforms/virtualbox/build.sh; if it fails nevertheless, the title shows that a double was read.
 if [ $# -eq 0 ] || [[ " $* " == *" reading "* ]]; then
     packages+=(mmdebstrap util-linux coreutils debian-archive-keyring)
 fi
