@@ -216,7 +216,7 @@ diff:
 # end generated
 """
 
-from ..module_utils._drivers.proxmox.connecting import make_driver
+from ..module_utils._drivers.proxmox.driver import make_driver
 from ..module_utils._drivers.proxmox.options import CONNECTION
 from ..module_utils._front import run_module, snapshot_module
 

@@ -176,7 +176,7 @@ vms:
 # end generated
 """
 
-from ..module_utils._drivers.proxmox.connecting import make_info_driver
+from ..module_utils._drivers.proxmox.driver import make_info_driver
 from ..module_utils._drivers.proxmox.options import CONNECTION, PROXMOX
 from ..module_utils._front import run_module, snapshot_info_module
 

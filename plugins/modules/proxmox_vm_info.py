@@ -291,7 +291,7 @@ vms:
 # end generated
 """
 
-from ..module_utils._drivers.proxmox.connecting import make_info_driver
+from ..module_utils._drivers.proxmox.driver import make_info_driver
 from ..module_utils._drivers.proxmox.options import CONNECTION
 from ..module_utils._front import info_module, run_module
 

@@ -9,26 +9,32 @@ from dataclasses import dataclass, replace
 from typing import Optional
 
 from ..._lifecycle.errors import ApiError, Refused
-from ..._lifecycle.units import human_size
+from ..._lifecycle.units import MIB, human_size
 from ..._tools import proxmox_values as values
 from .clone import check_copying, check_shared, copied
+from .cluster import VmOptions
 from .configure import needs_storage, writing_of
 from .create import check_slots, inputs_of, options_of_new
-from .places import check_quorum, check_space
+from .places import check_move, check_moving_disk, check_pool, check_pool_change, check_quorum, check_space
 from .privileges import ExistingVm, NewVm, check_options, check_verb
-from .settings import native
+from .settings import memory_of, native
 from .settings.cloud_init import free_seed_slot, password_option, seed_slot
-from .settings.disks import FIRST, check_each_once, check_formats, check_slot, check_source, size_of_volume
+from .settings.disks import (
+    FIRST,
+    check_each_once,
+    check_formats,
+    check_iso,
+    check_slot,
+    check_source,
+    size_of_volume,
+)
 from .settings.firmware import check_keys
-from .settings.general import STAYS_OFF, check_memory
-from .settings.media import check_iso
 from .settings.networks import bridges_in, check_bridges, nics_of
-from .settings.placement import check_move, check_moving_disk, check_pool, check_pool_change
 from .snapshots import check_snapshots, snapshots_of
-from .traits import AUTO
-from .vm_options import VmOptions
+from .traits import AUTO, STAYS_OFF
 
 _NO_TPM, _UNPROTECTED = ("tpm", False), ("protection", False)
+_SIZES_OF_MEMORY = ("memory", "native.balloon")
 #: What leaves a VM running, or with what it ran with.
 _WAKING = frozenset({"start", "reset", "pause", "resume", "suspend"})
 _OFF = frozenset({"stop", "kill"})
@@ -162,7 +168,7 @@ def _check_cloning(driver, label, arguments):
 
 def _check_changes(driver, label, basis, changes):
     vm_options, node = basis.vm_options, next((change.new for change in changes if change.kind == "node"), basis.node)
-    check_memory(label, changes, vm_options)
+    _check_memory(label, changes, vm_options)
     if basis.is_protected:
         _check_nothing_goes(label, changes)
     if node != basis.node:
@@ -176,6 +182,25 @@ def _check_changes(driver, label, basis, changes):
     check_each_once(label, ((change.key, change.new) for change in changes if change.kind == "disks.add"))
     check_bridges(driver, label, node, bridges_in(changes))
     _check_reachable(driver, label, node, vm_options.stored, changes)
+
+
+def _check_memory(label, changes, vm_options):
+    """The server compares what it is sent with what is stored, also where that is taken away by the same call."""
+    asked = {change.key or change.field: change.new for change in changes if change.path in _SIZES_OF_MEMORY}
+    if not asked:
+        return
+    memory = asked.get("memory") or memory_of(vm_options.stored)
+    balloon = asked.get("balloon")
+    if balloon in (None, ""):
+        # A zero that waits for the next start does not hide what is in force.
+        balloon = int(vm_options.stored.get("balloon", "0")) or vm_options.running.get("balloon", "0")
+    least = int(balloon) * MIB
+    if least > memory:
+        raise Refused(
+            f"{label}: memory would be {human_size(memory)}, and what the guest is left at least (native: balloon)"
+            f" {human_size(least)}.",
+            "Give native: {balloon: MIB} as well, at most the memory; 0 ends it.",
+        )
 
 
 def _check_change(driver, label, basis, node, change):

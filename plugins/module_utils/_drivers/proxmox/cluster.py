@@ -9,6 +9,7 @@ read from the nodes themselves.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Optional
@@ -17,9 +18,10 @@ from ..._lifecycle.errors import ApiError
 from ..._lifecycle.model import FAILED, PAUSED, RUNNING, STOPPED, SUSPENDED, UNKNOWN, Vm
 from ..._lifecycle.units import MIB
 from ..._ports.proxmox_api import CONNECTIONS
+from ..._tools import proxmox_values as values
 from ..._tools.proxmox import NODE_TROUBLES
-from .settings.table import Context, config_of, running_config_of
-from .vm_options import VmOptions
+from . import mark
+from .settings import Context, config_of, running_config_of
 
 #: How many calls a connection is opened for, and how many connections are worth it in any case.
 _CALLS_EACH, _NODES = 4, 3
@@ -63,6 +65,56 @@ class Listed:
     def is_unnamed(self):
         """Whether it is being created and has no name yet: its id alone does not say that it is the VM of a task."""
         return self.lock in CREATED_UNDER and self.name == f"VM {self.vmid}"
+
+
+@dataclass(frozen=True)
+class VmOptions:
+    """``stored`` are its options at its next start, ``running`` those of now; ``digest`` changes with them."""
+
+    vmid: str
+    node: str
+    stored: Mapping
+    running: Mapping
+    digest: Optional[str] = None
+    pool: Optional[str] = None
+
+    @classmethod
+    def read(cls, tool, vmid, node, pool=None):
+        stored, running, digest = {}, {}, None
+        for entry in tool.get(f"/nodes/{node}/qemu/{vmid}/pending"):
+            key = entry["key"]
+            if key == "digest":
+                digest = entry.get("value")
+                continue
+            if "value" in entry:
+                running[key] = str(entry["value"])
+            if "pending" in entry:
+                stored[key] = str(entry["pending"])
+            elif "value" in entry and not entry.get("delete"):
+                stored[key] = str(entry["value"])
+        return cls(str(vmid), node, _with_true_sizes(stored, running), running, digest, pool)
+
+    @property
+    def path(self):
+        return f"/nodes/{self.node}/qemu/{self.vmid}"
+
+    @property
+    def mark(self):
+        return mark.split(self.stored.get("description"))[1]
+
+    @property
+    def is_unfinished(self):
+        return mark.is_unfinished(self.vmid, self.mark)
+
+
+def _with_true_sizes(stored, running):
+    """A disk grows at once; what waits for the next start still has the size that it had."""
+    sized = dict(stored)
+    for key in [key for key in stored if values.bus_of(key) and stored[key] != running.get(key)]:
+        waiting, present = (values.parse(key, text) for text in (stored[key], running.get(key, "")))
+        if waiting.get("file") == present.get("file") and "size" in present:
+            sized[key] = values.printed(key, {**waiting, "size": present["size"]})
+    return sized
 
 
 def each(action, items):

@@ -13,13 +13,11 @@ from dataclasses import replace
 from ..._lifecycle.errors import Stale
 from ..._lifecycle.model import PAUSED, RUNNING
 from ..._tools.proxmox import Busy, HotplugFailed
-from .places import storage_for
+from .places import move_disks, move_to_pool, storage_for
+from .settings import written
 from .settings.cloud_init import SEEDED, free_seed_slot, is_for_guest, renew_seed, seed_slot
-from .settings.disks import disks_of, storage_of
-from .settings.media import stored
+from .settings.disks import disks_of, storage_of, with_volume
 from .settings.networks import nics_of
-from .settings.placement import move_disks, move_to_pool
-from .settings.table import written
 
 _AGAIN = "Check the VM, and run the task again."
 
@@ -42,7 +40,7 @@ def change_settings(driver, vm, changes):
         vm_options = driver.observer.read_options(vm.id)
     if move_disks(driver, vm_options, changes):
         vm_options = driver.observer.read_options(vm.id)
-    changes = [stored(driver, vm_options.node, change) for change in changes]
+    changes = [with_volume(driver, vm_options.node, change) for change in changes]
     storage = storage_for(driver, vm_options.node, vm.name) if needs_storage(changes, vm_options) else ""
     _write(driver, vm, vm_options, writing_of(changes, vm_options.stored, storage))
     if vm.power in (RUNNING, PAUSED) and any(map(is_for_guest, changes)):

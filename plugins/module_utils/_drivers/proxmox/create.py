@@ -23,10 +23,9 @@ from .cluster import CREATED_UNDER, options_of_listed
 from .configure import change_settings
 from .delete import lift_protection
 from .places import storage_for
+from .settings import Context, config_of, written
 from .settings.cloud_init import CLOUD_INIT_KEYS, free_seed_slot, password_option
-from .settings.disks import FIRST
-from .settings.media import free_iso_slot, iso_slot, volume_for
-from .settings.table import Context, config_of, written
+from .settings.disks import FIRST, free_iso_slot, iso_slot, volume_for
 from .traits import AUTO
 
 #: What every guest of today is better off with, and nobody asks about.

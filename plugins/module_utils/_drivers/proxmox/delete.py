@@ -8,8 +8,7 @@ from __future__ import annotations
 from ..._lifecycle.errors import NotFound, Refused
 from ..._lifecycle.model import File
 from ..._tools import proxmox_values as values
-from .settings.disks import volumes_of
-from .settings.media import media_of
+from .settings.disks import media_of, volumes_of
 
 
 def files_of(tool, vm_options, names):

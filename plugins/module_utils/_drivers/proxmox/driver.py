@@ -12,17 +12,67 @@ import re
 import threading
 from functools import cached_property
 
-from ..._lifecycle.errors import ApiError, Refused, Unavailable
+from ..._lifecycle import options as shared
+from ..._lifecycle.errors import ApiError, InvalidInput, Refused, Unavailable
 from ..._lifecycle.model import POWER_VERBS, SNAPSHOT_VERBS
 from ..._lifecycle.one_by_one import one_by_one
+from ..._lifecycle.options import CREATION, SETTING
 from ..._ports import writes
-from ..._tools.proxmox import Busy
+from ..._ports.ceiling import call_timeout
+from ..._ports.clock import Clock
+from ..._ports.proxmox_api import LEAST_TIMEOUT, Account, ProxmoxApi, environment
+from ..._tools.proxmox import Busy, Proxmox
 from ..._tools.proxmox_values import parse
+from . import options as own
 from .cluster import is_gone
+from .observe import Observer
+from .settings.disks import check_sum
 from .traits import proxmox_traits
 
 _OLDEST = (7, 0)
 _CREATING = ("create", "clone")
+#: Options of the connection, and the variables that stand in for them.
+_VARIABLES = {
+    "api_host": ("PROXMOX_HOST",), "api_port": ("PROXMOX_PORT",), "api_user": ("PROXMOX_USER",),
+    "api_password": ("PROXMOX_PASSWORD",), "api_token_id": ("PROXMOX_TOKEN_ID",),
+    "api_token_secret": ("PROXMOX_TOKEN_SECRET",), "ca_path": ("PROXMOX_CA_PATH",),
+    "verify_ssl": ("PROXMOX_VERIFY_SSL", "PROXMOX_VALIDATE_CERTS"), "api_timeout": ("PROXMOX_API_TIMEOUT",),
+}  # fmt: skip
+_NO = ("0", "false", "no", "off")
+_PORT = 8006
+
+
+def make_driver(params):
+    """A driver from a module's parameters (those of any of the modules)."""
+    check_sum(params.get("iso_checksum"))
+    tool = Proxmox(ProxmoxApi(account(params)), Clock(), call_timeout(params.get("call_timeout")))
+    return ProxmoxDriver(
+        tool,
+        Observer(tool, params.get("native") or (), needs_settings(params)),
+        storage=params.get("storage"),
+        on_failure=params.get("on_failure"),
+        bridge=params.get("bridge") or "vmbr0",
+        stop_timeout=params.get("stop_timeout"),
+        iso_checksum=params.get("iso_checksum"),
+        password=(params.get("cloud_init") or {}).get("password"),
+        tags=params.get("tags"),
+        clones_linked=bool((params.get("clone") or {}).get("linked")),
+    )
+
+
+def make_info_driver(params):
+    """The same, for what only reports: the server's version is asked for, too."""
+    driver = make_driver(params)
+    driver.reports_version = driver.observer.only_reports = True
+    return driver
+
+
+def needs_settings(params):
+    """Whether each VM must be read, which costs a call for each: lists report all that policy options need."""
+    if "stop_mode" not in params or params["state"] in ("absent", "present") or params["allow_restart"]:
+        return True
+    compared = (name for name, option in {**shared.VM, **own.VM}.items() if option.role in (SETTING, CREATION))
+    return any(params.get(name) is not None for name in compared)
 
 
 class ProxmoxDriver:
@@ -155,3 +205,64 @@ def check_version(text):
     """Raise Unavailable for a server that is too old."""
     if release_of(text) < _OLDEST:
         raise Unavailable(f"This is Proxmox VE {text}.", "too_old", "Version 7.0 or later is needed.")
+
+
+def account(params):
+    """Where and as whom, from options and variables of the environment. Raises InvalidInput for what is missing."""
+    given = {option: _given(params, option) for option in _VARIABLES}
+    if params.get("api_password") and not params.get("api_token_id"):
+        # What the task itself says goes before a token of its environment.
+        given["api_token_id"] = None
+    user, token = given["api_user"], given["api_token_id"]
+    if token and "!" in token:
+        user, token = token.split("!", 1)
+    for option, value in (("api_host", given["api_host"]), ("api_user", user)):
+        if not value:
+            raise _missing(option)
+    if "/" in given["api_host"]:
+        raise InvalidInput(
+            f"api_host: '{given['api_host']}' is no name or address of a host.",
+            "Write it alone, such as pve1.example.com, without https:// and path; the port goes into api_port.",
+        )
+    if "@" not in user:
+        raise InvalidInput(f"api_user: '{user}' has no realm.", f"Write {user}@pam or {user}@pve.")
+    if not token and not given["api_password"]:
+        raise _missing("api_password")
+    if token and not given["api_token_secret"]:
+        raise _missing("api_token_secret")
+    return Account(
+        host=given["api_host"],
+        port=_number("api_port", given["api_port"], _PORT),
+        user=user,
+        password=None if token else given["api_password"],
+        token_id=token,
+        token_secret=given["api_token_secret"] if token else None,
+        verify=_trusted(given),
+        timeout=_number("api_timeout", given["api_timeout"], LEAST_TIMEOUT),
+    )
+
+
+def _given(params, option):
+    if params.get(option) is not None:
+        return params[option]
+    return next((value for value in map(environment, _VARIABLES[option]) if value is not None), None)
+
+
+def _missing(option):
+    return InvalidInput(
+        f"{option} is not given.", f"Give it, or set {_VARIABLES[option][0]} in the environment of the task."
+    )
+
+
+def _number(option, value, default):
+    try:
+        return default if value is None else int(value)
+    except ValueError:
+        raise InvalidInput(f"{option}: '{value}' is no number.", "Write a whole number.") from None
+
+
+def _trusted(given):
+    """True, False, or the file of the authority that is trusted."""
+    if str(given["verify_ssl"]).lower() in _NO:
+        return False
+    return given["ca_path"] or True

@@ -8,14 +8,25 @@ from __future__ import annotations
 from collections import Counter
 
 from ..._lifecycle.errors import ApiError, NotFound, Refused
+from ..._lifecycle.light import KnownSettings, is_light
 from ..._lifecycle.model import RUNNING, Observation
-from .cluster import CREATED_UNDER, HARMLESS, each, is_gone, listed_on, nodes_of, options_of_listed, resources, vm_of
+from .cluster import (
+    CREATED_UNDER,
+    HARMLESS,
+    VmOptions,
+    each,
+    is_gone,
+    listed_on,
+    nodes_of,
+    options_of_listed,
+    resources,
+    vm_of,
+)
 from .privileges import SEE, Rights, remedy_on, sees_nothing
-from .vm_options import VmOptions
+from .settings.networks import with_addresses
 
 #: What lists report of all VMs, except that of unfinished ones they report no more than of others.
 _LISTED = frozenset({"power", "unfinished"})
-_LIGHT = frozenset({"power", "addresses"})
 
 
 class Observer:
@@ -28,8 +39,9 @@ class Observer:
         #: True once the task has sent steps.
         self.is_acting = False
         self._native_keys, self.sees_settings = tuple(native_keys), sees_settings
-        #: By id, from the last observation: where VMs are, their settings, and their options.
-        self._nodes, self._configs, self._options = {}, {}, {}
+        self._settings = KnownSettings()
+        #: By id, from the last observation: the nodes of VMs, and their options.
+        self._nodes, self._options = {}, {}
         #: Ids of the VMs that the task names.
         self._reported = set()
         #: {name: id} of VMs that a task has begun to create.
@@ -40,7 +52,7 @@ class Observer:
         self._managed = set()
 
     def observe(self, targets, facets):
-        if targets and facets <= _LIGHT and all(self._nodes.get(target.id) for target in targets):
+        if is_light(targets, facets) and all(self._nodes.get(target.id) for target in targets):
             vms = self._observe_again(targets, facets)
             if vms is not None:
                 return self._observation(vms)
@@ -169,7 +181,8 @@ class Observer:
         if vm_options is None:
             return None
         vm = vm_of(listed, vm_options, self._native_keys)
-        self._options[vm.id], self._configs[vm.id] = vm_options, vm.config
+        self._options[vm.id] = vm_options
+        self._settings.remember([vm])
         return self._with_more(vm, vm_options, listed.uptime, facets)
 
     def _with_more(self, vm, vm_options, uptime, facets):
@@ -190,8 +203,6 @@ class Observer:
     def _with_addresses(self, vm, vm_options, uptime):
         if vm.power != RUNNING or (vm.busy and vm.busy not in HARMLESS):
             return vm
-        from .addresses import with_addresses
-
         return with_addresses(self.tool, vm, vm_options, uptime)
 
     def _is_unfinished(self, vm):
@@ -208,7 +219,7 @@ class Observer:
 
     def _again(self, listed, facets):
         vm = vm_of(listed)
-        vm = vm.having(config=self._configs.get(vm.id, vm.config))
+        vm = vm.having(config=self._settings.of(vm.id) or vm.config)
         vm_options = self._options.get(vm.id)
         return (
             self._with_addresses(vm, vm_options, listed.uptime)

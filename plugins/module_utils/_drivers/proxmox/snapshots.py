@@ -10,6 +10,8 @@ from dataclasses import replace
 from ..._lifecycle.errors import Refused
 from ..._lifecycle.model import RUNNING, STOPPED, Snapshot
 from . import mark
+from .cluster import each
+from .settings import Context, config_of
 
 #: The list's own word for the VM as it is.
 _NOW = "current"
@@ -45,8 +47,6 @@ def options_in(tool, vm_options, name):
 
 def with_configs(tool, vm_options, snapshots, native_keys):
     """The snapshots, each with the settings that it holds."""
-    from .cluster import each
-    from .settings.table import Context, config_of
 
     context = Context(vm_options.node, vm_options.pool, native_keys)
 

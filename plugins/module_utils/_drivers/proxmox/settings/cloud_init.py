@@ -10,10 +10,8 @@ import re
 
 from ...._lifecycle.errors import ApiError, Refused
 from ...._lifecycle.ip_config import normalized
-from ...._lifecycle.model import LIVE, Field
 from ...._tools import proxmox_values as values
-from .base import free_slot, plain, unless_suspended
-from .disks import drives_of
+from .disks import drives_of, free_slot
 
 #: What stands for a password where plans and results are shown: the value itself is known to the driver alone.
 _SET = "set"
@@ -84,7 +82,7 @@ def seed_slot(options):
     return next((slot for slot, drive in drives_of(options).items() if values.is_seed(drive)), None)
 
 
-def read(options):
+def read_cloud_init(options):
     return {
         "user": options.get("ciuser", ""),
         "ssh_authorized_keys": values.keys_of(options.get("sshkeys")),
@@ -104,8 +102,12 @@ def free_seed_slot(taken):
     return free_slot(taken, _SEED_SLOTS, "cloud-init")
 
 
-def _write_ssh_keys(writing, change):
-    writing.set("sshkeys", values.keys_text(change.new))
+def write_cloud_init(writing, change):
+    if change.attribute == "ip_config":
+        _write_ip_config(writing, change)
+    elif change.attribute in _OPTIONS:
+        option, text = _OPTIONS[change.attribute]
+        writing.set(option, text(change.new))
 
 
 def _write_ip_config(writing, change):
@@ -113,7 +115,7 @@ def _write_ip_config(writing, change):
         writing.set(f"ipconfig{place}", change.new[place] if place < len(change.new) else None)
 
 
-def _same_ip_config(found, asked):
+def same_ip_config(found, asked):
     pairs = zip(found or (), asked)
     return len(found or ()) == len(asked) and all(values.same("ipconfig0", one, two) for one, two in pairs)
 
@@ -137,6 +139,13 @@ def password_option(driver):
     return {"cipassword": driver.password} if driver.password else {}
 
 
+#: The option of each suboption that has one of its own, and how its value is written. A password is not compared.
+_OPTIONS = {
+    "user": ("ciuser", str),
+    "ssh_authorized_keys": ("sshkeys", values.keys_text),
+    "nameservers": ("nameserver", " ".join),
+    "search_domains": ("searchdomain", " ".join),
+}
 #: Documents are missing here: the platform takes none.
 _ADJUSTED = {
     "user": _trimmed,
@@ -145,21 +154,4 @@ _ADJUSTED = {
     "nameservers": _words,
     "ssh_authorized_keys": _keys,
     "ip_config": normalized,
-}
-
-
-FIELDS = {
-    "cloud_init.user": Field(cost=unless_suspended(LIVE)),
-    "cloud_init.password": Field(readable=False),
-    "cloud_init.ssh_authorized_keys": Field(cost=unless_suspended(LIVE)),
-    "cloud_init.ip_config": Field(cost=unless_suspended(LIVE), same=_same_ip_config),
-    "cloud_init.nameservers": Field(cost=unless_suspended(LIVE)),
-    "cloud_init.search_domains": Field(cost=unless_suspended(LIVE)),
-}
-WRITES = {
-    "cloud_init.user": plain("ciuser"),
-    "cloud_init.ssh_authorized_keys": _write_ssh_keys,
-    "cloud_init.ip_config": _write_ip_config,
-    "cloud_init.nameservers": plain("nameserver", " ".join),
-    "cloud_init.search_domains": plain("searchdomain", " ".join),
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from ...._lifecycle.errors import ApiError, Refused
-from ...._lifecycle.model import LIVE, NEXT_BOOT, POWER_OFF, SUSPENDED, Field
+from ...._lifecycle.model import LIVE, NEXT_BOOT, POWER_OFF, SUSPENDED
 from ...._tools import proxmox_schema as schema
 from ...._tools import proxmox_values as values
 
@@ -142,7 +142,7 @@ def differing_parts(old, new, key):
     return {name: after.get(name) for name in [*before, *after] if before.get(name) != after.get(name)}
 
 
-def cost(vm, change):
+def cost_of_native(vm, change):
     if vm.power == SUSPENDED:
         return POWER_OFF
     if change.key in _LIVE or (change.key in _LIVE_UNLESS and not _LIVE_UNLESS[change.key](change)):
@@ -177,7 +177,7 @@ def _plugs_memory(change):
     return any("memory" in values.hotplugged(text) for text in (change.old, change.new))
 
 
-def _write(writing, change):
+def write_native(writing, change):
     if not is_part(change.key):
         writing.set(change.key, change.new)
         return
@@ -228,7 +228,3 @@ def _check_order(label, order, options):
 
 #: Changed of a running VM at once, unless this is true of the change.
 _LIVE_UNLESS = {"agent": _is_other_agent, "balloon": _adds_or_removes_balloon, "hotplug": _plugs_memory}
-
-
-FIELDS = {"native": Field(cost=cost)}
-WRITES = {"native": _write}
