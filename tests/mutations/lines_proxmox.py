@@ -35,8 +35,8 @@ MUTATIONS = (
     Mutation(
         "change-overwrites-others",
         f"{_CODE}/configure.py",
-        'asked = {**writing.put, "delete": ",".join(writing.gone) or None, "digest": vm_options.digest}',
-        'asked = {**writing.put, "delete": ",".join(writing.gone) or None}',
+        'requested = {**writing.put, "delete": ",".join(writing.removed) or None, "digest": vm_options.digest}',
+        'requested = {**writing.put, "delete": ",".join(writing.removed) or None}',
         {"unit": [f"{_UNIT}/test_races.py"]},
     ),
     Mutation(

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The VMs of a cluster as its nodes list them: one call tells where they are, one to each node how they are.
+"""The VMs of a cluster as its nodes list them: one call returns where they are, one for each node their state.
 
 What the cluster reports at once is about ten seconds old, except for nodes, locks and pools: so names and powers are
 read from the nodes themselves.
@@ -19,16 +19,16 @@ from ..._lifecycle.model import FAILED, PAUSED, RUNNING, STOPPED, SUSPENDED, UNK
 from ..._lifecycle.units import MIB
 from ..._ports.proxmox_api import CONNECTIONS
 from ..._tools import proxmox_values as values
-from ..._tools.proxmox import NODE_TROUBLES
+from ..._tools.proxmox import NODE_ERRORS
 from . import mark
 from .settings import Context, config_of, running_config_of
 
-#: How many calls a connection is opened for, and how many connections are worth it in any case.
+#: How many calls justify one more connection, and how many connections are opened in any case.
 _CALLS_EACH, _NODES = 4, 3
 #: Locks of VMs that are being created, which may have no name yet.
 CREATED_UNDER = ("create", "clone")
 _UNFINISHED = "unfinished: a task that creates it is running or was interrupted"
-#: What QEMU says of itself, where it does not simply run. A guest that sleeps (suspended) is woken by a resume. After
+#: What QEMU reports if it does not simply run. A guest that sleeps (suspended) is woken by a resume. After
 #: a shutdown during a backup QEMU stays until the backup has ended; nothing runs in it.
 _EMULATOR = {
     "paused": PAUSED, "prelaunch": PAUSED, "postmigrate": PAUSED, "suspended": PAUSED, "io-error": FAILED,
@@ -38,13 +38,13 @@ _EMULATOR = {
 _PASSING = frozenset({"inmigrate", "finish-migrate", "restore-vm", "save-vm"})
 #: A lock that is none: it means that the memory lies on disk.
 _SAVED = "suspended"
-#: Locks of work under which a VM goes on as it was.
+#: Locks of work that does not affect the state of a VM.
 HARMLESS = frozenset({"backup", "snapshot", "snapshot-delete"})
 
 
 @dataclass(frozen=True)
 class Listed:
-    """A VM as its node lists it now; ``trouble`` says why the node does not, and then it may be ``nameless``."""
+    """A VM as its node lists it now; ``error`` says why the node does not, and then it may be ``nameless``."""
 
     vmid: str
     node: str
@@ -58,7 +58,7 @@ class Listed:
     template: bool = False
     tags: str = ""
     uptime: int = 0
-    trouble: str = ""
+    error: str = ""
     nameless: bool = False
 
     @property
@@ -118,7 +118,7 @@ def _with_true_sizes(stored, running):
 
 
 def each(action, items):
-    """``action`` on all items, some at a time: each further connection must be worth its making."""
+    """``action`` on all items, some at a time: a further connection is opened only for several calls."""
     items = list(items)
     if len(items) < 2:
         return [action(one) for one in items]
@@ -148,21 +148,21 @@ def listed_on(tool, nodes, entries):
     """The VMs of some nodes as they are now; of a node that does not answer, those that were there."""
     pools = {str(one["vmid"]): one.get("pool") for one in entries}
     found = each(lambda node: _list(tool, node, pools, entries), sorted(nodes))
-    return [one for machines in found for one in machines]
+    return [one for vms in found for one in vms]
 
 
 def _list(tool, node, pools, entries):
     try:
         reported = tool.get(f"/nodes/{node}/qemu", full=True)
     except ApiError as error:
-        if error.status not in NODE_TROUBLES:
+        if error.status not in NODE_ERRORS:
             raise
         return [
             Listed(
                 str(one["vmid"]),
                 node,
                 one.get("name") or f"VM {one['vmid']}",
-                trouble=error.message,
+                error=error.message,
                 nameless=not one.get("name"),
             )
             for one in entries
@@ -190,8 +190,8 @@ def _listed(reported, node, pool):
 
 def vm_of(listed, vm_options=None, native_keys=()):
     """One VM as found; without its options only what its node lists of it."""
-    if listed.trouble:
-        return Vm(listed.name, listed.vmid, UNKNOWN, reason=listed.trouble, config={"node": listed.node})
+    if listed.error:
+        return Vm(listed.name, listed.vmid, UNKNOWN, reason=listed.error, config={"node": listed.node})
     power, busy, reason = power_of(listed.status, listed.emulator, listed.lock)
     vm = Vm(listed.name, listed.vmid, power, reason, busy, config=_outline(listed))
     if vm_options is None:
@@ -218,7 +218,7 @@ def _outline(listed):
 
 
 def options_of_listed(tool, listed):
-    """A listed VM's options; None where it is gone by now."""
+    """A listed VM's options; None if it no longer exists."""
     try:
         return VmOptions.read(tool, listed.vmid, listed.node, listed.pool)
     except ApiError as error:

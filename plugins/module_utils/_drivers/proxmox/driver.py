@@ -31,7 +31,7 @@ from .traits import proxmox_traits
 
 _OLDEST = (7, 0)
 _CREATING = ("create", "clone")
-#: Options of the connection, and the variables that stand in for them.
+#: Options of the connection, and the environment variables used if an option is not set.
 _VARIABLES = {
     "api_host": ("PROXMOX_HOST",), "api_port": ("PROXMOX_PORT",), "api_user": ("PROXMOX_USER",),
     "api_password": ("PROXMOX_PASSWORD",), "api_token_id": ("PROXMOX_TOKEN_ID",),
@@ -61,7 +61,7 @@ def make_driver(params):
 
 
 def make_info_driver(params):
-    """The same, for what only reports: the server's version is asked for, too."""
+    """A driver for modules that only report: they read the server's version as well."""
     driver = make_driver(params)
     driver.reports_version = driver.observer.only_reports = True
     return driver
@@ -95,19 +95,19 @@ class ProxmoxDriver:
         self.password, self.keeps_failures = password, on_failure == "keep"
         #: {id: VM} as planned on.
         self.planned = {}
-        #: Held by whoever takes a number for a new VM.
+        #: Held while a number for a new VM is chosen.
         self.numbering = threading.Lock()
-        #: {vmid: name} of the VMs that this task has begun to create, or perhaps has: answers get lost.
+        #: {vmid: name} of the VMs that this task started to create, or may have started: answers get lost.
         self.numbers = {}
         #: {name: vmid} of the VMs that this task has created.
         self.created = {}
-        #: Held by whoever brings a medium to a storage.
+        #: Held while an ISO image is uploaded or downloaded.
         self.uploading = threading.Lock()
         self.reports_version = False
         self._bridge = bridge
         #: Seconds that the task gives a guest to shut down; None: the task does not say.
         self.stop_timeout = stop_timeout
-        #: {id: node} of VMs that high availability was asked to move, and ids of those that it was asked to stop.
+        #: {id: node} of VMs that high availability is to move, and ids of those that it is to stop.
         self.moves_requested, self.stops_requested = {}, set()
         self._version = None
         #: Disks of a linked clone are where its source's are, whatever the task says.
@@ -127,7 +127,7 @@ class ProxmoxDriver:
 
     @cached_property
     def _keeps_capitals(self):
-        """Whether the cluster keeps capitals of tags; asked only where a tag of the task has any."""
+        """Whether the cluster keeps capitals of tags; read only if a tag of the task has any."""
         if not self._has_capitals:
             return False
         try:
@@ -138,7 +138,7 @@ class ProxmoxDriver:
         return str(style.get("case-sensitive", 0)) == "1"
 
     def version(self):
-        """The server's version, which is asked for once, and only by whom it matters to."""
+        """The server's version, read once and only if it is needed."""
         if self._version is None:
             self._version = self.tool.get("/version")["version"]
         return self._version
@@ -153,7 +153,7 @@ class ProxmoxDriver:
         return vm.id or vm.name
 
     def preflight(self, plan):
-        """Raise what would make the plan fail half-way; reads only."""
+        """Raise errors that would make the plan fail half-way; this only reads."""
         from .checks import check_plan
 
         check_plan(self, plan)
@@ -211,7 +211,7 @@ def account(params):
     """Where and as whom, from options and variables of the environment. Raises InvalidInput for what is missing."""
     given = {option: _given(params, option) for option in _VARIABLES}
     if params.get("api_password") and not params.get("api_token_id"):
-        # What the task itself says goes before a token of its environment.
+        # A password of the task takes precedence over a token of its environment.
         given["api_token_id"] = None
     user, token = given["api_user"], given["api_token_id"]
     if token and "!" in token:
@@ -221,8 +221,8 @@ def account(params):
             raise _missing(option)
     if "/" in given["api_host"]:
         raise InvalidInput(
-            f"api_host: '{given['api_host']}' is no name or address of a host.",
-            "Write it alone, such as pve1.example.com, without https:// and path; the port goes into api_port.",
+            f"api_host: '{given['api_host']}' is not a host name or an address.",
+            "Write only the host, such as pve1.example.com, without https:// and path; set the port with api_port.",
         )
     if "@" not in user:
         raise InvalidInput(f"api_user: '{user}' has no realm.", f"Write {user}@pam or {user}@pve.")
@@ -250,7 +250,7 @@ def _given(params, option):
 
 def _missing(option):
     return InvalidInput(
-        f"{option} is not given.", f"Give it, or set {_VARIABLES[option][0]} in the environment of the task."
+        f"{option} is not set.", f"Set it, or set {_VARIABLES[option][0]} in the environment of the task."
     )
 
 
@@ -258,7 +258,7 @@ def _number(option, value, default):
     try:
         return default if value is None else int(value)
     except ValueError:
-        raise InvalidInput(f"{option}: '{value}' is no number.", "Write a whole number.") from None
+        raise InvalidInput(f"{option}: '{value}' is not a number.", "Write a whole number.") from None
 
 
 def _trusted(given):

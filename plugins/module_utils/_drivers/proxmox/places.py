@@ -39,7 +39,7 @@ class Node:
 
 
 class Places:
-    """The cluster's nodes and storages, read once for a whole task; and what the task has put where since."""
+    """The cluster's nodes and storages, read once for a task, and what the task has placed on them."""
 
     def __init__(self, tool):
         self._tool = tool
@@ -140,12 +140,12 @@ class Places:
         if name not in nodes:
             raise NotFound(f"{label}: there is no node '{name}'.", f"Its nodes: {', '.join(sorted(nodes))}.")
         if not nodes[name].online:
-            raise Refused(f"{label}: node '{name}' is not online.", "Name another one, or bring it back.")
+            raise Refused(f"{label}: node '{name}' is not online.", "Use another node, or start it again.")
 
     def choose_node(self, label, storage, memory, check=lambda node: None):
         """The node with the most memory left of those that have the storage (or any) and that ``check`` lets pass.
 
-        It counts as put there, and whoever asks again for the same VM gets the same: what was checked is kept.
+        The VM counts as placed there, and the next call for the same VM returns the same node.
         """
         if label not in self._chosen:
             self._chosen[label] = self._checked(self._ranked(label, storage), check)
@@ -154,22 +154,22 @@ class Places:
 
     @staticmethod
     def _checked(nodes, check):
-        """The first that passes. Raises what is wrong with the best where none does."""
-        faults = []
+        """The first node that passes. Raises the error of the best one if none passes."""
+        failures = []
         for node in nodes:
             try:
                 check(node)
             except (NotFound, Refused) as error:
-                faults.append(error)
+                failures.append(error)
             else:
                 return node
-        raise faults[0]
+        raise failures[0]
 
     def _ranked(self, label, storage):
         fitting = [node for node in self.nodes.values() if node.online and self._has(node.name, storage)]
         if not fitting:
             what = f"the storage '{storage}'" if storage else "a storage for disks"
-            raise NotFound(f"{label}: no node that is online has {what}.", "Name a node and a storage that it has.")
+            raise NotFound(f"{label}: no node that is online has {what}.", "Set a node and one of its storages.")
         fitting.sort(key=lambda node: (node.used + self._put[node.name] - node.total, node.name))
         return [node.name for node in fitting]
 
@@ -177,18 +177,18 @@ class Places:
         found = self.storages(node, "images")
         return storage in found if storage else bool(found)
 
-    def choose_storage(self, label, node, content, asked=None):
-        """The storage that was asked for, else a usual one, else the one with the most room."""
+    def choose_storage(self, label, node, content, requested=None):
+        """The requested storage, else a usual one, else the one with the most free space."""
         found = self.storages(node, content)
-        if asked and asked in found:
-            return asked
-        if asked and content == "images":
+        if requested and requested in found:
+            return requested
+        if requested and content == "images":
             known = ", ".join(sorted(found)) or "none"
-            raise NotFound(f"{label}: node '{node}' has no storage '{asked}' for disks.", f"It has: {known}.")
+            raise NotFound(f"{label}: node '{node}' has no storage '{requested}' for disks.", f"It has: {known}.")
         if not found:
             raise NotFound(
                 f"{label}: node '{node}' has no storage for {content}.",
-                "Name another node, or give the account Datastore.Audit on one of its storages.",
+                "Use another node, or give the account Datastore.Audit on one of its storages.",
             )
         usual = [one for one in _USUAL if one in found]
         return usual[0] if usual else max(found, key=lambda one: (found[one], one))
@@ -200,7 +200,7 @@ def storage_for(driver, node, label=""):
 
 
 def check_quorum(driver, label):
-    """Raise Refused where the cluster takes no changes; who may not ask learns it from the server."""
+    """Raise Refused if the cluster has no quorum; an account that may not read this gets the server's error."""
     try:
         reported = driver.places.quorate
     except (ApiError, Refused):
@@ -208,7 +208,7 @@ def check_quorum(driver, label):
     if not reported:
         raise Refused(
             f"{label}: the cluster has no quorum, so it takes no changes.",
-            "Bring back the missing nodes: pvecm status.",
+            "Start the missing nodes again: pvecm status.",
         )
 
 
@@ -248,7 +248,7 @@ def check_move(driver, label, basis, node, changes_medium):
         if driver.places.is_local(medium) and not (changes_medium and key == slot):
             raise Refused(
                 f"{label}: it cannot move to node '{node}': {medium} in {key} is on a storage that is not shared.",
-                'Take it out by the same task: iso: "".' if key == slot else "Take it out of that drive first.",
+                'Remove it in the same task: iso: "".' if key == slot else "Remove it from that drive first.",
             )
     _check_disks(driver, label, basis, node)
 
@@ -256,7 +256,7 @@ def check_move(driver, label, basis, node, changes_medium):
 def _check_disks(driver, label, basis, node):
     """Local disks go to a storage of the same name, without snapshots and linked clones."""
     vm_options, there = basis.vm_options, driver.places.storages(node, "images")
-    # The memory of what is suspended is gone by then, for it is started first.
+    # A suspended VM is started first, which removes the volume of its memory.
     volumes = {key: volume for key, volume in volumes_of(vm_options.stored).items() if key != "vmstate"}
     local = {key: volume for key, volume in volumes.items() if driver.places.is_local(volume)}
     for key, volume in local.items():
@@ -268,7 +268,7 @@ def _check_disks(driver, label, basis, node):
             )
         if base:
             raise Refused(
-                f"{label}: it cannot move to node '{node}': {key} is a linked clone of {base}, which stays.",
+                f"{label}: it cannot move to node '{node}': {key} is a linked clone of {base}, which does not move.",
                 f"{_SHARED}, which makes it a full copy.",
             )
     if not basis.vmid:
@@ -290,34 +290,34 @@ def _check_users(driver, label, vm_options, node, local):
 
 
 def _check_snapshots(driver, label, basis, node, local):
-    """A disk with snapshots stays while the VM runs; while it is off, it goes where snapshots are part of the copy."""
+    """A disk with snapshots cannot move while the VM runs; while it is off, it can if snapshots are copied with it."""
     if not local:
         return
     for snapshot in snapshots_of(driver.tool, basis.vm_options):
         held = {drive["file"] for drive in disks_of(options_in(driver.tool, basis.vm_options, snapshot.name)).values()}
-        key = next((key for key, volume in local.items() if volume in held and not _goes(driver, basis, volume)), None)
+        key = next((key for key, volume in local.items() if volume in held and not _moves(driver, basis, volume)), None)
         if key:
             state = " while the VM runs" if basis.is_on else ""
             raise Refused(
                 f"{label}: it cannot move to node '{node}'{state}: {key} is on storage"
                 f" '{local[key].partition(':')[0]}', which is not shared, and snapshot '{snapshot.name}' holds it.",
-                "Delete the snapshots first" + (", or stop the VM." if _goes_off(driver, local[key]) else "."),
+                "Delete the snapshots first" + (", or stop the VM." if _copies_snapshots(driver, local[key]) else "."),
             )
 
 
-def _goes(driver, basis, volume):
-    return not basis.is_on and _goes_off(driver, volume)
+def _moves(driver, basis, volume):
+    return not basis.is_on and _copies_snapshots(driver, volume)
 
 
-def _goes_off(driver, volume):
-    """Whether snapshots go along while the VM is off; of a storage that is not seen nobody knows."""
+def _copies_snapshots(driver, volume):
+    """Whether snapshots are copied while the VM is off; True if the storage is not visible."""
     kind = driver.places.kind_of(volume.partition(":")[0])
     is_btrfs_file = kind == "btrfs" and volume.endswith(".raw")
     return kind in ("zfspool", None) or is_btrfs_file or values.format_of(volume) == "qcow2"
 
 
 def check_moving_disk(driver, label, basis, node, change):
-    """A disk that has snapshots stays where they are."""
+    """A disk with snapshots cannot move to another storage."""
     driver.places.choose_storage(label, node, "images", change.new)
     driver.observer.rights.check(label, f"/storage/{change.new}", "Datastore.AllocateSpace")
     volume = disks_of(basis.vm_options.stored).get(change.key, {}).get("file", "")

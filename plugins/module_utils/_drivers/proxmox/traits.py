@@ -59,11 +59,11 @@ _KNOWN_OS_TYPES = (
 _DETACH = "Detach it (state: absent) and attach another."
 #: Buses whose disks come and go while a VM runs.
 _PLUGGED = ("scsi", "virtio")
-_LOCKED = "Start it first: what is suspended is locked."
+_LOCKED = "Start it first; a suspended VM is locked."
 
 
 def proxmox_traits(version="", bridge="vmbr0", keeps_capitals=False, storage=None):
-    """Traits of a cluster; ``bridge`` is what a NIC is on while nothing else is said.
+    """Traits of a cluster; ``bridge`` is what a NIC is connected to by default.
 
     ``keeps_capitals``: its tags may have capitals, else they are stored in small letters. ``storage`` is where the task
     wants disks.
@@ -82,7 +82,7 @@ def proxmox_traits(version="", bridge="vmbr0", keeps_capitals=False, storage=Non
         },
         instead={
             **PROXMOX.lacks,
-            UNKNOWN: "Bring its node back, or take the VM over there: see pvecm status.",
+            UNKNOWN: "Start its node again, or recover the VM on another node: see pvecm status.",
             "snapshot.content": PROXMOX.lacks["compare.content"],
         },
         slot="scsi{}".format,
@@ -101,7 +101,7 @@ def proxmox_traits(version="", bridge="vmbr0", keeps_capitals=False, storage=Non
 
 
 def _adjusted(bridge, keeps_capitals, storage, vm, config):
-    """The vocabulary's words in Proxmox VE's, with what has no place there refused."""
+    """The values of options as Proxmox VE stores them. Raises Refused for values that it cannot have."""
     adjusted = dict(config)
     _check_sizes(vm, config)
     if config.get("os_type"):
@@ -146,23 +146,23 @@ def _stored_tags(vm, tags, keeps_capitals):
     wrong = [tag for tag in tags if _TAG.fullmatch(tag) is None]
     if wrong:
         raise Refused(
-            f"{vm.name}: tags: '{wrong[0]}' is no tag here.",
-            "Use letters, figures, _, -, + and dots, none of - + . in front.",
+            f"{vm.name}: tags: '{wrong[0]}' is not a valid tag.",
+            "Use letters, digits, _, -, + and dots; a tag does not begin with -, + or a dot.",
         )
     return tuple(sorted({tag if keeps_capitals else tag.lower() for tag in tags}))
 
 
-def _check_display(vm, asked):
+def _check_display(vm, requested):
     present = (vm.config.get("display") or {}).get("type")
-    if asked.get("video_memory") and present == SERIAL and not asked.get("type"):
+    if requested.get("video_memory") and present == SERIAL and not requested.get("type"):
         raise Refused(
             f"{vm.name}: display.video_memory: its display is a serial console, which has no such memory.",
-            "Give display.type as well.",
+            "Set display.type as well.",
         )
 
 
 def _drop_what_holds_anyway(vm, adjusted):
-    """A VM that exists has its node, and where it has no drive there is no medium in it."""
+    """An existing VM has its node; without an optical drive, it has no ISO image."""
     if adjusted.get("node") == AUTO:
         del adjusted["node"]
     if adjusted.get("iso") == "" and vm.config.get("iso") is None:
@@ -173,7 +173,7 @@ def name_fault(name):
     if len(name) > 63:
         return "it has at most 63 characters"
     if not _NAME.fullmatch(name):
-        return "it must be a DNS name: letters, figures, and a dash or a dot between them"
+        return "it must be a DNS name: letters, digits, and dashes or dots between them"
     return None
 
 
@@ -186,16 +186,16 @@ def id_fault(text):
 def snapshot_name_fault(name):
     if not _SNAPSHOT.fullmatch(name):
         return "it has 2 to 40 of A-Z, a-z, 0-9, _ and -, a letter first"
-    return f"{name} is a word of Proxmox VE's own" if name.lower() in _RESERVED else None
+    return f"{name} is reserved by Proxmox VE" if name.lower() in _RESERVED else None
 
 
 def _unless_suspended(cost):
-    """Nothing at all is changed of a VM whose memory lies on disk: it is locked."""
+    """A suspended VM is locked, so nothing can be changed."""
     return lambda vm, change: POWER_OFF if vm.power == SUSPENDED else cost
 
 
 def _plugs(feature):
-    """What goes in and out of a running VM, where its hotplug has ``feature``."""
+    """The cost of a device that is plugged into a running VM if its hotplug has ``feature``."""
 
     def cost(vm, change):
         if vm.power == SUSPENDED:
@@ -228,22 +228,24 @@ def _source_of(config, slot):
 
 
 def _cost_of_medium(vm, change):
-    """A medium is changed at once; a drive for it is only there after the next start."""
+    """Media are changed at once; a new drive exists only after the next start."""
     if vm.power == SUSPENDED:
         return POWER_OFF
     return NEXT_BOOT if vm.config.get("iso") is None else LIVE
 
 
 def _cost_of_secure_boot(vm, change):
-    """The keys are in the VM's EFI disk from the beginning: only with a first one they can be chosen."""
+    """The keys are stored in the EFI disk when it is created."""
     if vm.config.get("firmware") == "uefi":
         return NEVER
     return POWER_OFF if vm.power == SUSPENDED else NEXT_BOOT
 
 
 def _cost_of_cloning(source, change):
-    asked, is_template = change.new, bool(source.config.get("template"))
-    if source.power in (SUSPENDED, UNKNOWN) or (asked.get("linked") and (not is_template or asked.get("snapshot"))):
+    requested, is_template = change.new, bool(source.config.get("template"))
+    if source.power in (SUSPENDED, UNKNOWN) or (
+        requested.get("linked") and (not is_template or requested.get("snapshot"))
+    ):
         return NEVER
     return LIVE
 
@@ -257,9 +259,9 @@ def _cost_of_restoring(vm, change):
     return POWER_OFF if vm.power == SUSPENDED else LIVE
 
 
-def taken_as(vm, asked):
+def taken_as(vm, requested):
     """(kind, power) of a snapshot: the memory of what runs is in it, unless that is declined."""
-    with_memory = vm.power in (RUNNING, PAUSED) and asked.include_memory is not False
+    with_memory = vm.power in (RUNNING, PAUSED) and requested.include_memory is not False
     return "", RUNNING if with_memory else STOPPED
 
 
@@ -273,7 +275,9 @@ FIELDS = {
     "tags": _LIVE,
     "autostart": _LIVE,
     "protection": _LIVE,
-    "template": Field(cost=_cost_of_template, instead="A template stays one: clone it.", while_on=STAYS_OFF),
+    "template": Field(
+        cost=_cost_of_template, instead="A template cannot become a VM again; clone it.", while_on=STAYS_OFF
+    ),
     "pool": Field(cost=LIVE),
     "node": _LIVE,
     "display.type": _NEXT_BOOT,
@@ -306,8 +310,8 @@ FIELDS = {
     "image.linked": Field(choices=(False,), instead=PROXMOX.lacks["image.linked=true"]),
     "clone": Field(
         cost=_cost_of_cloning,
-        instead="Only a template as it is now has linked clones (template: true). What is suspended is started first,"
-        " and a node that is away is brought back.",
+        instead="Linked clones need a template (template: true) and no snapshot. Start a suspended VM first, and a node"
+        " that does not answer.",
     ),
     "snapshot.take": Field(cost=_cost_of_snapshot, instead=_LOCKED),
     "snapshot.drop": Field(cost=_cost_of_snapshot, instead=_LOCKED),

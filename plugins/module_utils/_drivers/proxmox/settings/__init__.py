@@ -24,13 +24,13 @@ from .firmware import read_firmware, read_secure_boot, read_tpm, write_firmware,
 from .native import write_native
 from .networks import read_nics, write_nic
 
-#: The processor of a VM that is to have none of the host's; what a new one gets by default.
+#: The CPU type without nested virtualization, which is the default of a new VM.
 _PLAIN_CPU = "kvm64"
 _SCREEN = {"none": "none", "vnc": "std", "spice": "qxl"}
-#: Processors that let guests run VMs of their own.
+#: The CPU type with which guests can run VMs.
 _HOST_CPU = "host"
 _NESTED_FLAG = "+nested-virt"
-#: A console that is no screen: the option has no word for it, so it is asked for by native alone.
+#: A serial console: display.type has no value for it, so it is set by native only.
 SERIAL = "serial"
 #: {key of native: the setting that follows from it}.
 _ALSO_NATIVE = {"vga": "display", "cpu": "nested_virtualization", "hotplug": "hotplug"}
@@ -43,22 +43,22 @@ class Writing:
     now: dict
     storage: str = ""
     put: dict = field(default_factory=dict)
-    gone: list = field(default_factory=list)
+    removed: list = field(default_factory=list)
     #: Options whose content is deleted with them.
-    lost: list = field(default_factory=list)
+    deleted: list = field(default_factory=list)
     #: {slot: bytes} of disks to grow.
     grown: dict = field(default_factory=dict)
 
     def value(self, key):
         """An option as it will be."""
-        return None if key in self.gone else self.put.get(key, self.now.get(key))
+        return None if key in self.removed else self.put.get(key, self.now.get(key))
 
     def set(self, key, value):
         """Empty: the option is removed, if there is one."""
         if value not in (None, ""):
             self.put[key] = str(value)
         elif key in self.now:
-            self.gone.append(key)
+            self.removed.append(key)
 
     def merge(self, key, parts):
         """Sub-keys of an option; those that are None are removed."""
@@ -91,8 +91,8 @@ def _write_cpus(writing, change):
     sockets = int(writing.now.get("sockets", 1))
     if change.new % sockets:
         raise Refused(
-            f"cpus: the VM has {sockets} sockets, over which {change.new} CPUs cannot be spread.",
-            f"Give a multiple of {sockets}.",
+            f"cpus: the VM has {sockets} sockets, and {change.new} CPUs cannot be divided among them.",
+            f"Set a multiple of {sockets}.",
         )
     writing.set("cores", change.new // sockets)
 
@@ -218,14 +218,14 @@ def written(changes, now, storage):
 
 
 def _is_so(key, found, wanted):
-    """Whether an option is as it is wanted: by a call whose answer was lost, or by somebody else."""
+    """Whether an option has the wanted value already: by a call whose answer was lost, or by another user."""
     if found is None or values.bus_of(key) is None:
         return found == wanted
     return {"size": "", **values.parse(key, found)} == {**values.parse(key, wanted), "size": _size(key, found)}
 
 
 def _size(key, text):
-    """The size that the server itself notes of a drive."""
+    """The size of a drive that the server stores."""
     return values.parse(key, text).get("size", "")
 
 

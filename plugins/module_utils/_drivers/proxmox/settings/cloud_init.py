@@ -13,7 +13,7 @@ from ...._lifecycle.ip_config import normalized
 from ...._tools import proxmox_values as values
 from .disks import drives_of, free_slot
 
-#: What stands for a password where plans and results are shown: the value itself is known to the driver alone.
+#: Shown instead of a password in plans and results; only the driver knows the value.
 _SET = "set"
 #: Slots for the drive that cloud-init reads, the usual one first.
 _SEED_SLOTS = ("ide0", "ide1", "ide2", "ide3", "sata4")
@@ -23,20 +23,20 @@ SEEDED = ("cloud_init",)
 CLOUD_INIT_KEYS = frozenset({"ciuser", "sshkeys", "ipconfig", "nameserver", "searchdomain", "cicustom"})
 
 
-def adjusted(vm, asked):
+def adjusted(vm, requested):
     """What is requested, as the server will report it. Raises Refused."""
     return {
         option: _ADJUSTED[option](f"{vm.name}: cloud_init: {option}", value) if option in _ADJUSTED else value
-        for option, value in asked.items()
+        for option, value in requested.items()
     }
 
 
 def _check_keys(option, entries):
-    """Refuse what is no public key. A private one may have been given by mistake, so none is shown."""
+    """Reject anything but public keys. It may be a private key by mistake, so the message does not show it."""
     for number, entry in enumerate(entries, 1):
         if not all(map(_is_key, _lines(entry))):
             raise Refused(
-                f"{option}: entry {number} is no public key.",
+                f"{option}: entry {number} is not a public key.",
                 "Give the whole line of a .pub file, such as: ssh-ed25519 AAAAC3Nz... me@host.",
             )
 
@@ -59,7 +59,7 @@ def _lines(text):
 
 
 def _is_key(line):
-    """Options and a comment may stand around it; comments alone are left to the server."""
+    """A key may have options and a comment; lines of comments are left to the server."""
     words = line.split()
     return line.startswith("#") or any(map(_is_data_of, words, words[1:]))
 
@@ -115,9 +115,9 @@ def _write_ip_config(writing, change):
         writing.set(f"ipconfig{place}", change.new[place] if place < len(change.new) else None)
 
 
-def same_ip_config(found, asked):
-    pairs = zip(found or (), asked)
-    return len(found or ()) == len(asked) and all(values.same("ipconfig0", one, two) for one, two in pairs)
+def same_ip_config(found, requested):
+    pairs = zip(found or (), requested)
+    return len(found or ()) == len(requested) and all(values.same("ipconfig0", one, two) for one, two in pairs)
 
 
 def is_for_guest(change):
@@ -146,7 +146,7 @@ _OPTIONS = {
     "nameservers": ("nameserver", " ".join),
     "search_domains": ("searchdomain", " ".join),
 }
-#: Documents are missing here: the platform takes none.
+#: Without documents: the platform does not support them.
 _ADJUSTED = {
     "user": _trimmed,
     "password": _secret,

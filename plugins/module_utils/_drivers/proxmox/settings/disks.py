@@ -35,7 +35,7 @@ def disks_of(options):
 
 
 def volumes_of(options):
-    """{option: volume} of all that is no medium: disks, states, the seed, and what is detached."""
+    """{option: volume} of all volumes but ISO images: disks, states, the seed, and detached ones."""
     found = {}
     for key, text in options.items():
         if values.bus_of(key) or key in _STATE_VOLUMES or _UNUSED.fullmatch(key):
@@ -70,19 +70,19 @@ def storage_of(volume):
 def _add_disk(writing, change):
     if change.key in writing.now:
         return
-    asked = change.new
-    if asked.get("source"):
-        writing.put[change.key] = asked["source"]
+    requested = change.new
+    if requested.get("source"):
+        writing.put[change.key] = requested["source"]
         return
-    parts = {"file": f"{asked.get('storage') or writing.storage}:{values.gibibytes(asked['size'])}"}
-    if asked.get("format") and asked["format"] != "raw":
-        parts["format"] = asked["format"]
+    parts = {"file": f"{requested.get('storage') or writing.storage}:{values.gibibytes(requested['size'])}"}
+    if requested.get("format") and requested["format"] != "raw":
+        parts["format"] = requested["format"]
     writing.put[change.key] = values.printed(change.key, parts)
 
 
 def _remove_disk(writing, change):
     if change.key in writing.now:
-        writing.gone.append(change.key)
+        writing.removed.append(change.key)
 
 
 def _grow_disk(writing, change):
@@ -101,10 +101,10 @@ def write_disk(writing, change):
 def check_disk(vm, slot, disk):
     if values.bus_of(slot) is None:
         buses = ", ".join(f"{bus}0 to {bus}{count - 1}" for bus, count in values.BUSES.items())
-        raise Refused(f"{vm.name}: disks: '{slot}' is no slot.", f"There are {buses}.")
+        raise Refused(f"{vm.name}: disks: '{slot}' is not a valid slot.", f"Slots are {buses}.")
     if disk.get("source") and not VOLUME.fullmatch(disk["source"]):
         raise Refused(
-            f"{vm.name}: disks: source of {slot} is '{disk['source']}', which is no volume.",
+            f"{vm.name}: disks: source of {slot} is '{disk['source']}', which is not a volume.",
             "Write STORAGE:VOLUME, as pvesm list shows it.",
         )
 
@@ -140,12 +140,12 @@ def check_source(driver, label, basis, node, slot, disk):
     if not volume:
         return
     owner = values.owner_of(volume)
-    # A volume goes with the VM whose number it has, attached or not, whoever uses it.
+    # A volume is deleted with the VM whose number it has, attached or not.
     user = driver.observer.name_of(owner)
     if user and owner != basis.vmid:
         raise Refused(
-            f"{label}: disks: source of {slot}: '{volume}' belongs to '{user}', and goes with it.",
-            "Detach it there, and give it over first (web interface: Reassign Owner).",
+            f"{label}: disks: source of {slot}: '{volume}' belongs to '{user}', and is deleted with it.",
+            "Detach it there, and change its owner first (web interface: Reassign Owner).",
         )
     if any(drive.get("file") == volume for drive in drives_of(basis.vm_options.stored).values()):
         raise Refused(
@@ -156,37 +156,37 @@ def check_source(driver, label, basis, node, slot, disk):
 
 
 def check_slot(label, slot, options):
-    """What is no disk is no part of the disks that were compared."""
+    """Reject slots of optical drives, which are not compared as disks."""
     if slot in options:
         is_seed = values.is_seed(values.parse(slot, options[slot]))
         held = "the drive of cloud-init" if is_seed else "an optical drive"
-        raise Refused(f"{label}: disks: {slot} is {held}, so no disk can be there.", "Name another slot.")
+        raise Refused(f"{label}: disks: {slot} is {held}, so it cannot be a disk.", "Use another slot.")
 
 
 def check_formats(driver, label, node, disks):
-    """A disk stays in its format, so another one would be refused when it is compared the next time."""
+    """The format of a disk cannot change, so another one would be rejected by the next run."""
     for slot, disk in disks.items():
-        asked, volume = disk.get("format"), disk.get("source")
-        if asked and volume:
-            _check_format_of_volume(label, slot, asked, volume)
-        elif asked and asked != "raw":
+        requested, volume = disk.get("format"), disk.get("source")
+        if requested and volume:
+            _check_format_of_volume(label, slot, requested, volume)
+        elif requested and requested != "raw":
             storage = driver.places.choose_storage(label, node, "images", disk.get("storage") or driver.storage)
-            _check_holds_files(driver, label, slot, asked, storage)
+            _check_holds_files(driver, label, slot, requested, storage)
 
 
-def _check_format_of_volume(label, slot, asked, volume):
+def _check_format_of_volume(label, slot, requested, volume):
     found = values.format_of(volume)
-    if asked != found:
+    if requested != found:
         raise Refused(
-            f"{label}: disks: format of {slot} is '{asked}', and '{volume}' is {found}.", "Leave the format out."
+            f"{label}: disks: format of {slot} is '{requested}', and '{volume}' is {found}.", "Remove the format."
         )
 
 
-def _check_holds_files(driver, label, slot, asked, storage):
+def _check_holds_files(driver, label, slot, requested, storage):
     if not driver.places.holds_files(storage):
         raise Refused(
-            f"{label}: disks: format of {slot} is '{asked}', but storage '{storage}' holds no files, only raw data.",
-            "Leave the format out, or name a storage that holds files.",
+            f"{label}: disks: format of {slot} is '{requested}', but storage '{storage}' has only raw data, no files.",
+            "Remove the format, or use a storage that holds files.",
         )
 
 
@@ -198,19 +198,19 @@ def size_of_volume(driver, label, node, volume):
     except ApiError as error:
         raise NotFound(
             f"{label}: node '{node}' has no volume '{volume}' ({error.message})",
-            f"See what there is: pvesm list {storage}.",
+            f"List the volumes: pvesm list {storage}.",
         ) from error
 
 
 def with_volume(driver, node, change):
-    """The change, with a medium that is no volume yet made one."""
+    """The change, with the volume of an ISO image that is a file or an address."""
     if change.kind != "iso" or not change.new or iso_name(change.new) is None:
         return change
     return replace(change, new=volume_for(driver, node, change.new))
 
 
 def volume_for(driver, node, iso):
-    """The volume of a medium on a node; what is not there yet is brought there."""
+    """The volume of an ISO image on a node; a missing one is uploaded or downloaded."""
     name = iso_name(iso)
     if name is None:
         return iso
@@ -224,11 +224,11 @@ def volume_for(driver, node, iso):
 
 
 def _upload_or_download(driver, node, storage, iso, name):
-    path, asked = f"/nodes/{node}/storage/{storage}", {"content": "iso", **_sum(driver.iso_checksum)}
+    path, requested = f"/nodes/{node}/storage/{storage}", {"content": "iso", **_sum(driver.iso_checksum)}
     if iso.startswith("/"):
-        driver.tool.upload(f"{path}/upload", iso, **asked)
+        driver.tool.upload(f"{path}/upload", iso, **requested)
     else:
-        driver.tool.run("POST", f"{path}/download-url", url=iso, filename=name, **asked)
+        driver.tool.run("POST", f"{path}/download-url", url=iso, filename=name, **requested)
 
 
 def volumes(driver, node, storage, content="iso"):
@@ -244,10 +244,12 @@ def _sum(text):
 
 
 def check_sum(text):
-    """Raise InvalidInput where a checksum does not say what it is of."""
+    """Raise InvalidInput for a checksum without a known kind."""
     kind, colon, value = (text or "").partition(":")
     if text and (kind not in _SUMS or not colon or not value):
-        raise InvalidInput(f"iso_checksum: '{text}' is no checksum.", f"Write KIND:SUM with one of {', '.join(_SUMS)}.")
+        raise InvalidInput(
+            f"iso_checksum: '{text}' is not a checksum.", f"Write KIND:SUM with one of {', '.join(_SUMS)}."
+        )
 
 
 def iso_slot(options):
@@ -284,8 +286,8 @@ def free_slot(taken, slots, what):
     found = next((slot for slot in slots if slot not in taken), None)
     if found is None:
         raise Refused(
-            f"{what}: no slot is left for its drive: {', '.join(sorted(slots))} are taken.",
-            "Detach a disk from one of them by a task before (state: absent); a new VM's disks may be elsewhere.",
+            f"{what}: no slot is free for its drive: {', '.join(sorted(slots))} are in use.",
+            "Detach a disk from one of them in an earlier task (state: absent), or give a new VM's disks other slots.",
         )
     return found
 
@@ -295,12 +297,12 @@ def free_iso_slot(taken):
     return free_slot(taken, _ISO_SLOTS, "iso")
 
 
-def same_iso(found, asked):
-    """A file or an address stands for the volume that is made of it."""
-    if not found or not asked or ("/" not in asked):
-        return found == asked
-    is_volume = not asked.startswith(("/", "http://", "https://"))
-    return found == asked if is_volume else found.rpartition("/")[2] == file_name(asked)
+def same_iso(found, requested):
+    """A file or an address means the volume that is created from it."""
+    if not found or not requested or ("/" not in requested):
+        return found == requested
+    is_volume = not requested.startswith(("/", "http://", "https://"))
+    return found == requested if is_volume else found.rpartition("/")[2] == file_name(requested)
 
 
 def file_name(path):
@@ -332,6 +334,8 @@ def check_iso(driver, label, node, iso):
         return
     driver.places.choose_storage(label, node, "iso", driver.storage)
     if not name.lower().endswith((".iso", ".img")):
-        raise Refused(f"{label}: iso '{iso}' has no name that Proxmox VE takes.", "It must end with .iso or .img.")
+        raise Refused(
+            f"{label}: iso '{iso}' has a name that Proxmox VE does not accept.", "It must end with .iso or .img."
+        )
     if iso.startswith("/") and not files.is_file(iso):
-        raise NotFound(f"{label}: iso: there is no file {iso} on the host of the task.", "Correct the path.")
+        raise NotFound(f"{label}: iso: file {iso} does not exist on the host of the task.", "Correct the path.")

@@ -9,7 +9,7 @@ from ...._lifecycle.errors import Refused
 from ...._tools import proxmox_values as values
 
 _BOARD = {"bios": "seabios", "uefi": "ovmf"}
-#: A volume of one GiB is asked for; the server makes it as small as it has to be.
+#: The size is 1 GiB in the request; the server makes the volume smaller.
 _STATE = "{}:1"
 NEW_KEYS = "Remove its EFI disk first, or clone the VM's disks into a new one."
 
@@ -31,7 +31,7 @@ def write_tpm(writing, change):
     if change.new and not is_there:
         writing.put["tpmstate0"] = f"{_STATE.format(writing.storage)},version=v2.0"
     elif is_there and not change.new:
-        writing.lost.append("tpmstate0")
+        writing.deleted.append("tpmstate0")
 
 
 def has_keys(options):
@@ -46,12 +46,12 @@ def check_secure_boot(vm, config):
 
 
 def check_keys(label, options, change):
-    """An EFI disk stays while its VM has no UEFI, and with it the keys that it was created with."""
-    asked = change.beside.get("secure_boot")
-    if change.new == "uefi" and asked is not None and "efidisk0" in options and asked != has_keys(options):
-        held = "without" if asked else "with"
+    """An EFI disk is kept while the VM uses BIOS, and so are its keys."""
+    requested = change.beside.get("secure_boot")
+    if change.new == "uefi" and requested is not None and "efidisk0" in options and requested != has_keys(options):
+        held = "without" if requested else "with"
         raise Refused(
-            f"{label}: secure_boot cannot become '{asked}': it has an EFI disk, which was made {held} its keys.",
+            f"{label}: secure_boot cannot become '{requested}': it has an EFI disk, which was created {held} the keys.",
             NEW_KEYS,
         )
 

@@ -59,12 +59,12 @@ def write_nic(writing, change):
     writing.merge(key, _nic_parts({change.attribute: change.new}))
 
 
-def _nic_parts(asked):
-    """Sub-keys of what is asked of a NIC."""
+def _nic_parts(requested):
+    """The sub-keys for the requested suboptions of a NIC."""
     words = {"source": "bridge", "mac": "macaddr", "model": "model"}
-    parts = {words[name]: value for name, value in asked.items() if name in words}
-    if "vlan" in asked:
-        parts["tag"] = asked["vlan"] or None
+    parts = {words[name]: value for name, value in requested.items() if name in words}
+    if "vlan" in requested:
+        parts["tag"] = requested["vlan"] or None
     return parts
 
 
@@ -72,7 +72,7 @@ def adjusted(vm, place, nic, bridge):
     adjusted, present = dict(nic), (vm.config.get("networks") or {}).get(place) or {}
     kind = {"nat": "user", "network": "bridged"}.get(nic.get("type"), nic.get("type"))
     if kind == "user" and nic.get("source"):
-        raise Refused(f"{vm.name}: networks: a NIC of type {nic['type']} has no source.", "Leave the source out.")
+        raise Refused(f"{vm.name}: networks: a NIC of type {nic['type']} has no source.", "Remove the source.")
     if kind:
         adjusted["type"] = kind
     kind = kind or present.get("type") or "bridged"
@@ -102,12 +102,12 @@ def bridges_in(changes):
             yield change.new.get("source")
 
 
-def check_bridges(driver, label, node, asked):
-    wanted = {bridge for bridge in asked if bridge}
+def check_bridges(driver, label, node, requested):
+    wanted = {bridge for bridge in requested if bridge}
     if not wanted:
         return
     known = driver.places.bridges(node)
-    # Whoever may see no bridge at all learns from the server itself.
+    # An account that sees no bridge gets the error of the server instead.
     if known and wanted - known:
         missing = sorted(wanted - known)[0]
         raise NotFound(
@@ -133,7 +133,7 @@ def _reported_by_agent(tool, vm_options):
     try:
         answer = tool.get(f"{vm_options.path}/agent/network-get-interfaces")
     except (ApiError, Refused):
-        # Without the privilege for it, what cloud-init was told is all that is known.
+        # Without the privilege, only the addresses of cloud-init are known.
         return []
     nics = answer.get("result") if isinstance(answer, dict) else None
     return list(_of_nics(nics)) if isinstance(nics, list) else []

@@ -368,7 +368,7 @@ def test_a_name_that_may_be_on_a_node_that_is_gone_is_not_given_again(world):
 
     behind.node(world, "pve2", online=False)
     for more in ({"disks": [DISK]}, {"state": "absent"}):
-        _fails(do(world, api=Forgetful(world), name="web2", **more), "web2", "pve2", "cannot be said")
+        _fails(do(world, api=Forgetful(world), name="web2", **more), "web2", "pve2", "it is unknown whether")
     assert _writes(world) == []
     assert do(world, api=Forgetful(world), name="web1", state="stopped").changed
 
