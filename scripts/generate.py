@@ -11,7 +11,6 @@ that returns the lines, and an entry in GENERATORS. It is run as: python3 script
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import difflib
 import importlib
 import re
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Callable, NamedTuple
 
 from lib.collection_path import collections_path
+from lib.option_docs import option_lines
 from lib.returns import return_lines
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -80,16 +80,16 @@ COST_WORDS = {
     "destructive": "rebuild",
     "never": "when made",
 }
-CREATION = ("image", "clone", "cloud_init")
 
 
 def capabilities(checkout):
     """A table of every option and state by platform, from the drivers' traits: what is a dash is refused."""
-    options, platforms = _traits()
+    options, platforms, creation = _traits()
     lines = [f"| option or state | {' | '.join(platforms)} |", f"|---|{'---|' * len(platforms)}"]
     for option in options:
         # A provider makes no difference to what an option costs.
-        lines.append(f"| `{option}` | {' | '.join(_cell(traits[0], option) for traits in platforms.values())} |")
+        cells = [_cell(traits[0], option, option in creation) for traits in platforms.values()]
+        lines.append(f"| `{option}` | {' | '.join(cells)} |")
     for power in ("running", "stopped", "paused", "suspended"):
         lines.append(f"| {power} | {' | '.join(_has(traits, power) for traits in platforms.values())} |")
     return lines
@@ -101,24 +101,24 @@ def _has(traits, power):
 
 
 def _traits():
-    """(names of the machine options, {platform: [Traits]}), from the code of this checkout."""
-    utils = "ansible_collections.polyvirt.core.plugins.module_utils"
+    """(names of the VM's options, {platform: [Traits]}, creation inputs), from the code of this checkout."""
+    shared = _import("_lifecycle.options")
+    platforms = {platform: make(_import(f"_drivers.{module}")) for platform, (module, make) in DRIVERS.items()}
+    names = [name for name, option in shared.VM.items() if option.role != shared.POLICY]
+    return names, platforms, {name for name in names if shared.VM[name].role == shared.CREATION}
+
+
+def _import(module):
+    """A module of this checkout's module_utils."""
     sys.path.insert(0, str(collections_path()))
-    model = importlib.import_module(f"{utils}._lifecycle.model")
-    spec = importlib.import_module(f"{utils}._lifecycle.options").VM
-    policy = {field.name for field in dataclasses.fields(model.Policy)} | {"name", "id", "state", "call_timeout"}
-    platforms = {
-        platform: make(importlib.import_module(f"{utils}._drivers.{module}"))
-        for platform, (module, make) in DRIVERS.items()
-    }
-    return [option for option in spec if option not in policy], platforms
+    return importlib.import_module(f"ansible_collections.polyvirt.core.plugins.module_utils.{module}")
 
 
-def _cell(traits, option):
+def _cell(traits, option, is_creation):
     kinds = [kind for kind in traits.fields if kind.split(".")[0] == option]
     if not kinds:
         return "–"
-    if option in CREATION and option in traits.fields:
+    if is_creation and option in traits.fields:
         return COST_WORDS["never"]
     costs = {traits.fields[kind].cost for kind in kinds} - {"never"}
     if any(callable(cost) for cost in costs):
@@ -131,9 +131,36 @@ def returns_of(path):
     return lambda checkout: return_lines(Path(path).stem)
 
 
+#: {documentation fragment: (driver, the shared options of which it has those of the platform)}. Several platforms have
+#: the same of snapshots, and share a fragment.
+FRAGMENTS = {
+    "virsh_vm": ("virsh", "VM"),
+    "vbox_vm": ("vbox", "VM"),
+    "vagrant_instance": ("vagrant", "VM"),
+    "proxmox_vm": ("proxmox", "VM"),
+    "virsh_snapshot_info": ("virsh", "SNAPSHOT_INFO"),
+    "snapshot_info": ("vbox", "SNAPSHOT_INFO"),
+}
+
+
+def options_of(fragment):
+    """The options that platforms share, as one platform has them."""
+
+    def lines(checkout):
+        driver, about = FRAGMENTS[fragment]
+        shared, own = _import("_lifecycle.options"), _import(f"_drivers.{driver}.options")
+        (platform,) = [one for one in vars(own).values() if isinstance(one, shared.Platform)]
+        options = {name: one for name, one in getattr(shared, about).items() if name not in shared.CALL_TIMEOUT}
+        supported = platform.supported({**options, **(own.VM if about == "VM" else {})})
+        return [f"  {line}" for line in option_lines(options, supported)]
+
+    return lines
+
+
 GENERATORS = [
     Generator("action_groups", "meta/runtime.yml", action_groups),
     Generator("capabilities", "README.md", capabilities),
+    *(Generator("options", f"plugins/doc_fragments/{name}.py", options_of(name)) for name in FRAGMENTS),
     *(
         Generator("returns", path, returns_of(path))
         for path in (f"plugins/modules/{file.name}" for file in sorted((CHECKOUT / "plugins" / "modules").glob("*.py")))

@@ -5,19 +5,323 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """The few options of ``proxmox_vm`` alone (the argument spec ``proxmox_vm``)."""
+    """The options of ``proxmox_vm``: those that platforms share, as this one has them, and its own."""
 
     DOCUMENTATION = r"""
 options:
+  # begin generated: options
+  name:
+    description:
+      - Name of the VM, or names of several that are treated alike.
+      - Options that must be unique (O(id), a MAC address, a host port, O(disks[].source)) can be used with only
+        one name.
+      - At least one of O(name) and O(id) is required.
+    type: list
+    elements: str
   id:
     description:
-      - Number (vmid) of the VM, such as V(105). Needs a single O(name).
-      - If no VM has this number and O(name) does not exist either, the VM is created with it. If omitted, a new VM gets
-        the next free number.
-      - If both O(name) and O(id) are set, they must belong to the same VM; VMs are not renamed, and their numbers do
-        not change.
+      - ID of one VM on the platform.
+      - If O(name) is set too, the names are compared. VMs are not renamed.
     type: str
     aliases: [vmid]
+  state:
+    description:
+      - V(present) - the VM exists as described. Its power state is not changed; a new VM stays off.
+      - V(started) - the VM exists and runs. A paused VM is resumed, and a suspended one gets its memory back.
+      - V(stopped) - the VM exists and is off.
+      - V(paused) - the VM is frozen in memory. V(suspended) - its memory is saved to disk.
+      - V(restarted) - the VM is restarted once in every run, which always reports a change. It is started if it
+        was off.
+      - V(absent) - the VM does not exist. The form of its other options is checked, and they have no other
+        effect.
+      - A VM is created only if the task sets what to create it from (O(image), O(clone), O(iso) or O(disks)).
+        Otherwise an unknown name is an error with every state but V(absent), which protects from typing errors.
+    type: str
+    default: present
+    choices: [present, started, stopped, paused, suspended, restarted, absent]
+  stop_mode:
+    description:
+      - V(graceful) asks the guest to shut down, asks again every ten seconds, and fails after O(stop_timeout).
+      - V(force) cuts the power. V(graceful_then_force) asks, and cuts the power after O(stop_timeout).
+      - If omitted, the gentlest way of the platform.
+    type: str
+    choices: [graceful, force, graceful_then_force]
+  stop_timeout:
+    description:
+      - Seconds that a guest gets to shut down.
+      - If omitted, what suits the platform, mostly 120.
+    type: int
+  timeout:
+    description:
+      - Seconds that the task waits for one VM, all its waits together - until somebody else's lock is released,
+        until a change of its power state is complete, until its guest has an address or answers by SSH
+        (O(wait_for)).
+    type: int
+    default: 300
+  wait_for:
+    description:
+      - What to wait for with O(state=started) and O(state=restarted), seen from the hypervisor's host.
+      - V(state) - the VM runs. V(address) - it has an address that answers. V(ssh) - an SSH server answers.
+      - A VM that already runs is checked, too. There is no waiting in check mode, and none with another
+        O(state).
+    type: str
+    default: state
+    choices: [state, address, ssh]
+  allow_restart:
+    description:
+      - Permission to stop and start the VM for changes that are possible only while it is off, and for those
+        listed in C(restart_required). Its previous power state is restored.
+    type: bool
+    default: false
+  allow_recreate:
+    description:
+      - Permission to delete the VM and to create it again for changes that are not possible otherwise.
+      - Only VMs that this collection created, and that have no snapshots, are created again.
+    type: bool
+    default: false
+  delete_disks:
+    description:
+      - Which disks are deleted with O(state=absent).
+      - V(owned) - those that this collection created for this VM. V(all) - others, too. V(none) - none.
+      - A disk that another VM or image uses, and an ISO image, is never deleted. What remains is listed in the
+        result.
+    type: str
+    default: owned
+    choices: [owned, none, all]
+  purge:
+    description:
+      - These lists are complete; the task removes from the VM what they do not name. Disks are detached, not
+        deleted.
+      - Each option named here must be set; use an empty list for none.
+    type: list
+    elements: str
+    default: []
+    choices: [disks, networks]
+  on_failure:
+    description:
+      - V(rollback) removes a VM whose creation failed. V(keep) keeps it for inspection.
+      - From its first start on a VM is always kept.
+    type: str
+    default: rollback
+    choices: [rollback, keep]
+  cpus:
+    description:
+      - Number of virtual CPUs. A new VM has 2 by default.
+    type: int
+  firmware:
+    description:
+      - Firmware of the VM.
+    type: str
+    choices: [bios, uefi]
+  secure_boot:
+    description:
+      - Whether only signed systems may boot.
+    type: bool
+  tpm:
+    description:
+      - Whether the VM has a trusted platform module.
+    type: bool
+  nested_virtualization:
+    description:
+      - Whether the guest may run VMs of its own.
+    type: bool
+  os_type:
+    description:
+      - Operating system of the guest, in the terms of the platform.
+    type: str
+  description:
+    description:
+      - Free-text description.
+    type: str
+  autostart:
+    description:
+      - Whether the VM starts with its host.
+    type: bool
+  iso:
+    description:
+      - ISO image in the first optical drive. An empty string ejects it.
+    type: path
+  memory:
+    description:
+      - Memory of the VM. A new VM has 2 GiB by default.
+      - A number with a unit, of which V(2G), V(2GB) and V(2GiB) mean the same. A number without a unit is in
+        MiB.
+    type: str
+  tags:
+    description:
+      - Tags of the VM. The list is complete; an empty list removes all tags.
+    type: list
+    elements: str
+  native:
+    description:
+      - Keys and values of the platform itself, for settings without an option here. They are compared like any
+        other option.
+    type: dict
+  display:
+    description:
+      - Display of the VM.
+    type: dict
+    suboptions:
+      type:
+        description:
+          - Kind of display.
+        type: str
+        choices: [none, vnc, spice]
+      video_memory:
+        description:
+          - Video memory.
+          - A number with a unit, of which V(2G), V(2GB) and V(2GiB) mean the same. A number without a unit is in
+            MiB.
+        type: str
+  disks:
+    description:
+      - Disks by slot. Other disks of the VM are not changed, unless O(purge) contains V(disks).
+      - Disks grow and never shrink.
+    type: list
+    elements: dict
+    suboptions:
+      slot:
+        description:
+          - Address of the disk on the platform. If omitted, it follows from the place of the entry in the list.
+        type: str
+      size:
+        description:
+          - Size of the disk.
+          - On a new VM, a disk without O(disks[].source) has 32 GiB by default.
+          - A number with a unit, of which V(2G), V(2GB) and V(2GiB) mean the same. A number without a unit is in
+            GiB.
+        type: str
+      format:
+        description:
+          - Format of a new disk.
+        type: str
+      storage:
+        description:
+          - Storage of the disk. A new disk is created there, and an existing one is moved there.
+        type: str
+      source:
+        description:
+          - An existing disk to attach as it is. It is not deleted with the VM.
+        type: path
+      state:
+        description:
+          - V(present) - the disk is attached.
+          - V(absent) - the disk is detached. Its file remains until the VM is removed.
+        type: str
+        default: present
+        choices: [present, absent]
+  networks:
+    description:
+      - NICs by place; the first entry is the first NIC. Omitted keys are not changed, and a NIC keeps its MAC
+        address.
+      - If omitted, a new VM has one NIC on the default network of the platform; with an empty list, it has
+        none.
+    type: list
+    elements: dict
+    suboptions:
+      type:
+        description:
+          - V(nat) - the platform's own network with address translation.
+          - V(bridged) - on an interface of the host (O(networks[].source)).
+          - V(network) - a network by its name (O(networks[].source)).
+          - V(user) - unprivileged address translation; the guest can only reach out.
+        type: str
+        choices: [nat, bridged, network, user]
+      source:
+        description:
+          - Name of the network, bridge or interface.
+        type: str
+      mac:
+        description:
+          - MAC address. If omitted, an existing NIC keeps its own.
+        type: str
+      model:
+        description:
+          - Model of the emulated NIC, in the terms of the platform.
+        type: str
+      vlan:
+        description:
+          - VLAN tag; 0 for untagged.
+        type: int
+  image:
+    description:
+      - A disk image to create the VM from. Used only when the VM is created, and not compared later.
+    type: raw
+    suboptions:
+      source:
+        description:
+          - Path of the image on the hypervisor. It is never written to, moved or deleted.
+          - If this is the only suboption, O(image) can be set to its value directly.
+        type: str
+        required: true
+      linked:
+        description:
+          - V(false) - create a full copy.
+        type: bool
+        default: false
+        choices: [false]
+  clone:
+    description:
+      - Another VM to create this one from. Used only when the VM is created.
+    type: raw
+    suboptions:
+      source:
+        description:
+          - Name of the VM to clone.
+          - If this is the only suboption, O(clone) can be set to its value directly.
+        type: str
+        required: true
+      snapshot:
+        description:
+          - A snapshot of that VM.
+        type: str
+      linked:
+        description:
+          - Store only the differences from the source.
+        type: bool
+        default: false
+  cloud_init:
+    description:
+      - Settings for cloud-init in the guest.
+      - They are written to a cloud-init seed ISO (NoCloud) when the VM is created, and never compared later.
+        The seed is readable by its owner only. Needs C(xorriso), C(genisoimage) or C(mkisofs) on the
+        hypervisor.
+    type: dict
+    suboptions:
+      user:
+        description:
+          - Name of the default user, V(root) included. If omitted, the default user of the image.
+        type: str
+      password:
+        description:
+          - Password of the default user, as plain text or as a hash such as V($6$...). It is never shown.
+          - Whether it is accepted for logins over SSH depends on the image.
+        type: str
+      ssh_authorized_keys:
+        description:
+          - Public keys that may log in as the default user, each a whole line of a C(.pub) file.
+        type: list
+        elements: str
+      ip_config:
+        description:
+          - Addresses of the NICs. Entry I(n) is for NIC I(n), such as V(ip=dhcp), V(ip=10.0.0.5/24,gw=10.0.0.1) or
+            V(ip=dhcp,ip6=auto). An empty entry leaves its NIC out.
+          - Keys are C(ip) (an address with its prefix length, V(dhcp) or V(manual)), C(gw), C(ip6) (also V(auto))
+            and C(gw6). A fixed address can be used with only one O(name).
+          - In the guest these NICs are named C(eth0), C(eth1) and so on.
+        type: list
+        elements: str
+      nameservers:
+        description:
+          - Addresses of DNS servers. Without O(cloud_init.ip_config) the first NIC uses DHCP.
+        type: list
+        elements: str
+      search_domains:
+        description:
+          - Search domains of DNS.
+        type: list
+        elements: str
+  # end generated
   node:
     description:
       - The node that the machine is on. An existing one is moved there, a running one while it runs.

@@ -5,33 +5,24 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """Options that every ``<platform>_snapshot_info`` has beside those of ``vm_info`` (the spec ``snapshot_info``)."""
+    """Options of ``<platform>_snapshot_info`` beside those of ``vm_info``, where disks cannot be compared."""
 
     DOCUMENTATION = r"""
 options:
+  # begin generated: options
   compare:
     description:
-      - Two points of one machine's history to compare. Exactly one machine must be named then, and it must exist.
+      - Two points of the history of one VM to compare. Exactly one VM must be named then, and it must exist.
     type: dict
     suboptions:
       from:
-        description: Name or id of the snapshot to begin with.
+        description:
+          - Name or ID of the first snapshot.
         type: str
         required: true
       to:
-        description: Name or id of another one; the machine as it is now, when left out.
+        description:
+          - Name or ID of another one. If omitted, the VM as it is now.
         type: str
-      content:
-        description:
-          - Whether the files in its disks are compared too, not only its settings. This takes minutes.
-          - Nothing is written to the disks. Room for copies may be needed beside them for a while; it is looked for
-            first, and the copies are gone at the end.
-        type: bool
-        default: false
-      text:
-        description:
-          - Whether it is also told what changed within text files.
-          - Files may hold passwords and keys, and results are shown and logged; set C(no_log) on such a task.
-        type: bool
-        default: false
+  # end generated
 """

@@ -8,28 +8,36 @@ Ansible compiles a module again in every run, so what only some modules or tasks
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Callable
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ._engine.task import run
-from ._lifecycle.errors import PolyvirtError, unexpected
+from ._lifecycle.errors import InvalidInput, PolyvirtError, unexpected
 from ._lifecycle.model import RUNNING
-from ._lifecycle.options import FACETS, SNAPSHOT, SNAPSHOT_INFO, VM, VM_INFO
+from ._lifecycle.options import FACETS, SNAPSHOT, SNAPSHOT_INFO, VM, VM_INFO, Platform, argument_spec
 from ._lifecycle.request import requests, snapshot_requests
 from ._masking import masked, secrets_and_words
 from ._ports.net import ssh_banner
 
 _ASKED_AT_ONCE = 16
+_ANY = Platform("this platform")
 
 
 @dataclass(frozen=True)
 class Declaration:
     """A module: its options, and ``answer(params, check)``, which returns its result or raises."""
 
-    argument_spec: dict
+    options: Mapping
     answer: Callable
+    platform: Platform = _ANY
+
+    @property
+    def argument_spec(self):
+        return argument_spec(self.options)
 
     def result(self, params, asked):
         """The result for validated ``params``, whatever happens; ``warnings`` are among its keys.
@@ -39,12 +47,28 @@ class Declaration:
         """
         shown = {"invocation": {"module_args": masked(self.argument_spec, params)}}
         try:
-            return {**self.answer(params, asked.check_mode), **shown}
+            return {**self.answer(self._in_full(params), asked.check_mode), **shown}
         except PolyvirtError as error:
             return {"failed": True, "msg": str(error), "warnings": [], **shown}
         except Exception as error:  # A user is never shown a traceback; it is there at verbosity 3.
             fault = unexpected(error)
             return {"failed": True, "msg": str(fault), "exception": fault.trace, "warnings": [], **shown}
+
+    def _in_full(self, params):
+        """``params`` without short forms; the suboptions are then checked by Ansible as those of any other option."""
+        short = {name: one for name, one in self.options.items() if one.short and params.get(name) is not None}
+        if not short:
+            return params
+        full = {name: option.in_full(params[name], name) for name, option in short.items()}
+        checked = ArgumentSpecValidator(argument_spec(short, in_full=True)).validate(full)
+        if checked.error_messages:
+            rejected = self.platform.rejected({**params, **checked.validated_parameters})
+            if rejected:
+                raise rejected
+            first, *others = checked.error_messages  # As Ansible itself: one error at a time.
+            unknown = "Unsupported parameters: " if checked.unsupported_parameters and not others else ""
+            raise InvalidInput(f"{unknown}{first}")
+        return {**params, **checked.validated_parameters}
 
     def secrets(self, params):
         """The values that no output may show."""
@@ -53,7 +77,7 @@ class Declaration:
 
 def run_module(declaration):
     """The whole of a module's ``main()``."""
-    module = AnsibleModule(argument_spec=declaration.argument_spec, supports_check_mode=True)
+    module = _module(declaration)
     secrets, words = secrets_and_words(declaration.argument_spec, module.params)
     module.no_log_values.difference_update(words - secrets)
     result = declaration.result(module.params, module)
@@ -64,25 +88,34 @@ def run_module(declaration):
     module.exit_json(**result)
 
 
-def vm_module(own_options, make_driver, own_settings=()):
-    """A ``<platform>_vm`` module: ``make_driver`` turns its parameters into a driver.
+def _module(declaration):
+    class Module(AnsibleModule):
+        """Of what the platform lacks Ansible knows only that it is no option; the user is told what to use instead."""
 
-    ``own_settings`` are those of its own options that are settings of a machine and not of the connection.
-    """
+        def fail_json(self, msg, **kwargs):
+            super().fail_json(msg=str(declaration.platform.rejected(self.params) or msg), **kwargs)
+
+    return Module(argument_spec=declaration.argument_spec, supports_check_mode=True)
+
+
+def vm_module(platform, own_options, make_driver):
+    """A ``<platform>_vm`` module: ``make_driver`` turns its parameters into a driver."""
+    options = platform.supported({**VM, **own_options})
 
     def answer(params, check):
-        return _outcome(run(make_driver(params), requests(params, own_settings), check))
+        return _outcome(run(make_driver(params), requests(params, options), check))
 
-    return Declaration({**VM, **own_options}, answer)
+    return Declaration(options, answer, platform)
 
 
 def snapshot_module(own_options, make_driver):
     """A ``<platform>_snapshot`` module."""
+    options = {**SNAPSHOT, **own_options}
 
     def answer(params, check):
-        return _outcome(run(make_driver(params), snapshot_requests(params), check))
+        return _outcome(run(make_driver(params), snapshot_requests(params, options), check))
 
-    return Declaration({**SNAPSHOT, **own_options}, answer)
+    return Declaration(options, answer)
 
 
 def _outcome(outcome):
@@ -108,8 +141,8 @@ def _with_health(vms):
     """What runs and answers is healthy. Many are asked at once, for one that is silent costs seconds."""
     from concurrent.futures import ThreadPoolExecutor
 
-    with ThreadPoolExecutor(max_workers=_ASKED_AT_ONCE) as pool:
-        return [{**vm, "healthy": is_healthy} for vm, is_healthy in zip(vms, pool.map(_is_healthy, vms))]
+    with ThreadPoolExecutor(max_workers=_ASKED_AT_ONCE) as threads:
+        return [{**vm, "healthy": is_healthy} for vm, is_healthy in zip(vms, threads.map(_is_healthy, vms))]
 
 
 def _is_healthy(vm):
@@ -117,7 +150,7 @@ def _is_healthy(vm):
     return vm["state"] == RUNNING and ssh is not None and ssh_banner(ssh["host"], ssh["port"]) is not None
 
 
-def snapshot_info_module(own_options, make_driver):
+def snapshot_info_module(platform, own_options, make_driver):
     """A ``<platform>_snapshot_info`` module."""
 
     def answer(params, _check):
@@ -125,4 +158,4 @@ def snapshot_info_module(own_options, make_driver):
 
         return {"changed": False, **look_at_snapshots(make_driver(params), params)}
 
-    return Declaration({**VM_INFO, **SNAPSHOT_INFO, **own_options}, answer)
+    return Declaration(platform.supported({**VM_INFO, **SNAPSHOT_INFO, **own_options}), answer, platform)

@@ -49,10 +49,9 @@ def masked(spec, params):
 
 
 def _entries(option, value):
-    """The dictionaries of an option with suboptions."""
-    if not option.get("options") or not value:
-        return []
-    return [value] if isinstance(value, dict) else value
+    """The dictionaries of an option with suboptions; none for its short form."""
+    entries = value if isinstance(value, list) else [value]
+    return [entry for entry in entries if isinstance(entry, dict)] if option.get("options") else []
 
 
 def _secret_words(value):

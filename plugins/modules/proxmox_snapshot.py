@@ -217,10 +217,10 @@ diff:
 """
 
 from ..module_utils._drivers.proxmox.connecting import make_driver
+from ..module_utils._drivers.proxmox.options import CONNECTION
 from ..module_utils._front import run_module, snapshot_module
-from ..module_utils._lifecycle.options import PROXMOX
 
-MODULE = snapshot_module(PROXMOX, make_driver)
+MODULE = snapshot_module(CONNECTION, make_driver)
 
 
 def main():

@@ -30,7 +30,7 @@ attributes:
   platform:
     platforms: posix
 notes:
-  - The files in its disks cannot be compared here, so O(compare.content) is refused.
+  - Only settings are compared, not the files on disks.
 seealso:
   - module: polyvirt.core.proxmox_snapshot
   - module: polyvirt.core.proxmox_vm_info
@@ -177,10 +177,10 @@ vms:
 """
 
 from ..module_utils._drivers.proxmox.connecting import make_info_driver
+from ..module_utils._drivers.proxmox.options import CONNECTION, PROXMOX
 from ..module_utils._front import run_module, snapshot_info_module
-from ..module_utils._lifecycle.options import PROXMOX
 
-MODULE = snapshot_info_module(PROXMOX, make_info_driver)
+MODULE = snapshot_info_module(PROXMOX, CONNECTION, make_info_driver)
 
 
 def main():

@@ -22,7 +22,6 @@ author:
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
   - polyvirt.core.proxmox_vm
-  - polyvirt.core.vm
   - polyvirt.core.call_timeout
   - polyvirt.core.proxmox
 attributes:
@@ -34,6 +33,13 @@ attributes:
   platform:
     platforms: posix
 options:
+  id:
+    description:
+      - Number (vmid) of the VM, such as V(105). Needs a single O(name).
+      - If no VM has this number and O(name) does not exist either, the VM is created with it. If omitted, a new VM gets
+        the next free number.
+      - If both O(name) and O(id) are set, they must belong to the same VM; VMs are not renamed, and their numbers do
+        not change.
   name:
     description:
       - Name of the machine, or names of several that are treated alike. It is a DNS name.
@@ -90,13 +96,9 @@ options:
       - Network cards by place; the first entry is the first card. Keys that are left out are left alone, and a card
         keeps its MAC.
       - V(bridged) is a card on a bridge of the node or a VNet, which V(network) is too; V(user) and V(nat) are the
-        emulator's own translation. V(hostonly) and V(internal) are refused; a bridge without a port is both.
+        emulator's own translation. A bridge without a port is a network of the host and its VMs only.
       - A new machine gets one card on O(bridge) when this is left out, and none when it is empty.
       - Firewall, rate and the like are set by O(native), such as V(net0=firewall=1).
-  port_forwards:
-    description: Refused here, for guests have addresses of their own.
-  shared_folders:
-    description: Refused here. Directories that are mapped in the datacenter are given by O(native), such as virtiofs0.
   iso:
     description:
       - The medium in the first optical drive. An empty text ejects it.
@@ -115,7 +117,6 @@ options:
         machine is made, and not compared later. Needs Proxmox VE 7.2.
       - Storages have the content Import since Proxmox VE 8.3. Before, name a disk of another machine's number on a
         storage with the content Disk image, such as V(local:9000/vm-9000-disk-0.qcow2).
-      - O(image.linked=true) is refused; make a template with the image, and clone that.
   clone:
     description:
       - Makes the machine from another one, a template or one of its snapshots. Used only when the machine is made; an
@@ -126,8 +127,8 @@ options:
       - Settings that Proxmox VE passes to cloud-init at each start. They are compared and enforced; the guest reads
         a change at its next start. A VM without a cloud-init drive gets one. An empty value removes a setting.
       - O(cloud_init.password) cannot be read back. It is used only when the VM is created.
-      - O(cloud_init.user_data), O(cloud_init.meta_data) and O(cloud_init.network_config) are rejected because the API
-        does not accept documents. Store them as snippets and name them with O(native), key C(cicustom).
+      - The API does not accept documents, such as user data. Store them as snippets and name them with O(native), key
+        C(cicustom).
       - If O(cloud_init.nameservers) or O(cloud_init.search_domains) is empty, the guest gets those of the node.
   native:
     description:
@@ -172,8 +173,7 @@ EXAMPLES = r"""
     name: "{{ query('ansible.builtin.sequence', 'start=1 end=20 format=node%02d') }}"
     node: auto
     storage: ceph
-    image:
-      source: cephfs:import/debian-12.qcow2
+    image: cephfs:import/debian-12.qcow2
     tags: [staging]
 
 - name: More memory, with a restart where it is needed
@@ -519,11 +519,11 @@ diff:
 # end generated
 """
 
-from ..module_utils._drivers.proxmox.connecting import OWN_SETTINGS, make_driver
+from ..module_utils._drivers.proxmox.connecting import make_driver
+from ..module_utils._drivers.proxmox.options import PROXMOX, VM
 from ..module_utils._front import run_module, vm_module
-from ..module_utils._lifecycle.options import PROXMOX, PROXMOX_VM
 
-MODULE = vm_module({**PROXMOX, **PROXMOX_VM}, make_driver, own_settings=OWN_SETTINGS)
+MODULE = vm_module(PROXMOX, VM, make_driver)
 
 
 def main():

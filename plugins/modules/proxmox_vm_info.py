@@ -292,10 +292,10 @@ vms:
 """
 
 from ..module_utils._drivers.proxmox.connecting import make_info_driver
+from ..module_utils._drivers.proxmox.options import CONNECTION
 from ..module_utils._front import info_module, run_module
-from ..module_utils._lifecycle.options import PROXMOX
 
-MODULE = info_module(PROXMOX, make_info_driver)
+MODULE = info_module(CONNECTION, make_info_driver)
 
 
 def main():

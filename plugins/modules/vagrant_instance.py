@@ -26,7 +26,6 @@ author:
   - polyvirt contributors (@polyvirt)
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
-  - polyvirt.core.vm
   - polyvirt.core.call_timeout
   - polyvirt.core.vagrant
   - polyvirt.core.vagrant_instance
@@ -469,15 +468,10 @@ diff:
 """
 
 from ..module_utils._drivers.vagrant.driver import make_driver
+from ..module_utils._drivers.vagrant.options import VAGRANT, VM
 from ..module_utils._front import run_module, vm_module
-from ..module_utils._lifecycle.options import VAGRANT, VAGRANT_INSTANCE
 
-SETTINGS = (
-    "provider", "box", "box_version", "box_url", "box_checksum", "hostname", "gui", "linked_clone", "provisioners",
-    "environment",
-)  # fmt: skip
-
-MODULE = vm_module({**VAGRANT, **VAGRANT_INSTANCE}, make_driver, own_settings=SETTINGS)
+MODULE = vm_module(VAGRANT, VM, make_driver)
 
 
 def main():

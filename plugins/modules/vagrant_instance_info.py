@@ -276,10 +276,10 @@ vms:
 """
 
 from ..module_utils._drivers.vagrant.driver import make_driver
+from ..module_utils._drivers.vagrant.options import CONNECTION
 from ..module_utils._front import info_module, run_module
-from ..module_utils._lifecycle.options import VAGRANT
 
-MODULE = info_module(VAGRANT, make_driver, with_health=True)
+MODULE = info_module(CONNECTION, make_driver, with_health=True)
 
 
 def main():

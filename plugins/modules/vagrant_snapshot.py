@@ -209,10 +209,10 @@ diff:
 """
 
 from ..module_utils._drivers.vagrant.driver import make_driver
+from ..module_utils._drivers.vagrant.options import CONNECTION
 from ..module_utils._front import run_module, snapshot_module
-from ..module_utils._lifecycle.options import VAGRANT
 
-MODULE = snapshot_module(VAGRANT, make_driver)
+MODULE = snapshot_module(CONNECTION, make_driver)
 
 
 def main():

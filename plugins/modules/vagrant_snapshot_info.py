@@ -31,7 +31,7 @@ attributes:
   platform:
     platforms: posix
 notes:
-  - The files in its disks cannot be compared here, so O(compare.content) is refused.
+  - Only settings are compared, not the files on disks.
 seealso:
   - module: polyvirt.core.vagrant_snapshot
   - module: polyvirt.core.vagrant_instance_info
@@ -173,10 +173,10 @@ vms:
 """
 
 from ..module_utils._drivers.vagrant.driver import make_driver
+from ..module_utils._drivers.vagrant.options import CONNECTION, VAGRANT
 from ..module_utils._front import run_module, snapshot_info_module
-from ..module_utils._lifecycle.options import VAGRANT
 
-MODULE = snapshot_info_module(VAGRANT, make_driver)
+MODULE = snapshot_info_module(VAGRANT, CONNECTION, make_driver)
 
 
 def main():

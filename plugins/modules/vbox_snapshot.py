@@ -219,10 +219,10 @@ diff:
 """
 
 from ..module_utils._drivers.vbox.driver import make_driver
+from ..module_utils._drivers.vbox.options import CONNECTION
 from ..module_utils._front import run_module, snapshot_module
-from ..module_utils._lifecycle.options import VBOX
 
-MODULE = snapshot_module(VBOX, make_driver)
+MODULE = snapshot_module(CONNECTION, make_driver)
 
 
 def main():

@@ -30,7 +30,7 @@ attributes:
   platform:
     platforms: posix
 notes:
-  - The files in its disks cannot be compared here, so O(compare.content) is refused.
+  - Only settings are compared, not the files on disks.
 seealso:
   - module: polyvirt.core.vbox_snapshot
   - module: polyvirt.core.vbox_vm_info
@@ -177,10 +177,10 @@ vms:
 """
 
 from ..module_utils._drivers.vbox.driver import make_driver
+from ..module_utils._drivers.vbox.options import CONNECTION, VIRTUALBOX
 from ..module_utils._front import run_module, snapshot_info_module
-from ..module_utils._lifecycle.options import VBOX
 
-MODULE = snapshot_info_module(VBOX, make_driver)
+MODULE = snapshot_info_module(VIRTUALBOX, CONNECTION, make_driver)
 
 
 def main():

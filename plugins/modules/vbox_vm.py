@@ -22,7 +22,6 @@ author:
   - polyvirt contributors (@polyvirt)
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
-  - polyvirt.core.vm
   - polyvirt.core.call_timeout
   - polyvirt.core.vbox
   - polyvirt.core.vbox_vm
@@ -53,9 +52,6 @@ options:
   firmware:
     description:
       - Firmware of the machine. A new one gets V(bios) when it is left out. Machines with 32-bit EFI count as V(uefi).
-  secure_boot:
-    description:
-      - Refused here. C(VBoxManage modifynvram) switches it on, once the machine is made.
   tpm:
     description: Whether it has an emulated TPM 2.0. Needs VirtualBox 7.0. Its content is removed with the machine.
   nested_virtualization:
@@ -87,7 +83,6 @@ options:
         NAT network by its name, V(internal) a network by its name (V(intnet) when left out), which comes into being by
         being named. V(bridged) needs an interface of the host, V(hostonly) a host-only interface.
       - O(networks[].model) is VirtualBox's word, such as V(82540EM), V(82545EM), V(Am79C973) or V(virtio).
-        O(networks[].vlan) is refused.
       - A new machine gets one card of the type V(nat) when this is left out, and none when it is empty. The chipset
         V(piix3) has room for eight, V(ich9) (O(native)) for 36.
       - A running machine's card moves to another network at once; all else about it needs the machine to be off.
@@ -112,8 +107,7 @@ options:
   image:
     description:
       - A base disk to make the machine from, in one of VirtualBox's formats (VDI, VMDK, VHD) or raw. Used only when
-        the machine is made, and not compared later. O(image.linked=true) is refused; make a machine from the image and
-        clone that.
+        the machine is made, and not compared later.
       - A qcow2 image is refused with the command that converts it (C(qemu-img convert -O vdi)).
   clone:
     description:
@@ -510,12 +504,10 @@ diff:
 """
 
 from ..module_utils._drivers.vbox.driver import make_driver
+from ..module_utils._drivers.vbox.options import VIRTUALBOX, VM
 from ..module_utils._front import run_module, vm_module
-from ..module_utils._lifecycle.options import VBOX, VBOX_VM
 
-MODULE = vm_module(
-    {**VBOX, **VBOX_VM}, make_driver, own_settings=("groups", "graphics_controller", "boot_order", "ssh_forward")
-)
+MODULE = vm_module(VIRTUALBOX, VM, make_driver)
 
 
 def main():

@@ -279,10 +279,10 @@ vms:
 """
 
 from ..module_utils._drivers.vbox.driver import make_driver
+from ..module_utils._drivers.vbox.options import CONNECTION
 from ..module_utils._front import info_module, run_module
-from ..module_utils._lifecycle.options import VBOX
 
-MODULE = info_module(VBOX, make_driver)
+MODULE = info_module(CONNECTION, make_driver)
 
 
 def main():

@@ -218,10 +218,10 @@ diff:
 """
 
 from ..module_utils._drivers.virsh.driver import make_driver
+from ..module_utils._drivers.virsh.options import SNAPSHOT
 from ..module_utils._front import run_module, snapshot_module
-from ..module_utils._lifecycle.options import VIRSH, VIRSH_SNAPSHOT
 
-MODULE = snapshot_module({**VIRSH, **VIRSH_SNAPSHOT}, make_driver)
+MODULE = snapshot_module(SNAPSHOT, make_driver)
 
 
 def main():

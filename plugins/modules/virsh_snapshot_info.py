@@ -19,7 +19,7 @@ author:
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
   - polyvirt.core.vm_info
-  - polyvirt.core.snapshot_info
+  - polyvirt.core.virsh_snapshot_info
   - polyvirt.core.virsh
 attributes:
   check_mode:
@@ -255,10 +255,10 @@ vms:
 """
 
 from ..module_utils._drivers.virsh.driver import make_driver
+from ..module_utils._drivers.virsh.options import CONNECTION, LIBVIRT
 from ..module_utils._front import run_module, snapshot_info_module
-from ..module_utils._lifecycle.options import VIRSH
 
-MODULE = snapshot_info_module(VIRSH, make_driver)
+MODULE = snapshot_info_module(LIBVIRT, CONNECTION, make_driver)
 
 
 def main():

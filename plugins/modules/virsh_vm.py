@@ -22,7 +22,6 @@ author:
   - polyvirt contributors (@polyvirt)
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
-  - polyvirt.core.vm
   - polyvirt.core.call_timeout
   - polyvirt.core.virsh
   - polyvirt.core.virsh_vm
@@ -45,8 +44,7 @@ options:
   networks:
     description:
       - The type V(nat) is the libvirt network V(default) unless another is named, and V(internal) needs the name
-        of an isolated network. The type V(hostonly) and the options O(networks[].vlan) and O(os_type)
-        are refused here.
+        of an isolated network.
       - A running machine gets a new card at once, loses one as soon as its guest lets go, and moves to another
         source. The type, the model and the address of a card wait for its next start, as does every card where
         what runs differs already from what is stored.
@@ -109,8 +107,7 @@ options:
   shared_folders:
     description:
       - Folders of the hypervisor, known by the tag with which the guest mounts them
-        (C(mount -t virtiofs NAME FOLDER)). O(shared_folders[].guest_path) is refused, for mounting is the guest's own
-        business.
+        (C(mount -t virtiofs NAME FOLDER)).
       - Through virtiofs where the host has it, else through 9p. Folders come and go with the machine's next start.
       - With virtiofs the memory of the machine is made shareable. With 9p what the guest writes is stored as QEMU's
         own user, who must be able to write there. While a guest has a folder mounted, it may not be possible to
@@ -492,12 +489,10 @@ diff:
 """
 
 from ..module_utils._drivers.virsh.driver import make_driver
+from ..module_utils._drivers.virsh.options import LIBVIRT, VM
 from ..module_utils._front import run_module, vm_module
-from ..module_utils._lifecycle.options import VIRSH, VIRSH_VM
 
-MODULE = vm_module(
-    {**VIRSH, **VIRSH_VM}, make_driver, own_settings=("boot_order", "serial_log", "max_cpus", "max_memory")
-)
+MODULE = vm_module(LIBVIRT, VM, make_driver)
 
 
 def main():

@@ -281,10 +281,10 @@ vms:
 """
 
 from ..module_utils._drivers.virsh.driver import make_driver
+from ..module_utils._drivers.virsh.options import CONNECTION
 from ..module_utils._front import info_module, run_module
-from ..module_utils._lifecycle.options import VIRSH
 
-MODULE = info_module(VIRSH, make_driver)
+MODULE = info_module(CONNECTION, make_driver)
 
 
 def main():

@@ -18,6 +18,20 @@ def documented_options(source):
     return (yaml.safe_load(assigned(source, "DOCUMENTATION")) or {}).get("options") or {}
 
 
+def page_options(source, fragments):
+    """The options on the page of a module: those of its fragments, with what it says of them itself."""
+    page = yaml.safe_load(assigned(source, "DOCUMENTATION"))
+    extended = [name.rpartition(".")[2] for name in page["extends_documentation_fragment"]]
+    options = {}
+    for documented in (
+        *(documented_options(fragments[name]) for name in extended if name in fragments),
+        page.get("options") or {},
+    ):
+        for name, option in documented.items():
+            options[name] = {**options.get(name, {}), **option}
+    return options
+
+
 def assigned(source, name):
     """The text that a source assigns to ``name``, or an empty one."""
     for node in ast.walk(ast.parse(source)):

@@ -83,7 +83,7 @@ LAYERS = {
         f"{_ENGINE}/{name}": Layer(
             (_LIFECYCLE, _ENGINE), forbidden=frozenset(IMPURE), forbidden_calls=frozenset(IMPURE_CALLS)
         )
-        for name in ("progress", "state", "failures", "guests", "order")
+        for name in ("progress", "state", "sending", "replan", "waiting", "ending", "failures", "guests", "order")
     },
     _ENGINE: Layer((_LIFECYCLE, _ENGINE, f"{_PORTS}/clock", f"{_PORTS}/net")),
     "module_utils/_drivers": Layer((_OWN_DRIVER, _LIFECYCLE, _TOOLS, _PORTS)),

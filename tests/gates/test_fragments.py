@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Each shared argument spec has a doc fragment of the same stem that says the same."""
+"""The page of each module, fragments included, says what its argument spec says."""
 
 from __future__ import annotations
 
@@ -10,30 +10,33 @@ import importlib
 import pytest
 
 from collection_path import CHECKOUT
-from gates.fragments import differences, documented_options
+from gates.fragments import differences, documented_options, page_options
 
 PLUGINS = CHECKOUT / "plugins"
-FRAGMENTS = {path.stem: path for path in (PLUGINS / "doc_fragments").glob("*.py")}
+FRAGMENTS = {path.stem: path.read_text(encoding="utf-8") for path in (PLUGINS / "doc_fragments").glob("*.py")}
+MODULES = {path.stem: path.read_text(encoding="utf-8") for path in sorted((PLUGINS / "modules").glob("*.py"))}
 
 
-def _specs():
-    """SPECS of _lifecycle/options.py; none while there is no such file, and then there may be no fragments either."""
-    if not (PLUGINS / "module_utils" / "_lifecycle" / "options.py").exists():
-        return {}
-    return importlib.import_module("ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.options").SPECS
+@pytest.mark.parametrize("name", MODULES)
+def test_page_and_spec_say_the_same(name):
+    module = importlib.import_module(f"ansible_collections.polyvirt.core.plugins.modules.{name}")
+    assert differences(page_options(MODULES[name], FRAGMENTS), module.MODULE.argument_spec) == []
 
 
-def test_every_spec_has_a_fragment_and_every_fragment_a_spec():
-    assert sorted(FRAGMENTS) == sorted(_specs())
+def test_every_fragment_is_used():
+    used = {name for name in FRAGMENTS if any(f"  - polyvirt.core.{name}\n" in source for source in MODULES.values())}
+    assert sorted(used) == sorted(FRAGMENTS)
 
 
-def test_fragments_and_specs_say_the_same():
-    specs = _specs()
-    found = {
-        stem: differences(documented_options(path.read_text(encoding="utf-8")), specs.get(stem, {}))
-        for stem, path in FRAGMENTS.items()
-    }
-    assert {stem: sentences for stem, sentences in found.items() if sentences} == {}
+def test_what_a_page_says_itself_goes_before_its_fragments():
+    page = '''DOCUMENTATION = """
+extends_documentation_fragment: [ansible.builtin.action_common_attributes, polyvirt.core.sample]
+options:
+  state: {description: [Another.]}
+"""'''
+    options = page_options(page, {"sample": SAMPLE})
+    assert (options["state"]["description"], options["state"]["default"]) == (["Another."], "present")
+    assert sorted(options) == ["disks", "state"]
 
 
 SAMPLE = '''

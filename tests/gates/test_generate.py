@@ -58,6 +58,10 @@ def test_check_writes_nothing_and_fails_until_it_is_written(tmp_path, capsys):
     assert generate.main(["--check"], checkout, GROUPS) == 0
 
 
+def test_all_generated_parts_are_current():
+    assert generate.main(["--check"]) == 0, "To bring them up to date: python3 scripts/generate.py"
+
+
 def test_a_module_of_no_platform_is_an_error(tmp_path, capsys):
     assert generate.main(["--check"], _checkout(tmp_path, ["qemu_vm"]), GROUPS) == 2
     assert "qemu_vm.py belongs to no platform" in capsys.readouterr().err

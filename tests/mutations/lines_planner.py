@@ -116,8 +116,8 @@ MUTATIONS = (
     Mutation(
         "name-of-another-vm-is-ignored",
         f"{_CODE}/plan_make.py",
-        "if vm.power != ABSENT and traits.name_key(vm.name) != traits.name_key(name):",
-        "if vm.power == ABSENT and traits.name_key(vm.name) != traits.name_key(name):",
+        "if vm.power != ABSENT and vm.name != name:",
+        "if vm.power == ABSENT and vm.name != name:",
         {"unit": [f"{_UNIT}/test_plan.py"]},
     ),
     Mutation(
@@ -150,10 +150,10 @@ MUTATIONS = (
     ),
     Mutation(
         "suspended-vm-is-changed-live",
-        f"{_CODE}/differences.py",
-        "if cost == LIVE and vm.power in (SUSPENDED, FAILED) and not traits.live_in_every_power:",
-        "if cost == LIVE and vm.power == FAILED and not traits.live_in_every_power:",
-        {"unit": [f"{_UNIT}/test_plan.py"]},
+        "plugins/module_utils/_drivers/virsh/traits.py",
+        "return NEXT_BOOT if found == LIVE and vm.power in (SUSPENDED, FAILED) else found",
+        "return NEXT_BOOT if found == LIVE and vm.power == FAILED else found",
+        {"unit": ["tests/unit/module_utils/_drivers/virsh/test_traits.py"]},
     ),
     Mutation(
         "size-counts-in-thousands",
@@ -192,9 +192,9 @@ MUTATIONS = (
     ),
     Mutation(
         "multicast-mac-is-accepted",
-        f"{_CODE}/request.py",
-        'if not _MAC.fullmatch(given["mac"]) or int(given["mac"][1], 16) & 1:',
-        'if not _MAC.fullmatch(given["mac"]):',
+        f"{_CODE}/units.py",
+        "if not _MAC.fullmatch(mac) or int(mac[1], 16) & 1:",
+        "if not _MAC.fullmatch(mac):",
         {"unit": [f"{_UNIT}/test_request.py"]},
     ),
 )

@@ -81,7 +81,7 @@ MUTATIONS = (
         f"{_TOOLS}/virsh_states.py",
         '_BROKEN_PAUSES = ("I/O error", "watchdog", "crashed")',
         '_BROKEN_PAUSES = ("watchdog", "crashed")',
-        {"unit": ["tests/unit/module_utils/_drivers/virsh/test_look.py"]},
+        {"unit": ["tests/unit/module_utils/_drivers/virsh/test_observe.py"]},
     ),
     Mutation(
         "seed-is-readable-by-all",
@@ -102,7 +102,7 @@ MUTATIONS = (
         f"{_TOOLS}/qemu_img.py",
         'self._run("convert", *shared, "-f", source_format, *part, "-O", image_format, source, path)',
         'self._run("convert", *shared, *part, "-O", image_format, source, path)',
-        {"unit": ["tests/unit/module_utils/_drivers/virsh/test_cloning.py"]},
+        {"unit": ["tests/unit/module_utils/_drivers/virsh/test_clone.py"]},
     ),
     Mutation(
         "base-volume-has-no-owner",

@@ -62,23 +62,23 @@ MUTATIONS = (
     ),
     Mutation(
         "memory-written-in-bytes",
-        f"{_CODE}/words.py",
+        f"{_CODE}/mapping.py",
         '"memory": config["memory"] // MIB if config.get("memory") else None,',
         '"memory": config.get("memory"),',
-        {"unit": [f"{_UNIT}/test_words.py"]},
+        {"unit": [f"{_UNIT}/test_mapping.py"]},
     ),
     Mutation(
         "unrelated-process-is-ended",
-        f"{_CODE}/forwards.py",
+        f"{_CODE}/settings/port_forwards.py",
         'commands.end(int(pid), lambda argv: "-L" in argv and any(f":{port}:" in word for word in argv))',
         "commands.end(int(pid), lambda argv: True)",
-        {"unit": [f"{_UNIT}/test_forwards.py"]},
+        {"unit": [f"{_UNIT}/settings/test_port_forwards.py"]},
     ),
     Mutation(
         "libvirt-memory-in-wrong-unit",
         f"{_CODE}/in_libvirt.py",
         'return {"cpus": int(told["CPU(s)"]), "memory": int(kib) * KIB} if kib.isdigit() and "CPU(s)" in told else {}',
         'return {"cpus": int(told["CPU(s)"]), "memory": int(kib) * 1000} if kib.isdigit() and "CPU(s)" in told else {}',
-        {"unit": [f"{_UNIT}/test_look.py"]},
+        {"unit": [f"{_UNIT}/test_observe.py"]},
     ),
 )

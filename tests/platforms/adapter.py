@@ -34,8 +34,8 @@ class Adapter:
     native_values = ()
     #: Options that the platform has and this host cannot have; each is among the refusals or has a test of its own.
     unusable: ClassVar = frozenset()
-    #: Options whose examples name what does not exist: a VM that has them does not start.
-    not_started_with: ClassVar = frozenset()
+    #: Options that keep a VM from a power state: their examples name what does not exist, or cannot be saved to disk.
+    not_for_every_power: ClassVar = frozenset()
     #: Settings of which a start without the module leaves open whether the VM runs with them.
     open_by_hand: ClassVar = frozenset()
     #: What a task must allow to change a running VM.

@@ -17,7 +17,7 @@ from _pytest.runner import runtestprotocol
 from collection_path import cache
 
 #: The fixtures that are a real platform; one with ``faults(failure)`` returns what proves that it broke.
-_PLATFORM_FIXTURES = frozenset({"platform", "qemu", "aside", "box", "box_of_root"})
+_PLATFORM_FIXTURES = frozenset({"platform", "qemu", "aside", "alone", "box", "box_of_root"})
 _ATTEMPTS = 4
 #: One line of JSON for each run of a test that did not count: {when, test, proof}.
 LEDGER = cache() / "reruns.jsonl"

@@ -1,10 +1,10 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""2,000 generated pairs of state and request: what a check run foretells is what the real run does.
+"""Generated pairs of state and request on a platform in memory: check mode predicts the run.
 
-The runner works on a platform in memory that has a state machine of its own. It shares nothing with the core's
-``simulate``, or the two would agree in their mistakes.
+The platform has a state machine of its own. It shares nothing with the core's ``simulate``, or the two would agree in
+their mistakes.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field, replace
 
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.task import run
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import CommandFailed
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import CommandFailed, Timeout
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
     ABSENT,
     PAUSED,
@@ -27,11 +27,13 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
     Traits,
     Vm,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.power import STATES
-from hypothesis import given, seed, settings
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.one_by_one import one_by_one
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.options import STATES
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import writes
 from hypothesis import strategies as st
 
-from suite import depth
+from suite.pairs import FAILS, LATE, UNDISTURBED, Pair, assert_true, pairs
+from unit.module_utils._engine.world import FakeClock
 
 GIB = 1 << 30
 TRAITS = Traits(
@@ -72,10 +74,10 @@ class Machine:
 
 @dataclass
 class InMemory:
-    """A driver whose platform is a dictionary; it counts what writes."""
+    """A driver whose platform is a dictionary. ``disturbance`` happens to one of its steps."""
 
     machines: dict = field(default_factory=dict)
-    writes: int = 0
+    disturbance: object = UNDISTURBED
 
     def traits(self):
         return TRAITS
@@ -101,11 +103,25 @@ class InMemory:
     def lane(self, vm):
         return vm.name
 
-    def apply(self, segment):
-        for vm, steps in segment:
-            for step in steps:
-                self.writes += 1
-                self._do(vm, step)
+    def apply(self, batch):
+        return one_by_one(self, batch, writes.count)
+
+    def __getattr__(self, name):
+        """``_start(vm, step)`` for the verb ``start``, as ``one_by_one`` calls it."""
+        if name.startswith("__") or name[1:] not in (*MOVES, "create", "configure", "delete"):
+            raise AttributeError(name)
+        return self._carry_out
+
+    def _carry_out(self, vm, step):
+        kind = self.disturbance.at_this_call(is_write=True)
+        if kind == FAILS:
+            raise CommandFailed([step.verb], 1, "it went wrong")
+        self._do(vm, step)
+        writes.note(doubtful=kind is not None)
+        if kind == LATE:
+            raise Timeout(f"{step.verb} had not ended.", waited=60)
+        if kind is not None:
+            raise CommandFailed([step.verb], -9, "")
 
     def _do(self, vm, step):
         if step.verb == "create":
@@ -114,7 +130,7 @@ class InMemory:
             if self.machines.pop(vm.name).power != STOPPED:
                 raise CommandFailed(["delete"], 1, "it is on")
         elif step.verb == "configure":
-            self._configure(self.machines[vm.name], step.changes)
+            self._set(self.machines[vm.name], step.changes)
         else:
             self._move(self.machines[vm.name], step.verb)
 
@@ -128,7 +144,7 @@ class InMemory:
             machine.running = None
         machine.power = end
 
-    def _configure(self, machine, changes):
+    def _set(self, machine, changes):
         for change in changes:
             if change.cost == "power_off" and machine.power != STOPPED:
                 raise CommandFailed(["configure"], 1, f"{change.path} cannot be changed now")
@@ -203,31 +219,30 @@ def requests(draw):
 # What must hold -------------------------------------------------------------------------------------------------------
 
 
-@seed(depth.seed())
-@settings(max_examples=2000, deadline=None, database=None)
-@given(platforms(), requests())
-def test_a_check_run_foretells_the_real_run(platform, request):
-    check = run(platform, [request], check=True)
-    assert platform.writes == 0
-    real = run(platform, [request])
-    assert (check.failed, check.msg) == (real.failed, real.msg)
-    assert (check.changed, check.diff) == (real.changed, real.diff)
-    if real.failed:
-        assert platform.writes == 0
-        return
-    _same_machine(check.vms[0], real.vms[0])
-    written, platform.writes = platform.writes, 0
-    assert (written > 0) == real.changed
-    again = run(platform, [replace(request, state=request.target().state)])
-    assert (again.failed, again.changed, again.diff, platform.writes) == (False, False, [], 0), again.msg
+class _OnMemory(Pair):
+    def __init__(self, driver, request):
+        self._driver, self._request, self.state = driver, request, request.state
+
+    def run(self, check=False, disturbance=UNDISTURBED, again=False):
+        self._driver.disturbance = disturbance
+        request = replace(self._request, state=self._request.target().state) if again else self._request
+        return run(self._driver, [request], check=check, clock=FakeClock())
+
+    def standing(self):
+        return deepcopy(self._driver.machines)
+
+    def assert_same(self, foretold, found):
+        """All but the id of a VM that is yet to be created, and the sizes that the platform chooses."""
+        promised = {disk["slot"]: disk.get("size") for disk in foretold.get("disks", ())}
+        created = {
+            disk["slot"]: disk["size"] if promised.get(disk["slot"]) else None for disk in found.get("disks", ())
+        }
+        assert promised == created
+        own = {"id", "reason", "disks", "steps", "description"}
+        assert {key: foretold[key] for key in foretold.keys() - own} == {key: found[key] for key in found.keys() - own}
+        assert (foretold.get("description") or "") == (found.get("description") or "")
 
 
-def _same_machine(foretold, found):
-    """Everything a check run says about a machine is so afterwards, but the id of one that was yet to be made."""
-    promised = {disk["slot"]: disk.get("size") for disk in foretold.get("disks", ())}
-    made = {disk["slot"]: disk["size"] if promised.get(disk["slot"]) else None for disk in found.get("disks", ())}
-    assert promised == made
-    own = {"id", "reason", "disks", "steps", "description"}
-    assert {key: foretold[key] for key in foretold.keys() - own} == {key: found[key] for key in found.keys() - own}
-    assert (foretold.get("description") or "") == (found.get("description") or "")
-    assert [step["verb"] for step in foretold["steps"]] == [step["verb"] for step in found["steps"]]
+@pairs(2000, platforms(), requests())
+def test_check_mode_predicts_the_real_run(platform, request, disturbance):
+    assert_true(_OnMemory(platform, request), disturbance)

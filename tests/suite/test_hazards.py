@@ -17,7 +17,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
 
 from suite.answer import Task
 
-_CLONING = "tests/unit/module_utils/_drivers/virsh/test_cloning.py"
+_CLONING = "tests/unit/module_utils/_drivers/virsh/test_clone.py"
 _VIRSH = "tests/unit/module_utils/_tools/test_virsh.py"
 _HERE = "tests/suite/test_hazards.py"
 _SNAPSHOTS = "tests/suite/test_snapshot_hazards.py"

@@ -9,7 +9,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.options import VM
 
 from suite.answer import Task
-from suite.scenarios.options import CREATION, POLICY, has, settings
+from suite.scenarios.options import CREATION, POLICY, has, rejection, settings
 
 OFF, ON = "pvc-option-off", "pvc-option-on"
 BOTH = [OFF, ON]
@@ -102,7 +102,9 @@ def test_options_that_the_platform_lacks(platform, carry):
     for option in lacking:
         answer = answers[option]
         assert (answer.failed, answer.changed) == (True, False), option
-        for name in BOTH:
+        never = rejection(traits, {option: examples[option]})
+        assert never is None or answer.msg == never
+        for name in BOTH if never is None else ():
             said = answer.vm(name)["msg"]
             assert said.startswith(f"{name}: {traits.platform} has no {option}"), said
             assert traits.instead[option] in said

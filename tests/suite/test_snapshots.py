@@ -249,7 +249,7 @@ def test_refusals(platform, carry):
     platform.bring({KNOWN: STOPPED})
     _all_well(carry(platform, [snapshot("take", [KNOWN], TAKEN)], [KNOWN]))
     cases = [(case, "snapshot") for case in refusals(platform.traits())]
-    cases += [(case, "snapshot_info") for case in refused_comparisons()]
+    cases += [(case, "snapshot_info") for case in refused_comparisons(platform.traits())]
     before, files = platform.truth([KNOWN]), platform.files()
     answers = carry(platform, [Task(case.label, case.options, about=about) for case, about in cases], [KNOWN])
     faults = [f"{case.label}: {fault}" for case, _about in cases for fault in _faults(platform, case, answers, before)]

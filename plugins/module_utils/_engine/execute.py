@@ -9,9 +9,10 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 from .._lifecycle.errors import PartlyApplied, PolyvirtError, SomeFailed, unexpected
+from .ending import fail
 from .guests import what_to_probe
-from .progress import advance, fail
-from .state import OVER, READY, SETTLED, Look, Probe, Probed, Send, Sent
+from .progress import advance
+from .state import CONFIRMING, OVER, READY, Observe, Probe, Probed, Send, Sent
 
 _PROBES_AT_ONCE = 32
 _SENDERS, _PROBERS = 0, 1
@@ -33,7 +34,7 @@ class Execution:
                 self._fail_the_blocked()
                 self._send()
                 self._start_probes()
-                if not self._look():
+                if not self._observe():
                     self._wait()
 
     def _open_pools(self, pools):
@@ -72,7 +73,7 @@ class Execution:
         """All that is ready, in one batch for each lane in which nobody is at work."""
         lanes = {}
         for work in self._wishing(Send):
-            if all(one.progress.phase in (SETTLED, OVER) for one in work.after):
+            if all(one.progress.phase in (CONFIRMING, OVER) for one in work.after):
                 lanes.setdefault(self.driver.lane(work.progress.vm), []).append(work)
         at_work = {lane for _works, lane in self._under_way.values()}
         for lane, works in lanes.items():
@@ -81,6 +82,9 @@ class Execution:
 
     def _steps(self, work):
         """The steps to send; the source of a clone as it is now, where this task changed it before."""
+        if work.plan is not work.progress.plan:  # It was planned again.
+            self.driver.preflight(work.progress.plan)
+            work.plan = work.progress.plan
         steps = work.progress.wish.steps
         if steps[0].verb != "clone" or not work.after:
             return steps
@@ -113,9 +117,9 @@ class Execution:
 
     # Observing --------------------------------------------------------------------------------------------------------
 
-    def _look(self):
+    def _observe(self):
         """Observe all who are due at once; False where nobody is."""
-        wishing, now = self._wishing(Look), self.clock.now()
+        wishing, now = self._wishing(Observe), self.clock.now()
         # One observation serves the results of all: it waits until nobody needs another one before.
         is_final = len(wishing) == len(self._open()) and all(work.progress.wish.final for work in wishing)
         due = [work for work in wishing if work.progress.due <= now and work.progress.wish.final == is_final]
@@ -158,7 +162,7 @@ class Execution:
 
     def _wait(self):
         """Until something that is under way has ended, or the next observation is due."""
-        wishing = [work.progress for work in self._wishing(Look)]
+        wishing = [work.progress for work in self._wishing(Observe)]
         next_ones = [one for one in wishing if not one.wish.final] or ([] if self._under_way else wishing)
         pause = min((one.due - self.clock.now() for one in next_ones), default=None)
         if (pause is not None and pause <= 0) or (pause is None and not self._under_way):

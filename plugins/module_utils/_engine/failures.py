@@ -32,19 +32,28 @@ def out_of_time(progress, remedy):
         f"{progress.label}: after {progress.last_step.verb} it is still {state}"
         f" (waited {waited:.0f} s for {progress.expected.power})."
     )
-    trouble = progress.trouble
-    asked_again = f" Asked again, the platform said: {trouble.message.rstrip('.')}." if trouble else ""
+    last_error = progress.last_error
+    asked_again = f" Asked again, the platform said: {last_error.message.rstrip('.')}." if last_error else ""
     return Timeout(message + asked_again, waited, remedy)
 
 
-def not_undone(error, trouble):
+def not_undone(error, last_error):
     """An unfinished creation could not be undone; ``error`` is why it is unfinished."""
-    return PolyvirtError(f"{error} Undoing the creation failed too: {trouble}", "Remove what is left by hand.")
+    return PolyvirtError(f"{error} Undoing the creation failed too: {last_error}", "Remove what is left by hand.")
 
 
 def not_reached(progress, left):
     """All steps were carried out, and planning the target again leaves the plan ``left``."""
     return PartlyApplied(f"{progress.label}: not all was reached: {_left(left)}.", "Run the task again.")
+
+
+def outdated(progress, new, beyond):
+    """Somebody else changed the VM after it was planned, and the plan ``new`` is none to go on with."""
+    changed = f"{progress.label}: somebody else changed the VM while this task ran"
+    if new.refusal:
+        return PolyvirtError(f"{changed}. {new.refusal.message}", new.refusal.remedy)
+    reason = f"it is busy ({new.busy})" if new.busy else f"the task would now also need {', '.join(beyond)}"
+    return PolyvirtError(f"{changed}, and {reason}.", "Check the VM, and run the task again.")
 
 
 def _left(left):

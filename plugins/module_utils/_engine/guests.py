@@ -1,13 +1,22 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where a guest can be reached, and what proves that it is there. Pure."""
+"""Where a guest can be reached, what proves that it is there, and waiting for that. Pure."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 from .._lifecycle.errors import PolyvirtError, Timeout
+from .._lifecycle.model import RUNNING
+from .ending import fail, finish
+from .state import (
+    GUEST,
+    Observe,
+    Probe,
+    Probed,
+)  # fmt: skip
 
 FACETS = frozenset({"power", "addresses"})
 #: Seconds between two rounds of probes.
@@ -73,3 +82,28 @@ def silent(request, tried):
         seconds,
         "See its console, its network, or raise timeout.",
     )
+
+
+def wait_for_guest(progress):
+    return replace(progress, phase=GUEST, wish=Observe(FACETS), due=progress.at)
+
+
+def while_guest_boots(progress, _event):
+    if progress.vm.power != RUNNING:
+        return fail(progress, went_away(progress.request, progress.vm))
+    wanted = progress.policy.wait_for
+    found = endpoints(progress.vm, wanted)
+    if any(is_certain(one, wanted) for one in found):
+        return finish(progress)
+    # At least one probe is made: a task that comes late still finds a guest that is there already.
+    if found and (progress.patience > 0 or not progress.tried):
+        return replace(progress, wish=Probe(tuple(found)), tried=tuple(found), due=progress.at)
+    return after_probe(progress, Probed())
+
+
+def after_probe(progress, event):
+    if event.endpoint is not None:
+        return finish(replace(progress, vm=reached(progress.vm, event.endpoint)))
+    if progress.patience <= 0:
+        return fail(progress, silent(progress.request, progress.tried))
+    return replace(progress, wish=Observe(FACETS), due=progress.at + min(PAUSE, progress.patience))

@@ -14,12 +14,12 @@ from .._lifecycle.request import check_names, comparison
 from .._lifecycle.results import describe, describe_snapshots
 
 _ALWAYS = frozenset({"power", "unfinished"})
-_SNAPSHOT_FACETS = frozenset({"power", "config", "snapshots", "leftovers"})
+_SNAPSHOT_FACETS = frozenset({"power", "config", "snapshots"})
 
 
 def look_around(driver, params):
     """``{"host": ..., "vms": [...], "warnings": [...]}`` for the VMs named (those that exist), or for all."""
-    facets = _ALWAYS.union(params.get("facets") or FACETS["facets"]["default"])
+    facets = _ALWAYS.union(params.get("facets") or FACETS["facets"].default)
     return _looked(driver, params, facets, lambda traits, seen: [describe(vm, traits.platform) for vm in seen.vms])
 
 
@@ -27,7 +27,9 @@ def look_at_snapshots(driver, params):
     """The same of their snapshots, and of one machine the differences between two points of its history."""
     asked = comparison(params)
     if asked is None:
-        return _looked(driver, params, _SNAPSHOT_FACETS, lambda traits, seen: [_snapshots(vm) for vm in seen.vms])
+        return _looked(
+            driver, params, _SNAPSHOT_FACETS, lambda traits, seen: [_snapshots(driver, vm) for vm in seen.vms]
+        )
     facets = _SNAPSHOT_FACETS | {"snapshot_configs"}
     return _looked(driver, params, facets, lambda traits, seen: [_compared(driver, traits, _only(seen, params), asked)])
 
@@ -54,8 +56,9 @@ def _check_identities(vms, params, traits):
             check_identity(vm, params.get("id"), name, traits)
 
 
-def _snapshots(vm):
-    found = vm.leftovers
+def _snapshots(driver, vm):
+    # Only a platform whose images can hold snapshots unknown to it can be asked for them.
+    found = driver.leftovers(vm) if hasattr(driver, "leftovers") else ()
     return {
         "name": vm.name,
         "id": vm.id,
@@ -77,7 +80,7 @@ def _only(observation, params):
 
 def _compared(driver, traits, vm, asked):
     before, after = points(vm, asked)
-    told = {**_snapshots(vm), "differences": differences(vm, before, after)}
+    told = {**_snapshots(driver, vm), "differences": differences(vm, before, after)}
     if asked.content:
         check_content(vm, traits)
         found = driver.compare_content(vm, before, after)

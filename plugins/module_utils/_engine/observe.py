@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from .._lifecycle.errors import PolyvirtError
-from .._lifecycle.model import Target, Vm
+from .._lifecycle.model import DESTRUCTIVE, Target, Vm
 from .state import Seen
 
 #: What is observed of a VM to be cloned.
@@ -34,7 +34,7 @@ class Observer:
 
     def seen_in(self, observation, work, facets):
         """Which VM of ``observation`` is the one of ``work``; one that does not exist is seen as absent."""
-        found = [vm for vm in observation.vms if work.target.selects(vm, self.traits.name_key)]
+        found = [vm for vm in observation.vms if work.target.selects(vm)]
         error = ambiguous(work.request.label, found) if len(found) > 1 else observation.errors.get(work.request.label)
         vm = found[0] if found else Vm.absent(work.name)
         return Seen(_merged(work.vm, vm, facets), error, observation.known)
@@ -48,7 +48,7 @@ class Observer:
 
     def _source(self, word, found):
         for target in (Target(name=word), Target(id=word)):
-            fitting = [vm for vm in found if target.selects(vm, self.traits.name_key)]
+            fitting = [vm for vm in found if target.selects(vm)]
             if len(fitting) > 1:
                 raise ambiguous(word, fitting)
             if fitting:
@@ -78,3 +78,24 @@ def _merged(known, seen, facets):
         addresses=seen.addresses,
         ssh=seen.ssh,
     )
+
+
+def planning_facets(requests, traits):
+    """What has to be observed to plan these requests: no more is asked of the platform."""
+    facets = {"power", "config"}
+    # Who uses which file is expensive to learn; a cost that depends on the VM is never that of rebuilding it.
+    rebuilds = any(one.cost == DESTRUCTIVE for one in traits.fields.values())
+    for request in requests:
+        if request.state == "absent" or request.policy.allow_recreate or request.snapshot is not None:
+            facets.add("snapshots")
+        if request.snapshot is not None and request.snapshot.state == "restored":
+            facets.add("snapshot_configs")
+        if request.snapshot is not None and request.snapshot.state == "absent":
+            facets.add("all_snapshots")
+        if request.state == "absent" or (request.policy.allow_recreate and rebuilds):
+            facets.add("files")
+        if request.state == "absent":
+            facets.add("unfinished")
+        if request.policy.wait_for != "state":
+            facets.add("addresses")
+    return frozenset(facets)

@@ -18,17 +18,17 @@ def source_of(work):
     return request.creation.get("clone", {}).get("source")
 
 
-def put_in_order(works, planned, traits):
+def put_in_order(works, planned):
     """Plan again what depends on other VMs of the task, and note in ``after`` what it has to wait for.
 
     ``planned(work, found=None, source=None)`` plans one VM.
     """
-    _order_clones(works, planned, traits)
+    _order_clones(works, planned)
     _order_deletions(works, planned)
 
 
-def _order_clones(works, planned, traits):
-    sources = {id(work): _work_called(source_of(work), works, traits) for work in works}
+def _order_clones(works, planned):
+    sources = {id(work): _work_called(source_of(work), works) for work in works}
     open_ones = [work for work in works if sources[id(work)] is not None]
     while open_ones:
         ready = [work for work in open_ones if sources[id(work)] not in open_ones]
@@ -42,11 +42,11 @@ def _order_clones(works, planned, traits):
         open_ones = [work for work in open_ones if work not in ready]
 
 
-def _work_called(word, works, traits):
+def _work_called(word, works):
     """The VM of the task that ``word`` names: a name comes before an equal id."""
     if word is None:
         return None
-    by_name = [work for work in works if traits.name_key(work.found.name) == traits.name_key(word)]
+    by_name = [work for work in works if work.found.name == word]
     return next(iter(by_name or [work for work in works if work.found.id == word]), None)
 
 

@@ -6,24 +6,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Optional
 
-from .._lifecycle.errors import PolyvirtError
+from .._lifecycle.errors import ApiError, CommandFailed, PolyvirtError, Timeout
 from .._lifecycle.model import ABSENT, Step, Vm
 
 CREATING = frozenset({"create", "clone"})
 #: Seconds between two observations of a VM that somebody else works on: growing, from the first to the longest.
 FIRST_PAUSE, LONGEST_PAUSE, SHORTEST_PAUSE = 1, 5, 0.1
+#: The same of a VM whose own steps are awaited.
+FIRST_OBSERVATION, LONGEST_OBSERVATION = 0.1, 1
+POWER_VERBS = frozenset({"create", "clone", "start", "stop", "kill", "pause", "resume", "suspend", "delete"})
+#: Errors with which a platform answers a request, perhaps because the VM is already where the request leads.
+ANSWERS = (ApiError, CommandFailed, Timeout)
+#: What is observed while a VM is waited for.
+POWER_ONLY = frozenset({"power"})
+_CREATED = frozenset({"power", "config"})
 
 # Phases. READY: steps can be sent, or were sent and are not back. RETRYING: the platform was busy. WAITING: the end of
-# a segment is awaited. PRESSING: a guest was asked to stop. CUT: it is powered off without its consent. JUDGING: steps
-# failed, and the VM's state decides whether that matters. GUEST: its address or SSH is awaited. UNDOING: an unfinished
-# creation is removed. SETTLED: all is done or has failed, and the final observation is missing. OVER: nothing more.
-READY, RETRYING, WAITING, PRESSING, CUT = "ready", "retrying", "waiting", "pressing", "cut"
-JUDGING, GUEST, UNDOING, SETTLED, OVER = "judging", "guest", "undoing", "settled", "over"
+# a segment is awaited. STOPPING: a guest was asked to stop. KILLING: it is powered off. JUDGING: steps failed, and the
+# VM's state decides whether that matters. REPLANNING: somebody else changed the VM since it was planned. GUEST: its
+# address or SSH is awaited. UNDOING: an unfinished creation is removed. CONFIRMING: all is done or has failed, and the
+# final observation is missing. OVER: nothing more.
+READY, RETRYING, WAITING, STOPPING, KILLING = "ready", "retrying", "waiting", "stopping", "killing"
+JUDGING, REPLANNING, GUEST, UNDOING = "judging", "replanning", "guest", "undoing"
+CONFIRMING, OVER = "confirming", "over"
 #: Phases whose seconds count as waiting, of which a task has ``timeout``.
-PATIENT = frozenset({RETRYING, WAITING, CUT, JUDGING, GUEST, UNDOING, SETTLED})
+PATIENT = frozenset({RETRYING, WAITING, KILLING, JUDGING, REPLANNING, GUEST, UNDOING, CONFIRMING})
 
 
 @dataclass(frozen=True)
@@ -59,7 +69,7 @@ class Send:
 
 
 @dataclass(frozen=True)
-class Look:
+class Observe:
     """Wish: observe at least these facets. ``final``: it can wait until all other VMs need theirs, too."""
 
     facets: frozenset
@@ -92,10 +102,11 @@ class Progress:
     undone: bool = False
     expected: Optional[Vm] = None
     since: float = 0
-    asked: float = 0
+    requested_at: float = 0
     pause: float = FIRST_PAUSE
     error: Optional[PolyvirtError] = None
-    trouble: Optional[PolyvirtError] = None
+    last_error: Optional[PolyvirtError] = None
+    replanned: bool = False
     notes: Mapping = field(default_factory=dict)
     tried: Sequence[Any] = ()
 
@@ -126,3 +137,29 @@ class Progress:
         """Whether what has the VM's name may be another one than was found: its id is not the old one then."""
         verbs = [step.verb for step in self.plan.steps[: self.segment[1]]]
         return bool(CREATING & set(verbs)) and self.vm.power == ABSENT
+
+
+def wrote_with(progress, event):
+    """Whether something was changed, after the steps that were sent: True, False, or None where nobody knows."""
+    wrote = event.wrote
+    if wrote and all(step.verb == "stop" for step in progress.wish.steps):
+        wrote = None  # A guest that ignores the request runs on as before: the VM that is found shows what came of it.
+    return True if wrote or progress.wrote else None if None in (wrote, progress.wrote) else False
+
+
+def facets_of_end(progress):
+    """What shows the end of the segment."""
+    return _CREATED if progress.last_step.verb in CREATING else POWER_ONLY
+
+
+def has_arrived(progress):
+    """Whether the VM is where the segment leads."""
+    return progress.vm.power == progress.expected.power and not progress.vm.busy
+
+
+def observe_later(progress, phase, facets, longest=LONGEST_PAUSE, at_most=None):
+    """Observe after a pause that grows each time, and not after the time is up (``at_most`` seconds)."""
+    at_most = progress.patience if at_most is None else at_most
+    pause = max(min(progress.pause, at_most), SHORTEST_PAUSE)
+    longer = min(progress.pause * 1.5, longest)
+    return replace(progress, phase=phase, wish=Observe(facets), due=progress.at + pause, pause=longer)

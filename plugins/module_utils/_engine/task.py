@@ -9,14 +9,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Optional
 
 from .._lifecycle.errors import InvalidInput, PolyvirtError
-from .._lifecycle.model import ABSENT, DESTRUCTIVE, Plan, Refusal, Target, Vm
+from .._lifecycle.model import ABSENT, Plan, Refusal, Target, Vm
 from .._lifecycle.plan import plan
 from .._lifecycle.results import difference, entry, not_in_force
 from .._lifecycle.simulate import simulate
 from .._ports.clock import Clock
 from .._ports.net import guest_answers
 from . import order
-from .observe import Observer
+from .observe import Observer, planning_facets
 from .state import FIRST_PAUSE, LONGEST_PAUSE, SHORTEST_PAUSE
 
 
@@ -61,7 +61,9 @@ class Work:
             return False
         if self.progress.error is not None and self.plan.before.power == self.vm.power == ABSENT:
             return False
-        return self.progress.wrote or self.difference is not None
+        # Where an answer was lost, a mark that names a file to be created may be all that was written.
+        is_mark_other = self.vm.power != ABSENT and self.plan.before.mark != self.vm.mark
+        return self.progress.wrote or self.difference is not None or is_mark_other
 
     @property
     def difference(self):
@@ -110,7 +112,7 @@ class Task:
         self.driver, self.clock, self.probe = driver, clock, probe
         self.observer = Observer(driver)
         self.traits = self.observer.traits
-        _check_different(requests, self.traits)
+        _check_macs(requests)
         self.works = [Work(request) for request in requests]
         self._began = clock.now()
 
@@ -136,10 +138,10 @@ class Task:
             if waiting:
                 self.clock.sleep(max(min(pause, patience), SHORTEST_PAUSE))
                 pause = min(pause * 1.5, LONGEST_PAUSE)
-        order.put_in_order(self.works, self._planned, self.traits)
+        order.put_in_order(self.works, self._planned)
 
     def _plan_as_found(self, works):
-        facets = _facets(works, self.traits)
+        facets = planning_facets([work.request for work in works], self.traits)
         observation = self.observer.observe([work.target for work in works], facets)
         self._known = observation.known
         seen = {id(work): self.observer.seen_in(observation, work, facets) for work in works}
@@ -177,6 +179,8 @@ class Task:
         for work in works:
             work.progress = begin(work.request, self.traits, work.plan, self._patience(work), self.clock.now())
         Execution(self.observer, works, self.clock, self.probe).run()
+        for work in works:
+            work.plan = work.progress.plan  # It may have been planned again.
 
     # Results ----------------------------------------------------------------------------------------------------------
 
@@ -214,16 +218,6 @@ class Task:
         return entry(end, platform, work.plan, range(done), work.error, notes, changed)
 
 
-def _check_different(requests, traits):
-    """Raise where two names are one VM on this platform, such as web1 and WEB1 where case does not count."""
-    labels = {}
-    for request in requests:
-        other = labels.setdefault(traits.name_key(request.label), request.label)
-        if other is not request.label:
-            raise InvalidInput(f"name: {other} and {request.label} are the same VM here.", "Give each VM once.")
-    _check_macs(requests)
-
-
 def _check_macs(requests):
     """Raise where a task gives two NICs of VMs one MAC: no driver sees the VM that another plan creates."""
     owners = {}
@@ -239,7 +233,7 @@ def _check_macs(requests):
 
 def _crashed(work):
     """The warning about a guest that crashed when it was to stop; empty for none."""
-    from .progress import CRASHED
+    from .waiting import CRASHED
 
     return f"{work.name}: {CRASHED}; see its logs." if CRASHED in work.progress.notes.values() else ""
 
@@ -259,24 +253,3 @@ def _refuse_busy(works):
         seconds = work.request.policy.timeout
         message = f"{work.found.name}: it is busy ({work.plan.busy}) and was for {seconds} seconds."
         work.plan = _refused(work, message, "Wait for it to finish, or raise timeout.")
-
-
-def _facets(works, traits):
-    """What has to be observed to plan these VMs: no more is asked of the platform."""
-    facets = {"power", "config"}
-    # Who uses which file is expensive to learn; a cost that depends on the VM is never that of rebuilding it.
-    rebuilds = any(one.cost == DESTRUCTIVE for one in traits.fields.values())
-    for request in (work.request for work in works):
-        if request.state == "absent" or request.policy.allow_recreate or request.snapshot is not None:
-            facets.add("snapshots")
-        if request.snapshot is not None and request.snapshot.state == "restored":
-            facets.add("snapshot_configs")
-        if request.snapshot is not None and request.snapshot.state == "absent":
-            facets.add("all_snapshots")
-        if request.state == "absent" or (request.policy.allow_recreate and rebuilds):
-            facets.add("files")
-        if request.state == "absent":
-            facets.add("unfinished")
-        if request.policy.wait_for != "state":
-            facets.add("addresses")
-    return frozenset(facets)

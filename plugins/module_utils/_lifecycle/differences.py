@@ -11,11 +11,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from .errors import Refused, Unsupported
-from .model import COLLECTIONS, FAILED, LIVE, NEVER, NEXT_BOOT, POWER_OFF, RECORDS, SUSPENDED, Change
-from .units import human_size
+from .model import COLLECTIONS, NEVER, POWER_OFF, RECORDS, Change
+from .units import human_size, is_size
 
-#: Last words of the paths whose values are bytes.
-_SIZES = ("memory", "max_memory", "size", "video_memory")
 #: Below this are the seed's documents, whose values no error shows.
 _SEED = "cloud_init."
 
@@ -178,9 +176,6 @@ def _costed(vm, change, traits):
             )
         old, new = _shown(change.path, change.old), _shown(change.path, change.new)
         raise Refused(f"{vm.name}: {change.path} is {old} and cannot become {new}.", field.instead)
-    if cost == LIVE and vm.power in (SUSPENDED, FAILED) and not traits.live_in_every_power:
-        # Nothing lives in a machine whose memory lies on disk or that has crashed: its next cold start brings it.
-        cost = NEXT_BOOT
     if not vm.persistent:
         # It has no stored definition to change, and must not get one by the way.
         cost = POWER_OFF
@@ -209,7 +204,7 @@ def _shown(path, value):
         return "unset"
     if path.startswith(_SEED):
         return "what is given"
-    if path.rsplit(".", 1)[-1] in _SIZES:
+    if is_size(path):
         return human_size(value)
     return f"'{value}'"
 

@@ -79,6 +79,10 @@ class PartlyApplied(PolyvirtError):
     """After applying, the VM is not as asked; the message names what is left."""
 
 
+class Stale(PolyvirtError):
+    """Somebody else changed the VM since it was planned; raised before the step has changed anything."""
+
+
 class SomeFailed(PolyvirtError):
     """Of a segment of several machines some failed: ``by_place`` has the error of each. The others are done.
 

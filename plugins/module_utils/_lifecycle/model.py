@@ -18,7 +18,9 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Callable, Optional, Protocol
+from typing import Any, Callable, Optional
+
+from .options import VM
 
 ABSENT, STOPPED, RUNNING, PAUSED = "absent", "stopped", "running", "paused"
 SUSPENDED, FAILED, UNKNOWN = "suspended", "failed", "unknown"
@@ -37,8 +39,15 @@ VERBS = (
     "snapshot", "restore", "drop_snapshot",
 )  # fmt: skip
 
-COLLECTIONS = ("disks", "networks", "port_forwards", "shared_folders")
-RECORDS = ("display", "cloud_init")
+#: Seconds that a guest gets to shut down, where the task names none.
+STOP_TIMEOUT = 120
+
+#: Verbs whose functions share a file in a driver: power.py and snapshots.py. All others have a file of their own name.
+POWER_VERBS = frozenset({"start", "stop", "kill", "pause", "resume", "suspend", "reset"})
+SNAPSHOT_VERBS = frozenset({"snapshot", "drop_snapshot", "restore"})
+
+COLLECTIONS = tuple(name for name, option in VM.items() if option.key)
+RECORDS = tuple(name for name, option in VM.items() if option.options and not option.key)
 EMPTY: Mapping = {}
 
 
@@ -91,9 +100,9 @@ class File:
 class Vm:
     """A machine as found. A field that is None is something the platform does not have or did not say.
 
-    ``recipe`` is what the platform would make an absent machine from by itself, such as a Vagrantfile. ``leftovers``
-    are (file, name) of snapshots that a disk's file holds and the platform does not know. ``lost``: its power is
-    unknown because all its files are gone, so there is nothing to lose by deleting what the platform still knows of it.
+    ``recipe`` is what the platform would make an absent machine from by itself, such as a Vagrantfile. ``lost``: its
+    power is unknown because all its files are gone, so there is nothing to lose by deleting what the platform still
+    knows of it.
     ``effective`` are values that the VM has although nobody described them: reported, and never compared.
     """
 
@@ -110,7 +119,6 @@ class Vm:
     ssh: Optional[Mapping] = None
     mark: Optional[Mapping] = None
     files: Sequence[File] = ()
-    leftovers: Optional[Sequence] = None
     restarted: bool = False
     restored: Optional[str] = None
     recipe: Optional[str] = None
@@ -172,7 +180,10 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Policy:
-    """How to go about it. ``stop_mode`` None is the gentlest way that the platform has."""
+    """How to go about it. ``stop_mode`` None is the gentlest way that the platform has.
+
+    ``at_start`` are arguments of the last start, which is a cold one.
+    """
 
     stop_mode: Optional[str] = None
     stop_timeout: Optional[int] = None
@@ -183,7 +194,7 @@ class Policy:
     delete_disks: str = "owned"
     purge: frozenset = frozenset()
     on_failure: str = "rollback"
-    reset_nvram: bool = False
+    at_start: Mapping = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -300,43 +311,8 @@ class Target:
     name: Optional[str] = None
     id: Optional[str] = None
 
-    def selects(self, vm, name_key=str):
-        """``name_key`` gives equal keys to names that the platform takes for the same."""
-        return vm.id == self.id if self.id else name_key(vm.name) == name_key(self.name)
-
-
-class Driver(Protocol):
-    """A platform's translation. Errors are raised as PolyvirtError; nothing waits, decides or exits."""
-
-    def traits(self) -> Traits:
-        """What this platform can do; may depend on the host's version."""
-
-    def observe(self, targets: Optional[Sequence[Target]], facets: frozenset) -> Observation:
-        """The machines that exist of ``targets`` (None: all), with at least these facets looked at.
-
-        Facets: power, config, addresses, snapshots, all_snapshots (with those that the platform does not know, as
-        unfinished ones), snapshot_configs, leftovers, files, unfinished. With power alone,
-        ``config`` may be empty. A machine that a task has only begun to make exists where unfinished ones are asked
-        for: to be told, or to be removed.
-        """
-
-    def preflight(self, plan: Plan) -> None:
-        """Raise what would make ``plan`` fail half-way (a missing image, say); reads only, also in a check."""
-
-    def compare_content(self, vm: Vm, before: Snapshot, after: Optional[Snapshot]) -> Sequence[Mapping]:
-        """The files that differ between two points (None: as it is now): change, path, type, mode, size, text."""
-
-    def lane(self, vm: Vm) -> str:
-        """VMs of one lane are not worked on at the same time; what is ready together is sent together."""
-
-    def apply(self, batch: Sequence) -> Optional[Sequence]:
-        """Carry out (VM, steps) pairs; returns for each whether anything was changed (None: all were).
-
-        Every step ends the same when it is sent twice: its answer may have been lost.
-
-        An error has in ``steps_done`` how many steps are complete, and in ``wrote`` whether anything was changed (None:
-        nobody knows); ``one_by_one`` sees to both. A VM that could not be created is not left half-created.
-        """
+    def selects(self, vm):
+        return vm.id == self.id if self.id else vm.name == self.name
 
 
 @dataclass(frozen=True)
@@ -373,10 +349,9 @@ class Traits:
     that are given in the act of cloning, such as the node; all others of a clone are changed afterwards. ``not_cloned``
     names those that a clone does not have from its source, because two machines cannot share them. ``linked_format`` is
     the format of a disk that stands on another one, where the platform tells formats. ``taken_as`` tells (kind, power)
-    of the snapshot that a request makes of a machine. ``live_in_every_power``: what is live is in force without a cold
-    start in a suspended or crashed VM, too. ``lanes_at_once`` is enough to hide the platform's waiting, and few enough
-    not to become its load. ``harmless`` are words of ``Vm.busy`` for work that leaves a running machine running and its
-    settings as they are (a backup): it need not end where nothing is to be done.
+    of the snapshot that a request makes of a machine. ``lanes_at_once`` is enough to hide the platform's waiting, and
+    few enough not to become its load. ``harmless`` are words of ``Vm.busy`` for work that leaves a running machine
+    running and its settings as they are (a backup): it need not end where nothing is to be done.
     ``id_fault`` says why a VM cannot be created with an id; None: the platform chooses ids by itself.
     ``suspended_counts_as_stopped``: nothing of a suspended VM is in memory, so ``state: stopped`` leaves it as it is.
     """
@@ -389,11 +364,9 @@ class Traits:
     sources: Sequence[str] = ("image", "clone", "iso", "disks")
     defaults: Mapping = field(default_factory=dict)
     stop_modes: Sequence[str] = ("graceful", "force", "graceful_then_force")
-    stop_timeout: int = 120
     instead: Mapping[str, str] = field(default_factory=dict)
     slot: Callable[[int], str] = "disk{}".format
     name_fault: Callable[[str], Optional[str]] = lambda name: None
-    name_key: Callable[[str], str] = str
     id_fault: Optional[Callable[[str], Optional[str]]] = None
     snapshot_name_fault: Callable[[str], Optional[str]] = lambda name: None
     taken_as: Callable = lambda vm, asked: (asked.kind, vm.power)
@@ -405,7 +378,6 @@ class Traits:
     lanes_at_once: int = 4
     harmless: frozenset = frozenset()
     suspended_counts_as_stopped: bool = False
-    live_in_every_power: bool = False
     transient: Callable[[Exception], bool] = lambda error: False
     side_effects: Callable[[str, Vm], Sequence[str]] = lambda verb, vm: ()
     adjust: Callable = lambda vm, config: config

@@ -8,8 +8,8 @@ from __future__ import annotations
 from .errors import PolyvirtError, SomeFailed, unexpected
 
 
-def one_by_one(driver, batch, writes):
-    """Call the driver's method for each step: ``_start(vm, step)`` for the verb ``start``.
+def one_by_one(carry_out, batch, writes):
+    """Call ``carry_out(vm, step)`` for each step, which is the driver's function for the step's verb.
 
     ``batch`` are (VM, steps) pairs; ``writes()`` counts the changes that the ports made, certain and doubtful ones. If
     one VM fails, the others are worked on all the same. An error has in ``steps_done`` how many steps of its VM are
@@ -19,7 +19,7 @@ def one_by_one(driver, batch, writes):
     for place, (vm, steps) in enumerate(batch):
         before = writes()
         try:
-            _carry_out(driver, vm, steps)
+            _carry_out(carry_out, vm, steps)
         except PolyvirtError as error:
             failed[place] = error
         wrote[place] = _wrote(before, writes())
@@ -36,10 +36,10 @@ def _wrote(before, after):
     return None if after[1] > before[1] else False
 
 
-def _carry_out(driver, vm, steps):
+def _carry_out(carry_out, vm, steps):
     for number, step in enumerate(steps):
         try:
-            getattr(driver, f"_{step.verb}")(vm, step)
+            carry_out(vm, step)
         except PolyvirtError as error:
             error.steps_done = number
             raise

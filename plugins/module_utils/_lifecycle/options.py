@@ -1,243 +1,255 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Argument specs as data; each has a documentation fragment of the same stem in plugins/doc_fragments.
+"""Options as data. Argument specs, requests, masking and the pages of ansible-doc follow from them.
 
-``VM`` is shared by every ``<platform>_vm``, ``VM_INFO`` by every module that only tells, ``SNAPSHOT`` and
-``SNAPSHOT_INFO`` by those about snapshots; the rest are connections and the few options that are a platform's own.
+Here are those that platforms share; those of one platform alone are in ``_drivers/<platform>/options.py``.
 """
 
 from __future__ import annotations
 
-from .power import STATES
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, Callable, Optional
 
-STOP_MODES = ("graceful", "force", "graceful_then_force")
-NETWORK_TYPES = ("nat", "bridged", "hostonly", "internal", "network", "user")
+from .errors import InvalidInput, Unsupported
+from .ip_config import has_fixed_address
+from .units import GIB, MIB, mac_address
+
+STATES = ("present", "started", "stopped", "paused", "suspended", "restarted", "absent")
+
+#: Roles. A setting is compared; a creation input is used when a VM is created; policy is how to go about it; an option
+#: at the start is passed to the last start of a task; a connection (and what else only its driver reads) is the rest.
+SETTING, CREATION, POLICY, AT_START, CONNECTION = "setting", "creation", "policy", "at_start", "connection"
+#: The ``key`` of entries that are known by their place in the list.
+PLACE = "#"
+
+
+@dataclass(frozen=True)
+class Option:
+    """An option or a suboption. ``type`` to ``rules`` are its argument spec, the rest is what it means.
+
+    ``key``: the suboption by which the entries of a list are known. ``unit``: it is a size, and a number without a unit
+    is in these. ``limits`` are its least and its most. ``unique`` says what it names that only one VM can have, and
+    ``is_unique`` of which values that is true. ``short``: the suboption that a plain text stands for. ``only_with`` is
+    the one state in which it makes sense. ``normalize`` returns the value in its one way of writing.
+    """
+
+    type: str = "str"
+    elements: Optional[str] = None
+    choices: Sequence = ()
+    default: Any = None
+    required: bool = False
+    options: Mapping = field(default_factory=dict)
+    aliases: Sequence = ()
+    secret: Optional[bool] = None
+    rules: Mapping = field(default_factory=dict)
+    role: str = SETTING
+    key: str = ""
+    unit: int = 0
+    limits: tuple = ()
+    unique: str = ""
+    is_unique: Callable = bool
+    ordered: bool = True
+    short: str = ""
+    only_with: str = ""
+    normalize: Callable = lambda value, option: value
+
+    def spec(self, in_full=False):
+        """Its argument spec. Of an option with a short form Ansible checks nothing until it is written ``in_full``."""
+        spec = {"type": "raw" if self.short and not in_full else self.type, **self.rules}
+        optional = {"elements": self.elements, "default": self.default, "no_log": self.secret}
+        spec.update({name: value for name, value in optional.items() if value is not None})
+        listed = {"choices": list(self.choices), "aliases": list(self.aliases), "required": self.required}
+        spec.update({name: value for name, value in listed.items() if value})
+        return {**spec, "options": argument_spec(self.options)} if self.options else spec
+
+    def in_full(self, value, name):
+        """A value in its short form as the suboption that it stands for."""
+        if isinstance(value, (str, int)) and not isinstance(value, bool):
+            return {self.short: value}
+        if not isinstance(value, dict):
+            raise InvalidInput(
+                f"{name}: {value} is neither text nor a mapping.", f"Write the {self.short}, or {{{self.short}: ...}}."
+            )
+        return value
+
+
+def argument_spec(options, in_full=False):
+    return {name: option.spec(in_full) for name, option in options.items()}
+
+
+Texts = partial(Option, "list", elements="str")
+Entries = partial(Option, "list", elements="dict")
+Size = partial(Option, unit=MIB)
+Port = partial(Option, "int", limits=(1, 65535))
+Policy = partial(Option, role=POLICY)
+Seconds = partial(Option, "int", role=POLICY, limits=(1, None))
+Consent = partial(Option, "bool", default=False, role=POLICY)
+Connection = partial(Option, role=CONNECTION)
+
+
+@dataclass(frozen=True)
+class Platform:
+    """``lacks``: {path: what to use instead} of the shared options, suboptions and choices that it never has.
+
+    Paths are such as ``os_type``, ``networks.vlan`` and ``networks.type=hostonly``.
+    """
+
+    name: str
+    lacks: Mapping = field(default_factory=dict)
+
+    def supported(self, options):
+        """``options`` without what the platform lacks."""
+        return _without(options, set(self.lacks))
+
+    def rejected(self, params):
+        """The error for the first option of a task that the platform lacks; None if there is none."""
+        for path, instead in self.lacks.items():
+            where, _equals, choice = path.partition("=")
+            name, _dot, suboption = where.partition(".")
+            value = params.get(name)
+            entries = [params] if not suboption else value if isinstance(value, list) else [value]
+            given = [one[suboption or name] for one in entries if isinstance(one, dict) and (suboption or name) in one]
+            if choice in [str(one).lower() for one in given] if choice else given:
+                return Unsupported(f"{where}{choice and ': '}{choice} is not supported on {self.name}.", instead)
+        return None
+
+
+def _without(options, lacks):
+    return {
+        name: replace(
+            option,
+            choices=_choices(name, option, lacks),
+            options=_without(option.options, {path[len(name) + 1 :] for path in lacks if path.startswith(f"{name}.")}),
+        )
+        for name, option in options.items()
+        if name not in lacks
+    }
+
+
+def _choices(name, option, lacks):
+    choices = option.choices
+    if option.type == "bool" and any(path.startswith(f"{name}=") for path in lacks):
+        choices = (True, False)
+    # A choice may be the name of another option, such as the lists that can be purged.
+    return [one for one in choices if f"{name}={one}".lower() not in lacks and one not in lacks]
+
 
 DISK = {
-    "slot": {"type": "str"},
-    "size": {"type": "str"},
-    "format": {"type": "str"},
-    "storage": {"type": "str"},
-    "source": {"type": "path"},
-    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "slot": Option(),
+    "size": Size(unit=GIB),
+    "format": Option(),
+    "storage": Option(),
+    "source": Option("path", unique="file"),
+    "state": Option(choices=("present", "absent"), default="present"),
 }
 NETWORK = {
-    "type": {"type": "str", "choices": list(NETWORK_TYPES)},
-    "source": {"type": "str"},
-    "mac": {"type": "str"},
-    "address": {"type": "str"},
-    "model": {"type": "str"},
-    "vlan": {"type": "int"},
+    "type": Option(choices=("nat", "bridged", "hostonly", "internal", "network", "user")),
+    "source": Option(),
+    "mac": Option(unique="address", normalize=mac_address),
+    "address": Option(unique="address"),
+    "model": Option(),
+    "vlan": Option("int", limits=(0, 4094)),
 }
 PORT_FORWARD = {
-    "name": {"type": "str", "required": True},
-    "protocol": {"type": "str", "choices": ["tcp", "udp"], "default": "tcp"},
-    "host_address": {"type": "str"},
-    "host_port": {"type": "int"},
-    "guest_port": {"type": "int", "required": True},
+    "name": Option(required=True),
+    "protocol": Option(choices=("tcp", "udp"), default="tcp"),
+    "host_address": Option(),
+    "host_port": Port(unique="port"),
+    "guest_port": Port(required=True),
 }
 SHARED_FOLDER = {
-    "name": {"type": "str", "required": True},
-    "host_path": {"type": "path", "required": True},
-    "guest_path": {"type": "str"},
-    "type": {"type": "str"},
-    "read_only": {"type": "bool"},
+    "name": Option(required=True),
+    "host_path": Option("path", required=True),
+    "guest_path": Option(),
+    "type": Option(),
+    "read_only": Option("bool"),
 }
-IMAGE = {"source": {"type": "str", "required": True}, "linked": {"type": "bool", "default": False}}
-CLONE = {
-    "source": {"type": "str", "required": True},
-    "snapshot": {"type": "str"},
-    "linked": {"type": "bool", "default": False},
-}
+DISPLAY = {"type": Option(choices=("none", "vnc", "spice")), "video_memory": Size()}
+LINKED = Option("bool", default=False)
+IMAGE = {"source": Option(required=True), "linked": LINKED}
+CLONE = {"source": Option(required=True), "snapshot": Option(), "linked": LINKED}
 CLOUD_INIT = {
-    "user": {"type": "str"},
-    "password": {"type": "str", "no_log": True},
-    "ssh_authorized_keys": {"type": "list", "elements": "str", "no_log": False},
-    "ip_config": {"type": "list", "elements": "str"},
-    "nameservers": {"type": "list", "elements": "str"},
-    "search_domains": {"type": "list", "elements": "str"},
-    "user_data": {"type": "raw", "no_log": True},
-    "meta_data": {"type": "dict", "no_log": True},
-    "network_config": {"type": "dict", "no_log": True},
+    "user": Option(),
+    "password": Option(secret=True),
+    "ssh_authorized_keys": Texts(secret=False),
+    "ip_config": Texts(unique="address", is_unique=has_fixed_address),
+    "nameservers": Texts(),
+    "search_domains": Texts(),
+    "user_data": Option("raw", secret=True),
+    "meta_data": Option("dict", secret=True),
+    "network_config": Option("dict", secret=True),
 }
 
-CALL_TIMEOUT = {"call_timeout": {"type": "int"}}
+NAMES = Texts(role=POLICY)
+ID = Policy(unique="VM")
+CALL_TIMEOUT = {"call_timeout": Seconds()}
+TIMEOUT = Seconds(default=300)
+WAIT_FOR = Policy(choices=("state", "address", "ssh"), default="state")
 
+#: Settings are in the order in which a plan makes changes.
 VM = {
-    "name": {"type": "list", "elements": "str"},
-    "id": {"type": "str"},
-    "state": {"type": "str", "choices": list(STATES), "default": "present"},
-    "stop_mode": {"type": "str", "choices": list(STOP_MODES)},
-    "stop_timeout": {"type": "int"},
-    "timeout": {"type": "int", "default": 300},
+    "name": NAMES,
+    "id": ID,
+    "state": Policy(choices=STATES, default="present"),
+    "stop_mode": Policy(choices=("graceful", "force", "graceful_then_force")),
+    "stop_timeout": Seconds(),
+    "timeout": TIMEOUT,
     **CALL_TIMEOUT,
-    "wait_for": {"type": "str", "choices": ["state", "address", "ssh"], "default": "state"},
-    "allow_restart": {"type": "bool", "default": False},
-    "allow_recreate": {"type": "bool", "default": False},
-    "delete_disks": {"type": "str", "choices": ["owned", "none", "all"], "default": "owned"},
-    "purge": {
-        "type": "list",
-        "elements": "str",
-        "choices": ["disks", "networks", "port_forwards", "shared_folders"],
-        "default": [],
-    },
-    "on_failure": {"type": "str", "choices": ["rollback", "keep"], "default": "rollback"},
-    "cpus": {"type": "int"},
-    "memory": {"type": "str"},
-    "firmware": {"type": "str", "choices": ["bios", "uefi"]},
-    "secure_boot": {"type": "bool"},
-    "tpm": {"type": "bool"},
-    "nested_virtualization": {"type": "bool"},
-    "os_type": {"type": "str"},
-    "description": {"type": "str"},
-    "tags": {"type": "list", "elements": "str"},
-    "autostart": {"type": "bool"},
-    "disks": {"type": "list", "elements": "dict", "options": DISK},
-    "networks": {"type": "list", "elements": "dict", "options": NETWORK},
-    "port_forwards": {"type": "list", "elements": "dict", "options": PORT_FORWARD},
-    "shared_folders": {"type": "list", "elements": "dict", "options": SHARED_FOLDER},
-    "iso": {"type": "path"},
-    "display": {
-        "type": "dict",
-        "options": {"type": {"type": "str", "choices": ["none", "vnc", "spice"]}, "video_memory": {"type": "str"}},
-    },
-    "image": {"type": "dict", "options": IMAGE},
-    "clone": {"type": "dict", "options": CLONE},
-    "cloud_init": {"type": "dict", "options": CLOUD_INIT},
-    "native": {"type": "dict"},
+    "wait_for": WAIT_FOR,
+    "allow_restart": Consent(),
+    "allow_recreate": Consent(),
+    "delete_disks": Policy(choices=("owned", "none", "all"), default="owned"),
+    "purge": Texts(role=POLICY, choices=("disks", "networks", "port_forwards", "shared_folders"), default=[]),
+    "on_failure": Policy(choices=("rollback", "keep"), default="rollback"),
+    "cpus": Option("int", limits=(1, None)),
+    "firmware": Option(choices=("bios", "uefi")),
+    "secure_boot": Option("bool"),
+    "tpm": Option("bool"),
+    "nested_virtualization": Option("bool"),
+    "os_type": Option(),
+    "description": Option(),
+    "autostart": Option("bool"),
+    "iso": Option("path"),
+    "memory": Size(),
+    "tags": Texts(ordered=False),
+    "native": Option("dict"),
+    "display": Option("dict", options=DISPLAY),
+    "disks": Entries(options=DISK, key="slot"),
+    "networks": Entries(options=NETWORK, key=PLACE),
+    "port_forwards": Entries(options=PORT_FORWARD, key="name"),
+    "shared_folders": Entries(options=SHARED_FOLDER, key="name"),
+    "image": Option("dict", options=IMAGE, role=CREATION, short="source"),
+    "clone": Option("dict", options=CLONE, role=CREATION, short="source"),
+    "cloud_init": Option("dict", options=CLOUD_INIT, role=CREATION),
 }
 
-VM_INFO = {"name": {"type": "list", "elements": "str"}, "id": {"type": "str"}}
+VM_INFO = {"name": NAMES, "id": ID}
 
-_FACETS = ["power", "config", "addresses", "snapshots"]
-FACETS = {"facets": {"type": "list", "elements": "str", "choices": _FACETS, "default": _FACETS}}
+_FACETS = ("power", "config", "addresses", "snapshots")
+FACETS = {"facets": Texts(role=POLICY, choices=_FACETS, default=list(_FACETS))}
 
 SNAPSHOT = {
-    "name": VM["name"],
-    "id": VM["id"],
-    "snapshot": {"type": "str", "required": True},
-    "state": {"type": "str", "choices": ["present", "absent", "restored"], "default": "present"},
-    "description": {"type": "str"},
-    "include_memory": {"type": "bool"},
-    "keep_last": {"type": "int"},
-    "children": {"type": "bool", "default": False},
-    "power": {"type": "str", "choices": ["snapshot", "keep"], "default": "snapshot"},
-    "wait_for": VM["wait_for"],
-    "timeout": VM["timeout"],
+    "name": NAMES,
+    "id": ID,
+    "snapshot": Policy(required=True),
+    "state": Policy(choices=("present", "absent", "restored"), default="present"),
+    "description": Policy(only_with="present"),
+    "include_memory": Policy("bool", only_with="present"),
+    "keep_last": Policy("int", limits=(1, None), only_with="present"),
+    "children": Consent(only_with="absent"),
+    "power": Policy(choices=("snapshot", "keep"), default="snapshot", only_with="restored"),
+    "wait_for": WAIT_FOR,
+    "timeout": TIMEOUT,
     **CALL_TIMEOUT,
 }
 
-SNAPSHOT_INFO = {
-    "compare": {
-        "type": "dict",
-        "options": {
-            "from": {"type": "str", "required": True},
-            "to": {"type": "str"},
-            "content": {"type": "bool", "default": False},
-            "text": {"type": "bool", "default": False},
-        },
-    }
+COMPARE = {
+    "from": Option(required=True),
+    "to": Option(),
+    "content": Option("bool", default=False),
+    "text": Option("bool", default=False),
 }
-
-VIRSH = {
-    "uri": {"type": "str"},
-    "executable": {"type": "str", "default": "virsh"},
-}
-VIRSH_VM = {
-    "virt_type": {"type": "str", "choices": ["kvm", "qemu"]},
-    "storage_path": {"type": "path"},
-    "boot_order": {"type": "list", "elements": "str", "choices": ["disk", "cdrom", "network"]},
-    "serial_log": {"type": "path"},
-    "reset_nvram": {"type": "bool", "default": False},
-    "max_cpus": {"type": "int"},
-    "max_memory": {"type": "str"},
-    "allow_network_start": {"type": "bool", "default": False},
-}
-VIRSH_SNAPSHOT = {"kind": {"type": "str", "choices": ["internal", "external"]}}
-
-VBOX = {"executable": {"type": "str", "default": "VBoxManage"}}
-VBOX_VM = {
-    "storage_path": {"type": "path"},
-    "groups": {"type": "list", "elements": "str"},
-    "graphics_controller": {"type": "str", "choices": ["none", "vboxvga", "vmsvga", "vboxsvga"]},
-    "boot_order": {"type": "list", "elements": "str", "choices": ["disk", "cdrom", "network", "floppy"]},
-    "ssh_forward": {"type": "bool"},
-    "start_type": {"type": "str", "choices": ["headless", "gui", "separate"], "default": "headless"},
-}
-
-PROVISIONER = {
-    "name": {"type": "str"},
-    "inline": {"type": "str"},
-    "path": {"type": "path"},
-    "args": {"type": "list", "elements": "str"},
-    "env": {"type": "dict", "no_log": True},
-    "privileged": {"type": "bool"},
-    "run": {"type": "str", "choices": ["once", "always", "never"]},
-}
-VAGRANT = {
-    "project_dir": {"type": "path", "required": True},
-    "vagrantfile": {"type": "str"},
-    "managed": {"type": "bool", "default": True},
-    "executable": {"type": "str", "default": "vagrant"},
-}
-VAGRANT_INSTANCE = {
-    "provider": {"type": "str"},
-    "box": {"type": "str"},
-    "box_version": {"type": "str"},
-    "box_url": {"type": "str"},
-    "box_checksum": {"type": "str"},
-    "os_boxes": {"type": "dict"},
-    "hostname": {"type": "str"},
-    "gui": {"type": "bool"},
-    "linked_clone": {"type": "bool"},
-    "provisioners": {
-        "type": "list",
-        "elements": "dict",
-        "options": PROVISIONER,
-        "mutually_exclusive": [["inline", "path"]],
-        "required_one_of": [["inline", "path"]],
-    },
-    "environment": {"type": "dict", "no_log": True},
-}
-
-PROXMOX = {
-    "api_host": {"type": "str"},
-    "api_port": {"type": "int"},
-    "api_user": {"type": "str"},
-    "api_password": {"type": "str", "no_log": True},
-    "api_token_id": {"type": "str", "no_log": False},
-    "api_token_secret": {"type": "str", "no_log": True},
-    "verify_ssl": {"type": "bool", "aliases": ["validate_certs"]},
-    "ca_path": {"type": "path"},
-    "api_timeout": {"type": "int"},
-}
-PROXMOX_VM = {
-    "id": {"type": "str", "aliases": ["vmid"]},
-    "node": {"type": "str"},
-    "pool": {"type": "str"},
-    "storage": {"type": "str"},
-    "bridge": {"type": "str", "default": "vmbr0"},
-    "template": {"type": "bool"},
-    "protection": {"type": "bool"},
-    "iso_checksum": {"type": "str", "no_log": False},
-}
-
-#: By the stem of the documentation fragment.
-SPECS = {
-    "call_timeout": CALL_TIMEOUT,
-    "vm": {name: option for name, option in VM.items() if name not in CALL_TIMEOUT},
-    "vm_info": VM_INFO,
-    "facets": FACETS,
-    "snapshot": {name: option for name, option in SNAPSHOT.items() if name not in CALL_TIMEOUT},
-    "snapshot_info": SNAPSHOT_INFO,
-    "virsh": VIRSH,
-    "virsh_vm": VIRSH_VM,
-    "virsh_snapshot": VIRSH_SNAPSHOT,
-    "vbox": VBOX,
-    "vbox_vm": VBOX_VM,
-    "vagrant": VAGRANT,
-    "vagrant_instance": VAGRANT_INSTANCE,
-    "proxmox": PROXMOX,
-    "proxmox_vm": PROXMOX_VM,
-}
+SNAPSHOT_INFO = {"compare": Option("dict", options=COMPARE, role=POLICY)}

@@ -238,7 +238,7 @@ def _moves(task):
         reason = f" ({vm.reason})" if vm.reason else ""
         asked = f"{task.request.label}: it is {vm.power}{reason} and cannot be {ENDS_IN[state]}"
         raise Refused(f"{asked}: {row.refused}.", known_names(task.known) if vm.power == ABSENT else "")
-    if "reset" in moves and (vm.busy or "reset" not in task.traits.verbs or task.policy.reset_nvram):
+    if "reset" in moves and (vm.busy or "reset" not in task.traits.verbs or task.policy.at_start):
         moves = ("kill", "start")
     return moves if vm.persistent else _moves_of_transient(task, moves)
 
@@ -334,7 +334,7 @@ def _power_step(task, vm, move, is_last):
     if move == "delete":
         return delete_step(vm if task.vm.persistent else task.vm, task.policy.delete_disks, task.traits)
     # Only the last start is sure to be a cold one.
-    arguments = {"reset_nvram": True} if task.policy.reset_nvram and move == "start" and is_last else {}
+    arguments = task.policy.at_start if move == "start" and is_last else {}
     also = tuple(task.traits.side_effects(move, vm))
     note = _NOTES.get((vm.power, move), "")
     return Step(move, arguments=arguments, cost=COST_OF_MOVE.get(move, LIVE), also=also, note=note)

@@ -85,12 +85,12 @@ def check_identity(vm, machine_id, name, traits, known=()):
     """Refuse an id and a name that are not of one machine: of ``known`` names, one may be another's."""
     if not (machine_id and name):
         return
-    if vm.power == ABSENT and traits.name_key(name) in map(traits.name_key, known):
+    if vm.power == ABSENT and name in known:
         raise Refused(
             f"{name}: there is no machine with id {machine_id}, and the one of this name has another.",
             "Correct the id, or leave it out.",
         )
-    if vm.power != ABSENT and traits.name_key(vm.name) != traits.name_key(name):
+    if vm.power != ABSENT and vm.name != name:
         raise Refused(
             f"{name}: the machine with id {machine_id} is named '{vm.name}'.",
             "Machines are not renamed; correct the task.",

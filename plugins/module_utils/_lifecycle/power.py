@@ -14,8 +14,6 @@ from typing import Optional
 
 from .model import ABSENT, FAILED, PAUSED, POWER_OFF, RUNNING, STOPPED, SUSPENDED
 
-STATES = ("present", "started", "stopped", "paused", "suspended", "restarted", "absent")
-
 
 @dataclass(frozen=True)
 class Moves:

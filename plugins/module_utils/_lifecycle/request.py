@@ -1,58 +1,50 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From a task's parameters to requests, one per machine; bad form is found here, before anything is looked at."""
+"""From a task's parameters to requests, one per VM; bad form is found here, before anything is observed."""
 
 from __future__ import annotations
 
-import re
+from collections.abc import Mapping
 from dataclasses import fields
 
 from .errors import InvalidInput
-from .ip_config import has_fixed_address
-from .model import RECORDS, Comparison, Policy, Request, SnapshotRequest
-from .units import GIB, MIB, parse_size
+from .model import Comparison, Policy, Request, SnapshotRequest
+from .options import AT_START, CREATION, PLACE, SETTING
+from .units import parse_size
 
-_SCALARS = (
-    "cpus", "firmware", "secure_boot", "tpm", "nested_virtualization", "os_type", "description", "autostart", "iso",
-)  # fmt: skip
-_CREATION = ("image", "clone", "cloud_init")
-_MAC = re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}", re.ASCII)
-#: Settings of some platforms of which each machine has its own: a file that it writes, the number that it has.
-_OWN = {"serial_log": "file"}
-#: What names a single thing in the world and so cannot be given to several machines.
-_SINGLE = "Give one name, or leave this to be chosen for each machine."
+#: What names a single thing in the world and so cannot be given to several VMs.
+_SINGLE = "Give one name, or omit the option: each VM then gets its own."
 
 
-def requests(params, own=()):
-    """Requests of a task, in the order of its names. Raises InvalidInput naming the option and the remedy.
+def requests(params, options):
+    """Requests of a task with these ``options``, in the order of its names.
 
-    ``own`` are options of the platform alone that are settings of a machine, compared like the shared ones.
+    Raises InvalidInput naming the option and the remedy.
     """
-    names = _names(params)
-    _check_policy(params)
-    config, creation = {**_config(params), **_own(params, own)}, _creation(params, own)
+    names, given = _names(params), _given(params, options)
     if len(names) > 1:
-        _check_shareable(config)
-        _check_ip_config((params.get("cloud_init") or {}).get("ip_config") or ())
-    policy = _policy(params, config)
-    state = params["state"]
+        for name, value in given.items():
+            _check_shareable(name, options[name], value)
+    config, creation, at_start = (_with_role(given, options, role) for role in (SETTING, CREATION, AT_START))
+    if {"image", "clone"} <= set(creation):
+        raise InvalidInput("image and clone are both given.", "A VM is created from one of them.")
+    policy, state = _policy(given, config, at_start), given["state"]
     return [
-        Request(name=name, id=params.get("id"), state=state, config=config, creation=creation, policy=policy)
+        Request(name=name, id=given.get("id"), state=state, config=config, creation=creation, policy=policy)
         for name in names
     ]
 
 
-def snapshot_requests(params):
-    """Requests of a snapshot task, in the order of its machines' names."""
-    names = _names(params)
-    _check_snapshot(params)
-    options = [field.name for field in fields(SnapshotRequest) if field.name != "name"]
-    given = {option: params[option] for option in options if params.get(option) is not None}
-    asked = SnapshotRequest(name=params["snapshot"], **given)
-    is_restored = params["state"] == "restored"
-    policy = Policy(timeout=params["timeout"], wait_for=params["wait_for"] if is_restored else "state")
-    return [Request(name=name, id=params.get("id"), snapshot=asked, policy=policy) for name in names]
+def snapshot_requests(params, options):
+    """Requests of a snapshot task, in the order of its VMs' names."""
+    names, given = _names(params), _given(params, options)
+    _check_text("snapshot", given["snapshot"])
+    asked = {field.name: given[field.name] for field in fields(SnapshotRequest) if field.name in given}
+    asked["name"] = given["snapshot"]
+    is_restored = given["state"] == "restored"
+    policy = Policy(timeout=given["timeout"], wait_for=given["wait_for"] if is_restored else "state")
+    return [Request(name=name, id=given.get("id"), snapshot=SnapshotRequest(**asked), policy=policy) for name in names]
 
 
 def comparison(params):
@@ -71,30 +63,10 @@ def comparison(params):
         raise InvalidInput(
             f"compare: '{asked['from']}' would be compared with itself.", "Name another in to, or leave it out."
         )
-    if asked["text"] and not asked["content"]:
+    content, text = bool(asked.get("content")), bool(asked.get("text"))
+    if text and not content:
         raise InvalidInput("compare: text makes no sense without content.", "Set content: true, or leave text out.")
-    return Comparison(asked["from"], asked.get("to"), asked["content"], asked["text"])
-
-
-#: Options that make sense with one state only.
-_BELONGS_TO = {
-    "description": "present", "include_memory": "present", "kind": "present", "keep_last": "present",
-    "children": "absent",
-}  # fmt: skip
-
-
-def _check_snapshot(params):
-    _check_text("snapshot", params["snapshot"])
-    state = params["state"]
-    for option, only in _BELONGS_TO.items():
-        if params.get(option) not in (None, False) and state != only:
-            raise InvalidInput(f"{option}: makes no sense with state: {state}.", f"Use state: {only}, or leave it out.")
-    if state != "restored" and params["power"] != "snapshot":
-        raise InvalidInput(f"power: makes no sense with state: {state}.", "Use state: restored, or leave it out.")
-    if params.get("keep_last") is not None and params["keep_last"] < 1:
-        raise InvalidInput(f"keep_last: {params['keep_last']} would keep none.", "Give 1 or more.")
-    for option in ("timeout", "call_timeout"):
-        _check_seconds(option, params.get(option))
+    return Comparison(asked["from"], asked.get("to"), content, text)
 
 
 def _names(params):
@@ -137,168 +109,99 @@ def _check_text(option, name):
         )
 
 
-def _check_seconds(option, value):
-    if value is not None and value < 1:
-        raise InvalidInput(f"{option}: {value} is not a positive number of seconds.", "Give 1 or more.")
-
-
-def _check_policy(params):
-    for option in ("timeout", "stop_timeout", "call_timeout"):
-        _check_seconds(option, params.get(option))
-    if params.get("reset_nvram") and params["state"] != "restarted":
-        raise InvalidInput(
-            f"reset_nvram: NVRAM is filled anew by a start of this task, and state: {params['state']} may make none.",
-            "Use state: restarted.",
-        )
-
-
-def _policy(params, config):
-    purge = frozenset(params.get("purge") or ())
+def _policy(given, config, at_start):
+    purge = frozenset(given.get("purge", ()))
     missing = sorted(purge - set(config))
-    if missing and params["state"] != "absent":
+    if missing and given["state"] != "absent":
         raise InvalidInput(
             f"purge: {missing[0]} is named, but the option {missing[0]} is not given.",
             "Give the complete list, [] for none.",
         )
-    given = {field.name: params[field.name] for field in fields(Policy) if field.name not in ("purge", "reset_nvram")}
-    if params["state"] not in ("started", "restarted"):
-        given["wait_for"] = "state"  # There is no guest to wait for; so wait_for can be set in module_defaults.
-    return Policy(purge=purge, reset_nvram=bool(params.get("reset_nvram")), **given)
+    told = {field.name: given[field.name] for field in fields(Policy) if field.name in given}
+    if given["state"] not in ("started", "restarted"):
+        told["wait_for"] = "state"  # There is no guest to wait for; so wait_for can be set in module_defaults.
+    return Policy(**{**told, "purge": purge, "at_start": {name: value for name, value in at_start.items() if value}})
 
 
-def _config(params):
-    config = {name: params[name] for name in _SCALARS if params.get(name) is not None}
-    if params.get("cpus") is not None and params["cpus"] < 1:
-        raise InvalidInput(f"cpus: {params['cpus']} is not a number of processors.", "Give 1 or more.")
-    if params.get("memory") is not None:
-        config["memory"] = parse_size(params["memory"], "memory", bare=MIB)
-    if params.get("tags") is not None:
-        config["tags"] = tuple(sorted(set(params["tags"])))
-    if params.get("native") is not None:
-        config["native"] = dict(params["native"])
-    if params.get("display") is not None:
-        config["display"] = _display(params["display"])
-    for name, read in (("disks", _disks), ("networks", _networks)):
-        if params.get(name) is not None:
-            config[name] = read(params[name])
-    for name in ("port_forwards", "shared_folders"):
-        if params.get(name) is not None:
-            config[name] = _named_entries(name, params[name])
-    return config
+# Values ---------------------------------------------------------------------------------------------------------------
 
 
-def _own(params, names):
-    """A platform's own settings, of a record only what was given."""
-    given = {name: params[name] for name in names if params.get(name) is not None}
-    return {name: _record(value) if name in RECORDS else _comparable(value) for name, value in given.items()}
-
-
-def _record(value):
-    return {key: _comparable(part) for key, part in _given(value).items()}
-
-
-def _comparable(value):
-    """Lists are compared as tuples."""
-    return tuple(value) if isinstance(value, list) else value
-
-
-def _given(entry):
-    return {key: value for key, value in entry.items() if value is not None}
-
-
-def _display(display):
-    given = _given(display)
-    if "video_memory" in given:
-        given["video_memory"] = parse_size(given["video_memory"], "display.video_memory", bare=MIB)
+def _given(params, options):
+    """{option: value} of what a task says, each value in its one form."""
+    given = {}
+    for name, option in options.items():
+        value = params.get(name)
+        if value is None:
+            continue
+        if option.only_with and value != option.default and params["state"] != option.only_with:
+            raise InvalidInput(
+                f"{name}: makes no sense with state: {params['state']}.",
+                f"Use state: {option.only_with}, or leave it out.",
+            )
+        given[name] = _read(name, option, value)
     return given
 
 
-def _disks(entries):
-    disks = {}
-    for place, entry in enumerate(entries):
-        given = _given(entry)
-        state = given.pop("state", "present")
-        key = given.pop("slot", None) or f"#{place}"
-        if entry.get("slot", "") and entry["slot"].startswith("#"):
-            raise InvalidInput(f"disks: '{key}' is not a slot.", "Write a slot such as vda, scsi0 or SATA 0.")
-        if key in disks:
-            raise InvalidInput(f"disks: slot {key} is given twice.", "Give each slot once.")
-        if "size" in given:
-            given["size"] = parse_size(given["size"], f"disks: size of {key.replace('#', 'entry ')}", bare=GIB)
-        disks[key] = given if state == "present" else None
-    return disks
+def _with_role(given, options, role):
+    return {name: value for name, value in given.items() if options[name].role == role}
 
 
-def _networks(entries):
-    networks = {}
-    for place, entry in enumerate(entries):
-        given = _given(entry)
-        if "mac" in given:
-            given["mac"] = _with_colons(given["mac"].lower())
-            if not _MAC.fullmatch(given["mac"]) or int(given["mac"][1], 16) & 1:
-                raise InvalidInput(
-                    f"networks: '{entry['mac']}' is no address for a network card.",
-                    "Write six pairs such as 52:54:00:12:34:56.",
-                )
-        if not 0 <= given.get("vlan", 0) <= 4094:
-            raise InvalidInput(f"networks: vlan {given['vlan']} is no VLAN.", "Give 1 to 4094, or 0 for untagged.")
-        networks[str(place)] = given
-    return networks
+def _read(path, option, value):
+    """``value`` in its one form: sizes in bytes, lists as tuples, entries of a list by what they are known by."""
+    if option.unit:
+        return parse_size(value, path, bare=option.unit)
+    if option.key:
+        return _entries(path, option, value)
+    if isinstance(value, list):
+        return tuple(value if option.ordered else sorted(set(value)))
+    if isinstance(value, dict):
+        return _record(path, option, value) if option.options else dict(value)
+    least, most = option.limits or (None, None)
+    if (least is not None and value < least) or (most is not None and value > most):
+        remedy = f"Give {least} or more." if most is None else f"Give a number from {least} to {most}."
+        raise InvalidInput(f"{path}: {value} is out of range.", remedy)
+    return option.normalize(value, path)
 
 
-def _with_colons(mac):
-    """A MAC in the one way of writing it, of those that platforms and people have."""
-    digits = re.sub("[-:]", "", mac)
-    is_plain = len(digits) == 12 and mac in (digits, *(sign.join(re.findall("..", digits)) for sign in ":-"))
-    return ":".join(re.findall("..", digits)) if is_plain else mac
+def _record(path, option, value):
+    return {
+        name: _read(f"{path}.{name}", option.options[name], part) for name, part in value.items() if part is not None
+    }
 
 
-def _named_entries(option, entries):
+def _entries(path, option, entries):
+    """{key: entry}; a key such as ``#0`` stands for the place of an entry without one, and None for an absent entry."""
     named = {}
-    for entry in entries:
-        given = _given(entry)
-        name = given.pop("name")
+    for place, entry in enumerate(entries):
+        name = None if option.key == PLACE else entry.get(option.key)
+        if str(name).startswith(PLACE):
+            raise InvalidInput(
+                f"{path}: '{name}' is not a valid {option.key}.", "Write a slot such as vda, scsi0 or SATA 0."
+            )
         if name in named:
-            raise InvalidInput(f"{option}: {name} is given twice.", "Give each name once.")
-        for port in ("host_port", "guest_port"):
-            if not 1 <= given.get(port, 1) <= 65535:
-                raise InvalidInput(
-                    f"{option}: {port} {given[port]} of {name} is no port.", "Give a number from 1 to 65535."
-                )
-        named[name] = given
+            raise InvalidInput(f"{path}: {option.key} {name} is given twice.", f"Give each {option.key} once.")
+        key = str(place) if option.key == PLACE else f"{PLACE}{place}" if name is None else name
+        given = _record(_place(path, option, key), option, entry)
+        given.pop(option.key, None)
+        has_state = "state" in option.options
+        named[key] = None if has_state and given.pop("state", "present") == "absent" else given
     return named
 
 
-def _creation(params, own):
-    """Inputs of a creation. What is among a platform's ``own`` settings is compared, so it is none."""
-    asked = [name for name in _CREATION if name not in own and params.get(name) is not None]
-    creation = {name: _given(params[name]) for name in asked}
-    if "image" in creation and "clone" in creation:
-        raise InvalidInput("image and clone are both given.", "A machine is made from one of them.")
-    return creation
+def _place(path, option, key):
+    """An entry as a user can find it: by what it is known by, else by its place in the list."""
+    is_place = option.key == PLACE or key.startswith(PLACE)
+    return f"{path}[{key.lstrip(PLACE)}]" if is_place else f"{path}.{key}"
 
 
-def _check_shareable(config):
-    for name, kind in _OWN.items():
-        if config.get(name):
-            raise InvalidInput(f"{name}: {config[name]} is one {kind}, but several machines are named.", _SINGLE)
-    for key, entry in (config.get("disks") or {}).items():
-        if entry and entry.get("source"):
-            entry_name = key.replace("#", "entry ")
-            raise InvalidInput(f"disks: source of {entry_name} is one file, but several machines are named.", _SINGLE)
-    for entry in (config.get("networks") or {}).values():
-        for key in ("mac", "address"):
-            if entry.get(key):
-                said = f"{key} {entry[key]} is one address"
-                raise InvalidInput(f"networks: {said}, but several machines are named.", _SINGLE)
-    for name, entry in (config.get("port_forwards") or {}).items():
-        if entry.get("host_port"):
-            raise InvalidInput(
-                f"port_forwards: host_port of {name} is one port, but several machines are named.", _SINGLE
-            )
-
-
-def _check_ip_config(entries):
-    for said in entries:
-        if has_fixed_address(said):
-            raise InvalidInput(f"cloud_init: ip_config {said} is one address, but several VMs are named.", _SINGLE)
+def _check_shareable(path, option, value):
+    """Raise for what only one VM can have; it is asked of several."""
+    if isinstance(value, Mapping) and option.options:
+        entries = {_place(path, option, key): entry for key, entry in value.items()} if option.key else {path: value}
+        for where, entry in entries.items():
+            for name, part in (entry or {}).items():
+                _check_shareable(f"{where}.{name}", option.options[name], part)
+    elif option.unique:
+        for one in value if isinstance(value, tuple) else (value,):
+            if option.is_unique(one):
+                raise InvalidInput(f"{path}: {one} is one {option.unique}, but several VMs are named.", _SINGLE)

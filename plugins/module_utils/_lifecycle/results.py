@@ -5,11 +5,9 @@
 
 from __future__ import annotations
 
-import re
-
 from .differences import pending
 from .model import ABSENT, COLLECTIONS, RECORDS, Secret
-from .units import MIB, human_size
+from .units import MIB, human_size, is_size
 
 #: Ansible's own word for what it does not show.
 MASK = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
@@ -194,10 +192,7 @@ def _as_written(path, value):
     """Sizes as people write them, such as 8G; of an entry of disks the one in it."""
     if isinstance(value, dict) and path.startswith("disks."):
         return {name: _as_written(f"{path}.{name}", one) for name, one in value.items()}
-    return human_size(value) if _SIZE.fullmatch(path) and isinstance(value, int) else value
-
-
-_SIZE = re.compile(r"memory|disks\..*\.size|display\.video_memory", re.DOTALL)
+    return human_size(value) if is_size(path) and isinstance(value, int) else value
 
 
 def flat(vm):

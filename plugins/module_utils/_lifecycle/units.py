@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Sizes: ``2G``, ``2GB`` and ``2GiB`` all mean 2 to the power of 31 bytes."""
+"""Sizes and MAC addresses as people write them. ``2G``, ``2GB`` and ``2GiB`` all mean 2 to the power of 31 bytes."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from fractions import Fraction
 
 from .errors import InvalidInput
 
+_MAC = re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}", re.ASCII)
 KIB, MIB, GIB = 1024, 1024**2, 1024**3
 _EXPONENTS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4, "P": 5}
 _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(?:([KMGTP])(?:iB|B)?|B)?\s*", re.IGNORECASE | re.ASCII)
@@ -25,7 +26,7 @@ def parse_size(text, option, bare=None):
         raise InvalidInput(
             f"{option}: '{text}' is not a size.", "Write a number and a unit, such as 512M, 20G or 1TiB."
         )
-    number, prefix = match.groups()
+    number, prefix = match[1], match[2]
     has_unit = not str(text).strip()[-1].isdigit()
     if not has_unit and bare is None:
         raise InvalidInput(f"{option}: '{text}' has no unit.", f"Write {text}G for GiB, {text}M for MiB.")
@@ -46,3 +47,20 @@ def human_size(size):
         if size and size % unit == 0:
             return f"{size // unit}{prefix}"
     return f"{size}B"
+
+
+def is_size(path):
+    """Whether the value of an option, by its path, is a size in bytes: their names end in what they measure."""
+    return not path.startswith("native.") and path.rsplit(".", 1)[-1].rsplit("_", 1)[-1] in ("memory", "size")
+
+
+def mac_address(text, option):
+    """A MAC address in its one way of writing, of those that platforms and people use."""
+    digits = re.sub("[-:]", "", text)
+    is_plain = len(digits) == 12 and text in (digits, *(sign.join(re.findall("..", digits)) for sign in ":-"))
+    mac = ":".join(re.findall("..", digits)).lower() if is_plain else text.lower()
+    if not _MAC.fullmatch(mac) or int(mac[1], 16) & 1:
+        raise InvalidInput(
+            f"{option}: '{text}' is not the MAC address of a NIC.", "Write six pairs such as 52:54:00:12:34:56."
+        )
+    return mac

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from .._lifecycle.errors import ApiError, NotFound, Refused
+from .._lifecycle.errors import ApiError, NotFound, Refused, Stale
 
 _RIGHT = re.compile(r"Permission check failed \(([^,]+), ([^)]+)\)")
 #: Ends of a call between two nodes: never begun, and begun with nothing heard of it since.
@@ -18,11 +18,16 @@ NODE_TROUBLES = (_NO_NODE, _SILENT_NODE, 599)
 GATEWAY_TROUBLES = (502, 503, 504)
 #: With these nobody knows whether a call that changes something was carried out.
 DOUBTFUL = (*GATEWAY_TROUBLES, _SILENT_NODE, 599)
+_OUTDATED = "checksum mismatch (file change"
 PASSING = re.compile(r"can't lock file|VM is locked \((?!suspended\b)|checksum mismatch \(file change")
 
 
 class Busy(ApiError):
     """Somebody else holds the machine or has changed it in this moment, or the server is busy: try again soon."""
+
+
+class Outdated(Busy, Stale):
+    """Somebody else changed the VM's configuration since it was read: nothing was changed."""
 
 
 class HotplugFailed(ApiError):
@@ -50,6 +55,8 @@ def explained(answer, call, who, where="the server"):
         return _wrong_parameters(answer, said)
     if "hostname lookup" in said:
         return NotFound(f"There is no {_node(call)} in the cluster.", "See pvecm nodes.")
+    if _OUTDATED in said:
+        return Outdated(f"{said}.", answer.status)
     if PASSING.search(said):
         return Busy(f"{said}.", answer.status)
     return ApiError(f"{said or f'HTTP {answer.status}'}.", answer.status, remedy_for(said))

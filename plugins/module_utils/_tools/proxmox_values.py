@@ -56,7 +56,7 @@ _ALIASES = {"volume": "file", "freeze-fs-on-backup": "freeze-fs", "guest-fsfreez
 _SETS = frozenset({"flags", "trunks"})
 #: Types of machines of which a version is no other type; who asks for a version asks for that one.
 _UNPINNED = ("pc", "q35")
-CARDS = (
+NICS = (
     "virtio", "e1000", "e1000e", "rtl8139", "vmxnet3", "e1000-82540em", "e1000-82544gc", "e1000-82545em", "i82551",
     "i82557b", "i82559er", "ne2k_isa", "ne2k_pci", "pcnet",
 )  # fmt: skip
@@ -97,7 +97,7 @@ def asked_parts(key, text):
         name, equals, value = part.partition("=")
         if not equals:
             name, value = _DEFAULT_KEYS.get(kind, ""), name
-        if kind == "net" and name in CARDS:
+        if kind == "net" and name in NICS:
             found["model"], name = name, "macaddr"
         name = _ALIASES.get(name, name)
         if equals or value:

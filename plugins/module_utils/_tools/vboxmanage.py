@@ -71,6 +71,10 @@ _PATIENCE = 180
 _NO_SNAPSHOTS = "This machine does not have any snapshots\n"
 
 
+class Busy(errors.CommandFailed):
+    """Somebody else works with the VM at this moment: the core asks again. All other errors are final."""
+
+
 class VBoxManage:
     """One user's registry of machines."""
 

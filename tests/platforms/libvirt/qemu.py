@@ -62,6 +62,7 @@ class Platform(Libvirt):
     uri = "qemu:///system"
     finds = (ABSENT, STOPPED, RUNNING, PAUSED, SUSPENDED, FAILED)
     unusable = frozenset({"nested_virtualization"})
+    not_for_every_power = frozenset({"shared_folders"})  # QEMU saves no VM that has a device of virtiofs.
     undefine_words = ("--nvram",)
     disk_size = "16M"
     creation: ClassVar = {
@@ -124,7 +125,7 @@ class Platform(Libvirt):
             Refused(
                 "shared nothing", {**self.creation, "name": [new], "shared_folders": [nothing]}, (new, "/nonexistent")
             ),
-            Refused("mount", {"name": [known], "shared_folders": [mounted]}, (known, "guest_path", "Mount it")),
+            Refused("mount", {"name": [known], "shared_folders": [mounted]}, ("guest_path", "Mount it")),
         ]
 
     def _machinery_refusals(self, known, made, new):

@@ -50,7 +50,7 @@ class Platform(Adapter):
     #: Each among the refusals, or in a test of its own: a box has one disk and one system, and the fast guest's NICs
     #: cannot be set up.
     unusable: ClassVar = frozenset({"disks", "networks", "port_forwards", "shared_folders", "os_type"})
-    not_started_with: ClassVar = frozenset({"box_url", "box_checksum"})
+    not_for_every_power: ClassVar = frozenset({"box_url", "box_checksum"})
     open_by_hand: ClassVar = frozenset({"provisioners"})
     slots = ("primary", "disk 1")
     native_values = (({"vm.boot_timeout": 300}, 300), ({"vm.boot_timeout": 301}, 301))

@@ -41,12 +41,12 @@ def refusals(platform, known, new):
         Refused("shared nothing", {**change, "shared_folders": [nothing]}, (known, "/nonexistent")),
         Refused("processors", {**change, "cpus": 65}, (known, "cpus", "65", "64")),
         Refused("os type", {**change, "os_type": "Debain_64"}, (known, "Debain_64", "list ostypes")),
-        Refused("linked image", {**made, "image": linked}, (new, "image.linked", "clone")),
+        Refused("linked image", {**made, "image": linked}, ("image.linked", "clone")),
         Refused("group", {**change, "groups": ["web"]}, (known, "groups", "web", "/web")),
         Refused("native", {**change, "native": {"no-such": "on"}}, (known, "native", "no-such", "modifyvm")),
         Refused("native of an option", {**change, "native": {"cpus": "2"}}, (known, "option cpus")),
         Refused("boot twice", {**change, "boot_order": ["disk", "disk"]}, (known, "boot_order", "at most once")),
-        Refused("vlan", {**change, "networks": [{"type": "nat", "vlan": 3}]}, (known, "vlan", "interface of the host")),
+        Refused("vlan", {**change, "networks": [{"type": "nat", "vlan": 3}]}, ("vlan", "interface of the host")),
     ]
 
 

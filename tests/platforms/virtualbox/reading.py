@@ -133,7 +133,7 @@ def settings(machine):
     """A machine's settings in the vocabulary's words; ``machine`` is from ``standing``."""
     told = machine["stored"]
     boot = [value(told, f"boot{place}") for place in (1, 2, 3, 4)]
-    cards = [kind for _number, kind in sorted(re.findall(r'^nic(\d+)="(\w+)"$', told, re.M)) if kind != "none"]
+    nics = [kind for _number, kind in sorted(re.findall(r'^nic(\d+)="(\w+)"$', told, re.M)) if kind != "none"]
     media = [path for path in machine["media"] if "seed" not in path]
     rules = [rule.rsplit(",", 5) for rule in re.findall(r'^Forwarding\(\d+\)="(.*)"$', told, re.M)]
     return {
@@ -143,7 +143,7 @@ def settings(machine):
         "tags": machine["tags"],
         "autostart": machine["autostart"],
         "disks": sorted(machine["disks"]),
-        "networks": [_NICS.get(kind, kind) for kind in cards],
+        "networks": [_NICS.get(kind, kind) for kind in nics],
         "iso": "" if media in ([], ["emptydrive"]) else media[0],
         "firmware": "bios" if value(told, "firmware") == "BIOS" else "uefi",
         "tpm": machine["tpm"],

@@ -30,13 +30,13 @@ def test_each_type_on_the_real_one(box):
     """Host-only interfaces take the kernel driver; all others can be set."""
     box.run("natnetwork", "add", "--netname", "Net 1", "--network", "10.10.0.0/24", "--enable")
     bridge = re.search(r"^Name: +(.*)$", box.run("list", "bridgedifs"), re.M)[1]
-    cards = {
+    nics = {
         "0": {"type": "nat"},
         "1": {"type": "bridged", "source": bridge},
         "2": {"type": "internal", "source": "lan"},
         "3": {"type": "network", "source": "Net 1"},
     }
-    wanted = {**SMALL, "networks": cards}
+    wanted = {**SMALL, "networks": nics}
     task(box, config=wanted).well()
     found = told(box)
     assert (found["bridgeadapter2"], found["intnet3"], found["nat-network4"]) == (bridge, "lan", "Net 1")
@@ -53,7 +53,7 @@ def test_forwards_go_with_the_card_that_is_nat(box):
     assert not task(box, config=moved).well().changed
     assert "web,tcp,,8080,,80" in told(box).values()
     without = {"networks": {"1": {"type": "internal"}}, "ssh_forward": True}
-    task(box, config=without).refused("no card of the machine is of type nat")
+    task(box, config=without).refused("no NIC of the VM is of type nat")
 
 
 def test_there_is_room_for_eight_and_for_thirty_six(box):

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox import native
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.settings import native
 
 from platforms.virtualbox.noted import SMALL, task
 from platforms.virtualbox.registry import ENGINE
@@ -88,7 +88,7 @@ def test_stored_told_and_left_alone(box_of_root, names):
 
 def test_the_table_has_every_name():
     of_cards = {"cableconnected1", "nicpromisc1", "nicbootprio1"}
-    assert {*FIRST_NAMES, *SECOND_NAMES} == native.NAMES | of_cards
+    assert {*FIRST_NAMES, *SECOND_NAMES} == native.NATIVE_NAMES | of_cards
 
 
 def test_a_new_machine_gets_them_too(box):

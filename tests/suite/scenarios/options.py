@@ -9,6 +9,13 @@ An option that a platform lacks is expected as a refusal. ``test_options`` check
 
 from __future__ import annotations
 
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.options import PROXMOX
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.options import VAGRANT
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.options import VIRTUALBOX
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.options import LIBVIRT
+
+#: What the modules of each platform do not offer.
+_LACKS = {one.name: one for one in (LIBVIRT, VIRTUALBOX, VAGRANT, PROXMOX)}
 #: How a task goes about it; each has scenarios of its own in the power table, the refusals or the ownership.
 POLICY = {
     "name", "id", "state", "stop_mode", "stop_timeout", "timeout", "call_timeout", "wait_for", "allow_restart",
@@ -53,6 +60,12 @@ def settings(platform):
         # Last: it is looked at only where a task asks for its keys, so what waits here is told in no later task.
         "native": platform.native_values,
     }
+
+
+def rejection(traits, options):
+    """The message for a task that sets what the platform never has, or None."""
+    error = _LACKS[traits.platform].rejected(options)
+    return error and str(error)
 
 
 def has(traits, option):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.options import VM
 
-from suite.scenarios.options import POLICY, has
+from suite.scenarios.options import POLICY, has, rejection
 
 #: Options that not every platform's module has.
 _OF_MODULE = ("storage_path",)
@@ -72,8 +72,11 @@ def _platform_wide(platform):
 
 def _as_lacking(platform, case):
     """The same case where the platform lacks what it is about: then that is the reason, whatever else is wrong."""
+    never = _never(platform, case)
+    if never:
+        return Refused(case.label, case.options, never)
     fields, instead = platform.traits().fields, platform.traits().instead
-    (name,) = case.options.get("name", (None,))
+    name = (case.options.get("name") or [""])[0]
     for option, value in case.options.items():
         if option in _OF_MODULE and option not in platform.connection:
             return Refused(case.label, case.options, ("Unsupported", option))
@@ -82,6 +85,12 @@ def _as_lacking(platform, case):
         if isinstance(value, list) and any(_lacks(fields, option, entry) for entry in value if isinstance(entry, dict)):
             return Refused(case.label, case.options, (name, option))
     return case
+
+
+def _never(platform, case):
+    """The words for what no version of the platform has, which is told before anything else."""
+    message = rejection(platform.traits(), case.options)
+    return message and (message,)
 
 
 def _lacks(fields, option, entry):
@@ -120,4 +129,5 @@ def _backend():
 def refusals(platform):
     of_host = [*_of_files(platform), *_backend()] if platform.handles_files else []
     cases = [_as_lacking(platform, case) for case in (*_platform_wide(platform), *of_host)]
-    return [*_form(), *cases, *platform.own_refusals(KNOWN, NEW)]
+    forms = [Refused(one.label, one.options, _never(platform, one) or one.words) for one in _form()]
+    return [*forms, *cases, *platform.own_refusals(KNOWN, NEW)]

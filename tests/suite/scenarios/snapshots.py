@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from suite.answer import Task
+from suite.scenarios.options import rejection
 from suite.scenarios.refusals import KNOWN, Refused
 
 #: The snapshot that the known machine has when the refused tasks run.
@@ -49,14 +50,16 @@ def refusals(traits):
     return cases
 
 
-def refused_comparisons():
-    """Tasks that ask for a comparison which makes no sense."""
+def refused_comparisons(traits):
+    """Tasks that ask for a comparison which makes no sense, or which the platform never has."""
     known, taken = {"name": [KNOWN]}, {"from": TAKEN}
+    text = {**known, "compare": {**taken, "text": True}}
+    never = rejection(traits, text)
     return [
         Refused("nobody", {"compare": taken}, ("compare", "no machine", "Give the name")),
         Refused("two", {"name": [KNOWN, "pvc-b"], "compare": taken}, ("compare", "one machine", "2", "Give one")),
         Refused("nobody known", {"name": ["pvc-no"], "compare": taken}, ("pvc-no", KNOWN)),
         Refused("none such", {**known, "compare": {"from": "nosuch"}}, (KNOWN, "nosuch", TAKEN)),
         Refused("itself", {**known, "compare": {**taken, "to": TAKEN}}, (TAKEN, "with itself", "another")),
-        Refused("text alone", {**known, "compare": {**taken, "text": True}}, ("text", "content: true")),
+        Refused("text alone", text, (never,) if never else ("text", "content: true")),
     ]

@@ -9,9 +9,8 @@ import re
 
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.connecting import OWN_SETTINGS
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.words import OS_TYPES
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.options import PROXMOX_VM, VM
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.options import CONNECTION, VM
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.settings.general import OS_TYPES
 from ansible_collections.polyvirt.core.plugins.modules import proxmox_vm
 
 
@@ -23,10 +22,9 @@ def test_the_short_names_of_systems_are_those_that_are_known():
 
 
 def test_it_has_at_most_ten_options_of_its_own():
-    assert len(PROXMOX_VM) <= 10
-    assert set(OWN_SETTINGS) <= {*PROXMOX_VM, *VM}
+    assert len(set(VM) - set(CONNECTION)) <= 10
 
 
 def test_vmid_is_another_name_of_id_that_takes_a_number():
-    checked = ArgumentSpecValidator({**VM, **PROXMOX_VM}).validate({"name": ["web"], "vmid": 105})
+    checked = ArgumentSpecValidator({**proxmox_vm.MODULE.argument_spec}).validate({"name": ["web"], "vmid": 105})
     assert (checked.error_messages, checked.validated_parameters["id"]) == ([], "105")

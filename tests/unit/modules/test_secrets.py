@@ -10,18 +10,22 @@ import os
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils import _masking
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle import options
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.options import VM, Option, argument_spec
+from ansible_collections.polyvirt.core.plugins.modules import (
+    proxmox_snapshot,
+    proxmox_vm,
+    proxmox_vm_info,
+    vagrant_instance,
+    vbox_vm,
+    virsh_vm,
+)
 
 from suite import forked
 
 SECRET = "t0p-secret-value"
 MODULES = {
-    "virsh_vm": {**options.VM, **options.VIRSH, **options.VIRSH_VM},
-    "vbox_vm": {**options.VM, **options.VBOX, **options.VBOX_VM},
-    "vagrant_instance": {**options.VM, **options.VAGRANT, **options.VAGRANT_INSTANCE},
-    "proxmox_vm": {**options.VM, **options.PROXMOX, **options.PROXMOX_VM},
-    "proxmox_vm_info": {**options.VM_INFO, **options.PROXMOX},
-    "proxmox_snapshot": {**options.SNAPSHOT, **options.PROXMOX},
+    module.__name__.rpartition(".")[2]: module.MODULE.argument_spec
+    for module in (virsh_vm, vbox_vm, vagrant_instance, proxmox_vm, proxmox_vm_info, proxmox_snapshot)
 }
 
 
@@ -61,10 +65,7 @@ def test_one_value_in_every_option_is_never_shown(module, valid, is_shown, tmp_p
 
 
 def test_short_words_of_a_document_hide_no_ids():
-    spec = {
-        "cloud_init": {"type": "dict", "options": options.CLOUD_INIT},
-        "api_password": {"type": "str", "no_log": True},
-    }
+    spec = argument_spec({"cloud_init": VM["cloud_init"], "api_password": Option(secret=True)})
     document = {"swap": {"size": 1}, "users": [{"passwd": "hidden"}], "hostname": "pve"}
     secrets, words = _masking.secrets_and_words(spec, {"cloud_init": {"user_data": document}, "api_password": "pve"})
     assert (secrets, words - secrets) == ({"pve", "hidden"}, {"1"})

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._front import Declaration
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.options import Option
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.results import MASK
 
 from suite import forked
@@ -71,7 +72,7 @@ def test_a_name_nobody_knows_makes_nothing_and_names_the_known(run):
         ({"name": ["te\nst"]}, "control character"),
         ({"name": []}, "Neither name nor id is given."),
         ({"name": ["test"], "memory": "lots"}, "memory: 'lots' is not a size."),
-        ({"name": ["test"], "cpus": 0}, "cpus: 0 is not a number of processors."),
+        ({"name": ["test"], "cpus": 0}, "cpus: 0 is out of range. Give 1 or more."),
         ({"name": ["test"], "state": "running"}, "value of state must be one of"),
         ({"name": ["test"], "state": "suspended"}, "libvirt has no machines that are suspended"),
         ({"name": ["test"], "firmware": "uefi"}, "libvirt has no firmware"),
@@ -79,7 +80,7 @@ def test_a_name_nobody_knows_makes_nothing_and_names_the_known(run):
         ({"name": ["test"], "serial_log": "/x"}, "libvirt has no serial_log"),
         ({"name": ["test"], "boot_order": []}, "test: boot_order is empty"),
         ({"name": ["test"], "boot_order": ["floppy"]}, "value of boot_order must be one or more of"),
-        ({"name": ["test"], "reset_nvram": True}, "Use state: restarted."),
+        ({"name": ["test"], "reset_nvram": True}, "Use state: restarted, or leave it out."),
         ({"name": ["test"], "native": {"os/[": 1}}, "'os/[' is no path in a domain XML"),
         ({"name": ["test"], "id": "x", "state": "started"}, "there is no machine with id x"),
         ({"name": ["12"], "disks": [{"size": "1G"}]}, "virsh would take a number for the id"),
@@ -189,7 +190,7 @@ def test_an_unexpected_error_shows_no_secret_either():
     def broken(_params, _check):
         return {}["nothing"]
 
-    declaration = Declaration({"token": {"type": "str", "no_log": True}}, broken)
+    declaration = Declaration({"token": Option(secret=True)}, broken)
     result = declaration.result({"token": "topsecret"}, SimpleNamespace(check_mode=False))
     assert (result["failed"], result["msg"].startswith("Unexpected KeyError: 'nothing'.")) == (True, True)
     assert result["invocation"] == {"module_args": {"token": MASK}}

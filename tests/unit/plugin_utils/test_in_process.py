@@ -10,13 +10,10 @@ from types import SimpleNamespace
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._front import Declaration
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.options import Option, Texts
 from ansible_collections.polyvirt.core.plugins.plugin_utils.in_process import InProcess
 
-SPEC = {
-    "name": {"type": "list", "elements": "str"},
-    "count": {"type": "int"},
-    "password": {"type": "str", "no_log": True},
-}
+OPTIONS = {"name": Texts(), "count": Option("int"), "password": Option(secret=True)}
 
 
 def _answer(params, check):
@@ -27,7 +24,7 @@ def _answer(params, check):
 class Action(InProcess):
     """As Ansible makes one, but for the module that it would ship."""
 
-    module = Declaration(SPEC, _answer)
+    module = Declaration(OPTIONS, _answer)
 
     def __init__(self, transport="local", become=None, environment=(), variables=None, **task):
         asked = {"args": {"name": "web"}, "async_val": 0, "check_mode": False, "delegate_to": None, **task}

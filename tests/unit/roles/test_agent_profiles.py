@@ -140,7 +140,10 @@ def in_default(**keys):
         (in_default(needs=[{"remedy": "x"}]), "default.needs[0]: exactly one of these keys is required: that, command"),
         (lambda p: p.update(needs=[{"unless": "x", "remedy": "y"}]), "needs[0]: unknown key 'unless'"),
         (in_default(repository={"path": "p", "line": "l"}), "families.default.repository: key 'signed' is missing"),
-        (in_default(service={"name": "a", "manager": "none"}), "command 'start' is required with manager none"),
+        (
+            in_default(service={"name": "a", "manager": "none"}),
+            "service: command 'start' is required with manager none",
+        ),
         (in_default(service={"name": "a", "start": "x"}), "command 'start' is supported with manager none only"),
         (in_default(service={"name": "a", "manager": "runit"}), "families.default.service.manager: 'runit' is unknown"),
     ],

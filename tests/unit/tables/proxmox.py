@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.sight import Around, config_of
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.settings.table import Context, config_of
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.traits import proxmox_traits
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
     LIVE,
@@ -32,7 +32,7 @@ OPTIONS = {
     "scsi0": "local-lvm:vm-100-disk-0,size=32G", "net0": f"virtio={MAC.upper()},bridge=vmbr0,firewall=1",
 }  # fmt: skip
 #: A VM as the driver reads it from its options; rows name what they need otherwise.
-vm = partial(found, id="100", mark={"id": "100"}, **config_of(OPTIONS, Around("pve1")))
+vm = partial(found, id="100", mark={"id": "100"}, **config_of(OPTIONS, Context("pve1")))
 
 NIC = {"type": "bridged", "source": "vmbr0", "model": "virtio"}
 NEW = {"memory": 2048, "networks": [NIC], "disks": [{"slot": "scsi0", "size": "32G"}], "tags": ["Web", "prod"]}

@@ -14,6 +14,10 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Optional
 
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox import options as proxmox
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant import options as vagrant
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox import options as vbox
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import options as virsh
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
     ON,
     Request,
@@ -21,10 +25,11 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
     Traits,
     Vm,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.options import VM
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.options import SETTING, VM, Option
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.request import requests
 
 M, G = 1 << 20, 1 << 30
+_OWN = {**virsh.VM, **vbox.VM, **vagrant.VM, **proxmox.VM}
 
 
 @dataclass(frozen=True)
@@ -87,15 +92,17 @@ def ask(state="present", name="web", own=(), **options):
 
     Options that only one platform has are settings of the VM, and so are the shared ones in ``own``.
     """
+    unknown = {option: Option() for option in set(options) - set(VM) - set(_OWN)}
+    known = {**unknown, **_OWN, **VM, **{option: replace(VM[option], role=SETTING) for option in own}}
     given = {**_defaults(VM), "name": [name], "state": state, **options}
-    for option in (one for one, spec in VM.items() if "options" in spec and given[one] is not None):
-        defaults, value = _defaults(VM[option]["options"]), given[option]
+    for option in (one for one, its in VM.items() if its.options and given[one] is not None):
+        defaults, value = _defaults(VM[option].options), given[option]
         given[option] = {**defaults, **value} if isinstance(value, dict) else [{**defaults, **one} for one in value]
-    return requests(given, own={*own, *(set(options) - set(VM) - {"reset_nvram"})})[0]
+    return requests(given, known)[0]
 
 
-def _defaults(spec):
-    return {option: one.get("default") for option, one in spec.items()}
+def _defaults(options):
+    return {name: option.default for name, option in options.items()}
 
 
 def ask_snapshot(name, state="present", stop_mode=None, **options):

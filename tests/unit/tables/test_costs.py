@@ -79,32 +79,33 @@ SCRIPTS = (
 NIC = "virtio=BC:24:11:00:00:01,bridge=vmbr0"
 
 LIBVIRT = Costs(virsh_traits("QEMU", "10.0.0", local=True), virsh.vm, """
-    lllll description tags autostart snapshot.drop
+    lllnn description tags autostart
+    lllll snapshot.drop
     nnnnn firmware secure_boot tpm nested_virtualization display.type display.video_memory serial_log boot_order native
     nnnnn networks.type networks.mac networks.model
     nnnnn shared_folders.add shared_folders.remove shared_folders.host_path shared_folders.read_only
     nnnnn port_forwards.add port_forwards.remove port_forwards.protocol
     nnnnn port_forwards.host_address port_forwards.host_port port_forwards.guest_port
-    lllpl disks.size
+    lllpn disks.size
     xxxxx disks.bus disks.format disks.source
 """, (
     ("nnnnn", "cpus", 1, 2, None),
-    ("nllll", "cpus", 1, 2, None, ROOM),
+    ("nllnn", "cpus", 1, 2, None, ROOM),
     ("nnnnn", "memory", 512 * M, G, None),
-    ("nllll", "memory", 512 * M, G, None, ROOM),
+    ("nllnn", "memory", 512 * M, G, None, ROOM),
     ("nnnnn", "max_cpus", None, 4, None),
-    ("nllll", "max_cpus", 4, 2, None, {"max_cpus": 4, "runs_with": {"max_cpus": 2}}),
+    ("nllnn", "max_cpus", 4, 2, None, {"max_cpus": 4, "runs_with": {"max_cpus": 2}}),
     ("nnnnn", "max_memory", None, G, None),
-    ("lllll", "iso", "/a.iso", "/b.iso", None),
+    ("lllnn", "iso", "/a.iso", "/b.iso", None),
     ("nnnnn", "iso", None, "/b.iso", None, {"iso": None}),
-    ("lllll", "disks.add", None, {"size": G}, "vdb"),
+    ("lllnn", "disks.add", None, {"size": G}, "vdb"),
     ("nnnnn", "disks.add", None, {"size": G}, "hdb"),
-    ("lllll", "disks.remove", {"bus": "virtio"}, None, "vda"),
+    ("lllnn", "disks.remove", {"bus": "virtio"}, None, "vda"),
     ("nnnnn", "disks.remove", {"bus": "sata"}, None, "sda"),
-    ("nllll", "networks.add", None, {"type": "user"}, "1"),
+    ("nllnn", "networks.add", None, {"type": "user"}, "1"),
     ("nnnnn", "networks.add", None, {"type": "user"}, "1", {"runs_with": {"networks": {}}}),
-    ("nlnll", "networks.remove", {}, None, "0"),
-    ("nllll", "networks.source", "default", "lan", "0"),
+    ("nlnnn", "networks.remove", {}, None, "0"),
+    ("nllnn", "networks.source", "default", "lan", "0"),
     ("lxxxx", "clone", None, FULL, None),
     ("lllll", "clone", None, OF_SNAPSHOT, None),
     ("lllxl", "snapshot.take", None, TAKE, None),

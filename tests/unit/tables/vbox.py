@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.sight import Sight, config_of
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.traits import vbox_traits
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.vbox_vm import VBoxVm, config_of
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
     LIVE,
     POWER_OFF,
@@ -32,7 +32,7 @@ def _recorded_config(name):
     before, machines = long.split(recorded("list-multiple"))
     media = {medium.uuid: medium for medium in output.media(before)}
     listed = next(one for one in long.machines(machines) if one.name == name)
-    return config_of(Sight(listed.uuid, listed.machine, settings_in(RECORDED / f"settings-{name}.txt"), media))
+    return config_of(VBoxVm(listed.uuid, listed.machine, settings_in(RECORDED / f"settings-{name}.txt"), media))
 
 
 #: A VM with one NIC of type nat, one VDI disk and an empty drive; rows name what they need otherwise.

@@ -9,13 +9,12 @@ from dataclasses import replace
 from functools import partial
 
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import Definition
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.devices import (
-    read_disks,
-    read_iso,
-    read_networks,
-)
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.networks import starting_effects
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings import read_settings
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.disks import read_disks, read_iso
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.networks import (
+    read_networks,
+    starting_effects,
+)
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.traits import virsh_traits
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
     LIVE,
@@ -24,7 +23,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
     Snapshot,
 )
 
-from unit.module_utils._drivers.virsh.told import MAC, machine_xml
+from unit.module_utils._drivers.virsh.answers import MAC, machine_xml
 from unit.tables.rows import Elsewhere, G, M, absent, ask, ask_snapshot, found, rows_of
 
 TRAITS = virsh_traits("QEMU", "9.0.0", local=True)

@@ -37,7 +37,6 @@ TRAITS = Traits(
     powers=frozenset({STOPPED, RUNNING, PAUSED}),
     verbs=frozenset(VERBS) - {"suspend", "reset", "snapshot", "restore", "drop_snapshot"},
     defaults={"cpus": 1, "memory": G, "disk_size": 20 * G},
-    stop_timeout=130,
     instead={"suspended": "It can be paused, in memory.", "snapshot": "Stop it and clone it."},
     side_effects=lambda verb, vm: (RELOAD,) if verb in ("create", "clone", "configure", "delete") else (),
     fields={

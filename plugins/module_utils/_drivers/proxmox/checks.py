@@ -1,42 +1,48 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a plan needs of the cluster, looked at before the first step: the server would find it out half-way."""
+"""What a plan needs of the cluster, checked before the first step: the server would find it out half-way."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Optional
 
-from ..._lifecycle.errors import ApiError, NotFound, Refused
-from ..._lifecycle.plan_make import find_snapshot
-from ..._lifecycle.units import MIB, human_size
-from . import native_checks, needs
-from .changing import needs_storage, writing_of
-from .fields import STAYS_OFF
-from .making import check_slots, inputs_of, options_of, told_by_task
-from .move_checks import check_move
-from .reach import check_formats, check_reachable
-from .settings import free_seed_slot
-from .sight import Sight, cards_of, drives_of, memory_of, seed_slot
-from .snapshots import options_in, snapshots_of
+from ..._lifecycle.errors import ApiError, Refused
+from ..._lifecycle.units import human_size
+from ..._tools import proxmox_values as values
+from .clone import check_copying, check_shared, copied
+from .configure import needs_storage, writing_of
+from .create import check_slots, inputs_of, options_of_new
+from .places import check_quorum, check_space
+from .privileges import ExistingVm, NewVm, check_options, check_verb
+from .settings import native
+from .settings.cloud_init import free_seed_slot, password_option, seed_slot
+from .settings.disks import FIRST, check_each_once, check_formats, check_slot, check_source, size_of_volume
+from .settings.firmware import check_keys
+from .settings.general import STAYS_OFF, check_memory
+from .settings.media import check_iso
+from .settings.networks import bridges_in, check_bridges, nics_of
+from .settings.placement import check_move, check_moving_disk, check_pool, check_pool_change
+from .snapshots import check_snapshots, snapshots_of
 from .traits import AUTO
-from .volume_checks import FIRST, check_each_once, check_image, check_imports, check_iso, check_source
-from .write_checks import Basis, check_copying, check_moving_disk, check_writing
+from .vm_options import VmOptions
 
-_SIZES_OF_MEMORY = ("memory", "native.balloon")
 _NO_TPM, _UNPROTECTED = ("tpm", False), ("protection", False)
-#: What leaves a machine running, or with what it ran with.
+#: What leaves a VM running, or with what it ran with.
 _WAKING = frozenset({"start", "reset", "pause", "resume", "suspend"})
 _OFF = frozenset({"stop", "kill"})
-_NOTHING = Sight("", "", {}, {})
+_NOTHING = VmOptions("", "", {}, {})
+#: The version from which on disks are made from images.
+_IMPORTS_SINCE = (7, 2)
 
 
 def check_plan(driver, plan):
     vm, label, clone = plan.before, plan.after.name, None
     if plan.steps:
-        needs.check_quorum(driver, label)
+        check_quorum(driver, label)
     for number, step in enumerate(plan.steps):
-        needs.check_verb(driver, label, vm, step)
+        check_verb(driver, label, vm, step)
         _check_parts_stay(label, step.changes)
         _check_power(driver, label, plan, step)
         if step.verb == "create":
@@ -49,7 +55,7 @@ def check_plan(driver, plan):
         elif step.verb == "snapshot" and vm.config.get("template"):
             raise Refused(f"{label}: it is a template, which has no snapshots.", "Clone it, and take one of the clone.")
         elif step.verb == "snapshot":
-            needs.check_snapshots(driver, label, driver.eyes.seen(vm.id))
+            check_snapshots(driver, label, driver.observer.last_options(vm.id))
         elif step.verb == "delete" and vm.config.get("protection"):
             raise Refused(f"{label}: it is protected against being removed.", "Set protection: false first.")
 
@@ -66,24 +72,26 @@ def _check_power(driver, label, plan, step):
 
 def _check_start(driver, label, plan):
     """A VM whose bridge is missing on its node does not start."""
-    cards = plan.after.config.get("networks")
-    if cards is None:
-        cards = {
-            place: {"source": card.get("bridge")}
-            for place, card in cards_of(driver.eyes.seen(plan.before.id).stored).items()
+    nics = plan.after.config.get("networks")
+    if nics is None:
+        nics = {
+            place: {"source": nic.get("bridge")}
+            for place, nic in nics_of(driver.observer.last_options(plan.before.id).stored).items()
         }
-    _check_bridges(driver, label, plan.after.config["node"], [card.get("source") for card in cards.values()])
+    check_bridges(driver, label, plan.after.config["node"], [nic.get("source") for nic in nics.values()])
 
 
 def _found(driver, vm, is_on=False):
-    return Basis(driver.eyes.seen(vm.id), vm.config["node"], bool(vm.config.get("protection")), vm.id, is_on=is_on)
+    return Basis(
+        driver.observer.last_options(vm.id), vm.config["node"], bool(vm.config.get("protection")), vm.id, is_on=is_on
+    )
 
 
 def _check_creation(driver, label, vm, arguments):
     config, creation = arguments["config"], arguments["creation"]
-    begun, node = driver.eyes.begun(label, inputs_of(creation)), config.get("node", AUTO)
+    begun, node = driver.observer.begun(label, inputs_of(creation)), config.get("node", AUTO)
     _check_number(driver, label, arguments.get("id"))
-    _check_pool(driver, label, config.get("pool"))
+    check_pool(driver, label, config.get("pool"))
     check_slots(driver, config, creation)
     if creation.get("image"):
         check_imports(driver, label, creation["image"]["source"])
@@ -101,10 +109,10 @@ def _check_creation(driver, label, vm, arguments):
 
 
 def _check_place(driver, label, vm, arguments, node):
-    """What a new machine needs of the node that it will be on."""
+    """What a new VM needs of the node that it will be on."""
     config, creation = arguments["config"], arguments["creation"]
     storage = driver.places.choose_storage(label, node, "images", driver.storage)
-    _check_bridges(driver, label, node, (card.get("source") for card in (config.get("networks") or {}).values()))
+    check_bridges(driver, label, node, (nic.get("source") for nic in (config.get("networks") or {}).values()))
     check_iso(driver, label, node, config.get("iso"))
     basis = _found(driver, vm) if vm.id else Basis(_NOTHING, node, is_protected=False)
     check_each_once(label, (config.get("disks") or {}).items())
@@ -114,11 +122,11 @@ def _check_place(driver, label, vm, arguments, node):
     if image:
         check_image(driver, label, node, image, (config.get("disks") or {}).get(FIRST, {}).get("size"))
     check_formats(driver, label, node, config.get("disks") or {})
-    subject = needs.NewVm(driver, config, arguments.get("id"))
+    subject = NewVm(driver, config, arguments.get("id"))
     subject.check(label, "VM.Allocate")
-    options = options_of(driver, storage, config, creation, "none")
-    needs.check_options(driver, label, subject, node, options)
-    native_checks.check_values(driver, label, node, config.get("native") or (), options)
+    options = options_of_new(driver, storage, config, creation, "none")
+    check_options(driver, label, subject, node, options)
+    native.check_values(driver, label, node, config.get("native") or (), options)
     wanted = {}
     for disk in (config.get("disks") or {}).values():
         own = disk.get("storage")
@@ -126,74 +134,56 @@ def _check_place(driver, label, vm, arguments, node):
             driver.places.choose_storage(label, node, "images", own)
         if not disk.get("source"):
             wanted[own or storage] = wanted.get(own or storage, 0) + (disk.get("size") or 0)
-    needs.check_space(driver, label, node, wanted)
+    check_space(driver, label, node, wanted)
 
 
 def _check_cloning(driver, label, arguments):
     """The clone as it will be, for what is changed of it."""
     config, creation, source = (arguments[name] for name in ("config", "creation", "source"))
-    driver.eyes.begun(label, inputs_of(creation, source))
-    sight = _copied(driver, source, creation["clone"].get("snapshot"))
+    driver.observer.begun(label, inputs_of(creation, source))
+    vm_options = copied(driver, source, creation["clone"].get("snapshot"))
     node = config.get("node") or source.config["node"]
     node = source.config["node"] if node == AUTO else node
     driver.places.check_node(label, node)
     if node != source.config["node"]:
-        _check_shared(driver, label, node, source, sight)
-    wants_seed = told_by_task(driver) and seed_slot(sight.stored) is None
+        check_shared(driver, label, node, source, vm_options)
+    wants_seed = password_option(driver) and seed_slot(vm_options.stored) is None
     if wants_seed or (driver.storage and not creation["clone"].get("linked")):
         driver.places.choose_storage(label, node, "images", driver.storage)
     _check_number(driver, label, arguments.get("id"))
-    _check_pool(driver, label, config.get("pool"))
-    check_copying(driver, label, arguments, sight, node)
+    check_pool(driver, label, config.get("pool"))
+    check_copying(driver, label, arguments, vm_options, node)
     if wants_seed:
-        sight = replace(sight, stored={**sight.stored, free_seed_slot(sight.stored): "cloudinit,media=cdrom"})
-    return Basis(sight, node, bool(config.get("protection")), pool=config.get("pool"))
-
-
-def _copied(driver, source, snapshot):
-    """The options that a clone gets, and nothing of what its source runs with."""
-    sight = driver.eyes.seen(source.id)
-    taken = find_snapshot(source, snapshot)
-    stored = options_in(driver.tool, sight, taken.name) if taken else sight.stored
-    return replace(sight, stored=stored, running=stored)
-
-
-def _check_shared(driver, label, node, source, sight):
-    """A machine is cloned to another node only where all that it has is there, too: media and the seed as well."""
-    drives = drives_of(sight.stored).values()
-    volumes = [drive["file"] for drive in drives if ":" in drive["file"]]
-    local = next((one for one in volumes if not driver.places.is_shared(one.partition(":")[0])), None)
-    if local:
-        raise Refused(
-            f"{label}: '{source.name}' cannot be cloned to node '{node}': {local} is on a storage that is not shared.",
-            f"Clone it on {source.config['node']}, and move the clone by another task with node.",
+        vm_options = replace(
+            vm_options, stored={**vm_options.stored, free_seed_slot(vm_options.stored): "cloudinit,media=cdrom"}
         )
+    return Basis(vm_options, node, bool(config.get("protection")), pool=config.get("pool"))
 
 
 def _check_changes(driver, label, basis, changes):
-    sight, node = basis.sight, next((change.new for change in changes if change.kind == "node"), basis.node)
-    _check_memory(label, changes, sight)
+    vm_options, node = basis.vm_options, next((change.new for change in changes if change.kind == "node"), basis.node)
+    check_memory(label, changes, vm_options)
     if basis.is_protected:
         _check_nothing_goes(label, changes)
     if node != basis.node:
         check_move(driver, label, basis, node, any(change.kind == "iso" for change in changes))
     storage = driver.storage or ""
-    if needs_storage(changes, sight):
+    if needs_storage(changes, vm_options):
         storage = driver.places.choose_storage(label, node, "images", driver.storage)
-    check_writing(driver, label, basis, node, changes, writing_of(changes, sight.stored, storage))
+    check_writing(driver, label, basis, node, changes, writing_of(changes, vm_options.stored, storage))
     for change in changes:
         _check_change(driver, label, basis, node, change)
     check_each_once(label, ((change.key, change.new) for change in changes if change.kind == "disks.add"))
-    _check_bridges(driver, label, node, _bridges(changes))
-    check_reachable(driver, label, node, sight.stored, changes)
+    check_bridges(driver, label, node, bridges_in(changes))
+    _check_reachable(driver, label, node, vm_options.stored, changes)
 
 
 def _check_change(driver, label, basis, node, change):
     if change.kind == "pool":
-        _check_pool(driver, label, change.new)
+        check_pool(driver, label, change.new)
         if basis.vmid:
-            needs.check_pool_change(driver, label, basis.vmid, (change.old, change.new))
-    elif change.kind == "template" and basis.vmid and snapshots_of(driver.tool, basis.sight):
+            check_pool_change(driver, label, basis.vmid, (change.old, change.new))
+    elif change.kind == "template" and basis.vmid and snapshots_of(driver.tool, basis.vm_options):
         raise Refused(f"{label}: it has snapshots, and a template has none.", "Remove them first.")
     elif change.kind == "disks.storage":
         check_moving_disk(driver, label, basis, node, change)
@@ -205,29 +195,10 @@ def _check_change(driver, label, basis, node, change):
         check_iso(driver, label, node, change.new)
 
 
-def _check_memory(label, changes, sight):
-    """The server compares what it is sent with what is stored, also where that is taken away by the same call."""
-    asked = {change.key or change.field: change.new for change in changes if change.path in _SIZES_OF_MEMORY}
-    if not asked:
-        return
-    memory = asked.get("memory") or memory_of(sight.stored)
-    balloon = asked.get("balloon")
-    if balloon in (None, ""):
-        # A zero that waits for the next start does not hide what is in force.
-        balloon = int(sight.stored.get("balloon", "0")) or sight.running.get("balloon", "0")
-    least = int(balloon) * MIB
-    if least > memory:
-        raise Refused(
-            f"{label}: memory would be {human_size(memory)}, and what the guest is left at least (native: balloon)"
-            f" {human_size(least)}.",
-            "Give native: {balloon: MIB} as well, at most the memory; 0 ends it.",
-        )
-
-
 def _check_nothing_goes(label, changes):
     gone = [change.path for change in changes if change.kind == "disks.remove" or (change.kind, change.new) == _NO_TPM]
     if gone and not any((change.kind, change.new) == _UNPROTECTED for change in changes):
-        raise Refused(f"{label}: {gone[0]} cannot be removed, for the machine is protected.", "Set protection: false.")
+        raise Refused(f"{label}: {gone[0]} cannot be removed, for the VM is protected.", "Set protection: false.")
 
 
 def _check_parts_stay(label, changes):
@@ -239,46 +210,17 @@ def _check_parts_stay(label, changes):
             raise Refused(f"{label}: native: {change.key} is taken away by the same task.", "Leave one of both out.")
 
 
-def _bridges(changes):
-    for change in changes:
-        if change.kind == "networks.source":
-            yield change.new
-        elif change.kind == "networks.add":
-            yield change.new.get("source")
-
-
 def _check_number(driver, label, vmid):
     if vmid is None:
         return
     try:
         driver.tool.get("/cluster/nextid", vmid=vmid)
     except ApiError as error:
-        if driver.eyes.may_be_in_the_making(vmid, label):
+        if driver.observer.may_be_under_creation(vmid, label):
             return
         raise Refused(
             f"{label}: the id {vmid} cannot be used: {error.message}", "Remove id to get the next free one."
         ) from error
-
-
-def _check_pool(driver, label, pool):
-    if not pool:
-        return
-    known = sorted(one["poolid"] for one in driver.tool.get("/pools"))
-    if pool not in known:
-        raise NotFound(f"{label}: there is no pool '{pool}'.", f"Its pools: {', '.join(known) or 'none'}.")
-
-
-def _check_bridges(driver, label, node, asked):
-    wanted = {bridge for bridge in asked if bridge}
-    if not wanted:
-        return
-    known = driver.places.bridges(node)
-    # Whoever may see no bridge at all learns from the server itself.
-    if known and wanted - known:
-        missing = sorted(wanted - known)[0]
-        raise NotFound(
-            f"{label}: networks: node '{node}' has no bridge '{missing}'.", f"Its bridges: {', '.join(sorted(known))}."
-        )
 
 
 def _not_started(label, vm):
@@ -288,9 +230,88 @@ def _not_started(label, vm):
 
 
 def _check_finished(driver, label, vm):
-    """No list tells whose making was cut off, so a task that gives powers alone sees it here, and not earlier."""
-    if driver.eyes.seen(vm.id).is_unfinished:
+    """No list reports unfinished VMs, so a task about power alone notices them here, and not earlier."""
+    if driver.observer.last_options(vm.id).is_unfinished:
         raise Refused(
-            f"{label}: a machine of this name was begun ({vm.id}) and not finished, so it is not made to run.",
+            f"{label}: a VM of this name was begun ({vm.id}) and not finished, so it is not started.",
             "Finish it with the task that began it, or remove it (state: absent).",
         )
+
+
+@dataclass(frozen=True)
+class Basis:
+    """What is changed: a VM that is there, or a clone as it will be made of its source's options."""
+
+    vm_options: VmOptions
+    node: str
+    is_protected: bool
+    #: None: it is not made yet.
+    vmid: Optional[str] = None
+    pool: Optional[str] = None
+    #: Whether it has memory at that time.
+    is_on: bool = False
+
+
+def check_writing(driver, label, basis, node, changes, writing):
+    """Privileges for the options that are written, and space for new disks and growth."""
+    subject = ExistingVm(driver, basis.vmid) if basis.vmid else NewVm(driver, {"pool": basis.pool})
+    check_options(driver, label, subject, node, writing.put, [*writing.gone, *writing.lost])
+    keys = [change.key for change in changes if change.field == "native"]
+    native.check_values(driver, label, node, keys, _after(basis.vm_options.stored, writing))
+    if writing.grown:
+        subject.check(label, "VM.Config.Disk")
+    wanted = {}
+    for change in changes:
+        if change.kind == "disks.add" and not change.new.get("source"):
+            storage = change.new.get("storage") or writing.storage
+            wanted[storage] = wanted.get(storage, 0) + (change.new.get("size") or 0)
+        elif change.kind == "disks.storage":
+            drive = values.parse(change.key, basis.vm_options.stored.get(change.key, ""))
+            wanted[change.new] = wanted.get(change.new, 0) + (values.size_of(drive.get("size")) or 0)
+        elif change.kind == "disks.size":
+            drive = values.parse(change.key, basis.vm_options.stored.get(change.key, ""))
+            storage = drive.get("file", "").partition(":")[0]
+            driver.observer.rights.check(label, f"/storage/{storage}", "Datastore.AllocateSpace")
+            wanted[storage] = wanted.get(storage, 0) + change.new - (values.size_of(drive.get("size")) or 0)
+    if wanted:
+        check_space(driver, label, node, wanted)
+
+
+def _after(options, writing):
+    """All options of a VM once they are written."""
+    gone = {*writing.gone, *writing.lost}
+    return {key: text for key, text in {**options, **writing.put}.items() if key not in gone}
+
+
+def check_imports(driver, label, image):
+    if driver.release() < _IMPORTS_SINCE:
+        raise Refused(
+            f"{label}: image '{image}': this is Proxmox VE {driver.version()}, which makes no disk from an image;"
+            " 7.2 and later do.",
+            "Clone a template that was made from the image on the node (qm importdisk).",
+        )
+
+
+def check_image(driver, label, node, image, size):
+    if ":" not in image or image.startswith("/"):
+        raise Refused(
+            f"{label}: image '{image}' is no volume.",
+            "Put it on a storage with the content Import (before Proxmox VE 8.3: Disk image), and name it as pvesm list"
+            " shows it, such as STORAGE:import/NAME.",
+        )
+    found = size_of_volume(driver, label, node, image)
+    if size and size < found:
+        raise Refused(
+            f"{label}: disk {FIRST} is to have {human_size(size)}, but the image has {human_size(found)}.",
+            "Give that size or more.",
+        )
+
+
+def _check_reachable(driver, label, node, options, changes):
+    """``options`` are what the VM has, or what a clone will have."""
+    for change in changes:
+        if change.kind == "disks.add":
+            check_slot(label, change.key, options)
+        elif change.kind == "firmware":
+            check_keys(label, options, change)
+    check_formats(driver, label, node, {change.key: change.new for change in changes if change.kind == "disks.add"})

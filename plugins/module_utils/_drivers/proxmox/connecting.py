@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The way from a module's parameters to a driver: account, certificates, and what the task needs to see."""
+"""The way from a module's parameters to a driver: account, certificates, and what the task has to read."""
 
 from __future__ import annotations
 
@@ -11,12 +11,10 @@ from ..._ports.clock import Clock
 from ..._ports.proxmox_api import LEAST_TIMEOUT, Account, ProxmoxApi, environment
 from ..._tools.proxmox import Proxmox
 from .driver import ProxmoxDriver
-from .observing import Observer
+from .observe import Observer
 
-#: Options of the module's own that are settings of a machine.
-OWN_SETTINGS = ("node", "pool", "template", "protection", "cloud_init")
-#: What a task may give without being about a machine's settings.
-_TOLD_BY_LISTS = frozenset({
+#: What a task may give without being about a VM's settings.
+_READ_FROM_LISTS = frozenset({
     "name", "id", "state", "stop_mode", "stop_timeout", "timeout", "wait_for", "allow_recreate", "delete_disks",
     "call_timeout", "purge", "on_failure", "storage", "bridge", "iso_checksum", "allow_restart",
 })  # fmt: skip
@@ -34,7 +32,7 @@ _PORT = 8006
 def make_driver(params):
     """A driver from a module's parameters (those of any of the modules)."""
     if params.get("iso_checksum"):
-        from .media import check_sum
+        from .settings.media import check_sum
 
         check_sum(params["iso_checksum"])
     tool = Proxmox(ProxmoxApi(account(params)), Clock(), call_timeout(params.get("call_timeout")))
@@ -53,21 +51,18 @@ def make_driver(params):
 
 
 def make_info_driver(params):
-    """The same, for what only tells: the server's version is asked for, too."""
+    """The same, for what only reports: the server's version is asked for, too."""
     driver = make_driver(params)
-    driver.tells_version = driver.eyes.only_reports = True
+    driver.reports_version = driver.observer.only_reports = True
     return driver
 
 
 def needs_settings(params):
-    """Whether a look must go into each machine: it costs a call for each."""
+    """Whether each VM must be read: it costs a call for each."""
     if "stop_mode" not in params or params["state"] in ("absent", "present") or params["allow_restart"]:
         return True
     given = {name for name, value in params.items() if value is not None}
-    return bool(given - _TOLD_BY_LISTS - set(_VARIABLES))
-
-
-# The account ------------------------------------------------------------------------------------------------------
+    return bool(given - _READ_FROM_LISTS - set(_VARIABLES))
 
 
 def account(params):

@@ -1,46 +1,42 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Our mark on a machine: the last line of its notes, where the web interface does not show it."""
+"""The mark of this collection on a VM: the last line of its notes, where the web interface does not show it."""
 
 from __future__ import annotations
 
-import json
 import re
 
-_VERSION = 1
+from ..._lifecycle import mark as marks
+
 _LINE = re.compile(r"(?:^|\n)<!-- polyvirt (\{.*\}) -->\s*\Z")
 
 
 def new_mark(vmid, inputs):
-    """Of a machine that a task has begun to make: nobody has got it yet."""
-    return {"v": _VERSION, "id": str(vmid), "inputs": inputs, "unfinished": True}
+    """Of a VM that a task has begun to create: nobody has got it yet."""
+    return marks.new_mark(str(vmid), inputs=inputs, unfinished=True)
 
 
-def settled(mark):
+def finished(mark):
     return {key: value for key, value in mark.items() if key != "unfinished"}
 
 
 def split(notes):
-    """(the text for people, the mark or None) of a machine's notes."""
+    """(the text for people, the mark or None) of a VM's notes."""
     found = _LINE.search(notes or "")
     if found is None:
         return (notes or "").rstrip("\n"), None
-    try:
-        mark = json.loads(found[1])
-    except ValueError:
-        mark = None
-    return notes[: found.start()], mark if isinstance(mark, dict) else None
+    return notes[: found.start()], marks.parsed(found[1])
 
 
 def notes_of(text, mark):
-    """A machine's notes; without a mark nothing is added to the text."""
+    """A VM's notes; without a mark nothing is added to the text."""
     if mark is None:
         return text
-    line = f"<!-- polyvirt {json.dumps(mark, sort_keys=True, separators=(',', ':'))} -->"
+    line = f"<!-- polyvirt {marks.printed(mark)} -->"
     return f"{text}\n{line}" if text else line
 
 
 def is_unfinished(vmid, mark):
-    """True of a machine whose making was begun by a task and not ended."""
+    """True of a VM whose creation was begun by a task and not ended."""
     return bool(mark) and mark.get("id") == str(vmid) and bool(mark.get("unfinished"))

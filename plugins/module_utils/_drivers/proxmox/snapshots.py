@@ -1,25 +1,27 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Snapshots: a tree by names, with the memory of what ran where that was asked for."""
+"""Snapshots: a tree by names, with the memory of a running VM where that was requested."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+from ..._lifecycle.errors import Refused
 from ..._lifecycle.model import RUNNING, STOPPED, Snapshot
 from . import mark
-from .look import each
-from .sight import Around, config_of
 
-#: The list's own word for the machine as it is.
+#: The list's own word for the VM as it is.
 _NOW = "current"
-_CUT_OFF = {"prepare": "it is being taken, or that was cut off", "delete": "it is being removed, or that was cut off"}
+_CUT_OFF = {
+    "prepare": "it is being taken, or that was interrupted",
+    "delete": "it is being removed, or that was interrupted",
+}
 
 
-def snapshots_of(tool, sight):
-    told = tool.get(f"{sight.path}/snapshot")
-    parent = next((one.get("parent") for one in told if one["name"] == _NOW), None)
+def snapshots_of(tool, vm_options):
+    reported = tool.get(f"{vm_options.path}/snapshot")
+    parent = next((one.get("parent") for one in reported if one["name"] == _NOW), None)
     return tuple(
         Snapshot(
             name=one["name"],
@@ -30,52 +32,64 @@ def snapshots_of(tool, sight):
             current=one["name"] == parent,
             unfinished=_CUT_OFF.get(one.get("snapstate"), one.get("snapstate") or ""),
         )
-        for one in told
+        for one in reported
         if one["name"] != _NOW
     )
 
 
-def options_in(tool, sight, name):
+def options_in(tool, vm_options, name):
     """The options that a snapshot holds."""
-    told = tool.get(f"{sight.path}/snapshot/{name}/config")
-    return {key: str(value) for key, value in told.items()}
+    reported = tool.get(f"{vm_options.path}/snapshot/{name}/config")
+    return {key: str(value) for key, value in reported.items()}
 
 
-def with_configs(tool, sight, snapshots, native_keys):
+def with_configs(tool, vm_options, snapshots, native_keys):
     """The snapshots, each with the settings that it holds."""
-    around = Around(sight.node, sight.pool, native_keys)
+    from .cluster import each
+    from .settings.table import Context, config_of
 
-    def told(snapshot):
-        options = options_in(tool, sight, snapshot.name)
-        # A machine keeps its notes when it goes back.
-        options["description"] = sight.stored.get("description", "")
-        return replace(snapshot, config=config_of(options, around))
+    context = Context(vm_options.node, vm_options.pool, native_keys)
 
-    return tuple(each(told, snapshots))
+    def reported(snapshot):
+        options = options_in(tool, vm_options, snapshot.name)
+        # A VM keeps its notes when it goes back.
+        options["description"] = vm_options.stored.get("description", "")
+        return replace(snapshot, config=config_of(options, context))
+
+    return tuple(each(reported, snapshots))
 
 
-def take(driver, vm, arguments):
+def snapshot(driver, vm, step):
     """Take a snapshot that is not there yet."""
-    sight = driver.eyes.sight(vm.id)
-    if any(one.name == arguments["name"] and not one.unfinished for one in snapshots_of(driver.tool, sight)):
+    vm_options = driver.observer.read_options(vm.id)
+    if any(one.name == step.arguments["name"] and not one.unfinished for one in snapshots_of(driver.tool, vm_options)):
         return
     driver.tool.run(
         "POST",
-        f"{sight.path}/snapshot",
-        snapname=arguments["name"],
-        description=arguments["description"] or None,
-        vmstate=arguments["power"] == RUNNING or None,
+        f"{vm_options.path}/snapshot",
+        snapname=step.arguments["name"],
+        description=step.arguments["description"] or None,
+        vmstate=step.arguments["power"] == RUNNING or None,
     )
 
 
-def drop(driver, vm, arguments):
-    sight = driver.eyes.sight(vm.id)
-    there = {one.name for one in snapshots_of(driver.tool, sight)}
-    for name in arguments["names"]:
+def drop_snapshot(driver, vm, step):
+    vm_options = driver.observer.read_options(vm.id)
+    there = {one.name for one in snapshots_of(driver.tool, vm_options)}
+    for name in step.arguments["names"]:
         if name in there:
-            driver.tool.run("DELETE", f"{sight.path}/snapshot/{name}")
+            driver.tool.run("DELETE", f"{vm_options.path}/snapshot/{name}")
 
 
-def restore(driver, vm, arguments):
-    sight = driver.eyes.sight(vm.id)
-    driver.tool.run("POST", f"{sight.path}/snapshot/{arguments['name']}/rollback")
+def restore(driver, vm, step):
+    vm_options = driver.observer.read_options(vm.id)
+    driver.tool.run("POST", f"{vm_options.path}/snapshot/{step.arguments['name']}/rollback")
+
+
+def check_snapshots(driver, label, vm_options):
+    """Raise Refused where a storage of the VM has no snapshots."""
+    if not driver.tool.get(f"{vm_options.path}/feature", feature="snapshot").get("hasFeature", 1):
+        raise Refused(
+            f"{label}: not all of its disks are on storages with snapshots (raw files and LVM have none).",
+            "Move them first: disks[].storage, to a storage such as LVM-thin, ZFS or Ceph, or with format qcow2.",
+        )

@@ -8,31 +8,46 @@ from __future__ import annotations
 import re
 from functools import partial
 
-from ..._lifecycle.errors import Refused
-from ..._lifecycle.model import ABSENT, UNKNOWN, Traits
-from ..._lifecycle.units import GIB, MIB, human_size
-from ..._tools import proxmox_values as values
+from ..._lifecycle.model import (
+    ABSENT,
+    LIVE,
+    NEVER,
+    PAUSED,
+    POWER_OFF,
+    RUNNING,
+    STOPPED,
+    SUSPENDED,
+    UNKNOWN,
+    Field,
+    Traits,
+)
+from ..._lifecycle.units import GIB
 from ..._tools.proxmox import Busy, ConnectionLost
-from . import cloudinit, native
-from .fields import FIELDS, file_name, taken_as
-from .sight import SERIAL, storage_of
-from .words import HARMLESS, OS_TYPES, id_fault, is_tag, name_fault, snapshot_name_fault
+from .cluster import HARMLESS
+from .options import PROXMOX
+from .settings import cloud_init, native, networks
+from .settings.disks import check_disk, check_storage
+from .settings.firmware import check_secure_boot
+from .settings.general import OS_TYPES, check_display, check_sizes, stored_tags
+from .settings.media import check_iso_format
+from .settings.table import SETTINGS
 
-#: Chosen by the driver when a machine is made.
+#: Chosen by the driver when a VM is created.
 AUTO = "auto"
-_VOLUME = re.compile(r"[A-Za-z][\w.-]*:[^\s,]+")
-_ADDRESS = re.compile(r"https?://\S+")
-_FORWARD = "Guests are reached by their own addresses, or by a rule on the node."
+_NAME = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?)*")
+_SNAPSHOT = re.compile(r"[a-zA-Z][a-zA-Z0-9_-]{1,39}")
+_RESERVED = ("current", "pending")
+_LOCKED = "Start it first: what is suspended is locked."
 
 
-def proxmox_traits(version="", bridge="vmbr0", tells_case=False, storage=None):
-    """Traits of a cluster; ``bridge`` is what a card is on while nothing else is said.
+def proxmox_traits(version="", bridge="vmbr0", keeps_capitals=False, storage=None):
+    """Traits of a cluster; ``bridge`` is what a NIC is on while nothing else is said.
 
-    ``tells_case``: its tags may have capitals, else they are stored in small letters. ``storage`` is where the task
+    ``keeps_capitals``: its tags may have capitals, else they are stored in small letters. ``storage`` is where the task
     wants disks.
     """
     return Traits(
-        platform="proxmox",
+        platform=PROXMOX.name,
         version=version,
         fields=FIELDS,
         defaults={
@@ -44,11 +59,9 @@ def proxmox_traits(version="", bridge="vmbr0", tells_case=False, storage=None):
             "node": AUTO,
         },
         instead={
-            "port_forwards": _FORWARD,
-            "networks.address": "Use cloud_init.ip_config.",
-            "shared_folders": "Map a directory of the node in the datacenter, and name it: native: {virtiofs0: NAME}.",
-            UNKNOWN: "Bring its node back, or take the machine over there: see pvecm status.",
-            "snapshot.content": "Restore the snapshot into a clone, and look at its disks there.",
+            **PROXMOX.lacks,
+            UNKNOWN: "Bring its node back, or take the VM over there: see pvecm status.",
+            "snapshot.content": PROXMOX.lacks["compare.content"],
         },
         slot="scsi{}".format,
         name_fault=name_fault,
@@ -61,41 +74,41 @@ def proxmox_traits(version="", bridge="vmbr0", tells_case=False, storage=None):
         lanes_at_once=8,
         harmless=HARMLESS,
         suspended_counts_as_stopped=True,
-        live_in_every_power=True,
-        adjust=partial(_adjusted, bridge, tells_case, storage),
+        adjust=partial(_adjusted, bridge, keeps_capitals, storage),
     )
 
 
-def _adjusted(bridge, tells_case, storage, vm, config):
+def _adjusted(bridge, keeps_capitals, storage, vm, config):
     """The vocabulary's words in Proxmox VE's, with what has no place there refused."""
     adjusted = dict(config)
-    _check_sizes(vm, config)
+    check_sizes(vm, config)
     if config.get("os_type"):
         adjusted["os_type"] = OS_TYPES.get(config["os_type"].lower(), config["os_type"])
     if "tags" in config:
-        adjusted["tags"] = _tags(vm, config["tags"], tells_case)
+        adjusted["tags"] = stored_tags(vm, config["tags"], keeps_capitals)
     if "description" in config:
         adjusted["description"] = config["description"].rstrip()
     if config.get("networks"):
         adjusted["networks"] = {
-            place: card and _card(vm, place, card, bridge) for place, card in config["networks"].items()
+            place: nic if nic is None else networks.adjusted(vm, place, nic, bridge)
+            for place, nic in config["networks"].items()
         }
     for slot, disk in (config.get("disks") or {}).items():
-        _check_disk(vm, slot, disk or {})
-        _check_storage(vm, slot, disk, storage)
+        check_disk(vm, slot, disk or {})
+        check_storage(vm, slot, disk, storage)
     if "native" in config:
-        adjusted["native"] = native.settled(vm, config["native"], config)
+        adjusted["native"] = native.adjusted(vm, config["native"], config)
     if "cloud_init" in config:
-        adjusted["cloud_init"] = cloudinit.settled(vm, config["cloud_init"])
-    _check_screen(vm, config.get("display") or {})
-    _check_iso(vm, config.get("iso"))
-    _check_secure_boot(vm, config)
+        adjusted["cloud_init"] = cloud_init.adjusted(vm, config["cloud_init"])
+    check_display(vm, config.get("display") or {})
+    check_iso_format(vm, config.get("iso"))
+    check_secure_boot(vm, config)
     if vm.power != ABSENT:
-        _leave_out_what_is_settled(vm, adjusted)
+        _drop_what_holds_anyway(vm, adjusted)
     return adjusted
 
 
-def _leave_out_what_is_settled(vm, adjusted):
+def _drop_what_holds_anyway(vm, adjusted):
     """A VM that exists has its node, and where it has no drive there is no medium in it."""
     if adjusted.get("node") == AUTO:
         del adjusted["node"]
@@ -103,91 +116,58 @@ def _leave_out_what_is_settled(vm, adjusted):
         del adjusted["iso"]
 
 
-def _check_sizes(vm, config):
-    video = (config.get("display") or {}).get("video_memory")
-    for option, size in {"memory": config.get("memory"), "display.video_memory": video}.items():
-        if size and size % MIB:
-            raise Refused(f"{vm.name}: {option} is {human_size(size)}.", "Proxmox VE counts in whole MiB.")
-    for slot, disk in (config.get("disks") or {}).items():
-        size = (disk or {}).get("size")
-        if size and size % 1024:
-            raise Refused(f"{vm.name}: disks: size of {slot} is {human_size(size)}.", "Give whole KiB.")
+def name_fault(name):
+    if len(name) > 63:
+        return "it has at most 63 characters"
+    if not _NAME.fullmatch(name):
+        return "it must be a DNS name: letters, figures, and a dash or a dot between them"
+    return None
 
 
-def _tags(vm, tags, tells_case):
-    """As they are stored; their order is the cluster's."""
-    wrong = [tag for tag in tags if not is_tag(tag)]
-    if wrong:
-        raise Refused(
-            f"{vm.name}: tags: '{wrong[0]}' is no tag here.",
-            "Use letters, figures, _, -, + and dots, none of - + . in front.",
-        )
-    return tuple(sorted({tag if tells_case else tag.lower() for tag in tags}))
+def id_fault(text):
+    """Why no VM can have this id, which is a number; None where one can."""
+    is_number = text.isascii() and text.isdecimal() and text == str(int(text))
+    return None if is_number and 100 <= int(text) <= 999999999 else "it is not a number from 100 to 999999999"
 
 
-def _card(vm, place, card, bridge):
-    adjusted, present = dict(card), (vm.config.get("networks") or {}).get(place) or {}
-    kind = {"nat": "user", "network": "bridged"}.get(card.get("type"), card.get("type"))
-    if kind == "user" and card.get("source"):
-        raise Refused(f"{vm.name}: networks: a card of type {card['type']} has no source.", "Leave the source out.")
-    if kind:
-        adjusted["type"] = kind
-    kind = kind or present.get("type") or "bridged"
-    if kind == "bridged" and not card.get("source") and present.get("type") != "bridged":
-        adjusted["source"] = bridge
-    return {"type": kind, **adjusted} if not present else adjusted
+def snapshot_name_fault(name):
+    if not _SNAPSHOT.fullmatch(name):
+        return "it has 2 to 40 of A-Z, a-z, 0-9, _ and -, a letter first"
+    return f"{name} is a word of Proxmox VE's own" if name.lower() in _RESERVED else None
 
 
-def _check_disk(vm, slot, disk):
-    if values.bus_of(slot) is None:
-        buses = ", ".join(f"{bus}0 to {bus}{count - 1}" for bus, count in values.BUSES.items())
-        raise Refused(f"{vm.name}: disks: '{slot}' is no slot.", f"There are {buses}.")
-    if disk.get("source") and not _VOLUME.fullmatch(disk["source"]):
-        raise Refused(
-            f"{vm.name}: disks: source of {slot} is '{disk['source']}', which is no volume.",
-            "Write STORAGE:VOLUME, as pvesm list tells it.",
-        )
+def _cost_of_cloning(source, change):
+    asked, is_template = change.new, bool(source.config.get("template"))
+    if source.power in (SUSPENDED, UNKNOWN) or (asked.get("linked") and (not is_template or asked.get("snapshot"))):
+        return NEVER
+    return LIVE
 
 
-def _check_storage(vm, slot, disk, storage):
-    """The option storage is for new disks; it does not move one that exists. A clone's are not there yet."""
-    found = ((vm.config.get("disks") or {}).get(slot) or {}) if disk is not None else {}
-    source, own = (disk or {}).get("source"), (disk or {}).get("storage")
-    if source and own and storage_of(source) != own:
-        raise Refused(f"{vm.name}: disks: storage of {slot} is '{own}', but its source is '{source}'.", "Remove one.")
-    if storage and found.get("source") and not (own or source) and found["storage"] not in (None, storage):
-        raise Refused(
-            f"{vm.name}: storage: disk {slot} is on '{found['storage']}', not on '{storage}'; the option storage is for"
-            " new disks only.",
-            f"To move the disk set disks: [{{slot: {slot}, storage: {storage}}}]; to leave it set its storage to"
-            f" '{found['storage']}' there.",
-        )
+def _cost_of_snapshot(vm, change):
+    return NEVER if vm.power == SUSPENDED else LIVE
 
 
-def _check_iso(vm, iso):
-    if not iso or iso.startswith("/") or _VOLUME.fullmatch(iso) or _ADDRESS.fullmatch(iso):
-        return
-    raise Refused(
-        f"{vm.name}: iso '{iso}' is neither a volume nor a file.",
-        "Write STORAGE:iso/NAME, a full path on the host of the task, or an http address.",
-    )
+def _cost_of_restoring(vm, change):
+    """The server itself stops what runs."""
+    return POWER_OFF if vm.power == SUSPENDED else LIVE
 
 
-def _check_screen(vm, asked):
-    present = (vm.config.get("display") or {}).get("type")
-    if asked.get("video_memory") and present == SERIAL and not asked.get("type"):
-        raise Refused(
-            f"{vm.name}: display.video_memory: its display is a serial console, which has no such memory.",
-            "Give display.type as well.",
-        )
+def taken_as(vm, asked):
+    """(kind, power) of a snapshot: the memory of what runs is in it, unless that is declined."""
+    with_memory = vm.power in (RUNNING, PAUSED) and asked.include_memory is not False
+    return "", RUNNING if with_memory else STOPPED
 
 
-def _check_secure_boot(vm, config):
-    firmware = config.get("firmware") or vm.config.get("firmware") or "bios"
-    if config.get("secure_boot") and firmware != "uefi":
-        raise Refused(f"{vm.name}: secure_boot needs UEFI, and its firmware is {firmware}.", "Set firmware: uefi.")
-
-
-def iso_name(iso):
-    """The name on a storage of what is uploaded or downloaded; None for a volume."""
-    return file_name(iso) if iso.startswith(("/", "http://", "https://")) else None
+FIELDS = {
+    **SETTINGS,
+    "image": Field(),
+    "image.linked": Field(choices=(False,), instead=PROXMOX.lacks["image.linked=true"]),
+    "clone": Field(
+        cost=_cost_of_cloning,
+        instead="Only a template as it is now has linked clones (template: true). What is suspended is started first,"
+        " and a node that is away is brought back.",
+    ),
+    "snapshot.take": Field(cost=_cost_of_snapshot, instead=_LOCKED),
+    "snapshot.drop": Field(cost=_cost_of_snapshot, instead=_LOCKED),
+    "snapshot.restore": Field(cost=_cost_of_restoring),
+}

@@ -10,7 +10,7 @@ from ..._lifecycle.model import RUNNING, Snapshot
 from ..._ports import files
 from ..._tools import vagrant_folder, vagrant_output, vagrant_states
 from ..._tools.vagrant import VagrantFailed, is_not_ready_for_ssh, is_snapshot_missing, is_snapshot_taken
-from .sight import Sight
+from .provider_vm import ProviderVm
 
 _PASSING = {"shutting_down": "stopping"}
 #: Memory on its way to disk is the platform's own work; yet no call may hang for ever.
@@ -19,8 +19,8 @@ _LONG = 3600
 CUT = 60
 
 
-def look(vagrant_on, dotfile, facets):
-    """({name: Status} of all machines that the Vagrantfile describes, {name: Sight} of those that are made).
+def observe(vagrant_on, dotfile, facets):
+    """({name: Status} of all machines that the Vagrantfile describes, {name: ProviderVm} of those that are made).
 
     ``vagrant_on(copy)`` speaks to the project with another such folder.
     """
@@ -29,8 +29,8 @@ def look(vagrant_on, dotfile, facets):
         vagrant = vagrant_on(folder)
         statuses = vagrant_output.statuses(vagrant.read("status"))
         taken = vagrant_output.snapshots(vagrant.read("snapshot", "list")) if "snapshots" in facets else {}
-    sights = {name: _sight(status, taken.get(name, ())) for name, status in statuses.items()}
-    return statuses, {name: sight for name, sight in sights.items() if sight}
+    provider_vms = {name: _provider_vm(status, taken.get(name, ())) for name, status in statuses.items()}
+    return statuses, {name: provider_vm for name, provider_vm in provider_vms.items() if provider_vm}
 
 
 def reached(vagrant_on, dotfile, names):
@@ -48,13 +48,15 @@ def reached(vagrant_on, dotfile, names):
     return found
 
 
-def _sight(status, snapshots):
+def _provider_vm(status, snapshots):
     power, is_passing = vagrant_states.state(status.provider, status.state)
     if power == "absent":
         return None
     busy = _PASSING.get(status.state, status.state) if is_passing else None
     # Of snapshots Vagrant tells no more than their names, and whatever it restores it leaves running.
-    return Sight(power, busy, status.state, snapshots=tuple(Snapshot(name=one, power=RUNNING) for one in snapshots))
+    return ProviderVm(
+        power, busy, status.state, snapshots=tuple(Snapshot(name=one, power=RUNNING) for one in snapshots)
+    )
 
 
 class ByStatus:

@@ -12,9 +12,9 @@ from ..._lifecycle.model import PAUSED, SUSPENDED
 from ..._ports import files
 from ..._tools import ruby
 from .host_checks import check_box, check_described, check_ports, check_with_vagrant
+from .mapping import config_of, machine_of
 from .project import Known
 from .traits import suspended_as
-from .words import config_of, machine_of
 
 _NEW = Known("")
 _WRITING = ("create", "configure")

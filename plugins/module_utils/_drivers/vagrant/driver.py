@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 
 from ..._lifecycle.errors import CommandFailed, InvalidInput, PartlyApplied, PolyvirtError, Refused, Timeout
-from ..._lifecycle.model import RUNNING, SUSPENDED, Observation, Traits
+from ..._lifecycle.model import RUNNING, STOP_TIMEOUT, SUSPENDED, Observation
 from ..._lifecycle.one_by_one import one_by_one
 from ..._ports import writes
 from ..._ports.ceiling import call_timeout
@@ -23,16 +23,17 @@ from ..._tools import vagrant_output as output
 from ..._tools.vagrantfile_provider import EXPERIMENTS
 from ..._tools.vboxmanage import VBoxManage
 from ..._tools.virsh import Virsh
-from . import by_status, systems
+from . import by_status
 from .by_status import ByStatus
 from .fields import that_run
-from .forwards import clear as clear_forwards
 from .in_libvirt import InLibvirt
 from .in_virtualbox import InVirtualBox
-from .look import find, look
+from .mapping import config_of, machine_of, note_of_ssh
+from .observe import find, observe_vms
 from .project import Known, Project
+from .settings import os_type
+from .settings.port_forwards import clear as clear_forwards
 from .traits import vagrant_traits
-from .words import config_of, machine_of, note_of_ssh
 
 MANAGED_FILE = "Vagrantfile.polyvirt"
 _VIRSH, _VBOXMANAGE = "virsh", "VBoxManage"
@@ -44,7 +45,6 @@ _CUT = 2
 #: Memory on its way to disk or back is the platform's own work; yet no call may hang for ever.
 _LONG = 3600
 #: What a guest gets to go down where the task does not say: as the core gives it.
-_STOP_TIMEOUT = Traits.stop_timeout
 
 
 def make_driver(params):
@@ -109,11 +109,9 @@ class VagrantDriver:
             from .host_checks import check_file_of_user
 
             check_file_of_user(self, contents)
-        vms, known = look(self, contents, targets, facets)
-        if "leftovers" in facets:
-            vms = [vm.having(leftovers=()) for vm in vms]  # Its disk goes with a machine, and all that is in it.
+        vms, known = observe_vms(self, contents, targets, facets)
         system = self.asked.get("os_type") if self.asked.get("state") != "absent" else None
-        warning = systems.warning(system, today()) if system else None
+        warning = os_type.warning(system, today()) if system else None
         return Observation(vms=vms, known=known, warnings=(warning,) if warning else ())
 
     def host_of(self, known):
@@ -198,7 +196,7 @@ class VagrantDriver:
         check_plan(self, plan)
 
     def apply(self, batch):
-        return one_by_one(self, batch, writes.count)
+        return one_by_one(lambda vm, step: getattr(self, f"_{step.verb}")(vm, step), batch, writes.count)
 
     def _create(self, vm, step):
         if self.project.managed:
@@ -237,7 +235,7 @@ class VagrantDriver:
         self._clear_forwards(known)
         try:
             self.vagrant_for(vm.name).run("up", vm.name, *self._flags_of_up(vm, known))
-        except CommandFailed as error:
+        except (CommandFailed, Timeout) as error:
             if tool.is_locked(error):
                 raise
             raise _explained(vm, error, self.project) from error
@@ -334,7 +332,7 @@ class VagrantDriver:
 
     def _hand(self, vm):
         """Who does to a machine what Vagrant is too slow or too rough for."""
-        stop_timeout = self.asked.get("stop_timeout") or _STOP_TIMEOUT
+        stop_timeout = self.asked.get("stop_timeout") or STOP_TIMEOUT
         return self.host_of(self._known(vm.name)) or ByStatus(self.vagrant_for(vm.name), stop_timeout)
 
 

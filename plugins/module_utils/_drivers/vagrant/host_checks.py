@@ -13,7 +13,7 @@ from ..._ports import files, net
 from ..._tools import vagrant as tool
 from ..._tools import vagrant_folder
 from . import by_status
-from .words import machine_of
+from .mapping import machine_of
 
 #: How Vagrant writes signs of a box's name in the names of folders.
 _IN_FOLDER_NAMES = (("/", "-VAGRANTSLASH-"), (":", "-VAGRANTCOLON-"))
@@ -37,7 +37,7 @@ def check_described(driver, name, made):
     if project.managed:
         return
     if project.described is None:
-        project.described = frozenset(by_status.look(driver.vagrant_on, project.dotfile, frozenset())[0])
+        project.described = frozenset(by_status.observe(driver.vagrant_on, project.dotfile, frozenset())[0])
     if project.describes(name):
         return
     remedy = "Put it there, or name one that is there."

@@ -14,7 +14,7 @@ from ..._tools import virsh as tool
 from ..._tools import virsh_addresses
 from ..._tools import virsh_output as output
 from ..._tools.virsh_states import state
-from .sight import Sight
+from .provider_vm import ProviderVm
 
 _POWERS = {"running": RUNNING, "paused": PAUSED}
 #: Memory on its way to disk or back is the platform's own work; yet no call may hang for ever.
@@ -27,8 +27,8 @@ class InLibvirt:
     def __init__(self, virsh):
         self._virsh = virsh
 
-    def look(self, ids, facets):
-        """{id: Sight} of those that are there."""
+    def observe(self, ids, facets):
+        """{id: ProviderVm} of those that are there."""
         questions = {("saved",): ("list", "--all", "--uuid", "--with-managed-save")}
         for one in ids:
             questions.update({(one, key): words for key, words in _questions(one, facets).items()})
@@ -37,7 +37,7 @@ class InLibvirt:
         said = {one: {key: answer for (other, key), answer in answers.items() if other == one} for one in ids}
         there = [one for one in ids if not tool.is_not_found(said[one]["power"].error)]
         taken = self._snapshots({one: said[one] for one in there}) if "snapshots" in facets else {}
-        return {one: _sight(said[one], one in saved, taken.get(one, ())) for one in there}
+        return {one: _provider_vm(said[one], one in saved, taken.get(one, ())) for one in there}
 
     def _snapshots(self, said):
         """{id: snapshots}; one process more tells about all of them."""
@@ -104,10 +104,10 @@ def _questions(one, facets):
     return asked
 
 
-def _sight(said, saved, snapshots):
+def _provider_vm(said, saved, snapshots):
     power, busy, reason = state(said["power"], saved)
     addresses = tuple(Address(*row) for row in virsh_addresses.told(said)) if power == RUNNING else ()
-    return Sight(power, busy, reason, addresses, snapshots=tuple(snapshots), running=_running(said["info"]))
+    return ProviderVm(power, busy, reason, addresses, snapshots=tuple(snapshots), running=_running(said["info"]))
 
 
 def _running(answer):

@@ -13,7 +13,7 @@ from ..._tools import vboxmanage_output as output
 from ..._tools.vboxmanage import is_not_found
 from ..._tools.vboxmanage_file import settings_in
 from ..._tools.vboxmanage_states import state
-from .sight import Sight
+from .provider_vm import ProviderVm
 
 #: Vagrant's rule on the first card.
 _SSH_RULE = "ssh"
@@ -28,17 +28,17 @@ class InVirtualBox:
     def __init__(self, tool):
         self._tool = tool
 
-    def look(self, ids, facets):
-        """{id: Sight} of those that are there."""
+    def observe(self, ids, facets):
+        """{id: ProviderVm} of those that are there."""
         listed = vboxmanage_long.machines(self._tool.read("list", "--long", "vms"))
-        return {one.uuid: self._sight(one, facets) for one in listed if one.uuid in ids}
+        return {one.uuid: self._provider_vm(one, facets) for one in listed if one.uuid in ids}
 
-    def _sight(self, listed, facets):
+    def _provider_vm(self, listed, facets):
         if listed.machine is None:
-            return Sight(UNKNOWN, reason=f"VirtualBox cannot read {listed.file}")
+            return ProviderVm(UNKNOWN, reason=f"VirtualBox cannot read {listed.file}")
         power, busy, reason = state(listed.machine.values["VMState"])
         rules = [rule for nic in listed.machine.nics for rule in nic.forwards if rule.name == _SSH_RULE]
-        return Sight(
+        return ProviderVm(
             power,
             busy=busy,
             reason=reason,
@@ -74,7 +74,7 @@ class InVirtualBox:
         try:
             self._tool.run(*words)
         except CommandFailed:
-            now = self.look([identifier], frozenset()).get(identifier)
+            now = self.observe([identifier], frozenset()).get(identifier)
             if now is None or (now.power != STOPPED and now.busy != "stopping"):
                 raise
 

@@ -16,10 +16,11 @@ from ..._tools.vagrant import is_locked
 from ..._tools.vagrantfile_provider import PROVIDERS
 from ..._tools.vboxmanage import is_locked as is_locked_in_virtualbox
 from ..._tools.virsh import may_pass as may_pass_in_libvirt
-from . import systems
 from .fields import fields_of_machine, fields_of_snapshots
+from .mapping import FIRST_NIC, PRIMARY
+from .options import VAGRANT
 from .project import Busy
-from .words import FIRST_CARD, PRIMARY
+from .settings import os_type
 
 #: What `vagrant suspend` leads to.
 _SUSPENDS_TO = {
@@ -39,24 +40,12 @@ _VERBS = {PAUSED: {"pause", "resume"}, SUSPENDED: {"suspend"}}
 # It is a folder's name too, and a word on command lines, where what begins with a slash is a pattern.
 _HOSTNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\Z")
-_NATIVE = "Set it through native, by the provider's own key."
 _ADOPTED = "With managed: false machines are only driven; put it into your Vagrantfile."
 _NO_SUCH = {
-    "image": "Name a box: that is what Vagrant makes machines from.",
-    "clone": "Package the machine as a box (vagrant package), and name that.",
-    "iso": _NATIVE,
-    "cloud_init": "Use provisioners; the provider virtualbox has native: {vm.cloud_init: ...}, too.",
-    "firmware": _NATIVE,
-    "secure_boot": _NATIVE,
-    "tpm": _NATIVE,
-    "nested_virtualization": _NATIVE,
-    "display": "There is gui; all else through native, by the provider's own key.",
-    "autostart": "Vagrant starts nothing by itself; let a service of the host run this task.",
+    **VAGRANT.lacks,
     "disks.add": "Name it in native, as vm.disk or storage.",
-    "disks.remove": "Vagrant never takes a disk away.",
-    "disks": "A box brings its disk: only the size can be given.",
-    "networks.model": _NATIVE,
-    "networks.vlan": "Tag an interface of the host, and bridge to that.",
+    "disks.remove": VAGRANT.lacks["disks.state=absent"],
+    "disks": VAGRANT.lacks["disks.format"],
 }
 
 
@@ -78,7 +67,7 @@ def vagrant_traits(providers, managed=True, default_provider="virtualbox", os_bo
     adopted = {"fields": snapshots, "instead": dict.fromkeys(fields_of_options(), _ADOPTED)}
     told = own if managed else adopted
     return Traits(
-        platform="vagrant",
+        platform=VAGRANT.name,
         powers=frozenset({STOPPED, RUNNING, *kept}),
         verbs=frozenset(verbs.union(*(_VERBS[power] for power in kept))),
         fields=told["fields"],
@@ -93,7 +82,6 @@ def vagrant_traits(providers, managed=True, default_provider="virtualbox", os_bo
         restored_as=_restored_as(providers, has_tools),
         made_as=STOPPED if managed else RUNNING,
         transient=_is_transient,
-        live_in_every_power=True,
         adjust=partial(_adjusted, default_provider, os_boxes) if managed else lambda vm, config: config,
     )
 
@@ -160,7 +148,7 @@ def _adjusted(default_provider, os_boxes, vm, config):
     elif config and vm.config.get("box"):
         adjusted.setdefault("box", vm.config["box"])  # What a VM is created from again need not be repeated.
     if "networks" in config:
-        adjusted["networks"] = {place: _card(vm, place, entry) for place, entry in config["networks"].items()}
+        adjusted["networks"] = {place: _described_nic(vm, place, entry) for place, entry in config["networks"].items()}
     if "provisioners" in config:
         adjusted["provisioners"] = tuple(_provisioner(vm, one) for one in config["provisioners"])
     if "shared_folders" in config:
@@ -184,7 +172,7 @@ def _kept_box(vm, system, provider, os_boxes):
 
 def _box_of(vm, system, provider, os_boxes):
     try:
-        return systems.box_of(system, provider, os_boxes)
+        return os_type.box_of(system, provider, os_boxes)
     except PolyvirtError as error:
         raise Refused(f"{vm.name}: os_type: {error.message}", error.remedy) from error
 
@@ -228,10 +216,10 @@ def _check_slots(vm, disks):
             )
 
 
-def _card(vm, place, entry):
+def _described_nic(vm, place, entry):
     if entry is None:
         return None
-    is_first = place == FIRST_CARD
+    is_first = place == FIRST_NIC
     kind = entry.get("type") or ((vm.config.get("networks") or {}).get(place) or {}).get("type")
     kind = kind or ("nat" if is_first else "hostonly")
     if (kind == "nat") != is_first:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a plan needs from its host, looked at before the first step; each fault names machine, option and remedy."""
+"""What a plan needs from its host, looked at before the first step; each fault names VM, option and remedy."""
 
 from __future__ import annotations
 
@@ -10,17 +10,19 @@ import os
 from ..._lifecycle.errors import NotFound, Refused
 from ..._lifecycle.model import ON, RUNNING, SUSPENDED
 from ..._lifecycle.plan_make import find_snapshot
+from ..._lifecycle.planned import planned_changes
 from ..._lifecycle.units import MIB
 from ..._ports import files, net
 from ..._tools import seed
 from ..._tools import vboxmanage_output as output
-from . import images, storage
-from .deleting import check_removable
-from .making import begun_in, foreign_settings, name_taken
-from .media_checks import check_media, check_room, check_uuid
-from .networks import check_networks
-from .sharing import check_folders
-from .words import file_name, place_of, slot_name
+from .create import begun_vm_in, foreign_settings_file, name_taken
+from .delete import check_removable
+from .settings.disks import base_name, check_media, disk_path, file_in_the_way, seed_path_in
+from .settings.images import check_image, check_iso, check_room, check_size, check_uuid
+from .settings.networks import check_networks
+from .settings.shared_folders import check_folders
+from .snapshots import check_dropping
+from .vbox_vm import bus_for, file_name, place_of, slot_name
 
 _SIMILAR = 5
 _DEFAULT_OS_TYPE = "Linux26_64"
@@ -32,13 +34,13 @@ def check_plan(driver, plan):
     listing = driver.listing()
     for step in plan.steps:
         if step.verb in ("create", "clone"):
-            _check_making(driver, listing, plan, step)
+            _check_creation(driver, listing, plan, step)
         elif step.verb == "configure":
             _check_changes(listing, plan.before, step.changes)
         elif step.verb == "delete":
             _check_deletion(listing, plan.before, step.arguments.get("files", ()))
         elif step.verb == "drop_snapshot":
-            _check_dropping(listing, plan)
+            check_dropping(listing, plan)
     check_media(listing, plan)
     _check_os_type(driver, plan)
     _check_autostart(listing, plan)
@@ -48,7 +50,7 @@ def check_plan(driver, plan):
 
 
 def _chipset(listing, plan):
-    """What the machine has, or will have from its source; a new one has the older of the two."""
+    """What the VM has, or will have from its source; a new one has the older of the two."""
     steps = {step.verb: step for step in plan.steps}
     uuid = steps["clone"].arguments["source"].id if "clone" in steps else plan.before.id
     found = next((one.machine for one in listing.machines if one.uuid == uuid and one.machine), None)
@@ -58,7 +60,7 @@ def _chipset(listing, plan):
 # Making and disks -------------------------------------------------------------------------------------------------
 
 
-def _check_making(driver, listing, plan, step):
+def _check_creation(driver, listing, plan, step):
     name, config, creation = plan.after.name, step.arguments["config"], step.arguments["creation"]
     base = driver.storage_path or listing.properties.get("Default machine folder", "")
     if driver.storage_path and not files.is_folder(driver.storage_path):
@@ -68,8 +70,8 @@ def _check_making(driver, listing, plan, step):
             f"{name}: {base} cannot be written to.", "Run the task as a user who may, or name a storage_path."
         )
     folder = os.path.join(base, *[part.strip("/") for part in config.get("groups", ())[:1]], file_name(name))
-    unfinished = begun_in(listing, name)
-    in_the_way = None if unfinished else foreign_settings(folder, file_name(name))
+    unfinished = begun_vm_in(listing, name)
+    in_the_way = None if unfinished else foreign_settings_file(folder, file_name(name))
     _check_names(listing, name, folder)
     if in_the_way and plan.before.id is None:
         raise Refused(
@@ -77,16 +79,16 @@ def _check_making(driver, listing, plan, step):
             f"Register it (VBoxManage registervm {in_the_way}), or move it away.",
         )
     if creation.get("cloud_init") is not None:
-        seed_path = storage.seed_path_in(folder, file_name(name))
+        seed_path = seed_path_in(folder, file_name(name))
         if unfinished is None and files.exists(seed_path):
-            raise storage.taken(seed_path)
+            raise file_in_the_way(seed_path)
         seed.find_tool(driver.commands)
         seed.check_documents(step.arguments, name)
     if step.verb == "clone":
         _check_copying(listing, name, step.arguments["source"], creation["clone"], base)
     else:
         if config.get("iso"):
-            images.check_iso(name, config["iso"])
+            check_iso(name, config["iso"])
         _check_disks(listing, name, config.get("disks") or {}, creation.get("image"), unfinished, folder)
 
 
@@ -101,8 +103,8 @@ def _check_copying(listing, name, source, asked, folder):
     """VirtualBox 7.2 cannot copy a disk that has grown since a snapshot was taken of it."""
     listed = next((one for one in listing.machines if one.uuid == source.id and one.machine), None)
     if listed is not None and not asked["linked"]:
-        sight = listing.sight(listed)
-        images = [medium.location for slot in sight.disks for medium in sight.chain(slot.values.get("ImageUUID"))]
+        vbox_vm = listing.vbox_vm(listed)
+        images = [medium.location for slot in vbox_vm.disks for medium in vbox_vm.chain(slot.values.get("ImageUUID"))]
         check_room(name, folder, "clone", images)
     taken = find_snapshot(source, asked.get("snapshot"))
     config = source.config if taken is None or taken.config is None else taken.config
@@ -121,8 +123,8 @@ def _check_disks(listing, name, disks, image, unfinished, folder):
     first = slot_name("SATA", 0)
     for slot, entry in disks.items():
         if image and slot == first:
-            _found, size = images.check_image(name, "image", image["source"], raw_too=True)
-            images.check_size(name, image["source"], entry, size)
+            _found, size = check_image(name, "image", image["source"], raw_too=True)
+            check_size(name, image["source"], entry, size)
             _check_still(listing, name, image["source"])
             check_uuid(name, "image", image["source"], listing.media)
             if unfinished is None:
@@ -130,13 +132,13 @@ def _check_disks(listing, name, disks, image, unfinished, folder):
         if entry.get("source"):
             _check_source(listing, name, slot, entry, unfinished)
         elif unfinished is None:
-            path = storage.disk_path(folder, file_name(name), slot, entry.get("format"))
+            path = disk_path(folder, file_name(name), slot, entry.get("format"))
             if files.exists(path):
-                raise storage.taken(path)
+                raise file_in_the_way(path)
 
 
 def _check_still(listing, name, path):
-    """What a machine writes to is copied half before and half after; what only its snapshots have holds still."""
+    """What a VM writes to is copied half before and half after; what only its snapshots have holds still."""
     real, writers = os.path.realpath(path), set()
     for one in listing.machines:
         images_now = [slot.values.get("ImageUUID") for slot in one.machine.slots] if one.machine else ()
@@ -151,7 +153,7 @@ def _check_still(listing, name, path):
 
 def _check_source(listing, name, slot, entry, own):
     path = entry["source"]
-    found, _size = images.check_image(name, f"disks: source of {slot}", path)
+    found, _size = check_image(name, f"disks: source of {slot}", path)
     check_uuid(name, f"disks: source of {slot}", path, listing.media)
     if entry.get("format") and entry["format"] != found:
         raise Refused(f"{name}: disks: source of {slot} is {found}, not {entry['format']}.", "Leave the format out.")
@@ -165,27 +167,27 @@ def _check_source(listing, name, slot, entry, own):
 
 def _check_changes(listing, vm, changes):
     added = {change.key: change.new for change in changes if change.kind == "disks.add"}
-    sight = next((listing.sight(one) for one in listing.machines if one.uuid == vm.id and one.machine), None)
+    vbox_vm = next((listing.vbox_vm(one) for one in listing.machines if one.uuid == vm.id and one.machine), None)
     for slot, entry in added.items():
-        if sight is not None:
-            _check_place(sight, vm, slot)
+        if vbox_vm is not None:
+            _check_place(vbox_vm, vm, slot)
         if entry.get("source"):
-            _check_source(listing, vm.name, slot, entry, sight)
-        elif sight is not None:
-            path = storage.disk_path(sight.folder, storage.base_name(sight), slot, entry.get("format"))
-            if files.exists(path) and path not in (sight.mark or {}).get("making", ()):
-                raise storage.taken(path)
+            _check_source(listing, vm.name, slot, entry, vbox_vm)
+        elif vbox_vm is not None:
+            path = disk_path(vbox_vm.folder, base_name(vbox_vm), slot, entry.get("format"))
+            if files.exists(path) and path not in (vbox_vm.mark or {}).get("making", ()):
+                raise file_in_the_way(path)
     for change in changes:
         if change.kind == "iso" and change.new:
-            images.check_iso(vm.name, change.new)
+            check_iso(vm.name, change.new)
 
 
-def _check_place(sight, vm, slot):
+def _check_place(vbox_vm, vm, slot):
     controller, port, device = place_of(slot)
-    present = next((one for one in sight.machine.controllers if one.name == controller), None)
+    present = next((one for one in vbox_vm.machine.controllers if one.name == controller), None)
     if present is None:
-        bus = storage.bus_for(controller)[0]
-        same = [name for name, one in sight.controllers.items() if one == bus]
+        bus = bus_for(controller)[0]
+        same = [name for name, one in vbox_vm.controllers.items() if one == bus]
         if same:
             raise Refused(
                 f"{vm.name}: disks: it has no controller '{controller}', but one of this kind named '{same[0]}'.",
@@ -196,22 +198,16 @@ def _check_place(sight, vm, slot):
             f"{vm.name}: disks: {slot}: '{controller}' has at most {present.values['maxportcount']} ports.",
             "Name a lower one.",
         )
-    taken = [(one.controller, one.port, one.device) for one in sight.machine.slots if one.medium != "none"]
+    taken = [(one.controller, one.port, one.device) for one in vbox_vm.machine.slots if one.medium != "none"]
     if (controller, port, device) in taken:
         raise Refused(f"{vm.name}: disks: an optical drive is at {slot}.", "Name another slot.")
 
 
-def _check_deletion(listing, vm, doomed):
+def _check_deletion(listing, vm, to_delete):
     listed = next((one for one in listing.machines if one.uuid == vm.id and one.machine), None)
     if listed is not None and not vm.lost:
         names = {one.uuid: one.name or one.uuid for one in listing.machines}
-        check_removable(listing.sight(listed), names, doomed)
-
-
-def _check_dropping(listing, plan):
-    from .snapshot_checks import check_dropping  # Only a task about snapshots pays for it.
-
-    check_dropping(listing, plan)
+        check_removable(listing.vbox_vm(listed), names, to_delete)
 
 
 # The host ---------------------------------------------------------------------------------------------------------
@@ -219,15 +215,7 @@ def _check_dropping(listing, plan):
 
 def _planned(plan, path):
     """The value that the plan gives a setting, or None where it gives none."""
-    field, _dot, key = path.partition(".")
-    for step in plan.steps:
-        if step.verb == "create":
-            value = step.arguments["config"].get(field)
-            return (value or {}).get(key) if key else value
-        for change in step.changes:
-            if change.path == path:
-                return change.new
-    return None
+    return next((change.new for _vm, change in planned_changes(plan) if change.path == path), None)
 
 
 def _check_os_type(driver, plan):
@@ -258,7 +246,7 @@ def _check_autostart(listing, plan):
 
 
 def _check_ports(listing, plan):
-    """VirtualBox starts a machine whose ports are taken, and forwards nothing: a dead rule helps nobody."""
+    """VirtualBox starts a VM whose ports are taken, and forwards nothing: a dead rule helps nobody."""
     vm = plan.before
     starts = any(step.verb == "start" for step in plan.steps)
     is_up = vm.power in set(ON) - {SUSPENDED}
@@ -300,6 +288,6 @@ def _rules_of_running(listing, but):
     found = {}
     for one in listing.machines:
         if one.uuid != but and one.machine is not None and one.machine.values.get("VMState") in ("running", "paused"):
-            for _card, rule in listing.sight(one).rules.values():
+            for _nic, rule in listing.vbox_vm(one).rules.values():
                 found[rule.protocol, rule.host_port] = one.name
     return found

@@ -13,23 +13,21 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from ..._lifecycle.errors import CommandFailed
-from ..._lifecycle.model import ON, RUNNING, SUSPENDED, Observation
+from ..._lifecycle.light import KnownSettings, is_light
+from ..._lifecycle.model import ON, POWER_VERBS, RUNNING, SNAPSHOT_VERBS, SUSPENDED, Observation
 from ..._lifecycle.one_by_one import one_by_one
 from ..._ports import files, writes
 from ..._ports.ceiling import call_timeout
 from ..._ports.command import Commands
-from ..._tools.vboxmanage import VBoxManage, is_held, is_locked
+from ..._tools.vboxmanage import Busy, VBoxManage, is_held, is_locked
 from ..._tools.vboxmanage_states import state as state_of
-from .busy import Busy
-from .known import Known
-from .look import Listing, listed_in, look_at_power, machine_of
-from .ports import HostPorts
-from .sight import sight_of
-from .traits import vbox_traits
+from .observe import Listing, listed_in, observe_power, vm_of, with_addresses
+from .settings.port_forwards import HostPorts
+from .traits import Known, vbox_traits
+from .vbox_vm import vbox_vm_of
 
 #: Copying, merging, and memory on its way to disk or back are the platform's own work; yet no call may hang for ever.
 _LONG = 24 * 3600
-_LIGHT = frozenset({"power", "addresses"})
 
 
 def make_driver(params):
@@ -49,9 +47,9 @@ class VBoxDriver:
 
     def __init__(self, tool, commands, storage_path=None, start_type="headless", native_keys=()):
         self.tool, self.commands, self.storage_path = tool, commands, storage_path
-        self._start_type, self._native_keys = start_type, tuple(native_keys)
+        self.start_type, self._native_keys = start_type, tuple(native_keys)
         self._version = None
-        self._configs, self.known = {}, Known(tool)
+        self._settings, self.known = KnownSettings(), Known(tool)
         self._first = self._listing = None
         self.ports = HostPorts()
         #: {name: UUID} of the VMs that this task has begun to create: a step may be sent twice.
@@ -77,24 +75,22 @@ class VBoxDriver:
     def observe(self, targets, facets):
         # Good for one look: to any later one it would be old.
         first, self._first = self._first, None
-        if targets and facets <= _LIGHT and all(target.id for target in targets):
-            observation = look_at_power(self.tool, targets, self._configs)
+        if is_light(targets, facets):
+            observation = observe_power(self.tool, targets, self._settings)
             return self._with_addresses(observation, True) if "addresses" in facets else observation
         listing = self._listing = first.result() if first else Listing.read(self.tool)
         wanted = listing.wanted(targets, "unfinished" in facets)
-        vms = [machine_of(listing, one, self._native_keys) for one in wanted]
-        self._configs.update({vm.id: vm.config for vm in vms})
+        vms = [vm_of(listing, one, self._native_keys) for one in wanted]
+        self._settings.remember(vms)
         if self.disks_before is None:
             self.disks_before = {os.path.realpath(medium.location) for medium in listing.media.values()}
         self.known.folders.update({one.uuid: os.path.dirname(one.file) for one in listing.machines})
         readable = [one for one in listing.machines if one.machine is not None]
-        self.known.controllers.update({one.uuid: listing.sight(one).controllers for one in readable})
+        self.known.controllers.update({one.uuid: listing.vbox_vm(one).controllers for one in readable})
         if "snapshot_configs" in facets:
             vms = [self._with_snapshot_configs(listing, vm) for vm in vms]
-        if "leftovers" in facets:
-            vms = [vm.having(leftovers=()) for vm in vms]  # Its images hold no snapshots by themselves.
         if "files" in facets:
-            from .deleting import files_of
+            from .delete import files_of
 
             vms = [vm.having(files=files_of(listing, vm)) for vm in vms]
         return self._with_addresses(Observation(vms=vms, known=listing.known()), "addresses" in facets)
@@ -103,8 +99,6 @@ class VBoxDriver:
         running = [vm for vm in observation.vms if vm.power == RUNNING and not vm.busy]
         if not running:
             return observation
-        from .addresses import with_addresses
-
         found = {vm.id: vm for vm in with_addresses(self.tool, running, thoroughly)}
         return replace(observation, vms=[found.get(vm.id, vm) for vm in observation.vms])
 
@@ -114,21 +108,21 @@ class VBoxDriver:
         return with_configs(self, listing, vm, self._native_keys)
 
     def listing(self):
-        """What the last look told, on which the plans stand; once something was changed, a new look."""
+        """What the last observation read, on which the plans stand; read again once something was changed."""
         return self._listing or Listing.read(self.tool)
 
-    def sights(self):
-        """All machines whose settings can be read as they are in this moment, by UUID."""
+    def vbox_vms(self):
+        """All VMs whose settings can be read as they are in this moment, by UUID."""
         listing = Listing.read(self.tool)
-        return {one.uuid: listing.sight(one) for one in listing.machines if one.machine is not None}
+        return {one.uuid: listing.vbox_vm(one) for one in listing.machines if one.machine is not None}
 
-    def sight(self, uuid):
-        """One machine as it is in this moment. Raises NotFound where somebody took it away."""
-        return sight_of(self.sights(), uuid)
+    def vbox_vm(self, uuid):
+        """One VM as it is in this moment. Raises NotFound where somebody took it away."""
+        return vbox_vm_of(self.vbox_vms(), uuid)
 
     def marked(self, vm):
-        """The machine with its mark as it is in this moment."""
-        return vm.having(mark=self.sight(vm.id).mark)
+        """The VM with its mark as it is in this moment."""
+        return vm.having(mark=self.vbox_vm(vm.id).mark)
 
     # Acting ---------------------------------------------------------------------------------------------------------
 
@@ -143,7 +137,10 @@ class VBoxDriver:
 
     def apply(self, batch):
         self._first = self._listing = None
-        return one_by_one(self, batch, writes.count)
+        return one_by_one(self._carry_out, batch, writes.count)
+
+    def _carry_out(self, vm, step):
+        getattr(_file_of(step.verb), step.verb)(self, vm, step)
 
     def run(self, uuid, *words, timeout=_LONG):
         """One changing command; raises Busy where it may go well in a moment."""
@@ -155,7 +152,7 @@ class VBoxDriver:
             raise
 
     def _is_on(self, uuid):
-        """Of a machine that is on, its own process keeps others out as long as it is."""
+        """Of a VM that is on, its own process keeps others out as long as it is."""
         state = self.state_of(uuid)
         return state is not None and state.power in set(ON) - {SUSPENDED}
 
@@ -168,75 +165,31 @@ class VBoxDriver:
 
     @contextmanager
     def alone_with(self, name, folder, reading=False):
-        """Of two tasks that work on one machine, the other one waits; those that only read it work side by side."""
+        """Of two tasks that work on one VM, the other one waits; those that only read it work side by side."""
         with files.held(folder or "", shared=reading) as free:
             if not free:
                 raise Busy(["VBoxManage"], 1, "held", f"{name}: another task works on it at this moment.")
             yield
 
-    def _create(self, vm, step):
-        from .making import create
+    def alone_with_vm(self, vm):
+        return self.alone_with(vm.name, self.known.folders.get(vm.id))
 
-        create(self, vm.name, step.arguments["config"], step.arguments["creation"])
 
-    def _clone(self, vm, step):
-        from .cloning import clone
+def _file_of(verb):
+    """The file with the function for a verb, which has the verb's name: imported when the first such step is sent.
 
-        config, creation, source = (step.arguments[name] for name in ("config", "creation", "source"))
-        with self.alone_with(source.name, self.known.folders.get(source.id), reading=True):
-            clone(self, vm.name, config, creation, source, step.arguments["networks"])
-
-    def _delete(self, vm, step):
-        from .deleting import delete
-
-        with self.alone_with(vm.name, self.known.folders.get(vm.id)):
-            delete(self, vm, step.arguments.get("files", ()))
-
-    def _configure(self, vm, step):
-        from .changing import configure
-
-        with self.alone_with(vm.name, self.known.folders.get(vm.id)):
-            configure(self, vm, step.changes)
-
-    def _start(self, vm, step):
-        from .power import start
-
-        start(self, vm, self._start_type)
-
-    def _stop(self, vm, step):
-        from .power import stop
-
-        stop(self, vm)
-
-    def _kill(self, vm, step):
-        from .power import kill
-
-        kill(self, vm)
-
-    def _move(self, vm, step):
-        from .power import move
-
-        move(self, vm, step.verb)
-
-    _pause = _resume = _suspend = _move
-
-    def _reset(self, vm, step):
-        self.run(vm.id, "controlvm", vm.id, "reset")
-
-    def _snapshot(self, vm, step):
-        from .snapshots import take
-
-        with self.alone_with(vm.name, self.known.folders.get(vm.id)):
-            take(self, vm, step.arguments)
-
-    def _drop_snapshot(self, vm, step):
-        from .snapshots import drop
-
-        with self.alone_with(vm.name, self.known.folders.get(vm.id)):
-            drop(self, vm, step.arguments)
-
-    def _restore(self, vm, step):
-        from .snapshots import restore
-
-        with self.alone_with(vm.name, self.known.folders.get(vm.id)):
-            restore(self, vm, step.arguments)
+    Imports stand here in full, because Ansible ships only the files that it finds imported.
+    """
+    if verb in POWER_VERBS:
+        from . import power as file
+    elif verb in SNAPSHOT_VERBS:
+        from . import snapshots as file
+    elif verb == "create":
+        from . import create as file
+    elif verb == "clone":
+        from . import clone as file
+    elif verb == "configure":
+        from . import configure as file
+    else:
+        from . import delete as file
+    return file

@@ -1,22 +1,21 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Our mark on a machine, in its extra data, and how an unfinished machine is told from a finished one.
+"""Our mark on a VM, in its extra data, and how an unfinished VM differs from a finished one.
 
-VirtualBox registers a machine before anything can be written on it. So the id of a machine that is made here says that
+VirtualBox registers a VM before anything can be written on it. So the id of a VM that is made here says that
 it was: as long as it has no finished mark of its own, nobody has got it yet, and the same task completes it.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import uuid as uuids
 
+from ..._lifecycle.mark import printed
 from ..._ports import files
 
 KEY = "polyvirt/mark"
-_VERSION = 1
 _BEGIN = "706f6c79-7669-"
 
 
@@ -24,34 +23,16 @@ def new_id():
     return _BEGIN + str(uuids.uuid4())[len(_BEGIN) :]
 
 
-def is_made_here(uuid):
+def is_created_here(uuid):
     return uuid.startswith(_BEGIN)
 
 
-def empty_mark(uuid):
-    """``disks`` are images by their UUIDs, which outlive a move of the machine's folder; ``files`` are names in it."""
-    return {"v": _VERSION, "id": uuid, "disks": [], "files": [], "tags": [], "inputs": {}}
-
-
-def read_mark(text):
-    try:
-        mark = json.loads(text or "null")
-    except ValueError:
-        return None
-    return mark if isinstance(mark, dict) else None
-
-
 def write_mark(driver, uuid, mark):
-    driver.run(uuid, "setextradata", uuid, KEY, json.dumps(mark, sort_keys=True, separators=(",", ":")))
+    driver.run(uuid, "setextradata", uuid, KEY, printed(mark))
 
 
-def own_mark(vm):
-    """The machine's mark to be added to; a foreign one speaks of another machine's files."""
-    return {**empty_mark(vm.id), **(vm.mark if vm.owned else {})}
-
-
-def settled(mark, media):
-    """The mark once it is known what became of the images announced in it: those that are there are the machine's."""
+def resolved_mark(mark, media):
+    """The mark once it is known what became of the images announced in it: those that are there are the VM's."""
     announced = mark.get("making", ())
     made = [medium.uuid for medium in media if medium.location in announced and medium.users]
     left = [path for path in announced if path not in {medium.location for medium in media if medium.users}]
@@ -61,7 +42,7 @@ def settled(mark, media):
 
 
 def is_unfinished(uuid, mark, log_folder):
-    if not is_made_here(uuid) or (mark and mark.get("id") == uuid and not mark.get("unfinished")):
+    if not is_created_here(uuid) or (mark and mark.get("id") == uuid and not mark.get("unfinished")):
         return False
     # Somebody's all the same, once it ran: a mark can be removed by hand.
     return not files.exists(os.path.join(log_folder, "VBox.log"))

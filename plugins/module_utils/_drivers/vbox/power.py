@@ -10,27 +10,25 @@ from __future__ import annotations
 
 from ..._lifecycle.errors import CommandFailed, Timeout
 from ..._lifecycle.model import ON, PAUSED, RUNNING, STOPPED, SUSPENDED
-from . import forwards
-from .busy import Busy
-from .sight import sight_of
+from ..._tools.vboxmanage import Busy
+from .settings.port_forwards import fresh_ssh_arguments, is_ssh_free
+from .vbox_vm import vbox_vm_of
 
 #: A VM that does not end within these seconds is ended from outside: so it is off within five seconds.
 _CUT = 3
 _LIVING = frozenset(ON) - {SUSPENDED}
-#: controlvm's word for a verb, and the power that it leads to.
-_MOVES = {"pause": ("pause", PAUSED), "resume": ("resume", RUNNING), "suspend": ("savestate", SUSPENDED)}
 
 
-def start(driver, vm, start_type):
+def start(driver, vm, step):
     if vm.power == STOPPED and vm.config.get("ssh_forward") and _has_own_ssh_port(driver, vm):
         return
     try:
-        driver.run(vm.id, "startvm", vm.id, "--type", start_type)
+        driver.run(vm.id, "startvm", vm.id, "--type", driver.start_type)
     except Busy:
         raise
     except CommandFailed as error:
         if _power(driver, vm) != RUNNING:
-            raise _explained(vm, error, start_type) from error
+            raise _explained(vm, error, driver.start_type) from error
 
 
 def _has_own_ssh_port(driver, vm):
@@ -38,16 +36,16 @@ def _has_own_ssh_port(driver, vm):
 
     VirtualBox would start it all the same, and what answers at that port is another program.
     """
-    sights = driver.sights()
-    sight = sight_of(sights, vm.id)
-    if sight.state.power == RUNNING:
+    vbox_vms = driver.vbox_vms()
+    vbox_vm = vbox_vm_of(vbox_vms, vm.id)
+    if vbox_vm.state.power == RUNNING:
         return True
-    if not forwards.is_ssh_free(sight):
-        driver.run(vm.id, "modifyvm", vm.id, *forwards.words_for_fresh_ssh(sights, sight, driver.ports))
+    if not is_ssh_free(vbox_vm):
+        driver.run(vm.id, "modifyvm", vm.id, *fresh_ssh_arguments(vbox_vms, vbox_vm, driver.ports))
     return False
 
 
-def stop(driver, vm):
+def stop(driver, vm, step):
     """Press the power button; who has stopped by itself needs none."""
     try:
         driver.run(vm.id, "controlvm", vm.id, "acpipowerbutton")
@@ -59,7 +57,7 @@ def stop(driver, vm):
             raise
 
 
-def kill(driver, vm):
+def kill(driver, vm, step):
     if vm.power == SUSPENDED:
         _run_unless(driver, vm, STOPPED, "discardstate", vm.id)
         return
@@ -77,10 +75,20 @@ def kill(driver, vm):
         _run_unless(driver, vm, STOPPED, "startvm", vm.id, "--type", "emergencystop")
 
 
-def move(driver, vm, verb):
-    """Pause, resume or suspend."""
-    word, power = _MOVES[verb]
-    _run_unless(driver, vm, power, "controlvm", vm.id, word)
+def pause(driver, vm, step):
+    _run_unless(driver, vm, PAUSED, "controlvm", vm.id, "pause")
+
+
+def resume(driver, vm, step):
+    _run_unless(driver, vm, RUNNING, "controlvm", vm.id, "resume")
+
+
+def suspend(driver, vm, step):
+    _run_unless(driver, vm, SUSPENDED, "controlvm", vm.id, "savestate")
+
+
+def reset(driver, vm, step):
+    driver.run(vm.id, "controlvm", vm.id, "reset")
 
 
 def _run_unless(driver, vm, power, *words):
@@ -111,7 +119,7 @@ _REMEDIES = (
     ("Locking of attached media failed", "Another machine that runs uses one of its disks; stop that one."),
     ("VERR_FILE_NOT_FOUND", "A file that VirtualBox needs is missing: see Logs/VBox.log in the machine's folder."),
     ("Cannot enable nested", "This host's processor cannot nest: set nested_virtualization: false."),
-    ("VERR_SUP_DRIVERLESS", "Without the kernel driver a machine can have cards of type nat only."),
+    ("VERR_SUP_DRIVERLESS", "Without the kernel driver a machine can have NICs of type nat only."),
 )
 _WINDOWS = ("VERR_FILE_NOT_FOUND", "terminated unexpectedly")
 _NO_WINDOW = (

@@ -1,68 +1,134 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Snapshots: taken, dropped, restored; addressed by their UUIDs, for names may be shared."""
+"""Snapshots: taken, dropped, restored, and checked; addressed by their UUIDs, for names may be shared."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from ..._lifecycle.errors import CommandFailed
+from ..._lifecycle.errors import CommandFailed, Refused
+from ..._lifecycle.simulate import simulate
 from ..._tools import vboxmanage_long as long
 from ..._tools.vboxmanage import is_locked, is_not_found
-from .sight import config_of
+from .vbox_vm import config_of
 
 
 def with_configs(driver, listing, vm, native_keys):
-    """The machine with what its snapshots hold; a process for each of them, and asked only where it matters."""
+    """The VM with what its snapshots hold; a process for each of them, and asked only where it matters."""
     listed = next(one for one in listing.machines if one.uuid == vm.id)
-    sight = listing.sight(listed)
-    told = []
-    for snapshot in vm.snapshots:
+    vbox_vm = listing.vbox_vm(listed)
+    reported = []
+    for one in vm.snapshots:
         try:
-            found = long.machines(driver.tool.read("snapshot", vm.id, "showvminfo", snapshot.id))
+            found = long.machines(driver.tool.read("snapshot", vm.id, "showvminfo", one.id))
         except CommandFailed as error:
             if not is_locked(error.stderr):
                 raise
             # Only this question takes the lock, so somebody else may have it.
             return vm.having(busy="somebody else works with it")
         if not found or found[0].machine is None:
-            told.append(snapshot)
+            reported.append(one)
             continue
-        then = replace(sight, machine=found[0].machine, file=None)
-        told.append(replace(snapshot, config=_config_then(vm, then, native_keys)))
-    return vm.having(snapshots=tuple(told))
+        then = replace(vbox_vm, machine=found[0].machine, file=None)
+        reported.append(replace(one, config=_config_then(vm, then, native_keys)))
+    return vm.having(snapshots=tuple(reported))
 
 
-def _config_then(vm, sight, native_keys):
+def _config_then(vm, vbox_vm, native_keys):
     """What of it a restore brings back. Description, groups, tags and the rest of the list below stay as they are."""
-    config = config_of(sight, native_keys)
+    config = config_of(vbox_vm, native_keys)
     return {**config, **{name: vm.config[name] for name in _KEPT}}
 
 
 _KEPT = ("description", "groups", "tags", "os_type", "tpm")
 
 
-def take(driver, vm, arguments):
-    words = ["--description", arguments["description"]] if arguments["description"] else []
-    if _is_there(driver, vm, arguments["name"]):
-        return  # A segment may be sent twice.
-    driver.run(vm.id, "snapshot", vm.id, "take", arguments["name"], *words)
+def snapshot(driver, vm, step):
+    name, description = step.arguments["name"], step.arguments["description"]
+    with driver.alone_with_vm(vm):
+        if _exists(driver, vm, name):
+            return  # The step may have been sent before.
+        words = ["--description", description] if description else []
+        driver.run(vm.id, "snapshot", vm.id, "take", name, *words)
 
 
-def _is_there(driver, vm, name):
-    return any(one.name == name for one in driver.sight(vm.id).machine.snapshots)
+def _exists(driver, vm, name):
+    return any(one.name == name for one in driver.vbox_vm(vm.id).machine.snapshots)
 
 
-def drop(driver, vm, arguments):
-    for uuid in arguments["ids"]:
-        try:
-            driver.run(vm.id, "snapshot", vm.id, "delete", uuid)
-        except CommandFailed as error:
-            if not is_not_found(error.stderr, "snapshot"):
-                raise
+def drop_snapshot(driver, vm, step):
+    with driver.alone_with_vm(vm):
+        for uuid in step.arguments["ids"]:
+            try:
+                driver.run(vm.id, "snapshot", vm.id, "delete", uuid)
+            except CommandFailed as error:
+                if not is_not_found(error.stderr, "snapshot"):
+                    raise
 
 
-def restore(driver, vm, arguments):
-    """Our mark stays as it is: it is no part of a snapshot, and what was made since is still ours."""
-    driver.run(vm.id, "snapshot", vm.id, "restore", arguments["id"])
+def restore(driver, vm, step):
+    """Our mark stays as it is: it is no part of a snapshot, and what was created since is still ours."""
+    with driver.alone_with_vm(vm):
+        driver.run(vm.id, "snapshot", vm.id, "restore", step.arguments["id"])
+
+
+_UNKNOWN = "another machine"
+
+
+def check_dropping(listing, plan):
+    """Raise Refused for a plan that drops a snapshot which VirtualBox keeps."""
+    vm = plan.before
+    for step in plan.steps:
+        if step.verb == "drop_snapshot":
+            for key in step.arguments["ids"]:
+                vm = _without(listing, vm, step, key)
+        else:
+            vm = simulate(vm, [step])
+
+
+def _without(listing, vm, step, key):
+    dropped = next(one for one in vm.snapshots if key in (one.id, one.name))
+    _check_current(vm, dropped)
+    _check_standing(listing, vm, dropped)
+    return simulate(vm, [replace(step, arguments={**step.arguments, "names": (dropped.name,), "ids": (key,)})])
+
+
+def _check_current(vm, dropped):
+    """What the disks went on from is kept as long as another snapshot stands on it, too."""
+    children = [one.name for one in vm.snapshots if one.parent is not None and one.parent in (dropped.id, dropped.name)]
+    if dropped.current and children:
+        raise Refused(
+            f"{vm.name}: snapshot '{dropped.name}' is the current one and has the child '{children[0]}', and VirtualBox"
+            " does not remove such a one.",
+            "Remove the children too (children: true), or restore another snapshot first.",
+        )
+
+
+def _check_standing(listing, vm, dropped):
+    """Images that go on from those of the snapshot: VirtualBox merges each with one of the VM's own only."""
+    kept = {medium.uuid for medium in listing.media.values() if dropped.id in medium.users.get(vm.id, ())}
+    vbox_vm = next(listing.vbox_vm(one) for one in listing.machines if one.uuid == vm.id)
+    left = [medium for medium in vbox_vm.left_behind() if medium.parent in kept]
+    _check_clones(listing, vm, dropped, kept, left)
+    for medium in left:
+        if any(one.parent == medium.parent and one is not medium for one in listing.media.values()):
+            raise Refused(
+                f"{vm.name}: snapshot '{dropped.name}' is needed by {medium.location}, which is what was written to a"
+                " disk before it was detached.",
+                f"Remove that if nobody wants it: VBoxManage closemedium disk {medium.uuid} --delete",
+            )
+
+
+def _check_clones(listing, vm, dropped, kept, left):
+    """Linked clones would lose what they were made from."""
+    names = {one.uuid: one.name or one.uuid for one in listing.machines}
+    clones = {
+        names.get(user, _UNKNOWN)
+        for medium in listing.media.values()
+        if medium.parent in kept and vm.id not in medium.users and medium not in left
+        for user in medium.users or (None,)
+    }
+    if clones:
+        users = ", ".join(sorted(clones))
+        raise Refused(f"{vm.name}: snapshot '{dropped.name}' is needed by {users}.", f"Remove {users} first.")

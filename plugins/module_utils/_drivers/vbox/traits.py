@@ -1,29 +1,66 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What VirtualBox can do, as data."""
+"""What VirtualBox can do, as data: settings with what a change of each costs, sources, names, words instead."""
 
 from __future__ import annotations
 
 import os
+import re
 from functools import partial
 
 from ..._lifecycle.errors import Refused
-from ..._lifecycle.model import ABSENT, RUNNING, STOPPED, SUSPENDED, UNKNOWN, Traits
+from ..._lifecycle.model import (
+    ABSENT,
+    FAILED,
+    LIVE,
+    NEVER,
+    PAUSED,
+    POWER_OFF,
+    RUNNING,
+    STOPPED,
+    SUSPENDED,
+    UNKNOWN,
+    Field,
+    Traits,
+)
 from ..._lifecycle.units import GIB, MIB, human_size
-from . import forwards, native, networks, sharing
-from .busy import Busy
-from .fields import BOOT_WORDS, fields_of
-from .known import Known
-from .words import NOT_GROWN, OS_TYPES, bus_for, place_of
+from ..._tools import vboxmanage_output as output
+from ..._tools.vboxmanage import Busy
+from .options import VIRTUALBOX
+from .settings import BOOT
+from .settings.native import cost_of_native, normalized_native, same_native
+from .settings.networks import normalized_networks
+from .settings.port_forwards import check_forwards, normalized_forwards
+from .settings.shared_folders import check_share_names
+from .vbox_vm import FORMATS, NIC_MODELS, NOT_GROWN, OS_TYPES, bus_for, place_of
 
 _LONGEST_NAME = 200
+#: Descriptions of operating systems have blanks or parentheses, ids have none.
+_DESCRIPTION = re.compile(r"[ ()/]")
+
+
+class Known:
+    """Filled by each observation: folders of VMs, and their controllers as {name: bus}, by UUID."""
+
+    def __init__(self, tool=None):
+        self._tool, self._os_types = tool, None
+        self.folders, self.controllers = {}, {}
+
+    def os_type(self, text):
+        """The id of an operating system that VirtualBox describes by ``text``; everything else as it is."""
+        if self._tool is None or not _DESCRIPTION.search(text):
+            return text
+        if self._os_types is None:
+            found = output.ostypes(self._tool.read("list", "ostypes"))
+            self._os_types = {one.description.lower(): one.id for one in found}
+        return self._os_types.get(text.lower(), text)
 
 
 def vbox_traits(version, known=None):
     """Traits of an installation; ``version`` is numbers, ``known`` what else options are read with."""
     return Traits(
-        platform="virtualbox",
+        platform=VIRTUALBOX.name,
         version=".".join(map(str, version)),
         fields=fields_of(version),
         defaults={
@@ -36,13 +73,11 @@ def vbox_traits(version, known=None):
             "networks": {"0": {"type": "nat"}},
         },
         instead={
-            "secure_boot": "Once the machine is made: VBoxManage modifynvram inituefivarstore, enrollmssignatures,"
-            " enrollorclpk, with its name each.",
-            "networks.vlan": "Tag an interface of the host, and bridge to that.",
+            **VIRTUALBOX.lacks,
             "tpm": "It takes VirtualBox 7.0 or later.",
             UNKNOWN: "Put its settings file back, or have VirtualBox forget it, which leaves all files as they are:"
             " VBoxManage unregistervm with its UUID. Where no file of it is left, state: absent does that.",
-            "snapshot.content": "Export the machine, and look at its disks on a Linux host.",
+            "snapshot.content": VIRTUALBOX.lacks["compare.content"],
         },
         slot="SATA {}".format,
         name_fault=_name_fault,
@@ -51,9 +86,8 @@ def vbox_traits(version, known=None):
         taken_as=lambda vm, asked: ("", STOPPED if vm.power == STOPPED else RUNNING),
         restored_as={RUNNING: SUSPENDED},
         transient=lambda error: isinstance(error, Busy),
-        live_in_every_power=True,
         not_cloned=frozenset({"port_forwards"}),
-        adjust=partial(_adjusted, known or Known()),
+        adjust=partial(_normalized, known or Known()),
     )
 
 
@@ -69,7 +103,7 @@ def _snapshot_name_fault(name):
     return "VBoxManage would take it for an option" if name.startswith("-") else None
 
 
-def _adjusted(known, vm, config):
+def _normalized(known, vm, config):
     """The vocabulary's words in VirtualBox's, with what has no place there refused."""
     adjusted = dict(config)
     _check_whole(vm, config)
@@ -77,9 +111,9 @@ def _adjusted(known, vm, config):
     if config.get("os_type"):
         adjusted["os_type"] = OS_TYPES.get(config["os_type"].lower()) or known.os_type(config["os_type"])
     if "native" in config:
-        adjusted["native"] = native.settled(vm, config["native"])
+        adjusted["native"] = normalized_native(vm, config["native"])
     if "networks" in config:
-        adjusted["networks"] = networks.settled(vm, config["networks"])
+        adjusted["networks"] = normalized_networks(vm, config["networks"])
     for slot, disk in (config.get("disks") or {}).items():
         _check_slot(vm, slot, disk, known.controllers.get(vm.id, ()))
         _check_growth(vm, slot, disk or {})
@@ -88,9 +122,9 @@ def _adjusted(known, vm, config):
         adjusted["groups"] = _groups(vm, config["groups"])
         _check_moved(vm, adjusted, known.folders.get(vm.id))
     if "port_forwards" in config:
-        adjusted["port_forwards"] = forwards.settled(vm, config["port_forwards"])
-    forwards.check_form(vm, adjusted)
-    sharing.check_form(vm, config.get("shared_folders") or {})
+        adjusted["port_forwards"] = normalized_forwards(vm, config["port_forwards"])
+    check_forwards(vm, adjusted)
+    check_share_names(vm, config.get("shared_folders") or {})
     if config.get("iso") == "" and vm.power != ABSENT and vm.config.get("iso") is None:
         del adjusted["iso"]  # Where there is no drive, there is no medium in it.
     return adjusted
@@ -146,10 +180,10 @@ def _check_growth(vm, slot, disk):
 def _check_boot_order(vm, order):
     if order is None:
         return
-    unknown = [word for word in order if word not in BOOT_WORDS]
+    unknown = [word for word in order if word not in BOOT]
     if not order or unknown or len(set(order)) < len(order):
         what = f"has {unknown[0]}" if unknown else "is empty" if not order else "names a device twice"
-        raise Refused(f"{vm.name}: boot_order {what}.", f"Name each of {', '.join(BOOT_WORDS)} at most once.")
+        raise Refused(f"{vm.name}: boot_order {what}.", f"Name each of {', '.join(BOOT)} at most once.")
 
 
 def _check_moved(vm, config, folder):
@@ -169,3 +203,122 @@ def _groups(vm, groups):
         if not group.startswith("/") or "," in group or (group != "/" and group.endswith("/")):
             raise Refused(f"{vm.name}: groups: '{group}' is no group.", "Write one such as /web or /web/test.")
     return tuple(groups) or ("/",)
+
+
+TPM_SINCE = (7, 0)
+_DETACH = "Detach it (state: absent) and attach another."
+
+
+def _off_or_saved(vm, change):
+    return LIVE if vm.power == SUSPENDED else POWER_OFF
+
+
+def _while_on(vm, change):
+    """What controlvm can do to a VM that is there, and nothing to one that is saved."""
+    return LIVE if vm.power in (STOPPED, RUNNING, PAUSED) else POWER_OFF
+
+
+def _cost_of_autostart(vm, change):
+    """controlvm switches it on, but not off, and says that it did."""
+    return LIVE if change.new or vm.power in (STOPPED, SUSPENDED) else POWER_OFF
+
+
+def _cost_of_medium(vm, change):
+    # None: it has no drive, and drives are not plugged into running VMs.
+    return POWER_OFF if vm.config.get("iso") is None else _while_on(vm, change)
+
+
+def _cost_of_adding_disk(vm, change):
+    """A disk is plugged into a running VM's SATA controller, where it has one."""
+    controller = place_of(change.key)[0]
+    present = {place_of(slot)[0] for slot in vm.config.get("disks") or {}}
+    is_sata = (bus_for(controller) or ("",))[0] == "sata"
+    return _while_on(vm, change) if controller in present and is_sata else POWER_OFF
+
+
+def _cost_of_cloning(source, change):
+    """Of what runs or is saved the disks are in use: only a snapshot of it holds still."""
+    if change.new.get("linked") and not change.new.get("snapshot"):
+        return NEVER
+    return LIVE if source.power == STOPPED or change.new.get("snapshot") else NEVER
+
+
+def _cost_of_taking(vm, change):
+    without_memory = change.new.include_memory is False and vm.power in (RUNNING, PAUSED, SUSPENDED)
+    return NEVER if vm.power == FAILED or without_memory else LIVE
+
+
+def _cost_of_restoring(vm, change):
+    return LIVE if vm.power in (STOPPED, SUSPENDED) else POWER_OFF
+
+
+def fields_of(version):
+    """{kind of change: Field} of one version."""
+    return {
+        **_settings(version),
+        **_media(),
+        **_network_fields(),
+        "snapshot.take": Field(
+            cost=_cost_of_taking,
+            instead="Stop it first: while it is on its memory is part of the snapshot, and a crashed one has none.",
+        ),
+        "snapshot.drop": Field(cost=LIVE, maximum=1),
+        "snapshot.restore": Field(cost=_cost_of_restoring),
+    }
+
+
+def _settings(version):
+    return {
+        # What `list systemproperties` of 7.2 tells; a higher number is refused when it is set.
+        "cpus": Field(cost=POWER_OFF, maximum=64),
+        "memory": Field(cost=POWER_OFF, minimum=4 * MIB, maximum=2048 * GIB),
+        "firmware": Field(cost=POWER_OFF),
+        **({"tpm": Field(cost=POWER_OFF)} if version >= TPM_SINCE else {}),
+        "nested_virtualization": Field(cost=POWER_OFF),
+        "os_type": Field(cost=POWER_OFF, same=lambda found, asked: (found or "").lower() == asked.lower()),
+        "description": Field(cost=_off_or_saved),
+        "tags": Field(cost=LIVE),
+        "autostart": Field(cost=_cost_of_autostart),
+        "groups": Field(cost=_off_or_saved),
+        "graphics_controller": Field(cost=POWER_OFF),
+        "boot_order": Field(cost=POWER_OFF),
+        "display.type": Field(cost=_while_on, choices=("none",), instead=VIRTUALBOX.lacks["display.type=vnc"]),
+        "display.video_memory": Field(cost=POWER_OFF, minimum=MIB, maximum=256 * MIB),
+        "native": Field(cost=cost_of_native, same=same_native),
+    }
+
+
+def _media():
+    return {
+        "image": Field(),
+        "image.linked": Field(choices=(False,), instead=VIRTUALBOX.lacks["image.linked=true"]),
+        "clone": Field(
+            cost=_cost_of_cloning,
+            instead="Name one of its snapshots: every linked clone is made of one. Stop it first where a full clone of"
+            " what is on is wanted.",
+        ),
+        "cloud_init": Field(),
+        "iso": Field(cost=_cost_of_medium),
+        "disks.add": Field(cost=_cost_of_adding_disk),
+        "disks.remove": Field(cost=POWER_OFF),
+        "disks.size": Field(cost=POWER_OFF),
+        "disks.format": Field(cost=NEVER, choices=tuple(FORMATS), instead=_DETACH),
+        "disks.source": Field(cost=NEVER, instead=_DETACH),
+    }
+
+
+def _network_fields():
+    folder = Field(cost=POWER_OFF)
+    rule = Field(cost=LIVE)
+    return {
+        "networks.add": Field(cost=POWER_OFF),
+        "networks.remove": Field(cost=POWER_OFF),
+        "networks.type": Field(cost=LIVE),
+        "networks.source": Field(cost=LIVE),
+        "networks.mac": Field(cost=POWER_OFF),
+        "networks.model": Field(cost=POWER_OFF, choices=NIC_MODELS),
+        **{f"port_forwards.{part}": rule for part in ("add", "remove", "protocol", "host_address", "host_port")},
+        "port_forwards.guest_port": rule,
+        "ssh_forward": rule,
+        **{f"shared_folders.{part}": folder for part in ("add", "remove", "host_path", "guest_path", "read_only")},
+    }

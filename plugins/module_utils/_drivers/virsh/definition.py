@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A machine's definition, libvirt's domain XML: read field by field, changed in place, written back whole.
+"""A VM's definition, libvirt's domain XML: read field by field, changed in place, written back whole.
 
 Everything that nobody asked to change stays as it was: unknown devices, addresses and above all the MACs, for a
 definition without them would get new ones (libvirt's formatdomain; seen with 9.0.0).
@@ -9,14 +9,13 @@ definition without them would get new ones (libvirt's formatdomain; seen with 9.
 
 from __future__ import annotations
 
-import json
 import re
 import xml.etree.ElementTree as ET
 
+from ..._lifecycle import mark as marks
 from ..._lifecycle.errors import Refused
 
 MARK_NAMESPACE = "https://github.com/polyvirt/polyvirt.core/ns/1"
-MARK_VERSION = 1
 MARK_PREFIX = "polyvirt"
 _MARK = f"{{{MARK_NAMESPACE}}}mark"
 _PREFIXES = re.compile(r"""xmlns:([A-Za-z][\w.-]*)=["']([^"']+)["']""")
@@ -84,13 +83,9 @@ class Definition:
 
     @property
     def mark(self):
-        """Our mark as a mapping, or None. Whether it is this machine's own is the core's to say."""
+        """Our mark as a mapping, or None. Whether it is this VM's own is the core's to say."""
         element = self.root.find(f"metadata/{_MARK}")
-        try:
-            mark = json.loads(element.text) if element is not None else None
-        except (TypeError, ValueError):
-            return None
-        return mark if _is_mark(mark) else None
+        return None if element is None else marks.parsed(element.text)
 
     def native(self, path):
         """The value at a path such as ``os/kernel`` or ``os/type@machine``; None when there is none."""
@@ -136,7 +131,7 @@ class Definition:
         if element is None:
             ET.register_namespace(MARK_PREFIX, MARK_NAMESPACE)
             element = ET.SubElement(metadata, _MARK)
-        element.text = json.dumps(mark, sort_keys=True)
+        element.text = marks.printed(mark)
 
     def set_native(self, path, value):
         element_path, attribute = _split_path(path)
@@ -178,22 +173,6 @@ def keep_prefixes(text):
     return namespaces
 
 
-def empty_mark(machine_id):
-    """The mark of a machine for which nothing was made yet."""
-    return {"v": MARK_VERSION, "id": machine_id, "disks": [], "files": [], "tags": [], "inputs": {}}
-
-
-def _is_mark(value):
-    """Whether a value has the shape that we write; anybody may have edited it."""
-    if not isinstance(value, dict):
-        return False
-    inputs = value.get("inputs", {})
-    if not isinstance(inputs, dict):
-        return False
-    lists = [*(value.get(key, []) for key in ("disks", "files", "tags", "nvram")), inputs.get("bases", [])]
-    return all(isinstance(texts, list) and all(isinstance(text, str) for text in texts) for texts in lists)
-
-
 def _split_path(path):
     """(path of the element, attribute or empty): an @ within brackets belongs to a condition."""
     match = _ATTRIBUTE_AT_END.search(path)
@@ -229,5 +208,20 @@ def place_of(disk):
 
 
 def backing_files(disk):
-    """The files below a running machine's disk, as libvirt lists them."""
+    """The files below a running VM's disk, as libvirt lists them."""
     return [source.get("file") for source in disk.findall(".//backingStore/source") if source.get("file")]
+
+
+ARCHITECTURE = "x86_64"
+DEFAULT_MACHINE_TYPE = "q35"
+
+
+def machine_type(config):
+    """The machine type of a new VM: the one asked through native, else the one of the frame."""
+    return str((config.get("native") or {}).get("os/type@machine") or DEFAULT_MACHINE_TYPE)
+
+
+def child_of(element, tag):
+    """The child of an element, which is added where it is missing."""
+    child = element.find(tag)
+    return ET.SubElement(element, tag) if child is None else child

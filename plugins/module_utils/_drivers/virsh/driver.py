@@ -14,6 +14,8 @@ from dataclasses import replace
 from uuid import uuid4
 
 from ..._lifecycle.errors import CommandFailed, PolyvirtError
+from ..._lifecycle.light import KnownSettings, is_light
+from ..._lifecycle.model import POWER_VERBS, SNAPSHOT_VERBS
 from ..._lifecycle.one_by_one import one_by_one
 from ..._ports import writes
 from ..._ports.ceiling import call_timeout
@@ -21,15 +23,13 @@ from ..._ports.command import Commands
 from ..._tools import virsh_output as output
 from ..._tools.virsh import Virsh, is_not_found
 from .definition import Definition
-from .fields import EXTERNAL
-from .look import Listing, look_at_power, look_closely
-from .networks import starting_effects
-from .traits import virsh_traits
+from .observe import Listing, observe_fully, observe_power
+from .settings.networks import starting_effects
+from .traits import EXTERNAL, virsh_traits
 
 _DEFAULT_URI = "qemu:///system"
 _SYSTEM_FOLDER = "/var/lib/libvirt/images"
 _SESSION_FOLDER = "~/.local/share/libvirt/images"
-_LIGHT = frozenset({"power", "addresses"})
 
 
 def make_driver(params):
@@ -49,7 +49,7 @@ def make_driver(params):
 
 
 def is_local(uri):
-    """Whether the machines' files are this host's own: only then can they be made and read here."""
+    """Whether the VMs' files are this host's own: only then can they be made and read here."""
     return not re.match(r"[^:]+://[^/]", uri)
 
 
@@ -66,7 +66,7 @@ class VirshDriver:
         self._keeps_disks = options.get("keeps_disks", False)
         self._listing = None
         self._definitions = self._users = None
-        self._configs = {}
+        self._settings = KnownSettings()
         #: {directory: bytes} and {(image, snapshot): bytes}: what the plans of this task copy.
         self.claimed, self.measured = {}, {}
         self._new_ids, self._sent, self._capabilities = {}, {}, None
@@ -87,7 +87,7 @@ class VirshDriver:
         return is_local(self.virsh.uri)
 
     def virt_type_of_new(self):
-        """How a new machine is run: as asked, else by the processor where libvirt offers that."""
+        """How a new VM is run: as asked, else by the processor where libvirt offers that."""
         if self.virt_type:
             return self.virt_type
         return "kvm" if "<domain type='kvm'" in self.capabilities() else "qemu"
@@ -109,22 +109,21 @@ class VirshDriver:
         return replace(traits, side_effects=starting_effects(self._listing.inactive_networks))
 
     def observe(self, targets, facets):
-        if targets and facets <= _LIGHT and all(target.id for target in targets):
-            return look_at_power(self.virsh, [target.id for target in targets], facets, self._configs)
+        if is_light(targets, facets):
+            observation = observe_power(self.virsh, [target.id for target in targets], facets)
+            return replace(observation, vms=[vm.having(config=self._settings.of(vm.id)) for vm in observation.vms])
         listing, self._listing = self._listing or Listing.read(self.virsh), None
         if targets is None:
             uuids = list(listing.names)
         else:
             uuids = list(dict.fromkeys(uuid for target in targets for uuid in listing.uuids(target)))
-        observation = look_closely(self.virsh, listing, uuids, facets, self._native_keys)
+        observation = observe_fully(self.virsh, listing, uuids, facets, self._native_keys)
         observation = replace(observation, vms=[self._with_sizes(vm) for vm in observation.vms])
-        self._configs.update({vm.id: vm.config for vm in observation.vms})
+        self._settings.remember(observation.vms)
         if "snapshot_configs" in facets and self.is_local:
             observation = replace(observation, vms=[self._with_frozen_sizes(vm) for vm in observation.vms])
-        if "leftovers" in facets:
-            observation = replace(observation, vms=[self._with_leftovers(vm) for vm in observation.vms])
         if "all_snapshots" in facets and self.is_local and self.hypervisor != "TEST":
-            from .leftovers import with_leftover_snapshots
+            from .snapshots import with_leftover_snapshots
 
             observation = replace(observation, vms=[with_leftover_snapshots(self, vm) for vm in observation.vms])
         if "files" in facets and observation.vms:
@@ -132,7 +131,7 @@ class VirshDriver:
         return observation
 
     def _with_sizes(self, vm):
-        """Of a running machine libvirt tells only the disks it runs with; one for its next start is but a file yet."""
+        """Of a running VM libvirt tells only the disks it runs with; one for its next start is but a file yet."""
         if vm.active is None or not self.is_local:
             return vm
         waiting = {slot: disk for slot, disk in vm.config["disks"].items() if slot not in vm.active["disks"]}
@@ -151,21 +150,21 @@ class VirshDriver:
             return snapshot
         return replace(snapshot, config={**snapshot.config, "disks": self._sized(snapshot.config["disks"])})
 
-    def _with_leftovers(self, vm):
-        from .leftovers import leftovers
+    def leftovers(self, vm):
+        from .snapshots import leftovers
 
         try:
-            return vm.having(leftovers=tuple(leftovers(self, vm))) if self.is_local else vm
+            return tuple(leftovers(self, vm)) if self.is_local else None
         except PolyvirtError:
-            return vm  # What an image that cannot be read holds is not known.
+            return None
 
     def compare_content(self, vm, before, after):
-        from .contents import compare_content
+        from .compare_content import compare_content
 
         return compare_content(self, vm, before, after)
 
     def _with_files(self, observation):
-        from .users import FileUsers, NamedUsers, files_of
+        from .file_users import FileUsers, NamedUsers, files_of
 
         definitions = self.read_definitions()
         users = None
@@ -179,14 +178,18 @@ class VirshDriver:
         return replace(observation, vms=vms)
 
     def all_definitions(self):
-        """Every machine's definition, and of those that run also what runs: both may name files."""
+        """Every VM's definition, and of those that run also what runs: both may name files."""
         if self._definitions is None:
             self._definitions = self.read_definitions()
         return self._definitions
 
+    def definitions_of(self, vm):
+        """What is stored of one VM, and what runs."""
+        return [one for one in self.all_definitions() if one.uuid == vm.id]
+
     def file_users(self):
         """Who needs which file, by the same definitions; each image is read once."""
-        from .users import FileUsers
+        from .file_users import FileUsers
 
         if self._users is None:
             self._users = FileUsers(self.virsh, self.storage.qemu_img, self.all_definitions())
@@ -220,20 +223,13 @@ class VirshDriver:
 
     def apply(self, batch):
         self._definitions = self._users = None
-        return one_by_one(self, batch, writes.count)
+        return one_by_one(self._carry_out, batch, writes.count)
+
+    def _carry_out(self, vm, step):
+        getattr(_file_of(step.verb), step.verb)(self, vm, step)
 
     def define(self, definition):
         self.virsh.run("define", "/dev/stdin", stdin=definition.text())
-
-    def _create(self, vm, step):
-        from . import making
-
-        making.create(self, vm.name, step.arguments["config"], step.arguments["creation"])
-
-    def _clone(self, vm, step):
-        from . import cloning
-
-        cloning.clone(self, vm.name, step.arguments)
 
     def new_id(self, name):
         """(UUID of a VM to be created, whether it exists): the same one when its creation is sent again."""
@@ -241,16 +237,6 @@ class VirshDriver:
             return self._new_ids[name], self._new_ids[name] in self.virsh.run("list", "--all", "--uuid").split()
         self._new_ids[name] = str(uuid4())
         return self._new_ids[name], False
-
-    def _delete(self, vm, step):
-        from . import making
-
-        making.delete(self, vm, step.arguments.get("files", ()), step.arguments.get("keep_nvram", False))
-
-    def _configure(self, vm, step):
-        from .changing import configure
-
-        configure(self, vm, step.changes)
 
     def is_stored(self, vm, changes, definition):
         """Whether these changes were sent before and are stored, which happens all at once and after all else.
@@ -263,50 +249,22 @@ class VirshDriver:
         self._sent[vm.id] = (changes, definition.text())
         return False
 
-    def _start(self, vm, step):
-        from . import power
 
-        power.start(self, vm, step)
+def _file_of(verb):
+    """The file with the function for a verb, which has the verb's name: imported when the first such step is sent.
 
-    def _stop(self, vm, step):
-        from . import power
-
-        power.stop(self, vm)
-
-    def _kill(self, vm, step):
-        from . import power
-
-        power.kill(self, vm)
-
-    def _pause(self, vm, step):
-        from . import power
-
-        power.pause(self, vm)
-
-    def _resume(self, vm, step):
-        from . import power
-
-        power.resume(self, vm)
-
-    def _suspend(self, vm, step):
-        from . import power
-
-        power.suspend(self, vm)
-
-    def _reset(self, vm, step):
-        self.virsh.run("reset", vm.id)
-
-    def _snapshot(self, vm, step):
-        from . import snapshots
-
-        snapshots.take(self, vm, step.arguments)
-
-    def _drop_snapshot(self, vm, step):
-        from . import snapshots
-
-        snapshots.drop(self, vm, step.arguments)
-
-    def _restore(self, vm, step):
-        from . import snapshots
-
-        snapshots.restore(self, vm, step.arguments)
+    Imports stand here in full, because Ansible ships only the files that it finds imported.
+    """
+    if verb in POWER_VERBS:
+        from . import power as file
+    elif verb in SNAPSHOT_VERBS:
+        from . import snapshots as file
+    elif verb == "create":
+        from . import create as file
+    elif verb == "clone":
+        from . import clone as file
+    elif verb == "configure":
+        from . import configure as file
+    else:
+        from . import delete as file
+    return file

@@ -8,7 +8,7 @@ from __future__ import annotations
 from ..._lifecycle.errors import CommandFailed
 from ..._lifecycle.model import SUSPENDED
 from ..._tools.virsh import ConnectionLost, is_not_found
-from .networks import start_networks
+from .settings.networks import start_networks
 
 #: Writing a guest's memory to disk is the platform's own work and may take long; yet no call may hang for ever.
 _SAVE_TIMEOUT = 3600
@@ -35,26 +35,30 @@ def start(driver, vm, step):
         driver.virsh.run("resume", vm.id)
 
 
-def stop(driver, vm):
+def stop(driver, vm, step):
     _move(driver, vm, (_OFF, "in shutdown"), "shutdown")
 
 
-def kill(driver, vm):
+def kill(driver, vm, step):
     if vm.power == SUSPENDED:
         driver.virsh.run("managedsave-remove", vm.id)
     else:
         _move(driver, vm, (_OFF,), "destroy")
 
 
-def pause(driver, vm):
+def pause(driver, vm, step):
     _move(driver, vm, (_PAUSED,), "suspend")
 
 
-def resume(driver, vm):
+def resume(driver, vm, step):
     _move(driver, vm, (_RUNNING,), "resume")
 
 
-def suspend(driver, vm):
+def reset(driver, vm, step):
+    driver.virsh.run("reset", vm.id)
+
+
+def suspend(driver, vm, step):
     try:
         driver.virsh.run("managedsave", vm.id, "--running", timeout=_SAVE_TIMEOUT)
     except CommandFailed:
@@ -80,7 +84,7 @@ def _state(driver, vm):
     return driver.virsh.run("domstate", vm.id).strip()
 
 
-#: What libvirt says when a machine will not start, and what helps.
+#: What libvirt says when a VM will not start, and what helps.
 _REMEDIES = (
     (
         "Cannot access storage file",

@@ -5,8 +5,8 @@
 
 * A restore whose content is gone ends with the guest cut off and its definition changed.
 * Dropping an external snapshot throws away internal ones that lie in its overlay.
-* Dropping an external snapshot of a suspended machine merges away the files that its saved memory needs.
-* A snapshot of a name that an earlier machine left in the image gives the image two of that name.
+* Dropping an external snapshot of a suspended VM merges away the files that its saved memory needs.
+* A snapshot of a name that an earlier VM left in the image gives the image two of that name.
 """
 
 from __future__ import annotations
@@ -18,10 +18,9 @@ from ..._lifecycle.errors import NotFound, Refused
 from ..._lifecycle.model import PAUSED, RUNNING, STOPPED, SUSPENDED, File
 from ..._ports import files
 from .definition import file_of
-from .fields import EXTERNAL, INTERNAL
-from .leftovers import disks_of, leftovers
-from .snapshots import memory_path, overlay_path, read_one
-from .users import FileUsers
+from .file_users import FileUsers
+from .snapshots import check_content, disks_of, leftovers, memory_path, overlay_path, read_one
+from .traits import EXTERNAL, INTERNAL
 
 #: Bytes, on the file systems of Linux.
 _LONGEST_FILE_NAME = 255
@@ -132,10 +131,10 @@ def _check_external(driver, vm, arguments):
 
 
 def _check_dropping(driver, vm, arguments):
-    doomed = set(arguments["names"])
-    external = {one.name for one in vm.snapshots if one.kind == EXTERNAL and one.name in doomed}
+    dropped = set(arguments["names"])
+    external = {one.name for one in vm.snapshots if one.kind == EXTERNAL and one.name in dropped}
     internal = [one.name for one in vm.snapshots if one.kind == INTERNAL and not one.unfinished]
-    lost = [one.name for one in vm.snapshots if one.unfinished and one.name in doomed]
+    lost = [one.name for one in vm.snapshots if one.unfinished and one.name in dropped]
     if lost and vm.power != STOPPED:
         raise Refused(
             f"{vm.name}: the snapshot '{lost[0]}' exists only in the image of a disk, which cannot be changed while the"
@@ -196,23 +195,3 @@ def _check_media(vm, name, snapshot):
                 f"{vm.name}: {path}, which was in a drive when the snapshot '{name}' was taken, is gone.",
                 "Put the file back, or drop the snapshot.",
             )
-
-
-def check_content(driver, vm, name, snapshot):
-    """Raise NotFound where what a snapshot held of the disks is gone; ``snapshot`` is its SnapshotXml."""
-    for slot, path in sorted(snapshot.frozen.items()):
-        if not files.exists(path):
-            raise NotFound(
-                f"{vm.name}: {path}, which held disk {slot} of the snapshot '{name}', is gone.",
-                "Put the file back, or drop the snapshot.",
-            )
-        if snapshot.kind == INTERNAL and name not in driver.storage.qemu_img.info(path).snapshots:
-            raise lost_in_image(vm.name, vm.name, path, name)
-
-
-def lost_in_image(about, owner, path, name):
-    """What to say to a task ``about`` a machine when an image of ``owner`` lost a snapshot that libvirt lists."""
-    words = shlex.join(["virsh", "snapshot-delete", owner, f"--snapshotname={name}", "--metadata"])
-    return NotFound(
-        f"{about}: {path} no longer holds the snapshot '{name}' of '{owner}'.", f"Drop what is left of it: {words}"
-    )

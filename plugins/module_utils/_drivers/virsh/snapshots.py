@@ -9,21 +9,21 @@ An internal one lies within the disk images. An external one freezes each disk's
 from __future__ import annotations
 
 import os
+import shlex
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 
-from ..._lifecycle.errors import CommandFailed, PolyvirtError
+from ..._lifecycle.errors import CommandFailed, NotFound, PolyvirtError
 from ..._lifecycle.model import PAUSED, RUNNING, STOPPED, Snapshot
 from ..._ports import files
 from ..._tools import virsh as tool
 from ..._tools.virsh_output import version_numbers
 from .definition import Definition, file_of, keep_prefixes, target_of
-from .fields import EXTERNAL, EXTERNAL_RESTORED_SINCE, INTERNAL
-from .leftovers import remove_leftover
+from .traits import EXTERNAL, EXTERNAL_RESTORED_SINCE, INTERNAL
 
 #: Merging a disk and writing memory are the platform's own work; yet no call may hang for ever.
 _TIMEOUT = 3600
-#: A snapshot of the disks of a running machine (disk-snapshot) holds no memory to go on with.
+#: A snapshot of the disks of a running VM (disk-snapshot) holds no memory to go on with.
 _POWERS = {"running": RUNNING, "paused": PAUSED}
 
 
@@ -45,7 +45,7 @@ class SnapshotXml:
 
     @property
     def definition(self):
-        """What the machine was to be at its next start when the snapshot was taken; None in very old ones."""
+        """What the VM was to be at its next start when the snapshot was taken; None in very old ones."""
         for tag in ("inactiveDomain", "domain"):
             element = self.root.find(tag)
             if element is not None and element.find("devices") is not None:
@@ -107,7 +107,8 @@ def memory_path(vm, name):
 # Acting ---------------------------------------------------------------------------------------------------------------
 
 
-def take(driver, vm, arguments):
+def snapshot(driver, vm, step):
+    arguments = step.arguments
     name, kind = arguments["name"], arguments["kind"]
     root = ET.Element("domainsnapshot")
     ET.SubElement(root, "name").text = name
@@ -125,7 +126,7 @@ def take(driver, vm, arguments):
         text = ET.tostring(root, encoding="unicode")
         driver.virsh.run("snapshot-create", vm.id, "/dev/stdin", *flags, stdin=text, timeout=_TIMEOUT)
     except PolyvirtError as error:
-        if _is_taken_meanwhile(driver, vm, name, error):
+        if _is_created_meanwhile(driver, vm, name, error):
             return
         _disown(driver, vm, {path for path in (*overlays.values(), *own_files) if not files.exists(path)})
         raise
@@ -140,7 +141,7 @@ def _describe_files(root, overlays, memory):
         ET.SubElement(disk, "source", {"file": path})
 
 
-def _is_taken_meanwhile(driver, vm, name, error):
+def _is_created_meanwhile(driver, vm, name, error):
     """Whether another task took the same one at the same moment; then it is there, as asked."""
     if not isinstance(error, CommandFailed) or "already exists" not in error.stderr:
         return False
@@ -149,9 +150,9 @@ def _is_taken_meanwhile(driver, vm, name, error):
     )
 
 
-def drop(driver, vm, arguments):
+def drop_snapshot(driver, vm, step):
     lost = {one.name for one in vm.snapshots if one.unfinished}
-    for name in arguments["names"]:
+    for name in step.arguments["names"]:
         if name in lost:
             remove_leftover(driver, vm, name)
             continue
@@ -167,17 +168,17 @@ def _drop_one(driver, vm, name):
 
     Its memory is the exception where it could still be restored: a merge that fails must not cost it.
     """
-    snapshot = read_one(driver.virsh, vm.id, name)
-    memory = {snapshot.memory_file}.intersection(vm.mark.get("files", ()) if vm.owned else ())
+    taken = read_one(driver.virsh, vm.id, name)
+    memory = {taken.memory_file}.intersection(vm.mark.get("files", ()) if vm.owned else ())
     restorable = version_numbers(driver.library) >= EXTERNAL_RESTORED_SINCE
     if not restorable:
         _remove(memory)  # libvirt merges the disks and leaves the memory (9.0.0).
-    _disown(driver, vm, {*snapshot.overlays, *(() if restorable else memory)})
+    _disown(driver, vm, {*taken.overlays, *(() if restorable else memory)})
     try:
         driver.virsh.run("snapshot-delete", vm.id, "--snapshotname", name, timeout=_TIMEOUT)
     except PolyvirtError:
         ours = set(vm.mark.get("disks", ()) if vm.owned else ())
-        _announce(driver, vm, {"disks": [path for path in snapshot.overlays if path in ours and files.exists(path)]})
+        _announce(driver, vm, {"disks": [path for path in taken.overlays if path in ours and files.exists(path)]})
         raise
     if restorable:
         _remove(memory)
@@ -189,11 +190,11 @@ def _remove(paths):
         files.remove(path)
 
 
-def restore(driver, vm, arguments):
+def restore(driver, vm, step):
     """libvirt rolls the definition back too, and with it our mark: what was made since is still ours."""
     kept = {key: list(vm.mark.get(key, ())) for key in _KEPT} if vm.owned else {}
     try:
-        driver.virsh.run("snapshot-revert", vm.id, "--snapshotname", arguments["name"], timeout=_TIMEOUT)
+        driver.virsh.run("snapshot-revert", vm.id, "--snapshotname", step.arguments["name"], timeout=_TIMEOUT)
         if kept:
             kept["disks"] += _new_overlays(driver, kept["disks"], vm)
     finally:
@@ -217,7 +218,7 @@ _KEPT = ("disks", "files", "nvram")
 
 
 def _announce(driver, vm, added):
-    """Add files to our mark, {key of the mark: paths}; a machine without one gets none by the way."""
+    """Add files to our mark, {key of the mark: paths}; a VM without one gets none by the way."""
     _edit_mark(driver, vm, lambda key, known: [*known, *added.get(key, ())])
 
 
@@ -228,13 +229,68 @@ def _disown(driver, vm, paths):
 
 def _edit_mark(driver, vm, edited):
     if not vm.owned or not vm.persistent:
-        return  # To store a definition would make a machine permanent that is not.
+        return  # To store a definition would make a VM permanent that is not.
     definition = driver.definition(vm.id)
     found = definition.mark or {}
-    # An old snapshot may bring back the mark of a machine that this one was copied from.
+    # An old snapshot may bring back the mark of a VM that this one was copied from.
     mark = found if found.get("id") == vm.id else {**vm.mark, "tags": found.get("tags", [])}
     lists = {key: list(dict.fromkeys(edited(key, mark.get(key, ())))) for key in _KEPT}
     changed = {**mark, **{key: paths for key, paths in lists.items() if paths or key in mark}}
     if changed != definition.mark:
         definition.set_mark(changed)
         driver.define(definition)
+
+
+def check_content(driver, vm, name, snapshot):
+    """Raise NotFound where what a snapshot held of the disks is gone; ``snapshot`` is its SnapshotXml."""
+    for slot, path in sorted(snapshot.frozen.items()):
+        if not files.exists(path):
+            raise NotFound(
+                f"{vm.name}: {path}, which held disk {slot} of the snapshot '{name}', is gone.",
+                "Put the file back, or drop the snapshot.",
+            )
+        if snapshot.kind == INTERNAL and name not in driver.storage.qemu_img.info(path).snapshots:
+            raise lost_in_image(vm.name, vm.name, path, name)
+
+
+def lost_in_image(about, owner, path, name):
+    """What to say to a task ``about`` a VM when an image of ``owner`` lost a snapshot that libvirt lists."""
+    words = shlex.join(["virsh", "snapshot-delete", owner, f"--snapshotname={name}", "--metadata"])
+    return NotFound(
+        f"{about}: {path} no longer holds the snapshot '{name}' of '{owner}'.", f"Drop what is left of it: {words}"
+    )
+
+
+def disks_of(vm):
+    return {slot: disk for slot, disk in (vm.config.get("disks") or {}).items() if disk.get("source")}
+
+
+def leftovers(driver, vm):
+    """(file, name) of each."""
+    known = {one.name for one in vm.snapshots if one.kind == INTERNAL and not one.unfinished}
+    found = []
+    for disk in disks_of(vm).values():
+        if disk.get("format") == "qcow2" and files.is_readable(disk["source"]):
+            found += [(disk["source"], name) for name in driver.storage.qemu_img.info(disk["source"]).snapshots]
+    return [(path, name) for path, name in found if name not in known]
+
+
+def with_leftover_snapshots(driver, vm):
+    """The VM with these among its snapshots, so that they can be removed like the others."""
+    known = {one.name for one in vm.snapshots}
+    try:
+        names = {name: path for path, name in leftovers(driver, vm) if name not in known}
+    except PolyvirtError:
+        return vm  # What an image that cannot be read holds is not known.
+    lost = [
+        Snapshot(name, kind=INTERNAL, unfinished=f"only {path} holds it, and libvirt does not know it")
+        for name, path in sorted(names.items())
+    ]
+    return vm.having(snapshots=(*vm.snapshots, *lost)) if lost else vm
+
+
+def remove_leftover(driver, vm, name):
+    """Remove a snapshot from all images of a VM that is off."""
+    for path, left in leftovers(driver, vm):
+        if left == name:
+            driver.storage.qemu_img.drop_snapshot(path, name)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Files of machines: whole before they get their name, and never overwritten."""
+"""Files of VMs: whole before they get their name, and never overwritten; and whether there is room for them."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import os
 from contextlib import suppress
 
 from ..._lifecycle.errors import CommandFailed, NotFound, PolyvirtError, Refused
-from ..._lifecycle.units import human_size
+from ..._lifecycle.units import GIB, MIB, human_size
 from ..._ports import files
 from ..._tools import optical
 from ..._tools.qemu_img import empty_image
 from .definition import backing_files, file_of, place_of
-from .firmware import nvram_of
+from .settings.firmware import nvram_of
 
 _SEED_SUFFIX = ".polyvirt-seed.iso"
 #: By whether the firmware has secure boot.
@@ -61,6 +61,18 @@ class Storage:
             if not self._is_same(temporary, path):
                 raise _taken(path)
         return False
+
+    def make_disk_of(self, name, slot, entry, image, made):
+        """Create the file of a VM's disk, which is added to ``made`` if it is new; returns (path, format)."""
+        image_format = entry.get("format", "qcow2")
+        path = self.disk_path(name, slot, image_format)
+        if self.make_disk(path, entry, image):
+            made.append(path)
+        return path, image_format
+
+    def format_of(self, entry):
+        """The format of a file that is attached as it is: what was requested, else what the file is."""
+        return known_format(entry) or self.qemu_img.info(entry["source"]).format
 
     def _is_same(self, made, found):
         """A file that stands on another one holds only a part by itself, however much alike the two read."""
@@ -173,10 +185,10 @@ class Storage:
         if users:
             raise Refused(f"{name}: {path} is used by {', '.join(users)}.", "Choose another name or storage_path.")
 
-    def check_no_nvram(self, name, secure_boot, doomed=()):
-        """libvirt does not fill a file that is there: a new machine would boot with another's variables."""
+    def check_no_nvram(self, name, secure_boot, to_delete=()):
+        """libvirt does not fill a file that is there: a new VM would boot with another's variables."""
         path = self.nvram_path(name, secure_boot)
-        if files.exists(path) and os.path.realpath(path) not in doomed:
+        if files.exists(path) and os.path.realpath(path) not in to_delete:
             raise Refused(
                 f"{name}: {path} exists already and holds the firmware variables of an earlier machine.",
                 "Move it away or remove it; a machine that shall have it gets it back under that name once it is made.",
@@ -225,7 +237,7 @@ def bases_of(storage, overlays):
 
 
 def bases(definitions):
-    """Real path -> names of the machines whose disks were made to stand on it, and that any write would ruin."""
+    """Real path -> names of the VMs whose disks were made to stand on it, and that any write would ruin."""
     standing = {}
     for definition in definitions:
         mark = definition.mark or {}
@@ -248,13 +260,60 @@ def used_files(definition):
 
 
 def written_files(definitions):
-    """Real path -> names of the machines that may write to it."""
+    """Real path -> names of the VMs that may write to it."""
     written = {}
     for definition in definitions:
         for disk in definition.drives("disk", "lun"):
             if place_of(disk) and disk.find("readonly") is None:
-                # Of a machine that runs there are two definitions.
+                # Of a VM that runs there are two definitions.
                 written.setdefault(os.path.realpath(place_of(disk)), {})[definition.name] = True
         if nvram_of(definition):
             written.setdefault(os.path.realpath(nvram_of(definition)), {})[definition.name] = True
     return {path: list(names) for path, names in written.items()}
+
+
+def check_space(driver, name, images, to_delete=()):
+    """Refuse copies of ``images`` for which there is no room beside those of the other VMs of the task.
+
+    ``to_delete`` are files that are deleted before.
+    """
+    copied = [image for image in images if image and not image.get("linked")]
+    needed = sum(_needed(driver, image) for image in copied)
+    if not needed:
+        return
+    folder = driver.storage.folder
+    claimed = driver.claimed.get(folder, 0)
+    free = files.free_space(_existing(folder)) - claimed + sum(map(_given_back, to_delete))
+    if needed > free:
+        raise Refused(
+            f"{name}: storage_path: copying its disks takes {_shown(needed)} in {folder}, and only"
+            f" {_shown(max(free, 0))} is free{' beside the disks of the other VMs of this task' if claimed else ''}.",
+            "Free some space, name another storage_path, or set linked: true.",
+        )
+    driver.claimed[folder] = claimed + needed
+
+
+def _needed(driver, image):
+    """Bytes that a copy takes at most: those of the image that are in use, compressed or not."""
+    key = (image["source"], image.get("snapshot"))
+    if key not in driver.measured:
+        try:
+            driver.measured[key] = driver.storage.qemu_img.needed(image["source"], image.get("format"), key[1])
+        except CommandFailed:
+            driver.measured[key] = files.allocated(image["source"])  # Not every format can be measured.
+    return driver.measured[key]
+
+
+def _existing(folder):
+    while not files.is_folder(folder):
+        folder = os.path.dirname(folder)
+    return folder
+
+
+def _given_back(path):
+    return files.allocated(path) if files.is_file(path) else 0
+
+
+def _shown(size):
+    unit = GIB if size >= 10 * GIB else MIB
+    return human_size(-(-size // unit) * unit)

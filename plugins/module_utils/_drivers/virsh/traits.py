@@ -1,37 +1,54 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What libvirt can do, as data."""
+"""What libvirt can do, as data: settings with what a change of each costs, sources, names, words instead."""
 
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from functools import partial
 
 from ..._lifecycle.errors import Refused
-from ..._lifecycle.model import ABSENT, PAUSED, RUNNING, STOPPED, SUSPENDED, VERBS, Traits
-from ..._lifecycle.units import GIB
+from ..._lifecycle.model import (
+    ABSENT,
+    FAILED,
+    LIVE,
+    NEVER,
+    NEXT_BOOT,
+    PAUSED,
+    POWER_OFF,
+    RUNNING,
+    STOPPED,
+    SUSPENDED,
+    VERBS,
+    Field,
+    Traits,
+)
+from ..._lifecycle.units import GIB, MIB
 from ..._tools.virsh import may_pass
-from . import forwarding, maxima, sharing
-from .boot import check_boot_order
-from .fields import FIRMWARE_SINCE, fields_of, taken_as
-from .firmware import settled_firmware
-from .native import check_native
-from .screen import settled_display
-from .slots import settle_slots, slot_name
+from ..._tools.virsh_output import version_numbers
+from .options import LIBVIRT
+from .settings.disks import BUS, cost_of_plugging, normalize_slots, slot_name
+from .settings.display import normalized_display
+from .settings.firmware import check_boot_order, normalized_firmware
+from .settings.memory_cpus import MEMORY_CPUS_DEFAULTS, MEMORY_CPUS_FIELDS, normalize_maxima
+from .settings.native import check_native, same_native
+from .settings.networks import DEFAULT_NETWORK, NETWORK_FIELDS, normalized_nic
+from .settings.port_forwards import INSTEAD_OF_FORWARDS, forwarding_fields, with_forward_checks
+from .settings.shared_folders import SHARED_FOLDER_FIELDS, check_share_names
 
-DEFAULT_NETWORK = "default"
 _NOT_YET = "Set it through native, by its path in the domain XML."
 
 
 def virsh_traits(hypervisor, version, local):
     """Traits of one connection. ``hypervisor`` is QEMU, TEST ...; files are handled only where libvirt runs."""
     saves = hypervisor != "TEST"  # managedsave never returns there (libvirt 9.0.0).
-    forwards = forwarding.forwarding_fields(hypervisor, version)
+    forwards = forwarding_fields(hypervisor, version)
     fields = {**fields_of(hypervisor, version, local), **forwards}
-    adjust = partial(_adjusted, fields)
+    adjust = partial(_normalized, fields)
     return Traits(
-        platform="libvirt",
+        platform=LIBVIRT.name,
         version=version,
         powers=frozenset({STOPPED, RUNNING, PAUSED, *({SUSPENDED} if saves else ())}),
         verbs=frozenset(VERBS),
@@ -39,38 +56,40 @@ def virsh_traits(hypervisor, version, local):
         sources=("image", "clone", "iso", "disks"),
         linked_format="qcow2",
         defaults={
-            **maxima.DEFAULTS,
+            **MEMORY_CPUS_DEFAULTS,
             "disk_size": 32 * GIB,
             "networks": {"0": {"type": "network", "source": DEFAULT_NETWORK}},
         },
         stop_modes=("graceful", "force", "graceful_then_force"),
-        instead={
-            "image": f"Run the task on the hypervisor's own host{_LOCAL}",
-            "cloud_init": f"Run the task on the hypervisor's own host{_LOCAL}",
-            "disks.storage": "Use storage_path for the files of a new VM, or attach a file with disks[].source.",
-            "disks": f"Run the task on the hypervisor's own host{_LOCAL}",
-            "iso": f"Run the task on the hypervisor's own host{_LOCAL}",
-            "clone": f"Run the task on the hypervisor's own host{_LOCAL}",
-            "os_type": "libvirt keeps no such word; leave the option out.",
-            "port_forwards": forwarding.INSTEAD,
-            "shared_folders": f"Run the task on the hypervisor's own host{_LOCAL}",
-            "shared_folders.guest_path": sharing.INSTEAD_OF_MOUNTING,
-            "networks.vlan": "Tag the bridge on the host, or use an openvswitch network.",
-            "snapshot.content": f"Run the task on the hypervisor's own host{_LOCAL}",
-            SUSPENDED: "This connection can pause machines, but not save them to disk.",
-            **_instead_of_machinery(hypervisor, local),
-        },
+        instead=_instead(hypervisor, local),
         slot=slot_name,
         name_fault=_name_fault,
         snapshot_name_fault=_snapshot_name_fault,
         taken_as=taken_as,
         transient=may_pass,
         not_cloned=frozenset({"serial_log", "port_forwards"}),
-        adjust=forwarding.checked(adjust) if forwards else adjust,
+        adjust=with_forward_checks(adjust) if forwards else adjust,
     )
 
 
 _LOCAL = ", with a uri such as qemu:///system."
+
+
+def _instead(hypervisor, local):
+    """What helps where a field, or a power state, is not there."""
+    return {
+        **LIBVIRT.lacks,
+        "image": f"Run the task on the hypervisor's own host{_LOCAL}",
+        "cloud_init": f"Run the task on the hypervisor's own host{_LOCAL}",
+        "disks": f"Run the task on the hypervisor's own host{_LOCAL}",
+        "iso": f"Run the task on the hypervisor's own host{_LOCAL}",
+        "clone": f"Run the task on the hypervisor's own host{_LOCAL}",
+        "port_forwards": INSTEAD_OF_FORWARDS,
+        "shared_folders": f"Run the task on the hypervisor's own host{_LOCAL}",
+        "snapshot.content": f"Run the task on the hypervisor's own host{_LOCAL}",
+        SUSPENDED: "This connection can pause machines, but not save them to disk.",
+        **_instead_of_hardware(hypervisor, local),
+    }
 
 
 def _snapshot_name_fault(name):
@@ -82,7 +101,7 @@ def _snapshot_name_fault(name):
     return "libvirt takes no more than 247 bytes" if len(name.encode()) > 247 else None
 
 
-def _instead_of_machinery(hypervisor, local):
+def _instead_of_hardware(hypervisor, local):
     """What helps where a connection lacks firmware, TPM and the like."""
     if hypervisor == "TEST":
         words = "Machines of this connection are only imagined; use a uri such as qemu:///system."
@@ -90,8 +109,8 @@ def _instead_of_machinery(hypervisor, local):
         words = f"Run the task on the hypervisor's own host{_LOCAL}"
     else:
         words = f"It takes libvirt {'.'.join(map(str, FIRMWARE_SINCE))} or later."
-    machinery = ("firmware", "secure_boot", "nested_virtualization", "tpm", "display", "serial_log")
-    return dict.fromkeys(machinery, words)
+    hardware = ("firmware", "secure_boot", "nested_virtualization", "tpm", "display", "serial_log")
+    return dict.fromkeys(hardware, words)
 
 
 def _name_fault(name):
@@ -100,23 +119,24 @@ def _name_fault(name):
     return None
 
 
-def _adjusted(fields, vm, config):
+def _normalized(fields, vm, config):
     """The vocabulary's words in libvirt's, with what has no place there refused."""
-    adjusted = maxima.settle_maxima(vm, settled_firmware(vm, config) if "firmware" in fields else config)
+    adjusted = normalize_maxima(vm, normalized_firmware(vm, config) if "firmware" in fields else config)
     check_native(vm, config)
     if "disks" in config:
-        adjusted["disks"] = settle_slots(vm, config["disks"])
+        adjusted["disks"] = normalize_slots(vm, config["disks"])
     _check_paths(vm, config)
-    sharing.check_form(vm, config.get("shared_folders") or {})
+    check_share_names(vm, config.get("shared_folders") or {})
     if "display" in config:
-        adjusted["display"] = settled_display(vm, config["display"])
+        adjusted["display"] = normalized_display(vm, config["display"])
     if "boot_order" in config:
         check_boot_order(vm, config["boot_order"])
     if config.get("iso") == "" and vm.power != ABSENT and vm.config.get("iso") is None:
         del adjusted["iso"]  # Where there is no drive, there is no medium in it.
     if config.get("networks"):
         adjusted["networks"] = {
-            place: entry if entry is None else _network(vm, place, entry) for place, entry in config["networks"].items()
+            place: entry if entry is None else normalized_nic(vm, place, entry)
+            for place, entry in config["networks"].items()
         }
     return adjusted
 
@@ -133,27 +153,170 @@ def _check_paths(vm, config):
             raise Refused(f"{vm.name}: {option} '{path}' is no absolute path.", "Give its full path on the hypervisor.")
 
 
-def _network(vm, place, entry):
-    kind = entry.get("type")
-    existing = (vm.config.get("networks") or {}).get(place)
-    adjusted = dict(entry)
-    if kind == "user" and entry.get("source"):
-        raise Refused(f"{vm.name}: networks: a card of type user has no source.", "Leave the source out.")
-    if kind == "nat":
-        adjusted["source"] = entry.get("source", DEFAULT_NETWORK)
-    if kind in ("nat", "internal"):
-        adjusted["type"] = "network"
-    if kind in _NEED_SOURCE and not entry.get("source") and (existing or {}).get("type") != kind:
-        raise Refused(f"{vm.name}: networks: a card of type {kind} needs a source.", _NEED_SOURCE[kind])
-    if existing is None:
-        adjusted.setdefault("type", "network")
-        if adjusted["type"] == "network":
-            adjusted.setdefault("source", DEFAULT_NETWORK)
-    return adjusted
+#: Kinds of snapshots: within the disk images, or frozen files with others on top.
+INTERNAL, EXTERNAL = "internal", "external"
+#: From here on libvirt removes external snapshots, and restores them.
+EXTERNAL_DROPPED_SINCE, EXTERNAL_RESTORED_SINCE = (9, 0), (9, 9)
+#: From here on libvirt chooses firmware by the features asked.
+FIRMWARE_SINCE = (7, 2)
 
 
-_NEED_SOURCE = {
-    "internal": "Name a network without a way out (virsh net-list --all).",
-    "network": "Name a network (virsh net-list --all), or use the type nat.",
-    "bridged": "Name a bridge or an interface of the host.",
+def fields_of(hypervisor, version, local):
+    """{kind of change: Field} of one connection."""
+    fields = _fields_of(hypervisor, version, local)
+    return {kind: field if kind in _NO_SETTINGS else _waiting_for_boot(field) for kind, field in fields.items()}
+
+
+def _waiting_for_boot(field):
+    """The field, of which nothing is live in a VM whose memory is on disk: it is resumed as it was saved.
+
+    In one that has crashed nothing is live either: its next cold start brings the change.
+    """
+    if not callable(field.cost) and field.cost != LIVE:
+        return field
+
+    def cost(vm, change):
+        found = field.cost_of(vm, change)
+        return NEXT_BOOT if found == LIVE and vm.power in (SUSPENDED, FAILED) else found
+
+    return replace(field, cost=cost)
+
+
+def _fields_of(hypervisor, version, local):
+    imagined = hypervisor == "TEST"
+    fields = {**_fields(), **_snapshot_fields(version), **({} if imagined else _hardware_fields())}
+    if not local:
+        # What is a bridge there cannot be seen from here.
+        instead = "Run the task on the hypervisor's own host."
+        return {**fields, "networks.type": Field(choices=("network", "user"), instead=instead)}
+    if imagined:
+        return {**fields, **_file_fields(), **_FIELDS_OF_TEST}
+    has_firmware = version_numbers(version) >= FIRMWARE_SINCE
+    firmware = {"firmware": Field(), "secure_boot": Field()} if has_firmware else {}
+    return {**fields, **_file_fields(), **firmware, "nested_virtualization": Field(), "snapshot.content": Field()}
+
+
+#: Fields that are no settings of a VM.
+_NO_SETTINGS = frozenset(
+    {"image", "clone", "cloud_init", "snapshot.take", "snapshot.drop", "snapshot.restore", "snapshot.content"}
+)
+
+
+def _fields():
+    return {
+        **MEMORY_CPUS_FIELDS,
+        **NETWORK_FIELDS,
+        "description": Field(cost=LIVE),
+        "tags": Field(cost=LIVE),
+        "autostart": Field(cost=LIVE),
+        "native": Field(same=same_native),
+        "networks.type": Field(
+            choices=("network", "bridged", "user"), instead="Use nat, network, internal, bridged or user."
+        ),
+        "boot_order": Field(),
+    }
+
+
+def _hardware_fields():
+    """What only a VM that really runs can have: libvirt's test driver stores it and has none of it."""
+    return {
+        "tpm": Field(),
+        "display.type": Field(),
+        "display.video_memory": Field(minimum=MIB),
+        "serial_log": Field(),
+    }
+
+
+def _file_fields():
+    """What touches files, and so can be done only on the host itself."""
+    fixed = "Detach it (state: absent) and attach another."
+    return {
+        "image": Field(),
+        "clone": Field(cost=_cost_of_cloning, instead="Stop it first, or name one of its snapshots."),
+        "cloud_init": Field(),
+        "iso": Field(cost=_cost_of_medium),
+        **SHARED_FOLDER_FIELDS,
+        "disks.add": Field(cost=cost_of_plugging),
+        "disks.remove": Field(cost=cost_of_plugging),
+        "disks.bus": BUS,
+        "disks.size": Field(cost=_cost_of_growing),
+        "disks.format": Field(cost=NEVER, choices=("qcow2", "raw"), instead=fixed),
+        "disks.source": Field(cost=NEVER, instead=fixed),
+    }
+
+
+#: libvirt's test driver has no function for devices of a running VM, and invents the sizes of disks.
+_FIELDS_OF_TEST = {
+    **{name: replace(field, cost=NEXT_BOOT) for name, field in {**MEMORY_CPUS_FIELDS, **NETWORK_FIELDS}.items()},
+    "iso": Field(cost=NEXT_BOOT),
+    "disks.add": Field(cost=NEXT_BOOT),
+    "disks.remove": Field(cost=NEXT_BOOT),
+    "disks.size": Field(cost=NEVER, instead="The sizes of this connection's disks are invented."),
 }
+
+
+def _cost_of_medium(vm, change):
+    # None: the VM has no optical drive at all, and drives are not plugged into running VMs.
+    return NEXT_BOOT if vm.config.get("iso") is None else LIVE
+
+
+def _cost_of_growing(vm, change):
+    # The saved memory believes in the old size.
+    return POWER_OFF if vm.power == SUSPENDED else LIVE
+
+
+def _cost_of_cloning(source, change):
+    # What runs writes to its disks, and what is saved has not written all yet.
+    return LIVE if source.power == STOPPED or change.new.get("snapshot") else NEVER
+
+
+# Snapshots ------------------------------------------------------------------------------------------------------------
+
+
+def _snapshot_fields(version):
+    instead = "Restoring an external snapshot needs libvirt 9.9. Clone it instead (clone, with its snapshot)."
+    return {
+        "snapshot.take": Field(
+            cost=_cost_of_taking,
+            instead="Stop it first. What is suspended may be started instead, and of what runs with UEFI an external"
+            " one be taken (kind: external).",
+        ),
+        "snapshot.drop": Field(
+            cost=partial(_cost_of_dropping, version_numbers(version) >= EXTERNAL_DROPPED_SINCE),
+            instead="Removing an external snapshot needs libvirt 9.0. Commit it by hand: virsh blockcommit.",
+        ),
+        "snapshot.restore": Field(
+            cost=partial(_cost_of_restoring, version_numbers(version) >= EXTERNAL_RESTORED_SINCE), instead=instead
+        ),
+    }
+
+
+def kind_for(vm, asked):
+    """The kind that a new snapshot gets: what was asked, else that of those before it."""
+    return asked or next((one.kind for one in vm.snapshots), INTERNAL)
+
+
+def _cost_of_taking(vm, change):
+    if vm.power == SUSPENDED:
+        return NEVER
+    # Firmware in flash memory has a state of its own, which no internal snapshot of a running VM can hold.
+    runs_with = vm.active or vm.config
+    pflash = runs_with.get("firmware") == "uefi" and vm.power in (RUNNING, PAUSED)
+    return NEVER if pflash and kind_for(vm, change.new.kind) == INTERNAL else LIVE
+
+
+def taken_as(vm, asked):
+    """(kind, power) of a new snapshot: an internal one holds the memory of what runs, an external one if asked."""
+    kind = kind_for(vm, asked.kind)
+    return kind, vm.power if kind == INTERNAL or asked.include_memory else STOPPED
+
+
+def _cost_of_dropping(externals_too, vm, change):
+    return NEVER if change.old.kind == EXTERNAL and not externals_too else LIVE
+
+
+def _cost_of_restoring(externals_too, vm, change):
+    if change.old.kind == EXTERNAL and not externals_too:
+        return NEVER
+    # libvirt would keep the saved memory, and put it upon other disks at the next start.
+    return POWER_OFF if vm.power in (SUSPENDED, FAILED) else LIVE

@@ -105,14 +105,14 @@ def new_config(os_type, mac):
         rtcuseutc="on" if is_linux else "off",
         effparavirtprovider="kvm" if is_linux else "none",
     )
-    card = "Am79C973" if os_type["family"] == "Other" else "82540EM"
-    nics = {str(number): new_nic(card) for number in range(1, NICS + 1)}
+    nic = "Am79C973" if os_type["family"] == "Other" else "82540EM"
+    nics = {str(number): new_nic(nic) for number in range(1, NICS + 1)}
     nics["1"].update(type="nat", mac=mac)
     return {"values": values, "nics": nics, "controllers": [], "slots": {}, "folders": []}
 
 
-def new_nic(card):
-    return {"type": "none", "mac": None, "model": card, "connected": "on", "natnet": "nat", "forwards": {}, "other": {}}
+def new_nic(nic):
+    return {"type": "none", "mac": None, "model": nic, "connected": "on", "natnet": "nat", "forwards": {}, "other": {}}
 
 
 class Change:

@@ -4,7 +4,7 @@
 """The result of a task is true whatever happens to it: thousands of tasks on a platform where everything may fail.
 
 Calls fail before or after they did their work, answers get lost, observations fail, guests ignore requests, VMs are
-busy.
+busy, somebody else changes them meanwhile.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import random
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._engine import task
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import ApiError, Refused, Timeout
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import ApiError, Refused, Stale, Timeout
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Policy, Request
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.one_by_one import one_by_one
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import writes
@@ -33,6 +33,8 @@ class Chaos(World):
         super().__init__(*machines, lane=lane)
         self.chance, self.trouble_rate = chance, trouble
         self.written, self.complete, self.sent_again, self.undo_failed = set(), [], [], set()
+        #: {name: its power before} of VMs whose guests were asked to stop.
+        self.asked_to_stop = {}
 
     def is_hit(self, share=1.0):
         return self.chance.random() < self.trouble_rate * share
@@ -47,7 +49,7 @@ class Chaos(World):
 
     def apply(self, batch):
         self.segments.append([vm.name for vm, _steps in batch])
-        one_by_one(self, batch, writes.count)
+        one_by_one(self.carry_out, batch, writes.count)
 
     def __getattribute__(self, name):
         if name[1:] in ("create", "configure", "start", "stop", "kill", "delete") and name[0] == "_":
@@ -61,14 +63,26 @@ class Chaos(World):
             self.sent_again.append((verb, vm.name))
         if verb in ("create", "start"):
             self.clock.sleep(self.chance.choice([0.1, 5]))
+        if verb == "configure" and self.is_hit():
+            self._change_meanwhile(vm)
         if self.is_hit():
             self._fail_before(verb, vm)
+        power = next((machine.power for machine in self.machines if machine.id == vm.id), None)
         real(vm, step)
-        self.written.add(vm.name)
+        if verb == "stop":
+            self.asked_to_stop.setdefault(vm.name, power)
+        else:
+            self.written.add(vm.name)
         writes.note()
         if self.is_hit():
             self._fail_after(verb, vm)
         self.complete.append(step)
+
+    def _change_meanwhile(self, vm):
+        """Somebody else was faster, and the driver notices it."""
+        name = self.chance.choice(sorted(_FIELDS))
+        self._existing(vm).config[name] = self.chance.choice(_FIELDS[name])
+        raise Stale("somebody else changed it")
 
     def _fail_before(self, verb, vm):
         if verb == "delete":
@@ -145,7 +159,9 @@ def _check(world, requests, existed, outcome):
 
 
 def _check_changed(world, request, vm, real, existed):
-    was_written = request.name in world.written
+    # A request to stop that a guest ignores is no change.
+    has_stopped = vm["state"] != world.asked_to_stop.get(request.name, vm["state"])
+    was_written = request.name in world.written or has_stopped
     if vm["state"] == "unknown":  # Of a VM that nobody can see any more, the worst is reported.
         assert vm["changed"] or not was_written
     elif existed or real is not None:

@@ -29,7 +29,7 @@ class Together(World):
 
     def apply(self, segment):
         self.segments.append([vm.name for vm, _steps in segment])
-        return one_by_one(self, segment, writes.count)
+        return one_by_one(self.carry_out, segment, writes.count)
 
     def _start(self, vm, step):
         if self.faults.get(vm.name):
@@ -132,7 +132,7 @@ def test_fault_of_ours_costs_no_other_vm_its_result(lane):
         writes.note()
 
     world._start = stumble
-    world.apply = lambda batch: one_by_one(world, batch, writes.count)
+    world.apply = lambda batch: one_by_one(world.carry_out, batch, writes.count)
     outcome = _started(world)
     assert [(vm["state"], vm["changed"], vm["failed"]) for vm in outcome.vms] == [
         ("running", True, False), ("stopped", False, True), ("running", True, False),

@@ -87,15 +87,6 @@ def test_two_machines_of_one_name_are_told_apart_by_their_ids():
     assert [machine.power for machine in world.machines] == ["stopped", "running"]
 
 
-def test_two_names_of_one_vm_are_rejected(monkeypatch):
-    world = World(Machine("web", "1"))
-    traits = replace(world.traits(), name_key=str.lower)
-    monkeypatch.setattr(world, "traits", lambda: traits)
-    with pytest.raises(InvalidInput, match="name: web and WEB are the same VM here"):
-        carry_out(world, ask("web", "started"), ask("WEB", "started"))
-    assert world.calls == []
-
-
 def test_what_the_platform_says_about_one_machine_is_its_refusal():
     world = World(Machine("web", "1"), Machine("db", "2"))
     world.observation_errors = {"db": NotFound("db: its definition cannot be read.")}
@@ -372,3 +363,16 @@ def test_one_mac_for_two_vms_of_a_task_is_rejected(check):
     with pytest.raises(InvalidInput, match=r"db: networks\.1\.mac: 52:54:00:00:00:01 is also that of web: networks"):
         task.run(world, requests, check, clock=world.clock, probe=None)
     assert world.calls == []
+
+
+def test_mark_that_a_call_without_an_answer_has_written_is_a_change():
+    class Announcing(World):
+        def _configure(self, vm, step):
+            self.machine("web").mark = {"id": "u-web", "files": ["new.img"]}
+            error = refusal("no answer")
+            error.wrote = None  # Nobody knows.
+            raise error
+
+    world = Announcing(Machine("web", "u-web", mark={"id": "u-web"}))
+    outcome = carry_out(world, ask("web", config={"cpus": 4}))
+    assert (outcome.failed, outcome.changed, outcome.diff) == (True, True, [])

@@ -52,6 +52,7 @@ def test_a_guest_that_does_not_obey_fails_the_task_and_keeps_its_power():
     assert outcome.msg.startswith("web: after stop it is still running (waited 25 s for stopped).")
     assert "stop_mode: graceful_then_force" in outcome.msg
     assert (world.verbs(), world.machine("web").power) == (["stop", "stop", "stop"], "running")
+    assert (outcome.changed, outcome.diff) == (False, []), "a request that was ignored has changed nothing"
     assert 25 <= world.clock.now() <= 26
 
 

@@ -131,6 +131,10 @@ class World:
                     error.steps_done = number
                     raise
 
+    def carry_out(self, vm, step):
+        """As ``one_by_one`` wants it: without the list of calls."""
+        getattr(self, f"_{step.verb}")(vm, step)
+
     # The platform -----------------------------------------------------------------------------------------------------
 
     def _seen(self, machine, facets):

@@ -18,7 +18,8 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
     Traits,
     Vm,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.power import ENDS_IN, STATES
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.options import STATES
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.power import ENDS_IN
 from hypothesis import strategies as st
 
 KINDS = (

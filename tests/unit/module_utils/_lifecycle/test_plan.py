@@ -167,11 +167,6 @@ def test_what_is_stored_beside_a_saved_memory_waits():
     assert pending(again.after) == []
 
 
-def test_nothing_is_live_in_a_saved_or_crashed_machine():
-    for power in ("suspended", "failed"):
-        assert _plan(found(power), ask(description="x")).steps[0].cost == NEXT_BOOT
-
-
 def test_a_saved_machine_is_saved_again_after_a_power_cycle():
     planned = _plan(found("suspended", cpus=1), ask(cpus=2, allow_restart=True))
     assert _verbs(planned) == ["start", "stop", "configure", "start", "suspend"]

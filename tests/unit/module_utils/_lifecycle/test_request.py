@@ -6,6 +6,9 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox import options as proxmox
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant import options as vagrant
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import options as virsh
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import InvalidInput
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Comparison
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.options import SNAPSHOT, VM
@@ -15,7 +18,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.request i
     snapshot_requests,
 )
 
-PLAIN = {option: spec.get("default") for option, spec in VM.items()}
+PLAIN = {name: option.default for name, option in VM.items()}
 CARD = {"type": "nat", "mac": None}
 FORWARD = {"name": "ssh", "protocol": "tcp", "host_port": 2222, "guest_port": 22}
 TWO = {"name": ["a", "b"]}
@@ -28,36 +31,52 @@ WRONG = [
     ("a newline", {"name": ["a\nb"]}, r"name: 'a\nb'", "printable"),
     ("a name twice", {"name": ["a", "b", "a"]}, "name: a", "once"),
     ("one id for two names", {**TWO, "id": "u1"}, "id: 'u1'", "one name"),
-    ("a source for two machines", {**TWO, "disks": [{"source": "/d"}]}, "disks: source", "one name"),
-    ("a MAC for two machines", {**TWO, "networks": [{"mac": "52:54:00:00:00:01"}]}, "networks: mac", "one name"),
-    ("a host port for two machines", {**TWO, "port_forwards": [FORWARD]}, "port_forwards: host_port", "one name"),
+    ("a source for two machines", {**TWO, "disks": [{"source": "/d"}]}, "disks[0].source: /d is one file", "one name"),
+    (
+        "a MAC for two machines",
+        {**TWO, "networks": [{"mac": "52:54:00:00:00:01"}]},
+        "networks[0].mac: 52:54:00:00:00:01 is one address",
+        "one name",
+    ),
+    (
+        "a host port for two machines",
+        {**TWO, "port_forwards": [FORWARD]},
+        "port_forwards.ssh.host_port: 2222 is one port",
+        "one name",
+    ),
     ("no time", {"timeout": 0}, "timeout: 0", "1 or more"),
     ("no time to stop", {"stop_timeout": -1}, "stop_timeout: -1", "1 or more"),
-    ("a place for a slot", {"disks": [{"slot": "#x"}]}, "disks: '#x' is not a slot", "vda"),
-    ("a negative place for a slot", {"disks": [{"slot": "#-1"}]}, "disks: '#-1' is not a slot", "vda"),
+    ("a place for a slot", {"disks": [{"slot": "#x"}]}, "disks: '#x' is not a valid slot", "vda"),
+    ("a negative place for a slot", {"disks": [{"slot": "#-1"}]}, "disks: '#-1' is not a valid slot", "vda"),
     ("a ceiling of nothing", {"call_timeout": 0}, "call_timeout: 0", "1 or more"),
     ("a complete list that is not given", {"purge": ["disks"]}, "purge: disks", "[] for none"),
     ("no processor", {"cpus": 0}, "cpus: 0", "1 or more"),
     ("no size", {"memory": "lots"}, "memory: 'lots'", "512M"),
-    ("no size of a disk", {"disks": [{"slot": "vda", "size": "big"}]}, "disks: size of vda", "20G"),
-    ("no size of a disk, by its place", {"disks": [{"size": "big"}]}, "disks: size of entry 0", "20G"),
+    ("no size of a disk", {"disks": [{"slot": "vda", "size": "big"}]}, "disks.vda.size: 'big'", "20G"),
+    ("no size of a disk, by its place", {"disks": [{"size": "big"}]}, "disks[0].size: 'big'", "20G"),
     ("a slot twice", {"disks": [{"slot": "vda"}, {"slot": "vda"}]}, "disks: slot vda", "once"),
+    ("no maximum of memory", {"max_memory": "2X"}, "max_memory: '2X' is not a size", "512M"),
     ("video memory", {"display": {"type": None, "video_memory": "x"}}, "display.video_memory: 'x'", "512M"),
-    ("a MAC with one dash", {"networks": [{**CARD, "mac": "5254-00000001"}]}, "networks: '5254-", "six pairs"),
-    ("half a MAC", {"networks": [{**CARD, "mac": "52:54:00"}]}, "networks: '52:54:00'", "six pairs"),
-    ("a MAC for many", {"networks": [{**CARD, "mac": "01:54:00:00:00:01"}]}, "networks: '01:", "six pairs"),
-    ("a MAC and more", {"networks": [{**CARD, "mac": "52:54:00:00:00:01\n"}]}, "networks: '52:", "six pairs"),
-    ("no VLAN", {"networks": [{**CARD, "vlan": 4095}]}, "networks: vlan 4095", "4094"),
-    ("a rule twice", {"port_forwards": [FORWARD, FORWARD]}, "port_forwards: ssh", "once"),
-    ("no port", {"port_forwards": [{**FORWARD, "guest_port": 70000}]}, "port_forwards: guest_port 70000", "65535"),
-    ("no host port", {"port_forwards": [{**FORWARD, "host_port": 0}]}, "port_forwards: host_port 0", "65535"),
-    ("a reset of NVRAM without a start", {"reset_nvram": True, "state": "started"}, "reset_nvram", "state: restarted"),
+    ("a MAC with one dash", {"networks": [{**CARD, "mac": "5254-00000001"}]}, "networks[0].mac: '5254-", "six pairs"),
+    ("half a MAC", {"networks": [{**CARD, "mac": "52:54:00"}]}, "networks[0].mac: '52:54:00'", "six pairs"),
+    ("a MAC for many", {"networks": [{**CARD, "mac": "01:54:00:00:00:01"}]}, "networks[0].mac: '01:", "six pairs"),
+    ("a MAC and more", {"networks": [{**CARD, "mac": "52:54:00:00:00:01\n"}]}, "networks[0].mac: '52:", "six pairs"),
+    ("no VLAN", {"networks": [{**CARD, "vlan": 4095}]}, "networks[0].vlan: 4095", "4094"),
+    ("a rule twice", {"port_forwards": [FORWARD, FORWARD]}, "port_forwards: name ssh", "once"),
+    ("no port", {"port_forwards": [{**FORWARD, "guest_port": 70000}]}, "port_forwards.ssh.guest_port: 70000", "65535"),
+    ("no host port", {"port_forwards": [{**FORWARD, "host_port": 0}]}, "port_forwards.ssh.host_port: 0", "65535"),
+    (
+        "a reset of NVRAM without a start",
+        {"reset_nvram": True, "state": "started"},
+        "reset_nvram: makes no sense with state: started",
+        "state: restarted",
+    ),
     ("two origins", {"image": {"source": "/i"}, "clone": {"source": "db"}}, "image and clone", "one of them"),
 ]
 
 
 def ask(**options):
-    return requests({**PLAIN, "name": ["web"], **options})
+    return requests({**PLAIN, "name": ["web"], **options}, {**VM, **virsh.VM})
 
 
 @pytest.mark.parametrize(("options", "option", "remedy"), [row[1:] for row in WRONG], ids=[row[0] for row in WRONG])
@@ -155,18 +174,18 @@ def test_what_must_happen_once_is_not_part_of_the_target():
 
 def test_settings_of_a_platform_alone_are_compared_like_the_others():
     given = {**PLAIN, "name": ["web"], "boot_order": ["cdrom", "disk"], "serial_log": "", "virt_type": "kvm"}
-    (asked,) = requests(given, own=("boot_order", "serial_log", "not_given"))
+    (asked,) = requests(given, {**VM, **virsh.VM})
     assert asked.config == {"boot_order": ("cdrom", "disk"), "serial_log": ""}
 
 
 def test_a_mapping_of_a_platform_alone_is_compared_whatever_its_order():
-    (asked,) = requests({**PLAIN, "name": ["web"], "environment": {"B": "2", "A": "1"}}, own=("environment",))
+    (asked,) = requests({**PLAIN, "name": ["web"], "environment": {"B": "2", "A": "1"}}, {**VM, **vagrant.VM})
     assert asked.config == {"environment": {"A": "1", "B": "2"}}
 
 
 def test_one_address_is_one_machines():
-    with pytest.raises(InvalidInput, match=r"address 192\.168\.56\.5 is one address, but several machines are named"):
-        requests({**PLAIN, **TWO, "networks": [{"address": "192.168.56.5"}]})
+    with pytest.raises(InvalidInput, match=r"networks\[0\]\.address: 192\.168\.56\.5 is one address, but several"):
+        ask(**TWO, networks=[{"address": "192.168.56.5"}])
 
 
 @pytest.mark.parametrize(
@@ -184,38 +203,39 @@ def test_one_address_is_one_machines():
 def test_one_address_for_cloud_init_is_one_machines(said, is_fixed):
     given = {**PLAIN, **TWO, "cloud_init": {"ip_config": ["ip=dhcp", said]}}
     if not is_fixed:
-        assert len(requests(given, own=("cloud_init",))) == 2
+        assert all(len(requests(given, {**VM, **own})) == 2 for own in (virsh.VM, proxmox.VM))
         return
-    with pytest.raises(InvalidInput, match=f"cloud_init: ip_config {said} is one address, but several VMs"):
-        requests(given, own=("cloud_init",))
+    for own in (virsh.VM, proxmox.VM):
+        with pytest.raises(InvalidInput, match=f"cloud_init.ip_config: {said} is one address, but several VMs"):
+            requests(given, {**VM, **own})
 
 
 def test_of_a_record_only_what_was_given_is_asked():
     given = {**PLAIN, "name": ["web"], "cloud_init": {"user": "", "password": None, "ssh_authorized_keys": ["a", "b"]}}
-    (asked,) = requests(given, own=("cloud_init",))
+    (asked,) = requests(given, {**VM, **proxmox.VM})
     assert asked.config == {"cloud_init": {"ssh_authorized_keys": ("a", "b"), "user": ""}}
 
 
 def test_one_log_serves_one_machine():
-    own = ("serial_log",)
-    with pytest.raises(InvalidInput, match="serial_log: /log is one file, but several machines are named"):
-        requests({**PLAIN, **TWO, "serial_log": "/log"}, own)
-    assert len(requests({**PLAIN, **TWO, "serial_log": ""}, own)) == 2
+    with pytest.raises(InvalidInput, match="serial_log: /log is one file, but several VMs are named"):
+        ask(**TWO, serial_log="/log")
+    assert len(ask(**TWO, serial_log="")) == 2
 
 
 def test_nvram_is_filled_anew_once():
     (asked,) = ask(state="restarted", reset_nvram=True)
-    assert asked.policy.reset_nvram
-    assert not ask(state="restarted")[0].policy.reset_nvram
+    assert asked.policy.at_start == {"reset_nvram": True}
+    assert ask(state="restarted", reset_nvram=False)[0].policy.at_start == {}
 
 
 # Snapshots ------------------------------------------------------------------------------------------------------------
 
-PLAIN_SNAPSHOT = {option: spec.get("default") for option, spec in SNAPSHOT.items()}
+PLAIN_SNAPSHOT = {name: option.default for name, option in SNAPSHOT.items()}
 
 
 def ask_snapshot(**options):
-    return snapshot_requests({**PLAIN_SNAPSHOT, "name": ["web"], "snapshot": "s", **options})
+    asked = {**PLAIN_SNAPSHOT, "name": ["web"], "snapshot": "s", **options}
+    return snapshot_requests(asked, {**SNAPSHOT, **virsh.SNAPSHOT})
 
 
 WRONG_SNAPSHOTS = [
@@ -279,6 +299,8 @@ def test_what_is_asked_to_be_compared():
     assert compare() == Comparison("a")
     assert compare(to="b", content=True, text=True) == Comparison("a", "b", content=True, text=True)
     assert compare(name=(), machine_id="u1") == Comparison("a")
+    # Only one platform compares the content of disks; the others have no such suboptions.
+    assert comparison({"name": ["web"], "compare": {"from": "a", "to": None}}) == Comparison("a")
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import ApiError, NotFound, Unavailable
-from ansible_collections.polyvirt.core.plugins.module_utils._ports import proxmox_api
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import proxmox_api, proxmox_failures
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.proxmox_api import (
     Account,
     ConnectionLost,
@@ -201,14 +201,16 @@ def test_a_file_that_is_too_large_for_the_library_is_told(server, tmp_path, monk
 
 @pytest.mark.parametrize("version", ["1.3.1", "2.0.1"])
 def test_a_library_that_trusts_everybody_is_not_used(server, world, monkeypatch, version):
-    monkeypatch.setattr(proxmox_api, "library_version", version)
+    monkeypatch.setattr(proxmox_api.proxmoxer, "__version__", version)
     with pytest.raises(Unavailable, match=f"proxmoxer is {version}") as caught:
         _api(server).call("GET", "/version")
     assert (caught.value.why, world.journal.requests) == ("too_old", [])
 
 
-def test_a_missing_library_is_told(server, monkeypatch):
-    monkeypatch.setattr(proxmox_api, "https", None)
+@pytest.mark.parametrize(("module", "library"), [(proxmox_api, "proxmoxer"), (proxmox_failures, "exceptions")])
+def test_a_missing_library_is_told(server, monkeypatch, module, library):
+    """``exceptions`` are those of requests, without which proxmoxer would end the process."""
+    monkeypatch.setattr(module, library, None)
     with pytest.raises(Unavailable, match="proxmoxer") as caught:
         _api(server).call("GET", "/version")
     assert caught.value.why == "missing"

@@ -19,7 +19,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._tools.proxmox impor
     HotplugFailed,
     Proxmox,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._tools.proxmox_errors import explained
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.proxmox_errors import Outdated, explained
 
 from simulators.proxmox import behind, worlds
 from unit.module_utils._drivers.proxmox.simulated import Api, SimulatedClock
@@ -62,7 +62,7 @@ _TWO = {"net0": "invalid format - x\n", "cpu": "y"}
         ((500, "can't remove VM 100 - protection mode enabled"), ApiError, ("protection: false",)),
         ((500, "VM is locked (backup)"), Busy, ("VM is locked (backup).",)),
         ((500, "VM is locked (suspended)"), ApiError, ("locked (suspended)",)),
-        ((500, "checksum mismatch (file change by other user?)"), Busy, ("checksum mismatch",)),
+        ((500, "checksum mismatch (file change by other user?)"), Outdated, ("checksum mismatch",)),
         ((500, "cluster not ready - no quorum?"), ApiError, ("no quorum", "pvecm status")),
         ((400, _FORM, _TWO), ApiError, ("cpu: y; net0: invalid format - x.",)),
         ((400, _FORM, {"net0": "hotplug problem - no"}), HotplugFailed, ("net0: hotplug problem",)),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from copy import deepcopy
 
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.power import STATES
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.options import STATES
 from hypothesis import strategies as st
 
 from simulators.proxmox import worlds
@@ -93,7 +93,8 @@ ASKED = st.fixed_dictionaries(
         ]),
         "native": st.sampled_from([
             {"numa": True}, {"agent": 1}, {"scsi0": "ssd=1,discard=on"}, {"net0": "rate=5"}, {"net0": "firewall="},
-            {"vga": "serial1"},
+            {"net0": "firewall=1"}, {"net1": "firewall="}, {"vga": "serial1"}, {"cpu": "host"}, {"hotplug": "disk"},
+            {"agent": "1,fstrim_cloned_disks=1"}, {"agent": ""}, {"balloon": 512}, {"vcpus": 1}, {"tablet": False},
         ]),
         "purge": st.sampled_from([[], ["disks"], ["networks"]]),
         "allow_restart": st.booleans(),

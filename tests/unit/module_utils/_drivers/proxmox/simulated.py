@@ -5,22 +5,15 @@
 
 from __future__ import annotations
 
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.connecting import (
-    OWN_SETTINGS,
-    needs_settings,
-)
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.connecting import needs_settings
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.driver import ProxmoxDriver
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.observing import Observer
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.observe import Observer
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.task import run
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.options import (
-    PROXMOX_VM,
-    SNAPSHOT,
-    VM,
-)
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.request import requests, snapshot_requests
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import writes
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.proxmox_api import Answer, ConnectionLost
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.proxmox import Proxmox
+from ansible_collections.polyvirt.core.plugins.modules import proxmox_snapshot, proxmox_vm
 
 from simulators.proxmox.access import User
 from simulators.proxmox.errors import Dropped
@@ -70,11 +63,11 @@ def driver_of(world, api=None, native_keys=(), sees_settings=True, **settings):
 
 def do(world, check=False, api=None, probe=lambda host, port, kind: True, **options):
     """What a task of ``proxmox_vm`` with these options comes to: its Outcome."""
-    params = {**_defaults({**VM, **PROXMOX_VM}), **options}
+    params = {**defaults(proxmox_vm), **options}
     params["name"] = [params["name"]] if isinstance(params["name"], str) else params["name"]
     for option in ("disks", "networks"):
         if params[option] is not None:
-            params[option] = [{**_defaults(VM[option]["options"]), **one} for one in params[option]]
+            params[option] = [{**_defaults(proxmox_vm.MODULE.options[option].options), **one} for one in params[option]]
     driver = driver_of(
         world,
         api,
@@ -88,15 +81,22 @@ def do(world, check=False, api=None, probe=lambda host, port, kind: True, **opti
         native_keys=params["native"] or (),
         sees_settings=needs_settings(params),
     )
-    return run(driver, requests(params, OWN_SETTINGS), check, SimulatedClock(world), probe)
+    return run(driver, requests(params, proxmox_vm.MODULE.options), check, SimulatedClock(world), probe)
 
 
 def do_snapshot(world, check=False, api=None, **options):
     """The same of ``proxmox_snapshot``."""
-    params = {**_defaults(SNAPSHOT), **options}
+    params = {**defaults(proxmox_snapshot), **options}
     params["name"] = [params["name"]] if isinstance(params["name"], str) else params["name"]
-    return run(driver_of(world, api), snapshot_requests(params), check, SimulatedClock(world))
+    return run(
+        driver_of(world, api), snapshot_requests(params, proxmox_snapshot.MODULE.options), check, SimulatedClock(world)
+    )
 
 
-def _defaults(spec):
-    return {option: one.get("default") for option, one in spec.items()}
+def defaults(module):
+    """The parameters of a module of which no option is given."""
+    return _defaults(module.MODULE.options)
+
+
+def _defaults(options):
+    return {name: option.default for name, option in options.items()}

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.connecting import OWN_SETTINGS, make_driver
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.connecting import make_driver
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.task import run
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.options import PROXMOX, PROXMOX_VM, VM
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.request import requests
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.clock import Clock
+from ansible_collections.polyvirt.core.plugins.modules import proxmox_vm
 
 from simulators.proxmox import invariants, worlds
 from simulators.proxmox.engine import DrivenClock
 from simulators.proxmox.server import Server
+from unit.module_utils._drivers.proxmox.simulated import defaults
 
 EACH = 10
 #: Each of the two tasks works on more than one VM at a time.
@@ -27,11 +28,10 @@ CLONE = {"clone": {"source": "tmpl", "linked": False}}
 
 def _task(server, names, **asked):
     """Through everything but Ansible itself."""
-    unset = {option: one.get("default") for option, one in {**VM, **PROXMOX, **PROXMOX_VM}.items()}
     own = {"api_host": "localhost", "api_port": server.port, "ca_path": str(server.authority), "api_user": "root@pam"}
     token = {"api_token_id": "test", "api_token_secret": worlds.TOKEN_SECRET}
-    params = {**unset, **own, **token, "name": names, **asked}
-    return run(make_driver(params), requests(params, OWN_SETTINGS))
+    params = {**defaults(proxmox_vm), **own, **token, "name": names, **asked}
+    return run(make_driver(params), requests(params, proxmox_vm.MODULE.options))
 
 
 def _most_at_once(world):

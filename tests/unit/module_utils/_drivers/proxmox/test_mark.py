@@ -1,15 +1,15 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Our line in a machine's notes, and the words in which powers are told."""
+"""The mark in the notes of a VM, and the power and the names of VMs."""
 
 from __future__ import annotations
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox import mark
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.words import (
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.cluster import power_of
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.traits import (
     name_fault,
-    power_of,
     snapshot_name_fault,
 )
 
@@ -35,7 +35,7 @@ def test_a_spoilt_mark_is_none(line):
 def test_only_its_own_mark_makes_a_machine_unfinished():
     assert mark.is_unfinished("105", OURS)
     assert not mark.is_unfinished("106", OURS)
-    assert not mark.is_unfinished("105", mark.settled(OURS))
+    assert not mark.is_unfinished("105", mark.finished(OURS))
     assert not mark.is_unfinished("105", None)
 
 

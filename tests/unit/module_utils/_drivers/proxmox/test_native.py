@@ -105,3 +105,60 @@ def test_a_serial_console_has_no_video_memory(world):
 
 def test_a_graphics_card_is_said_once(world):
     _refused(world, "vga", "display", "Give one", name="web2", native={"vga": "std"}, display={"type": "vnc"})
+
+
+def _predicted(world, **asked):
+    """The VM after a task that check mode predicts in all that it reports of changes."""
+    check, real = do(world, check=True, **asked), do(world, **asked)
+    assert (check.failed, check.changed, check.diff) == (real.failed, real.changed, real.diff)
+    assert (real.failed, real.changed) == (False, True), real.msg
+    assert check.vms[0]["restart_required"] == real.vms[0]["restart_required"]
+    _unchanged(world, **asked)
+    return real.vms[0]
+
+
+@pytest.mark.parametrize("origin", [{"disks": [{}]}, {"clone": {"source": "tmpl"}}], ids=["new", "clone"])
+@pytest.mark.parametrize("networks", [[{}], [{"model": "e1000"}]])
+def test_removed_part_of_a_nic_that_is_yet_to_be_created(world, networks, origin):
+    found = _predicted(world, name="web3", native={"net0": "firewall="}, networks=networks, **origin)
+    assert found["networks"][0]["source"] == "vmbr0"
+
+
+@pytest.mark.parametrize("name", ["web1", "web2"])
+def test_removed_part_of_a_nic_that_is_added(world, name):
+    networks = [{}, {"source": "vmbr1"}]
+    assert len(_predicted(world, name=name, native={"net1": "firewall="}, networks=networks)["networks"]) == 2
+
+
+def test_nic_without_options_is_on_the_default_bridge(world):
+    found = _predicted(world, name="web3", disks=[{}], networks=[{}])
+    assert [(nic["type"], nic["source"]) for nic in found["networks"]] == [("bridged", "vmbr0")]
+
+
+@pytest.mark.parametrize(
+    ("native", "waits"),
+    [
+        ({"vga": "serial1"}, ["native.vga"]),
+        ({"vga": "qxl,memory=32"}, ["native.vga"]),
+        ({"cpu": "host"}, ["native.cpu"]),
+        ({"hotplug": "disk"}, []),
+        ({"agent": "1,fstrim_cloned_disks=1"}, []),
+        ({"agent": "1,freeze-fs-on-backup=0"}, []),
+        ({"agent": "1,type=isa"}, ["native.agent"]),
+        ({"agent": "0"}, ["native.agent"]),
+        ({"balloon": 512}, []),
+        ({"balloon": 0}, ["native.balloon"]),
+        ({"tablet": False}, []),
+        ({"usb0": "spice"}, []),
+        ({"vcpus": 1}, ["native.vcpus"]),
+    ],
+    ids=str,
+)
+def test_setting_of_a_running_vm_waits_for_its_next_start(world, native, waits):
+    assert _predicted(world, name="web1", native=native)["restart_required"] == waits
+
+
+@pytest.mark.parametrize(("native", "waits"), [({"vcpus": 1}, []), ({"usb0": "spice"}, ["native.usb0"])], ids=str)
+def test_hotplug_decides_what_is_plugged(world, native, waits):
+    behind.edit(world, 100, hotplug="cpu")
+    assert _predicted(world, name="web1", native=native)["restart_required"] == waits

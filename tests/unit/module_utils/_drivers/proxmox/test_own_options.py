@@ -9,7 +9,7 @@ import contextlib
 import threading
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.media import check_sum
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.settings.media import check_sum
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import InvalidInput
 
 from simulators.proxmox import behind, invariants, worlds

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox import claiming
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox import create
 
 from simulators.proxmox import behind, invariants, worlds
 from simulators.proxmox.cluster import Pool
@@ -165,8 +165,8 @@ class Held(Api):
 
 
 def test_numbers_are_compared_as_numbers():
-    assert claiming._is_lower(SimpleNamespace(vmid="999"), SimpleNamespace(vmid="1000"))
-    assert not claiming._is_lower(SimpleNamespace(vmid="1000"), SimpleNamespace(vmid="999"))
+    assert create._is_lower(SimpleNamespace(vmid="999"), SimpleNamespace(vmid="1000"))
+    assert not create._is_lower(SimpleNamespace(vmid="1000"), SimpleNamespace(vmid="999"))
 
 
 def test_who_has_the_lower_number_and_comes_in_late_is_given_way_to(world):
@@ -235,6 +235,16 @@ def test_change_that_somebody_else_makes_first_is_not_made_again(world):
     outcome = do(world, api=api, name="web2", memory="4096")
     assert (outcome.failed, outcome.changed, outcome.diff) == (False, False, []), outcome.msg
     assert [entry.status for entry in world.journal.writes()] == [500]
+
+
+def test_vm_that_somebody_else_changes_before_the_write_is_planned_again(world):
+    """Only what is left to be changed is sent, and only that is reported."""
+    api = BeforeFirstWrite(world, lambda: behind.edit(world, 101, memory="4096"))
+    outcome = do(world, api=api, name="web2", memory="4096", description="new")
+    assert not outcome.failed, outcome.msg
+    assert [list(one["after"]) for one in outcome.diff] == [["description"]]
+    rejected, stored = world.journal.writes()
+    assert (rejected.status, stored.status) == (500, 200)
 
 
 @pytest.mark.parametrize(

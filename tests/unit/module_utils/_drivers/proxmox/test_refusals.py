@@ -43,6 +43,17 @@ def test_what_a_task_left_unfinished_is_not_made_to_run(world, name, state):
     assert [vm["id"] for vm in finished.vms] == [str(vmid)]
 
 
+@pytest.mark.parametrize("state", ["present", "started", "absent"])
+@pytest.mark.parametrize("origin", [{"clone": {"source": "tmpl"}}, {"disks": [{"size": "1G"}]}], ids=["clone", "disks"])
+def test_unfinished_vm_of_the_name_has_another_id(world, state, origin):
+    _left_unfinished(world, 101)
+    words = ("web2", "id 150", "VM 101", "interrupted", "id: '101'", "state: absent")
+    _refused(world, {"name": "web2", "id": "150", "state": state, **origin}, *words)
+    finished = do(world, name="web2", id="101", clone={"source": "tmpl"})
+    assert [vm["id"] for vm in finished.vms] == ["101"], finished.msg
+    _refused(world, {"name": "web2", "id": "150", **origin}, "web2", "no machine with id 150", "has another")
+
+
 def _token(world, *rights):
     """A token that has these (path, privileges) and no more."""
     world.access.accounts["ci@pve"] = Account(tokens={"t": Token("s", separated=False)})
@@ -213,11 +224,6 @@ def _was_asked(world, *tasks):
         ([WITHOUT_KEYS, BIOS_AGAIN], WITH_KEYS, ("secure_boot", "without its keys", "EFI disk")),
         ([WITH_KEYS, BIOS_AGAIN], WITHOUT_KEYS, ("secure_boot", "with its keys", "EFI disk")),
         ([{"state": "started"}], {"template": True, "allow_restart": True}, ("a template", "Set state: stopped")),
-        (
-            [],
-            {"networks": [{"address": "10.0.0.9"}]},
-            ("has no networks.0.address.", "cloud_init.ip_config"),
-        ),
         ([], {"native": {"name": "web9"}}, ("'name'", "not renamed", "web interface")),
         ([], {"native": {"vmgenid": "1"}}, ("vmgenid", "UUID", "or 0")),
         ([], {"native": {"vmgenid": True}}, ("vmgenid", "UUID", "or 0")),

@@ -8,10 +8,10 @@ from __future__ import annotations
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.connecting import make_driver
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Target
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.options import PROXMOX, PROXMOX_VM, VM
+from ansible_collections.polyvirt.core.plugins.modules import proxmox_vm
 
 from simulators.proxmox import behind, worlds
-from unit.module_utils._drivers.proxmox.simulated import do, do_snapshot, driver_of
+from unit.module_utils._drivers.proxmox.simulated import defaults, do, do_snapshot, driver_of
 
 NODES = 3
 #: Before the first step of a task: has the cluster a quorum, and what may the account do? Before a start also: which
@@ -68,7 +68,7 @@ def test_powers_alone_need_no_look_into_machines(count):
 def test_power_of_all_vms_needs_one_call_and_one_for_each_node(facets):
     world = worlds.with_many(200)
     driver = driver_of(world)
-    driver.eyes.only_reports = True
+    driver.observer.only_reports = True
     for targets in (None, [Target(name=name) for name in _names(200)]):
         assert len(driver.observe(targets, frozenset(facets)).vms) == 200
         _check_requests(world, 1 + NODES + (200 if "config" in facets else 0))
@@ -131,8 +131,7 @@ def test_who_holds_a_machine_for_long_is_asked_ever_less_often():
 
 def _params(**given):
     own = {"api_host": "pve1", "api_user": "root@pam", "api_token_id": "t", "api_token_secret": "s"}
-    unset = {option: one.get("default") for option, one in {**VM, **PROXMOX, **PROXMOX_VM}.items()}
-    return {**unset, "name": ["web1"], **own, **given}
+    return {**defaults(proxmox_vm), "name": ["web1"], **own, **given}
 
 
 @pytest.mark.parametrize(
@@ -149,4 +148,4 @@ def _params(**given):
     ],
 )
 def test_what_a_task_says_decides_whether_its_machines_are_looked_into(given, looks_in):
-    assert make_driver(_params(**given)).eyes.sees_settings == looks_in
+    assert make_driver(_params(**given)).observer.sees_settings == looks_in

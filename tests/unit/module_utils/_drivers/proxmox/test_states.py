@@ -50,6 +50,40 @@ def test_vm_of_a_pool_is_seen_by_the_role_on_the_pool(world):
     assert not do(world, api=api, name="web9", state="absent").failed
 
 
+def _hidden(world, path):
+    """An administrator that may do nothing on ``path``."""
+    world.access.accounts["ci@pve"] = Account(tokens={"t": Token("s", separated=False)})
+    world.access.allow("/", "ci@pve", "Administrator")
+    world.access.allow(path, "ci@pve", "NoAccess")
+    return Api(world, User("ci@pve", "t"))
+
+
+@pytest.mark.parametrize(
+    ("path", "asked", "privilege"),
+    [
+        ("/vms/102", {"name": "web3", "disks": [DISK]}, "VM.Allocate"),
+        ("/vms/102", {"name": "web3", "clone": {"source": "tmpl"}}, "VM.Allocate"),
+        ("/vms/150", {"name": "web3", "id": "150", "disks": [DISK]}, "VM.Allocate"),
+        ("/vms/101", {"name": None, "id": "101", "state": "absent"}, "VM.Audit"),
+        ("/vms/101", {"name": None, "id": "101", "state": "started"}, "VM.Audit"),
+        ("/vms/101", {"name": "web2", "id": "101", "disks": [DISK]}, "VM.Audit"),
+        ("/sdn/zones/localnetwork/vmbr1", {"name": "web2", "networks": [{"source": "vmbr1"}]}, "SDN.Use"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else str(sorted(value)),
+)
+def test_role_no_access_is_noticed_before_the_first_step(world, path, asked, privilege):
+    api = _hidden(world, path)
+    for check in (True, False):
+        _fails(do(world, check=check, api=api, **asked), asked["name"] or asked["id"], "ci@pve!t", privilege, path)
+    assert _writes(world) == []
+
+
+def test_role_no_access_on_one_number_matters_to_no_other(world):
+    api = _hidden(world, "/vms/102")
+    assert not do(world, api=api, name=None, id="102", state="absent").changed
+    assert not do(world, api=api, name="web3", id="103", disks=[DISK]).failed
+
+
 def test_cluster_without_vms_is_no_missing_privilege():
     assert not do(worlds.cluster(), name="web2", state="absent").failed
 

@@ -14,19 +14,28 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant import driver as under_test
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.inspect import look_around, look_at_snapshots
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.task import run
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle import options as specs
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import PolyvirtError, Timeout, Unavailable
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.request import requests, snapshot_requests
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import writes as counted
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Completed
-from ansible_collections.polyvirt.core.plugins.modules.vagrant_instance import SETTINGS
+from ansible_collections.polyvirt.core.plugins.modules import (
+    vagrant_instance,
+    vagrant_instance_info,
+    vagrant_snapshot,
+    vagrant_snapshot_info,
+)
 
 from platforms.vagrant import double_project
 from platforms.virtualbox import double_registry as virtualbox_double
 from unit.module_utils._engine.world import FakeClock
 
 BOX, FILE = "polyvirt/fast", "Vagrantfile.polyvirt"
-_SPECS = {"vm": {**specs.VM, **specs.VAGRANT_INSTANCE}, "snapshot": specs.SNAPSHOT}
+_MODULES = {
+    "vm": vagrant_instance,
+    "vm_info": vagrant_instance_info,
+    "snapshot": vagrant_snapshot,
+    "snapshot_info": vagrant_snapshot_info,
+}
 _REPORTS = {"vm_info": look_around, "snapshot_info": look_at_snapshots}
 
 
@@ -125,10 +134,13 @@ class World:
     def run(self, name="web", about="vm", check=False, **options):
         """One task. ``name`` may be a list, or None for none."""
         asked = {"project_dir": str(self.project), "name": [name] if isinstance(name, str) else name, **options}
-        params = ArgumentSpecValidator({**_SPECS.get(about, specs.VM_INFO), **specs.VAGRANT}).validate(asked)
-        assert params.error_messages == []
+        params = ArgumentSpecValidator(_MODULES[about].MODULE.argument_spec).validate(asked)
         self.port.calls = []
+        rejected = _MODULES[about].MODULE.platform.rejected(asked)
+        assert rejected or params.error_messages == []
         try:
+            if rejected:
+                raise rejected
             done = self._carry_out(params.validated_parameters, about, check)
         except PolyvirtError as error:
             done = {"vms": [], "failed": True, "msg": str(error)}
@@ -137,7 +149,8 @@ class World:
     def _carry_out(self, params, about, check):
         if about in _REPORTS:
             return _REPORTS[about](self.driver(**params), params)
-        asked = requests(params, SETTINGS) if about == "vm" else snapshot_requests(params)
+        make = requests if about == "vm" else snapshot_requests
+        asked = make(params, _MODULES[about].MODULE.options)
         return vars(run(self.driver(**params), asked, check, self.clock))
 
     def create(self, name="web", **options):

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Timeout
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import writes as counted
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Completed
 
@@ -307,3 +308,22 @@ def test_vm_that_is_deleted_but_still_described_is_reported_as_changed(tmp_path)
     assert outcome.diff[0]["before"]["id"] == made["id"] and outcome.diff[0]["after"]["id"] is None
     world.port.run = run
     assert world.run(state="absent").changed
+
+
+def test_start_that_never_ends_is_no_success_although_the_vm_runs(virtualbox_world):
+    """Nobody knows whether the guest was provisioned, so provisioners wait for a restart."""
+    assert virtualbox_world.create(state="stopped", provisioners=SCRIPT).vm
+    run = virtualbox_world.port.run
+
+    def killed_after_its_work(argv, writes=False, **more):
+        done = run(argv, **more)
+        if "up" in argv:
+            counted.note(doubtful=True)
+            raise Timeout("'vagrant up' had not ended after 60 seconds and was killed.", waited=60)
+        return done
+
+    virtualbox_world.port.run = killed_after_its_work
+    outcome = virtualbox_world.run(state="started")
+    assert "had not ended" in outcome.error and outcome.vms[0]["state"] == "running"
+    virtualbox_world.port.run = run
+    assert virtualbox_world.run(state="started").vm["restart_required"] == ["provisioners"]

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.addresses import with_addresses
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.observe import with_addresses
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import CommandFailed
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import RUNNING, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
@@ -43,8 +43,8 @@ def _told_by_the_kernel(monkeypatch):
     monkeypatch.setattr(files, "read", lambda path: ARP.encode())
 
 
-def found(tool, *cards, thoroughly=True):
-    networks = {str(place): {"source": "vboxnet0", **card} for place, card in enumerate(cards)}
+def found(tool, *nics, thoroughly=True):
+    networks = {str(place): {"source": "vboxnet0", **nic} for place, nic in enumerate(nics)}
     (vm,) = with_addresses(tool, [Vm("web", "u", RUNNING, config={"networks": networks})], thoroughly)
     return [(one.address, one.source, one.mac) for one in vm.addresses], vm.ssh
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox import images
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.settings import images
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.traits import vbox_traits
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Request, SnapshotRequest, Vm
@@ -55,12 +55,6 @@ def test_of_a_tree_that_goes_only_what_is_left_then_counts(tmp_path):
         checked(driver, vm, name="on", state="absent", children=True)
     alone = vm.having(snapshots=tuple(one for one in vm.snapshots if one.name == "on"))
     checked(driver, alone, name="on", state="absent")
-
-
-def test_images_hold_no_snapshots_by_themselves(tmp_path):
-    driver, _commands = driver_on(tmp_path)
-    assert found(driver, "web", "snapshots", "leftovers").leftovers == ()
-    assert found(driver, "web", "snapshots").leftovers is None
 
 
 def made_from(image):

@@ -12,7 +12,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
     STOPPED,
     SUSPENDED,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.power import STATES
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.options import STATES
 from hypothesis import strategies as st
 
 from suite.pairs import UNDISTURBED, Pair, assert_true, pairs

@@ -62,4 +62,4 @@ def test_pasted_description_is_no_second_vm(vbox):
     done = task(vbox, config=pasted).well()
     assert (done.changed, [one["description"] for one in done.vm["snapshots"]]) == (False, [pasted["description"]])
     task(vbox, state="absent").well()
-    assert driver_of(vbox).sights() == {}
+    assert driver_of(vbox).vbox_vms() == {}

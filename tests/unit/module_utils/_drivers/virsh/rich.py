@@ -10,7 +10,7 @@ import subprocess
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import Definition
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Vm
 
-from unit.module_utils._drivers.virsh.told import ToldVirsh, driver_of, recorded
+from unit.module_utils._drivers.virsh.answers import ToldVirsh, driver_of, recorded
 
 RICH = "d7188e7f-d4e4-48f6-9735-fb974a8262d0"
 DISK, SHARED, SEED = "rich-vda.qcow2", "rich-vdb.raw", "rich.polyvirt-seed.iso"

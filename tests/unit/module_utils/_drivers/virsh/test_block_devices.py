@@ -11,8 +11,8 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors im
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Change, Plan, Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
 
-from unit.module_utils._drivers.virsh.test_changing import change, told
-from unit.module_utils._drivers.virsh.told import UUID, ToldVirsh, driver_of, machine_xml, with_devices
+from unit.module_utils._drivers.virsh.answers import UUID, ToldVirsh, driver_of, machine_xml, with_devices
+from unit.module_utils._drivers.virsh.test_configure import change, told
 
 MIB = 1 << 20
 

@@ -13,15 +13,15 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.check
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import NotFound, Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Change, Plan, Step, Vm
 
-from unit.module_utils._drivers.virsh.told import UUID, ToldVirsh, driver_of, machine_xml, recorded
+from unit.module_utils._drivers.virsh.answers import UUID, ToldVirsh, driver_of, machine_xml, recorded
 
 GIB = 1 << 30
 START = Step("start")
 NETWORKS = {("net-list", "--all", "--name"): "default\nlan\n", ("net-list", "--name"): "default\n"}
 
 
-def check(folder, *steps, cards=(), virsh=None):
-    config = {"networks": {str(place): card for place, card in enumerate(cards)}}
+def check(folder, *steps, nics=(), virsh=None):
+    config = {"networks": {str(place): nic for place, nic in enumerate(nics)}}
     vm = Vm("web", id="u", config=config)
     driver = driver_of(virsh or ToldVirsh(NETWORKS), folder)
     driver.hypervisor = "TEST"  # With QEMU, what may be made depends on the processor under these tests.
@@ -32,24 +32,24 @@ def network(source):
     return {"type": "network", "source": source}
 
 
-def put(card):
-    return Step("configure", changes=(Change("networks", None, card, key="0"),))
+def put(nic):
+    return Step("configure", changes=(Change("networks", None, nic, key="0"),))
 
 
 def test_a_network_that_does_not_exist_names_those_that_do(tmp_path):
     with pytest.raises(NotFound) as caught:
-        check(tmp_path, put(network("lna")), cards=[network("lna")])
+        check(tmp_path, put(network("lna")), nics=[network("lna")])
     assert str(caught.value) == "web: libvirt has no network 'lna'. Known networks: default, lan."
 
 
 def test_a_network_that_is_not_active_stops_a_start_and_nothing_else(tmp_path):
-    check(tmp_path, put(network("lan")), cards=[network("lan")])
+    check(tmp_path, put(network("lan")), nics=[network("lan")])
     with pytest.raises(Refused, match=r"the network 'lan' is not active\. Start it first: virsh net-start lan"):
-        check(tmp_path, START, cards=[network("lan")])
+        check(tmp_path, START, nics=[network("lan")])
 
 
 @pytest.mark.parametrize(
-    ("step", "cards"),
+    ("step", "nics"),
     [
         (START, []),
         (START, [{"type": "user"}]),
@@ -57,15 +57,15 @@ def test_a_network_that_is_not_active_stops_a_start_and_nothing_else(tmp_path):
         (Step("configure", changes=(Change("memory", 1, 2),)), [network("nosuch")]),
     ],
 )
-def test_networks_are_asked_about_only_where_one_is_needed(tmp_path, step, cards):
+def test_networks_are_asked_about_only_where_one_is_needed(tmp_path, step, nics):
     virsh = ToldVirsh()
-    check(tmp_path, step, cards=cards, virsh=virsh)
+    check(tmp_path, step, nics=nics, virsh=virsh)
     assert virsh.processes == 0
 
 
 def test_a_network_card_without_a_name_beside_one_with_a_wrong_name(tmp_path):
     with pytest.raises((NotFound, Refused)):
-        check(tmp_path, START, cards=[{"type": "network"}, network("nosuch")])
+        check(tmp_path, START, nics=[{"type": "network"}, network("nosuch")])
 
 
 def test_a_medium_must_be_one(tmp_path):

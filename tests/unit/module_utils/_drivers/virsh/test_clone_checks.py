@@ -10,12 +10,12 @@ import os
 import subprocess
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import checks, clone_checks, storage
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import checks, clone, storage
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import NotFound, Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Change, Plan, Step, Vm
 
+from unit.module_utils._drivers.virsh.answers import MAC, UUID, machine_xml
 from unit.module_utils._drivers.virsh.rich import DISK, PFLASH, RICH, Rich, external, write
-from unit.module_utils._drivers.virsh.told import MAC, UUID, machine_xml
 
 NVRAM = "rich_VARS.fd"
 
@@ -25,11 +25,11 @@ def _rich(tmp_path):
     return Rich(tmp_path)
 
 
-def check(rich, snapshot=None, linked=False, doomed=()):
+def check(rich, snapshot=None, linked=False, to_delete=()):
     creation = {"clone": {"source": "rich", "snapshot": snapshot, "linked": linked}}
     before = sorted(os.listdir(rich.folder))
     try:
-        clone_checks.check_clone(rich.driver(), "copy", creation, rich.vm, doomed)
+        clone.check_clone(rich.driver(), "copy", creation, rich.vm, to_delete)
     finally:
         assert sorted(os.listdir(rich.folder)) == before
         assert {words[0] for words in rich.virsh.done} <= {"dumpxml", "list", "snapshot-dumpxml"}
@@ -109,7 +109,7 @@ def test_a_file_in_the_clones_place(rich):
     for linked in (False, True):
         with pytest.raises(Refused, match="exists already and holds something else"):
             check(rich, linked=linked)
-    check(rich, doomed={rich.path("copy-vda.qcow2")})
+    check(rich, to_delete={rich.path("copy-vda.qcow2")})
 
 
 def test_a_place_that_is_another_machines(rich):

@@ -16,7 +16,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.defin
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Refused
 
-from unit.module_utils._drivers.virsh.told import MAC, UUID, machine_xml, with_devices, with_metadata
+from unit.module_utils._drivers.virsh.answers import MAC, UUID, machine_xml, with_devices, with_metadata
 
 QEMU = "http://libvirt.org/schemas/domain/qemu/1.0"
 COMMAND_LINE = (

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import RUNNING, SUSPENDED, Step, Vm
 
-from unit.module_utils._drivers.virsh.told import ToldVirsh, driver_of
+from unit.module_utils._drivers.virsh.answers import ToldVirsh, driver_of
 
 HOUR = 3600
 

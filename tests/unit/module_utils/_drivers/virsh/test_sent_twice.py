@@ -6,11 +6,11 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.devices import read_networks
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.networks import read_networks
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import CommandFailed
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import LIVE, NEXT_BOOT, Change, Step, Vm
 
-from unit.module_utils._drivers.virsh.told import (
+from unit.module_utils._drivers.virsh.answers import (
     MAC,
     UUID,
     Answer,

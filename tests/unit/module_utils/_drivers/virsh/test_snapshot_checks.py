@@ -9,17 +9,17 @@ import shlex
 import subprocess
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.leftovers import (
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.snapshot_checks import check_snapshot
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.snapshots import (
     leftovers,
     with_leftover_snapshots,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.snapshot_checks import check_snapshot
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import NotFound, Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Snapshot, Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.qemu_img import QemuImg
 
-from unit.module_utils._drivers.virsh.told import ToldVirsh, chain, driver_of, recorded
+from unit.module_utils._drivers.virsh.answers import ToldVirsh, chain, driver_of, recorded
 
 POOL = "/var/lib/libvirt/images/pvs"
 LIST = ("list", "--all", "--uuid", "--name")
@@ -130,15 +130,15 @@ def test_leftovers(disk, images, tmp_path):
     vm = Vm("web", id="u-web", config={"disks": disks}, snapshots=(Snapshot("known", kind="internal"),))
     driver = driver_of(ToldVirsh(), tmp_path)
     assert leftovers(driver, vm) == [(disk, "left"), (second, "left")]
-    assert driver._with_leftovers(vm).leftovers == ((disk, "left"), (second, "left"))
+    assert driver.leftovers(vm) == ((disk, "left"), (second, "left"))
 
 
 def test_leftovers_that_cannot_be_told_are_unknown(disk, tmp_path):
     (tmp_path / "web-vda.qcow2").write_bytes(b"QFI\xfbbroken")
     driver = driver_of(ToldVirsh(), tmp_path)
-    assert driver._with_leftovers(machine(disk)).leftovers is None
+    assert driver.leftovers(machine(disk)) is None
     driver.virsh.uri = "qemu+ssh://host/system"
-    assert driver._with_leftovers(machine(disk)).leftovers is None
+    assert driver.leftovers(machine(disk)) is None
 
 
 @pytest.mark.parametrize(("uri", "hypervisor"), [("qemu+ssh://host/system", "QEMU"), ("test:///default", "TEST")])

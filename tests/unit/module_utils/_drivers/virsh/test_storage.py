@@ -12,14 +12,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import storage as under_test
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import storage as storage_file
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import Definition
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import CommandFailed, NotFound, Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.qemu_img import QemuImg
 
-from unit.module_utils._drivers.virsh.told import chain
+from unit.module_utils._drivers.virsh.answers import chain
 
 MIB = 1 << 20
 
@@ -32,7 +32,7 @@ def _images():
 
 @pytest.fixture(name="storage")
 def _storage(images, tmp_path):
-    return under_test.Storage(images, str(tmp_path))
+    return storage_file.Storage(images, str(tmp_path))
 
 
 def domain(name, *drives):
@@ -49,7 +49,7 @@ def test_files_that_are_written_are_known_by_their_real_path(tmp_path):
     (tmp_path / "disk").touch()
     one = domain("one", ("disk", tmp_path / "link", ""), ("cdrom", "/iso", ""), ("disk", "/shared", "<readonly/>"))
     other = domain("other", ("disk", tmp_path / "disk", ""))
-    assert under_test.written_files([one, other]) == {str(tmp_path / "disk"): ["one", "other"]}
+    assert storage_file.written_files([one, other]) == {str(tmp_path / "disk"): ["one", "other"]}
 
 
 # Making disks ---------------------------------------------------------------------------------------------------------
@@ -233,8 +233,8 @@ def test_a_disk_of_another_machine_is_no_source(storage, images, tmp_path):
 
 def test_the_folder_must_be_there(images, tmp_path):
     with pytest.raises(NotFound, match=r"storage_path: .* is no folder"):
-        under_test.Storage(images, str(tmp_path / "nosuch")).check_folder()
-    under_test.Storage(images, str(tmp_path)).check_folder()
+        storage_file.Storage(images, str(tmp_path / "nosuch")).check_folder()
+    storage_file.Storage(images, str(tmp_path)).check_folder()
 
 
 @pytest.mark.parametrize(("word", "is_iso"), [(b"CD001", True), (b"BEA01", True), (b"CD002", False)])
@@ -242,10 +242,10 @@ def test_a_medium_is_known_by_its_descriptor(tmp_path, word, is_iso):
     path = tmp_path / "a.iso"
     path.write_bytes(b"\0" * 32769 + word)
     if is_iso:
-        under_test.check_iso("web", str(path))
+        storage_file.check_iso("web", str(path))
     else:
         with pytest.raises(Refused, match=r"web: iso .* is no ISO image"):
-            under_test.check_iso("web", str(path))
+            storage_file.check_iso("web", str(path))
 
 
 # What images stand on -------------------------------------------------------------------------------------------------
@@ -253,16 +253,16 @@ def test_a_medium_is_known_by_its_descriptor(tmp_path, word, is_iso):
 
 def test_a_chain_begins_with_the_image_itself(storage, images, tmp_path):
     paths = chain(images, tmp_path, "base", "middle", "top")
-    assert under_test.chain_of(storage, paths[2]) == paths[::-1]
-    assert under_test.chain_of(storage, paths[0]) == paths[:1]
+    assert storage_file.chain_of(storage, paths[2]) == paths[::-1]
+    assert storage_file.chain_of(storage, paths[0]) == paths[:1]
 
 
 def test_bases_of_overlays_are_told_once_and_without_the_overlays(storage, images, tmp_path):
     base, middle, top = chain(images, tmp_path, "base", "middle", "top")
     beside = str(tmp_path / "beside")
     images.overlay(beside, base, "qcow2")
-    assert under_test.bases_of(storage, [top, beside]) == [base, middle]
-    assert under_test.bases_of(storage, [base]) == under_test.bases_of(storage, []) == []
+    assert storage_file.bases_of(storage, [top, beside]) == [base, middle]
+    assert storage_file.bases_of(storage, [base]) == storage_file.bases_of(storage, []) == []
 
 
 def marked(name, uuid, mark_id, *bases):
@@ -277,7 +277,7 @@ def test_who_stands_on_what_is_known_from_valid_marks_and_by_real_paths(tmp_path
     link, base = str(tmp_path / "link"), str(tmp_path / "base")
     clones = [marked("one", "1", "1", link), marked("two", "2", "2", base, "/other"), marked("copied", "3", "1", link)]
     unmarked = Definition("<domain><name>four</name><uuid>4</uuid></domain>")
-    assert under_test.bases([*clones, unmarked]) == {base: {"one", "two"}, "/other": {"two"}}
+    assert storage_file.bases([*clones, unmarked]) == {base: {"one", "two"}, "/other": {"two"}}
 
 
 def test_the_format_that_is_named_counts_not_what_the_content_looks_like(storage, images, tmp_path):

@@ -10,6 +10,11 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.drive
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.traits import virsh_traits
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
+    FAILED,
+    LIVE,
+    NEXT_BOOT,
+    RUNNING,
+    SUSPENDED,
     Change,
     Request,
     Snapshot,
@@ -26,7 +31,7 @@ def adjusted(networks, found=None):
 
 
 @pytest.mark.parametrize(
-    ("asked", "card"),
+    ("asked", "nic"),
     [
         ({"type": "nat"}, {"type": "network", "source": "default"}),
         ({"type": "nat", "source": "lan"}, {"type": "network", "source": "lan"}),
@@ -37,8 +42,8 @@ def adjusted(networks, found=None):
         ({}, {"type": "network", "source": "default"}),
     ],
 )
-def test_words_for_new_cards(asked, card):
-    assert adjusted({"0": asked}) == {"0": card}
+def test_words_for_new_cards(asked, nic):
+    assert adjusted({"0": asked}) == {"0": nic}
 
 
 def test_what_is_not_asked_of_a_card_that_is_there_is_left_alone():
@@ -234,3 +239,14 @@ def test_where_files_in_disks_can_be_compared(hypervisor, local, content):
     traits = virsh_traits(hypervisor, "9.0.0", local)
     assert ("snapshot.content" in traits.fields) == content
     assert "hypervisor's own host" in traits.instead["snapshot.content"]
+
+
+@pytest.mark.parametrize("power", [SUSPENDED, FAILED])
+@pytest.mark.parametrize("hypervisor", ["QEMU", "TEST"])
+def test_nothing_is_live_in_a_suspended_or_crashed_vm(power, hypervisor):
+    """Of all settings, so that a new one cannot be forgotten; the platform saves a VM with its definition."""
+    fields = virsh_traits(hypervisor, "11.0.0", True).fields
+    vm = Vm("web", id="u", power=power, config={"iso": "/a.iso"}, active={})
+    for name in ("description", "tags", "autostart", "iso"):
+        assert fields[name].cost_of(vm, Change(name, "old", "new")) == NEXT_BOOT
+    assert fields["description"].cost_of(vm.having(power=RUNNING), Change("description", "old", "new")) == LIVE

@@ -1,0 +1,57 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Options of Proxmox VE alone, and which of the shared ones it never has."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..._lifecycle import options
+from ..._lifecycle.options import SETTING, Connection, Option, Platform
+
+_SNIPPET = "Put the document on a storage as a snippet, and name it: native: {cicustom: '%s=local:snippets/x.yml'}."
+_BRIDGE = "Use a bridge without a port: type: bridged, with its name as source."
+_RESTORE = "Restore the snapshot into a clone, and compare its disks there."
+
+PROXMOX = Platform(
+    "proxmox",
+    lacks={
+        "image.linked=true": "Create a template with the image, and clone that with clone.linked: true.",
+        "port_forwards": "Guests are reached by their own addresses, or by a rule on the node.",
+        "shared_folders": "Map a directory of the node in the datacenter, and name it: native: {virtiofs0: NAME}.",
+        "networks.type=hostonly": _BRIDGE,
+        "networks.type=internal": _BRIDGE,
+        "networks.address": "Use cloud_init.ip_config.",
+        "cloud_init.user_data": _SNIPPET % "user",
+        "cloud_init.meta_data": _SNIPPET % "meta",
+        "cloud_init.network_config": f"{_SNIPPET % 'network'} For addresses use cloud_init.ip_config.",
+        "compare.content": _RESTORE,
+        "compare.text": _RESTORE,
+    },
+)
+
+CONNECTION = {
+    "api_host": Connection(),
+    "api_port": Connection("int"),
+    "api_user": Connection(),
+    "api_password": Connection(secret=True),
+    "api_token_id": Connection(secret=False),
+    "api_token_secret": Connection(secret=True),
+    "verify_ssl": Connection("bool", aliases=("validate_certs",)),
+    "ca_path": Connection("path"),
+    "api_timeout": Connection("int"),
+}
+VM = {
+    **CONNECTION,
+    "id": replace(options.ID, aliases=("vmid",)),
+    # Here it is stored with the VM, can be read back, and is compared.
+    "cloud_init": replace(options.VM["cloud_init"], role=SETTING),
+    "node": Option(),
+    "pool": Option(),
+    "storage": Connection(),
+    "bridge": Connection(default="vmbr0"),
+    "template": Option("bool"),
+    "protection": Option("bool"),
+    "iso_checksum": Connection(secret=False),
+}

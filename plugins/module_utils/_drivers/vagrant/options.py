@@ -1,0 +1,69 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Options of Vagrant alone, and which of the shared ones it never has."""
+
+from __future__ import annotations
+
+from ..._lifecycle.options import Connection, Entries, Option, Platform, Texts
+
+_NATIVE = "Set it through native, by the provider's own key."
+_ONE_DISK = "A box brings its disk, and only its size can be set. Add others with native, as vm.disk or storage."
+
+VAGRANT = Platform(
+    "vagrant",
+    lacks={
+        "image": "Use box: Vagrant creates VMs from boxes.",
+        "clone": "Package the VM as a box (vagrant package), and use that as box.",
+        "iso": _NATIVE,
+        "cloud_init": "Use provisioners; the provider virtualbox also has native: {vm.cloud_init: ...}.",
+        "firmware": _NATIVE,
+        "secure_boot": _NATIVE,
+        "tpm": _NATIVE,
+        "nested_virtualization": _NATIVE,
+        "display": "Use gui, or native with the provider's own key.",
+        "autostart": "Vagrant starts no VM with the host; let a service of the host run this task.",
+        "disks.format": _ONE_DISK,
+        "disks.storage": _ONE_DISK,
+        "disks.source": _ONE_DISK,
+        "disks.state=absent": "Vagrant never removes a disk.",
+        "networks.type=internal": "Set it through native, as vm.network.",
+        "networks.type=network": "Set it through native, as vm.network.",
+        "networks.type=user": "Set it through native, as vm.network.",
+        "networks.model": _NATIVE,
+        "networks.vlan": "Tag an interface of the host, and bridge to that.",
+        "compare.content": "Compare the disks with the tools of the provider.",
+        "compare.text": "Compare the disks with the tools of the provider.",
+    },
+)
+
+PROVISIONER = {
+    "name": Option(),
+    "inline": Option(),
+    "path": Option("path"),
+    "args": Texts(),
+    "env": Option("dict", secret=True),
+    "privileged": Option("bool"),
+    "run": Option(choices=("once", "always", "never")),
+}
+_ONE_SCRIPT = {"mutually_exclusive": [["inline", "path"]], "required_one_of": [["inline", "path"]]}
+CONNECTION = {
+    "project_dir": Connection("path", required=True),
+    "vagrantfile": Connection(),
+    "managed": Connection("bool", default=True),
+    "executable": Connection(default="vagrant"),
+}
+VM = {
+    **CONNECTION,
+    "provider": Option(),
+    "box": Option(),
+    "box_version": Option(),
+    "box_url": Option(),
+    "box_checksum": Option(),
+    "os_boxes": Connection("dict"),
+    "hostname": Option(),
+    "gui": Option("bool"),
+    "linked_clone": Option("bool"),
+    "provisioners": Entries(options=PROVISIONER, rules=_ONE_SCRIPT),
+    "environment": Option("dict", secret=True),
+}

@@ -1,0 +1,26 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a provider tells of one machine that it knows by its id."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Optional
+
+
+@dataclass(frozen=True)
+class ProviderVm:
+    """``ssh`` is (host, port) where the provider forwards a port to it; ``snapshots`` where they were asked for.
+
+    ``running`` are settings that it runs with, as far as the provider tells them by the way.
+    """
+
+    power: str
+    busy: Optional[str] = None
+    reason: str = ""
+    addresses: tuple = ()
+    ssh: Optional[tuple] = None
+    snapshots: tuple = ()
+    running: Mapping = field(default_factory=dict)

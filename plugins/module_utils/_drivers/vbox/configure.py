@@ -1,0 +1,126 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Changing a VM: everything of modifyvm in one call, which makes all of it or nothing.
+
+What is done already is not done again: a segment may be sent twice.
+"""
+
+from __future__ import annotations
+
+from ..._lifecycle.mark import own_mark
+from ..._lifecycle.model import FAILED, PAUSED, RUNNING
+from ..._lifecycle.settings import in_order
+from .mark import resolved_mark, write_mark
+from .settings import SETTINGS
+from .settings.disks import add_disk, grow_disk, remove_disk, set_iso
+from .settings.native import native_arguments, native_live_arguments
+from .settings.networks import ROOM, networks_arguments, networks_live_arguments, nic_number
+from .settings.port_forwards import forwards_arguments, forwards_live_arguments, taken_ports, wanted_rules
+from .settings.shared_folders import write_shares
+from .vbox_vm import config_of
+
+_FORWARDS = ("port_forwards", "ssh_forward")
+
+
+def configure(driver, vm, step):
+    with driver.alone_with_vm(vm):
+        make_changes(driver, vm, step.changes)
+
+
+def make_changes(driver, vm, changes, vbox_vms=None, more=()):
+    """Make ``changes`` to one VM as it is now, in ``vbox_vms`` if they are fresh; ``more`` are words to modifyvm."""
+    vbox_vms = vbox_vms or driver.vbox_vms()
+    vbox_vm = vbox_vms[vm.id]
+    vm = _owning_new_images(driver, vm.having(mark=vbox_vm.mark), vbox_vm)
+    if vbox_vm.state.power in (RUNNING, PAUSED, FAILED):
+        _change_running(driver, vbox_vms, vbox_vm, changes)
+    else:
+        _change_stored(driver, vbox_vms, vbox_vm, changes, more)
+    if any(change.field == "groups" for change in changes):
+        vbox_vm = driver.vbox_vm(vm.id)  # The VM's folder has moved.
+    _change_media(driver, vm, vbox_vm, changes)
+    write_shares(
+        driver, vbox_vm, config_of(vbox_vm)["shared_folders"], [one for one in changes if one.field == "shared_folders"]
+    )
+    for change in changes:
+        if change.field == "tags":
+            write_mark(driver, vm.id, {**own_mark(driver.marked(vm)), "tags": list(change.new)})
+
+
+def _owning_new_images(driver, vm, vbox_vm):
+    """A run that was cut off may have attached what it had announced, and said no more."""
+    mark = resolved_mark(vm.mark, vbox_vm.media.values()) if vm.owned and vm.mark.get("making") else vm.mark
+    if mark != vm.mark:
+        write_mark(driver, vm.id, mark)
+    return vm.having(mark=mark)
+
+
+def _change_stored(driver, vbox_vms, vbox_vm, changes, more):
+    words = [*more, *(word for setting, change in in_order(SETTINGS, changes) for word in setting.write(change.new))]
+    for change in changes:
+        words += native_arguments(change.key, change.new) if change.field == "native" else []
+    words += networks_arguments(vbox_vm, [change for change in changes if change.field == "networks"])
+    words += forwards_arguments(vbox_vm, *_rules(driver, vbox_vms, vbox_vm, changes))
+    if words and _needs_room(changes):
+        # How many NICs there can be is seen before the first word.
+        driver.run(vbox_vm.uuid, "modifyvm", vbox_vm.uuid, *native_arguments("chipset", _chipset(changes)))
+    if words:
+        driver.run(vbox_vm.uuid, "modifyvm", vbox_vm.uuid, *words)
+
+
+def _chipset(changes):
+    return next((change.new for change in changes if change.path == "native.chipset"), None)
+
+
+def _needs_room(changes):
+    nics = [nic_number(change.key) for change in changes if change.field == "networks"]
+    return _chipset(changes) is not None and max(nics, default=0) > min(ROOM.values())
+
+
+def _change_running(driver, vbox_vms, vbox_vm, changes):
+    calls = [setting.write_live(change.new) for setting, change in in_order(SETTINGS, changes) if setting.write_live]
+    calls += [native_live_arguments(change.key, change.new) for change in changes if change.field == "native"]
+    calls += networks_live_arguments(vbox_vm, [change for change in changes if change.field == "networks"])
+    calls += forwards_live_arguments(vbox_vm, *_rules(driver, vbox_vms, vbox_vm, changes))
+    for words in calls:
+        driver.run(vbox_vm.uuid, "controlvm", vbox_vm.uuid, *words)
+
+
+def _rules(driver, vbox_vms, vbox_vm, changes):
+    """(NIC, names to remove, rules to add)."""
+    own = [change for change in changes if change.field in _FORWARDS]
+    if not own:
+        return None, [], []
+    taken = taken_ports(vbox_vms.values())
+    return (_nat_nic(vbox_vm, changes), *wanted_rules(vbox_vm, own, taken, driver.ports))
+
+
+def _nat_nic(vbox_vm, changes):
+    """The number of the first NIC of type nat, once the changes are made."""
+    types = {nic.number: nic.type for nic in vbox_vm.machine.nics}
+    for change in changes:
+        if change.field == "networks" and change.attribute in (None, "type"):
+            new = change.new if change.attribute else (change.new or {"type": "none"})["type"]
+            types[nic_number(change.key)] = new
+    return min((number for number, kind in types.items() if kind == "nat"), default=1)
+
+
+def _change_media(driver, vm, vbox_vm, changes):
+    disks = config_of(vbox_vm)["disks"]
+    removed = [change.key for change in changes if change.kind == "disks.remove" and change.key in disks]
+    for slot in removed:
+        remove_disk(driver, vbox_vm, slot)
+    if removed:
+        vbox_vm = driver.vbox_vm(vm.id)  # What comes may take the places that are free now.
+    for change in changes:
+        if change.kind == "disks.size":
+            grow_disk(driver, vbox_vm, change.key, change.new)
+        elif change.kind == "disks.add" and change.key not in disks:
+            mark = add_disk(driver, vm, vbox_vm, change.key, change.new)
+            if mark != vm.mark and not change.new.get("source"):
+                write_mark(driver, vm.id, mark)
+                vm = vm.having(mark=mark)
+            vbox_vm = driver.vbox_vm(vm.id)
+        elif change.kind == "iso":
+            set_iso(driver, vbox_vm, change.new)

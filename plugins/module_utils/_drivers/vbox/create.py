@@ -1,0 +1,218 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Making VMs. Each act looks at what is there first, so a run that was cut off is completed by the same task."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from dataclasses import replace
+
+from ..._lifecycle.differences import differences
+from ..._lifecycle.errors import CommandFailed, PolyvirtError, Refused
+from ..._lifecycle.model import COLLECTIONS, STOPPED, Vm
+from ..._ports import files
+from ..._tools import seed
+from ..._tools.seed_network import macs_by_place
+from ..._tools.vboxmanage import Busy
+from ..._tools.vboxmanage_file import settings_in
+from .configure import make_changes
+from .delete import delete_vm
+from .mark import is_created_here, new_id, resolved_mark, write_mark
+from .observe import Listing
+from .settings.disks import add_disk, attach_seed, file_in_the_way, seed_path, set_iso
+from .vbox_vm import config_of
+
+_FIRST = "SATA 0"
+#: What every guest of today is better off with, and nobody asks about.
+_BASE = ("--ioapic", "on", "--rtcuseutc", "on", "--audio", "none", "--mouse", "usbtablet")
+
+
+def create(driver, vm, step):
+    """Create a VM that is off."""
+    name, config, creation = vm.name, step.arguments["config"], step.arguments["creation"]
+    if is_complete(driver, name):
+        return
+    vbox_vm = begun_vm(driver, name) or _begin(driver, name, config)
+    driver.begun[name] = vbox_vm.uuid
+    with driver.alone_with(name, vbox_vm.folder), undone_on_failure(driver, vbox_vm.uuid):
+        vm = _announced(driver, vbox_vm)
+        disks = dict(config.get("disks") or {})
+        image = creation.get("image")
+        if image:
+            vm = _add_first_disk(driver, vm, vbox_vm, disks.pop(_FIRST, {}), image)
+        _configure_as(driver, vm, {**config, "disks": disks, "ssh_forward": _wants_ssh(config)})
+        _see_to_drives(driver, vm, name, config.get("iso"), creation)
+        finish(driver, vm.id, config, _inputs(creation))
+
+
+def is_complete(driver, name):
+    """Whether this task has created the VM already: the answer to its last call may have been lost."""
+    vbox_vm = driver.vbox_vms().get(driver.begun[name]) if name in driver.begun else None
+    return vbox_vm is not None and not vbox_vm.is_unfinished
+
+
+@contextmanager
+def undone_on_failure(driver, uuid):
+    """A VM that cannot be finished goes, with what was made for it. One that somebody holds is waited for."""
+    try:
+        yield
+    except Busy:
+        raise
+    except PolyvirtError:
+        vbox_vm = driver.vbox_vms().get(uuid)
+        if vbox_vm is not None:
+            _undo(driver, vbox_vm)
+        raise
+
+
+def _undo(driver, vbox_vm):
+    mark = vbox_vm.begun_mark
+    vbox_vm = replace(vbox_vm, mark=mark)
+    vm = Vm(name=vbox_vm.values["name"], id=vbox_vm.uuid, power=STOPPED, mark=mark)
+    disks = {medium.location for medium in vbox_vm.media.values() if medium.uuid in mark["disks"]}
+    delete_vm(driver, vm, {*disks, *mark.get("making", ()), *vbox_vm.seed_files()})
+
+
+def begun_vm(driver, name):
+    """A VM of this name that a task has begun to create, or None."""
+    return begun_vm_in(Listing.read(driver.tool), name)
+
+
+def begun_vm_in(listing, name):
+    for one in listing.machines:
+        if one.name == name and not listing.is_there(one):
+            return listing.vbox_vm(one)
+    return None
+
+
+def _begin(driver, name, config):
+    uuid = new_id()
+    words = ["createvm", f"--name={name}", "--ostype", config["os_type"], "--uuid", uuid, "--register"]
+    words += ["--groups", ",".join(config["groups"])] if config.get("groups") else []
+    words += ["--basefolder", driver.storage_path] if driver.storage_path else []
+    # Where no answer comes, it may have been created all the same.
+    with undone_on_failure(driver, uuid):
+        try:
+            driver.run(None, *words)
+        except CommandFailed as error:
+            adopt(driver, name, error)
+    # By its id, where it is the one just made: logs of an earlier VM in its folder say nothing of this one.
+    vbox_vm = driver.vbox_vms().get(uuid) or begun_vm(driver, name)
+    if vbox_vm is None:
+        raise lost_race(name)
+    return vbox_vm
+
+
+def lost_race(name):
+    return Busy(["VBoxManage"], 1, "lost", f"{name}: another task made a machine of this name at the same moment.")
+
+
+def adopt(driver, name, error):
+    """A settings file in the way may be what a run was cut off at, before VirtualBox knew of it."""
+    path = _settings_path(error.stderr)
+    file = settings_in(path) if path else None
+    if begun_vm(driver, name):
+        return
+    if file is None or not is_created_here(file.uuid):
+        raise error
+    owner = driver.vbox_vms().get(file.uuid)
+    if owner and owner.values["name"] == name:
+        raise lost_race(name)
+    if owner:
+        raise name_taken(name, path, owner.values["name"])
+    driver.run(None, "registervm", path)
+
+
+def name_taken(name, path, owner):
+    return Refused(
+        f"{name}: {path} belongs to '{owner}'; in file names VirtualBox writes signs of both as _.",
+        "Choose another name.",
+    )
+
+
+def _settings_path(answered):
+    begin, end = "Machine settings file '", "' already exists"
+    return answered.partition(begin)[2].partition(end)[0] if begin in answered and end in answered else None
+
+
+def _announced(driver, vbox_vm):
+    """The VM as a Vm, with an unfinished mark of its own."""
+    mark = vbox_vm.begun_mark
+    if mark != vbox_vm.mark:
+        write_mark(driver, vbox_vm.uuid, mark)
+    return Vm(name=vbox_vm.values["name"], id=vbox_vm.uuid, power=STOPPED, config=config_of(vbox_vm), mark=mark)
+
+
+def _add_first_disk(driver, vm, vbox_vm, entry, image):
+    if _FIRST in vm.config["disks"]:
+        return vm
+    mark = add_disk(driver, vm, vbox_vm, _FIRST, entry, image)
+    write_mark(driver, vm.id, mark)
+    return vm.having(mark=mark)
+
+
+def _wants_ssh(config):
+    """A VM behind NAT is reached by a forward: it has one from the start, unless the task says otherwise."""
+    has_nat = any(nic.get("type") == "nat" for nic in (config.get("networks") or {}).values())
+    return config.get("ssh_forward", has_nat)
+
+
+def _configure_as(driver, vm, config):
+    """Make all that differs from ``config``; the image's disk is nobody's to take away."""
+    vbox_vms = driver.vbox_vms()
+    vbox_vm = vbox_vms[vm.id]
+    native_keys = tuple(config.get("native") or ())
+    found = vm.having(config=config_of(vbox_vm, native_keys), mark=vbox_vm.mark)
+    wanted = {name: value for name, value in config.items() if value is not None and name not in ("iso", "tags")}
+    purge = frozenset(COLLECTIONS) - {"disks"}
+    changes, _not_compared = differences(found, wanted, purge & set(wanted), driver.traits())
+    make_changes(driver, found, changes, vbox_vms, _BASE)
+
+
+def _see_to_drives(driver, vm, name, iso, creation):
+    """An empty drive is there from the start, so that a medium can be put in while the VM runs."""
+    vbox_vm = driver.vbox_vm(vm.id)
+    drive = vbox_vm.iso_drive
+    if drive is None or (iso and drive.medium != iso):
+        set_iso(driver, vbox_vm, iso)
+    add_seed(driver, vm.id, name, creation)
+
+
+def add_seed(driver, uuid, name, creation, networks=None):
+    """Create the seed's file and put it into a drive of its own; the mark tells its name first.
+
+    ``networks`` are the NICs as the task wants them, where they are configured later.
+    """
+    if creation.get("cloud_init") is None:
+        return
+    vbox_vm = driver.vbox_vm(uuid)
+    path = seed_path(vbox_vm)
+    if os.path.basename(path) not in vbox_vm.mark.get("files", ()):
+        if files.exists(path):
+            raise file_in_the_way(path)
+        write_mark(driver, uuid, {**vbox_vm.mark, "files": [*vbox_vm.mark["files"], os.path.basename(path)]})
+    macs = macs_by_place(config_of(vbox_vm).get("networks") or {}, networks)
+    documents = seed.nocloud_documents(creation["cloud_init"], name, uuid, macs)
+    seed.make_seed(driver.commands, files, path, documents)
+    attach_seed(driver, replace(vbox_vm, mark={**vbox_vm.mark, "files": [os.path.basename(path)]}), path)
+
+
+def finish(driver, uuid, config, inputs):
+    """From here on the VM is there."""
+    vbox_vm = driver.vbox_vm(uuid)
+    mark = resolved_mark(vbox_vm.mark, vbox_vm.media.values())
+    kept = {key: value for key, value in mark.items() if key not in ("unfinished", "making", "borrowed")}
+    write_mark(driver, uuid, {**kept, "tags": list(config.get("tags") or ()), "inputs": inputs})
+
+
+def _inputs(creation):
+    return {"image": creation["image"]["source"]} if creation.get("image") else {}
+
+
+def foreign_settings_file(folder, name):
+    """The settings file that a new VM of this name would get, where it is somebody else's."""
+    path = os.path.join(folder, f"{name}.vbox")
+    file = settings_in(path) if files.exists(path) else None
+    return None if not files.exists(path) or (file is not None and is_created_here(file.uuid)) else path

@@ -1,0 +1,160 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which files belong to a VM, who else needs them, and removing both.
+
+VirtualBox removes all disks that only this VM has, wherever they lie: what shall stay is detached first.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+
+from ..._lifecycle.errors import CommandFailed, PartlyApplied, Refused
+from ..._lifecycle.mark import own_mark
+from ..._lifecycle.model import File
+from ..._ports import files
+from ..._tools.vboxmanage import Busy, is_not_found
+from .mark import resolved_mark
+from .observe import is_lost
+from .settings.disks import base_name, remove_disk
+from .settings.images import release_images
+from .vbox_vm import slot_name
+
+_UNKNOWN = "another machine"
+
+
+def files_of(listing, vm):
+    """The files of one VM, each with who else needs it."""
+    listed = next((one for one in listing.machines if one.uuid == vm.id), None)
+    if listed is None or listed.machine is None or vm.lost:
+        return ()
+    vbox_vm, mark = listing.vbox_vm(listed), resolved_mark(own_mark(vm), listing.media.values())
+    names = {one.uuid: one.name or one.uuid for one in listing.machines}
+    found = {}
+    for medium in _own_media(vbox_vm, mark):
+        ours = vm.owned and vbox_vm.chain(medium.uuid)[-1].uuid in mark["disks"]
+        used_by, bound = _users(vbox_vm, names, medium)
+        found[medium.location] = File(medium.location, "disk", ours, used_by, bound)
+    for slot in vbox_vm.drives:
+        if slot.medium != "emptydrive":
+            is_seed = slot.medium in vbox_vm.seed_files()
+            found[slot.medium] = File(slot.medium, "support" if is_seed else "medium", is_seed and vm.owned)
+    for path in (*vbox_vm.seed_files(), *mark.get("making", ())) if vm.owned else ():
+        if path not in found and files.exists(path):
+            found[path] = File(path, "support", True)
+    return tuple(found.values())
+
+
+def _own_media(vbox_vm, mark):
+    """The images that the VM or its snapshots use, and those made for it that are detached now."""
+    media = vbox_vm.media.values()
+    detached = [medium for medium in media if medium.uuid in mark["disks"] and not medium.users]
+    return [medium for medium in media if vbox_vm.uuid in medium.users] + detached
+
+
+def _users(vbox_vm, names, medium):
+    """(names of the others that need an image, whether they stand on it and cannot do without)."""
+    others = {names.get(user, _UNKNOWN) for user in medium.users if user != vbox_vm.uuid}
+    standing, left = set(), vbox_vm.left_behind()
+    for child in (one for one in vbox_vm.media.values() if one.parent == medium.uuid):
+        if vbox_vm.uuid not in child.users and child not in left:
+            standing |= {names.get(user, _UNKNOWN) for user in child.users} or {child.location}
+    return tuple(sorted(others | standing)), bool(standing)
+
+
+def check_removable(vbox_vm, names, to_delete):
+    """Raise Refused where VirtualBox would stop in the middle, or remove an image that is not in ``to_delete``."""
+    name = vbox_vm.values["name"]
+    for medium in (one for one in vbox_vm.media.values() if vbox_vm.uuid in one.users):
+        users, bound = _users(vbox_vm, names, medium)
+        if bound:
+            reported = ", ".join(users)
+            raise Refused(f"{name}: {medium.location} is needed by {reported}.", f"Remove {reported} first.")
+        base = vbox_vm.chain(medium.uuid)[-1]
+        # Out of the present state a disk can be taken, but not out of a snapshot.
+        if vbox_vm.machine.snapshots and base.location not in to_delete:
+            raise Refused(
+                f"{name}: its disk {base.location} shall stay, but all or part of it would go with the snapshots.",
+                "Remove the snapshots first (vbox_snapshot), or set delete_disks: all.",
+            )
+
+
+def delete(driver, vm, step):
+    with driver.alone_with_vm(vm):
+        delete_vm(driver, vm, step.arguments.get("files", ()))
+
+
+def delete_vm(driver, vm, paths):
+    """Remove the files named, then the VM with all that VirtualBox keeps about it."""
+    vbox_vms = driver.vbox_vms()
+    vbox_vm = vbox_vms.get(vm.id)
+    if vbox_vm is None or vm.lost:
+        _forget(driver, vm)
+        return
+    to_delete = set(paths)
+    _check_not_completed(vm, vbox_vm)
+    # The plan is older than whatever was done to turn the VM off.
+    check_removable(vbox_vm, {uuid: one.values["name"] for uuid, one in vbox_vms.items()}, to_delete)
+    for slot in vbox_vm.disks:
+        _attached, base = vbox_vm.image_in(slot)
+        if base is None or base.location not in to_delete:
+            remove_disk(driver, vbox_vm, slot_name(slot.controller, slot.port, slot.device))
+    release_images(driver, own_mark(vm).get("borrowed", ()))
+    detached = [medium for medium in vbox_vm.media.values() if medium.location in to_delete and not medium.users]
+    for medium in (*vbox_vm.left_behind(), *detached):
+        driver.run(vm.id, "closemedium", "disk", medium.uuid, "--delete")
+    known = {medium.location for medium in vbox_vm.media.values()}
+    for path in sorted(to_delete - known):
+        files.remove(path)
+    _remove_copies(vbox_vm.folder, base_name(vbox_vm))
+    _unregister(driver, vm, vbox_vm.folder)
+    _clear_folder(vbox_vm.folder)
+
+
+def _forget(driver, vm):
+    """Remove what VirtualBox still knows of a VM without files; a VM that is gone already needs nothing."""
+    listed = next((one for one in driver.listing().machines if one.uuid == vm.id), None)
+    if listed is None:
+        return
+    if not is_lost(listed):
+        raise Refused(f"{vm.name}: there are files in its folder again.", "Run the task again to remove it.")
+    driver.run(vm.id, "unregistervm", vm.id)
+
+
+def _check_not_completed(vm, vbox_vm):
+    """What was half made when the task was planned may be somebody's VM by now."""
+    if (vm.mark or {}).get("unfinished") and not vbox_vm.is_unfinished:
+        raise Refused(f"{vm.name}: another task has completed it meanwhile.", "Run the task again to remove it.")
+
+
+def _unregister(driver, vm, folder):
+    """VirtualBox forgets a VM first, and says only then that it could not remove it all."""
+    try:
+        driver.run(vm.id, "unregistervm", vm.id, "--delete")
+    except Busy:
+        raise
+    except CommandFailed as error:
+        if is_not_found(error.stderr) or vm.id in driver.vbox_vms():
+            raise
+        raise PartlyApplied(
+            f"{vm.name}: VirtualBox has forgotten it, but not removed all of it: {error.message}.",
+            f"See what is left in {folder}, and with VBoxManage list hdds.",
+        ) from error
+
+
+def _remove_copies(folder, name):
+    """VirtualBox leaves copies of the settings that it made when their form became a newer one.
+
+    Once it has forgotten the VM, nobody would know whose they are.
+    """
+    copy = re.compile(rf"{re.escape(name)}-\d+\.\d+-\w+\.vbox")
+    for entry in files.entries(folder):
+        if copy.fullmatch(entry):
+            files.remove(os.path.join(folder, entry))
+
+
+def _clear_folder(folder):
+    for part in ("Snapshots", "Logs", ""):
+        files.remove_empty_folder(os.path.join(folder, part))

@@ -1,0 +1,237 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Observing VMs: one list for all of them, and the settings file of each; addresses of those that run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ..._lifecycle.errors import CommandFailed, PolyvirtError
+from ..._lifecycle.mark import parsed
+from ..._lifecycle.model import RUNNING, STOPPED, SUSPENDED, UNKNOWN, Address, Observation, Snapshot, Vm
+from ..._ports import files
+from ..._tools import arp
+from ..._tools import vboxmanage_long as long
+from ..._tools import vboxmanage_output as output
+from ..._tools.vboxmanage_file import settings_in
+from ..._tools.vboxmanage_states import state as state_of
+from .mark import KEY, is_created_here
+from .settings.port_forwards import ssh_of
+from .vbox_vm import VBoxVm, colon_mac, config_of
+
+_UNFINISHED = "unfinished: a task that makes it is at work or was cut off"
+_READS_AGAIN = 2
+_ALL = ("list", "--multiple", "--long", "systemproperties", "hdds", "vms")
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What one process tells: properties of the installation, images by UUID, all VMs."""
+
+    properties: Mapping
+    media: Mapping
+    machines: tuple
+    #: Each file is read once: what one look tells of a VM is of one moment.
+    _vbox_vms: dict = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, tool):
+        """A list in which every VM made here has its file: one that has just moved or gone is asked for again."""
+        found = cls._read(tool)
+        for _again in range(_READS_AGAIN):
+            if all(found.vbox_vm(one).file for one in found.machines if one.machine and is_created_here(one.uuid)):
+                break
+            found = cls._read(tool)
+        return found
+
+    @classmethod
+    def _read(cls, tool):
+        before, machines = long.split(tool.read(*_ALL))
+        media = {medium.uuid: medium for medium in output.media(before)}
+        return cls(output.system_properties(before), media, tuple(listed_in(machines)))
+
+    def vbox_vm(self, listed):
+        """One VM, with what its settings file adds."""
+        if listed.uuid not in self._vbox_vms:
+            file = settings_in(listed.file)
+            mark = parsed(file.extra_data.get(KEY)) if file else None
+            self._vbox_vms[listed.uuid] = VBoxVm(listed.uuid, listed.machine, file, self.media, mark)
+        return self._vbox_vms[listed.uuid]
+
+    def is_there(self, listed):
+        """False for a VM that a task has begun to make and nobody has got yet."""
+        if listed.machine is None or not is_created_here(listed.uuid):
+            return True
+        vbox_vm = self.vbox_vm(listed)
+        return not vbox_vm.is_unfinished or (vbox_vm.file is None and is_lost(listed))
+
+    def wanted(self, targets, unfinished=False):
+        """The VMs of ``targets`` (None: all), on demand with those that are not there yet."""
+        meant = [one for one in self.machines if targets is None or any(_means(target, one) for target in targets)]
+        return [one for one in meant if unfinished or self.is_there(one)]
+
+    def known(self):
+        return tuple(name_of(one) for one in self.machines if self.is_there(one))
+
+
+def _means(target, listed):
+    return listed.uuid == target.id.lower() if target.id else name_of(listed) == target.name
+
+
+def name_of(listed):
+    """The name; of a VM whose settings cannot be read that of their file, which is the same as a rule."""
+    return os.path.splitext(os.path.basename(listed.file))[0] if listed.name is None else listed.name
+
+
+def listed_in(text):
+    """The VMs of a long list, whatever their descriptions hold."""
+    return long.machines(text, _texts_of)
+
+
+def _texts_of(uuid, path):
+    file = settings_in(path)
+    if file is None or file.uuid != uuid:
+        return None
+    return (file.description, *(one.description for one in file.snapshots.values() if "\n" in one.description))
+
+
+def vm_of(listing, listed, native_keys):
+    """One VM as found."""
+    if listed.machine is None:
+        return _unreadable(listed)
+    vbox_vm = listing.vbox_vm(listed)
+    power, busy, reason = vbox_vm.state
+    # VirtualBox notices that a settings file is gone only when its daemon starts again.
+    if vbox_vm.file is None and power in (STOPPED, SUSPENDED) and not busy and is_lost(listed):
+        return _unreadable(listed)
+    config, is_there = config_of(vbox_vm, native_keys), not vbox_vm.is_unfinished
+    return Vm(
+        name=listed.name,
+        id=listed.uuid,
+        power=power,
+        reason=reason if is_there else _UNFINISHED,
+        busy=busy,
+        config=config,
+        # modifyvm changes nothing of a running VM: it runs with what is stored.
+        active=None if power == STOPPED else config,
+        snapshots=_snapshots(vbox_vm),
+        ssh=ssh_of(vbox_vm) if power == RUNNING else None,
+        mark=vbox_vm.mark if is_there else vbox_vm.begun_mark,
+    )
+
+
+def _unreadable(listed):
+    lost = is_lost(listed)
+    what = f"{os.path.dirname(listed.file)} holds no file any more" if lost else f"{listed.file} cannot be read"
+    reason = f"inaccessible: {{{listed.uuid}}} {what}"
+    return Vm(name=name_of(listed), id=listed.uuid, power=UNKNOWN, reason=reason, lost=lost)
+
+
+def is_lost(listed):
+    """Whether nothing is left in the folder of a VM."""
+    return not files.holds_files(os.path.dirname(listed.file))
+
+
+def observe_power(tool, targets, settings):
+    """Light observation while something is waited for; ``settings`` are KnownSettings."""
+    found = []
+    wanted = {target.id for target in targets}
+    for listed in listed_in(tool.read("list", "--long", "vms")):
+        if listed.uuid in wanted and listed.machine is not None:
+            power, busy, reason = state_of(listed.machine.values["VMState"])
+            found.append(Vm(listed.name, listed.uuid, power, reason, busy, config=settings.of(listed.uuid)))
+        elif listed.uuid in wanted:
+            found.append(vm_of(None, listed, ()))
+    return Observation(vms=found)
+
+
+def _snapshots(vbox_vm):
+    reported = vbox_vm.file.snapshots if vbox_vm.file else {}
+    return tuple(
+        Snapshot(
+            name=one.name,
+            id=one.uuid,
+            parent=one.parent,
+            power=RUNNING if one.uuid in reported and reported[one.uuid].online else STOPPED,
+            description=reported[one.uuid].description if one.uuid in reported else one.description,
+            created=reported[one.uuid].created if one.uuid in reported else None,
+            current=one.is_current,
+        )
+        for one in vbox_vm.machine.snapshots
+    )
+
+
+_NET = "/VirtualBox/GuestInfo/Net/"
+_BOOTED = "/VirtualBox/HostInfo/VBoxVer"
+#: A guest behind NAT has an address that leads nowhere from here.
+_REACHABLE = ("bridged", "hostonly")
+_AT_ONCE = 4
+
+
+def with_addresses(tool, vms, thoroughly):
+    """The running VMs of ``vms`` with their addresses."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
+        return list(pool.map(lambda vm: _with_addresses(tool, vm, thoroughly), vms))
+
+
+def _with_addresses(tool, vm, thoroughly):
+    found = {}
+    sources = (_from_guest, _from_leases, _from_arp) if thoroughly else (_from_guest,)
+    for source in sources:
+        try:
+            for one in source(tool, vm):
+                found.setdefault(one.address, one)
+        except PolyvirtError:
+            continue  # A source that fails is only a source less.
+    addresses = tuple(sorted(found.values(), key=lambda one: (":" in one.address, one.address)))
+    return vm.having(addresses=addresses, ssh=vm.ssh or _ssh(vm, addresses))
+
+
+def _from_guest(tool, vm):
+    """What the guest said since it booted: VirtualBox keeps what it said before, once it was saved and resumed."""
+    properties = output.properties(tool.read("guestproperty", "enumerate", vm.id))
+    booted = properties.get(_BOOTED)
+    for key, answered in properties.items():
+        if not (key.startswith(_NET) and key.endswith("/V4/IP")) or (booted and answered.time < booted.time):
+            continue
+        nic = key[: -len("V4/IP")]
+        mac = properties.get(f"{nic}MAC")
+        if answered.value and not answered.value.startswith("127."):
+            yield Address(answered.value, "agent", colon_mac(mac.value) if mac else None)
+
+
+def _from_leases(tool, vm):
+    for nic in (vm.config.get("networks") or {}).values():
+        if nic["type"] == "hostonly" and nic.get("source"):
+            lease = _lease(tool, nic)
+            if lease.get("IP Address") and lease.get("State") == "acked":
+                yield Address(lease["IP Address"], "lease", nic["mac"])
+
+
+def _lease(tool, nic):
+    words = (f"--interface={nic['source']}", f"--mac-address={nic['mac']}")
+    try:
+        return next(iter(output.blocks(tool.read("dhcpserver", "findlease", *words))), {})
+    except CommandFailed:
+        return {}  # Another NIC may have one.
+
+
+def _from_arp(tool, vm):
+    macs = {nic["mac"] for nic in (vm.config.get("networks") or {}).values() if nic["type"] in _REACHABLE}
+    for address, mac in arp.neighbours(files.read("/proc/net/arp").decode("ascii", "replace")) if macs else ():
+        if mac in macs:
+            yield Address(address, "arp", mac)
+
+
+def _ssh(vm, addresses):
+    nics = {nic["mac"]: nic["type"] for nic in (vm.config.get("networks") or {}).values()}
+    for one in addresses:
+        if nics.get(one.mac) in _REACHABLE:
+            scope = "network" if nics[one.mac] == "bridged" else "host"
+            return {"host": one.address, "port": 22, "user": None, "scope": scope}
+    return None

@@ -1,0 +1,39 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Options of VirtualBox alone, and which of the shared ones it never has."""
+
+from __future__ import annotations
+
+from ..._lifecycle.options import Connection, Option, Platform, Texts
+
+_LINKED = "Create a VM from the image, take a snapshot of it, and clone that with clone.linked: true."
+_SCREEN = "VirtualBox has a screen of its own; see native: {vrde: true}."
+
+VIRTUALBOX = Platform(
+    "virtualbox",
+    lacks={
+        "secure_boot": "Create the VM, then run VBoxManage modifynvram with inituefivarstore, enrollmssignatures and"
+        " enrollorclpk.",
+        "image.linked=true": _LINKED,
+        "disks.storage": "Use storage_path for the files of a new VM, or attach a file with disks[].source.",
+        "networks.address": "Use cloud_init.ip_config.",
+        "networks.vlan": "Tag an interface of the host, and bridge to that.",
+        "shared_folders.type": "VirtualBox has one way of sharing folders. Omit the option.",
+        "display.type=vnc": _SCREEN,
+        "display.type=spice": _SCREEN,
+        "compare.content": "Export the VM, and compare its disks on a Linux host.",
+        "compare.text": "Export the VM, and compare its disks on a Linux host.",
+    },
+)
+
+CONNECTION = {"executable": Connection(default="VBoxManage")}
+VM = {
+    **CONNECTION,
+    "storage_path": Connection("path"),
+    "groups": Texts(),
+    "graphics_controller": Option(choices=("none", "vboxvga", "vmsvga", "vboxsvga")),
+    "boot_order": Texts(choices=("disk", "cdrom", "network", "floppy")),
+    "ssh_forward": Option("bool"),
+    "start_type": Connection(choices=("headless", "gui", "separate"), default="headless"),
+}

@@ -1,0 +1,90 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Plain settings: how each is read, and the arguments of modifyvm and controlvm that set it."""
+
+from __future__ import annotations
+
+from ...._lifecycle.settings import Setting
+from ...._lifecycle.units import MIB
+
+_SWITCH = {True: "on", False: "off"}
+#: The vocabulary's words for devices to boot from in VirtualBox's.
+BOOT = {"disk": "disk", "cdrom": "dvd", "network": "net", "floppy": "floppy"}
+_BOOT_WORDS = {vbox: word for word, vbox in BOOT.items()}
+
+
+def _setting(read, option, text=str):
+    """A setting of one option of modifyvm: ``write(value)`` gives the arguments."""
+    return Setting(read, lambda value: [f"--{option}", text(value)])
+
+
+def _value(name, default=None):
+    return lambda vbox_vm: vbox_vm.values.get(name, default)
+
+
+def _number(name, unit=1):
+    return lambda vbox_vm: int(vbox_vm.values[name]) * unit
+
+
+def _is_on(name):
+    return lambda vbox_vm: vbox_vm.values.get(name) == "on"
+
+
+def _mebibytes(size):
+    return str(size // MIB)
+
+
+def _read_firmware(vbox_vm):
+    return "bios" if vbox_vm.values.get("firmware", "BIOS").upper() == "BIOS" else "uefi"
+
+
+def _read_os_type(vbox_vm):
+    return vbox_vm.file.os_type if vbox_vm.file else vbox_vm.values.get("ostype")
+
+
+def _read_tpm(vbox_vm):
+    return bool(vbox_vm.file and vbox_vm.file.told("Hardware/TrustedPlatformModule@type") not in (None, "None"))
+
+
+def _read_graphics_controller(vbox_vm):
+    word = vbox_vm.values.get("graphicscontroller")
+    return "none" if word in (None, "null") else word
+
+
+def _read_boot_order(vbox_vm):
+    words = (vbox_vm.values.get(f"boot{place}", "none") for place in range(1, 5))
+    return tuple(_BOOT_WORDS.get(word, word) for word in words if word != "none")
+
+
+def _boot_order_arguments(order):
+    words = [BOOT[word] for word in order]
+    places = [*words, *["none"] * (4 - len(words))]
+    return [word for place, device in enumerate(places, 1) for word in (f"--boot{place}", device)]
+
+
+def _read_display_type(vbox_vm):
+    return "none" if vbox_vm.values.get("vrde", "off") == "off" else "rdp"
+
+
+#: By kind of change, in the order in which modifyvm must be told: what others depend on comes first. ``write(value)``
+#: gives arguments of modifyvm, ``write_live(value)`` of controlvm, where the VM can be changed while it runs.
+SETTINGS = {
+    "description": _setting(_value("description", ""), "description"),
+    "groups": _setting(lambda vbox_vm: tuple(vbox_vm.values.get("groups", "/").split(",")), "groups", ",".join),
+    "os_type": _setting(_read_os_type, "ostype"),
+    "firmware": _setting(_read_firmware, "firmware", {"bios": "bios", "uefi": "efi"}.get),
+    "memory": _setting(_number("memory", MIB), "memory", _mebibytes),
+    "cpus": _setting(_number("cpus"), "cpus"),
+    "graphics_controller": _setting(_read_graphics_controller, "graphicscontroller"),
+    "display.video_memory": _setting(_number("vram", MIB), "vram", _mebibytes),
+    "display.type": Setting(_read_display_type, lambda value: ["--vrde", "off"], lambda value: ["vrde", "off"]),
+    "nested_virtualization": _setting(_is_on("nested-hw-virt"), "nested-hw-virt", _SWITCH.get),
+    "tpm": _setting(_read_tpm, "tpm-type", {True: "2.0", False: "none"}.get),
+    "boot_order": Setting(_read_boot_order, _boot_order_arguments),
+    "autostart": Setting(
+        _is_on("autostart-enabled"),
+        lambda value: ["--autostart-enabled", _SWITCH[value]],
+        lambda value: ["autostart-enabled", "on"],
+    ),
+}

@@ -1,0 +1,142 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Disk images and ISO images: what a file is, creating an image, and room for it."""
+
+from __future__ import annotations
+
+import os
+
+from ...._lifecycle.errors import CommandFailed, NotFound, Refused
+from ...._lifecycle.units import MIB, human_size
+from ...._ports import files
+from ...._tools import disk_header, optical
+from ...._tools.vboxmanage import Busy
+from ..vbox_vm import NOT_GROWN
+
+_WRITABLE = ("vdi", "vmdk", "vhd")
+#: How the text begins from which VirtualBox itself makes a medium, and the end of Apple's images, which it reads too.
+_VISO, _DMG = b"--iprt-iso-maker-file-marker", b"koly"
+_DMG_END = 512
+
+
+def make_image(driver, path, image_format, size, image=None):
+    """Make an image at ``path``, empty or from ``image``; ``size`` in bytes."""
+    if image is None:
+        words = ("--filename", path, "--size", str(size // MIB), "--format", image_format)
+        driver.run(None, "createmedium", "disk", *words)
+        return
+    source = image["source"]
+    if disk_header.format_of(source) == "raw":
+        driver.run(None, "convertfromraw", source, path, "--format", image_format)
+    else:
+        driver.run(None, "clonemedium", "disk", source, path, "--format", image_format)
+    if size and size > disk_header.capacity(path):
+        driver.run(None, "modifymedium", "disk", path, "--resize", str(size // MIB))
+
+
+def images_to_release(driver, image):
+    """Copying makes an image known to VirtualBox: those that were not, and are not to stay so."""
+    if image is None or disk_header.format_of(image["source"]) == "raw":
+        return []
+    return [] if os.path.realpath(image["source"]) in driver.disks_before else [image["source"]]
+
+
+def release_images(driver, paths):
+    for path in paths:
+        try:
+            driver.run(None, "closemedium", "disk", path)
+        except Busy:
+            raise
+        except CommandFailed:
+            pass  # Another VM is being copied from it, and that one gives it back in its turn.
+
+
+# Checks, made before anything is changed --------------------------------------------------------------------------
+
+
+def check_readable(name, option, path):
+    if not os.path.isabs(path):
+        raise Refused(f"{name}: {option} '{path}' is no absolute path.", "Give its full path on the hypervisor.")
+    if not files.exists(path):
+        raise NotFound(f"{name}: {option} {path} does not exist on this host.", "Correct the path, or put it there.")
+    if not files.is_file(path):
+        raise Refused(f"{name}: {option} {path} is no file.", "Name a file.")
+    if not files.is_readable(path):
+        raise Refused(f"{name}: {option} {path} cannot be read.", "Run the task as a user who may read it.")
+
+
+def check_iso(name, path):
+    """VirtualBox makes the drive before it finds that it cannot read what shall be in it."""
+    check_readable(name, "iso", path)
+    end = files.size(path) - _DMG_END
+    is_own = files.starts_with(path, _VISO) or (end > 0 and files.starts_with(path, _DMG, end))
+    if not is_own and not optical.is_iso(path):
+        raise Refused(f"{name}: iso {path} is no ISO image.", "Name an ISO 9660 or UDF image.")
+
+
+def check_image(name, option, path, raw_too=False):
+    """(format, bytes) of an image that VirtualBox can use."""
+    check_readable(name, option, path)
+    found = disk_header.format_of(path)
+    if found == "raw":
+        _check_raw(name, option, path, raw_too)
+        return "raw", files.size(path)
+    if found not in _WRITABLE:
+        raise Refused(f"{name}: {option} {path} is {found}, which VirtualBox does not use.", _conversion(found, path))
+    capacity = disk_header.capacity(path)
+    if not capacity:
+        raise Refused(f"{name}: {option} {path} is a {found} of unknown size.", "Name another image.")
+    return found, capacity
+
+
+def _check_raw(name, option, path, raw_too):
+    if files.size(path) % 512 or not files.size(path):
+        raise Refused(f"{name}: {option} {path} is no disk image.", "Name a VDI, VMDK, VHD or raw image.")
+    if not raw_too:
+        raise Refused(f"{name}: {option} {path} is raw, and VirtualBox attaches no such.", _conversion("raw", path))
+
+
+def _conversion(found, path):
+    stem = os.path.splitext(path)[0]
+    return f"Convert it: qemu-img convert -f {found} -O vdi {path} {stem}.vdi"
+
+
+def check_size(name, path, entry, present):
+    """What is asked of a disk that is made from the image ``path`` must be within what VirtualBox can do to it."""
+    asked = entry.get("size") or present
+    if asked < present:
+        raise Refused(
+            f"{name}: a disk of {human_size(asked)} is too small for the image {path}, which has"
+            f" {human_size(present)}.",
+            "Ask for its size or more.",
+        )
+    if asked > present and entry.get("format") == NOT_GROWN:
+        raise Refused(
+            f"{name}: a {NOT_GROWN} of {human_size(asked)} cannot be made from the image {path}, which has"
+            f" {human_size(present)}: VirtualBox cannot grow such a disk.",
+            "Leave its size out, or make it another format: vdi.",
+        )
+
+
+def check_uuid(name, option, path, media):
+    """VirtualBox opens no image with the UUID of another one that it knows, as a copied file has."""
+    known = media.get(disk_header.uuid_of(path))
+    if known is not None and os.path.realpath(known.location) != os.path.realpath(path):
+        raise Refused(
+            f"{name}: {option} {path} has the UUID of {known.location}, as if it were copied with cp.",
+            f"Give it one of its own: VBoxManage internalcommands sethduuid {path}",
+        )
+
+
+def check_room(name, folder, option, paths):
+    """Raise Refused where there is no room for a copy of what ``paths`` hold."""
+    needed = sum(files.allocated(path) for path in paths if files.exists(path))
+    while not files.is_folder(folder) and os.path.dirname(folder) != folder:
+        folder = os.path.dirname(folder)
+    free = files.free_space(folder)
+    if free < needed:
+        raise Refused(
+            f"{name}: {option}: the copy takes {human_size(needed)}, and {folder} has {human_size(free)} free.",
+            "Free some space there, or name another folder in storage_path.",
+        )

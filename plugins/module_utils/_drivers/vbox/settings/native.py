@@ -1,0 +1,146 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The option native: settings by their names in modifyvm. Only what can be read back is taken, and so compared."""
+
+from __future__ import annotations
+
+import re
+
+from ...._lifecycle.errors import Refused
+from ...._lifecycle.model import LIVE, NEXT_BOOT, PAUSED, POWER_OFF, RUNNING, SUSPENDED
+
+#: modifyvm's name -> the name by which the VM's settings tell it, where that is another one.
+_TOLD_AS = {
+    "audio-in": "audio_in", "audio-out": "audio_out", "biosbootmenu": "bootmenu",
+    "firmware-boot-menu": "bootmenu", "clipboard-mode": "clipboard", "drag-and-drop": "draganddrop",
+    "keyboard": "hidkeyboard", "mouse": "hidpointing", "recording": "recording_enabled", "usbehci": "ehci",
+    "usbohci": "usb", "usbxhci": "xhci", "vm-process-priority": "vmprocpriority", "x86-pae": "pae",
+    "x86-long-mode": "longmode", "x86-hpet": "hpet", "x86-x2apic": "x2apic",
+}  # fmt: skip
+_TOLD = frozenset((
+    "accelerate3d", "acpi", "audio", "autostart-delay", "biosapic", "biossystemtimeoffset", "chipset",
+    "cpu-profile", "cpuexecutioncap", "cpuid-portability-level", "defaultfrontend", "draganddrop", "hardwareuuid",
+    "hpet", "hwvirtex", "ioapic", "iommu", "largepages", "longmode", "monitorcount", "nestedpaging", "pae",
+    "paravirtprovider", "rtcuseutc", "triplefaultreset", "usb", "vrde", "vtxux", "vtxvpid", "x2apic", *_TOLD_AS,
+))  # fmt: skip
+#: Told by the settings file alone -> (path in it, what is left out of it).
+_IN_FILE = {
+    "vm-execution-engine": ("@executionEngine", "default"),
+    "autostop-type": ("Autostart@autostop", "disabled"),
+}
+#: All that are not of one NIC.
+NATIVE_NAMES = _TOLD | frozenset(_IN_FILE) | {"audio-driver", "audio-enabled"}
+_OF_NIC = re.compile(r"(cableconnected|nicpromisc|nicbootprio)([1-9]\d*)")
+#: What has an option: the rest of modifyvm's names.
+_OPTIONS = {
+    "memory": "memory", "cpus": "cpus", "vram": "display", "firmware": "firmware", "ostype": "os_type",
+    "os-type": "os_type", "description": "description", "groups": "groups", "name": "id", "tpm-type": "tpm",
+    "nested-hw-virt": "nested_virtualization", "graphicscontroller": "graphics_controller",
+    "autostart-enabled": "autostart", "boot": "boot_order", "nic": "networks", "nictype": "networks",
+    "nic-type": "networks", "macaddress": "networks", "mac-address": "networks", "bridgeadapter": "networks",
+    "intnet": "networks", "hostonlyadapter": "networks", "nat-network": "networks", "natpf": "port_forwards",
+    "nat-pf": "port_forwards",
+}  # fmt: skip
+_SAME = {"usb": ("usbmouse", "usbkbd"), "ps2": ("ps2mouse", "ps2kbd"), "default": ("",)}
+#: Where the settings file has another word than modifyvm.
+_AUDIO_DRIVERS = {"directsound": "dsound"}
+#: What can be changed while the VM runs: controlvm's words before the value.
+_LIVE = {
+    "autostart-delay": ("autostart-delay",),
+    "cpuexecutioncap": ("cpuexecutioncap",),
+    "clipboard-mode": ("clipboard", "mode"),
+    "draganddrop": ("draganddrop",),
+    "drag-and-drop": ("draganddrop",),
+    "vrde": ("vrde",),
+}
+_LIVE_OF_NIC = {"cableconnected": "setlinkstate", "nicpromisc": "nicpromisc"}
+#: What can be changed while the VM is saved.
+_SAVED = frozenset((
+    "rtcuseutc", "vrde", "audio", "audio-driver", "audio-in", "audio-out", "defaultfrontend", "autostart-delay",
+    "autostop-type", "vm-process-priority",
+))  # fmt: skip
+
+
+def normalized_native(vm, asked):
+    """The keys without dashes in front, the values as modifyvm takes them. Raises Refused for what is not taken."""
+    values = {_checked(vm, key): _value(vm, key, value) for key, value in asked.items()}
+    if values.get("audio-driver", "").lower() == "none":
+        values["audio-driver"] = "null"  # It is stored as that.
+    return values
+
+
+def bare_key(key):
+    return key.lstrip("-").lower()
+
+
+def _checked(vm, key):
+    name = bare_key(key)
+    option = _OPTIONS.get(name.rstrip("0123456789"))
+    if option and not _OF_NIC.fullmatch(name):
+        raise Refused(f"{vm.name}: native: '{key}' is not set there.", f"Use the option {option}.")
+    if name not in NATIVE_NAMES and not _OF_NIC.fullmatch(name):
+        raise Refused(
+            f"{vm.name}: native: '{key}' cannot be read back, or is no setting of modifyvm.",
+            "Set it with VBoxManage modifyvm yourself; a task would change it in every run.",
+        )
+    return name
+
+
+def _value(vm, key, value):
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if value is None or isinstance(value, (dict, list)) or not str(value):
+        raise Refused(f"{vm.name}: native: the value of '{key}' is no plain value.", "Write it as modifyvm takes it.")
+    return str(value)
+
+
+def read_native(vbox_vm, key):
+    name = bare_key(key)
+    if name == "audio-driver":
+        return _audio_driver(vbox_vm)
+    if name == "audio-enabled":
+        return "off" if vbox_vm.values.get("audio") == "none" else "on"
+    if name in _IN_FILE:
+        path, default = _IN_FILE[name]
+        reported = vbox_vm.file.told(path) if vbox_vm.file else None
+        return (reported or default).lower() if vbox_vm.file else None
+    of_nic = _OF_NIC.fullmatch(name)
+    if of_nic:
+        nic = vbox_vm.nic(int(of_nic[2]))
+        return nic.values.get(of_nic[1]) if nic else None
+    return vbox_vm.values.get(_TOLD_AS.get(name, name))
+
+
+def _audio_driver(vbox_vm):
+    """From its file: the listings tell no driver of a NIC that is switched off."""
+    if vbox_vm.file is None:
+        return None
+    if vbox_vm.file.told("Hardware/AudioAdapter@useDefault") == "true":
+        return "default"
+    driver = (vbox_vm.file.told("Hardware/AudioAdapter@driver") or "null").lower()
+    return _AUDIO_DRIVERS.get(driver, driver)
+
+
+def same_native(found, asked):
+    found, asked = str(found or "").lower(), str(asked).lower()
+    return found == asked or found in _SAME.get(asked, ())
+
+
+def cost_of_native(vm, change):
+    if vm.power in (RUNNING, PAUSED) and native_live_arguments(change.key, change.new):
+        return LIVE
+    nic = _OF_NIC.fullmatch(change.key)
+    return NEXT_BOOT if vm.power == SUSPENDED and (change.key in _SAVED or nic) else POWER_OFF
+
+
+def native_live_arguments(key, value):
+    """controlvm's arguments, or None where it has none."""
+    nic = _OF_NIC.fullmatch(key)
+    if nic:
+        return [f"{_LIVE_OF_NIC[nic[1]]}{nic[2]}", value] if nic[1] in _LIVE_OF_NIC else None
+    return [*_LIVE[key], value] if key in _LIVE else None
+
+
+def native_arguments(key, value):
+    return [f"--{key}", value]

@@ -1,0 +1,146 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""NICs: NIC n of the option is NIC n+1 of VirtualBox, whatever lies before it."""
+
+from __future__ import annotations
+
+from ...._lifecycle.errors import NotFound, Refused
+from ...._tools import vboxmanage_output as output
+from ..vbox_vm import NETWORKS, NIC_MODELS, NIC_SYNONYMS, config_of, plain_mac
+
+_DEFAULT_SOURCES = {"internal": "intnet"}
+_NEED_SOURCE = {
+    "bridged": "Name an interface of the host (VBoxManage list bridgedifs).",
+    "hostonly": "Name a host-only interface (VBoxManage list hostonlyifs).",
+    "network": "Name a NAT network (VBoxManage list natnets), or use the type nat.",
+}
+#: Where the names of what a NIC can be connected to are found.
+#: NICs by chipset.
+MOST_NICS = 36
+ROOM = {"piix3": 8}
+_LISTS = {"bridged": "bridgedifs", "hostonly": "hostonlyifs", "network": "natnets"}
+
+
+def nic_number(place):
+    return int(place) + 1
+
+
+def normalized_networks(vm, asked):
+    """The NICs in VirtualBox's terms. Raises Refused where one is connected to nothing."""
+    return {place: entry if entry is None else _normalized(vm, place, entry) for place, entry in asked.items()}
+
+
+def _normalized(vm, place, entry):
+    existing = (vm.config.get("networks") or {}).get(place)
+    nic = dict(entry)
+    if nic.get("type") == "user":
+        nic["type"] = "nat"
+    if existing is None:
+        nic.setdefault("type", "nat")
+    kind = nic.get("type") or existing["type"]
+    if kind == "nat" and nic.get("source"):
+        raise Refused(f"{vm.name}: networks: a NIC of type nat has no source.", "Leave the source out.")
+    if not nic.get("source") and (existing or {}).get("type") != kind:
+        if kind in _NEED_SOURCE:
+            raise Refused(f"{vm.name}: networks: a NIC of type {kind} needs a source.", _NEED_SOURCE[kind])
+        if kind in _DEFAULT_SOURCES:
+            nic["source"] = _DEFAULT_SOURCES[kind]
+    if nic.get("model"):
+        nic["model"] = _model(nic["model"])
+    return nic
+
+
+def _model(word):
+    known = {one.lower(): one for one in NIC_MODELS}
+    return NIC_SYNONYMS.get(word.lower(), known.get(word.lower(), word))
+
+
+def check_networks(driver, plan, chipset):
+    """Refuse what a NIC cannot be connected to: VirtualBox takes any name, and then the VM does not start."""
+    touched = _touched(plan)
+    _check_room(plan, touched, chipset)
+    for nic in touched.values():
+        kind, source = nic.get("type"), nic.get("source")
+        if kind not in _LISTS or not source:
+            continue
+        known = [one["Name"] for one in output.networks(driver.tool.read("list", _LISTS[kind]))]
+        if source not in known:
+            raise NotFound(
+                f"{plan.after.name}: networks: there is no '{source}' to connect a NIC of type {kind} to.",
+                f"Known: {', '.join(known) or 'none'}.",
+            )
+
+
+def _check_room(plan, touched, chipset):
+    """VirtualBox says that there is no such NIC, and stores all the rest."""
+    chipset = (plan.after.config.get("native") or {}).get("chipset", chipset)
+    room = ROOM.get(chipset, MOST_NICS)
+    beyond = [nic_number(place) for place in touched if nic_number(place) > room]
+    if beyond:
+        remedy = "" if room == MOST_NICS else f" or set native: {{chipset: ich9}}, which has room for {MOST_NICS}"
+        raise Refused(
+            f"{plan.after.name}: networks: it would have a NIC {max(beyond)}, and the chipset {chipset} has room for"
+            f" {room}.",
+            f"Have fewer NICs{remedy}.",
+        )
+
+
+def _touched(plan):
+    """{place: NIC} of those that come or change."""
+    after = plan.after.config.get("networks") or {}
+    if any(step.verb == "create" for step in plan.steps):
+        return after
+    places = {change.key for step in plan.steps for change in step.changes if change.field == "networks"}
+    return {place: after[place] for place in sorted(places) if place in after}
+
+
+def networks_arguments(vbox_vm, changes):
+    """modifyvm's arguments for all changes of NICs."""
+    result = []
+    for place, wanted in _wanted(vbox_vm, changes).items():
+        result += _arguments_of_nic(nic_number(place), wanted)
+    return result
+
+
+def networks_live_arguments(vbox_vm, changes):
+    """controlvm's arguments, one list for each NIC: only its other end can be changed while the VM runs."""
+    result = []
+    for place, wanted in _wanted(vbox_vm, changes).items():
+        kind, source = wanted["type"], wanted.get("source")
+        result.append([f"nic{nic_number(place)}", NETWORKS[kind][0], *([source] if source else [])])
+    return result
+
+
+def _wanted(vbox_vm, changes):
+    """{place: the NIC as it is to be}; None removes it."""
+    wanted = {}
+    for change in changes:
+        if change.attribute is None:
+            wanted[change.key] = change.new
+        else:
+            wanted.setdefault(change.key, {})[change.attribute] = change.new
+    return {place: nic if nic is None else _with_its_type(vbox_vm, place, nic) for place, nic in wanted.items()}
+
+
+def _with_its_type(vbox_vm, place, nic):
+    """Each type has an option of its own for its source, so a new source is written with the type."""
+    if "type" not in nic and "source" in nic:
+        return {"type": config_of(vbox_vm)["networks"][place]["type"], **nic}
+    return nic
+
+
+def _arguments_of_nic(number, nic):
+    if nic is None:
+        return [f"--nic{number}", "none"]
+    result = []
+    if "type" in nic:
+        kind, backend = NETWORKS[nic["type"]]
+        result += [f"--nic{number}", kind]
+        if nic.get("source") and backend:
+            result += [f"--{backend}{number}", nic["source"]]
+    if nic.get("model"):
+        result += [f"--nictype{number}", nic["model"]]
+    if nic.get("mac"):
+        result += [f"--macaddress{number}", plain_mac(nic["mac"])]
+    return result

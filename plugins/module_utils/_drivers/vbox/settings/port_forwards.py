@@ -1,0 +1,205 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ports of the host that lead into the guest: rules of the first NIC of type nat, known by their names."""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import threading
+
+from ...._lifecycle.errors import Refused
+from ...._ports import net
+from ...._tools.vboxmanage_machine import Forward
+from ..vbox_vm import SSH_RULE
+
+_LOCAL = "127.0.0.1"
+_SSH = {"host_address": _LOCAL, "guest_port": 22}
+
+
+def normalized_forwards(vm, asked):
+    """The rules in VirtualBox's terms: one for all addresses of the host has none."""
+    found = vm.config.get("port_forwards") or {}
+    return {name: entry and _normalized(entry, found.get(name, {})) for name, entry in asked.items()}
+
+
+def _normalized(entry, found):
+    if entry.get("host_address") != "":
+        return entry
+    others = {key: value for key, value in entry.items() if key != "host_address"}
+    return {**others, "host_address": None} if found.get("host_address") else others
+
+
+def check_forwards(vm, config):
+    asked = {name: entry for name, entry in (config.get("port_forwards") or {}).items() if entry is not None}
+    for name, entry in asked.items():
+        reason = _why_not(name)
+        if reason:
+            raise Refused(f"{vm.name}: port_forwards: no rule can be named {name!r}: {reason}.", "Choose another name.")
+        if entry.get("host_address"):
+            _check_address(vm, name, entry["host_address"])
+    if (asked or config.get("ssh_forward")) and "nat" not in _types(vm, config):
+        option = "port_forwards" if asked else "ssh_forward"
+        raise Refused(
+            f"{vm.name}: {option}: no NIC of the VM is of type nat.",
+            "Give it one in networks, or reach the guest by its address on its network.",
+        )
+
+
+def _why_not(name):
+    """What forbids a rule's name, or None."""
+    if name == SSH_RULE:
+        return "it is the rule of ssh_forward"
+    if "," in name:
+        return "a comma ends it"
+    if "%" in name:
+        # Its list of all VMs dies of '%n' or of a few '%s', whoever asks for it.
+        return "VBoxManage takes what follows a percent sign for a format, and prints something else or crashes"
+    if "\n" in name or "\r" in name:
+        return "VBoxManage prints line breaks as they are, and they cannot be read back"
+    return None
+
+
+def _check_address(vm, name, address):
+    try:
+        ipaddress.IPv4Address(address)
+    except ValueError as error:
+        raise Refused(
+            f"{vm.name}: port_forwards: host_address '{address}' of {name} is no IPv4 address.",
+            "Write one such as 127.0.0.1, or leave it out for all.",
+        ) from error
+
+
+def _types(vm, config):
+    """The types of its NICs once the task is done."""
+    if not vm.config and "networks" not in config:
+        return {"nat"}  # What a new VM gets by default.
+    found, asked = vm.config.get("networks") or {}, config.get("networks") or {}
+    gone = {place for place, entry in asked.items() if entry is None}
+    nics = {place: {**found.get(place, {}), **(asked.get(place) or {})} for place in {*found, *asked} - gone}
+    return {nic.get("type") for nic in nics.values()}
+
+
+def wanted_rules(vbox_vm, changes, taken, ports):
+    """(names of rules to remove, rules to add) that make ``changes``; ``ports`` chooses none that is ``taken``."""
+    removed, added = [], {}
+    for change in changes:
+        name = SSH_RULE if change.field == "ssh_forward" else change.key
+        present = vbox_vm.rules.get(name)
+        if present and name not in removed:
+            removed.append(name)
+        rule = added.get(name) or (present[1] if present else Forward(name, "tcp", "", 0, "", 0))
+        asked = _asked(change)
+        if asked is None:
+            added.pop(name, None)
+        else:
+            added[name] = _changed(rule, asked)
+    taken = taken | {rule.host_port for rule in added.values()}
+    return removed, [_with_port(vbox_vm, rule, taken, ports) for rule in added.values()]
+
+
+def is_ssh_free(vbox_vm):
+    """Whether the port that leads to the SSH of a VM which is off is nobody else's in this moment."""
+    if SSH_RULE not in vbox_vm.rules:
+        return True  # The task has just taken away the NIC that had it.
+    _nic, rule = vbox_vm.rules[SSH_RULE]
+    return net.is_free(rule.host_address, rule.host_port, rule.protocol)
+
+
+def fresh_ssh_arguments(vbox_vms, vbox_vm, ports):
+    """modifyvm's arguments that put the way to a VM's SSH on a port that nobody has."""
+    nic, _rule = vbox_vm.rules[SSH_RULE]
+    taken = taken_ports(vbox_vms.values())
+    rule = _with_port(vbox_vm, _changed(Forward(SSH_RULE, "tcp", "", 0, "", 0), _SSH), taken, ports)
+    return forwards_arguments(vbox_vm, nic, [SSH_RULE], [rule])
+
+
+def _asked(change):
+    if change.field == "ssh_forward":
+        return _SSH if change.new else None
+    if change.attribute is None:
+        return change.new
+    return {change.attribute: change.new}
+
+
+def _changed(rule, asked):
+    return Forward(
+        rule.name,
+        asked.get("protocol", rule.protocol),
+        asked.get("host_address", rule.host_address) or "",
+        asked.get("host_port", rule.host_port),
+        rule.guest_address,
+        asked.get("guest_port", rule.guest_port),
+    )
+
+
+def _with_port(vbox_vm, rule, taken, ports):
+    if rule.host_port:
+        return rule
+    return Forward(rule.name, rule.protocol, rule.host_address, ports.choose(vbox_vm, rule, taken), "", rule.guest_port)
+
+
+def rule_text(rule):
+    parts = (rule.name, rule.protocol, rule.host_address, rule.host_port, rule.guest_address, rule.guest_port)
+    return ",".join(map(str, parts))
+
+
+def forwards_arguments(vbox_vm, nic, removed, added):
+    """modifyvm's arguments; all removals come first, for no two rules may have a name or a port in common."""
+    result = []
+    for name in removed:
+        result += [f"--natpf{vbox_vm.rules[name][0]}", "delete", name]
+    for rule in added:
+        result += [f"--natpf{nic}", rule_text(rule)]
+    return result
+
+
+def forwards_live_arguments(vbox_vm, nic, removed, added):
+    """controlvm's, one list for each call."""
+    gone = [[f"natpf{vbox_vm.rules[name][0]}", "delete", name] for name in removed]
+    return [*gone, *([f"natpf{nic}", rule_text(rule)] for rule in added)]
+
+
+def taken_ports(vbox_vms, but=None):
+    """The host ports of all VMs, or of all but one: those that are off want theirs again."""
+    return {rule.host_port for vbox_vm in vbox_vms if vbox_vm.uuid != but for _nic, rule in vbox_vm.rules.values()}
+
+
+def ssh_of(vbox_vm):
+    """How to reach the guest's SSH through a rule, or None."""
+    rules = [rule for _nic, rule in vbox_vm.rules.values() if rule.guest_port == 22 and rule.protocol == "tcp"]
+    if not rules:
+        return None
+    rule = next((one for one in rules if one.name == SSH_RULE), rules[0])
+    everywhere = not rule.host_address or ipaddress.ip_address(rule.host_address).is_unspecified
+    host = _LOCAL if everywhere else rule.host_address
+    return {"host": host, "port": rule.host_port, "user": None, "scope": "host"}
+
+
+#: Chosen ports: above those of services, below those that systems give to outgoing connections.
+_FIRST_PORT, _PORTS = 20000, 10000
+
+
+class HostPorts:
+    """What a task chose for its VMs: no two of them, worked on at once, are given the same."""
+
+    def __init__(self):
+        self._lock = threading.Lock()
+        self._chosen = {}
+
+    def choose(self, vbox_vm, rule, taken):
+        """A port that is free, and none of ``taken``. The same VM's rule is given the same one again.
+
+        Each VM begins to look at a place of its own: so two tasks at once seldom choose the same.
+        """
+        own = (vbox_vm.uuid, rule.name)
+        begin = int(hashlib.sha256(" ".join(own).encode("utf-8", "surrogateescape")).hexdigest(), 16)
+        with self._lock:
+            taken = taken | {port for key, port in self._chosen.items() if key != own}
+            for step in range(_PORTS):
+                port = _FIRST_PORT + (begin + step) % _PORTS
+                if port not in taken and net.is_free(rule.host_address, port, rule.protocol):
+                    self._chosen[own] = port
+                    return port
+        raise Refused(f"{vbox_vm.values['name']}: no port of the host is free for {rule.name}.", "Name a host_port.")

@@ -1,0 +1,59 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Folders of the host in a VM, through the Guest Additions."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from ...._lifecycle.errors import NotFound, Refused
+from ...._ports import files
+
+
+def check_share_names(vm, shares):
+    for name, share in shares.items():
+        if not name or re.search(r"\s", name):
+            raise Refused(f"{vm.name}: shared_folders: '{name}' is no name of a share.", "Write it without blanks.")
+        if share is not None and share.get("host_path") and not os.path.isabs(share["host_path"]):
+            raise Refused(
+                f"{vm.name}: shared_folders: host_path '{share['host_path']}' of {name} is no absolute path.",
+                "Give its full path on the hypervisor.",
+            )
+
+
+def check_folders(plan):
+    after = plan.after.config.get("shared_folders") or {}
+    creates = any(step.verb == "create" for step in plan.steps)
+    touched = {change.key for step in plan.steps for change in step.changes if change.field == "shared_folders"}
+    for name, share in after.items():
+        if (creates or name in touched) and not files.is_folder(share["host_path"]):
+            raise NotFound(
+                f"{plan.after.name}: shared_folders: host_path {share['host_path']} of {name} is no folder.",
+                "Correct the path, or make the folder.",
+            )
+
+
+def write_shares(driver, vbox_vm, present, changes):
+    """Change shares: an older VirtualBox has no word for it, so each is taken away and given anew."""
+    wanted = {}
+    for change in changes:
+        share = wanted.setdefault(change.key, dict(present.get(change.key) or {}))
+        if change.attribute is not None:
+            share[change.attribute] = change.new
+        elif change.new is None:
+            wanted[change.key] = None
+        else:
+            share.update(change.new)
+    for name, share in wanted.items():
+        if name in present:
+            driver.run(vbox_vm.uuid, "sharedfolder", "remove", vbox_vm.uuid, "--name", name)
+        if share is not None:
+            driver.run(vbox_vm.uuid, "sharedfolder", "add", vbox_vm.uuid, *_words(name, share))
+
+
+def _words(name, share):
+    words = ["--name", name, "--hostpath", share["host_path"], "--automount"]
+    words += ["--readonly"] if share.get("read_only") else []
+    return [*words, *(["--auto-mount-point", share["guest_path"]] if share.get("guest_path") else [])]

@@ -1,0 +1,263 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A VM as VirtualBox reports it, and its settings by the vocabulary's names."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Optional
+
+from ..._lifecycle.errors import NotFound
+from ..._lifecycle.mark import empty_mark
+from ..._lifecycle.settings import read_all
+from ..._lifecycle.units import MIB
+from ..._tools.vboxmanage_machine import Machine
+from ..._tools.vboxmanage_states import state as state_of
+from .mark import is_unfinished
+from .settings import SETTINGS
+from .settings.native import read_native
+
+#: The rule of the option ssh_forward; it is none of port_forwards.
+SSH_RULE = "polyvirt-ssh"
+_FORMATS = {"RAW": "raw"}
+
+
+@dataclass(frozen=True)
+class VBoxVm:
+    """A VM as observed: the list, its settings file (None: unreadable), images by UUID, its mark."""
+
+    uuid: str
+    machine: Machine
+    file: Any = None
+    media: Mapping = field(default_factory=dict)
+    mark: Optional[Mapping] = None
+
+    @property
+    def values(self):
+        return self.machine.values
+
+    @property
+    def state(self):
+        """The State of its power."""
+        return state_of(self.values["VMState"])
+
+    @property
+    def folder(self):
+        return os.path.dirname(self.values["CfgFile"])
+
+    @property
+    def controllers(self):
+        """{name: bus}."""
+        return {one.name: BUS_OF_TYPE.get(one.values["type"].lower(), "other") for one in self.machine.controllers}
+
+    def kind_of(self, slot):
+        """HardDisk, DVD or Floppy."""
+        reported = self.file.drives.get((slot.controller, slot.port, slot.device)) if self.file else None
+        if reported:
+            return reported
+        return "HardDisk" if slot.values.get("ImageUUID") in self.media else "DVD"
+
+    @property
+    def disks(self):
+        """The slots with hard disks."""
+        return [slot for slot in self.machine.slots if slot.medium != "none" and self.kind_of(slot) == "HardDisk"]
+
+    @property
+    def drives(self):
+        """The slots with optical drives, in the order in which a guest finds them."""
+        return [slot for slot in self.machine.slots if slot.medium != "none" and self.kind_of(slot) == "DVD"]
+
+    def seed_files(self):
+        """Paths of the files of our own in its folder."""
+        return [os.path.join(self.folder, name) for name in (self.mark or {}).get("files", ())]
+
+    @property
+    def begun_mark(self):
+        """The mark of a VM in the making; a clone that has none of its own yet has all its disks in its folder."""
+        if (self.mark or {}).get("id") == self.uuid:
+            return self.mark
+        bases = [base for _attached, base in map(self.image_in, self.disks) if base]
+        own = [base.uuid for base in bases if base.location.startswith(os.path.join(self.folder, ""))]
+        return {**empty_mark(self.uuid), "disks": own, "unfinished": True}
+
+    @property
+    def is_unfinished(self):
+        """True of a VM that a task has begun to make and nobody has got yet."""
+        return is_unfinished(self.uuid, self.mark, self.values["LogFldr"])
+
+    @property
+    def iso_drive(self):
+        """The drive of the option iso: the first that does not hold a seed."""
+        return next((slot for slot in self.drives if slot.medium not in self.seed_files()), None)
+
+    def chain(self, uuid):
+        """An image and those below it, as long as they are this VM's own, or attached to it as never written."""
+        found = [self.media[uuid]] if uuid in self.media else []
+        while found and found[-1].parent in self.media and self._is_own(self.media[found[-1].parent]):
+            found.append(self.media[found[-1].parent])
+        return found
+
+    def _is_own(self, medium):
+        return self.uuid in medium.users or medium.is_never_written
+
+    def image_in(self, slot):
+        """What is attached, and what it goes back to: with snapshots a disk goes on in images on top of its own."""
+        chain = self.chain(slot.values.get("ImageUUID"))
+        return (chain[0], chain[-1]) if chain else (None, None)
+
+    def left_behind(self):
+        """The images with what was written since a snapshot to disks that are detached now; VirtualBox keeps them."""
+        parents = {medium.parent for medium in self.media.values()}
+        return [medium for medium in self.media.values() if medium.uuid not in parents and self._is_left(medium)]
+
+    def _is_left(self, medium):
+        below, folder = self.media.get(medium.parent), os.path.join(self.values["SnapFldr"], "")
+        is_ours = below is not None and self.uuid in below.users and medium.location.startswith(folder)
+        return is_ours and not medium.users
+
+    def nic(self, number):
+        return next((nic for nic in self.machine.nics if nic.number == number), None)
+
+    @property
+    def rules(self):
+        """{name: (number of the NIC, rule)}; of two with one name that of the first NIC."""
+        found = {}
+        for nic in self.machine.nics:
+            for rule in nic.forwards if nic.type == "nat" else ():
+                found.setdefault(rule.name, (nic.number, rule))
+        return found
+
+
+def vbox_vm_of(vbox_vms, uuid):
+    """One of all VMs. Raises NotFound where somebody took it away while a task worked on it."""
+    if uuid not in vbox_vms:
+        raise NotFound(f"The machine {uuid} is gone: somebody else removed it meanwhile.", "Run the task again.")
+    return vbox_vms[uuid]
+
+
+def config_of(vbox_vm, native_keys=()):
+    """The VM's settings by the vocabulary's names."""
+    return {
+        **read_all(SETTINGS, vbox_vm),
+        "tags": tuple(sorted(_own(vbox_vm).get("tags", ()))),
+        "disks": {slot_name(slot.controller, slot.port, slot.device): _disk(vbox_vm, slot) for slot in vbox_vm.disks},
+        "networks": {str(nic.number - 1): _network(nic) for nic in vbox_vm.machine.nics if nic.type != "none"},
+        "iso": _iso(vbox_vm),
+        "port_forwards": {name: _forward(rule) for name, (_nic, rule) in vbox_vm.rules.items() if name != SSH_RULE},
+        "ssh_forward": SSH_RULE in vbox_vm.rules,
+        "shared_folders": {one.name: _share(one) for one in vbox_vm.machine.shared_folders if not one.transient},
+        **({"native": {key: read_native(vbox_vm, key) for key in native_keys}} if native_keys else {}),
+    }
+
+
+def _own(vbox_vm):
+    mark = vbox_vm.mark or {}
+    return mark if mark.get("id") == vbox_vm.uuid else {}
+
+
+def _disk(vbox_vm, slot):
+    attached, base = vbox_vm.image_in(slot)
+    if attached is None:
+        return {"source": slot.medium, "size": None, "format": None}
+    size = None if attached.capacity is None else attached.capacity * MIB
+    return {"source": base.location, "size": size, "format": _FORMATS.get(base.format, base.format.lower())}
+
+
+def _network(nic):
+    kind = NETWORK_WORDS.get(nic.type, nic.type.lower())
+    reported = {"type": kind}
+    source = nic.values.get(NETWORKS.get(kind, (None, None))[1] or "generic")
+    if source:
+        reported["source"] = source
+    return {**reported, "mac": colon_mac(nic.values["macaddress"]), "model": nic.values["nictype"]}
+
+
+def _iso(vbox_vm):
+    drive = vbox_vm.iso_drive
+    if drive is None:
+        return None
+    return "" if drive.medium == "emptydrive" else drive.medium
+
+
+def _forward(rule):
+    reported = {"protocol": rule.protocol, "host_port": rule.host_port, "guest_port": rule.guest_port}
+    return {**reported, **({"host_address": rule.host_address} if rule.host_address else {})}
+
+
+def _share(share):
+    reported = {"host_path": share.path, "read_only": bool(share.read_only)}
+    return {**reported, **({"guest_path": share.mount_point} if share.mount_point else {})}
+
+
+#: networks.type -> (VirtualBox's type, what names its other end).
+NETWORKS = {
+    "nat": ("nat", None),
+    "bridged": ("bridged", "bridgeadapter"),
+    "hostonly": ("hostonly", "hostonlyadapter"),
+    "internal": ("intnet", "intnet"),
+    "network": ("natnetwork", "nat-network"),
+}
+NETWORK_WORDS = {vbox: word for word, (vbox, _key) in NETWORKS.items()}
+NIC_MODELS = (
+    "82540EM", "82543GC", "82545EM", "Am79C960", "Am79C970A", "Am79C973", "virtio", "usbnet",
+    "NE1000", "NE2000", "WD8003", "WD8013", "3C503", "ELNK1",
+)  # fmt: skip
+NIC_SYNONYMS = {"e1000": "82540EM", "virtio-net": "virtio", "pcnet": "Am79C973"}
+#: Formats of images that it writes to: the vocabulary's word -> its own.
+FORMATS = {"vdi": "VDI", "vmdk": "VMDK", "vhd": "VHD"}
+#: Of this one it writes the new size into one half of the file, leaves the old one in the other, and reports no error.
+NOT_GROWN = "vmdk"
+#: Short names of usual systems -> the id of the type.
+OS_TYPES = {
+    "linux": "Linux26_64", "debian": "Debian_64", "ubuntu": "Ubuntu_64", "fedora": "Fedora_64", "rhel": "RedHat_64",
+    "redhat": "RedHat_64", "centos": "RedHat_64", "alma": "RedHat_64", "rocky": "RedHat_64", "arch": "ArchLinux_64",
+    "archlinux": "ArchLinux_64", "opensuse": "OpenSUSE_64", "gentoo": "Gentoo_64", "oracle": "Oracle_64",
+    "openbsd": "OpenBSD_64", "freebsd": "FreeBSD_64", "netbsd": "NetBSD_64", "windows10": "Windows10_64",
+    "windows11": "Windows11_64", "windows2016": "Windows2016_64", "windows2019": "Windows2019_64",
+    "windows2022": "Windows2022_64", "solaris": "Solaris11_64", "other": "Other_64",
+}  # fmt: skip
+_SLOT = re.compile(r"(?P<controller>.+) (?P<port>\d+)(?::(?P<device>[01]))?", re.DOTALL)
+#: By how a controller's name begins, where it has to be made: its bus, and its number of ports.
+BUSES = {
+    "SATA": ("sata", 30), "AHCI": ("sata", 30), "IDE": ("ide", 2), "SCSI": ("scsi", 16), "SAS": ("sas", 8),
+    "NVMe": ("pcie", 30), "VirtIO": ("virtio-scsi", 30), "USB": ("usb", 8),
+}  # fmt: skip
+#: storagecontrollertype, small -> bus.
+BUS_OF_TYPE = {
+    "intelahci": "sata", "piix3": "ide", "piix4": "ide", "ich6": "ide", "lsilogic": "scsi", "buslogic": "scsi",
+    "lsilogicsas": "sas", "nvme": "pcie", "virtioscsi": "virtio-scsi", "usb": "usb", "i82078": "floppy",
+}  # fmt: skip
+#: What VirtualBox writes as _ in names of files (names-locale of 7.2.22).
+_NOT_IN_FILE_NAMES = re.compile(r'[/\\";:*?<>|$&\'~\n]|^[-. ]|[. ]$')
+
+
+def file_name(name):
+    """A VM's name as its folder and files have it."""
+    return _NOT_IN_FILE_NAMES.sub("_", name)
+
+
+def slot_name(controller, port, device=0):
+    return f"{controller} {port}:{device}" if device else f"{controller} {port}"
+
+
+def place_of(slot):
+    """(controller, port, device) of a slot's name, or None where it is none."""
+    match = _SLOT.fullmatch(slot)
+    return (match["controller"], int(match["port"]), int(match["device"] or 0)) if match else None
+
+
+def bus_for(controller):
+    """(bus, ports) of a controller by its name, or None."""
+    return next((bus for begin, bus in BUSES.items() if controller.lower().startswith(begin.lower())), None)
+
+
+def colon_mac(mac):
+    return ":".join(mac[place : place + 2] for place in range(0, 12, 2)).lower()
+
+
+def plain_mac(mac):
+    return mac.replace(":", "").upper()

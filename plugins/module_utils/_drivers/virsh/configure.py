@@ -1,0 +1,94 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Changing a VM: what runs first, then the definition, so that what the definition says was really done."""
+
+from __future__ import annotations
+
+from ..._lifecycle.mark import empty_mark
+from ..._lifecycle.model import LIVE, PAUSED, RUNNING
+from .definition import Definition
+from .settings import SETTINGS, write_setting
+from .settings.disks import add_disk, grow_disk, remove_disk, set_iso
+from .settings.firmware import FIRMWARE_FIELDS, nvram_of, place_nvram
+from .settings.networks import add_nic, remove_nic, set_nic
+
+#: Changes that are no part of the XML.
+_OUTSIDE = ("autostart", "disks.size")
+
+
+def configure(driver, vm, step):
+    """Make the changes to one VM; those that cost LIVE also to what runs."""
+    changes = step.changes
+    definition = driver.definition(vm.id)
+    if driver.is_stored(vm, changes, definition):
+        return
+    running = Definition(driver.virsh.run("dumpxml", vm.id)) if vm.power in (RUNNING, PAUSED) else None
+    made, nvram = [], nvram_of(definition)
+    for change in sorted(changes, key=_last_nics_first):
+        live = running is not None and change.cost == LIVE
+        _CHANGES.get(change.kind, _set_field)(driver, vm, definition, running if live else None, change, made)
+    # A file of the kind of firmware it had before goes with the VM, not with the change.
+    nvram = [nvram, _placed_nvram(driver, vm, definition)] if _turns_firmware(changes) else []
+    if made or nvram or any(change.kind == "tags" for change in changes):
+        definition.set_mark(_updated_mark(vm, definition.mark, changes, made, [path for path in nvram if path]))
+    if any(change.kind not in _OUTSIDE for change in changes):
+        driver.define(definition)
+
+
+def _placed_nvram(driver, vm, definition):
+    driver.storage.open_folder()
+    return place_nvram(definition, driver.storage, vm.name)
+
+
+def _turns_firmware(changes):
+    return any(change.field in FIRMWARE_FIELDS for change in changes)
+
+
+def _last_nics_first(change):
+    """NICs are known by their place: taking one away moves those behind it, so the last goes first."""
+    return (1, -int(change.key)) if change.kind == "networks.remove" else (0, 0)
+
+
+def _set_field(driver, vm, definition, running, change, made):
+    """A field of the definition alone."""
+    if change.field in SETTINGS:
+        setting = SETTINGS[change.field]
+        if running is not None and setting.write_live is not None:
+            setting.write_live(driver, vm, running, change)
+        write_setting(driver, definition, change)
+    elif change.kind == "description":
+        definition.set("description", change.new)
+    elif change.kind == "native":
+        definition.set_native(change.key, change.new)
+
+
+def _set_autostart(driver, vm, definition, running, change, made):
+    driver.virsh.run("autostart", vm.id, *([] if change.new else ["--disable"]))
+
+
+_CHANGES = {
+    "autostart": _set_autostart,
+    "iso": set_iso,
+    "disks.add": add_disk,
+    "disks.remove": remove_disk,
+    "disks.size": grow_disk,
+    "networks.add": add_nic,
+    "networks.remove": remove_nic,
+    "networks.type": set_nic,
+    "networks.source": set_nic,
+    "networks.mac": set_nic,
+    "networks.model": set_nic,
+}
+
+
+def _updated_mark(vm, mark, changes, made, nvram):
+    """Our mark with new disks and tags; a foreign one is replaced, for it speaks of another VM's files."""
+    own = next((dict(one) for one in (mark, vm.mark) if one and one.get("id") == vm.id), empty_mark(vm.id))
+    own["disks"] = list(dict.fromkeys([*own.get("disks", ()), *made]))
+    if nvram:
+        own["nvram"] = list(dict.fromkeys([*own.get("nvram", ()), *nvram]))
+    for change in changes:
+        if change.kind == "tags":
+            own["tags"] = list(change.new)
+    return own

@@ -1,0 +1,258 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which files belong to a VM, and who else needs them. What cannot be told is refused, never guessed."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from dataclasses import replace
+
+from ..._lifecycle.errors import NotFound, PolyvirtError, Refused
+from ..._lifecycle.model import File
+from ..._ports import files
+from ..._tools import disk_header
+from .definition import file_of, target_of
+from .settings.firmware import nvram_of
+from .storage import used_files
+
+#: How images begin that can stand on another: qcow and qcow2, qed, and the kinds of vmdk.
+_LAYERED = (b"QFI\xfb", b"QED\0", b"KDMV", b"COWD", b"# Disk DescriptorFile")
+
+
+def files_of(vm, definitions, users):
+    """The files of one VM, each with who else needs it.
+
+    ``definitions`` are what it runs with and what is stored: each may name a file that the other does not. Without
+    ``users`` (FileUsers) the files are on another host, where none can be removed.
+    """
+    found = {}
+    for definition in definitions:
+        for drive in definition.drives("disk", "lun", "cdrom", "floppy"):
+            file = _file_behind(drive, vm.mark or {})
+            # What is a medium in one of them is shared, whatever the other says.
+            if file is not None and (file.path not in found or file.role == "medium"):
+                found[file.path] = file
+        nvram = nvram_of(definition)
+        if nvram and users is not None and files.exists(nvram):
+            found[nvram] = File(nvram, "nvram", vm.owned and nvram in vm.mark.get("nvram", ()))
+    for file in _detached(vm, found):
+        if users is None or files.exists(file.path):
+            found[file.path] = file
+    if users is None:
+        return tuple(replace(file, used_by=("another host",)) for file in found.values())
+    return users.added_to(found.values(), vm)
+
+
+def _file_behind(drive, mark):
+    path = file_of(drive)
+    if not path:
+        # A volume, block device or network image is nobody's file: with this role and not ours, it always stays.
+        place = _place_of(drive)
+        return File(place, "support") if place else None
+    if drive.get("device", "disk") in ("cdrom", "floppy"):
+        return File(path, "support" if path in mark.get("files", ()) else "medium", path in mark.get("files", ()))
+    ours = path in mark.get("disks", ())
+    if drive.find("shareable") is not None or drive.find("readonly") is not None:
+        return File(path, "support" if ours else "medium", ours)
+    return File(path, "disk", ours)
+
+
+def _place_of(drive):
+    """A name for what a drive without a file holds, or an empty text."""
+    source = drive.find("source")
+    if source is None or drive.get("type", "file") == "file":
+        return ""
+    if source.get("volume"):
+        return f"{source.get('pool')}/{source.get('volume')}"
+    if source.get("protocol"):
+        return f"{source.get('protocol')}:{source.get('name') or ''}"
+    return source.get("dev") or source.get("dir") or f"{drive.get('type')}:{target_of(drive)}"
+
+
+def _detached(vm, attached):
+    """What was made for the VM and is in none of its drives now. A foreign mark speaks of another's files."""
+    if not vm.owned:
+        return []
+    named = [("disk", path) for path in vm.mark.get("disks", ())]
+    # NVRAM of each kind of firmware that it ever had.
+    named += [("nvram", path) for path in vm.mark.get("nvram", ())]
+    named += [("support", path) for path in vm.mark.get("files", ())]
+    return [File(path, role, True) for role, path in named if path not in attached]
+
+
+class FileUsers:
+    """Who needs which file, for all VMs of one look: each image is looked at once."""
+
+    def __init__(self, virsh, qemu_img, definitions):
+        self._virsh, self._qemu_img, self._definitions = virsh, qemu_img, definitions
+        self._volumes = None
+        self._paths = {}
+        self._chains = {}
+
+    def added_to(self, found, vm):
+        # Whatever stays in any case needs no look.
+        own = {os.path.realpath(file.path) for file in found if file.ours or file.role != "support"}
+        users = self._users(vm, own) if own else {}
+        for path in (os.path.realpath(file.path) for file in found if file.role == "disk" and not file.ours):
+            for below in own.intersection(self._below_own(vm, path, own)):
+                users.setdefault(below, set()).add(path)
+        return tuple(replace(file, used_by=tuple(sorted(users.get(os.path.realpath(file.path), ())))) for file in found)
+
+    def _users(self, vm, own):
+        users = {}
+        for definition in self._definitions:
+            if definition.uuid != vm.id:
+                for path in self._paths_of(vm, definition):
+                    users.setdefault(path, set()).add(definition.name)
+        # What VMs use comes first: an image in between is then known by its VM, not by its path.
+        used = [path for path in sorted(users) if path not in own]
+        for path in [*used, *sorted(_images_beside(own).difference(used))]:
+            for below in self._chain_below(vm, path):
+                users.setdefault(below, set()).update(users.get(path) or {path})
+        return users
+
+    def _below_own(self, vm, path, own):
+        """What a disk stands on that may stay itself: after a snapshot made by hand, that is the disk we made.
+
+        A VM whose own disk is broken can be removed nevertheless; then the others of its files stay.
+        """
+        try:
+            return self._chain_below(vm, path)
+        except Refused:
+            return own.difference({path})
+
+    def _paths_of(self, vm, definition):
+        """Real paths of all that a definition refers to, down the chain as far as libvirt tells."""
+        if definition not in self._paths:
+            paths = {self._path_of(vm, definition, disk, source) for disk, source in _sources(definition)}
+            paths.add(nvram_of(definition))
+            self._paths[definition] = {os.path.realpath(path) for path in paths if path}
+        return self._paths[definition]
+
+    def _path_of(self, vm, definition, disk, source):
+        if source.get("volume"):
+            return self._volume_path(vm, definition, source.get("pool"), source.get("volume"))
+        if source.get("dev"):
+            # Only where it holds an image can a device stand on a file.
+            driver = disk.find("driver")
+            return source.get("dev") if driver is not None and driver.get("type", "raw") != "raw" else None
+        return source.get("file")
+
+    def _volume_path(self, vm, definition, pool, volume):
+        if self._volumes is None:
+            self._volumes = self._ask_for_volumes()
+        answer = self._volumes[pool, volume]
+        if answer.error:
+            raise Refused(
+                f"{vm.name}: {definition.name} uses the volume {volume} of the pool {pool}, and whether that is one of"
+                f" {vm.name}'s files cannot be told: {answer.error}.",
+                f"Start the pool (virsh pool-start {pool}), or take that disk away from {definition.name}.",
+            )
+        return answer.stdout.strip()
+
+    def _ask_for_volumes(self):
+        sources = [source for definition in self._definitions for _disk, source in _sources(definition)]
+        wanted = sorted({(source.get("pool"), source.get("volume")) for source in sources if source.get("volume")})
+        answers = self._virsh.batch([("vol-path", "--pool", pool, "--vol", volume) for pool, volume in wanted])
+        return dict(zip(wanted, answers))
+
+    def _chain_below(self, vm, path):
+        if path not in self._chains:
+            self._chains[path] = self._read_chain(vm, path)
+        return self._chains[path]
+
+    def _read_chain(self, vm, path):
+        """Real paths of all that an image stands on; the last one may be gone."""
+        below, image = [], self._backing(vm, path, path)
+        while image is not None and os.path.realpath(image) not in below:
+            below.append(os.path.realpath(image))
+            image = self._backing(vm, path, image)
+        return below
+
+    def _backing(self, vm, top, image):
+        if _is_missing(image) or _stands_alone(image):
+            return None
+        try:
+            # Only the image itself is read: what it stands on may be gone or broken.
+            return disk_header.backing_file(image) if disk_header.is_qcow(image) else self._qemu_img.info(image).backing
+        except PolyvirtError as error:
+            if _is_missing(image):  # Just now: another task removed it.
+                return None
+            raise Refused(
+                f"{vm.name}: cannot find out whether {top} uses one of its files as a backing file:"
+                f" {error.message.rstrip('.')}.",
+                error.remedy or "Repair that image, move it to another directory, or set delete_disks: none.",
+            ) from error
+
+    def standing_on(self, vm):
+        """{real path: names of other VMs} of the images that the disks of other VMs stand on, as far as that is known.
+
+        Other than before a removal, an image that cannot be read holds up nobody.
+        """
+        standing = {}
+        for definition in self._definitions:
+            if definition.uuid != vm.id:
+                for path in _layered_disks(definition):
+                    with suppress(Refused):
+                        for below in self._chain_below(vm, os.path.realpath(path)):
+                            standing.setdefault(below, set()).add(definition.name)
+        return standing
+
+
+class NamedUsers:
+    """Who needs which file as far as definitions name it: enough where no disk is removed, and no image is read."""
+
+    def __init__(self, definitions):
+        self._definitions = definitions
+
+    def added_to(self, found, vm):
+        users = {}
+        for definition in self._definitions:
+            if definition.uuid != vm.id:
+                for path in used_files(definition):
+                    users.setdefault(os.path.realpath(path), set()).add(definition.name)
+        return tuple(replace(file, used_by=tuple(sorted(users.get(os.path.realpath(file.path), ())))) for file in found)
+
+
+def _layered_disks(definition):
+    """Files of disks that may stand on others. A raw disk does not, whatever its guest wrote into it."""
+    for disk in definition.drives("disk", "lun"):
+        driver = disk.find("driver")
+        if file_of(disk) and driver is not None and driver.get("type", "raw") != "raw":
+            yield file_of(disk)
+
+
+def _sources(definition):
+    """(disk, source) of every place a definition's disks name: their own, those below, and those being copied to."""
+    return [(disk, source) for disk in definition.root.findall("devices/disk") for source in disk.iter("source")]
+
+
+def _images_beside(own):
+    """Images in the same folders: an overlay that no VM uses yet still needs what it stands on."""
+    beside = set()
+    for folder in {os.path.dirname(path) for path in own}:
+        for entry in files.entries(folder):
+            path = os.path.realpath(os.path.join(folder, entry))
+            if path not in own and files.is_file(path) and not _stands_alone(path):
+                beside.add(path)
+    return beside
+
+
+def _is_missing(path):
+    """Only what is surely not there: a file behind a closed folder may well be."""
+    try:
+        files.size(path)
+    except NotFound:
+        return True
+    except PolyvirtError:
+        return False
+    return False
+
+
+def _stands_alone(path):
+    """Whether a file is surely no image that can stand on another; what cannot be read may be one."""
+    if not (files.is_file(path) and files.is_readable(path)):
+        return False
+    return not any(files.starts_with(path, word) for word in _LAYERED)

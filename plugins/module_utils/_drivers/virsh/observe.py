@@ -1,0 +1,279 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Looking at VMs with two virsh processes for up to a hundred: one lists, one asks about each.
+
+VMs are addressed by UUID, for virsh takes a name that is a number for the id of a running VM.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+from ..._lifecycle.errors import CommandFailed
+from ..._lifecycle.model import RUNNING, Address, Observation, Vm
+from ..._tools import virsh as tool
+from ..._tools import virsh_addresses
+from ..._tools import virsh_output as output
+from ..._tools.virsh_states import state
+from .definition import Definition, target_of
+from .settings import read_settings
+from .settings.disks import read_disks, read_iso
+from .settings.firmware import runs_as_stored
+from .settings.memory_cpus import align_maxima
+from .settings.networks import QUESTIONS, inactive_networks, read_networks
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What one listing process tells: versions and, of every VM, its name and some flags by UUID."""
+
+    versions: output.Versions
+    names: dict
+    autostarted: frozenset
+    saved: frozenset
+    transient: frozenset
+    active: frozenset
+    inactive_networks: frozenset = frozenset()
+
+    @classmethod
+    def read(cls, virsh, with_networks=False):
+        commands = [
+            ("version",),
+            ("list", "--all", "--uuid", "--name"),
+            ("list", "--all", "--uuid", "--autostart"),
+            ("list", "--all", "--uuid", "--with-managed-save"),
+            ("list", "--all", "--uuid", "--transient"),
+            ("list", "--uuid"),
+        ]
+        answers = virsh.batch([*commands, *(QUESTIONS if with_networks else ())])
+        if answers[1].error:
+            raise CommandFailed(("virsh", *commands[1]), 1, answers[1].error)
+        machines, networks = answers[: len(commands)], answers[len(commands) :]
+        flags = [frozenset(answer.stdout.split()) for answer in machines[2:]]
+        inactive = inactive_networks(networks) if networks else frozenset()
+        return cls(output.versions(answers[0].stdout), dict(output.domains(answers[1].stdout)), *flags, inactive)
+
+    def uuids(self, target):
+        """Every VM that ``target`` may mean."""
+        if target.id:
+            return [target.id] if target.id in self.names else []
+        return [uuid for uuid, name in self.names.items() if name == target.name]
+
+
+def observe_fully(virsh, listing, uuids, facets, native_keys):
+    """Full observation of ``uuids``: definition, what runs, sizes, leases; more only where ``facets`` ask for it."""
+    questions, per_machine = [], []
+    for uuid in uuids:
+        asked = _questions(uuid, uuid in listing.active, uuid in listing.saved, facets)
+        per_machine.append((uuid, list(asked)))
+        questions += asked.values()
+    answers = iter(_asked(virsh, questions)) if questions else iter(())
+    found, taken = [], {}
+    reported = [(uuid, {key: next(answers) for key in keys}) for uuid, keys in per_machine]
+    _ask_for_each_size(virsh, reported)
+    for uuid, answered in reported:
+        if not tool.is_not_found(answered["inactive"].error):
+            found.append(_machine(uuid, listing, answered, native_keys))
+            taken[uuid] = _names(uuid, answered)
+    if any(names for names, _current in taken.values()):
+        found = _with_snapshots(virsh, found, taken, native_keys if "snapshot_configs" in facets else None)
+    return Observation(vms=found, known=tuple(listing.names.values()))
+
+
+def _ask_for_each_size(virsh, reported):
+    """Where one disk cannot be read, libvirt tells the size of none: then each is asked for by itself."""
+    questions, targets = [], []
+    for uuid, answered in reported:
+        if answered["sizes"].error and not answered["inactive"].error:
+            texts = [
+                answered[key].stdout for key in ("inactive", "active") if key in answered and not answered[key].error
+            ]
+            disks = {target_of(disk) for text in texts for disk in Definition(text).drives("disk", "lun")}
+            questions += [("domblkinfo", uuid, target) for target in sorted(disks)]
+            targets += [(answered, target) for target in sorted(disks)]
+    answers = virsh.batch(questions) if questions else []
+    for (answered, target), answer in zip(targets, answers):
+        answered["size", target] = answer
+
+
+def _sizes(answered):
+    """{slot: bytes} of the disks that can be read."""
+    sizes = output.block_sizes(answered["sizes"].stdout)
+    each = {key[1]: answer.stdout for key, answer in answered.items() if key[0] == "size" and not answer.error}
+    reported = {target: output.key_values(text).get("Capacity", "") for target, text in each.items()}
+    return {**sizes, **{target: int(size) for target, size in reported.items() if size.isdigit()}}
+
+
+def _names(uuid, answered):
+    """(names of all snapshots, name of the current one); a driver of libvirt that has none says that it cannot tell."""
+    if "snapshots" not in answered or tool.is_unsupported(answered["snapshots"].error):
+        return (), ""
+    _raise_unless_gone(("snapshot-list", uuid), answered["snapshots"], "domain")
+    # Not stripped: a blank may be the last letter of a name.
+    return output.snapshots(answered["snapshots"].stdout), answered["current"].stdout.partition("\n")[0]
+
+
+def _with_snapshots(virsh, vms, taken, native_keys):
+    """``taken`` are (names of its snapshots, name of the current one) by VM; one process tells about all.
+
+    With ``native_keys`` None, nobody asks what settings they hold.
+    """
+    from .snapshots import SnapshotXml
+
+    asked = [(vm, name) for vm in vms for name in taken[vm.id][0]]
+    reported = {vm.id: [] for vm in vms}
+    answers = virsh.batch([("snapshot-dumpxml", vm.id, "--snapshotname", name) for vm, name in asked])
+    for (vm, name), answer in zip(asked, answers):
+        _raise_unless_gone(("snapshot-dumpxml", vm.id, name), answer, "snapshot")
+        if not answer.error:
+            config_of = None if native_keys is None else partial(_config_then, vm, native_keys)
+            reported[vm.id].append(SnapshotXml.parse(answer.stdout).described(name == taken[vm.id][1], config_of))
+    return [vm.having(snapshots=tuple(reported[vm.id])) for vm in vms]
+
+
+def _raise_unless_gone(words, answer, kind):
+    """What cannot be read is not taken for nothing; what went away meanwhile is nothing."""
+    if answer.error and not (tool.is_not_found(answer.error, kind) or tool.is_not_found(answer.error)):
+        raise CommandFailed(("virsh", *words), 1, answer.error)
+
+
+def _config_then(vm, native_keys, definition):
+    """What a snapshot's definition says. How large a disk was then is not told, so it counts as large as it is."""
+    sizes = {slot: disk.get("size") for slot, disk in (vm.config.get("disks") or {}).items()}
+    mark = definition.mark or {}
+    kept = {
+        "description": definition.get("description") or "",
+        "tags": tuple(sorted(mark.get("tags", ()))),
+        "autostart": vm.config["autostart"],
+    }
+    return {**_config(definition, sizes, frozenset(mark.get("files", ())), native_keys), **kept}
+
+
+def _asked(virsh, questions):
+    """A guest agent that hangs costs libvirt five seconds before it gives up."""
+    return virsh.batch(questions, timeout=60 + 6 * sum("agent" in question for question in questions))
+
+
+def _questions(uuid, active, saved, facets):
+    asked = {
+        "power": ("domstate", uuid, "--reason"),
+        "inactive": ("dumpxml", uuid, "--inactive"),
+        "sizes": ("domblkinfo", uuid, "--all"),
+    }
+    if active:
+        asked["active"] = ("dumpxml", uuid)
+        asked.update(virsh_addresses.questions(uuid, thoroughly="addresses" in facets))
+    if saved:
+        asked["active"] = ("managedsave-dumpxml", uuid)
+    if "snapshots" in facets:
+        asked["snapshots"] = ("snapshot-list", uuid, "--name")
+        asked["current"] = ("snapshot-current", uuid, "--name")
+    return asked
+
+
+def observe_power(virsh, uuids, facets):
+    """Light observation while something is waited for: power, and addresses where asked. One process."""
+    per_machine = [(uuid, _light_questions(uuid, facets)) for uuid in uuids]
+    answers = iter(_asked(virsh, [question for _uuid, asked in per_machine for question in asked.values()]))
+    found = []
+    for uuid, asked in per_machine:
+        answered = {key: next(answers) for key in asked}
+        if tool.is_not_found(answered["info"].error):
+            continue
+        if answered["info"].error:
+            raise CommandFailed(("virsh", "dominfo", uuid), 1, answered["info"].error)
+        info = output.key_values(answered["info"].stdout)
+        power, busy, reason = state(answered["power"], info.get("Managed save") == "yes")
+        vm = Vm(
+            name=info["Name"],
+            id=uuid,
+            power=power,
+            reason=reason,
+            busy=busy,
+            persistent=info.get("Persistent") != "no",
+        )
+        found.append(_with_addresses(vm, answered, vm.power))
+    return Observation(vms=found)
+
+
+def _light_questions(uuid, facets):
+    asked = {"power": ("domstate", uuid, "--reason"), "info": ("dominfo", uuid)}
+    if "addresses" in facets:
+        asked.update(virsh_addresses.questions(uuid, thoroughly=True))
+    return asked
+
+
+def _machine(uuid, listing, answered, native_keys):
+    if answered["inactive"].error:
+        raise CommandFailed(("virsh", "dumpxml", uuid, "--inactive"), 1, answered["inactive"].error)
+    definition = Definition(answered["inactive"].stdout)
+    sizes = _sizes(answered)
+    power, busy, reason = state(answered["power"], uuid in listing.saved)
+    mark = definition.mark
+    own_files = frozenset((mark or {}).get("files", ()))
+    kept = {
+        "description": definition.get("description") or "",
+        "tags": tuple(sorted((mark or {}).get("tags", ()))),
+        "autostart": uuid in listing.autostarted,
+    }
+    config = {**_config(definition, sizes, own_files, native_keys), **kept}
+    active = None
+    if "active" in answered and not answered["active"].error:
+        # What is only told about a VM, not given to it, is the same whether it runs or not.
+        running = Definition(answered["active"].stdout)
+        active = {**_config(running, sizes, own_files, native_keys), **kept}
+        _undo_rewriting(config, active, definition, running)
+    vm = Vm(
+        name=definition.name,
+        id=uuid,
+        power=power,
+        reason=reason,
+        busy=busy,
+        persistent=uuid not in listing.transient,
+        config=config,
+        active=active,
+        mark=mark,
+    )
+    return _with_addresses(vm, answered, power)
+
+
+def _undo_rewriting(config, active, stored, running):
+    """What libvirt rewrites in a running VM by itself is no setting that waits for its next start."""
+    for name in ("secure_boot", "nested_virtualization"):
+        if config[name] is None:
+            active[name] = None  # What was left to the host was chosen by it.
+    if active["secure_boot"] is None and runs_as_stored(stored, running, config["secure_boot"]):
+        active["secure_boot"] = config["secure_boot"]
+    align_maxima(config, active, stored, running)
+    native = config.get("native", {})
+    if native.get("cpu@mode") == "host-model" and active["native"].get("cpu@mode") == "custom":
+        active["native"] = {**active["native"], "cpu@mode": "host-model"}
+
+
+def _config(definition, sizes, own_files, native_keys):
+    config = {
+        **read_settings(definition),
+        "disks": read_disks(definition, sizes),
+        "networks": read_networks(definition),
+        "iso": read_iso(definition, own_files),
+    }
+    if native_keys:
+        config["native"] = {key: definition.native(key) for key in native_keys}
+    return config
+
+
+def _with_addresses(vm, answered, power):
+    if power != RUNNING:
+        return vm
+    addresses = tuple(Address(*row) for row in virsh_addresses.told(answered))
+    return vm.having(addresses=addresses, ssh=_ssh(vm, addresses))
+
+
+def _ssh(vm, addresses):
+    if not addresses:
+        return None
+    nics = (vm.config.get("networks") or {}).values()
+    bridged = any(nic.get("type") == "bridged" for nic in nics)
+    return {"host": addresses[0].address, "port": 22, "user": None, "scope": "network" if bridged else "host"}

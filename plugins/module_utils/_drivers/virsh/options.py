@@ -1,0 +1,36 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Options of libvirt alone, and which of the shared ones it never has."""
+
+from __future__ import annotations
+
+from ..._lifecycle.options import AT_START, Connection, Consent, Option, Platform, Policy, Size, Texts
+
+LIBVIRT = Platform(
+    "libvirt",
+    lacks={
+        "os_type": "libvirt does not store it. Omit the option.",
+        "disks.storage": "Use storage_path for the files of a new VM, or attach a file with disks[].source.",
+        "networks.type=hostonly": "Use type: network with the name of an isolated network.",
+        "networks.address": "Use cloud_init.ip_config, or a reservation in the libvirt network (virsh net-update).",
+        "networks.vlan": "Tag the bridge on the host, or use an openvswitch network.",
+        "shared_folders.guest_path": "Mount it in the guest: mount -t virtiofs NAME FOLDER, or with 9p"
+        " mount -t 9p NAME FOLDER.",
+        "shared_folders.type": "libvirt uses virtiofs if the host has it, else 9p. Omit the option.",
+    },
+)
+
+CONNECTION = {"uri": Connection(), "executable": Connection(default="virsh")}
+VM = {
+    **CONNECTION,
+    "virt_type": Connection(choices=("kvm", "qemu")),
+    "storage_path": Connection("path"),
+    "boot_order": Texts(choices=("disk", "cdrom", "network")),
+    "serial_log": Option("path", unique="file"),
+    "reset_nvram": Consent(role=AT_START, only_with="restarted"),
+    "max_cpus": Option("int"),
+    "max_memory": Size(),
+    "allow_network_start": Consent(role="connection"),
+}
+SNAPSHOT = {**CONNECTION, "kind": Policy(choices=("internal", "external"), only_with="present")}

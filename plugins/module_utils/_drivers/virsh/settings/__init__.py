@@ -1,0 +1,66 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Settings that live in the definition alone: how each is read from it and written to it.
+
+A VM is made by the same writing as it is changed: what a new one shall have are so many additions.
+"""
+
+from __future__ import annotations
+
+from ...._lifecycle.settings import Setting, read_all
+from ..definition import Definition
+from .display import read_display, read_serial_log, write_display, write_serial_log
+from .firmware import (
+    read_boot_order,
+    read_firmware,
+    read_secure_boot,
+    read_tpm,
+    write_boot_order,
+    write_firmware,
+    write_secure_boot,
+    write_tpm,
+)
+from .memory_cpus import (
+    plug_cpus,
+    plug_memory,
+    read_max_cpus,
+    read_max_memory,
+    read_nested,
+    write_cpus,
+    write_max_cpus,
+    write_max_memory,
+    write_memory,
+    write_nested,
+)
+from .port_forwards import read_forwards, write_forward
+from .shared_folders import read_shares, with_share_driver, write_share
+
+#: What is written to is a Definition. What runs is changed before, by ``write_live(driver, vm, running, change)``.
+#: By the vocabulary's name of the field. A maximum comes after what it leaves room for.
+SETTINGS = {
+    "cpus": Setting(lambda definition: definition.cpus, write_cpus, plug_cpus),
+    "memory": Setting(lambda definition: definition.memory, write_memory, plug_memory),
+    "max_cpus": Setting(read_max_cpus, write_max_cpus),
+    "max_memory": Setting(read_max_memory, write_max_memory),
+    "firmware": Setting(read_firmware, write_firmware),
+    "secure_boot": Setting(read_secure_boot, write_secure_boot),
+    "tpm": Setting(read_tpm, write_tpm),
+    "nested_virtualization": Setting(read_nested, write_nested),
+    "display": Setting(read_display, write_display),
+    "boot_order": Setting(read_boot_order, write_boot_order),
+    "serial_log": Setting(read_serial_log, write_serial_log),
+    "shared_folders": Setting(read_shares, write_share, on_host=with_share_driver),
+    "port_forwards": Setting(read_forwards, write_forward),
+}
+
+
+def read_settings(definition: Definition):
+    """{field: value} of all settings."""
+    return read_all(SETTINGS, definition)
+
+
+def write_setting(driver, definition, change):
+    """Make one change in a definition."""
+    setting = SETTINGS[change.field]
+    setting.write(definition, setting.on_host(driver, definition, change) if setting.on_host else change)

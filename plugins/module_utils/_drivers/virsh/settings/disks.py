@@ -1,0 +1,302 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Disks and optical drives: their slots, how they are read from a definition and written to it, and their checks."""
+
+from __future__ import annotations
+
+import os
+import re
+import xml.etree.ElementTree as ET
+from string import ascii_lowercase
+
+from ...._lifecycle.errors import CommandFailed, Refused
+from ...._lifecycle.model import LIVE, NEVER, NEXT_BOOT, Field
+from ...._lifecycle.units import human_size
+from ...._ports import files
+from ...._tools.virsh import ConnectionLost
+from ..definition import child_of, file_of, source_of, target_of
+
+_BUSES = {"vd": "virtio", "sd": "scsi", "hd": "ide"}
+_HOT_PLUGGABLE = ("virtio", "scsi")
+_TARGET = re.compile(r"(vd|sd|hd)[a-z]{1,3}")
+_SECTOR = 512
+_SATA = re.compile(r"sata([0-9]{1,3})")
+
+
+def bus_of(slot, entry=None):
+    """The bus of a disk: what its entry says, else what its slot's name implies."""
+    return (entry or {}).get("bus") or _BUSES.get(slot[:2], "virtio")
+
+
+def slot_name(place, prefix="vd"):
+    """The target at a place on a bus: vda, vdb ... vdz, vdaa (libvirt's virDiskNameToIndex counts so)."""
+    letters, number = "", place + 1
+    while number:
+        number, rest = divmod(number - 1, 26)
+        letters = chr(ord("a") + rest) + letters
+    return prefix + letters
+
+
+def normalize_slots(vm, disks):
+    """``disks`` by libvirt's targets. SATA and SCSI share the names sda, sdb ...: an entry keeps its bus in mind."""
+    normalized = {}
+    for slot, entry in disks.items():
+        target, given = _target(vm, slot), entry
+        if target != slot:
+            present = (vm.config.get("disks") or {}).get(target)
+            if entry is None and present and present["bus"] != "sata":
+                continue  # That disk is on another bus; the one to be gone is not there.
+            given = None if entry is None else {**entry, "bus": "sata"}
+        if target in normalized:
+            raise Refused(f"{vm.name}: disks: {slot} is the target {target}, which is given too.", "Give it once.")
+        normalized[target] = _in_sectors(given)
+    return normalized
+
+
+def _in_sectors(entry):
+    """An entry with the size that the disk will have: QEMU's disks consist of whole sectors."""
+    if entry is None or not entry.get("size"):
+        return entry
+    return {**entry, "size": -(-entry["size"] // _SECTOR) * _SECTOR}
+
+
+def _target(vm, slot):
+    sata = _SATA.fullmatch(slot)
+    if sata:
+        return slot_name(int(sata[1]), "sd")
+    if not _TARGET.fullmatch(slot):
+        raise Refused(
+            f"{vm.name}: disks: '{slot}' is no slot.",
+            "Name one such as vda (virtio), sda (SCSI), sata0 (SATA) or hda (IDE).",
+        )
+    return slot
+
+
+def cost_of_plugging(vm, change):
+    return LIVE if bus_of(change.key, change.new or change.old) in _HOT_PLUGGABLE else NEXT_BOOT
+
+
+BUS = Field(
+    cost=NEVER, instead="SATA and SCSI share the targets: sata0 is sda. Name another slot, or detach the disk first."
+)
+
+
+# Disks --------------------------------------------------------------------------------------------------------------
+
+
+def read_disks(definition, sizes):
+    """``disks`` by slot; a size that could not be read is None."""
+    return {target_of(disk): _read_disk(disk, sizes) for disk in definition.drives("disk", "lun")}
+
+
+def _read_disk(disk, sizes):
+    driver = disk.find("driver")
+    return {
+        "size": sizes.get(target_of(disk)),
+        "format": driver.get("type", "raw") if driver is not None else "raw",
+        "source": source_of(disk),
+        "bus": disk.find("target").get("bus"),
+    }
+
+
+def disk_element(slot, path, image_format, bus):
+    kind, attribute = ("block", "dev") if files.is_block_device(path) else ("file", "file")
+    disk = ET.Element("disk", {"type": kind, "device": "disk"})
+    ET.SubElement(disk, "driver", {"name": "qemu", "type": image_format, "discard": "unmap"})
+    ET.SubElement(disk, "source", {attribute: path})
+    ET.SubElement(disk, "target", {"dev": slot, "bus": bus})
+    return disk
+
+
+def set_disk_file(disk, path, image_format):
+    """Let a disk lie in another file, and know nothing of what that file stands on."""
+    for tag in ("source", "backingStore"):
+        child = disk.find(tag)
+        if child is not None:
+            disk.remove(child)
+    disk.set("type", "file")
+    disk.append(ET.Element("source", {"file": path}))
+    child_of(disk, "driver").set("type", image_format)
+
+
+def insert_disk(definition, element):
+    definition.devices.append(element)
+
+
+def take_disk_out(definition, slot):
+    for disk in definition.drives("disk", "lun"):
+        if target_of(disk) == slot:
+            definition.devices.remove(disk)
+
+
+# Optical drives -----------------------------------------------------------------------------------------------------
+
+
+def iso_drive(definition, own_files):
+    """The first optical drive that does not hold our seed, or None."""
+    drives = definition.drives("cdrom")
+    return next((drive for drive in drives if not file_of(drive) or file_of(drive) not in own_files), None)
+
+
+def read_iso(definition, own_files):
+    """The medium in the first drive: empty for an empty drive, None where there is no drive."""
+    drive = iso_drive(definition, own_files)
+    return None if drive is None else source_of(drive)
+
+
+def drive_element(slot, bus, path):
+    drive = ET.Element("disk", {"type": "file", "device": "cdrom"})
+    ET.SubElement(drive, "driver", {"name": "qemu", "type": "raw"})
+    if path:
+        ET.SubElement(drive, "source", {"file": path})
+    ET.SubElement(drive, "target", {"dev": slot, "bus": bus})
+    ET.SubElement(drive, "readonly")
+    return drive
+
+
+def insert_iso(definition, own_files, path):
+    drive = iso_drive(definition, own_files)
+    if drive is None:
+        definition.devices.append(drive_element(free_slot(definition), "sata", path))
+        return
+    source = drive.find("source")
+    if source is not None:
+        drive.remove(source)
+    if path:
+        drive.set("type", "file")
+        drive.insert(0, ET.Element("source", {"file": path}))
+
+
+def add_seeds(definition, paths):
+    """On virtio-scsi: a cloud kernel has no driver for SATA and would not find its seed there."""
+    for path in paths:
+        definition.devices.append(drive_element(free_slot(definition), "scsi", path))
+
+
+def free_slot(definition):
+    """The first slot sda, sdb ... that no disk and no drive has."""
+    taken = {target_of(disk) for disk in definition.root.findall("devices/disk")}
+    slots = (f"sd{first}{second}" for first in ("", *ascii_lowercase) for second in ascii_lowercase)
+    return next(slot for slot in slots if slot not in taken)
+
+
+def set_iso(driver, vm, definition, running, change, made):
+    own_files = frozenset((vm.mark or {}).get("files", ()))
+    drive = iso_drive(running, own_files) if running is not None else None
+    if drive is not None:
+        _change_medium(driver, vm, drive, change.new)
+    insert_iso(definition, own_files, change.new)
+
+
+def _change_medium(driver, vm, drive, path):
+    holds = source_of(drive)
+    if holds == path:
+        return
+    action = (path, "--update" if holds else "--insert") if path else ("--eject",)
+    driver.virsh.run("change-media", vm.id, target_of(drive), *action, "--live")
+
+
+def add_disk(driver, vm, definition, running, change, made):
+    slot, entry, new = change.key, change.new, []
+    attached = [disk for disk in running.drives("disk") if target_of(disk) == slot] if running is not None else []
+    if attached:
+        # A run that was cut off had it plugged in already; only the definition lacks it.
+        path, image_format = file_of(attached[0]), attached[0].find("driver").get("type")
+        if not entry.get("source"):
+            made.append(path)
+    elif entry.get("source"):
+        path = entry["source"]
+        image_format = driver.storage.format_of(entry)
+    else:
+        path, image_format = driver.storage.make_disk_of(vm.name, slot, entry, None, new)
+        made.append(path)
+    element = disk_element(slot, path, image_format, bus_of(slot, entry))
+    if running is not None and not attached:
+        _plug_in(driver, vm, element, new)
+    insert_disk(definition, element)
+
+
+def _plug_in(driver, vm, element, new):
+    try:
+        attach(driver, vm, element)
+    except CommandFailed as error:
+        # Without an answer it may be plugged in: then the file is in use.
+        if not isinstance(error, ConnectionLost):
+            for path in new:
+                files.remove(path)
+        raise
+
+
+def remove_disk(driver, vm, definition, running, change, made):
+    if running is not None and any(target_of(disk) == change.key for disk in running.drives("disk", "lun")):
+        driver.virsh.run("detach-disk", vm.id, change.key, "--live")
+    take_disk_out(definition, change.key)
+
+
+def grow_disk(driver, vm, definition, running, change, made):
+    """The planner has compared: blockresize itself would shrink without a word."""
+    if running is not None:
+        driver.virsh.run("blockresize", vm.id, change.key, f"{change.new}B")
+        return
+    disk = vm.config["disks"][change.key]
+    driver.storage.qemu_img.grow(disk["source"], disk["format"], change.new)
+
+
+_NO_PLACE = "No more available PCI slots"
+
+
+def attach(driver, vm, element):
+    """Plug a device into what runs. Raises CommandFailed, with a remedy where the VM has no free place."""
+    try:
+        driver.virsh.run("attach-device", vm.id, "/dev/stdin", "--live", stdin=ET.tostring(element, encoding="unicode"))
+    except CommandFailed as error:
+        if _NO_PLACE not in error.stderr:
+            raise
+        raise CommandFailed(
+            error.argv,
+            error.rc,
+            error.stderr,
+            message=f"{vm.name}: it runs with no free PCI slot, so no {element.tag} can be plugged in.",
+            remedy="Stop it and run the task again: when it is off, libvirt makes room for what is added.",
+        ) from error
+
+
+def check_disk(driver, name, slot, entry, written_by, image=None, expected=()):
+    """``expected`` are paths at which something of this VM is; what else has the disk's name is looked into."""
+    if entry.get("source"):
+        driver.storage.check_disk_source(name, slot, entry, written_by)
+    else:
+        path = driver.storage.disk_path(name, slot, entry.get("format", "qcow2"))
+        driver.storage.check_free(name, path, written_by)
+        if os.path.realpath(path) not in expected:
+            driver.storage.check_leftover(path, entry, image)
+
+
+def check_growing(vm, change):
+    source = (vm.config.get("disks") or {}).get(change.key, {}).get("source") or ""
+    if files.is_block_device(source):
+        raise Refused(
+            f"{vm.name}: disks.{change.key}.size: {source} is a block device of {human_size(change.old)}, and only"
+            " files are grown.",
+            "Grow the device on the hypervisor (lvextend), or leave size out.",
+        )
+
+
+def check_added_disk(driver, vm, change, written_by):
+    drives = {target_of(drive) for one in driver.definitions_of(vm) for drive in one.drives("cdrom", "floppy")}
+    if change.key in drives:
+        raise Refused(
+            f"{vm.name}: disks: {change.key} is the slot of an optical drive.",
+            f"Name another slot, such as {_another_slot(driver, vm, change)}.",
+        )
+    # A run that was cut off may have attached the file already: it is the VM's own then.
+    check_disk(driver, vm.name, change.key, change.new, written_by, expected=written_by)
+
+
+def _another_slot(driver, vm, change):
+    if bus_of(change.key, change.new) != "sata":
+        return "vdb"
+    kinds = ("disk", "lun", "cdrom", "floppy")
+    taken = {target_of(drive) for one in driver.definitions_of(vm) for drive in one.drives(*kinds)}
+    return next(f"sata{unit}" for unit in range(len(taken) + 1) if slot_name(unit, "sd") not in taken)

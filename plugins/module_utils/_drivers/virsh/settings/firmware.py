@@ -1,0 +1,297 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Firmware, secure boot, TPM and boot order, and what they need from QEMU and its host."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from dataclasses import dataclass
+from functools import partial
+from typing import Optional
+
+from ...._lifecycle.errors import CommandFailed, Refused, Unsupported
+from ...._lifecycle.planned import planned
+from ...._tools import virsh as tool
+from ...._tools import virsh_output as output
+from ..definition import ARCHITECTURE, machine_type
+from .display import MODELS_WITHOUT_MEMORY
+from .memory_cpus import check_nested
+
+#: Fields whose change means another kind of firmware.
+FIRMWARE_FIELDS = frozenset({"firmware", "secure_boot"})
+
+
+def read_firmware(definition):
+    has_flash = definition.native("os/loader@type") == "pflash"
+    return "uefi" if has_flash or definition.native("os@firmware") == "efi" else "bios"
+
+
+def read_secure_boot(definition):
+    """Whether only signed systems boot; None where the definition leaves it to the host or does not tell.
+
+    Without enrolled keys, firmware that could check signatures checks none.
+    """
+    if read_firmware(definition) == "bios":
+        return False
+    features = {one.get("name"): one.get("enabled") for one in definition.root.findall("os/firmware/feature")}
+    both = {features.get("secure-boot"), features.get("enrolled-keys")}
+    return False if "no" in both else True if both == {"yes"} else None
+
+
+def runs_as_stored(stored, running, secure_boot):
+    """Whether a VM whose definition does not tell the features of its firmware runs with those that are stored.
+
+    In the definition that is saved with a VM's memory they are missing (libvirt 9.0.0); its files are named.
+    """
+    is_secure = running.native("os/loader@secure") == "yes"
+    return is_secure == bool(secure_boot) and nvram_of(stored) in (None, nvram_of(running))
+
+
+def nvram_of(definition):
+    """The NVRAM file that a definition names, or None: libvirt 9.0 then has a place of its own, known to it alone."""
+    nvram, source = definition.get("os/nvram"), definition.root.find("os/nvram/source")
+    return (nvram or "").strip() or (source.get("file") if source is not None else None)
+
+
+def write_firmware(definition, change):
+    system = definition.root.find("os")
+    _forget(system, "loader", "nvram")
+    if change.new == "uefi":
+        system.set("firmware", "efi")
+        if system.find("firmware") is None:
+            _ask_for(system, {"secure-boot": "no"})
+    else:
+        system.attrib.pop("firmware", None)
+        _forget(system, "firmware")
+
+
+def write_secure_boot(definition, change):
+    if read_firmware(definition) == "bios" and not change.new:
+        return
+    system = definition.root.find("os")
+    _forget(system, "loader", "nvram", "firmware")
+    system.set("firmware", "efi")
+    _ask_for(system, {"secure-boot": "yes", "enrolled-keys": "yes"} if change.new else {"secure-boot": "no"})
+    if change.new:
+        # The firmware guards its variables in system management mode.
+        definition.set("features/smm", "").set("state", "on")
+
+
+def place_nvram(definition, storage, name):
+    """Name the NVRAM file of this kind of firmware, and return its path; None where there is none to name."""
+    if read_firmware(definition) == "bios":
+        return None
+    path = storage.nvram_path(name, read_secure_boot(definition))
+    nvram = definition.set("os/nvram", path)
+    # A definition that is cloned may name its source's file in a newer way (libvirt 8.5 and later).
+    nvram.attrib.pop("type", None)
+    for child in list(nvram):
+        nvram.remove(child)
+    return path
+
+
+def _ask_for(system, features):
+    asked = ET.SubElement(system, "firmware")
+    for name, enabled in features.items():
+        ET.SubElement(asked, "feature", {"enabled": enabled, "name": name})
+
+
+def _forget(system, *tags):
+    for tag in tags:
+        for element in system.findall(tag):
+            system.remove(element)
+
+
+def normalized_firmware(vm, config):
+    """``config`` with what a change of firmware means for secure boot; refused where the two contradict."""
+    asked, found = config.get("firmware"), vm.config.get("firmware")
+    if config.get("secure_boot") and (asked or found) != "uefi":
+        what = f"it has the firmware {asked or found}" if asked or found else "no firmware is asked"
+        raise Refused(f"{vm.name}: secure_boot needs UEFI, and {what}.", "Ask for firmware: uefi too.")
+    if asked == "bios" or (asked == "uefi" and found != "uefi"):
+        # Of itself libvirt takes the host's first firmware, with secure boot on one host and without on the next.
+        return {"secure_boot": False, **config}
+    return dict(config)
+
+
+def read_tpm(definition):
+    return definition.root.find("devices/tpm") is not None
+
+
+def write_tpm(definition, change):
+    for tpm in definition.root.findall("devices/tpm"):
+        definition.devices.remove(tpm)
+    if change.new:
+        is_pc = definition.native("os/type@arch") in ("x86_64", "i686")
+        tpm = ET.SubElement(definition.devices, "tpm", {"model": "tpm-crb"} if is_pc else {})
+        ET.SubElement(tpm, "backend", {"type": "emulator", "version": "2.0"})
+
+
+#: libvirt's words for the vocabulary's.
+_KINDS = {"disk": "hd", "cdrom": "cdrom", "network": "network"}
+_WORDS = {kind: word for word, kind in _KINDS.items()}
+
+
+def read_boot_order(definition):
+    """Kinds of devices in their order; a kind that has no word here keeps libvirt's."""
+    numbered = [device for device in definition.root.findall("devices/*") if device.find("boot") is not None]
+    if numbered:
+        numbered.sort(key=lambda device: int(device.find("boot").get("order")))
+        return tuple(dict.fromkeys(_kind_of(device) for device in numbered))
+    kinds = (boot.get("dev") for boot in definition.root.findall("os/boot"))
+    return tuple(_WORDS.get(kind, kind) for kind in kinds)
+
+
+def _kind_of(device):
+    if device.tag == "interface":
+        return "network"
+    kind = device.get("device", "disk") if device.tag == "disk" else device.tag
+    return "disk" if kind == "lun" else kind
+
+
+def write_boot_order(definition, change):
+    """libvirt refuses an order of kinds beside numbers on single devices, so these go."""
+    for holder in (definition.root.find("os"), *definition.root.findall("devices/*")):
+        for boot in holder.findall("boot"):
+            holder.remove(boot)
+    for word in change.new:
+        ET.SubElement(definition.root.find("os"), "boot", {"dev": _KINDS[word]})
+
+
+def check_boot_order(vm, order):
+    if not order:
+        raise Refused(f"{vm.name}: boot_order is empty.", f"Name at least one of {', '.join(_KINDS)}.")
+    twice = sorted({word for word in order if order.count(word) > 1})
+    if twice:
+        raise Refused(f"{vm.name}: boot_order: {', '.join(twice)} is given twice.", "Give each once.")
+
+
+_RESET_SINCE = (8, 1)
+_OVMF = "ovmf (Debian, Ubuntu), edk2-ovmf (Fedora, RHEL) or qemu-ovmf-x86_64 (SUSE)"
+
+
+@dataclass(frozen=True)
+class _Hardware:
+    """What decides which hardware a VM can have: how it is run, and as what."""
+
+    name: str
+    virt_type: str
+    architecture: str
+    model: str
+    video: Optional[str] = None
+
+
+def check_hardware(driver, plan):
+    """Raise Refused or Unsupported for what this host cannot give, before anything is done."""
+    for one in planned(plan):
+        if one.step.verb == "create":
+            config = one.step.arguments["config"]
+            _check_requested(driver, one.changes, partial(_new_hardware, driver, plan.after.name, config))
+        elif one.step.verb == "configure":
+            _check_requested(driver, one.changes, partial(_existing_hardware, driver, one.vm, plan.after.name))
+        elif one.step.arguments.get("reset_nvram"):
+            _check_reset(driver, plan)
+
+
+def _new_hardware(driver, name, config):
+    return _Hardware(name, driver.virt_type_of_new(), ARCHITECTURE, machine_type(config))
+
+
+def _existing_hardware(driver, vm, name):
+    """How a VM is run, or will be as a clone of ``vm``."""
+    definition = driver.definition(vm.id)
+    return _Hardware(
+        name=name,
+        virt_type=definition.root.get("type"),
+        architecture=definition.native("os/type@arch"),
+        model=definition.native("os/type@machine"),
+        video=definition.native("devices/video[1]/model@type"),
+    )
+
+
+def _check_requested(driver, changes, read_hardware):
+    requested = {change.kind: change.new for change in changes}
+    needs = {kind: check for kind, check in _CHECKS.items() if requested.get(kind) not in _ANYWHERE}
+    nested = requested.get("nested_virtualization")
+    if not needs and nested is None and "display.video_memory" not in requested:
+        return
+    machine = read_hardware()
+    if nested is not None:
+        check_nested(machine.name, machine.virt_type, nested)
+    if "display.video_memory" in requested and machine.video in MODELS_WITHOUT_MEMORY:
+        raise Refused(
+            f"{machine.name}: display.video_memory has no meaning for its video card '{machine.video}'.",
+            "Set the card's model to vga first (native: devices/video/model@type).",
+        )
+    host = _capabilities(driver, machine) if needs else None
+    if host is None:
+        return
+    for kind, check in needs.items():
+        check(machine, host, requested[kind])
+
+
+def _capabilities(driver, machine):
+    """What libvirt says QEMU can do for such a VM; None where it cannot be asked."""
+    words = ("--virttype", machine.virt_type, "--arch", machine.architecture, "--machine", machine.model)
+    try:
+        return output.domain_capabilities(driver.virsh.run("domcapabilities", *words))
+    except CommandFailed as error:
+        if tool.is_unsupported(error.stderr):
+            return None
+        raise
+
+
+def _check_firmware(machine, host, wanted):
+    if "efi" not in host.firmwares:
+        raise Unsupported(
+            f"{machine.name}: firmware: this host has no UEFI firmware for machines of type {machine.model}.",
+            f"Install {_OVMF} on the hypervisor.",
+        )
+
+
+def _check_secure_boot(machine, host, wanted):
+    if not host.secure_boot:
+        raise Unsupported(
+            f"{machine.name}: secure_boot: this host has no UEFI firmware with it for machines of type"
+            f" {machine.model}.",
+            f"Use the machine type q35 (native: os/type@machine), with {_OVMF} on the hypervisor.",
+        )
+
+
+def _check_tpm(machine, host, wanted):
+    if "emulator" not in host.tpm_backends:
+        raise Unsupported(
+            f"{machine.name}: tpm: this host has no emulator of a TPM.",
+            "Install swtpm and swtpm-tools on the hypervisor.",
+        )
+
+
+def _check_display(machine, host, wanted):
+    if wanted not in host.displays:
+        known = ", ".join(word for word in ("vnc", "spice") if word in host.displays) or "none"
+        raise Unsupported(
+            f"{machine.name}: display.type: this host's QEMU has no {wanted}.", f"It has {known}; ask for that."
+        )
+
+
+#: What every host has.
+_ANYWHERE = (None, False, "bios", "none")
+#: By kind of change: what is asked of the host for it.
+_CHECKS = {
+    "firmware": _check_firmware,
+    "secure_boot": _check_secure_boot,
+    "tpm": _check_tpm,
+    "display.type": _check_display,
+}
+
+
+def _check_reset(driver, plan):
+    name = plan.before.name
+    if output.version_numbers(driver.library) < _RESET_SINCE:
+        raise Unsupported(
+            f"{name}: reset_nvram takes libvirt {'.'.join(map(str, _RESET_SINCE))} or later; this is {driver.library}.",
+            "Update libvirt, or leave reset_nvram out.",
+        )
+    if plan.after.config.get("firmware") != "uefi":
+        raise Refused(f"{name}: reset_nvram: it has no UEFI firmware, so it has no NVRAM.", "Leave reset_nvram out.")

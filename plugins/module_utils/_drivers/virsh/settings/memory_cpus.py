@@ -1,0 +1,235 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Memory and CPUs, each up to a maximum, and CPUs that can run VMs themselves.
+
+Within its maximum a running VM changes at once, beyond it when it starts. A maximum is reported only where it leaves
+room. Where there is none, it moves along with the value.
+"""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+
+from ...._lifecycle.errors import Refused
+from ...._lifecycle.model import LIVE, NEXT_BOOT, Field
+from ...._lifecycle.units import GIB, KIB, MIB, human_size
+from ...._ports import files
+
+#: What a VM has, and the option that says how much it can get.
+_MAXIMUM_OF = {"cpus": "max_cpus", "memory": "max_memory"}
+_VALUE_OF = {most: value for value, most in _MAXIMUM_OF.items()}
+#: What a new VM gets when nothing is asked.
+MEMORY_CPUS_DEFAULTS = {"cpus": 2, "memory": 2 * GIB}
+
+
+# Asking -------------------------------------------------------------------------------------------------------------
+
+
+def normalize_maxima(vm, config):
+    """``config`` with sizes in libvirt's unit, and each maximum as it is read back: None where it leaves no room."""
+    normalized = {name: _counted(name, value) for name, value in config.items()}
+    for name, most in _MAXIMUM_OF.items():
+        value = normalized.get(name) or vm.config.get(name) or MEMORY_CPUS_DEFAULTS[name]
+        asked, present = normalized.get(most), vm.config.get(most)
+        if asked is not None and asked < value:
+            raise _too_low(vm, name, asked, value)
+        if asked == value or (asked is None and present is not None and value >= present):
+            normalized[most] = None
+    return normalized
+
+
+def _counted(name, value):
+    return -(-value // KIB) * KIB if name in ("memory", "max_memory") else value
+
+
+def _too_low(vm, name, asked, value):
+    show = human_size if name == "memory" else str
+    return Refused(
+        f"{vm.name}: {_MAXIMUM_OF[name]} is {show(asked)}, but {name} is {show(value)}.",
+        f"Ask for at least as much, or for less {name}.",
+    )
+
+
+# Costs --------------------------------------------------------------------------------------------------------------
+
+
+def _cost_of_value(vm, change):
+    """Processors are not taken out of a running VM; its memory is the balloon's, both ways."""
+    name, most = change.field, _MAXIMUM_OF[change.field]
+    running = (vm.active or {}).get(name)
+    if running is None or change.new > _runs_up_to(vm, name) or (name == "cpus" and change.new < running):
+        return NEXT_BOOT
+    # Where there is no room the maximum moves along, and no running VM's does.
+    maximum = change.beside.get(most, vm.config.get(most)) or change.new
+    stays = maximum == (vm.config.get(most) or vm.config.get(name))
+    return LIVE if stays or maximum > change.new else NEXT_BOOT
+
+
+def _cost_of_maximum(vm, change):
+    """Live only where nothing is to be done about it: what runs has this maximum, or has no room either."""
+    name = _VALUE_OF[change.field]
+    maximum, runs_up_to = change.new or change.beside.get(name, vm.config.get(name)), _runs_up_to(vm, name)
+    has_none = change.new is None and vm.active is not None and vm.active.get(name) == runs_up_to
+    return LIVE if maximum == runs_up_to or has_none else NEXT_BOOT
+
+
+def _runs_up_to(vm, name):
+    running = vm.active or {}
+    return running.get(_MAXIMUM_OF[name]) or running.get(name)
+
+
+MEMORY_CPUS_FIELDS = {
+    "cpus": Field(cost=_cost_of_value, minimum=1),
+    "memory": Field(cost=_cost_of_value, minimum=MIB),
+    "max_cpus": Field(cost=_cost_of_maximum),
+    "max_memory": Field(cost=_cost_of_maximum),
+}
+
+
+# Reading ------------------------------------------------------------------------------------------------------------
+
+
+def read_max_cpus(definition):
+    return _room(_most_cpus(definition), definition.cpus)
+
+
+def read_max_memory(definition):
+    return _room(definition.most_memory, definition.memory)
+
+
+def _room(most, value):
+    return most if most is not None and most > value else None
+
+
+def _most_cpus(definition):
+    return int(definition.get("vcpu"))
+
+
+def align_maxima(config, active, stored, running):
+    """What is the same maximum is told the same, and the balloon's present size is the guest's own business.
+
+    ``config`` and ``active`` are what was read from the definitions ``stored`` and ``running``.
+    """
+    if _most_cpus(stored) == _most_cpus(running):
+        active["max_cpus"] = config["max_cpus"]
+    most = running.most_memory
+    if stored.most_memory == most or (config["max_memory"] and config["memory"] <= most):
+        active.update({"memory": config["memory"], "max_memory": _room(most, config["memory"])})
+
+
+# Changing -----------------------------------------------------------------------------------------------------------
+
+
+def check_processors(definition, change):
+    """Refuse what a fixed topology of processors has no room for; ``change`` is of cpus or of max_cpus."""
+    room = _most_cpus(definition)
+    if definition.root.find("cpu/topology") is None:
+        return
+    wanted = change.new or definition.cpus
+    if wanted > room or (change.field == "max_cpus" and wanted != room):
+        raise Refused(
+            f"{definition.name}: its CPU topology has room for {room} processors, not {wanted}.",
+            "Change the topology through native first (cpu/topology@sockets ...).",
+        )
+
+
+def write_cpus(definition, change):
+    check_processors(definition, change)
+    fixed = definition.root.find("cpu/topology") is not None or read_max_cpus(definition) is not None
+    _set_cpus(definition, change.new, max(_most_cpus(definition), change.new) if fixed else change.new)
+
+
+def write_max_cpus(definition, change):
+    check_processors(definition, change)
+    _set_cpus(definition, definition.cpus, change.new or definition.cpus)
+
+
+def _set_cpus(definition, count, most):
+    vcpu, individual = definition.root.find("vcpu"), definition.root.find("vcpus")
+    vcpu.attrib.pop("current", None)
+    if most > count:
+        vcpu.set("current", str(count))
+    vcpu.text = str(most)
+    if individual is not None:
+        # It says of each processor whether it is there, and would contradict.
+        definition.root.remove(individual)
+
+
+def write_memory(definition, change):
+    has_room = read_max_memory(definition) is not None
+    _set_memory(definition, change.new, max(definition.most_memory, change.new) if has_room else change.new)
+
+
+def write_max_memory(definition, change):
+    _set_memory(definition, definition.memory, change.new or definition.memory)
+
+
+def _set_memory(definition, size, most):
+    for path, value in (("memory", most), ("currentMemory", size)):
+        definition.set(path, str(value // KIB)).set("unit", "KiB")
+
+
+# What runs ----------------------------------------------------------------------------------------------------------
+
+
+def plug_cpus(driver, vm, running, change):
+    driver.virsh.run("setvcpus", vm.id, str(change.new), "--live")
+
+
+def plug_memory(driver, vm, running, change):
+    """Only a request: the guest gives memory back when it can, so nobody looks whether it did."""
+    driver.virsh.run("setmem", vm.id, f"{change.new // KIB}KiB", "--live")
+
+
+#: The feature by the module of the kernel that has it.
+_FEATURES = {"kvm_amd": "svm", "kvm_intel": "vmx"}
+_MODULES = "/sys/module"
+_GIVEN = ("require", "force")
+
+
+def read_nested(definition):
+    """None where the definition does not say: it depends on the processor and on the host then."""
+    features = definition.root.findall("cpu/feature")
+    policies = [one.get("policy", "require") for one in features if one.get("name") in _FEATURES.values()]
+    answered = [policy for policy in policies if policy != "optional"]
+    return any(policy in _GIVEN for policy in answered) if answered else None
+
+
+def write_nested(definition, change):
+    processor = definition.root.find("cpu")
+    if processor is None:
+        processor = ET.SubElement(definition.root, "cpu")
+    if processor.find("model") is None and processor.get("mode", "custom") == "custom":
+        # Features belong to a model; this one has them all, as new VMs do.
+        processor.attrib.clear()
+        processor.set("mode", "host-passthrough")
+    for feature in processor.findall("feature"):
+        if feature.get("name") in _FEATURES.values():
+            processor.remove(feature)
+    policy = "require" if change.new else "disable"
+    ET.SubElement(processor, "feature", {"policy": policy, "name": _FEATURES[_module()]})
+
+
+def _module():
+    return next((module for module in _FEATURES if files.exists(f"{_MODULES}/{module}")), None)
+
+
+def check_nested(name, virt_type, wanted):
+    """Refuse what neither the VM nor the host's kernel can give."""
+    if virt_type != "kvm":
+        raise Refused(
+            f"{name}: nested_virtualization is a matter of KVM, and this machine is run by emulation ({virt_type}).",
+            "Make it with virt_type: kvm, or leave the option out.",
+        )
+    module = _module()
+    if module is None:
+        raise Refused(
+            f"{name}: nested_virtualization: this host has neither of the kernel modules kvm_intel and kvm_amd.",
+            "Leave the option out.",
+        )
+    if wanted and files.read(f"{_MODULES}/{module}/parameters/nested").strip() not in (b"1", b"Y"):
+        raise Refused(
+            f"{name}: nested_virtualization is switched off in this host's module {module}.",
+            f"Write 'options {module} nested=1' to a file in /etc/modprobe.d, and load the module anew.",
+        )

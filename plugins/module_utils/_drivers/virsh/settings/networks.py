@@ -1,0 +1,373 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Network interfaces (NICs), with the networks and bridges they need. Entry n is NIC n, stored and running alike."""
+
+from __future__ import annotations
+
+import copy
+import os
+import xml.etree.ElementTree as ET
+
+from ...._lifecycle.errors import CommandFailed, NotFound, Refused
+from ...._lifecycle.model import LIVE, NEXT_BOOT, PAUSED, STOPPED, SUSPENDED, Field
+from ...._ports import files
+from ...._tools import virsh_output as output
+from ..definition import child_of, source_of
+from .disks import attach
+
+#: What tells of all networks, and of those that are active.
+QUESTIONS = (("net-list", "--all", "--name"), ("net-list", "--name"))
+_ALREADY = "network is already active"
+
+
+def is_bridge(interface):
+    """Whether a network interface of this host is a bridge (Linux says so in its folder)."""
+    return files.exists(f"/sys/class/net/{interface}/bridge")
+
+
+def inactive_networks(answers):
+    """From the answers to QUESTIONS: the networks that are known and not active."""
+    everyone, active = (set(output.networks(answer.stdout)) for answer in answers)
+    return frozenset(everyone - active)
+
+
+def starting_effects(inactive):
+    """A function of (verb, VM): the networks that a start brings up, as sentences."""
+
+    def effects(verb, vm):
+        started = sorted(_networks_of(vm) & inactive) if verb == "start" else ()
+        return tuple(f"the network '{name}' is started" for name in started)
+
+    return effects
+
+
+def _networks_of(vm):
+    """The networks that a VM is on as soon as it runs; a saved one has the NICs it was saved with."""
+    config = vm.active if vm.power == SUSPENDED and vm.active is not None else vm.config
+    nics = (config.get("networks") or {}).values()
+    return {nic["source"] for nic in nics if nic.get("type") == "network" and nic.get("source")}
+
+
+def check_networks(driver, plan):
+    """A network must exist when a NIC is put on it, and be active when that or the VM begins to run."""
+    asked, plugged = _networks_of(plan.after), _plugged(plan)
+    starts = any(_runs_after(step) for step in plan.steps)
+    touched = any(change.field == "networks" for step in plan.steps for change in step.changes)
+    if not asked or not (touched or starts or any(step.verb == "create" for step in plan.steps)):
+        return
+    answers = driver.virsh.batch(QUESTIONS)
+    known = output.networks(answers[0].stdout)
+    for name in sorted(asked - set(known)):
+        raise NotFound(
+            f"{plan.after.name}: libvirt has no network '{name}'.",
+            f"Known networks: {', '.join(sorted(known)) or 'none'}.",
+        )
+    needed = plugged | (asked if starts and not driver.allow_network_start else set())
+    has_consent = any(step.verb == "start" for step in plan.steps)
+    for name in sorted(needed & inactive_networks(answers)):
+        consent = ", or set allow_network_start: true" if has_consent and name not in plugged else ""
+        raise Refused(
+            f"{plan.after.name}: the network '{name}' is not active.",
+            f"Start it first: virsh net-start {name}{consent}.",
+        )
+
+
+def check_macs(driver, plan):
+    """Refuse a MAC for two NICs of one VM, or of two VMs on one network: neither of them would be reached reliably."""
+    nics, name = plan.after.config.get("networks") or {}, plan.after.name
+    is_clone = any(step.verb == "clone" for step in plan.steps)
+    changed = _with_new_mac(plan, is_clone)
+    # A clone keeps no MAC of its source.
+    known = {key: nic for key, nic in sorted(nics.items()) if not is_clone or key in changed}
+    given = {key: nic["mac"].lower() for key, nic in known.items() if nic.get("mac")}
+    touched = changed & set(given)
+    for key in sorted(touched):
+        twin = next((other for other, mac in given.items() if mac == given[key] and other != key), None)
+        if twin is not None:
+            raise Refused(
+                f"{name}: networks.{key}.mac: {given[key]} is the MAC of NIC {twin}, too.", "Give each NIC its own MAC."
+            )
+    if touched:
+        _check_macs_of_others(driver, plan, {key: given[key] for key in touched})
+
+
+def _with_new_mac(plan, is_clone):
+    """Keys of the NICs that get a MAC or another network by the plan."""
+    if any(step.verb == "create" for step in plan.steps):
+        return set(plan.after.config.get("networks") or {})
+    kinds = ("networks.add", "networks.mac", *(() if is_clone else ("networks.source", "networks.type")))
+    return {change.key for step in plan.steps for change in step.changes if change.kind in kinds}
+
+
+def _check_macs_of_others(driver, plan, macs):
+    own = plan.before.id
+    for definition in driver.all_definitions():
+        for nic in read_networks(definition).values() if definition.uuid != own else ():
+            for key, mac in macs.items():
+                if nic.get("mac") == mac and _share_a_network(nic, plan.after.config["networks"][key]):
+                    raise Refused(
+                        f"{plan.after.name}: networks.{key}.mac: {mac} is used by {definition.name} on the same network"
+                        f" ({nic['source']}).",
+                        "Choose another MAC, or leave mac out to have one generated.",
+                    )
+
+
+def _share_a_network(one, other):
+    """NICs of type user have no source: each is on a network of its own."""
+    return bool(one.get("source")) and (one.get("type"), one["source"]) == (other.get("type"), other.get("source"))
+
+
+def _runs_after(step):
+    """A restore into a running VM needs its networks as a start does; libvirt cuts the guest off and fails."""
+    return step.verb == "start" or (step.verb == "restore" and step.arguments["power"] != STOPPED)
+
+
+def _plugged(plan):
+    """The networks that NICs of the VM are put on while it runs."""
+    nics, found = plan.after.config.get("networks") or {}, set()
+    for step in plan.steps:
+        if step.verb in ("stop", "kill") or not plan.before.on:
+            break
+        live = [change for change in step.changes if change.cost == LIVE]
+        keys = {change.key for change in live if change.kind in ("networks.add", "networks.source")}
+        found |= {nics[key].get("source") for key in keys if nics[key].get("type") == "network"}
+    return found
+
+
+def start_networks(driver, vm):
+    """Start what the VM needs and is not active, in front of its own start."""
+    # The step before this one may have changed the NICs that it is seen with.
+    afresh = vm.having(config={"networks": read_networks(driver.definition(vm.id))})
+    for name in sorted(_networks_of(afresh) & inactive_networks(driver.virsh.batch(QUESTIONS))):
+        try:
+            driver.virsh.run("net-start", name)
+        except CommandFailed as error:
+            if _ALREADY not in error.stderr:
+                raise
+
+
+# NICs ------------------------------------------------------------------------------------------------------
+
+_TYPES = {"network": "network", "bridge": "bridged", "direct": "bridged", "user": "user"}
+
+
+def read_networks(definition):
+    """``networks`` by place; keys that a NIC does not have are left out."""
+    return {str(place): read_nic(nic) for place, nic in enumerate(definition.interfaces())}
+
+
+def read_nic(nic):
+    source = nic.find("source")
+    model = nic.find("model")
+    # A running NIC of a network that lies on a bridge says bridge, and still names its network.
+    of_network = source is not None and source.get("network")
+    found = {
+        "type": "network" if of_network else _TYPES.get(nic.get("type"), nic.get("type")),
+        "source": of_network or source_of(nic) or None,
+        "mac": nic.find("mac").get("address").lower() if nic.find("mac") is not None else None,
+        "model": model.get("type") if model is not None else None,
+    }
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def nic_element(entry, is_bridge):
+    """A new NIC. ``is_bridge`` tells whether a host interface is a bridge; else the NIC sits right on it."""
+    nic = ET.Element("interface")
+    ET.SubElement(nic, "model", {"type": entry.get("model", "virtio")})
+    set_nic_element(nic, entry, is_bridge)
+    return nic
+
+
+def set_nic_element(nic, entry, is_bridge):
+    """Change only what ``entry`` names; the MAC and the place on the bus stay."""
+    if "type" in entry or "source" in entry:
+        _set_connection(nic, entry, is_bridge)
+    if entry.get("mac"):
+        child_of(nic, "mac").set("address", entry["mac"])
+    if entry.get("model"):
+        child_of(nic, "model").set("type", entry["model"])
+
+
+def _set_connection(nic, entry, is_bridge):
+    kind = entry.get("type") or _TYPES.get(nic.get("type"), "network")
+    old = nic.find("source")
+    source = entry.get("source") or (source_of(nic) if old is not None else "")
+    if old is not None:
+        nic.remove(old)
+    if kind != "user":
+        _remove_passt(nic)
+    if kind == "user":
+        nic.set("type", "user")
+    elif kind == "network":
+        nic.set("type", "network")
+        ET.SubElement(nic, "source", {"network": source})
+    elif is_bridge(source):
+        nic.set("type", "bridge")
+        ET.SubElement(nic, "source", {"bridge": source})
+    else:
+        nic.set("type", "direct")
+        ET.SubElement(nic, "source", {"dev": source, "mode": "bridge"})
+
+
+def _remove_passt(nic):
+    """Only a NIC of type user may have this backend and the ports that it forwards."""
+    for element in (*nic.findall("backend[@type='passt']"), *nic.findall("portForward")):
+        nic.remove(element)
+
+
+#: The range that QEMU's NICs have; libvirt chooses in it too.
+_MAC_PREFIX = "52:54:00"
+#: What libvirt says when a guest keeps a NIC: it goes with the VM's next start.
+_KEPT = ("rejected by the guest", "in the process of unplug")
+#: What libvirt says of kinds of networks between which a running NIC cannot move.
+_UNMOVABLE = ("Operation not supported", "unsupported configuration")
+
+
+# Costs --------------------------------------------------------------------------------------------------------------
+
+
+def _macs(config):
+    nics = (config or {}).get("networks") or {}
+    return [nics[key].get("mac") for key in sorted(nics, key=int)]
+
+
+def _cost_of_adding(vm, change):
+    stored, running = _macs(vm.config), _macs(vm.active)
+    if vm.active is None or running[: len(stored)] != stored:
+        return NEXT_BOOT
+    # A run that was cut off may have plugged in this very NIC; what somebody else did is not taken for it.
+    there = (vm.active.get("networks") or {}).get(change.key)
+    return LIVE if there is None or change.new.items() <= there.items() else NEXT_BOOT
+
+
+def _cost_of_removing(vm, change):
+    """A guest lets a NIC go, which none does while it is paused."""
+    if vm.active is None or vm.power == PAUSED:
+        return NEXT_BOOT
+    stored, running = _macs(vm.config), _macs(vm.active)
+    # A run that was cut off may have taken it out of what runs already.
+    return LIVE if _same_up_to(min(int(change.key), len(running) - 1), stored, running) else NEXT_BOOT
+
+
+def _cost_of_moving(vm, change):
+    """A running NIC can be put elsewhere, but never be made one of another kind."""
+    if vm.active is None or not _same_up_to(int(change.key), _macs(vm.config), _macs(vm.active)):
+        return NEXT_BOOT
+    stored, running = (config["networks"][change.key].get("type") for config in (vm.config, vm.active))
+    return LIVE if stored == running == change.beside.get("type", stored) else NEXT_BOOT
+
+
+def _same_up_to(place, stored, running):
+    return stored[: place + 1] == running[: place + 1]
+
+
+NETWORK_FIELDS = {
+    "networks.add": Field(cost=_cost_of_adding),
+    "networks.remove": Field(cost=_cost_of_removing),
+    "networks.source": Field(cost=_cost_of_moving),
+    "networks.mac": Field(),
+    "networks.model": Field(),
+}
+
+
+# Changes ------------------------------------------------------------------------------------------------------------
+
+
+def add_nic(driver, vm, definition, running, change, made):
+    there = _running_nic(vm, running, change.key)
+    if there is not None:
+        nic = nic_element(read_nic(there), is_bridge)
+    elif running is not None:
+        # Chosen here, so that the NIC has it in what runs and in what is stored.
+        nic = nic_element({"mac": new_mac(), **change.new}, is_bridge)
+        attach(driver, vm, nic)
+    else:
+        nic = nic_element(change.new, is_bridge)
+    definition.devices.append(nic)
+
+
+def _running_nic(vm, running, key):
+    """The running NIC that had this place when the VM was observed, or that was plugged in at it since; or None.
+
+    The change may have been sent before, as far as the running VM: then the NICs behind it have other places now.
+    """
+    nics = running.interfaces() if running is not None else []
+    found, place = _macs(vm.active), int(key)
+    if place < len(found):
+        same = [nic for nic in nics if _mac(nic) == found[place]]
+        # Two NICs may have one MAC.
+        before = found[:place].count(found[place])
+        return same[before] if before < len(same) else None
+    new = [nic for nic in nics if _mac(nic) not in found]
+    return new[place - len(found)] if place - len(found) < len(new) else None
+
+
+def _mac(nic):
+    return read_nic(nic).get("mac")
+
+
+def new_mac():
+    return ":".join([_MAC_PREFIX, *(f"{byte:02x}" for byte in os.urandom(3))])
+
+
+def remove_nic(driver, vm, definition, running, change, made):
+    nic = _running_nic(vm, running, change.key)
+    if nic is not None:
+        _run_on_nic(driver, "detach-device", vm, nic, _KEPT)
+    definition.devices.remove(definition.devices.findall("interface")[int(change.key)])
+
+
+def set_nic(driver, vm, definition, running, change, made):
+    set_nic_element(definition.interfaces()[int(change.key)], {change.attribute: change.new}, is_bridge)
+    nic = _running_nic(vm, running, change.key)
+    if nic is not None and change.attribute == "source":
+        _move(driver, vm, nic, change.new)
+
+
+def _move(driver, vm, nic, source):
+    """Put a running NIC on another network or bridge; what cannot be moved so waits for the next start."""
+    kind = read_nic(nic)["type"]
+    if kind == "bridged" and (nic.get("type") == "direct" or not is_bridge(source)):
+        return
+    moved = copy.deepcopy(nic)
+    set_nic_element(moved, {"type": kind, "source": source}, is_bridge)
+    _run_on_nic(driver, "update-device", vm, moved, _UNMOVABLE)
+
+
+def _run_on_nic(driver, command, vm, nic, tolerated):
+    """Its own XML names the NIC: two NICs may have one MAC."""
+    try:
+        driver.virsh.run(command, vm.id, "/dev/stdin", "--live", stdin=ET.tostring(nic, encoding="unicode"))
+    except CommandFailed as error:
+        if not any(text in error.stderr for text in tolerated):
+            raise
+
+
+DEFAULT_NETWORK = "default"
+
+
+def normalized_nic(vm, place, entry):
+    kind = entry.get("type")
+    existing = (vm.config.get("networks") or {}).get(place)
+    adjusted = dict(entry)
+    if kind == "user" and entry.get("source"):
+        raise Refused(f"{vm.name}: networks: a NIC of type user has no source.", "Leave the source out.")
+    if kind == "nat":
+        adjusted["source"] = entry.get("source", DEFAULT_NETWORK)
+    if kind in ("nat", "internal"):
+        adjusted["type"] = "network"
+    if kind in _NEED_SOURCE and not entry.get("source") and (existing or {}).get("type") != kind:
+        raise Refused(f"{vm.name}: networks: a NIC of type {kind} needs a source.", _NEED_SOURCE[kind])
+    if existing is None:
+        adjusted.setdefault("type", "network")
+        if adjusted["type"] == "network":
+            adjusted.setdefault("source", DEFAULT_NETWORK)
+    return adjusted
+
+
+_NEED_SOURCE = {
+    "internal": "Name a network without a way out (virsh net-list --all).",
+    "network": "Name a network (virsh net-list --all), or use the type nat.",
+    "bridged": "Name a bridge or an interface of the host.",
+}

@@ -1,0 +1,169 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ports of the host that lead into the guest, by passt: all lie on the VM's first NIC of type user.
+
+libvirt keeps no names for them, so an element of our own in the metadata does. It is not part of the mark: a copy of
+the VM may keep the names.
+"""
+
+from __future__ import annotations
+
+import json
+import xml.etree.ElementTree as ET
+
+from ...._lifecycle.errors import Refused
+from ...._lifecycle.model import Field
+from ...._lifecycle.simulate import changed_config
+from ...._tools.virsh_output import version_numbers
+
+#: 9.0 has passt too, but it then neither works under SELinux or AppArmor nor in every build (Debian's refuses it).
+_SINCE = (9, 2)
+_NAMESPACE = "https://github.com/polyvirt/polyvirt.core/ns/forwards/1"
+_NAMES = f"{{{_NAMESPACE}}}names"
+_INSTALL = "Install passt on the hypervisor: ports are forwarded by it."
+INSTEAD_OF_FORWARDS = (
+    "Reach the guest by its address on its network; ports are forwarded by passt, with libvirt 9.2 or newer."
+)
+_FIELDS = {
+    "port_forwards.add": Field(),
+    "port_forwards.remove": Field(),
+    "port_forwards.protocol": Field(),
+    "port_forwards.host_address": Field(),
+    "port_forwards.host_port": Field(),
+    "port_forwards.guest_port": Field(),
+}
+
+
+def forwarding_fields(hypervisor, version):
+    """The fields, where this libvirt forwards ports at all."""
+    return _FIELDS if hypervisor == "QEMU" and version_numbers(version) >= _SINCE else {}
+
+
+# Checking -----------------------------------------------------------------------------------------------------------
+
+
+def with_forward_checks(adjust):
+    """``adjust``, which puts what is asked into libvirt's words, with forwards refused that lead nowhere."""
+
+    def adjust_and_check(vm, config):
+        adjusted = adjust(vm, config)
+        _check_forwards(vm, adjusted)
+        return adjusted
+
+    return adjust_and_check
+
+
+def _check_forwards(vm, config):
+    asked = {name: entry for name, entry in (config.get("port_forwards") or {}).items() if entry is not None}
+    known = vm.config.get("port_forwards") or {}
+    for name in sorted(set(asked) - set(known)):
+        if not asked[name].get("host_port"):
+            raise Refused(f"{vm.name}: port_forwards: {name} has no host_port.", "Say which port of the host it is.")
+    if asked and "user" not in _kinds(vm, config.get("networks") or {}):
+        raise Refused(
+            f"{vm.name}: port_forwards: no NIC of the VM is of type user.",
+            "Give it one in networks, or reach the guest by its address on its network.",
+        )
+
+
+def _kinds(vm, asked):
+    found = vm.config.get("networks") or {}
+    return {{**found.get(place, {}), **(asked.get(place) or {})}.get("type") for place in {*found, *asked}}
+
+
+def check_passt(driver, plan):
+    """Refuse where passt is missing: the VM would not start."""
+    forwards = plan.after.config.get("port_forwards")
+    touched = any(change.field == "port_forwards" for step in plan.steps for change in step.changes)
+    if forwards and (touched or any(step.verb == "create" for step in plan.steps)):
+        driver.commands.find("passt", _INSTALL)
+
+
+# Reading ------------------------------------------------------------------------------------------------------------
+
+
+def read_forwards(definition):
+    """{name: forward}; one without a name of ours goes by what it is, and ranges of ports are not reported."""
+    names = _names(definition)
+    return {
+        names.get(_key(forward), _key(forward)): forward for forward in map(_read, _elements(_first_nic(definition)))
+    }
+
+
+def _first_nic(definition):
+    return next((nic for nic in definition.interfaces() if nic.get("type") == "user"), None)
+
+
+def _elements(nic):
+    """The forwards of single ports."""
+    elements = nic.findall("portForward") if nic is not None else []
+    return [one for one in elements if len(one) == 1 and not {"end", "exclude"} & set(one[0].attrib)]
+
+
+def _read(element):
+    start = element[0].get("start")
+    reported = {
+        "protocol": element.get("proto"),
+        "host_address": element.get("address"),
+        "host_port": int(start),
+        "guest_port": int(element[0].get("to", start)),
+    }
+    return {key: value for key, value in reported.items() if value is not None}
+
+
+def _key(forward):
+    return "-".join(str(forward[part]) for part in ("protocol", "host_address", "host_port") if forward.get(part))
+
+
+def _names(definition):
+    element = definition.root.find(f"metadata/{_NAMES}")
+    try:
+        names = json.loads(element.text) if element is not None else {}
+    except (TypeError, ValueError):
+        return {}
+    return names if isinstance(names, dict) else {}
+
+
+# Writing ------------------------------------------------------------------------------------------------------------
+
+
+def write_forward(definition, change):
+    forwards = changed_config({"port_forwards": read_forwards(definition)}, [change])["port_forwards"]
+    nic = _first_nic(definition)
+    if nic is None:
+        return  # It went, and its forwards with it.
+    for element in _elements(nic):
+        nic.remove(element)
+    if forwards:
+        _use_passt(nic)
+    nic.extend(_element(forward) for forward in forwards.values())
+    _keep_names(definition, {_key(forward): name for name, forward in forwards.items()})
+
+
+def _use_passt(nic):
+    backend = nic.find("backend")
+    backend = ET.SubElement(nic, "backend") if backend is None else backend
+    backend.set("type", "passt")
+
+
+def _element(forward):
+    element = ET.Element("portForward", {"proto": forward.get("protocol", "tcp")})
+    if forward.get("host_address"):
+        element.set("address", forward["host_address"])
+    ET.SubElement(element, "range", {"start": str(forward["host_port"]), "to": str(forward["guest_port"])})
+    return element
+
+
+def forget_names(definition):
+    """For a clone: it has none of its source's forwards, whose ports are taken."""
+    definition.remove(f"metadata/{_NAMES}")
+
+
+def _keep_names(definition, names):
+    metadata = definition.made("metadata")
+    element = metadata.find(_NAMES)
+    if element is None:
+        ET.register_namespace("polyvirt-forwards", _NAMESPACE)
+        element = ET.SubElement(metadata, _NAMES)
+    element.text = json.dumps(names, sort_keys=True)

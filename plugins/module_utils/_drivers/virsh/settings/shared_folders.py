@@ -1,0 +1,219 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Folders of the host in a VM: virtiofs where the host has it, else 9p, which QEMU does by itself.
+
+The guest knows a folder by its tag, the name of the share; mounting it is the guest's own business.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import xml.etree.ElementTree as ET
+from dataclasses import replace
+
+from ...._lifecycle.errors import NotFound, PolyvirtError, Refused, Unsupported
+from ...._lifecycle.model import Field
+from ...._ports import files
+from ...._tools import virsh_output as output
+
+_VIRTIOFS, _9P = "virtiofs", "path"
+_ACCESS = {_VIRTIOFS: "passthrough", _9P: "mapped"}
+#: Where programs for vhost-user devices are announced to libvirt, virtiofsd among them.
+_DAEMONS = ("/etc/qemu/vhost-user", "/usr/share/qemu/vhost-user")
+_READ_ONLY_SINCE = (11, 0)
+_SESSION_SINCE = (10, 0)
+#: What QEMU's 9p has room for; virtiofs has a little more.
+_LONGEST_TAG = 31
+SHARED_FOLDER_FIELDS = {
+    "shared_folders.add": Field(),
+    "shared_folders.remove": Field(),
+    "shared_folders.host_path": Field(same=lambda found, asked: os.path.normpath(found) == os.path.normpath(asked)),
+    "shared_folders.read_only": Field(),
+}
+
+
+# Reading ------------------------------------------------------------------------------------------------------------
+
+
+def read_shares(definition):
+    """{tag: what is shared}; one that is no folder of this host is not reported."""
+    return {
+        share.find("target").get("dir"): {
+            "host_path": share.find("source").get("dir"),
+            "read_only": share.find("readonly") is not None,
+        }
+        for share in _elements(definition)
+    }
+
+
+def _elements(definition):
+    shares = definition.devices.findall("filesystem")
+    return [share for share in shares if share.find("source") is not None and share.find("source").get("dir")]
+
+
+def _element(definition, tag):
+    return next((share for share in _elements(definition) if share.find("target").get("dir") == tag), None)
+
+
+def _driver_of(element):
+    driver = element.find("driver")
+    return driver.get("type", _9P) if driver is not None else _9P
+
+
+# Checking -----------------------------------------------------------------------------------------------------------
+
+
+def check_share_names(vm, shares):
+    for name, share in shares.items():
+        if not name or len(name.encode("utf-8", "surrogateescape")) > _LONGEST_TAG:
+            raise Refused(
+                f"{vm.name}: shared_folders: '{name}' cannot be the tag of a mount.",
+                f"Give a name of 1 to {_LONGEST_TAG} bytes.",
+            )
+        if share is not None and not os.path.isabs(share["host_path"]):
+            raise Refused(
+                f"{vm.name}: shared_folders: host_path '{share['host_path']}' of {name} is no absolute path.",
+                "Give its full path on the hypervisor.",
+            )
+
+
+def check_shares(driver, plan):
+    """Refuse folders that are not there, and what this host cannot share."""
+    name, shares = plan.after.name, _new_shares(plan)
+    for tag, share in shares.items():
+        path = share["host_path"]
+        if not files.exists(path):
+            raise NotFound(
+                f"{name}: shared_folders: host_path {path} of {tag} does not exist on the hypervisor.",
+                "Correct the path, or make the folder.",
+            )
+        if not files.is_folder(path):
+            raise Refused(
+                f"{name}: shared_folders: host_path {path} of {tag} is no folder.", "Share the folder it lies in."
+            )
+    if shares:
+        # Until it is there, the clone's devices are those of its source.
+        machine = next((step.arguments["source"] for step in plan.steps if step.verb == "clone"), plan.before)
+        definition = driver.definition(machine.id) if machine.id else None
+        offered = _offered(driver)
+        for tag, share in shares.items():
+            _chosen(driver, name, definition, tag, share, offered)
+
+
+def _new_shares(plan):
+    """What the plan adds or changes, by tag; what was there before is not looked at."""
+    after = plan.after.config.get("shared_folders") or {}
+    if any(step.verb == "create" for step in plan.steps):
+        return after
+    touched = {change.key for step in plan.steps for change in step.changes if change.field == "shared_folders"}
+    return {tag: share for tag, share in after.items() if tag in touched}
+
+
+# Choosing -----------------------------------------------------------------------------------------------------------
+
+
+def with_share_driver(driver, definition, change):
+    """The change as one of a whole share that knows its driver: another right may need another one."""
+    if change.new is None:
+        return change
+    asked = change.new if change.attribute is None else {change.attribute: change.new}
+    share = {**read_shares(definition).get(change.key, {}), **asked}
+    chosen = _chosen(driver, definition.name, definition, change.key, share, _offered(driver))
+    return replace(change, attribute=None, new={**share, "driver": chosen})
+
+
+def _chosen(driver, name, definition, tag, share, offered):
+    """The driver of one share: the one it has as long as that will do, else the best."""
+    can = [_VIRTIOFS] if _VIRTIOFS in offered and _can_use_virtiofs(driver, definition, share) else []
+    can += [_9P] if _9P in offered else []
+    present = _element(definition, tag) if definition is not None else None
+    if present is not None and _driver_of(present) in can:
+        return _driver_of(present)
+    if can:
+        return can[0]
+    what = "read-only " if share.get("read_only") else ""
+    raise Unsupported(
+        f"{name}: shared_folders: this host has no way to share {tag} {what}with a guest.",
+        "Install virtiofsd (read-only needs libvirt 11), or a QEMU with 9p.",
+    )
+
+
+def _can_use_virtiofs(driver, definition, share):
+    version = output.version_numbers(driver.library)
+    access = definition.root.find("memoryBacking/access") if definition is not None else None
+    return not (
+        (share.get("read_only") and version < _READ_ONLY_SINCE)
+        or (driver.virsh.uri.endswith("/session") and version < _SESSION_SINCE)
+        or (access is not None and access.get("mode") != "shared")  # Somebody wants it so.
+    )
+
+
+def _offered(driver):
+    """The drivers for shared folders that this connection has; one that does not say has only QEMU's own."""
+    answer = driver.virsh.batch([("domcapabilities",)])[0]
+    offered = set() if answer.error else output.filesystem_drivers(answer.stdout)
+    if not _has_daemon():
+        offered -= {_VIRTIOFS}
+    return offered or {_9P}
+
+
+def _has_daemon():
+    announced = [os.path.join(folder, name) for folder in _DAEMONS for name in files.entries(folder)]
+    return any(_is_file_server(path) for path in announced if path.endswith(".json"))
+
+
+def _is_file_server(path):
+    try:
+        reported = json.loads(files.read(path))
+        return reported["type"] == "fs" and files.is_file(reported["binary"])
+    except (PolyvirtError, ValueError, KeyError, TypeError):
+        return False
+
+
+# Writing ------------------------------------------------------------------------------------------------------------
+
+
+def write_share(definition, change):
+    """``change`` is of a whole share, as ``with_driver`` made it; what nobody asked about stays as it is."""
+    element = _element(definition, change.key)
+    if element is not None and (change.new is None or _driver_of(element) != change.new["driver"]):
+        definition.devices.remove(element)
+        element = None
+    if change.new is None:
+        return
+    if element is None:
+        element = _share_element(change.key, change.new["driver"])
+        definition.devices.append(element)
+    _describe(element, change.new)
+    if change.new["driver"] == _VIRTIOFS:
+        _share_memory(definition)
+
+
+def _share_element(tag, driver):
+    element = ET.Element("filesystem", {"type": "mount", "accessmode": _ACCESS[driver]})
+    ET.SubElement(element, "driver", {"type": driver})
+    ET.SubElement(element, "source")
+    ET.SubElement(element, "target", {"dir": tag})
+    return element
+
+
+def _describe(element, share):
+    element.find("source").set("dir", share["host_path"])
+    mark = element.find("readonly")
+    if share.get("read_only") and mark is None:
+        ET.SubElement(element, "readonly")
+    elif mark is not None and not share.get("read_only"):
+        element.remove(mark)
+
+
+def _share_memory(definition):
+    """virtiofsd reads the guest's memory. This stays when the share goes: others may need it by then."""
+    backing = definition.root.find("memoryBacking")
+    if backing is None:
+        backing = ET.SubElement(definition.root, "memoryBacking")
+    if backing.find("source") is None and backing.find("hugepages") is None:
+        ET.SubElement(backing, "source", {"type": "memfd"})
+    if backing.find("access") is None:
+        ET.SubElement(backing, "access", {"mode": "shared"})

@@ -1,0 +1,102 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How a VM's way through its plan ends: failed, undone, confirmed. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from .._lifecycle.errors import PolyvirtError
+from .._lifecycle.model import STOPPED, Vm
+from .._lifecycle.plan import plan
+from .._lifecycle.plan_delete import delete_step
+from . import failures
+from .state import (
+    CONFIRMING,
+    CREATING,
+    FIRST_PAUSE,
+    GUEST,
+    OVER,
+    UNDOING,
+    Observe,
+    Send,
+    observe_later,
+)  # fmt: skip
+
+_TO_UNDO = frozenset({"power", "config", "files"})
+#: What the result is made from.
+FINAL = frozenset({"power", "config", "snapshots", "addresses"})
+
+
+def fail(progress, error):
+    """The progress of a VM that is given up; an unfinished creation is undone first."""
+    progress = replace(progress, error=error)
+    if not _is_undone_on_failure(progress):
+        return finish(progress)
+    return replace(progress, phase=UNDOING, wish=Observe(_TO_UNDO), due=progress.at)
+
+
+def fail_after(progress, error):
+    """The segment was carried out, and its end is not as it should be."""
+    return fail(replace(progress, done=progress.segment[1]), error)
+
+
+def _is_undone_on_failure(progress):
+    """Whether this is an unfinished creation of this task: from its first start on, a VM is kept."""
+    verbs = [step.verb for step in progress.plan.steps]
+    if not verbs or verbs[0] not in CREATING or not progress.created or progress.policy.on_failure == "keep":
+        return False
+    return "start" not in verbs[: progress.done] and progress.phase not in (UNDOING, GUEST)
+
+
+def before_undoing(progress, _event):
+    vm = progress.vm
+    # What the platform has not created yet has no mark: it is no more than this task's own description.
+    if vm.power != STOPPED or not (vm.owned or vm.id is None):
+        return finish(progress)
+    try:
+        step = delete_step(vm, "owned", progress.traits)
+    except PolyvirtError as error:
+        return not_undone(progress, error)
+    return replace(progress, wish=Send((step,)), due=progress.at)
+
+
+def after_undoing(progress, event):
+    if event.error is not None:
+        return not_undone(progress, event.error)
+    return finish(replace(progress, undone=True, done=0, vm=Vm.absent(progress.plan.before.name)))
+
+
+def not_undone(progress, last_error):
+    return finish(replace(progress, error=failures.not_undone(progress.error, last_error)))
+
+
+def finish(progress):
+    if not progress.plan.changed:
+        return replace(progress, phase=OVER, wish=None)
+    return replace(progress, phase=CONFIRMING, wish=Observe(FINAL, final=True), due=progress.at, pause=FIRST_PAUSE)
+
+
+def confirm(progress, event):
+    """Plan the target again on what is there now: an empty plan is success, anything else is named."""
+    if progress.error is not None:
+        return replace(progress, phase=OVER, wish=None)
+    left = plan(progress.vm, _target(progress), progress.traits, event.known)
+    if left.busy and progress.patience > 0:
+        later = observe_later(progress, CONFIRMING, FINAL)
+        return replace(later, wish=Observe(FINAL, final=True))
+    error = None
+    if left.busy or left.refusal or left.changed:
+        error = failures.not_reached(progress, left)
+    return replace(progress, phase=OVER, wish=None, error=error)
+
+
+def _target(progress):
+    """What has to hold in the end. What is only stored is reached: a restart was made if it was to be made."""
+    target = progress.request.target()
+    policy = replace(target.policy, allow_restart=False)
+    if not any(step.verb in CREATING for step in progress.plan.steps):
+        return replace(target, policy=policy)
+    # A VM that was created again has a new id.
+    return replace(target, policy=policy, name=target.name or progress.vm.name, id=None)

@@ -1,0 +1,84 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A VM that somebody else changed between plan and write is planned again, once. Pure.
+
+The new plan is carried out where it does nothing that the first plan did not: the user may have seen that one, in
+check mode, and has given permission for that.
+"""
+
+from __future__ import annotations
+
+from .._lifecycle.errors import Stale
+from .._lifecycle.model import Plan
+from .._lifecycle.plan import plan
+from .._lifecycle.segments import cut
+from .._lifecycle.simulate import simulate
+from .state import CREATING, POWER_VERBS
+
+#: Steps that may be done before: nothing but the power of the VM has changed.
+_MOVES = POWER_VERBS - CREATING - {"delete"}
+#: Verbs that a new plan may have although the first one had not: they interrupt nobody.
+_HARMLESS = frozenset({"configure", "start", "resume"})
+
+
+def is_outdated(progress, event):
+    """Whether steps failed because the plan is outdated, and a new one can take its place.
+
+    That is possible once, and only as long as this task has done no more than move the VM's power.
+    """
+    steps = progress.plan.steps
+    return (
+        isinstance(event.error, Stale)
+        and not (progress.replanned or event.done or event.wrote is not False)
+        and steps[progress.done].verb == "configure"
+        and all(step.verb in _MOVES for step in steps[: progress.done])
+    )
+
+
+def planned_again(progress, known):
+    """(Plan, what it needs beyond the first plan's): on the VM as it is now, with the power that it was found with.
+
+    A VM that this task has stopped for a change is to get its power back.
+    """
+    first, done = progress.plan, progress.done
+    before = progress.vm
+    if done:
+        before = before.having(power=first.before.power, active=first.before.active)
+    new = plan(before, progress.request, progress.traits, known)
+    if done and not (new.refusal or new.busy):
+        changing = [step for step in new.steps if step.verb == "configure"]
+        steps = [*first.steps[:done], *changing, *first.steps[done + 1 :]]
+        segments = (tuple(steps[:done]), *cut(steps[done:]))
+        new = Plan(before, simulate(before, steps), segments, not_compared=new.not_compared)
+    return new, _beyond(first, new)
+
+
+def _beyond(first, new):
+    """Verbs, and paths of devices, that only the new plan works with."""
+    verbs = {step.verb for step in new.steps} - {step.verb for step in first.steps} - _HARMLESS
+    known = [_device(first, change) for change in _changes(first) if _is_about_device(change)]
+    others = [change.path for change in _changes(new) if _is_about_device(change) and _device(new, change) not in known]
+    return sorted(verbs) + sorted({*others, *_on_other_disks(first, new)})
+
+
+def _changes(planned):
+    return [change for step in planned.steps for change in step.changes]
+
+
+def _is_about_device(change):
+    return change.kind.endswith((".add", ".remove"))
+
+
+def _device(planned, change):
+    return change.kind, change.key, _disk(planned, change.key) if change.field == "disks" else None
+
+
+def _disk(planned, slot):
+    """What tells a disk from another one in the same slot."""
+    return (planned.before.config.get("disks") or {}).get(slot, {}).get("source")
+
+
+def _on_other_disks(first, new):
+    disks = [change for change in _changes(new) if change.field == "disks" and change.attribute is not None]
+    return [change.path for change in disks if _disk(first, change.key) != _disk(new, change.key)]

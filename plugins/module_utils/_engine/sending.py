@@ -1,0 +1,110 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The steps of a plan by segments: sent, sent again after an error that passes, judged after any other. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from .._lifecycle.model import ABSENT
+from .._lifecycle.simulate import simulate
+from . import failures
+from .ending import fail, finish
+from .guests import wait_for_guest
+from .observe import planning_facets
+from .replan import is_outdated, planned_again
+from .state import (
+    ANSWERS,
+    CREATING,
+    FIRST_OBSERVATION,
+    FIRST_PAUSE,
+    JUDGING,
+    POWER_ONLY,
+    POWER_VERBS,
+    READY,
+    REPLANNING,
+    RETRYING,
+    STOPPING,
+    WAITING,
+    Observe,
+    Send,
+    facets_of_end,
+    has_arrived,
+    observe_later,
+    wrote_with,
+)  # fmt: skip
+
+
+def next_segment(progress):
+    """Send what comes next; with all steps done, wait for the guest, and settle."""
+    first, end = progress.segment
+    if first == end:
+        return wait_for_guest(progress) if progress.policy.wait_for != "state" else finish(progress)
+    steps = progress.plan.steps[first:end]
+    expected = simulate(progress.vm, steps)
+    return replace(_resend(progress), expected=expected, pause=FIRST_PAUSE, last_error=None)
+
+
+def _resend(progress):
+    """Send the segment from its first step that is not done."""
+    steps = progress.plan.steps[progress.done : progress.segment[1]]
+    return replace(progress, phase=READY, wish=Send(tuple(steps)), due=progress.at)
+
+
+def after_steps(progress, event):
+    first, end = progress.segment
+    creating = progress.plan.steps[first : end if event.error is None else progress.done + event.done]
+    created = progress.created or any(step.verb in CREATING for step in creating)
+    progress = replace(progress, wrote=wrote_with(progress, event), created=created, since=progress.at)
+    if event.error is None:
+        return _await_end(progress)
+    # The last step counts when its end was seen: until then it may be sent again.
+    progress = replace(progress, done=min(progress.done + event.done, end - 1), last_error=event.error)
+    if is_outdated(progress, event):
+        wish = Observe(planning_facets([progress.request], progress.traits))
+        return replace(progress, phase=REPLANNING, wish=wish, due=progress.at, pause=FIRST_PAUSE)
+    if progress.traits.transient(event.error) and progress.patience > 0:
+        return observe_later(progress, RETRYING, POWER_ONLY)
+    wish = Observe(facets_of_end(progress))
+    return replace(progress, phase=JUDGING, wish=wish, due=progress.at, pause=FIRST_OBSERVATION)
+
+
+def _await_end(progress):
+    phase = STOPPING if progress.last_step.verb == "stop" else WAITING
+    progress = replace(progress, due=progress.at, requested_at=progress.at, pause=FIRST_OBSERVATION, last_error=None)
+    return replace(progress, phase=phase, wish=Observe(facets_of_end(progress)))
+
+
+def complete(progress):
+    """The segment's end was seen."""
+    return next_segment(replace(progress, done=progress.segment[1], last_error=None))
+
+
+def while_retrying(progress, _event):
+    first, end = progress.segment
+    # A power state says nothing about settings: those are sent again.
+    is_power_only = all(step.verb in POWER_VERBS for step in progress.plan.steps[first:end])
+    return complete(progress) if is_power_only and has_arrived(progress) else _resend(progress)
+
+
+def while_replanning(progress, event):
+    """Go on with a plan for the VM as somebody else has left it, or fail and report what that would need."""
+    if progress.vm.power == ABSENT:
+        return fail(progress, failures.gone(progress))
+    new, beyond = planned_again(progress, event.known)
+    if new.busy and progress.patience > 0:
+        return observe_later(progress, REPLANNING, progress.wish.facets)
+    if new.busy or new.refusal or beyond:
+        return fail(progress, failures.outdated(progress, new, beyond))
+    return next_segment(replace(progress, plan=new, replanned=True))
+
+
+def while_judging(progress, _event):
+    """A race lost to somebody who wanted the same is no failure: what counts is the VM's state."""
+    if progress.vm.busy and progress.patience > 0:
+        return observe_later(progress, JUDGING, progress.wish.facets)
+    harmless = progress.last_step.verb in POWER_VERBS and isinstance(progress.last_error, ANSWERS)
+    # What somebody else created meanwhile may run already; whether it is as requested is seen in the end.
+    exists = progress.last_step.verb in CREATING and progress.vm.power != ABSENT
+    return complete(progress) if harmless and (exists or has_arrived(progress)) else fail(progress, progress.last_error)

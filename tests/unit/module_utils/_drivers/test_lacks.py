@@ -1,0 +1,198 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a platform's module does not offer is what its traits reject at every version, no more and no less."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import ModuleType
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox import options as proxmox
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.traits import proxmox_traits
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant import options as vagrant
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.traits import vagrant_traits
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox import options as vbox
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.traits import vbox_traits
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import options as virsh
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.traits import virsh_traits
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.differences import check_supported, settle
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Refused, Unsupported
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.options import (
+    PLACE,
+    POLICY,
+    VM,
+    Option,
+    Platform,
+)
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.request import requests
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.vagrantfile_provider import PROVIDERS
+from ansible_collections.polyvirt.core.plugins.modules import proxmox_vm, vagrant_instance, vbox_vm, virsh_vm
+
+PLAIN = {name: option.default for name, option in VM.items()}
+SIZE, MAC = "2G", "52:54:00:00:00:01"
+VALUES = {"bool": True, "int": 1, "list": ["x"], "dict": {"x": "1"}, "path": "/x", "str": "x", "raw": "x"}
+#: Values to try where not every text will do; that one of them is taken is enough.
+OWN_VALUES = {
+    "mac": (MAC,),
+    "address": ("192.168.56.10",),
+    "ip_config": (["ip=dhcp"],),
+    "format": ("raw", "vdi", "qcow2"),
+    "model": ("virtio", "82540EM"),
+    "os_type": ("linux", "debian-12"),
+    "slot": (),
+    "video_memory": ("16M",),
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A platform, its module, and its traits at all versions and on all hosts that make a difference."""
+
+    own: ModuleType
+    module: ModuleType
+    variants: tuple
+
+    @property
+    def platform(self):
+        (platform,) = [one for one in vars(self.own).values() if isinstance(one, Platform)]
+        return platform
+
+    @property
+    def options(self):
+        return {**VM, **self.own.VM}
+
+
+CASES = [
+    Case(
+        virsh,
+        virsh_vm,
+        tuple(virsh_traits("QEMU", version, local) for version in ("6.0.0", "11.0.0") for local in (True, False)),
+    ),
+    Case(vbox, vbox_vm, tuple(vbox_traits(version) for version in ((6, 1, 0), (7, 2, 0)))),
+    Case(vagrant, vagrant_instance, tuple(vagrant_traits({provider}) for provider in PROVIDERS)),
+    Case(proxmox, proxmox_vm, (proxmox_traits("7.0"), proxmox_traits("9.1"))),
+]
+
+
+def _values(name, option):
+    """{what is called so in ``lacks``: values to try}."""
+    choices = option.choices or ((True, False) if option.type == "bool" else ())
+    if choices:
+        return {f"={choice}".lower(): (choice,) for choice in choices}
+    values = OWN_VALUES.get(name, (SIZE if option.unit else VALUES[option.type],))
+    return {"": values} if values else {}
+
+
+def _asked(name, option, suboption, value):
+    """What a task says that sets one suboption."""
+    required = {key: VALUES[one.type] for key, one in option.options.items() if one.required}
+    entry = {**required, suboption: value}
+    if not option.key:
+        return {name: entry}
+    # The first NIC has rules of its own on some platforms.
+    return {name: [{"type": "nat"}, entry] if option.key == PLACE else [entry]}
+
+
+def _probes():
+    """{path: [options of a task]} for each setting, creation input, suboption and choice that platforms share."""
+    probes = {}
+    for name, option in VM.items():
+        if option.role == POLICY:
+            continue
+        if not option.options:
+            tried = _values(name, option).items()
+            probes.update({f"{name}{choice}": [{name: value} for value in values] for choice, values in tried})
+        for suboption, one in option.options.items():
+            for choice, values in _values(suboption, one).items():
+                asked = [_asked(name, option, suboption, value) for value in values]
+                probes[f"{name}.{suboption}{choice}"] = asked
+    return probes
+
+
+PROBES = _probes()
+
+
+def _is_rejected(asked, traits, options):
+    (request,) = requests({**PLAIN, "name": ["web"], **asked}, options)
+    vm = Vm("web", id="u")
+    try:
+        check_supported("web", settle(vm, request.config, traits), request.creation, traits)
+    except Unsupported:
+        return True
+    except Refused:
+        return False  # The platform has it, and this value does not suit.
+    return False
+
+
+def _below(path):
+    return {one for one in PROBES if one == path or one.startswith((f"{path}.", f"{path}="))}
+
+
+def _rejected_by(case):
+    """The paths that all traits reject; of an option that is lacking as a whole, its own path alone."""
+    rejected = {
+        path
+        for path, probes in PROBES.items()
+        if all(_is_rejected(asked, traits, case.options) for traits in case.variants for asked in probes)
+    }
+    paths = set()
+    for name, option in VM.items():
+        for path in (name, *(f"{name}.{suboption}" for suboption in option.options), *_below(name)):
+            if (
+                _below(path)
+                and _below(path) <= rejected
+                and not any(path.startswith((f"{one}.", f"{one}=")) for one in paths)
+            ):
+                paths.add(path)
+    if not any("snapshot.content" in traits.fields for traits in case.variants):
+        paths |= {"compare.content", "compare.text"}
+    return paths
+
+
+PLATFORMS = pytest.mark.parametrize("case", CASES, ids=lambda case: case.platform.name)
+
+
+@PLATFORMS
+def test_platform_lacks_what_its_traits_always_reject(case):
+    assert sorted(case.platform.lacks) == sorted(_rejected_by(case))
+
+
+@PLATFORMS
+def test_each_is_rejected_with_what_to_use_instead(case):
+    for path, probes in PROBES.items():
+        lacking = [one for one in case.platform.lacks if path in _below(one)]
+        for asked in probes:
+            error = case.platform.rejected(asked)
+            assert (error is not None) == bool(lacking), path
+            if error:
+                assert error.message == f"{lacking[0].replace('=', ': ')} is not supported on {case.platform.name}."
+                assert error.remedy == case.platform.lacks[lacking[0]]
+
+
+def _offered(spec, above=""):
+    """Every option, suboption and choice of an argument spec, as a path."""
+    for name, option in spec.items():
+        yield f"{above}{name}"
+        choices = option.get("choices") or ((True, False) if option["type"] == "bool" else ())
+        yield from (f"{above}{name}={choice}".lower() for choice in choices)
+        yield from _offered(option.get("options", {}), f"{above}{name}.")
+
+
+@PLATFORMS
+def test_module_offers_all_others(case):
+    lacking = {path for one in case.platform.lacks for path in _below(one)}
+    assert set(PROBES) & set(_offered(case.module.MODULE.argument_spec)) == set(PROBES) - lacking
+
+
+def test_list_that_a_platform_lacks_cannot_be_purged():
+    assert proxmox_vm.MODULE.argument_spec["purge"]["choices"] == ["disks", "networks"]
+    assert virsh_vm.MODULE.argument_spec["purge"]["choices"] == ["disks", "networks", "port_forwards", "shared_folders"]
+
+
+def test_only_what_is_named_is_left_out():
+    options = {"a": Option(choices=("x", "y")), "b": Option("dict", options={"a": Option(), "c": Option()})}
+    kept = Platform("p", {"a=x": "", "b.c": ""}).supported(options)
+    assert (list(kept["a"].choices), list(kept["b"].options)) == (["y"], ["a"])

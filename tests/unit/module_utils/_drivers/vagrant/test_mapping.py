@@ -1,0 +1,59 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The vocabulary's settings as a Vagrantfile's description, and back."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.mapping import config_of, machine_of
+from ansible_collections.polyvirt.core.plugins.module_utils._tools import vagrantfile
+
+MIB, GIB = 1 << 20, 1 << 30
+RICH = {
+    "provider": "virtualbox",
+    "box": "debian/bookworm64",
+    "box_version": ">= 12",
+    "box_url": "file:///a.box",
+    "box_checksum": "sha256:0a",
+    "os_type": "debian-12",
+    "hostname": "web.example",
+    "cpus": 2,
+    "memory": 1 * GIB,
+    "gui": False,
+    "linked_clone": True,
+    "description": "first <&> ü",
+    "tags": ("a", "b"),
+    "native": {"vm.boot_timeout": 600},
+    "disks": {"primary": {"size": 20 * GIB}},
+    "networks": {
+        "0": {"type": "nat"},
+        "1": {"type": "hostonly", "address": "192.168.56.10"},
+        "2": {"type": "bridged", "source": "br0", "mac": "52:54:00:00:00:01"},
+    },
+    "port_forwards": {"web": {"protocol": "tcp", "host_port": 8080, "guest_port": 80}},
+    "shared_folders": {"src": {"host_path": "/srv", "guest_path": "/src", "type": "nfs"}},
+    "provisioners": ({"inline": "true", "env": {"B": "c"}},),
+}
+
+
+def test_nothing_is_lost_in_the_file():
+    text = vagrantfile.render({"machines": [machine_of("web", RICH)], "environment": {"A": "b"}})
+    described = vagrantfile.description(text)
+    assert config_of(described["machines"][0], described["environment"]) == {**RICH, "environment": {"A": "b"}}
+
+
+@pytest.mark.parametrize("key", sorted(set(RICH) - {"provider", "networks"}))
+def test_each_setting_may_be_left_out(key):
+    config = {name: value for name, value in RICH.items() if name != key}
+    told = config_of(machine_of("web", config))
+    assert not told[key] or told[key] == {"primary": {}}
+    assert {name: told[name] for name in config} == config
+
+
+def test_the_tenth_card_is_not_the_second():
+    networks = {
+        "0": {"type": "nat"},
+        **{str(number): {"type": "hostonly", "mac": f"m{number}"} for number in range(1, 12)},
+    }
+    assert config_of(machine_of("web", {"provider": "libvirt", "networks": networks}))["networks"] == networks

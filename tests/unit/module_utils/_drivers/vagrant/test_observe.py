@@ -1,0 +1,204 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""VMs of a project as their providers report them, what waits for their next start, and what it costs to ask."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant import driver as under_test
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.in_libvirt import InLibvirt
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.mapping import note_of_ssh
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.differences import pending
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Target
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.vagrant_output import Ssh
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.virsh import Answer
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.virsh_states import state
+
+from unit.module_utils._drivers.vagrant.played import World
+
+ID, OTHER = "u-web", "u-other"
+LEASE = " vnet0      52:54:00:80:72:a6    ipv4         192.168.121.59/24\n"
+SNAPSHOT = """<domainsnapshot><name>{name}</name><description>why</description><state>{state}</state>
+<parent><name>{parent}</name></parent><creationTime>1795199864</creationTime></domainsnapshot>"""
+NAMES = ["first", "second", "third"]
+MACHINE = {"name": "web", "provider": "libvirt", "box": "a/b", "cpus": 2, "memory": 512}
+
+
+class ToldVirsh:
+    """Answers questions by their words; what is not told is an unknown domain."""
+
+    def __init__(self, answers):
+        self.answers, self.processes = answers, 0
+
+    def batch(self, requests, timeout=None):
+        self.processes += 1
+        unknown = Answer("", "failed to get domain 'x'")
+        return [self.answers.get(words) or self.answers.get(words[:2]) or unknown for words in requests]
+
+
+def _told(power="running (booted)"):
+    return {
+        ("list", "--all"): Answer("", None),
+        ("domstate", ID): Answer(f"{power}\n", None),
+        ("dominfo", ID): Answer("CPU(s):         1\nMax memory:     131072 KiB\n", None),
+        ("domifaddr", ID): Answer(LEASE, None),
+    }
+
+
+def _provider_vm(answers, facets=frozenset({"power"})):
+    return InLibvirt(ToldVirsh(answers)).observe([ID], facets)[ID]
+
+
+@pytest.mark.parametrize(
+    ("words", "power", "busy"),
+    [
+        ("running (booted)", "running", None),
+        ("shut off (destroyed)", "stopped", None),
+        ("paused (user)", "paused", None),
+        ("paused (I/O error)", "failed", None),
+        ("paused (saving)", "paused", "saving"),
+        ("in shutdown", "running", "stopping"),
+        ("crashed", "failed", None),
+        ("what is this", "unknown", None),
+    ],
+)
+def test_words_of_libvirt(words, power, busy):
+    provider_vm = _provider_vm(_told(words))
+    assert (provider_vm.power, provider_vm.busy) == (power, busy)
+    assert state(Answer(words, None), saved=False)[:2] == (power, busy)
+
+
+def test_what_is_saved_to_disk_is_suspended():
+    assert _provider_vm({**_told("shut off (saved)"), ("list", "--all"): Answer(f"{ID}\n", None)}).power == "suspended"
+
+
+def test_one_process_tells_of_all_and_leaves_out_what_is_gone():
+    virsh = ToldVirsh(_told())
+    assert list(InLibvirt(virsh).observe([ID, OTHER], frozenset({"power"}))) == [ID]
+    assert virsh.processes == 1
+
+
+def test_what_it_runs_with():
+    provider_vm = _provider_vm(_told())
+    assert provider_vm.running == {"cpus": 1, "memory": 128 << 20}
+    assert [one.address for one in provider_vm.addresses] == ["192.168.121.59"]
+
+
+def test_snapshots_as_a_tree():
+    texts = {name: SNAPSHOT.format(name=name, state="running", parent="a") for name in "ab"}
+    more = {("snapshot-list", ID): Answer("a\nb\n", None), ("snapshot-current", ID): Answer("b\n", None)}
+    more.update({("snapshot-dumpxml", ID, "--snapshotname", name): Answer(text, None) for name, text in texts.items()})
+    one, two = _provider_vm({**_told(), **more}, frozenset({"power", "snapshots"})).snapshots
+    assert (one.name, one.current, two.name, two.current, two.parent) == ("a", False, "b", True, "a")
+    assert (two.power, two.description, two.created) == ("running", "why", 1795199864)
+
+
+@pytest.fixture
+def driver(tmp_path):
+    params = {"project_dir": str(tmp_path), "vagrantfile": None, "managed": True, "executable": "true", "name": ["web"]}
+    found = under_test.make_driver(params)
+    found.project.define(MACHINE)
+    folder = tmp_path / ".vagrant" / "machines" / "web" / "libvirt"
+    folder.mkdir(parents=True)
+    (folder / "id").write_text(ID, encoding="ascii")
+    return found
+
+
+def _seen(driver, answers, **target):
+    driver.host_of = lambda known: InLibvirt(ToldVirsh(answers)) if known.made else None
+    return driver.observe([Target(**target)], frozenset({"power", "config"})).vms
+
+
+def test_what_is_left_to_the_box_waits_for_nothing(driver):
+    driver.project.define({key: value for key, value in MACHINE.items() if key not in ("cpus", "memory")})
+    (vm,) = _seen(driver, _told(), name="web")
+    assert pending(vm) == []
+
+
+@pytest.mark.parametrize(("more", "port"), [({}, 22), ({"port": 2222}, 2222)])
+def test_our_note_tells_what_else_it_runs_with(driver, more, port):
+    driver.project.note("web", ran={**MACHINE, "port_forwards": []}, ssh={"user": "me", "key_file": "/key", **more})
+    driver.project.define({**MACHINE, "description": "new", "provisioners": [{"inline": "true"}]})
+    (vm,) = _seen(driver, _told(), name="web")
+    assert (vm.config["provisioners"], vm.active["provisioners"]) == (({"inline": "true"},), ())
+    assert vm.active["description"] == "new"
+    assert vm.ssh == {"host": "192.168.121.59", "port": port, "user": "me", "key_file": "/key", "scope": "host"}
+
+
+@pytest.mark.parametrize(("host", "port"), [("192.168.121.59", 2222), ("127.0.0.1", None)])
+def test_a_forwarded_port_is_none_of_the_guests(host, port):
+    assert note_of_ssh(Ssh(host, 2222, "me", "/key")).get("port") == port
+
+
+def test_a_machine_is_found_by_its_id(driver):
+    assert [vm.name for vm in _seen(driver, _told(), id=ID)] == ["web"]
+    assert _seen(driver, _told(), id=OTHER) == []
+
+
+@pytest.mark.parametrize(
+    ("native", "variables", "uri"),
+    [
+        ({}, {}, "qemu:///system"),
+        ({}, {"LIBVIRT_DEFAULT_URI": "test:///default"}, "test:///default"),
+        ({"qemu_use_session": True}, {}, "qemu:///session"),
+        ({"qemu_use_session": True}, {"LIBVIRT_DEFAULT_URI": "test:///default"}, "test:///default"),
+        ({"uri": "qemu:///embed"}, {"LIBVIRT_DEFAULT_URI": "test:///default"}, "qemu:///embed"),
+        ({"connect_via_ssh": True}, {}, None),
+        ({"host": "kvm2"}, {}, None),
+        ({"socket": "/run/there"}, {}, None),
+        ({"uri": "unknown"}, {}, None),
+    ],
+)
+def test_vms_of_libvirt_are_asked_at_their_connection(tmp_path, monkeypatch, native, variables, uri):
+    """Where they are on another host, or not known there, of Vagrant."""
+    asked = []
+
+    class Virsh:
+        def __init__(self, _commands, _executable, uri):
+            self.uri = uri
+
+        def batch(self, requests, timeout=None):
+            asked.append(self.uri)
+            error = "failed to get domain 'x'" if self.uri == "unknown" else None
+            return [Answer("running (booted)\n" if words[0] == "domstate" else "", error) for words in requests]
+
+    monkeypatch.setattr(under_test, "Virsh", Virsh)
+    world = World(tmp_path, "libvirt")
+    world.port.programs["virsh"] = None
+    world.variables.update(variables)
+    assert not world.create(NAMES, native=native, state="started").failed
+    asked.clear()
+    answer = world.run(NAMES, state="started")
+    assert [vm["state"] for vm in answer.vms] == ["running"] * len(NAMES)
+    assert (answer.changed, [call[1] for call in answer.calls]) == (False, [] if uri else ["status"])
+    assert asked == [uri or "unknown"] * bool(uri or native.get("uri"))
+    if native.get("uri") == "unknown":
+        _check_what_vagrant_does_for_vms_of_another_connection(world)
+
+
+def _check_what_vagrant_does_for_vms_of_another_connection(world):
+    assert world.vagrant.call("snapshot", "save", "first", "one").returncode == 0
+    restore = {"about": "snapshot", "snapshot": "one", "state": "restored"}
+    stop = {"state": "stopped"}
+    for options in (stop, {**stop, "stop_mode": "graceful"}, {"about": "snapshot", "snapshot": "two"}, restore):
+        assert "another connection" in world.run("first", **options).error
+    assert not world.run(NAMES, **stop, stop_mode="graceful_then_force").failed
+
+
+def test_one_vagrant_reports_all_vms(world):
+    assert world.create(NAMES, state="stopped").calls == []
+    assert world.vagrant.call("up").returncode == 0
+    answer = world.run(NAMES, state="started")
+    assert (answer.failed, answer.changed, [call[1] for call in answer.calls]) == (False, False, ["status"])
+
+
+@pytest.mark.parametrize(("given", "passed"), [(None, "{}"), ("other", "other,{}")])
+def test_experimental_features_are_added_to_those_of_the_user(world, given, passed):
+    world.variables["VAGRANT_EXPERIMENTAL"] = given or ""
+    world.create(state="started")
+    noted = (world.vagrant.folder / "known" / "calls").read_text(encoding="utf-8").splitlines()
+    found = {json.loads(line)["environment"]["VAGRANT_EXPERIMENTAL"] for line in noted}
+    assert found == {passed.format(under_test.EXPERIMENTS["VAGRANT_EXPERIMENTAL"])}

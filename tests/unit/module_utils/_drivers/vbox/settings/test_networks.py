@@ -1,0 +1,284 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""NICs, forwards and their ports on the host, SSH, and addresses."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Target
+
+from unit.module_utils._drivers.vbox.in_process import ENGINE, SMALL, InProcess, driver_of, observed, task
+
+NETWORKS = {"bridgedifs": ["eth0", "vm net"], "hostonlyifs": ["vboxnet0"], "natnets": ["Net 1"]}
+NICS = {
+    "0": {"type": "nat"},
+    "1": {"type": "bridged", "source": "vm net"},
+    "2": {"type": "hostonly", "source": "vboxnet0"},
+    "3": {"type": "internal"},
+    "4": {"type": "network", "source": "Net 1"},
+}
+VALUES = {
+    "nic1": "nat", "nic2": "bridged", "bridgeadapter2": "vm net", "nic3": "hostonly", "hostonlyadapter3": "vboxnet0",
+    "nic4": "intnet", "intnet4": "intnet", "nic5": "natnetwork", "nat-network5": "Net 1",
+}  # fmt: skip
+KNOWN = {"bridged": "eth0, vm net", "hostonly": "vboxnet0", "network": "Net 1"}
+WITHOUT_SSH = {**SMALL, "ssh_forward": False}
+WEB = {"web": {"host_port": 8080, "guest_port": 80}}
+
+
+def changed(vbox, name="web", **config):
+    """A change that is complete: the same task again does nothing."""
+    done = task(vbox, name, config=config).well()
+    assert task(vbox, name, config=config).well().writes == []
+    return done
+
+
+def many(count, first=0):
+    return {str(place): {"type": "internal"} for place in range(first, first + count)}
+
+
+def rules(vbox, name="web"):
+    return sorted(value for key, value in vbox.values(name).items() if key.startswith("Forwarding("))
+
+
+# NICs -------------------------------------------------------------------------------------------------------------
+
+
+def test_each_type_of_network(vbox):
+    vbox.has_networks(**NETWORKS)
+    wanted = {**SMALL, "networks": NICS}
+    task(vbox, config=wanted).well()
+    assert {**vbox.values(), **VALUES} == vbox.values()
+    assert not task(vbox, config=wanted).well().changed
+
+
+@pytest.mark.parametrize("state", ["present", "started"])
+def test_each_type_of_a_vm_that_exists(vbox, state):
+    vbox.has_networks(**NETWORKS)
+    task(vbox, state=state, config={**SMALL, "networks": {**many(3), "3": {"type": "nat"}}}).well()
+    types = {"0": NICS["1"], "1": NICS["2"], "2": NICS["4"], "3": {"type": "internal", "source": "lan"}}
+    changed(vbox, networks=types)
+    found = observed(vbox).config["networks"]
+    assert {place: {key: found[place][key] for key in nic} for place, nic in types.items()} == types
+
+
+@pytest.mark.parametrize(("kind", "known"), KNOWN.items())
+def test_unknown_source_fails_with_those_that_exist(vbox, kind, known):
+    vbox.has_networks(**NETWORKS)
+    config = {"networks": {"0": {"type": kind, "source": "nosuch"}}}
+    task(vbox, config={**SMALL, **config}).refused("'nosuch'", f"Known: {known}")
+    vbox.make("web")
+    task(vbox, config=config).refused("'nosuch'", f"Known: {known}")
+    vbox.has_networks()
+    task(vbox, config=config).refused("Known: none")
+
+
+def test_source_alone_and_type_alone(vbox):
+    """A source is set with its type; a type that the NIC has already keeps its source."""
+    task(vbox, config={**SMALL, "networks": {"0": {"type": "internal", "source": "a"}, "1": {"type": "nat"}}}).well()
+    changed(vbox, networks={"0": {"source": "b"}})
+    assert vbox.values()["intnet1"] == "b"
+    changed(vbox, networks={"0": {"type": "internal", "model": "virtio"}})
+    assert (vbox.values()["intnet1"], vbox.values()["nictype1"]) == ("b", "virtio")
+    changed(vbox, networks={"1": {"mac": "08:00:27:00:00:01"}})
+    assert (vbox.values()["macaddress2"], vbox.values()["nic2"]) == ("080027000001", "nat")
+
+
+def test_nic_is_removed(vbox):
+    task(vbox, config={**SMALL, "networks": many(2)}).well()
+    changed(vbox, networks={"1": None})
+    assert (list(observed(vbox).config["networks"]), vbox.values()["nic2"]) == (["0"], "none")
+
+
+@pytest.mark.parametrize(("chipset", "room"), [("piix3", 8), ("ich9", 36)])
+def test_room_for_nics(vbox, chipset, room):
+    """VirtualBox itself stores all but the NIC that there is no room for, and ends with 0."""
+    native = {**ENGINE, "chipset": chipset}
+    words = [f"NIC {room + 1}", chipset, f"room for {room}"]
+    task(vbox, config={**SMALL, "native": native, "networks": many(room + 1)}).refused(*words)
+    assert task(vbox, config={**SMALL, "native": native, "networks": many(8)}, check=True).well().changed
+    task(vbox, config={**SMALL, "native": native}).well()
+    done = task(vbox, config={"networks": many(1, first=room)}).refused(*words)
+    assert ("chipset: ich9" in done.outcome.msg) == (chipset == "piix3")
+    assert task(vbox, config={"networks": many(1, first=room - 1)}, check=True).well().changed
+    clone = {"source": "web", "linked": False}
+    task(vbox, "copy", clone=clone, config={"networks": many(1, first=room)}).refused(*words)
+
+
+def test_chipset_is_changed_before_the_nics_that_need_it(vbox):
+    task(vbox).well()
+    config = {"native": {"chipset": "ich9"}, "networks": {"8": {"type": "nat"}, "35": {"type": "internal"}}}
+    # The double has 8 NICs: how far the task gets is seen by its calls.
+    done = task(vbox, config=config)
+    assert done.writes[0] == "modifyvm --chipset ich9"
+    assert "--nic9 nat --nic36 intnet --intnet36 intnet" in done.writes[1]
+    assert task(vbox, config={"networks": many(1, first=8)}).writes == ["modifyvm --nic9 intnet --intnet9 intnet"]
+
+
+# Forwards and ports -----------------------------------------------------------------------------------------------
+
+
+def test_forward_moves_with_the_nic_that_is_nat(vbox):
+    task(vbox, config={**WITHOUT_SSH, "port_forwards": {"a": {"host_port": 22, "guest_port": 1}}}).well()
+    changed(vbox, networks={"0": {"type": "internal"}, "1": {"type": "nat"}}, port_forwards=WEB)
+    assert rules(vbox) == ["web,tcp,,8080,,80"]
+    task(vbox, config={"networks": {"1": {"type": "internal"}}, "ssh_forward": True}).refused("no NIC", "type nat")
+
+
+def test_forward_of_all_addresses_has_none(vbox):
+    rule = {"host_address": "", "host_port": 8080, "guest_port": 80}
+    task(vbox, config={**WITHOUT_SSH, "port_forwards": {"web": rule}}).well()
+    assert task(vbox, config={"port_forwards": {"web": rule}}).well().writes == []
+    changed(vbox, port_forwards={"web": {"host_address": "127.0.0.1"}})
+    changed(vbox, port_forwards={"web": {"host_address": ""}})
+    assert rules(vbox) == ["web,tcp,,8080,,80"]
+
+
+@pytest.mark.parametrize("state", ["present", "started"])
+def test_rules_are_changed_and_removed(vbox, state):
+    two = {**WEB, "dns": {"protocol": "udp", "host_address": "127.0.0.1", "host_port": 53, "guest_port": 53}}
+    task(vbox, state=state, config={**WITHOUT_SSH, "port_forwards": two}).well()
+    assert rules(vbox) == ["dns,udp,127.0.0.1,53,,53", "web,tcp,,8080,,80"]
+    changed(vbox, port_forwards={"web": {"host_port": 8081}, "dns": {"guest_port": 54, "host_address": "127.0.0.2"}})
+    assert rules(vbox) == ["dns,udp,127.0.0.2,53,,54", "web,tcp,,8081,,80"]
+    changed(vbox, port_forwards={"web": None, "dns": {"protocol": "tcp"}})
+    assert rules(vbox) == ["dns,tcp,127.0.0.2,53,,54"]
+    changed(vbox, ssh_forward=True)
+    (ssh,) = [rule for rule in rules(vbox) if rule.startswith("polyvirt-ssh,tcp,127.0.0.1,2")]
+    assert ssh.endswith(",,22")
+    changed(vbox, ssh_forward=False)
+    assert rules(vbox) == ["dns,tcp,127.0.0.2,53,,54"]
+
+
+def test_rules_of_two_nics_stay_with_their_nic(vbox):
+    vbox.make("web")
+    vbox.run("modifyvm", "web", "--nic2", "nat", "--natpf1", "one,tcp,,2101,,1", "--natpf2", "two,tcp,,2102,,2")
+    done = changed(vbox, port_forwards={"two": {"host_port": 2202}})
+    assert "--natpf2 delete two" in done.writes[0]
+    assert rules(vbox) == ["one,tcp,,2101,,1", "two,tcp,,2202,,2"]
+
+
+def test_chosen_port_is_nobody_elses(vbox):
+    """Neither that of another VM that is off, nor that of another rule, nor one that a program uses."""
+    entry = {"a": {"guest_port": 1}}
+    task(vbox, config={**WITHOUT_SSH, "port_forwards": entry}).well()
+    (port,) = (int(rule.split(",")[3]) for rule in rules(vbox))
+    others = {"b": {"host_port": port + 1, "guest_port": 2}}
+    task(vbox, "other", config={**WITHOUT_SSH, "port_forwards": others}).well()
+    task(vbox, config={"port_forwards": {"a": None, "c": {"host_port": port, "guest_port": 3}}}).well()
+    vbox.listening = {port + 2}
+    changed(vbox, port_forwards=entry)
+    assert [int(rule.split(",")[3]) for rule in rules(vbox)] == [port + 3, port]
+
+
+@pytest.mark.parametrize("state", ["started", "present"])
+def test_port_that_a_program_uses_is_rejected(vbox, state):
+    """Once the VM runs; for a VM that is off a rule may name any port."""
+    vbox.listening = {8080}
+    task(vbox).well()
+    done = task(vbox, state=state, config={"port_forwards": WEB})
+    if state == "started":
+        done.refused("port 8080 of the host is taken by another program")
+    else:
+        done.well()
+
+
+def test_port_of_a_running_vm_is_rejected(vbox):
+    task(vbox, "first", state="started", config={**SMALL, "port_forwards": WEB}).well()
+    vbox.listening = {8080}  # By the first VM.
+    assert not task(vbox, "first", config={"port_forwards": WEB}).well().changed
+    task(vbox, "second", state="started").well()
+    task(vbox, "second", config={"port_forwards": WEB}).refused("port 8080", "taken by first")
+    udp = {"web": {**WEB["web"], "protocol": "udp"}}
+    vbox.listening = set()
+    task(vbox, "second", config={"port_forwards": udp}).well()
+    renamed = {"web": None, "web2": {"host_port": 8080, "guest_port": 81}}
+    vbox.listening = {8080}
+    task(vbox, "first", config={"port_forwards": renamed}).well()
+
+
+# SSH and addresses ------------------------------------------------------------------------------------------------
+
+
+def ssh_port(done):
+    return done.well().vm["ssh"]["port"]
+
+
+def test_ssh_port_is_never_another_programs(vbox):
+    """A VM copied by hand has the same rule; a program may have taken the port while the VM was off."""
+    first = ssh_port(task(vbox, state="started"))
+    assert 20000 <= first < 30000
+    task(vbox, state="stopped").well()
+    done = task(vbox, state="started")
+    assert (ssh_port(done), done.verbs) == (first, ["startvm"])
+    task(vbox, state="stopped").well()
+    vbox.listening = {first}
+    done = task(vbox, state="started")
+    again = ssh_port(done)
+    assert (again != first, done.verbs) == (True, ["modifyvm", "startvm"])
+    assert rules(vbox) == [f"polyvirt-ssh,tcp,127.0.0.1,{again},,22"]
+    vbox.listening = {first, again}  # By the VM itself now.
+    assert task(vbox, state="started").well().writes == []
+
+
+def test_ssh_port_of_a_copy_is_its_own(vbox):
+    first = ssh_port(task(vbox, state="started"))
+    task(vbox, state="stopped").well()
+    vbox.run("clonevm", "web", "--name", "second", "--register")
+    assert ssh_port(task(vbox, state="started")) == first
+    vbox.listening = {first}
+    assert ssh_port(task(vbox, "second", state="started")) != first
+
+
+def test_restored_vm_keeps_its_ssh_port(vbox):
+    """A VM that was suspended has its port still."""
+    first = ssh_port(task(vbox, state="started"))
+    task(vbox, state="suspended").well()
+    vbox.listening = {first}
+    assert ssh_port(task(vbox, state="started")) == first
+
+
+@pytest.mark.parametrize(("rules", "ssh"), [
+    (["other,tcp,,2222,,22"], ("127.0.0.1", 2222)),
+    (["other,tcp,0.0.0.0,2222,,22"], ("127.0.0.1", 2222)),
+    (["other,tcp,192.168.7.1,2222,,22"], ("192.168.7.1", 2222)),
+    (["other,tcp,,2222,,22", "polyvirt-ssh,tcp,127.0.0.1,2223,,22"], ("127.0.0.1", 2223)),
+    (["other,udp,,2222,,22", "web,tcp,,2224,,80"], None),
+])  # fmt: skip
+def test_ssh_through_a_forward(vbox, rules, ssh):
+    vbox.make("web")
+    vbox.run("modifyvm", "web", *(word for rule in rules for word in ("--natpf1", rule)))
+    assert observed(vbox).ssh is None
+    vbox.run("startvm", "web")
+    found = observed(vbox).ssh
+    assert (found and (found["host"], found["port"])) == ssh
+
+
+def test_addresses_of_a_running_vm(vbox):
+    """Leases of any host-only NIC, and what the guest reported in this boot."""
+    vbox.has_networks(hostonlyifs=["vboxnet0"])
+    uuid = vbox.make("web", "ignores")
+    for number in (1, 2, 3):
+        words = (f"--nic{number}", "hostonly", f"--hostonlyadapter{number}", "vboxnet0")
+        vbox.run("modifyvm", uuid, *words, f"--macaddress{number}", f"08002700000{number}")
+    vbox.has_leases({f"08:00:27:00:00:0{number}": [f"192.168.56.10{number}", state]
+                     for number, state in ((2, "acked"), (3, "expired"))})  # fmt: skip
+    assert observed(vbox, "addresses").addresses == ()
+    vbox.run("startvm", uuid)
+    vbox.run("guestproperty", "set", uuid, "/VirtualBox/HostInfo/VBoxVer", "7.2.22")
+    for number, address in enumerate(("192.168.56.7", "127.0.0.1", "")):
+        vbox.run("guestproperty", "set", uuid, f"/VirtualBox/GuestInfo/Net/{number}/V4/IP", address)
+    found = observed(vbox, "addresses")
+    sources = {one.address: one.source for one in found.addresses}
+    assert sources == {"192.168.56.102": "lease", "192.168.56.7": "agent"}
+    assert found.ssh == {"host": "192.168.56.102", "port": 22, "user": None, "scope": "host"}
+    assert [one.source for one in observed(vbox).addresses] == ["agent"]  # A lease costs a call, and nobody asked.
+    driver = driver_of(vbox)
+    driver.observe(None, frozenset({"config"}))
+    (light,) = driver.observe([Target(id=uuid)], frozenset({"power", "addresses"})).vms
+    assert light.addresses == found.addresses
+    failing = InProcess(vbox, fails={"guestproperty": "out of memory"})
+    assert [one.source for one in observed(vbox, "addresses", commands=failing).addresses] == ["lease"]
+    vbox.run("guestproperty", "set", uuid, "/VirtualBox/HostInfo/VBoxVer", "7.2.22")
+    assert [one.source for one in observed(vbox, "addresses").addresses] == ["lease"]

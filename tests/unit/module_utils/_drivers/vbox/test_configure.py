@@ -1,0 +1,379 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Changing VMs: disks, media, shares and other settings, while a VM is off, runs, or is suspended."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.driver import make_driver
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.settings import native
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.traits import vbox_traits
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Refused, Unavailable
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
+    FAILED,
+    LIVE,
+    NEVER,
+    NEXT_BOOT,
+    PAUSED,
+    POWER_OFF,
+    RUNNING,
+    STOPPED,
+    SUSPENDED,
+    Change,
+    SnapshotRequest,
+    Vm,
+)
+
+from unit.module_utils._drivers.vbox.in_process import MIB, SMALL, observed, snapshot, task
+from unit.module_utils._drivers.vbox.recorded_registry import driver_on
+from unit.module_utils._drivers.vbox.recorded_registry import found as recorded_vm
+
+TRAITS = vbox_traits((7, 2, 22))
+
+
+def changed(vbox, **config):
+    """A change that is complete: the same task again does nothing."""
+    done = task(vbox, config=config).well()
+    assert task(vbox, config=config).well().writes == []
+    return done
+
+
+# Disks and media --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("state", ["present", "started"])
+def test_disk_is_added_to_a_free_port(vbox, state):
+    task(vbox, state=state).well()
+    done = changed(vbox, disks={"SATA 3": {"size": 2 * MIB, "format": "vhd"}})
+    assert "storagectl" not in done.verbs
+    (disk,) = [one for one in done.vm["disks"] if one["slot"] == "SATA 3"]
+    assert disk == {"slot": "SATA 3", "source": f"{vbox.machines}/web/web-SATA-3.vhd", "size": 2 * MIB, "format": "vhd"}
+    assert len(observed(vbox).mark["disks"]) == 2
+    assert "making" not in observed(vbox).mark
+
+
+def test_controller_gets_the_ports_that_it_lacks(vbox):
+    task(vbox).well()
+    done = changed(vbox, disks={"SATA 9": {"size": MIB}, "SAS 3": {"size": MIB}})
+    added = [line for line in done.writes if line.startswith("storagectl")]
+    assert added == ["storagectl --name SATA --portcount 10", "storagectl --name SAS --add sas --portcount 8"]
+
+
+def test_disk_of_a_vm_of_somebody_else_is_added_to_a_mark(vbox):
+    uuid = vbox.make("web", "ignores")
+    path = changed(vbox, disks={"SATA 1": {"size": MIB}}).vm["disks"][1]["source"]
+    mark = observed(vbox).mark
+    assert (mark["id"], len(mark["disks"]), "unfinished" in mark) == (uuid, 1, False)
+    first = vbox.registered()
+    task(vbox, state="absent").well()
+    assert vbox.registered() == [one for one in first if one != path]
+
+
+def test_vm_of_somebody_else_gets_no_mark_with_a_disk_of_theirs(vbox):
+    vbox.make("web")
+    assert changed(vbox, disks={"SATA 1": {"source": vbox.disk()}}).verbs == ["storageattach"]
+
+
+def test_disk_is_attached_grown_and_detached(vbox):
+    task(vbox).well()
+    changed(vbox, disks={"SATA 1": {"source": vbox.disk()}})
+    assert observed(vbox).mark["disks"] == observed(vbox).mark["disks"][:1]
+    done = changed(vbox, disks={"SATA 1": {"size": 4 * MIB}})
+    assert (done.verbs, done.vm["disks"][1]["size"]) == (["modifymedium"], 4 * MIB)
+    task(vbox, config={"disks": {"SATA 1": {"size": 3 * MIB}}}).refused("4M", "3M")
+    changed(vbox, disks={"SATA 1": None})
+    assert vbox.disk() in vbox.registered()
+
+
+def test_disk_with_a_snapshot_grows_on_top(vbox):
+    task(vbox).well()
+    snapshot(vbox, "s").well()
+    changed(vbox, disks={"#0": {"size": 4 * MIB}})
+    sizes = [line.split()[1] for line in vbox.run("list", "hdds").splitlines() if line.startswith("Capacity")]
+    assert sizes == ["2", "4"]
+
+
+def test_size_of_what_starts_at_once_is_read_again(vbox):
+    """A running VM goes on reporting the old size, unless VirtualBox was asked for it before the start."""
+    task(vbox).well()
+    done = task(vbox, state="started", config={"disks": {"#0": {"size": 4 * MIB}}}).well()
+    calls = [call[0] for call in done.calls]
+    assert calls.index("modifymedium") < calls.index("showmediuminfo") < calls.index("startvm")
+
+
+def test_last_disk_of_a_controller_of_any_name_comes_and_goes(vbox):
+    vbox.make("web")
+    vbox.run("storagectl", "web", "--name", "my disks", "--add", "sata")
+    vbox.run("storageattach", "web", "--storagectl", "my disks", "--port", 3, "--type", "hdd", "--medium", vbox.disk())
+    changed(vbox, disks={"my disks 3": None})
+    changed(vbox, disks={"my disks 1": {"size": MIB}})
+    task(vbox, config={"disks": {"no disks 1": {"size": MIB}}}).refused("'no disks 1' is no slot")
+
+
+def test_immutable_disk_goes_by_its_own_path(vbox):
+    """What a VM writes goes into an image on top of it, from the first moment on."""
+    task(vbox).well()
+    disk = ("--storagectl", "SATA", "--port", 1, "--type", "hdd", "--medium", vbox.disk(), "--mtype", "immutable")
+    vbox.run("storageattach", "web", *disk)
+    config = {"disks": {"SATA 1": {"source": vbox.disk()}}}
+    assert task(vbox, config=config).well().writes == []
+    snapshot(vbox, "s").well()
+    assert task(vbox, config=config).well().writes == []
+
+
+@pytest.mark.parametrize("asked", ["Debian (64-bit)", "debian (64-BIT)", "Debian_64", "debian"])
+def test_operating_system_by_id_or_description(vbox, asked):
+    task(vbox, config={**SMALL, "os_type": "Other_64"}).well()
+    changed(vbox, os_type=asked)
+    assert observed(vbox).config["os_type"] == "Debian_64"
+
+
+def test_vm_with_a_slash_in_its_name_is_known_by_its_id(vbox):
+    uuid = vbox.run("createvm", "--name", "a/b", "--register").partition("UUID: ")[2].split("\n")[0]
+    assert task(vbox, id=uuid, config={"memory": 24 * MIB}).well().vm["name"] == "a/b"
+    task(vbox, id=uuid, state="absent").well()
+    assert vbox.run("list", "vms") == ""
+
+
+def an_iso(vbox, name):
+    (vbox.folder / name).write_bytes((b"\0" * 32769 + b"CD001").ljust(65536, b"\0"))
+    return str(vbox.folder / name)
+
+
+@pytest.mark.parametrize("state", ["present", "started"])
+def test_iso_is_changed(vbox, state):
+    task(vbox, state=state).well()
+    for path in (an_iso(vbox, "a.iso"), an_iso(vbox, "b.iso"), ""):
+        assert changed(vbox, iso=path).verbs == ["storageattach"]
+        assert observed(vbox).config["iso"] == path
+    assert vbox.values()["IDE-0-0"] == "emptydrive"
+
+
+def test_iso_of_a_vm_without_a_drive(vbox):
+    vbox.make("web", "ignores")
+    assert task(vbox, config={"iso": ""}).well().writes == []
+    vbox.run("startvm", "web")
+    iso = an_iso(vbox, "a.iso")
+    task(vbox, config={"iso": iso}).refused("allow_restart")
+    task(vbox, config={"iso": iso}, allow_restart=True).well()
+    assert vbox.values()["IDE-0-0"] == iso
+
+
+def test_no_place_for_a_drive(vbox):
+    vbox.make("web")
+    slots = {f"IDE {port}:{device}" if device else f"IDE {port}": {"size": MIB} for port in (0, 1) for device in (0, 1)}
+    task(vbox, config={"disks": slots}).well()
+    done = task(vbox, config={"iso": an_iso(vbox, "a.iso")})
+    assert "no place is free for an optical drive" in done.outcome.msg
+    task(vbox, config={"disks": {"IDE 0:1": None}}).well()
+    task(vbox, config={"iso": an_iso(vbox, "a.iso")}).well()
+    assert vbox.values()["IDE-0-1"].endswith("a.iso")
+
+
+# Settings ---------------------------------------------------------------------------------------------------------
+
+
+def test_all_settings_are_changed_at_once(vbox):
+    task(vbox).well()
+    config = {
+        "cpus": 2, "memory": 24 * MIB, "firmware": "uefi", "tpm": True, "nested_virtualization": True,
+        "os_type": "Debian_64", "description": 'one "two"\nthree', "tags": ("a", "b"), "groups": ("/a", "/b/c"),
+        "graphics_controller": "vboxvga", "boot_order": ("network", "disk", "cdrom", "floppy"),
+        "display": {"video_memory": 32 * MIB}, "native": {"hpet": "on", "cableconnected1": "off"},
+    }  # fmt: skip
+    done = changed(vbox, **config)
+    assert sorted(done.verbs) == ["modifyvm", "setextradata"]
+    assert observed(vbox).config["display"] == {"type": "none", "video_memory": 32 * MIB}
+    changed(vbox, boot_order=("cdrom",), firmware="bios", tpm=False, nested_virtualization=False, groups=("/",))
+    values = vbox.values()
+    assert [values[f"boot{place}"] for place in range(1, 5)] == ["dvd", "none", "none", "none"]
+    assert (values["firmware"], values["nested-hw-virt"], values["groups"]) == ("BIOS", "off", "/")
+
+
+def test_new_disk_is_created_where_the_folder_is_by_then(vbox):
+    """A new group moves the folder; in the same task the VM gets a disk."""
+    task(vbox).well()
+    done = changed(vbox, groups=("/moved",), disks={"SATA 1": {"size": MIB}})
+    assert done.vm["disks"][1]["source"] == f"{vbox.machines}/moved/web/web-SATA-1.vdi"
+    assert not (vbox.machines / "web").exists()
+
+
+def test_autostart_is_switched_on_and_off(vbox):
+    vbox.run("setproperty", "autostartdbpath", vbox.folder)
+    task(vbox, state="started").well()
+    assert changed(vbox, autostart=True, native={"autostart-delay": 7}).verbs == [
+        "controlvm autostart-enabled", "controlvm autostart-delay"]  # fmt: skip
+    task(vbox, config={"autostart": False}).refused("autostart", "allow_restart")
+    task(vbox, config={"autostart": False}, allow_restart=True).well()
+    assert (vbox.values()["autostart-enabled"], observed(vbox).power) == ("off", "running")
+
+
+@pytest.mark.parametrize("state", ["present", "started"])
+def test_display_of_somebody_else_is_switched_off(vbox, state):
+    task(vbox, state=state).well()
+    vbox.run(*(("controlvm", "web", "vrde", "on") if state == "started" else ("modifyvm", "web", "--vrde", "on")))
+    assert observed(vbox).config["display"]["type"] == "rdp"
+    changed(vbox, display={"type": "none"})
+    assert vbox.values()["vrde"] == "off"
+
+
+def test_shares_are_changed(vbox):
+    """6.1 has no word for a change, so a share is removed and added again with all that it had."""
+    for name in ("a", "b"):
+        (vbox.folder / name).mkdir()
+    a, b = str(vbox.folder / "a"), str(vbox.folder / "b")
+    shares = {"s": {"host_path": a, "read_only": True}, "t": {"host_path": b}}
+    task(vbox, config={**SMALL, "shared_folders": shares}).well()
+    done = changed(vbox, shared_folders={"s": {"host_path": b}, "t": None})
+    assert done.writes == [
+        "sharedfolder remove --name s", f"sharedfolder add --name s --hostpath {b} --automount --readonly",
+        "sharedfolder remove --name t",
+    ]  # fmt: skip
+    assert vbox.values()["SharedFolderPathMachineMapping1"] == b
+    (vbox.folder / "b").rmdir()
+    assert changed(vbox, memory=24 * MIB).verbs == ["modifyvm"]  # A lost folder is in the way of its own share only.
+    vbox.run("startvm", "web")
+    vbox.run("sharedfolder", "add", "web", "--name", "u", "--hostpath", a, "--transient")
+    assert list(observed(vbox).config["shared_folders"]) == ["s"]
+
+
+def test_vm_that_somebody_deletes_meanwhile(vbox):
+    task(vbox).well()
+    after = {"modifyvm": lambda: vbox.run("unregistervm", "web", "--delete")}
+    done = task(vbox, config={"memory": 24 * MIB, "tags": ("a",)}, after=after)
+    assert (done.outcome.failed, "somebody else removed it meanwhile" in done.outcome.msg) == (True, True)
+
+
+def test_tags_are_the_marks_own(vbox):
+    """A clone made by hand carries the mark of another VM: its tags are not those of the clone."""
+    task(vbox, config={**SMALL, "tags": ("a",)}).well()
+    vbox.run("clonevm", "web", "--name", "copy", "--register")
+    assert (observed(vbox, name="copy").config["tags"], observed(vbox, name="copy").owned) == ((), False)
+    task(vbox, "copy", config={"tags": ("b",)}).well()
+    assert (observed(vbox, name="copy").config["tags"], observed(vbox).config["tags"]) == (("b",), ("a",))
+    assert observed(vbox, name="copy").mark["disks"] == []
+    for mark in ("[1", "[1]"):
+        vbox.run("setextradata", "copy", "polyvirt/mark", mark)
+        assert (observed(vbox, name="copy").config["tags"], observed(vbox, name="copy").mark) == ((), None)
+
+
+# What a change costs ----------------------------------------------------------------------------------------------
+
+EVERYWHERE = (STOPPED, RUNNING, PAUSED, SUSPENDED, FAILED)
+WITH_DRIVE = {"iso": "", "disks": {"SATA 0": {}, "IDE 0": {}}}
+
+
+def costs(change, config=None):
+    field = TRAITS.fields[change.kind]
+    return [field.cost_of(Vm("web", "u", power, config=config or {}), change) for power in EVERYWHERE]
+
+
+@pytest.mark.parametrize(("change", "config", "expected"), [
+    (Change("memory", 1, 2), {}, [POWER_OFF] * 5),
+    (Change("tags", (), ("a",)), {}, [LIVE] * 5),
+    (Change("description", "", "a"), {}, [POWER_OFF, POWER_OFF, POWER_OFF, LIVE, POWER_OFF]),
+    (Change("groups", ("/",), ("/a",)), {}, [POWER_OFF, POWER_OFF, POWER_OFF, LIVE, POWER_OFF]),
+    (Change("display", "rdp", "none", attribute="type"), {}, [LIVE, LIVE, LIVE, POWER_OFF, POWER_OFF]),
+    (Change("iso", "", "/a"), WITH_DRIVE, [LIVE, LIVE, LIVE, POWER_OFF, POWER_OFF]),
+    (Change("iso", None, "/a"), {}, [POWER_OFF] * 5),
+    (Change("disks", None, {}, key="SATA 1"), WITH_DRIVE, [LIVE, LIVE, LIVE, POWER_OFF, POWER_OFF]),
+    (Change("disks", None, {}, key="AHCI 1"), WITH_DRIVE, [POWER_OFF] * 5),
+    (Change("disks", None, {}, key="IDE 1"), WITH_DRIVE, [POWER_OFF] * 5),
+    (Change("autostart", False, True), {}, [LIVE] * 5),
+    (Change("autostart", True, False), {}, [LIVE, POWER_OFF, POWER_OFF, LIVE, POWER_OFF]),
+    (Change("native", "off", "on", key="hpet"), {}, [POWER_OFF] * 5),
+    (Change("native", "off", "on", key="vrde"), {}, [POWER_OFF, LIVE, LIVE, NEXT_BOOT, POWER_OFF]),
+    (Change("native", "off", "on", key="cableconnected2"), {}, [POWER_OFF, LIVE, LIVE, NEXT_BOOT, POWER_OFF]),
+    (Change("native", "0", "1", key="nicbootprio1"), {}, [POWER_OFF, POWER_OFF, POWER_OFF, NEXT_BOOT, POWER_OFF]),
+    (Change("snapshot", None, SnapshotRequest("s"), attribute="take"), {}, [LIVE, LIVE, LIVE, LIVE, NEVER]),
+    (Change("snapshot", None, SnapshotRequest("s", include_memory=False), attribute="take"), {},
+     [LIVE, NEVER, NEVER, NEVER, NEVER]),
+    (Change("snapshot", None, "s", attribute="restore"), {}, [LIVE, POWER_OFF, POWER_OFF, LIVE, POWER_OFF]),
+    (Change("clone", None, {}), {}, [LIVE, NEVER, NEVER, NEVER, NEVER]),
+    (Change("clone", None, {"snapshot": "s"}), {}, [LIVE] * 5),
+    (Change("clone", None, {"linked": True, "snapshot": "s"}), {}, [LIVE] * 5),
+    (Change("clone", None, {"linked": True}), {}, [NEVER] * 5),
+])  # fmt: skip
+def test_cost_of_a_change(change, config, expected):
+    assert costs(change, config) == expected
+
+
+# Native settings --------------------------------------------------------------------------------------------------
+
+
+def test_every_native_name_can_be_read_back(tmp_path):
+    names = sorted(native.NATIVE_NAMES | {"cableconnected1", "nicpromisc1", "nicbootprio1"})
+    driver, _commands = driver_on(tmp_path, native_keys=names)
+    read = recorded_vm(driver, "web").config["native"]
+    assert [name for name in names if read[name] is None] == []
+
+
+@pytest.mark.parametrize(("name", "first", "second"), [
+    ("clipboard-mode", "bidirectional", "disabled"), ("drag-and-drop", "hosttoguest", "disabled"),
+    ("vrde", "on", "off"), ("cableconnected1", "off", "on"), ("cpuexecutioncap", "50", "100"),
+])  # fmt: skip
+def test_native_setting_of_a_running_vm(vbox, name, first, second):
+    task(vbox, state="started").well()
+    for value in (first, second):
+        assert changed(vbox, native={name: value}).verbs[0].startswith("controlvm")
+
+
+@pytest.mark.parametrize(("asked", "stored"), [
+    ({"--HPET": True}, {"hpet": "on"}), ({"usbehci": False}, {"usbehci": "off"}),
+    ({"nicpromisc1": "allow-all"}, {"nicpromisc1": "allow-all"}), ({"audio-driver": "none"}, {"audio-driver": "null"}),
+    ({"cpuexecutioncap": 40}, {"cpuexecutioncap": "40"}),
+])  # fmt: skip
+def test_native_setting_of_a_vm_that_is_off(vbox, asked, stored):
+    assert TRAITS.adjust(Vm.absent("web"), {"native": asked})["native"] == stored
+
+
+def test_audio_driver_is_read_from_the_settings_file(tmp_path):
+    driver, commands = driver_on(tmp_path, native_keys=("audio-driver",))
+    file = next(path for path in tmp_path.rglob("web.vbox"))
+    text = file.read_text(encoding="utf-8")
+    for settings, expected in (('useDefault="true"', "default"), ('driver="DirectSound"', "dsound"), ("", "null")):
+        changed = re.sub(r"<AudioAdapter [^>]*>", f"<AudioAdapter {settings}/>", text)
+        file.write_text(changed, encoding="utf-8")
+        assert recorded_vm(driver, "web").config["native"] == {"audio-driver": expected}
+    assert commands.calls == []
+
+
+@pytest.mark.parametrize("value", [None, {}, [1], ""])
+def test_native_value_must_be_plain(value):
+    with pytest.raises(Refused, match="no plain value"):
+        TRAITS.adjust(Vm.absent("web"), {"native": {"hpet": value}})
+
+
+# Names ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("name", "words"), [
+    ("-x", "an option"), ("x" * 201, "at most 200 bytes"), ("ü" * 101, "at most 200 bytes"), ("ü" * 100, None),
+    ("x-", None),
+])  # fmt: skip
+def test_name_of_a_vm(vbox, name, words):
+    assert (TRAITS.name_fault(name) is None) == (words is None)
+    if words:
+        task(vbox, name).refused(words)
+    else:
+        task(vbox, name).well()
+
+
+def test_vm_with_a_leading_dash_is_managed(vbox):
+    """It is not created so, for nobody could name it on the command line; one that exists is managed."""
+    vbox.run("createvm", "--name=-x", "--register")
+    task(vbox, "-x", config={"memory": 20 * MIB}).well()
+    snapshot(vbox, "-s", "-x").refused("an option")
+    task(vbox, "-x", state="absent").well()
+    assert vbox.run("list", "vms") == ""
+
+
+def test_driver_from_the_parameters_of_a_module():
+    given = {"executable": "/x/VBoxManage", "storage_path": "/vms", "start_type": "gui", "native": {"hpet": "on"}}
+    driver = make_driver(given)
+    assert (driver.storage_path, driver.commands.environment("NO_SUCH_VARIABLE")) == ("/vms", None)
+    with pytest.raises(Unavailable, match="/x/VBoxManage is not a program"):
+        driver.traits()

@@ -1,0 +1,172 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What VBoxManage is told, on the recorded registry."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.traits import vbox_traits
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle import errors
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Policy, Request, Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.plan import plan
+
+from unit.module_utils._drivers.vbox.recorded_registry import driver_on, found
+
+MIB = 1 << 20
+TRAITS = vbox_traits((7, 2, 22))
+
+
+def told(folder, name, native_keys=(), allow_restart=False, purge=(), **config):
+    """The changing calls that a task with this config makes, without the machine's UUID."""
+    driver, commands = driver_on(folder, native_keys=native_keys)
+    vm = found(driver, name)
+    policy = Policy(allow_restart=allow_restart, stop_mode="force", purge=frozenset(purge))
+    planned = plan(vm, Request(name=name, config=config, policy=policy), TRAITS)
+    assert planned.refusal is None, planned.refusal
+    for segment in planned.segments:
+        driver.apply([(vm, segment)])
+    return [" ".join(word for word in words if word != vm.id) for words in commands.calls]
+
+
+def test_all_settings_go_into_one_call(tmp_path):
+    calls = told(
+        tmp_path, "web", cpus=2, memory=20 * MIB, description="x", firmware="uefi", tpm=False,
+        display={"video_memory": 32 * MIB}, boot_order=("network",),
+        networks={"0": {"type": "internal", "source": "lan"}, "1": {"model": "virtio"}},
+    )  # fmt: skip
+    assert calls == [
+        "modifyvm --description x --firmware efi --memory 20 --cpus 2 --vram 32 --tpm-type none --boot1 net"
+        " --boot2 none --boot3 none --boot4 none --nic1 intnet --intnet1 lan --nictype2 virtio"
+    ]
+
+
+def test_a_changed_rule_is_taken_away_and_given_anew(tmp_path):
+    calls = told(
+        tmp_path,
+        "web",
+        port_forwards={"web": {"host_port": 18081}, "dns": {"protocol": "udp", "host_port": 53, "guest_port": 53}},
+    )
+    assert calls == ["modifyvm --natpf1 delete web --natpf1 web,tcp,,18081,,80 --natpf1 dns,udp,,53,,53"]
+
+
+def test_a_rule_moves_to_the_card_that_will_be_nat(tmp_path):
+    calls = told(
+        tmp_path, "web", networks={"0": {"type": "internal", "source": "l"}},
+        port_forwards={"n": {"protocol": "tcp", "host_port": 1, "guest_port": 2}},
+    )  # fmt: skip
+    assert calls == ["modifyvm --nic1 intnet --intnet1 l --natpf2 n,tcp,,1,,2"]
+
+
+def test_a_port_that_is_not_named_is_chosen_and_stays(tmp_path):
+    entry = {"protocol": "tcp", "guest_port": 5000}
+    first, again = (told(tmp_path / word, "web", port_forwards={"n": entry}) for word in "ab")
+    assert first == again
+    assert 20000 <= int(first[0].split(",")[3]) < 30000
+
+
+def test_what_runs_is_told_by_controlvm(tmp_path):
+    calls = told(
+        tmp_path, "run", native_keys=("clipboard-mode", "cableconnected1"), ssh_forward=False,
+        native={"clipboard-mode": "bidirectional", "cableconnected1": "off"},
+    )  # fmt: skip
+    assert calls == [
+        "controlvm clipboard mode bidirectional",
+        "controlvm setlinkstate1 off",
+        "controlvm natpf1 delete polyvirt-ssh",
+    ]
+
+
+def test_a_disk_with_snapshots_grows_on_top(tmp_path):
+    driver, _commands = driver_on(tmp_path / "look")
+    vbox_vm = driver.vbox_vms()[found(driver, "web").id]
+    on_top = next(slot.values["ImageUUID"] for slot in vbox_vm.disks if slot.port == 0)
+    assert told(tmp_path / "do", "web", disks={"SATA 0": {"size": 14 * MIB}}) == [
+        f"modifymedium disk {on_top} --resize 14"
+    ]
+
+
+def test_a_disk_goes_and_a_share_changes(tmp_path):
+    calls = told(tmp_path, "web", disks={"SATA 1": None}, shared_folders={"s": {"host_path": "/var"}})
+    assert calls == [
+        "storageattach --storagectl SATA --port 1 --device 0 --type hdd --medium none",
+        "sharedfolder remove --name s",
+        "sharedfolder add --name s --hostpath /var --automount --readonly --auto-mount-point /mnt",
+    ]
+
+
+def test_autostart_is_switched_on_while_the_vm_runs(tmp_path):
+    assert told(tmp_path, "run", autostart=True) == ["controlvm autostart-enabled on"]
+
+
+def test_tags_lie_in_the_mark(tmp_path):
+    (call,) = told(tmp_path, "run", tags=("a", "b"))
+    assert call.startswith("setextradata polyvirt/mark ")
+    assert '"tags":["a","b"]' in call
+
+
+def test_a_machine_that_linked_clones_stand_on_is_not_removed(tmp_path):
+    driver, _commands = driver_on(tmp_path)
+    vm = found(driver, "web", "files")
+    refused = plan(vm, Request(name="web", state="absent"), TRAITS).refusal
+    assert "needed by linked" in str(refused)
+
+
+def test_a_clone_goes_with_its_own_images(tmp_path):
+    driver, commands = driver_on(tmp_path)
+    vm = found(driver, "linked", "files")
+    (step,) = plan(vm, Request(name="linked", state="absent"), TRAITS).steps
+    assert all("/linked/Snapshots/" in path for path in step.arguments["files"])
+    assert len(step.arguments["files"]) == 2
+    driver.apply([(vm, (step,))])
+    assert [words[:1] + words[2:] for words in commands.calls] == [("unregistervm", "--delete")]
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ({"memory": 1000}, "whole MiB"),
+        ({"disks": {"vda": {"size": MIB}}}, "is no slot"),
+        ({"native": {"memory": "4"}}, "option memory"),
+        ({"native": {"bioslogofadein": "on"}}, "cannot be read back"),
+        ({"networks": {"0": {"type": "bridged"}}}, "needs a source"),
+        ({"networks": {"0": {"type": "nat", "source": "x"}}}, "has no source"),
+        ({"port_forwards": {"a,b": {"guest_port": 1}}}, "no rule can be named 'a,b': a comma"),
+        ({"port_forwards": {"polyvirt-ssh": {"guest_port": 1}}}, "'polyvirt-ssh': it is the rule of ssh_forward"),
+        ({"port_forwards": {"x%s%s%n": {"guest_port": 1}}}, "no rule can be named 'x%s%s%n': VBoxManage takes"),
+        ({"port_forwards": {"a\n": {"guest_port": 1}}}, "no rule can be named 'a\\n': VBoxManage prints line breaks"),
+        ({"port_forwards": {"a\rb": {"guest_port": 1}}}, "no rule can be named 'a\\rb': VBoxManage prints"),
+        ({"port_forwards": {"a": {"guest_port": 1, "host_address": "localhost"}}}, "no IPv4 address"),
+        ({"networks": {"0": {"type": "internal"}}, "ssh_forward": True}, "no NIC"),
+        ({"boot_order": ()}, "is empty"),
+        ({"groups": ("web",)}, "is no group"),
+        ({"shared_folders": {"a b": {"host_path": "/"}}}, "no name of a share"),
+        ({"shared_folders": {"s": {"host_path": "x"}}}, "host_path 'x' of s is no absolute path"),
+        ({"iso": "m.iso"}, "no absolute path"),
+    ],
+)
+def test_what_has_no_place_is_refused(config, words):
+    with pytest.raises(errors.Refused) as caught:
+        TRAITS.adjust(Vm.absent("new"), config)
+    assert words in str(caught.value)
+    assert caught.value.remedy
+
+
+def test_a_rule_needs_a_card_that_stays(tmp_path):
+    driver, _commands = driver_on(tmp_path)
+    config = {"networks": {}, "port_forwards": {"n": {"protocol": "tcp", "host_port": 1, "guest_port": 2}}}
+    policy = Policy(allow_restart=True, purge=frozenset({"networks"}))
+    refused = plan(found(driver, "run"), Request(name="run", config=config, policy=policy), TRAITS).refusal
+    assert "no NIC of the VM is of type nat" in str(refused)
+
+
+def test_short_names_of_systems_and_cards():
+    asked = {"os_type": "Debian", "networks": {"0": {"type": "user", "model": "e1000"}}}
+    assert TRAITS.adjust(Vm.absent("new"), asked) == {
+        "os_type": "Debian_64",
+        "networks": {"0": {"type": "nat", "model": "82540EM"}},
+    }
+
+
+def test_an_older_virtualbox_has_no_tpm():
+    assert "tpm" not in vbox_traits((6, 1, 50)).fields

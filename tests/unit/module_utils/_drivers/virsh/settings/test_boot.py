@@ -1,0 +1,71 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The order of boot devices: read from kinds and from single devices, written as kinds."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import Definition
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.firmware import (
+    check_boot_order,
+    read_boot_order,
+    write_boot_order,
+)
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Change, Vm
+
+from unit.module_utils._drivers.virsh.answers import machine_xml, recorded, with_devices
+
+NO_KINDS = ("<boot dev='hd'/>", "")
+
+
+def numbered(*devices):
+    """m1 with boot numbers on more devices: (tag, device, number)."""
+    elements = (
+        f"<{tag} type='x'{device and f' device={device!r}'}><boot order='{number}'/></{tag}>"
+        for tag, device, number in devices
+    )
+    return Definition(machine_xml(NO_KINDS, with_devices(*elements)))
+
+
+def written(definition, *order):
+    write_boot_order(definition, Change("boot_order", None, order))
+    return definition
+
+
+def test_kinds_in_their_order():
+    assert read_boot_order(Definition(machine_xml())) == ("disk",)
+    assert read_boot_order(Definition(recorded("uefi-dumpxml-inactive.xml"))) == ("cdrom", "disk")
+
+
+def test_a_kind_without_a_word_here_is_never_taken_for_another():
+    assert read_boot_order(Definition(machine_xml(("dev='hd'", "dev='fd'")))) == ("fd",)
+
+
+@pytest.mark.parametrize(
+    ("devices", "order"),
+    [
+        ([("disk", "disk", 2), ("interface", "", 1)], ("network", "disk")),
+        ([("disk", "", 10), ("disk", "cdrom", 9)], ("cdrom", "disk")),
+        ([("disk", "lun", 1), ("disk", "disk", 2), ("hostdev", "", 3)], ("disk", "hostdev")),
+    ],
+)
+def test_numbers_on_devices_are_an_order_of_kinds(devices, order):
+    assert read_boot_order(numbered(*devices)) == order
+
+
+def test_an_order_of_kinds_replaces_numbers_which_libvirt_refuses_beside_it():
+    definition = written(numbered(("disk", "disk", 2), ("interface", "", 1)), "disk", "network", "cdrom")
+    assert [boot.attrib for boot in definition.root.iter("boot")] == [
+        {"dev": "hd"},
+        {"dev": "network"},
+        {"dev": "cdrom"},
+    ]
+    assert read_boot_order(definition) == ("disk", "network", "cdrom")
+
+
+@pytest.mark.parametrize(("order", "word"), [((), "is empty"), (("disk", "cdrom", "disk"), "disk is given twice")])
+def test_an_order_that_is_none(order, word):
+    with pytest.raises(Refused, match=f"a: boot_order.* {word}"):
+        check_boot_order(Vm("a"), order)

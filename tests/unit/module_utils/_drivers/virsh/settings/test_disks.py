@@ -1,0 +1,212 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Disks, drives and network cards of a definition."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import Definition
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings import disks
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings import networks as networks_file
+
+from unit.module_utils._drivers.virsh.answers import MAC, machine_xml, with_devices
+from unit.module_utils._drivers.virsh.test_definition import edited
+
+SEED = "/var/lib/libvirt/images/vm1-seed.iso"
+CARD = "/devices[1]/interface[1]"
+EMPTY_DRIVE = "<disk type='file' device='cdrom'><target dev='sdb' bus='sata'/><readonly/></disk>"
+
+
+def nic(xml):
+    return networks_file.read_networks(Definition(f"<domain><devices>{xml}</devices></domain>"))
+
+
+# Disks ----------------------------------------------------------------------------------------------------------------
+
+
+def test_disks_are_known_by_their_slot():
+    assert disks.read_disks(Definition(machine_xml()), {"vda": 6 << 30}) == {
+        "vda": {"size": 6 << 30, "format": "qcow2", "source": "/var/lib/libvirt/images/m1.qcow2", "bus": "virtio"}
+    }
+
+
+def test_a_size_that_was_not_told_is_unknown():
+    assert disks.read_disks(Definition(machine_xml()), {})["vda"]["size"] is None
+
+
+@pytest.mark.parametrize(
+    ("source", "read"),
+    [
+        ("<source dev='/dev/sdz'/>", "/dev/sdz"),
+        ("<source protocol='rbd' name='pool/image'><host name='ceph'/></source>", "pool/image"),
+        ("<source pool='images' volume='a.qcow2'/>", "a.qcow2"),
+        ("", ""),
+    ],
+)
+def test_disks_that_are_no_files(source, read):
+    text = machine_xml(with_devices(f"<disk device='lun'>{source}<target dev='sdx' bus='scsi'/></disk>"))
+    disk = {"size": None, "format": "raw", "source": read, "bus": "scsi"}
+    assert disks.read_disks(Definition(text), {})["sdx"] == disk
+
+
+def test_a_disk_is_added_and_removed_alone():
+    element = disks.disk_element("vdb", "/d/b.qcow2", "qcow2", "virtio")
+    added = edited(machine_xml(), lambda definition: disks.insert_disk(definition, element))
+    assert {path.rpartition("/disk[3]")[0] for path in added} == {"/devices[1]"}
+    assert added["/devices[1]/disk[3]/target[1]@bus"] == (None, "virtio")
+    removed = edited(machine_xml(), lambda definition: disks.take_disk_out(definition, "vda"))
+    # The drive behind it moves up, and is not touched.
+    assert removed["/devices[1]/disk[1]/source[1]@file"] == ("/var/lib/libvirt/images/m1.qcow2", SEED)
+    assert removed["/devices[1]/disk[2]"] == ("", None)
+
+
+def test_removing_a_disk_removes_no_drive_of_that_slot():
+    assert edited(machine_xml(), lambda definition: disks.take_disk_out(definition, "sda")) == {}
+
+
+# Optical drives -------------------------------------------------------------------------------------------------------
+
+
+def test_the_first_drive_holds_the_medium():
+    assert disks.read_iso(Definition(machine_xml()), frozenset()) == SEED
+
+
+def test_the_drive_of_our_seed_is_none_for_media():
+    assert disks.read_iso(Definition(machine_xml()), frozenset({SEED})) is None
+    definition = Definition(machine_xml(with_devices(EMPTY_DRIVE)))
+    assert disks.read_iso(definition, frozenset({SEED})) == ""
+
+
+def test_a_machine_without_a_drive_has_no_medium():
+    assert disks.read_iso(Definition("<domain><devices/></domain>"), frozenset()) is None
+
+
+def test_a_medium_is_put_into_the_drive_that_is_there():
+    def insert(definition):
+        disks.insert_iso(definition, frozenset({SEED}), "/iso/a.iso")
+
+    changes = edited(machine_xml(with_devices(EMPTY_DRIVE)), insert)
+    assert {path: after for path, (_before, after) in changes.items()} == {
+        "/devices[1]/disk[3]/source[1]": "",
+        "/devices[1]/disk[3]/source[1]@file": "/iso/a.iso",
+    }
+
+
+def test_a_medium_is_taken_out_and_its_drive_stays():
+    changes = edited(machine_xml(), lambda definition: disks.insert_iso(definition, frozenset(), ""))
+    assert set(changes) == {"/devices[1]/disk[2]/source[1]", "/devices[1]/disk[2]/source[1]@file"}
+
+
+def test_a_drive_of_the_host_becomes_one_for_files():
+    host = "<disk type='block' device='cdrom'><source dev='/dev/sr0'/><target dev='sdb' bus='sata'/></disk>"
+    definition = Definition(machine_xml(with_devices(host)))
+    disks.insert_iso(definition, frozenset({SEED}), "/iso/a.iso")
+    drive = definition.drives("cdrom")[1]
+    assert (drive.get("type"), drive.find("source").attrib) == ("file", {"file": "/iso/a.iso"})
+
+
+def test_a_drive_is_added_at_a_free_slot_beside_the_seeds():
+    definition = Definition(machine_xml())
+    disks.insert_iso(definition, frozenset({SEED}), "/iso/a.iso")
+    seed, drive = definition.drives("cdrom")
+    assert seed.find("source").get("file") == SEED
+    assert (drive.find("target").get("dev"), drive.find("target").get("bus")) == ("sdb", "sata")
+    assert disks.read_iso(definition, frozenset({SEED})) == "/iso/a.iso"
+
+
+# Network cards --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("xml", "read"),
+    [
+        (
+            "<interface type='network'><source network='lan' portgroup='p'/></interface>",
+            {"type": "network", "source": "lan"},
+        ),
+        ("<interface type='bridge'><source bridge='br0'/></interface>", {"type": "bridged", "source": "br0"}),
+        (
+            "<interface type='direct'><source dev='eth0' mode='vepa'/></interface>",
+            {"type": "bridged", "source": "eth0"},
+        ),
+        (
+            "<interface type='user'><mac address='52:54:00:AB:00:01'/></interface>",
+            {"type": "user", "mac": "52:54:00:ab:00:01"},
+        ),
+        ("<interface type='hostdev'><source><address type='pci'/></source></interface>", {"type": "hostdev"}),
+        ("<interface type='ethernet'><model type='e1000e'/></interface>", {"type": "ethernet", "model": "e1000e"}),
+    ],
+)
+def test_cards_of_every_type_are_read(xml, read):
+    assert nic(xml) == {"0": read}
+
+
+def test_cards_are_known_by_their_place():
+    networks = nic(
+        "".join(f"<interface type='network'><source network='n{place}'/></interface>" for place in range(11))
+    )
+    assert networks["10"] == {"type": "network", "source": "n10"}
+
+
+@pytest.mark.parametrize(
+    ("entry", "kind", "source"),
+    [
+        ({"type": "network", "source": "lan"}, "network", {"network": "lan"}),
+        ({"type": "bridged", "source": "br0"}, "bridge", {"bridge": "br0"}),
+        ({"type": "bridged", "source": "eth0"}, "direct", {"dev": "eth0", "mode": "bridge"}),
+        ({"type": "user"}, "user", None),
+    ],
+)
+def test_cards_of_every_type_are_written_and_read_back(entry, kind, source):
+    element = networks_file.nic_element(entry, lambda interface: interface.startswith("br"))
+    assert element.get("type") == kind
+    assert (element.find("source").attrib if source else element.find("source")) == source
+    definition = Definition("<domain><devices/></domain>")
+    definition.devices.append(element)
+    assert networks_file.read_networks(definition)["0"] == {**entry, "model": "virtio"}
+
+
+def change_card(**entry):
+    return lambda definition: networks_file.set_nic_element(
+        definition.interfaces()[0], entry, lambda interface: interface == "br0"
+    )
+
+
+@pytest.mark.parametrize(
+    ("entry", "changes"),
+    [
+        ({"source": "lan"}, {f"{CARD}/source[1]@network": ("default", "lan")}),
+        ({"mac": "52:54:00:00:00:01"}, {f"{CARD}/mac[1]@address": (MAC, "52:54:00:00:00:01")}),
+        ({"model": "e1000e"}, {f"{CARD}/model[1]@type": ("virtio", "e1000e")}),
+        (
+            {"type": "bridged", "source": "br0"},
+            {
+                f"{CARD}@type": ("network", "bridge"),
+                f"{CARD}/source[1]@network": ("default", None),
+                f"{CARD}/source[1]@bridge": (None, "br0"),
+            },
+        ),
+        (
+            {"type": "user"},
+            {
+                f"{CARD}@type": ("network", "user"),
+                f"{CARD}/source[1]": ("", None),
+                f"{CARD}/source[1]@network": ("default", None),
+            },
+        ),
+        ({}, {}),
+    ],
+)
+def test_a_card_changes_in_what_is_asked_and_keeps_its_mac_and_place(entry, changes):
+    assert edited(machine_xml(), change_card(**entry)) == changes
+
+
+@pytest.mark.parametrize("order", [("type", "source"), ("source", "type")])
+def test_type_and_source_may_come_one_by_one(order):
+    asked, definition = {"type": "bridged", "source": "br0"}, Definition(machine_xml())
+    for attribute in order:
+        change_card(**{attribute: asked[attribute]})(definition)
+    read = networks_file.read_networks(definition)["0"]
+    assert (read["type"], read["source"], read["mac"]) == ("bridged", "br0", MAC)
+    assert definition.interfaces()[0].get("type") == "bridge"

@@ -1,0 +1,121 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The display: what is there already stays as it is, and nothing is left that libvirt would refuse."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import Definition
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.display import (
+    normalized_display,
+    read_display,
+    write_display,
+)
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Change, Vm
+
+from unit.module_utils._drivers.virsh.answers import machine_xml, recorded, with_devices
+
+MIB = 1 << 20
+VNC = "<graphics type='vnc' port='5901' autoport='no' listen='0.0.0.0' passwd='hidden'/>"
+SPICE = "<graphics type='spice' autoport='yes'/>"
+CARD = "<video><model type='qxl' ram='65536' vram='16384' vgamem='16384'/></video>"
+OF_SPICE = (
+    "<channel type='spicevmc'><target type='virtio' name='com.redhat.spice.0'/></channel>"
+    "<redirdev bus='usb' type='spicevmc'/><smartcard mode='passthrough' type='spicevmc'/><audio id='1' type='spice'/>"
+)
+
+
+def with_display(*elements):
+    return Definition(machine_xml(with_devices(*elements)))
+
+
+def written(definition, **asked):
+    for attribute, new in asked.items():
+        write_display(definition, Change("display", None, new, attribute=attribute))
+    return definition
+
+
+def types(definition, tag):
+    return [one.get("type") for one in definition.root.findall(f"devices/{tag}")]
+
+
+@pytest.mark.parametrize(
+    ("definition", "found"),
+    [
+        (with_display(), {"type": "none"}),
+        (with_display(VNC, CARD), {"type": "vnc", "video_memory": 16 * MIB}),
+        (with_display("<graphics type='egl-headless'/>", SPICE), {"type": "spice"}),
+        (with_display("<graphics type='sdl'/>"), {"type": "sdl"}),
+        (Definition(recorded("uefi-dumpxml-inactive.xml")), {"type": "spice", "video_memory": 32 * MIB}),
+        (Definition(recorded("uefi-dumpxml-running.xml")), {"type": "spice", "video_memory": 32 * MIB}),
+    ],
+)
+def test_what_is_there(definition, found):
+    assert read_display(definition) == found
+
+
+@pytest.mark.parametrize("kind", ["vnc", "spice"])
+def test_a_new_display_is_for_this_host_only_and_has_a_card(kind):
+    definition = written(with_display(), type=kind)
+    (display,) = definition.root.findall("devices/graphics")
+    assert (display.get("type"), display.get("autoport")) == (kind, "yes")
+    assert display.find("listen").attrib == {"type": "address", "address": "127.0.0.1"}
+    assert definition.native("devices/video/model@type") == "vga"
+
+
+def test_more_memory_leaves_port_address_and_password():
+    definition = written(with_display(VNC, CARD), video_memory=64 * MIB)
+    display = definition.root.find("devices/graphics")
+    assert (display.get("port"), display.get("listen"), display.get("passwd")) == ("5901", "0.0.0.0", "hidden")
+    assert definition.root.find("devices/video/model").attrib == {
+        "type": "qxl", "ram": "65536", "vram": "65536", "vgamem": "16384",
+    }  # fmt: skip
+
+
+def test_of_two_displays_the_one_that_is_asked_for_stays_as_it_is():
+    definition = written(with_display(SPICE, VNC, CARD), type="vnc")
+    assert types(definition, "graphics") == ["vnc"]
+    assert definition.root.find("devices/graphics").get("passwd") == "hidden"
+
+
+@pytest.mark.parametrize("kind", ["vnc", "none"])
+def test_what_needs_spice_goes_with_it(kind):
+    definition = written(with_display(SPICE, OF_SPICE, CARD), type=kind)
+    assert types(definition, "graphics") == ([] if kind == "none" else [kind])
+    assert [one.tag for one in definition.devices if one.get("type") in ("spicevmc", "spice")] == []
+    assert types(definition, "video/model") == ["qxl"]
+
+
+def test_what_needs_spice_stays_with_it():
+    definition = written(with_display(VNC, OF_SPICE), type="spice")
+    assert types(definition, "redirdev") == ["spicevmc"]
+
+
+def test_no_card_makes_room_for_one():
+    definition = written(with_display("<video><model type='none'/></video>"), type="vnc")
+    assert types(definition, "video/model") == ["vga"]
+
+
+@pytest.mark.parametrize("order", [("type", "video_memory"), ("video_memory", "type")])
+def test_both_may_be_asked_at_once_in_any_order(order):
+    asked = {"type": "vnc", "video_memory": 8 * MIB}
+    assert read_display(written(with_display(), **{name: asked[name] for name in order})) == asked
+
+
+@pytest.mark.parametrize(("asked", "stored"), [(16, 16), (20, 32), (33, 64), (1, 1)])
+def test_memory_is_rounded_up_as_libvirt_does(asked, stored):
+    display = {"type": "vnc", "video_memory": asked * MIB}
+    assert normalized_display(Vm("a"), display) == {"type": "vnc", "video_memory": stored * MIB}
+
+
+@pytest.mark.parametrize(("found", "asked"), [({}, {}), ({"type": "none"}, {}), ({"type": "vnc"}, {"type": "none"})])
+def test_memory_without_a_display_is_refused(found, asked):
+    with pytest.raises(Refused, match=r"a: display\.video_memory is given for a machine without a display"):
+        normalized_display(Vm("a", config={"display": found}), {**asked, "video_memory": MIB})
+
+
+def test_memory_of_a_display_that_is_there():
+    vm = Vm("a", config={"display": {"type": "spice"}})
+    assert normalized_display(vm, {"video_memory": 2 * MIB}) == {"video_memory": 2 * MIB}

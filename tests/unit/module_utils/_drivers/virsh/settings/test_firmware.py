@@ -1,0 +1,149 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Firmware and secure boot: read from what libvirt 9.0.0 stores and runs, written so that libvirt chooses the files."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import Definition
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.firmware import (
+    normalized_firmware,
+    nvram_of,
+    place_nvram,
+    read_firmware,
+    read_secure_boot,
+    write_firmware,
+    write_secure_boot,
+)
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.storage import Storage
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Change, Vm
+
+from unit.module_utils._drivers.virsh.answers import machine_xml, recorded
+from unit.module_utils._drivers.virsh.test_definition import flat
+
+STORED, RUNNING = recorded("uefi-dumpxml-inactive.xml"), recorded("uefi-dumpxml-running.xml")
+STORAGE = Storage(None, "/images")
+BY_HAND = (
+    "<os>",
+    "<os><loader readonly='yes' secure='yes' type='pflash'>/f/CODE.fd</loader>"
+    "<nvram template='/f/VARS.fd'>/n/m1.fd</nvram>",
+)
+#: As libvirt writes an automatic choice without a wish.
+HOSTS_CHOICE = ("<os>", "<os firmware='efi'>")
+
+
+def bios():
+    return Definition(machine_xml())
+
+
+def turned(definition, **fields):
+    for field, new in fields.items():
+        write = {"firmware": write_firmware, "secure_boot": write_secure_boot}[field]
+        write(definition, Change(field, None, new))
+    return definition
+
+
+def read(definition):
+    return read_firmware(definition), read_secure_boot(definition)
+
+
+def features(definition):
+    return {one.get("name"): one.get("enabled") for one in definition.root.findall("os/firmware/feature")}
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (machine_xml(), ("bios", False)),
+        (STORED, ("uefi", True)),
+        (RUNNING, ("uefi", True)),
+        (machine_xml(BY_HAND), ("uefi", None)),
+        (machine_xml(HOSTS_CHOICE), ("uefi", None)),
+        (machine_xml(("<os>", "<os><loader type='rom'>/bios.bin</loader>")), ("bios", False)),
+        (STORED.replace("enabled='yes' name='enrolled-keys'", "enabled='no' name='enrolled-keys'"), ("uefi", False)),
+        (STORED.replace("<feature enabled='yes' name='enrolled-keys'/>", ""), ("uefi", None)),
+    ],
+)
+def test_what_is_stored_and_what_runs(text, found):
+    assert read(Definition(text)) == found
+
+
+def test_of_itself_uefi_comes_without_secure_boot():
+    definition = turned(bios(), firmware="uefi")
+    assert (read(definition), features(definition)) == (("uefi", False), {"secure-boot": "no"})
+
+
+@pytest.mark.parametrize("order", [("firmware", "secure_boot"), ("secure_boot", "firmware")])
+def test_both_may_be_asked_at_once_in_any_order(order):
+    asked = {"firmware": "uefi", "secure_boot": True}
+    definition = turned(bios(), **{field: asked[field] for field in order})
+    assert read(definition) == ("uefi", True)
+    assert definition.native("features/smm@state") == "on"
+
+
+@pytest.mark.parametrize("text", [STORED, RUNNING, machine_xml(BY_HAND)])
+def test_what_libvirt_or_somebody_chose_is_chosen_anew(text):
+    definition = turned(Definition(text), secure_boot=False)
+    assert read(definition) == ("uefi", False)
+    assert (definition.get("os/loader"), nvram_of(definition)) == (None, None)
+    assert definition.native("os@firmware") == "efi"
+
+
+def test_back_to_bios_leaves_nothing_of_uefi():
+    definition = turned(Definition(STORED), firmware="bios")
+    assert [child.tag for child in definition.root.find("os")] == ["type", "boot", "boot"]
+    assert (read(definition), definition.native("os@firmware")) == (("bios", False), None)
+
+
+def test_no_secure_boot_for_a_machine_with_bios_changes_nothing():
+    assert flat(turned(bios(), secure_boot=False).text()) == flat(machine_xml())
+
+
+def test_each_kind_of_firmware_has_an_nvram_file_of_its_own():
+    definition = turned(bios(), firmware="uefi")
+    assert place_nvram(definition, STORAGE, "m1") == nvram_of(definition) == "/images/m1.nvram"
+    turned(definition, secure_boot=True)
+    assert place_nvram(definition, STORAGE, "m1") == nvram_of(definition) == "/images/m1.nvram-secure"
+    assert len(definition.root.findall("os/nvram")) == 1
+
+
+def test_bios_has_no_nvram():
+    definition = bios()
+    assert (place_nvram(definition, STORAGE, "m1"), nvram_of(definition)) == (None, None)
+
+
+def test_nvram_may_be_named_as_a_source():
+    text = machine_xml(("<os>", "<os><nvram type='file'><source file='/n/a.fd'/></nvram>"))
+    assert nvram_of(Definition(text)) == "/n/a.fd"
+
+
+@pytest.mark.parametrize(
+    ("found", "asked", "settled"),
+    [
+        (None, {"firmware": "uefi"}, {"firmware": "uefi", "secure_boot": False}),
+        (None, {"firmware": "uefi", "secure_boot": True}, {"firmware": "uefi", "secure_boot": True}),
+        ("bios", {"firmware": "uefi"}, {"firmware": "uefi", "secure_boot": False}),
+        ("uefi", {"firmware": "uefi"}, {"firmware": "uefi"}),
+        ("uefi", {"secure_boot": True}, {"secure_boot": True}),
+        ("uefi", {"firmware": "bios"}, {"firmware": "bios", "secure_boot": False}),
+        ("bios", {"secure_boot": False}, {"secure_boot": False}),
+        (None, {"cpus": 2}, {"cpus": 2}),
+    ],
+)
+def test_what_a_change_of_firmware_means_for_secure_boot(found, asked, settled):
+    assert normalized_firmware(Vm("a", config={"firmware": found} if found else {}), asked) == settled
+
+
+@pytest.mark.parametrize(
+    ("found", "asked", "word"),
+    [
+        (None, {"secure_boot": True}, "no firmware is asked"),
+        ("bios", {"secure_boot": True}, "it has the firmware bios"),
+        ("uefi", {"secure_boot": True, "firmware": "bios"}, "it has the firmware bios"),
+    ],
+)
+def test_secure_boot_without_uefi_is_refused(found, asked, word):
+    with pytest.raises(Refused, match=f"a: secure_boot needs UEFI, and {word}. Ask for firmware: uefi"):
+        normalized_firmware(Vm("a", config={"firmware": found} if found else {}), asked)

@@ -1,0 +1,147 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a plan needs from QEMU and its host: asked only where it matters, and found missing before the first step."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.firmware import check_hardware
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import CommandFailed, Refused, Unsupported
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Change, Plan, Step, Vm
+
+from unit.module_utils._drivers.virsh.answers import (
+    UUID,
+    ToldVirsh,
+    driver_of,
+    failed,
+    machine_xml,
+    recorded,
+    with_devices,
+)
+
+MIB = 1 << 20
+Q35 = recorded("domcapabilities-q35.xml")
+NO_FIRMWARE = ("<value>efi</value>", "")
+NO_SPICE = ("<value>spice</value>", "")
+#: As a host without swtpm says it.
+NO_EMULATOR = ("<value>emulator</value>", "")
+
+
+def question(machine="pc-q35-7.2", virt_type="qemu"):
+    return ("domcapabilities", "--virttype", virt_type, "--arch", "x86_64", "--machine", machine)
+
+
+def host(*replacements, machine="pc-q35-7.2", text=Q35):
+    for old, new in replacements:
+        assert old in text, old
+        text = text.replace(old, new)
+    return {question(machine): text}
+
+
+def check(folder, step, answers=(), more=(), virt_type="qemu", config=None, library="9.0.0"):
+    stored = machine_xml(*more)
+    virsh = ToldVirsh({**dict(answers), ("dumpxml", UUID, "--inactive", "--security-info"): stored})
+    driver = driver_of(virsh, folder, virt_type=virt_type)
+    driver.hypervisor, driver.library = "QEMU", library
+    vm = Vm("web", id=UUID, config=config or {})
+    check_hardware(driver, Plan(vm, vm, segments=((step,),)))
+    return [words for words in virsh.done if words[0] != "dumpxml"]
+
+
+def changing(*changes):
+    return Step("configure", changes=changes)
+
+
+def creating(**config):
+    return Step("create", arguments={"config": config, "creation": {}})
+
+
+WANTED = [
+    (Change("firmware", "bios", "uefi"), NO_FIRMWARE, "firmware: this host has no UEFI firmware .* Install ovmf"),
+    (Change("tpm", False, True), NO_EMULATOR, "tpm: this host has no emulator of a TPM. Install swtpm and swtpm-tools"),
+    (Change("display", "none", "spice", attribute="type"), NO_SPICE, "display.type: .* has no spice. It has vnc"),
+]
+
+
+@pytest.mark.parametrize(("change", "lacking", "words"), WANTED)
+def test_what_the_host_lacks_is_refused(tmp_path, change, lacking, words):
+    assert check(tmp_path, changing(change), host()) == [question()]
+    with pytest.raises(Unsupported, match=f"web: {words}"):
+        check(tmp_path, changing(change), host(lacking))
+
+
+@pytest.mark.parametrize(
+    ("config", "lacking", "words"),
+    [
+        ({"firmware": "uefi", "secure_boot": False}, NO_FIRMWARE, "Install ovmf"),
+        ({"tpm": True}, NO_EMULATOR, "Install swtpm"),
+        ({"display": {"type": "spice"}}, NO_SPICE, "It has vnc"),
+    ],
+)
+def test_a_new_machine_is_looked_at_as_well(tmp_path, config, lacking, words):
+    with pytest.raises(Unsupported, match=words):
+        check(tmp_path, creating(**config), host(lacking, machine="q35"))
+
+
+def test_a_machine_type_without_secure_boot(tmp_path):
+    asked = {"firmware": "uefi", "secure_boot": True}
+    check(tmp_path, creating(**asked), host(machine="q35"))
+    pc = host(machine="pc", text=recorded("domcapabilities-pc.xml"))
+    with pytest.raises(Unsupported, match=r"web: secure_boot: .* of type pc\. Use the machine type q35"):
+        check(tmp_path, creating(**asked, native={"os/type@machine": "pc"}), pc)
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        creating(cpus=2, firmware="bios", secure_boot=False, tpm=False, display={"type": "none"}),
+        creating(nested_virtualization=None),
+        changing(Change("firmware", "uefi", "bios"), Change("tpm", True, False)),
+        changing(Change("display", "vnc", "none", attribute="type")),
+        Step("start"),
+    ],
+)
+def test_what_every_host_has_is_not_asked_about(tmp_path, step):
+    assert check(tmp_path, step) == []
+
+
+def test_a_host_that_cannot_be_asked_is_let_try(tmp_path):
+    unsupported = failed("this function is not supported by the connection driver: virConnectGetDomainCapabilities")
+    check(tmp_path, changing(WANTED[0][0]), {question(): unsupported})
+    with pytest.raises(CommandFailed, match="invalid argument"):
+        check(tmp_path, changing(WANTED[0][0]), {question(): failed("invalid argument: unknown machine")})
+
+
+def test_nested_machines_are_no_matter_of_emulation(tmp_path):
+    change = Change("nested_virtualization", None, True)
+    with pytest.raises(Refused, match=r"web: nested_virtualization .* by emulation"):
+        check(tmp_path, changing(change))
+    with pytest.raises(Refused, match=r"web: nested_virtualization .* by emulation"):
+        check(tmp_path, creating(nested_virtualization=False))
+
+
+def video(model):
+    return with_devices(f"<video><model type='{model}' vram='16384'/></video>")
+
+
+def test_cards_that_take_no_notice_of_a_size(tmp_path):
+    change = Change("display", 16 * MIB, 32 * MIB, attribute="video_memory")
+    assert check(tmp_path, changing(change), more=[video("vga")]) == []
+    with pytest.raises(Refused, match=r"web: display\.video_memory has no meaning for its video card 'virtio'"):
+        check(tmp_path, changing(change), more=[video("virtio")])
+
+
+RESET = Step("start", arguments={"reset_nvram": True})
+
+
+def test_only_uefi_has_an_nvram_to_reset(tmp_path):
+    check(tmp_path, RESET, config={"firmware": "uefi"})
+    with pytest.raises(Refused, match="web: reset_nvram: it has no UEFI firmware"):
+        check(tmp_path, RESET, config={"firmware": "bios"})
+
+
+def test_an_old_libvirt_cannot_reset(tmp_path):
+    check(tmp_path, RESET, config={"firmware": "uefi"}, library="8.1.0")
+    with pytest.raises(Unsupported, match=r"takes libvirt 8\.1 or later; this is 8\.0\.0"):
+        check(tmp_path, RESET, config={"firmware": "uefi"}, library="8.0.0")

@@ -1,0 +1,267 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Processors and memory up to a maximum: what is asked, what it costs, how it is read and written."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import Definition
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings import (
+    SETTINGS,
+    memory_cpus,
+    read_settings,
+)
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import LIVE, NEXT_BOOT, Change, Vm
+
+from unit.module_utils._drivers.virsh.answers import UUID, machine_xml
+from unit.module_utils._drivers.virsh.test_configure import change, told, written
+from unit.module_utils._drivers.virsh.test_definition import edited
+
+MIB, GIB = 1 << 20, 1 << 30
+ONE_OF_ONE = "<vcpu placement='static'>1<"
+FOUR = (ONE_OF_ONE, "<vcpu placement='static'>4<")
+TWO_OF_FOUR = (ONE_OF_ONE, "<vcpu placement='static' current='2'>4<")
+#: The recorded machine has 512 MiB, all of it.
+HALF = ("<currentMemory unit='KiB'>524288<", "<currentMemory unit='KiB'>262144<")
+TOPOLOGY = ("</cpu>", "<topology sockets='4' dies='1' cores='1' threads='1'/></cpu>")
+
+
+def written_by(text, field, new):
+    """What writing one field changes in a definition."""
+    return edited(text, lambda definition: SETTINGS[field].write(definition, Change(field, None, new)))
+
+
+def off(**config):
+    return Vm("web", id="u", config=config)
+
+
+def running(stored, active):
+    return Vm("web", id="u", power="running", config=stored, active=active)
+
+
+# Asking ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("found", "asked", "settled"),
+    [
+        ({"cpus": 2}, {"cpus": 4}, {"cpus": 4}),
+        ({"cpus": 2}, {"max_cpus": 4}, {"max_cpus": 4}),
+        ({"cpus": 2}, {"max_cpus": 2}, {"max_cpus": None}),
+        ({"cpus": 2, "max_cpus": 4}, {"cpus": 3}, {"cpus": 3}),
+        ({"cpus": 2, "max_cpus": 4}, {"cpus": 4}, {"cpus": 4, "max_cpus": None}),
+        ({"cpus": 2, "max_cpus": 4}, {"cpus": 6}, {"cpus": 6, "max_cpus": None}),
+        ({"cpus": 2, "max_cpus": 4}, {"cpus": 6, "max_cpus": 8}, {"cpus": 6, "max_cpus": 8}),
+        ({"memory": GIB}, {"max_memory": 2 * GIB}, {"max_memory": 2 * GIB}),
+        ({"memory": GIB}, {"max_memory": 1500000}, {"max_memory": "refused"}),
+        ({"memory": MIB}, {"max_memory": 1500000}, {"max_memory": 1465 * 1024}),
+    ],
+)
+def test_a_maximum_is_asked_as_it_is_read_back(found, asked, settled):
+    if "refused" in settled.values():
+        with pytest.raises(Refused):
+            memory_cpus.normalize_maxima(off(**found), asked)
+    else:
+        assert memory_cpus.normalize_maxima(off(**found), asked) == settled
+
+
+def test_a_new_machine_has_room_above_what_new_machines_get():
+    assert memory_cpus.normalize_maxima(Vm.absent("web"), {"max_cpus": 4}) == {"max_cpus": 4}
+    with pytest.raises(Refused, match="max_cpus is 1, but cpus is 2"):
+        memory_cpus.normalize_maxima(Vm.absent("web"), {"max_cpus": 1})
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"max_memory": GIB // 2}, "web: max_memory is 512M, but memory is 1G. Ask for at least as much"),
+        ({"cpus": 4, "max_cpus": 3}, "web: max_cpus is 3, but cpus is 4."),
+    ],
+)
+def test_a_maximum_that_cannot_be_is_refused(asked, said):
+    with pytest.raises(Refused) as caught:
+        memory_cpus.normalize_maxima(off(cpus=2, memory=GIB), asked)
+    assert str(caught.value).startswith(said)
+
+
+# Costs ----------------------------------------------------------------------------------------------------------------
+
+
+def costs(vm, **asked):
+    """{field: cost} of all that is asked."""
+    settled = memory_cpus.normalize_maxima(vm, asked)
+    changes = [Change(field, vm.config.get(field), new, beside=settled) for field, new in settled.items()]
+    return {one.field: memory_cpus.MEMORY_CPUS_FIELDS[one.field].cost_of(vm, one) for one in changes}
+
+
+ROOM = {"cpus": 2, "max_cpus": 4, "memory": GIB, "max_memory": 4 * GIB}
+FULL = {"cpus": 2, "max_cpus": None, "memory": GIB, "max_memory": None}
+
+
+@pytest.mark.parametrize(
+    ("stored", "active", "asked", "cost"),
+    [
+        pytest.param(ROOM, ROOM, {"cpus": 3}, {"cpus": LIVE}, id="more within the room"),
+        pytest.param(ROOM, ROOM, {"cpus": 4}, {"cpus": LIVE, "max_cpus": LIVE}, id="the room is used up"),
+        pytest.param(ROOM, ROOM, {"cpus": 1}, {"cpus": NEXT_BOOT}, id="fewer"),
+        pytest.param(ROOM, ROOM, {"cpus": 5}, {"cpus": NEXT_BOOT, "max_cpus": NEXT_BOOT}, id="beyond"),
+        pytest.param(FULL, FULL, {"cpus": 3}, {"cpus": NEXT_BOOT}, id="no room"),
+        pytest.param(FULL, FULL, {"max_cpus": 3}, {"max_cpus": NEXT_BOOT}, id="room to come"),
+        pytest.param(ROOM, FULL, {"cpus": 3}, {"cpus": NEXT_BOOT}, id="only what is stored has room"),
+        pytest.param(FULL, ROOM, {"max_cpus": 4}, {"max_cpus": LIVE}, id="what runs has that room already"),
+        pytest.param(
+            {**ROOM, "cpus": 1, "max_cpus": 2}, {**ROOM, "cpus": 2, "max_cpus": None}, {"max_cpus": 1},
+            {"max_cpus": LIVE}, id="neither has room then",
+        ),
+        pytest.param(ROOM, {**ROOM, "cpus": 1}, {"cpus": 2}, {"cpus": LIVE}, id="what runs has fewer"),
+        pytest.param(ROOM, ROOM, {"memory": 2 * GIB}, {"memory": LIVE}, id="more memory"),
+        pytest.param(ROOM, ROOM, {"memory": GIB // 2}, {"memory": LIVE}, id="less memory"),
+        pytest.param(FULL, FULL, {"memory": GIB // 2}, {"memory": NEXT_BOOT}, id="less where the maximum moves along"),
+        pytest.param(
+            FULL, FULL, {"memory": GIB // 2, "max_memory": GIB}, {"memory": LIVE, "max_memory": LIVE}, id="it stays"
+        ),
+        pytest.param(
+            ROOM, ROOM, {"memory": GIB // 2, "max_memory": GIB // 2},
+            {"memory": NEXT_BOOT, "max_memory": NEXT_BOOT}, id="the maximum shrinks as well",
+        ),
+        pytest.param(
+            ROOM, ROOM, {"memory": 2 * GIB, "max_memory": 8 * GIB},
+            {"memory": LIVE, "max_memory": NEXT_BOOT}, id="both grow",
+        ),
+    ],
+)  # fmt: skip
+def test_what_a_running_machine_can_have_at_once(stored, active, asked, cost):
+    assert costs(running(stored, active), **asked) == cost
+
+
+def test_what_is_off_gets_all_at_its_start():
+    assert costs(off(**ROOM), cpus=3) == {"cpus": NEXT_BOOT}
+
+
+# Reading --------------------------------------------------------------------------------------------------------------
+
+
+def read(*replacements):
+    found = read_settings(Definition(machine_xml(*replacements)))
+    return {name: found[name] for name in ("cpus", "max_cpus", "memory", "max_memory")}
+
+
+def test_a_maximum_is_told_where_it_leaves_room():
+    assert read() == {"cpus": 1, "max_cpus": None, "memory": 512 * MIB, "max_memory": None}
+    assert read(TWO_OF_FOUR, HALF) == {"cpus": 2, "max_cpus": 4, "memory": 256 * MIB, "max_memory": 512 * MIB}
+
+
+def levelled(stored, active):
+    """What is told of the running machine beside what is stored."""
+    config, runs_with = read(*stored), read(*active)
+    memory_cpus.align_maxima(config, runs_with, Definition(machine_xml(*stored)), Definition(machine_xml(*active)))
+    return {name for name in config if config[name] != runs_with[name]}
+
+
+@pytest.mark.parametrize(
+    ("stored", "active", "differ"),
+    [
+        pytest.param([HALF], [], set(), id="the balloon is not where it was asked to be"),
+        pytest.param([], [HALF], set(), id="the guest has given memory back by itself"),
+        pytest.param([TWO_OF_FOUR], [FOUR], {"cpus"}, id="fewer at the next start"),
+        pytest.param([TWO_OF_FOUR], [], {"cpus", "max_cpus"}, id="room at the next start"),
+        pytest.param([FOUR], [], {"cpus"}, id="more at the next start"),
+        pytest.param([(">524288<", ">262144<")], [], {"memory"}, id="less at the next start"),
+        pytest.param(
+            [("<memory unit='KiB'>524288<", "<memory unit='GiB'>1<")], [HALF], {"max_memory"},
+            id="a larger maximum at the next start",
+        ),
+    ],
+)  # fmt: skip
+def test_what_waits_for_the_next_start(stored, active, differ):
+    assert levelled(stored, active) == differ
+
+
+# Writing --------------------------------------------------------------------------------------------------------------
+
+
+def test_processors():
+    assert written_by(machine_xml(), "cpus", 3) == {"/vcpu[1]": ("1", "3")}
+
+
+def test_processors_within_the_room_leave_the_maximum():
+    assert written_by(machine_xml(TWO_OF_FOUR), "cpus", 3) == {"/vcpu[1]@current": ("2", "3")}
+    assert written_by(machine_xml(TWO_OF_FOUR), "cpus", 4) == {"/vcpu[1]@current": ("2", None)}
+    assert written_by(machine_xml(TWO_OF_FOUR), "cpus", 6) == {
+        "/vcpu[1]": ("4", "6"),
+        "/vcpu[1]@current": ("2", None),
+    }
+
+
+@pytest.mark.parametrize(
+    ("new", "changes"),
+    [
+        (8, {"/vcpu[1]": ("4", "8")}),
+        (3, {"/vcpu[1]": ("4", "3")}),
+        (None, {"/vcpu[1]": ("4", "2"), "/vcpu[1]@current": ("2", None)}),
+    ],
+)
+def test_a_maximum_of_processors(new, changes):
+    assert written_by(machine_xml(TWO_OF_FOUR), "max_cpus", new) == changes
+
+
+def test_processors_within_a_topology_are_switched_on_and_off():
+    assert written_by(machine_xml(FOUR, TOPOLOGY), "cpus", 2) == {"/vcpu[1]@current": (None, "2")}
+
+
+@pytest.mark.parametrize(("field", "new"), [("cpus", 5), ("max_cpus", 5), ("max_cpus", 3)])
+def test_a_topology_has_room_for_its_own_number(field, new):
+    with pytest.raises(Refused) as caught:
+        written_by(machine_xml(TWO_OF_FOUR, TOPOLOGY), field, new)
+    assert str(caught.value).startswith(f"m1: its CPU topology has room for 4 processors, not {new}.")
+    assert "cpu/topology@sockets" in caught.value.remedy
+
+
+def test_a_list_of_single_processors_does_not_outlive_their_number():
+    listed = "</vcpu><vcpus><vcpu id='0' enabled='yes' hotpluggable='no'/></vcpus>"
+    definition = Definition(machine_xml(("</vcpu>", listed)))
+    memory_cpus.write_cpus(definition, Change("cpus", 1, 2))
+    assert definition.root.find("vcpus") is None
+
+
+def test_memory_is_given_whole_whatever_unit_it_had():
+    text = machine_xml(
+        (">524288<", ">2<"),
+        ("<memory unit='KiB'", "<memory unit='GiB'"),
+        ("<currentMemory unit='KiB'", "<currentMemory unit='GiB'"),
+    )
+    assert written_by(text, "memory", GIB) == {
+        "/memory[1]": ("2", "1048576"),
+        "/memory[1]@unit": ("GiB", "KiB"),
+        "/currentMemory[1]": ("2", "1048576"),
+        "/currentMemory[1]@unit": ("GiB", "KiB"),
+    }
+
+
+def test_memory_within_the_room_leaves_the_maximum():
+    assert written_by(machine_xml(HALF), "memory", 300 * MIB) == {"/currentMemory[1]": ("262144", "307200")}
+    assert written_by(machine_xml(HALF), "memory", GIB) == {
+        "/memory[1]": ("524288", "1048576"),
+        "/currentMemory[1]": ("262144", "1048576"),
+    }
+
+
+@pytest.mark.parametrize(("new", "text"), [(GIB, "1048576"), (None, "262144")])
+def test_a_maximum_of_memory(new, text):
+    assert written_by(machine_xml(HALF), "max_memory", new) == {"/memory[1]": ("524288", text)}
+
+
+# What runs ------------------------------------------------------------------------------------------------------------
+
+
+def test_what_runs_is_changed_with_its_unit_before_what_is_stored(tmp_path):
+    changes = [Change("cpus", 2, 3, cost=LIVE), Change("memory", 256 * MIB, 300 * MIB, cost=LIVE)]
+    virsh = change(tmp_path, told(machine_xml(TWO_OF_FOUR, HALF)), *changes, power="running")
+    assert written(virsh) == [
+        ("setvcpus", UUID, "3", "--live"),
+        ("setmem", UUID, "307200KiB", "--live"),
+        ("define", "/dev/stdin"),
+    ]
+    assert (virsh.defined().cpus, virsh.defined().memory) == (3, 300 * MIB)

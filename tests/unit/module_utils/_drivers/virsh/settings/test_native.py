@@ -1,0 +1,113 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The native option: what has an option of its own is not set there, and a frozen machine type stays the same wish."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.native import (
+    check_native,
+    same_native,
+)
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Vm
+
+
+@pytest.mark.parametrize(
+    ("found", "asked", "same"),
+    [
+        ("pc-q35-7.2", "q35", True),
+        ("pc-q35-7.2", "pc-q35-7.2", True),
+        ("pc-i440fx-7.2", "q35", False),
+        ("pc-q35-7.2", "pc-q35-6.0", False),
+        ("yes", True, True),
+        ("no", False, True),
+        ("yes", False, False),
+        ("2", 2, True),
+        (None, None, True),
+        (None, "x", False),
+        ("pc-q35-7.2", None, False),
+        ("pc-q35-7.2", "", False),
+        ("pc-q35-7.2", "pc", False),
+        pytest.param("pc-i440fx-7.2", "pc", True),
+        ("virt-7.2", "virt", True),
+    ],
+)
+def test_native_values_that_mean_the_same(found, asked, same):
+    assert same_native(found, asked) is same
+
+
+@pytest.mark.parametrize(
+    ("key", "option"),
+    [
+        ("uuid", "id"),
+        ("name", "name"),
+        ("memory", "memory"),
+        ("currentMemory@unit", "memory"),
+        ("vcpu@current", "cpus"),
+        ("metadata/x", "tags"),
+        ("description", "description"),
+        ("os@firmware", "firmware"),
+        ("os/firmware/feature[@name='secure-boot']@enabled", "secure_boot"),
+        ("os/boot@dev", "boot_order"),
+        ("os/boot[1]@dev", "boot_order"),
+        ("devices/disk[2]/boot@order", "boot_order"),
+        ("devices/interface[@type='network']/boot", "boot_order"),
+        ("devices/tpm", "tpm"),
+        ("devices/graphics", "display"),
+        ("devices/graphics[1]@type", "display"),
+        ("devices/video/model@vram", "display"),
+        ("devices/serial[1]/log@file", "serial_log"),
+        ("cpu/feature[@name='svm']@policy", "nested_virtualization"),
+        ('cpu/feature[@name="vmx"]', "nested_virtualization"),
+    ],
+)
+def test_what_has_an_option_is_not_set_through_native(key, option):
+    with pytest.raises(Refused, match=f"a: native: .* Use the option {option}"):
+        check_native(Vm("a"), {"native": {key: "x"}})
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "memoryBacking/hugepages",
+        "memtune/hard_limit",
+        "vcpus/vcpu[1]@hotpluggable",
+        "os/type@machine",
+        "os/kernel",
+        "os/bootmenu@enable",
+        "os/loader@type",
+        "devices/tpm@model",
+        "devices/graphics/listen@address",
+        "devices/graphics@port",
+        "devices/video/model@type",
+        "cpu@mode",
+        "cpu/model",
+        "cpu/feature[@name='avx']@policy",
+        "features/smm@state",
+    ],
+)
+def test_what_has_none_stays_in_reach(key):
+    check_native(Vm("a"), {"native": {key: "x"}})
+
+
+@pytest.mark.parametrize("key", ["os/loader", "os/loader@type", "os/nvram@template"])
+@pytest.mark.parametrize("firmware", ["uefi", "bios"])
+def test_firmware_and_its_files_are_not_both_chosen(key, firmware):
+    with pytest.raises(Refused, match=f"a: native: '{key}' and the option firmware are both given"):
+        check_native(Vm("a"), {"native": {key: "x"}, "firmware": firmware})
+
+
+@pytest.mark.parametrize(
+    ("native", "word"),
+    [
+        ({"os//kernel": "x"}, "no path"),
+        ({"": "x"}, "no path"),
+        ({"devices/graphics@passwd": "x"}, "secret"),
+        ({"os/kernel": ["x"]}, "no plain value"),
+    ],
+)
+def test_what_has_no_place_is_refused(native, word):
+    with pytest.raises(Refused, match=f"a: native: .*{word}"):
+        check_native(Vm("a"), {"native": native})

@@ -1,0 +1,110 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Nested virtualization: a feature named by the host's vendor, and refused where host or machine cannot have it."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import Definition
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings import memory_cpus
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.memory_cpus import (
+    check_nested,
+    read_nested,
+    write_nested,
+)
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Change
+
+from unit.module_utils._drivers.virsh.answers import machine_xml
+
+MODEL = "<model fallback='forbid'>qemu64</model>"
+
+
+@pytest.fixture(name="kernel")
+def _kernel(tmp_path, monkeypatch):
+    """A host's modules: ``kernel("kvm_amd", "1")``."""
+    monkeypatch.setattr(memory_cpus, "_MODULES", str(tmp_path))
+
+    def load(module, parameter):
+        folder = tmp_path / module / "parameters"
+        folder.mkdir(parents=True)
+        (folder / "nested").write_text(f"{parameter}\n", encoding="utf-8")
+
+    return load
+
+
+def with_features(*features):
+    said = "".join(f"<feature policy='{policy}' name='{name}'/>" for policy, name in features)
+    return Definition(machine_xml((MODEL, MODEL + said)))
+
+
+def features(definition):
+    return {one.get("name"): one.get("policy") for one in definition.root.findall("cpu/feature")}
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [
+        ([], None),
+        ([("require", "avx")], None),
+        ([("require", "svm")], True),
+        ([("force", "vmx")], True),
+        ([("disable", "svm")], False),
+        ([("forbid", "vmx")], False),
+        ([("optional", "vmx")], None),
+    ],
+)
+def test_what_is_said(said, found):
+    assert read_nested(with_features(*said)) is found
+
+
+@pytest.mark.parametrize(("module", "feature"), [("kvm_amd", "svm"), ("kvm_intel", "vmx")])
+@pytest.mark.parametrize(("new", "policy"), [(True, "require"), (False, "disable")])
+def test_the_feature_is_the_hosts(kernel, module, feature, new, policy):
+    kernel(module, "1")
+    definition = with_features(("disable", "svm"), ("require", "vmx"), ("require", "avx"))
+    write_nested(definition, Change("nested_virtualization", None, new))
+    assert features(definition) == {"avx": "require", feature: policy}
+    assert read_nested(definition) is new
+    assert definition.native("cpu/model") == "qemu64"
+
+
+@pytest.mark.parametrize("processor", ["", "<cpu><topology sockets='1' dies='1' cores='1' threads='1'/></cpu>"])
+def test_a_processor_without_a_model_is_the_hosts(kernel, processor):
+    kernel("kvm_amd", "1")
+    text = machine_xml()
+    before, after = text.split("<cpu ")[0], text.split("</cpu>")[1]
+    definition = Definition(before + processor + after)
+    write_nested(definition, Change("nested_virtualization", None, True))
+    assert definition.native("cpu@mode") == "host-passthrough"
+    assert features(definition) == {"svm": "require"}
+    assert (definition.root.find("cpu/topology") is not None) is bool(processor)
+
+
+@pytest.mark.parametrize(("parameter", "wanted"), [("1", True), ("Y", True), ("0", False), ("N", False)])
+def test_what_the_host_can_give(kernel, parameter, wanted):
+    kernel("kvm_intel", parameter)
+    check_nested("a", "kvm", wanted)
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_an_emulated_machine_has_no_such_thing(kernel, wanted):
+    kernel("kvm_intel", "Y")
+    with pytest.raises(
+        Refused, match=r"a: nested_virtualization .* run by emulation \(qemu\)\. Make it with virt_type"
+    ):
+        check_nested("a", "qemu", wanted)
+
+
+@pytest.mark.usefixtures("kernel")
+def test_a_host_without_either_module():
+    with pytest.raises(Refused, match="neither of the kernel modules"):
+        check_nested("a", "kvm", False)
+
+
+@pytest.mark.parametrize("parameter", ["0", "N"])
+def test_a_host_that_has_it_switched_off(kernel, parameter):
+    kernel("kvm_amd", parameter)
+    with pytest.raises(Refused, match=r"switched off in this host's module kvm_amd\. Write 'options kvm_amd nested=1'"):
+        check_nested("a", "kvm", True)

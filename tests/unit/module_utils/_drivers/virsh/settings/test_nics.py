@@ -1,0 +1,224 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Network cards: what of a running machine changes at once, what is asked of libvirt, and what is stored."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import Definition
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings import networks
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import CommandFailed
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import LIVE, NEXT_BOOT, Change, Vm
+
+from unit.module_utils._drivers.virsh.answers import MAC, UUID, failed, machine_xml, with_devices
+from unit.module_utils._drivers.virsh.test_configure import change, told, written
+
+SECOND_MAC = "52:54:00:aa:00:02"
+SECOND_CARD = f"<interface type='user'><mac address='{SECOND_MAC}'/><model type='virtio'/></interface>"
+#: As a running machine shows it (libvirt 9.0.0).
+LAN_CARD = f"""\
+<interface type='network'>
+  <mac address='{SECOND_MAC}'/>
+  <source network='lan' portid='1b37e1e7-f018-495b-9d60-9deb1a56b155' bridge='virbr1'/>
+  <target dev='vnet1'/>
+  <model type='virtio'/>
+  <alias name='net1'/>
+  <address type='pci' domain='0x0000' bus='0x05' slot='0x00' function='0x0'/>
+</interface>"""
+
+# Costs ----------------------------------------------------------------------------------------------------------------
+
+
+def nic(mac, kind="network", source="default"):
+    nic = {"type": kind, "mac": mac, "model": "virtio", "source": source}
+    return {key: value for key, value in nic.items() if value is not None}
+
+
+A, B, C = nic("52:54:00:00:00:0a"), nic("52:54:00:00:00:0b"), nic("52:54:00:00:00:0c", "user", None)
+
+
+def vm(stored, running, power="running"):
+    config, active = ({"networks": {str(place): one for place, one in enumerate(row)}} for row in (stored, running))
+    return Vm("web", id="u", power=power, config=config, active=active)
+
+
+def cost(machine, *words, **more):
+    one = Change("networks", *words, **more)
+    return networks.NETWORK_FIELDS[one.kind].cost_of(machine, one)
+
+
+@pytest.mark.parametrize(
+    ("stored", "running", "wanted"),
+    [
+        pytest.param([A], [A], LIVE, id="both have the same cards"),
+        pytest.param([A], [B], NEXT_BOOT, id="another card runs"),
+        pytest.param([A], [], NEXT_BOOT, id="its card does not run yet"),
+        pytest.param([A], [A, C], LIVE, id="a run that was cut off has plugged it in"),
+        pytest.param([A], [A, B], NEXT_BOOT, id="somebody else has plugged in another"),
+    ],
+)
+def test_a_card_is_plugged_in_behind_the_same_cards(stored, running, wanted):
+    assert cost(vm(stored, running), None, {"type": "user"}, key="1") == wanted
+
+
+@pytest.mark.parametrize(
+    ("stored", "running", "power", "wanted"),
+    [
+        pytest.param([A, B], [A, B], "running", LIVE, id="both have it"),
+        pytest.param([A, B], [A], "running", LIVE, id="a run that was cut off has taken it out"),
+        pytest.param([A, B], [A, C], "running", NEXT_BOOT, id="another card runs in its place"),
+        pytest.param([A, B], [B, A], "running", NEXT_BOOT, id="another order"),
+        pytest.param([A, B], [A, B], "paused", NEXT_BOOT, id="a paused guest lets nothing go"),
+    ],
+)
+def test_a_card_is_taken_out_where_it_is_the_same(stored, running, power, wanted):
+    assert cost(vm(stored, running, power), B, None, key="1") == wanted
+
+
+@pytest.mark.parametrize(
+    ("stored", "running", "beside", "wanted"),
+    [
+        pytest.param([A], [A], {"source": "lan"}, LIVE, id="another network"),
+        pytest.param([A], [A], {"source": "lan", "type": "network"}, LIVE, id="its kind is named too"),
+        pytest.param([A], [A], {"source": "br0", "type": "bridged"}, NEXT_BOOT, id="another kind"),
+        pytest.param([A], [{**A, "type": "bridged"}], {"source": "lan"}, NEXT_BOOT, id="another kind runs"),
+        pytest.param([A], [B], {"source": "lan"}, NEXT_BOOT, id="another card runs"),
+        pytest.param([C], [C], {"source": "lan", "type": "network"}, NEXT_BOOT, id="from unprivileged to a network"),
+    ],
+)
+def test_a_card_moves_within_its_kind(stored, running, beside, wanted):
+    old = stored[0].get("source")
+    assert cost(vm(stored, running), old, "lan", key="0", attribute="source", beside=beside) == wanted
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        Change("networks", None, {"type": "user"}, key="1"),
+        Change("networks", A, None, key="0"),
+        Change("networks", "default", "lan", key="0", attribute="source"),
+    ],
+)
+def test_what_is_off_waits_for_its_start(one):
+    assert networks.NETWORK_FIELDS[one.kind].cost_of(Vm("web", config={"networks": {"0": A}}), one) == NEXT_BOOT
+
+
+# Plugging in ----------------------------------------------------------------------------------------------------------
+
+
+def add(**entry):
+    return Change("networks", None, entry, key="1", cost=LIVE)
+
+
+def test_a_new_card_has_one_address_in_what_runs_and_in_what_is_stored(tmp_path):
+    virsh = change(tmp_path, told(machine_xml()), add(type="network", source="lan"), power="running")
+    assert written(virsh) == [("attach-device", UUID, "/dev/stdin", "--live"), ("define", "/dev/stdin")]
+    plugged = Definition(f"<domain><devices>{virsh.sent[0]}</devices></domain>").interfaces()[0]
+    stored = virsh.defined().interfaces()
+    assert stored[0].find("mac").get("address") == MAC
+    assert stored[1].find("mac").get("address") == plugged.find("mac").get("address")
+    assert plugged.find("mac").get("address").startswith("52:54:00:")
+    assert plugged.find("source").get("network") == "lan"
+
+
+def test_two_new_cards_have_two_addresses(tmp_path):
+    second = Change("networks", None, {"type": "user"}, key="2", cost=LIVE)
+    virsh = change(tmp_path, told(machine_xml()), add(type="user"), second, power="running")
+    assert len({nic.find("mac").get("address") for nic in virsh.defined().interfaces()}) == 3
+
+
+def test_an_address_that_was_asked_is_kept(tmp_path):
+    virsh = change(tmp_path, told(machine_xml()), add(type="user", mac=SECOND_MAC), power="running")
+    assert SECOND_MAC in virsh.sent[0]
+
+
+def test_a_card_that_runs_already_is_only_stored(tmp_path):
+    virsh = told(machine_xml(), running=machine_xml(with_devices(SECOND_CARD)))
+    change(tmp_path, virsh, add(type="user"), power="running")
+    assert written(virsh) == [("define", "/dev/stdin")]
+    assert virsh.defined().interfaces()[1].find("mac").get("address") == SECOND_MAC
+
+
+def test_a_card_for_the_next_start_is_only_stored(tmp_path):
+    later = Change("networks", None, {"type": "user"}, key="1", cost=NEXT_BOOT)
+    virsh = change(tmp_path, told(machine_xml()), later, power="running")
+    assert written(virsh) == [("define", "/dev/stdin")]
+    assert virsh.defined().interfaces()[1].find("mac") is None
+
+
+def test_no_free_slot_says_what_helps_and_stores_nothing(tmp_path):
+    virsh = told(machine_xml())
+    virsh.answers["attach-device", UUID, "/dev/stdin", "--live"] = failed("internal error: No more available PCI slots")
+    with pytest.raises(CommandFailed) as caught:
+        change(tmp_path, virsh, add(type="user"), power="running")
+    assert str(caught.value).startswith("m1: it runs with no free PCI slot, so no interface can be plugged in.")
+    assert "Stop it" in caught.value.remedy
+    assert ("define", "/dev/stdin") not in virsh.done
+
+
+# Taking out -----------------------------------------------------------------------------------------------------------
+
+GONE = Change("networks", {}, None, key="1", cost=LIVE)
+
+
+def test_a_card_is_taken_out_by_all_that_libvirt_knows_it_by(tmp_path):
+    text = machine_xml(with_devices(LAN_CARD))
+    virsh = change(tmp_path, told(text), GONE, power="running")
+    assert written(virsh) == [("detach-device", UUID, "/dev/stdin", "--live"), ("define", "/dev/stdin")]
+    assert all(word in virsh.sent[0] for word in (SECOND_MAC, "net1", 'bus="0x05"'))
+    assert [nic.find("mac").get("address") for nic in virsh.defined().interfaces()] == [MAC]
+
+
+@pytest.mark.parametrize(
+    ("said", "is_stored"),
+    [("device detach was rejected by the guest", True), ("internal error: the monitor is gone", False)],
+)
+def test_a_guest_may_keep_its_card_until_its_next_start(tmp_path, said, is_stored):
+    virsh = told(machine_xml(with_devices(LAN_CARD)))
+    virsh.answers["detach-device", UUID, "/dev/stdin", "--live"] = failed(said)
+    if is_stored:
+        change(tmp_path, virsh, GONE, power="running")
+    else:
+        with pytest.raises(CommandFailed, match="monitor is gone"):
+            change(tmp_path, virsh, GONE, power="running")
+    assert (("define", "/dev/stdin") in virsh.done) is is_stored
+
+
+def test_a_card_that_is_out_already_is_only_taken_from_what_is_stored(tmp_path):
+    virsh = told(machine_xml(with_devices(SECOND_CARD)), running=machine_xml())
+    change(tmp_path, virsh, GONE, power="running")
+    assert written(virsh) == [("define", "/dev/stdin")]
+    assert len(virsh.defined().interfaces()) == 1
+
+
+# Moving ---------------------------------------------------------------------------------------------------------------
+
+
+def move(new):
+    return Change("networks", "lan", new, key="1", attribute="source", cost=LIVE)
+
+
+def test_a_running_card_is_put_on_another_network_and_stays_itself(tmp_path):
+    virsh = change(tmp_path, told(machine_xml(with_devices(LAN_CARD))), move("dmz"), power="running")
+    assert written(virsh) == [("update-device", UUID, "/dev/stdin", "--live"), ("define", "/dev/stdin")]
+    moved = Definition(f"<domain><devices>{virsh.sent[0]}</devices></domain>").interfaces()[0]
+    assert moved.find("source").attrib == {"network": "dmz"}
+    assert (moved.find("alias").get("name"), moved.find("target").get("dev")) == ("net1", "vnet1")
+    assert virsh.defined().interfaces()[1].find("source").get("network") == "dmz"
+
+
+def test_a_card_that_libvirt_cannot_move_waits_for_the_next_start(tmp_path):
+    virsh = told(machine_xml(with_devices(LAN_CARD)))
+    virsh.answers["update-device", UUID, "/dev/stdin", "--live"] = failed("Operation not supported: cannot change it")
+    change(tmp_path, virsh, move("dmz"), power="running")
+    assert virsh.defined().interfaces()[1].find("source").get("network") == "dmz"
+
+
+def test_a_card_right_on_an_interface_waits_for_the_next_start(tmp_path):
+    direct = LAN_CARD.replace("type='network'", "type='direct'").replace(
+        "network='lan' portid='1b37e1e7-f018-495b-9d60-9deb1a56b155' bridge='virbr1'", "dev='eth7' mode='bridge'"
+    )
+    virsh = change(tmp_path, told(machine_xml(with_devices(direct))), move("eth8"), power="running")
+    assert written(virsh) == [("define", "/dev/stdin")]
+    assert virsh.defined().interfaces()[1].find("source").get("dev") == "eth8"

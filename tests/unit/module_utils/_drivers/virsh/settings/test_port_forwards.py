@@ -1,0 +1,152 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ports that lead into the guest: from which libvirt on, how they are kept, and what is refused."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import Definition
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings import networks as networks_file
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings import port_forwards
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.traits import virsh_traits
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Unavailable
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Change, Plan, Step, Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.plan import plan
+from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
+
+from unit.module_utils._drivers.virsh.answers import machine_xml, with_devices
+from unit.tables.rows import ask
+
+USER_CARD = "<interface type='user'><mac address='52:54:00:00:00:02'/><model type='virtio'/></interface>"
+SSH = {"protocol": "tcp", "host_port": 2222, "guest_port": 22}
+DNS = {"protocol": "udp", "host_address": "127.0.0.1", "host_port": 5353, "guest_port": 53}
+TRAITS = virsh_traits("QEMU", "9.2.0", local=True)
+
+
+def with_user_card(inside=""):
+    return machine_xml(with_devices(USER_CARD.replace("</interface>", f"{inside}</interface>")))
+
+
+def written(text, *changes):
+    definition = Definition(text)
+    for change in changes:
+        port_forwards.write_forward(definition, change)
+    # As libvirt would give it back: a document, not the same objects.
+    return Definition(definition.text())
+
+
+def add(name, forward):
+    return Change("port_forwards", None, forward, key=name)
+
+
+@pytest.mark.parametrize(
+    ("hypervisor", "version", "can"),
+    [
+        ("QEMU", "9.2.0", True),
+        ("QEMU", "12.0.0", True),
+        ("QEMU", "9.1.0", False),
+        ("QEMU", "9.0.0", False),
+        ("QEMU", "", False),
+        ("TEST", "10.0.0", False),
+    ],
+)
+def test_the_version_says_whether_ports_are_forwarded(hypervisor, version, can):
+    vm = Vm("web", id="u", config={"networks": {"0": {"type": "user"}} if can else {}})
+    planned = plan(vm, ask(port_forwards=[{"name": "ssh", **SSH}]), virsh_traits(hypervisor, version, local=True))
+    assert (planned.refusal is None) is can
+    assert can or "libvirt has no port_forwards. Reach the guest by its address" in str(planned.refusal)
+
+
+def test_what_is_written_is_read_back_by_its_name():
+    definition = written(with_user_card(), add("ssh", SSH), add("dns", DNS))
+    assert port_forwards.read_forwards(definition) == {"ssh": SSH, "dns": DNS}
+    nic = definition.interfaces()[1]
+    assert nic.find("backend").get("type") == "passt"
+    assert [one.attrib for one in nic.findall("portForward")] == [
+        {"proto": "tcp"},
+        {"proto": "udp", "address": "127.0.0.1"},
+    ]
+    assert [one.attrib for one in nic.findall("portForward/range")] == [
+        {"start": "2222", "to": "22"},
+        {"start": "5353", "to": "53"},
+    ]
+    assert definition.interfaces()[0].find("backend") is None
+
+
+def test_a_forward_keeps_its_name_when_its_port_changes():
+    port = Change("port_forwards", 2222, 2200, key="ssh", attribute="host_port")
+    definition = written(with_user_card(), add("ssh", SSH), port)
+    assert port_forwards.read_forwards(definition) == {"ssh": {**SSH, "host_port": 2200}}
+
+
+def test_one_goes_and_the_other_stays():
+    definition = written(
+        with_user_card(), add("ssh", SSH), add("dns", DNS), Change("port_forwards", SSH, None, key="ssh")
+    )
+    assert port_forwards.read_forwards(definition) == {"dns": DNS}
+
+
+def test_what_others_wrote_has_no_name_of_ours_and_ranges_are_left_alone():
+    theirs = "<portForward proto='tcp'><range start='80'/></portForward>"
+    many = "<portForward proto='tcp'><range start='2000' end='2010' to='3000'/></portForward>"
+    definition = written(with_user_card(theirs + many), add("ssh", SSH))
+    assert port_forwards.read_forwards(definition) == {
+        "tcp-80": {"protocol": "tcp", "host_port": 80, "guest_port": 80},
+        "ssh": SSH,
+    }
+    assert len(definition.interfaces()[1].findall("portForward")) == 3
+
+
+@pytest.mark.parametrize("text", ["not JSON", "[]", ""])
+def test_names_that_were_edited_are_none(text):
+    names = f"<metadata><n:names xmlns:n='{port_forwards._NAMESPACE}'>{text}</n:names></metadata>"
+    nic = USER_CARD.replace("</interface>", "<portForward proto='tcp'><range start='80'/></portForward></interface>")
+    definition = Definition(f"<domain>{names}<devices>{nic}</devices></domain>")
+    assert set(port_forwards.read_forwards(definition)) == {"tcp-80"}
+
+
+def test_a_card_that_becomes_another_kind_forwards_nothing():
+    definition = written(with_user_card(), add("ssh", SSH))
+    nic = definition.interfaces()[1]
+    networks_file.set_nic_element(nic, {"type": "network", "source": "default"}, lambda name: False)
+    assert {child.tag for child in nic} == {"mac", "model", "source"}
+
+
+@pytest.mark.parametrize(
+    ("networks", "entry", "word"),
+    [
+        ({"0": {"type": "network", "source": "default"}}, SSH, "no NIC of the VM is of type user"),
+        ({}, SSH, "no NIC of the VM is of type user"),
+        ({"0": {"type": "user"}}, {"guest_port": 22}, "ssh has no host_port"),
+    ],
+)
+def test_a_forward_that_leads_nowhere_is_refused(networks, entry, word):
+    vm = Vm("web", id="u", config={"networks": networks})
+    assert word in str(plan(vm, ask(port_forwards=[{"name": "ssh", **entry}]), TRAITS).refusal)
+
+
+def test_a_card_that_comes_with_the_task_will_do():
+    vm = Vm("web", id="u", config={"networks": {}})
+    asked = ask(networks=[{"type": "user"}], port_forwards=[{"name": "ssh", **SSH}])
+    assert [one.kind for one in plan(vm, asked, TRAITS).steps[0].changes] == ["networks.add", "port_forwards.add"]
+
+
+def test_the_same_again_is_nothing_to_do():
+    vm = Vm("web", id="u", config={"networks": {"0": {"type": "user"}}, "port_forwards": {"ssh": SSH}})
+    assert plan(vm, ask(port_forwards=[{"name": "ssh", "guest_port": 22}], purge=["port_forwards"]), TRAITS).steps == []
+
+
+def test_a_missing_program_is_told_before_anything_is_done(tmp_path, monkeypatch):
+    class Driver:
+        commands = Commands()
+
+    vm = Vm("web", id="u", config={"port_forwards": {"ssh": SSH}})
+    step = Step("configure", changes=(add("ssh", SSH),))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(Unavailable, match="passt was not found"):
+        port_forwards.check_passt(Driver, Plan(vm, vm, segments=((step,),)))
+    port_forwards.check_passt(Driver, Plan(vm, vm, segments=((Step("start"),),)))
+    (tmp_path / "passt").write_text("#!/bin/sh\n")
+    (tmp_path / "passt").chmod(0o755)
+    port_forwards.check_passt(Driver, Plan(vm, vm, segments=((step,),)))

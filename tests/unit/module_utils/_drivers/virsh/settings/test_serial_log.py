@@ -1,0 +1,121 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The serial log: on the first port, in a file that is nobody else's."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import Definition
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.display import (
+    check_serial_log,
+    read_serial_log,
+    write_serial_log,
+)
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import NotFound, Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Change
+
+from unit.module_utils._drivers.virsh.answers import recorded
+
+LOG = "/var/lib/libvirt/images/desk1.log"
+#: As recorded: the console beside the port names the same file.
+STORED = recorded("uefi-dumpxml-inactive.xml")
+MINE = "u-mine"
+
+
+def domain(*devices, name="db", os=""):
+    text = (
+        f"<domain><name>{name}</name><uuid>u-{name}</uuid><os>{os}</os><devices>{''.join(devices)}</devices></domain>"
+    )
+    return Definition(text)
+
+
+def written(definition, new):
+    write_serial_log(definition, Change("serial_log", None, new))
+    return definition
+
+
+def log(path):
+    return f"<serial type='pty'><log file='{path}' append='on'/></serial>"
+
+
+@pytest.mark.parametrize(
+    ("definition", "found"),
+    [
+        (domain(), ""),
+        (domain("<serial type='pty'/>", log("/second")), ""),
+        (domain(log("/first"), log("/second")), "/first"),
+        (Definition(STORED), LOG),
+        (Definition(recorded("uefi-dumpxml-running.xml")), LOG),
+    ],
+)
+def test_what_is_written_where(definition, found):
+    assert read_serial_log(definition) == found
+
+
+def test_a_port_without_a_log_gets_one_that_begins_anew():
+    definition = written(domain("<serial type='pty'/>"), "/log")
+    assert definition.root.find("devices/serial/log").attrib == {"file": "/log", "append": "off"}
+
+
+def test_a_machine_without_a_port_gets_one():
+    assert read_serial_log(written(domain(), "/log")) == "/log"
+    assert written(domain(), "").root.find("devices/serial") is None
+
+
+def test_another_file_keeps_how_it_is_written():
+    definition = written(domain(log("/old")), "/new")
+    assert definition.root.find("devices/serial/log").attrib == {"file": "/new", "append": "on"}
+
+
+def test_an_empty_path_takes_it_away():
+    assert read_serial_log(written(Definition(STORED), "")) == ""
+
+
+@pytest.mark.parametrize(
+    "device",
+    [
+        log("{path}"),
+        "<serial type='file'><source path='{path}'/></serial>",
+        "<console type='pty'><log file='{path}'/></console>",
+    ],
+)
+def test_a_file_of_another_machine_is_refused(tmp_path, device):
+    (tmp_path / "log").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "log")
+    other = domain(device.format(path=tmp_path / "log"))
+    with pytest.raises(Refused, match=r"web: serial_log .*/link is written by db too, .* Name another file"):
+        check_serial_log("web", MINE, str(tmp_path / "link"), [other], local=True)
+
+
+def test_its_own_file_and_one_from_a_former_start_are_no_hindrance(tmp_path):
+    (tmp_path / "log").write_text("of the start before", encoding="utf-8")
+    own = domain(log(tmp_path / "log"), name="mine")
+    check_serial_log("web", MINE, str(tmp_path / "log"), [own, domain(log(tmp_path / "theirs"))], local=True)
+
+
+@pytest.mark.parametrize(
+    "machine",
+    [
+        domain("<disk type='file' device='disk'><source file='/images/a'/></disk>"),
+        domain(os="<nvram>/images/a</nvram>"),
+        domain("<disk type='file' device='disk'><source file='/images/a'/></disk>", name="mine"),
+    ],
+)
+def test_a_log_would_empty_a_disk(machine):
+    with pytest.raises(Refused, match=f"web: serial_log /images/a is a disk or the NVRAM of {machine.name}"):
+        check_serial_log("web", MINE, "/images/a", [machine], local=False)
+
+
+def test_a_folder_that_is_not_there(tmp_path):
+    with pytest.raises(NotFound, match=r"web: serial_log: .*/no is no folder"):
+        check_serial_log("web", None, str(tmp_path / "no" / "log"), [], local=True)
+
+
+def test_what_is_no_file(tmp_path):
+    with pytest.raises(Refused, match="is no file"):
+        check_serial_log("web", None, str(tmp_path), [], local=True)
+
+
+def test_another_hosts_folders_cannot_be_seen_from_here():
+    check_serial_log("web", None, "/nonexistent/log", [], local=False)

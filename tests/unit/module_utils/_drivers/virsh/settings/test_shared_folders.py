@@ -1,0 +1,233 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Folders of the host: through which driver, how they are read and written, and what is refused."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import Definition
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings import shared_folders, write_setting
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.traits import virsh_traits
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import NotFound, Refused, Unsupported
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Change, Plan, Step, Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.plan import plan
+
+from unit.module_utils._drivers.virsh.answers import (
+    UUID,
+    ToldVirsh,
+    driver_of,
+    failed,
+    machine_xml,
+    recorded,
+    with_devices,
+)
+from unit.tables.rows import ask
+
+CAPABILITIES = recorded("domcapabilities-qemu.xml")
+ONLY_VIRTIOFS = CAPABILITIES.replace("<value>path</value>", "")
+TRAITS = virsh_traits("QEMU", "9.0.0", local=True)
+STORED = ("dumpxml", UUID, "--inactive", "--security-info")
+
+
+@pytest.fixture(name="daemons", autouse=True)
+def _daemons(tmp_path, monkeypatch):
+    """A folder where programs are announced; virtiofsd is."""
+    folder = tmp_path / "vhost-user"
+    folder.mkdir()
+    program = tmp_path / "virtiofsd"
+    program.touch()
+    (folder / "50-virtiofsd.json").write_text(json.dumps({"type": "fs", "binary": str(program)}))
+    (folder / "40-gpu.json").write_text(json.dumps({"type": "gpu", "binary": str(program)}))
+    monkeypatch.setattr(shared_folders, "_DAEMONS", (str(tmp_path / "nosuch"), str(folder)))
+    return folder
+
+
+def connection(folder, version="9.0.0", uri="qemu:///system", capabilities=CAPABILITIES, stored=None):
+    virsh = ToldVirsh({("domcapabilities",): capabilities, STORED: stored or machine_xml()})
+    virsh.uri = uri
+    driver = driver_of(virsh, folder)
+    driver.library = version
+    return driver
+
+
+def share(text, driver, *changes):
+    """The definition after changes."""
+    definition = Definition(text)
+    for change in changes:
+        write_setting(driver, definition, change)
+    return definition
+
+
+def add(name="data", **entry):
+    return Change("shared_folders", None, {"host_path": "/srv", **entry}, key=name)
+
+
+def drivers(definition):
+    return {
+        one.find("target").get("dir"): one.find("driver").get("type")
+        for one in definition.devices.findall("filesystem")
+    }
+
+
+# Choosing -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("entry", "told", "driver"),
+    [
+        pytest.param({}, {}, "virtiofs", id="the host has it"),
+        pytest.param({"read_only": True}, {}, "path", id="libvirt 9 refuses to share read-only so"),
+        pytest.param({"read_only": True}, {"version": "10.10.0"}, "path", id="libvirt 10 does too"),
+        pytest.param({"read_only": True}, {"version": "11.0.0"}, "virtiofs", id="libvirt 11 does not"),
+        pytest.param({}, {"uri": "qemu:///session"}, "path", id="not in a session before libvirt 10"),
+        pytest.param({}, {"uri": "qemu:///session", "version": "10.0.0"}, "virtiofs", id="in a session"),
+        pytest.param({}, {"capabilities": failed("not supported by the connection driver")}, "path", id="test driver"),
+        pytest.param({}, {"capabilities": "<domainCapabilities/>"}, "path", id="an old libvirt says nothing"),
+    ],
+)
+def test_virtiofs_where_it_can_be(tmp_path, entry, told, driver):
+    assert drivers(share(machine_xml(), connection(tmp_path, **told), add(**entry))) == {"data": driver}
+
+
+@pytest.mark.parametrize(
+    "announced", ["", "{}", '{"type": "fs"}', '{"type": "fs", "binary": "/nonexistent/virtiofsd"}']
+)
+def test_without_its_daemon_virtiofs_is_only_a_word(tmp_path, daemons, announced):
+    (daemons / "50-virtiofsd.json").write_text(announced)
+    assert drivers(share(machine_xml(), connection(tmp_path), add())) == {"data": "path"}
+
+
+def test_memory_that_somebody_keeps_private_stays_private(tmp_path):
+    text = machine_xml(("<vcpu ", "<memoryBacking><access mode='private'/></memoryBacking><vcpu "))
+    definition = share(text, connection(tmp_path), add())
+    assert drivers(definition) == {"data": "path"}
+    assert definition.root.find("memoryBacking/access").get("mode") == "private"
+
+
+def test_a_host_that_can_share_nothing_so_is_told(tmp_path):
+    with pytest.raises(Unsupported) as caught:
+        share(machine_xml(), connection(tmp_path, capabilities=ONLY_VIRTIOFS), add(read_only=True))
+    assert str(caught.value).startswith("m1: shared_folders: this host has no way to share data read-only")
+    assert "virtiofsd" in caught.value.remedy
+
+
+# Reading and writing --------------------------------------------------------------------------------------------------
+
+
+def test_what_is_written_is_read_back(tmp_path):
+    definition = share(machine_xml(), connection(tmp_path), add(), add("etc", host_path="/etc", read_only=True))
+    assert shared_folders.read_shares(definition) == {
+        "data": {"host_path": "/srv", "read_only": False},
+        "etc": {"host_path": "/etc", "read_only": True},
+    }
+    virtiofs, ninep = definition.devices.findall("filesystem")
+    assert (virtiofs.get("accessmode"), ninep.get("accessmode")) == ("passthrough", "mapped")
+
+
+def test_virtiofs_shares_the_guests_memory(tmp_path):
+    backing = share(machine_xml(), connection(tmp_path), add()).root.find("memoryBacking")
+    assert (backing.find("source").get("type"), backing.find("access").get("mode")) == ("memfd", "shared")
+    assert share(machine_xml(), connection(tmp_path), add(read_only=True)).root.find("memoryBacking") is None
+
+
+def test_huge_pages_are_shared_as_they_are(tmp_path):
+    text = machine_xml(("<vcpu ", "<memoryBacking><hugepages/></memoryBacking><vcpu "))
+    backing = share(text, connection(tmp_path), add()).root.find("memoryBacking")
+    assert [child.tag for child in backing] == ["hugepages", "access"]
+
+
+def test_shared_memory_stays_when_the_share_goes(tmp_path):
+    definition = share(machine_xml(), connection(tmp_path), add(), Change("shared_folders", {}, None, key="data"))
+    assert shared_folders.read_shares(definition) == {}
+    assert definition.root.find("memoryBacking/access") is not None
+
+
+def test_another_folder_leaves_the_rest_of_a_share_alone(tmp_path):
+    tuned = (
+        "<filesystem type='mount' accessmode='passthrough'><driver type='virtiofs' queue='1024'/>"
+        "<binary path='/opt/virtiofsd'/><source dir='/srv'/><target dir='data'/></filesystem>"
+    )
+    change = Change("shared_folders", "/srv", "/opt", key="data", attribute="host_path")
+    definition = share(machine_xml(with_devices(tuned)), connection(tmp_path), change)
+    element = definition.devices.find("filesystem")
+    assert (element.find("source").get("dir"), element.find("driver").get("queue")) == ("/opt", "1024")
+    assert element.find("binary") is not None
+
+
+def test_read_only_may_need_the_other_driver_and_back(tmp_path):
+    driver = connection(tmp_path)
+    definition = share(machine_xml(), driver, add())
+    write_setting(driver, definition, Change("shared_folders", False, True, key="data", attribute="read_only"))
+    assert drivers(definition) == {"data": "path"}
+    assert shared_folders.read_shares(definition) == {"data": {"host_path": "/srv", "read_only": True}}
+    write_setting(driver, definition, Change("shared_folders", True, False, key="data", attribute="read_only"))
+    assert shared_folders.read_shares(definition) == {"data": {"host_path": "/srv", "read_only": False}}
+    assert drivers(definition) == {"data": "path"}, "what will do stays"
+
+
+def test_file_systems_that_are_no_folders_of_the_host_are_not_told():
+    socket = "<filesystem type='mount'><driver type='virtiofs'/><source socket='/run/x'/><target dir='t'/></filesystem>"
+    assert shared_folders.read_shares(Definition(machine_xml(with_devices(socket)))) == {}
+
+
+# Refusing -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("entry", "word"),
+    [
+        ({"name": "data", "host_path": "srv"}, "is no absolute path"),
+        ({"name": "", "host_path": "/srv"}, "cannot be the tag"),
+        ({"name": "x" * 32, "host_path": "/srv"}, "cannot be the tag"),
+        ({"name": "ü" * 16, "host_path": "/srv"}, "cannot be the tag"),
+        ({"name": "data", "host_path": "/srv", "guest_path": "/mnt"}, "Mount it in the guest"),
+    ],
+)
+def test_what_cannot_be_shared_is_refused(entry, word):
+    planned = plan(Vm("web", id="u"), ask(shared_folders=[entry]), TRAITS)
+    assert word in str(planned.refusal)
+
+
+def test_folders_wait_for_the_next_start_and_are_purged():
+    stored = {"shared_folders": {"data": {"host_path": "/srv", "read_only": False}, "old": {"host_path": "/old"}}}
+    vm = Vm("web", id="u", power="running", config=stored, active=stored)
+    planned = plan(vm, ask(shared_folders=[{"name": "data", "host_path": "/srv/"}], purge=["shared_folders"]), TRAITS)
+    assert [(one.path, one.new, one.cost) for one in planned.steps[0].changes] == [
+        ("shared_folders.old", None, "next_boot")
+    ]
+
+
+def checked(folder, after, *steps, before="m1"):
+    vm = Vm("m1", id=UUID if before else None, config={"shared_folders": after})
+    shared_folders.check_shares(connection(folder), Plan(vm, vm, segments=(steps,)))
+
+
+def configured(name):
+    return Step("configure", changes=(Change("shared_folders", None, {}, key=name),))
+
+
+def test_a_folder_must_be_there_and_be_one(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(NotFound, match=r"m1: shared_folders: host_path /nonexistent of data does not exist"):
+        checked(tmp_path, {"data": {"host_path": "/nonexistent"}}, configured("data"))
+    with pytest.raises(Refused, match=r"file of data is no folder"):
+        checked(tmp_path, {"data": {"host_path": str(tmp_path / "file")}}, Step("create"), before=None)
+
+
+def test_only_what_is_asked_is_looked_at(tmp_path):
+    shares = {"data": {"host_path": str(tmp_path)}, "old": {"host_path": "/nonexistent"}}
+    checked(tmp_path, shares, configured("data"))
+    checked(tmp_path, shares, Step("start"))
+    checked(tmp_path, {"data": shares["data"]}, configured("gone"))
+
+
+def test_nothing_is_shared_over_a_remote_connection():
+    planned = plan(
+        Vm("web", id="u"),
+        ask(shared_folders=[{"name": "data", "host_path": "/srv"}]),
+        virsh_traits("QEMU", "9.0.0", local=False),
+    )
+    assert "Run the task on the hypervisor's own host" in str(planned.refusal)

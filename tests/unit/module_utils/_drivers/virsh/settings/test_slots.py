@@ -1,0 +1,113 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Names of disks' places, and the two buses that share one row of names."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.disks import (
+    bus_of,
+    cost_of_plugging,
+    normalize_slots,
+    slot_name,
+)
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.traits import virsh_traits
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import LIVE, NEXT_BOOT, Change, Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.plan import plan
+
+from unit.tables.rows import ask
+
+TRAITS = virsh_traits("QEMU", "9.0.0", local=True)
+SATA = {"size": 1 << 30, "bus": "sata"}
+SCSI = {"size": 1 << 30, "bus": "scsi"}
+
+
+@pytest.mark.parametrize(
+    ("place", "name"), [(0, "vda"), (25, "vdz"), (26, "vdaa"), (51, "vdaz"), (52, "vdba"), (702, "vdaaa")]
+)
+def test_slots_count_as_libvirt_counts(place, name):
+    assert slot_name(place) == name
+    assert bus_of(name) == "virtio"
+
+
+@pytest.mark.parametrize(
+    ("slot", "entry", "bus"),
+    [
+        ("vdb", None, "virtio"),
+        ("sdb", {}, "scsi"),
+        ("hda", {"size": 1}, "ide"),
+        ("sdb", {"bus": "sata"}, "sata"),
+        ("vda", {"bus": None}, "virtio"),
+    ],
+)
+def test_a_slot_says_the_bus_and_its_entry_says_it_better(slot, entry, bus):
+    assert bus_of(slot, entry) == bus
+
+
+def with_disks(**disks):
+    return Vm("web", id="u", config={"disks": disks})
+
+
+@pytest.mark.parametrize(
+    ("found", "asked", "settled"),
+    [
+        ({}, {"sata0": {"size": 512}}, {"sda": {"size": 512, "bus": "sata"}}),
+        ({}, {"sata27": {}}, {"sdab": {"bus": "sata"}}),
+        ({}, {"sda": {"size": 512}}, {"sda": {"size": 512}}),
+        ({"sda": SATA}, {"sata0": None}, {"sda": None}),
+        ({"sda": SATA}, {"sda": None}, {"sda": None}),
+        ({"sda": SCSI}, {"sata0": None}, {}),
+        ({}, {"sata0": None}, {"sda": None}),
+    ],
+)
+def test_a_place_on_sata_is_a_target_that_keeps_its_bus(found, asked, settled):
+    assert normalize_slots(with_disks(**found), asked) == settled
+
+
+@pytest.mark.parametrize("slot", ["sata", "sata1x", "sata1000", "1", "vd/../x", "SATA0", "sata\u0661"])
+def test_what_is_no_slot(slot):
+    with pytest.raises(Refused, match="is no slot"):
+        normalize_slots(with_disks(), {slot: {"size": 512}})
+
+
+def test_one_target_by_two_names_is_refused():
+    with pytest.raises(Refused, match=r"web: disks: sata0 is the target sda, which is given too"):
+        normalize_slots(with_disks(), {"sda": {}, "sata0": {}})
+
+
+def test_a_disk_does_not_change_its_bus():
+    planned = plan(with_disks(sda=SCSI), ask(disks=[{"slot": "sata0"}]), TRAITS)
+    assert str(planned.refusal).startswith("web: disks.sda.bus is 'scsi' and cannot become 'sata'.")
+    assert "Name another slot" in str(planned.refusal)
+
+
+def test_a_disk_on_sata_is_found_again_by_both_names():
+    for slot in ("sata0", "sda"):
+        planned = plan(with_disks(sda=SATA), ask(disks=[{"slot": slot, "size": "1G"}], purge=["disks"]), TRAITS)
+        assert (planned.refusal, planned.steps) == (None, [])
+
+
+@pytest.mark.parametrize(
+    ("key", "old", "new", "cost"),
+    [
+        ("vdb", None, {}, LIVE),
+        ("sdb", None, {}, LIVE),
+        ("hdb", None, {}, NEXT_BOOT),
+        ("sdb", None, {"bus": "sata"}, NEXT_BOOT),
+        ("sdb", {"bus": "sata"}, None, NEXT_BOOT),
+        ("sdb", {"bus": "scsi"}, None, LIVE),
+        ("vdb", {}, None, LIVE),
+    ],
+)
+def test_what_is_plugged_in_and_out_of_running_machines(key, old, new, cost):
+    assert cost_of_plugging(Vm("web", power="running"), Change("disks", old, new, key=key)) == cost
+
+
+@pytest.mark.parametrize(("given", "whole"), [("1000000B", 1000448), ("1M", 1 << 20), ("512B", 512), ("513B", 1024)])
+def test_a_size_is_rounded_up_to_whole_sectors_as_the_disk_is(given, whole):
+    request = ask(name="web", disks=[{"slot": "vda", "size": given}])
+    disk = {"size": whole, "format": "qcow2", "source": "/d", "bus": "virtio"}
+    planned = plan(with_disks(vda=disk), request, TRAITS)
+    assert (planned.refusal, planned.changed) == (None, False)

@@ -1,0 +1,45 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The TPM: one that is there counts, whatever its kind."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import Definition
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.firmware import read_tpm, write_tpm
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Change
+
+from unit.module_utils._drivers.virsh.answers import machine_xml, recorded, with_devices
+
+PASSED_THROUGH = "<tpm model='tpm-tis'><backend type='passthrough'><device path='/dev/tpm0'/></backend></tpm>"
+
+
+def written(text, new):
+    definition = Definition(text)
+    write_tpm(definition, Change("tpm", not new, new))
+    return definition
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (machine_xml(), False),
+        (machine_xml(with_devices(PASSED_THROUGH)), True),
+        (recorded("uefi-dumpxml-inactive.xml"), True),
+        (recorded("uefi-dumpxml-running.xml"), True),
+    ],
+)
+def test_whether_there_is_one(text, found):
+    assert read_tpm(Definition(text)) is found
+
+
+@pytest.mark.parametrize(("architecture", "model"), [("x86_64", "tpm-crb"), ("aarch64", None)])
+def test_a_new_one_is_emulated(architecture, model):
+    definition = written(machine_xml(("arch='x86_64'", f"arch='{architecture}'")), True)
+    assert definition.native("devices/tpm@model") == model
+    assert definition.root.find("devices/tpm/backend").attrib == {"type": "emulator", "version": "2.0"}
+
+
+def test_it_goes():
+    assert not read_tpm(written(recorded("uefi-dumpxml-inactive.xml"), False))

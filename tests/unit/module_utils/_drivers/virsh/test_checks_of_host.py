@@ -1,0 +1,110 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the host lacks is found before the first step: interfaces, memory, directories that QEMU cannot enter."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import checks
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.checks import check_host_of
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import NotFound, Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Change, Plan, Step, Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
+
+from unit.module_utils._drivers.virsh.answers import ToldVirsh, driver_of
+
+GIB = 1 << 30
+START, STOP = Step("start"), Step("stop")
+CREATE = Step("create", arguments={"config": {}, "creation": {}})
+MOVED = Step("configure", changes=(Change("networks", "br0", "br9", key="0", attribute="source"),))
+CAPABILITIES = """\
+<capabilities><host><secmodel><model>none</model></secmodel><secmodel><model>dac</model>
+<baselabel type='kvm'>+64055:+108</baselabel><baselabel type='qemu'>+64055:+108</baselabel>
+</secmodel></host></capabilities>"""
+
+
+def check(folder, *steps, capabilities="<capabilities/>", hypervisor="QEMU", uri="qemu:///system", **config):
+    virsh = ToldVirsh({("capabilities",): capabilities})
+    virsh.uri = uri
+    driver = driver_of(virsh, folder)
+    driver.hypervisor = hypervisor
+    vm = Vm("web", id="u", config=config)
+    check_host_of(driver, Plan(vm, vm, segments=(steps,)))
+
+
+@pytest.mark.parametrize("step", [START, CREATE, MOVED], ids=lambda step: step.verb)
+def test_a_bridge_that_does_not_exist(tmp_path, step):
+    nic = {"type": "bridged", "source": "pv-nosuch9"}
+    with pytest.raises(
+        NotFound, match=r"web: networks\.0\.source: the hypervisor has no network interface 'pv-nosuch9'"
+    ):
+        check(tmp_path, step, networks={"0": nic})
+    for fine in ({"type": "bridged", "source": "lo"}, {"type": "network", "source": "pv-nosuch9"}):
+        check(tmp_path, step, networks={"0": fine})
+    check(tmp_path, STOP, networks={"0": nic})
+    check(tmp_path, step, networks={"0": nic}, hypervisor="TEST")
+    check(tmp_path, step, networks={"0": nic}, uri="qemu+ssh://other/system")
+
+
+def memory_of(monkeypatch, ram, swap, overcommit=b"0"):
+    told = {
+        "/proc/meminfo": b"MemTotal: %d kB\nMemFree: 1 kB\nSwapTotal:  %d kB\n" % (ram >> 10, swap >> 10),
+        "/proc/sys/vm/overcommit_memory": overcommit + b"\n",
+    }
+    monkeypatch.setattr(checks.files, "read", told.__getitem__)
+
+
+def test_more_memory_than_the_host_has(tmp_path, monkeypatch):
+    memory_of(monkeypatch, 7 * GIB, 2 * GIB)
+    with pytest.raises(Refused, match=r"web: memory: 10G is more than the hypervisor has \(9G of RAM and swap\)"):
+        check(tmp_path, START, memory=10 * GIB)
+    with pytest.raises(Refused, match=r"web: max_memory: 10G"):
+        check(tmp_path, START, memory=GIB, max_memory=10 * GIB)
+    check(tmp_path, START, memory=9 * GIB)
+    check(tmp_path, CREATE, memory=10 * GIB)
+    memory_of(monkeypatch, 7 * GIB, 2 * GIB, overcommit=b"1")
+    check(tmp_path, START, memory=10 * GIB)
+
+
+def closed(folder, mode):
+    """A file in a directory of this mode."""
+    (folder / "closed").mkdir()
+    (folder / "closed").chmod(mode)
+    return {"vda": {"source": str(folder / "closed" / "d.qcow2")}}
+
+
+def above_is_open(monkeypatch, folder):
+    """As if everybody might enter the directory of the tests themselves."""
+    real = files.folders_above
+
+    def inside(path):
+        return [one for one in real(path) if one.startswith(f"{folder}/")]
+
+    monkeypatch.setattr(checks.files, "folders_above", inside)
+
+
+@pytest.mark.parametrize(("mode", "may"), [(0o700, False), (0o711, True), (0o710, False), (0o755, True)])
+@pytest.mark.parametrize("step", [START, CREATE], ids=lambda step: step.verb)
+def test_a_directory_that_the_user_of_qemu_cannot_enter(tmp_path, monkeypatch, mode, may, step):
+    above_is_open(monkeypatch, tmp_path)
+    disks = closed(tmp_path, mode)
+    if may:
+        check(tmp_path, step, disks=disks, capabilities=CAPABILITIES)
+        return
+    with pytest.raises(
+        Refused, match=r"web: disks\.vda\.source: QEMU runs as user 64055, who cannot enter .*closed"
+    ) as told:
+        check(tmp_path, step, disks=disks, capabilities=CAPABILITIES)
+    assert "setfacl -m u:64055:x" in told.value.remedy
+    # Of a session, or where QEMU runs as root.
+    check(tmp_path, step, disks=disks)
+    check(tmp_path, step, disks=disks, capabilities=CAPABILITIES.replace("+64055", "+0"))
+    check(tmp_path, STOP, disks=disks, capabilities=CAPABILITIES)
+
+
+def test_a_storage_path_that_the_user_of_qemu_cannot_enter(tmp_path, monkeypatch):
+    above_is_open(monkeypatch, tmp_path)
+    closed(tmp_path, 0o700)
+    with pytest.raises(Refused, match=r"web: storage_path: QEMU runs as user 64055, who cannot enter"):
+        check(tmp_path / "closed", CREATE, disks={"vda": {"size": GIB}}, capabilities=CAPABILITIES)

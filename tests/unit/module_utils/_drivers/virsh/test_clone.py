@@ -1,0 +1,243 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Cloning, on definitions as libvirt tells them and on real images."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.clone import clone
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import file_of, target_of
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import CommandFailed, Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Step, Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.qemu_img import QemuImg
+
+from unit.module_utils._drivers.virsh.answers import UUID, failed
+from unit.module_utils._drivers.virsh.rich import DISK, PFLASH, RICH, SEED, SHARED, Rich, external, holds, write
+
+IMAGES = QemuImg(Commands())
+KEYS = {"cloud_init": {"user": "admin", "ssh_authorized_keys": ["ssh-ed25519 AAAA me"]}}
+
+
+@pytest.fixture(name="rich")
+def _rich(tmp_path):
+    return Rich(tmp_path)
+
+
+def cloned(rich, snapshot=None, linked=False, networks=None, **creation):
+    """The definition of a clone named copy."""
+    asked = {"clone": {"source": "rich", "snapshot": snapshot, "linked": linked}, **creation}
+    arguments = {"config": {"tags": ["t"]}, "creation": asked, "source": rich.vm, "networks": networks}
+    clone(rich.driver(), Vm.absent("copy"), Step("clone", arguments=arguments))
+    return rich.virsh.defined()
+
+
+def copy_of(rich, slot="vda", image_format="qcow2"):
+    return rich.path(f"copy-{slot}.{image_format}")
+
+
+# Identity -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("snapshot", [None, "s1"])
+def test_nothing_of_the_sources_identity_is_left(rich, snapshot):
+    rich.snapshot_inside()
+    definition = cloned(rich, snapshot)
+    text = definition.text()
+    for trace in ("52:54:00:d4:9a:11", "richcard0", "43dc0cf8", "4711", "5977", "5777", "45551", "disk.console",
+                  "rich.socket", "rich.log", "rich.agent", "rich-vda", SEED):  # fmt: skip
+        assert trace not in text, trace
+    assert text.count(RICH) == 1  # In the mark: what it was made from.
+    assert "<polyvirt:mark" in text
+    assert definition.root.tag == "domain"
+    assert definition.name == "copy"
+    assert definition.uuid != RICH and len(definition.uuid) == 36
+    assert definition.root.find("genid") is not None  # Empty: libvirt draws one.
+
+
+@pytest.mark.parametrize("wanted", [None, {"0": {"mac": "52:54:00:aa:bb:cc"}}])
+def test_seed_of_a_clone_names_the_macs_of_its_nics(rich, wanted):
+    addressed = {"cloud_init": {"ip_config": ["ip=10.0.0.5/24"]}}
+    (nic, *_others) = cloned(rich, networks=wanted, **addressed).interfaces()
+    seed = Path(rich.path("copy.polyvirt-seed.iso")).read_bytes()
+    mac = wanted["0"]["mac"] if wanted else nic.find("mac").get("address")
+    assert f'"macaddress": "{mac}"'.encode() in seed
+
+
+def test_what_is_no_identity_stays(rich):
+    definition = cloned(rich)
+    source = rich.definition
+    assert definition.native("os/type@machine") == source.native("os/type@machine")
+    assert definition.get("sysinfo/system/entry") == "Example"
+    assert [nic.find("source").get("network") for nic in definition.interfaces()] == ["default"]
+    assert definition.get("devices/disk/serial") == "disk-one"
+    assert [port.get("type") for port in definition.root.findall("devices/serial")] == ["pty", "pty", "pty"]
+    targets = [target_of(disk) for disk in definition.root.findall("devices/disk")]
+    assert targets == ["vda", "vdb", "sda"]
+
+
+def test_a_screen_finds_a_free_port_and_a_port_that_calls_out_keeps_its_end(rich):
+    rich.replace("<source mode='bind' host='127.0.0.1'", "<source mode='connect' host='127.0.0.1'")
+    rich.replace("<listen type='address' address='127.0.0.1'/>", "<listen type='socket' socket='/run/rich.vnc'/>")
+    definition = cloned(rich)
+    (screen,) = definition.root.findall("devices/graphics")
+    assert (screen.get("autoport"), screen.get("port"), screen.get("websocket")) == ("yes", None, None)
+    assert screen.find("listen").attrib == {"type": "socket"}
+    assert [port.get("type") for port in definition.root.findall("devices/serial")] == ["pty", "pty", "tcp"]
+    assert definition.root.find("devices/serial[@type='tcp']/protocol") is not None
+
+
+# Disks ----------------------------------------------------------------------------------------------------------------
+
+
+def test_a_full_clone_stands_on_nothing_and_holds_the_same(rich):
+    write(rich.path(DISK), 0xAB)
+    definition = cloned(rich)
+    assert IMAGES.info(copy_of(rich)).backing is None
+    assert holds(copy_of(rich), 0xAB)
+    disk, shared, medium = definition.root.findall("devices/disk")
+    assert (file_of(disk), disk.find("driver").get("type")) == (copy_of(rich), "qcow2")
+    # What is only read is shared, as the medium is.
+    assert (file_of(shared), file_of(medium)) == (rich.path(SHARED), rich.path("medium.iso"))
+    assert definition.mark == {
+        "v": 1, "id": definition.uuid, "disks": [copy_of(rich)], "files": [], "tags": ["t"],
+        "inputs": {"clone": RICH, "bases": []},
+    }  # fmt: skip
+
+
+def test_a_raw_disk_becomes_a_raw_copy_or_a_linked_qcow2(rich):
+    rich.make_raw()
+    write(rich.path(DISK), 0xAB, "raw")
+    assert cloned(rich).root.find("devices/disk/driver").get("type") == "raw"
+    assert holds(copy_of(rich, image_format="raw"), 0xAB, "raw")
+    rich.virsh.done.clear()
+    assert cloned(rich, linked=True).root.find("devices/disk/driver").get("type") == "qcow2"
+    assert holds(copy_of(rich), 0xAB)
+
+
+def test_a_raw_disk_that_poses_as_an_image_is_copied_as_it_is(rich, tmp_path):
+    """The guest wrote a header that names a file of the host: no clone may hold that file."""
+    (tmp_path / "secret").write_bytes(b"secret" * 100)
+    rich.make_raw()
+    subprocess.run(
+        ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", tmp_path / "secret", rich.path(DISK)], check=True
+    )
+    header = (tmp_path / DISK).read_bytes()
+    cloned(rich)
+    assert (tmp_path / "copy-vda.raw").read_bytes()[: len(header)] == header
+    rich.virsh.done.clear()
+    cloned(rich, linked=True)
+    assert [image.path for image in IMAGES.chain(copy_of(rich))] == [copy_of(rich), rich.path(DISK)]
+
+
+def test_a_linked_clone_tells_all_that_it_stands_on(rich, tmp_path):
+    base = str(tmp_path / "base")
+    IMAGES.create(base, "qcow2", 1 << 20)
+    IMAGES.overlay(rich.path(DISK), base, "qcow2")
+    definition = cloned(rich, linked=True)
+    assert [image.path for image in IMAGES.chain(copy_of(rich))] == [copy_of(rich), rich.path(DISK), base]
+    assert definition.mark["inputs"]["bases"] == sorted([base, rich.path(DISK)])
+    assert definition.root.find(".//backingStore") is None
+
+
+def test_a_clone_of_an_internal_snapshot_holds_what_was_then(rich):
+    write(rich.path(DISK), 0x11)
+    rich.snapshot_inside()
+    write(rich.path(DISK), 0x22)
+    cloned(rich, snapshot="s1")
+    assert holds(copy_of(rich), 0x11)
+    assert IMAGES.info(copy_of(rich)).snapshots == ()
+    assert holds(rich.path(DISK), 0x22)
+
+
+@pytest.mark.parametrize("linked", [False, True])
+def test_a_clone_of_an_external_snapshot_has_the_frozen_file(rich, linked):
+    write(rich.path(DISK), 0x11)
+    rich.snapshots["s1"] = external(rich.snapshots["s1"])
+    cloned(rich, snapshot="s1", linked=linked)
+    assert holds(copy_of(rich), 0x11)
+    assert (IMAGES.info(copy_of(rich)).backing == rich.path(DISK)) is linked
+
+
+def test_a_disk_that_is_shared_on_purpose_is_not_copied(rich):
+    rich.replace("<serial>disk-one</serial>", "<serial>disk-one</serial><shareable/>")
+    definition = cloned(rich)
+    assert file_of(definition.root.find("devices/disk")) == rich.path(DISK)
+    assert definition.mark["disks"] == []
+
+
+# Seeds and firmware ---------------------------------------------------------------------------------------------------
+
+
+def test_the_sources_seed_stays_with_the_source_and_the_clone_gets_its_own(rich):
+    definition = cloned(rich, **KEYS)
+    own = rich.path("copy.polyvirt-seed.iso")
+    assert [file_of(drive) for drive in definition.drives("cdrom")] == [rich.path("medium.iso"), own]
+    assert definition.mark["files"] == [own]
+    assert os.path.exists(rich.path(SEED))
+
+
+def test_firmware_variables_are_copied_beside_the_disks(rich, tmp_path):
+    variables = tmp_path / "nvram" / "rich_VARS.fd"
+    variables.parent.mkdir()
+    variables.write_bytes(b"boot entries".ljust(1024))
+    rich.replace("<boot dev", f"{PFLASH}<nvram>{variables}</nvram><boot dev")
+    definition = cloned(rich)
+    own = tmp_path / "copy.nvram"
+    assert (definition.get("os/nvram"), definition.mark["nvram"]) == (str(own), [str(own)])
+    assert own.read_bytes() == variables.read_bytes()
+
+
+def test_a_machine_that_never_ran_has_no_variables_yet(rich, tmp_path):
+    rich.replace("<boot dev", f"{PFLASH}<nvram>{tmp_path}/rich_VARS.fd</nvram><boot dev")
+    assert cloned(rich).get("os/nvram") == f"{tmp_path}/copy.nvram"
+    assert not (tmp_path / "copy.nvram").exists()
+
+
+def test_variables_that_another_task_made_the_machine_with_stay(rich, tmp_path):
+    (tmp_path / "rich_VARS.fd").write_bytes(bytes(1024))
+    rich.replace("<boot dev", f"{PFLASH}<nvram>{tmp_path}/rich_VARS.fd</nvram><boot dev")
+    rich.others[UUID, "copy"] = rich.text.replace("rich_VARS.fd", "copy.nvram")
+    rich.virsh.answers["define", "/dev/stdin"] = failed("domain 'copy' already exists with uuid 1")
+    with pytest.raises(CommandFailed, match="at the same moment"):
+        cloned(rich)
+    assert (tmp_path / "copy.nvram").exists()
+    assert not os.path.exists(copy_of(rich))
+
+
+def test_a_source_that_was_started_meanwhile_gets_no_linked_clone(rich, tmp_path):
+    rich.virsh.answers["domstate", RICH] = "running\n"
+    before = sorted(os.listdir(tmp_path))
+    with pytest.raises(Refused, match="copy: 'rich' was started while it was cloned"):
+        cloned(rich, linked=True)
+    assert [words[0] for words in rich.virsh.done if words[0] in ("define", "undefine")] == ["define", "undefine"]
+    assert sorted(os.listdir(tmp_path)) == before
+
+
+# Failing --------------------------------------------------------------------------------------------------------------
+
+
+def test_a_clone_that_libvirt_does_not_accept_leaves_no_file_of_its_own(rich, tmp_path):
+    variables = tmp_path / "rich_VARS.fd"
+    variables.write_bytes(bytes(1024))
+    rich.replace("<boot dev", f"{PFLASH}<nvram>{variables}</nvram><boot dev")
+    before = sorted(os.listdir(tmp_path))
+    rich.virsh.answers["define", "/dev/stdin"] = failed("unsupported configuration")
+    with pytest.raises(CommandFailed, match="unsupported configuration"):
+        cloned(rich, **KEYS)
+    assert sorted(os.listdir(tmp_path)) == before
+
+
+def test_the_source_is_only_read(rich):
+    rich.snapshot_inside()
+    before = {name: (rich.folder / name).read_bytes() for name in os.listdir(rich.folder)}
+    cloned(rich, linked=True)
+    assert {name: (rich.folder / name).read_bytes() for name in before} == before
+    reads = ("dumpxml", "list", "snapshot-dumpxml", "domstate")
+    written = [words for words in rich.virsh.done if words[0] not in reads]
+    assert written == [("define", "/dev/stdin")]

@@ -1,0 +1,174 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Points of a machine's history as images that a tool can read: real qemu-img, and a virt-diff that notes its call."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import compare_content
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import (
+    CommandFailed,
+    NotFound,
+    Refused,
+    Unavailable,
+)
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Snapshot, Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.qemu_img import QemuImg
+
+from unit.module_utils._drivers.virsh.answers import ToldVirsh, chain, driver_of, recorded
+
+#: Stands in the place of virt-diff: notes its words, keeps the first image, and says what it is told to say.
+PROGRAM = """#!/bin/sh
+for word; do echo "$word"; done > {folder}/words
+cp "$3" {folder}/seen
+ls -ld "$(dirname "$3")" > {folder}/mode
+. {folder}/say
+"""
+
+
+@pytest.fixture(name="images")
+def _images():
+    return QemuImg(Commands())
+
+
+@pytest.fixture(name="tool")
+def _tool(tmp_path, monkeypatch):
+    """The folder of the program that stands for virt-diff."""
+    folder = tmp_path / "tool"
+    folder.mkdir()
+    program = folder / "virt-diff"
+    program.write_text(PROGRAM.format(folder=folder))
+    program.chmod(0o755)
+    (folder / "say").write_text("echo '+ - 0644 2 /new'\n")
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    return folder
+
+
+def snapshot(name, path, kind="internal"):
+    return Snapshot(name, kind=kind, config={"disks": {"vda": {"source": path, "format": "qcow2"}}})
+
+
+def machine(path, power="stopped", image_format="qcow2"):
+    return Vm("web", id="u", power=power, config={"disks": {"vda": {"source": path, "format": image_format}}})
+
+
+def driver(tmp_path, **snapshots):
+    """``snapshots`` are (recorded XML, the path of its disk) by name."""
+    answers = {}
+    for name, (xml, path) in snapshots.items():
+        text = recorded(f"snapshot-{xml}.xml")
+        for recorded_path in ("pvs-a.qcow2", "pvs-b.qcow2"):
+            text = text.replace(f"/var/lib/libvirt/images/pvs/{recorded_path}", path)
+        answers["snapshot-dumpxml", "u", "--snapshotname", name] = text
+    return driver_of(ToldVirsh(answers), tmp_path)
+
+
+def write(path, letter):
+    subprocess.run(["qemu-io", "-f", "qcow2", "-c", f"write -P {ord(letter)} 0 64k", path], check=True)
+
+
+def letter_of(path):
+    done = subprocess.run(["qemu-io", "-r", "-c", "read -v 0 1", path], check=True, capture_output=True, text=True)
+    return done.stdout.split("|")[0].split(":")[1].split()[0]
+
+
+def test_an_internal_one_is_copied_out_and_now_is_the_disk(images, tool, tmp_path):
+    base, disk = chain(images, tmp_path, "base.qcow2", "web.qcow2")
+    write(disk, "a")
+    subprocess.run(["qemu-img", "snapshot", "-c", "s", disk], check=True)
+    write(disk, "b")
+    before = sorted(os.listdir(tmp_path))
+    one = driver(tmp_path, s=("internal-off", disk))
+    found = compare_content.compare_content(one, machine(disk), snapshot("s", disk), None)
+    assert [(file["change"], file["path"]) for file in found] == [("added", "/new")]
+    words = (tool / "words").read_text().split("\n")
+    assert (words[0], words[1], words[3:6]) == ("--format=qcow2", "-a", ["--format=qcow2", "-A", disk])
+    assert (os.path.dirname(os.path.dirname(words[2])), words[2].endswith("before-vda")) == (str(tmp_path), True)
+    assert (letter_of(str(tool / "seen")), letter_of(disk)) == ("61", "62")
+    # The copy stands on the same base, in a folder for nobody else, and is gone.
+    assert images.info(str(tool / "seen")).backing == base
+    assert (tool / "mode").read_text().startswith("drwx------")
+    assert sorted(os.listdir(tmp_path)) == before
+
+
+def test_an_external_one_is_the_file_that_it_froze(images, tool, tmp_path):
+    frozen, overlay = chain(images, tmp_path, "web.qcow2", "web.s.qcow2")
+    one = driver(tmp_path, s=("external-off", frozen))
+    compare_content.compare_content(one, machine(overlay, image_format="raw"), snapshot("s", frozen, "external"), None)
+    words = (tool / "words").read_text().split("\n")
+    assert words[:6] == ["--format=qcow2", "-a", frozen, "--format=raw", "-A", overlay]
+
+
+def test_copies_are_gone_when_it_fails_too_and_the_machine_is_named(images, tool, tmp_path):
+    disk = str(tmp_path / "web.qcow2")
+    images.create(disk, "qcow2", 1 << 20)
+    subprocess.run(["qemu-img", "snapshot", "-c", "s", disk], check=True)
+    (tool / "say").write_text("echo 'virt-diff: no operating system was found on this disk' >&2; exit 1\n")
+    one = driver(tmp_path, s=("internal-off", disk))
+    with pytest.raises(CommandFailed, match=r"web: virt-diff failed: no operating system was found on this disk\. "):
+        compare_content.compare_content(one, machine(disk), snapshot("s", disk), None)
+    assert sorted(os.listdir(tmp_path)) == ["tool", "web.qcow2"]
+
+
+@pytest.mark.parametrize("power", ["running", "paused", "failed"])
+def test_what_is_being_written_is_not_read(images, tool, tmp_path, power):
+    disk = str(tmp_path / "web.qcow2")
+    images.create(disk, "qcow2", 1 << 20)
+    subprocess.run(["qemu-img", "snapshot", "-c", "s", disk], check=True)
+    one = driver(tmp_path, s=("internal-off", disk), t=("internal-off", disk))
+    with pytest.raises(Refused, match=f"web: it is {power}, and its disks cannot be read"):
+        compare_content.compare_content(one, machine(disk, power), snapshot("s", disk), None)
+    subprocess.run(["qemu-img", "snapshot", "-c", "t", disk], check=True)
+    assert compare_content.compare_content(one, machine(disk, power), snapshot("s", disk), snapshot("t", disk))
+
+
+def test_content_that_is_gone(images, tool, tmp_path):
+    disk = str(tmp_path / "web.qcow2")
+    images.create(disk, "qcow2", 1 << 20)
+    with pytest.raises(NotFound, match="no longer holds the snapshot 's'"):
+        compare_content.compare_content(
+            driver(tmp_path, s=("internal-off", disk)), machine(disk), snapshot("s", disk), None
+        )
+
+
+@pytest.mark.parametrize(
+    ("disks", "said"), [({}, "it holds no file"), ({"vda": {"source": "/dev/null"}}, "disk vda of it is no file")]
+)
+def test_what_is_no_file_cannot_be_compared(images, tool, tmp_path, disks, said):
+    frozen = str(tmp_path / "web.qcow2")
+    images.create(frozen, "qcow2", 1 << 20)
+    one = driver(tmp_path, s=("external-off", frozen))
+    with pytest.raises(Refused, match=said):
+        compare_content.compare_content(
+            one, machine(frozen).having(config={"disks": disks}), snapshot("s", frozen, ""), None
+        )
+
+
+def test_room_is_looked_for_first(images, tool, tmp_path, monkeypatch):
+    disk = str(tmp_path / "web.qcow2")
+    images.create(disk, "qcow2", 1 << 20)
+    subprocess.run(["qemu-img", "snapshot", "-c", "s", disk], check=True)
+    monkeypatch.setattr(compare_content.files, "free_space", lambda folder: 4096)
+    with pytest.raises(Refused, match=rf"may need \d+K in {tmp_path} for a while, and 0B are free"):
+        compare_content.compare_content(
+            driver(tmp_path, s=("internal-off", disk)), machine(disk), snapshot("s", disk), None
+        )
+    assert not (tool / "words").exists()
+
+
+def test_a_host_without_the_tool_names_the_package(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(Commands, "find", lambda self, name, hint=None: _missing(name, hint))
+    with pytest.raises(
+        Unavailable, match=r"virt-diff was not found on PATH\. Install virt-diff: package guestfs-tools"
+    ):
+        compare_content.compare_content(driver(tmp_path), machine("/d"), snapshot("s", "/d"), None)
+
+
+def _missing(name, hint):
+    raise Unavailable(f"{name} was not found on PATH.", why="not_on_path", remedy=hint)

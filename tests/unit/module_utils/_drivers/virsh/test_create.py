@@ -1,0 +1,266 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Making and removing machines: what is left when it goes wrong."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import create, delete
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings import read_settings
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.firmware import read_tpm
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import CommandFailed, Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Step, Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.qemu_img import QemuImg
+
+from unit.module_utils._drivers.virsh.answers import UUID, ToldVirsh, driver_of, failed, machine_xml
+
+MIB = 1 << 20
+CONFIG = {
+    "cpus": 2,
+    "memory": 256 * MIB,
+    "disks": {"vda": {"size": MIB}, "vdb": {"size": MIB, "format": "raw"}},
+    "networks": {"0": {"type": "network", "source": "default"}},
+    "tags": ("a",),
+    "description": "one",
+    "iso": "",
+}
+SEED = {"cloud_init": {"user": "admin", "ssh_authorized_keys": ["ssh-ed25519 AAAA me"]}}
+
+
+@pytest.fixture(name="virsh")
+def _virsh():
+    return ToldVirsh({("capabilities",): "<capabilities><domain type='kvm'/></capabilities>"})
+
+
+def _create(driver, config, creation):
+    create.create(driver, Vm.absent("web"), Step("create", arguments={"config": config, "creation": creation}))
+
+
+def driver(virsh, folder):
+    one = driver_of(virsh, folder)
+    one.hypervisor = "QEMU"
+    return one
+
+
+def test_seed_names_the_macs_of_the_nics(virsh, tmp_path):
+    networks = {"0": {"type": "network", "source": "default"}, "1": {"type": "user", "mac": "52:54:00:aa:bb:cc"}}
+    seeded = {"cloud_init": {"ip_config": ["ip=10.0.0.5/24", "ip=dhcp"], "nameservers": ["10.0.0.1"]}}
+    _create(driver(virsh, tmp_path), {**CONFIG, "networks": networks}, seeded)
+    macs = [nic.find("mac").get("address") for nic in virsh.defined().interfaces()]
+    assert macs[1] == "52:54:00:aa:bb:cc"
+    seed = (tmp_path / "web.polyvirt-seed.iso").read_bytes()
+    for mac in macs:
+        assert f'"macaddress": "{mac}"'.encode() in seed
+
+
+def test_a_new_machine_has_what_was_asked_and_a_mark_of_its_own(virsh, tmp_path):
+    _create(driver(virsh, tmp_path), CONFIG, SEED)
+    definition = virsh.defined()
+    disks = [str(tmp_path / "web-vda.qcow2"), str(tmp_path / "web-vdb.raw")]
+    seed = str(tmp_path / "web.polyvirt-seed.iso")
+    assert (definition.name, definition.cpus, definition.memory) == ("web", 2, 256 * MIB)
+    assert (definition.root.get("type"), definition.get("description")) == ("kvm", "one")
+    assert [disk.find("source").get("file") for disk in definition.drives("disk")] == disks
+    assert definition.mark == {
+        "v": 1, "id": definition.uuid, "disks": disks, "files": [seed], "tags": ["a"], "inputs": {},
+    }  # fmt: skip
+    assert sorted(os.listdir(tmp_path)) == ["web-vda.qcow2", "web-vdb.raw", "web.polyvirt-seed.iso"]
+    assert (tmp_path / "web.polyvirt-seed.iso").stat().st_mode & 0o077 == 0
+
+
+def test_the_seed_is_where_a_cloud_kernel_finds_it_and_not_in_the_users_drive(virsh, tmp_path):
+    _create(driver(virsh, tmp_path), CONFIG, SEED)
+    drive, seed = virsh.defined().drives("cdrom")
+    assert (drive.find("source"), drive.find("target").get("bus")) == (None, "sata")
+    assert (seed.find("source").get("file"), seed.find("target").get("bus")) == (
+        str(tmp_path / "web.polyvirt-seed.iso"),
+        "scsi",
+    )
+
+
+def test_a_definition_that_is_not_accepted_leaves_no_file_of_ours(virsh, tmp_path):
+    theirs = tmp_path / "theirs.qcow2"
+    QemuImg(Commands()).create(str(theirs), "qcow2", MIB)
+    virsh.answers["define", "/dev/stdin"] = failed("unsupported configuration")
+    virsh.answers["list", "--all", "--uuid", "--name"] = ""
+    config = {**CONFIG, "disks": {**CONFIG["disks"], "vdc": {"source": str(theirs)}}}
+    with pytest.raises(CommandFailed, match="unsupported configuration"):
+        _create(driver(virsh, tmp_path), config, SEED)
+    assert os.listdir(tmp_path) == ["theirs.qcow2"]
+
+
+def test_a_file_found_whole_is_not_removed_when_the_creation_fails(virsh, tmp_path):
+    found = tmp_path / "web-vda.qcow2"
+    QemuImg(Commands()).create(str(found), "qcow2", MIB)
+    virsh.answers["define", "/dev/stdin"] = failed("unsupported configuration")
+    virsh.answers["list", "--all", "--uuid", "--name"] = ""
+    with pytest.raises(CommandFailed):
+        _create(driver(virsh, tmp_path), CONFIG, {})
+    assert os.listdir(tmp_path) == ["web-vda.qcow2"]
+
+
+def test_a_disk_that_is_somebody_elses_ends_the_creation_and_stays(virsh, tmp_path):
+    found = tmp_path / "web-vdb.raw"
+    found.write_bytes(b"x" * MIB)
+    virsh.answers["list", "--all", "--uuid", "--name"] = ""
+    with pytest.raises(Refused, match="exists already"):
+        _create(driver(virsh, tmp_path), CONFIG, SEED)
+    assert os.listdir(tmp_path) == ["web-vdb.raw"]
+    assert found.read_bytes() == b"x" * MIB
+    assert ("define", "/dev/stdin") not in virsh.done
+
+
+def test_a_machine_is_defined_after_its_files_and_starts_with_the_host_at_last(virsh, tmp_path):
+    _create(driver(virsh, tmp_path), {**CONFIG, "autostart": True}, {})
+    assert virsh.done == [("capabilities",), ("define", "/dev/stdin"), ("autostart", virsh.defined().uuid)]
+
+
+def test_native_values_are_part_of_a_new_machine(virsh, tmp_path):
+    _create(driver(virsh, tmp_path), {**CONFIG, "native": {"os/loader@type": "rom"}}, {})
+    assert virsh.defined().native("os/loader@type") == "rom"
+
+
+# Removing -------------------------------------------------------------------------------------------------------------
+
+
+def test_nvram_is_named_by_the_kind_of_firmware_and_known_by_the_mark(virsh, tmp_path):
+    _create(driver(virsh, tmp_path), {**CONFIG, "firmware": "uefi", "secure_boot": True}, {})
+    nvram = str(tmp_path / "web.nvram-secure")
+    assert (virsh.defined().get("os/nvram"), virsh.defined().mark["nvram"]) == (nvram, [nvram])
+
+
+def test_a_machine_with_bios_has_no_nvram(virsh, tmp_path):
+    _create(driver(virsh, tmp_path), {**CONFIG, "firmware": "bios", "secure_boot": False}, {})
+    assert "nvram" not in virsh.defined().mark
+    assert virsh.defined().get("os/nvram") is None
+
+
+def test_what_is_not_known_of_a_predecessor_is_not_set(virsh, tmp_path):
+    _create(driver(virsh, tmp_path), {**CONFIG, "nested_virtualization": None, "secure_boot": None}, {})
+    assert virsh.defined().root.findall("cpu/feature") == []
+
+
+@pytest.mark.parametrize(("machine", "ports"), [("q35", 14), ("pc-q35-7.2", 14), ("pc", 0), ("pc-i440fx-7.2", 0)])
+def test_only_a_machine_with_such_a_bus_has_ports_to_plug_into(virsh, tmp_path, machine, ports):
+    _create(driver(virsh, tmp_path), {**CONFIG, "native": {"os/type@machine": machine}}, {})
+    found = virsh.defined().root.findall("devices/controller[@model='pcie-root-port']")
+    assert (len(found), virsh.defined().native("os/type@machine")) == (ports, machine)
+
+
+UNDEFINE = ("undefine", UUID, "--nvram", "--managed-save", "--snapshots-metadata", "--checkpoints-metadata")
+
+
+def test_only_the_files_named_go(virsh, tmp_path):
+    for name in ("own", "kept"):
+        (tmp_path / name).touch()
+    delete.delete(
+        driver(virsh, tmp_path),
+        Vm("web", id=UUID),
+        Step("delete", arguments={"files": [str(tmp_path / "own"), str(tmp_path / "gone already")]}),
+    )
+    assert (os.listdir(tmp_path), virsh.done) == (["kept"], [UNDEFINE])
+
+
+def test_nvram_can_be_kept(virsh, tmp_path):
+    delete.delete(driver(virsh, tmp_path), Vm("web", id=UUID), Step("delete", arguments={"keep_nvram": True}))
+    assert virsh.done == [tuple("--keep-nvram" if word == "--nvram" else word for word in UNDEFINE)]
+
+
+def test_a_driver_without_these_flags_is_asked_without(virsh, tmp_path):
+    virsh.answers[UNDEFINE] = failed("unsupported flags (0x6) in function testDomainUndefineFlags")
+    delete.delete(driver(virsh, tmp_path), Vm("web", id=UUID), Step("delete", arguments={"files": []}))
+    assert virsh.done == [UNDEFINE, ("undefine", UUID, "--snapshots-metadata")]
+
+
+def test_what_else_goes_wrong_is_told(virsh, tmp_path):
+    virsh.answers[UNDEFINE] = failed("access denied")
+    with pytest.raises(CommandFailed, match="access denied"):
+        delete.delete(driver(virsh, tmp_path), Vm("web", id=UUID), Step("delete", arguments={"files": []}))
+    assert Path(tmp_path).is_dir()
+
+
+@pytest.mark.parametrize("name", ["web-vda.qcow2", "web.polyvirt-seed.iso"])
+def test_what_another_task_made_the_machine_with_stays(virsh, tmp_path, name):
+    virsh.answers["define", "/dev/stdin"] = failed("operation failed: domain 'web' already exists with uuid 1")
+    virsh.answers["list", "--all", "--uuid", "--name"] = f"{UUID} web\n"
+    theirs = machine_xml(("/var/lib/libvirt/images/m1.qcow2", str(tmp_path / name)))
+    virsh.answers.update({("dumpxml", UUID): theirs, ("dumpxml", UUID, "--inactive"): theirs})
+    with pytest.raises(CommandFailed, match="web: another task created a VM of this name at the same moment") as told:
+        _create(driver(virsh, tmp_path), CONFIG, SEED)
+    assert os.listdir(tmp_path) == [name]
+    assert "again" in told.value.remedy
+
+
+def test_a_disk_of_a_vm_that_another_task_created_meanwhile_is_a_lost_race_and_no_file_of_somebody(virsh, tmp_path):
+    (tmp_path / "web-vda.qcow2").write_bytes(b"written by its guest")
+    theirs = machine_xml(
+        ("/var/lib/libvirt/images/m1.qcow2", str(tmp_path / "web-vda.qcow2")), ("<name>m1", "<name>web")
+    )
+    virsh.answers["list", "--all", "--uuid", "--name"] = f"{UUID} web\n"
+    virsh.answers.update({("dumpxml", UUID): theirs, ("dumpxml", UUID, "--inactive"): theirs})
+    with pytest.raises(CommandFailed, match="web: another task created a VM of this name at the same moment"):
+        _create(driver(virsh, tmp_path), CONFIG, {})
+    assert os.listdir(tmp_path) == ["web-vda.qcow2"]
+
+
+def test_files_stay_where_nobody_can_say_whose_they_are(virsh, tmp_path):
+    virsh.answers["define", "/dev/stdin"] = failed("the daemon went away")
+    virsh.answers["list", "--all", "--uuid", "--name"] = failed("the daemon went away")
+    with pytest.raises(CommandFailed, match="the daemon went away"):
+        _create(driver(virsh, tmp_path), CONFIG, {})
+    assert sorted(os.listdir(tmp_path)) == ["web-vda.qcow2", "web-vdb.raw"]
+
+
+def test_cards_keep_their_order_beyond_the_tenth(virsh, tmp_path):
+    networks = {str(place): {"type": "network", "source": f"n{place}"} for place in range(12)}
+    _create(driver(virsh, tmp_path), {**CONFIG, "networks": networks}, {})
+    sources = [nic.find("source").get("network") for nic in virsh.defined().interfaces()]
+    assert sources == [f"n{place}" for place in range(12)]
+
+
+def test_drives_take_slots_that_no_disk_has(virsh, tmp_path):
+    _create(driver(virsh, tmp_path), {**CONFIG, "disks": {"sda": {"size": MIB, "format": "raw"}}}, SEED)
+    slots = [disk.find("target").get("dev") for disk in virsh.defined().root.findall("devices/disk")]
+    assert slots == ["sda", "sdb", "sdc"]
+
+
+def test_the_first_disk_is_the_one_that_the_firmware_tries(virsh, tmp_path):
+    disks = {"hda": {"size": MIB}, "sda": {"size": MIB, "bus": "sata"}, "vda": {"size": MIB}}
+    _create(driver(virsh, tmp_path), {**CONFIG, "disks": disks}, SEED)
+    found = [disk.find("target").attrib for disk in virsh.defined().root.findall("devices/disk")]
+    assert found == [
+        {"dev": "vda", "bus": "virtio"},
+        {"dev": "hda", "bus": "ide"},
+        {"dev": "sda", "bus": "sata"},
+        {"dev": "sdb", "bus": "sata"},
+        {"dev": "sdc", "bus": "scsi"},
+    ]
+
+
+def test_a_new_machine_shares_folders_and_has_room(virsh, tmp_path):
+    virsh.answers[("domcapabilities",)] = failed("not supported")
+    config = {**CONFIG, "max_cpus": 4, "max_memory": 512 * MIB, "shared_folders": {"data": {"host_path": "/srv"}}}
+    _create(driver(virsh, tmp_path), config, {})
+    found = read_settings(virsh.defined())
+    assert (found["cpus"], found["max_cpus"]) == (2, 4)
+    assert (found["memory"], found["max_memory"]) == (256 * MIB, 512 * MIB)
+    assert found["shared_folders"] == {"data": {"host_path": "/srv", "read_only": False}}
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_the_state_of_a_tpm_that_it_has_no_more_goes_with_the_machine(virsh, tmp_path, monkeypatch, kept):
+    """libvirt removes it only with a machine that has a TPM."""
+    monkeypatch.setattr(delete, "_TPM_STATES", str(tmp_path))
+    if kept:
+        (tmp_path / UUID).mkdir()
+    virsh.answers["dumpxml", UUID, "--inactive", "--security-info"] = machine_xml()
+    delete.delete(driver(virsh, tmp_path), Vm("m1", id=UUID), Step("delete", arguments={"files": ()}))
+    words = [words[0] for words in virsh.done if words[0] in ("define", "undefine")]
+    assert words == (["define", "undefine"] if kept else ["undefine"])
+    if kept:
+        assert read_tpm(virsh.defined())

@@ -1,0 +1,368 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What machines look like through virsh's answers: power words, addresses, and what is stored against what runs."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import observe
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import MARK_NAMESPACE
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import CommandFailed
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Target
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.results import describe
+
+from unit.module_utils._drivers.virsh.answers import (
+    UUID,
+    ToldVirsh,
+    failed,
+    machine_xml,
+    recorded,
+    with_devices,
+    with_metadata,
+)
+
+CONFIG, LIGHT = frozenset({"power", "config"}), frozenset({"power"})
+ADDRESSES = frozenset({"power", "config", "addresses"})
+LISTING = {
+    ("version",): recorded("version-qemu.txt"),
+    ("list", "--all", "--uuid", "--name"): f"{UUID} m1\n",
+    ("list", "--all", "--uuid", "--autostart"): "",
+    ("list", "--all", "--uuid", "--with-managed-save"): "",
+    ("list", "--all", "--uuid", "--transient"): "",
+    ("list", "--uuid"): f"{UUID}\n",
+}
+MACHINE = {
+    ("domstate", UUID, "--reason"): "running (booted)\n",
+    ("dumpxml", UUID, "--inactive"): machine_xml(),
+    ("dumpxml", UUID): machine_xml(),
+    ("domblkinfo", UUID, "--all"): recorded("domblkinfo-all.txt"),
+    ("domifaddr", UUID): recorded("domifaddr-lease.txt"),
+    ("domifaddr", UUID, "--source", "agent"): recorded("domifaddr-agent.txt"),
+    ("domifaddr", UUID, "--source", "arp"): failed("internal error: wrong nlmsg len"),
+}
+OFF = {("list", "--uuid"): "", ("domstate", UUID, "--reason"): "shut off (unknown)\n"}
+
+
+def told(*more):
+    answers = {**LISTING, **MACHINE}
+    for one in more:
+        answers.update(one)
+    return ToldVirsh(answers)
+
+
+def closely(virsh, facets=CONFIG, native=()):
+    listing = observe.Listing.read(virsh)
+    return observe.observe_fully(virsh, listing, list(listing.names), facets, native)
+
+
+def machine(*more, facets=CONFIG, native=()):
+    return closely(told(*more), facets, native).vms[0]
+
+
+# Power ----------------------------------------------------------------------------------------------------------------
+
+RECORDED_AND_READ = [
+    ("shut off (unknown)", "stopped", None),
+    ("shut off (shutdown)", "stopped", None),
+    ("shut off (destroyed)", "stopped", None),
+    ("shut off (saved)", "stopped", None),
+    ("shut off (failed)", "stopped", None),
+    ("shut off (crashed)", "stopped", None),
+    ("shut off (from snapshot)", "stopped", None),
+    ("running (booted)", "running", None),
+    ("running (restored)", "running", None),
+    ("running (from snapshot)", "running", None),
+    ("running (unpaused)", "running", None),
+    ("running (unknown)", "running", None),
+    ("running (migrated)", "running", None),
+    ("running (migration canceled)", "running", None),
+    ("running (save canceled)", "running", None),
+    ("running (event wakeup)", "running", None),
+    ("running (crashed)", "running", None),
+    ("running (post-copy)", "running", None),
+    ("idle", "running", None),
+    ("no state", "running", None),
+    ("in shutdown (user)", "running", "stopping"),
+    ("paused (user)", "paused", None),
+    ("paused (from snapshot)", "paused", None),
+    # Kept by a machine that was saved paused and restored.
+    ("paused (migrating)", "paused", None),
+    ("paused (saving)", "paused", "saving"),
+    ("paused (dumping)", "paused", "dumping"),
+    ("paused (creating snapshot)", "paused", "creating snapshot"),
+    ("paused (starting up)", "paused", "starting up"),
+    ("paused (shutting down)", "paused", "shutting down"),
+    ("paused (I/O error)", "failed", None),
+    ("paused (watchdog)", "failed", None),
+    ("paused (crashed)", "failed", None),
+    ("crashed (panicked)", "failed", None),
+    ("pmsuspended (unknown)", "unknown", None),
+    ("something new (unheard of)", "unknown", None),
+]
+
+
+@pytest.mark.parametrize(("words", "power", "busy"), RECORDED_AND_READ)
+def test_every_word_for_power(words, power, busy):
+    state = {("domstate", UUID, "--reason"): f"{words}\n\n"}
+    seen = machine(state)
+    assert (seen.power, seen.busy) == (power, busy)
+    info = {("dominfo", UUID): recorded("dominfo-running.txt")}
+    light = observe.observe_power(told(state, info), [UUID], LIGHT).vms[0]
+    assert (light.power, light.busy, light.reason) == (seen.power, seen.busy, seen.reason)
+
+
+def test_the_reason_is_the_platforms_own():
+    assert machine().reason == "booted"
+    assert machine({("domstate", UUID, "--reason"): "paused (I/O error)\n"}).reason == "I/O error"
+
+
+def test_a_machine_with_saved_memory_is_suspended():
+    saved = {
+        ("list", "--all", "--uuid", "--with-managed-save"): f"{UUID}\n",
+        ("managedsave-dumpxml", UUID): machine_xml((">524288<", ">262144<")),
+    }
+    seen = machine(OFF, saved)
+    # What it will run with when its memory is restored is not what is stored.
+    assert (seen.power, seen.config["memory"], seen.active["memory"]) == ("suspended", 512 << 20, 256 << 20)
+
+
+def test_a_power_that_is_not_told_is_unknown_and_says_why():
+    seen = machine(
+        {("domstate", UUID, "--reason"): failed("Timed out during operation: cannot acquire state change lock")}
+    )
+    assert (seen.power, seen.reason) == ("unknown", "Timed out during operation: cannot acquire state change lock")
+
+
+def test_a_machine_that_went_away_between_two_questions_is_not_there():
+    gone = {("dumpxml", UUID, "--inactive"): failed(f"failed to get domain '{UUID}'")}
+    assert closely(told(gone)).vms == []
+    info = {("dominfo", UUID): failed(f"failed to get domain '{UUID}'"), ("domstate", UUID, "--reason"): failed("gone")}
+    assert observe.observe_power(told(info), [UUID], LIGHT).vms == []
+
+
+def test_a_definition_that_cannot_be_read_is_an_error():
+    with pytest.raises(CommandFailed, match="access denied"):
+        closely(told({("dumpxml", UUID, "--inactive"): failed("access denied")}))
+
+
+def test_a_list_that_cannot_be_read_is_an_error_and_not_an_empty_host():
+    with pytest.raises(CommandFailed, match="access denied"):
+        observe.Listing.read(told({("list", "--all", "--uuid", "--name"): failed("access denied")}))
+
+
+# Processes ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_close_look_is_two_processes_and_a_light_one_is_one():
+    virsh = told({("dominfo", UUID): recorded("dominfo-running.txt")})
+    closely(virsh)
+    assert virsh.processes == 2
+    observe.observe_power(virsh, [UUID], LIGHT)
+    assert virsh.processes == 3
+
+
+def test_an_empty_host_is_one_process():
+    virsh = told({("list", "--all", "--uuid", "--name"): "", ("list", "--uuid"): ""})
+    assert closely(virsh).vms == []
+    assert virsh.processes == 1
+
+
+# Which machine --------------------------------------------------------------------------------------------------------
+
+
+def test_a_name_may_look_like_an_id_and_belong_to_several():
+    rows = f"{UUID} web\n00000000-0000-4000-8000-000000000002 web\n00000000-0000-4000-8000-000000000003 {UUID}\n"
+    listing = observe.Listing.read(told({("list", "--all", "--uuid", "--name"): rows}))
+    assert listing.uuids(Target(name="web")) == [UUID, "00000000-0000-4000-8000-000000000002"]
+    assert listing.uuids(Target(id=UUID)) == [UUID]
+    assert listing.uuids(Target(name=UUID)) == ["00000000-0000-4000-8000-000000000003"]
+    assert listing.uuids(Target(id="nosuch")) == listing.uuids(Target(name="nosuch")) == []
+
+
+# Configuration --------------------------------------------------------------------------------------------------------
+
+
+def test_a_recorded_machine_in_the_words_of_the_vocabulary():
+    entry = describe(machine(facets=ADDRESSES), "libvirt")
+    assert {key: entry[key] for key in ("name", "id", "state", "cpus", "memory_mib", "autostart", "iso", "tags")} == {
+        "name": "m1",
+        "id": UUID,
+        "state": "running",
+        "cpus": 1,
+        "memory_mib": 512,
+        "autostart": False,
+        "iso": "/var/lib/libvirt/images/vm1-seed.iso",
+        "tags": [],
+    }
+    source = "/var/lib/libvirt/images/m1.qcow2"
+    disk = {"slot": "vda", "size": 6 << 30, "format": "qcow2", "source": source, "bus": "virtio"}
+    nic = {"type": "network", "source": "default", "mac": "52:54:00:d4:9a:10", "model": "virtio"}
+    assert (entry["disks"], entry["networks"], entry["restart_required"]) == ([disk], [nic], [])
+
+
+def test_what_runs_is_told_apart_from_what_is_stored():
+    seen = machine({("dumpxml", UUID): machine_xml((">524288<", ">262144<"))})
+    assert describe(seen, "libvirt")["restart_required"] == ["memory"]
+
+
+def test_a_disk_that_cannot_be_read_hides_the_size_of_no_other():
+    gone = "Failed to open file '/gone.qcow2': No such file or directory"
+    second = "<disk type='file' device='disk'><source file='/gone.qcow2'/><target dev='vdb' bus='virtio'/></disk>"
+    seen = machine(
+        OFF,
+        {
+            ("dumpxml", UUID, "--inactive"): machine_xml(with_devices(second)),
+            ("domblkinfo", UUID, "--all"): failed(gone),
+            ("domblkinfo", UUID, "vda"): "Capacity:       6442450944\nAllocation:     200704\nPhysical:       196616\n",
+            ("domblkinfo", UUID, "vdb"): failed(gone),
+        },
+    )
+    assert {slot: disk["size"] for slot, disk in seen.config["disks"].items()} == {"vda": 6 << 30, "vdb": None}
+
+
+def test_flags_come_from_the_listing():
+    flags = {
+        ("list", "--all", "--uuid", "--autostart"): f"{UUID}\n",
+        ("list", "--all", "--uuid", "--transient"): f"{UUID}\n",
+    }
+    seen = machine(flags)
+    assert (seen.config["autostart"], seen.persistent) == (True, False)
+
+
+def test_a_machine_that_is_off_runs_with_nothing():
+    assert machine(OFF).active is None
+
+
+def test_native_values_are_read_where_they_are_asked():
+    assert "native" not in machine().config
+    seen = machine(native=("os/type@machine", "os/loader"))
+    assert seen.config["native"] == {"os/type@machine": "pc-q35-7.2", "os/loader": None}
+
+
+def marked(mark):
+    text = mark if isinstance(mark, str) else json.dumps(mark)
+    xml = machine_xml(with_metadata(f"<p:mark xmlns:p='{MARK_NAMESPACE}'>{text}</p:mark>"))
+    return machine({("dumpxml", UUID, "--inactive"): xml})
+
+
+def test_a_mark_that_is_the_machines_own():
+    seen = marked({"v": 1, "id": UUID, "tags": ["b", "a"], "files": ["/var/lib/libvirt/images/vm1-seed.iso"]})
+    assert (seen.owned, seen.config["tags"], seen.config["iso"]) == (True, ("a", "b"), None)
+
+
+def test_a_mark_that_came_along_with_a_clone():
+    assert marked({"v": 1, "id": "00000000-0000-4000-8000-000000000009", "disks": ["/d"]}).owned is False
+
+
+@pytest.mark.parametrize("text", ["{not json", "[]", "", "12"])
+def test_a_broken_mark_is_none(text):
+    seen = marked(text)
+    assert (seen.owned, seen.mark, seen.config["tags"]) == (False, None, ())
+
+
+@pytest.mark.parametrize("faulty", [{"tags": None}, {"files": None}, {"tags": [1, "a"]}, {"files": 5}])
+def test_a_mark_that_somebody_has_edited_is_no_traceback(faulty):
+    assert marked({"v": 1, "id": UUID, **faulty}).name == "m1"
+
+
+# Addresses ------------------------------------------------------------------------------------------------------------
+
+
+def sources(seen):
+    return [(one.address, one.source) for one in seen.addresses]
+
+
+def test_an_address_has_its_best_witness_and_a_source_that_fails_is_only_one_less():
+    # The agent and the lease both know it; that arp cannot be asked is no fault of the machine.
+    assert sources(machine(facets=ADDRESSES)) == [("192.168.122.222", "agent")]
+    arp = {("domifaddr", UUID, "--source", "arp"): recorded("domifaddr-lease.txt")}
+    assert sources(machine(arp, {("domifaddr", UUID, "--source", "agent"): failed("no agent")}, facets=ADDRESSES)) == [
+        ("192.168.122.222", "arp")
+    ]
+
+
+def test_without_being_asked_only_leases_are_looked_at():
+    assert sources(machine()) == [("192.168.122.222", "lease")]
+
+
+def test_addresses_of_several_sources_come_together_and_version_4_first():
+    rows = (
+        "eth0 52:54:00:66:59:1c ipv6 2001:db8::7/64",
+        "- - ipv4 10.1.1.7/8",
+        "lo 00:00:00:00:00:00 ipv4 127.0.0.1/8",
+    )
+    agent = "\n".join(f" {row}" for row in rows)
+    seen = machine({("domifaddr", UUID, "--source", "agent"): agent}, facets=ADDRESSES)
+    assert sources(seen) == [("10.1.1.7", "agent"), ("192.168.122.222", "lease"), ("2001:db8::7", "agent")]
+    assert seen.ssh == {"host": "10.1.1.7", "port": 22, "user": None, "scope": "host"}
+
+
+def test_a_bridged_machine_is_reached_from_its_network():
+    xml = machine_xml(
+        ("<interface type='network'>", "<interface type='bridge'>"),
+        ("<source network='default'/>", "<source bridge='br0'/>"),
+    )
+    assert machine({("dumpxml", UUID, "--inactive"): xml}).ssh["scope"] == "network"
+
+
+def test_a_lease_left_from_the_last_boot_is_no_address_of_a_machine_that_is_paused():
+    assert machine({("domstate", UUID, "--reason"): "paused (user)\n"}).addresses == ()
+
+
+def test_no_address_at_all():
+    silent = {
+        ("domifaddr", UUID): "",
+        ("domifaddr", UUID, "--source", "agent"): failed("Guest agent is not responding"),
+    }
+    seen = machine(silent, facets=ADDRESSES)
+    assert (seen.addresses, seen.ssh) == ((), None)
+
+
+# What is left to the host ---------------------------------------------------------------------------------------------
+
+
+def test_what_the_host_chose_does_not_wait_for_a_restart():
+    stored = machine_xml(("<os>", "<os firmware='efi'>"))
+    features = "<feature enabled='yes' name='secure-boot'/><feature enabled='yes' name='enrolled-keys'/>"
+    chosen = machine_xml(
+        ("<os>", f"<os><firmware>{features}</firmware><loader type='pflash'>/f/CODE.fd</loader>"),
+        ("<model fallback='forbid'>qemu64</model>", "<model>EPYC</model><feature policy='require' name='svm'/>"),
+    )
+    vm = machine({("dumpxml", UUID, "--inactive"): stored, ("dumpxml", UUID): chosen})
+    assert (vm.config["firmware"], vm.config["secure_boot"]) == ("uefi", None)
+    assert describe(vm, "libvirt")["restart_required"] == []
+
+
+def test_what_is_stored_against_the_hosts_choice_waits():
+    stored = machine_xml(("<os>", "<os firmware='efi'><firmware><feature enabled='no' name='secure-boot'/></firmware>"))
+    chosen = machine_xml(("<os>", "<os><loader type='pflash' secure='yes'>/f/CODE.fd</loader>"))
+    vm = machine({("dumpxml", UUID, "--inactive"): stored, ("dumpxml", UUID): chosen})
+    assert describe(vm, "libvirt")["restart_required"] == ["secure_boot"]
+
+
+FEATURES = "<feature enabled='yes' name='secure-boot'/><feature enabled='yes' name='enrolled-keys'/>"
+
+
+def saved_with(loader, nvram):
+    """A suspended UEFI machine with secure boot, saved while it had this firmware: no features are told of that."""
+    stored = machine_xml(("<os>", f"<os firmware='efi'><firmware>{FEATURES}</firmware><nvram>/n/m1.secure</nvram>"))
+    saved = machine_xml(("<os>", f"<os>{loader}<nvram template='/t'>{nvram}</nvram>"))
+    flag = {("list", "--all", "--uuid", "--with-managed-save"): f"{UUID}\n", ("managedsave-dumpxml", UUID): saved}
+    return machine(OFF, flag, {("dumpxml", UUID, "--inactive"): stored})
+
+
+@pytest.mark.parametrize(
+    ("loader", "nvram", "waiting"),
+    [
+        ("<loader secure='yes' type='pflash'>/f</loader>", "/n/m1.secure", []),
+        ("<loader secure='yes' type='pflash'>/f</loader>", "/n/m1.other", ["secure_boot"]),
+        ("<loader type='pflash'>/f</loader>", "/n/m1.secure", ["secure_boot"]),
+    ],
+)
+def test_a_suspended_uefi_machine_waits_for_a_restart_only_if_its_firmware_was_changed(loader, nvram, waiting):
+    vm = saved_with(loader, nvram)
+    assert (vm.power, vm.config["secure_boot"]) == ("suspended", True)
+    assert describe(vm, "libvirt")["restart_required"] == waiting

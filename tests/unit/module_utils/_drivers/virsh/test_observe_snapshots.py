@@ -1,0 +1,66 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Snapshots as an observation tells them."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import CommandFailed
+
+from unit.module_utils._drivers.virsh.answers import UUID, failed, recorded
+from unit.module_utils._drivers.virsh.test_observe import closely, machine, told
+
+SNAPSHOTS = frozenset({"power", "config", "snapshots"})
+TAKEN = {
+    ("snapshot-list", UUID, "--name"): "off\n two words;x \n",
+    ("snapshot-current", UUID, "--name"): " two words;x ",
+    ("snapshot-dumpxml", UUID, "--snapshotname", "off"): recorded("snapshot-internal-off.xml"),
+    ("snapshot-dumpxml", UUID, "--snapshotname", " two words;x "): recorded("snapshot-internal-running.xml"),
+}
+NONE = {
+    ("snapshot-list", UUID, "--name"): "",
+    ("snapshot-current", UUID, "--name"): failed(f"domain '{UUID}' has no current snapshot"),
+}
+
+
+def test_snapshots_are_looked_at_where_they_are_asked_for():
+    assert machine(TAKEN).snapshots == ()
+    seen = machine(TAKEN, facets=SNAPSHOTS).snapshots
+    assert [(one.name, one.power, one.current) for one in seen] == [("off", "stopped", False), ("on", "running", True)]
+    assert [one.config for one in seen] == [None, None]
+
+
+def test_they_are_one_process_more_and_none_where_there_are_none():
+    for answers, processes in ((TAKEN, 3), (NONE, 2)):
+        virsh = told(answers)
+        assert len(closely(virsh, SNAPSHOTS).vms) == 1
+        assert virsh.processes == processes
+
+
+def test_what_settings_they_hold():
+    seen = machine(TAKEN, facets=SNAPSHOTS | {"snapshot_configs"}, native=("os/type@machine",))
+    then = seen.snapshots[0].config
+    # How large a disk was then nobody tells, so it counts as large as it is.
+    size = seen.config["disks"]["vda"]["size"]
+    disk = {"size": size, "format": "qcow2", "source": "/var/lib/libvirt/images/pvs/pvs-a.qcow2", "bus": "virtio"}
+    assert (then["cpus"], then["memory"], then["disks"]) == (1, 64 << 20, {"vda": disk})
+    assert (then["native"], then["tags"], then["description"]) == ({"os/type@machine": "pc-q35-7.2"}, (), "")
+    assert set(then) == set(seen.config)
+
+
+def test_snapshots_that_cannot_be_read_are_no_empty_list():
+    for words in (("snapshot-list", UUID, "--name"), ("snapshot-dumpxml", UUID, "--snapshotname", "off")):
+        with pytest.raises(CommandFailed, match="access denied"):
+            machine(TAKEN, {words: failed("access denied")}, facets=SNAPSHOTS)
+
+
+def test_a_snapshot_that_went_away_meanwhile_is_none():
+    gone = failed("Domain snapshot not found: no domain snapshot with matching name 'off'")
+    seen = machine(TAKEN, {("snapshot-dumpxml", UUID, "--snapshotname", "off"): gone}, facets=SNAPSHOTS)
+    assert [one.name for one in seen.snapshots] == ["on"]
+
+
+def test_a_driver_of_libvirt_that_has_none():
+    said = "this function is not supported by the connection driver: virDomainListAllSnapshots"
+    assert machine({**NONE, ("snapshot-list", UUID, "--name"): failed(said)}, facets=SNAPSHOTS).snapshots == ()

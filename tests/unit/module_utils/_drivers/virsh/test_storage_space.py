@@ -1,0 +1,82 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Copies of images that do not fit are found before the first step, for all VMs of a task together."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import storage
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.checks import check_plan
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Plan, Step, Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.qemu_img import QemuImg
+
+from unit.module_utils._drivers.virsh.answers import ToldVirsh, driver_of
+
+MIB = 1 << 20
+LIST = ("list", "--all", "--uuid", "--name")
+
+
+@pytest.fixture(name="image")
+def _image(tmp_path):
+    """A compressed image, of which 4 MiB are in use."""
+    subprocess.run(["qemu-img", "create", "-q", "-f", "raw", tmp_path / "raw", "64M"], check=True)
+    subprocess.run(["qemu-io", "-f", "raw", "-c", "write -P 7 0 4M", tmp_path / "raw"], check=True, capture_output=True)
+    path = str(tmp_path / "image.qcow2")
+    subprocess.run(["qemu-img", "convert", "-c", "-O", "qcow2", tmp_path / "raw", path], check=True)
+    return path
+
+
+def creation(image, name="web", **more):
+    arguments = {"config": {"disks": {"vda": {}}}, "creation": {"image": {"source": image, **more}}}
+    return Plan(Vm.absent(name), Vm(name), segments=((Step("create", arguments=arguments),),))
+
+
+def driver_with(folder, monkeypatch, free):
+    monkeypatch.setattr(storage.files, "free_space", lambda _folder: free)
+    driver = driver_of(ToldVirsh({LIST: ""}), folder)
+    driver.hypervisor = "TEST"
+    return driver
+
+
+def test_what_a_copy_takes_is_told_by_what_is_in_it(image):
+    assert 4 * MIB <= QemuImg(Commands()).needed(image) < 6 * MIB
+
+
+def test_a_copy_without_room(tmp_path, monkeypatch, image):
+    with pytest.raises(Refused, match=r"web: storage_path: copying its disks takes [56]M in .*, and only 3M is free\."):
+        check_plan(driver_with(tmp_path, monkeypatch, 3 * MIB), creation(image))
+    check_plan(driver_with(tmp_path, monkeypatch, 8 * MIB), creation(image))
+    check_plan(driver_with(tmp_path, monkeypatch, MIB), creation(image, linked=True))
+
+
+def test_the_vms_of_a_task_share_the_room(tmp_path, monkeypatch, image):
+    driver = driver_with(tmp_path, monkeypatch, 12 * MIB)
+    check_plan(driver, creation(image, "web1"))
+    check_plan(driver, creation(image, "web2"))
+    with pytest.raises(Refused, match=r"web3: .* is free beside the disks of the other VMs of this task"):
+        check_plan(driver, creation(image, "web3"))
+
+
+def test_what_a_vm_that_is_created_again_gives_back_counts(tmp_path, monkeypatch, image):
+    old = tmp_path / "old"
+    old.write_bytes(b"x" * 4 * MIB)
+    driver = driver_with(tmp_path, monkeypatch, 3 * MIB)
+    again = creation(image)
+    segments = ((Step("delete", arguments={"files": (str(old),)}),), *again.segments)
+    check_plan(driver, Plan(again.before, again.after, segments=segments))
+
+
+@pytest.mark.parametrize(("free", "fits"), [(MIB, False), (8 * MIB, True)])
+def test_a_full_clone(tmp_path, monkeypatch, image, free, fits):
+    driver = driver_with(tmp_path, monkeypatch, free)
+    arguments = (driver, "copy", [{"source": image, "format": "qcow2", "linked": False, "snapshot": None}])
+    if fits:
+        storage.check_space(*arguments)
+    else:
+        with pytest.raises(Refused, match="copy: storage_path"):
+            storage.check_space(*arguments)

@@ -1,0 +1,81 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What follows from an option is the same wherever it is asked."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox import options as proxmox
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant import options as vagrant
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox import options as vbox
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import options as virsh
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
+    COLLECTIONS,
+    RECORDS,
+    Change,
+    Plan,
+    Step,
+    Vm,
+)
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.options import VM, Option, argument_spec
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.results import difference
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.units import is_size
+
+ALL = [VM, virsh.VM, vbox.VM, vagrant.VM, proxmox.VM]
+
+
+def _walk(options, above=""):
+    for name, option in options.items():
+        yield f"{above}{name}", option
+        yield from _walk(option.options, f"{above}{name}.")
+
+
+@pytest.mark.parametrize("options", ALL)
+def test_sizes_are_known_by_their_names(options):
+    """So messages, results and diffs can show them as people write them, whoever counted the bytes."""
+    found = {path for path, option in _walk(options) if option.unit}
+    assert found == {path for path, _option in _walk(options) if is_size(path)}
+
+
+def test_native_values_are_no_sizes():
+    assert not is_size("native.memory")
+
+
+def test_what_only_one_vm_can_have():
+    unique = {path for options in ALL for path, option in _walk(options) if option.unique}
+    assert unique == {
+        "id", "disks.source", "networks.mac", "networks.address", "port_forwards.host_port", "cloud_init.ip_config",
+        "serial_log",
+    }  # fmt: skip
+
+
+def test_collections_and_records_follow_from_the_options():
+    assert COLLECTIONS == ("disks", "networks", "port_forwards", "shared_folders")
+    assert set(RECORDS) == {"display", "image", "clone", "cloud_init"}
+
+
+def test_difference_shows_sizes_of_one_platform_alone_in_the_same_way():
+    before, after = Vm("web", config={"max_memory": 4 << 30}), Vm("web", config={"max_memory": 8 << 30})
+    step = Step("configure", (Change("max_memory", 4 << 30, 8 << 30),))
+    plan = Plan(before, after, ((step,),))
+    told = difference(plan)
+    assert (told["before"], told["after"]) == ({"max_memory": "4G"}, {"max_memory": "8G"})
+
+
+def test_argument_spec_says_what_is_set_and_nothing_else():
+    options = {
+        "a": Option(),
+        "b": Option("bool", default=False, required=True, secret=False, aliases=("c",)),
+        "d": Option("list", elements="dict", options={"e": Option(choices=("x", "y"))}, rules={"required_by": {}}),
+    }
+    assert argument_spec(options) == {
+        "a": {"type": "str"},
+        "b": {"type": "bool", "default": False, "required": True, "no_log": False, "aliases": ["c"]},
+        "d": {
+            "type": "list",
+            "elements": "dict",
+            "required_by": {},
+            "options": {"e": {"type": "str", "choices": ["x", "y"]}},
+        },
+    }

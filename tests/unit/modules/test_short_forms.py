@@ -1,0 +1,150 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Short forms of options, and sizes: each way of writing means the same, and what is wrong is named as it was written.
+
+The same declaration answers in the process of Ansible and as a module, so it is asked directly here, and once as a
+module.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from types import SimpleNamespace
+
+import pytest
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.polyvirt.core.plugins.module_utils._front import Declaration
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.options import VM, Option, argument_spec
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.request import requests
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.results import MASK
+from ansible_collections.polyvirt.core.plugins.modules import proxmox_vm, vbox_vm, virsh_vm
+
+from suite import forked
+
+SECRET = "t0p-secret-value"
+
+
+def answered(asked, options=None):
+    """The result of a module with these options (those that platforms share, by default) that returns its requests."""
+    options = options or VM
+
+    def answer(params, _check):
+        (request,) = requests(params, options)
+        return {"config": request.config, "creation": request.creation}
+
+    declaration = Declaration(options, answer)
+    validated = ArgumentSpecValidator(declaration.argument_spec).validate({"name": "web", **asked})
+    assert validated.error_messages == []
+    return declaration.result(validated.validated_parameters, SimpleNamespace(check_mode=False))
+
+
+@pytest.mark.parametrize(
+    ("short", "full"),
+    [
+        ({"image": "/srv/x.qcow2"}, {"source": "/srv/x.qcow2", "linked": False}),
+        ({"image": {"source": "/srv/x.qcow2"}}, {"source": "/srv/x.qcow2", "linked": False}),
+        ({"image": {"source": "/srv/x.qcow2", "linked": "yes"}}, {"source": "/srv/x.qcow2", "linked": True}),
+        ({"image": "/srv/a=b.qcow2"}, {"source": "/srv/a=b.qcow2", "linked": False}),
+        ({"clone": "web0"}, {"source": "web0", "linked": False}),
+        ({"clone": 105}, {"source": "105", "linked": False}),
+        ({"clone": {"source": "web0", "snapshot": "s", "linked": True}},) * 2,
+    ],
+)
+def test_short_form_means_the_full_one(short, full):
+    ((option, _value),) = short.items()
+    assert answered(short)["creation"] == {option: full.get(option, full)}
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"image": {"linked": True}}, "missing required arguments: source found in image"),
+        (
+            {"image": {"source": "/", "sorce": "/x"}},
+            "Unsupported parameters: image.sorce. Supported parameters include: linked, source.",
+        ),
+        ({"clone": {"source": "db", "linked": "perhaps"}}, "found in 'clone'. and we were unable to convert to bool"),
+        ({"clone": ["db"]}, "clone: ['db'] is neither text nor a mapping. Write the source, or {source: ...}."),
+        ({"clone": True}, "clone: True is neither text nor a mapping."),
+        ({"memory": [2]}, "memory: '[2]' is not a size. Write a number and a unit"),
+        ({"memory": True}, "memory: 'True' is not a size."),
+        ({"disks": [{"slot": "vda", "size": "20X"}]}, "disks.vda.size: '20X' is not a size."),
+        ({"disks": [{}, {"size": "20X"}]}, "disks[1].size: '20X' is not a size."),
+    ],
+)
+def test_what_is_wrong_is_named_as_it_was_written(asked, words):
+    result = answered(asked)
+    assert (result["failed"], words in result["msg"]) == (True, True), result["msg"]
+
+
+@pytest.mark.parametrize("size", ["2G", "2GB", "2GiB", "2g", 2048, "2048", "2048M", "2147483648B"])
+def test_sizes_that_mean_the_same(size):
+    assert answered({"memory": size})["config"] == {"memory": 2 << 30}
+
+
+@pytest.mark.parametrize("size", ["20G", "20GB", 20, "20", "20480MiB"])
+def test_number_of_a_disk_is_in_gib(size):
+    assert answered({"disks": [{"size": size}]})["config"] == {"disks": {"#0": {"size": 20 << 30}}}
+
+
+@pytest.mark.parametrize("value", [SECRET, {"from": SECRET}, [SECRET]])
+def test_secret_below_a_short_form_is_shown_neither_with_an_error_nor_without(value):
+    key = {"from": Option(required=True, secret=True), "plain": Option()}
+    options = {**VM, "key": Option("dict", options=key, role="connection", short="plain")}
+    if isinstance(value, dict):
+        result = answered({"key": value}, options)
+        assert result["invocation"]["module_args"]["key"] == {"from": MASK}
+        result = answered({"key": {**value, "unknown": 1}}, options)
+        assert result["failed"]
+        assert SECRET not in json.dumps(result)
+
+
+def test_only_the_full_form_is_checked_by_ansible():
+    assert argument_spec(VM)["image"]["type"] == "raw"
+    assert argument_spec(VM, in_full=True)["image"]["type"] == "dict"
+
+
+def _run(module, tmp_path, **params):
+    arguments = tmp_path / "arguments.json"
+    document = {"name": ["web"], "_ansible_remote_tmp": str(tmp_path), **params}
+    arguments.write_text(json.dumps({"ANSIBLE_MODULE_ARGS": document}), encoding="utf-8")
+    _code, stdout, _stderr = forked.run(module, arguments, {**os.environ, "LC_ALL": "C.UTF-8"}, tmp_path)
+    return json.loads(stdout)
+
+
+def test_short_form_as_a_module(tmp_path):
+    asked = {"uri": "test:///default", "image": "no-path.qcow2", "_ansible_inject_invocation": True}
+    result = _run("virsh_vm", tmp_path, **asked)
+    assert "no-path.qcow2" in result["msg"]
+    assert result["invocation"]["module_args"]["image"] == "no-path.qcow2"
+    wrong = _run("virsh_vm", tmp_path, **{**asked, "image": {"source": "/", "sorce": "/x"}})
+    assert "image.sorce" in wrong["msg"]
+
+
+@pytest.mark.parametrize(
+    ("module", "asked", "said"),
+    [
+        (virsh_vm, {"os_type": "linux"}, "os_type is not supported on libvirt. libvirt does not store it."),
+        (virsh_vm, {"networks": [{"type": "hostonly"}]}, "networks.type: hostonly is not supported on libvirt. Use"),
+        (virsh_vm, {"networks": [{}, {"vlan": 7}], "cpus": "x"}, "networks.vlan is not supported on libvirt. Tag"),
+        (
+            vbox_vm,
+            {"image": {"source": "/x", "linked": True}},
+            "image.linked: true is not supported on virtualbox. Create",
+        ),
+        (proxmox_vm, {"port_forwards": []}, "port_forwards is not supported on proxmox. Guests are reached"),
+    ],
+)
+def test_what_a_platform_lacks_is_rejected_before_anything_else(module, asked, said, tmp_path):
+    name = module.__name__.rpartition(".")[2]
+    result = _run(name, tmp_path, **{"executable": "/no/tool", **asked} if name != "proxmox_vm" else asked)
+    assert (result["failed"], result["msg"].startswith(said)) == (True, True), result["msg"]
+
+
+def test_suboption_of_a_short_form_that_a_platform_lacks_is_rejected_in_the_process_of_ansible_too():
+    asked = {"name": ["web"], "image": {"source": "/x", "linked": "yes"}}
+    result = vbox_vm.MODULE.result(asked, SimpleNamespace(check_mode=False))
+    assert result["failed"]
+    assert result["msg"].startswith("image.linked: true is not supported on virtualbox. Create")

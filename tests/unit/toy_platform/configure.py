@@ -1,0 +1,14 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Changing settings."""
+
+from __future__ import annotations
+
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import writes
+
+
+def configure(driver, vm, step):
+    for change in step.changes:
+        driver.platform[vm.id]["config"][change.field] = change.new
+    writes.note()

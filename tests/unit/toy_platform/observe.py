@@ -1,0 +1,24 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is in memory, as VMs."""
+
+from __future__ import annotations
+
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle import mark as marks
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Observation, Vm
+
+
+def observe(platform, targets):
+    vms = [
+        Vm(
+            name=kept["name"],
+            id=vm_id,
+            power=kept["power"],
+            config=dict(kept["config"]),
+            mark=marks.parsed(kept["mark"]),
+        )
+        for vm_id, kept in platform.items()
+    ]
+    found = [vm for vm in vms if targets is None or any(target.selects(vm) for target in targets)]
+    return Observation(vms=found, known=tuple(vm.name for vm in vms))

@@ -1,0 +1,88 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A platform in memory, added by following the guide in docs/architecture.md: the guide is enough."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox import driver as vbox
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import driver as virsh
+from ansible_collections.polyvirt.core.plugins.module_utils._engine import task
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import VERBS
+
+from collection_path import CHECKOUT
+from unit.module_utils._engine.world import FakeClock
+from unit.tables.rows import G, ask
+from unit.toy_platform import driver as toy
+from unit.toy_platform.traits import TRAITS
+
+IMAGE = {"image": {"source": "/images/small.img"}}
+GUIDE = (CHECKOUT / "docs/architecture.md").read_text(encoding="utf-8").partition("## Adding a platform")[2]
+#: Files and lines that such a platform may take: what the frame does not do for it.
+FILES, LINES = 8, 200
+
+
+def carried_out(platform, request, check=False):
+    return task.run(toy.ToyDriver(platform), [request], check, clock=FakeClock(), probe=None)
+
+
+def test_vm_lives_from_creation_to_deletion():
+    platform = {}
+    for wanted, is_change in (
+        (ask("started", cpus=2, **IMAGE), True),
+        (ask("started", cpus=2, **IMAGE), False),
+        (ask("started", description="text"), True),
+        (ask("started", cpus=3, allow_restart=True), True),
+        (ask("stopped", cpus=3), True),
+        (ask("absent"), True),
+        (ask("absent"), False),
+    ):
+        told = carried_out(platform, wanted, check=True)
+        outcome = carried_out(platform, wanted)
+        assert (outcome.failed, outcome.changed, told.changed) == (False, is_change, is_change)
+        assert [vm["steps"] for vm in told.vms] == [vm["steps"] for vm in outcome.vms]
+    assert platform == {}
+
+
+def test_settings_are_there_and_defaults_beside_them():
+    platform = {}
+    outcome = carried_out(platform, ask("present", cpus=2, **IMAGE))
+    assert (outcome.vms[0]["cpus"], outcome.vms[0]["state"]) == (2, "stopped")
+    assert platform["toy-web"]["config"] == {"cpus": 2, "memory": G, "description": ""}
+
+
+def test_what_the_host_lacks_is_found_before_the_first_step():
+    platform = {}
+    for check in (True, False):
+        outcome = carried_out(platform, ask("started", cpus=5, **IMAGE), check)
+        assert (outcome.failed, platform) == (True, {})
+        assert "5 is more than the host has (4)" in outcome.msg
+
+
+def test_files_are_those_of_the_guide_and_few():
+    files = [path for path in Path(__file__).parent.glob("*.py") if not path.name.startswith("test_")]
+    named = set(re.findall(r"`(\w+\.py)`", GUIDE))
+    assert {path.name for path in files} <= named
+    assert len(files) <= FILES
+    assert sum(len(path.read_text(encoding="utf-8").splitlines()) for path in files) <= LINES
+
+
+@pytest.mark.parametrize("driver", [virsh, vbox, toy], ids=lambda driver: driver.__name__.split(".")[-2])
+def test_every_verb_has_a_function_of_its_name_in_the_file_of_the_guide(driver):
+    for verb in TRAITS.verbs if driver is toy else VERBS:
+        file = driver._file_of(verb)
+        assert list(inspect.signature(getattr(file, verb)).parameters) == ["driver", "vm", "step"]
+        assert f"`{file.__name__.split('.')[-1]}.py`" in GUIDE
+
+
+@pytest.mark.parametrize("driver", [virsh, vbox], ids=lambda driver: driver.__name__.split(".")[-2])
+def test_platforms_name_their_files_alike(driver):
+    package = driver.__name__.rpartition(".")[0]
+    for name in ("traits", "observe", "checks", "settings.disks", "settings.networks", "settings.native"):
+        import_module(f"{package}.{name}")
