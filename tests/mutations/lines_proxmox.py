@@ -69,7 +69,7 @@ MUTATIONS = (
     ),
     Mutation(
         "certificate-is-not-verified",
-        f"{_CODE}/driver.py",
+        f"{_CODE}/reader.py",
         'return given["ca_path"] or True',
         'return given["ca_path"] or False',
         {"unit": [f"{_UNIT}/test_connecting.py"]},

@@ -36,7 +36,9 @@ def test_what_a_task_left_unfinished_is_not_made_to_run(world, name, state):
     """Else the task that began it would be refused for good; lists alone do not tell it."""
     vmid = {"web1": 100, "web2": 101}[name]
     _left_unfinished(world, vmid)
-    _refused(world, {"name": name, "state": state}, name, str(vmid), "has not finished", "task that started to create it")
+    _refused(
+        world, {"name": name, "state": state}, name, str(vmid), "has not finished", "task that started to create it"
+    )
     assert not do(world, name=name, state="stopped").failed
     finished = do(world, name=name, state="started", clone={"source": "tmpl"})
     assert not finished.failed, finished.msg

@@ -1,0 +1,139 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A cluster as far as it is read: connecting, and observing. driver.py changes it.
+
+Modules that only read are shipped without the rest.
+"""
+
+from __future__ import annotations
+
+import re
+
+from ..._lifecycle.errors import InvalidInput, Unavailable
+from ..._ports.ceiling import call_timeout
+from ..._ports.clock import Clock
+from ..._ports.proxmox_api import LEAST_TIMEOUT, Account, ProxmoxApi, environment
+from ..._tools.proxmox import Proxmox
+from .observe import Observer
+from .traits import proxmox_traits
+
+_OLDEST = (7, 0)
+#: Options of the connection, and the environment variables used if an option is not set.
+_VARIABLES = {
+    "api_host": ("PROXMOX_HOST",), "api_port": ("PROXMOX_PORT",), "api_user": ("PROXMOX_USER",),
+    "api_password": ("PROXMOX_PASSWORD",), "api_token_id": ("PROXMOX_TOKEN_ID",),
+    "api_token_secret": ("PROXMOX_TOKEN_SECRET",), "ca_path": ("PROXMOX_CA_PATH",),
+    "verify_ssl": ("PROXMOX_VERIFY_SSL", "PROXMOX_VALIDATE_CERTS"), "api_timeout": ("PROXMOX_API_TIMEOUT",),
+}  # fmt: skip
+_NO = ("0", "false", "no", "off")
+_PORT = 8006
+
+
+def make_reader(params):
+    """The reader for the parameters of an info module."""
+    reader = connected(ProxmoxReader, params)
+    reader.observer.only_reports = True
+    return reader
+
+
+def connected(kind, params, sees_settings=True, **options):
+    """A reader or driver (``kind``) for a module's parameters."""
+    tool = Proxmox(ProxmoxApi(account(params)), Clock(), call_timeout(params.get("call_timeout")))
+    return kind(tool, Observer(tool, params.get("native") or (), sees_settings), **options)
+
+
+class ProxmoxReader:
+    """One cluster, for one task, as far as it is read, which ``observer`` does."""
+
+    def __init__(self, tool, observer):
+        self.tool, self.observer = tool, observer
+        self._version = None
+
+    def traits(self):
+        check_version(self.version())
+        return proxmox_traits(self.version())
+
+    def version(self):
+        """The server's version, read once and only if it is needed."""
+        if self._version is None:
+            self._version = self.tool.get("/version")["version"]
+        return self._version
+
+    def release(self):
+        return release_of(self.version())
+
+    def observe(self, targets, facets):
+        return self.observer.observe(targets, facets)
+
+
+def release_of(text):
+    """(major, minor) of a version."""
+    return tuple(int(part) for part in re.findall(r"\d+", text)[:2])
+
+
+def check_version(text):
+    """Raise Unavailable for a server that is too old."""
+    if release_of(text) < _OLDEST:
+        raise Unavailable(f"This is Proxmox VE {text}.", "too_old", "Version 7.0 or later is needed.")
+
+
+def account(params):
+    """Where and as whom, from options and variables of the environment. Raises InvalidInput for what is missing."""
+    given = {option: _given(params, option) for option in _VARIABLES}
+    if params.get("api_password") and not params.get("api_token_id"):
+        # A password of the task takes precedence over a token of its environment.
+        given["api_token_id"] = None
+    user, token = given["api_user"], given["api_token_id"]
+    if token and "!" in token:
+        user, token = token.split("!", 1)
+    for option, value in (("api_host", given["api_host"]), ("api_user", user)):
+        if not value:
+            raise _missing(option)
+    if "/" in given["api_host"]:
+        raise InvalidInput(
+            f"api_host: '{given['api_host']}' is not a host name or an address.",
+            "Write only the host, such as pve1.example.com, without https:// and path; set the port with api_port.",
+        )
+    if "@" not in user:
+        raise InvalidInput(f"api_user: '{user}' has no realm.", f"Write {user}@pam or {user}@pve.")
+    if not token and not given["api_password"]:
+        raise _missing("api_password")
+    if token and not given["api_token_secret"]:
+        raise _missing("api_token_secret")
+    return Account(
+        host=given["api_host"],
+        port=_number("api_port", given["api_port"], _PORT),
+        user=user,
+        password=None if token else given["api_password"],
+        token_id=token,
+        token_secret=given["api_token_secret"] if token else None,
+        verify=_trusted(given),
+        timeout=_number("api_timeout", given["api_timeout"], LEAST_TIMEOUT),
+    )
+
+
+def _given(params, option):
+    if params.get(option) is not None:
+        return params[option]
+    return next((value for value in map(environment, _VARIABLES[option]) if value is not None), None)
+
+
+def _missing(option):
+    return InvalidInput(
+        f"{option} is not set.", f"Set it, or set {_VARIABLES[option][0]} in the environment of the task."
+    )
+
+
+def _number(option, value, default):
+    try:
+        return default if value is None else int(value)
+    except ValueError:
+        raise InvalidInput(f"{option}: '{value}' is not a number.", "Write a whole number.") from None
+
+
+def _trusted(given):
+    """True, False, or the file of the authority that is trusted."""
+    if str(given["verify_ssl"]).lower() in _NO:
+        return False
+    return given["ca_path"] or True
