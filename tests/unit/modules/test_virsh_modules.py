@@ -132,7 +132,7 @@ def test_snapshots_are_told(run):
 @pytest.mark.parametrize(
     ("module", "params", "said"),
     [
-        ("virsh_snapshot", {"snapshot": "a/b"}, "no snapshot can have the name 'a/b': libvirt takes no slash"),
+        ("virsh_snapshot", {"snapshot": "a/b"}, "no snapshot can have the name 'a/b': libvirt does not allow slashes"),
         ("virsh_snapshot", {"snapshot": "s", "state": "restored"}, "test: it has no snapshot 's'"),
         ("virsh_snapshot", {"snapshot": "s", "kind": "external"}, "external snapshots make files"),
         ("virsh_snapshot", {"snapshot": "s", "_ansible_check_mode": True}, "test: disk vda is raw"),

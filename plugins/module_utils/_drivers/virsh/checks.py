@@ -62,9 +62,9 @@ def _check_bases(driver, plan):
         users = _standing_on(driver, vm, os.path.realpath(path or ""))
         if users:
             raise Refused(
-                f"{vm.name}: its disk {slot} ({path}) must not be written to, for the disks of"
-                f" {', '.join(sorted(users))} stand on it.",
-                "Remove those machines first. A clone of an external snapshot would leave this machine free.",
+                f"{vm.name}: disk {slot} ({path}) must not be written to, because it is the backing file of disks of"
+                f" {', '.join(sorted(users))}.",
+                "Delete those VMs first. To avoid this, create linked clones from an external snapshot.",
             )
 
 
@@ -164,7 +164,7 @@ def _check_deletion(driver, plan):
         folder = os.path.dirname(path)
         if files.exists(folder) and not files.is_writable(folder) and os.path.lexists(path):
             raise Refused(
-                f"{plan.before.name}: {path} cannot be removed, for its folder cannot be written.",
+                f"{plan.before.name}: {path} cannot be deleted, because its directory is not writable.",
                 "Run the task with become, or keep the disks (delete_disks: none).",
             )
 

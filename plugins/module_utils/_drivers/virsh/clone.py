@@ -87,7 +87,8 @@ def _check_still_off(driver, name, vm_id, source):
     if driver.virsh.run("domstate", source.id).strip() != "shut off":
         driver.virsh.run("undefine", vm_id, "--nvram")
         raise Refused(
-            f"{name}: '{source.name}' was started while it was cloned, and writes to what the clone stands on.",
+            f"{name}: '{source.name}' was started while it was being cloned, and writes to the backing files of the"
+            " clone.",
             "Stop it and run the task again.",
         )
 
@@ -207,14 +208,14 @@ def check_clone(driver, name, creation, source, to_delete=()):
     original = Original.read(driver, source, asked.get("snapshot"))
     if original.definition is None:
         raise Refused(
-            f"{name}: libvirt does not tell what '{source.name}' was at its snapshot '{asked['snapshot']}'.",
-            "Clone the machine itself.",
+            f"{name}: libvirt reports no VM definition for snapshot '{asked['snapshot']}' of '{source.name}'.",
+            "Clone the VM without clone.snapshot.",
         )
     if original.within and asked["linked"]:
         raise Refused(
-            f"{name}: '{original.within}' is a snapshot within the images of '{source.name}': it can be copied, but no"
-            " disk can stand on it.",
-            "Leave linked out, or take an external snapshot (kind: external).",
+            f"{name}: clone.linked: '{original.within}' is an internal snapshot of '{source.name}'; it can be"
+            " copied, but it cannot be a backing file.",
+            "Omit linked, or create an external snapshot (kind: external).",
         )
     driver.storage.check_folder()
     written_by = written_files(driver.all_definitions())
@@ -235,26 +236,26 @@ def _check_source(name, source, original, disk):
     slot = target_of(disk)
     if not file_of(disk):
         raise Refused(
-            f"{name}: disk {slot} of '{source.name}' is no file, and only files can be cloned.",
-            "Give the machine that disk as a file first.",
+            f"{name}: disk {slot} of '{source.name}' is not a file, and only files can be cloned.",
+            "Convert the disk to a file first.",
         )
     if slot not in original.images:
         raise Refused(
-            f"{name}: the snapshot of '{source.name}' was taken without its disk {slot}.",
-            "Clone the machine itself, or another of its snapshots.",
+            f"{name}: the snapshot of '{source.name}' does not include disk {slot}.",
+            "Clone another snapshot, or omit clone.snapshot.",
         )
 
 
 def _check_image(driver, name, source, original, disk, written_by):
     """The image is there, is what libvirt takes it for, holds the snapshot, and nobody else writes to it."""
-    path, option = original.images[target_of(disk)], f"disk {target_of(disk)} of '{source.name}',"
+    path, option = original.images[target_of(disk)], f"disk {target_of(disk)} of '{source.name}'"
     info = driver.storage.check_readable_image(name, option, path, source_format(disk))
     if original.within and original.within not in info.snapshots:
         raise lost_in_image(name, source.name, path, original.within)
     others = [user for user in written_by.get(os.path.realpath(path), ()) if user != source.name]
     if others:
         raise Refused(
-            f"{name}: {path} is a disk of {', '.join(others)} too, which may write to it.", "Detach it there."
+            f"{name}: {path} is also a disk of {', '.join(others)}, which may write to it.", "Detach it from that VM."
         )
 
 

@@ -63,8 +63,8 @@ def _disks_at(driver, vm, snapshot):
 def _disks_now(vm):
     if vm.power in (RUNNING, PAUSED, FAILED):
         raise Refused(
-            f"{vm.name}: it is {vm.power}, and its disks cannot be read while they are being written.",
-            "Stop it first, or take a snapshot and name it in to.",
+            f"{vm.name}: the VM is {vm.power}; its disks can be compared only while it is stopped.",
+            "Stop it first, or create a snapshot and set to to its name.",
         )
     disks = vm.config.get("disks") or {}
     paths = {slot: disk["source"] for slot, disk in disks.items() if files.is_file(disk.get("source") or "")}
@@ -76,7 +76,7 @@ def _check_files(vm, what, disks, paths):
     lacking = sorted(set(disks) - set(paths))
     if lacking or not paths:
         held = f"disk {', '.join(lacking)} of {what} is" if lacking else f"{what} holds"
-        raise Refused(f"{vm.name}: {held} no file that could be compared.", "Leave content out.")
+        raise Refused(f"{vm.name}: {held} no file to compare.", "Omit content.")
 
 
 def _check_room(vm, copied, folder):
@@ -85,9 +85,9 @@ def _check_room(vm, copied, folder):
     free = files.free_space(folder) // MIB * MIB
     if needed > free:
         raise Refused(
-            f"{vm.name}: comparing what its disks hold may need {human_size(needed)} in {folder} for a while, and"
-            f" {human_size(free)} are free.",
-            "Make room there, or leave content out.",
+            f"{vm.name}: comparing the contents of its disks may need {human_size(needed)} of temporary space in"
+            f" {folder}, but only {human_size(free)} is free.",
+            "Free some space there, or omit content.",
         )
 
 

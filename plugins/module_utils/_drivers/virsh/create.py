@@ -89,8 +89,8 @@ def _lost(name, error):
         getattr(error, "argv", ("virsh", "define")),
         getattr(error, "rc", 1),
         getattr(error, "stderr", error.message),
-        message=f"{name}: another task created a VM of this name at the same moment.",
-        remedy="Run the task again: it begins with what exists then.",
+        message=f"{name}: another task created a VM with this name at the same time.",
+        remedy="Run the task again to apply its options to that VM.",
     )
 
 
@@ -188,8 +188,8 @@ def check_architecture(name, hypervisor):
     """Refuse hosts whose VMs look otherwise than the frame: a VM that cannot boot helps nobody."""
     if hypervisor != "TEST" and os.uname().machine != ARCHITECTURE:
         raise Unsupported(
-            f"{name}: new machines are made on {ARCHITECTURE} hosts only, and this one is {os.uname().machine}.",
-            "Define it with virsh; power and settings of existing machines are managed on any host.",
+            f"{name}: VMs can be created only on {ARCHITECTURE} hosts, and this host is {os.uname().machine}.",
+            "Define the VM with virsh; power and settings of existing VMs are managed on any host.",
         )
 
 

@@ -100,12 +100,12 @@ class Definition:
             elements = self.root.findall(element_path, self._namespaces) if element_path else [self.root]
         except (SyntaxError, KeyError, TypeError, IndexError) as error:  # What ElementPath raises for bad paths.
             raise Refused(
-                f"native: '{path}' is no path in a domain XML.", "Write one such as os/type@machine."
+                f"native: '{path}' is not a valid path in a domain XML.", "Use a path such as os/type@machine."
             ) from error
         if len(elements) > 1:
             raise Refused(
-                f"{self.name}: native: '{path}' fits {len(elements)} elements.",
-                f"Name one by its place ({element_path}[1]) or by an attribute.",
+                f"{self.name}: native: '{path}' matches {len(elements)} elements.",
+                f"Select one by its position ({element_path}[1]) or by an attribute.",
             )
         return elements
 
@@ -141,8 +141,8 @@ class Definition:
             return
         if not elements and re.search(r"[\[\].*]", element_path):
             raise Refused(
-                f"{self.name}: native: nothing is at '{path}', and it cannot be added there.",
-                "Name plain elements only.",
+                f"{self.name}: native: '{path}' does not exist, and cannot be created from such a path.",
+                "Use a path of plain element names.",
             )
         element = elements[0] if elements else self.made(element_path)
         text = ("yes" if value else "no") if isinstance(value, bool) else str(value)

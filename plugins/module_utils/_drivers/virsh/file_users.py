@@ -146,9 +146,9 @@ class FileUsers:
         answer = self._volumes[pool, volume]
         if answer.error:
             raise Refused(
-                f"{vm.name}: {definition.name} uses the volume {volume} of the pool {pool}, and whether that is one of"
-                f" {vm.name}'s files cannot be told: {answer.error}.",
-                f"Start the pool (virsh pool-start {pool}), or take that disk away from {definition.name}.",
+                f"{vm.name}: {definition.name} uses the volume {volume} of the pool {pool}, whose path cannot be"
+                f" read, so it may be one of {vm.name}'s files: {answer.error}.",
+                f"Start the pool (virsh pool-start {pool}), or detach that disk from {definition.name}.",
             )
         return answer.stdout.strip()
 

@@ -88,19 +88,22 @@ def _state(driver, vm):
 _REMEDIES = (
     (
         "Cannot access storage file",
-        "See that the file exists and that the hypervisor's user can read it and its folders.",
+        "Check that the file exists, and that the hypervisor's user can read it and enter its directories.",
     ),
-    ("network '", "Start the network: virsh net-start NAME, or allow_network_start: true."),
-    ("Network not found", "Name a network that exists (virsh net-list --all)."),
-    ("Is another process using the image", "Another machine uses this disk; stop it, or give each its own."),
-    ("Cannot open log file", "Another machine writes to the same console file; give each its own."),
-    ("swtpm", "See /var/log/swtpm/libvirt/qemu, and that swtpm's own user can reach libvirt's folder in /run."),
-    ("KVM", "Set virt_type: qemu where the host has no usable KVM."),
+    ("network '", "Start the network (virsh net-start NAME), or set allow_network_start: true."),
+    ("Network not found", "Set networks[].source to an existing network (virsh net-list --all)."),
+    (
+        "Is another process using the image",
+        "Another VM uses this disk; stop that VM, or use a separate disk for each VM.",
+    ),
+    ("Cannot open log file", "Another VM writes to the same log file; set a different serial_log for each VM."),
+    ("swtpm", "Check /var/log/swtpm/libvirt/qemu, and that the user of swtpm can enter libvirt's directory in /run."),
+    ("KVM", "Set virt_type: qemu if KVM is not available on the host."),
 )
 
 
 def _explained(vm, error):
     remedy = next(
-        (remedy for text, remedy in _REMEDIES if text in error.stderr), "See its log in /var/log/libvirt/qemu."
+        (remedy for text, remedy in _REMEDIES if text in error.stderr), "Check its log in /var/log/libvirt/qemu."
     )
     return CommandFailed(error.argv, error.rc, error.stderr, message=f"{vm.name}: {error.message}.", remedy=remedy)

@@ -246,8 +246,8 @@ def check_content(driver, vm, name, snapshot):
     for slot, path in sorted(snapshot.frozen.items()):
         if not files.exists(path):
             raise NotFound(
-                f"{vm.name}: {path}, which held disk {slot} of the snapshot '{name}', is gone.",
-                "Put the file back, or drop the snapshot.",
+                f"{vm.name}: {path} with disk {slot} of snapshot '{name}' no longer exists.",
+                "Restore the file, or delete the snapshot.",
             )
         if snapshot.kind == INTERNAL and name not in driver.storage.qemu_img.info(path).snapshots:
             raise lost_in_image(vm.name, vm.name, path, name)
@@ -257,7 +257,7 @@ def lost_in_image(about, owner, path, name):
     """What to say to a task ``about`` a VM when an image of ``owner`` lost a snapshot that libvirt lists."""
     words = shlex.join(["virsh", "snapshot-delete", owner, f"--snapshotname={name}", "--metadata"])
     return NotFound(
-        f"{about}: {path} no longer holds the snapshot '{name}' of '{owner}'.", f"Drop what is left of it: {words}"
+        f"{about}: {path} no longer contains the snapshot '{name}' of '{owner}'.", f"Delete its metadata: {words}"
     )
 
 
@@ -283,7 +283,7 @@ def with_leftover_snapshots(driver, vm):
     except PolyvirtError:
         return vm  # What an image that cannot be read holds is not known.
     lost = [
-        Snapshot(name, kind=INTERNAL, unfinished=f"only {path} holds it, and libvirt does not know it")
+        Snapshot(name, kind=INTERNAL, unfinished=f"it exists only in {path}, and libvirt does not list it")
         for name, path in sorted(names.items())
     ]
     return vm.having(snapshots=(*vm.snapshots, *lost)) if lost else vm

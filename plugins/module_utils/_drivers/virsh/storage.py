@@ -119,23 +119,25 @@ class Storage:
         if self._is_default and not files.exists(self.folder):
             return  # libvirt's own folder is made when it is needed, as libvirt itself does.
         if not files.is_folder(self.folder):
-            raise NotFound(f"storage_path: {self.folder} is no folder.", "Create it, or name another.")
+            raise NotFound(f"storage_path: {self.folder} is not a directory.", "Create it, or use another directory.")
         if written and not files.is_writable(self.folder):
             raise Refused(
-                f"storage_path: {self.folder} cannot be written.", "Run the task with become, or name another."
+                f"storage_path: {self.folder} is not writable.", "Run the task with become, or use another directory."
             )
 
     def check_image(self, name, image, entry, written_by):
         """Refuse a base image that is missing, unreadable, none, too large for the disk, or being written."""
         path = image["source"]
         if not os.path.isabs(path):
-            raise Refused(f"{name}: image '{path}' is no absolute path.", "Give its full path on the hypervisor.")
-        base = self.check_readable_image(name, "image", path)
+            raise Refused(
+                f"{name}: image.source: '{path}' is not an absolute path.", "Use the full path on the hypervisor."
+            )
+        base = self.check_readable_image(name, "image.source", path)
         users = written_by.get(os.path.realpath(path))
         if users:
             raise Refused(
-                f"{name}: image {path} is the disk of {', '.join(users)} and may be written to.",
-                "Use a copy that nobody writes.",
+                f"{name}: image.source: {path} is a disk of {', '.join(users)}, which may write to it.",
+                "Use a copy that no VM writes to.",
             )
         damage = self.qemu_img.damage(path, base.format)
         if damage:
@@ -145,13 +147,13 @@ class Storage:
         size = entry.get("size")
         if size and size < base.virtual_size:
             raise Refused(
-                f"{name}: a disk of {human_size(size)} is too small for the image {path}, which has"
+                f"{name}: a disk of {human_size(size)} is smaller than the image {path} of"
                 f" {human_size(base.virtual_size)}.",
-                "Ask for its size or more.",
+                "Set a size that is at least as large, or omit the option.",
             )
         if image.get("linked") and entry.get("format", "qcow2") != "qcow2":
             raise Refused(
-                f"{name}: a linked disk has the format qcow2, not {entry['format']}.", "Leave the format out."
+                f"{name}: a linked disk always has the format qcow2, not {entry['format']}.", "Omit the option format."
             )
 
     def check_readable_image(self, name, option, path, image_format=None, or_device=False):
@@ -161,49 +163,59 @@ class Storage:
             info = self.qemu_img.info(path, image_format)
         except CommandFailed as error:
             raise Refused(
-                f"{name}: {option} {path} is no disk image: {error.stderr}.", "Name a qcow2 or raw image."
+                f"{name}: {option}: {path} is not a disk image: {error.stderr}.", "Use a qcow2 or raw image."
             ) from error
         # Anything can be probed as raw, but what is called a raw disk is one.
         is_text = info.format == "raw" and image_format is None and files.size(path) % 512
         if info.format not in IMAGE_FORMATS or is_text:
-            raise Refused(f"{name}: {option} {path} is no disk image.", f"Name one of {', '.join(IMAGE_FORMATS)}.")
+            raise Refused(
+                f"{name}: {option}: {path} is not a disk image.",
+                f"Use an image in one of these formats: {', '.join(IMAGE_FORMATS)}.",
+            )
         if not info.virtual_size:
-            raise Refused(f"{name}: {option} {path} is empty (0 bytes).", "Download, copy or create it again.")
+            raise Refused(f"{name}: {option}: {path} is empty (0 bytes).", "Download, copy or create it again.")
         return info
 
     def check_disk_source(self, name, slot, entry, written_by):
         source = entry["source"]
         known = known_format(entry)
-        info = self.check_readable_image(name, f"disks: source of {slot}", source, known, or_device=True)
+        info = self.check_readable_image(name, f"disks.{slot}.source", source, known, or_device=True)
         users = [user for user in written_by.get(os.path.realpath(source), ()) if user != name]
         if users:
-            raise Refused(f"{name}: disk {source} belongs to {', '.join(users)}.", "Detach it there first.")
+            raise Refused(
+                f"{name}: disks.{slot}.source: {source} is a disk of {', '.join(users)}.",
+                "Detach it from that VM first.",
+            )
         return {**entry, "format": entry.get("format", info.format), "size": info.virtual_size}
 
     def check_free(self, name, path, written_by):
         users = [user for user in written_by.get(os.path.realpath(path), ()) if user != name]
         if users:
-            raise Refused(f"{name}: {path} is used by {', '.join(users)}.", "Choose another name or storage_path.")
+            raise Refused(f"{name}: {path} is used by {', '.join(users)}.", "Use another name or storage_path.")
 
     def check_no_nvram(self, name, secure_boot, to_delete=()):
         """libvirt does not fill a file that is there: a new VM would boot with another's variables."""
         path = self.nvram_path(name, secure_boot)
         if files.exists(path) and os.path.realpath(path) not in to_delete:
             raise Refused(
-                f"{name}: {path} exists already and holds the firmware variables of an earlier machine.",
-                "Move it away or remove it; a machine that shall have it gets it back under that name once it is made.",
+                f"{name}: {path} already exists and contains the firmware variables of an earlier VM.",
+                "Delete the file or move it to another directory. To use it for the new VM, move it back after the"
+                " VM is created.",
             )
 
 
 def _taken(path):
-    return Refused(f"{path} exists already and holds something else.", "Move it away, or attach it as a disk's source.")
+    return Refused(
+        f"{path} already exists and has different content.",
+        "Move it to another directory, or attach it with disks[].source.",
+    )
 
 
 def check_iso(name, path, option="iso"):
     """Refuse a medium that is missing, unreadable, or no ISO 9660 or UDF image."""
     check_readable(name, option, path)
     if not optical.is_iso(path):
-        raise Refused(f"{name}: {option} {path} is no ISO image.", "Name an ISO 9660 or UDF image.")
+        raise Refused(f"{name}: {option}: {path} is not an ISO image.", "Use an ISO 9660 or UDF image.")
 
 
 def known_format(entry):
@@ -217,13 +229,13 @@ def known_format(entry):
 def check_readable(name, option, path, or_device=False):
     if not files.exists(path):
         raise NotFound(
-            f"{name}: {option} {path} does not exist on the hypervisor.", "Correct the path, or put the file there."
+            f"{name}: {option}: {path} does not exist on the hypervisor.", "Correct the path, or copy the file to it."
         )
     if not (files.is_file(path) or (or_device and files.is_block_device(path))):
         wanted = "file or a block device" if or_device else "file"
-        raise Refused(f"{name}: {option} {path} is not a {wanted}.", f"Name a {wanted}.")
+        raise Refused(f"{name}: {option}: {path} is not a {wanted}.", f"Use the path of a {wanted}.")
     if not files.is_readable(path):
-        raise Refused(f"{name}: {option} {path} cannot be read.", "Run the task with become, or make it readable.")
+        raise Refused(f"{name}: {option}: {path} is not readable.", "Run the task with become, or make it readable.")
 
 
 def chain_of(storage, path):
@@ -286,9 +298,10 @@ def check_space(driver, name, images, to_delete=()):
     free = files.free_space(_existing(folder)) - claimed + sum(map(_given_back, to_delete))
     if needed > free:
         raise Refused(
-            f"{name}: storage_path: copying its disks takes {_shown(needed)} in {folder}, and only"
-            f" {_shown(max(free, 0))} is free{' beside the disks of the other VMs of this task' if claimed else ''}.",
-            "Free some space, name another storage_path, or set linked: true.",
+            f"{name}: storage_path: copying its disks needs {_shown(needed)} in {folder}, but only"
+            f" {_shown(max(free, 0))} is"
+            f" free{' after copying the disks of the other VMs of this task' if claimed else ''}.",
+            "Free some space, set another storage_path, or set linked: true.",
         )
     driver.claimed[folder] = claimed + needed
 

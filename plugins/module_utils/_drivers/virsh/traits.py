@@ -79,43 +79,43 @@ def _instead(hypervisor, local):
     """What helps where a field, or a power state, is not there."""
     return {
         **LIBVIRT.lacks,
-        "image": f"Run the task on the hypervisor's own host{_LOCAL}",
-        "cloud_init": f"Run the task on the hypervisor's own host{_LOCAL}",
-        "disks": f"Run the task on the hypervisor's own host{_LOCAL}",
-        "iso": f"Run the task on the hypervisor's own host{_LOCAL}",
-        "clone": f"Run the task on the hypervisor's own host{_LOCAL}",
+        "image": f"Run the task on the hypervisor itself{_LOCAL}",
+        "cloud_init": f"Run the task on the hypervisor itself{_LOCAL}",
+        "disks": f"Run the task on the hypervisor itself{_LOCAL}",
+        "iso": f"Run the task on the hypervisor itself{_LOCAL}",
+        "clone": f"Run the task on the hypervisor itself{_LOCAL}",
         "port_forwards": INSTEAD_OF_FORWARDS,
-        "shared_folders": f"Run the task on the hypervisor's own host{_LOCAL}",
-        "snapshot.content": f"Run the task on the hypervisor's own host{_LOCAL}",
-        SUSPENDED: "This connection can pause machines, but not save them to disk.",
+        "shared_folders": f"Run the task on the hypervisor itself{_LOCAL}",
+        "snapshot.content": f"Run the task on the hypervisor itself{_LOCAL}",
+        SUSPENDED: "This connection can pause VMs, but cannot save them to disk.",
         **_instead_of_hardware(hypervisor, local),
     }
 
 
 def _snapshot_name_fault(name):
     if "/" in name:
-        return "libvirt takes no slash"
+        return "libvirt does not allow slashes"
     if name.startswith("."):
-        return "libvirt takes no dot in front"
+        return "libvirt does not allow a leading dot"
     # libvirt would put it into the image and then fail to note it (9.0.0): the file's name ends with .xml.new first.
-    return "libvirt takes no more than 247 bytes" if len(name.encode()) > 247 else None
+    return "libvirt does not allow more than 247 bytes" if len(name.encode()) > 247 else None
 
 
 def _instead_of_hardware(hypervisor, local):
     """What helps where a connection lacks firmware, TPM and the like."""
     if hypervisor == "TEST":
-        words = "Machines of this connection are only imagined; use a uri such as qemu:///system."
+        words = "VMs of this connection are only simulated; use a uri such as qemu:///system."
     elif not local:
-        words = f"Run the task on the hypervisor's own host{_LOCAL}"
+        words = f"Run the task on the hypervisor itself{_LOCAL}"
     else:
-        words = f"It takes libvirt {'.'.join(map(str, FIRMWARE_SINCE))} or later."
+        words = f"It requires libvirt {'.'.join(map(str, FIRMWARE_SINCE))} or later."
     hardware = ("firmware", "secure_boot", "nested_virtualization", "tpm", "display", "serial_log")
     return dict.fromkeys(hardware, words)
 
 
 def _name_fault(name):
     if name.isdigit():
-        return "virsh would take a number for the id of a running machine"
+        return "virsh would read a number as the id of a running VM"
     return None
 
 
@@ -143,14 +143,14 @@ def _normalized(fields, vm, config):
 
 def _check_paths(vm, config):
     disks = config.get("disks") or {}
-    paths = {
-        f"disks: source of {slot}": entry["source"] for slot, entry in disks.items() if entry and entry.get("source")
-    }
+    paths = {f"disks.{slot}.source": entry["source"] for slot, entry in disks.items() if entry and entry.get("source")}
     for option in ("iso", "serial_log"):
         paths[option] = config.get(option)
     for option, path in paths.items():
         if path and not os.path.isabs(path):
-            raise Refused(f"{vm.name}: {option} '{path}' is no absolute path.", "Give its full path on the hypervisor.")
+            raise Refused(
+                f"{vm.name}: {option}: '{path}' is not an absolute path.", "Use the full path on the hypervisor."
+            )
 
 
 #: Kinds of snapshots: within the disk images, or frozen files with others on top.
@@ -187,7 +187,7 @@ def _fields_of(hypervisor, version, local):
     fields = {**_fields(), **_snapshot_fields(version), **({} if imagined else _hardware_fields())}
     if not local:
         # What is a bridge there cannot be seen from here.
-        instead = "Run the task on the hypervisor's own host."
+        instead = "Run the task on the hypervisor itself."
         return {**fields, "networks.type": Field(choices=("network", "user"), instead=instead)}
     if imagined:
         return {**fields, **_file_fields(), **_FIELDS_OF_TEST}
@@ -232,7 +232,7 @@ def _file_fields():
     fixed = "Detach it (state: absent) and attach another."
     return {
         "image": Field(),
-        "clone": Field(cost=_cost_of_cloning, instead="Stop it first, or name one of its snapshots."),
+        "clone": Field(cost=_cost_of_cloning, instead="Stop it first, or set clone.snapshot."),
         "cloud_init": Field(),
         "iso": Field(cost=_cost_of_medium),
         **SHARED_FOLDER_FIELDS,
@@ -251,7 +251,7 @@ _FIELDS_OF_TEST = {
     "iso": Field(cost=NEXT_BOOT),
     "disks.add": Field(cost=NEXT_BOOT),
     "disks.remove": Field(cost=NEXT_BOOT),
-    "disks.size": Field(cost=NEVER, instead="The sizes of this connection's disks are invented."),
+    "disks.size": Field(cost=NEVER, instead="This connection only simulates disks and their sizes."),
 }
 
 
@@ -274,16 +274,16 @@ def _cost_of_cloning(source, change):
 
 
 def _snapshot_fields(version):
-    instead = "Restoring an external snapshot needs libvirt 9.9. Clone it instead (clone, with its snapshot)."
+    instead = "Restoring an external snapshot requires libvirt 9.9. Create a clone of it instead (clone.snapshot)."
     return {
         "snapshot.take": Field(
             cost=_cost_of_taking,
-            instead="Stop it first. What is suspended may be started instead, and of what runs with UEFI an external"
-            " one be taken (kind: external).",
+            instead="Stop the VM first. A suspended VM can also be started; for a running VM with UEFI, an external"
+            " snapshot is possible (kind: external).",
         ),
         "snapshot.drop": Field(
             cost=partial(_cost_of_dropping, version_numbers(version) >= EXTERNAL_DROPPED_SINCE),
-            instead="Removing an external snapshot needs libvirt 9.0. Commit it by hand: virsh blockcommit.",
+            instead="Deleting an external snapshot requires libvirt 9.0. Commit it manually: virsh blockcommit.",
         ),
         "snapshot.restore": Field(
             cost=partial(_cost_of_restoring, version_numbers(version) >= EXTERNAL_RESTORED_SINCE), instead=instead

@@ -49,7 +49,7 @@ def normalize_slots(vm, disks):
                 continue  # That disk is on another bus; the one to be gone is not there.
             given = None if entry is None else {**entry, "bus": "sata"}
         if target in normalized:
-            raise Refused(f"{vm.name}: disks: {slot} is the target {target}, which is given too.", "Give it once.")
+            raise Refused(f"{vm.name}: disks: {slot} and {target} are the same slot.", "Keep only one of them.")
         normalized[target] = _in_sectors(given)
     return normalized
 
@@ -67,8 +67,8 @@ def _target(vm, slot):
         return slot_name(int(sata[1]), "sd")
     if not _TARGET.fullmatch(slot):
         raise Refused(
-            f"{vm.name}: disks: '{slot}' is no slot.",
-            "Name one such as vda (virtio), sda (SCSI), sata0 (SATA) or hda (IDE).",
+            f"{vm.name}: disks: '{slot}' is not a valid slot.",
+            "Use a slot such as vda (virtio), sda (SCSI), sata0 (SATA) or hda (IDE).",
         )
     return slot
 
@@ -78,7 +78,8 @@ def cost_of_plugging(vm, change):
 
 
 BUS = Field(
-    cost=NEVER, instead="SATA and SCSI share the targets: sata0 is sda. Name another slot, or detach the disk first."
+    cost=NEVER,
+    instead="SATA and SCSI disks share their slots: sata0 is sda. Use another slot, or detach the disk first.",
 )
 
 
@@ -257,8 +258,8 @@ def attach(driver, vm, element):
             error.argv,
             error.rc,
             error.stderr,
-            message=f"{vm.name}: it runs with no free PCI slot, so no {element.tag} can be plugged in.",
-            remedy="Stop it and run the task again: when it is off, libvirt makes room for what is added.",
+            message=f"{vm.name}: the running VM has no free PCI slot, so no {element.tag} can be added.",
+            remedy="Stop the VM and run the task again: libvirt adds PCI slots to a stopped VM.",
         ) from error
 
 
@@ -278,8 +279,8 @@ def check_growing(vm, change):
     if files.is_block_device(source):
         raise Refused(
             f"{vm.name}: disks.{change.key}.size: {source} is a block device of {human_size(change.old)}, and only"
-            " files are grown.",
-            "Grow the device on the hypervisor (lvextend), or leave size out.",
+            " files can be enlarged.",
+            "Enlarge the device on the hypervisor (lvextend), or omit size.",
         )
 
 
@@ -287,8 +288,8 @@ def check_added_disk(driver, vm, change, written_by):
     drives = {target_of(drive) for one in driver.definitions_of(vm) for drive in one.drives("cdrom", "floppy")}
     if change.key in drives:
         raise Refused(
-            f"{vm.name}: disks: {change.key} is the slot of an optical drive.",
-            f"Name another slot, such as {_another_slot(driver, vm, change)}.",
+            f"{vm.name}: disks.{change.key}: the slot is used by an optical drive.",
+            f"Use another slot, such as {_another_slot(driver, vm, change)}.",
         )
     # A run that was cut off may have attached the file already: it is the VM's own then.
     check_disk(driver, vm.name, change.key, change.new, written_by, expected=written_by)

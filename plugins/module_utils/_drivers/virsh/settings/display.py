@@ -80,8 +80,8 @@ def normalized_display(vm, display):
     kind = display.get("type") or (vm.config.get("display") or {}).get("type") or "none"
     if kind == "none":
         raise Refused(
-            f"{vm.name}: display.video_memory is given for a machine without a display.",
-            "Ask for display.type vnc or spice too, or leave video_memory out.",
+            f"{vm.name}: display.video_memory needs a display, and the VM has none.",
+            "Set display.type to vnc or spice, or omit video_memory.",
         )
     # libvirt rounds up to a power of two.
     return {**display, "video_memory": (1 << (-(-size // KIB) - 1).bit_length()) * KIB}
@@ -117,24 +117,25 @@ def check_serial_log(name, vm_id, path, definitions, local):
     users = {one.name for one in definitions if one.uuid != vm_id and real(path) in map(real, _outputs(one))}
     if users:
         raise Refused(
-            f"{name}: serial_log {path} is written by {', '.join(sorted(users))} too, and one file serves one machine.",
-            "Name another file.",
+            f"{name}: serial_log: {path} is already written by {', '.join(sorted(users))}; each VM needs its own file.",
+            "Use another file.",
         )
     owners = {one.name for one in definitions if real(path) in map(real, _images(one))}
     if owners:
         raise Refused(
-            f"{name}: serial_log {path} is a disk or the NVRAM of {', '.join(sorted(owners))}.", "Name another file."
+            f"{name}: serial_log: {path} is a disk or the NVRAM of {', '.join(sorted(owners))}.", "Use another file."
         )
     if not local:
         return
     folder = os.path.dirname(path)
     if not files.is_folder(folder):
-        raise NotFound(f"{name}: serial_log: {folder} is no folder.", "Create it, or name another.")
+        raise NotFound(f"{name}: serial_log: {folder} is not a directory.", "Create it, or use another directory.")
     if files.exists(path) and not files.is_file(path):
-        raise Refused(f"{name}: serial_log {path} is no file.", "Name a file.")
+        raise Refused(f"{name}: serial_log: {path} is not a file.", "Use the path of a file.")
     if files.holds_zeroes(path):
         raise Refused(
-            f"{name}: serial_log {path} exists and is no log, and virtlogd would empty it.", "Name another file."
+            f"{name}: serial_log: {path} already exists and is not a text file; virtlogd would truncate it.",
+            "Use another file.",
         )
 
 

@@ -107,8 +107,8 @@ def normalized_firmware(vm, config):
     """``config`` with what a change of firmware means for secure boot; refused where the two contradict."""
     asked, found = config.get("firmware"), vm.config.get("firmware")
     if config.get("secure_boot") and (asked or found) != "uefi":
-        what = f"it has the firmware {asked or found}" if asked or found else "no firmware is asked"
-        raise Refused(f"{vm.name}: secure_boot needs UEFI, and {what}.", "Ask for firmware: uefi too.")
+        what = f"the firmware is {asked or found}" if asked or found else "firmware is not set"
+        raise Refused(f"{vm.name}: secure_boot requires UEFI, but {what}.", "Set firmware: uefi.")
     if asked == "bios" or (asked == "uefi" and found != "uefi"):
         # Of itself libvirt takes the host's first firmware, with secure boot on one host and without on the next.
         return {"secure_boot": False, **config}
@@ -161,10 +161,10 @@ def write_boot_order(definition, change):
 
 def check_boot_order(vm, order):
     if not order:
-        raise Refused(f"{vm.name}: boot_order is empty.", f"Name at least one of {', '.join(_KINDS)}.")
+        raise Refused(f"{vm.name}: boot_order is empty.", f"Set at least one of {', '.join(_KINDS)}.")
     twice = sorted({word for word in order if order.count(word) > 1})
     if twice:
-        raise Refused(f"{vm.name}: boot_order: {', '.join(twice)} is given twice.", "Give each once.")
+        raise Refused(f"{vm.name}: boot_order: {', '.join(twice)} is contained twice.", "Give each once.")
 
 
 _RESET_SINCE = (8, 1)
@@ -221,8 +221,8 @@ def _check_requested(driver, changes, read_hardware):
         check_nested(machine.name, machine.virt_type, nested)
     if "display.video_memory" in requested and machine.video in MODELS_WITHOUT_MEMORY:
         raise Refused(
-            f"{machine.name}: display.video_memory has no meaning for its video card '{machine.video}'.",
-            "Set the card's model to vga first (native: devices/video/model@type).",
+            f"{machine.name}: display.video_memory is not supported by the video model '{machine.video}'.",
+            "Set the model to vga first (native: devices/video/model@type).",
         )
     host = _capabilities(driver, machine) if needs else None
     if host is None:
@@ -245,7 +245,7 @@ def _capabilities(driver, machine):
 def _check_firmware(machine, host, wanted):
     if "efi" not in host.firmwares:
         raise Unsupported(
-            f"{machine.name}: firmware: this host has no UEFI firmware for machines of type {machine.model}.",
+            f"{machine.name}: firmware: the hypervisor has no UEFI firmware for the machine type {machine.model}.",
             f"Install {_OVMF} on the hypervisor.",
         )
 
@@ -253,16 +253,16 @@ def _check_firmware(machine, host, wanted):
 def _check_secure_boot(machine, host, wanted):
     if not host.secure_boot:
         raise Unsupported(
-            f"{machine.name}: secure_boot: this host has no UEFI firmware with it for machines of type"
+            f"{machine.name}: secure_boot: the hypervisor has no UEFI firmware with Secure Boot for the machine type"
             f" {machine.model}.",
-            f"Use the machine type q35 (native: os/type@machine), with {_OVMF} on the hypervisor.",
+            f"Use the machine type q35 (native: os/type@machine), and install {_OVMF} on the hypervisor.",
         )
 
 
 def _check_tpm(machine, host, wanted):
     if "emulator" not in host.tpm_backends:
         raise Unsupported(
-            f"{machine.name}: tpm: this host has no emulator of a TPM.",
+            f"{machine.name}: tpm: the hypervisor has no TPM emulator.",
             "Install swtpm and swtpm-tools on the hypervisor.",
         )
 
@@ -271,7 +271,7 @@ def _check_display(machine, host, wanted):
     if wanted not in host.displays:
         known = ", ".join(word for word in ("vnc", "spice") if word in host.displays) or "none"
         raise Unsupported(
-            f"{machine.name}: display.type: this host's QEMU has no {wanted}.", f"It has {known}; ask for that."
+            f"{machine.name}: display.type: QEMU on the hypervisor does not support {wanted}.", f"Supported: {known}."
         )
 
 
@@ -290,8 +290,11 @@ def _check_reset(driver, plan):
     name = plan.before.name
     if output.version_numbers(driver.library) < _RESET_SINCE:
         raise Unsupported(
-            f"{name}: reset_nvram takes libvirt {'.'.join(map(str, _RESET_SINCE))} or later; this is {driver.library}.",
-            "Update libvirt, or leave reset_nvram out.",
+            f"{name}: reset_nvram requires libvirt {'.'.join(map(str, _RESET_SINCE))} or later, and this is"
+            f" {driver.library}.",
+            "Update libvirt, or omit reset_nvram.",
         )
     if plan.after.config.get("firmware") != "uefi":
-        raise Refused(f"{name}: reset_nvram: it has no UEFI firmware, so it has no NVRAM.", "Leave reset_nvram out.")
+        raise Refused(
+            f"{name}: reset_nvram: the VM has no NVRAM, because its firmware is not UEFI.", "Omit reset_nvram."
+        )

@@ -132,7 +132,7 @@ def test_a_clone_goes_with_its_own_images(tmp_path):
         ({"networks": {"0": {"type": "bridged"}}}, "needs a source"),
         ({"networks": {"0": {"type": "nat", "source": "x"}}}, "has no source"),
         ({"port_forwards": {"a,b": {"guest_port": 1}}}, "no rule can be named 'a,b': a comma"),
-        ({"port_forwards": {"polyvirt-ssh": {"guest_port": 1}}}, "'polyvirt-ssh': it is the rule of ssh_forward"),
+        ({"port_forwards": {"polyvirt-ssh": {"guest_port": 1}}}, "'polyvirt-ssh': it is used by ssh_forward"),
         ({"port_forwards": {"x%s%s%n": {"guest_port": 1}}}, "no rule can be named 'x%s%s%n': VBoxManage takes"),
         ({"port_forwards": {"a\n": {"guest_port": 1}}}, "no rule can be named 'a\\n': VBoxManage prints line breaks"),
         ({"port_forwards": {"a\rb": {"guest_port": 1}}}, "no rule can be named 'a\\rb': VBoxManage prints"),

@@ -286,7 +286,10 @@ def test_vm_without_a_file_left_is_deleted(vbox, lost):
     if lost == "folder":
         folder.rmdir()
     found = observed(vbox)
-    assert (found.power, found.reason) == ("unknown", f"inaccessible: {{{made['id']}}} {folder} holds no file any more")
+    assert (found.power, found.reason) == (
+        "unknown",
+        f"inaccessible: {{{made['id']}}} {folder} contains no files any more",
+    )
     task(vbox, state="started").refused("state: absent")
     assert task(vbox, state="absent", check=True).well().changed
     assert task(vbox, state="absent").well().verbs == ["unregistervm"]

@@ -139,7 +139,7 @@ def test_what_a_change_of_firmware_means_for_secure_boot(found, asked, settled):
 @pytest.mark.parametrize(
     ("found", "asked", "word"),
     [
-        (None, {"secure_boot": True}, "no firmware is asked"),
+        (None, {"secure_boot": True}, "firmware is not set"),
         ("bios", {"secure_boot": True}, "it has the firmware bios"),
         ("uefi", {"secure_boot": True, "firmware": "bios"}, "it has the firmware bios"),
     ],

@@ -59,7 +59,7 @@ def creating(**config):
 
 WANTED = [
     (Change("firmware", "bios", "uefi"), NO_FIRMWARE, "firmware: this host has no UEFI firmware .* Install ovmf"),
-    (Change("tpm", False, True), NO_EMULATOR, "tpm: this host has no emulator of a TPM. Install swtpm and swtpm-tools"),
+    (Change("tpm", False, True), NO_EMULATOR, "tpm: the hypervisor has no TPM emulator. Install swtpm and swtpm-tools"),
     (Change("display", "none", "spice", attribute="type"), NO_SPICE, "display.type: .* has no spice. It has vnc"),
 ]
 

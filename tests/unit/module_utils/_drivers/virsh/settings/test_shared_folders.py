@@ -230,4 +230,4 @@ def test_nothing_is_shared_over_a_remote_connection():
         ask(shared_folders=[{"name": "data", "host_path": "/srv"}]),
         virsh_traits("QEMU", "9.0.0", local=False),
     )
-    assert "Run the task on the hypervisor's own host" in str(planned.refusal)
+    assert "Run the task on the hypervisor itself" in str(planned.refusal)
