@@ -38,7 +38,7 @@ def test_a_users_disk_that_only_a_snapshot_has_is_not_removed(box):
     task(box, snapshot={"name": "without", "state": "restored"}).well()
     before = registered(box)
     for check in (True, False):
-        task(box, state="absent", check=check).refused("web", disk, "shall stay", "delete_disks: all")
+        task(box, state="absent", check=check).refused("web", disk, "is to be kept", "delete_disks: all")
     assert registered(box) == before
     task(box, snapshot={"name": "with", "state": "absent"}).well()
     task(box, state="absent").well()
@@ -73,7 +73,7 @@ def test_what_is_being_cloned_is_not_removed_meanwhile(box):
     remove = {"clonevm": lambda: tried.append(task(box, state="absent", timeout=1))}
     task(box, "copy", config={}, clone=linked, before=remove).well()
     (done,) = tried
-    done.refused("web", "another task works on it")
+    done.refused("web", "another task is working on this VM")
 
 
 def test_a_machine_of_which_half_is_left_is_told(box):

@@ -53,7 +53,7 @@ def compare_content(driver, vm, before, after):
 
 def _disks_at(driver, vm, snapshot):
     kept = read_one(driver.virsh, vm.id, snapshot.name)
-    _check_files(vm, f"the snapshot '{snapshot.name}'", snapshot.config.get("disks") or {}, kept.frozen)
+    _check_files(vm, f"snapshot '{snapshot.name}'", snapshot.config.get("disks") or {}, kept.frozen)
     check_content(driver, vm, snapshot.name, kept)
     tag = snapshot.name if snapshot.kind == INTERNAL else None
     formats = snapshot.config["disks"]
@@ -68,15 +68,15 @@ def _disks_now(vm):
         )
     disks = vm.config.get("disks") or {}
     paths = {slot: disk["source"] for slot, disk in disks.items() if files.is_file(disk.get("source") or "")}
-    _check_files(vm, "it", disks, paths)
+    _check_files(vm, "the VM", disks, paths)
     return [_Disk(slot, path, disks[slot]["format"]) for slot, path in sorted(paths.items())]
 
 
 def _check_files(vm, what, disks, paths):
     lacking = sorted(set(disks) - set(paths))
     if lacking or not paths:
-        held = f"disk {', '.join(lacking)} of {what} is" if lacking else f"{what} holds"
-        raise Refused(f"{vm.name}: {held} no file to compare.", "Omit content.")
+        found = f"disk {', '.join(lacking)} of {what} is not a file" if lacking else f"{what} has no disk files"
+        raise Refused(f"{vm.name}: content: {found}, so it cannot be compared.", "Omit content.")
 
 
 def _check_room(vm, copied, folder):

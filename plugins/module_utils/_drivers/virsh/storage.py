@@ -149,7 +149,7 @@ class Storage:
             raise Refused(
                 f"{name}: a disk of {human_size(size)} is smaller than the image {path} of"
                 f" {human_size(base.virtual_size)}.",
-                "Set a size that is at least as large, or omit the option.",
+                f"Set a size of {human_size(base.virtual_size)} or more, or omit the option.",
             )
         if image.get("linked") and entry.get("format", "qcow2") != "qcow2":
             raise Refused(

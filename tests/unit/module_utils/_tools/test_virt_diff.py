@@ -121,7 +121,7 @@ def test_what_the_user_has_set_stays():
 @pytest.mark.parametrize(
     ("said", "message", "remedy"),
     [
-        ("no-system.txt", "virt-diff failed: no operating system was found on this disk.", "whole systems only"),
+        ("no-system.txt", "virt-diff failed: no operating system was found on this disk.", "operating systems only"),
         ("no-kernel.txt", "virt-diff failed: libguestfs: error: /usr/bin/supermin exited", "/lib/modules"),
     ],
 )

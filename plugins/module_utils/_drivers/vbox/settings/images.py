@@ -117,7 +117,7 @@ def check_size(name, path, entry, present):
     if asked < present:
         raise Refused(
             f"{name}: a disk of {human_size(asked)} is smaller than the image {path} of {human_size(present)}.",
-            "Set a size that is at least as large, or omit the option.",
+            f"Set a size of {human_size(present)} or more, or omit the option.",
         )
     if asked > present and entry.get("format") == NOT_GROWN:
         raise Refused(

@@ -164,7 +164,7 @@ def check_boot_order(vm, order):
         raise Refused(f"{vm.name}: boot_order is empty.", f"Set at least one of {', '.join(_KINDS)}.")
     twice = sorted({word for word in order if order.count(word) > 1})
     if twice:
-        raise Refused(f"{vm.name}: boot_order: {', '.join(twice)} is contained twice.", "Give each once.")
+        raise Refused(f"{vm.name}: boot_order: {', '.join(twice)} is listed twice.", "List each only once.")
 
 
 _RESET_SINCE = (8, 1)

@@ -71,7 +71,7 @@ def test_unknown_source_fails_with_those_that_exist(vbox, kind, known):
     vbox.make("web")
     task(vbox, config=config).refused("'nosuch'", f"Known: {known}")
     vbox.has_networks()
-    task(vbox, config=config).refused("Known: none")
+    task(vbox, config=config).refused("Available: none")
 
 
 def test_source_alone_and_type_alone(vbox):
@@ -179,7 +179,7 @@ def test_port_that_a_program_uses_is_rejected(vbox, state):
     task(vbox).well()
     done = task(vbox, state=state, config={"port_forwards": WEB})
     if state == "started":
-        done.refused("port 8080 of the host is taken by another program")
+        done.refused("host_port: 8080 is already used by another program")
     else:
         done.well()
 
