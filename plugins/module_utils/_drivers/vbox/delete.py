@@ -22,7 +22,7 @@ from .settings.disks import base_name, remove_disk
 from .settings.images import release_images
 from .vbox_vm import slot_name
 
-_UNKNOWN = "another machine"
+_UNKNOWN = "another VM"
 
 
 def files_of(listing, vm):

@@ -112,7 +112,7 @@ def _power(driver, vm):
 _REMEDIES = (
     ("VERR_VM_DRIVER_NOT_INSTALLED", "Load the kernel module vboxdrv; it must be built for the running kernel."),
     ("VERR_SUPDRV", "Load the kernel module vboxdrv; it must be built for the running kernel."),
-    ("terminated unexpectedly", "See Logs/VBox.log and VBoxHardening.log in the VM's directory."),
+    ("terminated unexpectedly", "Check Logs/VBox.log and VBoxHardening.log in the VM's directory."),
     (
         "VERR_VMX_IN_VMX_ROOT_MODE",
         "Another hypervisor (KVM) uses the CPU's virtualization: stop its VMs, or unload its kernel module.",
@@ -123,7 +123,7 @@ _REMEDIES = (
     ),
     ("Nonexistent host networking interface", "Set networks[].source to an existing interface."),
     ("Locking of attached media failed", "Another running VM uses one of its disks; stop that VM."),
-    ("VERR_FILE_NOT_FOUND", "A required file is missing: see Logs/VBox.log in the VM's directory."),
+    ("VERR_FILE_NOT_FOUND", "A required file is missing: check Logs/VBox.log in the VM's directory."),
     (
         "Cannot enable nested",
         "This host's CPU does not support nested virtualization: set nested_virtualization: false.",
@@ -141,5 +141,5 @@ def _explained(vm, error, start_type):
     remedy = next((remedy for text, remedy in _REMEDIES if text in error.stderr), None)
     if start_type != "headless" and any(text in error.stderr for text in _WINDOWS):
         remedy = _NO_WINDOW
-    remedy = remedy or "See Logs/VBox.log in the VM's directory."
+    remedy = remedy or "Check Logs/VBox.log in the VM's directory."
     return CommandFailed(error.argv, error.rc, error.stderr, message=f"{vm.name}: {error.message}.", remedy=remedy)

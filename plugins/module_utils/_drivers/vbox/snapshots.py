@@ -73,7 +73,7 @@ def restore(driver, vm, step):
         driver.run(vm.id, "snapshot", vm.id, "restore", step.arguments["id"])
 
 
-_UNKNOWN = "another machine"
+_UNKNOWN = "another VM"
 
 
 def check_dropping(listing, plan):

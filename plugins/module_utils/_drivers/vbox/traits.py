@@ -302,8 +302,7 @@ def _media():
         "image.linked": Field(choices=(False,), instead=VIRTUALBOX.lacks["image.linked=true"]),
         "clone": Field(
             cost=_cost_of_cloning,
-            instead="A linked clone needs a snapshot of its source: set clone.snapshot. For a full clone of a running"
-            " VM, stop the VM first.",
+            instead="Stop it first, or set clone.snapshot. A linked clone always needs clone.snapshot.",
         ),
         "cloud_init": Field(),
         "iso": Field(cost=_cost_of_medium),

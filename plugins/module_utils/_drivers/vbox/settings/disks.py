@@ -114,7 +114,7 @@ def _remove_leftover(driver, vbox_vm, path, announced):
 
 
 def file_in_the_way(path):
-    return Refused(f"{path} exists already.", "Move it to another directory, or attach it with disks[].source.")
+    return Refused(f"{path} already exists.", "Move it to another directory, or attach it with disks[].source.")
 
 
 def remove_disk(driver, vbox_vm, slot):
@@ -261,7 +261,7 @@ def _check_attached(vbox_vm, plan):
         if missing is not None:
             raise NotFound(
                 f"{plan.after.name}: {option}: {missing} in slot {name} does not exist, so the VM cannot start.",
-                f"Put the file back{_REMEDIES[option]}.",
+                f"Restore the file{_REMEDIES[option]}.",
             )
 
 

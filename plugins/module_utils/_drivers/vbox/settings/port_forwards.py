@@ -203,5 +203,5 @@ class HostPorts:
                     self._chosen[own] = port
                     return port
         raise Refused(
-            f"{vbox_vm.values['name']}: port_forwards.{rule.name}: no free host port was found.", "Name a host_port."
+            f"{vbox_vm.values['name']}: port_forwards.{rule.name}: no free host port was found.", "Set host_port."
         )

@@ -351,8 +351,7 @@ def test_native_value_must_be_plain(value):
 
 
 @pytest.mark.parametrize(("name", "words"), [
-    ("-x", "an option"), ("x" * 201, "must not be longer than 200 bytes"), ("ü" * 101, 
-        "must not be longer than 200 bytes"), ("ü" * 100, None),
+    ("-x", "an option"), ("x" * 201, "longer than 200 bytes"), ("ü" * 101, "longer than 200 bytes"), ("ü" * 100, None),
     ("x-", None),
 ])  # fmt: skip
 def test_name_of_a_vm(vbox, name, words):

@@ -43,7 +43,7 @@ def test_a_plain_machine_can_be_cloned(rich, linked):
 def test_no_disk_stands_on_a_snapshot_within_an_image(rich):
     rich.snapshot_inside()
     check(rich, "s1")
-    with pytest.raises(Refused, match="copy: clone.linked: 's1' is an internal snapshot of 'rich'") as told:
+    with pytest.raises(Refused, match=r"copy: clone\.linked: 's1' is an internal snapshot of 'rich'") as told:
         check(rich, "s1", linked=True)
     assert "external" in told.value.remedy
 
