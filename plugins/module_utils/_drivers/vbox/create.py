@@ -129,7 +129,7 @@ def name_taken(name, path, owner):
     return Refused(
         f"{name}: {path} belongs to the VM '{owner}', because VirtualBox replaces some characters of VM names with _"
         " in file names.",
-        "Choose another name.",
+        "Use another name.",
     )
 
 

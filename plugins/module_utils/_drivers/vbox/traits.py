@@ -126,7 +126,7 @@ def _normalized(known, vm, config):
     check_forwards(vm, adjusted)
     check_share_names(vm, config.get("shared_folders") or {})
     if config.get("iso") == "" and vm.power != ABSENT and vm.config.get("iso") is None:
-        del adjusted["iso"]  # Where there is no drive, there is no medium in it.
+        del adjusted["iso"]  # Without a drive there is nothing to eject.
     return adjusted
 
 

@@ -32,7 +32,7 @@ class _Disk:
 
 
 def compare_content(driver, vm, before, after):
-    """What ``virt-diff`` tells of the two points; ``after`` None is now. Copies are gone at the end."""
+    """Compare two points with ``virt-diff``; ``after`` None is the present state. Temporary copies are removed."""
     tool = VirtDiff(driver.commands)
     points = [_disks_at(driver, vm, before), _disks_now(vm) if after is None else _disks_at(driver, vm, after)]
     copied = [disk for disks in points for disk in disks if disk.tag is not None]
@@ -80,7 +80,7 @@ def _check_files(vm, what, disks, paths):
 
 
 def _check_room(vm, copied, folder):
-    # A copy holds no more than its image does by itself.
+    # A copy is never larger than the allocated size of its image.
     needed = sum(files.allocated(path) for path in sorted(disk.path for disk in copied))
     free = files.free_space(folder) // MIB * MIB
     if needed > free:

@@ -1,12 +1,12 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What libvirt would do wrong with a snapshot, refused beforehand (all seen with libvirt 9.0.0).
+"""Known problems of libvirt with snapshots, rejected before the first step (all seen with libvirt 9.0.0).
 
-* A restore whose content is gone ends with the guest cut off and its definition changed.
-* Dropping an external snapshot throws away internal ones that lie in its overlay.
-* Dropping an external snapshot of a suspended VM merges away the files that its saved memory needs.
-* A snapshot of a name that an earlier VM left in the image gives the image two of that name.
+* A restore with missing files stops the guest and changes its definition.
+* Deleting an external snapshot destroys internal ones in its overlay.
+* Deleting an external snapshot of a suspended VM merges the files that its saved memory needs.
+* If an image already contains a snapshot with the name, it gets a second one with that name.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _LONGEST_FILE_NAME = 255
 
 
 def check_snapshot(driver, vm, step):
-    """Raise Refused for a step that takes, drops or restores a snapshot and would lose something or fail half-way."""
+    """Raise Refused for a step on a snapshot that would lose data or fail half-way."""
     {"snapshot": _check_taking, "drop_snapshot": _check_dropping, "restore": _check_restoring}[step.verb](
         driver, vm, step.arguments
     )
@@ -75,7 +75,7 @@ def _check_internal(driver, vm, arguments):
 
 
 def _check_not_in_use(driver, vm):
-    """QEMU locks the images that the disks of running VMs stand on; a snapshot of a VM that is off is written by us."""
+    """QEMU locks the backing files of running VMs; a snapshot of a stopped VM is written into the image by libvirt."""
     if vm.power != STOPPED or not driver.is_local or driver.hypervisor == "TEST":
         return
     standing = driver.file_users().standing_on(vm)
@@ -162,7 +162,7 @@ def _check_dropping(driver, vm, arguments):
 
 
 def _check_merging(driver, vm, name):
-    """What an external snapshot froze is written to when it goes: nobody else may stand on it."""
+    """Deleting an external snapshot writes to the files it froze, so they must not be backing files of other disks."""
     if not driver.is_local:
         return
     frozen = {os.path.realpath(path) for path in read_one(driver.virsh, vm.id, name).frozen.values()}
@@ -193,7 +193,7 @@ def _check_restoring(driver, vm, arguments):
 
 
 def _check_media(vm, name, snapshot):
-    """libvirt cuts the guest off before it finds that a medium of then is gone."""
+    """libvirt stops the guest before it detects that an ISO image of the snapshot is missing."""
     media = snapshot.definition.drives("cdrom", "floppy") if snapshot.definition else ()
     for path in sorted(file_of(drive) for drive in media if file_of(drive)):
         if not files.exists(path):

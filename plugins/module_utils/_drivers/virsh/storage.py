@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Files of VMs: whole before they get their name, and never overwritten; and whether there is room for them."""
+"""Files of VMs: complete before they get their final name, never overwritten, and with enough free space."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from .settings.firmware import nvram_of
 _SEED_SUFFIX = ".polyvirt-seed.iso"
 #: By whether the firmware has secure boot.
 _NVRAM_SUFFIXES = {False: ".nvram", True: ".nvram-secure"}
-#: What qemu-img can read and the core lets a base image be; others are converted by their owner first.
+#: Supported formats of base images; other images must be converted first.
 IMAGE_FORMATS = ("qcow2", "raw", "vmdk", "vdi", "vhdx", "vpc")
 
 
 class Storage:
-    """Image files in one folder of the host."""
+    """Image files in one directory of the host."""
 
     def __init__(self, qemu_img, folder, is_default=False):
         self.qemu_img, self.folder = qemu_img, folder
@@ -40,21 +40,21 @@ class Storage:
         return os.path.join(self.folder, f"{name}{_NVRAM_SUFFIXES[bool(secure)]}")
 
     def open_folder(self):
-        """See that the folder is there, where it is libvirt's own and not one that the user chose."""
+        """Create the directory if it is libvirt's default and not one chosen by the user."""
         if self._is_default:
             files.make_folder(self.folder)
 
     def make_disk(self, path, entry, image):
-        """Make the file of one disk; True when it is new.
+        """Create the file of one disk; True if it is new.
 
-        A file that already has the name is taken only when it is what would be made now (a run that was cut off left
-        it); anything else may be somebody's data. Raises Refused then.
+        An existing file with that name is used only if it equals what would be created now (an interrupted run left
+        it); anything else may be data of others. Raises Refused then.
         """
         self.open_folder()
         with files.partial(path) as temporary:
             self._fill(temporary, entry, image)
             if not files.exists(path):
-                # Another task may be faster by a moment: what it made is looked at as any that is there.
+                # Another task may have created it at the same time; that file is checked like any existing one.
                 with suppress(Refused):
                     files.rename_into_place(temporary, path)
                     return True
@@ -75,14 +75,14 @@ class Storage:
         return known_format(entry) or self.qemu_img.info(entry["source"]).format
 
     def _is_same(self, made, found):
-        """A file that stands on another one holds only a part by itself, however much alike the two read."""
+        """A file with a backing file contains only part of the data, even if both read the same."""
         stands_on = [self.qemu_img.info(path).backing for path in (made, found)]
         return stands_on[0] == stands_on[1] and self.qemu_img.identical(made, found)
 
     def check_leftover(self, path, entry, image):
-        """Refuse, before anything is changed, a file that has the disk's name and holds something else."""
+        """Reject, before anything is changed, an existing file with the disk's name and different content."""
         if not files.exists(path) or (image and image.get("snapshot")):
-            return  # An internal snapshot can only be compared once it is copied.
+            return  # An internal snapshot can be compared only after it is copied.
         reference = image["source"] if image else empty_image(entry["size"])
         base = reference if image and image.get("linked") else None
         if self.qemu_img.info(path).backing != base:
@@ -115,9 +115,9 @@ class Storage:
     # Checks, made before anything is changed ------------------------------------------------------------------------
 
     def check_folder(self, written=True):
-        """Refuse a folder that is missing, or that cannot be written where that is for us to do, not for libvirt."""
+        """Reject a directory that is missing, or not writable if files are to be created in it."""
         if self._is_default and not files.exists(self.folder):
-            return  # libvirt's own folder is made when it is needed, as libvirt itself does.
+            return  # libvirt's default directory is created when needed, as libvirt does itself.
         if not files.is_folder(self.folder):
             raise NotFound(f"storage_path: {self.folder} is not a directory.", "Create it, or use another directory.")
         if written and not files.is_writable(self.folder):
@@ -126,7 +126,7 @@ class Storage:
             )
 
     def check_image(self, name, image, entry, written_by):
-        """Refuse a base image that is missing, unreadable, none, too large for the disk, or being written."""
+        """Reject a base image that is missing, unreadable, not an image, larger than the disk, or in use."""
         path = image["source"]
         if not os.path.isabs(path):
             raise Refused(
@@ -157,7 +157,7 @@ class Storage:
             )
 
     def check_readable_image(self, name, option, path, image_format=None, or_device=False):
-        """What an image is; refused where it is missing, unreadable, or none (of the format that is named)."""
+        """Read an image's properties; rejected if it is missing, unreadable, or not an image (of the given format)."""
         check_readable(name, option, path, or_device)
         try:
             info = self.qemu_img.info(path, image_format)
@@ -165,7 +165,7 @@ class Storage:
             raise Refused(
                 f"{name}: {option}: {path} is not a disk image: {error.stderr}.", "Use a qcow2 or raw image."
             ) from error
-        # Anything can be probed as raw, but what is called a raw disk is one.
+        # Any file is probed as raw; only a file declared as raw is accepted as such.
         is_text = info.format == "raw" and image_format is None and files.size(path) % 512
         if info.format not in IMAGE_FORMATS or is_text:
             raise Refused(
@@ -194,7 +194,7 @@ class Storage:
             raise Refused(f"{name}: {path} is used by {', '.join(users)}.", "Use another name or storage_path.")
 
     def check_no_nvram(self, name, secure_boot, to_delete=()):
-        """libvirt does not fill a file that is there: a new VM would boot with another's variables."""
+        """libvirt does not overwrite an existing file, so a new VM would boot with another VM's variables."""
         path = self.nvram_path(name, secure_boot)
         if files.exists(path) and os.path.realpath(path) not in to_delete:
             raise Refused(
@@ -212,16 +212,16 @@ def _taken(path):
 
 
 def check_iso(name, path, option="iso"):
-    """Refuse a medium that is missing, unreadable, or no ISO 9660 or UDF image."""
+    """Reject a file that is missing, unreadable, or not an ISO 9660 or UDF image."""
     check_readable(name, option, path)
     if not optical.is_iso(path):
         raise Refused(f"{name}: {option}: {path} is not an ISO image.", "Use an ISO 9660 or UDF image.")
 
 
 def known_format(entry):
-    """The format of a disk that is attached as it is, where it need not be looked up.
+    """The format of an attached disk if it need not be probed.
 
-    A block device is raw unless the task says otherwise: what a guest wrote to it must not make it another image.
+    A block device is raw unless the task sets another format: probing would trust data written by a guest.
     """
     return entry.get("format") or ("raw" if files.is_block_device(entry["source"]) else None)
 
@@ -239,17 +239,17 @@ def check_readable(name, option, path, or_device=False):
 
 
 def chain_of(storage, path):
-    """An image and all it stands on."""
+    """An image and all its backing files."""
     return [image.path for image in storage.qemu_img.chain(path)]
 
 
 def bases_of(storage, overlays):
-    """All that new overlays stand on."""
+    """All backing files of new overlays."""
     return sorted({base for path in overlays for base in chain_of(storage, path)[1:]})
 
 
 def bases(definitions):
-    """Real path -> names of the VMs whose disks were made to stand on it, and that any write would ruin."""
+    """Real path of a backing file -> names of the VMs whose disks were created on it; a write would corrupt them."""
     standing = {}
     for definition in definitions:
         mark = definition.mark or {}
@@ -260,7 +260,7 @@ def bases(definitions):
 
 
 def used_files(definition):
-    """Every local file that a definition refers to, down the chain as far as libvirt tells."""
+    """Every local file in a definition, with the backing files that libvirt lists."""
     for disk in definition.root.findall("devices/disk"):
         if file_of(disk):
             yield file_of(disk)
@@ -277,7 +277,7 @@ def written_files(definitions):
     for definition in definitions:
         for disk in definition.drives("disk", "lun"):
             if place_of(disk) and disk.find("readonly") is None:
-                # Of a VM that runs there are two definitions.
+                # A running VM has two definitions.
                 written.setdefault(os.path.realpath(place_of(disk)), {})[definition.name] = True
         if nvram_of(definition):
             written.setdefault(os.path.realpath(nvram_of(definition)), {})[definition.name] = True
@@ -285,7 +285,7 @@ def written_files(definitions):
 
 
 def check_space(driver, name, images, to_delete=()):
-    """Refuse copies of ``images`` for which there is no room beside those of the other VMs of the task.
+    """Reject copies of ``images`` that do not fit beside those of the other VMs of the task.
 
     ``to_delete`` are files that are deleted before.
     """

@@ -82,7 +82,7 @@ def _check_room(plan, touched, chipset):
         raise Refused(
             f"{plan.after.name}: networks: the VM would have a NIC {max(beyond)}, but the chipset {chipset} supports"
             f" only {room} NICs.",
-            f"Have fewer NICs{remedy}.",
+            f"Remove NICs{remedy}.",
         )
 
 

@@ -36,7 +36,7 @@ def check_forwards(vm, config):
     for name, entry in asked.items():
         reason = _why_not(name)
         if reason:
-            raise Refused(f"{vm.name}: port_forwards: {name!r} is not a valid name: {reason}.", "Choose another name.")
+            raise Refused(f"{vm.name}: port_forwards: {name!r} is not a valid name: {reason}.", "Use another name.")
         if entry.get("host_address"):
             _check_address(vm, name, entry["host_address"])
     if (asked or config.get("ssh_forward")) and "nat" not in _types(vm, config):

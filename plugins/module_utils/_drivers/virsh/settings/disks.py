@@ -46,7 +46,7 @@ def normalize_slots(vm, disks):
         if target != slot:
             present = (vm.config.get("disks") or {}).get(target)
             if entry is None and present and present["bus"] != "sata":
-                continue  # That disk is on another bus; the one to be gone is not there.
+                continue  # That disk is on another bus; the disk to be removed does not exist.
             given = None if entry is None else {**entry, "bus": "sata"}
         if target in normalized:
             raise Refused(f"{vm.name}: disks: {slot} and {target} are the same slot.", "Keep only one of them.")
@@ -111,7 +111,7 @@ def disk_element(slot, path, image_format, bus):
 
 
 def set_disk_file(disk, path, image_format):
-    """Let a disk lie in another file, and know nothing of what that file stands on."""
+    """Set a disk's file, and remove the recorded backing files of the previous one."""
     for tag in ("source", "backingStore"):
         child = disk.find(tag)
         if child is not None:
@@ -141,7 +141,7 @@ def iso_drive(definition, own_files):
 
 
 def read_iso(definition, own_files):
-    """The medium in the first drive: empty for an empty drive, None where there is no drive."""
+    """The ISO image in the first drive: empty for an empty drive, None if there is no drive."""
     drive = iso_drive(definition, own_files)
     return None if drive is None else source_of(drive)
 
@@ -202,7 +202,7 @@ def add_disk(driver, vm, definition, running, change, made):
     slot, entry, new = change.key, change.new, []
     attached = [disk for disk in running.drives("disk") if target_of(disk) == slot] if running is not None else []
     if attached:
-        # A run that was cut off had it plugged in already; only the definition lacks it.
+        # An interrupted run has attached it already; only the stored definition lacks it.
         path, image_format = file_of(attached[0]), attached[0].find("driver").get("type")
         if not entry.get("source"):
             made.append(path)
@@ -222,7 +222,7 @@ def _plug_in(driver, vm, element, new):
     try:
         attach(driver, vm, element)
     except CommandFailed as error:
-        # Without an answer it may be plugged in: then the file is in use.
+        # Without an answer it may be attached, and then the file is in use.
         if not isinstance(error, ConnectionLost):
             for path in new:
                 files.remove(path)
@@ -236,7 +236,7 @@ def remove_disk(driver, vm, definition, running, change, made):
 
 
 def grow_disk(driver, vm, definition, running, change, made):
-    """The planner has compared: blockresize itself would shrink without a word."""
+    """The planner has compared the sizes, because blockresize shrinks without a warning."""
     if running is not None:
         driver.virsh.run("blockresize", vm.id, change.key, f"{change.new}B")
         return
@@ -248,7 +248,7 @@ _NO_PLACE = "No more available PCI slots"
 
 
 def attach(driver, vm, element):
-    """Plug a device into what runs. Raises CommandFailed, with a remedy where the VM has no free place."""
+    """Attach a device to the running VM. Raises CommandFailed, with a remedy if the VM has no free PCI slot."""
     try:
         driver.virsh.run("attach-device", vm.id, "/dev/stdin", "--live", stdin=ET.tostring(element, encoding="unicode"))
     except CommandFailed as error:
@@ -264,7 +264,7 @@ def attach(driver, vm, element):
 
 
 def check_disk(driver, name, slot, entry, written_by, image=None, expected=()):
-    """``expected`` are paths at which something of this VM is; what else has the disk's name is looked into."""
+    """``expected`` are paths where files of this VM exist; any other file with the disk's name is checked."""
     if entry.get("source"):
         driver.storage.check_disk_source(name, slot, entry, written_by)
     else:
@@ -291,7 +291,7 @@ def check_added_disk(driver, vm, change, written_by):
             f"{vm.name}: disks.{change.key}: the slot is used by an optical drive.",
             f"Use another slot, such as {_another_slot(driver, vm, change)}.",
         )
-    # A run that was cut off may have attached the file already: it is the VM's own then.
+    # An interrupted run may have attached the file already; then it is the VM's own.
     check_disk(driver, vm.name, change.key, change.new, written_by, expected=written_by)
 
 

@@ -12,7 +12,7 @@ from ...._lifecycle.errors import NotFound, Refused
 from ...._lifecycle.units import KIB
 from ...._ports import files
 
-#: Draws for another display and shows nothing itself.
+#: Renders for another display and shows nothing itself.
 _HELPER = "egl-headless"
 _SPICE_CHANNELS = ("spicevmc", "spiceport")
 #: Every guest has a driver for it, and its memory can be set.
@@ -73,7 +73,7 @@ def _video_model(definition):
 
 
 def normalized_display(vm, display):
-    """``display`` as libvirt stores it; memory without a display to show it on is refused."""
+    """``display`` as libvirt stores it; video memory without a display is rejected."""
     size = display.get("video_memory")
     if size is None:
         return display
@@ -95,7 +95,7 @@ def read_serial_log(definition):
 
 
 def write_serial_log(definition, change):
-    """The console that libvirt shows beside the first port is the same port, and follows it."""
+    """Set the log of the first serial port; the console that libvirt lists is the same port."""
     port = definition.root.find("devices/serial")
     if port is None:
         if not change.new:
@@ -112,7 +112,7 @@ def write_serial_log(definition, change):
 
 
 def check_serial_log(name, vm_id, path, definitions, local):
-    """Refuse a file that another VM writes, and one that is no log: virtlogd, as root, would empty it."""
+    """Reject a file that another VM writes to, and one that is not a log: virtlogd, as root, would truncate it."""
     real = os.path.realpath if local else os.path.normpath
     users = {one.name for one in definitions if one.uuid != vm_id and real(path) in map(real, _outputs(one))}
     if users:
@@ -140,7 +140,7 @@ def check_serial_log(name, vm_id, path, definitions, local):
 
 
 def _outputs(definition):
-    """Files that anything in a VM writes its output to."""
+    """Files to which devices of a VM write output."""
     logs = [log.get("file") for log in definition.devices.iter("log")]
     ports = [source.get("path") for source in definition.root.findall("devices/*[@type='file']/source")]
     return [path for path in (*logs, *ports) if path]

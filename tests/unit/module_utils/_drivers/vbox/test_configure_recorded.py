@@ -132,7 +132,10 @@ def test_a_clone_goes_with_its_own_images(tmp_path):
         ({"networks": {"0": {"type": "bridged"}}}, "source is required for a NIC of type"),
         ({"networks": {"0": {"type": "nat", "source": "x"}}}, "source is not supported"),
         ({"port_forwards": {"a,b": {"guest_port": 1}}}, "'a,b' is not a valid name: it contains a comma"),
-        ({"port_forwards": {"polyvirt-ssh": {"guest_port": 1}}}, "'polyvirt-ssh': it is used by ssh_forward"),
+        (
+            {"port_forwards": {"polyvirt-ssh": {"guest_port": 1}}},
+            "'polyvirt-ssh' is not a valid name: it is used by ssh_forward",
+        ),
         (
             {"port_forwards": {"x%s%s%n": {"guest_port": 1}}},
             "'x%s%s%n' is not a valid name: it contains a percent sign",

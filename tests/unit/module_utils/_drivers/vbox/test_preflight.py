@@ -44,7 +44,7 @@ REJECTED = [
     (disk(source="{}/a.odd"), "is not a disk image"),
     (disk(source="{}/a.empty"), "is not a disk image"),
     (disk(source="{}/bad.vdi"), "the disk size of the"),
-    (disk(source="{}/user.vdi", format="vmdk"), "disks.SATA 1.format: vmdk is set, but "),
+    (disk(source="{}/user.vdi", format="vmdk"), "disks.SATA 0.format: vmdk is set, but "),
     (disk(source="{}/others.vdi"), "is a disk of other"),
     (disk(source="{}/machines/../others.vdi"), "is a disk of other"),
     ({"iso": "{}/none.iso"}, "does not exist"),
@@ -145,7 +145,7 @@ def test_new_disk_does_not_replace_a_file(vbox):
 
 def test_unreadable_image(vbox, place, monkeypatch):
     monkeypatch.setattr(files, "is_readable", lambda path: False)
-    task(vbox, config=disk(source=vbox.disk())).refused("cannot be read", "as a user with read permission")
+    task(vbox, config=disk(source=vbox.disk())).refused("is not readable", "as a user with read permission")
 
 
 def test_folder_of_the_task_must_exist(vbox):
@@ -240,8 +240,9 @@ def test_room_for_a_copy_is_checked(vbox, monkeypatch, way):
     image = vbox.image("obeys")
     monkeypatch.setattr(files, "allocated", lambda path: 3 * MIB)
     more = {"image": image} if way == "image" else {"clone": {"source": "base", "linked": False}, "config": {}}
+    option = "image.source" if way == "image" else "clone"
     for room, words in (
-        (2 * MIB, f"web: {way}: the copy needs 3M, but {vbox.machines} has only 2M free"),
+        (2 * MIB, f"web: {option}: the copy needs 3M, but {vbox.machines} has only 2M free"),
         (4 * MIB, None),
     ):
         monkeypatch.setattr(files, "free_space", lambda folder, room=room: room)
@@ -272,7 +273,7 @@ def test_path_that_new_groups_move_is_rejected(vbox, kind):
         "iso": {"iso": f"{folder}/a.iso"},
     }[kind]
     for check in (True, False):
-        task(vbox, config={**config, "groups": ("/new", "/")}, check=check).refused(str(folder), "moves")
+        task(vbox, config={**config, "groups": ("/new", "/")}, check=check).refused(str(folder), "would move")
     for groups in (("/",), ("/", "/new")):
         task(vbox, config={**config, "groups": groups}).well()
         assert not task(vbox, config={**config, "groups": groups}).well().changed
@@ -282,9 +283,11 @@ def test_image_goes_to_one_slot(vbox):
     disk = {"source": vbox.disk()}
     config = {**SMALL, "disks": {"SATA 0": disk, "SATA 1": disk}}
     for check in (True, False):
-        task(vbox, config=config, check=check).refused(f"{vbox.disk()} would be at SATA 0 and at SATA 1")
+        task(vbox, config=config, check=check).refused(f"{vbox.disk()} would be attached at both SATA 0 and SATA 1")
     task(vbox, config={**SMALL, "disks": {"SATA 0": disk}}).well()
-    task(vbox, config={"memory": 24 * MIB, "disks": {"SATA 1": disk}}).refused("would be at SATA 0 and at SATA 1")
+    task(vbox, config={"memory": 24 * MIB, "disks": {"SATA 1": disk}}).refused(
+        "would be attached at both SATA 0 and SATA 1"
+    )
 
 
 def test_place_for_a_drive_is_checked(vbox):

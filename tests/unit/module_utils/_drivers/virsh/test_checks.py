@@ -70,7 +70,7 @@ def test_a_network_card_without_a_name_beside_one_with_a_wrong_name(tmp_path):
 
 def test_a_medium_must_be_one(tmp_path):
     change = Change("iso", "", str(tmp_path / "nosuch.iso"))
-    with pytest.raises(NotFound, match=r"web: iso .*nosuch\.iso does not exist on the hypervisor"):
+    with pytest.raises(NotFound, match=r"web: iso: .*nosuch\.iso does not exist on the hypervisor"):
         check(tmp_path, Step("configure", changes=(change,)))
 
 

@@ -85,7 +85,7 @@ def test_a_disk_that_is_no_file(rich):
 
 def test_a_disk_whose_file_is_gone(rich):
     os.unlink(rich.path(DISK))
-    with pytest.raises(NotFound, match=r"copy: disk vda of 'rich', .*rich-vda\.qcow2 does not exist"):
+    with pytest.raises(NotFound, match=r"copy: disk vda of 'rich': .*rich-vda\.qcow2 does not exist"):
         check(rich)
 
 

@@ -155,7 +155,7 @@ def test_room_is_looked_for_first(images, tool, tmp_path, monkeypatch):
     images.create(disk, "qcow2", 1 << 20)
     subprocess.run(["qemu-img", "snapshot", "-c", "s", disk], check=True)
     monkeypatch.setattr(compare_content.files, "free_space", lambda folder: 4096)
-    with pytest.raises(Refused, match=rf"may need \d+K in {tmp_path}, but only 0B is free"):
+    with pytest.raises(Refused, match=rf"may need \d+K of temporary space in {tmp_path}, but only 0B is free"):
         compare_content.compare_content(
             driver(tmp_path, s=("internal-off", disk)), machine(disk), snapshot("s", disk), None
         )

@@ -188,7 +188,7 @@ def test_native_values(path, value):
 @pytest.mark.parametrize("path", ["devices/disk", "devices/controller@model", "devices/*"])
 def test_a_path_that_fits_several_elements_is_refused(path):
     for action in (Definition(machine_xml()).native, lambda one: Definition(machine_xml()).set_native(one, "x")):
-        with pytest.raises(Refused, match=r"m1: native: '.*' fits \d+ elements"):
+        with pytest.raises(Refused, match=r"m1: native: '.*' matches \d+ elements"):
             action(path)
 
 

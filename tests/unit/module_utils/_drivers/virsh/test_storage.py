@@ -196,7 +196,7 @@ def test_images_that_do_not_suit(storage, images, tmp_path):
     (base,) = chain(images, tmp_path, "base")
     (tmp_path / "text").write_text("no image", encoding="utf-8")
     for error, text, faulty in [
-        (NotFound, "web: image /no/such does not exist", lambda: check_image(storage, "/no/such")),
+        (NotFound, "web: image.source: /no/such does not exist", lambda: check_image(storage, "/no/such")),
         (Refused, "web: image.source: 'base' is not an absolute path", lambda: check_image(storage, "base")),
         (Refused, f"web: image {tmp_path} is not a file", lambda: check_image(storage, tmp_path)),
         (Refused, "text is not a disk image", lambda: check_image(storage, tmp_path / "text")),

@@ -89,7 +89,7 @@ MACHINERY = {*FIRMWARE, "nested_virtualization", "tpm", "serial_log", "display.t
         (TRAITS, set(), ""),
         (virsh_traits("QEMU", "7.10.0", local=True), set(), ""),
         (virsh_traits("QEMU", "7.1.0", local=True), FIRMWARE, "7.2 or later"),
-        (virsh_traits("QEMU", "9.0.0", local=False), {*FIRMWARE, "nested_virtualization"}, "own host"),
+        (virsh_traits("QEMU", "9.0.0", local=False), {*FIRMWARE, "nested_virtualization"}, "hypervisor itself"),
         (virsh_traits("TEST", "9.0.0", local=True), MACHINERY, "only simulated"),
     ],
 )
@@ -131,13 +131,13 @@ def test_memory_is_counted_in_whole_kibibytes():
         ({"disks": {"vda": {"source": "x.qcow2"}}}, "not an absolute path"),
         ({"iso": "x.iso"}, "not an absolute path"),
         ({"serial_log": "x.log"}, "serial_log: 'x.log' is not an absolute path"),
-        ({"native": {"os//kernel": "x"}}, "no path"),
+        ({"native": {"os//kernel": "x"}}, "not a valid path"),
         ({"boot_order": ()}, "boot_order is empty"),
         ({"secure_boot": True}, "secure_boot requires UEFI"),
         ({"display": {"video_memory": 1}}, "needs a display"),
         ({"networks": {"0": {"type": "internal"}}}, "source is required for a NIC of type"),
         ({"networks": {"0": {"type": "bridged"}}}, "source is required for a NIC of type"),
-        ({"networks": {"0": {"type": "user", "source": "x"}}}, "no source"),
+        ({"networks": {"0": {"type": "user", "source": "x"}}}, "source is not supported"),
     ],
 )
 def test_what_has_no_place_is_refused(config, word):

@@ -58,9 +58,13 @@ def creating(**config):
 
 
 WANTED = [
-    (Change("firmware", "bios", "uefi"), NO_FIRMWARE, "firmware: this host has no UEFI firmware .* Install ovmf"),
+    (Change("firmware", "bios", "uefi"), NO_FIRMWARE, "firmware: the hypervisor has no UEFI firmware .* Install ovmf"),
     (Change("tpm", False, True), NO_EMULATOR, "tpm: the hypervisor has no TPM emulator. Install swtpm and swtpm-tools"),
-    (Change("display", "none", "spice", attribute="type"), NO_SPICE, "display.type: .* has no spice. It has vnc"),
+    (
+        Change("display", "none", "spice", attribute="type"),
+        NO_SPICE,
+        "display.type: .* does not support spice. Supported: vnc",
+    ),
 ]
 
 
@@ -76,7 +80,7 @@ def test_what_the_host_lacks_is_refused(tmp_path, change, lacking, words):
     [
         ({"firmware": "uefi", "secure_boot": False}, NO_FIRMWARE, "Install ovmf"),
         ({"tpm": True}, NO_EMULATOR, "Install swtpm"),
-        ({"display": {"type": "spice"}}, NO_SPICE, "It has vnc"),
+        ({"display": {"type": "spice"}}, NO_SPICE, "Supported: vnc"),
     ],
 )
 def test_a_new_machine_is_looked_at_as_well(tmp_path, config, lacking, words):

@@ -69,7 +69,7 @@ def test_a_maximum_is_asked_as_it_is_read_back(found, asked, settled):
 
 def test_a_new_machine_has_room_above_what_new_machines_get():
     assert memory_cpus.normalize_maxima(Vm.absent("web"), {"max_cpus": 4}) == {"max_cpus": 4}
-    with pytest.raises(Refused, match="max_cpus is 1, but cpus is 2"):
+    with pytest.raises(Refused, match="max_cpus: 1 is less than cpus, which is 2"):
         memory_cpus.normalize_maxima(Vm.absent("web"), {"max_cpus": 1})
 
 
@@ -80,7 +80,10 @@ def test_a_new_machine_has_room_above_what_new_machines_get():
             {"max_memory": GIB // 2},
             "web: max_memory: 512M is less than memory, which is 1G. Set max_memory to at least 1G",
         ),
-        ({"cpus": 4, "max_cpus": 3}, "web: max_cpus is 3, but cpus is 4."),
+        (
+            {"cpus": 4, "max_cpus": 3},
+            "web: max_cpus: 3 is less than cpus, which is 4. Set max_cpus to at least 4, or reduce cpus.",
+        ),
     ],
 )
 def test_a_maximum_that_cannot_be_is_refused(asked, said):

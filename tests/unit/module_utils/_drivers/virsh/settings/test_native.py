@@ -102,8 +102,8 @@ def test_firmware_and_its_files_are_not_both_chosen(key, firmware):
 @pytest.mark.parametrize(
     ("native", "word"),
     [
-        ({"os//kernel": "x"}, "no path"),
-        ({"": "x"}, "no path"),
+        ({"os//kernel": "x"}, "not a valid path"),
+        ({"": "x"}, "not a valid path"),
         ({"devices/graphics@passwd": "x"}, "secret"),
         ({"os/kernel": ["x"]}, "not a plain value"),
     ],

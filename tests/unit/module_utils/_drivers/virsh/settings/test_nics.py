@@ -153,7 +153,7 @@ def test_no_free_slot_says_what_helps_and_stores_nothing(tmp_path):
     with pytest.raises(CommandFailed) as caught:
         change(tmp_path, virsh, add(type="user"), power="running")
     assert str(caught.value).startswith("m1: the running VM has no free PCI slot, so no interface can be added.")
-    assert "Stop it" in caught.value.remedy
+    assert "Stop the VM" in caught.value.remedy
     assert ("define", "/dev/stdin") not in virsh.done
 
 

@@ -110,7 +110,7 @@ def test_memory_that_somebody_keeps_private_stays_private(tmp_path):
 def test_a_host_that_can_share_nothing_so_is_told(tmp_path):
     with pytest.raises(Unsupported) as caught:
         share(machine_xml(), connection(tmp_path, capabilities=ONLY_VIRTIOFS), add(read_only=True))
-    assert str(caught.value).startswith("m1: shared_folders: this host has no way to share data read-only")
+    assert str(caught.value).startswith("m1: shared_folders.data: the hypervisor cannot share a directory read-only")
     assert "virtiofsd" in caught.value.remedy
 
 
