@@ -11,7 +11,7 @@ import shutil
 from types import SimpleNamespace
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._front import Declaration
+from ansible_collections.polyvirt.core.plugins.module_utils._front.declaration import Declaration
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.options import Option
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.results import MASK
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.driver import is_local
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.reader import is_local
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.traits import virsh_traits
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
