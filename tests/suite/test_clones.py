@@ -306,8 +306,8 @@ def _refused_for_files(platform, names):
     text, of = platform.in_the_way(names.other), {"clone": {"source": names.source}}
     text.write_text("somebody's letters\n")
     return {
-        "file is there": ({"name": [names.other], **of}, (text.name, "exists already")),
-        "one of two": ({"name": [names.clone, names.other], **of}, (text.name, "exists already")),
+        "file is there": ({"name": [names.other], **of}, (text.name, "already exists")),
+        "one of two": ({"name": [names.clone, names.other], **of}, (text.name, "already exists")),
         "relative folder": (_clone(names, storage_path="/nonexistent"), ("storage_path", "/nonexistent")),
     }
 

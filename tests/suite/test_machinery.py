@@ -112,7 +112,7 @@ def _gone(qemu, carry, machine_id):
     assert not (TPM_STATES / machine_id).exists()
     made = {**_options(qemu), "state": "started"}
     refused = carry(qemu, [Task("adopt", made)], [NAME])["adopt"]
-    assert (refused.truth[NAME], f"{SECURE} exists already" in refused.msg) == (None, True)
+    assert (refused.truth[NAME], f"{SECURE} already exists" in refused.msg) == (None, True)
     (qemu.storage / SECURE).unlink()
     tasks = Task("make", made), Task("without", {"name": [NAME], "tpm": False}), Task("remove", absent)
     answers = _play(qemu, carry, *tasks)

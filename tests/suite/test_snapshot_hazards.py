@@ -73,7 +73,7 @@ def test_internal_snapshots(qemu, carry):
     expected = {
         "gone": (INNER, disk, "vda", "virsh snapshot-delete", "'--snapshotname=g one'"),
         "left": (INNER, disk, f"qemu-img snapshot -d 'left; over' {disk}"),
-        "other kind": (INNER, "internal", "Leave kind out"),
+        "other kind": (INNER, "internal", "Omit kind"),
         "no memory": (INNER, "memory", "external"),
         "live content": (content,),
     }
@@ -128,7 +128,7 @@ def test_external_snapshots(qemu, carry):
     expected = {
         "used": (OUTER, qemu.disk_of(OUTER), by_hand[1], "keep the snapshot"),
         "restore": (OUTER, "9.9"),
-        "other kind": (OUTER, "external", "Leave kind out"),
+        "other kind": (OUTER, "external", "Omit kind"),
     }
     _refused(qemu, answers, expected)
     (qemu.storage / "on-disk.qcow2").unlink()
@@ -242,6 +242,6 @@ def test_internal_snapshots_in_an_overlay(qemu, carry):
     qemu.virsh("snapshot-create-as", OUTER, "inner")
     tasks = [snapshot(f"{name} away", [OUTER], name, "absent") for name in ("outer", "inner")]
     answers = carry(qemu, [*tasks, snapshot("outer then", [OUTER], "outer", "absent")], [OUTER])
-    _refused(qemu, {"outer away": answers.pop("outer away")}, {"outer away": (OUTER, "inner", "Drop the internal")})
+    _refused(qemu, {"outer away": answers.pop("outer away")}, {"outer away": (OUTER, "inner", "Delete the internal")})
     _well(answers)
     assert qemu.snapshots(OUTER) == {}

@@ -41,7 +41,7 @@ def test_each_nic_type_on_the_real_virtualbox(box):
     found = told(box)
     assert (found["bridgeadapter2"], found["intnet3"], found["nat-network4"]) == (bridge, "lan", "Net 1")
     assert not task(box, config=wanted).well().changed
-    task(box, config={"networks": {"2": {"type": "hostonly", "source": "vboxnet0"}}}).refused("Known: none")
+    task(box, config={"networks": {"2": {"type": "hostonly", "source": "vboxnet0"}}}).refused("Available: none")
 
 
 def test_port_forwards_move_to_the_nic_of_type_nat(box):
@@ -53,7 +53,7 @@ def test_port_forwards_move_to_the_nic_of_type_nat(box):
     assert not task(box, config=moved).well().changed
     assert "web,tcp,,8080,,80" in told(box).values()
     without = {"networks": {"1": {"type": "internal"}}, "ssh_forward": True}
-    task(box, config=without).refused("no NIC of the VM is of type nat")
+    task(box, config=without).refused("the VM has no NIC of type nat")
 
 
 def test_number_of_nics_is_limited_by_the_chipset(box):

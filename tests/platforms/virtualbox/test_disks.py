@@ -44,7 +44,7 @@ def grown(box, image_format, disk):
     done = task(box, config=larger)
     if image_format == "vmdk":
         vdi = disk["source"].replace(".vmdk", ".vdi")
-        done.refused("web", "cannot grow", f"clonemedium disk {disk['source']} {vdi} --format VDI")
+        done.refused("web", "cannot enlarge", f"clonemedium disk {disk['source']} {vdi} --format VDI")
     else:
         assert disk_of(done)["size"] == 4 * MIB
         unchanged(task(box, config=larger))
@@ -85,7 +85,7 @@ def test_disk_larger_than_its_image(box, source, image_format):
     image = {"source": str(path), "linked": False}
     done = task(box, config=with_disk(size=3 * MIB, format=image_format), image=image)
     if image_format == "vmdk":
-        done.refused("web", str(path), "cannot grow", "vdi")
+        done.refused("web", str(path), "cannot enlarge", "vdi")
         assert box.run("list", "vms") == ""
         done = task(box, config=with_disk(format=image_format), image=image)
     assert disk_of(done)["size"] == (2 if image_format == "vmdk" else 3) * MIB
@@ -96,7 +96,7 @@ def test_a_larger_clone_of_a_vmdk(box):
     task(box, config=with_disk(size=2 * MIB, format="vmdk")).well()
     disks = {"disks": {"#0": {"size": 4 * MIB}}}
     clone = {"source": "web", "linked": False}
-    task(box, "copy", config=disks, clone=clone).refused("copy", "cannot grow", "--format VDI")
+    task(box, "copy", config=disks, clone=clone).refused("copy", "cannot enlarge", "--format VDI")
     assert disk_of(task(box, "copy", config={}, clone=clone))["size"] == 2 * MIB
 
 

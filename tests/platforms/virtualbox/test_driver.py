@@ -51,5 +51,5 @@ def test_files_of_an_unregistered_vm_are_not_overwritten(box):
     settings.write_text("no settings", encoding="utf-8")
     task(box, state="absent", config={}).refused(made["id"], str(settings), "VBoxManage unregistervm")
     box.run("unregistervm", made["id"])
-    task(box).refused(str(settings), "exists already")
+    task(box).refused(str(settings), "already exists")
     assert {"web-SATA-0.vdi", "web.vbox"} <= {path.name for path in settings.parent.iterdir()}

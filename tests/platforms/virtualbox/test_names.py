@@ -69,7 +69,7 @@ def test_two_names_with_the_same_directory(box):
     """VirtualBox writes both names as one file name: the second machine is refused, and the first one stays."""
     first = task(box, "a/b").well().vm
     files = sorted(box.machines.rglob("*"))
-    task(box, "a:b").failed("a_b.vbox belongs to 'a/b'")
+    task(box, "a:b").failed("a_b.vbox belongs to the VM 'a/b'")
     assert ids(box) == {"a/b": first["id"]}
     assert sorted(box.machines.rglob("*")) == files
     assert not task(box, "a/b").well().changed

@@ -38,7 +38,7 @@ def test_foreign_disk_that_only_a_snapshot_uses_is_not_deleted(box):
     task(box, snapshot={"name": "without", "state": "restored"}).well()
     before = registered(box)
     for check in (True, False):
-        task(box, state="absent", check=check).refused("web", disk, "shall stay", "delete_disks: all")
+        task(box, state="absent", check=check).refused("web", disk, "is to be kept", "delete_disks: all")
     assert registered(box) == before
     task(box, snapshot={"name": "with", "state": "absent"}).well()
     task(box, state="absent").well()
@@ -73,7 +73,7 @@ def test_source_of_a_running_clone_is_not_deleted(box):
     remove = {"clonevm": lambda: tried.append(task(box, state="absent", timeout=1))}
     task(box, "copy", config={}, clone=linked, before=remove).well()
     (done,) = tried
-    done.refused("web", "another task works on it")
+    done.refused("web", "another task is working on this VM")
 
 
 def test_half_deleted_vm_is_reported(box):

@@ -72,13 +72,13 @@ def check_share_names(vm, shares):
     for name, share in shares.items():
         if not name or len(name.encode("utf-8", "surrogateescape")) > _LONGEST_TAG:
             raise Refused(
-                f"{vm.name}: shared_folders: '{name}' cannot be the tag of a mount.",
-                f"Give a name of 1 to {_LONGEST_TAG} bytes.",
+                f"{vm.name}: shared_folders: '{name}' is not a valid mount tag.",
+                f"Use a name of 1 to {_LONGEST_TAG} bytes.",
             )
         if share is not None and not os.path.isabs(share["host_path"]):
             raise Refused(
-                f"{vm.name}: shared_folders: host_path '{share['host_path']}' of {name} is no absolute path.",
-                "Give its full path on the hypervisor.",
+                f"{vm.name}: shared_folders.{name}.host_path: '{share['host_path']}' is not an absolute path.",
+                "Use the full path on the hypervisor.",
             )
 
 
@@ -89,12 +89,12 @@ def check_shares(driver, plan):
         path = share["host_path"]
         if not files.exists(path):
             raise NotFound(
-                f"{name}: shared_folders: host_path {path} of {tag} does not exist on the hypervisor.",
-                "Correct the path, or make the folder.",
+                f"{name}: shared_folders.{tag}.host_path: {path} does not exist on the hypervisor.",
+                "Correct the path, or create the directory.",
             )
         if not files.is_folder(path):
             raise Refused(
-                f"{name}: shared_folders: host_path {path} of {tag} is no folder.", "Share the folder it lies in."
+                f"{name}: shared_folders.{tag}.host_path: {path} is not a directory.", "Share its parent directory."
             )
     if shares:
         # Until it is there, the clone's devices are those of its source.
@@ -170,8 +170,8 @@ def _chosen(driver, name, definition, tag, share, offered):
         return can[0]
     what = "read-only " if share.get("read_only") else ""
     raise Unsupported(
-        f"{name}: shared_folders: this host has no way to share {tag} {what}with a guest.",
-        "Install virtiofsd (read-only needs libvirt 11), or a QEMU with 9p.",
+        f"{name}: shared_folders.{tag}: the hypervisor cannot share a directory {what}with a guest.",
+        "Install virtiofsd (read-only needs libvirt 11), or a QEMU with 9p support.",
     )
 
 

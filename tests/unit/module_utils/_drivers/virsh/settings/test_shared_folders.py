@@ -110,7 +110,7 @@ def test_memory_that_somebody_keeps_private_stays_private(tmp_path):
 def test_a_host_that_can_share_nothing_so_is_told(tmp_path):
     with pytest.raises(Unsupported) as caught:
         share(machine_xml(), connection(tmp_path, capabilities=ONLY_VIRTIOFS), add(read_only=True))
-    assert str(caught.value).startswith("m1: shared_folders: this host has no way to share data read-only")
+    assert str(caught.value).startswith("m1: shared_folders.data: the hypervisor cannot share a directory read-only")
     assert "virtiofsd" in caught.value.remedy
 
 
@@ -179,10 +179,10 @@ def test_file_systems_that_are_no_folders_of_the_host_are_not_told():
 @pytest.mark.parametrize(
     ("entry", "word"),
     [
-        ({"name": "data", "host_path": "srv"}, "is no absolute path"),
-        ({"name": "", "host_path": "/srv"}, "cannot be the tag"),
-        ({"name": "x" * 32, "host_path": "/srv"}, "cannot be the tag"),
-        ({"name": "ü" * 16, "host_path": "/srv"}, "cannot be the tag"),
+        ({"name": "data", "host_path": "srv"}, "is not an absolute path"),
+        ({"name": "", "host_path": "/srv"}, "is not a valid mount tag"),
+        ({"name": "x" * 32, "host_path": "/srv"}, "is not a valid mount tag"),
+        ({"name": "ü" * 16, "host_path": "/srv"}, "is not a valid mount tag"),
         ({"name": "data", "host_path": "/srv", "guest_path": "/mnt"}, "Mount it in the guest"),
     ],
 )
@@ -211,9 +211,9 @@ def configured(name):
 
 def test_a_folder_must_be_there_and_be_one(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(NotFound, match=r"m1: shared_folders: host_path /nonexistent of data does not exist"):
+    with pytest.raises(NotFound, match=r"m1: shared_folders.data.host_path: /nonexistent does not exist"):
         checked(tmp_path, {"data": {"host_path": "/nonexistent"}}, configured("data"))
-    with pytest.raises(Refused, match=r"file of data is no folder"):
+    with pytest.raises(Refused, match=r"file is not a directory"):
         checked(tmp_path, {"data": {"host_path": str(tmp_path / "file")}}, Step("create"), before=None)
 
 
@@ -230,7 +230,7 @@ def test_nothing_is_shared_over_a_remote_connection():
         ask(shared_folders=[{"name": "data", "host_path": "/srv"}]),
         virsh_traits("QEMU", "9.0.0", local=False),
     )
-    assert "Run the task on the hypervisor's own host" in str(planned.refusal)
+    assert "Run the task on the hypervisor itself" in str(planned.refusal)
 
 
 # Saving memory --------------------------------------------------------------------------------------------------------
