@@ -13,11 +13,11 @@ _SECONDS, _VARIABLE = 3600, "POLYVIRT_CALL_TIMEOUT"
 RAISE_CALL_TIMEOUT = "Check why the platform is slow; if the operation needs more time, increase call_timeout."
 
 
-def call_timeout(asked):
+def call_timeout(requested):
     """Seconds after which a call is given up: ``asked``, else the environment variable, else an hour."""
     text = os.environ.get(_VARIABLE)
-    if asked or not text:
-        return asked or _SECONDS
+    if requested or not text:
+        return requested or _SECONDS
     if not text.isdigit() or not int(text):
         raise errors.InvalidInput(f"{_VARIABLE}: '{text}' is not a number of seconds.", "Set 1 or more.")
     return int(text)

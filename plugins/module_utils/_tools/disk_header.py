@@ -50,8 +50,8 @@ def capacity(path):
 
 def uuid_of(path):
     """The UUID by which VirtualBox identifies a VDI; None for other files."""
-    told = files.read_part(path, 0x188, 16) if format_of(path) == "vdi" else b""
-    return str(uuid.UUID(bytes_le=told)) if len(told) == 16 else None
+    reported = files.read_part(path, 0x188, 16) if format_of(path) == "vdi" else b""
+    return str(uuid.UUID(bytes_le=reported)) if len(reported) == 16 else None
 
 
 def _unknown(path):

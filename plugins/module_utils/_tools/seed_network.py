@@ -43,8 +43,8 @@ def network_config(cloud_init, macs):
 
 def _dns(cloud_init):
     addresses, search = (_words(cloud_init.get(option) or ()) for option in ("nameservers", "search_domains"))
-    told = {"addresses": addresses, "search": search}
-    return {"nameservers": {name: words for name, words in told.items() if words}} if addresses or search else {}
+    reported = {"addresses": addresses, "search": search}
+    return {"nameservers": {name: words for name, words in reported.items() if words}} if addresses or search else {}
 
 
 def _words(entries):

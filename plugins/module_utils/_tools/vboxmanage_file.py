@@ -68,7 +68,7 @@ class SettingsFile:
     def snapshots(self):
         return {one.uuid: one for one in map(_taken, self.machine.iter(f"{{{_SPACE['v']}}}Snapshot"))}
 
-    def told(self, path):
+    def attribute(self, path):
         """An attribute by a path such as ``Hardware/TrustedPlatformModule@type``; None where it has its default."""
         elements, _at, attribute = path.rpartition("@")
         element = self.machine

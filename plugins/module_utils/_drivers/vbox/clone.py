@@ -44,12 +44,12 @@ def _clone(driver, name, arguments, source):
         finish(driver, vbox_vm.uuid, arguments["config"], {"clone": source.id})
 
 
-def _begin(driver, name, asked, source):
+def _begin(driver, name, requested, source):
     uuid = new_id()
     words = ["clonevm", source.id, f"--name={name}", "--uuid", uuid, "--register"]
-    taken = find_snapshot(source, asked.get("snapshot"))
+    taken = find_snapshot(source, requested.get("snapshot"))
     words += ["--snapshot", taken.id] if taken else []
-    words += ["--options", "link"] if asked.get("linked") else []
+    words += ["--options", "link"] if requested.get("linked") else []
     words += ["--basefolder", driver.storage_path] if driver.storage_path else []
     # Without an answer, it may have been created nevertheless.
     with undone_on_failure(driver, uuid):

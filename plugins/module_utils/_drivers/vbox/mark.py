@@ -34,10 +34,10 @@ def write_mark(driver, uuid, mark):
 def resolved_mark(mark, media):
     """The mark with the images recorded in it resolved: those that exist and are attached belong to the VM."""
     announced = mark.get("making", ())
-    made = [medium.uuid for medium in media if medium.location in announced and medium.users]
+    created = [medium.uuid for medium in media if medium.location in announced and medium.users]
     left = [path for path in announced if path not in {medium.location for medium in media if medium.users}]
     kept = {key: value for key, value in mark.items() if key != "making"}
-    disks = list(dict.fromkeys([*mark.get("disks", ()), *made]))
+    disks = list(dict.fromkeys([*mark.get("disks", ()), *created]))
     return {**kept, "disks": disks, **({"making": left} if left else {})}
 
 

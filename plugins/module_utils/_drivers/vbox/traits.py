@@ -83,7 +83,7 @@ def vbox_traits(version, known=None):
         name_fault=_name_fault,
         snapshot_name_fault=_snapshot_name_fault,
         # The memory of a paused or suspended VM is restored as running.
-        taken_as=lambda vm, asked: ("", STOPPED if vm.power == STOPPED else RUNNING),
+        taken_as=lambda vm, requested: ("", STOPPED if vm.power == STOPPED else RUNNING),
         restored_as={RUNNING: SUSPENDED},
         transient=lambda error: isinstance(error, Busy),
         not_cloned=frozenset({"port_forwards"}),
@@ -283,7 +283,7 @@ def _settings(version):
         "firmware": Field(cost=POWER_OFF),
         **({"tpm": Field(cost=POWER_OFF)} if version >= TPM_SINCE else {}),
         "nested_virtualization": Field(cost=POWER_OFF),
-        "os_type": Field(cost=POWER_OFF, same=lambda found, asked: (found or "").lower() == asked.lower()),
+        "os_type": Field(cost=POWER_OFF, same=lambda found, requested: (found or "").lower() == requested.lower()),
         "description": Field(cost=_off_or_saved),
         "tags": Field(cost=LIVE),
         "autostart": Field(cost=_cost_of_autostart),

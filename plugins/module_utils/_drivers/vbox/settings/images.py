@@ -113,15 +113,15 @@ def _conversion(found, path):
 
 def check_size(name, path, entry, present):
     """Reject a size that VirtualBox cannot give to a disk created from the image ``path``."""
-    asked = entry.get("size") or present
-    if asked < present:
+    requested = entry.get("size") or present
+    if requested < present:
         raise Refused(
-            f"{name}: a disk of {human_size(asked)} is smaller than the image {path} of {human_size(present)}.",
+            f"{name}: a disk of {human_size(requested)} is smaller than the image {path} of {human_size(present)}.",
             f"Set a size of {human_size(present)} or more, or omit the option.",
         )
-    if asked > present and entry.get("format") == NOT_GROWN:
+    if requested > present and entry.get("format") == NOT_GROWN:
         raise Refused(
-            f"{name}: a {NOT_GROWN} disk of {human_size(asked)} cannot be created from the image {path} of"
+            f"{name}: a {NOT_GROWN} disk of {human_size(requested)} cannot be created from the image {path} of"
             f" {human_size(present)}: VirtualBox cannot enlarge such a disk.",
             "Omit the size, or set format: vdi.",
         )

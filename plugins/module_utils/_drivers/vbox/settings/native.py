@@ -106,7 +106,7 @@ def read_native(vbox_vm, key):
         return "off" if vbox_vm.values.get("audio") == "none" else "on"
     if name in _IN_FILE:
         path, default = _IN_FILE[name]
-        reported = vbox_vm.file.told(path) if vbox_vm.file else None
+        reported = vbox_vm.file.attribute(path) if vbox_vm.file else None
         return (reported or default).lower() if vbox_vm.file else None
     of_nic = _OF_NIC.fullmatch(name)
     if of_nic:
@@ -119,9 +119,9 @@ def _audio_driver(vbox_vm):
     """Read from the settings file: the listings contain no model of a disabled NIC."""
     if vbox_vm.file is None:
         return None
-    if vbox_vm.file.told("Hardware/AudioAdapter@useDefault") == "true":
+    if vbox_vm.file.attribute("Hardware/AudioAdapter@useDefault") == "true":
         return "default"
-    driver = (vbox_vm.file.told("Hardware/AudioAdapter@driver") or "null").lower()
+    driver = (vbox_vm.file.attribute("Hardware/AudioAdapter@driver") or "null").lower()
     return _AUDIO_DRIVERS.get(driver, driver)
 
 

@@ -26,9 +26,9 @@ def nic_number(place):
     return int(place) + 1
 
 
-def normalized_networks(vm, asked):
+def normalized_networks(vm, requested):
     """The NICs in VirtualBox's terms. Raises Refused if a source is missing."""
-    return {place: entry if entry is None else _normalized(vm, place, entry) for place, entry in asked.items()}
+    return {place: entry if entry is None else _normalized(vm, place, entry) for place, entry in requested.items()}
 
 
 def _normalized(vm, place, entry):

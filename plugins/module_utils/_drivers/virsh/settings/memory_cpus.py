@@ -31,10 +31,10 @@ def normalize_maxima(vm, config):
     normalized = {name: _counted(name, value) for name, value in config.items()}
     for name, most in _MAXIMUM_OF.items():
         value = normalized.get(name) or vm.config.get(name) or MEMORY_CPUS_DEFAULTS[name]
-        asked, present = normalized.get(most), vm.config.get(most)
-        if asked is not None and asked < value:
-            raise _too_low(vm, name, asked, value)
-        if asked == value or (asked is None and present is not None and value >= present):
+        requested, present = normalized.get(most), vm.config.get(most)
+        if requested is not None and requested < value:
+            raise _too_low(vm, name, requested, value)
+        if requested == value or (requested is None and present is not None and value >= present):
             normalized[most] = None
     return normalized
 
@@ -43,10 +43,10 @@ def _counted(name, value):
     return -(-value // KIB) * KIB if name in ("memory", "max_memory") else value
 
 
-def _too_low(vm, name, asked, value):
+def _too_low(vm, name, requested, value):
     show = human_size if name == "memory" else str
     return Refused(
-        f"{vm.name}: {_MAXIMUM_OF[name]}: {show(asked)} is less than {name}, which is {show(value)}.",
+        f"{vm.name}: {_MAXIMUM_OF[name]}: {show(requested)} is less than {name}, which is {show(value)}.",
         f"Set {_MAXIMUM_OF[name]} to at least {show(value)}, or reduce {name}.",
     )
 

@@ -51,19 +51,19 @@ def _networks_of(vm):
 
 def check_networks(driver, plan):
     """A network must exist if a NIC uses it, and be active if the NIC or the VM is started."""
-    asked, plugged = _networks_of(plan.after), _plugged(plan)
+    requested, plugged = _networks_of(plan.after), _plugged(plan)
     starts = any(_runs_after(step) for step in plan.steps)
     touched = any(change.field == "networks" for step in plan.steps for change in step.changes)
-    if not asked or not (touched or starts or any(step.verb == "create" for step in plan.steps)):
+    if not requested or not (touched or starts or any(step.verb == "create" for step in plan.steps)):
         return
     answers = driver.virsh.batch(QUESTIONS)
     known = output.networks(answers[0].stdout)
-    for name in sorted(asked - set(known)):
+    for name in sorted(requested - set(known)):
         raise NotFound(
             f"{plan.after.name}: networks: libvirt has no network '{name}'.",
             f"Available networks: {', '.join(sorted(known)) or 'none'}.",
         )
-    needed = plugged | (asked if starts and not driver.allow_network_start else set())
+    needed = plugged | (requested if starts and not driver.allow_network_start else set())
     has_consent = any(step.verb == "start" for step in plan.steps)
     for name in sorted(needed & inactive_networks(answers)):
         consent = ", or set allow_network_start: true" if has_consent and name not in plugged else ""
@@ -275,7 +275,7 @@ NETWORK_FIELDS = {
 # Changes ------------------------------------------------------------------------------------------------------------
 
 
-def add_nic(driver, vm, definition, running, change, made):
+def add_nic(driver, vm, definition, running, change, created):
     there = _running_nic(vm, running, change.key)
     if there is not None:
         nic = nic_element(read_nic(there), is_bridge)
@@ -312,14 +312,14 @@ def new_mac():
     return ":".join([_MAC_PREFIX, *(f"{byte:02x}" for byte in os.urandom(3))])
 
 
-def remove_nic(driver, vm, definition, running, change, made):
+def remove_nic(driver, vm, definition, running, change, created):
     nic = _running_nic(vm, running, change.key)
     if nic is not None:
         _run_on_nic(driver, "detach-device", vm, nic, _KEPT)
     definition.devices.remove(definition.devices.findall("interface")[int(change.key)])
 
 
-def set_nic(driver, vm, definition, running, change, made):
+def set_nic(driver, vm, definition, running, change, created):
     set_nic_element(definition.interfaces()[int(change.key)], {change.attribute: change.new}, is_bridge)
     nic = _running_nic(vm, running, change.key)
     if nic is not None and change.attribute == "source":

@@ -55,23 +55,23 @@ def with_forward_checks(adjust):
 
 
 def _check_forwards(vm, config):
-    asked = {name: entry for name, entry in (config.get("port_forwards") or {}).items() if entry is not None}
+    requested = {name: entry for name, entry in (config.get("port_forwards") or {}).items() if entry is not None}
     known = vm.config.get("port_forwards") or {}
-    for name in sorted(set(asked) - set(known)):
-        if not asked[name].get("host_port"):
+    for name in sorted(set(requested) - set(known)):
+        if not requested[name].get("host_port"):
             raise Refused(
                 f"{vm.name}: port_forwards.{name}: host_port is required.", "Set host_port to a port of the host."
             )
-    if asked and "user" not in _kinds(vm, config.get("networks") or {}):
+    if requested and "user" not in _kinds(vm, config.get("networks") or {}):
         raise Refused(
             f"{vm.name}: port_forwards: the VM has no NIC of type user.",
             "Add one to networks, or connect to the guest by its address on its network.",
         )
 
 
-def _kinds(vm, asked):
+def _kinds(vm, requested):
     found = vm.config.get("networks") or {}
-    return {{**found.get(place, {}), **(asked.get(place) or {})}.get("type") for place in {*found, *asked}}
+    return {{**found.get(place, {}), **(requested.get(place) or {})}.get("type") for place in {*found, *requested}}
 
 
 def check_passt(driver, plan):
