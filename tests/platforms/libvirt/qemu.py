@@ -27,7 +27,8 @@ from suite.scenarios.refusals import Refused
 _GUEST = IMAGES / "polyvirt-tests"
 #: What TPMs keep, a folder for each machine, named by its id.
 TPM_STATES = Path("/var/lib/libvirt/swtpm")
-_WORDS = "console=ttyS0 net.ifnames=0 quiet tsc=reliable random.trust_cpu=on mitigations=off"
+#: Without no_timer_check the kernel panics on a busy host: it waits for ticks in a loop, and emulated ones may be late.
+_WORDS = "console=ttyS0 net.ifnames=0 quiet tsc=reliable no_timer_check random.trust_cpu=on mitigations=off"
 #: A write to the panic device's port is how a guest tells that it crashed.
 _CRASH = "o /1b 0x505 1"
 
@@ -230,7 +231,12 @@ class Platform(Libvirt):
     def wait_until_ready(self, names):
         for name in names:
             console = self._console(name)
-            wait_until(lambda file=console: "guest: ready" in file.read_text(errors="replace"), f"{name} is ready")
+
+            def report(name=name, console=console):
+                end = console.read_text(errors="replace")[-2000:]
+                return f"{name} is ready, which is {self._state(name)}; the end of its console:\n{end}"
+
+            wait_until(lambda file=console: "guest: ready" in file.read_text(errors="replace"), report)
 
     def move(self, name, power):
         super().move(name, power)

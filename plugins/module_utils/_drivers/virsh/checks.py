@@ -9,7 +9,7 @@ import os
 import re
 
 from ..._lifecycle.errors import NotFound, PolyvirtError, Refused
-from ..._lifecycle.model import SNAPSHOT_VERBS, SUSPENDED
+from ..._lifecycle.model import PAUSED, RUNNING, SNAPSHOT_VERBS, SUSPENDED
 from ..._lifecycle.planned import deleted_files, planned
 from ..._lifecycle.units import GIB, MIB, human_size
 from ..._ports import files
@@ -22,8 +22,9 @@ from .settings.firmware import FIRMWARE_FIELDS, check_hardware
 from .settings.memory_cpus import check_processors
 from .settings.networks import check_macs, check_networks
 from .settings.port_forwards import check_passt
-from .settings.shared_folders import check_shares
+from .settings.shared_folders import check_saving, check_shares
 from .storage import bases, check_iso, check_space, written_files
+from .traits import EXTERNAL
 
 
 def check_plan(driver, plan):
@@ -43,9 +44,19 @@ def check_plan(driver, plan):
     check_macs(driver, plan)
     check_host_of(driver, plan)
     check_shares(driver, plan)
+    if _saves_memory(plan):
+        check_saving(driver, plan)
     check_passt(driver, plan)
     _check_deletion(driver, plan)
     _check_bases(driver, plan)
+
+
+def _saves_memory(plan):
+    """Whether a plan suspends a VM, or takes a snapshot with its memory."""
+    is_on = plan.before.power in (RUNNING, PAUSED)
+    taken = [step.arguments for step in plan.steps if step.verb == "snapshot" and is_on]
+    with_memory = any(one["kind"] != EXTERNAL or one["include_memory"] for one in taken)
+    return with_memory or any(step.verb == "suspend" for step in plan.steps)
 
 
 #: Steps after which a VM may write to its disks, or only needs to be started to do so.
