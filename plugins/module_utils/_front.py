@@ -129,9 +129,9 @@ def info_module(own_options, make_driver, with_health=False):
     """A ``<platform>_vm_info`` module; ``with_health``: it also reports which VMs answer by SSH."""
 
     def answer(params, _check):
-        from ._engine.inspect import look_around
+        from ._engine.inspect import report_vms
 
-        found = look_around(make_driver(params), params)
+        found = report_vms(make_driver(params), params)
         return {"changed": False, **found, "vms": _with_health(found["vms"]) if with_health else found["vms"]}
 
     return Declaration({**VM_INFO, **FACETS, **own_options}, answer)
@@ -154,8 +154,8 @@ def snapshot_info_module(platform, own_options, make_driver):
     """A ``<platform>_snapshot_info`` module."""
 
     def answer(params, _check):
-        from ._engine.inspect import look_at_snapshots
+        from ._engine.inspect import report_snapshots
 
-        return {"changed": False, **look_at_snapshots(make_driver(params), params)}
+        return {"changed": False, **report_snapshots(make_driver(params), params)}
 
     return Declaration(platform.supported({**VM_INFO, **SNAPSHOT_INFO, **own_options}), answer, platform)
