@@ -143,9 +143,7 @@ def wrote_with(progress, event):
     """Whether something was changed, after the steps that were sent: True, False, or None if unknown."""
     wrote = event.wrote
     if wrote and all(step.verb == "stop" for step in progress.wish.steps):
-        wrote = (
-            None  # A guest that ignores the request runs on as before: the next observation shows whether it stopped.
-        )
+        wrote = None  # A guest that ignores the request runs on as before; the next observation shows that.
     return True if wrote or progress.wrote else None if None in (wrote, progress.wrote) else False
 
 
