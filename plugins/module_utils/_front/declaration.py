@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a module is, as data; and running it as a module. Its action plugin runs the same in the controller's process.
 
-Ansible compiles a module again in every run, so what only some modules or tasks need is imported where it is needed.
+A module is shipped with all that it imports, so what only some modules need is beside this: changes.py has the
+modules that change VMs, info.py those that only report.
 """
 
 from __future__ import annotations
@@ -15,15 +16,10 @@ from typing import Callable
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ._engine.task import run
-from ._lifecycle.errors import InvalidInput, PolyvirtError, unexpected
-from ._lifecycle.model import RUNNING
-from ._lifecycle.options import FACETS, SNAPSHOT, SNAPSHOT_INFO, VM, VM_INFO, Platform, argument_spec
-from ._lifecycle.request import requests, snapshot_requests
-from ._masking import masked, secrets_and_words
-from ._ports.net import ssh_banner
+from .._lifecycle.errors import InvalidInput, PolyvirtError, unexpected
+from .._lifecycle.options import Platform, argument_spec
+from .masking import masked, secrets_and_words
 
-_ASKED_AT_ONCE = 16
 _ANY = Platform("this platform")
 
 
@@ -96,6 +92,7 @@ def _module(declaration):
             super().fail_json(msg=str(declaration.platform.rejected(self.params) or msg), **kwargs)
 
     return Module(argument_spec=declaration.argument_spec, supports_check_mode=True)
+<<<<<<< HEAD:plugins/module_utils/_front.py
 
 
 def vm_module(platform, own_options, make_driver):
@@ -159,3 +156,5 @@ def snapshot_info_module(platform, own_options, make_driver):
         return {"changed": False, **report_snapshots(make_driver(params), params)}
 
     return Declaration(platform.supported({**VM_INFO, **SNAPSHOT_INFO, **own_options}), answer, platform)
+=======
+>>>>>>> next:plugins/module_utils/_front/declaration.py
