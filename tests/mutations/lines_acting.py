@@ -171,7 +171,7 @@ MUTATIONS = (
     Mutation(
         "base-is-deleted-before-its-clone",
         f"{_ENGINE}/order.py",
-        "work.after += [gone[name] for name in sorted(users)]",
+        "work.after += [deleted[name] for name in sorted(users)]",
         "pass",
         {"unit": [f"{_TESTS}/test_order.py"]},
     ),

@@ -63,8 +63,8 @@ MUTATIONS = (
     Mutation(
         "memory-written-in-bytes",
         f"{_CODE}/settings/__init__.py",
-        "lambda size: size // MIB if size else None",
-        "lambda size: size",
+        '"memory": Setting(_read_memory, lambda size: size // MIB if size else None),',
+        '"memory": Setting(_read_memory, lambda size: size),',
         {"unit": [f"{_UNIT}/settings/test_settings.py"]},
     ),
     Mutation(

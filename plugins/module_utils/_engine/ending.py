@@ -25,12 +25,12 @@ from .state import (
 )  # fmt: skip
 
 _TO_UNDO = frozenset({"power", "config", "files"})
-#: What the result is made from.
+#: The facets of the result.
 FINAL = frozenset({"power", "config", "snapshots", "addresses"})
 
 
 def fail(progress, error):
-    """The progress of a VM that is given up; an unfinished creation is undone first."""
+    """The progress of a VM that has failed; an unfinished creation is undone first."""
     progress = replace(progress, error=error)
     if not _is_undone_on_failure(progress):
         return finish(progress)
@@ -52,7 +52,7 @@ def _is_undone_on_failure(progress):
 
 def before_undoing(progress, _event):
     vm = progress.vm
-    # What the platform has not created yet has no mark: it is no more than this task's own description.
+    # A VM that the platform has not created yet has no mark: it is only this task's own description.
     if vm.power != STOPPED or not (vm.owned or vm.id is None):
         return finish(progress)
     try:
@@ -79,7 +79,7 @@ def finish(progress):
 
 
 def confirm(progress, event):
-    """Plan the target again on what is there now: an empty plan is success, anything else is named."""
+    """Plan the target again for the VM as it is now: an empty plan is success, anything else is an error."""
     if progress.error is not None:
         return replace(progress, phase=OVER, wish=None)
     left = plan(progress.vm, _target(progress), progress.traits, event.known)
@@ -93,7 +93,7 @@ def confirm(progress, event):
 
 
 def _target(progress):
-    """What has to hold in the end. What is only stored is reached: a restart was made if it was to be made."""
+    """The request to compare with in the end; a setting that still waits for a restart is no error."""
     target = progress.request.target()
     policy = replace(target.policy, allow_restart=False)
     if not any(step.verb in CREATING for step in progress.plan.steps):

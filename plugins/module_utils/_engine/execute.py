@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The loop that grants wishes: sends what is ready, observes all who wait at once, sleeps until the next is due."""
+"""The loop of a task: sends steps that are ready, observes all waiting VMs at once, sleeps until the next is due."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ class Execution:
     def __init__(self, observer, works, clock, probe):
         self.observer, self.works, self.clock, self._probe = observer, works, clock, probe
         self.driver = observer.driver
-        #: {future: (works, lane)}
-        self._under_way = {}
+        #: {future: (works, lane)} of the calls that are running.
+        self._running = {}
 
     def run(self):
         with ExitStack() as pools:
             self._pools = self._open_pools(pools)
-            while self._open():
-                self._fail_the_blocked()
+            while self._unfinished():
+                self._fail_blocked()
                 self._send()
                 self._start_probes()
                 if not self._observe():
                     self._wait()
 
     def _open_pools(self, pools):
-        """Threads, where more than one VM is worked on; a task with one VM does not pay for the import."""
+        """Threads, if there is more than one VM; a task with one VM saves the time of the import."""
         if len(self.works) == 1:
             return None
         from concurrent.futures import ThreadPoolExecutor
@@ -46,23 +46,23 @@ class Execution:
         senders = pools.enter_context(ThreadPoolExecutor(max_workers=self.observer.traits.lanes_at_once))
         return senders, pools.enter_context(ThreadPoolExecutor(max_workers=_PROBES_AT_ONCE))
 
-    def _open(self):
+    def _unfinished(self):
         return [work for work in self.works if work.progress.phase != OVER]
 
     def _wishing(self, kind):
-        """The VMs with this kind of wish, of which nothing is under way."""
-        busy = {id(work) for works, _lane in self._under_way.values() for work in works}
-        return [work for work in self._open() if id(work) not in busy and isinstance(work.progress.wish, kind)]
+        """The VMs with this kind of wish, without those for which a call is still running."""
+        busy = {id(work) for works, _lane in self._running.values() for work in works}
+        return [work for work in self._unfinished() if id(work) not in busy and isinstance(work.progress.wish, kind)]
 
     def _feed(self, work, event):
         try:
             work.progress = advance(work.progress, event, self.clock.now())
-        except Exception as error:  # A fault of ours must not cost the results of the other VMs.
+        except Exception as error:  # A bug here must not cost the results of the other VMs.
             work.progress = replace(work.progress, phase=OVER, error=work.progress.error or unexpected(error))
 
     # Steps ------------------------------------------------------------------------------------------------------------
 
-    def _fail_the_blocked(self):
+    def _fail_blocked(self):
         for work in self._wishing(Send):
             blocker = next((one for one in work.after if one.progress.error is not None), None)
             if work.progress.phase == READY and not work.progress.done and blocker is not None:
@@ -70,18 +70,18 @@ class Execution:
                 work.progress = fail(work.progress, PolyvirtError(message))
 
     def _send(self):
-        """All that is ready, in one batch for each lane in which nobody is at work."""
+        """All VMs that are ready, in one batch for each lane without a running call."""
         lanes = {}
         for work in self._wishing(Send):
             if all(one.progress.phase in (CONFIRMING, OVER) for one in work.after):
                 lanes.setdefault(self.driver.lane(work.progress.vm), []).append(work)
-        at_work = {lane for _works, lane in self._under_way.values()}
+        busy_lanes = {lane for _works, lane in self._running.values()}
         for lane, works in lanes.items():
-            if lane not in at_work:
+            if lane not in busy_lanes:
                 self._submit(_SENDERS, works, lambda works=works: self._apply(works), lane)
 
     def _steps(self, work):
-        """The steps to send; the source of a clone as it is now, where this task changed it before."""
+        """The steps to send; the source of a clone is observed again if this task has changed it."""
         if work.plan is not work.progress.plan:  # It was planned again.
             self.driver.preflight(work.progress.plan)
             work.plan = work.progress.plan
@@ -92,7 +92,7 @@ class Execution:
         return (replace(steps[0], arguments={**steps[0].arguments, "source": source}), *steps[1:])
 
     def _apply(self, works):
-        """[Sent] of ``works``, in their order. All that fails here, the source's observation too, is their failure."""
+        """[Sent] of ``works``, in their order. Any error here, also in observing a source, is that of its VM."""
         batch, sent = {}, {}
         for work in works:
             try:
@@ -118,16 +118,16 @@ class Execution:
     # Observing --------------------------------------------------------------------------------------------------------
 
     def _observe(self):
-        """Observe all who are due at once; False where nobody is."""
+        """Observe all VMs that are due in one call; False if none is."""
         wishing, now = self._wishing(Observe), self.clock.now()
-        # One observation serves the results of all: it waits until nobody needs another one before.
-        is_final = len(wishing) == len(self._open()) and all(work.progress.wish.final for work in wishing)
+        # One final observation gives the results of all VMs, so it waits until no VM needs another one before.
+        is_final = len(wishing) == len(self._unfinished()) and all(work.progress.wish.final for work in wishing)
         due = [work for work in wishing if work.progress.due <= now and work.progress.wish.final == is_final]
         if not due:
             return False
         facets = frozenset().union(*(work.progress.wish.facets for work in due))
-        for work, seen in self.observer.seen(due, facets):
-            self._feed(work, seen)
+        for work, event in self.observer.observed(due, facets):
+            self._feed(work, event)
         return True
 
     # Guests -----------------------------------------------------------------------------------------------------------
@@ -143,32 +143,32 @@ class Execution:
                 return Probed(one)
         return Probed()
 
-    # Under way --------------------------------------------------------------------------------------------------------
+    # Running calls ----------------------------------------------------------------------------------------------------
 
     def _submit(self, pool, works, action, lane=None):
-        """Have ``action`` done, which returns an event for each of ``works``."""
+        """Call ``action``, which returns an event for each of ``works``, in a thread if there are several VMs."""
         if self._pools is None:
             self._finish(works, action)
         else:
-            self._under_way[self._pools[pool].submit(action)] = (works, lane)
+            self._running[self._pools[pool].submit(action)] = (works, lane)
 
     def _finish(self, works, result):
         try:
             events = result()
-        except Exception as error:  # As above.
+        except Exception as error:  # As in _feed.
             events = [Sent(error=unexpected(error)) for _work in works]
         for work, event in zip(works, events):
             self._feed(work, event)
 
     def _wait(self):
-        """Until something that is under way has ended, or the next observation is due."""
+        """Wait until a running call has ended, or the next observation is due."""
         wishing = [work.progress for work in self._wishing(Observe)]
-        next_ones = [one for one in wishing if not one.wish.final] or ([] if self._under_way else wishing)
+        next_ones = [one for one in wishing if not one.wish.final] or ([] if self._running else wishing)
         pause = min((one.due - self.clock.now() for one in next_ones), default=None)
-        if (pause is not None and pause <= 0) or (pause is None and not self._under_way):
+        if (pause is not None and pause <= 0) or (pause is None and not self._running):
             return
-        for future in self.clock.wait(list(self._under_way), pause):
-            works, _lane = self._under_way.pop(future)
+        for future in self.clock.wait(list(self._running), pause):
+            works, _lane = self._running.pop(future)
             self._finish(works, future.result)
 
 

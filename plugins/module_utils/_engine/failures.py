@@ -14,18 +14,18 @@ def not_started(progress):
     """The VM was started, and is not running."""
     return PolyvirtError(
         f"{progress.label}: it was started, but is {progress.vm.power} ({progress.vm.reason or 'no reason given'}).",
-        "Look at its log on the hypervisor.",
+        "Check its log on the hypervisor.",
     )
 
 
 def gone(progress):
-    """Somebody else removed the VM while this task worked on it."""
-    message = f"{progress.label}: it is gone: somebody else removed it while this task worked on it."
+    """Somebody else deleted the VM while this task worked on it."""
+    message = f"{progress.label}: somebody else deleted the VM while this task worked on it."
     return PolyvirtError(message, "Run the task again.")
 
 
 def out_of_time(progress, remedy):
-    """The end of the segment was not seen in time."""
+    """The end of the segment was not observed in time."""
     waited, vm = progress.at - progress.since, progress.vm
     state = f"busy ({vm.busy})" if vm.busy else vm.power
     message = (
@@ -33,22 +33,22 @@ def out_of_time(progress, remedy):
         f" (waited {waited:.0f} s for {progress.expected.power})."
     )
     last_error = progress.last_error
-    asked_again = f" Asked again, the platform said: {last_error.message.rstrip('.')}." if last_error else ""
-    return Timeout(message + asked_again, waited, remedy)
+    repeated = f" The repeated request failed: {last_error.message.rstrip('.')}." if last_error else ""
+    return Timeout(message + repeated, waited, remedy)
 
 
 def not_undone(error, last_error):
     """An unfinished creation could not be undone; ``error`` is why it is unfinished."""
-    return PolyvirtError(f"{error} Undoing the creation failed too: {last_error}", "Remove what is left by hand.")
+    return PolyvirtError(f"{error} Undoing the creation failed too: {last_error}", "Remove what remains by hand.")
 
 
 def not_reached(progress, left):
     """All steps were carried out, and planning the target again leaves the plan ``left``."""
-    return PartlyApplied(f"{progress.label}: not all was reached: {_left(left)}.", "Run the task again.")
+    return PartlyApplied(f"{progress.label}: the VM is not as requested yet: {_left(left)}.", "Run the task again.")
 
 
 def outdated(progress, new, beyond):
-    """Somebody else changed the VM after it was planned, and the plan ``new`` is none to go on with."""
+    """Somebody else changed the VM after it was planned, and the plan ``new`` must not be carried out."""
     changed = f"{progress.label}: somebody else changed the VM while this task ran"
     if new.refusal:
         return PolyvirtError(f"{changed}. {new.refusal.message}", new.refusal.remedy)

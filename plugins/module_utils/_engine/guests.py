@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where a guest can be reached, what proves that it is there, and waiting for that. Pure."""
+"""The endpoints of a guest, what proves that it answers, and waiting for that. Pure."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Endpoint(NamedTuple):
 
 
 def endpoints(vm, wanted):
-    """Where ``wanted`` (address or ssh) may answer. Where a port is forwarded, SSH is what answers there."""
+    """Where ``wanted`` (address or ssh) may answer. Only SSH answers at a forwarded port."""
     forward = _forward(vm)
     if forward and (wanted == "ssh" or not vm.addresses):
         return [Endpoint(*forward, "forward")]
@@ -42,14 +42,14 @@ def endpoints(vm, wanted):
 
 
 def _forward(vm):
-    """(host, port) by which SSH is reached where that is not one of the guest's own addresses, or None."""
+    """(host, port) for SSH if the host is not one of the guest's own addresses; else None."""
     host = (vm.ssh or {}).get("host")
     is_own = host is None or host in {one.address for one in vm.addresses}
     return None if is_own else (host, vm.ssh.get("port") or _SSH_PORT)
 
 
 def is_certain(endpoint, wanted):
-    """Whether no probe is needed: an agent's report proves an address; a lease may be left from an earlier boot."""
+    """Whether no probe is needed: an address from an agent is current; a lease may remain from an earlier boot."""
     return wanted == "address" and endpoint.source == "agent"
 
 
@@ -58,7 +58,7 @@ def what_to_probe(endpoint, wanted):
     return "ssh" if endpoint.source == "forward" else wanted
 
 
-def reached(vm, endpoint):
+def with_ssh(vm, endpoint):
     """The VM with SSH at the endpoint that answered."""
     if endpoint.source != "forward" and _forward(vm) is not None:
         return vm
@@ -66,21 +66,21 @@ def reached(vm, endpoint):
     return vm.having(ssh={**known, "host": endpoint.host, "port": endpoint.port})
 
 
-def went_away(request, vm):
+def stopped_running(request, vm):
     return PolyvirtError(
         f"{request.label}: while waiting for its {request.policy.wait_for} it became {vm.power}"
         f" ({vm.reason or 'no reason given'}).",
-        "Look at its console.",
+        "Check its console.",
     )
 
 
-def silent(request, tried):
+def no_answer(request, tried):
     seconds = request.policy.timeout
     listed = ", ".join(f"{one.host}:{one.port} ({one.source})" for one in tried) or "no address was found"
     return Timeout(
         f"{request.label}: no {request.policy.wait_for} within {seconds} s; last tried: {listed}.",
         seconds,
-        "See its console, its network, or raise timeout.",
+        "Check its console and its network, or raise timeout.",
     )
 
 
@@ -90,12 +90,12 @@ def wait_for_guest(progress):
 
 def while_guest_boots(progress, _event):
     if progress.vm.power != RUNNING:
-        return fail(progress, went_away(progress.request, progress.vm))
+        return fail(progress, stopped_running(progress.request, progress.vm))
     wanted = progress.policy.wait_for
     found = endpoints(progress.vm, wanted)
     if any(is_certain(one, wanted) for one in found):
         return finish(progress)
-    # At least one probe is made: a task that comes late still finds a guest that is there already.
+    # Probe at least once: a task with no time left still finds a guest that answers already.
     if found and (progress.patience > 0 or not progress.tried):
         return replace(progress, wish=Probe(tuple(found)), tried=tuple(found), due=progress.at)
     return after_probe(progress, Probed())
@@ -103,7 +103,7 @@ def while_guest_boots(progress, _event):
 
 def after_probe(progress, event):
     if event.endpoint is not None:
-        return finish(replace(progress, vm=reached(progress.vm, event.endpoint)))
+        return finish(replace(progress, vm=with_ssh(progress.vm, event.endpoint)))
     if progress.patience <= 0:
-        return fail(progress, silent(progress.request, progress.tried))
+        return fail(progress, no_answer(progress.request, progress.tried))
     return replace(progress, wish=Observe(FACETS), due=progress.at + min(PAUSE, progress.patience))

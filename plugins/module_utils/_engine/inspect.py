@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What every module that only tells returns: the host, and what is on it. Never fails for a missing platform."""
+"""What every info module returns: the host, and the VMs on it. A missing platform is reported, and is no failure."""
 
 from __future__ import annotations
 
@@ -17,25 +17,26 @@ _ALWAYS = frozenset({"power", "unfinished"})
 _SNAPSHOT_FACETS = frozenset({"power", "config", "snapshots"})
 
 
-def look_around(driver, params):
-    """``{"host": ..., "vms": [...], "warnings": [...]}`` for the VMs named (those that exist), or for all."""
+def report_vms(driver, params):
+    """``{"host": ..., "vms": [...], "warnings": [...]}`` for the requested VMs (those that exist), or for all."""
     facets = _ALWAYS.union(params.get("facets") or FACETS["facets"].default)
-    return _looked(driver, params, facets, lambda traits, seen: [describe(vm, traits.platform) for vm in seen.vms])
+    return _report(driver, params, facets, lambda traits, found: [describe(vm, traits.platform) for vm in found.vms])
 
 
-def look_at_snapshots(driver, params):
-    """The same of their snapshots, and of one machine the differences between two points of its history."""
-    asked = comparison(params)
-    if asked is None:
-        return _looked(
-            driver, params, _SNAPSHOT_FACETS, lambda traits, seen: [_snapshots(driver, vm) for vm in seen.vms]
-        )
+def report_snapshots(driver, params):
+    """The same with snapshots, or with the differences between two snapshots of one VM."""
+    requested = comparison(params)
+    if requested is None:
+        facets = _SNAPSHOT_FACETS
+        return _report(driver, params, facets, lambda traits, found: [_snapshots(driver, vm) for vm in found.vms])
     facets = _SNAPSHOT_FACETS | {"snapshot_configs"}
-    return _looked(driver, params, facets, lambda traits, seen: [_compared(driver, traits, _only(seen, params), asked)])
+    return _report(
+        driver, params, facets, lambda traits, found: [_compared(driver, traits, _only(found, params), requested)]
+    )
 
 
-def _looked(driver, params, facets, tell):
-    """``tell`` makes the entries of ``vms`` from traits and observation."""
+def _report(driver, params, facets, entries):
+    """``entries(traits, observation)`` are those of ``vms``."""
     check_names(params.get("name"), params.get("id"))
     try:
         traits = driver.traits()
@@ -47,7 +48,7 @@ def _looked(driver, params, facets, tell):
             raise error
     _check_identities(observation.vms, params, traits)
     warnings = list(dict.fromkeys(observation.warnings))
-    return {"host": _host(traits), "vms": tell(traits, observation), "warnings": warnings}
+    return {"host": _host(traits), "vms": entries(traits, observation), "warnings": warnings}
 
 
 def _check_identities(vms, params, traits):
@@ -57,7 +58,7 @@ def _check_identities(vms, params, traits):
 
 
 def _snapshots(driver, vm):
-    # Only a platform whose images can hold snapshots unknown to it can be asked for them.
+    # Only some platforms have images that can hold snapshots which the platform does not know.
     found = driver.leftovers(vm) if hasattr(driver, "leftovers") else ()
     return {
         "name": vm.name,
@@ -68,28 +69,28 @@ def _snapshots(driver, vm):
 
 
 def _only(observation, params):
-    """The one machine that is to be compared."""
+    """The one VM whose snapshots are compared."""
     label = params.get("id") or params["name"][0]
     if not observation.vms:
         raise NotFound(f"{label}: there is no such machine.", known_names(observation.known))
     if len(observation.vms) > 1:
         ids = ", ".join(sorted(str(vm.id) for vm in observation.vms))
-        raise Refused(f"{label}: {len(observation.vms)} machines have this name.", f"Name one by its id: {ids}.")
+        raise Refused(f"{label}: {len(observation.vms)} VMs have this name.", f"Set id to one of {ids}.")
     return observation.vms[0]
 
 
-def _compared(driver, traits, vm, asked):
-    before, after = points(vm, asked)
-    told = {**_snapshots(driver, vm), "differences": differences(vm, before, after)}
-    if asked.content:
+def _compared(driver, traits, vm, requested):
+    before, after = points(vm, requested)
+    entry = {**_snapshots(driver, vm), "differences": differences(vm, before, after)}
+    if requested.content:
         check_content(vm, traits)
         found = driver.compare_content(vm, before, after)
-        told["content"] = [_without_text(one) for one in found] if not asked.text else found
-    return told
+        entry["content"] = found if requested.text else [_without_text(one) for one in found]
+    return entry
 
 
 def _without_text(change):
-    """A file may hold a secret, so what is in it is told only where that was asked."""
+    """A file may contain a secret, so its text is returned only if it was requested."""
     return {key: value for key, value in change.items() if key != "text"}
 
 
@@ -104,7 +105,7 @@ def _host(traits):
         "available": True,
         "configured": True,
         "version": traits.version or None,
-        # Without a version only a start of the tool would tell more.
+        # Without a version: only a start of the tool would report it.
         "message": f"{traits.platform} {f'{traits.version} answers' if traits.version else 'is installed'}.",
         "why": None,
         "capabilities": capabilities(traits),
@@ -112,7 +113,7 @@ def _host(traits):
 
 
 def _absent_host(error):
-    # An installed tool that does not answer, or not as is needed, is there, but not set up.
+    # A tool that does not answer, or is too old, is installed but cannot be used.
     return {
         "available": error.why in ("not_responding", "too_old"),
         "configured": False,

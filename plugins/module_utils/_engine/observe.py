@@ -1,15 +1,15 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Observing the VMs of a task through a driver: which of those found is meant, and what stays known of it."""
+"""Observing the VMs of a task through a driver: which of the VMs found it is about, and what is still known of it."""
 
 from __future__ import annotations
 
 from .._lifecycle.errors import PolyvirtError
 from .._lifecycle.model import DESTRUCTIVE, Target, Vm
-from .state import Seen
+from .state import Observed
 
-#: What is observed of a VM to be cloned.
+#: What is observed of the source of a clone.
 OF_SOURCE = frozenset({"power", "config", "snapshots", "snapshot_configs"})
 
 
@@ -24,66 +24,66 @@ class Observer:
         self.warnings += [warning for warning in observation.warnings if warning not in self.warnings]
         return observation
 
-    def seen(self, works, facets):
-        """[(work, Seen)] of one observation for all ``works``; whatever goes wrong, each gets its answer."""
+    def observed(self, works, facets):
+        """[(work, Observed)] of one observation for all ``works``; if it fails, each has the error."""
         try:
             observation = self.observe([work.target for work in works], facets)
         except PolyvirtError as error:
-            return [(work, Seen(error=error)) for work in works]
-        return [(work, self.seen_in(observation, work, facets)) for work in works]
+            return [(work, Observed(error=error)) for work in works]
+        return [(work, self.observed_in(observation, work, facets)) for work in works]
 
-    def seen_in(self, observation, work, facets):
-        """Which VM of ``observation`` is the one of ``work``; one that does not exist is seen as absent."""
+    def observed_in(self, observation, work, facets):
+        """The VM of ``work`` in ``observation``; one that does not exist is absent."""
         found = [vm for vm in observation.vms if work.target.selects(vm)]
         error = ambiguous(work.request.label, found) if len(found) > 1 else observation.errors.get(work.request.label)
         vm = found[0] if found else Vm.absent(work.name)
-        return Seen(_merged(work.vm, vm, facets), error, observation.known)
+        return Observed(_merged(work.vm, vm, facets), error, observation.known)
 
-    def sources(self, words):
-        """{word: VM} of the VMs to be cloned, by what the task calls them: a name comes before an equal id."""
-        if not words:
+    def sources(self, names):
+        """{name: VM} of the sources of clones, by name or id; a name takes precedence over an equal id."""
+        if not names:
             return {}
-        found = self.observe([Target(**{key: word}) for word in words for key in ("name", "id")], OF_SOURCE).vms
-        return {word: self._source(word, found) for word in words}
+        found = self.observe([Target(**{key: one}) for one in names for key in ("name", "id")], OF_SOURCE).vms
+        return {name: self._source(name, found) for name in names}
 
-    def _source(self, word, found):
-        for target in (Target(name=word), Target(id=word)):
+    def _source(self, name, found):
+        for target in (Target(name=name), Target(id=name)):
             fitting = [vm for vm in found if target.selects(vm)]
             if len(fitting) > 1:
-                raise ambiguous(word, fitting)
+                raise ambiguous(name, fitting)
             if fitting:
                 return fitting[0]
-        return Vm.absent(word)
+        return Vm.absent(name)
 
     def source(self, vm):
-        """One VM to be cloned as it is now."""
+        """The source of a clone as it is now."""
         return self.observe([Target(id=vm.id)], OF_SOURCE).vms[0]
 
 
 def ambiguous(label, found):
     """The error about a name that several VMs have."""
     ids = ", ".join(sorted(str(vm.id) for vm in found))
-    return PolyvirtError(f"{label}: {len(found)} machines have this name.", f"Name one by its id: {ids}.")
+    return PolyvirtError(f"{label}: {len(found)} VMs have this name.", f"Set id to one of {ids}.")
 
 
-def _merged(known, seen, facets):
-    """A light observation brings power and addresses only; what was known besides stays."""
-    if "config" in facets or known is None or known.id is None or known.id != seen.id:
-        return seen
+def _merged(known, observed, facets):
+    """A light observation has only power and addresses; the rest is kept from the one before."""
+    if "config" in facets or known is None or known.id is None or known.id != observed.id:
+        return observed
     return known.having(
-        power=seen.power,
-        reason=seen.reason,
-        busy=seen.busy,
-        persistent=seen.persistent,
-        addresses=seen.addresses,
-        ssh=seen.ssh,
+        power=observed.power,
+        reason=observed.reason,
+        busy=observed.busy,
+        persistent=observed.persistent,
+        addresses=observed.addresses,
+        ssh=observed.ssh,
     )
 
 
 def planning_facets(requests, traits):
-    """What has to be observed to plan these requests: no more is asked of the platform."""
+    """The facets that are needed to plan these requests, and no more."""
     facets = {"power", "config"}
-    # Who uses which file is expensive to learn; a cost that depends on the VM is never that of rebuilding it.
+    # Finding out which VM uses which file is expensive; a cost that depends on the VM is never that of rebuilding it.
     rebuilds = any(one.cost == DESTRUCTIVE for one in traits.fields.values())
     for request in requests:
         if request.state == "absent" or request.policy.allow_recreate or request.snapshot is not None:

@@ -11,7 +11,7 @@ from .._lifecycle.model import ABSENT
 
 
 def source_of(work):
-    """What the VM is to be cloned from, where it may have to be created; else None."""
+    """The name or id of the VM that this one is cloned from, if it may have to be created; else None."""
     request = work.request
     if request.state == "absent" or not (work.found.power == ABSENT or request.policy.allow_recreate):
         return None
@@ -19,7 +19,7 @@ def source_of(work):
 
 
 def put_in_order(works, planned):
-    """Plan again what depends on other VMs of the task, and note in ``after`` what it has to wait for.
+    """Plan VMs again that depend on other VMs of the task; ``after`` of a work gets those that it has to wait for.
 
     ``planned(work, found=None, source=None)`` plans one VM.
     """
@@ -29,37 +29,37 @@ def put_in_order(works, planned):
 
 def _order_clones(works, planned):
     sources = {id(work): _work_called(source_of(work), works) for work in works}
-    open_ones = [work for work in works if sources[id(work)] is not None]
-    while open_ones:
-        ready = [work for work in open_ones if sources[id(work)] not in open_ones]
+    unordered = [work for work in works if sources[id(work)] is not None]
+    while unordered:
+        ready = [work for work in unordered if sources[id(work)] not in unordered]
         if not ready:
-            return  # They are cloned from each other: as planned, each lacks its source.
+            return  # They are cloned from each other: the plan of each already says that its source does not exist.
         for work in ready:
             source = sources[id(work)]
             if source.plan.changed and not source.plan.refusal:
                 work.plan = planned(work, source=source.plan.after.having(id=source.plan.before.id))
                 work.after = [source]
-        open_ones = [work for work in open_ones if work not in ready]
+        unordered = [work for work in unordered if work not in ready]
 
 
-def _work_called(word, works):
-    """The VM of the task that ``word`` names: a name comes before an equal id."""
-    if word is None:
+def _work_called(name_or_id, works):
+    """The VM of the task with this name or id; a name takes precedence over an equal id."""
+    if name_or_id is None:
         return None
-    by_name = [work for work in works if work.found.name == word]
-    return next(iter(by_name or [work for work in works if work.found.id == word]), None)
+    by_name = [work for work in works if work.found.name == name_or_id]
+    return next(iter(by_name or [work for work in works if work.found.id == name_or_id]), None)
 
 
 def _order_deletions(works, planned):
-    """A file that only VMs use that the task deletes with all their disks is used by nobody then."""
+    """A file has no users left if the task deletes all VMs that use it, with all their disks."""
     absent = [work for work in works if work.request.state == "absent" and work.found.power != ABSENT]
     files = {id(work): work.found.files for work in absent}
     for _round in absent:
-        gone = {work.found.name: work for work in absent if _is_deleted_whole(work)}
+        deleted = {work.found.name: work for work in absent if _is_deleted_whole(work)}
         for work in absent:
-            users = {user for file in files[id(work)] for user in file.used_by} & set(gone)
+            users = {user for file in files[id(work)] for user in file.used_by} & set(deleted)
             if users:
-                work.after += [gone[name] for name in sorted(users)]
+                work.after += [deleted[name] for name in sorted(users)]
                 files[id(work)] = [_without(file, users) for file in files[id(work)]]
                 work.plan = planned(work, found=work.found.having(files=tuple(files[id(work)])))
 

@@ -62,20 +62,20 @@ def advance(progress, event, now):
         return after_probe(progress, event)
     if event.error is not None:
         return _not_observed(progress, event.error)
-    return _SEEN[progress.phase](replace(progress, vm=event.vm), event)
+    return _OBSERVED[progress.phase](replace(progress, vm=event.vm), event)
 
 
 def _not_observed(progress, error):
     """An observation failed: it is repeated while the error may pass and time is left."""
     if _may_pass(progress, error):
-        noted = replace(progress, last_error=progress.last_error or error)
+        later = replace(progress, last_error=progress.last_error or error)
         if progress.phase == STOPPING and not stop_is_overdue(progress):
-            return observe_while_stopping(noted)
+            return observe_while_stopping(later)
         if progress.phase != STOPPING and progress.patience > 0:
-            return replace(observe_later(noted, progress.phase, progress.wish.facets), wish=progress.wish)
+            return replace(observe_later(later, progress.phase, progress.wish.facets), wish=progress.wish)
     if progress.phase == CONFIRMING:
-        unseen = progress.vm.having(power=UNKNOWN, reason=f"it could not be observed: {error.message}")
-        vm = progress.vm if progress.undone else unseen
+        unknown = progress.vm.having(power=UNKNOWN, reason=f"it could not be observed: {error.message}")
+        vm = progress.vm if progress.undone else unknown
         return replace(progress, phase=OVER, error=progress.error or error, vm=vm)
     if progress.phase == UNDOING:
         return not_undone(progress, error)
@@ -91,7 +91,7 @@ def _may_pass(progress, error):
 
 
 _SENT = {STOPPING: after_request, KILLING: after_request, UNDOING: after_undoing}
-_SEEN = {
+_OBSERVED = {
     RETRYING: while_retrying, WAITING: while_waiting, STOPPING: while_stopping, KILLING: while_killing,
     JUDGING: while_judging, REPLANNING: while_replanning, GUEST: while_guest_boots, UNDOING: before_undoing,
     CONFIRMING: confirm,

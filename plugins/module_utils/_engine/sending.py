@@ -37,7 +37,7 @@ from .state import (
 
 
 def next_segment(progress):
-    """Send what comes next; with all steps done, wait for the guest, and settle."""
+    """Send what comes next; with all steps done, wait for the guest, and finish."""
     first, end = progress.segment
     if first == end:
         return wait_for_guest(progress) if progress.policy.wait_for != "state" else finish(progress)
@@ -59,7 +59,7 @@ def after_steps(progress, event):
     progress = replace(progress, wrote=wrote_with(progress, event), created=created, since=progress.at)
     if event.error is None:
         return _await_end(progress)
-    # The last step counts when its end was seen: until then it may be sent again.
+    # The last step counts when its end was observed: until then it may be sent again.
     progress = replace(progress, done=min(progress.done + event.done, end - 1), last_error=event.error)
     if is_outdated(progress, event):
         wish = Observe(planning_facets([progress.request], progress.traits))
@@ -77,7 +77,7 @@ def _await_end(progress):
 
 
 def complete(progress):
-    """The segment's end was seen."""
+    """The end of the segment was observed."""
     return next_segment(replace(progress, done=progress.segment[1], last_error=None))
 
 
@@ -101,10 +101,10 @@ def while_replanning(progress, event):
 
 
 def while_judging(progress, _event):
-    """A race lost to somebody who wanted the same is no failure: what counts is the VM's state."""
+    """If somebody else did the same at the same time, the error does not matter: what counts is the VM's state."""
     if progress.vm.busy and progress.patience > 0:
         return observe_later(progress, JUDGING, progress.wish.facets)
     harmless = progress.last_step.verb in POWER_VERBS and isinstance(progress.last_error, ANSWERS)
-    # What somebody else created meanwhile may run already; whether it is as requested is seen in the end.
+    # A VM that somebody else created meanwhile may run already; the end of the task checks whether it is as requested.
     exists = progress.last_step.verb in CREATING and progress.vm.power != ABSENT
     return complete(progress) if harmless and (exists or has_arrived(progress)) else fail(progress, progress.last_error)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is known of one VM's way through its plan, what happens to it (events), what it asks for (wishes). Data."""
+"""Data: the progress of one VM through its plan, the events that change it, and the wishes for what happens next."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .._lifecycle.errors import ApiError, CommandFailed, PolyvirtError, Timeout
 from .._lifecycle.model import ABSENT, Step, Vm
 
 CREATING = frozenset({"create", "clone"})
-#: Seconds between two observations of a VM that somebody else works on: growing, from the first to the longest.
+#: Seconds between two observations of a VM that is busy with other work: growing, from the first to the longest.
 FIRST_PAUSE, LONGEST_PAUSE, SHORTEST_PAUSE = 1, 5, 0.1
 #: The same of a VM whose own steps are awaited.
 FIRST_OBSERVATION, LONGEST_OBSERVATION = 0.1, 1
@@ -38,7 +38,7 @@ PATIENT = frozenset({RETRYING, WAITING, KILLING, JUDGING, REPLANNING, GUEST, UND
 
 @dataclass(frozen=True)
 class Sent:
-    """Event: steps came back, ``done`` of them complete. ``wrote``: something was changed (None: nobody knows)."""
+    """Event: steps came back, ``done`` of them complete. ``wrote``: something was changed (None: unknown)."""
 
     done: int = 0
     error: Optional[PolyvirtError] = None
@@ -46,7 +46,7 @@ class Sent:
 
 
 @dataclass(frozen=True)
-class Seen:
+class Observed:
     """Event: the VM was observed, or could not be. ``known`` are all names on the platform."""
 
     vm: Optional[Vm] = None
@@ -56,7 +56,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class Probed:
-    """Event: the endpoints wished for were tried; the one that answered, or None."""
+    """Event: the endpoints were probed; the one that answered, or None."""
 
     endpoint: Any = None
 
@@ -78,7 +78,7 @@ class Observe:
 
 @dataclass(frozen=True)
 class Probe:
-    """Wish: see whether one of these endpoints answers."""
+    """Wish: probe whether one of these endpoints answers."""
 
     endpoints: Sequence[Any]
 
@@ -120,7 +120,7 @@ class Progress:
 
     @property
     def segment(self):
-        """(first, end): the steps between two points where the VM's state must be seen."""
+        """(first, end): the steps between two points where the VM's state must be observed."""
         first = 0
         for segment in self.plan.segments:
             if self.done < first + len(segment):
@@ -134,31 +134,31 @@ class Progress:
 
     @property
     def is_recreated(self):
-        """Whether what has the VM's name may be another one than was found: its id is not the old one then."""
+        """Whether the VM with this name may be a new one, whose id is not the old one."""
         verbs = [step.verb for step in self.plan.steps[: self.segment[1]]]
         return bool(CREATING & set(verbs)) and self.vm.power == ABSENT
 
 
 def wrote_with(progress, event):
-    """Whether something was changed, after the steps that were sent: True, False, or None where nobody knows."""
+    """Whether something was changed, after the steps that were sent: True, False, or None if unknown."""
     wrote = event.wrote
     if wrote and all(step.verb == "stop" for step in progress.wish.steps):
-        wrote = None  # A guest that ignores the request runs on as before: the VM that is found shows what came of it.
+        wrote = None  # A guest that ignores the request runs on as before; the next observation shows that.
     return True if wrote or progress.wrote else None if None in (wrote, progress.wrote) else False
 
 
 def facets_of_end(progress):
-    """What shows the end of the segment."""
+    """The facets in which the end of the segment is observed."""
     return _CREATED if progress.last_step.verb in CREATING else POWER_ONLY
 
 
 def has_arrived(progress):
-    """Whether the VM is where the segment leads."""
+    """Whether the VM has the power state that the segment leads to."""
     return progress.vm.power == progress.expected.power and not progress.vm.busy
 
 
 def observe_later(progress, phase, facets, longest=LONGEST_PAUSE, at_most=None):
-    """Observe after a pause that grows each time, and not after the time is up (``at_most`` seconds)."""
+    """Observe after a pause that grows each time, and not after ``at_most`` seconds."""
     at_most = progress.patience if at_most is None else at_most
     pause = max(min(progress.pause, at_most), SHORTEST_PAUSE)
     longer = min(progress.pause * 1.5, longest)

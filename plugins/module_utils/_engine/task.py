@@ -35,7 +35,7 @@ class Work:
 
     @property
     def vm(self):
-        """The VM as last seen."""
+        """The VM as last observed."""
         return self.progress.vm if self.progress else self.found
 
     @property
@@ -44,7 +44,7 @@ class Work:
 
     @property
     def target(self):
-        """A VM that was seen is known by its id: names may change hands. One that was created again has a new id."""
+        """A VM that was observed is known by its id: its name may pass to another one. A recreated VM has a new id."""
         if self.vm is not None and self.vm.id:
             return Target(name=self.name, id=self.vm.id)
         is_recreated = self.progress is not None and self.progress.is_recreated
@@ -56,32 +56,32 @@ class Work:
 
     @property
     def changed(self):
-        """Whether this task changed the VM. A creation that left nothing behind is no change."""
+        """Whether this task changed the VM. A failed creation of which nothing remains is no change."""
         if self.progress is None or self.progress.wrote is False or self.progress.undone:
             return False
         if self.progress.error is not None and self.plan.before.power == self.vm.power == ABSENT:
             return False
-        # Where an answer was lost, a mark that names a file to be created may be all that was written.
+        # If an answer was lost, a mark with the name of a file to be created may be all that was written.
         is_mark_other = self.vm.power != ABSENT and self.plan.before.mark != self.vm.mark
         return self.progress.wrote or self.difference is not None or is_mark_other
 
     @property
     def difference(self):
-        """What was changed: as planned, or after a failure by what was found before and after; None for nothing."""
+        """What was changed: as planned, or after a failure what differs between two observations; None if nothing."""
         if self.progress.error is None:
             return difference(self.plan)
-        told = simulate(self.plan.before, self.plan.steps[: self.progress.done])
-        after = self.vm.having(restarted=told.restarted, restored=told.restored)
+        simulated = simulate(self.plan.before, self.plan.steps[: self.progress.done])
+        after = self.vm.having(restarted=simulated.restarted, restored=simulated.restored)
         found = difference(replace(self.plan, after=after))
         if found and self.plan.before.id and after.id is None and after.power != ABSENT:
-            # It is described still, but what was created of it is gone.
+            # The VM is still described, but no longer created.
             found["before"]["id"], found["after"]["id"] = self.plan.before.id, None
         return found if found and (found["before"] or found["after"]) else None
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a front needs to exit: plain data. ``trace`` is that of a fault of this collection."""
+    """What a front needs to exit: plain data. ``trace`` is that of a bug in this collection."""
 
     vms: list
     diff: list
@@ -93,9 +93,9 @@ class Outcome:
 
 
 def run(driver, requests, check=False, clock=None, probe=guest_answers):
-    """Carry out ``requests`` (or only report what would be, when ``check``) and return the Outcome.
+    """Carry out ``requests`` (or only predict the result, in check mode) and return the Outcome.
 
-    All VMs are planned before the first step: one refusal ends the task with nothing done.
+    All VMs are planned before the first step: if one plan is rejected, the task fails and nothing is done.
     """
     task = Task(driver, requests, clock or Clock(), probe)
     task.plan()
@@ -126,7 +126,7 @@ class Task:
     # Planning ---------------------------------------------------------------------------------------------------------
 
     def plan(self):
-        """Plan all VMs; while one is busy, all of those that are get planned again."""
+        """Plan all VMs; those that are busy are planned again until they are not."""
         waiting, pause = self.works, FIRST_PAUSE
         while waiting:
             self._plan_as_found(waiting)
@@ -144,12 +144,12 @@ class Task:
         facets = planning_facets([work.request for work in works], self.traits)
         observation = self.observer.observe([work.target for work in works], facets)
         self._known = observation.known
-        seen = {id(work): self.observer.seen_in(observation, work, facets) for work in works}
+        observed = {id(work): self.observer.observed_in(observation, work, facets) for work in works}
         for work in works:
-            work.found = seen[id(work)].vm
+            work.found = observed[id(work)].vm
         self._sources = self.observer.sources(sorted({order.source_of(work) for work in works} - {None}))
         for work in works:
-            error = seen[id(work)].error
+            error = observed[id(work)].error
             work.plan = _refused(work, str(error)) if error else self._planned(work)
 
     def _planned(self, work, found=None, source=None):
@@ -157,7 +157,7 @@ class Task:
         return plan(found or work.found, work.request, self.traits, self._known, source)
 
     def preflight(self):
-        """Let the driver check what each plan needs from the host: a plan that would fail half-way is refused."""
+        """Let the driver check what each plan needs from the host: a plan that would fail half-way is rejected."""
         for work in self.works:
             if not work.plan.changed:
                 continue
@@ -169,7 +169,7 @@ class Task:
     # Executing --------------------------------------------------------------------------------------------------------
 
     def execute(self):
-        """Do what is planned and wait for guests; a task that has nothing to do does not pay for the imports."""
+        """Carry out the plans and wait for guests; a task without changes saves the time of the imports."""
         works = [work for work in self.works if work.plan.changed or work.request.policy.wait_for != "state"]
         if not works:
             return
@@ -185,13 +185,13 @@ class Task:
     # Results ----------------------------------------------------------------------------------------------------------
 
     def outcome(self, check):
-        # One refusal ends the real task with nothing done, so a check of it foretells nothing either.
-        would = check and not self.is_refused
-        vms = [self._entry(work, would) for work in self.works]
-        changed = [work for work in self.works if (work.plan.changed if would else work.changed)]
-        diffs = [difference(work.plan) if would else work.difference for work in changed]
+        # If one plan is rejected, the task does nothing, so check mode predicts no change either.
+        predicted = check and not self.is_refused
+        vms = [self._entry(work, predicted) for work in self.works]
+        changed = [work for work in self.works if (work.plan.changed if predicted else work.changed)]
+        diffs = [difference(work.plan) if predicted else work.difference for work in changed]
         errors = [work for work in self.works if work.error]
-        warnings = [not_in_force(self._end(work, would), work.request) for work in self.works if not work.error]
+        warnings = [not_in_force(self._end(work, predicted), work.request) for work in self.works if not work.error]
         warnings += [_crashed(work) for work in self.works if work.progress]
         return Outcome(
             vms=vms,
@@ -203,23 +203,23 @@ class Task:
             trace="\n".join(filter(None, (getattr(work.error, "trace", "") for work in errors))),
         )
 
-    def _end(self, work, would):
-        if not would or not work.plan.changed:
+    def _end(self, work, predicted):
+        if not predicted or not work.plan.changed:
             return work.vm
         planned_id = work.request.id if work.plan.after.power != ABSENT else None
         return work.plan.after.having(id=work.plan.before.id or planned_id)
 
-    def _entry(self, work, would):
+    def _entry(self, work, predicted):
         progress = work.progress
-        done = len(work.plan.steps) if would else progress.done if progress else 0
-        changed = work.plan.changed if would else work.changed
+        done = len(work.plan.steps) if predicted else progress.done if progress else 0
+        changed = work.plan.changed if predicted else work.changed
         notes = progress.notes if progress else {}
-        end, platform = self._end(work, would), self.traits.platform
+        end, platform = self._end(work, predicted), self.traits.platform
         return entry(end, platform, work.plan, range(done), work.error, notes, changed)
 
 
 def _check_macs(requests):
-    """Raise where a task gives two NICs of VMs one MAC: no driver sees the VM that another plan creates."""
+    """Raise if a task sets one MAC for two NICs: no driver knows the VM that another plan creates."""
     owners = {}
     for request in requests:
         for place, nic in (request.config.get("networks") or {}).items():
@@ -232,14 +232,14 @@ def _check_macs(requests):
 
 
 def _crashed(work):
-    """The warning about a guest that crashed when it was to stop; empty for none."""
+    """The warning about a guest that crashed while it was shut down; empty if it did not."""
     from .waiting import CRASHED
 
     return f"{work.name}: {CRASHED}; see its logs." if CRASHED in work.progress.notes.values() else ""
 
 
 def _labelled(work, message):
-    """A message that begins with its VM: a tool may name it by an id, or not at all."""
+    """A message that begins with the VM's name: a tool may report the id, or neither."""
     known = (f"{work.request.label}: ", f"{work.vm.name}: ")
     return message if message.startswith(known) else f"{work.request.label}: {message}"
 
@@ -251,5 +251,5 @@ def _refused(work, message, remedy=""):
 def _refuse_busy(works):
     for work in works:
         seconds = work.request.policy.timeout
-        message = f"{work.found.name}: it is busy ({work.plan.busy}) and was for {seconds} seconds."
+        message = f"{work.found.name}: it is still busy ({work.plan.busy}) after {seconds} seconds."
         work.plan = _refused(work, message, "Wait for it to finish, or raise timeout.")

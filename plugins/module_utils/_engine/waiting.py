@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Waiting for the end of a segment; a guest that was asked to stop is asked again, or powered off. Pure."""
+"""Waiting for the end of a segment; the request to stop is repeated, or the VM powered off. Pure."""
 
 from __future__ import annotations
 
@@ -26,25 +26,25 @@ from .state import (
 
 #: A guest that did not react is asked to stop again after so many seconds: a request during its boot is lost.
 ASK_AGAIN = 10
-#: The note of a stop that ended otherwise than it was asked to.
+#: The note of a stop that ended with a crash.
 CRASHED = "the guest crashed while it was stopping"
 
 
 def _ended(progress):
-    """What follows once nothing is to be awaited any more: the segment's end was seen, or the VM is gone. Else None."""
+    """The next progress if the segment has ended or the VM was deleted; None while it has to be awaited."""
     if has_arrived(progress):
         return complete(progress)
     return _end_without_vm(progress) if _is_gone(progress) else None
 
 
 def _is_gone(progress):
-    """Whether somebody else removed the VM while this task worked on it."""
+    """Whether somebody else deleted the VM while this task worked on it."""
     is_new = progress.created or progress.last_step.verb in CREATING
     return progress.vm.power == ABSENT and not progress.vm.busy and not is_new
 
 
 def _end_without_vm(progress):
-    """What was asked to be absent is; else there is nothing left to work on, and nothing to wait for."""
+    """If the VM was to be absent, it is; else the task fails for it."""
     if progress.request.state == "absent":
         return finish(progress)
     return fail_after(progress, failures.gone(progress))
@@ -62,12 +62,12 @@ def while_waiting(progress, _event):
 
 
 def while_stopping(progress, _event):
-    """Ask a guest again; when ``stop_timeout`` is over, cut it off or give up, as the policy says."""
+    """Repeat the request; after ``stop_timeout``, power the VM off or fail, depending on the policy."""
     ended = _ended(_with_note_of_crash(progress) if has_arrived(progress) else progress)
     if ended is not None:
         return ended
     if progress.vm.power == FAILED:
-        # A guest that has failed hears no request, and what it had not written is lost: there is nothing to wait for.
+        # A guest that has failed ignores requests, and unwritten data is lost: there is nothing to wait for.
         return _request(replace(_with_note(progress, CRASHED), phase=KILLING), "kill")
     if stop_is_overdue(progress):
         if progress.policy.stop_mode != "graceful_then_force":
@@ -102,7 +102,7 @@ def _request(progress, verb):
 
 
 def observe_while_stopping(progress):
-    """Observe after a pause, and not after the next request is due or the guest's time is up."""
+    """Observe after a pause, and not after the next request or the end of the guest's time."""
     end = progress.at + progress.patience if progress.phase == KILLING else progress.since + _stop_timeout(progress)
     next_request = max(progress.requested_at + ASK_AGAIN, progress.at + LONGEST_OBSERVATION)
     at_most = min(end, next_request) - progress.at
@@ -110,7 +110,7 @@ def observe_while_stopping(progress):
 
 
 def after_request(progress, event):
-    """An error ends nothing: the VM may have stopped in between, or another try succeeds. Its state tells."""
+    """An error ends nothing: the VM may have stopped in between, or another try may succeed. Its state shows."""
     return replace(
         progress, wish=Observe(POWER_ONLY), due=progress.at, last_error=event.error, wrote=wrote_with(progress, event)
     )

@@ -92,3 +92,69 @@ def _module(declaration):
             super().fail_json(msg=str(declaration.platform.rejected(self.params) or msg), **kwargs)
 
     return Module(argument_spec=declaration.argument_spec, supports_check_mode=True)
+<<<<<<< HEAD:plugins/module_utils/_front.py
+
+
+def vm_module(platform, own_options, make_driver):
+    """A ``<platform>_vm`` module: ``make_driver`` turns its parameters into a driver."""
+    options = platform.supported({**VM, **own_options})
+
+    def answer(params, check):
+        return _outcome(run(make_driver(params), requests(params, options), check))
+
+    return Declaration(options, answer, platform)
+
+
+def snapshot_module(own_options, make_driver):
+    """A ``<platform>_snapshot`` module."""
+    options = {**SNAPSHOT, **own_options}
+
+    def answer(params, check):
+        return _outcome(run(make_driver(params), snapshot_requests(params, options), check))
+
+    return Declaration(options, answer)
+
+
+def _outcome(outcome):
+    result = {key: getattr(outcome, key) for key in ("changed", "vms", "diff", "warnings")}
+    if outcome.failed:
+        result.update(failed=True, msg=outcome.msg, **({"exception": outcome.trace} if outcome.trace else {}))
+    return result
+
+
+def info_module(own_options, make_driver, with_health=False):
+    """A ``<platform>_vm_info`` module; ``with_health``: it also reports which VMs answer by SSH."""
+
+    def answer(params, _check):
+        from ._engine.inspect import report_vms
+
+        found = report_vms(make_driver(params), params)
+        return {"changed": False, **found, "vms": _with_health(found["vms"]) if with_health else found["vms"]}
+
+    return Declaration({**VM_INFO, **FACETS, **own_options}, answer)
+
+
+def _with_health(vms):
+    """What runs and answers is healthy. Many are asked at once, for one that is silent costs seconds."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(max_workers=_ASKED_AT_ONCE) as threads:
+        return [{**vm, "healthy": is_healthy} for vm, is_healthy in zip(vms, threads.map(_is_healthy, vms))]
+
+
+def _is_healthy(vm):
+    ssh = vm["ssh"]
+    return vm["state"] == RUNNING and ssh is not None and ssh_banner(ssh["host"], ssh["port"]) is not None
+
+
+def snapshot_info_module(platform, own_options, make_driver):
+    """A ``<platform>_snapshot_info`` module."""
+
+    def answer(params, _check):
+        from ._engine.inspect import report_snapshots
+
+        return {"changed": False, **report_snapshots(make_driver(params), params)}
+
+    return Declaration(platform.supported({**VM_INFO, **SNAPSHOT_INFO, **own_options}), answer, platform)
+=======
+>>>>>>> next:plugins/module_utils/_front/declaration.py

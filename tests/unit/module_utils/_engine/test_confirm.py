@@ -54,7 +54,7 @@ def test_busy_vm_is_no_success(seconds, left):
     world = BusyAfterwards(seconds, Machine("web", "u-web", config=dict(OLD)))
     request = Request("web", config={"memory": GIB}, policy=Policy(timeout=60))
     outcome = task.run(world, [request], clock=world.clock, probe=None)
-    assert outcome.msg == f"web: not all was reached: {left}. Run the task again."
+    assert outcome.msg == f"web: the VM is not as requested yet: {left}. Run the task again."
     assert world.clock.now() <= 61
 
 

@@ -1,13 +1,18 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the modules that only tell return of snapshots, from a driver that has seen what the test says."""
+"""What the info modules return, from a driver that reports what the test gives it."""
 
 from __future__ import annotations
 
 import pytest
+<<<<<<< HEAD
+from ansible_collections.polyvirt.core.plugins.module_utils import _front
+from ansible_collections.polyvirt.core.plugins.module_utils._engine.inspect import report_snapshots, report_vms
+=======
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.inspect import look_around, look_at_snapshots
 from ansible_collections.polyvirt.core.plugins.module_utils._front import declaration, info
+>>>>>>> next
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import (
     InvalidInput,
     NotFound,
@@ -33,7 +38,7 @@ CHANGE = {"change": "changed", "path": "/etc/shadow", "before": {}, "after": Non
 FROM = {"from": "s", "to": None, "content": False, "text": False}
 
 
-class Seen:
+class FakeDriver:
     """A driver that finds ``vms``; ``facets`` is what it was asked for."""
 
     def __init__(self, *vms, fields=("snapshot.content",), error=None, warnings=()):
@@ -56,11 +61,11 @@ class Seen:
 
 def look(driver, name=("web",), **compare):
     asked = {**FROM, **compare} if compare or name == ("web",) else None
-    return look_at_snapshots(driver, {"name": name and list(name), "id": None, "compare": asked})
+    return report_snapshots(driver, {"name": name and list(name), "id": None, "compare": asked})
 
 
 def test_snapshots_and_leftovers_of_all_vms():
-    driver = Seen(WEB, Vm("db", id="u-db"))
+    driver = FakeDriver(WEB, Vm("db", id="u-db"))
     told = look(driver, name=None)
     nothing = {"id": None, "parent": None, "description": "", "kind": "", "created": None}
     nothing |= {"current": False, "unfinished": ""}
@@ -78,14 +83,14 @@ def test_snapshots_and_leftovers_of_all_vms():
 
 @pytest.mark.parametrize(("version", "says"), [("1", "memory 1 answers."), ("", "memory is installed.")])
 def test_a_version_that_would_cost_a_start_is_not_told(version, says):
-    driver = Seen(WEB)
+    driver = FakeDriver(WEB)
     driver.traits = lambda: Traits("memory", version=version)
     host = look(driver, name=None)["host"]
     assert (host["version"], host["message"], host["available"]) == (version or None, says, True)
 
 
 def test_settings_alone_are_compared_where_no_more_is_asked():
-    driver = Seen(WEB)
+    driver = FakeDriver(WEB)
     told = look(driver)["vms"][0]
     assert told["differences"] == [{"path": "cpus", "before": 1, "after": 2}]
     assert ("content" in told, driver.compared) == (False, [])
@@ -94,7 +99,7 @@ def test_settings_alone_are_compared_where_no_more_is_asked():
 
 def test_what_is_in_files_is_told_only_where_it_is_asked():
     """A file may hold a secret."""
-    driver = Seen(WEB)
+    driver = FakeDriver(WEB)
     content = look(driver, content=True)["vms"][0]["content"]
     assert content == [{key: value for key, value in CHANGE.items() if key != "text"}]
     assert look(driver, content=True, text=True)["vms"][0]["content"] == [CHANGE]
@@ -104,9 +109,9 @@ def test_what_is_in_files_is_told_only_where_it_is_asked():
 @pytest.mark.parametrize(
     ("driver", "error", "said"),
     [
-        (Seen(), NotFound, "web: there is no such machine. Known machines: db, web."),
-        (Seen(WEB, WEB.having(id="u-2")), Refused, "web: 2 machines have this name. Name one by its id: u-2, u-web."),
-        (Seen(Vm("web", id="u")), NotFound, "web: it has no snapshot 's'. Its snapshots: none."),
+        (FakeDriver(), NotFound, "web: there is no such machine. Known machines: db, web."),
+        (FakeDriver(WEB, WEB.having(id="u-2")), Refused, "web: 2 VMs have this name. Set id to one of u-2, u-web."),
+        (FakeDriver(Vm("web", id="u")), NotFound, "web: it has no snapshot 's'. Its snapshots: none."),
     ],
 )
 def test_what_cannot_be_compared(driver, error, said):
@@ -116,29 +121,29 @@ def test_what_cannot_be_compared(driver, error, said):
 
 
 def test_a_platform_that_cannot_look_into_disks():
-    driver = Seen(WEB, fields=())
+    driver = FakeDriver(WEB, fields=())
     with pytest.raises(Unsupported, match="memory cannot compare the files"):
         look(driver, content=True)
     assert driver.compared == []
 
 
 def test_bad_form_is_found_before_anything_is_looked_at():
-    driver = Seen(error=AssertionError("looked"))
+    driver = FakeDriver(error=AssertionError("looked"))
     with pytest.raises(InvalidInput, match="with itself"):
         look(driver, to="s")
 
 
 def test_a_host_without_the_platform_is_told():
     gone = Unavailable("No such tool.", why="missing")
-    told = look(Seen(error=gone))
+    told = look(FakeDriver(error=gone))
     assert (told["vms"], told["host"]["why"]) == ([], "missing")
 
 
-@pytest.mark.parametrize("tell", [look_around, look_at_snapshots])
+@pytest.mark.parametrize("tell", [report_vms, report_snapshots])
 def test_what_a_look_warns_of_is_handed_on_once(tell):
     asked = {"name": None, "id": None, "compare": None}
-    assert tell(Seen(WEB, warnings=("node b is away", "node b is away")), asked)["warnings"] == ["node b is away"]
-    assert tell(Seen(error=Unavailable("No such tool.", why="missing")), asked)["warnings"] == []
+    assert tell(FakeDriver(WEB, warnings=("node b is away", "node b is away")), asked)["warnings"] == ["node b is away"]
+    assert tell(FakeDriver(error=Unavailable("No such tool.", why="missing")), asked)["warnings"] == []
 
 
 def test_a_warning_becomes_ansibles():
@@ -156,27 +161,32 @@ def test_a_warning_becomes_ansibles():
             raise Told(self.warnings, result)
 
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Told) as told:
+<<<<<<< HEAD
+        patch.setattr(_front, "AnsibleModule", Module)
+        _front.run_module(_front.info_module({}, lambda params: FakeDriver(WEB, warnings=("node b is away",))))
+=======
         patch.setattr(declaration, "AnsibleModule", Module)
         declaration.run_module(info.info_module({}, lambda params: Seen(WEB, warnings=("node b is away",))))
+>>>>>>> next
     warnings, result = told.value.args
     assert (warnings, sorted(result)) == (["node b is away"], ["changed", "host", "invocation", "vms"])
 
 
-@pytest.mark.parametrize("tell", [look_around, look_at_snapshots])
+@pytest.mark.parametrize("tell", [report_vms, report_snapshots])
 def test_a_name_beside_an_id_is_compared(tell):
     asked = {"name": ["web"], "id": "u-web", "compare": None}
-    assert [vm["name"] for vm in tell(Seen(WEB), asked)["vms"]] == ["web"]
-    assert tell(Seen(), asked)["vms"] == []
+    assert [vm["name"] for vm in tell(FakeDriver(WEB), asked)["vms"]] == ["web"]
+    assert tell(FakeDriver(), asked)["vms"] == []
     with pytest.raises(Refused, match="db: the machine with id u-web is named 'web'"):
-        tell(Seen(WEB), {**asked, "name": ["db"]})
+        tell(FakeDriver(WEB), {**asked, "name": ["db"]})
     with pytest.raises(InvalidInput, match="id: 'u-web' is one machine, but 2 names are given"):
-        tell(Seen(error=AssertionError("looked")), {**asked, "name": ["web", "db"]})
+        tell(FakeDriver(error=AssertionError("looked")), {**asked, "name": ["web", "db"]})
 
 
 @pytest.mark.parametrize(
     ("asked", "read"), [(["power"], set()), (["config"], {"config"}), (None, {"config", "addresses", "snapshots"})]
 )
 def test_only_the_facets_asked_for_are_read(asked, read):
-    driver = Seen(WEB)
-    look_around(driver, {"name": None, "id": None, "facets": asked})
+    driver = FakeDriver(WEB)
+    report_vms(driver, {"name": None, "id": None, "facets": asked})
     assert driver.facets == {"power", "unfinished"} | read

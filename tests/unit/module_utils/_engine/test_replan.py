@@ -89,7 +89,7 @@ def test_running_vm_is_not_stopped_where_the_plan_was_for_a_stopped_one(policy, 
 
 def test_vm_that_is_removed_meanwhile_is_reported():
     outcome = _outcome(Interfered(_found(), lambda world: world.machines.clear()), cpus=4)
-    assert outcome.failed and "it is gone" in outcome.msg
+    assert outcome.failed and "somebody else deleted the VM" in outcome.msg
 
 
 def test_vm_is_planned_again_only_once():

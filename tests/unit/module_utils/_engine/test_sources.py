@@ -74,7 +74,7 @@ def test_a_name_goes_before_an_id_that_looks_like_it():
 
 def test_two_sources_of_one_name_are_told_apart_by_their_ids():
     world = Cloning(Machine("db", "id-1"), Machine("db", "id-2"))
-    with pytest.raises(PolyvirtError, match="db: 2 machines have this name") as told:
+    with pytest.raises(PolyvirtError, match="db: 2 VMs have this name") as told:
         carry_out(world, ask("web", "db"))
     assert "id-1, id-2" in told.value.remedy
     assert world.calls == []

@@ -81,7 +81,7 @@ def test_a_failure_ends_its_machine_only():
 def test_two_machines_of_one_name_are_told_apart_by_their_ids():
     world = World(Machine("web", "id-a"), Machine("web", "id-b"))
     outcome = carry_out(world, ask("web", "started"))
-    assert outcome.msg == "web: 2 machines have this name. Name one by its id: id-a, id-b."
+    assert outcome.msg == "web: 2 VMs have this name. Set id to one of id-a, id-b."
     assert world.calls == []
     assert not carry_out(world, ask("web", "started", machine_id="id-b")).failed
     assert [machine.power for machine in world.machines] == ["stopped", "running"]
@@ -199,7 +199,7 @@ def test_a_light_look_forgets_nothing():
 def test_what_is_left_is_named():
     world = World(Machine("web", "1", stores=False))
     outcome = carry_out(world, ask("web", config={"cpus": 4, "memory": 4 * GIB}))
-    assert outcome.msg == "web: not all was reached: cpus, memory. Run the task again."
+    assert outcome.msg == "web: the VM is not as requested yet: cpus, memory. Run the task again."
     assert outcome.vms[0]["steps"][0]["done"] is True
 
 

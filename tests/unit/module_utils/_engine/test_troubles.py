@@ -60,7 +60,7 @@ def test_what_the_platform_says_of_a_cut_that_never_succeeds_is_told():
     world = World(running(stops_within=None))
     world.trouble("kill", *[Unavailable("pve1:8006 does not answer.", why="not_responding")] * 100)
     outcome = carry_out(world, ask("web", "stopped", stop_mode="graceful_then_force", stop_timeout=5, timeout=30))
-    assert "(waited 35 s for stopped). Asked again, the platform said: pve1:8006 does not answer. " in outcome.msg
+    assert "(waited 35 s for stopped). The repeated request failed: pve1:8006 does not answer. " in outcome.msg
     assert 35 <= world.clock.now() <= 36
 
 

@@ -132,7 +132,7 @@ def test_a_busy_machine_is_looked_at_until_it_is_not():
 def test_a_machine_that_stays_busy_is_refused_at_the_deadline():
     world = World(Machine("web", "1", busy_until=1000))
     outcome = carry_out(world, ask("web", "started", timeout=30))
-    assert outcome.msg.startswith("web: it is busy (locked) and was for 30 seconds.")
+    assert outcome.msg.startswith("web: it is still busy (locked) after 30 seconds.")
     assert (world.clock.now(), world.calls) == (30, [])
 
 
@@ -325,7 +325,8 @@ def test_an_agents_word_counts_even_when_the_time_is_up():
     world.machine("m00").addresses = (Address("10.0.0.0", "lease"),)
     outcome = carry_out(world, *waited_for(world, wait_for="address", timeout=2), probe=slow(world))
     assert outcome.msg.splitlines() == [
-        "m00: no address within 2 s; last tried: 10.0.0.0:22 (lease). See its console, its network, or raise timeout."
+        "m00: no address within 2 s; last tried: 10.0.0.0:22 (lease)."
+        " Check its console and its network, or raise timeout."
     ]
 
 

@@ -12,7 +12,7 @@ from unittest import mock
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant import driver as under_test
-from ansible_collections.polyvirt.core.plugins.module_utils._engine.inspect import look_around, look_at_snapshots
+from ansible_collections.polyvirt.core.plugins.module_utils._engine.inspect import report_snapshots, report_vms
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.task import run
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import PolyvirtError, Timeout, Unavailable
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.request import requests, snapshot_requests
@@ -36,7 +36,7 @@ _MODULES = {
     "snapshot": vagrant_snapshot,
     "snapshot_info": vagrant_snapshot_info,
 }
-_REPORTS = {"vm_info": look_around, "snapshot_info": look_at_snapshots}
+_REPORTS = {"vm_info": report_vms, "snapshot_info": report_snapshots}
 
 
 class Killed(BaseException):

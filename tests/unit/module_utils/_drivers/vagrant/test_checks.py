@@ -154,7 +154,7 @@ def test_vms_of_two_providers_need_tasks_of_their_own(world):
     for state, name, has in (("paused", "mail", "suspended"), ("suspended", "web", "paused")):
         message = world.run([*providers], state=state).error
         assert message.startswith(f"{name}: with the provider {providers[name]} ")
-        assert f"It has {has}." in message
+        assert f"Use state: {has}." in message
     assert not world.run([*providers], "snapshot", snapshot="one").failed
     assert "one provider at a time" in world.run([*providers], "snapshot", snapshot="one", state="restored").error
     for name in providers:

@@ -38,7 +38,7 @@ def test_snapshot_that_somebody_else_has_taken_or_deleted_is_no_error(world):
         ("present", "snapshot_save", "SnapshotConflictFailed"),
         ("absent", "snapshot_delete", "SnapshotNotFound"),
     ):
-        for error, message in ((kind, "not all was reached"), ("VagrantError", "It went wrong.")):
+        for error, message in ((kind, "the VM is not as requested yet"), ("VagrantError", "It went wrong.")):
             world.vagrant.fails(command, error)
             assert message in _snapshot(world, state=state).error
         assert _snapshot(world).vm

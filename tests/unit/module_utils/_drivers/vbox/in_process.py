@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from unittest import mock
 
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.driver import VBoxDriver
-from ansible_collections.polyvirt.core.plugins.module_utils._engine.inspect import look_around
+from ansible_collections.polyvirt.core.plugins.module_utils._engine.inspect import report_vms
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Target
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import net
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import writes as counted
@@ -161,4 +161,4 @@ def observed(box, *facets, name="web", **settings):
 
 def info(box, *names, commands=None):
     """What ``vbox_vm_info`` returns."""
-    return look_around(driver_of(box, commands), {"name": list(names) or None})
+    return report_vms(driver_of(box, commands), {"name": list(names) or None})

@@ -189,7 +189,7 @@ def test_forgotten_vm_is_not_created_again(vbox):
 def test_name_of_two_vms_is_ambiguous(vbox):
     for folder in ("a", "b"):
         vbox.run("createvm", "--name", "web", "--basefolder", vbox.folder / folder, "--register")
-    task(vbox, state="started").failed("2 machines have this name")
+    task(vbox, state="started").failed("2 VMs have this name")
 
 
 # Media ------------------------------------------------------------------------------------------------------------
