@@ -104,7 +104,7 @@ def test_what_is_in_files_is_told_only_where_it_is_asked():
 @pytest.mark.parametrize(
     ("driver", "error", "said"),
     [
-        (Seen(), NotFound, "web: there is no such machine. Known machines: db, web."),
+        (Seen(), NotFound, "web: there is no such machine. Existing VMs: db, web."),
         (Seen(WEB, WEB.having(id="u-2")), Refused, "web: 2 machines have this name. Name one by its id: u-2, u-web."),
         (Seen(Vm("web", id="u")), NotFound, "web: it has no snapshot 's'. Its snapshots: none."),
     ],
@@ -167,9 +167,9 @@ def test_a_name_beside_an_id_is_compared(tell):
     asked = {"name": ["web"], "id": "u-web", "compare": None}
     assert [vm["name"] for vm in tell(Seen(WEB), asked)["vms"]] == ["web"]
     assert tell(Seen(), asked)["vms"] == []
-    with pytest.raises(Refused, match="db: the machine with id u-web is named 'web'"):
+    with pytest.raises(Refused, match="db: the VM with ID u-web is named 'web'"):
         tell(Seen(WEB), {**asked, "name": ["db"]})
-    with pytest.raises(InvalidInput, match="id: 'u-web' is one machine, but 2 names are given"):
+    with pytest.raises(InvalidInput, match="id: 'u-web' is one VM, but 2 names are set"):
         tell(Seen(error=AssertionError("looked")), {**asked, "name": ["web", "db"]})
 
 
