@@ -290,7 +290,7 @@ def test_what_must_not_be_removed(world):
     world.journal.clear()
     _fails(do(world, name="web2", state="absent"), "web2", "protection: false")
     _fails(do(world, name="web1", state="absent", delete_disks="none"), "web1", "is deleted together with its VM")
-    _fails(do(world, name="tmpl", state="absent"), "tmpl", "needed by web4", "Remove web4 first")
+    _fails(do(world, name="tmpl", state="absent"), "tmpl", "needed by web4", "Delete web4 first")
     assert _writes(world) == []
 
 

@@ -65,7 +65,10 @@ def test_blanks_say_nothing(world, option, blank):
 WRONG = pytest.mark.parametrize(
     ("asked", "words"),
     [
-        ({"ip_config": ["10.0.0.5"]}, ("ip_config: '10.0.0.5' of NIC 0", "none of ip,", "ip=10.0.0.5/24,gw=10.0.0.1")),
+        (
+            {"ip_config": ["10.0.0.5"]},
+            ("ip_config: '10.0.0.5' of NIC 0", "not one of ip,", "ip=10.0.0.5/24,gw=10.0.0.1"),
+        ),
         ({"ip_config": ["", "gw=10.0.0.1"]}, ("of NIC 1", "gw needs ip.")),
         ({"ip_config": ["ip=dhcp,gw6=fe80::1"]}, ("gw6 needs ip6.",)),
         ({"ip_config": ["ip=10.0.0.5"]}, ("'10.0.0.5' is neither an IPv4 address with a prefix", "dhcp, manual")),
