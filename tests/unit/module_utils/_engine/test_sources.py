@@ -135,7 +135,7 @@ def test_what_may_be_rebuilt_needs_its_source():
 def test_a_snapshot_that_the_source_does_not_have():
     world = Cloning(Machine("db", "id-1"))
     outcome = carry_out(world, ask("web", "db", snapshot="s1"))
-    assert outcome.msg == "web: 'db' has no snapshot 's1' to clone. Its snapshots: none."
+    assert outcome.msg == "web: clone.snapshot: 'db' has no snapshot 's1'. Its snapshots: none."
     assert world.calls == []
 
 
