@@ -217,9 +217,10 @@ diff:
 # end generated
 """
 
-from ..module_utils._drivers.proxmox.connecting import make_driver
+from ..module_utils._drivers.proxmox.driver import make_driver
 from ..module_utils._drivers.proxmox.options import CONNECTION
-from ..module_utils._front import run_module, snapshot_module
+from ..module_utils._front.changes import snapshot_module
+from ..module_utils._front.declaration import run_module
 
 MODULE = snapshot_module(CONNECTION, make_driver)
 

@@ -176,11 +176,12 @@ vms:
 # end generated
 """
 
-from ..module_utils._drivers.proxmox.connecting import make_info_driver
 from ..module_utils._drivers.proxmox.options import CONNECTION, PROXMOX
-from ..module_utils._front import run_module, snapshot_info_module
+from ..module_utils._drivers.proxmox.reader import make_reader
+from ..module_utils._front.declaration import run_module
+from ..module_utils._front.info import snapshot_info_module
 
-MODULE = snapshot_info_module(PROXMOX, CONNECTION, make_info_driver)
+MODULE = snapshot_info_module(PROXMOX, CONNECTION, make_reader)
 
 
 def main():

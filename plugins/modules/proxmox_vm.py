@@ -539,9 +539,10 @@ diff:
 # end generated
 """
 
-from ..module_utils._drivers.proxmox.connecting import make_driver
+from ..module_utils._drivers.proxmox.driver import make_driver
 from ..module_utils._drivers.proxmox.options import PROXMOX, VM
-from ..module_utils._front import run_module, vm_module
+from ..module_utils._front.changes import vm_module
+from ..module_utils._front.declaration import run_module
 
 MODULE = vm_module(PROXMOX, VM, make_driver)
 

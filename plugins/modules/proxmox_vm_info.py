@@ -291,11 +291,12 @@ vms:
 # end generated
 """
 
-from ..module_utils._drivers.proxmox.connecting import make_info_driver
 from ..module_utils._drivers.proxmox.options import CONNECTION
-from ..module_utils._front import info_module, run_module
+from ..module_utils._drivers.proxmox.reader import make_reader
+from ..module_utils._front.declaration import run_module
+from ..module_utils._front.info import info_module
 
-MODULE = info_module(CONNECTION, make_info_driver)
+MODULE = info_module(CONNECTION, make_reader)
 
 
 def main():

@@ -481,7 +481,8 @@ diff:
 
 from ..module_utils._drivers.vagrant.driver import make_driver
 from ..module_utils._drivers.vagrant.options import VAGRANT, VM
-from ..module_utils._front import run_module, vm_module
+from ..module_utils._front.changes import vm_module
+from ..module_utils._front.declaration import run_module
 
 MODULE = vm_module(VAGRANT, VM, make_driver)
 

@@ -277,7 +277,8 @@ vms:
 
 from ..module_utils._drivers.vagrant.driver import make_driver
 from ..module_utils._drivers.vagrant.options import CONNECTION
-from ..module_utils._front import info_module, run_module
+from ..module_utils._front.declaration import run_module
+from ..module_utils._front.info import info_module
 
 MODULE = info_module(CONNECTION, make_driver, with_health=True)
 

@@ -213,7 +213,8 @@ diff:
 
 from ..module_utils._drivers.vagrant.driver import make_driver
 from ..module_utils._drivers.vagrant.options import CONNECTION
-from ..module_utils._front import run_module, snapshot_module
+from ..module_utils._front.changes import snapshot_module
+from ..module_utils._front.declaration import run_module
 
 MODULE = snapshot_module(CONNECTION, make_driver)
 

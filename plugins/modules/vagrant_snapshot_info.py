@@ -174,7 +174,8 @@ vms:
 
 from ..module_utils._drivers.vagrant.driver import make_driver
 from ..module_utils._drivers.vagrant.options import CONNECTION, VAGRANT
-from ..module_utils._front import run_module, snapshot_info_module
+from ..module_utils._front.declaration import run_module
+from ..module_utils._front.info import snapshot_info_module
 
 MODULE = snapshot_info_module(VAGRANT, CONNECTION, make_driver)
 

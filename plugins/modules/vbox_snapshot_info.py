@@ -176,11 +176,12 @@ vms:
 # end generated
 """
 
-from ..module_utils._drivers.vbox.driver import make_driver
 from ..module_utils._drivers.vbox.options import CONNECTION, VIRTUALBOX
-from ..module_utils._front import run_module, snapshot_info_module
+from ..module_utils._drivers.vbox.reader import make_reader
+from ..module_utils._front.declaration import run_module
+from ..module_utils._front.info import snapshot_info_module
 
-MODULE = snapshot_info_module(VIRTUALBOX, CONNECTION, make_driver)
+MODULE = snapshot_info_module(VIRTUALBOX, CONNECTION, make_reader)
 
 
 def main():

@@ -507,7 +507,8 @@ diff:
 
 from ..module_utils._drivers.vbox.driver import make_driver
 from ..module_utils._drivers.vbox.options import VIRTUALBOX, VM
-from ..module_utils._front import run_module, vm_module
+from ..module_utils._front.changes import vm_module
+from ..module_utils._front.declaration import run_module
 
 MODULE = vm_module(VIRTUALBOX, VM, make_driver)
 

@@ -278,11 +278,12 @@ vms:
 # end generated
 """
 
-from ..module_utils._drivers.vbox.driver import make_driver
 from ..module_utils._drivers.vbox.options import CONNECTION
-from ..module_utils._front import info_module, run_module
+from ..module_utils._drivers.vbox.reader import make_reader
+from ..module_utils._front.declaration import run_module
+from ..module_utils._front.info import info_module
 
-MODULE = info_module(CONNECTION, make_driver)
+MODULE = info_module(CONNECTION, make_reader)
 
 
 def main():

@@ -221,7 +221,8 @@ diff:
 
 from ..module_utils._drivers.virsh.driver import make_driver
 from ..module_utils._drivers.virsh.options import SNAPSHOT
-from ..module_utils._front import run_module, snapshot_module
+from ..module_utils._front.changes import snapshot_module
+from ..module_utils._front.declaration import run_module
 
 MODULE = snapshot_module(SNAPSHOT, make_driver)
 

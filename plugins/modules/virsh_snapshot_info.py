@@ -254,11 +254,12 @@ vms:
 # end generated
 """
 
-from ..module_utils._drivers.virsh.driver import make_driver
 from ..module_utils._drivers.virsh.options import CONNECTION, LIBVIRT
-from ..module_utils._front import run_module, snapshot_info_module
+from ..module_utils._drivers.virsh.reader import make_reader
+from ..module_utils._front.declaration import run_module
+from ..module_utils._front.info import snapshot_info_module
 
-MODULE = snapshot_info_module(LIBVIRT, CONNECTION, make_driver)
+MODULE = snapshot_info_module(LIBVIRT, CONNECTION, make_reader)
 
 
 def main():

@@ -494,7 +494,8 @@ diff:
 
 from ..module_utils._drivers.virsh.driver import make_driver
 from ..module_utils._drivers.virsh.options import LIBVIRT, VM
-from ..module_utils._front import run_module, vm_module
+from ..module_utils._front.changes import vm_module
+from ..module_utils._front.declaration import run_module
 
 MODULE = vm_module(LIBVIRT, VM, make_driver)
 

@@ -280,11 +280,12 @@ vms:
 # end generated
 """
 
-from ..module_utils._drivers.virsh.driver import make_driver
 from ..module_utils._drivers.virsh.options import CONNECTION
-from ..module_utils._front import info_module, run_module
+from ..module_utils._drivers.virsh.reader import make_reader
+from ..module_utils._front.declaration import run_module
+from ..module_utils._front.info import info_module
 
-MODULE = info_module(CONNECTION, make_driver)
+MODULE = info_module(CONNECTION, make_reader)
 
 
 def main():

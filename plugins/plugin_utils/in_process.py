@@ -23,7 +23,7 @@ _DISCOVERED = ("auto", "auto_silent", "auto_legacy", "auto_legacy_silent")
 
 
 class InProcess(ActionBase):
-    """Subclasses name the ``module`` (a Declaration of _front.py), and the Python ``libraries`` that it needs."""
+    """Subclasses name the ``module``, which is a Declaration, and the Python ``libraries`` that it needs."""
 
     TRANSFERS_FILES = False
     _supports_check_mode = True

@@ -66,7 +66,7 @@ class Layer(NamedTuple):
 
 _LIFECYCLE, _TOOLS, _PORTS = (f"module_utils/{name}" for name in ("_lifecycle", "_tools", "_ports"))
 _FRONT, _OWN_DRIVER = "module_utils/_front", "module_utils/_drivers/{platform}"
-_ENGINE, _MASKING = "module_utils/_engine", "module_utils/_masking"
+_ENGINE, _MASKING = "module_utils/_engine", f"{_FRONT}/masking"
 _ENTRY = (_FRONT, _OWN_DRIVER, f"{_LIFECYCLE}/options")
 
 # The first entry whose path a file's path begins with is the file's layer.
@@ -76,8 +76,8 @@ LAYERS = {
     "plugin_utils": Layer((), ("ansible",), forbidden=frozenset()),
     "lookup": Layer((), ("ansible.errors", "ansible.plugins.lookup")),
     "doc_fragments": Layer(()),
-    "module_utils/_front": Layer((_ENGINE, _LIFECYCLE, _PORTS, _MASKING), ("ansible.module_utils",)),
     _MASKING: Layer((_LIFECYCLE,), forbidden=frozenset(IMPURE), forbidden_calls=frozenset(IMPURE_CALLS)),
+    _FRONT: Layer((_FRONT, _ENGINE, _LIFECYCLE, _PORTS), ("ansible.module_utils",)),
     # These are pure as the lifecycle is.
     **{
         f"{_ENGINE}/{name}": Layer(

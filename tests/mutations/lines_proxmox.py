@@ -35,8 +35,8 @@ MUTATIONS = (
     Mutation(
         "change-overwrites-others",
         f"{_CODE}/configure.py",
-        'asked = {**writing.put, "delete": ",".join(writing.gone) or None, "digest": vm_options.digest}',
-        'asked = {**writing.put, "delete": ",".join(writing.gone) or None}',
+        'requested = {**writing.put, "delete": ",".join(writing.removed) or None, "digest": vm_options.digest}',
+        'requested = {**writing.put, "delete": ",".join(writing.removed) or None}',
         {"unit": [f"{_UNIT}/test_races.py"]},
     ),
     Mutation(
@@ -69,7 +69,7 @@ MUTATIONS = (
     ),
     Mutation(
         "certificate-is-not-verified",
-        f"{_CODE}/connecting.py",
+        f"{_CODE}/reader.py",
         'return given["ca_path"] or True',
         'return given["ca_path"] or False',
         {"unit": [f"{_UNIT}/test_connecting.py"]},

@@ -83,7 +83,7 @@ MUTATIONS = (
     ),
     Mutation(
         "passwords-are-lost-by-a-change",
-        f"{_CODE}/driver.py",
+        f"{_CODE}/reader.py",
         'return Definition(self.virsh.run("dumpxml", uuid, "--inactive", "--security-info"))',
         'return Definition(self.virsh.run("dumpxml", uuid, "--inactive"))',
         {"unit": [f"{_UNIT}/test_configure.py"]},

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Calls of the API of Proxmox VE with the library proxmoxer. An answer of any status is data: the caller judges it.
 
-Each comment that names proxmoxer tells what the library lacks, and why it is added here.
+Each comment that names proxmoxer says what the library lacks.
 """
 
 from __future__ import annotations
@@ -112,8 +112,8 @@ class ProxmoxApi:
                 data = act(**parameters)
             except proxmoxer.ResourceException as error:
                 # proxmoxer appends the errors to the reason, and adds one of its own to an answer that is not JSON.
-                told = error.errors if isinstance(error.errors, dict) and "errors" not in error.errors else None
-                return Answer(error.status_code, str(error.content).split(f" - {error.errors}", 1)[0], errors=told)
+                rejected = error.errors if isinstance(error.errors, dict) and "errors" not in error.errors else None
+                return Answer(error.status_code, str(error.content).split(f" - {error.errors}", 1)[0], errors=rejected)
             except (KeyError, TypeError, AttributeError):
                 # proxmoxer does not check what it decodes.
                 raise lost(self.account, "the answer is not from Proxmox VE") from None

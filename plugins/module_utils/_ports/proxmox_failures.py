@@ -37,7 +37,7 @@ def explained(account):
     except exceptions.SSLError as error:
         raise _mistrusted(account, error) from None
     except exceptions.RequestException as error:
-        # Where nobody was there, nothing was done.
+        # Without a connection, nothing was done.
         is_unreachable = any(type(one).__name__ in _NOBODY for one in _chain(error))
         if not is_unreachable and not isinstance(error, exceptions.ConnectTimeout):
             raise lost(account, _cause(error)) from None
@@ -50,7 +50,7 @@ def explained(account):
         raise errors.Unavailable(
             "A file of more than 2 GiB cannot be sent without the library requests_toolbelt.",
             "missing",
-            "Install it for the Python that runs the module, or give an address from which the node downloads.",
+            "Install it for the Python that runs the module, or set an address from which the node downloads.",
         ) from None
     except OSError as error:
         # requests itself looks for the authority's file only when it is needed.
@@ -81,15 +81,15 @@ def lost(account, why):
 
 
 def not_logged_in(account, said):
-    """Why there is no ticket, of which the library ``said`` something."""
+    """The error about a login that failed; ``said`` is the text of the library."""
     if "Two Factor" in said:
         return errors.ApiError(
-            f"{account.where} wants a second factor of {account.user}.", 401, "Use an API token, which needs none."
+            f"{account.where} requires a second factor from {account.user}.", 401, "Use an API token, which needs none."
         )
     code = said.rpartition("code: ")[2]
     if code.isdigit() and code != "401":
         return errors.ApiError(
-            f"{account.where} gave no ticket to {account.user} (HTTP {code}).",
+            f"{account.where} did not give {account.user} a ticket (HTTP {code}).",
             int(code),
             "Check the cluster: pvecm status, and systemctl status pvedaemon.",
         )
@@ -113,7 +113,7 @@ def _mistrusted(account, error):
 
 
 def _cause(error):
-    """The innermost word of a chain of errors; those around it name objects of the library."""
+    """The text of the innermost error of a chain; the others name objects of the library."""
     innermost = list(_chain(error))[-1]
     return getattr(innermost, "strerror", None) or str(innermost) or type(innermost).__name__
 

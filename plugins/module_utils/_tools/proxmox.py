@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Proxmox VE's API as one tool: calls whose refusals are errors in words, and tasks that are seen to their end."""
+"""Proxmox VE's API as one tool: calls, whose errors are explained, and tasks, which are waited for."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from .._ports.ceiling import RAISE_CALL_TIMEOUT
 from .._ports.proxmox_api import ConnectionLost
 from .proxmox_errors import (
     DOUBTFUL,
-    GATEWAY_TROUBLES,
-    NODE_TROUBLES,
+    GATEWAY_ERRORS,
+    NODE_ERRORS,
     PASSING,
     Busy,
     HotplugFailed,
@@ -22,10 +22,10 @@ from .proxmox_errors import (
     remedy_for,
 )
 
-#: Shares of a second until a task is looked at for the first time, and at most.
-_FIRST_LOOK, _LONGEST_PAUSE = 0.15, 2
-#: For how many seconds a task may be out of sight; it goes on all the same. A look itself may take long.
-_LONGEST_BLIND = 120
+#: Seconds until the status of a task is read first, and at most until it is read again.
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.15, 2
+#: For how many seconds the status of a task may be unavailable; the task continues meanwhile.
+_LONGEST_SILENCE = 120
 _LOG_LINES = 500
 _SHOWN_LINES = 5
 _UPID = re.compile(r"UPID:([^:]+):[^:]+:[^:]+:[^:]+:([^:]+):")
@@ -38,7 +38,7 @@ _NOTHING_DONE = re.compile(
 
 
 class Proxmox:
-    """``api`` makes the calls, ``clock`` tells and passes the time between looks at a task."""
+    """``api`` makes the calls; ``clock`` is used for the pauses while a task is waited for."""
 
     def __init__(self, api, clock, ceiling=None):
         self.api, self._clock, self._ceiling = api, clock, ceiling
@@ -57,7 +57,7 @@ class Proxmox:
         given = {key: _wire(value) for key, value in parameters.items() if value is not None}
         answer = self.api.call(method, path, given)
         for pause in _PAUSES if method == "GET" else ():
-            if answer.status not in GATEWAY_TROUBLES:
+            if answer.status not in GATEWAY_ERRORS:
                 break
             self._clock.sleep(pause)
             answer = self.api.call(method, path, given)
@@ -75,12 +75,12 @@ class Proxmox:
         raise error
 
     def warn(self, text):
-        """Note what is to be told, once."""
+        """Remember a warning, once."""
         if text not in self._warnings:
             self._warnings.append(text)
 
     def taken_warnings(self):
-        """What was noted since the last time; any number of threads may note more meanwhile."""
+        """The warnings since the last call; threads may add more meanwhile."""
         taken = []
         while self._warnings:
             taken.append(self._warnings.pop(0))
@@ -89,7 +89,7 @@ class Proxmox:
     # Tasks ----------------------------------------------------------------------------------------------------------
 
     def run(self, method, path, **parameters):
-        """A call that begins a task, seen to the task's end; some versions do the same at once. The task's type."""
+        """Make a call that starts a task, and wait for its end; in some versions there is no task. Returns its type."""
         upid = self._call(method, path, parameters)
         self.finish(upid)
         return upid and task_type(upid)
@@ -100,55 +100,55 @@ class Proxmox:
         self.finish(self._data(answer, "POST", path))
 
     def finish(self, upid):
-        """Look at a task until it ends. What it warned of is kept; raises Busy and ApiError with the end of its log."""
+        """Wait until a task ends. Its warnings are kept; raises Busy and ApiError with the end of its log."""
         if upid is None:
             return
-        told = self._ended(upid)
-        if told == "unexpected status":
+        end = self._ended(upid)
+        if end == "unexpected status":
             # For a moment a worker that ends looks like one that died.
-            told = self._ended(upid)
-        if told == "OK":
+            end = self._ended(upid)
+        if end == "OK":
             return
         lines = self._log(upid)
-        if told.startswith("WARNINGS:"):
+        if end.startswith("WARNINGS:"):
             self._warn(upid, lines)
             return
-        # The call that began the task was counted, but not all tasks do something before they fail.
-        writes.take_back(doubtful=_NOTHING_DONE.search(told) is None)
-        raise _failed(upid, told, lines)
+        # The call that started the task was counted, but some tasks fail before they change anything.
+        writes.take_back(doubtful=_NOTHING_DONE.search(end) is None)
+        raise _failed(upid, end, lines)
 
     def _ended(self, upid):
         """How a task ended."""
-        pause, began = _FIRST_LOOK, self._clock.now()
-        seen = began
+        pause, started = _FIRST_PAUSE, self._clock.now()
+        seen = started
         while True:
             self._clock.sleep(pause)
-            if self._ceiling is not None and self._clock.now() - began >= self._ceiling:
+            if self._ceiling is not None and self._clock.now() - started >= self._ceiling:
                 message = f"The task {upid} has not ended after {self._ceiling} s."
                 raise Timeout(message, self._ceiling, RAISE_CALL_TIMEOUT)
             try:
-                told = self.get(f"{_tasks(upid)}/status")
+                task = self.get(f"{_tasks(upid)}/status")
             except (ApiError, Unavailable) as error:
-                if not _is_out_of_sight(error):
+                if not _is_passing(error):
                     raise
-                if self._clock.now() - seen > _LONGEST_BLIND:
-                    raise self._lost_sight(upid, error) from error
-                told = {}
+                if self._clock.now() - seen > _LONGEST_SILENCE:
+                    raise self._unavailable(upid, error) from error
+                task = {}
             else:
                 seen = self._clock.now()
-            if told.get("status") == "stopped":
-                return told.get("exitstatus", "unexpected status")
+            if task.get("status") == "stopped":
+                return task.get("exitstatus", "unexpected status")
             pause = min(pause * 1.5, _LONGEST_PAUSE)
 
-    def _lost_sight(self, upid, error):
+    def _unavailable(self, upid, error):
         return ApiError(
-            f"{self.api.where} did not report the state of the task {upid} for {_LONGEST_BLIND} s: {error.message}",
+            f"{self.api.where} did not report the state of the task {upid} for {_LONGEST_SILENCE} s: {error.message}",
             None,
             "The task may still be running: check the task list of the web interface before you run this task again.",
         )
 
     def _log(self, upid):
-        """The lines of a task's log, without its own last word; the task's end counts without it, too."""
+        """The lines of a task's log, without its last line; empty if the log cannot be read."""
         try:
             lines = [line["t"] for line in self.get(f"{_tasks(upid)}/log", start=0, limit=_LOG_LINES)]
         except ApiError:
@@ -175,16 +175,16 @@ def task_type(upid):
     return _UPID.match(upid)[2]
 
 
-def _is_out_of_sight(error):
-    """Whether it is the way there that is broken: a proxy may be restarted while a task goes on."""
-    return isinstance(error, (ConnectionLost, Unavailable)) or error.status in (*NODE_TROUBLES, *GATEWAY_TROUBLES)
+def _is_passing(error):
+    """Whether only the connection failed: a proxy may be restarted while a task continues."""
+    return isinstance(error, (ConnectionLost, Unavailable)) or error.status in (*NODE_ERRORS, *GATEWAY_ERRORS)
 
 
-def _failed(upid, told, lines):
-    if PASSING.search(told):
-        return Busy(f"{told}.", None)
-    if "hotplug problem" in told:
-        return HotplugFailed(told, None)
-    log = [line for line in lines if line.strip() and line.strip() not in told][-_SHOWN_LINES:]
+def _failed(upid, end, lines):
+    if PASSING.search(end):
+        return Busy(f"{end}.", None)
+    if "hotplug problem" in end:
+        return HotplugFailed(end, None)
+    log = [line for line in lines if line.strip() and line.strip() not in end][-_SHOWN_LINES:]
     shown = f" Its log: {' | '.join(log)}." if log else ""
-    return ApiError(f"the task {task_type(upid)} failed: {told}.{shown}", None, remedy_for(told))
+    return ApiError(f"the task {task_type(upid)} failed: {end}.{shown}", None, remedy_for(end))

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Values that Proxmox VE up to version 9 takes for its options. What is not listed here is let through."""
+"""Values that Proxmox VE up to version 9 accepts for its options. Options that are not listed are not checked."""
 
 from __future__ import annotations
 
@@ -82,15 +82,15 @@ _LACKS = {"virtio": ("ssd", "scsiblock"), "ide": ("iothread",), "sata": ("iothre
 _FEATURES = ("network", "disk", "usb", "memory", "cpu", "cloudinit")
 
 
-def fault(key, text):
+def wrong_value(key, text):
     """What is wrong with an option's value, and what it may be: (found, allowed) or None."""
     if not text:
         return None
-    found = _simple_fault(key, text) or (_fault_of_parts(key, text) if values.is_property_string(key) else None)
-    return found or (_fault_of_features(text) if key == "hotplug" else None)
+    found = _wrong_plain_value(key, text) or (_wrong_part(key, text) if values.is_property_string(key) else None)
+    return found or (_wrong_feature(text) if key == "hotplug" else None)
 
 
-def _simple_fault(key, text):
+def _wrong_plain_value(key, text):
     if key in _SWITCHES:
         return None if text in _SWITCH else (text, "a boolean")
     if key in _NUMBERS:
@@ -103,7 +103,7 @@ def _simple_fault(key, text):
     return (text, meant) if pattern and not re.fullmatch(pattern, text) else None
 
 
-def _fault_of_parts(key, text):
+def _wrong_part(key, text):
     stem = values.stem(key)
     for name, value in values.parse(key, text).items():
         if name in _LACKS.get(stem, ()):
@@ -114,6 +114,6 @@ def _fault_of_parts(key, text):
     return None
 
 
-def _fault_of_features(text):
+def _wrong_feature(text):
     wrong = [one for one in re.split(r"[,; ]+", text) if one not in (*_FEATURES, "0", "1")]
     return (wrong[0], ", ".join(_FEATURES)) if wrong else None

@@ -8,18 +8,18 @@ from __future__ import annotations
 import re
 from urllib.parse import quote, unquote
 
-#: By an option's stem, the sub-key that may stand without its name. What is not here has none.
+#: By an option's stem, the sub-key that may be written without its name.
 _DEFAULT_KEYS = {
     "agent": "enabled", "cpu": "cputype", "efidisk": "file", "hostpci": "host", "ide": "file", "machine": "type",
     "memory": "current", "net": "model", "rng": "source", "sata": "file", "scsi": "file", "startup": "order",
     "tpmstate": "file", "unused": "file", "usb": "host", "vga": "type", "virtio": "file", "virtiofs": "dirid",
     "watchdog": "model", "amd-sev": "type", "boot": "legacy",
 }  # fmt: skip
-#: Options whose values are property strings, though nothing in them stands without its name.
+#: Options whose values are property strings, of which each sub-key needs its name.
 _PLAIN_STRINGS = frozenset({"ipconfig", "smbios", "numa", "audio", "spice_enhancements", "cicustom", "ivshmem"})
-#: One of many, or the first of what might have been many.
+#: An option with a number.
 _NUMBERED = re.compile(r"([a-z][a-z-]*?)\d+")
-#: What an option, or a sub-key of one, is while nobody says.
+#: Defaults of options, and of sub-keys.
 _DEFAULTS = {
     "acpi": "1", "allow-ksm": "1", "autostart": "0", "bios": "seabios", "ciupgrade": "1", "cores": "1",
     "cpulimit": "0", "freeze": "0", "hotplug": "network,disk,usb", "keephugepages": "0", "kvm": "1", "memory": "512",
@@ -45,7 +45,7 @@ _SUB_DEFAULTS = {
     "vga": {"type": "std"},
     "virtiofs": {"cache": "auto", "direct-io": "0", "expose-acl": "0", "expose-xattr": "0"},
 }  # fmt: skip
-#: Switches of which nobody's word is no default, and the options that are one and more.
+#: Other options that are switches, or begin with one.
 _OTHER_SWITCHES = frozenset({"agent", "localtime"})
 _WORDS = {"yes": "1", "on": "1", "true": "1", "no": "0", "off": "0", "false": "0"}
 #: Sub-keys of which on and off are values of their own.
@@ -54,13 +54,13 @@ _OWN_WORDS = frozenset({"discard", "videostreaming", "aio", "cache"})
 _ALIASES = {"volume": "file", "freeze-fs-on-backup": "freeze-fs", "guest-fsfreeze": "freeze-fs"}
 #: Sub-keys that hold several words, in any order.
 _SETS = frozenset({"flags", "trunks"})
-#: Types of machines of which a version is no other type; who asks for a version asks for that one.
+#: Machine types that equal each of their versions, unless the task sets a version.
 _UNPINNED = ("pc", "q35")
 NICS = (
     "virtio", "e1000", "e1000e", "rtl8139", "vmxnet3", "e1000-82540em", "e1000-82544gc", "e1000-82545em", "i82551",
     "i82557b", "i82559er", "ne2k_isa", "ne2k_pci", "pcnet",
 )  # fmt: skip
-#: Who asks for more gets this many ``cpuunits`` where nodes have cgroup v2; with v1 they have what they asked for.
+#: The most ``cpuunits`` on nodes with cgroup v2, which store a larger number as this one; with v1 it is kept.
 _MOST_UNITS = "10000"
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _DISK = re.compile(r"(ide|sata|scsi|virtio)(\d+)")
@@ -87,11 +87,11 @@ def is_property_string(key):
 
 def parse(key, text):
     """{sub-key: value} of an option's value, by the names that the server uses itself."""
-    return {name: value for name, value in asked_parts(key, text).items() if value}
+    return {name: value for name, value in requested_parts(key, text).items() if value}
 
 
-def asked_parts(key, text):
-    """The same of what is asked: sub-keys that are to go are there, empty."""
+def requested_parts(key, text):
+    """The same for a requested value: sub-keys to be removed are included, with empty values."""
     kind, found = stem(key), {}
     for part in str(text).split(","):
         name, equals, value = part.partition("=")
@@ -117,31 +117,31 @@ def printed(key, values):
 
 def merged(key, old, new):
     """The text of an option with the sub-keys of ``new`` over those of ``old``; without those that are empty."""
-    both = {**parse(key, old or ""), **asked_parts(key, new)}
+    both = {**parse(key, old or ""), **requested_parts(key, new)}
     return printed(key, {name: value for name, value in both.items() if value})
 
 
-def same(key, found, asked):
+def same(key, found, requested):
     """Whether two values of an option (None: not set) mean the same."""
     if key == "boot":
-        return (found or "").strip() == (asked or "").strip()
+        return (found or "").strip() == (requested or "").strip()
     if is_property_string(key):
-        asked = _filled(key, asked)
-        return _filled(key, found, is_pinned=asked.get("type") not in _UNPINNED) == asked
+        requested = _filled(key, requested)
+        return _filled(key, found, is_pinned=requested.get("type") not in _UNPINNED) == requested
     if key == "hotplug":
-        return _features(found) == _features(asked)
+        return _features(found) == _features(requested)
     if key == "cpuunits" and found == _MOST_UNITS:
-        asked = min(_plain(key, asked), _MOST_UNITS, key=_number)
-    return _plain(key, found) == _plain(key, asked)
+        requested = min(_plain(key, requested), _MOST_UNITS, key=_number)
+    return _plain(key, found) == _plain(key, requested)
 
 
-def holds(key, found, asked):
-    """Whether the sub-keys of ``asked`` are those of ``found``, whatever else is in it; an empty one is not set."""
+def holds(key, found, requested):
+    """Whether the sub-keys of ``requested`` are those of ``found``, whatever else it has; an empty one is not set."""
     present = _filled(key, found or "")
     defaults = _SUB_DEFAULTS.get(_family(key), {})
     return all(
         present.get(name) == (_folded(name, value) if value else defaults.get(name))
-        for name, value in asked_parts(key, asked).items()
+        for name, value in requested_parts(key, requested).items()
     )
 
 
@@ -174,7 +174,7 @@ def _features(text):
 
 
 def hotplugged(text):
-    """The features that go in and out of a running machine, from the option ``hotplug``."""
+    """The features that can be plugged into a running VM, from the option ``hotplug``."""
     return _features(text)
 
 
@@ -190,7 +190,7 @@ def _plain(key, value):
 
 
 def switched(key, text):
-    """The text of an option as the server takes it: a switch is 0 or 1, in whatever word it was asked."""
+    """The text of an option as the server takes it: a switch is 0 or 1, such as yes and on."""
     is_switch = _DEFAULTS.get(key) in ("0", "1") or key in _OTHER_SWITCHES
     return _WORDS.get(text.strip().lower(), text) if is_switch else text
 
@@ -212,7 +212,7 @@ def keys_text(lines):
 
 
 def keys_of(text):
-    """SSH keys as they are told."""
+    """SSH keys from the server's encoded text."""
     return tuple(line.strip() for line in unquote(text or "").split("\n") if line.strip())
 
 
@@ -227,13 +227,13 @@ def is_seed(drive):
 
 
 def owner_of(volume):
-    """The number of the machine that a volume belongs to; None for media and paths."""
+    """The number of the VM that a volume belongs to; None for ISO images and paths."""
     found = re.search(r"(?:^|[:/])(?:vm|base)-(\d+)-[^/]*$", volume)
     return found[1] if found else None
 
 
 def base_of(volume):
-    """The volume that a linked clone's name says it stands on; None where the name says nothing (LVM-thin)."""
+    """The base volume in the name of a linked clone; None if the name has none (LVM-thin)."""
     found = re.search(r"(?:^|[:/])(base-\d+-disk-\d+[^/]*)/", volume)
     return found[1] if found else None
 

@@ -9,7 +9,7 @@ import json
 import os
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils import _masking
+from ansible_collections.polyvirt.core.plugins.module_utils._front import masking
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.options import VM, Option, argument_spec
 from ansible_collections.polyvirt.core.plugins.modules import (
     proxmox_snapshot,
@@ -67,5 +67,5 @@ def test_one_value_in_every_option_is_never_shown(module, valid, is_shown, tmp_p
 def test_short_words_of_a_document_hide_no_ids():
     spec = argument_spec({"cloud_init": VM["cloud_init"], "api_password": Option(secret=True)})
     document = {"swap": {"size": 1}, "users": [{"passwd": "hidden"}], "hostname": "pve"}
-    secrets, words = _masking.secrets_and_words(spec, {"cloud_init": {"user_data": document}, "api_password": "pve"})
+    secrets, words = masking.secrets_and_words(spec, {"cloud_init": {"user_data": document}, "api_password": "pve"})
     assert (secrets, words - secrets) == ({"pve", "hidden"}, {"1"})

@@ -105,8 +105,8 @@ def test_the_example_of_the_scenario_keeps_the_promise(checkout):
 
 def test_the_example_of_the_guide_keeps_the_promise(checkout):
     guide = (checkout / "docs" / "molecule.md").read_text(encoding="utf-8")
-    section = re.search(r"## What to write\n(.*?)\n## ", guide, re.DOTALL)[1]
+    section = re.search(r"## Files of a scenario\n(.*?)\n## ", guide, re.DOTALL)[1]
     lines = [line for block in re.findall(r"```\w+\n(.*?)```", section, re.DOTALL) for line in _lines(block)]
     assert len(lines) == 8
-    assert "Eight lines" in section
+    assert "eight lines" in section
     assert len(lines) < PROMISED

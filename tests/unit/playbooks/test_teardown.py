@@ -63,7 +63,7 @@ def test_the_guest_is_made_ready_by_its_name_in_the_inventory(play, variables, g
 def test_anything_but_one_hypervisor_is_refused(play, playbook, hypervisor):
     code, output = play(f"polyvirt.core.{playbook}", vm_name="web", provision_hypervisor=hypervisor)
     assert code != 0
-    assert f"provision_hypervisor is {hypervisor}. Give the machine a name" in output
+    assert f"provision_hypervisor is {hypervisor}. Set the name of the VM" in output
     assert "Nothing was changed." in output
     assert "Remove the VM" not in output
     assert "changed=1" not in output

@@ -9,7 +9,7 @@ import sys
 from types import SimpleNamespace
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._front import Declaration
+from ansible_collections.polyvirt.core.plugins.module_utils._front.declaration import Declaration
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.options import Option, Texts
 from ansible_collections.polyvirt.core.plugins.plugin_utils.in_process import InProcess
 

@@ -9,31 +9,37 @@ from dataclasses import dataclass, replace
 from typing import Optional
 
 from ..._lifecycle.errors import ApiError, Refused
-from ..._lifecycle.units import human_size
+from ..._lifecycle.units import MIB, human_size
 from ..._tools import proxmox_values as values
 from .clone import check_copying, check_shared, copied
+from .cluster import VmOptions
 from .configure import needs_storage, writing_of
 from .create import check_slots, inputs_of, options_of_new
-from .places import check_quorum, check_space
+from .places import check_move, check_moving_disk, check_pool, check_pool_change, check_quorum, check_space
 from .privileges import ExistingVm, NewVm, check_options, check_verb
-from .settings import native
+from .settings import memory_of, native
 from .settings.cloud_init import free_seed_slot, password_option, seed_slot
-from .settings.disks import FIRST, check_each_once, check_formats, check_slot, check_source, size_of_volume
+from .settings.disks import (
+    FIRST,
+    check_each_once,
+    check_formats,
+    check_iso,
+    check_slot,
+    check_source,
+    size_of_volume,
+)
 from .settings.firmware import check_keys
-from .settings.general import STAYS_OFF, check_memory
-from .settings.media import check_iso
 from .settings.networks import bridges_in, check_bridges, nics_of
-from .settings.placement import check_move, check_moving_disk, check_pool, check_pool_change
 from .snapshots import check_snapshots, snapshots_of
-from .traits import AUTO
-from .vm_options import VmOptions
+from .traits import AUTO, STAYS_OFF
 
 _NO_TPM, _UNPROTECTED = ("tpm", False), ("protection", False)
-#: What leaves a VM running, or with what it ran with.
+_SIZES_OF_MEMORY = ("memory", "native.balloon")
+#: Verbs after which a VM runs, or keeps its memory.
 _WAKING = frozenset({"start", "reset", "pause", "resume", "suspend"})
 _OFF = frozenset({"stop", "kill"})
 _NOTHING = VmOptions("", "", {}, {})
-#: The version from which on disks are made from images.
+#: The first version that creates disks from images.
 _IMPORTS_SINCE = (7, 2)
 
 
@@ -89,7 +95,7 @@ def _found(driver, vm, is_on=False):
 
 def _check_creation(driver, label, vm, arguments):
     config, creation = arguments["config"], arguments["creation"]
-    begun, node = driver.observer.begun(label, inputs_of(creation)), config.get("node", AUTO)
+    unfinished, node = driver.observer.unfinished(label, inputs_of(creation)), config.get("node", AUTO)
     _check_number(driver, label, arguments.get("id"))
     check_pool(driver, label, config.get("pool"))
     check_slots(driver, config, creation)
@@ -102,8 +108,8 @@ def _check_creation(driver, label, vm, arguments):
     if node != AUTO:
         driver.places.check_node(label, node)
         check(node)
-    elif begun:
-        check(begun.node)
+    elif unfinished:
+        check(unfinished.node)
     else:
         driver.places.choose_node(label, driver.storage, config.get("memory", 0), check)
 
@@ -140,7 +146,7 @@ def _check_place(driver, label, vm, arguments, node):
 def _check_cloning(driver, label, arguments):
     """The clone as it will be, for what is changed of it."""
     config, creation, source = (arguments[name] for name in ("config", "creation", "source"))
-    driver.observer.begun(label, inputs_of(creation, source))
+    driver.observer.unfinished(label, inputs_of(creation, source))
     vm_options = copied(driver, source, creation["clone"].get("snapshot"))
     node = config.get("node") or source.config["node"]
     node = source.config["node"] if node == AUTO else node
@@ -162,9 +168,9 @@ def _check_cloning(driver, label, arguments):
 
 def _check_changes(driver, label, basis, changes):
     vm_options, node = basis.vm_options, next((change.new for change in changes if change.kind == "node"), basis.node)
-    check_memory(label, changes, vm_options)
+    _check_memory(label, changes, vm_options)
     if basis.is_protected:
-        _check_nothing_goes(label, changes)
+        _check_nothing_removed(label, changes)
     if node != basis.node:
         check_move(driver, label, basis, node, any(change.kind == "iso" for change in changes))
     storage = driver.storage or ""
@@ -176,6 +182,24 @@ def _check_changes(driver, label, basis, changes):
     check_each_once(label, ((change.key, change.new) for change in changes if change.kind == "disks.add"))
     check_bridges(driver, label, node, bridges_in(changes))
     _check_reachable(driver, label, node, vm_options.stored, changes)
+
+
+def _check_memory(label, changes, vm_options):
+    """The server compares new values with the stored ones, even with those that the same call removes."""
+    requested = {change.key or change.field: change.new for change in changes if change.path in _SIZES_OF_MEMORY}
+    if not requested:
+        return
+    memory = requested.get("memory") or memory_of(vm_options.stored)
+    balloon = requested.get("balloon")
+    if balloon in (None, ""):
+        # A zero that waits for the next start does not hide what is in force.
+        balloon = int(vm_options.stored.get("balloon", "0")) or vm_options.running.get("balloon", "0")
+    least = int(balloon) * MIB
+    if least > memory:
+        raise Refused(
+            f"{label}: memory would be {human_size(memory)}, but its minimum (native: balloon) is {human_size(least)}.",
+            "Set native: {balloon: MIB} as well, at most the memory; 0 turns ballooning off.",
+        )
 
 
 def _check_change(driver, label, basis, node, change):
@@ -195,19 +219,19 @@ def _check_change(driver, label, basis, node, change):
         check_iso(driver, label, node, change.new)
 
 
-def _check_nothing_goes(label, changes):
+def _check_nothing_removed(label, changes):
     gone = [change.path for change in changes if change.kind == "disks.remove" or (change.kind, change.new) == _NO_TPM]
     if gone and not any((change.kind, change.new) == _UNPROTECTED for change in changes):
-        raise Refused(f"{label}: {gone[0]} cannot be removed, for the VM is protected.", "Set protection: false.")
+        raise Refused(f"{label}: {gone[0]} cannot be removed: the VM is protected.", "Set protection: false.")
 
 
 def _check_parts_stay(label, changes):
-    """Of what is taken away in the same step nothing can be set."""
+    """Reject sub-keys of devices that the same step removes."""
     gone = {change.key for change in changes if change.kind == "disks.remove"}
     gone |= {f"net{change.key}" for change in changes if change.kind == "networks.remove"}
     for change in changes:
         if change.field == "native" and change.key in gone:
-            raise Refused(f"{label}: native: {change.key} is taken away by the same task.", "Leave one of both out.")
+            raise Refused(f"{label}: native: {change.key} is removed by the same task.", "Do only one of both.")
 
 
 def _check_number(driver, label, vmid):
@@ -233,19 +257,19 @@ def _check_finished(driver, label, vm):
     """No list reports unfinished VMs, so a task about power alone notices them here, and not earlier."""
     if driver.observer.last_options(vm.id).is_unfinished:
         raise Refused(
-            f"{label}: a VM of this name was begun ({vm.id}) and not finished, so it is not started.",
-            "Finish it with the task that began it, or remove it (state: absent).",
+            f"{label}: VM {vm.id} is not started: a task started to create it and has not finished.",
+            "Finish it with the task that started to create it, or remove it (state: absent).",
         )
 
 
 @dataclass(frozen=True)
 class Basis:
-    """What is changed: a VM that is there, or a clone as it will be made of its source's options."""
+    """What is changed: an existing VM, or a clone as it will be created from its source's options."""
 
     vm_options: VmOptions
     node: str
     is_protected: bool
-    #: None: it is not made yet.
+    #: None: it is not created yet.
     vmid: Optional[str] = None
     pool: Optional[str] = None
     #: Whether it has memory at that time.
@@ -255,7 +279,7 @@ class Basis:
 def check_writing(driver, label, basis, node, changes, writing):
     """Privileges for the options that are written, and space for new disks and growth."""
     subject = ExistingVm(driver, basis.vmid) if basis.vmid else NewVm(driver, {"pool": basis.pool})
-    check_options(driver, label, subject, node, writing.put, [*writing.gone, *writing.lost])
+    check_options(driver, label, subject, node, writing.put, [*writing.removed, *writing.deleted])
     keys = [change.key for change in changes if change.field == "native"]
     native.check_values(driver, label, node, keys, _after(basis.vm_options.stored, writing))
     if writing.grown:
@@ -279,31 +303,30 @@ def check_writing(driver, label, basis, node, changes, writing):
 
 def _after(options, writing):
     """All options of a VM once they are written."""
-    gone = {*writing.gone, *writing.lost}
+    gone = {*writing.removed, *writing.deleted}
     return {key: text for key, text in {**options, **writing.put}.items() if key not in gone}
 
 
 def check_imports(driver, label, image):
     if driver.release() < _IMPORTS_SINCE:
         raise Refused(
-            f"{label}: image '{image}': this is Proxmox VE {driver.version()}, which makes no disk from an image;"
-            " 7.2 and later do.",
-            "Clone a template that was made from the image on the node (qm importdisk).",
+            f"{label}: image '{image}': this is Proxmox VE {driver.version()}, but images need 7.2 or later.",
+            "Clone a template that was created from the image on the node (qm importdisk).",
         )
 
 
 def check_image(driver, label, node, image, size):
     if ":" not in image or image.startswith("/"):
         raise Refused(
-            f"{label}: image '{image}' is no volume.",
-            "Put it on a storage with the content Import (before Proxmox VE 8.3: Disk image), and name it as pvesm list"
-            " shows it, such as STORAGE:import/NAME.",
+            f"{label}: image '{image}' is not a volume.",
+            "Put it on a storage with the content Import (before Proxmox VE 8.3: Disk image), and write it as"
+            " pvesm list shows it, such as STORAGE:import/NAME.",
         )
     found = size_of_volume(driver, label, node, image)
     if size and size < found:
         raise Refused(
-            f"{label}: disk {FIRST} is to have {human_size(size)}, but the image has {human_size(found)}.",
-            "Give that size or more.",
+            f"{label}: disk {FIRST} has size {human_size(size)}, but the image has {human_size(found)}.",
+            "Set at least the size of the image.",
         )
 
 

@@ -27,7 +27,7 @@ def clone(driver, vm, step):
     if is_created(driver, name):
         return
     inputs = inputs_of(step.arguments["creation"], step.arguments["source"])
-    vm_options = driver.observer.begun(name, inputs) or _copy(driver, name, step.arguments, inputs)
+    vm_options = driver.observer.unfinished(name, inputs) or _copy(driver, name, step.arguments, inputs)
     options = {"onboot": 0} if vm_options.stored.get("onboot") == "1" else {}
     with undone_on_failure(driver, vm_options, name, options):
         reported = password_option(driver)
@@ -37,39 +37,39 @@ def clone(driver, vm, step):
 
 
 def _copy(driver, name, arguments, inputs):
-    config, asked, source = arguments["config"], arguments["creation"]["clone"], arguments["source"]
+    config, requested, source = arguments["config"], arguments["creation"]["clone"], arguments["source"]
     origin = driver.observer.read_options(source.id)
     node = config.get("node") if config.get("node") not in (None, AUTO) else origin.node
-    taken = find_snapshot(source, asked.get("snapshot"))
+    taken = find_snapshot(source, requested.get("snapshot"))
 
-    def make(vmid):
+    def begin(vmid):
         return driver.tool.post(
             f"{origin.path}/clone",
             newid=vmid,
             name=name,
             description=mark.notes_of("", mark.new_mark(vmid, inputs)),
-            full=not asked.get("linked"),
+            full=not requested.get("linked"),
             snapname=taken.name if taken else None,
-            storage=None if asked.get("linked") else driver.storage,
+            storage=None if requested.get("linked") else driver.storage,
             pool=config.get("pool") or None,
             target=None if node == origin.node else node,
         )
 
-    return driver.observer.read_options(numbered(driver, name, arguments.get("id"), make), node)
+    return driver.observer.read_options(numbered(driver, name, arguments.get("id"), begin), node)
 
 
 def check_copying(driver, label, arguments, vm_options, node):
     """Privileges on the source, its bridges and storages, and the space for what is copied."""
-    asked, source = arguments["creation"]["clone"], arguments["source"]
+    requested, source = arguments["creation"]["clone"], arguments["source"]
     rights, subject = driver.observer.rights, NewVm(driver, arguments["config"], arguments.get("id"))
     rights.check(label, f"/vms/{source.id}", "VM.Clone")
     subject.check(label, "VM.Allocate")
     subject.check(label, "VM.Config.Options")
     for nic in nics_of(vm_options.stored).values():
         check_bridge_privilege(driver, label, node, nic)
-    if asked.get("linked"):
+    if requested.get("linked"):
         return
-    if source.on and not asked.get("snapshot") and "tpmstate0" in vm_options.stored:
+    if source.on and not requested.get("snapshot") and "tpmstate0" in vm_options.stored:
         raise Refused(
             f"{label}: '{source.name}' is {source.power} and has a TPM, whose state is not copied while it runs.",
             "Stop it first, or clone a snapshot of it (clone.snapshot).",

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The VMs of a cluster as its nodes list them: one call tells where they are, one to each node how they are.
+"""The VMs of a cluster as its nodes list them: one call returns where they are, one for each node their state.
 
 What the cluster reports at once is about ten seconds old, except for nodes, locks and pools: so names and powers are
 read from the nodes themselves.
@@ -9,6 +9,7 @@ read from the nodes themselves.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Optional
@@ -17,16 +18,17 @@ from ..._lifecycle.errors import ApiError
 from ..._lifecycle.model import FAILED, PAUSED, RUNNING, STOPPED, SUSPENDED, UNKNOWN, Vm
 from ..._lifecycle.units import MIB
 from ..._ports.proxmox_api import CONNECTIONS
-from ..._tools.proxmox import NODE_TROUBLES
-from .settings.table import Context, config_of, running_config_of
-from .vm_options import VmOptions
+from ..._tools import proxmox_values as values
+from ..._tools.proxmox import NODE_ERRORS
+from . import mark
+from .settings import Context, config_of, running_config_of
 
-#: How many calls a connection is opened for, and how many connections are worth it in any case.
+#: How many calls justify one more connection, and how many connections are opened in any case.
 _CALLS_EACH, _NODES = 4, 3
 #: Locks of VMs that are being created, which may have no name yet.
 CREATED_UNDER = ("create", "clone")
 _UNFINISHED = "unfinished: a task that creates it is running or was interrupted"
-#: What QEMU says of itself, where it does not simply run. A guest that sleeps (suspended) is woken by a resume. After
+#: What QEMU reports if it does not simply run. A guest that sleeps (suspended) is woken by a resume. After
 #: a shutdown during a backup QEMU stays until the backup has ended; nothing runs in it.
 _EMULATOR = {
     "paused": PAUSED, "prelaunch": PAUSED, "postmigrate": PAUSED, "suspended": PAUSED, "io-error": FAILED,
@@ -36,13 +38,13 @@ _EMULATOR = {
 _PASSING = frozenset({"inmigrate", "finish-migrate", "restore-vm", "save-vm"})
 #: A lock that is none: it means that the memory lies on disk.
 _SAVED = "suspended"
-#: Locks of work under which a VM goes on as it was.
+#: Locks of work that does not affect the state of a VM.
 HARMLESS = frozenset({"backup", "snapshot", "snapshot-delete"})
 
 
 @dataclass(frozen=True)
 class Listed:
-    """A VM as its node lists it now; ``trouble`` says why the node does not, and then it may be ``nameless``."""
+    """A VM as its node lists it now; ``error`` says why the node does not, and then it may be ``nameless``."""
 
     vmid: str
     node: str
@@ -56,7 +58,7 @@ class Listed:
     template: bool = False
     tags: str = ""
     uptime: int = 0
-    trouble: str = ""
+    error: str = ""
     nameless: bool = False
 
     @property
@@ -65,8 +67,58 @@ class Listed:
         return self.lock in CREATED_UNDER and self.name == f"VM {self.vmid}"
 
 
+@dataclass(frozen=True)
+class VmOptions:
+    """``stored`` are its options at its next start, ``running`` those of now; ``digest`` changes with them."""
+
+    vmid: str
+    node: str
+    stored: Mapping
+    running: Mapping
+    digest: Optional[str] = None
+    pool: Optional[str] = None
+
+    @classmethod
+    def read(cls, tool, vmid, node, pool=None):
+        stored, running, digest = {}, {}, None
+        for entry in tool.get(f"/nodes/{node}/qemu/{vmid}/pending"):
+            key = entry["key"]
+            if key == "digest":
+                digest = entry.get("value")
+                continue
+            if "value" in entry:
+                running[key] = str(entry["value"])
+            if "pending" in entry:
+                stored[key] = str(entry["pending"])
+            elif "value" in entry and not entry.get("delete"):
+                stored[key] = str(entry["value"])
+        return cls(str(vmid), node, _with_true_sizes(stored, running), running, digest, pool)
+
+    @property
+    def path(self):
+        return f"/nodes/{self.node}/qemu/{self.vmid}"
+
+    @property
+    def mark(self):
+        return mark.split(self.stored.get("description"))[1]
+
+    @property
+    def is_unfinished(self):
+        return mark.is_unfinished(self.vmid, self.mark)
+
+
+def _with_true_sizes(stored, running):
+    """A disk grows at once; what waits for the next start still has the size that it had."""
+    sized = dict(stored)
+    for key in [key for key in stored if values.bus_of(key) and stored[key] != running.get(key)]:
+        waiting, present = (values.parse(key, text) for text in (stored[key], running.get(key, "")))
+        if waiting.get("file") == present.get("file") and "size" in present:
+            sized[key] = values.printed(key, {**waiting, "size": present["size"]})
+    return sized
+
+
 def each(action, items):
-    """``action`` on all items, some at a time: each further connection must be worth its making."""
+    """``action`` on all items, some at a time: a further connection is opened only for several calls."""
     items = list(items)
     if len(items) < 2:
         return [action(one) for one in items]
@@ -96,21 +148,21 @@ def listed_on(tool, nodes, entries):
     """The VMs of some nodes as they are now; of a node that does not answer, those that were there."""
     pools = {str(one["vmid"]): one.get("pool") for one in entries}
     found = each(lambda node: _list(tool, node, pools, entries), sorted(nodes))
-    return [one for machines in found for one in machines]
+    return [one for vms in found for one in vms]
 
 
 def _list(tool, node, pools, entries):
     try:
         reported = tool.get(f"/nodes/{node}/qemu", full=True)
     except ApiError as error:
-        if error.status not in NODE_TROUBLES:
+        if error.status not in NODE_ERRORS:
             raise
         return [
             Listed(
                 str(one["vmid"]),
                 node,
                 one.get("name") or f"VM {one['vmid']}",
-                trouble=error.message,
+                error=error.message,
                 nameless=not one.get("name"),
             )
             for one in entries
@@ -138,8 +190,8 @@ def _listed(reported, node, pool):
 
 def vm_of(listed, vm_options=None, native_keys=()):
     """One VM as found; without its options only what its node lists of it."""
-    if listed.trouble:
-        return Vm(listed.name, listed.vmid, UNKNOWN, reason=listed.trouble, config={"node": listed.node})
+    if listed.error:
+        return Vm(listed.name, listed.vmid, UNKNOWN, reason=listed.error, config={"node": listed.node})
     power, busy, reason = power_of(listed.status, listed.emulator, listed.lock)
     vm = Vm(listed.name, listed.vmid, power, reason, busy, config=_outline(listed))
     if vm_options is None:
@@ -166,7 +218,7 @@ def _outline(listed):
 
 
 def options_of_listed(tool, listed):
-    """A listed VM's options; None where it is gone by now."""
+    """A listed VM's options; None if it no longer exists."""
     try:
         return VmOptions.read(tool, listed.vmid, listed.node, listed.pool)
     except ApiError as error:

@@ -13,13 +13,11 @@ from dataclasses import replace
 from ..._lifecycle.errors import Stale
 from ..._lifecycle.model import PAUSED, RUNNING
 from ..._tools.proxmox import Busy, HotplugFailed
-from .places import storage_for
+from .places import move_disks, move_to_pool, storage_for
+from .settings import written
 from .settings.cloud_init import SEEDED, free_seed_slot, is_for_guest, renew_seed, seed_slot
-from .settings.disks import disks_of, storage_of
-from .settings.media import stored
+from .settings.disks import disks_of, storage_of, with_volume
 from .settings.networks import nics_of
-from .settings.placement import move_disks, move_to_pool
-from .settings.table import written
 
 _AGAIN = "Check the VM, and run the task again."
 
@@ -37,12 +35,12 @@ def change_settings(driver, vm, changes):
         _migrate(driver, vm, by_field["node"].new, by_field.get("iso"))
         vm_options = driver.observer.read_options(vm.id)
     if vm_options.stored.get("protection") == "1" and any(change.path == "protection" for change in changes):
-        # Nothing is removed of a VM that is protected, so this goes before all else.
+        # The server removes nothing of a protected VM, so protection is turned off first.
         driver.tool.put(f"{vm_options.path}/config", protection=0, digest=vm_options.digest)
         vm_options = driver.observer.read_options(vm.id)
     if move_disks(driver, vm_options, changes):
         vm_options = driver.observer.read_options(vm.id)
-    changes = [stored(driver, vm_options.node, change) for change in changes]
+    changes = [with_volume(driver, vm_options.node, change) for change in changes]
     storage = storage_for(driver, vm_options.node, vm.name) if needs_storage(changes, vm_options) else ""
     _write(driver, vm, vm_options, writing_of(changes, vm_options.stored, storage))
     if vm.power in (RUNNING, PAUSED) and any(map(is_for_guest, changes)):
@@ -54,7 +52,7 @@ def change_settings(driver, vm, changes):
 
 
 def _check_same_devices(planned, vm_options, changes):
-    """Raise Stale for a disk or NIC that somebody else replaced or removed after the task was planned.
+    """Raise Stale for a disk or NIC that was replaced or removed after the task was planned.
 
     Options are enforced whatever they were, but another disk in the same slot is not the one to detach or grow.
     """
@@ -74,7 +72,7 @@ def _check_same_devices(planned, vm_options, changes):
 
 
 def needs_storage(changes, vm_options):
-    """Whether something new is to be made on a storage."""
+    """Whether a new volume is to be created on a storage."""
     return any(map(_makes_volume, changes)) or _needs_seed(changes, vm_options.stored)
 
 
@@ -93,7 +91,7 @@ def _is_for_seed(change):
 
 
 def writing_of(changes, options, storage):
-    """With a drive for cloud-init, where something is told to it and there is none."""
+    """The Writing of ``changes``, with a drive for cloud-init if it is needed and missing."""
     writing = written(changes, options, storage)
     if _needs_seed(changes, options):
         writing.put[free_seed_slot(writing.taken)] = f"{storage}:cloudinit"
@@ -101,39 +99,39 @@ def writing_of(changes, options, storage):
 
 
 def _write(driver, vm, vm_options, writing):
-    if writing.lost:
+    if writing.deleted:
         driver.tool.put(
-            f"{vm_options.path}/config", delete=",".join(writing.lost), force=True, digest=vm_options.digest
+            f"{vm_options.path}/config", delete=",".join(writing.deleted), force=True, digest=vm_options.digest
         )
         vm_options = replace(vm_options, digest=None)
-    if writing.put or writing.gone:
+    if writing.put or writing.removed:
         _send(driver, vm, vm_options, writing)
     for number, (slot, size) in enumerate(writing.grown.items()):
         # With the digest that was read only as long as this call itself has changed nothing.
-        digest = None if number or writing.lost or writing.put or writing.gone else vm_options.digest
+        digest = None if number or writing.deleted or writing.put or writing.removed else vm_options.digest
         driver.tool.run("PUT", f"{vm_options.path}/resize", disk=slot, size=f"{size // 1024}K", digest=digest)
 
 
 def _send(driver, vm, vm_options, writing):
-    asked = {**writing.put, "delete": ",".join(writing.gone) or None, "digest": vm_options.digest}
+    requested = {**writing.put, "delete": ",".join(writing.removed) or None, "digest": vm_options.digest}
     try:
         # Making a disk may take longer than a call may.
         if writing.allocates:
-            driver.tool.run("POST", f"{vm_options.path}/config", **asked)
+            driver.tool.run("POST", f"{vm_options.path}/config", **requested)
         else:
-            driver.tool.put(f"{vm_options.path}/config", **asked)
+            driver.tool.put(f"{vm_options.path}/config", **requested)
     except HotplugFailed as error:
         reported = "the running VM did not take it, so it waits for the next start"
         driver.tool.warn(f"{vm.name}: {reported}: {error.message}.")
 
 
-def _migrate(driver, vm, target, medium):
-    """``medium`` is the change of the option iso, if any: what is in the drive till then might not come along."""
+def _migrate(driver, vm, target, iso):
+    """``iso`` is the change of the option iso, or None: the present image may be on a storage that the target lacks."""
     vm_options = driver.observer.read_options(vm.id)
     if vm_options.node == target:
         return
-    if medium and medium.old:
-        _write(driver, vm, vm_options, written([replace(medium, new="")], vm_options.stored, storage=""))
+    if iso and iso.old:
+        _write(driver, vm, vm_options, written([replace(iso, new="")], vm_options.stored, storage=""))
     if driver.moves_requested.get(vm.id) == target:
         raise _moved_by_cluster(vm, target)
     running = driver.observer.is_running(vm_options)
@@ -145,11 +143,11 @@ def _migrate(driver, vm, target, medium):
         **{"with-local-disks": running or None},
     )
     if kind == "hamigrate":
-        # That task only says what is wanted.
+        # That task only records the request.
         driver.moves_requested[vm.id] = target
         raise _moved_by_cluster(vm, target)
     driver.observer.moved(vm.id, target)
 
 
 def _moved_by_cluster(vm, target):
-    return Busy(f"{vm.name}: it is moved to node '{target}' by the cluster's high availability.", None)
+    return Busy(f"{vm.name}: the cluster's high availability moves it to node '{target}'.", None)

@@ -23,17 +23,16 @@ from .cluster import CREATED_UNDER, options_of_listed
 from .configure import change_settings
 from .delete import lift_protection
 from .places import storage_for
+from .settings import Context, config_of, written
 from .settings.cloud_init import CLOUD_INIT_KEYS, free_seed_slot, password_option
-from .settings.disks import FIRST
-from .settings.media import free_iso_slot, iso_slot, volume_for
-from .settings.table import Context, config_of, written
+from .settings.disks import FIRST, free_iso_slot, iso_slot, volume_for
 from .traits import AUTO
 
-#: What every guest of today is better off with, and nobody asks about.
+#: Options that every new VM gets.
 _BASE = {"scsihw": "virtio-scsi-single"}
 #: Made by calls of their own, or known by where the VM is created.
 _APART = frozenset({"node", "pool", "template", "iso", "hotplug"})
-#: Given when it is created, or told apart by nothing that a new VM has.
+#: Settings of a new VM that are not compared after its creation.
 _LEFT = frozenset({"node", "pool", "hotplug"})
 #: The drive of the option iso is there from the start, so that a medium can be put in while the VM runs.
 _ISO = "ide2"
@@ -46,8 +45,8 @@ def inputs_of(creation, source=None):
     """What a VM is created from, as its mark records."""
     if source is None:
         return {"image": creation["image"]["source"]} if creation.get("image") else {}
-    asked = creation["clone"]
-    return {"clone": source.id, **{key: asked[key] for key in ("snapshot", "linked") if asked.get(key)}}
+    requested = creation["clone"]
+    return {"clone": source.id, **{key: requested[key] for key in ("snapshot", "linked") if requested.get(key)}}
 
 
 def create(driver, vm, step):
@@ -56,7 +55,7 @@ def create(driver, vm, step):
     number = step.arguments.get("id")
     if is_created(driver, name):
         return
-    vm_options = driver.observer.begun(name, inputs_of(creation)) or _begin(driver, name, config, creation, number)
+    vm_options = driver.observer.unfinished(name, inputs_of(creation)) or _begin(driver, name, config, creation, number)
     with undone_on_failure(driver, vm_options, name):
         claim(driver, _completed(driver, name, vm_options, config), name)
 
@@ -69,12 +68,12 @@ def _begin(driver, name, config, creation, number):
     medium = volume_for(driver, node, config["iso"]) if config.get("iso") else "none"
     options = options_of_new(driver, storage, config, creation, medium)
 
-    def make(vmid):
+    def begin(vmid):
         notes = mark.notes_of(config.get("description") or "", mark.new_mark(vmid, inputs_of(creation)))
-        asked = {**options, "vmid": vmid, "name": name, "description": notes, "pool": config.get("pool") or None}
-        return driver.tool.post(f"/nodes/{node}/qemu", **asked)
+        requested = {**options, "vmid": vmid, "name": name, "description": notes, "pool": config.get("pool") or None}
+        return driver.tool.post(f"/nodes/{node}/qemu", **requested)
 
-    return driver.observer.read_options(numbered(driver, name, number, make), node)
+    return driver.observer.read_options(numbered(driver, name, number, begin), node)
 
 
 def check_slots(driver, config, creation):
@@ -104,7 +103,7 @@ def options_of_new(driver, storage, config, creation, medium):
 
 
 def _with_seed(driver, writing, storage):
-    """What cloud-init is told, and the drive by which it is told."""
+    """The options of cloud-init, and the drive from which it reads them."""
     reported = password_option(driver)
     if not reported and not any(values.stem(key) in CLOUD_INIT_KEYS for key in writing.put):
         return reported
@@ -112,9 +111,9 @@ def _with_seed(driver, writing, storage):
 
 
 def numbered(driver, name, number, begin):
-    """The number that a VM was created with: the one asked for, else the next that is free.
+    """The number that a VM was created with: the requested one, else the next free one.
 
-    ``begin(vmid)`` begins to make it and returns the task.
+    ``begin(vmid)`` starts to create it and returns the task.
     """
     _check_lost_answers(driver, name)
     if number:
@@ -129,7 +128,7 @@ def numbered(driver, name, number, begin):
                 task = begin(vmid)
             driver.tool.finish(task)
         except ApiError as error:
-            # A number that is still free was not what somebody took.
+            # If the same number is still free, another error has these words.
             if vmid in tried or not any(word in error.message for word in _TAKEN):
                 raise
             tried.add(vmid)
@@ -139,7 +138,7 @@ def numbered(driver, name, number, begin):
 
 
 def _check_lost_answers(driver, name):
-    """Raise Busy while a VM is being created with a number for which this task has asked: its answer was lost."""
+    """Raise Busy while a VM is being created with a number that this task requested: its answer was lost."""
     for vmid in [vmid for vmid, other in driver.numbers.items() if other == name]:
         if driver.observer.is_being_created(vmid):
             raise Busy(f"{name}: VM {vmid} is being created, perhaps by this task: an answer was lost.", None)
@@ -157,7 +156,7 @@ def _with_number(driver, name, vmid, begin):
 
 
 def _completed(driver, name, vm_options, config):
-    """With all that differs made: a larger first disk than the image's, or what a former run was interrupted at."""
+    """With the changes that are left: a larger first disk than the image's, or those of an interrupted run."""
     context = Context(vm_options.node, vm_options.pool, tuple(config.get("native") or ()))
     found = Vm(name, vm_options.vmid, STOPPED, config=config_of(vm_options.stored, context), mark=vm_options.mark)
     wanted = {key: value for key, value in config.items() if value is not None and key not in _LEFT}
@@ -180,14 +179,14 @@ def claim(driver, vm_options, name, options=None):
     _check_nameless(driver, vm_options, name, listed)
     others = _others(driver, vm_options, name, listed)
     if any(not other.is_unfinished or _is_lower(other, vm_options) for other in others):
-        raise _gave_way(driver, vm_options, name)
+        raise _give_way(driver, vm_options, name)
     text, own = mark.split(vm_options.stored.get("description"))
     notes = mark.notes_of(text, mark.finished(own))
     driver.tool.put(f"{vm_options.path}/config", description=notes, **(options or {}))
     if any(
         _is_lower(other, vm_options) for other in _others(driver, vm_options, name, driver.observer.listed_everywhere())
     ):
-        raise _gave_way(driver, vm_options, name)
+        raise _give_way(driver, vm_options, name)
     driver.created[name] = vm_options.vmid
 
 
@@ -202,7 +201,7 @@ def is_created(driver, name):
 def _others(driver, vm_options, name, listed):
     """All other VMs of the name, as they are now."""
     others = [one for one in listed if one.name == name and one.vmid != vm_options.vmid]
-    all_options = [options_of_listed(driver.tool, one) for one in others if not one.trouble]
+    all_options = [options_of_listed(driver.tool, one) for one in others if not one.error]
     return [one for one in all_options if one is not None]
 
 
@@ -240,22 +239,22 @@ def _is_lower(other, vm_options):
     return int(other.vmid) < int(vm_options.vmid)
 
 
-def _gave_way(driver, vm_options, name):
+def _give_way(driver, vm_options, name):
     remove(driver, vm_options)
     return Busy(f"{name}: another task created a VM of this name at the same moment.", None)
 
 
 def remove(driver, vm_options):
-    """A VM that nobody has got yet goes, with all that was created for it."""
+    """Delete an unfinished VM with all that was created for it."""
     lift_protection(driver, vm_options)
     driver.tool.run("DELETE", vm_options.path, purge=True)
 
 
 @contextmanager
 def undone_on_failure(driver, vm_options, name, options=None):
-    """What fails is removed, or kept as far as it is created, with these ``options``, where the task wants that.
+    """On failure, remove the VM, or keep it with these ``options`` (on_failure: keep).
 
-    What somebody else holds is waited for, and what is unknown looked at.
+    After Busy and ConnectionLost the VM is observed and the step is sent again.
     """
     try:
         yield
@@ -268,11 +267,11 @@ def undone_on_failure(driver, vm_options, name, options=None):
             raise PartlyApplied(
                 f"{name}: it is kept as far as it was created: {error.message}", error.remedy
             ) from error
-        _take_back(driver, vm_options)
+        _undo(driver, vm_options)
         raise
 
 
-def _take_back(driver, vm_options):
+def _undo(driver, vm_options):
     try:
         remove(driver, vm_options)
     except ApiError as error:
@@ -280,7 +279,7 @@ def _take_back(driver, vm_options):
 
 
 def _keep(driver, vm_options, name, options):
-    """What stays unfinished nobody would find."""
+    """Finish the VM: unfinished ones are hidden."""
     try:
         claim(driver, driver.observer.read_options(vm_options.vmid), name, options)
     except (Busy, ConnectionLost):

@@ -8,8 +8,7 @@ from __future__ import annotations
 from ..._lifecycle.errors import NotFound, Refused
 from ..._lifecycle.model import File
 from ..._tools import proxmox_values as values
-from .settings.disks import volumes_of
-from .settings.media import media_of
+from .settings.disks import media_of, volumes_of
 
 
 def files_of(tool, vm_options, names):
@@ -27,7 +26,7 @@ def _file(vm_options, volume, users, names):
 
 
 def _users(tool, vm_options, names):
-    """{volume of a template: names of the VMs that stand on it}."""
+    """{volume of a template: names of its linked clones}."""
     found = {}
     for storage in sorted({volume.partition(":")[0] for volume in volumes_of(vm_options.stored).values()}):
         for one in tool.get(f"/nodes/{vm_options.node}/storage/{storage}/content", content="images"):
@@ -46,7 +45,7 @@ def delete(driver, vm, step):
         return
     name = vm_options.stored.get("name") or f"VM {vm.id}"
     if name != vm.name:
-        raise Refused(f"{vm.name}: the number {vm.id} belongs to '{name}' by now.", "Run the task again.")
+        raise Refused(f"{vm.name}: VM {vm.id} is '{name}' now.", "Run the task again.")
     if vm.config.get("protection"):
         # A planned deletion of a protected VM fails, so this is a new VM whose creation is undone.
         lift_protection(driver, vm_options)

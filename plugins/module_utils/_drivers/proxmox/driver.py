@@ -8,24 +8,53 @@ Ansible compiles a module in every run, so what only a changing task needs is im
 
 from __future__ import annotations
 
-import re
 import threading
 from functools import cached_property
 
-from ..._lifecycle.errors import ApiError, Refused, Unavailable
+from ..._lifecycle import options as shared
+from ..._lifecycle.errors import ApiError, Refused
 from ..._lifecycle.model import POWER_VERBS, SNAPSHOT_VERBS
 from ..._lifecycle.one_by_one import one_by_one
+from ..._lifecycle.options import CREATION, SETTING
 from ..._ports import writes
 from ..._tools.proxmox import Busy
 from ..._tools.proxmox_values import parse
+from . import options as own
 from .cluster import is_gone
+from .reader import ProxmoxReader, connected
+from .settings.disks import check_sum
 from .traits import proxmox_traits
 
-_OLDEST = (7, 0)
 _CREATING = ("create", "clone")
 
 
-class ProxmoxDriver:
+def make_driver(params):
+    """The driver for the parameters of ``proxmox_vm`` or ``proxmox_snapshot``."""
+    check_sum(params.get("iso_checksum"))
+    return connected(
+        ProxmoxDriver,
+        params,
+        needs_settings(params),
+        storage=params.get("storage"),
+        on_failure=params.get("on_failure"),
+        bridge=params.get("bridge") or "vmbr0",
+        stop_timeout=params.get("stop_timeout"),
+        iso_checksum=params.get("iso_checksum"),
+        password=(params.get("cloud_init") or {}).get("password"),
+        tags=params.get("tags"),
+        clones_linked=bool((params.get("clone") or {}).get("linked")),
+    )
+
+
+def needs_settings(params):
+    """Whether each VM must be read, which costs a call for each: lists report all that policy options need."""
+    if "stop_mode" not in params or params["state"] in ("absent", "present") or params["allow_restart"]:
+        return True
+    compared = (name for name, option in {**shared.VM, **own.VM}.items() if option.role in (SETTING, CREATION))
+    return any(params.get(name) is not None for name in compared)
+
+
+class ProxmoxDriver(ProxmoxReader):
     """One cluster, for one task: ``observer`` reads it, ``places`` are where something new can be put."""
 
     def __init__(
@@ -41,25 +70,24 @@ class ProxmoxDriver:
         tags=(),
         clones_linked=False,
     ):
-        self.tool, self.observer, self.storage, self.iso_checksum = tool, observer, storage, iso_checksum
-        self.password, self.keeps_failures = password, on_failure == "keep"
+        super().__init__(tool, observer)
+        self.storage, self.iso_checksum, self.password = storage, iso_checksum, password
+        self.keeps_failures = on_failure == "keep"
         #: {id: VM} as planned on.
         self.planned = {}
-        #: Held by whoever takes a number for a new VM.
+        #: Held while a number for a new VM is chosen.
         self.numbering = threading.Lock()
-        #: {vmid: name} of the VMs that this task has begun to create, or perhaps has: answers get lost.
+        #: {vmid: name} of the VMs that this task started to create, or may have started: answers get lost.
         self.numbers = {}
         #: {name: vmid} of the VMs that this task has created.
         self.created = {}
-        #: Held by whoever brings a medium to a storage.
+        #: Held while an ISO image is uploaded or downloaded.
         self.uploading = threading.Lock()
-        self.reports_version = False
         self._bridge = bridge
         #: Seconds that the task gives a guest to shut down; None: the task does not say.
         self.stop_timeout = stop_timeout
-        #: {id: node} of VMs that high availability was asked to move, and ids of those that it was asked to stop.
+        #: {id: node} of VMs that high availability is to move, and ids of those that it is to stop.
         self.moves_requested, self.stops_requested = {}, set()
-        self._version = None
         #: Disks of a linked clone are where its source's are, whatever the task says.
         self._storage_of_all = None if clones_linked else storage
         self._has_capitals = any(tag != tag.lower() for tag in tags or ())
@@ -71,13 +99,11 @@ class ProxmoxDriver:
         return Places(self.tool)
 
     def traits(self):
-        if self.reports_version:
-            check_version(self.version())
         return proxmox_traits(self._version or "", self._bridge, self._keeps_capitals, self._storage_of_all)
 
     @cached_property
     def _keeps_capitals(self):
-        """Whether the cluster keeps capitals of tags; asked only where a tag of the task has any."""
+        """Whether the cluster keeps capitals of tags; read only if a tag of the task has any."""
         if not self._has_capitals:
             return False
         try:
@@ -87,23 +113,11 @@ class ProxmoxDriver:
         style = style if isinstance(style, dict) else parse("tag-style", style)
         return str(style.get("case-sensitive", 0)) == "1"
 
-    def version(self):
-        """The server's version, which is asked for once, and only by whom it matters to."""
-        if self._version is None:
-            self._version = self.tool.get("/version")["version"]
-        return self._version
-
-    def release(self):
-        return release_of(self.version())
-
-    def observe(self, targets, facets):
-        return self.observer.observe(targets, facets)
-
     def lane(self, vm):
         return vm.id or vm.name
 
     def preflight(self, plan):
-        """Raise what would make the plan fail half-way; reads only."""
+        """Raise errors that would make the plan fail half-way; this only reads."""
         from .checks import check_plan
 
         check_plan(self, plan)
@@ -144,14 +158,3 @@ def _file_of(verb):
     else:
         from . import delete as file
     return file
-
-
-def release_of(text):
-    """(major, minor) of a version."""
-    return tuple(int(part) for part in re.findall(r"\d+", text)[:2])
-
-
-def check_version(text):
-    """Raise Unavailable for a server that is too old."""
-    if release_of(text) < _OLDEST:
-        raise Unavailable(f"This is Proxmox VE {text}.", "too_old", "Version 7.0 or later is needed.")

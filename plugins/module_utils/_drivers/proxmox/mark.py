@@ -13,7 +13,7 @@ _LINE = re.compile(r"(?:^|\n)<!-- polyvirt (\{.*\}) -->\s*\Z")
 
 
 def new_mark(vmid, inputs):
-    """Of a VM that a task has begun to create: nobody has got it yet."""
+    """The mark of a VM that a task started to create and has not finished."""
     return marks.new_mark(str(vmid), inputs=inputs, unfinished=True)
 
 
@@ -38,5 +38,5 @@ def notes_of(text, mark):
 
 
 def is_unfinished(vmid, mark):
-    """True of a VM whose creation was begun by a task and not ended."""
+    """Whether a task started to create the VM and did not finish."""
     return bool(mark) and mark.get("id") == str(vmid) and bool(mark.get("unfinished"))

@@ -8,14 +8,25 @@ from __future__ import annotations
 from collections import Counter
 
 from ..._lifecycle.errors import ApiError, NotFound, Refused
+from ..._lifecycle.light import KnownSettings, is_light
 from ..._lifecycle.model import RUNNING, Observation
-from .cluster import CREATED_UNDER, HARMLESS, each, is_gone, listed_on, nodes_of, options_of_listed, resources, vm_of
+from .cluster import (
+    CREATED_UNDER,
+    HARMLESS,
+    VmOptions,
+    each,
+    is_gone,
+    listed_on,
+    nodes_of,
+    options_of_listed,
+    resources,
+    vm_of,
+)
 from .privileges import SEE, Rights, remedy_on, sees_nothing
-from .vm_options import VmOptions
+from .settings.networks import with_addresses
 
 #: What lists report of all VMs, except that of unfinished ones they report no more than of others.
 _LISTED = frozenset({"power", "unfinished"})
-_LIGHT = frozenset({"power", "addresses"})
 
 
 class Observer:
@@ -23,24 +34,25 @@ class Observer:
 
     def __init__(self, tool, native_keys=(), sees_settings=True):
         self.tool, self.rights = tool, Rights(tool)
-        #: True for modules that change nothing: the lists are enough where only powers are asked for.
+        #: True for modules that change nothing: the lists are enough if only the power is requested.
         self.only_reports = False
         #: True once the task has sent steps.
         self.is_acting = False
         self._native_keys, self.sees_settings = tuple(native_keys), sees_settings
-        #: By id, from the last observation: where VMs are, their settings, and their options.
-        self._nodes, self._configs, self._options = {}, {}, {}
+        self._settings = KnownSettings()
+        #: By id, from the last observation: the nodes of VMs, and their options.
+        self._nodes, self._options = {}, {}
         #: Ids of the VMs that the task names.
         self._reported = set()
-        #: {name: id} of VMs that a task has begun to create.
-        self._begun = {}
+        #: {name: id} of unfinished VMs: a task started to create them.
+        self._unfinished = {}
         #: {id: name} of all VMs.
         self._names = {}
         #: Ids of those that high availability manages.
         self._managed = set()
 
     def observe(self, targets, facets):
-        if targets and facets <= _LIGHT and all(self._nodes.get(target.id) for target in targets):
+        if is_light(targets, facets) and all(self._nodes.get(target.id) for target in targets):
             vms = self._observe_again(targets, facets)
             if vms is not None:
                 return self._observation(vms)
@@ -55,7 +67,7 @@ class Observer:
         named = Counter(one.name for one in wanted)
         seen = each(lambda one: self._full(one, facets, named[one.name] > 1), wanted)
         vms = [vm for vm in seen if vm is not None]
-        self._remember_begun(targets, vms)
+        self._remember_unfinished(targets, vms)
         known = {one.name for one in listed} | set(self._names.values())
         there = self._without_unfinished(vms, targets, facets)
         self._reported |= {vm.id for vm in there}
@@ -64,26 +76,26 @@ class Observer:
         return self._observation(there, sorted(known), {**self._not_found_by_id(targets, listed), **errors})
 
     def _not_found_by_id(self, targets, listed):
-        """{name: error} of ids that no visible VM has, although the task names one that exists or was begun."""
+        """{name: error} of ids that no visible VM has, although the task names one that exists or is unfinished."""
         if self.is_acting:
             return {}
         errors = {}
         for target in targets or ():
             if target.id and not any(one.vmid == target.id for one in listed):
-                error = self._begun_as_another(target, listed) or self._hidden(target)
+                error = self._unfinished_as_another(target, listed) or self._hidden(target)
                 errors.update({target.name or target.id: error} if error else {})
         return errors
 
-    def _begun_as_another(self, target, listed):
-        namesakes = [one for one in listed if one.name == target.name and not one.trouble]
+    def _unfinished_as_another(self, target, listed):
+        namesakes = [one for one in listed if one.name == target.name and not one.error]
         all_options = [options_of_listed(self.tool, one) for one in namesakes]
-        begun = next(
+        unfinished = next(
             (vm_options for vm_options in all_options if vm_options is not None and vm_options.is_unfinished), None
         )
-        return begun and Refused(
-            f"{target.name}: the task requests id {target.id}, but VM {begun.vmid} has this name: a task that was"
-            " interrupted began to create it.",
-            f"To finish that VM set id: '{begun.vmid}'. To remove it run a task with id: '{begun.vmid}' and"
+        return unfinished and Refused(
+            f"{target.name}: the task requests id {target.id}, but VM {unfinished.vmid} has this name: a task that was"
+            " interrupted started to create it.",
+            f"To finish that VM set id: '{unfinished.vmid}'. To remove it run a task with id: '{unfinished.vmid}' and"
             " state: absent first.",
         )
 
@@ -114,7 +126,7 @@ class Observer:
         return {one.name or one.id: NotFound(f"{one.name or one.id}: {message}", remedy) for one in targets or ()}
 
     def _without_unfinished(self, vms, targets, facets):
-        """Without VMs that nobody has got yet, unless they are asked for and no finished one has their name."""
+        """Without unfinished VMs, unless they are requested and no finished one has their name."""
         finished = {vm.name for vm in vms if not self._is_unfinished(vm)}
         by_id = {target.id for target in targets or () if self._is_meant_by_id(target, facets)}
         for twin in (vm for vm in vms if self._is_unfinished(vm) and vm.name in finished and vm.id not in by_id):
@@ -135,11 +147,11 @@ class Observer:
         """
         return not target.name or "unfinished" in facets or target.id in self._reported
 
-    def _remember_begun(self, targets, vms):
+    def _remember_unfinished(self, targets, vms):
         """Of these VMs alone: others may be worked on at the same time."""
         for target in targets or ():
-            self._begun.pop(target.name, None)
-        self._begun.update({vm.name: vm.id for vm in vms if self._is_unfinished(vm)})
+            self._unfinished.pop(target.name, None)
+        self._unfinished.update({vm.name: vm.id for vm in vms if self._is_unfinished(vm)})
 
     def _observation(self, vms, known=(), errors=None):
         """An Observation, with what was to be warned of since the last one."""
@@ -159,17 +171,18 @@ class Observer:
         return listed_on(self.tool, {one["node"] for one in entries}, entries)
 
     def _full(self, listed, facets, is_twin):
-        """One VM with what was asked of it; None where it is gone by now."""
+        """One VM with the requested facets; None if it no longer exists."""
         by_list = (self.only_reports and facets <= _LISTED) or not (
             self.sees_settings or is_twin or facets - {"power", "config"}
         )
-        if listed.trouble or by_list:
+        if listed.error or by_list:
             return vm_of(listed)
         vm_options = options_of_listed(self.tool, listed)
         if vm_options is None:
             return None
         vm = vm_of(listed, vm_options, self._native_keys)
-        self._options[vm.id], self._configs[vm.id] = vm_options, vm.config
+        self._options[vm.id] = vm_options
+        self._settings.remember([vm])
         return self._with_more(vm, vm_options, listed.uptime, facets)
 
     def _with_more(self, vm, vm_options, uptime, facets):
@@ -190,8 +203,6 @@ class Observer:
     def _with_addresses(self, vm, vm_options, uptime):
         if vm.power != RUNNING or (vm.busy and vm.busy not in HARMLESS):
             return vm
-        from .addresses import with_addresses
-
         return with_addresses(self.tool, vm, vm_options, uptime)
 
     def _is_unfinished(self, vm):
@@ -199,7 +210,7 @@ class Observer:
         return vm_options is not None and vm_options.is_unfinished
 
     def _observe_again(self, targets, facets):
-        """Machines seen before, as they are now; None where one is no longer where it was."""
+        """VMs observed before, as they are now; None if one is no longer on its node."""
         nodes = {self._nodes[target.id] for target in targets}
         listed = {one.vmid: one for one in listed_on(self.tool, nodes, ())}
         if not all(target.id in listed for target in targets):
@@ -208,7 +219,7 @@ class Observer:
 
     def _again(self, listed, facets):
         vm = vm_of(listed)
-        vm = vm.having(config=self._configs.get(vm.id, vm.config))
+        vm = vm.having(config=self._settings.of(vm.id) or vm.config)
         vm_options = self._options.get(vm.id)
         return (
             self._with_addresses(vm, vm_options, listed.uptime)
@@ -217,7 +228,7 @@ class Observer:
         )
 
     def read_options(self, vmid, node=None):
-        """One VM's options as they are in this moment. Raises NotFound where somebody took it away."""
+        """One VM's options as they are now. Raises NotFound if it was removed."""
         node = node or self._nodes.get(vmid)
         try:
             if node is not None:
@@ -246,25 +257,25 @@ class Observer:
             self._options[vmid] = self.read_options(vmid)
         return self._options[vmid]
 
-    def begun(self, name, inputs):
-        """The VM of this name that a task has begun to create from ``inputs``, or None.
+    def unfinished(self, name, inputs):
+        """The unfinished VM of this name that a task started to create from ``inputs``, or None.
 
-        Raises Refused for one from something else, and for one that somebody uses.
+        Raises Refused for one with other inputs, and for one that runs.
         """
-        if name not in self._begun:
+        if name not in self._unfinished:
             return None
-        vm_options = self.read_options(self._begun[name])
+        vm_options = self.read_options(self._unfinished[name])
         found = (vm_options.mark or {}).get("inputs") or {}
         if found != inputs:
             reported = ", ".join(f"{key}: {value}" for key, value in sorted(found.items())) or "nothing"
             raise Refused(
-                f"{name}: a VM of this name was begun ({vm_options.vmid}) and not finished, from something else"
-                f" ({reported}).",
-                "Remove it first (state: absent), or finish it with the task that began it.",
+                f"{name}: VM {vm_options.vmid} has this name and is unfinished: a task started to create it"
+                f" from something else ({reported}).",
+                "Remove it first (state: absent), or finish it with the task that started to create it.",
             )
         if self.is_running(vm_options):
             raise Refused(
-                f"{name}: a VM of this name was begun ({vm_options.vmid}), not finished, and somebody has started it.",
+                f"{name}: VM {vm_options.vmid} has this name and is unfinished, but it is running.",
                 f"Turn it off first (id: '{vm_options.vmid}', state: stopped).",
             )
         return vm_options
@@ -282,10 +293,10 @@ class Observer:
         return name
 
     def may_be_under_creation(self, vmid, name):
-        """Whether who holds this number may be what a task has begun to create under this name."""
+        """Whether the VM with this number may be the one that a task started to create under this name."""
         found = next((one for one in resources(self.tool) if one["vmid"] == int(vmid)), None)
         if found is None or found.get("lock") in CREATED_UNDER:
-            # Until it is made it has no name.
+            # Until it is created it has no name.
             return found is not None
         vm_options = self.read_options(str(vmid), found["node"])
         return vm_options.is_unfinished and vm_options.stored.get("name") == name
@@ -302,12 +313,12 @@ class Observer:
         return self._nodes.get(vmid) or self.read_options(vmid).node
 
     def moved(self, vmid, node):
-        """It is on another node by now; None: nobody knows on which."""
+        """Remember that the VM is on another node; None: it is unknown on which."""
         self._nodes[vmid] = node
 
 
 def _unknown_names(targets, listed):
-    """{name: why it cannot be said} of names that nobody seen has, while VMs are there whose names are not seen.
+    """{name: error} of names that no visible VM has, if there are VMs whose names are unknown.
 
     Some minutes after a node was lost the cluster forgets what its VMs are called.
     """
@@ -315,9 +326,9 @@ def _unknown_names(targets, listed):
     missing = [one for one in targets if hidden and not any(_selects(one, found) for found in listed)]
     return {
         one.name: NotFound(
-            f"{one.name}: whether there is such a VM cannot be said: node '{hidden[0]}' does not answer, and the"
-            " names of its VMs are not known.",
-            "Bring the node back, or remove it from the cluster for good: pvecm status.",
+            f"{one.name}: it is unknown whether this VM exists: node '{hidden[0]}' does not answer, and the names of"
+            " its VMs are not known.",
+            "Start the node again, or remove it from the cluster: pvecm status.",
         )
         for one in missing
         if not one.id

@@ -36,7 +36,7 @@ def _call(driver, vm, verb, **parameters):
 def start(driver, vm, step):
     if _call(driver, vm, "start") == "hastart" and not driver.observer.is_running(driver.observer.read_options(vm.id)):
         # That task only records the request.
-        raise Busy(f"{vm.name}: it is started by the cluster's high availability, which takes its time.", None)
+        raise Busy(f"{vm.name}: the cluster's high availability starts it; it does not run yet.", None)
 
 
 def stop(driver, vm, step):

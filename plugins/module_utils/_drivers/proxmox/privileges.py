@@ -112,7 +112,7 @@ def remedy_on(path):
 
 
 def sees_nothing(who):
-    """(message, remedy) where an account sees no VM at all, so that nobody knows which exist."""
+    """(message, remedy) if an account sees no VM at all, so that it is unknown which exist."""
     return (
         f"{who} sees no VM: it has the privilege {SEE} nowhere, so an existing VM looks like a missing one.",
         "Give it a role with VM.Audit: pveum acl modify /vms; a token with privilege separation needs its own role.",

@@ -10,8 +10,10 @@ from dataclasses import replace
 from ..._lifecycle.errors import Refused
 from ..._lifecycle.model import RUNNING, STOPPED, Snapshot
 from . import mark
+from .cluster import each
+from .settings import Context, config_of
 
-#: The list's own word for the VM as it is.
+#: The name by which the list contains the VM itself.
 _NOW = "current"
 _CUT_OFF = {
     "prepare": "it is being taken, or that was interrupted",
@@ -45,14 +47,11 @@ def options_in(tool, vm_options, name):
 
 def with_configs(tool, vm_options, snapshots, native_keys):
     """The snapshots, each with the settings that it holds."""
-    from .cluster import each
-    from .settings.table import Context, config_of
-
     context = Context(vm_options.node, vm_options.pool, native_keys)
 
     def reported(snapshot):
         options = options_in(tool, vm_options, snapshot.name)
-        # A VM keeps its notes when it goes back.
+        # A restore does not change the notes of a VM.
         options["description"] = vm_options.stored.get("description", "")
         return replace(snapshot, config=config_of(options, context))
 

@@ -6,12 +6,15 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from functools import partial
 
+from ..._lifecycle.errors import Refused
 from ..._lifecycle.model import (
     ABSENT,
     LIVE,
     NEVER,
+    NEXT_BOOT,
     PAUSED,
     POWER_OFF,
     RUNNING,
@@ -21,27 +24,46 @@ from ..._lifecycle.model import (
     Field,
     Traits,
 )
-from ..._lifecycle.units import GIB
+from ..._lifecycle.units import GIB, MIB, human_size
+from ..._tools import proxmox_values as values
 from ..._tools.proxmox import Busy, ConnectionLost
 from .cluster import HARMLESS
 from .options import PROXMOX
-from .settings import cloud_init, native, networks
-from .settings.disks import check_disk, check_storage
-from .settings.firmware import check_secure_boot
-from .settings.general import OS_TYPES, check_display, check_sizes, stored_tags
-from .settings.media import check_iso_format
-from .settings.table import SETTINGS
+from .settings import SERIAL, cloud_init, native, networks
+from .settings.disks import check_disk, check_iso_format, check_storage, same_iso
+from .settings.firmware import NEW_KEYS, check_secure_boot
 
 #: Chosen by the driver when a VM is created.
 AUTO = "auto"
 _NAME = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?)*")
 _SNAPSHOT = re.compile(r"[a-zA-Z][a-zA-Z0-9_-]{1,39}")
 _RESERVED = ("current", "pending")
-_LOCKED = "Start it first: what is suspended is locked."
+_TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9_\-+.]*")
+STAYS_OFF = "Set state: stopped, for a template is not started."
+#: Short names of systems, and the kind that Proxmox VE knows.
+OS_TYPES = {
+    **dict.fromkeys(
+        (
+            "alma", "arch", "archlinux", "centos", "debian", "fedora", "gentoo", "linux", "opensuse", "redhat",
+            "rhel", "rocky", "ubuntu",
+        ),
+        "l26",
+    ),
+    **dict.fromkeys(("windows", "windows11", "windows2022", "windows2025"), "win11"),
+    **dict.fromkeys(("windows10", "windows2016", "windows2019"), "win10"),
+    **dict.fromkeys(("freebsd", "netbsd", "openbsd", "other"), "other"),
+}  # fmt: skip
+_KNOWN_OS_TYPES = (
+    "other", "wxp", "w2k", "w2k3", "w2k8", "wvista", "win7", "win8", "win10", "win11", "l24", "l26", "solaris",
+)  # fmt: skip
+_DETACH = "Detach it (state: absent) and attach another."
+#: Buses whose disks come and go while a VM runs.
+_PLUGGED = ("scsi", "virtio")
+_LOCKED = "Start it first; a suspended VM is locked."
 
 
 def proxmox_traits(version="", bridge="vmbr0", keeps_capitals=False, storage=None):
-    """Traits of a cluster; ``bridge`` is what a NIC is on while nothing else is said.
+    """Traits of a cluster; ``bridge`` is what a NIC is connected to by default.
 
     ``keeps_capitals``: its tags may have capitals, else they are stored in small letters. ``storage`` is where the task
     wants disks.
@@ -60,7 +82,7 @@ def proxmox_traits(version="", bridge="vmbr0", keeps_capitals=False, storage=Non
         },
         instead={
             **PROXMOX.lacks,
-            UNKNOWN: "Bring its node back, or take the VM over there: see pvecm status.",
+            UNKNOWN: "Start its node again, or recover the VM on another node: see pvecm status.",
             "snapshot.content": PROXMOX.lacks["compare.content"],
         },
         slot="scsi{}".format,
@@ -79,13 +101,13 @@ def proxmox_traits(version="", bridge="vmbr0", keeps_capitals=False, storage=Non
 
 
 def _adjusted(bridge, keeps_capitals, storage, vm, config):
-    """The vocabulary's words in Proxmox VE's, with what has no place there refused."""
+    """The values of options as Proxmox VE stores them. Raises Refused for values that it cannot have."""
     adjusted = dict(config)
-    check_sizes(vm, config)
+    _check_sizes(vm, config)
     if config.get("os_type"):
         adjusted["os_type"] = OS_TYPES.get(config["os_type"].lower(), config["os_type"])
     if "tags" in config:
-        adjusted["tags"] = stored_tags(vm, config["tags"], keeps_capitals)
+        adjusted["tags"] = _stored_tags(vm, config["tags"], keeps_capitals)
     if "description" in config:
         adjusted["description"] = config["description"].rstrip()
     if config.get("networks"):
@@ -100,7 +122,7 @@ def _adjusted(bridge, keeps_capitals, storage, vm, config):
         adjusted["native"] = native.adjusted(vm, config["native"], config)
     if "cloud_init" in config:
         adjusted["cloud_init"] = cloud_init.adjusted(vm, config["cloud_init"])
-    check_display(vm, config.get("display") or {})
+    _check_display(vm, config.get("display") or {})
     check_iso_format(vm, config.get("iso"))
     check_secure_boot(vm, config)
     if vm.power != ABSENT:
@@ -108,8 +130,39 @@ def _adjusted(bridge, keeps_capitals, storage, vm, config):
     return adjusted
 
 
+def _check_sizes(vm, config):
+    video = (config.get("display") or {}).get("video_memory")
+    for option, size in {"memory": config.get("memory"), "display.video_memory": video}.items():
+        if size and size % MIB:
+            raise Refused(f"{vm.name}: {option} is {human_size(size)}.", "Proxmox VE counts in whole MiB.")
+    for slot, disk in (config.get("disks") or {}).items():
+        size = (disk or {}).get("size")
+        if size and size % 1024:
+            raise Refused(f"{vm.name}: disks: size of {slot} is {human_size(size)}.", "Give whole KiB.")
+
+
+def _stored_tags(vm, tags, keeps_capitals):
+    """As they are stored; their order is the cluster's."""
+    wrong = [tag for tag in tags if _TAG.fullmatch(tag) is None]
+    if wrong:
+        raise Refused(
+            f"{vm.name}: tags: '{wrong[0]}' is not a valid tag.",
+            "Use letters, digits, _, -, + and dots; a tag does not begin with -, + or a dot.",
+        )
+    return tuple(sorted({tag if keeps_capitals else tag.lower() for tag in tags}))
+
+
+def _check_display(vm, requested):
+    present = (vm.config.get("display") or {}).get("type")
+    if requested.get("video_memory") and present == SERIAL and not requested.get("type"):
+        raise Refused(
+            f"{vm.name}: display.video_memory: its display is a serial console, which has no such memory.",
+            "Set display.type as well.",
+        )
+
+
 def _drop_what_holds_anyway(vm, adjusted):
-    """A VM that exists has its node, and where it has no drive there is no medium in it."""
+    """An existing VM has its node; without an optical drive, it has no ISO image."""
     if adjusted.get("node") == AUTO:
         del adjusted["node"]
     if adjusted.get("iso") == "" and vm.config.get("iso") is None:
@@ -120,7 +173,7 @@ def name_fault(name):
     if len(name) > 63:
         return "it has at most 63 characters"
     if not _NAME.fullmatch(name):
-        return "it must be a DNS name: letters, figures, and a dash or a dot between them"
+        return "it must be a DNS name: letters, digits, and dashes or dots between them"
     return None
 
 
@@ -133,12 +186,66 @@ def id_fault(text):
 def snapshot_name_fault(name):
     if not _SNAPSHOT.fullmatch(name):
         return "it has 2 to 40 of A-Z, a-z, 0-9, _ and -, a letter first"
-    return f"{name} is a word of Proxmox VE's own" if name.lower() in _RESERVED else None
+    return f"{name} is reserved by Proxmox VE" if name.lower() in _RESERVED else None
+
+
+def _unless_suspended(cost):
+    """A suspended VM is locked, so nothing can be changed."""
+    return lambda vm, change: POWER_OFF if vm.power == SUSPENDED else cost
+
+
+def _plugs(feature):
+    """The cost of a device that is plugged into a running VM if its hotplug has ``feature``."""
+
+    def cost(vm, change):
+        if vm.power == SUSPENDED:
+            return POWER_OFF
+        return LIVE if feature in vm.config.get("hotplug", ()) else NEXT_BOOT
+
+    return cost
+
+
+def _cost_of_template(vm, change):
+    if not change.new:
+        return NEVER
+    return LIVE if vm.power == STOPPED else POWER_OFF
+
+
+def _cost_of_disk(vm, change):
+    if vm.power == SUSPENDED:
+        return POWER_OFF
+    return _plugs("disk")(vm, change) if values.bus_of(change.key) in _PLUGGED else NEXT_BOOT
+
+
+def _cost_of_growth(vm, change):
+    """The server grows and moves what runs; what waits for the next start has to become the VM's first."""
+    waits = vm.on and vm.active is not None and _source_of(vm.active, change.key) != _source_of(vm.config, change.key)
+    return POWER_OFF if vm.power == SUSPENDED or waits else LIVE
+
+
+def _source_of(config, slot):
+    return (config["disks"].get(slot) or {}).get("source")
+
+
+def _cost_of_medium(vm, change):
+    """Media are changed at once; a new drive exists only after the next start."""
+    if vm.power == SUSPENDED:
+        return POWER_OFF
+    return NEXT_BOOT if vm.config.get("iso") is None else LIVE
+
+
+def _cost_of_secure_boot(vm, change):
+    """The keys are stored in the EFI disk when it is created."""
+    if vm.config.get("firmware") == "uefi":
+        return NEVER
+    return POWER_OFF if vm.power == SUSPENDED else NEXT_BOOT
 
 
 def _cost_of_cloning(source, change):
-    asked, is_template = change.new, bool(source.config.get("template"))
-    if source.power in (SUSPENDED, UNKNOWN) or (asked.get("linked") and (not is_template or asked.get("snapshot"))):
+    requested, is_template = change.new, bool(source.config.get("template"))
+    if source.power in (SUSPENDED, UNKNOWN) or (
+        requested.get("linked") and (not is_template or requested.get("snapshot"))
+    ):
         return NEVER
     return LIVE
 
@@ -152,20 +259,59 @@ def _cost_of_restoring(vm, change):
     return POWER_OFF if vm.power == SUSPENDED else LIVE
 
 
-def taken_as(vm, asked):
+def taken_as(vm, requested):
     """(kind, power) of a snapshot: the memory of what runs is in it, unless that is declined."""
-    with_memory = vm.power in (RUNNING, PAUSED) and asked.include_memory is not False
+    with_memory = vm.power in (RUNNING, PAUSED) and requested.include_memory is not False
     return "", RUNNING if with_memory else STOPPED
 
 
+_NEXT_BOOT, _LIVE = Field(cost=_unless_suspended(NEXT_BOOT)), Field(cost=_unless_suspended(LIVE))
 FIELDS = {
-    **SETTINGS,
+    "cpus": _NEXT_BOOT,
+    "memory": replace(_NEXT_BOOT, minimum=16 * MIB),
+    "nested_virtualization": _NEXT_BOOT,
+    "os_type": replace(_NEXT_BOOT, choices=_KNOWN_OS_TYPES),
+    "description": _LIVE,
+    "tags": _LIVE,
+    "autostart": _LIVE,
+    "protection": _LIVE,
+    "template": Field(
+        cost=_cost_of_template, instead="A template cannot become a VM again; clone it.", while_on=STAYS_OFF
+    ),
+    "pool": Field(cost=LIVE),
+    "node": _LIVE,
+    "display.type": _NEXT_BOOT,
+    "display.video_memory": replace(_NEXT_BOOT, minimum=4 * MIB, maximum=512 * MIB),
+    "firmware": _NEXT_BOOT,
+    "secure_boot": Field(cost=_cost_of_secure_boot, instead=NEW_KEYS),
+    "tpm": _NEXT_BOOT,
+    "disks.add": Field(cost=_cost_of_disk),
+    "disks.remove": Field(cost=_cost_of_disk),
+    "disks.size": Field(cost=_cost_of_growth),
+    "disks.format": Field(cost=NEVER, choices=("raw", "qcow2", "vmdk"), instead=_DETACH),
+    "disks.storage": Field(cost=_cost_of_growth),
+    "disks.source": Field(cost=NEVER, instead=_DETACH),
+    "iso": Field(cost=_cost_of_medium, same=same_iso),
+    "networks.add": Field(cost=_plugs("network")),
+    "networks.remove": Field(cost=_plugs("network")),
+    "networks.type": replace(_LIVE, choices=("bridged", "user")),
+    "networks.source": _LIVE,
+    "networks.vlan": _LIVE,
+    "networks.mac": Field(cost=_plugs("network")),
+    "networks.model": Field(cost=_plugs("network"), choices=values.NICS),
+    "cloud_init.user": _LIVE,
+    "cloud_init.password": Field(readable=False),
+    "cloud_init.ssh_authorized_keys": _LIVE,
+    "cloud_init.ip_config": replace(_LIVE, same=cloud_init.same_ip_config),
+    "cloud_init.nameservers": _LIVE,
+    "cloud_init.search_domains": _LIVE,
+    "native": Field(cost=native.cost_of_native),
     "image": Field(),
     "image.linked": Field(choices=(False,), instead=PROXMOX.lacks["image.linked=true"]),
     "clone": Field(
         cost=_cost_of_cloning,
-        instead="Only a template as it is now has linked clones (template: true). What is suspended is started first,"
-        " and a node that is away is brought back.",
+        instead="Linked clones need a template (template: true) and no snapshot. Start a suspended VM first, and a node"
+        " that does not answer.",
     ),
     "snapshot.take": Field(cost=_cost_of_snapshot, instead=_LOCKED),
     "snapshot.drop": Field(cost=_cost_of_snapshot, instead=_LOCKED),

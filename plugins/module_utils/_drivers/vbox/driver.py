@@ -1,130 +1,55 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""VirtualBox's translation: what the core asks for, in VBoxManage's terms. It neither waits nor decides.
-
-Ansible compiles a module anew in every run, so what only a changing task needs is imported where it is needed.
-"""
+"""VirtualBox's driver: what the core requests, in terms of VBoxManage. It neither waits nor decides."""
 
 from __future__ import annotations
 
-import os
 from contextlib import contextmanager
 from dataclasses import replace
 
 from ..._lifecycle.errors import CommandFailed
-from ..._lifecycle.light import KnownSettings, is_light
-from ..._lifecycle.model import ON, POWER_VERBS, RUNNING, SNAPSHOT_VERBS, SUSPENDED, Observation
+from ..._lifecycle.model import ON, POWER_VERBS, SNAPSHOT_VERBS, SUSPENDED
 from ..._lifecycle.one_by_one import one_by_one
 from ..._ports import files, writes
-from ..._ports.ceiling import call_timeout
-from ..._ports.command import Commands
-from ..._tools.vboxmanage import Busy, VBoxManage, is_held, is_locked
+from ..._tools.vboxmanage import Busy, is_held, is_locked
 from ..._tools.vboxmanage_states import state as state_of
-from .observe import Listing, listed_in, observe_power, vm_of, with_addresses
+from .observe import listed_in
+from .reader import VBoxReader, connected
 from .settings.port_forwards import HostPorts
-from .traits import Known, vbox_traits
-from .vbox_vm import vbox_vm_of
 
 #: Copying, merging, and memory on its way to disk or back are the platform's own work; yet no call may hang for ever.
 _LONG = 24 * 3600
 
 
 def make_driver(params):
-    """A driver from a module's parameters (those of ``vbox_vm`` or ``vbox_vm_info``)."""
-    commands = Commands(call_timeout(params.get("call_timeout")))
-    return VBoxDriver(
-        VBoxManage(commands, params["executable"]),
-        commands,
-        storage_path=params.get("storage_path"),
-        start_type=params.get("start_type") or "headless",
-        native_keys=params.get("native") or (),
-    )
+    """The driver for the parameters of ``vbox_vm`` or ``vbox_snapshot``."""
+    start_type = params.get("start_type") or "headless"
+    return connected(VBoxDriver, params, storage_path=params.get("storage_path"), start_type=start_type)
 
 
-class VBoxDriver:
+class VBoxDriver(VBoxReader):
     """One user's VirtualBox, for one task."""
 
-    def __init__(self, tool, commands, storage_path=None, start_type="headless", native_keys=()):
-        self.tool, self.commands, self.storage_path = tool, commands, storage_path
-        self.start_type, self._native_keys = start_type, tuple(native_keys)
-        self._version = None
-        self._settings, self.known = KnownSettings(), Known(tool)
-        self._first = self._listing = None
+    def __init__(self, *arguments, storage_path=None, start_type="headless", **options):
+        super().__init__(*arguments, **options)
+        self.storage_path, self.start_type = storage_path, start_type
         self.ports = HostPorts()
         #: {name: UUID} of the VMs that this task has begun to create: a step may be sent twice.
         self.begun = {}
-        #: Files of the disks that VirtualBox knew of before the first step.
-        self.disks_before = None
-
-    # Looking --------------------------------------------------------------------------------------------------------
-
-    def traits(self):
-        if self._version is None:
-            self._version = self._version_beside_first_list()
-        return vbox_traits(self._version, self.known)
-
-    def _version_beside_first_list(self):
-        """The version, while the list that every task needs next is read: neither waits for the other."""
-        from concurrent.futures import ThreadPoolExecutor
-
-        with ThreadPoolExecutor(max_workers=1) as pool:
-            self._first = pool.submit(Listing.read, self.tool)
-            return self.tool.version()
 
     def observe(self, targets, facets):
-        # Good for one look: to any later one it would be old.
-        first, self._first = self._first, None
-        if is_light(targets, facets):
-            observation = observe_power(self.tool, targets, self._settings)
-            return self._with_addresses(observation, True) if "addresses" in facets else observation
-        listing = self._listing = first.result() if first else Listing.read(self.tool)
-        wanted = listing.wanted(targets, "unfinished" in facets)
-        vms = [vm_of(listing, one, self._native_keys) for one in wanted]
-        self._settings.remember(vms)
-        if self.disks_before is None:
-            self.disks_before = {os.path.realpath(medium.location) for medium in listing.media.values()}
-        self.known.folders.update({one.uuid: os.path.dirname(one.file) for one in listing.machines})
-        readable = [one for one in listing.machines if one.machine is not None]
-        self.known.controllers.update({one.uuid: listing.vbox_vm(one).controllers for one in readable})
-        if "snapshot_configs" in facets:
-            vms = [self._with_snapshot_configs(listing, vm) for vm in vms]
-        if "files" in facets:
-            from .delete import files_of
-
-            vms = [vm.having(files=files_of(listing, vm)) for vm in vms]
-        return self._with_addresses(Observation(vms=vms, known=listing.known()), "addresses" in facets)
-
-    def _with_addresses(self, observation, thoroughly):
-        running = [vm for vm in observation.vms if vm.power == RUNNING and not vm.busy]
-        if not running:
+        observation = super().observe(targets, facets)
+        if "files" not in facets:
             return observation
-        found = {vm.id: vm for vm in with_addresses(self.tool, running, thoroughly)}
-        return replace(observation, vms=[found.get(vm.id, vm) for vm in observation.vms])
+        from .delete import files_of
 
-    def _with_snapshot_configs(self, listing, vm):
-        from .snapshots import with_configs
-
-        return with_configs(self, listing, vm, self._native_keys)
-
-    def listing(self):
-        """What the last observation read, on which the plans stand; read again once something was changed."""
-        return self._listing or Listing.read(self.tool)
-
-    def vbox_vms(self):
-        """All VMs whose settings can be read as they are in this moment, by UUID."""
-        listing = Listing.read(self.tool)
-        return {one.uuid: listing.vbox_vm(one) for one in listing.machines if one.machine is not None}
-
-    def vbox_vm(self, uuid):
-        """One VM as it is in this moment. Raises NotFound where somebody took it away."""
-        return vbox_vm_of(self.vbox_vms(), uuid)
+        listing = self.listing()
+        return replace(observation, vms=[vm.having(files=files_of(listing, vm)) for vm in observation.vms])
 
     def marked(self, vm):
         """The VM with its mark as it is in this moment."""
         return vm.having(mark=self.vbox_vm(vm.id).mark)
-
-    # Acting ---------------------------------------------------------------------------------------------------------
 
     def lane(self, vm):
         return vm.id or vm.name

@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils import _front
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.inspect import look_around, look_at_snapshots
+from ansible_collections.polyvirt.core.plugins.module_utils._front import declaration, info
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import (
     InvalidInput,
     NotFound,
@@ -156,8 +156,8 @@ def test_a_warning_becomes_ansibles():
             raise Told(self.warnings, result)
 
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Told) as told:
-        patch.setattr(_front, "AnsibleModule", Module)
-        _front.run_module(_front.info_module({}, lambda params: Seen(WEB, warnings=("node b is away",))))
+        patch.setattr(declaration, "AnsibleModule", Module)
+        declaration.run_module(info.info_module({}, lambda params: Seen(WEB, warnings=("node b is away",))))
     warnings, result = told.value.args
     assert (warnings, sorted(result)) == (["node b is away"], ["changed", "host", "invocation", "vms"])
 

@@ -53,12 +53,12 @@ _TWO = {"net0": "invalid format - x\n", "cpu": "y"}
         ((403, f"{_RIGHTS} (/vms/1, VM.PowerMgmt)"), Refused, (WHO, "VM.PowerMgmt on /vms/1", "pveum")),
         ((403, f"{_RIGHTS} (/vms/1, VM.Config.Disk|VM.Config.CDROM)"), Refused, ("VM.Config.Disk or VM.Config.",)),
         ((403, _RIGHTS), Refused, (WHO, "GET /nodes/pve2/qemu", "docs/proxmox.md")),
-        ((403, f"{_RIGHTS} (pool 'x' does not exist)"), NotFound, ("pool 'x' does not exist.", "Make it")),
+        ((403, f"{_RIGHTS} (pool 'x' does not exist)"), NotFound, ("pool 'x' does not exist.", "Create it")),
         ((595, "No route to host"), ApiError, ("node 'pve2'", "No route to host", "pvecm status")),
         ((596, "Connection timed out"), Busy, ("node 'pve2'", "did not answer", "Connection timed out")),
         ((503, "Service Unavailable"), Busy, ("pve1:8006 answered GET /nodes/pve2/qemu with 503", "pveproxy")),
         ((500, "hostname lookup 'pve2' failed - x"), NotFound, ("no node 'pve2'", "pvecm nodes")),
-        ((500, "storage 'foo' does not exist"), ApiError, ("storage 'foo'", "Name a storage")),
+        ((500, "storage 'foo' does not exist"), ApiError, ("storage 'foo'", "Set storage")),
         ((500, "can't remove VM 100 - protection mode enabled"), ApiError, ("protection: false",)),
         ((500, "VM is locked (backup)"), Busy, ("VM is locked (backup).",)),
         ((500, "VM is locked (suspended)"), ApiError, ("locked (suspended)",)),
@@ -95,7 +95,7 @@ def test_a_failed_task_tells_the_end_of_its_log(world, tool):
     world.faults.task("qmclone", "no space left on device", step=1)
     with pytest.raises(ApiError) as caught:
         tool.run("POST", "/nodes/pve1/qemu/9000/clone", newid=200, full=1)
-    for word in ("qmclone", "no space left", "create full clone of drive scsi0", "Make room"):
+    for word in ("qmclone", "no space left", "create full clone of drive scsi0", "Free space"):
         assert word in str(caught.value)
 
 

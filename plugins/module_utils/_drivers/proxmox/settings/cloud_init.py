@@ -10,12 +10,10 @@ import re
 
 from ...._lifecycle.errors import ApiError, Refused
 from ...._lifecycle.ip_config import normalized
-from ...._lifecycle.model import LIVE, Field
 from ...._tools import proxmox_values as values
-from .base import free_slot, plain, unless_suspended
-from .disks import drives_of
+from .disks import drives_of, free_slot
 
-#: What stands for a password where plans and results are shown: the value itself is known to the driver alone.
+#: Shown instead of a password in plans and results; only the driver knows the value.
 _SET = "set"
 #: Slots for the drive that cloud-init reads, the usual one first.
 _SEED_SLOTS = ("ide0", "ide1", "ide2", "ide3", "sata4")
@@ -25,20 +23,20 @@ SEEDED = ("cloud_init",)
 CLOUD_INIT_KEYS = frozenset({"ciuser", "sshkeys", "ipconfig", "nameserver", "searchdomain", "cicustom"})
 
 
-def adjusted(vm, asked):
+def adjusted(vm, requested):
     """What is requested, as the server will report it. Raises Refused."""
     return {
         option: _ADJUSTED[option](f"{vm.name}: cloud_init: {option}", value) if option in _ADJUSTED else value
-        for option, value in asked.items()
+        for option, value in requested.items()
     }
 
 
 def _check_keys(option, entries):
-    """Refuse what is no public key. A private one may have been given by mistake, so none is shown."""
+    """Reject anything but public keys. It may be a private key by mistake, so the message does not show it."""
     for number, entry in enumerate(entries, 1):
         if not all(map(_is_key, _lines(entry))):
             raise Refused(
-                f"{option}: entry {number} is no public key.",
+                f"{option}: entry {number} is not a public key.",
                 "Give the whole line of a .pub file, such as: ssh-ed25519 AAAAC3Nz... me@host.",
             )
 
@@ -61,7 +59,7 @@ def _lines(text):
 
 
 def _is_key(line):
-    """Options and a comment may stand around it; comments alone are left to the server."""
+    """A key may have options and a comment; lines of comments are left to the server."""
     words = line.split()
     return line.startswith("#") or any(map(_is_data_of, words, words[1:]))
 
@@ -84,7 +82,7 @@ def seed_slot(options):
     return next((slot for slot, drive in drives_of(options).items() if values.is_seed(drive)), None)
 
 
-def read(options):
+def read_cloud_init(options):
     return {
         "user": options.get("ciuser", ""),
         "ssh_authorized_keys": values.keys_of(options.get("sshkeys")),
@@ -104,8 +102,12 @@ def free_seed_slot(taken):
     return free_slot(taken, _SEED_SLOTS, "cloud-init")
 
 
-def _write_ssh_keys(writing, change):
-    writing.set("sshkeys", values.keys_text(change.new))
+def write_cloud_init(writing, change):
+    if change.attribute == "ip_config":
+        _write_ip_config(writing, change)
+    elif change.attribute in _OPTIONS:
+        option, text = _OPTIONS[change.attribute]
+        writing.set(option, text(change.new))
 
 
 def _write_ip_config(writing, change):
@@ -113,9 +115,9 @@ def _write_ip_config(writing, change):
         writing.set(f"ipconfig{place}", change.new[place] if place < len(change.new) else None)
 
 
-def _same_ip_config(found, asked):
-    pairs = zip(found or (), asked)
-    return len(found or ()) == len(asked) and all(values.same("ipconfig0", one, two) for one, two in pairs)
+def same_ip_config(found, requested):
+    pairs = zip(found or (), requested)
+    return len(found or ()) == len(requested) and all(values.same("ipconfig0", one, two) for one, two in pairs)
 
 
 def is_for_guest(change):
@@ -137,7 +139,14 @@ def password_option(driver):
     return {"cipassword": driver.password} if driver.password else {}
 
 
-#: Documents are missing here: the platform takes none.
+#: The option of each suboption that has one of its own, and how its value is written. A password is not compared.
+_OPTIONS = {
+    "user": ("ciuser", str),
+    "ssh_authorized_keys": ("sshkeys", values.keys_text),
+    "nameservers": ("nameserver", " ".join),
+    "search_domains": ("searchdomain", " ".join),
+}
+#: Without documents: the platform does not support them.
 _ADJUSTED = {
     "user": _trimmed,
     "password": _secret,
@@ -145,21 +154,4 @@ _ADJUSTED = {
     "nameservers": _words,
     "ssh_authorized_keys": _keys,
     "ip_config": normalized,
-}
-
-
-FIELDS = {
-    "cloud_init.user": Field(cost=unless_suspended(LIVE)),
-    "cloud_init.password": Field(readable=False),
-    "cloud_init.ssh_authorized_keys": Field(cost=unless_suspended(LIVE)),
-    "cloud_init.ip_config": Field(cost=unless_suspended(LIVE), same=_same_ip_config),
-    "cloud_init.nameservers": Field(cost=unless_suspended(LIVE)),
-    "cloud_init.search_domains": Field(cost=unless_suspended(LIVE)),
-}
-WRITES = {
-    "cloud_init.user": plain("ciuser"),
-    "cloud_init.ssh_authorized_keys": _write_ssh_keys,
-    "cloud_init.ip_config": _write_ip_config,
-    "cloud_init.nameservers": plain("nameserver", " ".join),
-    "cloud_init.search_domains": plain("searchdomain", " ".join),
 }

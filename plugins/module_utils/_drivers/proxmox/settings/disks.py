@@ -1,25 +1,28 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Disks: their volumes, and what is checked before one is added, grown or moved."""
+"""Disks and ISO images: their volumes, and what is checked before one is attached.
+
+An ISO image is a volume, a file that is uploaded, or an address from which the node itself downloads it.
+"""
 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
-from ...._lifecycle.errors import ApiError, NotFound, Refused
-from ...._lifecycle.model import LIVE, NEVER, NEXT_BOOT, POWER_OFF, SUSPENDED, Field
+from ...._lifecycle.errors import ApiError, InvalidInput, NotFound, Refused
+from ...._ports import files
 from ...._tools import proxmox_values as values
-from .base import plugs
 
 _UNUSED = re.compile(r"unused\d+")
 #: Drives that hold what a VM is, and no data of the guest's.
 _STATE_VOLUMES = ("efidisk0", "tpmstate0")
-_DETACH = "Detach it (state: absent) and attach another."
-#: Buses whose disks come and go while a VM runs.
-_PLUGGED = ("scsi", "virtio")
 VOLUME = re.compile(r"[A-Za-z][\w.-]*:[^\s,]+")
 FIRST = "scsi0"
+_SUMS = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512")
+_ISO_SLOTS = ("ide2", "ide3", "ide1", "ide0", "sata5")
+_ADDRESS = re.compile(r"https?://\S+")
 
 
 def drives_of(options):
@@ -32,7 +35,7 @@ def disks_of(options):
 
 
 def volumes_of(options):
-    """{option: volume} of all that is no medium: disks, states, the seed, and what is detached."""
+    """{option: volume} of all volumes but ISO images: disks, states, the seed, and detached ones."""
     found = {}
     for key, text in options.items():
         if values.bus_of(key) or key in _STATE_VOLUMES or _UNUSED.fullmatch(key):
@@ -44,7 +47,7 @@ def volumes_of(options):
     return found
 
 
-def read(drive):
+def _read_disk(drive):
     volume = drive.get("file", "")
     return {
         "size": values.size_of(drive.get("size")),
@@ -52,6 +55,10 @@ def read(drive):
         "storage": storage_of(volume),
         "source": volume,
     }
+
+
+def read_disks(options):
+    return {slot: _read_disk(drive) for slot, drive in disks_of(options).items()}
 
 
 def storage_of(volume):
@@ -63,19 +70,19 @@ def storage_of(volume):
 def _add_disk(writing, change):
     if change.key in writing.now:
         return
-    asked = change.new
-    if asked.get("source"):
-        writing.put[change.key] = asked["source"]
+    requested = change.new
+    if requested.get("source"):
+        writing.put[change.key] = requested["source"]
         return
-    parts = {"file": f"{asked.get('storage') or writing.storage}:{values.gibibytes(asked['size'])}"}
-    if asked.get("format") and asked["format"] != "raw":
-        parts["format"] = asked["format"]
+    parts = {"file": f"{requested.get('storage') or writing.storage}:{values.gibibytes(requested['size'])}"}
+    if requested.get("format") and requested["format"] != "raw":
+        parts["format"] = requested["format"]
     writing.put[change.key] = values.printed(change.key, parts)
 
 
 def _remove_disk(writing, change):
     if change.key in writing.now:
-        writing.gone.append(change.key)
+        writing.removed.append(change.key)
 
 
 def _grow_disk(writing, change):
@@ -84,29 +91,20 @@ def _grow_disk(writing, change):
         writing.grown[change.key] = change.new
 
 
-def _cost_of_disk(vm, change):
-    if vm.power == SUSPENDED:
-        return POWER_OFF
-    return plugs("disk")(vm, change) if values.bus_of(change.key) in _PLUGGED else NEXT_BOOT
-
-
-def _cost_of_growth(vm, change):
-    """The server grows and moves what runs; what waits for the next start has to become the VM's first."""
-    waits = vm.on and vm.active is not None and _source_of(vm.active, change.key) != _source_of(vm.config, change.key)
-    return POWER_OFF if vm.power == SUSPENDED or waits else LIVE
-
-
-def _source_of(config, slot):
-    return (config["disks"].get(slot) or {}).get("source")
+def write_disk(writing, change):
+    """A disk is moved to another storage by a call of its own."""
+    write = {"disks.add": _add_disk, "disks.remove": _remove_disk, "disks.size": _grow_disk}.get(change.kind)
+    if write:
+        write(writing, change)
 
 
 def check_disk(vm, slot, disk):
     if values.bus_of(slot) is None:
         buses = ", ".join(f"{bus}0 to {bus}{count - 1}" for bus, count in values.BUSES.items())
-        raise Refused(f"{vm.name}: disks: '{slot}' is no slot.", f"There are {buses}.")
+        raise Refused(f"{vm.name}: disks: '{slot}' is not a valid slot.", f"Slots are {buses}.")
     if disk.get("source") and not VOLUME.fullmatch(disk["source"]):
         raise Refused(
-            f"{vm.name}: disks: source of {slot} is '{disk['source']}', which is no volume.",
+            f"{vm.name}: disks: source of {slot} is '{disk['source']}', which is not a volume.",
             "Write STORAGE:VOLUME, as pvesm list shows it.",
         )
 
@@ -142,12 +140,12 @@ def check_source(driver, label, basis, node, slot, disk):
     if not volume:
         return
     owner = values.owner_of(volume)
-    # A volume goes with the VM whose number it has, attached or not, whoever uses it.
+    # A volume is deleted with the VM whose number it has, attached or not.
     user = driver.observer.name_of(owner)
     if user and owner != basis.vmid:
         raise Refused(
-            f"{label}: disks: source of {slot}: '{volume}' belongs to '{user}', and goes with it.",
-            "Detach it there, and give it over first (web interface: Reassign Owner).",
+            f"{label}: disks: source of {slot}: '{volume}' belongs to '{user}', and is deleted with it.",
+            "Detach it there, and change its owner first (web interface: Reassign Owner).",
         )
     if any(drive.get("file") == volume for drive in drives_of(basis.vm_options.stored).values()):
         raise Refused(
@@ -158,37 +156,37 @@ def check_source(driver, label, basis, node, slot, disk):
 
 
 def check_slot(label, slot, options):
-    """What is no disk is no part of the disks that were compared."""
+    """Reject slots of optical drives, which are not compared as disks."""
     if slot in options:
         is_seed = values.is_seed(values.parse(slot, options[slot]))
         held = "the drive of cloud-init" if is_seed else "an optical drive"
-        raise Refused(f"{label}: disks: {slot} is {held}, so no disk can be there.", "Name another slot.")
+        raise Refused(f"{label}: disks: {slot} is {held}, so it cannot be a disk.", "Use another slot.")
 
 
 def check_formats(driver, label, node, disks):
-    """A disk stays in its format, so another one would be refused when it is compared the next time."""
+    """The format of a disk cannot change, so another one would be rejected by the next run."""
     for slot, disk in disks.items():
-        asked, volume = disk.get("format"), disk.get("source")
-        if asked and volume:
-            _check_format_of_volume(label, slot, asked, volume)
-        elif asked and asked != "raw":
+        requested, volume = disk.get("format"), disk.get("source")
+        if requested and volume:
+            _check_format_of_volume(label, slot, requested, volume)
+        elif requested and requested != "raw":
             storage = driver.places.choose_storage(label, node, "images", disk.get("storage") or driver.storage)
-            _check_holds_files(driver, label, slot, asked, storage)
+            _check_holds_files(driver, label, slot, requested, storage)
 
 
-def _check_format_of_volume(label, slot, asked, volume):
+def _check_format_of_volume(label, slot, requested, volume):
     found = values.format_of(volume)
-    if asked != found:
+    if requested != found:
         raise Refused(
-            f"{label}: disks: format of {slot} is '{asked}', and '{volume}' is {found}.", "Leave the format out."
+            f"{label}: disks: format of {slot} is '{requested}', and '{volume}' is {found}.", "Remove the format."
         )
 
 
-def _check_holds_files(driver, label, slot, asked, storage):
+def _check_holds_files(driver, label, slot, requested, storage):
     if not driver.places.holds_files(storage):
         raise Refused(
-            f"{label}: disks: format of {slot} is '{asked}', but storage '{storage}' holds no files, only raw data.",
-            "Leave the format out, or name a storage that holds files.",
+            f"{label}: disks: format of {slot} is '{requested}', but storage '{storage}' has only raw data, no files.",
+            "Remove the format, or use a storage that holds files.",
         )
 
 
@@ -200,16 +198,144 @@ def size_of_volume(driver, label, node, volume):
     except ApiError as error:
         raise NotFound(
             f"{label}: node '{node}' has no volume '{volume}' ({error.message})",
-            f"See what there is: pvesm list {storage}.",
+            f"List the volumes: pvesm list {storage}.",
         ) from error
 
 
-FIELDS = {
-    "disks.add": Field(cost=_cost_of_disk),
-    "disks.remove": Field(cost=_cost_of_disk),
-    "disks.size": Field(cost=_cost_of_growth),
-    "disks.format": Field(cost=NEVER, choices=("raw", "qcow2", "vmdk"), instead=_DETACH),
-    "disks.storage": Field(cost=_cost_of_growth),
-    "disks.source": Field(cost=NEVER, instead=_DETACH),
-}
-WRITES = {"disks.add": _add_disk, "disks.remove": _remove_disk, "disks.size": _grow_disk}
+def with_volume(driver, node, change):
+    """The change, with the volume of an ISO image that is a file or an address."""
+    if change.kind != "iso" or not change.new or iso_name(change.new) is None:
+        return change
+    return replace(change, new=volume_for(driver, node, change.new))
+
+
+def volume_for(driver, node, iso):
+    """The volume of an ISO image on a node; a missing one is uploaded or downloaded."""
+    name = iso_name(iso)
+    if name is None:
+        return iso
+    storage = driver.places.choose_storage("iso", node, "iso", driver.storage)
+    volume = f"{storage}:iso/{name}"
+    # Several VMs of a task want the same one at the same moment.
+    with driver.uploading:
+        if volume not in volumes(driver, node, storage):
+            _upload_or_download(driver, node, storage, iso, name)
+    return volume
+
+
+def _upload_or_download(driver, node, storage, iso, name):
+    path, requested = f"/nodes/{node}/storage/{storage}", {"content": "iso", **_sum(driver.iso_checksum)}
+    if iso.startswith("/"):
+        driver.tool.upload(f"{path}/upload", iso, **requested)
+    else:
+        driver.tool.run("POST", f"{path}/download-url", url=iso, filename=name, **requested)
+
+
+def volumes(driver, node, storage, content="iso"):
+    """Names of the volumes of one kind on a node's storage."""
+    return [one["volid"] for one in driver.tool.get(f"/nodes/{node}/storage/{storage}/content", content=content)]
+
+
+def _sum(text):
+    if not text:
+        return {}
+    kind, _colon, value = text.partition(":")
+    return {"checksum-algorithm": kind, "checksum": value}
+
+
+def check_sum(text):
+    """Raise InvalidInput for a checksum without a known kind."""
+    kind, colon, value = (text or "").partition(":")
+    if text and (kind not in _SUMS or not colon or not value):
+        raise InvalidInput(
+            f"iso_checksum: '{text}' is not a checksum.", f"Write KIND:SUM with one of {', '.join(_SUMS)}."
+        )
+
+
+def iso_slot(options):
+    """The slot of the option iso: the first optical drive that holds no seed."""
+    found = drives_of(options)
+    return next((slot for slot, drive in found.items() if values.is_cdrom(drive) and not values.is_seed(drive)), None)
+
+
+def media_of(options):
+    """{slot: volume} of what lies in optical drives and is no seed."""
+    return {
+        slot: drive["file"]
+        for slot, drive in drives_of(options).items()
+        if values.is_cdrom(drive) and not values.is_seed(drive) and ":" in drive.get("file", "")
+    }
+
+
+def read_iso(options):
+    slot = iso_slot(options)
+    if slot is None:
+        return None
+    medium = values.parse(slot, options[slot])["file"]
+    return "" if medium == "none" else medium
+
+
+def write_iso(writing, change):
+    slot = iso_slot(writing.now)
+    if slot is None:
+        slot = free_iso_slot(writing.taken)
+    writing.put[slot] = f"{change.new or 'none'},media=cdrom"
+
+
+def free_slot(taken, slots, what):
+    found = next((slot for slot in slots if slot not in taken), None)
+    if found is None:
+        raise Refused(
+            f"{what}: no slot is free for its drive: {', '.join(sorted(slots))} are in use.",
+            "Detach a disk from one of them in an earlier task (state: absent), or give a new VM's disks other slots.",
+        )
+    return found
+
+
+def free_iso_slot(taken):
+    """The slot for a new drive of the option iso."""
+    return free_slot(taken, _ISO_SLOTS, "iso")
+
+
+def same_iso(found, requested):
+    """A file or an address means the volume that is created from it."""
+    if not found or not requested or ("/" not in requested):
+        return found == requested
+    is_volume = not requested.startswith(("/", "http://", "https://"))
+    return found == requested if is_volume else found.rpartition("/")[2] == file_name(requested)
+
+
+def file_name(path):
+    """The name that a file gets on a storage."""
+    name = path.partition("?")[0].rstrip("/").rpartition("/")[2]
+    return "".join(sign if sign.isascii() and (sign.isalnum() or sign in "_.-") else "_" for sign in name)
+
+
+def check_iso_format(vm, iso):
+    if not iso or iso.startswith("/") or VOLUME.fullmatch(iso) or _ADDRESS.fullmatch(iso):
+        return
+    raise Refused(
+        f"{vm.name}: iso '{iso}' is neither a volume nor a file.",
+        "Write STORAGE:iso/NAME, a full path on the host of the task, or an http address.",
+    )
+
+
+def iso_name(iso):
+    """The name on a storage of what is uploaded or downloaded; None for a volume."""
+    return file_name(iso) if iso.startswith(("/", "http://", "https://")) else None
+
+
+def check_iso(driver, label, node, iso):
+    if not iso:
+        return
+    name = iso_name(iso)
+    if name is None:
+        size_of_volume(driver, label, node, iso)
+        return
+    driver.places.choose_storage(label, node, "iso", driver.storage)
+    if not name.lower().endswith((".iso", ".img")):
+        raise Refused(
+            f"{label}: iso '{iso}' has a name that Proxmox VE does not accept.", "It must end with .iso or .img."
+        )
+    if iso.startswith("/") and not files.is_file(iso):
+        raise NotFound(f"{label}: iso: file {iso} does not exist on the host of the task.", "Correct the path.")

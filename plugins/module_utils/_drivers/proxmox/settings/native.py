@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from ...._lifecycle.errors import ApiError, Refused
-from ...._lifecycle.model import LIVE, NEXT_BOOT, POWER_OFF, SUSPENDED, Field
+from ...._lifecycle.model import LIVE, NEXT_BOOT, POWER_OFF, SUSPENDED
 from ...._tools import proxmox_schema as schema
 from ...._tools import proxmox_values as values
 
@@ -23,7 +23,7 @@ _OPTIONS = {
     "storage": "storage", "unused": "disks",
 }  # fmt: skip
 #: What may be set here while the option does not say it.
-_TWICE = {"cpu": ("nested_virtualization", "the processor's type"), "vga": ("display", "the graphics adapter")}
+_TWICE = {"cpu": ("nested_virtualization", "the CPU type"), "vga": ("display", "the graphics adapter")}
 #: All others that the server takes, by the key without its number.
 _KNOWN = frozenset((
     "acpi", "affinity", "agent", "allow-ksm", "amd-sev", "arch", "args", "audio", "autostart", "balloon", "boot",
@@ -53,25 +53,25 @@ _DEVICE = re.compile(r"(net|hostpci|usb)\d+")
 
 
 def is_part(key):
-    """Whether a key is a disk's or a NIC's, of which some sub-keys are asked for and the others stay."""
+    """Whether a key is a disk or a NIC: the task sets some of its sub-keys, and the others stay."""
     return values.bus_of(key) is not None or values.stem(key) == "net"
 
 
-def adjusted(vm, asked, config):
+def adjusted(vm, requested, config):
     """The values as they will be stored; those that mean what is stored already as they are stored.
 
     An empty one removes the setting. Raises Refused for what has an option.
     """
-    for key, value in asked.items():
+    for key, value in requested.items():
         _check_key(vm, key)
         _check_value(vm, key, value)
         if is_part(key):
             _check_there(vm, key, config)
     for key, (option, what) in _TWICE.items():
-        if key in asked and option in config:
-            raise Refused(f"{vm.name}: native: {key} and {option} are both about {what}.", "Give one.")
+        if key in requested and option in config:
+            raise Refused(f"{vm.name}: native: {key} and {option} both set {what}.", "Set only one of them.")
     found = vm.config.get("native") or {}
-    settled_values = {key: _adjusted_value(key, found.get(key), _text(value)) for key, value in asked.items()}
+    settled_values = {key: _adjusted_value(key, found.get(key), _text(value)) for key, value in requested.items()}
     # A disk or NIC that is yet to be created has no sub-keys that could be removed.
     return {key: text for key, text in settled_values.items() if text or found.get(key) or not is_part(key)}
 
@@ -84,15 +84,13 @@ def _check_there(vm, key, config):
     unsaid = {first: {}} if not vm.config and option not in config else {}
     entries = {**unsaid, **(vm.config.get(option) or {}), **(config.get(option) or {})}
     if entries.get(place) is None:
-        raise Refused(
-            f"{vm.name}: native: there will be no {key} of which something could be set.", f"Add it with {option}."
-        )
+        raise Refused(f"{vm.name}: native: the VM has no {key}.", f"Add it with {option}.")
 
 
-def _adjusted_value(key, found, asked):
+def _adjusted_value(key, found, requested):
     if is_part(key):
-        return found if found and values.holds(key, found, asked) else values.merged(key, found, asked)
-    return found if values.same(key, found, asked) else values.switched(key, asked)
+        return found if found and values.holds(key, found, requested) else values.merged(key, found, requested)
+    return found if values.same(key, found, requested) else values.switched(key, requested)
 
 
 def _text(value):
@@ -104,36 +102,38 @@ def _text(value):
 def _check_key(vm, key):
     if key == "name":
         raise Refused(
-            f"{vm.name}: native: 'name' is not set there: VMs are not renamed.",
+            f"{vm.name}: native: 'name' cannot be set there: VMs are not renamed.",
             "Rename it in the web interface, and in its tasks.",
         )
     stem = values.stem(key)
     option = _OPTIONS.get(key) or (_OPTIONS.get(stem) if stem != key else None)
     if option:
-        raise Refused(f"{vm.name}: native: '{key}' is not set there.", f"Use the option {option}.")
+        raise Refused(f"{vm.name}: native: '{key}' cannot be set there.", f"Use the option {option}.")
     if stem not in _KNOWN:
-        raise Refused(
-            f"{vm.name}: native: '{key}' is no setting that is known.", "See the options of qm set in its manual."
-        )
+        raise Refused(f"{vm.name}: native: '{key}' is not a known setting.", "See the options of qm set in its manual.")
 
 
 def _check_value(vm, key, value):
     if isinstance(value, (dict, list)):
-        raise Refused(f"{vm.name}: native: the value of '{key}' is no plain value.", "Write it as qm set takes it.")
+        raise Refused(
+            f"{vm.name}: native: the value of '{key}' is a list or a mapping.", "Write it as qm set takes it."
+        )
     if key == "vmgenid" and _text(value) == "1":
         raise Refused(
-            f"{vm.name}: native: vmgenid '1' stands for a new one, so it would be another after each run.",
-            "Give the id itself (a UUID), or 0 for none.",
+            f"{vm.name}: native: vmgenid '1' means a new id, so every run would change it.",
+            "Set the id (a UUID), or 0 for none.",
         )
     if not is_part(key):
         return
     if value in (None, ""):
         option = "networks" if values.stem(key) == "net" else "disks"
-        raise Refused(f"{vm.name}: native: '{key}' is not removed there.", f"Use the option {option}.")
+        raise Refused(f"{vm.name}: native: '{key}' cannot be removed there.", f"Use the option {option}.")
     taken = _SUB_OPTIONS["net" if values.stem(key) == "net" else "drive"]
-    for name in values.asked_parts(key, value):
+    for name in values.requested_parts(key, value):
         if name in taken:
-            raise Refused(f"{vm.name}: native: {name} of '{key}' is not set there.", f"Use the option {taken[name]}.")
+            raise Refused(
+                f"{vm.name}: native: {name} of '{key}' cannot be set there.", f"Use the option {taken[name]}."
+            )
 
 
 def differing_parts(old, new, key):
@@ -142,7 +142,7 @@ def differing_parts(old, new, key):
     return {name: after.get(name) for name in [*before, *after] if before.get(name) != after.get(name)}
 
 
-def cost(vm, change):
+def cost_of_native(vm, change):
     if vm.power == SUSPENDED:
         return POWER_OFF
     if change.key in _LIVE or (change.key in _LIVE_UNLESS and not _LIVE_UNLESS[change.key](change)):
@@ -177,7 +177,7 @@ def _plugs_memory(change):
     return any("memory" in values.hotplugged(text) for text in (change.old, change.new))
 
 
-def _write(writing, change):
+def write_native(writing, change):
     if not is_part(change.key):
         writing.set(change.key, change.new)
         return
@@ -188,7 +188,7 @@ def check_values(driver, label, node, keys, options):
     """``keys`` are those of native, ``options`` all options of the VM as they will be."""
     for key in keys:
         text = options.get(key) or ""
-        found = schema.fault(key, text)
+        found = schema.wrong_value(key, text)
         if found and driver.release()[0] <= schema.NEWEST:
             raise Refused(f"{label}: native: {key}: '{found[0]}' is not valid.", f"Allowed: {found[1]}.")
         if key == "cpu":
@@ -228,7 +228,3 @@ def _check_order(label, order, options):
 
 #: Changed of a running VM at once, unless this is true of the change.
 _LIVE_UNLESS = {"agent": _is_other_agent, "balloon": _adds_or_removes_balloon, "hotplug": _plugs_memory}
-
-
-FIELDS = {"native": Field(cost=cost)}
-WRITES = {"native": _write}

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.reader import ProxmoxReader, check_version
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Unavailable
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Target
 
@@ -368,7 +369,7 @@ def test_a_name_that_may_be_on_a_node_that_is_gone_is_not_given_again(world):
 
     behind.node(world, "pve2", online=False)
     for more in ({"disks": [DISK]}, {"state": "absent"}):
-        _fails(do(world, api=Forgetful(world), name="web2", **more), "web2", "pve2", "cannot be said")
+        _fails(do(world, api=Forgetful(world), name="web2", **more), "web2", "pve2", "it is unknown whether")
     assert _writes(world) == []
     assert do(world, api=Forgetful(world), name="web1", state="stopped").changed
 
@@ -387,9 +388,11 @@ def test_nothing_is_cloned_of_what_is_on_a_node_that_is_gone(world):
     assert _writes(world) == []
 
 
-def test_a_server_that_is_too_old(world):
-    from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.driver import check_version
+def test_info_modules_report_what_the_version_of_the_server_supports(world):
+    assert ProxmoxReader(driver_of(world).tool, observer=None).traits().version == "9.1.2"
 
+
+def test_a_server_that_is_too_old(world):
     for version in ("7.0-8", "8.4.1", "9.1.2"):
         check_version(version)
     with pytest.raises(Unavailable, match="or later"):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.connecting import account
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.reader import account
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import InvalidInput
 
 TOKEN = {"api_host": "pve1", "api_user": "ci@pve", "api_token_id": "t", "api_token_secret": "hidden"}

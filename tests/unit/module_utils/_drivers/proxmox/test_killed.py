@@ -138,7 +138,7 @@ def test_what_was_begun_and_then_started_by_somebody_is_not_touched():
     for check in (True, False):
         outcome = do(world, check=check, **asked)
         assert outcome.failed
-        for word in ("web3", "102", "started it", "state: stopped"):
+        for word in ("web3", "102", "it is running", "state: stopped"):
             assert word in outcome.msg
     assert do(world, name=None, id="102", state="stopped", stop_mode="force").changed
     assert not do(world, **asked).failed

@@ -104,7 +104,7 @@ def test_a_serial_console_has_no_video_memory(world):
 
 
 def test_a_graphics_card_is_said_once(world):
-    _refused(world, "vga", "display", "Give one", name="web2", native={"vga": "std"}, display={"type": "vnc"})
+    _refused(world, "vga", "display", "Set only one", name="web2", native={"vga": "std"}, display={"type": "vnc"})
 
 
 def _predicted(world, **asked):

@@ -9,7 +9,7 @@ import contextlib
 import threading
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.settings.media import check_sum
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.settings.disks import check_sum
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import InvalidInput
 
 from simulators.proxmox import behind, invariants, worlds
@@ -319,7 +319,9 @@ def test_a_disk_grows_beside_what_waits_for_the_next_start(world):
 
 
 def test_nothing_is_set_of_what_is_taken_away(world):
-    _refused(world, "scsi0", "taken away", name="web2", native={"scsi0": "ssd=1"}, disks=[], purge=["disks"])
+    _refused(
+        world, "scsi0", "removed by the same task", name="web2", native={"scsi0": "ssd=1"}, disks=[], purge=["disks"]
+    )
     _refused(world, "net0", name="web2", native={"net0": "rate=5"}, networks=[], purge=["networks"])
 
 

@@ -36,7 +36,9 @@ def test_what_a_task_left_unfinished_is_not_made_to_run(world, name, state):
     """Else the task that began it would be refused for good; lists alone do not tell it."""
     vmid = {"web1": 100, "web2": 101}[name]
     _left_unfinished(world, vmid)
-    _refused(world, {"name": name, "state": state}, name, str(vmid), "not finished", "task that began it")
+    _refused(
+        world, {"name": name, "state": state}, name, str(vmid), "has not finished", "task that started to create it"
+    )
     assert not do(world, name=name, state="stopped").failed
     finished = do(world, name=name, state="started", clone={"source": "tmpl"})
     assert not finished.failed, finished.msg
@@ -218,7 +220,7 @@ def _was_asked(world, *tasks):
         (
             [],
             {"disks": [{"slot": "scsi1", "size": "1G", "format": "qcow2"}]},
-            ("scsi1", "'qcow2'", "'local-lvm'", "holds no files", "format out"),
+            ("scsi1", "'qcow2'", "'local-lvm'", "no files", "Remove the format"),
         ),
         ([WITHOUT_KEYS], {"secure_boot": True}, ("secure_boot", "EFI disk")),
         ([WITHOUT_KEYS, BIOS_AGAIN], WITH_KEYS, ("secure_boot", "without its keys", "EFI disk")),
@@ -237,7 +239,7 @@ def test_what_could_never_be_reached(world, tasks, asked, words):
 @pytest.mark.parametrize("origin", [{}, {"image": {"source": "local:import/x.qcow2"}}], ids=["nothing", "an image"])
 def test_the_format_of_a_new_machines_disk(world, origin):
     asked = {"name": "web3", "node": "pve1", **origin, "disks": [{"size": "4G", "format": "qcow2"}]}
-    _refused(world, asked, "web3", "scsi0", "'qcow2'", "'local-lvm'", "holds no files")
+    _refused(world, asked, "web3", "scsi0", "'qcow2'", "'local-lvm'", "no files")
     for _run in range(2):
         outcome = do(world, **asked, storage="local")
         assert not outcome.failed, outcome.msg

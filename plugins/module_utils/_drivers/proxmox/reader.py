@@ -1,24 +1,25 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The way from a module's parameters to a driver: account, certificates, and what the task has to read."""
+"""A cluster as far as it is read: connecting, and observing. driver.py changes it.
+
+Modules that only read are shipped without the rest.
+"""
 
 from __future__ import annotations
 
-from ..._lifecycle.errors import InvalidInput
+import re
+
+from ..._lifecycle.errors import InvalidInput, Unavailable
 from ..._ports.ceiling import call_timeout
 from ..._ports.clock import Clock
 from ..._ports.proxmox_api import LEAST_TIMEOUT, Account, ProxmoxApi, environment
 from ..._tools.proxmox import Proxmox
-from .driver import ProxmoxDriver
 from .observe import Observer
+from .traits import proxmox_traits
 
-#: What a task may give without being about a VM's settings.
-_READ_FROM_LISTS = frozenset({
-    "name", "id", "state", "stop_mode", "stop_timeout", "timeout", "wait_for", "allow_recreate", "delete_disks",
-    "call_timeout", "purge", "on_failure", "storage", "bridge", "iso_checksum", "allow_restart",
-})  # fmt: skip
-#: Options of the connection, and the variables that stand in for them.
+_OLDEST = (7, 0)
+#: Options of the connection, and the environment variables used if an option is not set.
 _VARIABLES = {
     "api_host": ("PROXMOX_HOST",), "api_port": ("PROXMOX_PORT",), "api_user": ("PROXMOX_USER",),
     "api_password": ("PROXMOX_PASSWORD",), "api_token_id": ("PROXMOX_TOKEN_ID",),
@@ -29,47 +30,59 @@ _NO = ("0", "false", "no", "off")
 _PORT = 8006
 
 
-def make_driver(params):
-    """A driver from a module's parameters (those of any of the modules)."""
-    if params.get("iso_checksum"):
-        from .settings.media import check_sum
+def make_reader(params):
+    """The reader for the parameters of an info module."""
+    reader = connected(ProxmoxReader, params)
+    reader.observer.only_reports = True
+    return reader
 
-        check_sum(params["iso_checksum"])
+
+def connected(kind, params, sees_settings=True, **options):
+    """A reader or driver (``kind``) for a module's parameters."""
     tool = Proxmox(ProxmoxApi(account(params)), Clock(), call_timeout(params.get("call_timeout")))
-    return ProxmoxDriver(
-        tool,
-        Observer(tool, params.get("native") or (), needs_settings(params)),
-        storage=params.get("storage"),
-        on_failure=params.get("on_failure"),
-        bridge=params.get("bridge") or "vmbr0",
-        stop_timeout=params.get("stop_timeout"),
-        iso_checksum=params.get("iso_checksum"),
-        password=(params.get("cloud_init") or {}).get("password"),
-        tags=params.get("tags"),
-        clones_linked=bool((params.get("clone") or {}).get("linked")),
-    )
+    return kind(tool, Observer(tool, params.get("native") or (), sees_settings), **options)
 
 
-def make_info_driver(params):
-    """The same, for what only reports: the server's version is asked for, too."""
-    driver = make_driver(params)
-    driver.reports_version = driver.observer.only_reports = True
-    return driver
+class ProxmoxReader:
+    """One cluster, for one task, as far as it is read, which ``observer`` does."""
+
+    def __init__(self, tool, observer):
+        self.tool, self.observer = tool, observer
+        self._version = None
+
+    def traits(self):
+        check_version(self.version())
+        return proxmox_traits(self.version())
+
+    def version(self):
+        """The server's version, read once and only if it is needed."""
+        if self._version is None:
+            self._version = self.tool.get("/version")["version"]
+        return self._version
+
+    def release(self):
+        return release_of(self.version())
+
+    def observe(self, targets, facets):
+        return self.observer.observe(targets, facets)
 
 
-def needs_settings(params):
-    """Whether each VM must be read: it costs a call for each."""
-    if "stop_mode" not in params or params["state"] in ("absent", "present") or params["allow_restart"]:
-        return True
-    given = {name for name, value in params.items() if value is not None}
-    return bool(given - _READ_FROM_LISTS - set(_VARIABLES))
+def release_of(text):
+    """(major, minor) of a version."""
+    return tuple(int(part) for part in re.findall(r"\d+", text)[:2])
+
+
+def check_version(text):
+    """Raise Unavailable for a server that is too old."""
+    if release_of(text) < _OLDEST:
+        raise Unavailable(f"This is Proxmox VE {text}.", "too_old", "Version 7.0 or later is needed.")
 
 
 def account(params):
     """Where and as whom, from options and variables of the environment. Raises InvalidInput for what is missing."""
     given = {option: _given(params, option) for option in _VARIABLES}
     if params.get("api_password") and not params.get("api_token_id"):
-        # What the task itself says goes before a token of its environment.
+        # A password of the task takes precedence over a token of its environment.
         given["api_token_id"] = None
     user, token = given["api_user"], given["api_token_id"]
     if token and "!" in token:
@@ -79,8 +92,8 @@ def account(params):
             raise _missing(option)
     if "/" in given["api_host"]:
         raise InvalidInput(
-            f"api_host: '{given['api_host']}' is no name or address of a host.",
-            "Write it alone, such as pve1.example.com, without https:// and path; the port goes into api_port.",
+            f"api_host: '{given['api_host']}' is not a host name or an address.",
+            "Write only the host, such as pve1.example.com, without https:// and path; set the port with api_port.",
         )
     if "@" not in user:
         raise InvalidInput(f"api_user: '{user}' has no realm.", f"Write {user}@pam or {user}@pve.")
@@ -108,7 +121,7 @@ def _given(params, option):
 
 def _missing(option):
     return InvalidInput(
-        f"{option} is not given.", f"Give it, or set {_VARIABLES[option][0]} in the environment of the task."
+        f"{option} is not set.", f"Set it, or set {_VARIABLES[option][0]} in the environment of the task."
     )
 
 
@@ -116,7 +129,7 @@ def _number(option, value, default):
     try:
         return default if value is None else int(value)
     except ValueError:
-        raise InvalidInput(f"{option}: '{value}' is no number.", "Write a whole number.") from None
+        raise InvalidInput(f"{option}: '{value}' is not a number.", "Write a whole number.") from None
 
 
 def _trusted(given):

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 
-from ._lifecycle.results import MASK
+from .._lifecycle.results import MASK
 
 #: Keys in a document of which the values are secrets, wherever they occur.
 _SECRET_KEY = re.compile(r"passw|passphrase|secret|token|credential|psk|private", re.IGNORECASE)

@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a module is, as data; and running it as a module. Its action plugin runs the same in the controller's process.
 
-Ansible compiles a module again in every run, so what only some modules or tasks need is imported where it is needed.
+A module is shipped with all that it imports, so what only some modules need is beside this: changes.py has the
+modules that change VMs, info.py those that only report.
 """
 
 from __future__ import annotations
@@ -15,15 +16,10 @@ from typing import Callable
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ._engine.task import run
-from ._lifecycle.errors import InvalidInput, PolyvirtError, unexpected
-from ._lifecycle.model import RUNNING
-from ._lifecycle.options import FACETS, SNAPSHOT, SNAPSHOT_INFO, VM, VM_INFO, Platform, argument_spec
-from ._lifecycle.request import requests, snapshot_requests
-from ._masking import masked, secrets_and_words
-from ._ports.net import ssh_banner
+from .._lifecycle.errors import InvalidInput, PolyvirtError, unexpected
+from .._lifecycle.options import Platform, argument_spec
+from .masking import masked, secrets_and_words
 
-_ASKED_AT_ONCE = 16
 _ANY = Platform("this platform")
 
 
@@ -96,66 +92,3 @@ def _module(declaration):
             super().fail_json(msg=str(declaration.platform.rejected(self.params) or msg), **kwargs)
 
     return Module(argument_spec=declaration.argument_spec, supports_check_mode=True)
-
-
-def vm_module(platform, own_options, make_driver):
-    """A ``<platform>_vm`` module: ``make_driver`` turns its parameters into a driver."""
-    options = platform.supported({**VM, **own_options})
-
-    def answer(params, check):
-        return _outcome(run(make_driver(params), requests(params, options), check))
-
-    return Declaration(options, answer, platform)
-
-
-def snapshot_module(own_options, make_driver):
-    """A ``<platform>_snapshot`` module."""
-    options = {**SNAPSHOT, **own_options}
-
-    def answer(params, check):
-        return _outcome(run(make_driver(params), snapshot_requests(params, options), check))
-
-    return Declaration(options, answer)
-
-
-def _outcome(outcome):
-    result = {key: getattr(outcome, key) for key in ("changed", "vms", "diff", "warnings")}
-    if outcome.failed:
-        result.update(failed=True, msg=outcome.msg, **({"exception": outcome.trace} if outcome.trace else {}))
-    return result
-
-
-def info_module(own_options, make_driver, with_health=False):
-    """A ``<platform>_vm_info`` module; ``with_health``: it also reports which VMs answer by SSH."""
-
-    def answer(params, _check):
-        from ._engine.inspect import look_around
-
-        found = look_around(make_driver(params), params)
-        return {"changed": False, **found, "vms": _with_health(found["vms"]) if with_health else found["vms"]}
-
-    return Declaration({**VM_INFO, **FACETS, **own_options}, answer)
-
-
-def _with_health(vms):
-    """What runs and answers is healthy. Many are asked at once, for one that is silent costs seconds."""
-    from concurrent.futures import ThreadPoolExecutor
-
-    with ThreadPoolExecutor(max_workers=_ASKED_AT_ONCE) as threads:
-        return [{**vm, "healthy": is_healthy} for vm, is_healthy in zip(vms, threads.map(_is_healthy, vms))]
-
-
-def _is_healthy(vm):
-    ssh = vm["ssh"]
-    return vm["state"] == RUNNING and ssh is not None and ssh_banner(ssh["host"], ssh["port"]) is not None
-
-
-def snapshot_info_module(platform, own_options, make_driver):
-    """A ``<platform>_snapshot_info`` module."""
-
-    def answer(params, _check):
-        from ._engine.inspect import look_at_snapshots
-
-        return {"changed": False, **look_at_snapshots(make_driver(params), params)}
-
-    return Declaration(platform.supported({**VM_INFO, **SNAPSHOT_INFO, **own_options}), answer, platform)
