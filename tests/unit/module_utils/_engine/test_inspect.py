@@ -6,13 +6,8 @@
 from __future__ import annotations
 
 import pytest
-<<<<<<< HEAD
-from ansible_collections.polyvirt.core.plugins.module_utils import _front
-from ansible_collections.polyvirt.core.plugins.module_utils._engine.inspect import report_snapshots, report_vms
-=======
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.inspect import look_around, look_at_snapshots
 from ansible_collections.polyvirt.core.plugins.module_utils._front import declaration, info
->>>>>>> next
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import (
     InvalidInput,
     NotFound,
@@ -109,8 +104,12 @@ def test_what_is_in_files_is_told_only_where_it_is_asked():
 @pytest.mark.parametrize(
     ("driver", "error", "said"),
     [
-        (FakeDriver(), NotFound, "web: there is no such machine. Known machines: db, web."),
-        (FakeDriver(WEB, WEB.having(id="u-2")), Refused, "web: 2 VMs have this name. Set id to one of u-2, u-web."),
+        (FakeDriver(), NotFound, "web: there is no such machine. Existing VMs: db, web."),
+        (
+            FakeDriver(WEB, WEB.having(id="u-2")),
+            Refused,
+            "web: 2 machines have this name. Name one by its id: u-2, u-web.",
+        ),
         (FakeDriver(Vm("web", id="u")), NotFound, "web: it has no snapshot 's'. Its snapshots: none."),
     ],
 )
@@ -161,13 +160,8 @@ def test_a_warning_becomes_ansibles():
             raise Told(self.warnings, result)
 
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Told) as told:
-<<<<<<< HEAD
-        patch.setattr(_front, "AnsibleModule", Module)
-        _front.run_module(_front.info_module({}, lambda params: FakeDriver(WEB, warnings=("node b is away",))))
-=======
         patch.setattr(declaration, "AnsibleModule", Module)
-        declaration.run_module(info.info_module({}, lambda params: Seen(WEB, warnings=("node b is away",))))
->>>>>>> next
+        declaration.run_module(info.info_module({}, lambda params: FakeDriver(WEB, warnings=("node b is away",))))
     warnings, result = told.value.args
     assert (warnings, sorted(result)) == (["node b is away"], ["changed", "host", "invocation", "vms"])
 
@@ -177,9 +171,9 @@ def test_a_name_beside_an_id_is_compared(tell):
     asked = {"name": ["web"], "id": "u-web", "compare": None}
     assert [vm["name"] for vm in tell(FakeDriver(WEB), asked)["vms"]] == ["web"]
     assert tell(FakeDriver(), asked)["vms"] == []
-    with pytest.raises(Refused, match="db: the machine with id u-web is named 'web'"):
+    with pytest.raises(Refused, match="db: the VM with ID u-web is named 'web'"):
         tell(FakeDriver(WEB), {**asked, "name": ["db"]})
-    with pytest.raises(InvalidInput, match="id: 'u-web' is one machine, but 2 names are given"):
+    with pytest.raises(InvalidInput, match="id: 'u-web' is one VM, but 2 names are set"):
         tell(FakeDriver(error=AssertionError("looked")), {**asked, "name": ["web", "db"]})
 
 
