@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._engine.inspect import look_around, look_at_snapshots
+from ansible_collections.polyvirt.core.plugins.module_utils._engine.inspect import report_snapshots, report_vms
 from ansible_collections.polyvirt.core.plugins.module_utils._front import declaration, info
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import (
     InvalidInput,
@@ -108,7 +108,7 @@ def test_what_is_in_files_is_told_only_where_it_is_asked():
         (
             FakeDriver(WEB, WEB.having(id="u-2")),
             Refused,
-            "web: 2 machines have this name. Name one by its id: u-2, u-web.",
+            "web: 2 VMs have this name. Set id to one of u-2, u-web.",
         ),
         (FakeDriver(Vm("web", id="u")), NotFound, "web: it has no snapshot 's'. Its snapshots: none."),
     ],
