@@ -112,7 +112,7 @@ def test_disk_is_sized_before_the_first_start_and_deleted_with_its_vm(world):
     assert world.run(disks=[{"size": "5G"}], delete_disks="none").vm["changed"]
     assert world.run(state="absent", delete_disks="none").vm["changed"]
     assert world.create("mail", disks=[{"size": "5G"}], state="started").vm
-    assert "would shrink" in world.run("mail", disks=[{"size": "4G"}]).error
+    assert "are never shrunk" in world.run("mail", disks=[{"size": "4G"}]).error
     assert world.create(state="started").vm
     assert "before the VM's first start" in world.run(disks=[{"size": "10G"}]).error
     for options in ({"state": "absent"}, {"box": "me/other", "allow_recreate": True}):
