@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from .._engine.inspect import look_around, look_at_snapshots
+from .._engine.inspect import report_snapshots, report_vms
 from .._lifecycle.model import RUNNING
 from .._lifecycle.options import FACETS, SNAPSHOT_INFO, VM_INFO
 from .._ports.net import ssh_banner
@@ -18,7 +18,7 @@ def info_module(own_options, make_driver, with_health=False):
     """A ``<platform>_vm_info`` module; ``with_health``: it also reports which VMs answer by SSH."""
 
     def answer(params, _check):
-        found = look_around(make_driver(params), params)
+        found = report_vms(make_driver(params), params)
         return {"changed": False, **found, "vms": _with_health(found["vms"]) if with_health else found["vms"]}
 
     return Declaration({**VM_INFO, **FACETS, **own_options}, answer)
@@ -41,6 +41,6 @@ def snapshot_info_module(platform, own_options, make_driver):
     """A ``<platform>_snapshot_info`` module."""
 
     def answer(params, _check):
-        return {"changed": False, **look_at_snapshots(make_driver(params), params)}
+        return {"changed": False, **report_snapshots(make_driver(params), params)}
 
     return Declaration(platform.supported({**VM_INFO, **SNAPSHOT_INFO, **own_options}), answer, platform)

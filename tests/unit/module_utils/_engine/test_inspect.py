@@ -1,18 +1,13 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the info modules return, from a driver that reports what the test gives it."""
+"""What the modules that only tell return of snapshots, from a driver that has seen what the test says."""
 
 from __future__ import annotations
 
 import pytest
-<<<<<<< HEAD
-from ansible_collections.polyvirt.core.plugins.module_utils import _front
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.inspect import report_snapshots, report_vms
-=======
-from ansible_collections.polyvirt.core.plugins.module_utils._engine.inspect import look_around, look_at_snapshots
 from ansible_collections.polyvirt.core.plugins.module_utils._front import declaration, info
->>>>>>> next
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import (
     InvalidInput,
     NotFound,
@@ -161,13 +156,8 @@ def test_a_warning_becomes_ansibles():
             raise Told(self.warnings, result)
 
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Told) as told:
-<<<<<<< HEAD
-        patch.setattr(_front, "AnsibleModule", Module)
-        _front.run_module(_front.info_module({}, lambda params: FakeDriver(WEB, warnings=("node b is away",))))
-=======
         patch.setattr(declaration, "AnsibleModule", Module)
-        declaration.run_module(info.info_module({}, lambda params: Seen(WEB, warnings=("node b is away",))))
->>>>>>> next
+        declaration.run_module(info.info_module({}, lambda params: FakeDriver(WEB, warnings=("node b is away",))))
     warnings, result = told.value.args
     assert (warnings, sorted(result)) == (["node b is away"], ["changed", "host", "invocation", "vms"])
 
