@@ -8,10 +8,10 @@ It is written down here and not read from the product, so that a wrong table of 
 
 from __future__ import annotations
 
-MISSING = "refused: there is no such machine; first start it with state: started"
-NOT_RUNNING = "refused: it does not run; first start it with state: started"
-FAILED = "refused: it has failed; first stop it with state: stopped"
-BROKEN = f"{FAILED}, or set stop_mode: force"
+MISSING = "refused: Create it first with state: started."
+NOT_RUNNING = "refused: Start it first with state: started."
+FAILED = "refused: Stop it first with state: stopped."
+BROKEN = "refused: Stop it first with state: stopped, or set stop_mode: force."
 
 EXPECTED = {
     ("present", "absent"): ("create", "create", "stopped"),

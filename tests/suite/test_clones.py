@@ -284,7 +284,7 @@ def test_refusals(platform, carry):
         "unknown source": (_clone(names) | {"clone": {"source": "nosuch"}}, ("nosuch", names.source, running)),
         "unknown snapshot": (_clone(names, snapshot="nosuch"), (names.source, "nosuch", "Its snapshots: none")),
         "with an image": (_clone(names, image={"source": platform.disk_of(running)}), ("clone", "image")),
-        "of itself": (_clone(names) | {"clone": {"source": names.clone}}, (names.clone, "no machine")),
+        "of itself": (_clone(names) | {"clone": {"source": names.clone}}, (names.clone, "no VM")),
         **of_files,
     }
     if _cost_of_cloning(platform, Vm(running, power=RUNNING), linked=False) == NEVER:

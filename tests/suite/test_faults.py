@@ -6,10 +6,13 @@
 from __future__ import annotations
 
 import os
+import subprocess
 
 import pytest
 
 from platforms.virtualbox import faults, real
+from platforms.virtualbox.platform import Platform
+from platforms.virtualbox.registry import Registry
 
 #: VirtualBox 7.2.22 without VT-x, once in some hundred times that memory was saved.
 ASSERTED = (
@@ -60,3 +63,31 @@ def test_other_output_is_no_proof(tmp_path, said):
 def test_truncated_log_of_a_stopped_vm_is_a_proof(folder):
     assert faults.proofs("", folder, []) == [f"{folder / 'cut' / 'Logs' / 'VBox.log'} ends in the middle"]
     assert faults.proofs("", folder, ["cut"]) == []
+
+
+class _Stopped(Registry):
+    """A registry with one VM, ``pvc-cut``, which is stopped."""
+
+    def run(self, *words):
+        assert words == ("list", "vms")
+        return '"pvc-cut" {706f6c79-0000-4000-8000-000000000001}\n'
+
+    def state(self, uuid):
+        return "poweroff"
+
+    def processes(self, program=""):
+        return real.processes_in(self.folder, program)
+
+
+def test_log_is_no_proof_while_a_process_writes_it(tmp_path):
+    platform = Platform()
+    platform.box = _Stopped(tmp_path)
+    log = platform.storage / "pvc-cut" / "Logs" / "VBox.log"
+    for folder in (log.parent, tmp_path / "registry"):
+        folder.mkdir(parents=True)
+    log.write_text(CUT, encoding="utf-8")
+    (tmp_path / "registry" / "name").write_text("polyvirt-x\n", encoding="ascii")
+    words = ["sh", "-c", "read -r line", "--comment", "pvc-cut", "--startvm"]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, env={**os.environ, "VBOX_IPC_SOCKETID": "polyvirt-x"}):
+        assert platform.faults("") == []
+    assert platform.faults("") == [f"{log} ends in the middle"]

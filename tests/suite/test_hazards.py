@@ -63,7 +63,7 @@ def test_disks_never_shrink(qemu, carry, name, power):
     smaller = {"name": [name], "disks": [{"size": "8M"}]}
     answer = carry(qemu, [Task("shrink", smaller)], [name])["shrink"]
     assert (answer.failed, answer.changed) == (True, False)
-    assert "shrink" in answer.msg
+    assert "shrunk" in answer.msg
     told = subprocess.run(["qemu-img", "info", "-U", qemu.disk_of(name)], capture_output=True, text=True, check=True)
     assert "16 MiB" in told.stdout
 
@@ -130,7 +130,7 @@ def test_error_in_a_batch_is_not_parsed_as_an_answer(qemu, carry, name, tmp_path
     task = Task("start", {"name": names, "state": "started", "executable": program})
     answer = carry(qemu, [task], [names[0], names[2]])["start"]
     assert (answer.failed, answer.changed, answer.truth) == (True, False, before)
-    assert f"{names[1]}: there is no such machine" in answer.msg
+    assert f"{names[1]}: the VM does not exist" in answer.msg
     assert [vm["state"] for vm in answer.vms] == [STOPPED, "absent", RUNNING]
 
 

@@ -161,3 +161,17 @@ def test_settings_that_cannot_start_on_this_host(box, carry):
         assert not real.failed, real.msg
         assert (check.changed, check.diff, again.changed) == (True, real.diff, False)
         assert virtualbox_told.value(real.truth[name]["stored"], "nested-hw-virt") == ("on" if value else "off")
+
+
+def test_truth_does_not_depend_on_a_restart_of_the_daemon(box, carry):
+    box.clean()
+    name = f"{box.prefix}uefi"
+    asked = {**box.creation, "name": [name], "firmware": "uefi"}
+    tasks = [
+        Task("start", {**asked, "state": "started"}),
+        Task("stop", {"name": [name], "state": "stopped", "stop_mode": "force"}),
+    ]
+    before = carry(box, tasks, [name])["stop"].truth
+    assert before[name]["power"] == STOPPED
+    box.box.end_daemon()
+    assert box.truth([name]) == before

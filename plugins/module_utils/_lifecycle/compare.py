@@ -29,7 +29,7 @@ def differences(vm, before, after):
 def _settings(vm, snapshot):
     if snapshot.config is None:
         raise Refused(
-            f"{vm.name}: the snapshot '{snapshot.name}' does not tell what settings the machine had then.",
+            f"{vm.name}: snapshot '{snapshot.name}' does not contain the settings of the VM.",
             "Compare another snapshot.",
         )
     return snapshot.config
@@ -39,6 +39,6 @@ def check_content(vm, traits):
     """Refuse to compare the files in a machine's disks where the platform cannot."""
     if "snapshot.content" not in traits.fields:
         raise Unsupported(
-            f"{vm.name}: {traits.platform} cannot compare the files in its disks here.",
-            traits.instead.get("snapshot.content", "Leave content out."),
+            f"{vm.name}: {traits.platform} cannot compare the files on its disks here.",
+            traits.instead.get("snapshot.content", "Omit content."),
         )

@@ -40,8 +40,8 @@ def _by_slot(vm, disks, traits):
         slot = _named(key, traits)
         if slot in named:
             raise Refused(
-                f"{vm.name}: disks: slot {slot} is given by its name and by an entry's place.",
-                "Give every disk its slot.",
+                f"{vm.name}: disks: slot {slot} is used twice, by its name and by the position of an entry.",
+                "Set the slot of every disk.",
             )
         named[slot] = entry
     return named
@@ -78,25 +78,27 @@ def _check_entry(label, name, path, entry, traits):
 def _require(label, kind, path, traits):
     field = traits.fields.get(kind)
     if field is None:
-        instead = traits.instead.get(kind) or traits.instead.get(kind.split(".")[0], "Leave the option out.")
-        raise Unsupported(f"{label}: {traits.platform} has no {path}.", instead)
+        instead = traits.instead.get(kind) or traits.instead.get(kind.split(".")[0], "Omit the option.")
+        raise Unsupported(f"{label}: {path} is not supported on {traits.platform}.", instead)
     return field
 
 
 def _check_value(label, path, value, field):
     if field.choices is not None and value not in field.choices:
         # Where nothing can be chosen the value does not matter, and it may be a secret.
-        what = _shown(path, value) if field.choices else "given"
+        what = _shown(path, value) if field.choices else "set"
         raise Unsupported(
-            f"{label}: {path} cannot be {what} here.", field.instead or f"It can be {_listed(field.choices)}."
+            f"{label}: {path} cannot be {what} here.", field.instead or f"Supported values: {_listed(field.choices)}."
         )
     shown = _shown(path, value)
     if field.minimum is not None and value < field.minimum:
         least = _shown(path, field.minimum)
-        raise Unsupported(f"{label}: {path} is {shown}, but at least {least} is needed.", field.instead)
+        remedy = field.instead or f"Set at least {least}."
+        raise Unsupported(f"{label}: {path}: {shown} is less than the minimum of {least}.", remedy)
     if field.maximum is not None and value > field.maximum:
         most = _shown(path, field.maximum)
-        raise Unsupported(f"{label}: {path} is {shown}, but at most {most} is possible.", field.instead)
+        remedy = field.instead or f"Set at most {most}."
+        raise Unsupported(f"{label}: {path}: {shown} is more than the maximum of {most}.", remedy)
 
 
 def _listed(choices):
@@ -164,8 +166,8 @@ def _costed(vm, change, traits):
         _check_growth(vm, change, traits.fields[change.kind])
     if change.kind == "disks.add" and not (change.new.get("size") or change.new.get("source")):
         raise Refused(
-            f"{vm.name}: disk {change.key} is not there, and the task does not say how big to make it.",
-            "Give its size.",
+            f"{vm.name}: disks.{change.key}: the disk does not exist, and its size is not set.",
+            "Set its size.",
         )
     field = traits.fields[change.kind]
     cost = field.cost_of(vm, change)
@@ -175,7 +177,7 @@ def _costed(vm, change, traits):
                 f"{vm.name}: {change.path} cannot be {'added' if change.old is None else 'removed'}.", field.instead
             )
         old, new = _shown(change.path, change.old), _shown(change.path, change.new)
-        raise Refused(f"{vm.name}: {change.path} is {old} and cannot become {new}.", field.instead)
+        raise Refused(f"{vm.name}: {change.path} is {old} and cannot be changed to {new}.", field.instead)
     if not vm.persistent:
         # It has no stored definition to change, and must not get one by the way.
         cost = POWER_OFF
@@ -188,14 +190,14 @@ def _check_growth(vm, change, field):
         return
     if change.old is None:
         raise Refused(
-            f"{vm.name}: the present size of disk {change.key} cannot be read.",
-            field.instead or "See that its file exists and is readable.",
+            f"{vm.name}: {change.path}: the current size cannot be read.",
+            field.instead or "Make sure that its file exists and is readable.",
         )
     if change.new < change.old:
         raise Refused(
-            f"{vm.name}: disk {change.key} has {human_size(change.old)}, and {human_size(change.new)} would shrink it,"
-            " which loses data.",
-            "Ask for its present size or more.",
+            f"{vm.name}: {change.path}: {human_size(change.new)} is smaller than the current {human_size(change.old)};"
+            " disks are never shrunk.",
+            f"Set a size of at least {human_size(change.old)}, or remove the option.",
         )
 
 
@@ -203,7 +205,7 @@ def _shown(path, value):
     if value is None:
         return "unset"
     if path.startswith(_SEED):
-        return "what is given"
+        return "the given value"
     if is_size(path):
         return human_size(value)
     return f"'{value}'"

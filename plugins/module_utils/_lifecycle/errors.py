@@ -55,7 +55,7 @@ class CommandFailed(PolyvirtError):
         self.argv = list(argv)
         self.rc = rc
         self.stderr = stderr.strip()
-        said = self.stderr or "it said nothing"
+        said = self.stderr or "no error message"
         super().__init__(message or f"{self.argv[0]} failed with exit code {rc}: {said}", remedy)
 
 

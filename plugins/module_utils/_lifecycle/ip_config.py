@@ -30,7 +30,7 @@ def normalized(option, entries):
         if fault:
             raise Refused(
                 f"{option}: '{entry}' of NIC {place}: {fault}.",
-                "Write ip=10.0.0.5/24,gw=10.0.0.1 or ip=dhcp,ip6=auto, for instance.",
+                "Set, for instance, ip=10.0.0.5/24,gw=10.0.0.1 or ip=dhcp,ip6=auto.",
             )
     return tuple(kept)
 
@@ -56,11 +56,11 @@ def _fault(entry):
     names = [name for name, _value in parts]
     for name, value in parts:
         if name not in _VERSIONS:
-            return f"'{name}' is none of {', '.join(_VERSIONS)}"
+            return f"'{name}' is not one of {', '.join(_VERSIONS)}"
         if not _fits(name, value):
             return f"'{value}' is {_expected(name)}"
         if names.count(name) > 1:
-            return f"{name} is given twice"
+            return f"{name} is set twice"
     missing = [name for name in names if name in _GATEWAYS and _GATEWAYS[name] not in names]
     return f"{missing[0]} needs {_GATEWAYS[missing[0]]}" if missing else None
 
@@ -75,10 +75,10 @@ def _fits(name, value):
 
 
 def _expected(name):
-    address = f"no IPv{_VERSIONS[name]} address"
+    address = f"an IPv{_VERSIONS[name]} address"
     if name in _GATEWAYS:
-        return address
-    return f"{address} with a prefix length, and none of {', '.join(_WORDS[name])}"
+        return f"not {address}"
+    return f"neither {address} with a prefix length nor one of {', '.join(_WORDS[name])}"
 
 
 def _is_of_version(text, version):

@@ -71,7 +71,8 @@ class Option:
             return {self.short: value}
         if not isinstance(value, dict):
             raise InvalidInput(
-                f"{name}: {value} is neither text nor a mapping.", f"Write the {self.short}, or {{{self.short}: ...}}."
+                f"{name}: {value} is neither a string nor a dictionary.",
+                f"Set the {self.short}, or {{{self.short}: ...}}.",
             )
         return value
 

@@ -33,6 +33,7 @@ from .plan_make import (
     config_of_clone,
     config_to_rebuild,
     content_sources,
+    either,
     is_cloned,
     known_names,
     make_step,
@@ -131,11 +132,12 @@ def _settled(task, vm):
 def _check_reachable(task):
     power, stop_mode = ENDS_IN[task.request.state], task.policy.stop_mode
     if power not in (None, ABSENT) and power not in task.traits.powers:
-        instead = task.traits.instead.get(power, f"It can be {', '.join(sorted(task.traits.powers))}.")
-        raise Unsupported(f"{task.request.label}: {task.traits.platform} has no machines that are {power}.", instead)
+        instead = task.traits.instead.get(power, f"Supported power states: {', '.join(sorted(task.traits.powers))}.")
+        raise Unsupported(f"{task.request.label}: state {power} is not supported on {task.traits.platform}.", instead)
     if stop_mode and stop_mode not in task.traits.stop_modes:
-        instead = task.traits.instead.get("stop_mode", f"It has {', '.join(task.traits.stop_modes)}.")
-        raise Unsupported(f"{task.request.label}: {task.traits.platform} has no stop_mode {stop_mode}.", instead)
+        instead = task.traits.instead.get("stop_mode", f"Supported modes: {', '.join(task.traits.stop_modes)}.")
+        message = f"{task.request.label}: stop_mode {stop_mode} is not supported on {task.traits.platform}."
+        raise Unsupported(message, instead)
 
 
 def _may_be_killed(task):
@@ -171,9 +173,9 @@ def _check_clone(task, changes):
     fixed = [change for change in changes if change.cost == DESTRUCTIVE]
     if fixed:
         raise Refused(
-            f"{task.request.label}: {_listed(fixed)} of a clone cannot be other than in"
+            f"{task.request.label}: {_listed(fixed)} of a clone cannot differ from its source"
             f" '{task.request.creation['clone']['source']}'.",
-            "Clone another machine, or make it from an image.",
+            "Clone another VM, or create it from an image.",
         )
 
 
@@ -222,8 +224,8 @@ def _with_implied_disk(task, wanted):
 
 def _unknown(vm, traits):
     return Refused(
-        f"{vm.name}: its state is unknown ({vm.reason or 'the platform does not say'}), so nothing is changed.",
-        traits.instead.get(UNKNOWN, "Look at it with the platform's own tools first."),
+        f"{vm.name}: its state is unknown ({vm.reason or 'the platform does not report it'}), so nothing is changed.",
+        traits.instead.get(UNKNOWN, "Check the VM with the platform's own tools first."),
     )
 
 
@@ -236,8 +238,8 @@ def _moves(task):
     moves = row.choose(task.forced)
     if moves is None:
         reason = f" ({vm.reason})" if vm.reason else ""
-        asked = f"{task.request.label}: it is {vm.power}{reason} and cannot be {ENDS_IN[state]}"
-        raise Refused(f"{asked}: {row.refused}.", known_names(task.known) if vm.power == ABSENT else "")
+        message = f"{task.request.label}: state: {state} is not possible, as its power state is {vm.power}{reason}."
+        raise Refused(message, f"{row.refused} {known_names(task.known)}" if vm.power == ABSENT else row.refused)
     if "reset" in moves and (vm.busy or "reset" not in task.traits.verbs or task.policy.at_start):
         moves = ("kill", "start")
     return moves if vm.persistent else _moves_of_transient(task, moves)
@@ -250,8 +252,8 @@ def _moves_of_transient(task, moves):
         return moves if task.vm.files else tuple(move for move in moves if move != "delete")
     if {"stop", "kill", "suspend"} & set(moves):
         raise Refused(
-            f"{task.vm.name}: it exists only while it runs, so stopping it would remove it.",
-            "Ask for state: absent, or define it permanently first.",
+            f"{task.vm.name}: the VM exists only while it runs, so stopping it would delete it.",
+            "Set state: absent, or define it permanently first.",
         )
     return moves
 
@@ -266,7 +268,7 @@ def _with_power_cycle(task, changes, moves):
     needs_off = [change for change in changes if change.cost == POWER_OFF]
     if needs_off and not vm.persistent:
         raise Refused(
-            f"{vm.name}: it exists only while it runs, so {_listed(needs_off)} cannot be changed.",
+            f"{vm.name}: the VM exists only while it runs, so {_listed(needs_off)} cannot be changed.",
             "Define it permanently first.",
         )
     left = _left_for_cold_start(task, changes)
@@ -275,7 +277,7 @@ def _with_power_cycle(task, changes, moves):
         return ["kill", "start"] if needs_off or left else moves
     if needs_off and not task.policy.allow_restart:
         raise Refused(
-            f"{vm.name}: {_listed(needs_off)} can be changed only while it is off, and it is {vm.power}.",
+            f"{vm.name}: {_listed(needs_off)} can be changed only while the VM is off; it is {vm.power}.",
             _remedy(task.traits, needs_off),
         )
     if not needs_off and not (left and task.policy.allow_restart):
@@ -286,7 +288,7 @@ def _with_power_cycle(task, changes, moves):
 def _remedy(traits, needs_off):
     """What helps a machine that is on: a power cycle, unless one of the changes has another way."""
     told = (traits.fields[change.kind].while_on for change in needs_off)
-    return next(filter(None, told), "Set allow_restart: true to have it power-cycled, or stop it first.")
+    return next(filter(None, told), "Set allow_restart: true to restart it, or stop it first.")
 
 
 def _left_for_cold_start(task, changes):
@@ -353,16 +355,19 @@ def _rebuilding(task, changes):
     _moves(task)  # What the power table refuses, it refuses for a machine that is rebuilt too.
     if not task.policy.allow_recreate:
         raise Refused(
-            f"{vm.name}: {what} cannot be changed on an existing machine.",
-            "Set allow_recreate: true to have it rebuilt.",
+            f"{vm.name}: {what} cannot be changed on an existing VM.",
+            "Set allow_recreate: true to delete the VM and create it again.",
         )
     if not vm.owned or vm.snapshots or not vm.persistent:
-        reason = "it has snapshots" if vm.snapshots else "it is not one that this collection made and keeps"
-        raise Refused(f"{vm.name}: {what} needs the machine rebuilt, but {reason}.", "Remove it yourself first.")
+        reason = "it has snapshots" if vm.snapshots else "this collection did not create and define it"
+        raise Refused(
+            f"{vm.name}: a change of {what} needs the VM to be created again, but {reason}.",
+            "Delete it yourself first.",
+        )
     if not says_content(request, task.traits):
         raise Refused(
-            f"{vm.name}: {what} needs the machine rebuilt, but the task does not say what from.",
-            f"Give its {' or '.join(content_sources(task.traits))}.",
+            f"{vm.name}: a change of {what} needs the VM to be created again, but the task sets no source for it.",
+            f"Set {either(content_sources(task.traits))}.",
         )
     check_source(request, task.traits, task.known, task.source)
     _check_not_its_own_source(task)
@@ -377,8 +382,9 @@ def _rebuilding(task, changes):
 def _check_not_its_own_source(task):
     if is_cloned(task.request) and task.source is not None and task.source.id == task.vm.id:
         raise Refused(
-            f"{task.vm.name}: it would have to be rebuilt as a clone of itself, which would be gone by then.",
-            "Name another source.",
+            f"{task.vm.name}: clone.source: the VM cannot be created again as a clone of itself, because it is deleted"
+            " first.",
+            "Set another source.",
         )
 
 

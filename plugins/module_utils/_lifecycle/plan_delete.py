@@ -14,12 +14,12 @@ def delete_step(vm, delete_disks, traits):
     bound = [file for file in vm.files if file.bound and file.used_by]
     if bound:
         users = ", ".join(sorted({user for file in bound for user in file.used_by}))
-        raise Refused(f"{vm.name}: {bound[0].path} is needed by {users}.", f"Remove {users} first.")
+        raise Refused(f"{vm.name}: {bound[0].path} is needed by {users}.", f"Delete {users} first.")
     lost = [file.path for file in vm.files if file.bound and file.role != "medium"]
     if lost and delete_disks == "none":
         raise Refused(
-            f"{vm.name}: delete_disks is none, but {lost[0]} cannot outlive its machine.",
-            "Give it to another machine first, or leave delete_disks out.",
+            f"{vm.name}: delete_disks: none is not possible, because {lost[0]} is deleted together with its VM.",
+            "Attach it to another VM first, or omit delete_disks.",
         )
     kept, files = {}, []
     for file in vm.files:
@@ -39,15 +39,15 @@ def _why_kept(vm, file, delete_disks):
     if file.used_by:
         return f"used by {', '.join(file.used_by)}"
     if file.role == "medium":
-        return "a medium is not deleted"
+        return "an ISO image is never deleted"
     if file.bound:
         return ""
     if file.role == "support":
-        return "" if file.ours and vm.owned else "not made by this collection"
+        return "" if file.ours and vm.owned else "not created by this collection"
     if delete_disks == "none":
         return "delete_disks: none"
     if file.role == "nvram":
         return ""
     if delete_disks == "all" or (file.ours and vm.owned):
         return ""
-    return "not made by this collection"
+    return "not created by this collection"

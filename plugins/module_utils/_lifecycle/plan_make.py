@@ -67,17 +67,16 @@ def find_snapshot(vm, name):
 def check_makeable(vm, request, traits, known, source):
     """Raise where the task does not say what to make the machine from, or it cannot be made."""
     if request.id and (traits.id_fault is None or not request.name):
-        raise NotFound(f"{request.label}: there is no machine with id {request.id}.", known_names(known))
+        raise NotFound(f"{request.label}: there is no VM with ID {request.id}.", known_names(known))
     if not vm.recipe and not any(_says(request, option) for option in traits.sources):
-        sources = ", ".join(traits.sources)
-        unsaid = f", and the task does not say what to make one from ({sources})" if sources else ""
-        raise NotFound(f"{request.label}: there is no such machine{unsaid}.", known_names(known))
+        creation = f"To create it, set {either(traits.sources)}. " if traits.sources else ""
+        raise NotFound(f"{request.label}: the VM does not exist.", f"{creation}{known_names(known)}")
     fault = traits.name_fault(request.name)
     if fault:
-        raise Refused(f"{request.name}: no machine can be made with this name: {fault}.", "Choose another name.")
+        raise Refused(f"{request.name}: no VM can be created with this name: {fault}.", "Choose another name.")
     fault = request.id and traits.id_fault(request.id)
     if fault:
-        raise Refused(f"{request.name}: no VM can be created with id '{request.id}': {fault}.", "Choose another id.")
+        raise Refused(f"{request.name}: no VM can be created with ID '{request.id}': {fault}.", "Choose another ID.")
     check_source(request, traits, known, source)
 
 
@@ -87,18 +86,24 @@ def check_identity(vm, machine_id, name, traits, known=()):
         return
     if vm.power == ABSENT and name in known:
         raise Refused(
-            f"{name}: there is no machine with id {machine_id}, and the one of this name has another.",
-            "Correct the id, or leave it out.",
+            f"{name}: there is no VM with ID {machine_id}; the VM of this name has another ID.",
+            "Correct the ID, or omit it.",
         )
     if vm.power != ABSENT and vm.name != name:
         raise Refused(
-            f"{name}: the machine with id {machine_id} is named '{vm.name}'.",
-            "Machines are not renamed; correct the task.",
+            f"{name}: the VM with ID {machine_id} is named '{vm.name}'; VMs are not renamed.",
+            "Correct the name or the ID.",
         )
 
 
 def known_names(known):
-    return f"Known machines: {', '.join(sorted(known)) or 'none'}."
+    return f"Existing VMs: {', '.join(sorted(known)) or 'none'}."
+
+
+def either(options):
+    """The names of options as a choice: image, clone or iso."""
+    *others, last = options
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def _says(request, option):
@@ -124,23 +129,23 @@ def check_source(request, traits, known, source):
         return
     asked = request.creation["clone"]
     if source.power == ABSENT:
-        raise NotFound(f"{request.label}: there is no machine '{asked['source']}' to clone.", known_names(known))
+        raise NotFound(f"{request.label}: clone.source: there is no VM '{asked['source']}'.", known_names(known))
     if asked.get("snapshot") and find_snapshot(source, asked["snapshot"]) is None:
         names = ", ".join(snapshot.name for snapshot in source.snapshots) or "none"
         raise NotFound(
-            f"{request.label}: '{source.name}' has no snapshot '{asked['snapshot']}' to clone.",
+            f"{request.label}: clone.snapshot: '{source.name}' has no snapshot '{asked['snapshot']}'.",
             f"Its snapshots: {names}.",
         )
     taken = find_snapshot(source, asked.get("snapshot"))
     if taken and taken.unfinished:
         raise Refused(
             f"{request.label}: snapshot '{taken.name}' of '{source.name}' is unfinished: {taken.unfinished}.",
-            "Remove it, and clone another one.",
+            "Delete it, and clone another one.",
         )
     field = traits.fields["clone"]
     if field.cost_of(source, Change("clone", None, asked)) == NEVER:
         raise Refused(
-            f"{request.label}: '{source.name}' is {source.power} and cannot be cloned like this.", field.instead
+            f"{request.label}: '{source.name}' is {source.power} and cannot be cloned this way.", field.instead
         )
 
 
@@ -151,8 +156,8 @@ def with_source_at_rest(planned, plans):
     """
     for source in (step.arguments["source"] for step in planned.steps if step.verb == "clone"):
         if source is not None and any(other.changed and other.before.id == source.id for other in plans):
-            message = f"{planned.before.name}: it is cloned from '{source.name}', which the same task changes."
-            return Plan(planned.before, planned.before, refusal=Refusal(message, "Clone it in a task of its own."))
+            message = f"{planned.before.name}: clone.source: '{source.name}' is changed by the same task."
+            return Plan(planned.before, planned.before, refusal=Refusal(message, "Clone it in a separate task."))
     return planned
 
 
@@ -191,13 +196,13 @@ def _check_disk_brought_along(request, traits):
     asked = request.config.get("disks", {}).get(first, {})
     if asked is None:
         raise Refused(
-            f"{request.label}: disk {first} shall be gone, but it is the one that the image or clone brings along.",
-            "Leave its entry out.",
+            f"{request.label}: disks.{first}: it cannot be absent, because the image or clone creates it.",
+            "Omit its entry.",
         )
     if asked.get("source"):
         raise Refused(
-            f"{request.label}: disk {first} has a source, but it is the one that the image or clone brings along.",
-            "Leave the source out, or give it to another slot.",
+            f"{request.label}: disks.{first}.source: it cannot be set, because the image or clone creates this disk.",
+            "Omit it, or set it for another slot.",
         )
 
 

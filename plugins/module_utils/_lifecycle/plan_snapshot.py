@@ -19,15 +19,13 @@ def snapshot_steps(vm, asked, traits, forced, known=(), wait_for="state"):
     """The steps for one snapshot request on one machine; ``known`` are all names on the platform, for the error."""
     if "snapshot" not in traits.verbs:
         raise Unsupported(
-            f"{vm.name}: {traits.platform} has no snapshots.",
-            traits.instead.get("snapshot", "Clone or export the machine."),
+            f"{vm.name}: snapshots are not supported on {traits.platform}.",
+            traits.instead.get("snapshot", "Clone or export the VM."),
         )
     if vm.power == ABSENT:
         if asked.state == "absent":
             return []
-        raise NotFound(
-            f"{vm.name}: there is no such machine, so it has no snapshot '{asked.name}'.", known_names(known)
-        )
+        raise NotFound(f"{vm.name}: the VM does not exist, so it has no snapshot '{asked.name}'.", known_names(known))
     found = _fitting(vm, asked.name)
     if asked.state != "absent":
         _check_finished(vm, found)
@@ -42,9 +40,9 @@ def _check_runs(restored, asked, wait_for):
     if restored.power == RUNNING:
         return
     raise Refused(
-        f"{restored.name}: wait_for: {wait_for} would wait in vain, for with the restore of snapshot '{asked.name}' the"
-        f" machine ends {restored.power}.",
-        "Leave wait_for out, or start the machine in a task after it.",
+        f"{restored.name}: wait_for: {wait_for} is not possible, because the VM will be {restored.power} after the"
+        f" restore of snapshot '{asked.name}'.",
+        "Omit wait_for, or start the VM in a task after it.",
     )
 
 
@@ -52,7 +50,7 @@ def _check_finished(vm, found):
     for one in found:
         if one.unfinished:
             raise Refused(
-                f"{vm.name}: snapshot '{one.name}' is unfinished: {one.unfinished}.", "Remove it first (state: absent)."
+                f"{vm.name}: snapshot '{one.name}' is unfinished: {one.unfinished}.", "Delete it first (state: absent)."
             )
 
 
@@ -67,7 +65,7 @@ def _take(vm, asked, found, traits, forced):
 def _taking(vm, asked, traits):
     fault = traits.snapshot_name_fault(asked.name)
     if fault:
-        raise Refused(f"{vm.name}: no snapshot can have the name '{asked.name}': {fault}.", "Choose another name.")
+        raise Refused(f"{vm.name}: no snapshot can be named '{asked.name}': {fault}.", "Choose another name.")
     _check(vm, "snapshot.take", asked, None, traits)
     kind, power = traits.taken_as(vm, asked)
     arguments = {
@@ -100,8 +98,8 @@ def _check_ages(vm, snapshots):
     ageless = [one.name for one in snapshots if one.created is None]
     if ageless:
         raise Refused(
-            f"{vm.name}: keep_last: nobody knows when these snapshots were taken: {', '.join(ageless)}.",
-            "Remove by name (state: absent) what is not needed; of snapshots that this module takes the age is known.",
+            f"{vm.name}: keep_last: the age of these snapshots is not known: {', '.join(ageless)}.",
+            "Delete those you do not need by name (state: absent). The age of snapshots of this module is known.",
         )
 
 
@@ -123,8 +121,8 @@ def _check_droppable(vm, asked, snapshot, traits):
     if not asked.children and field.maximum is not None and len(below) > field.maximum:
         raise Refused(
             f"{vm.name}: snapshot '{snapshot.name}' has {len(below)} children, which {traits.platform} cannot"
-            " hang on its parent.",
-            "Remove the children too (children: true), or first all but one of them.",
+            " attach to its parent.",
+            "Delete the children, too (children: true), or first all but one of them.",
         )
 
 
@@ -140,21 +138,21 @@ def _restore(vm, asked, found, traits, forced):
     left_in = traits.restored_as.get(taken.power, taken.power)
     if asked.power == "keep" and left_in == UNKNOWN:
         raise Refused(
-            f"{vm.name}: power: keep is not possible, because the platform does not say in which power state snapshot"
-            f" '{taken.name}' was taken.",
-            "Leave power out, and set the power state in a task after it.",
+            f"{vm.name}: power: keep is not possible, because the platform does not report the power state of"
+            f" snapshot '{taken.name}'.",
+            "Omit power, and set the power state in a task after it.",
         )
     arguments = {"name": taken.name, "id": _key(taken), "power": left_in}
     steps = [Step("restore", arguments=arguments, cost=POWER_OFF)]
     is_cut = vm.on and field.cost_of(vm, _as_change(taken, asked)) == POWER_OFF
     if not vm.persistent and (is_cut or left_in == STOPPED):
         raise Refused(
-            f"{vm.name}: it exists only while it runs, so stopping it for the restore would remove it.",
+            f"{vm.name}: the VM exists only while it runs, so stopping it for the restore would delete it.",
             "Define it permanently first.",
         )
     if is_cut:
         # By asking for the restore what runs now is given up anyway: there is nothing to stop gently.
-        steps.insert(0, Step("kill", cost=POWER_OFF, note="what runs is given up by the restore"))
+        steps.insert(0, Step("kill", cost=POWER_OFF, note="the restore discards the running state"))
     end = vm.power if asked.power == "keep" else taken.power
     return steps + [Step(move, cost=COST_OF_MOVE.get(move, LIVE)) for move in way(left_in, end, forced)]
 
@@ -166,11 +164,11 @@ def _as_change(found, asked):
 def _check(vm, kind, asked, found, traits):
     field = traits.fields.get(kind)
     if field is None:
-        raise Unsupported(f"{vm.name}: {traits.platform} has no {kind}.", traits.instead.get(kind, ""))
+        raise Unsupported(f"{vm.name}: {kind} is not supported on {traits.platform}.", traits.instead.get(kind, ""))
     if field.cost_of(vm, _as_change(found, asked)) == NEVER:
-        what = {"snapshot.take": "taken", "snapshot.drop": "removed", "snapshot.restore": "restored"}[kind]
+        what = {"snapshot.take": "taken", "snapshot.drop": "deleted", "snapshot.restore": "restored"}[kind]
         name = asked.name if found is None else found.name
-        raise Refused(f"{vm.name}: snapshot '{name}' cannot be {what}; the machine is {vm.power}.", field.instead)
+        raise Refused(f"{vm.name}: snapshot '{name}' cannot be {what}; the VM is {vm.power}.", field.instead)
     return field
 
 
@@ -196,7 +194,7 @@ def _fitting(vm, word):
 def _only_one(vm, word, found):
     if len(found) > 1:
         ids = ", ".join(str(snapshot.id) for snapshot in found)
-        raise Refused(f"{vm.name}: {len(found)} snapshots are named '{word}'.", f"Name one by its id: {ids}.")
+        raise Refused(f"{vm.name}: {len(found)} snapshots are named '{word}'.", f"Select one by its ID: {ids}.")
 
 
 def _children(vm, snapshot):

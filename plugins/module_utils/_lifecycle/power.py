@@ -4,7 +4,7 @@
 """The power table: asked x found -> moves. The planner reads it.
 
 A row's first text is the gentle way, its second (where it differs) what ``stop_mode: force`` does. ``make`` needs
-something to make the machine from. A row of Refused says why, and what would be accepted.
+something to make the machine from. The text of a row that is refused says what to do first.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ def _by_power(absent, stopped, running, paused, suspended, failed):
 
 
 _NOTHING = Moves("")
-_NO_MACHINE = Moves(refused="there is no such machine; first start it with state: started")
-_MUST_RUN = Moves(refused="it does not run; first start it with state: started")
-_FAILED = "it has failed; first stop it with state: stopped"
-_BROKEN = f"{_FAILED}, or set stop_mode: force"
+_NO_MACHINE = Moves(refused="Create it first with state: started.")
+_MUST_RUN = Moves(refused="Start it first with state: started.")
+_FAILED = "Stop it first with state: stopped."
+_BROKEN = "Stop it first with state: stopped, or set stop_mode: force."
 
 TABLE = {
     "present": _by_power(Moves("make"), _NOTHING, _NOTHING, _NOTHING, _NOTHING, _NOTHING),

@@ -14,7 +14,7 @@ from .options import AT_START, CREATION, PLACE, SETTING
 from .units import parse_size
 
 #: What names a single thing in the world and so cannot be given to several VMs.
-_SINGLE = "Give one name, or omit the option: each VM then gets its own."
+_SINGLE = "Set one name, or omit the option: each VM then gets its own."
 
 
 def requests(params, options):
@@ -28,7 +28,7 @@ def requests(params, options):
             _check_shareable(name, options[name], value)
     config, creation, at_start = (_with_role(given, options, role) for role in (SETTING, CREATION, AT_START))
     if {"image", "clone"} <= set(creation):
-        raise InvalidInput("image and clone are both given.", "A VM is created from one of them.")
+        raise InvalidInput("image and clone are both set.", "Set only one of them.")
     policy, state = _policy(given, config, at_start), given["state"]
     return [
         Request(name=name, id=given.get("id"), state=state, config=config, creation=creation, policy=policy)
@@ -53,39 +53,37 @@ def comparison(params):
     if asked is None:
         return None
     if not params.get("name") and not params.get("id"):
-        raise InvalidInput("compare: no machine is named.", "Give the name or the id of one.")
+        raise InvalidInput("compare: no VM is named.", "Set the name or the ID of one VM.")
     if len(_names(params)) > 1:
-        raise InvalidInput(f"compare: it is about one machine, but {len(params['name'])} are named.", "Give one name.")
+        raise InvalidInput(f"compare: needs one VM, but {len(params['name'])} are named.", "Set one name.")
     for option in ("from", "to"):
         if asked.get(option) is not None:
             _check_text(f"compare.{option}", asked[option])
     if asked["from"] == asked.get("to"):
         raise InvalidInput(
-            f"compare: '{asked['from']}' would be compared with itself.", "Name another in to, or leave it out."
+            f"compare: '{asked['from']}' would be compared with itself.", "Set another snapshot in to, or omit to."
         )
     content, text = bool(asked.get("content")), bool(asked.get("text"))
     if text and not content:
-        raise InvalidInput("compare: text makes no sense without content.", "Set content: true, or leave text out.")
+        raise InvalidInput("compare: text has no effect without content.", "Set content: true, or omit text.")
     return Comparison(asked["from"], asked.get("to"), content, text)
 
 
 def _names(params):
     names, machine_id = params.get("name"), params.get("id")
     if not names and not machine_id:
-        raise InvalidInput("Neither name nor id is given.", "Give the name of at least one machine.")
+        raise InvalidInput("Neither name nor id is set.", "Set the name of at least one VM.")
     check_names(names, machine_id)
     twice = sorted({name for name in names or () if names.count(name) > 1})
     if twice:
-        raise InvalidInput(f"name: {', '.join(twice)} is given twice.", "Give each name once.")
+        raise InvalidInput(f"name: {', '.join(twice)} is listed twice.", "List each name once.")
     return names or [None]
 
 
 def check_names(names, machine_id):
     """Refuse several names beside the id of one machine, and what no platform can have as a name."""
     if machine_id and len(names or ()) > 1:
-        raise InvalidInput(
-            f"id: '{machine_id}' is one machine, but {len(names)} names are given.", "Give one name or none."
-        )
+        raise InvalidInput(f"id: '{machine_id}' is one VM, but {len(names)} names are set.", "Set one name or none.")
     for name in names or ():
         _check_name(name)
 
@@ -94,18 +92,19 @@ def _check_name(name):
     _check_text("name", name)
     if "/" in name:
         raise InvalidInput(
-            f"name: '{name}' has a slash.", "Choose a name without slashes; for a VM that has such a name give its id."
+            f"name: '{name}' contains a slash.",
+            "Choose a name without slashes; to select a VM that has such a name, set id.",
         )
 
 
 def _check_text(option, name):
     if not name or not name.strip():
         raise InvalidInput(
-            f"{option}: a name is empty.", "Write the machine's name." if option == "name" else "Write its name."
+            f"{option}: a name is empty.", "Set the name of the VM." if option == "name" else "Set a name."
         )
     if any(ord(character) < 32 or ord(character) == 127 for character in name):
         raise InvalidInput(
-            f"{option}: {name!r} has a control character such as a newline.", "Use printable characters."
+            f"{option}: {name!r} contains a control character such as a newline.", "Use printable characters."
         )
 
 
@@ -114,8 +113,8 @@ def _policy(given, config, at_start):
     missing = sorted(purge - set(config))
     if missing and given["state"] != "absent":
         raise InvalidInput(
-            f"purge: {missing[0]} is named, but the option {missing[0]} is not given.",
-            "Give the complete list, [] for none.",
+            f"purge: {missing[0]} is listed, but the option {missing[0]} is not set.",
+            "Set it to the complete list, [] for none.",
         )
     told = {field.name: given[field.name] for field in fields(Policy) if field.name in given}
     if given["state"] not in ("started", "restarted"):
@@ -135,8 +134,8 @@ def _given(params, options):
             continue
         if option.only_with and value != option.default and params["state"] != option.only_with:
             raise InvalidInput(
-                f"{name}: makes no sense with state: {params['state']}.",
-                f"Use state: {option.only_with}, or leave it out.",
+                f"{name}: is not supported with state: {params['state']}.",
+                f"Set state: {option.only_with}, or omit {name}.",
             )
         given[name] = _read(name, option, value)
     return given
@@ -158,7 +157,7 @@ def _read(path, option, value):
         return _record(path, option, value) if option.options else dict(value)
     least, most = option.limits or (None, None)
     if (least is not None and value < least) or (most is not None and value > most):
-        remedy = f"Give {least} or more." if most is None else f"Give a number from {least} to {most}."
+        remedy = f"Set {least} or more." if most is None else f"Set a number from {least} to {most}."
         raise InvalidInput(f"{path}: {value} is out of range.", remedy)
     return option.normalize(value, path)
 
@@ -176,10 +175,10 @@ def _entries(path, option, entries):
         name = None if option.key == PLACE else entry.get(option.key)
         if str(name).startswith(PLACE):
             raise InvalidInput(
-                f"{path}: '{name}' is not a valid {option.key}.", "Write a slot such as vda, scsi0 or SATA 0."
+                f"{path}: '{name}' is not a valid {option.key}.", "Set a slot such as vda, scsi0 or SATA 0."
             )
         if name in named:
-            raise InvalidInput(f"{path}: {option.key} {name} is given twice.", f"Give each {option.key} once.")
+            raise InvalidInput(f"{path}: {option.key} {name} is listed twice.", f"List each {option.key} once.")
         key = str(place) if option.key == PLACE else f"{PLACE}{place}" if name is None else name
         given = _record(_place(path, option, key), option, entry)
         given.pop(option.key, None)

@@ -23,19 +23,17 @@ def parse_size(text, option, bare=None):
     """
     match = _SIZE.fullmatch(str(text))
     if not match:
-        raise InvalidInput(
-            f"{option}: '{text}' is not a size.", "Write a number and a unit, such as 512M, 20G or 1TiB."
-        )
+        raise InvalidInput(f"{option}: '{text}' is not a size.", "Set a number and a unit, such as 512M, 20G or 1TiB.")
     number, prefix = match[1], match[2]
     has_unit = not str(text).strip()[-1].isdigit()
     if not has_unit and bare is None:
-        raise InvalidInput(f"{option}: '{text}' has no unit.", f"Write {text}G for GiB, {text}M for MiB.")
+        raise InvalidInput(f"{option}: '{text}' has no unit.", f"Set {text}G for GiB, {text}M for MiB.")
     factor = 1024 ** _EXPONENTS[(prefix or "").upper()] if has_unit else bare
     size = Fraction(number) * factor
     if size.denominator != 1 or size <= 0:
         raise InvalidInput(
             f"{option}: '{text}' is not a whole, positive number of bytes.",
-            "Give whole bytes above zero, such as 512M or 20G.",
+            "Set a size above zero in whole bytes, such as 512M or 20G.",
         )
     return int(size)
 
@@ -61,6 +59,6 @@ def mac_address(text, option):
     mac = ":".join(re.findall("..", digits)).lower() if is_plain else text.lower()
     if not _MAC.fullmatch(mac) or int(mac[1], 16) & 1:
         raise InvalidInput(
-            f"{option}: '{text}' is not the MAC address of a NIC.", "Write six pairs such as 52:54:00:12:34:56."
+            f"{option}: '{text}' is not the MAC address of a NIC.", "Set six pairs of digits such as 52:54:00:12:34:56."
         )
     return mac

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How long one call to a platform may take: a ceiling for calls that hang, generous enough for those that work."""
+"""The maximum duration of one call to a platform: for calls that hang, long enough for normal ones."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ _SECONDS, _VARIABLE = 3600, "POLYVIRT_CALL_TIMEOUT"
 RAISE_CALL_TIMEOUT = "Check why the platform is slow; if the operation needs more time, increase call_timeout."
 
 
-def call_timeout(asked):
-    """Seconds after which a call is given up: ``asked``, else those of the environment, else an hour."""
+def call_timeout(requested):
+    """Seconds after which a call is given up: ``asked``, else the environment variable, else an hour."""
     text = os.environ.get(_VARIABLE)
-    if asked or not text:
-        return asked or _SECONDS
+    if requested or not text:
+        return requested or _SECONDS
     if not text.isdigit() or not int(text):
         raise errors.InvalidInput(f"{_VARIABLE}: '{text}' is not a number of seconds.", "Set 1 or more.")
     return int(text)

@@ -26,7 +26,7 @@ _SHOWN_COMMAND = 200
 
 @dataclass(frozen=True)
 class Completed:
-    """What a program left behind. A bad exit code is a fact here; the caller knows what it means."""
+    """The result of a program. An exit code other than 0 is no error here; the caller interprets it."""
 
     argv: tuple[str, ...]
     rc: int
@@ -35,7 +35,7 @@ class Completed:
 
 
 class Commands:
-    """The programs of the machine this code runs on. ``ceiling``: seconds after which any call is given up."""
+    """The programs of this host. ``ceiling``: seconds after which any call is given up."""
 
     ceiling = None
 
@@ -60,9 +60,9 @@ class Commands:
         return os.environ.get(name) or None
 
     def run(self, argv, stdin=None, timeout=60, environment=None, writes=False):
-        """Run ``argv`` to its end. ``timeout`` is in seconds, None waits for ever; raises Timeout and Unavailable.
+        """Run ``argv`` to its end. ``timeout`` is in seconds, None waits forever; raises Timeout and Unavailable.
 
-        ``stdin`` is text and may hold secrets: it appears in no error. ``environment`` holds more variables.
+        ``stdin`` is text and may contain secrets: it appears in no error. ``environment`` has additional variables.
         ``writes``: it is counted as a change if it ends with 0, and as a doubtful one if it was killed.
         """
         argv = tuple(argv)
@@ -85,9 +85,9 @@ class Commands:
         return Completed(argv, process.returncode, _decode(stdout), _decode(stderr))
 
     def end(self, pid, is_meant):
-        """Ask a process that another program left here to end, if ``is_meant`` holds of its argv: numbers come again.
+        """Terminate a process that another program left, if ``is_meant`` is true for its argv, because pids are reused.
 
-        Where its argv cannot be read (no /proc), or it is another user's, it stays.
+        If its argv cannot be read (no /proc), or it belongs to another user, it is not terminated.
         """
         try:
             with open(f"/proc/{pid}/cmdline", "rb") as file:
@@ -112,7 +112,7 @@ def _start(argv, environment):
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env={**os.environ, **environment, **_LANGUAGE},
-            # An own session: its process group can be killed whole, and no ssh or polkit below it asks at a terminal.
+            # A separate session: the process group can be killed, and no child (ssh, polkit) prompts on a terminal.
             start_new_session=True,
         )
     except OSError as error:
@@ -120,9 +120,9 @@ def _start(argv, environment):
 
 
 def _end(process):
-    """Nothing of an unfinished program survives: neither itself nor what it started."""
+    """Kill an unfinished program with all processes that it started."""
     if process.returncode is None:
-        with suppress(ProcessLookupError):  # It may end by itself in this moment.
+        with suppress(ProcessLookupError):  # It may have ended in the meantime.
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
     for stream in (process.stdin, process.stdout, process.stderr):

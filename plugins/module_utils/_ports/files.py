@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The file actions a driver needs, each leaving either the old state or the new one."""
+"""File operations for drivers; each leaves either the old state or the new one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from . import writes
 from .clock import Clock
 
 _PARTIAL = ".polyvirt-partial"
-# Seconds, and how many of them: two renames that follow each other take less, even on a busy host.
+# Seconds between reads, and how many: more than two consecutive renames take, even on a busy host.
 _MOMENT, _MOMENTS = 0.01, 100
 # What file systems without hard links (FAT, some network and user-space ones) answer to link().
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
@@ -31,7 +31,7 @@ def read(path):
 
 
 def read_replaced(path, new):
-    """A file that its program replaces in two steps: for a moment in between it has the name ``new`` alone."""
+    """Read a file that its program replaces in two steps: between them only the file ``new`` exists."""
     for _again in range(_MOMENTS):
         try:
             return read(path)
@@ -51,9 +51,9 @@ def read_part(path, offset, length):
 
 @contextmanager
 def partial(path):
-    """A temporary name beside ``path`` for a file in the making, gone at the end whatever happens.
+    """A temporary name in the directory of ``path`` for an incomplete file, which is always removed at the end.
 
-    The name tells its process, so what a killed run left behind is removed by the next one, and nothing else is.
+    The name contains the pid, so that the next run removes exactly the files of a killed run.
     """
     folder, base = os.path.split(path)
     _remove_stale_partials(folder or ".", base)
@@ -65,7 +65,7 @@ def partial(path):
 
 
 def remove_whole(path):
-    """Remove a file, or a folder with all it holds; afterwards there is none."""
+    """Remove a file, or a directory with its content, if it exists."""
     if os.path.isdir(path) and not os.path.islink(path):
         with _explained("remove", path):
             shutil.rmtree(path)
@@ -83,7 +83,7 @@ def _remove_stale_partials(folder, base):
 
 
 def write_atomically(path, data, mode=0o644):
-    """Put ``data`` (bytes) at ``path``: a reader, or a run killed here, sees the old content or all of the new."""
+    """Write ``data`` (bytes) to ``path``: readers, and a killed run, see either the old or the complete new content."""
     with _explained("write", path), partial(path) as temporary:
         handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
         with os.fdopen(handle, "wb") as file:
@@ -96,10 +96,10 @@ def write_atomically(path, data, mode=0o644):
 
 
 def rename_into_place(temporary, final):
-    """Give a finished file its name, but never the name of a file that is already there (Refused).
+    """Give a complete file its final name, but never replace an existing file (Refused).
 
-    A plain rename would replace another's file without a word. A hard link fails when the name is taken, in one
-    step of the kernel; being killed between the two steps leaves both names on one file, which harms nobody.
+    A plain rename would silently replace an existing file. A hard link fails if the name exists, in one atomic
+    step; if the process is killed between the two steps, the file has both names, which is harmless.
     """
     with _explained("rename", temporary):
         try:
@@ -116,7 +116,7 @@ def rename_into_place(temporary, final):
 
 
 def remove(path):
-    """Whether there was such a file; afterwards there is none."""
+    """Remove a file; returns whether it existed."""
     with _explained("remove", path):
         try:
             os.unlink(path)
@@ -127,7 +127,7 @@ def remove(path):
 
 
 def entries(folder):
-    """Names in a folder; none where there is no such folder."""
+    """Names in a directory; none if it does not exist."""
     try:
         with _explained("list", folder):
             return sorted(os.listdir(folder))
@@ -136,7 +136,7 @@ def entries(folder):
 
 
 def starts_with(path, word, offset=0):
-    """Whether ``word`` (bytes) stands at ``offset`` of a regular file; False for anything that cannot be read."""
+    """Whether a regular file contains ``word`` (bytes) at ``offset``; False if it cannot be read."""
     try:
         if not os.path.isfile(path):
             return False
@@ -148,7 +148,7 @@ def starts_with(path, word, offset=0):
 
 
 def holds_zeroes(path):
-    """Whether zero bytes are among the first of a file, as in images and archives and in no text."""
+    """Whether the beginning of a file contains zero bytes, as in images and archives, but not in text."""
     try:
         with open(path, "rb") as file:
             return b"\0" in file.read(4096)
@@ -161,7 +161,7 @@ def exists(path):
 
 
 def holds_files(folder):
-    """Whether a folder holds a file, at any depth; True also where it cannot be looked into."""
+    """Whether a directory contains a file, at any depth; True also if it cannot be read."""
     try:
         with os.scandir(folder) as found:
             return any(not one.is_dir(follow_symlinks=False) or holds_files(one.path) for one in found)
@@ -172,7 +172,7 @@ def holds_files(folder):
 
 
 def make_folder(path):
-    """A folder and those above it, where they are missing."""
+    """Create a directory and its parents if they are missing."""
     with _explained("create", path):
         os.makedirs(path, mode=0o711, exist_ok=True)
 
@@ -199,13 +199,13 @@ def size(path):
 
 
 def allocated(path):
-    """Bytes that a file takes on its disk: holes take none."""
+    """Allocated size of a file in bytes; holes do not count."""
     with _explained("access", path):
         return os.stat(path).st_blocks * 512
 
 
 def free_space(folder):
-    """Bytes that an ordinary user may still write there."""
+    """Free bytes for an unprivileged user."""
     with _explained("access", folder):
         system = os.statvfs(folder)
         return system.f_bavail * system.f_frsize
@@ -216,7 +216,7 @@ def is_readable(path):
 
 
 def folders_above(path):
-    """All folders above a path that exist, the root first."""
+    """All existing parent directories of a path, the root first."""
     folders = []
     while path != os.path.dirname(path):
         path = os.path.dirname(path)
@@ -229,7 +229,7 @@ def may_everybody_enter(folder):
 
 
 def may_enter(folder, uid, gid):
-    """Whether a user may enter a folder, as far as is known: an access list can let in anybody."""
+    """Whether a user may enter a directory; True if that is unknown, because it has an access list."""
     status = os.stat(folder)
     if uid in (0, status.st_uid):
         return uid == 0 or bool(status.st_mode & stat.S_IXUSR)
@@ -255,9 +255,9 @@ def _groups(uid, gid):
 
 @contextmanager
 def private_folder(parent=None):
-    """A folder nobody else can enter, gone with all it holds at the end.
+    """A directory that nobody else can enter, removed with its content at the end.
 
-    In ``parent`` it is named after its process: what a killed run left there goes with the next one.
+    In ``parent`` its name contains the pid: the next run removes what a killed run left.
     """
     if parent is None:
         with tempfile.TemporaryDirectory(prefix="polyvirt-") as folder:
@@ -270,10 +270,10 @@ def private_folder(parent=None):
 
 @contextmanager
 def held(folder, shared=False):
-    """Hold a folder for the time of the block; yields whether that is possible now. It ends with the process.
+    """Lock a directory during the block; yields whether the lock is free now. It ends with the process.
 
-    What is held ``shared`` can be held by others in the same way at the same time, and by nobody alone.
-    A folder that is not there, or lies where nothing can be held, is held by nobody.
+    A ``shared`` lock allows other shared locks at the same time, but no exclusive one.
+    A directory that does not exist, or does not support locks, always counts as free.
     """
     try:
         handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -292,7 +292,7 @@ def held(folder, shared=False):
 
 
 def remove_empty_folder(path):
-    """Whether it is gone; a folder that holds something stays."""
+    """Remove a directory if it is empty; returns whether it no longer exists."""
     try:
         os.rmdir(path)
     except OSError:
@@ -301,7 +301,7 @@ def remove_empty_folder(path):
 
 
 def _rename_over_placeholder(temporary, final):
-    """The way without hard links: take the name with an empty file first, then rename over what is surely ours."""
+    """Without hard links: create an empty file with the name first, then rename over it."""
     try:
         os.close(os.open(final, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     except FileExistsError:
@@ -315,7 +315,7 @@ def _taken(final):
 
 @contextmanager
 def _explained(action, path):
-    """The system's refusals in the words of this collection."""
+    """Convert errors of the operating system into errors of this collection."""
     try:
         yield
     except FileNotFoundError as error:

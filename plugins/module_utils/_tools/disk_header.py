@@ -1,10 +1,10 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a disk image is, how much it holds and which image it stands on, from its own first bytes.
+"""Format, size and backing file of a disk image, from its header.
 
-Asked about a file, VirtualBox would note it among its images, which a look must not do. And a header can be read where
-the image itself cannot be opened, because what it stands on is gone.
+VirtualBox would register a file when queried about it, which an observation must not do. A header can be read even if
+the image cannot be opened because its backing file is missing.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ import uuid
 
 from .._ports import files
 
-#: How images begin -> what they are.
+#: First bytes of an image -> format.
 _BEGINNINGS = (
     (b"QFI\xfb", "qcow2"), (b"<<< ", "vdi"), (b"KDMV", "vmdk"), (b"# Disk Descriptor", "vmdk"), (b"conectix", "vhd"),
     (b"vhdxfile", "vhdx"), (b"QED\0", "qed"),
 )  # fmt: skip
 _SECTOR = 512
 _VHD = b"conectix"
-#: qcow and qcow2 have the place and the length of the backing image's name at the same offset.
+#: qcow and qcow2 store the position and length of the backing file's name at the same offset.
 _QCOW, _QCOW_BACKING, _LONGEST_NAME = b"QFI\xfb", 8, 1023
 _FILE_IN_JSON = re.compile(r'"(?:[\w.]+\.)?filename"\s*:\s*"([^"]+)"')
 _PROTOCOL = re.compile(r"[\w.+-]+:")
@@ -31,27 +31,27 @@ _EXTENT = re.compile(rb"^RW (\d+) ", re.MULTILINE)
 
 
 def format_of(path):
-    """What a file is; raw is all that begins like nothing known."""
+    """The format of an image; raw if the first bytes are unknown."""
     begin = files.read_part(path, 0, 32)
     found = next((kind for word, kind in _BEGINNINGS if begin.startswith(word)), None)
     return found or ("vhd" if _footer(path).startswith(_VHD) else "raw")
 
 
 def _footer(path):
-    """A VHD of fixed size has its words at its end alone."""
+    """A VHD of fixed size has its signature only at its end."""
     size = files.size(path)
     return files.read_part(path, size - _SECTOR, _SECTOR) if size > _SECTOR else b""
 
 
 def capacity(path):
-    """Bytes that the disk has, or None where its header does not say."""
+    """Size of the disk in bytes, or None if the header does not contain it."""
     return {"raw": files.size, "vdi": _of_vdi, "vmdk": _of_vmdk, "vhd": _of_vhd}.get(format_of(path), _unknown)(path)
 
 
 def uuid_of(path):
-    """The UUID of a VDI, by which VirtualBox knows it; None of everything else."""
-    told = files.read_part(path, 0x188, 16) if format_of(path) == "vdi" else b""
-    return str(uuid.UUID(bytes_le=told)) if len(told) == 16 else None
+    """The UUID by which VirtualBox identifies a VDI; None for other files."""
+    reported = files.read_part(path, 0x188, 16) if format_of(path) == "vdi" else b""
+    return str(uuid.UUID(bytes_le=reported)) if len(reported) == 16 else None
 
 
 def _unknown(path):
@@ -80,14 +80,14 @@ def _number(form, data):
 
 
 def is_qcow(path):
-    """Whether a file is a qcow or qcow2 image: of these the header names the image below."""
+    """Whether a file is a qcow or qcow2 image, whose header contains the backing file."""
     return files.read_part(path, 0, len(_QCOW)) == _QCOW
 
 
 def backing_file(path):
-    """The local file that a qcow or qcow2 image stands on, there or not; None where it stands on none.
+    """The local backing file of a qcow or qcow2 image, existing or not; None if it has none.
 
-    An image that is too short to name one can never be opened again.
+    An image that is too short to contain the name cannot be opened at all.
     """
     place, length = (_number(form, files.read_part(path, _QCOW_BACKING + at, size)) for form, at, size in _NAME_AT)
     if not place or not length or length > _LONGEST_NAME:

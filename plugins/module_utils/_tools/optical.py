@@ -1,13 +1,13 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a file for an optical drive is, from its own words."""
+"""Recognizes ISO images by their signature."""
 
 from __future__ import annotations
 
 from .._ports import files
 
-#: Of ISO 9660 and of UDF.
+#: Signatures of ISO 9660 and UDF.
 _DESCRIPTORS = (b"CD001", b"BEA01")
 _DESCRIPTOR_AT = 32769
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Disk images, through ``qemu-img``. Paths are absolute: a colon or a dash in front could mean something else."""
+"""Disk images, through ``qemu-img``. Paths are absolute, because a colon or a leading dash has another meaning."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ INSTALL = "Install qemu-img: package qemu-utils (Debian, Ubuntu), qemu-img (Fedo
 _LOOK = 120
 #: Commands that change nothing.
 _READS = frozenset({"check", "compare", "info", "measure"})
-#: What ``qemu-img check`` ends with: done, only clusters that nobody uses, and a format that cannot be checked.
+#: Exit codes of ``qemu-img check``: no error, only leaked clusters, and a format that cannot be checked.
 _SOUND = (0, 3, 63)
 # Copying is the platform's own work: it is never cut off, however large the disk.
 _AS_LONG_AS_IT_TAKES = None
@@ -22,9 +22,9 @@ _AS_LONG_AS_IT_TAKES = None
 
 @dataclass(frozen=True)
 class ImageInfo:
-    """One image; sizes in bytes. ``backing`` is the full path of the image it stands on.
+    """One image; sizes in bytes. ``backing`` is the full path of its backing file.
 
-    ``snapshots`` are the names of those within the image; names may be there twice.
+    ``snapshots`` are the names of its internal snapshots; names may repeat.
     """
 
     path: str
@@ -35,7 +35,7 @@ class ImageInfo:
 
 
 def empty_image(size):
-    """The name of an image of zeroes that exists only while it is read."""
+    """The name of a virtual image of zeroes."""
     return "json:" + json.dumps({"driver": "null-co", "size": size, "read-zeroes": True})
 
 
@@ -45,20 +45,20 @@ class QemuImg:
         self._executable = executable
 
     def info(self, path, image_format=None):
-        """What an image is, even while a guest uses it (-U).
+        """The properties of an image, even while a guest uses it (-U).
 
-        The format of what a guest may have written to is said: probed, a raw disk could pose as an image on top of any
-        file of the host, and a copy of it would hold that file.
+        The format of a guest's disk must be passed: if probed, a guest could make a raw disk look like an image on top
+        of any file of the host, and a copy of it would contain that file.
         """
         return _image(json.loads(self._run("info", "-U", "--output=json", *_of(image_format), path, timeout=_LOOK)))
 
     def chain(self, path):
-        """The image and all it stands on, itself first."""
+        """The image and its backing files, itself first."""
         listed = self._run("info", "-U", "--output=json", "--backing-chain", path, timeout=_LOOK)
         return [_image(found) for found in json.loads(listed)]
 
     def damage(self, path, image_format):
-        """What is wrong with an image, such as one that was not copied whole; empty where nothing is found."""
+        """The errors of an image, such as an incomplete copy; empty if none are found."""
         words = ("check", "-q", "-U", "-f", image_format, path)
         completed = self._completed(*words, allowed=None)
         if completed.rc in _SOUND:
@@ -66,7 +66,7 @@ class QemuImg:
         return (completed.stderr.strip() or completed.stdout.strip()).split("\n")[0]
 
     def needed(self, path, image_format=None, snapshot=None):
-        """Bytes that a copy of what an image or a snapshot in it holds takes at most."""
+        """The maximum size in bytes of a copy of an image, or of a snapshot in it."""
         part = ["-l", f"snapshot.name={snapshot.replace(',', ',,')}"] if snapshot else []
         words = ("measure", "-U", "--output=json", *_of(image_format), "-O", "qcow2", *part, path)
         return json.loads(self._run(*words))["required"]
@@ -75,14 +75,14 @@ class QemuImg:
         self._run("create", "-q", "-f", image_format, path, str(size))
 
     def overlay(self, path, base, base_format, size=None):
-        """A qcow2 image on ``base``. The base's format is always said: probed, a raw guest could pose as another."""
+        """A qcow2 image on ``base``. The base's format is always passed: if probed, a guest could fake it."""
         given_size = [] if size is None else [str(size)]
         self._run("create", "-q", "-f", "qcow2", "-F", base_format, "-b", base, path, *given_size)
 
     def convert(self, source, source_format, path, image_format, snapshot=None, in_use=False):
-        """A full copy that stands on nothing.
+        """A full copy without a backing file.
 
-        Of a snapshot within the image it is made even while a guest uses that, and so of a file ``in_use`` (-U).
+        A snapshot in the image is copied even while a guest uses the image, and so is a file ``in_use`` (-U).
         """
         part = ["-l", f"snapshot.name={snapshot.replace(',', ',,')}"] if snapshot else []
         shared = ["-U"] if snapshot or in_use else []
@@ -91,20 +91,20 @@ class QemuImg:
     def copy_out(self, path, snapshot, copy):
         """A qcow2 image that reads as ``snapshot`` within the qcow2 image ``path``, also while a guest uses it (-U).
 
-        It stands on what the image stands on. What a snapshot holds does not change while the image is written.
+        It has the same backing files as the image. The snapshot does not change while the image is written.
         """
         below = self.chain(path)[1:2]
         standing = [word for base in below for word in ("-B", base.path, "-F", base.format)]
-        # In options of this kind a comma ends the value, unless it is there twice.
+        # In such options a comma ends the value, unless it is doubled.
         name = f"snapshot.name={snapshot.replace(',', ',,')}"
         self._run("convert", "-U", "-f", "qcow2", "-l", name, "-O", "qcow2", *standing, path, copy)
 
     def drop_snapshot(self, path, name):
-        """Remove a snapshot from a qcow2 image that nobody uses."""
+        """Delete a snapshot from a qcow2 image that is not in use."""
         self._run("snapshot", "-q", "-d", name, path)
 
     def grow(self, path, image_format, size):
-        """Make an image larger. Never told to shrink: the caller has compared, and qemu-img refuses the rest."""
+        """Enlarge an image. The caller has compared the sizes, and qemu-img itself rejects shrinking."""
         self._run("resize", "-q", "-f", image_format, path, str(size))
 
     def identical(self, a, b):

@@ -1,10 +1,10 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""NoCloud seeds for cloud-init: the documents, and the ISO that carries them.
+"""NoCloud seeds for cloud-init: the documents, and the ISO image with them.
 
-The target may lack PyYAML, so documents are written here: JSON, which is YAML, one top-level key a line; plain words
-and the list of SSH keys stand unquoted, as small guests read them with sed.
+The target may not have PyYAML, so documents are written here: JSON, which is YAML, one top-level key per line; words
+and the list of SSH keys are not quoted, because small guests parse them with sed.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ _HEADER = "#cloud-config"
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_./@+-]*\Z")
 _MEANS_SOMETHING_ELSE = frozenset(("y", "n", "yes", "no", "on", "off", "true", "false", "null"))
 _INSTANCE_ID = re.compile(r"""(?m)(^|[{,\s"'])instance-id["']?\s*:""")
-# What a YAML reader refuses, or takes for a line break within a JSON text.
+# Characters that YAML parsers reject, or read as a line break within a JSON text.
 _NOT_IN_YAML = re.compile("[^\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 
 
 def check_documents(arguments, name):
-    """Raise what is wrong with the option cloud_init, from a step's ``arguments``; its NICs will have MACs then."""
+    """Raise the errors of the option cloud_init, from a step's ``arguments``; MACs are assumed to be known later."""
     to_be = {place: {"mac": "to be"} for place in arguments["config"].get("networks") or {}}
     macs = macs_by_place(to_be, arguments.get("networks"))
     nocloud_documents(arguments["creation"]["cloud_init"], name, "check", macs)
@@ -46,9 +46,9 @@ def nocloud_documents(cloud_init, name, instance_id, macs=()):
 
 
 def make_seed(commands, files, path, documents):
-    """Put an ISO with ``documents`` at ``path``, readable by its owner alone: seeds hold passwords.
+    """Create an ISO image with ``documents`` at ``path``, readable only by its owner, because seeds contain passwords.
 
-    Made in a private folder, then written beside ``path`` and renamed over it, so a half-made seed never has the name.
+    Created in a private directory, then copied and renamed, so that an incomplete seed never has the final name.
     """
     tool = find_tool(commands)
     with files.private_folder() as inputs, files.private_folder() as output:
@@ -63,7 +63,7 @@ def make_seed(commands, files, path, documents):
 
 
 def find_tool(commands):
-    """The command line of a program that makes ISO images; NotFound names what to install."""
+    """The command line of a program that creates ISO images; NotFound names what to install."""
     for name, *mode in (("xorriso", "-as", "mkisofs"), ("genisoimage",), ("mkisofs",)):
         try:
             return [commands.find(name), *mode]
@@ -83,11 +83,11 @@ def _user_data(cloud_init):
     config = dict(given)
     _refuse_conflicts(config, user, keys, password)
     if password:
-        config.update(password=password, chpasswd={"expire": False})  # Else the first login has to change it.
+        config.update(password=password, chpasswd={"expire": False})  # Otherwise it must be changed at the first login.
     if user:
         config["user"] = user
         if user == "root":
-            config.setdefault("disable_root", False)  # Else cloud-init answers root's key with a refusal.
+            config.setdefault("disable_root", False)  # Otherwise cloud-init disables root's key.
     own = config.pop("ssh_authorized_keys", None) or []
     own = [own] if isinstance(own, str) else own
     merged = list(dict.fromkeys(_key(key) for key in [*own, *keys]))
@@ -108,7 +108,7 @@ def _cannot_merge(text):
 
 
 def _refuse_conflicts(config, user, keys, password):
-    """What cloud-init would quietly resolve in its own way is asked back."""
+    """Reject combinations that cloud-init would silently resolve."""
     if user and config.get("user", user) != user:
         raise errors.InvalidInput(
             f"cloud_init: user is '{user}', but user_data sets another user.", "Set the user in only one of them."
@@ -122,7 +122,7 @@ def _refuse_conflicts(config, user, keys, password):
     users = config.get("users")
     if users is None:
         return
-    # Top-level keys belong to the default user, which such a list can leave out.
+    # Top-level keys belong to the default user, which such a list may not contain.
     if user or ((keys or password) and "default" not in users):
         raise errors.InvalidInput(
             "cloud_init: user, password and ssh_authorized_keys cannot be combined with a list of users in user_data.",
@@ -142,12 +142,12 @@ def _meta_data(given, name, instance_id):
 
 
 def _host_name(name):
-    """A machine may be called what no host may: everything else becomes a dash."""
+    """The host name for a VM name: characters that are invalid in host names become a dash."""
     return re.sub(r"[^A-Za-z0-9.-]+", "-", name).strip("-.") or "vm"
 
 
 def _key(key):
-    """One public key, on one line: a line break would let a key write cloud-config of its own."""
+    """One public key, on one line: with a line break, a key could inject other cloud-config."""
     key = key.strip()
     if not key or "\n" in key or "\r" in key:
         raise errors.InvalidInput(
@@ -164,7 +164,7 @@ def _emit_keys(keys):
 
 
 def _is_plain_line(text):
-    """Whether YAML reads the rest of a line as this text and nothing else."""
+    """Whether YAML parses the rest of a line as exactly this text."""
     starts_safely = re.match(r"[A-Za-z]", text)
     return bool(starts_safely) and not re.search(r": | #|:\Z|\t", text) and not _NOT_IN_YAML.search(text)
 

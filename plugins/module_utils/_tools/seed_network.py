@@ -9,21 +9,21 @@ from .._lifecycle import ip_config
 from .._lifecycle.errors import InvalidInput
 
 _OPTIONS = ("ip_config", "nameservers", "search_domains")
-#: Where only DNS is set: the first NIC gets its address as it does without a seed.
+#: If only DNS is set, the first NIC uses DHCP, as without a seed.
 _BY_DHCP = ("ip=dhcp",)
-#: How all versions of cloud-init and netplan understand a default route.
+#: Default routes in the form that all versions of cloud-init and netplan support.
 _DEFAULT = {"gw": "0.0.0.0/0", "gw6": "::/0"}
 
 
 def macs_by_place(found, wanted=None):
-    """MACs in the order of the NICs: that in ``wanted`` where one is set, else that in ``found``; None: not known."""
+    """MACs in the order of the NICs: the one in ``wanted`` if set, else the one in ``found``; None if unknown."""
     wanted = wanted or {}
     places = sorted({*found, *wanted}, key=int)
     return [(wanted.get(place) or {}).get("mac") or (found.get(place) or {}).get("mac") for place in places]
 
 
 def network_config(cloud_init, macs):
-    """The document as a mapping; None where none of its options is set. Raises InvalidInput."""
+    """The document as a mapping; None if none of its options is set. Raises InvalidInput."""
     given = [option for option in _OPTIONS if cloud_init.get(option)]
     if not given:
         return None
@@ -43,8 +43,8 @@ def network_config(cloud_init, macs):
 
 def _dns(cloud_init):
     addresses, search = (_words(cloud_init.get(option) or ()) for option in ("nameservers", "search_domains"))
-    told = {"addresses": addresses, "search": search}
-    return {"nameservers": {name: words for name, words in told.items() if words}} if addresses or search else {}
+    reported = {"addresses": addresses, "search": search}
+    return {"nameservers": {name: words for name, words in reported.items() if words}} if addresses or search else {}
 
 
 def _words(entries):
@@ -52,7 +52,7 @@ def _words(entries):
 
 
 def _nic(place, entry, macs):
-    """One NIC. It is found by its MAC and named by its number, because guests name NICs in different ways."""
+    """One NIC, matched by MAC and named by number, because guests name NICs in different ways."""
     parts = ip_config.parts_of(entry)
     addresses = [parts[name] for name in ("ip", "ip6") if ip_config.is_address(parts.get(name))]
     routes = [{"to": to, "via": parts[name]} for name, to in _DEFAULT.items() if name in parts]

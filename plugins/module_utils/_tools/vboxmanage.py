@@ -1,10 +1,10 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Speaking to VirtualBox through ``VBoxManage``.
+"""Running ``VBoxManage``.
 
-One call is one process; there is no way to ask many things at once. The exit code alone says little: some changes
-print an error and end with 0. So for a change it counts whether an error was printed.
+Each call is one process; queries cannot be combined. The exit code is not reliable: some changes
+print an error and exit with 0. So a change fails if an error was printed.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ OLDEST = (6, 1)
 
 _ERROR = re.compile(r"VBoxManage: (?:fatal )?error: ")
 _WARNING = re.compile(r"VBoxManage: warning: ")
-# Where in its own sources an error arose helps nobody who reads a task's result.
+# Positions in the source code of VirtualBox do not help users.
 _INTERNAL = re.compile(r"Details: |Context: |/\S+\.cpp\[\d+\] ")
 _PROGRESS = re.compile(r"^(?:\d+%\.\.\.)+(?:100%|[A-Z][A-Z0-9_]*)?(?:\n|\Z)")
 _USAGE = re.compile(r"^Usage - ", re.MULTILINE)
 
-# What VirtualBox says, as recorded; the first name is the kind of thing looked for.
+# VirtualBox's error messages, as recorded, by kind of object.
 _NOT_FOUND = {
     "machine": ("Could not find a registered machine named '", "Could not find a registered machine with UUID {"),
     "snapshot": ("Could not find a snapshot ", "This machine does not have any snapshots"),
@@ -37,13 +37,13 @@ _NOT_FOUND = {
     "slot": ("No storage device attached to device slot ",),
     "shared_folder": ("Could not find a shared folder named '",),
 }
-# A machine that runs is held by its own process as long as it does; one that is off, by another call for a moment.
+# A running VM is locked by its own process; a stopped one only briefly, by other calls.
 _HELD = (
     "is already locked for a session (or being unlocked)",
     "is already locked by a session (or being locked or unlocked)",
     "while it is locked",
 )
-# The daemon ended during the call: nobody knows whether it carried it out.
+# The daemon ended during the call, which may or may not have been executed.
 _LOST = ("NS_ERROR_ABORT (0x80004004)", "NS_ERROR_CALL_FAILED")
 _PASSING = (
     *_LOST,
@@ -62,21 +62,21 @@ _WRONG_STATE = (
     "Already paused",
 )
 _INACCESSIBLE = ("The object functionality is limited",)
-#: Seconds. A daemon that ends meets one that begins: reading harms nobody, so it is asked again, ever more slowly.
+#: Seconds between retries of a read, for example while the daemon restarts; reads can be repeated safely.
 _PAUSES = (0.05, 0.1, 0.2, 0.5, 1, 1, 2, 2, 3, 3)
-#: How often an answer that may lack something is asked for again; it is good enough in the end.
+#: How often a possibly incomplete answer is requested again; after that it is accepted.
 _INCOMPLETE_AGAIN = 3
-#: Seconds. Of forty tasks at once in one registry on a busy host the last waits for longer than a minute.
+#: Seconds. With forty simultaneous tasks in one registry on a busy host, the last waits for over a minute.
 _PATIENCE = 180
 _NO_SNAPSHOTS = "This machine does not have any snapshots\n"
 
 
 class Busy(errors.CommandFailed):
-    """Somebody else works with the VM at this moment: the core asks again. All other errors are final."""
+    """Another process is working on the VM: the core retries. All other errors are final."""
 
 
 class VBoxManage:
-    """One user's registry of machines."""
+    """One user's registry of VMs."""
 
     def __init__(self, commands, executable="VBoxManage", timeout=_PATIENCE, clock=None):
         self._commands = commands
@@ -85,7 +85,7 @@ class VBoxManage:
         self._timeout = timeout
 
     def version(self):
-        """The version, as numbers. Raises Unavailable when it is older than what this collection knows."""
+        """The version, as numbers. Raises Unavailable if it is older than the oldest supported one."""
         said = self.read("--version")
         found = output.version(said)
         if found is None:
@@ -101,11 +101,11 @@ class VBoxManage:
         return found
 
     def read(self, *words, timeout=None):
-        """What a command prints, when that is to be parsed. Raises CommandFailed where it was cut off.
+        """The output of a command, for parsing. Raises CommandFailed if it is incomplete.
 
-        In a wrong locale VBoxManage stops at the first letter that it cannot print, and ends with 0. An error printed
-        beside the answer is about one thing of many: a list goes on after a machine that cannot be read, or whose
-        snapshots somebody else works with (seen on 7.2.22: the answer lacks them), which passes.
+        In a wrong locale VBoxManage stops at the first character that it cannot print, and exits with 0. An error
+        printed besides the answer concerns a single object: a list continues after a VM that cannot be read, or whose
+        snapshots are locked by another process (seen on 7.2.22: the answer lacks them), which is temporary.
         """
         completed = self._execute(words, timeout=timeout)
         for number, pause in enumerate(_PAUSES):
@@ -123,7 +123,7 @@ class VBoxManage:
         return completed.stdout
 
     def run(self, *words, timeout=None, stdin=None):
-        """Do one command and return what it printed. Raises CommandFailed with VirtualBox's error lines."""
+        """Run one command and return its output. Raises CommandFailed with VirtualBox's error lines."""
         completed = self._execute(words, timeout, stdin, writes=True)
         if completed.rc != 0 or _ERROR.search(completed.stderr):
             if completed.rc != 0 and _says(completed.stderr, _LOST):
@@ -138,35 +138,35 @@ class VBoxManage:
 
 
 def is_not_found(error, kind="machine"):
-    """Whether the thing itself is missing."""
+    """Whether the object itself is missing."""
     return _says(error, _NOT_FOUND[kind])
 
 
 def is_locked(error):
-    """Whether it may go well in a moment: somebody else works with the machine, or the daemon is just starting.
+    """Whether a retry may succeed: another process is working on the VM, or the daemon is just starting.
 
-    Where the machine is on, `is_held` is no matter of a moment.
+    For a running VM, `is_held` is not temporary.
     """
     return _says(error, _PASSING) or is_held(error)
 
 
 def is_held(error):
-    """Whether a session holds the machine: its own as long as it runs, another call's for a moment."""
+    """Whether a session holds the VM's lock: its own while it is running, that of another call only briefly."""
     return _says(error, _HELD)
 
 
 def is_not_running(error):
-    """Whether there is nobody to be told something: the machine is off, or has gone off meanwhile."""
+    """Whether the command failed because the VM is not running, or has stopped in the meantime."""
     return _says(error, _NOT_RUNNING)
 
 
 def is_wrong_state(error):
-    """Whether the machine's state forbids what was asked."""
+    """Whether the state of the VM does not allow the command."""
     return _says(error, _WRONG_STATE)
 
 
 def is_inaccessible(error):
-    """Whether VirtualBox knows the machine but cannot read its settings."""
+    """Whether the VM is registered, but its settings cannot be read."""
     return _says(error, _INACCESSIBLE)
 
 
@@ -189,7 +189,7 @@ def _failure(completed):
 
 
 def _error_lines(text):
-    """VirtualBox's complaints, each once: outermost first, without their prefix and what only its authors need."""
+    """VirtualBox's errors, each once: outermost first, without prefix and internal details."""
     lines, within = [], False
     for line in _USAGE.split(text)[0].split("\n"):
         start = _ERROR.match(line)
@@ -198,7 +198,7 @@ def _error_lines(text):
             within = not _INTERNAL.match(line)
         elif _WARNING.match(line) or not line.strip():
             within = False
-        # A name or path may break a line; what follows it has no prefix.
+        # A name or path may contain a line break; the next line then has no prefix.
         if within and line not in lines:
             lines.append(line)
     return lines

@@ -1,11 +1,10 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reading a machine's settings file, which VirtualBox writes at each change.
+"""Reading a VM's settings file, which VirtualBox writes at each change.
 
-It tells what no listing does: extra data without a process for each machine, what kind of drive a slot has, when a
-snapshot was taken and whether of a running machine, where a description ends. What has its default value is left out of
-it.
+It contains what the listings lack: extra data without a process for each VM, the type of each drive, when a
+snapshot was created and whether the VM was running, where a description ends. Default values are omitted.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ _SPACE = {"v": "http://www.virtualbox.org/"}
 
 @dataclass(frozen=True)
 class TakenSnapshot:
-    """``online``: it holds the memory of a machine that ran; ``created`` is in seconds since 1970."""
+    """``online``: it includes the memory of a running VM; ``created`` is in seconds since 1970."""
 
     uuid: str
     online: bool
@@ -32,7 +31,7 @@ class TakenSnapshot:
 
 @dataclass(frozen=True)
 class SettingsFile:
-    """One machine, as far as its file tells more than the listings."""
+    """One VM: what its file contains beyond the listings."""
 
     machine: ET.Element
 
@@ -56,7 +55,7 @@ class SettingsFile:
     @property
     def drives(self):
         """{(controller, port, device): HardDisk, DVD or Floppy} of what is attached."""
-        # Below the hardware since 7.0, beside it before.
+        # Part of the hardware since 7.0, a sibling of it before.
         found = self.machine.find("v:Hardware/v:StorageControllers", _SPACE)
         controllers = self.machine.find("v:StorageControllers", _SPACE) if found is None else found
         return {
@@ -69,7 +68,7 @@ class SettingsFile:
     def snapshots(self):
         return {one.uuid: one for one in map(_taken, self.machine.iter(f"{{{_SPACE['v']}}}Snapshot"))}
 
-    def told(self, path):
+    def attribute(self, path):
         """An attribute by a path such as ``Hardware/TrustedPlatformModule@type``; None where it has its default."""
         elements, _at, attribute = path.rpartition("@")
         element = self.machine
@@ -79,10 +78,10 @@ class SettingsFile:
 
 
 def settings_in(path):
-    """The machine in the settings file at ``path``, or None where there is none to be read.
+    """The VM in the settings file at ``path``, or None if it cannot be read.
 
-    VirtualBox writes the new file beside the old one, takes the old one away and renames the new one (seen on 7.2.22:
-    of a machine that is changed all the time one read in a thousand finds no file).
+    VirtualBox writes a new file, removes the old one and renames the new one (seen on 7.2.22:
+    if a VM is changed all the time, one read in a thousand finds no file).
     """
     try:
         return settings_file(files.read_replaced(path, f"{path}-tmp").decode("utf-8", "replace"))
@@ -91,7 +90,7 @@ def settings_in(path):
 
 
 def settings_file(text):
-    """The machine in a settings file, or None where there is none to be read."""
+    """The VM in the text of a settings file, or None if it cannot be parsed."""
     try:
         machine = ET.fromstring(text).find("v:Machine", _SPACE)
     except ET.ParseError:

@@ -205,8 +205,8 @@ def _machine(text, known):
 
 def _parts(text, known):
     """The settings, the description (or None), and what comes after both."""
-    settings, told, rest = text.partition(f"\n{_DESCRIBED}{known[0]}\n") if any(known) else (text, "", "")
-    if told:
+    settings, reported, rest = text.partition(f"\n{_DESCRIBED}{known[0]}\n") if any(known) else (text, "", "")
+    if reported:
         return f"{settings}\n", known[0], rest
     guest = _last(_GUEST, text, len(text))
     described = None if known == ("",) else _DESCRIPTION.search(text, 0, guest)
@@ -224,9 +224,9 @@ def _last(pattern, text, otherwise):
 
 def _snapshots_in(text):
     begin = _SNAPSHOTS.search(text)
-    told = text[begin.end() :] if begin else ""
+    reported = text[begin.end() :] if begin else ""
     # Where nothing comes after them, an empty line ends them.
-    return told[: _last(_GUEST, told, len(told) - 1)]
+    return reported[: _last(_GUEST, reported, len(reported) - 1)]
 
 
 def _values(text):
@@ -314,8 +314,8 @@ def _nic(found, rules):
     kind, key = _BACKENDS.get(kind, ({"NAT": "nat", "none": "null"}.get(kind, kind), None))
     values = {key: name.rpartition("'")[0]} if key and quote else {}
     values.update(nic=kind)
-    for told in ("macaddress", "cableconnected", "nictype", "nicbootprio", "nicpromisc"):
-        values[told] = found[told]
+    for reported in ("macaddress", "cableconnected", "nictype", "nicbootprio", "nicpromisc"):
+        values[reported] = found[reported]
     return Nic(number, kind, values, rules)
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The words by which VirtualBox tells a machine's state, in this collection's words. Pure: text in, values out."""
+"""VirtualBox's VM states as power states of this collection. Pure: text in, values out."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _POWERS = {
     "poweroff": "stopped", "aborted": "stopped", "teleported": "stopped", "saved": "suspended",
     "aborted-saved": "suspended", "running": "running", "paused": "paused", "gurumeditation": "failed",
 }  # fmt: skip
-#: VMState while something is under way -> the power to act upon meanwhile.
+#: VMState during an operation -> the power state to use in the meantime.
 _PASSING = {
     "starting": "running", "stopping": "running", "saving": "running", "restoring": "running",
     "livesnapshotting": "running", "onlinesnapshotting": "running", "deletingsnapshotlive": "running",
@@ -20,12 +20,12 @@ _PASSING = {
     "teleportingin": "running", "snapshotting": "stopped", "restoringsnapshot": "stopped",
     "deletingsnapshot": "stopped", "settingup": "stopped",
 }  # fmt: skip
-#: States worth telling although the power is plain.
+#: States that are also reported as a reason.
 _REASONS = ("aborted", "aborted-saved", "teleported", "gurumeditation")
 
 
 class State(NamedTuple):
-    """``power`` is a word of the power table, or ``unknown``; ``busy`` names what passes by itself."""
+    """``power`` is a power state of the power table, or ``unknown``; ``busy`` names a temporary state."""
 
     power: str
     busy: str | None
@@ -33,7 +33,7 @@ class State(NamedTuple):
 
 
 def state(word):
-    """The State that a VMState tells."""
+    """The State of a VMState."""
     if word in _POWERS:
         return State(_POWERS[word], None, word if word in _REASONS else "")
     if word in _PASSING:

@@ -1,9 +1,9 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Speaking to libvirt through ``virsh``.
+"""Running ``virsh``.
 
-Reads go many at a time (`batch`): a process costs far more than an answer. Changes go one by one (`run`), because
+Many reads share one process (`batch`), because processes are slow. Changes use one process each (`run`), because
 only then does the exit code belong to one command. Error texts lose virsh's own ``error: `` in front of each line.
 """
 
@@ -18,16 +18,16 @@ from .._lifecycle import errors
 from .._ports import writes as counted
 
 INSTALL = "Install virsh: package libvirt-clients (Debian, Ubuntu) or libvirt-client (Fedora, RHEL, SUSE)."
-# Linux refuses one argument of 128 KiB; the whole batch is one.
+# Linux rejects an argument of 128 KiB or more, and a batch is a single argument.
 _LARGEST_BATCH = 120 * 1024
 _PREFIX = "error: "
-#: Seconds for reads, and for changes, which are the platform's own work: thirty starts at once take over a minute.
+#: Seconds for reads, and for changes, which may take long: thirty simultaneous starts take over a minute.
 _READ, _CHANGE = 120, 600
-# What follows it about domains says nothing: one that could not be asked for is "not found" in the same words.
+# Later errors of the batch are ignored: after a disconnect libvirt reports every domain as "not found".
 _DISCONNECTED = re.compile(r"^error: (Disconnected from .* due to .*)$", re.MULTILINE)
 _LOCKED = "cannot acquire state change lock"
 _NO_CONNECTION = re.compile(r"failed to (re)?connect to the hypervisor", re.IGNORECASE)
-# The system bus is where the daemon asks whether a user who is not root may; root is not asked about.
+# The daemon asks polkit on the system bus for users other than root.
 _DENIED = re.compile(
     r"permission denied|polkit|authentication (failed|unavailable|cancelled)|access denied|system bus connection", re.I
 )
@@ -37,7 +37,7 @@ _READS = frozenset({
 })  # fmt: skip
 _PLAIN_WORD = re.compile(r"[A-Za-z0-9_./:=@%+,-]+\Z")
 
-# What libvirt says, as recorded; the first name is the kind of thing looked for.
+# libvirt's error messages, as recorded, by kind of object.
 _NOT_FOUND = {
     "domain": ("failed to get domain '", "Domain not found: "),
     "snapshot": ("Domain snapshot not found: ",),
@@ -49,18 +49,18 @@ _UNSUPPORTED = ("this function is not supported by the connection driver", "unsu
 
 @dataclass(frozen=True)
 class Answer:
-    """What one command of a batch said; ``error`` is None when it went well."""
+    """The output of one command of a batch; ``error`` is None on success."""
 
     stdout: str
     error: str | None
 
 
 class ConnectionLost(errors.CommandFailed):
-    """The connection to libvirt ended during a command: nobody knows whether libvirt carried it out."""
+    """The connection to libvirt was lost during a command, which may or may not have been executed."""
 
 
 class Virsh:
-    """One connection's worth of virsh."""
+    """virsh on one connection."""
 
     def __init__(self, commands, executable, uri):
         self._commands = commands
@@ -68,7 +68,7 @@ class Virsh:
         self.uri = uri
 
     def batch(self, requests, timeout=_READ):
-        """The answers to many read commands, each a sequence of words, in the order asked.
+        """The answers to many read commands, each a sequence of words, in the same order.
 
         Raises Unavailable when libvirt cannot be reached, CommandFailed when virsh does not know a command or an
         option: then it runs none of the batch.
@@ -81,7 +81,7 @@ class Virsh:
         return answers
 
     def run(self, *words, stdin=None, timeout=_CHANGE):
-        """Do one command and return what it printed. Raises CommandFailed with virsh's error lines."""
+        """Run one command and return its output. Raises CommandFailed with virsh's error lines."""
         completed = self._execute(words, stdin, timeout, writes=words[0] not in _READS)
         if completed.rc != 0:
             raise self._failure(completed, _error_lines(completed.stderr) or completed.stderr)
@@ -116,7 +116,7 @@ class Virsh:
 
 
 def is_not_found(error, kind="domain"):
-    """Whether the thing itself is missing. A domain whose *network* is missing says so with other words."""
+    """Whether the object itself is missing. A missing *network* of a domain has another message."""
     return _says(error, _NOT_FOUND[kind])
 
 
@@ -128,7 +128,7 @@ def may_pass(error):
 
 
 def is_unsupported(error):
-    """Whether this connection's driver has no such function or flag at all."""
+    """Whether this connection's driver does not support the function or flag."""
     return _says(error, _UNSUPPORTED)
 
 
@@ -137,20 +137,20 @@ def _says(error, texts):
 
 
 def _marked(words, mark):
-    """A command and, after it, our mark on both streams: what stands before a mark belongs to its command."""
+    """A command followed by our mark on both streams: output before the mark belongs to the command."""
     quoted = " ".join(_quote(word) for word in words)
     return f"{quoted}; echo '{mark}'; echo --err '{mark}'", mark
 
 
 def _quote(word):
-    """A word for virsh's own parser: within single quotes only the single quote itself is special."""
+    """A word quoted for virsh's parser: within single quotes only the single quote itself is special."""
     if _PLAIN_WORD.match(word):
         return word
     return "'" + word.replace("'", "'\\''") + "'"
 
 
 def _chunks(commands):
-    """Commands in as few lists as fit into one argument each; sizes are of bytes, names may be of any script."""
+    """Commands in as few lists as possible, each within the size limit in bytes."""
     chunk, used = [], 0
     for command in commands:
         length = len(command[0].encode("utf-8", "surrogateescape")) + 2
@@ -166,7 +166,7 @@ def _chunks(commands):
 def _split(text, marks):
     """The pieces of a stream before each mark; None if a mark is missing.
 
-    ``echo`` ends without a line break when virsh is quiet, and with one on standard error: one is taken off.
+    ``echo`` prints no line break on standard output with -q, but one on standard error, which is removed.
     """
     pieces = []
     for mark in marks:
@@ -179,10 +179,10 @@ def _split(text, marks):
 
 
 def _error_lines(text):
-    """virsh's complaint out of a piece of standard error, or None.
+    """virsh's error message in a piece of standard error, or None.
 
-    What libraries log before it is left out; lines after it belong to it even without the prefix. A bare prefix is
-    what ``echo --err`` puts before our mark.
+    Log lines of libraries before it are omitted; lines after it belong to it even without the prefix. A bare prefix is
+    printed by ``echo --err`` before our mark.
     """
     lines = text.split("\n")
     while lines and not lines[0].startswith(_PREFIX):

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A domain's addresses from all that libvirt can ask: DHCP leases, the guest's agent, the host's ARP table."""
+"""A domain's addresses from all sources of libvirt: DHCP leases, the guest agent, the host's ARP table."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _SOURCES = {"lease": (), "agent": ("--source", "agent"), "arp": ("--source", "ar
 
 
 def questions(uuid, thoroughly):
-    """{source: words of the call}: the lease, which costs next to nothing, or ``thoroughly`` all sources."""
+    """{source: words of the call}: only leases, which are fast, or ``thoroughly`` all sources."""
     return {
         source: ("domifaddr", uuid, *words) for source, words in _SOURCES.items() if thoroughly or source == "lease"
     }
@@ -20,8 +20,8 @@ def questions(uuid, thoroughly):
 def told(answers):
     """[(address, source, MAC)] without loopback and link-local ones, IPv4 first.
 
-    ``answers`` is {source: Answer} and may hold others; a source that was not asked or failed is only a source less. Of
-    several that tell of one address the surest is named: a lease is no proof of life, and an ARP entry is one.
+    ``answers`` is {source: Answer} and may contain others; missing or failed sources are ignored. If several sources
+    report an address, the most reliable one is named: an ARP entry shows that the guest is alive, a lease does not.
     """
     found = {}
     for source in reversed(list(_SOURCES)):

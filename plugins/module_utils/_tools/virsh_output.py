@@ -23,7 +23,7 @@ _HYPERVISOR = re.compile(r"^Running hypervisor: (.+) \S+$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Address:
-    """One address of a guest; ``mac`` is None where the source knows none."""
+    """One address of a guest; ``mac`` is None if the source does not report it."""
 
     interface: str
     mac: str | None
@@ -41,7 +41,7 @@ class Versions:
 
 @dataclass(frozen=True)
 class DomainCapabilities:
-    """What QEMU and its host have for one type of machine; each a set of libvirt's own words but ``secure_boot``."""
+    """What QEMU and its host support for one machine type; each but ``secure_boot`` is a set of libvirt's terms."""
 
     firmwares: frozenset
     secure_boot: bool
@@ -50,7 +50,7 @@ class DomainCapabilities:
 
 
 def domain_capabilities(text):
-    """``domcapabilities``: XML with an enum for each thing that can be chosen; what is not supported has none."""
+    """``domcapabilities``: XML with an enum for each supported choice."""
     root = ET.fromstring(text)
 
     def words(path, name):
@@ -65,14 +65,14 @@ def domain_capabilities(text):
 
 
 def qemu_owner(text):
-    """``capabilities``: (uid, gid) that QEMU runs with, written as ``+64055:+64055``; None where none is told."""
+    """``capabilities``: (uid, gid) that QEMU runs with, written as ``+64055:+64055``; None if it is not reported."""
     label = ET.fromstring(text).findtext("host/secmodel[model='dac']/baselabel[@type='qemu']") or ""
     match = _OWNER.fullmatch(label)
     return (int(match[1]), int(match[2])) if match else None
 
 
 def domains(text):
-    """``list --all --uuid --name``: rows of ``UUID NAME``, as (uuid, name); a name may hold anything but a line break.
+    """``list --all --uuid --name``: rows of ``UUID NAME``, as (uuid, name); a name can contain all but a line break.
 
     libvirt up to 6 pads names to 30 bytes. Then *every* row is that long; otherwise blanks at the end are the name's.
     """
@@ -153,11 +153,11 @@ def networks(text):
 
 
 def filesystem_drivers(text):
-    """``domcapabilities``: the drivers for folders of the host (``path`` is 9p); none where it does not tell."""
+    """``domcapabilities``: the drivers for shared directories (``path`` is 9p); none if it does not report them."""
     values = ET.fromstring(text).findall("devices/filesystem[@supported='yes']/enum[@name='driverType']/value")
     return {value.text for value in values}
 
 
 def _lines(text):
-    """Lines with something in them. Not splitlines(): a name may hold a separator that only Unicode takes for one."""
+    """Non-empty lines. Not splitlines(): a name may contain a line separator of Unicode."""
     return [line for line in text.split("\n") if line.strip()]

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The words by which libvirt tells a machine's state, in this collection's words. Pure: text in, values out."""
+"""libvirt's domain states as power states of this collection. Pure: text in, values out."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import NamedTuple
 
 from . import virsh_output as output
 
-#: Reasons for a paused machine that nobody asked for: resuming it would not help.
+#: Reasons of an unrequested pause, after which resuming would not help.
 _BROKEN_PAUSES = ("I/O error", "watchdog", "crashed")
-#: "migrating" is not among them: a machine restored as it was paused keeps this reason (libvirt 9.0.0).
+#: "migrating" is not listed: a VM restored as paused keeps this reason (libvirt 9.0.0).
 _PASSING_PAUSES = ("saving", "dumping", "creating snapshot", "creating", "starting up", "shutting down")
 
 
 class State(NamedTuple):
-    """``power`` is a word of the power table, or ``unknown``; ``busy`` names what passes by itself."""
+    """``power`` is a power state of the power table, or ``unknown``; ``busy`` names a temporary state."""
 
     power: str
     busy: str | None
@@ -24,7 +24,7 @@ class State(NamedTuple):
 
 
 def state(answer, saved):
-    """The State that an answer to ``domstate --reason`` tells; ``saved``: its memory lies on disk."""
+    """The State from an answer to ``domstate --reason``; ``saved``: its memory is on disk."""
     if answer.error:
         return State("unknown", None, answer.error)
     word, reason = output.power(answer.stdout)

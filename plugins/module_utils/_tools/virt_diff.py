@@ -1,9 +1,9 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The files in two sets of disk images, compared through libguestfs' ``virt-diff``. It writes to none of them.
+"""Compares the files in two sets of disk images with libguestfs' ``virt-diff``, which only reads them.
 
-Formats are always said: probed, the content of a raw image could pose as another format that names files of the host.
+Formats are always passed: if probed, a guest could make a raw image look like another format that names host files.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ INSTALL = (
     "Install virt-diff: package guestfs-tools (Debian, Ubuntu, Fedora, RHEL, SUSE, Arch; libguestfs-tools in releases"
     " before 2022)."
 )
-# Under emulation two small systems take a minute; a large one may take long, yet no call may hang for ever.
+# Under emulation two small systems take a minute; a large one may take long, but no call may hang forever.
 _TIMEOUT = 4 * 3600
 _ENTRY = re.compile(r"([-+=]) ([-dlcbpsu?]) ([0-7]{4}) +(\d+) (/.*)", re.DOTALL)
 _END_OF_TEXT = "@@ End of diff @@"
 _ONLY_ATTRIBUTES = "# changed:"
-#: Which number a disk gets in libguestfs' machine is a matter of chance (seen on a busy host), and then of every file.
+#: Device numbers in the VM of libguestfs vary between runs (seen on a busy host), and with them those of every file.
 _BY_CHANCE = frozenset({"st_dev"})
 _CHANGES = {"-": "removed", "+": "added", "=": "changed"}
-#: How QEMU ends where KVM's device opens and does not work.
+#: QEMU's errors if the KVM device exists, but does not work.
 _CRASHED = ("appliance closed the connection unexpectedly", "killed by signal 6")
 _EMULATED = {"LIBGUESTFS_BACKEND_SETTINGS": "force_tcg"}
 _REMEDIES = (
@@ -49,7 +49,7 @@ class VirtDiff:
         self._path = commands.find(executable, INSTALL)
 
     def compare(self, before, after, scratch):
-        """[{change, path, before, after, text}] of two lists of (path, format); ``scratch`` is a folder for its work.
+        """[{change, path, before, after, text}] of two lists of (path, format); ``scratch`` is a temporary directory.
 
         Raises CommandFailed with a remedy, and Timeout.
         """
@@ -62,7 +62,7 @@ class VirtDiff:
         return changes(completed.stdout)
 
     def _run(self, argv, scratch, more):
-        # Its own files hold parts of the disks. With another backend, another user would have to read them all.
+        # Its temporary files contain parts of the disks. With another backend, another user would need to read them.
         wanted = {"LIBGUESTFS_BACKEND": "direct", **more}
         own = {name: value for name, value in wanted.items() if not self._commands.environment(name)}
         environment = {"LIBGUESTFS_TMPDIR": scratch, **own}
@@ -81,11 +81,11 @@ def _explained(completed):
 
 
 def changes(text):
-    """What virt-diff printed, as one entry for each path.
+    """The output of virt-diff, as one entry for each path.
 
-    ``before`` and ``after`` are {type, mode, size, target}. Of a file whose content changed only ``before`` is told,
-    and ``text`` is what ``diff -u`` says, empty for one that is not text. Where nothing but attributes changed, the
-    path is told twice and then they are named.
+    ``before`` and ``after`` are {type, mode, size, target}. If the content of a file changed, only ``before`` is
+    printed, and ``text`` is the output of ``diff -u``, empty for binary files. If only attributes changed, the
+    path is printed twice, followed by the attributes.
     """
     found, lines = [], _readable(text).split("\n")
     while lines:
@@ -118,7 +118,7 @@ def _change(entry):
 
 
 def _taken_text(lines):
-    """The lines up to the end of one file's text, taken out of ``lines``."""
+    """The lines up to the end of one file's text, removed from ``lines``."""
     taken = []
     while lines and lines[0] != _END_OF_TEXT:
         taken.append(lines.pop(0))
@@ -127,5 +127,5 @@ def _taken_text(lines):
 
 
 def _readable(text):
-    """What is no UTF-8 is shown as such: a guest may name and fill its files as it likes."""
+    """Replace invalid UTF-8: a guest may use any bytes in file names and content."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

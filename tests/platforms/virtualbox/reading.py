@@ -24,10 +24,11 @@ _POWERS = {**{state: power for power, state in STATES.items()}, "aborted": STOPP
 _LISTED = re.compile(r'^"(.*?)" \{([0-9a-f-]{36})\}$', re.M | re.S)
 _MEDIUM = re.compile(r"^UUID: +(\S+)\nParent UUID: +(\S+)\n.*?^Location: +(.*?)\n", re.M | re.S)
 #: Lines that say how a machine is, not what it is. Whether guests reach the host's own services changes by itself, when
-#: VirtualBox reads a settings file of an older form again.
+#: VirtualBox reads a settings file of an older form again. That secure boot is off is told once the NVRAM file of a
+#: started VM was read again, which happens when the daemon ends between two calls, as it does on a busy host.
 _PASSING = re.compile(
     r"(VMState|VMStateChangeTime|VMStateFile|SessionName|VideoMode|VRDE\w*|vrdeport|GuestOSType|GuestMemoryBalloon"
-    r'|localhostReachable|GuestAdditions.*|(Current)?Snapshot\w+[-\d]*|"[^\n]*-ImageUUID-[-\d]+")='
+    r'|localhostReachable|SecureBoot(?=="off")|GuestAdditions.*|(Current)?Snapshot\w+[-\d]*|"[^\n]*-ImageUUID-[-\d]+")='
 )
 _SLOT = re.compile(r'^"(.+)-(\d+)-(\d+)"="(.*)"$', re.M)
 _IN_DRIVE = re.compile(r"emptydrive|.*\.(iso|viso)", re.I)

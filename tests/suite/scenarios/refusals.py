@@ -34,8 +34,8 @@ def _form():
     """Wrong in form: found before anything is looked at."""
     return [
         Refused("state word", {"name": [NEW], "state": "runing"}, ("state", "runing", "started")),
-        Refused("no name", {"state": "started"}, ("name", "Give the name")),
-        Refused("name empty", {"name": [""]}, ("name", "empty", "Write")),
+        Refused("no name", {"state": "started"}, ("name", "Set the name")),
+        Refused("name empty", {"name": [""]}, ("name", "empty", "Set")),
         Refused("name with slash", {"name": ["pvc-a/b"]}, ("pvc-a/b", "slash", "without")),
         Refused("name with newline", {"name": ["pvc-a\nb"]}, ("pvc-a", "newline", "printable")),
         Refused("name twice", {"name": [NEW, NEW]}, (NEW, "twice", "once")),
@@ -61,7 +61,7 @@ def _platform_wide(platform):
     return [
         Refused("typo", {"name": ["pvc-knwon"], "state": "started"}, ("pvc-knwon", KNOWN, OTHER)),
         Refused("unknown id", {"id": "deadbeef", "state": "started"}, ("deadbeef", KNOWN)),
-        Refused("id of another", {**known, "id": "deadbeef", "state": "absent"}, (KNOWN, "deadbeef", "leave it out")),
+        Refused("id of another", {**known, "id": "deadbeef", "state": "absent"}, (KNOWN, "deadbeef", "omit it")),
         Refused("disk of another", {**known, "disks": [{"slot": second, "source": others}]}, (KNOWN, OTHER, "Detach")),
         Refused("format", {**known, "disks": [other]}, (KNOWN, f"disks.{first}.format", "attach another")),
         Refused("no size", {**known, "disks": [{"slot": second}]}, (KNOWN, second, "size")),
@@ -81,7 +81,7 @@ def _as_lacking(platform, case):
         if option in _OF_MODULE and option not in platform.connection:
             return Refused(case.label, case.options, ("Unsupported", option))
         if option in VM and option not in POLICY and not has(platform.traits(), option):
-            return Refused(case.label, case.options, (name, f"has no {option}", instead[option]))
+            return Refused(case.label, case.options, (name, option, "is not supported", instead[option]))
         if isinstance(value, list) and any(_lacks(fields, option, entry) for entry in value if isinstance(entry, dict)):
             return Refused(case.label, case.options, (name, option))
     return case

@@ -29,8 +29,8 @@ def refusals(traits):
     known = {"name": [KNOWN], "snapshot": TAKEN}
     taken, none = {**known, "snapshot": "new"}, {**known, "snapshot": "nosuch"}
     cases = [
-        Refused("no machine named", {"snapshot": "new"}, ("name", "Give the name")),
-        Refused("empty name", {**known, "snapshot": " "}, ("snapshot", "empty", "Write")),
+        Refused("no machine named", {"snapshot": "new"}, ("name", "Set the name")),
+        Refused("empty name", {**known, "snapshot": " "}, ("snapshot", "empty", "Set")),
         Refused("newline", {**known, "snapshot": "a\nb"}, ("snapshot", "newline", "printable")),
         Refused("state word", {**known, "state": "reverted"}, ("state", "reverted", "restored")),
         Refused("keep none", {**taken, "keep_last": 0}, ("keep_last", "0", "1 or more")),
@@ -56,8 +56,8 @@ def refused_comparisons(traits):
     text = {**known, "compare": {**taken, "text": True}}
     never = rejection(traits, text)
     return [
-        Refused("nobody", {"compare": taken}, ("compare", "no machine", "Give the name")),
-        Refused("two", {"name": [KNOWN, "pvc-b"], "compare": taken}, ("compare", "one machine", "2", "Give one")),
+        Refused("nobody", {"compare": taken}, ("compare", "no VM", "Set the name")),
+        Refused("two", {"name": [KNOWN, "pvc-b"], "compare": taken}, ("compare", "one VM", "2", "Set one")),
         Refused("nobody known", {"name": ["pvc-no"], "compare": taken}, ("pvc-no", KNOWN)),
         Refused("none such", {**known, "compare": {"from": "nosuch"}}, (KNOWN, "nosuch", TAKEN)),
         Refused("itself", {**known, "compare": {**taken, "to": TAKEN}}, (TAKEN, "with itself", "another")),

@@ -61,28 +61,28 @@ def test_a_check_tells_what_would_be(run):
 
 def test_a_name_nobody_knows_makes_nothing_and_names_the_known(run):
     message = failure(run, name=["tset"], state="started")
-    assert message.startswith("tset: there is no such machine")
-    assert message.endswith("Known machines: test.")
+    assert message.startswith("tset: the VM does not exist.")
+    assert message.endswith("Existing VMs: test.")
 
 
 @pytest.mark.parametrize(
     ("params", "names"),
     [
-        ({"name": ["te/st"]}, "'te/st' has a slash"),
+        ({"name": ["te/st"]}, "'te/st' contains a slash"),
         ({"name": ["te\nst"]}, "control character"),
-        ({"name": []}, "Neither name nor id is given."),
+        ({"name": []}, "Neither name nor id is set."),
         ({"name": ["test"], "memory": "lots"}, "memory: 'lots' is not a size."),
-        ({"name": ["test"], "cpus": 0}, "cpus: 0 is out of range. Give 1 or more."),
+        ({"name": ["test"], "cpus": 0}, "cpus: 0 is out of range. Set 1 or more."),
         ({"name": ["test"], "state": "running"}, "value of state must be one of"),
-        ({"name": ["test"], "state": "suspended"}, "libvirt has no machines that are suspended"),
-        ({"name": ["test"], "firmware": "uefi"}, "libvirt has no firmware"),
-        ({"name": ["test"], "secure_boot": True}, "libvirt has no secure_boot"),
-        ({"name": ["test"], "serial_log": "/x"}, "libvirt has no serial_log"),
+        ({"name": ["test"], "state": "suspended"}, "state suspended is not supported on libvirt"),
+        ({"name": ["test"], "firmware": "uefi"}, "firmware is not supported on libvirt"),
+        ({"name": ["test"], "secure_boot": True}, "secure_boot is not supported on libvirt"),
+        ({"name": ["test"], "serial_log": "/x"}, "serial_log is not supported on libvirt"),
         ({"name": ["test"], "boot_order": []}, "test: boot_order is empty"),
         ({"name": ["test"], "boot_order": ["floppy"]}, "value of boot_order must be one or more of"),
-        ({"name": ["test"], "reset_nvram": True}, "Use state: restarted, or leave it out."),
+        ({"name": ["test"], "reset_nvram": True}, "Set state: restarted, or omit reset_nvram."),
         ({"name": ["test"], "native": {"os/[": 1}}, "'os/[' is not a valid path in a domain XML"),
-        ({"name": ["test"], "id": "x", "state": "started"}, "there is no machine with id x"),
+        ({"name": ["test"], "id": "x", "state": "started"}, "there is no VM with ID x"),
         ({"name": ["12"], "disks": [{"size": "1G"}]}, "virsh would read a number as the id"),
         ({"name": ["test"], "uri": "nosuch:///"}, "libvirt cannot be reached at nosuch:///"),
         ({"name": ["test"], "executable": "/no/virsh"}, "/no/virsh is not an executable program"),
@@ -132,7 +132,7 @@ def test_snapshots_are_told(run):
 @pytest.mark.parametrize(
     ("module", "params", "said"),
     [
-        ("virsh_snapshot", {"snapshot": "a/b"}, "no snapshot can have the name 'a/b': libvirt does not allow slashes"),
+        ("virsh_snapshot", {"snapshot": "a/b"}, "no snapshot can be named 'a/b': libvirt does not allow slashes"),
         ("virsh_snapshot", {"snapshot": "s", "state": "restored"}, "test: it has no snapshot 's'"),
         ("virsh_snapshot", {"snapshot": "s", "kind": "external"}, "external snapshots create files"),
         ("virsh_snapshot", {"snapshot": "s", "_ansible_check_mode": True}, "test: disk vda is raw"),
@@ -172,9 +172,9 @@ VARIABLES = {"environment": {"A": "topsecret"}, "provisioners": [{"inline": "tru
     ("module", "params", "said"),
     [
         ("virsh_vm", {**SEED, "memory": "lots"}, "is not a size"),
-        ("virsh_vm", {**SEED, "name": ["web", "web"]}, "is given twice"),
+        ("virsh_vm", {**SEED, "name": ["web", "web"]}, "is listed twice"),
         ("virsh_vm", {**SEED, "executable": "/no/virsh"}, "is not an executable program"),
-        ("vagrant_instance", {**VARIABLES, "name": ["web", "web"], "project_dir": "/no/project"}, "is given twice"),
+        ("vagrant_instance", {**VARIABLES, "name": ["web", "web"], "project_dir": "/no/project"}, "is listed twice"),
     ],
 )
 def test_a_run_that_fails_shows_no_secret_either(run, module, params, said):

@@ -56,7 +56,7 @@ def test_a_scenario_without_hosts_is_refused(play, tmp_path):
 def test_a_host_that_says_not_what_it_is_made_from_is_refused(play, tmp_path):
     code, output = play("create", folder=tmp_path)
     assert code != 0
-    assert "the task does not say what to make one from" in output
+    assert "To create it, set image, clone, iso or disks." in output
 
 
 def test_a_machine_that_was_not_made_cannot_be_taken_back(play, tmp_path):

@@ -50,8 +50,9 @@ def test_plan_has_the_written_steps(asked, power, stop_mode):
     assert planned.after.power == end
     if refusal:
         assert planned.refusal.kind == "refused"
-        assert planned.refusal.message.startswith(f"web: it is {power}")
-        assert refusal in planned.refusal.message
+        assert planned.refusal.message.startswith(f"web: state: {asked} is not possible")
+        assert f"its power state is {power}" in planned.refusal.message
+        assert refusal in planned.refusal.remedy
     else:
         assert planned.refusal is None
 
@@ -66,7 +67,7 @@ def test_platform_without_graceful_stop_is_always_forced(asked, power):
 def test_nothing_is_made_by_accident(asked):
     planned = plan(absent(), ask(asked), TRAITS, known=("mail", "db"))
     assert planned.refusal.kind == "not_found"
-    assert "Known machines: db, mail." in str(planned.refusal)
+    assert "Existing VMs: db, mail." in str(planned.refusal)
 
 
 @pytest.mark.parametrize("asked", [state for state in STATES if state != "present"])

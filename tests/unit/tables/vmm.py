@@ -109,7 +109,7 @@ ROWS = [
         files=("/var/vmm/web.qcow2",), kept=("/iso/install.iso",)),
     row(17, "what is not there is not removed", absent(), ask("absent")),
     row(18, "a disk of another size is a difference like any other", found(**MADE), ask(disks=[{"size": "5G"}]),
-        refused=("refused", "shrink")),
+        refused=("refused", "shrunk")),
     Elsewhere(18, "driver", "a file that lies there already is never overwritten"),
     row(19, "an overlay of a base image", absent(), ask(image={"source": "/var/vmm/base.qcow2", "linked": True}),
         "create",

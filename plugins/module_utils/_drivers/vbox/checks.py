@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a plan needs from its host, looked at before the first step; each fault names VM, option and remedy."""
+"""What a plan needs from its host, checked before the first step; each error names VM, option and remedy."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def check_plan(driver, plan):
 
 
 def _chipset(listing, plan):
-    """What the VM has, or will have from its source; a new one has the older of the two."""
+    """The chipset of the VM, or of its clone source; a new VM has the default."""
     steps = {step.verb: step for step in plan.steps}
     uuid = steps["clone"].arguments["source"].id if "clone" in steps else plan.before.id
     found = next((one.machine for one in listing.machines if one.uuid == uuid and one.machine), None)
@@ -97,14 +97,14 @@ def _check_creation(driver, listing, plan, step):
 
 
 def _check_names(listing, name, folder):
-    """Names that differ only in signs which VirtualBox writes as _ have one settings file."""
+    """Names that differ only in characters that VirtualBox replaces with _ share a settings file."""
     for one in listing.machines:
         if one.name not in (None, name) and one.file == os.path.join(folder, f"{file_name(name)}.vbox"):
             raise name_taken(name, one.file, one.name)
 
 
 def _check_copying(listing, name, source, asked, folder):
-    """VirtualBox 7.2 cannot copy a disk that has grown since a snapshot was taken of it."""
+    """VirtualBox 7.2 cannot copy a disk that was enlarged after a snapshot was taken."""
     listed = next((one for one in listing.machines if one.uuid == source.id and one.machine), None)
     if listed is not None and not asked["linked"]:
         vbox_vm = listing.vbox_vm(listed)
@@ -142,7 +142,7 @@ def _check_disks(listing, name, disks, image, unfinished, folder):
 
 
 def _check_still(listing, name, path):
-    """What a VM writes to is copied half before and half after; what only its snapshots have holds still."""
+    """Reject an image that a VM may write to during the copy; images used only by snapshots do not change."""
     real, writers = os.path.realpath(path), set()
     for one in listing.machines:
         images_now = [slot.values.get("ImageUUID") for slot in one.machine.slots] if one.machine else ()
@@ -223,12 +223,12 @@ def _check_deletion(listing, vm, to_delete):
 
 
 def _planned(plan, path):
-    """The value that the plan gives a setting, or None where it gives none."""
+    """The value that the plan sets, or None."""
     return next((change.new for _vm, change in planned_changes(plan) if change.path == path), None)
 
 
 def _check_os_type(driver, plan):
-    """modifyvm takes any word."""
+    """modifyvm accepts any value, so it is checked here."""
     asked = _planned(plan, "os_type")
     if not asked or asked == _DEFAULT_OS_TYPE:
         return
@@ -256,7 +256,7 @@ def _check_autostart(listing, plan):
 
 
 def _check_ports(listing, plan):
-    """VirtualBox starts a VM whose ports are taken, and forwards nothing: a dead rule helps nobody."""
+    """VirtualBox starts a VM even if its host ports are in use, but then forwards nothing."""
     vm = plan.before
     starts = any(step.verb == "start" for step in plan.steps)
     is_up = vm.power in set(ON) - {SUSPENDED}
@@ -279,7 +279,7 @@ def _check_ports(listing, plan):
 
 
 def _check_rules(name, rules):
-    """VirtualBox has one rule for each port and address of the host."""
+    """VirtualBox supports one rule for each port and address of the host."""
     seen = {}
     for rule, entry in sorted(rules.items()):
         end = (entry.get("protocol", "tcp"), entry.get("host_address") or "", entry.get("host_port"))

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Cloning: VirtualBox makes the whole VM in one act; what makes it itself is put right afterwards."""
+"""Cloning: VirtualBox creates the whole VM with one command; what must be unique is changed afterwards."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _clone(driver, name, arguments, source):
     vbox_vm = begun_vm(driver, name) or _begin(driver, name, creation["clone"], source)
     driver.begun[name] = vbox_vm.uuid
     with driver.alone_with(name, vbox_vm.folder), undone_on_failure(driver, vbox_vm.uuid):
-        # What it was cloned from may be moved or gone when it is completed later.
+        # Its source may have been moved or deleted when the clone is completed later.
         sources_mark = source.mark if source.owned else {}
         _take_identity_away(driver, vbox_vm, (sources_mark or {}).get("files", ()))
         vbox_vm = driver.vbox_vm(vbox_vm.uuid)
@@ -44,14 +44,14 @@ def _clone(driver, name, arguments, source):
         finish(driver, vbox_vm.uuid, arguments["config"], {"clone": source.id})
 
 
-def _begin(driver, name, asked, source):
+def _begin(driver, name, requested, source):
     uuid = new_id()
     words = ["clonevm", source.id, f"--name={name}", "--uuid", uuid, "--register"]
-    taken = find_snapshot(source, asked.get("snapshot"))
+    taken = find_snapshot(source, requested.get("snapshot"))
     words += ["--snapshot", taken.id] if taken else []
-    words += ["--options", "link"] if asked.get("linked") else []
+    words += ["--options", "link"] if requested.get("linked") else []
     words += ["--basefolder", driver.storage_path] if driver.storage_path else []
-    # Where no answer comes, it may have been created all the same.
+    # Without an answer, it may have been created nevertheless.
     with undone_on_failure(driver, uuid):
         try:
             driver.run(source.id, *words)
@@ -66,7 +66,7 @@ def _begin(driver, name, asked, source):
 
 
 def _remove_leftover(driver, error):
-    """Of a run that was cut off a settings file may be left that VirtualBox does not know, with half of its disks."""
+    """An interrupted run may have left an unregistered settings file with some of its disks."""
     begin, end = "Machine settings file '", "' already exists"
     path = error.stderr.partition(begin)[2].partition(end)[0] if end in error.stderr else ""
     file = settings_in(path) if path else None
@@ -81,7 +81,7 @@ def _remove_leftover(driver, error):
 
 
 def _take_identity_away(driver, vbox_vm, sources_files):
-    """What two VMs cannot share: saved memory, forwarded ports, the seed that tells who the source is."""
+    """Remove what two VMs cannot share: saved memory, port forwards, the seed with the identity of the source."""
     if vbox_vm.state.power == SUSPENDED:
         driver.run(vbox_vm.uuid, "discardstate", vbox_vm.uuid)
     rules = [word for name, (nic, _rule) in vbox_vm.rules.items() if name != SSH_RULE for word in _delete(nic, name)]
@@ -98,7 +98,7 @@ def _delete(nic, name):
 
 
 def _renew_ssh(driver, vbox_vm):
-    """The forward of the source, on a port of the clone's own."""
+    """The SSH forward of the source, with a new host port for the clone."""
     if SSH_RULE not in vbox_vm.rules:
         return
     vbox_vms = driver.vbox_vms()

@@ -1,9 +1,9 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Changing a VM: everything of modifyvm in one call, which makes all of it or nothing.
+"""Changing a VM: all changes by modifyvm in one call, which applies all or none of them.
 
-What is done already is not done again: a segment may be sent twice.
+Changes that are complete are not repeated: a segment may be sent twice.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def configure(driver, vm, step):
 
 
 def make_changes(driver, vm, changes, vbox_vms=None, more=()):
-    """Make ``changes`` to one VM as it is now, in ``vbox_vms`` if they are fresh; ``more`` are words to modifyvm."""
+    """Apply ``changes`` to one VM as it is now, in ``vbox_vms`` if given; ``more`` are arguments of modifyvm."""
     vbox_vms = vbox_vms or driver.vbox_vms()
     vbox_vm = vbox_vms[vm.id]
     vm = _owning_new_images(driver, vm.having(mark=vbox_vm.mark), vbox_vm)
@@ -49,7 +49,7 @@ def make_changes(driver, vm, changes, vbox_vms=None, more=()):
 
 
 def _owning_new_images(driver, vm, vbox_vm):
-    """A run that was cut off may have attached what it had announced, and said no more."""
+    """Complete the mark of an interrupted run that attached the disks it had recorded."""
     mark = resolved_mark(vm.mark, vbox_vm.media.values()) if vm.owned and vm.mark.get("making") else vm.mark
     if mark != vm.mark:
         write_mark(driver, vm.id, mark)
@@ -63,7 +63,7 @@ def _change_stored(driver, vbox_vms, vbox_vm, changes, more):
     words += networks_arguments(vbox_vm, [change for change in changes if change.field == "networks"])
     words += forwards_arguments(vbox_vm, *_rules(driver, vbox_vms, vbox_vm, changes))
     if words and _needs_room(changes):
-        # How many NICs there can be is seen before the first word.
+        # The number of NICs is checked before the first change.
         driver.run(vbox_vm.uuid, "modifyvm", vbox_vm.uuid, *native_arguments("chipset", _chipset(changes)))
     if words:
         driver.run(vbox_vm.uuid, "modifyvm", vbox_vm.uuid, *words)
@@ -112,7 +112,7 @@ def _change_media(driver, vm, vbox_vm, changes):
     for slot in removed:
         remove_disk(driver, vbox_vm, slot)
     if removed:
-        vbox_vm = driver.vbox_vm(vm.id)  # What comes may take the places that are free now.
+        vbox_vm = driver.vbox_vm(vm.id)  # New entries may use the positions that are free now.
     for change in changes:
         if change.kind == "disks.size":
             grow_disk(driver, vbox_vm, change.key, change.new)

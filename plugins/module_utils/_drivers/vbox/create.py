@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Making VMs. Each act looks at what is there first, so a run that was cut off is completed by the same task."""
+"""Creating VMs. Each step checks what exists first, so that an interrupted run is completed by the same task."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from .settings.disks import add_disk, attach_seed, file_in_the_way, seed_path, s
 from .vbox_vm import config_of
 
 _FIRST = "SATA 0"
-#: What every guest of today is better off with, and nobody asks about.
+#: Settings without an option that suit every current guest.
 _BASE = ("--ioapic", "on", "--rtcuseutc", "on", "--audio", "none", "--mouse", "usbtablet")
 
 
 def create(driver, vm, step):
-    """Create a VM that is off."""
+    """Create a stopped VM."""
     name, config, creation = vm.name, step.arguments["config"], step.arguments["creation"]
     if is_complete(driver, name):
         return
@@ -55,7 +55,7 @@ def is_complete(driver, name):
 
 @contextmanager
 def undone_on_failure(driver, uuid):
-    """A VM that cannot be finished goes, with what was made for it. One that somebody holds is waited for."""
+    """Delete a VM that cannot be completed, with what was created for it; wait if another process holds its lock."""
     try:
         yield
     except Busy:
@@ -92,13 +92,13 @@ def _begin(driver, name, config):
     words = ["createvm", f"--name={name}", "--ostype", config["os_type"], "--uuid", uuid, "--register"]
     words += ["--groups", ",".join(config["groups"])] if config.get("groups") else []
     words += ["--basefolder", driver.storage_path] if driver.storage_path else []
-    # Where no answer comes, it may have been created all the same.
+    # Without an answer, it may have been created nevertheless.
     with undone_on_failure(driver, uuid):
         try:
             driver.run(None, *words)
         except CommandFailed as error:
             adopt(driver, name, error)
-    # By its id, where it is the one just made: logs of an earlier VM in its folder say nothing of this one.
+    # Identified by UUID if it was just created: logs in its directory may be of an earlier VM.
     vbox_vm = driver.vbox_vms().get(uuid) or begun_vm(driver, name)
     if vbox_vm is None:
         raise lost_race(name)
@@ -110,7 +110,7 @@ def lost_race(name):
 
 
 def adopt(driver, name, error):
-    """A settings file in the way may be what a run was cut off at, before VirtualBox knew of it."""
+    """An existing settings file may be from a run that was interrupted before the VM was registered."""
     path = _settings_path(error.stderr)
     file = settings_in(path) if path else None
     if begun_vm(driver, name):
@@ -155,13 +155,13 @@ def _add_first_disk(driver, vm, vbox_vm, entry, image):
 
 
 def _wants_ssh(config):
-    """A VM behind NAT is reached by a forward: it has one from the start, unless the task says otherwise."""
+    """A VM behind NAT gets an SSH forward at creation, unless the task disables it."""
     has_nat = any(nic.get("type") == "nat" for nic in (config.get("networks") or {}).values())
     return config.get("ssh_forward", has_nat)
 
 
 def _configure_as(driver, vm, config):
-    """Make all that differs from ``config``; the image's disk is nobody's to take away."""
+    """Apply all differences from ``config``; the disk from the image is never removed."""
     vbox_vms = driver.vbox_vms()
     vbox_vm = vbox_vms[vm.id]
     native_keys = tuple(config.get("native") or ())
@@ -173,7 +173,7 @@ def _configure_as(driver, vm, config):
 
 
 def _see_to_drives(driver, vm, name, iso, creation):
-    """An empty drive is there from the start, so that a medium can be put in while the VM runs."""
+    """An empty drive is created at the start, so that an ISO image can be inserted while the VM is running."""
     vbox_vm = driver.vbox_vm(vm.id)
     drive = vbox_vm.iso_drive
     if drive is None or (iso and drive.medium != iso):
@@ -182,9 +182,9 @@ def _see_to_drives(driver, vm, name, iso, creation):
 
 
 def add_seed(driver, uuid, name, creation, networks=None):
-    """Create the seed's file and put it into a drive of its own; the mark tells its name first.
+    """Create the seed ISO and attach it to its own drive; the mark records its name first.
 
-    ``networks`` are the NICs as the task wants them, where they are configured later.
+    ``networks`` are the requested NICs, which are configured later.
     """
     if creation.get("cloud_init") is None:
         return
@@ -201,7 +201,7 @@ def add_seed(driver, uuid, name, creation, networks=None):
 
 
 def finish(driver, uuid, config, inputs):
-    """From here on the VM is there."""
+    """Write the final mark; from then on the VM is complete."""
     vbox_vm = driver.vbox_vm(uuid)
     mark = resolved_mark(vbox_vm.mark, vbox_vm.media.values())
     kept = {key: value for key, value in mark.items() if key not in ("unfinished", "making", "borrowed")}
@@ -213,7 +213,7 @@ def _inputs(creation):
 
 
 def foreign_settings_file(folder, name):
-    """The settings file that a new VM of this name would get, where it is somebody else's."""
+    """The path of a new VM's settings file, if that file exists and belongs to others."""
     path = os.path.join(folder, f"{name}.vbox")
     file = settings_in(path) if files.exists(path) else None
     return None if not files.exists(path) or (file is not None and is_created_here(file.uuid)) else path

@@ -1,9 +1,9 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which files belong to a VM, who else needs them, and removing both.
+"""Which files belong to a VM, which other VMs need them, and deleting VM and files.
 
-VirtualBox removes all disks that only this VM has, wherever they lie: what shall stay is detached first.
+VirtualBox deletes all disks that only this VM uses, in any directory: disks to be kept are detached first.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _UNKNOWN = "another VM"
 
 
 def files_of(listing, vm):
-    """The files of one VM, each with who else needs it."""
+    """The files of one VM, each with the other VMs that need it."""
     listed = next((one for one in listing.machines if one.uuid == vm.id), None)
     if listed is None or listed.machine is None or vm.lost:
         return ()
@@ -48,14 +48,14 @@ def files_of(listing, vm):
 
 
 def _own_media(vbox_vm, mark):
-    """The images that the VM or its snapshots use, and those made for it that are detached now."""
+    """The images that the VM or its snapshots use, and those created for it that are detached now."""
     media = vbox_vm.media.values()
     detached = [medium for medium in media if medium.uuid in mark["disks"] and not medium.users]
     return [medium for medium in media if vbox_vm.uuid in medium.users] + detached
 
 
 def _users(vbox_vm, names, medium):
-    """(names of the others that need an image, whether they stand on it and cannot do without)."""
+    """(names of the other VMs that need an image, whether it is a base of their disks)."""
     others = {names.get(user, _UNKNOWN) for user in medium.users if user != vbox_vm.uuid}
     standing, left = set(), vbox_vm.left_behind()
     for child in (one for one in vbox_vm.media.values() if one.parent == medium.uuid):
@@ -65,7 +65,7 @@ def _users(vbox_vm, names, medium):
 
 
 def check_removable(vbox_vm, names, to_delete):
-    """Raise Refused where VirtualBox would stop in the middle, or remove an image that is not in ``to_delete``."""
+    """Raise Refused if VirtualBox would stop half-way, or delete an image that is not in ``to_delete``."""
     name = vbox_vm.values["name"]
     for medium in (one for one in vbox_vm.media.values() if vbox_vm.uuid in one.users):
         users, bound = _users(vbox_vm, names, medium)
@@ -73,7 +73,7 @@ def check_removable(vbox_vm, names, to_delete):
             reported = ", ".join(users)
             raise Refused(f"{name}: {medium.location} is needed by {reported}.", f"Remove {reported} first.")
         base = vbox_vm.chain(medium.uuid)[-1]
-        # Out of the present state a disk can be taken, but not out of a snapshot.
+        # A disk can be detached from the present state, but not from a snapshot.
         if vbox_vm.machine.snapshots and base.location not in to_delete:
             raise Refused(
                 f"{name}: its disk {base.location} is to be kept, but all or part of it would be deleted with the"
@@ -88,7 +88,7 @@ def delete(driver, vm, step):
 
 
 def delete_vm(driver, vm, paths):
-    """Remove the files named, then the VM with all that VirtualBox keeps about it."""
+    """Remove the given files, then the VM with all that VirtualBox stores about it."""
     vbox_vms = driver.vbox_vms()
     vbox_vm = vbox_vms.get(vm.id)
     if vbox_vm is None or vm.lost:
@@ -96,7 +96,7 @@ def delete_vm(driver, vm, paths):
         return
     to_delete = set(paths)
     _check_not_completed(vm, vbox_vm)
-    # The plan is older than whatever was done to turn the VM off.
+    # The plan was made before the VM was stopped, which takes time.
     check_removable(vbox_vm, {uuid: one.values["name"] for uuid, one in vbox_vms.items()}, to_delete)
     for slot in vbox_vm.disks:
         _attached, base = vbox_vm.image_in(slot)
@@ -115,7 +115,7 @@ def delete_vm(driver, vm, paths):
 
 
 def _forget(driver, vm):
-    """Remove what VirtualBox still knows of a VM without files; a VM that is gone already needs nothing."""
+    """Unregister a VM without files; nothing to do if it is no longer registered."""
     listed = next((one for one in driver.listing().machines if one.uuid == vm.id), None)
     if listed is None:
         return
@@ -125,7 +125,7 @@ def _forget(driver, vm):
 
 
 def _check_not_completed(vm, vbox_vm):
-    """What was half made when the task was planned may be somebody's VM by now."""
+    """A VM that was incomplete when the task was planned may have been completed by another task."""
     if (vm.mark or {}).get("unfinished") and not vbox_vm.is_unfinished:
         raise Refused(
             f"{vm.name}: another task has finished creating the VM in the meantime.",
@@ -134,7 +134,7 @@ def _check_not_completed(vm, vbox_vm):
 
 
 def _unregister(driver, vm, folder):
-    """VirtualBox forgets a VM first, and says only then that it could not remove it all."""
+    """VirtualBox unregisters a VM first, and only then reports files that it could not delete."""
     try:
         driver.run(vm.id, "unregistervm", vm.id, "--delete")
     except Busy:
@@ -149,9 +149,9 @@ def _unregister(driver, vm, folder):
 
 
 def _remove_copies(folder, name):
-    """VirtualBox leaves copies of the settings that it made when their form became a newer one.
+    """Remove the backup copies that VirtualBox creates when it upgrades the format of a settings file.
 
-    Once it has forgotten the VM, nobody would know whose they are.
+    After the VM is unregistered, their owner would be unknown.
     """
     copy = re.compile(rf"{re.escape(name)}-\d+\.\d+-\w+\.vbox")
     for entry in files.entries(folder):

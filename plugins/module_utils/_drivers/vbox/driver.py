@@ -18,7 +18,7 @@ from .observe import listed_in
 from .reader import VBoxReader, connected
 from .settings.port_forwards import HostPorts
 
-#: Copying, merging, and memory on its way to disk or back are the platform's own work; yet no call may hang for ever.
+#: Copying, merging, and saving or restoring memory may take long, but no call may hang forever.
 _LONG = 24 * 3600
 
 
@@ -93,7 +93,7 @@ class VBoxDriver(VBoxReader):
         """Of two tasks that work on one VM, the other one waits; those that only read it work side by side."""
         with files.held(folder or "", shared=reading) as free:
             if not free:
-                raise Busy(["VBoxManage"], 1, "held", f"{name}: another task works on it at this moment.")
+                raise Busy(["VBoxManage"], 1, "held", f"{name}: another task is working on this VM.")
             yield
 
     def alone_with_vm(self, vm):

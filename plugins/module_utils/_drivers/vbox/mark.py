@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Our mark on a VM, in its extra data, and how an unfinished VM differs from a finished one.
 
-VirtualBox registers a VM before anything can be written on it. So the id of a VM that is made here says that
-it was: as long as it has no finished mark of its own, nobody has got it yet, and the same task completes it.
+VirtualBox registers a VM before data can be stored in it. So the UUID of a VM created here starts with a fixed
+prefix: as long as the VM has no final mark of its own, it is incomplete, and the same task completes it.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ def write_mark(driver, uuid, mark):
 
 
 def resolved_mark(mark, media):
-    """The mark once it is known what became of the images announced in it: those that are there are the VM's."""
+    """The mark with the images recorded in it resolved: those that exist and are attached belong to the VM."""
     announced = mark.get("making", ())
-    made = [medium.uuid for medium in media if medium.location in announced and medium.users]
+    created = [medium.uuid for medium in media if medium.location in announced and medium.users]
     left = [path for path in announced if path not in {medium.location for medium in media if medium.users}]
     kept = {key: value for key, value in mark.items() if key != "making"}
-    disks = list(dict.fromkeys([*mark.get("disks", ()), *made]))
+    disks = list(dict.fromkeys([*mark.get("disks", ()), *created]))
     return {**kept, "disks": disks, **({"making": left} if left else {})}
 
 
 def is_unfinished(uuid, mark, log_folder):
     if not is_created_here(uuid) or (mark and mark.get("id") == uuid and not mark.get("unfinished")):
         return False
-    # Somebody's all the same, once it ran: a mark can be removed by hand.
+    # A VM that was started is complete: its mark may have been removed manually.
     return not files.exists(os.path.join(log_folder, "VBox.log"))

@@ -29,17 +29,17 @@ _ALL = ("list", "--multiple", "--long", "systemproperties", "hdds", "vms")
 
 @dataclass(frozen=True)
 class Listing:
-    """What one process tells: properties of the installation, images by UUID, all VMs."""
+    """The output of one process: properties of the installation, images by UUID, all VMs."""
 
     properties: Mapping
     media: Mapping
     machines: tuple
-    #: Each file is read once: what one look tells of a VM is of one moment.
+    #: Each file is read once, so that all data of a VM is from the same time.
     _vbox_vms: dict = field(default_factory=dict)
 
     @classmethod
     def read(cls, tool):
-        """A list in which every VM made here has its file: one that has just moved or gone is asked for again."""
+        """A list in which every VM created here has its settings file; repeated if one was just moved or deleted."""
         found = cls._read(tool)
         for _again in range(_READS_AGAIN):
             if all(found.vbox_vm(one).file for one in found.machines if one.machine and is_created_here(one.uuid)):
@@ -62,14 +62,14 @@ class Listing:
         return self._vbox_vms[listed.uuid]
 
     def is_there(self, listed):
-        """False for a VM that a task has begun to make and nobody has got yet."""
+        """False for a VM whose creation is incomplete."""
         if listed.machine is None or not is_created_here(listed.uuid):
             return True
         vbox_vm = self.vbox_vm(listed)
         return not vbox_vm.is_unfinished or (vbox_vm.file is None and is_lost(listed))
 
     def wanted(self, targets, unfinished=False):
-        """The VMs of ``targets`` (None: all), on demand with those that are not there yet."""
+        """The VMs of ``targets`` (None: all), optionally with incomplete ones."""
         meant = [one for one in self.machines if targets is None or any(_means(target, one) for target in targets)]
         return [one for one in meant if unfinished or self.is_there(one)]
 
@@ -82,12 +82,12 @@ def _means(target, listed):
 
 
 def name_of(listed):
-    """The name; of a VM whose settings cannot be read that of their file, which is the same as a rule."""
+    """The name; if the settings cannot be read, that of the settings file, which is usually the same."""
     return os.path.splitext(os.path.basename(listed.file))[0] if listed.name is None else listed.name
 
 
 def listed_in(text):
-    """The VMs of a long list, whatever their descriptions hold."""
+    """The VMs of a long list, with any text in their descriptions."""
     return long.machines(text, _texts_of)
 
 
@@ -104,7 +104,7 @@ def vm_of(listing, listed, native_keys):
         return _unreadable(listed)
     vbox_vm = listing.vbox_vm(listed)
     power, busy, reason = vbox_vm.state
-    # VirtualBox notices that a settings file is gone only when its daemon starts again.
+    # VirtualBox detects a missing settings file only when its daemon is restarted.
     if vbox_vm.file is None and power in (STOPPED, SUSPENDED) and not busy and is_lost(listed):
         return _unreadable(listed)
     config, is_there = config_of(vbox_vm, native_keys), not vbox_vm.is_unfinished
@@ -115,7 +115,7 @@ def vm_of(listing, listed, native_keys):
         reason=reason if is_there else _UNFINISHED,
         busy=busy,
         config=config,
-        # modifyvm changes nothing of a running VM: it runs with what is stored.
+        # modifyvm cannot change a running VM, so the stored settings are the active ones.
         active=None if power == STOPPED else config,
         snapshots=_snapshots(vbox_vm),
         ssh=ssh_of(vbox_vm) if power == RUNNING else None,
@@ -131,12 +131,12 @@ def _unreadable(listed):
 
 
 def is_lost(listed):
-    """Whether nothing is left in the folder of a VM."""
+    """Whether the directory of a VM contains no files."""
     return not files.holds_files(os.path.dirname(listed.file))
 
 
 def observe_power(tool, targets, settings):
-    """Light observation while something is waited for; ``settings`` are KnownSettings."""
+    """Light observation while waiting; ``settings`` are KnownSettings."""
     found = []
     wanted = {target.id for target in targets}
     for listed in listed_in(tool.read("list", "--long", "vms")):
@@ -166,7 +166,7 @@ def _snapshots(vbox_vm):
 
 _NET = "/VirtualBox/GuestInfo/Net/"
 _BOOTED = "/VirtualBox/HostInfo/VBoxVer"
-#: A guest behind NAT has an address that leads nowhere from here.
+#: The address of a guest behind NAT cannot be reached from the host.
 _REACHABLE = ("bridged", "hostonly")
 _AT_ONCE = 4
 
@@ -187,13 +187,13 @@ def _with_addresses(tool, vm, thoroughly):
             for one in source(tool, vm):
                 found.setdefault(one.address, one)
         except PolyvirtError:
-            continue  # A source that fails is only a source less.
+            continue  # The other sources are still used.
     addresses = tuple(sorted(found.values(), key=lambda one: (":" in one.address, one.address)))
     return vm.having(addresses=addresses, ssh=vm.ssh or _ssh(vm, addresses))
 
 
 def _from_guest(tool, vm):
-    """What the guest said since it booted: VirtualBox keeps what it said before, once it was saved and resumed."""
+    """Addresses that the guest reported since it booted: VirtualBox keeps older ones after a suspend."""
     properties = output.properties(tool.read("guestproperty", "enumerate", vm.id))
     booted = properties.get(_BOOTED)
     for key, answered in properties.items():
@@ -218,7 +218,7 @@ def _lease(tool, nic):
     try:
         return next(iter(output.blocks(tool.read("dhcpserver", "findlease", *words))), {})
     except CommandFailed:
-        return {}  # Another NIC may have one.
+        return {}  # Another NIC may have a lease.
 
 
 def _from_arp(tool, vm):

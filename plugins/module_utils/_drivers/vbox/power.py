@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Starting, stopping, pausing and suspending VMs.
 
-A step may be sent twice, and a guest may be faster: after an error the state of the VM tells whether it matters.
+A step may be sent twice, and a guest may act first: after an error, the state of the VM decides.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ..._tools.vboxmanage import Busy
 from .settings.port_forwards import fresh_ssh_arguments, is_ssh_free
 from .vbox_vm import vbox_vm_of
 
-#: A VM that does not end within these seconds is ended from outside: so it is off within five seconds.
+#: Seconds until the process of a VM that does not stop is ended, so that it is off within five seconds.
 _CUT = 3
 _LIVING = frozenset(ON) - {SUSPENDED}
 
@@ -32,9 +32,9 @@ def start(driver, vm, step):
 
 
 def _has_own_ssh_port(driver, vm):
-    """True of a VM that runs already. One that is off gets another port where its own is taken.
+    """True for a running VM. A stopped one gets another host port if its own is in use.
 
-    VirtualBox would start it all the same, and what answers at that port is another program.
+    VirtualBox would start it nevertheless, and another program would answer on that port.
     """
     vbox_vms = driver.vbox_vms()
     vbox_vm = vbox_vm_of(vbox_vms, vm.id)
@@ -46,7 +46,7 @@ def _has_own_ssh_port(driver, vm):
 
 
 def stop(driver, vm, step):
-    """Press the power button; who has stopped by itself needs none."""
+    """Press the power button; not needed if the VM has stopped already."""
     try:
         driver.run(vm.id, "controlvm", vm.id, "acpipowerbutton")
     except Busy:
@@ -71,7 +71,7 @@ def kill(driver, vm, step):
             return
         if power not in _LIVING:
             raise
-        # The last resort: it ends the process of the VM, and no state forbids it.
+        # The last resort: it ends the VM's process, and works in every state.
         _run_unless(driver, vm, STOPPED, "startvm", vm.id, "--type", "emergencystop")
 
 
@@ -92,7 +92,7 @@ def reset(driver, vm, step):
 
 
 def _run_unless(driver, vm, power, *words):
-    """One command; an error does not matter where the VM is as it would be after it."""
+    """Run one command; an error is ignored if the VM has the resulting state."""
     try:
         driver.run(vm.id, *words)
     except Busy:
@@ -103,12 +103,12 @@ def _run_unless(driver, vm, power, *words):
 
 
 def _power(driver, vm):
-    """The power at this moment; None for a VM that somebody removed."""
+    """The current power state; None for a VM that was deleted."""
     state = driver.state_of(vm.id)
     return state.power if state else None
 
 
-#: What VirtualBox says when a VM does not start, and what helps.
+#: Text in VirtualBox's error when a VM does not start -> remedy.
 _REMEDIES = (
     ("VERR_VM_DRIVER_NOT_INSTALLED", "Load the kernel module vboxdrv; it must be built for the running kernel."),
     ("VERR_SUPDRV", "Load the kernel module vboxdrv; it must be built for the running kernel."),

@@ -53,7 +53,7 @@ class VBoxReader:
         return vbox_traits(self._version, self.known)
 
     def _version_beside_first_list(self):
-        """The version, while the list that every task needs next is read: neither waits for the other."""
+        """The version, read in parallel with the list that every task needs next."""
         from concurrent.futures import ThreadPoolExecutor
 
         with ThreadPoolExecutor(max_workers=1) as pool:
@@ -61,7 +61,7 @@ class VBoxReader:
             return self.tool.version()
 
     def observe(self, targets, facets):
-        # Good for one look: to any later one it would be old.
+        # Used for one observation only; later ones need a new list.
         first, self._first = self._first, None
         if is_light(targets, facets):
             observation = observe_power(self.tool, targets, self._settings)
@@ -92,14 +92,14 @@ class VBoxReader:
         return with_configs(self, listing, vm, self._native_keys)
 
     def listing(self):
-        """What the last observation read, on which the plans stand; read again once something was changed."""
+        """The listing of the last observation, on which the plans are based; read again after a change."""
         return self._listing or Listing.read(self.tool)
 
     def vbox_vms(self):
-        """All VMs whose settings can be read as they are in this moment, by UUID."""
+        """All VMs with readable settings as they are now, by UUID."""
         listing = Listing.read(self.tool)
         return {one.uuid: listing.vbox_vm(one) for one in listing.machines if one.machine is not None}
 
     def vbox_vm(self, uuid):
-        """One VM as it is in this moment. Raises NotFound where somebody took it away."""
+        """One VM as it is now. Raises NotFound if it was deleted in the meantime."""
         return vbox_vm_of(self.vbox_vms(), uuid)

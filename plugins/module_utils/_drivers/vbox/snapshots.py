@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Snapshots: taken, dropped, restored, and checked; addressed by their UUIDs, for names may be shared."""
+"""Snapshots: created, deleted, restored and checked; addressed by UUID, because names may repeat."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .vbox_vm import config_of
 
 
 def with_configs(driver, listing, vm, native_keys):
-    """The VM with what its snapshots hold; a process for each of them, and asked only where it matters."""
+    """The VM with the settings of its snapshots; one process for each, so only if needed."""
     listed = next(one for one in listing.machines if one.uuid == vm.id)
     vbox_vm = listing.vbox_vm(listed)
     reported = []
@@ -25,7 +25,7 @@ def with_configs(driver, listing, vm, native_keys):
         except CommandFailed as error:
             if not is_locked(error.stderr):
                 raise
-            # Only this question takes the lock, so somebody else may have it.
+            # Only this command needs the lock, which another process may hold.
             return vm.having(busy="another process is working on it")
         if not found or found[0].machine is None:
             reported.append(one)
@@ -36,7 +36,7 @@ def with_configs(driver, listing, vm, native_keys):
 
 
 def _config_then(vm, vbox_vm, native_keys):
-    """What of it a restore brings back. Description, groups, tags and the rest of the list below stay as they are."""
+    """The settings that a restore would change. Those in _KEPT stay as they are."""
     config = config_of(vbox_vm, native_keys)
     return {**config, **{name: vm.config[name] for name in _KEPT}}
 
@@ -68,7 +68,7 @@ def drop_snapshot(driver, vm, step):
 
 
 def restore(driver, vm, step):
-    """Our mark stays as it is: it is no part of a snapshot, and what was created since is still ours."""
+    """Our mark is not part of a snapshot and does not change; what was created since is still ours."""
     with driver.alone_with_vm(vm):
         driver.run(vm.id, "snapshot", vm.id, "restore", step.arguments["id"])
 
@@ -77,7 +77,7 @@ _UNKNOWN = "another VM"
 
 
 def check_dropping(listing, plan):
-    """Raise Refused for a plan that drops a snapshot which VirtualBox keeps."""
+    """Raise Refused for a plan that deletes a snapshot which VirtualBox cannot delete."""
     vm = plan.before
     for step in plan.steps:
         if step.verb == "drop_snapshot":
@@ -95,7 +95,7 @@ def _without(listing, vm, step, key):
 
 
 def _check_current(vm, dropped):
-    """What the disks went on from is kept as long as another snapshot stands on it, too."""
+    """VirtualBox cannot delete the current snapshot if it has a child."""
     children = [one.name for one in vm.snapshots if one.parent is not None and one.parent in (dropped.id, dropped.name)]
     if dropped.current and children:
         raise Refused(
@@ -106,7 +106,7 @@ def _check_current(vm, dropped):
 
 
 def _check_standing(listing, vm, dropped):
-    """Images that go on from those of the snapshot: VirtualBox merges each with one of the VM's own only."""
+    """Images based on those of the snapshot: VirtualBox merges each with only one image of the VM."""
     kept = {medium.uuid for medium in listing.media.values() if dropped.id in medium.users.get(vm.id, ())}
     vbox_vm = next(listing.vbox_vm(one) for one in listing.machines if one.uuid == vm.id)
     left = [medium for medium in vbox_vm.left_behind() if medium.parent in kept]
@@ -121,7 +121,7 @@ def _check_standing(listing, vm, dropped):
 
 
 def _check_clones(listing, vm, dropped, kept, left):
-    """Linked clones would lose what they were made from."""
+    """Linked clones would lose their base."""
     names = {one.uuid: one.name or one.uuid for one in listing.machines}
     clones = {
         names.get(user, _UNKNOWN)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What VirtualBox can do, as data: settings with what a change of each costs, sources, names, words instead."""
+"""What VirtualBox supports, as data: settings with the cost of a change, sources, names, alternatives."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from .settings.shared_folders import check_share_names
 from .vbox_vm import FORMATS, NIC_MODELS, NOT_GROWN, OS_TYPES, bus_for, place_of
 
 _LONGEST_NAME = 200
-#: Descriptions of operating systems have blanks or parentheses, ids have none.
+#: Descriptions of operating systems contain spaces or parentheses, ids do not.
 _DESCRIPTION = re.compile(r"[ ()/]")
 
 
@@ -82,8 +82,8 @@ def vbox_traits(version, known=None):
         slot="SATA {}".format,
         name_fault=_name_fault,
         snapshot_name_fault=_snapshot_name_fault,
-        # The memory of what was paused or saved is put back as that of what ran.
-        taken_as=lambda vm, asked: ("", STOPPED if vm.power == STOPPED else RUNNING),
+        # The memory of a paused or suspended VM is restored as running.
+        taken_as=lambda vm, requested: ("", STOPPED if vm.power == STOPPED else RUNNING),
         restored_as={RUNNING: SUSPENDED},
         transient=lambda error: isinstance(error, Busy),
         not_cloned=frozenset({"port_forwards"}),
@@ -104,7 +104,7 @@ def _snapshot_name_fault(name):
 
 
 def _normalized(known, vm, config):
-    """The vocabulary's words in VirtualBox's, with what has no place there refused."""
+    """The configuration in VirtualBox's terms; what VirtualBox cannot express is rejected."""
     adjusted = dict(config)
     _check_whole(vm, config)
     _check_paths(vm, config)
@@ -171,7 +171,7 @@ def _check_growth(vm, slot, disk):
     size = present.get("size")
     if present.get("format") != NOT_GROWN or not size or (disk.get("size") or 0) <= size:
         return
-    # What a clone will have has no path yet.
+    # The files of a future clone have no path yet.
     path = present.get("source") or f"FILE.{NOT_GROWN}"
     first = "Delete its snapshots first. " if vm.snapshots else ""
     raise Refused(
@@ -192,7 +192,7 @@ def _check_boot_order(vm, order):
 
 
 def _check_moved(vm, config, folder):
-    """A new first group moves the folder of a VM, and paths within it with it."""
+    """A new first group moves the directory of a VM with all files in it."""
     if folder is None or config["groups"][0] == vm.config["groups"][0]:
         return
     for option, path in _paths(config).items():
@@ -222,22 +222,22 @@ def _off_or_saved(vm, change):
 
 
 def _while_on(vm, change):
-    """What controlvm can do to a VM that is there, and nothing to one that is saved."""
+    """Live with controlvm, except for a suspended VM."""
     return LIVE if vm.power in (STOPPED, RUNNING, PAUSED) else POWER_OFF
 
 
 def _cost_of_autostart(vm, change):
-    """controlvm switches it on, but not off, and says that it did."""
+    """controlvm enables it, but does not disable it, and reports success in both cases."""
     return LIVE if change.new or vm.power in (STOPPED, SUSPENDED) else POWER_OFF
 
 
 def _cost_of_medium(vm, change):
-    # None: it has no drive, and drives are not plugged into running VMs.
+    # None: it has no drive, and drives cannot be added to a running VM.
     return POWER_OFF if vm.config.get("iso") is None else _while_on(vm, change)
 
 
 def _cost_of_adding_disk(vm, change):
-    """A disk is plugged into a running VM's SATA controller, where it has one."""
+    """A disk can be added to the SATA controller of a running VM, if it has one."""
     controller = place_of(change.key)[0]
     present = {place_of(slot)[0] for slot in vm.config.get("disks") or {}}
     is_sata = (bus_for(controller) or ("",))[0] == "sata"
@@ -245,7 +245,7 @@ def _cost_of_adding_disk(vm, change):
 
 
 def _cost_of_cloning(source, change):
-    """Of what runs or is saved the disks are in use: only a snapshot of it holds still."""
+    """The disks of a running or suspended VM are in use; only those of a snapshot do not change."""
     if change.new.get("linked") and not change.new.get("snapshot"):
         return NEVER
     return LIVE if source.power == STOPPED or change.new.get("snapshot") else NEVER
@@ -277,13 +277,13 @@ def fields_of(version):
 
 def _settings(version):
     return {
-        # What `list systemproperties` of 7.2 tells; a higher number is refused when it is set.
+        # From `list systemproperties` of 7.2; VirtualBox rejects higher numbers.
         "cpus": Field(cost=POWER_OFF, maximum=64),
         "memory": Field(cost=POWER_OFF, minimum=4 * MIB, maximum=2048 * GIB),
         "firmware": Field(cost=POWER_OFF),
         **({"tpm": Field(cost=POWER_OFF)} if version >= TPM_SINCE else {}),
         "nested_virtualization": Field(cost=POWER_OFF),
-        "os_type": Field(cost=POWER_OFF, same=lambda found, asked: (found or "").lower() == asked.lower()),
+        "os_type": Field(cost=POWER_OFF, same=lambda found, requested: (found or "").lower() == requested.lower()),
         "description": Field(cost=_off_or_saved),
         "tags": Field(cost=LIVE),
         "autostart": Field(cost=_cost_of_autostart),

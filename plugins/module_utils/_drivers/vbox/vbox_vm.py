@@ -21,7 +21,7 @@ from .mark import is_unfinished
 from .settings import SETTINGS
 from .settings.native import read_native
 
-#: The rule of the option ssh_forward; it is none of port_forwards.
+#: The rule of the option ssh_forward, which is not listed in port_forwards.
 SSH_RULE = "polyvirt-ssh"
 _FORMATS = {"RAW": "raw"}
 
@@ -72,12 +72,12 @@ class VBoxVm:
         return [slot for slot in self.machine.slots if slot.medium != "none" and self.kind_of(slot) == "DVD"]
 
     def seed_files(self):
-        """Paths of the files of our own in its folder."""
+        """Paths of files in its directory that this collection created."""
         return [os.path.join(self.folder, name) for name in (self.mark or {}).get("files", ())]
 
     @property
     def begun_mark(self):
-        """The mark of a VM in the making; a clone that has none of its own yet has all its disks in its folder."""
+        """The mark of an incomplete VM; a clone without its own mark has all its disks in its directory."""
         if (self.mark or {}).get("id") == self.uuid:
             return self.mark
         bases = [base for _attached, base in map(self.image_in, self.disks) if base]
@@ -86,16 +86,16 @@ class VBoxVm:
 
     @property
     def is_unfinished(self):
-        """True of a VM that a task has begun to make and nobody has got yet."""
+        """True for a VM whose creation is incomplete."""
         return is_unfinished(self.uuid, self.mark, self.values["LogFldr"])
 
     @property
     def iso_drive(self):
-        """The drive of the option iso: the first that does not hold a seed."""
+        """The drive of the option iso: the first one without a seed ISO."""
         return next((slot for slot in self.drives if slot.medium not in self.seed_files()), None)
 
     def chain(self, uuid):
-        """An image and those below it, as long as they are this VM's own, or attached to it as never written."""
+        """An image and its bases, as long as they belong to this VM or are attached as read-only bases."""
         found = [self.media[uuid]] if uuid in self.media else []
         while found and found[-1].parent in self.media and self._is_own(self.media[found[-1].parent]):
             found.append(self.media[found[-1].parent])
@@ -105,12 +105,12 @@ class VBoxVm:
         return self.uuid in medium.users or medium.is_never_written
 
     def image_in(self, slot):
-        """What is attached, and what it goes back to: with snapshots a disk goes on in images on top of its own."""
+        """The attached image, and its base: with snapshots, a disk consists of differencing images."""
         chain = self.chain(slot.values.get("ImageUUID"))
         return (chain[0], chain[-1]) if chain else (None, None)
 
     def left_behind(self):
-        """The images with what was written since a snapshot to disks that are detached now; VirtualBox keeps them."""
+        """Differencing images of disks that were detached after a snapshot; VirtualBox keeps them."""
         parents = {medium.parent for medium in self.media.values()}
         return [medium for medium in self.media.values() if medium.uuid not in parents and self._is_left(medium)]
 
@@ -133,7 +133,7 @@ class VBoxVm:
 
 
 def vbox_vm_of(vbox_vms, uuid):
-    """One of all VMs. Raises NotFound where somebody took it away while a task worked on it."""
+    """One of all VMs. Raises NotFound if it was deleted in the meantime."""
     if uuid not in vbox_vms:
         raise NotFound(
             f"The VM with UUID {uuid} no longer exists: it was deleted in the meantime.", "Run the task again."
@@ -211,7 +211,7 @@ NIC_MODELS = (
 NIC_SYNONYMS = {"e1000": "82540EM", "virtio-net": "virtio", "pcnet": "Am79C973"}
 #: Formats of images that it writes to: the vocabulary's word -> its own.
 FORMATS = {"vdi": "VDI", "vmdk": "VMDK", "vhd": "VHD"}
-#: Of this one it writes the new size into one half of the file, leaves the old one in the other, and reports no error.
+#: VirtualBox corrupts this format on resize: it updates only one of two size fields, without an error.
 NOT_GROWN = "vmdk"
 #: Short names of usual systems -> the id of the type.
 OS_TYPES = {
@@ -223,7 +223,7 @@ OS_TYPES = {
     "windows2022": "Windows2022_64", "solaris": "Solaris11_64", "other": "Other_64",
 }  # fmt: skip
 _SLOT = re.compile(r"(?P<controller>.+) (?P<port>\d+)(?::(?P<device>[01]))?", re.DOTALL)
-#: By how a controller's name begins, where it has to be made: its bus, and its number of ports.
+#: By the beginning of a new controller's name: its bus, and its number of ports.
 BUSES = {
     "SATA": ("sata", 30), "AHCI": ("sata", 30), "IDE": ("ide", 2), "SCSI": ("scsi", 16), "SAS": ("sas", 8),
     "NVMe": ("pcie", 30), "VirtIO": ("virtio-scsi", 30), "USB": ("usb", 8),
@@ -233,7 +233,7 @@ BUS_OF_TYPE = {
     "intelahci": "sata", "piix3": "ide", "piix4": "ide", "ich6": "ide", "lsilogic": "scsi", "buslogic": "scsi",
     "lsilogicsas": "sas", "nvme": "pcie", "virtioscsi": "virtio-scsi", "usb": "usb", "i82078": "floppy",
 }  # fmt: skip
-#: What VirtualBox writes as _ in names of files (names-locale of 7.2.22).
+#: Characters that VirtualBox replaces with _ in file names (7.2.22).
 _NOT_IN_FILE_NAMES = re.compile(r'[/\\";:*?<>|$&\'~\n]|^[-. ]|[. ]$')
 
 

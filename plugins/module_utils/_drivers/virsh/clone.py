@@ -62,12 +62,12 @@ def clone(driver, vm, step):
 
 def _define_clone(driver, name, vm_id, arguments):
     config, creation, source = (arguments[key] for key in ("config", "creation", "source"))
-    asked = creation["clone"]
-    original = Original.read(driver, source, asked.get("snapshot"))
+    requested = creation["clone"]
+    original = Original.read(driver, source, requested.get("snapshot"))
     definition = original.definition
-    with undone_on_failure(driver, name, creation) as made:
-        disks = _make_disks(driver, name, original, asked["linked"], made)
-        nvram = _copy_nvram(driver, name, definition, made)
+    with undone_on_failure(driver, name, creation) as created:
+        disks = _make_disks(driver, name, original, requested["linked"], created)
+        nvram = _copy_nvram(driver, name, definition, created)
         _remove_identity(definition)
         seeds = make_seed(driver, name, vm_id, creation, _give_macs(definition, arguments["networks"]))
         definition.set("name", name)
@@ -78,7 +78,7 @@ def _define_clone(driver, name, vm_id, arguments):
         mark = make_mark(vm_id, config, disks, seeds, inputs)
         definition.set_mark({**mark, "nvram": nvram} if nvram else mark)
         driver.define(definition)
-        if asked["linked"] and not asked.get("snapshot"):
+        if requested["linked"] and not requested.get("snapshot"):
             _check_still_off(driver, name, vm_id, source)
 
 
@@ -93,14 +93,14 @@ def _check_still_off(driver, name, vm_id, source):
         )
 
 
-def _make_disks(driver, name, original, linked, made):
+def _make_disks(driver, name, original, linked, created):
     paths = []
     for disk in own_disks(original.definition):
         slot = target_of(disk)
         entry = {"format": disk_format(disk, linked)}
         path = driver.storage.disk_path(name, slot, entry["format"])
         if driver.storage.make_disk(path, entry, original.image(disk, linked)):
-            made.append(path)
+            created.append(path)
         set_disk_file(disk, path, entry["format"])
         paths.append(path)
     return paths
@@ -117,13 +117,13 @@ def disk_format(disk, linked):
     return "qcow2" if linked else source_format(disk)
 
 
-def _copy_nvram(driver, name, definition, made):
+def _copy_nvram(driver, name, definition, created):
     """Copy the NVRAM, which contains boot entries; a VM that was never started has none yet."""
     image, new = nvram_image(definition), place_nvram(definition, driver.storage, name)
     if new is None:
         return []
     if image is not None and driver.storage.make_disk(new, {"format": image["format"]}, image):
-        made.append(new)
+        created.append(new)
     return [new]
 
 
@@ -204,14 +204,14 @@ def check_clone(driver, name, creation, source, to_delete=()):
 
     ``to_delete`` are the files that a VM to be rebuilt takes along.
     """
-    asked = creation["clone"]
-    original = Original.read(driver, source, asked.get("snapshot"))
+    requested = creation["clone"]
+    original = Original.read(driver, source, requested.get("snapshot"))
     if original.definition is None:
         raise Refused(
-            f"{name}: libvirt reports no VM definition for snapshot '{asked['snapshot']}' of '{source.name}'.",
+            f"{name}: libvirt reports no VM definition for snapshot '{requested['snapshot']}' of '{source.name}'.",
             "Clone the VM without clone.snapshot.",
         )
-    if original.within and asked["linked"]:
+    if original.within and requested["linked"]:
         raise Refused(
             f"{name}: clone.linked: '{original.within}' is an internal snapshot of '{source.name}'; it can be"
             " copied, but it cannot be a backing file.",
@@ -222,12 +222,12 @@ def check_clone(driver, name, creation, source, to_delete=()):
     for disk in own_disks(original.definition):
         _check_source(name, source, original, disk)
         _check_image(driver, name, source, original, disk, written_by)
-        entry = {"format": disk_format(disk, asked["linked"])}
+        entry = {"format": disk_format(disk, requested["linked"])}
         own = driver.storage.disk_path(name, target_of(disk), entry["format"])
         driver.storage.check_free(name, own, written_by)
         if os.path.realpath(own) not in to_delete:
-            driver.storage.check_leftover(own, entry, original.image(disk, asked["linked"]))
-    images = [original.image(disk, asked["linked"]) for disk in own_disks(original.definition)]
+            driver.storage.check_leftover(own, entry, original.image(disk, requested["linked"]))
+    images = [original.image(disk, requested["linked"]) for disk in own_disks(original.definition)]
     check_space(driver, name, images, to_delete)
     _check_nvram(driver, name, original.definition, to_delete)
 

@@ -24,14 +24,14 @@ def configure(driver, vm, step):
     if driver.is_stored(vm, changes, definition):
         return
     running = Definition(driver.virsh.run("dumpxml", vm.id)) if vm.power in (RUNNING, PAUSED) else None
-    made, nvram = [], nvram_of(definition)
+    created, nvram = [], nvram_of(definition)
     for change in sorted(changes, key=_last_nics_first):
         live = running is not None and change.cost == LIVE
-        _CHANGES.get(change.kind, _set_field)(driver, vm, definition, running if live else None, change, made)
+        _CHANGES.get(change.kind, _set_field)(driver, vm, definition, running if live else None, change, created)
     # The NVRAM of the previous firmware is deleted with the VM, not by this change.
     nvram = [nvram, _placed_nvram(driver, vm, definition)] if _turns_firmware(changes) else []
-    if made or nvram or any(change.kind == "tags" for change in changes):
-        definition.set_mark(_updated_mark(vm, definition.mark, changes, made, [path for path in nvram if path]))
+    if created or nvram or any(change.kind == "tags" for change in changes):
+        definition.set_mark(_updated_mark(vm, definition.mark, changes, created, [path for path in nvram if path]))
     if any(change.kind not in _OUTSIDE for change in changes):
         driver.define(definition)
 
@@ -50,7 +50,7 @@ def _last_nics_first(change):
     return (1, -int(change.key)) if change.kind == "networks.remove" else (0, 0)
 
 
-def _set_field(driver, vm, definition, running, change, made):
+def _set_field(driver, vm, definition, running, change, created):
     """A field of the definition alone."""
     if change.field in SETTINGS:
         setting = SETTINGS[change.field]
@@ -63,7 +63,7 @@ def _set_field(driver, vm, definition, running, change, made):
         definition.set_native(change.key, change.new)
 
 
-def _set_autostart(driver, vm, definition, running, change, made):
+def _set_autostart(driver, vm, definition, running, change, created):
     driver.virsh.run("autostart", vm.id, *([] if change.new else ["--disable"]))
 
 
@@ -82,10 +82,10 @@ _CHANGES = {
 }
 
 
-def _updated_mark(vm, mark, changes, made, nvram):
+def _updated_mark(vm, mark, changes, created, nvram):
     """Our mark with new disks and tags; the mark of another VM is replaced, because it lists that VM's files."""
     own = next((dict(one) for one in (mark, vm.mark) if one and one.get("id") == vm.id), empty_mark(vm.id))
-    own["disks"] = list(dict.fromkeys([*own.get("disks", ()), *made]))
+    own["disks"] = list(dict.fromkeys([*own.get("disks", ()), *created]))
     if nvram:
         own["nvram"] = list(dict.fromkeys([*own.get("nvram", ()), *nvram]))
     for change in changes:

@@ -35,9 +35,9 @@ def create(driver, vm, step):
 
 
 def _define_new(driver, name, vm_id, config, creation):
-    with undone_on_failure(driver, name, creation) as made:
+    with undone_on_failure(driver, name, creation) as created:
         definition = new_definition(name, vm_id, driver.hypervisor, driver.virt_type_of_new(), machine_type(config))
-        disks = _make_disks(driver, name, config.get("disks") or {}, creation.get("image"), made)
+        disks = _make_disks(driver, name, config.get("disks") or {}, creation.get("image"), created)
         config = _with_macs(config, creation)
         seeds = make_seed(driver, name, vm_id, creation, macs_by_place(config.get("networks") or {}))
         _describe(driver, definition, config, disks, seeds)
@@ -53,14 +53,14 @@ def _define_new(driver, name, vm_id, config, creation):
 @contextmanager
 def undone_on_failure(driver, name, creation):
     """A list for the created files; they are removed again if the VM cannot be completed."""
-    made = []
+    created = []
     try:
-        yield made
+        yield created
     except BaseException as error:
         if creation.get("cloud_init") is not None:
             # Unlike a disk, a seed ISO may have its final name before this VM exists, created by any task.
-            made.append(driver.storage.seed_path(name))
-        others = _remove_unused(driver, made)
+            created.append(driver.storage.seed_path(name))
+        others = _remove_unused(driver, created)
         if isinstance(error, PolyvirtError) and (_is_created_meanwhile(error) or name in others):
             raise _lost(name, error) from error
         raise
@@ -94,16 +94,20 @@ def _lost(name, error):
     )
 
 
-def _make_disks(driver, name, asked, image, made):
+def _make_disks(driver, name, requested, image, created):
     """(slot, path, format, ours) of each disk; new files are added to ``made``."""
     disks = []
     # The first disk in the definition is the one that the firmware tries.
-    for slot, entry in sorted(asked.items(), key=lambda item: item[0] != slot_name(0)):
+    for slot, entry in sorted(requested.items(), key=lambda item: item[0] != slot_name(0)):
         if entry.get("source"):
             disks.append((slot, entry["source"], driver.storage.format_of(entry), False))
             continue
         disks.append(
-            (slot, *driver.storage.make_disk_of(name, slot, entry, image if slot == slot_name(0) else None, made), True)
+            (
+                slot,
+                *driver.storage.make_disk_of(name, slot, entry, image if slot == slot_name(0) else None, created),
+                True,
+            )
         )
     return disks
 

@@ -22,7 +22,7 @@ _LAYERED = (b"QFI\xfb", b"QED\0", b"KDMV", b"COWD", b"# Disk DescriptorFile")
 
 
 def files_of(vm, definitions, users):
-    """The files of one VM, each with who else needs it.
+    """The files of one VM, each with the other VMs that need it.
 
     ``definitions`` are the running and the stored one: each may name files that the other does not. Without
     ``users`` (FileUsers) the files are on another host and cannot be removed.

@@ -66,9 +66,9 @@ def observe_fully(virsh, listing, uuids, facets, native_keys):
     """Full observation of ``uuids``: definitions, sizes, leases; more only if ``facets`` request it."""
     questions, per_machine = [], []
     for uuid in uuids:
-        asked = _questions(uuid, uuid in listing.active, uuid in listing.saved, facets)
-        per_machine.append((uuid, list(asked)))
-        questions += asked.values()
+        requested = _questions(uuid, uuid in listing.active, uuid in listing.saved, facets)
+        per_machine.append((uuid, list(requested)))
+        questions += requested.values()
     answers = iter(_asked(virsh, questions)) if questions else iter(())
     found, taken = [], {}
     reported = [(uuid, {key: next(answers) for key in keys}) for uuid, keys in per_machine]
@@ -122,10 +122,10 @@ def _with_snapshots(virsh, vms, taken, native_keys):
     """
     from .snapshots import SnapshotXml
 
-    asked = [(vm, name) for vm in vms for name in taken[vm.id][0]]
+    requested = [(vm, name) for vm in vms for name in taken[vm.id][0]]
     reported = {vm.id: [] for vm in vms}
-    answers = virsh.batch([("snapshot-dumpxml", vm.id, "--snapshotname", name) for vm, name in asked])
-    for (vm, name), answer in zip(asked, answers):
+    answers = virsh.batch([("snapshot-dumpxml", vm.id, "--snapshotname", name) for vm, name in requested])
+    for (vm, name), answer in zip(requested, answers):
         _raise_unless_gone(("snapshot-dumpxml", vm.id, name), answer, "snapshot")
         if not answer.error:
             config_of = None if native_keys is None else partial(_config_then, vm, native_keys)
@@ -157,29 +157,29 @@ def _asked(virsh, questions):
 
 
 def _questions(uuid, active, saved, facets):
-    asked = {
+    requested = {
         "power": ("domstate", uuid, "--reason"),
         "inactive": ("dumpxml", uuid, "--inactive"),
         "sizes": ("domblkinfo", uuid, "--all"),
     }
     if active:
-        asked["active"] = ("dumpxml", uuid)
-        asked.update(virsh_addresses.questions(uuid, thoroughly="addresses" in facets))
+        requested["active"] = ("dumpxml", uuid)
+        requested.update(virsh_addresses.questions(uuid, thoroughly="addresses" in facets))
     if saved:
-        asked["active"] = ("managedsave-dumpxml", uuid)
+        requested["active"] = ("managedsave-dumpxml", uuid)
     if "snapshots" in facets:
-        asked["snapshots"] = ("snapshot-list", uuid, "--name")
-        asked["current"] = ("snapshot-current", uuid, "--name")
-    return asked
+        requested["snapshots"] = ("snapshot-list", uuid, "--name")
+        requested["current"] = ("snapshot-current", uuid, "--name")
+    return requested
 
 
 def observe_power(virsh, uuids, facets):
     """Light observation while waiting: power, and addresses if requested. One process."""
     per_machine = [(uuid, _light_questions(uuid, facets)) for uuid in uuids]
-    answers = iter(_asked(virsh, [question for _uuid, asked in per_machine for question in asked.values()]))
+    answers = iter(_asked(virsh, [question for _uuid, requested in per_machine for question in requested.values()]))
     found = []
-    for uuid, asked in per_machine:
-        answered = {key: next(answers) for key in asked}
+    for uuid, requested in per_machine:
+        answered = {key: next(answers) for key in requested}
         if tool.is_not_found(answered["info"].error):
             continue
         if answered["info"].error:
@@ -199,10 +199,10 @@ def observe_power(virsh, uuids, facets):
 
 
 def _light_questions(uuid, facets):
-    asked = {"power": ("domstate", uuid, "--reason"), "info": ("dominfo", uuid)}
+    requested = {"power": ("domstate", uuid, "--reason"), "info": ("dominfo", uuid)}
     if "addresses" in facets:
-        asked.update(virsh_addresses.questions(uuid, thoroughly=True))
-    return asked
+        requested.update(virsh_addresses.questions(uuid, thoroughly=True))
+    return requested
 
 
 def _machine(uuid, listing, answered, native_keys):

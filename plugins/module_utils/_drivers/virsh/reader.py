@@ -83,7 +83,7 @@ class VirshReader:
         return is_local(self.virsh.uri)
 
     def capabilities(self):
-        """What libvirt tells of its host, asked once."""
+        """libvirt's description of its host, read once."""
         if self._capabilities is None:
             self._capabilities = self.virsh.run("capabilities")
         return self._capabilities
@@ -91,7 +91,7 @@ class VirshReader:
     # Looking --------------------------------------------------------------------------------------------------------
 
     def traits(self):
-        # The listing also serves the first look: two processes suffice for a task that has nothing to do.
+        # The listing also serves the first observation: a task without changes needs only two processes.
         self._listing = self._listing or Listing.read(self.virsh, with_networks=self.allow_network_start)
         self.hypervisor = self._listing.versions.hypervisor or "unknown"
         self.library = self._listing.versions.library or ""
@@ -119,18 +119,18 @@ class VirshReader:
         return observation
 
     def _with_sizes(self, vm):
-        """Of a running VM libvirt tells only the disks it runs with; one for its next start is but a file yet."""
+        """Of a running VM libvirt reports only the disks in use; a disk for the next start is only a file so far."""
         if vm.active is None or not self.is_local:
             return vm
         waiting = {slot: disk for slot, disk in vm.config["disks"].items() if slot not in vm.active["disks"]}
         return vm.having(config={**vm.config, "disks": {**vm.config["disks"], **self._sized(waiting)}})
 
     def _sized(self, disks):
-        """Disks, each as large as its file says."""
+        """Disks with the sizes of their files."""
         return {slot: {**disk, "size": self.storage.size_of(disk["source"])} for slot, disk in disks.items()}
 
     def _with_frozen_sizes(self, vm):
-        """What an external snapshot froze lies in a file of its own, which tells how large the disk was."""
+        """The disks of an external snapshot are separate files, from which their sizes are read."""
         return vm.having(snapshots=tuple(self._with_frozen_size(one) for one in vm.snapshots))
 
     def _with_frozen_size(self, snapshot):
@@ -152,17 +152,17 @@ class VirshReader:
         return compare_content(self, vm, before, after)
 
     def all_definitions(self):
-        """Every VM's definition, and of those that run also what runs: both may name files."""
+        """The definitions of every VM, stored and running: both may name files."""
         if self._definitions is None:
             self._definitions = self.read_definitions()
         return self._definitions
 
     def definitions_of(self, vm):
-        """What is stored of one VM, and what runs."""
+        """The stored and the running definition of one VM."""
         return [one for one in self.all_definitions() if one.uuid == vm.id]
 
     def file_users(self):
-        """Who needs which file, by the same definitions; each image is read once."""
+        """Which VM needs which file, from the same definitions; each image is read once."""
         from .file_users import FileUsers
 
         if self._users is None:
@@ -170,12 +170,12 @@ class VirshReader:
         return self._users
 
     def read_definitions(self):
-        """The same as they are in this moment."""
+        """The same, read again now."""
         uuids = [uuid for uuid, _name in output.domains(self.virsh.run("list", "--all", "--uuid", "--name"))]
         questions = [("dumpxml", uuid, *more) for uuid in uuids for more in ((), ("--inactive",))]
         answers = self.virsh.batch(questions) if questions else []
         for question, answer in zip(questions, answers):
-            # One that went away meanwhile uses nothing; what another error hides may use everything.
+            # A VM deleted in the meantime uses nothing; after any other error a VM could use every file.
             if answer.error and not is_not_found(answer.error):
                 raise CommandFailed(("virsh", *question), 1, answer.error)
         return [Definition(answer.stdout) for answer in answers if not answer.error]

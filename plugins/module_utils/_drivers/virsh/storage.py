@@ -62,22 +62,22 @@ class Storage:
                 raise _taken(path)
         return False
 
-    def make_disk_of(self, name, slot, entry, image, made):
+    def make_disk_of(self, name, slot, entry, image, created):
         """Create the file of a VM's disk, which is added to ``made`` if it is new; returns (path, format)."""
         image_format = entry.get("format", "qcow2")
         path = self.disk_path(name, slot, image_format)
         if self.make_disk(path, entry, image):
-            made.append(path)
+            created.append(path)
         return path, image_format
 
     def format_of(self, entry):
         """The format of a file that is attached as it is: what was requested, else what the file is."""
         return known_format(entry) or self.qemu_img.info(entry["source"]).format
 
-    def _is_same(self, made, found):
+    def _is_same(self, created, found):
         """A file with a backing file contains only part of the data, even if both read the same."""
-        stands_on = [self.qemu_img.info(path).backing for path in (made, found)]
-        return stands_on[0] == stands_on[1] and self.qemu_img.identical(made, found)
+        stands_on = [self.qemu_img.info(path).backing for path in (created, found)]
+        return stands_on[0] == stands_on[1] and self.qemu_img.identical(created, found)
 
     def check_leftover(self, path, entry, image):
         """Reject, before anything is changed, an existing file with the disk's name and different content."""

@@ -291,9 +291,9 @@ def _snapshot_fields(version):
     }
 
 
-def kind_for(vm, asked):
+def kind_for(vm, requested):
     """The kind of a new snapshot: the requested one, else that of existing snapshots."""
-    return asked or next((one.kind for one in vm.snapshots), INTERNAL)
+    return requested or next((one.kind for one in vm.snapshots), INTERNAL)
 
 
 def _cost_of_taking(vm, change):
@@ -305,10 +305,10 @@ def _cost_of_taking(vm, change):
     return NEVER if pflash and kind_for(vm, change.new.kind) == INTERNAL else LIVE
 
 
-def taken_as(vm, asked):
+def taken_as(vm, requested):
     """(kind, power) of a new snapshot: an internal one includes a running VM's memory, an external one on request."""
-    kind = kind_for(vm, asked.kind)
-    return kind, vm.power if kind == INTERNAL or asked.include_memory else STOPPED
+    kind = kind_for(vm, requested.kind)
+    return kind, vm.power if kind == INTERNAL or requested.include_memory else STOPPED
 
 
 def _cost_of_dropping(externals_too, vm, change):

@@ -124,7 +124,7 @@ def test_vms_cloned_from_each_other_are_rejected():
     requests = [Request(name, creation={"clone": {"source": source}}) for name, source in (("a", "b"), ("b", "a"))]
     world = Cloning()
     outcome = task.run(world, requests, clock=world.clock, probe=None)
-    assert (world.calls, "a: there is no machine 'b' to clone." in outcome.msg) == ([], True)
+    assert (world.calls, "a: clone.source: there is no VM 'b'." in outcome.msg) == ([], True)
 
 
 def test_source_that_cannot_be_observed_again_fails_its_clone_alone():

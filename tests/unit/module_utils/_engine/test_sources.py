@@ -86,7 +86,7 @@ def test_two_sources_of_one_name_are_told_apart_by_their_ids():
 def test_a_source_that_is_not_there(check):
     world = Cloning(Machine("db", "id-1"))
     outcome = carry_out(world, ask("web", "nosuch"), ask("api", "db"), check=check)
-    assert outcome.msg == "web: there is no machine 'nosuch' to clone. Known machines: db."
+    assert outcome.msg == "web: clone.source: there is no VM 'nosuch'. Existing VMs: db."
     assert (outcome.changed, world.calls) == (False, [])
 
 
@@ -105,7 +105,7 @@ def test_source_is_judged_by_what_the_same_task_makes_of_it(request_, refused, c
     outcome = carry_out(world, *(ask(name, "db", **request_) for name in ("db", "web")), check=check)
     assert (outcome.failed, outcome.changed) == (refused, not refused)
     if refused:
-        assert "web: 'db' is running and cannot be cloned like this. Stop it first." in outcome.msg
+        assert "web: 'db' is running and cannot be cloned this way. Stop it first." in outcome.msg
         assert world.calls == []
 
 
@@ -135,7 +135,7 @@ def test_what_may_be_rebuilt_needs_its_source():
 def test_a_snapshot_that_the_source_does_not_have():
     world = Cloning(Machine("db", "id-1"))
     outcome = carry_out(world, ask("web", "db", snapshot="s1"))
-    assert outcome.msg == "web: 'db' has no snapshot 's1' to clone. Its snapshots: none."
+    assert outcome.msg == "web: clone.snapshot: 'db' has no snapshot 's1'. Its snapshots: none."
     assert world.calls == []
 
 

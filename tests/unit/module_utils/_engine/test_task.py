@@ -38,8 +38,8 @@ def test_one_refusal_and_nothing_is_done_to_any_machine():
     world = World(Machine("one", "1"), Machine("three", "3"))
     outcome = carry_out(world, *(ask(name, "started") for name in ("one", "two", "three")))
     assert (outcome.failed, outcome.changed, world.calls) == (True, False, [])
-    assert "two: there is no such machine" in outcome.msg
-    assert "Known machines: one, three." in outcome.msg
+    assert "two: the VM does not exist." in outcome.msg
+    assert "Existing VMs: one, three." in outcome.msg
     assert [(vm["name"], vm["failed"], vm["changed"]) for vm in outcome.vms] == [
         ("one", False, False),
         ("two", True, False),

@@ -75,7 +75,7 @@ def test_what_it_runs_with_is_not_what_it_is():
 
 def test_settings_that_a_snapshot_does_not_tell():
     for before, after in ((Snapshot("old"), None), (ONE, Snapshot("old"))):
-        with pytest.raises(Refused, match="web: the snapshot 'old' does not tell what settings"):
+        with pytest.raises(Refused, match="web: snapshot 'old' does not contain the settings"):
             differences(VM, before, after)
 
 
@@ -89,7 +89,7 @@ def test_points_by_name_or_id():
     [
         (Comparison("nosuch"), NotFound, "web: it has no snapshot 'nosuch'"),
         (Comparison("one", "nosuch"), NotFound, "Its snapshots: one, two, two, old"),
-        (Comparison("one", "two"), Refused, "2 snapshots are named 'two'. Name one by its id: u2, u3"),
+        (Comparison("one", "two"), Refused, "2 snapshots are named 'two'. Select one by its ID: u2, u3"),
     ],
 )
 def test_points_that_are_none_or_many(asked, error, said):
@@ -100,7 +100,7 @@ def test_points_that_are_none_or_many(asked, error, said):
 
 def test_a_platform_that_cannot_look_into_disks():
     check_content(VM, Traits("any", fields={"snapshot.content": Field()}))
-    with pytest.raises(Unsupported, match=r"web: any cannot compare the files in its disks here\. Leave content out"):
+    with pytest.raises(Unsupported, match=r"web: any cannot compare the files on its disks here\. Omit content"):
         check_content(VM, Traits("any"))
     with pytest.raises(Unsupported, match="Mount them"):
         check_content(VM, Traits("any", instead={"snapshot.content": "Mount them."}))

@@ -97,7 +97,7 @@ def test_a_machine_that_exists_only_while_it_runs():
     assert _verbs(_plan(running, ask("absent"))) == ["stop"]
     assert _plan(running, ask("absent")).after.power == "absent"
     assert "Define it permanently" in _refusal(_plan(running, ask(description="x", allow_restart=True)))
-    assert "remove it" in _refusal(_plan(running, ask("stopped")))
+    assert "delete it" in _refusal(_plan(running, ask("stopped")))
     assert "Define it permanently" in _refusal(_plan(running, ask(memory="2G", allow_restart=True)))
     waiting = found("running", runs_with={"memory": 2 * G}, **TRANSIENT)
     assert _verbs(_plan(waiting, ask(allow_restart=True))) == []
@@ -118,7 +118,9 @@ def test_a_running_machine_that_a_restore_would_remove():
 
 
 def test_disks_that_shall_be_gone_are_nothing_to_make_a_machine_from():
-    assert "what to make one from" in _refusal(_plan(absent(), ask(disks=[{"slot": "disk0", "state": "absent"}])))
+    assert "To create it, set image, clone, iso or disks." in _refusal(
+        _plan(absent(), ask(disks=[{"slot": "disk0", "state": "absent"}]))
+    )
 
 
 def test_an_empty_list_of_disks_is_a_machine_without_disks():
@@ -128,7 +130,7 @@ def test_an_empty_list_of_disks_is_a_machine_without_disks():
 
 def test_the_disk_of_an_image_cannot_be_unwanted():
     unwanted = ask(disks=[{"slot": "disk0", "state": "absent"}], **IMAGE)
-    assert "brings along" in _refusal(_plan(absent(), unwanted))
+    assert "because the image or clone creates it" in _refusal(_plan(absent(), unwanted))
 
 
 def test_a_complete_list_neither_takes_nor_adds_the_disk_of_an_image():
@@ -138,7 +140,7 @@ def test_a_complete_list_neither_takes_nor_adds_the_disk_of_an_image():
 
 
 def test_a_disk_that_is_added_has_a_size_or_a_source():
-    assert "Give its size" in _refusal(_plan(found(disks={}), ask(disks=[{"slot": "disk1"}])))
+    assert "Set its size" in _refusal(_plan(found(disks={}), ask(disks=[{"slot": "disk1"}])))
     assert _verbs(_plan(found(disks={}), ask(disks=[{"slot": "disk1", "source": "/d"}]))) == ["configure"]
 
 
@@ -148,7 +150,7 @@ def test_a_disk_of_unknown_size_does_not_grow():
 
 def test_a_slot_given_by_name_and_by_place_is_refused():
     planned = _plan(found(), ask(disks=[{"slot": "disk1", "size": "1G"}, {"size": "2G"}]))
-    assert "slot disk1 is given by its name and by an entry's place" in _refusal(planned)
+    assert "slot disk1 is used twice, by its name and by the position of an entry" in _refusal(planned)
 
 
 def test_what_cannot_be_removed_is_refused_when_a_list_is_complete():
@@ -228,16 +230,18 @@ def test_what_cannot_be_read_is_not_compared_and_not_changed():
 
 def test_more_than_there_can_be_is_refused():
     one = {**TRAITS.fields, "cpus": Field(maximum=1, instead="Give it one.")}
-    assert "cpus is '2', but at most '1' is possible. Give it one." in _refusal(_plan(found(), ask(cpus=2), fields=one))
+    assert "cpus: '2' is more than the maximum of '1'. Give it one." in _refusal(
+        _plan(found(), ask(cpus=2), fields=one)
+    )
 
 
 @pytest.mark.parametrize(
     ("field", "says"),
     [
-        (Field(choices=(), instead="Name a file."), "web: cloud_init.user_data cannot be given here. Name a file."),
+        (Field(choices=(), instead="Name a file."), "web: cloud_init.user_data cannot be set here. Name a file."),
         (
             Field(choices=("none",)),
-            "web: cloud_init.user_data cannot be what is given here. It can be none.",
+            "web: cloud_init.user_data cannot be the given value here. Supported values: none.",
         ),
     ],
 )
@@ -250,20 +254,20 @@ def test_no_error_shows_a_document_of_a_seed(field, says):
 def test_an_unknown_id_makes_no_machine():
     planned = plan(absent(), ask(id="u-none", **IMAGE), TRAITS, known=("db",))
     assert planned.refusal.kind == "not_found"
-    assert "id u-none. Known machines: db." in _refusal(planned)
+    assert "ID u-none. Existing VMs: db." in _refusal(planned)
 
 
 @pytest.mark.parametrize("state", ["absent", "present"])
 def test_a_machine_of_another_id_is_not_told_as_gone(state):
     planned = _plan_among(("web",), ask(state, id="u-none"))
-    assert _refusal(planned).startswith("web: there is no machine with id u-none, and the one of this name has another")
+    assert _refusal(planned).startswith("web: there is no VM with ID u-none; the VM of this name has another ID")
     assert _verbs(_plan_among(("db",), ask("absent", id="u-none"))) == []
 
 
 def test_support_files_of_a_foreign_machine_stay():
     seed = File("/d/seed.iso", "support", ours=True)
     (delete,) = _plan(found(files=(seed,), mark={"id": "another"}), ask("absent")).steps
-    kept = {"/d/seed.iso": "not made by this collection"}
+    kept = {"/d/seed.iso": "not created by this collection"}
     assert (delete.arguments["files"], delete.arguments["kept"]) == ((), kept)
     (delete,) = _plan(found(files=(seed,)), ask("absent", delete_disks="none")).steps
     assert delete.arguments["files"] == ("/d/seed.iso",)
@@ -274,7 +278,9 @@ def test_there_is_nothing_to_cut_before_a_restore_of_a_stopped_machine():
 
 
 def test_sizes_are_named_as_people_write_them():
-    assert "memory is 32M, but at least 64M is needed" in _refusal(_plan(found(), ask(memory="32M")))
+    assert "memory: 32M is less than the minimum of 64M. Set at least 64M." in _refusal(
+        _plan(found(), ask(memory="32M"))
+    )
 
 
 def test_snapshots_of_a_machine_that_nobody_can_read_are_left_alone():
@@ -326,11 +332,11 @@ class TestRebuilding:
         ("changed", "asked", "word"),
         [
             ({}, {"allow_recreate": False}, "allow_recreate: true"),
-            ({"mark": {"id": "another"}}, {}, "Remove it yourself"),
+            ({"mark": {"id": "another"}}, {}, "Delete it yourself"),
             ({"snapshots": (Snapshot("s1"),)}, {}, "it has snapshots"),
-            ({}, {"image": None}, "what from"),
-            ({}, {"state": "paused"}, "does not run"),
-            ({"files": (File("/d/0", "disk", ours=True, bound=True, used_by=("clone",)),)}, {}, "Remove clone first"),
+            ({}, {"image": None}, "sets no source"),
+            ({}, {"state": "paused"}, "Start it first"),
+            ({"files": (File("/d/0", "disk", ours=True, bound=True, used_by=("clone",)),)}, {}, "Delete clone first"),
         ],
     )
     def test_it_is_refused(self, changed, asked, word):
@@ -344,11 +350,11 @@ class TestWhatCannotOutliveItsMachine:
     def test_it_goes_along_whoever_made_the_machine(self):
         (delete,) = _plan(self.STRANGER, ask("absent")).steps
         assert delete.arguments["files"] == ("local-lvm:vm-100-disk-0",)
-        assert delete.arguments["kept"] == {"local:iso/debian.iso": "a medium is not deleted"}
+        assert delete.arguments["kept"] == {"local:iso/debian.iso": "an ISO image is never deleted"}
 
     def test_it_cannot_be_kept(self):
         refusal = _refusal(_plan(self.STRANGER, ask("absent", delete_disks="none")))
-        assert "local-lvm:vm-100-disk-0 cannot outlive its machine" in refusal
+        assert "local-lvm:vm-100-disk-0 is deleted together with its VM" in refusal
 
 
 @pytest.mark.parametrize(

@@ -94,7 +94,7 @@ def test_a_platform_may_be_unable_to_drop_one_of_a_series():
     fork = (Snapshot("n-1", created=1), Snapshot("a", parent="n-1"), Snapshot("b", parent="n-1"))
     fields = {**TRAITS.fields, "snapshot.drop": Field(cost=LIVE, maximum=1)}
     refusal = plan(found(snapshots=fork), ask_snapshot("n-2", keep_last=1), replace(TRAITS, fields=fields)).refusal
-    assert "snapshot 'n-1' has 2 children, which any cannot hang on its parent" in refusal.message
+    assert "snapshot 'n-1' has 2 children, which any cannot attach to its parent" in refusal.message
     # One child it can: also where all of them go along.
     assert planned(found(snapshots=fork[:2]), ask_snapshot("n-1", "absent"), replace(TRAITS, fields=fields)).steps
     gone = planned(found(snapshots=fork), ask_snapshot("n-1", "absent", children=True), replace(TRAITS, fields=fields))
@@ -188,8 +188,8 @@ def test_a_machine_that_exists_only_while_it_runs_must_go_on_running(taken, cost
 @pytest.mark.parametrize(
     ("kind", "state", "said"),
     [
-        ("snapshot.take", "present", "snapshot 'new' cannot be taken; the machine is running"),
-        ("snapshot.drop", "absent", "snapshot 's' cannot be removed"),
+        ("snapshot.take", "present", "snapshot 'new' cannot be taken; the VM is running"),
+        ("snapshot.drop", "absent", "snapshot 's' cannot be deleted"),
         ("snapshot.restore", "restored", "snapshot 's' cannot be restored"),
     ],
 )
@@ -203,18 +203,18 @@ def test_what_cannot_be_at_any_price(kind, state, said):
 
 def test_a_platform_without_them_says_what_it_has_instead():
     without = replace(TRAITS, verbs=frozenset({"start"}), instead={"snapshot": "Copy it."})
-    assert "any has no snapshots. Copy it." in str(plan(found(), ask_snapshot("s"), without).refusal)
+    assert "snapshots are not supported on any. Copy it." in str(plan(found(), ask_snapshot("s"), without).refusal)
     fields = {key: field for key, field in TRAITS.fields.items() if key != "snapshot.restore"}
     vm = found(snapshots=(Snapshot("s"),))
     refusal = plan(vm, ask_snapshot("s", "restored"), replace(TRAITS, fields=fields)).refusal
-    assert "any has no snapshot.restore" in refusal.message
+    assert "snapshot.restore is not supported on any" in refusal.message
 
 
 def test_a_machine_that_is_not_there():
     assert planned(Vm.absent("web"), ask_snapshot("s", "absent")).steps == []
     for state in ("present", "restored"):
         refusal = plan(Vm.absent("web"), ask_snapshot("s", state), TRAITS, known=("db",)).refusal
-        assert str(refusal) == "web: there is no such machine, so it has no snapshot 's'. Known machines: db."
+        assert str(refusal) == "web: the VM does not exist, so it has no snapshot 's'. Existing VMs: db."
 
 
 def test_options_without_effect_are_named():
@@ -262,7 +262,7 @@ def test_for_a_guest_that_would_not_run_after_a_restore_nobody_waits(now, taken,
     assert (refusal is None) == (ends is None)
     if ends:
         assert refusal.message == (
-            f"web: wait_for: ssh would wait in vain, for with the restore of snapshot 's' the machine ends {ends}."
+            f"web: wait_for: ssh is not possible, because the VM will be {ends} after the restore of snapshot 's'."
         )
 
 

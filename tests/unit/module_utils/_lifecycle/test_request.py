@@ -24,9 +24,9 @@ FORWARD = {"name": "ssh", "protocol": "tcp", "host_port": 2222, "guest_port": 22
 TWO = {"name": ["a", "b"]}
 
 WRONG = [
-    ("nothing is named", {"name": None}, "name", "Give the name"),
-    ("no names", {"name": []}, "name", "Give the name"),
-    ("an empty name", {"name": [" "]}, "name", "Write the machine's name"),
+    ("nothing is named", {"name": None}, "name", "Set the name"),
+    ("no names", {"name": []}, "name", "Set the name"),
+    ("an empty name", {"name": [" "]}, "name", "Set the name of the VM"),
     ("a slash", {"name": ["a/b"]}, "name: 'a/b'", "without slashes"),
     ("a newline", {"name": ["a\nb"]}, r"name: 'a\nb'", "printable"),
     ("a name twice", {"name": ["a", "b", "a"]}, "name: a", "once"),
@@ -68,7 +68,7 @@ WRONG = [
     (
         "a reset of NVRAM without a start",
         {"reset_nvram": True, "state": "started"},
-        "reset_nvram: makes no sense with state: started",
+        "reset_nvram: is not supported with state: started",
         "state: restarted",
     ),
     ("two origins", {"image": {"source": "/i"}, "clone": {"source": "db"}}, "image and clone", "one of them"),
@@ -239,19 +239,19 @@ def ask_snapshot(**options):
 
 
 WRONG_SNAPSHOTS = [
-    ({"name": None}, "name", "Give the name"),
+    ({"name": None}, "name", "Set the name"),
     ({"name": ["a/b"]}, "name: 'a/b'", "without slashes"),
-    ({"snapshot": ""}, "snapshot: a name is empty", "Write its name"),
+    ({"snapshot": ""}, "snapshot: a name is empty", "Set a name"),
     ({"snapshot": "a\tb"}, r"snapshot: 'a\tb'", "printable"),
     ({"timeout": 0}, "timeout: 0", "1 or more"),
     ({"keep_last": 0}, "keep_last: 0", "1 or more"),
     *(
-        ({option: value, "state": state}, f"{option}: makes no sense with state: {state}", "Use state: present")
+        ({option: value, "state": state}, f"{option}: is not supported with state: {state}", "Set state: present")
         for option, value in (("description", ""), ("include_memory", True), ("kind", "external"), ("keep_last", 1))
         for state in ("absent", "restored")
     ),
-    *(({"children": True, "state": state}, "children: ", "Use state: absent") for state in ("present", "restored")),
-    *(({"power": "keep", "state": state}, "power: ", "Use state: restored") for state in ("present", "absent")),
+    *(({"children": True, "state": state}, "children: ", "Set state: absent") for state in ("present", "restored")),
+    *(({"power": "keep", "state": state}, "power: ", "Set state: restored") for state in ("present", "absent")),
 ]
 
 
@@ -306,12 +306,12 @@ def test_what_is_asked_to_be_compared():
 @pytest.mark.parametrize(
     ("options", "said", "remedy"),
     [
-        ({"name": ()}, "compare: no machine is named", "Give the name"),
-        ({"name": ("a", "b")}, "compare: it is about one machine, but 2 are named", "one name"),
-        ({"from": " "}, "compare.from: a name is empty", "Write its name"),
+        ({"name": ()}, "compare: no VM is named", "Set the name"),
+        ({"name": ("a", "b")}, "compare: needs one VM, but 2 are named", "one name"),
+        ({"from": " "}, "compare.from: a name is empty", "Set a name"),
         ({"to": "a\nb"}, "compare.to: ", "printable"),
-        ({"to": "a"}, "compare: 'a' would be compared with itself", "leave it out"),
-        ({"text": True}, "compare: text makes no sense without content", "content: true"),
+        ({"to": "a"}, "compare: 'a' would be compared with itself", "omit to"),
+        ({"text": True}, "compare: text has no effect without content", "content: true"),
     ],
 )
 def test_bad_form_of_a_comparison(options, said, remedy):

@@ -134,8 +134,8 @@ def test_nothing_done_is_not_changed():
 def test_kept_files_are_named_with_the_reason():
     planned = plan(found(files=(File("/d", "disk"), File("/c", "medium"))), ask("absent"), TRAITS)
     assert entry(planned.after, "any", planned)["kept"] == [
-        {"path": "/c", "reason": "a medium is not deleted"},
-        {"path": "/d", "reason": "not made by this collection"},
+        {"path": "/c", "reason": "an ISO image is never deleted"},
+        {"path": "/d", "reason": "not created by this collection"},
     ]
 
 

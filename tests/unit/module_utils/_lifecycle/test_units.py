@@ -21,7 +21,7 @@ def test_a_bare_number_has_the_unit_that_its_option_has():
 
 
 def test_a_disk_size_needs_its_unit():
-    with pytest.raises(InvalidInput, match=r"disks: .* no unit\. Write 20G for GiB"):
+    with pytest.raises(InvalidInput, match=r"disks: .* no unit\. Set 20G for GiB"):
         parse_size("20", "disks: size of vda")
 
 
@@ -36,13 +36,13 @@ NO_SIZES = ["", "G", "-1G", "2X", "2GG", "2 GiG", "1e9", "0x10", "True", "2G\n3G
 
 @pytest.mark.parametrize("text", NO_SIZES)
 def test_what_is_no_size(text):
-    with pytest.raises(InvalidInput, match=r"(?s)memory: .* is not a size\. Write a number and a unit"):
+    with pytest.raises(InvalidInput, match=r"(?s)memory: .* is not a size\. Set a number and a unit"):
         parse_size(text, "memory", bare=MIB)
 
 
 @pytest.mark.parametrize("text", ["0G", "0.3K", "0"])
 def test_sizes_are_whole_and_positive(text):
-    with pytest.raises(InvalidInput, match=r"memory: .* whole, positive .* Give whole bytes"):
+    with pytest.raises(InvalidInput, match=r"memory: .* whole, positive .* Set a size above zero"):
         parse_size(text, "memory", bare=MIB)
 
 

@@ -44,7 +44,7 @@ def _read_os_type(vbox_vm):
 
 
 def _read_tpm(vbox_vm):
-    return bool(vbox_vm.file and vbox_vm.file.told("Hardware/TrustedPlatformModule@type") not in (None, "None"))
+    return bool(vbox_vm.file and vbox_vm.file.attribute("Hardware/TrustedPlatformModule@type") not in (None, "None"))
 
 
 def _read_graphics_controller(vbox_vm):

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Controllers, disks and optical drives.
 
-An image is announced in the mark before it is made: what a run that was cut off left at that place is made anew,
-anything else there is somebody's.
+An image is recorded in the mark before it is created: what an interrupted run left there is created again,
+any other file there belongs to others.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def seed_path_in(folder, name):
 
 
 def ensure_place(driver, vbox_vm, slot):
-    """See that there is a controller with a port for ``slot``; (controller, port, device)."""
+    """Add the controller for ``slot`` if it is missing; returns (controller, port, device)."""
     controller, port, device = place_of(slot)
     present = next((one for one in vbox_vm.machine.controllers if one.name == controller), None)
     if present is None:
@@ -71,7 +71,7 @@ def attach(driver, uuid, place, kind, medium):
 
 
 def add_disk(driver, vm, vbox_vm, slot, entry, image=None):
-    """Attach a disk; where it is new, the file is made first. Returns the mark with it."""
+    """Attach a disk, whose file is created first if it is new. Returns the mark with it."""
     mark = own_mark(vm)
     place = ensure_place(driver, vbox_vm, slot)
     if entry.get("source"):
@@ -96,7 +96,7 @@ def add_disk(driver, vm, vbox_vm, slot, entry, image=None):
 
 
 def _as_detached(vbox_vm, path):
-    """What a disk of the VM's own went on in since a snapshot, until it was detached."""
+    """The differencing image of a disk that was detached after a snapshot."""
     real = os.path.realpath(path)
     left = [one for one in vbox_vm.left_behind() if os.path.realpath(vbox_vm.chain(one.parent)[-1].location) == real]
     return left[0].uuid if len(left) == 1 else path
@@ -122,10 +122,10 @@ def remove_disk(driver, vbox_vm, slot):
 
 
 def grow_disk(driver, vbox_vm, slot, size):
-    """With snapshots it is the image on top that grows: VirtualBox would grow the one below to no effect."""
+    """With snapshots, the topmost image is resized: resizing its base has no effect."""
     found = next(one for one in vbox_vm.disks if slot_name(one.controller, one.port, one.device) == slot)
     driver.run(vbox_vm.uuid, "modifymedium", "disk", found.values["ImageUUID"], "--resize", str(size // MIB))
-    # VirtualBox notices the new size when it is asked, and once the VM runs it would go on telling the old one.
+    # VirtualBox detects the new size only when queried; after the VM is started it would report the old one.
     driver.tool.read("showmediuminfo", "disk", found.values["ImageUUID"])
 
 
@@ -139,7 +139,7 @@ def set_iso(driver, vbox_vm, path):
 
 
 def attach_seed(driver, vbox_vm, path):
-    """A drive of its own for the seed, behind the one of the option iso."""
+    """A separate drive for the seed, after the one of the option iso."""
     if any(slot.medium == path for slot in vbox_vm.drives):
         return
     attach(driver, vbox_vm.uuid, _free_drive_place(driver, vbox_vm), "dvddrive", path)
@@ -155,7 +155,7 @@ def _free_drive_place(driver, vbox_vm):
 
 
 def drive_controller(vbox_vm):
-    """The name of the IDE controller, of which a VM has one at most."""
+    """The name of the IDE controller; a VM has at most one."""
     return next((name for name, bus in vbox_vm.controllers.items() if bus == "ide"), _DRIVE_CONTROLLER)
 
 
@@ -174,7 +174,7 @@ _FIXED = "fixed"
 
 
 def check_media(listing, plan):
-    """Raise NotFound or Refused for what VirtualBox would find only after something was done."""
+    """Raise NotFound or Refused for what VirtualBox would detect only after something was changed."""
     found = {one.uuid: one for one in listing.machines if one.machine is not None}
     vm = plan.before
     _check_twice(plan)
@@ -212,7 +212,7 @@ def _check_growth(plan, disks):
 
 
 def _check_twice(plan):
-    """VirtualBox attaches one image once, and finds that when other changes are made."""
+    """VirtualBox attaches an image only once, but detects that after other changes were made."""
     slots = {}
     for slot, disk in sorted((plan.after.config.get("disks") or {}).items()):
         source = os.path.realpath(disk["source"]) if disk.get("source") else None
@@ -226,7 +226,7 @@ def _check_twice(plan):
 
 
 def _check_drive(vbox_vm, plan):
-    """A VM without an optical drive gets one on its IDE controller, as long as there is a place."""
+    """A VM without an optical drive gets one on its IDE controller, if a slot is free."""
     if vbox_vm.iso_drive is not None or not any(change.kind == "iso" for step in plan.steps for change in step.changes):
         return
     controller, disks = drive_controller(vbox_vm), plan.after.config.get("disks") or {}
@@ -237,7 +237,7 @@ def _check_drive(vbox_vm, plan):
 
 
 def _check_free_ports(vbox_vm, plan):
-    """While a VM is on, its controllers get no more ports."""
+    """Ports cannot be added to the controllers of a running VM."""
     if plan.before.power not in (RUNNING, PAUSED) or any(step.verb in ("stop", "kill") for step in plan.steps):
         return
     ports = {one.name: int(one.values["portcount"]) for one in vbox_vm.machine.controllers}
@@ -252,7 +252,7 @@ def _check_free_ports(vbox_vm, plan):
 
 
 def _check_attached(vbox_vm, plan):
-    """VirtualBox starts no VM without one of its images, and tells so only when it opens them."""
+    """VirtualBox cannot start a VM with a missing image, but detects that only at the start."""
     for slot in vbox_vm.machine.slots:
         option, name = _option_of(vbox_vm, slot), slot_name(slot.controller, slot.port, slot.device)
         if not _stays(plan.after.config, option, name, slot):
@@ -275,14 +275,14 @@ def _option_of(vbox_vm, slot):
 
 
 def _stays(config, option, name, slot):
-    """Whether what is in a slot will be there when the VM starts."""
+    """Whether the image in a slot will still be attached when the VM starts."""
     if option == "disks":
         return name in (config.get("disks") or {})
     return option != "iso" or config.get("iso") == slot.medium
 
 
 def _files_of(vbox_vm, slot):
-    """The file at a slot and all that it is based on, whoever's they are."""
+    """The file in a slot and all its base images, whoever owns them."""
     medium = vbox_vm.media.get(slot.values.get("ImageUUID"))
     if medium is None:
         return () if slot.medium in ("none", "emptydrive") else (slot.medium,)

@@ -15,13 +15,13 @@ from ...._tools.vboxmanage import Busy
 from ..vbox_vm import NOT_GROWN
 
 _WRITABLE = ("vdi", "vmdk", "vhd")
-#: How the text begins from which VirtualBox itself makes a medium, and the end of Apple's images, which it reads too.
+#: First bytes of a VISO, from which VirtualBox builds an ISO, and last bytes of a DMG, which it reads too.
 _VISO, _DMG = b"--iprt-iso-maker-file-marker", b"koly"
 _DMG_END = 512
 
 
 def make_image(driver, path, image_format, size, image=None):
-    """Make an image at ``path``, empty or from ``image``; ``size`` in bytes."""
+    """Create an image at ``path``, empty or from ``image``; ``size`` in bytes."""
     if image is None:
         words = ("--filename", path, "--size", str(size // MIB), "--format", image_format)
         driver.run(None, "createmedium", "disk", *words)
@@ -36,7 +36,7 @@ def make_image(driver, path, image_format, size, image=None):
 
 
 def images_to_release(driver, image):
-    """Copying makes an image known to VirtualBox: those that were not, and are not to stay so."""
+    """Copying registers the source image with VirtualBox; unregister it again if it was not registered before."""
     if image is None or disk_header.format_of(image["source"]) == "raw":
         return []
     return [] if os.path.realpath(image["source"]) in driver.disks_before else [image["source"]]
@@ -49,7 +49,7 @@ def release_images(driver, paths):
         except Busy:
             raise
         except CommandFailed:
-            pass  # Another VM is being copied from it, and that one gives it back in its turn.
+            pass  # Another copy is using it, and will unregister it.
 
 
 # Checks, made before anything is changed --------------------------------------------------------------------------
@@ -69,7 +69,7 @@ def check_readable(name, option, path):
 
 
 def check_iso(name, path):
-    """VirtualBox makes the drive before it finds that it cannot read what shall be in it."""
+    """VirtualBox creates the drive before it detects that the image is unreadable."""
     check_readable(name, "iso", path)
     end = files.size(path) - _DMG_END
     is_own = files.starts_with(path, _VISO) or (end > 0 and files.starts_with(path, _DMG, end))
@@ -112,23 +112,23 @@ def _conversion(found, path):
 
 
 def check_size(name, path, entry, present):
-    """What is asked of a disk that is made from the image ``path`` must be within what VirtualBox can do to it."""
-    asked = entry.get("size") or present
-    if asked < present:
+    """Reject a size that VirtualBox cannot give to a disk created from the image ``path``."""
+    requested = entry.get("size") or present
+    if requested < present:
         raise Refused(
-            f"{name}: a disk of {human_size(asked)} is smaller than the image {path} of {human_size(present)}.",
+            f"{name}: a disk of {human_size(requested)} is smaller than the image {path} of {human_size(present)}.",
             f"Set a size of {human_size(present)} or more, or omit the option.",
         )
-    if asked > present and entry.get("format") == NOT_GROWN:
+    if requested > present and entry.get("format") == NOT_GROWN:
         raise Refused(
-            f"{name}: a {NOT_GROWN} disk of {human_size(asked)} cannot be created from the image {path} of"
+            f"{name}: a {NOT_GROWN} disk of {human_size(requested)} cannot be created from the image {path} of"
             f" {human_size(present)}: VirtualBox cannot enlarge such a disk.",
             "Omit the size, or set format: vdi.",
         )
 
 
 def check_uuid(name, option, path, media):
-    """VirtualBox opens no image with the UUID of another one that it knows, as a copied file has."""
+    """VirtualBox rejects an image with the UUID of another registered one, such as a copied file."""
     known = media.get(disk_header.uuid_of(path))
     if known is not None and os.path.realpath(known.location) != os.path.realpath(path):
         raise Refused(
@@ -138,7 +138,7 @@ def check_uuid(name, option, path, media):
 
 
 def check_room(name, folder, option, paths):
-    """Raise Refused where there is no room for a copy of what ``paths`` hold."""
+    """Raise Refused if there is not enough space for a copy of ``paths``."""
     needed = sum(files.allocated(path) for path in paths if files.exists(path))
     while not files.is_folder(folder) and os.path.dirname(folder) != folder:
         folder = os.path.dirname(folder)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The option native: settings by their names in modifyvm. Only what can be read back is taken, and so compared."""
+"""The option native: settings by their names in modifyvm. Only those that can be read back are accepted."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import re
 from ...._lifecycle.errors import Refused
 from ...._lifecycle.model import LIVE, NEXT_BOOT, PAUSED, POWER_OFF, RUNNING, SUSPENDED
 
-#: modifyvm's name -> the name by which the VM's settings tell it, where that is another one.
+#: Option of modifyvm -> the name in the VM's settings, if it differs.
 _TOLD_AS = {
     "audio-in": "audio_in", "audio-out": "audio_out", "biosbootmenu": "bootmenu",
     "firmware-boot-menu": "bootmenu", "clipboard-mode": "clipboard", "drag-and-drop": "draganddrop",
@@ -24,15 +24,15 @@ _TOLD = frozenset((
     "hpet", "hwvirtex", "ioapic", "iommu", "largepages", "longmode", "monitorcount", "nestedpaging", "pae",
     "paravirtprovider", "rtcuseutc", "triplefaultreset", "usb", "vrde", "vtxux", "vtxvpid", "x2apic", *_TOLD_AS,
 ))  # fmt: skip
-#: Told by the settings file alone -> (path in it, what is left out of it).
+#: Settings reported only by the settings file -> (path in it, default).
 _IN_FILE = {
     "vm-execution-engine": ("@executionEngine", "default"),
     "autostop-type": ("Autostart@autostop", "disabled"),
 }
-#: All that are not of one NIC.
+#: All that do not belong to a NIC.
 NATIVE_NAMES = _TOLD | frozenset(_IN_FILE) | {"audio-driver", "audio-enabled"}
 _OF_NIC = re.compile(r"(cableconnected|nicpromisc|nicbootprio)([1-9]\d*)")
-#: What has an option: the rest of modifyvm's names.
+#: Options of modifyvm that have an option in this collection.
 _OPTIONS = {
     "memory": "memory", "cpus": "cpus", "vram": "display", "firmware": "firmware", "ostype": "os_type",
     "os-type": "os_type", "description": "description", "groups": "groups", "name": "id", "tpm-type": "tpm",
@@ -43,9 +43,9 @@ _OPTIONS = {
     "nat-pf": "port_forwards",
 }  # fmt: skip
 _SAME = {"usb": ("usbmouse", "usbkbd"), "ps2": ("ps2mouse", "ps2kbd"), "default": ("",)}
-#: Where the settings file has another word than modifyvm.
+#: Values that the settings file names differently from modifyvm.
 _AUDIO_DRIVERS = {"directsound": "dsound"}
-#: What can be changed while the VM runs: controlvm's words before the value.
+#: Settings that can be changed while the VM is running: arguments of controlvm before the value.
 _LIVE = {
     "autostart-delay": ("autostart-delay",),
     "cpuexecutioncap": ("cpuexecutioncap",),
@@ -63,7 +63,7 @@ _SAVED = frozenset((
 
 
 def normalized_native(vm, asked):
-    """The keys without dashes in front, the values as modifyvm takes them. Raises Refused for what is not taken."""
+    """The keys without leading dashes, the values as for modifyvm. Raises Refused for anything not supported."""
     values = {_checked(vm, key): _value(vm, key, value) for key, value in asked.items()}
     if values.get("audio-driver", "").lower() == "none":
         values["audio-driver"] = "null"  # It is stored as that.
@@ -106,7 +106,7 @@ def read_native(vbox_vm, key):
         return "off" if vbox_vm.values.get("audio") == "none" else "on"
     if name in _IN_FILE:
         path, default = _IN_FILE[name]
-        reported = vbox_vm.file.told(path) if vbox_vm.file else None
+        reported = vbox_vm.file.attribute(path) if vbox_vm.file else None
         return (reported or default).lower() if vbox_vm.file else None
     of_nic = _OF_NIC.fullmatch(name)
     if of_nic:
@@ -116,12 +116,12 @@ def read_native(vbox_vm, key):
 
 
 def _audio_driver(vbox_vm):
-    """From its file: the listings tell no driver of a NIC that is switched off."""
+    """Read from the settings file: the listings contain no model of a disabled NIC."""
     if vbox_vm.file is None:
         return None
-    if vbox_vm.file.told("Hardware/AudioAdapter@useDefault") == "true":
+    if vbox_vm.file.attribute("Hardware/AudioAdapter@useDefault") == "true":
         return "default"
-    driver = (vbox_vm.file.told("Hardware/AudioAdapter@driver") or "null").lower()
+    driver = (vbox_vm.file.attribute("Hardware/AudioAdapter@driver") or "null").lower()
     return _AUDIO_DRIVERS.get(driver, driver)
 
 
@@ -138,7 +138,7 @@ def cost_of_native(vm, change):
 
 
 def native_live_arguments(key, value):
-    """controlvm's arguments, or None where it has none."""
+    """Arguments of controlvm, or None."""
     nic = _OF_NIC.fullmatch(key)
     if nic:
         return [f"{_LIVE_OF_NIC[nic[1]]}{nic[2]}", value] if nic[1] in _LIVE_OF_NIC else None

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""NICs: NIC n of the option is NIC n+1 of VirtualBox, whatever lies before it."""
+"""NICs: NIC n of the option is NIC n+1 of VirtualBox, even after gaps."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NEED_SOURCE = {
     "hostonly": "Set source to a host-only interface (VBoxManage list hostonlyifs).",
     "network": "Set source to a NAT network (VBoxManage list natnets), or use type nat.",
 }
-#: Where the names of what a NIC can be connected to are found.
+#: The lists of what a NIC can be connected to.
 #: NICs by chipset.
 MOST_NICS = 36
 ROOM = {"piix3": 8}
@@ -26,9 +26,9 @@ def nic_number(place):
     return int(place) + 1
 
 
-def normalized_networks(vm, asked):
-    """The NICs in VirtualBox's terms. Raises Refused where one is connected to nothing."""
-    return {place: entry if entry is None else _normalized(vm, place, entry) for place, entry in asked.items()}
+def normalized_networks(vm, requested):
+    """The NICs in VirtualBox's terms. Raises Refused if a source is missing."""
+    return {place: entry if entry is None else _normalized(vm, place, entry) for place, entry in requested.items()}
 
 
 def _normalized(vm, place, entry):
@@ -57,7 +57,7 @@ def _model(word):
 
 
 def check_networks(driver, plan, chipset):
-    """Refuse what a NIC cannot be connected to: VirtualBox takes any name, and then the VM does not start."""
+    """Reject missing sources of NICs: VirtualBox accepts any name, and then the VM does not start."""
     touched = _touched(plan)
     _check_room(plan, touched, chipset)
     for nic in touched.values():
@@ -73,7 +73,7 @@ def check_networks(driver, plan, chipset):
 
 
 def _check_room(plan, touched, chipset):
-    """VirtualBox says that there is no such NIC, and stores all the rest."""
+    """Reject more NICs than the chipset supports: VirtualBox would fail after it stored the rest."""
     chipset = (plan.after.config.get("native") or {}).get("chipset", chipset)
     room = ROOM.get(chipset, MOST_NICS)
     beyond = [nic_number(place) for place in touched if nic_number(place) > room]
@@ -87,7 +87,7 @@ def _check_room(plan, touched, chipset):
 
 
 def _touched(plan):
-    """{place: NIC} of those that come or change."""
+    """{position: NIC} of those that are added or changed."""
     after = plan.after.config.get("networks") or {}
     if any(step.verb == "create" for step in plan.steps):
         return after
@@ -104,7 +104,7 @@ def networks_arguments(vbox_vm, changes):
 
 
 def networks_live_arguments(vbox_vm, changes):
-    """controlvm's arguments, one list for each NIC: only its other end can be changed while the VM runs."""
+    """Arguments of controlvm, one list for each NIC: a running VM can only change what it is connected to."""
     result = []
     for place, wanted in _wanted(vbox_vm, changes).items():
         kind, source = wanted["type"], wanted.get("source")
@@ -124,7 +124,7 @@ def _wanted(vbox_vm, changes):
 
 
 def _with_its_type(vbox_vm, place, nic):
-    """Each type has an option of its own for its source, so a new source is written with the type."""
+    """Each type has a separate option for its source, so a new source is set together with the type."""
     if "type" not in nic and "source" in nic:
         return {"type": config_of(vbox_vm)["networks"][place]["type"], **nic}
     return nic

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ports of the host that lead into the guest: rules of the first NIC of type nat, known by their names."""
+"""Port forwards from the host to the guest: rules of the first NIC of type nat, identified by name."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SSH = {"host_address": _LOCAL, "guest_port": 22}
 
 
 def normalized_forwards(vm, asked):
-    """The rules in VirtualBox's terms: one for all addresses of the host has none."""
+    """The rules in VirtualBox's terms: a rule for all host addresses has no address."""
     found = vm.config.get("port_forwards") or {}
     return {name: entry and _normalized(entry, found.get(name, {})) for name, entry in asked.items()}
 
@@ -48,13 +48,13 @@ def check_forwards(vm, config):
 
 
 def _why_not(name):
-    """What forbids a rule's name, or None."""
+    """Why a rule's name is invalid, or None."""
     if name == SSH_RULE:
         return "it is used by ssh_forward"
     if "," in name:
         return "it contains a comma"
     if "%" in name:
-        # Its list of all VMs dies of '%n' or of a few '%s', whoever asks for it.
+        # A '%n' or a few '%s' crash VirtualBox's list of all VMs, for every caller.
         return "it contains a percent sign, which VBoxManage cannot print"
     if "\n" in name or "\r" in name:
         return "it contains a line break, which cannot be read back from VBoxManage"
@@ -82,7 +82,7 @@ def _types(vm, config):
 
 
 def wanted_rules(vbox_vm, changes, taken, ports):
-    """(names of rules to remove, rules to add) that make ``changes``; ``ports`` chooses none that is ``taken``."""
+    """(names of rules to remove, rules to add) for ``changes``; ``ports`` chooses ports that are not ``taken``."""
     removed, added = [], {}
     for change in changes:
         name = SSH_RULE if change.field == "ssh_forward" else change.key
@@ -100,15 +100,15 @@ def wanted_rules(vbox_vm, changes, taken, ports):
 
 
 def is_ssh_free(vbox_vm):
-    """Whether the port that leads to the SSH of a VM which is off is nobody else's in this moment."""
+    """Whether the SSH host port of a stopped VM is free now."""
     if SSH_RULE not in vbox_vm.rules:
-        return True  # The task has just taken away the NIC that had it.
+        return True  # The task has just removed the NIC with the rule.
     _nic, rule = vbox_vm.rules[SSH_RULE]
     return net.is_free(rule.host_address, rule.host_port, rule.protocol)
 
 
 def fresh_ssh_arguments(vbox_vms, vbox_vm, ports):
-    """modifyvm's arguments that put the way to a VM's SSH on a port that nobody has."""
+    """Arguments of modifyvm that set the SSH forward to a free host port."""
     nic, _rule = vbox_vm.rules[SSH_RULE]
     taken = taken_ports(vbox_vms.values())
     rule = _with_port(vbox_vm, _changed(Forward(SSH_RULE, "tcp", "", 0, "", 0), _SSH), taken, ports)
@@ -146,7 +146,7 @@ def rule_text(rule):
 
 
 def forwards_arguments(vbox_vm, nic, removed, added):
-    """modifyvm's arguments; all removals come first, for no two rules may have a name or a port in common."""
+    """Arguments of modifyvm; removals come first, because names and ports of rules must be unique."""
     result = []
     for name in removed:
         result += [f"--natpf{vbox_vm.rules[name][0]}", "delete", name]
@@ -162,7 +162,7 @@ def forwards_live_arguments(vbox_vm, nic, removed, added):
 
 
 def taken_ports(vbox_vms, but=None):
-    """The host ports of all VMs, or of all but one: those that are off want theirs again."""
+    """The host ports of all VMs, or of all but one, including those of stopped VMs."""
     return {rule.host_port for vbox_vm in vbox_vms if vbox_vm.uuid != but for _nic, rule in vbox_vm.rules.values()}
 
 
@@ -177,21 +177,21 @@ def ssh_of(vbox_vm):
     return {"host": host, "port": rule.host_port, "user": None, "scope": "host"}
 
 
-#: Chosen ports: above those of services, below those that systems give to outgoing connections.
+#: Range of chosen ports: above those of services, below those of outgoing connections.
 _FIRST_PORT, _PORTS = 20000, 10000
 
 
 class HostPorts:
-    """What a task chose for its VMs: no two of them, worked on at once, are given the same."""
+    """The ports that a task chose for its VMs, so that none is chosen twice."""
 
     def __init__(self):
         self._lock = threading.Lock()
         self._chosen = {}
 
     def choose(self, vbox_vm, rule, taken):
-        """A port that is free, and none of ``taken``. The same VM's rule is given the same one again.
+        """A free port that is not in ``taken``. The same rule of the same VM gets the same port again.
 
-        Each VM begins to look at a place of its own: so two tasks at once seldom choose the same.
+        The search starts at a different port for each VM, so that simultaneous tasks rarely choose the same.
         """
         own = (vbox_vm.uuid, rule.name)
         begin = int(hashlib.sha256(" ".join(own).encode("utf-8", "surrogateescape")).hexdigest(), 16)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Folders of the host in a VM, through the Guest Additions."""
+"""Shared directories of the host, through the Guest Additions."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def check_folders(plan):
 
 
 def write_shares(driver, vbox_vm, present, changes):
-    """Change shares: an older VirtualBox has no word for it, so each is taken away and given anew."""
+    """Change shares: older versions of VirtualBox cannot, so each is removed and added again."""
     wanted = {}
     for change in changes:
         share = wanted.setdefault(change.key, dict(present.get(change.key) or {}))

@@ -182,7 +182,7 @@ def free_slot(definition):
     return next(slot for slot in slots if slot not in taken)
 
 
-def set_iso(driver, vm, definition, running, change, made):
+def set_iso(driver, vm, definition, running, change, created):
     own_files = frozenset((vm.mark or {}).get("files", ()))
     drive = iso_drive(running, own_files) if running is not None else None
     if drive is not None:
@@ -198,20 +198,20 @@ def _change_medium(driver, vm, drive, path):
     driver.virsh.run("change-media", vm.id, target_of(drive), *action, "--live")
 
 
-def add_disk(driver, vm, definition, running, change, made):
+def add_disk(driver, vm, definition, running, change, created):
     slot, entry, new = change.key, change.new, []
     attached = [disk for disk in running.drives("disk") if target_of(disk) == slot] if running is not None else []
     if attached:
         # An interrupted run has attached it already; only the stored definition lacks it.
         path, image_format = file_of(attached[0]), attached[0].find("driver").get("type")
         if not entry.get("source"):
-            made.append(path)
+            created.append(path)
     elif entry.get("source"):
         path = entry["source"]
         image_format = driver.storage.format_of(entry)
     else:
         path, image_format = driver.storage.make_disk_of(vm.name, slot, entry, None, new)
-        made.append(path)
+        created.append(path)
     element = disk_element(slot, path, image_format, bus_of(slot, entry))
     if running is not None and not attached:
         _plug_in(driver, vm, element, new)
@@ -229,13 +229,13 @@ def _plug_in(driver, vm, element, new):
         raise
 
 
-def remove_disk(driver, vm, definition, running, change, made):
+def remove_disk(driver, vm, definition, running, change, created):
     if running is not None and any(target_of(disk) == change.key for disk in running.drives("disk", "lun")):
         driver.virsh.run("detach-disk", vm.id, change.key, "--live")
     take_disk_out(definition, change.key)
 
 
-def grow_disk(driver, vm, definition, running, change, made):
+def grow_disk(driver, vm, definition, running, change, created):
     """The planner has compared the sizes, because blockresize shrinks without a warning."""
     if running is not None:
         driver.virsh.run("blockresize", vm.id, change.key, f"{change.new}B")

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Memory and CPUs, each up to a maximum, and CPUs that can run VMs themselves.
 
-Within its maximum a running VM changes at once, beyond it when it starts. A maximum is reported only where it leaves
-room. Where there is none, it moves along with the value.
+Up to its maximum a running VM changes immediately, beyond it at its next start. A maximum is reported only if it is
+larger than the value. Otherwise it changes together with the value.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from ...._lifecycle.model import LIVE, NEXT_BOOT, Field
 from ...._lifecycle.units import GIB, KIB, MIB, human_size
 from ...._ports import files
 
-#: What a VM has, and the option that says how much it can get.
+#: A value, and the option for its maximum.
 _MAXIMUM_OF = {"cpus": "max_cpus", "memory": "max_memory"}
 _VALUE_OF = {most: value for value, most in _MAXIMUM_OF.items()}
-#: What a new VM gets when nothing is asked.
+#: Defaults of a new VM.
 MEMORY_CPUS_DEFAULTS = {"cpus": 2, "memory": 2 * GIB}
 
 
@@ -27,14 +27,14 @@ MEMORY_CPUS_DEFAULTS = {"cpus": 2, "memory": 2 * GIB}
 
 
 def normalize_maxima(vm, config):
-    """``config`` with sizes in libvirt's unit, and each maximum as it is read back: None where it leaves no room."""
+    """``config`` with sizes in libvirt's unit, and each maximum as it is read back: None if it equals the value."""
     normalized = {name: _counted(name, value) for name, value in config.items()}
     for name, most in _MAXIMUM_OF.items():
         value = normalized.get(name) or vm.config.get(name) or MEMORY_CPUS_DEFAULTS[name]
-        asked, present = normalized.get(most), vm.config.get(most)
-        if asked is not None and asked < value:
-            raise _too_low(vm, name, asked, value)
-        if asked == value or (asked is None and present is not None and value >= present):
+        requested, present = normalized.get(most), vm.config.get(most)
+        if requested is not None and requested < value:
+            raise _too_low(vm, name, requested, value)
+        if requested == value or (requested is None and present is not None and value >= present):
             normalized[most] = None
     return normalized
 
@@ -43,10 +43,10 @@ def _counted(name, value):
     return -(-value // KIB) * KIB if name in ("memory", "max_memory") else value
 
 
-def _too_low(vm, name, asked, value):
+def _too_low(vm, name, requested, value):
     show = human_size if name == "memory" else str
     return Refused(
-        f"{vm.name}: {_MAXIMUM_OF[name]}: {show(asked)} is less than {name}, which is {show(value)}.",
+        f"{vm.name}: {_MAXIMUM_OF[name]}: {show(requested)} is less than {name}, which is {show(value)}.",
         f"Set {_MAXIMUM_OF[name]} to at least {show(value)}, or reduce {name}.",
     )
 
@@ -55,19 +55,19 @@ def _too_low(vm, name, asked, value):
 
 
 def _cost_of_value(vm, change):
-    """Processors are not taken out of a running VM; its memory is the balloon's, both ways."""
+    """CPUs cannot be removed from a running VM; its memory can be changed with the balloon in both directions."""
     name, most = change.field, _MAXIMUM_OF[change.field]
     running = (vm.active or {}).get(name)
     if running is None or change.new > _runs_up_to(vm, name) or (name == "cpus" and change.new < running):
         return NEXT_BOOT
-    # Where there is no room the maximum moves along, and no running VM's does.
+    # Without a larger maximum, the maximum changes too, which is not possible in a running VM.
     maximum = change.beside.get(most, vm.config.get(most)) or change.new
     stays = maximum == (vm.config.get(most) or vm.config.get(name))
     return LIVE if stays or maximum > change.new else NEXT_BOOT
 
 
 def _cost_of_maximum(vm, change):
-    """Live only where nothing is to be done about it: what runs has this maximum, or has no room either."""
+    """Live only if nothing needs to be done: the running VM already has this maximum."""
     name = _VALUE_OF[change.field]
     maximum, runs_up_to = change.new or change.beside.get(name, vm.config.get(name)), _runs_up_to(vm, name)
     has_none = change.new is None and vm.active is not None and vm.active.get(name) == runs_up_to
@@ -107,7 +107,7 @@ def _most_cpus(definition):
 
 
 def align_maxima(config, active, stored, running):
-    """What is the same maximum is told the same, and the balloon's present size is the guest's own business.
+    """Report equal maxima as equal, and ignore the present size of the balloon, which the guest controls.
 
     ``config`` and ``active`` are what was read from the definitions ``stored`` and ``running``.
     """
@@ -122,7 +122,7 @@ def align_maxima(config, active, stored, running):
 
 
 def check_processors(definition, change):
-    """Refuse what a fixed topology of processors has no room for; ``change`` is of cpus or of max_cpus."""
+    """Reject more CPUs than a fixed CPU topology allows; ``change`` is of cpus or max_cpus."""
     room = _most_cpus(definition)
     if definition.root.find("cpu/topology") is None:
         return
@@ -152,7 +152,7 @@ def _set_cpus(definition, count, most):
         vcpu.set("current", str(count))
     vcpu.text = str(most)
     if individual is not None:
-        # It says of each processor whether it is there, and would contradict.
+        # It lists each CPU, and would conflict.
         definition.root.remove(individual)
 
 
@@ -178,18 +178,18 @@ def plug_cpus(driver, vm, running, change):
 
 
 def plug_memory(driver, vm, running, change):
-    """Only a request: the guest gives memory back when it can, so nobody looks whether it did."""
+    """Only a request: the guest releases memory when it can, so the result is not checked."""
     driver.virsh.run("setmem", vm.id, f"{change.new // KIB}KiB", "--live")
 
 
-#: The feature by the module of the kernel that has it.
+#: The CPU feature by kernel module.
 _FEATURES = {"kvm_amd": "svm", "kvm_intel": "vmx"}
 _MODULES = "/sys/module"
 _GIVEN = ("require", "force")
 
 
 def read_nested(definition):
-    """None where the definition does not say: it depends on the processor and on the host then."""
+    """None if the definition does not contain it: then it depends on the CPU and the host."""
     features = definition.root.findall("cpu/feature")
     policies = [one.get("policy", "require") for one in features if one.get("name") in _FEATURES.values()]
     answered = [policy for policy in policies if policy != "optional"]
@@ -201,7 +201,7 @@ def write_nested(definition, change):
     if processor is None:
         processor = ET.SubElement(definition.root, "cpu")
     if processor.find("model") is None and processor.get("mode", "custom") == "custom":
-        # Features belong to a model; this one has them all, as new VMs do.
+        # Features need a CPU model; this one has all features, like that of new VMs.
         processor.attrib.clear()
         processor.set("mode", "host-passthrough")
     for feature in processor.findall("feature"):
@@ -216,7 +216,7 @@ def _module():
 
 
 def check_nested(name, virt_type, wanted):
-    """Refuse what neither the VM nor the host's kernel can give."""
+    """Reject what the VM or the host's kernel does not support."""
     if virt_type != "kvm":
         raise Refused(
             f"{name}: nested_virtualization requires KVM, and this VM is emulated (virt_type: {virt_type}).",

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The ``native`` option: which paths in a domain XML it takes, and which values mean the same."""
+"""The ``native`` option: which paths in a domain XML it accepts, and which values are equal."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import re
 
 from ...._lifecycle.errors import Refused
 
-#: Machine types that QEMU numbers, by the name that stands for the newest of them.
+#: Versioned machine types of QEMU, by their unversioned alias.
 _NUMBERED = {
     "pc": "pc-i440fx",
     "q35": "pc-q35",
@@ -19,8 +19,8 @@ _NUMBERED = {
 }
 _CONDITION = r"(\[[^\]]+\])?"
 _NATIVE_PATH = re.compile(rf"([\w:.-]+{_CONDITION}(/[\w:.-]+{_CONDITION})*)?(@[\w:.-]+)?")
-#: What has an option, by how its path begins once conditions are left out. Where an option sets but a part of an
-#: element, the rest of it (the model of a TPM, the address that a display listens on) stays in reach.
+#: Beginnings of paths (without conditions) that an option sets. If the option sets only a part of an
+#: element, native can still set the rest (the model of a TPM, the address that a display listens on).
 _NOT_NATIVE = (
     (r"name\b", "name"),
     (r"uuid\b", "id"),
@@ -37,14 +37,14 @@ _NOT_NATIVE = (
     (r"devices/video(/model@vram)?$", "display"),
     (r"devices/serial/log\b", "serial_log"),
 )
-#: Features of the processor that are the option nested_virtualization; here the condition says which feature it is.
+#: CPU features set by the option nested_virtualization; here the condition selects the feature.
 _NESTED = re.compile(r"cpu/feature\[@name=.(svm|vmx).\]")
-#: What libvirt fills in by itself where it is asked for a kind of firmware.
+#: What libvirt fills in itself if a kind of firmware is requested.
 _FIRMWARE_FILES = re.compile(r"os/(loader|nvram)(?![\w])")
 
 
 def same_native(found, asked):
-    """A machine type is frozen when it is defined: q35 becomes pc-q35-7.2, and stays the same wish."""
+    """libvirt stores a machine type with its version: q35 becomes pc-q35-7.2, which equals the requested q35."""
     found, asked = _text(found), _text(asked)
     return found == asked or bool(re.fullmatch(rf"{_NUMBERED.get(asked, '(?!)')}-\d[\w.]*", found))
 
@@ -56,7 +56,7 @@ def _text(value):
 
 
 def check_native(vm, config):
-    """Refuse keys that are no path, that hold a secret, or that an option is there for."""
+    """Reject keys that are not paths, that contain a secret, or that belong to an option."""
     for key, value in (config.get("native") or {}).items():
         option = _option_for(key)
         if option:

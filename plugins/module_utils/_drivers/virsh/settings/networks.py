@@ -16,24 +16,24 @@ from ...._tools import virsh_output as output
 from ..definition import child_of, source_of
 from .disks import attach
 
-#: What tells of all networks, and of those that are active.
+#: The commands that list all networks, and the active ones.
 QUESTIONS = (("net-list", "--all", "--name"), ("net-list", "--name"))
 _ALREADY = "network is already active"
 
 
 def is_bridge(interface):
-    """Whether a network interface of this host is a bridge (Linux says so in its folder)."""
+    """Whether a network interface of this host is a bridge (according to /sys)."""
     return files.exists(f"/sys/class/net/{interface}/bridge")
 
 
 def inactive_networks(answers):
-    """From the answers to QUESTIONS: the networks that are known and not active."""
+    """From the answers to QUESTIONS: the networks that exist and are not active."""
     everyone, active = (set(output.networks(answer.stdout)) for answer in answers)
     return frozenset(everyone - active)
 
 
 def starting_effects(inactive):
-    """A function of (verb, VM): the networks that a start brings up, as sentences."""
+    """A function of (verb, VM) that describes which networks a start would start."""
 
     def effects(verb, vm):
         started = sorted(_networks_of(vm) & inactive) if verb == "start" else ()
@@ -43,27 +43,27 @@ def starting_effects(inactive):
 
 
 def _networks_of(vm):
-    """The networks that a VM is on as soon as it runs; a saved one has the NICs it was saved with."""
+    """The networks that a VM uses when it runs; a suspended VM keeps the NICs it was saved with."""
     config = vm.active if vm.power == SUSPENDED and vm.active is not None else vm.config
     nics = (config.get("networks") or {}).values()
     return {nic["source"] for nic in nics if nic.get("type") == "network" and nic.get("source")}
 
 
 def check_networks(driver, plan):
-    """A network must exist when a NIC is put on it, and be active when that or the VM begins to run."""
-    asked, plugged = _networks_of(plan.after), _plugged(plan)
+    """A network must exist if a NIC uses it, and be active if the NIC or the VM is started."""
+    requested, plugged = _networks_of(plan.after), _plugged(plan)
     starts = any(_runs_after(step) for step in plan.steps)
     touched = any(change.field == "networks" for step in plan.steps for change in step.changes)
-    if not asked or not (touched or starts or any(step.verb == "create" for step in plan.steps)):
+    if not requested or not (touched or starts or any(step.verb == "create" for step in plan.steps)):
         return
     answers = driver.virsh.batch(QUESTIONS)
     known = output.networks(answers[0].stdout)
-    for name in sorted(asked - set(known)):
+    for name in sorted(requested - set(known)):
         raise NotFound(
             f"{plan.after.name}: networks: libvirt has no network '{name}'.",
             f"Available networks: {', '.join(sorted(known)) or 'none'}.",
         )
-    needed = plugged | (asked if starts and not driver.allow_network_start else set())
+    needed = plugged | (requested if starts and not driver.allow_network_start else set())
     has_consent = any(step.verb == "start" for step in plan.steps)
     for name in sorted(needed & inactive_networks(answers)):
         consent = ", or set allow_network_start: true" if has_consent and name not in plugged else ""
@@ -74,11 +74,11 @@ def check_networks(driver, plan):
 
 
 def check_macs(driver, plan):
-    """Refuse a MAC for two NICs of one VM, or of two VMs on one network: neither of them would be reached reliably."""
+    """Reject a MAC used by two NICs of one VM, or by two VMs on one network: neither is reached reliably then."""
     nics, name = plan.after.config.get("networks") or {}, plan.after.name
     is_clone = any(step.verb == "clone" for step in plan.steps)
     changed = _with_new_mac(plan, is_clone)
-    # A clone keeps no MAC of its source.
+    # A clone gets new MACs.
     known = {key: nic for key, nic in sorted(nics.items()) if not is_clone or key in changed}
     given = {key: nic["mac"].lower() for key, nic in known.items() if nic.get("mac")}
     touched = changed & set(given)
@@ -94,7 +94,7 @@ def check_macs(driver, plan):
 
 
 def _with_new_mac(plan, is_clone):
-    """Keys of the NICs that get a MAC or another network by the plan."""
+    """Keys of the NICs to which the plan gives a MAC or another network."""
     if any(step.verb == "create" for step in plan.steps):
         return set(plan.after.config.get("networks") or {})
     kinds = ("networks.add", "networks.mac", *(() if is_clone else ("networks.source", "networks.type")))
@@ -120,12 +120,12 @@ def _share_a_network(one, other):
 
 
 def _runs_after(step):
-    """A restore into a running VM needs its networks as a start does; libvirt cuts the guest off and fails."""
+    """Restoring into a running VM needs active networks, like a start; otherwise libvirt stops the guest and fails."""
     return step.verb == "start" or (step.verb == "restore" and step.arguments["power"] != STOPPED)
 
 
 def _plugged(plan):
-    """The networks that NICs of the VM are put on while it runs."""
+    """The networks to which NICs of the running VM are moved or added."""
     nics, found = plan.after.config.get("networks") or {}, set()
     for step in plan.steps:
         if step.verb in ("stop", "kill") or not plan.before.on:
@@ -137,8 +137,8 @@ def _plugged(plan):
 
 
 def start_networks(driver, vm):
-    """Start what the VM needs and is not active, in front of its own start."""
-    # The step before this one may have changed the NICs that it is seen with.
+    """Start the inactive networks that the VM needs, before the VM itself."""
+    # The step before this one may have changed the observed NICs.
     afresh = vm.having(config={"networks": read_networks(driver.definition(vm.id))})
     for name in sorted(_networks_of(afresh) & inactive_networks(driver.virsh.batch(QUESTIONS))):
         try:
@@ -154,14 +154,14 @@ _TYPES = {"network": "network", "bridge": "bridged", "direct": "bridged", "user"
 
 
 def read_networks(definition):
-    """``networks`` by place; keys that a NIC does not have are left out."""
+    """``networks`` by position; keys that a NIC does not have are omitted."""
     return {str(place): read_nic(nic) for place, nic in enumerate(definition.interfaces())}
 
 
 def read_nic(nic):
     source = nic.find("source")
     model = nic.find("model")
-    # A running NIC of a network that lies on a bridge says bridge, and still names its network.
+    # A running NIC of a bridge-based network has type bridge, but still names its network.
     of_network = source is not None and source.get("network")
     found = {
         "type": "network" if of_network else _TYPES.get(nic.get("type"), nic.get("type")),
@@ -173,7 +173,7 @@ def read_nic(nic):
 
 
 def nic_element(entry, is_bridge):
-    """A new NIC. ``is_bridge`` tells whether a host interface is a bridge; else the NIC sits right on it."""
+    """A new NIC. ``is_bridge`` returns whether a host interface is a bridge; otherwise the NIC is attached directly."""
     nic = ET.Element("interface")
     ET.SubElement(nic, "model", {"type": entry.get("model", "virtio")})
     set_nic_element(nic, entry, is_bridge)
@@ -181,7 +181,7 @@ def nic_element(entry, is_bridge):
 
 
 def set_nic_element(nic, entry, is_bridge):
-    """Change only what ``entry`` names; the MAC and the place on the bus stay."""
+    """Change only what ``entry`` contains; the MAC and the PCI address are kept."""
     if "type" in entry or "source" in entry:
         _set_connection(nic, entry, is_bridge)
     if entry.get("mac"):
@@ -212,16 +212,16 @@ def _set_connection(nic, entry, is_bridge):
 
 
 def _remove_passt(nic):
-    """Only a NIC of type user may have this backend and the ports that it forwards."""
+    """Only a NIC of type user can have this backend and its port forwards."""
     for element in (*nic.findall("backend[@type='passt']"), *nic.findall("portForward")):
         nic.remove(element)
 
 
-#: The range that QEMU's NICs have; libvirt chooses in it too.
+#: QEMU's range of MACs, from which libvirt chooses as well.
 _MAC_PREFIX = "52:54:00"
-#: What libvirt says when a guest keeps a NIC: it goes with the VM's next start.
+#: libvirt's errors if a guest does not release a NIC: it is removed at the VM's next start.
 _KEPT = ("rejected by the guest", "in the process of unplug")
-#: What libvirt says of kinds of networks between which a running NIC cannot move.
+#: libvirt's errors for types of networks between which a running NIC cannot move.
 _UNMOVABLE = ("Operation not supported", "unsupported configuration")
 
 
@@ -237,22 +237,22 @@ def _cost_of_adding(vm, change):
     stored, running = _macs(vm.config), _macs(vm.active)
     if vm.active is None or running[: len(stored)] != stored:
         return NEXT_BOOT
-    # A run that was cut off may have plugged in this very NIC; what somebody else did is not taken for it.
+    # An interrupted run may have attached this NIC; a NIC attached by somebody else differs.
     there = (vm.active.get("networks") or {}).get(change.key)
     return LIVE if there is None or change.new.items() <= there.items() else NEXT_BOOT
 
 
 def _cost_of_removing(vm, change):
-    """A guest lets a NIC go, which none does while it is paused."""
+    """Detach a NIC. The guest must release it, which a paused guest does not."""
     if vm.active is None or vm.power == PAUSED:
         return NEXT_BOOT
     stored, running = _macs(vm.config), _macs(vm.active)
-    # A run that was cut off may have taken it out of what runs already.
+    # An interrupted run may have detached it from the running VM already.
     return LIVE if _same_up_to(min(int(change.key), len(running) - 1), stored, running) else NEXT_BOOT
 
 
 def _cost_of_moving(vm, change):
-    """A running NIC can be put elsewhere, but never be made one of another kind."""
+    """A running NIC can move to another network, but its model cannot change."""
     if vm.active is None or not _same_up_to(int(change.key), _macs(vm.config), _macs(vm.active)):
         return NEXT_BOOT
     stored, running = (config["networks"][change.key].get("type") for config in (vm.config, vm.active))
@@ -275,12 +275,12 @@ NETWORK_FIELDS = {
 # Changes ------------------------------------------------------------------------------------------------------------
 
 
-def add_nic(driver, vm, definition, running, change, made):
+def add_nic(driver, vm, definition, running, change, created):
     there = _running_nic(vm, running, change.key)
     if there is not None:
         nic = nic_element(read_nic(there), is_bridge)
     elif running is not None:
-        # Chosen here, so that the NIC has it in what runs and in what is stored.
+        # Chosen here, so that the running and the stored NIC have the same MAC.
         nic = nic_element({"mac": new_mac(), **change.new}, is_bridge)
         attach(driver, vm, nic)
     else:
@@ -289,15 +289,15 @@ def add_nic(driver, vm, definition, running, change, made):
 
 
 def _running_nic(vm, running, key):
-    """The running NIC that had this place when the VM was observed, or that was plugged in at it since; or None.
+    """The running NIC that had this position when the VM was observed, or was attached there since; or None.
 
-    The change may have been sent before, as far as the running VM: then the NICs behind it have other places now.
+    If the change was applied to the running VM before, the NICs behind it have other positions now.
     """
     nics = running.interfaces() if running is not None else []
     found, place = _macs(vm.active), int(key)
     if place < len(found):
         same = [nic for nic in nics if _mac(nic) == found[place]]
-        # Two NICs may have one MAC.
+        # Two NICs may have the same MAC.
         before = found[:place].count(found[place])
         return same[before] if before < len(same) else None
     new = [nic for nic in nics if _mac(nic) not in found]
@@ -312,14 +312,14 @@ def new_mac():
     return ":".join([_MAC_PREFIX, *(f"{byte:02x}" for byte in os.urandom(3))])
 
 
-def remove_nic(driver, vm, definition, running, change, made):
+def remove_nic(driver, vm, definition, running, change, created):
     nic = _running_nic(vm, running, change.key)
     if nic is not None:
         _run_on_nic(driver, "detach-device", vm, nic, _KEPT)
     definition.devices.remove(definition.devices.findall("interface")[int(change.key)])
 
 
-def set_nic(driver, vm, definition, running, change, made):
+def set_nic(driver, vm, definition, running, change, created):
     set_nic_element(definition.interfaces()[int(change.key)], {change.attribute: change.new}, is_bridge)
     nic = _running_nic(vm, running, change.key)
     if nic is not None and change.attribute == "source":
@@ -327,7 +327,7 @@ def set_nic(driver, vm, definition, running, change, made):
 
 
 def _move(driver, vm, nic, source):
-    """Put a running NIC on another network or bridge; what cannot be moved so waits for the next start."""
+    """Move a running NIC to another network or bridge; if that is not possible, the change waits for the next start."""
     kind = read_nic(nic)["type"]
     if kind == "bridged" and (nic.get("type") == "direct" or not is_bridge(source)):
         return
@@ -337,7 +337,7 @@ def _move(driver, vm, nic, source):
 
 
 def _run_on_nic(driver, command, vm, nic, tolerated):
-    """Its own XML names the NIC: two NICs may have one MAC."""
+    """Detach a NIC by its full XML, because two NICs may have the same MAC."""
     try:
         driver.virsh.run(command, vm.id, "/dev/stdin", "--live", stdin=ET.tostring(nic, encoding="unicode"))
     except CommandFailed as error:

@@ -1,9 +1,9 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ports of the host that lead into the guest, by passt: all lie on the VM's first NIC of type user.
+"""Port forwards from the host to the guest with passt, on the VM's first NIC of type user.
 
-libvirt keeps no names for them, so an element of our own in the metadata does. It is not part of the mark: a copy of
+libvirt has no names for them, so they are stored in an element of our own in the metadata, not in the mark: a copy of
 the VM may keep the names.
 """
 
@@ -17,7 +17,7 @@ from ...._lifecycle.model import Field
 from ...._lifecycle.simulate import changed_config
 from ...._tools.virsh_output import version_numbers
 
-#: 9.0 has passt too, but it then neither works under SELinux or AppArmor nor in every build (Debian's refuses it).
+#: 9.0 has passt too, but not under SELinux or AppArmor, nor in every build (Debian's rejects it).
 _SINCE = (9, 2)
 _NAMESPACE = "https://github.com/polyvirt/polyvirt.core/ns/forwards/1"
 _NAMES = f"{{{_NAMESPACE}}}names"
@@ -36,7 +36,7 @@ _FIELDS = {
 
 
 def forwarding_fields(hypervisor, version):
-    """The fields, where this libvirt forwards ports at all."""
+    """The fields; none if this libvirt does not support port forwards."""
     return _FIELDS if hypervisor == "QEMU" and version_numbers(version) >= _SINCE else {}
 
 
@@ -44,7 +44,7 @@ def forwarding_fields(hypervisor, version):
 
 
 def with_forward_checks(adjust):
-    """``adjust``, which puts what is asked into libvirt's words, with forwards refused that lead nowhere."""
+    """``adjust`` with an additional check that rejects incomplete port forwards."""
 
     def adjust_and_check(vm, config):
         adjusted = adjust(vm, config)
@@ -55,27 +55,27 @@ def with_forward_checks(adjust):
 
 
 def _check_forwards(vm, config):
-    asked = {name: entry for name, entry in (config.get("port_forwards") or {}).items() if entry is not None}
+    requested = {name: entry for name, entry in (config.get("port_forwards") or {}).items() if entry is not None}
     known = vm.config.get("port_forwards") or {}
-    for name in sorted(set(asked) - set(known)):
-        if not asked[name].get("host_port"):
+    for name in sorted(set(requested) - set(known)):
+        if not requested[name].get("host_port"):
             raise Refused(
                 f"{vm.name}: port_forwards.{name}: host_port is required.", "Set host_port to a port of the host."
             )
-    if asked and "user" not in _kinds(vm, config.get("networks") or {}):
+    if requested and "user" not in _kinds(vm, config.get("networks") or {}):
         raise Refused(
             f"{vm.name}: port_forwards: the VM has no NIC of type user.",
             "Add one to networks, or connect to the guest by its address on its network.",
         )
 
 
-def _kinds(vm, asked):
+def _kinds(vm, requested):
     found = vm.config.get("networks") or {}
-    return {{**found.get(place, {}), **(asked.get(place) or {})}.get("type") for place in {*found, *asked}}
+    return {{**found.get(place, {}), **(requested.get(place) or {})}.get("type") for place in {*found, *requested}}
 
 
 def check_passt(driver, plan):
-    """Refuse where passt is missing: the VM would not start."""
+    """Fail if passt is missing, because the VM would not start."""
     forwards = plan.after.config.get("port_forwards")
     touched = any(change.field == "port_forwards" for step in plan.steps for change in step.changes)
     if forwards and (touched or any(step.verb == "create" for step in plan.steps)):
@@ -86,7 +86,7 @@ def check_passt(driver, plan):
 
 
 def read_forwards(definition):
-    """{name: forward}; one without a name of ours goes by what it is, and ranges of ports are not reported."""
+    """{name: forward}; a forward without a stored name is named after its ports; port ranges are not reported."""
     names = _names(definition)
     return {
         names.get(_key(forward), _key(forward)): forward for forward in map(_read, _elements(_first_nic(definition)))
@@ -134,7 +134,7 @@ def write_forward(definition, change):
     forwards = changed_config({"port_forwards": read_forwards(definition)}, [change])["port_forwards"]
     nic = _first_nic(definition)
     if nic is None:
-        return  # It went, and its forwards with it.
+        return  # The NIC was removed, and its forwards with it.
     for element in _elements(nic):
         nic.remove(element)
     if forwards:
@@ -158,7 +158,7 @@ def _element(forward):
 
 
 def forget_names(definition):
-    """For a clone: it has none of its source's forwards, whose ports are taken."""
+    """For a clone: remove the port forwards of its source, whose host ports are in use."""
     definition.remove(f"metadata/{_NAMES}")
 
 

@@ -1,9 +1,9 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Folders of the host in a VM: virtiofs where the host has it, else 9p, which QEMU does by itself.
+"""Shared directories of the host: virtiofs if the host has it, else 9p, which is part of QEMU.
 
-The guest knows a folder by its tag, the name of the share; mounting it is the guest's own business.
+The guest identifies a directory by its tag, the name of the share, and must mount it itself.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from ..definition import Definition
 
 _VIRTIOFS, _9P = "virtiofs", "path"
 _ACCESS = {_VIRTIOFS: "passthrough", _9P: "mapped"}
-#: Where programs for vhost-user devices are announced to libvirt, virtiofsd among them.
+#: Directories where libvirt finds programs for vhost-user devices, such as virtiofsd.
 _DAEMONS = ("/etc/qemu/vhost-user", "/usr/share/qemu/vhost-user")
 _READ_ONLY_SINCE = (11, 0)
 _SESSION_SINCE = (10, 0)
 #: Older versions reject saving a VM with virtiofs; of newer ones QEMU and virtiofsd decide.
 _SAVED_SINCE = (10, 0)
-#: What QEMU's 9p has room for; virtiofs has a little more.
+#: Longest tag of QEMU's 9p; virtiofs allows a little more.
 _LONGEST_TAG = 31
 SHARED_FOLDER_FIELDS = {
     "shared_folders.add": Field(),
@@ -41,7 +41,7 @@ SHARED_FOLDER_FIELDS = {
 
 
 def read_shares(definition):
-    """{tag: what is shared}; one that is no folder of this host is not reported."""
+    """{tag: share}; shares of other types than a directory of the host are not reported."""
     return {
         share.find("target").get("dir"): {
             "host_path": share.find("source").get("dir"),
@@ -83,7 +83,7 @@ def check_share_names(vm, shares):
 
 
 def check_shares(driver, plan):
-    """Refuse folders that are not there, and what this host cannot share."""
+    """Reject missing directories, and shares that this host does not support."""
     name, shares = plan.after.name, _new_shares(plan)
     for tag, share in shares.items():
         path = share["host_path"]
@@ -97,7 +97,7 @@ def check_shares(driver, plan):
                 f"{name}: shared_folders.{tag}.host_path: {path} is not a directory.", "Share its parent directory."
             )
     if shares:
-        # Until it is there, the clone's devices are those of its source.
+        # Until the clone exists, its devices are those of its source.
         machine = next((step.arguments["source"] for step in plan.steps if step.verb == "clone"), plan.before)
         definition = driver.definition(machine.id) if machine.id else None
         offered = _offered(driver)
@@ -138,7 +138,7 @@ def _virtiofs_after_start(driver, plan):
 
 
 def _new_shares(plan):
-    """What the plan adds or changes, by tag; what was there before is not looked at."""
+    """The shares that the plan adds or changes, by tag; existing ones are not checked."""
     after = plan.after.config.get("shared_folders") or {}
     if any(step.verb == "create" for step in plan.steps):
         return after
@@ -150,7 +150,7 @@ def _new_shares(plan):
 
 
 def with_share_driver(driver, definition, change):
-    """The change as one of a whole share that knows its driver: another right may need another one."""
+    """The change as a complete share with its driver: read-only may need another driver."""
     if change.new is None:
         return change
     asked = change.new if change.attribute is None else {change.attribute: change.new}
@@ -160,7 +160,7 @@ def with_share_driver(driver, definition, change):
 
 
 def _chosen(driver, name, definition, tag, share, offered):
-    """The driver of one share: the one it has as long as that will do, else the best."""
+    """The driver of one share: its present one if that is sufficient, else the best available one."""
     can = [_VIRTIOFS] if _VIRTIOFS in offered and _can_use_virtiofs(driver, definition, share) else []
     can += [_9P] if _9P in offered else []
     present = _element(definition, tag) if definition is not None else None
@@ -181,12 +181,12 @@ def _can_use_virtiofs(driver, definition, share):
     return not (
         (share.get("read_only") and version < _READ_ONLY_SINCE)
         or (driver.virsh.uri.endswith("/session") and version < _SESSION_SINCE)
-        or (access is not None and access.get("mode") != "shared")  # Somebody wants it so.
+        or (access is not None and access.get("mode") != "shared")  # Set explicitly by the user.
     )
 
 
 def _offered(driver):
-    """The drivers for shared folders that this connection has; one that does not say has only QEMU's own."""
+    """The drivers for shared directories on this connection; only QEMU's 9p if it reports none."""
     answer = driver.virsh.batch([("domcapabilities",)])[0]
     offered = set() if answer.error else output.filesystem_drivers(answer.stdout)
     if not _has_daemon():
@@ -211,7 +211,7 @@ def _is_file_server(path):
 
 
 def write_share(definition, change):
-    """``change`` is of a whole share, as ``with_driver`` made it; what nobody asked about stays as it is."""
+    """``change`` is a complete share from ``with_driver``; everything not requested is kept."""
     element = _element(definition, change.key)
     if element is not None and (change.new is None or _driver_of(element) != change.new["driver"]):
         definition.devices.remove(element)
@@ -244,7 +244,7 @@ def _describe(element, share):
 
 
 def _share_memory(definition):
-    """virtiofsd reads the guest's memory. This stays when the share goes: others may need it by then."""
+    """virtiofsd needs shared guest memory. This setting remains when the share is removed: others may need it."""
     backing = definition.root.find("memoryBacking")
     if backing is None:
         backing = ET.SubElement(definition.root, "memoryBacking")

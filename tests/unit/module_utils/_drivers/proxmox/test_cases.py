@@ -146,7 +146,7 @@ def test_a_disk_grows_and_is_never_made_a_second_time(world):
     assert _writes(world) == [("PUT", "pve1/qemu/100/resize")]
     assert len(world.storages.get("local-lvm").volumes) == volumes
     _same_again(world, **grown)
-    _fails(do(world, name="web1", disks=[{"slot": "scsi0", "size": "20G"}]), "web1", "40G", "20G", "shrink")
+    _fails(do(world, name="web1", disks=[{"slot": "scsi0", "size": "20G"}]), "web1", "40G", "20G", "shrunk")
     assert _writes(world) == []
 
 
@@ -243,7 +243,7 @@ def test_what_a_task_left_unfinished(world):
     for vmid, name in ((200, "alone"), (201, "web2")):
         worlds.add_machine(world, vmid, "pve1", {"name": name})
         world.cluster.machines[vmid].text = left % vmid + world.cluster.machines[vmid].text
-    _fails(do(world, name="alone", memory="1G"), "alone", "no such machine")
+    _fails(do(world, name="alone", memory="1G"), "alone", "does not exist")
     assert do(world, name="alone", state="absent").changed
     assert 200 not in world.cluster.machines
     outcome = do(world, name="web2", state="absent", check=True)
@@ -290,8 +290,8 @@ def test_what_must_not_be_removed(world):
     do(world, name="web4", clone={"source": "tmpl", "linked": True})
     world.journal.clear()
     _fails(do(world, name="web2", state="absent"), "web2", "protection: false")
-    _fails(do(world, name="web1", state="absent", delete_disks="none"), "web1", "cannot outlive")
-    _fails(do(world, name="tmpl", state="absent"), "tmpl", "needed by web4", "Remove web4 first")
+    _fails(do(world, name="web1", state="absent", delete_disks="none"), "web1", "is deleted together with its VM")
+    _fails(do(world, name="tmpl", state="absent"), "tmpl", "needed by web4", "Delete web4 first")
     assert _writes(world) == []
 
 

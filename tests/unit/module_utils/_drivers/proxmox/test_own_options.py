@@ -69,9 +69,9 @@ def test_new_vm_gets_the_requested_id(world):
     _made(world, name="web3", id="4711", **DISKS)
     assert _machine(world, "web3").vmid == 4711
     _refused(world, "web4", "4711 is named 'web3'", name="web4", id="4711", **DISKS)
-    _refused(world, "web3", "no machine with id 4712", "Correct the id", name="web3", id="4712")
+    _refused(world, "web3", "no VM with ID 4712", "Correct the ID", name="web3", id="4712")
     for wrong in ("web", "99", "0150", "1000000000"):
-        _refused(world, "web4", f"id '{wrong}'", "number from 100", name="web4", id=wrong, **DISKS)
+        _refused(world, "web4", f"ID '{wrong}'", "number from 100", name="web4", id=wrong, **DISKS)
     world.cluster.containers[160] = "pve1"
     _refused(world, "web4", "id 160", "next free", name="web4", id="160", **DISKS)
 

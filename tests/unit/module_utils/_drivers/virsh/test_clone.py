@@ -204,7 +204,7 @@ def test_variables_that_another_task_made_the_machine_with_stay(rich, tmp_path):
     rich.replace("<boot dev", f"{PFLASH}<nvram>{tmp_path}/rich_VARS.fd</nvram><boot dev")
     rich.others[UUID, "copy"] = rich.text.replace("rich_VARS.fd", "copy.nvram")
     rich.virsh.answers["define", "/dev/stdin"] = failed("domain 'copy' already exists with uuid 1")
-    with pytest.raises(CommandFailed, match="at the same moment"):
+    with pytest.raises(CommandFailed, match="at the same time"):
         cloned(rich)
     assert (tmp_path / "copy.nvram").exists()
     assert not os.path.exists(copy_of(rich))
@@ -213,7 +213,7 @@ def test_variables_that_another_task_made_the_machine_with_stay(rich, tmp_path):
 def test_a_source_that_was_started_meanwhile_gets_no_linked_clone(rich, tmp_path):
     rich.virsh.answers["domstate", RICH] = "running\n"
     before = sorted(os.listdir(tmp_path))
-    with pytest.raises(Refused, match="copy: 'rich' was started while it was cloned"):
+    with pytest.raises(Refused, match="copy: 'rich' was started while it was being cloned"):
         cloned(rich, linked=True)
     assert [words[0] for words in rich.virsh.done if words[0] in ("define", "undefine")] == ["define", "undefine"]
     assert sorted(os.listdir(tmp_path)) == before

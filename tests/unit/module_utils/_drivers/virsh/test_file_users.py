@@ -133,7 +133,7 @@ def test_a_disk_we_made_stays_while_an_overlay_made_by_hand_stands_on_it(images,
     base, top = chain(images, tmp_path, "base", "top")
     vm = vm_of(base)
     found = seen(images, domain("web", disk(top)), vm=vm)
-    assert plan_of(vm, found, "owned") == ([], {base: f"used by {top}", top: "not made by this collection"})
+    assert plan_of(vm, found, "owned") == ([], {base: f"used by {top}", top: "not created by this collection"})
 
 
 # Where it cannot be told ----------------------------------------------------------------------------------------------
@@ -192,7 +192,7 @@ def test_a_machine_whose_own_disk_is_broken_can_be_removed(images, tmp_path):
     (own,) = chain(images, tmp_path / "more", "own")
     os.unlink(below)
     found = seen(images, domain("web", disk(given), disk(own)), vm=vm_of(own))
-    assert plan_of(vm_of(own), found, "owned") == ([own], {given: "not made by this collection"})
+    assert plan_of(vm_of(own), found, "owned") == ([own], {given: "not created by this collection"})
 
 
 def test_what_is_no_image_stands_on_nothing_and_is_not_asked_about(images, commands, tmp_path):
@@ -349,7 +349,10 @@ def test_nvram_of_another_host_is_left_to_libvirt():
 )
 def test_what_is_no_file_stays_and_is_named(images, drive, place):
     vm = vm_of()
-    assert plan_of(vm, seen(images, domain("web", more=drive), vm=vm)) == ([], {place: "not made by this collection"})
+    assert plan_of(vm, seen(images, domain("web", more=drive), vm=vm)) == (
+        [],
+        {place: "not created by this collection"},
+    )
 
 
 @pytest.mark.parametrize("drive", ["<disk type='file' device='cdrom'><target dev='sda'/></disk>", ""])

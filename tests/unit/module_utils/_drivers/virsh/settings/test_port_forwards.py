@@ -55,7 +55,9 @@ def test_the_version_says_whether_ports_are_forwarded(hypervisor, version, can):
     vm = Vm("web", id="u", config={"networks": {"0": {"type": "user"}} if can else {}})
     planned = plan(vm, ask(port_forwards=[{"name": "ssh", **SSH}]), virsh_traits(hypervisor, version, local=True))
     assert (planned.refusal is None) is can
-    assert can or "libvirt has no port_forwards. Connect to the guest by its address" in str(planned.refusal)
+    assert can or "port_forwards is not supported on libvirt. Connect to the guest by its address" in str(
+        planned.refusal
+    )
 
 
 def test_what_is_written_is_read_back_by_its_name():

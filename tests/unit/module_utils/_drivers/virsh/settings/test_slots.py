@@ -79,7 +79,7 @@ def test_one_target_by_two_names_is_refused():
 
 def test_a_disk_does_not_change_its_bus():
     planned = plan(with_disks(sda=SCSI), ask(disks=[{"slot": "sata0"}]), TRAITS)
-    assert str(planned.refusal).startswith("web: disks.sda.bus is 'scsi' and cannot become 'sata'.")
+    assert str(planned.refusal).startswith("web: disks.sda.bus is 'scsi' and cannot be changed to 'sata'.")
     assert "Use another slot" in str(planned.refusal)
 
 
