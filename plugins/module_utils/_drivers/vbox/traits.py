@@ -107,7 +107,6 @@ def _normalized(known, vm, config):
     """The vocabulary's words in VirtualBox's, with what has no place there refused."""
     adjusted = dict(config)
     _check_whole(vm, config)
-    _check_paths(vm, config)
     if config.get("os_type"):
         adjusted["os_type"] = OS_TYPES.get(config["os_type"].lower()) or known.os_type(config["os_type"])
     if "native" in config:
@@ -143,12 +142,6 @@ def _paths(config):
     disks = config.get("disks") or {}
     paths = {f"disks: source of {slot}": (disk or {}).get("source") for slot, disk in disks.items()}
     return {**paths, "iso": config.get("iso")}
-
-
-def _check_paths(vm, config):
-    for option, path in _paths(config).items():
-        if path and not os.path.isabs(path):
-            raise Refused(f"{vm.name}: {option} '{path}' is no absolute path.", "Give its full path on the hypervisor.")
 
 
 def _check_slot(vm, slot, disk, controllers):

@@ -128,8 +128,6 @@ class Storage:
     def check_image(self, name, image, entry, written_by):
         """Refuse a base image that is missing, unreadable, none, too large for the disk, or being written."""
         path = image["source"]
-        if not os.path.isabs(path):
-            raise Refused(f"{name}: image '{path}' is no absolute path.", "Give its full path on the hypervisor.")
         base = self.check_readable_image(name, "image", path)
         users = written_by.get(os.path.realpath(path))
         if users:

@@ -56,8 +56,6 @@ def release_images(driver, paths):
 
 
 def check_readable(name, option, path):
-    if not os.path.isabs(path):
-        raise Refused(f"{name}: {option} '{path}' is no absolute path.", "Give its full path on the hypervisor.")
     if not files.exists(path):
         raise NotFound(f"{name}: {option} {path} does not exist on this host.", "Correct the path, or put it there.")
     if not files.is_file(path):
