@@ -77,18 +77,22 @@ CASES = [
 ]
 
 
+def _value(option):
+    return "/x" if option.absolute else VALUES[option.type]
+
+
 def _values(name, option):
     """{what is called so in ``lacks``: values to try}."""
     choices = option.choices or ((True, False) if option.type == "bool" else ())
     if choices:
         return {f"={choice}".lower(): (choice,) for choice in choices}
-    values = OWN_VALUES.get(name, (SIZE if option.unit else VALUES[option.type],))
+    values = OWN_VALUES.get(name, (SIZE if option.unit else _value(option),))
     return {"": values} if values else {}
 
 
 def _asked(name, option, suboption, value):
     """What a task says that sets one suboption."""
-    required = {key: VALUES[one.type] for key, one in option.options.items() if one.required}
+    required = {key: _value(one) for key, one in option.options.items() if one.required}
     entry = {**required, suboption: value}
     if not option.key:
         return {name: entry}
