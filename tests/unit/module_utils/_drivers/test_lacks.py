@@ -33,7 +33,7 @@ from ansible_collections.polyvirt.core.plugins.modules import proxmox_vm, vagran
 
 PLAIN = {name: option.default for name, option in VM.items()}
 SIZE, MAC = "2G", "52:54:00:00:00:01"
-VALUES = {"bool": True, "int": 1, "list": ["x"], "dict": {"x": "1"}, "path": "/x", "str": "x", "raw": "x"}
+VALUES = {"bool": True, "int": 1, "list": ["x"], "dict": {"x": "1"}, "path": "/x", "str": "/x", "raw": "x"}
 #: Values to try where not every text will do; that one of them is taken is enough.
 OWN_VALUES = {
     "mac": (MAC,),
@@ -77,22 +77,18 @@ CASES = [
 ]
 
 
-def _value(option):
-    return "/x" if option.absolute else VALUES[option.type]
-
-
 def _values(name, option):
     """{what is called so in ``lacks``: values to try}."""
     choices = option.choices or ((True, False) if option.type == "bool" else ())
     if choices:
         return {f"={choice}".lower(): (choice,) for choice in choices}
-    values = OWN_VALUES.get(name, (SIZE if option.unit else _value(option),))
+    values = OWN_VALUES.get(name, (SIZE if option.unit else VALUES[option.type],))
     return {"": values} if values else {}
 
 
 def _asked(name, option, suboption, value):
     """What a task says that sets one suboption."""
-    required = {key: _value(one) for key, one in option.options.items() if one.required}
+    required = {key: VALUES[one.type] for key, one in option.options.items() if one.required}
     entry = {**required, suboption: value}
     if not option.key:
         return {name: entry}
