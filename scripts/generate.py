@@ -151,7 +151,8 @@ def options_of(fragment):
         shared, own = _import("_lifecycle.options"), _import(f"_drivers.{driver}.options")
         (platform,) = [one for one in vars(own).values() if isinstance(one, shared.Platform)]
         options = {name: one for name, one in getattr(shared, about).items() if name not in shared.CALL_TIMEOUT}
-        supported = platform.supported({**options, **(own.VM if about == "VM" else {})})
+        own_options = {**shared.CALL_TIMEOUT, **own.VM} if about == "VM" else {}
+        supported = platform.supported({**options, **own_options})
         return [f"  {line}" for line in option_lines(options, supported)]
 
     return lines

@@ -11,9 +11,9 @@ class ModuleDocFragment:
 options:
   facets:
     description:
-      - What to read of each VM. What is not read may be null or empty in the result.
-      - V(power) is always read. On platforms where each VM has to be asked for its settings, V(power) alone is much
-        faster for many VMs.
+      - What to read of each VM. Anything else may be null or empty in the result.
+      - V(power) is always read. On platforms that report settings for one VM at a time, V(power) alone is much faster
+        for many VMs.
     type: list
     elements: str
     choices: [power, config, addresses, snapshots]

@@ -19,48 +19,49 @@ attributes:
 options:
   api_host:
     description:
-      - Name or address of a node of the cluster, without C(https://); any node leads to all of them.
-      - When left out, C(PROXMOX_HOST) in the environment of the task.
+      - Name or address of one node of the cluster, without C(https://). Any node gives access to all of them.
+      - If omitted, C(PROXMOX_HOST) in the environment of the task.
     type: str
   api_port:
-    description: Port of its API. When left out, C(PROXMOX_PORT), else 8006.
+    description: Port of the API. If omitted, C(PROXMOX_PORT), else 8006.
     type: int
   api_user:
-    description: User with its realm, such as V(ansible@pve). When left out, C(PROXMOX_USER).
+    description: User with its realm, such as V(ansible@pve). If omitted, C(PROXMOX_USER).
     type: str
   api_password:
     description:
-      - Password of the user. When left out, C(PROXMOX_PASSWORD). A token is the better way.
-      - The ticket that is got for it is renewed by itself.
+      - Password of the user. If omitted, C(PROXMOX_PASSWORD). A token is recommended instead.
+      - The ticket that is created with it is renewed automatically.
     type: str
   api_token_id:
     description:
-      - Name of an API token of the user, such as V(ci), or with the user in front, V(ansible@pve!ci).
-      - When left out, C(PROXMOX_TOKEN_ID). With a token no password is used.
+      - Name of an API token of the user, such as V(ci), or with the user, such as V(ansible@pve!ci).
+      - If omitted, C(PROXMOX_TOKEN_ID). With a token, no password is used.
     type: str
   api_token_secret:
-    description: Secret of the token. When left out, C(PROXMOX_TOKEN_SECRET).
+    description: Secret of the token. If omitted, C(PROXMOX_TOKEN_SECRET).
     type: str
   verify_ssl:
     description:
-      - Whether the server must show a certificate that is trusted. When left out, C(PROXMOX_VERIFY_SSL), else it must.
-      - With V(false) anybody between here and there could read the secrets.
+      - Whether the certificate of the server is verified. If omitted, C(PROXMOX_VERIFY_SSL), else V(true).
+      - With V(false), anybody on the network path could read the secrets.
     type: bool
     aliases: [validate_certs]
   ca_path:
     description:
-      - File with the authority that signed the server's certificate; a cluster's own is C(/etc/pve/pve-root-ca.pem) on
-        each node. When left out, C(PROXMOX_CA_PATH), else the authorities that the host trusts.
+      - File with the certificate authority of the server; that of a cluster is C(/etc/pve/pve-root-ca.pem) on each
+        node.
+      - If omitted, C(PROXMOX_CA_PATH), else the authorities that the host trusts.
     type: path
   api_timeout:
     description:
-      - Seconds after which a single call is given up. At least 35, for the server itself takes up to 30. When left
-        out, C(PROXMOX_API_TIMEOUT), else 35.
+      - Seconds after which a single request is given up. At least 35, because the server itself takes up to 30.
+      - If omitted, C(PROXMOX_API_TIMEOUT), else 35.
     type: int
 requirements:
   - Proxmox VE 7.0 or later
-  - The Python libraries proxmoxer (2.1 or later) and requests where the task runs
+  - The Python libraries proxmoxer (2.1 or later) and requests on the host where the task runs
 notes:
-  - The task runs anywhere that reaches the API, as a rule on the controller (C(delegate_to) localhost, or a play for
-    localhost); nothing is installed on the nodes.
+  - The task runs on any host that can reach the API, usually the controller (C(delegate_to) localhost, or a play for
+    localhost). Nothing is installed on the nodes.
 """

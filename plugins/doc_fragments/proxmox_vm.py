@@ -43,27 +43,28 @@ options:
     description:
       - V(graceful) asks the guest to shut down, asks again every ten seconds, and fails after O(stop_timeout).
       - V(force) cuts the power. V(graceful_then_force) asks, and cuts the power after O(stop_timeout).
-      - If omitted, the gentlest way of the platform.
+      - If omitted, the gentlest mode of the platform.
     type: str
     choices: [graceful, force, graceful_then_force]
   stop_timeout:
     description:
       - Seconds that a guest gets to shut down.
-      - If omitted, what suits the platform, mostly 120.
+      - If omitted, the default of the platform, mostly 120.
     type: int
   timeout:
     description:
       - Seconds that the task waits for one VM, all its waits together - until somebody else's lock is released,
         until a change of its power state is complete, until its guest has an address or answers by SSH
         (O(wait_for)).
+      - Not counted - the platform's own work, such as copying a disk (see O(call_timeout)), and the time that a
+        guest gets to shut down (O(stop_timeout)).
     type: int
     default: 300
   wait_for:
     description:
       - What to wait for with O(state=started) and O(state=restarted), seen from the hypervisor's host.
       - V(state) - the VM runs. V(address) - it has an address that answers. V(ssh) - an SSH server answers.
-      - A VM that already runs is checked, too. There is no waiting in check mode, and none with another
-        O(state).
+      - A VM that already runs is checked, too. There is no waiting in check mode and with any other O(state).
     type: str
     default: state
     choices: [state, address, ssh]
@@ -82,17 +83,17 @@ options:
   delete_disks:
     description:
       - Which disks are deleted with O(state=absent).
-      - V(owned) - those that this collection created for this VM. V(all) - others, too. V(none) - none.
-      - A disk that another VM or image uses, and an ISO image, is never deleted. What remains is listed in the
-        result.
+      - V(owned) - disks that this collection created for this VM. V(all) - all disks of the VM. V(none) - no
+        disks.
+      - Disks that another VM or image uses, and ISO images, are never deleted. The result lists what remains.
     type: str
     default: owned
     choices: [owned, none, all]
   purge:
     description:
-      - These lists are complete; the task removes from the VM what they do not name. Disks are detached, not
-        deleted.
-      - Each option named here must be set; use an empty list for none.
+      - Options whose lists are treated as complete. Anything that they do not list is removed from the VM.
+        Disks are detached, not deleted.
+      - Each of these options must be set; use an empty list for none.
     type: list
     elements: str
     default: []
@@ -100,7 +101,7 @@ options:
   on_failure:
     description:
       - V(rollback) removes a VM whose creation failed. V(keep) keeps it for inspection.
-      - From its first start on a VM is always kept.
+      - After its first start, a VM is always kept.
     type: str
     default: rollback
     choices: [rollback, keep]
@@ -123,7 +124,7 @@ options:
     type: bool
   nested_virtualization:
     description:
-      - Whether the guest may run VMs of its own.
+      - Whether the guest can run VMs of its own.
     type: bool
   os_type:
     description:
@@ -154,8 +155,8 @@ options:
     elements: str
   native:
     description:
-      - Keys and values of the platform itself, for settings without an option here. They are compared like any
-        other option.
+      - Settings without an option here, with keys and values of the platform. They are compared like any other
+        option.
     type: dict
   display:
     description:
@@ -182,7 +183,7 @@ options:
     suboptions:
       slot:
         description:
-          - Address of the disk on the platform. If omitted, it follows from the place of the entry in the list.
+          - Address of the disk on the platform. If omitted, it follows from the position of the entry in the list.
         type: str
       size:
         description:
@@ -197,11 +198,11 @@ options:
         type: str
       storage:
         description:
-          - Storage of the disk. A new disk is created there, and an existing one is moved there.
+          - Storage of the disk. A new disk is created there; an existing disk is moved there.
         type: str
       source:
         description:
-          - An existing disk to attach as it is. It is not deleted with the VM.
+          - Existing disk to attach unchanged. It is not deleted with the VM.
         type: path
       state:
         description:
@@ -212,8 +213,8 @@ options:
         choices: [present, absent]
   networks:
     description:
-      - NICs by place; the first entry is the first NIC. Omitted keys are not changed, and a NIC keeps its MAC
-        address.
+      - NICs by position; the first entry is the first NIC. Omitted keys are not changed, and a NIC keeps its
+        MAC address.
       - If omitted, a new VM has one NIC on the default network of the platform; with an empty list, it has
         none.
     type: list
@@ -221,8 +222,8 @@ options:
     suboptions:
       type:
         description:
-          - V(nat) - the platform's own network with address translation.
-          - V(bridged) - on an interface of the host (O(networks[].source)).
+          - V(nat) - the network of the platform with address translation (NAT).
+          - V(bridged) - bridged to an interface of the host (O(networks[].source)).
           - V(network) - a network by its name (O(networks[].source)).
           - V(user) - unprivileged address translation; the guest can only reach out.
         type: str
@@ -245,7 +246,7 @@ options:
         type: int
   image:
     description:
-      - A disk image to create the VM from. Used only when the VM is created, and not compared later.
+      - Disk image to create the VM from. Used only when the VM is created, and not compared later.
     type: raw
     suboptions:
       source:
@@ -262,7 +263,7 @@ options:
         choices: [false]
   clone:
     description:
-      - Another VM to create this one from. Used only when the VM is created.
+      - Another VM to create this VM from. Used only when the VM is created.
     type: raw
     suboptions:
       source:
@@ -273,18 +274,18 @@ options:
         required: true
       snapshot:
         description:
-          - A snapshot of that VM.
+          - Name of a snapshot of that VM.
         type: str
       linked:
         description:
-          - Store only the differences from the source.
+          - Whether to store only the differences from the source.
         type: bool
         default: false
   cloud_init:
     description:
       - Settings for cloud-init in the guest.
       - They are written to a cloud-init seed ISO (NoCloud) when the VM is created, and never compared later.
-        The seed is readable by its owner only. Needs C(xorriso), C(genisoimage) or C(mkisofs) on the
+        The seed is readable by its owner only. This needs C(xorriso), C(genisoimage) or C(mkisofs) on the
         hypervisor.
     type: dict
     suboptions:
@@ -305,7 +306,7 @@ options:
       ip_config:
         description:
           - Addresses of the NICs. Entry I(n) is for NIC I(n), such as V(ip=dhcp), V(ip=10.0.0.5/24,gw=10.0.0.1) or
-            V(ip=dhcp,ip6=auto). An empty entry leaves its NIC out.
+            V(ip=dhcp,ip6=auto). With an empty entry, the NIC is not configured.
           - Keys are C(ip) (an address with its prefix length, V(dhcp) or V(manual)), C(gw), C(ip6) (also V(auto))
             and C(gw6). A fixed address can be used with only one O(name).
           - In the guest these NICs are named C(eth0), C(eth1) and so on.
@@ -318,49 +319,48 @@ options:
         elements: str
       search_domains:
         description:
-          - Search domains of DNS.
+          - DNS search domains.
         type: list
         elements: str
   # end generated
   node:
     description:
-      - The node that the machine is on. An existing one is moved there, a running one while it runs.
-      - V(auto) leaves an existing one where it is, and puts a new one on the node with the most memory left that has
-        the O(storage), the O(image), the O(iso) and the bridges. How much that is, is told only to who has
+      - Node of the VM. An existing VM is migrated there, while it runs if it is running.
+      - V(auto) does not move an existing VM, and creates a new VM on the node with the most free memory that has the
+        O(storage), the O(image), the O(iso) and the bridges. Proxmox VE reports the free memory only with the privilege
         C(Sys.Audit) on the nodes.
-      - Local disks with snapshots are not moved by Proxmox VE while the machine runs, and while it is off only on some
-        storages (ZFS, qcow2 files). Nor are linked clones on a storage that is not shared.
-      - A new machine that is no clone gets V(auto) when the option is left out. A clone stays with its source then, and
-        with V(auto) too.
+      - Proxmox VE does not migrate local disks with snapshots while the VM runs, and while it is off only on some
+        storages (ZFS, qcow2 files). It does not migrate linked clones on a storage that is not shared.
+      - If omitted, a new VM that is not a clone is created as with V(auto). A clone is created on the node of its
+        source, with V(auto) too.
     type: str
   pool:
-    description: The pool that the machine is in; empty for none.
+    description: Pool of the VM; an empty string for none.
     type: str
   storage:
     description:
-      - Storage on which new disks are made, and full clones. An ISO image goes there too, if it takes any.
-      - A disk that exists is not moved there; the task fails if one that it lists is on another storage and has no
-        storage of its own in O(disks).
-      - When left out, V(local-lvm), V(local-zfs) or V(local) where the node has it for disks, else the one with the
-        most room; disks of a clone stay where their source's are.
-      - Disks that are there already stay where they are.
+      - Storage for new disks and full clones. A new ISO image is stored there, too, if the storage accepts ISO images.
+      - Existing disks are not moved there. The task fails if it lists an existing disk that is on another storage,
+        without a storage of its own in O(disks).
+      - If omitted, V(local-lvm), V(local-zfs) or V(local) if the node has it for disks, else the storage with the most
+        free space. Disks of a clone are created on the storage of their source.
     type: str
   bridge:
-    description: The bridge (or the VNet) of a card whose O(networks[].source) is not given.
+    description: Bridge (or VNet) of NICs without O(networks[].source).
     type: str
     default: vmbr0
   template:
     description:
-      - Whether it is a template, of which linked clones are made. A machine becomes one while it is off, so one
-        that is on needs O(state=stopped); a template stays one.
+      - Whether the VM is a template, which linked clones can be created from. A VM is converted while it is off, so a
+        running VM needs O(state=stopped). A template cannot be converted back.
     type: bool
   protection:
-    description: Whether the machine and its disks are protected against being removed.
+    description: Whether the VM and its disks are protected from deletion.
     type: bool
   iso_checksum:
     description:
-      - Checksum of an O(iso) that is uploaded or downloaded, such as V(sha256:9f86d0...). What does not fit is not
-        stored.
-      - A medium that is on the storage already is taken as it is.
+      - Checksum of an O(iso) that is uploaded or downloaded, such as V(sha256:9f86d0...). An image with another
+        checksum is not stored.
+      - An image that is already on the storage is not checked.
     type: str
 """

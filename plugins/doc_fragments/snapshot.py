@@ -11,66 +11,70 @@ class ModuleDocFragment:
 options:
   name:
     description:
-      - Names of the machines. All are looked at before the first step, and one refusal ends the task with nothing done.
-      - Either this or O(id) is needed.
+      - Names of the VMs. All of them are checked before the first step. If one request is rejected, the task fails and
+        changes nothing.
+      - At least one of O(name) and O(id) is required.
     type: list
     elements: str
   id:
-    description: The platform's own identifier of one machine; O(name) is then only compared.
+    description:
+      - ID of one VM on the platform. If O(name) is set too, the names are compared.
     type: str
   snapshot:
     description:
-      - Name of the snapshot. An existing one can also be named by its id, where the platform has ids.
+      - Name of the snapshot. An existing one can also be selected by its ID, if the platform has IDs.
     type: str
     required: true
   state:
     description:
-      - V(present) - there is a snapshot of this name. One that exists is left as it is.
-      - V(absent) - there is none. Those that were taken on top of it stay, unless O(children=true).
-      - V(restored) - disks, settings, and memory where it holds any, are put back to what they were. What was written
-        since is lost. This is done at each run and always reports a change, because nobody can tell whether the disks
-        still hold the same.
+      - V(present) - the snapshot exists. An existing one is not changed.
+      - V(absent) - the snapshot does not exist. Its children are kept, unless O(children=true).
+      - V(restored) - disks, settings, and the memory if the snapshot contains it, are restored. Data written since then
+        is lost. This is done in every run and always reports a change, because it cannot be known whether the disks
+        still have the same content.
     type: str
     choices: [present, absent, restored]
     default: present
   description:
-    description: A text for people, kept with a new snapshot.
+    description:
+      - Free-text description of a new snapshot.
     type: str
   include_memory:
     description:
-      - Whether a new snapshot of a running machine holds its memory, so that a restore goes on where it was.
-      - When left out, the platform's usual way. A machine that is off has no memory to hold.
+      - Whether a new snapshot of a running VM contains its memory, so that the VM continues from there after a restore.
+      - If omitted, the usual way of the platform. A VM that is off has no memory to save.
     type: bool
   keep_last:
     description:
-      - How many snapshots of a series stay, this one among them; the oldest of the others are removed.
+      - Number of snapshots of a series to keep, including this one. The oldest others are deleted.
       - Names that differ only in their digits are a series, such as C(nightly-2026-11-19) and C(nightly-2026-11-20).
-        Snapshots of other names are never touched.
+        Snapshots with other names are never deleted.
     type: int
   children:
-    description: Whether those that were taken on top of it go along with O(state=absent).
+    description:
+      - Whether O(state=absent) also deletes the children of the snapshot and all snapshots below them.
     type: bool
     default: false
   power:
     description:
-      - How the machine ends with O(state=restored). V(snapshot) - in the power it had when the snapshot was taken.
-        V(keep) - in the power it has now.
+      - Power state of the VM after O(state=restored). V(snapshot) - the power state at the time of the snapshot.
+        V(keep) - the current power state.
     type: str
     choices: [snapshot, keep]
     default: snapshot
   wait_for:
     description:
       - What to wait for with O(state=restored), seen from the hypervisor's host.
-      - V(state) - the power that it shall end in. V(address) - that it has an address which answers. V(ssh) - that an
-        SSH server greets. Nothing is waited for in check mode.
-      - For a machine that would not run after it, such as one that was off when the snapshot was taken, V(address) and
-        V(ssh) are refused, and nothing is restored.
+      - V(state) - the VM has its final power state. V(address) - it has an address that answers. V(ssh) - an SSH server
+        answers. There is no waiting in check mode.
+      - If the VM will not run after the restore, for example because it was off when the snapshot was taken, V(address)
+        and V(ssh) are rejected, and nothing is restored.
     type: str
     choices: [state, address, ssh]
     default: state
   timeout:
     description:
-      - Seconds that the task waits for one VM, all its waits together - until somebody else's lock is gone, until a
+      - Seconds that the task waits for one VM, all its waits together - until somebody else's lock is released, until a
         change of its power state is complete, until its guest has an address or answers by SSH (O(wait_for)).
       - Not counted - the platform's own work, such as copying a disk (see O(call_timeout)), and the time that a guest
         gets to shut down.

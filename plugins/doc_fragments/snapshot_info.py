@@ -12,7 +12,7 @@ options:
   # begin generated: options
   compare:
     description:
-      - Two points of the history of one VM to compare. Exactly one VM must be named then, and it must exist.
+      - Two points in the history of one VM to compare. Needs exactly one VM, which must exist.
     type: dict
     suboptions:
       from:
@@ -22,7 +22,7 @@ options:
         required: true
       to:
         description:
-          - Name or ID of another one. If omitted, the VM as it is now.
+          - Name or ID of the second snapshot. If omitted, the VM as it is now.
         type: str
   # end generated
 """

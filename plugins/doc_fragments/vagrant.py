@@ -19,21 +19,21 @@ attributes:
 options:
   project_dir:
     description:
-      - The project's folder, as an absolute path. Machines are known by their names in it.
-      - It is made with its first machine, and one that was made so goes with its last.
+      - Absolute path of the project directory. The names of VMs are unique in it.
+      - It is created with its first VM. If it was created this way, it is deleted with its last VM.
     type: path
     required: true
   vagrantfile:
     description:
-      - Name of the project's Vagrantfile, without a path.
-      - When left out, V(Vagrantfile.polyvirt), which stands beside your own; with O(managed=false), V(Vagrantfile).
+      - File name of the project's Vagrantfile, without a path.
+      - If omitted, V(Vagrantfile.polyvirt), a file beside your own; with O(managed=false), V(Vagrantfile).
     type: str
   managed:
     description:
-      - Whether the file O(vagrantfile) is this collection's own. It is then written anew for each change, and a file of
-        that name which it did not write is refused, never overwritten.
-      - V(false) takes the project as it is. Nothing is written into it; machines are started, stopped, suspended,
-        restored and removed, and every option that describes one is refused.
+      - Whether the file O(vagrantfile) belongs to this collection. It is then written again at each change. If the file
+        exists and this collection did not write it, the task fails and does not overwrite it.
+      - With V(false), the project is used as it is. Nothing is written to it. VMs are started, stopped, suspended,
+        restored and deleted, and options that describe a VM are rejected.
     type: bool
     default: true
   executable:
@@ -42,10 +42,11 @@ options:
     default: vagrant
 requirements:
   - Vagrant 2.2 or later on the host where the task runs, with the plugin of the provider
-  - C(virsh) for machines of libvirt, C(VBoxManage) for those of VirtualBox; without these all is asked of Vagrant
+  - C(virsh) for VMs of libvirt, C(VBoxManage) for VMs of VirtualBox; without them, every state is read with Vagrant
     itself, which takes a second or two each time
 notes:
-  - Vagrant keeps its boxes and keys in the home of the task's user (C(VAGRANT_HOME)). Its environment variables, such
-    as C(VAGRANT_DEFAULT_PROVIDER) and C(VAGRANT_DOTFILE_PATH), are honoured when the task sets them in C(environment).
-  - Vagrant is free software up to 2.4.2. From 2.4.3 on it is under the Business Source License.
+  - Vagrant stores its boxes and keys in the home directory of the task's user (C(VAGRANT_HOME)). Its environment
+    variables, such as C(VAGRANT_DEFAULT_PROVIDER) and C(VAGRANT_DOTFILE_PATH), can be set in the C(environment) of the
+    task.
+  - Vagrant is free software up to 2.4.2. Since 2.4.3 it has the Business Source License.
 """

@@ -38,27 +38,28 @@ options:
     description:
       - V(graceful) asks the guest to shut down, asks again every ten seconds, and fails after O(stop_timeout).
       - V(force) cuts the power. V(graceful_then_force) asks, and cuts the power after O(stop_timeout).
-      - If omitted, the gentlest way of the platform.
+      - If omitted, the gentlest mode of the platform.
     type: str
     choices: [graceful, force, graceful_then_force]
   stop_timeout:
     description:
       - Seconds that a guest gets to shut down.
-      - If omitted, what suits the platform, mostly 120.
+      - If omitted, the default of the platform, mostly 120.
     type: int
   timeout:
     description:
       - Seconds that the task waits for one VM, all its waits together - until somebody else's lock is released,
         until a change of its power state is complete, until its guest has an address or answers by SSH
         (O(wait_for)).
+      - Not counted - the platform's own work, such as copying a disk (see O(call_timeout)), and the time that a
+        guest gets to shut down (O(stop_timeout)).
     type: int
     default: 300
   wait_for:
     description:
       - What to wait for with O(state=started) and O(state=restarted), seen from the hypervisor's host.
       - V(state) - the VM runs. V(address) - it has an address that answers. V(ssh) - an SSH server answers.
-      - A VM that already runs is checked, too. There is no waiting in check mode, and none with another
-        O(state).
+      - A VM that already runs is checked, too. There is no waiting in check mode and with any other O(state).
     type: str
     default: state
     choices: [state, address, ssh]
@@ -77,17 +78,17 @@ options:
   delete_disks:
     description:
       - Which disks are deleted with O(state=absent).
-      - V(owned) - those that this collection created for this VM. V(all) - others, too. V(none) - none.
-      - A disk that another VM or image uses, and an ISO image, is never deleted. What remains is listed in the
-        result.
+      - V(owned) - disks that this collection created for this VM. V(all) - all disks of the VM. V(none) - no
+        disks.
+      - Disks that another VM or image uses, and ISO images, are never deleted. The result lists what remains.
     type: str
     default: owned
     choices: [owned, none, all]
   purge:
     description:
-      - These lists are complete; the task removes from the VM what they do not name. Disks are detached, not
-        deleted.
-      - Each option named here must be set; use an empty list for none.
+      - Options whose lists are treated as complete. Anything that they do not list is removed from the VM.
+        Disks are detached, not deleted.
+      - Each of these options must be set; use an empty list for none.
     type: list
     elements: str
     default: []
@@ -95,7 +96,7 @@ options:
   on_failure:
     description:
       - V(rollback) removes a VM whose creation failed. V(keep) keeps it for inspection.
-      - From its first start on a VM is always kept.
+      - After its first start, a VM is always kept.
     type: str
     default: rollback
     choices: [rollback, keep]
@@ -124,8 +125,8 @@ options:
     elements: str
   native:
     description:
-      - Keys and values of the platform itself, for settings without an option here. They are compared like any
-        other option.
+      - Settings without an option here, with keys and values of the platform. They are compared like any other
+        option.
     type: dict
   disks:
     description:
@@ -136,7 +137,7 @@ options:
     suboptions:
       slot:
         description:
-          - Address of the disk on the platform. If omitted, it follows from the place of the entry in the list.
+          - Address of the disk on the platform. If omitted, it follows from the position of the entry in the list.
         type: str
       size:
         description:
@@ -152,8 +153,8 @@ options:
         choices: [present]
   networks:
     description:
-      - NICs by place; the first entry is the first NIC. Omitted keys are not changed, and a NIC keeps its MAC
-        address.
+      - NICs by position; the first entry is the first NIC. Omitted keys are not changed, and a NIC keeps its
+        MAC address.
       - If omitted, a new VM has one NIC on the default network of the platform; with an empty list, it has
         none.
     type: list
@@ -161,8 +162,8 @@ options:
     suboptions:
       type:
         description:
-          - V(nat) - the platform's own network with address translation.
-          - V(bridged) - on an interface of the host (O(networks[].source)).
+          - V(nat) - the network of the platform with address translation (NAT).
+          - V(bridged) - bridged to an interface of the host (O(networks[].source)).
           - V(hostonly) - a network of the host and its VMs only.
         type: str
         choices: [nat, bridged, hostonly]
@@ -210,7 +211,7 @@ options:
         required: true
   shared_folders:
     description:
-      - Directories of the host that the guest sees, by name.
+      - Directories of the host that are shared with the guest, by name.
     type: list
     elements: dict
     suboptions:
@@ -226,88 +227,90 @@ options:
         required: true
       guest_path:
         description:
-          - Where the guest mounts it.
+          - Mount point in the guest.
         type: str
       type:
         description:
-          - How it is shared, in the terms of the platform.
+          - Type of the share, in the terms of the platform.
         type: str
       read_only:
         description:
-          - Whether the guest may only read.
+          - Whether the guest has read-only access.
         type: bool
   # end generated
   provider:
     description:
-      - What runs the machine - V(virtualbox), V(libvirt), V(hyperv), V(vmware_desktop) or V(proxmox).
-      - When left out, C(VAGRANT_DEFAULT_PROVIDER), else V(virtualbox). A machine that was made changes it only by
-        being rebuilt (O(allow_recreate)).
+      - Provider that runs the VM - V(virtualbox), V(libvirt), V(hyperv), V(vmware_desktop) or V(proxmox).
+      - If omitted, C(VAGRANT_DEFAULT_PROVIDER), else V(virtualbox). For a VM that was created, a change needs the VM to
+        be created again (O(allow_recreate)).
     type: str
   box:
     description:
-      - Name of the box that the machine is made from. It is fetched at the first start where the host does not have it.
-      - Another one for a machine that was made needs it rebuilt (O(allow_recreate)).
+      - Name of the box to create the VM from. If the host does not have it, it is downloaded at the first start.
+      - For a VM that was created, a change needs the VM to be created again (O(allow_recreate)).
     type: str
   box_version:
-    description: Version of the box, or a constraint such as V(>= 12.0, < 13). Needs a rebuild like O(box).
+    description:
+      - Version of the box, or a constraint such as V(>= 12.0, < 13).
+      - For a VM that was created, a change needs the VM to be created again (O(allow_recreate)).
     type: str
   box_url:
-    description: Where the box is fetched from, when it is not in the public catalogue.
+    description: URL of a box that is not in the public catalog.
     type: str
   box_checksum:
     description:
-      - Checksum of the box, with its kind in front, such as V(sha256:0a1b...). It is looked at when it is fetched.
+      - Checksum of the box with its type, such as V(sha256:0a1b...). It is verified when the box is downloaded.
     type: str
   os_boxes:
     description:
-      - Boxes of more systems for O(os_type), or others than this collection knows. A mapping of systems to mappings of
-        providers to boxes.
+      - More boxes for O(os_type), or boxes that replace those this collection knows. A dictionary of systems, each a
+        dictionary of providers and their boxes.
     type: dict
   hostname:
-    description: Name that the guest gives itself.
+    description: Host name of the guest.
     type: str
   gui:
-    description: Whether the machine has a window (V(virtualbox), V(vmware_desktop)).
+    description: Whether the VM has a window (V(virtualbox), V(vmware_desktop)).
     type: bool
   linked_clone:
     description:
-      - Whether its disk stands on the box's (V(virtualbox), V(hyperv), V(vmware_desktop)). With V(libvirt) it always
-        does.
+      - Whether the disk is a linked clone of the disk of the box (V(virtualbox), V(hyperv), V(vmware_desktop)). With
+        V(libvirt) it always is.
     type: bool
   provisioners:
     description:
-      - Shell scripts that set up the guest, in this order. They run when the machine is first started, and once more at
-        the next start after they were changed here, or after a start that failed.
+      - Shell scripts that configure the guest, in this order. They run at the first start of the VM, and again at the
+        next start after this list was changed, or after a start that failed.
     type: list
     elements: dict
     suboptions:
       name:
-        description: What Vagrant calls it.
+        description: Name of the provisioner in Vagrant.
         type: str
       inline:
-        description: The script itself. It is stored in the Vagrantfile, which nobody but the task's user can read.
+        description: Content of the script. It is stored in the Vagrantfile, which only the task's user can read.
         type: str
       path:
-        description: A script on the host, or a URL.
+        description: Path of a script on the host, or a URL.
         type: path
       args:
-        description: Its arguments.
+        description: Arguments of the script.
         type: list
         elements: str
       env:
-        description: Its environment. What the variables hold is shown nowhere.
+        description: Environment variables of the script. Their values are never shown.
         type: dict
       privileged:
-        description: Whether it runs as root. Vagrant's own default is V(true).
+        description: Whether the script runs as root. Vagrant's default is V(true).
         type: bool
       run:
-        description: V(always) runs it at every start, V(never) only by hand.
+        description: V(always) runs the script at every start, V(never) only when requested by hand.
         type: str
         choices: [once, always, never]
   environment:
     description:
-      - Environment variables for the Vagrantfile, as for a proxy. All machines of a project share them.
-      - What they hold is shown nowhere. A value that YAML takes for neither a text nor a number must be quoted.
-      - Variables that begin with C(VAGRANT_) belong into the task's own C(environment).
+      - Environment variables for the Vagrantfile, such as those for a proxy. All VMs of a project share them.
+      - Their values are never shown. A value that YAML reads as neither a string nor a number must be quoted.
+      - Variables that begin with C(VAGRANT_) must be set in the C(environment) of the task.
     type: dict
 """

@@ -24,6 +24,7 @@ options:
 requirements:
   - VirtualBox 6.1 or later on the host where the task runs, which is Linux, macOS or Solaris
 notes:
-  - Machines belong to the user who made them. A task sees those of the user it runs as, so C(become) shows others.
+  - VMs belong to the user who created them. A task sees the VMs of the user that it runs as. Use C(become) for those of
+    other users.
   - No Python library and no web service of VirtualBox is needed.
 """

@@ -42,27 +42,28 @@ options:
     description:
       - V(graceful) asks the guest to shut down, asks again every ten seconds, and fails after O(stop_timeout).
       - V(force) cuts the power. V(graceful_then_force) asks, and cuts the power after O(stop_timeout).
-      - If omitted, the gentlest way of the platform.
+      - If omitted, the gentlest mode of the platform.
     type: str
     choices: [graceful, force, graceful_then_force]
   stop_timeout:
     description:
       - Seconds that a guest gets to shut down.
-      - If omitted, what suits the platform, mostly 120.
+      - If omitted, the default of the platform, mostly 120.
     type: int
   timeout:
     description:
       - Seconds that the task waits for one VM, all its waits together - until somebody else's lock is released,
         until a change of its power state is complete, until its guest has an address or answers by SSH
         (O(wait_for)).
+      - Not counted - the platform's own work, such as copying a disk (see O(call_timeout)), and the time that a
+        guest gets to shut down (O(stop_timeout)).
     type: int
     default: 300
   wait_for:
     description:
       - What to wait for with O(state=started) and O(state=restarted), seen from the hypervisor's host.
       - V(state) - the VM runs. V(address) - it has an address that answers. V(ssh) - an SSH server answers.
-      - A VM that already runs is checked, too. There is no waiting in check mode, and none with another
-        O(state).
+      - A VM that already runs is checked, too. There is no waiting in check mode and with any other O(state).
     type: str
     default: state
     choices: [state, address, ssh]
@@ -81,17 +82,17 @@ options:
   delete_disks:
     description:
       - Which disks are deleted with O(state=absent).
-      - V(owned) - those that this collection created for this VM. V(all) - others, too. V(none) - none.
-      - A disk that another VM or image uses, and an ISO image, is never deleted. What remains is listed in the
-        result.
+      - V(owned) - disks that this collection created for this VM. V(all) - all disks of the VM. V(none) - no
+        disks.
+      - Disks that another VM or image uses, and ISO images, are never deleted. The result lists what remains.
     type: str
     default: owned
     choices: [owned, none, all]
   purge:
     description:
-      - These lists are complete; the task removes from the VM what they do not name. Disks are detached, not
-        deleted.
-      - Each option named here must be set; use an empty list for none.
+      - Options whose lists are treated as complete. Anything that they do not list is removed from the VM.
+        Disks are detached, not deleted.
+      - Each of these options must be set; use an empty list for none.
     type: list
     elements: str
     default: []
@@ -99,7 +100,7 @@ options:
   on_failure:
     description:
       - V(rollback) removes a VM whose creation failed. V(keep) keeps it for inspection.
-      - From its first start on a VM is always kept.
+      - After its first start, a VM is always kept.
     type: str
     default: rollback
     choices: [rollback, keep]
@@ -118,7 +119,7 @@ options:
     type: bool
   nested_virtualization:
     description:
-      - Whether the guest may run VMs of its own.
+      - Whether the guest can run VMs of its own.
     type: bool
   os_type:
     description:
@@ -149,8 +150,8 @@ options:
     elements: str
   native:
     description:
-      - Keys and values of the platform itself, for settings without an option here. They are compared like any
-        other option.
+      - Settings without an option here, with keys and values of the platform. They are compared like any other
+        option.
     type: dict
   display:
     description:
@@ -177,7 +178,7 @@ options:
     suboptions:
       slot:
         description:
-          - Address of the disk on the platform. If omitted, it follows from the place of the entry in the list.
+          - Address of the disk on the platform. If omitted, it follows from the position of the entry in the list.
         type: str
       size:
         description:
@@ -192,7 +193,7 @@ options:
         type: str
       source:
         description:
-          - An existing disk to attach as it is. It is not deleted with the VM.
+          - Existing disk to attach unchanged. It is not deleted with the VM.
         type: path
       state:
         description:
@@ -203,8 +204,8 @@ options:
         choices: [present, absent]
   networks:
     description:
-      - NICs by place; the first entry is the first NIC. Omitted keys are not changed, and a NIC keeps its MAC
-        address.
+      - NICs by position; the first entry is the first NIC. Omitted keys are not changed, and a NIC keeps its
+        MAC address.
       - If omitted, a new VM has one NIC on the default network of the platform; with an empty list, it has
         none.
     type: list
@@ -212,8 +213,8 @@ options:
     suboptions:
       type:
         description:
-          - V(nat) - the platform's own network with address translation.
-          - V(bridged) - on an interface of the host (O(networks[].source)).
+          - V(nat) - the network of the platform with address translation (NAT).
+          - V(bridged) - bridged to an interface of the host (O(networks[].source)).
           - V(hostonly) - a network of the host and its VMs only.
           - V(internal) - a network without the host.
           - V(network) - a network by its name (O(networks[].source)).
@@ -264,7 +265,7 @@ options:
         required: true
   shared_folders:
     description:
-      - Directories of the host that the guest sees, by name.
+      - Directories of the host that are shared with the guest, by name.
     type: list
     elements: dict
     suboptions:
@@ -280,15 +281,15 @@ options:
         required: true
       guest_path:
         description:
-          - Where the guest mounts it.
+          - Mount point in the guest.
         type: str
       read_only:
         description:
-          - Whether the guest may only read.
+          - Whether the guest has read-only access.
         type: bool
   image:
     description:
-      - A disk image to create the VM from. Used only when the VM is created, and not compared later.
+      - Disk image to create the VM from. Used only when the VM is created, and not compared later.
     type: raw
     suboptions:
       source:
@@ -305,7 +306,7 @@ options:
         choices: [false]
   clone:
     description:
-      - Another VM to create this one from. Used only when the VM is created.
+      - Another VM to create this VM from. Used only when the VM is created.
     type: raw
     suboptions:
       source:
@@ -316,18 +317,18 @@ options:
         required: true
       snapshot:
         description:
-          - A snapshot of that VM.
+          - Name of a snapshot of that VM.
         type: str
       linked:
         description:
-          - Store only the differences from the source.
+          - Whether to store only the differences from the source.
         type: bool
         default: false
   cloud_init:
     description:
       - Settings for cloud-init in the guest.
       - They are written to a cloud-init seed ISO (NoCloud) when the VM is created, and never compared later.
-        The seed is readable by its owner only. Needs C(xorriso), C(genisoimage) or C(mkisofs) on the
+        The seed is readable by its owner only. This needs C(xorriso), C(genisoimage) or C(mkisofs) on the
         hypervisor.
     type: dict
     suboptions:
@@ -348,7 +349,7 @@ options:
       ip_config:
         description:
           - Addresses of the NICs. Entry I(n) is for NIC I(n), such as V(ip=dhcp), V(ip=10.0.0.5/24,gw=10.0.0.1) or
-            V(ip=dhcp,ip6=auto). An empty entry leaves its NIC out.
+            V(ip=dhcp,ip6=auto). With an empty entry, the NIC is not configured.
           - Keys are C(ip) (an address with its prefix length, V(dhcp) or V(manual)), C(gw), C(ip6) (also V(auto))
             and C(gw6). A fixed address can be used with only one O(name).
           - In the guest these NICs are named C(eth0), C(eth1) and so on.
@@ -361,7 +362,7 @@ options:
         elements: str
       search_domains:
         description:
-          - Search domains of DNS.
+          - DNS search domains.
         type: list
         elements: str
       user_data:
@@ -382,41 +383,40 @@ options:
   # end generated
   storage_path:
     description:
-      - Folder on the host in which a new machine gets a folder of its own, for its settings and for the disks that
-        are made.
-      - When left out, VirtualBox's own (C(VBoxManage list systemproperties), Default machine folder).
-      - Used only when the machine is made.
+      - Directory on the host in which a directory is created for a new VM, with its settings and its new disks.
+      - If omitted, the default of VirtualBox (C(VBoxManage list systemproperties), Default machine folder).
+      - Used only when the VM is created.
     type: path
   groups:
     description:
-      - Groups in which VirtualBox shows the machine, such as V(/web) or V(/web/staging). The list is complete.
-      - The machine's folder moves along with its first group.
+      - Groups in which VirtualBox shows the VM, such as V(/web) or V(/web/staging). The list is complete.
+      - If the first group changes, the directory of the VM is moved accordingly.
     type: list
     elements: str
   graphics_controller:
     description:
-      - The emulated graphics card. A new machine gets V(vmsvga).
-      - V(vboxsvga) suits Windows guests with Guest Additions, V(vboxvga) old systems.
+      - Emulated graphics controller. A new VM has V(vmsvga) by default.
+      - V(vboxsvga) is for Windows guests with Guest Additions, V(vboxvga) for old systems.
     type: str
     choices: [none, vboxvga, vmsvga, vboxsvga]
   boot_order:
     description:
-      - Kinds of devices to boot from, in this order. A new machine tries V(disk), then V(cdrom).
+      - Kinds of devices to boot from, in this order. A new VM tries V(disk), then V(cdrom).
     type: list
     elements: str
     choices: [disk, cdrom, network, floppy]
   ssh_forward:
     description:
       - Whether a port of the host's V(127.0.0.1) leads to SSH in the guest (a rule named C(polyvirt-ssh) on the first
-        card of the type V(nat)). A free port is chosen once and kept; RV(vms[].ssh) tells it.
-      - A new machine with a card of the type V(nat) gets it when this is left out.
+        NIC of the type V(nat)). A free port is chosen once and kept; RV(vms[].ssh) returns it.
+      - If omitted, a new VM with a NIC of the type V(nat) gets the rule.
     type: bool
   start_type:
     description:
-      - How a machine is started here. V(headless) - without a window. V(gui) - in a window on the desktop of the
-        task's user. V(separate) - headless, with a window that can be closed.
-      - A window needs VirtualBox's own, and C(DISPLAY) in the task's C(environment).
-      - A machine that runs is left as it is.
+      - How the VM is started. V(headless) - without a window. V(gui) - in a window on the desktop of the task's user.
+        V(separate) - headless, with a window that can be closed.
+      - A window needs VirtualBox's graphical program, and C(DISPLAY) in the C(environment) of the task.
+      - A running VM is not changed.
     type: str
     choices: [headless, gui, separate]
     default: headless

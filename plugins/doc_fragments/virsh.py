@@ -20,9 +20,9 @@ options:
   uri:
     description:
       - Connection to libvirt, such as V(qemu:///system), V(qemu:///session) or V(test:///default).
-      - With a uri of another host, nothing that needs files (disks, images, media, seeds) can be done;
-        run the task on that host instead.
-      - Environment variable E(LIBVIRT_DEFAULT_URI) is used when it is left out, then V(qemu:///system).
+      - With the URI of another host, anything that needs files (disks, images, ISO images, cloud-init seed ISOs) is not
+        possible. Run the task on that host instead.
+      - If omitted, the environment variable E(LIBVIRT_DEFAULT_URI), else V(qemu:///system).
     type: str
   executable:
     description: Name or path of C(virsh).

@@ -11,9 +11,9 @@ class ModuleDocFragment:
 options:
   kind:
     description:
-      - How a new snapshot is kept. V(internal) lies within the qcow2 images. V(external) freezes the files of the
-        disks; the machine goes on in new files on top of them.
-      - When left out, the kind of the machine's other snapshots, else V(internal). The kinds do not mix.
+      - How a new snapshot is stored. V(internal) is stored inside the qcow2 images. V(external) freezes the files of
+        the disks; the VM continues in new files on top of them.
+      - If omitted, the kind of the VM's other snapshots, else V(internal). A VM cannot have both kinds.
     type: str
     choices: [internal, external]
 """

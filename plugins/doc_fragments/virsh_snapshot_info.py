@@ -12,7 +12,7 @@ options:
   # begin generated: options
   compare:
     description:
-      - Two points of the history of one VM to compare. Exactly one VM must be named then, and it must exist.
+      - Two points in the history of one VM to compare. Needs exactly one VM, which must exist.
     type: dict
     suboptions:
       from:
@@ -22,19 +22,19 @@ options:
         required: true
       to:
         description:
-          - Name or ID of another one. If omitted, the VM as it is now.
+          - Name or ID of the second snapshot. If omitted, the VM as it is now.
         type: str
       content:
         description:
-          - Whether the files on its disks are compared too, not only its settings. This takes minutes.
-          - Nothing is written to the disks. Space for copies may be needed beside them for a while; it is checked
-            first, and the copies are removed at the end.
+          - Whether to compare the files on the disks as well as the settings. This takes minutes.
+          - Nothing is written to the disks. Copies may need free space beside them, which is checked first. The
+            copies are deleted at the end.
         type: bool
         default: false
       text:
         description:
-          - Whether to also report what changed within text files.
-          - Files may hold passwords and keys, and results are shown and logged; set C(no_log) on such a task.
+          - Whether to report the changes within text files, too.
+          - Files can contain passwords and keys, and results are shown and logged. Set C(no_log) on such a task.
         type: bool
         default: false
   # end generated

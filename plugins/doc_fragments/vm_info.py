@@ -10,10 +10,12 @@ class ModuleDocFragment:
     DOCUMENTATION = r"""
 options:
   name:
-    description: Names of machines to tell about; those that do not exist are left out. When left out, all machines.
+    description:
+      - Names of the VMs to read. Names that do not exist are ignored. If omitted, all VMs.
     type: list
     elements: str
   id:
-    description: The platform's own identifier of one machine; O(name) is then only compared, and another is refused.
+    description:
+      - ID of one VM on the platform. If O(name) is set too, the names are compared; the task fails if they differ.
     type: str
 """

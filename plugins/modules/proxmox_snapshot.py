@@ -7,12 +7,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: proxmox_snapshot
-short_description: Take, restore and remove snapshots of Proxmox VE machines
+short_description: Take, restore and delete snapshots of Proxmox VE VMs
 version_added: 0.1.0
 description:
-  - Takes, restores and removes snapshots of virtual machines of a Proxmox VE cluster, through its API.
-  - A restore puts the machine's disks and settings back, and its memory where the snapshot holds any. Its notes stay as
-    they are.
+  - Takes, restores and deletes snapshots of VMs of a Proxmox VE cluster through its API.
+  - A restore brings back the disks and settings of the VM, and its memory if the snapshot contains it. The notes of the
+    VM are not changed.
 author:
   - polyvirt contributors (@polyvirt)
 extends_documentation_fragment:
@@ -23,7 +23,7 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    details: A check looks and plans like the real run, and reports the same C(changed) and C(diff), but writes nothing.
+    details: Reads and plans like a normal run, and reports the same C(changed) and C(diff), but writes nothing.
   diff_mode:
     support: full
   platform:
@@ -31,41 +31,41 @@ attributes:
 options:
   snapshot:
     description:
-      - Name of the snapshot, of 2 to 40 letters, figures, C(_) and C(-), a letter first.
+      - Name of the snapshot. 2 to 40 letters, digits, C(_) and C(-); the first character is a letter.
   include_memory:
     description:
-      - Whether a new snapshot of a running machine holds its memory. It does when this is left out; without it a
-        restore ends with the machine off.
+      - Whether a new snapshot of a running VM contains its memory. The default for a running VM is V(true). After the
+        restore of a snapshot without memory, the VM is off.
 notes:
-  - A machine that runs is cut off by a restore. What is hibernated is locked, and has no snapshot taken or removed.
-  - On ZFS only the latest snapshot can be restored; Proxmox VE itself refuses the others.
+  - A restore cuts the power of a running VM. A hibernated VM is locked; its snapshots cannot be taken or deleted.
+  - On ZFS, only the latest snapshot can be restored; Proxmox VE rejects the others.
 seealso:
   - module: polyvirt.core.proxmox_snapshot_info
   - module: polyvirt.core.proxmox_vm
 """
 
 EXAMPLES = r"""
-- name: A point to come back to
+- name: Take a snapshot
   polyvirt.core.proxmox_snapshot:
     name: web1
     snapshot: before-upgrade
-    description: Debian 12, as it was installed
+    description: Debian 12 after the installation
 
-- name: Back to it, and wait until it answers
+- name: Restore the snapshot and wait for SSH
   polyvirt.core.proxmox_snapshot:
     name: web1
     snapshot: before-upgrade
     state: restored
     wait_for: ssh
 
-- name: One each night, of which the last seven stay
+- name: Take a snapshot every night and keep the last seven
   polyvirt.core.proxmox_snapshot:
     name: [web1, web2]
     snapshot: "nightly-{{ now().strftime('%Y-%m-%d') }}"
     include_memory: false
     keep_last: 7
 
-- name: Away with it and all that were taken on top of it
+- name: Delete a snapshot and its children
   polyvirt.core.proxmox_snapshot:
     name: web1
     snapshot: before-upgrade
@@ -77,7 +77,8 @@ RETURN = r"""
 # begin generated: returns
 vms:
   description:
-    - One entry for each VM, in order; in check mode as it would be. With all keys of M(polyvirt.core.proxmox_vm).
+    - One entry for each VM, in order; in check mode, as it would be after the task.
+    - Has all keys of the entries of M(polyvirt.core.proxmox_vm).
   returned: unless the options are wrong in form, or Proxmox VE cannot be used
   type: list
   elements: dict
@@ -91,7 +92,7 @@ vms:
       type: str
       sample: running
     snapshots:
-      description: Snapshots of the VM, each before its children. Empty in a task that does not read snapshots.
+      description: Snapshots of the VM, each before its children. Empty if the task does not read snapshots.
       type: list
       elements: dict
       contains:
@@ -100,7 +101,7 @@ vms:
           type: str
           sample: before-upgrade
         id:
-          description: Always null; a snapshot is known by its name.
+          description: Always null; snapshots are identified by name.
           type: str
         parent:
           description: Name of the parent snapshot, or null.
@@ -113,17 +114,17 @@ vms:
           description: Free-text description.
           type: str
         kind:
-          description: Always empty; Proxmox VE has one kind of snapshots.
+          description: Always empty; Proxmox VE has only one kind of snapshots.
           type: str
         created:
           description: Time of the snapshot in seconds since 1970.
           type: int
           sample: 1795172368
         current:
-          description: Whether the disks are based on it. It does not contain what was written since.
+          description: Whether the disks are based on it. It does not contain data that was written since.
           type: bool
         unfinished:
-          description: Why the snapshot cannot be used (it is being taken or removed, or that was interrupted);
+          description: Why the snapshot cannot be used (it is being created or deleted, or this was interrupted);
             empty if it can.
           type: str
     changed:

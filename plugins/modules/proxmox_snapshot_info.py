@@ -7,12 +7,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: proxmox_snapshot_info
-short_description: Tell about snapshots of Proxmox VE machines, and compare them
+short_description: List and compare snapshots of Proxmox VE VMs
 version_added: 0.1.0
 description:
-  - Tells what snapshots virtual machines of a Proxmox VE cluster have, as a tree.
-  - Tells which settings differ between a snapshot and another, or the machine as it is now.
-  - Never fails because the cluster does not answer; RV(host) then says why.
+  - Returns the snapshots of the VMs of a Proxmox VE cluster, as a tree.
+  - Returns which settings differ between two snapshots, or between a snapshot and the VM as it is now.
+  - Does not fail if the cluster does not answer; RV(host) then contains the reason.
 author:
   - polyvirt contributors (@polyvirt)
 extends_documentation_fragment:
@@ -23,10 +23,10 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    details: It only looks, and so does the same in a check.
+    details: Only reads, so check mode makes no difference.
   diff_mode:
     support: N/A
-    details: It changes nothing.
+    details: Changes nothing.
   platform:
     platforms: posix
 notes:
@@ -37,15 +37,15 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Look at the snapshots of all machines
+- name: Read the snapshots of all VMs
   polyvirt.core.proxmox_snapshot_info:
   register: found
 
-- name: Machines without any
+- name: Show VMs without snapshots
   ansible.builtin.debug:
     msg: "{{ found.vms | rejectattr('snapshots') | map(attribute='name') }}"
 
-- name: What has changed in its settings since
+- name: Show which settings have changed since a snapshot
   polyvirt.core.proxmox_snapshot_info:
     name: web1
     compare:
@@ -60,7 +60,7 @@ host:
   returned: success
   contains:
     available:
-      description: Whether something that may be Proxmox VE was found.
+      description: Whether a server that may be Proxmox VE was found.
       type: bool
     configured:
       description: Whether Proxmox VE answers and can be used.
@@ -70,7 +70,7 @@ host:
       type: str
       sample: 9.1.2
     message:
-      description: A sentence about this; what to do if Proxmox VE cannot be used.
+      description: Explanation of these values, and what to do if Proxmox VE cannot be used.
       type: str
     why:
       description: Null, or why it cannot be used - missing (the library), not_responding, too_old (before 7.0,
@@ -111,7 +111,7 @@ vms:
       type: str
       sample: '105'
     snapshots:
-      description: Snapshots of the VM, each before its children. Empty in a task that does not read snapshots.
+      description: Snapshots of the VM, each before its children. Empty if the task does not read snapshots.
       type: list
       elements: dict
       contains:
@@ -120,7 +120,7 @@ vms:
           type: str
           sample: before-upgrade
         id:
-          description: Always null; a snapshot is known by its name.
+          description: Always null; snapshots are identified by name.
           type: str
         parent:
           description: Name of the parent snapshot, or null.
@@ -133,21 +133,21 @@ vms:
           description: Free-text description.
           type: str
         kind:
-          description: Always empty; Proxmox VE has one kind of snapshots.
+          description: Always empty; Proxmox VE has only one kind of snapshots.
           type: str
         created:
           description: Time of the snapshot in seconds since 1970.
           type: int
           sample: 1795172368
         current:
-          description: Whether the disks are based on it. It does not contain what was written since.
+          description: Whether the disks are based on it. It does not contain data that was written since.
           type: bool
         unfinished:
-          description: Why the snapshot cannot be used (it is being taken or removed, or that was interrupted);
+          description: Why the snapshot cannot be used (it is being created or deleted, or this was interrupted);
             empty if it can.
           type: str
     leftovers:
-      description: Always empty; images hold no snapshots that Proxmox VE does not know.
+      description: Always empty; images contain no snapshots that Proxmox VE does not know.
       type: list
       elements: dict
       contains:
@@ -158,19 +158,19 @@ vms:
           description: Name of the snapshot in it.
           type: str
     differences:
-      description: Every setting that is not the same at the two points.
+      description: Settings that differ between the two points.
       type: list
       elements: dict
       contains:
         path:
-          description: The setting.
+          description: Path of the setting.
           type: str
           sample: memory
         before:
-          description: Its value at the first point, null where it was not set.
+          description: Value at the first point; null if it was not set.
           type: raw
         after:
-          description: Its value at the second point, null where it was not set.
+          description: Value at the second point; null if it was not set.
           type: raw
       returned: with O(compare)
 # end generated

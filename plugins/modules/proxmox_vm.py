@@ -7,16 +7,16 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: proxmox_vm
-short_description: Manage virtual machines of Proxmox VE
+short_description: Manage Proxmox VE virtual machines
 version_added: 0.1.0
 description:
-  - Makes, changes, moves, starts, stops and removes machines of a Proxmox VE cluster, through its API.
-  - An option that is given is enforced on existing machines too, or refused with a reason; what is left out is
-    left alone. A disk is never made a second time and never shrunk, and a card keeps its MAC.
-  - What a running machine does not take is stored for its next start and told in RV(vms[].restart_required).
-    O(allow_restart=true) is the consent to turn it off and on again for that.
-  - All machines of a task are looked at together. With N machines on K nodes that is one call, K calls for how they
-    stand now, and N for their settings; a task that gives no settings does without those N.
+  - Creates, changes, migrates, starts, stops and deletes VMs of a Proxmox VE cluster through its API.
+  - Options you omit are never changed. Options you set are enforced on existing VMs, too; if that is impossible, the
+    task fails and says why. A disk is never created twice and never shrunk, and a NIC keeps its MAC address.
+  - Changes that a running VM does not accept are stored for its next start and listed in RV(vms[].restart_required).
+    O(allow_restart=true) is the permission to stop the VM and to start it again for them.
+  - All VMs of a task are read together. For N VMs on K nodes this takes one call, K calls for the current power states,
+    and N calls for the settings. A task that sets no settings does not need these N calls.
 author:
   - polyvirt contributors (@polyvirt)
 extends_documentation_fragment:
@@ -27,7 +27,7 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    details: A check looks and plans like the real run, and reports the same C(changed) and C(diff), but writes nothing.
+    details: Reads and plans like a normal run, and reports the same C(changed) and C(diff), but writes nothing.
   diff_mode:
     support: full
   platform:
@@ -42,86 +42,106 @@ options:
         not change.
   name:
     description:
-      - Name of the machine, or names of several that are treated alike. It is a DNS name.
-      - Proxmox VE takes a name twice. Of two tasks that make a machine of one name at the same moment one gives way,
-        so that there is one in the end. Machines that have the same name already are named by O(id).
+      - Name of the VM, or names of several that are treated alike. Must be valid as a DNS name.
+      - Options that must be unique (O(id), a MAC address, O(disks[].source)) can be used with only one name.
+      - At least one of O(name) and O(id) is required.
+      - Proxmox VE allows several VMs with the same name; use O(id) to select one of them. If two tasks create a VM of
+        the same name at the same time, one of them gives way, so that only one VM exists in the end.
   state:
     description:
-      - V(suspended) is Proxmox VE's hibernation. What is hibernated is locked, so that settings can be changed only
-        after it was started.
+      - V(present) - the VM exists as described. Its power state is not changed; a new VM stays off.
+      - V(started) - the VM exists and runs. A paused VM is resumed, and a suspended one gets its memory back.
+      - V(stopped) - the VM exists and is off.
+      - V(paused) - the VM is frozen in memory. V(suspended) - its memory is saved to disk (hibernation of Proxmox VE).
+        Proxmox VE locks a hibernated VM; its settings can be changed only after it was started.
+      - V(restarted) - the VM is restarted once in every run, which always reports a change. It is started if it was
+        off.
+      - V(absent) - the VM does not exist. The form of its other options is checked, and they have no other effect.
+      - A VM is created only if the task sets what to create it from (O(image), O(clone), O(iso) or O(disks)). Otherwise
+        an unknown name is an error with every state but V(absent), which protects from typing errors.
   stop_mode:
     description:
-      - V(graceful) asks the guest, through its agent or the power button, asks again every ten seconds, and fails
-        after O(stop_timeout).
-      - V(force) cuts its power. V(graceful_then_force) asks, and cuts after O(stop_timeout).
+      - V(graceful) asks the guest to shut down, through its agent or the power button, asks again every ten seconds,
+        and fails after O(stop_timeout).
+      - V(force) cuts the power. V(graceful_then_force) asks, and cuts the power after O(stop_timeout).
+      - If omitted, the gentlest mode of the platform.
   delete_disks:
     description:
-      - With V(owned) and V(all) all volumes go that Proxmox VE knows as the machine's own. V(none) is refused, for
-        they cannot outlive it.
-      - Volumes of other machines and media are never deleted. A template whose linked clones are there is not removed.
+      - Which disks are deleted with O(state=absent).
+      - V(owned) and V(all) delete all volumes that belong to the VM in Proxmox VE. V(none) is not supported, because
+        these volumes cannot be kept without their VM.
+      - Volumes of other VMs and ISO images are never deleted. A template that has linked clones is not deleted.
   os_type:
     description:
-      - Proxmox VE's word, such as V(l26) or V(win11), or a short name that stands for one - V(alma), V(arch),
-        V(archlinux), V(centos), V(debian), V(fedora), V(freebsd), V(gentoo), V(linux), V(netbsd), V(openbsd),
-        V(opensuse), V(redhat), V(rhel), V(rocky), V(ubuntu), V(windows), V(windows10), V(windows11), V(windows2016),
-        V(windows2019), V(windows2022) and V(windows2025).
-      - A new machine gets V(l26) when it is left out.
+      - Operating system of the guest, in the terms of Proxmox VE, such as V(l26) or V(win11), or a short name for one
+        of them - V(alma), V(arch), V(archlinux), V(centos), V(debian), V(fedora), V(freebsd), V(gentoo), V(linux),
+        V(netbsd), V(openbsd), V(opensuse), V(redhat), V(rhel), V(rocky), V(ubuntu), V(windows), V(windows10),
+        V(windows11), V(windows2016), V(windows2019), V(windows2022) and V(windows2025).
+      - A new VM has V(l26) by default.
   firmware:
-    description: V(uefi) is OVMF, with an EFI disk that is made for it. A new machine gets V(bios) when it is left out.
+    description:
+      - Firmware of the VM. V(uefi) is OVMF, with an EFI disk that is created for it. A new VM has V(bios) by default.
   secure_boot:
-    description: Whether the EFI disk comes with the keys for it. It is chosen along with O(firmware=uefi).
+    description:
+      - Whether the EFI disk contains the keys for secure boot. It is chosen together with O(firmware=uefi).
   tpm:
-    description: Whether it has an emulated TPM 2.0. Its content is removed with it.
+    description:
+      - Whether the VM has an emulated TPM 2.0. When the TPM is removed, its content is deleted.
   nested_virtualization:
-    description: Whether the guest can run machines of its own. With V(true) its processor is the host's.
+    description:
+      - Whether the guest can run VMs of its own. With V(true), the CPU type is V(host).
   description:
-    description: Notes for people. A line at their end, which the web interface does not show, is this collection's own.
+    description:
+      - Notes of the VM. This collection adds a last line for its own use, which the web interface does not show.
   tags:
-    description: The complete list of its tags. Proxmox VE keeps them in small letters.
+    description:
+      - Tags of the VM. The list is complete; an empty list removes all tags. Proxmox VE stores them in lower case.
   autostart:
-    description: Whether the machine starts with its node.
+    description:
+      - Whether the VM starts with its node.
   disks:
     description:
-      - Disks by slot. What is not listed is left alone, unless O(purge) contains V(disks). Disks grow and never
-        shrink. What is detached stays as an unused disk.
+      - Disks by slot. Other disks of the VM are not changed, unless O(purge) contains V(disks).
+      - Disks grow and never shrink. A detached disk remains as an unused disk.
       - A slot is V(scsi0) to V(scsi30), V(virtio0) to V(virtio15), V(sata0) to V(sata5) or V(ide0) to V(ide3). Entries
-        without a slot are at V(scsi0), V(scsi1) and so on.
-      - O(disks[].source) is an existing volume, such as V(local-lvm:vm-105-disk-1). One of another machine that is
-        there is refused, for it would go with that one. O(disks[].format) can be other than V(raw) only on storages
-        that hold files.
-      - A running machine takes and gives disks of SCSI and VirtIO at once. How a disk is attached (discard, iothread,
-        ssd, cache) is set by O(native), such as V(scsi0=discard=on).
+        without a slot use V(scsi0), V(scsi1) and so on.
+      - O(disks[].source) is an existing volume, such as V(local-lvm:vm-105-disk-1). A volume of another existing VM is
+        rejected, because it would be deleted with that VM. O(disks[].format) can be other than V(raw) only on storages
+        that store files.
+      - On a running VM, disks of SCSI and VirtIO are attached and detached at once. Drive options such as discard,
+        iothread, ssd and cache are set with O(native), such as V(scsi0=discard=on).
   networks:
     description:
-      - Network cards by place; the first entry is the first card. Keys that are left out are left alone, and a card
-        keeps its MAC.
-      - V(bridged) is a card on a bridge of the node or a VNet, which V(network) is too; V(user) and V(nat) are the
-        emulator's own translation. A bridge without a port is a network of the host and its VMs only.
-      - A new machine gets one card on O(bridge) when this is left out, and none when it is empty.
-      - Firewall, rate and the like are set by O(native), such as V(net0=firewall=1).
+      - NICs by position; the first entry is the first NIC. Omitted keys are not changed, and a NIC keeps its MAC
+        address.
+      - If omitted, a new VM has one NIC on O(bridge); with an empty list, it has none.
+      - V(bridged) and V(network) are both a NIC on a bridge of the node or on a VNet. V(user) and V(nat) are both the
+        address translation of QEMU. A bridge without a port is a network of the host and its VMs only.
+      - Other NIC settings, such as firewall and rate, are set with O(native), such as V(net0=firewall=1).
   iso:
     description:
-      - The medium in the first optical drive. An empty text ejects it.
-      - It is a volume, such as V(local:iso/debian.iso); or a file on the host of the task, which is uploaded; or an
-        address that begins with C(http), from which the node downloads it. What is on the storage under that name
-        already is neither uploaded nor downloaded again. See O(iso_checksum).
+      - ISO image in the first optical drive. An empty string ejects it.
+      - It is a volume, such as V(local:iso/debian.iso); or a file on the host of the task, which is uploaded; or a URL
+        that begins with C(http), from which the node downloads it. If the storage already has an image of this name, it
+        is neither uploaded nor downloaded again. See O(iso_checksum).
   display:
     description:
-      - Its O(display.type) is V(none), V(vnc) (Proxmox VE's std) or V(spice) (qxl). Its O(display.video_memory) is in
-        whole MiB from 4 to 512.
-      - A serial console and other cards are set by O(native), such as V(vga=serial0) with V(serial0=socket). A serial
-        console is told as C(serial), and a card with a screen that is not qxl as V(vnc).
+      - Display of the VM.
+      - O(display.type) is V(none), V(vnc) (std in Proxmox VE) or V(spice) (qxl). O(display.video_memory) is a whole
+        number of MiB from 4 to 512.
+      - A serial console and other displays are set with O(native), such as V(vga=serial0) with V(serial0=socket). A
+        serial console is reported as C(serial), and any other display that has a screen and is not qxl as V(vnc).
   image:
     description:
-      - A volume to make the machine's first disk from, such as V(local:import/debian-12.qcow2). Used only when the
-        machine is made, and not compared later. Needs Proxmox VE 7.2.
-      - Storages have the content Import since Proxmox VE 8.3. Before, name a disk of another machine's number on a
-        storage with the content Disk image, such as V(local:9000/vm-9000-disk-0.qcow2).
+      - A volume to create the first disk of the VM from, such as V(local:import/debian-12.qcow2). Used only when the VM
+        is created, and not compared later. Needs Proxmox VE 7.2.
+      - Storages support the content type Import since Proxmox VE 8.3. On earlier versions, use a disk of another VM
+        number on a storage with the content type Disk image, such as V(local:9000/vm-9000-disk-0.qcow2).
   clone:
     description:
-      - Makes the machine from another one, a template or one of its snapshots. Used only when the machine is made; an
-        existing machine is left as it is, and its own number is told.
-      - Only a template has linked clones. Where another O(node) is named, the source's disks must be shared.
+      - Another VM, a template or a snapshot of one of them to create this VM from. Used only when the VM is created. It
+        has no effect on an existing VM, whose own number is returned.
+      - Only templates have linked clones. If another O(node) is set, the disks of the source must be on shared storage.
   cloud_init:
     description:
       - Settings that Proxmox VE passes to cloud-init at each start. They are compared and enforced; the guest reads
@@ -132,22 +152,22 @@ options:
       - If O(cloud_init.nameservers) or O(cloud_init.search_domains) is empty, the guest gets those of the node.
   native:
     description:
-      - Keys are options of C(qm set), such as V(cpu), V(numa), V(hostpci0), V(usb0), V(hookscript), V(hotplug),
-        V(startup), V(balloon) or V(vmgenid). Values are compared as Proxmox VE means them, so that a default that is
-        spelled out, or another order, is no difference; an empty one takes the setting away.
-      - Of disks and cards (V(scsi0), V(net0)) only the parts that are named are set, and all others stay. An empty
-        one (V(rate=)) is taken away.
-      - What has an option here is refused.
+      - Settings without an option here. Keys are options of C(qm set), such as V(cpu), V(numa), V(hostpci0), V(usb0),
+        V(hookscript), V(hotplug), V(startup), V(balloon) or V(vmgenid). Keys that have an option here are rejected.
+      - Values are compared by their meaning. A default that is written out, or another order, is not a difference. An
+        empty value removes the setting.
+      - For disks and NICs (V(scsi0), V(net0)), only the properties in the value are set; all others are kept. An empty
+        property (V(rate=)) is removed.
 seealso:
   - module: polyvirt.core.proxmox_vm_info
   - module: polyvirt.core.proxmox_snapshot
   - name: The Proxmox VE guide of this collection
-    description: Set-up, privileges, playing without a cluster, and troubleshooting.
+    description: Set-up, privileges, trying it without a cluster, and troubleshooting.
     link: https://github.com/polyvirt/polyvirt.core/blob/main/docs/proxmox.md
 """
 
 EXAMPLES = r"""
-- name: A clone of a template, with an address and a key, running and answering on SSH
+- name: Clone a template, set an address and a key, start the VM and wait for SSH
   polyvirt.core.proxmox_vm:
     name: web1
     state: started
@@ -168,7 +188,7 @@ EXAMPLES = r"""
       agent: 1
     wait_for: ssh
 
-- name: Twenty of them, spread over the nodes that have the storage, looked at together
+- name: Create twenty VMs, distributed over the nodes that have the storage
   polyvirt.core.proxmox_vm:
     name: "{{ query('ansible.builtin.sequence', 'start=1 end=20 format=node%02d') }}"
     node: auto
@@ -176,18 +196,18 @@ EXAMPLES = r"""
     image: cephfs:import/debian-12.qcow2
     tags: [staging]
 
-- name: More memory, with a restart where it is needed
+- name: Increase the memory, with a restart if needed
   polyvirt.core.proxmox_vm:
     name: web1
     memory: 8G
     allow_restart: true
 
-- name: Move it to another node, while it runs
+- name: Migrate the VM to another node while it runs
   polyvirt.core.proxmox_vm:
     name: web1
     node: pve2
 
-- name: A Windows machine to be installed from a medium that the node downloads
+- name: Create a Windows VM and install it from an ISO image that the node downloads
   polyvirt.core.proxmox_vm:
     name: desk1
     state: started
@@ -206,12 +226,12 @@ EXAMPLES = r"""
       scsi0: discard=on,ssd=1
       net0: firewall=1
 
-- name: Make a template of it
+- name: Convert the VM to a template
   polyvirt.core.proxmox_vm:
     name: golden
     template: true
 
-- name: Remove a machine with its disks
+- name: Delete a VM with its disks
   polyvirt.core.proxmox_vm:
     name: web1
     state: absent
@@ -222,9 +242,9 @@ RETURN = r"""
 # begin generated: returns
 vms:
   description:
-    - One entry for each name, in the order of O(name); in check mode as it would be.
-    - The entry of a VM that does not exist, or whose request was rejected, has only what says something - name,
-      id, platform, state, changed, failed, msg, steps, kept.
+    - One entry for each name, in the order of O(name); in check mode, as it would be after the task.
+    - The entry of a VM whose request was rejected has only the keys name, id, platform, state, changed, failed,
+      msg, steps and kept. The entry of a VM that does not exist has these keys, and those that are not empty.
   returned: unless the options are wrong in form, or Proxmox VE cannot be used
   type: list
   elements: dict
@@ -246,7 +266,7 @@ vms:
       type: str
       sample: running
     reason:
-      description: Proxmox VE's word for a state other than plainly running, or why the node does not report the
+      description: Proxmox VE's term for the state unless the VM simply runs, or why the node does not report the
         state.
       type: str
       sample: io-error
@@ -272,7 +292,7 @@ vms:
       description: ISO image in the first optical drive; empty for none, null if there is no drive.
       type: str
     addresses:
-      description: IP addresses of the VM. Link-local addresses are left out.
+      description: IP addresses of the VM, without link-local addresses.
       type: list
       elements: dict
       contains:
@@ -280,8 +300,8 @@ vms:
           description: IP address.
           type: str
         source:
-          description: V(agent) - reported by the guest agent, where O(native) has enabled it. V(ipconfig) - set
-            by cloud-init, where the agent does not answer.
+          description: V(agent) - reported by the guest agent, if O(native) has enabled it. V(ipconfig) - set by
+            cloud-init, if the agent does not answer.
           type: str
       sample:
         - address: 10.0.0.5
@@ -346,7 +366,7 @@ vms:
           type: str
           sample: nat
         source:
-          description: Network, bridge or interface; missing where the type has none.
+          description: Network, bridge or interface; missing if the type has none.
           type: str
           sample: default
         mac:
@@ -361,7 +381,7 @@ vms:
           description: VLAN tag.
           type: int
     snapshots:
-      description: Snapshots of the VM, each before its children. Empty in a task that does not read snapshots.
+      description: Snapshots of the VM, each before its children. Empty if the task does not read snapshots.
       type: list
       elements: dict
       contains:
@@ -370,7 +390,7 @@ vms:
           type: str
           sample: before-upgrade
         id:
-          description: Always null; a snapshot is known by its name.
+          description: Always null; snapshots are identified by name.
           type: str
         parent:
           description: Name of the parent snapshot, or null.
@@ -383,23 +403,23 @@ vms:
           description: Free-text description.
           type: str
         kind:
-          description: Always empty; Proxmox VE has one kind of snapshots.
+          description: Always empty; Proxmox VE has only one kind of snapshots.
           type: str
         created:
           description: Time of the snapshot in seconds since 1970.
           type: int
           sample: 1795172368
         current:
-          description: Whether the disks are based on it. It does not contain what was written since.
+          description: Whether the disks are based on it. It does not contain data that was written since.
           type: bool
         unfinished:
-          description: Why the snapshot cannot be used (it is being taken or removed, or that was interrupted);
+          description: Why the snapshot cannot be used (it is being created or deleted, or this was interrupted);
             empty if it can.
           type: str
     settings:
       description:
         - All other settings of the VM by the name of their option, with its node and pool.
-        - A task that sets no settings reads only what the lists of the nodes report.
+        - A task that sets no settings reads only those that the nodes report in their lists of VMs.
       type: dict
       sample:
         node: pve1
@@ -478,7 +498,7 @@ vms:
       sample:
         - clone
     kept:
-      description: What was not deleted with the VM.
+      description: Files that were not deleted with the VM.
       type: list
       elements: dict
       contains:
@@ -490,7 +510,7 @@ vms:
           type: str
       sample:
         - path: local:iso/debian.iso
-          reason: a medium is not deleted
+          reason: an ISO image is never deleted
 diff:
   description: What differs before and after the task. One entry for each VM that was changed, or would be in check
     mode.

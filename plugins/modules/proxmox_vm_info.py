@@ -7,13 +7,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: proxmox_vm_info
-short_description: Tell about Proxmox VE and its virtual machines
+short_description: List Proxmox VE virtual machines
 version_added: 0.1.0
 description:
-  - Tells whether a Proxmox VE cluster can be used, and what virtual machines it has, on all its nodes.
-  - Machines that the user or token may not see (C(VM.Audit)) are not there for it.
-  - Never fails because the cluster does not answer or is too old, or because the library is missing; RV(host) then
-    says why.
+  - Returns whether a Proxmox VE cluster can be used, and the VMs of all its nodes.
+  - VMs that the user or token has no permission to see (C(VM.Audit)) are not returned.
+  - Does not fail if the cluster does not answer or is too old, or if the library is missing; RV(host) then contains the
+    reason.
 author:
   - polyvirt contributors (@polyvirt)
 extends_documentation_fragment:
@@ -24,10 +24,10 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    details: It only looks.
+    details: Only reads.
   diff_mode:
     support: N/A
-    details: It changes nothing.
+    details: Changes nothing.
   platform:
     platforms: posix
 seealso:
@@ -35,18 +35,18 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Look at all machines
+- name: Read all VMs
   polyvirt.core.proxmox_vm_info:
   register: cluster
 
-- name: Addresses of those that run
+- name: Show the addresses of running VMs
   ansible.builtin.debug:
     msg: "{{ item.name }}: {{ item.addresses | map(attribute='address') | join(', ') }}"
   loop: "{{ cluster.vms | selectattr('state', 'eq', 'running') }}"
   loop_control:
     label: "{{ item.name }}"
 
-- name: Machines of one node
+- name: Show the VMs of one node
   ansible.builtin.debug:
     msg: "{{ cluster.vms | selectattr('settings.node', 'eq', 'pve1') | map(attribute='name') }}"
 """
@@ -59,7 +59,7 @@ host:
   returned: success
   contains:
     available:
-      description: Whether something that may be Proxmox VE was found.
+      description: Whether a server that may be Proxmox VE was found.
       type: bool
     configured:
       description: Whether Proxmox VE answers and can be used.
@@ -69,7 +69,7 @@ host:
       type: str
       sample: 9.1.2
     message:
-      description: A sentence about this; what to do if Proxmox VE cannot be used.
+      description: Explanation of these values, and what to do if Proxmox VE cannot be used.
       type: str
     why:
       description: Null, or why it cannot be used - missing (the library), not_responding, too_old (before 7.0,
@@ -119,7 +119,7 @@ vms:
       type: str
       sample: running
     reason:
-      description: Proxmox VE's word for a state other than plainly running, or why the node does not report the
+      description: Proxmox VE's term for the state unless the VM simply runs, or why the node does not report the
         state.
       type: str
       sample: io-error
@@ -145,7 +145,7 @@ vms:
       description: ISO image in the first optical drive; empty for none, null if there is no drive.
       type: str
     addresses:
-      description: IP addresses of the VM. Link-local addresses are left out.
+      description: IP addresses of the VM, without link-local addresses.
       type: list
       elements: dict
       contains:
@@ -153,8 +153,8 @@ vms:
           description: IP address.
           type: str
         source:
-          description: V(agent) - reported by the guest agent, where O(polyvirt.core.proxmox_vm#module:native) has
-            enabled it. V(ipconfig) - set by cloud-init, where the agent does not answer.
+          description: V(agent) - reported by the guest agent, if O(polyvirt.core.proxmox_vm#module:native) has
+            enabled it. V(ipconfig) - set by cloud-init, if the agent does not answer.
           type: str
       sample:
         - address: 10.0.0.5
@@ -219,7 +219,7 @@ vms:
           type: str
           sample: nat
         source:
-          description: Network, bridge or interface; missing where the type has none.
+          description: Network, bridge or interface; missing if the type has none.
           type: str
           sample: default
         mac:
@@ -234,7 +234,7 @@ vms:
           description: VLAN tag.
           type: int
     snapshots:
-      description: Snapshots of the VM, each before its children. Empty in a task that does not read snapshots.
+      description: Snapshots of the VM, each before its children. Empty if the task does not read snapshots.
       type: list
       elements: dict
       contains:
@@ -243,7 +243,7 @@ vms:
           type: str
           sample: before-upgrade
         id:
-          description: Always null; a snapshot is known by its name.
+          description: Always null; snapshots are identified by name.
           type: str
         parent:
           description: Name of the parent snapshot, or null.
@@ -256,23 +256,23 @@ vms:
           description: Free-text description.
           type: str
         kind:
-          description: Always empty; Proxmox VE has one kind of snapshots.
+          description: Always empty; Proxmox VE has only one kind of snapshots.
           type: str
         created:
           description: Time of the snapshot in seconds since 1970.
           type: int
           sample: 1795172368
         current:
-          description: Whether the disks are based on it. It does not contain what was written since.
+          description: Whether the disks are based on it. It does not contain data that was written since.
           type: bool
         unfinished:
-          description: Why the snapshot cannot be used (it is being taken or removed, or that was interrupted);
+          description: Why the snapshot cannot be used (it is being created or deleted, or this was interrupted);
             empty if it can.
           type: str
     settings:
       description:
         - All other settings of the VM by the name of their option, with its node and pool.
-        - A task that sets no settings reads only what the lists of the nodes report.
+        - A task that sets no settings reads only those that the nodes report in their lists of VMs.
       type: dict
       sample:
         node: pve1

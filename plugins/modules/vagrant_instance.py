@@ -7,21 +7,22 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: vagrant_instance
-short_description: Manage machines of Vagrant
+short_description: Manage Vagrant virtual machines
 version_added: 0.1.0
 description:
-  - Makes, changes, starts, stops, suspends and removes machines of Vagrant, in a project's folder.
-  - It writes a Vagrantfile of its own beside yours, which is never touched, and works with that. With
-    O(managed=false) it drives the machines of a Vagrantfile of yours.
-  - An option that is given is enforced on existing machines too, or refused with a reason; what is left out is left to
-    the box.
-  - A machine that is described and has not been started yet is V(stopped) and has no id. It comes into being at its
-    first start, which may have to fetch the box first.
-  - A changed setting is written at once and comes into force at the next start (C(restart_required));
-    O(allow_restart=true) is the consent to one. What Vagrant applies only when a machine is made is refused for one
-    that is there, unless O(allow_recreate=true) has it rebuilt. Nothing is ever destroyed to change it otherwise.
-  - How machines of libvirt and VirtualBox stand is asked of C(virsh) and C(VBoxManage) by their ids. A task with
-    nothing to do starts no Vagrant for them, and one for all machines of other providers.
+  - Creates, changes, starts, stops, suspends and deletes Vagrant VMs in a project directory.
+  - The module writes and uses its own Vagrantfile, and never changes yours. With O(managed=false) it controls the VMs
+    of your own Vagrantfile.
+  - Options you set are enforced on existing VMs, too; if that is impossible, the task fails and says why. The box
+    decides about options you omit.
+  - A VM that is defined and was never started is V(stopped) and has no ID. It is created at its first start, which may
+    have to download the box first.
+  - A changed setting is written at once and takes effect at the next start (C(restart_required));
+    O(allow_restart=true) is the permission to restart the VM. Settings that Vagrant applies only when it creates a VM
+    are rejected for an existing one, unless O(allow_recreate=true) is set, which deletes the VM and creates it again.
+    Without it, nothing is ever destroyed to change a VM.
+  - For VMs of libvirt and VirtualBox, the state is read with C(virsh) and C(VBoxManage) by their IDs. A task that has
+    nothing to change does not start Vagrant for them, and starts it once for all VMs of other providers.
 author:
   - polyvirt contributors (@polyvirt)
 extends_documentation_fragment:
@@ -32,7 +33,7 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    details: A check looks and plans like the real run, and reports the same C(changed) and C(diff), but writes nothing.
+    details: Reads and plans like a normal run, and reports the same C(changed) and C(diff), but writes nothing.
   diff_mode:
     support: full
   platform:
@@ -40,76 +41,87 @@ attributes:
 options:
   name:
     description:
-      - Name of the machine in its project, or names of several that are treated alike. Letters, digits, V(_), V(.) and
-        V(-).
-      - A name that is the beginning of the number of another machine in Vagrant's own list, as V(db) may be, is
-        refused, because Vagrant would work with that machine.
+      - Name of the VM in its project, or names of several that are treated alike. Letters, digits, V(_), V(.) and V(-).
+      - Options that must be unique (O(id), a MAC address, a host port) can be used with only one name.
+      - At least one of O(name) and O(id) is required.
+      - A name that is the beginning of another VM's number in Vagrant's own list, as V(db) may be, is rejected, because
+        Vagrant would use that VM.
   id:
-    description: The provider's id of one machine that was made.
+    description:
+      - ID of one VM at its provider. Only VMs that were started once have an ID.
+      - If O(name) is set too, the names are compared. VMs are not renamed.
   state:
     description:
-      - V(present) - the project describes the machine. Its power is left alone; a new machine is not started.
-      - V(started) - it runs. V(stopped) - it is described, and off. V(restarted) - it is restarted once in every run.
-      - V(paused) - it is frozen in memory, which is what Vagrant does with V(libvirt) and V(hyperv).
-        V(suspended) - its memory is saved to disk, with V(virtualbox) and V(vmware_desktop).
-      - V(absent) - the machine and its description are gone, with what only it needed.
-      - A new machine needs O(box) or O(os_type). With O(managed=false), one that is described and not made is made by
+      - V(present) - the project defines the VM. Its power state is not changed; a new VM is not started.
+      - V(started) - the VM runs. V(stopped) - the VM is defined and off.
+      - V(restarted) - the VM is restarted once in every run.
+      - V(paused) - the VM is frozen in memory, which Vagrant does with V(libvirt) and V(hyperv). V(suspended) - its
+        memory is saved to disk, with V(virtualbox) and V(vmware_desktop).
+      - V(absent) - the VM and its definition do not exist, nor anything that only this VM needed.
+      - A new VM needs O(box) or O(os_type). With O(managed=false), a VM that is defined but not created is created by
         every state but V(absent).
   stop_mode:
     description:
-      - V(graceful) presses the power button of machines of libvirt and VirtualBox, again every ten seconds, and fails
-        after O(stop_timeout). Other providers have no such way, for Vagrant itself cuts off a guest that does not go
-        down.
-      - V(force) gives Vagrant two seconds for its own forced halt, and cuts the power then by the provider's tool.
+      - V(graceful) presses the power button of VMs of libvirt and VirtualBox, again every ten seconds, and fails after
+        O(stop_timeout). It is not supported with other providers, because Vagrant itself cuts the power of a guest that
+        does not shut down.
+      - V(force) gives Vagrant two seconds for its own forced halt, and then cuts the power with the provider's tool.
   on_failure:
     description:
-      - V(rollback) lets Vagrant remove a new machine that does not come up, and takes away its description. V(keep)
-        leaves both. A machine that was there before is always kept.
+      - V(rollback) lets Vagrant delete a new VM whose start fails, and removes its definition. V(keep) keeps both. A VM
+        that existed before is always kept.
   delete_disks:
-    description: Vagrant always removes a machine's disk with it. So V(none) is refused where that would happen.
+    description:
+      - Vagrant always deletes the disk together with its VM. V(none) is rejected if that would happen.
   cpus:
-    description: Number of virtual processors. When left out, what the box says.
+    description:
+      - Number of virtual CPUs. If omitted, the box decides.
   memory:
     description:
-      - Memory in whole MiB, such as V(2G) or V(512MiB); a plain number is MiB. When left out, what the box says.
+      - Memory of the VM in whole MiB. If omitted, the box decides.
+      - A number with a unit, of which V(2G), V(2GB) and V(2GiB) mean the same. A number without a unit is in MiB.
   os_type:
     description:
-      - The guest's system, such as V(debian-12), V(ubuntu-24.04), V(rocky-9), V(almalinux-9) or V(centos-stream-9).
-        When O(box) is left out, it names the box for the provider, unless the machine is described as this system
-        already. An unknown one is refused with a list of those known.
-      - A warning tells of systems that get no security updates any more.
+      - Operating system of the guest, such as V(debian-12), V(ubuntu-24.04), V(rocky-9), V(almalinux-9) or
+        V(centos-stream-9).
+      - If O(box) is omitted, it determines the box for the provider, unless the VM is already defined with this system.
+        An unknown system is rejected with a list of the known ones.
+      - The module warns about systems that no longer get security updates.
   disks:
     description:
-      - Only the size of the one disk that the box brings, V(primary), in a single entry. It grows and never shrinks,
-        and is to be given before the machine's first start.
-      - libvirt and Proxmox take it when the machine is made only, in whole GiB.
+      - Only the size of the one disk of the box, V(primary), in a single entry. It grows and never shrinks, and must be
+        set before the first start of the VM.
+      - libvirt and Proxmox accept it only when the VM is created, in whole GiB.
   networks:
     description:
-      - Network cards by place. The first is Vagrant's own, of type V(nat), and takes no other key.
-      - The others are V(hostonly), a private network, with an address by DHCP unless O(networks[].address) is given, or
-        V(bridged), a public one, on the interface O(networks[].source).
-      - A card that becomes one of another type keeps its MAC, and loses the address and the source that it had.
-      - libvirt takes them when the machine is made only. Hyper-V takes a single one, of type V(bridged) on the switch
-        O(networks[].source), and Proxmox cards of that type; neither takes an address or a MAC.
+      - NICs by position. The first one is Vagrant's own, of the type V(nat), and accepts no other key.
+      - The others are V(hostonly), a private network with an address from DHCP or O(networks[].address), or V(bridged),
+        a public network on the interface O(networks[].source).
+      - A NIC whose type is changed keeps its MAC address, and loses its address and its source.
+      - libvirt accepts NICs only when the VM is created. Hyper-V accepts a single one, of the type V(bridged) on the
+        switch O(networks[].source). Proxmox accepts only NICs of this type. Both accept no address and no MAC address.
   port_forwards:
     description:
-      - Ports of the host that lead into the guest, known by name. Each needs its O(port_forwards[].host_port).
-      - Hyper-V and Proxmox have none, and libvirt has none for V(udp).
+      - Ports of the host that lead into the guest, by name. Each one needs O(port_forwards[].host_port).
+      - Not supported with Hyper-V and Proxmox. With libvirt, V(udp) is not supported.
   shared_folders:
     description:
-      - Folders of the host, known by name, at O(shared_folders[].guest_path) or else V(/NAME). O(shared_folders[].type)
-        is Vagrant's, such as V(nfs), V(rsync), V(smb), V(virtualbox), V(9p) or V(virtiofs).
+      - Directories of the host that are shared with the guest, by name, at O(shared_folders[].guest_path) or else at
+        V(/NAME).
+      - O(shared_folders[].type) is a type of Vagrant, such as V(nfs), V(rsync), V(smb), V(virtualbox), V(9p) or
+        V(virtiofs).
       - O(shared_folders[].read_only) needs a type other than V(rsync), except with V(virtualbox) and
-        V(vmware_desktop), whose own way Vagrant prefers.
-      - The project's own folder is not shared unless it is listed.
+        V(vmware_desktop), for which Vagrant prefers their own type.
+      - The project directory is shared only if it is listed.
   native:
     description:
-      - The provider's own settings by the names of its documentation (V(nested), V(cpu_mode)), and Vagrant's by their
-        section (V(vm.boot_timeout), V(ssh.username)). V(vmx[memsize]) is an item.
-      - Of a method, such as V(storage) or V(vm.network), the value is a list of calls, each a list of arguments. A
-        text like V(:id) is a Ruby symbol.
-      - V(customize) of V(virtualbox) is a list of commands of VBoxManage, each a list of its words. It is given before
-        each boot, or when the word in front says - V(pre-import), V(pre-boot), V(post-boot), V(post-comm).
+      - Settings without an option here. Keys are settings of the provider by the names in its documentation
+        (V(nested), V(cpu_mode)), and settings of Vagrant with their section (V(vm.boot_timeout), V(ssh.username)).
+        V(vmx[memsize]) is an item.
+      - The value for a method, such as V(storage) or V(vm.network), is a list of calls, each a list of arguments. A
+        string like V(:id) is a Ruby symbol.
+      - V(customize) with V(virtualbox) is a list of VBoxManage commands, each a list of words. A command runs before
+        each boot, or at the event in its first word - V(pre-import), V(pre-boot), V(post-boot) or V(post-comm).
 seealso:
   - module: polyvirt.core.vagrant_instance_info
   - module: polyvirt.core.vagrant_snapshot
@@ -119,7 +131,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: A Debian guest that answers on SSH
+- name: Create a Debian VM, start it and wait for SSH
   polyvirt.core.vagrant_instance:
     project_dir: /srv/vagrant/web
     name: web1
@@ -129,13 +141,13 @@ EXAMPLES = r"""
     cpus: 2
     memory: 2G
     wait_for: ssh
-  register: made
+  register: created
 
-- name: How to reach it
+- name: Show how to connect to it
   ansible.builtin.debug:
-    msg: "{{ made.vms[0].ssh.user }}@{{ made.vms[0].ssh.host }}, key {{ made.vms[0].ssh.key_file }}"
+    msg: "{{ created.vms[0].ssh.user }}@{{ created.vms[0].ssh.host }}, key {{ created.vms[0].ssh.key_file }}"
 
-- name: A machine on a private network, with a forwarded port, a shared folder and a script
+- name: Create a VM with a private network, a port forward, a shared directory and a shell script
   polyvirt.core.vagrant_instance:
     project_dir: /srv/vagrant/web
     name: db1
@@ -166,21 +178,21 @@ EXAMPLES = r"""
         - [modifyvm, ":id", "--vram", "16"]
         - [post-boot, controlvm, ":id", setlinkstate1, "on"]
 
-- name: More memory, with a restart where it is needed
+- name: Increase the memory, with a restart if needed
   polyvirt.core.vagrant_instance:
     project_dir: /srv/vagrant/web
     name: web1
     memory: 4G
     allow_restart: true
 
-- name: Stop all machines of a project that is somebody's own
+- name: Stop a VM of a project with your own Vagrantfile
   polyvirt.core.vagrant_instance:
     project_dir: /home/anna/shop
     managed: false
     name: [default]
     state: stopped
 
-- name: Away with it
+- name: Delete two VMs
   polyvirt.core.vagrant_instance:
     project_dir: /srv/vagrant/web
     name: [web1, db1]
@@ -191,9 +203,9 @@ RETURN = r"""
 # begin generated: returns
 vms:
   description:
-    - One entry for each name, in the order of O(name); in check mode as it would be.
-    - The entry of a VM that does not exist, or whose request was rejected, has only what says something - name,
-      id, platform, state, changed, failed, msg, steps, kept.
+    - One entry for each name, in the order of O(name); in check mode, as it would be after the task.
+    - The entry of a VM whose request was rejected has only the keys name, id, platform, state, changed, failed,
+      msg, steps and kept. The entry of a VM that does not exist has these keys, and those that are not empty.
   returned: unless the options are wrong in form, or Vagrant cannot be used
   type: list
   elements: dict
@@ -207,7 +219,7 @@ vms:
       type: str
       sample: 6639f314-eef5-42c0-a9fc-a87378faddd2
     platform:
-      description: Always V(vagrant); RV(vms[].settings) has the provider.
+      description: Always V(vagrant); RV(vms[].settings) contains the provider.
       type: str
       sample: vagrant
     state:
@@ -215,15 +227,15 @@ vms:
       type: str
       sample: running
     reason:
-      description: The power state in the words of the provider.
+      description: The power state in the terms of the provider.
       type: str
       sample: booted
     cpus:
-      description: Number of CPUs at the next start; null where the box decides.
+      description: Number of CPUs at the next start; null if the box decides.
       type: int
       sample: 2
     memory_mib:
-      description: Memory in MiB at the next start; null where the box decides.
+      description: Memory in MiB at the next start; null if the box decides.
       type: int
       sample: 2048
     description:
@@ -234,7 +246,7 @@ vms:
       type: list
       elements: str
     autostart:
-      description: Always null; Vagrant starts no VM with its host.
+      description: Always null; Vagrant does not start VMs with their host.
       type: bool
     iso:
       description: Always null; a box has no optical drive.
@@ -254,13 +266,13 @@ vms:
         - address: 192.168.121.59
           source: lease
     mac_addresses:
-      description: MAC addresses of the NICs that were given one, in order.
+      description: MAC addresses of the NICs that have a fixed one, in order.
       type: list
       elements: str
     ssh:
       description:
-        - How to reach the VM with SSH, or null. User and key are those that Vagrant reported at the first start
-          of the VM by this module. If they are not known, Vagrant is asked again.
+        - How to reach the VM with SSH, or null. User and key are those that Vagrant reported when this module first
+          started the VM. If they are not known, Vagrant is asked again.
       type: dict
       contains:
         host:
@@ -295,7 +307,7 @@ vms:
           type: str
           sample: primary
         size:
-          description: Size in bytes; missing where the box decides.
+          description: Size in bytes; missing if the box decides.
           type: int
           sample: 21474836480
     networks:
@@ -319,7 +331,7 @@ vms:
           description: Fixed address of the NIC.
           type: str
     snapshots:
-      description: Snapshots of the VM, each before its children. Empty in a task that does not read snapshots.
+      description: Snapshots of the VM, each before its children. Empty if the task does not read snapshots.
       type: list
       elements: dict
       contains:
@@ -344,11 +356,11 @@ vms:
           description: Always empty.
           type: str
         created:
-          description: Time of the snapshot in seconds since 1970; null where the provider does not tell.
+          description: Time of the snapshot in seconds since 1970; null if not reported.
           type: int
           sample: 1795172368
         current:
-          description: Whether the disks are based on it. It does not contain what was written since.
+          description: Whether the disks are based on it. It does not contain data that was written since.
           type: bool
         unfinished:
           description: Always empty for Vagrant.
@@ -429,7 +441,7 @@ vms:
       type: list
       elements: str
     kept:
-      description: What was not deleted with the VM.
+      description: Files that were not deleted with the VM.
       type: list
       elements: dict
       contains:

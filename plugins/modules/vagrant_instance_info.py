@@ -7,13 +7,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: vagrant_instance_info
-short_description: Tell about a project of Vagrant and its machines
+short_description: List the virtual machines of a Vagrant project
 version_added: 0.1.0
 description:
-  - Tells whether Vagrant is installed on this host, and what machines a project has.
-  - Machines of libvirt and VirtualBox are asked of C(virsh) and C(VBoxManage). Vagrant itself is started at most once,
-    on a copy of what it keeps about the project, because looking with it writes.
-  - Never fails because Vagrant is missing; RV(host) then says why.
+  - Returns whether Vagrant is installed on this host, and the VMs of a project.
+  - VMs of libvirt and VirtualBox are read with C(virsh) and C(VBoxManage). Vagrant itself is started at most once, on a
+    copy of its data of the project, because Vagrant writes even when it only reads the state.
+  - Does not fail if Vagrant is missing; RV(host) then contains the reason.
 author:
   - polyvirt contributors (@polyvirt)
 extends_documentation_fragment:
@@ -24,10 +24,10 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    details: It only looks.
+    details: Only reads.
   diff_mode:
     support: N/A
-    details: It changes nothing.
+    details: Changes nothing.
   platform:
     platforms: posix
 seealso:
@@ -35,16 +35,16 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Look at all machines of a project
+- name: Read all VMs of a project
   polyvirt.core.vagrant_instance_info:
     project_dir: /srv/vagrant/web
   register: project
 
-- name: Those that answer by SSH
+- name: Show the VMs that answer by SSH
   ansible.builtin.debug:
     msg: "{{ project.vms | selectattr('healthy') | map(attribute='name') }}"
 
-- name: Machines of somebody's own Vagrantfile
+- name: Read the VMs of a project with your own Vagrantfile
   polyvirt.core.vagrant_instance_info:
     project_dir: /home/anna/shop
     managed: false
@@ -64,10 +64,10 @@ host:
       description: Whether Vagrant answers and can be used.
       type: bool
     version:
-      description: Always null; only a start of Vagrant would tell.
+      description: Always null; only a start of Vagrant would report it.
       type: str
     message:
-      description: A sentence about this; what to do if Vagrant cannot be used.
+      description: Explanation of these values, and what to do if Vagrant cannot be used.
       type: str
     why:
       description: Null, or why Vagrant cannot be used - missing, not_on_path, not_responding.
@@ -108,7 +108,7 @@ vms:
       type: str
       sample: 6639f314-eef5-42c0-a9fc-a87378faddd2
     platform:
-      description: Always V(vagrant); RV(vms[].settings) has the provider.
+      description: Always V(vagrant); RV(vms[].settings) contains the provider.
       type: str
       sample: vagrant
     state:
@@ -116,15 +116,15 @@ vms:
       type: str
       sample: running
     reason:
-      description: The power state in the words of the provider.
+      description: The power state in the terms of the provider.
       type: str
       sample: booted
     cpus:
-      description: Number of CPUs at the next start; null where the box decides.
+      description: Number of CPUs at the next start; null if the box decides.
       type: int
       sample: 2
     memory_mib:
-      description: Memory in MiB at the next start; null where the box decides.
+      description: Memory in MiB at the next start; null if the box decides.
       type: int
       sample: 2048
     description:
@@ -135,7 +135,7 @@ vms:
       type: list
       elements: str
     autostart:
-      description: Always null; Vagrant starts no VM with its host.
+      description: Always null; Vagrant does not start VMs with their host.
       type: bool
     iso:
       description: Always null; a box has no optical drive.
@@ -155,13 +155,13 @@ vms:
         - address: 192.168.121.59
           source: lease
     mac_addresses:
-      description: MAC addresses of the NICs that were given one, in order.
+      description: MAC addresses of the NICs that have a fixed one, in order.
       type: list
       elements: str
     ssh:
       description:
-        - How to reach the VM with SSH, or null. User and key are those that Vagrant reported at the first start
-          of the VM by this module. If they are not known, Vagrant is asked again.
+        - How to reach the VM with SSH, or null. User and key are those that Vagrant reported when this module first
+          started the VM. If they are not known, Vagrant is asked again.
       type: dict
       contains:
         host:
@@ -196,7 +196,7 @@ vms:
           type: str
           sample: primary
         size:
-          description: Size in bytes; missing where the box decides.
+          description: Size in bytes; missing if the box decides.
           type: int
           sample: 21474836480
     networks:
@@ -220,7 +220,7 @@ vms:
           description: Fixed address of the NIC.
           type: str
     snapshots:
-      description: Snapshots of the VM, each before its children. Empty in a task that does not read snapshots.
+      description: Snapshots of the VM, each before its children. Empty if the task does not read snapshots.
       type: list
       elements: dict
       contains:
@@ -245,11 +245,11 @@ vms:
           description: Always empty.
           type: str
         created:
-          description: Time of the snapshot in seconds since 1970; null where the provider does not tell.
+          description: Time of the snapshot in seconds since 1970; null if not reported.
           type: int
           sample: 1795172368
         current:
-          description: Whether the disks are based on it. It does not contain what was written since.
+          description: Whether the disks are based on it. It does not contain data that was written since.
           type: bool
         unfinished:
           description: Always empty for Vagrant.

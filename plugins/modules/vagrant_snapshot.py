@@ -7,15 +7,15 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: vagrant_snapshot
-short_description: Take, restore and remove snapshots of Vagrant's machines
+short_description: Take, restore and delete snapshots of Vagrant VMs
 version_added: 0.1.0
 description:
-  - Takes, restores and removes snapshots of the machines of a project.
-  - Those of libvirt and VirtualBox are taken through C(virsh) and C(VBoxManage), so they can have a description and end
-    in the power they were taken in; C(vagrant snapshot) shows and restores them just as well. For other providers
-    C(vagrant snapshot) is called.
-  - A restore brings back what the machine was described as when this module took the snapshot, too; else the machine's
-    next start would make the settings new again.
+  - Takes, restores and deletes snapshots of the VMs of a project.
+  - For VMs of libvirt and VirtualBox, the module uses C(virsh) and C(VBoxManage), so snapshots can have a description,
+    and a restore can bring back the power state; C(vagrant snapshot) can list and restore them, too. For other
+    providers, the module uses C(vagrant snapshot).
+  - If this module took the snapshot, a restore also brings back the definition of the VM in the project. Otherwise the
+    next start of the VM would apply the newer settings again.
 author:
   - polyvirt contributors (@polyvirt)
 extends_documentation_fragment:
@@ -26,31 +26,33 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    details: A check looks and plans like the real run, and reports the same C(changed) and C(diff), but writes nothing.
+    details: Reads and plans like a normal run, and reports the same C(changed) and C(diff), but writes nothing.
   diff_mode:
     support: full
   platform:
     platforms: posix
 options:
   description:
-    description: A text for people, kept with a new snapshot. Providers other than libvirt and VirtualBox keep none.
+    description:
+      - Free-text description of a new snapshot. Not supported by providers other than libvirt and VirtualBox.
   include_memory:
-    description: A snapshot of a machine that is on always holds its memory, so V(false) is refused for one.
+    description:
+      - A snapshot of a running VM always contains its memory, so V(false) is rejected for a running VM.
 notes:
-  - A machine that was never started has nothing to take a snapshot of.
+  - No snapshot can be taken of a VM that was never started.
 seealso:
   - module: polyvirt.core.vagrant_snapshot_info
   - module: polyvirt.core.vagrant_instance
 """
 
 EXAMPLES = r"""
-- name: A point to come back to
+- name: Take a snapshot
   polyvirt.core.vagrant_snapshot:
     project_dir: /srv/vagrant/web
     name: web1
     snapshot: clean
 
-- name: Back to it, and wait until it answers
+- name: Restore the snapshot and wait for SSH
   polyvirt.core.vagrant_snapshot:
     project_dir: /srv/vagrant/web
     name: web1
@@ -58,7 +60,7 @@ EXAMPLES = r"""
     state: restored
     wait_for: ssh
 
-- name: Away with it
+- name: Delete the snapshot
   polyvirt.core.vagrant_snapshot:
     project_dir: /srv/vagrant/web
     name: web1
@@ -70,7 +72,8 @@ RETURN = r"""
 # begin generated: returns
 vms:
   description:
-    - One entry for each VM, in order; in check mode as it would be. With all keys of M(polyvirt.core.vagrant_instance).
+    - One entry for each VM, in order; in check mode, as it would be after the task.
+    - Has all keys of the entries of M(polyvirt.core.vagrant_instance).
   returned: unless the options are wrong in form, or Vagrant cannot be used
   type: list
   elements: dict
@@ -84,7 +87,7 @@ vms:
       type: str
       sample: running
     snapshots:
-      description: Snapshots of the VM, each before its children. Empty in a task that does not read snapshots.
+      description: Snapshots of the VM, each before its children. Empty if the task does not read snapshots.
       type: list
       elements: dict
       contains:
@@ -109,11 +112,11 @@ vms:
           description: Always empty.
           type: str
         created:
-          description: Time of the snapshot in seconds since 1970; null where the provider does not tell.
+          description: Time of the snapshot in seconds since 1970; null if not reported.
           type: int
           sample: 1795172368
         current:
-          description: Whether the disks are based on it. It does not contain what was written since.
+          description: Whether the disks are based on it. It does not contain data that was written since.
           type: bool
         unfinished:
           description: Always empty for Vagrant.

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: vagrant_snapshot_info
-short_description: Tell about snapshots of Vagrant's machines, and compare them
+short_description: List and compare snapshots of Vagrant VMs
 version_added: 0.1.0
 description:
-  - Tells what snapshots the machines of a project have, as a tree where the provider tells one.
-  - Tells which settings differ between a snapshot that M(polyvirt.core.vagrant_snapshot) took and another, or the
-    machine as it is described now.
-  - Never fails because Vagrant is missing; RV(host) then says why.
+  - Returns the snapshots of the VMs of a project, as a tree if the provider reports one.
+  - Returns which settings differ between two snapshots that M(polyvirt.core.vagrant_snapshot) took, or between such a
+    snapshot and the VM as it is defined now.
+  - Does not fail if Vagrant is missing; RV(host) then contains the reason.
 author:
   - polyvirt contributors (@polyvirt)
 extends_documentation_fragment:
@@ -24,10 +24,10 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    details: It only looks, and so does the same in a check.
+    details: Only reads, so check mode makes no difference.
   diff_mode:
     support: N/A
-    details: It changes nothing.
+    details: Changes nothing.
   platform:
     platforms: posix
 notes:
@@ -38,12 +38,12 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Look at the snapshots of all machines of a project
+- name: Read the snapshots of all VMs of a project
   polyvirt.core.vagrant_snapshot_info:
     project_dir: /srv/vagrant/web
   register: found
 
-- name: What has changed in its settings since
+- name: Show which settings have changed since a snapshot
   polyvirt.core.vagrant_snapshot_info:
     project_dir: /srv/vagrant/web
     name: web1
@@ -65,10 +65,10 @@ host:
       description: Whether Vagrant answers and can be used.
       type: bool
     version:
-      description: Always null; only a start of Vagrant would tell.
+      description: Always null; only a start of Vagrant would report it.
       type: str
     message:
-      description: A sentence about this; what to do if Vagrant cannot be used.
+      description: Explanation of these values, and what to do if Vagrant cannot be used.
       type: str
     why:
       description: Null, or why Vagrant cannot be used - missing, not_on_path, not_responding.
@@ -108,7 +108,7 @@ vms:
       type: str
       sample: 6639f314-eef5-42c0-a9fc-a87378faddd2
     snapshots:
-      description: Snapshots of the VM, each before its children. Empty in a task that does not read snapshots.
+      description: Snapshots of the VM, each before its children. Empty if the task does not read snapshots.
       type: list
       elements: dict
       contains:
@@ -133,11 +133,11 @@ vms:
           description: Always empty.
           type: str
         created:
-          description: Time of the snapshot in seconds since 1970; null where the provider does not tell.
+          description: Time of the snapshot in seconds since 1970; null if not reported.
           type: int
           sample: 1795172368
         current:
-          description: Whether the disks are based on it. It does not contain what was written since.
+          description: Whether the disks are based on it. It does not contain data that was written since.
           type: bool
         unfinished:
           description: Always empty for Vagrant.
@@ -154,19 +154,19 @@ vms:
           description: Name of the snapshot in it.
           type: str
     differences:
-      description: Every setting that is not the same at the two points.
+      description: Settings that differ between the two points.
       type: list
       elements: dict
       contains:
         path:
-          description: The setting.
+          description: Path of the setting.
           type: str
           sample: memory
         before:
-          description: Its value at the first point, null where it was not set.
+          description: Value at the first point; null if it was not set.
           type: raw
         after:
-          description: Its value at the second point, null where it was not set.
+          description: Value at the second point; null if it was not set.
           type: raw
       returned: with O(compare)
 # end generated

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: vbox_snapshot
-short_description: Take, restore and remove snapshots of VirtualBox machines
+short_description: Take, restore and delete snapshots of VirtualBox VMs
 version_added: 0.1.0
 description:
-  - Takes, restores and removes snapshots of machines of Oracle VirtualBox, through C(VBoxManage).
-  - A restore puts the machine's disks and settings back, and its memory where the snapshot holds any. Its name, its
-    description and its groups stay as they are.
-  - What VirtualBox would do wrong or half is refused beforehand; for instance removing a snapshot that linked clones
-    stand on.
+  - Takes, restores and deletes snapshots of VMs of Oracle VirtualBox with C(VBoxManage).
+  - A restore brings back the disks and settings of the VM, and its memory if the snapshot contains it. The name, the
+    description and the groups of the VM are not changed.
+  - Requests that VirtualBox would carry out wrongly or only in part are rejected before anything is changed, for
+    instance the deletion of a snapshot that linked clones are based on.
 author:
   - polyvirt contributors (@polyvirt)
 extends_documentation_fragment:
@@ -25,7 +25,7 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    details: A check looks and plans like the real run, and reports the same C(changed) and C(diff), but writes nothing.
+    details: Reads and plans like a normal run, and reports the same C(changed) and C(diff), but writes nothing.
   diff_mode:
     support: full
   platform:
@@ -33,41 +33,41 @@ attributes:
 options:
   snapshot:
     description:
-      - Name of the snapshot. An existing one can also be named by its UUID, which is the way to name one of two
-        snapshots that have the same name.
+      - Name of the snapshot. An existing one can also be selected by its UUID, for example if two snapshots have the
+        same name.
   include_memory:
     description:
-      - A snapshot of a running machine always holds its memory, so V(false) is refused for one.
+      - A snapshot of a running VM always contains its memory, so V(false) is rejected for a running VM.
 notes:
-  - A snapshot with more than one child cannot be removed alone. Remove its children first, or along with it
+  - A snapshot with more than one child cannot be deleted alone. Delete its children first, or together with it
     (O(children=true)).
-  - A machine that runs is cut off by a restore, for VirtualBox restores only while it is off.
+  - A restore cuts the power of a running VM, because VirtualBox can restore a VM only while it is off.
 seealso:
   - module: polyvirt.core.vbox_snapshot_info
   - module: polyvirt.core.vbox_vm
 """
 
 EXAMPLES = r"""
-- name: A point to come back to
+- name: Take a snapshot
   polyvirt.core.vbox_snapshot:
     name: web1
     snapshot: before-upgrade
-    description: Debian 12, as it was installed
+    description: Debian 12 after the installation
 
-- name: Back to it, and wait until it answers
+- name: Restore the snapshot and wait for SSH
   polyvirt.core.vbox_snapshot:
     name: web1
     snapshot: before-upgrade
     state: restored
     wait_for: ssh
 
-- name: One each night, of which the last seven stay
+- name: Take a snapshot every night and keep the last seven
   polyvirt.core.vbox_snapshot:
     name: [web1, web2]
     snapshot: "nightly-{{ now().strftime('%Y-%m-%d') }}"
     keep_last: 7
 
-- name: Away with it and all that were taken on top of it
+- name: Delete a snapshot and its children
   polyvirt.core.vbox_snapshot:
     name: web1
     snapshot: before-upgrade
@@ -79,7 +79,8 @@ RETURN = r"""
 # begin generated: returns
 vms:
   description:
-    - One entry for each VM, in order; in check mode as it would be. With all keys of M(polyvirt.core.vbox_vm).
+    - One entry for each VM, in order; in check mode, as it would be after the task.
+    - Has all keys of the entries of M(polyvirt.core.vbox_vm).
   returned: unless the options are wrong in form, or VirtualBox cannot be used
   type: list
   elements: dict
@@ -93,7 +94,7 @@ vms:
       type: str
       sample: running
     snapshots:
-      description: Snapshots of the VM, each before its children. Empty in a task that does not read snapshots.
+      description: Snapshots of the VM, each before its children. Empty if the task does not read snapshots.
       type: list
       elements: dict
       contains:
@@ -116,14 +117,14 @@ vms:
           description: Free-text description.
           type: str
         kind:
-          description: Always empty; VirtualBox has one kind of snapshots.
+          description: Always empty; VirtualBox has only one kind of snapshots.
           type: str
         created:
           description: Time of the snapshot in seconds since 1970.
           type: int
           sample: 1795172368
         current:
-          description: Whether the disks are based on it. It does not contain what was written since.
+          description: Whether the disks are based on it. It does not contain data that was written since.
           type: bool
         unfinished:
           description: Always empty for VirtualBox.

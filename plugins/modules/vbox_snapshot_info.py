@@ -7,12 +7,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: vbox_snapshot_info
-short_description: Tell about snapshots of VirtualBox machines, and compare them
+short_description: List and compare snapshots of VirtualBox VMs
 version_added: 0.1.0
 description:
-  - Tells what snapshots machines of VirtualBox have, as a tree.
-  - Tells which settings differ between a snapshot and another, or the machine as it is now.
-  - Never fails because VirtualBox is missing; RV(host) then says why.
+  - Returns the snapshots of VirtualBox VMs, as a tree.
+  - Returns which settings differ between two snapshots, or between a snapshot and the VM as it is now.
+  - Does not fail if VirtualBox is missing; RV(host) then contains the reason.
 author:
   - polyvirt contributors (@polyvirt)
 extends_documentation_fragment:
@@ -23,10 +23,10 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    details: It only looks, and so does the same in a check.
+    details: Only reads, so check mode makes no difference.
   diff_mode:
     support: N/A
-    details: It changes nothing.
+    details: Changes nothing.
   platform:
     platforms: posix
 notes:
@@ -37,15 +37,15 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Look at the snapshots of all machines
+- name: Read the snapshots of all VMs
   polyvirt.core.vbox_snapshot_info:
   register: found
 
-- name: Machines without any
+- name: Show VMs without snapshots
   ansible.builtin.debug:
     msg: "{{ found.vms | rejectattr('snapshots') | map(attribute='name') }}"
 
-- name: What has changed in its settings since
+- name: Show which settings have changed since a snapshot
   polyvirt.core.vbox_snapshot_info:
     name: web1
     compare:
@@ -70,7 +70,7 @@ host:
       type: str
       sample: 7.2.22
     message:
-      description: A sentence about this; what to do if VirtualBox cannot be used.
+      description: Explanation of these values, and what to do if VirtualBox cannot be used.
       type: str
     why:
       description: Null, or why VirtualBox cannot be used - missing, not_on_path, not_responding, too_old (before
@@ -111,7 +111,7 @@ vms:
       type: str
       sample: 7d0a5ee4-4b3c-4a0e-b1e6-8c7a2a3f10a5
     snapshots:
-      description: Snapshots of the VM, each before its children. Empty in a task that does not read snapshots.
+      description: Snapshots of the VM, each before its children. Empty if the task does not read snapshots.
       type: list
       elements: dict
       contains:
@@ -134,14 +134,14 @@ vms:
           description: Free-text description.
           type: str
         kind:
-          description: Always empty; VirtualBox has one kind of snapshots.
+          description: Always empty; VirtualBox has only one kind of snapshots.
           type: str
         created:
           description: Time of the snapshot in seconds since 1970.
           type: int
           sample: 1795172368
         current:
-          description: Whether the disks are based on it. It does not contain what was written since.
+          description: Whether the disks are based on it. It does not contain data that was written since.
           type: bool
         unfinished:
           description: Always empty for VirtualBox.
@@ -158,19 +158,19 @@ vms:
           description: Name of the snapshot in it.
           type: str
     differences:
-      description: Every setting that is not the same at the two points.
+      description: Settings that differ between the two points.
       type: list
       elements: dict
       contains:
         path:
-          description: The setting.
+          description: Path of the setting.
           type: str
           sample: memory
         before:
-          description: Its value at the first point, null where it was not set.
+          description: Value at the first point; null if it was not set.
           type: raw
         after:
-          description: Its value at the second point, null where it was not set.
+          description: Value at the second point; null if it was not set.
           type: raw
       returned: with O(compare)
 # end generated

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: vbox_vm
-short_description: Manage virtual machines of VirtualBox
+short_description: Manage VirtualBox virtual machines
 version_added: 0.1.0
 description:
-  - Makes, changes, starts, stops and removes machines of Oracle VirtualBox, through C(VBoxManage).
-  - An option that is given is enforced on existing machines too, or refused with a reason; what is left out is
-    left alone.
-  - Most settings of a machine can be changed only while it is off. O(allow_restart=true) is the consent to turn a
-    running one off and on again for that. Tags, port forwards, media in a drive, disks at a free SATA port and a
-    card's network change at once.
-  - A machine is found by its name once and then addressed by its UUID, so that a name which looks like something
-    else hits nobody else's machine.
+  - Creates, changes, starts, stops and deletes VMs of Oracle VirtualBox with C(VBoxManage).
+  - Options you omit are never changed. Options you set are enforced on existing VMs, too; if that is impossible, the
+    task fails and says why.
+  - Most settings can be changed only while the VM is off. O(allow_restart=true) is the permission to stop a running VM
+    and to start it again for them. Tags, port forwards, the ISO image in a drive, disks at a free SATA port and the
+    network of a NIC change at once.
+  - A VM is looked up by its name once and then addressed by its UUID, so that a name that looks like something else
+    never affects another VM.
 author:
   - polyvirt contributors (@polyvirt)
 extends_documentation_fragment:
@@ -28,7 +28,7 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    details: A check looks and plans like the real run, and reports the same C(changed) and C(diff), but writes nothing.
+    details: Reads and plans like a normal run, and reports the same C(changed) and C(diff), but writes nothing.
   diff_mode:
     support: full
   platform:
@@ -38,92 +38,94 @@ requirements:
 options:
   id:
     description:
-      - UUID of one machine. It is the way to name one of two machines that have the same name.
-      - When O(name) is given too, the names are compared; machines are not renamed.
+      - UUID of one VM. Use it to select one of two VMs that have the same name.
+      - If O(name) is set too, the names are compared. VMs are not renamed.
   os_type:
     description:
-      - Id of the guest's operating system, of those that C(VBoxManage list ostypes) tells, such as V(Debian_64).
-      - A short name stands for the id of a usual system of 64 bits; they are V(alma), V(arch), V(archlinux),
-        V(centos), V(debian), V(fedora), V(freebsd), V(gentoo), V(linux), V(netbsd), V(openbsd), V(opensuse), V(oracle),
-        V(other), V(redhat), V(rhel), V(rocky), V(solaris), V(ubuntu), V(windows10), V(windows11), V(windows2016),
-        V(windows2019) and V(windows2022).
-      - A new machine gets V(Linux26_64) when it is left out. It says what VirtualBox emulates by default; nothing is
+      - ID of the guest's operating system, as C(VBoxManage list ostypes) lists them, such as V(Debian_64).
+      - A short name can be used for common 64-bit systems - V(alma), V(arch), V(archlinux), V(centos),
+        V(debian), V(fedora), V(freebsd), V(gentoo), V(linux), V(netbsd), V(openbsd), V(opensuse), V(oracle), V(other),
+        V(redhat), V(rhel), V(rocky), V(solaris), V(ubuntu), V(windows10), V(windows11), V(windows2016), V(windows2019)
+        and V(windows2022).
+      - A new VM has V(Linux26_64) by default. The type determines what VirtualBox emulates by default; nothing is
         installed.
   firmware:
     description:
-      - Firmware of the machine. A new one gets V(bios) when it is left out. Machines with 32-bit EFI count as V(uefi).
+      - Firmware of the VM. A new VM has V(bios) by default. VMs with 32-bit EFI are reported as V(uefi).
   tpm:
-    description: Whether it has an emulated TPM 2.0. Needs VirtualBox 7.0. Its content is removed with the machine.
+    description:
+      - Whether the VM has an emulated TPM 2.0. Needs VirtualBox 7.0. Its content is deleted with the VM.
   nested_virtualization:
     description:
-      - Whether the guest can run machines of its own. VirtualBox takes the setting also where the host's processor
-        cannot do it; the machine then does not start.
+      - Whether the guest can run VMs of its own. VirtualBox accepts the setting even if the host's CPU does not support
+        it; the VM then does not start.
   autostart:
     description:
-      - Whether the machine starts with its host. VirtualBox's autostart service must have been set up before
-        (C(VBoxManage setproperty autostartdbpath)); it is refused where it was not.
-      - A running machine gets it at once. VirtualBox cannot take it away from one before that is off.
+      - Whether the VM starts with its host. Fails if VirtualBox's autostart service is not set up
+        (C(VBoxManage setproperty autostartdbpath)).
+      - It can be enabled on a running VM, but disabled only while the VM is off.
   disks:
     description:
-      - Disks by slot. What is not listed is left alone, unless O(purge) contains V(disks). Disks grow and never
-        shrink.
-      - A slot is a controller's name and a port, such as V(SATA 0), and for the second device of an IDE port
-        V(IDE 0:1). Entries without a slot are at V(SATA 0), V(SATA 1) and so on. The controllers V(SATA), V(IDE),
-        V(SCSI), V(SAS), V(NVMe) and V(VirtIO) are made when a disk needs them.
-      - New files are in the format V(vdi), V(vmdk) or V(vhd), in the machine's folder. A qcow2 image is refused with
-        the command that converts it.
-      - A running machine gets a disk at a free port of SATA at once; all else needs it to be off. Disks of the fixed
-        variant do not grow. Nor does a V(vmdk), which VirtualBox would spoil; it is refused with the command that
-        makes a VDI of it, and so is a V(vmdk) that is to be larger than the O(image) it is made from.
+      - Disks by slot. Other disks of the VM are not changed, unless O(purge) contains V(disks).
+      - Disks grow and never shrink. Disks of the fixed variant do not grow.
+      - A slot is the name of a controller and a port, such as V(SATA 0), or V(IDE 0:1) for the second device of an IDE
+        port. Entries without a slot use V(SATA 0), V(SATA 1) and so on. The controllers V(SATA), V(IDE), V(SCSI),
+        V(SAS), V(NVMe) and V(VirtIO) are created when a disk needs them.
+      - New files are created in the directory of the VM, in the format V(vdi), V(vmdk) or V(vhd). A qcow2 image is
+        rejected; the error contains the command that converts it.
+      - A V(vmdk) does not grow, because VirtualBox would damage it; the error contains the command that converts it to
+        VDI. For the same reason, a V(vmdk) cannot be larger than the O(image) that it is created from.
+      - On a running VM, a disk can be added at a free SATA port. All other changes need the VM to be off.
   networks:
     description:
-      - Network cards by place; the first entry is the first card. Keys that are left out are left alone, and a card
-        keeps its MAC.
-      - V(nat) and V(user) are both VirtualBox's own translation, each card behind a router of its own. V(network) is a
-        NAT network by its name, V(internal) a network by its name (V(intnet) when left out), which comes into being by
-        being named. V(bridged) needs an interface of the host, V(hostonly) a host-only interface.
-      - O(networks[].model) is VirtualBox's word, such as V(82540EM), V(82545EM), V(Am79C973) or V(virtio).
-      - A new machine gets one card of the type V(nat) when this is left out, and none when it is empty. The chipset
-        V(piix3) has room for eight, V(ich9) (O(native)) for 36.
-      - A running machine's card moves to another network at once; all else about it needs the machine to be off.
+      - NICs by position; the first entry is the first NIC. Omitted keys are not changed, and a NIC keeps its MAC
+        address.
+      - If omitted, a new VM has one NIC of the type V(nat); with an empty list, it has none. The chipset V(piix3) has
+        room for 8 NICs, V(ich9) (see O(native)) for 36.
+      - V(nat) and V(user) are both VirtualBox's own address translation, with a separate router for each NIC.
+        V(network) is a NAT network by its name. V(internal) is an internal network by its name (default V(intnet)),
+        which is created by its first use. V(bridged) needs an interface of the host, V(hostonly) a host-only interface.
+      - O(networks[].model) is the NIC type of VirtualBox, such as V(82540EM), V(82545EM), V(Am79C973) or V(virtio).
+      - On a running VM, a NIC can be moved to another network at once. All other changes need the VM to be off.
   port_forwards:
     description:
-      - Ports of the host that lead into the guest, known by name, on the first card of the type V(nat). They come, go
-        and change while the machine runs. A name has no comma, no percent sign and
-        no line break.
-      - A rule without a O(port_forwards[].host_port) gets a free one, which it keeps.
-      - VirtualBox itself tells nobody when a port is taken by another program; the machine then starts without the
-        forward.
-      - For SSH there is O(ssh_forward).
+      - Ports of the host that lead into the guest, by name, on the first NIC of the type V(nat). They are added,
+        removed and changed while the VM runs.
+      - A name cannot contain commas, percent signs and line breaks.
+      - A rule without O(port_forwards[].host_port) gets a free port and keeps it.
+      - VirtualBox does not report that another program uses a port; the VM then starts without the port forward.
+      - For SSH, use O(ssh_forward).
   shared_folders:
     description:
-      - Folders of the host, known by name, for guests with Guest Additions. A name has no space. Folders come and go
-        while the machine is off.
-      - With O(shared_folders[].guest_path) the guest mounts it there by itself.
+      - Directories of the host that are shared with the guest, by name. Needs Guest Additions in the guest. They are
+        added and removed while the VM is off.
+      - A name cannot contain spaces.
+      - If O(shared_folders[].guest_path) is set, the guest mounts the directory there automatically.
   display:
     description:
-      - Its O(display.video_memory) is in whole MiB from 1 to 256. Of O(display.type) there is V(none) alone, which
-        switches VirtualBox's remote display off. The kind of graphics card is O(graphics_controller).
+      - Display of the VM. The graphics controller is set with O(graphics_controller).
+      - The only O(display.type) is V(none), which disables VirtualBox's remote display.
+      - O(display.video_memory) is a whole number of MiB from 1 to 256.
   image:
     description:
-      - A base disk to make the machine from, in one of VirtualBox's formats (VDI, VMDK, VHD) or raw. Used only when
-        the machine is made, and not compared later.
-      - A qcow2 image is refused with the command that converts it (C(qemu-img convert -O vdi)).
+      - A disk image to create the VM from, in a format of VirtualBox (VDI, VMDK, VHD) or raw. Used only when the VM is
+        created, and not compared later.
+      - A qcow2 image is rejected; the error contains the command that converts it (C(qemu-img convert -O vdi)).
   clone:
     description:
-      - Makes the machine from another one, or from one of its snapshots. Used only when the machine is made.
-      - The source must be off, unless a snapshot is named. A linked clone needs one to stand on, so that the source
-        can go on.
-      - A clone has its own UUID, MACs and disks, and no seed unless O(cloud_init) makes it one. A machine that linked
-        clones depend on is not removed.
+      - Another VM, or a snapshot of one, to create this VM from. Used only when the VM is created.
+      - The source must be off, unless a snapshot is set. A linked clone needs a snapshot, so that its source can still
+        be used.
+      - The clone has its own UUID, MAC addresses and disks, and no cloud-init seed ISO unless O(cloud_init) is set. A
+        VM that has linked clones is not deleted.
   native:
     description:
-      - Keys are options of C(VBoxManage modifyvm) without the dashes in front, such as V(clipboard-mode),
-        V(draganddrop), V(accelerate3d), V(audio-driver), V(usbehci), V(chipset) or V(cpuexecutioncap); V(true) and
-        V(false) are V(on) and V(off).
-      - One that VirtualBox shows nowhere, such as V(natdnshostresolver1), cannot be compared and is refused, as is what
-        has an option here.
-      - Most are changed while the machine is off.
+      - Settings without an option here. Keys are options of C(VBoxManage modifyvm) without the leading dashes, such as
+        V(clipboard-mode), V(draganddrop), V(accelerate3d), V(audio-driver), V(usbehci), V(chipset) or
+        V(cpuexecutioncap). V(true) and V(false) mean V(on) and V(off).
+      - Settings that VirtualBox does not show, such as V(natdnshostresolver1), cannot be compared and are rejected.
+        Settings that have an option here are rejected, too.
+      - Most of them can be changed only while the VM is off.
 seealso:
   - module: polyvirt.core.vbox_vm_info
   - module: polyvirt.core.vbox_snapshot
@@ -133,7 +135,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: A Debian guest from an image, running and answering on SSH
+- name: Create a Debian VM from an image, start it and wait for SSH
   polyvirt.core.vbox_vm:
     name: web1
     state: started
@@ -149,19 +151,19 @@ EXAMPLES = r"""
       ssh_authorized_keys:
         - "{{ lookup('ansible.builtin.file', '~/.ssh/id_ed25519.pub') }}"
     wait_for: ssh
-  register: made
+  register: created
 
-- name: The port of the host that leads to its SSH
+- name: Show the port of the host that leads to SSH in the guest
   ansible.builtin.debug:
-    msg: "{{ made.vms[0].ssh.host }}:{{ made.vms[0].ssh.port }}"
+    msg: "{{ created.vms[0].ssh.host }}:{{ created.vms[0].ssh.port }}"
 
-- name: More memory, with a restart where it is needed
+- name: Increase the memory, with a restart if needed
   polyvirt.core.vbox_vm:
     name: web1
     memory: 4G
     allow_restart: true
 
-- name: The web server reached on port 8080 of the host, at once
+- name: Forward port 8080 of the host to the web server, without a restart
   polyvirt.core.vbox_vm:
     name: web1
     port_forwards:
@@ -170,7 +172,7 @@ EXAMPLES = r"""
         host_port: 8080
         guest_port: 80
 
-- name: A desktop to be installed from a medium, in a window
+- name: Create a desktop VM and install it from an ISO image, in a window
   polyvirt.core.vbox_vm:
     name: desk1
     state: started
@@ -189,7 +191,7 @@ EXAMPLES = r"""
       clipboard-mode: bidirectional
       usbxhci: true
 
-- name: A machine between two networks
+- name: Create a VM that connects two networks
   polyvirt.core.vbox_vm:
     name: gate
     image:
@@ -201,12 +203,12 @@ EXAMPLES = r"""
         source: backstage
         model: virtio
 
-- name: Save two machines to disk
+- name: Suspend two VMs to disk
   polyvirt.core.vbox_vm:
     name: [web1, desk1]
     state: suspended
 
-- name: Remove a machine with the disks that were made for it
+- name: Delete a VM with the disks that were created for it
   polyvirt.core.vbox_vm:
     name: web1
     state: absent
@@ -216,9 +218,9 @@ RETURN = r"""
 # begin generated: returns
 vms:
   description:
-    - One entry for each name, in the order of O(name); in check mode as it would be.
-    - The entry of a VM that does not exist, or whose request was rejected, has only what says something - name,
-      id, platform, state, changed, failed, msg, steps, kept.
+    - One entry for each name, in the order of O(name); in check mode, as it would be after the task.
+    - The entry of a VM whose request was rejected has only the keys name, id, platform, state, changed, failed,
+      msg, steps and kept. The entry of a VM that does not exist has these keys, and those that are not empty.
   returned: unless the options are wrong in form, or VirtualBox cannot be used
   type: list
   elements: dict
@@ -240,7 +242,7 @@ vms:
       type: str
       sample: running
     reason:
-      description: The power state in the words of VirtualBox.
+      description: The power state in the terms of VirtualBox.
       type: str
       sample: aborted
     cpus:
@@ -265,7 +267,7 @@ vms:
       description: ISO image in the first optical drive; empty for none, null if there is no drive.
       type: str
     addresses:
-      description: IP addresses of the VM. Those that Guest Additions reported in a former boot are left out.
+      description: IP addresses of the VM, without those that Guest Additions reported in an earlier boot.
       type: list
       elements: dict
       contains:
@@ -335,7 +337,7 @@ vms:
           type: str
           sample: nat
         source:
-          description: Network, bridge or interface; missing where the type has none.
+          description: Network, bridge or interface; missing if the type has none.
           type: str
           sample: default
         mac:
@@ -347,7 +349,7 @@ vms:
           type: str
           sample: 82540EM
     snapshots:
-      description: Snapshots of the VM, each before its children. Empty in a task that does not read snapshots.
+      description: Snapshots of the VM, each before its children. Empty if the task does not read snapshots.
       type: list
       elements: dict
       contains:
@@ -370,14 +372,14 @@ vms:
           description: Free-text description.
           type: str
         kind:
-          description: Always empty; VirtualBox has one kind of snapshots.
+          description: Always empty; VirtualBox has only one kind of snapshots.
           type: str
         created:
           description: Time of the snapshot in seconds since 1970.
           type: int
           sample: 1795172368
         current:
-          description: Whether the disks are based on it. It does not contain what was written since.
+          description: Whether the disks are based on it. It does not contain data that was written since.
           type: bool
         unfinished:
           description: Always empty for VirtualBox.
@@ -462,7 +464,7 @@ vms:
       sample:
         - image
     kept:
-      description: What was not deleted with the VM.
+      description: Files that were not deleted with the VM.
       type: list
       elements: dict
       contains:
@@ -474,7 +476,7 @@ vms:
           type: str
       sample:
         - path: /srv/iso/debian.iso
-          reason: a medium is not deleted
+          reason: an ISO image is never deleted
 diff:
   description: What differs before and after the task. One entry for each VM that was changed, or would be in check
     mode.

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: vbox_vm_info
-short_description: Tell about VirtualBox and its virtual machines
+short_description: List VirtualBox virtual machines
 version_added: 0.1.0
 description:
-  - Tells whether VirtualBox can be used on this host, and what machines the task's user has.
-  - Two C(VBoxManage) processes tell of all machines; those that run are asked for more, some at a time.
-  - Never fails because VirtualBox is missing or too old; RV(host) then says why.
+  - Returns whether VirtualBox can be used on this host, and the VMs of the task's user.
+  - Two C(VBoxManage) processes read all VMs. For running VMs, further calls are needed, several at a time.
+  - Does not fail if VirtualBox is missing or too old; RV(host) then contains the reason.
 author:
   - polyvirt contributors (@polyvirt)
 extends_documentation_fragment:
@@ -23,10 +23,10 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    details: It only looks.
+    details: Only reads.
   diff_mode:
     support: N/A
-    details: It changes nothing.
+    details: Changes nothing.
   platform:
     platforms: posix
 seealso:
@@ -34,15 +34,15 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Look at all machines
+- name: Read all VMs
   polyvirt.core.vbox_vm_info:
   register: virtualbox
 
-- name: Names of those that run
+- name: Show the names of running VMs
   ansible.builtin.debug:
     msg: "{{ virtualbox.vms | selectattr('state', 'eq', 'running') | map(attribute='name') }}"
 
-- name: Machines of another user
+- name: Read the VMs of another user
   polyvirt.core.vbox_vm_info:
   become: true
   become_user: jenkins
@@ -66,7 +66,7 @@ host:
       type: str
       sample: 7.2.22
     message:
-      description: A sentence about this; what to do if VirtualBox cannot be used.
+      description: Explanation of these values, and what to do if VirtualBox cannot be used.
       type: str
     why:
       description: Null, or why VirtualBox cannot be used - missing, not_on_path, not_responding, too_old (before
@@ -116,7 +116,7 @@ vms:
       type: str
       sample: running
     reason:
-      description: The power state in the words of VirtualBox.
+      description: The power state in the terms of VirtualBox.
       type: str
       sample: aborted
     cpus:
@@ -141,7 +141,7 @@ vms:
       description: ISO image in the first optical drive; empty for none, null if there is no drive.
       type: str
     addresses:
-      description: IP addresses of the VM. Those that Guest Additions reported in a former boot are left out.
+      description: IP addresses of the VM, without those that Guest Additions reported in an earlier boot.
       type: list
       elements: dict
       contains:
@@ -211,7 +211,7 @@ vms:
           type: str
           sample: nat
         source:
-          description: Network, bridge or interface; missing where the type has none.
+          description: Network, bridge or interface; missing if the type has none.
           type: str
           sample: default
         mac:
@@ -223,7 +223,7 @@ vms:
           type: str
           sample: 82540EM
     snapshots:
-      description: Snapshots of the VM, each before its children. Empty in a task that does not read snapshots.
+      description: Snapshots of the VM, each before its children. Empty if the task does not read snapshots.
       type: list
       elements: dict
       contains:
@@ -246,14 +246,14 @@ vms:
           description: Free-text description.
           type: str
         kind:
-          description: Always empty; VirtualBox has one kind of snapshots.
+          description: Always empty; VirtualBox has only one kind of snapshots.
           type: str
         created:
           description: Time of the snapshot in seconds since 1970.
           type: int
           sample: 1795172368
         current:
-          description: Whether the disks are based on it. It does not contain what was written since.
+          description: Whether the disks are based on it. It does not contain data that was written since.
           type: bool
         unfinished:
           description: Always empty for VirtualBox.

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: virsh_snapshot
-short_description: Take, restore and remove snapshots of libvirt machines
+short_description: Take, restore and delete snapshots of libvirt VMs
 version_added: 0.1.0
 description:
-  - Takes, restores and removes snapshots of machines of libvirt (QEMU, KVM), through C(virsh).
-  - A restore puts the machine's settings back too, not only its disks. Disks and files that were made for it since
-    still count as its own.
-  - What libvirt would do wrong is refused beforehand; for instance restoring a snapshot whose content is gone, or
-    removing an external one while internal ones lie in its files.
+  - Takes, restores and deletes snapshots of libvirt VMs (QEMU, KVM) with C(virsh).
+  - A restore brings back the settings of the VM as well as its disks. Disks and files that this collection created for
+    the VM since the snapshot still belong to it.
+  - Requests that libvirt would carry out wrongly are rejected before anything is changed, for instance the restore of a
+    snapshot whose content is missing, or the deletion of an external snapshot whose files contain internal ones.
 author:
   - polyvirt contributors (@polyvirt)
 extends_documentation_fragment:
@@ -26,7 +26,7 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    details: A check looks and plans like the real run, and reports the same C(changed) and C(diff), but writes nothing.
+    details: Reads and plans like a normal run, and reports the same C(changed) and C(diff), but writes nothing.
   diff_mode:
     support: full
   platform:
@@ -36,37 +36,38 @@ requirements:
 options:
   include_memory:
     description:
-      - An internal snapshot of a running machine always holds its memory. An external one does so only with V(true).
+      - Whether a new snapshot of a running VM contains its memory. An internal one always does, an external one only
+        with V(true).
 notes:
-  - Internal snapshots need disks in qcow2. With UEFI firmware they can be taken only while the machine is off.
-  - External snapshots can be restored with libvirt 9.9 and later only; earlier versions can take and remove them, and
-    machines can be cloned from them.
+  - Internal snapshots need qcow2 disks. With UEFI firmware, they can be taken only while the VM is off.
+  - External snapshots can be restored only with libvirt 9.9 or later. Earlier versions can take and delete them, and
+    VMs can be cloned from them.
 seealso:
   - module: polyvirt.core.virsh_snapshot_info
   - module: polyvirt.core.virsh_vm
 """
 
 EXAMPLES = r"""
-- name: A point to come back to
+- name: Take a snapshot
   polyvirt.core.virsh_snapshot:
     name: web1
     snapshot: before-upgrade
-    description: Debian 12, as it was installed
+    description: Debian 12 after the installation
 
-- name: Back to it, and wait until it answers
+- name: Restore the snapshot and wait for SSH
   polyvirt.core.virsh_snapshot:
     name: web1
     snapshot: before-upgrade
     state: restored
     wait_for: ssh
 
-- name: One each night, of which the last seven stay
+- name: Take a snapshot every night and keep the last seven
   polyvirt.core.virsh_snapshot:
     name: [web1, web2]
     snapshot: "nightly-{{ now().strftime('%Y-%m-%d') }}"
     keep_last: 7
 
-- name: Away with it and all that were taken on top of it
+- name: Delete a snapshot and its children
   polyvirt.core.virsh_snapshot:
     name: web1
     snapshot: before-upgrade
@@ -78,7 +79,8 @@ RETURN = r"""
 # begin generated: returns
 vms:
   description:
-    - One entry for each VM, in order; in check mode as it would be. With all keys of M(polyvirt.core.virsh_vm).
+    - One entry for each VM, in order; in check mode, as it would be after the task.
+    - Has all keys of the entries of M(polyvirt.core.virsh_vm).
   returned: unless the options are wrong in form, or libvirt cannot be reached
   type: list
   elements: dict
@@ -92,7 +94,7 @@ vms:
       type: str
       sample: running
     snapshots:
-      description: Snapshots of the VM, each before its children. Empty in a task that does not read snapshots.
+      description: Snapshots of the VM, each before its children. Empty if the task does not read snapshots.
       type: list
       elements: dict
       contains:
@@ -101,7 +103,7 @@ vms:
           type: str
           sample: before-upgrade
         id:
-          description: Always null; libvirt knows snapshots by name.
+          description: Always null; libvirt identifies snapshots by name.
           type: str
         parent:
           description: Name of the parent snapshot, or null.
@@ -122,7 +124,7 @@ vms:
           type: int
           sample: 1795172368
         current:
-          description: Whether the disks are based on it. It does not contain what was written since.
+          description: Whether the disks are based on it. It does not contain data that was written since.
           type: bool
         unfinished:
           description: Always empty for libvirt.

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: virsh_snapshot_info
-short_description: Tell about snapshots of libvirt machines, and compare them
+short_description: List and compare snapshots of libvirt VMs
 version_added: 0.1.0
 description:
-  - Tells what snapshots machines of libvirt have, and which ones an image holds that libvirt does not know.
-  - Tells what differs between a snapshot and another, or the machine as it is now - its settings, and the files in its
-    disks where that is asked.
-  - Never fails because libvirt is missing; RV(host) then says why.
+  - Returns the snapshots of libvirt VMs, and those in their images that libvirt does not know.
+  - Returns what differs between two snapshots, or between a snapshot and the VM as it is now - settings, and if
+    requested, the files on the disks.
+  - Does not fail if libvirt is missing; RV(host) then contains the reason.
 author:
   - polyvirt contributors (@polyvirt)
 extends_documentation_fragment:
@@ -24,44 +24,44 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    details: It only looks, and so does the same in a check.
+    details: Only reads, so check mode makes no difference.
   diff_mode:
     support: N/A
-    details: It changes nothing.
+    details: Changes nothing.
   platform:
     platforms: posix
 requirements:
   - C(qemu-img) for RV(vms[].leftovers) and for O(compare.content)
   - C(virt-diff) for O(compare.content) (package guestfs-tools), and a kernel in C(/boot) of the host
 notes:
-  - Files can be compared only of disks with an operating system that libguestfs knows.
-  - The disks of a machine that runs cannot be read as they are now, for they are being written. Its snapshots can.
-  - Of a suspended machine, and in a snapshot of one that ran, files are as the guest had written them to its disk. What
-    it held only in memory is not seen.
-  - The size that a disk had when a snapshot was taken is not known, so sizes are never told as different.
-  - While files are compared, copies of what internal snapshots hold lie beside the disks, in a folder that only the
-    task's user can enter. A run that was killed may leave it; the next one removes it.
+  - Files can be compared only on disks with an operating system that libguestfs knows.
+  - The current disks of a running VM cannot be compared, because they are being written. Its snapshots can.
+  - For a suspended VM, and for a snapshot of a running VM, files are compared as the guest had written them to its
+    disk. Data that was only in its memory is not included.
+  - The size of a disk at the time of a snapshot is not known, so sizes are never reported as different.
+  - While files are compared, copies of the content of internal snapshots are stored beside the disks, in a directory
+    that only the task's user can enter. If a run is killed, this directory may remain; the next run deletes it.
 seealso:
   - module: polyvirt.core.virsh_snapshot
   - module: polyvirt.core.virsh_vm_info
 """
 
 EXAMPLES = r"""
-- name: Look at the snapshots of all machines
+- name: Read the snapshots of all VMs
   polyvirt.core.virsh_snapshot_info:
   register: found
 
-- name: Machines without any
+- name: Show VMs without snapshots
   ansible.builtin.debug:
     msg: "{{ found.vms | rejectattr('snapshots') | map(attribute='name') }}"
 
-- name: What has changed in its settings since
+- name: Show which settings have changed since a snapshot
   polyvirt.core.virsh_snapshot_info:
     name: web1
     compare:
       from: before-upgrade
 
-- name: Which files an upgrade has changed
+- name: Show which files an upgrade has changed
   polyvirt.core.virsh_snapshot_info:
     name: web1
     compare:
@@ -88,7 +88,7 @@ host:
       type: str
       sample: 9.0.0
     message:
-      description: A sentence about this; what to do if libvirt cannot be used.
+      description: Explanation of these values, and what to do if libvirt cannot be used.
       type: str
     why:
       description: Null, or why libvirt cannot be used. V(not_on_path) - the command is not found, and may not be
@@ -130,7 +130,7 @@ vms:
       type: str
       sample: 3f078c8c-2819-40bf-b3cd-6a6ef2079e51
     snapshots:
-      description: Snapshots of the VM, each before its children. Empty in a task that does not read snapshots.
+      description: Snapshots of the VM, each before its children. Empty if the task does not read snapshots.
       type: list
       elements: dict
       contains:
@@ -139,7 +139,7 @@ vms:
           type: str
           sample: before-upgrade
         id:
-          description: Always null; libvirt knows snapshots by name.
+          description: Always null; libvirt identifies snapshots by name.
           type: str
         parent:
           description: Name of the parent snapshot, or null.
@@ -160,7 +160,7 @@ vms:
           type: int
           sample: 1795172368
         current:
-          description: Whether the disks are based on it. It does not contain what was written since.
+          description: Whether the disks are based on it. It does not contain data that was written since.
           type: bool
         unfinished:
           description: Always empty for libvirt.
@@ -179,23 +179,23 @@ vms:
           description: Name of the snapshot in it.
           type: str
     differences:
-      description: Every setting that is not the same at the two points.
+      description: Settings that differ between the two points.
       type: list
       elements: dict
       contains:
         path:
-          description: The setting.
+          description: Path of the setting.
           type: str
           sample: memory
         before:
-          description: Its value at the first point, null where it was not set.
+          description: Value at the first point; null if it was not set.
           type: raw
         after:
-          description: Its value at the second point, null where it was not set.
+          description: Value at the second point; null if it was not set.
           type: raw
       returned: with O(compare)
     content:
-      description: Every file that is not the same at the two points.
+      description: Files that differ between the two points.
       type: list
       elements: dict
       contains:
@@ -216,7 +216,7 @@ vms:
               type: str
               sample: '-'
             mode:
-              description: Mode.
+              description: Permissions.
               type: str
               sample: '0644'
             size:
@@ -236,7 +236,7 @@ vms:
               type: str
               sample: '-'
             mode:
-              description: Mode.
+              description: Permissions.
               type: str
               sample: '0644'
             size:

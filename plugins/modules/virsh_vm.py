@@ -7,17 +7,17 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: virsh_vm
-short_description: Manage virtual machines of libvirt
+short_description: Manage libvirt virtual machines
 version_added: 0.1.0
 description:
-  - Makes, changes, starts, stops and removes machines of libvirt (QEMU, KVM), through C(virsh) and C(qemu-img).
-  - An option that is given is enforced on existing machines too, or refused with a reason; what is left out is
-    left alone.
-  - An existing machine is changed by editing its own definition, so MACs, addresses and devices that nobody asked
-    about stay.
-  - Of a running machine, disks on the virtio and SCSI buses, network cards, media and texts change at once, and
-    so do processors and memory within O(max_cpus) and O(max_memory). All else is stored for its next start, and
-    listed in RV(vms[].restart_required) until then.
+  - Creates, changes, starts, stops and deletes libvirt VMs (QEMU, KVM) with C(virsh) and C(qemu-img).
+  - Options you omit are never changed. Options you set are enforced on existing VMs, too; if that is impossible, the
+    task fails and says why.
+  - An existing VM is changed by editing its own definition. MAC addresses, device addresses and devices that the task
+    does not mention are kept.
+  - On a running VM, changes to disks on the virtio and SCSI buses, NICs, ISO images, the description and the tags take
+    effect at once, and so do CPUs and memory up to O(max_cpus) and O(max_memory). All other changes are stored for the
+    next start, and are listed in RV(vms[].restart_required) until then.
 author:
   - polyvirt contributors (@polyvirt)
 extends_documentation_fragment:
@@ -28,7 +28,7 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    details: A check looks and plans like the real run, and reports the same C(changed) and C(diff), but writes nothing.
+    details: Reads and plans like a normal run, and reports the same C(changed) and C(diff), but writes nothing.
   diff_mode:
     support: full
   platform:
@@ -43,88 +43,92 @@ requirements:
 options:
   networks:
     description:
-      - The type V(nat) is the libvirt network V(default) unless another is named, and V(internal) needs the name
-        of an isolated network.
-      - A running machine gets a new card at once, loses one as soon as its guest lets go, and moves to another
-        source. The type, the model and the address of a card wait for its next start, as does every card where
-        what runs differs already from what is stored.
+      - NICs by position; the first entry is the first NIC. Omitted keys are not changed, and a NIC keeps its MAC
+        address.
+      - If omitted, a new VM has one NIC on the default network of the platform; with an empty list, it has none.
+      - The type V(nat) is the libvirt network V(default), unless another one is named. The type V(internal) needs the
+        name of an isolated network.
+      - On a running VM, a NIC is added at once, removed as soon as the guest releases it, and moved to another source
+        at once. Changes to the type, the model and the address of a NIC take effect at the next start, and so do all
+        changes to a NIC whose running and stored settings already differ.
   cpus:
     description:
-      - Number of virtual processors. A new machine gets 2 when it is left out.
-      - A running machine gets more at once, as far as O(max_cpus) allows; its guest may have to switch them on. Fewer
-        wait for its next start.
+      - Number of virtual CPUs. A new VM has 2 by default.
+      - On a running VM, CPUs are added at once, up to O(max_cpus); the guest may have to bring them online. A lower
+        number takes effect at the next start.
   memory:
     description:
-      - Memory, such as V(2G) or V(512MiB) (units are powers of 1024); a plain number is MiB. A new machine gets 2
-        GiB.
-      - That of a running machine changes at once, as far as O(max_memory) allows. It is a request to the guest, which
-        gives memory back when it can; nobody waits for that.
+      - Memory of the VM. A new VM has 2 GiB by default.
+      - A number with a unit, of which V(2G), V(2GB) and V(2GiB) mean the same. A number without a unit is in MiB.
+      - On a running VM, the change is made at once, up to O(max_memory). It is a request to the guest, which returns
+        memory when it can; the task does not wait for that.
   disks:
     description:
-      - Disks by slot. What is not listed is left alone, unless O(purge) contains V(disks). Disks grow and never
-        shrink.
-      - The slot V(vda) is on virtio, V(sda) on SCSI, V(hda) on IDE, and V(sata0), V(sata1) and so on are on SATA. SATA
-        and SCSI share their names in libvirt, so that V(sata0) is shown as V(sda) with the bus V(sata).
-      - Disks on SATA and IDE come and go with the machine's next start.
+      - Disks by slot. Other disks of the VM are not changed, unless O(purge) contains V(disks).
+      - Disks grow and never shrink.
+      - Slot V(vda) is on virtio, V(sda) on SCSI, V(hda) on IDE, and V(sata0), V(sata1) and so on are on SATA. SATA and
+        SCSI share their names in libvirt, so V(sata0) is shown as V(sda) with the bus V(sata).
+      - Disks on SATA and IDE are attached and detached at the next start.
   firmware:
     description:
-      - Firmware of the machine. A new one gets V(bios) when it is left out.
-      - libvirt (7.2 or later) chooses the files from the firmware that the hypervisor has (package C(ovmf) or
-        C(edk2-ovmf)).
-      - A machine has an NVRAM file for each kind of firmware that it was given, with and without secure boot. They go
-        with the machine, and are kept with O(delete_disks=none).
+      - Firmware of the VM. A new VM has V(bios) by default.
+      - libvirt (7.2 or later) chooses the files from the firmware that is installed on the hypervisor (package C(ovmf)
+        or C(edk2-ovmf)).
+      - A VM has one NVRAM file for each kind of firmware that it has used, with and without secure boot. They are
+        deleted with the VM, and kept with O(delete_disks=none).
   secure_boot:
     description:
       - Whether only signed systems may boot. Needs O(firmware=uefi) and the machine type q35. The keys of Microsoft are
         enrolled.
-      - A machine that is given O(firmware=uefi) has no secure boot unless it is asked for.
+      - If omitted, a VM that gets O(firmware=uefi) has no secure boot.
   tpm:
     description:
-      - Whether it has an emulated TPM 2.0 (packages C(swtpm) and C(swtpm-tools)). One that it has already is left as it
-        is.
-      - Its content is removed with the machine.
+      - Whether the VM has an emulated TPM 2.0 (packages C(swtpm) and C(swtpm-tools)). An existing TPM is not changed.
+      - Its content is deleted with the VM.
   nested_virtualization:
     description:
-      - Whether the guest can run machines itself. Needs KVM, and for V(true) the parameter C(nested) of the host's
-        module C(kvm_intel) or C(kvm_amd).
+      - Whether the guest can run VMs of its own. Needs KVM; V(true) also needs the parameter C(nested) of the host's
+        kernel module C(kvm_intel) or C(kvm_amd).
   display:
     description:
-      - The machine's screen. A new one listens on 127.0.0.1, on a port that libvirt chooses. One of the type that is
-        asked for keeps its address, port and password.
+      - Display of the VM. A new display listens on 127.0.0.1, on a port that libvirt chooses. An existing display of
+        the requested type keeps its address, port and password.
       - The video memory is rounded up to a power of two, as libvirt does.
   clone:
     description:
-      - Makes the machine from another one, or from one of its snapshots. Used only when the machine is made.
-      - The source must be off, unless a snapshot is named. A clone has its own UUID, MACs and disks; it has no seed
-        unless O(cloud_init) makes it one, and no O(serial_log) and O(port_forwards) of its source.
-      - While linked clones stand on a machine's disks, that machine is not started. Only external snapshots can be
-        linked to.
+      - Another VM, or a snapshot of one, to create this VM from. Used only when the VM is created.
+      - The source must be stopped, unless a snapshot is set.
+      - The clone has its own UUID, MAC addresses and disks. It does not inherit O(serial_log) and O(port_forwards) of
+        the source, and has no cloud-init seed ISO unless O(cloud_init) is set.
+      - A VM whose disks have linked clones cannot be started. Linked clones of a snapshot need an external snapshot.
   port_forwards:
     description:
-      - Ports of the host that lead into the guest, known by name; a new one needs its O(port_forwards[].host_port).
-      - Done by passt on the first card of the type V(user), from the machine's next start on. Refused before libvirt
-        9.2, and for machines without such a card.
+      - Ports of the host that lead into the guest, by name. A new one needs O(port_forwards[].host_port).
+      - They are provided by passt on the first NIC of the type V(user), from the next start of the VM on. Not supported
+        before libvirt 9.2, and on VMs without such a NIC.
   shared_folders:
     description:
-      - Folders of the hypervisor, known by the tag with which the guest mounts them
-        (C(mount -t virtiofs NAME FOLDER)).
-      - Through virtiofs where the host has it, else through 9p. Folders come and go with the machine's next start.
-      - With virtiofs the memory of the machine is made shareable. With 9p what the guest writes is stored as QEMU's
-        own user, who must be able to write there. While a guest has a folder mounted, it may not be possible to
-        suspend it.
+      - Directories of the hypervisor that are shared with the guest, by the tag with which the guest mounts them
+        (C(mount -t virtiofs NAME DIRECTORY)).
+      - Uses virtiofs if the host has it, else 9p. Directories are attached and detached at the next start.
+      - With virtiofs, the memory of the VM becomes shared memory. With 9p, files that the guest writes belong to QEMU's
+        own user, who must have write permission. While the guest has a directory mounted, suspending the VM may be
+        impossible.
   native:
     description:
-      - Keys are paths in the domain XML, to an element's text (V(os/kernel)) or an attribute (V(os/type@machine),
-        V(devices/video/model@type), V(cpu@mode)). An empty value (null) removes the element or attribute.
+      - Settings without an option here. Keys are paths in the domain XML, to the text of an element (V(os/kernel)) or
+        to an attribute (V(os/type@machine), V(devices/video/model@type), V(cpu@mode)).
+      - They are compared like any other option. An empty value (null) removes the element or attribute.
 seealso:
   - module: polyvirt.core.virsh_vm_info
+  - module: polyvirt.core.virsh_snapshot
   - name: The libvirt guide of this collection
     description: Set-up, limits and troubleshooting.
     link: https://github.com/polyvirt/polyvirt.core/blob/main/docs/libvirt.md
 """
 
 EXAMPLES = r"""
-- name: A Debian guest from an image, running and answering on SSH
+- name: Create a Debian VM from an image, start it and wait for SSH
   polyvirt.core.virsh_vm:
     name: web1
     state: started
@@ -141,20 +145,20 @@ EXAMPLES = r"""
         - "{{ lookup('ansible.builtin.file', '~/.ssh/id_ed25519.pub') }}"
     wait_for: ssh
 
-- name: More memory, with a restart where it is needed
+- name: Increase the memory, with a restart if needed
   polyvirt.core.virsh_vm:
     name: web1
     memory: 4G
     allow_restart: true
 
-- name: A second disk, plugged into the running machine
+- name: Add a second disk to the running VM
   polyvirt.core.virsh_vm:
     name: web1
     disks:
       - slot: vdb
         size: 50G
 
-- name: Room to grow while it runs, and a folder of the hypervisor from its next start on
+- name: Allow CPUs and memory to grow while the VM runs, and share a directory from its next start on
   polyvirt.core.virsh_vm:
     name: web1
     cpus: 2
@@ -166,14 +170,14 @@ EXAMPLES = r"""
         host_path: /srv/data
         read_only: true
 
-- name: Shut three machines down, and cut their power if they do not obey within a minute
+- name: Shut down three VMs, and cut their power if they do not stop within a minute
   polyvirt.core.virsh_vm:
     name: [web1, web2, web3]
     state: stopped
     stop_mode: graceful_then_force
     stop_timeout: 60
 
-- name: A machine with UEFI, secure boot and a TPM, to be installed from a medium
+- name: Create a VM with UEFI, secure boot and a TPM, and install it from an ISO image
   polyvirt.core.virsh_vm:
     name: desk1
     state: started
@@ -186,7 +190,7 @@ EXAMPLES = r"""
     boot_order: [disk, cdrom]
     serial_log: /var/log/libvirt/qemu/desk1-serial.log
 
-- name: Remove a machine with the disks that were made for it
+- name: Delete a VM with the disks that were created for it
   polyvirt.core.virsh_vm:
     name: web1
     state: absent
@@ -196,9 +200,9 @@ RETURN = r"""
 # begin generated: returns
 vms:
   description:
-    - One entry for each name, in the order of O(name); in check mode as it would be.
-    - The entry of a VM that does not exist, or whose request was rejected, has only what says something - name,
-      id, platform, state, changed, failed, msg, steps, kept.
+    - One entry for each name, in the order of O(name); in check mode, as it would be after the task.
+    - The entry of a VM whose request was rejected has only the keys name, id, platform, state, changed, failed,
+      msg, steps and kept. The entry of a VM that does not exist has these keys, and those that are not empty.
   returned: unless the options are wrong in form, or libvirt cannot be reached
   type: list
   elements: dict
@@ -220,7 +224,7 @@ vms:
       type: str
       sample: running
     reason:
-      description: The reason that libvirt gives for the power state.
+      description: The reason that libvirt reports for the power state.
       type: str
       sample: booted
     cpus:
@@ -246,7 +250,7 @@ vms:
       type: str
     addresses:
       description:
-        - IP addresses of the VM. A lease may remain from a former boot.
+        - IP addresses of the VM. A lease can be from an earlier boot.
         - A task that changed nothing and did not wait (O(wait_for=state)) reads leases only. A task that changed
           something, or waited for an address or SSH, also asks the guest agent and the host's ARP table.
       type: list
@@ -322,7 +326,7 @@ vms:
           type: str
           sample: nat
         source:
-          description: Network, bridge or interface; missing where the type has none.
+          description: Network, bridge or interface; missing if the type has none.
           type: str
           sample: default
         mac:
@@ -334,7 +338,7 @@ vms:
           type: str
           sample: virtio
     snapshots:
-      description: Snapshots of the VM, each before its children. Empty in a task that does not read snapshots.
+      description: Snapshots of the VM, each before its children. Empty if the task does not read snapshots.
       type: list
       elements: dict
       contains:
@@ -343,7 +347,7 @@ vms:
           type: str
           sample: before-upgrade
         id:
-          description: Always null; libvirt knows snapshots by name.
+          description: Always null; libvirt identifies snapshots by name.
           type: str
         parent:
           description: Name of the parent snapshot, or null.
@@ -364,7 +368,7 @@ vms:
           type: int
           sample: 1795172368
         current:
-          description: Whether the disks are based on it. It does not contain what was written since.
+          description: Whether the disks are based on it. It does not contain data that was written since.
           type: bool
         unfinished:
           description: Always empty for libvirt.
@@ -447,7 +451,7 @@ vms:
       sample:
         - image
     kept:
-      description: What was not deleted with the VM.
+      description: Files that were not deleted with the VM.
       type: list
       elements: dict
       contains:
@@ -459,7 +463,7 @@ vms:
           type: str
       sample:
         - path: /srv/iso/debian.iso
-          reason: a medium is not deleted
+          reason: an ISO image is never deleted
 diff:
   description: What differs before and after the task. One entry for each VM that was changed, or would be in check
     mode.

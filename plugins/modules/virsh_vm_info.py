@@ -7,12 +7,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: virsh_vm_info
-short_description: Tell about libvirt and its virtual machines
+short_description: List libvirt virtual machines
 version_added: 0.1.0
 description:
-  - Tells whether libvirt can be used on this host, and what machines it has.
-  - Two C(virsh) processes suffice for up to about a hundred running machines; each further hundred takes one more.
-  - Never fails because libvirt is missing; RV(host) then says why.
+  - Returns whether libvirt can be used on this host, and its VMs.
+  - Two C(virsh) processes are enough for up to about a hundred running VMs; each further hundred needs one more.
+  - Does not fail if libvirt is missing; RV(host) then contains the reason.
 author:
   - polyvirt contributors (@polyvirt)
 extends_documentation_fragment:
@@ -23,10 +23,10 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    details: It only looks.
+    details: Only reads.
   diff_mode:
     support: N/A
-    details: It changes nothing.
+    details: Changes nothing.
   platform:
     platforms: posix
 seealso:
@@ -34,11 +34,11 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Look at all machines
+- name: Read all VMs
   polyvirt.core.virsh_vm_info:
   register: libvirt
 
-- name: Names of those that run
+- name: Show the names of running VMs
   ansible.builtin.debug:
     msg: "{{ libvirt.vms | selectattr('state', 'eq', 'running') | map(attribute='name') }}"
 """
@@ -61,7 +61,7 @@ host:
       type: str
       sample: 9.0.0
     message:
-      description: A sentence about this; what to do if libvirt cannot be used.
+      description: Explanation of these values, and what to do if libvirt cannot be used.
       type: str
     why:
       description: Null, or why libvirt cannot be used. V(not_on_path) - the command is not found, and may not be
@@ -112,7 +112,7 @@ vms:
       type: str
       sample: running
     reason:
-      description: The reason that libvirt gives for the power state.
+      description: The reason that libvirt reports for the power state.
       type: str
       sample: booted
     cpus:
@@ -138,7 +138,7 @@ vms:
       type: str
     addresses:
       description:
-        - IP addresses of the VM. A lease may remain from a former boot.
+        - IP addresses of the VM. A lease can be from an earlier boot.
         - A task that changed nothing and did not wait (O(polyvirt.core.virsh_vm#module:wait_for=state)) reads leases
           only. A task that changed something, or waited for an address or SSH, also asks the guest agent and the
           host's ARP table.
@@ -215,7 +215,7 @@ vms:
           type: str
           sample: nat
         source:
-          description: Network, bridge or interface; missing where the type has none.
+          description: Network, bridge or interface; missing if the type has none.
           type: str
           sample: default
         mac:
@@ -227,7 +227,7 @@ vms:
           type: str
           sample: virtio
     snapshots:
-      description: Snapshots of the VM, each before its children. Empty in a task that does not read snapshots.
+      description: Snapshots of the VM, each before its children. Empty if the task does not read snapshots.
       type: list
       elements: dict
       contains:
@@ -236,7 +236,7 @@ vms:
           type: str
           sample: before-upgrade
         id:
-          description: Always null; libvirt knows snapshots by name.
+          description: Always null; libvirt identifies snapshots by name.
           type: str
         parent:
           description: Name of the parent snapshot, or null.
@@ -257,7 +257,7 @@ vms:
           type: int
           sample: 1795172368
         current:
-          description: Whether the disks are based on it. It does not contain what was written since.
+          description: Whether the disks are based on it. It does not contain data that was written since.
           type: bool
         unfinished:
           description: Always empty for libvirt.

@@ -20,9 +20,9 @@ def _texts(description, **more):
 
 VMS = {
     "description": [
-        "One entry for each name, in the order of O(name); in check mode as it would be.",
-        "The entry of a VM that does not exist, or whose request was rejected, has only what says something - name, id,"
-        " platform, state, changed, failed, msg, steps, kept.",
+        "One entry for each name, in the order of O(name); in check mode, as it would be after the task.",
+        "The entry of a VM whose request was rejected has only the keys name, id, platform, state, changed, failed,"
+        " msg, steps and kept. The entry of a VM that does not exist has these keys, and those that are not empty.",
     ],
     "returned": "",
     "type": "list",
@@ -38,7 +38,7 @@ SNAPSHOT = {
     "description": _value("str", "Free-text description."),
     "kind": _value("str", ""),
     "created": _value("int", "Time of the snapshot in seconds since 1970.", sample=1795172368),
-    "current": _value("bool", "Whether the disks are based on it. It does not contain what was written since."),
+    "current": _value("bool", "Whether the disks are based on it. It does not contain data that was written since."),
     "unfinished": _value("str", ""),
 }
 
@@ -97,13 +97,13 @@ VM = {
         "NICs of the VM, in order.",
         {
             "type": _value("str", "Type of the connection, as in O(networks[].type).", sample="nat"),
-            "source": _value("str", "Network, bridge or interface; missing where the type has none.", sample="default"),
+            "source": _value("str", "Network, bridge or interface; missing if the type has none.", sample="default"),
             "mac": _value("str", "MAC address.", sample="52:54:00:6b:3c:58"),
             "model": _value("str", "Model of the emulated NIC.", sample="virtio"),
         },
     ),
     "snapshots": _values(
-        "Snapshots of the VM, each before its children. Empty in a task that does not read snapshots.",
+        "Snapshots of the VM, each before its children. Empty if the task does not read snapshots.",
         {},
     ),
     "settings": _value(
@@ -149,9 +149,9 @@ TASK = {
         "Options that are used only when a VM is created, and had no effect on the existing one.", sample=["image"]
     ),
     "kept": _values(
-        "What was not deleted with the VM.",
+        "Files that were not deleted with the VM.",
         {"path": _value("str", "File."), "reason": _value("str", "Why it was not deleted.")},
-        sample=[{"path": "/srv/iso/debian.iso", "reason": "a medium is not deleted"}],
+        sample=[{"path": "/srv/iso/debian.iso", "reason": "an ISO image is never deleted"}],
     ),
 }
 
@@ -178,7 +178,7 @@ HOST = _value(
         "available": _value("bool", "Whether {tool} is installed."),
         "configured": _value("bool", "Whether {tool} answers and can be used."),
         "version": _value("str", ""),
-        "message": _value("str", "A sentence about this; what to do if {tool} cannot be used."),
+        "message": _value("str", "Explanation of these values, and what to do if {tool} cannot be used."),
         "why": _value("str", ""),
         "capabilities": _value(
             "dict",
@@ -206,7 +206,7 @@ LEFTOVERS = _values(
 
 _FILE = {
     "type": _value("str", "Type, as C(ls -l) shows it.", sample="-"),
-    "mode": _value("str", "Mode.", sample="0644"),
+    "mode": _value("str", "Permissions.", sample="0644"),
     "size": _value("int", "Size in bytes.", sample=187),
     "target": _value("str", "Target of a link, else null."),
 }
@@ -214,16 +214,16 @@ _FILE = {
 #: What ``compare`` adds to an entry of a module that reads snapshots; ``content`` only on libvirt.
 SNAPSHOT_INFO = {
     "differences": _values(
-        "Every setting that is not the same at the two points.",
+        "Settings that differ between the two points.",
         {
-            "path": _value("str", "The setting.", sample="memory"),
-            "before": _value("raw", "Its value at the first point, null where it was not set."),
-            "after": _value("raw", "Its value at the second point, null where it was not set."),
+            "path": _value("str", "Path of the setting.", sample="memory"),
+            "before": _value("raw", "Value at the first point; null if it was not set."),
+            "after": _value("raw", "Value at the second point; null if it was not set."),
         },
         returned="with O(compare)",
     ),
     "content": _values(
-        "Every file that is not the same at the two points.",
+        "Files that differ between the two points.",
         {
             "change": _value("str", "V(added), V(removed) or V(changed).", sample="changed"),
             "path": _value("str", "Path of the file in the guest.", sample="/etc/hosts"),

@@ -17,9 +17,9 @@ PLATFORMS = {
         "words": {"platform": "libvirt", "tool": "libvirt", "vm": "virsh_vm", "unusable": "cannot be reached"},
         "vm": {
             "id.sample": "3f078c8c-2819-40bf-b3cd-6a6ef2079e51",
-            "reason.description": "The reason that libvirt gives for the power state.",
+            "reason.description": "The reason that libvirt reports for the power state.",
             "addresses.description": [
-                "IP addresses of the VM. A lease may remain from a former boot.",
+                "IP addresses of the VM. A lease can be from an earlier boot.",
                 "A task that changed nothing and did not wait (O(wait_for=state)) reads leases only. A task that"
                 " changed something, or waited for an address or SSH, also asks the guest agent and the host's ARP"
                 " table.",
@@ -35,7 +35,7 @@ PLATFORMS = {
             " libvirt does not answer.",
         },
         "snapshot": {
-            "id.description": "Always null; libvirt knows snapshots by name.",
+            "id.description": "Always null; libvirt identifies snapshots by name.",
             "kind.description": "V(internal) or V(external).",
             "kind.sample": "internal",
             "unfinished.description": "Always empty for libvirt.",
@@ -46,10 +46,10 @@ PLATFORMS = {
         "words": {"platform": "virtualbox", "tool": "VirtualBox", "vm": "vbox_vm", "unusable": "cannot be used"},
         "vm": {
             "id.sample": "7d0a5ee4-4b3c-4a0e-b1e6-8c7a2a3f10a5",
-            "reason.description": "The power state in the words of VirtualBox.",
+            "reason.description": "The power state in the terms of VirtualBox.",
             "reason.sample": "aborted",
-            "addresses.description": "IP addresses of the VM. Those that Guest Additions reported in a former boot are"
-            " left out.",
+            "addresses.description": "IP addresses of the VM, without those that Guest Additions reported in an earlier"
+            " boot.",
             "addresses.sample": [{"address": "192.168.56.101", "source": "agent"}],
             "addresses.contains.source.description": "V(agent), V(lease) or V(arp).",
             "ssh.sample": {"host": "127.0.0.1", "port": 2222, "user": None, "scope": "host"},
@@ -70,7 +70,7 @@ PLATFORMS = {
             "id.description": "UUID of the snapshot; null in check mode for a new one.",
             "id.sample": "1f2d7e0c-7b0c-4a6e-9d0b-3f0f6b1c2a4d",
             "parent.description": "UUID of the parent snapshot, or null.",
-            "kind.description": "Always empty; VirtualBox has one kind of snapshots.",
+            "kind.description": "Always empty; VirtualBox has only one kind of snapshots.",
             "unfinished.description": "Always empty for VirtualBox.",
         },
         "leftovers": "Always empty; VirtualBox stores no snapshots in its images.",
@@ -82,18 +82,18 @@ PLATFORMS = {
             "name.description": "Name of the VM in its project.",
             "id.description": "ID of the VM at its provider; null for a VM that was never started or does not exist.",
             "id.sample": "6639f314-eef5-42c0-a9fc-a87378faddd2",
-            "platform.description": "Always V(vagrant); RV(vms[].settings) has the provider.",
-            "reason.description": "The power state in the words of the provider.",
-            "cpus.description": "Number of CPUs at the next start; null where the box decides.",
-            "memory_mib.description": "Memory in MiB at the next start; null where the box decides.",
-            "autostart.description": "Always null; Vagrant starts no VM with its host.",
+            "platform.description": "Always V(vagrant); RV(vms[].settings) contains the provider.",
+            "reason.description": "The power state in the terms of the provider.",
+            "cpus.description": "Number of CPUs at the next start; null if the box decides.",
+            "memory_mib.description": "Memory in MiB at the next start; null if the box decides.",
+            "autostart.description": "Always null; Vagrant does not start VMs with their host.",
             "iso.description": "Always null; a box has no optical drive.",
             "addresses.contains.source.description": "V(lease), V(agent), V(arp) or V(vagrant).",
             "addresses.sample": [{"address": "192.168.121.59", "source": "lease"}],
-            "mac_addresses.description": "MAC addresses of the NICs that were given one, in order.",
+            "mac_addresses.description": "MAC addresses of the NICs that have a fixed one, in order.",
             "ssh.description": [
-                "How to reach the VM with SSH, or null. User and key are those that Vagrant reported at the first start"
-                " of the VM by this module. If they are not known, Vagrant is asked again.",
+                "How to reach the VM with SSH, or null. User and key are those that Vagrant reported when this module"
+                " first started the VM. If they are not known, Vagrant is asked again.",
             ],
             "ssh.contains.key_file": {"description": "Path of the private key.", "type": "str"},
             "ssh.sample": {
@@ -104,7 +104,7 @@ PLATFORMS = {
                 "scope": "host",
             },
             "disks.description": "The disk of the VM.",
-            "disks.contains.size.description": "Size in bytes; missing where the box decides.",
+            "disks.contains.size.description": "Size in bytes; missing if the box decides.",
             "disks.contains.slot.sample": "primary",
             "disks.contains.format": None,
             "disks.contains.source": None,
@@ -118,7 +118,7 @@ PLATFORMS = {
             "kept.sample": None,
         },
         "host": {
-            "version.description": "Always null; only a start of Vagrant would tell.",
+            "version.description": "Always null; only a start of Vagrant would report it.",
             "version.sample": None,
             "why.description": "Null, or why Vagrant cannot be used - missing, not_on_path, not_responding.",
             "capabilities.description": "What this platform can do with the providers of these VMs, or null.",
@@ -128,7 +128,7 @@ PLATFORMS = {
             "id.description": "UUID of the snapshot with VirtualBox, else null.",
             "parent.description": "Name or UUID of the parent snapshot, or null.",
             "kind.description": "Always empty.",
-            "created.description": "Time of the snapshot in seconds since 1970; null where the provider does not tell.",
+            "created.description": "Time of the snapshot in seconds since 1970; null if not reported.",
             "unfinished.description": "Always empty for Vagrant.",
         },
         "leftovers": "Always empty; the disk is deleted with its VM.",
@@ -139,15 +139,15 @@ PLATFORMS = {
         "vm": {
             "id.description": "ID of the VM (vmid) as a string; null for a VM that does not exist (yet).",
             "id.sample": "105",
-            "reason.description": "Proxmox VE's word for a state other than plainly running, or why the node does not"
+            "reason.description": "Proxmox VE's term for the state unless the VM simply runs, or why the node does not"
             " report the state.",
             "reason.sample": "io-error",
             "memory_mib.sample": 4096,
             "description.description": "Notes of the VM.",
             "autostart.description": "Whether the VM starts with its node.",
-            "addresses.description": "IP addresses of the VM. Link-local addresses are left out.",
-            "addresses.contains.source.description": "V(agent) - reported by the guest agent, where O(native) has"
-            " enabled it. V(ipconfig) - set by cloud-init, where the agent does not answer.",
+            "addresses.description": "IP addresses of the VM, without link-local addresses.",
+            "addresses.contains.source.description": "V(agent) - reported by the guest agent, if O(native) has"
+            " enabled it. V(ipconfig) - set by cloud-init, if the agent does not answer.",
             "addresses.sample": [{"address": "10.0.0.5", "source": "agent"}],
             "ssh.sample": {"host": "10.0.0.5", "port": 22, "user": "admin", "scope": "network"},
             "disks.contains.bus": None,
@@ -158,27 +158,27 @@ PLATFORMS = {
             "networks.contains.vlan": {"description": "VLAN tag.", "type": "int"},
             "settings.description": [
                 "All other settings of the VM by the name of their option, with its node and pool.",
-                "A task that sets no settings reads only what the lists of the nodes report.",
+                "A task that sets no settings reads only those that the nodes report in their lists of VMs.",
             ],
             "settings.sample": {"node": "pve1", "pool": "", "firmware": "bios", "protection": False},
             "not_compared.sample": ["clone"],
             "kept.contains.path.description": "Volume.",
-            "kept.sample": [{"path": "local:iso/debian.iso", "reason": "a medium is not deleted"}],
+            "kept.sample": [{"path": "local:iso/debian.iso", "reason": "an ISO image is never deleted"}],
         },
         "host": {
-            "available.description": "Whether something that may be Proxmox VE was found.",
+            "available.description": "Whether a server that may be Proxmox VE was found.",
             "version.description": "Version of Proxmox VE, or null.",
             "version.sample": "9.1.2",
             "why.description": "Null, or why it cannot be used - missing (the library), not_responding, too_old (before"
             " 7.0, or the library).",
         },
         "snapshot": {
-            "id.description": "Always null; a snapshot is known by its name.",
-            "kind.description": "Always empty; Proxmox VE has one kind of snapshots.",
-            "unfinished.description": "Why the snapshot cannot be used (it is being taken or removed, or that was"
-            " interrupted); empty if it can.",
+            "id.description": "Always null; snapshots are identified by name.",
+            "kind.description": "Always empty; Proxmox VE has only one kind of snapshots.",
+            "unfinished.description": "Why the snapshot cannot be used (it is being created or deleted, or this"
+            " was interrupted); empty if it can.",
         },
-        "leftovers": "Always empty; images hold no snapshots that Proxmox VE does not know.",
+        "leftovers": "Always empty; images contain no snapshots that Proxmox VE does not know.",
         "of_all": ", including templates",
     },
 }
@@ -220,9 +220,10 @@ def _vm_info(platform):
 
 def _snapshot(platform):
     entries, task = _elsewhere(_entries(platform)), _task(platform)
-    description = (
-        "One entry for each VM, in order; in check mode as it would be. With all keys of M(polyvirt.core.{vm})."
-    )
+    description = [
+        "One entry for each VM, in order; in check mode, as it would be after the task.",
+        "Has all keys of the entries of M(polyvirt.core.{vm}).",
+    ]
     contains = {key: entries[key] for key in ("name", "state", "snapshots")}
     contains.update({key: one for key, one in task.items() if key != "kept"})
     contains["not_compared"] = {
@@ -230,7 +231,7 @@ def _snapshot(platform):
         "description": "Options that are used only for a new snapshot, and had no effect on the existing one.",
         "sample": ["description"],
     }
-    return {"vms": {**_vm(platform)["vms"], "description": [description], "contains": contains}, "diff": diff()}
+    return {"vms": {**_vm(platform)["vms"], "description": description, "contains": contains}, "diff": diff()}
 
 
 def _snapshot_info(platform):

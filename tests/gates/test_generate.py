@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import pytest
+import yaml
 
 import generate
 
@@ -65,3 +66,16 @@ def test_all_generated_parts_are_current():
 def test_a_module_of_no_platform_is_an_error(tmp_path, capsys):
     assert generate.main(["--check"], _checkout(tmp_path, ["qemu_vm"]), GROUPS) == 2
     assert "qemu_vm.py belongs to no platform" in capsys.readouterr().err
+
+
+def test_every_shared_paragraph_is_on_a_page():
+    texts = yaml.safe_load((generate.CHECKOUT / "scripts" / "lib" / "option_texts.yml").read_text(encoding="utf-8"))
+    paragraphs = {one for text in texts.values() for one in ([text] if isinstance(text, str) else text)}
+    pages = [yaml.safe_load("\n".join(generate.options_of(name)(generate.CHECKOUT))) for name in generate.FRAGMENTS]
+    assert paragraphs - {one for page in pages for one in _sentences(page)} == set()
+
+
+def _sentences(options):
+    for option in options.values():
+        yield from option["description"]
+        yield from _sentences(option.get("suboptions", {}))

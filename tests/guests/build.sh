@@ -11,7 +11,7 @@ SOURCES=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # Not below a home directory: /root is closed to the user that libvirt runs QEMU as.
 IMAGES=${POLYVIRT_TEST_IMAGES:-/var/lib/libvirt/images/polyvirt-tests}
 CACHE=${POLYVIRT_CACHE:-$HOME/.cache/polyvirt}/guest-packages
-CMDLINE='console=ttyS0 net.ifnames=0 quiet tsc=reliable random.trust_cpu=on mitigations=off'
+CMDLINE='console=ttyS0 net.ifnames=0 quiet tsc=reliable no_timer_check random.trust_cpu=on mitigations=off'
 DISK_SIZE=192M
 
 PROGRAMS=(busybox-static dropbear-bin openssh-sftp-server python3)

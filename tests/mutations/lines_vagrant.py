@@ -13,14 +13,14 @@ _UNIT = "tests/unit/module_utils/_drivers/vagrant"
 MUTATIONS = (
     Mutation(
         "failed-start-destroys-old-vm",
-        f"{_CODE}/driver.py",
-        'if known.made is not None or self.asked.get("on_failure") == "keep":',
-        'if self.asked.get("on_failure") == "keep":',
+        f"{_CODE}/power.py",
+        'if known.created is not None or driver.options.get("on_failure") == "keep":',
+        'if driver.options.get("on_failure") == "keep":',
         {"unit": ("tests/unit/module_utils/_drivers/vagrant",)},
     ),
     Mutation(
-        "look-changes-the-project",
-        f"{_CODE}/by_status.py",
+        "reading-changes-the-project",
+        f"{_CODE}/in_vagrant.py",
         "vagrant = vagrant_on(folder)",
         "vagrant = vagrant_on(dotfile)",
         {"unit": ("tests/unit/module_utils/_drivers/vagrant",)},
@@ -62,10 +62,10 @@ MUTATIONS = (
     ),
     Mutation(
         "memory-written-in-bytes",
-        f"{_CODE}/mapping.py",
-        '"memory": config["memory"] // MIB if config.get("memory") else None,',
-        '"memory": config.get("memory"),',
-        {"unit": [f"{_UNIT}/test_mapping.py"]},
+        f"{_CODE}/settings/__init__.py",
+        "lambda size: size // MIB if size else None",
+        "lambda size: size",
+        {"unit": [f"{_UNIT}/settings/test_settings.py"]},
     ),
     Mutation(
         "unrelated-process-is-ended",
@@ -77,8 +77,8 @@ MUTATIONS = (
     Mutation(
         "libvirt-memory-in-wrong-unit",
         f"{_CODE}/in_libvirt.py",
-        'return {"cpus": int(told["CPU(s)"]), "memory": int(kib) * KIB} if kib.isdigit() and "CPU(s)" in told else {}',
-        'return {"cpus": int(told["CPU(s)"]), "memory": int(kib) * 1000} if kib.isdigit() and "CPU(s)" in told else {}',
+        'return {"cpus": int(info["CPU(s)"]), "memory": int(kib) * KIB} if kib.isdigit() and "CPU(s)" in info else {}',
+        'return {"cpus": int(info["CPU(s)"]), "memory": int(kib) * 1000} if kib.isdigit() and "CPU(s)" in info else {}',
         {"unit": [f"{_UNIT}/test_observe.py"]},
     ),
 )

@@ -5,7 +5,7 @@
 
 A third of the runs is disturbed: one call fails, or its answer is lost or late. Then the result is true all the same,
 and the same task run again completes it. A platform has a class like ``Pair`` and strategies of its own.
-POLYVIRT_PAIRS is how many pairs each platform gets.
+POLYVIRT_PAIRS is how many pairs each platform gets, ``--deep`` sets it to 10,000.
 """
 
 from __future__ import annotations
@@ -63,11 +63,20 @@ class Pair:
         """What else of a VM's entry check mode has to know on this platform."""
 
 
-def pairs(every_day, *strategies):
-    """A decorator for a test of ``every_day`` generated pairs; its last argument is the disturbance or None."""
+def number_of_pairs(daily, at_most=None):
+    """How many pairs a test generates: ``daily``, or what POLYVIRT_PAIRS says, but no more than ``at_most``."""
+    requested = int(os.environ.get("POLYVIRT_PAIRS") or daily)
+    return requested if at_most is None else min(requested, at_most)
+
+
+def pairs(daily, *strategies, at_most=None):
+    """A decorator for a test of generated pairs; its last argument is the disturbance or None.
+
+    A platform on which a pair takes seconds names how many it generates ``at_most``.
+    """
 
     def decorate(test):
-        count = int(os.environ.get("POLYVIRT_PAIRS") or every_day)
+        count = number_of_pairs(daily, at_most)
         # Not shrunk: what fails is small. Another seed each day.
         limits = settings(
             max_examples=count,

@@ -34,10 +34,15 @@ def pytest_pyfunc_call(pyfuncitem):
         return (yield)
     except (Exception, pytest.fail.Exception) as failure:
         platforms = [pyfuncitem.funcargs[name] for name in sorted(_PLATFORM_FIXTURES & set(pyfuncitem.funcargs))]
-        proofs = [proof for one in platforms if hasattr(one, "faults") for proof in one.faults(failure)]
-        if proofs:
-            raise PlatformFault("; ".join(proofs)) from failure
+        found = [proof for one in platforms for proof in proofs(one, failure)]
+        if found:
+            raise PlatformFault("; ".join(found)) from failure
         raise
+
+
+def proofs(platform, failure=""):
+    """What proves that a platform itself broke; ``failure`` may be part of it."""
+    return platform.faults(failure) if hasattr(platform, "faults") else []
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -75,7 +75,7 @@ def _cannot_be_cloned(platform, carry, names):
 
 
 @LINKED
-def test_clones_of_a_machine_that_is_off(platform, carry, linked):
+def test_clones_of_a_stopped_vm(platform, carry, linked):
     """Two in one task, with settings of their own: foretold, made, and not made again."""
     names = Names(platform)
     if not has(platform.traits(), "clone"):
@@ -126,7 +126,7 @@ def _are_clones(platform, names, answer, below):
         assert platform.stands_on(clone) == below
 
 
-def test_what_a_clone_writes_is_its_own(qemu, carry):
+def test_writes_of_a_clone_do_not_change_its_source(qemu, carry):
     """Linked or not, neither the source nor another clone sees it; and removed, it takes nothing along."""
     names = Names(qemu)
     source = _made(qemu, carry, names)
@@ -181,7 +181,7 @@ def test_clones_of_snapshots(qemu, carry):
     assert not qemu.identities(clone) & qemu.identities(before[names.source])
 
 
-def test_a_linked_clone_of_an_external_snapshot_leaves_its_source_free(qemu, carry):
+def test_source_of_a_linked_clone_of_an_external_snapshot_may_start(qemu, carry):
     names = Names(qemu)
     source = _made(qemu, carry, names)
     frozen = qemu.disks_of(source)["vda"]
@@ -204,7 +204,7 @@ def test_a_linked_clone_of_an_external_snapshot_leaves_its_source_free(qemu, car
 # What clones stand on -------------------------------------------------------------------------------------------------
 
 
-def test_nobody_writes_to_what_linked_clones_stand_on(qemu, carry):
+def test_disk_under_linked_clones_is_never_written(qemu, carry):
     """Refused before anything changes; the clone itself, and a clone of it, may do what they like."""
     names = Names(qemu)
     _made(qemu, carry, names)
@@ -233,7 +233,7 @@ def test_nobody_writes_to_what_linked_clones_stand_on(qemu, carry):
     assert top.truth[names.other]["power"] == RUNNING
 
 
-def test_a_source_is_not_restored_under_its_clones(qemu, carry):
+def test_source_with_linked_clones_is_not_restored(qemu, carry):
     names = Names(qemu)
     _made(qemu, carry, names)
     qemu.take_snapshot(names.source, "inside")
@@ -246,7 +246,7 @@ def test_a_source_is_not_restored_under_its_clones(qemu, carry):
     assert qemu.contents() == files
 
 
-def test_what_clones_stand_on_stays_when_its_machine_goes(qemu, carry):
+def test_disk_under_clones_remains_when_its_vm_is_deleted(qemu, carry):
     names = Names(qemu)
     source = _made(qemu, carry, names)
     disk = qemu.disks_of(source)["vda"]
@@ -306,8 +306,8 @@ def _refused_for_files(platform, names):
     text, of = platform.in_the_way(names.other), {"clone": {"source": names.source}}
     text.write_text("somebody's letters\n")
     return {
-        "file is there": ({"name": [names.other], **of}, (text.name, "exists already")),
-        "one of two": ({"name": [names.clone, names.other], **of}, (text.name, "exists already")),
+        "file is there": ({"name": [names.other], **of}, (text.name, "already exists")),
+        "one of two": ({"name": [names.clone, names.other], **of}, (text.name, "already exists")),
         "relative folder": (_clone(names, storage_path="/nonexistent"), ("storage_path", "/nonexistent")),
     }
 
@@ -317,7 +317,7 @@ def _cost_of_cloning(platform, source, linked):
     return platform.traits().fields["clone"].cost_of(source, change)
 
 
-def test_a_disk_that_is_no_file(qemu, carry):
+def test_disk_that_is_not_a_file(qemu, carry):
     names = Names(qemu)
     _made(qemu, carry, names)
     stored = qemu.virsh("dumpxml", names.source, "--inactive")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import pytest
 
 from suite import depth
+from suite.pairs import number_of_pairs
 
 ITEMS = list(range(40))
 
@@ -45,3 +46,14 @@ def test_shares_of_two_weeks_are_nearly_all(shares):
 
 def test_deep_run_takes_all(shares):
     assert shares([20261101], is_deep=True) == [ITEMS]
+
+
+@pytest.mark.parametrize(
+    ("requested", "at_most", "generated"),
+    [(None, None, 40), (None, 500, 40), ("10000", None, 10000), ("10000", 500, 500), ("20", 500, 20)],
+)
+def test_a_slow_platform_generates_fewer_pairs(monkeypatch, requested, at_most, generated):
+    monkeypatch.delenv("POLYVIRT_PAIRS", raising=False)
+    if requested:
+        monkeypatch.setenv("POLYVIRT_PAIRS", requested)
+    assert number_of_pairs(40, at_most) == generated

@@ -30,13 +30,13 @@ def _folder(tmp_path):
     return tmp_path
 
 
-def test_an_assertion_in_its_own_source_is_a_proof(tmp_path):
+def test_failed_assertion_of_virtualbox_is_a_proof(tmp_path):
     (proof,) = faults.proofs(ASSERTED, tmp_path, [])
     assert proof.startswith("Assertion failed: [SUCCEEDED(hrc)]")
     assert proof.endswith("MachineImpl.cpp' (10409)")
 
 
-def test_a_call_that_never_ends_is_one_and_nothing_is_left_of_it(tmp_path, monkeypatch):
+def test_call_that_never_ends_is_a_proof_and_is_killed(tmp_path, monkeypatch):
     monkeypatch.setattr(real, "PATIENCE", 0.5)
     root = tmp_path / "root"
     for folder in ("dev", "proc", "tmp"):
@@ -53,10 +53,10 @@ def test_a_call_that_never_ends_is_one_and_nothing_is_left_of_it(tmp_path, monke
 
 
 @pytest.mark.parametrize("said", ["AssertionError: assert 'running' == 'saved'", "VBoxManage: error: E_ACCESSDENIED"])
-def test_nothing_else_that_is_said_is_one(tmp_path, said):
+def test_other_output_is_no_proof(tmp_path, said):
     assert faults.proofs(said, tmp_path, []) == []
 
 
-def test_a_log_that_ends_in_the_middle_is_one_where_the_machine_is_not_on(folder):
+def test_truncated_log_of_a_stopped_vm_is_a_proof(folder):
     assert faults.proofs("", folder, []) == [f"{folder / 'cut' / 'Logs' / 'VBox.log'} ends in the middle"]
     assert faults.proofs("", folder, ["cut"]) == []

@@ -19,7 +19,7 @@ def _made(qemu, name, key, **more):
     return {**qemu.guest, **key.seed, **own, **more}
 
 
-def test_a_guest_from_seed_to_absent(qemu, carry, key):
+def test_life_of_a_guest_from_cloud_init_to_absent(qemu, carry, key):
     """Seed and SSH, a live grow seen inside, an old lease not believed, a gentle stop obeyed."""
     qemu.clean()
     qemu.start_network()
@@ -66,7 +66,7 @@ def _an_old_lease_is_not_believed(qemu, carry, address):
     assert silent.truth[GUEST]["power"] == RUNNING
 
 
-def test_guests_that_do_not_obey(qemu, carry):
+def test_guests_that_ignore_the_power_button(qemu, carry):
     """A deaf guest is left alone or cut, as the task says; a slow one is given its time; a lost press is repeated."""
     qemu.clean()
     words = {DEAF: ("polyvirt.deaf",), SLOW: ("polyvirt.slowstop=4",), GUEST: ()}

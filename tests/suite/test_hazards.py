@@ -22,32 +22,32 @@ _VIRSH = "tests/unit/module_utils/_tools/test_virsh.py"
 _HERE = "tests/suite/test_hazards.py"
 _SNAPSHOTS = "tests/suite/test_snapshot_hazards.py"
 SHOWN_BY = {
-    "blockresize makes a disk smaller without a word": f"{_HERE}::test_no_disk_shrinks_whatever_its_machine_does",
-    "blockcommit without a base writes into the image below": f"{_SNAPSHOTS}::test_beside_the_image",
-    "undefine --remove-all-storage takes media along": "tests/suite/test_ownership.py::test_what_others_use_stays",
-    "a definition without uuid or MAC gets others": f"{_HERE}::test_what_nobody_asked_about_stays",
-    "a revert rolls back the definition": f"{_SNAPSHOTS}::test_what_was_made_since_is_still_ours_after_a_restore",
-    "a revert rolls back the size of disks": f"{_SNAPSHOTS}::test_the_size_of_a_disk_goes_back_and_is_told",
-    "shutdown says yes and the guest runs on": "tests/suite/test_guests.py::test_guests_that_do_not_obey",
-    "a lease is no boot": "tests/suite/test_guests.py::test_a_guest_from_seed_to_absent",
-    "an image can have two snapshots of one name": f"{_SNAPSHOTS}::test_within_the_image",
-    "a seed on SATA is not seen by kernels for clouds": f"{_HERE}::test_a_seed_is_on_the_bus_that_every_kernel_sees",
+    "blockresize makes a disk smaller without a word": f"{_HERE}::test_disks_never_shrink",
+    "blockcommit without a base writes into the image below": f"{_SNAPSHOTS}::test_external_snapshots",
+    "undefine --remove-all-storage takes media along": "tests/suite/test_ownership.py::test_files_of_other_vms_remain",
+    "a definition without uuid or MAC gets others": f"{_HERE}::test_settings_that_are_not_requested_remain",
+    "a revert rolls back the definition": f"{_SNAPSHOTS}::test_files_newer_than_a_restored_snapshot_are_deleted",
+    "a revert rolls back the size of disks": f"{_SNAPSHOTS}::test_restored_disk_size_is_reported",
+    "shutdown says yes and the guest runs on": "tests/suite/test_guests.py::test_guests_that_ignore_the_power_button",
+    "a lease is no boot": "tests/suite/test_guests.py::test_life_of_a_guest_from_cloud_init_to_absent",
+    "an image can have two snapshots of one name": f"{_SNAPSHOTS}::test_internal_snapshots",
+    "a seed on SATA is not seen by kernels for clouds": f"{_HERE}::test_seed_iso_is_on_a_bus_of_every_kernel",
     "a call may hang for ever": f"{_VIRSH}::test_a_hanging_virsh_is_ended",
-    "undefine leaves a running guest to itself": "tests/suite/test_power.py::test_row_of_the_table",
+    "undefine leaves a running guest to itself": "tests/suite/test_power.py::test_row_of_the_power_table",
     "a number for a name is an id": "tests/suite/test_ownership.py::"
-    "test_a_name_that_the_tool_takes_for_another_machine",
-    "the exit code of a batch hides errors": f"{_HERE}::test_an_error_within_a_batch_is_not_taken_for_an_answer",
-    "the first call takes eight seconds": f"{_HERE}::test_a_daemon_that_is_slow_at_first",
-    "a revert whose content is gone cuts the guest off": f"{_SNAPSHOTS}::test_within_the_image",
-    "dropping an external snapshot loses internal ones": f"{_SNAPSHOTS}::test_internal_ones_within_an_external_one",
+    "test_name_that_the_tool_reads_as_the_id_of_another_vm",
+    "the exit code of a batch hides errors": f"{_HERE}::test_error_in_a_batch_is_not_parsed_as_an_answer",
+    "the first call takes eight seconds": f"{_HERE}::test_daemon_that_starts_slowly_is_waited_for",
+    "a revert whose content is gone cuts the guest off": f"{_SNAPSHOTS}::test_internal_snapshots",
+    "dropping an external snapshot loses internal ones": f"{_SNAPSHOTS}::test_internal_snapshots_in_an_overlay",
     "saved memory meets other disks after a revert": "tests/suite/test_snapshots.py::"
-    "test_saved_memory_is_given_up_by_a_restore",
-    "the memory of an external snapshot stays": f"{_SNAPSHOTS}::test_beside_the_image",
-    "firmware in flash memory is in no internal snapshot": f"{_SNAPSHOTS}::test_firmware_in_flash_memory",
+    "test_restore_discards_saved_memory",
+    "the memory of an external snapshot stays": f"{_SNAPSHOTS}::test_external_snapshots",
+    "firmware in flash memory is in no internal snapshot": f"{_SNAPSHOTS}::test_snapshots_of_uefi_vms",
     "a raw disk can pose as an image on any file of the host": f"{_CLONING}::"
     "test_a_raw_disk_that_poses_as_an_image_is_copied_as_it_is",
     "two machines made at once share their files": "tests/suite/test_many_at_once.py::"
-    "test_two_tasks_that_want_the_same",
+    "test_two_tasks_with_the_same_request",
 }
 
 
@@ -58,7 +58,7 @@ def _name(qemu):
 
 
 @pytest.mark.parametrize("power", [STOPPED, RUNNING])
-def test_no_disk_shrinks_whatever_its_machine_does(qemu, carry, name, power):
+def test_disks_never_shrink(qemu, carry, name, power):
     qemu.bring({name: power})
     smaller = {"name": [name], "disks": [{"size": "8M"}]}
     answer = carry(qemu, [Task("shrink", smaller)], [name])["shrink"]
@@ -68,7 +68,7 @@ def test_no_disk_shrinks_whatever_its_machine_does(qemu, carry, name, power):
     assert "16 MiB" in told.stdout
 
 
-def test_what_nobody_asked_about_stays(qemu, carry, name):
+def test_settings_that_are_not_requested_remain(qemu, carry, name):
     """The id, the MAC, devices and metadata of others: through changes, and through a card that comes before."""
     qemu.define(name)
     foreign = "<metadata><x:y xmlns:x='https://example.org/x'>kept</x:y></metadata>"
@@ -88,7 +88,7 @@ def test_what_nobody_asked_about_stays(qemu, carry, name):
         assert kept in after["stored"], kept
 
 
-def test_a_seed_is_on_the_bus_that_every_kernel_sees(qemu, carry, name):
+def test_seed_iso_is_on_a_bus_of_every_kernel(qemu, carry, name):
     seed = {"cloud_init": {"user": "admin"}}
     machine = carry(qemu, [Task("make", {**qemu.creation, "name": [name], **seed})], [name])["make"].truth[name]
     (path,) = qemu.seeds_of(machine)
@@ -121,7 +121,7 @@ def _program(folder, text, more=""):
     return str(path)
 
 
-def test_an_error_within_a_batch_is_not_taken_for_an_answer(qemu, carry, name, tmp_path):
+def test_error_in_a_batch_is_not_parsed_as_an_answer(qemu, carry, name, tmp_path):
     """One of three is removed between the list and the questions: it is missed, and no other takes its place."""
     names = [name, f"{name}-gone", f"{name}-other"]
     qemu.bring({names[0]: STOPPED, names[1]: STOPPED, names[2]: RUNNING})
@@ -134,7 +134,7 @@ def test_an_error_within_a_batch_is_not_taken_for_an_answer(qemu, carry, name, t
     assert [vm["state"] for vm in answer.vms] == [STOPPED, "absent", RUNNING]
 
 
-def test_a_daemon_that_is_slow_at_first(qemu, carry, name, tmp_path):
+def test_daemon_that_starts_slowly_is_waited_for(qemu, carry, name, tmp_path):
     qemu.bring({name: STOPPED})
     start = {"name": [name], "state": "started", "executable": _program(tmp_path, _SLOW)}
     answer = carry(qemu, [Task("start", start)], [name])["start"]

@@ -13,7 +13,7 @@ import host_state as under_test
 from platforms.virtualbox import real
 
 
-def test_everything_that_may_be_left_behind_is_seen(qemu):
+def test_everything_left_behind_is_found(qemu):
     qemu.clean()
     name = f"{qemu.prefix}left"
     before = under_test.host_state()
@@ -33,7 +33,7 @@ def test_everything_that_may_be_left_behind_is_seen(qemu):
     assert under_test.left_behind(before) == []
 
 
-def test_processes_of_virtualbox_are_seen(box):
+def test_processes_of_virtualbox_are_found(box):
     """The machine's own, and the daemon that holds the registry; a played one has neither."""
     is_real = isinstance(box.box, real.VirtualBox)
     box.clean()
@@ -51,7 +51,7 @@ def test_processes_of_virtualbox_are_seen(box):
     assert [line for line in under_test.left_behind(before) if "VBoxSVC" not in line] == []
 
 
-def test_leases_are_seen(qemu, tmp_path, monkeypatch):
+def test_leases_are_found(qemu, tmp_path, monkeypatch):
     monkeypatch.setattr(under_test, "_LEASES", tmp_path)
     before = under_test.host_state()
     lease = {"ip-address": "192.168.157.9", "mac-address": "52:54:00:00:00:01", "expiry-time": 1}
@@ -60,7 +60,7 @@ def test_leases_are_seen(qemu, tmp_path, monkeypatch):
     assert "lease virbr9 52:54:00:00:00:01 192.168.157.9" in under_test.left_behind(before)
 
 
-def test_what_is_kept_for_the_next_run_is_not_left_behind(qemu, tmp_path, monkeypatch):
+def test_files_kept_for_the_next_run_do_not_count(qemu, tmp_path, monkeypatch):
     monkeypatch.setattr(under_test, "_IMAGES", tmp_path)
     before = under_test.host_state()
     (tmp_path / "polyvirt-tests").mkdir()

@@ -49,7 +49,7 @@ def _play(qemu, carry, *tasks):
     return answers
 
 
-def test_a_machine_with_secure_boot_and_tpm(qemu, carry):
+def test_vm_with_secure_boot_and_tpm(qemu, carry):
     qemu.clean()
     made = {**_options(qemu), "state": "started"}
     forced = {"name": [NAME], "state": "restarted", "stop_mode": "force"}
@@ -112,7 +112,7 @@ def _gone(qemu, carry, machine_id):
     assert not (TPM_STATES / machine_id).exists()
     made = {**_options(qemu), "state": "started"}
     refused = carry(qemu, [Task("adopt", made)], [NAME])["adopt"]
-    assert (refused.truth[NAME], f"{SECURE} exists already" in refused.msg) == (None, True)
+    assert (refused.truth[NAME], f"{SECURE} already exists" in refused.msg) == (None, True)
     (qemu.storage / SECURE).unlink()
     tasks = Task("make", made), Task("without", {"name": [NAME], "tpm": False}), Task("remove", absent)
     answers = _play(qemu, carry, *tasks)
@@ -121,7 +121,7 @@ def _gone(qemu, carry, machine_id):
     assert not (TPM_STATES / answers["make"].truth[NAME]["id"]).exists()
 
 
-def test_paths_in_the_xml_that_have_no_option(qemu, carry):
+def test_native_paths_of_the_xml(qemu, carry):
     """Machine type, processor model and huge pages: made and changed through native, and again is nothing to do."""
     qemu.clean()
     first = {"os/type@machine": "pc", "cpu@mode": "host-model", "memoryBacking/hugepages": ""}

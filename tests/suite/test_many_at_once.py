@@ -58,7 +58,7 @@ def _life(platform, template):
 
 
 @pytest.mark.deep("two tasks at once, below, and many at once on the simulated cluster")
-def test_thirty_lives_at_once(qemu, template, shim, tmp_path):
+def test_thirty_vms_created_and_deleted_at_once(qemu, template, shim, tmp_path):
     before = qemu.truth([template])
     contents = qemu.contents()
     plays = [[f"{qemu.prefix}many-{play}-{host}" for host in range(HOSTS)] for play in range(PLAYS)]
@@ -99,7 +99,7 @@ def _each_is_whole(platform, template, clones):
 
 
 @pytest.mark.parametrize("clone", [False, True], ids=["made", "cloned"])
-def test_two_tasks_that_want_the_same(qemu, template, tmp_path, clone):
+def test_two_tasks_with_the_same_request(qemu, template, tmp_path, clone):
     """Both end well, or one says what was in its way; the machine is as asked in any case."""
     name = f"{qemu.prefix}raced"
     creation = {"clone": {"source": template}} if clone else {**qemu.creation, "disks": [{"size": "16M"}]}

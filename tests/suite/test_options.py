@@ -18,7 +18,7 @@ TOLD = {"description", "tags", "autostart"}
 RUNS = ("check", "real", "again")
 
 
-def test_no_option_is_forgotten(platform):
+def test_every_option_has_a_scenario(platform):
     assert POLICY | set(CREATION) | set(settings(platform)) == set(VM) | set(platform.own_settings())
 
 

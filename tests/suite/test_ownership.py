@@ -30,7 +30,7 @@ def _paths(answer, name):
     return {kept["path"] for kept in answer.vm(name)["kept"]}
 
 
-def test_a_copy_that_carries_a_foreign_mark_loses_nothing_of_its_source(qemu, carry):
+def test_deleting_a_copied_vm_keeps_the_disks_of_its_source(qemu, carry):
     qemu.clean()
     carry(qemu, [Task("make", {**qemu.creation, "name": [SOURCE]})])
     disk = qemu.disk_of(SOURCE)
@@ -46,7 +46,7 @@ def test_a_copy_that_carries_a_foreign_mark_loses_nothing_of_its_source(qemu, ca
         qemu.virsh("define", "/dev/stdin", stdin=definition)
 
 
-def test_what_others_use_stays(qemu, carry):
+def test_files_of_other_vms_remain(qemu, carry):
     """A linked clone made by hand, a second machine on the same disk, a medium in two drives."""
     qemu.clean()
     medium = qemu.medium()
@@ -110,7 +110,7 @@ def test_strange_names(platform, carry):
     assert not [name for name in names if any(file.startswith(name) for file in left)]
 
 
-def test_a_name_that_the_tool_takes_for_another_machine(platform, carry):
+def test_name_that_the_tool_reads_as_the_id_of_another_vm(platform, carry):
     """Such as a running machine's number, or its UUID."""
     platform.clean()
     platform.bring({BESIDE: RUNNING})

@@ -38,7 +38,7 @@ def _tasks(platform, row):
 
 
 @pytest.mark.parametrize("asked", STATES)
-def test_row_of_the_table(platform, carry, asked):
+def test_row_of_the_power_table(platform, carry, asked):
     platform.clean()
     row = cells(asked, platform, platform.traits())
     # Only where a guest is asked to go down must there be one.

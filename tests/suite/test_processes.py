@@ -22,7 +22,7 @@ def _machine(name):
     return _MACHINE.format(name=name, uuid=uuid.uuid5(uuid.NAMESPACE_DNS, name))
 
 
-def test_a_task_with_nothing_to_do_takes_two_processes(shim, tmp_path):
+def test_unchanged_task_takes_two_processes(shim, tmp_path):
     names = [f"many-{number:03}" for number in range(MACHINES)]
     node = tmp_path / "node.xml"
     node.write_text(f"<node>{''.join(_machine(name) for name in names)}</node>", encoding="utf-8")
@@ -35,7 +35,7 @@ def test_a_task_with_nothing_to_do_takes_two_processes(shim, tmp_path):
     assert 1 <= len(run.calls) <= 2, [call.argv[:6] for call in run.calls]
 
 
-def test_drift_of_one_is_seen_among_many(shim, tmp_path):
+def test_one_changed_vm_among_many_is_found(shim, tmp_path):
     names = ["many-1", "many-2"]
     node = tmp_path / "node.xml"
     machines = [_machine(names[0]), _machine(names[1]).replace("one of many", "drifted")]

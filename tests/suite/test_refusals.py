@@ -42,7 +42,7 @@ def _faults(platform, case, answer, machines):
         yield "a machine has changed"
 
 
-def test_no_permission_on_the_socket(qemu, carry):
+def test_missing_permission_on_the_socket(qemu, carry):
     """virsh itself runs as nobody: the daemon cannot tell that from a task that does."""
     qemu.clean()
     program = qemu.storage / "virsh-as-nobody"

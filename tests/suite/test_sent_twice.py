@@ -13,6 +13,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
 
 from suite.answer import Task
 from suite.fork_server import TWICE
+from suite.rerun import proofs
 from suite.scenarios.options import has, settings
 from suite.sent_twice import comparable
 
@@ -123,8 +124,10 @@ def _end(platform, carry, about, asked):
     answer = carry(platform, [Task("task", asked, about=about)], [NAME])["task"]
     assert not answer.failed, (asked, answer.msg)
     truth = answer.truth[NAME]
-    # Here, while the platform still has what shows that a VM died by a fault of its own.
+    # Both here, while the platform still has what proves that a VM died by a fault of its own: one that died after its
+    # task was only seen by the next task, as a VM that was stopped.
     assert answer.vm(NAME)["state"] == (truth["power"] if truth else ABSENT), (asked, answer.vms)
+    assert not proofs(platform), (asked, answer.vms)
     if truth is not None:
         # Of what runs only the settings: addresses on its buses depend on the way it got there.
         truth = {**truth, "running": platform.settings(truth, "running") if truth["running"] else None}

@@ -51,7 +51,7 @@ def _mark(qemu, name):
     return json.loads(root.find("metadata/{*}mark").text)
 
 
-def test_within_the_image(qemu, carry):
+def test_internal_snapshots(qemu, carry):
     """A restore whose content is gone leaves the guest running; tags in the image are named; kinds do not mix."""
     qemu.clean()
     disk = qemu.disk_of(INNER)
@@ -73,7 +73,7 @@ def test_within_the_image(qemu, carry):
     expected = {
         "gone": (INNER, disk, "vda", "virsh snapshot-delete", "'--snapshotname=g one'"),
         "left": (INNER, disk, f"qemu-img snapshot -d 'left; over' {disk}"),
-        "other kind": (INNER, "internal", "Leave kind out"),
+        "other kind": (INNER, "internal", "Omit kind"),
         "no memory": (INNER, "memory", "external"),
         "live content": (content,),
     }
@@ -83,7 +83,7 @@ def test_within_the_image(qemu, carry):
     assert standing[INNER]["power"] == RUNNING
 
 
-def test_what_was_made_since_is_still_ours_after_a_restore(qemu, carry):
+def test_files_newer_than_a_restored_snapshot_are_deleted(qemu, carry):
     """libvirt rolls our mark back with the definition."""
     qemu.clean()
     added = {"name": [INNER], "disks": [{}, {"size": "8M"}], "tags": ["later"]}
@@ -98,7 +98,7 @@ def test_what_was_made_since_is_still_ours_after_a_restore(qemu, carry):
     assert (qemu.truth([INNER]), qemu.files()) == ({INNER: None}, [])
 
 
-def test_beside_the_image(qemu, carry):
+def test_external_snapshots(qemu, carry):
     """External ones: memory and overlays come and go with them; other users of the images are safe."""
     qemu.clean()
     base = qemu.base_image()
@@ -128,7 +128,7 @@ def test_beside_the_image(qemu, carry):
     expected = {
         "used": (OUTER, qemu.disk_of(OUTER), by_hand[1], "keep the snapshot"),
         "restore": (OUTER, "9.9"),
-        "other kind": (OUTER, "external", "Leave kind out"),
+        "other kind": (OUTER, "external", "Omit kind"),
     }
     _refused(qemu, answers, expected)
     (qemu.storage / "on-disk.qcow2").unlink()
@@ -148,7 +148,7 @@ def test_beside_the_image(qemu, carry):
     assert qemu.files() == ["base.qcow2", "on-base.qcow2"]
 
 
-def test_a_raw_disk(qemu, carry):
+def test_snapshots_of_a_raw_disk(qemu, carry):
     """It holds no snapshot itself; frozen, it does."""
     qemu.clean()
     made = _made(qemu, RAW, disks=[{"size": "16M", "format": "raw"}])
@@ -168,7 +168,7 @@ def test_a_raw_disk(qemu, carry):
     assert qemu.files() == [f"{RAW}-vda.raw"]
 
 
-def test_a_guest_goes_on_where_it_was(qemu, carry, key):
+def test_restored_guest_continues_where_it_was(qemu, carry, key):
     """Memory and all: the guest that was given up answers again, and has not been started anew."""
     qemu.clean()
     qemu.start_network()
@@ -193,7 +193,7 @@ def test_a_guest_goes_on_where_it_was(qemu, carry, key):
 
 
 @pytest.mark.parametrize("power", [STOPPED, RUNNING])
-def test_the_size_of_a_disk_goes_back_and_is_told(qemu, carry, power):
+def test_restored_disk_size_is_reported(qemu, carry, power):
     """What grew since is lost: the answer says so, and the task that made it grow does so again."""
     qemu.clean()
     disk, grow = qemu.disk_of(GROWN), {"name": [GROWN], "disks": [{"size": "24M"}]}
@@ -213,7 +213,7 @@ def _sizes(answer):
     return [disk["size"] for disk in answer.vm(GROWN)["disks"]]
 
 
-def test_firmware_in_flash_memory(qemu, carry):
+def test_snapshots_of_uefi_vms(qemu, carry):
     """While it runs no internal snapshot can hold the firmware's variables; an external one leaves them alone."""
     qemu.clean()
     tasks = [
@@ -235,13 +235,13 @@ def test_firmware_in_flash_memory(qemu, carry):
     assert answers["outer away"].truth[FLASH]["power"] == RUNNING
 
 
-def test_internal_ones_within_an_external_one(qemu, carry):
+def test_internal_snapshots_in_an_overlay(qemu, carry):
     """Merging the overlay would throw them away."""
     qemu.clean()
     _well(carry(qemu, [_made(qemu, OUTER), snapshot("outer", [OUTER], "outer", kind="external")]))
     qemu.virsh("snapshot-create-as", OUTER, "inner")
     tasks = [snapshot(f"{name} away", [OUTER], name, "absent") for name in ("outer", "inner")]
     answers = carry(qemu, [*tasks, snapshot("outer then", [OUTER], "outer", "absent")], [OUTER])
-    _refused(qemu, {"outer away": answers.pop("outer away")}, {"outer away": (OUTER, "inner", "Drop the internal")})
+    _refused(qemu, {"outer away": answers.pop("outer away")}, {"outer away": (OUTER, "inner", "Delete the internal")})
     _well(answers)
     assert qemu.snapshots(OUTER) == {}

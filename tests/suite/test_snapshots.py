@@ -64,7 +64,7 @@ def _did_nothing(platform, answer, before):
     assert answer.truth == before
 
 
-def test_taken_in_every_power(platform, carry):
+def test_snapshot_is_taken_in_every_power_state(platform, carry):
     """Check, real, again; the machine stays in its power; every module tells the same tree."""
     platform.clean()
     powers = _powers(platform)
@@ -107,7 +107,7 @@ def _words(tree):
     return [(one["name"], names.get(one["parent"], one["parent"]), one["state"], one["current"]) for one in tree]
 
 
-def test_restored_from_every_power(platform, carry):
+def test_snapshot_is_restored_from_every_power_state(platform, carry):
     """Power, settings and what lies on the disk are back; it is always done, and always a change."""
     platform.clean()
     powers = _powers(platform)
@@ -150,7 +150,7 @@ def _keeps_its_power(platform, carry):
     assert [answer.truth[name]["power"] for name in ("pvc-off", "pvc-on")] == [RUNNING, RUNNING]
 
 
-def test_saved_memory_is_given_up_by_a_restore(platform, carry):
+def test_restore_discards_saved_memory(platform, carry):
     """It would be put upon other disks; and where the platform cannot freeze it, no snapshot is taken with it."""
     saved, fields = Vm(ONE, power=SUSPENDED), platform.traits().fields
     change = Change("snapshot", Snapshot("first"), SnapshotRequest("second"))
@@ -192,7 +192,7 @@ def _cannot_be_suspended(platform, carry):
     assert _writes(platform, answer) == []
 
 
-def test_dropped_with_and_without_children(platform, carry):
+def test_snapshot_is_deleted_with_and_without_children(platform, carry):
     platform.clean()
     platform.bring({ONE: STOPPED})
     tasks = [
@@ -214,7 +214,7 @@ def test_dropped_with_and_without_children(platform, carry):
     assert {name: one["parent"] for name, one in platform.snapshots(ONE).items()} == {"s-a": None, "s-e": "s-a"}
 
 
-def test_of_a_series_the_last_stay(platform, carry):
+def test_keep_last_keeps_the_newest_of_a_series(platform, carry):
     """Snapshots of other names are never touched, and a second run does nothing."""
     platform.clean()
     platform.bring({ONE: STOPPED})
@@ -268,7 +268,7 @@ def _faults(platform, case, answers, before):
         yield f"something was changed: {_writes(platform, answer)}"
 
 
-def test_one_refusal_ends_the_task_with_nothing_done(platform, carry):
+def test_one_rejected_vm_fails_the_task_before_any_change(platform, carry):
     """A machine that does not exist has no snapshot either, so only dropping has nothing against it."""
     platform.clean()
     platform.bring({ONE: STOPPED})
@@ -289,7 +289,7 @@ def test_one_refusal_ends_the_task_with_nothing_done(platform, carry):
     assert platform.snapshots(ONE) == {}
 
 
-def test_settings_compared(platform, carry):
+def test_settings_are_compared_with_a_snapshot(platform, carry):
     """Between two snapshots, and between one and now; nothing is written."""
     platform.clean()
     platform.bring({ONE: STOPPED})

@@ -26,7 +26,7 @@ _COMPARED = ("vms", "diff", "msg", "snapshots", "host")
 
 # One platform for each set of modules.
 @pytest.mark.parametrize("platform_name", sorted({*PLATFORMS} - TWINS), indirect=True, scope="session")
-def test_ansible_and_a_fork_end_alike(platform, carry):
+def test_ansible_and_a_forked_module_have_the_same_results(platform, carry):
     platform.clean()
     listed, expected = tasks(platform), refusals(platform)
     forked = carry(platform, listed, [NAME, CLONE])

@@ -25,7 +25,7 @@ def _one(box, carry, options, names):
     return carry(box, [Task("one", options)], names)["one"]
 
 
-def test_a_guest_that_ignores_everything_is_cut_off_at_once(box, shim, tmp_path):
+def test_force_stops_a_guest_that_ignores_everything(box, shim, tmp_path):
     """Nobody waits for it, and its disks are whole: the one it was booted from starts it again."""
     box.clean()
     name = f"{box.prefix}deaf"
@@ -50,7 +50,7 @@ def test_a_guest_that_ignores_everything_is_cut_off_at_once(box, shim, tmp_path)
     assert box.truth([name])[name]["power"] == RUNNING
 
 
-def test_two_machines_of_one_name(box, carry):
+def test_two_vms_with_one_name(box, carry):
     """Refused with both ids; by its id each is hit alone."""
     box.clean()
     name, other = f"{box.prefix}twin", f"{box.prefix}other"
@@ -67,7 +67,7 @@ def test_two_machines_of_one_name(box, carry):
     assert [box.box.state(uuid) for uuid in (first, second)] == ["poweroff", "running"]
 
 
-def test_the_way_to_ssh_is_chosen_once(box, carry):
+def test_ssh_forward_port_is_chosen_once(box, carry):
     """Found by everybody, kept by a second run and by a restart, and never the same of two machines."""
     box.clean()
     names = [f"{box.prefix}ssh{number}" for number in range(3)]
@@ -88,7 +88,7 @@ def test_the_way_to_ssh_is_chosen_once(box, carry):
     assert len({way["port"] for way in ways[0].values()}) == len(names)
 
 
-def test_a_machine_that_linked_clones_stand_on_is_not_removed(box, carry):
+def test_base_vm_of_linked_clones_is_not_deleted(box, carry):
     """VirtualBox would remove half of it before it notices."""
     box.clean()
     source, clone = f"{box.prefix}source", f"{box.prefix}clone"
@@ -107,7 +107,7 @@ def test_a_machine_that_linked_clones_stand_on_is_not_removed(box, carry):
     assert box.holds(gone.truth[source], WRITTEN)
 
 
-def test_snapshots_that_virtualbox_keeps(box, carry):
+def test_snapshots_that_virtualbox_cannot_merge_remain(box, carry):
     """The current one while it has a child, and one that a linked clone stands on: refused before anything goes."""
     box.clean()
     name, clone = f"{box.prefix}kept", f"{box.prefix}clone"
@@ -133,7 +133,7 @@ def test_snapshots_that_virtualbox_keeps(box, carry):
     assert set(box.snapshots(name)) == {"first"}
 
 
-def test_a_machine_whose_settings_cannot_be_read(box, carry):
+def test_vm_with_unreadable_settings(box, carry):
     """Told with its id and its file; never a second one of its name."""
     box.clean()
     name = f"{box.prefix}broken"
@@ -145,7 +145,7 @@ def test_a_machine_whose_settings_cannot_be_read(box, carry):
     assert len(box.box.run("list", "vms").splitlines()) == 1
 
 
-def test_settings_with_which_nothing_starts_here(box, carry):
+def test_settings_that_cannot_start_on_this_host(box, carry):
     """They are the guest's to use, and VirtualBox takes them on any host."""
     box.clean()
     name = f"{box.prefix}nested"

@@ -161,7 +161,7 @@ def _read(path, option, value):
         remedy = f"Give {least} or more." if most is None else f"Give a number from {least} to {most}."
         raise InvalidInput(f"{path}: {value} is out of range.", remedy)
     if option.absolute and value and not value.startswith("/"):
-        raise InvalidInput(f"{path}: '{value}' is not an absolute path.", "Set its full path on the hypervisor.")
+        raise InvalidInput(f"{path}: '{value}' is not an absolute path.", "Use the full path on the hypervisor.")
     return option.normalize(value, path)
 
 

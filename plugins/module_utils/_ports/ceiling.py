@@ -10,7 +10,7 @@ import os
 from .._lifecycle import errors
 
 _SECONDS, _VARIABLE = 3600, "POLYVIRT_CALL_TIMEOUT"
-RAISE_CALL_TIMEOUT = "See what keeps the platform busy; if its work needs more time, raise call_timeout."
+RAISE_CALL_TIMEOUT = "Check why the platform is slow; if the operation needs more time, increase call_timeout."
 
 
 def call_timeout(asked):

@@ -48,7 +48,7 @@ class Commands:
             path = os.path.abspath(name_or_path)
             if os.path.isfile(path) and os.access(path, os.X_OK):
                 return path
-            raise errors.Unavailable(f"{path} is not a program that can be run here.", why="missing", remedy=hint)
+            raise errors.Unavailable(f"{path} is not an executable program.", why="missing", remedy=hint)
         search = os.pathsep.join((os.environ.get("PATH", os.defpath), *_MORE_FOLDERS))
         path = shutil.which(name_or_path, path=search)
         if path is None:
@@ -74,7 +74,7 @@ class Commands:
             if writes:
                 counted.note(doubtful=True)
             raise errors.Timeout(
-                f"'{shown(argv)}' had not ended after {timeout} seconds and was killed.",
+                f"'{shown(argv)}' did not finish within {timeout} seconds and was killed.",
                 waited=timeout,
                 remedy=RAISE_CALL_TIMEOUT if timeout == self.ceiling else None,
             ) from None

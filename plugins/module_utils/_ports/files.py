@@ -173,7 +173,7 @@ def holds_files(folder):
 
 def make_folder(path):
     """A folder and those above it, where they are missing."""
-    with _explained("make", path):
+    with _explained("create", path):
         os.makedirs(path, mode=0o711, exist_ok=True)
 
 
@@ -194,19 +194,19 @@ def is_writable(path):
 
 
 def size(path):
-    with _explained("look at", path):
+    with _explained("access", path):
         return os.stat(path).st_size
 
 
 def allocated(path):
     """Bytes that a file takes on its disk: holes take none."""
-    with _explained("look at", path):
+    with _explained("access", path):
         return os.stat(path).st_blocks * 512
 
 
 def free_space(folder):
     """Bytes that an ordinary user may still write there."""
-    with _explained("look at", folder):
+    with _explained("access", folder):
         system = os.statvfs(folder)
         return system.f_bavail * system.f_frsize
 
@@ -310,7 +310,7 @@ def _rename_over_placeholder(temporary, final):
 
 
 def _taken(final):
-    return errors.Refused(f"{final} exists already.", "Choose another name, or move the file away.")
+    return errors.Refused(f"{final} already exists.", "Use another name, or move the file to another directory.")
 
 
 @contextmanager
@@ -321,5 +321,5 @@ def _explained(action, path):
     except FileNotFoundError as error:
         raise errors.NotFound(f"Could not {action} {path}: {error.strerror}.") from error
     except OSError as error:
-        remedy = "Run the task as a user who may (become)." if isinstance(error, PermissionError) else None
+        remedy = "Run the task as a user with permission (become)." if isinstance(error, PermissionError) else None
         raise errors.PolyvirtError(f"Could not {action} {path}: {error.strerror}.", remedy) from error

@@ -69,7 +69,7 @@ def find_tool(commands):
             return [commands.find(name), *mode]
         except errors.Unavailable:
             continue
-    raise errors.NotFound("No program that makes ISO images was found, and cloud_init needs one.", _INSTALL)
+    raise errors.NotFound("cloud_init: no program to create ISO images was found.", _INSTALL)
 
 
 def _user_data(cloud_init):
@@ -97,12 +97,13 @@ def _user_data(cloud_init):
 def _cannot_merge(text):
     if text.startswith(_HEADER):
         return errors.InvalidInput(
-            "cloud_init: user, password and ssh_authorized_keys cannot be merged into user_data given as text.",
+            "cloud_init: user, password and ssh_authorized_keys cannot be merged into user_data that is a text.",
             "Write user_data as a mapping (without quotes and '|'), or put all of them into the text.",
         )
     return errors.InvalidInput(
-        "cloud_init: user, password and ssh_authorized_keys need a cloud-config, and user_data is something else.",
-        f"Leave them out and let user_data do it, or make user_data a mapping or a text that begins with {_HEADER}.",
+        "cloud_init: user, password and ssh_authorized_keys require a cloud-config, but user_data is something else.",
+        "Omit them and set their values in user_data, or write user_data as a mapping or a text that begins with"
+        f" {_HEADER}.",
     )
 
 
@@ -110,12 +111,13 @@ def _refuse_conflicts(config, user, keys, password):
     """What cloud-init would quietly resolve in its own way is asked back."""
     if user and config.get("user", user) != user:
         raise errors.InvalidInput(
-            f"cloud_init: user is '{user}', and user_data names another user.", "Name the user in one of the two."
+            f"cloud_init: user is '{user}', but user_data sets another user.", "Set the user in only one of them."
         )
     twice = next((key for key in ("password", "chpasswd") if password and key in config), None)
     if twice:
         raise errors.InvalidInput(
-            f"cloud_init: password is set, and user_data has {twice} too.", "Set the password in one of the two."
+            f"cloud_init: password and {twice} in user_data cannot be combined.",
+            "Set the password in only one of them.",
         )
     users = config.get("users")
     if users is None:
@@ -123,9 +125,8 @@ def _refuse_conflicts(config, user, keys, password):
     # Top-level keys belong to the default user, which such a list can leave out.
     if user or ((keys or password) and "default" not in users):
         raise errors.InvalidInput(
-            "cloud_init: user_data has a list of users, so it is unclear which of them user, password and"
-            " ssh_authorized_keys are for.",
-            "Put them into user_data's users.",
+            "cloud_init: user, password and ssh_authorized_keys cannot be combined with a list of users in user_data.",
+            "Set them in the users of user_data.",
         )
 
 
@@ -133,8 +134,8 @@ def _meta_data(given, name, instance_id):
     if isinstance(given, str) and given:
         if not _INSTANCE_ID.search(given):
             raise errors.InvalidInput(
-                "cloud_init: meta_data given as text has no instance-id, and cloud-init ignores a seed without one.",
-                "Add a line 'instance-id: ...', or write meta_data as a mapping: then one is added.",
+                "cloud_init: meta_data has no instance-id, and cloud-init ignores a seed without one.",
+                "Add a line 'instance-id: ...', or write meta_data as a mapping to have one added.",
             )
         return given
     return _emit({"instance-id": instance_id, "local-hostname": _host_name(name), **(given or {})})
@@ -151,7 +152,7 @@ def _key(key):
     if not key or "\n" in key or "\r" in key:
         raise errors.InvalidInput(
             "cloud_init: each entry of ssh_authorized_keys must be one public key, on one line.",
-            "Make it a list with an entry for each key.",
+            "Use a list with one entry per key.",
         )
     return key
 
@@ -185,5 +186,5 @@ def _plain_or_json(value, is_plain):
     try:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False)
     except (TypeError, ValueError) as error:
-        raise errors.InvalidInput("cloud_init: a value is neither text, number, list nor mapping.") from error
+        raise errors.InvalidInput("cloud_init: a value is not a text, number, list or mapping.") from error
     return _NOT_IN_YAML.sub(lambda found: f"\\u{ord(found[0]):04x}", text)

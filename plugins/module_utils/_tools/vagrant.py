@@ -1,10 +1,10 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Speaking to ``vagrant``: one project, one process for each call, most of a second each.
+"""Command lines of ``vagrant``: one project, one process for each call, most of a second each.
 
-Every command but `version` looks at all machines of the project first, and writes about what it found: a machine that
-its provider does not know any more is forgotten. To ask without that, ask on a copy (vagrant_folder).
+Every command but `version` reads the state of all VMs of the project first, and stores it: a VM that its provider does
+not know any more is removed from the project. A call that must not write is given a copy (vagrant_folder).
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from .._ports import writes
 from .._ports.command import shown
 from . import vagrant_output as output
 
-INSTALL = "Install Vagrant, and give the path of vagrant where it is not on PATH."
+INSTALL = "Install Vagrant, or set executable to the path of vagrant if it is not on PATH."
 OLDEST = (2, 2)
-#: Seconds for looking; a box that is fetched first may take as long as it takes.
+#: Seconds for a command that only reads; the download of a box has no limit.
 _READ = 120
 #: Failures before anything was done.
 _NOTHING_DONE = frozenset({
@@ -29,9 +29,9 @@ _QUIET = {"VAGRANT_NO_COLOR": "1", "VAGRANT_CHECKPOINT_DISABLE": "1"}
 
 
 class Vagrant:
-    """One project: the folder of its Vagrantfile, and the names that Vagrant is to use in it.
+    """One project: the folder of its Vagrantfile, and the names of its files.
 
-    ``file`` is the Vagrantfile's name, no path. ``dotfile`` is the folder in the place of ``.vagrant``.
+    ``file`` is the Vagrantfile's name, without a path. ``dotfile`` is the folder used instead of ``.vagrant``.
     """
 
     def __init__(self, commands, folder, file=None, dotfile=None, environment=None, executable="vagrant"):
@@ -42,34 +42,34 @@ class Vagrant:
         self._environment = {**(environment or {}), **_QUIET, "VAGRANT_CWD": folder, **given}
 
     def version(self):
-        """The version, as numbers. Raises Unsupported when it is older than what this collection knows."""
+        """The version, as numbers. Raises Unsupported if it is older than the oldest one supported."""
         completed = self._execute(["--version"], _READ)
         found = output.version(completed.stdout)
         if found is None:
-            said = output.complaint(completed.stderr) or completed.stdout.strip()[:200] or "nothing"
+            printed = output.error_text(completed.stderr) or completed.stdout.strip()[:200] or "nothing"
             raise errors.Unavailable(
-                f"{self._executable} names no version; it says: {said}", why="not_responding", remedy=INSTALL
+                f"{self._executable} --version printed no version: {printed}.", why="not_responding", remedy=INSTALL
             )
         if found < OLDEST:
             raise errors.Unsupported(
-                f"{self._executable} is Vagrant {'.'.join(map(str, found))}.", "Vagrant 2.2 or later is needed."
+                f"{self._executable} is Vagrant {'.'.join(map(str, found))}.", "Install Vagrant 2.2 or later."
             )
         return found
 
-    def read(self, *words, timeout=_READ):
-        """The rows that a command prints which changes nothing."""
-        return self._rows(self._execute([*words, "--machine-readable"], timeout))
+    def read(self, *arguments, timeout=_READ):
+        """The rows printed by a command that changes nothing."""
+        return self._rows(self._execute([*arguments, "--machine-readable"], timeout))
 
-    def run(self, *words, timeout=None):
-        """Do one command and return the rows that it printed. Raises CommandFailed, recognised by the functions below.
+    def run(self, *arguments, timeout=None):
+        """Run one changing command and return the rows that it printed. Raises CommandFailed; see the functions below.
 
-        An exit code of 0 says little: nothing is halted, resumed or destroyed with 0 too. Look at the machine.
+        An exit code of 0 means little: it is also 0 if nothing was halted, resumed or destroyed. Observe the VM.
         """
         try:
-            return self._rows(self._execute([*words, "--machine-readable"], timeout, writes=True))
+            return self._rows(self._execute([*arguments, "--machine-readable"], timeout, writes=True))
         except VagrantFailed as error:
             if error.kind not in _NOTHING_DONE:
-                writes.note(doubtful=True)  # It may have gone half of the way.
+                writes.note(doubtful=True)  # It may be done in part.
             raise
 
     def _rows(self, completed):
@@ -78,18 +78,18 @@ class Vagrant:
             raise _failure(completed, found)
         return found
 
-    def _execute(self, words, timeout, writes=False):
-        argv = [self._commands.find(self._executable, INSTALL), *words]
+    def _execute(self, arguments, timeout, writes=False):
+        argv = [self._commands.find(self._executable, INSTALL), *arguments]
         return self._commands.run(argv, timeout=timeout, environment=self._environment, writes=writes)
 
 
 def is_locked(error):
-    """Whether another process works with the machine now, so that it may go well in a moment. Vagrant does not wait."""
+    """Whether another process is changing the VM, so that a retry may succeed. Vagrant does not wait."""
     return _is(error, "MachineActionLockedError")
 
 
-def is_unknown_machine(error):
-    """Whether the Vagrantfile has no machine of that name."""
+def is_unknown_vm(error):
+    """Whether the Vagrantfile has no VM of that name."""
     return _is(error, "MachineNotFound")
 
 
@@ -99,7 +99,7 @@ def is_no_project(error):
 
 
 def is_provider_missing(error):
-    """Whether the provider is not installed, or says that it cannot be used here."""
+    """Whether the provider is not installed, or cannot be used on this host."""
     return _is(error, "ProviderNotFound", "ProviderNotFoundSuggestion", "ProviderNotUsable")
 
 
@@ -109,23 +109,23 @@ def is_invalid(error):
 
 
 def is_other_provider(error):
-    """Whether the machine exists with another provider than asked."""
+    """Whether the VM exists with another provider than requested."""
     return _is(error, "ActiveMachineWithDifferentProvider")
 
 
 def is_box_missing(error):
-    """Whether there is no such box here, and none could be fetched."""
+    """Whether this user has no such box, and none could be downloaded."""
     return _is(error, "BoxAddShortNotFound", "BoxNotFound", "BoxNotFoundWithProvider", "BoxAddNoMatchingProvider",
                "BoxAddNoMatchingVersion", "BoxNotFoundWithProviderAndVersion")  # fmt: skip
 
 
 def is_boot_timeout(error):
-    """Whether the guest did not answer in time. A machine that was just made has been destroyed again then."""
+    """Whether the guest did not answer in time. Vagrant has then destroyed the VM, if it was new."""
     return _is(error, "VMBootTimeout")
 
 
 def is_not_ready_for_ssh(error):
-    """Whether there is nothing to connect to: the machine is not made, off, or has no address yet."""
+    """Whether there is nothing to connect to: the VM is not created, off, or has no address yet."""
     return _is(error, "SSHNotReady", "SSHUnavailable")
 
 
@@ -143,7 +143,7 @@ def _is(error, *kinds):
 
 
 class VagrantFailed(errors.CommandFailed):
-    """``kind`` is Vagrant's own name for what happened; None where it had not begun to speak. ``rows``: said before."""
+    """``kind`` is Vagrant's own name for the error, if it printed one; ``rows`` is what it printed before."""
 
     def __init__(self, completed, kind, text, rows=(), remedy=None):
         self.kind, self.rows = kind, rows
@@ -155,8 +155,8 @@ def _failure(completed, rows):
     failure = output.failure(rows)
     if failure is not None:
         return VagrantFailed(completed, failure.kind, failure.text.strip(), rows)
-    # Before it asks something, which needs a terminal, it says what about.
+    # Before it prompts, which needs a terminal, it prints a warning about the reason.
     warnings = output.warnings(rows)
-    text = output.complaint(completed.stderr) or f"exit code {completed.rc} and no word"
+    text = output.error_text(completed.stderr) or f"exit code {completed.rc}, without a message"
     remedy = _PLUGINS if any("plugin" in warning for warning in warnings) else None
     return VagrantFailed(completed, None, "\n".join([*warnings, text]), rows, remedy)

@@ -1,10 +1,10 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a project's ``.vagrant`` folder tells without starting Ruby: which machines were made, and who they are.
+"""What a project's ``.vagrant`` folder has about the VMs that Vagrant has created, read without starting Ruby.
 
-A machine's files lie in ``machines/NAME/PROVIDER``. It is made when there is ``id``, by which the provider knows it;
-Vagrant's own state words and the index in its home folder are only what it saw last.
+A VM's files are in ``machines/NAME/PROVIDER``. It is created once there is ``id``, by which the provider knows it;
+the states in Vagrant's own files and the index in its home folder may be out of date.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ DEFAULT = ".vagrant"
 _MACHINES = "machines"
 # By the first, Vagrant finds the machine in the index of its home folder and writes there; the second is a secret.
 _NOT_COPIED = ("index_uuid", "private_key")
-#: What the provider has not finished making.
+#: The id of a VM that the provider has not finished creating.
 PREPARING = "preparing"
 
 
 @dataclass(frozen=True)
-class Made:
-    """A machine that was made. ``box`` is (name, version); ``creator`` is a user's number, and others may not use it.
+class CreatedVm:
+    """``box`` is (name, version); ``creator`` is a user's number, and no other user may use the VM.
 
-    ``key_file`` is the key that Vagrant put into the guest; None where it is still the one of the box. ``number``
-    is the machine's in Vagrant's own list (vagrant_index), ``project`` the folder of its Vagrantfile.
+    ``key_file`` is the key that Vagrant installed in the guest; None if the guest has the box's own. ``number``
+    is the VM's id in Vagrant's own list (vagrant_index), ``project`` the folder of its Vagrantfile.
     """
 
     name: str
@@ -43,21 +43,21 @@ class Made:
     project: str | None = None
 
 
-def machines(files, dotfile):
-    """All machines that were made, as {name: Made}.
+def created_vms(files, dotfile):
+    """{name: CreatedVm} of all VMs that Vagrant has created.
 
-    A folder without an id is what is left of a machine, or of one that could not be made.
+    A folder without an id remains of a deleted VM, or of one that could not be created.
     """
     found = {}
     for name in files.entries(os.path.join(dotfile, _MACHINES)):
-        folder = os.path.join(dotfile, _MACHINES, name)
-        made = [_made(files, name, provider, os.path.join(folder, provider)) for provider in _folders(files, folder)]
-        found.update({one.name: one for one in made if one})
+        above = os.path.join(dotfile, _MACHINES, name)
+        vms = [_created_vm(files, name, one, os.path.join(above, one)) for one in _folders(files, above)]
+        found.update({one.name: one for one in vms if one})
     return found
 
 
 def copy(files, dotfile, target):
-    """Copy what Vagrant needs to tell states, so that it can be asked there: it writes about what it finds."""
+    """Copy what Vagrant needs to report states: its read commands write to the folder, so they are given a copy."""
     for name in files.entries(os.path.join(dotfile, _MACHINES)):
         for provider in _folders(files, os.path.join(dotfile, _MACHINES, name)):
             below = os.path.join(_MACHINES, name, provider)
@@ -72,14 +72,14 @@ def _folders(files, folder):
     return [name for name in files.entries(folder) if files.is_folder(os.path.join(folder, name))]
 
 
-def _made(files, name, provider, folder):
+def _created_vm(files, name, provider, folder):
     identifier = _read(files, folder, "id")
     if not identifier:
         return None
     key_file = os.path.join(folder, "private_key")
     creator = _read(files, folder, "creator_uid")
     provisioned = _read(files, folder, "action_provision")
-    return Made(
+    return CreatedVm(
         name=name,
         provider=provider,
         id=identifier,
@@ -87,7 +87,7 @@ def _made(files, name, provider, folder):
         box=_box(_read(files, folder, "box_meta")),
         creator=int(creator) if creator.isdigit() else None,
         key_file=key_file if files.is_file(key_file) else None,
-        # The file outlives its machine; what stands behind the colon says which it is about.
+        # The file outlives its VM; the id after the colon says which VM it is about.
         is_provisioned=provisioned.partition(":")[2] == identifier,
         number=_read(files, folder, "index_uuid") or None,
         project=_read(files, folder, "vagrant_cwd") or None,
@@ -96,14 +96,14 @@ def _made(files, name, provider, folder):
 
 def _box(text):
     try:
-        said = json.loads(text)
-        return (said["name"], said["version"])
+        box = json.loads(text)
+        return (box["name"], box["version"])
     except (ValueError, KeyError, TypeError):
         return None
 
 
 def _read(files, folder, name):
-    """A file's text; empty where there is none, as of one that Vagrant is just replacing."""
+    """A file's text; empty if there is none, also while Vagrant replaces it."""
     try:
         return files.read(os.path.join(folder, name)).decode("utf-8", "replace").strip()
     except errors.NotFound:

@@ -90,7 +90,7 @@ def warnings(found):
     return [" ".join(" ".join(row.data[1:]).split()) for row in rows]
 
 
-def complaint(text):
+def error_text(text):
     """What standard error says in a few lines, without what an early failure begins with and terminals understand."""
     plain = _EARLY.sub("", _TRACE.sub("", _CONTROL.sub("", text)).strip())
     return "\n".join(line.rstrip() for line in plain.split("\n") if line.strip())

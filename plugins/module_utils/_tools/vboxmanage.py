@@ -18,7 +18,7 @@ from .._ports.clock import Clock
 from .._ports.command import shown
 from . import vboxmanage_output as output
 
-INSTALL = "Install VirtualBox, and give the path of VBoxManage where it is not on PATH."
+INSTALL = "Install VirtualBox. If VBoxManage is not on PATH, set executable to its path."
 OLDEST = (6, 1)
 
 _ERROR = re.compile(r"VBoxManage: (?:fatal )?error: ")
@@ -90,13 +90,13 @@ class VBoxManage:
         found = output.version(said)
         if found is None:
             raise errors.Unavailable(
-                f"{self._executable} names no version: {said.strip()[:200]!r}.", why="not_responding", remedy=INSTALL
+                f"{self._executable} reports no version: {said.strip()[:200]!r}.", why="not_responding", remedy=INSTALL
             )
         if found < OLDEST:
             raise errors.Unavailable(
                 f"{self._executable} is VirtualBox {'.'.join(map(str, found))}.",
                 why="too_old",
-                remedy="VirtualBox 6.1 or later is needed.",
+                remedy="VirtualBox 6.1 or later is required.",
             )
         return found
 
@@ -175,15 +175,15 @@ def _says(error, texts):
 
 
 def _cut_off(completed):
-    message = f"VBoxManage {shown(completed.argv[1:])} stopped printing in the middle of a line."
-    remedy = "The locale C.UTF-8 must exist on this machine."
+    message = f"VBoxManage {shown(completed.argv[1:])} printed an incomplete line."
+    remedy = "Install the locale C.UTF-8 on this host."
     return errors.CommandFailed(completed.argv, completed.rc, completed.stderr, message=message, remedy=remedy)
 
 
 def _failure(completed):
     words = completed.argv[1:]
     said = _PROGRESS.sub("", completed.stderr)
-    reason = "; ".join(_error_lines(said)) or said.strip() or f"exit code {completed.rc} and no word"
+    reason = "; ".join(_error_lines(said)) or said.strip() or f"exit code {completed.rc} without an error message"
     message = f"VBoxManage {shown(words)} failed: {reason}"
     return errors.CommandFailed(completed.argv, completed.rc, _USAGE.split(said)[0], message=message)
 

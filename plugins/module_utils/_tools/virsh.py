@@ -104,13 +104,13 @@ class Virsh:
         stdout = _split(completed.stdout, marks)
         stderr = _split(completed.stderr, marks)
         if stdout is None or stderr is None:
-            raise self._failure(completed, _error_lines(completed.stderr) or "virsh ended before its last command.")
+            raise self._failure(completed, _error_lines(completed.stderr) or "virsh exited before its last command.")
         return [Answer(said, _error_lines(complaint)) for said, complaint in zip(stdout, stderr)]
 
     def _failure(self, completed, text, kind=errors.CommandFailed):
         command = shlex.join(completed.argv[4:])
         short = command if len(command) <= 120 else f"{command[:120]}..."
-        said = text.strip().replace("\n", "; ") or f"exit code {completed.rc} and no word"
+        said = text.strip().replace("\n", "; ") or f"exit code {completed.rc} without an error message"
         message = f"virsh {short} on {self.uri} failed: {said}"
         return kind(completed.argv, completed.rc, text, message=message)
 
@@ -195,9 +195,9 @@ def _unavailable(uri, error):
     last = error.split("\n")[-1]
     message = f"libvirt cannot be reached at {uri}: {last.rstrip('.')}."
     if "ssh" in uri.split(":")[0]:
-        remedy = "Check that ssh to that host works without a question being asked."
+        remedy = "Check that ssh to that host works without a prompt."
     elif _DENIED.search(last):
         remedy = "Permission is missing: add the user to the group libvirt, or run the task with become."
     else:
-        remedy = "Check the uri and that the libvirt daemon runs (libvirtd, or virtqemud)."
+        remedy = "Check the uri, and that the libvirt daemon is running (libvirtd or virtqemud)."
     return errors.Unavailable(message, why="not_responding", remedy=remedy)

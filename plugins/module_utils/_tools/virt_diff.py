@@ -30,14 +30,14 @@ _EMULATED = {"LIBGUESTFS_BACKEND_SETTINGS": "force_tcg"}
 _REMEDIES = (
     (
         "no operating system was found",
-        "virt-diff compares whole systems only: files of a disk without one cannot be told.",
+        "virt-diff compares operating systems only; files on a disk without one cannot be compared.",
     ),
     (
         "supermin exited",
-        "libguestfs starts a small machine of its own, and needs a kernel for it: see that /boot has one and"
-        " /lib/modules its modules (libguestfs-test-tool tells more).",
+        "libguestfs starts a small VM, which needs a kernel in /boot and its modules in /lib/modules. Run"
+        " libguestfs-test-tool for details.",
     ),
-    *((text, "See what libguestfs-test-tool says on this host.") for text in _CRASHED),
+    *((text, "Run libguestfs-test-tool on this host for details.") for text in _CRASHED),
 )
 
 
@@ -74,7 +74,7 @@ def _images(option, images):
 
 
 def _explained(completed):
-    said = completed.stderr.strip().partition("\n")[0].replace("virt-diff: ", "", 1) or "it said nothing"
+    said = completed.stderr.strip().partition("\n")[0].replace("virt-diff: ", "", 1) or "no error message"
     remedy = next((remedy for text, remedy in _REMEDIES if text in completed.stderr), None)
     message = f"virt-diff failed: {said.rstrip('.')}."
     return errors.CommandFailed(completed.argv, completed.rc, completed.stderr, message, remedy)

@@ -36,5 +36,5 @@ SHOWN_BY = {
     "test_what_the_task_says_counts_and_not_its_environment",
     "proxmoxer ends the process without requests": f"{_PORT}::test_a_missing_library_is_told",
     "an upload that is refused says checksum mismatch too": "tests/platforms/proxmox/test_modules.py::"
-    "test_a_medium_from_the_host_of_the_task",
+    "test_iso_is_uploaded_from_the_host_of_the_task",
 }

@@ -33,7 +33,7 @@ def _modules(world, tmp_path):
         yield Modules(server, tmp_path)
 
 
-def test_info_tells_of_the_cluster_and_its_machines(modules, world):
+def test_info_reports_the_cluster_and_its_vms(modules, world):
     ran = modules.ours("vm_info")
     host, vms = ran.result["host"], {vm["name"]: vm for vm in ran.result["vms"]}
     assert (host["available"], host["configured"], host["version"], host["why"]) == (True, True, "9.1.2", None)
@@ -52,14 +52,14 @@ def test_info_tells_of_the_cluster_and_its_machines(modules, world):
         ({"ca_path": "/nonexistent"}, "not_responding", "ca_path"),
     ],
 )
-def test_info_never_fails_for_a_cluster_that_is_not_there(modules, options, why, words):
+def test_info_does_not_fail_without_a_cluster(modules, options, why, words):
     ran = modules.ours("vm_info", **options)
     assert not ran.failed, ran.msg
     assert (ran.result["host"]["why"], ran.result["vms"]) == (why, [])
     assert words in ran.result["host"]["message"]
 
 
-def test_a_library_that_is_missing(modules):
+def test_missing_library_is_reported(modules):
     """Of the Python that runs the module, which may not be the controller's."""
     hidden = modules.folder / "hidden"
     hidden.mkdir()
@@ -71,7 +71,7 @@ def test_a_library_that_is_missing(modules):
             assert word in told, ran.msg
 
 
-def test_a_medium_from_the_host_of_the_task(modules, world, tmp_path):
+def test_iso_is_uploaded_from_the_host_of_the_task(modules, world, tmp_path):
     """Sent once, and only as what it was announced."""
     image, right = tmp_path / "my medium.iso", hashlib.sha256(IMAGE).hexdigest()
     image.write_bytes(IMAGE)
@@ -87,7 +87,7 @@ def test_a_medium_from_the_host_of_the_task(modules, world, tmp_path):
     assert [entry.status for entry in world.journal.writes() if entry.path.endswith("/upload")] == [500, 200]
 
 
-def test_rights_that_are_missing_are_named_by_each_module(modules, world):
+def test_missing_privileges_are_named_by_each_module(modules, world):
     world.access.accounts["ci@pve"] = Account(tokens={"t": Token(SECRET, separated=False)})
     world.access.allow("/", "ci@pve", "PVEAuditor")
     who = {"api_user": "ci@pve", "api_token_id": "t", "api_token_secret": SECRET}
@@ -104,7 +104,7 @@ def test_rights_that_are_missing_are_named_by_each_module(modules, world):
         assert f"ci@pve!t lacks the privilege {lacking}" in ran.msg
 
 
-def test_a_password_works_where_only_root_itself_may(modules):
+def test_password_works_where_only_root_is_allowed(modules):
     """A token of root is not root."""
     args = {"name": ["web2"], "native": {"args": "-no-hpet"}}
     refused = modules.ours(**args)

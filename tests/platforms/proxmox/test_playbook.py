@@ -65,7 +65,7 @@ def _environment(server):
 @seed(depth.seed())
 @settings(max_examples=PLAYED, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
 @given(machines(), ASKED)
-def test_a_check_foretells_the_real_run(machine, asked):
+def test_check_mode_predicts_the_real_run(machine, asked):
     world, options = world_with(machine, clock=DrivenClock()), options_of(asked)
     again = {**options, "state": "started" if options["state"] == "restarted" else options["state"]}
     with Server(world, tick=1) as server, TemporaryDirectory() as folder:

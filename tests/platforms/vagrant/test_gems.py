@@ -95,7 +95,7 @@ def _run(program, given, environment=None):
 
 
 @pytest.mark.parametrize("provider", CLASSES)
-def test_the_provider_knows_all_that_a_rendered_file_tells_it(provider):
+def test_provider_knows_every_setting_of_a_rendered_file(provider):
     (((errors, *_values),), _methods) = ask(provider, [None])
     assert errors == []
 
@@ -130,7 +130,7 @@ def test_settings_of_libvirt_that_are_methods():
     assert told == ([], driver, affinity, {":QEMU_AUDIO_DRV": "pa"})
 
 
-def test_vagrant_takes_what_is_experimental_in_it():
+def test_vagrant_accepts_its_experimental_settings():
     """With no word in the environment it drops these, and says so only in its log."""
     require_ruby()
     program = """

@@ -43,7 +43,7 @@ def modules(request, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("modules", ["virtualbox"], indirect=True)
-def test_hanging_vagrant_is_killed_and_the_provider_asked(modules, tmp_path, monkeypatch):
+def test_hanging_vagrant_is_killed_and_the_provider_is_queried(modules, tmp_path, monkeypatch):
     box = virtualbox_double.VirtualBox(tmp_path / "virtualbox")
     (modules.programs / "VBoxManage").symlink_to(box.executable)
     # Vagrant starts it, too.
@@ -70,7 +70,7 @@ def test_vagrant_of_a_killed_task_is_waited_for(modules):
     assert (again.result["vms"][0]["id"], again.result["vms"][0]["state"]) == (machine, "running")
 
 
-def test_variables_of_the_task_reach_vagrant_and_values_of_the_project_no_result(modules, tmp_path, monkeypatch):
+def test_task_variables_reach_vagrant_and_project_values_are_not_reported(modules, tmp_path, monkeypatch):
     monkeypatch.setenv("VAGRANT_DOTFILE_PATH", str(tmp_path / "elsewhere"))
     script = {"inline": "true", "env": {"TOKEN": "hush 1"}}
     asked = {"provisioners": [script], "environment": {"PROXY": "hush 2", "PLAIN": "1"}}

@@ -89,7 +89,7 @@ def test_a_name_is_taken_for_the_beginning_of_another_machines_number(environmen
     folder = remember_a_machine(found, index="a" + 31 * "0")
     index = vagrant_index.read(files, str(found.home))
     assert index == {"a" + 31 * "0": ("web", str(found.project), FILE)}
-    assert vagrant_index.taken_for(index, "a", None)
+    assert vagrant_index.vm_mistaken_for(index, "a", None)
     assert folder.exists()
     # It looks for web, which the file does not describe.
     with pytest.raises(CommandFailed, match="'web'"):

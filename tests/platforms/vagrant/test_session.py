@@ -15,7 +15,7 @@ RECORDED = "2.3.4"
 
 
 @pytest.mark.deep("the double is held to the same recording every day (unit belt); this takes minutes")
-def test_a_session_is_the_recorded_one(box, tmp_path):
+def test_session_equals_the_recording(box, tmp_path):
     with real.Vagrant(tmp_path, "pvv-session", box) as found:
         version = found.call("--version").stdout
         if RECORDED not in version:

@@ -46,7 +46,7 @@ def refusals(platform, known, new):
         Refused("native", {**change, "native": {"no-such": "on"}}, (known, "native", "no-such", "modifyvm")),
         Refused("native of an option", {**change, "native": {"cpus": "2"}}, (known, "option cpus")),
         Refused("boot twice", {**change, "boot_order": ["disk", "disk"]}, (known, "boot_order", "at most once")),
-        Refused("vlan", {**change, "networks": [{"type": "nat", "vlan": 3}]}, ("vlan", "interface of the host")),
+        Refused("vlan", {**change, "networks": [{"type": "nat", "vlan": 3}]}, ("vlan", "VLAN interface")),
     ]
 
 

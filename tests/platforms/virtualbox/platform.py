@@ -200,8 +200,12 @@ class Platform(Disks, Bringing, Adapter):
 
     def faults(self, failure):
         """Proofs that VirtualBox broke by itself: without VT-x it does now and then, saving memory or loading it."""
-        on = [name for name, uuid in self.ids().items() if self._power(uuid) != STOPPED]
+        on = [name for name, uuid in self.ids().items() if self._is_alive(name, uuid)]
         return faults.proofs(str(failure), self.storage, on)
+
+    def _is_alive(self, name, uuid):
+        """Whether its log may still grow: a process writes the end of it after the VM is stopped."""
+        return self._power(uuid) != STOPPED or bool(self.box.processes(f"--comment\0{name}\0"))
 
     # What only this platform has -------------------------------------------------------------------------------------
 

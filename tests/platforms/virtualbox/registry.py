@@ -34,6 +34,10 @@ class Registry:
     def close(self):
         """End everything that runs."""
 
+    def processes(self, program=""):
+        """The running processes of this registry, by number; one that is played has none."""
+        return []
+
     def end_daemon(self):
         """What is written in settings files from now on is read anew at the next call."""
 

@@ -28,7 +28,7 @@ def start(box, uuid):
     box.wait_for(uuid, "running")
 
 
-def test_an_address_of_a_former_boot(box):
+def test_address_of_a_former_boot_is_not_reported(box):
     """Once a machine was saved and resumed, VirtualBox keeps what the guest said, and tells it after a cold start."""
     uuid = box.make("web", "ignores")
     start(box, uuid)

@@ -26,7 +26,7 @@ def many(count):
     return {str(place): {"type": "internal"} for place in range(count)}
 
 
-def test_each_type_on_the_real_one(box):
+def test_each_nic_type_on_the_real_virtualbox(box):
     """Host-only interfaces take the kernel driver; all others can be set."""
     box.run("natnetwork", "add", "--netname", "Net 1", "--network", "10.10.0.0/24", "--enable")
     bridge = re.search(r"^Name: +(.*)$", box.run("list", "bridgedifs"), re.M)[1]
@@ -41,10 +41,10 @@ def test_each_type_on_the_real_one(box):
     found = told(box)
     assert (found["bridgeadapter2"], found["intnet3"], found["nat-network4"]) == (bridge, "lan", "Net 1")
     assert not task(box, config=wanted).well().changed
-    task(box, config={"networks": {"2": {"type": "hostonly", "source": "vboxnet0"}}}).refused("Known: none")
+    task(box, config={"networks": {"2": {"type": "hostonly", "source": "vboxnet0"}}}).refused("Available: none")
 
 
-def test_forwards_go_with_the_card_that_is_nat(box):
+def test_port_forwards_move_to_the_nic_of_type_nat(box):
     rule = {"ssh": {"protocol": "tcp", "host_port": 2022, "guest_port": 22}}
     task(box, config={**SMALL, "port_forwards": rule}).well()
     moved = {"networks": {"0": {"type": "internal"}, "1": {"type": "nat"}}, "port_forwards": {"web": {
@@ -53,10 +53,10 @@ def test_forwards_go_with_the_card_that_is_nat(box):
     assert not task(box, config=moved).well().changed
     assert "web,tcp,,8080,,80" in told(box).values()
     without = {"networks": {"1": {"type": "internal"}}, "ssh_forward": True}
-    task(box, config=without).refused("no NIC of the VM is of type nat")
+    task(box, config=without).refused("the VM has no NIC of type nat")
 
 
-def test_there_is_room_for_eight_and_for_thirty_six(box):
+def test_number_of_nics_is_limited_by_the_chipset(box):
     """VirtualBox itself stores all but the card that there is no room for, and ends with 0."""
     task(box, config={**SMALL, "networks": many(8)}).well()
     task(box, config={"networks": {"8": {"type": "nat"}}}).refused("card 9", "piix3", "room for 8", "ich9")
@@ -67,7 +67,7 @@ def test_there_is_room_for_eight_and_for_thirty_six(box):
     task(box, config={"networks": {"36": {"type": "nat"}}}).refused("card 37", "ich9", "room for 36")
 
 
-def test_a_new_machine_with_more_than_eight(box):
+def test_new_vm_with_more_than_eight_nics(box):
     task(box, config={**SMALL, "networks": many(9)}).refused("room for 8")
     assert box.run("list", "vms") == ""
     task(box, config={**SMALL, "networks": many(9), "native": {**ENGINE, "chipset": "ich9"}}).well()

@@ -52,19 +52,19 @@ def rules_of(box, uuid):
     return sorted(line.partition('="')[2].rstrip('"') for line in told if line.startswith("Forwarding("))
 
 
-def test_01_a_machine_is_made_and_not_made_again(box):
+def test_01_vm_is_created_once(box):
     done = task(box, config={**SMALL, "description": "d", "boot_order": ("disk",)}).well()
     assert [done.verbs.count(verb) for verb in ("createvm", "modifyvm")] == [1, 1]
     did_nothing(task(box, config={**SMALL, "description": "d", "boot_order": ("disk",)}))
 
 
-def test_02_a_check_writes_nothing(box):
+def test_02_check_mode_writes_nothing(box):
     made(box)
     done = task(box, config={"memory": 20 * MIB}, check=True).well()
     assert (done.changed, done.writes) == (True, [])
 
 
-def test_03_processors_of_a_running_machine_need_consent(box):
+def test_03_cpus_of_a_running_vm_need_allow_restart(box):
     uuid = made(box, state="started")
     task(box, config={"cpus": 2}).refused("web", "allow_restart")
     assert box.state(uuid) == "running"
@@ -78,40 +78,40 @@ def test_04_a_rule_and_a_cable_are_changed_while_it_runs(box):
     did_nothing(task(box, config=changed))
 
 
-def test_05_what_runs_is_left_alone(box):
+def test_05_running_vm_is_not_changed(box):
     made(box, state="started")
     done = task(box, state="started", config={})
     did_nothing(done)
     assert {call[0] for call in done.calls} <= {"--version", "list", "guestproperty"}
 
 
-def test_06_what_is_saved_is_restored(box):
+def test_06_suspended_vm_is_restored(box):
     uuid = made(box, state="started")
     box.run("controlvm", uuid, "savestate")
     assert task(box, state="started", config={}).well().verbs == ["startvm"]
     assert box.state(uuid) == "running"
 
 
-def test_07_what_is_paused_is_resumed(box):
+def test_07_paused_vm_is_resumed(box):
     uuid = made(box, state="started")
     box.run("controlvm", uuid, "pause")
     assert task(box, state="started", config={}).well().verbs == ["controlvm resume"]
     assert box.state(uuid) == "running"
 
 
-def test_08_a_crashed_guest_is_cut_off(box):
+def test_08_crashed_guest_is_powered_off(box):
     uuid = with_guest(box, "crashes")
     box.wait_for(uuid, "gurumeditation", 60)
     done = task(box, state="stopped", config={}, stop_mode="graceful").well()
     assert (done.changed, asked(done)) == (True, [CUT])
 
 
-def test_09_a_guest_that_obeys_is_asked(box):
+def test_09_guest_is_shut_down_by_its_power_button(box):
     with_guest(box, "obeys")
     assert set(task(box, state="stopped", config={}, stop_mode="graceful").well().verbs) == {BUTTON}
 
 
-def test_10_a_guest_that_ignores_it_is_cut_off_only_where_that_is_said(box):
+def test_10_guest_that_ignores_the_button_is_powered_off_only_with_force(box):
     uuid = with_guest(box, "ignores")
     gently = task(box, state="stopped", config={}, stop_mode="graceful", stop_timeout=2)
     assert (gently.outcome.failed, gently.verbs, box.state(uuid)) == (True, [BUTTON], "running")
@@ -120,13 +120,13 @@ def test_10_a_guest_that_ignores_it_is_cut_off_only_where_that_is_said(box):
     assert asked(then) == [BUTTON, CUT]
 
 
-def test_11_a_guest_that_stops_by_itself_in_between(box):
+def test_11_guest_that_stops_meanwhile(box):
     uuid = made(box, state="started")
     before = {"acpipowerbutton": lambda: box.run("controlvm", uuid, "poweroff")}
     assert task(box, state="stopped", config={}, stop_mode="graceful", before=before).well().verbs == [BUTTON]
 
 
-def test_12_aborted_is_off(box):
+def test_12_aborted_is_stopped(box):
     uuid = made(box, state="started")
     for process in box.processes("VBoxHeadless"):
         os.kill(process, signal.SIGKILL)
@@ -135,7 +135,7 @@ def test_12_aborted_is_off(box):
     assert task(box, state="started", config={}).well().verbs == ["startvm"]
 
 
-def test_13_a_machine_that_others_read_is_changed_all_the_same(box):
+def test_13_vm_that_others_read_is_changed(box):
     uuid = made(box)
     with read_all_the_time(box, uuid):
         for memory in (20, 24, 28):
@@ -162,13 +162,13 @@ def read_all_the_time(box, uuid):
             reader.join()
 
 
-def test_14_a_start_that_comes_too_late_is_none_that_failed(box):
+def test_14_start_of_a_running_vm_does_not_fail(box):
     uuid = made(box)
     before = {"startvm": lambda: box.run("startvm", uuid, "--type", "headless")}
     assert task(box, state="started", config={}, before=before).well().vm["state"] == "running"
 
 
-def test_15_a_failed_start_is_told_in_virtualboxs_words(box):
+def test_15_failed_start_reports_the_error_of_virtualbox(box):
     made(box)
     box.run("modifyvm", "web", "--nic1", "intnet", "--intnet1", "lan")
     done = task(box, state="started", config={})
@@ -216,7 +216,7 @@ def test_18_a_complete_list_of_rules(box):
     did_nothing(task(box, config={"port_forwards": wanted}, purge=frozenset({"port_forwards"})))
 
 
-def test_18_a_chosen_port_is_that_of_no_other_rule(box):
+def test_18_chosen_port_differs_from_other_rules(box):
     uuid = made(box, config={**BEHIND_NAT, "port_forwards": {"a": {"guest_port": 1}}})
     (chosen,) = (int(rule.split(",")[3]) for rule in rules_of(box, uuid))
     others = {"b": {"host_port": chosen, "guest_port": 2}}
@@ -227,7 +227,7 @@ def test_18_a_chosen_port_is_that_of_no_other_rule(box):
     assert ports["a"] not in (chosen, 0)
 
 
-def test_19_rules_belong_to_the_card_in_whose_block_they_stand(box):
+def test_19_rules_belong_to_the_nic_of_their_block(box):
     uuid = box.make("web")
     box.run("modifyvm", uuid, "--nic2", "nat", "--natpf1", "one,tcp,,2101,,1", "--natpf2", "two,tcp,,2102,,2")
     wanted = {"two": {"host_port": 2202}}
@@ -237,7 +237,7 @@ def test_19_rules_belong_to_the_card_in_whose_block_they_stand(box):
     did_nothing(task(box, config={"port_forwards": wanted}))
 
 
-def test_20_two_snapshots_of_one_name(box):
+def test_20_two_snapshots_with_one_name(box):
     made(box)
     ids = [box.run("snapshot", "web", "take", "s1").partition("UUID: ")[2].strip() for _number in range(2)]
     task(box, snapshot={"name": "s1", "state": "absent"}).refused("s1", *ids)
@@ -255,7 +255,7 @@ def test_21_a_snapshot_with_two_children(box):
     assert (done.verbs, done.vm["snapshots"]) == (["snapshot delete"] * 3, [])
 
 
-def test_22_a_machine_that_ran_runs_again(box):
+def test_22_vm_that_ran_runs_again(box):
     uuid = made(box, state="started")
     task(box, snapshot={"name": "s"}).well()
     done = task(box, snapshot={"name": "s", "state": "restored"}, allow_restart=True).well()
@@ -274,14 +274,14 @@ def test_23_a_disk_with_snapshots_grows_on_top(box):
     task(box, config={"disks": {"#0": {"size": 3 * MIB}}}).refused("4M", "3M")
 
 
-def test_23_the_size_of_what_starts_at_once_is_told(box):
+def test_23_disk_size_of_a_vm_that_is_started_at_once_is_reported(box):
     made(box)
     box.run("snapshot", "web", "take", "s")
     done = task(box, state="started", config={"disks": {"#0": {"size": 4 * MIB}}}).well()
     assert (done.vm["state"], done.vm["disks"][0]["size"]) == ("running", 4 * MIB)
 
 
-def test_24_a_machine_that_linked_clones_stand_on(box):
+def test_24_base_vm_of_linked_clones(box):
     made(box)
     box.run("snapshot", "web", "take", "base")
     task(box, "copy", config={}, clone={"source": "web", "snapshot": "base", "linked": True}).well()
@@ -289,7 +289,7 @@ def test_24_a_machine_that_linked_clones_stand_on(box):
     assert len(box.run("list", "vms").splitlines()) == 2
 
 
-def test_25_a_machine_that_cannot_be_read_is_not_made_again(box):
+def test_25_unreadable_vm_is_not_created_again(box):
     uuid = made(box)
     box.close()
     (box.machines / "web" / "web.vbox").unlink()
@@ -308,7 +308,7 @@ QUIET = {
 
 
 @pytest.mark.parametrize("state", QUIET)
-def test_a_failure_that_ends_with_0_is_one(box, state):
+def test_failure_with_exit_code_0_is_found(box, state):
     made(box, state="stopped" if state == "off" else "started")
     if state == "saved":
         box.run("controlvm", "web", "savestate")

@@ -28,7 +28,7 @@ def tree(box, uuid):
     return box.run("snapshot", uuid, "list", "--machinereadable")
 
 
-def test_neither_the_snapshot_nor_the_machine_goes(box, source):
+def test_snapshot_and_vm_used_by_a_linked_clone_are_not_deleted(box, source):
     before = tree(box, source), sorted(box.machines.rglob("*"))
     snapshot(box, "source", "first", state="absent").refused("'first' is needed by clone", "Remove clone first")
     snapshot(box, "source", "first", state="absent", children=True).refused("'first' is needed by clone")
@@ -36,7 +36,7 @@ def test_neither_the_snapshot_nor_the_machine_goes(box, source):
     assert (tree(box, source), sorted(box.machines.rglob("*"))) == before
 
 
-def test_what_nobody_stands_on_goes(box, source):
+def test_unused_snapshots_are_deleted(box, source):
     assert snapshot(box, "source", "second", state="absent").well().changed
     assert task(box, "clone", state="absent", config={}).well().changed
     assert snapshot(box, "source", "first", state="absent").well().changed
@@ -44,7 +44,7 @@ def test_what_nobody_stands_on_goes(box, source):
     assert list(box.machines.iterdir()) == []
 
 
-def test_a_clone_of_the_snapshot_above_does_not_hold_the_one_below(box, source):
+def test_snapshot_below_the_one_of_a_clone_is_deleted(box, source):
     """Merging a snapshot into the next one gives the clone of that one the same content."""
     task(box, "clone", state="absent", config={}).well()
     clone = {"source": "source", "snapshot": "second", "linked": True}

@@ -44,7 +44,7 @@ def grown(box, image_format, disk):
     done = task(box, config=larger)
     if image_format == "vmdk":
         vdi = disk["source"].replace(".vmdk", ".vdi")
-        done.refused("web", "cannot grow", f"clonemedium disk {disk['source']} {vdi} --format VDI")
+        done.refused("web", "cannot enlarge", f"clonemedium disk {disk['source']} {vdi} --format VDI")
     else:
         assert disk_of(done)["size"] == 4 * MIB
         unchanged(task(box, config=larger))
@@ -53,7 +53,7 @@ def grown(box, image_format, disk):
 
 
 @pytest.mark.parametrize("image_format", FORMATS)
-def test_made_and_grown(box, image_format):
+def test_disk_is_created_and_grown(box, image_format):
     wanted = with_disk(size=2 * MIB, format=image_format)
     disk = disk_of(task(box, config=wanted))
     assert (disk["format"], disk["size"]) == (image_format, 2 * MIB)
@@ -62,7 +62,7 @@ def test_made_and_grown(box, image_format):
 
 
 @pytest.mark.parametrize("image_format", FORMATS)
-def test_attached_and_grown(box, image_format):
+def test_disk_is_attached_and_grown(box, image_format):
     path = box.folder / f"data.{image_format}"
     box.run("createmedium", "disk", "--filename", path, "--size", 2, "--format", image_format.upper())
     box.run("closemedium", "disk", path)
@@ -75,7 +75,7 @@ def test_attached_and_grown(box, image_format):
 
 @pytest.mark.parametrize("source", ("raw", *FORMATS))
 @pytest.mark.parametrize("image_format", FORMATS)
-def test_larger_than_its_image(box, source, image_format):
+def test_disk_larger_than_its_image(box, source, image_format):
     raw, path = box.folder / "base.raw", box.folder / f"image.{source}"
     raw.write_bytes(b"\1" * 2 * MIB)
     if source == "raw":
@@ -85,7 +85,7 @@ def test_larger_than_its_image(box, source, image_format):
     image = {"source": str(path), "linked": False}
     done = task(box, config=with_disk(size=3 * MIB, format=image_format), image=image)
     if image_format == "vmdk":
-        done.refused("web", str(path), "cannot grow", "vdi")
+        done.refused("web", str(path), "cannot enlarge", "vdi")
         assert box.run("list", "vms") == ""
         done = task(box, config=with_disk(format=image_format), image=image)
     assert disk_of(done)["size"] == (2 if image_format == "vmdk" else 3) * MIB
@@ -96,12 +96,12 @@ def test_a_larger_clone_of_a_vmdk(box):
     task(box, config=with_disk(size=2 * MIB, format="vmdk")).well()
     disks = {"disks": {"#0": {"size": 4 * MIB}}}
     clone = {"source": "web", "linked": False}
-    task(box, "copy", config=disks, clone=clone).refused("copy", "cannot grow", "--format VDI")
+    task(box, "copy", config=disks, clone=clone).refused("copy", "cannot enlarge", "--format VDI")
     assert disk_of(task(box, "copy", config={}, clone=clone))["size"] == 2 * MIB
 
 
 @pytest.mark.parametrize(("slot", "kind"), CONTROLLERS.items())
-def test_each_controller(box, slot, kind):
+def test_disk_on_each_controller(box, slot, kind):
     wanted = {**SMALL, "disks": {"SATA 0": {"size": 2 * MIB}, slot: {"size": 2 * MIB}}}
     made = task(box, config=wanted).well()
     assert sorted(disk["slot"] for disk in made.vm["disks"]) == sorted(["SATA 0", slot])

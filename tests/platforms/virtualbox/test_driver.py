@@ -12,7 +12,7 @@ from platforms.virtualbox.noted import MIB, SMALL, task
 pytestmark = pytest.mark.deep("locks and half-made VMs on the double: unit belt, test_locks.py")
 
 
-def test_made_started_and_removed(box):
+def test_vm_is_created_started_and_deleted(box):
     before = sorted(box.folder.rglob("*.v*"))
     assert task(box, state="started").well().vm["state"] == "running"
     assert not task(box, state="started").well().changed
@@ -21,7 +21,7 @@ def test_made_started_and_removed(box):
     assert not task(box, state="absent", config={}).well().changed
 
 
-def test_the_disk_of_an_image_is_its_own(box):
+def test_disk_of_an_image_is_a_copy(box):
     (box.folder / "ignores.img").write_bytes(b"\0" * MIB)
     task(box, image={"source": str(box.folder / "ignores.img"), "linked": False}).well()
     assert [line for line in box.run("list", "hdds").splitlines() if line.startswith("Location")] == [
@@ -29,7 +29,7 @@ def test_the_disk_of_an_image_is_its_own(box):
     ]
 
 
-def test_a_description_may_hold_what_showvminfo_says(box):
+def test_description_may_contain_output_of_showvminfo(box):
     """Neither a second machine comes of it, nor an end of the description."""
     web = task(box).well().vm
     pasted = {**SMALL, "description": box.run("showvminfo", web["id"]) + "* Snapshots:\n   Name: s"}
@@ -43,7 +43,7 @@ def test_a_description_may_hold_what_showvminfo_says(box):
     assert box.run("list", "vms") == ""
 
 
-def test_what_was_forgotten_is_not_made_over(box):
+def test_files_of_an_unregistered_vm_are_not_overwritten(box):
     """As the remedy says: the files stay, and are in the way of a new machine until somebody decides."""
     made = task(box).well().vm
     box.close()
@@ -51,5 +51,5 @@ def test_what_was_forgotten_is_not_made_over(box):
     settings.write_text("no settings", encoding="utf-8")
     task(box, state="absent", config={}).refused(made["id"], str(settings), "VBoxManage unregistervm")
     box.run("unregistervm", made["id"])
-    task(box).refused(str(settings), "exists already")
+    task(box).refused(str(settings), "already exists")
     assert {"web-SATA-0.vdi", "web.vbox"} <= {path.name for path in settings.parent.iterdir()}

@@ -35,7 +35,7 @@ def prepared(box):
 
 @pytest.mark.parametrize("way", ["made", "linked clone", "full clone"])
 @pytest.mark.parametrize("number", [1, 3])
-def test_a_real_one_goes_as_well(box, way, number):
+def test_half_created_vm_of_the_real_virtualbox_is_deleted(box, way, number):
     more, before = prepared(box)[way], standing(box)
     with pytest.raises(Killed):
         task(box, commands=killed_after(Noting, number)(), **more)

@@ -37,7 +37,7 @@ def ids(box):
     return {machine.get("name"): machine.get("uuid").strip("{}") for machine in machines}
 
 
-def test_all_at_once(box):
+def test_vm_with_a_difficult_name_is_managed(box):
     """Made, started, found again, changed and removed, with an ordinary machine beside them that nothing happens to."""
     other = box.make("other", "ignores")
     before = (box.machines / "other" / "other.vbox").read_bytes()
@@ -54,7 +54,7 @@ def test_all_at_once(box):
     assert {path.name for path in box.machines.iterdir()} == {"other", f"{other}.vdi"}
 
 
-def test_one_that_looks_like_another_ones_uuid(box):
+def test_name_that_equals_the_uuid_of_another_vm(box):
     """A name goes before an id that looks like it, and an id is an id."""
     uuid = box.make("other", "ignores")
     made = task(box, uuid).well().vm
@@ -65,18 +65,18 @@ def test_one_that_looks_like_another_ones_uuid(box):
     assert list(ids(box)) == ["other"]
 
 
-def test_two_that_share_a_folder(box):
+def test_two_names_with_the_same_directory(box):
     """VirtualBox writes both names as one file name: the second machine is refused, and the first one stays."""
     first = task(box, "a/b").well().vm
     files = sorted(box.machines.rglob("*"))
-    task(box, "a:b").failed("a_b.vbox belongs to 'a/b'")
+    task(box, "a:b").failed("a_b.vbox belongs to the VM 'a/b'")
     assert ids(box) == {"a/b": first["id"]}
     assert sorted(box.machines.rglob("*")) == files
     assert not task(box, "a/b").well().changed
 
 
 @pytest.mark.parametrize("name", ["-x", "-"])
-def test_a_leading_dash(box, name):
+def test_name_with_a_leading_dash(box, name):
     """None is made, for nobody could address it by hand; one that is there is managed."""
     task(box, name).refused("an option")
     box.run("createvm", f"--name={name}", "--register")
@@ -99,7 +99,7 @@ def test_snapshots(box):
     snapshot(box, "web", "-x").refused("an option")
 
 
-def test_extra_data_with_all_of_it(box):
+def test_mark_with_special_characters(box):
     """The mark is JSON in a value that VBoxManage takes as one word."""
     uuid = task(box, config={**SMALL, "tags": ("-x", 'a "b"', "ü")}).well().vm["id"]
     said = box.run("getextradata", uuid, "polyvirt/mark").partition("Value: ")[2]

@@ -75,7 +75,7 @@ SECOND_NAMES = {
 
 
 @pytest.mark.parametrize("names", [FIRST_NAMES, SECOND_NAMES], ids=["first", "second"])
-def test_stored_told_and_left_alone(box_of_root, names):
+def test_native_settings_are_stored_reported_and_not_repeated(box_of_root, names):
     box = box_of_root
     task(box).well()
     for place in (0, 1):
@@ -86,12 +86,12 @@ def test_stored_told_and_left_alone(box_of_root, names):
         assert [change["path"] for step in again.vms[0]["steps"] for change in step["changes"]] == []
 
 
-def test_the_table_has_every_name():
+def test_table_has_every_name():
     of_cards = {"cableconnected1", "nicpromisc1", "nicbootprio1"}
     assert {*FIRST_NAMES, *SECOND_NAMES} == native.NATIVE_NAMES | of_cards
 
 
-def test_a_new_machine_gets_them_too(box):
+def test_new_vm_gets_native_settings(box):
     wanted = {"audio-driver": "null", "usbxhci": True, "clipboard-mode": "bidirectional", "recording": True}
     config = {**SMALL, "native": {**ENGINE, **wanted}}
     task(box, config=config).well()

@@ -35,7 +35,7 @@ HANGS = "exec sleep 60"
 
 
 @pytest.mark.parametrize("command", [FAILS, HANGS], ids=["fails", "hangs"])
-def test_a_cut_that_does_not_go_through_is_forced(box, command):
+def test_poweroff_that_fails_ends_the_process(box, command):
     """By ending the process."""
     uuid = box.make("deaf", "ignores")
     program = in_front(box, ("controlvm*poweroff", command))
@@ -48,14 +48,14 @@ def test_a_cut_that_does_not_go_through_is_forced(box, command):
     assert not last_calls(box, "acpipowerbutton")
 
 
-def test_a_window_that_cannot_be_shown_is_explained(box):
+def test_start_type_gui_without_a_display_is_explained(box):
     uuid = box.make("web")
     done = task(box, "web", state="started", config={}, start_type="gui")
     done.failed("web: ", "VERR_FILE_NOT_FOUND", "DISPLAY", "start_type: headless")
     assert box.state(uuid) == "poweroff"
 
 
-def test_starting_with_the_host_is_switched_on_while_it_runs(box_of_root):
+def test_autostart_is_enabled_while_the_vm_runs(box_of_root):
     box = box_of_root
     uuid = box.make("web", "ignores")
     box.run("startvm", uuid, "--type", "headless")
@@ -67,7 +67,7 @@ def test_starting_with_the_host_is_switched_on_while_it_runs(box_of_root):
     assert box.state(uuid) == "running"
 
 
-def test_it_is_switched_off_only_while_the_machine_is(box_of_root):
+def test_autostart_is_disabled_only_while_the_vm_is_stopped(box_of_root):
     """VBoxManage switches it on in a machine that runs, whatever it is told, and says that all went well."""
     box = box_of_root
     uuid = box.make("web", "ignores")
@@ -81,7 +81,7 @@ def test_it_is_switched_off_only_while_the_machine_is(box_of_root):
     assert box.state(uuid) == "running"
 
 
-def test_a_host_that_starts_nothing_is_told_so_before(box):
+def test_host_without_autostart_is_reported_before_any_change(box):
     """VBoxManage itself ends with 0 there, whatever it has printed."""
     uuid = box.make("web", "ignores")
     box.run("startvm", uuid, "--type", "headless")

@@ -29,7 +29,7 @@ def _images(box):
     return {path.name for path in box.machines.rglob("*.vdi")}
 
 
-def test_a_clone_that_fails_takes_nothing_of_its_source_along(box):
+def test_failed_clone_deletes_nothing_of_its_source(box):
     """It carries the source's mark until it has its own, and that names disks which are not attached just now."""
     rules = {"web": {"host_port": 20002, "guest_port": 80}}
     task(box, "source", config={**TWO_DISKS, "port_forwards": rules}).well()
@@ -42,7 +42,7 @@ def test_a_clone_that_fails_takes_nothing_of_its_source_along(box):
     assert before < _images(box)
 
 
-def test_the_loser_of_a_race_undoes_nothing(box):
+def test_loser_of_a_race_undoes_nothing(box):
     """Another task makes the machine while this one waits for it; that its own start fails is no reason to undo it."""
     created, lost = threading.Event(), threading.Event()
 
@@ -61,14 +61,14 @@ def test_the_loser_of_a_race_undoes_nothing(box):
     assert _images(box) == {"web-SATA-0.vdi"}
 
 
-def test_a_race_that_another_won_is_told_as_such(box):
+def test_vm_created_first_by_another_task_is_used(box):
     """The machine that came first is the one that was asked for."""
     done = task(box, before={"createvm": lambda: task(box).well()})
     assert not done.outcome.failed, done.outcome.msg
     assert box.run("list", "vms").count('"web"') == 1
 
 
-def test_a_log_of_a_former_machine_in_its_folder_says_nothing_of_a_new_one(box_of_root):
+def test_log_of_a_former_vm_says_nothing_about_a_new_one(box_of_root):
     logs = box_of_root.machines / "web" / "Logs"
     logs.mkdir(parents=True)
     (logs / "VBox.log").write_text("of a machine that VirtualBox forgot\n", encoding="ascii")
@@ -77,7 +77,7 @@ def test_a_log_of_a_former_machine_in_its_folder_says_nothing_of_a_new_one(box_o
     assert task(box_of_root).well().writes == []
 
 
-def test_the_way_to_ssh_is_never_another_machines(box):
+def test_ssh_forward_port_is_never_that_of_another_vm(box):
     """A machine copied by hand has the same rule; and a program may have taken the port while a machine was off."""
     first = task(box, "first", state="started").well().vm
     task(box, "first", state="stopped", config={}).well()
@@ -91,7 +91,7 @@ def test_the_way_to_ssh_is_never_another_machines(box):
     assert task(box, "first", state="started", config={}).well().writes == []
 
 
-def test_a_machine_that_goes_away_is_told(box):
+def test_vm_deleted_meanwhile_is_reported(box):
     machine = task(box, state="started").well().vm
 
     def remove():
@@ -104,7 +104,7 @@ def test_a_machine_that_goes_away_is_told(box):
     assert "Unexpected" not in done.outcome.msg
 
 
-def test_a_machine_that_goes_away_while_it_is_made_is_told(box):
+def test_vm_deleted_during_its_creation_is_reported(box):
     def remove():
         (machine,) = [line.split("{")[1][:-1] for line in box.run("list", "vms").splitlines()]
         box.run("unregistervm", machine, "--delete")
@@ -132,7 +132,7 @@ def _changed_all_the_time(box, machine):
         other.join()
 
 
-def test_what_snapshots_hold_is_asked_again_while_others_have_the_lock(box):
+def test_query_of_snapshots_is_repeated_while_others_hold_the_lock(box):
     """Only this question takes the machine's lock; another that changes it takes it all the time."""
     machine = task(box).well().vm["id"]
     box.run("snapshot", machine, "take", "first")

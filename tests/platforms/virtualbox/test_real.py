@@ -47,7 +47,7 @@ def test_a_guest_obeys_the_power_button(box):
     box.wait_for(uuid, "poweroff")
 
 
-def test_a_guest_ignores_it(box):
+def test_a_guest_ignores_the_power_button(box):
     uuid = start(box, "ignores")
     box.wait_for_guest(uuid)
     box.run("controlvm", uuid, "acpipowerbutton")
@@ -63,7 +63,7 @@ def test_a_guest_crashes(box):
     box.wait_for(uuid, "gurumeditation")
 
 
-def test_a_machine_is_saved_and_comes_back(box):
+def test_vm_is_saved_and_restored(box):
     uuid = start(box, "ignores")
     box.run("controlvm", uuid, "savestate")
     assert box.state(uuid) == "saved"
@@ -80,13 +80,13 @@ def test_files_have_the_same_path_inside_and_outside(box):
     assert (box.machines / "files" / "files.vbox").stat().st_uid == real.UNPRIVILEGED
 
 
-def test_it_runs_as_whom_the_test_says(root, folder):
+def test_it_runs_as_the_user_of_the_test(root, folder):
     with real.VirtualBox(root, folder, user=0) as box:
         start(box, "ignores")
         assert (box.machines / "ignores" / "ignores.vbox").stat().st_uid == 0
 
 
-def test_two_registries_know_nothing_of_each_other(box, root, tmp_path_factory):
+def test_two_registries_are_separate(box, root, tmp_path_factory):
     box.make("one")
     with real.VirtualBox(root, box.folder.with_name(f"{box.folder.name}-b")) as other:
         assert other.run("list", "vms") == ""
@@ -122,13 +122,13 @@ def test_nothing_is_left_behind(root, folder):
     assert mounts() == before
 
 
-def test_even_a_killed_test_leaves_no_machine_running(root, folder):
+def test_killed_test_leaves_no_vm_running(root, folder):
     words = [sys.executable, "-c", _STARTED_AND_KILLED, _TESTS, root, folder]
     assert subprocess.run(words, check=False).returncode == -9
     wait_until(lambda: not real.processes_in(folder), "VirtualBox has ended, for its owner is gone")
 
 
-def test_what_cannot_be_had_is_told_with_its_reason(tmp_path, monkeypatch):
+def test_missing_virtualbox_is_reported_with_its_reason(tmp_path, monkeypatch):
     monkeypatch.setenv("POLYVIRT_CACHE", str(tmp_path / "cache"))
     (tmp_path / "apt-get").write_text("#!/bin/sh\nexit 0\n", encoding="utf-8")
     (tmp_path / "apt-get").chmod(0o755)

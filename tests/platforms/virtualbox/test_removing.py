@@ -29,7 +29,7 @@ def registered(box):
     return sorted(line.partition(":")[2].strip() for line in said if line.startswith("Location:"))
 
 
-def test_a_users_disk_that_only_a_snapshot_has_is_not_removed(box):
+def test_foreign_disk_that_only_a_snapshot_uses_is_not_deleted(box):
     disk = users_disk(box)
     task(box).well()
     task(box, snapshot={"name": "without"}).well()
@@ -38,14 +38,14 @@ def test_a_users_disk_that_only_a_snapshot_has_is_not_removed(box):
     task(box, snapshot={"name": "without", "state": "restored"}).well()
     before = registered(box)
     for check in (True, False):
-        task(box, state="absent", check=check).refused("web", disk, "shall stay", "delete_disks: all")
+        task(box, state="absent", check=check).refused("web", disk, "is to be kept", "delete_disks: all")
     assert registered(box) == before
     task(box, snapshot={"name": "with", "state": "absent"}).well()
     task(box, state="absent").well()
     assert (registered(box), os.path.exists(disk)) == ([disk], True)
 
 
-def test_a_users_disk_goes_with_its_snapshots_where_that_is_asked_for(box):
+def test_foreign_disk_is_deleted_with_its_snapshots_if_requested(box):
     disk = users_disk(box)
     task(box, config={**SMALL, "disks": {"#0": {"source": disk}}}).well()
     task(box, snapshot={"name": "with"}).well()
@@ -53,7 +53,7 @@ def test_a_users_disk_goes_with_its_snapshots_where_that_is_asked_for(box):
     assert (registered(box), os.path.exists(disk)) == ([], False)
 
 
-def test_a_clone_that_is_made_in_between_keeps_what_it_stands_on(box):
+def test_clone_created_meanwhile_keeps_its_base(box):
     """The machine is turned off first, which gives others time."""
     task(box, state="started").well()
     task(box, snapshot={"name": "base"}).well()
@@ -65,7 +65,7 @@ def test_a_clone_that_is_made_in_between_keeps_what_it_stands_on(box):
     assert task(box, "copy", state="started", config={"native": SMALL["native"]}).well().outcome.changed
 
 
-def test_what_is_being_cloned_is_not_removed_meanwhile(box):
+def test_source_of_a_running_clone_is_not_deleted(box):
     tried = []
     task(box).well()
     task(box, snapshot={"name": "base"}).well()
@@ -73,10 +73,10 @@ def test_what_is_being_cloned_is_not_removed_meanwhile(box):
     remove = {"clonevm": lambda: tried.append(task(box, state="absent", timeout=1))}
     task(box, "copy", config={}, clone=linked, before=remove).well()
     (done,) = tried
-    done.refused("web", "another task works on it")
+    done.refused("web", "another task is working on this VM")
 
 
-def test_a_machine_of_which_half_is_left_is_told(box):
+def test_half_deleted_vm_is_reported(box):
     """A clone made at the last moment, by somebody who does not wait for us: VirtualBox stops in the middle."""
     task(box).well()
     task(box, snapshot={"name": "base"}).well()
@@ -86,7 +86,7 @@ def test_a_machine_of_which_half_is_left_is_told(box):
     assert done.vm["state"] == "absent"
 
 
-def test_somebody_who_removes_it_first_is_no_trouble(box):
+def test_vm_that_another_client_deletes_first_is_absent(box):
     task(box).well()
     done = task(box, state="absent", before={"unregistervm": lambda: box.run("unregistervm", "web", "--delete")})
     assert (done.well().vm["state"], registered(box)) == ("absent", [])
@@ -102,13 +102,13 @@ def _detached(box):
     return disk
 
 
-def test_a_machine_with_a_disk_detached_since_a_snapshot_is_removed(box, detached):
+def test_vm_with_a_disk_detached_since_a_snapshot_is_deleted(box, detached):
     assert os.path.exists(detached)
     assert task(box, state="absent").well().outcome.changed
     assert (registered(box), list(box.machines.iterdir())) == ([], [])
 
 
-def test_a_disk_that_is_attached_again_holds_what_it_held(box, detached):
+def test_disk_that_is_attached_again_keeps_its_content(box, detached):
     again = {"disks": {"SATA 1": {"source": detached}}}
     assert task(box, config=again).well().vm["disks"][1] == {
         "slot": "SATA 1",
@@ -120,13 +120,13 @@ def test_a_disk_that_is_attached_again_holds_what_it_held(box, detached):
     assert len(registered(box)) == 4
 
 
-def test_a_snapshot_goes_with_a_disk_detached_since(box, detached):
+def test_snapshot_is_deleted_with_a_disk_detached_since(box, detached):
     assert task(box, snapshot={"name": "both", "state": "absent"}).well().outcome.changed
     assert len(registered(box)) == 2
     assert detached in registered(box)
 
 
-def test_a_snapshot_stays_as_long_as_it_has_two_ways_on(box, detached):
+def test_snapshot_with_two_branches_is_not_deleted(box, detached):
     """VirtualBox merges one image with one other only."""
     task(box, snapshot={"name": "both", "state": "restored"}).well()
     (left,) = [path for path in registered(box) if path not in _attached(box)]

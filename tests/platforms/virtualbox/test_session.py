@@ -14,7 +14,7 @@ RECORDED = "7.2.22"
 
 
 @pytest.mark.deep("the double is held to the same recording every day (unit belt), and neither changes by itself")
-def test_the_recording_is_true(box):
+def test_session_equals_the_recording(box):
     version = box.run("--version").strip()
     if not version.startswith(RECORDED):
         pytest.skip(f"the recording is of {RECORDED}, and this is {version}: record it again (session.py)")

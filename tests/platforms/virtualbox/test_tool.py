@@ -49,7 +49,7 @@ SETTINGS = """\
 """
 
 
-def test_through_the_script_that_warns(root, folder):
+def test_output_of_the_script_that_warns_is_parsed(root, folder):
     with real.VirtualBox(root, folder, program=real.WITH_WARNING) as box:
         tool = VBoxManage(Commands(), str(box.executable))
         assert box.run("--version").startswith("WARNING: ")
@@ -59,7 +59,7 @@ def test_through_the_script_that_warns(root, folder):
         assert vboxmanage_machine.machine(tool.read("showvminfo", uuid, "--machinereadable")).values["name"] == "web"
 
 
-def test_names_survive_even_where_the_user_has_no_utf_8(tool, monkeypatch):
+def test_names_are_read_without_a_utf_8_locale(tool, monkeypatch):
     monkeypatch.setenv("LC_ALL", "C")
     for name in STRANGE_NAMES:
         tool.run("createvm", f"--name={name}", "--ostype", "Other_64", "--register")
@@ -71,7 +71,7 @@ def test_names_survive_even_where_the_user_has_no_utf_8(tool, monkeypatch):
 
 
 @pytest.mark.parametrize("words", SETTINGS.splitlines(), ids=lambda words: words.split()[0])
-def test_the_long_list_tells_what_showvminfo_tells(tool, box, words):
+def test_long_list_equals_showvminfo(tool, box, words):
     uuid = box.make("web", "ignores")
     tool.run("modifyvm", uuid, *shlex.split(words))
     ((found,), told) = (
@@ -84,7 +84,7 @@ def test_the_long_list_tells_what_showvminfo_tells(tool, box, words):
     assert comparable(found.machine) == comparable(told)
 
 
-def test_drives_and_what_is_on_at_a_slot(tool, box):
+def test_drives_and_media_of_a_slot(tool, box):
     image = box.machines / "seed.iso"
     subprocess.run(["xorriso", "-as", "mkisofs", "-quiet", "-o", image, __file__], check=True)
     check_drives(box, image)
@@ -101,7 +101,7 @@ def test_descriptions_and_snapshots_are_read_back(tool, box):
     assert [(one.name, one.description, one.is_current) for one in found.snapshots] == [('s "1"', text, True)]
 
 
-def test_what_cannot_be_read_does_not_hide_the_others(tool, box):
+def test_unreadable_vm_does_not_hide_the_others(tool, box):
     web, lost = box.make("web"), box.make("lost")
     box.close()
     (box.machines / "lost" / "lost.vbox").unlink()
@@ -114,7 +114,7 @@ def test_what_cannot_be_read_does_not_hide_the_others(tool, box):
     assert vboxmanage_output.machines(tool.read("list", "vms")) == [(web, "web")]
 
 
-def test_a_missing_machine(tool):
+def test_missing_vm(tool):
     with pytest.raises(errors.CommandFailed) as caught:
         tool.read("showvminfo", "nosuch", "--machinereadable")
     assert is_not_found(caught.value.stderr)

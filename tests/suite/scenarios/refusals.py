@@ -109,7 +109,7 @@ def _of_files(platform):
     return [
         Refused("no image", {**new, "image": {"source": "/nonexistent.qcow2"}}, (NEW, "/nonexistent.qcow2", "path")),
         Refused("relative image", {**new, "image": {"source": "x.qcow2"}}, ("image", "x.qcow2", "full path")),
-        Refused("image is none", {**new, "image": {"source": str(storage / "text")}}, (NEW, "text", "no disk image")),
+        Refused("image is none", {**new, "image": {"source": str(storage / "text")}}, (NEW, "text", "disk image")),
         Refused("image of another", {**new, "image": {"source": others}}, (NEW, OTHER, "copy")),
         Refused("no iso", {**known, "iso": "/nonexistent.iso"}, (KNOWN, "iso", "/nonexistent.iso", "path")),
         Refused("iso is none", {**known, "iso": str(storage / "text")}, (KNOWN, "iso", "ISO 9660")),

@@ -81,11 +81,11 @@ def test_a_name_nobody_knows_makes_nothing_and_names_the_known(run):
         ({"name": ["test"], "boot_order": []}, "test: boot_order is empty"),
         ({"name": ["test"], "boot_order": ["floppy"]}, "value of boot_order must be one or more of"),
         ({"name": ["test"], "reset_nvram": True}, "Use state: restarted, or leave it out."),
-        ({"name": ["test"], "native": {"os/[": 1}}, "'os/[' is no path in a domain XML"),
+        ({"name": ["test"], "native": {"os/[": 1}}, "'os/[' is not a valid path in a domain XML"),
         ({"name": ["test"], "id": "x", "state": "started"}, "there is no machine with id x"),
-        ({"name": ["12"], "disks": [{"size": "1G"}]}, "virsh would take a number for the id"),
+        ({"name": ["12"], "disks": [{"size": "1G"}]}, "virsh would read a number as the id"),
         ({"name": ["test"], "uri": "nosuch:///"}, "libvirt cannot be reached at nosuch:///"),
-        ({"name": ["test"], "executable": "/no/virsh"}, "/no/virsh is not a program"),
+        ({"name": ["test"], "executable": "/no/virsh"}, "/no/virsh is not an executable program"),
     ],
 )
 def test_bad_input_is_one_clear_error(run, params, names):
@@ -132,9 +132,9 @@ def test_snapshots_are_told(run):
 @pytest.mark.parametrize(
     ("module", "params", "said"),
     [
-        ("virsh_snapshot", {"snapshot": "a/b"}, "no snapshot can have the name 'a/b': libvirt takes no slash"),
+        ("virsh_snapshot", {"snapshot": "a/b"}, "no snapshot can have the name 'a/b': libvirt does not allow slashes"),
         ("virsh_snapshot", {"snapshot": "s", "state": "restored"}, "test: it has no snapshot 's'"),
-        ("virsh_snapshot", {"snapshot": "s", "kind": "external"}, "external snapshots make files"),
+        ("virsh_snapshot", {"snapshot": "s", "kind": "external"}, "external snapshots create files"),
         ("virsh_snapshot", {"snapshot": "s", "_ansible_check_mode": True}, "test: disk vda is raw"),
         ("virsh_snapshot", {}, "missing required arguments: snapshot"),
         ("virsh_snapshot_info", {"compare": {"from": "s"}}, "test: it has no snapshot 's'"),
@@ -173,7 +173,7 @@ VARIABLES = {"environment": {"A": "topsecret"}, "provisioners": [{"inline": "tru
     [
         ("virsh_vm", {**SEED, "memory": "lots"}, "is not a size"),
         ("virsh_vm", {**SEED, "name": ["web", "web"]}, "is given twice"),
-        ("virsh_vm", {**SEED, "executable": "/no/virsh"}, "is not a program"),
+        ("virsh_vm", {**SEED, "executable": "/no/virsh"}, "is not an executable program"),
         ("vagrant_instance", {**VARIABLES, "name": ["web", "web"], "project_dir": "/no/project"}, "is given twice"),
     ],
 )

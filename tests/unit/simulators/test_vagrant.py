@@ -70,24 +70,24 @@ def test_it_is_a_program_like_the_real_one(double):
     tool.run("up", "web")
     assert vagrant_output.statuses(tool.read("status"))["web"].state == "running"
     assert vagrant_output.ssh_configs(tool.read("ssh-config"))["web"].port == 22
-    made = vagrant_folder.machines(files, dotfile(double))["web"]
+    made = vagrant_folder.created_vms(files, dotfile(double))["web"]
     assert (made.provider, made.box, made.is_provisioned) == ("libvirt", ("polyvirt/fast", "0"), True)
     assert double.calls() == [["--version"], ["up", "web"], ["status"], ["ssh-config"]]
     with pytest.raises(vagrant.VagrantFailed) as caught:
         tool.run("up", "nosuch")
-    assert vagrant.is_unknown_machine(caught.value)
+    assert vagrant.is_unknown_vm(caught.value)
 
 
 def test_status_forgets_a_machine_that_its_provider_does_not_know_and_a_copy_keeps_it(double, tmp_path):
     double.call("up")
-    with_machine = vagrant_folder.machines(files, dotfile(double))
+    with_machine = vagrant_folder.created_vms(files, dotfile(double))
     double.change(machines={})
     vagrant_folder.copy(files, dotfile(double), str(tmp_path / "copy"))
     said = tool_of(double, dotfile=str(tmp_path / "copy")).read("status")
     assert vagrant_output.statuses(said)["web"].state == "not_created"
-    assert vagrant_folder.machines(files, dotfile(double)) == with_machine
+    assert vagrant_folder.created_vms(files, dotfile(double)) == with_machine
     assert state(double) == "not_created"
-    assert vagrant_folder.machines(files, dotfile(double)) == {}
+    assert vagrant_folder.created_vms(files, dotfile(double)) == {}
 
 
 def test_a_halt_that_hangs_holds_the_machine_until_it_is_killed(double):
@@ -148,7 +148,7 @@ def test_machines_of_virtualbox_are_those_of_vboxmanage(tmp_path, monkeypatch):
         monkeypatch.setenv("PATH", f"{box.executable.parent}:/usr/bin:/bin")
         played = double_of(tmp_path, "virtualbox")
         played.call("up")
-        identifier = vagrant_folder.machines(files, dotfile(played))["web"].id
+        identifier = vagrant_folder.created_vms(files, dotfile(played))["web"].id
         assert (state(played), box.state(identifier)) == ("running", "running")
         played.call("suspend")
         assert (state(played), box.state(identifier)) == ("saved", "saved")
@@ -174,7 +174,7 @@ def test_a_file_that_somebody_wrote_by_hand(double):
     assert ",default,state," in double.call("status", "--machine-readable", **own).stdout
     double.write(text.format('  config.vm.define "db", autostart: false\n  config.vm.define :web\n'), "Vagrantfile")
     double.call("up", **own)
-    assert set(vagrant_folder.machines(files, dotfile(double))) == {"web"}
+    assert set(vagrant_folder.created_vms(files, dotfile(double))) == {"web"}
 
 
 @pytest.mark.parametrize(

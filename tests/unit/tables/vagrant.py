@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.mapping import config_of
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.settings import config_of
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.traits import vagrant_traits
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import NEXT_BOOT, RUNNING, Snapshot
 
@@ -69,7 +69,7 @@ ROWS = [
     row(11, "a name the project does not know names those it knows", absent(), ask("started", name="wbe"), known=KNOWN,
         refused=("not_found", "db, web")),
     row(12, "settings in a user's Vagrantfile are not changed", driven(), ask(memory="1G"),
-        refused=("unsupported", "put it into your Vagrantfile")),
+        refused=("unsupported", "the Vagrantfile is your own")),
     Elsewhere(12, "driver", "the Vagrantfile option is a file's name, not a path"),
     Elsewhere(13, "driver", "a failed first up may leave no machine or a running one: it is looked at again"),
     row(14, "a snapshot that exists is not saved again", driven(snapshots=(Snapshot("s1"),)), ask_snapshot("s1")),

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a plan needs from its host, looked at before the first step; each fault names machine, option and remedy."""
+"""What a plan needs from the host, checked before the first step; each error names the VM, the option and a remedy."""
 
 from __future__ import annotations
 
@@ -10,50 +10,62 @@ import os
 from ..._lifecycle.errors import NotFound, PolyvirtError, Refused, Unsupported
 from ..._lifecycle.model import PAUSED, SUSPENDED
 from ..._ports import files
-from ..._tools import ruby
-from .host_checks import check_box, check_described, check_ports, check_with_vagrant
-from .mapping import config_of, machine_of
-from .project import Known
-from .traits import suspended_as
+from ..._tools import ruby, vagrant_folder
+from ..._tools import vagrant as tool
+from . import in_vagrant
+from .settings import config_of, description_of
+from .settings.box import check_box
+from .settings.networks import addresses
+from .settings.port_forwards import check_ports_are_free, host_end, host_ends
+from .settings.provisioners import check_scripts
+from .settings.shared_folders import check_folders
+from .traits import power_when_suspended
 
-_NEW = Known("")
 _WRITING = ("create", "configure")
-#: What is done by a word on the command line of Vagrant; of what is not made there is only a description to delete.
+#: Verbs for which Vagrant is given the VM's name. To delete a VM that is not created yet, only its description goes.
 _BY_NAME = ("start", "kill", "pause", "suspend", "resume", "delete")
 #: What Vagrant itself does otherwise than the tool of a provider.
 _BY_TOOL = frozenset({"snapshot", "restore"})
 _NEEDS = {"pause": PAUSED, "suspend": SUSPENDED}
+_PRIVATE = 0o600
 
 
 def check_plan(driver, plan):
     """Raise NotFound, Refused or Unsupported for what would fail after something was done already."""
     verbs = [step.verb for step in plan.steps]
+    created, managed = driver.known(plan.before.name).created, driver.project.managed
     _check_suspending(plan, verbs)
     _check_restoring(driver, plan, verbs)
     _check_tool(driver, plan, verbs)
-    _check_disks(driver, plan, verbs)
-    if "start" in verbs or ("create" in verbs and not driver.project.managed):
+    _check_disks(driver, plan, verbs, created)
+    if "start" in verbs or ("create" in verbs and not managed):
         driver.check_version()
     if any(verb in (*_WRITING, "start") for verb in verbs):
         _check_name(driver, plan)
     if _is_vagrant_called(driver, plan, verbs):
-        driver.check_means_it(plan.before.name)
-        check_described(driver, plan.before.name, driver.project.read().known.get(plan.before.name, _NEW).made)
-    if driver.project.managed and any(verb in _WRITING for verb in verbs):
-        _check_unique(plan)
-        _check_neighbours(driver, plan)
-        _check_file(driver, plan)
-        _check_paths(driver, plan)
-    if driver.project.managed and "start" in verbs:
-        check_ports(plan, driver.project.read().known.get(plan.before.name, _NEW).made)
-    if driver.project.managed and "start" in verbs and (plan.before.id is None or "create" in verbs):
-        check_box(driver, plan)
-    if driver.project.managed and "start" in verbs and _is_file_new(plan, verbs):
-        check_with_vagrant(driver, plan)
+        driver.check_name_is_unambiguous(plan.before.name)
+        _check_described(driver, plan.before.name, created)
+    if managed and any(verb in _WRITING for verb in verbs):
+        _check_description(driver, plan)
+    if managed and "start" in verbs:
+        check_ports_are_free(plan, created)
+        if plan.before.id is None or "create" in verbs:
+            check_box(driver, plan)
+        if _is_file_new(plan, verbs):
+            _check_with_vagrant(driver, plan)
+
+
+def _check_description(driver, plan):
+    config, folder = plan.after.config, driver.project.folder
+    _check_unique(plan)
+    _check_other_vms(driver, plan)
+    _check_file(driver, plan)
+    check_folders(plan.after.name, folder, config.get("shared_folders"))
+    check_scripts(plan.after.name, folder, config.get("provisioners"))
 
 
 def _is_file_new(plan, verbs):
-    """Whether a start is the first one with what is described: Vagrant has validated all others itself."""
+    """Whether a start is the first one with this description: Vagrant itself has validated all others."""
     return plan.before.id is None or any(verb in _WRITING for verb in verbs)
 
 
@@ -67,48 +79,47 @@ def _is_vagrant_called(driver, plan, verbs):
 
 
 def _check_suspending(plan, verbs):
-    """Machines of one task may have different providers, and so different ways of being suspended."""
+    """VMs of one task may have different providers, and so different states when they are suspended."""
     provider = plan.before.config.get("provider")
     for verb, power in _NEEDS.items():
-        if verb in verbs and provider and suspended_as(provider) != power:
-            has = suspended_as(provider) or "no such state at all"
+        if verb in verbs and provider and power_when_suspended(provider) != power:
+            supported = power_when_suspended(provider)
             raise Unsupported(
-                f"{plan.before.name}: of the provider {provider} Vagrant has no machines that are {power}.",
-                f"It has {has}.",
+                f"{plan.before.name}: with the provider {provider} a VM of Vagrant cannot be {power}.",
+                f"Use state: {supported}." if supported else "Use state: stopped.",
             )
 
 
 def _check_restoring(driver, plan, verbs):
-    """Each provider leaves what it has restored in another power."""
+    """After a restore, the power state depends on the provider."""
     if "restore" in verbs and len(driver.providers) > 1:
         several = ", ".join(sorted(driver.providers))
         raise Refused(
-            f"{plan.before.name}: the machines of this task have several providers: {several}.",
-            "Restore those of one provider at a time.",
+            f"{plan.before.name}: the VMs of this task have several providers: {several}.",
+            "Restore the VMs of one provider at a time.",
         )
 
 
 def _check_tool(driver, plan, verbs):
-    """The task may hold machines that their provider's tool does not know, and others that it does."""
+    """A task may have both VMs that their provider's tool knows and others that it does not."""
     known = driver.project.read().known.get(plan.before.name)
-    if not driver.has_tools or known is None or known.made is None or driver.host_of(known) is not None:
+    if not driver.has_tools or known is None or known.created is None or driver.provider_tool_of(known) is not None:
         return
-    is_gentle = "stop" in verbs and driver.asked.get("stop_mode") in (None, "graceful")
-    if is_gentle or not _BY_TOOL.isdisjoint(verbs):
+    is_graceful = "stop" in verbs and driver.options.get("stop_mode") in (None, "graceful")
+    if is_graceful or not _BY_TOOL.isdisjoint(verbs):
         raise Unsupported(
-            f"{plan.before.name}: it runs under another connection than the one that was asked: the tool of"
-            f" {known.made.provider} does not know {known.made.id}.",
-            "Name the connection: native: {uri: ...} or qemu_use_session, for an adopted machine the variable"
-            " LIBVIRT_DEFAULT_URI. Without it, stop with graceful_then_force.",
+            f"{plan.before.name}: it is not on the connection that was used: the tool of"
+            f" {known.created.provider} does not know {known.created.id}.",
+            "Set the connection in native: uri or qemu_use_session, for an adopted VM in the environment variable"
+            " LIBVIRT_DEFAULT_URI. Without it, use stop_mode: graceful_then_force.",
         )
 
 
-def _check_disks(driver, plan, verbs):
-    known = driver.project.read().known.get(plan.before.name)
-    if "delete" in verbs and known and known.made is not None and driver.asked.get("delete_disks") == "none":
+def _check_disks(driver, plan, verbs, created):
+    if "delete" in verbs and created is not None and driver.options.get("delete_disks") == "none":
         raise Unsupported(
-            f"{plan.before.name}: delete_disks: none cannot be had: Vagrant removes a machine with its disk.",
-            "Leave it out, or save the disk first (vagrant package).",
+            f"{plan.before.name}: delete_disks: none is not supported: Vagrant deletes a VM with its disk.",
+            "Remove the option, or save the disk first (vagrant package).",
         )
 
 
@@ -116,43 +127,43 @@ def _check_name(driver, plan):
     contents, project = driver.project.read(), driver.project
     original = contents.copied.get(plan.after.name)
     if original is not None:
-        machines = os.path.join(project.dotfile, "machines", plan.after.name)
+        folder = os.path.join(project.dotfile, "machines", plan.after.name)
         raise Refused(
-            f"{plan.after.name}: {project.folder} is a copy of {original}: {machines} still belongs to the VM of that"
-            " folder, and Vagrant would work with that one.",
-            f"Set project_dir: {original}, or remove {machines} so that this project gets a VM of its own.",
+            f"{plan.after.name}: {project.folder} is a copy of {original}: {folder} still belongs to the VM of that"
+            " project, and Vagrant would change that VM.",
+            f"Set project_dir: {original}, or remove {folder} so that this project gets a VM of its own.",
         )
     if plan.after.name in contents.foreign:
         raise Refused(
-            f"{plan.after.name}: the folder {driver.project.folder} has a machine of this name already, which another"
-            " Vagrantfile describes.",
-            "Choose another name or project_dir, or drive it by its own file (vagrantfile, managed).",
+            f"{plan.after.name}: {project.folder} has a VM of this name already, which another Vagrantfile describes.",
+            "Choose another name or project_dir, or manage it by its own file (vagrantfile, managed).",
         )
 
 
 def _check_unique(plan):
-    """Of two that are called the same Vagrant makes one, or none: what is kept of before counts as well."""
+    """Of two with the same name Vagrant creates one, or none; entries described before count as well."""
     config = plan.after.config
     entries = {
         ("provisioners", "name"): [one.get("name") for one in config.get("provisioners") or ()],
         ("shared_folders", "guest_path"): [one["guest_path"] for one in (config.get("shared_folders") or {}).values()],
         ("port_forwards", "host_port"): [
-            _end_of(one, config.get("provider")) for one in (config.get("port_forwards") or {}).values()
+            host_end(one, config.get("provider")) for one in (config.get("port_forwards") or {}).values()
         ],
     }
     for (option, key), values in entries.items():
         twice = next((value for value in values if value is not None and values.count(value) > 1), None)
         if twice is not None:
             raise Refused(
-                f"{plan.after.name}: {option}: two have the {key} '{twice}', and Vagrant would not make both.",
-                f"Give each a {key} of its own; one that was described before goes with purge: [{option}].",
+                f"{plan.after.name}: {option}: two entries have the {key} '{twice}', and Vagrant would not create"
+                " both.",
+                f"Give each its own {key}; an entry described before is removed with purge: [{option}].",
             )
 
 
-def _check_neighbours(driver, plan):
-    """What only one VM of a host can have; what was described before is left alone until it is changed."""
+def _check_other_vms(driver, plan):
+    """What only one VM of a host can have. Conflicts described before are not reported until one is changed."""
     config = plan.after.config
-    others = [one for one in driver.project.read().machines() if one["name"] != plan.after.name]
+    others = [one for one in driver.project.read().descriptions() if one["name"] != plan.after.name]
     is_new = any(step.verb == "create" for step in plan.steps)
     changed = {change.field for step in plan.steps for change in step.changes}
     for other in others:
@@ -162,55 +173,87 @@ def _check_neighbours(driver, plan):
                 raise Refused(f"{plan.after.name}: {field}: {other['name']} {has_it}: {min(both)}.", remedy)
 
 
-def _addresses(config):
-    return {one["address"] for one in (config.get("networks") or {}).values() if one.get("address")}
-
-
-def _ends(config):
-    return {_end_of(one, config.get("provider")) for one in (config.get("port_forwards") or {}).values()}
-
-
-def _end_of(forward, provider):
-    """The host's end of a forward. With libvirt it is the port alone, whatever the address."""
-    port, address = forward.get("host_port"), forward.get("host_address")
-    if provider == "libvirt":
-        return str(port)
-    return f"{address + ':' if address else ''}{port}/{forward.get('protocol') or 'tcp'}"
-
-
-#: Fields of which two VMs of a host cannot have the same: {field: (what of it, the fault, the remedy)}.
+#: Fields of which two VMs of a host cannot have the same: {field: (what of it, the error, the remedy)}.
 _UNIQUE = {
-    "networks": (_addresses, "has the same address", "Give each VM an address of its own."),
-    "port_forwards": (_ends, "forwards the same host port", "Choose another host_port."),
+    "networks": (addresses, "has the same address", "Give each VM its own address."),
+    "port_forwards": (host_ends, "forwards the same host port", "Choose another host_port."),
 }
 
 
 def _check_file(driver, plan):
-    """Render what will be written: a provider that has no word for a setting says so."""
+    """Render what will be written, which raises if a provider does not support a setting; then check its syntax."""
     name, contents = plan.after.name, driver.project.read()
-    machine = machine_of(name, plan.after.config)
-    others = [one for one in contents.machines() if one["name"] != name]
+    described = description_of(name, plan.after.config)
+    others = [one for one in contents.descriptions() if one["name"] != name]
     try:
-        text = driver.project.text([*others, machine], plan.after.config.get("environment") or {})
+        text = driver.project.text([*others, described], plan.after.config.get("environment") or {})
     except PolyvirtError as error:
         raise type(error)(f"{name}: {error.message}", error.remedy) from error
     fault = ruby.syntax_error(driver.commands, text)
     if fault:
-        raise Refused(f"{name}: Ruby does not understand what would be written: {fault}.", "See native.")
+        raise Refused(f"{name}: Ruby rejects the Vagrantfile that would be written: {fault}.", "Correct native.")
 
 
-def _check_paths(driver, plan):
-    """Vagrant takes a relative path for one below the project's folder."""
-    for name, folder in (plan.after.config.get("shared_folders") or {}).items():
-        if not files.is_folder(os.path.join(driver.project.folder, folder["host_path"])):
-            raise NotFound(
-                f"{plan.after.name}: shared_folders: {folder['host_path']} of {name} is no folder on this host.",
-                "Create it, or correct the path.",
-            )
-    for provisioner in plan.after.config.get("provisioners") or ():
-        path = provisioner.get("path")
-        if path and "://" not in path and not files.is_file(os.path.join(driver.project.folder, path)):
-            raise NotFound(
-                f"{plan.after.name}: provisioners: there is no file {path} on this host.",
-                "Correct the path, or put it there.",
-            )
+# What only Vagrant knows ----------------------------------------------------------------------------------------------
+
+
+def check_vagrantfile_exists(driver, contents):
+    """Raise if the user's own Vagrantfile is missing; reports and deletion need none."""
+    project, options = driver.project, driver.options
+    is_needed = "snapshot" in options or options.get("state", "absent") != "absent"
+    if is_needed and not (project.managed or project.exists() or contents.known):
+        raise NotFound(
+            f"vagrantfile: {project.path} does not exist.",
+            "Correct project_dir or vagrantfile, or remove managed: false to describe VMs by this task.",
+        )
+
+
+def _check_described(driver, name, created):
+    """Raise if the user's own Vagrantfile has no such VM: Vagrant works only with those that it describes."""
+    project = driver.project
+    if project.managed:
+        return
+    if project.described is None:
+        project.described = frozenset(in_vagrant.observe(driver.vagrant_on, project.dotfile, frozenset())[0])
+    if project.describes(name):
+        return
+    remedy = "Add it there, or name a VM that it describes."
+    if created is not None:
+        folder = os.path.join(project.dotfile, "machines", name)
+        remedy = f"Put it back, or delete {created.id} with the tools of {created.provider}, and then {folder}."
+    raise NotFound(f"{name}: {project.path} does not describe it.", remedy)
+
+
+def _check_with_vagrant(driver, plan):
+    """Let Vagrant validate what would be written: it knows its plugins, providers and their settings."""
+    project, name = driver.project, plan.after.name
+    config = {**plan.after.config, **_with_absolute_paths(project.folder, plan.after.config)}
+    text = project.text([description_of(name, config)], config.get("environment") or {})
+    with files.private_folder() as folder:
+        vagrant_folder.copy(files, project.dotfile, folder)
+        files.write_atomically(os.path.join(folder, project.file), text.encode("ascii"), mode=_PRIVATE)
+        try:
+            driver.vagrant_in(folder, folder, config.get("provider")).read("validate")
+        except tool.VagrantFailed as error:
+            message = " ".join(error.stderr.split())
+            if tool.is_provider_missing(error):
+                remedy = "Install the provider and Vagrant's plugin for it, or set another provider."
+                raise Refused(f"{name}: provider: {message}", remedy) from error
+            if tool.is_invalid(error):
+                raise Refused(f"{name}: Vagrant rejects its settings: {message}", "Correct native.") from error
+            # Any other error may be due to this copy; if not, Vagrant reports it again.
+
+
+def _with_absolute_paths(folder, config):
+    """Paths that are relative to the project's folder, and that Vagrant would resolve below the copy."""
+    shares = config.get("shared_folders") or {}
+    scripts = config.get("provisioners") or ()
+    return {
+        "shared_folders": {
+            name: {**share, "host_path": os.path.join(folder, share["host_path"])} for name, share in shares.items()
+        },
+        "provisioners": tuple(
+            {**one, "path": os.path.join(folder, one["path"])} if "://" not in one.get("path", "://") else one
+            for one in scripts
+        ),
+    }

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Machines of the provider libvirt, by their ids, through virsh: one process tells of all of them."""
+"""VMs of the provider libvirt, by their ids, through virsh: one process reports all of them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..._tools.virsh_states import state
 from .provider_vm import ProviderVm
 
 _POWERS = {"running": RUNNING, "paused": PAUSED}
-#: Memory on its way to disk or back is the platform's own work; yet no call may hang for ever.
+#: Seconds: saving or restoring memory is the platform's own work; yet no call may hang for ever.
 _LONG = 3600
 
 
@@ -28,50 +28,50 @@ class InLibvirt:
         self._virsh = virsh
 
     def observe(self, ids, facets):
-        """{id: ProviderVm} of those that are there."""
+        """{id: ProviderVm} of those that exist."""
         questions = {("saved",): ("list", "--all", "--uuid", "--with-managed-save")}
         for one in ids:
-            questions.update({(one, key): words for key, words in _questions(one, facets).items()})
+            questions.update({(one, key): arguments for key, arguments in _questions(one, facets).items()})
         answers = dict(zip(questions, self._virsh.batch(list(questions.values()))))
         saved = answers.pop(("saved",)).stdout.split()
-        said = {one: {key: answer for (other, key), answer in answers.items() if other == one} for one in ids}
-        there = [one for one in ids if not tool.is_not_found(said[one]["power"].error)]
-        taken = self._snapshots({one: said[one] for one in there}) if "snapshots" in facets else {}
-        return {one: _provider_vm(said[one], one in saved, taken.get(one, ())) for one in there}
+        of_vm = {one: {key: answer for (other, key), answer in answers.items() if other == one} for one in ids}
+        existing = [one for one in ids if not tool.is_not_found(of_vm[one]["power"].error)]
+        snapshots = self._snapshots({one: of_vm[one] for one in existing}) if "snapshots" in facets else {}
+        return {one: _provider_vm(of_vm[one], one in saved, snapshots.get(one, ())) for one in existing}
 
-    def _snapshots(self, said):
-        """{id: snapshots}; one process more tells about all of them."""
-        asked = []
-        for one, answers in said.items():
+    def _snapshots(self, of_vm):
+        """{id: snapshots}; one process more reports all of them."""
+        listed = []
+        for one, answers in of_vm.items():
             if answers["snapshots"].error:
                 raise CommandFailed(("virsh", "snapshot-list", one), 1, answers["snapshots"].error)
-            asked += [(one, name) for name in output.snapshots(answers["snapshots"].stdout)]
-        words = [("snapshot-dumpxml", one, "--snapshotname", name) for one, name in asked]
-        taken = {}
-        for (one, name), answer in zip(asked, self._virsh.batch(words) if words else ()):
+            listed += [(one, name) for name in output.snapshots(answers["snapshots"].stdout)]
+        questions = [("snapshot-dumpxml", one, "--snapshotname", name) for one, name in listed]
+        snapshots = {}
+        for (one, name), answer in zip(listed, self._virsh.batch(questions) if questions else ()):
             if not answer.error:
-                current = said[one]["current"].stdout.partition("\n")[0]
-                taken.setdefault(one, []).append(_snapshot(ET.fromstring(answer.stdout), name == current))
-        return taken
+                current = of_vm[one]["current"].stdout.partition("\n")[0]
+                snapshots.setdefault(one, []).append(_snapshot(ET.fromstring(answer.stdout), name == current))
+        return snapshots
 
     # Acting ---------------------------------------------------------------------------------------------------------
 
-    def ask_to_stop(self, name, identifier):
+    def shut_down(self, name, identifier):
         self._turn_off("shutdown", identifier)
 
-    def cut(self, name, identifier, power):
-        """Off at once, whatever the guest does."""
+    def power_off(self, name, identifier, power):
+        """At once, whatever the guest does."""
         self._turn_off("managedsave-remove" if power == SUSPENDED else "destroy", identifier)
 
     def _turn_off(self, command, identifier):
-        """An error does not matter where the VM is off: it was faster, or the step was sent twice."""
+        """An error does not matter if the VM is off: the guest was faster, or the step was sent twice."""
         try:
             self._virsh.run(command, identifier)
         except CommandFailed:
             if self._virsh.run("domstate", identifier).strip() != "shut off":
                 raise
 
-    def take(self, name, identifier, arguments):
+    def take_snapshot(self, name, identifier, arguments):
         snapshot = ET.Element("domainsnapshot")
         ET.SubElement(snapshot, "name").text = arguments["name"]
         ET.SubElement(snapshot, "description").text = arguments["description"]
@@ -79,11 +79,11 @@ class InLibvirt:
         try:
             self._virsh.run("snapshot-create", identifier, "/dev/stdin", stdin=text, timeout=_LONG)
         except CommandFailed as error:
-            # A segment may be sent twice, and another task may be as fast.
+            # A step may be sent twice, and another task may be as fast.
             if "already exists" not in error.stderr:
                 raise
 
-    def drop(self, name, identifier, arguments):
+    def delete_snapshots(self, name, identifier, arguments):
         for snapshot in arguments["names"]:
             try:
                 self._virsh.run("snapshot-delete", identifier, "--snapshotname", snapshot, timeout=_LONG)
@@ -91,29 +91,29 @@ class InLibvirt:
                 if not tool.is_not_found(error.stderr, "snapshot"):
                     raise
 
-    def restore(self, name, identifier, arguments):
+    def restore_snapshot(self, name, identifier, arguments):
         self._virsh.run("snapshot-revert", identifier, "--snapshotname", arguments["name"], timeout=_LONG)
 
 
 def _questions(one, facets):
-    asked = {"power": ("domstate", one, "--reason"), "info": ("dominfo", one)}
-    asked.update(virsh_addresses.questions(one, thoroughly="addresses" in facets))
+    questions = {"power": ("domstate", one, "--reason"), "info": ("dominfo", one)}
+    questions.update(virsh_addresses.questions(one, thoroughly="addresses" in facets))
     if "snapshots" in facets:
-        asked["snapshots"] = ("snapshot-list", one, "--name")
-        asked["current"] = ("snapshot-current", one, "--name")
-    return asked
+        questions["snapshots"] = ("snapshot-list", one, "--name")
+        questions["current"] = ("snapshot-current", one, "--name")
+    return questions
 
 
-def _provider_vm(said, saved, snapshots):
-    power, busy, reason = state(said["power"], saved)
-    addresses = tuple(Address(*row) for row in virsh_addresses.told(said)) if power == RUNNING else ()
-    return ProviderVm(power, busy, reason, addresses, snapshots=tuple(snapshots), running=_running(said["info"]))
+def _provider_vm(answers, saved, snapshots):
+    power, busy, reason = state(answers["power"], saved)
+    addresses = tuple(Address(*row) for row in virsh_addresses.told(answers)) if power == RUNNING else ()
+    return ProviderVm(power, busy, reason, addresses, snapshots=tuple(snapshots), running=_running(answers["info"]))
 
 
 def _running(answer):
-    told = output.key_values(answer.stdout)
-    kib = told.get("Max memory", "").partition(" ")[0]
-    return {"cpus": int(told["CPU(s)"]), "memory": int(kib) * KIB} if kib.isdigit() and "CPU(s)" in told else {}
+    info = output.key_values(answer.stdout)
+    kib = info.get("Max memory", "").partition(" ")[0]
+    return {"cpus": int(info["CPU(s)"]), "memory": int(kib) * KIB} if kib.isdigit() and "CPU(s)" in info else {}
 
 
 def _snapshot(root, is_current):

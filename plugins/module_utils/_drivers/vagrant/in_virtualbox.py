@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Machines of the provider VirtualBox, by their ids, through VBoxManage: one process tells of all of them."""
+"""VMs of the provider VirtualBox, by their ids, through VBoxManage: one process reports all of them."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from ..._tools.vboxmanage_file import settings_in
 from ..._tools.vboxmanage_states import state
 from .provider_vm import ProviderVm
 
-#: Vagrant's rule on the first card.
+#: The name of Vagrant's own port forward on the first NIC.
 _SSH_RULE = "ssh"
 _GUEST = "/VirtualBox/GuestInfo/Net/"
-#: A guest behind NAT has an address that leads nowhere from here.
+#: The host cannot connect to the address of a guest behind NAT.
 _BEHIND_NAT = "10.0.2."
 
 
 class InVirtualBox:
-    """The machines of one user."""
+    """The VMs of one user."""
 
     def __init__(self, tool):
         self._tool = tool
 
     def observe(self, ids, facets):
-        """{id: ProviderVm} of those that are there."""
+        """{id: ProviderVm} of those that exist."""
         listed = vboxmanage_long.machines(self._tool.read("list", "--long", "vms"))
         return {one.uuid: self._provider_vm(one, facets) for one in listed if one.uuid in ids}
 
@@ -49,43 +49,41 @@ class InVirtualBox:
         )
 
     def _addresses(self, identifier):
-        """What the guest's own additions tell, where it has any."""
+        """What the guest additions report, if the guest has them."""
         try:
             properties = output.properties(self._tool.read("guestproperty", "enumerate", identifier))
         except PolyvirtError:
             return ()
-        told = {
-            key: said.value for key, said in properties.items() if key.startswith(_GUEST) and key.endswith("/V4/IP")
-        }
-        return tuple(Address(one, "agent") for one in sorted(told.values()) if one and not one.startswith(_BEHIND_NAT))
+        found = [one.value for key, one in properties.items() if key.startswith(_GUEST) and key.endswith("/V4/IP")]
+        return tuple(Address(one, "agent") for one in sorted(found) if one and not one.startswith(_BEHIND_NAT))
 
     # Acting ---------------------------------------------------------------------------------------------------------
 
-    def ask_to_stop(self, name, identifier):
+    def shut_down(self, name, identifier):
         self._turn_off(identifier, "controlvm", identifier, "acpipowerbutton")
 
-    def cut(self, name, identifier, power):
-        """Off at once, whatever the guest does."""
-        words = ("discardstate", identifier) if power == SUSPENDED else ("controlvm", identifier, "poweroff")
-        self._turn_off(identifier, *words)
+    def power_off(self, name, identifier, power):
+        """At once, whatever the guest does."""
+        arguments = ("discardstate", identifier) if power == SUSPENDED else ("controlvm", identifier, "poweroff")
+        self._turn_off(identifier, *arguments)
 
-    def _turn_off(self, identifier, *words):
-        """An error does not matter where the VM is off or stopping: it was faster, or the step was sent twice."""
+    def _turn_off(self, identifier, *arguments):
+        """An error does not matter if the VM is off or stopping: the guest was faster, or the step was sent twice."""
         try:
-            self._tool.run(*words)
+            self._tool.run(*arguments)
         except CommandFailed:
             now = self.observe([identifier], frozenset()).get(identifier)
             if now is None or (now.power != STOPPED and now.busy != "stopping"):
                 raise
 
-    def take(self, name, identifier, arguments):
-        words = ["--description", arguments["description"]] if arguments["description"] else []
+    def take_snapshot(self, name, identifier, arguments):
+        description = ["--description", arguments["description"]] if arguments["description"] else []
         listed = vboxmanage_long.machines(self._tool.read("list", "--long", "vms"))
         known = [one.name for machine in listed if machine.uuid == identifier for one in machine.machine.snapshots]
-        if arguments["name"] not in known:  # A segment may be sent twice.
-            self._tool.run("snapshot", identifier, "take", arguments["name"], *words)
+        if arguments["name"] not in known:  # A step may be sent twice.
+            self._tool.run("snapshot", identifier, "take", arguments["name"], *description)
 
-    def drop(self, name, identifier, arguments):
+    def delete_snapshots(self, name, identifier, arguments):
         for snapshot in arguments["ids"]:
             try:
                 self._tool.run("snapshot", identifier, "delete", snapshot)
@@ -93,14 +91,14 @@ class InVirtualBox:
                 if not is_not_found(error.stderr, "snapshot"):
                     raise
 
-    def restore(self, name, identifier, arguments):
+    def restore_snapshot(self, name, identifier, arguments):
         self._tool.run("snapshot", identifier, "restore", arguments["id"])
 
 
 def _snapshots(listed):
-    told = _file(listed.file)
+    in_file = _snapshots_in_file(listed.file)
     for one in listed.machine.snapshots:
-        more = told.get(one.uuid)
+        more = in_file.get(one.uuid)
         yield Snapshot(
             name=one.name,
             id=one.uuid,
@@ -112,7 +110,7 @@ def _snapshots(listed):
         )
 
 
-def _file(path):
-    """What only the settings file tells about snapshots."""
+def _snapshots_in_file(path):
+    """What only the settings file has about snapshots."""
     file = settings_in(path)
     return file.snapshots if file else {}

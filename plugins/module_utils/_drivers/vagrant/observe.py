@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Looking at the machines of a project: Ruby is started only where nobody else can be asked, and once for all."""
+"""Observing the VMs of a project: Vagrant is started only for what no other tool reports, and once for all VMs."""
 
 from __future__ import annotations
 
@@ -9,142 +9,143 @@ from dataclasses import replace
 
 from ..._lifecycle.errors import NotFound, Unavailable
 from ..._lifecycle.model import ABSENT, RUNNING, STOPPED, UNKNOWN, Address, Vm
-from . import by_status
-from .fields import that_run
-from .mapping import DESCRIPTIVE, config_of, note_of_ssh
+from . import in_vagrant
+from .project import ssh_record
+from .settings import DESCRIPTIVE, config_of
+from .settings.provisioners import automatic
 
-#: What is of the file and not of the machine: it is the same at once, whether the machine runs or not.
+#: What belongs to the Vagrantfile and not to the VM: a change is in force at once, whether the VM runs or not.
 _OF_FILE = (*DESCRIPTIVE, "environment")
-#: Seconds between our note of the moment in which a snapshot was begun, and the provider's.
+#: Seconds by which the provider's time of a snapshot may differ from the recorded one.
 _SAME = 30
 
 
 def observe_vms(driver, contents, targets, facets):
-    """[Vm] of the machines of ``targets`` (None: all), and the names of all machines of the project."""
-    names = _meant(contents, targets)
-    statuses, provider_vms = {}, _asked_of_providers(driver, contents, names, facets)
+    """[Vm] of the VMs of ``targets`` (None: all), and the names of all VMs of the project."""
+    names = _selected_names(contents, targets)
+    statuses, provider_vms = {}, _observed_by_providers(driver, contents, names, facets)
     if _is_vagrant_needed(driver, contents, targets, names, provider_vms):
-        statuses, told = by_status.observe(driver.vagrant_on, driver.project.dotfile, facets)
-        # A machine of the same name that another Vagrantfile made is none of ours.
-        provider_vms = {**{name: one for name, one in told.items() if _is_made(contents, name)}, **provider_vms}
-        names = [*names, *(name for name in statuses if name not in names and _is_meant(name, targets))]
+        statuses, found = in_vagrant.observe(driver.vagrant_on, driver.project.dotfile, facets)
+        # A VM of the same name that another Vagrantfile created is not this project's.
+        provider_vms = {**{name: one for name, one in found.items() if _is_created(contents, name)}, **provider_vms}
+        names = [*names, *(name for name in statuses if name not in names and _is_selected(name, targets))]
         driver.project.described = frozenset(statuses)
-    told = driver.told_by_ssh_config(list(_unreached(driver, contents, provider_vms, facets)))
-    vms = [_machine(driver, contents, name, provider_vms.get(name), told.get(name)) for name in names]
-    return [vm for vm in vms if vm is not None], tuple({**contents.known, **statuses})
+    ssh_configs = driver.ssh_configs(list(_without_ssh_record(driver, contents, provider_vms, facets)))
+    vms = [_vm(driver, contents, name, provider_vms.get(name), ssh_configs.get(name)) for name in names]
+    return vms, tuple({**contents.known, **statuses})
 
 
-def _is_made(contents, name):
-    return name in contents.known and contents.known[name].made is not None
+def _is_created(contents, name):
+    return name in contents.known and contents.known[name].created is not None
 
 
-def _meant(contents, targets):
+def _selected_names(contents, targets):
     if targets is None:
         return list(contents.known)
     return [one.name for one in contents.known.values() if any(_selects(target, one) for target in targets)]
 
 
 def _selects(target, known):
-    return (known.made is not None and known.made.id == target.id) if target.id else known.name == target.name
+    return (known.created is not None and known.created.id == target.id) if target.id else known.name == target.name
 
 
-def _is_meant(name, targets):
+def _is_selected(name, targets):
     return targets is None or any(target.name == name and not target.id for target in targets)
 
 
-def _asked_of_providers(driver, contents, names, facets):
-    """{name: ProviderVm} of the machines whose providers have a tool here, and know them."""
-    by_host = {}
+def _observed_by_providers(driver, contents, names, facets):
+    """{name: ProviderVm} of the VMs that the tool of their provider knows."""
+    by_tool = {}
     for name in names:
-        host = driver.host_of(contents.known[name])
-        if host is not None:
-            by_host.setdefault(host, {})[contents.known[name].made.id] = name
+        provider_tool = driver.provider_tool_of(contents.known[name])
+        if provider_tool is not None:
+            by_tool.setdefault(provider_tool, {})[contents.known[name].created.id] = name
     found = {}
-    for host, ids in by_host.items():
-        told = host.observe(list(ids), facets)
-        driver.elsewhere.update(set(ids) - set(told))
-        found.update({ids[one]: provider_vm for one, provider_vm in told.items()})
+    for provider_tool, ids in by_tool.items():
+        observed = provider_tool.observe(list(ids), facets)
+        driver.unknown_ids.update(set(ids) - set(observed))
+        found.update({ids[one]: provider_vm for one, provider_vm in observed.items()})
     return found
 
 
 def _is_vagrant_needed(driver, contents, targets, names, provider_vms):
-    # Who is not known where we looked may be with another host, which the box or the user's settings name.
-    unseen = [name for name in names if _is_made(contents, name) and name not in provider_vms]
+    # A VM that its provider's tool does not know may be on another host, which the box or the user's settings name.
+    missing = [name for name in names if _is_created(contents, name) and name not in provider_vms]
     if driver.project.managed:
-        return bool(unseen)
+        return bool(missing)
     if not driver.project.exists():
-        _check_none_is_left(driver.project.path, unseen)
+        _check_none_remains(driver.project.path, missing)
         return False
-    # What the user's file describes only Ruby can tell; and where its machines are, it may tell too.
+    # Only Ruby can read the user's file, so only Vagrant knows which VMs it describes.
     is_listed = targets is None or any(not target.id and target.name not in names for target in targets)
     return is_listed or any(name not in provider_vms for name in names)
 
 
-def _check_none_is_left(path, names):
-    """Raise where machines were made of a user's file that is gone: nobody can tell how they stand."""
+def _check_none_remains(path, names):
+    """Raise if VMs were created from a user's file that is gone: their state cannot be read."""
     if names:
         raise NotFound(
-            f"{names[0]}: there is no {path}, of which Vagrant made it, so nobody can tell how it stands.",
-            "Put the file back, or remove the machine by its provider's own program, and then its folder in .vagrant.",
+            f"{names[0]}: Vagrant created it from {path}, which does not exist any more, so its state cannot be read.",
+            "Put the file back, or delete the VM with its provider's own program, and then its folder in .vagrant.",
         )
 
 
-def _unreached(driver, contents, provider_vms, facets):
-    """Running machines of which it takes Vagrant to tell by whom they are reached, or where."""
+def _without_ssh_record(driver, contents, provider_vms, facets):
+    """Running VMs of which only Vagrant knows the user, key or address for SSH."""
     for name, provider_vm in provider_vms.items():
         known = contents.known.get(name)
         if provider_vm.power != RUNNING or known is None or not driver.project.exists():
             continue
-        # Our note is missing where a task was killed before it, or somebody started the machine by hand.
-        is_unknown = "ssh" not in known.note and ("addresses" in facets or ("config" in facets and known.machine))
-        if is_unknown if driver.host_of(known) else "addresses" in facets:
+        # The record is missing if a task was killed before it, or somebody started the VM by hand.
+        is_unknown = "ssh" not in known.record and ("addresses" in facets or ("config" in facets and known.described))
+        if is_unknown if driver.provider_tool_of(known) else "addresses" in facets:
             yield name
 
 
-def _machine(driver, contents, name, provider_vm, told):
+def _vm(driver, contents, name, provider_vm, ssh_config):
     known = contents.known.get(name)
-    if provider_vm is None and _is_made(contents, name) and not driver.project.describes(name):
-        reason = f"{driver.project.path} does not describe it any more, and only Vagrant can tell its state"
-        return Vm(name=name, id=known.made.id, power=UNKNOWN, reason=reason)
-    if known is None or (known.machine is None and provider_vm is None):
-        # Vagrant would make it of the user's file, and runs what it makes.
+    if provider_vm is None and _is_created(contents, name) and not driver.project.describes(name):
+        reason = f"{driver.project.path} does not describe it any more, and only Vagrant knows its state"
+        return Vm(name=name, id=known.created.id, power=UNKNOWN, reason=reason)
+    if known is None or (known.described is None and provider_vm is None):
+        # Vagrant can create it from the user's file, and starts what it creates.
         return Vm.absent(name).having(recipe=driver.project.path)
-    config = config_of(known.machine, contents.environment) if known.machine else {}
+    config = config_of(known.described, contents.environment) if known.described else {}
     if provider_vm is None:
         return Vm(name=name, power=STOPPED, config=config)
     is_on = provider_vm.power not in (STOPPED, ABSENT)
     return Vm(
         name=name,
-        id=known.made.id,
+        id=known.created.id,
         power=provider_vm.power,
         reason=provider_vm.reason,
         busy=provider_vm.busy,
         config=config,
         active=_active(known, config, provider_vm) if is_on and config else None,
-        snapshots=tuple(_as_noted(one, known, config) for one in provider_vm.snapshots),
-        addresses=_addresses(provider_vm, told),
-        ssh=_ssh(known, provider_vm, told) if provider_vm.power == RUNNING else None,
-        # What the managed file describes is ours; our note, which says what it ran with, may be missing.
-        mark={"id": known.made.id} if known.machine else None,
+        snapshots=tuple(_with_record(one, known, config) for one in provider_vm.snapshots),
+        addresses=_addresses(provider_vm, ssh_config),
+        ssh=_ssh(known, provider_vm, ssh_config) if provider_vm.power == RUNNING else None,
+        # What the managed file describes is ours, even if the record of its last start is missing.
+        mark={"id": known.created.id} if known.described else None,
         effective=provider_vm.running,
     )
 
 
 def _active(known, config, provider_vm):
-    """What it runs with: as noted at its last start by us, and what the provider tells of it, whoever started it."""
-    ran = known.note.get("ran")
-    # A start that did not end well, or was not ours, leaves open whether it has set up the guest.
-    noted = {**config_of(ran), **{word: config[word] for word in _OF_FILE}} if ran else {"provisioners": ()}
-    if that_run(noted["provisioners"]) == that_run(config["provisioners"]):
-        noted["provisioners"] = config["provisioners"]
-    # What is left to the box is in no description.
-    told = {word: value for word, value in provider_vm.running.items() if config[word] is not None}
-    return {**noted, **told}
+    """What it runs with: the record of its last start by this collection, and what the provider reports."""
+    ran = known.record.get("ran")
+    # After a start that failed, or was not ours, nobody knows whether the guest is provisioned.
+    active = {**config_of(ran), **{field: config[field] for field in _OF_FILE}} if ran else {"provisioners": ()}
+    if automatic(active["provisioners"]) == automatic(config["provisioners"]):
+        active["provisioners"] = config["provisioners"]
+    # A setting that the box decides is not in the description.
+    reported = {field: value for field, value in provider_vm.running.items() if config[field] is not None}
+    return {**active, **reported}
 
 
-def _as_noted(snapshot, known, config):
-    """A snapshot with what the machine was when it was taken, where we took it: of that the provider tells little."""
-    then = known.note.get("snapshots", {}).get(snapshot.name)
+def _with_record(snapshot, known, config):
+    """A snapshot with the settings that were recorded when this collection took it: the provider reports few."""
+    then = known.record.get("snapshots", {}).get(snapshot.name)
     # One of the same name that was taken later is somebody else's.
     if then is None or (snapshot.created and abs(snapshot.created - then["created"]) > _SAME):
         return snapshot
@@ -152,29 +153,28 @@ def _as_noted(snapshot, known, config):
         snapshot = replace(snapshot, created=then["created"], power=then["power"])
     if then["machine"] is None or not config:
         return snapshot
-    return replace(snapshot, config={**config_of(then["machine"]), **{word: config[word] for word in _OF_FILE}})
+    return replace(snapshot, config={**config_of(then["machine"]), **{field: config[field] for field in _OF_FILE}})
 
 
-def _addresses(provider_vm, told):
-    """What the provider tells; else what Vagrant connects to, unless that is a port of this host."""
-    if provider_vm.addresses or told is None or provider_vm.ssh or told.host.startswith("127."):
+def _addresses(provider_vm, ssh_config):
+    """What the provider reports; else the address that Vagrant connects to, unless it is a port of this host."""
+    if provider_vm.addresses or ssh_config is None or provider_vm.ssh or ssh_config.host.startswith("127."):
         return provider_vm.addresses
-    return (Address(told.host, "vagrant"),)
+    return (Address(ssh_config.host, "vagrant"),)
 
 
-def _ssh(known, provider_vm, told):
-    """Where SSH is reached, and by which user and key as Vagrant told when it had started the machine, or tells now."""
-    noted = known.note.get("ssh") or (note_of_ssh(told) if told else {})
-    place = provider_vm.ssh or next(((one.address, noted.get("port", 22)) for one in provider_vm.addresses), None)
-    place = place or ((told.host, told.port) if told else None)
+def _ssh(known, provider_vm, ssh_config):
+    """Host and port for SSH, with the user and key that Vagrant reported after it started the VM, or reports now."""
+    record = known.record.get("ssh") or (ssh_record(ssh_config) if ssh_config else {})
+    place = provider_vm.ssh or next(((one.address, record.get("port", 22)) for one in provider_vm.addresses), None)
+    place = place or ((ssh_config.host, ssh_config.port) if ssh_config else None)
     if place is None:
         return None
-    key_file = known.made.key_file or noted.get("key_file")
-    return {"host": place[0], "port": place[1], "user": noted.get("user"), "key_file": key_file, "scope": "host"}
+    key_file = known.created.key_file or record.get("key_file")
+    return {"host": place[0], "port": place[1], "user": record.get("user"), "key_file": key_file, "scope": "host"}
 
 
-def find(commands, executable):
-    """Whether a program is here."""
+def is_installed(commands, executable):
     try:
         commands.find(executable)
     except Unavailable:

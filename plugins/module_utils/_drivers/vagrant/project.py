@@ -1,11 +1,11 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A project on disk: the Vagrantfile beside the user's own, and what is known of the machines that were made of it.
+"""A project on disk: its Vagrantfile, the VMs that Vagrant has created from it, and the records of them.
 
-Everything is read without starting Ruby. A machine is defined when the managed file describes it; it is made once
-Vagrant has noted an id for it. In the folder of a made machine there is a note of ours, which Vagrant removes with it:
-which Vagrantfile is its own, what it last ran with, how it is reached, and what it was when its snapshots were taken.
+Everything is read without starting Ruby. A VM is described by the managed Vagrantfile; it is created once Vagrant has
+stored an id for it. This collection keeps a record in the folder of a created VM, which Vagrant deletes with it: its
+Vagrantfile, the settings of its last start, its SSH connection, and its settings when its snapshots were taken.
 """
 
 from __future__ import annotations
@@ -22,32 +22,32 @@ from ..._ports import files
 from ..._tools import vagrant_folder, vagrant_index, vagrantfile
 
 _USUAL = "Vagrantfile"
-_NOTE, _NOTE_VERSION = "polyvirt.json", 1
-#: Both may hold what provisioners are given.
+_RECORD, _RECORD_VERSION = "polyvirt.json", 1
+#: The mode of both files: the environment of provisioners may hold secrets.
 _PRIVATE = 0o600
 _OWNS_FOLDER = "owns_folder"
 
 
 class Busy(CommandFailed):
-    """Another task writes the project's file at this moment."""
+    """Another task is writing the project's Vagrantfile."""
 
 
 @dataclass(frozen=True)
 class Known:
-    """One machine: its description (None: the user's own file has it), what Vagrant made of it, our note of that."""
+    """One VM: its description (None: it is in the user's own file), what Vagrant has created, and its record."""
 
     name: str
-    machine: Optional[Mapping] = None
-    made: Any = None
-    note: Mapping = field(default_factory=dict)
+    described: Optional[Mapping] = None
+    created: Any = None
+    record: Mapping = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Contents:
-    """What a project holds. ``foreign`` are machines that were made of another Vagrantfile in the same folder.
+    """What a project has. ``foreign`` are VMs that were created from another Vagrantfile in the same folder.
 
-    ``lost`` are machines that the managed file describes no more; what it said of them is in our notes. ``copied`` are
-    VMs of another folder, of which this one is a copy, as {name: that folder}; they are foreign, too.
+    ``lost`` are VMs that the managed file does not describe any more; our records have their descriptions. ``copied``
+    are VMs of another folder, of which this one is a copy, as {name: that folder}; they are foreign, too.
     """
 
     known: Mapping = field(default_factory=dict)
@@ -57,8 +57,8 @@ class Contents:
     lost: frozenset = frozenset()
     copied: Mapping = field(default_factory=dict)
 
-    def machines(self):
-        return [one.machine for one in self.known.values() if one.machine is not None]
+    def descriptions(self):
+        return [one.described for one in self.known.values() if one.described is not None]
 
 
 class _Lazy:
@@ -78,14 +78,14 @@ class _Lazy:
 
 
 class Project:
-    """``file`` is the Vagrantfile's name in ``folder``; where it is not ``managed``, it is the user's own."""
+    """``file`` is the Vagrantfile's name in ``folder``; if it is not ``managed``, it is the user's own."""
 
     def __init__(self, folder, file, managed, dotfile=None, home=None):
         self.folder, self.file, self.managed = folder, file, managed
         self.home = os.path.expanduser(home or vagrant_index.HOME)
         self._dotfile_name = os.path.expanduser(dotfile or vagrant_folder.DEFAULT)
         self.dotfile = os.path.join(folder, self._dotfile_name)
-        #: Names in a Vagrantfile of the user's own, once Vagrant was asked.
+        #: Names in the user's own Vagrantfile, once Vagrant has reported them.
         self.described = None
 
     @property
@@ -93,41 +93,42 @@ class Project:
         return os.path.join(self.folder, self.file)
 
     def describes(self, name):
-        """Whether a VM is described; what was not asked of Vagrant counts as described."""
+        """Whether a VM is described; what Vagrant has not reported yet counts as described."""
         return self.managed or self.described is None or name in self.described
 
     def exists(self):
         return files.is_file(self.path)
 
     def read(self):
-        made = vagrant_folder.machines(files, self.dotfile)
-        notes = {name: _note(one) for name, one in made.items()}
+        created = vagrant_folder.created_vms(files, self.dotfile)
+        records = {name: _record_of(one) for name, one in created.items()}
         index = _Lazy(lambda: vagrant_index.read(files, self.home))
-        copied = self._copied(made, notes, index)
-        foreign = self._foreign(made, notes, index).union(copied)
+        copied = self._copied(created, records, index)
+        foreign = self._foreign(created, records, index).union(copied)
         if not self.managed:
-            known = {name: Known(name, None, one, notes[name]) for name, one in made.items() if name not in foreign}
+            own = [name for name in created if name not in foreign]
+            known = {name: Known(name, None, created[name], records[name]) for name in own}
             return Contents(known, foreign, copied=copied)
-        described = self._described()
-        machines = {machine["name"]: machine for machine in described.get("machines", ())}
-        # Whoever lost the file still has what was made of it: our note tells what that was.
-        lost = {name: note["ran"] for name, note in notes.items() if note.get("ran") and name not in foreign}
-        lost_names = frozenset(lost) - set(machines)
-        machines = {**lost, **machines}
-        foreign = foreign.union(set(made) - set(machines))
-        ours = {name: one for name, one in made.items() if name not in foreign}
-        known = {name: Known(name, one, ours.get(name), notes.get(name, {})) for name, one in machines.items()}
-        environment, owns_folder = described.get("environment", {}), bool(described.get(_OWNS_FOLDER))
+        project = self._described()
+        described = {one["name"]: one for one in project.get("machines", ())}
+        # If the file is lost, its VMs are still there, and the records have the settings of their last start.
+        lost = {name: one["ran"] for name, one in records.items() if one.get("ran") and name not in foreign}
+        lost_names = frozenset(lost) - set(described)
+        described = {**lost, **described}
+        foreign = foreign.union(set(created) - set(described))
+        ours = {name: one for name, one in created.items() if name not in foreign}
+        known = {name: Known(name, one, ours.get(name), records.get(name, {})) for name, one in described.items()}
+        environment, owns_folder = project.get("environment", {}), bool(project.get(_OWNS_FOLDER))
         return Contents(known, foreign, environment, owns_folder, lost_names, copied)
 
-    def _copied(self, made, notes, index):
-        """{name: folder} of the VMs that are another folder's, which still has them: ``cp -r`` copies ids as well.
+    def _copied(self, created, records, index):
+        """{name: folder} of the VMs of another folder, which still has them: ``cp -r`` copies ids as well.
 
-        The first of these says which folder a VM is of: our note, Vagrant's own list, Vagrant's file beside the id.
+        The folder of a VM is in our record, else in Vagrant's own list, else in Vagrant's file beside the id.
         """
         found = {}
-        for name, one in made.items():
-            folder = notes[name].get("folder") or index.folder_of(one.number) or one.project
+        for name, one in created.items():
+            folder = records[name].get("folder") or index.folder_of(one.number) or one.project
             if folder and os.path.realpath(folder) != os.path.realpath(self.folder) and self._has(folder, one):
                 found[name] = folder
         return found
@@ -137,23 +138,24 @@ class Project:
         if not files.is_folder(folder):
             return False
         try:
-            there = vagrant_folder.machines(files, os.path.join(folder, self._dotfile_name)).get(one.name)
+            there = vagrant_folder.created_vms(files, os.path.join(folder, self._dotfile_name)).get(one.name)
         except PolyvirtError:
-            return True  # Nobody can tell, so it stays theirs.
+            return True  # It cannot be read, so it stays that project's.
         return there is not None and there.id == one.id
 
-    def _foreign(self, made, notes, index):
-        """Names of machines of another Vagrantfile: our note tells it, else Vagrant's own list of all machines."""
-        owners = {name: note["file"] for name, note in notes.items() if "file" in note}
-        unknown = {name: one.number for name, one in made.items() if one.number and name not in owners}
+    def _foreign(self, created, records, index):
+        """Names of VMs of another Vagrantfile, by our record, else by Vagrant's own list of all VMs."""
+        owners = {name: record["file"] for name, record in records.items() if "file" in record}
+        unknown = {name: one.number for name, one in created.items() if one.number and name not in owners}
         listed = index.entries if unknown else {}
         owners.update({name: listed[number].file or _USUAL for name, number in unknown.items() if number in listed})
         return frozenset(name for name, file in owners.items() if file != self.file)
 
-    def other_called(self, name):
-        """The machine that Vagrant would work with instead of the one of this name, or None."""
-        made = vagrant_folder.machines(files, self.dotfile).get(name)
-        return vagrant_index.taken_for(vagrant_index.read(files, self.home), name, made.number if made else None)
+    def vm_mistaken_for(self, name):
+        """The VM that Vagrant would change instead of the one of this name, or None."""
+        created = vagrant_folder.created_vms(files, self.dotfile).get(name)
+        own_number = created.number if created else None
+        return vagrant_index.vm_mistaken_for(vagrant_index.read(files, self.home), name, own_number)
 
     def _described(self):
         try:
@@ -164,61 +166,61 @@ class Project:
         if described is None:
             raise Refused(
                 f"{self.path} was not written by this collection, or was changed since.",
-                "Put its changes into a Vagrantfile of your own and remove this one, name another in vagrantfile, or"
-                " drive it as it is with managed: false.",
+                "Move its changes to a Vagrantfile of your own and remove this one, set another in vagrantfile, or"
+                " manage its VMs as they are with managed: false.",
             )
         return described
 
-    def text(self, machines, environment, owns_folder=False):
-        """The managed file; raises what a provider has no word for."""
-        project = {"machines": list(machines), "environment": dict(environment)}
+    def text(self, descriptions, environment, owns_folder=False):
+        """The managed file; raises if a provider does not support a setting."""
+        project = {"machines": list(descriptions), "environment": dict(environment)}
         return vagrantfile.render({**project, **({_OWNS_FOLDER: True} if owns_folder else {})})
 
     @contextmanager
     def edited(self):
-        """The contents, to be changed by the one task that has them now."""
+        """The contents, locked for changes by one task."""
         with files.held(self.folder) as is_free:
             if not is_free:
-                raise Busy(["vagrant"], 1, "held", f"{self.folder}: another task writes {self.file} at this moment.")
+                raise Busy(["vagrant"], 1, "held", f"{self.folder}: another task is writing {self.file}.")
             yield self.read()
 
-    def define(self, machine, environment=None):
-        """Describe a machine, new or not; ``environment`` is the whole project's, None leaves it."""
-        self._describe({machine["name"]: machine}, environment)
+    def define(self, described, environment=None):
+        """Describe a VM, new or not; ``environment`` is the whole project's, None keeps it."""
+        self._describe({described["name"]: described}, environment)
 
-    def restore(self):
-        """Write down again what the managed file has lost: Vagrant works with nothing else."""
+    def restore_lost(self):
+        """Describe VMs again that the managed file has lost: Vagrant knows no others."""
         if self.managed and self.read().lost:
             self._describe({})
 
-    def _describe(self, machines, environment=None):
+    def _describe(self, descriptions, environment=None):
         owns_folder = not files.is_folder(self.folder)
         files.make_folder(self.folder)
         with self.edited() as contents:
-            known = {one["name"]: one for one in contents.machines()}
+            known = {one["name"]: one for one in contents.descriptions()}
             variables = contents.environment if environment is None else environment
-            text = self.text({**known, **machines}.values(), variables, owns_folder or contents.owns_folder)
+            text = self.text({**known, **descriptions}.values(), variables, owns_folder or contents.owns_folder)
             self._write(text)
 
-    def restore_into(self, folder):
-        """The same in a copy that is only to be looked at. Returns whether there was anything lost."""
+    def restore_lost_into(self, folder):
+        """The same in a copy that is only read. Returns whether anything was lost."""
         contents = self.read()
         if not (self.managed and contents.lost):
             return False
-        text = self.text(contents.machines(), contents.environment)
+        text = self.text(contents.descriptions(), contents.environment)
         files.write_atomically(os.path.join(folder, self.file), text.encode("ascii"), mode=_PRIVATE)
         return True
 
-    def forget(self, name):
-        """Describe a machine no more. With the last one goes what is ours: the file, and a folder made for it."""
+    def remove(self, name):
+        """Remove a VM's description; with the last one also the file, and the folder if it was created for it."""
         if not files.is_folder(self.folder):
             return
         with self.edited() as contents:
-            left = [one for one in contents.machines() if one["name"] != name]
+            left = [one for one in contents.descriptions() if one["name"] != name]
             if left:
                 self._write(self.text(left, contents.environment, contents.owns_folder))
                 return
-            # While the file is there it is known whose the folder is: so it goes last.
+            # The file says who created the folder, so it is removed last.
             if contents.owns_folder and not contents.foreign and self._has_own_dotfile():
                 files.remove_whole(self.dotfile)
             files.remove(self.path)
@@ -226,29 +228,35 @@ class Project:
                 files.remove_empty_folder(self.folder)
 
     def _has_own_dotfile(self):
-        """One that the task's environment names may be other projects', too."""
+        """A folder that the task's environment names may be that of other projects, too."""
         return self.dotfile == os.path.join(self.folder, vagrant_folder.DEFAULT)
 
     def _write(self, text):
         files.write_atomically(self.path, text.encode("ascii"), mode=_PRIVATE)
 
-    # Notes ----------------------------------------------------------------------------------------------------------
+    # Records --------------------------------------------------------------------------------------------------------
 
-    def note(self, name, **more):
-        """Add to what is kept about a machine that was made, or leave it where that has gone meanwhile."""
-        made = vagrant_folder.machines(files, self.dotfile).get(name)
-        if made is None:
+    def record(self, name, **more):
+        """Add to the record of a created VM; without effect if it was deleted meanwhile."""
+        created = vagrant_folder.created_vms(files, self.dotfile).get(name)
+        if created is None:
             return
-        own = {"id": made.id, "file": self.file, "folder": self.folder}
-        note = {"v": _NOTE_VERSION, **_note(made), **own, **more}
-        text = json.dumps(note, sort_keys=True, separators=(",", ":"))
-        files.write_atomically(os.path.join(made.folder, _NOTE), text.encode("ascii"), mode=_PRIVATE)
+        own = {"id": created.id, "file": self.file, "folder": self.folder}
+        record = {"v": _RECORD_VERSION, **_record_of(created), **own, **more}
+        text = json.dumps(record, sort_keys=True, separators=(",", ":"))
+        files.write_atomically(os.path.join(created.folder, _RECORD), text.encode("ascii"), mode=_PRIVATE)
 
 
-def _note(made):
-    """Our note about a machine; empty where there is none, or it is about one that was there before."""
+def _record_of(created):
+    """Our record of a VM; empty if there is none, or if it is that of a former VM."""
     try:
-        note = json.loads(files.read(os.path.join(made.folder, _NOTE)))
+        record = json.loads(files.read(os.path.join(created.folder, _RECORD)))
     except (NotFound, ValueError):
         return {}
-    return note if isinstance(note, dict) and note.get("id") == made.id else {}
+    return record if isinstance(record, dict) and record.get("id") == created.id else {}
+
+
+def ssh_record(config):
+    """What is recorded of an SSH connection. The provider reports a forwarded port; any other is the guest's own."""
+    port = {} if config.host.startswith("127.") else {"port": config.port}
+    return {"user": config.user, "key_file": config.key_file, **port}

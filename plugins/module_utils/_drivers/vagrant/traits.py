@@ -1,80 +1,118 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What Vagrant can do with its providers, as data."""
+"""What Vagrant can do with its providers, as data, with the cost of each change.
+
+A change is written to the Vagrantfile at once. Whether it reaches a VM that is created already depends on the provider:
+vagrant-libvirt applies few settings again when it starts a VM, most others apply all of them.
+"""
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from functools import partial
 
-from ..._lifecycle.errors import PolyvirtError, Refused, Unsupported
-from ..._lifecycle.model import PAUSED, RUNNING, STOPPED, SUSPENDED, UNKNOWN, VERBS, Secret, Traits
-from ..._lifecycle.units import MIB, human_size
+from ..._lifecycle.errors import Refused, Unsupported
+from ..._lifecycle.model import (
+    DESTRUCTIVE,
+    LIVE,
+    NEVER,
+    NEXT_BOOT,
+    PAUSED,
+    POWER_OFF,
+    RUNNING,
+    STOPPED,
+    SUSPENDED,
+    UNKNOWN,
+    VERBS,
+    Field,
+    Traits,
+)
+from ..._lifecycle.units import GIB, MIB, human_size
 from ..._tools.vagrant import is_locked
 from ..._tools.vagrantfile_provider import PROVIDERS
 from ..._tools.vboxmanage import is_locked as is_locked_in_virtualbox
 from ..._tools.virsh import may_pass as may_pass_in_libvirt
-from .fields import fields_of_machine, fields_of_snapshots
-from .mapping import FIRST_NIC, PRIMARY
 from .options import VAGRANT
 from .project import Busy
-from .settings import os_type
+from .settings.box import box_of, kept_box
+from .settings.disks import PRIMARY, check_slots
+from .settings.networks import normalized_nic
+from .settings.port_forwards import check_host_ports
+from .settings.provisioners import automatic, checked_variables, normalized
+from .settings.shared_folders import normalized_folders
 
-#: What `vagrant suspend` leads to.
-_SUSPENDS_TO = {
+#: The power state after `vagrant suspend`.
+_POWER_WHEN_SUSPENDED = {
     "libvirt": PAUSED,
     "hyperv": PAUSED,
     "virtualbox": SUSPENDED,
     "vmware_desktop": SUSPENDED,
 }
-#: What other providers of Vagrant make is no matter of these modules.
+#: These modules manage VMs only.
 _NO_VMS = {
     "docker": "Docker runs containers; use the collection community.docker for them.",
-    "wsl": "For the Windows Subsystem for Linux there is the module wsl_distro.",
+    "wsl": "Use the module wsl_distro for the Windows Subsystem for Linux.",
 }
-#: Those with a tool that asks a guest to stop without cutting it off.
-_ASKED = ("libvirt", "virtualbox")
+#: Providers with a tool that can shut down a guest without ever powering it off.
+_WITH_TOOL = ("libvirt", "virtualbox")
 _VERBS = {PAUSED: {"pause", "resume"}, SUSPENDED: {"suspend"}}
-# It is a folder's name too, and a word on command lines, where what begins with a slash is a pattern.
 _HOSTNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*")
+# A VM's name is also a folder's, and an argument of commands, where a leading slash would make it a pattern.
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\Z")
-_ADOPTED = "With managed: false machines are only driven; put it into your Vagrantfile."
+_ADOPTED = "With managed: false the Vagrantfile is your own; set it there."
 _NO_SUCH = {
     **VAGRANT.lacks,
-    "disks.add": "Name it in native, as vm.disk or storage.",
+    "disks.add": "Set it through native, as vm.disk or storage.",
     "disks.remove": VAGRANT.lacks["disks.state=absent"],
     "disks": VAGRANT.lacks["disks.format"],
 }
+#: What these providers apply to a created VM; all others apply everything. docs/vagrant.md has it, too.
+_APPLIED_BY = {
+    "libvirt": {"cpus", "memory", "port_forwards", "shared_folders", "provisioners"},
+    "proxmox": {"shared_folders", "provisioners"},
+}
+#: Types of shared folders that are devices of the VM.
+_SHARED_BY_DEVICES = ("9p", "virtiofs")
+#: Settings of the provider that vagrant-libvirt compares at each start.
+_LIBVIRT_COMPARES = frozenset((
+    "clock_offset", "clock_timer", "cmd_line", "cpu_fallback", "cpu_mode", "cpu_model", "disk_bus", "dtb",
+    "graphics_autoport", "graphics_gl", "graphics_ip", "graphics_passwd", "graphics_port", "graphics_type",
+    "graphics_websocket", "initrd", "kernel", "keymap", "loader", "nested", "nic_model_type", "nvram", "sound_type",
+    "tpm_model", "tpm_path", "tpm_type", "tpm_version", "video_accel3d", "video_type", "video_vram",
+))  # fmt: skip
+#: Vagrant's own settings that are used only when a VM is created.
+_AT_CREATION = ("vm.base_mac", "vm.box", "vm.cloud_init", "vm.clone", "vm.disk", "vm.network")
+_OTHERS = "Manage VMs of other providers by a Vagrantfile of your own, with managed: false."
+_UNSIZED = "It can be set before the VM's first start; grow this one with the provider's own tool."
 
 
-def suspended_as(provider):
-    """The power that a machine gets which is suspended by Vagrant, or None."""
-    return _SUSPENDS_TO.get(provider)
+def power_when_suspended(provider):
+    """The power state of a VM that Vagrant has suspended, or None."""
+    return _POWER_WHEN_SUSPENDED.get(provider)
 
 
 def vagrant_traits(providers, managed=True, default_provider="virtualbox", os_boxes=None, has_tools=True):
-    """Traits for machines of these providers; ``managed``: in a file of this collection's own.
+    """Traits for VMs of these providers; ``managed``: their Vagrantfile is written by this collection.
 
-    ``has_tools``: the providers' own tools, where this collection uses any, are here and reach the machines.
+    ``has_tools``: this host has the tool of each provider of which this collection uses one.
     """
-    kept = {suspended_as(provider) for provider in providers} - {None}
-    asked = has_tools and all(provider in _ASKED for provider in providers)
+    kept = {power_when_suspended(provider) for provider in providers} - {None}
+    by_tool = has_tools and all(provider in _WITH_TOOL for provider in providers)
     verbs = set(VERBS) - {"clone", "reset", "suspend", "pause", "resume"}
-    snapshots = fields_of_snapshots(asked, "virtualbox" in providers)
-    own = {"fields": {**fields_of_machine(), **snapshots}, "instead": _NO_SUCH}
-    adopted = {"fields": snapshots, "instead": dict.fromkeys(fields_of_options(), _ADOPTED)}
-    told = own if managed else adopted
+    snapshots = _fields_of_snapshots(by_tool, "virtualbox" in providers)
+    own = {"fields": {**_fields_of_vm(), **snapshots}, "instead": _NO_SUCH}
+    adopted = {"fields": snapshots, "instead": dict.fromkeys(_options_with_fields(), _ADOPTED)}
+    supported = own if managed else adopted
     return Traits(
         platform=VAGRANT.name,
         powers=frozenset({STOPPED, RUNNING, *kept}),
         verbs=frozenset(verbs.union(*(_VERBS[power] for power in kept))),
-        fields=told["fields"],
+        fields=supported["fields"],
         sources=("box",) if managed else (),
         defaults={"provider": default_provider} if managed else {},
-        stop_modes=("graceful", "force", "graceful_then_force") if asked else ("graceful_then_force", "force"),
-        instead={**told["instead"], **_instead_of_powers(providers)},
+        stop_modes=("graceful", "force", "graceful_then_force") if by_tool else ("graceful_then_force", "force"),
+        instead={**supported["instead"], **_instead_of_powers(providers)},
         slot=lambda number: f"disk {number}" if number else PRIMARY,
         name_fault=_name_fault,
         snapshot_name_fault=_snapshot_name_fault,
@@ -86,35 +124,35 @@ def vagrant_traits(providers, managed=True, default_provider="virtualbox", os_bo
     )
 
 
-def fields_of_options():
-    """The options that fields are about, and those that are refused."""
-    return {kind.split(".")[0] for kind in (*fields_of_machine(), *_NO_SUCH)}
+def _options_with_fields():
+    """The options with fields, and those that are not supported."""
+    return {kind.split(".")[0] for kind in (*_fields_of_vm(), *_NO_SUCH)}
 
 
 def _instead_of_powers(providers):
     named = ", ".join(sorted(providers))
     return {
-        PAUSED: f"Of the provider {named} there is state: suspended.",
-        SUSPENDED: f"The provider {named} keeps the memory in place when Vagrant suspends a machine: state: paused.",
-        UNKNOWN: "See what the provider's own tool says of it. If its Vagrantfile does not describe it any more: put it"
-        " back there, or remove it with that tool, and then its folder below .vagrant/machines.",
-        "stop_mode": "Vagrant itself cuts a guest off that does not go down in native: {vm.graceful_halt_timeout: ...}"
-        " seconds; say graceful_then_force.",
+        PAUSED: f"With the provider {named}, use state: suspended.",
+        SUSPENDED: f"With the provider {named}, Vagrant keeps the memory of a VM in RAM; use state: paused.",
+        UNKNOWN: "Check it with the provider's own tool. If its Vagrantfile does not describe it any more, put it back"
+        " there, or delete it with that tool, and then its folder below .vagrant/machines.",
+        "stop_mode": "Vagrant powers off a guest that does not shut down within native: {vm.graceful_halt_timeout: ...}"
+        " seconds; use graceful_then_force.",
     }
 
 
 def _power_of_snapshot(vm):
-    """VirtualBox puts the memory of what was saved back as that of what ran."""
+    """VirtualBox restores the memory of a saved VM as that of a running one."""
     return RUNNING if vm.power == SUSPENDED else vm.power
 
 
 def _restored_as(providers, has_tools):
-    """A task restores machines of one provider: see checks."""
+    """A task restores VMs of one provider only: see checks."""
     if providers == {"libvirt"}:
-        return {}  # So it is with virsh, and with its plugin, alone among Vagrant's (0.11.2: action_snapshot_restore).
+        return {}  # As virsh does; Vagrant's plugin, too, differs from all others (0.11.2: action_snapshot_restore).
     if has_tools and "virtualbox" in providers:
         return {RUNNING: SUSPENDED}
-    return {STOPPED: RUNNING}  # Vagrant itself starts what it has restored.
+    return {STOPPED: RUNNING}  # Vagrant itself starts a VM that it has restored.
 
 
 def _is_transient(error):
@@ -123,13 +161,107 @@ def _is_transient(error):
 
 
 def _name_fault(name):
-    return None if _NAME.match(name) else "Vagrant takes letters, digits, '_', '.' and '-', and no '.' or '-' in front"
+    return None if _NAME.match(name) else "use letters, digits, '_', '.' and '-', and none of the last two at the start"
 
 
 def _snapshot_name_fault(name):
     if name.startswith(("-", ".")):
-        return "neither '-' nor '.' may stand in front"
-    return "it has a slash" if "/" in name else "it is too long" if len(name.encode()) > 247 else None
+        return "it cannot begin with '-' or '.'"
+    return "it contains a slash" if "/" in name else "it is too long" if len(name.encode()) > 247 else None
+
+
+# Costs and limits -----------------------------------------------------------------------------------------------------
+
+
+def _at_creation(vm, change):
+    return NEXT_BOOT if vm.id is None else DESTRUCTIVE
+
+
+def _as_applied(vm, change):
+    """At the next start; for some settings only if the VM is not created yet."""
+    provider = vm.config.get("provider")
+    applied = _APPLIED_BY.get(provider)
+    is_device = provider in _APPLIED_BY and change.field == "shared_folders" and _shared_by_device(vm, change)
+    return NEXT_BOOT if vm.id is None or applied is None or (change.field in applied and not is_device) else DESTRUCTIVE
+
+
+def _shared_by_device(vm, change):
+    found = (vm.config.get("shared_folders") or {}).get(change.key) or {}
+    requested = {change.attribute: change.new} if change.attribute else change.new or {}
+    return bool({found.get("type"), requested.get("type")} & set(_SHARED_BY_DEVICES))
+
+
+def _of_provisioners(vm, change):
+    return LIVE if automatic(change.old) == automatic(change.new) else _as_applied(vm, change)
+
+
+def _of_native(vm, change):
+    if vm.id is None or vm.config.get("provider") not in _APPLIED_BY:
+        return NEXT_BOOT
+    if "." in change.key:
+        return DESTRUCTIVE if change.key in _AT_CREATION else NEXT_BOOT
+    is_compared = vm.config["provider"] == "libvirt" and change.key in _LIBVIRT_COMPARES
+    return NEXT_BOOT if is_compared else DESTRUCTIVE
+
+
+def _of_taking(has_description, vm, change):
+    without_memory = change.new.include_memory is False and vm.power != STOPPED
+    is_described = bool(change.new.description) and not has_description
+    is_possible = vm.id is not None and vm.power in (STOPPED, RUNNING, PAUSED)
+    return LIVE if is_possible and not without_memory and not is_described else NEVER
+
+
+def _of_dropping(has_tree, vm, change):
+    return LIVE if has_tree or not change.new.children else NEVER
+
+
+def _while_off(vm, change):
+    return LIVE if vm.power in (STOPPED, SUSPENDED) else POWER_OFF
+
+
+def _fields_of_vm():
+    """{kind of change: Field} of a VM that the managed file describes."""
+    creation, applied, stored = Field(cost=_at_creation), Field(cost=_as_applied), Field(cost=LIVE)
+    supported = f"Supported are {', '.join(PROVIDERS)}. {_OTHERS}"
+    return {
+        "provider": Field(cost=_at_creation, choices=PROVIDERS, instead=supported),
+        **dict.fromkeys(("box", "box_version", "linked_clone"), creation),
+        **dict.fromkeys(("description", "tags", "os_type", "box_url", "box_checksum", "environment"), stored),
+        **dict.fromkeys(("cpus", "hostname", "gui"), applied),
+        "provisioners": Field(cost=_of_provisioners),
+        "memory": Field(cost=_as_applied, minimum=16 * MIB),
+        "disks.add": applied,
+        "disks.size": Field(cost=_as_applied, minimum=GIB, instead=_UNSIZED, free_until_made=True),
+        **dict.fromkeys(("networks.add", "networks.remove", "networks.source", "networks.mac"), applied),
+        "networks.type": Field(
+            cost=_as_applied, choices=("nat", "hostonly", "bridged"), instead="Set it through native, as vm.network."
+        ),
+        "networks.address": applied,
+        **{f"port_forwards.{part}": applied for part in ("add", "remove", "protocol", "host_address", "host_port")},
+        "port_forwards.guest_port": applied,
+        **{f"shared_folders.{part}": applied for part in ("add", "remove", "host_path", "guest_path", "read_only")},
+        "shared_folders.type": applied,
+        "native": Field(cost=_of_native),
+    }
+
+
+def _fields_of_snapshots(by_tool, is_virtualbox):
+    """Those that Vagrant itself takes (not ``by_tool``) have no description, and no known parents."""
+    return {
+        "snapshot.take": Field(
+            cost=partial(_of_taking, by_tool),
+            instead="Start the VM first: Vagrant creates it at its first start, and takes no snapshots of a suspended"
+            " one. While it is on, its memory is part of the snapshot."
+            + ("" if by_tool else " With this provider, Vagrant stores no description of a snapshot."),
+        ),
+        # VirtualBox merges each image with one other only, and restores only a VM that is off.
+        "snapshot.drop": Field(
+            cost=partial(_of_dropping, by_tool),
+            maximum=1 if is_virtualbox else None,
+            instead="Vagrant does not report the children of a snapshot: omit children, and name each snapshot.",
+        ),
+        "snapshot.restore": Field(cost=_while_off if is_virtualbox else LIVE),
+    }
 
 
 # Options in Vagrant's terms ------------------------------------------------------------------------------------------
@@ -138,24 +270,24 @@ def _snapshot_name_fault(name):
 def _adjusted(default_provider, os_boxes, vm, config):
     adjusted = dict(config)
     _check_whole(vm, config)
-    _check_slots(vm, config.get("disks") or {})
+    check_slots(vm, config.get("disks") or {})
     _check_hostname(vm, config.get("hostname"))
     _check_provider(vm, config.get("provider"))
     provider = config.get("provider") or vm.config.get("provider") or default_provider
-    if config.get("os_type") and provider in PROVIDERS:  # The core has a word about any other.
-        kept = _kept_box(vm, config["os_type"], provider, os_boxes)
-        adjusted["box"] = config.get("box") or kept or _box_of(vm, config["os_type"], provider, os_boxes)
+    if config.get("os_type") and provider in PROVIDERS:  # The core rejects any other.
+        kept = kept_box(vm, config["os_type"], provider, os_boxes)
+        adjusted["box"] = config.get("box") or kept or box_of(vm, config["os_type"], provider, os_boxes)
     elif config and vm.config.get("box"):
-        adjusted.setdefault("box", vm.config["box"])  # What a VM is created from again need not be repeated.
+        adjusted.setdefault("box", vm.config["box"])  # A task that recreates a VM need not repeat its box.
     if "networks" in config:
-        adjusted["networks"] = {place: _described_nic(vm, place, entry) for place, entry in config["networks"].items()}
+        adjusted["networks"] = {place: normalized_nic(vm, place, nic) for place, nic in config["networks"].items()}
     if "provisioners" in config:
-        adjusted["provisioners"] = tuple(_provisioner(vm, one) for one in config["provisioners"])
+        adjusted["provisioners"] = tuple(normalized(vm, one) for one in config["provisioners"])
     if "shared_folders" in config:
-        adjusted["shared_folders"] = _folders(vm, config["shared_folders"])
+        adjusted["shared_folders"] = normalized_folders(vm, config["shared_folders"])
     if "environment" in config:
-        adjusted["environment"] = _variables(vm, "environment", config["environment"])
-    _check_forwards(vm, config.get("port_forwards") or {})
+        adjusted["environment"] = checked_variables(vm, "environment", config["environment"])
+    check_host_ports(vm, config.get("port_forwards") or {})
     return adjusted
 
 
@@ -164,118 +296,20 @@ def _check_provider(vm, provider):
         raise Unsupported(f"{vm.name}: provider: {provider} is not supported.", _NO_VMS[provider])
 
 
-def _kept_box(vm, system, provider, os_boxes):
-    """What was described as this system stays of its box, whatever our table says of the system by now."""
-    is_same = (vm.config.get("os_type"), vm.config.get("provider")) == (system, provider)
-    return vm.config.get("box") if is_same and system not in (os_boxes or {}) else None
-
-
-def _box_of(vm, system, provider, os_boxes):
-    try:
-        return os_type.box_of(system, provider, os_boxes)
-    except PolyvirtError as error:
-        raise Refused(f"{vm.name}: os_type: {error.message}", error.remedy) from error
-
-
-def _variables(vm, option, variables):
-    for name, value in variables.items():
-        if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-            raise Refused(f"{vm.name}: {option}: the value of {name} is no text.", "Quote it, or leave it out.")
-    return {name: Secret(value) for name, value in variables.items()}
-
-
-def _provisioner(vm, asked):
-    given = _given(asked)
-    return {**given, **({"env": _variables(vm, "provisioners.env", given["env"])} if given.get("env") else {})}
-
-
 def _check_whole(vm, config):
     sizes = {"memory": config.get("memory")}
-    sizes.update(
-        {f"disks: size of {slot}": (disk or {}).get("size") for slot, disk in (config.get("disks") or {}).items()}
-    )
+    sizes.update({f"disks.{slot}.size": (disk or {}).get("size") for slot, disk in (config.get("disks") or {}).items()})
     for option, size in sizes.items():
         if size and size % MIB:
-            raise Refused(f"{vm.name}: {option} is {human_size(size)}.", "Vagrant counts in whole MiB.")
+            raise Refused(
+                f"{vm.name}: {option}: {human_size(size)} is not a whole number of MiB.",
+                "Vagrant supports only whole MiB; set such a size.",
+            )
 
 
 def _check_hostname(vm, hostname):
     if hostname is not None and not _HOSTNAME.fullmatch(hostname):
         raise Refused(
-            f"{vm.name}: hostname: Vagrant does not take '{hostname}'.",
-            "Give letters, digits, '-' and '.', and none of the last two in front; or leave it out.",
+            f"{vm.name}: hostname: '{hostname}' is not a valid host name for Vagrant.",
+            "Use letters, digits, '-' and '.', beginning with a letter or a digit; or remove the option.",
         )
-
-
-def _check_slots(vm, disks):
-    for slot in disks:
-        if slot != PRIMARY:
-            raise Refused(
-                f"{vm.name}: disks: there is no '{slot}': a box brings one disk, {PRIMARY}, and its size can be given.",
-                "Name more in native, as vm.disk, or storage with libvirt.",
-            )
-
-
-def _described_nic(vm, place, entry):
-    if entry is None:
-        return None
-    is_first = place == FIRST_NIC
-    kind = entry.get("type") or ((vm.config.get("networks") or {}).get(place) or {}).get("type")
-    kind = kind or ("nat" if is_first else "hostonly")
-    if (kind == "nat") != is_first:
-        raise Refused(
-            f"{vm.name}: networks: card {place} cannot be of type {kind}: the first one, and it alone, is Vagrant's own"
-            " of type nat.",
-            "Begin the list with {type: nat}; the others are of type hostonly or bridged.",
-        )
-    if is_first and set(entry) - {"type"}:
-        raise Refused(f"{vm.name}: networks: the first card is Vagrant's own.", "Give it no keys but its type.")
-    if entry.get("source") and kind != "bridged":
-        raise Refused(f"{vm.name}: networks: a card of type {kind} has no source.", "Leave the source out.")
-    told = {**entry, **({"address": _address(vm, entry["address"])} if "address" in entry else {})}
-    present = (vm.config.get("networks") or {}).get(place)
-    return {"type": kind, **told} if present is None else {**_left_behind(present, kind), **told}
-
-
-def _left_behind(present, kind):
-    """What a card of another type had of its network is nothing for this one; its MAC is the card's own, and kept."""
-    if present["type"] == kind:
-        return {}
-    return {key: None for key in ("address", "source") if present.get(key) is not None}
-
-
-def _address(vm, address):
-    """In the one way of writing it, of several for IPv6."""
-    try:
-        return str(ipaddress.ip_address(address))
-    except ValueError as error:
-        raise Refused(
-            f"{vm.name}: networks: '{address}' is no address.", "Write one such as 192.168.56.10, without a prefix."
-        ) from error
-
-
-def _given(asked):
-    """What says something: the description holds no more."""
-    return {key: value for key, value in asked.items() if value not in (None, [], {})}
-
-
-def _folders(vm, asked):
-    """A folder that is not told where to be mounted is below the guest's root, by its name."""
-    known = vm.config.get("shared_folders") or {}
-    return {
-        name: entry if entry is None else _folder(entry if name in known else {"guest_path": f"/{name}", **entry})
-        for name, entry in asked.items()
-    }
-
-
-def _folder(entry):
-    """To Vagrant, too, /srv and /srv/ are one place."""
-    path = entry.get("guest_path")
-    return {**entry, "guest_path": path.rstrip("/") or "/"} if path else entry
-
-
-def _check_forwards(vm, asked):
-    known = vm.config.get("port_forwards") or {}
-    for name, entry in asked.items():
-        if entry is not None and "host_port" not in entry and name not in known:
-            raise Refused(f"{vm.name}: port_forwards: {name} has no host_port.", "Vagrant chooses none: name one.")

@@ -64,10 +64,14 @@ def _check_creation(driver, listing, plan, step):
     name, config, creation = plan.after.name, step.arguments["config"], step.arguments["creation"]
     base = driver.storage_path or listing.properties.get("Default machine folder", "")
     if driver.storage_path and not files.is_folder(driver.storage_path):
-        raise NotFound(f"{name}: storage_path: {driver.storage_path} is no folder.", "Create it, or name another.")
+        raise NotFound(
+            f"{name}: storage_path: {driver.storage_path} is not a directory.",
+            "Create it, or set another storage_path.",
+        )
     if not files.is_writable(base) and files.is_folder(base):
         raise Refused(
-            f"{name}: {base} cannot be written to.", "Run the task as a user who may, or name a storage_path."
+            f"{name}: the directory {base} is not writable.",
+            "Run the task as a user with write permission, or set storage_path to another directory.",
         )
     folder = os.path.join(base, *[part.strip("/") for part in config.get("groups", ())[:1]], file_name(name))
     unfinished = begun_vm_in(listing, name)
@@ -75,8 +79,8 @@ def _check_creation(driver, listing, plan, step):
     _check_names(listing, name, folder)
     if in_the_way and plan.before.id is None:
         raise Refused(
-            f"{name}: {in_the_way} exists already, and VirtualBox does not know that machine.",
-            f"Register it (VBoxManage registervm {in_the_way}), or move it away.",
+            f"{name}: {in_the_way} already exists, but this VM is not registered with VirtualBox.",
+            f"Register it (VBoxManage registervm {in_the_way}), or move the file to another directory.",
         )
     if creation.get("cloud_init") is not None:
         seed_path = seed_path_in(folder, file_name(name))
@@ -113,9 +117,9 @@ def _check_copying(listing, name, source, asked, folder):
         at_first = sizes.get(disk["source"])
         if not asked["linked"] and at_first and disk["size"] and disk["size"] != at_first * MIB:
             raise Refused(
-                f"{name}: disk {slot} of '{source.name}' has grown since a snapshot of it was taken, and VirtualBox"
+                f"{name}: disk {slot} of '{source.name}' was enlarged after a snapshot was taken, and VirtualBox"
                 " cannot copy such a disk.",
-                "Remove the snapshots before that, or make it a linked clone of a later one.",
+                "Delete the snapshots taken before that, or create a linked clone of a later snapshot.",
             )
 
 
@@ -123,12 +127,12 @@ def _check_disks(listing, name, disks, image, unfinished, folder):
     first = slot_name("SATA", 0)
     for slot, entry in disks.items():
         if image and slot == first:
-            _found, size = check_image(name, "image", image["source"], raw_too=True)
+            _found, size = check_image(name, "image.source", image["source"], raw_too=True)
             check_size(name, image["source"], entry, size)
             _check_still(listing, name, image["source"])
-            check_uuid(name, "image", image["source"], listing.media)
+            check_uuid(name, "image.source", image["source"], listing.media)
             if unfinished is None:
-                check_room(name, folder, "image", [image["source"]])
+                check_room(name, folder, "image.source", [image["source"]])
         if entry.get("source"):
             _check_source(listing, name, slot, entry, unfinished)
         elif unfinished is None:
@@ -146,23 +150,27 @@ def _check_still(listing, name, path):
         writers |= {one.name for medium in media if os.path.realpath(medium.location) == real}
     if writers:
         raise Refused(
-            f"{name}: image {path} is the disk of {', '.join(sorted(writers))} and may be written to.",
-            "Use a copy that nobody writes, or make a clone of that machine.",
+            f"{name}: image.source: {path} is a disk of {', '.join(sorted(writers))}, which may write to it.",
+            "Use a copy that no VM writes to, or clone that VM.",
         )
 
 
 def _check_source(listing, name, slot, entry, own):
     path = entry["source"]
-    found, _size = check_image(name, f"disks: source of {slot}", path)
-    check_uuid(name, f"disks: source of {slot}", path, listing.media)
+    found, _size = check_image(name, f"disks.{slot}.source", path)
+    check_uuid(name, f"disks.{slot}.source", path, listing.media)
     if entry.get("format") and entry["format"] != found:
-        raise Refused(f"{name}: disks: source of {slot} is {found}, not {entry['format']}.", "Leave the format out.")
+        raise Refused(
+            f"{name}: disks.{slot}.format: {entry['format']} is set, but {path} is {found}.", "Omit the option format."
+        )
     real = os.path.realpath(path)
     users = {user for one in listing.media.values() if os.path.realpath(one.location) == real for user in one.users}
     names = {one.uuid: one.name or one.uuid for one in listing.machines}
     others = sorted(names.get(user, user) for user in users if own is None or user != own.uuid)
     if others:
-        raise Refused(f"{name}: disk {path} belongs to {', '.join(others)}.", "Detach it there first.")
+        raise Refused(
+            f"{name}: disks.{slot}.source: {path} is a disk of {', '.join(others)}.", "Detach it from that VM first."
+        )
 
 
 def _check_changes(listing, vm, changes):
@@ -190,17 +198,18 @@ def _check_place(vbox_vm, vm, slot):
         same = [name for name, one in vbox_vm.controllers.items() if one == bus]
         if same:
             raise Refused(
-                f"{vm.name}: disks: it has no controller '{controller}', but one of this kind named '{same[0]}'.",
-                f"Name the slot {slot_name(same[0], port, device)}.",
+                f"{vm.name}: disks.{slot}: the VM has no controller '{controller}'; its controller of that type is"
+                f" named '{same[0]}'.",
+                f"Use slot {slot_name(same[0], port, device)}.",
             )
     elif port >= int(present.values["maxportcount"]):
         raise Refused(
-            f"{vm.name}: disks: {slot}: '{controller}' has at most {present.values['maxportcount']} ports.",
-            "Name a lower one.",
+            f"{vm.name}: disks.{slot}: controller '{controller}' has at most {present.values['maxportcount']} ports.",
+            "Use a lower port number.",
         )
     taken = [(one.controller, one.port, one.device) for one in vbox_vm.machine.slots if one.medium != "none"]
     if (controller, port, device) in taken:
-        raise Refused(f"{vm.name}: disks: an optical drive is at {slot}.", "Name another slot.")
+        raise Refused(f"{vm.name}: disks.{slot}: the slot is used by an optical drive.", "Use another slot.")
 
 
 def _check_deletion(listing, vm, to_delete):
@@ -228,8 +237,8 @@ def _check_os_type(driver, plan):
         stem = asked.lower().split("_")[0].rstrip("0123456789 ")[:4]
         similar = [one for one in known if stem and one.lower().startswith(stem)][:_SIMILAR]
         raise NotFound(
-            f"{plan.after.name}: os_type '{asked}' is none that this VirtualBox knows.",
-            f"{f'Similar: {chr(44).join(similar)}. ' if similar else ''}See VBoxManage list ostypes.",
+            f"{plan.after.name}: os_type: '{asked}' is not known to this version of VirtualBox.",
+            f"{f'Similar: {chr(44).join(similar)}. ' if similar else ''}VBoxManage list ostypes lists all.",
         )
 
 
@@ -240,8 +249,9 @@ def _check_autostart(listing, plan):
     for option, value in asked.items():
         if value and value != "disabled":
             raise Refused(
-                f"{plan.after.name}: {option}: VirtualBox has no database of what to start and stop.",
-                "Name a folder that its users may write to: VBoxManage setproperty autostartdbpath /etc/vbox",
+                f"{plan.after.name}: {option}: VirtualBox has no autostart database.",
+                "Set a directory for it that the users of VirtualBox can write to: VBoxManage setproperty"
+                " autostartdbpath /etc/vbox",
             )
 
 
@@ -262,8 +272,9 @@ def _check_ports(listing, plan):
         free = net.is_free(rule.get("host_address", ""), port, rule.get("protocol", "tcp"))
         if user or not (free or _is_own(own, port)):
             raise Refused(
-                f"{plan.after.name}: port_forwards: port {port} of the host is taken by {user or 'another program'}.",
-                "Choose another host_port, or leave it out to have one chosen.",
+                f"{plan.after.name}: port_forwards.{name}.host_port: {port} is already used by"
+                f" {user or 'another program'}.",
+                "Set another host_port, or omit it to use a free port.",
             )
 
 
@@ -274,8 +285,8 @@ def _check_rules(name, rules):
         end = (entry.get("protocol", "tcp"), entry.get("host_address") or "", entry.get("host_port"))
         if end[2] and end in seen:
             raise Refused(
-                f"{name}: port_forwards: {seen[end]} and {rule} have the same port of the host: {end[2]}.",
-                "Choose another host_port for one of them.",
+                f"{name}: port_forwards: {seen[end]} and {rule} use the same host_port {end[2]}.",
+                "Set another host_port for one of them.",
             )
         seen[end] = rule
 

@@ -106,7 +106,7 @@ def _begin(driver, name, config):
 
 
 def lost_race(name):
-    return Busy(["VBoxManage"], 1, "lost", f"{name}: another task made a machine of this name at the same moment.")
+    return Busy(["VBoxManage"], 1, "lost", f"{name}: another task created a VM with this name at the same time.")
 
 
 def adopt(driver, name, error):
@@ -127,8 +127,9 @@ def adopt(driver, name, error):
 
 def name_taken(name, path, owner):
     return Refused(
-        f"{name}: {path} belongs to '{owner}'; in file names VirtualBox writes signs of both as _.",
-        "Choose another name.",
+        f"{name}: {path} belongs to the VM '{owner}', because VirtualBox replaces some characters of VM names with _"
+        " in file names.",
+        "Use another name.",
     )
 
 

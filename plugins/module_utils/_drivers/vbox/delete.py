@@ -22,7 +22,7 @@ from .settings.disks import base_name, remove_disk
 from .settings.images import release_images
 from .vbox_vm import slot_name
 
-_UNKNOWN = "another machine"
+_UNKNOWN = "another VM"
 
 
 def files_of(listing, vm):
@@ -76,8 +76,9 @@ def check_removable(vbox_vm, names, to_delete):
         # Out of the present state a disk can be taken, but not out of a snapshot.
         if vbox_vm.machine.snapshots and base.location not in to_delete:
             raise Refused(
-                f"{name}: its disk {base.location} shall stay, but all or part of it would go with the snapshots.",
-                "Remove the snapshots first (vbox_snapshot), or set delete_disks: all.",
+                f"{name}: its disk {base.location} is to be kept, but all or part of it would be deleted with the"
+                " snapshots.",
+                "Delete the snapshots first (vbox_snapshot), or set delete_disks: all.",
             )
 
 
@@ -119,14 +120,17 @@ def _forget(driver, vm):
     if listed is None:
         return
     if not is_lost(listed):
-        raise Refused(f"{vm.name}: there are files in its folder again.", "Run the task again to remove it.")
+        raise Refused(f"{vm.name}: its directory contains files again.", "Run the task again to delete the VM.")
     driver.run(vm.id, "unregistervm", vm.id)
 
 
 def _check_not_completed(vm, vbox_vm):
     """What was half made when the task was planned may be somebody's VM by now."""
     if (vm.mark or {}).get("unfinished") and not vbox_vm.is_unfinished:
-        raise Refused(f"{vm.name}: another task has completed it meanwhile.", "Run the task again to remove it.")
+        raise Refused(
+            f"{vm.name}: another task has finished creating the VM in the meantime.",
+            "Run the task again to delete the VM.",
+        )
 
 
 def _unregister(driver, vm, folder):
@@ -139,8 +143,8 @@ def _unregister(driver, vm, folder):
         if is_not_found(error.stderr) or vm.id in driver.vbox_vms():
             raise
         raise PartlyApplied(
-            f"{vm.name}: VirtualBox has forgotten it, but not removed all of it: {error.message}.",
-            f"See what is left in {folder}, and with VBoxManage list hdds.",
+            f"{vm.name}: the VM is unregistered, but VirtualBox could not delete all of its files: {error.message}.",
+            f"Delete what remains in {folder}, and check the output of VBoxManage list hdds.",
         ) from error
 
 

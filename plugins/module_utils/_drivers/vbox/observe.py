@@ -22,7 +22,7 @@ from .mark import KEY, is_created_here
 from .settings.port_forwards import ssh_of
 from .vbox_vm import VBoxVm, colon_mac, config_of
 
-_UNFINISHED = "unfinished: a task that makes it is at work or was cut off"
+_UNFINISHED = "unfinished: a task is still creating it, or was interrupted"
 _READS_AGAIN = 2
 _ALL = ("list", "--multiple", "--long", "systemproperties", "hdds", "vms")
 
@@ -125,7 +125,7 @@ def vm_of(listing, listed, native_keys):
 
 def _unreadable(listed):
     lost = is_lost(listed)
-    what = f"{os.path.dirname(listed.file)} holds no file any more" if lost else f"{listed.file} cannot be read"
+    what = f"{os.path.dirname(listed.file)} contains no files any more" if lost else f"{listed.file} is not readable"
     reason = f"inaccessible: {{{listed.uuid}}} {what}"
     return Vm(name=name_of(listed), id=listed.uuid, power=UNKNOWN, reason=reason, lost=lost)
 

@@ -9,7 +9,7 @@ from ..._lifecycle import options
 from ..._lifecycle.options import Connection, Option, Platform, Texts, with_suboption
 
 _LINKED = "Create a VM from the image, take a snapshot of it, and clone that with clone.linked: true."
-_SCREEN = "VirtualBox has a screen of its own; see native: {vrde: true}."
+_SCREEN = "VirtualBox has its own remote display: native: {vrde: true}."
 
 VIRTUALBOX = Platform(
     "virtualbox",
@@ -19,8 +19,8 @@ VIRTUALBOX = Platform(
         "image.linked=true": _LINKED,
         "disks.storage": "Use storage_path for the files of a new VM, or attach a file with disks[].source.",
         "networks.address": "Use cloud_init.ip_config.",
-        "networks.vlan": "Tag an interface of the host, and bridge to that.",
-        "shared_folders.type": "VirtualBox has one way of sharing folders. Omit the option.",
+        "networks.vlan": "Create a VLAN interface on the host, and use it as the source of a bridged NIC.",
+        "shared_folders.type": "VirtualBox has only one type of shared folders. Omit the option.",
         "display.type=vnc": _SCREEN,
         "display.type=spice": _SCREEN,
         "compare.content": "Export the VM, and compare its disks on a Linux host.",

@@ -110,21 +110,30 @@ def _power(driver, vm):
 
 #: What VirtualBox says when a VM does not start, and what helps.
 _REMEDIES = (
-    ("VERR_VM_DRIVER_NOT_INSTALLED", "Load the kernel driver (vboxdrv): see that its module is built for this kernel."),
-    ("VERR_SUPDRV", "Load the kernel driver (vboxdrv): see that its module is built for this kernel."),
-    ("terminated unexpectedly", "See Logs/VBox.log and VBoxHardening.log in the machine's folder."),
-    ("VERR_VMX_IN_VMX_ROOT_MODE", "Another hypervisor (KVM) uses the processor: end its machines, or unload it."),
-    ("VERR_SVM_IN_USE", "Another hypervisor (KVM) uses the processor: end its machines, or unload it."),
-    ("Nonexistent host networking interface", "Name an interface that exists in networks."),
-    ("Locking of attached media failed", "Another machine that runs uses one of its disks; stop that one."),
-    ("VERR_FILE_NOT_FOUND", "A file that VirtualBox needs is missing: see Logs/VBox.log in the machine's folder."),
-    ("Cannot enable nested", "This host's processor cannot nest: set nested_virtualization: false."),
-    ("VERR_SUP_DRIVERLESS", "Without the kernel driver a machine can have NICs of type nat only."),
+    ("VERR_VM_DRIVER_NOT_INSTALLED", "Load the kernel module vboxdrv; it must be built for the running kernel."),
+    ("VERR_SUPDRV", "Load the kernel module vboxdrv; it must be built for the running kernel."),
+    ("terminated unexpectedly", "Check Logs/VBox.log and VBoxHardening.log in the VM's directory."),
+    (
+        "VERR_VMX_IN_VMX_ROOT_MODE",
+        "Another hypervisor (KVM) uses the CPU's virtualization: stop its VMs, or unload its kernel module.",
+    ),
+    (
+        "VERR_SVM_IN_USE",
+        "Another hypervisor (KVM) uses the CPU's virtualization: stop its VMs, or unload its kernel module.",
+    ),
+    ("Nonexistent host networking interface", "Set networks[].source to an existing interface."),
+    ("Locking of attached media failed", "Another running VM uses one of its disks; stop that VM."),
+    ("VERR_FILE_NOT_FOUND", "A required file is missing: check Logs/VBox.log in the VM's directory."),
+    (
+        "Cannot enable nested",
+        "This host's CPU does not support nested virtualization: set nested_virtualization: false.",
+    ),
+    ("VERR_SUP_DRIVERLESS", "Without the kernel module vboxdrv, a VM can only have NICs of type nat."),
 )
 _WINDOWS = ("VERR_FILE_NOT_FOUND", "terminated unexpectedly")
 _NO_WINDOW = (
-    "A window needs VirtualBox's own (package virtualbox-qt) and a desktop that the task's user may draw on, told by"
-    " DISPLAY or WAYLAND_DISPLAY in the task's environment. Without one there is start_type: headless."
+    "To open a window, install VirtualBox's GUI (package virtualbox-qt), and set DISPLAY or WAYLAND_DISPLAY in the"
+    " task's environment to a desktop that the task's user can access. Otherwise use start_type: headless."
 )
 
 
@@ -132,5 +141,5 @@ def _explained(vm, error, start_type):
     remedy = next((remedy for text, remedy in _REMEDIES if text in error.stderr), None)
     if start_type != "headless" and any(text in error.stderr for text in _WINDOWS):
         remedy = _NO_WINDOW
-    remedy = remedy or "See Logs/VBox.log in the machine's folder."
+    remedy = remedy or "Check Logs/VBox.log in the VM's directory."
     return CommandFailed(error.argv, error.rc, error.stderr, message=f"{vm.name}: {error.message}.", remedy=remedy)

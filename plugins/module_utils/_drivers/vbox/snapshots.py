@@ -26,7 +26,7 @@ def with_configs(driver, listing, vm, native_keys):
             if not is_locked(error.stderr):
                 raise
             # Only this question takes the lock, so somebody else may have it.
-            return vm.having(busy="somebody else works with it")
+            return vm.having(busy="another process is working on it")
         if not found or found[0].machine is None:
             reported.append(one)
             continue
@@ -73,7 +73,7 @@ def restore(driver, vm, step):
         driver.run(vm.id, "snapshot", vm.id, "restore", step.arguments["id"])
 
 
-_UNKNOWN = "another machine"
+_UNKNOWN = "another VM"
 
 
 def check_dropping(listing, plan):
@@ -99,9 +99,9 @@ def _check_current(vm, dropped):
     children = [one.name for one in vm.snapshots if one.parent is not None and one.parent in (dropped.id, dropped.name)]
     if dropped.current and children:
         raise Refused(
-            f"{vm.name}: snapshot '{dropped.name}' is the current one and has the child '{children[0]}', and VirtualBox"
-            " does not remove such a one.",
-            "Remove the children too (children: true), or restore another snapshot first.",
+            f"{vm.name}: snapshot '{dropped.name}' is the current snapshot and has the child '{children[0]}';"
+            " VirtualBox cannot delete such a snapshot.",
+            "Delete its children too (children: true), or restore another snapshot first.",
         )
 
 
@@ -114,9 +114,9 @@ def _check_standing(listing, vm, dropped):
     for medium in left:
         if any(one.parent == medium.parent and one is not medium for one in listing.media.values()):
             raise Refused(
-                f"{vm.name}: snapshot '{dropped.name}' is needed by {medium.location}, which is what was written to a"
-                " disk before it was detached.",
-                f"Remove that if nobody wants it: VBoxManage closemedium disk {medium.uuid} --delete",
+                f"{vm.name}: snapshot '{dropped.name}' is needed by {medium.location}, which contains what was"
+                " written to a disk before it was detached.",
+                f"Delete that file if it is no longer needed: VBoxManage closemedium disk {medium.uuid} --delete",
             )
 
 

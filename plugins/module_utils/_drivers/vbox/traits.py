@@ -74,9 +74,9 @@ def vbox_traits(version, known=None):
         },
         instead={
             **VIRTUALBOX.lacks,
-            "tpm": "It takes VirtualBox 7.0 or later.",
-            UNKNOWN: "Put its settings file back, or have VirtualBox forget it, which leaves all files as they are:"
-            " VBoxManage unregistervm with its UUID. Where no file of it is left, state: absent does that.",
+            "tpm": "It requires VirtualBox 7.0 or later.",
+            UNKNOWN: "Restore its settings file, or unregister the VM, which keeps all files: VBoxManage unregistervm"
+            " UUID. If none of its files is left, state: absent unregisters it.",
             "snapshot.content": VIRTUALBOX.lacks["compare.content"],
         },
         slot="SATA {}".format,
@@ -93,14 +93,14 @@ def vbox_traits(version, known=None):
 
 def _name_fault(name):
     if name.startswith("-"):
-        return "VBoxManage would take it for an option"
+        return "VBoxManage would read it as an option"
     if len(name.encode("utf-8", "surrogateescape")) > _LONGEST_NAME:
-        return f"files are named after it, so it has at most {_LONGEST_NAME} bytes"
+        return f"file names contain it, so it must not be longer than {_LONGEST_NAME} bytes"
     return None
 
 
 def _snapshot_name_fault(name):
-    return "VBoxManage would take it for an option" if name.startswith("-") else None
+    return "VBoxManage would read it as an option" if name.startswith("-") else None
 
 
 def _normalized(known, vm, config):
@@ -125,22 +125,24 @@ def _normalized(known, vm, config):
     check_forwards(vm, adjusted)
     check_share_names(vm, config.get("shared_folders") or {})
     if config.get("iso") == "" and vm.power != ABSENT and vm.config.get("iso") is None:
-        del adjusted["iso"]  # Where there is no drive, there is no medium in it.
+        del adjusted["iso"]  # Without a drive there is nothing to eject.
     return adjusted
 
 
 def _check_whole(vm, config):
     sizes = {"memory": config.get("memory"), "display.video_memory": (config.get("display") or {}).get("video_memory")}
     for slot, disk in (config.get("disks") or {}).items():
-        sizes[f"disks: size of {slot}"] = (disk or {}).get("size")
+        sizes[f"disks.{slot}.size"] = (disk or {}).get("size")
     for option, size in sizes.items():
         if size and size % MIB:
-            raise Refused(f"{vm.name}: {option} is {human_size(size)}.", "VirtualBox counts in whole MiB.")
+            raise Refused(
+                f"{vm.name}: {option}: {human_size(size)} is not a whole number of MiB.", "Round it to whole MiB."
+            )
 
 
 def _paths(config):
     disks = config.get("disks") or {}
-    paths = {f"disks: source of {slot}": (disk or {}).get("source") for slot, disk in disks.items()}
+    paths = {f"disks.{slot}.source": (disk or {}).get("source") for slot, disk in disks.items()}
     return {**paths, "iso": config.get("iso")}
 
 
@@ -150,8 +152,8 @@ def _check_slot(vm, slot, disk, controllers):
     is_gone = disk is None and slot not in (vm.config.get("disks") or {})
     if place is None or (place[0] not in present and bus_for(place[0]) is None and not is_gone):
         raise Refused(
-            f"{vm.name}: disks: '{slot}' is no slot.",
-            "Name a controller and a port, such as SATA 0, IDE 0 or NVMe 0; IDE 0:1 is a second device.",
+            f"{vm.name}: disks: '{slot}' is not a valid slot.",
+            "Use a controller and a port, such as SATA 0, IDE 0 or NVMe 0; IDE 0:1 is the second device of a port.",
         )
 
 
@@ -162,10 +164,11 @@ def _check_growth(vm, slot, disk):
         return
     # What a clone will have has no path yet.
     path = present.get("source") or f"FILE.{NOT_GROWN}"
-    first = "Remove its snapshots first. " if vm.snapshots else ""
+    first = "Delete its snapshots first. " if vm.snapshots else ""
     raise Refused(
-        f"{vm.name}: disks: {slot} is a {NOT_GROWN} of {human_size(size)}, and VirtualBox cannot grow such a disk.",
-        f"{first}Detach it (state: absent) and attach a VDI of the same content: VBoxManage clonemedium disk {path}"
+        f"{vm.name}: disks.{slot}.size: the disk is a {NOT_GROWN} of {human_size(size)}, and VirtualBox cannot"
+        " enlarge such a disk.",
+        f"{first}Detach it (state: absent) and attach a VDI copy of it: VBoxManage clonemedium disk {path}"
         f" {os.path.splitext(path)[0]}.vdi --format VDI.",
     )
 
@@ -175,8 +178,8 @@ def _check_boot_order(vm, order):
         return
     unknown = [word for word in order if word not in BOOT]
     if not order or unknown or len(set(order)) < len(order):
-        what = f"has {unknown[0]}" if unknown else "is empty" if not order else "names a device twice"
-        raise Refused(f"{vm.name}: boot_order {what}.", f"Name each of {', '.join(BOOT)} at most once.")
+        what = f"has {unknown[0]}" if unknown else "is empty" if not order else "contains a device twice"
+        raise Refused(f"{vm.name}: boot_order {what}.", f"Use each of {', '.join(BOOT)} at most once.")
 
 
 def _check_moved(vm, config, folder):
@@ -186,15 +189,18 @@ def _check_moved(vm, config, folder):
     for option, path in _paths(config).items():
         if path and os.path.realpath(path).startswith(os.path.join(os.path.realpath(folder), "")):
             raise Refused(
-                f"{vm.name}: {option}: {path} lies in the folder of the VM, which groups {config['groups'][0]} moves.",
-                "Change the groups in a task before, then name the path that the file has by then.",
+                f"{vm.name}: {option}: {path} is in the directory of the VM, which the new groups"
+                f" {config['groups'][0]} would move.",
+                "Change groups in an earlier task, then use the file's new path.",
             )
 
 
 def _groups(vm, groups):
     for group in groups:
         if not group.startswith("/") or "," in group or (group != "/" and group.endswith("/")):
-            raise Refused(f"{vm.name}: groups: '{group}' is no group.", "Write one such as /web or /web/test.")
+            raise Refused(
+                f"{vm.name}: groups: '{group}' is not a valid group.", "Use a path such as /web or /web/test."
+            )
     return tuple(groups) or ("/",)
 
 
@@ -253,7 +259,7 @@ def fields_of(version):
         **_network_fields(),
         "snapshot.take": Field(
             cost=_cost_of_taking,
-            instead="Stop it first: while it is on its memory is part of the snapshot, and a crashed one has none.",
+            instead="Stop the VM first: a snapshot of a running VM includes its memory, and a crashed VM has none.",
         ),
         "snapshot.drop": Field(cost=LIVE, maximum=1),
         "snapshot.restore": Field(cost=_cost_of_restoring),
@@ -287,8 +293,7 @@ def _media():
         "image.linked": Field(choices=(False,), instead=VIRTUALBOX.lacks["image.linked=true"]),
         "clone": Field(
             cost=_cost_of_cloning,
-            instead="Name one of its snapshots: every linked clone is made of one. Stop it first where a full clone of"
-            " what is on is wanted.",
+            instead="Stop it first, or set clone.snapshot. A linked clone always needs clone.snapshot.",
         ),
         "cloud_init": Field(),
         "iso": Field(cost=_cost_of_medium),

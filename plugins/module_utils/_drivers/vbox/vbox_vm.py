@@ -135,7 +135,9 @@ class VBoxVm:
 def vbox_vm_of(vbox_vms, uuid):
     """One of all VMs. Raises NotFound where somebody took it away while a task worked on it."""
     if uuid not in vbox_vms:
-        raise NotFound(f"The machine {uuid} is gone: somebody else removed it meanwhile.", "Run the task again.")
+        raise NotFound(
+            f"The VM with UUID {uuid} no longer exists: it was deleted in the meantime.", "Run the task again."
+        )
     return vbox_vms[uuid]
 
 

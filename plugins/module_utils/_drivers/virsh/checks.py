@@ -9,7 +9,7 @@ import os
 import re
 
 from ..._lifecycle.errors import NotFound, PolyvirtError, Refused
-from ..._lifecycle.model import SNAPSHOT_VERBS, SUSPENDED
+from ..._lifecycle.model import PAUSED, RUNNING, SNAPSHOT_VERBS, SUSPENDED
 from ..._lifecycle.planned import deleted_files, planned
 from ..._lifecycle.units import GIB, MIB, human_size
 from ..._ports import files
@@ -22,8 +22,9 @@ from .settings.firmware import FIRMWARE_FIELDS, check_hardware
 from .settings.memory_cpus import check_processors
 from .settings.networks import check_macs, check_networks
 from .settings.port_forwards import check_passt
-from .settings.shared_folders import check_shares
+from .settings.shared_folders import check_saving, check_shares
 from .storage import bases, check_iso, check_space, written_files
+from .traits import EXTERNAL
 
 
 def check_plan(driver, plan):
@@ -43,9 +44,19 @@ def check_plan(driver, plan):
     check_macs(driver, plan)
     check_host_of(driver, plan)
     check_shares(driver, plan)
+    if _saves_memory(plan):
+        check_saving(driver, plan)
     check_passt(driver, plan)
     _check_deletion(driver, plan)
     _check_bases(driver, plan)
+
+
+def _saves_memory(plan):
+    """Whether a plan suspends a VM, or takes a snapshot with its memory."""
+    is_on = plan.before.power in (RUNNING, PAUSED)
+    taken = [step.arguments for step in plan.steps if step.verb == "snapshot" and is_on]
+    with_memory = any(one["kind"] != EXTERNAL or one["include_memory"] for one in taken)
+    return with_memory or any(step.verb == "suspend" for step in plan.steps)
 
 
 #: Steps after which a VM may write to its disks, or only needs to be started to do so.
@@ -53,7 +64,7 @@ _WRITING = frozenset({"create", "start", "restore"})
 
 
 def _check_bases(driver, plan):
-    """Refuse a plan by which a VM writes to an image that the disks of others stand on."""
+    """Reject a plan in which the VM would write to a backing file of other VMs' disks."""
     vm = plan.before
     sources = {slot: disk.get("source") for slot, disk in (plan.after.config.get("disks") or {}).items()}
     if not any(sources.values()) or not _may_write(plan):
@@ -62,14 +73,14 @@ def _check_bases(driver, plan):
         users = _standing_on(driver, vm, os.path.realpath(path or ""))
         if users:
             raise Refused(
-                f"{vm.name}: its disk {slot} ({path}) must not be written to, for the disks of"
-                f" {', '.join(sorted(users))} stand on it.",
-                "Remove those machines first. A clone of an external snapshot would leave this machine free.",
+                f"{vm.name}: disk {slot} ({path}) must not be written to, because it is the backing file of disks of"
+                f" {', '.join(sorted(users))}.",
+                "Delete those VMs first. To avoid this, create linked clones from an external snapshot.",
             )
 
 
 def _standing_on(driver, vm, path):
-    """Names of the VMs whose disks stand on an image: as their marks say, or as their disks' own headers do."""
+    """Names of the VMs whose disks have an image as backing file, according to their marks or their disks' headers."""
     marked = bases(driver.all_definitions()).get(path, set()) - {vm.name}
     found = driver.file_users().standing_on(vm).get(path, set()) if driver.is_local else set()
     return marked | found
@@ -88,7 +99,7 @@ def _check_clone(driver, name, arguments, to_delete):
 
 
 def _check_snapshot(driver, vm, step):
-    from .snapshot_checks import check_snapshot  # Only a task about snapshots pays for it.
+    from .snapshot_checks import check_snapshot  # Imported here so that only snapshot tasks load it.
 
     check_snapshot(driver, vm, step)
 
@@ -159,12 +170,12 @@ def _check_new_firmware(driver, vm, changes):
 
 
 def _check_deletion(driver, plan):
-    """A file goes from its folder: one that cannot be removed is found while the VM still runs."""
+    """Deleting a file needs a writable directory; check this while the VM is still running."""
     for path in deleted_files(plan):
         folder = os.path.dirname(path)
         if files.exists(folder) and not files.is_writable(folder) and os.path.lexists(path):
             raise Refused(
-                f"{plan.before.name}: {path} cannot be removed, for its folder cannot be written.",
+                f"{plan.before.name}: {path} cannot be deleted, because its directory is not writable.",
                 "Run the task with become, or keep the disks (delete_disks: none).",
             )
 
@@ -217,7 +228,7 @@ def _check_interfaces(plan):
 
 
 def _check_memory(plan):
-    """QEMU cannot start with more memory than Linux promises: with its default settings, RAM and swap together."""
+    """QEMU cannot start with more memory than Linux grants: by default, RAM and swap together."""
     needed = max(plan.after.config.get("memory") or 0, plan.after.config.get("max_memory") or 0)
     total = _memory_of_host()
     if not _starts(plan) or total is None or needed <= total:
@@ -232,7 +243,7 @@ def _check_memory(plan):
 
 
 def _memory_of_host():
-    """Bytes of RAM and swap; None where Linux promises any amount, or does not tell."""
+    """Bytes of RAM and swap; None if Linux allows any amount (overcommit), or if they cannot be read."""
     try:
         if files.read(_OVERCOMMIT).strip() == b"1":
             return None

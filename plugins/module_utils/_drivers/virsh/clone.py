@@ -42,19 +42,19 @@ class Original:
         return cls(taken.definition, taken.frozen, None if taken.kind == EXTERNAL else snapshot)
 
     def image(self, disk, linked):
-        """The disk's image as what a new disk is made from."""
+        """The arguments for creating a new disk from the disk's image."""
         source = self.images[target_of(disk)]
         return {"source": source, "format": source_format(disk), "linked": linked, "snapshot": self.within}
 
 
 def own_disks(definition):
-    """The disks that a clone needs for itself; what is only read, or shared on purpose, is shared with it too."""
+    """The disks to be copied for a clone; read-only and shareable disks are attached to the clone as well."""
     disks = definition.drives("disk", "lun")
     return [disk for disk in disks if disk.find("readonly") is None and disk.find("shareable") is None]
 
 
 def clone(driver, vm, step):
-    """Create a VM that is off, like its source; what was created is removed again when it cannot be finished."""
+    """Create a stopped VM from its source; if that fails, what was created is removed again."""
     vm_id, is_defined = driver.new_id(vm.name)
     if not is_defined:
         _define_clone(driver, vm.name, vm_id, step.arguments)
@@ -83,11 +83,12 @@ def _define_clone(driver, name, vm_id, arguments):
 
 
 def _check_still_off(driver, name, vm_id, source):
-    """Another task may have started the source before the clone was there to forbid it."""
+    """Another task may have started the source before the clone existed, which would have prevented the start."""
     if driver.virsh.run("domstate", source.id).strip() != "shut off":
         driver.virsh.run("undefine", vm_id, "--nvram")
         raise Refused(
-            f"{name}: '{source.name}' was started while it was cloned, and writes to what the clone stands on.",
+            f"{name}: '{source.name}' was started while it was being cloned, and writes to the backing files of the"
+            " clone.",
             "Stop it and run the task again.",
         )
 
@@ -106,18 +107,18 @@ def _make_disks(driver, name, original, linked, made):
 
 
 def source_format(disk):
-    """What libvirt takes the disk for, which is raw where it is told nothing; a guest cannot make it anything else."""
+    """The disk's format as libvirt uses it: raw unless stated. It is not probed, because a guest could fake it."""
     driver = disk.find("driver")
     return "raw" if driver is None else driver.get("type", "raw")
 
 
 def disk_format(disk, linked):
-    """A copy is kept as its source is; what stands on another image can only be qcow2."""
+    """A copy has its source's format; a linked disk is always qcow2."""
     return "qcow2" if linked else source_format(disk)
 
 
 def _copy_nvram(driver, name, definition, made):
-    """The NVRAM files of the clone. The variables hold boot entries; a VM that never ran has none to copy yet."""
+    """Copy the NVRAM, which contains boot entries; a VM that was never started has none yet."""
     image, new = nvram_image(definition), place_nvram(definition, driver.storage, name)
     if new is None:
         return []
@@ -127,30 +128,30 @@ def _copy_nvram(driver, name, definition, made):
 
 
 def nvram_image(definition):
-    """A source's NVRAM as what the clone's is made from, or None where there is none."""
+    """The source's NVRAM file to copy, or None."""
     path = nvram_of(definition)
     if not path or not files.exists(path):
         return None
-    # Of a source that runs, for its snapshot is cloned: small, and written by the firmware in one go.
+    # The source may be running if its snapshot is cloned; the file is small and written in one operation.
     return {"source": path, "format": definition.native("os/nvram@format") or "raw", "in_use": True}
 
 
 # Identity -------------------------------------------------------------------------------------------------------------
 
 _IDENTITIES = ("sysinfo/system/entry[@name='uuid']", "sysinfo/system/entry[@name='serial']")
-#: What a port is connected to, where two VMs cannot both be.
+#: Connections of a serial port that two VMs cannot share.
 _TAKEN = ("file", "unix", "tcp")
 
 
 def _remove_identity(definition):
-    """All that two VMs cannot both have; libvirt fills in what is missing."""
+    """Remove everything that must be unique per VM; libvirt generates it again."""
     for nic in definition.interfaces():
         _drop(nic, "mac", "target", "portForward")
     forget_names(definition)
     for path in _IDENTITIES:
         definition.remove(path)
     for generation in definition.root.findall("genid"):
-        generation.text = None  # Left empty, it tells libvirt to draw another.
+        generation.text = None  # An empty element makes libvirt generate a new value.
     for channel in definition.root.findall("devices/channel[@type='unix']"):
         _drop(channel, "source")
     for port in ("serial", "console", "parallel"):
@@ -161,7 +162,7 @@ def _remove_identity(definition):
 
 
 def _give_macs(definition, wanted):
-    """A new MAC for each NIC, which its seed names. Returns those that the NICs will have in the end, in order."""
+    """Give each NIC a new MAC, which the seed contains. Returns the final MACs in the order of the NICs."""
     found = {str(place): {"mac": new_mac()} for place, _nic in enumerate(definition.interfaces())}
     for place, entry in found.items():
         set_nic_element(definition.interfaces()[int(place)], entry, is_bridge)
@@ -169,7 +170,7 @@ def _give_macs(definition, wanted):
 
 
 def _free_port(element):
-    """Two VMs cannot write to one file, or listen at one place; connected to another end, both can be."""
+    """Two VMs cannot write to the same file or listen on the same address, but both can connect to the same peer."""
     _drop(element, "log")
     source = element.find("source")
     if element.get("type") in _TAKEN and source is not None and source.get("mode") != "connect":
@@ -187,7 +188,7 @@ def _free_screen(element):
 
 
 def _remove_drives(definition, own_files):
-    """The source's seed tells who the source is, and goes with it."""
+    """Remove the source's cloud-init seed ISO, which contains the identity of the source."""
     for drive in definition.drives("cdrom"):
         if file_of(drive) in own_files:
             definition.devices.remove(drive)
@@ -207,14 +208,14 @@ def check_clone(driver, name, creation, source, to_delete=()):
     original = Original.read(driver, source, asked.get("snapshot"))
     if original.definition is None:
         raise Refused(
-            f"{name}: libvirt does not tell what '{source.name}' was at its snapshot '{asked['snapshot']}'.",
-            "Clone the machine itself.",
+            f"{name}: libvirt reports no VM definition for snapshot '{asked['snapshot']}' of '{source.name}'.",
+            "Clone the VM without clone.snapshot.",
         )
     if original.within and asked["linked"]:
         raise Refused(
-            f"{name}: '{original.within}' is a snapshot within the images of '{source.name}': it can be copied, but no"
-            " disk can stand on it.",
-            "Leave linked out, or take an external snapshot (kind: external).",
+            f"{name}: clone.linked: '{original.within}' is an internal snapshot of '{source.name}'; it can be"
+            " copied, but it cannot be a backing file.",
+            "Omit linked, or create an external snapshot (kind: external).",
         )
     driver.storage.check_folder()
     written_by = written_files(driver.all_definitions())
@@ -235,26 +236,26 @@ def _check_source(name, source, original, disk):
     slot = target_of(disk)
     if not file_of(disk):
         raise Refused(
-            f"{name}: disk {slot} of '{source.name}' is no file, and only files can be cloned.",
-            "Give the machine that disk as a file first.",
+            f"{name}: disk {slot} of '{source.name}' is not a file, and only files can be cloned.",
+            "Convert the disk to a file first.",
         )
     if slot not in original.images:
         raise Refused(
-            f"{name}: the snapshot of '{source.name}' was taken without its disk {slot}.",
-            "Clone the machine itself, or another of its snapshots.",
+            f"{name}: the snapshot of '{source.name}' does not include disk {slot}.",
+            "Clone another snapshot, or omit clone.snapshot.",
         )
 
 
 def _check_image(driver, name, source, original, disk, written_by):
     """The image is there, is what libvirt takes it for, holds the snapshot, and nobody else writes to it."""
-    path, option = original.images[target_of(disk)], f"disk {target_of(disk)} of '{source.name}',"
+    path, option = original.images[target_of(disk)], f"disk {target_of(disk)} of '{source.name}'"
     info = driver.storage.check_readable_image(name, option, path, source_format(disk))
     if original.within and original.within not in info.snapshots:
         raise lost_in_image(name, source.name, path, original.within)
     others = [user for user in written_by.get(os.path.realpath(path), ()) if user != source.name]
     if others:
         raise Refused(
-            f"{name}: {path} is a disk of {', '.join(others)} too, which may write to it.", "Detach it there."
+            f"{name}: {path} is also a disk of {', '.join(others)}, which may write to it.", "Detach it from that VM."
         )
 
 

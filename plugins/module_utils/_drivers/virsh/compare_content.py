@@ -32,7 +32,7 @@ class _Disk:
 
 
 def compare_content(driver, vm, before, after):
-    """What ``virt-diff`` tells of the two points; ``after`` None is now. Copies are gone at the end."""
+    """Compare two points with ``virt-diff``; ``after`` None is the present state. Temporary copies are removed."""
     tool = VirtDiff(driver.commands)
     points = [_disks_at(driver, vm, before), _disks_now(vm) if after is None else _disks_at(driver, vm, after)]
     copied = [disk for disks in points for disk in disks if disk.tag is not None]
@@ -53,7 +53,7 @@ def compare_content(driver, vm, before, after):
 
 def _disks_at(driver, vm, snapshot):
     kept = read_one(driver.virsh, vm.id, snapshot.name)
-    _check_files(vm, f"the snapshot '{snapshot.name}'", snapshot.config.get("disks") or {}, kept.frozen)
+    _check_files(vm, f"snapshot '{snapshot.name}'", snapshot.config.get("disks") or {}, kept.frozen)
     check_content(driver, vm, snapshot.name, kept)
     tag = snapshot.name if snapshot.kind == INTERNAL else None
     formats = snapshot.config["disks"]
@@ -63,31 +63,31 @@ def _disks_at(driver, vm, snapshot):
 def _disks_now(vm):
     if vm.power in (RUNNING, PAUSED, FAILED):
         raise Refused(
-            f"{vm.name}: it is {vm.power}, and its disks cannot be read while they are being written.",
-            "Stop it first, or take a snapshot and name it in to.",
+            f"{vm.name}: the VM is {vm.power}; its disks can be compared only while it is stopped.",
+            "Stop it first, or create a snapshot and set to to its name.",
         )
     disks = vm.config.get("disks") or {}
     paths = {slot: disk["source"] for slot, disk in disks.items() if files.is_file(disk.get("source") or "")}
-    _check_files(vm, "it", disks, paths)
+    _check_files(vm, "the VM", disks, paths)
     return [_Disk(slot, path, disks[slot]["format"]) for slot, path in sorted(paths.items())]
 
 
 def _check_files(vm, what, disks, paths):
     lacking = sorted(set(disks) - set(paths))
     if lacking or not paths:
-        held = f"disk {', '.join(lacking)} of {what} is" if lacking else f"{what} holds"
-        raise Refused(f"{vm.name}: {held} no file that could be compared.", "Leave content out.")
+        found = f"disk {', '.join(lacking)} of {what} is not a file" if lacking else f"{what} has no disk files"
+        raise Refused(f"{vm.name}: content: {found}, so it cannot be compared.", "Omit content.")
 
 
 def _check_room(vm, copied, folder):
-    # A copy holds no more than its image does by itself.
+    # A copy is never larger than the allocated size of its image.
     needed = sum(files.allocated(path) for path in sorted(disk.path for disk in copied))
     free = files.free_space(folder) // MIB * MIB
     if needed > free:
         raise Refused(
-            f"{vm.name}: comparing what its disks hold may need {human_size(needed)} in {folder} for a while, and"
-            f" {human_size(free)} are free.",
-            "Make room there, or leave content out.",
+            f"{vm.name}: comparing the contents of its disks may need {human_size(needed)} of temporary space in"
+            f" {folder}, but only {human_size(free)} is free.",
+            "Free some space there, or omit content.",
         )
 
 

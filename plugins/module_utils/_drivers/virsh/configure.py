@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Changing a VM: what runs first, then the definition, so that what the definition says was really done."""
+"""Changing a VM: the running VM first, then the stored definition, so that the definition never claims too much."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _OUTSIDE = ("autostart", "disks.size")
 
 
 def configure(driver, vm, step):
-    """Make the changes to one VM; those that cost LIVE also to what runs."""
+    """Apply the changes to one VM; changes of cost LIVE are also applied to the running VM."""
     changes = step.changes
     definition = driver.definition(vm.id)
     if driver.is_stored(vm, changes, definition):
@@ -28,7 +28,7 @@ def configure(driver, vm, step):
     for change in sorted(changes, key=_last_nics_first):
         live = running is not None and change.cost == LIVE
         _CHANGES.get(change.kind, _set_field)(driver, vm, definition, running if live else None, change, made)
-    # A file of the kind of firmware it had before goes with the VM, not with the change.
+    # The NVRAM of the previous firmware is deleted with the VM, not by this change.
     nvram = [nvram, _placed_nvram(driver, vm, definition)] if _turns_firmware(changes) else []
     if made or nvram or any(change.kind == "tags" for change in changes):
         definition.set_mark(_updated_mark(vm, definition.mark, changes, made, [path for path in nvram if path]))
@@ -46,7 +46,7 @@ def _turns_firmware(changes):
 
 
 def _last_nics_first(change):
-    """NICs are known by their place: taking one away moves those behind it, so the last goes first."""
+    """NICs are identified by their position, and removing one shifts those behind it, so the last is removed first."""
     return (1, -int(change.key)) if change.kind == "networks.remove" else (0, 0)
 
 
@@ -83,7 +83,7 @@ _CHANGES = {
 
 
 def _updated_mark(vm, mark, changes, made, nvram):
-    """Our mark with new disks and tags; a foreign one is replaced, for it speaks of another VM's files."""
+    """Our mark with new disks and tags; the mark of another VM is replaced, because it lists that VM's files."""
     own = next((dict(one) for one in (mark, vm.mark) if one and one.get("id") == vm.id), empty_mark(vm.id))
     own["disks"] = list(dict.fromkeys([*own.get("disks", ()), *made]))
     if nvram:

@@ -1,8 +1,8 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Making and removing VMs. Files come first, the definition last; going, the files go first, so that a run killed
-anywhere leaves what the same task completes."""
+"""Creating and deleting VMs. Files are created before the definition, and deleted before it, so that a run killed
+at any point can be completed by the same task."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from .storage import bases_of, used_files
 
 
 def create(driver, vm, step):
-    """Create a VM that is off; what was created is removed again when it cannot be finished."""
+    """Create a stopped VM; if that fails, what was created is removed again."""
     config = step.arguments["config"]
     vm_id, is_defined = driver.new_id(vm.name)
     if not is_defined:
@@ -52,13 +52,13 @@ def _define_new(driver, name, vm_id, config, creation):
 
 @contextmanager
 def undone_on_failure(driver, name, creation):
-    """A list for the files that get made; they are removed again when the VM cannot be finished."""
+    """A list for the created files; they are removed again if the VM cannot be completed."""
     made = []
     try:
         yield made
     except BaseException as error:
         if creation.get("cloud_init") is not None:
-            # Unlike a disk, a seed has its name before this VM is there, whoever made it.
+            # Unlike a disk, a seed ISO may have its final name before this VM exists, created by any task.
             made.append(driver.storage.seed_path(name))
         others = _remove_unused(driver, made)
         if isinstance(error, PolyvirtError) and (_is_created_meanwhile(error) or name in others):
@@ -71,7 +71,7 @@ def _remove_unused(driver, paths):
     try:
         definitions = driver.read_definitions()
     except PolyvirtError:
-        return ()  # Nobody can say whose they are now; the next run takes them, or creates them again.
+        return ()  # Their owner is unknown now; the next run uses them or creates them again.
     used = {os.path.realpath(file) for one in definitions for file in used_files(one)}
     for path in paths:
         if os.path.realpath(path) not in used:
@@ -84,13 +84,13 @@ def _is_created_meanwhile(error):
 
 
 def _lost(name, error):
-    """As libvirt's own answer, whatever was in the way first: what exists now is what counts."""
+    """The same message as from libvirt, whichever resource was taken first."""
     return CommandFailed(
         getattr(error, "argv", ("virsh", "define")),
         getattr(error, "rc", 1),
         getattr(error, "stderr", error.message),
-        message=f"{name}: another task created a VM of this name at the same moment.",
-        remedy="Run the task again: it begins with what exists then.",
+        message=f"{name}: another task created a VM with this name at the same time.",
+        remedy="Run the task again to apply its options to that VM.",
     )
 
 
@@ -109,7 +109,7 @@ def _make_disks(driver, name, asked, image, made):
 
 
 def _with_macs(config, creation):
-    """``config`` with a MAC for each NIC where a seed is made, which knows NICs by their MACs."""
+    """``config`` with a MAC for each NIC if a seed is created, because the seed identifies NICs by MAC."""
     if creation.get("cloud_init") is None or not config.get("networks"):
         return config
     networks = {place: {**entry, "mac": entry.get("mac") or new_mac()} for place, entry in config["networks"].items()}
@@ -136,7 +136,7 @@ def _describe(driver, definition, config, disks, seeds):
     add_seeds(definition, seeds)
     for _place, entry in sorted((config.get("networks") or {}).items(), key=lambda item: int(item[0])):
         definition.devices.append(nic_element(entry, is_bridge))
-    # Behind the NICs, for some settings lie on them.
+    # After the NICs, because some settings are part of NICs.
     known = {name: value for name, value in config.items() if name in SETTINGS and value is not None}
     for change in additions(known):
         write_setting(driver, definition, change)
@@ -150,7 +150,7 @@ def _inputs(driver, creation, disks):
 
 
 def make_mark(vm_id, config, disks, own_files, inputs):
-    """``inputs`` say what it was made from; ``bases`` among them are the images that its disks stand on."""
+    """``inputs`` record what the VM was created from; ``bases`` in it are the backing files of its disks."""
     return {
         **empty_mark(vm_id),
         "disks": disks,
@@ -185,11 +185,11 @@ _DEVICES = """
 
 
 def check_architecture(name, hypervisor):
-    """Refuse hosts whose VMs look otherwise than the frame: a VM that cannot boot helps nobody."""
+    """Reject hosts of another architecture than the template, whose VMs could not boot."""
     if hypervisor != "TEST" and os.uname().machine != ARCHITECTURE:
         raise Unsupported(
-            f"{name}: new machines are made on {ARCHITECTURE} hosts only, and this one is {os.uname().machine}.",
-            "Define it with virsh; power and settings of existing machines are managed on any host.",
+            f"{name}: VMs can be created only on {ARCHITECTURE} hosts, and this host is {os.uname().machine}.",
+            "Define the VM with virsh; power and settings of existing VMs are managed on any host.",
         )
 
 

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A VM's definition, libvirt's domain XML: read field by field, changed in place, written back whole.
 
-Everything that nobody asked to change stays as it was: unknown devices, addresses and above all the MACs, for a
-definition without them would get new ones (libvirt's formatdomain; seen with 9.0.0).
+Everything that was not requested to change stays as it was: unknown devices, addresses and above all MACs; a
+definition without MACs would get new ones (libvirt's formatdomain; seen with 9.0.0).
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class Definition:
 
     @property
     def mark(self):
-        """Our mark as a mapping, or None. Whether it is this VM's own is the core's to say."""
+        """Our mark as a mapping, or None. The core decides whether it belongs to this VM."""
         element = self.root.find(f"metadata/{_MARK}")
         return None if element is None else marks.parsed(element.text)
 
@@ -100,25 +100,25 @@ class Definition:
             elements = self.root.findall(element_path, self._namespaces) if element_path else [self.root]
         except (SyntaxError, KeyError, TypeError, IndexError) as error:  # What ElementPath raises for bad paths.
             raise Refused(
-                f"native: '{path}' is no path in a domain XML.", "Write one such as os/type@machine."
+                f"native: '{path}' is not a valid path in a domain XML.", "Use a path such as os/type@machine."
             ) from error
         if len(elements) > 1:
             raise Refused(
-                f"{self.name}: native: '{path}' fits {len(elements)} elements.",
-                f"Name one by its place ({element_path}[1]) or by an attribute.",
+                f"{self.name}: native: '{path}' matches {len(elements)} elements.",
+                f"Select one by its position ({element_path}[1]) or by an attribute.",
             )
         return elements
 
     # Changing -----------------------------------------------------------------------------------------------------
 
     def set(self, path, value):
-        """Make the element at ``path`` have this text; it is added where it is missing."""
+        """Set the text of the element at ``path``, which is added if it is missing."""
         element = self.made(path)
         element.text = value
         return element
 
     def made(self, path):
-        """The element at ``path``, which is added where it is missing."""
+        """The element at ``path``, which is added if it is missing."""
         element = self.root
         for tag in path.split("/"):
             child = element.find(tag)
@@ -141,8 +141,8 @@ class Definition:
             return
         if not elements and re.search(r"[\[\].*]", element_path):
             raise Refused(
-                f"{self.name}: native: nothing is at '{path}', and it cannot be added there.",
-                "Name plain elements only.",
+                f"{self.name}: native: '{path}' does not exist, and cannot be created from such a path.",
+                "Use a path of plain element names.",
             )
         element = elements[0] if elements else self.made(element_path)
         text = ("yes" if value else "no") if isinstance(value, bool) else str(value)
@@ -152,7 +152,7 @@ class Definition:
             element.text = text
 
     def remove(self, path):
-        """Take away every element at ``path``."""
+        """Remove every element at ``path``."""
         self._unset(self.root.findall(path), "")
 
     def _unset(self, elements, attribute):
@@ -217,11 +217,11 @@ DEFAULT_MACHINE_TYPE = "q35"
 
 
 def machine_type(config):
-    """The machine type of a new VM: the one asked through native, else the one of the frame."""
+    """The machine type of a new VM: the one requested through native, else the default."""
     return str((config.get("native") or {}).get("os/type@machine") or DEFAULT_MACHINE_TYPE)
 
 
 def child_of(element, tag):
-    """The child of an element, which is added where it is missing."""
+    """The child of an element, which is added if it is missing."""
     child = element.find(tag)
     return ET.SubElement(element, tag) if child is None else child

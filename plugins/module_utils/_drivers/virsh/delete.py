@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Deleting VMs. Files go first, the definition last: a run killed anywhere leaves what the same task completes."""
+"""Deleting VMs. Files are removed before the definition, so that an interrupted run can be completed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .settings.firmware import read_tpm, write_tpm
 
 
 def delete(driver, vm, step):
-    """Remove the files named, then the VM with all that libvirt keeps about it."""
+    """Remove the given files, then the VM with all that libvirt stores about it."""
     for path in step.arguments.get("files", ()):
         files.remove(path)
     if vm.id is None:
@@ -25,7 +25,7 @@ def delete(driver, vm, step):
         _undefine(driver, vm, "--keep-nvram" if step.arguments.get("keep_nvram") else "--nvram")
     except CommandFailed as error:
         if not tool.is_not_found(error.stderr):
-            raise  # Else it is gone: the same removal was sent before.
+            raise  # Otherwise it no longer exists: the same step was sent before.
 
 
 def _undefine(driver, vm, nvram):
@@ -34,16 +34,16 @@ def _undefine(driver, vm, nvram):
     except CommandFailed as error:
         if not tool.is_unsupported(error.stderr):
             raise
-        # Where libvirt's driver knows no flags, virsh itself removes the snapshots.
+        # If the driver of libvirt does not support the flags, virsh removes the snapshots itself.
         driver.virsh.run("undefine", vm.id, "--snapshots-metadata")
 
 
-#: Where the state of emulated TPMs lies, by UUID (libvirt's qemu.conf names no other place).
+#: Directory with the state of emulated TPMs, by UUID (not configurable in libvirt's qemu.conf).
 _TPM_STATES = "/var/lib/libvirt/swtpm"
 
 
 def _give_tpm_back(driver, vm):
-    """libvirt removes the state of a TPM only with a VM that has one; it may hold keys."""
+    """libvirt removes the TPM state, which may contain keys, only if the VM has a TPM when it is deleted."""
     if not driver.is_local or not files.exists(os.path.join(_TPM_STATES, vm.id)):
         return
     definition = driver.definition(vm.id)

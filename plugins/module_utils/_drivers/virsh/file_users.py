@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which files belong to a VM, and who else needs them. What cannot be told is refused, never guessed."""
+"""Which files belong to a VM, and which other VMs need them. If that cannot be read, the task fails."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from .definition import file_of, target_of
 from .settings.firmware import nvram_of
 from .storage import used_files
 
-#: How images begin that can stand on another: qcow and qcow2, qed, and the kinds of vmdk.
+#: First bytes of image formats that can have a backing file: qcow and qcow2, qed, and the variants of vmdk.
 _LAYERED = (b"QFI\xfb", b"QED\0", b"KDMV", b"COWD", b"# Disk DescriptorFile")
 
 
 def files_of(vm, definitions, users):
     """The files of one VM, each with who else needs it.
 
-    ``definitions`` are what it runs with and what is stored: each may name a file that the other does not. Without
-    ``users`` (FileUsers) the files are on another host, where none can be removed.
+    ``definitions`` are the running and the stored one: each may name files that the other does not. Without
+    ``users`` (FileUsers) the files are on another host and cannot be removed.
     """
     found = {}
     for definition in definitions:
         for drive in definition.drives("disk", "lun", "cdrom", "floppy"):
             file = _file_behind(drive, vm.mark or {})
-            # What is a medium in one of them is shared, whatever the other says.
+            # A file that is removable media in one of them counts as shared.
             if file is not None and (file.path not in found or file.role == "medium"):
                 found[file.path] = file
         nvram = nvram_of(definition)
@@ -48,7 +48,7 @@ def files_of(vm, definitions, users):
 def _file_behind(drive, mark):
     path = file_of(drive)
     if not path:
-        # A volume, block device or network image is nobody's file: with this role and not ours, it always stays.
+        # A volume, block device or network image is not a file of the VM; with this role it is always kept.
         place = _place_of(drive)
         return File(place, "support") if place else None
     if drive.get("device", "disk") in ("cdrom", "floppy"):
@@ -72,7 +72,7 @@ def _place_of(drive):
 
 
 def _detached(vm, attached):
-    """What was made for the VM and is in none of its drives now. A foreign mark speaks of another's files."""
+    """Files created for the VM that are not attached now; none if the mark is of another VM."""
     if not vm.owned:
         return []
     named = [("disk", path) for path in vm.mark.get("disks", ())]
@@ -83,7 +83,7 @@ def _detached(vm, attached):
 
 
 class FileUsers:
-    """Who needs which file, for all VMs of one look: each image is looked at once."""
+    """Which VM needs which file, for all VMs of one observation; each image is read once."""
 
     def __init__(self, virsh, qemu_img, definitions):
         self._virsh, self._qemu_img, self._definitions = virsh, qemu_img, definitions
@@ -92,7 +92,7 @@ class FileUsers:
         self._chains = {}
 
     def added_to(self, found, vm):
-        # Whatever stays in any case needs no look.
+        # Files that are kept in any case need not be checked.
         own = {os.path.realpath(file.path) for file in found if file.ours or file.role != "support"}
         users = self._users(vm, own) if own else {}
         for path in (os.path.realpath(file.path) for file in found if file.role == "disk" and not file.ours):
@@ -106,7 +106,7 @@ class FileUsers:
             if definition.uuid != vm.id:
                 for path in self._paths_of(vm, definition):
                     users.setdefault(path, set()).add(definition.name)
-        # What VMs use comes first: an image in between is then known by its VM, not by its path.
+        # Files used by VMs come first, so that intermediate images are reported with their VM, not with a path.
         used = [path for path in sorted(users) if path not in own]
         for path in [*used, *sorted(_images_beside(own).difference(used))]:
             for below in self._chain_below(vm, path):
@@ -114,9 +114,9 @@ class FileUsers:
         return users
 
     def _below_own(self, vm, path, own):
-        """What a disk stands on that may stay itself: after a snapshot made by hand, that is the disk we made.
+        """Backing files of a disk that is not ours: after a manual snapshot, these include the disk that we created.
 
-        A VM whose own disk is broken can be removed nevertheless; then the others of its files stay.
+        A VM with a damaged disk can still be deleted; its other files are then kept.
         """
         try:
             return self._chain_below(vm, path)
@@ -124,7 +124,7 @@ class FileUsers:
             return own.difference({path})
 
     def _paths_of(self, vm, definition):
-        """Real paths of all that a definition refers to, down the chain as far as libvirt tells."""
+        """Real paths of all files in a definition, with the backing files that libvirt lists."""
         if definition not in self._paths:
             paths = {self._path_of(vm, definition, disk, source) for disk, source in _sources(definition)}
             paths.add(nvram_of(definition))
@@ -135,7 +135,7 @@ class FileUsers:
         if source.get("volume"):
             return self._volume_path(vm, definition, source.get("pool"), source.get("volume"))
         if source.get("dev"):
-            # Only where it holds an image can a device stand on a file.
+            # A block device has a backing file only if it contains an image.
             driver = disk.find("driver")
             return source.get("dev") if driver is not None and driver.get("type", "raw") != "raw" else None
         return source.get("file")
@@ -146,9 +146,9 @@ class FileUsers:
         answer = self._volumes[pool, volume]
         if answer.error:
             raise Refused(
-                f"{vm.name}: {definition.name} uses the volume {volume} of the pool {pool}, and whether that is one of"
-                f" {vm.name}'s files cannot be told: {answer.error}.",
-                f"Start the pool (virsh pool-start {pool}), or take that disk away from {definition.name}.",
+                f"{vm.name}: {definition.name} uses the volume {volume} of the pool {pool}, whose path cannot be"
+                f" read, so it may be one of {vm.name}'s files: {answer.error}.",
+                f"Start the pool (virsh pool-start {pool}), or detach that disk from {definition.name}.",
             )
         return answer.stdout.strip()
 
@@ -164,7 +164,7 @@ class FileUsers:
         return self._chains[path]
 
     def _read_chain(self, vm, path):
-        """Real paths of all that an image stands on; the last one may be gone."""
+        """Real paths of all backing files of an image; the last one may be missing."""
         below, image = [], self._backing(vm, path, path)
         while image is not None and os.path.realpath(image) not in below:
             below.append(os.path.realpath(image))
@@ -175,10 +175,10 @@ class FileUsers:
         if _is_missing(image) or _stands_alone(image):
             return None
         try:
-            # Only the image itself is read: what it stands on may be gone or broken.
+            # Only the image itself is read: its backing file may be missing or damaged.
             return disk_header.backing_file(image) if disk_header.is_qcow(image) else self._qemu_img.info(image).backing
         except PolyvirtError as error:
-            if _is_missing(image):  # Just now: another task removed it.
+            if _is_missing(image):  # Another task has removed it in the meantime.
                 return None
             raise Refused(
                 f"{vm.name}: cannot find out whether {top} uses one of its files as a backing file:"
@@ -187,9 +187,9 @@ class FileUsers:
             ) from error
 
     def standing_on(self, vm):
-        """{real path: names of other VMs} of the images that the disks of other VMs stand on, as far as that is known.
+        """{real path: names of other VMs} of the backing files of other VMs' disks, as far as they are known.
 
-        Other than before a removal, an image that cannot be read holds up nobody.
+        Unlike before a deletion, an image that cannot be read is ignored.
         """
         standing = {}
         for definition in self._definitions:
@@ -202,7 +202,7 @@ class FileUsers:
 
 
 class NamedUsers:
-    """Who needs which file as far as definitions name it: enough where no disk is removed, and no image is read."""
+    """Which VM needs which file, from definitions alone: enough if no disk is deleted. No image is read."""
 
     def __init__(self, definitions):
         self._definitions = definitions
@@ -217,7 +217,7 @@ class NamedUsers:
 
 
 def _layered_disks(definition):
-    """Files of disks that may stand on others. A raw disk does not, whatever its guest wrote into it."""
+    """Files of disks that may have backing files. A raw disk has none, whatever its guest wrote into it."""
     for disk in definition.drives("disk", "lun"):
         driver = disk.find("driver")
         if file_of(disk) and driver is not None and driver.get("type", "raw") != "raw":
@@ -230,7 +230,7 @@ def _sources(definition):
 
 
 def _images_beside(own):
-    """Images in the same folders: an overlay that no VM uses yet still needs what it stands on."""
+    """Images in the same directories: an overlay that no VM uses yet still needs its backing file."""
     beside = set()
     for folder in {os.path.dirname(path) for path in own}:
         for entry in files.entries(folder):
@@ -241,7 +241,7 @@ def _images_beside(own):
 
 
 def _is_missing(path):
-    """Only what is surely not there: a file behind a closed folder may well be."""
+    """Whether a file certainly does not exist; a file in an unreadable directory may exist."""
     try:
         files.size(path)
     except NotFound:
@@ -252,7 +252,7 @@ def _is_missing(path):
 
 
 def _stands_alone(path):
-    """Whether a file is surely no image that can stand on another; what cannot be read may be one."""
+    """Whether a file certainly has no backing file; an unreadable file may have one."""
     if not (files.is_file(path) and files.is_readable(path)):
         return False
     return not any(files.starts_with(path, word) for word in _LAYERED)

@@ -1,9 +1,9 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Looking at VMs with two virsh processes for up to a hundred: one lists, one asks about each.
+"""Observing up to a hundred VMs with two virsh processes: one lists them, one queries each.
 
-VMs are addressed by UUID, for virsh takes a name that is a number for the id of a running VM.
+VMs are addressed by UUID, because virsh reads a numeric name as the id of a running VM.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from .settings.networks import QUESTIONS, inactive_networks, read_networks
 
 @dataclass(frozen=True)
 class Listing:
-    """What one listing process tells: versions and, of every VM, its name and some flags by UUID."""
+    """The output of the listing process: versions and, by UUID, each VM's name and some flags."""
 
     versions: output.Versions
     names: dict
@@ -63,7 +63,7 @@ class Listing:
 
 
 def observe_fully(virsh, listing, uuids, facets, native_keys):
-    """Full observation of ``uuids``: definition, what runs, sizes, leases; more only where ``facets`` ask for it."""
+    """Full observation of ``uuids``: definitions, sizes, leases; more only if ``facets`` request it."""
     questions, per_machine = [], []
     for uuid in uuids:
         asked = _questions(uuid, uuid in listing.active, uuid in listing.saved, facets)
@@ -83,7 +83,7 @@ def observe_fully(virsh, listing, uuids, facets, native_keys):
 
 
 def _ask_for_each_size(virsh, reported):
-    """Where one disk cannot be read, libvirt tells the size of none: then each is asked for by itself."""
+    """If one disk cannot be read, libvirt reports no size at all; then each disk is queried separately."""
     questions, targets = [], []
     for uuid, answered in reported:
         if answered["sizes"].error and not answered["inactive"].error:
@@ -107,18 +107,18 @@ def _sizes(answered):
 
 
 def _names(uuid, answered):
-    """(names of all snapshots, name of the current one); a driver of libvirt that has none says that it cannot tell."""
+    """(names of all snapshots, name of the current one); none if the driver of libvirt does not support snapshots."""
     if "snapshots" not in answered or tool.is_unsupported(answered["snapshots"].error):
         return (), ""
     _raise_unless_gone(("snapshot-list", uuid), answered["snapshots"], "domain")
-    # Not stripped: a blank may be the last letter of a name.
+    # Not stripped: a name may end with a space.
     return output.snapshots(answered["snapshots"].stdout), answered["current"].stdout.partition("\n")[0]
 
 
 def _with_snapshots(virsh, vms, taken, native_keys):
-    """``taken`` are (names of its snapshots, name of the current one) by VM; one process tells about all.
+    """``taken`` are (names of its snapshots, name of the current one) by VM; one process reads all of them.
 
-    With ``native_keys`` None, nobody asks what settings they hold.
+    With ``native_keys`` None, the settings in the snapshots are not read.
     """
     from .snapshots import SnapshotXml
 
@@ -134,13 +134,13 @@ def _with_snapshots(virsh, vms, taken, native_keys):
 
 
 def _raise_unless_gone(words, answer, kind):
-    """What cannot be read is not taken for nothing; what went away meanwhile is nothing."""
+    """Raise CommandFailed, unless the error means that the object was deleted in the meantime."""
     if answer.error and not (tool.is_not_found(answer.error, kind) or tool.is_not_found(answer.error)):
         raise CommandFailed(("virsh", *words), 1, answer.error)
 
 
 def _config_then(vm, native_keys, definition):
-    """What a snapshot's definition says. How large a disk was then is not told, so it counts as large as it is."""
+    """The settings in a snapshot's definition. It has no disk sizes, so the present ones are used."""
     sizes = {slot: disk.get("size") for slot, disk in (vm.config.get("disks") or {}).items()}
     mark = definition.mark or {}
     kept = {
@@ -152,7 +152,7 @@ def _config_then(vm, native_keys, definition):
 
 
 def _asked(virsh, questions):
-    """A guest agent that hangs costs libvirt five seconds before it gives up."""
+    """Run the questions; libvirt waits five seconds for a guest agent that hangs."""
     return virsh.batch(questions, timeout=60 + 6 * sum("agent" in question for question in questions))
 
 
@@ -174,7 +174,7 @@ def _questions(uuid, active, saved, facets):
 
 
 def observe_power(virsh, uuids, facets):
-    """Light observation while something is waited for: power, and addresses where asked. One process."""
+    """Light observation while waiting: power, and addresses if requested. One process."""
     per_machine = [(uuid, _light_questions(uuid, facets)) for uuid in uuids]
     answers = iter(_asked(virsh, [question for _uuid, asked in per_machine for question in asked.values()]))
     found = []
@@ -221,7 +221,7 @@ def _machine(uuid, listing, answered, native_keys):
     config = {**_config(definition, sizes, own_files, native_keys), **kept}
     active = None
     if "active" in answered and not answered["active"].error:
-        # What is only told about a VM, not given to it, is the same whether it runs or not.
+        # Descriptive settings are the same whether the VM is running or not.
         running = Definition(answered["active"].stdout)
         active = {**_config(running, sizes, own_files, native_keys), **kept}
         _undo_rewriting(config, active, definition, running)
@@ -240,10 +240,10 @@ def _machine(uuid, listing, answered, native_keys):
 
 
 def _undo_rewriting(config, active, stored, running):
-    """What libvirt rewrites in a running VM by itself is no setting that waits for its next start."""
+    """Undo what libvirt rewrites in a running VM: it is not a change that waits for the next start."""
     for name in ("secure_boot", "nested_virtualization"):
         if config[name] is None:
-            active[name] = None  # What was left to the host was chosen by it.
+            active[name] = None  # The setting was left to the host, which chose this value.
     if active["secure_boot"] is None and runs_as_stored(stored, running, config["secure_boot"]):
         active["secure_boot"] = config["secure_boot"]
     align_maxima(config, active, stored, running)

@@ -10,7 +10,7 @@ from ..._lifecycle.model import SUSPENDED
 from ..._tools.virsh import ConnectionLost, is_not_found
 from .settings.networks import start_networks
 
-#: Writing a guest's memory to disk is the platform's own work and may take long; yet no call may hang for ever.
+#: Writing a guest's memory to disk may take long, but no call may hang forever.
 _SAVE_TIMEOUT = 3600
 _OFF, _RUNNING, _PAUSED = "shut off", "running", "paused"
 
@@ -22,7 +22,7 @@ def start(driver, vm, step):
     is_restored = vm.power == SUSPENDED
     try:
         if is_restored:
-            # Reading a guest's memory back is as long a work as writing it.
+            # Reading a guest's memory back takes as long as writing it.
             _move(driver, vm, (_RUNNING, _PAUSED), "start", *options, timeout=_SAVE_TIMEOUT)
         else:
             _move(driver, vm, (_RUNNING,), "start", *options)
@@ -31,7 +31,7 @@ def start(driver, vm, step):
     except CommandFailed as error:
         raise _explained(vm, error) from error
     if is_restored and _state(driver, vm) == _PAUSED:
-        # Somebody saved it while it was paused, and so it came back.
+        # It was paused when it was saved, so it is restored paused.
         driver.virsh.run("resume", vm.id)
 
 
@@ -67,9 +67,9 @@ def suspend(driver, vm, step):
 
 
 def _move(driver, vm, ends, command, *options, **more):
-    """Run a command that leads to one of the states ``ends``.
+    """Run a command that ends in one of the states ``ends``.
 
-    libvirt rejects it where the VM is in that state already, which is no failure: it may have been sent before.
+    libvirt rejects it if the VM already has that state, which is not an error: the step may have been sent before.
     """
     try:
         driver.virsh.run(command, vm.id, *options, **more)
@@ -84,23 +84,26 @@ def _state(driver, vm):
     return driver.virsh.run("domstate", vm.id).strip()
 
 
-#: What libvirt says when a VM will not start, and what helps.
+#: Text in libvirt's error when a VM does not start -> remedy.
 _REMEDIES = (
     (
         "Cannot access storage file",
-        "See that the file exists and that the hypervisor's user can read it and its folders.",
+        "Check that the file exists, and that the hypervisor's user can read it and enter its directories.",
     ),
-    ("network '", "Start the network: virsh net-start NAME, or allow_network_start: true."),
-    ("Network not found", "Name a network that exists (virsh net-list --all)."),
-    ("Is another process using the image", "Another machine uses this disk; stop it, or give each its own."),
-    ("Cannot open log file", "Another machine writes to the same console file; give each its own."),
-    ("swtpm", "See /var/log/swtpm/libvirt/qemu, and that swtpm's own user can reach libvirt's folder in /run."),
-    ("KVM", "Set virt_type: qemu where the host has no usable KVM."),
+    ("network '", "Start the network (virsh net-start NAME), or set allow_network_start: true."),
+    ("Network not found", "Set networks[].source to an existing network (virsh net-list --all)."),
+    (
+        "Is another process using the image",
+        "Another VM uses this disk; stop that VM, or use a separate disk for each VM.",
+    ),
+    ("Cannot open log file", "Another VM writes to the same log file; set a different serial_log for each VM."),
+    ("swtpm", "Check /var/log/swtpm/libvirt/qemu, and that the user of swtpm can enter libvirt's directory in /run."),
+    ("KVM", "Set virt_type: qemu if KVM is not available on the host."),
 )
 
 
 def _explained(vm, error):
     remedy = next(
-        (remedy for text, remedy in _REMEDIES if text in error.stderr), "See its log in /var/log/libvirt/qemu."
+        (remedy for text, remedy in _REMEDIES if text in error.stderr), "Check its log in /var/log/libvirt/qemu."
     )
     return CommandFailed(error.argv, error.rc, error.stderr, message=f"{vm.name}: {error.message}.", remedy=remedy)

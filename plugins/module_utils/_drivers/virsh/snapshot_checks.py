@@ -1,12 +1,12 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What libvirt would do wrong with a snapshot, refused beforehand (all seen with libvirt 9.0.0).
+"""Known problems of libvirt with snapshots, rejected before the first step (all seen with libvirt 9.0.0).
 
-* A restore whose content is gone ends with the guest cut off and its definition changed.
-* Dropping an external snapshot throws away internal ones that lie in its overlay.
-* Dropping an external snapshot of a suspended VM merges away the files that its saved memory needs.
-* A snapshot of a name that an earlier VM left in the image gives the image two of that name.
+* A restore with missing files stops the guest and changes its definition.
+* Deleting an external snapshot destroys internal ones in its overlay.
+* Deleting an external snapshot of a suspended VM merges the files that its saved memory needs.
+* If an image already contains a snapshot with the name, it gets a second one with that name.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _LONGEST_FILE_NAME = 255
 
 
 def check_snapshot(driver, vm, step):
-    """Raise Refused for a step that takes, drops or restores a snapshot and would lose something or fail half-way."""
+    """Raise Refused for a step on a snapshot that would lose data or fail half-way."""
     {"snapshot": _check_taking, "drop_snapshot": _check_dropping, "restore": _check_restoring}[step.verb](
         driver, vm, step.arguments
     )
@@ -41,9 +41,9 @@ def _check_taking(driver, vm, arguments):
     others = {one.kind for one in vm.snapshots} - {kind}
     if others:
         raise Refused(
-            f"{vm.name}: its snapshots are {others.pop()}, and libvirt cannot remove them one by one once an {kind} one"
-            " is among them.",
-            "Leave kind out, or drop those first.",
+            f"{vm.name}: kind: its snapshots are {others.pop()}, and libvirt cannot delete single snapshots if an"
+            f" {kind} one is mixed with them.",
+            "Omit kind, or delete those snapshots first.",
         )
     if kind == INTERNAL:
         _check_internal(driver, vm, arguments)
@@ -55,27 +55,27 @@ def _check_internal(driver, vm, arguments):
     name = arguments["name"]
     if arguments["include_memory"] is False and vm.power in (RUNNING, PAUSED):
         raise Refused(
-            f"{vm.name}: an internal snapshot of a running machine always holds its memory.",
-            "Leave include_memory out, stop the machine first, or take an external one (kind: external).",
+            f"{vm.name}: include_memory: an internal snapshot of a running VM always includes its memory.",
+            "Omit include_memory, stop the VM first, or create an external snapshot (kind: external).",
         )
     for slot, disk in sorted(disks_of(vm).items()):
         if disk.get("format") != "qcow2":
             raise Refused(
-                f"{vm.name}: disk {slot} is {disk.get('format')}, and only a qcow2 image can hold a snapshot.",
-                "Take an external one (kind: external), or convert the disk.",
+                f"{vm.name}: disk {slot} is {disk.get('format')}, and only qcow2 images support internal snapshots.",
+                "Create an external snapshot (kind: external), or convert the disk.",
             )
     _check_not_in_use(driver, vm)
     if driver.is_local:
         for path, left in leftovers(driver, vm):
             if left == name:
                 raise Refused(
-                    f"{vm.name}: {path} has a snapshot '{name}' already, left by an earlier machine or tool.",
-                    f"Choose another name, or remove it: {shlex.join(['qemu-img', 'snapshot', '-d', name, path])}",
+                    f"{vm.name}: {path} already contains a snapshot '{name}' from an earlier VM or another tool.",
+                    f"Use another name, or delete it: {shlex.join(['qemu-img', 'snapshot', '-d', name, path])}",
                 )
 
 
 def _check_not_in_use(driver, vm):
-    """QEMU locks the images that the disks of running VMs stand on; a snapshot of a VM that is off is written by us."""
+    """QEMU locks the backing files of running VMs; a snapshot of a stopped VM is written into the image by libvirt."""
     if vm.power != STOPPED or not driver.is_local or driver.hypervisor == "TEST":
         return
     standing = driver.file_users().standing_on(vm)
@@ -85,46 +85,50 @@ def _check_not_in_use(driver, vm):
     running = users.intersection(driver.virsh.run("list", "--name").split("\n"))
     if running:
         raise Refused(
-            f"{vm.name}: {', '.join(sorted(running))} runs on top of its disks, so no snapshot can be written into"
-            " them.",
-            "Stop that VM first, or take an external snapshot (kind: external).",
+            f"{vm.name}: {', '.join(sorted(running))} is running on top of its disks, so no internal snapshot can be"
+            " created in them.",
+            "Stop that VM first, or create an external snapshot (kind: external).",
         )
 
 
 def _check_external(driver, vm, arguments):
     if not vm.persistent:
         raise Refused(
-            f"{vm.name}: it exists only while it runs, so nobody would know the files of an external snapshot later.",
-            "Define it permanently first.",
+            f"{vm.name}: the VM is transient, so libvirt would forget the files of an external snapshot when it stops.",
+            "Make the VM persistent first (virsh define).",
         )
     if not driver.is_local or driver.hypervisor == "TEST":
         raise Refused(
-            f"{vm.name}: external snapshots make files, which this connection cannot do.",
-            "Run the task on the hypervisor's own host, or take an internal one.",
+            f"{vm.name}: kind: external snapshots create files, which is not possible on this connection.",
+            "Run the task on the hypervisor itself, or create an internal snapshot.",
         )
     disks = vm.config.get("disks") or {}
     if not disks or len(disks_of(vm)) < len(disks):
         raise Refused(
-            f"{vm.name}: an external snapshot needs disks that are files.", "Take an internal one, while it is off."
+            f"{vm.name}: kind: external snapshots are supported only for disks that are files.",
+            "Create an internal snapshot while the VM is stopped.",
         )
     if vm.active is not None and set(vm.active.get("disks") or {}) != set(disks):
         raise Refused(
-            f"{vm.name}: it runs with other disks than it will have at its next start, and an external snapshot is of"
-            " both.",
-            "Restart it first.",
+            f"{vm.name}: the disks of the running VM differ from those of its next start, and an external snapshot"
+            " needs both to be the same.",
+            "Restart the VM first.",
         )
     for slot, disk in sorted(disks.items()):
         if files.is_block_device(disk["source"]):
             raise Refused(
-                f"{vm.name}: disk {slot} is the block device {disk['source']}, beside which no overlay can be created.",
-                f"Take it by hand: virsh snapshot-create-as {vm.name} --disk-only --diskspec {slot},file=FILE",
+                f"{vm.name}: disk {slot} is the block device {disk['source']}, for which no overlay file can be"
+                " created.",
+                f"Create it manually: virsh snapshot-create-as {vm.name} --disk-only --diskspec {slot},file=FILE",
             )
     paths = [overlay_path(vm, slot, arguments["name"]) for slot in disks]
     for path in (*paths, memory_path(vm, arguments["name"])):
         if len(os.path.basename(path).encode()) > _LONGEST_FILE_NAME:
-            raise Refused(f"{vm.name}: no file can have the name {os.path.basename(path)}.", "Choose a shorter name.")
+            raise Refused(f"{vm.name}: the file name {os.path.basename(path)} is too long.", "Use a shorter name.")
         if files.exists(path):
-            raise Refused(f"{vm.name}: {path} exists already.", "Choose another name, or move the file away.")
+            raise Refused(
+                f"{vm.name}: {path} already exists.", "Use another name, or move the file to another directory."
+            )
 
 
 # Dropping and restoring -----------------------------------------------------------------------------------------------
@@ -143,21 +147,22 @@ def _check_dropping(driver, vm, arguments):
         )
     if external and internal:
         raise Refused(
-            f"{vm.name}: '{min(external)}' is external, and merging its files would throw away the internal snapshots"
-            f" that they may hold: {', '.join(internal)}.",
-            "Drop the internal ones first.",
+            f"{vm.name}: deleting the external snapshot '{min(external)}' merges its files, which would destroy"
+            f" internal snapshots that they may contain: {', '.join(internal)}.",
+            "Delete the internal snapshots first.",
         )
     if external and vm.power == SUSPENDED:
         raise Refused(
-            f"{vm.name}: it is suspended, and its saved memory needs the files that dropping '{min(external)}' merges.",
-            "Start it first, or stop it.",
+            f"{vm.name}: the VM is suspended, and its saved memory needs the files that deleting snapshot"
+            f" '{min(external)}' would merge.",
+            "Start or stop the VM first.",
         )
     for name in sorted(external):
         _check_merging(driver, vm, name)
 
 
 def _check_merging(driver, vm, name):
-    """What an external snapshot froze is written to when it goes: nobody else may stand on it."""
+    """Deleting an external snapshot writes to the files it froze, so they must not be backing files of other disks."""
     if not driver.is_local:
         return
     frozen = {os.path.realpath(path) for path in read_one(driver.virsh, vm.id, name).frozen.values()}
@@ -166,8 +171,9 @@ def _check_merging(driver, vm, name):
     for file in users.added_to([File(path, "disk", ours=True) for path in own], vm):
         if os.path.realpath(file.path) in frozen and file.used_by:
             raise Refused(
-                f"{vm.name}: dropping '{name}' would write to {file.path}, on which {', '.join(file.used_by)} stands.",
-                "Remove what stands on it first, or keep the snapshot.",
+                f"{vm.name}: deleting snapshot '{name}' would write to {file.path}, which is a backing file of"
+                f" {', '.join(file.used_by)}.",
+                "Delete those first, or keep the snapshot.",
             )
 
 
@@ -181,17 +187,17 @@ def _check_restoring(driver, vm, arguments):
     memory = snapshot.memory_file
     if memory and not files.exists(memory):
         raise NotFound(
-            f"{vm.name}: {memory}, which held the memory of the snapshot '{name}', is gone.",
-            "Put the file back, or drop the snapshot.",
+            f"{vm.name}: {memory} with the memory of snapshot '{name}' no longer exists.",
+            "Restore the file, or delete the snapshot.",
         )
 
 
 def _check_media(vm, name, snapshot):
-    """libvirt cuts the guest off before it finds that a medium of then is gone."""
+    """libvirt stops the guest before it detects that an ISO image of the snapshot is missing."""
     media = snapshot.definition.drives("cdrom", "floppy") if snapshot.definition else ()
     for path in sorted(file_of(drive) for drive in media if file_of(drive)):
         if not files.exists(path):
             raise NotFound(
-                f"{vm.name}: {path}, which was in a drive when the snapshot '{name}' was taken, is gone.",
-                "Put the file back, or drop the snapshot.",
+                f"{vm.name}: {path}, which was in a drive when snapshot '{name}' was created, no longer exists.",
+                "Restore the file, or delete the snapshot.",
             )

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Snapshots: read from libvirt's XML, taken, dropped, restored.
 
-An internal one lies within the disk images. An external one freezes each disk's file and goes on in a new file on top.
+An internal one is stored in the disk images. An external one freezes each disk's file and writes to an overlay.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from ..._tools.virsh_output import version_numbers
 from .definition import Definition, file_of, keep_prefixes, target_of
 from .traits import EXTERNAL, EXTERNAL_RESTORED_SINCE, INTERNAL
 
-#: Merging a disk and writing memory are the platform's own work; yet no call may hang for ever.
+#: Merging a disk and writing memory may take long, but no call may hang forever.
 _TIMEOUT = 3600
-#: A snapshot of the disks of a running VM (disk-snapshot) holds no memory to go on with.
+#: A disk-only snapshot of a running VM (disk-snapshot) contains no memory.
 _POWERS = {"running": RUNNING, "paused": PAUSED}
 
 
 @dataclass(frozen=True)
 class SnapshotXml:
-    """What libvirt keeps about one snapshot."""
+    """What libvirt stores about one snapshot."""
 
     root: ET.Element
 
@@ -45,7 +45,7 @@ class SnapshotXml:
 
     @property
     def definition(self):
-        """What the VM was to be at its next start when the snapshot was taken; None in very old ones."""
+        """The stored definition at the time of the snapshot; None in very old ones."""
         for tag in ("inactiveDomain", "domain"):
             element = self.root.find(tag)
             if element is not None and element.find("devices") is not None:
@@ -56,25 +56,25 @@ class SnapshotXml:
 
     @property
     def frozen(self):
-        """{slot: file} of the disks that it holds, as they were when it was taken."""
+        """{slot: file} with the disk contents of the snapshot."""
         held = {disk.get("name") for disk in self.root.findall("disks/disk") if disk.get("snapshot") != "no"}
         drives = self.definition.drives("disk", "lun") if self.definition else ()
         return {target_of(disk): file_of(disk) for disk in drives if target_of(disk) in held and file_of(disk)}
 
     @property
     def overlays(self):
-        """The files in which the disks go on; of an external one only."""
+        """The overlay files of an external snapshot."""
         sources = self.root.findall("disks/disk[@snapshot='external']/source")
         return [source.get("file") for source in sources if source.get("file")]
 
     @property
     def memory_file(self):
-        """The file beside the disks that holds the memory; None where there is none."""
+        """The file with the memory, in the directory of the disks; None if there is none."""
         memory = self.root.find("memory")
         return None if memory is None else memory.get("file")
 
     def described(self, is_current, config_of):
-        """The core's Snapshot; ``config_of`` reads a Definition, or is None where nobody asks."""
+        """The core's Snapshot; ``config_of`` reads a Definition, or is None if settings are not requested."""
         definition = self.definition if config_of else None
         return Snapshot(
             name=self.root.findtext("name"),
@@ -94,7 +94,7 @@ def read_one(virsh, uuid, name):
 
 
 def overlay_path(vm, slot, name):
-    """Where a disk goes on after an external snapshot."""
+    """The path of a disk's overlay after an external snapshot."""
     folder = os.path.dirname(vm.config["disks"][slot]["source"])
     return os.path.join(folder, f"{vm.name}-{slot}.{name}.qcow2")
 
@@ -118,7 +118,7 @@ def snapshot(driver, vm, step):
         overlays = {slot: overlay_path(vm, slot, name) for slot in vm.config["disks"]}
         memory = memory_path(vm, name) if arguments["include_memory"] and vm.power in (RUNNING, PAUSED) else None
         _describe_files(root, overlays, memory)
-    # Announced before they are there: a run that is cut off here leaves no file that nobody knows.
+    # Recorded before they exist, so that an interrupted run leaves no unknown files.
     own_files = [memory] if memory else []
     _announce(driver, vm, {"disks": overlays.values(), "files": own_files})
     flags = ("--disk-only", "--atomic") if kind == EXTERNAL and memory is None else ()
@@ -142,7 +142,7 @@ def _describe_files(root, overlays, memory):
 
 
 def _is_created_meanwhile(driver, vm, name, error):
-    """Whether another task took the same one at the same moment; then it is there, as asked."""
+    """Whether another task created the same snapshot at the same time; then it exists as requested."""
     if not isinstance(error, CommandFailed) or "already exists" not in error.stderr:
         return False
     return any(
@@ -164,15 +164,15 @@ def drop_snapshot(driver, vm, step):
 
 
 def _drop_one(driver, vm, name):
-    """The snapshot goes last, so that a run that is cut off before that finds it again and leaves nothing undone.
+    """The snapshot's metadata is removed last, so that an interrupted run can be completed by the next one.
 
-    Its memory is the exception where it could still be restored: a merge that fails must not cost it.
+    Its memory file is removed after that if the snapshot could still be restored: a failed merge must not lose it.
     """
     taken = read_one(driver.virsh, vm.id, name)
     memory = {taken.memory_file}.intersection(vm.mark.get("files", ()) if vm.owned else ())
     restorable = version_numbers(driver.library) >= EXTERNAL_RESTORED_SINCE
     if not restorable:
-        _remove(memory)  # libvirt merges the disks and leaves the memory (9.0.0).
+        _remove(memory)  # libvirt merges the disks, but keeps the memory file (9.0.0).
     _disown(driver, vm, {*taken.overlays, *(() if restorable else memory)})
     try:
         driver.virsh.run("snapshot-delete", vm.id, "--snapshotname", name, timeout=_TIMEOUT)
@@ -191,19 +191,19 @@ def _remove(paths):
 
 
 def restore(driver, vm, step):
-    """libvirt rolls the definition back too, and with it our mark: what was made since is still ours."""
+    """libvirt also reverts the definition with our mark; files created since then must be added to the mark again."""
     kept = {key: list(vm.mark.get(key, ())) for key in _KEPT} if vm.owned else {}
     try:
         driver.virsh.run("snapshot-revert", vm.id, "--snapshotname", step.arguments["name"], timeout=_TIMEOUT)
         if kept:
             kept["disks"] += _new_overlays(driver, kept["disks"], vm)
     finally:
-        # A revert that fails has mostly changed the definition already.
+        # A failed revert has usually changed the definition already.
         _announce(driver, vm, kept)
 
 
 def _new_overlays(driver, ours, vm):
-    """libvirt 9.9 and later restore an external snapshot by a file of their own upon what was frozen."""
+    """libvirt 9.9 and later restore an external snapshot with a new overlay on the frozen files."""
     if not driver.is_local:
         return []
     info = driver.storage.qemu_img.info
@@ -213,26 +213,26 @@ def _new_overlays(driver, ours, vm):
 
 # The mark -------------------------------------------------------------------------------------------------------------
 
-#: What a mark says is ours.
+#: Keys of a mark that list our files.
 _KEPT = ("disks", "files", "nvram")
 
 
 def _announce(driver, vm, added):
-    """Add files to our mark, {key of the mark: paths}; a VM without one gets none by the way."""
+    """Add files to our mark, {key of the mark: paths}; a VM without a mark is not changed."""
     _edit_mark(driver, vm, lambda key, known: [*known, *added.get(key, ())])
 
 
 def _disown(driver, vm, paths):
-    """Take files out of our mark: a name that it keeps could one day be that of somebody else's file."""
+    """Remove files from our mark: another file may later get the same name."""
     _edit_mark(driver, vm, lambda key, known: [path for path in known if path not in paths])
 
 
 def _edit_mark(driver, vm, edited):
     if not vm.owned or not vm.persistent:
-        return  # To store a definition would make a VM permanent that is not.
+        return  # Storing the definition of a transient VM would make it persistent.
     definition = driver.definition(vm.id)
     found = definition.mark or {}
-    # An old snapshot may bring back the mark of a VM that this one was copied from.
+    # An old snapshot may restore the mark of the VM that this one was copied from.
     mark = found if found.get("id") == vm.id else {**vm.mark, "tags": found.get("tags", [])}
     lists = {key: list(dict.fromkeys(edited(key, mark.get(key, ())))) for key in _KEPT}
     changed = {**mark, **{key: paths for key, paths in lists.items() if paths or key in mark}}
@@ -242,22 +242,22 @@ def _edit_mark(driver, vm, edited):
 
 
 def check_content(driver, vm, name, snapshot):
-    """Raise NotFound where what a snapshot held of the disks is gone; ``snapshot`` is its SnapshotXml."""
+    """Raise NotFound if disk contents of a snapshot are missing; ``snapshot`` is its SnapshotXml."""
     for slot, path in sorted(snapshot.frozen.items()):
         if not files.exists(path):
             raise NotFound(
-                f"{vm.name}: {path}, which held disk {slot} of the snapshot '{name}', is gone.",
-                "Put the file back, or drop the snapshot.",
+                f"{vm.name}: {path} with disk {slot} of snapshot '{name}' no longer exists.",
+                "Restore the file, or delete the snapshot.",
             )
         if snapshot.kind == INTERNAL and name not in driver.storage.qemu_img.info(path).snapshots:
             raise lost_in_image(vm.name, vm.name, path, name)
 
 
 def lost_in_image(about, owner, path, name):
-    """What to say to a task ``about`` a VM when an image of ``owner`` lost a snapshot that libvirt lists."""
+    """The error for the VM ``about`` if a snapshot that libvirt lists is missing in an image of ``owner``."""
     words = shlex.join(["virsh", "snapshot-delete", owner, f"--snapshotname={name}", "--metadata"])
     return NotFound(
-        f"{about}: {path} no longer holds the snapshot '{name}' of '{owner}'.", f"Drop what is left of it: {words}"
+        f"{about}: {path} no longer contains the snapshot '{name}' of '{owner}'.", f"Delete its metadata: {words}"
     )
 
 
@@ -276,14 +276,14 @@ def leftovers(driver, vm):
 
 
 def with_leftover_snapshots(driver, vm):
-    """The VM with these among its snapshots, so that they can be removed like the others."""
+    """The VM with leftover snapshots added, so that they can be deleted like the others."""
     known = {one.name for one in vm.snapshots}
     try:
         names = {name: path for path, name in leftovers(driver, vm) if name not in known}
     except PolyvirtError:
-        return vm  # What an image that cannot be read holds is not known.
+        return vm  # The snapshots of an unreadable image are unknown.
     lost = [
-        Snapshot(name, kind=INTERNAL, unfinished=f"only {path} holds it, and libvirt does not know it")
+        Snapshot(name, kind=INTERNAL, unfinished=f"it exists only in {path}, and libvirt does not list it")
         for name, path in sorted(names.items())
     ]
     return vm.having(snapshots=(*vm.snapshots, *lost)) if lost else vm

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Files of VMs: whole before they get their name, and never overwritten; and whether there is room for them."""
+"""Files of VMs: complete before they get their final name, never overwritten, and with enough free space."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from .settings.firmware import nvram_of
 _SEED_SUFFIX = ".polyvirt-seed.iso"
 #: By whether the firmware has secure boot.
 _NVRAM_SUFFIXES = {False: ".nvram", True: ".nvram-secure"}
-#: What qemu-img can read and the core lets a base image be; others are converted by their owner first.
+#: Supported formats of base images; other images must be converted first.
 IMAGE_FORMATS = ("qcow2", "raw", "vmdk", "vdi", "vhdx", "vpc")
 
 
 class Storage:
-    """Image files in one folder of the host."""
+    """Image files in one directory of the host."""
 
     def __init__(self, qemu_img, folder, is_default=False):
         self.qemu_img, self.folder = qemu_img, folder
@@ -40,21 +40,21 @@ class Storage:
         return os.path.join(self.folder, f"{name}{_NVRAM_SUFFIXES[bool(secure)]}")
 
     def open_folder(self):
-        """See that the folder is there, where it is libvirt's own and not one that the user chose."""
+        """Create the directory if it is libvirt's default and not one chosen by the user."""
         if self._is_default:
             files.make_folder(self.folder)
 
     def make_disk(self, path, entry, image):
-        """Make the file of one disk; True when it is new.
+        """Create the file of one disk; True if it is new.
 
-        A file that already has the name is taken only when it is what would be made now (a run that was cut off left
-        it); anything else may be somebody's data. Raises Refused then.
+        An existing file with that name is used only if it equals what would be created now (an interrupted run left
+        it); anything else may be data of others. Raises Refused then.
         """
         self.open_folder()
         with files.partial(path) as temporary:
             self._fill(temporary, entry, image)
             if not files.exists(path):
-                # Another task may be faster by a moment: what it made is looked at as any that is there.
+                # Another task may have created it at the same time; that file is checked like any existing one.
                 with suppress(Refused):
                     files.rename_into_place(temporary, path)
                     return True
@@ -75,14 +75,14 @@ class Storage:
         return known_format(entry) or self.qemu_img.info(entry["source"]).format
 
     def _is_same(self, made, found):
-        """A file that stands on another one holds only a part by itself, however much alike the two read."""
+        """A file with a backing file contains only part of the data, even if both read the same."""
         stands_on = [self.qemu_img.info(path).backing for path in (made, found)]
         return stands_on[0] == stands_on[1] and self.qemu_img.identical(made, found)
 
     def check_leftover(self, path, entry, image):
-        """Refuse, before anything is changed, a file that has the disk's name and holds something else."""
+        """Reject, before anything is changed, an existing file with the disk's name and different content."""
         if not files.exists(path) or (image and image.get("snapshot")):
-            return  # An internal snapshot can only be compared once it is copied.
+            return  # An internal snapshot can be compared only after it is copied.
         reference = image["source"] if image else empty_image(entry["size"])
         base = reference if image and image.get("linked") else None
         if self.qemu_img.info(path).backing != base:
@@ -115,25 +115,25 @@ class Storage:
     # Checks, made before anything is changed ------------------------------------------------------------------------
 
     def check_folder(self, written=True):
-        """Refuse a folder that is missing, or that cannot be written where that is for us to do, not for libvirt."""
+        """Reject a directory that is missing, or not writable if files are to be created in it."""
         if self._is_default and not files.exists(self.folder):
-            return  # libvirt's own folder is made when it is needed, as libvirt itself does.
+            return  # libvirt's default directory is created when needed, as libvirt does itself.
         if not files.is_folder(self.folder):
-            raise NotFound(f"storage_path: {self.folder} is no folder.", "Create it, or name another.")
+            raise NotFound(f"storage_path: {self.folder} is not a directory.", "Create it, or use another directory.")
         if written and not files.is_writable(self.folder):
             raise Refused(
-                f"storage_path: {self.folder} cannot be written.", "Run the task with become, or name another."
+                f"storage_path: {self.folder} is not writable.", "Run the task with become, or use another directory."
             )
 
     def check_image(self, name, image, entry, written_by):
-        """Refuse a base image that is missing, unreadable, none, too large for the disk, or being written."""
+        """Reject a base image that is missing, unreadable, not an image, larger than the disk, or in use."""
         path = image["source"]
-        base = self.check_readable_image(name, "image", path)
+        base = self.check_readable_image(name, "image.source", path)
         users = written_by.get(os.path.realpath(path))
         if users:
             raise Refused(
-                f"{name}: image {path} is the disk of {', '.join(users)} and may be written to.",
-                "Use a copy that nobody writes.",
+                f"{name}: image.source: {path} is a disk of {', '.join(users)}, which may write to it.",
+                "Use a copy that no VM writes to.",
             )
         damage = self.qemu_img.damage(path, base.format)
         if damage:
@@ -143,71 +143,81 @@ class Storage:
         size = entry.get("size")
         if size and size < base.virtual_size:
             raise Refused(
-                f"{name}: a disk of {human_size(size)} is too small for the image {path}, which has"
+                f"{name}: a disk of {human_size(size)} is smaller than the image {path} of"
                 f" {human_size(base.virtual_size)}.",
-                "Ask for its size or more.",
+                f"Set a size of {human_size(base.virtual_size)} or more, or omit the option.",
             )
         if image.get("linked") and entry.get("format", "qcow2") != "qcow2":
             raise Refused(
-                f"{name}: a linked disk has the format qcow2, not {entry['format']}.", "Leave the format out."
+                f"{name}: a linked disk always has the format qcow2, not {entry['format']}.", "Omit the option format."
             )
 
     def check_readable_image(self, name, option, path, image_format=None, or_device=False):
-        """What an image is; refused where it is missing, unreadable, or none (of the format that is named)."""
+        """Read an image's properties; rejected if it is missing, unreadable, or not an image (of the given format)."""
         check_readable(name, option, path, or_device)
         try:
             info = self.qemu_img.info(path, image_format)
         except CommandFailed as error:
             raise Refused(
-                f"{name}: {option} {path} is no disk image: {error.stderr}.", "Name a qcow2 or raw image."
+                f"{name}: {option}: {path} is not a disk image: {error.stderr}.", "Use a qcow2 or raw image."
             ) from error
-        # Anything can be probed as raw, but what is called a raw disk is one.
+        # Any file is probed as raw; only a file declared as raw is accepted as such.
         is_text = info.format == "raw" and image_format is None and files.size(path) % 512
         if info.format not in IMAGE_FORMATS or is_text:
-            raise Refused(f"{name}: {option} {path} is no disk image.", f"Name one of {', '.join(IMAGE_FORMATS)}.")
+            raise Refused(
+                f"{name}: {option}: {path} is not a disk image.",
+                f"Use an image in one of these formats: {', '.join(IMAGE_FORMATS)}.",
+            )
         if not info.virtual_size:
-            raise Refused(f"{name}: {option} {path} is empty (0 bytes).", "Download, copy or create it again.")
+            raise Refused(f"{name}: {option}: {path} is empty (0 bytes).", "Download, copy or create it again.")
         return info
 
     def check_disk_source(self, name, slot, entry, written_by):
         source = entry["source"]
         known = known_format(entry)
-        info = self.check_readable_image(name, f"disks: source of {slot}", source, known, or_device=True)
+        info = self.check_readable_image(name, f"disks.{slot}.source", source, known, or_device=True)
         users = [user for user in written_by.get(os.path.realpath(source), ()) if user != name]
         if users:
-            raise Refused(f"{name}: disk {source} belongs to {', '.join(users)}.", "Detach it there first.")
+            raise Refused(
+                f"{name}: disks.{slot}.source: {source} is a disk of {', '.join(users)}.",
+                "Detach it from that VM first.",
+            )
         return {**entry, "format": entry.get("format", info.format), "size": info.virtual_size}
 
     def check_free(self, name, path, written_by):
         users = [user for user in written_by.get(os.path.realpath(path), ()) if user != name]
         if users:
-            raise Refused(f"{name}: {path} is used by {', '.join(users)}.", "Choose another name or storage_path.")
+            raise Refused(f"{name}: {path} is used by {', '.join(users)}.", "Use another name or storage_path.")
 
     def check_no_nvram(self, name, secure_boot, to_delete=()):
-        """libvirt does not fill a file that is there: a new VM would boot with another's variables."""
+        """libvirt does not overwrite an existing file, so a new VM would boot with another VM's variables."""
         path = self.nvram_path(name, secure_boot)
         if files.exists(path) and os.path.realpath(path) not in to_delete:
             raise Refused(
-                f"{name}: {path} exists already and holds the firmware variables of an earlier machine.",
-                "Move it away or remove it; a machine that shall have it gets it back under that name once it is made.",
+                f"{name}: {path} already exists and contains the firmware variables of an earlier VM.",
+                "Delete the file or move it to another directory. To use it for the new VM, move it back after the"
+                " VM is created.",
             )
 
 
 def _taken(path):
-    return Refused(f"{path} exists already and holds something else.", "Move it away, or attach it as a disk's source.")
+    return Refused(
+        f"{path} already exists and has different content.",
+        "Move it to another directory, or attach it with disks[].source.",
+    )
 
 
 def check_iso(name, path, option="iso"):
-    """Refuse a medium that is missing, unreadable, or no ISO 9660 or UDF image."""
+    """Reject a file that is missing, unreadable, or not an ISO 9660 or UDF image."""
     check_readable(name, option, path)
     if not optical.is_iso(path):
-        raise Refused(f"{name}: {option} {path} is no ISO image.", "Name an ISO 9660 or UDF image.")
+        raise Refused(f"{name}: {option}: {path} is not an ISO image.", "Use an ISO 9660 or UDF image.")
 
 
 def known_format(entry):
-    """The format of a disk that is attached as it is, where it need not be looked up.
+    """The format of an attached disk if it need not be probed.
 
-    A block device is raw unless the task says otherwise: what a guest wrote to it must not make it another image.
+    A block device is raw unless the task sets another format: probing would trust data written by a guest.
     """
     return entry.get("format") or ("raw" if files.is_block_device(entry["source"]) else None)
 
@@ -215,27 +225,27 @@ def known_format(entry):
 def check_readable(name, option, path, or_device=False):
     if not files.exists(path):
         raise NotFound(
-            f"{name}: {option} {path} does not exist on the hypervisor.", "Correct the path, or put the file there."
+            f"{name}: {option}: {path} does not exist on the hypervisor.", "Correct the path, or copy the file to it."
         )
     if not (files.is_file(path) or (or_device and files.is_block_device(path))):
         wanted = "file or a block device" if or_device else "file"
-        raise Refused(f"{name}: {option} {path} is not a {wanted}.", f"Name a {wanted}.")
+        raise Refused(f"{name}: {option}: {path} is not a {wanted}.", f"Use the path of a {wanted}.")
     if not files.is_readable(path):
-        raise Refused(f"{name}: {option} {path} cannot be read.", "Run the task with become, or make it readable.")
+        raise Refused(f"{name}: {option}: {path} is not readable.", "Run the task with become, or make it readable.")
 
 
 def chain_of(storage, path):
-    """An image and all it stands on."""
+    """An image and all its backing files."""
     return [image.path for image in storage.qemu_img.chain(path)]
 
 
 def bases_of(storage, overlays):
-    """All that new overlays stand on."""
+    """All backing files of new overlays."""
     return sorted({base for path in overlays for base in chain_of(storage, path)[1:]})
 
 
 def bases(definitions):
-    """Real path -> names of the VMs whose disks were made to stand on it, and that any write would ruin."""
+    """Real path of a backing file -> names of the VMs whose disks were created on it; a write would corrupt them."""
     standing = {}
     for definition in definitions:
         mark = definition.mark or {}
@@ -246,7 +256,7 @@ def bases(definitions):
 
 
 def used_files(definition):
-    """Every local file that a definition refers to, down the chain as far as libvirt tells."""
+    """Every local file in a definition, with the backing files that libvirt lists."""
     for disk in definition.root.findall("devices/disk"):
         if file_of(disk):
             yield file_of(disk)
@@ -263,7 +273,7 @@ def written_files(definitions):
     for definition in definitions:
         for disk in definition.drives("disk", "lun"):
             if place_of(disk) and disk.find("readonly") is None:
-                # Of a VM that runs there are two definitions.
+                # A running VM has two definitions.
                 written.setdefault(os.path.realpath(place_of(disk)), {})[definition.name] = True
         if nvram_of(definition):
             written.setdefault(os.path.realpath(nvram_of(definition)), {})[definition.name] = True
@@ -271,7 +281,7 @@ def written_files(definitions):
 
 
 def check_space(driver, name, images, to_delete=()):
-    """Refuse copies of ``images`` for which there is no room beside those of the other VMs of the task.
+    """Reject copies of ``images`` that do not fit beside those of the other VMs of the task.
 
     ``to_delete`` are files that are deleted before.
     """
@@ -284,9 +294,10 @@ def check_space(driver, name, images, to_delete=()):
     free = files.free_space(_existing(folder)) - claimed + sum(map(_given_back, to_delete))
     if needed > free:
         raise Refused(
-            f"{name}: storage_path: copying its disks takes {_shown(needed)} in {folder}, and only"
-            f" {_shown(max(free, 0))} is free{' beside the disks of the other VMs of this task' if claimed else ''}.",
-            "Free some space, name another storage_path, or set linked: true.",
+            f"{name}: storage_path: copying its disks needs {_shown(needed)} in {folder}, but only"
+            f" {_shown(max(free, 0))} is"
+            f" free{' after copying the disks of the other VMs of this task' if claimed else ''}.",
+            "Free some space, set another storage_path, or set linked: true.",
         )
     driver.claimed[folder] = claimed + needed
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What libvirt can do, as data: settings with what a change of each costs, sources, names, words instead."""
+"""What libvirt supports, as data: settings with the cost of a change, sources, names, alternatives."""
 
 from __future__ import annotations
 
@@ -74,51 +74,51 @@ _LOCAL = ", with a uri such as qemu:///system."
 
 
 def _instead(hypervisor, local):
-    """What helps where a field, or a power state, is not there."""
+    """Alternatives to fields and power states that this connection does not support."""
     return {
         **LIBVIRT.lacks,
-        "image": f"Run the task on the hypervisor's own host{_LOCAL}",
-        "cloud_init": f"Run the task on the hypervisor's own host{_LOCAL}",
-        "disks": f"Run the task on the hypervisor's own host{_LOCAL}",
-        "iso": f"Run the task on the hypervisor's own host{_LOCAL}",
-        "clone": f"Run the task on the hypervisor's own host{_LOCAL}",
+        "image": f"Run the task on the hypervisor itself{_LOCAL}",
+        "cloud_init": f"Run the task on the hypervisor itself{_LOCAL}",
+        "disks": f"Run the task on the hypervisor itself{_LOCAL}",
+        "iso": f"Run the task on the hypervisor itself{_LOCAL}",
+        "clone": f"Run the task on the hypervisor itself{_LOCAL}",
         "port_forwards": INSTEAD_OF_FORWARDS,
-        "shared_folders": f"Run the task on the hypervisor's own host{_LOCAL}",
-        "snapshot.content": f"Run the task on the hypervisor's own host{_LOCAL}",
-        SUSPENDED: "This connection can pause machines, but not save them to disk.",
+        "shared_folders": f"Run the task on the hypervisor itself{_LOCAL}",
+        "snapshot.content": f"Run the task on the hypervisor itself{_LOCAL}",
+        SUSPENDED: "This connection can pause VMs, but cannot save them to disk.",
         **_instead_of_hardware(hypervisor, local),
     }
 
 
 def _snapshot_name_fault(name):
     if "/" in name:
-        return "libvirt takes no slash"
+        return "libvirt does not allow slashes"
     if name.startswith("."):
-        return "libvirt takes no dot in front"
-    # libvirt would put it into the image and then fail to note it (9.0.0): the file's name ends with .xml.new first.
-    return "libvirt takes no more than 247 bytes" if len(name.encode()) > 247 else None
+        return "libvirt does not allow a leading dot"
+    # libvirt 9.0.0 would create it in the image and then fail to store its metadata in a file NAME.xml.new.
+    return "libvirt does not allow more than 247 bytes" if len(name.encode()) > 247 else None
 
 
 def _instead_of_hardware(hypervisor, local):
-    """What helps where a connection lacks firmware, TPM and the like."""
+    """Alternatives if a connection does not support firmware, TPM and similar options."""
     if hypervisor == "TEST":
-        words = "Machines of this connection are only imagined; use a uri such as qemu:///system."
+        words = "VMs of this connection are only simulated; use a uri such as qemu:///system."
     elif not local:
-        words = f"Run the task on the hypervisor's own host{_LOCAL}"
+        words = f"Run the task on the hypervisor itself{_LOCAL}"
     else:
-        words = f"It takes libvirt {'.'.join(map(str, FIRMWARE_SINCE))} or later."
+        words = f"It requires libvirt {'.'.join(map(str, FIRMWARE_SINCE))} or later."
     hardware = ("firmware", "secure_boot", "nested_virtualization", "tpm", "display", "serial_log")
     return dict.fromkeys(hardware, words)
 
 
 def _name_fault(name):
     if name.isdigit():
-        return "virsh would take a number for the id of a running machine"
+        return "virsh would read a number as the id of a running VM"
     return None
 
 
 def _normalized(fields, vm, config):
-    """The vocabulary's words in libvirt's, with what has no place there refused."""
+    """The configuration in libvirt's terms; what libvirt cannot express is rejected."""
     adjusted = normalize_maxima(vm, normalized_firmware(vm, config) if "firmware" in fields else config)
     check_native(vm, config)
     if "disks" in config:
@@ -129,7 +129,7 @@ def _normalized(fields, vm, config):
     if "boot_order" in config:
         check_boot_order(vm, config["boot_order"])
     if config.get("iso") == "" and vm.power != ABSENT and vm.config.get("iso") is None:
-        del adjusted["iso"]  # Where there is no drive, there is no medium in it.
+        del adjusted["iso"]  # Without a drive there is nothing to eject.
     if config.get("networks"):
         adjusted["networks"] = {
             place: entry if entry is None else normalized_nic(vm, place, entry)
@@ -138,11 +138,11 @@ def _normalized(fields, vm, config):
     return adjusted
 
 
-#: Kinds of snapshots: within the disk images, or frozen files with others on top.
+#: Kinds of snapshots: stored in the disk images, or frozen files with overlays.
 INTERNAL, EXTERNAL = "internal", "external"
-#: From here on libvirt removes external snapshots, and restores them.
+#: The versions since which libvirt can delete external snapshots, and restore them.
 EXTERNAL_DROPPED_SINCE, EXTERNAL_RESTORED_SINCE = (9, 0), (9, 9)
-#: From here on libvirt chooses firmware by the features asked.
+#: The version since which libvirt selects firmware by requested features.
 FIRMWARE_SINCE = (7, 2)
 
 
@@ -153,9 +153,9 @@ def fields_of(hypervisor, version, local):
 
 
 def _waiting_for_boot(field):
-    """The field, of which nothing is live in a VM whose memory is on disk: it is resumed as it was saved.
+    """The field without live changes for a suspended VM, which is resumed as it was saved.
 
-    In one that has crashed nothing is live either: its next cold start brings the change.
+    The same is true for a crashed VM: the change takes effect at its next cold start.
     """
     if not callable(field.cost) and field.cost != LIVE:
         return field
@@ -171,8 +171,8 @@ def _fields_of(hypervisor, version, local):
     imagined = hypervisor == "TEST"
     fields = {**_fields(), **_snapshot_fields(version), **({} if imagined else _hardware_fields())}
     if not local:
-        # What is a bridge there cannot be seen from here.
-        instead = "Run the task on the hypervisor's own host."
+        # Bridges of a remote host cannot be checked from here.
+        instead = "Run the task on the hypervisor itself."
         return {**fields, "networks.type": Field(choices=("network", "user"), instead=instead)}
     if imagined:
         return {**fields, **_file_fields(), **_FIELDS_OF_TEST}
@@ -181,7 +181,7 @@ def _fields_of(hypervisor, version, local):
     return {**fields, **_file_fields(), **firmware, "nested_virtualization": Field(), "snapshot.content": Field()}
 
 
-#: Fields that are no settings of a VM.
+#: Fields that are not settings of a VM.
 _NO_SETTINGS = frozenset(
     {"image", "clone", "cloud_init", "snapshot.take", "snapshot.drop", "snapshot.restore", "snapshot.content"}
 )
@@ -203,7 +203,7 @@ def _fields():
 
 
 def _hardware_fields():
-    """What only a VM that really runs can have: libvirt's test driver stores it and has none of it."""
+    """Fields that libvirt's test driver stores without any effect."""
     return {
         "tpm": Field(),
         "display.type": Field(),
@@ -213,11 +213,11 @@ def _hardware_fields():
 
 
 def _file_fields():
-    """What touches files, and so can be done only on the host itself."""
+    """Fields that need access to files, and so are supported only on the host itself."""
     fixed = "Detach it (state: absent) and attach another."
     return {
         "image": Field(),
-        "clone": Field(cost=_cost_of_cloning, instead="Stop it first, or name one of its snapshots."),
+        "clone": Field(cost=_cost_of_cloning, instead="Stop it first, or set clone.snapshot."),
         "cloud_init": Field(),
         "iso": Field(cost=_cost_of_medium),
         **SHARED_FOLDER_FIELDS,
@@ -230,28 +230,28 @@ def _file_fields():
     }
 
 
-#: libvirt's test driver has no function for devices of a running VM, and invents the sizes of disks.
+#: libvirt's test driver cannot change devices of a running VM, and reports made-up disk sizes.
 _FIELDS_OF_TEST = {
     **{name: replace(field, cost=NEXT_BOOT) for name, field in {**MEMORY_CPUS_FIELDS, **NETWORK_FIELDS}.items()},
     "iso": Field(cost=NEXT_BOOT),
     "disks.add": Field(cost=NEXT_BOOT),
     "disks.remove": Field(cost=NEXT_BOOT),
-    "disks.size": Field(cost=NEVER, instead="The sizes of this connection's disks are invented."),
+    "disks.size": Field(cost=NEVER, instead="This connection only simulates disks and their sizes."),
 }
 
 
 def _cost_of_medium(vm, change):
-    # None: the VM has no optical drive at all, and drives are not plugged into running VMs.
+    # None: the VM has no optical drive, and drives cannot be added to a running VM.
     return NEXT_BOOT if vm.config.get("iso") is None else LIVE
 
 
 def _cost_of_growing(vm, change):
-    # The saved memory believes in the old size.
+    # The saved memory contains the old size.
     return POWER_OFF if vm.power == SUSPENDED else LIVE
 
 
 def _cost_of_cloning(source, change):
-    # What runs writes to its disks, and what is saved has not written all yet.
+    # A running VM writes to its disks, and a suspended one has data in memory that is not written yet.
     return LIVE if source.power == STOPPED or change.new.get("snapshot") else NEVER
 
 
@@ -259,16 +259,16 @@ def _cost_of_cloning(source, change):
 
 
 def _snapshot_fields(version):
-    instead = "Restoring an external snapshot needs libvirt 9.9. Clone it instead (clone, with its snapshot)."
+    instead = "Restoring an external snapshot requires libvirt 9.9. Create a clone of it instead (clone.snapshot)."
     return {
         "snapshot.take": Field(
             cost=_cost_of_taking,
-            instead="Stop it first. What is suspended may be started instead, and of what runs with UEFI an external"
-            " one be taken (kind: external).",
+            instead="Stop the VM first. A suspended VM can also be started; for a running VM with UEFI, an external"
+            " snapshot is possible (kind: external).",
         ),
         "snapshot.drop": Field(
             cost=partial(_cost_of_dropping, version_numbers(version) >= EXTERNAL_DROPPED_SINCE),
-            instead="Removing an external snapshot needs libvirt 9.0. Commit it by hand: virsh blockcommit.",
+            instead="Deleting an external snapshot requires libvirt 9.0. Commit it manually: virsh blockcommit.",
         ),
         "snapshot.restore": Field(
             cost=partial(_cost_of_restoring, version_numbers(version) >= EXTERNAL_RESTORED_SINCE), instead=instead
@@ -277,21 +277,21 @@ def _snapshot_fields(version):
 
 
 def kind_for(vm, asked):
-    """The kind that a new snapshot gets: what was asked, else that of those before it."""
+    """The kind of a new snapshot: the requested one, else that of existing snapshots."""
     return asked or next((one.kind for one in vm.snapshots), INTERNAL)
 
 
 def _cost_of_taking(vm, change):
     if vm.power == SUSPENDED:
         return NEVER
-    # Firmware in flash memory has a state of its own, which no internal snapshot of a running VM can hold.
+    # UEFI firmware has its own state, which an internal snapshot of a running VM cannot contain.
     runs_with = vm.active or vm.config
     pflash = runs_with.get("firmware") == "uefi" and vm.power in (RUNNING, PAUSED)
     return NEVER if pflash and kind_for(vm, change.new.kind) == INTERNAL else LIVE
 
 
 def taken_as(vm, asked):
-    """(kind, power) of a new snapshot: an internal one holds the memory of what runs, an external one if asked."""
+    """(kind, power) of a new snapshot: an internal one includes a running VM's memory, an external one on request."""
     kind = kind_for(vm, asked.kind)
     return kind, vm.power if kind == INTERNAL or asked.include_memory else STOPPED
 
@@ -303,5 +303,5 @@ def _cost_of_dropping(externals_too, vm, change):
 def _cost_of_restoring(externals_too, vm, change):
     if change.old.kind == EXTERNAL and not externals_too:
         return NEVER
-    # libvirt would keep the saved memory, and put it upon other disks at the next start.
+    # libvirt would keep the saved memory, and combine it with other disks at the next start.
     return POWER_OFF if vm.power in (SUSPENDED, FAILED) else LIVE

@@ -44,7 +44,7 @@ def test_no_call_is_waited_for_longer_than_the_ceiling(timeout, waited):
     with pytest.raises(errors.Timeout) as caught:
         Commands(ceiling=1).run(["sleep", "60"], timeout=timeout)
     assert caught.value.waited == waited
-    assert ("raise call_timeout" in str(caught.value)) == (waited == 1)
+    assert ("increase call_timeout" in str(caught.value)) == (waited == 1)
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,7 @@ def test_rename_into_place_never_overwrites(tmp_path, monkeypatch, prepare):
     files.rename_into_place(str(new), str(final))
     assert os.listdir(tmp_path) == ["final"] and final.read_text() == "1"
     new.write_text("2")
-    with pytest.raises(errors.Refused, match="final exists already"):
+    with pytest.raises(errors.Refused, match="final already exists"):
         files.rename_into_place(str(new), str(final))
     assert (final.read_text(), new.read_text()) == ("1", "2")
 

@@ -98,8 +98,8 @@ def test_password_belongs_to_the_default_user_and_need_not_be_changed():
     ("documents", "word"),
     [
         ("#cloud-config\n", "password"),
-        ({"password": "a"}, "user_data has password too"),
-        ({"chpasswd": {"list": "a:b"}}, "user_data has chpasswd too"),
+        ({"password": "a"}, "password and password in user_data cannot be combined"),
+        ({"chpasswd": {"list": "a:b"}}, "password and chpasswd in user_data cannot be combined"),
         ({"users": [{"name": "a"}]}, "list of users"),
     ],
 )

@@ -15,7 +15,7 @@ from unit.module_utils._tools.vagrant_recordings import recorded
 
 PREDICATES = {
     vagrant.is_locked: "MachineActionLockedError",
-    vagrant.is_unknown_machine: "MachineNotFound",
+    vagrant.is_unknown_vm: "MachineNotFound",
     vagrant.is_no_project: "NoEnvironmentError",
     vagrant.is_provider_missing: "ProviderNotUsable",
     vagrant.is_other_provider: "ActiveMachineWithDifferentProvider",
@@ -96,20 +96,20 @@ def test_an_early_failure_is_told_by_its_own_lines():
     assert "FOLDER/bad/Vagrantfile:1: syntax error, unexpected end-of-input" in error.message
 
 
-def test_a_silent_failure_is_told_by_its_code():
-    assert failure(rc=137).message == "vagrant up web failed: exit code 137 and no word"
+def test_failure_without_a_message_has_the_exit_code():
+    assert failure(rc=137).message == "vagrant up web failed: exit code 137, without a message"
 
 
 @pytest.mark.parametrize(
     ("said", "kind", "told"),
     [
-        (Told(stdout="Vagrant 2.1.9\n"), errors.Unsupported, "Vagrant 2.1.9. Vagrant 2.2 or later"),
+        (Told(stdout="Vagrant 2.1.9\n"), errors.Unsupported, "Vagrant 2.1.9. Install Vagrant 2.2 or later"),
         (
             Told(rc=1, stderr="Vagrant failed to initialize at a very early stage:\n\nbad\n"),
             errors.Unavailable,
-            "says: bad",
+            "no version: bad",
         ),
-        (Told(), errors.Unavailable, "says: nothing"),
+        (Told(), errors.Unavailable, "no version: nothing"),
     ],
 )
 def test_what_is_no_usable_vagrant(said, kind, told):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
 from ansible_collections.polyvirt.core.plugins.module_utils._tools import vagrant_folder
-from ansible_collections.polyvirt.core.plugins.module_utils._tools.vagrant_folder import Made
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.vagrant_folder import CreatedVm
 
 ID = "6639f314-eef5-42c0-a9fc-a87378faddd2"
 NUMBER = "5e6b2de665954096bfce17e24bbc697c"
@@ -34,12 +34,12 @@ def _machine(tmp_path):
 
 
 def web(tmp_path):
-    return vagrant_folder.machines(files, str(tmp_path)).get("web")
+    return vagrant_folder.created_vms(files, str(tmp_path)).get("web")
 
 
 def test_a_machine_that_was_made(tmp_path, machine):
     key = str(machine / "private_key")
-    made = Made("web", "libvirt", ID, str(machine), ("pv/test", "0"), 0, key, is_provisioned=True, number=NUMBER)
+    made = CreatedVm("web", "libvirt", ID, str(machine), ("pv/test", "0"), 0, key, is_provisioned=True, number=NUMBER)
     assert web(tmp_path) == made
 
 
@@ -53,7 +53,7 @@ def test_a_folder_without_an_id_is_no_machine(tmp_path, machine):
 def test_what_is_missing_or_broken_is_not_told(tmp_path, machine):
     for name in ("box_meta", "creator_uid", "private_key", "action_provision", "index_uuid"):
         (machine / name).unlink()
-    assert web(tmp_path) == Made("web", "libvirt", ID, str(machine), None, None, None, is_provisioned=False)
+    assert web(tmp_path) == CreatedVm("web", "libvirt", ID, str(machine), None, None, None, is_provisioned=False)
     for broken in ("{", "[]", "{}", "1"):
         (machine / "box_meta").write_text(broken, encoding="utf-8")
         assert web(tmp_path).box is None
@@ -71,7 +71,7 @@ def test_the_provider_is_the_one_that_made_it(tmp_path, machine):
 
 
 def test_a_project_that_was_never_up(tmp_path):
-    assert vagrant_folder.machines(files, str(tmp_path / "nosuch")) == {}
+    assert vagrant_folder.created_vms(files, str(tmp_path / "nosuch")) == {}
     vagrant_folder.copy(files, str(tmp_path / "nosuch"), str(tmp_path / "copy"))
     assert not (tmp_path / "copy").exists()
 
@@ -79,7 +79,7 @@ def test_a_project_that_was_never_up(tmp_path):
 def test_a_copy_is_the_same_machine_without_its_secret_and_its_place_in_the_index(tmp_path, machine):
     copy = tmp_path / "copy"
     vagrant_folder.copy(files, str(tmp_path), str(copy))
-    made = vagrant_folder.machines(files, str(copy))["web"]
+    made = vagrant_folder.created_vms(files, str(copy))["web"]
     assert (made.id, made.provider, made.key_file) == (ID, "libvirt", None)
     copied = {file.name for file in (copy / "machines" / "web" / "libvirt").iterdir()}
     assert copied == {file.name for file in machine.iterdir()} - {"index_uuid", "private_key"}

@@ -44,5 +44,5 @@ def test_no_list_lists_nobody(tmp_path):
 )
 def test_a_word_is_taken_for_the_beginning_of_a_number(tmp_path, word, is_taken):
     index = _index(tmp_path, json.dumps({"machines": {NUMBER: ENTRY}}))
-    assert bool(vagrant_index.taken_for(index, word, None)) == is_taken
-    assert vagrant_index.taken_for(index, word, NUMBER) is None
+    assert bool(vagrant_index.vm_mistaken_for(index, word, None)) == is_taken
+    assert vagrant_index.vm_mistaken_for(index, word, NUMBER) is None

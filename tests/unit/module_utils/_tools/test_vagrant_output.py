@@ -86,23 +86,23 @@ def test_there_is_no_failure_in_what_went_well():
         (("validate",), "shouldn't exist", ["There are errors in the configuration of this machine. Please fix"]),
     ],
 )  # fmt: skip
-def test_complaints(words, says, lines):
+def test_error_texts(words, says, lines):
     if lines is None:
         call = next(call for call in calls() if says in call.stderr)
         lines = ["The working directory for Vagrant doesn't exist! This is the", "specified working directory:",
                  "/nonexistent-dir"]  # fmt: skip
     else:
         call = recorded(*words, says=says)
-    assert output.complaint(call.stderr).split("\n")[: len(lines)] == lines
+    assert output.error_text(call.stderr).split("\n")[: len(lines)] == lines
 
 
-def test_a_complaint_has_no_control_letters():
-    assert output.complaint("\x1b[31mred\x1b[0m\n\n  10%\r 20%\r\x1b[Kdone  \n") == "red\ndone"
+def test_error_text_has_no_control_letters():
+    assert output.error_text("\x1b[31mred\x1b[0m\n\n  10%\r 20%\r\x1b[Kdone  \n") == "red\ndone"
 
 
-def test_a_complaint_has_no_trace():
+def test_error_text_has_no_trace():
     trace = "/usr/share/x.rb:51:in `block in execute': undefined method `include?' (NoMethodError)\n\tfrom /a.rb:1\n"
-    assert output.complaint(trace) == "undefined method `include?' (NoMethodError)"
+    assert output.error_text(trace) == "undefined method `include?' (NoMethodError)"
 
 
 def test_ssh_configs():

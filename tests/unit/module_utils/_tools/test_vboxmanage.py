@@ -98,7 +98,7 @@ def test_a_list_is_read_although_one_machine_of_it_cannot_be():
 
 
 def test_an_answer_cut_off_by_the_locale_is_none():
-    with pytest.raises(errors.CommandFailed, match=r"middle of a line.*UTF-8"):
+    with pytest.raises(errors.CommandFailed, match=r"incomplete line.*UTF-8"):
         VBoxManage(Told(0, recorded("list-vms-locale-c"))).read("list", "vms")
 
 
@@ -148,7 +148,7 @@ def test_a_name_with_a_line_break_is_told_whole():
 def test_an_end_without_a_word():
     call = next(call for call in calls() if call.argv[1:] == ("showvminfo",))
     assert call.stderr == ""
-    assert "exit code 1 and no word" in failure(call).message
+    assert "exit code 1 without an error message" in failure(call).message
 
 
 def test_a_fatal_error_of_the_runtime_is_told():
@@ -249,7 +249,7 @@ def test_the_version_behind_a_warning():
 
 @pytest.mark.parametrize("said", ["6.0.24r139119\n", "5.2.42_Ubuntur137960\n"])
 def test_an_old_version_is_refused(said):
-    with pytest.raises(errors.Unavailable, match=r"is VirtualBox [56]\.[0-9.]+\. VirtualBox 6\.1 or later is needed"):
+    with pytest.raises(errors.Unavailable, match=r"is VirtualBox [56]\.[0-9.]+\. VirtualBox 6\.1 or later is required"):
         VBoxManage(Told(0, said)).version()
 
 
@@ -258,7 +258,7 @@ def test_the_oldest_version_is_not():
 
 
 def test_something_else_of_that_name_is_no_virtualbox():
-    with pytest.raises(errors.Unavailable, match="names no version: 'hello'"):
+    with pytest.raises(errors.Unavailable, match="reports no version: 'hello'"):
         VBoxManage(Told(0, "hello\n")).version()
 
 

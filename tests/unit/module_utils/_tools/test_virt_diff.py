@@ -121,7 +121,7 @@ def test_what_the_user_has_set_stays():
 @pytest.mark.parametrize(
     ("said", "message", "remedy"),
     [
-        ("no-system.txt", "virt-diff failed: no operating system was found on this disk.", "whole systems only"),
+        ("no-system.txt", "virt-diff failed: no operating system was found on this disk.", "operating systems only"),
         ("no-kernel.txt", "virt-diff failed: libguestfs: error: /usr/bin/supermin exited", "/lib/modules"),
     ],
 )
@@ -136,5 +136,5 @@ def test_a_failure_says_what_helps(said, message, remedy):
 
 
 def test_a_failure_without_a_word():
-    with pytest.raises(errors.CommandFailed, match="it said nothing"):
+    with pytest.raises(errors.CommandFailed, match="no error message"):
         VirtDiff(ToldCommands((1, "", ""))).compare([], [], "/scratch")

@@ -1,10 +1,10 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Forwarded ports with the provider libvirt: each is a process of ssh, whose number Vagrant notes beside the machine.
+"""Forwarded ports. With the provider libvirt each is an ssh process, whose id Vagrant stores in the VM's folder.
 
-It outlives the guest and keeps its port, so the next start gets none. Vagrant ends it before it stops a machine
-(vagrant-libvirt 0.11.2, action/forward_ports.rb); whoever stops one without Vagrant has to do the same.
+It outlives the guest and keeps its port, so the next start would get none. Vagrant ends it before it stops a VM
+(vagrant-libvirt 0.11.2, action/forward_ports.rb); whoever stops a VM without Vagrant has to do the same.
 """
 
 from __future__ import annotations
@@ -12,22 +12,58 @@ from __future__ import annotations
 import os
 import re
 
-from ...._ports import files
+from ...._lifecycle.errors import Refused
+from ...._lifecycle.model import RUNNING
+from ...._ports import files, net
 
-_NOTE = re.compile(r"ssh_(\d+)\.pid\Z")
+_PID_FILE = re.compile(r"ssh_(\d+)\.pid\Z")
 
 
 def clear(commands, folder):
-    """End the forwards of the machine that Vagrant keeps in ``folder``."""
+    """End the forwards of the VM that Vagrant keeps in ``folder``."""
     pids = os.path.join(folder, "pids")
     for name in files.entries(pids):
-        noted = _NOTE.match(name)
-        if noted:
+        found = _PID_FILE.match(name)
+        if found:
             path = os.path.join(pids, name)
-            _end(commands, files.read(path).decode("ascii", "replace").strip(), noted[1])
+            _end(commands, files.read(path).decode("ascii", "replace").strip(), found[1])
             files.remove(path)
 
 
 def _end(commands, pid, port):
     if pid.isdigit():
         commands.end(int(pid), lambda argv: "-L" in argv and any(f":{port}:" in word for word in argv))
+
+
+def check_host_ports(vm, forwards):
+    """Vagrant chooses no free port by itself: a new forward needs one."""
+    known = vm.config.get("port_forwards") or {}
+    for name, entry in forwards.items():
+        if entry is not None and "host_port" not in entry and name not in known:
+            raise Refused(f"{vm.name}: port_forwards: {name} has no host_port.", "Vagrant chooses none: set one.")
+
+
+def host_end(forward, provider):
+    """The host's end of a forward. With libvirt it is the port alone, whatever the address."""
+    port, address = forward.get("host_port"), forward.get("host_address")
+    if provider == "libvirt":
+        return str(port)
+    return f"{address + ':' if address else ''}{port}/{forward.get('protocol') or 'tcp'}"
+
+
+def host_ends(config):
+    return {host_end(one, config.get("provider")) for one in (config.get("port_forwards") or {}).values()}
+
+
+def check_ports_are_free(plan, created):
+    """Reject ports of the host that other programs use: Vagrant would forward none, and not start the VM."""
+    config = plan.after.config
+    if plan.before.power == RUNNING or (created is not None and config.get("provider") == "libvirt"):
+        return  # They are the VM's own; with libvirt the ssh processes that outlive it keep them until its next start.
+    for name, rule in sorted((config.get("port_forwards") or {}).items()):
+        port = rule["host_port"]
+        if not net.is_free(rule.get("host_address") or "", port, rule.get("protocol") or "tcp"):
+            raise Refused(
+                f"{plan.after.name}: port_forwards: host port {port} of {name} is used by another program.",
+                "Choose another host_port.",
+            )

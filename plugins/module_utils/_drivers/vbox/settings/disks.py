@@ -114,7 +114,7 @@ def _remove_leftover(driver, vbox_vm, path, announced):
 
 
 def file_in_the_way(path):
-    return Refused(f"{path} exists already.", "Move it away, or attach it as a disk's source.")
+    return Refused(f"{path} already exists.", "Move it to another directory, or attach it with disks[].source.")
 
 
 def remove_disk(driver, vbox_vm, slot):
@@ -160,7 +160,7 @@ def drive_controller(vbox_vm):
 
 
 def no_drive_place(name):
-    return Refused(f"{name}: no place is free for an optical drive.", "Take a disk off the IDE bus.")
+    return Refused(f"{name}: iso: no slot is free for an optical drive.", "Detach a disk from the IDE bus.")
 
 
 def remove_drive(driver, vbox_vm, slot):
@@ -204,9 +204,9 @@ def _check_growth(plan, disks):
         if image is not None and (image.variant or "").startswith(_FIXED):
             stem, ending = os.path.splitext(image.location)
             raise Refused(
-                f"{plan.after.name}: disks.{change.key}.size: {image.location} is of the variant Fixed, and VirtualBox"
-                " cannot grow such a disk.",
-                "Detach it (state: absent) and attach a copy that grows: VBoxManage clonemedium disk"
+                f"{plan.after.name}: disks.{change.key}.size: {image.location} has the variant Fixed, and VirtualBox"
+                " cannot enlarge such a disk.",
+                "Detach it (state: absent) and attach a copy of the variant Standard: VBoxManage clonemedium disk"
                 f" {image.location} {stem}-standard{ending} --variant Standard.",
             )
 
@@ -218,8 +218,8 @@ def _check_twice(plan):
         source = os.path.realpath(disk["source"]) if disk.get("source") else None
         if source in slots:
             raise Refused(
-                f"{plan.after.name}: disks: {disk['source']} would be at {slots[source]} and at {slot}.",
-                "Name it at one slot; state: absent detaches it from the other.",
+                f"{plan.after.name}: disks: {disk['source']} would be attached at both {slots[source]} and {slot}.",
+                "Attach it at one slot only; state: absent detaches it from the other.",
             )
         if source:
             slots[source] = slot
@@ -245,8 +245,9 @@ def _check_free_ports(vbox_vm, plan):
         controller, port, _device = place_of(change.key)
         if port >= ports.get(controller, port + 1):
             raise Refused(
-                f"{plan.after.name}: disks: {change.key}: '{controller}' has {ports[controller]} ports while it is on.",
-                "Name a lower port, or stop the VM first.",
+                f"{plan.after.name}: disks.{change.key}: controller '{controller}' has only {ports[controller]}"
+                " ports while the VM is running.",
+                "Use a lower port number, or stop the VM first.",
             )
 
 
@@ -259,8 +260,8 @@ def _check_attached(vbox_vm, plan):
         missing = next((path for path in _files_of(vbox_vm, slot) if not files.exists(path)), None)
         if missing is not None:
             raise NotFound(
-                f"{plan.after.name}: {option}: {missing} at {name} does not exist, so the VM cannot start.",
-                f"Put the file back{_REMEDIES[option]}.",
+                f"{plan.after.name}: {option}: {missing} in slot {name} does not exist, so the VM cannot start.",
+                f"Restore the file{_REMEDIES[option]}.",
             )
 
 

@@ -57,11 +57,13 @@ def release_images(driver, paths):
 
 def check_readable(name, option, path):
     if not files.exists(path):
-        raise NotFound(f"{name}: {option} {path} does not exist on this host.", "Correct the path, or put it there.")
+        raise NotFound(
+            f"{name}: {option}: {path} does not exist on this host.", "Correct the path, or copy the file to it."
+        )
     if not files.is_file(path):
-        raise Refused(f"{name}: {option} {path} is no file.", "Name a file.")
+        raise Refused(f"{name}: {option}: {path} is not a file.", "Use the path of a file.")
     if not files.is_readable(path):
-        raise Refused(f"{name}: {option} {path} cannot be read.", "Run the task as a user who may read it.")
+        raise Refused(f"{name}: {option}: {path} is not readable.", "Run the task as a user with read permission.")
 
 
 def check_iso(name, path):
@@ -70,7 +72,7 @@ def check_iso(name, path):
     end = files.size(path) - _DMG_END
     is_own = files.starts_with(path, _VISO) or (end > 0 and files.starts_with(path, _DMG, end))
     if not is_own and not optical.is_iso(path):
-        raise Refused(f"{name}: iso {path} is no ISO image.", "Name an ISO 9660 or UDF image.")
+        raise Refused(f"{name}: iso: {path} is not an ISO image.", "Use an ISO 9660 or UDF image.")
 
 
 def check_image(name, option, path, raw_too=False):
@@ -81,18 +83,25 @@ def check_image(name, option, path, raw_too=False):
         _check_raw(name, option, path, raw_too)
         return "raw", files.size(path)
     if found not in _WRITABLE:
-        raise Refused(f"{name}: {option} {path} is {found}, which VirtualBox does not use.", _conversion(found, path))
+        raise Refused(
+            f"{name}: {option}: {path} has the format {found}, which VirtualBox does not support.",
+            _conversion(found, path),
+        )
     capacity = disk_header.capacity(path)
     if not capacity:
-        raise Refused(f"{name}: {option} {path} is a {found} of unknown size.", "Name another image.")
+        raise Refused(
+            f"{name}: {option}: the disk size of the {found} image {path} cannot be read.", "Use another image."
+        )
     return found, capacity
 
 
 def _check_raw(name, option, path, raw_too):
     if files.size(path) % 512 or not files.size(path):
-        raise Refused(f"{name}: {option} {path} is no disk image.", "Name a VDI, VMDK, VHD or raw image.")
+        raise Refused(f"{name}: {option}: {path} is not a disk image.", "Use a VDI, VMDK, VHD or raw image.")
     if not raw_too:
-        raise Refused(f"{name}: {option} {path} is raw, and VirtualBox attaches no such.", _conversion("raw", path))
+        raise Refused(
+            f"{name}: {option}: {path} is a raw image, which VirtualBox cannot attach.", _conversion("raw", path)
+        )
 
 
 def _conversion(found, path):
@@ -105,15 +114,14 @@ def check_size(name, path, entry, present):
     asked = entry.get("size") or present
     if asked < present:
         raise Refused(
-            f"{name}: a disk of {human_size(asked)} is too small for the image {path}, which has"
-            f" {human_size(present)}.",
-            "Ask for its size or more.",
+            f"{name}: a disk of {human_size(asked)} is smaller than the image {path} of {human_size(present)}.",
+            f"Set a size of {human_size(present)} or more, or omit the option.",
         )
     if asked > present and entry.get("format") == NOT_GROWN:
         raise Refused(
-            f"{name}: a {NOT_GROWN} of {human_size(asked)} cannot be made from the image {path}, which has"
-            f" {human_size(present)}: VirtualBox cannot grow such a disk.",
-            "Leave its size out, or make it another format: vdi.",
+            f"{name}: a {NOT_GROWN} disk of {human_size(asked)} cannot be created from the image {path} of"
+            f" {human_size(present)}: VirtualBox cannot enlarge such a disk.",
+            "Omit the size, or set format: vdi.",
         )
 
 
@@ -122,8 +130,8 @@ def check_uuid(name, option, path, media):
     known = media.get(disk_header.uuid_of(path))
     if known is not None and os.path.realpath(known.location) != os.path.realpath(path):
         raise Refused(
-            f"{name}: {option} {path} has the UUID of {known.location}, as if it were copied with cp.",
-            f"Give it one of its own: VBoxManage internalcommands sethduuid {path}",
+            f"{name}: {option}: {path} has the same UUID as {known.location}, like a copy made with cp.",
+            f"Set a new UUID: VBoxManage internalcommands sethduuid {path}",
         )
 
 
@@ -135,6 +143,6 @@ def check_room(name, folder, option, paths):
     free = files.free_space(folder)
     if free < needed:
         raise Refused(
-            f"{name}: {option}: the copy takes {human_size(needed)}, and {folder} has {human_size(free)} free.",
-            "Free some space there, or name another folder in storage_path.",
+            f"{name}: {option}: the copy needs {human_size(needed)}, but {folder} has only {human_size(free)} free.",
+            "Free some space there, or set storage_path to another directory.",
         )

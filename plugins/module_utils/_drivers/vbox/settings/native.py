@@ -78,11 +78,11 @@ def _checked(vm, key):
     name = bare_key(key)
     option = _OPTIONS.get(name.rstrip("0123456789"))
     if option and not _OF_NIC.fullmatch(name):
-        raise Refused(f"{vm.name}: native: '{key}' is not set there.", f"Use the option {option}.")
+        raise Refused(f"{vm.name}: native: '{key}' cannot be set through native.", f"Use the option {option} instead.")
     if name not in NATIVE_NAMES and not _OF_NIC.fullmatch(name):
         raise Refused(
-            f"{vm.name}: native: '{key}' cannot be read back, or is no setting of modifyvm.",
-            "Set it with VBoxManage modifyvm yourself; a task would change it in every run.",
+            f"{vm.name}: native: '{key}' is not an option of modifyvm, or its value cannot be read back.",
+            "Set it with VBoxManage modifyvm in a task of its own; this module would report a change on every run.",
         )
     return name
 
@@ -91,7 +91,10 @@ def _value(vm, key, value):
     if isinstance(value, bool):
         return "on" if value else "off"
     if value is None or isinstance(value, (dict, list)) or not str(value):
-        raise Refused(f"{vm.name}: native: the value of '{key}' is no plain value.", "Write it as modifyvm takes it.")
+        raise Refused(
+            f"{vm.name}: native: the value of '{key}' is not a plain value.",
+            "Write a single value as on the command line of modifyvm.",
+        )
     return str(value)
 
 

@@ -11,9 +11,9 @@ from ..vbox_vm import NETWORKS, NIC_MODELS, NIC_SYNONYMS, config_of, plain_mac
 
 _DEFAULT_SOURCES = {"internal": "intnet"}
 _NEED_SOURCE = {
-    "bridged": "Name an interface of the host (VBoxManage list bridgedifs).",
-    "hostonly": "Name a host-only interface (VBoxManage list hostonlyifs).",
-    "network": "Name a NAT network (VBoxManage list natnets), or use the type nat.",
+    "bridged": "Set source to an interface of the host (VBoxManage list bridgedifs).",
+    "hostonly": "Set source to a host-only interface (VBoxManage list hostonlyifs).",
+    "network": "Set source to a NAT network (VBoxManage list natnets), or use type nat.",
 }
 #: Where the names of what a NIC can be connected to are found.
 #: NICs by chipset.
@@ -40,10 +40,10 @@ def _normalized(vm, place, entry):
         nic.setdefault("type", "nat")
     kind = nic.get("type") or existing["type"]
     if kind == "nat" and nic.get("source"):
-        raise Refused(f"{vm.name}: networks: a NIC of type nat has no source.", "Leave the source out.")
+        raise Refused(f"{vm.name}: networks: source is not supported for a NIC of type nat.", "Omit source.")
     if not nic.get("source") and (existing or {}).get("type") != kind:
         if kind in _NEED_SOURCE:
-            raise Refused(f"{vm.name}: networks: a NIC of type {kind} needs a source.", _NEED_SOURCE[kind])
+            raise Refused(f"{vm.name}: networks: source is required for a NIC of type {kind}.", _NEED_SOURCE[kind])
         if kind in _DEFAULT_SOURCES:
             nic["source"] = _DEFAULT_SOURCES[kind]
     if nic.get("model"):
@@ -67,8 +67,8 @@ def check_networks(driver, plan, chipset):
         known = [one["Name"] for one in output.networks(driver.tool.read("list", _LISTS[kind]))]
         if source not in known:
             raise NotFound(
-                f"{plan.after.name}: networks: there is no '{source}' to connect a NIC of type {kind} to.",
-                f"Known: {', '.join(known) or 'none'}.",
+                f"{plan.after.name}: networks: source '{source}' of a NIC of type {kind} does not exist.",
+                f"Available: {', '.join(known) or 'none'}.",
             )
 
 
@@ -78,11 +78,11 @@ def _check_room(plan, touched, chipset):
     room = ROOM.get(chipset, MOST_NICS)
     beyond = [nic_number(place) for place in touched if nic_number(place) > room]
     if beyond:
-        remedy = "" if room == MOST_NICS else f" or set native: {{chipset: ich9}}, which has room for {MOST_NICS}"
+        remedy = "" if room == MOST_NICS else f" or set native: {{chipset: ich9}}, which supports {MOST_NICS}"
         raise Refused(
-            f"{plan.after.name}: networks: it would have a NIC {max(beyond)}, and the chipset {chipset} has room for"
-            f" {room}.",
-            f"Have fewer NICs{remedy}.",
+            f"{plan.after.name}: networks: the VM would have a NIC {max(beyond)}, but the chipset {chipset} supports"
+            f" only {room} NICs.",
+            f"Remove NICs{remedy}.",
         )
 
 

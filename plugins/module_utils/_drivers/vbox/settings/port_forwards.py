@@ -36,28 +36,28 @@ def check_forwards(vm, config):
     for name, entry in asked.items():
         reason = _why_not(name)
         if reason:
-            raise Refused(f"{vm.name}: port_forwards: no rule can be named {name!r}: {reason}.", "Choose another name.")
+            raise Refused(f"{vm.name}: port_forwards: {name!r} is not a valid name: {reason}.", "Use another name.")
         if entry.get("host_address"):
             _check_address(vm, name, entry["host_address"])
     if (asked or config.get("ssh_forward")) and "nat" not in _types(vm, config):
         option = "port_forwards" if asked else "ssh_forward"
         raise Refused(
-            f"{vm.name}: {option}: no NIC of the VM is of type nat.",
-            "Give it one in networks, or reach the guest by its address on its network.",
+            f"{vm.name}: {option}: the VM has no NIC of type nat.",
+            "Add one to networks, or connect to the guest by its address on its network.",
         )
 
 
 def _why_not(name):
     """What forbids a rule's name, or None."""
     if name == SSH_RULE:
-        return "it is the rule of ssh_forward"
+        return "it is used by ssh_forward"
     if "," in name:
-        return "a comma ends it"
+        return "it contains a comma"
     if "%" in name:
         # Its list of all VMs dies of '%n' or of a few '%s', whoever asks for it.
-        return "VBoxManage takes what follows a percent sign for a format, and prints something else or crashes"
+        return "it contains a percent sign, which VBoxManage cannot print"
     if "\n" in name or "\r" in name:
-        return "VBoxManage prints line breaks as they are, and they cannot be read back"
+        return "it contains a line break, which cannot be read back from VBoxManage"
     return None
 
 
@@ -66,8 +66,8 @@ def _check_address(vm, name, address):
         ipaddress.IPv4Address(address)
     except ValueError as error:
         raise Refused(
-            f"{vm.name}: port_forwards: host_address '{address}' of {name} is no IPv4 address.",
-            "Write one such as 127.0.0.1, or leave it out for all.",
+            f"{vm.name}: port_forwards.{name}.host_address: '{address}' is not an IPv4 address.",
+            "Use an address such as 127.0.0.1, or omit it to listen on all addresses.",
         ) from error
 
 
@@ -202,4 +202,6 @@ class HostPorts:
                 if port not in taken and net.is_free(rule.host_address, port, rule.protocol):
                     self._chosen[own] = port
                     return port
-        raise Refused(f"{vbox_vm.values['name']}: no port of the host is free for {rule.name}.", "Name a host_port.")
+        raise Refused(
+            f"{vbox_vm.values['name']}: port_forwards.{rule.name}: no free host port was found.", "Set host_port."
+        )

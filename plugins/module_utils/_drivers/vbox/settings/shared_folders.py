@@ -14,7 +14,7 @@ from ...._ports import files
 def check_share_names(vm, shares):
     for name in shares:
         if not name or re.search(r"\s", name):
-            raise Refused(f"{vm.name}: shared_folders: '{name}' is no name of a share.", "Write it without blanks.")
+            raise Refused(f"{vm.name}: shared_folders: '{name}' is not a valid name.", "Use a name without spaces.")
 
 
 def check_folders(plan):
@@ -24,8 +24,8 @@ def check_folders(plan):
     for name, share in after.items():
         if (creates or name in touched) and not files.is_folder(share["host_path"]):
             raise NotFound(
-                f"{plan.after.name}: shared_folders: host_path {share['host_path']} of {name} is no folder.",
-                "Correct the path, or make the folder.",
+                f"{plan.after.name}: shared_folders.{name}.host_path: {share['host_path']} is not a directory.",
+                "Correct the path, or create the directory.",
             )
 
 

@@ -1,9 +1,9 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Settings that live in the definition alone: how each is read from it and written to it.
+"""Settings stored in the definition: how each is read and written.
 
-A VM is made by the same writing as it is changed: what a new one shall have are so many additions.
+A VM is created with the same functions that change it: the settings of a new VM are written one by one.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ from .memory_cpus import (
 from .port_forwards import read_forwards, write_forward
 from .shared_folders import read_shares, with_share_driver, write_share
 
-#: What is written to is a Definition. What runs is changed before, by ``write_live(driver, vm, running, change)``.
-#: By the vocabulary's name of the field. A maximum comes after what it leaves room for.
+#: Settings are written to a Definition; a running VM is changed before, by ``write_live(driver, vm, running, change)``.
+#: By name of the field. A maximum comes after the value that it limits.
 SETTINGS = {
     "cpus": Setting(lambda definition: definition.cpus, write_cpus, plug_cpus),
     "memory": Setting(lambda definition: definition.memory, write_memory, plug_memory),
@@ -61,6 +61,6 @@ def read_settings(definition: Definition):
 
 
 def write_setting(driver, definition, change):
-    """Make one change in a definition."""
+    """Apply one change to a definition."""
     setting = SETTINGS[change.field]
     setting.write(definition, setting.on_host(driver, definition, change) if setting.on_host else change)

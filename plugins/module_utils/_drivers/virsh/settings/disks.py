@@ -46,10 +46,10 @@ def normalize_slots(vm, disks):
         if target != slot:
             present = (vm.config.get("disks") or {}).get(target)
             if entry is None and present and present["bus"] != "sata":
-                continue  # That disk is on another bus; the one to be gone is not there.
+                continue  # That disk is on another bus; the disk to be removed does not exist.
             given = None if entry is None else {**entry, "bus": "sata"}
         if target in normalized:
-            raise Refused(f"{vm.name}: disks: {slot} is the target {target}, which is given too.", "Give it once.")
+            raise Refused(f"{vm.name}: disks: {slot} and {target} are the same slot.", "Keep only one of them.")
         normalized[target] = _in_sectors(given)
     return normalized
 
@@ -67,8 +67,8 @@ def _target(vm, slot):
         return slot_name(int(sata[1]), "sd")
     if not _TARGET.fullmatch(slot):
         raise Refused(
-            f"{vm.name}: disks: '{slot}' is no slot.",
-            "Name one such as vda (virtio), sda (SCSI), sata0 (SATA) or hda (IDE).",
+            f"{vm.name}: disks: '{slot}' is not a valid slot.",
+            "Use a slot such as vda (virtio), sda (SCSI), sata0 (SATA) or hda (IDE).",
         )
     return slot
 
@@ -78,7 +78,8 @@ def cost_of_plugging(vm, change):
 
 
 BUS = Field(
-    cost=NEVER, instead="SATA and SCSI share the targets: sata0 is sda. Name another slot, or detach the disk first."
+    cost=NEVER,
+    instead="SATA and SCSI disks share their slots: sata0 is sda. Use another slot, or detach the disk first.",
 )
 
 
@@ -110,7 +111,7 @@ def disk_element(slot, path, image_format, bus):
 
 
 def set_disk_file(disk, path, image_format):
-    """Let a disk lie in another file, and know nothing of what that file stands on."""
+    """Set a disk's file, and remove the recorded backing files of the previous one."""
     for tag in ("source", "backingStore"):
         child = disk.find(tag)
         if child is not None:
@@ -140,7 +141,7 @@ def iso_drive(definition, own_files):
 
 
 def read_iso(definition, own_files):
-    """The medium in the first drive: empty for an empty drive, None where there is no drive."""
+    """The ISO image in the first drive: empty for an empty drive, None if there is no drive."""
     drive = iso_drive(definition, own_files)
     return None if drive is None else source_of(drive)
 
@@ -201,7 +202,7 @@ def add_disk(driver, vm, definition, running, change, made):
     slot, entry, new = change.key, change.new, []
     attached = [disk for disk in running.drives("disk") if target_of(disk) == slot] if running is not None else []
     if attached:
-        # A run that was cut off had it plugged in already; only the definition lacks it.
+        # An interrupted run has attached it already; only the stored definition lacks it.
         path, image_format = file_of(attached[0]), attached[0].find("driver").get("type")
         if not entry.get("source"):
             made.append(path)
@@ -221,7 +222,7 @@ def _plug_in(driver, vm, element, new):
     try:
         attach(driver, vm, element)
     except CommandFailed as error:
-        # Without an answer it may be plugged in: then the file is in use.
+        # Without an answer it may be attached, and then the file is in use.
         if not isinstance(error, ConnectionLost):
             for path in new:
                 files.remove(path)
@@ -235,7 +236,7 @@ def remove_disk(driver, vm, definition, running, change, made):
 
 
 def grow_disk(driver, vm, definition, running, change, made):
-    """The planner has compared: blockresize itself would shrink without a word."""
+    """The planner has compared the sizes, because blockresize shrinks without a warning."""
     if running is not None:
         driver.virsh.run("blockresize", vm.id, change.key, f"{change.new}B")
         return
@@ -247,7 +248,7 @@ _NO_PLACE = "No more available PCI slots"
 
 
 def attach(driver, vm, element):
-    """Plug a device into what runs. Raises CommandFailed, with a remedy where the VM has no free place."""
+    """Attach a device to the running VM. Raises CommandFailed, with a remedy if the VM has no free PCI slot."""
     try:
         driver.virsh.run("attach-device", vm.id, "/dev/stdin", "--live", stdin=ET.tostring(element, encoding="unicode"))
     except CommandFailed as error:
@@ -257,13 +258,13 @@ def attach(driver, vm, element):
             error.argv,
             error.rc,
             error.stderr,
-            message=f"{vm.name}: it runs with no free PCI slot, so no {element.tag} can be plugged in.",
-            remedy="Stop it and run the task again: when it is off, libvirt makes room for what is added.",
+            message=f"{vm.name}: the running VM has no free PCI slot, so no {element.tag} can be added.",
+            remedy="Stop the VM and run the task again: libvirt adds PCI slots to a stopped VM.",
         ) from error
 
 
 def check_disk(driver, name, slot, entry, written_by, image=None, expected=()):
-    """``expected`` are paths at which something of this VM is; what else has the disk's name is looked into."""
+    """``expected`` are paths where files of this VM exist; any other file with the disk's name is checked."""
     if entry.get("source"):
         driver.storage.check_disk_source(name, slot, entry, written_by)
     else:
@@ -278,8 +279,8 @@ def check_growing(vm, change):
     if files.is_block_device(source):
         raise Refused(
             f"{vm.name}: disks.{change.key}.size: {source} is a block device of {human_size(change.old)}, and only"
-            " files are grown.",
-            "Grow the device on the hypervisor (lvextend), or leave size out.",
+            " files can be enlarged.",
+            "Enlarge the device on the hypervisor (lvextend), or omit size.",
         )
 
 
@@ -287,10 +288,10 @@ def check_added_disk(driver, vm, change, written_by):
     drives = {target_of(drive) for one in driver.definitions_of(vm) for drive in one.drives("cdrom", "floppy")}
     if change.key in drives:
         raise Refused(
-            f"{vm.name}: disks: {change.key} is the slot of an optical drive.",
-            f"Name another slot, such as {_another_slot(driver, vm, change)}.",
+            f"{vm.name}: disks.{change.key}: the slot is used by an optical drive.",
+            f"Use another slot, such as {_another_slot(driver, vm, change)}.",
         )
-    # A run that was cut off may have attached the file already: it is the VM's own then.
+    # An interrupted run may have attached the file already; then it is the VM's own.
     check_disk(driver, vm.name, change.key, change.new, written_by, expected=written_by)
 
 

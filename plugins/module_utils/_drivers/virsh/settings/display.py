@@ -12,7 +12,7 @@ from ...._lifecycle.errors import NotFound, Refused
 from ...._lifecycle.units import KIB
 from ...._ports import files
 
-#: Draws for another display and shows nothing itself.
+#: Renders for another display and shows nothing itself.
 _HELPER = "egl-headless"
 _SPICE_CHANNELS = ("spicevmc", "spiceport")
 #: Every guest has a driver for it, and its memory can be set.
@@ -73,15 +73,15 @@ def _video_model(definition):
 
 
 def normalized_display(vm, display):
-    """``display`` as libvirt stores it; memory without a display to show it on is refused."""
+    """``display`` as libvirt stores it; video memory without a display is rejected."""
     size = display.get("video_memory")
     if size is None:
         return display
     kind = display.get("type") or (vm.config.get("display") or {}).get("type") or "none"
     if kind == "none":
         raise Refused(
-            f"{vm.name}: display.video_memory is given for a machine without a display.",
-            "Ask for display.type vnc or spice too, or leave video_memory out.",
+            f"{vm.name}: display.video_memory needs a display, and the VM has none.",
+            "Set display.type to vnc or spice, or omit video_memory.",
         )
     # libvirt rounds up to a power of two.
     return {**display, "video_memory": (1 << (-(-size // KIB) - 1).bit_length()) * KIB}
@@ -95,7 +95,7 @@ def read_serial_log(definition):
 
 
 def write_serial_log(definition, change):
-    """The console that libvirt shows beside the first port is the same port, and follows it."""
+    """Set the log of the first serial port; the console that libvirt lists is the same port."""
     port = definition.root.find("devices/serial")
     if port is None:
         if not change.new:
@@ -112,34 +112,35 @@ def write_serial_log(definition, change):
 
 
 def check_serial_log(name, vm_id, path, definitions, local):
-    """Refuse a file that another VM writes, and one that is no log: virtlogd, as root, would empty it."""
+    """Reject a file that another VM writes to, and one that is not a log: virtlogd, as root, would truncate it."""
     real = os.path.realpath if local else os.path.normpath
     users = {one.name for one in definitions if one.uuid != vm_id and real(path) in map(real, _outputs(one))}
     if users:
         raise Refused(
-            f"{name}: serial_log {path} is written by {', '.join(sorted(users))} too, and one file serves one machine.",
-            "Name another file.",
+            f"{name}: serial_log: {path} is already written by {', '.join(sorted(users))}; each VM needs its own file.",
+            "Use another file.",
         )
     owners = {one.name for one in definitions if real(path) in map(real, _images(one))}
     if owners:
         raise Refused(
-            f"{name}: serial_log {path} is a disk or the NVRAM of {', '.join(sorted(owners))}.", "Name another file."
+            f"{name}: serial_log: {path} is a disk or the NVRAM of {', '.join(sorted(owners))}.", "Use another file."
         )
     if not local:
         return
     folder = os.path.dirname(path)
     if not files.is_folder(folder):
-        raise NotFound(f"{name}: serial_log: {folder} is no folder.", "Create it, or name another.")
+        raise NotFound(f"{name}: serial_log: {folder} is not a directory.", "Create it, or use another directory.")
     if files.exists(path) and not files.is_file(path):
-        raise Refused(f"{name}: serial_log {path} is no file.", "Name a file.")
+        raise Refused(f"{name}: serial_log: {path} is not a file.", "Use the path of a file.")
     if files.holds_zeroes(path):
         raise Refused(
-            f"{name}: serial_log {path} exists and is no log, and virtlogd would empty it.", "Name another file."
+            f"{name}: serial_log: {path} already exists and is not a text file; virtlogd would truncate it.",
+            "Use another file.",
         )
 
 
 def _outputs(definition):
-    """Files that anything in a VM writes its output to."""
+    """Files to which devices of a VM write output."""
     logs = [log.get("file") for log in definition.devices.iter("log")]
     ports = [source.get("path") for source in definition.root.findall("devices/*[@type='file']/source")]
     return [path for path in (*logs, *ports) if path]

@@ -18,7 +18,7 @@ from ..definition import ARCHITECTURE, machine_type
 from .display import MODELS_WITHOUT_MEMORY
 from .memory_cpus import check_nested
 
-#: Fields whose change means another kind of firmware.
+#: Fields whose change selects other firmware.
 FIRMWARE_FIELDS = frozenset({"firmware", "secure_boot"})
 
 
@@ -28,9 +28,9 @@ def read_firmware(definition):
 
 
 def read_secure_boot(definition):
-    """Whether only signed systems boot; None where the definition leaves it to the host or does not tell.
+    """Whether only signed systems boot; None if the definition leaves it to the host or does not contain it.
 
-    Without enrolled keys, firmware that could check signatures checks none.
+    Without enrolled keys, firmware with this feature checks no signatures.
     """
     if read_firmware(definition) == "bios":
         return False
@@ -79,12 +79,12 @@ def write_secure_boot(definition, change):
 
 
 def place_nvram(definition, storage, name):
-    """Name the NVRAM file of this kind of firmware, and return its path; None where there is none to name."""
+    """Set the NVRAM file for this kind of firmware, and return its path; None if there is none."""
     if read_firmware(definition) == "bios":
         return None
     path = storage.nvram_path(name, read_secure_boot(definition))
     nvram = definition.set("os/nvram", path)
-    # A definition that is cloned may name its source's file in a newer way (libvirt 8.5 and later).
+    # A cloned definition may contain its source's file in a newer form (libvirt 8.5 and later).
     nvram.attrib.pop("type", None)
     for child in list(nvram):
         nvram.remove(child)
@@ -104,13 +104,13 @@ def _forget(system, *tags):
 
 
 def normalized_firmware(vm, config):
-    """``config`` with what a change of firmware means for secure boot; refused where the two contradict."""
+    """``config`` with the effect of a firmware change on secure boot; rejected if the two conflict."""
     asked, found = config.get("firmware"), vm.config.get("firmware")
     if config.get("secure_boot") and (asked or found) != "uefi":
-        what = f"it has the firmware {asked or found}" if asked or found else "no firmware is asked"
-        raise Refused(f"{vm.name}: secure_boot needs UEFI, and {what}.", "Ask for firmware: uefi too.")
+        what = f"the firmware is {asked or found}" if asked or found else "firmware is not set"
+        raise Refused(f"{vm.name}: secure_boot requires UEFI, but {what}.", "Set firmware: uefi.")
     if asked == "bios" or (asked == "uefi" and found != "uefi"):
-        # Of itself libvirt takes the host's first firmware, with secure boot on one host and without on the next.
+        # By default libvirt uses the host's first firmware, which has secure boot on some hosts only.
         return {"secure_boot": False, **config}
     return dict(config)
 
@@ -151,7 +151,7 @@ def _kind_of(device):
 
 
 def write_boot_order(definition, change):
-    """libvirt refuses an order of kinds beside numbers on single devices, so these go."""
+    """libvirt rejects a boot order of kinds together with numbers on single devices, so these are removed."""
     for holder in (definition.root.find("os"), *definition.root.findall("devices/*")):
         for boot in holder.findall("boot"):
             holder.remove(boot)
@@ -161,10 +161,10 @@ def write_boot_order(definition, change):
 
 def check_boot_order(vm, order):
     if not order:
-        raise Refused(f"{vm.name}: boot_order is empty.", f"Name at least one of {', '.join(_KINDS)}.")
+        raise Refused(f"{vm.name}: boot_order is empty.", f"Set at least one of {', '.join(_KINDS)}.")
     twice = sorted({word for word in order if order.count(word) > 1})
     if twice:
-        raise Refused(f"{vm.name}: boot_order: {', '.join(twice)} is given twice.", "Give each once.")
+        raise Refused(f"{vm.name}: boot_order: {', '.join(twice)} is listed twice.", "List each only once.")
 
 
 _RESET_SINCE = (8, 1)
@@ -173,7 +173,7 @@ _OVMF = "ovmf (Debian, Ubuntu), edk2-ovmf (Fedora, RHEL) or qemu-ovmf-x86_64 (SU
 
 @dataclass(frozen=True)
 class _Hardware:
-    """What decides which hardware a VM can have: how it is run, and as what."""
+    """What determines the available hardware of a VM: virtualization type, architecture and machine type."""
 
     name: str
     virt_type: str
@@ -183,7 +183,7 @@ class _Hardware:
 
 
 def check_hardware(driver, plan):
-    """Raise Refused or Unsupported for what this host cannot give, before anything is done."""
+    """Raise Refused or Unsupported for what this host does not support, before anything is changed."""
     for one in planned(plan):
         if one.step.verb == "create":
             config = one.step.arguments["config"]
@@ -221,8 +221,8 @@ def _check_requested(driver, changes, read_hardware):
         check_nested(machine.name, machine.virt_type, nested)
     if "display.video_memory" in requested and machine.video in MODELS_WITHOUT_MEMORY:
         raise Refused(
-            f"{machine.name}: display.video_memory has no meaning for its video card '{machine.video}'.",
-            "Set the card's model to vga first (native: devices/video/model@type).",
+            f"{machine.name}: display.video_memory is not supported by the video model '{machine.video}'.",
+            "Set the model to vga first (native: devices/video/model@type).",
         )
     host = _capabilities(driver, machine) if needs else None
     if host is None:
@@ -232,7 +232,7 @@ def _check_requested(driver, changes, read_hardware):
 
 
 def _capabilities(driver, machine):
-    """What libvirt says QEMU can do for such a VM; None where it cannot be asked."""
+    """What QEMU supports for such a VM according to libvirt; None if the connection cannot report it."""
     words = ("--virttype", machine.virt_type, "--arch", machine.architecture, "--machine", machine.model)
     try:
         return output.domain_capabilities(driver.virsh.run("domcapabilities", *words))
@@ -245,7 +245,7 @@ def _capabilities(driver, machine):
 def _check_firmware(machine, host, wanted):
     if "efi" not in host.firmwares:
         raise Unsupported(
-            f"{machine.name}: firmware: this host has no UEFI firmware for machines of type {machine.model}.",
+            f"{machine.name}: firmware: the hypervisor has no UEFI firmware for the machine type {machine.model}.",
             f"Install {_OVMF} on the hypervisor.",
         )
 
@@ -253,16 +253,16 @@ def _check_firmware(machine, host, wanted):
 def _check_secure_boot(machine, host, wanted):
     if not host.secure_boot:
         raise Unsupported(
-            f"{machine.name}: secure_boot: this host has no UEFI firmware with it for machines of type"
+            f"{machine.name}: secure_boot: the hypervisor has no UEFI firmware with Secure Boot for the machine type"
             f" {machine.model}.",
-            f"Use the machine type q35 (native: os/type@machine), with {_OVMF} on the hypervisor.",
+            f"Use the machine type q35 (native: os/type@machine), and install {_OVMF} on the hypervisor.",
         )
 
 
 def _check_tpm(machine, host, wanted):
     if "emulator" not in host.tpm_backends:
         raise Unsupported(
-            f"{machine.name}: tpm: this host has no emulator of a TPM.",
+            f"{machine.name}: tpm: the hypervisor has no TPM emulator.",
             "Install swtpm and swtpm-tools on the hypervisor.",
         )
 
@@ -271,13 +271,13 @@ def _check_display(machine, host, wanted):
     if wanted not in host.displays:
         known = ", ".join(word for word in ("vnc", "spice") if word in host.displays) or "none"
         raise Unsupported(
-            f"{machine.name}: display.type: this host's QEMU has no {wanted}.", f"It has {known}; ask for that."
+            f"{machine.name}: display.type: QEMU on the hypervisor does not support {wanted}.", f"Supported: {known}."
         )
 
 
-#: What every host has.
+#: Values that every host supports.
 _ANYWHERE = (None, False, "bios", "none")
-#: By kind of change: what is asked of the host for it.
+#: Checks of the host by kind of change.
 _CHECKS = {
     "firmware": _check_firmware,
     "secure_boot": _check_secure_boot,
@@ -290,8 +290,11 @@ def _check_reset(driver, plan):
     name = plan.before.name
     if output.version_numbers(driver.library) < _RESET_SINCE:
         raise Unsupported(
-            f"{name}: reset_nvram takes libvirt {'.'.join(map(str, _RESET_SINCE))} or later; this is {driver.library}.",
-            "Update libvirt, or leave reset_nvram out.",
+            f"{name}: reset_nvram requires libvirt {'.'.join(map(str, _RESET_SINCE))} or later, and this is"
+            f" {driver.library}.",
+            "Update libvirt, or omit reset_nvram.",
         )
     if plan.after.config.get("firmware") != "uefi":
-        raise Refused(f"{name}: reset_nvram: it has no UEFI firmware, so it has no NVRAM.", "Leave reset_nvram out.")
+        raise Refused(
+            f"{name}: reset_nvram: the VM has no NVRAM, because its firmware is not UEFI.", "Omit reset_nvram."
+        )

@@ -46,8 +46,8 @@ def _counted(name, value):
 def _too_low(vm, name, asked, value):
     show = human_size if name == "memory" else str
     return Refused(
-        f"{vm.name}: {_MAXIMUM_OF[name]} is {show(asked)}, but {name} is {show(value)}.",
-        f"Ask for at least as much, or for less {name}.",
+        f"{vm.name}: {_MAXIMUM_OF[name]}: {show(asked)} is less than {name}, which is {show(value)}.",
+        f"Set {_MAXIMUM_OF[name]} to at least {show(value)}, or reduce {name}.",
     )
 
 
@@ -129,7 +129,7 @@ def check_processors(definition, change):
     wanted = change.new or definition.cpus
     if wanted > room or (change.field == "max_cpus" and wanted != room):
         raise Refused(
-            f"{definition.name}: its CPU topology has room for {room} processors, not {wanted}.",
+            f"{definition.name}: its CPU topology allows {room} CPUs, not {wanted}.",
             "Change the topology through native first (cpu/topology@sockets ...).",
         )
 
@@ -219,17 +219,18 @@ def check_nested(name, virt_type, wanted):
     """Refuse what neither the VM nor the host's kernel can give."""
     if virt_type != "kvm":
         raise Refused(
-            f"{name}: nested_virtualization is a matter of KVM, and this machine is run by emulation ({virt_type}).",
-            "Make it with virt_type: kvm, or leave the option out.",
+            f"{name}: nested_virtualization requires KVM, and this VM is emulated (virt_type: {virt_type}).",
+            "Create the VM with virt_type: kvm, or omit the option.",
         )
     module = _module()
     if module is None:
         raise Refused(
-            f"{name}: nested_virtualization: this host has neither of the kernel modules kvm_intel and kvm_amd.",
-            "Leave the option out.",
+            f"{name}: nested_virtualization: neither of the kernel modules kvm_intel and kvm_amd is loaded on this"
+            " host.",
+            "Omit the option.",
         )
     if wanted and files.read(f"{_MODULES}/{module}/parameters/nested").strip() not in (b"1", b"Y"):
         raise Refused(
-            f"{name}: nested_virtualization is switched off in this host's module {module}.",
-            f"Write 'options {module} nested=1' to a file in /etc/modprobe.d, and load the module anew.",
+            f"{name}: nested_virtualization is disabled in the kernel module {module} of this host.",
+            f"Write 'options {module} nested=1' to a file in /etc/modprobe.d, and reload the module.",
         )

@@ -60,23 +60,27 @@ def check_native(vm, config):
     for key, value in (config.get("native") or {}).items():
         option = _option_for(key)
         if option:
-            raise Refused(f"{vm.name}: native: '{key}' is not set there.", f"Use the option {option}.")
+            raise Refused(
+                f"{vm.name}: native: '{key}' cannot be set through native.", f"Use the option {option} instead."
+            )
         if _FIRMWARE_FILES.match(key) and config.get("firmware"):
             raise Refused(
-                f"{vm.name}: native: '{key}' and the option firmware are both given.",
-                "Leave the choice of files to firmware, or name them and leave firmware out.",
+                f"{vm.name}: native: '{key}' and the option firmware cannot be combined.",
+                "Omit one of them: firmware selects the files itself.",
             )
         if not key or not _NATIVE_PATH.fullmatch(key):
             raise Refused(
-                f"{vm.name}: native: '{key}' is no path in a domain XML.", "Write one such as os/type@machine."
+                f"{vm.name}: native: '{key}' is not a valid path in a domain XML.",
+                "Use a path such as os/type@machine.",
             )
         if re.search(r"@passwd$|secret", key):
             raise Refused(
-                f"{vm.name}: native: '{key}' holds a secret, and results show native.", "Set it with virsh edit."
+                f"{vm.name}: native: '{key}' is a secret, and native is shown in results.",
+                "Set it with virsh edit instead.",
             )
         if isinstance(value, (dict, list)):
             raise Refused(
-                f"{vm.name}: native: the value of '{key}' is no plain value.", "Name each element by its own path."
+                f"{vm.name}: native: the value of '{key}' is not a plain value.", "Use a separate path for each value."
             )
 
 

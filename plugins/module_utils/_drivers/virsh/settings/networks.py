@@ -60,15 +60,15 @@ def check_networks(driver, plan):
     known = output.networks(answers[0].stdout)
     for name in sorted(asked - set(known)):
         raise NotFound(
-            f"{plan.after.name}: libvirt has no network '{name}'.",
-            f"Known networks: {', '.join(sorted(known)) or 'none'}.",
+            f"{plan.after.name}: networks: libvirt has no network '{name}'.",
+            f"Available networks: {', '.join(sorted(known)) or 'none'}.",
         )
     needed = plugged | (asked if starts and not driver.allow_network_start else set())
     has_consent = any(step.verb == "start" for step in plan.steps)
     for name in sorted(needed & inactive_networks(answers)):
         consent = ", or set allow_network_start: true" if has_consent and name not in plugged else ""
         raise Refused(
-            f"{plan.after.name}: the network '{name}' is not active.",
+            f"{plan.after.name}: networks: the network '{name}' is not active.",
             f"Start it first: virsh net-start {name}{consent}.",
         )
 
@@ -86,7 +86,8 @@ def check_macs(driver, plan):
         twin = next((other for other, mac in given.items() if mac == given[key] and other != key), None)
         if twin is not None:
             raise Refused(
-                f"{name}: networks.{key}.mac: {given[key]} is the MAC of NIC {twin}, too.", "Give each NIC its own MAC."
+                f"{name}: networks.{key}.mac: {given[key]} is also the MAC of NIC {twin}.",
+                "Set a different MAC for each NIC.",
             )
     if touched:
         _check_macs_of_others(driver, plan, {key: given[key] for key in touched})
@@ -109,7 +110,7 @@ def _check_macs_of_others(driver, plan, macs):
                     raise Refused(
                         f"{plan.after.name}: networks.{key}.mac: {mac} is used by {definition.name} on the same network"
                         f" ({nic['source']}).",
-                        "Choose another MAC, or leave mac out to have one generated.",
+                        "Set another MAC, or omit mac to have one generated.",
                     )
 
 
@@ -352,13 +353,13 @@ def normalized_nic(vm, place, entry):
     existing = (vm.config.get("networks") or {}).get(place)
     adjusted = dict(entry)
     if kind == "user" and entry.get("source"):
-        raise Refused(f"{vm.name}: networks: a NIC of type user has no source.", "Leave the source out.")
+        raise Refused(f"{vm.name}: networks: source is not supported for a NIC of type user.", "Omit source.")
     if kind == "nat":
         adjusted["source"] = entry.get("source", DEFAULT_NETWORK)
     if kind in ("nat", "internal"):
         adjusted["type"] = "network"
     if kind in _NEED_SOURCE and not entry.get("source") and (existing or {}).get("type") != kind:
-        raise Refused(f"{vm.name}: networks: a NIC of type {kind} needs a source.", _NEED_SOURCE[kind])
+        raise Refused(f"{vm.name}: networks: source is required for a NIC of type {kind}.", _NEED_SOURCE[kind])
     if existing is None:
         adjusted.setdefault("type", "network")
         if adjusted["type"] == "network":
@@ -367,7 +368,7 @@ def normalized_nic(vm, place, entry):
 
 
 _NEED_SOURCE = {
-    "internal": "Name a network without a way out (virsh net-list --all).",
-    "network": "Name a network (virsh net-list --all), or use the type nat.",
-    "bridged": "Name a bridge or an interface of the host.",
+    "internal": "Set source to an isolated network (virsh net-list --all).",
+    "network": "Set source to a network (virsh net-list --all), or use type nat.",
+    "bridged": "Set source to a bridge or an interface of the host.",
 }

@@ -21,9 +21,9 @@ from ...._tools.virsh_output import version_numbers
 _SINCE = (9, 2)
 _NAMESPACE = "https://github.com/polyvirt/polyvirt.core/ns/forwards/1"
 _NAMES = f"{{{_NAMESPACE}}}names"
-_INSTALL = "Install passt on the hypervisor: ports are forwarded by it."
+_INSTALL = "Install passt on the hypervisor; it is required for port_forwards."
 INSTEAD_OF_FORWARDS = (
-    "Reach the guest by its address on its network; ports are forwarded by passt, with libvirt 9.2 or newer."
+    "Connect to the guest by its address on its network; port_forwards requires passt and libvirt 9.2 or later."
 )
 _FIELDS = {
     "port_forwards.add": Field(),
@@ -59,11 +59,13 @@ def _check_forwards(vm, config):
     known = vm.config.get("port_forwards") or {}
     for name in sorted(set(asked) - set(known)):
         if not asked[name].get("host_port"):
-            raise Refused(f"{vm.name}: port_forwards: {name} has no host_port.", "Say which port of the host it is.")
+            raise Refused(
+                f"{vm.name}: port_forwards.{name}: host_port is required.", "Set host_port to a port of the host."
+            )
     if asked and "user" not in _kinds(vm, config.get("networks") or {}):
         raise Refused(
-            f"{vm.name}: port_forwards: no NIC of the VM is of type user.",
-            "Give it one in networks, or reach the guest by its address on its network.",
+            f"{vm.name}: port_forwards: the VM has no NIC of type user.",
+            "Add one to networks, or connect to the guest by its address on its network.",
         )
 
 

@@ -17,6 +17,7 @@ from ...._lifecycle.errors import NotFound, PolyvirtError, Refused, Unsupported
 from ...._lifecycle.model import Field
 from ...._ports import files
 from ...._tools import virsh_output as output
+from ..definition import Definition
 
 _VIRTIOFS, _9P = "virtiofs", "path"
 _ACCESS = {_VIRTIOFS: "passthrough", _9P: "mapped"}
@@ -24,6 +25,8 @@ _ACCESS = {_VIRTIOFS: "passthrough", _9P: "mapped"}
 _DAEMONS = ("/etc/qemu/vhost-user", "/usr/share/qemu/vhost-user")
 _READ_ONLY_SINCE = (11, 0)
 _SESSION_SINCE = (10, 0)
+#: Older versions reject saving a VM with virtiofs; of newer ones QEMU and virtiofsd decide.
+_SAVED_SINCE = (10, 0)
 #: What QEMU's 9p has room for; virtiofs has a little more.
 _LONGEST_TAG = 31
 SHARED_FOLDER_FIELDS = {
@@ -69,8 +72,8 @@ def check_share_names(vm, shares):
     for name in shares:
         if not name or len(name.encode("utf-8", "surrogateescape")) > _LONGEST_TAG:
             raise Refused(
-                f"{vm.name}: shared_folders: '{name}' cannot be the tag of a mount.",
-                f"Give a name of 1 to {_LONGEST_TAG} bytes.",
+                f"{vm.name}: shared_folders: '{name}' is not a valid mount tag.",
+                f"Use a name of 1 to {_LONGEST_TAG} bytes.",
             )
 
 
@@ -81,12 +84,12 @@ def check_shares(driver, plan):
         path = share["host_path"]
         if not files.exists(path):
             raise NotFound(
-                f"{name}: shared_folders: host_path {path} of {tag} does not exist on the hypervisor.",
-                "Correct the path, or make the folder.",
+                f"{name}: shared_folders.{tag}.host_path: {path} does not exist on the hypervisor.",
+                "Correct the path, or create the directory.",
             )
         if not files.is_folder(path):
             raise Refused(
-                f"{name}: shared_folders: host_path {path} of {tag} is no folder.", "Share the folder it lies in."
+                f"{name}: shared_folders.{tag}.host_path: {path} is not a directory.", "Share its parent directory."
             )
     if shares:
         # Until it is there, the clone's devices are those of its source.
@@ -95,6 +98,38 @@ def check_shares(driver, plan):
         offered = _offered(driver)
         for tag, share in shares.items():
             _chosen(driver, name, definition, tag, share, offered)
+
+
+def check_saving(driver, plan):
+    """Raise Refused for a plan that saves the memory of a VM with virtiofs, where libvirt rejects that."""
+    if driver.hypervisor != "QEMU" or output.version_numbers(driver.library) >= _SAVED_SINCE:
+        return
+    if any(step.verb == "start" for step in plan.steps):
+        names = _virtiofs_after_start(driver, plan)
+    else:
+        names = _virtiofs_in(Definition(driver.virsh.run("dumpxml", plan.before.id)))
+    if names:
+        raise Refused(
+            f"{plan.after.name}: its memory cannot be saved, because the shared folder {', '.join(sorted(names))} uses"
+            f" virtiofs, which libvirt {driver.library} cannot save.",
+            "Pause or stop the VM instead, or remove the folder and restart the VM.",
+        )
+
+
+def _virtiofs_in(definition):
+    """Names of the shares that use virtiofs, those of a socket too."""
+    shares = definition.devices.findall("filesystem")
+    return {share.find("target").get("dir") for share in shares if _driver_of(share) == _VIRTIOFS}
+
+
+def _virtiofs_after_start(driver, plan):
+    """The same, as the plan's start will have them."""
+    stored, new = driver.definition(plan.before.id), _new_shares(plan)
+    removed = {change.key for step in plan.steps for change in step.changes if change.kind == "shared_folders.remove"}
+    offered = _offered(driver) if new else set()
+    chosen = {tag: _chosen(driver, plan.after.name, stored, tag, share, offered) for tag, share in new.items()}
+    kept = _virtiofs_in(stored) - chosen.keys() - removed
+    return kept | {tag for tag, name in chosen.items() if name == _VIRTIOFS}
 
 
 def _new_shares(plan):
@@ -130,8 +165,8 @@ def _chosen(driver, name, definition, tag, share, offered):
         return can[0]
     what = "read-only " if share.get("read_only") else ""
     raise Unsupported(
-        f"{name}: shared_folders: this host has no way to share {tag} {what}with a guest.",
-        "Install virtiofsd (read-only needs libvirt 11), or a QEMU with 9p.",
+        f"{name}: shared_folders.{tag}: the hypervisor cannot share a directory {what}with a guest.",
+        "Install virtiofsd (read-only needs libvirt 11), or a QEMU with 9p support.",
     )
 
 

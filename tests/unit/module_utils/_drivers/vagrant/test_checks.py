@@ -26,7 +26,7 @@ FORWARD = {"name": "a", "host_port": 8080, "guest_port": 80}
 def test_missing_paths_fail_before_anything_is_written(world):
     folder = {"name": "src", "host_path": "/nonexistent"}
     assert "shared_folders: /nonexistent" in world.create(shared_folders=[folder]).error
-    assert "no file nosuch.sh" in world.create(provisioners=[{"path": "nosuch.sh"}]).error
+    assert "the file nosuch.sh does not exist" in world.create(provisioners=[{"path": "nosuch.sh"}]).error
     assert world.files() == {}
     (world.project / "here.sh").write_text("true\n", encoding="ascii")
     for path in ("here.sh", "https://example.com/there.sh"):
@@ -52,7 +52,7 @@ def test_missing_paths_fail_before_anything_is_written(world):
         ({"box": None, "os_type": "debian-11000"}, "debian-12"),
         ({"vagrantfile": "../Vagrantfile"}, "without a path"),
         ({"vagrantfile": ".."}, "without a path"),
-        ({"project_dir": "here"}, "full path"),
+        ({"project_dir": "here"}, "absolute path"),
         ({"executable": "/nonexistent"}, "not found"),
     ],
 )
@@ -63,7 +63,7 @@ def test_unsupported_option_fails_before_anything_is_written(world, check, optio
 
 def test_syntax_error_of_native_fails_before_anything_is_written(world):
     world.port.programs["ruby"] = lambda argv, environment: (1, "", "-:9: syntax error\n")
-    assert world.create().error.startswith("web: Ruby does not understand what would be written: -:9: syntax error")
+    assert world.create().error.startswith("web: Ruby rejects the Vagrantfile that would be written: -:9: syntax error")
     assert world.files() == {}
     world.port.programs["ruby"] = lambda argv, environment: (0, "Syntax OK\n", "")
     assert world.create().vm["changed"]
@@ -72,14 +72,14 @@ def test_syntax_error_of_native_fails_before_anything_is_written(world):
 def test_two_entries_that_vagrant_would_merge_are_rejected(world):
     scripts = [{"name": "a", "inline": "true"}, {"name": "a", "inline": "false"}]
     folders = [{"name": one, "host_path": str(world.project), "guest_path": "/srv"} for one in ("a", "b")]
-    assert "two have the name 'a'" in world.create(provisioners=scripts).error
+    assert "two entries have the name 'a'" in world.create(provisioners=scripts).error
     assert world.create(provisioners=[{"inline": "true"}, {"inline": "false"}]).vm["changed"]
-    assert "two have the guest_path '/srv'" in world.create(shared_folders=folders).error
+    assert "two entries have the guest_path '/srv'" in world.create(shared_folders=folders).error
     assert world.create(shared_folders=folders[:1]).vm["changed"]
     # What is there already counts, in whatever way it is written.
     again = [{**folders[1], "guest_path": "/srv/"}]
     for check in (True, False):
-        assert "two have the guest_path '/srv'" in world.create(shared_folders=again, check=check).error
+        assert "two entries have the guest_path '/srv'" in world.create(shared_folders=again, check=check).error
     assert world.create(shared_folders=folders[1:], purge=["shared_folders"]).vm["changed"]
 
 
@@ -90,7 +90,7 @@ def test_two_entries_that_vagrant_would_merge_are_rejected(world):
         ("virtualbox", {"protocol": "udp"}, True),
         ("virtualbox", {"host_address": "127.0.0.1"}, True),
         ("virtualbox", {"host_port": 8081}, True),
-        # What it has for each port of the host is one process.
+        # It has one process for each host port.
         ("libvirt", {"host_address": "127.0.0.1"}, False),
         ("libvirt", {"host_port": 8081}, True),
     ],
@@ -101,7 +101,7 @@ def test_one_host_port_is_forwarded_once(world, provider, second, fits):
     assert not world.run("mail", state="absent").failed
     assert world.create(provider=provider, port_forwards=both[:1]).vm
     again = world.run(port_forwards=both[1:])
-    assert again.vm["changed"] if fits else "web: port_forwards: two have the host_port" in again.error
+    assert again.vm["changed"] if fits else "web: port_forwards: two entries have the host_port" in again.error
     purged = world.run(port_forwards=both[1:], purge=["port_forwards"])
     assert purged.vm["settings"]["port_forwards"] == [{"protocol": "tcp", **both[1]}]
 
@@ -114,7 +114,7 @@ def test_disk_is_sized_before_the_first_start_and_deleted_with_its_vm(world):
     assert world.create("mail", disks=[{"size": "5G"}], state="started").vm
     assert "would shrink" in world.run("mail", disks=[{"size": "4G"}]).error
     assert world.create(state="started").vm
-    assert "before the machine's first start" in world.run(disks=[{"size": "10G"}]).error
+    assert "before the VM's first start" in world.run(disks=[{"size": "10G"}]).error
     for options in ({"state": "absent"}, {"box": "me/other", "allow_recreate": True}):
         assert "delete_disks" in world.run(delete_disks="none", stop_mode="force", **options).error
     assert world.states() == {"web": "running", "mail": "running"}
@@ -153,7 +153,7 @@ def test_vms_of_two_providers_need_tasks_of_their_own(world):
         assert world.create(name, provider=provider, state="started").vm
     for state, name, has in (("paused", "mail", "suspended"), ("suspended", "web", "paused")):
         message = world.run([*providers], state=state).error
-        assert message.startswith(f"{name}: of the provider {providers[name]} ")
+        assert message.startswith(f"{name}: with the provider {providers[name]} ")
         assert f"It has {has}." in message
     assert not world.run([*providers], "snapshot", snapshot="one").failed
     assert "one provider at a time" in world.run([*providers], "snapshot", snapshot="one", state="restored").error
@@ -173,8 +173,8 @@ def test_vms_of_two_providers_need_tasks_of_their_own(world):
         ({"known": [], "usable": []}, {}, "'hyperv' could not be found"),
         ({"invalid": "The following settings shouldn't exist: nosuch"}, {}, "web: Vagrant rejects its settings: "),
         ({}, {"box": "nosuch"}, "box: this user has no box 'nosuch'"),
-        ({}, {"box": "nosuch", "box_url": "/nonexistent.box"}, "box_url: there is no file /nonexistent.box"),
-        ({}, {"box": "nosuch", "box_url": "file:///nonexistent.box"}, "box_url: there is no file"),
+        ({}, {"box": "nosuch", "box_url": "/nonexistent.box"}, "box_url: the file /nonexistent.box does not exist"),
+        ({}, {"box": "nosuch", "box_url": "file:///nonexistent.box"}, "box_url: the file"),
     ],
 )
 def test_first_start_that_vagrant_would_reject_fails_in_check_mode_too(world, check, changed, options, words):
@@ -231,7 +231,7 @@ def test_vm_that_the_users_file_describes_no_more_is_explained(tmp_path, provide
     for state in ("restarted", "absent"):
         message = world.run("web", state=state, **own).error
         assert f"{world.project}/Vagrantfile does not describe it" in message
-        assert provider == "hyperv" or f"remove {identifier} with the tools of the provider virtualbox" in message
+        assert provider == "hyperv" or f"delete {identifier} with the tools of virtualbox" in message
     assert world.run("mail", state="started", **own).vm["changed"]
     (found,) = [vm for vm in world.run(None, about="vm_info", managed=False).vms if vm["name"] == "web"]
     assert found["state"] == ("unknown" if provider == "hyperv" else "running")
@@ -240,13 +240,15 @@ def test_vm_that_the_users_file_describes_no_more_is_explained(tmp_path, provide
 @pytest.mark.parametrize("options", [{"managed": False}, {"managed": False, "vagrantfile": "Nosuch"}])
 def test_project_without_a_file_to_drive_is_explained(world, options):
     file = options.get("vagrantfile", "Vagrantfile")
-    assert world.run(state="started", **options).error.startswith(f"vagrantfile: there is no {world.project}/{file}.")
+    assert world.run(state="started", **options).error.startswith(
+        f"vagrantfile: {world.project}/{file} does not exist."
+    )
     assert not world.run(state="absent", **options).changed
     assert world.run(None, about="vm_info", **options).vms == []
 
 
 def test_plugin_that_a_file_requires_is_named(world):
-    """Vagrant asks whether to install it, and says only that there is nobody to answer."""
+    """Vagrant prompts whether to install it, and its error is only that there is no terminal."""
     world.vagrant.write("Vagrant.configure do |config|\nend\n", "Vagrantfile")
     warning = (
         "1795301824,,ui,warn,Vagrant has detected project local plugins\\nwhich are not installed.\\n\\n  vagrant-x\n"
@@ -281,7 +283,10 @@ def test_port_of_another_program_is_rejected_before_a_start(virtualbox_world, mo
     world, forward = virtualbox_world, {"port_forwards": [FORWARD]}
     monkeypatch.setattr(net, "is_free", lambda host, port, protocol: False)
     for check in (True, False):
-        assert "port 8080 of the host, for a, is taken" in world.create(**forward, state="started", check=check).error
+        assert (
+            "host port 8080 of a is used by another program"
+            in world.create(**forward, state="started", check=check).error
+        )
     assert world.create(**forward).vm["changed"]
     monkeypatch.undo()
     monkeypatch.setattr(net, "is_free", lambda host, port, protocol: True)

@@ -83,7 +83,7 @@ def _words_of_up(answer):
 
 
 def test_vagrant_keeps_an_existing_vm_that_does_not_start(world):
-    """It would remove one that was there before, too."""
+    """It would also destroy one that existed before."""
     new, kept = (
         _words_of_up(world.create(name, state="started", on_failure=on_failure, provisioners=SCRIPT))
         for name, on_failure in (("web", "rollback"), ("mail", "keep"))
@@ -154,12 +154,12 @@ def test_first_start_that_times_out_is_undone_unless_it_is_kept(world, keep):
 @pytest.mark.parametrize(
     ("kind", "remedy"),
     [
-        ("BoxAddShortNotFound", "Name a box that exists"),
+        ("BoxAddShortNotFound", "Set a box that exists"),
         ("ProviderNotUsable", "Install the provider"),
-        ("ActiveMachineWithDifferentProvider", "Remove the machine first"),
+        ("ActiveMachineWithDifferentProvider", "Delete the VM first"),
         ("NoEnvironmentError", "Put a Vagrantfile at "),
-        ("MachineNotFound", "Describe it in "),
-        ("VagrantError", "What Vagrant says is all that is known"),
+        ("MachineNotFound", "Define it in "),
+        ("VagrantError", "Vagrant reported nothing else"),
     ],
 )
 def test_failed_start_names_the_remedy(world, kind, remedy):
@@ -169,11 +169,11 @@ def test_failed_start_names_the_remedy(world, kind, remedy):
     assert f"It went wrong. {remedy}" in message
 
 
-def test_vm_that_vagrant_does_not_remove_is_an_error(world):
+def test_vm_that_vagrant_does_not_delete_is_an_error(world):
     assert world.create(state="started").vm
     answer = world.port.programs["vagrant"]
     world.port.programs["vagrant"] = lambda argv, *more: (0, "", "") if "destroy" in argv else answer(argv, *more)
-    assert "Vagrant has not removed it" in world.run(state="absent", stop_mode="force").error
+    assert "Vagrant has not deleted it" in world.run(state="absent", stop_mode="force").error
     assert world.file.exists()
 
 
@@ -196,7 +196,7 @@ def test_locked_vm_is_waited_for_until_the_deadline(world, state):
     assert "another process is already executing" in answer.error
 
 
-def _notes(world):
+def _records(world):
     return list(world.project.rglob("polyvirt.json"))
 
 
@@ -207,7 +207,7 @@ def test_guest_that_was_not_set_up_is_set_up_by_the_next_start(world):
     assert world.create("plain", state="started").vm["restart_required"] == []
     failed = world.create(state="started", provisioners=SCRIPT)
     assert "non-zero exit status" in failed.error
-    assert (failed.vms[0]["state"], _notes(world)) == ("running", [])
+    assert (failed.vms[0]["state"], _records(world)) == ("running", [])
     assert world.create(state="started", provisioners=SCRIPT).vm["restart_required"] == ["provisioners"]
     restarted = world.create(state="started", provisioners=SCRIPT, allow_restart=True, stop_mode="force")
     assert restarted.vm["restart_required"] == []
@@ -216,13 +216,13 @@ def test_guest_that_was_not_set_up_is_set_up_by_the_next_start(world):
 
 
 def test_ssh_is_asked_for_again_where_the_note_is_missing(world):
-    """A task may be killed between the start and its note."""
+    """A task may be killed between the start and its record."""
     assert world.create(state="started").vm
-    (note,) = _notes(world)
-    note.unlink()
+    (record,) = _records(world)
+    record.unlink()
     vm = world.run(None, about="vm_info").vm
     assert (vm["ssh"]["user"], vm["ssh"]["host"]) == ("root", vm["addresses"][0]["address"])
-    own = note.with_name("private_key")
+    own = record.with_name("private_key")
     own.touch()
     assert world.run(None, about="vm_info").vm["ssh"]["key_file"] == str(own)
 

@@ -10,7 +10,7 @@ import json
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant import driver as under_test
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.in_libvirt import InLibvirt
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.mapping import note_of_ssh
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.project import ssh_record
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.differences import pending
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Target
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.vagrant_output import Ssh
@@ -107,35 +107,35 @@ def driver(tmp_path):
     return found
 
 
-def _seen(driver, answers, **target):
-    driver.host_of = lambda known: InLibvirt(ToldVirsh(answers)) if known.made else None
+def _observed(driver, answers, **target):
+    driver.provider_tool_of = lambda known: InLibvirt(ToldVirsh(answers)) if known.created else None
     return driver.observe([Target(**target)], frozenset({"power", "config"})).vms
 
 
-def test_what_is_left_to_the_box_waits_for_nothing(driver):
+def test_setting_of_the_box_is_not_pending(driver):
     driver.project.define({key: value for key, value in MACHINE.items() if key not in ("cpus", "memory")})
-    (vm,) = _seen(driver, _told(), name="web")
+    (vm,) = _observed(driver, _told(), name="web")
     assert pending(vm) == []
 
 
 @pytest.mark.parametrize(("more", "port"), [({}, 22), ({"port": 2222}, 2222)])
-def test_our_note_tells_what_else_it_runs_with(driver, more, port):
-    driver.project.note("web", ran={**MACHINE, "port_forwards": []}, ssh={"user": "me", "key_file": "/key", **more})
+def test_record_has_other_settings_it_runs_with(driver, more, port):
+    driver.project.record("web", ran={**MACHINE, "port_forwards": []}, ssh={"user": "me", "key_file": "/key", **more})
     driver.project.define({**MACHINE, "description": "new", "provisioners": [{"inline": "true"}]})
-    (vm,) = _seen(driver, _told(), name="web")
+    (vm,) = _observed(driver, _told(), name="web")
     assert (vm.config["provisioners"], vm.active["provisioners"]) == (({"inline": "true"},), ())
     assert vm.active["description"] == "new"
     assert vm.ssh == {"host": "192.168.121.59", "port": port, "user": "me", "key_file": "/key", "scope": "host"}
 
 
 @pytest.mark.parametrize(("host", "port"), [("192.168.121.59", 2222), ("127.0.0.1", None)])
-def test_a_forwarded_port_is_none_of_the_guests(host, port):
-    assert note_of_ssh(Ssh(host, 2222, "me", "/key")).get("port") == port
+def test_forwarded_port_is_not_the_guests_own(host, port):
+    assert ssh_record(Ssh(host, 2222, "me", "/key")).get("port") == port
 
 
-def test_a_machine_is_found_by_its_id(driver):
-    assert [vm.name for vm in _seen(driver, _told(), id=ID)] == ["web"]
-    assert _seen(driver, _told(), id=OTHER) == []
+def test_vm_is_found_by_its_id(driver):
+    assert [vm.name for vm in _observed(driver, _told(), id=ID)] == ["web"]
+    assert _observed(driver, _told(), id=OTHER) == []
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ def _check_what_vagrant_does_for_vms_of_another_connection(world):
     restore = {"about": "snapshot", "snapshot": "one", "state": "restored"}
     stop = {"state": "stopped"}
     for options in (stop, {**stop, "stop_mode": "graceful"}, {"about": "snapshot", "snapshot": "two"}, restore):
-        assert "another connection" in world.run("first", **options).error
+        assert "not on the connection that was used" in world.run("first", **options).error
     assert not world.run(NAMES, **stop, stop_mode="graceful_then_force").failed
 
 

@@ -35,7 +35,7 @@ def test_vm_of_the_users_file_is_only_driven(world):
         assert [vm["state"] for vm in world.run(name, about="vm_info", managed=False).vms] == states
     (world.project / "Vagrantfile").unlink()
     for state in ("absent", "stopped"):
-        assert "default: there is no " in world.run(**adopted, state=state).error
+        assert "default: Vagrant created it from " in world.run(**adopted, state=state).error
     assert world.states() == {"default": "running"}
 
 
@@ -208,14 +208,14 @@ def test_name_that_begins_the_number_of_another_vm_is_rejected(world, tmp_path):
     assert world.create("web", state="started").vm
 
 
-@pytest.mark.parametrize("known_by", ["note", "list of Vagrant", "file of Vagrant"])
+@pytest.mark.parametrize("known_by", ["record", "list of Vagrant", "file of Vagrant"])
 @pytest.mark.parametrize("managed", [True, False])
 def test_vm_belongs_to_the_original_of_a_copied_project(world, tmp_path, managed, known_by):
     """A copy of a folder has the ids of its VMs as well: what is done in the copy must not reach them."""
     world.vagrant.write(WEB, "Vagrantfile")
     own = {} if managed else {"managed": False}
     assert world.run("web", state="started", **own, **({"box": BOX} if managed else {})).vm
-    if known_by != "note":
+    if known_by != "record":
         (world.project / ".vagrant" / "machines" / "web" / "hyperv" / "polyvirt.json").unlink(missing_ok=True)
     if known_by == "file of Vagrant":
         shutil.rmtree(tmp_path / "home")
@@ -231,10 +231,10 @@ def test_vm_belongs_to_the_original_of_a_copied_project(world, tmp_path, managed
     assert world.states() == {}
 
 
-@pytest.mark.parametrize("has_note", [True, False])
-def test_moved_project_keeps_its_vm(world, tmp_path, has_note):
+@pytest.mark.parametrize("has_record", [True, False])
+def test_moved_project_keeps_its_vm(world, tmp_path, has_record):
     assert world.create(state="started").vm
-    if not has_note:
+    if not has_record:
         (world.project / ".vagrant" / "machines" / "web" / "hyperv" / "polyvirt.json").unlink()
     world.project = world.project.rename(tmp_path / "moved")
     assert world.run(state="stopped", stop_mode="force").vm["changed"]

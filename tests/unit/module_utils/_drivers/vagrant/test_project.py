@@ -33,9 +33,9 @@ def test_described_machines_are_known_and_the_file_is_private(project):
     project.define(DB, {"A": "b"})
     project.define({**WEB, "cpus": 2})
     contents = project.read()
-    assert contents.machines() == [{**WEB, "cpus": 2}, DB]
+    assert contents.descriptions() == [{**WEB, "cpus": 2}, DB]
     assert contents.environment == {"A": "b"}
-    assert contents.known["web"].made is None
+    assert contents.known["web"].created is None
     assert stat.S_IMODE(os.stat(project.path).st_mode) == 0o600
 
 
@@ -44,27 +44,27 @@ def test_what_another_vagrantfile_made_is_not_ours(project):
     _made(project, "web")
     _made(project, "default", "u-2")
     contents = project.read()
-    assert (contents.foreign, contents.known["web"].made.id) == ({"default"}, "u-1")
-    project.forget("web")
+    assert (contents.foreign, contents.known["web"].created.id) == ({"default"}, "u-1")
+    project.remove("web")
     assert os.path.exists(os.path.join(project.dotfile, "machines", "default"))
 
 
-def test_a_note_counts_for_the_machine_it_was_made_for(project):
+def test_record_counts_only_for_its_own_vm(project):
     project.define(WEB)
-    project.note("web", ran=WEB)
-    assert project.read().known["web"].note == {}
+    project.record("web", ran=WEB)
+    assert project.read().known["web"].record == {}
     _made(project, "web")
-    project.note("web", ran=WEB)
-    project.note("web", ssh={"user": "me"})
+    project.record("web", ran=WEB)
+    project.record("web", ssh={"user": "me"})
     places = {"file": "Vagrantfile.polyvirt", "folder": project.folder}
     expected = {"v": 1, "id": "u-1", **places, "ran": WEB, "ssh": {"user": "me"}}
-    assert project.read().known["web"].note == expected
+    assert project.read().known["web"].record == expected
     _made(project, "web", "u-2")
-    assert project.read().known["web"].note == {}
+    assert project.read().known["web"].record == {}
 
 
 def test_one_task_at_a_time_writes(project):
     project.define(WEB)
     with files.held(project.folder), pytest.raises(Busy, match="another task"):
         project.define(DB)
-    assert project.read().machines() == [WEB]
+    assert project.read().descriptions() == [WEB]

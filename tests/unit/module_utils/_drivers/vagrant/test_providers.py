@@ -15,6 +15,10 @@ from ansible_collections.polyvirt.core.plugins.module_utils._tools.vboxmanage im
 TAKE, DROP = {"name": "a<b", "description": "c&d"}, {"names": ["s1", "s2"], "ids": ["i1", "i2"]}
 XML = "<domainsnapshot><name>a&lt;b</name><description>c&amp;d</description></domainsnapshot>"
 
+LIBVIRT_TAKES = ("snapshot-create", "u", "/dev/stdin", XML)
+LIBVIRT_DELETES = ("snapshot-delete", "u", "--snapshotname", "s2")
+VIRTUALBOX_DELETES = ("snapshot", "u", "delete", "i2")
+
 
 class Tool:
     """Virsh or VBoxManage, of which every command but a question fails with ``error``, if any."""
@@ -38,9 +42,9 @@ def _act(provider, action, *arguments, error=None, state="shut off\n"):
 @pytest.mark.parametrize(
     ("action", "arguments", "command"),
     [
-        ("ask_to_stop", (), ("shutdown", "u")),
-        ("cut", (SUSPENDED,), ("managedsave-remove", "u")),
-        ("restore", ({"name": "s1"},), ("snapshot-revert", "u", "--snapshotname", "s1")),
+        ("shut_down", (), ("shutdown", "u")),
+        ("power_off", (SUSPENDED,), ("managedsave-remove", "u")),
+        ("restore_snapshot", ({"name": "s1"},), ("snapshot-revert", "u", "--snapshotname", "s1")),
     ],
 )
 def test_action_is_one_command_of_virsh(action, arguments, command):
@@ -50,11 +54,29 @@ def test_action_is_one_command_of_virsh(action, arguments, command):
 @pytest.mark.parametrize(
     ("provider", "action", "argument", "error", "last"),
     [
-        (InLibvirt, "cut", RUNNING, "domain is not running", ("domstate", "u")),
-        (InLibvirt, "ask_to_stop", None, "domain is not running", ("domstate", "u")),
-        (InLibvirt, "take", TAKE, "domain snapshot s1 already exists", ("snapshot-create", "u", "/dev/stdin", XML)),
-        (InLibvirt, "drop", DROP, "Domain snapshot not found: s1", ("snapshot-delete", "u", "--snapshotname", "s2")),
-        (InVirtualBox, "drop", DROP, "Could not find a snapshot named 's1'", ("snapshot", "u", "delete", "i2")),
+        (InLibvirt, "power_off", RUNNING, "domain is not running", ("domstate", "u")),
+        (InLibvirt, "shut_down", None, "domain is not running", ("domstate", "u")),
+        (
+            InLibvirt,
+            "take_snapshot",
+            TAKE,
+            "domain snapshot s1 already exists",
+            ("snapshot-create", "u", "/dev/stdin", XML),
+        ),
+        (
+            InLibvirt,
+            "delete_snapshots",
+            DROP,
+            "Domain snapshot not found: s1",
+            ("snapshot-delete", "u", "--snapshotname", "s2"),
+        ),
+        (
+            InVirtualBox,
+            "delete_snapshots",
+            DROP,
+            "Could not find a snapshot named 's1'",
+            ("snapshot", "u", "delete", "i2"),
+        ),
     ],
 )
 def test_what_somebody_else_has_done_is_no_error(provider, action, argument, error, last):
@@ -63,21 +85,21 @@ def test_what_somebody_else_has_done_is_no_error(provider, action, argument, err
         _act(provider, action, argument, error="other", state="running\n")
 
 
-@pytest.mark.parametrize(("action", "word"), [("ask_to_stop", "acpipowerbutton"), ("cut", "poweroff")])
+@pytest.mark.parametrize(("action", "word"), [("shut_down", "acpipowerbutton"), ("power_off", "poweroff")])
 def test_error_of_virtualbox_counts_while_the_vm_runs(virtualbox_world, action, word):
     world = virtualbox_world
     identifier = world.create(state="started").vm["id"]
-    arguments = ("web", identifier, *([RUNNING] if action == "cut" else []))
+    arguments = ("web", identifier, *([RUNNING] if action == "power_off" else []))
     real = world.port.programs["VBoxManage"]
 
     def failing(argv, environment):
         return (1, "", "VBoxManage: error: other\n") if word in argv else real(argv, environment)
 
     world.port.programs["VBoxManage"] = failing
-    hand = InVirtualBox(VBoxManage(world.port))
+    tool = InVirtualBox(VBoxManage(world.port))
     with pytest.raises(CommandFailed, match="other"):
-        getattr(hand, action)(*arguments)
+        getattr(tool, action)(*arguments)
     world.virtualbox.run("controlvm", identifier, "poweroff")
-    getattr(hand, action)(*arguments)
+    getattr(tool, action)(*arguments)
     with pytest.raises(CommandFailed, match="other"):
-        getattr(hand, action)("web", "gone", *arguments[2:])
+        getattr(tool, action)("web", "gone", *arguments[2:])

@@ -12,7 +12,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant import driver
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant import snapshots
 
 from suite.sent_twice import comparable, each_step_twice
 from unit.module_utils._drivers.vagrant.played import World
@@ -135,11 +135,11 @@ def test_vm_of_the_users_own_file(tmp_path, provider, state):
 
 
 def test_snapshot_keeps_the_time_of_the_first_request(tmp_path, monkeypatch):
-    """What VirtualBox took half an hour before a note of it would be taken for somebody else's."""
+    """What VirtualBox took half an hour before a record of it would be taken for somebody else's."""
     world = World(tmp_path, "virtualbox")
     assert world.create(state="started", cpus=1).vm
     run, lost = world.port.run, []
-    monkeypatch.setattr(driver, "epoch", lambda: time.time() + world.clock.now())
+    monkeypatch.setattr(snapshots, "epoch", lambda: time.time() + world.clock.now())
 
     def lose_one_answer(argv, **more):
         done = run(argv, **more)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Snapshots, by Vagrant itself and by VirtualBox, and the note in which the driver keeps what neither reports."""
+"""Snapshots, by Vagrant itself and by VirtualBox, and the record in which the driver keeps what neither reports."""
 
 from __future__ import annotations
 
@@ -107,14 +107,14 @@ def test_snapshots_of_virtualbox_are_a_tree(virtualbox_world):
 
 
 def test_snapshot_that_somebody_else_took_by_the_same_name_has_no_settings(virtualbox_world):
-    """VirtualBox reports when it was taken, and the note is of one that was taken an hour before."""
+    """VirtualBox reports when it was taken, and the record is of one that was taken an hour before."""
     world = virtualbox_world
     assert world.create(state="started", cpus=1).vm
     assert _snapshot(world).vm
-    note = next(world.project.rglob("polyvirt.json"))
-    noted = json.loads(note.read_text(encoding="ascii"))
-    noted["snapshots"]["one"]["created"] -= 3600
-    note.write_text(json.dumps(noted), encoding="ascii")
+    record = next(world.project.rglob("polyvirt.json"))
+    recorded = json.loads(record.read_text(encoding="ascii"))
+    recorded["snapshots"]["one"]["created"] -= 3600
+    record.write_text(json.dumps(recorded), encoding="ascii")
     assert world.create(cpus=2).vm
     assert world.run(state="stopped", stop_mode="force").vm
     assert _snapshot(world, state="restored").vm

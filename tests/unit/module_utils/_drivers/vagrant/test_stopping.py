@@ -19,7 +19,7 @@ def test_hanging_vm_is_cut_off_by_the_tool_or_left_to_the_user(tmp_path, provide
     answer = world.run(state="stopped", stop_mode="force")
     assert seconds <= world.clock.now() < seconds + 1
     if provider == "hyperv":
-        assert f"own program; it is {identifier} there" in answer.error
+        assert f"own program; its id there is {identifier}" in answer.error
     else:
         assert answer.vm["state"] == "stopped"
         assert ["VBoxManage", "controlvm", identifier, "poweroff"] in answer.calls

@@ -75,19 +75,19 @@ def test_how_a_provider_leaves_what_it_has_restored(provider, left_in):
         ({"memory": (1 << 30) + 1}, ("memory", "MiB")),
         ({"disks": {"primary": {"size": (1 << 30) + 1}}}, ("disks", "MiB")),
         ({"disks": {"disk 1": {"size": 1 << 30}}}, ("disk 1", "primary", "native")),
-        ({"networks": {"0": {"type": "hostonly"}}}, ("card 0", "hostonly", "nat")),
-        ({"networks": {"0": {}, "1": {"type": "nat"}}}, ("card 1", "nat")),
-        ({"networks": {"0": {"mac": "52:54:00:00:00:01"}}}, ("first card", "no keys")),
+        ({"networks": {"0": {"type": "hostonly"}}}, ("NIC 0", "hostonly", "nat")),
+        ({"networks": {"0": {}, "1": {"type": "nat"}}}, ("NIC 1", "nat")),
+        ({"networks": {"0": {"mac": "52:54:00:00:00:01"}}}, ("first NIC", "nothing but its type")),
         ({"networks": {"0": {}, "1": {"source": "br0"}}}, ("hostonly", "source")),
         ({"networks": {"0": {}, "1": {"address": "192.168.56.10/24"}}}, ("192.168.56.10/24", "prefix")),
         ({"port_forwards": {"web": {"guest_port": 80}}}, ("web", "host_port")),
         ({"os_type": "debain-12"}, ("os_type", "debain-12", "debian-12")),
-        ({"hostname": ""}, ("hostname", "''", "leave it out")),
+        ({"hostname": ""}, ("hostname", "''", "remove the option")),
         ({"hostname": "web\n"}, ("hostname", "letters")),
         ({"os_type": "debian-13", "provider": "hyperv"}, ("os_type", "hyperv", "box")),
     ],
 )
-def test_refused(config, words):
+def test_rejected(config, words):
     with pytest.raises(Refused) as error:
         LIBVIRT.adjust(Vm.absent("web"), config)
     for word in ("web: ", *words):
@@ -102,7 +102,7 @@ def test_a_system_names_the_box_of_its_provider():
     assert adjust(Vm.absent("web"), {"os_type": "beos", "box": "me/beos"})["box"] == "me/beos"
 
 
-def test_what_is_left_out_gets_vagrants_way():
+def test_omitted_keys_get_the_defaults_of_vagrant():
     adjusted = LIBVIRT.adjust(Vm.absent("web"), {
         "networks": {"0": {}, "1": {"address": "192.168.56.10"}},
         "shared_folders": {"src": {"host_path": "/srv"}},
@@ -130,7 +130,7 @@ BRIDGED = {"type": "bridged", "source": "eth0"}
         (HOSTONLY, {"address": "FD00:0:0::1"}, {"address": "fd00::1"}),
     ],
 )
-def test_what_a_card_is_told(found, asked, told):
+def test_normalized_nic(found, asked, told):
     known = _vm("virtualbox", networks={"0": {"type": "nat"}, "1": found})
     assert LIBVIRT.adjust(known, {"networks": {"1": asked}})["networks"] == {"1": told}
 
@@ -168,7 +168,7 @@ def test_an_adopted_project_is_only_driven():
 
 
 def test_a_system_that_is_asked_for_again_keeps_the_box_it_was_described_with():
-    """Our table may say another one by then, and a box is changed by nothing less than rebuilding."""
+    """Our table may have another one by then, and only recreating the VM changes its box."""
     known = _vm("libvirt", os_type="debian-12", box="our/own")
     assert LIBVIRT.adjust(known, {"os_type": "debian-12"})["box"] == "our/own"
     assert LIBVIRT.adjust(known, {"os_type": "debian-12", "box": "a/b"})["box"] == "a/b"
@@ -183,5 +183,5 @@ def test_a_system_that_is_asked_for_again_keeps_the_box_it_was_described_with():
     [("environment", lambda one: one), ("provisioners", lambda one: ({"inline": "x", "env": one},))],
 )
 def test_a_variable_is_a_text(option, given, value):
-    with pytest.raises(Refused, match=f"{option}.*: the value of A is no text"):
+    with pytest.raises(Refused, match=f"{option}.*: the value of A is not a string"):
         LIBVIRT.adjust(_vm("libvirt"), {option: given({"A": value})})

@@ -42,7 +42,7 @@ def test_a_snapshot_that_a_linked_clone_stands_on_is_not_dropped(tmp_path):
 def test_the_current_snapshot_is_kept_as_long_as_it_has_a_child(tmp_path):
     driver, _commands = driver_on(tmp_path)
     vm = with_current(found(driver, "web"), "on")
-    with pytest.raises(Refused, match=r"'on' is the current one and has the child 'off'") as refused:
+    with pytest.raises(Refused, match=r"'on' is the current snapshot and has the child 'off'") as refused:
         checked(driver, vm, name="on", state="absent")
     assert "children: true" in refused.value.remedy
 
@@ -71,7 +71,7 @@ def test_an_image_that_a_machine_writes_to_is_not_copied(tmp_path):
     driver, _commands = driver_on(tmp_path, storage_path=str(tmp_path))
     base = tmp_path / "machines" / "run" / "run-SATA-0.vdi"
     an_image(base)
-    with pytest.raises(Refused, match=r"new: image .* is the disk of run and may be written to"):
+    with pytest.raises(Refused, match=r"new: image\.source: .* is a disk of run, which may write to it"):
         driver.preflight(made_from(str(base)))
 
 
@@ -101,5 +101,5 @@ def test_a_medium_is_known_by_its_words(tmp_path, content, is_medium):
     if is_medium:
         images.check_iso("web", str(path))
     else:
-        with pytest.raises(Refused, match=r"web: iso .* is no ISO image"):
+        with pytest.raises(Refused, match=r"web: iso: .* is not an ISO image"):
             images.check_iso("web", str(path))

@@ -110,7 +110,7 @@ def test_last_disk_of_a_controller_of_any_name_comes_and_goes(vbox):
     vbox.run("storageattach", "web", "--storagectl", "my disks", "--port", 3, "--type", "hdd", "--medium", vbox.disk())
     changed(vbox, disks={"my disks 3": None})
     changed(vbox, disks={"my disks 1": {"size": MIB}})
-    task(vbox, config={"disks": {"no disks 1": {"size": MIB}}}).refused("'no disks 1' is no slot")
+    task(vbox, config={"disks": {"no disks 1": {"size": MIB}}}).refused("'no disks 1' is not a valid slot")
 
 
 def test_immutable_disk_goes_by_its_own_path(vbox):
@@ -167,7 +167,7 @@ def test_no_place_for_a_drive(vbox):
     slots = {f"IDE {port}:{device}" if device else f"IDE {port}": {"size": MIB} for port in (0, 1) for device in (0, 1)}
     task(vbox, config={"disks": slots}).well()
     done = task(vbox, config={"iso": an_iso(vbox, "a.iso")})
-    assert "no place is free for an optical drive" in done.outcome.msg
+    assert "no slot is free for an optical drive" in done.outcome.msg
     task(vbox, config={"disks": {"IDE 0:1": None}}).well()
     task(vbox, config={"iso": an_iso(vbox, "a.iso")}).well()
     assert vbox.values()["IDE-0-1"].endswith("a.iso")
@@ -244,7 +244,7 @@ def test_vm_that_somebody_deletes_meanwhile(vbox):
     task(vbox).well()
     after = {"modifyvm": lambda: vbox.run("unregistervm", "web", "--delete")}
     done = task(vbox, config={"memory": 24 * MIB, "tags": ("a",)}, after=after)
-    assert (done.outcome.failed, "somebody else removed it meanwhile" in done.outcome.msg) == (True, True)
+    assert (done.outcome.failed, "it was deleted in the meantime" in done.outcome.msg) == (True, True)
 
 
 def test_tags_are_the_marks_own(vbox):
@@ -343,7 +343,7 @@ def test_audio_driver_is_read_from_the_settings_file(tmp_path):
 
 @pytest.mark.parametrize("value", [None, {}, [1], ""])
 def test_native_value_must_be_plain(value):
-    with pytest.raises(Refused, match="no plain value"):
+    with pytest.raises(Refused, match="not a plain value"):
         TRAITS.adjust(Vm.absent("web"), {"native": {"hpet": value}})
 
 
@@ -351,7 +351,7 @@ def test_native_value_must_be_plain(value):
 
 
 @pytest.mark.parametrize(("name", "words"), [
-    ("-x", "an option"), ("x" * 201, "at most 200 bytes"), ("ü" * 101, "at most 200 bytes"), ("ü" * 100, None),
+    ("-x", "an option"), ("x" * 201, "longer than 200 bytes"), ("ü" * 101, "longer than 200 bytes"), ("ü" * 100, None),
     ("x-", None),
 ])  # fmt: skip
 def test_name_of_a_vm(vbox, name, words):
@@ -375,5 +375,5 @@ def test_driver_from_the_parameters_of_a_module():
     given = {"executable": "/x/VBoxManage", "storage_path": "/vms", "start_type": "gui", "native": {"hpet": "on"}}
     driver = make_driver(given)
     assert (driver.storage_path, driver.commands.environment("NO_SUCH_VARIABLE")) == ("/vms", None)
-    with pytest.raises(Unavailable, match="/x/VBoxManage is not a program"):
+    with pytest.raises(Unavailable, match="/x/VBoxManage is not an executable program"):
         driver.traits()

@@ -126,21 +126,27 @@ def test_a_clone_goes_with_its_own_images(tmp_path):
     ("config", "words"),
     [
         ({"memory": 1000}, "whole MiB"),
-        ({"disks": {"vda": {"size": MIB}}}, "is no slot"),
+        ({"disks": {"vda": {"size": MIB}}}, "is not a valid slot"),
         ({"native": {"memory": "4"}}, "option memory"),
         ({"native": {"bioslogofadein": "on"}}, "cannot be read back"),
-        ({"networks": {"0": {"type": "bridged"}}}, "needs a source"),
-        ({"networks": {"0": {"type": "nat", "source": "x"}}}, "has no source"),
-        ({"port_forwards": {"a,b": {"guest_port": 1}}}, "no rule can be named 'a,b': a comma"),
-        ({"port_forwards": {"polyvirt-ssh": {"guest_port": 1}}}, "'polyvirt-ssh': it is the rule of ssh_forward"),
-        ({"port_forwards": {"x%s%s%n": {"guest_port": 1}}}, "no rule can be named 'x%s%s%n': VBoxManage takes"),
-        ({"port_forwards": {"a\n": {"guest_port": 1}}}, "no rule can be named 'a\\n': VBoxManage prints line breaks"),
-        ({"port_forwards": {"a\rb": {"guest_port": 1}}}, "no rule can be named 'a\\rb': VBoxManage prints"),
-        ({"port_forwards": {"a": {"guest_port": 1, "host_address": "localhost"}}}, "no IPv4 address"),
+        ({"networks": {"0": {"type": "bridged"}}}, "source is required for a NIC of type"),
+        ({"networks": {"0": {"type": "nat", "source": "x"}}}, "source is not supported"),
+        ({"port_forwards": {"a,b": {"guest_port": 1}}}, "'a,b' is not a valid name: it contains a comma"),
+        (
+            {"port_forwards": {"polyvirt-ssh": {"guest_port": 1}}},
+            "'polyvirt-ssh' is not a valid name: it is used by ssh_forward",
+        ),
+        (
+            {"port_forwards": {"x%s%s%n": {"guest_port": 1}}},
+            "'x%s%s%n' is not a valid name: it contains a percent sign",
+        ),
+        ({"port_forwards": {"a\n": {"guest_port": 1}}}, "'a\\n' is not a valid name: it contains a line break"),
+        ({"port_forwards": {"a\rb": {"guest_port": 1}}}, "'a\\rb' is not a valid name: it contains a line break"),
+        ({"port_forwards": {"a": {"guest_port": 1, "host_address": "localhost"}}}, "not an IPv4 address"),
         ({"networks": {"0": {"type": "internal"}}, "ssh_forward": True}, "no NIC"),
         ({"boot_order": ()}, "is empty"),
-        ({"groups": ("web",)}, "is no group"),
-        ({"shared_folders": {"a b": {"host_path": "/"}}}, "no name of a share"),
+        ({"groups": ("web",)}, "is not a valid group"),
+        ({"shared_folders": {"a b": {"host_path": "/"}}}, "is not a valid name"),
     ],
 )
 def test_what_has_no_place_is_refused(config, words):
@@ -155,7 +161,7 @@ def test_a_rule_needs_a_card_that_stays(tmp_path):
     config = {"networks": {}, "port_forwards": {"n": {"protocol": "tcp", "host_port": 1, "guest_port": 2}}}
     policy = Policy(allow_restart=True, purge=frozenset({"networks"}))
     refused = plan(found(driver, "run"), Request(name="run", config=config, policy=policy), TRAITS).refusal
-    assert "no NIC of the VM is of type nat" in str(refused)
+    assert "the VM has no NIC of type nat" in str(refused)
 
 
 def test_short_names_of_systems_and_cards():

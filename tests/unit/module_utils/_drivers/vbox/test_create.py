@@ -152,14 +152,14 @@ def test_file_in_the_way_is_not_replaced(vbox, name):
     path.write_bytes(b"precious")
     config = {**SMALL, "disks": {"#0": {"size": MIB, "format": "vhd"}}}
     for check in (True, False):
-        task(vbox, config=config, cloud_init={"user": "admin"}, check=check).refused(str(path), "exists already")
+        task(vbox, config=config, cloud_init={"user": "admin"}, check=check).refused(str(path), "already exists")
     assert (path.read_bytes(), vbox.files()) == (b"precious", [f"web/{name}"])
     assert vbox.run("list", "vms") == ""
 
 
 def test_settings_of_somebody_else_are_not_replaced(vbox):
     vbox.run("createvm", "--name", "web")
-    task(vbox).refused("exists already", "registervm")
+    task(vbox).refused("already exists", "registervm")
     assert vbox.run("list", "vms") == ""
     assert vbox.files() == ["web/web.vbox"]
 
@@ -189,7 +189,7 @@ def test_vm_without_a_mark_that_has_run_is_somebodys(vbox):
 def test_two_names_with_one_file_name(vbox):
     first = task(vbox, "a/b").well().vm
     before = vbox.files()
-    task(vbox, "a:b").failed("a_b.vbox belongs to 'a/b'", "Choose another name")
+    task(vbox, "a:b").failed("a_b.vbox belongs to the VM 'a/b'", "Use another name")
     assert (observed(vbox, name="a/b").id, vbox.files()) == (first["id"], before)
 
 
@@ -239,7 +239,7 @@ def test_vm_that_somebody_deletes_at_once_is_created_again(vbox):
 def test_file_that_appears_meanwhile_is_not_replaced(vbox):
     path = vbox.machines / "web" / "web-SATA-0.vdi"
     done = task(vbox, before={"modifyvm": lambda: path.write_bytes(b"precious")})
-    assert (done.outcome.failed, f"{path} exists already" in done.outcome.msg) == (True, True)
+    assert (done.outcome.failed, f"{path} already exists" in done.outcome.msg) == (True, True)
     assert path.read_bytes() == b"precious"
 
 

@@ -127,7 +127,7 @@ def test_disk_that_only_a_snapshot_has_is_not_deleted(vbox):
     snapshot(vbox, "without", state="restored").well()
     before = vbox.registered()
     for check in (True, False):
-        task(vbox, state="absent", check=check).refused("web", disk, "shall stay", "delete_disks: all")
+        task(vbox, state="absent", check=check).refused("web", disk, "is to be kept", "delete_disks: all")
     assert vbox.registered() == before
     snapshot(vbox, "with", state="absent").well()
     task(vbox, state="absent").well()
@@ -152,7 +152,7 @@ def test_disk_that_only_a_snapshot_of_another_vm_has_is_used(vbox, delete_disks)
     snapshot(vbox, "s", "other").well()
     task(vbox, "other", config={"disks": {"SATA 1": None}}).well()
     config = {"disks": {"SATA 1": {"source": disk}}}
-    task(vbox, config=config).refused(f"disk {disk} belongs to other")
+    task(vbox, config=config).refused(f"{disk} is a disk of other")
     task(vbox, state="absent", delete_disks=delete_disks).well()
     assert (disk in vbox.registered(), os.path.exists(disk)) == (True, True)
     snapshot(vbox, "s", "other", state="restored").well()
@@ -181,7 +181,7 @@ def test_disk_detached_since_a_snapshot_is_used(vbox, detached):
     files = {file.path: file for file in observed(vbox, "files").files}
     assert (files[detached].ours, files[detached].used_by, files[detached].bound) == (True, (), False)
     config = {**SMALL, "disks": {"#0": {"source": detached}}}
-    task(vbox, "other", config=config).refused(f"disk {detached} belongs to web")
+    task(vbox, "other", config=config).refused(f"{detached} is a disk of web")
 
 
 def test_disk_attached_again_holds_what_it_held(vbox, detached):
@@ -236,7 +236,7 @@ def test_vm_that_is_being_cloned_is_not_deleted(vbox):
     before = {"clonevm": lambda: tried.append(task(vbox, state="absent", timeout=1))}
     task(vbox, "copy", config={}, clone=clone, before=before).well()
     (done,) = tried
-    done.refused("web", "another task works on it")
+    done.refused("web", "another task is working on this VM")
 
 
 def test_partly_deleted_vm_is_reported(vbox):
@@ -286,7 +286,10 @@ def test_vm_without_a_file_left_is_deleted(vbox, lost):
     if lost == "folder":
         folder.rmdir()
     found = observed(vbox)
-    assert (found.power, found.reason) == ("unknown", f"inaccessible: {{{made['id']}}} {folder} holds no file any more")
+    assert (found.power, found.reason) == (
+        "unknown",
+        f"inaccessible: {{{made['id']}}} {folder} contains no files any more",
+    )
     task(vbox, state="started").refused("state: absent")
     assert task(vbox, state="absent", check=True).well().changed
     assert task(vbox, state="absent").well().verbs == ["unregistervm"]
@@ -309,7 +312,7 @@ def test_lost_vm_whose_files_come_back_is_not_deleted(vbox):
     kept = folder.rename(vbox.folder / "kept")
     lost = observed(vbox)
     kept.rename(folder)
-    with pytest.raises(Refused, match="files in its folder again"):
+    with pytest.raises(Refused, match="its directory contains files again"):
         driver_of(vbox).apply([(lost, [Step("delete")])])
     assert observed(vbox).power == "stopped"
 

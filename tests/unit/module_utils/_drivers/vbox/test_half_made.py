@@ -121,7 +121,7 @@ def test_disk_of_a_killed_task_that_another_vm_has_by_now_stays(vbox):
     disk = f"{vbox.machines}/web/web-SATA-1.vdi"
     task(vbox, "other", config={**SMALL, "disks": {"SATA 0": {"source": disk}}}).well()
     done = task(vbox, **more)
-    assert (done.outcome.failed, f"{disk} exists already" in done.outcome.msg) == (True, True)
+    assert (done.outcome.failed, f"{disk} already exists" in done.outcome.msg) == (True, True)
     task(vbox, state="absent").well()
     assert disk in vbox.registered()
 
@@ -148,6 +148,6 @@ def test_vm_that_another_task_completes_meanwhile_stays(vbox):
     assert is_killed(vbox, 2, **more)
     planned = observed(vbox, "unfinished")
     task(vbox, **more).well()
-    with pytest.raises(Refused, match="web: another task has completed it meanwhile"):
+    with pytest.raises(Refused, match="web: another task has finished creating the VM in the meantime"):
         driver_of(vbox).apply([(planned, (Step("delete"),))])
     assert not task(vbox, **more).well().changed

@@ -73,7 +73,7 @@ class HangingCut(InProcess):
     def run(self, argv, stdin=None, timeout=60, environment=None, writes=False):
         if "poweroff" in argv:
             self.calls.append(tuple(argv[1:]))
-            raise Timeout("it had not ended", waited=timeout)
+            raise Timeout("it did not finish", waited=timeout)
         return super().run(argv, writes=writes)
 
 
@@ -119,10 +119,10 @@ def test_start_that_comes_too_late_is_no_failure(vbox):
 
 
 @pytest.mark.parametrize(("start_type", "text", "remedy"), [
-    ("headless", "The VM session was aborted (VERR_VM_DRIVER_NOT_INSTALLED)", "kernel driver (vboxdrv)"),
+    ("headless", "The VM session was aborted (VERR_VM_DRIVER_NOT_INSTALLED)", "kernel module vboxdrv"),
     ("headless", "VT-x is being used by another hypervisor (VERR_VMX_IN_VMX_ROOT_MODE)", "Another hypervisor (KVM)"),
-    ("headless", "Nonexistent host networking interface, name ''", "Name an interface"),
-    ("headless", "Locking of attached media failed", "stop that one"),
+    ("headless", "Nonexistent host networking interface, name ''", "to an existing interface"),
+    ("headless", "Locking of attached media failed", "stop that VM"),
     ("headless", "The virtual machine 'web' has terminated unexpectedly during startup", "VBoxHardening.log"),
     ("gui", "The virtual machine 'web' has terminated unexpectedly during startup", "start_type: headless"),
     ("gui", "something else", "See Logs/VBox.log"),
@@ -150,7 +150,7 @@ def test_vm_whose_settings_are_lost_while_it_is_stopped(vbox):
     settings = vbox.machines / "web" / "web.vbox"
     done = stopped(vbox, stop_mode="graceful", after={"acpipowerbutton": lambda: settings.write_text("x")})
     assert (done.outcome.failed, done.vm["state"]) == (True, "unknown")
-    assert f"{settings} cannot be read" in done.vm["reason"]
+    assert f"{settings} is not readable" in done.vm["reason"]
 
 
 # What a task costs ------------------------------------------------------------------------------------------------

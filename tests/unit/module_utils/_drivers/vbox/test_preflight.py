@@ -37,23 +37,23 @@ def disk(**entry):
 
 REJECTED = [
     (disk(source="{}/none.vdi"), "does not exist"),
-    (disk(source="{}/machines"), "is no file"),
+    (disk(source="{}/machines"), "is not a file"),
     (disk(source="{}/a.qcow2"), "qemu-img convert -f qcow2 -O vdi {}/a.qcow2 {}/a.vdi"),
     (disk(source="{}/small.img"), "qemu-img convert -f raw -O vdi {}/small.img {}/small.vdi"),
-    (disk(source="{}/a.odd"), "is no disk image"),
-    (disk(source="{}/a.empty"), "is no disk image"),
-    (disk(source="{}/bad.vdi"), "unknown size"),
-    (disk(source="{}/user.vdi", format="vmdk"), "is vdi, not vmdk"),
-    (disk(source="{}/others.vdi"), "belongs to other"),
-    (disk(source="{}/machines/../others.vdi"), "belongs to other"),
+    (disk(source="{}/a.odd"), "is not a disk image"),
+    (disk(source="{}/a.empty"), "is not a disk image"),
+    (disk(source="{}/bad.vdi"), "the disk size of the"),
+    (disk(source="{}/user.vdi", format="vmdk"), "disks.SATA 0.format: vmdk is set, but "),
+    (disk(source="{}/others.vdi"), "is a disk of other"),
+    (disk(source="{}/machines/../others.vdi"), "is a disk of other"),
     ({"iso": "{}/none.iso"}, "does not exist"),
-    ({"iso": "{}/small.img"}, "is no ISO image"),
-    ({"os_type": "Debain_64"}, "is none that this VirtualBox knows"),
+    ({"iso": "{}/small.img"}, "is not an ISO image"),
+    ({"os_type": "Debain_64"}, "is not known to this version of VirtualBox"),
     ({"os_type": "Debian13_65"}, "Similar: Debian"),
     ({"autostart": True}, "setproperty autostartdbpath"),
     ({"native": {"autostop-type": "savestate"}}, "setproperty autostartdbpath"),
-    ({"shared_folders": {"s": {"host_path": "{}/none"}}}, "is no folder"),
-    ({"networks": {"0": {"type": "bridged", "source": "none"}}}, "Known: none"),
+    ({"shared_folders": {"s": {"host_path": "{}/none"}}}, "is not a directory"),
+    ({"networks": {"0": {"type": "bridged", "source": "none"}}}, "Available: none"),
 ]
 
 
@@ -85,10 +85,10 @@ def test_accepted(vbox, place, config):
 IMAGES = [
     ("{}/none.img", {}, "does not exist"),
     ("{}/a.qcow2", {}, "qemu-img convert -f qcow2"),
-    ("{}/a.odd", {}, "is no disk image"),
-    ("{}/others.vdi", {}, "is the disk of other and may be written to"),
-    ("{}/user.vdi", {"size": MIB}, "a disk of 1M is too small for the image {}/user.vdi, which has 2M"),
-    ("{}/user.vdi", {"size": 3 * MIB, "format": "vmdk"}, "a vmdk of 3M cannot be made from the image"),
+    ("{}/a.odd", {}, "is not a disk image"),
+    ("{}/others.vdi", {}, "is a disk of other, which may write to it"),
+    ("{}/user.vdi", {"size": MIB}, "a disk of 1M is smaller than the image {}/user.vdi of 2M"),
+    ("{}/user.vdi", {"size": 3 * MIB, "format": "vmdk"}, "a vmdk disk of 3M cannot be created from the image"),
     ("{}/user.vdi", {"size": 2 * MIB, "format": "vmdk"}, None),
     ("{}/user.vdi", {"size": 3 * MIB, "format": "vhd"}, None),
     ("{}/small.img", {}, None),
@@ -108,17 +108,17 @@ def test_clone_is_checked_against_its_source(vbox):
     task(vbox, "source", config={**SMALL, "disks": {"#0": {"size": 2 * MIB, "format": "vmdk"}}}).well()
     clone = {"source": "source", "linked": False}
     larger = {"disks": {"#0": {"size": 4 * MIB}}}
-    task(vbox, "copy", config=larger, clone=clone).refused("cannot grow", "--format VDI")
-    task(vbox, "source", config=larger).refused("cannot grow", "clonemedium disk")
+    task(vbox, "copy", config=larger, clone=clone).refused("cannot enlarge", "--format VDI")
+    task(vbox, "source", config=larger).refused("cannot enlarge", "clonemedium disk")
     assert task(vbox, "copy", config={}, clone=clone).well().vm["disks"][0]["size"] == 2 * MIB
 
 
 @pytest.mark.parametrize(("slot", "words"), [
-    ("AHCI 1", "no controller 'AHCI', but one of this kind named 'SATA'. Name the slot SATA 1"),
+    ("AHCI 1", "no controller 'AHCI'; its controller of that type is named 'SATA'. Use slot SATA 1"),
     ("sata 30", "no controller 'sata'"),
     ("SATA 30", "'SATA' has at most 30 ports"),
     ("SATA 29", None),
-    ("IDE 0", "an optical drive is at IDE 0"),
+    ("IDE 0", "disks.IDE 0: the slot is used by an optical drive"),
     ("IDE 0:1", None),
     ("IDE 2", "at most 2 ports"),
     ("SCSI 15", None),
@@ -137,17 +137,17 @@ def test_new_disk_does_not_replace_a_file(vbox):
     path = vbox.machines / "web" / "web-SATA-1.vhd"
     path.write_bytes(b"precious")
     config = {"memory": 24 * MIB, "disks": {"SATA 1": {"size": MIB, "format": "vhd"}}}
-    task(vbox, config=config).refused(str(path), "exists already")
+    task(vbox, config=config).refused(str(path), "already exists")
     assert path.read_bytes() == b"precious"
 
 
 def test_unreadable_image(vbox, place, monkeypatch):
     monkeypatch.setattr(files, "is_readable", lambda path: False)
-    task(vbox, config=disk(source=vbox.disk())).refused("cannot be read", "as a user who may")
+    task(vbox, config=disk(source=vbox.disk())).refused("is not readable", "as a user with read permission")
 
 
 def test_folder_of_the_task_must_exist(vbox):
-    task(vbox, storage_path=f"{vbox.folder}/none").refused("web: storage_path", "is no folder")
+    task(vbox, storage_path=f"{vbox.folder}/none").refused("web: storage_path", "is not a directory")
 
 
 def test_seed_needs_a_program(vbox):
@@ -168,7 +168,7 @@ def test_unreadable_vm_is_explained(vbox):
     kept = settings.rename(settings.with_suffix(".kept"))
     for state in ("present", "started", "absent"):
         done = task(vbox, state=state, config={"memory": 20 * MIB})
-        done.refused(made["id"], f"{settings} cannot be read", "VBoxManage unregistervm")
+        done.refused(made["id"], f"{settings} is not readable", "VBoxManage unregistervm")
     assert made["disks"][0]["source"] in vbox.registered()
     kept.rename(settings)
     assert task(vbox, config={"memory": 20 * MIB}).well().vm["id"] == made["id"]
@@ -180,7 +180,7 @@ def test_forgotten_vm_is_not_created_again(vbox):
     settings = vbox.machines / "web" / "web.vbox"
     settings.write_text("no settings", encoding="ascii")
     vbox.run("unregistervm", made["id"])
-    task(vbox).refused(str(settings), "exists already")
+    task(vbox).refused(str(settings), "already exists")
     assert {"web/web-SATA-0.vdi", "web/web.vbox"} <= set(vbox.files())
 
 
@@ -224,7 +224,9 @@ def test_missing_image_is_named_before_a_start(vbox, lost):
     path.unlink()
     option = {"iso": "iso", "seed": "cloud-init seed"}.get(lost, "disks")
     for check in (True, False):
-        task(vbox, state="started", config={}, check=check).refused(f"web: {option}: {path} at ", "Put the file back")
+        task(vbox, state="started", config={}, check=check).refused(
+            f"web: {option}: {path} in slot ", "Restore the file"
+        )
     assert task(vbox, config={"memory": 24 * MIB}).well().changed
     if lost == "iso":
         assert task(vbox, state="started", config={"iso": ""}).well().vm["state"] == "running"
@@ -236,7 +238,11 @@ def test_room_for_a_copy_is_checked(vbox, monkeypatch, way):
     image = vbox.image("obeys")
     monkeypatch.setattr(files, "allocated", lambda path: 3 * MIB)
     more = {"image": image} if way == "image" else {"clone": {"source": "base", "linked": False}, "config": {}}
-    for room, words in ((2 * MIB, f"web: {way}: the copy takes 3M, and {vbox.machines} has 2M free"), (4 * MIB, None)):
+    option = "image.source" if way == "image" else "clone"
+    for room, words in (
+        (2 * MIB, f"web: {option}: the copy needs 3M, but {vbox.machines} has only 2M free"),
+        (4 * MIB, None),
+    ):
         monkeypatch.setattr(files, "free_space", lambda folder, room=room: room)
         for check in (True, False):
             done = task(vbox, check=check, **more)
@@ -265,7 +271,7 @@ def test_path_that_new_groups_move_is_rejected(vbox, kind):
         "iso": {"iso": f"{folder}/a.iso"},
     }[kind]
     for check in (True, False):
-        task(vbox, config={**config, "groups": ("/new", "/")}, check=check).refused(str(folder), "moves")
+        task(vbox, config={**config, "groups": ("/new", "/")}, check=check).refused(str(folder), "would move")
     for groups in (("/",), ("/", "/new")):
         task(vbox, config={**config, "groups": groups}).well()
         assert not task(vbox, config={**config, "groups": groups}).well().changed
@@ -275,9 +281,11 @@ def test_image_goes_to_one_slot(vbox):
     disk = {"source": vbox.disk()}
     config = {**SMALL, "disks": {"SATA 0": disk, "SATA 1": disk}}
     for check in (True, False):
-        task(vbox, config=config, check=check).refused(f"{vbox.disk()} would be at SATA 0 and at SATA 1")
+        task(vbox, config=config, check=check).refused(f"{vbox.disk()} would be attached at both SATA 0 and SATA 1")
     task(vbox, config={**SMALL, "disks": {"SATA 0": disk}}).well()
-    task(vbox, config={"memory": 24 * MIB, "disks": {"SATA 1": disk}}).refused("would be at SATA 0 and at SATA 1")
+    task(vbox, config={"memory": 24 * MIB, "disks": {"SATA 1": disk}}).refused(
+        "would be attached at both SATA 0 and SATA 1"
+    )
 
 
 def test_place_for_a_drive_is_checked(vbox):
@@ -287,7 +295,7 @@ def test_place_for_a_drive_is_checked(vbox):
     iso = vbox.folder / "a.iso"
     iso.write_bytes((b"\0" * 32769 + b"CD001").ljust(65536, b"\0"))
     for check in (True, False):
-        task(vbox, config={"memory": 24 * MIB, "iso": str(iso)}, check=check).refused("no place is free for an optical")
+        task(vbox, config={"memory": 24 * MIB, "iso": str(iso)}, check=check).refused("no slot is free for an optical")
     task(vbox, config={"disks": {"IDE 1": None}, "iso": str(iso)}).well()
     assert vbox.values()["IDE-1-0"] == str(iso)
 
@@ -306,7 +314,9 @@ def test_running_vm_gets_no_ports(vbox):
     task(vbox, state="started").well()
     disk = {"disks": {"SATA 12": {"size": MIB}}}
     for check in (True, False):
-        task(vbox, config=disk, check=check).refused("web: disks: SATA 12: 'SATA' has 8 ports while it is on")
+        task(vbox, config=disk, check=check).refused(
+            "web: disks.SATA 12: controller 'SATA' has only 8 ports while the VM is running"
+        )
     assert task(vbox, state="stopped", config=disk).well().vm["state"] == "stopped"
 
 
@@ -317,14 +327,14 @@ def test_two_rules_for_one_port_are_rejected(vbox, exists):
         task(vbox, config={**SMALL, "port_forwards": {"a": one}}).well()
     rules = {"b": two} if exists else {"a": one, "b": two}
     for check in (True, False):
-        task(vbox, config={**SMALL, "port_forwards": rules}, check=check).refused("a and b have the same port")
+        task(vbox, config={**SMALL, "port_forwards": rules}, check=check).refused("a and b use the same host_port")
     rules["b"] = {**two, "host_address": "127.0.0.1"}
     task(vbox, config={**SMALL, "port_forwards": rules}).well()
 
 
 def test_folder_must_be_writable(vbox, monkeypatch):
     monkeypatch.setattr(files, "is_writable", lambda path: False)
-    task(vbox).refused(f"web: {vbox.machines} cannot be written to")
+    task(vbox).refused(f"web: the directory {vbox.machines} is not writable")
 
 
 @pytest.mark.parametrize("way", ["disk", "image"])
@@ -335,14 +345,14 @@ def test_copied_file_is_no_image_of_its_own(vbox, way):
     shutil.copy(own, copy)
     more = {"config": disk(source=copy)} if way == "disk" else {"image": {"source": copy, "linked": False}}
     for check in (True, False):
-        task(vbox, check=check, **more).refused(f"{copy} has the UUID of {own}", f"sethduuid {copy}")
+        task(vbox, check=check, **more).refused(f"{copy} has the same UUID as {own}", f"sethduuid {copy}")
 
 
 @pytest.mark.parametrize("check", [True, False])
 def test_two_names_with_one_file_name_are_rejected(vbox, check):
     task(vbox, "a;b").well()
-    task(vbox, "a:b", check=check).refused("a_b.vbox belongs to 'a;b'")
+    task(vbox, "a:b", check=check).refused("a_b.vbox belongs to the VM 'a;b'")
     path = vbox.machines / "c_d" / "c_d-SATA-0.vdi"
     path.parent.mkdir()
     path.write_bytes(b"precious")
-    task(vbox, "c:d", check=check).refused(f"{path} exists already")
+    task(vbox, "c:d", check=check).refused(f"{path} already exists")

@@ -146,7 +146,7 @@ def test_snapshot_below_the_one_that_a_clone_needs_is_deleted(vbox, source):
 def test_snapshot_that_a_foreign_image_needs_stays(vbox, source):
     """The clone was unregistered, and its image is still known."""
     vbox.run("unregistervm", "clone")
-    snapshot(vbox, "first", "source", state="absent").refused("'first' is needed by another machine")
+    snapshot(vbox, "first", "source", state="absent").refused("'first' is needed by another VM")
     task(vbox, "source", state="absent").refused("is needed by", "/clone/Snapshots/")
 
 
@@ -155,7 +155,7 @@ def test_current_snapshot_with_a_child_stays(vbox):
     for name in ("a", "b", "c"):
         snapshot(vbox, name).well()
     snapshot(vbox, "b", state="restored").well()
-    snapshot(vbox, "b", state="absent").refused("'b' is the current one and has the child 'c'", "children: true")
+    snapshot(vbox, "b", state="absent").refused("'b' is the current snapshot and has the child 'c'", "children: true")
     assert names(snapshot(vbox, "a", state="absent")) == ["b", "c"]
     done = snapshot(vbox, "b", state="absent", children=True)
     assert (names(done), done.verbs) == ([], ["snapshot delete"] * 2)
@@ -180,7 +180,9 @@ def test_snapshot_with_two_children_stays(vbox):
 def test_snapshot_of_a_vm_with_memory_includes_it(vbox, state):
     task(vbox, state="started").well()
     task(vbox, state=state).well()
-    task(vbox, snapshot={"name": "s", "include_memory": False}).refused("its memory is part of the snapshot")
+    task(vbox, snapshot={"name": "s", "include_memory": False}).refused(
+        "a snapshot of a running VM includes its memory"
+    )
     (taken,) = snapshot(vbox, "s").well().vm["snapshots"]
     assert taken["state"] == "running"
 
@@ -189,4 +191,4 @@ def test_crashed_vm_has_no_snapshot(vbox):
     task(vbox, image=vbox.image("crashes"), state="started").well()
     vbox.clock.sleep(5)
     assert observed(vbox).power == "failed"
-    snapshot(vbox, "s").refused("a crashed one has none")
+    snapshot(vbox, "s").refused("a crashed VM has none")

@@ -54,17 +54,19 @@ def test_one_that_another_vm_uses_is_not_attached(tmp_path, device):
     )
     answers = {("list", "--all", "--uuid", "--name"): f"{other} db\n"}
     answers.update({("dumpxml", other): theirs, ("dumpxml", other, "--inactive"): theirs})
-    with pytest.raises(Refused, match="belongs to db"):
+    with pytest.raises(Refused, match="is a disk of db"):
         check(tmp_path, added(device), virsh=ToldVirsh(answers))
 
 
 def test_it_is_not_grown(tmp_path, device):
     grown = Change("disks", MIB, 2 * MIB, key="vdb", attribute="size")
-    with pytest.raises(Refused, match=r"m1: disks\.vdb\.size: .*lv is a block device of 1M, and only files are grown"):
+    with pytest.raises(
+        Refused, match=r"m1: disks\.vdb\.size: .*lv is a block device of 1M, and only files can be enlarged"
+    ):
         check(tmp_path, grown, disks={"vdb": {"source": device, "size": MIB}})
 
 
 def test_no_overlay_is_created_beside_it(tmp_path, device):
     taken = Step("snapshot", arguments={"name": "s", "kind": "external", "include_memory": False})
-    with pytest.raises(Refused, match=r"disk vdb is the block device .*lv, beside which no overlay can be created"):
+    with pytest.raises(Refused, match=r"disk vdb is the block device .*lv, for which no overlay file can be created"):
         check(tmp_path, disks={"vdb": {"source": device, "format": "raw"}}, steps=[taken])

@@ -39,7 +39,7 @@ def put(nic):
 def test_a_network_that_does_not_exist_names_those_that_do(tmp_path):
     with pytest.raises(NotFound) as caught:
         check(tmp_path, put(network("lna")), nics=[network("lna")])
-    assert str(caught.value) == "web: libvirt has no network 'lna'. Known networks: default, lan."
+    assert str(caught.value) == "web: networks: libvirt has no network 'lna'. Available networks: default, lan."
 
 
 def test_a_network_that_is_not_active_stops_a_start_and_nothing_else(tmp_path):
@@ -70,13 +70,13 @@ def test_a_network_card_without_a_name_beside_one_with_a_wrong_name(tmp_path):
 
 def test_a_medium_must_be_one(tmp_path):
     change = Change("iso", "", str(tmp_path / "nosuch.iso"))
-    with pytest.raises(NotFound, match=r"web: iso .*nosuch\.iso does not exist on the hypervisor"):
+    with pytest.raises(NotFound, match=r"web: iso: .*nosuch\.iso does not exist on the hypervisor"):
         check(tmp_path, Step("configure", changes=(change,)))
 
 
 def test_a_creation_needs_its_folder(tmp_path):
     arguments = {"config": {"disks": {"vda": {"size": GIB}}}, "creation": {}}
-    with pytest.raises(NotFound, match=r"storage_path: .*nosuch is no folder"):
+    with pytest.raises(NotFound, match=r"storage_path: .*nosuch is not a directory"):
         check(
             tmp_path / "nosuch",
             Step("create", arguments=arguments),
@@ -97,7 +97,7 @@ def test_a_file_in_a_disks_place_is_found_before_anything_is_done(tmp_path, cont
     (tmp_path / "web-vda.raw").write_bytes(content + bytes(1 << 20))
     arguments = {"config": {"disks": {"vda": {"size": 1 << 20, "format": "raw"}}}, "creation": {}}
     virsh = ToldVirsh({("list", "--all", "--uuid", "--name"): ""})
-    with pytest.raises(Refused, match="exists already and holds something else") if refused else nullcontext():
+    with pytest.raises(Refused, match="already exists and has different content") if refused else nullcontext():
         check(tmp_path, Step("create", arguments=arguments), virsh=virsh)
 
 
@@ -112,7 +112,7 @@ def test_a_file_that_cannot_be_removed_is_found_before_the_machine_stops(tmp_pat
     # Root may write everywhere, so the port says what it says to others.
     monkeypatch.setattr(checks.files, "is_writable", lambda path: path != str(closed))
     with pytest.raises(
-        Refused, match=r"web: .*closed/disk cannot be removed, for its folder cannot be written"
+        Refused, match=r"web: .*closed/disk cannot be deleted, because its directory is not writable"
     ) as told:
         check(tmp_path, Step("stop"), deletion(tmp_path / "other", closed / "disk"))
     assert "become" in told.value.remedy
@@ -146,7 +146,7 @@ def test_nvram_that_another_machine_uses_is_not_taken(tmp_path):
 
 def test_nvram_needs_its_folder_which_only_libvirt_must_be_able_to_write(tmp_path, monkeypatch):
     host, step = beside(machine_xml(), firmware="uefi", secure_boot=False)
-    with pytest.raises(NotFound, match=r"storage_path: .*nosuch is no folder"):
+    with pytest.raises(NotFound, match=r"storage_path: .*nosuch is not a directory"):
         check(tmp_path / "nosuch", step, **host)
     monkeypatch.setattr(checks.files, "is_writable", lambda path: False)
     host, step = beside(machine_xml(), firmware="uefi", secure_boot=False)
@@ -157,9 +157,9 @@ def test_a_log_that_another_machine_writes_is_not_taken(tmp_path):
     log = str(tmp_path / "log")
     theirs = machine_xml(("<devices>", f"<devices><serial type='pty'><log file='{log}'/></serial>"))
     host, step = beside(theirs, serial_log=log)
-    with pytest.raises(Refused, match=f"web: serial_log {log} is written by m1 too"):
+    with pytest.raises(Refused, match=f"web: serial_log: {log} is already written by m1"):
         check(tmp_path, step, **host)
-    with pytest.raises(Refused, match=f"web: serial_log {log} is written by m1 too"):
+    with pytest.raises(Refused, match=f"web: serial_log: {log} is already written by m1"):
         check(tmp_path, Step("configure", changes=(Change("serial_log", "", log),)), **host)
     check(tmp_path, Step("configure", changes=(Change("serial_log", log, ""),)))
 

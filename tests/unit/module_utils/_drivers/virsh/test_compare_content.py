@@ -121,7 +121,7 @@ def test_what_is_being_written_is_not_read(images, tool, tmp_path, power):
     images.create(disk, "qcow2", 1 << 20)
     subprocess.run(["qemu-img", "snapshot", "-c", "s", disk], check=True)
     one = driver(tmp_path, s=("internal-off", disk), t=("internal-off", disk))
-    with pytest.raises(Refused, match=f"web: it is {power}, and its disks cannot be read"):
+    with pytest.raises(Refused, match=f"web: the VM is {power}; its disks can be compared only"):
         compare_content.compare_content(one, machine(disk, power), snapshot("s", disk), None)
     subprocess.run(["qemu-img", "snapshot", "-c", "t", disk], check=True)
     assert compare_content.compare_content(one, machine(disk, power), snapshot("s", disk), snapshot("t", disk))
@@ -130,14 +130,15 @@ def test_what_is_being_written_is_not_read(images, tool, tmp_path, power):
 def test_content_that_is_gone(images, tool, tmp_path):
     disk = str(tmp_path / "web.qcow2")
     images.create(disk, "qcow2", 1 << 20)
-    with pytest.raises(NotFound, match="no longer holds the snapshot 's'"):
+    with pytest.raises(NotFound, match="no longer contains the snapshot 's'"):
         compare_content.compare_content(
             driver(tmp_path, s=("internal-off", disk)), machine(disk), snapshot("s", disk), None
         )
 
 
 @pytest.mark.parametrize(
-    ("disks", "said"), [({}, "it holds no file"), ({"vda": {"source": "/dev/null"}}, "disk vda of it is no file")]
+    ("disks", "said"),
+    [({}, "the VM has no disk files"), ({"vda": {"source": "/dev/null"}}, "disk vda of the VM is not a file")],
 )
 def test_what_is_no_file_cannot_be_compared(images, tool, tmp_path, disks, said):
     frozen = str(tmp_path / "web.qcow2")
@@ -154,7 +155,7 @@ def test_room_is_looked_for_first(images, tool, tmp_path, monkeypatch):
     images.create(disk, "qcow2", 1 << 20)
     subprocess.run(["qemu-img", "snapshot", "-c", "s", disk], check=True)
     monkeypatch.setattr(compare_content.files, "free_space", lambda folder: 4096)
-    with pytest.raises(Refused, match=rf"may need \d+K in {tmp_path} for a while, and 0B are free"):
+    with pytest.raises(Refused, match=rf"may need \d+K of temporary space in {tmp_path}, but only 0B is free"):
         compare_content.compare_content(
             driver(tmp_path, s=("internal-off", disk)), machine(disk), snapshot("s", disk), None
         )

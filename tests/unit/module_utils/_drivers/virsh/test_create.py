@@ -108,7 +108,7 @@ def test_a_disk_that_is_somebody_elses_ends_the_creation_and_stays(virsh, tmp_pa
     found = tmp_path / "web-vdb.raw"
     found.write_bytes(b"x" * MIB)
     virsh.answers["list", "--all", "--uuid", "--name"] = ""
-    with pytest.raises(Refused, match="exists already"):
+    with pytest.raises(Refused, match="already exists"):
         _create(driver(virsh, tmp_path), CONFIG, SEED)
     assert os.listdir(tmp_path) == ["web-vdb.raw"]
     assert found.read_bytes() == b"x" * MIB
@@ -190,7 +190,7 @@ def test_what_another_task_made_the_machine_with_stays(virsh, tmp_path, name):
     virsh.answers["list", "--all", "--uuid", "--name"] = f"{UUID} web\n"
     theirs = machine_xml(("/var/lib/libvirt/images/m1.qcow2", str(tmp_path / name)))
     virsh.answers.update({("dumpxml", UUID): theirs, ("dumpxml", UUID, "--inactive"): theirs})
-    with pytest.raises(CommandFailed, match="web: another task created a VM of this name at the same moment") as told:
+    with pytest.raises(CommandFailed, match="web: another task created a VM with this name at the same time") as told:
         _create(driver(virsh, tmp_path), CONFIG, SEED)
     assert os.listdir(tmp_path) == [name]
     assert "again" in told.value.remedy
@@ -203,7 +203,7 @@ def test_a_disk_of_a_vm_that_another_task_created_meanwhile_is_a_lost_race_and_n
     )
     virsh.answers["list", "--all", "--uuid", "--name"] = f"{UUID} web\n"
     virsh.answers.update({("dumpxml", UUID): theirs, ("dumpxml", UUID, "--inactive"): theirs})
-    with pytest.raises(CommandFailed, match="web: another task created a VM of this name at the same moment"):
+    with pytest.raises(CommandFailed, match="web: another task created a VM with this name at the same time"):
         _create(driver(virsh, tmp_path), CONFIG, {})
     assert os.listdir(tmp_path) == ["web-vda.qcow2"]
 

@@ -76,7 +76,7 @@ def test_a_disk_that_a_guest_has_written_to_is_not_taken(storage, images):
     path = storage.disk_path("web", "vda", "qcow2")
     storage.make_disk(path, {"size": MIB}, None)
     subprocess.run(["qemu-io", "-c", "write -P 7 0 512", path], check=True, stdout=subprocess.DEVNULL)
-    with pytest.raises(Refused, match="exists already and holds something else"):
+    with pytest.raises(Refused, match="already exists and has different content"):
         storage.make_disk(path, {"size": MIB}, None)
 
 
@@ -88,7 +88,7 @@ def test_what_another_task_made_in_the_last_moment_is_looked_at_too(storage, mon
     if size == MIB:
         assert storage.make_disk(path, {"size": size}, None) is False
     else:
-        with pytest.raises(Refused, match="exists already and holds something else"):
+        with pytest.raises(Refused, match="already exists and has different content"):
             storage.make_disk(path, {"size": size}, None)
     assert os.listdir(storage.folder) == ["web-vda.qcow2"]
 
@@ -113,7 +113,7 @@ def test_a_leftover_that_stands_on_an_image_is_no_copy_of_it(storage, images, tm
     storage.make_disk(path, {}, linked)
     for image in ({"source": base}, {"source": base, "linked": False}):
         for take in (storage.make_disk, storage.check_leftover):
-            with pytest.raises(Refused, match="exists already and holds something else"):
+            with pytest.raises(Refused, match="already exists and has different content"):
                 take(path, {}, image)
     storage.check_leftover(path, {}, linked)
 
@@ -181,7 +181,7 @@ def test_an_empty_file_is_no_image(storage, tmp_path):
     (tmp_path / "empty").touch()
     with pytest.raises(Refused, match=r"empty is empty \(0 bytes\)"):
         check_image(storage, tmp_path / "empty")
-    with pytest.raises(Refused, match=r"disks: source of vdb .*empty is empty \(0 bytes\)"):
+    with pytest.raises(Refused, match=r"disks\.vdb\.source: .*empty is empty \(0 bytes\)"):
         storage.check_disk_source("web", "vdb", {"source": str(tmp_path / "empty")}, {})
 
 
@@ -196,18 +196,18 @@ def test_images_that_do_not_suit(storage, images, tmp_path):
     (base,) = chain(images, tmp_path, "base")
     (tmp_path / "text").write_text("no image", encoding="utf-8")
     for error, text, faulty in [
-        (NotFound, "web: image /no/such does not exist", lambda: check_image(storage, "/no/such")),
-        (Refused, f"web: image {tmp_path} is not a file", lambda: check_image(storage, tmp_path)),
-        (Refused, "text is no disk image", lambda: check_image(storage, tmp_path / "text")),
-        (Refused, "a disk of 512K is too small for the image", lambda: check_image(storage, base, {"size": MIB // 2})),
+        (NotFound, "web: image.source: /no/such does not exist", lambda: check_image(storage, "/no/such")),
+        (Refused, f"web: image.source: {tmp_path} is not a file", lambda: check_image(storage, tmp_path)),
+        (Refused, "text is not a disk image", lambda: check_image(storage, tmp_path / "text")),
+        (Refused, "a disk of 512K is smaller than the image", lambda: check_image(storage, base, {"size": MIB // 2})),
         (
             Refused,
-            "is the disk of db and may be written to",
+            "is a disk of db, which may write to it",
             lambda: check_image(storage, base, written={base: ["db"]}),
         ),
         (
             Refused,
-            "a linked disk has the format qcow2",
+            "a linked disk always has the format qcow2",
             lambda: check_image(storage, base, {"format": "raw"}, linked=True),
         ),
     ]:
@@ -225,13 +225,13 @@ def test_a_path_that_another_machine_writes_is_not_free(storage):
 
 def test_a_disk_of_another_machine_is_no_source(storage, images, tmp_path):
     (path,) = chain(images, tmp_path, "theirs")
-    with pytest.raises(Refused, match=r"belongs to db\. Detach it there first"):
+    with pytest.raises(Refused, match=r"is a disk of db\. Detach it from that VM first"):
         storage.check_disk_source("web", "vdb", {"source": path}, {path: ["db"]})
     assert storage.check_disk_source("web", "vdb", {"source": path}, {path: ["web"]})["format"] == "qcow2"
 
 
 def test_the_folder_must_be_there(images, tmp_path):
-    with pytest.raises(NotFound, match=r"storage_path: .* is no folder"):
+    with pytest.raises(NotFound, match=r"storage_path: .* is not a directory"):
         storage_file.Storage(images, str(tmp_path / "nosuch")).check_folder()
     storage_file.Storage(images, str(tmp_path)).check_folder()
 
@@ -243,7 +243,7 @@ def test_a_medium_is_known_by_its_descriptor(tmp_path, word, is_iso):
     if is_iso:
         storage_file.check_iso("web", str(path))
     else:
-        with pytest.raises(Refused, match=r"web: iso .* is no ISO image"):
+        with pytest.raises(Refused, match=r"web: iso: .* is not an ISO image"):
             storage_file.check_iso("web", str(path))
 
 
@@ -288,7 +288,7 @@ def test_the_format_that_is_named_counts_not_what_the_content_looks_like(storage
     path = storage.disk_path("web", "vda", "raw")
     storage.make_disk(path, {"format": "raw"}, {"source": posing, "format": "raw"})
     assert Path(path).read_bytes()[:size] == Path(posing).read_bytes()
-    with pytest.raises(Refused, match="is no disk image"):
+    with pytest.raises(Refused, match="is not a disk image"):
         storage.check_readable_image("web", "disk", str(_empty(tmp_path)), "qcow2")
 
 

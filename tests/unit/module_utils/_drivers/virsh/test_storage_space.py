@@ -48,7 +48,7 @@ def test_what_a_copy_takes_is_told_by_what_is_in_it(image):
 
 
 def test_a_copy_without_room(tmp_path, monkeypatch, image):
-    with pytest.raises(Refused, match=r"web: storage_path: copying its disks takes [56]M in .*, and only 3M is free\."):
+    with pytest.raises(Refused, match=r"web: storage_path: copying its disks needs [56]M in .*, but only 3M is free\."):
         check_plan(driver_with(tmp_path, monkeypatch, 3 * MIB), creation(image))
     check_plan(driver_with(tmp_path, monkeypatch, 8 * MIB), creation(image))
     check_plan(driver_with(tmp_path, monkeypatch, MIB), creation(image, linked=True))
@@ -58,7 +58,7 @@ def test_the_vms_of_a_task_share_the_room(tmp_path, monkeypatch, image):
     driver = driver_with(tmp_path, monkeypatch, 12 * MIB)
     check_plan(driver, creation(image, "web1"))
     check_plan(driver, creation(image, "web2"))
-    with pytest.raises(Refused, match=r"web3: .* is free beside the disks of the other VMs of this task"):
+    with pytest.raises(Refused, match=r"web3: .* is free after copying the disks of the other VMs of this task"):
         check_plan(driver, creation(image, "web3"))
 
 

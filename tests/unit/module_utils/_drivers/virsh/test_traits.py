@@ -89,8 +89,8 @@ MACHINERY = {*FIRMWARE, "nested_virtualization", "tpm", "serial_log", "display.t
         (TRAITS, set(), ""),
         (virsh_traits("QEMU", "7.10.0", local=True), set(), ""),
         (virsh_traits("QEMU", "7.1.0", local=True), FIRMWARE, "7.2 or later"),
-        (virsh_traits("QEMU", "9.0.0", local=False), {*FIRMWARE, "nested_virtualization"}, "own host"),
-        (virsh_traits("TEST", "9.0.0", local=True), MACHINERY, "only imagined"),
+        (virsh_traits("QEMU", "9.0.0", local=False), {*FIRMWARE, "nested_virtualization"}, "hypervisor itself"),
+        (virsh_traits("TEST", "9.0.0", local=True), MACHINERY, "only simulated"),
     ],
 )
 def test_what_a_connection_lacks_and_what_helps(traits, lacking, remedy):
@@ -126,15 +126,15 @@ def test_memory_is_counted_in_whole_kibibytes():
 @pytest.mark.parametrize(
     ("config", "word"),
     [
-        ({"disks": {"1": {"size": 1}}}, "is no slot"),
-        ({"disks": {"vd/../x": {"size": 1}}}, "is no slot"),
-        ({"native": {"os//kernel": "x"}}, "no path"),
+        ({"disks": {"1": {"size": 1}}}, "is not a valid slot"),
+        ({"disks": {"vd/../x": {"size": 1}}}, "is not a valid slot"),
+        ({"native": {"os//kernel": "x"}}, "not a valid path"),
         ({"boot_order": ()}, "boot_order is empty"),
-        ({"secure_boot": True}, "secure_boot needs UEFI"),
-        ({"display": {"video_memory": 1}}, "without a display"),
-        ({"networks": {"0": {"type": "internal"}}}, "needs a source"),
-        ({"networks": {"0": {"type": "bridged"}}}, "needs a source"),
-        ({"networks": {"0": {"type": "user", "source": "x"}}}, "no source"),
+        ({"secure_boot": True}, "secure_boot requires UEFI"),
+        ({"display": {"video_memory": 1}}, "needs a display"),
+        ({"networks": {"0": {"type": "internal"}}}, "source is required for a NIC of type"),
+        ({"networks": {"0": {"type": "bridged"}}}, "source is required for a NIC of type"),
+        ({"networks": {"0": {"type": "user", "source": "x"}}}, "source is not supported"),
     ],
 )
 def test_what_has_no_place_is_refused(config, word):
@@ -216,7 +216,7 @@ def test_how_a_new_snapshot_is_kept(asked, others, power, taken_as):
     ("name", "fault"),
     [
         ("a/b", "slash"),
-        (".a", "dot in front"),
+        (".a", "a leading dot"),
         ("x" * 248, "247 bytes"),
         ("ü" * 124, "247 bytes"),
         ("x" * 247, None),
@@ -235,7 +235,7 @@ def test_names_that_no_snapshot_can_have(name, fault):
 def test_where_files_in_disks_can_be_compared(hypervisor, local, content):
     traits = virsh_traits(hypervisor, "9.0.0", local)
     assert ("snapshot.content" in traits.fields) == content
-    assert "hypervisor's own host" in traits.instead["snapshot.content"]
+    assert "on the hypervisor itself" in traits.instead["snapshot.content"]
 
 
 @pytest.mark.parametrize("power", [SUSPENDED, FAILED])

@@ -49,7 +49,7 @@ def test_two_machines_of_one_task_have_two_ports():
 def test_what_others_have_is_not_chosen():
     last = max(ALL)
     assert HostPorts().choose(_Sight("any"), RULE, ALL - {last}) == last
-    with pytest.raises(Refused, match="web: no port of the host is free for web"):
+    with pytest.raises(Refused, match=r"web: port_forwards\.web: no free host port was found"):
         HostPorts().choose(_Sight("any"), RULE, ALL)
 
 

@@ -67,11 +67,11 @@ def test_each_type_of_a_vm_that_exists(vbox, state):
 def test_unknown_source_fails_with_those_that_exist(vbox, kind, known):
     vbox.has_networks(**NETWORKS)
     config = {"networks": {"0": {"type": kind, "source": "nosuch"}}}
-    task(vbox, config={**SMALL, **config}).refused("'nosuch'", f"Known: {known}")
+    task(vbox, config={**SMALL, **config}).refused("'nosuch'", f"Available: {known}")
     vbox.make("web")
-    task(vbox, config=config).refused("'nosuch'", f"Known: {known}")
+    task(vbox, config=config).refused("'nosuch'", f"Available: {known}")
     vbox.has_networks()
-    task(vbox, config=config).refused("Known: none")
+    task(vbox, config=config).refused("Available: none")
 
 
 def test_source_alone_and_type_alone(vbox):
@@ -95,7 +95,7 @@ def test_nic_is_removed(vbox):
 def test_room_for_nics(vbox, chipset, room):
     """VirtualBox itself stores all but the NIC that there is no room for, and ends with 0."""
     native = {**ENGINE, "chipset": chipset}
-    words = [f"NIC {room + 1}", chipset, f"room for {room}"]
+    words = [f"NIC {room + 1}", chipset, f"only {room} NICs"]
     task(vbox, config={**SMALL, "native": native, "networks": many(room + 1)}).refused(*words)
     assert task(vbox, config={**SMALL, "native": native, "networks": many(8)}, check=True).well().changed
     task(vbox, config={**SMALL, "native": native}).well()
@@ -179,7 +179,7 @@ def test_port_that_a_program_uses_is_rejected(vbox, state):
     task(vbox).well()
     done = task(vbox, state=state, config={"port_forwards": WEB})
     if state == "started":
-        done.refused("port 8080 of the host is taken by another program")
+        done.refused("host_port: 8080 is already used by another program")
     else:
         done.well()
 
@@ -189,7 +189,7 @@ def test_port_of_a_running_vm_is_rejected(vbox):
     vbox.listening = {8080}  # By the first VM.
     assert not task(vbox, "first", config={"port_forwards": WEB}).well().changed
     task(vbox, "second", state="started").well()
-    task(vbox, "second", config={"port_forwards": WEB}).refused("port 8080", "taken by first")
+    task(vbox, "second", config={"port_forwards": WEB}).refused("host_port: 8080", "already used by first")
     udp = {"web": {**WEB["web"], "protocol": "udp"}}
     vbox.listening = set()
     task(vbox, "second", config={"port_forwards": udp}).well()

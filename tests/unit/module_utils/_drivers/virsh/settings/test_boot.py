@@ -65,7 +65,7 @@ def test_an_order_of_kinds_replaces_numbers_which_libvirt_refuses_beside_it():
     assert read_boot_order(definition) == ("disk", "network", "cdrom")
 
 
-@pytest.mark.parametrize(("order", "word"), [((), "is empty"), (("disk", "cdrom", "disk"), "disk is given twice")])
+@pytest.mark.parametrize(("order", "word"), [((), "is empty"), (("disk", "cdrom", "disk"), "disk is listed twice")])
 def test_an_order_that_is_none(order, word):
     with pytest.raises(Refused, match=f"a: boot_order.* {word}"):
         check_boot_order(Vm("a"), order)

@@ -112,7 +112,7 @@ def test_memory_is_rounded_up_as_libvirt_does(asked, stored):
 
 @pytest.mark.parametrize(("found", "asked"), [({}, {}), ({"type": "none"}, {}), ({"type": "vnc"}, {"type": "none"})])
 def test_memory_without_a_display_is_refused(found, asked):
-    with pytest.raises(Refused, match=r"a: display\.video_memory is given for a machine without a display"):
+    with pytest.raises(Refused, match=r"a: display\.video_memory needs a display"):
         normalized_display(Vm("a", config={"display": found}), {**asked, "video_memory": MIB})
 
 

@@ -139,11 +139,11 @@ def test_what_a_change_of_firmware_means_for_secure_boot(found, asked, settled):
 @pytest.mark.parametrize(
     ("found", "asked", "word"),
     [
-        (None, {"secure_boot": True}, "no firmware is asked"),
-        ("bios", {"secure_boot": True}, "it has the firmware bios"),
-        ("uefi", {"secure_boot": True, "firmware": "bios"}, "it has the firmware bios"),
+        (None, {"secure_boot": True}, "firmware is not set"),
+        ("bios", {"secure_boot": True}, "the firmware is bios"),
+        ("uefi", {"secure_boot": True, "firmware": "bios"}, "the firmware is bios"),
     ],
 )
 def test_secure_boot_without_uefi_is_refused(found, asked, word):
-    with pytest.raises(Refused, match=f"a: secure_boot needs UEFI, and {word}. Ask for firmware: uefi"):
+    with pytest.raises(Refused, match=f"a: secure_boot requires UEFI, but {word}. Set firmware: uefi"):
         normalized_firmware(Vm("a", config={"firmware": found} if found else {}), asked)

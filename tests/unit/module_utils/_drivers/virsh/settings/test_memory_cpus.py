@@ -69,15 +69,21 @@ def test_a_maximum_is_asked_as_it_is_read_back(found, asked, settled):
 
 def test_a_new_machine_has_room_above_what_new_machines_get():
     assert memory_cpus.normalize_maxima(Vm.absent("web"), {"max_cpus": 4}) == {"max_cpus": 4}
-    with pytest.raises(Refused, match="max_cpus is 1, but cpus is 2"):
+    with pytest.raises(Refused, match="max_cpus: 1 is less than cpus, which is 2"):
         memory_cpus.normalize_maxima(Vm.absent("web"), {"max_cpus": 1})
 
 
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
-        ({"max_memory": GIB // 2}, "web: max_memory is 512M, but memory is 1G. Ask for at least as much"),
-        ({"cpus": 4, "max_cpus": 3}, "web: max_cpus is 3, but cpus is 4."),
+        (
+            {"max_memory": GIB // 2},
+            "web: max_memory: 512M is less than memory, which is 1G. Set max_memory to at least 1G",
+        ),
+        (
+            {"cpus": 4, "max_cpus": 3},
+            "web: max_cpus: 3 is less than cpus, which is 4. Set max_cpus to at least 4, or reduce cpus.",
+        ),
     ],
 )
 def test_a_maximum_that_cannot_be_is_refused(asked, said):
@@ -215,7 +221,7 @@ def test_processors_within_a_topology_are_switched_on_and_off():
 def test_a_topology_has_room_for_its_own_number(field, new):
     with pytest.raises(Refused) as caught:
         written_by(machine_xml(TWO_OF_FOUR, TOPOLOGY), field, new)
-    assert str(caught.value).startswith(f"m1: its CPU topology has room for 4 processors, not {new}.")
+    assert str(caught.value).startswith(f"m1: its CPU topology allows 4 CPUs, not {new}.")
     assert "cpu/topology@sockets" in caught.value.remedy
 
 

@@ -95,17 +95,17 @@ def test_what_has_none_stays_in_reach(key):
 @pytest.mark.parametrize("key", ["os/loader", "os/loader@type", "os/nvram@template"])
 @pytest.mark.parametrize("firmware", ["uefi", "bios"])
 def test_firmware_and_its_files_are_not_both_chosen(key, firmware):
-    with pytest.raises(Refused, match=f"a: native: '{key}' and the option firmware are both given"):
+    with pytest.raises(Refused, match=f"a: native: '{key}' and the option firmware cannot be combined"):
         check_native(Vm("a"), {"native": {key: "x"}, "firmware": firmware})
 
 
 @pytest.mark.parametrize(
     ("native", "word"),
     [
-        ({"os//kernel": "x"}, "no path"),
-        ({"": "x"}, "no path"),
+        ({"os//kernel": "x"}, "not a valid path"),
+        ({"": "x"}, "not a valid path"),
         ({"devices/graphics@passwd": "x"}, "secret"),
-        ({"os/kernel": ["x"]}, "no plain value"),
+        ({"os/kernel": ["x"]}, "not a plain value"),
     ],
 )
 def test_what_has_no_place_is_refused(native, word):

@@ -92,7 +92,7 @@ def test_what_the_host_can_give(kernel, parameter, wanted):
 def test_an_emulated_machine_has_no_such_thing(kernel, wanted):
     kernel("kvm_intel", "Y")
     with pytest.raises(
-        Refused, match=r"a: nested_virtualization .* run by emulation \(qemu\)\. Make it with virt_type"
+        Refused, match=r"a: nested_virtualization .* is emulated \(virt_type: qemu\)\. Create the VM with virt_type"
     ):
         check_nested("a", "qemu", wanted)
 
@@ -106,5 +106,7 @@ def test_a_host_without_either_module():
 @pytest.mark.parametrize("parameter", ["0", "N"])
 def test_a_host_that_has_it_switched_off(kernel, parameter):
     kernel("kvm_amd", parameter)
-    with pytest.raises(Refused, match=r"switched off in this host's module kvm_amd\. Write 'options kvm_amd nested=1'"):
+    with pytest.raises(
+        Refused, match=r"disabled in the kernel module kvm_amd of this host\. Write 'options kvm_amd nested=1'"
+    ):
         check_nested("a", "kvm", True)

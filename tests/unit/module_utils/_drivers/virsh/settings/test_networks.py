@@ -56,13 +56,14 @@ def test_a_network_is_started_only_with_consent(tmp_path):
     with pytest.raises(Refused) as caught:
         check(tmp_path, on(network("lan")), START)
     assert str(caught.value) == (
-        "m1: the network 'lan' is not active. Start it first: virsh net-start lan, or set allow_network_start: true."
+        "m1: networks: the network 'lan' is not active. Start it first: virsh net-start lan, or set"
+        " allow_network_start: true."
     )
     check(tmp_path, on(network("lan")), START, allow_network_start=True)
 
 
 def test_consent_makes_no_network(tmp_path):
-    with pytest.raises(NotFound, match="Known networks: default, dmz, lan"):
+    with pytest.raises(NotFound, match="Available networks: default, dmz, lan"):
         check(tmp_path, on(network("nosuch")), START, allow_network_start=True)
 
 
@@ -202,7 +203,7 @@ def mac_of(key, new):
 
 def test_two_nics_of_one_vm_have_two_macs(tmp_path):
     for options in ({"changes": [mac_of("0", B)]}, {"verb": "create"}):
-        with pytest.raises(Refused, match=rf"web: networks\.\d\.mac: {B} is the MAC of NIC \d, too"):
+        with pytest.raises(Refused, match=rf"web: networks\.\d\.mac: {B} is also the MAC of NIC \d"):
             check_nics(tmp_path, with_mac(B.upper()), with_mac(B, "dmz"), **options)
     check_nics(tmp_path, with_mac(B), with_mac(A), changes=[mac_of("0", B), mac_of("1", A)])
 

@@ -152,8 +152,8 @@ def test_no_free_slot_says_what_helps_and_stores_nothing(tmp_path):
     virsh.answers["attach-device", UUID, "/dev/stdin", "--live"] = failed("internal error: No more available PCI slots")
     with pytest.raises(CommandFailed) as caught:
         change(tmp_path, virsh, add(type="user"), power="running")
-    assert str(caught.value).startswith("m1: it runs with no free PCI slot, so no interface can be plugged in.")
-    assert "Stop it" in caught.value.remedy
+    assert str(caught.value).startswith("m1: the running VM has no free PCI slot, so no interface can be added.")
+    assert "Stop the VM" in caught.value.remedy
     assert ("define", "/dev/stdin") not in virsh.done
 
 

@@ -55,7 +55,7 @@ def test_the_version_says_whether_ports_are_forwarded(hypervisor, version, can):
     vm = Vm("web", id="u", config={"networks": {"0": {"type": "user"}} if can else {}})
     planned = plan(vm, ask(port_forwards=[{"name": "ssh", **SSH}]), virsh_traits(hypervisor, version, local=True))
     assert (planned.refusal is None) is can
-    assert can or "libvirt has no port_forwards. Reach the guest by its address" in str(planned.refusal)
+    assert can or "libvirt has no port_forwards. Connect to the guest by its address" in str(planned.refusal)
 
 
 def test_what_is_written_is_read_back_by_its_name():
@@ -116,9 +116,9 @@ def test_a_card_that_becomes_another_kind_forwards_nothing():
 @pytest.mark.parametrize(
     ("networks", "entry", "word"),
     [
-        ({"0": {"type": "network", "source": "default"}}, SSH, "no NIC of the VM is of type user"),
-        ({}, SSH, "no NIC of the VM is of type user"),
-        ({"0": {"type": "user"}}, {"guest_port": 22}, "ssh has no host_port"),
+        ({"0": {"type": "network", "source": "default"}}, SSH, "the VM has no NIC of type user"),
+        ({}, SSH, "the VM has no NIC of type user"),
+        ({"0": {"type": "user"}}, {"guest_port": 22}, "port_forwards.ssh: host_port is required"),
     ],
 )
 def test_a_forward_that_leads_nowhere_is_refused(networks, entry, word):

@@ -84,7 +84,7 @@ def test_a_file_of_another_machine_is_refused(tmp_path, device):
     (tmp_path / "log").touch()
     (tmp_path / "link").symlink_to(tmp_path / "log")
     other = domain(device.format(path=tmp_path / "log"))
-    with pytest.raises(Refused, match=r"web: serial_log .*/link is written by db too, .* Name another file"):
+    with pytest.raises(Refused, match=r"web: serial_log: .*/link is already written by db; .* Use another file"):
         check_serial_log("web", MINE, str(tmp_path / "link"), [other], local=True)
 
 
@@ -103,17 +103,17 @@ def test_its_own_file_and_one_from_a_former_start_are_no_hindrance(tmp_path):
     ],
 )
 def test_a_log_would_empty_a_disk(machine):
-    with pytest.raises(Refused, match=f"web: serial_log /images/a is a disk or the NVRAM of {machine.name}"):
+    with pytest.raises(Refused, match=f"web: serial_log: /images/a is a disk or the NVRAM of {machine.name}"):
         check_serial_log("web", MINE, "/images/a", [machine], local=False)
 
 
 def test_a_folder_that_is_not_there(tmp_path):
-    with pytest.raises(NotFound, match=r"web: serial_log: .*/no is no folder"):
+    with pytest.raises(NotFound, match=r"web: serial_log: .*/no is not a directory"):
         check_serial_log("web", None, str(tmp_path / "no" / "log"), [], local=True)
 
 
 def test_what_is_no_file(tmp_path):
-    with pytest.raises(Refused, match="is no file"):
+    with pytest.raises(Refused, match="is not a file"):
         check_serial_log("web", None, str(tmp_path), [], local=True)
 
 

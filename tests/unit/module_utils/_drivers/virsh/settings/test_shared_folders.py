@@ -110,7 +110,7 @@ def test_memory_that_somebody_keeps_private_stays_private(tmp_path):
 def test_a_host_that_can_share_nothing_so_is_told(tmp_path):
     with pytest.raises(Unsupported) as caught:
         share(machine_xml(), connection(tmp_path, capabilities=ONLY_VIRTIOFS), add(read_only=True))
-    assert str(caught.value).startswith("m1: shared_folders: this host has no way to share data read-only")
+    assert str(caught.value).startswith("m1: shared_folders.data: the hypervisor cannot share a directory read-only")
     assert "virtiofsd" in caught.value.remedy
 
 
@@ -179,9 +179,9 @@ def test_file_systems_that_are_no_folders_of_the_host_are_not_told():
 @pytest.mark.parametrize(
     ("entry", "word"),
     [
-        ({"name": "", "host_path": "/srv"}, "cannot be the tag"),
-        ({"name": "x" * 32, "host_path": "/srv"}, "cannot be the tag"),
-        ({"name": "ü" * 16, "host_path": "/srv"}, "cannot be the tag"),
+        ({"name": "", "host_path": "/srv"}, "is not a valid mount tag"),
+        ({"name": "x" * 32, "host_path": "/srv"}, "is not a valid mount tag"),
+        ({"name": "ü" * 16, "host_path": "/srv"}, "is not a valid mount tag"),
         ({"name": "data", "host_path": "/srv", "guest_path": "/mnt"}, "Mount it in the guest"),
     ],
 )
@@ -210,9 +210,9 @@ def configured(name):
 
 def test_a_folder_must_be_there_and_be_one(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(NotFound, match=r"m1: shared_folders: host_path /nonexistent of data does not exist"):
+    with pytest.raises(NotFound, match=r"m1: shared_folders.data.host_path: /nonexistent does not exist"):
         checked(tmp_path, {"data": {"host_path": "/nonexistent"}}, configured("data"))
-    with pytest.raises(Refused, match=r"file of data is no folder"):
+    with pytest.raises(Refused, match=r"file is not a directory"):
         checked(tmp_path, {"data": {"host_path": str(tmp_path / "file")}}, Step("create"), before=None)
 
 
@@ -229,4 +229,75 @@ def test_nothing_is_shared_over_a_remote_connection():
         ask(shared_folders=[{"name": "data", "host_path": "/srv"}]),
         virsh_traits("QEMU", "9.0.0", local=False),
     )
-    assert "Run the task on the hypervisor's own host" in str(planned.refusal)
+    assert "Run the task on the hypervisor itself" in str(planned.refusal)
+
+
+# Saving memory --------------------------------------------------------------------------------------------------------
+
+SUSPEND, RESTART = [Step("suspend")], [Step("kill"), Step("start"), Step("suspend")]
+_VIRTIOFS = "<filesystem type='mount'><driver type='virtiofs'/><source dir='/srv'/><target dir='data'/></filesystem>"
+_9P = _VIRTIOFS.replace("virtiofs", "path")
+_OF_A_SOCKET = _VIRTIOFS.replace("dir='/srv'", "socket='/run/x'")
+
+
+def snapshot(kind, include_memory=None):
+    return [Step("snapshot", arguments={"name": "s", "kind": kind, "include_memory": include_memory})]
+
+
+def removed(name):
+    return Step("configure", changes=(Change("shared_folders", {"host_path": "/srv"}, None, key=name),))
+
+
+def preflight(folder, steps, running=_VIRTIOFS, stored="", version="9.0.0", power="running", shares=()):
+    """The check of a plan for a running VM with these elements; returns what libvirt was asked."""
+    driver = connection(folder, version=version, stored=machine_xml(with_devices(stored)))
+    driver.virsh.answers["dumpxml", UUID] = machine_xml(with_devices(running))
+    driver.virsh.answers.update({("list", "--all", "--uuid", "--name"): "", ("capabilities",): "<capabilities/>"})
+    driver.hypervisor = "QEMU"
+    disk = {"source": str(folder / "web.qcow2"), "format": "qcow2"}
+    vm = Vm("m1", id=UUID, power=power, config={"disks": {"vda": disk}, "shared_folders": {}})
+    after = vm.having(config={**vm.config, "shared_folders": dict(shares)})
+    driver.preflight(Plan(vm, after, segments=(tuple(steps),)))
+    return driver.virsh.done
+
+
+@pytest.mark.parametrize(
+    ("steps", "more"),
+    [
+        pytest.param(SUSPEND, {}, id="suspended"),
+        pytest.param(SUSPEND, {"power": "paused"}, id="suspended from paused"),
+        pytest.param(SUSPEND, {"running": _OF_A_SOCKET}, id="virtiofsd of others"),
+        pytest.param(snapshot("internal"), {}, id="internal snapshot"),
+        pytest.param(snapshot("external", include_memory=True), {}, id="external snapshot with memory"),
+        pytest.param(RESTART, {"running": "", "stored": _VIRTIOFS}, id="in use after a restart"),
+        pytest.param([configured("data"), *RESTART], {"running": "", "shares": True}, id="added by the same plan"),
+    ],
+)
+def test_memory_of_a_vm_with_virtiofs_cannot_be_saved(tmp_path, steps, more):
+    if "shares" in more:
+        more = {**more, "shares": {"data": {"host_path": str(tmp_path)}}}
+    with pytest.raises(Refused) as caught:
+        preflight(tmp_path, steps, **more)
+    assert str(caught.value).startswith(
+        "m1: its memory cannot be saved, because the shared folder data uses virtiofs, which libvirt 9.0.0 cannot save."
+    )
+
+
+@pytest.mark.parametrize(
+    ("steps", "more"),
+    [
+        pytest.param(SUSPEND, {"running": ""}, id="no folders"),
+        pytest.param(SUSPEND, {"running": _9P}, id="9p"),
+        pytest.param(SUSPEND, {"running": "", "stored": _VIRTIOFS}, id="not yet in use"),
+        pytest.param(SUSPEND, {"version": "10.0.0"}, id="a newer libvirt may do it"),
+        pytest.param(snapshot("external"), {}, id="external snapshot without memory"),
+        pytest.param(snapshot("internal"), {"power": "stopped"}, id="snapshot of a stopped VM"),
+        pytest.param([removed("data"), *RESTART], {"stored": _VIRTIOFS}, id="removed by the same plan"),
+    ],
+)
+def test_other_memory_can_be_saved(tmp_path, steps, more):
+    preflight(tmp_path, steps, **more)
+
+
+def test_nothing_is_read_where_no_memory_is_saved(tmp_path):
+    assert ("dumpxml", UUID) not in preflight(tmp_path, [Step("pause")])

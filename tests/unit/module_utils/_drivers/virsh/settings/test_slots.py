@@ -68,19 +68,19 @@ def test_a_place_on_sata_is_a_target_that_keeps_its_bus(found, asked, settled):
 
 @pytest.mark.parametrize("slot", ["sata", "sata1x", "sata1000", "1", "vd/../x", "SATA0", "sata\u0661"])
 def test_what_is_no_slot(slot):
-    with pytest.raises(Refused, match="is no slot"):
+    with pytest.raises(Refused, match="is not a valid slot"):
         normalize_slots(with_disks(), {slot: {"size": 512}})
 
 
 def test_one_target_by_two_names_is_refused():
-    with pytest.raises(Refused, match=r"web: disks: sata0 is the target sda, which is given too"):
+    with pytest.raises(Refused, match=r"web: disks: sata0 and sda are the same slot"):
         normalize_slots(with_disks(), {"sda": {}, "sata0": {}})
 
 
 def test_a_disk_does_not_change_its_bus():
     planned = plan(with_disks(sda=SCSI), ask(disks=[{"slot": "sata0"}]), TRAITS)
     assert str(planned.refusal).startswith("web: disks.sda.bus is 'scsi' and cannot become 'sata'.")
-    assert "Name another slot" in str(planned.refusal)
+    assert "Use another slot" in str(planned.refusal)
 
 
 def test_a_disk_on_sata_is_found_again_by_both_names():

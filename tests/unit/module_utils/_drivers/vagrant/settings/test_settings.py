@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.mapping import config_of, machine_of
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.settings import config_of, description_of
 from ansible_collections.polyvirt.core.plugins.module_utils._tools import vagrantfile
 
 MIB, GIB = 1 << 20, 1 << 30
@@ -38,7 +38,7 @@ RICH = {
 
 
 def test_nothing_is_lost_in_the_file():
-    text = vagrantfile.render({"machines": [machine_of("web", RICH)], "environment": {"A": "b"}})
+    text = vagrantfile.render({"machines": [description_of("web", RICH)], "environment": {"A": "b"}})
     described = vagrantfile.description(text)
     assert config_of(described["machines"][0], described["environment"]) == {**RICH, "environment": {"A": "b"}}
 
@@ -46,14 +46,14 @@ def test_nothing_is_lost_in_the_file():
 @pytest.mark.parametrize("key", sorted(set(RICH) - {"provider", "networks"}))
 def test_each_setting_may_be_left_out(key):
     config = {name: value for name, value in RICH.items() if name != key}
-    told = config_of(machine_of("web", config))
+    told = config_of(description_of("web", config))
     assert not told[key] or told[key] == {"primary": {}}
     assert {name: told[name] for name in config} == config
 
 
-def test_the_tenth_card_is_not_the_second():
+def test_nics_are_in_numerical_order():
     networks = {
         "0": {"type": "nat"},
         **{str(number): {"type": "hostonly", "mac": f"m{number}"} for number in range(1, 12)},
     }
-    assert config_of(machine_of("web", {"provider": "libvirt", "networks": networks}))["networks"] == networks
+    assert config_of(description_of("web", {"provider": "libvirt", "networks": networks}))["networks"] == networks

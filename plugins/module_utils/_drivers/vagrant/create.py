@@ -1,0 +1,17 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Creating VMs: in a managed project a new VM is described, and Vagrant creates it at its first start."""
+
+from __future__ import annotations
+
+from .power import start
+from .settings import description_of
+
+
+def create(driver, vm, step):
+    if not driver.project.managed:
+        start(driver, vm, step)
+        return
+    config = step.arguments["config"]
+    driver.project.define(description_of(vm.name, config), config.get("environment"))

@@ -1,0 +1,67 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Settings of a VM: how each is read from its description in the managed Vagrantfile, and written to it."""
+
+from __future__ import annotations
+
+from ...._lifecycle.model import EMPTY
+from ...._lifecycle.settings import Setting, read_all
+from ...._lifecycle.units import MIB
+from .disks import read_disks, write_disks
+from .networks import read_networks, write_networks
+from .provisioners import masked, read_provisioners
+
+#: Settings that are the same in a description.
+_PLAIN = (
+    "provider", "box", "box_version", "box_url", "box_checksum", "os_type", "hostname", "cpus", "gui", "linked_clone",
+)  # fmt: skip
+#: What only describes a VM, and is no part of what it runs with.
+DESCRIPTIVE = ("description", "tags", "os_type", "box_url", "box_checksum")
+#: Where a description has another name for a setting.
+_KEYS = {"disks": "disk"}
+
+
+def _plain(name):
+    return Setting(lambda described: described.get(name), lambda value: value)
+
+
+def _by_name(key):
+    """Entries of a list in a description, each with its name, are a mapping in the vocabulary."""
+    return Setting(
+        lambda described: {
+            one["name"]: {part: value for part, value in one.items() if part != "name"}
+            for one in described.get(key) or ()
+        },
+        lambda entries: [{"name": name, **entry} for name, entry in sorted((entries or {}).items())],
+    )
+
+
+def _read_memory(described):
+    return described["memory"] * MIB if described.get("memory") else None
+
+
+#: By the vocabulary's name. ``read(described)`` gives the value, ``write(value)`` what the description has for it.
+SETTINGS = {
+    **{name: _plain(name) for name in _PLAIN},
+    "description": Setting(lambda described: described.get("description", ""), lambda text: text),
+    "native": Setting(lambda described: dict(described.get("native") or {}), lambda native: native),
+    "tags": Setting(lambda described: tuple(described.get("tags") or ()), lambda tags: list(tags or ())),
+    "memory": Setting(_read_memory, lambda size: size // MIB if size else None),
+    "disks": Setting(read_disks, write_disks),
+    "networks": Setting(read_networks, write_networks),
+    "port_forwards": _by_name("port_forwards"),
+    "shared_folders": _by_name("shared_folders"),
+    "provisioners": Setting(read_provisioners, lambda entries: list(entries or ())),
+}
+
+
+def description_of(name, config):
+    """A VM's description from its settings."""
+    described = {_KEYS.get(field, field): setting.write(config.get(field)) for field, setting in SETTINGS.items()}
+    return {"name": name, **{key: value for key, value in described.items() if value not in (None, [], {})}}
+
+
+def config_of(described, environment=EMPTY):
+    """A VM's settings from its description; ``environment`` is that of its project."""
+    return {**read_all(SETTINGS, described), "environment": masked(environment)}

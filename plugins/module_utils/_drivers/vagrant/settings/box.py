@@ -1,0 +1,117 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The box that a VM is created from: named by the task, or found by the operating system (``os_type``).
+
+The names are those of the public catalog of boxes. A distribution's own boxes come first; ``generic`` and ``bento``
+replace them for providers without one. The task's table ``os_boxes`` takes precedence over this one.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import date
+from typing import NamedTuple
+
+from ...._lifecycle.errors import NotFound, Refused
+from ...._ports import files
+
+
+class System(NamedTuple):
+    """``boxes`` is {provider: box}; ``ends`` is the last day of free security updates."""
+
+    boxes: dict
+    ends: date | None
+
+
+def _boxes(own, generic, own_for=("virtualbox", "libvirt")):
+    """The distribution's own box for the providers it has one for, and a generic one for the others."""
+    others = ("virtualbox", "libvirt", "hyperv", "vmware_desktop") if generic else ()
+    return {**dict.fromkeys(others, generic), **dict.fromkeys(own_for, own)}
+
+
+_BUILT_FOR_ALL = ("virtualbox", "libvirt", "hyperv", "vmware_desktop")
+_WITH_VMWARE = ("virtualbox", "libvirt", "vmware_desktop")
+#: How Vagrant writes characters of a box's name in the names of folders.
+_IN_FOLDER_NAMES = (("/", "-VAGRANTSLASH-"), (":", "-VAGRANTCOLON-"))
+
+SYSTEMS = {
+    "ubuntu-20.04": System(_boxes("ubuntu/focal64", "generic/ubuntu2004", ("virtualbox",)), date(2025, 5, 31)),
+    "ubuntu-22.04": System(_boxes("ubuntu/jammy64", "generic/ubuntu2204", ("virtualbox",)), date(2027, 4, 30)),
+    "ubuntu-24.04": System(
+        {**_boxes("cloud-image/ubuntu-24.04", None), "vmware_desktop": "bento/ubuntu-24.04"}, date(2029, 5, 31)
+    ),
+    "debian-10": System(_boxes("debian/buster64", "generic/debian10"), date(2024, 6, 30)),
+    "debian-11": System(_boxes("debian/bullseye64", "generic/debian11"), date(2026, 8, 31)),
+    "debian-12": System(_boxes("debian/bookworm64", "generic/debian12"), date(2028, 6, 30)),
+    "debian-13": System(_boxes("debian/trixie64", None), date(2030, 6, 30)),
+    "centos-7": System(_boxes("centos/7", "generic/centos7"), date(2024, 6, 30)),
+    "centos-stream-8": System(_boxes("centos/stream8", "generic/centos8s"), date(2024, 5, 31)),
+    "centos-stream-9": System(_boxes("centos/stream9", "generic/centos9s"), date(2027, 5, 31)),
+    "almalinux-8": System(_boxes("almalinux/8", None, _BUILT_FOR_ALL), date(2029, 3, 1)),
+    "almalinux-9": System(_boxes("almalinux/9", None, _BUILT_FOR_ALL), date(2032, 5, 31)),
+    "almalinux-10": System(_boxes("almalinux/10", None, _BUILT_FOR_ALL), date(2035, 5, 31)),
+    "rocky-8": System(_boxes("rockylinux/8", "generic/rocky8", _WITH_VMWARE), date(2029, 5, 31)),
+    "rocky-9": System(_boxes("rockylinux/9", "generic/rocky9", _WITH_VMWARE), date(2032, 5, 31)),
+}
+
+
+def box_of(vm, os_type, provider, os_boxes=None):
+    """The box of an operating system for a provider. ``os_boxes`` is {os_type: {provider: box}}."""
+    known = {name: system.boxes for name, system in SYSTEMS.items()}
+    for name, boxes in (os_boxes or {}).items():
+        if not isinstance(boxes, dict) or not all(isinstance(box, str) for box in boxes.values()):
+            raise Refused(
+                f"{vm.name}: os_boxes: {name} is not a mapping of providers to boxes.",
+                "Write it as {SYSTEM: {PROVIDER: BOX}}.",
+            )
+        known[name] = {**known.get(name, {}), **boxes}
+    if os_type not in known:
+        raise Refused(
+            f"{vm.name}: os_type: {os_type} is not known.", f"Set one of {', '.join(sorted(known))}, or set box."
+        )
+    if provider not in known[os_type]:
+        supported = ", ".join(sorted(known[os_type])) or "none"
+        raise Refused(
+            f"{vm.name}: os_type: no box of {os_type} is known for the provider {provider} (known for: {supported}).",
+            "Set box to one that you have.",
+        )
+    return known[os_type][provider]
+
+
+def kept_box(vm, os_type, provider, os_boxes):
+    """A VM that was described with this system keeps its box, even if the table has another by now."""
+    is_same = (vm.config.get("os_type"), vm.config.get("provider")) == (os_type, provider)
+    return vm.config.get("box") if is_same and os_type not in (os_boxes or {}) else None
+
+
+def end_of_life_warning(os_type, today):
+    """A warning about a system that gets no security updates any more on that day; None for all others."""
+    system = SYSTEMS.get(os_type)
+    if system is None or system.ends is None or today <= system.ends:
+        return None
+    return f"os_type: {os_type} has had no security updates since {system.ends.isoformat()}; its box is as old as that."
+
+
+def check_box(driver, plan):
+    """Reject a box that nobody can download: names in the catalog have two parts, and local files have to exist."""
+    config, home = plan.after.config, driver.project.home
+    box, url = config.get("box"), config.get("box_url")
+    if not box or "vm.box_url" in (config.get("native") or {}) or _is_added(home, box):
+        return
+    path = (url or "").removeprefix("file://")
+    if path.startswith("/") and not files.exists(path):
+        raise NotFound(
+            f"{plan.after.name}: box_url: the file {path} does not exist.", "Correct the path, or create the file."
+        )
+    if url is None and "/" not in box and "://" not in box:
+        raise NotFound(
+            f"{plan.after.name}: box: this user has no box '{box}', and every name in the catalog has a slash.",
+            "Add it first (vagrant box add), set its box_url, or use one such as debian/bookworm64.",
+        )
+
+
+def _is_added(home, box):
+    for character, word in _IN_FOLDER_NAMES:
+        box = box.replace(character, word)
+    return files.is_folder(os.path.join(home, "boxes", box))

@@ -1,0 +1,89 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""NICs: the first one is Vagrant's own, and not described; the others are private or public networks."""
+
+from __future__ import annotations
+
+import ipaddress
+
+from ...._lifecycle.errors import Refused
+
+#: The place of the NIC that Vagrant itself connects through.
+FIRST_NIC = "0"
+_NETWORKS = {"hostonly": "private", "bridged": "public"}
+_TYPES = {network: kind for kind, network in _NETWORKS.items()}
+
+
+def read_networks(described):
+    nics = {str(place): _nic(network) for place, network in enumerate(described.get("networks") or (), 1)}
+    return {FIRST_NIC: {"type": "nat"}, **nics}
+
+
+def _nic(network):
+    nic = {
+        "type": _TYPES[network["type"]],
+        "address": network.get("address"),
+        "mac": network.get("mac"),
+        "source": network.get("bridge"),
+    }
+    return {key: value for key, value in nic.items() if value is not None}
+
+
+def write_networks(nics):
+    in_order = sorted((nics or {}).items(), key=lambda item: int(item[0]))
+    return [_network(nic) for place, nic in in_order if place != FIRST_NIC]
+
+
+def _network(nic):
+    return {
+        "type": _NETWORKS[nic["type"]],
+        "address": nic.get("address"),
+        "mac": nic.get("mac"),
+        "bridge": nic.get("source"),
+    }
+
+
+def normalized_nic(vm, place, nic):
+    """A requested NIC with its type, which decides what else it may have."""
+    if nic is None:
+        return None
+    is_first = place == FIRST_NIC
+    kind = nic.get("type") or ((vm.config.get("networks") or {}).get(place) or {}).get("type")
+    kind = kind or ("nat" if is_first else "hostonly")
+    if (kind == "nat") != is_first:
+        raise Refused(
+            f"{vm.name}: networks: NIC {place} cannot be of type {kind}: the first NIC, and only that, is Vagrant's own"
+            " of type nat.",
+            "Begin the list with {type: nat}; the others are of type hostonly or bridged.",
+        )
+    if is_first and set(nic) - {"type"}:
+        raise Refused(f"{vm.name}: networks: the first NIC is Vagrant's own.", "Set nothing but its type.")
+    if nic.get("source") and kind != "bridged":
+        raise Refused(f"{vm.name}: networks: a NIC of type {kind} has no source.", "Remove source.")
+    nic = {**nic, **({"address": _address(vm, nic["address"])} if "address" in nic else {})}
+    present = (vm.config.get("networks") or {}).get(place)
+    return {"type": kind, **nic} if present is None else {**_removed_with_type(present, kind), **nic}
+
+
+def _removed_with_type(present, kind):
+    """A NIC of another type loses what belonged to its former network, and keeps its MAC."""
+    if present["type"] == kind:
+        return {}
+    return {key: None for key in ("address", "source") if present.get(key) is not None}
+
+
+def _address(vm, address):
+    """In one spelling: an IPv6 address has several."""
+    try:
+        return str(ipaddress.ip_address(address))
+    except ValueError as error:
+        raise Refused(
+            f"{vm.name}: networks: '{address}' is not an IP address.",
+            "Set one such as 192.168.56.10, without a prefix length.",
+        ) from error
+
+
+def addresses(config):
+    """The addresses that a VM's NICs have by its settings."""
+    return {nic["address"] for nic in (config.get("networks") or {}).values() if nic.get("address")}

@@ -1,0 +1,54 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Provisioners, and the environment variables of a project, which may hold secrets."""
+
+from __future__ import annotations
+
+import os
+
+from ...._lifecycle.errors import NotFound, Refused
+from ...._lifecycle.model import Secret
+from ...._ports import files
+
+
+def automatic(provisioners):
+    """Those that Vagrant runs by itself: the others run only when somebody requests them by name."""
+    return [one for one in provisioners or () if one.get("run") != "never"]
+
+
+def read_provisioners(described):
+    return tuple(_with_masked_env(one) for one in described.get("provisioners") or ())
+
+
+def _with_masked_env(described):
+    return {**described, **({"env": masked(described["env"])} if "env" in described else {})}
+
+
+def masked(variables):
+    """Values of variables may be secret."""
+    return {name: Secret(value) for name, value in variables.items()}
+
+
+def normalized(vm, provisioner):
+    """Without what is empty: a description does not have it either."""
+    given = {key: value for key, value in provisioner.items() if value not in (None, [], {})}
+    return {**given, **({"env": checked_variables(vm, "provisioners.env", given["env"])} if given.get("env") else {})}
+
+
+def checked_variables(vm, option, variables):
+    for name, value in variables.items():
+        if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+            raise Refused(f"{vm.name}: {option}: the value of {name} is not a string.", "Quote it, or remove it.")
+    return masked(variables)
+
+
+def check_scripts(name, folder, provisioners):
+    """Vagrant resolves a relative path below the project's folder."""
+    for provisioner in provisioners or ():
+        path = provisioner.get("path")
+        if path and "://" not in path and not files.is_file(os.path.join(folder, path)):
+            raise NotFound(
+                f"{name}: provisioners: the file {path} does not exist on this host.",
+                "Correct the path, or create the file.",
+            )

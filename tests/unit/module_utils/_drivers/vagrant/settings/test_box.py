@@ -1,0 +1,71 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which box a system's name means."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.settings.box import (
+    SYSTEMS,
+    box_of,
+    end_of_life_warning,
+)
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.vagrantfile_provider import PROVIDERS
+
+VM = Vm(name="web")
+
+
+@pytest.mark.parametrize(
+    ("name", "provider", "box"),
+    [
+        ("ubuntu-22.04", "virtualbox", "ubuntu/jammy64"),
+        ("ubuntu-22.04", "libvirt", "generic/ubuntu2204"),
+        ("debian-12", "hyperv", "generic/debian12"),
+        ("almalinux-9", "hyperv", "almalinux/9"),
+        ("rocky-9", "vmware_desktop", "rockylinux/9"),
+    ],
+)
+def test_each_system_has_a_box(name, provider, box):
+    assert box_of(VM, name, provider) == box
+
+
+def test_every_system_has_a_box_for_virtualbox_and_libvirt():
+    for name, system in SYSTEMS.items():
+        assert {"virtualbox", "libvirt"} <= set(system.boxes) <= set(PROVIDERS), name
+
+
+def test_error_about_unknown_system_lists_known_ones():
+    with pytest.raises(Refused, match=r"web: os_type: ubuntu-18.04 is not known.*centos-7.*debian-13.*ubuntu-24.04"):
+        box_of(VM, "ubuntu-18.04", "libvirt")
+
+
+def test_error_about_missing_box_lists_providers_with_one():
+    with pytest.raises(Refused, match=r"no box of debian-13.*hyperv \(known for: libvirt, virtualbox\)"):
+        box_of(VM, "debian-13", "hyperv")
+
+
+def test_table_of_the_task_takes_precedence():
+    more = {"debian-13": {"hyperv": "me/debian"}, "alpine": {"libvirt": "generic/alpine319"}}
+    assert box_of(VM, "alpine", "libvirt", more) == "generic/alpine319"
+    assert box_of(VM, "debian-13", "hyperv", more) == "me/debian"
+    assert box_of(VM, "debian-13", "libvirt", more) == "debian/trixie64"
+    with pytest.raises(Refused, match="Set one of almalinux-10, almalinux-8, almalinux-9, alpine"):
+        box_of(VM, "nosuch", "libvirt", more)
+
+
+def test_system_without_security_updates_causes_a_warning():
+    assert end_of_life_warning("centos-7", date(2024, 6, 30)) is None
+    warning = end_of_life_warning("centos-7", date(2024, 7, 1))
+    assert warning.startswith("os_type: centos-7 has had no security updates since 2024-06-30")
+    assert end_of_life_warning("my own", date(2099, 1, 1)) is None
+
+
+@pytest.mark.parametrize("boxes", ["generic/gentoo", None, ["generic/gentoo"], {"libvirt": ["generic/gentoo"]}])
+def test_malformed_table_is_rejected(boxes):
+    with pytest.raises(Refused, match=r"web: os_boxes: gentoo is not a mapping"):
+        box_of(VM, "gentoo", "libvirt", {"gentoo": boxes})
