@@ -114,7 +114,7 @@ MUTATIONS = (
     Mutation(
         "restart-of-proxy-ends-the-wait",
         f"{_TOOLS}/proxmox.py",
-        "if self._clock.now() - seen > _LONGEST_BLIND:",
+        "if self._clock.now() - seen > _LONGEST_SILENCE:",
         "if self._clock.now() - seen > _LONGEST_PAUSE:",
         {"unit": [f"{_UNIT_TOOLS}/test_proxmox.py"]},
     ),

@@ -33,7 +33,8 @@ class Option:
     ``key``: the suboption by which the entries of a list are known. ``unit``: it is a size, and a number without a unit
     is in these. ``limits`` are its least and its most. ``unique`` says what it names that only one VM can have, and
     ``is_unique`` of which values that is true. ``short``: the suboption that a plain text stands for. ``only_with`` is
-    the one state in which it makes sense. ``normalize`` returns the value in its one way of writing.
+    the one state in which it makes sense. ``absolute``: it must be an absolute path. ``normalize`` returns the value in
+    its one way of writing.
     """
 
     type: str = "str"
@@ -54,6 +55,7 @@ class Option:
     ordered: bool = True
     short: str = ""
     only_with: str = ""
+    absolute: bool = False
     normalize: Callable = lambda value, option: value
 
     def spec(self, in_full=False):
@@ -75,6 +77,11 @@ class Option:
                 f"Set the {self.short}, or {{{self.short}: ...}}.",
             )
         return value
+
+
+def with_suboption(option, name, **changes):
+    """``option``, with fields of one suboption changed."""
+    return replace(option, options={**option.options, name: replace(option.options[name], **changes)})
 
 
 def argument_spec(options, in_full=False):
@@ -143,7 +150,7 @@ DISK = {
     "size": Size(unit=GIB),
     "format": Option(),
     "storage": Option(),
-    "source": Option("path", unique="file"),
+    "source": Option("path", unique="file", absolute=True),
     "state": Option(choices=("present", "absent"), default="present"),
 }
 NETWORK = {
@@ -163,7 +170,7 @@ PORT_FORWARD = {
 }
 SHARED_FOLDER = {
     "name": Option(required=True),
-    "host_path": Option("path", required=True),
+    "host_path": Option("path", required=True, absolute=True),
     "guest_path": Option(),
     "type": Option(),
     "read_only": Option("bool"),
@@ -213,7 +220,7 @@ VM = {
     "os_type": Option(),
     "description": Option(),
     "autostart": Option("bool"),
-    "iso": Option("path"),
+    "iso": Option("path", absolute=True),
     "memory": Size(),
     "tags": Texts(ordered=False),
     "native": Option("dict"),

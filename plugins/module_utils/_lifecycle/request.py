@@ -159,6 +159,8 @@ def _read(path, option, value):
     if (least is not None and value < least) or (most is not None and value > most):
         remedy = f"Set {least} or more." if most is None else f"Set a number from {least} to {most}."
         raise InvalidInput(f"{path}: {value} is out of range.", remedy)
+    if option.absolute and value and not value.startswith("/"):
+        raise InvalidInput(f"{path}: '{value}' is not an absolute path.", "Use the full path on the hypervisor.")
     return option.normalize(value, path)
 
 

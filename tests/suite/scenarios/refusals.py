@@ -108,7 +108,7 @@ def _of_files(platform):
     storage, others = platform.storage, platform.disk_of(OTHER)
     return [
         Refused("no image", {**new, "image": {"source": "/nonexistent.qcow2"}}, (NEW, "/nonexistent.qcow2", "path")),
-        Refused("relative image", {**new, "image": {"source": "x.qcow2"}}, (NEW, "x.qcow2", "full path")),
+        Refused("relative image", {**new, "image": {"source": "x.qcow2"}}, ("image", "x.qcow2", "full path")),
         Refused("image is none", {**new, "image": {"source": str(storage / "text")}}, (NEW, "text", "disk image")),
         Refused("image of another", {**new, "image": {"source": others}}, (NEW, OTHER, "copy")),
         Refused("no iso", {**known, "iso": "/nonexistent.iso"}, (KNOWN, "iso", "/nonexistent.iso", "path")),

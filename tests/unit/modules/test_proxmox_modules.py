@@ -11,6 +11,7 @@ import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.options import CONNECTION, VM
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.traits import OS_TYPES
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle import options as shared
 from ansible_collections.polyvirt.core.plugins.modules import proxmox_vm
 
 
@@ -22,7 +23,7 @@ def test_the_short_names_of_systems_are_those_that_are_known():
 
 
 def test_it_has_at_most_ten_options_of_its_own():
-    assert len(set(VM) - set(CONNECTION)) <= 10
+    assert len(set(VM) - set(CONNECTION) - set(shared.VM)) <= 10
 
 
 def test_vmid_is_another_name_of_id_that_takes_a_number():

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..._lifecycle import options
-from ..._lifecycle.options import SETTING, Connection, Option, Platform
+from ..._lifecycle.options import SETTING, Connection, Option, Platform, with_suboption
 
 _SNIPPET = "Put the document on a storage as a snippet, and name it: native: {cicustom: '%s=local:snippets/x.yml'}."
 _BRIDGE = "Use a bridge without a port: type: bridged, with its name as source."
@@ -47,6 +47,9 @@ VM = {
     "id": replace(options.ID, aliases=("vmid",)),
     # Here it is stored with the VM, can be read back, and is compared.
     "cloud_init": replace(options.VM["cloud_init"], role=SETTING),
+    # Files are volumes of a storage here.
+    "disks": with_suboption(options.VM["disks"], "source", absolute=False),
+    "iso": replace(options.VM["iso"], absolute=False),
     "node": Option(),
     "pool": Option(),
     "storage": Connection(),

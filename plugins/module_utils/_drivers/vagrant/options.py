@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from ..._lifecycle.options import Connection, Entries, Option, Platform, Texts
+from ..._lifecycle import options
+from ..._lifecycle.options import Connection, Entries, Option, Platform, Texts, with_suboption
 
 _NATIVE = "Set it through native, by the provider's own key."
 _ONE_DISK = "A box brings its disk, and only its size can be set. Add others with native, as vm.disk or storage."
@@ -55,6 +56,8 @@ CONNECTION = {
 }
 VM = {
     **CONNECTION,
+    # Paths are relative to the project here.
+    "shared_folders": with_suboption(options.VM["shared_folders"], "host_path", absolute=False),
     "provider": Option(),
     "box": Option(),
     "box_version": Option(),

@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from ..._lifecycle.options import Connection, Option, Platform, Texts
+from ..._lifecycle import options
+from ..._lifecycle.options import Connection, Option, Platform, Texts, with_suboption
 
 _LINKED = "Create a VM from the image, take a snapshot of it, and clone that with clone.linked: true."
 _SCREEN = "VirtualBox has its own remote display: native: {vrde: true}."
@@ -30,6 +31,7 @@ VIRTUALBOX = Platform(
 CONNECTION = {"executable": Connection(default="VBoxManage")}
 VM = {
     **CONNECTION,
+    "image": with_suboption(options.VM["image"], "source", absolute=True),
     "storage_path": Connection("path"),
     "groups": Texts(),
     "graphics_controller": Option(choices=("none", "vboxvga", "vmsvga", "vboxsvga")),

@@ -107,7 +107,6 @@ def _normalized(known, vm, config):
     """The configuration in VirtualBox's terms; what VirtualBox cannot express is rejected."""
     adjusted = dict(config)
     _check_whole(vm, config)
-    _check_paths(vm, config)
     if config.get("os_type"):
         adjusted["os_type"] = OS_TYPES.get(config["os_type"].lower()) or known.os_type(config["os_type"])
     if "native" in config:
@@ -145,14 +144,6 @@ def _paths(config):
     disks = config.get("disks") or {}
     paths = {f"disks.{slot}.source": (disk or {}).get("source") for slot, disk in disks.items()}
     return {**paths, "iso": config.get("iso")}
-
-
-def _check_paths(vm, config):
-    for option, path in _paths(config).items():
-        if path and not os.path.isabs(path):
-            raise Refused(
-                f"{vm.name}: {option}: '{path}' is not an absolute path.", "Use the full path on the hypervisor."
-            )
 
 
 def _check_slot(vm, slot, disk, controllers):

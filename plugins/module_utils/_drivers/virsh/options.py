@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from ..._lifecycle.options import AT_START, Connection, Consent, Option, Platform, Policy, Size, Texts
+from ..._lifecycle import options
+from ..._lifecycle.options import AT_START, Connection, Consent, Option, Platform, Policy, Size, Texts, with_suboption
 
 LIBVIRT = Platform(
     "libvirt",
@@ -24,10 +25,11 @@ LIBVIRT = Platform(
 CONNECTION = {"uri": Connection(), "executable": Connection(default="virsh")}
 VM = {
     **CONNECTION,
+    "image": with_suboption(options.VM["image"], "source", absolute=True),
     "virt_type": Connection(choices=("kvm", "qemu")),
     "storage_path": Connection("path"),
     "boot_order": Texts(choices=("disk", "cdrom", "network")),
-    "serial_log": Option("path", unique="file"),
+    "serial_log": Option("path", unique="file", absolute=True),
     "reset_nvram": Consent(role=AT_START, only_with="restarted"),
     "max_cpus": Option("int"),
     "max_memory": Size(),

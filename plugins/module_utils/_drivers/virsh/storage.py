@@ -128,10 +128,6 @@ class Storage:
     def check_image(self, name, image, entry, written_by):
         """Reject a base image that is missing, unreadable, not an image, larger than the disk, or in use."""
         path = image["source"]
-        if not os.path.isabs(path):
-            raise Refused(
-                f"{name}: image.source: '{path}' is not an absolute path.", "Use the full path on the hypervisor."
-            )
         base = self.check_readable_image(name, "image.source", path)
         users = written_by.get(os.path.realpath(path))
         if users:

@@ -5,11 +5,9 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from functools import partial
 
-from ..._lifecycle.errors import Refused
 from ..._lifecycle.model import (
     ABSENT,
     FAILED,
@@ -125,7 +123,6 @@ def _normalized(fields, vm, config):
     check_native(vm, config)
     if "disks" in config:
         adjusted["disks"] = normalize_slots(vm, config["disks"])
-    _check_paths(vm, config)
     check_share_names(vm, config.get("shared_folders") or {})
     if "display" in config:
         adjusted["display"] = normalized_display(vm, config["display"])
@@ -139,18 +136,6 @@ def _normalized(fields, vm, config):
             for place, entry in config["networks"].items()
         }
     return adjusted
-
-
-def _check_paths(vm, config):
-    disks = config.get("disks") or {}
-    paths = {f"disks.{slot}.source": entry["source"] for slot, entry in disks.items() if entry and entry.get("source")}
-    for option in ("iso", "serial_log"):
-        paths[option] = config.get(option)
-    for option, path in paths.items():
-        if path and not os.path.isabs(path):
-            raise Refused(
-                f"{vm.name}: {option}: '{path}' is not an absolute path.", "Use the full path on the hypervisor."
-            )
 
 
 #: Kinds of snapshots: stored in the disk images, or frozen files with overlays.

@@ -33,7 +33,7 @@ from ansible_collections.polyvirt.core.plugins.modules import proxmox_vm, vagran
 
 PLAIN = {name: option.default for name, option in VM.items()}
 SIZE, MAC = "2G", "52:54:00:00:00:01"
-VALUES = {"bool": True, "int": 1, "list": ["x"], "dict": {"x": "1"}, "path": "/x", "str": "x", "raw": "x"}
+VALUES = {"bool": True, "int": 1, "list": ["x"], "dict": {"x": "1"}, "path": "/x", "str": "/x", "raw": "x"}
 #: Values to try where not every text will do; that one of them is taken is enough.
 OWN_VALUES = {
     "mac": (MAC,),

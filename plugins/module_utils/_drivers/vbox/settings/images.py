@@ -56,8 +56,6 @@ def release_images(driver, paths):
 
 
 def check_readable(name, option, path):
-    if not os.path.isabs(path):
-        raise Refused(f"{name}: {option}: '{path}' is not an absolute path.", "Use the full path on the hypervisor.")
     if not files.exists(path):
         raise NotFound(
             f"{name}: {option}: {path} does not exist on this host.", "Correct the path, or copy the file to it."

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 
 from ...._lifecycle.errors import NotFound, Refused
@@ -13,14 +12,9 @@ from ...._ports import files
 
 
 def check_share_names(vm, shares):
-    for name, share in shares.items():
+    for name in shares:
         if not name or re.search(r"\s", name):
             raise Refused(f"{vm.name}: shared_folders: '{name}' is not a valid name.", "Use a name without spaces.")
-        if share is not None and share.get("host_path") and not os.path.isabs(share["host_path"]):
-            raise Refused(
-                f"{vm.name}: shared_folders.{name}.host_path: '{share['host_path']}' is not an absolute path.",
-                "Use the full path on the hypervisor.",
-            )
 
 
 def check_folders(plan):

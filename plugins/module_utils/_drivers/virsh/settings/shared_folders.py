@@ -69,16 +69,11 @@ def _driver_of(element):
 
 
 def check_share_names(vm, shares):
-    for name, share in shares.items():
+    for name in shares:
         if not name or len(name.encode("utf-8", "surrogateescape")) > _LONGEST_TAG:
             raise Refused(
                 f"{vm.name}: shared_folders: '{name}' is not a valid mount tag.",
                 f"Use a name of 1 to {_LONGEST_TAG} bytes.",
-            )
-        if share is not None and not os.path.isabs(share["host_path"]):
-            raise Refused(
-                f"{vm.name}: shared_folders.{name}.host_path: '{share['host_path']}' is not an absolute path.",
-                "Use the full path on the hypervisor.",
             )
 
 

@@ -30,7 +30,7 @@ def _refused(world, what, slots, asked):
     for check in (True, False):
         outcome = do(world, check=check, **asked)
         assert outcome.failed, (check, asked)
-        assert outcome.msg.startswith(f"{asked['name']}: {what}: no slot is left")
+        assert outcome.msg.startswith(f"{asked['name']}: {what}: no slot is free")
         assert ", ".join(slots) in outcome.msg
     assert world.journal.writes() == []
 
