@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the modules that only tell return of snapshots, from a driver that has seen what the test says."""
+"""What the info modules return, from a driver that reports what the test gives it."""
 
 from __future__ import annotations
 
@@ -171,9 +171,9 @@ def test_a_name_beside_an_id_is_compared(tell):
     asked = {"name": ["web"], "id": "u-web", "compare": None}
     assert [vm["name"] for vm in tell(FakeDriver(WEB), asked)["vms"]] == ["web"]
     assert tell(FakeDriver(), asked)["vms"] == []
-    with pytest.raises(Refused, match="db: the machine with id u-web is named 'web'"):
+    with pytest.raises(Refused, match="db: the VM with ID u-web is named 'web'"):
         tell(FakeDriver(WEB), {**asked, "name": ["db"]})
-    with pytest.raises(InvalidInput, match="id: 'u-web' is one machine, but 2 names are given"):
+    with pytest.raises(InvalidInput, match="id: 'u-web' is one VM, but 2 names are set"):
         tell(FakeDriver(error=AssertionError("looked")), {**asked, "name": ["web", "db"]})
 
 
