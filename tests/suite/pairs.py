@@ -145,7 +145,7 @@ def _assert_reported(pair, real, begin, end):
     rest = pair.run(check=True)
     if rest.failed:
         # It was stopped for a change, and these states need a VM that is on.
-        assert pair.state in _OF_THOSE_THAT_ARE_ON and "cannot be" in rest.msg, rest.msg
+        assert pair.state in _OF_THOSE_THAT_ARE_ON and "is not possible" in rest.msg, rest.msg
         return False
     found = {key: value for one in real.diff for key, value in one["after"].items()}
     left = {key: value for one in rest.diff for key, value in one["before"].items()}

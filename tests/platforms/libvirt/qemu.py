@@ -120,7 +120,7 @@ class Platform(Libvirt):
             Refused("too small for the image", small, (new, "8M", "16M", "or more")),
             Refused("inactive network", off, (new, self.network, "net-start", "allow_network_start")),
             Refused("maximum too low", {"name": [known], "cpus": 3, "max_cpus": 2}, (known, "max_cpus", "reduce cpus")),
-            Refused("maximum is no size", {"name": [known], "max_memory": "2X"}, (known, "max_memory", "512M")),
+            Refused("maximum is no size", {"name": [known], "max_memory": "2X"}, ("max_memory", "512M")),
             Refused("slot of a drive", {"name": [known], "disks": [sata]}, (known, "optical drive", "sata1")),
             Refused("shared file", {"name": [known], "shared_folders": [file]}, (known, "src", "not a directory")),
             Refused(

@@ -53,7 +53,7 @@ def test_unfinished_vm_of_the_name_has_another_id(world, state, origin):
     _refused(world, {"name": "web2", "id": "150", "state": state, **origin}, *words)
     finished = do(world, name="web2", id="101", clone={"source": "tmpl"})
     assert [vm["id"] for vm in finished.vms] == ["101"], finished.msg
-    _refused(world, {"name": "web2", "id": "150", **origin}, "web2", "no machine with id 150", "has another")
+    _refused(world, {"name": "web2", "id": "150", **origin}, "web2", "no VM with ID 150", "has another")
 
 
 def _token(world, *rights):

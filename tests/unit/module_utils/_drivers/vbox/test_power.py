@@ -125,7 +125,7 @@ def test_start_that_comes_too_late_is_no_failure(vbox):
     ("headless", "Locking of attached media failed", "stop that VM"),
     ("headless", "The virtual machine 'web' has terminated unexpectedly during startup", "VBoxHardening.log"),
     ("gui", "The virtual machine 'web' has terminated unexpectedly during startup", "start_type: headless"),
-    ("gui", "something else", "See Logs/VBox.log"),
+    ("gui", "something else", "Check Logs/VBox.log"),
 ])  # fmt: skip
 def test_failed_start_is_explained(vbox, start_type, text, remedy):
     task(vbox).well()
