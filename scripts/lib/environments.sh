@@ -102,9 +102,6 @@ oldest_environment() {
     python=$(find_python 3.11 3.12 3.10 3.13) && _test_environment oldest -oldest "$python"
 }
 
-# The last release of every minor version between the oldest and the newest ansible-core.
-readonly CORES_BETWEEN=(2.17.14 2.18.19 2.19.14 2.20.10)
-
 # core_environment VERSION: with that ansible-core and otherwise the packages of the oldest.
 core_environment() {
     local python requirements=$RUN/ansible-core-$1.txt constraints=$RUN/constraints-$1.txt

@@ -143,6 +143,9 @@ _show_progress() {
     done
 }
 
+# The last release of every minor version between the oldest and the newest ansible-core.
+readonly _CORES_BETWEEN=(2.17.14 2.18.19 2.19.14 2.20.10)
+
 # _core_environment NAME: "newest", "oldest", or a version of ansible-core between them.
 _core_environment() {
     case $1 in
@@ -192,7 +195,7 @@ stage_sanity() {
     else
         names+=(oldest)
     fi
-    [ "$DEEP" = false ] || names+=("${CORES_BETWEEN[@]}")
+    [ "$DEEP" = false ] || names+=("${_CORES_BETWEEN[@]}")
     for ((place = 0; place < ${#names[@]}; place += 2)); do
         _sanity_with "$home" "${names[@]:place:2}"
     done
