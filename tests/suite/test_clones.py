@@ -330,7 +330,7 @@ def test_disk_that_is_not_a_file(qemu, carry):
     answer = carry(qemu, [Task("clone", _clone(names))], names.all)["clone"]
     assert (answer.failed, answer.truth[names.clone]) == (True, None)
     assert "vda" in answer.msg
-    assert "no file" in answer.msg
+    assert "not a file" in answer.msg
     qemu.virsh("undefine", names.source)
 
 

@@ -104,13 +104,7 @@ class InMemory:
         return vm.name
 
     def apply(self, batch):
-        return one_by_one(self, batch, writes.count)
-
-    def __getattr__(self, name):
-        """``_start(vm, step)`` for the verb ``start``, as ``one_by_one`` calls it."""
-        if name.startswith("__") or name[1:] not in (*MOVES, "create", "configure", "delete"):
-            raise AttributeError(name)
-        return self._carry_out
+        return one_by_one(self._carry_out, batch, writes.count)
 
     def _carry_out(self, vm, step):
         kind = self.disturbance.at_this_call(is_write=True)

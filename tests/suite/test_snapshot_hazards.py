@@ -226,7 +226,7 @@ def test_snapshots_of_uefi_vms(qemu, carry):
         snapshot("inner off", [FLASH], "inner"),
     ]
     answers = carry(qemu, tasks, [FLASH])
-    words = (FLASH, "inner", RUNNING, "Stop it first", "kind: external")
+    words = (FLASH, "inner", RUNNING, "Stop the VM first", "kind: external")
     _refused(qemu, {label: answers.pop(label) for label in ("check", "inner")}, {"check": words, "inner": words})
     _well(answers)
     taken = {label: answers[label].vm(FLASH)["snapshots"] for label in ("outer", "outer away", "inner off")}

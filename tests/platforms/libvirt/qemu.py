@@ -116,7 +116,7 @@ class Platform(Libvirt):
         return [
             *super().own_refusals(known, new),
             *self._machinery_refusals(known, {**self.creation, "name": [new]}, new),
-            Refused("shrink", shrunk, (known, "16M", "8M", "or more")),
+            Refused("shrink", shrunk, (known, "16M", "8M", "at least 16M")),
             Refused("too small for the image", small, (new, "8M", "16M", "or more")),
             Refused("inactive network", off, (new, self.network, "net-start", "allow_network_start")),
             Refused("maximum too low", {"name": [known], "cpus": 3, "max_cpus": 2}, (known, "max_cpus", "reduce cpus")),

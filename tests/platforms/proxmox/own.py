@@ -14,7 +14,7 @@ def refusals(platform, known, new):
     image, linked = {"source": "local:import/no.qcow2"}, {"source": "local:import/x.qcow2", "linked": True}
     nowhere, others = {"name": [known], "state": "started"}, "/etc/ssl/certs/ca-certificates.crt"
     return [
-        Refused("shrink", {**change, "disks": [{"size": "8M"}]}, (known, "16M", "8M", "or more")),
+        Refused("shrink", {**change, "disks": [{"size": "8M"}]}, (known, "16M", "8M", "at least 16M")),
         Refused("no iso", {**change, "iso": "nfs:iso/no.iso"}, (known, "nfs:iso/no.iso", "pvesm list")),
         Refused("no iso file", {**change, "iso": "/nonexistent.iso"}, (known, "/nonexistent.iso", "path")),
         Refused("no image", {**made, "image": image}, (new, "no.qcow2", "pvesm list")),

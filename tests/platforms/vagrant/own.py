@@ -14,11 +14,11 @@ def refusals(platform, known, new):
     return [
         Refused("name", {**made, "name": ["pvc-two words"]}, ("pvc-two words", "letters, digits", "another name")),
         Refused("provider", {**made, "provider": "wsl"}, (new, "provider", "wsl", "wsl_distro")),
-        Refused("relative project", {**change, "project_dir": "x"}, ("project_dir", "x", "full path")),
+        Refused("relative project", {**change, "project_dir": "x"}, ("project_dir", "x", "absolute path")),
         Refused("path of file", {**change, "vagrantfile": "/x/y"}, ("vagrantfile", "/x/y", "without a path")),
         Refused("second disk", {**change, "disks": [{"slot": "disk 1", "size": "1G"}]}, (known, "disk 1", "native")),
         Refused("forward", {**change, "port_forwards": [{"name": "a", "guest_port": 1}]}, (known, "a", "host_port")),
-        Refused("card", {**change, "networks": [{"type": "hostonly"}]}, (known, "card 0", "hostonly", "nat")),
+        Refused("card", {**change, "networks": [{"type": "hostonly"}]}, (known, "NIC 0", "hostonly", "nat")),
         Refused("native", {**change, "native": {"No such": 1}}, (known, "native", "No such")),
         Refused("system", {"name": [new], "os_type": "debain-12"}, (new, "os_type", "debain-12", "debian-12")),
     ]

@@ -36,7 +36,7 @@ def refusals(platform, known, new):
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", qcow2, platform.disk_size], check=True)
     nothing, linked = {"name": "src", "host_path": "/nonexistent"}, {"source": platform.base_image(), "linked": True}
     return [
-        Refused("shrink", {**change, "disks": [{"size": "8M"}]}, (known, "16M", "8M", "or more")),
+        Refused("shrink", {**change, "disks": [{"size": "8M"}]}, (known, "16M", "8M", "at least 16M")),
         Refused("qcow2", {**made, "image": {"source": str(qcow2)}}, (new, "image.qcow2", "qemu-img convert")),
         Refused("shared nothing", {**change, "shared_folders": [nothing]}, (known, "/nonexistent")),
         Refused("processors", {**change, "cpus": 65}, (known, "cpus", "65", "64")),
