@@ -79,7 +79,9 @@ def test_vm_that_was_stopped_for_a_change_gets_its_power_back(meanwhile, differe
     assert [step["verb"] for step in outcome.vms[0]["steps"]][:1] == ["kill"]
 
 
-@pytest.mark.parametrize(("policy", "reason"), [(ALLOWED, "would now also need kill"), ({}, "only while the VM is off")])
+@pytest.mark.parametrize(
+    ("policy", "reason"), [(ALLOWED, "would now also need kill"), ({}, "only while the VM is off")]
+)
 def test_running_vm_is_not_stopped_where_the_plan_was_for_a_stopped_one(policy, reason):
     world = Interfered(_found(), _start)
     outcome = _outcome(world, policy=policy)
