@@ -62,7 +62,7 @@ MUTATIONS = (
     ),
     Mutation(
         "memory-written-in-bytes",
-        f"{_CODE}/settings/__init__.py",
+        f"{_CODE}/settings/table.py",
         '"memory": Setting(_read_memory, lambda size: size // MIB if size else None),',
         '"memory": Setting(_read_memory, lambda size: size),',
         {"unit": [f"{_UNIT}/settings/test_settings.py"]},

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.settings import Context, config_of
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.settings.table import Context, config_of
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.traits import proxmox_traits
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
     LIVE,

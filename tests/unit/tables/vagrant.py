@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.settings import config_of
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.settings.table import config_of
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.traits import vagrant_traits
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import NEXT_BOOT, RUNNING, Snapshot
 

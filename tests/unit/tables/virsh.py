@@ -9,12 +9,12 @@ from dataclasses import replace
 from functools import partial
 
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import Definition
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings import read_settings
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.disks import read_disks, read_iso
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.networks import (
     read_networks,
     starting_effects,
 )
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.table import read_settings
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.traits import virsh_traits
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
     LIVE,

@@ -17,7 +17,7 @@ from .configure import needs_storage, writing_of
 from .create import check_slots, inputs_of, options_of_new
 from .places import check_move, check_moving_disk, check_pool, check_pool_change, check_quorum, check_space
 from .privileges import ExistingVm, NewVm, check_options, check_verb
-from .settings import memory_of, native
+from .settings import native
 from .settings.cloud_init import free_seed_slot, password_option, seed_slot
 from .settings.disks import (
     FIRST,
@@ -30,6 +30,7 @@ from .settings.disks import (
 )
 from .settings.firmware import check_keys
 from .settings.networks import bridges_in, check_bridges, nics_of
+from .settings.table import memory_of
 from .snapshots import check_snapshots, snapshots_of
 from .traits import AUTO, STAYS_OFF
 

@@ -21,7 +21,7 @@ from ..._ports.proxmox_api import CONNECTIONS
 from ..._tools import proxmox_values as values
 from ..._tools.proxmox import NODE_ERRORS
 from . import mark
-from .settings import Context, config_of, running_config_of
+from .settings.table import Context, config_of, running_config_of
 
 #: How many calls justify one more connection, and how many connections are opened in any case.
 _CALLS_EACH, _NODES = 4, 3

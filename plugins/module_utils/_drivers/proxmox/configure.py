@@ -14,10 +14,10 @@ from ..._lifecycle.errors import Stale
 from ..._lifecycle.model import PAUSED, RUNNING
 from ..._tools.proxmox import Busy, HotplugFailed
 from .places import move_disks, move_to_pool, storage_for
-from .settings import written
 from .settings.cloud_init import SEEDED, free_seed_slot, is_for_guest, renew_seed, seed_slot
 from .settings.disks import disks_of, storage_of, with_volume
 from .settings.networks import nics_of
+from .settings.table import written
 
 _AGAIN = "Check the VM, and run the task again."
 

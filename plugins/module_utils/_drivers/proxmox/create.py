@@ -23,9 +23,9 @@ from .cluster import CREATED_UNDER, options_of_listed
 from .configure import change_settings
 from .delete import lift_protection
 from .places import storage_for
-from .settings import Context, config_of, written
 from .settings.cloud_init import CLOUD_INIT_KEYS, free_seed_slot, password_option
 from .settings.disks import FIRST, free_iso_slot, iso_slot, volume_for
+from .settings.table import Context, config_of, written
 from .traits import AUTO
 
 #: Options that every new VM gets.

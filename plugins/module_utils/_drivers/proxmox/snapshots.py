@@ -11,7 +11,7 @@ from ..._lifecycle.errors import Refused
 from ..._lifecycle.model import RUNNING, STOPPED, Snapshot
 from . import mark
 from .cluster import each
-from .settings import Context, config_of
+from .settings.table import Context, config_of
 
 #: The name by which the list contains the VM itself.
 _NOW = "current"

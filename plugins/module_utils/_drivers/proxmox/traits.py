@@ -29,9 +29,10 @@ from ..._tools import proxmox_values as values
 from ..._tools.proxmox import Busy, ConnectionLost
 from .cluster import HARMLESS
 from .options import PROXMOX
-from .settings import SERIAL, cloud_init, native, networks
+from .settings import cloud_init, native, networks
 from .settings.disks import check_disk, check_iso_format, check_storage, same_iso
 from .settings.firmware import NEW_KEYS, check_secure_boot
+from .settings.table import SERIAL
 
 #: Chosen by the driver when a VM is created.
 AUTO = "auto"

@@ -13,12 +13,12 @@ from ..._ports import files
 from ..._tools import ruby, vagrant_folder
 from ..._tools import vagrant as tool
 from . import in_vagrant
-from .settings import config_of, description_of
 from .settings.box import check_box
 from .settings.networks import addresses
 from .settings.port_forwards import check_ports_are_free, host_end, host_ends
 from .settings.provisioners import check_scripts
 from .settings.shared_folders import check_folders
+from .settings.table import config_of, description_of
 from .traits import power_when_suspended
 
 _WRITING = ("create", "configure")

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from ..._lifecycle.simulate import changed_config
-from .settings import config_of, description_of
+from .settings.table import config_of, description_of
 
 
 def configure(driver, vm, step):

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from .power import start
-from .settings import description_of
+from .settings.table import description_of
 
 
 def create(driver, vm, step):

@@ -11,8 +11,8 @@ from ..._lifecycle.errors import NotFound, Unavailable
 from ..._lifecycle.model import ABSENT, RUNNING, STOPPED, UNKNOWN, Address, Vm
 from . import in_vagrant
 from .project import ssh_record
-from .settings import DESCRIPTIVE, config_of
 from .settings.provisioners import automatic
+from .settings.table import DESCRIPTIVE, config_of
 
 #: What belongs to the Vagrantfile and not to the VM: a change is in force at once, whether the VM runs or not.
 _OF_FILE = (*DESCRIPTIVE, "environment")

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from ..._ports.clock import epoch
-from .settings import description_of
+from .settings.table import description_of
 
 
 def snapshot(driver, vm, step):

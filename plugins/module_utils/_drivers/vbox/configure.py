@@ -12,12 +12,12 @@ from ..._lifecycle.mark import own_mark
 from ..._lifecycle.model import FAILED, PAUSED, RUNNING
 from ..._lifecycle.settings import in_order
 from .mark import resolved_mark, write_mark
-from .settings import SETTINGS
 from .settings.disks import add_disk, grow_disk, remove_disk, set_iso
 from .settings.native import native_arguments, native_live_arguments
 from .settings.networks import ROOM, networks_arguments, networks_live_arguments, nic_number
 from .settings.port_forwards import forwards_arguments, forwards_live_arguments, taken_ports, wanted_rules
 from .settings.shared_folders import write_shares
+from .settings.table import SETTINGS
 from .vbox_vm import config_of
 
 _FORWARDS = ("port_forwards", "ssh_forward")

@@ -28,11 +28,11 @@ from ..._lifecycle.units import GIB, MIB, human_size
 from ..._tools import vboxmanage_output as output
 from ..._tools.vboxmanage import Busy
 from .options import VIRTUALBOX
-from .settings import BOOT
 from .settings.native import cost_of_native, normalized_native, same_native
 from .settings.networks import normalized_networks
 from .settings.port_forwards import check_forwards, normalized_forwards
 from .settings.shared_folders import check_share_names
+from .settings.table import BOOT
 from .vbox_vm import FORMATS, NIC_MODELS, NOT_GROWN, OS_TYPES, bus_for, place_of
 
 _LONGEST_NAME = 200

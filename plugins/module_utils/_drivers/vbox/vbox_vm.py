@@ -18,8 +18,8 @@ from ..._lifecycle.units import MIB
 from ..._tools.vboxmanage_machine import Machine
 from ..._tools.vboxmanage_states import state as state_of
 from .mark import is_unfinished
-from .settings import SETTINGS
 from .settings.native import read_native
+from .settings.table import SETTINGS
 
 #: The rule of the option ssh_forward, which is not listed in port_forwards.
 SSH_RULE = "polyvirt-ssh"

@@ -8,10 +8,10 @@ from __future__ import annotations
 from ..._lifecycle.mark import empty_mark
 from ..._lifecycle.model import LIVE, PAUSED, RUNNING
 from .definition import Definition
-from .settings import SETTINGS, write_setting
 from .settings.disks import add_disk, grow_disk, remove_disk, set_iso
 from .settings.firmware import FIRMWARE_FIELDS, nvram_of, place_nvram
 from .settings.networks import add_nic, remove_nic, set_nic
+from .settings.table import SETTINGS, write_setting
 
 #: Changes that are no part of the XML.
 _OUTSIDE = ("autostart", "disks.size")

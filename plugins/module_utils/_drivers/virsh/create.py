@@ -17,10 +17,10 @@ from ..._ports import files
 from ..._tools import seed
 from ..._tools.seed_network import macs_by_place
 from .definition import ARCHITECTURE, DEFAULT_MACHINE_TYPE, Definition, machine_type
-from .settings import SETTINGS, write_setting
 from .settings.disks import add_seeds, bus_of, disk_element, drive_element, free_slot, insert_disk, slot_name
 from .settings.firmware import place_nvram
 from .settings.networks import is_bridge, new_mac, nic_element
+from .settings.table import SETTINGS, write_setting
 from .storage import bases_of, used_files
 
 

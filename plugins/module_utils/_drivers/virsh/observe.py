@@ -18,11 +18,11 @@ from ..._tools import virsh_addresses
 from ..._tools import virsh_output as output
 from ..._tools.virsh_states import state
 from .definition import Definition, target_of
-from .settings import read_settings
 from .settings.disks import read_disks, read_iso
 from .settings.firmware import runs_as_stored
 from .settings.memory_cpus import align_maxima
 from .settings.networks import QUESTIONS, inactive_networks, read_networks
+from .settings.table import read_settings
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import create, delete
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings import read_settings
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.firmware import read_tpm
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.table import read_settings
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import CommandFailed, Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands

@@ -6,7 +6,10 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.settings import config_of, description_of
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.settings.table import (
+    config_of,
+    description_of,
+)
 from ansible_collections.polyvirt.core.plugins.module_utils._tools import vagrantfile
 
 MIB, GIB = 1 << 20, 1 << 30

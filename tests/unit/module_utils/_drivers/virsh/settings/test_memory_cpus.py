@@ -7,11 +7,8 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import Definition
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings import (
-    SETTINGS,
-    memory_cpus,
-    read_settings,
-)
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings import memory_cpus
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.table import SETTINGS, read_settings
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import LIVE, NEXT_BOOT, Change, Vm
 
