@@ -14,10 +14,8 @@ from .._lifecycle.model import Plan
 from .._lifecycle.plan import plan
 from .._lifecycle.segments import cut
 from .._lifecycle.simulate import simulate
-from .state import CREATING, POWER_VERBS
+from .state import MOVES
 
-#: Steps that may be done before: nothing but the power of the VM has changed.
-_MOVES = POWER_VERBS - CREATING - {"delete"}
 #: Verbs that a new plan may have although the first one had not: they interrupt nobody.
 _HARMLESS = frozenset({"configure", "start", "resume"})
 
@@ -32,7 +30,7 @@ def is_outdated(progress, event):
         isinstance(event.error, Stale)
         and not (progress.replanned or event.done or event.wrote is not False)
         and steps[progress.done].verb == "configure"
-        and all(step.verb in _MOVES for step in steps[: progress.done])
+        and all(step.verb in MOVES for step in steps[: progress.done])
     )
 
 

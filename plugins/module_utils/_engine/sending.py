@@ -21,10 +21,10 @@ from .state import (
     FIRST_PAUSE,
     JUDGING,
     POWER_ONLY,
-    POWER_VERBS,
     READY,
     REPLANNING,
     RETRYING,
+    SHOWN_BY_POWER,
     STOPPING,
     WAITING,
     Observe,
@@ -84,7 +84,7 @@ def complete(progress):
 def while_retrying(progress, _event):
     first, end = progress.segment
     # A power state says nothing about settings: those are sent again.
-    is_power_only = all(step.verb in POWER_VERBS for step in progress.plan.steps[first:end])
+    is_power_only = all(step.verb in SHOWN_BY_POWER for step in progress.plan.steps[first:end])
     return complete(progress) if is_power_only and has_arrived(progress) else _resend(progress)
 
 
@@ -104,7 +104,7 @@ def while_judging(progress, _event):
     """If somebody else did the same at the same time, the error does not matter: what counts is the VM's state."""
     if progress.vm.busy and progress.patience > 0:
         return observe_later(progress, JUDGING, progress.wish.facets)
-    harmless = progress.last_step.verb in POWER_VERBS and isinstance(progress.last_error, ANSWERS)
+    harmless = progress.last_step.verb in SHOWN_BY_POWER and isinstance(progress.last_error, ANSWERS)
     # A VM that somebody else created meanwhile may run already; the end of the task checks whether it is as requested.
     exists = progress.last_step.verb in CREATING and progress.vm.power != ABSENT
     return complete(progress) if harmless and (exists or has_arrived(progress)) else fail(progress, progress.last_error)

@@ -10,14 +10,17 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Optional
 
 from .._lifecycle.errors import ApiError, CommandFailed, PolyvirtError, Timeout
-from .._lifecycle.model import ABSENT, Step, Vm
+from .._lifecycle.model import ABSENT, POWER_VERBS, Step, Vm
 
 CREATING = frozenset({"create", "clone"})
 #: Seconds between two observations of a VM that is busy with other work: growing, from the first to the longest.
 FIRST_PAUSE, LONGEST_PAUSE, SHORTEST_PAUSE = 1, 5, 0.1
 #: The same of a VM whose own steps are awaited.
 FIRST_OBSERVATION, LONGEST_OBSERVATION = 0.1, 1
-POWER_VERBS = frozenset({"create", "clone", "start", "stop", "kill", "pause", "resume", "suspend", "delete"})
+#: Verbs that change the power state of a VM. A reset does not.
+MOVES = POWER_VERBS - {"reset"}
+#: Verbs whose success the power state shows.
+SHOWN_BY_POWER = MOVES | CREATING | {"delete"}
 #: Errors with which a platform answers a request, perhaps because the VM is already where the request leads.
 ANSWERS = (ApiError, CommandFailed, Timeout)
 #: What is observed while a VM is waited for.

@@ -86,7 +86,7 @@ def run_module(declaration):
 
 def _module(declaration):
     class Module(AnsibleModule):
-        """Of what the platform lacks Ansible knows only that it is no option; the user is told what to use instead."""
+        """For Ansible an option that the platform lacks is only unknown; this error names the alternative."""
 
         def fail_json(self, msg, **kwargs):
             super().fail_json(msg=str(declaration.platform.rejected(self.params) or msg), **kwargs)

@@ -287,8 +287,8 @@ def _with_power_cycle(task, changes, moves):
 
 def _remedy(traits, needs_off):
     """What helps a machine that is on: a power cycle, unless one of the changes has another way."""
-    told = (traits.fields[change.kind].while_on for change in needs_off)
-    return next(filter(None, told), "Set allow_restart: true to restart it, or stop it first.")
+    remedies = (traits.fields[change.kind].while_on for change in needs_off)
+    return next(filter(None, remedies), "Set allow_restart: true to restart it, or stop it first.")
 
 
 def _left_for_cold_start(task, changes):

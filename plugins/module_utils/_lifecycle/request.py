@@ -116,10 +116,10 @@ def _policy(given, config, at_start):
             f"purge: {missing[0]} is listed, but the option {missing[0]} is not set.",
             "Set it to the complete list, [] for none.",
         )
-    told = {field.name: given[field.name] for field in fields(Policy) if field.name in given}
+    policy = {field.name: given[field.name] for field in fields(Policy) if field.name in given}
     if given["state"] not in ("started", "restarted"):
-        told["wait_for"] = "state"  # There is no guest to wait for; so wait_for can be set in module_defaults.
-    return Policy(**{**told, "purge": purge, "at_start": {name: value for name, value in at_start.items() if value}})
+        policy["wait_for"] = "state"  # There is no guest to wait for; so wait_for can be set in module_defaults.
+    return Policy(**{**policy, "purge": purge, "at_start": {name: value for name, value in at_start.items() if value}})
 
 
 # Values ---------------------------------------------------------------------------------------------------------------

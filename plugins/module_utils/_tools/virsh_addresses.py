@@ -17,7 +17,7 @@ def questions(uuid, thoroughly):
     }
 
 
-def told(answers):
+def reported(answers):
     """[(address, source, MAC)] without loopback and link-local ones, IPv4 first.
 
     ``answers`` is {source: Answer} and may contain others; missing or failed sources are ignored. If several sources

@@ -106,7 +106,7 @@ def _questions(one, facets):
 
 def _provider_vm(answers, saved, snapshots):
     power, busy, reason = state(answers["power"], saved)
-    addresses = tuple(Address(*row) for row in virsh_addresses.told(answers)) if power == RUNNING else ()
+    addresses = tuple(Address(*row) for row in virsh_addresses.reported(answers)) if power == RUNNING else ()
     return ProviderVm(power, busy, reason, addresses, snapshots=tuple(snapshots), running=_running(answers["info"]))
 
 

@@ -267,7 +267,7 @@ def _config(definition, sizes, own_files, native_keys):
 def _with_addresses(vm, answered, power):
     if power != RUNNING:
         return vm
-    addresses = tuple(Address(*row) for row in virsh_addresses.told(answered))
+    addresses = tuple(Address(*row) for row in virsh_addresses.reported(answered))
     return vm.having(addresses=addresses, ssh=_ssh(vm, addresses))
 
 

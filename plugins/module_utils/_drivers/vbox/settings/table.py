@@ -67,8 +67,8 @@ def _read_display_type(vbox_vm):
     return "none" if vbox_vm.values.get("vrde", "off") == "off" else "rdp"
 
 
-#: By kind of change, in the order in which modifyvm must be told: what others depend on comes first. ``write(value)``
-#: gives arguments of modifyvm, ``write_live(value)`` of controlvm, where the VM can be changed while it runs.
+#: By kind of change, in the order in which modifyvm needs them: settings that others depend on come first.
+#: ``write(value)`` returns arguments of modifyvm, ``write_live(value)`` those of controlvm for a running VM.
 SETTINGS = {
     "description": _setting(_value("description", ""), "description"),
     "groups": _setting(lambda vbox_vm: tuple(vbox_vm.values.get("groups", "/").split(",")), "groups", ",".join),

@@ -83,6 +83,17 @@ def do(world, check=False, api=None, probe=lambda host, port, kind: True, **opti
     return run(driver, requests(params, proxmox_vm.MODULE.options), check, SimulatedClock(world), probe)
 
 
+def refused(world, *words, **asked):
+    """A task that fails with ``words`` in its message, in check mode and in a real run, and writes nothing."""
+    world.journal.clear()
+    for check in (True, False):
+        outcome = do(world, check=check, **asked)
+        assert outcome.failed, (check, asked)
+        for word in words:
+            assert word in outcome.msg
+    assert world.journal.writes() == []
+
+
 def do_snapshot(world, check=False, api=None, **options):
     """The same of ``proxmox_snapshot``."""
     params = {**defaults(proxmox_snapshot), **options}

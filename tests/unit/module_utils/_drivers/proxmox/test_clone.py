@@ -9,7 +9,7 @@ import pytest
 
 from simulators.proxmox import behind
 from simulators.proxmox.storage import GIB, Volume
-from unit.module_utils._drivers.proxmox.simulated import do, do_snapshot
+from unit.module_utils._drivers.proxmox.simulated import do, do_snapshot, refused
 
 
 def _made(world, **asked):
@@ -20,21 +20,10 @@ def _made(world, **asked):
     return next(config for config in configs if config.get("name") == asked["name"])
 
 
-def _refused(world, *words, **asked):
-    """In a check and in the real run, with nothing written."""
-    world.journal.clear()
-    for check in (True, False):
-        outcome = do(world, check=check, **asked)
-        assert outcome.failed, (check, asked)
-        for word in words:
-            assert word in outcome.msg
-    assert world.journal.writes() == []
-
-
 def test_a_disk_of_another_machine_is_not_taken_over_by_a_clone_either(world):
     asked = {"name": "web3", "clone": {"source": "tmpl"}, "state": "started"}
     disks = [{"slot": "scsi1", "source": "local-lvm:vm-100-disk-0"}]
-    _refused(world, "web3", "belongs to 'web1'", "Reassign Owner", **asked, disks=disks)
+    refused(world, "web3", "belongs to 'web1'", "Reassign Owner", **asked, disks=disks)
 
 
 def test_a_volume_is_attached_once(world):
@@ -43,9 +32,9 @@ def test_a_volume_is_attached_once(world):
         world.storages.get("local-lvm").volumes[(node, volume.partition(":")[2])] = Volume(GIB, vmid=300)
     twice = [{"slot": slot, "source": volume} for slot in ("virtio1", "virtio2")]
     for asked in ({"name": "web2"}, {"name": "web3"}, {"name": "web3", "clone": {"source": "tmpl"}}):
-        _refused(world, asked["name"], volume, "virtio1 and of virtio2", **asked, disks=[{"slot": "scsi0"}, *twice])
+        refused(world, asked["name"], volume, "virtio1 and of virtio2", **asked, disks=[{"slot": "scsi0"}, *twice])
     _made(world, name="web2", disks=[{"slot": "scsi0"}, twice[0]])
-    _refused(world, "web2", volume, "attached to it already", name="web2", disks=[{"slot": "scsi0"}, *twice])
+    refused(world, "web2", volume, "attached to it already", name="web2", disks=[{"slot": "scsi0"}, *twice])
 
 
 @pytest.mark.parametrize(
@@ -61,13 +50,13 @@ def test_a_volume_is_attached_once(world):
 )
 def test_what_a_clone_cannot_become_is_refused_before_it_is_made(world, source, asked, words):
     behind.edit(world, 9000, **source)
-    _refused(world, "web3", *words, name="web3", clone={"source": "tmpl", "linked": True}, **asked)
+    refused(world, "web3", *words, name="web3", clone={"source": "tmpl", "linked": True}, **asked)
 
 
 def test_a_clone_of_what_is_protected_keeps_its_disks(world):
     _made(world, name="web2", protection=True, disks=[{}, {"size": "1G"}])
     asked = {"name": "web3", "clone": {"source": "web2"}, "disks": [{"slot": "scsi1", "state": "absent"}]}
-    _refused(world, "disks.scsi1", "protection: false", **asked)
+    refused(world, "disks.scsi1", "protection: false", **asked)
     assert "scsi1" not in _made(world, **asked, protection=False)
 
 
@@ -76,4 +65,4 @@ def test_what_a_clone_of_a_snapshot_can_become_is_told_by_the_snapshot(world):
     behind.edit(world, 101, sockets="2")
     clone = {"source": "web2", "snapshot": "s1"}
     assert _made(world, name="web3", clone=clone, cpus=3)["cores"] == "3"
-    _refused(world, "web4", "2 sockets", name="web4", clone={"source": "web2"}, cpus=3)
+    refused(world, "web4", "2 sockets", name="web4", clone={"source": "web2"}, cpus=3)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from unit.module_utils._drivers.proxmox.simulated import do
+from unit.module_utils._drivers.proxmox.simulated import do, refused
 
 KEY, OTHER = (f"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI{letter * 43}" for letter in "AB")
 
@@ -18,16 +18,6 @@ def _told(world, **asked):
         outcome = do(world, check=check, name="web2", cloud_init=asked)
         assert (outcome.failed, outcome.changed) == (False, changed), outcome.msg
     return world.cluster.machines[101].config.current
-
-
-def _refused(world, words, **asked):
-    world.journal.clear()
-    for check in (True, False):
-        outcome = do(world, check=check, **asked)
-        assert outcome.failed, (check, asked)
-        for word in (asked["name"], *words):
-            assert word in outcome.msg
-    assert world.journal.writes() == []
 
 
 @pytest.mark.parametrize(
@@ -94,5 +84,5 @@ WRONG = pytest.mark.parametrize(
 
 @WRONG
 def test_what_is_wrong(world, asked, words):
-    _refused(world, words, name="web2", cloud_init=asked)
-    _refused(world, words, name="web3", clone={"source": "tmpl"}, cloud_init=asked)
+    refused(world, "web2", *words, name="web2", cloud_init=asked)
+    refused(world, "web3", *words, name="web3", clone={"source": "tmpl"}, cloud_init=asked)

@@ -11,7 +11,7 @@ from simulators.proxmox import behind
 from simulators.proxmox.access import Account, Token, User
 from simulators.proxmox.gateway import Gateway
 from simulators.proxmox.storage import GIB, MIB, Volume
-from unit.module_utils._drivers.proxmox.simulated import Api, do, do_snapshot
+from unit.module_utils._drivers.proxmox.simulated import Api, do, do_snapshot, refused
 
 LOCAL, SHARED = "local:iso/debian.iso", "nfs:iso/other.iso"
 
@@ -42,26 +42,16 @@ def test_a_medium_on_the_way(world, name, vmid, node, found, asked):
     assert not do(world, **task).changed
 
 
-def _refused(world, *words, api=None, **asked):
-    world.journal.clear()
-    for check in (True, False):
-        outcome = do(world, check=check, api=api, **asked)
-        assert outcome.failed, asked
-        for word in words:
-            assert word in outcome.msg
-    assert world.journal.writes() == []
-
-
 def test_a_local_medium_that_stays_holds_its_machine(world):
     behind.edit(world, 100, ide2=f"{LOCAL},media=cdrom", ide3=f"{LOCAL},media=cdrom")
-    _refused(world, "web1", "pve2", LOCAL, "ide2", 'iso: ""', name="web1", node="pve2")
-    _refused(world, "web1", "pve2", LOCAL, "ide3", "first", name="web1", node="pve2", iso="")
+    refused(world, "web1", "pve2", LOCAL, "ide2", 'iso: ""', name="web1", node="pve2")
+    refused(world, "web1", "pve2", LOCAL, "ide3", "first", name="web1", node="pve2", iso="")
 
 
 def test_a_local_disk_goes_only_where_its_storage_is(world):
     world.storages.get("n2").volumes["pve2", "101/vm-101-disk-1.raw"] = Volume(GIB, vmid=101)
     behind.edit(world, 101, scsi1="n2:101/vm-101-disk-1.raw,size=1G")
-    _refused(world, "web2", "pve3", "'n2'", "scsi1", name="web2", node="pve3")
+    refused(world, "web2", "pve3", "'n2'", "scsi1", name="web2", node="pve3")
 
 
 def test_who_sees_no_storage_is_not_refused_for_that(world):
@@ -76,7 +66,7 @@ def test_who_sees_no_storage_is_not_refused_for_that(world):
 def test_a_medium_is_looked_for_where_the_machine_will_be(world):
     local = world.storages.get("local")
     local.volumes[local.key("pve1", "iso/here.iso")] = Volume(MIB, "raw", "iso")
-    _refused(world, "web1", "pve2", "here.iso", name="web1", node="pve2", iso="local:iso/here.iso")
+    refused(world, "web1", "pve2", "here.iso", name="web1", node="pve2", iso="local:iso/here.iso")
 
 
 def _with_disk(world, vmid, volume):
@@ -113,7 +103,7 @@ def test_local_disk_with_snapshots_moves_only_where_they_go_along(world, name, v
     _with_disk(world, vmid, disk.format(vmid))
     _snapshot(world, name)
     if words:
-        _refused(world, name, *words, name=name, node=node)
+        refused(world, name, *words, name=name, node=node)
         # The server fails for the same reason: what is rejected could not have been done.
         with pytest.raises(AssertionError, match=r"can't migrate|aborted"):
             _migrated(world, vmid, node)
@@ -134,13 +124,13 @@ def _migrated(world, vmid, target):
 def test_linked_clone_on_local_storage_and_its_template_stay(world):
     zfs = world.storages.get("zfs")
     _with_disk(world, 101, "zfs:base-300-disk-0/vm-101-disk-0")
-    _refused(world, "web2", "scsi0 is a linked clone of base-300-disk-0", "shared", name="web2", node="pve1")
+    refused(world, "web2", "scsi0 is a linked clone of base-300-disk-0", "shared", name="web2", node="pve1")
     with pytest.raises(AssertionError, match="aborted"):
         _migrated(world, 101, "pve1")
     zfs.volumes[zfs.key("pve1", "base-9000-disk-0")] = Volume(GIB, vmid=9000)
     zfs.volumes[zfs.key("pve1", "base-9000-disk-0/vm-100-disk-7")] = Volume(GIB, vmid=100, base="base-9000-disk-0")
     behind.edit(world, 9000, scsi0="zfs:base-9000-disk-0,size=1G")
-    _refused(world, "tmpl", "zfs:base-9000-disk-0", "linked clones", "VM 100", name="tmpl", node="pve2")
+    refused(world, "tmpl", "zfs:base-9000-disk-0", "linked clones", "VM 100", name="tmpl", node="pve2")
     with pytest.raises(AssertionError, match="aborted"):
         _migrated(world, 9000, "pve2")
 

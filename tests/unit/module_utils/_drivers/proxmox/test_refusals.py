@@ -10,17 +10,7 @@ import pytest
 from simulators.proxmox import behind
 from simulators.proxmox.access import Account, Token, User
 from simulators.proxmox.storage import GIB, Storage
-from unit.module_utils._drivers.proxmox.simulated import Api, do, do_snapshot
-
-
-def _refused(world, asked, *words):
-    world.journal.clear()
-    for check in (True, False):
-        outcome = do(world, check=check, **asked)
-        assert outcome.failed, (check, asked)
-        for word in words:
-            assert word in outcome.msg
-    assert world.journal.writes() == []
+from unit.module_utils._drivers.proxmox.simulated import Api, do, do_snapshot, refused
 
 
 def _left_unfinished(world, vmid):
@@ -36,9 +26,7 @@ def test_what_a_task_left_unfinished_is_not_made_to_run(world, name, state):
     """Else the task that began it would be refused for good; lists alone do not tell it."""
     vmid = {"web1": 100, "web2": 101}[name]
     _left_unfinished(world, vmid)
-    _refused(
-        world, {"name": name, "state": state}, name, str(vmid), "has not finished", "task that started to create it"
-    )
+    refused(world, name, str(vmid), "has not finished", "task that started to create it", name=name, state=state)
     assert not do(world, name=name, state="stopped").failed
     finished = do(world, name=name, state="started", clone={"source": "tmpl"})
     assert not finished.failed, finished.msg
@@ -50,10 +38,10 @@ def test_what_a_task_left_unfinished_is_not_made_to_run(world, name, state):
 def test_unfinished_vm_of_the_name_has_another_id(world, state, origin):
     _left_unfinished(world, 101)
     words = ("web2", "id 150", "VM 101", "interrupted", "id: '101'", "state: absent")
-    _refused(world, {"name": "web2", "id": "150", "state": state, **origin}, *words)
+    refused(world, *words, name="web2", id="150", state=state, **origin)
     finished = do(world, name="web2", id="101", clone={"source": "tmpl"})
     assert [vm["id"] for vm in finished.vms] == ["101"], finished.msg
-    _refused(world, {"name": "web2", "id": "150", **origin}, "web2", "no VM with ID 150", "has another")
+    refused(world, "web2", "no VM with ID 150", "has another", name="web2", id="150", **origin)
 
 
 def _token(world, *rights):
@@ -97,7 +85,7 @@ _ALL = (
 )
 def test_missing_privilege_is_found_before_the_first_write(world, lacks, path, asked):
     api = _token(world, ("/", " ".join(one for one in _ALL.split() if one != lacks)))
-    _refused(world, {"api": api, **asked}, asked["name"], "ci@pve!t", f"{lacks} on {path}")
+    refused(world, asked["name"], "ci@pve!t", f"{lacks} on {path}", api=api, **asked)
 
 
 def test_privileges_on_the_pool_are_enough_for_a_vm_in_it(world):
@@ -116,13 +104,13 @@ def test_option_for_root_alone_is_found_before_the_first_write(world, key):
         "hookscript": "local:snippets/x.sh",
     }
     asked = {"name": "web2", "memory": "4G", "native": {key: text.get(key, "1")}}
-    _refused(world, asked, "web2", key, "root@pam")
+    refused(world, "web2", key, "root@pam", **asked)
 
 
 def test_no_quorum_is_found_before_the_first_write(world):
     for name in ("pve2", "pve3"):
         behind.node(world, name, online=False)
-    _refused(world, {"name": "web1", "memory": "4G"}, "web1", "no quorum", "pvecm status")
+    refused(world, "web1", "no quorum", "pvecm status", name="web1", memory="4G")
 
 
 @pytest.mark.parametrize(
@@ -144,7 +132,7 @@ def test_no_quorum_is_found_before_the_first_write(world):
 @pytest.mark.parametrize("name", ["web2", "web3"])
 def test_native_value_that_the_server_rejects_is_found_before_the_first_write(world, name, asked, words):
     new = {} if name == "web2" else {"disks": [{"size": "1G"}], "node": "pve1"}
-    _refused(world, {"name": name, "native": asked, "memory": "4G", **new}, name, "native", *words)
+    refused(world, name, "native", *words, name=name, native=asked, memory="4G", **new)
 
 
 @pytest.mark.parametrize(
@@ -158,12 +146,12 @@ def test_native_value_that_the_server_rejects_is_found_before_the_first_write(wo
 def test_disk_that_does_not_fit_is_found_before_the_first_write(world, asked, free):
     world.storages.add(Storage("thick", "lvm", frozenset({"images"}), total=20 * GIB))
     names = asked["name"] if isinstance(asked["name"], list) else [asked["name"]]
-    _refused(world, {"storage": "thick", **asked}, names[-1], "'thick'", f"{free} free", "disks")
+    refused(world, names[-1], "'thick'", f"{free} free", "disks", storage="thick", **asked)
 
 
 def test_storage_that_is_full_is_found_before_the_first_write(world):
     world.faults.full_storages.add("local-lvm")
-    _refused(world, {"name": "web2", "disks": [{"slot": "scsi1", "size": "1G"}]}, "web2", "'local-lvm'", "0B free")
+    refused(world, "web2", "'local-lvm'", "0B free", name="web2", disks=[{"slot": "scsi1", "size": "1G"}])
     assert not do(world, name="web2", memory="4G").failed
 
 
@@ -176,12 +164,12 @@ def test_thin_storage_that_promises_more_than_it_has_is_a_warning(world):
 
 def test_vm_with_devices_of_its_node_is_not_moved(world):
     behind.edit(world, 101, hostpci0="0000:01:00.0")
-    _refused(world, {"name": "web2", "node": "pve3"}, "web2", "hostpci0", "pve3")
+    refused(world, "web2", "hostpci0", "pve3", name="web2", node="pve3")
 
 
 def test_vm_whose_bridge_is_missing_is_not_started(world):
     behind.edit(world, 101, net1="virtio=BC:24:11:00:00:09,bridge=vmbr7")
-    _refused(world, {"name": "web2", "state": "started"}, "web2", "vmbr7", "vmbr0")
+    refused(world, "web2", "vmbr7", "vmbr0", name="web2", state="started")
     done = do(world, name="web2", state="started", networks=[{}, {"source": "vmbr1"}])
     assert not done.failed, done.msg
 
@@ -198,7 +186,7 @@ def test_snapshot_on_a_storage_without_snapshots_is_found_before_the_first_write
 def test_running_vm_with_a_tpm_is_not_cloned(world):
     assert do(world, name="web2", tpm=True).changed
     assert do(world, name="web2", state="started").changed
-    _refused(world, {"name": "web3", "clone": {"source": "web2"}}, "web3", "'web2'", "TPM", "Stop it first")
+    refused(world, "web3", "'web2'", "TPM", "Stop it first", name="web3", clone={"source": "web2"})
 
 
 WITH_MEDIUM, WITH_SEED = {"iso": "local:iso/debian.iso"}, {"cloud_init": {"user": "me"}}
@@ -233,13 +221,13 @@ def _was_asked(world, *tasks):
 )
 def test_what_could_never_be_reached(world, tasks, asked, words):
     _was_asked(world, *tasks)
-    _refused(world, {"name": "web2", **asked}, "web2", *words)
+    refused(world, "web2", *words, name="web2", **asked)
 
 
 @pytest.mark.parametrize("origin", [{}, {"image": {"source": "local:import/x.qcow2"}}], ids=["nothing", "an image"])
 def test_the_format_of_a_new_machines_disk(world, origin):
     asked = {"name": "web3", "node": "pve1", **origin, "disks": [{"size": "4G", "format": "qcow2"}]}
-    _refused(world, asked, "web3", "scsi0", "'qcow2'", "'local-lvm'", "no files")
+    refused(world, "web3", "scsi0", "'qcow2'", "'local-lvm'", "no files", **asked)
     for _run in range(2):
         outcome = do(world, **asked, storage="local")
         assert not outcome.failed, outcome.msg
@@ -251,7 +239,7 @@ def test_the_format_of_a_volume_that_is_there(world):
     volume = world.cluster.machines[101].config.current["scsi1"].partition(",")[0]
     _was_asked(world, {"disks": [{"slot": "scsi1", "state": "absent"}]})
     asked = {"slot": "scsi2", "source": volume}
-    _refused(world, {"name": "web2", "disks": [{**asked, "format": "qcow2"}]}, "web2", "scsi2", volume, "raw")
+    refused(world, "web2", "scsi2", volume, "raw", name="web2", disks=[{**asked, "format": "qcow2"}])
     _was_asked(world, {"disks": [{**asked, "format": "raw"}]})
 
 
@@ -263,7 +251,7 @@ def test_uefi_comes_back_with_the_keys_that_are_there(world, keys):
 def test_a_disk_that_waits_for_the_next_start_is_grown_after_it(world):
     _was_asked(world, {"state": "started"}, {"disks": [{"slot": "sata0", "size": "1G"}]})
     larger = {"disks": [{"slot": "sata0", "size": "2G"}]}
-    _refused(world, {"name": "web2", **larger}, "web2", "disks.sata0.size", "allow_restart")
+    refused(world, "web2", "disks.sata0.size", "allow_restart", name="web2", **larger)
     _was_asked(world, {**larger, "allow_restart": True})
     config = world.cluster.machines[101].config
     assert "size=2G" in config.current["sata0"]
@@ -280,6 +268,4 @@ def test_owner_of_a_disk_has_the_name_that_its_node_tells(world):
     world.statistics.renew()
     world.faults.statistics_frozen = True
     behind.edit(world, vmid, name="new1")
-    _refused(
-        world, {"name": "web2", "disks": [{"slot": "scsi1", "source": volume}]}, "web2", "'new1'", "Detach it there"
-    )
+    refused(world, "web2", "'new1'", "Detach it there", name="web2", disks=[{"slot": "scsi1", "source": volume}])
