@@ -72,6 +72,7 @@ DRIVERS = {
     "virtualbox": ("vbox.traits", lambda traits: [traits.vbox_traits((7, 2, 0))]),
     "vagrant": ("vagrant.traits", lambda traits: [traits.vagrant_traits({one}) for one in ("libvirt", "virtualbox")]),
     "proxmox": ("proxmox.traits", lambda traits: [traits.proxmox_traits()]),
+    "vmd": ("vmm.traits", lambda traits: [traits.vmm_traits(None)]),
 }
 COST_WORDS = {
     "live": "live",
@@ -138,6 +139,7 @@ FRAGMENTS = {
     "vbox_vm": ("vbox", "VM"),
     "vagrant_instance": ("vagrant", "VM"),
     "proxmox_vm": ("proxmox", "VM"),
+    "vmm_vm": ("vmm", "VM"),
     "virsh_snapshot_info": ("virsh", "SNAPSHOT_INFO"),
     "snapshot_info": ("vbox", "SNAPSHOT_INFO"),
 }

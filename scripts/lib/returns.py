@@ -76,6 +76,37 @@ PLATFORMS = {
         "leftovers": "Always empty; VirtualBox stores no snapshots in its images.",
         "addresses": " Addresses are read from all sources.",
     },
+    "vmm": {
+        "words": {"platform": "vmd", "tool": "vmd", "vm": "vmm_vm", "unusable": "does not answer"},
+        "vm": {
+            "id.description": "The name, because vmd renumbers VMs when it starts; null for a VM that does not exist.",
+            "id.sample": "web1",
+            "reason.description": "The power state in the words of vmd, if they say more than RV(vms[].state).",
+            "reason.sample": "vmd says 'stopping'",
+            "cpus.description": "Number of CPUs, always 1.",
+            "addresses.description": "IP addresses of the VM.",
+            "addresses.contains.source.description": "V(vmd) - computed by vmd for a local interface. V(lease) or"
+            " V(arp).",
+            "addresses.sample": [{"address": "100.64.1.3", "source": "vmd"}],
+            "ssh.sample": {"host": "100.64.1.3", "port": 22, "user": None, "scope": "host"},
+            "disks.contains.bus": None,
+            "disks.contains.slot.sample": "disk0",
+            "disks.contains.source.sample": "/var/vmm/web1-disk0.qcow2",
+            "networks.contains.model": None,
+            "settings.sample": {"boot_device": "default", "owner": ""},
+        },
+        "host": {
+            "version.description": "Release of OpenBSD, or null.",
+            "version.sample": "7.8",
+            "why.description": "Null, or why vmd cannot be used - not_on_path, not_responding.",
+            "enabled": {"description": "Whether vmd starts with the host.", "type": "bool"},
+            "running": {"description": "Whether vmd runs.", "type": "bool"},
+            "initialized": {"description": "Whether vmd answers and the firmware for VMs is there.", "type": "bool"},
+            "cpu_supported": {"description": "Whether the CPU can run VMs; null if unknown.", "type": "bool"},
+            "kernel_supported": {"description": "Whether the kernel can run VMs; null if unknown.", "type": "bool"},
+        },
+        "addresses": "",
+    },
     "vagrant": {
         "words": {"platform": "vagrant", "tool": "Vagrant", "vm": "vagrant_instance", "unusable": "cannot be used"},
         "vm": {
@@ -250,7 +281,9 @@ def _snapshot_info(platform):
 
 def _entries(platform):
     entries = copy.deepcopy(VM)
-    entries["snapshots"]["contains"] = _changed(SNAPSHOT, platform["snapshot"])
+    entries["snapshots"]["contains"] = _changed(SNAPSHOT, platform.get("snapshot", {}))
+    if "snapshot" not in platform:
+        entries["snapshots"]["description"] = "Always empty; {tool} has no snapshots."
     return _changed(entries, {path: new for path, new in platform["vm"].items() if path.split(".")[0] in VM})
 
 

@@ -101,8 +101,8 @@ MUTATIONS = (
     Mutation(
         "stop-timeout-is-ignored",
         f"{_ENGINE}/waiting.py",
-        "return progress.policy.stop_timeout or STOP_TIMEOUT",
-        "return STOP_TIMEOUT",
+        "return progress.policy.stop_timeout or progress.traits.stop_timeout",
+        "return progress.traits.stop_timeout",
         {"unit": [f"{_TESTS}/test_waits.py"]},
     ),
     Mutation(

@@ -23,8 +23,8 @@ MUTATIONS = (
     Mutation(
         "file-in-the-making-is-readable-by-all",
         f"{_PORTS}/files.py",
-        "handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)",
-        "handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o644)",
+        "handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)",
+        "handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o644)",
         {"unit": ("tests/unit/module_utils/_ports/test_files.py",)},
     ),
     Mutation(

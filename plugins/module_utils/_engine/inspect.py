@@ -42,13 +42,13 @@ def _report(driver, params, facets, entries):
         traits = driver.traits()
         observation = driver.observe(_targets(params), facets)
     except Unavailable as error:
-        return {"host": _absent_host(error), "vms": [], "warnings": []}
+        return {"host": _with_facts(driver, _absent_host(error)), "vms": [], "warnings": []}
     for error in observation.errors.values():
         if not isinstance(error, NotFound):
             raise error
     _check_identities(observation.vms, params, traits)
     warnings = list(dict.fromkeys(observation.warnings))
-    return {"host": _host(traits), "vms": entries(traits, observation), "warnings": warnings}
+    return {"host": _with_facts(driver, _host(traits)), "vms": entries(traits, observation), "warnings": warnings}
 
 
 def _check_identities(vms, params, traits):
@@ -110,6 +110,11 @@ def _host(traits):
         "why": None,
         "capabilities": capabilities(traits),
     }
+
+
+def _with_facts(driver, host):
+    """Some platforms are a part of their host, which can say more of it."""
+    return {**host, **driver.host_facts()} if hasattr(driver, "host_facts") else host
 
 
 def _absent_host(error):

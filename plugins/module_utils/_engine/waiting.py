@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .._lifecycle.model import ABSENT, FAILED, STOP_TIMEOUT, STOPPED, Step
+from .._lifecycle.model import ABSENT, FAILED, STOPPED, Step
 from . import failures
 from .ending import fail_after, finish
 from .sending import complete
@@ -90,7 +90,7 @@ def _with_note(progress, text):
 
 
 def _stop_timeout(progress):
-    return progress.policy.stop_timeout or STOP_TIMEOUT
+    return progress.policy.stop_timeout or progress.traits.stop_timeout
 
 
 def stop_is_overdue(progress):

@@ -53,3 +53,10 @@ class HasLeftovers(Protocol):
 
     def leftovers(self, vm: Vm) -> Optional[Sequence]:
         """(file, name) of each such snapshot; None where the images cannot be read."""
+
+
+class HasHostFacts(Protocol):
+    """Of a driver whose platform is a part of its host, so that the host itself may have to be prepared for it."""
+
+    def host_facts(self) -> Mapping:
+        """What ``host`` of the info module has besides, also where the platform cannot be used; never raises."""

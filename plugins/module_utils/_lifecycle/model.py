@@ -354,6 +354,7 @@ class Traits:
     running and its settings as they are (a backup): it need not end where nothing is to be done.
     ``id_fault`` says why a VM cannot be created with an id; None: the platform chooses ids by itself.
     ``suspended_counts_as_stopped``: nothing of a suspended VM is in memory, so ``state: stopped`` leaves it as it is.
+    ``stop_timeout``: seconds that a guest gets to shut down, where the task names none.
     """
 
     platform: str
@@ -378,6 +379,7 @@ class Traits:
     lanes_at_once: int = 4
     harmless: frozenset = frozenset()
     suspended_counts_as_stopped: bool = False
+    stop_timeout: int = STOP_TIMEOUT
     transient: Callable[[Exception], bool] = lambda error: False
-    side_effects: Callable[[str, Vm], Sequence[str]] = lambda verb, vm: ()
+    side_effects: Callable[[str, Vm, Sequence[Change]], Sequence[str]] = lambda verb, vm, changes: ()
     adjust: Callable = lambda vm, config: config

@@ -318,9 +318,8 @@ def _woven(task, changes, moves):
 
 def _configure(task, changes):
     cost = max((change.cost for change in changes), key=COSTS.index)
-    return Step(
-        "configure", changes=tuple(changes), cost=cost, also=tuple(task.traits.side_effects("configure", task.vm))
-    )
+    also = tuple(task.traits.side_effects("configure", task.vm, changes))
+    return Step("configure", changes=tuple(changes), cost=cost, also=also)
 
 
 def _power_steps(task, moves):
@@ -337,7 +336,7 @@ def _power_step(task, vm, move, is_last):
         return delete_step(vm if task.vm.persistent else task.vm, task.policy.delete_disks, task.traits)
     # Only the last start is sure to be a cold one.
     arguments = task.policy.at_start if move == "start" and is_last else {}
-    also = tuple(task.traits.side_effects(move, vm))
+    also = tuple(task.traits.side_effects(move, vm, ()))
     note = _NOTES.get((vm.power, move), "")
     return Step(move, arguments=arguments, cost=COST_OF_MOVE.get(move, LIVE), also=also, note=note)
 

@@ -31,7 +31,7 @@ def delete_step(vm, delete_disks, traits):
     # NVRAM that we did not name is the platform's to remove, which may not even say where it lies.
     keeps_nvram = delete_disks == "none" or any(file.role == "nvram" and file.path in kept for file in vm.files)
     arguments = {"files": tuple(files), "kept": kept, "keep_nvram": keeps_nvram}
-    return Step("delete", cost=POWER_OFF, arguments=arguments, also=tuple(traits.side_effects("delete", vm)))
+    return Step("delete", cost=POWER_OFF, arguments=arguments, also=tuple(traits.side_effects("delete", vm, ())))
 
 
 def _why_kept(vm, file, delete_disks):

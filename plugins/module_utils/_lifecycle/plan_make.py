@@ -26,7 +26,9 @@ def make_step(vm, request, traits, base, source=None, cost=LIVE):
         arguments["networks"] = overlay(base, request.config).get("networks")
     else:
         verb, config = "create", initial_config(request, traits, base)
-    return Step(verb, cost=cost, arguments={**arguments, "config": config}, also=tuple(traits.side_effects(verb, vm)))
+    return Step(
+        verb, cost=cost, arguments={**arguments, "config": config}, also=tuple(traits.side_effects(verb, vm, ()))
+    )
 
 
 def is_cloned(request):

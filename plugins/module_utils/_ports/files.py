@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import grp
 import os
 import pwd
 import shutil
@@ -85,14 +86,19 @@ def _remove_stale_partials(folder, base):
 def write_atomically(path, data, mode=0o644):
     """Write ``data`` (bytes) to ``path``: readers, and a killed run, see either the old or the complete new content."""
     with _explained("write", path), partial(path) as temporary:
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fchmod(file.fileno(), mode)
-            os.fsync(file.fileno())
+        _write_new(temporary, data, lambda handle: os.fchmod(handle, mode))
         os.replace(temporary, path)
         writes.note()
+
+
+def _write_new(path, data, dress):
+    """Write a complete file that only its owner can read until ``dress(handle)`` gives it its mode."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(data)
+        file.flush()
+        dress(file.fileno())
+        os.fsync(file.fileno())
 
 
 def rename_into_place(temporary, final):
@@ -323,3 +329,58 @@ def _explained(action, path):
     except OSError as error:
         remedy = "Run the task as a user with permission (become)." if isinstance(error, PermissionError) else None
         raise errors.PolyvirtError(f"Could not {action} {path}: {error.strerror}.", remedy) from error
+
+
+def replace_content(path, data, validate=None, mode=0o600):
+    """Replace the content of a file of the system, whose mode and owner stay; a new one gets ``mode``.
+
+    ``validate(candidate)`` may raise while the new content is in a file beside it: then nothing has changed.
+    """
+    with _explained("write", path), partial(path) as temporary:
+        _write_new(temporary, data, lambda handle: _dress(handle, path, mode))
+        if validate is not None:
+            validate(temporary)
+        os.replace(temporary, path)
+        writes.note()
+
+
+def _dress(handle, path, mode):
+    """Give a new file the mode and the owner of the one that it replaces."""
+    try:
+        former = os.stat(path)
+    except FileNotFoundError:
+        os.fchmod(handle, mode)
+        return
+    os.fchown(handle, former.st_uid, former.st_gid)
+    os.fchmod(handle, stat.S_IMODE(former.st_mode))
+
+
+def replace_file(temporary, final):
+    """Put a complete file in the place of ``final``, which is a former version of it."""
+    with _explained("rename", temporary):
+        os.replace(temporary, final)
+        writes.note()
+
+
+def grow(path, size):
+    """Enlarge a file to ``size`` bytes; what is added is a hole."""
+    with _explained("enlarge", path):
+        if os.stat(path).st_size < size:
+            os.truncate(path, size)
+            writes.note()
+
+
+def is_user(name):
+    try:
+        pwd.getpwnam(name)
+    except KeyError:
+        return False
+    return True
+
+
+def is_group(name):
+    try:
+        grp.getgrnam(name)
+    except KeyError:
+        return False
+    return True

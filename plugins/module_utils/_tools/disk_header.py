@@ -45,7 +45,8 @@ def _footer(path):
 
 def capacity(path):
     """Size of the disk in bytes, or None if the header does not contain it."""
-    return {"raw": files.size, "vdi": _of_vdi, "vmdk": _of_vmdk, "vhd": _of_vhd}.get(format_of(path), _unknown)(path)
+    readers = {"raw": files.size, "qcow2": _of_qcow, "vdi": _of_vdi, "vmdk": _of_vmdk, "vhd": _of_vhd}
+    return readers.get(format_of(path), _unknown)(path)
 
 
 def uuid_of(path):
@@ -56,6 +57,10 @@ def uuid_of(path):
 
 def _unknown(path):
     return None
+
+
+def _of_qcow(path):
+    return _number(">Q", files.read_part(path, 24, 8))
 
 
 def _of_vdi(path):

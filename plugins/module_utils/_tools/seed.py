@@ -64,7 +64,7 @@ def make_seed(commands, files, path, documents):
 
 def find_tool(commands):
     """The command line of a program that creates ISO images; NotFound names what to install."""
-    for name, *mode in (("xorriso", "-as", "mkisofs"), ("genisoimage",), ("mkisofs",)):
+    for name, *mode in (("xorriso", "-as", "mkisofs"), ("genisoimage",), ("mkisofs",), ("mkhybrid",)):
         try:
             return [commands.find(name), *mode]
         except errors.Unavailable:

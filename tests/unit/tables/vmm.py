@@ -38,7 +38,7 @@ TRAITS = Traits(
     verbs=frozenset(VERBS) - {"suspend", "reset", "snapshot", "restore", "drop_snapshot"},
     defaults={"cpus": 1, "memory": G, "disk_size": 20 * G},
     instead={"suspended": "It can be paused, in memory.", "snapshot": "Stop it and clone it."},
-    side_effects=lambda verb, vm: (RELOAD,) if verb in ("create", "clone", "configure", "delete") else (),
+    side_effects=lambda verb, vm, changes: (RELOAD,) if verb in ("create", "clone", "configure", "delete") else (),
     fields={
         "cpus": Field(cost=NEVER, maximum=1, instead="Give a guest one processor."),
         "memory": Field(minimum=1 << 20),

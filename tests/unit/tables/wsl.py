@@ -37,7 +37,7 @@ TRAITS = Traits(
     stop_modes=("force",),
     sources=("image", "clone"),
     name_fault=lambda name: None if _GOOD_NAME.fullmatch(name) else "only letters, digits, dot, minus and underscore",
-    side_effects=lambda verb, vm: (SOURCE_STOPS,) if verb == "clone" else (),
+    side_effects=lambda verb, vm, changes: (SOURCE_STOPS,) if verb == "clone" else (),
     instead={
         "cpus": "All distributions share one virtual machine: see .wslconfig.",
         "memory": "All distributions share one virtual machine: see .wslconfig.",

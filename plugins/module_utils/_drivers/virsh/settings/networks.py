@@ -35,7 +35,7 @@ def inactive_networks(answers):
 def starting_effects(inactive):
     """A function of (verb, VM) that describes which networks a start would start."""
 
-    def effects(verb, vm):
+    def effects(verb, vm, _changes):
         started = sorted(_networks_of(vm) & inactive) if verb == "start" else ()
         return tuple(f"the network '{name}' is started" for name in started)
 

@@ -1,0 +1,164 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a plan needs from the host, checked before the first step: vm.conf as a whole, switches, devices."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from ..._lifecycle.errors import NotFound, Refused
+from ..._lifecycle.model import ON
+from ..._lifecycle.planned import planned
+from ..._ports import files
+from ..._tools import seed
+from .edit import invalid
+from .settings.disk_checks import check_disks, check_start
+from .traits import READ_AGAIN, UNREAD
+
+_FIRMWARE = "/etc/firmware/vmm-bios"
+_DEVICES = "/dev"
+_TAP = re.compile(r"tap\d+")
+
+
+def check_plan(driver, plan):
+    found = driver.found
+    steps = list(planned(plan))
+    if any(one.step.verb in READ_AGAIN for one in steps):
+        _check_file(driver, found, plan, steps)
+    for one in steps:
+        if one.step.verb == "delete":
+            _check_no_instances(found, one.vm.name)
+        _check_switches(found, one)
+        _check_paths(one)
+        _check_creation(driver, found, one.step, plan.after.name)
+    check_disks(driver, found, plan, steps)
+    if any(one.step.verb == "start" for one in steps):
+        check_start(found, plan)
+        _check_devices(found, plan)
+
+
+# vm.conf --------------------------------------------------------------------------------------------------------------
+
+
+def _check_file(driver, found, plan, steps):
+    path, name = driver.config_file, plan.after.name
+    _check_is_writable(path, name)
+    if files.exists(path):
+        said = driver.tool.validate(path)
+        if said:
+            raise invalid(path, said)
+    _check_is_ours(driver, found, plan.before.name, steps)
+    if not _is_read_again(plan, steps):
+        return
+    _check_interfaces(driver, found, name)
+    others = found.others_started({name})
+    if others and found.configuration.staggered:
+        raise Refused(
+            f"{name}: vmd has to read {path} again, and would start {', '.join(others)} later, because of the line"
+            " 'staggered start'.",
+            f"Start {', '.join(others)}, or disable them in {path}.",
+        )
+
+
+def _is_read_again(plan, steps):
+    kinds = {change.kind for one in steps if one.step.verb == "configure" for change in one.changes}
+    return any(one.step.verb != "configure" for one in steps) or bool(
+        kinds - set(UNREAD) and plan.before.power not in ON
+    )
+
+
+def _check_is_writable(path, name):
+    folder = os.path.dirname(path)
+    if not files.is_writable(folder) or (files.exists(path) and not files.is_writable(path)):
+        raise Refused(f"{name}: {path} cannot be written.", "Run the task as root (become: true).")
+
+
+def _check_is_ours(driver, found, name, steps):
+    block = found.configuration.blocks.get(name)
+    kinds = {change.kind for one in steps for change in one.changes}
+    is_touched = any(one.step.verb == "delete" for one in steps) or kinds - {"description", "tags"}
+    if block is None or found.is_ours(name) or driver.options.get("allow_foreign_edit") or not is_touched:
+        return
+    raise Refused(
+        f"{name}: the VM is defined in {block.file}, outside of the lines that this collection manages.",
+        "Set allow_foreign_edit: true to change it there.",
+    )
+
+
+def _check_interfaces(driver, found, name):
+    """vmd ends with all its VMs when it reads a switch without its interface."""
+    needed = {interface: switch for switch, interface in found.configuration.switches.items() if interface}
+    missing = sorted(set(needed) - driver.tool.interfaces()) if needed else []
+    if missing:
+        raise NotFound(
+            f"{name}: vmd has to read {driver.config_file} again, but the interface {missing[0]} of the switch"
+            f" '{needed[missing[0]]}' does not exist; vmd would end, with all its VMs.",
+            f"Create it: sh /etc/netstart {missing[0]}, or ifconfig {missing[0]} create.",
+        )
+
+
+def _check_no_instances(found, name):
+    instances = sorted(one.name for one in found.configuration.blocks.values() if one.parent == name)
+    if instances:
+        raise Refused(f"{name}: it is the template of {', '.join(instances)}.", f"Delete {', '.join(instances)} first.")
+
+
+# What a VM uses -------------------------------------------------------------------------------------------------------
+
+
+def _check_switches(found, one):
+    """vmd starts a VM without network if its switch is not defined, and only logs that."""
+    for change in one.changes:
+        entry = change.new if change.kind == "networks.add" else {"source": change.new}
+        if change.kind not in ("networks.add", "networks.source") or not (entry or {}).get("source"):
+            continue
+        if entry["source"] not in found.configuration.switches:
+            known = ", ".join(sorted(found.configuration.switches)) or "none"
+            raise NotFound(
+                f"{one.vm.name}: networks[{change.key}].source: vm.conf has no switch '{entry['source']}'.",
+                f"Its switches: {known}. The role vmm_network creates one.",
+            )
+
+
+def _check_paths(one):
+    for change in one.changes:
+        if change.kind in ("iso", "boot") and change.new and not files.is_file(change.new):
+            raise NotFound(f"{one.vm.name}: {change.kind}: {change.new} is not a file.", "Correct the path.")
+        if change.kind == "owner" and change.new:
+            _check_owner(one.vm.name, change.new)
+
+
+def _check_owner(name, owner):
+    user, _colon, group = owner.partition(":")
+    for kind, word, is_known in (("user", user, files.is_user), ("group", group, files.is_group)):
+        if word and not word.isdigit() and not is_known(word):
+            raise NotFound(
+                f"{name}: owner: there is no {kind} '{word}' on the host.", "Create it, or correct the name."
+            )
+
+
+def _check_creation(driver, found, step, name):
+    creation = step.arguments.get("creation") or {}
+    if creation.get("cloud_init") is not None:
+        seed.check_documents(step.arguments, name)
+        seed.find_tool(driver.commands)
+    parent = creation.get("instance_of")
+    if parent and parent not in found.configuration.blocks:
+        raise NotFound(f"{name}: instance_of: there is no VM '{parent}' in vm.conf.", "Create it first.")
+
+
+def _check_devices(found, plan):
+    """Each NIC of a running VM needs a tap device, and OpenBSD has four of them at first."""
+    if not plan.after.config.get("boot") and not files.exists(_FIRMWARE):
+        raise NotFound(f"{plan.after.name}: {_FIRMWARE} does not exist.", "Install it with fw_update vmm.")
+    devices = [entry for entry in files.entries(_DEVICES) if _TAP.fullmatch(entry)]
+    running = [name for name, row in found.rows.items() if row.power in ON and name != plan.after.name]
+    used = sum(len(found.definition(name).nics) if found.definition(name) else 1 for name in running)
+    needed = len(plan.after.config.get("networks") or {})
+    if used + needed > len(devices):
+        raise Refused(
+            f"{plan.after.name}: its {needed} NICs need tap devices, and {used} of {len(devices)} are in use.",
+            f"Create another one: cd /dev && sh MAKEDEV tap{len(devices)}",
+        )

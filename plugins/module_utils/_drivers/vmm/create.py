@@ -1,0 +1,69 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Creating and cloning VMs: disk images first, because vmd rejects a VM without its disks."""
+
+from __future__ import annotations
+
+from ..._lifecycle.errors import CommandFailed, PolyvirtError
+from ..._lifecycle.mark import empty_mark
+from ..._lifecycle.model import ABSENT
+from ..._ports import files
+from .definition import Definition, described
+from .settings.disks import FIRST, disk_path, make_disks, make_seed, with_macs
+
+
+def create(driver, vm, step):
+    image = step.arguments["creation"].get("image")
+    content = {FIRST: (image["source"], image["linked"])} if image else {}
+    _create(driver, vm, step, content, {"image": image["source"]} if image else {})
+
+
+def clone(driver, vm, step):
+    """Copies of all disks of the source, or images on top of them."""
+    source, linked = step.arguments["source"], step.arguments["creation"]["clone"]["linked"]
+    content = {slot: (disk["source"], linked) for slot, disk in (source.config.get("disks") or {}).items()}
+    _create(driver, vm, step, content, {"clone": source.name})
+
+
+def _create(driver, vm, step, content, inputs):
+    if driver.edit.found.definition(vm.name) is not None and not driver.edit.found.is_unfinished(vm.name):
+        _check_is_own(driver, vm.name)
+        return
+    config = step.arguments["config"]
+    networks = with_macs(vm.name, config.get("networks"))
+    made = make_disks(driver, vm, step, content)
+    try:
+        seeds = make_seed(driver, vm, step, with_macs(vm.name, step.arguments.get("networks") or networks))
+    except PolyvirtError:
+        for path in made:
+            files.remove(path)
+        raise
+    disks = [
+        (disk.get("source") or disk_path(driver, vm.name, slot, disk.get("format")), disk.get("format"))
+        for slot, disk in sorted((config.get("disks") or {}).items())
+    ]
+    mark = {
+        **empty_mark(vm.name),
+        "disks": made,
+        "files": seeds,
+        "tags": list(config.get("tags") or ()),
+        "description": config.get("description") or "",
+        "inputs": inputs,
+    }
+    parent = step.arguments["creation"].get("instance_of")
+    definition = described(Definition(vm.name, parent), {**config, "networks": networks}, disks, seeds)
+    driver.edit.define(definition, mark, ABSENT)
+    driver.begun.add(vm.name)
+
+
+def _check_is_own(driver, name):
+    """A step may be sent twice, but a VM that another task created meanwhile may be another one."""
+    if name not in driver.begun:
+        raise CommandFailed(
+            ["vmctl", "reload"],
+            1,
+            "exists",
+            message=f"{name}: another task created a VM with this name at the same time.",
+            remedy="Run the task again to apply its options to that VM.",
+        )

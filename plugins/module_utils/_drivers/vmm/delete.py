@@ -1,0 +1,10 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Deleting VMs: their files go after their blocks, because vmd rejects a VM without its disks."""
+
+from __future__ import annotations
+
+
+def delete(driver, vm, step):
+    driver.edit.remove(vm.name, step.arguments.get("files", ()))

@@ -1,0 +1,237 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One edit of vm.conf for all steps of a batch. Whenever it is interrupted, the next task can complete it.
+
+The file is written twice. Before vmd reads it, marks say what is not complete: the files of a VM that is being created
+or deleted (``making``), and the block that vmd still knows (``in_force``). Afterwards they do not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..._lifecycle.errors import CommandFailed, PartlyApplied, PolyvirtError, Refused, Stale
+from ..._lifecycle.mark import empty_mark
+from ..._lifecycle.model import ABSENT, STOPPED
+from ..._ports import files
+from ..._ports.clock import Clock
+from .marked_block import Entry, changed_in_place, joined, split
+from .reader import read_text
+
+_WAITING = "waiting"
+#: How long vmd may take to start what it found enabled in vm.conf.
+_PAUSE, _PAUSES = 0.25, 40
+
+
+class Edit:
+    """``starting`` are the names of VMs that the same batch starts, which vmd may do at once."""
+
+    def __init__(self, driver, starting=frozenset()):
+        self.driver, self._starting = driver, frozenset(starting)
+        self.found = driver.look()
+        self._parts, self._final = self.found.parts, {}
+        self._elsewhere, self._after = {}, []
+        self._is_read_again = False
+
+    # Before the steps -------------------------------------------------------------------------------------------------
+
+    def announce(self, files_of):
+        """Record the files that steps are about to create, {name: paths}, before they do so."""
+        announced = {name: paths for name, paths in files_of.items() if paths}
+        for name, paths in announced.items():
+            entry = self._parts.entries.get(name, Entry(empty_mark(name)))
+            key = "adding" if name in self.found.configuration.blocks else "making"
+            self._stage(name, replace(entry, mark={**(entry.mark or empty_mark(name)), key: list(paths)}))
+        if announced:
+            self._write(self._parts)
+
+    # What the steps do ------------------------------------------------------------------------------------------------
+
+    def mark(self, name):
+        """The mark of a VM without what an interrupted task left in it."""
+        entry = self._parts.entries.get(name)
+        kept = dict(entry.mark) if entry and entry.mark else empty_mark(name)
+        return {key: value for key, value in kept.items() if key not in ("making", "adding", "in_force")}
+
+    def check_unchanged(self, name):
+        """Raise Stale if another client changed the block of a VM since it was planned."""
+        planned, now = (self._text(found, name) for found in (self.driver.found, self.found))
+        if planned != now and self.driver.written.get(name) != now:
+            raise Stale(f"{name}: its block in vm.conf was changed meanwhile.")
+
+    @staticmethod
+    def _text(found, name):
+        block = found.configuration.blocks.get(name) if found else None
+        return found.configuration.texts[block.file][block.start : block.end] if block else None
+
+    def define(self, definition, mark, power):
+        """Put a VM into vm.conf. One that is on keeps what it was started with until its next cold start."""
+        name, is_on = definition.name, power not in (STOPPED, ABSENT)
+        block = self.found.configuration.blocks.get(name)
+        former = self._text(self.found, name)
+        if block is not None and not self.found.is_ours(name):
+            self._define_elsewhere(block, definition)
+            entry = Entry(mark)
+        else:
+            entry = Entry(mark, definition.printed())
+        in_force = (self.found.mark(name) or {}).get("in_force") or former
+        unread = {**mark, "in_force": in_force} if former else {**mark, "making": [*mark["disks"], *mark["files"]]}
+        if is_on and former:
+            is_same = definition.printed() == in_force
+            self._stage(name, entry if is_same else replace(entry, mark=unread))
+        else:
+            self._is_read_again = True
+            self._stage(name, replace(self._held_back(definition, entry), mark=unread), final=entry)
+        self.driver.written[name] = definition.printed().rstrip("\n")
+
+    def annotate(self, name, mark, definition=None):
+        """Change only the mark of a VM, or whether vmd starts it, which vmd need not know before it starts."""
+        entry = self._parts.entries.get(name, Entry(mark))
+        kept = {key: value for key, value in (entry.mark or {}).items() if key == "in_force"}
+        text = definition.printed() if definition is not None and entry.text else entry.text
+        if definition is not None and not entry.text:
+            self._define_elsewhere(self.found.configuration.blocks[name], definition)
+        self._stage(name, Entry({**mark, **kept}, text))
+        if definition is not None:
+            self.driver.written[name] = definition.printed().rstrip("\n")
+
+    def read_again(self, name):
+        """Have vmd read what is stored of a VM."""
+        self._is_read_again = True
+        entry = self._parts.entries.get(name)
+        if entry and entry.mark:
+            self._stage(name, entry, final=replace(entry, mark=self.mark(name)))
+
+    def remove(self, name, paths):
+        """Take a VM out of vm.conf, and delete its files when vmd does not know it any more."""
+        block = self.found.configuration.blocks.get(name)
+        if block is not None and not self.found.is_ours(name):
+            text = self._elsewhere.get(block.file, self.found.configuration.texts[block.file])
+            self._elsewhere[block.file] = text[: block.start] + text[block.end :].lstrip(" \t").removeprefix("\n")
+        self._is_read_again = self._is_read_again or block is not None
+        self._stage(name, Entry({**empty_mark(name), "making": sorted(paths)}) if paths else None, final=None)
+        self._after.append(lambda: [files.remove(path) for path in sorted(paths)])
+
+    def _define_elsewhere(self, block, definition):
+        text = self._elsewhere.get(block.file, self.found.configuration.texts[block.file])
+        before = self.found.definition(block.name)
+        self._elsewhere[block.file] = changed_in_place(text, block, before.statements(), definition.statements())
+
+    def _held_back(self, definition, entry):
+        """The block as vmd is to read it now: an enabled VM would be started."""
+        if not definition.enabled or definition.name in self._starting or not entry.text:
+            return entry
+        return replace(entry, text=replace(definition, enabled=False).printed())
+
+    def _stage(self, name, entry, final=False):
+        self._parts = self._parts.having(name, entry)
+        if final is not False:
+            self._final[name] = final
+
+    # At the end -------------------------------------------------------------------------------------------------------
+
+    def commit(self, others_of_batch=()):
+        """Write vm.conf, have vmd read it, and complete what has to wait for that. On failure the old file is back."""
+        former = self.found.configuration.texts
+        try:
+            self._write(self._hold_back_others(self._parts))
+            self._write_included()
+            if self._is_read_again:
+                self._reload(others_of_batch)
+        except PolyvirtError:
+            self._restore(former)
+            raise
+        for action in self._after:
+            action()
+        parts = self._parts
+        for name, entry in self._final.items():
+            parts = parts.having(name, entry)
+        self._write(parts)
+
+    def _hold_back_others(self, parts):
+        """VMs of this collection that are enabled and stopped are not enabled while vmd reads the file."""
+        if not self._is_read_again:
+            return parts
+        for name, entry in self._parts.entries.items():
+            definition = self.found.definition(name) if name and entry.text.strip() else None
+            is_started = definition and definition.enabled and self.found.power(name) == STOPPED
+            if is_started and name not in self._final and name not in self._starting:
+                parts = parts.having(name, replace(entry, text=replace(definition, enabled=False).printed()))
+        return parts
+
+    def _reload(self, names):
+        others = self.found.others_started({*self._starting, *names})
+        try:
+            self.driver.tool.reload()
+        except CommandFailed as error:
+            raise CommandFailed(
+                error.argv, error.rc, error.stderr, remedy="The reason is in /var/log/daemon of the host."
+            ) from error
+        self._stop_again(others)
+
+    def _stop_again(self, names):
+        """vmd starts all enabled VMs when it reads vm.conf; those that were stopped are stopped again."""
+        left, clock = set(names), Clock()
+        for _again in range(_PAUSES if left else 0):
+            rows = self.driver.tool.status()
+            for name in sorted(left):
+                state = rows[name].state if name in rows else _WAITING
+                if state == _WAITING:
+                    continue
+                if rows[name].power != STOPPED:
+                    self.driver.tool.stop(name, "-f", "-w")
+                left.discard(name)
+            if not left:
+                return
+            clock.sleep(_PAUSE)
+        if left:
+            raise PartlyApplied(
+                f"vmd is about to start {', '.join(sorted(left))}, which was stopped and is enabled in vm.conf.",
+                "Stop it with vmctl stop, and disable it in vm.conf.",
+            )
+
+    def _restore(self, texts):
+        for path in (self.driver.config_file, *self._elsewhere):
+            if path in texts:
+                _replace(path, texts[path])
+            else:
+                files.remove(path)
+        if self._is_read_again:
+            try:
+                self.driver.tool.reload()
+            except PolyvirtError:
+                return  # The first error says more.
+
+    def _write(self, parts):
+        text = joined(parts)
+        if self._elsewhere.get(self.driver.config_file) is not None:
+            # A block outside of the marked lines changes in the same file.
+            text = self._with_outside(parts)
+        if text != read_text(self.driver.config_file):
+            _replace(self.driver.config_file, text, self._validated)
+
+    def _with_outside(self, parts):
+        outside = split(self._elsewhere[self.driver.config_file], self.driver.config_file)
+        return joined(replace(parts, before=outside.before, after=outside.after))
+
+    def _validated(self, candidate):
+        said = self.driver.tool.validate(candidate)
+        if said:
+            raise invalid(self.driver.config_file, said.replace(candidate, self.driver.config_file))
+
+    def _write_included(self):
+        """Files that vm.conf includes can be judged only in place."""
+        included = {path: text for path, text in self._elsewhere.items() if path != self.driver.config_file}
+        for path, text in included.items():
+            _replace(path, text)
+        if included:
+            self._validated(self.driver.config_file)
+
+
+def invalid(path, said):
+    return Refused(f"{path}: vmd would reject it: {said}", "Correct the named line; the file was not changed.")
+
+
+def _replace(path, text, validate=None):
+    files.replace_content(path, text.encode("latin-1"), validate)

@@ -1,0 +1,95 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether a host can run VMs: its CPU and kernel, the firmware, and vmd. On any other system the answer is no."""
+
+from __future__ import annotations
+
+import re
+
+from ..._lifecycle.errors import PolyvirtError, Unavailable
+from ..._ports import files
+
+#: The kernel's messages of this boot. The line of vmm0 is there only if the CPU has VMX with EPT, or SVM with RVI.
+_DMESG, _DEVICE, _FIRMWARE = "/var/run/dmesg.boot", "/dev/vmm", "/etc/firmware/vmm-bios"
+_ATTACHED = re.compile(r"^vmm0 at ", re.MULTILINE)
+_SYSTEM = "OpenBSD"
+
+
+def host_facts(commands, tool):
+    """What ``host`` of the info module has besides; every value is None where it cannot be found out."""
+    system = _output(commands, "uname", "-sr").split()
+    if system[:1] != [_SYSTEM]:
+        return {
+            **dict.fromkeys(("enabled", "running", "initialized", "cpu_supported", "kernel_supported"), False),
+            "available": False,
+            "version": None,
+            "message": f"vmd is part of OpenBSD, and this host runs {system[0] if system else 'another system'}.",
+        }
+    attached = _is_attached()
+    facts = {
+        "version": system[1],
+        "available": _exists(commands, "vmctl") and _exists(commands, "vmd"),
+        "cpu_supported": attached,
+        "kernel_supported": attached,
+        "enabled": _succeeds(commands, "rcctl", "get", "vmd", "status"),
+        "running": _succeeds(commands, "rcctl", "check", "vmd"),
+        "initialized": _answers(tool) and files.exists(_FIRMWARE),
+    }
+    return {**facts, "message": _message(facts)}
+
+
+def _message(facts):
+    """What is missing first, and what to do about it."""
+    for key, text in (
+        ("available", "vmctl or vmd is missing; both are part of OpenBSD on amd64."),
+        (
+            "cpu_supported",
+            f"The kernel has not attached vmm0: enable VMX or SVM in the firmware of the host, or nested virtualization"
+            f" if it is a VM itself, and reboot. {_DEVICE} alone does not show that VMs can run.",
+        ),
+        ("enabled", "vmd is not enabled: rcctl enable vmd, or the role polyvirt.core.vmm_host."),
+        ("running", "vmd does not run: rcctl start vmd."),
+        ("initialized", f"vmd does not answer, or {_FIRMWARE} is missing: fw_update vmm."),
+    ):
+        if facts[key] is False:
+            return text
+    return f"vmd of OpenBSD {facts['version']} answers."
+
+
+def _is_attached():
+    """Whether the kernel found a CPU that it can use; None if its messages are gone."""
+    try:
+        return bool(_ATTACHED.search(files.read(_DMESG).decode("latin-1")))
+    except PolyvirtError:
+        return None
+
+
+def _answers(tool):
+    try:
+        tool.status()
+    except PolyvirtError:
+        return False
+    return True
+
+
+def _exists(commands, name):
+    try:
+        commands.find(name)
+    except Unavailable:
+        return False
+    return True
+
+
+def _succeeds(commands, *words):
+    try:
+        return commands.run([commands.find(words[0]), *words[1:]]).rc == 0
+    except PolyvirtError:
+        return None
+
+
+def _output(commands, *words):
+    try:
+        return commands.run([commands.find(words[0]), *words[1:]]).stdout
+    except PolyvirtError:
+        return ""

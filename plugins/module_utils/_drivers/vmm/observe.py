@@ -1,0 +1,215 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What vm.conf and vmctl say, as VMs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+
+from ..._lifecycle.errors import PolyvirtError
+from ..._lifecycle.model import RUNNING, STOPPED, Address, File, Vm
+from ..._lifecycle.units import parse_size
+from ..._ports import files
+from ..._ports.clock import epoch
+from ..._tools import disk_header, vm_conf, vmctl
+from ..._tools.vm_conf import Configuration
+from .definition import LOCAL, config_of, definition_of
+from .marked_block import Parts
+
+LEASES = "/var/db/dhcpd.leases"
+
+
+@dataclass(frozen=True)
+class Found:
+    """vm.conf with its ``parts``, and ``rows`` of vmctl by name."""
+
+    configuration: Configuration
+    parts: Parts
+    rows: Mapping
+
+    def names(self, with_unfinished=False):
+        """Names of all VMs: those that are defined, and those that only run."""
+        named = dict.fromkeys((*self.configuration.blocks, *self.rows))
+        begun = [name for name in self.parts.entries if name and self.is_unfinished(name)]
+        return list(dict.fromkeys((*named, *begun))) if with_unfinished else [one for one in named if one not in begun]
+
+    def mark(self, name):
+        entry = self.parts.entries.get(name)
+        return entry.mark if entry else None
+
+    def is_unfinished(self, name):
+        """A task was killed while it created the VM, or deleted it."""
+        return bool((self.mark(name) or {}).get("making")) and name not in self.rows
+
+    def is_ours(self, name):
+        """Whether the VM is defined between the marked lines."""
+        entry = self.parts.entries.get(name)
+        return bool(entry and entry.text.strip())
+
+    def definition(self, name):
+        block = self.configuration.blocks.get(name)
+        return definition_of(block, self.configuration.blocks) if block else None
+
+    def stored_and_running(self, name):
+        """(Definition in vm.conf, Definition that vmd knows): they differ while a change waits for a cold start."""
+        stored, text = self.definition(name), (self.mark(name) or {}).get("in_force")
+        if stored is None or not text:
+            return stored, stored
+        former = vm_conf.read("", {"": text}.get).blocks.get(name)
+        return stored, definition_of(former, self.configuration.blocks) if former else stored
+
+    def others_started(self, names):
+        """VMs defined elsewhere that a reload of vmd starts: they are enabled and stopped, and none of ``names``."""
+        blocks = self.configuration.blocks
+        stopped = [name for name, block in blocks.items() if block.is_enabled and self.power(name) == STOPPED]
+        return [name for name in stopped if not self.is_ours(name) and name not in names]
+
+    def power(self, name):
+        return self.rows[name].power if name in self.rows else STOPPED
+
+
+def observed_vm(found, name, native_keys=()):
+    """One VM. A VM without a definition exists only while it runs."""
+    row, mark = found.rows.get(name), found.mark(name)
+    stored, running = found.stored_and_running(name)
+    is_on = row is not None and row.power != STOPPED
+    vm = Vm(
+        name=name,
+        id=name,
+        power=found.power(name),
+        reason="" if row is None else f"vmd says '{row.state}'" if row.busy or row.power == "unknown" else "",
+        busy=row.busy if row else None,
+        persistent=stored is not None,
+        mark=mark,
+        files=files_of(found, name, stored),
+    )
+    if stored is None:
+        return vm.having(config=_config_of_row(row) if row else {})
+    config = config_of(stored, mark, image_of, native_keys)
+    active = config_of(running, mark, image_of, native_keys)
+    # Of a VM that is off, vm.conf counts only once vmd has read it: until then the change is not complete.
+    return vm.having(config=config, active=active) if is_on else vm.having(config=active)
+
+
+def _config_of_row(row):
+    """All that vmctl says of a VM that was started on the command line."""
+    return {"cpus": 1, "memory": parse_size(row.max_memory, "memory"), "autostart": False}
+
+
+def image_of(path):
+    """(size, format) of a disk image; None for what cannot be read."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None, None
+    return _image_of(path, status.st_mtime_ns, status.st_size)
+
+
+@cache
+def _image_of(path, _changed, _size):
+    try:
+        kind = disk_header.format_of(path)
+        return disk_header.capacity(path), kind
+    except PolyvirtError:
+        return None, None
+
+
+# Files ----------------------------------------------------------------------------------------------------------------
+
+
+def files_of(found, name, definition):
+    """The files of one VM, each with the other VMs that need it."""
+    mark = found.mark(name) or {}
+    listed = {path: "disk" for path, _kind in definition.disks} if definition else {}
+    listed.update(dict.fromkeys(mark.get("files", ()), "support"))
+    listed.update({path: "disk" for path in (*mark.get("disks", ()), *mark.get("making", ())) if files.exists(path)})
+    ours = {*mark.get("disks", ()), *mark.get("files", ()), *mark.get("making", ())}
+    users = users_of_files(found, but=name)
+    found_files = [
+        File(path, role, path in ours, tuple(sorted(users.get(os.path.realpath(path), ()))))
+        for path, role in listed.items()
+    ]
+    if definition and definition.cdrom:
+        found_files.append(File(definition.cdrom, "medium"))
+    return tuple(found_files)
+
+
+def users_of_files(found, but=None):
+    """{path: names of the VMs that use it as a disk, or as a base of one}, without those of the VM ``but``."""
+    users = {}
+    for name in found.configuration.blocks:
+        if name == but:
+            continue
+        for path, _kind in found.definition(name).disks:
+            for needed in (path, *bases_of(path)):
+                users.setdefault(os.path.realpath(needed), set()).add(name)
+    return users
+
+
+def bases_of(path):
+    """The chain of backing files below an image."""
+    chain = []
+    while len(chain) < _LONGEST_CHAIN:
+        try:
+            base = disk_header.backing_file(path) if disk_header.is_qcow(path) else None
+        except PolyvirtError:
+            base = None
+        if base is None:
+            break
+        chain.append(base)
+        path = base
+    return chain
+
+
+#: vmd opens at most four files of a chain; one more shows a chain that is too long.
+_LONGEST_CHAIN = 5
+
+
+# Addresses ------------------------------------------------------------------------------------------------------------
+
+
+def with_addresses(reader, found, vms):
+    """The running VMs with their addresses. Those of local interfaces are computed, and confirmed by the tap device."""
+    running = [vm for vm in vms if vm.power == RUNNING and vm.name in found.rows]
+    if not running:
+        return vms
+    known = {(tap.vm, tap.nic) for tap in reader.tool.taps()}
+    by_mac = _addresses_by_mac(reader, running)
+    addressed = {}
+    for vm in running:
+        addresses = tuple(_addresses_of(vm, found, known, by_mac))
+        addressed[vm.name] = vm.having(addresses=addresses, ssh=_ssh(vm, addresses))
+    return [addressed.get(vm.name, vm) for vm in vms]
+
+
+def _addresses_by_mac(reader, vms):
+    """{source: {MAC: address}} of NICs that are connected to a switch."""
+    nics = [nic for vm in vms for nic in ((vm.active or vm.config).get("networks") or {}).values()]
+    if not any(nic["type"] != LOCAL and nic.get("mac") for nic in nics):
+        return {}
+    text = files.read(LEASES).decode("latin-1") if files.exists(LEASES) else ""
+    return {"lease": vmctl.leases(text, epoch()), "arp": reader.tool.neighbours()}
+
+
+def _addresses_of(vm, found, taps, by_mac):
+    number = found.rows[vm.name].id
+    for place, nic in sorted(((vm.active or vm.config).get("networks") or {}).items(), key=lambda item: int(item[0])):
+        if nic["type"] == LOCAL:
+            address = vmctl.local_address(found.configuration.prefix, number, int(place))
+            if address and (number, int(place)) in taps:
+                yield Address(address, "vmd", nic.get("mac"))
+            continue
+        sources = [(source, known[nic["mac"]]) for source, known in by_mac.items() if nic.get("mac") in known]
+        for source, address in sources[:1]:
+            yield Address(address, source, nic["mac"])
+
+
+def _ssh(vm, addresses):
+    if not addresses:
+        return None
+    first = addresses[0]
+    return {"host": first.address, "port": 22, "user": None, "scope": "host" if first.source == "vmd" else "network"}

@@ -1,0 +1,64 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Options of OpenBSD's vmd alone, and which of the shared ones it never has."""
+
+from __future__ import annotations
+
+from ..._lifecycle import options
+from ..._lifecycle.options import CREATION, Connection, Consent, Option, Platform, with_suboption
+
+_SERIAL = "Guests of vmd have a serial console only: vmctl console NAME."
+_SWITCH = (
+    "Use networks[].type: network with the name of a switch of vm.conf as source; the role vmm_network creates one."
+)
+_FORWARD = (
+    "Forward the port with a pf rule on the host: pass in on egress proto tcp to port 2222 rdr-to ADDRESS port 22."
+)
+_SHARE = "Export the directory by NFS, and mount it in the guest."
+
+VMM = Platform(
+    "vmd",
+    lacks={
+        "state=suspended": "vmd cannot save memory to disk. Use paused or stopped.",
+        "firmware": "Guests of vmd start by its BIOS, or by the kernel in boot.",
+        "secure_boot": "Guests of vmd start by its BIOS.",
+        "tpm": "vmd has no TPM.",
+        "nested_virtualization": "Guests of vmd cannot run VMs.",
+        "os_type": "vmd has the same devices for all guests.",
+        "display": _SERIAL,
+        "port_forwards": _FORWARD,
+        "shared_folders": _SHARE,
+        "purge=port_forwards": _FORWARD,
+        "purge=shared_folders": _SHARE,
+        "clone.snapshot": "vmd has no snapshots. Stop the source, and clone it as it is.",
+        "disks.storage": "Use storage_path for the files of a new VM, or attach a file with disks[].source.",
+        "networks.type=bridged": _SWITCH,
+        "networks.type=hostonly": "Use networks[].type: nat; without pf rules for it, it reaches the host only.",
+        "networks.type=internal": _SWITCH,
+        "networks.type=user": "Use networks[].type: nat.",
+        "networks.address": "vmd computes those of type nat. Use cloud_init.ip_config.",
+        "networks.model": "vmd has one type of NIC, vio(4).",
+        "networks.vlan": "Create a VLAN interface on the host, and add it to the bridge of the switch.",
+    },
+)
+
+CONNECTION = {"executable": Connection(default="vmctl"), "config_file": Connection("path", default="/etc/vm.conf")}
+VM = {
+    **CONNECTION,
+    "image": with_suboption(options.VM["image"], "source", absolute=True),
+    "storage_path": Connection("path", default="/var/vmm"),
+    "boot": Option("path"),
+    "boot_device": Option(choices=("default", "disk", "cdrom", "net")),
+    "owner": Option(),
+    "instance_of": Option(role=CREATION),
+    "guest_shutdown": Connection(
+        "dict",
+        options={
+            "user": Option(default="root"),
+            "key_file": Option("path"),
+            "command": Option(default="shutdown -p now || poweroff"),
+        },
+    ),
+    "allow_foreign_edit": Consent(role=options.CONNECTION),
+}

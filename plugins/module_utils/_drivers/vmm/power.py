@@ -1,0 +1,59 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Power: each function asks vmd, and the core waits for the result."""
+
+from __future__ import annotations
+
+from ..._lifecycle.errors import CommandFailed
+from ..._lifecycle.model import STOPPED
+from .edit import Edit
+
+#: ssh's own exit code: the command did not run, or the connection ended with the guest.
+_SSH_FAILED, _CONNECT_TIMEOUT = 255, 10
+
+
+def start(driver, vm, step):
+    """Start a VM as vm.conf defines it now: what was changed while it ran is read first."""
+    found = driver.look()
+    if (found.mark(vm.name) or {}).get("in_force") or vm.name not in found.rows:
+        edit = Edit(driver, starting={vm.name})
+        edit.read_again(vm.name)
+        edit.commit()
+    driver.tool.start(vm.name)
+
+
+def stop(driver, vm, step):
+    """Ask the guest to shut down: by its driver vmmci, or by SSH if the task has a connection."""
+    if driver.options.get("guest_shutdown") and vm.addresses:
+        _ask_by_ssh(driver, vm)
+    elif driver.look().power(vm.name) != STOPPED:
+        driver.tool.stop(vm.name)
+
+
+def _ask_by_ssh(driver, vm):
+    asked = driver.options["guest_shutdown"]
+    key = ["-i", asked["key_file"]] if asked.get("key_file") else []
+    argv = [
+        driver.commands.find("ssh"),
+        "-o", "BatchMode=yes", "-o", f"ConnectTimeout={_CONNECT_TIMEOUT}", "-o", "StrictHostKeyChecking=accept-new",
+        *key, f"{asked['user']}@{vm.addresses[0].address}", asked["command"],
+    ]  # fmt: skip
+    completed = driver.commands.run(argv, writes=True)
+    if completed.rc == _SSH_FAILED and "closed by" not in completed.stderr:
+        raise CommandFailed(
+            argv, completed.rc, completed.stderr, remedy="Correct guest_shutdown, or omit it: then the VM is cut off."
+        )
+
+
+def kill(driver, vm, step):
+    if driver.look().power(vm.name) != STOPPED:
+        driver.tool.stop(vm.name, "-f")
+
+
+def pause(driver, vm, step):
+    driver.tool.pause(vm.name)
+
+
+def resume(driver, vm, step):
+    driver.tool.unpause(vm.name)

@@ -1,0 +1,80 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""OpenBSD's vmd as far as it is read: vm.conf says which VMs there are, vmctl which of them run.
+
+vmd renumbers its VMs whenever it starts, so a VM is known by its name, which is unique.
+"""
+
+from __future__ import annotations
+
+from ..._lifecycle.errors import NotFound
+from ..._lifecycle.model import Observation
+from ..._ports import files
+from ..._ports.ceiling import call_timeout
+from ..._ports.command import Commands
+from ..._tools import vm_conf
+from ..._tools.vmctl import Vmctl
+from .marked_block import split
+from .observe import Found, observed_vm, with_addresses
+from .traits import vmm_traits
+
+
+def make_reader(params):
+    """The reader for the parameters of an info module."""
+    return connected(VmmReader, params)
+
+
+def connected(kind, params):
+    """A reader or driver (``kind``) for a module's parameters."""
+    commands = Commands(call_timeout(params.get("call_timeout")))
+    tool = Vmctl(commands, params["executable"])
+    return kind(tool, commands, params)
+
+
+class VmmReader:
+    """The vmd of this host, for one task, as far as it is read. ``options`` are the task's."""
+
+    def __init__(self, tool, commands, options):
+        self.tool, self.commands, self.options = tool, commands, options
+        self.config_file, self._native_keys = options["config_file"], tuple(options.get("native") or ())
+        #: What the last observation found; plans are based on it.
+        self.found = None
+
+    def traits(self):
+        return vmm_traits(self)
+
+    def observe(self, targets, facets):
+        self.found = found = self.look()
+        names = [name for name in found.names("unfinished" in facets) if _is_wanted(name, targets)]
+        vms = [observed_vm(found, name, self._native_keys) for name in names]
+        if "addresses" in facets:
+            vms = with_addresses(self, found, vms)
+        return Observation(vms=vms, known=tuple(found.names()))
+
+    def host_facts(self):
+        from .host import host_facts
+
+        return host_facts(self.commands, self.tool)
+
+    def look(self):
+        """vm.conf and the list of vmctl, as Found."""
+        rows = self.tool.status()
+        configuration = vm_conf.read(self.config_file, read_text)
+        parts = split(configuration.texts.get(self.config_file, ""), self.config_file)
+        if set(configuration.blocks) - set(rows):
+            # A VM that is about to start or to end is not listed for a moment.
+            rows = {**rows, **self.tool.status()}
+        return Found(configuration, parts, rows)
+
+
+def _is_wanted(name, targets):
+    return targets is None or any(name == (target.id or target.name) for target in targets)
+
+
+def read_text(path):
+    """A file as Latin-1, so that each byte is one character; None if it does not exist."""
+    try:
+        return files.read(path).decode("latin-1")
+    except NotFound:
+        return None

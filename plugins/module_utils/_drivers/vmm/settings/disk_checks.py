@@ -1,0 +1,129 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What disks need, checked before the first step: sources, room, and that no image is used twice."""
+
+from __future__ import annotations
+
+import os
+
+from ...._lifecycle.errors import NotFound, Refused
+from ...._lifecycle.model import ON
+from ...._lifecycle.planned import deleted_files
+from ...._lifecycle.units import MIB, human_size
+from ...._ports import files
+from ...._tools import disk_header
+from ..observe import bases_of, users_of_files
+from .disks import FIRST, new_disks, seed_path
+
+_BASE_FORMAT = "qcow2"
+
+
+def check_disks(driver, found, plan, steps):
+    gone = {os.path.realpath(path) for path in deleted_files(plan)}
+    for one in steps:
+        if one.step.verb in ("create", "clone"):
+            _check_content(plan.after.name, one.step)
+        _check_new_files(driver, found, plan.after.name, one, gone)
+        for change in one.changes:
+            if change.kind == "disks.add" and change.new.get("source"):
+                _check_source(found, plan.after.name, change)
+            elif change.kind == "disks.size":
+                _check_growth(found, one.vm, change)
+
+
+def _check_content(name, step):
+    """The image, or the disks of the source, that a new VM gets."""
+    image = step.arguments["creation"].get("image")
+    entries = step.arguments["config"].get("disks") or {}
+    if image:
+        _check_image(name, "image.source", image["source"], image["linked"], entries[FIRST].get("size"))
+    source, requested = step.arguments.get("source"), step.arguments["creation"].get("clone")
+    if source is None or not requested:
+        return
+    for slot, disk in (source.config.get("disks") or {}).items():
+        _check_image(name, f"clone.source: disks.{slot}", disk["source"], requested["linked"], None)
+
+
+def _check_image(name, option, path, linked, size):
+    if not files.is_file(path):
+        raise NotFound(f"{name}: {option}: {path} is not a file.", "Correct the path.")
+    kind, capacity = disk_header.format_of(path), disk_header.capacity(path)
+    if kind not in ("raw", _BASE_FORMAT):
+        raise Refused(f"{name}: {option}: {path} is a {kind} image, and vmd uses raw and qcow2.", "Convert it first.")
+    if linked and kind != _BASE_FORMAT:
+        raise Refused(f"{name}: {option}: {path} is a raw image, and linked: true needs qcow2.", "Omit linked.")
+    if linked and size and size != capacity:
+        raise Refused(
+            f"{name}: disks.{FIRST}.size: a linked disk has the size of its image, {human_size(capacity)}.",
+            "Omit the size, or omit linked.",
+        )
+    if size and capacity and size < capacity:
+        raise Refused(
+            f"{name}: disks.{FIRST}.size: {human_size(size)} is smaller than its image, {human_size(capacity)}.",
+            f"Set a size of at least {human_size(capacity)}, or remove the option.",
+        )
+
+
+def _check_new_files(driver, found, name, one, gone):
+    mark = found.mark(name) or {}
+    leftovers = {*mark.get("making", ()), *mark.get("adding", ())}
+    paths = [path for _slot, path, _entry in new_disks(driver, one.vm, one.step)]
+    if (one.step.arguments.get("creation") or {}).get("cloud_init") is not None:
+        paths.append(seed_path(driver, name))
+    for path in paths:
+        if files.exists(path) and path not in leftovers and os.path.realpath(path) not in gone:
+            raise Refused(f"{name}: {path} already exists.", "Move it, or attach it with disks[].source.")
+        folder = os.path.dirname(path)
+        if files.exists(folder) and not files.is_writable(folder):
+            raise Refused(f"{name}: {folder} cannot be written.", "Run the task as root (become: true).")
+    for slot, _path, entry in new_disks(driver, one.vm, one.step):
+        if entry.get("size") and entry["size"] % MIB:
+            raise Refused(f"{name}: disks.{slot}.size: it is not a whole number of MiB.", "Round it to whole MiB.")
+
+
+def _check_source(found, name, change):
+    path = change.new["source"]
+    if not files.is_file(path):
+        raise NotFound(f"{name}: {change.path}.source: {path} is not a file.", "Correct the path.")
+    users = users_of_files(found, but=name).get(os.path.realpath(path))
+    if users:
+        raise Refused(
+            f"{name}: {change.path}.source: {path} is used by {', '.join(sorted(users))}.", "Use a copy of it."
+        )
+
+
+def _check_growth(found, vm, change):
+    disk = vm.config["disks"][change.key]
+    users = users_of_files(found, but=vm.name).get(os.path.realpath(disk["source"]))
+    if users:
+        raise Refused(
+            f"{vm.name}: {change.path}: {disk['source']} is the base of disks of {', '.join(sorted(users))}.",
+            "A base must not change. Clone the VM, and enlarge the disk of the clone.",
+        )
+    if change.new % MIB:
+        raise Refused(f"{vm.name}: {change.path}: it is not a whole number of MiB.", "Round it to whole MiB.")
+
+
+def check_start(found, plan):
+    """vmd reports a missing disk, and one that is in use, with the same words."""
+    name = plan.after.name
+    users = users_of_files(found, but=name)
+    for slot, disk in sorted((plan.after.config.get("disks") or {}).items()):
+        path = disk.get("source")
+        if path is None:
+            continue  # It is created by the same plan.
+        missing = next((one for one in (path, *bases_of(path)) if not files.exists(one)), None)
+        if missing:
+            raise NotFound(f"{name}: disks.{slot}: {missing} does not exist, so the VM cannot start.", "Restore it.")
+        standing = sorted(users.get(os.path.realpath(path), ()))
+        running = [one for one in standing if one in found.rows and found.rows[one].power in ON]
+        linked = [one for one in standing if _is_base(found, one, path)]
+        if linked or running:
+            why = f"is the base of disks of {', '.join(linked)}" if linked else f"is in use by {', '.join(running)}"
+            raise Refused(f"{name}: disks.{slot}: {path} {why}.", f"Use a clone of '{name}' instead.")
+
+
+def _is_base(found, name, path):
+    bases = (os.path.realpath(base) for disk, _kind in found.definition(name).disks for base in bases_of(disk))
+    return os.path.realpath(path) in bases

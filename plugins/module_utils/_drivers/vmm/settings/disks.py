@@ -1,0 +1,111 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Disk images and seeds: where they are, and creating, copying and enlarging them with vmctl."""
+
+from __future__ import annotations
+
+import os
+
+from ...._lifecycle.errors import PolyvirtError
+from ...._lifecycle.units import MIB
+from ...._ports import files
+from ...._tools import seed
+from ...._tools.seed_network import macs_by_place
+from ..definition import fixed_mac, slot_name
+
+_DEFAULT_FORMAT = "qcow2"
+FIRST = slot_name(0)
+
+
+def disk_path(driver, name, slot, image_format):
+    return os.path.join(driver.options["storage_path"], f"{name}-{slot}.{image_format or _DEFAULT_FORMAT}")
+
+
+def seed_path(driver, name):
+    return os.path.join(driver.options["storage_path"], f"{name}.polyvirt-seed.iso")
+
+
+def new_files(driver, work):
+    """{name: paths} of the files that the steps in ``work``, (VM, step) pairs, create."""
+    return {vm.name: list(_new_files(driver, vm, step)) for vm, step in work}
+
+
+def _new_files(driver, vm, step):
+    yield from (path for _slot, path, _entry in new_disks(driver, vm, step))
+    if (step.arguments.get("creation") or {}).get("cloud_init") is not None:
+        yield seed_path(driver, vm.name)
+
+
+def new_disks(driver, vm, step):
+    """(slot, path, entry) of each disk image that a step creates."""
+    if step.verb in ("create", "clone"):
+        entries = (step.arguments["config"].get("disks") or {}).items()
+    else:
+        entries = ((change.key, change.new) for change in step.changes if change.kind == "disks.add")
+    for slot, entry in sorted(entries):
+        if not entry.get("source"):
+            yield slot, disk_path(driver, vm.name, slot, entry.get("format")), entry
+
+
+def make_disks(driver, vm, step, content=None):
+    """Create the disk images of a step; ``content`` is {slot: (image, linked)} of those that are not empty.
+
+    Files of the same names are from an interrupted task, because preflight rejects all others.
+    """
+    made = []
+    try:
+        for slot, path, entry in new_disks(driver, vm, step):
+            files.make_folder(os.path.dirname(path))
+            files.remove(path)
+            made.append(path)
+            _make_disk(driver, path, entry, *(content or {}).get(slot, (None, False)))
+    except PolyvirtError:
+        for path in made:  # vmctl leaves half of a copy.
+            files.remove(path)
+        raise
+    return made
+
+
+def _make_disk(driver, path, entry, image, linked):
+    size = ["-s", f"{entry['size'] // MIB}M"] if entry.get("size") else []
+    if image is None:
+        driver.tool.create(*size, _typed(path, entry))
+    elif linked:
+        driver.tool.create("-b", image, path)
+    else:
+        driver.tool.create("-i", image, *size, _typed(path, entry))
+
+
+def _typed(path, entry):
+    """The path with its format: vmctl would guess it from the name."""
+    return f"{entry.get('format') or _DEFAULT_FORMAT}:{path}"
+
+
+def grow_disk(driver, entry, size):
+    """A raw image gets a hole at its end; a qcow2 image is copied to a larger one, because vmctl cannot resize it."""
+    if entry["format"] == "raw":
+        files.grow(entry["source"], size)
+        return
+    with files.partial(entry["source"]) as copy:
+        driver.tool.create("-i", entry["source"], "-s", f"{size // MIB}M", f"qcow2:{copy}")
+        files.replace_file(copy, entry["source"])
+
+
+def make_seed(driver, vm, step, networks):
+    """Create the seed of cloud-init that a step asks for; returns its path in a list."""
+    cloud_init = step.arguments["creation"].get("cloud_init")
+    if cloud_init is None:
+        return []
+    path = seed_path(driver, vm.name)
+    files.make_folder(os.path.dirname(path))
+    documents = seed.nocloud_documents(cloud_init, vm.name, vm.name, macs_by_place(networks))
+    seed.make_seed(driver.commands, files, path, documents)
+    return [path]
+
+
+def with_macs(name, networks):
+    """NICs with an address of their own each."""
+    return {
+        place: {**entry, "mac": entry.get("mac") or fixed_mac(name, place)} for place, entry in (networks or {}).items()
+    }

@@ -1,0 +1,303 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reading vm.conf(5), the configuration of OpenBSD's vmd, as far as the VMs in it have to be known.
+
+The grammar is that of vmd's parse.y: macros, includes, continued lines, strings that concatenate. Whether a file is
+valid is judged by ``vmd -n`` alone; this reader skips what it does not understand. Every statement knows its place in
+its file, so that it can be changed where it is. Text is Latin-1, so that every byte survives.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Optional
+
+#: Statements of a VM. A keyword in quotes is a plain string.
+_FLAGS = ("enable", "disable", "sev", "seves")
+_KEYWORDS = frozenset(
+    (*_FLAGS, "memory", "disk", "cdrom", "boot", "interfaces", "interface", "local", "owner", "allow")
+)
+_NIC_VALUES = ("switch", "group", "lladdr", "rdomain")
+_NIC_WORDS = (*_NIC_VALUES, "up", "down", "locked")
+_WORD, _STRING, _MARK, _LINE_END = "word", "string", "mark", "line end"
+_SCAN = re.compile(
+    r"""(?P<blank>(?:[ \t]|\\\n)+)
+      | (?P<comment>\#(?:\\\n|[^\n])*)
+      | (?P<newline>\n)
+      | \$(?P<macro>\w+)
+      | \\?(?P<quoted>"(?:\\["\n \t]|\\(?!["\n \t])|[^"\\])*"|'(?:\\['\n \t]|\\(?!['\n \t])|[^'\\])*')
+      | (?P<word>\\?[A-Za-z0-9_/:](?:\\\n|[^\s(){}!=\#,])*)
+      | (?P<mark>.)""",
+    re.VERBOSE | re.DOTALL | re.ASCII,
+)
+#: What stands directly behind a macro belongs to the word that the macro ends with.
+_REST_OF_WORD = re.compile(r"(?:\\\n|[^\s(){}!=\#,])*", re.ASCII)
+_DEFAULT_PREFIX = "100.64.0.0/10"
+#: Files that include each other end somewhere.
+_DEEPEST = 16
+
+
+class Token(NamedTuple):
+    """A word, a quoted string, a mark such as ``{``, or the end of a line, with its place in its file."""
+
+    kind: str
+    text: str
+    start: int
+    end: int
+
+    def is_mark(self, text):
+        return self.kind == _MARK and self.text == text
+
+    def is_word(self, *texts):
+        return self.kind == _WORD and self.text in texts
+
+    @property
+    def is_text(self):
+        return self.kind in (_WORD, _STRING)
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One setting in a block: its ``keyword``, its ``value``, and where its text begins and ends."""
+
+    keyword: str
+    value: Any
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Block:
+    """A VM in a file: ``start`` to ``end`` is its text, ``inside`` where a statement can be added."""
+
+    name: str
+    file: str
+    start: int
+    end: int
+    inside: int
+    parent: Optional[str] = None
+    statements: Sequence[Statement] = ()
+
+    def all(self, keyword):
+        return [one.value for one in self.statements if one.keyword == keyword]
+
+    def last(self, keyword, default=None):
+        """Of a statement that is repeated, vmd uses the last."""
+        return (self.all(keyword) or [default])[-1]
+
+    @property
+    def is_enabled(self):
+        """Blocks are enabled unless they say otherwise."""
+        return not any(one.keyword == "disable" for one in self.statements)
+
+
+@dataclass
+class Configuration:
+    """What is in vm.conf and the files that it includes. ``texts`` are the files that were read."""
+
+    blocks: Mapping = field(default_factory=dict)
+    switches: Mapping = field(default_factory=dict)
+    prefix: str = _DEFAULT_PREFIX
+    staggered: bool = False
+    texts: Mapping = field(default_factory=dict)
+
+
+def read(path, read_file):
+    """The Configuration that starts at ``path``; ``read_file(path)`` returns a file's text, or None without one."""
+    found = Configuration()
+    _read_file(path, read_file, found, {}, 0)
+    return found
+
+
+def _read_file(path, read_file, found, macros, depth):
+    text = read_file(path) if depth < _DEEPEST else None
+    if text is None or path in found.texts:
+        return
+    found.texts[path] = text
+    reader = _Reader(path, text, macros)
+    while reader.more():
+        included = reader.statement(found)
+        if included:
+            _read_file(included, read_file, found, macros, depth + 1)
+
+
+def scan(text, macros):
+    """Yield the Tokens of a text. ``macros`` may grow meanwhile; an unknown macro yields nothing."""
+    place = 0
+    while place < len(text):
+        match = _SCAN.match(text, place)
+        kind, start, place = match.lastgroup, place, match.end()
+        if kind == "newline":
+            yield Token(_LINE_END, "\n", start, place)
+        elif kind == "quoted":
+            yield Token(_STRING, _unquoted(match["quoted"]), start, place)
+        elif kind in ("word", "mark"):
+            yield Token(_WORD if kind == "word" else _MARK, _without_backslashes(match[0]), start, place)
+        elif kind == "macro":
+            rest = _REST_OF_WORD.match(text, place)
+            place = rest.end()
+            for token in scan(macros.get(match["macro"], "") + rest[0], {}):
+                yield token._replace(start=start, end=place)
+
+
+def _without_backslashes(text):
+    """Outside of quotes a backslash continues a line, or stands for nothing."""
+    return text.replace("\\\n", "").replace("\\", "")
+
+
+def _unquoted(text):
+    """A newline in quotes vanishes; a backslash protects a quote, a blank or a newline, and is itself otherwise."""
+    quote, inner = text[0], text[1:-1]
+    return re.sub(rf"\\([{quote} \t])", r"\1", inner.replace("\\\n", "").replace("\n", ""))
+
+
+class _Reader:
+    """The statements of one file, one after the other."""
+
+    def __init__(self, path, text, macros):
+        self._path, self._macros = path, macros
+        self._scan, self._ahead = scan(text, macros), []
+        self._end = Token(_LINE_END, "\n", len(text), len(text))
+        #: Where the last token ended.
+        self._read = 0
+
+    def _peek(self, ahead=0):
+        # No further than needed: a macro has to be defined before its uses are scanned.
+        while len(self._ahead) <= ahead:
+            self._ahead.append(next(self._scan, self._end))
+        return self._ahead[ahead]
+
+    def _next(self):
+        token = self._peek()
+        self._ahead.pop(0)
+        self._read = token.end
+        return token
+
+    def more(self):
+        return self._peek() is not self._end
+
+    def _skip_line(self):
+        while self._next().kind != _LINE_END:
+            pass
+
+    def _block(self):
+        """The tokens of a block, or of one statement, to its end."""
+        depth, inside = 0, []
+        while self.more() and (depth or not inside or self._peek().kind != _LINE_END):
+            token = self._next()
+            inside.append(token)
+            depth += token.is_mark("{") - token.is_mark("}")
+            if depth == 0 and token.is_mark("}"):
+                break
+        return inside
+
+    def statement(self, found):
+        """Read one statement into ``found``; returns the path of an included file."""
+        token = self._peek()
+        if token.kind == _LINE_END:
+            self._next()
+        elif token.is_word("vm"):
+            self._vm(found)
+        elif token.is_word("switch"):
+            self._switch(found)
+        elif token.is_word("include"):
+            self._next()
+            return self._string()
+        elif token.kind == _WORD and self._peek(1).is_mark("="):
+            self._macro()
+        else:
+            self._global(found)
+        return None
+
+    def _macro(self):
+        name, _equals = self._next().text, self._next()
+        self._macros[name] = self._string()
+
+    def _global(self, found):
+        words = []
+        while self._peek().kind != _LINE_END:
+            words.append(self._next().text)
+        if words[:2] == ["local", "prefix"]:
+            found.prefix = "".join(words[2:])
+        elif words[:2] == ["staggered", "start"]:
+            found.staggered = True
+
+    def _string(self, stop=frozenset()):
+        """Adjacent strings are one string; a keyword ends it."""
+        parts = []
+        while self._peek().is_text and not (parts and self._peek().is_word(*stop)):
+            parts.append(self._next().text)
+        return "".join(parts)
+
+    def _switch(self, found):
+        self._next()
+        name, inside = self._string(), self._block()
+        interface = next((after.text for one, after in zip(inside, inside[1:]) if one.is_word("interface")), "")
+        found.switches.setdefault(name, interface)
+
+    def _vm(self, found):
+        start, parent = self._next().start, None
+        name = self._string(("instance",))
+        if self._peek().is_word("instance"):
+            self._next()
+            name, parent = self._string(), name
+        if not self._peek().is_mark("{"):
+            self._skip_line()
+            return
+        inside = self._next().end
+        statements = tuple(self._statements())
+        # vmd skips a second block of a name without a word.
+        found.blocks.setdefault(name, Block(name, self._path, start, self._read, inside, parent, statements))
+
+    def _statements(self):
+        while self.more() and not self._peek().is_mark("}"):
+            token = self._peek()
+            if token.is_word(*_KEYWORDS):
+                keyword, value = self._setting()
+                yield Statement(keyword, value, token.start, self._read)
+            else:
+                self._next()
+        self._next()
+
+    def _setting(self):
+        keyword = self._next().text
+        if keyword in _FLAGS:
+            return keyword, True
+        if keyword == "disk":
+            return keyword, (self._string((*_KEYWORDS, "format")), self._after("format"))
+        if keyword == "boot" and self._peek().is_word("device"):
+            return "boot device", self._after("device")
+        if keyword == "local":
+            self._next()
+        if keyword in ("local", "interface"):
+            return "interface", {"local": keyword == "local", **self._nic()}
+        if keyword == "allow":
+            return keyword, [token.text for token in self._block()[1:] if token.is_text]
+        return keyword, self._string(_KEYWORDS)
+
+    def _after(self, word):
+        """The word behind ``word``, or None if that is not next."""
+        if not self._peek().is_word(word):
+            return None
+        self._next()
+        return self._next().text
+
+    def _nic(self):
+        """The options of an interface, in braces or to the end of the line."""
+        nic, token = {}, self._peek()
+        if token.is_text and not token.is_word(*_NIC_WORDS, *_KEYWORDS):
+            nic["device"] = self._next().text
+        inside = self._block() if self._peek().is_mark("{") else self._rest_of_line()
+        for one, after in zip(inside, [*inside[1:], self._end]):
+            if one.is_word(*_NIC_WORDS):
+                nic[one.text] = after.text if one.text in _NIC_VALUES and after.is_text else True
+        return nic
+
+    def _rest_of_line(self):
+        inside = []
+        while self._peek().kind != _LINE_END and not self._peek().is_mark("}"):
+            inside.append(self._next())
+        return inside

@@ -1,0 +1,234 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""vmctl(8) and what else tells about VMs on OpenBSD: command lines, and parsers of their output.
+
+Every message of vmctl goes to standard error, also those of success; only ``status`` writes to standard output.
+"""
+
+from __future__ import annotations
+
+import calendar
+import ipaddress
+import re
+from dataclasses import dataclass
+from typing import Optional
+
+from .._lifecycle.errors import CommandFailed, Timeout, Unavailable
+
+_COLUMNS = 9
+_HEADER = "ID"
+_INSTALL = "vmctl is part of OpenBSD on amd64; no other system has it."
+_START_VMD = "Enable and start vmd: rcctl enable vmd; rcctl start vmd. The role polyvirt.core.vmm_host does so."
+_BECOME = "Run the task as root (become: true)."
+#: vmd's words -> (power state, what the VM is busy with).
+_STATES = {
+    "running": ("running", None),
+    "paused": ("paused", None),
+    "stopping": ("running", "stopping"),
+    "waiting": ("stopped", "waiting for its staggered start"),
+    "stopped": ("stopped", None),
+}
+#: How a start is refused that comes within seconds of the one before.
+_REFUSED_START = "start vm command failed: Operation not permitted"
+_IN_PROGRESS = "Operation already in progress"
+_PAUSE_ANSWER = 10
+_TAP = re.compile(r"vm(\d+)-if(\d+)-")
+#: A VM number and an interface number have a byte each in the addresses of local interfaces; see vmd's priv.c.
+_ID_BITS = 8
+
+
+class RateLimited(CommandFailed):
+    """vmd refuses a third start within seconds; a few seconds later it goes well."""
+
+
+class Busy(CommandFailed):
+    """Another task is working on vm.conf."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of ``vmctl status``. ``id`` and ``pid`` are numbers, ``pid`` is None if the VM does not run."""
+
+    id: int
+    pid: Optional[int]
+    max_memory: str
+    tty: str
+    owner: str
+    state: str
+    name: str
+
+    @property
+    def power(self):
+        return _STATES.get(self.state, ("unknown", None))[0]
+
+    @property
+    def busy(self):
+        return _STATES.get(self.state, ("unknown", None))[1]
+
+
+@dataclass(frozen=True)
+class Tap:
+    """The host's side of a NIC: of VM number ``vm``, its NIC number ``nic``, with the host's ``addresses``."""
+
+    vm: int
+    nic: int
+    addresses: tuple
+
+
+def rows(stdout):
+    """{name: Row} of the output of ``vmctl status``. Columns may be wider than their heading, so only words count."""
+    found = {}
+    for line in stdout.splitlines():
+        words = line.split(None, _COLUMNS - 1)
+        if len(words) == _COLUMNS and words[0] != _HEADER and words[0].isdigit():
+            number, pid, _cpus, most, _current, tty, owner, state, name = words
+            pid = int(pid) if pid.isdigit() else None
+            found[name] = Row(int(number), pid, most, "" if tty == "-" else tty, owner, state, name)
+    return found
+
+
+def taps(stdout):
+    """[Tap] from the output of ``ifconfig tap``: which VM uses a device is in the description that vmd gives it."""
+    found = []
+    for block in re.split(r"^(?=\S)", stdout, flags=re.MULTILINE):
+        described = re.search(r"^\tdescription: (.*)$", block, re.MULTILINE)
+        number = described and _TAP.match(described[1])
+        if number:
+            addresses = tuple(re.findall(r"^\tinet (\S+)", block, re.MULTILINE))
+            found.append(Tap(int(number[1]), int(number[2]), addresses))
+    return found
+
+
+def interfaces(stdout):
+    """The names of all network interfaces, from the output of ``ifconfig``."""
+    return set(re.findall(r"^(\w+): flags=", stdout, re.MULTILINE))
+
+
+def local_address(prefix, vm, nic):
+    """The guest's address on a local interface: computed by vmd from the numbers of the VM and of the interface.
+
+    None if the number of the VM does not fit into the prefix; such a VM gets no address.
+    """
+    network = ipaddress.ip_network(prefix, strict=False)
+    host = vm << _ID_BITS | (nic + 1) * 2
+    if host + 1 >= network.num_addresses:
+        return None
+    return str(network.network_address + host + 1)
+
+
+def leases(text, now):
+    """{MAC: address} of the leases in dhcpd.leases that hold at ``now`` (seconds since 1970).
+
+    The file is a log: of several leases of one address, the last one counts.
+    """
+    by_address = {}
+    for address, body in re.findall(r"^lease (\S+) \{(.*?)^\}", text, re.MULTILINE | re.DOTALL):
+        mac = re.search(r"^\s*hardware ethernet (\S+);", body, re.MULTILINE)
+        by_address[address] = mac[1].lower() if mac and _holds(body, now) else None
+    return {mac: address for address, mac in by_address.items() if mac}
+
+
+def _holds(body, now):
+    end = re.search(r"^\s*ends \d (\d+)/(\d+)/(\d+) (\d+):(\d+):(\d+)", body, re.MULTILINE)
+    if re.search(r"^\s*abandoned;", body, re.MULTILINE):
+        return False
+    return end is None or calendar.timegm(tuple(map(int, end.groups()))) > now
+
+
+def neighbours(stdout):
+    """{MAC: address} from the output of ``arp -an``."""
+    found = {}
+    for line in stdout.splitlines():
+        words = line.split()
+        if len(words) > 2 and re.fullmatch(r"([0-9a-f]{2}:){5}[0-9a-f]{2}", words[1].lower()):
+            found.setdefault(words[1].lower(), words[0])
+    return found
+
+
+class Vmctl:
+    """vmctl and its neighbours, on this host."""
+
+    def __init__(self, commands, executable="vmctl"):
+        self._commands, self._executable = commands, executable
+
+    def status(self):
+        """{name: Row} of all VMs that vmd knows. Raises Unavailable if vmd does not answer.
+
+        Without any VM, vmctl prints the heading and ends with 1.
+        """
+        completed = self._commands.run(self._argv("status"))
+        if completed.rc != 0 and not completed.stdout.split()[:1] == [_HEADER]:
+            raise _no_answer(completed)
+        return rows(completed.stdout)
+
+    def create(self, *words):
+        """``vmctl create``: an image file. It needs no vmd, and copying may take long."""
+        return self._run("create", *words, timeout=None)
+
+    def start(self, name):
+        try:
+            return self._run("start", name)
+        except CommandFailed as error:
+            if _REFUSED_START in error.stderr:
+                raise RateLimited(error.argv, error.rc, error.stderr, remedy=_BECOME) from error
+            raise
+
+    def stop(self, name, *options):
+        """Ask the guest, or with ``-f`` end the VM. A VM that is stopping already is no error."""
+        try:
+            return self._run("stop", *options, name)
+        except CommandFailed as error:
+            if _IN_PROGRESS not in error.stderr:
+                raise
+
+    def pause(self, name):
+        """The answer may never come although the VM is paused, so the caller has to observe it."""
+        try:
+            self._run("pause", name, timeout=_PAUSE_ANSWER)
+        except Timeout:
+            pass
+
+    def unpause(self, name):
+        try:
+            self._run("unpause", name, timeout=_PAUSE_ANSWER)
+        except Timeout:
+            pass
+
+    def reload(self):
+        return self._run("reload")
+
+    def validate(self, path):
+        """The messages of ``vmd -n`` about a file, or an empty text if it is valid."""
+        completed = self._commands.run([self._commands.find("vmd", _INSTALL), "-n", "-f", path])
+        return "" if completed.rc == 0 else completed.stderr.strip()
+
+    def taps(self):
+        """[Tap]; the group ``tap`` lists all of them, and does not exist without one."""
+        return taps(self._commands.run([self._commands.find("ifconfig"), "tap"]).stdout)
+
+    def interfaces(self):
+        return interfaces(self._commands.run([self._commands.find("ifconfig")]).stdout)
+
+    def neighbours(self):
+        return neighbours(self._commands.run([self._commands.find("arp"), "-an"]).stdout)
+
+    def _argv(self, *words):
+        return [self._commands.find(self._executable, _INSTALL), *words]
+
+    def _run(self, *words, timeout=60):
+        completed = self._commands.run(self._argv(*words), timeout=timeout, writes=True)
+        if completed.rc != 0:
+            raise _no_answer(completed) if ": connect: " in completed.stderr else _failed(completed)
+        return completed
+
+
+def _failed(completed):
+    remedy = _BECOME if "Operation not permitted" in completed.stderr else None
+    return CommandFailed(completed.argv, completed.rc, completed.stderr, remedy=remedy)
+
+
+def _no_answer(completed):
+    remedy = _BECOME if "Permission denied" in completed.stderr else _START_VMD
+    said = completed.stderr.strip() or "no output"
+    return Unavailable(f"vmd does not answer: {said}.", why="not_responding", remedy=remedy)

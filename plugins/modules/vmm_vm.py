@@ -1,0 +1,461 @@
+#!/usr/bin/python
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: vmm_vm
+short_description: Manage virtual machines of OpenBSD's vmd
+version_added: 0.1.0
+description:
+  - Creates, changes, starts, stops and deletes VMs of OpenBSD's own hypervisor, vmm(4) and vmd(8), with C(vmctl).
+  - VMs are defined in vm.conf, between two marked lines. All other lines of the file stay as they are. Each new version
+    of the file is checked with C(vmd -n) before it replaces the old one, which is restored if vmd rejects it.
+  - Options you omit are never changed. Options you set are enforced on existing VMs, too; if that is impossible, the
+    task fails and says why.
+  - vmd changes nothing on a running VM. Changed settings wait in vm.conf for its next start by this module;
+    RV(vms[].restart_required) lists them. O(allow_restart=true) is the permission to restart the VM for them.
+  - After a change, vmd has to read the whole file, and then starts all VMs that are enabled. VMs that were stopped are
+    stopped again at once; RV(vms[].steps) names them.
+author:
+  - polyvirt contributors (@polyvirt)
+extends_documentation_fragment:
+  - ansible.builtin.action_common_attributes
+  - polyvirt.core.call_timeout
+  - polyvirt.core.vmm
+  - polyvirt.core.vmm_vm
+attributes:
+  check_mode:
+    support: full
+    details: Reads and plans like a normal run, and reports the same C(changed) and C(diff), but writes nothing.
+  diff_mode:
+    support: full
+  platform:
+    platforms: OpenBSD
+options:
+  name:
+    description:
+      - Name of the VM, or names of several that are treated alike.
+      - At most 63 letters, digits, dots, hyphens and underscores, with a letter or digit first. A name of digits only
+        is rejected.
+  cpus:
+    description:
+      - Number of virtual CPUs. vmd supports exactly one.
+  memory:
+    description:
+      - Memory, from 1M to 128G, as a whole number of MiB. A new VM has V(1G) by default.
+  autostart:
+    description:
+      - Whether the VM starts with vmd. A new VM does not by default.
+  stop_mode:
+    description:
+      - V(graceful) asks the guest (see O(guest_shutdown)), asks again every ten seconds, and fails after
+        O(stop_timeout). V(force) ends the VM at once. V(graceful_then_force) asks, and ends the VM after
+        O(stop_timeout).
+      - vmd itself ends a VM 123 seconds after it was asked.
+  stop_timeout:
+    description:
+      - Seconds that a guest gets to shut down. The default is 130.
+  disks:
+    description:
+      - Disks by slot, at most four. Other disks of the VM are not changed, unless O(purge) contains V(disks).
+      - Slots are V(disk0), V(disk1) and so on, in the order of vm.conf and without gaps. Entries without a slot use
+        them in this order.
+      - New files are created in O(storage_path), in the format V(qcow2) or V(raw). A new VM has one disk of 20G by
+        default.
+      - Disks grow while the VM is off, and never shrink. A qcow2 image is copied to a larger one, without its base
+        images. A disk that is the base of other disks does not grow.
+  networks:
+    description:
+      - NICs by position, at most four; the first entry is the first NIC. Omitted keys are not changed, and a NIC keeps
+        its MAC address, which is fixed from the start.
+      - V(nat) is a local interface of vmd - the guest gets its address from vmd. It reaches other networks if the host
+        forwards and translates (role P(polyvirt.core.vmm_network#role)).
+      - V(network) is connected to the switch of vm.conf that O(networks[].source) names.
+      - If omitted, a new VM has one NIC of the type V(nat); with an empty list, it has none.
+  image:
+    description:
+      - A disk image (raw or qcow2) to create the VM from. Used only when the VM is created, and not compared later.
+      - It is copied. With O(image.linked=true), the new disk is a qcow2 image on top of it, which then must not change.
+  clone:
+    description:
+      - Another VM to create this VM from. Used only when the VM is created. The source must be off.
+      - The clone has copies of all disks, and its own MAC addresses. With O(clone.linked=true), its disks are images on
+        top of those of the source, which cannot be started as long as the clone exists.
+  cloud_init:
+    description:
+      - Data for cloud-init in the guest, written to a NoCloud seed ISO image that is the last disk of the VM. Used only
+        when the VM is created, and not compared later.
+  native:
+    description:
+      - Settings of vm.conf(5) without an option here. V(allow) is a list of words, V(sev) and V(seves) are booleans.
+seealso:
+  - module: polyvirt.core.vmm_vm_info
+  - name: The OpenBSD VMM guide of this collection
+    description: Set-up, networks, limits and troubleshooting.
+    link: https://github.com/polyvirt/polyvirt.core/blob/main/docs/vmm.md
+"""
+
+EXAMPLES = r"""
+- name: Create a VM with a local interface and start it
+  polyvirt.core.vmm_vm:
+    name: web1
+    state: started
+    memory: 1G
+    image:
+      source: /var/vmm/images/debian-12.qcow2
+    disks:
+      - size: 20G
+    cloud_init:
+      user: admin
+      ssh_authorized_keys:
+        - "{{ lookup('ansible.builtin.file', '~/.ssh/id_ed25519.pub') }}"
+    wait_for: ssh
+  become: true
+
+- name: Connect a VM to a switch of vm.conf, and start it with the host
+  polyvirt.core.vmm_vm:
+    name: db1
+    state: started
+    autostart: true
+    disks:
+      - size: 40G
+    networks:
+      - type: network
+        source: uplink
+        mac: fe:e1:bb:d1:00:11
+  become: true
+
+- name: Install OpenBSD; the VM ends when the installer reboots
+  polyvirt.core.vmm_vm:
+    name: fw1
+    state: started
+    boot: /bsd.rd
+    boot_device: net
+    disks:
+      - size: 20G
+  become: true
+
+- name: Increase the memory, with a restart if needed
+  polyvirt.core.vmm_vm:
+    name: web1
+    memory: 2G
+    allow_restart: true
+  become: true
+
+- name: Stop a Linux guest, which vmd itself can only cut off
+  polyvirt.core.vmm_vm:
+    name: web1
+    state: stopped
+    guest_shutdown:
+      user: root
+      key_file: /root/.ssh/id_ed25519
+  become: true
+
+- name: Delete a VM with the disks that were created for it
+  polyvirt.core.vmm_vm:
+    name: web1
+    state: absent
+  become: true
+"""
+
+RETURN = r"""
+# begin generated: returns
+vms:
+  description:
+    - One entry for each name, in the order of O(name); in check mode, as it would be after the task.
+    - The entry of a VM whose request was rejected has only the keys name, id, platform, state, changed, failed,
+      msg, steps and kept. The entry of a VM that does not exist has these keys, and those that are not empty.
+  returned: unless the options are wrong in form, or vmd does not answer
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Name of the VM.
+      type: str
+      sample: web1
+    id:
+      description: The name, because vmd renumbers VMs when it starts; null for a VM that does not exist.
+      type: str
+      sample: web1
+    platform:
+      description: Always V(vmd).
+      type: str
+      sample: vmd
+    state:
+      description: Power state - absent, stopped, running, paused, suspended, failed or unknown.
+      type: str
+      sample: running
+    reason:
+      description: The power state in the words of vmd, if they say more than RV(vms[].state).
+      type: str
+      sample: vmd says 'stopping'
+    cpus:
+      description: Number of CPUs, always 1.
+      type: int
+      sample: 2
+    memory_mib:
+      description: Memory in MiB at the next start.
+      type: int
+      sample: 2048
+    description:
+      description: Free-text description.
+      type: str
+    tags:
+      description: Tags.
+      type: list
+      elements: str
+    autostart:
+      description: Whether the VM starts with the host.
+      type: bool
+    iso:
+      description: ISO image in the first optical drive; empty for none, null if there is no drive.
+      type: str
+    addresses:
+      description: IP addresses of the VM.
+      type: list
+      elements: dict
+      contains:
+        address:
+          description: IP address.
+          type: str
+        source:
+          description: V(vmd) - computed by vmd for a local interface. V(lease) or V(arp).
+          type: str
+      sample:
+        - address: 100.64.1.3
+          source: vmd
+    mac_addresses:
+      description: MAC addresses of the NICs, in order.
+      type: list
+      elements: str
+    ssh:
+      description: How to reach the VM with SSH, or null.
+      type: dict
+      contains:
+        host:
+          description: Address to connect to.
+          type: str
+        port:
+          description: Port to connect to.
+          type: int
+        user:
+          description: User to log in as, or null if the platform does not know one.
+          type: str
+        scope:
+          description: V(host) - the address can be reached only from the hypervisor's host, such as a forwarded
+            port. V(network) - it can be reached from the network.
+          type: str
+      sample:
+        host: 100.64.1.3
+        port: 22
+        user: null
+        scope: host
+    disks:
+      description: Disks of the VM.
+      type: list
+      elements: dict
+      contains:
+        slot:
+          description: Slot of the disk.
+          type: str
+          sample: disk0
+        size:
+          description: Size in bytes; null if it cannot be read.
+          type: int
+          sample: 21474836480
+        format:
+          description: Format of the image.
+          type: str
+          sample: qcow2
+        source:
+          description: File, block device or volume of the disk.
+          type: str
+          sample: /var/vmm/web1-disk0.qcow2
+    networks:
+      description: NICs of the VM, in order.
+      type: list
+      elements: dict
+      contains:
+        type:
+          description: Type of the connection, as in O(networks[].type).
+          type: str
+          sample: nat
+        source:
+          description: Network, bridge or interface; missing if the type has none.
+          type: str
+          sample: default
+        mac:
+          description: MAC address.
+          type: str
+          sample: 52:54:00:6b:3c:58
+    snapshots:
+      description: Always empty; vmd has no snapshots.
+      type: list
+      elements: dict
+      contains:
+        name:
+          description: Name of the snapshot.
+          type: str
+          sample: before-upgrade
+        id:
+          description: ''
+          type: str
+        parent:
+          description: Name of the parent snapshot, or null.
+          type: str
+        state:
+          description: Power state in which a restore ends.
+          type: str
+          sample: running
+        description:
+          description: Free-text description.
+          type: str
+        kind:
+          description: ''
+          type: str
+        created:
+          description: Time of the snapshot in seconds since 1970.
+          type: int
+          sample: 1795172368
+        current:
+          description: Whether the disks are based on it. It does not contain data that was written since.
+          type: bool
+        unfinished:
+          description: ''
+          type: str
+    settings:
+      description: All other settings of the VM, by the name of their option.
+      type: dict
+      sample:
+        boot_device: default
+        owner: ''
+    native:
+      description: Current values of the keys in O(native).
+      type: dict
+    restart_required:
+      description: Paths of settings that are stored and take effect at the next start.
+      type: list
+      elements: str
+      sample:
+        - memory
+    changed:
+      description: Whether this VM was changed.
+      type: bool
+    failed:
+      description: Whether the task failed for this VM.
+      type: bool
+    msg:
+      description: Why it failed; empty if it did not.
+      type: str
+    steps:
+      description: Steps of the task, in order.
+      type: list
+      elements: dict
+      contains:
+        verb:
+          description: Action, such as V(create), V(configure), V(start) or V(stop).
+          type: str
+        changes:
+          description: Changes to settings that are part of the step.
+          type: list
+          elements: dict
+          contains:
+            path:
+              description: Path of the setting.
+              type: str
+              sample: disks.vda.size
+            before:
+              description: Value before; null if it was not set.
+              type: raw
+            after:
+              description: Value after; null if it is removed.
+              type: raw
+            cost:
+              description: V(live) - takes effect at once. V(next_boot) - at the next start. V(power_off) - the
+                VM must be stopped. V(destructive) - the VM must be created again.
+              type: str
+        cost:
+          description: The highest cost of its changes.
+          type: str
+        also:
+          description: Effects on anything other than this VM.
+          type: list
+          elements: str
+        done:
+          description: Whether the step was completed; in check mode, whether it would be.
+          type: bool
+        note:
+          description: Further information, such as how the guest was stopped.
+          type: str
+      sample:
+        - verb: start
+          changes: []
+          cost: live
+          also: []
+          done: true
+          note: ''
+    not_compared:
+      description: Options that are used only when a VM is created, and had no effect on the existing one.
+      type: list
+      elements: str
+      sample:
+        - image
+    kept:
+      description: Files that were not deleted with the VM.
+      type: list
+      elements: dict
+      contains:
+        path:
+          description: File.
+          type: str
+        reason:
+          description: Why it was not deleted.
+          type: str
+      sample:
+        - path: /srv/iso/debian.iso
+          reason: an ISO image is never deleted
+diff:
+  description: What differs before and after the task. One entry for each VM that was changed, or would be in check
+    mode.
+  type: list
+  elements: dict
+  contains:
+    before_header:
+      description: Name of the VM.
+      type: str
+      sample: web1
+    after_header:
+      description: Name of the VM.
+      type: str
+      sample: web1
+    before:
+      description: Settings before, only those that differ.
+      type: dict
+      sample:
+        memory: 2G
+    after:
+      description: Settings after, only those that differ.
+      type: dict
+      sample:
+        memory: 4G
+  returned: unless the options are wrong in form
+# end generated
+"""
+
+from ..module_utils._drivers.vmm.driver import make_driver
+from ..module_utils._drivers.vmm.options import VM, VMM
+from ..module_utils._front.changes import vm_module
+from ..module_utils._front.declaration import run_module
+
+MODULE = vm_module(VMM, VM, make_driver)
+
+
+def main():
+    run_module(MODULE)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,300 @@
+#!/usr/bin/python
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: vmm_vm_info
+short_description: List virtual machines of OpenBSD's vmd
+version_added: 0.1.0
+description:
+  - Returns whether vmd can be used on this host, and its VMs.
+  - Does not fail on other systems, or where vmd does not run; RV(host) then contains the reason and what to do.
+author:
+  - polyvirt contributors (@polyvirt)
+extends_documentation_fragment:
+  - ansible.builtin.action_common_attributes
+  - polyvirt.core.vm_info
+  - polyvirt.core.facets
+  - polyvirt.core.vmm
+attributes:
+  check_mode:
+    support: full
+    details: Only reads.
+  diff_mode:
+    support: N/A
+    details: Changes nothing.
+  platform:
+    platforms: OpenBSD
+seealso:
+  - module: polyvirt.core.vmm_vm
+"""
+
+EXAMPLES = r"""
+- name: Read all VMs
+  polyvirt.core.vmm_vm_info:
+  become: true
+  register: vmd
+
+- name: Show what is missing for VMs on this host
+  ansible.builtin.debug:
+    msg: "{{ vmd.host.message }}"
+
+- name: Show the names of running VMs
+  ansible.builtin.debug:
+    msg: "{{ vmd.vms | selectattr('state', 'eq', 'running') | map(attribute='name') }}"
+"""
+
+RETURN = r"""
+# begin generated: returns
+host:
+  description: Whether and how vmd can be used here.
+  type: dict
+  returned: success
+  contains:
+    available:
+      description: Whether vmd is installed.
+      type: bool
+    configured:
+      description: Whether vmd answers and can be used.
+      type: bool
+    version:
+      description: Release of OpenBSD, or null.
+      type: str
+      sample: '7.8'
+    message:
+      description: Explanation of these values, and what to do if vmd cannot be used.
+      type: str
+    why:
+      description: Null, or why vmd cannot be used - not_on_path, not_responding.
+      type: str
+    capabilities:
+      description: What this platform can do, or null.
+      type: dict
+      contains:
+        states:
+          description: Power states that VMs can have.
+          type: list
+          elements: str
+        stop_modes:
+          description: Supported values of C(stop_mode).
+          type: list
+          elements: str
+        verbs:
+          description: Supported actions.
+          type: list
+          elements: str
+        options:
+          description: Supported options.
+          type: list
+          elements: str
+    enabled:
+      description: Whether vmd starts with the host.
+      type: bool
+    running:
+      description: Whether vmd runs.
+      type: bool
+    initialized:
+      description: Whether vmd answers and the firmware for VMs is there.
+      type: bool
+    cpu_supported:
+      description: Whether the CPU can run VMs; null if unknown.
+      type: bool
+    kernel_supported:
+      description: Whether the kernel can run VMs; null if unknown.
+      type: bool
+vms:
+  description:
+    - The named VMs that exist, or all.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Name of the VM.
+      type: str
+      sample: web1
+    id:
+      description: The name, because vmd renumbers VMs when it starts; null for a VM that does not exist.
+      type: str
+      sample: web1
+    platform:
+      description: Always V(vmd).
+      type: str
+      sample: vmd
+    state:
+      description: Power state - absent, stopped, running, paused, suspended, failed or unknown.
+      type: str
+      sample: running
+    reason:
+      description: The power state in the words of vmd, if they say more than RV(vms[].state).
+      type: str
+      sample: vmd says 'stopping'
+    cpus:
+      description: Number of CPUs, always 1.
+      type: int
+      sample: 2
+    memory_mib:
+      description: Memory in MiB at the next start.
+      type: int
+      sample: 2048
+    description:
+      description: Free-text description.
+      type: str
+    tags:
+      description: Tags.
+      type: list
+      elements: str
+    autostart:
+      description: Whether the VM starts with the host.
+      type: bool
+    iso:
+      description: ISO image in the first optical drive; empty for none, null if there is no drive.
+      type: str
+    addresses:
+      description: IP addresses of the VM.
+      type: list
+      elements: dict
+      contains:
+        address:
+          description: IP address.
+          type: str
+        source:
+          description: V(vmd) - computed by vmd for a local interface. V(lease) or V(arp).
+          type: str
+      sample:
+        - address: 100.64.1.3
+          source: vmd
+    mac_addresses:
+      description: MAC addresses of the NICs, in order.
+      type: list
+      elements: str
+    ssh:
+      description: How to reach the VM with SSH, or null.
+      type: dict
+      contains:
+        host:
+          description: Address to connect to.
+          type: str
+        port:
+          description: Port to connect to.
+          type: int
+        user:
+          description: User to log in as, or null if the platform does not know one.
+          type: str
+        scope:
+          description: V(host) - the address can be reached only from the hypervisor's host, such as a forwarded
+            port. V(network) - it can be reached from the network.
+          type: str
+      sample:
+        host: 100.64.1.3
+        port: 22
+        user: null
+        scope: host
+    disks:
+      description: Disks of the VM.
+      type: list
+      elements: dict
+      contains:
+        slot:
+          description: Slot of the disk.
+          type: str
+          sample: disk0
+        size:
+          description: Size in bytes; null if it cannot be read.
+          type: int
+          sample: 21474836480
+        format:
+          description: Format of the image.
+          type: str
+          sample: qcow2
+        source:
+          description: File, block device or volume of the disk.
+          type: str
+          sample: /var/vmm/web1-disk0.qcow2
+    networks:
+      description: NICs of the VM, in order.
+      type: list
+      elements: dict
+      contains:
+        type:
+          description: Type of the connection, as in O(polyvirt.core.vmm_vm#module:networks[].type).
+          type: str
+          sample: nat
+        source:
+          description: Network, bridge or interface; missing if the type has none.
+          type: str
+          sample: default
+        mac:
+          description: MAC address.
+          type: str
+          sample: 52:54:00:6b:3c:58
+    snapshots:
+      description: Always empty; vmd has no snapshots.
+      type: list
+      elements: dict
+      contains:
+        name:
+          description: Name of the snapshot.
+          type: str
+          sample: before-upgrade
+        id:
+          description: ''
+          type: str
+        parent:
+          description: Name of the parent snapshot, or null.
+          type: str
+        state:
+          description: Power state in which a restore ends.
+          type: str
+          sample: running
+        description:
+          description: Free-text description.
+          type: str
+        kind:
+          description: ''
+          type: str
+        created:
+          description: Time of the snapshot in seconds since 1970.
+          type: int
+          sample: 1795172368
+        current:
+          description: Whether the disks are based on it. It does not contain data that was written since.
+          type: bool
+        unfinished:
+          description: ''
+          type: str
+    settings:
+      description: All other settings of the VM, by the name of their option.
+      type: dict
+      sample:
+        boot_device: default
+        owner: ''
+    native:
+      description: Current values of the keys in O(polyvirt.core.vmm_vm#module:native).
+      type: dict
+    restart_required:
+      description: Paths of settings that are stored and take effect at the next start.
+      type: list
+      elements: str
+      sample:
+        - memory
+# end generated
+"""
+
+from ..module_utils._drivers.vmm.options import CONNECTION
+from ..module_utils._drivers.vmm.reader import make_reader
+from ..module_utils._front.declaration import run_module
+from ..module_utils._front.info import info_module
+
+MODULE = info_module(CONNECTION, make_reader)
+
+
+def main():
+    run_module(MODULE)
+
+
+if __name__ == "__main__":
+    main()
