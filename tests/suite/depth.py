@@ -44,9 +44,9 @@ def pytest_report_header(config):
     return f"polyvirt: {'deep, ' if is_deep(config) else ''}POLYVIRT_TEST_SEED={seed()}"
 
 
-#: The real platform of which one day takes a third of the scenarios, and of the tests marked ``rotated``.
-#: Its double has all scenarios every day.
-ROTATED = "virtualbox"
+#: The real platform of which one day takes a sixth of the scenarios, and of the tests marked ``rotated``: it is the
+#: slowest. Its double has all scenarios every day.
+ROTATED, SHARE = "virtualbox", 6
 
 
 @pytest.hookimpl(trylast=True)
@@ -55,7 +55,7 @@ def pytest_collection_modifyitems(config, items):
         return
     scenarios = [item for item in items if _is_rotated(item)]
     # A single test that somebody asks for runs.
-    kept = scenarios if len(scenarios) < 3 else share(config, scenarios, len(scenarios) // 3)
+    kept = scenarios if len(scenarios) < SHARE else share(config, scenarios, len(scenarios) // SHARE)
     left_out = {*scenarios} - {*kept} | {item for item in items if item.get_closest_marker("deep")}
     config.hook.pytest_deselected(items=[item for item in items if item in left_out])
     items[:] = [item for item in items if item not in left_out]

@@ -235,8 +235,9 @@ class _Reader:
     def _switch(self, found):
         self._next()
         name, inside = self._string(), self._block()
-        interface = next((after.text for one, after in zip(inside, inside[1:]) if one.is_word("interface")), "")
-        found.switches.setdefault(name, interface)
+        interfaces = [after.text for one, after in zip(inside, inside[1:]) if one.is_word("interface")]
+        # Of two switches with one name, vmd uses the first.
+        found.switches.setdefault(name, (interfaces or [""])[-1])
 
     def _vm(self, found):
         start, parent = self._next().start, None
@@ -267,9 +268,9 @@ class _Reader:
         if keyword in _FLAGS:
             return keyword, True
         if keyword == "disk":
-            return keyword, (self._string((*_KEYWORDS, "format")), self._after("format"))
+            return keyword, (self._string((*_KEYWORDS, "format")), self._behind("format").lower() or None)
         if keyword == "boot" and self._peek().is_word("device"):
-            return "boot device", self._after("device")
+            return "boot device", self._behind("device")
         if keyword == "local":
             self._next()
         if keyword in ("local", "interface"):
@@ -278,12 +279,12 @@ class _Reader:
             return keyword, [token.text for token in self._block()[1:] if token.is_text]
         return keyword, self._string(_KEYWORDS)
 
-    def _after(self, word):
-        """The word behind ``word``, or None if that is not next."""
+    def _behind(self, word):
+        """The string behind ``word``, empty if that is not next."""
         if not self._peek().is_word(word):
-            return None
+            return ""
         self._next()
-        return self._next().text
+        return self._string(_KEYWORDS)
 
     def _nic(self):
         """The options of an interface, in braces or to the end of the line."""

@@ -9,6 +9,7 @@ mark of a VM that is only begun, half deleted, or defined elsewhere.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Optional
@@ -18,6 +19,11 @@ from ..._lifecycle.errors import Refused
 
 BEGIN, END = "# BEGIN polyvirt.core", "# END polyvirt.core"
 _MARK = "# polyvirt "
+#: Lines end with a newline alone: whatever else Unicode calls a line break may stand in the middle of one.
+_LINE = re.compile(r"[^\n]*\n|[^\n]+")
+#: The number behind BEGIN is how many newlines were added before it, so that they can be removed with it.
+_BEGIN_LINE = re.compile(rf"{BEGIN}(?: \+([12]))?\s*")
+_END_LINE = re.compile(rf"{END}\s*")
 
 
 @dataclass(frozen=True)
@@ -44,8 +50,9 @@ class Parts:
 
 def split(text, path):
     """The Parts of a file. Raises Refused where only one of the marked lines is left."""
-    lines = text.splitlines(keepends=True)
-    begin, end = ([number for number, line in enumerate(lines) if line.strip() == word] for word in (BEGIN, END))
+    lines = _LINE.findall(text)
+    begin = [number for number, line in enumerate(lines) if _BEGIN_LINE.fullmatch(line)]
+    end = [number for number, line in enumerate(lines) if _END_LINE.fullmatch(line)]
     if not begin and not end:
         return Parts(text)
     if len(begin) != 1 or len(end) != 1 or begin > end:
@@ -53,8 +60,9 @@ def split(text, path):
             f"{path}: the lines '{BEGIN}' and '{END}' must both be there once, in this order.",
             "Restore them around the VMs of this collection.",
         )
-    inside = lines[begin[0] + 1 : end[0]]
-    return Parts("".join(lines[: begin[0]]), _entries(inside), "".join(lines[end[0] + 1 :]))
+    before, added = "".join(lines[: begin[0]]), int(_BEGIN_LINE.fullmatch(lines[begin[0]])[1] or 0)
+    before = before[:-added] if added and before.endswith("\n" * added) else before
+    return Parts(before, _entries(lines[begin[0] + 1 : end[0]]), "".join(lines[end[0] + 1 :]))
 
 
 def _entries(lines):
@@ -78,16 +86,15 @@ def joined(parts):
         (f"{_MARK}{marks.printed(one.mark)}\n" if one.mark is not None else "") + one.text
         for one in parts.entries.values()
     )
-    return f"{_ended(parts.before)}{BEGIN}\n{inside}{END}\n{parts.after}"
+    added = _missing_newlines(parts.before)
+    begin = f"{BEGIN} +{added}" if added else BEGIN
+    return f"{parts.before}{chr(10) * added}{begin}\n{inside}{END}\n{parts.after}"
 
 
-def _ended(text):
-    """A text behind which a line can begin. A comment that ends in a backslash would swallow the next line."""
-    if not text:
-        return text
-    if not text.endswith("\n"):
-        text += "\n"
-    return text + "\n" if text.endswith("\\\n") else text
+def _missing_newlines(text):
+    """How many newlines must follow a text before a line can begin: a backslash at its end would swallow the next."""
+    lacks_end = bool(text) and not text.endswith("\n")
+    return lacks_end + text.removesuffix("\n").endswith("\\")
 
 
 # Blocks ---------------------------------------------------------------------------------------------------------------
