@@ -18,7 +18,7 @@ from .._lifecycle.errors import CommandFailed, Timeout, Unavailable
 
 _COLUMNS = 9
 _HEADER = "ID"
-_INSTALL = "vmctl is part of OpenBSD on amd64; no other system has it."
+_INSTALL = "vmctl is part of OpenBSD. Install OpenBSD on the host, or correct the option executable."
 _START_VMD = "Enable and start vmd: rcctl enable vmd; rcctl start vmd. The role polyvirt.core.vmm_host does so."
 _BECOME = "Run the task as root (become: true)."
 #: vmd's words -> (power state, what the VM is busy with).

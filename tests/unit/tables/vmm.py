@@ -1,74 +1,36 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""OpenBSD's vmd: a block in a file, which is read again for all machines of the host.
-
-The traits here are written by hand, because this platform has no driver yet.
-"""
+"""OpenBSD's vmd: a block in a file, which is read again for all machines of the host."""
 
 from __future__ import annotations
 
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
-    NEVER,
-    NEXT_BOOT,
-    PAUSED,
-    POWER_OFF,
-    RUNNING,
-    STOPPED,
-    VERBS,
-    Field,
-    File,
-    Traits,
-)
+from types import SimpleNamespace
+
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vmm.traits import vmm_traits
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import LIVE, NEXT_BOOT, File
 
 from unit.tables.rows import Elsewhere, G, absent, ask, ask_snapshot, found, rows_of
 
-RELOAD = "vmd is reloaded"
-
-
-def _clone_of(source, change):
-    """The image of a running machine is locked and in motion; an overlay of it would not even start."""
-    return NEXT_BOOT if source.power == STOPPED else NEVER
-
-
-TRAITS = Traits(
-    platform="vmm",
-    version="7.8",
-    powers=frozenset({STOPPED, RUNNING, PAUSED}),
-    verbs=frozenset(VERBS) - {"suspend", "reset", "snapshot", "restore", "drop_snapshot"},
-    defaults={"cpus": 1, "memory": G, "disk_size": 20 * G},
-    instead={"suspended": "It can be paused, in memory.", "snapshot": "Stop it and clone it."},
-    side_effects=lambda verb, vm, changes: (RELOAD,) if verb in ("create", "clone", "configure", "delete") else (),
-    fields={
-        "cpus": Field(cost=NEVER, maximum=1, instead="Give a guest one processor."),
-        "memory": Field(minimum=1 << 20),
-        "autostart": Field(),
-        "iso": Field(),
-        "disks.add": Field(),
-        "disks.remove": Field(),
-        "disks.size": Field(cost=POWER_OFF),
-        "disks.format": Field(cost=NEVER),
-        "networks.add": Field(),
-        "networks.type": Field(),
-        "networks.source": Field(choices=("uplink", "dmz"), instead="Switches of this host: uplink, dmz."),
-        "image": Field(),
-        "clone": Field(cost=_clone_of, instead="Stop it first."),
-    },
-)
+#: A host on which somebody has stopped the VM mail, which is enabled in vm.conf.
+READER = SimpleNamespace(options={}, found=SimpleNamespace(others_started=lambda names: ["mail"]))
+TRAITS = vmm_traits(READER)
+RELOAD = "mail: vmd starts it when it reads vm.conf again; it is stopped at once"
 row = rows_of(TRAITS)
 
 NEW = {
     "memory": "1G",
     "disks": [{"size": "10G", "format": "qcow2"}],
-    "networks": [{"type": "user"}],
+    "networks": [{"type": "nat"}],
     "autostart": False,
 }
 MADE = {
     "cpus": 1,
     "memory": G,
     "disks": {"disk0": {"size": 10 * G, "format": "qcow2"}},
-    "networks": {"0": {"type": "user"}},
+    "networks": {"0": {"type": "nat"}},
     "autostart": False,
+    "tags": (),
 }
 OURS = (File("/var/vmm/web.qcow2", "disk", ours=True), File("/iso/install.iso", "medium"))
 
@@ -84,7 +46,8 @@ ROWS = [
     row(7, "started", found(**MADE), ask("started"), "start", after={"state": "running"}),
     row(7, "started already", found("running", **MADE), ask("started")),
     row(8, "a running machine gets it at its next start", found("running", **MADE), ask(memory="2G"), "configure",
-        costs={"memory": NEXT_BOOT}, restart_required=["memory"], after={"state": "running"}, also=RELOAD),
+        costs={"memory": NEXT_BOOT}, restart_required=["memory"], after={"state": "running"}),
+    row(8, "tags need no reading by vmd", found(**MADE), ask(tags=["a"]), "configure", costs={"tags": LIVE}),
     row(9, "with consent it is power-cycled", found("running", **MADE), ask(memory="2G", allow_restart=True),
         "stop | configure start", costs={"memory": NEXT_BOOT}, restart_required=[], after={"state": "running"}),
     row(10, "a guest is asked to stop", found("running"), ask("stopped"), "stop"),
@@ -122,9 +85,7 @@ ROWS = [
         known=("mail",),
         refused=("not_found", "mail")),
     Elsewhere(21, "role", "firmware is installed by the role that prepares the host"),
-    row(22, "a switch that the host does not have is refused before anything", absent(),
-        ask("started", networks=[{"type": "network", "source": "local"}], disks=[{"size": "10G"}]),
-        refused=("unsupported", "uplink, dmz")),
+    Elsewhere(22, "driver", "a switch that the host does not have is rejected before anything"),
     Elsewhere(23, "tool", "the message for a missing tap device"),
     Elsewhere(24, "role", "routing and pf of the host"),
     Elsewhere(25, "role", "the administrator's pf.conf"),

@@ -13,6 +13,7 @@ from ..._lifecycle.model import ON
 from ..._lifecycle.planned import planned
 from ..._ports import files
 from ..._tools import seed
+from ..._tools.optical import is_iso
 from .edit import invalid
 from .settings.disk_checks import check_disks, check_start
 from .traits import READ_AGAIN, UNREAD
@@ -126,6 +127,8 @@ def _check_paths(one):
     for change in one.changes:
         if change.kind in ("iso", "boot") and change.new and not files.is_file(change.new):
             raise NotFound(f"{one.vm.name}: {change.kind}: {change.new} is not a file.", "Correct the path.")
+        if change.kind == "iso" and change.new and not is_iso(change.new):
+            raise Refused(f"{one.vm.name}: iso: {change.new} is not an ISO 9660 image.", "Correct the path.")
         if change.kind == "owner" and change.new:
             _check_owner(one.vm.name, change.new)
 
@@ -157,7 +160,7 @@ def _check_devices(found, plan):
     running = [name for name, row in found.rows.items() if row.power in ON and name != plan.after.name]
     used = sum(len(found.definition(name).nics) if found.definition(name) else 1 for name in running)
     needed = len(plan.after.config.get("networks") or {})
-    if used + needed > len(devices):
+    if devices and used + needed > len(devices):
         raise Refused(
             f"{plan.after.name}: its {needed} NICs need tap devices, and {used} of {len(devices)} are in use.",
             f"Create another one: cd /dev && sh MAKEDEV tap{len(devices)}",

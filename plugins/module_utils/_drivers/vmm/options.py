@@ -43,11 +43,13 @@ VMM = Platform(
     },
 )
 
+#: Where new disks are; created if it is missing.
+STORAGE = "/var/vmm"
 CONNECTION = {"executable": Connection(default="vmctl"), "config_file": Connection("path", default="/etc/vm.conf")}
 VM = {
     **CONNECTION,
     "image": with_suboption(options.VM["image"], "source", absolute=True),
-    "storage_path": Connection("path", default="/var/vmm"),
+    "storage_path": Connection("path", default=STORAGE),
     "boot": Option("path"),
     "boot_device": Option(choices=("default", "disk", "cdrom", "net")),
     "owner": Option(),

@@ -62,6 +62,7 @@ def vmm_traits(reader):
         instead={
             **VMM.lacks,
             "suspended": VMM.lacks["state=suspended"],
+            "snapshot": "vmd has no snapshots. Stop the VM, and clone it.",
             UNKNOWN: "Check the VM with vmctl status and the log /var/log/daemon.",
         },
         slot=slot_name,
@@ -129,25 +130,37 @@ FIELDS = {
 def _normalized(vm, config):
     """The configuration in vmd's terms; what vm.conf cannot express is rejected."""
     adjusted = dict(config)
-    for option, text in _texts(config):
-        if cannot_be_quoted(text):
-            raise Refused(
-                f"{vm.name}: {option}: vm.conf cannot contain {text!r}.", 'Use printable Latin-1 without " and \\.'
-            )
-    if config.get("memory") and config["memory"] % MIB:
-        raise Refused(f"{vm.name}: memory: {human_size(config['memory'])} is not a whole number of MiB.", "Round it.")
-    if config.get("owner") and not _OWNER.fullmatch(config["owner"]):
-        raise Refused(f"{vm.name}: owner: '{config['owner']}' is not a user.", "Set user, user:group or :group.")
+    _check_values(vm, config)
     if "native" in config:
         adjusted["native"] = _native(vm, config["native"])
     for option, prefix, most in (("disks", "disk", _MOST_DISKS), ("networks", "", _MOST_NICS)):
         if option in config:
             _check_places(vm, option, prefix, most, config[option])
+    _check_new_disks(vm, config.get("disks") or {})
     if "networks" in config:
         adjusted["networks"] = {place: _network(vm, place, entry) for place, entry in config["networks"].items()}
-    if config.get("iso") == "" and vm.power == ABSENT:
-        del adjusted["iso"]
     return adjusted
+
+
+def _check_values(vm, config):
+    for option, text in _texts(config):
+        if cannot_be_quoted(text):
+            raise Refused(
+                f"{vm.name}: {option}: vm.conf cannot contain {text!r}.", "Use printable Latin-1 without quotes and \\."
+            )
+    if config.get("memory") and config["memory"] % MIB:
+        raise Refused(f"{vm.name}: memory: {human_size(config['memory'])} is not a whole number of MiB.", "Round it.")
+    if config.get("owner") and not _OWNER.fullmatch(config["owner"]):
+        raise Refused(f"{vm.name}: owner: '{config['owner']}' is not a user.", "Set user, user:group or :group.")
+
+
+def _check_new_disks(vm, disks):
+    """A new VM gets a size by default; a disk that is added later does not."""
+    present = vm.config.get("disks") or {}
+    for slot, disk in disks.items():
+        is_new = vm.power != ABSENT and slot not in present and disk is not None
+        if is_new and not (disk.get("size") or disk.get("source")):
+            raise Refused(f"{vm.name}: disks.{slot}: size and source are missing.", "Set one of them.")
 
 
 def _texts(config):

@@ -213,7 +213,7 @@ def test_a_busy_machine_that_was_cut_is_busy_no_more():
 
 
 def test_effects_on_others_are_told_for_changes_and_makings_too():
-    def effects(verb, vm):
+    def effects(verb, vm, changes):
         return (f"all hear of {verb}",)
 
     planned = _plan(absent(), ask("started", **IMAGE), side_effects=effects)

@@ -14,16 +14,18 @@ from ...._lifecycle.units import MIB, human_size
 from ...._ports import files
 from ...._tools import disk_header
 from ..observe import bases_of, users_of_files
+from ..options import STORAGE
 from .disks import FIRST, new_disks, seed_path
 
-_BASE_FORMAT = "qcow2"
+_BASE_FORMAT, _SECTOR = "qcow2", 512
 
 
 def check_disks(driver, found, plan, steps):
+    """Raise NotFound or Refused for what vmctl or vmd would report only after something was changed."""
     gone = {os.path.realpath(path) for path in deleted_files(plan)}
     for one in steps:
         if one.step.verb in ("create", "clone"):
-            _check_content(plan.after.name, one.step)
+            _check_content(found, plan.after.name, one.step)
         _check_new_files(driver, found, plan.after.name, one, gone)
         for change in one.changes:
             if change.kind == "disks.add" and change.new.get("source"):
@@ -32,17 +34,31 @@ def check_disks(driver, found, plan, steps):
                 _check_growth(found, one.vm, change)
 
 
-def _check_content(name, step):
+def _check_content(found, name, step):
     """The image, or the disks of the source, that a new VM gets."""
     image = step.arguments["creation"].get("image")
     entries = step.arguments["config"].get("disks") or {}
     if image:
         _check_image(name, "image.source", image["source"], image["linked"], entries[FIRST].get("size"))
+        _check_unused(found, name, image["source"])
     source, requested = step.arguments.get("source"), step.arguments["creation"].get("clone")
     if source is None or not requested:
         return
     for slot, disk in (source.config.get("disks") or {}).items():
         _check_image(name, f"clone.source: disks.{slot}", disk["source"], requested["linked"], None)
+
+
+def _check_unused(found, name, image):
+    """The disk of a VM changes; only the images below it do not."""
+    users = [
+        one.name
+        for one in found.configuration.blocks.values()
+        if os.path.realpath(image) in [os.path.realpath(path) for path, _kind in found.definition(one.name).disks]
+    ]
+    if users:
+        raise Refused(
+            f"{name}: image.source: {image} is the disk of {', '.join(users)}.", "Use a copy of it, or clone the VM."
+        )
 
 
 def _check_image(name, option, path, linked, size):
@@ -51,6 +67,8 @@ def _check_image(name, option, path, linked, size):
     kind, capacity = disk_header.format_of(path), disk_header.capacity(path)
     if kind not in ("raw", _BASE_FORMAT):
         raise Refused(f"{name}: {option}: {path} is a {kind} image, and vmd uses raw and qcow2.", "Convert it first.")
+    if kind == "raw" and (not capacity or capacity % _SECTOR):
+        raise Refused(f"{name}: {option}: {path} is not a disk image.", "Use a raw or qcow2 image.")
     if linked and kind != _BASE_FORMAT:
         raise Refused(f"{name}: {option}: {path} is a raw image, and linked: true needs qcow2.", "Omit linked.")
     if linked and size and size != capacity:
@@ -74,12 +92,18 @@ def _check_new_files(driver, found, name, one, gone):
     for path in paths:
         if files.exists(path) and path not in leftovers and os.path.realpath(path) not in gone:
             raise Refused(f"{name}: {path} already exists.", "Move it, or attach it with disks[].source.")
-        folder = os.path.dirname(path)
-        if files.exists(folder) and not files.is_writable(folder):
-            raise Refused(f"{name}: {folder} cannot be written.", "Run the task as root (become: true).")
+    if paths:
+        _check_folder(name, driver.options["storage_path"])
     for slot, _path, entry in new_disks(driver, one.vm, one.step):
         if entry.get("size") and entry["size"] % MIB:
             raise Refused(f"{name}: disks.{slot}.size: it is not a whole number of MiB.", "Round it to whole MiB.")
+
+
+def _check_folder(name, folder):
+    if not files.exists(folder) and folder != STORAGE:
+        raise NotFound(f"{name}: storage_path: {folder} does not exist.", "Create it, or correct the path.")
+    if files.exists(folder) and not files.is_writable(folder):
+        raise Refused(f"{name}: storage_path: {folder} cannot be written.", "Run the task as root (become: true).")
 
 
 def _check_source(found, name, change):
@@ -89,7 +113,8 @@ def _check_source(found, name, change):
     users = users_of_files(found, but=name).get(os.path.realpath(path))
     if users:
         raise Refused(
-            f"{name}: {change.path}.source: {path} is used by {', '.join(sorted(users))}.", "Use a copy of it."
+            f"{name}: {change.path}.source: {path} is used by {', '.join(sorted(users))}.",
+            "Detach it there first, or use a copy of it.",
         )
 
 

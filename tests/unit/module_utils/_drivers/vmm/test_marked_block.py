@@ -1,0 +1,117 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""vm.conf with the VMs of this collection: everything outside of the marked lines stays byte for byte."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vmm.definition import (
+    Definition,
+    Nic,
+    definition_of,
+)
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vmm.marked_block import (
+    BEGIN,
+    END,
+    Entry,
+    changed_in_place,
+    joined,
+    split,
+)
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.mark import empty_mark
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.vm_conf import read
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+#: Pieces of files that people write, and that are easily misread.
+PIECES = [
+    "# a comment with } and { in it\n", "# it goes on \\\nin the next line\n", 'dir = "/var/vmm"\n', "mem = 1G\n",
+    "\n", "\t \n",
+    'include "/etc/other.conf"\n', 'switch "uplink" {\n\tinterface bridge0\n}\n', "local prefix 10.60.0.0/16\n",
+    'vm "db" {\n\tdisable\n\tdisk $dir/db.img # } \n\tinterface { switch "uplink" }\n\tmemory $mem\n}\n',
+    'vm x { disk "/x"\n\tlocal interface\n}\n', "vm y { disk '/y {'\n}\n", "broken {\n", "}\n", "crlf\r\n",
+    "\x85\x0c\n",
+    "# END of it\n", "# BEGIN polyvirt\n", "no end", "# no end \\",
+]  # fmt: skip
+FILES = st.lists(st.sampled_from(PIECES), max_size=8).map("".join)
+WEB = Entry(empty_mark("web"), Definition("web", memory=1 << 30, disks=(("/d/web.qcow2", "qcow2"),)).printed())
+GENERATED = int(os.environ.get("POLYVIRT_PAIRS") or 1000)
+
+
+@settings(max_examples=GENERATED, deadline=None)
+@given(FILES)
+def test_adding_changing_and_removing_vms_leaves_the_rest_as_it_was(text):
+    added = joined(split(text, "f").having("web", WEB))
+    assert added.startswith(text)
+    parts = split(added, "f")
+    assert (parts.before, parts.after, parts.entries) == (text, "", {"web": WEB})
+    both = joined(parts.having("db2", Entry(empty_mark("db2"))))
+    assert both.startswith(text)
+    assert joined(split(both, "f").having("web", None).having("db2", None)) == text
+
+
+@settings(max_examples=GENERATED, deadline=None)
+@given(FILES, FILES)
+def test_what_is_written_behind_the_marked_lines_stays_too(before, after):
+    text = joined(split(before, "f").having("web", WEB)) + after
+    assert joined(split(text, "f")) == text
+    assert joined(split(text, "f").having("web", None)) == before + after
+
+
+@settings(max_examples=GENERATED, deadline=None)
+@given(st.lists(st.sampled_from([one for one in PIECES if one not in ("broken {\n", "}\n", "crlf\r\n")]), max_size=8))
+def test_vm_of_this_collection_is_read_whatever_stands_before_it(pieces):
+    text = joined(split("".join(pieces), "f").having("web", WEB))
+    assert read("f", {"f": text}.get).blocks["web"].all("disk") == [("/d/web.qcow2", "qcow2")]
+
+
+@pytest.mark.parametrize("text", [f"{BEGIN}\n", f"{END}\n", f"{END}\n{BEGIN}\n", f"{BEGIN}\n{BEGIN}\n{END}\n"])
+def test_marked_lines_that_are_not_a_pair_are_an_error(text):
+    with pytest.raises(Refused, match="must both be there once"):
+        split(text, "/etc/vm.conf")
+
+
+def test_text_without_a_mark_between_the_marked_lines_stays():
+    text = f'{BEGIN}\n# by hand\nvm "a" {{\n\tdisk /a\n}}\n{END}\n'
+    assert joined(split(text, "f")) == text
+    assert joined(split(text, "f").having("web", WEB)).startswith(text[: -len(END) - 1])
+
+
+OLD = (
+    'vm "db" { # main\n\tdisable\n\tmemory $mem # much\n\tdisk /a format raw\n\tdisk /b\n'
+    '\tinterface { switch "s" }\n}\n'
+)
+
+
+@pytest.mark.parametrize(
+    ("changes", "old", "new"),
+    [
+        ({"memory": 2 << 30}, "memory $mem", "memory 2048M"),
+        ({"enabled": True}, "\tdisable\n", ""),
+        ({"disks": (("/a", "raw"),)}, "\tdisk /b\n", ""),
+        ({"cdrom": "/x.iso"}, '"s" }\n}', '"s" }\n\tcdrom "/x.iso"\n}'),
+        ({"nics": (Nic("t"),)}, 'interface { switch "s" }', 'interface { switch "t" }'),
+    ],
+)
+def test_vm_of_somebody_else_is_changed_where_it_is(changes, old, new):
+    text = f"mem = 1G\n# before\n{OLD}# after\n"
+    blocks = read("f", {"f": text}.get).blocks
+    before = definition_of(blocks["db"], blocks)
+    after = Definition(**{**vars(before), **changes})
+    changed = changed_in_place(text, blocks["db"], before.statements(), after.statements())
+    assert changed == text.replace(old, new)
+    again = read("f", {"f": changed}.get).blocks
+    assert definition_of(again["db"], again) == after
+
+
+def test_statement_is_added_to_a_block_in_one_line():
+    text = "vm a { disable }\n"
+    blocks = read("f", {"f": text}.get).blocks
+    before = definition_of(blocks["a"], blocks)
+    after = Definition(**{**vars(before), "memory": 1 << 30})
+    changed = changed_in_place(text, blocks["a"], before.statements(), after.statements())
+    assert changed == "vm a { disable\n\tmemory 1024M\n}\n"
