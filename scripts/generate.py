@@ -79,7 +79,7 @@ COST_WORDS = {
     "next_boot": "next start",
     "power_off": "while off",
     "destructive": "rebuild",
-    "never": "when made",
+    "never": "at creation",
 }
 
 
@@ -123,7 +123,7 @@ def _cell(traits, option, is_creation):
         return COST_WORDS["never"]
     costs = {traits.fields[kind].cost for kind in kinds} - {"never"}
     if any(callable(cost) for cost in costs):
-        return "as the machine allows"
+        return "depends"
     return ", ".join(word for cost, word in COST_WORDS.items() if cost in costs)
 
 
