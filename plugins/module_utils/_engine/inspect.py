@@ -72,7 +72,7 @@ def _only(observation, params):
     """The one VM whose snapshots are compared."""
     label = params.get("id") or params["name"][0]
     if not observation.vms:
-        raise NotFound(f"{label}: there is no such machine.", known_names(observation.known))
+        raise NotFound(f"{label}: the VM does not exist.", known_names(observation.known))
     if len(observation.vms) > 1:
         ids = ", ".join(sorted(str(vm.id) for vm in observation.vms))
         raise Refused(f"{label}: {len(observation.vms)} VMs have this name.", f"Set id to one of {ids}.")

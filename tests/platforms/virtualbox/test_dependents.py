@@ -30,7 +30,7 @@ def tree(box, uuid):
 
 def test_snapshot_and_vm_used_by_a_linked_clone_are_not_deleted(box, source):
     before = tree(box, source), sorted(box.machines.rglob("*"))
-    snapshot(box, "source", "first", state="absent").refused("'first' is needed by clone", "Remove clone first")
+    snapshot(box, "source", "first", state="absent").refused("'first' is needed by clone", "Delete clone first")
     snapshot(box, "source", "first", state="absent", children=True).refused("'first' is needed by clone")
     task(box, "source", state="absent", config={}).refused("needed by clone", "Delete clone first")
     assert (tree(box, source), sorted(box.machines.rglob("*"))) == before

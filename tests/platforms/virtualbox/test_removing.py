@@ -59,7 +59,7 @@ def test_clone_created_meanwhile_keeps_its_base(box):
     task(box, snapshot={"name": "base"}).well()
     done = task(box, state="absent", before={"poweroff": lambda: box.run(*LINKED)})
     assert done.outcome.failed
-    assert [word for word in ("web", "is needed by copy", "Remove copy first") if word not in done.outcome.msg] == []
+    assert [word for word in ("web", "is needed by copy", "Delete copy first") if word not in done.outcome.msg] == []
     assert "unregistervm" not in done.verbs
     assert done.vm["state"] == "stopped"
     assert task(box, "copy", state="started", config={"native": SMALL["native"]}).well().outcome.changed

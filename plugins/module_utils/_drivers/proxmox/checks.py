@@ -209,7 +209,7 @@ def _check_change(driver, label, basis, node, change):
         if basis.vmid:
             check_pool_change(driver, label, basis.vmid, (change.old, change.new))
     elif change.kind == "template" and basis.vmid and snapshots_of(driver.tool, basis.vm_options):
-        raise Refused(f"{label}: it has snapshots, and a template has none.", "Remove them first.")
+        raise Refused(f"{label}: it has snapshots, and a template has none.", "Delete them first.")
     elif change.kind == "disks.storage":
         check_moving_disk(driver, label, basis, node, change)
     elif change.kind == "disks.add":

@@ -71,7 +71,7 @@ def check_removable(vbox_vm, names, to_delete):
         users, bound = _users(vbox_vm, names, medium)
         if bound:
             reported = ", ".join(users)
-            raise Refused(f"{name}: {medium.location} is needed by {reported}.", f"Remove {reported} first.")
+            raise Refused(f"{name}: {medium.location} is needed by {reported}.", f"Delete {reported} first.")
         base = vbox_vm.chain(medium.uuid)[-1]
         # A disk can be detached from the present state, but not from a snapshot.
         if vbox_vm.machine.snapshots and base.location not in to_delete:

@@ -131,4 +131,4 @@ def _check_clones(listing, vm, dropped, kept, left):
     }
     if clones:
         users = ", ".join(sorted(clones))
-        raise Refused(f"{vm.name}: snapshot '{dropped.name}' is needed by {users}.", f"Remove {users} first.")
+        raise Refused(f"{vm.name}: snapshot '{dropped.name}' is needed by {users}.", f"Delete {users} first.")

@@ -104,7 +104,7 @@ def test_what_is_in_files_is_told_only_where_it_is_asked():
 @pytest.mark.parametrize(
     ("driver", "error", "said"),
     [
-        (FakeDriver(), NotFound, "web: there is no such machine. Existing VMs: db, web."),
+        (FakeDriver(), NotFound, "web: the VM does not exist. Existing VMs: db, web."),
         (
             FakeDriver(WEB, WEB.having(id="u-2")),
             Refused,

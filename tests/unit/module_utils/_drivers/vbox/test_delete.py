@@ -223,7 +223,7 @@ def test_vm_that_a_clone_needs_by_now_stays(vbox):
     snapshot(vbox, "base").well()
     done = task(vbox, state="absent", before={"poweroff": lambda: vbox.run(*LINKED)})
     assert done.outcome.failed
-    assert [word for word in ("web", "is needed by copy", "Remove copy first") if word not in done.outcome.msg] == []
+    assert [word for word in ("web", "is needed by copy", "Delete copy first") if word not in done.outcome.msg] == []
     assert "unregistervm" not in done.verbs
     assert (done.vm["state"], len(vbox.registered())) == ("stopped", 3)
 

@@ -121,7 +121,7 @@ def link(vbox, taken):
 
 def test_snapshot_that_a_clone_needs_stays(vbox, source):
     before = info(vbox, "source")["vms"], vbox.files()
-    snapshot(vbox, "first", "source", state="absent").refused("'first' is needed by clone", "Remove clone first")
+    snapshot(vbox, "first", "source", state="absent").refused("'first' is needed by clone", "Delete clone first")
     snapshot(vbox, "first", "source", state="absent", children=True).refused("'first' is needed by clone")
     task(vbox, "source", state="absent").refused("needed by clone", "Delete clone first")
     assert (info(vbox, "source")["vms"], vbox.files()) == before
