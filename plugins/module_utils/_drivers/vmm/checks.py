@@ -147,9 +147,18 @@ def _check_creation(driver, found, step, name):
     if creation.get("cloud_init") is not None:
         seed.check_documents(step.arguments, name)
         seed.find_tool(driver.commands)
-    parent = creation.get("instance_of")
-    if parent and parent not in found.configuration.blocks:
+    if creation.get("instance_of"):
+        _check_instance(found, name, creation["instance_of"], step.arguments["config"])
+
+
+def _check_instance(found, name, parent, config):
+    """vmd would reject these when it reads vm.conf, which vmd -n does not notice."""
+    if parent not in found.configuration.blocks:
         raise NotFound(f"{name}: instance_of: there is no VM '{parent}' in vm.conf.", "Create it first.")
+    macs = [nic["mac"] for nic in (config.get("networks") or {}).values() if nic.get("mac")]
+    for option, value in (("networks[].mac", macs), ("owner", config.get("owner"))):
+        if value:
+            raise Refused(f"{name}: {option}: an instance has that of its template '{parent}'.", f"Omit {option}.")
 
 
 def _check_devices(found, plan):

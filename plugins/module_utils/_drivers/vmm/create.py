@@ -30,8 +30,9 @@ def _create(driver, vm, step, content, inputs):
     if driver.edit.found.definition(vm.name) is not None and not driver.edit.found.is_unfinished(vm.name):
         _check_is_own(driver, vm.name)
         return
-    config = step.arguments["config"]
-    networks = with_macs(vm.name, config.get("networks"))
+    config, parent = step.arguments["config"], step.arguments["creation"].get("instance_of")
+    # vmd rejects an instance with another address than its template has.
+    networks = config.get("networks") or {} if parent else with_macs(vm.name, config.get("networks"))
     made = make_disks(driver, vm, step, content)
     try:
         seeds = make_seed(driver, vm, step, with_macs(vm.name, step.arguments.get("networks") or networks))
@@ -51,7 +52,6 @@ def _create(driver, vm, step, content, inputs):
         "description": config.get("description") or "",
         "inputs": inputs,
     }
-    parent = step.arguments["creation"].get("instance_of")
     definition = described(Definition(vm.name, parent), {**config, "networks": networks}, disks, seeds)
     driver.edit.define(definition, mark, ABSENT)
     driver.begun.add(vm.name)

@@ -98,8 +98,13 @@ def definition_of(block, blocks):
 
 
 def _inheriting(own, parent):
-    inherited = ("memory", "disks", "cdrom", "boot", "boot_device", "nics")
-    return replace(own, **{name: getattr(own, name) or getattr(parent, name) for name in inherited})
+    """An instance has disks and a kernel of its own, and the rest of its parent's interfaces."""
+    return replace(
+        own,
+        memory=own.memory or parent.memory,
+        cdrom=own.cdrom or parent.cdrom,
+        nics=(*own.nics, *parent.nics[len(own.nics) :]),
+    )
 
 
 def _memory(text):
