@@ -46,17 +46,15 @@ def _scale(unit):
 
 def write(number):
     """The text of ``number`` bytes: one decimal below 100 units, none from there on."""
+    if number == 0:
+        return "0B"
     power = 0
-    while power < len(_UNITS) - 1 and number >= 1024 ** (power + 1):
+    while power < len(_UNITS) - 1 and number // 1024 >= 1024**power:
         power += 1
-    unit = 1024**power
-    whole, part = divmod(number, unit)
-    tenth = (part * 10 + unit // 2) // unit if power else 0
+    whole, part = divmod(number, 1024**power)
+    tenth = (10 * (part * 1024 // 1024**power) + 512) // 1024
+    if tenth == 10:
+        whole, tenth = whole + 1, 0
     if power and whole < 100:
-        # The last digit that would be rounded up to a new unit is written in the larger form.
-        whole, tenth = (whole + 1, 0) if tenth == 10 else (whole, tenth)
-        if whole < 100:
-            return f"{whole}.{tenth}{_UNITS[power]}"
-    elif tenth >= 5:
-        whole += 1
-    return f"{whole}{_UNITS[power]}"
+        return f"{whole}.{tenth}{_UNITS[power]}"
+    return f"{whole + (tenth >= 5)}{_UNITS[power]}"
