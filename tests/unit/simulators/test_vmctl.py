@@ -154,7 +154,7 @@ def _file(host, path, told):
         return None
     stat = path.stat()
     found = {"mode": f"{stat.st_mode & 0o7777:04o}", "size": stat.st_size}
-    data = path.open("rb").read(104) if stat.st_size >= 104 else b""
+    data = host.head(str(path), 104) if stat.st_size >= 104 else b""
     if "qcow2" in told:
         found["qcow2"] = _header(path, data)
     if "format" in told:
@@ -178,7 +178,7 @@ def _content(host, path):
         if data[4:8] == b"\0\0\0\2":
             image.write_bytes(data[:7] + b"\3" + data[8:])
     digest = hashlib.sha256()
-    with images.open_image(host, str(path), "qcow2" if path.open("rb").read(4) == b"QFI\xfb" else "raw") as image:
+    with images.open_image(host, str(path), "qcow2" if host.head(str(path)) == b"QFI\xfb" else "raw") as image:
         size = -(-image.size // 512) * 512
         for offset in range(0, size, 1 << 16):
             digest.update(image.read(offset, min(1 << 16, size - offset)))

@@ -66,17 +66,7 @@ def _convert(call, source, kind, path, size):
     if call.is_old:
         # This release multiplies a size by 1048576 once more.
         size *= sizes.MEGABYTE
-    source_kind, source_path = images.kind_and_path(call.host, source)
-    try:
-        image = images.open_image(call.host, source_path, source_kind)
-    except BadImage as reason:
-        if reason.is_fatal:
-            raise Failure(f"vmctl: vmctl: {reason}\n") from None
-        lines = f"vmctl: {reason}\n" if str(reason) else ""
-        raise Failure(f"{lines}vmctl: failed to open source image file\n") from None
-    except OSError:
-        raise Failure("vmctl: failed to open source image file\n") from None
-    with image:
+    with _opened(call, source) as image:
         if size and size < image.size:
             raise Failure("vmctl: size cannot be smaller than input disk size\n")
         if not size:
@@ -96,3 +86,17 @@ def _convert(call, source, kind, path, size):
             raise Failure(f"vmctl: vmctl: {reason}\n") from None
     call.warn(f"{kind} imagefile created")
     return 0
+
+
+def _opened(call, source):
+    kind, path = images.kind_and_path(call.host, source)
+    text = ""
+    try:
+        return images.open_image(call.host, path, kind)
+    except BadImage as reason:
+        if reason.is_fatal:
+            raise Failure(f"vmctl: vmctl: {reason}\n") from None
+        text = f"vmctl: {reason}\n"
+    except OSError:
+        pass
+    raise Failure(f"{text}vmctl: failed to open source image file\n")
