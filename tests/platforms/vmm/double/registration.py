@@ -36,7 +36,7 @@ class Registry:
     def find(self, name):
         return next((vm for vm in self.vms if vm["name"] == name), None)
 
-    def add_vm(self, block, kernel, remark):
+    def add_vm(self, block, kernel, remark, is_diskless=False):
         """Register a block; the system's text if that fails, after ``remark`` reported the reason."""
         try:
             values = self._inherited(block) if block.parent else _values(block)
@@ -45,7 +45,7 @@ class Registry:
                 # The second block of a name is ignored, but for its kernel.
                 _set(known, "boot", kernel)
                 return None
-            _check(block, values)
+            _check(block, values, is_diskless)
         except Refused as refused:
             if refused.reason:
                 remark(refused.reason)
@@ -143,10 +143,11 @@ def _set(values, key, value):
         values.pop(key, None)
 
 
-def _check(block, values):
+def _check(block, values, is_diskless):
     if not block.has_devices:
         raise Refused("invalid configuration, no devices", _NO_DEVICES)
-    if not values["disks"] and not values.get("cdrom"):
+    # A VM that only has a kernel exists on vmctl's command line alone.
+    if not (values["disks"] or values.get("cdrom") or is_diskless):
         raise Refused("no kernel or disk/cdrom specified", INVALID)
     if not is_valid_name(block.name):
         raise Refused("invalid VM name", INVALID)
