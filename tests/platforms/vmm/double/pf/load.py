@@ -1,0 +1,210 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reads pf.conf, and prints what pfctl would load."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from . import grammar, lalr
+from .addresses import Address, Host, Reader, bits_of, host_bits
+from .expand import problems
+from .filters import Filters
+from .lexer import Lexer, Source
+from .matches import Matches
+from .optimize import optimized
+from .options import Options
+from .printing import rule_text, table_text
+from .queues import Queues
+from .rule import Anchor
+from .statements import Anchors, Antispoof, Rules, Tables
+from .system import System
+
+_TABLES = lalr.Tables(grammar.GRAMMAR)
+_PREFIX = "__automatic_"
+
+
+class Fatal(Exception):
+    """pfctl ends with an error. The message was reported."""
+
+
+@dataclass
+class Process:
+    """One pfctl: its options, its output, and what it keeps from one file to the next."""
+
+    system: System
+    verbose: bool = False
+    very_verbose: bool = False
+    dry: bool = True
+    optimize: bool | None = None
+    macros: dict = field(default_factory=dict)
+    output: list = field(default_factory=list)
+    errors: list = field(default_factory=list)
+    to_load: list = field(default_factory=list)
+    loaded: dict = field(default_factory=dict)
+    queues: list = field(default_factory=list)
+    roots: list = field(default_factory=list)
+    state_defaults: list | None = None
+    state_lock: str = ""
+    syncookies: tuple = ()
+    pool_tables: int = 0
+
+    def print(self, text, end="\n"):
+        self.output.append(text + end)
+
+    def warn(self, text):
+        self.errors.append(text + "\n")
+
+
+@dataclass
+class PoolTable:
+    """A table that pfctl makes of the addresses of several rules, or of one redirection."""
+
+    address: Address
+    hosts: list = field(default_factory=list)
+    shown: bool = False
+
+
+class Loader(Options, Matches, Filters, Rules, Anchors, Antispoof, Tables, Queues):
+    """Loads one file into the main rules, or into an anchor. Its methods are the actions of the grammar."""
+
+    def __init__(self, process, anchor_path="", optimizes=True):
+        self.process, self.optimizes = process, optimizes
+        self.errors = 0
+        self.block_policy, self.reassembles = "drop", True
+        self.anchor = Anchor(anchor_path, anchor_path.rpartition("/")[2])
+        self.stack, self.depth, self.held, self.left, self.inline = [self.anchor], 0, 0, None, {}
+        self.reader = Reader(process.system, self.warn)
+        self.lexer = None
+
+    # messages
+    def warn(self, text):
+        self.process.warn(text)
+
+    def complain(self, text):
+        self.errors += 1
+        self._say(text)
+
+    def _say(self, text):
+        self.warn(f"{self.lexer.file.name}:{self.lexer.line}: {text}")
+
+    def reject(self, text):
+        if text is not None:
+            self.complain(text)
+        raise lalr.Rejected
+
+    def fatal(self, text):
+        self.warn(f"pfctl: {text}")
+        raise Fatal
+
+    def show(self, text, end="\n"):
+        if self.process.verbose:
+            self.process.print(text, end)
+
+    def open(self, name):
+        try:
+            return self.process.system.read(name)
+        except OSError as error:
+            self.problem = error.strerror
+            self.warn(f"pfctl: pushfile: {name}: {error.strerror}")
+            return None
+
+    # rules
+    def consistent(self, rule):
+        found = problems(rule)
+        for problem in found:
+            if problem is None:
+                self._say("warning: synproxy used for inbound rules only, ignored for outbound")
+            else:
+                self.complain(problem)
+        return not any(found)
+
+    def add(self, rule):
+        self.stack[self.depth].rules.append(rule)
+
+    def pool_table(self, hosts, table=None):
+        """Add hosts to a table, which is made if there is none; None after an error."""
+        if table is None:
+            table = PoolTable(Address("table", name=f"{_PREFIX}{self.process.pool_tables}"))
+            self.process.pool_tables += 1
+        for host in hosts:
+            if host.af == 0 or bits_of(host.address.mask) > host_bits(host.af):
+                self.warn("pfctl: failed to add host: Invalid argument")
+                return None
+            table.hosts.append(Host(host.address, host.af))
+        return table
+
+    def show_table(self, table):
+        self.show_table_text(table.address.name, {"const"}, [table.hosts], True)
+
+    def show_table_text(self, name, flags, hosts, empty):
+        self.show(table_text(name, flags, hosts, empty))
+
+    # files
+    def load(self, name):
+        """Whether the file was loaded. Its rules are in ``anchor`` then."""
+        text = self.open(name)
+        if text is None:
+            self.warn(f"pfctl: cannot open the main config file!: {self.problem}")
+            return self._not_loaded()
+        self.lexer = Lexer(grammar.KEYWORDS, self.complain, Source(name, text), dict(self.process.macros))
+        top = self.anchor
+        lalr.Parser(_TABLES, self.lexer, self, self.complain).parse()
+        if self.process.very_verbose:
+            for macro in self.lexer.macros:
+                if macro not in self.lexer.used:
+                    self.warn(f"warning: macro '{macro}' not used")
+        if self.errors:
+            return self._not_loaded()
+        self.anchor = top
+        if not top.path:
+            if not self.check_queues():
+                return False
+            self.load_queues()
+        self._load_rules(top, 0)
+        self.process.loaded[top.path] = top
+        return True
+
+    def _not_loaded(self):
+        if not self.process.dry:
+            self.warn("pfctl: Syntax error in config file: pf rules not loaded")
+        return False
+
+    def _load_rules(self, anchor, depth):
+        if depth:
+            self.show(" {" if anchor.rules else "")
+        braces = bool(depth and anchor.rules)
+        if self.optimizes:
+            anchor.rules = optimized(anchor.rules, self)
+        for number, rule in enumerate(anchor.rules):
+            for name in ("label", "tag", "tagged"):
+                setattr(rule, name, getattr(rule, name).replace("$nr", str(number)))
+            call = rule.anchor.call if rule.anchor else ""
+            indent = "" if self.process.very_verbose else "  " * depth
+            number_text = f"@{number} " if self.process.very_verbose else ""
+            self.show(f"{indent}{number_text}{rule_text(rule, self.process.system, call)}", "")
+            if rule.anchor:
+                self._load_rules(rule.anchor, depth + 1)
+            else:
+                self.show("")
+        if braces:
+            self.show("  " * (depth - 1) + "}")
+
+
+def load(process, name, anchor_path=""):
+    """Load a file and the anchors that it and they load; whether all was loaded."""
+    optimizes = process.optimize is not False
+    main = Loader(process, anchor_path, optimizes)
+    try:
+        if not main.load(name):
+            return False
+        for path, file in process.to_load:
+            if process.verbose:
+                process.warn(f"\nLoading anchor {path} from {file}")
+            if not Loader(process, path, main.optimizes).load(file):
+                process.warn("pfctl: load anchors")
+                return False
+    except Fatal:
+        return False
+    return True
