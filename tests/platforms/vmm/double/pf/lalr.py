@@ -111,10 +111,7 @@ class Parser:
         name, length, action = self._tables.rules[number]
         values = self._values[len(self._values) - length :]
         try:
-            if action:
-                value = getattr(self._meaning, action)(*values)
-            else:
-                value = values[0] if values else None
+            value = getattr(self._meaning, action)(*values) if action else next(iter(values), None)
         except Rejected:
             return False
         if length:

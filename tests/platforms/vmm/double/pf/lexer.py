@@ -146,7 +146,7 @@ class Lexer:
             if character + following in _OPERATORS:
                 return _OPERATORS[character + following], character + following
             self._back(following)
-        if character == "-" or character in string.digits and character:
+        if character == "-" or character.isdigit():
             number = self._number(character)
             if number:
                 return number
@@ -191,7 +191,7 @@ class Lexer:
     def _number(self, character):
         """A number, a lone ``-``, or None if the characters start a word; then they are read again."""
         text = ""
-        while character and (not text or character in string.digits):
+        while character and (not text or character.isdigit()):
             text += character
             if len(text) > LONGEST:
                 self._complain("string too long")

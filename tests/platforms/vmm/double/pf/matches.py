@@ -333,5 +333,3 @@ def is_empty_range(ports):
     if ports.operator == "><":
         return ports.low >= ports.high
     return ports.operator in (":", "<>") and ports.low > ports.high
-
-

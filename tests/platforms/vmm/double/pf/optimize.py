@@ -18,12 +18,12 @@ _THRESHOLD = 6
 #: A rule with one of these stands alone.
 _BARRIERS = """
 label probability max_states max_src_nodes max_src_states max_src_conn max_src_conn_rate anchor
-""".split()
+"""
 #: In these, the rules of a block may differ ...
 _MAY_DIFFER = """
 af ifnot ifname tagged_not tagged fingerprint timeouts return_icmp return_icmp6 uid gid direction proto icmp_type
 icmp_code flags flagset tos src_port dst_port src_not dst_not rdomain naf
-""".split()
+"""
 #: ... and in these, even rules that get a table may.
 _COMBINED = ["src", "dst"]
 #: These are not compared at all.
@@ -67,12 +67,12 @@ def _key(rule, without):
 
 
 def _belongs(first, rule):
-    if any(getattr(rule, name) != getattr(_ZERO, name) for name in _BARRIERS) or "rule" in rule.state:
+    if any(getattr(rule, name) != getattr(_ZERO, name) for name in _BARRIERS.split()) or "rule" in rule.state:
         return False
     groups = any(one.ifname and not one.ifname[-1].isdigit() for one in (first, rule))
     if groups and first.ifname.lower() != rule.ifname.lower():
         return False
-    without = [*_MAY_DIFFER, *_COMBINED]
+    without = [*_MAY_DIFFER.split(), *_COMBINED]
     return _key(first, without) == _key(rule, without)
 
 
@@ -212,7 +212,8 @@ def _skip_lists(items, key):
     lists = []
     for item in items:
         value = key(item.rule)
-        place = next((at for at, one in enumerate(lists) if value is not None and key(one.items[0].rule) == value), None)
+        alike = (at for at, one in enumerate(lists) if key(one.items[0].rule) == value)
+        place = None if value is None else next(alike, None)
         if place is None:
             lists.append(_Skips([]))
             place = len(lists) - 1

@@ -121,30 +121,24 @@ def _sets(rule):
 
 
 def _state_options(rule):
-    if rule.max_states:
-        yield f"max {rule.max_states}"
-    if "no-sync" in rule.state:
-        yield "no-sync"
-    if "source-track" in rule.state:
-        yield f"source-track {'rule' if 'rule' in rule.state else 'global'}"
-    for word in ("max-src-states", "max-src-conn"):
-        if getattr(rule, word.replace("-", "_")):
-            yield f"{word} {getattr(rule, word.replace('-', '_'))}"
-    if rule.max_src_conn_rate[0]:
-        yield "max-src-conn-rate {}/{}".format(*rule.max_src_conn_rate)
-    if rule.max_src_nodes:
-        yield f"max-src-nodes {rule.max_src_nodes}"
-    if rule.overload:
-        yield f"overload <{rule.overload}>" + (f" {rule.flush}" if rule.flush else "")
-    for word in ("if-bound", "sloppy", "pflow"):
-        if word in rule.state:
-            yield word
-    for name, seconds in rule.timeouts:
-        yield f"{name} {seconds}"
+    overload = f"overload <{rule.overload}>" + (f" {rule.flush}" if rule.flush else "")
+    options = {
+        f"max {rule.max_states}": rule.max_states,
+        "no-sync": "no-sync" in rule.state,
+        f"source-track {'rule' if 'rule' in rule.state else 'global'}": "source-track" in rule.state,
+        f"max-src-states {rule.max_src_states}": rule.max_src_states,
+        f"max-src-conn {rule.max_src_conn}": rule.max_src_conn,
+        "max-src-conn-rate {}/{}".format(*rule.max_src_conn_rate): rule.max_src_conn_rate[0],
+        f"max-src-nodes {rule.max_src_nodes}": rule.max_src_nodes,
+        overload: rule.overload,
+        **{word: word in rule.state for word in ("if-bound", "sloppy", "pflow")},
+        **{f"{name} {seconds}": True for name, seconds in rule.timeouts},
+    }
+    return [text for text, given in options.items() if given]
 
 
 def _states(rule, call):
-    options = list(_state_options(rule))
+    options = _state_options(rule)
     text = ""
     if not rule.keep and rule.action == "pass" and not call:
         text = " no state"

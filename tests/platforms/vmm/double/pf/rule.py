@@ -11,10 +11,11 @@ from .addresses import Address
 
 NAT_PORTS = (50001, 65535)
 #: Timeouts in the order in which a rule prints them.
-TIMEOUTS = """
+_TIMEOUTS = """
 tcp.first tcp.opening tcp.established tcp.closing tcp.finwait tcp.closed udp.first udp.single udp.multiple icmp.first
 icmp.error other.first other.single other.multiple frag interval adaptive.start adaptive.end src.track tcp.tsdiff
-""".split()
+"""
+TIMEOUTS = tuple(_TIMEOUTS.split())
 NONE = Address("none")
 
 

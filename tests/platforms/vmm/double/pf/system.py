@@ -18,7 +18,10 @@ bootpc tcp 68, bootpc udp 68, www tcp 80, www udp 80, tap tcp 113, ntp tcp 123, 
 https udp 443, route udp 520, spamd tcp 8025
 """
 #: The first name of a number is the one that is printed.
-_PROTOCOLS = "icmp 1, tcp 6, udp 17, esp 50, skip 57, ipv6-icmp 58, icmp6 58, any 61, carp 112"
+_PROTOCOLS = """
+ip 0, icmp 1, igmp 2, ipencap 4, tcp 6, udp 17, ipv6 41, rsvp 46, gre 47, esp 50, ah 51, mobileip 55, skip 57,
+ipv6-icmp 58, icmp6 58, any 61, ospf 89, etherip 97, pim 103, ipcomp 108, carp 112, sctp 132, pfsync 240, reserved 255
+"""
 _USERS = {"root": 0, "_pbuild": 55, "www": 67, "alice": 1000}
 _GROUPS = {"wheel": 0, "_pbuild": 55, "www": 67, "network": 69}
 _LOOPBACK = {"name": "lo0", "addresses": ["::1/128", "fe80::1/64", "127.0.0.1/8"], "groups": ["all", "lo"]}
