@@ -267,7 +267,8 @@ class Expansion:
 
 
 def _is_zero(mask, af):
-    return not (mask >> 96 if af == 4 else mask)
+    """Whether a mask is empty. Without a family, pfctl does not look."""
+    return af != 0 and not (mask >> 96 if af == 4 else mask)
 
 
 def _of_family(host, af):

@@ -76,7 +76,9 @@ class Loader(Options, Matches, Filters, Rules, Anchors, Antispoof, Tables, Queue
         self.anchor = Anchor(anchor_path, anchor_path.rpartition("/")[2])
         self.stack, self.depth, self.held, self.left, self.inline = [self.anchor], 0, 0, None, {}
         self.reader = Reader(process.system, self.warn)
-        self.lexer = None
+        self.lexer, self.optimization_given, self.shown = None, False, set()
+        # Macros of the command line win over those of the first file, and end with it.
+        self.fixed_macros, process.macros = process.macros, {}
 
     # messages
     def warn(self, text):
@@ -148,7 +150,7 @@ class Loader(Options, Matches, Filters, Rules, Anchors, Antispoof, Tables, Queue
         if text is None:
             self.warn(f"pfctl: cannot open the main config file!: {self.problem}")
             return self._not_loaded()
-        self.lexer = Lexer(grammar.KEYWORDS, self.complain, Source(name, text), dict(self.process.macros))
+        self.lexer = Lexer(grammar.KEYWORDS, self.complain, Source(name, text), dict(self.fixed_macros))
         top = self.anchor
         lalr.Parser(_TABLES, self.lexer, self, self.complain).parse()
         if self.process.very_verbose:
@@ -184,7 +186,9 @@ class Loader(Options, Matches, Filters, Rules, Anchors, Antispoof, Tables, Queue
             indent = "" if self.process.very_verbose else "  " * depth
             number_text = f"@{number} " if self.process.very_verbose else ""
             self.show(f"{indent}{number_text}{rule_text(rule, self.process.system, call)}", "")
-            if rule.anchor:
+            # A second rule that calls the same anchor is printed without its rules.
+            if rule.anchor and rule.anchor not in self.shown:
+                self.shown.add(rule.anchor)
                 self._load_rules(rule.anchor, depth + 1)
             else:
                 self.show("")

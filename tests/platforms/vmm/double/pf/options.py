@@ -93,8 +93,9 @@ class Options(Values):
         # The first character is not looked at.
         if any(character in " \t\n\v\f\r" for character in name[1:]):
             self.reject("macro name cannot contain whitespace")
-        self.lexer.macros[name] = value
-        self.lexer.used.discard(name)
+        if name not in self.fixed_macros:
+            self.lexer.macros[name] = value
+            self.lexer.used.discard(name)
 
     def yes(self, word):
         if word != "yes":
@@ -114,8 +115,8 @@ class Options(Values):
     def set_ruleset_optimization(self, _set, _word, name):
         if name not in ("none", "basic", "profile"):
             self.reject(f"unknown ruleset-optimization {name}")
-        if self.process.optimize is None:
-            self.optimizes = name != "none"
+        if self.process.optimize is None and not self.optimization_given:
+            self.optimizes, self.optimization_given = name != "none", True
 
     def set_timeout(self, name, seconds):
         self.positive(seconds)

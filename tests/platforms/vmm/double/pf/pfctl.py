@@ -9,6 +9,7 @@ import fcntl
 import getopt
 import json
 import os
+import re
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -34,6 +35,7 @@ _FLUSH_MESSAGES = {
     "Tables": "0 tables deleted.",
     "Reset": "pf: interface flags reset",
 }
+_CALL = re.compile(r'\s*anchor "([^"]+)"')
 _DAY, _HOUR, _MINUTE = 86400, 3600, 60
 
 
@@ -156,9 +158,10 @@ class Pfctl:
     def _flush(self, what, anchor):
         if what in ("rules", "all"):
             if anchor:
-                self._pf["anchors"].pop(anchor, None)
+                self._pf["anchors"][anchor] = []
             else:
                 self._pf["main"] = []
+            self._forget_empty()
         words = ("Tables", "rules", *(() if anchor else ("states", "Sources", "info", "Reset")))
         for word in words if what == "all" else (what,):
             if word in _FLUSH_MESSAGES:
@@ -170,7 +173,16 @@ class Pfctl:
         if not self._process.dry:
             for path, loaded in self._process.loaded.items():
                 self._keep(path, loaded)
+            self._forget_empty()
         return True
+
+    def _forget_empty(self):
+        """An anchor without rules exists only while a rule calls it."""
+        anchors = self._pf["anchors"]
+        called = set(_calls("", self._pf["main"]))
+        for path, lines in anchors.items():
+            called.update(_calls(f"{path}/", lines))
+        self._pf["anchors"] = {path: lines for path, lines in anchors.items() if lines or path in called}
 
     def _keep(self, path, loaded):
         lines = self._lines(loaded, path, 0)
@@ -192,7 +204,7 @@ class Pfctl:
                 lines += [f"{text} {{", *self._lines(rule.anchor, inner, depth + 1), "  " * depth + "}"]
             else:
                 lines.append(text)
-                self._pf["anchors"].setdefault(inner.removesuffix("/*"), [])
+                self._pf["anchors"].setdefault(_plain(inner), [])
                 if rule.anchor.rules:
                     self._pf["anchors"][inner] = self._lines(rule.anchor, inner, 0)
         return lines
@@ -239,6 +251,19 @@ class Pfctl:
         self._process.print(f"{'State Table':<27} {'Total':>14} {'Rate':>16}")
         for name in ("current entries", "half-open tcp"):
             self._process.print(f"  {name:<25} {0:>14} {'':>14}")
+
+
+def _plain(path):
+    """``a/*`` calls all anchors below ``a``."""
+    return path[: -len("/*")] if path.endswith("/*") else path
+
+
+def _calls(parent, lines):
+    """The paths of the anchors that rules call."""
+    for line in lines:
+        found = _CALL.match(line)
+        if found:
+            yield _plain(f"{parent}{found.group(1)}".lstrip("/"))
 
 
 @contextmanager

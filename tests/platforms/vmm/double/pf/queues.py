@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 
-from .cnumbers import UINT_MAX, double, unsigned
+from .cnumbers import UINT_MAX, double
 
 _UNITS = {"b": 1, "K": 1000, "M": 1000**2, "G": 1000**3}
 _LONGEST_NAME = 63
@@ -125,12 +126,12 @@ class Queues:
         return number, 0
 
     def service_curve(self, rate, _burst=None, burst=(0, 0), _for=None, time="0ms"):
-        milliseconds = time.rstrip("ms")
-        if not time.endswith("ms") or unsigned(milliseconds or "0") is None:
+        milliseconds = re.fullmatch(r"(\d*)ms", time)
+        if not milliseconds:
             self.reject("time in scspec must be in ms")
         if rate[1] or burst[1]:
             self.reject("no bandwidth in % yet")
-        return Curve(rate[0], burst[0], int(milliseconds or 0))
+        return Curve(rate[0], burst[0], int(milliseconds.group(1) or 0))
 
     def queue_names(self, *words):
         names = [word for word in words if word not in (None, "(", ")", ",")]

@@ -25,7 +25,7 @@ _FORBIDDEN_IN_TABLES = {
     "table": "tables cannot contain tables",
     "no-route": '"no-route" is not permitted inside tables',
     "urpf-failed": '"urpf-failed" is not permitted inside tables',
-    "route": "unknown address type 6",
+    "route": "unknown address type 4",
 }
 
 
@@ -165,7 +165,7 @@ class Rules:
         given = {}
         for word, value in items:
             if word == "timeout":
-                if value[0] in timeouts:
+                if timeouts.get(value[0]):
                     self.reject(f"state timeout {value[0]} multiple definitions")
                 timeouts[value[0]] = value[1]
                 continue
