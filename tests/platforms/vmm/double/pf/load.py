@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from . import grammar, lalr
+from ..lalr import Invalid
 from .addresses import Address, Host, Reader, bits_of, host_bits
 from .expand import problems
 from .filters import Filters
-from .lexer import Lexer, Source
+from .grammar import DIALECT, GRAMMAR, Words
 from .matches import Matches
 from .optimize import optimized
 from .options import Options
@@ -21,7 +21,6 @@ from .rule import Anchor
 from .statements import Anchors, Antispoof, Rules, Tables
 from .system import System
 
-_TABLES = lalr.Tables(grammar.GRAMMAR)
 _PREFIX = "__automatic_"
 
 
@@ -54,7 +53,7 @@ class Process:
         self.output.append(text + end)
 
     def warn(self, text):
-        self.errors.append(text + "\n")
+        self.errors.append(text)
 
 
 @dataclass
@@ -71,12 +70,13 @@ class Loader(Options, Matches, Filters, Rules, Anchors, Antispoof, Tables, Queue
 
     def __init__(self, process, anchor_path="", optimizes=True):
         self.process, self.optimizes = process, optimizes
-        self.errors = 0
         self.block_policy, self.reassembles = "drop", True
         self.anchor = Anchor(anchor_path, anchor_path.rpartition("/")[2])
         self.stack, self.depth, self.held, self.left, self.inline = [self.anchor], 0, 0, None, {}
         self.reader = Reader(process.system, self.warn)
-        self.lexer, self.optimization_given, self.shown = None, False, set()
+        self.lexer = Words(DIALECT, process.system.read)
+        self.lexer.messages = process.errors
+        self.optimization_given, self.shown = False, set()
         # Macros of the command line win over those of the first file, and end with it.
         self.fixed_macros, process.macros = process.macros, {}
 
@@ -85,16 +85,12 @@ class Loader(Options, Matches, Filters, Rules, Anchors, Antispoof, Tables, Queue
         self.process.warn(text)
 
     def complain(self, text):
-        self.errors += 1
-        self._say(text)
-
-    def _say(self, text):
-        self.warn(f"{self.lexer.file.name}:{self.lexer.line}: {text}")
+        self.lexer.error(text)
 
     def reject(self, text):
         if text is not None:
             self.complain(text)
-        raise lalr.Rejected
+        raise Invalid
 
     def fatal(self, text):
         self.warn(f"pfctl: {text}")
@@ -104,20 +100,23 @@ class Loader(Options, Matches, Filters, Rules, Anchors, Antispoof, Tables, Queue
         if self.process.verbose:
             self.process.print(text, end)
 
-    def open(self, name):
+    def open(self, open_file, name):
+        """Whether the lexer could open a file."""
         try:
-            return self.process.system.read(name)
+            open_file(name)
         except OSError as error:
             self.problem = error.strerror
             self.warn(f"pfctl: pushfile: {name}: {error.strerror}")
-            return None
+            return False
+        return True
 
     # rules
     def consistent(self, rule):
         found = problems(rule)
         for problem in found:
             if problem is None:
-                self._say("warning: synproxy used for inbound rules only, ignored for outbound")
+                place = f"{self.lexer.source.name}:{self.lexer.line}"
+                self.warn(f"{place}: warning: synproxy used for inbound rules only, ignored for outbound")
             else:
                 self.complain(problem)
         return not any(found)
@@ -146,18 +145,17 @@ class Loader(Options, Matches, Filters, Rules, Anchors, Antispoof, Tables, Queue
     # files
     def load(self, name):
         """Whether the file was loaded. Its rules are in ``anchor`` then."""
-        text = self.open(name)
-        if text is None:
+        if not self.open(self.lexer.open, name):
             self.warn(f"pfctl: cannot open the main config file!: {self.problem}")
             return self._not_loaded()
-        self.lexer = Lexer(grammar.KEYWORDS, self.complain, Source(name, text), dict(self.fixed_macros))
+        for macro, value in self.fixed_macros.items():
+            self.lexer.define(macro, value)
         top = self.anchor
-        lalr.Parser(_TABLES, self.lexer, self, self.complain).parse()
+        GRAMMAR.parse(self.lexer, self)
         if self.process.very_verbose:
-            for macro in self.lexer.macros:
-                if macro not in self.lexer.used:
-                    self.warn(f"warning: macro '{macro}' not used")
-        if self.errors:
+            for macro in self.lexer.unused():
+                self.warn(f"warning: macro '{macro}' not used")
+        if self.lexer.errors:
             return self._not_loaded()
         self.anchor = top
         if not top.path:

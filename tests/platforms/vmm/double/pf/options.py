@@ -5,9 +5,8 @@
 
 from __future__ import annotations
 
+from ..lalr import Invalid
 from .cnumbers import UINT_MAX, double, unsigned
-from .lalr import Rejected
-from .lexer import Source
 from .rule import TIMEOUTS
 
 _LIMITS = ("states", "src-nodes", "frags", "tables", "table-entries", "pktdelay-pkts", "anchors")
@@ -74,7 +73,7 @@ class Values:
         return value
 
     def broken(self, *_symbols):
-        self.errors += 1
+        self.lexer.source.errors += 1
 
     def positive(self, *numbers):
         if any(not 0 <= number <= UINT_MAX for number in numbers):
@@ -83,10 +82,8 @@ class Values:
 
 class Options(Values):
     def include(self, _word, name):
-        text = self.open(name)
-        if text is None:
+        if not self.open(self.lexer.include, name):
             self.reject(f"failed to include file {name}")
-        self.lexer.include(Source(name, text))
 
     def assign(self, name, _equals, value):
         self.show(f'{name} = "{value}"')
@@ -94,8 +91,7 @@ class Options(Values):
         if any(character in " \t\n\v\f\r" for character in name[1:]):
             self.reject("macro name cannot contain whitespace")
         if name not in self.fixed_macros:
-            self.lexer.macros[name] = value
-            self.lexer.used.discard(name)
+            self.lexer.define(name, value)
 
     def yes(self, word):
         if word != "yes":
@@ -194,7 +190,7 @@ class Options(Values):
     def syncookie_opt(self, name, text):
         share, rest = double(text)
         if rest != "%":
-            raise Rejected
+            raise Invalid
         if not 0 < share <= 100:
             self.reject("illegal percentage value")
         if name not in ("start", "end"):

@@ -13,9 +13,10 @@ import re
 from contextlib import contextmanager
 from pathlib import Path
 
+from ..host import Host
 from .load import Process, load
 from .printing import rule_text
-from .system import System, read_file
+from .system import System
 
 _USAGE = """\
 usage: pfctl [-deghNnPqrvz] [-a anchor] [-D macro=value] [-F modifier] [-f file]
@@ -66,7 +67,7 @@ class Pfctl:
             code = self._act()
         except _Ended:
             code = 1
-        return code, "".join(self._process.output), "".join(self._process.errors)
+        return code, "".join(self._process.output), "".join(f"{line}\n" for line in self._process.errors)
 
     def _end(self, *lines):
         for line in lines:
@@ -283,22 +284,11 @@ def _held(folder):
             stream.write(written)
 
 
-def _reader(root):
-    """Reads files below ``root``, or as they are named if the host has no such file."""
-
-    def read(name):
-        inside = f"{root}{name}"
-        own = root and name.startswith("/") and (name.startswith("/etc/") or os.path.lexists(inside))
-        return read_file(inside if own else name)
-
-    return read
-
-
 def run(folder, argv, environ=os.environ, stdin=""):
     """One call of pfctl: (exit code, standard output, standard error). Without a folder, nothing is remembered."""
     if not folder:
-        return Pfctl({}, read_file, stdin).run(argv)
+        return Pfctl({}, Host().read, stdin).run(argv)
     with _held(folder) as state:
         place = environ.get("POLYVIRT_VMM_ROOT") or state.get("root", "")
         root = "" if place == "/" else str(Path(folder) / "root")
-        return Pfctl(state, _reader(root), stdin).run(argv)
+        return Pfctl(state, Host(root, uid=state.get("uid", 0)).read, stdin).run(argv)

@@ -5,11 +5,9 @@
 
 from __future__ import annotations
 
-import errno
-import os
 from dataclasses import dataclass
-from pathlib import Path
 
+from ..host import Host
 from .addresses import Address, host_bits, number_of
 
 _SERVICES = """
@@ -40,11 +38,11 @@ class Assigned:
 
 
 class System:
-    """``interfaces``: name, addresses (with prefix length), groups and flag of each."""
+    """``interfaces``: name, addresses (with prefix length), groups and flag of each. ``read(path)``: text of a file."""
 
     def __init__(self, interfaces=(_LOOPBACK,), read=None):
         self.interfaces = list(interfaces)
-        self.read = read or read_file
+        self.read = read or Host().read
         self.users, self.groups = dict(_USERS), dict(_GROUPS)
         self._services = {(name, kind): int(port) for name, kind, port in map(str.split, _SERVICES.split(","))}
         self.protocols = {name: int(number) for name, number in map(str.split, _PROTOCOLS.split(","))}
@@ -114,10 +112,3 @@ def _selected(assigned, modifiers):
         if "broadcast" in modifiers:
             number |= (1 << (128 - one.bits)) - 1 & ~((1 << 96) - 1)
         yield one.af, number, one.bits if "network" in modifiers else host_bits(one.af), one.index
-
-
-def read_file(name):
-    """The text of a file; pfctl rejects a directory when it opens it."""
-    if os.path.isdir(name):
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), name)
-    return Path(name).read_bytes().decode("latin-1")
