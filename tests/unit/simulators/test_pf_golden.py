@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The double of pfctl answers to pf.conf files what OpenBSD's own pfctl answered."""
+"""The double of pfctl gives the same results for pf.conf files as OpenBSD's own pfctl."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ class Address:
 
     @property
     def is_many(self):
-        """Whether a dynamic address may stand for several ones."""
+        """True for a dynamic address that can be several addresses."""
         return self.kind == "dynamic" and not ("0" in self.modifiers and self.name[-1:].isdigit())
 
     def masked(self, bits):
@@ -60,7 +60,7 @@ class Address:
 
 @dataclass
 class Host:
-    """One address of a list in a rule, with what belongs to it."""
+    """One address in a list of a rule. ``interface`` is the name after ``@``."""
 
     address: Address = field(default_factory=Address)
     af: int = 0
@@ -78,7 +78,7 @@ def mask_of(bits):
 
 
 def bits_of(mask):
-    """How many leading bits are set."""
+    """The number of leading bits that are set."""
     return 128 - (mask ^ _ALL).bit_length()
 
 
@@ -106,7 +106,7 @@ class Reader:
         self._system, self._warn = system, warn
 
     def hosts(self, text):
-        """The hosts that a word stands for; empty after an error."""
+        """The addresses of a name or literal. The list is empty after an error."""
         word, at, interface = text.rpartition("@") if "@" in text else (text, "", "")
         word, slash, bits = word.partition("/")
         mask = None

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Makes the rules of a statement: one for each combination of its lists, if the combination is consistent."""
+"""Expands a statement into rules: one for each consistent combination of its lists."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Expansion:
         self._failed = True
 
     def _combination(self, chosen, places):
-        """1 if the combination is a rule."""
+        """Add the rule of one combination. Returns 1 if it was added, else 0."""
         interface, proto, icmp, source, destination, _source_port, target_port, *_others = chosen
         rule = self._rule
         rule.af = self._start.af
@@ -86,7 +86,7 @@ class Expansion:
         return int(added)
 
     def _mismatch(self, interface, source, destination):
-        """Whether the address families or the interfaces of link-local addresses differ."""
+        """True if the address families, or the interfaces of link-local addresses, differ."""
         families = {af for af in (self._rule.af, source.af, destination.af) if af}
         indexes = {host.index for host in (source, destination) if host.index}
         if indexes and interface.name:
@@ -152,7 +152,7 @@ class Expansion:
             self._problem("binat-to cannot be specified with a direction")
 
     def _inbound(self, places, source, destination):
-        """The rule in the other direction of ``binat-to``."""
+        """Add the incoming rule of ``binat-to``."""
         nat = self._redirections["nat"]
         rest = {name: items[place:] for name, items, place in zip(_LISTS, self._lists, places)}
         back = {
@@ -168,7 +168,7 @@ class Expansion:
         Expansion(self._loader, rule, back, rdr=redirection, received=self._received).run()
 
     def _collapse(self, name):
-        """Choose the addresses of a redirection for the family of the rule. Whether it failed."""
+        """Select the addresses of a redirection by address family. Returns True on failure."""
         rule, redirection, routing = self._rule, self._redirections[name], name == "routed"
         word = "routing" if routing else "translation"
         if not redirection or not redirection.hosts:
@@ -200,7 +200,7 @@ class Expansion:
         return not hosts
 
     def _family(self, host, redirection, family, routing):
-        """(problem, family so far, whether the host fits the rule)."""
+        """Returns (error, family so far, whether the host fits the rule)."""
         rule, word = self._rule, "routing" if routing else "translation"
         if routing and host.address.kind == "dynamic" and host.address.modifiers != ("peer",):
             return "route spec requires :peer with dynamic interface addresses", family, False
@@ -223,7 +223,7 @@ class Expansion:
         return f"@if not permitted for {word}" if host.interface else None
 
     def _apply(self, name, compared):
-        """Set ports and type of the pool of a redirection. Whether it failed."""
+        """Set the ports and the type of the pool of a redirection. Returns True on failure."""
         redirection, pool = self._redirections[name], getattr(self._rule, name)
         if not redirection:
             return False
@@ -267,12 +267,12 @@ class Expansion:
 
 
 def _is_zero(mask, af):
-    """Whether a mask is empty. Without a family, pfctl does not look."""
+    """True for an empty mask. pfctl does not check the masks of a rule without a family."""
     return af != 0 and not (mask >> 96 if af == 4 else mask)
 
 
 def _of_family(host, af):
-    """A dynamic address gets a mask of the family."""
+    """The host; the mask of a dynamic address is limited to the family."""
     if host.address.kind == "dynamic" and af == 4 and bits_of(host.address.mask) > 32:
         return replace(host, address=host.address.masked(32))
     return host
@@ -297,43 +297,47 @@ def _port_label(ports):
 
 
 def problems(rule):
-    """What is inconsistent in a rule, in the order in which pfctl looks."""
+    """The errors of a rule in the order in which pfctl reports them; None stands for its only warning."""
     ports = rule.src_port.operator or rule.dst_port.operator
     icmp = rule.icmp_type or rule.icmp_code
     translated = rule.nat.address.kind != "none" or rule.rdr.address.kind != "none"
     routing = "route-to, reply-to and dup-to"
     families = {4: "inet", 6: "inet6"}
-    found = {
-        "os only applies to tcp": rule.proto != TCP and rule.fingerprint,
-        "port only applies to tcp/udp": rule.proto not in _PORTS and ports,
-        "user only applies to tcp/udp": rule.proto not in _PORTS and rule.uid.operator,
-        "group only applies to tcp/udp": rule.proto not in _PORTS and rule.gid.operator,
-        "icmp-type/code only applies to icmp": rule.proto not in (ICMP, ICMP6) and icmp,
-        "must indicate address family with icmp-type/code": not rule.af and icmp,
-        "must indicate different address family with af-to": rule.translates and rule.af == rule.naf,
-        "'overload' requires 'max-src-conn' or 'max-src-conn-rate'": (
-            rule.overload and not rule.max_src_conn and not rule.max_src_conn_rate[1]
+    found = [
+        ("os only applies to tcp", rule.proto != TCP and rule.fingerprint),
+        ("port only applies to tcp/udp", rule.proto not in _PORTS and ports),
+        ("user only applies to tcp/udp", rule.proto not in _PORTS and rule.uid.operator),
+        ("group only applies to tcp/udp", rule.proto not in _PORTS and rule.gid.operator),
+        ("icmp-type/code only applies to icmp", rule.proto not in (ICMP, ICMP6) and icmp),
+        ("must indicate address family with icmp-type/code", not rule.af and icmp),
+        ("must indicate different address family with af-to", rule.translates and rule.af == rule.naf),
+        (
+            "'overload' requires 'max-src-conn' or 'max-src-conn-rate'",
+            rule.overload and not rule.max_src_conn and not rule.max_src_conn_rate[1],
         ),
-        f"proto {'icmp' if rule.proto == ICMP else 'icmp6'} doesn't match address family {families.get(rule.af)}": (
-            (rule.proto, rule.af) in ((ICMP, 6), (ICMP6, 4))
+        (
+            f"proto {'icmp' if rule.proto == ICMP else 'icmp6'} doesn't match address family {families.get(rule.af)}",
+            (rule.proto, rule.af) in ((ICMP, 6), (ICMP6, 4)),
         ),
-        "allow-opts can only be specified for pass rules": rule.allow_opts and rule.action != "pass",
-        "fragments can be filtered only on IP header fields": rule.fragment and (ports or rule.flagset or icmp),
-        "return-rst can only be applied to TCP rules": rule.returns == "return-rst" and rule.proto != TCP,
-        "max-src-nodes requires 'source-track rule'": rule.max_src_nodes and "rule" not in rule.state,
-        "keep state is great, but only for pass rules": rule.action != "pass" and rule.keep,
-        f"{routing} require keep state": rule.route and not rule.keep,
-        "sloppy state matching cannot be used with synproxy state or modulate state": (
-            "sloppy" in rule.state and rule.keep in ("modulate", "synproxy")
+        ("allow-opts can only be specified for pass rules", rule.allow_opts and rule.action != "pass"),
+        ("fragments can be filtered only on IP header fields", rule.fragment and (ports or rule.flagset or icmp)),
+        ("return-rst can only be applied to TCP rules", rule.returns == "return-rst" and rule.proto != TCP),
+        ("max-src-nodes requires 'source-track rule'", rule.max_src_nodes and "rule" not in rule.state),
+        ("keep state is great, but only for pass rules", rule.action != "pass" and rule.keep),
+        (f"{routing} require keep state", rule.route and not rule.keep),
+        (
+            "sloppy state matching cannot be used with synproxy state or modulate state",
+            "sloppy" in rule.state and rule.keep in ("modulate", "synproxy"),
         ),
-        None: rule.keep == "synproxy" and rule.direction != "in",
-        "nat-to and rdr-to require keep state": translated and rule.action != "match" and not rule.keep,
-        "nat-to and rdr-to require a direction": translated and not rule.direction,
-        "address family inet6 does not support scrub options no-df, random-id": (
-            rule.af == 6 and rule.scrub & {"no-df", "random-id"}
+        (None, rule.keep == "synproxy" and rule.direction != "in"),
+        ("nat-to and rdr-to require keep state", translated and rule.action != "match" and not rule.keep),
+        ("nat-to and rdr-to require a direction", translated and not rule.direction),
+        (
+            "address family inet6 does not support scrub options no-df, random-id",
+            rule.af == 6 and rule.scrub & {"no-df", "random-id"},
         ),
-        "divert is not supported on match rules": rule.action == "match" and rule.divert.type,
-        f"{routing} are not supported on {rule.action} rules": rule.action != "pass" and rule.route,
-        "af-to is not supported on match rules": rule.action == "match" and rule.translates,
-    }
-    return [text for text, wrong in found.items() if wrong]
+        ("divert is not supported on match rules", rule.action == "match" and rule.divert.type),
+        (f"{routing} are not supported on {rule.action} rules", rule.action != "pass" and rule.route),
+        ("af-to is not supported on match rules", rule.action == "match" and rule.translates),
+    ]
+    return [text for text, wrong in found if wrong]

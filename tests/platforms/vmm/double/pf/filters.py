@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Actions of the grammar for the options of a rule: ``flags``, ``keep state``, ``nat-to``, ``set`` and so on."""
+"""Actions of the grammar for the options of a rule, such as ``flags``, ``keep state``, ``nat-to`` and ``set``."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ class Line:
     value: str
 
     def answers(self, question):
-        """Whether the key is some words of the question: from a blank or its start to a blank, a ``?`` or its end."""
+        """True if the question contains the key, after a blank or its start and before a blank, a ``?`` or its end."""
         words, key = question.lower(), self.key.lower()
         at = words.find(key)
         while at >= 0:
@@ -32,7 +32,7 @@ class Line:
 
 @dataclass
 class Installation:
-    """The answers that a series of questions got, the question without an answer, and the lines without a use."""
+    """The answers to a series of questions, the error of an unanswered question, and the unused lines."""
 
     answers: list = field(default_factory=list)
     error: str = ""

@@ -30,7 +30,7 @@ class Fatal(Exception):
 
 @dataclass
 class Process:
-    """One pfctl: its options, its output, and what it keeps from one file to the next."""
+    """One pfctl process: its options, its output, and the settings that persist from one file to the next."""
 
     system: System
     verbose: bool = False
@@ -58,7 +58,7 @@ class Process:
 
 @dataclass
 class PoolTable:
-    """A table that pfctl makes of the addresses of several rules, or of one redirection."""
+    """A table that pfctl creates for the addresses of several rules, or of one redirection."""
 
     address: Address
     hosts: list = field(default_factory=list)
@@ -77,7 +77,7 @@ class Loader(Options, Matches, Filters, Rules, Anchors, Antispoof, Tables, Queue
         self.lexer = Words(DIALECT, process.system.read)
         self.lexer.messages = process.errors
         self.optimization_given, self.shown = False, set()
-        # Macros of the command line win over those of the first file, and end with it.
+        # Macros of the command line take precedence in the first file, and are undefined in later ones.
         self.fixed_macros, process.macros = process.macros, {}
 
     # messages
@@ -101,7 +101,7 @@ class Loader(Options, Matches, Filters, Rules, Anchors, Antispoof, Tables, Queue
             self.process.print(text, end)
 
     def open(self, open_file, name):
-        """Whether the lexer could open a file."""
+        """Returns False, with an error message, if the lexer cannot open a file."""
         try:
             open_file(name)
         except OSError as error:
@@ -125,7 +125,7 @@ class Loader(Options, Matches, Filters, Rules, Anchors, Antispoof, Tables, Queue
         self.stack[self.depth].rules.append(rule)
 
     def pool_table(self, hosts, table=None):
-        """Add hosts to a table, which is made if there is none; None after an error."""
+        """Add hosts to a table, or to a new one. Returns None after an error."""
         if table is None:
             table = PoolTable(Address("table", name=f"{_PREFIX}{self.process.pool_tables}"))
             self.process.pool_tables += 1
@@ -144,7 +144,7 @@ class Loader(Options, Matches, Filters, Rules, Anchors, Antispoof, Tables, Queue
 
     # files
     def load(self, name):
-        """Whether the file was loaded. Its rules are in ``anchor`` then."""
+        """Load a file. Returns False after an error."""
         if not self.open(self.lexer.open, name):
             self.warn(f"pfctl: cannot open the main config file!: {self.problem}")
             return self._not_loaded()
@@ -195,7 +195,7 @@ class Loader(Options, Matches, Filters, Rules, Anchors, Antispoof, Tables, Queue
 
 
 def load(process, name, anchor_path=""):
-    """Load a file and the anchors that it and they load; whether all was loaded."""
+    """Load a file and, recursively, its anchors. Returns False after an error."""
     optimizes = process.optimize is not False
     main = Loader(process, anchor_path, optimizes)
     try:

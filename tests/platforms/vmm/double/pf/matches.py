@@ -53,7 +53,7 @@ class Matches:
 
     # hosts
     def from_to(self, source=None, systems=None, destination=None):
-        """((hosts, ports) of the source, of the destination, names of operating systems); ``all`` is a word."""
+        """(source, destination, operating systems); source and destination are (hosts, ports)."""
         none = (None, None)
         return (none if source in (None, "all") else source), destination or none, systems
 
@@ -329,7 +329,7 @@ class Matches:
 
 
 def is_empty_range(ports):
-    """Whether no port fits, or all do."""
+    """True for a range that matches no port, or all ports."""
     if ports.operator == "><":
         return ports.low >= ports.high
     return ports.operator in (":", "<>") and ports.low > ports.high

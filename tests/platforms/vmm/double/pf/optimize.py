@@ -1,9 +1,9 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""pfctl's optimizer of rules: blocks of like rules lose duplicates, get tables, and are sorted.
+"""The ruleset optimizer: removes duplicates, combines rules with a table, and sorts rules.
 
-A block holds rules of the same effect that follow each other, so that their order does not matter.
+It works on blocks: adjacent rules with the same effect, whose order does not matter.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from .rule import Ports, Rule
 
 #: So many rules that differ in one address become one rule with a table.
 _THRESHOLD = 6
-#: A rule with one of these stands alone.
+#: A rule that sets one of these fields is not optimized.
 _BARRIERS = """
 label probability max_states max_src_nodes max_src_states max_src_conn max_src_conn_rate anchor
 """
-#: In these, the rules of a block may differ ...
+#: The rules of a block may differ in these fields ...
 _MAY_DIFFER = """
 af ifnot ifname tagged_not tagged fingerprint timeouts return_icmp return_icmp6 uid gid direction proto icmp_type
 icmp_code flags flagset tos src_port dst_port src_not dst_not rdomain naf
 """
-#: ... and in these, even rules that get a table may.
+#: ... and combined rules may differ in one of these.
 _COMBINED = ["src", "dst"]
-#: These are not compared at all.
+#: These fields are not compared.
 _IGNORED = ["max_mss", "min_ttl", "set_tos"]
 _ZERO = Rule()
 _NO_PORTS = Ports()
@@ -41,7 +41,7 @@ class _Item:
 
 @dataclass
 class _Skips:
-    """Rules that have a field in common. ``count`` is 0 if sorting by the field is of no use."""
+    """Rules that have a field in common. ``count`` is 0 if sorting by this field is useless."""
 
     items: list
     count: int = 0
@@ -77,7 +77,7 @@ def _belongs(first, rule):
 
 
 def _distinct(block):
-    """Without rules that others cover."""
+    """The rules that are not covered by others."""
     items = list(block)
     at = 0
     while at < len(items):
@@ -129,7 +129,7 @@ def _covers_address(wide, narrow, side):
 
 
 def _combined(items, loader):
-    """Rules that differ in one address share a table, if there are enough of them."""
+    """Combine rules that differ in one address, if there are at least ``_THRESHOLD`` of them."""
     at = 0
     while at < len(items):
         for other in items[at + 1 :]:
@@ -140,7 +140,7 @@ def _combined(items, loader):
 
 
 def _share_table(first, second, loader):
-    """Put the addresses of two rules into one table. Whether the second rule is no longer needed."""
+    """Put the addresses of two rules into one table. Returns True if the second rule can be removed."""
     for side, same in (("dst", "src"), ("src", "dst")):
         if getattr(first, same) or second.src or second.dst:
             continue
@@ -168,7 +168,7 @@ def _differ_only(first, second, side, same):
 
 
 def _is_in_table(item, loader):
-    """Give the first rule of a table its name. Whether the table makes this rule superfluous."""
+    """Use the table in the first of its rules. Returns True for the others, which can be removed."""
     for side in ("src", "dst"):
         table = getattr(item, side)
         if not table or len(table.hosts) < _THRESHOLD:
@@ -193,7 +193,7 @@ def _address_skip(side):
     return key
 
 
-#: What the kernel can skip rules by, in its order; None has nothing in common with any other rule.
+#: The fields by which the kernel skips rules, in its order. None never equals the field of another rule.
 _SKIPS = (
     lambda rule: (rule.ifname, rule.ifnot) if rule.ifname else None,
     lambda rule: rule.direction or None,
@@ -208,7 +208,7 @@ _SKIPS = (
 
 
 def _skip_lists(items, key):
-    """Lists of the rules with a common field; the longest first, then the one that was as long first."""
+    """Lists of rules with a common field, longest first."""
     lists = []
     for item in items:
         value = key(item.rule)

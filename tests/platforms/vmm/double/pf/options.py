@@ -87,7 +87,7 @@ class Options(Values):
 
     def assign(self, name, _equals, value):
         self.show(f'{name} = "{value}"')
-        # The first character is not looked at.
+        # pfctl does not check the first character.
         if any(character in " \t\n\v\f\r" for character in name[1:]):
             self.reject("macro name cannot contain whitespace")
         if name not in self.fixed_macros:

@@ -41,7 +41,7 @@ _DAY, _HOUR, _MINUTE = 86400, 3600, 60
 
 
 class _Ended(Exception):
-    """pfctl ends with code 1; the reason was printed."""
+    """pfctl ends with exit code 1. The error was printed."""
 
 
 class Pfctl:
@@ -269,7 +269,7 @@ def _calls(parent, lines):
 
 @contextmanager
 def _held(folder):
-    """The state in a folder, locked; it is written back."""
+    """The locked state of a folder. Changes are written back."""
     file = Path(folder) / "state.json"
     file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("a+", encoding="utf-8") as stream:
@@ -285,7 +285,7 @@ def _held(folder):
 
 
 def run(folder, argv, environ=os.environ, stdin=""):
-    """One call of pfctl: (exit code, standard output, standard error). Without a folder, nothing is remembered."""
+    """One call of pfctl: (exit code, standard output, standard error). Without a folder, no state is kept."""
     if not folder:
         return Pfctl({}, Host().read, stdin).run(argv)
     with _held(folder) as state:

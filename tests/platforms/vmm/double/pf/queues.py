@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Queues: their statement, their tree, and what pfctl demands of it."""
+"""Queues: their statement, and the checks of their hierarchy."""
 
 from __future__ import annotations
 
@@ -177,7 +177,7 @@ class Queues:
         return None
 
     def check_queues(self):
-        """Whether the tree of the queues can be loaded."""
+        """Returns False if the hierarchy of the queues is invalid."""
         for root in self.process.roots:
             has_default = self._find_children(root)
             if not root.is_root_class and root.children:
@@ -196,7 +196,7 @@ class Queues:
         return any(queue.name == name and queue.children for queue in (*self.process.roots, *self.process.queues))
 
     def _find_children(self, queue):
-        """Attach the children of a queue; whether one below it is the default."""
+        """Attach the children of a queue. Returns True if the queue or one below it is the default."""
         for child in self.process.queues:
             if child.parent != queue.name or (child.interface and child.interface != queue.interface):
                 continue

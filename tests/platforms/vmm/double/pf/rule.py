@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One rule of pf, and the parts that its statement is made of before it is expanded."""
+"""A rule of pf, and the parts of a statement before it is expanded."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class Divert:
 
 @dataclass
 class FilterOptions:
-    """The options of a rule as they are read. ``given``: those that may be given only once."""
+    """The options of a statement. ``given``: options that were set and cannot be repeated."""
 
     given: set = field(default_factory=set)
     users: list = field(default_factory=list)
@@ -191,7 +191,7 @@ class Rule:
 
 @dataclass(eq=False)
 class Anchor:
-    """A set of rules. An anchor without braces is only called here; its rules are loaded by name."""
+    """A named list of rules. It is empty for an anchor whose rules are loaded separately."""
 
     path: str = ""
     name: str = ""
@@ -199,5 +199,5 @@ class Anchor:
 
     @property
     def call(self):
-        """The name that a rule which calls this anchor prints."""
+        """The name that is printed in the rule that calls this anchor."""
         return self.name if self.rules else self.path

@@ -53,7 +53,7 @@ class Rules:
         return self._block(word, self._within(number, 255, f"illegal ttl value {number}"))
 
     def block_icmp(self, word, _open, icmp, _close):
-        # pfctl itself takes the code of IPv4 as the default for IPv6 here.
+        # This is a known problem of pfctl: the IPv4 code is the default for IPv6, too.
         return self._block(word, icmp=icmp, icmp6=_DEFAULT_ICMP)
 
     def block_icmp6(self, _word, _open, icmp6, _close):
@@ -100,7 +100,7 @@ class Rules:
         self.reject(f"OS fingerprinting only {verb} to tcp" if systems else None)
 
     def _families(self, rule, peers):
-        """The family of the rule if all addresses of a side have the same."""
+        """Set the family of the rule if all addresses of a side have the same family."""
         for hosts, _ports in peers[:2]:
             families = {host.af for host in hosts or ()}
             if not rule.af and len(families) == 1:
@@ -195,7 +195,7 @@ class Rules:
                 self.reject(f"'{word}' maximum rate must be < {_FASTEST}")
 
     def _take_states(self, rule, given, timeouts):
-        """Move the options of a state into the rule."""
+        """Copy the state options to the rule."""
         rule.max_states = given.get("max", 0)
         rule.max_src_states, rule.max_src_nodes = given.get("max-src-states", 0), given.get("max-src-nodes", 0)
         rule.max_src_conn = given.get("max-src-conn", 0)
@@ -230,7 +230,7 @@ class Anchors:
         return name
 
     def enter_anchor(self):
-        """Rules in braces are read before the name is complete: they go to an anchor that is named later."""
+        """Rules in braces are parsed before their anchor rule is complete. Collect them in a temporary anchor."""
         self.held += 1
         anchor = Anchor(f"_{self.held}", f"_{self.held}")
         del self.stack[self.depth + 1 :]

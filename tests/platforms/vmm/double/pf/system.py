@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What pfctl asks the system about: interfaces and their addresses, services, protocols, users, groups."""
+"""The system databases that pfctl reads: interfaces, services, protocols, users, groups."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class System:
 
 
 def _matches(name, interface):
-    """Whether a word names an interface: its name, or the name without the number."""
+    """True for the name of an interface, and for the name without its number."""
     if interface == name:
         return True
     rest = interface[len(name) :]
