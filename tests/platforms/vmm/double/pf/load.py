@@ -160,15 +160,15 @@ class Loader(Options, Matches, Filters, Rules, Anchors, Antispoof, Tables, Queue
         self.anchor = top
         if not top.path:
             if not self.check_queues():
-                return False
+                return self._not_loaded("Unable to load queues into kernel")
             self.load_queues()
         self._load_rules(top, 0)
         self.process.loaded[top.path] = top
         return True
 
-    def _not_loaded(self):
+    def _not_loaded(self, error="Syntax error in config file: pf rules not loaded"):
         if not self.process.dry:
-            self.warn("pfctl: Syntax error in config file: pf rules not loaded")
+            self.warn(f"pfctl: {error}")
         return False
 
     def _load_rules(self, anchor, depth):
