@@ -29,7 +29,7 @@ def _pfctl(case, *options):
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
         return texts[name]
 
-    answer = Pfctl({"ifaces": GOLDEN["hosts"][case["host"]]}, read).run([*options, f"{_FOLDER}/pf.conf"])
+    answer = Pfctl({"interfaces": GOLDEN["hosts"][case["host"]]}, read).run([*options, f"{_FOLDER}/pf.conf"])
     return tuple(text.replace(_FOLDER, "@DIR@") if isinstance(text, str) else text for text in answer)
 
 

@@ -127,7 +127,7 @@ def test_pfctl_has_no_list_of_nat_rules(host):
 def test_addresses_of_interfaces_come_from_the_state(host):
     host.write("pf.conf", "pass in from vether0:network\n")
     assert host.pfctl("-nf", "/etc/pf.conf")[0] == 1
-    host.set(ifaces={"vether0": {"addresses": ["10.50.0.1/24"], "groups": ["vether"]}})
+    host.set(interfaces={"vether0": {"inet": [["10.50.0.1", 24]], "groups": ["vether"]}})
     assert host.pfctl("-nvf", "/etc/pf.conf") == (0, "pass in inet from 10.50.0.0/24 to any flags S/SA\n", "")
 
 

@@ -45,19 +45,16 @@ class _Ended(Exception):
 
 
 class Pfctl:
-    """One call. ``state``: ``pf`` (enabled, since, main, anchors), ``ifaces``, ``uid`` and ``now`` of the host."""
+    """One call. ``state``: ``pf`` (enabled, since, main, anchors), ``interfaces`` and ``now`` of the host."""
 
-    def __init__(self, state, read, stdin=""):
-        self._state = state
+    def __init__(self, state, read, stdin="", uid=0):
+        self._state, self._uid = state, uid
         self._pf = state.setdefault("pf", {})
         for name, value in {"enabled": True, "since": 0, "main": [], "anchors": {}}.items():
             self._pf.setdefault(name, value)
-        interfaces = state.get("ifaces")
-        if isinstance(interfaces, dict):
-            interfaces = [{"name": name, **about} for name, about in interfaces.items()]
         self._read, self._stdin = read, stdin
-        system = System(interfaces, self._open) if interfaces else System(read=self._open)
-        self._process = Process(system)
+        found = interfaces(state)
+        self._process = Process(System(found, self._open) if found else System(read=self._open))
         self._options = {}
 
     def run(self, argv):
@@ -121,7 +118,7 @@ class Pfctl:
         anchor = self._options.get("-a")
         self._check_anchor(anchor)
         if not self._process.dry:
-            if self._state.get("uid", 0):
+            if self._uid:
                 self._end("pfctl: /dev/pf: Permission denied")
             if "-d" in self._options:
                 self._switch(False)
@@ -242,7 +239,7 @@ class Pfctl:
             yield from ("/".join(parts[: count + 1]) for count in range(len(parts)))
 
     def _show_info(self):
-        seconds = self._state.get("now", 0) - self._pf["since"]
+        seconds = int(self._state.get("now", 0) - self._pf["since"])
         status = f"Status: {'Enabled' if self._pf['enabled'] else 'Disabled'}"
         if seconds:
             rest = seconds % _DAY
@@ -267,28 +264,46 @@ def _calls(parent, lines):
             yield _plain(f"{parent}{found.group(1)}".lstrip("/"))
 
 
+def interfaces(state):
+    """The interfaces of a state as a list of name, addresses, groups and flag."""
+    known = state.get("interfaces", {})
+    if not isinstance(known, dict):
+        return known
+    return [
+        {
+            "name": name,
+            "addresses": [f"{address}/{bits}" for kind in ("inet", "inet6") for address, bits in about.get(kind, ())],
+            "groups": ["all", *about.get("groups", ())],
+            "flag": "LOOPBACK" if "LOOPBACK" in about.get("flags", ()) else "BROADCAST",
+        }
+        for name, about in known.items()
+    ]
+
+
 @contextmanager
 def _held(folder):
     """The locked state of a folder. Changes are written back."""
     file = Path(folder) / "state.json"
     file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("a+", encoding="utf-8") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        stream.seek(0)
-        text = stream.read()
-        state = json.loads(text or "{}")
+    with open(f"{file}.lock", "a", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        state = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+        before = json.dumps(state)
         yield state
-        written = json.dumps(state, indent=1)
-        if written != text:
-            stream.truncate(0)
-            stream.write(written)
+        after = json.dumps(state)
+        if after != before:
+            new = file.with_name("state.json.new")
+            new.write_text(after, encoding="utf-8")
+            new.replace(file)
 
 
 def run(folder, argv, environ=os.environ, stdin=""):
     """One call of pfctl: (exit code, standard output, standard error). Without a folder, no state is kept."""
+    uid = int(environ.get("POLYVIRT_VMM_UID", 0))
     if not folder:
-        return Pfctl({}, Host().read, stdin).run(argv)
+        return Pfctl({}, Host().read, stdin, uid).run(argv)
     with _held(folder) as state:
-        place = environ.get("POLYVIRT_VMM_ROOT") or state.get("root", "")
-        root = "" if place == "/" else str(Path(folder) / "root")
-        return Pfctl(state, Host(root, uid=state.get("uid", 0)).read, stdin).run(argv)
+        root = environ.get("POLYVIRT_VMM_ROOT") or state.get("root") or "1"
+        root = str(Path(folder) / "root") if root == "1" else root
+        uid = uid or state.get("uid", 0)
+        return Pfctl(state, Host(root, uid=uid).read, stdin, uid).run(argv)
