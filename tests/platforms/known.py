@@ -9,6 +9,7 @@ from platforms.libvirt import qemu, testdriver
 from platforms.proxmox import platform as proxmox
 from platforms.vagrant import platform as vagrant
 from platforms.virtualbox import platform as virtualbox
+from platforms.vmm import platform as vmm
 
 PLATFORMS = {
     one.name: one
@@ -19,5 +20,6 @@ PLATFORMS = {
         virtualbox.Double,
         vagrant.Platform,
         proxmox.Platform,
+        vmm.Platform,
     )
 }

@@ -11,6 +11,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.options i
 
 from suite.answer import Task
 from suite.limits import scaled
+from suite.scenarios.options import rejection
 from suite.scenarios.power import MODES, cells
 
 
@@ -48,6 +49,12 @@ def test_row_of_the_power_table(platform, carry, asked):
     before = platform.truth(names)
     tasks = [task for mode in MODES for task in _tasks(platform, [cell for cell in row if cell.mode == mode])]
     answers = carry(platform, tasks, names)
+    never = rejection(platform.traits(), {"state": asked})
+    if never:
+        assert {answer.msg for answer in answers.values()} == {never}
+        assert [_writes(platform, answer) for answer in answers.values() if _writes(platform, answer)] == []
+        assert platform.truth(names) == before
+        return
     for cell in row:
         if cell.refusal:
             _is_refused(platform, cell, answers, before)

@@ -36,7 +36,9 @@ def refusals(platform, known, new):
         Refused("long name", {**made, "name": ["pvc-" + "x" * 60]}, ("63 bytes", "another name")),
         Refused("gap", {**change, "disks": third}, (known, "disk2", "gaps")),
         Refused("switch", {**change, "networks": [{"type": "network"}]}, (known, "source", "switch")),
-        Refused("no switch", {**change, "networks": [{"type": "network", "source": "no"}]}, (known, "'no'", "vmm_network")),
+        Refused(
+            "no switch", {**change, "networks": [{"type": "network", "source": "no"}]}, (known, "'no'", "vmm_network")
+        ),
         Refused("owner", {**change, "owner": "nobody-there"}, (known, "owner", "nobody-there")),
         Refused("native", {**change, "native": {"color": 1}}, (known, "native", "color", "sev")),
         Refused("template", {**made, "instance_of": "pvc-none"}, (new, "instance_of", "pvc-none")),

@@ -65,12 +65,13 @@ class Platform(Adapter):
 
     @property
     def connection(self):
-        return {"config_file": str(self.config_file)}
+        return {"config_file": str(self.config_file), "storage_path": str(self.storage)}
 
     def options(self, about):
         """What every task of the module ``about`` something needs."""
-        own = {"storage_path": str(self.storage), "allow_foreign_edit": True} if about == "vm" else {}
-        return {**self.connection, **own}
+        if about != "vm":
+            return {"config_file": str(self.config_file)}
+        return {**self.connection, "allow_foreign_edit": True}
 
     @contextmanager
     def kept(self):
@@ -89,7 +90,7 @@ class Platform(Adapter):
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def traits(self):
-        given = {**self.options("vm"), "executable": str(self.programs / "vmctl")}
+        given = {**self.connection, "executable": str(self.programs / "vmctl")}
         driver = make_driver(given)
         driver.observe(None, frozenset({"power"}))
         return driver.traits()
@@ -105,7 +106,7 @@ class Platform(Adapter):
 
     def run(self, program, *words):
         """One call of the host's programs; its output, both streams."""
-        code, stdout, stderr = commands.call(str(self.state_folder), program, [str(word) for word in words])
+        code, stdout, stderr = commands.call(self.state_folder, [program, *words], {})
         assert code == 0, (program, words, stderr)
         return stdout + stderr
 
@@ -169,7 +170,9 @@ class Platform(Adapter):
         return self._image(self.storage / "base.qcow2")
 
     def disk_of(self, name):
-        return self._image(self.storage / f"{name}.qcow2") if not self.disks_of_name(name) else self.disks_of_name(name)[0]
+        return (
+            self._image(self.storage / f"{name}.qcow2") if not self.disks_of_name(name) else self.disks_of_name(name)[0]
+        )
 
     def disks_of_name(self, name):
         defined = self._defined().get(name)

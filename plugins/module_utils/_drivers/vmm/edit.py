@@ -16,7 +16,7 @@ from ..._lifecycle.mark import empty_mark
 from ..._lifecycle.model import ABSENT, STOPPED
 from ..._ports import files
 from ..._ports.clock import Clock
-from .marked_block import Entry, changed_in_place, joined, split
+from .marked_block import Entry, changed_block, joined, replaced, split
 from .reader import read_text
 
 _WAITING = "waiting"
@@ -107,16 +107,24 @@ class Edit:
         """Take a VM out of vm.conf, and delete its files when vmd does not know it any more."""
         block = self.found.configuration.blocks.get(name)
         if block is not None and not self.found.is_ours(name):
-            text = self._elsewhere.get(block.file, self.found.configuration.texts[block.file])
-            self._elsewhere[block.file] = text[: block.start] + text[block.end :].lstrip(" \t").removeprefix("\n")
+            self._replace_elsewhere(block, "")
         self._is_read_again = self._is_read_again or block is not None
         self._stage(name, Entry({**empty_mark(name), "making": sorted(paths)}) if paths else None, final=None)
         self._after.append(lambda: [files.remove(path) for path in sorted(paths)])
 
     def _define_elsewhere(self, block, definition):
-        text = self._elsewhere.get(block.file, self.found.configuration.texts[block.file])
-        before = self.found.definition(block.name)
-        self._elsewhere[block.file] = changed_in_place(text, block, before.statements(), definition.statements())
+        before = self.found.definition(block.name).statements()
+        text = self.found.configuration.texts[block.file]
+        self._replace_elsewhere(block, changed_block(text, block, before, definition.statements()))
+
+    def _replace_elsewhere(self, block, new):
+        """Edit a block that somebody else has written; an empty one takes the end of its line with it."""
+        text = self.found.configuration.texts[block.file]
+        end = block.end + (not new and text[block.end : block.end + 1] == "\n")
+        self._elsewhere.setdefault(block.file, []).append((block.start, end, new))
+
+    def _text_elsewhere(self, path):
+        return replaced(self.found.configuration.texts[path], self._elsewhere[path])
 
     def _held_back(self, definition, entry):
         """The block as vmd is to read it now: an enabled VM would be started."""
@@ -205,15 +213,12 @@ class Edit:
 
     def _write(self, parts):
         text = joined(parts)
-        if self._elsewhere.get(self.driver.config_file) is not None:
+        if self.driver.config_file in self._elsewhere:
             # A block outside of the marked lines changes in the same file.
-            text = self._with_outside(parts)
+            outside = split(self._text_elsewhere(self.driver.config_file), self.driver.config_file)
+            text = joined(replace(parts, before=outside.before, after=outside.after))
         if text != read_text(self.driver.config_file):
             _replace(self.driver.config_file, text, self._validated)
-
-    def _with_outside(self, parts):
-        outside = split(self._elsewhere[self.driver.config_file], self.driver.config_file)
-        return joined(replace(parts, before=outside.before, after=outside.after))
 
     def _validated(self, candidate):
         said = self.driver.tool.validate(candidate)
@@ -222,9 +227,9 @@ class Edit:
 
     def _write_included(self):
         """Files that vm.conf includes can be judged only in place."""
-        included = {path: text for path, text in self._elsewhere.items() if path != self.driver.config_file}
-        for path, text in included.items():
-            _replace(path, text)
+        included = [path for path in self._elsewhere if path != self.driver.config_file]
+        for path in included:
+            _replace(path, self._text_elsewhere(path))
         if included:
             self._validated(self.driver.config_file)
 

@@ -116,8 +116,8 @@ def cannot_be_quoted(text):
     return any(sign in '"\\' or ord(sign) < 32 or ord(sign) > 255 for sign in text)
 
 
-def changed_in_place(text, block, before, after):
-    """``text`` with the statements of ``block`` changed from ``before`` to ``after``; all else is as it was.
+def changed_block(text, block, before, after):
+    """The text of ``block`` with its statements changed from ``before`` to ``after``; all else in it is as it was.
 
     Both are [(keyword, text)] as they would be printed; only statements that differ are replaced, removed or added.
     """
@@ -132,13 +132,17 @@ def changed_in_place(text, block, before, after):
                 edits.append((place.start, place.end, new[number]))
         # What is inherited from the parent, or is a default, has no statement yet.
         added += [one for number, one in enumerate(new) if number >= len(places) and one not in old]
+    changed = replaced(text[: block.end], edits)[block.start :].removesuffix("}")
+    if added:
+        changed = changed.rstrip(" \t")
+        changed += ("" if changed.endswith("\n") else "\n") + "".join(f"\t{one}\n" for one in added)
+    return changed + "}"
+
+
+def replaced(text, edits):
+    """``text`` with (start, end, new text) in the places of what is there; the places do not overlap."""
     for start, end, new in sorted(edits, reverse=True):
         text = text[:start] + new + text[end:]
-    if added:
-        brace = block.end - 1 + sum(len(new) - (end - start) for start, end, new in edits)
-        before_it = text[:brace].rstrip(" \t")
-        line_end = "" if before_it.endswith("\n") else "\n"
-        text = before_it + line_end + "".join(f"\t{one}\n" for one in added) + text[brace:]
     return text
 
 

@@ -17,7 +17,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vmm.marked_
     BEGIN,
     END,
     Entry,
-    changed_in_place,
+    changed_block,
     joined,
     split,
 )
@@ -102,7 +102,8 @@ def test_vm_of_somebody_else_is_changed_where_it_is(changes, old, new):
     blocks = read("f", {"f": text}.get).blocks
     before = definition_of(blocks["db"], blocks)
     after = Definition(**{**vars(before), **changes})
-    changed = changed_in_place(text, blocks["db"], before.statements(), after.statements())
+    block = changed_block(text, blocks["db"], before.statements(), after.statements())
+    changed = text[: blocks["db"].start] + block + text[blocks["db"].end :]
     assert changed == text.replace(old, new)
     again = read("f", {"f": changed}.get).blocks
     assert definition_of(again["db"], again) == after
@@ -113,5 +114,5 @@ def test_statement_is_added_to_a_block_in_one_line():
     blocks = read("f", {"f": text}.get).blocks
     before = definition_of(blocks["a"], blocks)
     after = Definition(**{**vars(before), "memory": 1 << 30})
-    changed = changed_in_place(text, blocks["a"], before.statements(), after.statements())
-    assert changed == "vm a { disable\n\tmemory 1024M\n}\n"
+    changed = changed_block(text, blocks["a"], before.statements(), after.statements())
+    assert changed == "vm a { disable\n\tmemory 1024M\n}"
