@@ -121,10 +121,10 @@ class Edit:
         """Edit a block that somebody else has written; an empty one takes the end of its line with it."""
         text = self.found.configuration.texts[block.file]
         end = block.end + (not new and text[block.end : block.end + 1] == "\n")
-        self._elsewhere.setdefault(block.file, []).append((block.start, end, new))
+        self._elsewhere.setdefault(block.file, {})[block.name] = (block.start, end, new)
 
     def _text_elsewhere(self, path):
-        return replaced(self.found.configuration.texts[path], self._elsewhere[path])
+        return replaced(self.found.configuration.texts[path], self._elsewhere[path].values())
 
     def _held_back(self, definition, entry):
         """The block as vmd is to read it now: an enabled VM would be started."""
