@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 
 from platforms import warm
-from platforms.vmm.double import commands
-from platforms.vmm.double.state import State
+from platforms.vmm.double import boot, commands
+from platforms.vmm.double.state import FILES, State
 from platforms.vmm.double.world import World
 
 
@@ -39,6 +39,15 @@ class OpenBSD:
         """Values of the state: release, cpu, network, status_gap, pause_hangs, guests ... (README.md)."""
         with self.state.open() as state:
             state.update(values)
+        if self.state.host(self.state.look()).root:
+            self.state.populate()
+
+    def populate(self):
+        """Write the files of an installed host where ``root`` is ``/``: in a private mount namespace only."""
+        self.state.populate(FILES)
+
+    def reboot(self):
+        boot.reboot(World(self.state))
 
     def guest(self, name, **behaviour):
         """How the guest of the VM with this name behaves."""

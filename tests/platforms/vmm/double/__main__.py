@@ -10,7 +10,13 @@ import sys
 
 from .commands import call
 
-answer = call(sys.argv[1], sys.argv[2:], os.environ)
+
+def _announce(text):
+    sys.stderr.write(text)
+    sys.stderr.flush()
+
+
+answer = call(sys.argv[1], sys.argv[2:], os.environ, announce=_announce)
 for stream, text in ((sys.stdout, answer.stdout), (sys.stderr, answer.stderr)):
     stream.reconfigure(encoding="utf-8", errors="surrogateescape", newline="\n")
     stream.write(text)

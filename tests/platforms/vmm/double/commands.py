@@ -25,9 +25,12 @@ class Answer(NamedTuple):
 
 
 def _vmctl(world, words):
-    """``vmctl`` as an answer; what was printed before it hangs is in ``Hang``."""
     call = vmctl.Call(Peer(world), world.host, world.state.look()["release"])
-    code = vmctl.run(call, words)
+    try:
+        code = vmctl.run(call, words)
+    except Hang as hang:
+        hang.stderr = "".join(call.err)
+        raise
     return code, "".join(call.out), "".join(call.err)
 
 
@@ -48,8 +51,11 @@ PROGRAMS = {
 }
 
 
-def call(folder, argv, environment=None, cwd="", clock=time):
-    """What the program answers in the host of ``folder``. It sleeps by ``clock`` if it never ends."""
+def call(folder, argv, environment=None, cwd="", clock=time, announce=str):
+    """What the program answers in the host of ``folder``.
+
+    One that never ends hands what it has written to stderr to ``announce``, and sleeps by ``clock``.
+    """
     environment = os.environ if environment is None else environment
     state = State(folder, environment)
     world = World(state, cwd or os.getcwd(), clock)
@@ -58,35 +64,32 @@ def call(folder, argv, environment=None, cwd="", clock=time):
     if program == "sh" and words[:1] == ["/etc/netstart"]:
         program, words = "netstart", words[1:]
     if program == "doas":
-        return _doas(folder, world, words, environment, cwd, clock)
+        return _doas(folder, world, words, environment, cwd, clock, announce)
     order = world.take_order(program, words)
-    answer = Answer(*_run(world, program, words, order, clock))
+    answer = Answer(*_run(world, program, words, order, clock, announce))
     state.note(time=state.look()["now"], uid=world.host.uid, argv=[program, *words], **answer._asdict())
     return answer
 
 
-def _run(world, program, words, order, clock):
-    world.pass_time(state_tick(world))
+def _run(world, program, words, order, clock, announce):
+    world.pass_time(world.state.look()["tick"])
     if order and not order.get("lost"):
         return order.get("code", 1), "", order.get("stderr", "")
     try:
         answer = PROGRAMS[program](world, words)
     except Failure as failure:
         answer = (failure.code, "", failure.text)
-    except Hang:
+    except Hang as hang:
+        announce(hang.stderr)
         clock.sleep(_FOR_EVER)
-        return 1, "", ""
+        return 1, "", hang.stderr
     return (order.get("code", 1), "", order.get("stderr", "")) if order else answer
 
 
-def state_tick(world):
-    return world.state.look()["tick"]
-
-
-def _doas(folder, world, words, environment, cwd, clock):
+def _doas(folder, world, words, environment, cwd, clock, announce):
     """Another program, as root."""
     failure, words = system.doas(world, words)
     if failure:
         world.state.note(time=0, uid=world.host.uid, argv=["doas", *words], returncode=1, stdout="", stderr=failure)
         return Answer(1, "", failure)
-    return call(folder, words, {**environment, "POLYVIRT_VMM_UID": "0"}, cwd, clock)
+    return call(folder, words, {**environment, "POLYVIRT_VMM_UID": "0"}, cwd, clock, announce)

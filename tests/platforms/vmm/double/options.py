@@ -23,7 +23,9 @@ class Misuse(Exception):
 
 
 class Hang(Exception):
-    """A command that never ends by itself."""
+    """A command that never ends by itself; it has printed its first words."""
+
+    stderr = ""
 
 
 def parse(words, spec):

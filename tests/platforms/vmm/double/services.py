@@ -24,6 +24,10 @@ _WRITES = ("enable", "disable", "set")
 _ACTIONS = ("check", "start", "stop", "restart", "reload")
 
 
+def is_enabled(world, name):
+    return _Service(world, name, set()).flags is not None
+
+
 def rcctl(world, words):
     try:
         found, words = options.parse(words, "dfq")
