@@ -30,10 +30,10 @@ class OpenBSD:
         """What its executables need."""
         return {"POLYVIRT_VMM_STATE": str(self.folder), "PATH": f"{self.bin}{os.pathsep}{os.environ['PATH']}"}
 
-    def call(self, *words, uid=None):
-        """One call as it ends, without a process."""
+    def call(self, *words, uid=None, patience=None):
+        """One call as it ends, without a process; ``TimedOut`` if it takes more than ``patience`` seconds."""
         environment = {} if uid is None else {"POLYVIRT_VMM_UID": str(uid)}
-        return commands.call(self.folder, words, environment, str(self.folder), self.clock)
+        return commands.call(self.folder, words, environment, str(self.folder), self.clock, patience=patience)
 
     def change(self, **values):
         """Values of the state: release, cpu, network, status_gap, pause_hangs, guests ... (README.md)."""

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from platforms.vmm.double import commands
+from platforms.vmm.double.options import TimedOut
 from platforms.vmm.double_host import OpenBSD
 
 _HEADER = "   ID   PID VCPUS  MAXMEM  CURMEM     TTY        OWNER    STATE NAME\n"
@@ -298,3 +299,15 @@ def test_executables_answer_as_calls_in_process_do(host, tmp_path):
         capture_output=True, text=True, check=False, cwd=tmp_path, env=environment,
     )  # fmt: skip
     assert (done.returncode, done.stdout, done.stderr) == (1, "", "vmd: plain.conf:2: syntax error\n")
+
+
+def test_caller_ends_a_call_that_takes_too_long(host):
+    define(host, "web")
+    host.guest("web", hangs=True)
+    host.call("vmctl", "start", "web")
+    before = host.state.look()["now"]
+    with pytest.raises(TimedOut, match="stopping vm web: "):
+        host.call("vmctl", "stop", "-w", "web", patience=5)
+    assert host.state.look()["now"] == before + 5
+    assert states(host)["web"] == ("1", "stopping")
+    assert host.call("vmctl", "stop", "-fw", "web", patience=5) == (0, "", "stopping vm web: terminated vm 1\n")

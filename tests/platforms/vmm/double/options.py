@@ -28,6 +28,10 @@ class Hang(Exception):
     stderr = ""
 
 
+class TimedOut(Exception):
+    """A call in process was ended by its caller; what it has written to stderr."""
+
+
 def parse(words, spec):
     """``([(letter, value)], operands)``: options end at the first other word, or behind ``--``."""
     found, words = [], list(words)

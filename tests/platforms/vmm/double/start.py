@@ -48,7 +48,8 @@ class Start:
             self._add_switch(value)
         elif letter == "t":
             if len(value) > LONGEST_NAME:
-                raise Failure("vmctl: invalid instance name\n")
+                self.call.warn("instance vm name too long")
+                raise Failure(f"vmctl: invalid name: {value}\n")
             self.template = value
         else:
             readers = {"m": self._memory, "i": self._count, "d": self._disk, "r": self._cdrom, "b": self._kernel}

@@ -149,7 +149,7 @@ class Reader:
         self.block.values["up"] = word == "up"
 
     def group_name(self, name):
-        if len(name) > LONGEST_INTERFACE or name[-1:].isdigit():
+        if len(name) > LONGEST_INTERFACE or name[-1:] in tuple("0123456789"):
             self.reject(f"invalid group name: {name}")
         return name
 

@@ -10,12 +10,12 @@ from .lexer import dialect
 
 _KEYWORDS = """
 add agentx allow boot cdrom context delay device disable disk down enable format group id include inet6 instance
-interface interfaces lladdr local locked memory net owner parallel path prefix rdomain sev size socket staggered start
+interface interfaces lladdr local locked memory net owner parallel path prefix rdomain size socket staggered start
 switch up vm
 """
 DIALECT = dialect(_KEYWORDS)
-#: Releases from this one on also know these words.
-NEWER = {"7.8": ("seves",)}
+#: The first release that knows a word.
+SINCE = {"sev": "7.6", "seves": "7.8"}
 
 _GRAMMAR = """
 file:
