@@ -94,7 +94,8 @@ class _Reader(Reader):
         if instance is not None:
             if len(name) > LONGEST_NAME:
                 self.reject(f"vm {name} name too long")
-            self.block = Block(instance, name)
+            # An instance inherits what it does not set.
+            self.block = Block(instance, name, has_devices=True)
         if len(self.block.name) > LONGEST_NAME:
             self.reject("vm name too long")
 

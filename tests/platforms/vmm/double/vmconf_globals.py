@@ -96,8 +96,13 @@ class Reader:
         self.keep(socket_owner=[owner[0], max(owner[1], 0)])
 
     def agentx(self, _word):
-        self.agent = {"context": "", "path": "/var/agentx/master"}
+        """Several lines are one setting."""
+        known = self.registry.globals.get("agentx") if self.registry else None
+        self.agent = known or {"context": "", "path": ""}
         self.keep(agentx=self.agent)
+
+    def agentx_default(self, *_symbols):
+        self.agent["path"] = self.agent["path"] or "/var/agentx/master"
 
     def agentx_context(self, _options, _context, text):
         self.agent["context"] = text[:_LONGEST_CONTEXT]

@@ -32,7 +32,7 @@ global: LOCAL INET6 -> local_inet6
 global: LOCAL INET6 PREFIX STRING -> local_inet6_prefix
 global: LOCAL PREFIX STRING -> local_prefix
 global: SOCKET OWNER owner -> socket_owner
-global: agentx agentx_options
+global: agentx agentx_options -> agentx_default
 agentx: AGENTX -> agentx
 agentx_options:
 agentx_options: agentx_options CONTEXT STRING -> agentx_context
