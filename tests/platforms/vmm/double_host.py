@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An OpenBSD host that only remembers, to be used as the real one is, and told what shall go wrong."""
+"""A simulated OpenBSD host for tests, with settings for its behaviour and its errors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from platforms.vmm.double.world import World
 
 
 class OpenBSD:
-    """A host whose state is in ``folder``; ``root`` is ``/`` where its files are those of a private mount namespace."""
+    """A host with its state in ``folder``; ``root`` is ``/`` where its files are those of a private mount namespace."""
 
     def __init__(self, folder, **known):
         self.folder = Path(folder)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The double of an OpenBSD host lies where the real one lies."""
+"""The double of an OpenBSD host has the known problems of the original: each has a test."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Programs of OpenBSD that only remember: ``python -m platforms.vmm.double FOLDER PROGRAM WORD…`` (README.md)."""
+"""Simulated programs of OpenBSD: ``python -m platforms.vmm.double FOLDER PROGRAM WORD…`` (README.md)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What vmd makes of the blocks of vm.conf: the virtual machines and switches that it knows."""
+"""The virtual machines and switches that vmd registers for the blocks of vm.conf."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from . import prefixes
 from .lalr import Invalid
 
 LONGEST_INTERFACE = 15
-# As recorded: on another system, whose socket addresses are 4 bytes longer.
+# As recorded on another system, where socket addresses are 4 bytes longer.
 _LONGEST_SOCKET = 107
 _LONGEST_CONTEXT = 31
 _LARGEST_TABLE = 255

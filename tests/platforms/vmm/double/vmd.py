@@ -11,7 +11,7 @@ from .registration import Registry
 
 DEFAULT_FILE = "/etc/vm.conf"
 _BITS = (("running", "RUNNING"), ("stopping", "SHUTDOWN"), ("paused", "PAUSED"))
-#: Numbers only tell success from failure: texts come from the names.
+#: Every number except 0 is a failure; its name selects the text.
 _FAILED = 1
 _DELAY, _PARALLEL = 30, 4
 
