@@ -311,3 +311,33 @@ def test_caller_ends_a_call_that_takes_too_long(host):
     assert host.state.look()["now"] == before + 5
     assert states(host)["web"] == ("1", "stopping")
     assert host.call("vmctl", "stop", "-fw", "web", patience=5) == (0, "", "stopping vm web: terminated vm 1\n")
+
+
+def test_vm_of_the_command_line_vanishes_when_it_stops(host):
+    host.write("/var/vmm/a.img", "data")
+    assert host.call("vmctl", "start", "-L", "-d", "/var/vmm/a.img", "a").returncode == 0
+    assert host.call("vmctl", "start", "-L", "-d", "/var/vmm/a.img", "b").stderr == (
+        "vmctl: could not open disk image(s)\n"
+    )
+    assert states(host) == {"a": ("1", "running")}
+    host.call("vmctl", "stop", "-w", "a")
+    assert states(host) == {}
+
+
+def test_instance_takes_what_it_lacks_from_its_template(host):
+    define(host, "template")
+    host.write("/var/vmm/a.img", "data")
+    assert host.call("vmctl", "start", "-t", "template", "-d", "/var/vmm/a.img", "a").returncode == 0
+    assert host.call("vmctl", "status", "a").stdout.split("\n")[1].split()[3] == "1.0G"
+    assert host.call("vmctl", "start", "-t", "none", "-d", "/var/vmm/a.img", "b").stderr == "vmctl: invalid template\n"
+
+
+def test_users_may_only_use_their_own_vms(host):
+    define(host, "a", "b")
+    text = host.file("/etc/vm.conf").read_text(encoding="ascii")
+    host.write("/etc/vm.conf", "socket owner alice\n" + text.replace('"b" {', '"b" {\n\towner alice'))
+    host.call("vmctl", "reload")
+    assert host.call("vmctl", "start", "b", uid=1000).returncode == 0
+    refused = "vmctl: start vm command failed: Operation not permitted\n"
+    assert host.call("vmctl", "start", "a", uid=1000) == (1, "", refused)
+    assert host.call("vmctl", "reload", uid=1000) == (1, "", "vmctl: command failed: Operation not permitted\n")

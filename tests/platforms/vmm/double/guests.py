@@ -108,6 +108,8 @@ class Guests:
             raise Refused("VMD_BIOS_MISSING")
         if vm.get("cdrom") and not self.host.exists(vm["cdrom"]):
             raise Refused("VMD_CDROM_MISSING")
+        if vm.get("cdrom") and not os.path.isfile(self.host.place(vm["cdrom"])):
+            raise Refused("VMD_CDROM_INVALID")
         self._check_disks(vm)
         taps = self._free_taps(len(vm["interfaces"]))
         if vm["memory"] > self.state["memory_limit"]:

@@ -117,7 +117,7 @@ class _Service:
         if variable not in values:
             raise Failure(_USAGE)
         text = values[variable]
-        return code, f"{text}\n" if text else "", ""
+        return 0, f"{text}\n" if text else "", ""
 
     # The daemon -------------------------------------------------------------------------------------------------------
 

@@ -123,7 +123,8 @@ class Vmd:
         if self.host.uid and "INSTANCE" not in message["vmc_flags"]:
             raise Refused("EPERM")
         block = vmconf.Block(message["name"], message["instance"], has_devices=True)
-        block.memory, block.disks, block.cdrom = message["memory"], message["disks"], message["cdrom"]
+        block.memory, block.cdrom = message["memory"], message["cdrom"]
+        block.disks = [[path, kind] for kind, path in message["disks"]]
         block.owner = (self.host.uid, -1)
         for nic in message["nics"]:
             block.nics.append({"local": "LOCAL" in nic["flags"], "up": True, "locked": False, "lladdr": ""})
