@@ -65,8 +65,8 @@ options:
         them in this order.
       - New files are created in O(storage_path), in the format V(qcow2) or V(raw). A new VM has one disk of 20G by
         default.
-      - Disks grow while the VM is off, and never shrink. A qcow2 image is copied to a larger one, without its base
-        images. A disk that is the base of other disks does not grow.
+      - Disks grow while the VM is off, and never shrink. A qcow2 image is copied to a larger one. A linked disk, and
+        one that is the base of other disks, does not grow.
   networks:
     description:
       - NICs by position, at most four; the first entry is the first NIC. Omitted keys are not changed, and a NIC keeps

@@ -42,12 +42,16 @@ class Adapter:
     consent: ClassVar = {}
     #: How a snapshot that has files of its own for disk and memory is requested.
     snapshot_with_memory: ClassVar = {"include_memory": True}
+    #: Whether there are modules for snapshots.
+    has_snapshots = True
     #: Whether a snapshot holds what is on the disks.
     snapshots_hold_disks = True
     #: Whether images, media and disks are files of the host on which the task runs.
     handles_files = True
     #: A format that the disk of a new VM does not have.
     other_format = "raw"
+    #: Whether a disk on top of another one can be enlarged.
+    linked_disks_grow = True
     #: What linked clones need: "snapshot", "template", or None for the VM as it is.
     linked_needs = None
 

@@ -23,3 +23,5 @@ PLATFORMS = {
         vmm.Platform,
     )
 }
+#: Those that have snapshots.
+WITH_SNAPSHOTS = [name for name, one in PLATFORMS.items() if one.has_snapshots]

@@ -71,9 +71,9 @@ def qemu(ground):
     return ground.open("libvirt_qemu", "pvg-")
 
 
-@pytest.fixture(params=("libvirt_qemu", "virtualbox"))
+@pytest.fixture
 def aside(request, ground):
-    """Those with real guests, for tasks that are killed."""
+    """A platform for tasks that are interrupted; scenarios/interrupted.py has which."""
     return ground.open(request.param, "pvk-")
 
 

@@ -12,13 +12,13 @@ from __future__ import annotations
 import pytest
 
 from suite.depth import share
-from suite.scenarios.interrupted import SCENARIOS, Interrupted
+from suite.scenarios.interrupted import CASES, Interrupted
 
 #: How many of the points of a scenario one day takes; in process, the doubles are killed at all of them every day.
-EVERY_DAY = 2
+EVERY_DAY = 200
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS)
+@pytest.mark.parametrize(("aside", "scenario"), CASES, indirect=["aside"])
 def test_killed_at_every_call(aside, shim, tmp_path, scenario, pytestconfig):
     task = Interrupted(aside, shim, tmp_path, scenario)
     points = list(_points(aside, task.undisturbed().calls))

@@ -25,7 +25,7 @@ _DEEP = pytest.mark.deep("libvirt's test driver and Proxmox VE; unit belt, test_
 _SELDOM = [pytest.param(name, marks=_DEEP) for name in ("virtualbox_double", "vagrant", "libvirt_qemu", "virtualbox")]
 
 
-@pytest.fixture(params=["libvirt_test", "proxmox", *_SELDOM])
+@pytest.fixture(params=["libvirt_test", "proxmox", "vmm", *_SELDOM])
 def alone(request, ground):
     """A platform with VMs that no other test knows."""
     return ground.open(request.param, "pvt-")
@@ -70,7 +70,7 @@ def _life(platform):
         yield "vm", {option: known[option][0]}
     for change in platform.changes_while_stopped():
         yield "vm", change
-    yield from _snapshots()
+    yield from _snapshots() if platform.has_snapshots else ()
     yield "vm", {"state": "absent", "delete_disks": "all", **FORCE}
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
     LIVE,
     PAUSED,
@@ -17,10 +18,12 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
     Vm,
 )
 
+from platforms.known import WITH_SNAPSHOTS
 from suite.answer import Task
 from suite.scenarios.refusals import KNOWN
 from suite.scenarios.snapshots import NAMES, TAKEN, refusals, refused_comparisons, snapshot, told
 
+pytestmark = pytest.mark.parametrize("platform_name", WITH_SNAPSHOTS, indirect=True, scope="session")
 #: How machines are found, and how each is moved away from that.
 POWERS = {"pvc-off": STOPPED, "pvc-on": RUNNING, "pvc-held": PAUSED}
 MOVED = {"pvc-off": RUNNING, "pvc-on": PAUSED, "pvc-held": STOPPED}

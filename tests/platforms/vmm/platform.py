@@ -17,15 +17,13 @@ from typing import ClassVar
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vmm.driver import make_driver
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import ABSENT, PAUSED, RUNNING, STOPPED
 
-from platforms import images, warm
+from platforms import images
 from platforms.adapter import Adapter
 from platforms.vmm import own
-from platforms.vmm.double import commands, vmconf
+from platforms.vmm.double import vmconf
 from platforms.vmm.double.registration import Registry
-from platforms.vmm.double.state import State
+from platforms.vmm.double_host import OpenBSD
 
-#: Programs of OpenBSD that tasks run.
-PROGRAMS = ("vmctl", "vmd", "ifconfig", "arp", "uname", "rcctl")
 _MARK = "# polyvirt "
 _READS = {"status", "show"}
 #: Where the product looks for the firmware of guests, in the world's own /etc.
@@ -45,13 +43,14 @@ class Platform(Adapter):
 
     name = "vmm"
     family = "polyvirt.core.vmm"
-    commands = (*PROGRAMS, "xorriso")
+    commands = ("vmctl", "vmd", "ifconfig", "arp", "uname", "rcctl", "xorriso")
     finds = (ABSENT, STOPPED, RUNNING, PAUSED)
     disk_size = "16M"
     creation: ClassVar = {"cpus": 1, "memory": "128M", "disks": [{"size": disk_size}], "networks": []}
     #: vmd gives each VM one CPU; a second one is among the refusals.
     unusable: ClassVar = frozenset({"cpus"})
     slots = ("disk0", "disk1")
+    has_snapshots = linked_disks_grow = False
     native_values = (({"sev": True}, True), ({"sev": False}, False))
     #: What runs of a VM that was started by hand is what vmd knows.
     consent: ClassVar = {"allow_restart": True, "stop_mode": "force"}
@@ -59,9 +58,18 @@ class Platform(Adapter):
     def __init__(self, prefix="pvc-"):
         super().__init__(prefix)
         self.folder = Path(tempfile.gettempdir()).resolve() / f"polyvirt-{prefix}vmm"
-        self.state_folder = self.folder / "host"
-        self.storage, self.programs = self.folder / "vms", self.folder / "bin"
-        self.config_file = self.state_folder / "root/etc/vm.conf"
+        self.storage, self._host = self.folder / "vms", None
+        self.config_file = self.folder / "host/root/etc/vm.conf"
+
+    @property
+    def host(self):
+        """The host, which another process may have made."""
+        self._host = self._host or OpenBSD(self.folder / "host")
+        return self._host
+
+    @property
+    def programs(self):
+        return self.host.bin
 
     @property
     def connection(self):
@@ -78,11 +86,7 @@ class Platform(Adapter):
         """The host; at the end all is gone."""
         shutil.rmtree(self.folder, ignore_errors=True)
         try:
-            self.programs.mkdir(parents=True)
-            for program in PROGRAMS:
-                path = self.programs / program
-                path.write_text(warm.script("platforms.vmm.double", self.state_folder, program), encoding="utf-8")
-                path.chmod(0o755)
+            self._make_host()
             _FIRMWARE.parent.mkdir(exist_ok=True)
             _FIRMWARE.touch()
             yield
@@ -104,18 +108,27 @@ class Platform(Adapter):
 
     # Behind the module's back ---------------------------------------------------------------------------------------
 
-    def run(self, program, *words):
+    def _make_host(self):
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.storage.mkdir(parents=True)
+        (self.folder / "host").mkdir()
+        # A user of the host on which the module looks, too.
+        self._host = OpenBSD(self.folder / "host", users={"root": [0, 0], "daemon": [1, 1]})
+        self.run("rcctl", "enable", "vmd")
+        self.run("rcctl", "start", "vmd")
+
+    def run(self, *words):
         """One call of the host's programs; its output, both streams."""
-        code, stdout, stderr = commands.call(self.state_folder, [program, *words], {})
-        assert code == 0, (program, words, stderr)
-        return stdout + stderr
+        answer = self.host.call(*words)
+        assert answer.returncode == 0, (words, answer)
+        return answer.stdout + answer.stderr
 
     def _state(self):
-        return State(self.state_folder)
+        return self.host.state.look()
 
     def _known(self):
         """{name: VM} as vmd knows them."""
-        return {vm["name"]: vm for vm in self._state().look()["vms"]}
+        return {vm["name"]: vm for vm in self._state()["vms"]}
 
     def _text(self):
         return self.config_file.read_text(encoding="latin-1") if self.config_file.exists() else ""
@@ -129,10 +142,9 @@ class Platform(Adapter):
         """{name: VM} as vmd would read them from vm.conf now."""
         if not self.config_file.exists():
             return {}
-        state = self._state()
         vms = []
         registry = Registry(vms, [], {}, lambda name, uid: 0, lambda index: "random")
-        verdict = vmconf.read(str(self.config_file), state.host(state.look()), registry)
+        verdict = vmconf.read(str(self.config_file), self.host.state.host(self._state()), registry)
         assert verdict.is_good, verdict.messages
         return {vm["name"]: vm for vm in vms}
 
@@ -214,21 +226,13 @@ class Platform(Adapter):
 
     def clean(self):
         """No machine and no file of the namespace is left; vmd runs."""
-        shutil.rmtree(self.state_folder, ignore_errors=True)
-        shutil.rmtree(self.storage, ignore_errors=True)
-        self.storage.mkdir(parents=True)
-        with self._state().open() as state:
-            # A user of this host, too, where the product looks.
-            state["users"]["daemon"] = [1, 1]
-        self.run("rcctl", "enable", "vmd")
-        self.run("rcctl", "start", "vmd")
+        self._make_host()
 
     def bring(self, names, hearing=()):
         """Make machines and bring each into a power: ``names`` is {name: power}; those ``hearing`` shut down."""
         made = {name: power for name, power in names.items() if power != ABSENT}
-        with self._state().open() as state:
-            state["guests"] = {name: {"hangs": name not in hearing, "shutdown": 1} for name in made}
         for name in made:
+            self.host.guest(name, hangs=name not in hearing, shutdown=1)
             self.define(name)
         self.run("vmctl", "reload")
         for name, power in made.items():
@@ -252,6 +256,18 @@ class Platform(Adapter):
             self.run("vmctl", "start", name) if found == STOPPED else None
             self.run("vmctl", "pause", name) if power == PAUSED else None
 
+    def handle(self, name):
+        """A word that vmctl takes for this machine, though it is another one's name."""
+        return str(self._known()[name]["id"])
+
+    def define_as(self, word):
+        """A machine with a name that is not the namespace's."""
+        self.define(word)
+        self.run("vmctl", "reload")
+
+    def remove_by_name(self, name):
+        """Its lines go with all others when the next test begins."""
+
     def in_the_way(self, name):
         """A file that keeps a machine of this name from being made."""
         return self.storage / f"{name}-disk0.qcow2"
@@ -262,7 +278,7 @@ class Platform(Adapter):
         return own.refusals(self, known, new)
 
     def own_settings(self):
-        return own.settings(self)
+        return own.settings()
 
 
 def _standing(name, defined, known, mark):

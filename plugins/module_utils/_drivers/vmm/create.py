@@ -5,10 +5,9 @@
 
 from __future__ import annotations
 
-from ..._lifecycle.errors import CommandFailed, PolyvirtError
+from ..._lifecycle.errors import CommandFailed
 from ..._lifecycle.mark import empty_mark
 from ..._lifecycle.model import ABSENT
-from ..._ports import files
 from .definition import Definition, described
 from .settings.disks import FIRST, disk_path, make_disks, make_seed, with_macs
 
@@ -34,12 +33,7 @@ def _create(driver, vm, step, content, inputs):
     # vmd rejects an instance with another address than its template has.
     networks = config.get("networks") or {} if parent else with_macs(vm.name, config.get("networks"))
     made = make_disks(driver, vm, step, content)
-    try:
-        seeds = make_seed(driver, vm, step, with_macs(vm.name, step.arguments.get("networks") or networks))
-    except PolyvirtError:
-        for path in made:
-            files.remove(path)
-        raise
+    seeds = make_seed(driver, vm, step, with_macs(vm.name, step.arguments.get("networks") or networks))
     disks = [
         (disk.get("source") or disk_path(driver, vm.name, slot, disk.get("format")), disk.get("format"))
         for slot, disk in sorted((config.get("disks") or {}).items())

@@ -32,6 +32,8 @@ class Edit:
         self.found = driver.look()
         self._parts, self._final = self.found.parts, {}
         self._elsewhere, self._after = {}, []
+        #: Files that were created for this edit, by VM.
+        self.made = {}
         self._is_read_again = False
 
     # Before the steps -------------------------------------------------------------------------------------------------
@@ -76,10 +78,11 @@ class Edit:
         else:
             entry = Entry(mark, definition.printed())
         in_force = (self.found.mark(name) or {}).get("in_force") or former
-        unread = {**mark, "in_force": in_force} if former else {**mark, "making": [*mark["disks"], *mark["files"]]}
+        key = "adding" if former else "making"
+        unread = {**mark, key: list(self.made.get(name, ())), **({"in_force": in_force} if former else {})}
         if is_on and former:
-            is_same = definition.printed() == in_force
-            self._stage(name, entry if is_same else replace(entry, mark=unread))
+            is_same = definition.printed().rstrip("\n") == in_force
+            self._stage(name, entry if is_same else replace(entry, mark={**mark, "in_force": in_force}))
         else:
             self._is_read_again = True
             self._stage(name, replace(self._held_back(definition, entry), mark=unread), final=entry)
@@ -149,6 +152,7 @@ class Edit:
                 self._reload(others_of_batch)
         except PolyvirtError:
             self._restore(former)
+            self.discard(self.made)
             raise
         for action in self._after:
             action()
@@ -156,6 +160,11 @@ class Edit:
         for name, entry in self._final.items():
             parts = parts.having(name, entry)
         self._write(parts)
+
+    def discard(self, names):
+        """Remove the files that were created for these VMs, which vm.conf does not name."""
+        for path in [path for name in names for path in self.made.get(name, ())]:
+            files.remove(path)
 
     def _hold_back_others(self, parts):
         """VMs of this collection that are enabled and stopped are not enabled while vmd reads the file."""

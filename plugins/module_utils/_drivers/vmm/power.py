@@ -20,7 +20,12 @@ def start(driver, vm, step):
         edit = Edit(driver, starting={vm.name})
         edit.read_again(vm.name)
         edit.commit()
-    driver.tool.start(vm.name)
+    driver.tool.start(_address(driver, vm))
+
+
+def _address(driver, vm):
+    """vmctl takes a name of digits for the number of a VM, perhaps of another one."""
+    return str(driver.look().rows[vm.name].id) if vm.name.isdigit() else vm.name
 
 
 def stop(driver, vm, step):
@@ -28,7 +33,7 @@ def stop(driver, vm, step):
     if driver.options.get("guest_shutdown") and vm.addresses:
         _ask_by_ssh(driver, vm)
     elif driver.look().power(vm.name) != STOPPED:
-        driver.tool.stop(vm.name)
+        driver.tool.stop(_address(driver, vm))
 
 
 def _ask_by_ssh(driver, vm):
@@ -48,12 +53,12 @@ def _ask_by_ssh(driver, vm):
 
 def kill(driver, vm, step):
     if driver.look().power(vm.name) != STOPPED:
-        driver.tool.stop(vm.name, "-f")
+        driver.tool.stop(_address(driver, vm), "-f")
 
 
 def pause(driver, vm, step):
-    driver.tool.pause(vm.name)
+    driver.tool.pause(_address(driver, vm))
 
 
 def resume(driver, vm, step):
-    driver.tool.unpause(vm.name)
+    driver.tool.unpause(_address(driver, vm))

@@ -31,7 +31,7 @@ def check_disks(driver, found, plan, steps):
             if change.kind == "disks.add" and change.new.get("source"):
                 _check_source(found, plan.after.name, change)
             elif change.kind == "disks.size":
-                _check_growth(found, one.vm, change)
+                _check_growth(found, plan, one.vm, change)
 
 
 def _check_content(found, name, step):
@@ -118,16 +118,27 @@ def _check_source(found, name, change):
         )
 
 
-def _check_growth(found, vm, change):
-    disk = vm.config["disks"][change.key]
-    users = users_of_files(found, but=vm.name).get(os.path.realpath(disk["source"]))
+def _check_growth(found, plan, vm, change):
+    path = vm.config["disks"][change.key].get("source")
+    # A clone that does not exist yet has no file.
+    linked = bases_of(path)[:1] if path else [one.arguments["source"].name for one in _linked_clones(plan)]
+    if linked:
+        raise Refused(
+            f"{vm.name}: {change.path}: the disk is linked to {linked[0]}, and vmctl cannot enlarge such a disk.",
+            "Omit the size, or create the VM without linked: true.",
+        )
+    users = path and users_of_files(found, but=vm.name).get(os.path.realpath(path))
     if users:
         raise Refused(
-            f"{vm.name}: {change.path}: {disk['source']} is the base of disks of {', '.join(sorted(users))}.",
+            f"{vm.name}: {change.path}: {path} is the base of disks of {', '.join(sorted(users))}.",
             "A base must not change. Clone the VM, and enlarge the disk of the clone.",
         )
     if change.new % MIB:
         raise Refused(f"{vm.name}: {change.path}: it is not a whole number of MiB.", "Round it to whole MiB.")
+
+
+def _linked_clones(plan):
+    return [step for step in plan.steps if step.verb == "clone" and step.arguments["creation"]["clone"]["linked"]]
 
 
 def check_start(found, plan):

@@ -53,18 +53,17 @@ def make_disks(driver, vm, step, content=None):
 
     Files of the same names are from an interrupted task, because preflight rejects all others.
     """
-    made = []
-    try:
-        for slot, path, entry in new_disks(driver, vm, step):
-            files.make_folder(os.path.dirname(path))
-            files.remove(path)
-            made.append(path)
+    made = driver.edit.made[vm.name] = []
+    for slot, path, entry in new_disks(driver, vm, step):
+        files.make_folder(os.path.dirname(path))
+        files.remove(path)
+        made.append(path)
+        try:
             _make_disk(driver, path, entry, *(content or {}).get(slot, (None, False)))
-    except PolyvirtError:
-        for path in made:  # vmctl leaves half of a copy.
-            files.remove(path)
-        raise
-    return made
+        except PolyvirtError:
+            driver.edit.discard([vm.name])  # vmctl leaves half of a copy.
+            raise
+    return list(made)
 
 
 def _make_disk(driver, path, entry, image, linked):
@@ -99,8 +98,13 @@ def make_seed(driver, vm, step, networks):
         return []
     path = seed_path(driver, vm.name)
     files.make_folder(os.path.dirname(path))
-    documents = seed.nocloud_documents(cloud_init, vm.name, vm.name, macs_by_place(networks))
-    seed.make_seed(driver.commands, files, path, documents)
+    driver.edit.made[vm.name].append(path)
+    try:
+        documents = seed.nocloud_documents(cloud_init, vm.name, vm.name, macs_by_place(networks))
+        seed.make_seed(driver.commands, files, path, documents)
+    except PolyvirtError:
+        driver.edit.discard([vm.name])
+        raise
     return [path]
 
 
