@@ -15,7 +15,7 @@ from suite.depth import share
 from suite.scenarios.interrupted import CASES, Interrupted
 
 #: How many of the points of a scenario one day takes; in process, the doubles are killed at all of them every day.
-EVERY_DAY = 200
+EVERY_DAY = 2
 
 
 @pytest.mark.parametrize(("aside", "scenario"), CASES, indirect=["aside"])

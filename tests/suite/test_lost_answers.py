@@ -17,7 +17,7 @@ from suite.depth import share
 from suite.scenarios.interrupted import CASES, NAME, Interrupted
 
 #: How many of the calls of a scenario one day takes.
-EVERY_DAY = 200
+EVERY_DAY = 2
 #: Seconds that a call may take; the late answer never comes. Where the host is so slow that other calls take longer,
 #: they are late as well, and the result has to be true all the same.
 _CALL_TIMEOUT = 3

@@ -19,6 +19,8 @@ from ..._ports.clock import Clock
 from .marked_block import Entry, changed_block, joined, replaced, split
 from .reader import read_text
 
+#: What a mark has until vmd has read the change that it belongs to.
+INCOMPLETE = frozenset({"making", "adding", "in_force"})
 _WAITING = "waiting"
 #: How long vmd may take to start what it found enabled in vm.conf.
 _PAUSE, _PAUSES = 0.25, 40
@@ -54,7 +56,7 @@ class Edit:
         """The mark of a VM without what an interrupted task left in it."""
         entry = self._parts.entries.get(name)
         kept = dict(entry.mark) if entry and entry.mark else empty_mark(name)
-        return {key: value for key, value in kept.items() if key not in ("making", "adding", "in_force")}
+        return {key: value for key, value in kept.items() if key not in INCOMPLETE}
 
     def check_unchanged(self, name):
         """Raise Stale if another client changed the block of a VM since it was planned."""

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 from ..._lifecycle.errors import CommandFailed
 from ..._lifecycle.model import STOPPED
-from .edit import Edit
+from .edit import INCOMPLETE, Edit
 
 #: ssh's own exit code: the command did not run, or the connection ended with the guest.
 _SSH_FAILED, _CONNECT_TIMEOUT = 255, 10
 
 
 def start(driver, vm, step):
-    """Start a VM as vm.conf defines it now: what was changed while it ran is read first."""
+    """Start a VM as vm.conf defines it now: what was changed while it ran, or by a killed task, is read first."""
     found = driver.look()
-    if (found.mark(vm.name) or {}).get("in_force") or vm.name not in found.rows:
+    if INCOMPLETE & (found.mark(vm.name) or {}).keys() or vm.name not in found.rows:
         edit = Edit(driver, starting={vm.name})
         edit.read_again(vm.name)
         edit.commit()
