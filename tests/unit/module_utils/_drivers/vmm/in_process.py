@@ -1,0 +1,180 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""vmd's driver on the double of an OpenBSD host, in this process: no program is started, and nobody waits."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from unittest import mock
+
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vmm import checks, edit, host, observe
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vmm.driver import VmmDriver
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vmm.options import VM, VMM
+from ansible_collections.polyvirt.core.plugins.module_utils._engine.inspect import report_vms
+from ansible_collections.polyvirt.core.plugins.module_utils._engine.task import run
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle import options
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Timeout
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.options import argument_spec
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.request import requests
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import writes as counted
+from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands, Completed
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.vmctl import Vmctl
+
+from platforms.vmm.double.options import TimedOut
+from platforms.vmm.double_host import OpenBSD
+from unit.module_utils._engine.world import FakeClock
+
+OPTIONS = VMM.supported({**options.VM, **VM})
+
+
+class Host(OpenBSD):
+    """A host on which vmd runs; time passes while a task sleeps, and with each call."""
+
+    def __init__(self, folder, **known):
+        super().__init__(folder, **known)
+        self.folder, self.storage, self.timer = Path(folder), Path(folder) / "vms", _Timer(self)
+        self.storage.mkdir()
+        self.write("/var/run/dmesg.boot", "vmm0 at mainbus0: VMX/EPT\n")
+        for action in ("enable", "start"):
+            self.well("rcctl", action, "vmd")
+
+    def well(self, *words):
+        """One call that must go well."""
+        answer = self.call(*words)
+        assert answer.returncode == 0, (words, answer)
+        return answer.stdout
+
+    @property
+    def config_file(self):
+        return self.file("/etc/vm.conf")
+
+    def text(self):
+        return self.config_file.read_text(encoding="latin-1") if self.config_file.exists() else ""
+
+    def states(self):
+        """{name: state} as vmctl lists them."""
+        rows = [line.split() for line in self.call("vmctl", "status").stdout.splitlines()[1:]]
+        return {row[8]: row[7] for row in rows}
+
+    def disk(self, name="user.qcow2", size="16M"):
+        """A disk image that no task has created."""
+        path = self.storage / name
+        if not path.exists():
+            self.well("vmctl", "create", "-s", size, str(path))
+        return str(path)
+
+    def files(self):
+        return sorted(path.name for path in self.storage.iterdir())
+
+
+class _Timer(FakeClock):
+    """A clock that the host shares."""
+
+    def __init__(self, host):
+        super().__init__()
+        self._host = host
+
+    def sleep(self, seconds):
+        super().sleep(seconds)
+        self._host.sleep(seconds)
+
+
+class InProcess(Commands):
+    """The driver's port to programs. ``before`` is {word: action}: what somebody else does before the first call with
+    that word."""
+
+    def __init__(self, machine, before=None):
+        self._host, self.calls, self._before = machine, [], dict(before or {})
+
+    def find(self, name_or_path, hint=None):
+        return name_or_path
+
+    def run(self, argv, stdin=None, timeout=60, environment=None, writes=False):
+        program = os.path.basename(argv[0])
+        if program in ("xorriso", "genisoimage"):
+            return _make_iso(argv)
+        self.calls.append((program, *argv[1:]))
+        for word in self._before.keys() & set(argv):
+            self._before.pop(word)()
+        if program == "ssh":
+            return self._by_ssh(argv)
+        try:
+            answer = self._host.call(program, *argv[1:], patience=timeout)
+        except TimedOut:
+            counted.note(doubtful=True)
+            raise Timeout(f"{argv[0]} did not end.", waited=timeout) from None
+        if writes and answer.returncode == 0:
+            counted.note()
+        return Completed(tuple(argv), answer.returncode, answer.stdout, answer.stderr)
+
+    def _by_ssh(self, argv):
+        """A guest shuts down when it is told so."""
+        for vm in self._host.state.look()["vms"]:
+            if vm.get("running"):
+                self._host.well("vmctl", "stop", "-fw", vm["name"])
+        return Completed(tuple(argv), 0, "", "")
+
+
+def _make_iso(argv):
+    path, folder = argv[argv.index("-o") + 1], Path(argv[-1])
+    content = b"".join(file.read_bytes() for file in sorted(folder.iterdir()))
+    Path(path).write_bytes(content.ljust(65536, b"\0"))
+    return Completed(tuple(argv), 0, "", "")
+
+
+@contextmanager
+def openbsd(**known):
+    """A host; what the driver reads at fixed places it reads below the host's root."""
+    folder = Path(tempfile.mkdtemp())
+    try:
+        (folder / "host").mkdir()
+        found = Host(folder / "host", **known)
+        places = [
+            (checks, "_FIRMWARE", "/etc/firmware/vmm-bios"),
+            (checks, "_DEVICES", "/dev"),
+            (host, "_FIRMWARE", "/etc/firmware/vmm-bios"),
+            (host, "_DMESG", "/var/run/dmesg.boot"),
+            (observe, "LEASES", "/var/db/dhcpd.leases"),
+        ]
+        with mock.patch.object(edit, "Clock", lambda: found.timer):
+            for module, name, path in places:
+                mock.patch.object(module, name, str(found.file(path))).start()
+            yield found
+    finally:
+        mock.patch.stopall()
+        shutil.rmtree(folder)
+
+
+def driver_of(machine, commands=None, **given):
+    """The driver of a task with these options, and the options in full."""
+    of_host = {"config_file": str(machine.config_file), "storage_path": str(machine.storage)}
+    checked = ArgumentSpecValidator(argument_spec(OPTIONS, in_full=True)).validate({**of_host, **given})
+    assert not checked.error_messages, checked.error_messages
+    params = checked.validated_parameters
+    commands = commands or InProcess(machine)
+    return VmmDriver(Vmctl(commands), commands, params), params
+
+
+def task(machine, check=False, commands=None, probe=lambda *_probed: True, **given):
+    """The Outcome of a task about the VM web, or the one that is named."""
+    driver, params = driver_of(machine, commands, **{"name": ["web"], **given})
+    return run(driver, requests(params, OPTIONS), check, machine.timer, probe)
+
+
+def well(machine, **given):
+    """The same of a task that must not fail."""
+    outcome = task(machine, **given)
+    assert not outcome.failed, outcome.msg
+    return outcome
+
+
+def info(machine, *names):
+    """What vmm_vm_info returns."""
+    driver, _params = driver_of(machine, name=["web"])
+    return report_vms(driver, {"name": list(names) or None})

@@ -1,0 +1,169 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Starting and stopping guests of vmd, and what vmd itself is like."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Unavailable
+
+from unit.module_utils._drivers.vmm.in_process import InProcess, info, openbsd, task, well
+
+DISKS = {"disks": [{"size": "16M"}]}
+
+
+@pytest.fixture(name="running")
+def _running(host):
+    well(host, state="started", **DISKS)
+    return host
+
+
+def test_stop_names_what_happens_to_a_guest_without_the_driver(running):
+    done = well(running, state="stopped")
+    assert "vmmci" in done.vms[0]["steps"][0]["also"][0]
+
+
+def test_guest_that_can_be_asked_by_ssh_is_not_cut_off(running):
+    running.guest("web", vmmci=False)
+    commands = InProcess(running)
+    done = well(running, commands=commands, state="stopped", guest_shutdown={"user": "admin"})
+    assert [call for call in commands.calls if call[:2] == ("vmctl", "stop")] == []
+    assert done.vms[0]["steps"][0]["also"] == []
+    (call,) = [call for call in commands.calls if call[0] == "ssh"]
+    assert call[-2:] == ("admin@100.64.1.3", "shutdown -p now || poweroff")
+
+
+def test_guest_that_hangs_is_reported_after_the_time_out_and_not_cut(running):
+    running.guest("web", hangs=True)
+    outcome = task(running, state="stopped", stop_timeout=5)
+    assert (outcome.failed, running.states()["web"]) == (True, "stopping")
+    well(running, state="stopped", stop_mode="force")
+    assert running.states()["web"] == "stopped"
+
+
+def test_guest_that_hangs_is_cut_with_permission(running):
+    running.guest("web", hangs=True)
+    well(running, state="stopped", stop_timeout=5, stop_mode="graceful_then_force")
+    assert running.states()["web"] == "stopped"
+
+
+def test_pause_that_never_answers_is_a_pause(running):
+    running.change(pause_hangs=True)
+    assert well(running, state="paused").vms[0]["state"] == "paused"
+
+
+def test_third_start_within_seconds_is_tried_again(running):
+    for _time in range(2):
+        running.well("vmctl", "stop", "-fw", "web")
+        running.call("vmctl", "start", "web")
+    running.call("vmctl", "stop", "-fw", "web")
+    assert well(running, state="started").vms[0]["state"] == "running"
+
+
+def test_vm_that_is_not_listed_for_a_moment_is_not_gone(host):
+    host.change(status_gap=0.4)
+    well(host, state="started", **DISKS)
+    well(host, state="stopped", stop_mode="force")
+    well(host, state="absent")
+
+
+def test_vm_of_the_command_line_exists_only_while_it_runs(host):
+    host.well("vmctl", "start", "-m", "64M", "-d", host.disk(), "hand")
+    (vm,) = info(host, "hand")["vms"]
+    assert (vm["state"], vm["memory_mib"]) == ("running", 64)
+    refused = task(host, name=["hand"], state="stopped", stop_mode="force")
+    assert (refused.failed, "only while it runs" in refused.msg) == (True, True)
+    well(host, name=["hand"], state="absent", stop_mode="force")
+    assert (host.states(), host.files()) == ({}, ["user.qcow2"])
+
+
+def test_vm_whose_disk_is_gone_does_not_start(host):
+    well(host, **DISKS)
+    (host.storage / "web-disk0.qcow2").unlink()
+    outcome = task(host, state="started")
+    assert (outcome.failed, "web-disk0.qcow2 does not exist" in outcome.msg) == (True, True), outcome.msg
+
+
+def test_fifth_nic_needs_another_tap_device(host):
+    names = [f"vm{number}" for number in range(5)]
+    well(host, name=names, disks=[{"size": "1M"}])
+    well(host, name=names[:4], state="started")
+    outcome = task(host, name=names[4:], state="started")
+    assert (outcome.failed, "MAKEDEV tap4" in outcome.msg) == (True, True), outcome.msg
+
+
+def test_missing_firmware_is_reported_with_its_remedy(host):
+    well(host, **DISKS)
+    host.file("/etc/firmware/vmm-bios").unlink()
+    outcome = task(host, state="started")
+    assert (outcome.failed, "fw_update vmm" in outcome.msg) == (True, True)
+
+
+def test_source_of_linked_clones_does_not_start(host):
+    well(host, name=["base"], **DISKS)
+    well(host, clone={"source": "base", "linked": True})
+    outcome = task(host, name=["base"], state="started")
+    assert (outcome.failed, "base of disks of web" in outcome.msg) == (True, True), outcome.msg
+    kept = well(host, name=["base"], state="absent")
+    assert [one["reason"] for one in kept.vms[0]["kept"]] == ["used by web"]
+    well(host, state="started")
+
+
+def test_address_of_a_local_interface_is_computed_and_confirmed(running):
+    running.sleep(10)
+    (vm,) = info(running, "web")["vms"]
+    assert vm["addresses"] == [{"address": "100.64.1.3", "source": "vmd"}]
+    assert vm["ssh"]["host"] == "100.64.1.3"
+
+
+def test_address_on_a_switch_comes_from_the_lease(host):
+    host.write("/etc/vm.conf", 'switch "lan" { interface bridge0 }\n')
+    host.well("ifconfig", "bridge0", "create")
+    nic = {"type": "network", "source": "lan", "mac": "fe:e1:bb:d1:00:11"}
+    well(host, state="started", networks=[nic], **DISKS)
+    host.write("/var/db/dhcpd.leases", _lease("10.50.0.7", nic["mac"]))
+    (vm,) = info(host, "web")["vms"]
+    assert (vm["addresses"], vm["mac_addresses"]) == ([{"address": "10.50.0.7", "source": "lease"}], [nic["mac"]])
+
+
+def _lease(address, mac):
+    body = f"\tstarts 5 2026/11/20 06:00:00 UTC;\n\tends 5 2099/11/20 18:00:00 UTC;\n\thardware ethernet {mac};\n"
+    return f"lease {address} {{\n{body}}}\n"
+
+
+def test_mac_stays_when_vmd_reads_its_file_again(running):
+    before = info(running, "web")["vms"][0]["mac_addresses"]
+    running.well("vmctl", "stop", "-fw", "web")
+    running.well("vmctl", "reload")
+    assert info(running, "web")["vms"][0]["mac_addresses"] == before != []
+
+
+def test_host_that_can_run_vms(host):
+    found = info(host)["host"]
+    assert {key: found[key] for key in ("available", "enabled", "running", "initialized", "cpu_supported")} == {
+        "available": True, "enabled": True, "running": True, "initialized": True, "cpu_supported": True,
+    }  # fmt: skip
+    assert (found["version"], found["message"]) == ("7.8", "vmd of OpenBSD 7.8 answers.")
+
+
+def test_host_without_vmd_is_no_failure():
+    with openbsd() as host:
+        host.well("rcctl", "stop", "vmd")
+        host.well("rcctl", "disable", "vmd")
+        found = info(host)
+    assert (found["vms"], found["host"]["enabled"], found["host"]["running"]) == ([], False, False)
+    assert "rcctl enable vmd" in found["host"]["message"]
+
+
+def test_cpu_without_virtualization_is_named(host):
+    host.write("/var/run/dmesg.boot", "cpu0: something old\n")
+    found = info(host)["host"]
+    assert (found["cpu_supported"], found["kernel_supported"]) == (False, False)
+    assert "VMX or SVM" in found["message"]
+
+
+def test_task_where_vmd_does_not_run_says_how_to_start_it(host):
+    host.well("rcctl", "stop", "vmd")
+    with pytest.raises(Unavailable, match="rcctl start vmd"):
+        task(host, state="started", **DISKS)

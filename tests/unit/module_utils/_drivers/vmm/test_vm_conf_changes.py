@@ -1,0 +1,188 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a task does to vm.conf, and to VMs that nobody asked it about."""
+
+from __future__ import annotations
+
+import pytest
+
+from unit.module_utils._drivers.vmm.in_process import InProcess, openbsd, task, well
+
+DISKS = {"disks": [{"size": "16M"}]}
+FOREIGN = 'vm "mail" {{\n\tmemory 64M # small\n\tdisk "{disk}"\n{more}}}\n'
+
+
+def foreign(host, more="", name="/etc/vm.conf"):
+    """A VM of the administrator in vm.conf, which vmd knows."""
+    host.write(name, FOREIGN.format(disk=host.disk(), more=more))
+    host.well("vmctl", "reload")
+    return host.file(name).read_text(encoding="latin-1")
+
+
+def test_vm_that_is_enabled_and_stopped_is_as_before_after_a_reload(host):
+    text = foreign(host)
+    host.well("vmctl", "stop", "-fw", "mail")
+    planned = task(host, check=True, **DISKS)
+    done = well(host, state="present", **DISKS)
+    assert planned.vms[0]["steps"][0]["also"] == done.vms[0]["steps"][0]["also"]
+    assert "mail: vmd starts it" in done.vms[0]["steps"][0]["also"][0]
+    assert host.states() == {"mail": "stopped", "web": "stopped"}
+    assert host.text().startswith(text)
+
+
+def test_vm_that_runs_keeps_running(host):
+    foreign(host)
+    well(host, **DISKS)
+    assert host.states()["mail"] == "running"
+
+
+def test_staggered_start_of_a_stopped_vm_cannot_be_undone(host):
+    foreign(host)
+    host.well("vmctl", "stop", "-fw", "mail")
+    host.write("/etc/vm.conf", "staggered start parallel 1 delay 60\n" + host.text())
+    before = host.text()
+    for check in (True, False):
+        outcome = task(host, check=check, **DISKS)
+        assert (outcome.failed, "mail" in outcome.msg, "staggered start" in outcome.msg) == (True, True, True)
+    assert (host.text(), host.states()) == (before, {"mail": "stopped"})
+
+
+def test_own_vm_that_starts_with_the_host_stays_stopped_while_others_change(host):
+    well(host, name=["auto"], autostart=True, **DISKS)
+    well(host, **DISKS)
+    assert host.states() == {"auto": "stopped", "web": "stopped"}
+    host.reboot()
+    assert host.states()["auto"] == "running"
+
+
+def test_tags_need_no_reload(host):
+    foreign(host)
+    well(host, **DISKS)
+    commands = InProcess(host)
+    well(host, commands=commands, tags=["b", "a"], description="main")
+    assert ("vmctl", "reload") not in commands.calls
+    assert '"tags":["a","b"]' in host.text()
+
+
+def test_changed_memory_of_a_running_vm_waits_for_its_next_start(host):
+    well(host, state="started", memory="64M", **DISKS)
+    changed = well(host, memory="96M")
+    assert (changed.vms[0]["restart_required"], host.states()["web"]) == (["memory"], "running")
+    again = well(host, memory="96M")
+    assert (again.changed, again.vms[0]["restart_required"]) == (False, ["memory"])
+    restarted = well(host, memory="96M", allow_restart=True, stop_mode="force")
+    assert [step["verb"] for step in restarted.vms[0]["steps"]] == ["kill", "start"]
+    assert restarted.vms[0]["restart_required"] == []
+    (row,) = [vm for vm in host.state.look()["vms"] if vm["name"] == "web"]
+    assert row["memory"] == 96 << 20
+
+
+def test_changed_memory_that_is_changed_back_waits_for_nothing(host):
+    well(host, state="started", memory="64M", **DISKS)
+    well(host, memory="96M")
+    back = well(host, memory="64M")
+    assert (back.changed, back.vms[0]["restart_required"]) == (True, [])
+
+
+def test_vm_elsewhere_is_changed_where_it_is_with_permission(host):
+    text = foreign(host, more="\tdisable\n")
+    host.well("vmctl", "stop", "-fw", "mail")
+    refused = task(host, name=["mail"], memory="96M")
+    assert (refused.failed, "allow_foreign_edit" in refused.msg, host.text()) == (True, True, text)
+    well(host, name=["mail"], memory="96M", allow_foreign_edit=True)
+    assert host.text().startswith(text.replace("memory 64M", "memory 96M"))
+
+
+def test_vm_in_an_included_file_is_changed_there(host):
+    host.write("/etc/vm.conf", 'include "/etc/mail.conf"\n')
+    text = foreign(host, more="\tdisable\n", name="/etc/mail.conf")
+    done = task(host, name=["mail"], memory="96M", allow_foreign_edit=True)
+    assert not done.failed, done.msg
+    assert host.file("/etc/mail.conf").read_text(encoding="latin-1") == text.replace("64M", "96M")
+
+
+def test_broken_file_is_reported_and_not_touched(host):
+    host.write("/etc/vm.conf", "vm {\n")
+    for check in (True, False):
+        outcome = task(host, check=check, **DISKS)
+        assert (outcome.failed, "/etc/vm.conf:1: syntax error" in outcome.msg) == (True, True), outcome.msg
+    assert (host.text(), host.files()) == ("vm {\n", [])
+
+
+def test_switch_without_its_interface_would_end_vmd(host):
+    host.write("/etc/vm.conf", 'switch "uplink" { interface bridge0 }\n')
+    outcome = task(host, **DISKS)
+    assert (outcome.failed, "bridge0" in outcome.msg, "vmd would end" in outcome.msg) == (True, True, True)
+    host.well("ifconfig", "bridge0", "create")
+    well(host, networks=[{"type": "network", "source": "uplink"}], **DISKS)
+
+
+def test_failed_reload_restores_the_file_and_removes_new_disks(host):
+    text = foreign(host)
+    host.fails("vmctl", "reload")
+    outcome = task(host, **DISKS)
+    assert (outcome.failed, outcome.changed, host.text(), host.files()) == (True, False, text, ["user.qcow2"])
+    assert host.states() == {"mail": "running"}
+
+
+def test_file_that_was_changed_meanwhile_is_planned_again(host):
+    well(host, memory="64M", **DISKS)
+    text = host.text()
+    commands = InProcess(host, before={"status": lambda: None})
+    other = {"-n": lambda: host.write("/etc/vm.conf", text.replace("memory 64M", "memory 80M"))}
+    commands = InProcess(host, before=other)
+    done = task(host, commands=commands, memory="96M")
+    assert not done.failed, done.msg
+    assert "memory 96M" in host.text()
+
+
+def test_mode_and_owner_of_the_file_stay(host):
+    foreign(host)
+    host.config_file.chmod(0o644)
+    well(host, **DISKS)
+    assert host.config_file.stat().st_mode & 0o777 == 0o644
+
+
+def test_new_file_is_readable_by_root_alone(host):
+    well(host, **DISKS)
+    assert host.config_file.stat().st_mode & 0o777 == 0o600
+
+
+def test_removing_the_last_vm_removes_the_marked_lines(host):
+    text = foreign(host)
+    well(host, **DISKS)
+    well(host, state="absent")
+    assert (host.text(), host.files()) == (text, ["user.qcow2"])
+
+
+def test_one_edit_and_one_reload_for_all_vms_of_a_task(host):
+    commands = InProcess(host)
+    well(host, commands=commands, name=["a", "b", "c"], state="present", **DISKS)
+    assert commands.calls.count(("vmctl", "reload")) == 1
+
+
+def test_nothing_to_do_for_twenty_vms_is_one_process(host):
+    names = [f"vm{number}" for number in range(20)]
+    well(host, name=names, disks=[{"size": "1M"}])
+    commands = InProcess(host)
+    assert not well(host, commands=commands, name=names, disks=[{"size": "1M"}]).changed
+    assert commands.calls == [("vmctl", "status")]
+
+
+@pytest.mark.parametrize("release", ["7.4", "7.5", "7.6", "7.7", "7.8"])
+def test_life_of_a_vm_on_every_release(release):
+    with openbsd(release=release) as host:
+        for given, is_changed in (
+            ({"state": "started", **DISKS}, True),
+            ({"state": "started", **DISKS}, False),
+            ({"state": "paused"}, True),
+            ({"state": "started"}, True),
+            ({"state": "stopped"}, True),
+            ({"state": "stopped"}, False),
+            ({"state": "absent"}, True),
+            ({"state": "absent"}, False),
+        ):
+            foretold = task(host, check=True, **given)
+            assert (foretold.changed, well(host, **given).changed) == (is_changed, is_changed), given
+        assert (host.text(), host.files()) == ("", [])
