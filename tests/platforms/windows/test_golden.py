@@ -1,0 +1,78 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The double answers as a real PowerShell did: requests of windows_calls, and the binding of Hyper-V's commands."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from platforms.windows.binder import BindingError, Command, bind
+from platforms.windows.conversions import Types
+from platforms.windows.objects import NetObject
+from platforms.windows.programs import Files, Finished, split
+from platforms.windows.sample import sample_host
+
+GOLDEN = Path(__file__).parent / "golden"
+CALLS = json.loads((GOLDEN / "calls.json").read_text(encoding="utf-8"))
+BINDINGS = json.loads((GOLDEN / "hyperv_binding.json").read_text(encoding="utf-8"))
+SIGNATURES = json.loads((GOLDEN / "hyperv_signatures.json").read_text(encoding="utf-8"))
+TYPES = Types(SIGNATURES["enums"], SIGNATURES["bases"])
+
+
+def _run(file, arguments, stdin, environment):
+    """A real program: the recorded requests run the shell of Linux."""
+    try:
+        done = subprocess.run(
+            [file, *split(arguments)], input=stdin, env=environment, capture_output=True, check=False, timeout=0.2
+        )
+    except FileNotFoundError:
+        return None
+    except subprocess.TimeoutExpired:
+        return Finished(0, seconds=30)
+    return Finished(done.returncode, done.stdout, done.stderr)
+
+
+def _comparable(answer):
+    """Without what differs from run to run, and without the texts of errors in binding, which nothing may depend on."""
+    text = re.sub(r"\b[0-9a-f]{32}\.tmp", "GUID.tmp", json.dumps(answer))
+    answer = json.loads(text)
+    errors = [call["error"] for chain in answer["chains"] for call in chain["calls"] if "error" in call]
+    for error in errors:
+        if "ParameterBinding" in error["type"]:
+            error["message"] = ""
+    return answer
+
+
+@pytest.mark.parametrize("case", CALLS, ids=lambda case: case["name"])
+def test_request_is_answered_as_recorded(case):
+    files = Files(["DIR/files"], {"POLY_DIR": "DIR/files"})
+    host = sample_host(modules=["Microsoft.PowerShell.Utility"], run=_run, files=files)
+    answer = host.answer(json.dumps(case["request"]))
+    assert answer.isascii()
+    assert _comparable(json.loads(answer)) == _comparable(case["answer"])
+
+
+def _value(value):
+    if isinstance(value, dict):
+        return NetObject(value["object"])
+    return (
+        [_value(item) for item in value] if isinstance(value, list) else value[1:] if isinstance(value, str) else value
+    )
+
+
+@pytest.mark.parametrize("cmdlet", SIGNATURES["cmdlets"])
+def test_calls_bind_as_recorded(cmdlet):
+    command = Command(cmdlet, SIGNATURES["cmdlets"][cmdlet], TYPES)
+    for case in (case for case in BINDINGS if case["cmdlet"] == cmdlet):
+        try:
+            bound = bind(command, {name: _value(value) for name, value in case["with"].items()})
+            found = {"binds": {"set": bound.set, "parameters": sorted(bound.values, key=str.lower)}}
+        except BindingError as error:
+            found = {"error": {"id": error.id, "category": error.category, "type": error.type}}
+        assert found == {key: case[key] for key in ("binds", "error") if key in case}, case
