@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 
-from ansible.errors import AnsibleAuthenticationFailure, AnsibleConnectionFailure
+from ansible.errors import AnsibleAuthenticationFailure, AnsibleConnectionFailure, AnsibleError
 
 from ..module_utils._ports.windows import Lost, Windows, connected
 from .in_process import InProcess
@@ -43,7 +43,7 @@ class OnWindows(InProcess):
         with connected(Windows(self._send, self._reset)):
             result = super()._answered(params)
         if result.get("failed") and self._failure and not self._has_answered:
-            # As for any other module, the host is unreachable then.
+            # As for any other module: a host that cannot be reached is reported by Ansible itself.
             raise self._failure
         return result
 
@@ -52,10 +52,10 @@ class OnWindows(InProcess):
         try:
             result = self._execute_module(_MODULE, {"request": text}, task_vars=self._task_vars)
         except Exception as error:
-            if not _is_lost(error):
-                raise
             self._failure = self._failure or error
-            raise Lost(str(error), before=not self._connection.connected) from error
+            if not _is_lost(error) and not isinstance(error, AnsibleError):
+                raise
+            raise Lost(str(error), before=not self._connection.connected, again=_is_lost(error)) from error
         if "answer" not in result:
             raise Lost(_reason(result))
         self._has_answered = True

@@ -29,11 +29,14 @@ _task = threading.local()
 
 
 class Lost(Exception):
-    """Raised by a connection that broke off. ``before``: the request was certainly not carried out."""
+    """Raised by a connection that broke off. ``before``: the request was certainly not carried out.
 
-    def __init__(self, why, before=False):
+    ``again``: a new connection may help.
+    """
+
+    def __init__(self, why, before=False, again=True):
         super().__init__(why)
-        self.before = before
+        self.before, self.again = before, again
 
 
 class ConnectionLost(errors.PolyvirtError):
@@ -141,6 +144,8 @@ class Windows:
                 try:
                     return normalized(self._send(text))
                 except Lost as lost:
+                    if not lost.again:
+                        raise errors.Unavailable(f"The Windows host cannot be used: {lost}", "not_responding") from None
                     self._reset()
                     if not tries:
                         if not reads_only and not lost.before:
