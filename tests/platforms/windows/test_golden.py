@@ -6,22 +6,18 @@
 from __future__ import annotations
 
 import json
-import re
 import subprocess
-from pathlib import Path
 
 import pytest
 
 from platforms.windows.binder import BindingError, Command, bind
 from platforms.windows.conversions import Types
+from platforms.windows.golden_answers import comparable, load
 from platforms.windows.objects import NetObject
 from platforms.windows.programs import Files, Finished, split
 from platforms.windows.sample import sample_host
 
-GOLDEN = Path(__file__).parent / "golden"
-CALLS = json.loads((GOLDEN / "calls.json").read_text(encoding="utf-8"))
-BINDINGS = json.loads((GOLDEN / "hyperv_binding.json").read_text(encoding="utf-8"))
-SIGNATURES = json.loads((GOLDEN / "hyperv_signatures.json").read_text(encoding="utf-8"))
+CALLS, BINDINGS, SIGNATURES = (load(name) for name in ("calls", "hyperv_binding", "hyperv_signatures"))
 TYPES = Types(SIGNATURES["enums"], SIGNATURES["bases"])
 
 
@@ -38,24 +34,13 @@ def _run(file, arguments, stdin, environment):
     return Finished(done.returncode, done.stdout, done.stderr)
 
 
-def _comparable(answer):
-    """Without what differs from run to run, and without the texts of errors in binding, which nothing may depend on."""
-    text = re.sub(r"\b[0-9a-f]{32}\.tmp", "GUID.tmp", json.dumps(answer))
-    answer = json.loads(text)
-    errors = [call["error"] for chain in answer["chains"] for call in chain["calls"] if "error" in call]
-    for error in errors:
-        if "ParameterBinding" in error["type"]:
-            error["message"] = ""
-    return answer
-
-
 @pytest.mark.parametrize("case", CALLS, ids=lambda case: case["name"])
 def test_request_is_answered_as_recorded(case):
     files = Files(["DIR/files"], {"POLY_DIR": "DIR/files"})
     host = sample_host(modules=["Microsoft.PowerShell.Utility"], run=_run, files=files)
     answer = host.answer(json.dumps(case["request"]))
     assert answer.isascii()
-    assert _comparable(json.loads(answer)) == _comparable(case["answer"])
+    assert comparable(json.loads(answer)) == comparable(case["answer"])
 
 
 def _value(value):
