@@ -47,7 +47,7 @@ class CallFailed(errors.PolyvirtError):
     """A call failed. ``id`` is without the name of the command; ``codes`` are the HRESULTs of the error."""
 
     def __init__(self, error):
-        self.id, _, self.source = str(error.get("id")).partition(",")
+        self.id, _comma, self.source = str(error.get("id")).partition(",")
         self.category, self.type, self.target = (error.get(name) for name in ("category", "type", "target"))
         message = error.get("message") or self.id
         found = [*_CODE.findall(error.get("hresult") or ""), *_CODE.findall(message)]

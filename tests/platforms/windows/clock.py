@@ -26,7 +26,7 @@ class EventClock:
     def sleep(self, seconds):
         end = self._seconds + seconds
         while self._due and self._due[0][0] <= end:
-            self._seconds, _, event = heapq.heappop(self._due)
+            self._seconds, _order, event = heapq.heappop(self._due)
             event()
         self._seconds = end
 

@@ -125,7 +125,7 @@ class WindowsHost:
 
     def command(self, name):
         """The command of a name, which may begin with its module."""
-        module, _, short = name.rpartition("\\")
+        module, _dot, short = name.rpartition("\\")
         found = self.commands.get(short.lower())
         if found is None or (module and found.module.lower() != module.lower()):
             raise no_command(name)
@@ -173,7 +173,7 @@ class WindowsHost:
 
     def _followed(self, context, objects, follow):
         last = objects = list(objects)
-        for _ in range(64):
+        for _round in range(64):
             values = [one.safely(follow["property"]) for one in last if isinstance(one, NetObject)]
             names = list(dict.fromkeys(as_text(value) for value in values if value))
             if not names:

@@ -148,12 +148,12 @@ def test_hresult_within_a_localised_message_is_found():
 
 
 def test_many_vms_are_split_into_requests_of_limited_size(connection):
-    chains = [_change('"' * 40_000) for _ in range(30)]
+    chains = [_change('"' * 40_000)] * 30
     results = connection.port.call(chains)
     assert len(results) == 30
     assert all(result.is_complete for result in results)
     assert len(connection.host.requests) > 1
-    assert max(size for size, _ in connection.host.sizes) <= windows_request.LONGEST_REQUEST
+    assert max(size for size, _rest in connection.host.sizes) <= windows_request.LONGEST_REQUEST
 
 
 def test_data_that_fit_no_request_are_rejected_before_anything_is_sent(connection):
@@ -269,7 +269,8 @@ def test_file_and_program_are_bytes(connection):
     connection.host.run = lambda file, line, stdin, environment: Finished(3, stdin + as_text(split(line)).encode())
     path = "%ProgramData%\\f"
     program = run("wsl.exe", ["--list", "a b"], 10, stdin=b"\xff", environment={"WSL_UTF8": "1"}, reads=True)
-    done, _, found, absent = _one(connection, program, write(path, b"\0x"), read(path, 9), read("C:\\no", 9)).answers
+    result = _one(connection, program, write(path, b"\0x"), read(path, 9), read("C:\\no", 9))
+    done, _written, found, absent = result.answers
     assert (done.details["exit_code"], done.bytes("stdout")) == (3, b"\xff--list a b")
     assert (found.bytes(), found.details["exists"], absent.details["exists"]) == (b"\0x", True, False)
 
