@@ -86,7 +86,10 @@ class Command:
 
 def bind(command, arguments, added=ADDED):
     """What a call binds; ``arguments`` are values, not the texts of a request. Raises BindingError."""
-    return _Binding(command).bind({**arguments, **{name: None for name in added if name in command.common}}, added)
+    more = {name: None for name in added if name in command.common}
+    overwritten = {name.lower() for name in more}
+    given = {name: value for name, value in arguments.items() if name.lower() not in overwritten}
+    return _Binding(command).bind({**given, **more}, added)
 
 
 class _Binding:

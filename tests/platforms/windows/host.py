@@ -67,10 +67,12 @@ class Context:
 class WindowsHost:
     """``commands`` are Commands, ``modules`` the names of modules that can be imported, ``proxied`` of those that
     PowerShell 7 loads as a proxy; ``run(file, arguments, stdin, environment)`` returns a Finished or None, where
-    ``arguments`` is one text.
+    ``arguments`` is one text. ``translate`` makes another language of a message; ``edition`` "Desktop" writes arrays
+    within arrays as Windows PowerShell 5.1 may.
     """
 
     def __init__(self, commands, invoke, *, modules=(), proxied=(), run=None, files=None, about=(), clock=None):
+        self.translate, self.edition = str, "Core"
         self.commands = {command.name.lower(): command for command in commands}
         self.invoke, self.run = invoke, run or (lambda *_: None)
         self.modules = {name.lower() for name in (*modules, *(command.module for command in commands))}
@@ -85,7 +87,7 @@ class WindowsHost:
         request = json.loads(text, object_pairs_hook=_object)
         self.requests.append(request)
         try:
-            answer = json.dumps(self._answered(request))
+            answer = json.dumps(self._as_written(self._answered(request)))
         except Killed:
             raise ConnectionError("the process has ended") from None
         self.sizes.append((len(text), len(answer)))
@@ -100,6 +102,17 @@ class WindowsHost:
         about = {"about": self.about} if request.get("about") else {}
         return {"version": 1, "missing": missing, "chains": chains, **about}
 
+    def _as_written(self, answer, is_item=False):
+        """The answer with the texts and the arrays of this host."""
+        if isinstance(answer, dict):
+            written = {name: self._as_written(one) for name, one in answer.items()}
+            texts = {"message": self.translate, "warnings": lambda all_: list(map(self.translate, all_))}
+            return {name: texts[name](one) if name in texts and one else one for name, one in written.items()}
+        if not isinstance(answer, list):
+            return answer
+        items = [self._as_written(one, is_item=True) for one in answer]
+        return {"value": items, "Count": len(items)} if is_item and self.edition == "Desktop" else items
+
     def _missing(self, name):
         if name.lower() in self.proxied:
             return {"name": name, "error": {"id": "ImplicitRemoting", "message": "loaded as a proxy"}}
@@ -109,7 +122,7 @@ class WindowsHost:
         kept, answers = Kept(), []
         for call in chain.get("calls") or ():
             answers.append(self.faults.around(lambda call=call: self._answer(call, kept)))
-            if not answers[-1]["ok"] and call.get("on_error") != "go_on":
+            if not answers[-1]["ok"] and as_text(call.get("on_error")).lower() != "go_on":
                 break
         return {"name": chain.get("name"), "calls": answers}
 
@@ -142,7 +155,7 @@ class WindowsHost:
             objects = self._invoked(context, arguments)
             if call.get("until") is None:
                 break
-            met = any(_fits(one, where) for where in call["until"] for one in objects)
+            met = any(_fits(one, where) for where in _items(call["until"]) for one in objects)
             if met or self.clock.now() - start >= (call.get("for") or 0):
                 break
             self.clock.sleep(call.get("every") or 0.001)
@@ -174,8 +187,8 @@ class WindowsHost:
     def _followed(self, context, objects, follow):
         last = objects = list(objects)
         for _round in range(64):
-            values = [one.safely(follow["property"]) for one in last if isinstance(one, NetObject)]
-            names = list(dict.fromkeys(as_text(value) for value in values if value))
+            found = [one.safely(follow["property"]) for one in last if isinstance(one, NetObject)]
+            names = list(dict.fromkeys(as_text(value) for one in found for value in _items(one) if value))
             if not names:
                 break
             last = self._invoked(context, {follow["argument"]: names})
@@ -270,7 +283,7 @@ def _call_answer(call, objects, context, met):
 
 def _pick(call, kept):
     objects = [one for one in kept.get(call.get("from")) if one is not None]
-    for step in call.get("path") or ():
+    for step in _items(call.get("path")):
         objects = [item for one in objects for item in _items(one.safely(step))]
     if call.get("where") is not None:
         objects = [one for one in objects if _fits(one, call["where"])]

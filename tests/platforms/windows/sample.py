@@ -11,7 +11,7 @@ from datetime import datetime, timedelta, timezone
 from platforms.windows.binder import Command
 from platforms.windows.conversions import Types
 from platforms.windows.failures import Failed
-from platforms.windows.host import WindowsHost
+from platforms.windows.host import Context, WindowsHost
 from platforms.windows.objects import NetObject, Text, has_wildcards, like
 
 POWER = {"Other": 1, "Running": 2, "Off": 3, "Stopping": 4, "Saved": 6}
@@ -141,7 +141,11 @@ class Sample:
             yield from found
 
     def set_samplemachine(self, context, given):
-        targets = given["Machine"] if "Machine" in given else list(self.get_samplemachine(context, given))
+        # The inner call stops at its first error, whatever the outer one does.
+        inner = Context(context.host, context.command)
+        targets = given["Machine"] if "Machine" in given else list(self.get_samplemachine(inner, given))
+        if "Memory" in given:
+            given = {**given, "Memory": given["Memory"] or 0}
         for one in targets:
             if "State" in given and one.get("State") == given["State"]:
                 context.warn("The machine is already in the specified state.")

@@ -180,18 +180,29 @@ def test_module_behind_a_proxy_is_an_error_with_its_remedy():
     assert caught.value.why == "too_old"
 
 
+@pytest.mark.parametrize("language", ["nicht gefunden (0x80070002)", "見つかりません (0x80070002)"])
+def test_language_of_the_host_changes_only_messages(language):
+    calls = (call(SET, {"Name": ["beta"], "State": "Running"}), call(GET, {"Name": ["nobody"]}))
+    english, foreign = Connection(), Connection()
+    foreign.host.translate = lambda text: language
+    (first, error), (second, foreign_error) = (_one(one, *calls).answers for one in (english, foreign))
+    assert second.warnings == (language,)
+    assert len(first.warnings) == 1
+    assert (foreign_error.error.id, foreign_error.error.category) == (error.error.id, error.error.category)
+    assert str(foreign_error.error) == language
+    assert foreign_error.error.codes == {0x80070057, 0x80070002}
+
+
+def test_arrays_of_windows_powershell_arrive_as_lists(connection):
+    connection.host.edition = "Desktop"
+    one = call("Sample\\Get-SampleValue", {"Value": [["a"], ["b", "c"]]}, show=properties("Value"))
+    assert _one(connection, one).answers[0].objects == ({"Value": [["a"], ["b", "c"]]},)
+
+
 @pytest.mark.parametrize("answer", [None, "text", {}, {"version": 2, "missing": [], "chains": []}])
 def test_foreign_answer_is_an_error(answer):
     with pytest.raises(errors.Unavailable, match="not from the module"):
         windows.Windows(lambda text: answer, lambda: None).call([])
-
-
-def test_arrays_of_windows_powershell_are_lists():
-    array = {"value": [{"value": [1], "Count": 1}], "Count": 1}
-    assert windows.normalized({"a": array, "b": {"value": 1, "Count": 1}}) == {
-        "a": [[1]],
-        "b": {"value": 1, "Count": 1},
-    }
 
 
 def test_reading_is_repeated_after_a_lost_answer(connection):
@@ -226,6 +237,16 @@ def test_change_with_a_lost_answer_is_not_repeated(connection, fault, is_done):
     assert (connection.resets, len(connection.host.requests)) == (1, 1)
     assert writes.count() == (before[0], before[1] + 1)
     assert (_notes(connection) == "x") == is_done
+
+
+def test_request_that_was_never_sent_is_no_doubtful_change():
+    def send(text):
+        raise windows.Lost("no route", before=True)
+
+    before = writes.count()
+    with pytest.raises(windows.ConnectionLost, match="no route"):
+        windows.Windows(send, lambda: None).call([_change()])
+    assert writes.count() == before
 
 
 def test_changes_are_counted(connection):
