@@ -65,10 +65,10 @@ class Context:
 
 
 class WindowsHost:
-    """``commands`` are Commands, ``modules`` the names of modules that can be imported, ``proxied`` of those that
-    PowerShell 7 loads as a proxy; ``run(file, arguments, stdin, environment)`` returns a Finished or None, where
-    ``arguments`` is one text. ``translate`` makes another language of a message; ``edition`` "Desktop" writes arrays
-    within arrays as Windows PowerShell 5.1 may.
+    """``modules`` can be imported; PowerShell 7 loads those of ``proxied`` as a proxy. ``translate`` puts a message into
+    another language; ``edition`` "Desktop" writes arrays within arrays as Windows PowerShell 5.1 may.
+
+    ``run(file, arguments, stdin, environment, seconds)`` returns a Finished or None; ``arguments`` is one text.
     """
 
     def __init__(self, commands, invoke, *, modules=(), proxied=(), run=None, files=None, about=(), clock=None):
@@ -202,19 +202,19 @@ class WindowsHost:
             arguments = quote(arguments if isinstance(arguments, list) else [])
         environment = {name: kept.text(value) for name, value in (call.get("environment") or {}).items()}
         stdin = decoded(call.get("stdin"))
-        finished = self.run(file, arguments, stdin, environment)
+        seconds = call.get("for") or 0
+        finished = self.run(file, arguments, stdin, environment, seconds)
         if finished is None:
             message = f"An error occurred trying to start process '{file}' with working directory 'CWD'."
             raise exception("System.ComponentModel.Win32Exception", f"{message} No such file or directory", 0x80004005)
-        seconds = call.get("for") or 0
         ended = finished.seconds < seconds
         self.clock.sleep(min(finished.seconds, seconds))
         return {
             "ok": True,
             "ended": ended,
             "exit_code": finished.exit_code if ended else None,
-            "stdout": base64.b64encode(finished.stdout).decode() if ended else "",
-            "stderr": base64.b64encode(finished.stderr).decode() if ended else "",
+            "stdout": base64.b64encode(finished.stdout).decode(),
+            "stderr": base64.b64encode(finished.stderr).decode(),
         }
 
     def _read(self, call, kept):

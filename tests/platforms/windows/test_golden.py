@@ -21,16 +21,16 @@ CALLS, BINDINGS, SIGNATURES = (load(name) for name in ("calls", "hyperv_binding"
 TYPES = Types(SIGNATURES["enums"], SIGNATURES["bases"])
 
 
-def _run(file, arguments, stdin, environment):
+def _run(file, arguments, stdin, environment, seconds):
     """A real program: the recorded requests run the shell of Linux."""
     try:
         done = subprocess.run(
-            [file, *split(arguments)], input=stdin, env=environment, capture_output=True, check=False, timeout=0.2
+            [file, *split(arguments)], input=stdin, env=environment, capture_output=True, check=False, timeout=seconds
         )
     except FileNotFoundError:
         return None
     except subprocess.TimeoutExpired:
-        return Finished(0, seconds=30)
+        return Finished(0, seconds=seconds)
     return Finished(done.returncode, done.stdout, done.stderr)
 
 

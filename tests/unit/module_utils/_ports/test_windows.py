@@ -287,7 +287,7 @@ def test_polling_ends_with_an_error(connection):
 
 def test_file_and_program_are_bytes(connection):
     connection.host.files = Files(["C:\\data"], {"ProgramData": "C:\\data"})
-    connection.host.run = lambda file, line, stdin, environment: Finished(3, stdin + as_text(split(line)).encode())
+    connection.host.run = lambda file, line, stdin, *_rest: Finished(3, stdin + as_text(split(line)).encode())
     path = "%ProgramData%\\f"
     program = run("wsl.exe", ["--list", "a b"], 10, stdin=b"\xff", environment={"WSL_UTF8": "1"}, reads=True)
     result = _one(connection, program, write(path, b"\0x"), read(path, 9), read("C:\\no", 9))
