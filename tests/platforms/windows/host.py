@@ -65,8 +65,8 @@ class Context:
 
 
 class WindowsHost:
-    """``modules`` can be imported; PowerShell 7 loads those of ``proxied`` as a proxy. ``translate`` puts a message into
-    another language; ``edition`` "Desktop" writes arrays within arrays as Windows PowerShell 5.1 may.
+    """``modules`` can be imported; PowerShell 7 loads those of ``proxied`` as a proxy. ``translate`` puts a message
+    into another language; ``edition`` "Desktop" writes arrays within arrays as Windows PowerShell 5.1 may.
 
     ``run(file, arguments, stdin, environment, seconds)`` returns a Finished or None; ``arguments`` is one text.
     """
