@@ -34,6 +34,7 @@ class InProcess(ActionBase):
     def run(self, tmp=None, task_vars=None):
         del tmp  # Of no effect since ansible-core 2.3.
         super().run(None, task_vars)
+        self._task_vars = task_vars
         if self._runs_here(task_vars or {}):
             params = self._validated()
             if params is not None:
@@ -61,9 +62,12 @@ class InProcess(ActionBase):
 
         Then the module itself says so: in the same words, wherever it runs.
         """
-        arguments = json.loads(json.dumps(self._task.args, cls=AnsibleJSONEncoder, vault_to_text=True))
-        validated = ArgumentSpecValidator(self.module.argument_spec).validate(arguments)
+        validated = self._validation()
         return None if validated.error_messages else validated.validated_parameters
+
+    def _validation(self):
+        arguments = json.loads(json.dumps(self._task.args, cls=AnsibleJSONEncoder, vault_to_text=True))
+        return ArgumentSpecValidator(self.module.argument_spec).validate(arguments)
 
     def _answered(self, params):
         result = remove_values(self.module.result(params, self._task), self.module.secrets(params))

@@ -73,7 +73,8 @@ _ENTRY = (_FRONT, _OWN_DRIVER, f"{_LIFECYCLE}/options")
 LAYERS = {
     "modules": Layer(_ENTRY),
     "action": Layer(("modules", "plugin_utils")),
-    "plugin_utils": Layer((), ("ansible",), forbidden=frozenset()),
+    # A port of platforms on Windows is the connection of the task, which only an action plugin has.
+    "plugin_utils": Layer(("plugin_utils", f"{_PORTS}/windows"), ("ansible",), forbidden=frozenset()),
     "lookup": Layer((), ("ansible.errors", "ansible.plugins.lookup")),
     "doc_fragments": Layer(()),
     _MASKING: Layer((_LIFECYCLE,), forbidden=frozenset(IMPURE), forbidden_calls=frozenset(IMPURE_CALLS)),

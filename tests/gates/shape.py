@@ -18,7 +18,7 @@ PYTHON_HEADER = [
 ]
 # Other files may begin with an interpreter or a document mark, and word their copyright as their syntax needs.
 HEADER_WITHIN = 6
-WITH_HEADER = {".py", ".sh", ".yml", ".yaml", ".ps1", ".toml"}
+WITH_HEADER = {".py", ".sh", ".yml", ".yaml", ".ps1", ".psm1", ".toml"}
 # Recorded or generated: not written by anybody here.
 WITHOUT_HEADER = ("tests/unit/fixtures/", "changelogs/changelog.yaml")
 

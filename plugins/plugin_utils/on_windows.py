@@ -1,0 +1,84 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The action plugin of modules for platforms on Windows: they run on the controller, and send calls to the host."""
+
+from __future__ import annotations
+
+import json
+
+from ansible.errors import AnsibleAuthenticationFailure, AnsibleConnectionFailure, AnsibleError
+
+from ..module_utils._ports.windows import Lost, Windows, connected
+from .in_process import InProcess
+
+_MODULE = "polyvirt.core.windows_calls"
+#: Libraries of connection plugins, whose exceptions not all plugins turn into Ansible's own.
+_LIBRARIES = ("winrm", "pypsrp", "requests", "urllib3", "paramiko")
+
+
+class OnWindows(InProcess):
+    """Become, environment and the interpreter of the task apply to the calls on the host."""
+
+    _supports_async = False
+
+    def _runs_here(self, task_vars):
+        return True
+
+    def _validated(self):
+        """The parameters. There is no module that could be shipped to report what is wrong."""
+        validated = self._validation()
+        if not validated.error_messages:
+            return validated.validated_parameters
+        unknown = "Unsupported parameters: " if validated.unsupported_parameters else ""
+        rejected = self.module.platform.rejected(validated.validated_parameters)
+        self._problem = str(rejected or f"{unknown}{validated.error_messages[0]}")
+        return None
+
+    def _shipped(self, task_vars):
+        return {"failed": True, "msg": self._problem}
+
+    def _answered(self, params):
+        self._failure, self._has_answered = None, False
+        with connected(Windows(self._send, self._reset)):
+            result = super()._answered(params)
+        if result.get("failed") and self._failure and not self._has_answered:
+            # As for any other module: a host that cannot be reached is reported by Ansible itself.
+            raise self._failure
+        return result
+
+    def _send(self, text):
+        """The answer to a request. Raises Lost, whatever connection plugin it is."""
+        try:
+            result = self._execute_module(_MODULE, {"request": text}, task_vars=self._task_vars)
+        except Exception as error:
+            self._failure = self._failure or error
+            if not _is_lost(error) and not isinstance(error, AnsibleError):
+                raise
+            raise Lost(str(error), before=not self._connection.connected, again=_is_lost(error)) from error
+        if "answer" not in result:
+            raise Lost(_reason(result))
+        self._has_answered = True
+        # Plain values, without the types in which Ansible marks them as untrusted.
+        return json.loads(json.dumps(result["answer"]))
+
+    def _reset(self):
+        try:
+            self._connection.reset()
+        except Exception as error:
+            # The next request fails for the same reason, and reports it.
+            if not _is_lost(error):
+                raise
+
+
+def _is_lost(error):
+    if isinstance(error, AnsibleAuthenticationFailure):
+        return False
+    from_library = any(kind.__module__.split(".")[0] in _LIBRARIES for kind in type(error).__mro__)
+    return from_library or isinstance(error, (OSError, EOFError, AnsibleConnectionFailure))
+
+
+def _reason(result):
+    """Why there is no answer: the process on the host has ended, or could not start."""
+    said = [str(result.get(name) or "").strip() for name in ("module_stderr", "module_stdout", "msg")]
+    return f"exit code {result.get('rc')}: {next(filter(None, said), 'no output')}"[:500]

@@ -1,0 +1,107 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A task on the way that users take: ansible-playbook, its winrm connection and pywinrm, to the host in Python."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from platforms.windows.sample import sample_host
+from platforms.windows.winrm_server import WinRMServer, through
+
+pytest.importorskip("winrm", reason="not run: pywinrm is not installed")
+
+#: An action plugin on a platform of one option: it reads the VM, and writes its notes if they differ.
+ACTION = """
+from ansible_collections.polyvirt.core.plugins.module_utils._front.declaration import Declaration
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.options import Option
+from ansible_collections.polyvirt.core.plugins.module_utils._ports.windows import ConnectionLost, connection
+from ansible_collections.polyvirt.core.plugins.module_utils._ports.windows_request import Chain, Ref, call, properties
+from ansible_collections.polyvirt.core.plugins.plugin_utils.on_windows import OnWindows
+
+def read():
+    show = properties("Notes")
+    get = call("Sample\\\\Get-SampleMachine", {"Name": ["alpha"]}, keep="vm", show=show)
+    return get, connection().call([Chain("alpha", (get,))], modules=["Sample"])[0].answers[0].objects[0]["Notes"]
+
+def answer(params, check):
+    lost = 0
+    while True:
+        get, notes = read()
+        if notes == params["notes"] or check:
+            return {"changed": notes != params["notes"] or lost > 0, "lost": lost, "warnings": []}
+        change = call("Sample\\\\Set-SampleMachine", {"Machine": Ref("vm"), "Notes": params["notes"]})
+        try:
+            connection().call([Chain("alpha", (get, change))])
+            return {"changed": True, "lost": lost, "warnings": []}
+        except ConnectionLost:
+            lost += 1
+
+class ActionModule(OnWindows):
+    module = Declaration({"notes": Option()}, answer)
+"""
+NOTES = "2026-01-02T03:04:05 'q' `b $(throw) \"d\" \u00e4\u6f22"
+
+
+@pytest.fixture
+def play(tmp_path, ansible_playbook):
+    """Sets the notes through a server, and returns (exit code, result of the task)."""
+    (tmp_path / "action_plugins").mkdir()
+    (tmp_path / "action_plugins" / "sample_notes.py").write_text(ACTION, encoding="utf-8")
+    task = {"sample_notes": {"notes": NOTES}, "register": "done"}
+    show = {"copy": {"content": "{{ done | to_json }}", "dest": str(tmp_path / "done")}, "delegate_to": "localhost"}
+    playbook = [{"hosts": "all", "gather_facts": False, "tasks": [task, {**show, "check_mode": False}]}]
+    (tmp_path / "play.json").write_text(json.dumps(playbook), encoding="utf-8")
+
+    def run(server, *words):
+        hosts = {"all": {"hosts": {"win": server.variables}}}
+        (tmp_path / "hosts.json").write_text(json.dumps(hosts), encoding="utf-8")
+        code, output = ansible_playbook("-i", tmp_path / "hosts.json", *words, tmp_path / "play.json")
+        assert code == 0, output
+        return json.loads((tmp_path / "done").read_text(encoding="utf-8"))
+
+    return run
+
+
+@pytest.fixture
+def host():
+    return sample_host()
+
+
+def _notes(host):
+    return host.invoke.__self__.machines[0].get("Notes")
+
+
+def test_check_mode_and_two_runs(play, host):
+    with WinRMServer(through(host)) as server:
+        assert play(server, "--check")["changed"] is True
+        assert _notes(host) is None
+        assert play(server)["changed"] is True
+        assert _notes(host) == NOTES
+        requests = len(host.requests)
+        assert play(server)["changed"] is False
+    assert len(host.requests) == requests + 1
+
+
+@pytest.mark.parametrize(
+    ("action", "carried_out"),
+    [("Create", False), ("Command", False), ("Send", True), ("Receive", True), ("Signal", True)],
+)
+def test_connection_that_breaks_off_during_a_read(play, host, action, carried_out):
+    with WinRMServer(through(host)) as server:
+        server.lose(action, carried_out)
+        assert play(server)["changed"] is True
+    assert _notes(host) == NOTES
+
+
+@pytest.mark.parametrize(
+    "fault", [{"kind": "lose", "call": 2}, {"kind": "kill", "call": 2}, {"kind": "kill", "call": 3}]
+)
+def test_process_that_ends_during_a_change(play, host, fault):
+    host.faults.plan(**fault)
+    with WinRMServer(through(host)) as server:
+        done = play(server)
+    assert (done["changed"], done["lost"], _notes(host)) == (True, 1, NOTES)

@@ -1,0 +1,138 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Modules for platforms on Windows run on the controller; the connection carries their calls, and may break off."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+
+import pytest
+from ansible.errors import AnsibleAuthenticationFailure, AnsibleConnectionFailure, AnsibleError
+from ansible_collections.polyvirt.core.plugins.module_utils._front.declaration import Declaration
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.options import Option, Platform, Texts
+from ansible_collections.polyvirt.core.plugins.module_utils._ports.windows import connection
+from ansible_collections.polyvirt.core.plugins.module_utils._ports.windows_request import Chain, call, properties
+from ansible_collections.polyvirt.core.plugins.plugin_utils.on_windows import OnWindows
+
+from platforms.windows.sample import sample_host
+
+OPTIONS = {"name": Texts(), "password": Option(secret=True)}
+PLATFORM = Platform("Sample", {"tpm": "Use another one."})
+
+
+def _answer(params, check):
+    one = call("Sample\\Get-SampleMachine", {"Name": params["name"]}, show=properties("Name", "Id"), partial=True)
+    (result,) = connection().call([Chain("names", (one,))])
+    found = [shown["Name"] for shown in result.answers[0].objects]
+    return {"changed": False, "found": found, "password": params["password"], "warnings": []}
+
+
+class Action(OnWindows):
+    """As Ansible makes one; its connection leads to a host in Python, or raises what ``troubles`` has."""
+
+    module = Declaration(OPTIONS, _answer, PLATFORM)
+
+    def __init__(self, args, troubles=(), results=()):
+        self.resets, self.host = 0, sample_host()
+        self.troubles, self.results = list(troubles), list(results)
+        task = {"args": args, "async_val": 0, "check_mode": False, "delegate_to": None, "diff": False, "no_log": False}
+        connection = {"transport": "winrm", "connected": True, "reset": self._count}
+        super().__init__(
+            task=SimpleNamespace(**task, environment=[], action="module"),
+            connection=SimpleNamespace(**connection, _shell=SimpleNamespace(tmpdir=None)),
+            play_context=None,
+            loader=None,
+            templar=None,
+            shared_loader_obj=None,
+        )
+
+    def _count(self):
+        self.resets += 1
+        raise AnsibleConnectionFailure("the host is still away")
+
+    def _execute_module(self, module_name, module_args, task_vars):
+        assert module_name == "polyvirt.core.windows_calls"
+        if self.troubles:
+            raise self.troubles.pop(0)
+        if self.results:
+            return self.results.pop(0)
+        return {"changed": False, "answer": json.loads(self.host.answer(module_args["request"]))}
+
+
+def _library_error(module):
+    kind = type("TransportError", (Exception,), {"__module__": module})
+    return kind("lost")
+
+
+def test_module_reads_through_the_connection():
+    action = Action({"name": "alpha", "password": "topsecret"})
+    result = action.run(task_vars={})
+    assert result["found"] == ["alpha"]
+    assert "topsecret" not in str(result)
+    assert len(action.host.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        ConnectionResetError("lost"),
+        AnsibleConnectionFailure("lost"),
+        _library_error("requests.exceptions"),
+        _library_error("winrm.exceptions"),
+        _library_error("pypsrp.exceptions"),
+    ],
+    ids=lambda trouble: type(trouble).__module__,
+)
+def test_lost_connection_of_any_plugin_is_reset_and_read_again(trouble):
+    action = Action({"name": "alpha"}, [trouble])
+    assert action.run(task_vars={})["found"] == ["alpha"]
+    assert action.resets == 1
+
+
+def test_process_that_ends_without_an_answer_is_a_lost_connection():
+    died = {"failed": True, "module_stdout": "", "module_stderr": "", "rc": -1, "msg": "MODULE FAILURE"}
+    action = Action({"name": "alpha"}, results=[died])
+    assert action.run(task_vars={})["found"] == ["alpha"]
+    assert action.resets == 1
+
+
+def test_process_that_never_answers_is_an_error_with_its_output():
+    died = {"failed": True, "module_stdout": "", "module_stderr": "no PowerShell", "rc": 127}
+    result = Action({"name": "alpha"}, results=[died] * 3).run(task_vars={})
+    assert result["failed"]
+    assert "exit code 127: no PowerShell" in result["msg"]
+
+
+def test_host_that_never_answers_is_unreachable():
+    with pytest.raises(AnsibleConnectionFailure, match="no route"):
+        Action({"name": "alpha"}, [AnsibleConnectionFailure("no route")] * 3).run(task_vars={})
+
+
+def test_wrong_password_is_not_tried_again():
+    action = Action({"name": "alpha"}, [AnsibleAuthenticationFailure("no")] * 3)
+    with pytest.raises(AnsibleAuthenticationFailure):
+        action.run(task_vars={})
+    assert (action.resets, len(action.troubles)) == (0, 2)
+
+
+def test_error_of_ansible_is_reported_as_it_is():
+    with pytest.raises(AnsibleError, match="no template"):
+        Action({"name": "alpha"}, [AnsibleError("no template")]).run(task_vars={})
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        ({"name": "a", "size": 1}, "Unsupported parameters: size"),
+        ({"name": "a", "tpm": True}, "tpm is not supported on Sample. Use another one."),
+        ({"name": {"a": 1}}, "name"),
+    ],
+)
+def test_wrong_parameter_is_an_error_before_anything_is_sent(args, message):
+    action = Action(args)
+    result = action.run(task_vars={})
+    assert result["failed"]
+    assert message in result["msg"]
+    assert action.host.requests == []
