@@ -26,22 +26,26 @@ def configure(driver, vm, step):
     config = changed_config(former, step.changes)
     if all(change.kind in UNREAD for change in step.changes):
         is_switched = config["autostart"] != former["autostart"]
-        edit.annotate(vm.name, mark, _as_stored(driver, vm, definition, config, mark) if is_switched else None)
+        edit.annotate(vm.name, mark, _as_stored(driver, vm, step, definition, config, mark) if is_switched else None)
         return
     for change in step.changes:
         if change.kind == "disks.size":
             _grow(driver, vm, former["disks"][change.key], change.new)
     made = make_disks(driver, vm, step)
     mark = {**mark, "disks": [*(path for path in mark["disks"] if path not in made), *made]}
-    edit.define(_as_stored(driver, vm, definition, config, mark), mark, vm.power)
+    edit.define(_as_stored(driver, vm, step, definition, config, mark), mark, vm.power)
 
 
-def _as_stored(driver, vm, definition, config, mark):
-    disks = [
-        (disk.get("source") or disk_path(driver, vm.name, slot, disk.get("format")), disk.get("format"))
-        for slot, disk in sorted(config["disks"].items())
-    ]
-    return described(definition, {**config, "networks": with_macs(vm.name, config["networks"])}, disks, mark["files"])
+def _as_stored(driver, vm, step, definition, config, mark):
+    """The Definition with ``config``; what no change is about stays as it is written."""
+    kinds = dict(definition.disks)
+    disks = []
+    for slot, disk in sorted(config["disks"].items()):
+        path = disk.get("source") or disk_path(driver, vm.name, slot, disk.get("format"))
+        disks.append((path, kinds[path] if path in kinds else disk.get("format")))
+    added = {change.key for change in step.changes if change.kind == "networks.add"}
+    new = with_macs(vm.name, {place: entry for place, entry in config["networks"].items() if place in added})
+    return described(definition, {**config, "networks": {**config["networks"], **new}}, disks, mark["files"])
 
 
 def _marked(mark, changes):

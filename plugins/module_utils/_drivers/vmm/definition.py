@@ -29,10 +29,11 @@ def slot_name(number):
 
 @dataclass(frozen=True)
 class Nic:
-    """A network interface: ``switch`` None is a local one. ``rest`` are statements that have no option here."""
+    """A network interface: ``switch`` None is a local one. ``device`` and ``rest`` have no option here."""
 
     switch: Optional[str] = None
     mac: Optional[str] = None
+    device: str = ""
     rest: str = ""
 
     def printed(self):
@@ -40,7 +41,8 @@ class Nic:
         words += [f"lladdr {self.mac}"] if self.mac else []
         words += [self.rest] if self.rest else []
         options = f" {{ {' '.join(words)} }}" if words else ""
-        return f"{'' if self.switch else 'local '}interface{options}"
+        device = f" {self.device}" if self.device else ""
+        return f"{'local ' if self.switch is None else ''}interface{device}{options}"
 
 
 @dataclass(frozen=True)
@@ -121,6 +123,7 @@ def _nics(block):
         Nic(
             None if one["local"] else one.get("switch", ""),
             one.get("lladdr") if isinstance(one.get("lladdr"), str) else None,
+            one.get("device", ""),
             " ".join(_rest(one)),
         )
         for one in block.all("interface")
@@ -191,7 +194,7 @@ def described(definition, config, disks, seeds):
         former = definition.nics[number] if number < len(definition.nics) else Nic()
         entry = networks[place]
         switch = entry.get("source", "") if entry.get("type") == SWITCH else None
-        nics.append(Nic(switch, entry.get("mac"), former.rest))
+        nics.append(replace(former, switch=switch, mac=entry.get("mac")))
     device = config.get("boot_device") or "default"
     return replace(
         definition,

@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
-from ..._lifecycle.errors import CommandFailed
-from ..._lifecycle.model import STOPPED
+from ..._lifecycle.errors import CommandFailed, NotFound
+from ..._lifecycle.model import STOPPED, Target
 from .edit import INCOMPLETE, Edit
 
 #: ssh's own exit code: the command did not run, or the connection ended with the guest.
 _SSH_FAILED, _CONNECT_TIMEOUT = 255, 10
+_ADDRESSES = frozenset({"power", "addresses"})
 
 
 def start(driver, vm, step):
@@ -30,7 +31,7 @@ def _address(driver, vm):
 
 def stop(driver, vm, step):
     """Ask the guest to shut down: by its driver vmmci, or by SSH if the task has a connection."""
-    if driver.options.get("guest_shutdown") and vm.addresses:
+    if driver.options.get("guest_shutdown"):
         _ask_by_ssh(driver, vm)
     elif driver.look().power(vm.name) != STOPPED:
         driver.tool.stop(_address(driver, vm))
@@ -38,11 +39,16 @@ def stop(driver, vm, step):
 
 def _ask_by_ssh(driver, vm):
     asked = driver.options["guest_shutdown"]
+    addresses = [one for found in driver.observe([Target(vm.name)], _ADDRESSES).vms for one in found.addresses]
+    if not addresses:
+        raise NotFound(
+            f"{vm.name}: guest_shutdown: the VM has no known address.", "Omit the option: then the VM may be cut off."
+        )
     key = ["-i", asked["key_file"]] if asked.get("key_file") else []
     argv = [
         driver.commands.find("ssh"),
         "-o", "BatchMode=yes", "-o", f"ConnectTimeout={_CONNECT_TIMEOUT}", "-o", "StrictHostKeyChecking=accept-new",
-        *key, f"{asked['user']}@{vm.addresses[0].address}", asked["command"],
+        *key, f"{asked['user']}@{addresses[0].address}", asked["command"],
     ]  # fmt: skip
     completed = driver.commands.run(argv, writes=True)
     if completed.rc == _SSH_FAILED and "closed by" not in completed.stderr:

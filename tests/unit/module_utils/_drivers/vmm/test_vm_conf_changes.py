@@ -87,7 +87,6 @@ def test_changed_memory_that_is_changed_back_waits_for_nothing(host):
 
 def test_vm_elsewhere_is_changed_where_it_is_with_permission(host):
     text = foreign(host, more="\tdisable\n")
-    host.well("vmctl", "stop", "-fw", "mail")
     refused = task(host, name=["mail"], memory="96M")
     assert (refused.failed, "allow_foreign_edit" in refused.msg, host.text()) == (True, True, text)
     well(host, name=["mail"], memory="96M", allow_foreign_edit=True)
@@ -95,7 +94,7 @@ def test_vm_elsewhere_is_changed_where_it_is_with_permission(host):
 
 
 def test_vm_in_an_included_file_is_changed_there(host):
-    host.write("/etc/vm.conf", 'include "/etc/mail.conf"\n')
+    host.write("/etc/vm.conf", f'include "{host.file("/etc/mail.conf")}"\n')
     text = foreign(host, more="\tdisable\n", name="/etc/mail.conf")
     done = task(host, name=["mail"], memory="96M", allow_foreign_edit=True)
     assert not done.failed, done.msg
@@ -129,7 +128,6 @@ def test_failed_reload_restores_the_file_and_removes_new_disks(host):
 def test_file_that_was_changed_meanwhile_is_planned_again(host):
     well(host, memory="64M", **DISKS)
     text = host.text()
-    commands = InProcess(host, before={"status": lambda: None})
     other = {"-n": lambda: host.write("/etc/vm.conf", text.replace("memory 64M", "memory 80M"))}
     commands = InProcess(host, before=other)
     done = task(host, commands=commands, memory="96M")
