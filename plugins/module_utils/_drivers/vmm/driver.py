@@ -74,16 +74,14 @@ class _InTwoPhases:
         from .settings.disks import new_files
 
         edit = self._driver.edit = Edit(self._driver, starting=self._starting())
-        before = writes.count()
         edit.announce(new_files(self._driver, [(self._batch[place][0], steps[0]) for place, steps in first.items()]))
         self._carry_out(first, done={})
         staged = [place for place in first if place not in self._errors]
         try:
             edit.commit([self._batch[place][0].name for place in staged])
         except PolyvirtError as error:
-            after = writes.count()
+            wrote = not edit.is_undone
             for place in staged:
-                wrote = True if after[0] > before[0] else None if after[1] > before[1] else False
                 error.steps_done, error.wrote = 0, wrote
                 self._errors[place], self._wrote[place] = error, wrote
         else:

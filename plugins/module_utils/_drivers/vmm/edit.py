@@ -9,6 +9,7 @@ or deleted (``making``), and the block that vmd still knows (``in_force``). Afte
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 
 from ..._lifecycle.errors import CommandFailed, PartlyApplied, PolyvirtError, Refused, Stale
@@ -36,7 +37,9 @@ class Edit:
         self._elsewhere, self._after = {}, []
         #: Files that were created for this edit, by VM.
         self.made = {}
-        self._is_read_again = False
+        #: Whether a failed edit left anything changed: an enlarged disk stays so.
+        self.is_undone, self.is_lasting = False, False
+        self._is_read_again = self._is_reloaded = False
 
     # Before the steps -------------------------------------------------------------------------------------------------
 
@@ -146,15 +149,15 @@ class Edit:
 
     def commit(self, others_of_batch=()):
         """Write vm.conf, have vmd read it, and complete what has to wait for that. On failure the old file is back."""
-        former = self.found.configuration.texts
         try:
             self._write(self._hold_back_others(self._parts))
             self._write_included()
             if self._is_read_again:
-                self._reload(others_of_batch)
+                self._reload({*self._starting, *others_of_batch})
         except PolyvirtError:
-            self._restore(former)
+            self._restore()
             self.discard(self.made)
+            self.is_undone = self.is_undone and not self.is_lasting
             raise
         for action in self._after:
             action()
@@ -172,7 +175,7 @@ class Edit:
         """VMs of this collection that are enabled and stopped are not enabled while vmd reads the file."""
         if not self._is_read_again:
             return parts
-        for name, entry in self._parts.entries.items():
+        for name, entry in parts.entries.items():
             definition = self.found.definition(name) if name and entry.text.strip() else None
             is_started = definition and definition.enabled and self.found.power(name) == STOPPED
             if is_started and name not in self._final and name not in self._starting:
@@ -180,7 +183,7 @@ class Edit:
         return parts
 
     def _reload(self, names):
-        others = self.found.others_started({*self._starting, *names})
+        others, self._is_reloaded = self.found.others_started(names), True
         try:
             self.driver.tool.reload()
         except CommandFailed as error:
@@ -210,17 +213,22 @@ class Edit:
                 "Stop it with vmctl stop, and disable it in vm.conf.",
             )
 
-    def _restore(self, texts):
-        for path in (self.driver.config_file, *self._elsewhere):
-            if path in texts:
-                _replace(path, texts[path])
-            else:
-                files.remove(path)
-        if self._is_read_again:
-            try:
-                self.driver.tool.reload()
-            except PolyvirtError:
-                return  # The first error says more.
+    def _restore(self):
+        """All files as they were; vmd reads them again if it may have read the others."""
+        former, included = self.found.configuration.texts, set(self._elsewhere) - {self.driver.config_file}
+        self._elsewhere, self._final = {}, {}
+        for path in included:
+            _replace(path, former[path])
+        self.is_undone = not self._is_reloaded
+        if self._is_reloaded:
+            with suppress(PolyvirtError):  # The first error says more.
+                self._write(self._hold_back_others(self.found.parts))
+                self._reload(set())
+                self.is_undone = True
+        if self.driver.config_file in former:
+            _replace(self.driver.config_file, former[self.driver.config_file])
+        else:
+            files.remove(self.driver.config_file)
 
     def _write(self, parts):
         text = joined(parts)

@@ -1,0 +1,96 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Generated pairs of state and request: check mode predicts what the real run does."""
+
+from __future__ import annotations
+
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import ABSENT, PAUSED, RUNNING, STOPPED
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.options import STATES
+from hypothesis import strategies as st
+
+from suite.pairs import UNDISTURBED, Pair, assert_true, pairs
+from unit.module_utils._drivers.disturbed import disturbed
+from unit.module_utils._drivers.vmm.in_process import InProcess, openbsd, task, well
+
+_CARD = st.sampled_from([{"type": "nat"}, {"type": "network", "source": "lan"}, {"type": "network", "source": "dmz"}])
+_DISK = st.sampled_from([{"size": "16M"}, {"size": "24M"}])
+_SETTINGS = {
+    "memory": st.sampled_from(["64M", "96M"]),
+    "description": st.sampled_from(["", 'one "two"\nthree']),
+    "tags": st.sampled_from([[], ["a"]]),
+    "autostart": st.booleans(),
+    "disks": st.lists(_DISK, min_size=1, max_size=2),
+    "networks": st.lists(_CARD, max_size=2),
+    "boot_device": st.sampled_from(["default", "disk"]),
+    "owner": st.sampled_from(["", "root"]),
+    "native": st.sampled_from([{"sev": True}, {"sev": False}]),
+}
+_STATES = st.sampled_from([ABSENT, STOPPED, RUNNING, PAUSED])
+_POLICIES = st.fixed_dictionaries(
+    {
+        "allow_restart": st.booleans(),
+        "stop_mode": st.sampled_from(["graceful", "force"]),
+        "purge": st.sampled_from([[], ["networks"], ["disks"]]),
+    }
+)
+_ASKED = st.fixed_dictionaries({}, optional=_SETTINGS)
+_CONF = """\
+switch "lan" { interface bridge0 }
+switch "dmz" { interface bridge1 }
+vm "mail" {
+	memory 64M
+	disk "%s"
+}
+"""
+
+
+class _OnOpenBSD(Pair):
+    def __init__(self, host, asked):
+        self._host, self._asked, self.state = host, asked, asked["state"]
+
+    def run(self, check=False, disturbance=UNDISTURBED, again=False):
+        asked = {**self._asked, "state": "started"} if again and self.state == "restarted" else self._asked
+        return task(self._host, check=check, commands=_Disturbed(self._host, disturbance), **asked)
+
+    def standing(self):
+        known = [
+            {key: vm.get(key) for key in ("name", "running", "paused", "memory", "disks", "interfaces")}
+            for vm in self._host.state.look()["vms"]
+        ]
+        return [self._host.text(), sorted(known, key=lambda vm: vm["name"]), self._host.files()]
+
+    def assert_sound(self):
+        """The administrator's VM is as it was, and vmd accepts the file."""
+        assert self._host.states()["mail"] == "stopped"
+        self._host.well("vmd", "-n")
+
+
+class _Disturbed(InProcess):
+    """``disturbance`` happens to a call that writes."""
+
+    def __init__(self, machine, disturbance):
+        super().__init__(machine)
+        self._disturbance = disturbance
+
+    def run(self, argv, writes=False, **more):
+        run = super().run
+        return disturbed(self._disturbance, argv, writes, lambda counted: run(argv, writes=counted, **more))
+
+
+@pairs(120, _STATES, st.fixed_dictionaries(_SETTINGS), st.sampled_from([*STATES]), _ASKED, _POLICIES)
+def test_check_mode_predicts_the_real_run(power, found, state, asked, policy, disturbance):
+    state = "stopped" if state == "suspended" else state
+    policy = {**policy, "purge": [name for name in policy["purge"] if name in asked]}
+    with openbsd() as host:
+        for bridge in ("bridge0", "bridge1"):
+            host.well("ifconfig", bridge, "create")
+        host.write("/etc/vm.conf", _CONF % host.disk())
+        host.well("vmctl", "reload")
+        host.well("vmctl", "stop", "-fw", "mail")
+        if power != ABSENT:
+            well(host, state="present" if power == STOPPED else "started", **found)
+        if power == PAUSED:
+            host.well("vmctl", "pause", "web")
+        creation = {} if state == ABSENT or "disks" in asked else {"disks": [{}]}
+        assert_true(_OnOpenBSD(host, {"state": state, **asked, **creation, **policy}), disturbance)
