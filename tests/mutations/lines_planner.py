@@ -46,7 +46,7 @@ MUTATIONS = (
         f"{_CODE}/plan.py",
         "_check_not_its_own_source(task)",
         "pass",
-        {"unit": [_CASES]},
+        {"unit": ("tests/unit/module_utils/_lifecycle/test_plan_clone.py",)},
     ),
     Mutation(
         "unknown-state-passes-for-reached",

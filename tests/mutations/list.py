@@ -14,6 +14,7 @@ from mutations import (
     lines_vagrant,
     lines_vbox,
     lines_virsh,
+    lines_vmm,
 )
 
 MUTATIONS = (
@@ -23,6 +24,7 @@ MUTATIONS = (
     *lines_vbox.MUTATIONS,
     *lines_vagrant.MUTATIONS,
     *lines_proxmox.MUTATIONS,
+    *lines_vmm.MUTATIONS,
     *lines_tools.MUTATIONS,
     *lines_roles.MUTATIONS,
 )

@@ -218,4 +218,6 @@ ROWS = [
         costs={"cpus": NEXT_BOOT}, after={"networks.0.mac": MAC}),
     row(25, "and its disks stay when it goes", vm(files=BY_HAND, mark=None), ask("absent"), "delete",
         files=(), kept=("/images/web.qcow2",)),
+    row(25, "and those that the mark of another machine names", vm(files=FILES[:1], mark={"id": "u-other"}),
+        ask("absent"), "delete", files=(), kept=("/images/web.qcow2",)),
 ]  # fmt: skip

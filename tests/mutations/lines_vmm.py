@@ -1,0 +1,72 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Mutations of the driver of OpenBSD's vmd."""
+
+from __future__ import annotations
+
+from mutations.mutation import Mutation
+
+_CODE = "plugins/module_utils/_drivers/vmm"
+_UNIT = "tests/unit/module_utils/_drivers/vmm"
+_CHANGES = (f"{_UNIT}/test_vm_conf_changes.py",)
+_POWER = (f"{_UNIT}/test_power.py",)
+
+MUTATIONS = (
+    Mutation(
+        "reload-starts-vms-of-others",
+        f"{_CODE}/edit.py",
+        "self._stop_again(others)",
+        "pass",
+        {"unit": _CHANGES},
+    ),
+    Mutation(
+        "own-enabled-vm-starts-at-reload",
+        f"{_CODE}/edit.py",
+        "self._write(self._hold_back_others(self._parts))",
+        "self._write(self._parts)",
+        {"unit": _CHANGES},
+    ),
+    Mutation(
+        "broken-file-is-written",
+        f"{_CODE}/edit.py",
+        "if said:",
+        "if not said:",
+        {"unit": _CHANGES},
+    ),
+    Mutation(
+        "failed-edit-leaves-disks",
+        f"{_CODE}/edit.py",
+        "self.discard(self.made)",
+        "pass",
+        {"unit": _CHANGES},
+    ),
+    Mutation(
+        "pending-change-is-forgotten-at-start",
+        f"{_CODE}/power.py",
+        "if INCOMPLETE & (found.mark(vm.name) or {}).keys() or vm.name not in found.rows:",
+        "if vm.name not in found.rows:",
+        {"unit": _CHANGES},
+    ),
+    Mutation(
+        "base-of-linked-clones-starts",
+        f"{_CODE}/settings/disk_checks.py",
+        "if linked or running:",
+        "if running:",
+        {"unit": _POWER},
+    ),
+    Mutation(
+        "switch-without-interface-ends-vmd",
+        f"{_CODE}/checks.py",
+        "missing = sorted(set(needed) - driver.tool.interfaces()) if needed else []",
+        "missing = []",
+        {"unit": _CHANGES},
+    ),
+    Mutation(
+        "newline-before-marked-lines-stays",
+        f"{_CODE}/marked_block.py",
+        "added = _missing_newlines(parts.before)",
+        "added = 1",
+        {"unit": (f"{_UNIT}/test_marked_block.py",)},
+    ),
+)
