@@ -21,7 +21,11 @@ def start(driver, vm, step):
         edit = Edit(driver, starting={vm.name})
         edit.read_again(vm.name)
         edit.commit()
-    driver.tool.start(_address(driver, vm))
+        found = driver.look()
+    # vmd itself starts a VM that is enabled when it reads vm.conf, perhaps after others.
+    row = found.rows.get(vm.name)
+    if row is None or (row.power == STOPPED and not row.busy):
+        driver.tool.start(_address(driver, vm))
 
 
 def _address(driver, vm):

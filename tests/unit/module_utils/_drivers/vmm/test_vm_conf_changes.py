@@ -56,6 +56,12 @@ def test_own_vm_that_starts_with_the_host_stays_stopped_while_others_change(host
     assert host.states()["auto"] == "running"
 
 
+def test_vm_that_vmd_starts_by_itself_is_not_started_again(host):
+    well(host, state="started", memory="64M", **DISKS)
+    asked = {"state": "paused", "autostart": True, "memory": "96M", "allow_restart": True, "stop_mode": "force"}
+    assert well(host, **asked).vms[0]["state"] == "paused"
+
+
 def test_tags_need_no_reload(host):
     foreign(host)
     well(host, **DISKS)
