@@ -90,7 +90,8 @@ def observed_vm(found, name, native_keys=()):
     if stored is None:
         return vm.having(config=_config_of_row(row) if row else {})
     config = config_of(stored, mark, image_of, native_keys)
-    active = config_of(running, mark, image_of, native_keys)
+    # Whether a VM is enabled matters only when vmd itself starts.
+    active = {**config_of(running, mark, image_of, native_keys), "autostart": config["autostart"]}
     # Of a VM that is off, vm.conf counts only once vmd has read it: until then the change is not complete.
     return vm.having(config=config, active=active) if is_on else vm.having(config=active)
 
