@@ -78,10 +78,10 @@ def joined(parts):
         (f"{_MARK}{marks.printed(one.mark)}\n" if one.mark is not None else "") + one.text
         for one in parts.entries.values()
     )
-    return f"{_ended(parts.before)}{BEGIN}\n{inside}{END}\n{parts.after}"
+    return f"{ended(parts.before)}{BEGIN}\n{inside}{END}\n{parts.after}"
 
 
-def _ended(text):
+def ended(text):
     """A text behind which a line can begin. A comment that ends in a backslash would swallow the next line."""
     if not text:
         return text
