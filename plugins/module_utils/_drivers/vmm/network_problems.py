@@ -35,7 +35,11 @@ def _of_users(host, wanted, _subnet):
 
 def _of_validity(host, wanted, _subnet):
     """Files of the host that are invalid already: a change of theirs could not be validated."""
-    for words, name in ((("pfctl", "-nf"), "pf.conf"), (("vmd", "-n", "-f"), "vm.conf"), (("dhcpd", "-n", "-c"), "dhcpd.conf")):
+    for words, name in (
+        (("pfctl", "-nf"), "pf.conf"),
+        (("vmd", "-n", "-f"), "vm.conf"),
+        (("dhcpd", "-n", "-c"), "dhcpd.conf"),
+    ):
         if name == "dhcpd.conf" and not (wanted["mode"] == "routed" and wanted["dhcp"]):
             continue
         said = host.rejected(host.file(name), *words)
