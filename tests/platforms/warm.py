@@ -14,7 +14,11 @@ from suite import forking
 
 _HERE = Path(__file__).resolve().parent
 _SOCKET = "POLYVIRT_TEST_WARM_SERVER"
-_DOUBLES = ("platforms.vagrant.double.commands", "platforms.virtualbox.double.commands")
+_DOUBLES = (
+    "platforms.vagrant.double.commands",
+    "platforms.virtualbox.double.commands",
+    "platforms.vmm.double.commands",
+)
 
 
 def _server():

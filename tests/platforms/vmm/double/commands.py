@@ -1,0 +1,92 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One call of any program of the simulated host: from words to what it prints."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import NamedTuple
+
+from . import network, services, system, vmctl, vmd
+from .options import Failure, Hang
+from .peer import Peer
+from .state import State
+from .world import World
+
+_FOR_EVER = 10**6
+
+
+class Answer(NamedTuple):
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def _vmctl(world, words):
+    """``vmctl`` as an answer; what was printed before it hangs is in ``Hang``."""
+    call = vmctl.Call(Peer(world), world.host, world.state.look()["release"])
+    code = vmctl.run(call, words)
+    return code, "".join(call.out), "".join(call.err)
+
+
+#: Each returns (exit code, stdout, stderr).
+PROGRAMS = {
+    "arp": network.arp,
+    "dhcpd": services.dhcpd,
+    "dmesg": system.dmesg,
+    "fw_update": system.fw_update,
+    "id": system.identity,
+    "ifconfig": network.ifconfig,
+    "netstart": network.netstart,
+    "rcctl": services.rcctl,
+    "sysctl": system.sysctl,
+    "uname": system.uname,
+    "vmctl": _vmctl,
+    "vmd": vmd.check,
+}
+
+
+def call(folder, argv, environment=None, cwd="", clock=time):
+    """What the program answers in the host of ``folder``. It sleeps by ``clock`` if it never ends."""
+    environment = os.environ if environment is None else environment
+    state = State(folder, environment)
+    world = World(state, cwd or os.getcwd(), clock)
+    program, *words = [str(word) for word in argv]
+    program = os.path.basename(program)
+    if program == "sh" and words[:1] == ["/etc/netstart"]:
+        program, words = "netstart", words[1:]
+    if program == "doas":
+        return _doas(folder, world, words, environment, cwd, clock)
+    order = world.take_order(program, words)
+    answer = Answer(*_run(world, program, words, order, clock))
+    state.note(time=state.look()["now"], uid=world.host.uid, argv=[program, *words], **answer._asdict())
+    return answer
+
+
+def _run(world, program, words, order, clock):
+    world.pass_time(state_tick(world))
+    if order and not order.get("lost"):
+        return order.get("code", 1), "", order.get("stderr", "")
+    try:
+        answer = PROGRAMS[program](world, words)
+    except Failure as failure:
+        answer = (failure.code, "", failure.text)
+    except Hang:
+        clock.sleep(_FOR_EVER)
+        return 1, "", ""
+    return (order.get("code", 1), "", order.get("stderr", "")) if order else answer
+
+
+def state_tick(world):
+    return world.state.look()["tick"]
+
+
+def _doas(folder, world, words, environment, cwd, clock):
+    """Another program, as root."""
+    failure, words = system.doas(world, words)
+    if failure:
+        world.state.note(time=0, uid=world.host.uid, argv=["doas", *words], returncode=1, stdout="", stderr=failure)
+        return Answer(1, "", failure)
+    return call(folder, words, {**environment, "POLYVIRT_VMM_UID": "0"}, cwd, clock)

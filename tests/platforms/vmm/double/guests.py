@@ -1,0 +1,256 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Running VMs: how they start and end, and what happens while time passes."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+
+from .host import text_of
+
+#: A guest acknowledges a request to stop within 3 seconds, and has 120 seconds for it.
+_ACKNOWLEDGE, _GRACE = 3, 120
+_FAST, _FAST_STARTS = 6, 3
+_DESCRIBED = 0.3
+_DESCRIPTION = 63
+_LEASE = """lease {address} {{
+\tstarts {starts};
+\tends {ends};
+\thardware ethernet {lladdr};
+\tuid 01:{lladdr};
+\tclient-hostname "{name}";
+}}
+"""
+LEASES = "/var/db/dhcpd.leases"
+GUEST = {"vmmci": True, "shutdown": 2, "hangs": False, "boot": 5, "dhcp": True, "ssh": True, "on_end": "", "ends": None}
+
+
+class Refused(Exception):
+    """vmd refuses; the error's name."""
+
+
+class Guests:
+    """All VMs of one state, as they are at ``state["now"]``."""
+
+    def __init__(self, state, host):
+        self.state, self.host = state, host
+
+    @property
+    def now(self):
+        return self.state["now"]
+
+    def guest(self, vm):
+        """How the guest of this VM behaves."""
+        return {**GUEST, **self.state["guests"].get(vm["name"], {})}
+
+    def running(self):
+        return [vm for vm in self.state["vms"] if vm.get("running")]
+
+    def log(self, text):
+        self.state["vmd"]["log"].append(text)
+
+    # Time -------------------------------------------------------------------------------------------------------------
+
+    def advance(self, now):
+        """Let everything happen that is due until ``now``, in order."""
+        while (due := self.next_event()) is not None and due <= now:
+            self.state["now"] = max(due, self.now)
+            self._happen()
+        self.state["now"] = max(now, self.now)
+
+    def next_event(self):
+        return min((when for vm in self.state["vms"] for when in self._events(vm)), default=None)
+
+    def _events(self, vm):
+        return [vm[key] for key in ("ends_at", "starts_at", "described_at", "booted_at") if vm.get(key) is not None]
+
+    def _happen(self):
+        for vm in list(self.state["vms"]):
+            for key, react in (
+                ("described_at", self._describe),
+                ("booted_at", self._boot),
+                ("ends_at", self._finish),
+                ("starts_at", self._start_waiting),
+            ):
+                if vm.get(key) is not None and vm[key] <= self.now:
+                    vm[key] = None
+                    react(vm)
+
+    def _finish(self, vm):
+        """The guest ends by itself, or its time is up."""
+        restarts = not vm.get("stopping") and self.guest(vm)["on_end"] == "reboot" and not vm.get("boot_device")
+        if not restarts:
+            self.end(vm)
+            return
+        # A kernel given on the command line is used for the first start only.
+        vm.pop("kernel_once", None)
+        vm["booted_at"] = self.now + self.guest(vm)["boot"]
+
+    def _start_waiting(self, vm):
+        if vm["state"] != "waiting":
+            return
+        try:
+            self.start(vm)
+        except Refused as reason:
+            vm["state"] = ""
+            self.log(f"failed to start vm {vm['name']}: {text_of(str(reason))}")
+
+    # Starting ---------------------------------------------------------------------------------------------------------
+
+    def start(self, vm, kernel=""):
+        """Start a VM; Refused leaves nothing behind."""
+        self._check_rate(vm)
+        if not (kernel or vm.get("boot")) and not self.host.exists("/etc/firmware/vmm-bios"):
+            raise Refused("VMD_BIOS_MISSING")
+        if vm.get("cdrom") and not self.host.exists(vm["cdrom"]):
+            raise Refused("VMD_CDROM_MISSING")
+        self._check_disks(vm)
+        taps = self._free_taps(len(vm["interfaces"]))
+        if vm["memory"] > self.state["memory_limit"]:
+            self.log("could not allocate guest memory (data limit)")
+            raise Refused("ENOMEM")
+        self._run(vm, kernel, taps)
+
+    def _check_rate(self, vm):
+        """The third start within 6 seconds of the one before is refused."""
+        last = vm.get("started_at")
+        vm["fast_starts"] = vm.get("fast_starts", 0) + 1 if last is not None and self.now - last < _FAST else 0
+        if vm["fast_starts"] >= _FAST_STARTS - 1:
+            self.log(f"vm {vm['name']} restarted too quickly")
+            vm["started_at"] = self.now
+            raise Refused("EPERM")
+
+    def _check_disks(self, vm):
+        used = {disk[0] for other in self.running() for disk in other["disks"]}
+        for path, _kind in vm["disks"]:
+            if path in used:
+                self.log(f"can't open disk {path}: Resource temporarily unavailable")
+                raise Refused("VMD_DISK_MISSING")
+            if not os.path.isfile(self.host.place(path)):
+                self.log(f"can't open disk {path}: No such file or directory")
+                raise Refused("VMD_DISK_MISSING")
+
+    def _free_taps(self, number):
+        used = {tap for vm in self.running() for tap in vm["taps"]}
+        taps = []
+        for unit in range(len(used) + number + 1):
+            if len(taps) < number and f"tap{unit}" not in used:
+                if not self.host.exists(f"/dev/tap{unit}"):
+                    self.log(f"can't open /dev/tap{unit}")
+                    raise Refused("ENOENT")
+                taps.append(f"tap{unit}")
+        return taps
+
+    def _run(self, vm, kernel, taps):
+        used = {other["tty"] for other in self.running()}
+        vmd, guest = self.state["vmd"], self.guest(vm)
+        vmd["next_pid"] += 1
+        vm.update(running=True, state="", stopping=False, paused=False, pid=vmd["next_pid"], taps=taps)
+        vm["tty"] = next(f"/dev/ttyp{unit}" for unit in range(256) if f"/dev/ttyp{unit}" not in used)
+        vm.update(kernel_once=kernel, started_at=self.now, described_at=self.now + _DESCRIBED)
+        vm["booted_at"] = self.now + guest["boot"]
+        vm["ends_at"] = None if guest["ends"] is None else self.now + guest["ends"]
+        for tap, nic in zip(taps, vm["interfaces"]):
+            flags = ["BROADCAST", "RUNNING", "SIMPLEX", "MULTICAST"]
+            address = "fe:e1:ba" + nic["lladdr"][8:]
+            self.state["interfaces"][tap] = {"flags": flags, "lladdr": address, "groups": ["tap"], "inet": []}
+
+    def _describe(self, vm):
+        """A moment after the start, the taps get description, address and bridge."""
+        for index, (tap, nic) in enumerate(zip(vm["taps"], vm["interfaces"])):
+            interface = self.state["interfaces"][tap]
+            interface["description"] = f"vm{vm['id']}-if{index}-{vm['name']}"[:_DESCRIPTION]
+            interface["flags"] = ["UP", *interface["flags"]] if nic["up"] else interface["flags"]
+            if nic["local"]:
+                self._address(vm, interface, index)
+            elif nic.get("switch"):
+                self._join(tap, nic["switch"])
+
+    def _address(self, vm, interface, index):
+        address = local_address(self.state, vm["id"], index)
+        if address is None:
+            self.log("dhcp address range exceeded")
+        else:
+            interface["inet"] = [[address, 31]]
+
+    def _join(self, tap, name):
+        switch = next((one for one in self.state["switches"] if one["name"] == name), None)
+        bridge = self.state["interfaces"].get(switch["interface"]) if switch else None
+        if bridge is None:
+            self.log(f'switch "{name}" not found')
+        else:
+            bridge.setdefault("members", []).append(tap)
+
+    def _boot(self, vm):
+        """The guest is up: it asks for an address where there is a server."""
+        if not self.guest(vm)["dhcp"] or not vm.get("running"):
+            return
+        for nic in vm["interfaces"]:
+            if nic.get("switch") and not nic["local"]:
+                self._lease(vm, nic)
+
+    def _lease(self, vm, nic):
+        network = self.network_of(nic["switch"])
+        if network is None:
+            return
+        name, (address, length) = network
+        subnet = ipaddress.ip_network(f"{address}/{length}", strict=False)
+        given = self.state.setdefault("leases", {})
+        given.setdefault(nic["lladdr"], str(subnet[100 + len(given) + 1]))
+        text = _LEASE.format(address=given[nic["lladdr"]], lladdr=nic["lladdr"], name=vm["name"],
+                             starts="5 2026/11/20 06:00:00 UTC", ends="5 2099/11/20 18:00:00 UTC")  # fmt: skip
+        self.host.write(LEASES, self.host.text(LEASES) + text)
+        self.state["arp"] = [one for one in self.state["arp"] if one[0] != given[nic["lladdr"]]]
+        self.state["arp"].append([given[nic["lladdr"]], nic["lladdr"], name])
+
+    def network_of(self, switch):
+        """(interface, its first address) of the host in a switch, if a DHCP server runs there."""
+        found = next((one for one in self.state["switches"] if one["name"] == switch), {})
+        members = self.state["interfaces"].get(found.get("interface"), {}).get("members", [])
+        dhcpd = self.state["services"].get("dhcpd", {})
+        for name in members:
+            addresses = self.state["interfaces"].get(name, {}).get("inet")
+            if addresses and dhcpd.get("running") and name in dhcpd.get("flags", "").split():
+                return name, addresses[0]
+        return None
+
+    # Ending -----------------------------------------------------------------------------------------------------------
+
+    def stop(self, vm, by_force):
+        """Ask the guest to stop, or cut it."""
+        guest = self.guest(vm)
+        if by_force:
+            self.end(vm)
+        elif not guest["vmmci"]:
+            # Nobody in the guest understands: the VM ends at once, and what was not written is lost.
+            self.state.setdefault("dirty", []).extend(disk[0] for disk in vm["disks"])
+            self.end(vm)
+        elif guest["hangs"] or vm.get("paused"):
+            # Nobody acknowledges.
+            vm.update(stopping=True, ends_at=self.now + _ACKNOWLEDGE + _GRACE)
+        else:
+            vm.update(stopping=True, ends_at=self.now + min(guest["shutdown"], _ACKNOWLEDGE + _GRACE))
+
+    def end(self, vm):
+        """The VM process is gone. VMs of the command line are forgotten."""
+        for tap in vm.get("taps", []):
+            interface = self.state["interfaces"][tap]
+            interface["flags"] = [flag for flag in interface["flags"] if flag not in ("UP", "RUNNING")]
+            for other in self.state["interfaces"].values():
+                if tap in other.get("members", []):
+                    other["members"].remove(tap)
+        vm.update(running=False, stopping=False, paused=False, pid=0, tty="", taps=[], state="", ended_at=self.now)
+        vm.update(ends_at=None, booted_at=None, described_at=None, kernel_once="")
+        if not vm.get("from_config"):
+            self.state["vms"].remove(vm)
+
+
+def local_address(state, number, index):
+    """The host's address of a local interface, None if the prefix has no room."""
+    settings = state["vmd"]["settings"]
+    prefix = int(ipaddress.IPv4Address(settings.get("local_prefix", "100.64.0.0")))
+    mask = int(ipaddress.IPv4Address(settings.get("local_mask", "255.192.0.0")))
+    address = prefix | number << 8 | (index + 1) * 2
+    return str(ipaddress.IPv4Address(address)) if address & mask == prefix else None
