@@ -189,7 +189,7 @@ class HostNetwork:
             "needed": needed,
             "start": start,
             "renew": renew,
-            "remove": [name for name in reversed(self.own) if name not in needed],
+            "remove": [name for name in self.own if name not in needed],
             "lan_networks": self._lan(wanted),
             "switch_elsewhere": self.has_elsewhere(wanted["switch"]),
             "problems": problems(self, wanted, subnet),

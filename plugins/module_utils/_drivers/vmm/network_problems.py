@@ -10,6 +10,7 @@ import re
 from ..._tools import openbsd_network as net
 
 _IPSEC_ONLY = 2
+_VALIDATORS = {"pf.conf": ("pfctl", "-nf"), "vm.conf": ("vmd", "-n", "-f"), "dhcpd.conf": ("dhcpd", "-n", "-c")}
 _REMOVE_NICS = "Remove these VMs, or their NICs on this switch, first."
 
 
