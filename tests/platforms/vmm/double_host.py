@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An OpenBSD host that only remembers, to be used as the real one is, and told what shall go wrong."""
+"""A simulated OpenBSD host for tests, with settings for its behaviour and its errors."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import time
 from pathlib import Path
 
 from platforms import warm
-from platforms.vmm.double import commands
-from platforms.vmm.double.state import State
+from platforms.vmm.double import boot, commands
+from platforms.vmm.double.state import FILES, State
 from platforms.vmm.double.world import World
 
 
 class OpenBSD:
-    """A host whose state is in ``folder``; ``root`` is ``/`` where its files are those of a private mount namespace."""
+    """A host with its state in ``folder``; ``root`` is ``/`` where its files are those of a private mount namespace."""
 
     def __init__(self, folder, **known):
         self.folder = Path(folder)
@@ -30,15 +30,24 @@ class OpenBSD:
         """What its executables need."""
         return {"POLYVIRT_VMM_STATE": str(self.folder), "PATH": f"{self.bin}{os.pathsep}{os.environ['PATH']}"}
 
-    def call(self, *words, uid=None):
-        """One call as it ends, without a process."""
+    def call(self, *words, uid=None, patience=None):
+        """One call as it ends, without a process; ``TimedOut`` if it takes more than ``patience`` seconds."""
         environment = {} if uid is None else {"POLYVIRT_VMM_UID": str(uid)}
-        return commands.call(self.folder, words, environment, str(self.folder), self.clock)
+        return commands.call(self.folder, words, environment, str(self.folder), self.clock, patience=patience)
 
     def change(self, **values):
         """Values of the state: release, cpu, network, status_gap, pause_hangs, guests ... (README.md)."""
         with self.state.open() as state:
             state.update(values)
+        if self.state.host(self.state.look()).root:
+            self.state.populate()
+
+    def populate(self):
+        """Write the files of an installed host where ``root`` is ``/``: in a private mount namespace only."""
+        self.state.populate(FILES)
+
+    def reboot(self):
+        boot.reboot(World(self.state))
 
     def guest(self, name, **behaviour):
         """How the guest of the VM with this name behaves."""

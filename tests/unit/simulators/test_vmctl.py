@@ -83,7 +83,7 @@ def _answer(case, folder, release, expected):
     if "requests" in expected:
         found["requests"] = vmd.requests
     if "files" in expected:
-        found["files"] = {name: _file(host, folder / name, told) for name, told in expected["files"].items()}
+        found["files"] = {name: _file(host, folder / name, expected) for name, expected in expected["files"].items()}
     return json.loads(json.dumps(found).replace(str(folder), "<DIR>"))
 
 
@@ -148,25 +148,25 @@ def _foreign_image(folder, words):
     target.write_bytes(data)
 
 
-def _file(host, path, told):
+def _file(host, path, expected):
     """What is recorded of a file: all but the data that was recorded of half a copy."""
     if not path.exists():
         return None
     stat = path.stat()
     found = {"mode": f"{stat.st_mode & 0o7777:04o}", "size": stat.st_size}
     data = host.head(str(path), 104) if stat.st_size >= 104 else b""
-    if "qcow2" in told:
+    if "qcow2" in expected:
         found["qcow2"] = _header(path, data)
-    if "format" in told:
+    if "format" in expected:
         found["format"] = "qcow2" if data[:4] == b"QFI\xfb" else "raw"
-    if "content_size" in told:
+    if "content_size" in expected:
         found.update(_content(host, path))
-    if "qemu_img" in told:
+    if "qemu_img" in expected:
         # What qemu-img finds wrong is not compared.
-        found["qemu_img"] = told["qemu_img"]
-    if "allocated_below_1MiB" in told:
+        found["qemu_img"] = expected["qemu_img"]
+    if "allocated_below_1MiB" in expected:
         # Depends on the file system.
-        found["allocated_below_1MiB"] = told["allocated_below_1MiB"]
+        found["allocated_below_1MiB"] = expected["allocated_below_1MiB"]
     return found
 
 

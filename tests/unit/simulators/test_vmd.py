@@ -1,12 +1,19 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The double of an OpenBSD host lies where the real one lies."""
+"""The double of an OpenBSD host has the known problems of the original: each has a test."""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
+from platforms.vmm.double import commands
+from platforms.vmm.double.options import TimedOut
 from platforms.vmm.double_host import OpenBSD
 
 _HEADER = "   ID   PID VCPUS  MAXMEM  CURMEM     TTY        OWNER    STATE NAME\n"
@@ -231,3 +238,106 @@ def test_orders_fail_once_or_lose_the_answer(host):
     assert host.call("vmctl", "start", "a") == (255, "", "")
     assert states(host)["a"] == ("1", "running")
     assert host.calls()[-1] == ["vmctl", "status"]
+
+
+def test_reboot_keeps_what_is_in_files(host):
+    define(host, "a", word="enable")
+    host.write("/etc/hostname.vether0", "inet 10.50.0.1/24\n")
+    host.write("/etc/sysctl.conf", "net.inet.ip.forwarding=1\n")
+    host.call("ifconfig", "bridge3", "create")
+    host.reboot()
+    assert "inet 10.50.0.1 netmask 0xffffff00" in host.call("ifconfig", "vether0").stdout
+    assert host.call("sysctl", "-n", "net.inet.ip.forwarding").stdout == "1\n"
+    assert host.call("ifconfig", "bridge3") == (1, "", "ifconfig: bridge3: no such interface\n")
+    assert states(host) == {"a": ("1", "running")}
+
+
+def test_staggered_start_waits(host):
+    for name in "abc":
+        host.write(f"/var/vmm/{name}.img", "data")
+    host.write(
+        "/etc/vm.conf",
+        "staggered start parallel 2 delay 30\n" + "".join(_BLOCK.format(name, "enable") for name in "abc"),
+    )
+    host.call("vmctl", "reload")
+    assert {name: state for name, (_id, state) in states(host).items()} == {
+        "a": "running", "b": "running", "c": "waiting",
+    }  # fmt: skip
+    host.sleep(30)
+    assert states(host)["c"][1] == "running"
+
+
+def test_guest_reboot_after_an_installation(host):
+    define(host, "loops", "ends")
+    for name in ("loops", "ends"):
+        host.guest(name, ends=20, on_end="reboot")
+    text = host.file("/etc/vm.conf").read_text(encoding="ascii")
+    host.write("/etc/vm.conf", text.replace('vm "ends" {', 'vm "ends" {\n\tboot device cdrom'))
+    host.call("vmctl", "reload")
+    for name in ("loops", "ends"):
+        host.call("vmctl", "start", name)
+    host.sleep(25)
+    assert {name: state for name, (_id, state) in states(host).items()} == {"loops": "running", "ends": "stopped"}
+
+
+def test_doas_runs_a_program_as_root_or_says_why_not(host):
+    assert host.call("doas", "-n", "id", "-u", uid=1000).stdout == "0\n"
+    host.change(doas="password")
+    assert host.call("doas", "-n", "id", uid=1000) == (1, "", "doas: Authentication required\n")
+    assert host.call("rcctl", "enable", "vmd", uid=1000).stderr == 'rcctl: "enable" needs root privileges\n'
+
+
+def test_executables_answer_as_calls_in_process_do(host, tmp_path):
+    done = subprocess.run([str(host.bin / "vmctl"), "status"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (1, _HEADER, "")
+    file = tmp_path / "plain.conf"
+    file.write_text('vm "a" { disable }\nfoo\n', encoding="ascii")
+    by_hand = Path(commands.__file__).parent / "bin" / "vmd"
+    environment = {**os.environ, "POLYVIRT_VMM_STATE": str(tmp_path / "new"), "POLYVIRT_VMM_PYTHON": sys.executable}
+    done = subprocess.run(
+        [str(by_hand), "-n", "-f", "plain.conf"],
+        capture_output=True, text=True, check=False, cwd=tmp_path, env=environment,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "vmd: plain.conf:2: syntax error\n")
+
+
+def test_caller_ends_a_call_that_takes_too_long(host):
+    define(host, "web")
+    host.guest("web", hangs=True)
+    host.call("vmctl", "start", "web")
+    before = host.state.look()["now"]
+    with pytest.raises(TimedOut, match="stopping vm web: "):
+        host.call("vmctl", "stop", "-w", "web", patience=5)
+    assert host.state.look()["now"] == before + 5
+    assert states(host)["web"] == ("1", "stopping")
+    assert host.call("vmctl", "stop", "-fw", "web", patience=5) == (0, "", "stopping vm web: terminated vm 1\n")
+
+
+def test_vm_of_the_command_line_vanishes_when_it_stops(host):
+    host.write("/var/vmm/a.img", "data")
+    assert host.call("vmctl", "start", "-L", "-d", "/var/vmm/a.img", "a").returncode == 0
+    assert host.call("vmctl", "start", "-L", "-d", "/var/vmm/a.img", "b").stderr == (
+        "vmctl: could not open disk image(s)\n"
+    )
+    assert states(host) == {"a": ("1", "running")}
+    host.call("vmctl", "stop", "-w", "a")
+    assert states(host) == {}
+
+
+def test_instance_takes_what_it_lacks_from_its_template(host):
+    define(host, "template")
+    host.write("/var/vmm/a.img", "data")
+    assert host.call("vmctl", "start", "-t", "template", "-d", "/var/vmm/a.img", "a").returncode == 0
+    assert host.call("vmctl", "status", "a").stdout.split("\n")[1].split()[3] == "1.0G"
+    assert host.call("vmctl", "start", "-t", "none", "-d", "/var/vmm/a.img", "b").stderr == "vmctl: invalid template\n"
+
+
+def test_users_may_only_use_their_own_vms(host):
+    define(host, "a", "b")
+    text = host.file("/etc/vm.conf").read_text(encoding="ascii")
+    host.write("/etc/vm.conf", "socket owner alice\n" + text.replace('"b" {', '"b" {\n\towner alice'))
+    host.call("vmctl", "reload")
+    assert host.call("vmctl", "start", "b", uid=1000).returncode == 0
+    refused = "vmctl: start vm command failed: Operation not permitted\n"
+    assert host.call("vmctl", "start", "a", uid=1000) == (1, "", refused)
+    assert host.call("vmctl", "reload", uid=1000) == (1, "", "vmctl: command failed: Operation not permitted\n")

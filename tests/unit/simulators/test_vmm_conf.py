@@ -73,3 +73,11 @@ def _loaded(folder, host):
     state = {key: value for key, value in state.items() if value}
     log = "".join(f"{message}\n" for message in verdict.messages)
     return {"rc": int(not verdict.is_good), "log": log, "state": {**state, "vms": registry.vms}}
+
+
+def test_a_file_that_includes_itself_ends(tmp_path):
+    path = tmp_path / "vm.conf"
+    path.write_text(f'include "{path}"\n', encoding="ascii")
+    verdict = vmconf.read(str(path), Host())
+    assert not verdict.is_good
+    assert verdict.messages == [f"{path}:1: failed to include file {path}"]

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Programs of OpenBSD that only remember: ``python -m platforms.vmm.double FOLDER PROGRAM WORD…`` (README.md)."""
+"""Simulated programs of OpenBSD: ``python -m platforms.vmm.double FOLDER PROGRAM WORD…`` (README.md)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,13 @@ import sys
 
 from .commands import call
 
-answer = call(sys.argv[1], sys.argv[2:], os.environ)
+
+def _announce(text):
+    sys.stderr.write(text)
+    sys.stderr.flush()
+
+
+answer = call(sys.argv[1], sys.argv[2:], os.environ, announce=_announce)
 for stream, text in ((sys.stdout, answer.stdout), (sys.stderr, answer.stderr)):
     stream.reconfigure(encoding="utf-8", errors="surrogateescape", newline="\n")
     stream.write(text)

@@ -10,7 +10,7 @@ import time
 from typing import NamedTuple
 
 from . import network, services, system, vmctl, vmd
-from .options import Failure, Hang
+from .options import Failure, Hang, TimedOut
 from .peer import Peer
 from .pf.pfctl import Pfctl
 from .state import State
@@ -26,9 +26,12 @@ class Answer(NamedTuple):
 
 
 def _vmctl(world, words):
-    """``vmctl`` as an answer; what was printed before it hangs is in ``Hang``."""
     call = vmctl.Call(Peer(world), world.host, world.state.look()["release"])
-    code = vmctl.run(call, words)
+    try:
+        code = vmctl.run(call, words)
+    except Hang as hang:
+        hang.stderr = "".join(call.err)
+        raise
     return code, "".join(call.out), "".join(call.err)
 
 
@@ -56,45 +59,50 @@ PROGRAMS = {
 }
 
 
-def call(folder, argv, environment=None, cwd="", clock=time):
-    """What the program answers in the host of ``folder``. It sleeps by ``clock`` if it never ends."""
+def call(folder, argv, environment=None, cwd="", clock=time, announce=str, patience=None):
+    """What the program answers in the host of ``folder``.
+
+    One that never ends hands what it has written to stderr to ``announce``, and sleeps by ``clock``; or the caller ends
+    it after ``patience`` seconds of the host's time: TimedOut.
+    """
     environment = os.environ if environment is None else environment
     state = State(folder, environment)
-    world = World(state, cwd or os.getcwd(), clock)
+    world = World(state, cwd or os.getcwd(), clock, patience)
     program, *words = [str(word) for word in argv]
     program = os.path.basename(program)
     if program == "sh" and words[:1] == ["/etc/netstart"]:
         program, words = "netstart", words[1:]
     if program == "doas":
-        return _doas(folder, world, words, environment, cwd, clock)
+        return _doas(folder, world, words, environment, cwd, clock, announce, patience)
     order = world.take_order(program, words)
-    answer = Answer(*_run(world, program, words, order, clock))
+    answer = Answer(*_run(world, program, words, order, clock, announce))
     state.note(time=state.look()["now"], uid=world.host.uid, argv=[program, *words], **answer._asdict())
     return answer
 
 
-def _run(world, program, words, order, clock):
-    world.pass_time(state_tick(world))
+def _run(world, program, words, order, clock, announce):
+    world.pass_time(world.state.look()["tick"])
     if order and not order.get("lost"):
         return order.get("code", 1), "", order.get("stderr", "")
     try:
         answer = PROGRAMS[program](world, words)
     except Failure as failure:
         answer = (failure.code, "", failure.text)
-    except Hang:
+    except Hang as hang:
+        if world.deadline is not None:
+            world.pass_time(max(world.deadline - world.state.look()["now"], 0))
+            world.state.note(time=world.deadline, uid=world.host.uid, argv=[program, *words], returncode=None)
+            raise TimedOut(hang.stderr) from None
+        announce(hang.stderr)
         clock.sleep(_FOR_EVER)
-        return 1, "", ""
+        return 1, "", hang.stderr
     return (order.get("code", 1), "", order.get("stderr", "")) if order else answer
 
 
-def state_tick(world):
-    return world.state.look()["tick"]
-
-
-def _doas(folder, world, words, environment, cwd, clock):
+def _doas(folder, world, words, environment, cwd, clock, announce, patience):
     """Another program, as root."""
     failure, words = system.doas(world, words)
     if failure:
         world.state.note(time=0, uid=world.host.uid, argv=["doas", *words], returncode=1, stdout="", stderr=failure)
         return Answer(1, "", failure)
-    return call(folder, words, {**environment, "POLYVIRT_VMM_UID": "0"}, cwd, clock)
+    return call(folder, words, {**environment, "POLYVIRT_VMM_UID": "0"}, cwd, clock, announce, patience)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 
 from .host import text_of
 
@@ -23,6 +24,7 @@ _LEASE = """lease {address} {{
 \tclient-hostname "{name}";
 }}
 """
+_STARTS, _ENDS = "5 2026/11/20 06:00:00 UTC", "5 2099/11/20 18:00:00 UTC"
 LEASES = "/var/db/dhcpd.leases"
 GUEST = {"vmmci": True, "shutdown": 2, "hangs": False, "boot": 5, "dhcp": True, "ssh": True, "on_end": "", "ends": None}
 
@@ -106,6 +108,8 @@ class Guests:
             raise Refused("VMD_BIOS_MISSING")
         if vm.get("cdrom") and not self.host.exists(vm["cdrom"]):
             raise Refused("VMD_CDROM_MISSING")
+        if vm.get("cdrom") and not os.path.isfile(self.host.place(vm["cdrom"])):
+            raise Refused("VMD_CDROM_INVALID")
         self._check_disks(vm)
         taps = self._free_taps(len(vm["interfaces"]))
         if vm["memory"] > self.state["memory_limit"]:
@@ -192,18 +196,25 @@ class Guests:
                 self._lease(vm, nic)
 
     def _lease(self, vm, nic):
+        """The address of a reservation, which no file records, or the next one with an entry in the file."""
         network = self.network_of(nic["switch"])
         if network is None:
             return
         name, (address, length) = network
-        subnet = ipaddress.ip_network(f"{address}/{length}", strict=False)
+        text, lladdr = self.host.text("/etc/dhcpd.conf"), nic["lladdr"]
+        reserved = re.search(rf"{{[^}}]*hardware\s+ethernet\s+{lladdr}\s*;[^}}]*fixed-address\s+([0-9.]+)", text, re.I)
         given = self.state.setdefault("leases", {})
-        given.setdefault(nic["lladdr"], str(subnet[100 + len(given) + 1]))
-        text = _LEASE.format(address=given[nic["lladdr"]], lladdr=nic["lladdr"], name=vm["name"],
-                             starts="5 2026/11/20 06:00:00 UTC", ends="5 2099/11/20 18:00:00 UTC")  # fmt: skip
-        self.host.write(LEASES, self.host.text(LEASES) + text)
-        self.state["arp"] = [one for one in self.state["arp"] if one[0] != given[nic["lladdr"]]]
-        self.state["arp"].append([given[nic["lladdr"]], nic["lladdr"], name])
+        if reserved:
+            given[lladdr] = reserved.group(1)
+        else:
+            first = re.search(r"\brange\s+([0-9.]+)", text)
+            network = ipaddress.ip_network(f"{address}/{length}", strict=False)
+            first = ipaddress.IPv4Address(first.group(1)) if first else network[101]
+            given.setdefault(lladdr, str(first + len(given)))
+            entry = _LEASE.format(address=given[lladdr], lladdr=lladdr, name=vm["name"], starts=_STARTS, ends=_ENDS)
+            self.host.write(LEASES, self.host.text(LEASES) + entry)
+        self.state["arp"] = [one for one in self.state["arp"] if one[0] != given[lladdr]]
+        self.state["arp"].append([given[lladdr], lladdr, name])
 
     def network_of(self, switch):
         """(interface, its first address) of the host in a switch, if a DHCP server runs there."""

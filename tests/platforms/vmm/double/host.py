@@ -73,11 +73,6 @@ class Host:
         with open(place, "w", encoding="latin-1", newline="") as file:
             file.write(text)
 
-    def populate(self, paths):
-        """Empty files; a root that is the real file system stays as it is."""
-        for path in paths if self.root else ():
-            self.write(path, "")
-
     def remove(self, path):
         if self.exists(path):
             os.unlink(self.place(path))

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An LALR(1) parser whose error recovery is that of Berkeley yacc, with which OpenBSD reads its configuration files.
+"""An LALR(1) parser with the error recovery of Berkeley yacc, which OpenBSD uses for its configuration files.
 
 A grammar is a text with one rule in each line, ``name: symbol symbol -> action``. ``Grammar`` builds the tables, and
 ``Grammar.parse`` calls the methods that the actions name, with the values of the symbols. The symbol ``EOL`` is a line

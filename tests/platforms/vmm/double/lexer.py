@@ -9,6 +9,8 @@ decoded as Latin-1. All messages go to one list, as ``FILE:LINE: text``.
 
 from __future__ import annotations
 
+import errno
+import os
 import string
 from dataclasses import dataclass, field
 
@@ -16,6 +18,8 @@ END, ERROR, NUMBER, STRING = "$end", "ERROR", "NUMBER", "STRING"
 #: Characters that a macro's text is put between, so that no macro is replaced in it.
 _BEGIN_TEXT, _END_TEXT = "\x01", "\x02"
 _BUFFER = 8096
+#: A process has so many files: one that includes itself ends here.
+_OPEN_FILES = 100
 _LETTERS = frozenset(string.ascii_letters)
 _DIGITS = frozenset(string.digits)
 _SPACE = frozenset(" \t\n\r\v\f")
@@ -73,6 +77,8 @@ class Lexer:
 
     def open(self, path):
         """Read on in this file; OSError if it cannot be read. A line feed that returns to it counts its first line."""
+        if len(self.sources) >= _OPEN_FILES:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
         text = self._read(path)
         self.sources.append(Source(path, text, 0 if self.sources else 1))
 

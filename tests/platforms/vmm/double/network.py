@@ -19,7 +19,7 @@ _FLAGS = {
     "LINK1": 0x2000,
     "MULTICAST": 0x8000,
 }
-_CLONED = ("aggr", "bridge", "lo", "pair", "tap", "trunk", "tun", "veb", "vether", "vlan", "vport", "wg")
+CLONED = ("aggr", "bridge", "lo", "pair", "tap", "trunk", "tun", "veb", "vether", "vlan", "vport", "wg")
 _NEW_FLAGS = ["BROADCAST", "SIMPLEX", "MULTICAST"]
 
 
@@ -43,7 +43,7 @@ def ifconfig(world, words):
             _create(interfaces, name)
             rest = rest[1:]
         elif name not in interfaces:
-            if not rest or kind_of(name) not in _CLONED:
+            if not rest or kind_of(name) not in CLONED:
                 raise Failure(f"ifconfig: {name}: no such interface\n")
             # A change of an interface that can be created creates it.
             _create(interfaces, name)
@@ -58,7 +58,7 @@ def ifconfig(world, words):
 def _create(interfaces, name):
     if name in interfaces:
         raise Failure("ifconfig: SIOCIFCREATE: File exists\n")
-    if kind_of(name) not in _CLONED:
+    if kind_of(name) not in CLONED:
         raise Failure("ifconfig: SIOCIFCREATE: Invalid argument\n")
     number = len(interfaces)
     interfaces[name] = {"flags": list(_NEW_FLAGS), "inet": [], "groups": [kind_of(name)]}
@@ -118,7 +118,7 @@ class _Change:
         self.own["flags"] = ["UP", "RUNNING", *kept] if is_up else kept
 
     def _destroy(self):
-        if kind_of(self.name) not in _CLONED:
+        if kind_of(self.name) not in CLONED:
             raise Failure("ifconfig: SIOCIFDESTROY: Invalid argument\n")
         self.interfaces.pop(self.name)
         for other in self.interfaces.values():
@@ -216,7 +216,7 @@ def _learned(vmd, name):
     return "".join(f"\t\t{address} {tap} 1 flags=0<>\n" for address, tap in seen if tap in members)
 
 
-_ARP = "{:<36} {:<19} {:>5} {:<10} {}\n"
+_ARP = "{:<36} {:<17} {:>7} {:<10} {}\n"
 
 
 def arp(world, words):

@@ -23,7 +23,13 @@ class Misuse(Exception):
 
 
 class Hang(Exception):
-    """A command that never ends by itself."""
+    """A command that never ends by itself; it has printed its first words."""
+
+    stderr = ""
+
+
+class TimedOut(Exception):
+    """A call in process was ended by its caller; what it has written to stderr."""
 
 
 def parse(words, spec):

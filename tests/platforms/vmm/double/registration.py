@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What vmd makes of the blocks of vm.conf: the virtual machines and switches that it knows."""
+"""The virtual machines and switches that vmd registers for the blocks of vm.conf."""
 
 from __future__ import annotations
 
@@ -29,6 +29,8 @@ class Registry:
     def __init__(self, vms, switches, settings, new_id, new_address):
         self.vms, self.switches, self.globals = vms, switches, settings
         self._new_id, self._new_address = new_id, new_address
+        #: The names of all blocks that were read, also of VMs that were known before.
+        self.names = set()
 
     def add_switch(self, values):
         self.switches.append(dict(values))
@@ -42,6 +44,7 @@ class Registry:
             values = self._inherited(block) if block.parent else _values(block)
             known = self.find(block.name)
             if known is not None:
+                self.names.add(block.name)
                 # The second block of a name is ignored, but for its kernel.
                 _set(known, "boot", kernel)
                 return None
@@ -66,6 +69,7 @@ class Registry:
                 nic.setdefault("rdomain", 0)
             nic["lladdr"] = nic["lladdr"] or self._new_address(index)
         self.vms.append(vm)
+        self.names.add(vm["name"])
 
     # Instances --------------------------------------------------------------------------------------------------------
 

@@ -24,6 +24,10 @@ _WRITES = ("enable", "disable", "set")
 _ACTIONS = ("check", "start", "stop", "restart", "reload")
 
 
+def is_enabled(world, name):
+    return _Service(world, name, set()).flags is not None
+
+
 def rcctl(world, words):
     try:
         found, words = options.parse(words, "dfq")
@@ -113,7 +117,7 @@ class _Service:
         if variable not in values:
             raise Failure(_USAGE)
         text = values[variable]
-        return code, f"{text}\n" if text else "", ""
+        return 0, f"{text}\n" if text else "", ""
 
     # The daemon -------------------------------------------------------------------------------------------------------
 
@@ -126,23 +130,23 @@ class _Service:
 
     def act(self, action):
         if action == "check":
-            return self._told(self.is_running)
+            return self._result(self.is_running)
         if self.world.host.uid:
             raise Failure(f"/etc/rc.d/{self.name}: need root privileges\n")
         if action in ("start", "restart") and self.flags is None and "f" not in self.letters:
             raise Failure(f"/etc/rc.d/{self.name}: need -f to force {action} since {self.name}_flags=NO\n")
         if action == "reload":
-            return self._told(self._reload())
+            return self._result(self._reload())
         code, text = 0, ""
         if action in ("stop", "restart") and self.is_running:
             self._end()
             text = f"{self.name}(ok)\n"
         if action in ("start", "restart") and not self.is_running:
-            code, more, _error = self._told(self._begin())
+            code, more, _error = self._result(self._begin())
             text += more
         return code, "" if "q" in self.letters else text, ""
 
-    def _told(self, is_good):
+    def _result(self, is_good):
         text = f"{self.name}({'ok' if is_good else 'failed'})\n"
         return int(not is_good), "" if "q" in self.letters else text, ""
 

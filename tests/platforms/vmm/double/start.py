@@ -18,7 +18,6 @@ _ONCE = {"b": "boot image", "B": "boot device", "r": "iso image", "m": "memory",
 _FAILURES = {
     "VMD_BIOS_MISSING": "vmm bios firmware file not found.",
     "VMD_DISK_MISSING": "could not open disk image(s)",
-    "VMD_DISK_INVALID": "specified disk image(s) are not regular files",
     "VMD_CDROM_MISSING": "could not find specified iso image",
     "VMD_CDROM_INVALID": "specified iso image is not a regular file",
     "VMD_PARENT_INVALID": "invalid template",
@@ -31,7 +30,7 @@ class Start:
     def __init__(self, call, found):
         self.call, self.with_console = call, False
         self.memory = self.count = self.kernel = self.device = self.cdrom = None
-        self.disks, self.nics, self.template = [], [], ""
+        self.disks, self.nics, self.template = [], [], None
         seen = set()
         for letter, value in found:
             if letter in _ONCE and letter in seen:
@@ -48,7 +47,8 @@ class Start:
             self._add_switch(value)
         elif letter == "t":
             if len(value) > LONGEST_NAME:
-                raise Failure("vmctl: invalid instance name\n")
+                self.call.warn("instance vm name too long")
+                raise Failure(f"vmctl: invalid name: {value}\n")
             self.template = value
         else:
             readers = {"m": self._memory, "i": self._count, "d": self._disk, "r": self._cdrom, "b": self._kernel}
@@ -129,14 +129,16 @@ class Start:
                 ("NETWORK", nics),
                 ("DISK", self.disks),
                 ("CDROM", self.cdrom),
-                ("INSTANCE", self.template),
+                ("INSTANCE", self.template is not None),
             )
             if is_set
         ]
         memory = self.memory or 0
-        if flags and not self.template:
+        if flags and self.template is None:
             self._check(nics)
             memory = self.memory or _DEFAULT_MEMORY
+        if any(len(nic["switch"]) > LONGEST_NAME for nic in nics):
+            raise Failure("vmctl: interface name too long\n")
         if wanted.name and not is_valid_name(wanted.name):
             raise Failure("vmctl: invalid VM name\n")
         if self.kernel:
@@ -153,7 +155,7 @@ class Start:
             "cdrom": self.cdrom or "",
             "nics": nics,
             "nnics": len(nics),
-            "instance": self.template,
+            "instance": self.template or "",
             "kernel_fd_passed": bool(self.kernel),
         }
 

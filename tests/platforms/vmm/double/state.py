@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from copy import deepcopy
 
 from .host import GROUPS, USERS, Host
+from .system import dmesg_text
 
 #: Time moves by this much with each call.
 _TICK = 0.5
@@ -51,7 +52,8 @@ NEW = {
     },
     "arp": [],
 }
-_FILES = ("/dev/vmm", "/dev/tap0", "/dev/tap1", "/dev/tap2", "/dev/tap3", "/etc/firmware/vmm-bios")
+FILES = ("/dev/vmm", "/dev/tap0", "/dev/tap1", "/dev/tap2", "/dev/tap3", "/etc/firmware/vmm-bios")
+_NETSTART = '#!/bin/sh\nexec netstart "$@"\n'
 
 
 class State:
@@ -70,7 +72,17 @@ class State:
         with self._locked():
             if not os.path.exists(self._path):
                 self._save(deepcopy(NEW))
-                self.host(NEW).populate(_FILES)
+                if self.host(NEW).root:
+                    self.populate(FILES)
+
+    def populate(self, paths=()):
+        """Write files of an installed host: empty ones, and those that depend on the state."""
+        state = self.look()
+        host = self.host(state)
+        for path in paths:
+            host.write(path, "")
+        host.write("/etc/netstart", _NETSTART)
+        host.write("/var/run/dmesg.boot", dmesg_text(state))
 
     @contextmanager
     def open(self):

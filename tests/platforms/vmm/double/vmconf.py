@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from . import sizes
 from .lexer import Lexer
 from .vmconf_globals import LONGEST_INTERFACE, Reader, kind_of
-from .vmconf_grammar import DIALECT, GRAMMAR, NEWER
+from .vmconf_grammar import DIALECT, GRAMMAR, SINCE
 
 MAX_DISKS = MAX_NICS = 4
 LONGEST_NAME = 63
@@ -76,7 +76,7 @@ def report(verdict):
 
 
 def _dialect(release):
-    words = {word for since, words in NEWER.items() if release >= since for word in words}
+    words = {word for word, since in SINCE.items() if release >= since}
     return replace(DIALECT, keywords=DIALECT.keywords | words)
 
 
@@ -94,7 +94,8 @@ class _Reader(Reader):
         if instance is not None:
             if len(name) > LONGEST_NAME:
                 self.reject(f"vm {name} name too long")
-            self.block = Block(instance, name)
+            # An instance inherits what it does not set.
+            self.block = Block(instance, name, has_devices=True)
         if len(self.block.name) > LONGEST_NAME:
             self.reject("vm name too long")
 

@@ -12,7 +12,7 @@ from . import prefixes
 from .lalr import Invalid
 
 LONGEST_INTERFACE = 15
-# As recorded: on another system, whose socket addresses are 4 bytes longer.
+# As recorded on another system, where socket addresses are 4 bytes longer.
 _LONGEST_SOCKET = 107
 _LONGEST_CONTEXT = 31
 _LARGEST_TABLE = 255
@@ -96,8 +96,13 @@ class Reader:
         self.keep(socket_owner=[owner[0], max(owner[1], 0)])
 
     def agentx(self, _word):
-        self.agent = {"context": "", "path": "/var/agentx/master"}
+        """Several lines are one setting."""
+        known = self.registry.globals.get("agentx") if self.registry else None
+        self.agent = known or {"context": "", "path": ""}
         self.keep(agentx=self.agent)
+
+    def agentx_default(self, *_symbols):
+        self.agent["path"] = self.agent["path"] or "/var/agentx/master"
 
     def agentx_context(self, _options, _context, text):
         self.agent["context"] = text[:_LONGEST_CONTEXT]
@@ -149,7 +154,7 @@ class Reader:
         self.block.values["up"] = word == "up"
 
     def group_name(self, name):
-        if len(name) > LONGEST_INTERFACE or name[-1:].isdigit():
+        if len(name) > LONGEST_INTERFACE or name[-1:] in tuple("0123456789"):
             self.reject(f"invalid group name: {name}")
         return name
 

@@ -10,12 +10,12 @@ from .lexer import dialect
 
 _KEYWORDS = """
 add agentx allow boot cdrom context delay device disable disk down enable format group id include inet6 instance
-interface interfaces lladdr local locked memory net owner parallel path prefix rdomain sev size socket staggered start
+interface interfaces lladdr local locked memory net owner parallel path prefix rdomain size socket staggered start
 switch up vm
 """
 DIALECT = dialect(_KEYWORDS)
-#: Releases from this one on also know these words.
-NEWER = {"7.8": ("seves",)}
+#: The first release that knows a word.
+SINCE = {"sev": "7.6", "seves": "7.8"}
 
 _GRAMMAR = """
 file:
@@ -32,7 +32,7 @@ global: LOCAL INET6 -> local_inet6
 global: LOCAL INET6 PREFIX STRING -> local_inet6_prefix
 global: LOCAL PREFIX STRING -> local_prefix
 global: SOCKET OWNER owner -> socket_owner
-global: agentx agentx_options
+global: agentx agentx_options -> agentx_default
 agentx: AGENTX -> agentx
 agentx_options:
 agentx_options: agentx_options CONTEXT STRING -> agentx_context

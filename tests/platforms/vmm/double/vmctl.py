@@ -224,7 +224,8 @@ def _terminated(answer, flags):
     error = answer.get("vmr_result")
     if answer["type"] not in ("IMSG_VMDOP_TERMINATE_VM_RESPONSE", "IMSG_VMDOP_TERMINATE_VM_EVENT"):
         return "unexpected response received from vmd\n", 1
-    if error and error.get("number"):
+    # An event never fails.
+    if error and error.get("number") and answer["type"] == "IMSG_VMDOP_TERMINATE_VM_RESPONSE":
         return _STOP_ERRORS.get(error.get("name"), f"failed: {error_text(error)}") + "\n", 1
     if answer["type"] == "IMSG_VMDOP_TERMINATE_VM_RESPONSE":
         return f"requested to shutdown vm {number}\n", 0

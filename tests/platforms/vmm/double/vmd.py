@@ -11,7 +11,7 @@ from .registration import Registry
 
 DEFAULT_FILE = "/etc/vm.conf"
 _BITS = (("running", "RUNNING"), ("stopping", "SHUTDOWN"), ("paused", "PAUSED"))
-#: Numbers only tell success from failure: texts come from the names.
+#: Every number except 0 is a failure; its name selects the text.
 _FAILED = 1
 _DELAY, _PARALLEL = 30, 4
 
@@ -32,7 +32,9 @@ def check(world, words):
     try:
         verdict = vmconf.read(path, world.host, None, limit, release)
     except FileNotFoundError as reason:
-        return 0, "", f"vmd: failed to open {path}: {reason.strerror}\nconfiguration OK\n"
+        # The default file may be missing without a warning.
+        warning = f"vmd: failed to open {path}: {reason.strerror}\n" if "f" in dict(found) else ""
+        return 0, "", f"{warning}configuration OK\n"
     except OSError as reason:
         return 1, "", f"vmd: failed to open {path}: {reason.strerror}\n"
     return int(not verdict.is_good), "", vmconf.report(verdict)
@@ -121,7 +123,8 @@ class Vmd:
         if self.host.uid and "INSTANCE" not in message["vmc_flags"]:
             raise Refused("EPERM")
         block = vmconf.Block(message["name"], message["instance"], has_devices=True)
-        block.memory, block.disks, block.cdrom = message["memory"], message["disks"], message["cdrom"]
+        block.memory, block.cdrom = message["memory"], message["cdrom"]
+        block.disks = [[path, kind] for kind, path in message["disks"]]
         block.owner = (self.host.uid, -1)
         for nic in message["nics"]:
             block.nics.append({"local": "LOCAL" in nic["flags"], "up": True, "locked": False, "lladdr": ""})
@@ -187,10 +190,11 @@ class Vmd:
         return self.load(DEFAULT_FILE)
 
     def load(self, path):
-        known, switches = {vm["name"] for vm in self.state["vms"]}, len(self.state["switches"])
+        switches, registry = len(self.state["switches"]), self.registry()
+        self.daemon["settings"].pop("agentx", None)
         limit = vmconf.LARGEST_MEMORY.get(self.state["release"], vmconf.DEFAULT_LARGEST_MEMORY)
         try:
-            verdict = vmconf.read(path, self.host, self.registry(), limit, self.state["release"])
+            verdict = vmconf.read(path, self.host, registry, limit, self.state["release"])
         except FileNotFoundError:
             return True
         except OSError:
@@ -198,7 +202,7 @@ class Vmd:
         self.daemon["log"] += verdict.messages
         self._keep_first_switches()
         for vm in self.state["vms"]:
-            if vm["name"] not in known:
+            if vm["name"] in registry.names:
                 vm["from_config"] = True
         if not verdict.is_good:
             return False

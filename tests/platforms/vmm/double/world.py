@@ -12,10 +12,12 @@ from .vmd import Vmd
 
 
 class World:
-    """The state as one caller sees it."""
+    """The state as one caller sees it, who has ``patience`` for so many seconds."""
 
-    def __init__(self, state, cwd="", clock=time):
+    def __init__(self, state, cwd="", clock=time, patience=None):
         self.state, self._clock = state, clock
+        #: When the caller ends this call, in the time of the host; None is never.
+        self.deadline = None if patience is None else state.look()["now"] + patience
         self.host = state.host(state.look(), cwd)
 
     @contextmanager
@@ -41,13 +43,13 @@ class World:
             return order
 
     def wait_for_end(self, number):
-        """Pass the time until this VM does not run; False if nothing would end it."""
+        """Pass the time until this VM does not run; False if nothing would end it, or the caller does not wait."""
         while True:
             with self.vmd() as vmd:
                 if number not in [vm["id"] for vm in vmd.guests.running()]:
                     return True
                 due, is_real = vmd.guests.next_event(), vmd.state["waits"] == "real"
-                if due is None:
+                if due is None or (self.deadline is not None and due > self.deadline):
                     return False
                 pause = due - vmd.state["now"]
                 if not is_real:
