@@ -132,7 +132,7 @@ class RoleHost(OpenBSD):
             "interfaces": sorted(re.split(r"^(?=\S)", shown, flags=re.MULTILINE)),
             "rules": self.call("pfctl", "-s", "rules").stdout,
             "anchor": self.call("pfctl", "-a", "polyvirt_vmm", "-s", "rules").stdout,
-            "services": state["services"],
+            "services": [name for name, one in sorted(state["services"].items()) if one.get("running")],
             "forwarding": state["sysctls"]["net.inet.ip.forwarding"],
             "vmd": state["vmd"]["running"],
             "vms": self.call("vmctl", "status").stdout,
