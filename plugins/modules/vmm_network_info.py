@@ -157,6 +157,9 @@ dhcpd:
     flags:
       description: Its flags, which are the names of its interfaces.
       type: str
+    serves_others:
+      description: Whether dhcpd.conf has subnets outside of the marked lines of the role.
+      type: bool
 vmd_running:
   description: Whether vmd answers.
   returned: success

@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 from platforms.vmm.double_host import OpenBSD
 
-#: A call that changes something, as patterns of sh(1). With POLYVIRT_KILL, its caller is killed before or after it.
+#: A call that changes something, as patterns of sh(1). With POLYVIRT_KILL, its caller is killed before or after it, but
+#: only once for each call: a call whose caller was killed may be repeated by the next run.
 _WRITES = (
     "'ifconfig '*destroy",
     "'netstart '*",
@@ -35,13 +36,17 @@ _WRITES = (
 )
 _SHIM = """\
 #!/bin/sh
+call="${{0##*/}} $1 ${{2##/*}}"
 case "${{0##*/}} $*" in
     {writes})
-        [ "$POLYVIRT_KILL" = before ] || '{real}' "$@" || exit
-        [ -z "$POLYVIRT_KILL" ] || kill -9 $PPID
+        if [ -n "$POLYVIRT_KILL" ] && ! grep -qxF "$call" '{killed}'; then
+            echo "$call" >>'{killed}'
+            [ "$POLYVIRT_KILL" = before ] || '{real}' "$@"
+            kill -9 $PPID
+        fi
         ;;
-    *) exec '{real}' "$@" ;;
 esac
+exec '{real}' "$@"
 """
 STOCK_PF = """\
 # The rules of the administrator
@@ -76,9 +81,11 @@ class RoleHost(OpenBSD):
 
     def _write_shims(self):
         self._shims.mkdir()
+        killed = self._folder / "killed"
+        killed.touch()
         for real in self.bin.iterdir():
             shim = self._shims / real.name
-            shim.write_text(_SHIM.format(writes=" | ".join(_WRITES), real=real), encoding="utf-8")
+            shim.write_text(_SHIM.format(writes=" | ".join(_WRITES), real=real, killed=killed), encoding="utf-8")
             shim.chmod(0o755)
 
     def start_vmd(self):
@@ -137,6 +144,18 @@ class RoleHost(OpenBSD):
             "vmd": state["vmd"]["running"],
             "vms": self.call("vmctl", "status").stdout,
         }
+
+    def play_killed(self, role, when, **variables):
+        """Runs of a role that are killed at one call after the other, until one is not killed; its end."""
+        for _again in range(len(_WRITES) * 2):
+            known = self._killed()
+            done = self.play(role, kill=when, **variables)
+            if self._killed() == known:
+                return done
+        raise AssertionError(f"Every run calls something else: {self._killed()}")
+
+    def _killed(self):
+        return (self._folder / "killed").read_text(encoding="utf-8")
 
     def writes(self):
         """The calls so far that changed something."""

@@ -20,6 +20,9 @@ DOWNLOAD = "polyvirt.core.vmm_host : Download the firmware"
 WRITE = "polyvirt.core.vmm_host : Write the settings of vmd"
 
 
+BEFORE = pytest.param("before", marks=pytest.mark.deep("killed after each write"))
+
+
 @pytest.fixture(name="host")
 def _host(tmp_path, ansible_playbook):
     host = RoleHost(tmp_path, ansible_playbook)
@@ -112,19 +115,18 @@ def test_stopped_vm_is_not_started_for_new_settings(host):
     assert host.play("vmm_host", **SETTINGS).changed == []
 
 
-def test_killed_after_each_write(host, tmp_path, ansible_playbook):
-    """Each run is killed right after its first write. The run that finds none left ends as an undisturbed one."""
+@pytest.mark.parametrize("when", [BEFORE, "after"])
+def test_killed_at_each_write(host, tmp_path, ansible_playbook, when):
+    """The run that is not killed any more ends as an undisturbed one."""
     other = tmp_path / "undisturbed"
     other.mkdir()
     undisturbed = RoleHost(other, ansible_playbook)
+    undisturbed.file(FIRMWARE).unlink()
     assert undisturbed.play("vmm_host", **SETTINGS).code == 0
-    runs = 0
-    while True:
-        done, runs = host.play("vmm_host", kill="after", **SETTINGS), runs + 1
-        if done.code == 0:
-            break
-        assert runs < len(undisturbed.writes()), done.output
+    done = host.play_killed("vmm_host", when, **SETTINGS)
+    assert done.code == 0, done.output
     assert host.look() == undisturbed.look()
+    assert host.play("vmm_host", **SETTINGS).changed == []
 
 
 def test_python_is_installed_first(host, tmp_path):

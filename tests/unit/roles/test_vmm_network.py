@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from pprint import pformat
+
 import pytest
 
 from platforms.vmm.role_play import STOCK_PF, RoleHost
@@ -17,6 +19,9 @@ ABSENT = {"vmm_network_state": "absent"}
 #: A VM of the administrator that is enabled, and was stopped.
 VM = 'vm "db" {\n\tmemory 512M\n\tcdrom "/etc/pf.conf"\n\tinterface { switch "local" }\n}\n'
 OWN = "# Written by the role polyvirt.core.vmm_network.\n"
+
+
+BEFORE = pytest.param("before", marks=pytest.mark.deep("killed after each write"))
 
 
 @pytest.fixture(name="host")
@@ -236,9 +241,10 @@ def test_options_are_checked_before_the_host_is_read(host):
         assert len(host.calls()) == calls
 
 
+@pytest.mark.parametrize("when", [BEFORE, "after"])
 @pytest.mark.parametrize("variables", [MODES["routed"], ABSENT], ids=["present", "absent"])
-def test_killed_after_each_write(host, tmp_path, ansible_playbook, variables):
-    """Each run is killed right after its first write. The run that finds none left ends as an undisturbed one."""
+def test_killed_at_each_write(host, tmp_path, ansible_playbook, variables, when):
+    """The run that is not killed any more ends as an undisturbed one."""
     other = tmp_path / "undisturbed"
     other.mkdir()
     undisturbed = RoleHost(other, ansible_playbook).start_vmd()
@@ -246,16 +252,12 @@ def test_killed_after_each_write(host, tmp_path, ansible_playbook, variables):
         for one in (host, undisturbed):
             assert one.play("vmm_network", **MODES["routed"]).code == 0
     assert undisturbed.play("vmm_network", **variables).code == 0
-    writes, runs = len(undisturbed.writes()), 0
-    while True:
-        done, runs = host.play("vmm_network", kill="after", **variables), runs + 1
-        if done.code == 0:
-            break
-        assert runs <= writes, done.output
+    done = host.play_killed("vmm_network", when, **variables)
+    assert done.code == 0, done.output
     assert comparable(host) == comparable(undisturbed)
     assert host.play("vmm_network", **variables).changed == []
 
 
 def comparable(host):
-    """``look`` without the directory of the host."""
-    return str(host.look()).replace(str(host.folder), "")
+    """The lines of ``look``, without the directory of the host."""
+    return [line.replace(str(host.folder), "") for line in pformat(host.look(), width=100).splitlines()]

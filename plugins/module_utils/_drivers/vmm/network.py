@@ -89,7 +89,7 @@ class HostNetwork:
             "own_interfaces": self.own,
             "forwarding": self.forwarding(),
             "pf": self._pf(),
-            "dhcpd": self._service("dhcpd"),
+            "dhcpd": {**self._service("dhcpd"), "serves_others": self._serves_others()},
             "vmd_running": self._answers(),
             "local_prefix": self.configuration.prefix,
             "switches": dict(self.configuration.switches),
@@ -124,6 +124,12 @@ class HostNetwork:
         before, own, after = split(read_text(path) or "", "network", path)
         values = re.findall(r"^\s*net\.inet\.ip\.forwarding\s*=\s*(\d+)", before + after, re.MULTILINE)
         return {"own_forwarding": own is not None, "forwarding_elsewhere": values[-1:] == ["1"]}
+
+    def _serves_others(self):
+        """Whether dhcpd.conf has subnets outside of the lines of the role."""
+        path = self.file("dhcpd.conf")
+        before, _own, after = split(read_text(path) or "", "network", path)
+        return re.search(r"^\s*(subnet|shared-network)\s", before + after, re.MULTILINE) is not None
 
     def file(self, name):
         """The path of a configuration file of the host."""
