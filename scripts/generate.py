@@ -160,6 +160,10 @@ def options_of(fragment):
     return lines
 
 
+#: Modules that are about no VM: they have results of their own.
+OF_HOSTS = ("vmm_marked_lines", "vmm_network_info")
+
+
 GENERATORS = [
     Generator("action_groups", "meta/runtime.yml", action_groups),
     Generator("capabilities", "README.md", capabilities),
@@ -167,6 +171,7 @@ GENERATORS = [
     *(
         Generator("returns", path, returns_of(path))
         for path in (f"plugins/modules/{file.name}" for file in sorted((CHECKOUT / "plugins" / "modules").glob("*.py")))
+        if Path(path).stem not in OF_HOSTS
     ),
 ]
 

@@ -57,6 +57,8 @@ _OTHER = {
     "agent": ("agent_target", "agent_values"),
     "guest_image": ("guest_image_result",),
     "vm": ("vm_image_users", "vm_result"),
+    "vmm_host": ("vmm_host_reboot_required", "vmm_host_result"),
+    "vmm_network": ("vmm_network_result",),
 }
 #: Letters swapped, left out or added, an ending that is missing; "vm_hostname" is not "vm_name".
 _SIMILAR = 0.8

@@ -17,18 +17,29 @@ _pytest() {
 readonly _ROLES=(roles plugins/lookup 'playbooks/*agent*' 'playbooks/molecule_*' tests/conftest.py tests/requirements.txt
     tests/constraints.txt)
 
+# The same for the roles of OpenBSD's vmd, which use modules, and run on a double of the host.
+readonly _VMM_ROLES=('roles/vmm_*' 'plugins/modules/vmm_*' plugins/module_utils/_drivers/vmm plugins/module_utils/_tools
+    plugins/module_utils/_ports plugins/module_utils/_front plugins/lookup tests/platforms/vmm tests/platforms/warm.py
+    tests/conftest.py tests/requirements.txt tests/constraints.txt)
+
 # An idle worker takes tests from a busy one: plays of whole roles take seconds, most tests milliseconds. Plays of role
-# agent are the slowest tenth of this stage; they run if the role has changed.
+# agent and of the roles of vmd are the slowest of this stage; they run if the roles have changed.
 stage_unit() {
-    local passed
+    local agent vmm
     local -a without=()
-    passed=$(note_of unit-agent "${_ROLES[@]}" 'tests/unit/roles/test_agent_*')
-    if has_passed "$passed"; then
+    agent=$(note_of unit-agent "${_ROLES[@]}" 'tests/unit/roles/test_agent_*')
+    vmm=$(note_of unit-vmm "${_VMM_ROLES[@]}" 'tests/unit/roles/test_vmm_*')
+    if has_passed "$agent"; then
         say "   tests/unit/roles/test_agent_* passed for these roles before"
-        without=('--ignore-glob=*/roles/test_agent_*')
+        without+=('--ignore-glob=*/roles/test_agent_*')
+    fi
+    if has_passed "$vmm"; then
+        say "   tests/unit/roles/test_vmm_* passed for these roles before"
+        without+=('--ignore-glob=*/roles/test_vmm_*')
     fi
     _pytest -n 2 --dist worksteal "${without[@]}" tests/unit
-    note_passed "$passed"
+    note_passed "$agent"
+    note_passed "$vmm"
 }
 
 # nothing_left COMMAND...: runs it, and checks that no new file, lease, network, VM or process remains on the host.

@@ -65,7 +65,7 @@ MUTATIONS = (
     Mutation(
         "newline-before-marked-lines-stays",
         f"{_CODE}/marked_block.py",
-        "added = _missing_newlines(parts.before)",
+        "added = _missing_newlines(before)",
         "added = 1",
         {"unit": (f"{_UNIT}/test_marked_block.py",)},
     ),

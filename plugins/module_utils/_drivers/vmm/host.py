@@ -13,6 +13,8 @@ from ..._ports import files
 #: The kernel's messages of this boot. The line of vmm0 is there only if the CPU has VMX with EPT, or SVM with RVI.
 _DMESG, _DEVICE, _FIRMWARE = "/var/run/dmesg.boot", "/dev/vmm", "/etc/firmware/vmm-bios"
 _ATTACHED = re.compile(r"^vmm0 at ", re.MULTILINE)
+#: Early in the messages of a boot; later messages may have displaced it.
+_FIRST_LINE = "mainbus0 at root"
 _SYSTEM = "OpenBSD"
 
 
@@ -26,7 +28,7 @@ def host_facts(commands, tool):
             "version": None,
             "message": f"vmd is part of OpenBSD, and this host runs {system[0] if system else 'another system'}.",
         }
-    attached = _is_attached()
+    attached = _is_attached(commands)
     facts = {
         "version": system[1],
         "available": _exists(commands, "vmctl") and _exists(commands, "vmd"),
@@ -57,12 +59,15 @@ def _message(facts):
     return f"vmd of OpenBSD {facts['version']} answers."
 
 
-def _is_attached():
-    """Whether the kernel found a CPU that it can use; None if its messages are gone."""
+def _is_attached(commands):
+    """Whether the kernel found a CPU that it can use; None if its messages of this boot are gone."""
     try:
-        return bool(_ATTACHED.search(files.read(_DMESG).decode("latin-1")))
+        messages = files.read(_DMESG).decode("latin-1")
     except PolyvirtError:
-        return None
+        messages = _output(commands, "dmesg")
+    if _ATTACHED.search(messages):
+        return True
+    return False if _FIRST_LINE in messages else None
 
 
 def _answers(tool):

@@ -17,13 +17,51 @@ from typing import Any, Optional
 from ..._lifecycle import mark as marks
 from ..._lifecycle.errors import Refused
 
-BEGIN, END = "# BEGIN polyvirt.core", "# END polyvirt.core"
 _MARK = "# polyvirt "
 #: Lines end with a newline alone: whatever else Unicode calls a line break may stand in the middle of one.
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
-#: The number behind BEGIN is how many newlines were added before it, so that they can be removed with it.
-_BEGIN_LINE = re.compile(rf"{BEGIN}(?: \+([12]))?\s*")
-_END_LINE = re.compile(rf"{END}\s*")
+
+
+def marked_lines(name=""):
+    """The lines around what this collection writes to a file; those of a role have its ``name``."""
+    return tuple(" ".join(filter(None, (f"# {word} polyvirt.core", name))) for word in ("BEGIN", "END"))
+
+
+def cut_out(text, path, name=""):
+    """(text before the marked lines, the lines between them, text behind them); the lines are None without marks.
+
+    Raises Refused where only one of the marked lines is left.
+    """
+    begin, end = marked_lines(name)
+    # The number behind the mark is how many newlines were added before it, so that they can be removed with it.
+    begins = re.compile(rf"{re.escape(begin)}(?: \+([12]))?\s*")
+    lines = _LINE.findall(text)
+    first = [number for number, line in enumerate(lines) if begins.fullmatch(line)]
+    last = [number for number, line in enumerate(lines) if line.rstrip() == end]
+    if not first and not last:
+        return text, None, ""
+    if len(first) != 1 or len(last) != 1 or first > last:
+        raise Refused(
+            f"{path}: the lines '{begin}' and '{end}' must both be there once, in this order.",
+            "Restore them around the lines of this collection, or remove what is left of them.",
+        )
+    before, added = "".join(lines[: first[0]]), int(begins.fullmatch(lines[first[0]])[1] or 0)
+    before = before[:-added] if added and before.endswith("\n" * added) else before
+    return before, lines[first[0] + 1 : last[0]], "".join(lines[last[0] + 1 :])
+
+
+def put_in(before, inside, after, name=""):
+    """The text of a file with ``inside``, which ends with a newline, between the marked lines."""
+    begin, end = marked_lines(name)
+    added = _missing_newlines(before)
+    begin = f"{begin} +{added}" if added else begin
+    return f"{before}{chr(10) * added}{begin}\n{inside}{end}\n{after}"
+
+
+def _missing_newlines(text):
+    """How many newlines must follow a text before a line can begin: a backslash at its end would swallow the next."""
+    lacks_end = bool(text) and not text.endswith("\n")
+    return lacks_end + text.removesuffix("\n").endswith("\\")
 
 
 @dataclass(frozen=True)
@@ -49,20 +87,9 @@ class Parts:
 
 
 def split(text, path):
-    """The Parts of a file. Raises Refused where only one of the marked lines is left."""
-    lines = _LINE.findall(text)
-    begin = [number for number, line in enumerate(lines) if _BEGIN_LINE.fullmatch(line)]
-    end = [number for number, line in enumerate(lines) if _END_LINE.fullmatch(line)]
-    if not begin and not end:
-        return Parts(text)
-    if len(begin) != 1 or len(end) != 1 or begin > end:
-        raise Refused(
-            f"{path}: the lines '{BEGIN}' and '{END}' must both be there once, in this order.",
-            "Restore them around the VMs of this collection.",
-        )
-    before, added = "".join(lines[: begin[0]]), int(_BEGIN_LINE.fullmatch(lines[begin[0]])[1] or 0)
-    before = before[:-added] if added and before.endswith("\n" * added) else before
-    return Parts(before, _entries(lines[begin[0] + 1 : end[0]]), "".join(lines[end[0] + 1 :]))
+    """The Parts of a file."""
+    before, lines, after = cut_out(text, path)
+    return Parts(before, _entries(lines or ()), after)
 
 
 def _entries(lines):
@@ -86,15 +113,7 @@ def joined(parts):
         (f"{_MARK}{marks.printed(one.mark)}\n" if one.mark is not None else "") + one.text
         for one in parts.entries.values()
     )
-    added = _missing_newlines(parts.before)
-    begin = f"{BEGIN} +{added}" if added else BEGIN
-    return f"{parts.before}{chr(10) * added}{begin}\n{inside}{END}\n{parts.after}"
-
-
-def _missing_newlines(text):
-    """How many newlines must follow a text before a line can begin: a backslash at its end would swallow the next."""
-    lacks_end = bool(text) and not text.endswith("\n")
-    return lacks_end + text.removesuffix("\n").endswith("\\")
+    return put_in(parts.before, inside, parts.after)
 
 
 # Blocks ---------------------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from . import network, services, system, vmctl, vmd
 from .options import Failure, Hang, TimedOut
 from .peer import Peer
+from .pf.pfctl import Pfctl
 from .state import State
 from .world import World
 
@@ -34,6 +35,11 @@ def _vmctl(world, words):
     return code, "".join(call.out), "".join(call.err)
 
 
+def _pfctl(world, words):
+    with world.state.open() as state:
+        return Pfctl(state, world.host.read, "", world.host.uid).run(words)
+
+
 #: Each returns (exit code, stdout, stderr).
 PROGRAMS = {
     "arp": network.arp,
@@ -43,6 +49,8 @@ PROGRAMS = {
     "id": system.identity,
     "ifconfig": network.ifconfig,
     "netstart": network.netstart,
+    "netstat": network.netstat,
+    "pfctl": _pfctl,
     "rcctl": services.rcctl,
     "sysctl": system.sysctl,
     "uname": system.uname,

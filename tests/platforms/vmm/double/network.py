@@ -10,7 +10,15 @@ import re
 
 from .options import Failure
 
-_FLAGS = {"UP": 0x1, "BROADCAST": 0x2, "LOOPBACK": 0x8, "RUNNING": 0x40, "SIMPLEX": 0x800, "MULTICAST": 0x8000}
+_FLAGS = {
+    "UP": 0x1,
+    "BROADCAST": 0x2,
+    "LOOPBACK": 0x8,
+    "RUNNING": 0x40,
+    "SIMPLEX": 0x800,
+    "LINK1": 0x2000,
+    "MULTICAST": 0x8000,
+}
 CLONED = ("aggr", "bridge", "lo", "pair", "tap", "trunk", "tun", "veb", "vether", "vlan", "vport", "wg")
 _NEW_FLAGS = ["BROADCAST", "SIMPLEX", "MULTICAST"]
 
@@ -76,6 +84,9 @@ class _Change:
             word = words.pop(0)
             if word in ("up", "down"):
                 self._set_up(word == "up")
+            elif word in ("link1", "-link1"):
+                kept = [flag for flag in self.own["flags"] if flag != "LINK1"]
+                self.own["flags"] = [*kept, "LINK1"] if word == "link1" else kept
             elif word == "destroy":
                 self._destroy()
                 return
@@ -173,9 +184,7 @@ def _listed(world, group=None):
 
 def _block(interfaces, name):
     one = interfaces[name]
-    flags = [
-        flag for flag in ("UP", "BROADCAST", "LOOPBACK", "RUNNING", "SIMPLEX", "MULTICAST") if flag in one["flags"]
-    ]
+    flags = [flag for flag in _FLAGS if flag in one["flags"]]
     number = sum(_FLAGS[flag] for flag in flags)
     index = list(interfaces).index(name) + 1
     lines = [f"{name}: flags={number:x}<{','.join(flags)}> mtu {one.get('mtu', 1500)}"]
@@ -222,6 +231,35 @@ def arp(world, words):
             return 1, "", f"arp: {wanted[0]} ({wanted[0]}) -- no entry\n"
     text = _ARP.format("Host", "Ethernet Address", "Netif", "Expire", "Flags")
     return 0, text + "".join(_ARP.format(*row).replace(" \n", "\n") for row in rows), ""
+
+
+_ROUTE = "{:<18} {:<18} {:<5} {:>6} {:>8} {:>5}  {:>4} {}\n"
+
+
+def netstat(world, words):
+    """``netstat -rnf inet``: the networks of the interfaces, and ``routes`` of the state, each [network, interface]."""
+    if words != ["-rnf", "inet"]:
+        raise Failure("usage: netstat -r [-n] [-f address_family]\n")
+    state = world.state.look()
+    rows = [(f"{address}/{length}", name, "UCn") for name, one in state["interfaces"].items()
+            for address, length in one["inet"]]  # fmt: skip
+    rows += [(network, name, "UGS") for network, name in state.get("routes", ())]
+    text = "Routing tables\n\nInternet:\n"
+    text += _ROUTE.format("Destination", "Gateway", "Flags", "Refs", "Use", "Mtu", "Prio", "Iface")
+    for network, name, flags in [("default", "em0", "UGS"), *rows]:
+        text += _ROUTE.format(_shortened(network), "192.168.1.1", flags, 0, 0, "-", 8, name)
+    return 0, text, ""
+
+
+def _shortened(text):
+    """A network as routing tables show it: 10.50.0/24; an address alone is in full."""
+    if text == "default":
+        return text
+    network = ipaddress.ip_network(text, strict=False)
+    if network.prefixlen == network.max_prefixlen:
+        return str(network.network_address)
+    octets = -(-network.prefixlen // 8)
+    return f"{'.'.join(str(network.network_address).split('.')[:octets])}/{network.prefixlen}"
 
 
 # netstart -------------------------------------------------------------------------------------------------------------

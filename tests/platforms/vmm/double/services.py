@@ -39,6 +39,8 @@ def rcctl(world, words):
     service = _Service(world, service, {letter for letter, _value in found})
     if action in _WRITES and world.host.uid:
         raise Failure(f'rcctl: "{action}" needs root privileges\n')
+    if service.name == "pf" and action in ("enable", "disable", *_ACTIONS):
+        return _switch_pf(world, action)
     if service.name not in _KNOWN:
         raise Failure(f"rcctl: service {service.name} does not exist\n", 0 if action == "disable" else 2)
     if action in ("get", "getdef"):
@@ -50,6 +52,19 @@ def rcctl(world, words):
     if action not in _WRITES:
         raise Failure(_USAGE)
     service.enable(action == "enable")
+    return 0, "", ""
+
+
+def _switch_pf(world, action):
+    """pf is no daemon: a line of its own turns it off at boot, and only pfctl turns it on and off now."""
+    if action in _ACTIONS:
+        raise Failure('rcctl: "pf" is a special variable, no rc.d(8) script\n')
+    lines = [line for line in world.host.text(_FILE).splitlines() if not line.startswith("pf=")]
+    lines += ["pf=NO"] if action == "disable" else []
+    if lines:
+        world.host.write(_FILE, "".join(f"{line}\n" for line in sorted(lines)))
+    else:
+        world.host.remove(_FILE)
     return 0, "", ""
 
 

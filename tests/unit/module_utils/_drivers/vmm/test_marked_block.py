@@ -14,11 +14,10 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vmm.definit
     definition_of,
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vmm.marked_block import (
-    BEGIN,
-    END,
     Entry,
     changed_block,
     joined,
+    marked_lines,
     split,
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Refused
@@ -27,6 +26,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._tools.vm_conf impor
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+BEGIN, END = marked_lines()
 #: Pieces of files that people write, and that are easily misread.
 PIECES = [
     "# a comment with } and { in it\n", "# it goes on \\\nin the next line\n", 'dir = "/var/vmm"\n', "mem = 1G\n",

@@ -1,0 +1,269 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The networks of a host with vmd: what there is, what a wanted network needs, and what forbids it. Reads only."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+
+from ..._lifecycle.errors import PolyvirtError
+from ..._lifecycle.options import Connection, Option
+from ..._ports import files
+from ..._ports.command import Commands
+from ..._tools import openbsd_network as net
+from ..._tools import vm_conf
+from ..._tools.vmctl import Vmctl
+from .marked_block import cut_out
+from .network_problems import problems
+from .options import CONNECTION
+from .reader import read_text
+
+ANCHOR = "polyvirt_vmm"
+#: The first line of files that the role vmm_network writes completely.
+OWN = "# Written by the role polyvirt.core.vmm_network."
+_NO_SERVICE = {"enabled": False, "running": False, "flags": ""}
+_NETWORK = {
+    "state": Option(choices=("present", "absent"), default="present"),
+    "mode": Option(choices=("local", "bridged", "routed"), default="local"),
+    "subnet": Option(default="auto"),
+    "switch": Option(default="local"),
+    "bridge": Option(default="bridge0"),
+    "host_interface": Option(default="vether0"),
+    "port": Option(default=""),
+    "dhcp": Option("bool", default=True),
+    "filter": Option("bool", default=False),
+}
+OPTIONS = {
+    **CONNECTION,
+    "etc": Connection("path", default="/etc"),
+    "network": Connection("dict", options=_NETWORK),
+}
+
+
+def answer(params, _check):
+    """What the module vmm_network_info returns."""
+    commands = Commands()
+    host = HostNetwork(commands, Vmctl(commands, params["executable"]), params)
+    wanted = params.get("network")
+    facts = host.facts()
+    if wanted:
+        facts.update(host.compared(wanted))
+    return {"changed": False, "warnings": [], **facts}
+
+
+class HostNetwork:
+    """The networks of this host. ``etc`` is the directory of its files."""
+
+    def __init__(self, commands, tool, params):
+        self._commands, self._tool, self._params = commands, tool, params
+        self.interfaces = net.interfaces(self._output("ifconfig"))
+        self.routes = net.routes(self._output("netstat", "-rnf", "inet"))
+        self.configuration = vm_conf.read(params["config_file"], read_text)
+        self.hostname_files = self._hostname_files()
+
+    def _output(self, *words):
+        try:
+            return self._commands.run([self._commands.find(words[0]), *words[1:]]).stdout
+        except PolyvirtError:
+            return ""
+
+    def _hostname_files(self):
+        """{interface: text} of the files from which netstart creates interfaces."""
+        names = [name for name in files.entries(self._params["etc"]) if name.startswith("hostname.")]
+        found = {name.partition(".")[2]: read_text(self.file(name)) for name in names}
+        return {name: text for name, text in found.items() if re.fullmatch(r"[a-z]+[0-9]+", name)}
+
+    @property
+    def own(self):
+        """The interfaces whose file the role has written."""
+        return [name for name, text in self.hostname_files.items() if text.startswith(OWN)]
+
+    # What there is ----------------------------------------------------------------------------------------------------
+
+    def facts(self):
+        return {
+            "interfaces": {name: self._interface(one) for name, one in self.interfaces.items()},
+            "own_interfaces": self.own,
+            "forwarding": self.forwarding(),
+            "pf": self._pf(),
+            "dhcpd": {**self._service("dhcpd"), "serves_others": self._serves_others()},
+            "vmd_running": self._answers(),
+            "local_prefix": self.configuration.prefix,
+            "switches": dict(self.configuration.switches),
+            "switches_without_interface": self.switches_without_interface(),
+            "switch_users": {name: self.users(name) for name in self.configuration.switches},
+            "own_switch": self._own_lines() is not None,
+            **self._stored_forwarding(),
+            "vms": sorted(self.configuration.blocks),
+        }
+
+    def _own_lines(self):
+        path = self._params["config_file"]
+        return cut_out(self.configuration.texts.get(path, ""), path, "network")[1]
+
+    @staticmethod
+    def _interface(one):
+        return {
+            "up": one.is_up,
+            "groups": list(one.groups),
+            "description": one.description,
+            "addresses": list(one.addresses),
+            "members": list(one.members),
+        }
+
+    def switches_without_interface(self):
+        """Switches of vm.conf whose bridge does not exist: vmd ends when it reads one, and all VMs with it."""
+        return sorted(name for name, bridge in self.configuration.switches.items() if bridge not in self.interfaces)
+
+    def _stored_forwarding(self):
+        """Whether sysctl.conf turns on forwarding: in the lines of the role, and outside of them."""
+        path = self.file("sysctl.conf")
+        before, own, after = cut_out(read_text(path) or "", path, "network")
+        values = re.findall(r"^\s*net\.inet\.ip\.forwarding\s*=\s*(\d+)", before + after, re.MULTILINE)
+        return {"own_forwarding": own is not None, "forwarding_elsewhere": values[-1:] == ["1"]}
+
+    def _serves_others(self):
+        """Whether dhcpd.conf has subnets outside of the lines of the role."""
+        path = self.file("dhcpd.conf")
+        before, _own, after = cut_out(read_text(path) or "", path, "network")
+        return re.search(r"^\s*(subnet|shared-network)\s", before + after, re.MULTILINE) is not None
+
+    def file(self, name):
+        """The path of a configuration file of the host."""
+        return os.path.join(self._params["etc"], name)
+
+    def rejected(self, path, *words):
+        """What a program says of a file that it cannot use; empty if it can, or if there is no such file."""
+        if not files.exists(path):
+            return ""
+        try:
+            completed = self._commands.run([self._commands.find(words[0]), *words[1:], path])
+        except PolyvirtError as error:
+            return str(error)
+        return "" if completed.rc == 0 else (completed.stderr + completed.stdout).strip() or f"exit code {completed.rc}"
+
+    def users(self, switch):
+        return sorted(
+            name
+            for name, block in self.configuration.blocks.items()
+            if any(nic.get("switch") == switch for nic in block.all("interface"))
+        )
+
+    def forwarding(self):
+        value = self._output("sysctl", "-n", "net.inet.ip.forwarding").strip()
+        return int(value) if value.isdigit() else None
+
+    def _pf(self):
+        rules = self._output("pfctl", "-a", ANCHOR, "-s", "rules").splitlines()
+        return {
+            "enabled": net.is_enabled(self._output("pfctl", "-s", "info")),
+            "anchor_called": net.calls_anchor(self._output("pfctl", "-s", "rules"), ANCHOR),
+            "anchor_rules": [line for line in rules if line.strip()],
+        }
+
+    def _service(self, name):
+        flags = self._output("rcctl", "get", name, "flags").strip()
+        if flags == "NO" or not self._succeeds("rcctl", "get", name, "status"):
+            return {**_NO_SERVICE, "running": self._succeeds("rcctl", "check", name)}
+        return {"enabled": True, "running": self._succeeds("rcctl", "check", name), "flags": flags}
+
+    def _succeeds(self, *words):
+        try:
+            return self._commands.run([self._commands.find(words[0]), *words[1:]]).rc == 0
+        except PolyvirtError:
+            return False
+
+    def _answers(self):
+        try:
+            self._tool.status()
+        except PolyvirtError:
+            return False
+        return True
+
+    # What is wanted ---------------------------------------------------------------------------------------------------
+
+    def compared(self, wanted):
+        """The subnet, the interfaces that are to be started or removed, and what forbids the network."""
+        subnet = self.subnet(wanted)
+        needed = self.needed(wanted)
+        start, renew = self._to_start(wanted, subnet)
+        return {
+            **(net.spelt(subnet) if subnet else dict.fromkeys(net.spelt(ipaddress.ip_network("10.50.0.0/24")))),
+            "needed": needed,
+            "start": start,
+            "renew": renew,
+            "remove": [name for name in self.own if name not in needed],
+            "lan_networks": self._lan(wanted),
+            "switch_elsewhere": self.has_elsewhere(wanted["switch"]),
+            "problems": problems(self, wanted, subnet),
+        }
+
+    def has_elsewhere(self, switch):
+        """Whether vm.conf defines a switch outside of the lines of the role."""
+        own = vm_conf.read("", {"": "".join(f"{line}\n" for line in self._own_lines() or ())}.get)
+        return switch in self.configuration.switches and switch not in own.switches
+
+    def needed(self, wanted):
+        """The interfaces that the role creates for a network, in the order in which they are started."""
+        if wanted["state"] == "absent" or wanted["mode"] == "local":
+            return []
+        if wanted["mode"] == "routed":
+            return [wanted["host_interface"], wanted["bridge"]]
+        return [wanted["bridge"]] if wanted["port"] else []
+
+    def used(self, wanted):
+        """[(network, where)] of all networks of this host but the wanted one itself."""
+        own = {*self.own, wanted["host_interface"]} if wanted["host_interface"] in self.own else set(self.own)
+        connected = [
+            (ipaddress.ip_interface(address).network, name)
+            for name, one in self.interfaces.items()
+            for address in one.addresses
+            if name not in own and "tap" not in one.groups
+        ]
+        routed = [(network, f"a route by {name}") for network, name in self.routes if name not in own]
+        routed = [one for one in routed if not one[1].endswith(" lo0") and not _is_tap(one[1])]
+        return [*connected, *routed, (ipaddress.ip_network(self.configuration.prefix, strict=False), "vmd")]
+
+    def subnet(self, wanted):
+        """The subnet of a routed network; of ``auto`` the one that it has already, else one that is free."""
+        if wanted["mode"] != "routed" or wanted["state"] == "absent":
+            return None
+        if wanted["subnet"] != "auto":
+            return ipaddress.ip_network(wanted["subnet"])
+        return self._subnet_of_file(wanted["host_interface"]) or net.free_subnet(self.used(wanted))
+
+    def _subnet_of_file(self, name):
+        text = self.hostname_files.get(name, "") if name in self.own else ""
+        match = re.search(r"^inet (\S+) (\S+)$", text, re.MULTILINE)
+        return ipaddress.ip_network(f"{match[1]}/{match[2]}", strict=False) if match else None
+
+    def _to_start(self, wanted, subnet):
+        """(interfaces that netstart has to start, those of them that have to be created anew for that)."""
+        start, renew = [], []
+        for name in self.needed(wanted):
+            found = self.interfaces.get(name)
+            if name == wanted["bridge"]:
+                member = wanted["host_interface"] if wanted["mode"] == "routed" else wanted["port"]
+                is_ready = found and found.is_up and member in found.members and member not in renew
+                # Only with this flag pf sees what is sent between the ports of a veb(4).
+                is_ready = is_ready and (not wanted["filter"] or not name.startswith("veb") or "LINK1" in found.flags)
+            else:
+                address = f"{subnet.network_address + 1}/{subnet.prefixlen}" if subnet else ""
+                is_ready = found and found.is_up and found.addresses == (address,)
+                if found and found.addresses and not is_ready:
+                    renew.append(name)
+            if not is_ready:
+                start.append(name)
+        return start, renew
+
+    def _lan(self, wanted):
+        """The networks that the host is connected to, besides those of its VMs."""
+        found = [network for network, where in self.used(wanted) if where in self.interfaces]
+        return sorted({str(network) for network in found if not network.is_loopback})
+
+
+def _is_tap(where):
+    return where.rpartition(" ")[2].startswith("tap")

@@ -1,0 +1,126 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What OpenBSD's ifconfig, netstat, pfctl and rcctl print about its networks, and arithmetic with subnets. Pure."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+
+_GROUPS = re.compile(r"^\tgroups: (.*)$", re.MULTILINE)
+_DESCRIPTION = re.compile(r"^\tdescription: (.*)$", re.MULTILINE)
+_ADDRESS = re.compile(r"^\tinet (\S+)(?: --> \S+)? netmask (0x[0-9a-f]{8})", re.MULTILINE)
+_MEMBER = re.compile(r"^\t(\w+) flags=", re.MULTILINE)
+_HEAD = re.compile(r"^(\w+): flags=\w+<([^>]*)>")
+_BITS, _OCTETS, _LARGE = 32, 4, 256
+#: The subnets that are tried for ``auto``, in this order.
+_AUTO = (
+    *(f"10.{number}.0.0/24" for number in range(50, 250)),
+    *(f"192.168.{number}.0/24" for number in range(100, 250)),
+    *(f"172.{number}.50.0/24" for number in range(16, 32)),
+)
+
+
+@dataclass(frozen=True)
+class Interface:
+    """A network interface. ``addresses`` are its IPv4 addresses with their prefix, ``members`` those of a bridge."""
+
+    name: str
+    flags: tuple = ()
+    groups: tuple = ()
+    description: str = ""
+    addresses: tuple = ()
+    members: tuple = ()
+
+    @property
+    def is_up(self):
+        return "UP" in self.flags
+
+
+def spelt(subnet):
+    """A subnet as files of the host spell it. The host has the first address; a part in the middle is for DHCP."""
+    first, size = subnet.network_address, subnet.num_addresses
+    leased = (100, 199) if size >= _LARGE else (size // 2, size - 2)
+    return {
+        "subnet": str(subnet),
+        "network": str(first),
+        "netmask": str(subnet.netmask),
+        "prefix_length": subnet.prefixlen,
+        "gateway": str(first + 1),
+        "dhcp_first": str(first + leased[0]),
+        "dhcp_last": str(first + leased[1]),
+    }
+
+
+def interfaces(stdout):
+    """{name: Interface} of the output of ``ifconfig``."""
+    found = (_interface(block) for block in re.split(r"^(?=\S)", stdout, flags=re.MULTILINE))
+    return {one.name: one for one in found if one}
+
+
+def _interface(block):
+    head = _HEAD.match(block)
+    if head is None:
+        return None
+    addresses = tuple(f"{address}/{bin(int(mask, 16)).count('1')}" for address, mask in _ADDRESS.findall(block))
+    return Interface(
+        head[1],
+        tuple(head[2].split(",")),
+        tuple(_first(_GROUPS, block).split()),
+        _first(_DESCRIPTION, block),
+        addresses,
+        tuple(_MEMBER.findall(block)),
+    )
+
+
+def _first(pattern, text):
+    match = pattern.search(text)
+    return match[1] if match else ""
+
+
+def routes(stdout):
+    """[(network, interface)] of the output of ``netstat -rnf inet``, without the default route."""
+    found = []
+    for line in stdout.splitlines():
+        words = line.split()
+        network = _destination(words[0]) if len(words) > _OCTETS else None
+        if network is not None and network.prefixlen:
+            found.append((network, words[-1]))
+    return found
+
+
+def _destination(text):
+    """A network as netstat shortens it: 10.50/16, 192.168.1.7; None for anything else."""
+    address, _slash, bits = text.partition("/")
+    octets = address.split(".")
+    if not all(one.isdigit() for one in octets) or len(octets) > _OCTETS or not (bits or len(octets) == _OCTETS):
+        return None
+    padded = ".".join([*octets, *["0"] * (_OCTETS - len(octets))])
+    try:
+        return ipaddress.ip_network(f"{padded}/{bits or _BITS}", strict=False)
+    except ValueError:
+        return None
+
+
+def overlaps(subnet, used):
+    """Those of ``used``, [(network, where)], that share an address with a subnet."""
+    return [(network, where) for network, where in used if network.overlaps(subnet)]
+
+
+def free_subnet(used):
+    """The first subnet that overlaps with none of ``used``; None if all of them do."""
+    tried = map(ipaddress.ip_network, _AUTO)
+    return next((subnet for subnet in tried if not overlaps(subnet, used)), None)
+
+
+def is_enabled(stdout):
+    """Whether pf filters, from the output of ``pfctl -s info``; None if it says nothing."""
+    match = re.search(r"^Status: (Enabled|Disabled)", stdout, re.MULTILINE)
+    return match[1] == "Enabled" if match else None
+
+
+def calls_anchor(stdout, name):
+    """Whether the main ruleset, as ``pfctl -s rules`` prints it, calls an anchor."""
+    return re.search(rf'^anchor "{re.escape(name)}"', stdout, re.MULTILINE) is not None

@@ -1,0 +1,132 @@
+#!/usr/bin/python
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: vmm_marked_lines
+short_description: Maintain marked lines in a configuration file of a host with vmd
+version_added: 0.1.0
+description:
+  - Used by the roles P(polyvirt.core.vmm_host#role) and P(polyvirt.core.vmm_network#role). It adds lines to a file such
+    as C(/etc/vm.conf) or C(/etc/pf.conf), between the comments C(# BEGIN polyvirt.core NAME) and
+    C(# END polyvirt.core NAME). All other bytes of the file, its mode and its owner are kept.
+  - A new version of the file is validated beside the old one, and then replaces it in one step. A file that is invalid
+    already is reported and not changed.
+  - If the program that reads the file fails with the new version, the old version is restored.
+  - Takes the same lock as M(polyvirt.core.vmm_vm), so that no task overwrites the changes of another one.
+author:
+  - polyvirt contributors (@polyvirt)
+extends_documentation_fragment:
+  - ansible.builtin.action_common_attributes
+attributes:
+  action_group:
+    description: Use C(group/polyvirt.core.vmd) or C(group/polyvirt.core.all) in C(module_defaults) to set
+      defaults for this module.
+    support: full
+    membership:
+      - polyvirt.core.all
+      - polyvirt.core.vmd
+  check_mode:
+    support: full
+    details: Validates the file as it is. A new version is validated only when it is written.
+  diff_mode:
+    support: full
+    details: Shows the marked lines.
+  platform:
+    platforms: OpenBSD
+options:
+  path:
+    description: The file. It is created if it does not exist, and removed if nothing remains in it.
+    type: path
+    required: true
+  name:
+    description: Name of the marked lines; a file can have lines of several names.
+    type: str
+    choices: [host, network]
+    required: true
+  lines:
+    description: The lines. An empty list removes the marked lines.
+    type: list
+    elements: str
+    default: []
+  validate:
+    description: Command that validates a file, whose path is added as the last word.
+    type: list
+    elements: str
+    default: []
+  apply:
+    description:
+      - Command that has a program read the file. C({path}) stands for the file, C({lines}) for a temporary file with
+        O(lines) alone.
+      - It runs when the lines have changed, when an interrupted task has not run it, or when O(in_force=false).
+    type: list
+    elements: str
+    default: []
+  in_force:
+    description: Whether the program still knows the lines that it has read.
+    type: bool
+    default: true
+  defer:
+    description: Do not run O(apply) now. A later task without this option does so.
+    type: bool
+    default: false
+  mode:
+    description: Mode of a new file, as an octal number.
+    type: str
+    default: "0600"
+requirements:
+  - Python 3.9 or later on the host (C(pkg_add python3))
+seealso:
+  - module: polyvirt.core.vmm_network_info
+"""
+
+EXAMPLES = r"""
+- name: Start VMs two by two
+  polyvirt.core.vmm_marked_lines:
+    path: /etc/vm.conf
+    name: host
+    lines: [staggered start parallel 2 delay 30]
+    validate: [vmd, -n, -f]
+    apply: [vmctl, reload]
+  become: true
+"""
+
+RETURN = r"""
+pending:
+  description: Whether the lines are in the file, but O(apply) was deferred.
+  returned: success
+  type: bool
+diff:
+  description: The lines between the marks, before and after the task.
+  returned: success
+  type: dict
+  contains:
+    before:
+      description: The lines before the task.
+      type: str
+    after:
+      description: The lines after the task.
+      type: str
+    before_header:
+      description: Path of the file.
+      type: str
+    after_header:
+      description: Path of the file.
+      type: str
+"""
+
+from ..module_utils._drivers.vmm.marked_lines import OPTIONS, answer
+from ..module_utils._front.declaration import Declaration, run_module
+
+MODULE = Declaration(OPTIONS, answer)
+
+
+def main():
+    run_module(MODULE)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,148 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Marked lines in files of others: nothing else changes, and no interruption leaves them half done."""
+
+from __future__ import annotations
+
+import stat
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vmm.marked_lines import answer
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import CommandFailed, Refused
+from hypothesis import given
+from hypothesis import strategies as st
+
+PENDING = "# These lines are not in force yet.\n"
+BEGIN, END = "# BEGIN polyvirt.core network\n", "# END polyvirt.core network\n"
+#: What files of administrators are made of.
+PIECES = st.sampled_from(
+    [
+        'ext = "em0"\n',
+        "pass \\\n",
+        "# a } {\n",
+        "# ends \\\n",
+        "# ends \\",
+        "\r\n",
+        "\xe4\xff",
+        "\n",
+        "  ",
+        "vm x {\n",
+        "}",
+    ]
+)
+NOTHING = {"name": "network", "validate": [], "apply": [], "in_force": True, "defer": False, "mode": "0600"}
+
+
+@pytest.fixture(name="file")
+def _file(tmp_path):
+    return tmp_path / "pf.conf"
+
+
+def edit(file, *lines, check=False, **more):
+    return answer({**NOTHING, "path": str(file), "lines": list(lines), **more}, check)
+
+
+@given(st.lists(PIECES).map("".join))
+def test_all_other_bytes_are_kept(tmp_path_factory, text):
+    file = tmp_path_factory.mktemp("etc") / "vm.conf"
+    file.write_bytes(text.encode("latin-1"))
+    for lines in (["one"], ["two", "three"], ["one"]):
+        assert edit(file, *lines)["changed"]
+        assert not edit(file, *lines)["changed"]
+        found = file.read_bytes().decode("latin-1")
+        own = "".join(f"{line}\n" for line in lines) + END
+        before, _own, after = found.partition(own)
+        assert (before.startswith(text), after) == (True, "")
+        # Only what a line needs to begin is added, and nothing can continue into it.
+        added, _begin, _number = before[len(text) :].partition(BEGIN.rstrip("\n"))
+        assert added in ("", "\n", "\n\n")
+        assert not (text + added).endswith("\\\n")
+    assert edit(file)["changed"]
+    assert (file.read_bytes().decode("latin-1") if file.exists() else "").strip() == text.strip()
+    assert not file.exists() or file.read_bytes().decode("latin-1") == text
+    assert not edit(file)["changed"]
+
+
+def test_text_behind_the_lines_is_kept(file):
+    file.write_text(f"a\n{BEGIN}old\n{END}b\n# END other\n", encoding="utf-8")
+    edit(file, "new")
+    assert file.read_text(encoding="utf-8") == f"a\n{BEGIN}new\n{END}b\n# END other\n"
+
+
+def test_mode_is_kept_and_a_new_file_has_the_given_one(file):
+    edit(file, "x", mode="0640")
+    assert stat.S_IMODE(file.stat().st_mode) == 0o640
+    edit(file, "y", mode="0600")
+    assert stat.S_IMODE(file.stat().st_mode) == 0o640
+
+
+def test_check_mode_writes_nothing_and_predicts(file):
+    predicted = edit(file, "x", check=True, apply=["false"])
+    assert not file.exists()
+    assert predicted == edit(file, "x", apply=["true"])
+    assert predicted["diff"]["after"] == "x\n"
+
+
+def test_file_that_is_invalid_already_is_not_changed(file):
+    file.write_text("bad\n", encoding="utf-8")
+    with pytest.raises(Refused, match=r"is invalid already: line 1 .*Nothing was changed"):
+        edit(file, "x", validate=["sh", "-c", 'grep -q bad "$0" && echo line 1 && exit 1; exit 0'], check=True)
+    assert file.read_text(encoding="utf-8") == "bad\n"
+
+
+def test_new_version_that_is_invalid_is_not_written(file):
+    file.write_text("good\n", encoding="utf-8")
+    judge = ["sh", "-c", 'grep -q bad "$0" && echo "$0:2: syntax error" && exit 1; exit 0']
+    with pytest.raises(Refused, match=r"pf\.conf would become invalid: .*/pf\.conf:2: syntax error"):
+        edit(file, "bad", validate=judge)
+    assert [path.name for path in file.parent.iterdir()] == ["pf.conf"]
+    assert file.read_text(encoding="utf-8") == "good\n"
+
+
+def test_old_version_is_back_if_the_program_fails(file):
+    file.write_text("good\n", encoding="utf-8")
+    with pytest.raises(CommandFailed, match="is as it was before"):
+        edit(file, "x", apply=["grep", "-v", "not in force", "{path}", "--no-such-option"])
+    assert file.read_text(encoding="utf-8") == "good\n"
+
+
+def test_program_reads_the_file_or_the_lines_alone(file, tmp_path):
+    file.write_text("good\n", encoding="utf-8")
+    edit(file, "x", apply=["cp", "{path}", str(tmp_path / "whole")])
+    assert (tmp_path / "whole").read_text(encoding="utf-8") == f"good\n{BEGIN}{PENDING}x\n{END}"
+    edit(file, "y", apply=["cp", "{lines}", str(tmp_path / "alone")])
+    assert (tmp_path / "alone").read_text(encoding="utf-8") == "y\n"
+    assert PENDING not in file.read_text(encoding="utf-8")
+
+
+def test_interrupted_task_is_completed(file, tmp_path):
+    file.write_text(f"{BEGIN}{PENDING}x\n{END}", encoding="utf-8")
+    done = edit(file, "x", apply=["touch", str(tmp_path / "applied")])
+    assert done["changed"]
+    assert (tmp_path / "applied").exists()
+    assert file.read_text(encoding="utf-8") == f"{BEGIN}x\n{END}"
+
+
+def test_deferred_lines_wait_for_the_next_task(file, tmp_path):
+    apply = ["touch", str(tmp_path / "applied")]
+    assert edit(file, "x", apply=apply, defer=True)["pending"]
+    again = edit(file, "x", apply=apply, defer=True)
+    assert (again["changed"], again["pending"]) == (False, True)
+    assert not (tmp_path / "applied").exists()
+    assert edit(file, "x", apply=apply)["changed"]
+    assert (tmp_path / "applied").exists()
+
+
+def test_lines_that_are_lost_are_applied_again(file, tmp_path):
+    edit(file, "x")
+    assert edit(file, "x", in_force=False, apply=["touch", str(tmp_path / "applied")])["changed"]
+    assert (tmp_path / "applied").exists()
+
+
+@pytest.mark.parametrize("text", [BEGIN, END, END + BEGIN, BEGIN + BEGIN + END], ids=["begin", "end", "order", "twice"])
+def test_damaged_marks_are_reported(file, text):
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(Refused, match="must both be there once"):
+        edit(file, "x")
+    assert file.read_text(encoding="utf-8") == text

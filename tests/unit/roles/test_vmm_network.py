@@ -1,0 +1,263 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Role vmm_network on the double of an OpenBSD host: files, rules, addresses, and what it must leave alone."""
+
+from __future__ import annotations
+
+from pprint import pformat
+
+import pytest
+
+from platforms.vmm.role_play import STOCK_PF, RoleHost
+
+ROUTED = {"vmm_network_mode": "routed"}
+BRIDGED = {"vmm_network_mode": "bridged", "vmm_network_port": "em0"}
+RESERVATION = {"name": "web1", "mac": "FE:E1:BB:D1:00:11", "address": "10.50.0.11"}
+MODES = {"local": {}, "routed": {**ROUTED, "vmm_network_reservations": [RESERVATION]}, "bridged": BRIDGED}
+ABSENT = {"vmm_network_state": "absent"}
+#: A VM of the administrator that is enabled, and was stopped.
+VM = 'vm "db" {\n\tmemory 512M\n\tcdrom "/etc/pf.conf"\n\tinterface { switch "local" }\n}\n'
+OWN = "# Written by the role polyvirt.core.vmm_network.\n"
+
+
+BEFORE = pytest.param("before", marks=pytest.mark.deep("killed after each write"))
+
+
+@pytest.fixture(name="host")
+def _host(tmp_path, ansible_playbook):
+    return RoleHost(tmp_path, ansible_playbook).start_vmd()
+
+
+def between(text):
+    """The lines between the marks of the role."""
+    return text.split("# BEGIN polyvirt.core network\n")[1].split("# END polyvirt.core network\n")[0]
+
+
+def reboot(host):
+    host.reboot()
+    host.call("pfctl", "-f", "/etc/pf.conf")
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_life_of_a_network(host, mode):
+    """Check mode predicts the run, the second run changes nothing, and absent returns the host to what it was."""
+    variables, before, writes = MODES[mode], host.look(), host.writes()
+    predicted = host.play("vmm_network", "--check", **variables)
+    assert predicted.code == 0, predicted.output
+    assert (host.look(), host.writes()) == (before, writes)
+    done = host.play("vmm_network", **variables)
+    assert done.code == 0, done.output
+    assert done.changed == predicted.changed != []
+    assert host.look()["vmd"]
+    again = host.play("vmm_network", **variables)
+    assert (again.code, again.changed) == (0, []), again.output
+    present = host.look()
+    reboot(host)
+    assert host.look() == present
+    predicted = host.play("vmm_network", "--check", **ABSENT)
+    assert host.look() == present
+    removed = host.play("vmm_network", **ABSENT)
+    assert (removed.code, removed.changed) == (0, predicted.changed), removed.output
+    assert host.look() == before
+    assert host.play("vmm_network", **ABSENT).changed == []
+
+
+def test_files_of_a_routed_network(host):
+    done = host.play("vmm_network", **MODES["routed"])
+    assert done.code == 0, done.output
+    files = host.files()
+    assert files["hostname.vether0"] == (f"{OWN}inet 10.50.0.1 255.255.255.0\n", "0o640")
+    assert files["hostname.bridge0"] == (f"{OWN}add vether0\nup\n", "0o640")
+    assert between(files["sysctl.conf"][0]) == "net.inet.ip.forwarding=1\n"
+    assert between(files["vm.conf"][0]) == 'switch "local" { interface bridge0 }\n'
+    assert between(files["pf.polyvirt_vmm.conf"][0]).splitlines() == [
+        "match out on egress inet from 10.50.0.0/24 to any nat-to (egress:0)",
+        "pass in on vether0 inet from 10.50.0.0/24",
+        "pass out on egress inet from 10.50.0.0/24",
+    ]
+    assert files["pf.polyvirt_vmm.conf"][1] == files["pf.conf"][1] == "0o600"
+    assert files["pf.conf"][0].startswith(STOCK_PF)
+    assert "hardware ethernet fe:e1:bb:d1:00:11;" in files["dhcpd.conf"][0]
+    assert files["rc.conf.local"][0] == "dhcpd_flags=vether0\nvmd_flags=\n"
+    look = host.look()
+    assert look["forwarding"] == "1"
+    assert 'anchor "polyvirt_vmm" all' in look["rules"]
+    assert "nat-to (egress:0) round-robin" in look["anchor"]
+
+
+def test_pf_conf_that_is_invalid_is_reported_and_nothing_is_changed(host):
+    host.write("/etc/pf.conf", f"{STOCK_PF}pass in on on em0\n")
+    before = host.look()
+    done = host.play("vmm_network", **ROUTED)
+    assert done.code != 0
+    assert f"pf.conf:{STOCK_PF.count(chr(10)) + 1}: syntax error" in done.output
+    assert "Nothing was changed." in done.output
+    assert host.look() == before
+
+
+def test_pf_conf_is_restored_if_pf_fails_to_load_it(host):
+    host.fails("pfctl", "-f", stderr="pfctl: DIOCXCOMMIT: Device busy\n")
+    done = host.play("vmm_network")
+    assert done.code != 0
+    assert "DIOCXCOMMIT: Device busy" in done.output
+    assert host.files()["pf.conf"] == (STOCK_PF, "0o600")
+    done = host.play("vmm_network")
+    assert done.code == 0, done.output
+    assert 'anchor "polyvirt_vmm" all' in host.look()["rules"]
+
+
+def test_disabled_pf_stays_disabled_and_is_reported(host):
+    host.call("pfctl", "-d")
+    done = host.play("vmm_network")
+    assert done.code == 0, done.output
+    assert "openbsd: pf is disabled, so no address is translated" in done.output
+    assert "Status: Disabled" in host.call("pfctl", "-s", "info").stdout
+    done = host.play("vmm_network", vmm_network_enable_pf=True)
+    assert done.code == 0, done.output
+    assert "Status: Enabled" in host.call("pfctl", "-s", "info").stdout
+    assert host.play("vmm_network", vmm_network_enable_pf=True).changed == []
+
+
+def test_anchor_that_was_lost_is_loaded_again(host):
+    host.play("vmm_network")
+    expected = host.look()
+    host.write("/tmp/other.conf", "pass\n")
+    host.call("pfctl", "-f", str(host.file("/tmp/other.conf")))
+    assert "polyvirt_vmm" not in host.look()["rules"]
+    predicted = host.play("vmm_network", "--check")
+    done = host.play("vmm_network")
+    assert (done.code, done.changed) == (0, predicted.changed), done.output
+    assert done.changed == ["polyvirt.core.vmm_network : Call the anchor from pf.conf"]
+    assert host.look() == expected
+
+
+def test_subnet_that_is_in_use_is_rejected_and_auto_selects_another_one(host):
+    host.change(routes=[["10.50.0.0/16", "em0"], ["10.51.0.128/25", "em0"]])
+    before = host.look()
+    done = host.play("vmm_network", **ROUTED)
+    assert done.code != 0
+    assert "10.50.0.0/24 overlaps 10.50.0.0/16 (a route by em0). Set vmm_network_subnet" in done.output
+    assert host.look() == before
+    done = host.play("vmm_network", **ROUTED, vmm_network_subnet="auto")
+    assert done.code == 0, done.output
+    assert "inet 10.52.0.1 netmask" in host.call("ifconfig", "vether0").stdout
+    # It keeps the subnet, although another one is free now.
+    host.change(routes=[])
+    assert host.play("vmm_network", **ROUTED, vmm_network_subnet="auto").changed == []
+
+
+def test_change_of_the_subnet_replaces_the_address(host):
+    host.play("vmm_network", **ROUTED)
+    done = host.play("vmm_network", **ROUTED, vmm_network_subnet="10.77.0.0/24")
+    assert done.code == 0, done.output
+    shown = host.call("ifconfig", "vether0").stdout
+    assert "inet 10.77.0.1 " in shown
+    assert "10.50." not in shown + host.look()["anchor"] + host.files()["dhcpd.conf"][0]
+    assert host.play("vmm_network", **ROUTED, vmm_network_subnet="10.77.0.0/24").changed == []
+
+
+def test_other_mode_removes_what_it_does_not_need(host):
+    host.play("vmm_network", **ROUTED)
+    done = host.play("vmm_network")
+    assert done.code == 0, done.output
+    assert set(host.files()) & {"hostname.vether0", "hostname.bridge0", "dhcpd.conf", "vm.conf"} == set()
+    assert "100.64.0.0/10" in host.look()["anchor"]
+    assert host.play("vmm_network").changed == []
+
+
+def test_stopped_vm_of_the_administrator_stays_stopped(host):
+    host.write("/etc/vm.conf", VM)
+    host.call("vmctl", "reload")
+    host.call("vmctl", "stop", "-f", "-w", "db")
+    done = host.play("vmm_network", **ROUTED)
+    assert done.code == 0, done.output
+    assert "stopped db" in host.call("vmctl", "status").stdout
+    assert host.files()["vm.conf"][0].startswith(VM)
+    # It is connected to the switch now, so the network is not removed.
+    removed = host.play("vmm_network", **ABSENT)
+    assert removed.code != 0
+    assert "db: connected to switch local (bridge0). Remove these VMs" in removed.output
+
+
+def test_files_and_interfaces_of_others_are_not_taken(host):
+    host.write("/etc/hostname.bridge0", "add em0\nup\n")
+    before = host.look()
+    done = host.play("vmm_network", **ROUTED)
+    assert done.code != 0
+    assert "hostname.bridge0 was not written by this role." in done.output
+    assert host.look() == before
+
+
+def test_dhcp_server_of_the_administrator_continues(host):
+    host.write("/etc/dhcpd.conf", "subnet 192.168.1.0 netmask 255.255.255.0 {\n\trange 192.168.1.50 192.168.1.60;\n}\n")
+    for words in (["enable", "dhcpd"], ["set", "dhcpd", "flags", "em0"], ["start", "dhcpd"]):
+        host.call("rcctl", *words)
+    before = host.look()
+    done = host.play("vmm_network", **ROUTED)
+    assert done.code == 0, done.output
+    assert "dhcpd_flags=em0 vether0\n" in host.files()["rc.conf.local"][0]
+    done = host.play("vmm_network", **ABSENT)
+    assert done.code == 0, done.output
+    assert host.look() == before
+
+
+def test_isolation_is_verified_from_a_guest(host, tmp_path):
+    isolated = {**ROUTED, "vmm_network_isolation": "verified", "vmm_network_isolation_guest": "guest"}
+    programs = tmp_path / "guest"
+    programs.mkdir()
+    nc = programs / "nc"
+    guest = {"guest": {"ansible_remote_tmp": str(tmp_path), "ansible_shell_executable": "/bin/sh"}}
+
+    def reaches(*addresses):
+        cases = "".join(f"'{one}') exit 0 ;; " for one in addresses)
+        nc.write_text(f'#!/bin/sh\ncase "$4" in {cases}*) exit 1 ;; esac\n', encoding="utf-8")
+        nc.chmod(0o755)
+        host.extra_path = str(programs)
+        return host.play("vmm_network", hosts=guest, **isolated)
+
+    done = reaches("10.50.0.1")
+    assert done.code == 0, done.output
+    assert "block drop in on tap inet from 10.50.0.0/24 to 192.168.0.0/16" in host.look()["anchor"]
+    done = reaches("10.50.0.1", "192.168.1.10")
+    assert done.code != 0
+    assert "guest reaches 192.168.1.10:22 although vmm_network_isolation is verified" in done.output
+    done = reaches()
+    assert done.code != 0
+    assert "nc cannot connect to 10.50.0.1:22, so this guest cannot verify the isolation" in done.output
+
+
+def test_options_are_checked_before_the_host_is_read(host):
+    for variables, message in (
+        ({"vmm_network_subnet": "10.50.0.0"}, "vmm_network_subnet is '10.50.0.0'; set auto"),
+        ({"vmm_network_bridge": "em0"}, "vmm_network_bridge is 'em0'; set a bridge(4) or veb(4)"),
+        ({"vmm_network_moed": "routed"}, "vmm_network_moed is not an option of role polyvirt.core.vmm_network"),
+        ({**BRIDGED, "vmm_network_isolation": "enforced"}, "guests of a bridged network are members of the host's LAN"),
+    ):
+        calls = len(host.calls())
+        done = host.play("vmm_network", **variables)
+        assert done.code != 0
+        assert message in done.output
+        assert len(host.calls()) == calls
+
+
+@pytest.mark.parametrize("when", [BEFORE, "after"])
+@pytest.mark.parametrize("variables", [MODES["routed"], ABSENT], ids=["present", "absent"])
+def test_killed_at_each_write(host, tmp_path, ansible_playbook, variables, when):
+    """The run that is not killed any more ends as an undisturbed one."""
+    other = tmp_path / "undisturbed"
+    other.mkdir()
+    undisturbed = RoleHost(other, ansible_playbook).start_vmd()
+    if variables is ABSENT:
+        for one in (host, undisturbed):
+            assert one.play("vmm_network", **MODES["routed"]).code == 0
+    assert undisturbed.play("vmm_network", **variables).code == 0
+    done = host.play_killed("vmm_network", when, **variables)
+    assert done.code == 0, done.output
+    assert comparable(host) == comparable(undisturbed)
+    assert host.play("vmm_network", **variables).changed == []
+
+
+def comparable(host):
+    """The lines of ``look``, without the directory of the host."""
+    return [line.replace(str(host.folder), "") for line in pformat(host.look(), width=100).splitlines()]
