@@ -157,7 +157,7 @@ def test_host_without_vmd_is_no_failure():
 
 
 def test_cpu_without_virtualization_is_named(host):
-    host.write("/var/run/dmesg.boot", "cpu0: something old\n")
+    host.write("/var/run/dmesg.boot", "mainbus0 at root\ncpu0: something old\n")
     found = info(host)["host"]
     assert (found["cpu_supported"], found["kernel_supported"]) == (False, False)
     assert "VMX or SVM" in found["message"]
