@@ -216,7 +216,7 @@ class Edit:
     def _restore(self):
         """All files as they were; vmd reads them again if it may have read the others."""
         former, included = self.found.configuration.texts, set(self._elsewhere) - {self.driver.config_file}
-        self._elsewhere, self._final = {}, {}
+        self._elsewhere, self._final, self._starting = {}, {}, frozenset()
         for path in included:
             _replace(path, former[path])
         self.is_undone = not self._is_reloaded
