@@ -30,9 +30,9 @@ _READS = {"status", "show"}
 _FIRMWARE = Path("/etc/firmware/vmm-bios")
 _BLOCK = """\
 vm "{name}" {{
-	disable
-	memory 128M
-	disk "{disk}" format qcow2
+\tdisable
+\tmemory 128M
+\tdisk "{disk}" format qcow2
 }}
 """
 _MOVES = {RUNNING: "start", PAUSED: "pause"}

@@ -77,6 +77,8 @@ class _InTwoPhases:
         edit.announce(new_files(self._driver, [(self._batch[place][0], steps[0]) for place, steps in first.items()]))
         self._carry_out(first, done={})
         staged = [place for place in first if place not in self._errors]
+        for place in self._errors:
+            edit.withdraw(self._batch[place][0].name)
         try:
             edit.commit([self._batch[place][0].name for place in staged])
         except PolyvirtError as error:

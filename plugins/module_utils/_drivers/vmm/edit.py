@@ -166,6 +166,13 @@ class Edit:
             parts = parts.having(name, entry)
         self._write(parts)
 
+    def withdraw(self, name):
+        """Leave nothing of a VM in this edit: its step failed."""
+        self._parts = self._parts.having(name, self.found.parts.entries.get(name))
+        self._final.pop(name, None)
+        for edits in self._elsewhere.values():
+            edits.pop(name, None)
+
     def discard(self, names):
         """Remove the files that were created for these VMs, which vm.conf does not name."""
         for path in [path for name in names for path in self.made.get(name, ())]:
@@ -236,7 +243,9 @@ class Edit:
             # A block outside of the marked lines changes in the same file.
             outside = split(self._text_elsewhere(self.driver.config_file), self.driver.config_file)
             text = joined(replace(parts, before=outside.before, after=outside.after))
-        if text != read_text(self.driver.config_file):
+        if not text and self.driver.config_file not in self.found.configuration.texts:
+            files.remove(self.driver.config_file)
+        elif text != read_text(self.driver.config_file):
             _replace(self.driver.config_file, text, self._validated)
 
     def _validated(self, candidate):

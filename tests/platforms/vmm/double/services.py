@@ -15,10 +15,10 @@ _KNOWN = frozenset(
     {"cron", "dhcpd", "dhcpleased", "ntpd", "resolvd", "slaacd", "smtpd", "sshd", "syslogd", "unbound", "vmd"}
 )
 _ON_BY_DEFAULT = frozenset({"cron", "dhcpleased", "ntpd", "resolvd", "slaacd", "smtpd", "sshd", "syslogd"})
-_USAGE = """usage:	rcctl get|getdef|set service | daemon [variable [arguments]]
-	rcctl [-df] check|reload|restart|stop|start daemon ...
-	rcctl disable|enable|order [daemon ...]
-	rcctl ls all|failed|off|on|rogue|started|stopped
+_USAGE = """usage:\trcctl get|getdef|set service | daemon [variable [arguments]]
+\trcctl [-df] check|reload|restart|stop|start daemon ...
+\trcctl disable|enable|order [daemon ...]
+\trcctl ls all|failed|off|on|rogue|started|stopped
 """
 _WRITES = ("enable", "disable", "set")
 _ACTIONS = ("check", "start", "stop", "restart", "reload")

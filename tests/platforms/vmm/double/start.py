@@ -120,7 +120,7 @@ class Start:
 
     def message(self, wanted):
         """The request, after the checks that need a connection."""
-        nics = [*self.nics, *({"flags": ["UP"], "switch": ""} for _ in range((self.count or 0) - len(self.nics)))]
+        nics = [*self.nics, *({"flags": ["UP"], "switch": ""} for _more in range((self.count or 0) - len(self.nics)))]
         flags = [
             name
             for name, is_set in (

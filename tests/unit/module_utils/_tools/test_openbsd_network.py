@@ -12,26 +12,26 @@ from ansible_collections.polyvirt.core.plugins.module_utils._tools import openbs
 
 IFCONFIG = """\
 vether0: flags=8943<UP,BROADCAST,RUNNING,PROMISC,SIMPLEX,MULTICAST> mtu 1500
-	lladdr fe:e1:ba:d0:5c:01
-	index 7 priority 0 llprio 3
-	groups: vether
-	media: Ethernet autoselect
-	status: active
-	inet 10.50.0.1 netmask 0xffffff00 broadcast 10.50.0.255
-	inet 10.60.0.1 netmask 0xffff0000 broadcast 10.60.255.255
+\tlladdr fe:e1:ba:d0:5c:01
+\tindex 7 priority 0 llprio 3
+\tgroups: vether
+\tmedia: Ethernet autoselect
+\tstatus: active
+\tinet 10.50.0.1 netmask 0xffffff00 broadcast 10.50.0.255
+\tinet 10.60.0.1 netmask 0xffff0000 broadcast 10.60.255.255
 bridge0: flags=41<UP,RUNNING> mtu 1500
-	description: switch1-local
-	index 8 llprio 3
-	groups: bridge
-	priority 32768 hellotime 2 fwddelay 15 maxage 20 holdcnt 6 proto rstp
-	vether0 flags=3<LEARNING,DISCOVER>
-		port 7 ifpriority 0 ifcost 0
-	tap0 flags=3<LEARNING,DISCOVER>
-		port 9 ifpriority 0 ifcost 0
+\tdescription: switch1-local
+\tindex 8 llprio 3
+\tgroups: bridge
+\tpriority 32768 hellotime 2 fwddelay 15 maxage 20 holdcnt 6 proto rstp
+\tvether0 flags=3<LEARNING,DISCOVER>
+\t\tport 7 ifpriority 0 ifcost 0
+\ttap0 flags=3<LEARNING,DISCOVER>
+\t\tport 9 ifpriority 0 ifcost 0
 gif0: flags=8010<POINTOPOINT,MULTICAST> mtu 1280
-	index 9 priority 0 llprio 6
-	groups: gif
-	inet 10.9.0.1 --> 10.9.0.2 netmask 0xffffffff
+\tindex 9 priority 0 llprio 6
+\tgroups: gif
+\tinet 10.9.0.1 --> 10.9.0.2 netmask 0xffffffff
 """
 NETSTAT = """\
 Routing tables

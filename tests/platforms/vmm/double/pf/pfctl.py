@@ -297,8 +297,9 @@ def _held(folder):
             new.replace(file)
 
 
-def run(folder, argv, environ=os.environ, stdin=""):
+def run(folder, argv, environ=None, stdin=""):
     """One call of pfctl: (exit code, standard output, standard error). Without a folder, no state is kept."""
+    environ = os.environ if environ is None else environ
     uid = int(environ.get("POLYVIRT_VMM_UID", 0))
     if not folder:
         return Pfctl({}, Host().read, stdin, uid).run(argv)

@@ -39,8 +39,8 @@ _CONF = """\
 switch "lan" { interface bridge0 }
 switch "dmz" { interface bridge1 }
 vm "mail" {
-	memory 64M
-	disk "%s"
+\tmemory 64M
+\tdisk "%s"
 }
 """
 
