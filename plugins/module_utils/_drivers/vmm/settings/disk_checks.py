@@ -25,7 +25,7 @@ def check_disks(driver, found, plan, steps):
     gone = {os.path.realpath(path) for path in deleted_files(plan)}
     for one in steps:
         if one.step.verb in ("create", "clone"):
-            _check_content(found, plan.after.name, one.step)
+            _check_content(driver, found, plan.after.name, one.step)
         _check_new_files(driver, found, plan.after.name, one, gone)
         for change in one.changes:
             if change.kind == "disks.add" and change.new.get("source"):
@@ -34,18 +34,33 @@ def check_disks(driver, found, plan, steps):
                 _check_growth(found, plan, one.vm, change)
 
 
-def _check_content(found, name, step):
+def _check_content(driver, found, name, step):
     """The image, or the disks of the source, that a new VM gets."""
     image = step.arguments["creation"].get("image")
     entries = step.arguments["config"].get("disks") or {}
     if image:
         _check_image(name, "image.source", image["source"], image["linked"], entries[FIRST].get("size"))
         _check_unused(found, name, image["source"])
+        _check_room(driver, name, [] if image["linked"] else [image["source"]])
     source, requested = step.arguments.get("source"), step.arguments["creation"].get("clone")
     if source is None or not requested:
         return
-    for slot, disk in (source.config.get("disks") or {}).items():
+    disks = source.config.get("disks") or {}
+    for slot, disk in disks.items():
         _check_image(name, f"clone.source: disks.{slot}", disk["source"], requested["linked"], None)
+    _check_room(driver, name, [] if requested["linked"] else [disk["source"] for disk in disks.values()])
+
+
+def _check_room(driver, name, copied):
+    """A copy needs about as much as its source has allocated; empty disks take room only when a guest writes."""
+    folder = driver.options["storage_path"]
+    needed = sum(files.allocated(one) for path in copied for one in (path, *bases_of(path)))
+    free = files.free_space(folder) if copied and files.exists(folder) else needed
+    if needed > free:
+        raise Refused(
+            f"{name}: storage_path: copying the disks needs {human_size(needed)}, and {folder} has {human_size(free)}.",
+            "Free some space, set another storage_path, or use linked: true.",
+        )
 
 
 def _check_unused(found, name, image):

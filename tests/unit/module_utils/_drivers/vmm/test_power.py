@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Unavailable
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
 
 from unit.module_utils._drivers.vmm.in_process import InProcess, info, openbsd, task, well
 
@@ -108,6 +109,14 @@ def test_source_of_linked_clones_does_not_start(host):
     kept = well(host, name=["base"], state="absent")
     assert [one["reason"] for one in kept.vms[0]["kept"]] == ["used by web"]
     well(host, state="started")
+
+
+def test_copy_for_which_there_is_no_room_is_rejected_before_it_begins(host, monkeypatch):
+    image = host.disk()
+    monkeypatch.setattr(files, "free_space", lambda folder: 1024)
+    for check in (True, False):
+        outcome = task(host, check=check, image={"source": image, "linked": False})
+        assert (outcome.failed, "has 1K" in outcome.msg, host.text()) == (True, True, ""), outcome.msg
 
 
 def test_address_of_a_local_interface_is_computed_and_confirmed(running):
