@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vmm.definition import (
     Definition,
@@ -26,6 +24,8 @@ from ansible_collections.polyvirt.core.plugins.module_utils._tools.vm_conf impor
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from suite.pairs import number_of_pairs
+
 BEGIN, END = marked_lines()
 #: Pieces of files that people write, and that are easily misread.
 PIECES = [
@@ -39,7 +39,7 @@ PIECES = [
 ]  # fmt: skip
 FILES = st.lists(st.sampled_from(PIECES), max_size=8).map("".join)
 WEB = Entry(empty_mark("web"), Definition("web", memory=1 << 30, disks=(("/d/web.qcow2", "qcow2"),)).printed())
-GENERATED = int(os.environ.get("POLYVIRT_PAIRS") or 1000)
+GENERATED = number_of_pairs(1000)
 
 
 @settings(max_examples=GENERATED, deadline=None)

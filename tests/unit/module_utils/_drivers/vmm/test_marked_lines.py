@@ -10,8 +10,10 @@ import stat
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vmm.marked_lines import answer
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import CommandFailed, Refused
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from suite.pairs import number_of_pairs
 
 PENDING = "# These lines are not in force yet.\n"
 BEGIN, END = "# BEGIN polyvirt.core network\n", "# END polyvirt.core network\n"
@@ -43,6 +45,7 @@ def edit(file, *lines, check=False, **more):
     return answer({**NOTHING, "path": str(file), "lines": list(lines), **more}, check)
 
 
+@settings(max_examples=number_of_pairs(200), deadline=None)
 @given(st.lists(PIECES).map("".join))
 def test_all_other_bytes_are_kept(tmp_path_factory, text):
     file = tmp_path_factory.mktemp("etc") / "vm.conf"

@@ -190,3 +190,17 @@ def test_life_of_a_vm_on_every_release(release):
             foretold = task(host, check=True, **given)
             assert (foretold.changed, well(host, **given).changed) == (is_changed, is_changed), given
         assert (host.text(), host.files()) == ("", [])
+
+
+def test_instance_of_a_template_inherits_what_the_task_does_not_set(host):
+    template = FOREIGN.format(
+        disk=host.disk(), more="\tdisable\n\tlocal interface\n\tallow instance { memory, disk }\n"
+    )
+    host.write("/etc/vm.conf", template)
+    host.well("vmctl", "reload")
+    well(host, instance_of="mail", networks=[], **DISKS)
+    assert 'vm "mail" instance "web" {' in host.text()
+    (known,) = [vm for vm in host.state.look()["vms"] if vm["name"] == "web"]
+    assert (known["instance_of"], len(known["interfaces"])) == ("mail", 1)
+    refused = task(host, name=["mail"], state="absent", allow_foreign_edit=True)
+    assert (refused.failed, "template of web" in refused.msg) == (True, True)
