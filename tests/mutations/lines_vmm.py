@@ -16,7 +16,7 @@ MUTATIONS = (
     Mutation(
         "reload-starts-vms-of-others",
         f"{_CODE}/edit.py",
-        "self._stop_again(others)",
+        "self._stop_again(names)",
         "pass",
         {"unit": _CHANGES},
     ),

@@ -149,22 +149,26 @@ class Edit:
 
     def commit(self, others_of_batch=()):
         """Write vm.conf, have vmd read it, and complete what has to wait for that. On failure the old file is back."""
+        stopped = self.found.others_started({*self._starting, *others_of_batch})
         try:
             self._write(self._hold_back_others(self._parts))
             self._write_included()
             if self._is_read_again:
-                self._reload({*self._starting, *others_of_batch})
+                self._reload()
         except PolyvirtError:
             self._restore()
             self.discard(self.made)
             self.is_undone = self.is_undone and not self.is_lasting
             raise
+        problem = self._stopped_again(stopped) if self._is_read_again else None
         for action in self._after:
             action()
         parts = self._parts
         for name, entry in self._final.items():
             parts = parts.having(name, entry)
         self._write(parts)
+        if problem:
+            raise problem
 
     def withdraw(self, name):
         """Leave nothing of a VM in this edit: its step failed."""
@@ -189,15 +193,22 @@ class Edit:
                 parts = parts.having(name, replace(entry, text=replace(definition, enabled=False).printed()))
         return parts
 
-    def _reload(self, names):
-        others, self._is_reloaded = self.found.others_started(names), True
+    def _reload(self):
+        self._is_reloaded = True
         try:
             self.driver.tool.reload()
         except CommandFailed as error:
             raise CommandFailed(
                 error.argv, error.rc, error.stderr, remedy="The reason is in /var/log/daemon of the host."
             ) from error
-        self._stop_again(others)
+
+    def _stopped_again(self, names):
+        """The error if VMs of others could not be stopped again; the edit itself is done all the same."""
+        try:
+            self._stop_again(names)
+        except PolyvirtError as error:
+            return error
+        return None
 
     def _stop_again(self, names):
         """vmd starts all enabled VMs when it reads vm.conf; those that were stopped are stopped again."""
@@ -230,7 +241,8 @@ class Edit:
         if self._is_reloaded:
             with suppress(PolyvirtError):  # The first error says more.
                 self._write(self._hold_back_others(self.found.parts))
-                self._reload(set())
+                self._reload()
+                self._stop_again(self.found.others_started(set()))
                 self.is_undone = True
         if self.driver.config_file in former:
             _replace(self.driver.config_file, former[self.driver.config_file])
