@@ -80,7 +80,7 @@ class _InTwoPhases:
         for place in self._errors:
             edit.withdraw(self._batch[place][0].name)
         try:
-            edit.commit([self._batch[place][0].name for place in staged])
+            edit.commit()
         except PolyvirtError as error:
             wrote = not edit.is_undone
             for place in staged:

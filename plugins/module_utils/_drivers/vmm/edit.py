@@ -34,7 +34,9 @@ class Edit:
         self.driver, self._starting = driver, frozenset(starting)
         self.found = driver.look()
         self._parts, self._final = self.found.parts, {}
-        self._elsewhere, self._after = {}, []
+        #: Edits of blocks that somebody else has written, and which of these VMs are enabled then.
+        self._elsewhere, self._enabled = {}, set()
+        self._after = []
         #: Files that were created for this edit, by VM.
         self.made = {}
         #: Whether a failed edit left anything changed: an enlarged disk stays so.
@@ -121,6 +123,8 @@ class Edit:
         self._after.append(lambda: [files.remove(path) for path in sorted(paths)])
 
     def _define_elsewhere(self, block, definition):
+        if definition.enabled:
+            self._enabled.add(definition.name)
         before = self.found.definition(block.name).statements()
         text = self.found.configuration.texts[block.file]
         self._replace_elsewhere(block, changed_block(text, block, before, definition.statements()))
@@ -147,9 +151,9 @@ class Edit:
 
     # At the end -------------------------------------------------------------------------------------------------------
 
-    def commit(self, others_of_batch=()):
+    def commit(self):
         """Write vm.conf, have vmd read it, and complete what has to wait for that. On failure the old file is back."""
-        stopped = self.found.others_started({*self._starting, *others_of_batch})
+        stopped = self._started_by_reload()
         try:
             self._write(self._hold_back_others(self._parts))
             self._write_included()
@@ -169,6 +173,12 @@ class Edit:
         self._write(parts)
         if problem:
             raise problem
+
+    def _started_by_reload(self):
+        """VMs defined elsewhere that are stopped, and that vmd will start although no step asks for it."""
+        removed = {name for name, entry in self._final.items() if entry is None}
+        enabled = {name for name in self._enabled if self.found.power(name) == STOPPED}
+        return ({*self.found.others_started(self._starting)} | enabled) - removed - self._starting
 
     def withdraw(self, name):
         """Leave nothing of a VM in this edit: its step failed."""

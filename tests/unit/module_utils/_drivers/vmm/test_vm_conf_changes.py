@@ -99,6 +99,16 @@ def test_vm_elsewhere_is_changed_where_it_is_with_permission(host):
     assert host.text().startswith(text.replace("memory 64M", "memory 96M"))
 
 
+@pytest.mark.parametrize("was", ["", "\tdisable\n"], ids=["enabled", "disabled"])
+def test_vm_elsewhere_that_vmd_would_start_after_its_own_change_stays_stopped(host, was):
+    foreign(host, more=was)
+    host.call("vmctl", "stop", "-fw", "mail")
+    well(host, name=["mail"], memory="96M", autostart=True, allow_foreign_edit=True)
+    assert host.states() == {"mail": "stopped"}
+    well(host, name=["mail"], state="absent", allow_foreign_edit=True)
+    assert (host.states(), host.text()) == ({}, "")
+
+
 def test_vm_in_an_included_file_is_changed_there(host):
     host.write("/etc/vm.conf", f'include "{host.file("/etc/mail.conf")}"\n')
     text = foreign(host, more="\tdisable\n", name="/etc/mail.conf")
