@@ -225,21 +225,25 @@ class Edit:
         left, clock = set(names), Clock()
         for _again in range(_PAUSES if left else 0):
             rows = self.driver.tool.status()
-            for name in sorted(left):
-                state = rows[name].state if name in rows else _WAITING
-                if state == _WAITING:
-                    continue
-                if rows[name].power != STOPPED:
-                    self.driver.tool.stop(name, "-f", "-w")
-                left.discard(name)
+            left = {name for name in left if not self._is_stopped(rows.get(name))}
             if not left:
                 return
             clock.sleep(_PAUSE)
         if left:
             raise PartlyApplied(
-                f"vmd is about to start {', '.join(sorted(left))}, which was stopped and is enabled in vm.conf.",
+                f"vmd has started {', '.join(sorted(left))}, or is about to: it was stopped and is enabled in vm.conf.",
                 "Stop it with vmctl stop, and disable it in vm.conf.",
             )
+
+    def _is_stopped(self, row):
+        """Whether a VM is off; one that runs is ended."""
+        if row is None or row.state == _WAITING:
+            return False
+        if row.power == STOPPED:
+            return True
+        with suppress(CommandFailed):  # It is tried again.
+            self.driver.tool.stop(row.name, "-f", "-w")
+        return False
 
     def _restore(self):
         """All files as they were; vmd reads them again if it may have read the others."""
