@@ -59,5 +59,5 @@ def _grow(driver, vm, disk, size):
     if vm.power != STOPPED:
         raise Stale(f"{vm.name}: it was started meanwhile, so {disk['source']} cannot become {human_size(size)}.")
     if disk["size"] < size:
-        driver.edit.is_lasting = True
+        driver.edit.lasting.add(vm.name)
         grow_disk(driver, disk, size)

@@ -77,17 +77,20 @@ class _InTwoPhases:
         edit.announce(new_files(self._driver, [(self._batch[place][0], steps[0]) for place, steps in first.items()]))
         self._carry_out(first, done={})
         staged = [place for place in first if place not in self._errors]
-        for place in self._errors:
-            edit.withdraw(self._batch[place][0].name)
+        for place, error in self._errors.items():
+            edit.withdraw(self._name(place))
+            error.wrote = self._wrote[place] = self._name(place) in edit.lasting
         try:
             edit.commit()
         except PolyvirtError as error:
-            wrote = not edit.is_undone
+            error.steps_done, error.wrote = 0, not edit.is_undone or bool(edit.lasting)
             for place in staged:
-                error.steps_done, error.wrote = 0, wrote
-                self._errors[place], self._wrote[place] = error, wrote
+                self._errors[place], self._wrote[place] = error, error.wrote
         else:
             self._wrote.update(dict.fromkeys(staged, True))
+
+    def _name(self, place):
+        return self._batch[place][0].name
 
     def _starting(self):
         """Names of the VMs that this batch starts: vmd may do so when it reads vm.conf."""

@@ -39,8 +39,8 @@ class Edit:
         self._after = []
         #: Files that were created for this edit, by VM.
         self.made = {}
-        #: Whether a failed edit left anything changed: an enlarged disk stays so.
-        self.is_undone, self.is_lasting = False, False
+        #: Whether a failed edit was undone, but for the VMs in ``lasting``: an enlarged disk stays so.
+        self.is_undone, self.lasting = False, set()
         self._is_read_again = self._is_reloaded = False
 
     # Before the steps -------------------------------------------------------------------------------------------------
@@ -162,7 +162,6 @@ class Edit:
         except PolyvirtError:
             self._restore()
             self.discard(self.made)
-            self.is_undone = self.is_undone and not self.is_lasting
             raise
         problem = self._stopped_again(stopped) if self._is_read_again else None
         for action in self._after:
