@@ -35,6 +35,8 @@ _POLICIES = st.fixed_dictionaries(
     }
 )
 _ASKED = st.fixed_dictionaries({}, optional=_SETTINGS)
+#: Where the header of a qcow2 image has the size of the disk.
+_SIZE_AT = slice(24, 32)
 _CONF = """\
 switch "lan" { interface bridge0 }
 switch "dmz" { interface bridge1 }
@@ -58,7 +60,8 @@ class _OnOpenBSD(Pair):
             {key: vm.get(key) for key in ("name", "running", "paused", "memory", "disks", "interfaces")}
             for vm in self._host.state.look()["vms"]
         ]
-        return [self._host.text(), sorted(known, key=lambda vm: vm["name"]), self._host.files()]
+        sizes = {path.name: path.read_bytes()[_SIZE_AT] for path in self._host.storage.iterdir()}
+        return [self._host.text(), sorted(known, key=lambda vm: vm["name"]), sizes]
 
     def assert_sound(self):
         """The administrator's VM is as it was, and vmd accepts the file."""

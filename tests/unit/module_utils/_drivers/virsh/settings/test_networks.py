@@ -110,7 +110,7 @@ def test_a_card_is_plugged_into_an_active_network(tmp_path, steps, power, refuse
 )
 def test_a_start_tells_the_networks_that_come_up(verb, vm, told):
     effects = starting_effects(frozenset({"lan", "dmz"}))
-    assert effects(verb, vm) == tuple(f"the network '{name}' is started" for name in told)
+    assert effects(verb, vm, ()) == tuple(f"the network '{name}' is started" for name in told)
 
 
 def test_networks_are_asked_about_only_with_consent():
