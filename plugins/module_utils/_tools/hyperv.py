@@ -140,6 +140,10 @@ _BOOT = properties("BootType", Device=properties("Id"))
 _FIRMWARE = properties("VMId", "SecureBoot", "SecureBootTemplate", BootOrder=_BOOT)
 
 
+def properties_of_power():
+    return dict(_POWER)
+
+
 def host_chain():
     """What the host has: default folders, and switches."""
     host = properties("VirtualHardDiskPath", "VirtualMachinePath", "LogicalProcessorCount", "MemoryCapacity")

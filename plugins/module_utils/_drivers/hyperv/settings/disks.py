@@ -97,6 +97,15 @@ def file_name(name, slot, kind):
     return f"{_UNSAFE.sub('_', name)}-{place}.{kind.partition('-')[0]}"
 
 
+def folder_of(driver):
+    """The directory of new disks."""
+    return driver.options.get("storage_path") or driver.host.disk_folder
+
+
+def path_in(folder, name):
+    return ntpath.normpath(ntpath.join(folder, name))
+
+
 # Calls ----------------------------------------------------------------------------------------------------------------
 
 

@@ -163,10 +163,15 @@ def bios_order_call(order):
     return hyperv("Set-VMBios", {"VM": VM, "StartupOrder": [*named, *rest]})
 
 
-def service_calls(vm_id, wanted):
-    """Integration services by their ids, because their names are in the language of the host."""
+def service_calls(vm_id, wanted, found=None):
+    """Integration services by their ids, because their names are in the language of the host.
+
+    ``found``: {id: whether it is enabled} of those that need no call if they are as wanted.
+    """
     calls = []
     for name, is_on in wanted.items():
+        if (found or {}).get(service_id(vm_id, name).lower()) == is_on:
+            continue
         command = "Enable-VMIntegrationService" if is_on else "Disable-VMIntegrationService"
         calls.append(pick("vm", name, path=["VMIntegrationService"], conditions={"Id": service_id(vm_id, name)}))
         calls.append(hyperv(command, {"VMIntegrationService": Ref(name)}))
