@@ -89,7 +89,7 @@ class HyperVDriver(HyperVReader):
         raw = self.found.raw(vm.id)
         if raw is None or vm.id.lower() in self._changed:
             result = yield list(vms_chain("", {"Id": [vm.id]}, native_properties(self._native_keys)).calls)
-            known, vms, snapshots, disks = read_vms(result.answers)
+            _known, vms, snapshots, disks = read_vms(result.answers)
             if not vms:
                 raise NotFound(f"{vm.name}: the VM no longer exists: it was deleted in the meantime.", "Run it again.")
             self.found.add((), vms, snapshots, disks)

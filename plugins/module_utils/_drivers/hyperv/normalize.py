@@ -30,7 +30,7 @@ def normalized(reader, vm, config):
     elif config.get("iso") == "" and vm.config.get("iso") is None:
         del adjusted["iso"]  # Without a drive there is nothing to eject.
     if "networks" in config:
-        switches = reader.host.switches if reader.host else None
+        switches = reader.host.switches if reader and reader.host else None
         adjusted["networks"] = normalized_networks(vm, config["networks"], switches)
     if "native" in config:
         adjusted["native"] = normalized_native(vm, config["native"])

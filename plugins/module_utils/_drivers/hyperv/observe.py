@@ -42,17 +42,23 @@ class Found:
     disks: Mapping = field(default_factory=dict)
 
     def add(self, known, vms, snapshots, disks):
+        """What was read later replaces what was read before; VMs that do not exist any more are left out."""
         self.known = known or self.known
-        self.vms = {**self.vms, **{raw["Id"].lower(): raw for raw in vms}}
+        ids = {one.lower() for one, _name in self.known}
+        read = {raw["Id"].lower(): raw for raw in vms}
+        self.vms = {one: raw for one, raw in {**self.vms, **read}.items() if one in ids}
         self.disks = {**self.disks, **{key_of(one["Path"]): one for one in disks}}
         grouped = {}
         for one in snapshots:
             grouped.setdefault(one["VMId"].lower(), []).append(one)
-        self.snapshots = {**self.snapshots, **grouped}
+        self.snapshots = {**self.snapshots, **dict.fromkeys(read, ()), **grouped}
 
     def names(self):
         """Names of all VMs that are complete."""
         return tuple(sorted({name for _id, name in self.known if not is_temporary(name)}))
+
+    def all_snapshots(self):
+        return [one for snapshots in self.snapshots.values() for one in snapshots]
 
     def raw(self, vm_id):
         """The raw VM of an id, or None."""

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Starting, stopping, pausing and saving VMs. A step may be sent twice: a VM that is there already is only a warning."""
+"""Starting, stopping, pausing and saving VMs. A step may be sent twice: the second time is only a warning."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from ..._lifecycle.model import PAUSED, RUNNING, STOPPED, SUSPENDED
 from ..._ports.windows import CallFailed
 from ..._ports.windows_request import in_background, pick
 from ..._tools.hyperv import VM, hyperv, properties_of_power, service_id, state_of, the_vm
-from .mark import own_mark, split_notes
 from .configure import notes_call
+from .mark import own_mark, split_notes
 
 #: Seconds until a request to the guest is left alone: the command itself waits for the guest.
 _ASKING = 3

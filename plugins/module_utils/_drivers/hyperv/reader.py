@@ -8,6 +8,7 @@ from __future__ import annotations
 from ..._lifecycle.errors import Unavailable
 from ..._lifecycle.light import KnownSettings, is_light
 from ..._lifecycle.model import Observation
+from ..._ports.clock import Clock
 from ..._ports.windows import CallFailed, connection
 from ..._tools.hyperv import MODULE, host_chain, is_gone, power_chain, read_vms, state_of, vms_chain
 from .mark import is_temporary, mark_of, temporary_name
@@ -32,7 +33,7 @@ class HyperVReader:
         self._windows, self._settings = None, KnownSettings()
         #: The last full observation, and what the host has; plans are based on them.
         self.found, self.host = Found(), None
-        self._warnings = []
+        self._warnings, self.clock = [], Clock()
 
     @property
     def windows(self):
@@ -60,7 +61,8 @@ class HyperVReader:
         if "files" in facets:
             vms = [vm.having(files=files_of(found, raw)) for vm, (raw, _name, _id) in zip(vms, wanted)]
         self._settings.remember(vms)
-        self.found = found
+        self.found.known = found.known
+        self.found.add(found.known, list(found.vms.values()), found.all_snapshots(), list(found.disks.values()))
         return Observation(vms=vms, known=found.names(), warnings=tuple(self._warnings))
 
     def read(self, targets=None):
@@ -86,7 +88,8 @@ class HyperVReader:
         try:
             return self.windows.call(chains, modules=[MODULE], about=about)
         except Unavailable as error:
-            raise Unavailable(error.message, error.why, _NO_ROLE) if error.why == "missing" else error
+            remedy = _NO_ROLE if error.why == "missing" else error.remedy
+            raise Unavailable(error.message, error.why, remedy) from error
 
     def host_facts(self):
         """What is reported of the host besides."""

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from ..._lifecycle.model import (
     DESTRUCTIVE,
     LIVE,
@@ -23,7 +25,7 @@ from ..._ports.windows import CallFailed, ConnectionLost
 from ..._tools.hyperv import HARMLESS
 from .normalize import normalized
 from .options import HYPERV
-from .settings.disks import FORMATS, key_of
+from .settings.disks import FORMATS, key_of, slot_name
 from .settings.native import cost_of_native
 from .settings.networks import NAT, SWITCH, same_source
 from .settings.table import same_boot_order
@@ -45,7 +47,7 @@ def is_transient(error):
 
 
 def hyperv_traits(reader):
-    """Traits of the Hyper-V that ``reader`` reads."""
+    """Traits of the Hyper-V that ``reader`` reads; without one, of any."""
     return Traits(
         platform=HYPERV.name,
         fields=fields_of(reader),
@@ -61,7 +63,7 @@ def hyperv_traits(reader):
             UNKNOWN: "Check the VM in Hyper-V Manager, and whether its files can be reached.",
             "snapshot.content": HYPERV.lacks["compare.content"],
         },
-        slot=reader.slot,
+        slot=reader.slot if reader else partial(slot_name, is_bios=False),
         name_fault=_name_fault,
         # The same request creates all VMs that are ready.
         lanes_at_once=1,
@@ -131,7 +133,8 @@ def _cost_of_limit(sign):
 def _cost_of_memory(reader):
     def cost(vm, change):
         is_dynamic = vm.config.get("dynamic_memory") or change.beside.get("dynamic_memory")
-        is_old = reader.host is not None and reader.host.build is not None and reader.host.build < _LIVE_MEMORY_SINCE
+        build = reader.host.build if reader and reader.host else None
+        is_old = build is not None and build < _LIVE_MEMORY_SINCE
         if vm.power == STOPPED and not is_dynamic:
             return LIVE
         return LIVE if vm.power == RUNNING and not is_dynamic and not is_old else POWER_OFF
