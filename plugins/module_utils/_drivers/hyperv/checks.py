@@ -14,6 +14,7 @@ from ..._lifecycle.units import human_size
 from ..._ports.windows_request import Chain, call, properties
 from ..._tools.hyperv import file_command, vhd_call
 from .clone import source_files
+from .mark import own_mark, temporary_name
 from .observe import users_of_files
 from .settings.disks import file_name, folder_of, key_of, path_in, windows_path
 
@@ -127,6 +128,7 @@ class _Needed:
         exists = dict(zip(paths, result.answers[0].objects))
         self._check_exists(exists)
         known = {key_of(one["Path"]): one for one in (result.answers[1].objects if self._disks else ())}
+        self._driver.found.disks = {**self._driver.found.disks, **known}
         self._check_content(known)
         if folders:
             self._check_space(result.answers[-1], known)
@@ -148,8 +150,6 @@ class _Needed:
 
     def _is_begun(self, path):
         """Whether a task that was killed has created the file for this VM."""
-        from .mark import own_mark, temporary_name
-
         begun = [raw for raw in self._driver.found.vms.values() if raw["Name"] == temporary_name(self._name)]
         mine = self._driver.found.raw(self._plan.before.id)
         marks = [own_mark(raw) for raw in (*begun, *([mine] if mine else ()))]

@@ -25,6 +25,7 @@ from .settings.disks import (
     folder_of,
     grow_call,
     iso_calls,
+    key_of,
     linked_disk_call,
     new_disk_call,
     path_in,
@@ -187,7 +188,7 @@ class _Creation:
         config, calls = self.config, []
         for slot in self.disks:
             path = self.paths.get(slot) or self.disks[slot]["source"]
-            if slot in self.content and self.disks[slot].get("size"):
+            if self._has_to_grow(slot):
                 calls.append(grow_call(path, self.disks[slot]["size"]))
             calls.append(attach_call(slot, path))
         generation = 1 if config.get("firmware") == "bios" else 2
@@ -208,6 +209,11 @@ class _Creation:
         mark = {**self.mark, "disks": list(self.paths.values()), "tags": list(config.get("tags") or ())}
         notes = notes_of_creation({key: one for key, one in mark.items() if key != "name"}, config)
         return [*calls, hyperv("Set-VM", {"VM": VM, "NewVMName": self.name, "Notes": notes})]
+
+    def _has_to_grow(self, slot):
+        source, _linked = self.content.get(slot, (None, False))
+        known = self.driver.found.disks.get(key_of(source)) or {} if source else {}
+        return bool(source) and self.disks[slot].get("size") not in (None, known.get("Size"))
 
     def _boot(self, generation):
         order = self.config.get("boot_order") or (("disk",) if self.disks else ())

@@ -64,6 +64,11 @@ class Found:
         """The raw VM of an id, or None."""
         return self.vms.get((vm_id or "").lower())
 
+    def is_merging(self, raw):
+        """Whether files of checkpoints that do not exist any more are still to be merged."""
+        paths = [drive.get("Path") or "" for drive in raw.get("HardDrives") or ()]
+        return any(map(is_of_checkpoint, paths)) and not self.snapshots.get(raw["Id"].lower())
+
     def chain(self, path):
         """Files of a disk, from the one that is attached to the last one below it."""
         chain = []
@@ -83,25 +88,28 @@ def is_of_checkpoint(path):
 
 def observed_vm(found, raw, native_keys=(), name=None, vm_id=None):
     """One VM. ``name`` and ``vm_id`` are as the task writes them: Hyper-V compares both without regard to case."""
-    state = state_of(raw["State"], raw.get("OperationalStatus"))
-    config = config_of(found, raw, native_keys)
-    mark = mark_of(raw)
-    vm_id = vm_id or raw["Id"]
+    vm_id, mark = vm_id or raw["Id"], mark_of(raw)
     if mark and mark.get("id") == raw["Id"]:
         mark = {**mark, "id": vm_id}
+    vm = power_of_vm(raw, name or raw["Name"], vm_id, config_of(found, raw, native_keys))
+    busy = vm.busy or ("merging disks" if found.is_merging(raw) else None)
+    return vm.having(busy=busy, snapshots=tuple(snapshots_of(found, raw)), mark=mark)
+
+
+def power_of_vm(raw, name, vm_id, config):
+    """What changes while something is waited for; with settings that are known."""
+    state = state_of(raw["State"], raw.get("OperationalStatus"))
     addresses, ssh = addresses_of(raw, state)
     return Vm(
-        name=name or raw["Name"],
+        name=name,
         id=vm_id,
         power=state.power,
         busy=state.busy,
         reason=state.reason,
         config=config,
         active=config if state.power in ON else None,
-        snapshots=tuple(snapshots_of(found, raw)),
         addresses=addresses,
         ssh=ssh,
-        mark=mark,
     )
 
 

@@ -10,9 +10,9 @@ from ..._lifecycle.light import KnownSettings, is_light
 from ..._lifecycle.model import Observation
 from ..._ports.clock import Clock
 from ..._ports.windows import CallFailed, connection
-from ..._tools.hyperv import MODULE, host_chain, is_gone, power_chain, read_vms, state_of, vms_chain
+from ..._tools.hyperv import MODULE, host_chain, is_gone, power_chain, read_vms, vms_chain
 from .mark import is_temporary, mark_of, temporary_name
-from .observe import Found, Host, addresses_of, files_of, observed_vm
+from .observe import Found, Host, files_of, observed_vm, power_of_vm
 from .settings.disks import slot_name
 from .settings.native import STATUS, native_properties
 from .traits import hyperv_traits
@@ -109,12 +109,9 @@ class HyperVReader:
         for raw in result.answers[1].objects:
             if is_gone(raw):
                 continue
-            vm_id, state = ids[raw["Id"].lower()], state_of(raw["State"], raw.get("OperationalStatus"))
-            addresses, ssh = addresses_of(raw, state)
+            vm_id = ids[raw["Id"].lower()]
             name = next((one.name for one in targets if one.id == vm_id and one.name), raw["Name"])
-            vm = observed_vm(Found(), {"Notes": "", **raw}, name=name, vm_id=vm_id)
-            known = self._settings.of(vm_id)
-            vms.append(vm.having(config=known, active=known if vm.active else None, addresses=addresses, ssh=ssh))
+            vms.append(power_of_vm(raw, name, vm_id, self._settings.of(vm_id)))
         return Observation(vms=vms, known=self.found.names())
 
     def _wanted(self, found, targets, with_unfinished):
