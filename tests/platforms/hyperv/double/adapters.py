@@ -13,6 +13,8 @@ from platforms.windows.objects import like
 
 _SHOWN = ("MacAddressSpoofing", "DhcpGuard", "RouterGuard", "DeviceNaming", "AllowTeaming", "PortMirroring")
 
+_BANDWIDTH = ("MaximumBandwidth", "MinimumBandwidthAbsolute", "MinimumBandwidthWeight")
+
 
 def _mac(call):
     """The static address as it is stored, or None."""
@@ -117,6 +119,7 @@ def set_nic(call):
         if any(nic.shown.get(name) != value for name, value in given.items()):
             call.need_live(vm, "Synthetic Ethernet Port")
             nic.shown.update(given)
+        nic.bandwidth.update(call.changes({name: name for name in _BANDWIDTH}))
 
     return _on_nics(call, change)
 

@@ -9,6 +9,7 @@ from platforms.hyperv.double.calls import ACCESS, handles, listed
 from platforms.hyperv.double.files import extension
 from platforms.hyperv.double.records import Boot, Drive
 
+_LIMITS = {name: name for name in ("MaximumIOPS", "MinimumIOPS", "SupportPersistentReservations")}
 _DISKS = (".vhd", ".vhdx", ".avhd", ".avhdx", ".vhds")
 
 
@@ -99,6 +100,7 @@ def add_drive(call):
             if any(same == call.host.files.key(one.path) for one in vm.hardware.disks()):
                 raise call.failed("InvalidParameter", "attached", name=path)
         drive = attach(vm, kind, path, slot)
+        drive.shown.update(call.changes(_LIMITS))
         return call.passed([call.host.views.drive(vm, drive)])
 
     return call.each(_targets(call), add)
@@ -154,6 +156,7 @@ def set_drive(call):
                 check_disk(call, path)
                 _check_change(call, vm, "IDE", "Hard Drive")
             drive.path = path
+        drive.shown.update(call.changes(_LIMITS))
         return call.passed([call.host.views.drive(vm, drive)])
 
     return call.each(_drives(call, kind, object_name), change)

@@ -29,7 +29,7 @@ from platforms.windows.host import WindowsHost
 
 #: The modules that have the commands.
 PARTS = (adapters, devices, power, settings, snapshots, switches, transfer, vhds, windows, vms)
-_READS = ("Get", "Test", "Measure", "Wait")
+_READS = ("Get-", "Test-", "Measure-", "Wait-", "Start-Sleep")
 _FOLDERS = {"VirtualHardDiskPath": "C:\\Hyper-V\\Disks", "VirtualMachinePath": "C:\\Hyper-V"}
 #: A module that only servers have.
 _SERVER = "ServerManager"
@@ -114,7 +114,7 @@ class HyperV:
 
     def writes(self):
         """The names of all commands so far that change something."""
-        return [name for name, _values in self.log if name.partition("-")[0] not in _READS]
+        return [name for name, _values in self.log if not name.startswith(_READS)]
 
     def delete(self, vm):
         """The VM is gone, as if another client had deleted it."""
@@ -147,7 +147,7 @@ class HyperV:
     def _check_access(self, call):
         if self.access == "denied":
             raise call.failed("AccessDenied", "denied", name=self.name)
-        if not self.is_service_running and "VHD" not in call.command.name:
+        if not self.is_service_running:
             raise call.failed("ObjectNotFound", "service", name=self.name)
 
     def text(self, key, **values):

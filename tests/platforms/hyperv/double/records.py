@@ -78,6 +78,7 @@ class Knobs:
             "export": 5.0,
             "import": 5.0,
             "convert": 5.0,
+            "copy": 5.0,
         }
     )
 
@@ -112,6 +113,7 @@ class Drive:
     number: int
     location: int
     path: str = ""
+    shown: dict = field(default_factory=dict)
     key: int = field(default_factory=new_key)
 
     @property
@@ -146,6 +148,7 @@ class Nic:
         }
     )
     vlan: dict = field(default_factory=_vlan)
+    bandwidth: dict = field(default_factory=dict)
     id: str = field(default_factory=lambda: new_id().upper())
     key: int = field(default_factory=new_key)
 
@@ -187,6 +190,7 @@ def _memory():
         "Maximum": 1024 * GIB,
         "Buffer": 20,
         "Priority": 50,
+        "MaximumPerNumaNode": 64 * GIB // MIB,
         "ResourcePoolName": "Primordial",
     }
 

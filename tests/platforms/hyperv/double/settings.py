@@ -67,6 +67,7 @@ def _is_live(vm, old, new, changed):
 def set_memory(call):
     names = {f"{name}Bytes": name for name in ("Startup", "Minimum", "Maximum")}
     names |= {name: name for name in ("DynamicMemoryEnabled", "Buffer", "Priority", "ResourcePoolName")}
+    names["MaximumAmountPerNumaNodeBytes"] = "MaximumPerNumaNode"
 
     def change(vm):
         change_memory(call, vm, call.changes(names))

@@ -159,7 +159,7 @@ class Views:
         }
         if one.kind == "dvd":
             return self._make("DvdDrive", one, owner, **about, DvdMediaType="ISO" if one.path else "None")
-        return self._make("HardDiskDrive", one, owner, **about)
+        return self._make("HardDiskDrive", one, owner, **about, **one.shown)
 
     def nic(self, owner, one):
         host, whole = self.host, getattr(owner, "vm", owner)
@@ -178,6 +178,7 @@ class Views:
             "Status": ["Ok"] if _is_on(whole) else [],
             "IPAddresses": lambda: host.addresses(whole, one) if whole is owner else [],
             "VlanSetting": lambda: self.vlan(owner, one),
+            "BandwidthSetting": NetObject(f"{_SPACE}VMNetworkAdapterBandwidthSetting", **one.bandwidth),
         }
         return self._make("VMNetworkAdapter", one, owner, **{**one.shown, **about})
 

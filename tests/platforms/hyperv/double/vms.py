@@ -124,9 +124,9 @@ def set_vm(call):
             settings.change_memory(call, vm, memory)
         if call.get("ProcessorCount") is not None:
             settings.change_processor(call, vm, {"Count": call.get("ProcessorCount")})
-        for name in _SHOWN:
-            if name in call.given:
-                vm.shown[name] = "" if call.given[name] is None else call.given[name]
+        vm.shown.update(call.changes({name: name for name in _SHOWN}))
+        if "Notes" in call.given:
+            vm.shown["Notes"] = call.get("Notes", "")
         vm.name = call.get("NewVMName", vm.name)
 
     return call.on_vms(change)

@@ -123,7 +123,16 @@ def copy_items(call):
         files.put(target, content.copy() if isinstance(content, Vhd) else content)
         if name != "Copy-Item":
             files.delete(path)
+        elif isinstance(content, Vhd):
+            _take_time(call, target)
         yield from call.passed([call.host.views.item(target)])
+
+
+def _take_time(call, target):
+    """A copy of a disk is locked until it is complete."""
+    call.host.lock([target], "copy")
+    call.host.clock.at(call.knobs.seconds["copy"], lambda: call.host.unlock([target]))
+    call.wait(call.knobs.seconds["copy"])
 
 
 def _check_target(call, path, target):
