@@ -297,6 +297,8 @@ def _collapse(host, vm):
 def _merge_one(files, vm, path, child):
     """The content of the child goes into its parent, which takes its place."""
     files.vhd(path).size = files.vhd(child).size
+    if hasattr(files.vhd(child), "written"):
+        files.vhd(path).written = files.vhd(child).written
     for grandchild in files.children(child):
         files.vhd(grandchild).parent = path
     for owner in vm.owners():

@@ -137,6 +137,8 @@ def convert_vhd(call):
         raise call.bad("ParentPath")
     chain = call.host.files.chain(path)
     used = sum(call.host.files.length(call.host.files.vhd(one)) for one in chain)
+    written = next((one for one in map(call.host.files.vhd, chain) if hasattr(one, "written")), None)
+    below |= {"written": written.written} if written else {}
     create(call, destination, Vhd(type=type_, size=disk.size, used=used, data=disk.data, **below))
     call.host.lock([path, destination], "convert")
     call.host.clock.at(call.knobs.seconds["convert"], lambda: call.host.unlock([path, destination]))
