@@ -12,10 +12,7 @@ def settings():
     """Settings that only this platform has, or whose values are its own, as in ``scenarios.options``."""
     return {
         "nested_virtualization": ((True, True), (False, False)),
-        "boot_order": (
-            (["network", "disk"], ["network", "disk"]),
-            (["disk", "network"], ["disk", "disk", "network", "network"]),
-        ),
+        "boot_order": ((["network", "disk"], ["network", "disk"]), (["disk", "network"], ["disk", "network"])),
         "dynamic_memory": ((False, False), (True, True)),
         "checkpoint_type": (("standard", "Standard"), ("production_only", "ProductionOnly")),
         "automatic_checkpoints": ((True, True), (False, False)),

@@ -46,7 +46,7 @@ class Platform(Adapter):
     family = "polyvirt.core.hyperv"
     finds = (ABSENT, STOPPED, RUNNING, PAUSED, SUSPENDED)
     disk_size = "16M"
-    creation: ClassVar = {"cpus": 1, "memory": "64M", "disks": [{"size": disk_size}], "networks": []}
+    creation: ClassVar = {"cpus": 1, "memory": "128M", "disks": [{"size": disk_size}], "networks": []}
     #: The generation is chosen for good, a template only before the first start with a TPM, and limits only with
     #: dynamic memory: they are among the refusals, or have tests of their own.
     unusable: ClassVar = frozenset({"firmware", "secure_boot_template", "minimum_memory", "maximum_memory"})
@@ -162,15 +162,15 @@ class Platform(Adapter):
         return machine["seeds"]
 
     def take_snapshot(self, name, snapshot):
-        self._call(name, "Checkpoint-VM", SnapshotName=f"={snapshot}")
+        self._call(self.host.vm(name), "Checkpoint-VM", SnapshotName=f"={snapshot}")
 
     # Bringing machines about -----------------------------------------------------------------------------------------
 
-    def _call(self, name, command, **arguments):
+    def _call(self, vm, command, **arguments):
         """One command for a VM, as a request to the host."""
-        get = {"op": "call", "command": "Hyper-V\\Get-VM", "with": {"Id": f"={self.host.vm(name).id}"}, "keep": "vm"}
+        get = {"op": "call", "command": "Hyper-V\\Get-VM", "with": {"Id": f"={vm.id}"}, "keep": "vm"}
         act = {"op": "call", "command": f"Hyper-V\\{command}", "with": {"VM": {"ref": "vm"}, **arguments}}
-        request = {"chains": [{"name": name, "calls": [get, act]}]}
+        request = {"chains": [{"name": vm.name, "calls": [get, act]}]}
         (chain,) = json.loads(self.host.windows.answer(json.dumps(request)))["chains"]
         assert all(call["ok"] for call in chain["calls"]), chain
         self.noted()
@@ -193,10 +193,10 @@ class Platform(Adapter):
         path = f"{_FOLDER}\\{name}.vhdx"
         self.host.disk(path, size=_SIZE)
         vm = self.host.add(name, services=services)
-        vm.hardware.memory["Startup"] = 64 << 20
+        vm.hardware.memory["Startup"] = 128 << 20
         vm.shown["AutomaticStartAction"] = "Nothing"
         place = {"ControllerType": "=SCSI", "ControllerNumber": 0, "ControllerLocation": 0}
-        self._call(name, "Add-VMHardDiskDrive", Path=f"={path}", **place)
+        self._call(vm, "Add-VMHardDiskDrive", Path=f"={path}", **place)
 
     def move(self, name, power):
         """Bring a machine into ``power``."""
@@ -204,15 +204,15 @@ class Platform(Adapter):
         if found == power:
             return
         if power == STOPPED:
-            self._call(name, "Remove-VMSavedState") if found == SUSPENDED else self._turn_off(name)
+            self._call(self.host.vm(name), "Remove-VMSavedState") if found == SUSPENDED else self._turn_off(name)
             return
         if (found, power) not in _MOVES:
             self.move(name, RUNNING)
             found = RUNNING
-        self._call(name, *_MOVES[found, power])
+        self._call(self.host.vm(name), *_MOVES[found, power])
 
     def _turn_off(self, name):
-        self._call(name, "Stop-VM", TurnOff=True, Force=True)
+        self._call(self.host.vm(name), "Stop-VM", TurnOff=True, Force=True)
 
     def handle(self, name):
         """A word by which Hyper-V knows this machine, though it is another one's name."""

@@ -73,7 +73,8 @@ def _settings(host, shown, hardware):
 
 def _boot_order(hardware):
     devices = [hardware.device(entry.key) for entry in hardware.boot if entry.kind != "File"]
-    return [_BOOT.get(getattr(device, "kind", None), "network") for device in devices]
+    kinds = [_BOOT.get(getattr(device, "kind", None), "network") for device in devices]
+    return [kind for kind in dict.fromkeys(kinds) if kind != "cdrom"]
 
 
 def snapshots(vm):

@@ -54,7 +54,7 @@ def _check_bases(driver, plan, steps):
     raw = driver.found.raw(plan.before.id)
     if raw is None or not (is_started or slots):
         return
-    users = users_of_files(driver.all_vms(), but=raw["Id"])
+    users = users_of_files(driver.all_vms(), but=raw["Id"].lower())
     for slot, disk in (plan.before.config.get("disks") or {}).items():
         others = users.get(key_of(disk["source"])) if disk.get("source") else None
         if others and (is_started or slot in slots):
@@ -120,8 +120,9 @@ class _Needed:
         paths = [*self._disks, *self._files, *self._new, *folders]
         calls = [file_command("Test-Path", paths, show=properties("Length"))]
         calls += [vhd_call(list(self._disks))] if self._disks else []
-        volume = call("Storage\\Get-Volume", {"FilePath": self._folder}, show=properties("SizeRemaining"), go_on=True)
-        calls += [volume] if folders else []
+        for folder in folders:
+            size = properties("SizeRemaining")
+            calls.append(call("Storage\\Get-Volume", {"FilePath": folder}, show=size, go_on=True))
         (result,) = self._driver.send([Chain("files", tuple(calls))])
         if result.answers[0].error:
             raise result.answers[0].error
@@ -161,6 +162,7 @@ class _Needed:
                 raise Refused(
                     f"{self._name}: {option}: {path} is in use, or is not a virtual disk.", "Use a VHDX or VHD file."
                 )
+        self._check_users()
         for path, (slot, size, _linked) in self._sizes.items():
             found = known[key_of(path)]["Size"]
             if size and size < found:
@@ -168,6 +170,18 @@ class _Needed:
                     f"{self._name}: disks.{slot}.size: {human_size(size)} is smaller than the image"
                     f" ({human_size(found)}); disks are never shrunk.",
                     f"Set a size of at least {human_size(found)}, or remove the option.",
+                )
+
+    def _check_users(self):
+        """Two VMs cannot use one disk."""
+        attached = [path for path, option in self._disks.items() if option.startswith("disks.")]
+        users = users_of_files(self._driver.all_vms(), but=(self._plan.before.id or "").lower()) if attached else {}
+        for path in attached:
+            if users.get(key_of(path)):
+                others = ", ".join(sorted(users[key_of(path)]))
+                raise Refused(
+                    f"{self._name}: {self._disks[path]}: {path} is used by {others}.",
+                    f"Detach it from {others} first, or copy the file.",
                 )
 
     def _check_space(self, answer, known):

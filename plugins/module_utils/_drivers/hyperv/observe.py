@@ -202,7 +202,7 @@ def files_of(found, raw):
     if not mark.get("new"):
         # Detached disks, and files of a task that was killed. A mark without an id may be a copy.
         paths.update({key_of(path): path for path in (*mark.get("disks", ()), *mark.get("making", ()))})
-    users = users_of_files(found, but=raw["Id"])
+    users = users_of_files(found, but=raw["Id"].lower())
     files = [File(path, "disk", key in ours, tuple(sorted(users.get(key, ())))) for key, path in paths.items() if path]
     media = [drive["Path"] for drive in raw.get("DVDDrives") or () if drive.get("Path")]
     return (*files, *(File(path, "medium") for path in media))
@@ -219,7 +219,7 @@ def users_of_files(found, but=None):
     """{key of a file: names of the VMs that use it, or have a disk that is based on it}."""
     users = {}
     for raw in found.vms.values():
-        if raw["Id"] == but:
+        if raw["Id"].lower() == but:
             continue
         for drive in raw.get("HardDrives") or ():
             for path in found.chain(drive.get("Path")):

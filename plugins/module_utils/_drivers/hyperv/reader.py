@@ -22,7 +22,7 @@ _NO_ROLE = "Install the module: Install-WindowsFeature Hyper-V-PowerShell, or on
 
 def make_reader(params):
     """The reader for the parameters of an info module."""
-    return HyperVReader(params, native_keys=STATUS)
+    return HyperVReader(params, native_keys=STATUS if "facets" in params else ())
 
 
 class HyperVReader:

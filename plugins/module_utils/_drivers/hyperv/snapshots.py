@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from ..._lifecycle.model import PAUSED, RUNNING
 from ..._ports.windows_request import Ref, pick
 from ..._tools.hyperv import VM, hyperv, the_vm
 from .configure import notes_call
@@ -48,6 +49,8 @@ def restore(driver, vm, step):
     taken = next(one for one in driver.found.snapshots[raw["Id"].lower()] if one["Id"] == step.arguments["id"])
     calls = [
         the_vm(vm.id),
+        # Hyper-V would save a running VM, too, but then start a restored one by itself.
+        *([hyperv("Save-VM", {"VM": VM}, go_on=True)] if vm.power in (RUNNING, PAUSED) else ()),
         hyperv("Get-VMSnapshot", {"VM": VM}, keep="snapshots"),
         _the_snapshot(taken["Id"]),
         hyperv("Restore-VMSnapshot", {"VMSnapshot": Ref("snapshot")}),

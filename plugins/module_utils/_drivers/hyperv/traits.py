@@ -28,7 +28,7 @@ from .options import HYPERV
 from .settings.disks import FORMATS, key_of, slot_name
 from .settings.native import cost_of_native
 from .settings.networks import NAT, SWITCH, same_source
-from .settings.table import same_boot_order
+from .settings.table import answers, same_boot_order
 
 #: Windows 10 and Windows Server 2016.
 _LIVE_MEMORY_SINCE = 14393
@@ -68,7 +68,7 @@ def hyperv_traits(reader):
         # The same request creates all VMs that are ready.
         lanes_at_once=1,
         harmless=HARMLESS,
-        taken_as=_taken_as,
+        taken_as=lambda vm, requested: _taken_as(reader, vm),
         restored_as={RUNNING: SUSPENDED},
         transient=is_transient,
         adjust=lambda vm, config: normalized(reader, vm, config),
@@ -81,9 +81,12 @@ def _name_fault(name):
     return "it begins or ends with a blank" if name != name.strip() else None
 
 
-def _taken_as(vm, requested):
-    """(kind, power): production checkpoints hold no memory."""
-    with_memory = vm.power != STOPPED and vm.config.get("checkpoint_type") == "standard"
+def _taken_as(reader, vm):
+    """(kind, power): production checkpoints hold no memory, but need a running guest that prepares for them."""
+    raw = reader.found.raw(vm.id) if reader else None
+    is_prepared = vm.power == RUNNING and raw is not None and answers(raw, "vss")
+    is_standard = vm.config.get("checkpoint_type") not in ("production", "production_only")
+    with_memory = vm.power != STOPPED and (is_standard or not is_prepared)
     return "", RUNNING if with_memory else STOPPED
 
 

@@ -115,6 +115,13 @@ def _read_services(raw):
     return {ends[end]: found[end] for end in SERVICES.values() if end in found}
 
 
+def answers(raw, service):
+    """Whether an integration service is enabled, and the guest answers."""
+    services = raw.get("VMIntegrationService") or ()
+    found = [one for one in services if one["Id"].upper().endswith(SERVICES[service])]
+    return any(one["Enabled"] and one.get("PrimaryOperationalStatus") == "Ok" for one in found)
+
+
 def read_boot_order(raw):
     """Kinds of devices in the order in which the firmware tries them; each kind once."""
     if raw.get("Generation") == 1:
