@@ -250,6 +250,62 @@ options:
           - Whether to store only the differences from the source.
         type: bool
         default: false
+  cloud_init:
+    description:
+      - Settings for cloud-init in the guest.
+      - They are written to a cloud-init seed ISO (NoCloud) when the VM is created, and never compared later.
+        The seed is readable by its owner only. This needs C(xorriso), C(genisoimage) or C(mkisofs) on the
+        hypervisor.
+    type: dict
+    suboptions:
+      user:
+        description:
+          - Name of the default user, V(root) included. If omitted, the default user of the image.
+        type: str
+      password:
+        description:
+          - Password of the default user, as plain text or as a hash such as V($6$...). It is never shown.
+          - Whether it is accepted for logins over SSH depends on the image.
+        type: str
+      ssh_authorized_keys:
+        description:
+          - Public keys that may log in as the default user, each a whole line of a C(.pub) file.
+        type: list
+        elements: str
+      ip_config:
+        description:
+          - Addresses of the NICs. Entry I(n) is for NIC I(n), such as V(ip=dhcp), V(ip=10.0.0.5/24,gw=10.0.0.1) or
+            V(ip=dhcp,ip6=auto). With an empty entry, the NIC is not configured.
+          - Keys are C(ip) (an address with its prefix length, V(dhcp) or V(manual)), C(gw), C(ip6) (also V(auto))
+            and C(gw6). A fixed address can be used with only one O(name).
+          - In the guest these NICs are named C(eth0), C(eth1) and so on.
+        type: list
+        elements: str
+      nameservers:
+        description:
+          - Addresses of DNS servers. Without O(cloud_init.ip_config) the first NIC uses DHCP.
+        type: list
+        elements: str
+      search_domains:
+        description:
+          - DNS search domains.
+        type: list
+        elements: str
+      user_data:
+        description:
+          - User data, as a mapping (a cloud-config) or as text. It is treated as a secret.
+          - A mapping is merged with O(cloud_init.user), O(cloud_init.password) and
+            O(cloud_init.ssh_authorized_keys). Text cannot be combined with them.
+        type: raw
+      meta_data:
+        description:
+          - Meta data. V(instance-id) and V(local-hostname) are filled in if missing.
+        type: dict
+      network_config:
+        description:
+          - Network configuration, version 1 or 2. Cannot be combined with O(cloud_init.ip_config),
+            O(cloud_init.nameservers) and O(cloud_init.search_domains).
+        type: dict
   # end generated
   storage_path:
     description:

@@ -16,7 +16,8 @@ from ..._tools.hyperv import file_command, vhd_call
 from .clone import source_files
 from .mark import own_mark, temporary_name
 from .observe import users_of_files
-from .settings.disks import file_name, folder_of, key_of, path_in, windows_path
+from .settings.disks import file_name, folder_of, key_of, path_in, seed_name, windows_path
+from .settings.seed import check_seed
 
 _READS_FIRST = ("create", "clone", "configure")
 
@@ -72,13 +73,14 @@ class _Needed:
     def __init__(self, driver, plan, steps):
         self._driver, self._plan, self._name = driver, plan, plan.after.name
         self._free = {key_of(path) for path in deleted_files(plan)}
-        #: {file: option} that must exist: virtual disks, and others; and {path: slot} that must not.
+        #: {file: option} that must exist: virtual disks, and others; and {path: option} that must not.
         self._disks, self._files, self._new = {}, {}, {}
         self._sizes, self._bytes, self._folder = {}, 0, None
         for one in steps:
             self._add_changes(one)
             if one.step.verb in ("create", "clone"):
                 self._add_content(one.step)
+                self._add_seed(one.step)
 
     def _add_changes(self, one):
         for change in one.changes:
@@ -98,7 +100,7 @@ class _Needed:
             return
         kind = disk.get("format") or "vhdx"
         self._folder = folder_of(self._driver)
-        self._new[path_in(self._folder, file_name(self._name, slot, kind))] = slot
+        self._new[path_in(self._folder, file_name(self._name, slot, kind))] = f"disks.{slot}"
         self._bytes += disk.get("size") or 0 if kind.endswith("-fixed") else 0
 
     def _add_content(self, step):
@@ -112,6 +114,12 @@ class _Needed:
             source, requested = step.arguments["source"], step.arguments["creation"]["clone"]
             for path in source_files(self._driver, source, requested.get("snapshot")).values():
                 self._disks[path] = "clone.source"
+
+    def _add_seed(self, step):
+        if step.arguments["creation"].get("cloud_init") is not None:
+            check_seed(self._driver, self._name, step.arguments)
+            self._folder = folder_of(self._driver)
+            self._new[path_in(self._folder, seed_name(self._name))] = "cloud_init"
 
     def check(self):
         if not (self._disks or self._files or self._new):
@@ -142,10 +150,10 @@ class _Needed:
             raise NotFound(
                 f"{self._name}: storage_path: the directory {self._folder} does not exist on the host.", "Create it."
             )
-        for path, slot in self._new.items():
+        for path, option in self._new.items():
             if exists.get(path) and key_of(path) not in self._free and not self._is_begun(path):
                 raise Refused(
-                    f"{self._name}: disks.{slot}: the file {path} exists, and existing files are never overwritten.",
+                    f"{self._name}: {option}: the file {path} exists, and existing files are never overwritten.",
                     "Attach it with disks[].source, or delete it.",
                 )
 

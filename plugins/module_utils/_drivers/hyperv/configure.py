@@ -164,7 +164,7 @@ def _disk_calls(raw, changes, files, driver):
             calls += [new_disk_call(path, change.new)] if path else []
             calls.append(attach_call(change.key, path or change.new["source"]))
         elif change.kind == "iso":
-            calls += iso_calls(raw, change.new)
+            calls += iso_calls(raw, change.new, own_mark(raw)["files"])
     return calls
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 from ..._lifecycle.errors import PolyvirtError, Refused, Timeout
 from ..._lifecycle.mark import empty_mark
 from ..._ports.windows import CallFailed
-from ..._ports.windows_request import Ref, call, in_background, pick, properties, repeated
+from ..._ports.windows_request import Ref, call, in_background, pick, properties, repeated, write
 from ..._tools.hyperv import VM, hyperv, the_vm
 from .configure import first_boot_call, notes_call
 from .delete import remove_unfinished
@@ -29,8 +29,10 @@ from .settings.disks import (
     linked_disk_call,
     new_disk_call,
     path_in,
+    seed_call,
 )
 from .settings.networks import add_nic_calls, spoofing_calls
+from .settings.seed import seed_of
 from .settings.table import bios_order_call, service_calls, setting_calls, tpm_calls
 
 #: Seconds that a request waits for a copy, so that no lost connection ends it.
@@ -52,7 +54,8 @@ def create_vm(driver, vm, step, content, inputs):
     for raw in driver.found.vms.values():
         if raw["Name"] == temporary_name(vm.name):
             yield from remove_unfinished(driver, raw)
-    plan = _Creation(driver, vm.name, step.arguments["config"], content, inputs)
+    seed = seed_of(driver, vm.name, step.arguments)
+    plan = _Creation(driver, vm.name, step.arguments["config"], content, inputs, seed)
     yield from plan.carry_out()
     driver.created[vm.name] = plan.vm_id
 
@@ -60,14 +63,14 @@ def create_vm(driver, vm, step, content, inputs):
 class _Creation:
     """One new VM: its files, and the calls that create it."""
 
-    def __init__(self, driver, name, config, content, inputs):
-        self.driver, self.name, self.config, self.content = driver, name, config, content
+    def __init__(self, driver, name, config, content, inputs, seed):
+        self.driver, self.name, self.config, self.content, self.seed = driver, name, config, content, seed
         self.disks = dict(sorted((config.get("disks") or {}).items()))
         folder, self.paths, self.vm_id = folder_of(driver), {}, None
         for slot, disk in self.disks.items():
             if not disk.get("source"):
                 self.paths[slot] = path_in(folder, file_name(name, slot, self._format(slot)))
-        self.mark = {**empty_mark(None), "new": True, "name": name, "inputs": inputs}
+        self.mark = {**empty_mark(None), "new": True, "name": name, "inputs": inputs, "files": list(seed)}
         self._created = []
 
     def _format(self, slot):
@@ -110,6 +113,8 @@ class _Creation:
             if answer.error is None and name in ("New-VHD", "Convert-VHD"):
                 given = one["with"]
                 self._created.append((given.get("DestinationPath") or given["Path"][0])[1:])
+            if answer.error is None and one["op"] == "write":
+                self._created.append(one["path"][1:])
 
     def _undo(self):
         if self.vm_id is None:
@@ -138,7 +143,7 @@ class _Creation:
             "MemoryStartupBytes": config["memory"],
             "NoVHD": True,
         }
-        mark = {**self.mark, "making": list(self.paths.values())}
+        mark = {**self.mark, "making": [*self.paths.values(), *self.seed]}
         return [
             hyperv("New-VM", new, keep="vm", show=properties("Id")),
             notes_call(config.get("description") or "", mark),
@@ -153,7 +158,7 @@ class _Creation:
         ]
 
     def _disks(self):
-        calls = []
+        calls = [write(path, content) for path, content in self.seed.items()]
         for slot, path in self.paths.items():
             source, linked = self.content.get(slot, (None, False))
             if linked:
@@ -200,6 +205,7 @@ class _Creation:
             ]
         elif config.get("iso"):
             calls += iso_calls(None, config["iso"])
+        calls += [seed_call(path, generation == 1) for path in self.seed]
         networks = sorted((config.get("networks") or {}).items(), key=lambda one: int(one[0]))
         for place, entry in networks:
             calls += add_nic_calls(place, entry, self.driver.host.switches)
@@ -221,7 +227,7 @@ class _Creation:
             return [bios_order_call(self.config["boot_order"])] if self.config.get("boot_order") else []
         counts = {
             "disk": len(self.disks),
-            "cdrom": 1 if self.config.get("iso") else 0,
+            "cdrom": 1 if self.config.get("iso") and not self.seed else 0,
             "network": len(self.config.get("networks") or {}),
         }
         calls = []
@@ -249,7 +255,7 @@ def notes_of_creation(mark, config=None):
 
 
 def _values(config):
-    """The single values of a new VM. Sizes of dynamic memory are set together."""
+    """The single values of a new VM."""
     values = {name: value for name, value in config.items() if value is not None}
     if config.get("firmware") == "bios":
         values = {name: value for name, value in values.items() if name not in ("secure_boot", "secure_boot_template")}

@@ -15,6 +15,8 @@ from .settings.table import UEFI_ONLY
 
 _SIZES = ("memory", "minimum_memory", "maximum_memory")
 _UNIT = 2 * MIB
+#: The minimum of a new VM.
+_LEAST = 512 * MIB
 
 
 def normalized(reader, vm, config):
@@ -22,7 +24,9 @@ def normalized(reader, vm, config):
     is_bios = _value(vm, config, "firmware", "uefi") == "bios"
     if is_bios:
         _check_bios(vm, config)
+    adjusted = config = _with_minimum(vm, adjusted)
     _check_memory(vm, config)
+    adjusted = dict(config)
     if "disks" in config:
         adjusted["disks"] = _disks(vm, config["disks"], is_bios)
     if config.get("iso"):
@@ -53,6 +57,14 @@ def _check_bios(vm, config):
                 f"{vm.name}: {option}: a VM with firmware: bios (generation 1) does not have it.",
                 f"Omit {option}, or create the VM with firmware: uefi.",
             )
+
+
+def _with_minimum(vm, config):
+    """Dynamic memory that is turned on needs a minimum that is not above the memory at the start."""
+    if not config.get("dynamic_memory") or vm.config.get("dynamic_memory") or config.get("minimum_memory"):
+        return config
+    start, least = _value(vm, config, "memory"), vm.config.get("minimum_memory", _LEAST)
+    return {**config, "minimum_memory": start} if start and least > start else config
 
 
 def _check_memory(vm, config):

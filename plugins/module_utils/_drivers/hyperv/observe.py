@@ -13,7 +13,7 @@ from datetime import datetime, timezone
 from ..._lifecycle.model import ON, RUNNING, STOPPED, Address, File, Snapshot, Vm
 from ..._tools.hyperv import DEFAULT_SWITCH, state_of
 from .mark import is_temporary, mark_of, split_notes
-from .settings.disks import disks_of, key_of
+from .settings.disks import disks_of, dvd_drives, key_of
 from .settings.networks import networks_of
 from .settings.table import read_settings
 
@@ -116,7 +116,7 @@ def power_of_vm(raw, name, vm_id, config):
 def config_of(found, raw, native_keys=()):
     """The settings of a VM, or those that are known of a checkpoint."""
     description, mark = split_notes(raw.get("Notes"))
-    drives = raw.get("DVDDrives") or ()
+    drives = dvd_drives(raw, (mark or {}).get("files", ()))
     return {
         **read_settings(raw, native_keys),
         "description": description,
@@ -204,8 +204,9 @@ def files_of(found, raw):
         paths.update({key_of(path): path for path in (*mark.get("disks", ()), *mark.get("making", ()))})
     users = users_of_files(found, but=raw["Id"].lower())
     files = [File(path, "disk", key in ours, tuple(sorted(users.get(key, ())))) for key, path in paths.items() if path]
-    media = [drive["Path"] for drive in raw.get("DVDDrives") or () if drive.get("Path")]
-    return (*files, *(File(path, "medium") for path in media))
+    seeds = mark.get("files", ())
+    media = [drive["Path"] for drive in dvd_drives(raw, seeds) if drive.get("Path")]
+    return (*files, *(File(path, "support", True) for path in seeds), *(File(path, "medium") for path in media))
 
 
 def attached_files(found, raw):

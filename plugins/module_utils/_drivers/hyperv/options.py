@@ -25,7 +25,6 @@ HYPERV = Platform(
         "shared_folders": _SHARE,
         "purge=port_forwards": _FORWARD,
         "purge=shared_folders": _SHARE,
-        "cloud_init": "Create the seed ISO image on the host, and set it as iso.",
         "disks.storage": "Use storage_path for the files of a new VM, or attach a file with disks[].source.",
         "networks.type=bridged": _SWITCH,
         "networks.type=hostonly": _SWITCH,

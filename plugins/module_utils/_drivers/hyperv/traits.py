@@ -203,6 +203,7 @@ def fields_of(reader):
 def _media():
     return {
         "image": Field(),
+        "cloud_init": Field(),
         "clone": Field(
             cost=_cost_of_cloning,
             instead="Stop it first, or set clone.snapshot. The source of a linked clone must be off, without"

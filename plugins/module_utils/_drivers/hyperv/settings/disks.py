@@ -14,9 +14,9 @@ from ...._tools.hyperv import VM, hyperv
 
 _SLOT = re.compile(r"(IDE|SCSI) ?(\d):(\d{1,2})", re.IGNORECASE | re.ASCII)
 #: IDE 1:0 has the DVD drive of a new generation 1 VM.
-_IDE = ("IDE 0:0", "IDE 0:1", "IDE 1:1")
-#: The DVD drive that this collection adds: the last place, so that disks get the first ones.
-DVD_LOCATION = 63
+_IDE = ("IDE 0:0", "IDE 0:1")
+#: Drives that this collection adds: the last places, so that disks get the first ones.
+DVD_LOCATION, SEED_LOCATION = 63, 62
 FORMATS = {
     "vhdx": ("VHDX", "Dynamic"),
     "vhdx-fixed": ("VHDX", "Fixed"),
@@ -134,9 +134,27 @@ def grow_call(path, size):
     return hyperv("Resize-VHD", {"Path": [path], "SizeBytes": size})
 
 
-def iso_calls(raw, path):
+def dvd_drives(raw, seeds):
+    """The DVD drives without those of cloud-init."""
+    seeds = {key_of(path) for path in seeds}
+    return [one for one in raw.get("DVDDrives") or () if not one.get("Path") or key_of(one["Path"]) not in seeds]
+
+
+def seed_name(name):
+    return f"{_UNSAFE.sub('_', name)}-seed.iso"
+
+
+def seed_call(path, is_bios):
+    """Attach the seed of cloud-init."""
+    place = {"ControllerNumber": 0, "ControllerLocation": SEED_LOCATION}
+    if is_bios:
+        place = {"ControllerNumber": 1, "ControllerLocation": 1}
+    return hyperv("Add-VMDvdDrive", {"VM": VM, **place, "Path": path})
+
+
+def iso_calls(raw, path, seeds=()):
     """The image in the first DVD drive; an empty path ejects. ``raw`` None: a new VM."""
-    drives = (raw or {}).get("DVDDrives") or ()
+    drives = dvd_drives(raw or {}, seeds)
     if drives:
         picked = pick("vm", "dvd", path=["DVDDrives"], conditions={"Id": drives[0]["Id"]})
         return [picked, hyperv("Set-VMDvdDrive", {"VMDvdDrive": Ref("dvd"), "Path": path or NULL})]
