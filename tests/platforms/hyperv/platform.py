@@ -71,6 +71,10 @@ class Platform(Adapter):
         """What a module's sleep advances."""
         return {"url": f"{os.environ[SERVED_AT]}/sleep", "authorization": ""}
 
+    @property
+    def storage(self):
+        return _FOLDER
+
     @contextmanager
     def kept(self):
         """The host is served; at the end all is gone."""

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ..._lifecycle.errors import Timeout
+from ..._lifecycle.errors import NotFound, Timeout
 from ..._ports.windows import CallFailed
 from ..._ports.windows_request import Ref, repeated
 from ..._tools.hyperv import VM, WORK, file_command, hyperv, properties_of_power, the_vm
@@ -24,6 +24,8 @@ def delete(driver, vm, step):
         if driver.found.snapshots.get(raw["Id"].lower()) or _is_merging(raw):
             yield from _without_checkpoints(driver, vm)
         yield from _remove(vm.id, step.arguments.get("files", ()))
+    except NotFound:
+        return  # The step may have been sent before.
     except CallFailed as error:
         if not (yield from _is_gone(vm.id)):
             raise error

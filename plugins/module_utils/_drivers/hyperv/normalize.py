@@ -60,8 +60,9 @@ def _check_bios(vm, config):
 
 
 def _with_minimum(vm, config):
-    """Dynamic memory that is turned on needs a minimum that is not above the memory at the start."""
-    if not config.get("dynamic_memory") or vm.config.get("dynamic_memory") or config.get("minimum_memory"):
+    """The minimum of dynamic memory must not be above the memory at the start, so both are lowered together."""
+    is_dynamic = _value(vm, config, "dynamic_memory", False)
+    if not is_dynamic or config.get("minimum_memory") or not {"memory", "dynamic_memory"} & set(config):
         return config
     start, least = _value(vm, config, "memory"), vm.config.get("minimum_memory", _LEAST)
     return {**config, "minimum_memory": start} if start and least > start else config

@@ -23,8 +23,6 @@ HYPERV = Platform(
         "display": _DISPLAY,
         "port_forwards": _FORWARD,
         "shared_folders": _SHARE,
-        "purge=port_forwards": _FORWARD,
-        "purge=shared_folders": _SHARE,
         "disks.storage": "Use storage_path for the files of a new VM, or attach a file with disks[].source.",
         "networks.type=bridged": _SWITCH,
         "networks.type=hostonly": _SWITCH,

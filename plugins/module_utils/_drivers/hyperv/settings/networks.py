@@ -49,10 +49,10 @@ def _normalized(vm, place, entry, switches):
             )
         return entry
     if "source" in entry:
-        entry["type"] = SWITCH
+        entry.setdefault("type", SWITCH)
         entry["source"] = _switch_name(where, entry["source"], switches)
     elif entry.get("type") == SWITCH or present is None:
-        entry = {**entry, "type": SWITCH}
+        entry.setdefault("type", SWITCH)
         if present is None or present["type"] != SWITCH:
             entry["source"] = ""
     return entry
