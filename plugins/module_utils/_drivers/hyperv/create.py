@@ -177,7 +177,7 @@ class _Creation:
 
     def _wait_for_copies(self, copies):
         """A disk that is still written cannot be read."""
-        deadline = self.driver.clock.now() + self.driver.call_timeout
+        deadline = self.driver.windows.clock.now() + self.driver.call_timeout
         for slot in copies:
             path = self.paths[slot]
             read = call("Hyper-V\\Get-VHD", {"Path": [path]}, show=properties("Path"), partial=True)
@@ -185,7 +185,7 @@ class _Creation:
                 result = yield [repeated(read, [{"VhdFormat": ["VHD", "VHDX"]}], _WATCHING)]
                 if result.answers[0].details.get("met"):
                     break
-                if self.driver.clock.now() >= deadline:
+                if self.driver.windows.clock.now() >= deadline:
                     seconds = self.driver.call_timeout
                     raise Timeout(f"{self.name}: {path} was not copied in {seconds} s.", seconds, "Raise call_timeout.")
 

@@ -63,7 +63,7 @@ def _without_checkpoints(driver, vm):
         hyperv("Remove-VMSnapshot", {"VMSnapshot": Ref("snapshots")}, go_on=True),
     ]
     yield removing
-    deadline = driver.clock.now() + _MERGE
+    deadline = driver.windows.clock.now() + _MERGE
     idle = {"!OperationalStatus": list(WORK)}
     drives = {"Path": True}
     while True:
@@ -72,8 +72,8 @@ def _without_checkpoints(driver, vm):
         raw = result.answers[0].objects[0]
         if not _is_merging(raw):
             return
-        if driver.clock.now() >= deadline:
+        if driver.windows.clock.now() >= deadline:
             status = ", ".join(raw.get("OperationalStatus") or ())
             message = f"{vm.name}: the files of its checkpoints are not merged after {_MERGE} s (status: {status})."
             raise Timeout(message, _MERGE, "Check whether a backup holds them, and run the task again.")
-        driver.clock.sleep(1)
+        driver.windows.clock.sleep(1)

@@ -8,7 +8,6 @@ from __future__ import annotations
 from ..._lifecycle.errors import Unavailable
 from ..._lifecycle.light import KnownSettings, is_light
 from ..._lifecycle.model import Observation
-from ..._ports.clock import Clock
 from ..._ports.windows import CallFailed, connection
 from ..._tools.hyperv import MODULE, host_chain, is_gone, power_chain, read_vms, vms_chain
 from .mark import is_temporary, mark_of, temporary_name
@@ -33,7 +32,7 @@ class HyperVReader:
         self._windows, self._settings = None, KnownSettings()
         #: The last full observation, and what the host has; plans are based on them.
         self.found, self.host = Found(), None
-        self._warnings, self.clock = [], Clock()
+        self._warnings = []
 
     @property
     def windows(self):
