@@ -66,12 +66,7 @@ def _nics(call, name_parameter="Name"):
     """(owner, NIC) for all NICs that the arguments mean."""
     given = call.get("VMNetworkAdapter")
     if given is not None:
-        for view in listed(given):
-            nic = view.owner.hardware.device(view.record.key)
-            if nic is None or getattr(view.owner, "deleted", None) is not None:
-                call.context.error(call.failed("ObjectNotFound", "nic"))
-            else:
-                yield view.owner, nic
+        yield from call.each(listed(given), lambda view: [call.device(view)])
         return
     names = call.get(name_parameter)
     names = None if names is None else listed(names)

@@ -198,6 +198,14 @@ class Call:
         if self.is_running(vm) and not is_live:
             raise self.state_error(device)
 
+    def device(self, view):
+        """(VM, device) for an object of a device. Raises the error of one that is gone or of a checkpoint."""
+        owner, record = view.owner, view.record
+        device = owner.hardware.device(record.key)
+        if device is None or owner not in self.host.vms:
+            raise self.failed("ObjectNotFound", "nic" if "Adapter" in view.classname else "failed")
+        return owner, device
+
     def switch(self, name):
         """The switch of a name."""
         found = [one for one in self.host.switches if like(self.host.switch_name(one), name)]

@@ -10,7 +10,8 @@ from platforms.hyperv.double.calls import IN_USE, NO_FILE, NO_MEMORY, handles
 from platforms.hyperv.double.records import NO_MAC, Boot
 
 _RESTING = ("Off", "Saved", "FastSaved", "Hibernated")
-_FOREVER = 10 * 365 * 86400.0
+#: What never ends in the double, ends after a day.
+_DAY = 86400.0
 
 
 def _start(call, vm):
@@ -134,7 +135,7 @@ def _ask_guest(call, vm):
         return
     seconds = guest.shutdown_seconds
     if guest.shutdown == "hangs":
-        seconds = _FOREVER if guest.hangs is None else guest.hangs
+        seconds = _DAY if guest.hangs is None else guest.hangs
     # With Force the error is reported, and the VM is turned off nevertheless.
     call.transition(vm, guest.hung_state, "Off" if is_forced else "Running", seconds)
     if vm.state != "Off" or is_forced:
@@ -205,7 +206,7 @@ def wait(call):
         return call.host.answers(vm)
 
     def act(vm):
-        end = call.host.clock.now() + (_FOREVER if limit < 0 else limit)
+        end = call.host.clock.now() + (_DAY if limit < 0 else limit)
         while not is_met(vm):
             if call.host.clock.now() >= end:
                 raise call.failed("OperationFailed", "wait", category="InvalidOperation")

@@ -100,7 +100,7 @@ def resize_vhd(call):
 
     def resize(path):
         disk = _found(call, path)
-        size = disk.minimum or disk.size if call.get("ToMinimumSize") else call.get("SizeBytes")
+        size = disk.minimum or disk.size if call.set == "MinimumSize" else call.get("SizeBytes")
         is_shrunk = size < disk.size
         if (is_shrunk and (extension(path) not in (".vhdx", ".avhdx") or size < (disk.minimum or disk.size))) or (
             files.children(path) or size % 512

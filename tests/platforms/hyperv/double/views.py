@@ -65,7 +65,7 @@ class Views:
             return read
 
         found = {name: alive(get) for name, get in self._of_vm().items()}
-        if self.host.knobs.stale_objects:
+        if self.host.knobs.stale_objects and vm.deleted is None:
             found = {name: get() for name, get in found.items()}
         found["IsDeleted"] = lambda: self._is_deleted(vm)
         known = {"Id": vm.id, "VMId": vm.id, "Name": vm.name, "VMName": vm.name, "ComputerName": "HOST", **found}
