@@ -86,10 +86,14 @@ def _nics(call, name_parameter="Name"):
 @handles("Get-VMNetworkAdapter")
 def get_nics(call):
     views = call.host.views
+    own = call.host.switches if call.get("ManagementOS") or call.get("All") else ()
     if call.get("ManagementOS"):
-        return []
+        own = [one for one in own if call.get("SwitchName") in (None, call.host.switch_name(one))]
+    found = [views.host_nic(one) for one in own if one.type == "Internal" or (one.adapter and one.allow_management)]
+    if call.get("ManagementOS"):
+        return found
     if call.get("All"):
-        return [views.nic(vm, nic) for vm in call.host.vms for nic in vm.hardware.nics]
+        return found + [views.nic(vm, nic) for vm in call.host.vms for nic in vm.hardware.nics]
     return [views.nic(owner, nic) for owner, nic in _nics(call)]
 
 

@@ -39,7 +39,7 @@ CATEGORIES = {
     "FileNotFound": "ObjectNotFound",
     "Unspecified": "NotSpecified",
 }
-IN_USE, FILE_EXISTS, NO_FILE, NO_PATH, DISK_FULL, ACCESS, NO_MEMORY = (
+IN_USE, FILE_EXISTS, NO_FILE, NO_PATH, DISK_FULL, ACCESS, NO_MEMORY, BROKEN = (
     0x80070020,
     0x80070050,
     0x80070002,
@@ -47,6 +47,7 @@ IN_USE, FILE_EXISTS, NO_FILE, NO_PATH, DISK_FULL, ACCESS, NO_MEMORY = (
     0x80070070,
     0x80070005,
     0x8007000E,
+    0xC03A000E,
 )
 #: {name of a command: function of a Call}
 HANDLERS = {}

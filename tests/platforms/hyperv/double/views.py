@@ -182,6 +182,12 @@ class Views:
         }
         return self._make("VMNetworkAdapter", one, owner, **{**one.shown, **about})
 
+    def host_nic(self, switch):
+        """The NIC that the host has at a switch."""
+        name = self.host.switch_name(switch)
+        about = {"Name": name, "SwitchName": name, "SwitchId": switch.id, "IsManagementOs": True, "Status": ["Ok"]}
+        return View(f"{_SPACE}VMInternalNetworkAdapter", switch, None, **about, **COMMON)
+
     def vlan(self, owner, one):
         parent = NetObject("Microsoft.HyperV.PowerShell.VMNetworkAdapter", Name=one.name, Id=one.id)
         found = {**one.vlan, "PrivateVlanMode": "Isolated"}

@@ -40,6 +40,57 @@ def test_resize_rules(host, call, web):
     assert old.hardware.disks()[0].controller == "IDE"
 
 
+def test_changed_parents_make_their_children_useless(host, call, web):
+    host.add("clone")
+    for name in ("resized", "started", "missing"):
+        call("New-VHD", Path=[f"C:\\Disks\\{name}.vhdx"], ParentPath=DISK, Differencing=True)
+        if name == "resized":
+            call("Resize-VHD", Path=[DISK], SizeBytes=20 * GIB)
+        if name == "started":
+            call("Start-VM", VM=web)
+            call("Stop-VM", VM=web, TurnOff=True)
+        if name == "missing":
+            host.files.delete(DISK)
+        host.vm("clone").hardware.drives.clear()
+        call("Add-VMHardDiskDrive", VMName=["clone"], Path=f"C:\\Disks\\{name}.vhdx")
+        code = "0x80070002" if name == "missing" else "0xC03A000E"
+        assert code in fails(lambda: call("Start-VM", Name=["clone"]), "OperationFailed").message
+
+
+def test_parent_and_child_do_not_run_together(host, call, web):
+    call("New-VHD", Path=["C:\\Disks\\a.vhdx", "C:\\Disks\\b.vhdx"], ParentPath=DISK, Differencing=True)
+    for name in "ab":
+        call("New-VM", Name=name, VHDPath=f"C:\\Disks\\{name}.vhdx", Generation=2)
+    call("Start-VM", Name=["a", "b"])
+    assert "0x80070020" in fails(lambda: call("Start-VM", VM=web), "OperationFailed").message
+
+
+def test_convert_and_merge(host, call):
+    base = host.disk("C:\\Disks\\base.vhdx")
+    call("New-VHD", Path=["C:\\Disks\\c.vhdx"], ParentPath=base, SizeBytes=20 * GIB)
+    call("Convert-VHD", Path="C:\\Disks\\c.vhdx", DestinationPath="C:\\Disks\\d.vhd", VHDType="Fixed")
+    shown = call("Get-VHD", "VhdType VhdFormat ParentPath Size", Path=["C:\\Disks\\d.vhd"])
+    assert shown == [{"VhdType": "Fixed", "VhdFormat": "VHD", "ParentPath": "", "Size": 20 * GIB}]
+    fails(lambda: call("Merge-VHD", Path="C:\\Disks\\c.vhdx"), "InvalidOperation")
+    call("Merge-VHD", Path="C:\\Disks\\c.vhdx", Force=True)
+    assert call("Get-VHD", "Size", Path=[base]) == [{"Size": 20 * GIB}]
+    assert host.files.file("C:\\Disks\\c.vhdx") is None
+
+
+def test_copy_of_a_disk_is_locked_until_it_is_complete(host, call, web):
+    copy = {"LiteralPath": [DISK], "Destination": "C:\\Disks\\copy.vhdx"}
+    assert call.answer("Copy-Item", None, {"background": 1}.items(), **copy)["pending"]
+    fails(lambda: call("Remove-Item", LiteralPath=[copy["Destination"]]), "RemoveFileSystemItemIOError")
+    host.clock.sleep(5)
+    assert call("Get-VHD", "Size", Path=[copy["Destination"]]) == [{"Size": 10 * GIB}]
+
+
+def test_share_without_a_second_hop(host, call):
+    host.reaches_shares = False
+    new = {"Path": ["\\\\files\\vm\\a.vhdx"], "SizeBytes": GIB}
+    assert "0x80070005" in fails(lambda: call("New-VHD", **new), "OperationFailed").message
+
+
 def test_files_of_a_running_vm_are_locked(host, call, web):
     on(web)
     fails(lambda: call("Remove-Item", LiteralPath=[DISK]), "RemoveFileSystemItemIOError", "WriteError")
@@ -73,7 +124,6 @@ def test_checkpoints_are_a_tree_with_a_disk_for_each(host, call, web):
     assert [one.parent for one in (first, second, third)] == [None, first.id, first.id]
     path = web.hardware.disks()[0].path
     assert (extension(path), host.files.chain(path)[-1]) == (".avhdx", DISK)
-    fails(lambda: call("Resize-VHD", Path=[DISK], SizeBytes=20 * GIB), "InvalidParameter")
     fails(lambda: call("Restore-VMSnapshot", Name="two", VMName="web"), "InvalidParameter")
     call("Remove-VMSnapshot", VMSnapshot=first, IncludeAllChildSnapshots=True)
     host.clock.sleep(30)
