@@ -64,7 +64,7 @@ def _is_used(host, vm, path):
     others = [one for one in host.vms if one is not vm and one.state not in _RESTING]
     chains = [list(map(files.key, files.chain(drive.path))) for one in others for drive in one.hardware.disks()]
     own = list(map(files.key, files.chain(path)))
-    return any(chain and (chain[0] in own or own[0] in chain) for chain in chains)
+    return bool(own) and any(chain and (chain[0] in own or own[0] in chain) for chain in chains)
 
 
 def _boot(host, vm):
@@ -212,7 +212,7 @@ def wait(call):
         return call.host.answers(vm)
 
     def act(vm):
-        end = call.host.clock.now() + (_DAY if limit < 0 else limit)
+        end = call.host.clock.now() + min(_DAY, _DAY if limit < 0 else limit)
         while not is_met(vm):
             if call.host.clock.now() >= end:
                 raise call.failed("OperationFailed", "wait", category="InvalidOperation")
