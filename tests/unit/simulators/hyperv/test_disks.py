@@ -26,6 +26,10 @@ def test_new_vhd(host, call):
     assert "0x80070070" in fails(lambda: call("New-VHD", **full), "OperationFailed").message
     fails(lambda: call("New-VHD", Path=["C:\\Disks\\x.vhdx"], ParentPath="C:\\Disks\\a.avhdx"), "InvalidParameter")
     fails(lambda: call("Get-VHD", Path=["C:\\Disks\\none.vhdx"]), "FileNotFound", "ObjectNotFound")
+    smaller = {"Path": ["C:\\Disks\\s.vhdx"], "ParentPath": "C:\\Disks\\base.vhdx", "SizeBytes": GIB // 2}
+    fails(lambda: call("New-VHD", **smaller), "InvalidParameter")
+    nowhere = {"Path": ["C:\\nowhere\\a.vhdx"], "SizeBytes": GIB}
+    assert "0x80070003" in fails(lambda: call("New-VHD", **nowhere), "OperationFailed").message
 
 
 def test_resize_rules(host, call, web):
@@ -196,6 +200,14 @@ def test_types_of_checkpoints(host, call, web):
     fails(lambda: checkpoint(call, web, "none"), "OperationFailed")
 
 
+def test_children_of_a_removed_checkpoint_belong_to_its_parent(host, call, web):
+    first, second, third = (checkpoint(call, web, name) for name in ("one", "two", "three"))
+    call("Remove-VMSnapshot", VMSnapshot=second)
+    assert (third.parent, web.parent) == (first.id, third.id)
+    host.clock.sleep(30)
+    assert len(host.files.chain(web.hardware.disks()[0].path)) == 3
+
+
 def test_missing_checkpoints(host, call, web):
     call("Remove-VMSnapshot", VMName=["web"], Name=["x"])
     host.knobs.missing_checkpoint = "fails"
@@ -223,6 +235,8 @@ def test_export_and_import_with_a_new_id(host, call, web):
     checkpoint(call, web, "one")
     call("Export-VM", VM=web, Path="D:\\x")
     assert "0x80070050" in fails(lambda: call("Export-VM", VM=web, Path="D:\\x"), "OperationFailed").message
+    web.hardware.drives.clear()
+    fails(lambda: call("Export-VM", VM=web, Path="D:\\x"), "OperationFailed")
     source = f"D:\\x\\web\\Virtual Machines\\{web.id.upper()}.vmcx"
     fails(lambda: call("Import-VM", Path=source), "OperationFailed")
     copied = {"Copy": True, "GenerateNewId": True, "VhdDestinationPath": "D:\\new"}

@@ -73,6 +73,12 @@ def test_log_tells_reads_from_writes(host, call, web):
     assert host.writes() == ["Set-VM"]
 
 
+def test_default_switch_cannot_be_removed():
+    host = HyperV(client=True)
+    fails(lambda: Caller(host)("Remove-VMSwitch", Name=["Default Switch"], Force=True), "OperationFailed")
+    assert len(host.switches) == 1
+
+
 def test_knobs(host, call, web):
     host.knobs.nic_hotplug = False
     fails(lambda: call("Add-VMNetworkAdapter", VM=on(web)), "InvalidState")
