@@ -66,12 +66,7 @@ def _nics(call, name_parameter="Name"):
     """(owner, NIC) for all NICs that the arguments mean."""
     given = call.get("VMNetworkAdapter")
     if given is not None:
-        for view in listed(given):
-            nic = view.owner.hardware.device(view.record.key)
-            if nic is None or getattr(view.owner, "deleted", None) is not None:
-                call.context.error(call.failed("ObjectNotFound", "nic"))
-            else:
-                yield view.owner, nic
+        yield from call.each(listed(given), lambda view: [call.device(view)])
         return
     names = call.get(name_parameter)
     names = None if names is None else listed(names)
@@ -91,10 +86,14 @@ def _nics(call, name_parameter="Name"):
 @handles("Get-VMNetworkAdapter")
 def get_nics(call):
     views = call.host.views
+    own = call.host.switches if call.get("ManagementOS") or call.get("All") else ()
     if call.get("ManagementOS"):
-        return []
+        own = [one for one in own if call.get("SwitchName") in (None, call.host.switch_name(one))]
+    found = [views.host_nic(one) for one in own if one.type == "Internal" or (one.adapter and one.allow_management)]
+    if call.get("ManagementOS"):
+        return found
     if call.get("All"):
-        return [views.nic(vm, nic) for vm in call.host.vms for nic in vm.hardware.nics]
+        return found + [views.nic(vm, nic) for vm in call.host.vms for nic in vm.hardware.nics]
     return [views.nic(owner, nic) for owner, nic in _nics(call)]
 
 

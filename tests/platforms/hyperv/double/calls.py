@@ -39,7 +39,7 @@ CATEGORIES = {
     "FileNotFound": "ObjectNotFound",
     "Unspecified": "NotSpecified",
 }
-IN_USE, FILE_EXISTS, NO_FILE, NO_PATH, DISK_FULL, ACCESS, NO_MEMORY = (
+IN_USE, FILE_EXISTS, NO_FILE, NO_PATH, DISK_FULL, ACCESS, NO_MEMORY, BROKEN = (
     0x80070020,
     0x80070050,
     0x80070002,
@@ -47,6 +47,7 @@ IN_USE, FILE_EXISTS, NO_FILE, NO_PATH, DISK_FULL, ACCESS, NO_MEMORY = (
     0x80070070,
     0x80070005,
     0x8007000E,
+    0xC03A000E,
 )
 #: {name of a command: function of a Call}
 HANDLERS = {}
@@ -197,6 +198,14 @@ class Call:
         is_live = vm.state in ("Running", "Paused") and self.knobs.live_changes
         if self.is_running(vm) and not is_live:
             raise self.state_error(device)
+
+    def device(self, view):
+        """(VM, device) for an object of a device. Raises the error of one that is gone or of a checkpoint."""
+        owner, record = view.owner, view.record
+        device = owner.hardware.device(record.key)
+        if device is None or owner not in self.host.vms:
+            raise self.failed("ObjectNotFound", "nic" if "Adapter" in view.classname else "failed")
+        return owner, device
 
     def switch(self, name):
         """The switch of a name."""

@@ -110,12 +110,7 @@ def _drives(call, kind, object_name):
     """(owner, drive) for all drives that the arguments mean."""
     given = call.get(object_name)
     if given is not None:
-        for view in listed(given):
-            drive = view.owner.hardware.device(view.record.key)
-            if drive is None:
-                call.context.error(call.failed("ObjectNotFound", "object_state"))
-            else:
-                yield view.owner, drive
+        yield from call.each(listed(given), lambda view: [call.device(view)])
         return
     if call.get("VMDriveController"):
         owners = [one.owner for one in call.get("VMDriveController")]
@@ -178,6 +173,8 @@ def remove_drive(call):
     def remove(found):
         vm, drive = found
         _check_change(call, vm, drive.controller, "Controller")
+        if drive not in vm.hardware.drives:
+            raise call.failed("ObjectNotFound", "failed")
         shown = call.host.views.drive(vm, drive)
         vm.hardware.drives.remove(drive)
         vm.hardware.boot = [one for one in vm.hardware.boot if one.key != drive.key]
@@ -222,6 +219,8 @@ def remove_controller(call):
     def remove(found):
         vm, number = found
         call.need_off(vm, "Controller")
+        if number not in vm.hardware.controllers:
+            raise call.failed("ObjectNotFound", "failed")
         gone = [one for one in vm.hardware.drives if one.slot[:2] == ("SCSI", number)]
         vm.hardware.drives = [one for one in vm.hardware.drives if one not in gone]
         vm.hardware.boot = [one for one in vm.hardware.boot if one.key not in {drive.key for drive in gone}]

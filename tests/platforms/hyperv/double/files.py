@@ -111,6 +111,11 @@ class FileSystem(Files):
             path = self.vhd(path).parent
         return found
 
+    def change(self, path):
+        """The content of a disk changes: the disks on top of it become useless."""
+        for child in self.children(path):
+            self.vhd(child).broken = True
+
     def children(self, path):
         """The disks whose parent is a disk."""
         key = self._key(path)

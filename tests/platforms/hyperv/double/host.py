@@ -19,7 +19,7 @@ from platforms.hyperv.double import (
     vms,
     windows,
 )
-from platforms.hyperv.double.calls import COMMANDS, HANDLERS, NO_FILE, Call
+from platforms.hyperv.double.calls import ACCESS, COMMANDS, HANDLERS, NO_FILE, Call
 from platforms.hyperv.double.files import FileSystem
 from platforms.hyperv.double.records import DEFAULT_SWITCH, GIB, Guest, Knobs, Switch, Vhd, new_id
 from platforms.hyperv.double.texts import text
@@ -43,6 +43,7 @@ class HyperV:
         self.name, self.processors, self.memory = "HOST", 16, 64 * GIB
         #: "full", "hyperv" (Hyper-V Administrators only), "denied", or "invisible" (no VM is seen).
         self.access, self.is_service_running = "full", True
+        self.reaches_shares = True  # False: the logon of the connection has no second hop
         self.files, self.views = FileSystem(), Views(self)
         self.settings = {**_FOLDERS, "MacAddressMinimum": "00155D000000", "MacAddressMaximum": "00155D0000FF"}
         for folder in _FOLDERS.values():
@@ -240,7 +241,13 @@ class HyperV:
         for path in paths:
             self.files.open.pop(self.files.key(path), None)
 
+    def check_share(self, call, path):
+        """Raise the error of a share that the logon of the connection cannot reach."""
+        if path.startswith("\\\\") and not self.reaches_shares:
+            raise call.operation("attachment", ACCESS, name=path)
+
     def need_file(self, call, path):
         """Raise the error of a file that does not exist."""
+        self.check_share(call, path)
         if self.files.file(path) is None:
             raise call.failed("FileNotFound", "file", code=NO_FILE, name=path)

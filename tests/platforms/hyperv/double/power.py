@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 from platforms.hyperv.double import snapshots
-from platforms.hyperv.double.calls import IN_USE, NO_FILE, NO_MEMORY, handles
+from platforms.hyperv.double.calls import BROKEN, IN_USE, NO_FILE, NO_MEMORY, handles
 from platforms.hyperv.double.records import NO_MAC, Boot
 
 _RESTING = ("Off", "Saved", "FastSaved", "Hibernated")
-_FOREVER = 10 * 365 * 86400.0
+#: What never ends in the double, ends after a day.
+_DAY = 86400.0
 
 
 def _start(call, vm):
@@ -26,6 +27,8 @@ def _start(call, vm):
         _check_start(call, vm)
         if vm.state == "Off":
             _boot(call.host, vm)
+        for drive in vm.hardware.disks():
+            call.host.files.change(drive.path)
         vm.started, vm.reads = call.host.clock.now(), 0
         call.transition(vm, "Starting", "Running", seconds["start"])
     else:
@@ -44,6 +47,8 @@ def _check_start(call, vm):
             parent = getattr(content, "parent", "")
             if content is None or (parent and host.files.file(parent) is None):
                 raise call.operation("start", NO_FILE, name=vm.name)
+            if getattr(content, "broken", False):
+                raise call.operation("start", BROKEN, name=vm.name)
         is_merging = host.files.key(drive.path) in host.files.open
         if drive.kind == "disk" and ((is_merging and not _may_merge(call, vm)) or _is_used(host, vm, drive.path)):
             raise call.operation("start", IN_USE, name=vm.name)
@@ -54,10 +59,12 @@ def _may_merge(call, vm):
 
 
 def _is_used(host, vm, path):
-    """Whether a running VM has the same disk in a drive, or one below or above it that it writes to."""
-    key = host.files.key(path)
+    """Whether a running VM writes to the disk or to one below it, or has a disk on top of it."""
+    files = host.files
     others = [one for one in host.vms if one is not vm and one.state not in _RESTING]
-    return any(key == host.files.key(drive.path) for one in others for drive in one.hardware.disks())
+    chains = [list(map(files.key, files.chain(drive.path))) for one in others for drive in one.hardware.disks()]
+    own = list(map(files.key, files.chain(path)))
+    return bool(own) and any(chain and (chain[0] in own or own[0] in chain) for chain in chains)
 
 
 def _boot(host, vm):
@@ -134,7 +141,7 @@ def _ask_guest(call, vm):
         return
     seconds = guest.shutdown_seconds
     if guest.shutdown == "hangs":
-        seconds = _FOREVER if guest.hangs is None else guest.hangs
+        seconds = _DAY if guest.hangs is None else guest.hangs
     # With Force the error is reported, and the VM is turned off nevertheless.
     call.transition(vm, guest.hung_state, "Off" if is_forced else "Running", seconds)
     if vm.state != "Off" or is_forced:
@@ -205,7 +212,7 @@ def wait(call):
         return call.host.answers(vm)
 
     def act(vm):
-        end = call.host.clock.now() + (_FOREVER if limit < 0 else limit)
+        end = call.host.clock.now() + min(_DAY, _DAY if limit < 0 else limit)
         while not is_met(vm):
             if call.host.clock.now() >= end:
                 raise call.failed("OperationFailed", "wait", category="InvalidOperation")

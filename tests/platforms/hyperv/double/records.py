@@ -308,11 +308,16 @@ class Address:
 
 
 class Vhd(bytes):
-    """A file that is a virtual disk. Its size on the disk is not kept as bytes."""
+    """A file that is a virtual disk. Its size on the disk is not kept as bytes.
+
+    ``broken``: its parent was changed after it was created, so that it cannot be used any more.
+    """
 
     def __new__(cls, **about):
         one = super().__new__(cls, b"vhd")
-        one.__dict__.update({"parent": "", "block": 32 * MIB, "used": 4 * MIB, "data": 0, "id": new_id(), **about})
+        one.__dict__.update(
+            {"parent": "", "block": 32 * MIB, "used": 4 * MIB, "data": 0, "broken": False, "id": new_id(), **about}
+        )
         return one
 
     def copy(self):

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from platforms.hyperv.double.calls import DISK_FULL, FILE_EXISTS, IN_USE, NO_FILE, NO_PATH, handles
+from platforms.hyperv.double.calls import BROKEN, DISK_FULL, FILE_EXISTS, IN_USE, NO_FILE, NO_PATH, handles
 from platforms.hyperv.double.files import extension, parent
 from platforms.hyperv.double.records import Vhd
 
@@ -35,6 +35,7 @@ def create(call, path, disk):
     files = call.host.files
     if extension(path) not in (".vhd", ".vhdx") or not isinstance(disk.size, int) or disk.size < 3 << 20:
         raise call.bad("Path")
+    call.host.check_share(call, path)
     if files.file(path) is not None:
         raise _failed(call, "create", path, FILE_EXISTS)
     if not files.is_folder(parent(path)):
@@ -89,6 +90,8 @@ def test_vhd(call):
         disk = _found(call, path)
         if disk.parent and call.host.files.vhd(disk.parent) is None:
             raise call.operation("failed", NO_FILE, name=disk.parent)
+        if disk.broken:
+            raise call.operation("failed", BROKEN, name=path)
         return [True]
 
     return call.each(call.get("Path"), test)
@@ -100,16 +103,15 @@ def resize_vhd(call):
 
     def resize(path):
         disk = _found(call, path)
-        size = disk.minimum or disk.size if call.get("ToMinimumSize") else call.get("SizeBytes")
-        is_shrunk = size < disk.size
-        if (is_shrunk and (extension(path) not in (".vhdx", ".avhdx") or size < (disk.minimum or disk.size))) or (
-            files.children(path) or size % 512
-        ):
+        size = disk.minimum or disk.size if call.set == "MinimumSize" else call.get("SizeBytes")
+        is_least = size >= (disk.minimum or disk.size) and extension(path) in (".vhdx", ".avhdx")
+        if size % 512 or (size < disk.size and not is_least):
             raise call.bad("SizeBytes")
         _check_online(call, path, size - disk.size)
         if disk.type == "Fixed" and not files.has_room(path, size - disk.size):
             raise call.failed(call.knobs.disk_full, "failed", code=DISK_FULL, name=path)
         disk.size = size
+        files.change(path)
         return call.passed([call.host.views.vhd(path)])
 
     return call.each(call.get("Path"), resize)
@@ -181,7 +183,7 @@ def set_vhd(call):
         below = _found(call, call.get("ParentPath"))
         if disk.type != "Differencing" or (below.size != disk.size and not call.get("IgnoreIdMismatch")):
             raise call.bad("ParentPath")
-        disk.parent = call.host.files.name(call.get("ParentPath"))
+        disk.parent, disk.broken = call.host.files.name(call.get("ParentPath")), False
     return call.passed([call.host.views.vhd(call.get("Path"))])
 
 

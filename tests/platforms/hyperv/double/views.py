@@ -65,7 +65,7 @@ class Views:
             return read
 
         found = {name: alive(get) for name, get in self._of_vm().items()}
-        if self.host.knobs.stale_objects:
+        if self.host.knobs.stale_objects and vm.deleted is None:
             found = {name: get() for name, get in found.items()}
         found["IsDeleted"] = lambda: self._is_deleted(vm)
         known = {"Id": vm.id, "VMId": vm.id, "Name": vm.name, "VMName": vm.name, "ComputerName": "HOST", **found}
@@ -181,6 +181,12 @@ class Views:
             "BandwidthSetting": NetObject(f"{_SPACE}VMNetworkAdapterBandwidthSetting", **one.bandwidth),
         }
         return self._make("VMNetworkAdapter", one, owner, **{**one.shown, **about})
+
+    def host_nic(self, switch):
+        """The NIC that the host has at a switch."""
+        name = self.host.switch_name(switch)
+        about = {"Name": name, "SwitchName": name, "SwitchId": switch.id, "IsManagementOs": True, "Status": ["Ok"]}
+        return View(f"{_SPACE}VMInternalNetworkAdapter", switch, None, **about, **COMMON)
 
     def vlan(self, owner, one):
         parent = NetObject("Microsoft.HyperV.PowerShell.VMNetworkAdapter", Name=one.name, Id=one.id)

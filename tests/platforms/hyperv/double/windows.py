@@ -116,7 +116,9 @@ def copy_items(call):
     if name == "Rename-Item":
         call.given = {**call.given, **{one: listed(call.get(one)) for one in ("Path", "LiteralPath") if call.get(one)}}
     for path in list(_paths(call)):
-        target = f"{parent(path)}\\{call.get('NewName')}" if name == "Rename-Item" else call.get("Destination")
+        target = (
+            f"{parent(path)}\\{call.get('NewName')}" if name == "Rename-Item" else call.get("Destination", "C:\\Users")
+        )
         target = f"{target}\\{base(files.name(path))}" if files.is_folder(target) else target
         _check_target(call, path, target)
         content = files.file(path)

@@ -26,6 +26,10 @@ def test_new_vhd(host, call):
     assert "0x80070070" in fails(lambda: call("New-VHD", **full), "OperationFailed").message
     fails(lambda: call("New-VHD", Path=["C:\\Disks\\x.vhdx"], ParentPath="C:\\Disks\\a.avhdx"), "InvalidParameter")
     fails(lambda: call("Get-VHD", Path=["C:\\Disks\\none.vhdx"]), "FileNotFound", "ObjectNotFound")
+    smaller = {"Path": ["C:\\Disks\\s.vhdx"], "ParentPath": "C:\\Disks\\base.vhdx", "SizeBytes": GIB // 2}
+    fails(lambda: call("New-VHD", **smaller), "InvalidParameter")
+    nowhere = {"Path": ["C:\\nowhere\\a.vhdx"], "SizeBytes": GIB}
+    assert "0x80070003" in fails(lambda: call("New-VHD", **nowhere), "OperationFailed").message
 
 
 def test_resize_rules(host, call, web):
@@ -38,6 +42,57 @@ def test_resize_rules(host, call, web):
     old = host.add("old", generation=1, state="Running", disk="C:\\old.vhdx")
     fails(lambda: call("Resize-VHD", Path=["C:\\old.vhdx"], SizeBytes=30 * GIB), "ObjectInUse", "ResourceBusy")
     assert old.hardware.disks()[0].controller == "IDE"
+
+
+def test_changed_parents_make_their_children_useless(host, call, web):
+    host.add("clone")
+    for name in ("resized", "started", "missing"):
+        call("New-VHD", Path=[f"C:\\Disks\\{name}.vhdx"], ParentPath=DISK, Differencing=True)
+        if name == "resized":
+            call("Resize-VHD", Path=[DISK], SizeBytes=20 * GIB)
+        if name == "started":
+            call("Start-VM", VM=web)
+            call("Stop-VM", VM=web, TurnOff=True)
+        if name == "missing":
+            host.files.delete(DISK)
+        host.vm("clone").hardware.drives.clear()
+        call("Add-VMHardDiskDrive", VMName=["clone"], Path=f"C:\\Disks\\{name}.vhdx")
+        code = "0x80070002" if name == "missing" else "0xC03A000E"
+        assert code in fails(lambda: call("Start-VM", Name=["clone"]), "OperationFailed").message
+
+
+def test_parent_and_child_do_not_run_together(host, call, web):
+    call("New-VHD", Path=["C:\\Disks\\a.vhdx", "C:\\Disks\\b.vhdx"], ParentPath=DISK, Differencing=True)
+    for name in "ab":
+        call("New-VM", Name=name, VHDPath=f"C:\\Disks\\{name}.vhdx", Generation=2)
+    call("Start-VM", Name=["a", "b"])
+    assert "0x80070020" in fails(lambda: call("Start-VM", VM=web), "OperationFailed").message
+
+
+def test_convert_and_merge(host, call):
+    base = host.disk("C:\\Disks\\base.vhdx")
+    call("New-VHD", Path=["C:\\Disks\\c.vhdx"], ParentPath=base, SizeBytes=20 * GIB)
+    call("Convert-VHD", Path="C:\\Disks\\c.vhdx", DestinationPath="C:\\Disks\\d.vhd", VHDType="Fixed")
+    shown = call("Get-VHD", "VhdType VhdFormat ParentPath Size", Path=["C:\\Disks\\d.vhd"])
+    assert shown == [{"VhdType": "Fixed", "VhdFormat": "VHD", "ParentPath": "", "Size": 20 * GIB}]
+    fails(lambda: call("Merge-VHD", Path="C:\\Disks\\c.vhdx"), "InvalidOperation")
+    call("Merge-VHD", Path="C:\\Disks\\c.vhdx", Force=True)
+    assert call("Get-VHD", "Size", Path=[base]) == [{"Size": 20 * GIB}]
+    assert host.files.file("C:\\Disks\\c.vhdx") is None
+
+
+def test_copy_of_a_disk_is_locked_until_it_is_complete(host, call, web):
+    copy = {"LiteralPath": [DISK], "Destination": "C:\\Disks\\copy.vhdx"}
+    assert call.answer("Copy-Item", None, {"background": 1}.items(), **copy)["pending"]
+    fails(lambda: call("Remove-Item", LiteralPath=[copy["Destination"]]), "RemoveFileSystemItemIOError")
+    host.clock.sleep(5)
+    assert call("Get-VHD", "Size", Path=[copy["Destination"]]) == [{"Size": 10 * GIB}]
+
+
+def test_share_without_a_second_hop(host, call):
+    host.reaches_shares = False
+    new = {"Path": ["\\\\files\\vm\\a.vhdx"], "SizeBytes": GIB}
+    assert "0x80070005" in fails(lambda: call("New-VHD", **new), "OperationFailed").message
 
 
 def test_files_of_a_running_vm_are_locked(host, call, web):
@@ -73,7 +128,6 @@ def test_checkpoints_are_a_tree_with_a_disk_for_each(host, call, web):
     assert [one.parent for one in (first, second, third)] == [None, first.id, first.id]
     path = web.hardware.disks()[0].path
     assert (extension(path), host.files.chain(path)[-1]) == (".avhdx", DISK)
-    fails(lambda: call("Resize-VHD", Path=[DISK], SizeBytes=20 * GIB), "InvalidParameter")
     fails(lambda: call("Restore-VMSnapshot", Name="two", VMName="web"), "InvalidParameter")
     call("Remove-VMSnapshot", VMSnapshot=first, IncludeAllChildSnapshots=True)
     host.clock.sleep(30)
@@ -146,6 +200,14 @@ def test_types_of_checkpoints(host, call, web):
     fails(lambda: checkpoint(call, web, "none"), "OperationFailed")
 
 
+def test_children_of_a_removed_checkpoint_belong_to_its_parent(host, call, web):
+    first, second, third = (checkpoint(call, web, name) for name in ("one", "two", "three"))
+    call("Remove-VMSnapshot", VMSnapshot=second)
+    assert (third.parent, web.parent) == (first.id, third.id)
+    host.clock.sleep(30)
+    assert len(host.files.chain(web.hardware.disks()[0].path)) == 3
+
+
 def test_missing_checkpoints(host, call, web):
     call("Remove-VMSnapshot", VMName=["web"], Name=["x"])
     host.knobs.missing_checkpoint = "fails"
@@ -173,6 +235,8 @@ def test_export_and_import_with_a_new_id(host, call, web):
     checkpoint(call, web, "one")
     call("Export-VM", VM=web, Path="D:\\x")
     assert "0x80070050" in fails(lambda: call("Export-VM", VM=web, Path="D:\\x"), "OperationFailed").message
+    web.hardware.drives.clear()
+    fails(lambda: call("Export-VM", VM=web, Path="D:\\x"), "OperationFailed")
     source = f"D:\\x\\web\\Virtual Machines\\{web.id.upper()}.vmcx"
     fails(lambda: call("Import-VM", Path=source), "OperationFailed")
     copied = {"Copy": True, "GenerateNewId": True, "VhdDestinationPath": "D:\\new"}

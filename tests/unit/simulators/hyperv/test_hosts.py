@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from platforms.hyperv.caller import Caller, Error, fails
+from platforms.hyperv.caller import Caller, Error, fails, on
 from platforms.hyperv.double.host import HyperV
 from platforms.hyperv.double.records import GIB, MIB
 from platforms.windows.failures import Failed
@@ -71,3 +71,33 @@ def test_log_tells_reads_from_writes(host, call, web):
     assert host.writes() == []
     call("Set-VM", VM=web, Notes="x")
     assert host.writes() == ["Set-VM"]
+
+
+def test_default_switch_cannot_be_removed():
+    host = HyperV(client=True)
+    fails(lambda: Caller(host)("Remove-VMSwitch", Name=["Default Switch"], Force=True), "OperationFailed")
+    assert len(host.switches) == 1
+
+
+def test_knobs(host, call, web):
+    host.knobs.nic_hotplug = False
+    fails(lambda: call("Add-VMNetworkAdapter", VM=on(web)), "InvalidState")
+    host.knobs.disk_full = "OutOfMemory"
+    fails(lambda: call("New-VHD", Path=["C:\\f.vhdx"], Fixed=True, SizeBytes=600 * GIB), "OutOfMemory")
+    host.knobs.checkpoints_disabled = "InvalidState"
+    web.shown["CheckpointType"] = "Disabled"
+    fails(lambda: call("Checkpoint-VM", VM=web), "InvalidState", "InvalidOperation")
+    host.knobs.deleted_late = 5
+    host.after("Get-VM", lambda: host.delete(web))
+    assert call("Get-VM", "IsDeleted") == [{"IsDeleted": False}]
+
+
+def test_host_and_its_nics(call):
+    call("New-VMSwitch", Name="lan", SwitchType="Internal")
+    assert call("Get-VMNetworkAdapter", "Name IsManagementOs", ManagementOS=True) == [
+        {"Name": "lan", "IsManagementOs": True}
+    ]
+    assert [one["Name"] for one in call("Get-NetAdapter", "Name")] == ["Ethernet", "Ethernet 2", "vEthernet (lan)"]
+    show = {"LogicalProcessorCount": True, "SecureBootTemplates": {"Name": True}}
+    (found,) = call("Get-VMHost", show)
+    assert (found["LogicalProcessorCount"], found["SecureBootTemplates"][0]) == (16, {"Name": "MicrosoftWindows"})

@@ -63,7 +63,7 @@ def test_new_vm_undoes_itself(host, call):
     fails(lambda: call("New-VM", Name="web", SwitchName="x"), "ObjectNotFound")
     host.disk(DISK)
     fails(lambda: call("New-VM", Name="web", NewVHDPath=DISK, NewVHDSizeBytes=GIB), "OperationFailed")
-    assert host.vms == []
+    assert (host.vms, [path for path in host.files.contents if path.endswith("vmcx")]) == ([], [])
 
 
 def test_objects_have_every_property_of_their_class(host, call, web):
