@@ -150,9 +150,9 @@ class _Creation:
             # Names are not unique: whoever is second finds the first one.
             hyperv("Get-VM", keep="all"),
             pick("all", "only", conditions={"Name": [temporary, self.name]}),
-            pick("vm", "given", path=["NetworkAdapters"], one=False),
-            # Without a NIC this call fails, which does not matter.
-            hyperv("Remove-VMNetworkAdapter", {"VMNetworkAdapter": Ref("given")}, go_on=True),
+            # New-VM gives each VM one NIC.
+            pick("vm", "given", path=["NetworkAdapters"]),
+            hyperv("Remove-VMNetworkAdapter", {"VMNetworkAdapter": Ref("given")}),
             *setting_calls({"automatic_checkpoints": False, **_values(config)}),
             *(tpm_calls(True) if config.get("tpm") else ()),
         ]

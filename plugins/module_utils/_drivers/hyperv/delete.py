@@ -38,12 +38,13 @@ def remove_unfinished(driver, raw):
 
 
 def _remove(vm_id, files):
-    removing = [file_command("Remove-Item", [path], go_on=True) for path in files]
-    result = yield [*removing, the_vm(vm_id), hyperv("Remove-VM", {"VM": VM, "Force": True})]
-    for answer in result.answers[: len(removing)]:
-        # What does not exist needs not be removed.
-        if answer.error is not None and answer.error.category != "ObjectNotFound":
-            raise answer.error
+    if files:
+        result = yield [file_command("Remove-Item", [path], go_on=True) for path in files]
+        for answer in result.answers:
+            # What does not exist needs not be removed.
+            if answer.error is not None and answer.error.category != "ObjectNotFound":
+                raise answer.error
+    yield [the_vm(vm_id), hyperv("Remove-VM", {"VM": VM, "Force": True})]
 
 
 def _is_gone(vm_id):

@@ -263,10 +263,16 @@ def _own(path):
     return extension(path) in (".avhd", ".avhdx")
 
 
+def _first_own(files, path):
+    """The file below those of checkpoints."""
+    return next((one for one in files.chain(path) if not _own(one)), None)
+
+
 def _superfluous(files, vm):
     """The disks of checkpoints that are gone: {disk: the only disk on top of it, or None}."""
     needed = {files.key(drive.path) for owner in vm.owners() for drive in owner.hardware.disks()}
-    roots = {files.key(path) for path in needed for path in files.chain(path)[-1:]}
+    # Not the base of a linked disk: that is no disk of the VM.
+    roots = {files.key(one) for path in needed for one in [_first_own(files, path)] if one}
     todo, family = list(roots), []
     while todo:
         path = todo.pop()
