@@ -17,7 +17,7 @@ from ..._ports.ceiling import call_timeout
 from ..._ports.windows import ConnectionLost
 from ..._ports.windows_request import Chain, is_write
 from ..._tools.hyperv import read_vms, vms_chain
-from .reader import HyperVReader
+from .reader import HyperVReader, check_parts
 from .settings.native import native_properties
 
 
@@ -89,6 +89,7 @@ class HyperVDriver(HyperVReader):
         raw = self.found.raw(vm.id)
         if raw is None or vm.id.lower() in self._changed:
             result = yield list(vms_chain("", {"Id": [vm.id]}, native_properties(self._native_keys)).calls)
+            check_parts(result.answers)
             _known, vms, snapshots, disks = read_vms(result.answers)
             if not vms:
                 raise NotFound(f"{vm.name}: the VM no longer exists: it was deleted in the meantime.", "Run it again.")

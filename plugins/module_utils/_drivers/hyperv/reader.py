@@ -75,6 +75,7 @@ class HyperVReader:
         found = Found()
         for result in results:
             self._check(result.answers[0])
+            check_parts(result.answers)
             gone = [one for one in result.answers[1].objects if is_gone(one)]
             self._warnings += [
                 f"{one.get('Name', one.get('Id'))}: the VM was deleted while it was read." for one in gone
@@ -159,6 +160,18 @@ def _host(result, about):
         build=about.get("build"),
         computer=about.get("computer") or "",
     )
+
+
+def check_parts(answers):
+    """Raise the first error of a read that leaves settings unknown. Disks that cannot be read are reported as such."""
+    for answer in answers[1:]:
+        # Where there is no VM of a kind, there is nothing to be read of it.
+        if answer.error is not None and answer.error.id != "NothingKept":
+            raise answer.error
+    for answer in answers[1:-1]:
+        for error in answer.errors:
+            if error.category != "ObjectNotFound":  # A VM that was deleted meanwhile.
+                raise error
 
 
 def cannot_be_read(error: CallFailed):
