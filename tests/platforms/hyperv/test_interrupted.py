@@ -12,7 +12,10 @@ from platforms.hyperv.double.host import HyperV
 from platforms.hyperv.double.records import GIB, Switch
 from platforms.hyperv.tasks import run
 from platforms.windows.failures import Failed
+from suite.depth import share
 
+#: Places of an interruption on one day; a deep run has all.
+_PLACES = 6
 BASE = "C:\\Hyper-V\\Disks\\base.vhdx"
 NEW = {
     "name": ["web"],
@@ -86,14 +89,14 @@ def _without_ids(stands):
 
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("label", TASKS)
-def test_task_that_is_interrupted_converges(label, fault):
+def test_task_that_is_interrupted_converges(request, label, fault):
     before, (about, options) = TASKS[label]
     undisturbed = _prepared(before)
     first = undisturbed.windows.faults.calls
     assert run(undisturbed, about, **options)["changed"]
     calls = undisturbed.windows.faults.calls - first
     expected = _without_ids(_stands(undisturbed))
-    for place in range(1, calls + 1):
+    for place in share(request.config, range(1, calls + 1), _PLACES):
         host = _prepared(before)
         host.windows.faults.plan(call=place, **FAULTS[fault])
         result = run(host, about, **options)

@@ -37,7 +37,6 @@ from .settings.table import bios_order_call, service_calls, setting_calls, tpm_c
 
 #: Seconds that a request waits for a copy, so that no lost connection ends it.
 _COPYING, _WATCHING = 5, 20
-_DEVICES = {"disk": "HardDrives", "cdrom": "DVDDrives", "network": "NetworkAdapters"}
 
 
 def create(driver, vm, step):
@@ -101,6 +100,7 @@ class _Creation:
             result = yield calls
         except CallFailed as error:
             self._note(calls, error.result.answers)
+            self._failed = calls[len(error.result.answers) - 1]
             raise
         self._note(calls, result.answers)
 
@@ -126,7 +126,7 @@ class _Creation:
             return  # The next task recognizes what is left.
 
     def _explained(self, error):
-        if error.id != "NotOne":
+        if not (error.id == "NotOne" and self._failed.get("keep") == "only"):
             return error
         return Refused(
             f"{self.name}: another task created a VM with this name at the same time.",
@@ -191,11 +191,11 @@ class _Creation:
 
     def _complete(self):
         config, calls = self.config, []
-        for slot in self.disks:
+        for number, slot in enumerate(self.disks):
             path = self.paths.get(slot) or self.disks[slot]["source"]
             if self._has_to_grow(slot):
                 calls.append(grow_call(path, self.disks[slot]["size"]))
-            calls.append(attach_call(slot, path))
+            calls.append(attach_call(slot, path, keep=f"disk{number}"))
         generation = 1 if config.get("firmware") == "bios" else 2
         # A generation 1 VM has a DVD drive from the start.
         if generation == 1 and config.get("iso"):
@@ -222,32 +222,17 @@ class _Creation:
         return bool(source) and self.disks[slot].get("size") not in (None, known.get("Size"))
 
     def _boot(self, generation):
-        order = self.config.get("boot_order") or (("disk",) if self.disks else ())
+        """The order of devices, from the last to the first: each becomes the first one."""
         if generation == 1:
             return [bios_order_call(self.config["boot_order"])] if self.config.get("boot_order") else []
-        counts = {
-            "disk": len(self.disks),
-            "cdrom": 1 if self.config.get("iso") and not self.seed else 0,
-            "network": len(self.config.get("networks") or {}),
+        kept = {
+            "disk": [f"disk{number}" for number in range(len(self.disks))],
+            "cdrom": ["dvd"] if self.config.get("iso") else [],
+            "network": [f"nic{place}" for place in range(len(self.config.get("networks") or {}))],
         }
-        calls = []
-        for kind in reversed(order):
-            if counts[kind] == 1:
-                calls += [pick("vm", kind, path=[_DEVICES[kind]]), first_boot_call(kind)]
-            elif kind == "network" and counts[kind]:
-                calls += [first_boot_call(f"nic{place}") for place in reversed(range(counts[kind]))]
-            elif counts[kind]:
-                calls += self._boot_from_disks()
-        return calls
-
-    def _boot_from_disks(self):
-        calls = []
-        for slot in reversed(self.disks):
-            kind, _blank, place = slot.partition(" ")
-            controller, location = map(int, place.split(":"))
-            where = {"ControllerType": kind, "ControllerNumber": controller, "ControllerLocation": location}
-            calls += [pick("vm", "disk", path=["HardDrives"], conditions=where), first_boot_call("disk")]
-        return calls
+        order = self.config.get("boot_order") or ("disk",)
+        devices = [name for kind in order for name in (kept[kind][:1] if order == ("disk",) else kept[kind])]
+        return [first_boot_call(name) for name in reversed(devices)]
 
 
 def notes_of_creation(mark, config=None):

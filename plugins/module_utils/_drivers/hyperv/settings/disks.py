@@ -119,10 +119,10 @@ def linked_disk_call(path, base):
     return hyperv("New-VHD", {"Path": [path], "ParentPath": base, "Differencing": True})
 
 
-def attach_call(slot, path):
+def attach_call(slot, path, keep=None):
     kind, controller, location = _SLOT.fullmatch(slot).groups()
     place = {"ControllerType": kind, "ControllerNumber": int(controller), "ControllerLocation": int(location)}
-    return hyperv("Add-VMHardDiskDrive", {"VM": VM, **place, "Path": path})
+    return hyperv("Add-VMHardDiskDrive", {"VM": VM, **place, "Path": path, "Passthru": True}, keep=keep)
 
 
 def detach_calls(drive):
@@ -163,4 +163,4 @@ def iso_calls(raw, path, seeds=()):
     place = {"ControllerNumber": 0, "ControllerLocation": DVD_LOCATION}
     if (raw or {}).get("Generation") == 1:
         place = {"ControllerNumber": 1, "ControllerLocation": 0}
-    return [hyperv("Add-VMDvdDrive", {"VM": VM, **place, "Path": path})]
+    return [hyperv("Add-VMDvdDrive", {"VM": VM, **place, "Path": path, "Passthru": True}, keep="dvd")]
