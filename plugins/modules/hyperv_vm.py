@@ -67,7 +67,7 @@ options:
     description:
       - Disks by slot. Other disks of the VM are not changed, unless O(purge) contains V(disks).
       - Slots are such as V(SCSI 0:1) and, for generation 1, V(IDE 0:0). Entries without a slot use SCSI 0:0, SCSI 0:1
-        and so on. For VMs of generation 1 they are IDE 0:0, IDE 0:1 and IDE 1:1, then those of SCSI.
+        and so on. For VMs of generation 1 they are IDE 0:0 and IDE 0:1, then those of SCSI.
       - New files are created in O(storage_path). The formats V(vhdx) and V(vhd) grow as needed, V(vhdx-fixed) and
         V(vhd-fixed) use their whole size at once. A new VM has one disk of 32G by default.
       - Disks never shrink, and do not grow while the VM has checkpoints.
@@ -89,6 +89,11 @@ options:
         O(clone.snapshot) is set.
       - The clone has copies of all disks, its own ID and its own MAC addresses. With O(clone.linked=true), its disks
         are based on those of the source, which cannot be started as long as the clone exists.
+  cloud_init:
+    description:
+      - Data for cloud-init in the guest, written to a NoCloud seed ISO image in a DVD drive of its own. Used only when
+        the VM is created, and not compared later. The controller needs xorriso, genisoimage or mkisofs.
+      - O(cloud_init.ip_config) needs O(networks[].mac), because Hyper-V chooses MAC addresses at the first start.
   native:
     description:
       - Settings of Hyper-V without an option here, by object and property, such as V(Processor.Reserve),
