@@ -10,16 +10,21 @@ import json
 import pytest
 
 from platforms.hyperv.double.host import HyperV
+from platforms.hyperv.double.records import Knobs
 from platforms.windows.winrm_server import WinRMServer, through
 
 pytest.importorskip("winrm", reason="not run: pywinrm is not installed")
 
+#: The time of the host passes only while a call waits.
+_AT_ONCE = dict.fromkeys(Knobs().seconds, 0.0)
 NEW = {"name": "web", "state": "started", "memory": "1G", "disks": [{"size": "8G"}], "description": "2026-01-02 ä漢"}
 TASKS = {
     "create": ("vm", NEW),
     "again": ("vm", NEW),
     "take": ("snapshot", {"name": "web", "snapshot": "one"}),
+    "kill": ("vm", {"name": "web", "state": "stopped", "stop_mode": "force"}),
     "info": ("vm_info", {}),
+    "drop": ("snapshot", {"name": "web", "snapshot": "one", "state": "absent"}),
     "remove": ("vm", {"name": "web", "state": "absent", "stop_mode": "force"}),
 }
 
@@ -48,21 +53,20 @@ def play(tmp_path, ansible_playbook):
 
 
 def test_life_of_a_vm(play):
-    host = HyperV()
+    host = HyperV(knobs=Knobs(merge_delay=0.0, merge_seconds=0.0, seconds=_AT_ONCE))
     with WinRMServer(through(host.windows)) as server:
         done = play(server)
-    assert [done[label]["changed"] for label in TASKS] == [True, False, True, False, True]
+    assert [done[label]["changed"] for label in TASKS] == [True, False, True, True, False, True, True]
     (vm,) = done["info"]["vms"]
-    assert (vm["state"], vm["description"], len(vm["snapshots"])) == ("running", NEW["description"], 1)
+    assert (vm["state"], vm["description"], len(vm["snapshots"])) == ("stopped", NEW["description"], 1)
     assert host.vms == []
 
 
 def test_life_of_a_vm_with_lost_connections(play):
-    host = HyperV()
-    for call in (5, 25, 40, 60):
+    host = HyperV(knobs=Knobs(merge_delay=0.0, merge_seconds=0.0, seconds=_AT_ONCE))
+    for call in (5, 45, 100, 150):
         host.windows.faults.plan(kind="lose", call=call)
     with WinRMServer(through(host.windows)) as server:
-        server.lose("Receive", True)
         done = play(server)
     assert not any(done[label].get("failed") for label in TASKS)
     assert host.vms == []
