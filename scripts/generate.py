@@ -73,6 +73,7 @@ DRIVERS = {
     "vagrant": ("vagrant.traits", lambda traits: [traits.vagrant_traits({one}) for one in ("libvirt", "virtualbox")]),
     "proxmox": ("proxmox.traits", lambda traits: [traits.proxmox_traits()]),
     "vmd": ("vmm.traits", lambda traits: [traits.vmm_traits(None)]),
+    "hyperv": ("hyperv.traits", lambda traits: [traits.hyperv_traits(None)]),
 }
 COST_WORDS = {
     "live": "live",
@@ -140,6 +141,7 @@ FRAGMENTS = {
     "vagrant_instance": ("vagrant", "VM"),
     "proxmox_vm": ("proxmox", "VM"),
     "vmm_vm": ("vmm", "VM"),
+    "hyperv_vm": ("hyperv", "VM"),
     "virsh_snapshot_info": ("virsh", "SNAPSHOT_INFO"),
     "snapshot_info": ("vbox", "SNAPSHOT_INFO"),
 }

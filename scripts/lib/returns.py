@@ -107,6 +107,39 @@ PLATFORMS = {
         },
         "addresses": "",
     },
+    "hyperv": {
+        "words": {"platform": "hyperv", "tool": "Hyper-V", "vm": "hyperv_vm", "unusable": "cannot be used"},
+        "vm": {
+            "id.sample": "7d0a5ee4-4b3c-4a0e-b1e6-8c7a2a3f10a5",
+            "reason.description": "Why the power state is unknown, in the terms of Hyper-V.",
+            "autostart.description": "Whether the VM starts with its host; null if it does only if it ran before.",
+            "addresses.description": "IP addresses of the VM, without link-local addresses.",
+            "addresses.sample": [{"address": "192.168.1.20", "source": "agent"}],
+            "addresses.contains.source.description": "V(agent) - reported by the integration services.",
+            "disks.contains.bus": None,
+            "disks.contains.slot.sample": "SCSI 0:0",
+            "disks.contains.format.sample": "vhdx",
+            "disks.contains.source.description": "File of the disk, below those of checkpoints.",
+            "disks.contains.source.sample": "C:\\Hyper-V\\web1-scsi0-0.vhdx",
+            "networks.contains.model": None,
+            "networks.contains.vlan": {"description": "VLAN ID, 0 for none.", "type": "int"},
+            "settings.sample": {"firmware": "uefi", "checkpoint_type": "production"},
+        },
+        "host": {
+            "version.description": "Version of Windows, or null.",
+            "version.sample": "10.0.20348",
+            "why.description": "Null, or why Hyper-V cannot be used - missing, not_responding, too_old (PowerShell 7"
+            " has no native module).",
+        },
+        "snapshot": {
+            "id.description": "ID of the checkpoint; null in check mode for a new one.",
+            "id.sample": "1f2d7e0c-7b0c-4a6e-9d0b-3f0f6b1c2a4d",
+            "parent.description": "ID of the parent checkpoint, or null.",
+            "kind.description": "V(automatic) for a checkpoint that Hyper-V took at a start, else empty.",
+            "unfinished.description": "Always empty for Hyper-V.",
+        },
+        "leftovers": "Always empty; Hyper-V stores no checkpoints in its images.",
+    },
     "vagrant": {
         "words": {"platform": "vagrant", "tool": "Vagrant", "vm": "vagrant_instance", "unusable": "cannot be used"},
         "vm": {

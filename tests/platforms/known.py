@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from platforms.hyperv import platform as hyperv
 from platforms.libvirt import qemu, testdriver
 from platforms.proxmox import platform as proxmox
 from platforms.vagrant import platform as vagrant
@@ -21,6 +22,7 @@ PLATFORMS = {
         vagrant.Platform,
         proxmox.Platform,
         vmm.Platform,
+        hyperv.Platform,
     )
 }
 #: Those that have snapshots.

@@ -29,6 +29,8 @@ from suite import forking
 
 #: A variable in the environment of a task, each step of which is sent twice.
 TWICE = "POLYVIRT_TEST_SEND_TWICE"
+#: A variable with the URL of a Windows host in Python, for modules that need a connection to one.
+WINDOWS = "POLYVIRT_TEST_WINDOWS"
 _COLLECTION = "ansible_collections.polyvirt.core.plugins"
 _PLUGINS = CHECKOUT / "plugins"
 #: Libraries that modules import when they need them.
@@ -60,6 +62,20 @@ def _drive_clock(url, authorization):
     clock.sleep, clock.now = sleep, lambda _self: slept[0]
 
 
+def _connect_windows(url):
+    """Let the calls for a Windows host go to one in Python."""
+    windows = importlib.import_module(f"{_COLLECTION}.module_utils._ports.windows")
+    requests = importlib.import_module("requests")
+
+    def send(text):
+        try:
+            return requests.post(f"{url}/request", data=text.encode(), timeout=60).json()
+        except OSError as error:
+            raise windows.Lost(str(error)) from error
+
+    windows._task.windows = windows.Windows(send, reset=lambda: None)
+
+
 def _send_twice():
     """Let every step be sent to its driver twice, as after an answer that was lost."""
     module = importlib.import_module(f"{_COLLECTION}.module_utils._lifecycle.one_by_one")
@@ -77,6 +93,8 @@ def _run_module(request):
     sys.argv = [request["module"], request["arguments"]]
     if os.environ.get(TWICE):
         _send_twice()
+    if os.environ.get(WINDOWS):
+        _connect_windows(os.environ[WINDOWS])
     if request["clock"]:
         _drive_clock(**request["clock"])
     importlib.import_module(f"{_COLLECTION}.modules.{request['module']}").main()

@@ -21,10 +21,12 @@ _VOLATILE = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?:[0-9a-f]{2
 #: What Ansible adds on its own account to the result of a module that it has shipped.
 _OF_ANSIBLE = {"invocation", "ansible_facts", "warnings", "deprecations", "_ansible_no_log"}
 REAL = {"libvirt_qemu", "virtualbox"}
+#: Modules that run on the controller only.
+REMOTE = {"hyperv"}
 
 
 @pytest.mark.deep("the tour of each platform: tests/suite/test_tour.py")
-@pytest.mark.parametrize("platform_name", sorted({*PLATFORMS} - REAL), indirect=True, scope="session")
+@pytest.mark.parametrize("platform_name", sorted({*PLATFORMS} - REAL - REMOTE), indirect=True, scope="session")
 def test_results_are_the_same_in_process_and_over_ssh(platform, carry, tmp_path):
     listed = list(_tasks(platform))
     platform.clean()

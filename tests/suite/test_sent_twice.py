@@ -25,7 +25,7 @@ _DEEP = pytest.mark.deep("libvirt's test driver and Proxmox VE; unit belt, test_
 _SELDOM = [pytest.param(name, marks=_DEEP) for name in ("virtualbox_double", "vagrant", "libvirt_qemu", "virtualbox")]
 
 
-@pytest.fixture(params=["libvirt_test", "proxmox", "vmm", *_SELDOM])
+@pytest.fixture(params=["libvirt_test", "proxmox", "vmm", "hyperv", *_SELDOM])
 def alone(request, ground):
     """A platform with VMs that no other test knows."""
     return ground.open(request.param, "pvt-")

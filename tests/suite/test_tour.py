@@ -18,6 +18,8 @@ from platforms.known import PLATFORMS
 from suite.scenarios.tour import CLONE, NAME, SECRET, refusals, tasks
 
 TWINS = {"libvirt_test", "virtualbox"}
+#: Modules that run on the controller and need a connection to Windows: tests/platforms/hyperv/test_winrm.py.
+REMOTE = {"hyperv"}
 #: What differs between two VMs that were created alike: ids, MAC addresses, numbers of the host, times.
 _VOLATILE = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?:[0-9a-f]{2}:){5}[0-9a-f]{2}|\d{4,}")
 #: What a task returns; the rest of a result is Ansible's.
@@ -25,7 +27,7 @@ _COMPARED = ("vms", "diff", "msg", "snapshots", "host")
 
 
 # One platform for each set of modules.
-@pytest.mark.parametrize("platform_name", sorted({*PLATFORMS} - TWINS), indirect=True, scope="session")
+@pytest.mark.parametrize("platform_name", sorted({*PLATFORMS} - TWINS - REMOTE), indirect=True, scope="session")
 def test_ansible_and_a_forked_module_have_the_same_results(platform, carry):
     platform.clean()
     listed, expected = tasks(platform), refusals(platform)

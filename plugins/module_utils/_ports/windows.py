@@ -98,7 +98,7 @@ class Windows:
     """
 
     def __init__(self, send, reset, clock=None):
-        self._send, self._reset, self._clock = send, reset, clock or Clock()
+        self._send, self._reset, self.clock = send, reset, clock or Clock()
         # A connection carries out one request at a time.
         self._one_at_a_time = threading.Lock()
         #: {name: fact} about host and session, after a request with ``about``.
@@ -119,9 +119,9 @@ class Windows:
 
         Each request is short, so the operation that is waited for outlives lost connections.
         """
-        end, lost = self._clock.now() + seconds, None
+        end, lost = self.clock.now() + seconds, None
         while True:
-            left = max(end - self._clock.now(), 0)
+            left = max(end - self.clock.now(), 0)
             part = repeated(one, conditions, min(left, LONGEST_WAIT / 2))
             try:
                 answer, lost = self.call([Chain("poll", (part,))], modules)[0].answers[0], None
@@ -129,12 +129,12 @@ class Windows:
                 lost = error
             if not lost and (answer.error or answer.details.get("met")):
                 return answer
-            if self._clock.now() >= end:
+            if self.clock.now() >= end:
                 if lost:
                     raise lost
                 return answer
             if lost:
-                self._clock.sleep(min(left, 1))
+                self.clock.sleep(min(left, 1))
 
     def _answer(self, text, reads_only):
         tries = _TRIES if reads_only else 1

@@ -21,7 +21,7 @@ LONGEST_WAIT = 30
 #: Null is bound like any other value: it turns a switch on. So it is given only by this name.
 NULL = object()
 
-_COMMAND = re.compile(r"[A-Za-z][A-Za-z0-9.]*\\[A-Z][A-Za-z]+-[A-Z][A-Za-z0-9]+", re.ASCII)
+_COMMAND = re.compile(r"[A-Za-z][A-Za-z0-9.-]*\\[A-Z][A-Za-z]+-[A-Z][A-Za-z0-9]+", re.ASCII)
 _READING_VERBS = ("Get", "Test", "Measure", "Compare", "Resolve")
 _NUMBERS = range(-(1 << 63), 1 << 64)
 

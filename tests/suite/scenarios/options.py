@@ -9,6 +9,7 @@ An option that a platform lacks is expected as a refusal. ``test_options`` check
 
 from __future__ import annotations
 
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.hyperv.options import HYPERV
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.options import PROXMOX
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.options import VAGRANT
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.options import VIRTUALBOX
@@ -16,7 +17,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.optio
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vmm.options import VMM
 
 #: What the modules of each platform do not offer.
-_LACKS = {one.name: one for one in (LIBVIRT, VIRTUALBOX, VAGRANT, PROXMOX, VMM)}
+_LACKS = {one.name: one for one in (LIBVIRT, VIRTUALBOX, VAGRANT, PROXMOX, VMM, HYPERV)}
 #: How a task goes about it; each has scenarios of its own in the power table, the refusals or the ownership.
 POLICY = {
     "name", "id", "state", "stop_mode", "stop_timeout", "timeout", "call_timeout", "wait_for", "allow_restart",

@@ -1,69 +1,33 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Hyper-V: most of the hardware needs the machine off, names are not unique, checkpoints stand in a disk's way.
-
-The traits here are written by hand, because this platform has no driver yet.
-"""
+"""Hyper-V: most of the hardware needs the machine off, names are not unique, checkpoints stand in a disk's way."""
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.hyperv.observe import Found, Host
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.hyperv.settings.disks import slot_name
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.hyperv.traits import hyperv_traits
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
-    DESTRUCTIVE,
     LIVE,
-    NEVER,
     POWER_OFF,
     RUNNING,
     STOPPED,
-    SUSPENDED,
-    Field,
     File,
     Snapshot,
-    Traits,
 )
 
-from unit.tables.rows import Elsewhere, G, absent, ask, ask_snapshot, cost_by_key, found, rows_of
+from unit.tables.rows import Elsewhere, G, M, absent, ask, ask_snapshot, found, rows_of
 
-
-def _memory(vm, change):
-    return POWER_OFF if vm.config.get("native", {}).get("dynamic_memory") else LIVE
-
-
-def _disk_size(vm, change):
-    if vm.snapshots:
-        return NEVER
-    return LIVE if change.key.startswith("SCSI") else POWER_OFF
-
-
-NEED_OFF = ("dynamic_memory", "memory_minimum", "memory_maximum", "secure_boot_template")
-TRAITS = Traits(
-    platform="hyperv",
-    version="10.0.20348",
-    slot="SCSI 0:{}".format,
-    defaults={"cpus": 2, "memory": 2 * G, "disk_size": 32 * G},
-    restored_as={RUNNING: SUSPENDED},
-    fields={
-        "cpus": Field(cost=POWER_OFF),
-        "memory": Field(cost=_memory),
-        "firmware": Field(cost=DESTRUCTIVE),
-        "secure_boot": Field(cost=POWER_OFF),
-        "tpm": Field(cost=POWER_OFF),
-        "description": Field(cost=LIVE),
-        "disks.add": Field(cost=LIVE),
-        "disks.size": Field(cost=_disk_size, instead="Remove the checkpoints first."),
-        "networks.add": Field(cost=LIVE),
-        "networks.type": Field(cost=LIVE),
-        "networks.source": Field(cost=LIVE, choices=("lan", "dmz"), instead="Switches of this host: lan, dmz."),
-        "networks.vlan": Field(cost=LIVE),
-        "networks.mac": Field(cost=POWER_OFF),
-        "native": Field(cost=cost_by_key({"shutdown_service": LIVE, **dict.fromkeys(NEED_OFF, POWER_OFF)})),
-        "image": Field(),
-        "clone": Field(),
-        "snapshot.take": Field(cost=LIVE),
-        "snapshot.drop": Field(cost=LIVE),
-        "snapshot.restore": Field(cost=LIVE),
-    },
+SWITCHES = tuple({"Id": f"id-{name}", "Name": name} for name in ("lan", "dmz"))
+READER = SimpleNamespace(
+    host=Host(disk_folder="C:\\Disks", cpus=16, switches=SWITCHES, build=20348),
+    found=Found(),
+    slot=lambda place: slot_name(place, is_bios=False),
 )
+TRAITS = hyperv_traits(READER)
 row = rows_of(TRAITS)
 
 NEW = {"firmware": "uefi", "memory": "2G", "cpus": 2, "disks": [{"size": "40G"}]}
@@ -71,8 +35,10 @@ MADE = {"firmware": "uefi", "memory": 2 * G, "cpus": 2, "disks": {"SCSI 0:0": {"
 CHAIN = (File("web_1.avhdx", "disk", ours=True), File("web.vhdx", "disk", ours=True))
 CHECKPOINT = (Snapshot("c1", id="g1"),)
 LIVE_CHECKPOINT = (Snapshot("c1", id="g1", power=RUNNING),)
-DYNAMIC = {"dynamic_memory": True, "memory_minimum": 512, "memory_maximum": 4096}
+DYNAMIC = {"dynamic_memory": True, "minimum_memory": "512M", "maximum_memory": "4G"}
+WITH_DYNAMIC = {"dynamic_memory": True, "minimum_memory": 512 * M, "maximum_memory": 4 * G}
 CARD = {"0": {"type": "network", "source": "lan", "vlan": 7, "mac": "00:15:5d:00:00:01"}}
+SERVICES = {"heartbeat": True, "shutdown": False}
 
 ROWS = [
     row(1, "made off, with no card that nobody asked for", absent(), ask(**NEW), "create",
@@ -119,10 +85,12 @@ ROWS = [
     row(17, "an overlay of a base disk", absent(), ask(image={"source": "base.vhdx", "linked": True}), "create"),
     row(17, "a second run does not compare what it was made from", found(),
         ask(image={"source": "base.vhdx", "linked": True})),
-    row(18, "a full clone of a running machine, which keeps running", absent(), ask(clone={"source": "db"}), "clone",
-        source=found("running", name="db"), after={"state": STOPPED}),
+    row(18, "a full clone", absent(), ask(clone={"source": "db"}), "clone",
+        source=found(name="db"), after={"state": STOPPED}),
+    row(18, "the disks of a running machine change while they are copied", absent(), ask(clone={"source": "db"}),
+        source=found("running", name="db"), refused=("refused", "clone.snapshot")),
     row(19, "a switch that the host does not have is refused before anything", absent(),
-        ask(networks=[{"source": "lna"}], **NEW), refused=("unsupported", "lan, dmz")),
+        ask(networks=[{"source": "lna"}], **NEW), refused=("not_found", "dmz, lan")),
     row(19, "a VLAN is taken away live", found("running", networks=CARD), ask(networks=[{"vlan": 0}]), "configure",
         costs={"networks.0.vlan": LIVE}, after={"networks.0.mac": "00:15:5d:00:00:01"}),
     row(19, "another address needs it off", found("running", networks=CARD),
@@ -130,19 +98,22 @@ ROWS = [
         refused=("refused", "networks.0.mac")),
     Elsewhere(20, "driver", "the default switch is known by its id, not by its name"),
     row(21, "secure boot for Linux, and a TPM",
-        found(secure_boot=True, tpm=False, native={"secure_boot_template": "windows"}),
-        ask(tpm=True, native={"secure_boot_template": "linux"}), "configure",
-        costs={"tpm": POWER_OFF, "native.secure_boot_template": POWER_OFF}),
-    row(21, "the template is not sent again", found(tpm=True, native={"secure_boot_template": "linux"}),
-        ask(tpm=True, native={"secure_boot_template": "linux"})),
-    row(22, "dynamic memory is set in one step", found(memory=G, native={"dynamic_memory": False}),
-        ask(memory="2G", native=DYNAMIC), "configure",
-        costs={"memory": LIVE, "native.dynamic_memory": POWER_OFF, "native.memory_minimum": POWER_OFF,
-               "native.memory_maximum": POWER_OFF}),
-    row(22, "and static again", found(memory=2 * G, native=DYNAMIC), ask(memory="1G", native={"dynamic_memory": False}),
-        "configure", costs={"memory": POWER_OFF, "native.dynamic_memory": POWER_OFF}),
-    row(23, "a service of the guest is switched live", found("running", native={"shutdown_service": False}),
-        ask(native={"shutdown_service": True}), "configure", costs={"native.shutdown_service": LIVE}),
+        found(secure_boot=True, tpm=False, secure_boot_template="windows"),
+        ask(tpm=True, secure_boot_template="linux"), "configure",
+        costs={"tpm": POWER_OFF, "secure_boot_template": POWER_OFF}),
+    row(21, "the template is not sent again", found(tpm=True, secure_boot_template="linux"),
+        ask(tpm=True, secure_boot_template="linux")),
+    row(22, "dynamic memory is set in one step", found(memory=G, dynamic_memory=False),
+        ask(memory="2G", **DYNAMIC), "configure",
+        costs={"memory": POWER_OFF, "dynamic_memory": POWER_OFF, "minimum_memory": LIVE, "maximum_memory": LIVE}),
+    row(22, "and static again", found(memory=2 * G, **WITH_DYNAMIC), ask(memory="1G", dynamic_memory=False),
+        "configure", costs={"memory": POWER_OFF, "dynamic_memory": POWER_OFF}),
+    row(22, "a running machine gets a wider range", found("running", memory=2 * G, **WITH_DYNAMIC),
+        ask(maximum_memory="8G"), "configure", costs={"maximum_memory": LIVE}),
+    row(22, "and no narrower one", found("running", memory=2 * G, **WITH_DYNAMIC), ask(maximum_memory="3G"),
+        refused=("refused", "maximum_memory")),
+    row(23, "a service of the guest is switched live", found("running", integration_services=SERVICES),
+        ask(integration_services={"shutdown": True}), "configure", costs={"integration_services": LIVE}),
     Elsewhere(23, "driver", "services are found by their ids, which have no language"),
     Elsewhere(24, "tool", "missing rights and a missing module have their own messages"),
     Elsewhere(25, "tool", "names of enumerations, sizes, dates"),

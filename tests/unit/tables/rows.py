@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Optional
 
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.hyperv import options as hyperv
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox import options as proxmox
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant import options as vagrant
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox import options as vbox
@@ -29,7 +30,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.options i
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.request import requests
 
 M, G = 1 << 20, 1 << 30
-_OWN = {**virsh.VM, **vbox.VM, **vagrant.VM, **proxmox.VM}
+_OWN = {**virsh.VM, **vbox.VM, **vagrant.VM, **proxmox.VM, **hyperv.VM}
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from types import ModuleType
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.hyperv import options as hyperv
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.hyperv.traits import hyperv_traits
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox import options as proxmox
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.traits import proxmox_traits
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant import options as vagrant
@@ -29,7 +31,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.options i
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.request import requests
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.vagrantfile_provider import PROVIDERS
-from ansible_collections.polyvirt.core.plugins.modules import proxmox_vm, vagrant_instance, vbox_vm, virsh_vm
+from ansible_collections.polyvirt.core.plugins.modules import hyperv_vm, proxmox_vm, vagrant_instance, vbox_vm, virsh_vm
 
 PLAIN = {name: option.default for name, option in VM.items()}
 SIZE, MAC = "2G", "52:54:00:00:00:01"
@@ -39,7 +41,7 @@ OWN_VALUES = {
     "mac": (MAC,),
     "address": ("192.168.56.10",),
     "ip_config": (["ip=dhcp"],),
-    "format": ("raw", "vdi", "qcow2"),
+    "format": ("raw", "vdi", "qcow2", "vhdx"),
     "model": ("virtio", "82540EM"),
     "os_type": ("linux", "debian-12"),
     "slot": (),
@@ -73,6 +75,7 @@ CASES = [
     ),
     Case(vbox, vbox_vm, tuple(vbox_traits(version) for version in ((6, 1, 0), (7, 2, 0)))),
     Case(vagrant, vagrant_instance, tuple(vagrant_traits({provider}) for provider in PROVIDERS)),
+    Case(hyperv, hyperv_vm, (hyperv_traits(None),)),
     Case(proxmox, proxmox_vm, (proxmox_traits("7.0"), proxmox_traits("9.1"))),
 ]
 

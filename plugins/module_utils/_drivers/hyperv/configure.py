@@ -1,0 +1,182 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Changing settings: first what is stored in the notes, then what the VM has."""
+
+from __future__ import annotations
+
+from ..._ports.windows_request import Ref, pick
+from ..._tools.hyperv import VM, file_command, hyperv, the_vm
+from .mark import notes_of, own_mark, split_notes
+from .settings.disks import (
+    attach_call,
+    detach_calls,
+    drive_slot,
+    file_name,
+    folder_of,
+    grow_call,
+    iso_calls,
+    key_of,
+    new_disk_call,
+    path_in,
+)
+from .settings.networks import add_nic_calls, change_calls, pick_nic, remove_calls, spoofing_calls
+from .settings.table import bios_order_call, service_calls, setting_calls, tpm_calls
+
+_DEVICES = {"disk": "HardDrives", "cdrom": "DVDDrives", "network": "NetworkAdapters"}
+
+
+def notes_call(description, mark):
+    """The call that stores the description and the mark; without a mark, the description alone."""
+    return hyperv("Set-VM", {"VM": VM, "Notes": notes_of(description, mark) if mark else description})
+
+
+def configure(driver, vm, step):
+    observed = driver.found.raw(vm.id)
+    raw = yield from driver.current(vm)
+    changes = step.changes
+    files = _new_files(driver, vm, raw, changes)
+    yield [
+        the_vm(vm.id),
+        *_notes_calls(raw, changes, list(files.values())),
+        *_removing_calls(observed or raw, raw, changes),
+        *_value_calls(vm, raw, changes),
+        *_disk_calls(raw, changes, files, driver),
+        *_nic_calls(driver, observed or raw, raw, changes),
+        *_boot_calls(raw, changes),
+        *([notes_call(*_final_notes(raw, changes, files))] if files else ()),
+    ]
+
+
+# Notes ----------------------------------------------------------------------------------------------------------------
+
+
+def _final_notes(raw, changes, files):
+    """(description, mark or None) after the changes; the disks in ``files`` are attached."""
+    description, mark = split_notes(raw.get("Notes"))
+    values = {change.kind: change.new for change in changes}
+    is_ours = mark is not None and (mark.get("new") or mark.get("id") == raw["Id"])
+    if is_ours or files or "tags" in values:
+        mark = own_mark(raw)
+        if "tags" in values:
+            mark["tags"] = list(values["tags"])
+        mark["disks"] = list(dict.fromkeys([*mark["disks"], *files.values()]))
+        mark.pop("making", None)
+    return values.get("description", description), mark
+
+
+def _notes_calls(raw, changes, paths):
+    """Before files are created, their names are stored: so a task that is killed leaves no unknown file."""
+    description, mark = _final_notes(raw, changes, {})
+    if paths:
+        mark = {**own_mark(raw), **(mark or {}), "making": paths}
+    notes = notes_of(description, mark) if mark else description
+    return [] if notes == (raw.get("Notes") or "") else [notes_call(description, mark)]
+
+
+def _new_files(driver, vm, raw, changes):
+    """{slot: path} of the disks to be created."""
+    present = {drive_slot(drive) for drive in raw.get("HardDrives") or ()}
+    added = [change for change in changes if change.kind == "disks.add" and change.key not in present]
+    folder = folder_of(driver)
+    return {
+        change.key: path_in(folder, file_name(vm.name, change.key, change.new.get("format") or "vhdx"))
+        for change in added
+        if not change.new.get("source")
+    }
+
+
+# Values ---------------------------------------------------------------------------------------------------------------
+
+
+def _value_calls(vm, raw, changes):
+    values = {change.field: change.new for change in changes if change.key is None and change.attribute is None}
+    native = {change.key: change.new for change in changes if change.field == "native"}
+    calls = setting_calls({**_memory(raw, values), "native": native})
+    if "tpm" in values:
+        calls += tpm_calls(values["tpm"])
+    if "integration_services" in values:
+        found = {one["Id"].lower(): one["Enabled"] for one in raw.get("VMIntegrationService") or ()}
+        calls += service_calls(raw["Id"], values["integration_services"], found)
+    if values.get("nested_virtualization"):
+        for place, nic in enumerate(raw.get("NetworkAdapters") or ()):
+            calls += [pick_nic(place, nic), *spoofing_calls([place])]
+    return calls
+
+
+def _memory(raw, values):
+    """Sizes of dynamic memory are checked against each other, so all are set in one call."""
+    sizes = {"memory": "MemoryStartup", "minimum_memory": "MemoryMinimum", "maximum_memory": "MemoryMaximum"}
+    is_dynamic = values.get("dynamic_memory", raw.get("DynamicMemoryEnabled"))
+    if not is_dynamic or not set(sizes) & set(values):
+        return values
+    return {**{name: raw[property_] for name, property_ in sizes.items() if raw.get(property_)}, **values}
+
+
+def _boot_calls(raw, changes):
+    order = next((change.new for change in changes if change.field == "boot_order"), None)
+    if order is None:
+        return []
+    if raw.get("Generation") == 1:
+        return [bios_order_call(order)]
+    calls = []
+    for kind in reversed(order):
+        for device in reversed(raw.get(_DEVICES[kind]) or ()):
+            calls.append(pick("vm", "device", path=[_DEVICES[kind]], conditions={"Id": device["Id"]}))
+            calls.append(first_boot_call("device"))
+    return calls
+
+
+def first_boot_call(kept):
+    """The device becomes the first one; all other entries of the boot order stay as they are."""
+    return hyperv("Set-VMFirmware", {"VM": VM, "FirstBootDevice": Ref(kept)})
+
+
+# Disks and NICs -------------------------------------------------------------------------------------------------------
+
+
+def _removing_calls(observed, raw, changes):
+    """Drives and NICs are known by the ids that they had when the change was planned."""
+    calls = []
+    drives = {drive_slot(drive): drive for drive in observed.get("HardDrives") or ()}
+    left = {one["Id"] for name in ("HardDrives", "NetworkAdapters") for one in raw.get(name) or ()}
+    nics = {str(place): nic for place, nic in enumerate(observed.get("NetworkAdapters") or ())}
+    for change in changes:
+        if change.kind == "disks.remove" and drives[change.key]["Id"] in left:
+            calls += detach_calls(drives[change.key])
+        if change.kind == "networks.remove" and nics[change.key]["Id"] in left:
+            calls += remove_calls(change.key, nics[change.key])
+    return calls
+
+
+def _disk_calls(raw, changes, files, driver):
+    calls, drives = [], {drive_slot(drive): drive for drive in raw.get("HardDrives") or ()}
+    removed = {change.key for change in changes if change.kind == "disks.remove"}
+    begun = {key_of(path) for path in own_mark(raw).get("making", ())}
+    for change in changes:
+        if change.kind == "disks.size":
+            known = driver.found.disks.get(key_of(drives[change.key]["Path"])) or {}
+            calls += [] if known.get("Size") == change.new else [grow_call(drives[change.key]["Path"], change.new)]
+        elif change.kind == "disks.add" and (change.key not in drives or change.key in removed):
+            path = files.get(change.key)
+            if path and key_of(path) in begun:  # A task that was killed has left it.
+                calls.append(file_command("Remove-Item", [path], go_on=True))
+            calls += [new_disk_call(path, change.new)] if path else []
+            calls.append(attach_call(change.key, path or change.new["source"]))
+        elif change.kind == "iso":
+            calls += iso_calls(raw, change.new, own_mark(raw)["files"])
+    return calls
+
+
+def _nic_calls(driver, observed, raw, changes):
+    nics = {str(place): nic for place, nic in enumerate(observed.get("NetworkAdapters") or ())}
+    calls, switches, wanted = [], driver.host.switches, {}
+    for change in (change for change in changes if change.field == "networks" and change.new is not None):
+        if change.attribute is not None:
+            wanted.setdefault(change.key, {"beside": change.beside})[change.attribute] = change.new
+        elif int(change.key) >= len(raw.get("NetworkAdapters") or ()):
+            calls += add_nic_calls(change.key, change.new, switches)
+    for place, entry in wanted.items():
+        attributes = set(entry) - {"beside"}
+        calls += change_calls(place, nics[place], {**entry.pop("beside"), **entry}, attributes, switches)
+    return calls

@@ -1,0 +1,56 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Our mark on a VM, in the last line of its notes; and the names of VMs whose creation is not complete.
+
+Hyper-V chooses the id of a VM when it creates it, in the same request in which the mark is written. Until the next
+change the mark has no id (``new``), and counts for the VM that has it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+from ..._lifecycle.mark import empty_mark, parsed, printed
+
+_LINE = "#polyvirt "
+_UNFINISHED = "polyvirt~"
+
+
+def split_notes(notes):
+    """(description, mark or None) of the notes of a VM."""
+    lines = (notes or "").replace("\r\n", "\n").split("\n")
+    place = next((number for number, line in enumerate(lines) if line.startswith(_LINE)), None)
+    if place is None:
+        return "\n".join(lines), None
+    mark = parsed(lines[place][len(_LINE) :])
+    return "\n".join([*lines[:place], *lines[place + 1 :]]), mark
+
+
+def notes_of(description, mark):
+    """Notes with a description and a mark."""
+    line = f"{_LINE}{printed(mark)}"
+    return f"{description}\n{line}" if description else line
+
+
+def mark_of(raw):
+    """The mark of a VM, with the id of the VM that it counts for."""
+    _description, mark = split_notes(raw.get("Notes"))
+    return {**mark, "id": raw["Id"]} if mark and mark.get("new") else mark
+
+
+def own_mark(raw):
+    """The mark of a VM to be added to; it has the id of the VM."""
+    mark = mark_of(raw) or {}
+    own = mark if mark.get("id") == raw["Id"] else {}
+    return {**empty_mark(raw["Id"]), **{name: one for name, one in own.items() if name != "new"}}
+
+
+def temporary_name(name):
+    """The name of a VM while it is created: a VM with such a name is not complete."""
+    digest = hashlib.sha256(name.casefold().encode("utf-8", "surrogatepass")).hexdigest()
+    return f"{_UNFINISHED}{digest[:32]}"
+
+
+def is_temporary(name):
+    return name.startswith(_UNFINISHED)

@@ -1,0 +1,110 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The settings of a task in Hyper-V's terms; what Hyper-V cannot have is rejected."""
+
+from __future__ import annotations
+
+from ..._lifecycle.errors import Refused
+from ..._lifecycle.model import ABSENT
+from ..._lifecycle.units import MIB, human_size
+from .settings.disks import normalized_slot, windows_path
+from .settings.native import normalized_native
+from .settings.networks import normalized_networks
+from .settings.table import UEFI_ONLY
+
+_SIZES = ("memory", "minimum_memory", "maximum_memory")
+_UNIT = 2 * MIB
+#: The minimum of a new VM.
+_LEAST = 512 * MIB
+
+
+def normalized(reader, vm, config):
+    adjusted = dict(config)
+    is_bios = _value(vm, config, "firmware", "uefi") == "bios"
+    if is_bios:
+        _check_bios(vm, config)
+    adjusted = config = _with_minimum(vm, adjusted)
+    _check_memory(vm, config)
+    adjusted = dict(config)
+    if "disks" in config:
+        adjusted["disks"] = _disks(vm, config["disks"], is_bios)
+    if config.get("iso"):
+        adjusted["iso"] = windows_path(vm, "iso", config["iso"])
+    elif config.get("iso") == "" and vm.config.get("iso") is None:
+        del adjusted["iso"]  # Without a drive there is nothing to eject.
+    if "networks" in config:
+        switches = reader.host.switches if reader and reader.host else None
+        adjusted["networks"] = normalized_networks(vm, config["networks"], switches)
+    if "native" in config:
+        adjusted["native"] = normalized_native(vm, config["native"])
+    if "integration_services" in config and vm.power != ABSENT:
+        found = vm.config.get("integration_services") or {}
+        adjusted["integration_services"] = {**found, **config["integration_services"]}
+    return adjusted
+
+
+def _value(vm, config, option, default=None):
+    """The value of an option once the task is done."""
+    found = vm.config.get(option)
+    return config[option] if config.get(option) is not None else default if found is None else found
+
+
+def _check_bios(vm, config):
+    for option in UEFI_ONLY:
+        if config.get(option):
+            raise Refused(
+                f"{vm.name}: {option}: a VM with firmware: bios (generation 1) does not have it.",
+                f"Omit {option}, or create the VM with firmware: uefi.",
+            )
+
+
+def _with_minimum(vm, config):
+    """The minimum of dynamic memory must not be above the memory at the start, so both are lowered together."""
+    is_dynamic = _value(vm, config, "dynamic_memory", False)
+    if not is_dynamic or config.get("minimum_memory") or not {"memory", "dynamic_memory"} & set(config):
+        return config
+    start, least = _value(vm, config, "memory"), vm.config.get("minimum_memory", _LEAST)
+    return {**config, "minimum_memory": start} if start and least > start else config
+
+
+def _check_memory(vm, config):
+    for option in _SIZES:
+        size = config.get(option)
+        if size and size % _UNIT:
+            raise Refused(f"{vm.name}: {option}: {human_size(size)} is not a multiple of 2M.", "Round it.")
+    is_dynamic = _value(vm, config, "dynamic_memory", False)
+    if _value(vm, config, "nested_virtualization", False) and is_dynamic:
+        raise Refused(
+            f"{vm.name}: nested_virtualization and dynamic_memory cannot be used together.",
+            "Set dynamic_memory: false.",
+        )
+    if not is_dynamic or not {*_SIZES, "dynamic_memory"} & set(config):
+        return
+    least, start, most = (_value(vm, config, option) for option in ("minimum_memory", "memory", "maximum_memory"))
+    for low, high, options in (
+        (least, start, ("minimum_memory", "memory")),
+        (start, most, ("memory", "maximum_memory")),
+    ):
+        if low and high and low > high:
+            raise Refused(
+                f"{vm.name}: {options[0]}: {human_size(low)} is more than {options[1]} ({human_size(high)}).",
+                f"Set {options[0]} to at most {human_size(high)}, or raise {options[1]}.",
+            )
+
+
+def _disks(vm, disks, is_bios):
+    adjusted = {}
+    for slot, disk in disks.items():
+        slot = normalized_slot(vm, slot, is_bios)
+        if slot in adjusted:
+            raise Refused(f"{vm.name}: disks: slot {slot} is used twice.", "Use each slot once.")
+        if disk and disk.get("source"):
+            disk = {**disk, "source": windows_path(vm, f"disks.{slot}.source", disk["source"])}
+            if disk.get("size") and slot not in (vm.config.get("disks") or {}):
+                raise Refused(
+                    f"{vm.name}: disks.{slot}.size: the disk has the size of its file when it is attached.",
+                    "Omit size, and set it in a task after it.",
+                )
+        adjusted[slot] = disk
+    return adjusted

@@ -1,0 +1,228 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What Hyper-V reports, as VMs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+
+from ..._lifecycle.model import ON, RUNNING, STOPPED, Address, File, Snapshot, Vm
+from ..._tools.hyperv import DEFAULT_SWITCH, state_of
+from .mark import is_temporary, mark_of, split_notes
+from .settings.disks import disks_of, dvd_drives, key_of
+from .settings.networks import networks_of
+from .settings.table import read_settings
+
+_LOCAL_ADDRESSES = ("fe80:", "169.254.")
+_KINDS = {"disabled": "", "production": "production", "production_only": "production", "standard": "standard"}
+
+
+@dataclass(frozen=True)
+class Host:
+    """What a plan may need to know of the host; ``switches`` are raw, ``build`` is the number of its Windows."""
+
+    disk_folder: str = ""
+    cpus: int | None = None
+    switches: tuple = ()
+    build: int | None = None
+    computer: str = ""
+
+
+@dataclass
+class Found:
+    """One observation: raw VMs by id, their raw snapshots and disks, and all VMs as (id, name)."""
+
+    known: list = field(default_factory=list)
+    vms: Mapping = field(default_factory=dict)
+    snapshots: Mapping = field(default_factory=dict)
+    disks: Mapping = field(default_factory=dict)
+
+    def add(self, known, vms, snapshots, disks):
+        """What was read later replaces what was read before; VMs that do not exist any more are left out."""
+        self.known = known or self.known
+        ids = {one.lower() for one, _name in self.known}
+        read = {raw["Id"].lower(): raw for raw in vms}
+        self.vms = {one: raw for one, raw in {**self.vms, **read}.items() if one in ids}
+        self.disks = {**self.disks, **{key_of(one["Path"]): one for one in disks}}
+        grouped = {}
+        for one in snapshots:
+            grouped.setdefault(one["VMId"].lower(), []).append(one)
+        self.snapshots = {**self.snapshots, **dict.fromkeys(read, ()), **grouped}
+
+    def names(self):
+        """Names of all VMs that are complete."""
+        return tuple(sorted({name for _id, name in self.known if not is_temporary(name)}))
+
+    def all_snapshots(self):
+        return [one for snapshots in self.snapshots.values() for one in snapshots]
+
+    def raw(self, vm_id):
+        """The raw VM of an id, or None."""
+        return self.vms.get((vm_id or "").lower())
+
+    def is_merging(self, raw):
+        """Whether files of checkpoints that do not exist any more are still to be merged."""
+        paths = [drive.get("Path") or "" for drive in raw.get("HardDrives") or ()]
+        return any(map(is_of_checkpoint, paths)) and not self.snapshots.get(raw["Id"].lower())
+
+    def chain(self, path):
+        """Files of a disk, from the one that is attached to the last one below it."""
+        chain = []
+        while path and key_of(path) not in map(key_of, chain):
+            chain.append(path)
+            path = (self.disks.get(key_of(path)) or {}).get("ParentPath")
+        return chain
+
+    def own_file(self, path):
+        """The file that a disk was attached as: checkpoints put their own files on top of it."""
+        return next((one for one in self.chain(path) if not is_of_checkpoint(one)), path)
+
+
+def is_of_checkpoint(path):
+    return path.lower().endswith((".avhdx", ".avhd"))
+
+
+def observed_vm(found, raw, native_keys=(), name=None, vm_id=None):
+    """One VM. ``name`` and ``vm_id`` are as the task writes them: Hyper-V compares both without regard to case."""
+    vm_id, mark = vm_id or raw["Id"], mark_of(raw)
+    if mark and mark.get("id") == raw["Id"]:
+        mark = {**mark, "id": vm_id}
+    vm = power_of_vm(raw, name or raw["Name"], vm_id, config_of(found, raw, native_keys))
+    busy = vm.busy or ("merging disks" if found.is_merging(raw) else None)
+    return vm.having(busy=busy, snapshots=tuple(snapshots_of(found, raw)), mark=mark)
+
+
+def power_of_vm(raw, name, vm_id, config):
+    """What changes while something is waited for; with settings that are known."""
+    state = state_of(raw["State"], raw.get("OperationalStatus"))
+    addresses, ssh = addresses_of(raw, state)
+    return Vm(
+        name=name,
+        id=vm_id,
+        power=state.power,
+        busy=state.busy,
+        reason=state.reason,
+        config=config,
+        active=config if state.power in ON else None,
+        addresses=addresses,
+        ssh=ssh,
+    )
+
+
+def config_of(found, raw, native_keys=()):
+    """The settings of a VM, or those that are known of a checkpoint."""
+    description, mark = split_notes(raw.get("Notes"))
+    drives = dvd_drives(raw, (mark or {}).get("files", ()))
+    return {
+        **read_settings(raw, native_keys),
+        "description": description,
+        "tags": tuple(sorted((mark or {}).get("tags", ()))),
+        "disks": disks_of(found, raw),
+        "networks": networks_of(raw),
+        "iso": (drives[0].get("Path") or "") if drives else None,
+    }
+
+
+def addresses_of(raw, state):
+    """(addresses, how to reach the VM by SSH): reported by the integration services of the guest."""
+    if state.power != RUNNING:
+        return (), None
+    found = [
+        (Address(address, "agent", _mac(nic)), nic)
+        for nic in raw.get("NetworkAdapters") or ()
+        for address in nic.get("IPAddresses") or ()
+        if not address.lower().startswith(_LOCAL_ADDRESSES)
+    ]
+    if not found:
+        return (), None
+    first, nic = next(((one, nic) for one, nic in found if ":" not in one.address), found[0])
+    scope = "host" if (nic.get("SwitchId") or "").lower() == DEFAULT_SWITCH else "network"
+    ssh = {"host": first.address, "port": 22, "user": None, "scope": scope}
+    return tuple(address for address, _nic in found), ssh
+
+
+def _mac(nic):
+    return ":".join(re.findall("..", nic["MacAddress"])).lower() if nic.get("MacAddress") else None
+
+
+# Checkpoints ----------------------------------------------------------------------------------------------------------
+
+
+def snapshots_of(found, raw):
+    """Checkpoints of users. Those of backups and of replication are left out: they come and go with their work."""
+    notes = (mark_of(raw) or {}).get("checkpoints") or {}
+    for one in found.snapshots.get(raw["Id"].lower(), ()):
+        if one.get("SnapshotType") != "Standard":
+            continue
+        yield Snapshot(
+            name=one["Name"],
+            id=one["Id"],
+            parent=one.get("ParentSnapshotId"),
+            power=power_of_snapshot(one["State"]),
+            description=notes.get(one["Name"], ""),
+            config=snapshot_config(found, raw, one),
+            kind="automatic" if one.get("IsAutomaticCheckpoint") else "",
+            created=_seconds(one.get("CreationTime")),
+            current=one["Id"] == raw.get("ParentSnapshotId"),
+        )
+
+
+def power_of_snapshot(state):
+    """A checkpoint with memory is restored as running, one without as stopped."""
+    return STOPPED if state_of(state).power == STOPPED else RUNNING
+
+
+def snapshot_config(found, raw, snapshot):
+    """What a restore brings back, as far as Hyper-V reports it; all else is as it is."""
+    then = {**raw, **{name: one for name, one in snapshot.items() if name not in ("Id", "Name", "State")}}
+    mark = mark_of(raw) or {}
+    return {**config_of(found, then), "tags": tuple(sorted(mark.get("tags", ())))}
+
+
+def _seconds(text):
+    if not text:
+        return None
+    whole = text.partition(".")[0].rstrip("Z")
+    return datetime.strptime(whole, "%Y-%m-%dT%H:%M:%S").replace(tzinfo=timezone.utc).timestamp()
+
+
+# Files ----------------------------------------------------------------------------------------------------------------
+
+
+def files_of(found, raw):
+    """The files of one VM, each with the other VMs that need it; ``found`` has all VMs."""
+    mark = mark_of(raw) or {}
+    mark = mark if mark.get("id") == raw["Id"] else {}
+    ours = {key_of(path) for path in (*mark.get("disks", ()), *mark.get("making", ()))}
+    paths = {key_of(path): path for path in attached_files(found, raw)}
+    if not mark.get("new"):
+        # Detached disks, and files of a task that was killed. A mark without an id may be a copy.
+        paths.update({key_of(path): path for path in (*mark.get("disks", ()), *mark.get("making", ()))})
+    users = users_of_files(found, but=raw["Id"].lower())
+    files = [File(path, "disk", key in ours, tuple(sorted(users.get(key, ())))) for key, path in paths.items() if path]
+    seeds = mark.get("files", ())
+    media = [drive["Path"] for drive in dvd_drives(raw, seeds) if drive.get("Path")]
+    return (*files, *(File(path, "support", True) for path in seeds), *(File(path, "medium") for path in media))
+
+
+def attached_files(found, raw):
+    """Files of the disks of a VM and of its checkpoints, without those that only checkpoints write."""
+    owners = [raw, *found.snapshots.get(raw["Id"].lower(), ())]
+    paths = [drive["Path"] for owner in owners for drive in owner.get("HardDrives") or () if drive.get("Path")]
+    return list(dict.fromkeys(found.own_file(path) for path in paths))
+
+
+def users_of_files(found, but=None):
+    """{key of a file: names of the VMs that use it, or have a disk that is based on it}."""
+    users = {}
+    for raw in found.vms.values():
+        if raw["Id"].lower() == but:
+            continue
+        for drive in raw.get("HardDrives") or ():
+            for path in found.chain(drive.get("Path")):
+                users.setdefault(key_of(path), set()).add(raw["Name"])
+    return users

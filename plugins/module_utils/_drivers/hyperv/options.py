@@ -1,0 +1,52 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Options of Hyper-V alone, and which of the shared ones it never has."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..._lifecycle import options
+from ..._lifecycle.options import Connection, Option, Platform, Size, Texts, with_suboption
+from ..._tools.hyperv import SERVICES
+
+_SWITCH = "Use networks[].type: network with the name of a switch as source; nat is the default switch."
+_FORWARD = "Add a mapping to the NAT network on the host: Add-NetNatStaticMapping."
+_SHARE = "Share the directory from the host with SMB, and mount it in the guest."
+_DISPLAY = "Connect to the VM with VMConnect, or with RDP to the guest."
+
+HYPERV = Platform(
+    "hyperv",
+    lacks={
+        "os_type": "Hyper-V has the same devices for all guests. Set secure_boot_template.",
+        "display": _DISPLAY,
+        "port_forwards": _FORWARD,
+        "shared_folders": _SHARE,
+        "disks.storage": "Use storage_path for the files of a new VM, or attach a file with disks[].source.",
+        "networks.type=bridged": _SWITCH,
+        "networks.type=hostonly": _SWITCH,
+        "networks.type=internal": _SWITCH,
+        "networks.type=user": _SWITCH,
+        "networks.address": "Set the address in the guest.",
+        "networks.model": "This module creates synthetic NICs only.",
+        "compare.content": "Export the VM, and compare its disks on another host.",
+        "compare.text": "Export the VM, and compare its disks on another host.",
+    },
+)
+
+VM = {
+    # Paths are those of the Windows host.
+    "iso": replace(options.VM["iso"], type="str", absolute=False),
+    "disks": with_suboption(options.VM["disks"], "source", type="str", absolute=False),
+    "storage_path": Connection(),
+    "secure_boot_template": Option(choices=("windows", "linux", "shielded")),
+    "boot_order": Texts(choices=("disk", "cdrom", "network")),
+    "dynamic_memory": Option("bool"),
+    "minimum_memory": Size(),
+    "maximum_memory": Size(),
+    "checkpoint_type": Option(choices=("production", "production_only", "standard", "disabled")),
+    "automatic_checkpoints": Option("bool"),
+    "stop_action": Option(choices=("save", "shut_down", "turn_off")),
+    "integration_services": Option("dict", options={name: Option("bool") for name in SERVICES}),
+}

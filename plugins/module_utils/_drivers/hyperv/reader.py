@@ -1,0 +1,191 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Hyper-V as far as it is read: all VMs of an observation, with all of their settings, in one request."""
+
+from __future__ import annotations
+
+from ..._lifecycle.errors import Unavailable
+from ..._lifecycle.light import KnownSettings, is_light
+from ..._lifecycle.model import Observation
+from ..._ports.windows import CallFailed, connection
+from ..._tools.hyperv import MODULE, host_chain, is_gone, power_chain, read_vms, vms_chain
+from .mark import is_temporary, mark_of, temporary_name
+from .observe import Found, Host, files_of, observed_vm, power_of_vm
+from .settings.disks import slot_name
+from .settings.native import STATUS, native_properties
+from .traits import hyperv_traits
+
+_NO_ROLE = "Install the module: Install-WindowsFeature Hyper-V-PowerShell, or on clients the feature Hyper-V."
+
+
+def make_reader(params):
+    """The reader for the parameters of an info module."""
+    return HyperVReader(params, native_keys=STATUS if "facets" in params else ())
+
+
+class HyperVReader:
+    """The Hyper-V of one host, for one task. ``options`` are the task's."""
+
+    def __init__(self, options, native_keys=()):
+        self.options, self._native_keys = options, tuple(native_keys)
+        self._windows, self._settings = None, KnownSettings()
+        #: The last full observation, and what the host has; plans are based on them.
+        self.found, self.host = Found(), None
+        self._warnings = []
+
+    @property
+    def windows(self):
+        """The connection of the task."""
+        self._windows = self._windows or connection()
+        return self._windows
+
+    def traits(self):
+        return hyperv_traits(self)
+
+    def slot(self, place):
+        """The slot of an entry without one, which depends on the generation of the VMs of the task."""
+        firmware = self.options.get("firmware")
+        if firmware is None and self.found.vms:
+            is_bios = all(raw.get("Generation") == 1 for raw in self.found.vms.values())
+            return slot_name(place, is_bios)
+        return slot_name(place, firmware == "bios")
+
+    def observe(self, targets, facets):
+        if is_light(targets, facets):
+            return self._observe_power(targets)
+        found = self.read(None if "files" in facets else targets)
+        wanted = list(self._wanted(found, targets, "unfinished" in facets))
+        vms = [observed_vm(found, raw, self._native_keys, name, vm_id) for raw, name, vm_id in wanted]
+        if "files" in facets:
+            vms = [vm.having(files=files_of(found, raw)) for vm, (raw, _name, _id) in zip(vms, wanted)]
+        self._settings.remember(vms)
+        self.found.known = found.known
+        self.found.add(found.known, list(found.vms.values()), found.all_snapshots(), list(found.disks.values()))
+        return Observation(vms=vms, known=found.names(), warnings=tuple(self._warnings))
+
+    def read(self, targets=None):
+        """VMs as they are now, as Found: all, or those of ``targets``."""
+        chains = [] if self.host else [host_chain()]
+        native = native_properties(key for key in self._native_keys if "." in key)
+        chains += [vms_chain(name, where, native) for name, where in _selections(targets).items()]
+        results = self.send(chains, about=not self.host)
+        if not self.host:
+            self.host = _host(results.pop(0), self.windows.about or {})
+        found = Found()
+        for result in results:
+            self._check(result.answers[0])
+            check_parts(result.answers)
+            gone = [one for one in result.answers[1].objects if is_gone(one)]
+            self._warnings += [
+                f"{one.get('Name', one.get('Id'))}: the VM was deleted while it was read." for one in gone
+            ]
+            found.add(*read_vms(result.answers))
+        return found
+
+    def send(self, chains, about=False):
+        """The Results of chains with Hyper-V's commands."""
+        try:
+            return self.windows.call(chains, modules=[MODULE], about=about)
+        except Unavailable as error:
+            remedy = _NO_ROLE if error.why == "missing" else error.remedy
+            raise Unavailable(error.message, error.why, remedy) from error
+
+    def host_facts(self):
+        """What is reported of the host besides."""
+        about = (self.windows.about if self._windows else None) or {}
+        build = about.get("build")
+        return {"version": f"10.0.{build}" if build else None}
+
+    def _check(self, answer):
+        if answer.error is not None:
+            raise cannot_be_read(answer.error)
+
+    def _observe_power(self, targets):
+        (result,) = self.send([power_chain([target.id for target in targets])])
+        self._check(result.answers[0])
+        ids = {target.id.lower(): target.id for target in targets}
+        vms = []
+        for raw in result.answers[1].objects:
+            if is_gone(raw):
+                continue
+            vm_id = ids[raw["Id"].lower()]
+            name = next((one.name for one in targets if one.id == vm_id and one.name), raw["Name"])
+            vms.append(power_of_vm(raw, name, vm_id, self._settings.of(vm_id)))
+        return Observation(vms=vms, known=self.found.names())
+
+    def _wanted(self, found, targets, with_unfinished):
+        """(raw VM, name and id as the task writes them) of the VMs that are observed."""
+        named = {target.name.casefold(): target.name for target in targets or () if target.name}
+        named_by_id = {target.id.lower(): target for target in targets or () if target.id}
+        begun = {temporary_name(name): name for name in named.values()}
+        for raw in found.vms.values():
+            name, target = raw["Name"], named_by_id.get(raw["Id"].lower())
+            vm_id = target.id if target else None
+            if is_temporary(name):
+                name = begun.get(name) or (mark_of(raw) or {}).get("name") or name
+                if not with_unfinished or (targets is not None and raw["Name"] not in begun):
+                    continue
+            elif targets is not None and target is None and name.casefold() not in named:
+                continue
+            yield raw, self._as_written(name, named, target), vm_id
+
+    @staticmethod
+    def _as_written(name, named, target):
+        if target is not None and target.name and target.name.casefold() == name.casefold():
+            return target.name
+        return named.get(name.casefold(), name)
+
+
+def _selections(targets):
+    """{name of a chain: conditions of its VMs}."""
+    if targets is None:
+        return {"all": None}
+    names = [target.name for target in targets if target.name and not target.id]
+    ids = [target.id for target in targets if target.id]
+    found = {"names": {"Name": [*names, *map(temporary_name, names)]}} if names else {}
+    return {**found, **({"ids": {"Id": ids}} if ids else {})} or {"none": {"Id": [""]}}
+
+
+def _host(result, about):
+    for answer in result.answers:
+        if answer.error is not None:
+            raise cannot_be_read(answer.error)
+    host, switches = result.answers
+    about_host = host.objects[0] if host.objects else {}
+    return Host(
+        disk_folder=about_host.get("VirtualHardDiskPath") or "",
+        cpus=about_host.get("LogicalProcessorCount"),
+        switches=switches.objects,
+        build=about.get("build"),
+        computer=about.get("computer") or "",
+    )
+
+
+def check_parts(answers):
+    """Raise the first error of a read that leaves settings unknown. Disks that cannot be read are reported as such."""
+    for answer in answers[1:]:
+        # Where there is no VM of a kind, there is nothing to be read of it.
+        if answer.error is not None and answer.error.id != "NothingKept":
+            raise answer.error
+    for answer in answers[1:-1]:
+        for error in answer.errors:
+            if error.category != "ObjectNotFound":  # A VM that was deleted meanwhile.
+                raise error
+
+
+def cannot_be_read(error: CallFailed):
+    """Why VMs cannot be listed: no right, or the service does not run."""
+    if error.category == "PermissionDenied":
+        return Unavailable(
+            f"The user has no right to manage Hyper-V ({error}).",
+            "not_responding",
+            "Use a user of the group Administrators or Hyper-V Administrators.",
+        )
+    if error.category == "ObjectNotFound":
+        return Unavailable(
+            f"Hyper-V does not answer ({error}).",
+            "not_responding",
+            "Start the Virtual Machine Management service: Start-Service vmms.",
+        )
+    return Unavailable(f"Hyper-V cannot be read ({error}).", "not_responding", "Check Get-VM on the host.")

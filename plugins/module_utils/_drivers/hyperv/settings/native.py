@@ -1,0 +1,129 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Settings of Hyper-V that have no option of their own: by object and property, as Hyper-V names them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ...._lifecycle.errors import Refused
+from ...._lifecycle.model import LIVE, NEVER, POWER_OFF, STOPPED
+
+_COMMANDS = {
+    "VM": "Set-VM",
+    "Processor": "Set-VMProcessor",
+    "Memory": "Set-VMMemory",
+    "Firmware": "Set-VMFirmware",
+}
+_ON_OFF = ("On", "Off")
+
+
+@dataclass(frozen=True)
+class Native:
+    """A setting: its type or its choices, what a change costs, and the parameter where it is not the property."""
+
+    kind: object
+    cost: str = POWER_OFF
+    parameter: str = ""
+    object: str = "VM"
+
+    @property
+    def command(self):
+        return _COMMANDS[self.object]
+
+
+def _of(object_, **settings):
+    return {
+        f"{object_}.{name}": Native(one.kind, one.cost, one.parameter or name, object_)
+        for name, one in settings.items()
+    }
+
+
+#: What is only reported.
+STATUS = ("VM.CPUUsage", "VM.MemoryAssigned", "VM.MemoryDemand", "VM.Uptime", "VM.Version", "VM.IsClustered")
+
+NATIVE = {
+    **_of(
+        "VM",
+        AutomaticStartAction=Native(("Nothing", "StartIfRunning", "Start"), LIVE),
+        AutomaticStartDelay=Native(int, LIVE),
+        AutomaticCriticalErrorAction=Native(("None", "Pause"), LIVE),
+        AutomaticCriticalErrorActionTimeout=Native(int, LIVE),
+        SnapshotFileLocation=Native(str),
+        SmartPagingFilePath=Native(str),
+        GuestControlledCacheTypes=Native(bool),
+        LowMemoryMappedIoSpace=Native(int),
+        HighMemoryMappedIoSpace=Native(int),
+        BatteryPassthroughEnabled=Native(bool),
+        EnhancedSessionTransportType=Native(("VMBus", "HvSocket")),
+        LockOnDisconnect=Native(_ON_OFF, LIVE),
+    ),
+    **_of(
+        "Processor",
+        CompatibilityForMigrationEnabled=Native(bool),
+        CompatibilityForOlderOperatingSystemsEnabled=Native(bool),
+        HwThreadCountPerCore=Native(int),
+        Maximum=Native(int, LIVE),
+        Reserve=Native(int, LIVE),
+        RelativeWeight=Native(int, LIVE),
+        MaximumCountPerNumaNode=Native(int),
+        MaximumCountPerNumaSocket=Native(int),
+        EnableHostResourceProtection=Native(bool),
+    ),
+    **_of("Memory", Buffer=Native(int, LIVE), Priority=Native(int, LIVE)),
+    **_of(
+        "Firmware",
+        PreferredNetworkBootProtocol=Native(("IPv4", "IPv6")),
+        ConsoleMode=Native(("Default", "COM1", "COM2", "None")),
+        PauseAfterBootFailure=Native(_ON_OFF),
+    ),
+}
+
+
+def native_properties(keys):
+    """{object: names of properties} to be read for these keys."""
+    found = {}
+    for key in keys:
+        object_, _dot, name = key.partition(".")
+        found.setdefault(object_, []).append(name)
+    return found
+
+
+def read_native(raw, key):
+    object_, _dot, name = key.partition(".")
+    return (raw if object_ == "VM" else raw.get(object_) or {}).get(name)
+
+
+def native_arguments(key, value):
+    return {NATIVE[key].parameter: value}
+
+
+def cost_of_native(vm, change):
+    if change.key not in NATIVE:
+        return NEVER
+    return NATIVE[change.key].cost if vm.power != STOPPED else LIVE
+
+
+def normalized_native(vm, given):
+    """The settings with values of their types. Raises Refused for what Hyper-V does not have."""
+    return {key: _normalized(vm, key, value) for key, value in given.items()}
+
+
+def _normalized(vm, key, value):
+    known = NATIVE.get(key)
+    if known is None:
+        raise Refused(f"{vm.name}: native: '{key}' is not supported.", f"Supported keys: {', '.join(sorted(NATIVE))}.")
+    if isinstance(known.kind, tuple):
+        words = {word.lower(): word for word in known.kind}
+        if str(value).lower() in words:
+            return words[str(value).lower()]
+        expected = f"one of {', '.join(known.kind)}"
+    else:
+        is_number = known.kind is int and isinstance(value, (int, str)) and str(value).lstrip("-").isdigit()
+        if is_number and not isinstance(value, bool):
+            return int(value)
+        if known.kind is not int and isinstance(value, known.kind):
+            return value
+        expected = {int: "a whole number", bool: "true or false", str: "text"}[known.kind]
+    raise Refused(f"{vm.name}: native.{key}: {value!r} is not {expected}.", "Correct the value.")

@@ -1,0 +1,229 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Hyper-V's own terms: states, services, commands as calls, and the requests that read VMs.
+
+Names of enums and ids have no language; all other texts of Hyper-V are in the language of the host.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .._ports.windows_request import Chain, Ref, call, pick, properties
+
+MODULE = "Hyper-V"
+#: The switch with NAT and DHCP that each Windows client has; its name is in the language of the host.
+DEFAULT_SWITCH = "c08cb7b8-9b3c-408e-8e30-5e16a3aeb444"
+#: The end of the ids of integration services.
+SERVICES = {
+    "guest_service_interface": "6C09BB55-D683-4DA0-8931-C9BF705F6480",
+    "heartbeat": "84EAAE65-2F2E-45F5-9BB5-0E857DC8EB47",
+    "key_value_pair_exchange": "2A34B1C2-FD73-4043-8A5B-DD2159BC743F",
+    "shutdown": "9F8233AC-BE49-4C79-8EE3-E7E1985B2077",
+    "time_synchronization": "2497F4DE-E9FA-4204-80E4-4B75C46419C0",
+    "vss": "5CED1297-4598-4915-A5FC-AD21BB4D02A4",
+}
+#: What Hyper-V reports as MAC address of a NIC that has none yet.
+NO_MAC = "000000000000"
+
+
+@dataclass(frozen=True)
+class State:
+    """``power`` is a power state of the model; ``busy`` says what a VM does between two of them."""
+
+    power: str
+    busy: str | None = None
+    reason: str = ""
+
+
+_STABLE = {
+    "Off": "stopped",
+    "Running": "running",
+    "Paused": "paused",
+    "Saved": "suspended",
+    "FastSaved": "suspended",
+    "Hibernated": "suspended",
+}
+_TRANSIENT = {
+    "Starting": ("stopped", "starting"),
+    "Stopping": ("running", "stopping"),
+    "ForceShutdown": ("running", "stopping"),
+    "ForceReboot": ("running", "resetting"),
+    "Reset": ("running", "resetting"),
+    "Saving": ("running", "saving"),
+    "FastSaving": ("running", "saving"),
+    "Pausing": ("running", "pausing"),
+    "Resuming": ("paused", "resuming"),
+    "ComponentServicing": ("running", "being serviced"),
+}
+#: Work on a VM that its operational status shows.
+WORK = {
+    "ApplyingSnapshot": "restoring a checkpoint",
+    "CreatingSnapshot": "taking a checkpoint",
+    "DeletingSnapshot": "deleting a checkpoint",
+    "MergingDisks": "merging disks",
+    "ExportingVirtualMachine": "being exported",
+    "MigratingVirtualMachine": "being moved",
+    "BackingUpVirtualMachine": "being backed up",
+    "ModifyingUpVirtualMachine": "being changed",
+    "StorageMigrationPhaseOne": "being moved",
+    "StorageMigrationPhaseTwo": "being moved",
+    "MigratingPlannedVm": "being moved",
+}
+#: Work that leaves a running VM and its settings as they are.
+HARMLESS = frozenset({"merging disks", "being backed up"})
+
+
+def state_of(name, operational=()):
+    """The State of a VM from the names of its state and of its operational status."""
+    if name in _TRANSIENT:
+        return State(*_TRANSIENT[name])
+    work = next((WORK[one] for one in operational or () if one in WORK), None)
+    if name in _STABLE:
+        return State(_STABLE[name], work)
+    if name.endswith("Critical"):
+        return State("unknown", None, f"{name}: Hyper-V cannot reach the files of the VM")
+    return State("unknown", None, f"Hyper-V reports the state {name}")
+
+
+def service_id(vm_id, service):
+    return f"Microsoft:{vm_id.upper()}\\{SERVICES[service]}"
+
+
+def hyperv(command, arguments=None, **more):
+    """A call of one of Hyper-V's commands."""
+    return call(f"{MODULE}\\{command}", arguments, **more)
+
+
+def file_command(command, paths, **more):
+    """A call of PowerShell's commands for files; names of files are no patterns."""
+    force = {"Force": True} if command == "Remove-Item" else {}
+    return call(f"Microsoft.PowerShell.Management\\{command}", {"LiteralPath": list(paths), **force}, **more)
+
+
+def the_vm(vm_id, **more):
+    """The VM as ``Ref("vm")`` of the calls that follow."""
+    return hyperv("Get-VM", {"Id": vm_id}, keep="vm", **more)
+
+
+VM = Ref("vm")
+
+# Reading --------------------------------------------------------------------------------------------------------------
+
+_DRIVE = properties("Id", "Path", "ControllerType", "ControllerNumber", "ControllerLocation")
+_NIC = properties(
+    "Id", "SwitchName", "SwitchId", "MacAddress", "DynamicMacAddressEnabled", "IPAddresses", "MacAddressSpoofing",
+    VlanSetting=properties("OperationMode", "AccessVlanId"),
+)  # fmt: skip
+_HARDWARE = properties(
+    "ProcessorCount", "DynamicMemoryEnabled", "MemoryStartup", "MemoryMinimum", "MemoryMaximum", "Notes",
+    "Generation", HardDrives=_DRIVE, DVDDrives=_DRIVE, NetworkAdapters=_NIC,
+)  # fmt: skip
+_POWER = properties("Id", "Name", "State", "OperationalStatus", "IsDeleted")
+_VM = {
+    **_POWER,
+    **_HARDWARE,
+    **properties(
+        "AutomaticStartAction", "AutomaticStopAction", "CheckpointType", "AutomaticCheckpointsEnabled", "IsClustered",
+        "ParentSnapshotId", "Uptime",
+        VMIntegrationService=properties("Id", "Enabled", "PrimaryOperationalStatus"),
+    ),
+}  # fmt: skip
+_SNAPSHOT = {
+    **_HARDWARE,
+    **properties("Id", "Name", "VMId", "ParentSnapshotId", "SnapshotType", "State", "CreationTime"),
+    **properties("IsAutomaticCheckpoint"),
+}
+_VHD = properties("Path", "ParentPath", "Size", "VhdFormat", "VhdType", "FileSize", "MinimumSize")
+_BOOT = properties("BootType", Device=properties("Id"))
+_FIRMWARE = properties("VMId", "SecureBoot", "SecureBootTemplate", BootOrder=_BOOT)
+
+
+def properties_of_power():
+    return dict(_POWER)
+
+
+def host_chain():
+    """What the host has: default folders, and switches."""
+    host = properties("VirtualHardDiskPath", "VirtualMachinePath", "LogicalProcessorCount", "MemoryCapacity")
+    return Chain(
+        "host",
+        (
+            hyperv("Get-VMHost", show=host),
+            hyperv("Get-VMSwitch", show=properties("Id", "Name", "SwitchType")),
+        ),
+    )
+
+
+def power_chain(ids):
+    """Only what changes while something is waited for."""
+    show = {**_POWER, "NetworkAdapters": properties("IPAddresses", "MacAddress"), "Uptime": True}
+    return Chain("power", (hyperv("Get-VM", keep="all"), _pick_vms({"Id": list(ids)}, show)))
+
+
+def vhd_call(paths, **more):
+    """Virtual disks with all that they are based on. One that is missing or in use is an error among others."""
+    arguments = {"Path": paths if isinstance(paths, Ref) else list(paths)}
+    return hyperv("Get-VHD", arguments, follow=("ParentPath", "Path"), show=_VHD, partial=True, go_on=True, **more)
+
+
+def vms_chain(name, conditions, native=None):
+    """VMs with their settings: all, or those that meet the conditions. Its answers are read by ``read_vms``.
+
+    ``native``: {object: names of properties} to be read besides.
+    """
+    native = native or {}
+    tree = {**_VM, **properties(*native.get("VM", ()))}
+    first = [hyperv("Get-VM", keep="all", show=properties("Id", "Name"))]
+    calls = [
+        *first,
+        _pick_vms(conditions, tree),
+        _of_vms("Get-VMProcessor", "vms", properties("VMId", "ExposeVirtualizationExtensions"), native),
+        _of_vms("Get-VMMemory", "vms", properties("VMId"), native),
+        pick("vms", "uefi", conditions={"Generation": [2]}, one=False, show=properties("Id")),
+        _of_vms("Get-VMFirmware", "uefi", _FIRMWARE, native),
+        _of_vms("Get-VMSecurity", "uefi", properties("TpmEnabled"), native),
+        pick("vms", "bios", conditions={"Generation": [1]}, one=False),
+        _of_vms("Get-VMBios", "bios", properties("VMId", "StartupOrder"), native),
+        hyperv("Get-VMSnapshot", {"VM": Ref("vms")}, keep="snapshots", show=_SNAPSHOT, partial=True, go_on=True),
+        pick("vms", "paths", path=["HardDrives", "Path"], one=False),
+        vhd_call(Ref("paths")),
+    ]
+    return Chain(name, tuple(calls))
+
+
+def _pick_vms(conditions, show):
+    return pick("all", "vms", conditions=conditions, one=False, show=show)
+
+
+def _of_vms(command, kept, show, native):
+    """A read of all VMs at once. Where there are none it fails, and the chain goes on."""
+    more = native.get(command.partition("-VM")[2], ())
+    show = {**show, **properties(*more)}
+    return hyperv(command, {"VM": Ref(kept)}, show=show, partial=True, go_on=True)
+
+
+def read_vms(answers):
+    """(all VMs as (id, name), raw VMs, raw snapshots, raw disks) from the answers to a ``vms_chain``.
+
+    A raw VM has what belongs to it under Processor, Memory, Firmware, Security and Bios.
+    """
+    (all_vms, vms, processors, memories, uefi, firmware, security, _pick, bios, snapshots, _paths, vhds) = answers
+    raw = {one["Id"]: dict(one) for one in vms.objects if not is_gone(one)}
+    for part, answer in (("Processor", processors), ("Memory", memories), ("Firmware", firmware), ("Bios", bios)):
+        for one in answer.objects:
+            if one.get("VMId") in raw:
+                raw[one["VMId"]][part] = one
+    # Objects of this class do not say which VM they are of; they come in the order of the VMs.
+    if len(uefi.objects) == len(security.objects):
+        for owner, one in zip(uefi.objects, security.objects):
+            if owner["Id"] in raw:
+                raw[owner["Id"]]["Security"] = one
+    known = [(one["Id"], one["Name"]) for one in all_vms.objects if "Name" in one]
+    return known, list(raw.values()), list(snapshots.objects), list(vhds.objects)
+
+
+def is_gone(raw):
+    """Whether a VM was deleted while it was read."""
+    return bool(raw.get("IsDeleted")) or bool({"Id", "Name", "State"} & set(raw.get("!unreadable", ())))

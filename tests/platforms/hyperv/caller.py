@@ -1,0 +1,77 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Sends single calls to a double of Hyper-V, as a driver sends them."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from platforms.hyperv.double.records import Snapshot, Vm
+
+DISK = "C:\\Disks\\web.vhdx"
+
+
+class Error(Exception):
+    """An error of a call: ``head`` of its id, its category and message."""
+
+    def __init__(self, answer):
+        super().__init__(answer["id"])
+        self.head, self.category, self.message = answer["id"].split(",")[0], answer["category"], answer["message"]
+
+
+class Caller:
+    """Sends calls to a host."""
+
+    def __init__(self, host):
+        self.host = host
+
+    def answer(self, command, show=None, about=(), **arguments):
+        """The answer to a call. A VM or checkpoint among the arguments is read before, in the same chain."""
+        calls, given = [], {}
+        for name, value in arguments.items():
+            given[name] = f"={value}" if isinstance(value, str) else value
+            if isinstance(value, list):
+                given[name] = [f"={one}" if isinstance(one, str) else one for one in value]
+            reader = {Vm: "Get-VM", Snapshot: "Get-VMSnapshot"}.get(type(value))
+            if reader:
+                calls.append({"op": "call", "command": reader, "with": {"Id": f"={value.id}"}, "keep": name})
+                given[name] = {"ref": name}
+        tree = dict.fromkeys(show.split(), True) if isinstance(show, str) else show
+        last = {"op": "call", "command": command, "with": given, "show": tree or {}, **dict(about)}
+        return self._last([*calls, last])
+
+    def _last(self, calls):
+        answer = json.loads(self.host.windows.answer(json.dumps({"chains": [{"calls": calls}]})))
+        found = answer["chains"][0]["calls"][-1]
+        if not found["ok"]:
+            raise Error(found["error"])
+        return found
+
+    def __call__(self, command, show=None, **arguments):
+        return self.answer(command, show, **arguments)["objects"]
+
+    def picked(self, vm, path, command, argument, where=None, **arguments):
+        """A call with objects that the VM has: ``path`` names the property."""
+        read = {"op": "call", "command": "Get-VM", "with": {"Id": f"={vm.id}"}, "keep": "vm"}
+        pick = {"op": "pick", "from": "vm", "path": [path], "keep": "one", **({"where": where} if where else {})}
+        given = {name: f"={value}" if isinstance(value, str) else value for name, value in arguments.items()}
+        call = {"op": "call", "command": command, "with": {**given, argument: {"ref": "one"}}}
+        return self._last([read, pick, call])
+
+
+def fails(call, head, category=None):
+    """The error with which a call ends."""
+    with pytest.raises(Error) as error:
+        call()
+    assert error.value.head == head
+    assert category in (None, error.value.category)
+    return error.value
+
+
+def on(web, state="Running", **guest):
+    web.state = state
+    vars(web.guest).update(guest)
+    return web

@@ -1,0 +1,126 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The files of a Windows host, with virtual disks, locks and free space."""
+
+from __future__ import annotations
+
+from platforms.hyperv.double.records import Exported, Vhd
+from platforms.windows.programs import Files
+
+GIB = 1 << 30
+
+
+def parent(path):
+    return path.rpartition("\\")[0]
+
+
+def base(path):
+    return path.rpartition("\\")[2]
+
+
+def stem(path):
+    return base(path).rpartition(".")[0]
+
+
+def extension(path):
+    return "." + base(path).rpartition(".")[2].lower() if "." in base(path) else ""
+
+
+class FileSystem(Files):
+    """Folders have names as they were written, like files. ``capacity`` is {drive: bytes}."""
+
+    def __init__(self):
+        super().__init__(environment={"SystemRoot": "C:\\Windows", "TEMP": "C:\\Temp"})
+        self.capacity = {"C": 500 * GIB, "D": 500 * GIB}
+        self.written = {}
+        #: Paths that may not be read, and {path: why} of those that something has open.
+        self.denied, self.open = set(), {}
+        for folder in ("C:\\Windows", "C:\\Temp", "C:\\Users", "D:\\"):
+            self.make(folder)
+
+    def key(self, path):
+        """A path as it is compared."""
+        return self._key(path)
+
+    def name(self, path):
+        """A path in the case in which it was written."""
+        return self.written.get(self._key(path), path)
+
+    def make(self, folder):
+        """A folder with those above it."""
+        folder = folder.replace("/", "\\").rstrip("\\")
+        while folder and self._key(folder) not in self.folders:
+            self.folders.add(self._key(folder))
+            self.written[self._key(folder)] = folder
+            folder = parent(folder)
+
+    def is_folder(self, path):
+        return self._key(path) in self.folders
+
+    def file(self, path):
+        """The content of a file, or None."""
+        return self.contents.get(self._key(path))
+
+    def vhd(self, path):
+        """The virtual disk of a path, or None."""
+        found = self.file(path)
+        return found if isinstance(found, Vhd) else None
+
+    def put(self, path, content):
+        """A file, with the folders above it."""
+        path = path.replace("/", "\\")
+        self.make(parent(path))
+        self.contents[self._key(path)] = content
+        self.written[self._key(path)] = path
+
+    def write(self, path, content):
+        answer = super().write(path, content)
+        self.written[self._key(path)] = path.replace("/", "\\")
+        return answer
+
+    def delete(self, path):
+        self.contents.pop(self._key(path), None)
+        self.folders.discard(self._key(path))
+
+    def below(self, folder):
+        """The keys of all files and folders in a folder."""
+        start = self._key(folder) + "\\"
+        return sorted(one for one in (*self.contents, *self.folders) if one.startswith(start))
+
+    @staticmethod
+    def length(content):
+        return content.length if isinstance(content, Vhd) else 4096 if isinstance(content, Exported) else len(content)
+
+    def used(self, drive):
+        start = f"{drive.lower()}:\\"
+        return sum(self.length(content) for path, content in self.contents.items() if path.startswith(start))
+
+    def free(self, drive):
+        return self.capacity.get(drive.upper(), 0) - self.used(drive)
+
+    def has_room(self, path, size):
+        """Whether this many bytes fit; shares have room."""
+        return path.startswith("\\\\") or size <= self.free(path[:1])
+
+    def chain(self, path):
+        """A disk and its parents, as far as they exist."""
+        found = []
+        while path and self.vhd(path) is not None and self._key(path) not in map(self._key, found):
+            found.append(self.name(path))
+            path = self.vhd(path).parent
+        return found
+
+    def change(self, path):
+        """The content of a disk changes: the disks on top of it become useless."""
+        for child in self.children(path):
+            self.vhd(child).broken = True
+
+    def children(self, path):
+        """The disks whose parent is a disk."""
+        key = self._key(path)
+        return [
+            self.name(one)
+            for one, content in self.contents.items()
+            if isinstance(content, Vhd) and content.parent and self._key(content.parent) == key
+        ]

@@ -1,0 +1,253 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A Hyper-V host: its state, how a test prepares and observes it, and how a call reaches its command."""
+
+from __future__ import annotations
+
+import itertools
+
+from platforms.hyperv.double import (
+    adapters,
+    devices,
+    power,
+    settings,
+    snapshots,
+    switches,
+    transfer,
+    vhds,
+    vms,
+    windows,
+)
+from platforms.hyperv.double.calls import ACCESS, COMMANDS, HANDLERS, NO_FILE, Call
+from platforms.hyperv.double.files import FileSystem
+from platforms.hyperv.double.records import DEFAULT_SWITCH, GIB, Guest, Knobs, Switch, Vhd, new_id
+from platforms.hyperv.double.texts import text
+from platforms.hyperv.double.views import Views
+from platforms.windows.failures import Failed
+from platforms.windows.host import WindowsHost
+
+#: The modules that have the commands.
+PARTS = (adapters, devices, power, settings, snapshots, switches, transfer, vhds, windows, vms)
+_READS = ("Get-", "Test-", "Measure-", "Wait-", "Start-Sleep")
+_FOLDERS = {"VirtualHardDiskPath": "C:\\Hyper-V\\Disks", "VirtualMachinePath": "C:\\Hyper-V"}
+#: A module that only servers have.
+_SERVER = "ServerManager"
+
+
+class HyperV:
+    """``client``: Windows 10 or 11 with its default switch; else a server. ``windows`` answers requests."""
+
+    def __init__(self, *, client=False, culture="en-US", enabled=True, knobs=None, clock=None):
+        self.client, self.culture, self.knobs = client, culture, knobs or Knobs()
+        self.name, self.processors, self.memory = "HOST", 16, 64 * GIB
+        #: "full", "hyperv" (Hyper-V Administrators only), "denied", or "invisible" (no VM is seen).
+        self.access, self.is_service_running = "full", True
+        self.reaches_shares = True  # False: the logon of the connection has no second hop
+        self.files, self.views = FileSystem(), Views(self)
+        self.settings = {**_FOLDERS, "MacAddressMinimum": "00155D000000", "MacAddressMaximum": "00155D0000FF"}
+        for folder in _FOLDERS.values():
+            self.files.make(folder)
+        self.vms, self.switches, self.nats, self.host_addresses, self.neighbours = [], [], [], [], []
+        self.adapters = {"Ethernet": new_id(), "Ethernet 2": new_id()}
+        self.guest_template = Guest()
+        self.feature = "Enabled" if enabled else "Disabled"
+        self.log, self._hooks, self._macs = [], [], itertools.count(1)
+        if client:
+            self.switches.append(Switch("Default Switch", "Internal", DEFAULT_SWITCH))
+        self.windows = WindowsHost([], self.invoke, files=self.files, about=self._about(), clock=clock)
+        self.clock = self.windows.clock
+        self._load()
+
+    def _about(self):
+        about = {"powershell": "5.1.20348.2582", "edition": "Desktop", "build": 22631 if self.client else 20348}
+        about |= {"computer": self.name, "user": "admin", "culture": self.culture, "session": 0, "elevated": True}
+        return {**about, "sid": "S-1-5-21-1-2-3-500", "local_system": False, "now": "2026-01-01T00:00:00.0000000Z"}
+
+    def _load(self):
+        """The commands of the modules that are installed."""
+        absent = {_SERVER} if self.client else set()
+        absent |= set() if self.feature == "Enabled" else {"Hyper-V"}
+        found = [command for command in COMMANDS if command.module not in absent]
+        self.windows.commands = {command.name.lower(): command for command in found}
+        self.windows.modules = {command.module.lower() for command in found}
+
+    # What tests do
+
+    def vm(self, name):
+        """The only VM of a name or id."""
+        (found,) = (one for one in self.vms if name in (one.name, one.id))
+        return found
+
+    def add(self, name, *, generation=2, state="Off", disk=None, **guest):
+        """A VM that exists already; with a path, it has a new disk of 10 GiB. ``guest`` are fields of its Guest."""
+        vm = vms.create(self, name, generation)
+        vm.guest = Guest(**{**vars(self.guest_template), **guest})
+        if disk:
+            self.disk(disk)
+            devices.attach(vm, "disk", disk)
+        vm.state, vm.started = state, self.clock.now()
+        self.vms.append(vm)
+        return vm
+
+    def disk(self, path, size=10 * GIB, **about):
+        """A virtual disk as a file."""
+        self.files.put(path, Vhd(**{"type": "Dynamic", "size": size, **about}))
+        return path
+
+    def guest(self, name, **fields):
+        """Change how the guest of a VM behaves."""
+        vars(self.vm(name).guest).update(fields)
+
+    def before(self, command, act, call=1):
+        """Call ``act`` before the given call of a command, counted from now."""
+        self._hooks.append(["before", command, call, act])
+
+    def after(self, command, act, call=1):
+        """Call ``act`` after the given call of a command, when its objects are not yet read."""
+        self._hooks.append(["after", command, call, act])
+
+    def restart(self):
+        """Restart Windows: features become what they are to be, running VMs by their automatic actions."""
+        self.feature = {"EnablePending": "Enabled", "DisablePending": "Disabled"}.get(self.feature, self.feature)
+        power.restart_host(self)
+        self._load()
+
+    def writes(self):
+        """The names of all commands so far that change something."""
+        return [name for name, _values in self.log if not name.startswith(_READS)]
+
+    def delete(self, vm):
+        """The VM is gone, as if another client had deleted it."""
+        vm.deleted = self.clock.now()
+        self.vms.remove(vm)
+
+    # What commands need
+
+    def invoke(self, context, command, bound):
+        """Carry out a command: the protocol of WindowsHost."""
+        self.log.append((command.name, dict(bound.values)))
+        self._run_hooks("before", command.name)
+        call = Call(self, context, command, bound)
+        if command.module == "Hyper-V":
+            self._check_access(call)
+        handler = HANDLERS.get(command.name)
+        if handler is None:
+            raise Failed(f"NotImplementedInFake,{command.name}", "NotImplemented", command.name)
+        found = [] if call.get("WhatIf") else list(handler(call) or ())
+        self._run_hooks("after", command.name)
+        return found
+
+    def _run_hooks(self, when, name):
+        for hook in [one for one in self._hooks if one[:2] == [when, name]]:
+            hook[2] -= 1
+            if hook[2] == 0:
+                self._hooks.remove(hook)
+                hook[3]()
+
+    def _check_access(self, call):
+        if self.access == "denied":
+            raise call.failed("AccessDenied", "denied", name=self.name)
+        if not self.is_service_running:
+            raise call.failed("ObjectNotFound", "service", name=self.name)
+
+    def text(self, key, **values):
+        return text(self.culture, key, **values)
+
+    def switch_name(self, switch):
+        return self.text("Default Switch") if switch.id == DEFAULT_SWITCH else switch.name
+
+    def new_shown(self, folder):
+        """The properties of a new VM that are no hardware."""
+        return {
+            "AutomaticStartAction": "StartIfRunning",
+            "AutomaticStartDelay": 0,
+            "AutomaticStopAction": "Save",
+            "AutomaticCriticalErrorAction": "Pause",
+            "AutomaticCriticalErrorActionTimeout": 30,
+            "AutomaticCheckpointsEnabled": self.client,
+            "CheckpointType": "Production",
+            "EnhancedSessionTransportType": "VMBus",
+            "Notes": "",
+            "SnapshotFileLocation": folder,
+            "SmartPagingFilePath": folder,
+            "LockOnDisconnect": "Off",
+            "GuestControlledCacheTypes": False,
+            "LowMemoryMappedIoSpace": 128 << 20,
+            "HighMemoryMappedIoSpace": 512 << 20,
+            "BatteryPassthroughEnabled": True,
+        }
+
+    def answers(self, vm):
+        """Whether the integration services of a guest answer."""
+        return (
+            vm.state in ("Running", "Stopping")
+            and vm.guest.services
+            and self.clock.now() >= vm.started + vm.guest.boot_seconds
+        )
+
+    def addresses(self, vm, nic):
+        """The addresses of a NIC that the guest reports."""
+        is_reported = vm.state == "Running" and self.answers(vm) and vm.hardware.services["Key-Value Pair Exchange"]
+        if not is_reported or nic.switch is None:
+            return []
+        vm.reads += 1
+        is_first = nic is next(one for one in vm.hardware.nics if one.switch)
+        return list(vm.guest.addresses) if is_first and vm.reads > vm.guest.empty_reads else []
+
+    def reach(self, vm, state):
+        """A VM is in a state that lasts."""
+        vm.transition, vm.state, vm.shutdown_asked = None, state, None
+        if state == "Off":
+            snapshots.end_automatic(self, vm)
+
+    def new_mac(self):
+        return f"00155D{next(self._macs):06X}"
+
+    def users(self, path):
+        """The VMs that have a disk, or a disk on top of it, in one of their drives."""
+        key = self.files.key(path)
+        return [
+            vm
+            for vm in self.vms
+            for drive in vm.hardware.disks()
+            if key in map(self.files.key, self.files.chain(drive.path) or [drive.path])
+        ]
+
+    def is_attached(self, path):
+        return any(vm.state not in ("Off", "Saved") for vm in self.users(path)) or self.files.key(path) in (
+            self.files.key(one) for one, why in self.files.open.items() if why == "mounted"
+        )
+
+    def is_locked(self, path):
+        """Whether something has a file open so that nothing else can write or delete it."""
+        return self.files.key(path) in self.files.open or self._is_in_drive(path)
+
+    def _is_in_drive(self, path):
+        key = self.files.key(path)
+        running = [vm for vm in self.vms if vm.state not in ("Off", "Saved")]
+        return any(
+            key == self.files.key(one)
+            for vm in running
+            for drive in vm.hardware.drives
+            for one in (self.files.chain(drive.path) or [drive.path])
+        )
+
+    def lock(self, paths, why="merge"):
+        for path in paths:
+            self.files.open[self.files.key(path)] = why
+
+    def unlock(self, paths):
+        for path in paths:
+            self.files.open.pop(self.files.key(path), None)
+
+    def check_share(self, call, path):
+        """Raise the error of a share that the logon of the connection cannot reach."""
+        if path.startswith("\\\\") and not self.reaches_shares:
+            raise call.operation("attachment", ACCESS, name=path)
+
+    def need_file(self, call, path):
+        """Raise the error of a file that does not exist."""
+        self.check_share(call, path)
+        if self.files.file(path) is None:
+            raise call.failed("FileNotFound", "file", code=NO_FILE, name=path)

@@ -1,0 +1,342 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a Hyper-V host contains: VMs, checkpoints, devices, switches, and the knobs where real hosts differ."""
+
+from __future__ import annotations
+
+import itertools
+import uuid
+from dataclasses import dataclass, field
+
+MIB = 1 << 20
+GIB = 1 << 30
+NO_MAC = "000000000000"
+NO_ID = "00000000-0000-0000-0000-000000000000"
+DEFAULT_SWITCH = "c08cb7b8-9b3c-408e-8e30-5e16a3aeb444"
+#: {key of the name of an integration service: its id}
+SERVICES = {
+    "Guest Service Interface": "6C09BB55-D683-4DA0-8931-C9BF705F6480",
+    "Heartbeat": "84EAAE65-2F2E-45F5-9BB5-0E857DC8EB47",
+    "Key-Value Pair Exchange": "2A34B1C2-FD73-4043-8A5B-DD2159BC743F",
+    "Shutdown": "9F8233AC-BE49-4C79-8EE3-E7E1985B2077",
+    "Time Synchronization": "2497F4DE-E9FA-4204-80E4-4B75C46419C0",
+    "VSS": "5CED1297-4598-4915-A5FC-AD21BB4D02A4",
+}
+TEMPLATES = {
+    "MicrosoftWindows": "1734c6e8-3154-4dda-ba5f-a874cc483422",
+    "MicrosoftUEFICertificateAuthority": "272e7447-90a4-4563-a4b9-8e4ab00526ce",
+    "OpenSourceShieldedVM": "4292ae2b-ee2c-42b5-a969-dd8f8689f6f3",
+}
+_numbers = itertools.count(1)
+
+
+def new_id():
+    """A GUID as text. Like on a real host, no two runs have the same ones."""
+    return str(uuid.uuid4())
+
+
+def new_key():
+    """What identifies a device as long as it exists, in checkpoints too."""
+    return next(_numbers)
+
+
+@dataclass
+class Knobs:
+    """Where hosts differ, or nobody knows how they behave. A driver must work with every value.
+
+    ``merge_delay`` None: merges never begin (a backup holds them). Seconds are those of the clock.
+    """
+
+    start_paused: str = "warns"  # or "fails"
+    resume_saved: str = "fails"  # or "resumes"
+    turn_off_refused: float = 30.0  # a power-off is refused so long after a shutdown request that is pending
+    restored_as: str = "table"  # or "Saved", "Off"
+    merge_delay: float | None = 3.0
+    merge_seconds: float = 10.0
+    lock_seconds: float = 0.0  # files stay locked so long after the status of the merge has ended
+    start_while_merging: bool = True
+    missing_checkpoint: str = "silent"  # Remove-VMSnapshot of a missing name; or "fails"
+    unknown_switch: str = "InvalidParameter"  # or "ObjectNotFound"
+    out_of_memory: str = "OutOfMemory"  # or "OperationFailed"
+    disk_full: str = "OperationFailed"  # or "OutOfMemory"
+    checkpoints_disabled: str = "OperationFailed"  # or "InvalidState"
+    live_changes: bool = True  # False: each change of hardware needs the VM off
+    nic_hotplug: bool = True  # generation 2; False: off only
+    deleted_late: float = 0.0  # objects of a deleted VM show IsDeleted so much later
+    stale_objects: bool = False  # objects show what was true when they were read
+    switch_cuts_connection: bool = False  # a new external switch loses the answer
+    seconds: dict = field(
+        default_factory=lambda: {
+            "create": 2.0,
+            "start": 0.24,
+            "turn_off": 0.1,
+            "save": 0.19,
+            "resume": 0.19,
+            "checkpoint": 1.0,
+            "restore": 1.0,
+            "export": 5.0,
+            "import": 5.0,
+            "convert": 5.0,
+            "copy": 5.0,
+        }
+    )
+
+
+@dataclass
+class Guest:
+    """How the guest of a VM behaves.
+
+    ``shutdown``: "obeys", "fails" (an error after a while), "locked" (obeys only if it is forced), or "hangs" for
+    ``hangs`` seconds, in which the VM shows ``hung_state``.
+    """
+
+    services: bool = True  # the integration services answer
+    boot_seconds: float = 0.0  # until they do
+    shutdown: str = "obeys"
+    shutdown_seconds: float = 2.0
+    hangs: float = 300.0
+    hung_state: str = "Running"
+    vss: bool = True
+    memory_hotplug: bool = True
+    addresses: tuple = ("192.0.2.10", "fe80::10")
+    empty_reads: int = 0  # reads of the addresses that find none, after each start
+    boot_file: str = ""  # an entry that the system adds to the boot order of generation 2 at its first start
+
+
+@dataclass
+class Drive:
+    """A hard disk or DVD drive in a slot."""
+
+    kind: str  # "disk" or "dvd"
+    controller: str  # "IDE" or "SCSI"
+    number: int
+    location: int
+    path: str = ""
+    shown: dict = field(default_factory=dict)
+    key: int = field(default_factory=new_key)
+
+    @property
+    def slot(self):
+        return self.controller, self.number, self.location
+
+
+def _vlan():
+    return {
+        "OperationMode": "Untagged",
+        "AccessVlanId": 0,
+        "NativeVlanId": 0,
+        "AllowedVlanIdList": [],
+        "AllowedVlanIdListString": "",
+        "PrivateVlanMode": 0,
+    }
+
+
+@dataclass
+class Nic:
+    name: str
+    legacy: bool = False
+    mac: str = NO_MAC
+    is_dynamic: bool = True
+    switch: str | None = None  # its id
+    shown: dict = field(
+        default_factory=lambda: {
+            "MacAddressSpoofing": "Off",
+            "DhcpGuard": "Off",
+            "RouterGuard": "Off",
+            "DeviceNaming": "Off",
+        }
+    )
+    vlan: dict = field(default_factory=_vlan)
+    bandwidth: dict = field(default_factory=dict)
+    id: str = field(default_factory=lambda: new_id().upper())
+    key: int = field(default_factory=new_key)
+
+
+@dataclass
+class Boot:
+    """An entry of the boot order: a device by its key, or a file."""
+
+    kind: str  # "Drive", "Network", "File"
+    key: int = 0
+    path: str = ""
+    description: str = "EFI SCSI Device"
+
+
+def _processor():
+    return {
+        "Count": 1,
+        "Maximum": 100,
+        "Reserve": 0,
+        "RelativeWeight": 100,
+        "HwThreadCountPerCore": 0,
+        "MaximumCountPerNumaNode": 8,
+        "MaximumCountPerNumaSocket": 1,
+        "CompatibilityForMigrationEnabled": False,
+        "CompatibilityForOlderOperatingSystemsEnabled": False,
+        "ExposeVirtualizationExtensions": False,
+        "EnableHostResourceProtection": False,
+        "EnableLegacyApicMode": False,
+        "AllowACountMCount": False,
+        "ResourcePoolName": "Primordial",
+    }
+
+
+def _memory():
+    return {
+        "DynamicMemoryEnabled": False,
+        "Startup": 512 * MIB,
+        "Minimum": 512 * MIB,
+        "Maximum": 1024 * GIB,
+        "Buffer": 20,
+        "Priority": 50,
+        "MaximumPerNumaNode": 64 * GIB // MIB,
+        "ResourcePoolName": "Primordial",
+    }
+
+
+def _firmware():
+    return {
+        "SecureBoot": "On",
+        "SecureBootTemplate": "MicrosoftWindows",
+        "PreferredNetworkBootProtocol": "IPv4",
+        "ConsoleMode": "Default",
+        "PauseAfterBootFailure": "Off",
+    }
+
+
+def _security():
+    return {
+        "TpmEnabled": False,
+        "EncryptStateAndVmMigrationTraffic": False,
+        "VirtualizationBasedSecurityOptOut": False,
+    }
+
+
+@dataclass
+class Hardware:
+    """What a checkpoint keeps of a VM. Dictionaries have the names of the properties that show them."""
+
+    generation: int
+    processor: dict = field(default_factory=_processor)
+    memory: dict = field(default_factory=_memory)
+    firmware: dict = field(default_factory=_firmware)
+    boot: list = field(default_factory=list)
+    bios: dict = field(
+        default_factory=lambda: {
+            "NumLockEnabled": False,
+            "StartupOrder": ["CD", "IDE", "LegacyNetworkAdapter", "Floppy"],
+        }
+    )
+    com: dict = field(default_factory=lambda: {1: {"Path": ""}, 2: {"Path": ""}})
+    drives: list = field(default_factory=list)
+    controllers: list = field(default_factory=lambda: [0])  # numbers of the SCSI controllers
+    nics: list = field(default_factory=list)
+    services: dict = field(default_factory=lambda: {name: name != "Guest Service Interface" for name in SERVICES})
+    security: dict = field(default_factory=_security)
+    key_protector: bool = False
+    is_tpm_initialised: bool = False
+
+    def disks(self):
+        return [drive for drive in self.drives if drive.kind == "disk"]
+
+    def device(self, key):
+        """The drive or NIC of a key, or None."""
+        return next((one for one in (*self.drives, *self.nics) if one.key == key), None)
+
+
+@dataclass(eq=False)
+class Snapshot:
+    """A checkpoint of a VM."""
+
+    vm: Vm
+    name: str
+    hardware: Hardware
+    parent: str | None
+    created: float
+    has_memory: bool
+    is_automatic: bool = False
+    type: str = "Standard"
+    id: str = field(default_factory=new_id)
+
+
+@dataclass(eq=False)
+class Vm:
+    name: str
+    hardware: Hardware
+    folder: str
+    shown: dict
+    guest: Guest
+    created: float = 0.0
+    id: str = field(default_factory=new_id)
+    state: str = "Off"
+    version: str = "9.0"
+    is_clustered: bool = False
+    snapshots: list = field(default_factory=list)
+    parent: str | None = None  # the id of the checkpoint on which it stands
+    busy: list = field(default_factory=list)  # operational statuses beside Ok
+    started: float = 0.0
+    reads: int = 0
+    shutdown_asked: float | None = None
+    deleted: float | None = None
+    is_metered: bool = False
+    #: What is under way: a state that is reached counts only if nothing newer has begun.
+    transition: object = None
+
+    def owners(self):
+        """The VM and its checkpoints: all that refer to disks."""
+        return [self, *self.snapshots]
+
+
+@dataclass(eq=False)
+class Switch:
+    name: str
+    type: str
+    id: str = field(default_factory=new_id)
+    notes: str = ""
+    adapter: str = ""  # the physical one of an external switch
+    allow_management: bool = True
+
+
+@dataclass(eq=False)
+class Address:
+    """An address of a NIC of the host."""
+
+    alias: str
+    address: str
+    prefix: int
+
+
+class Vhd(bytes):
+    """A file that is a virtual disk. Its size on the disk is not kept as bytes.
+
+    ``broken``: its parent was changed after it was created, so that it cannot be used any more.
+    """
+
+    def __new__(cls, **about):
+        one = super().__new__(cls, b"vhd")
+        one.__dict__.update(
+            {"parent": "", "block": 32 * MIB, "used": 4 * MIB, "data": 0, "broken": False, "id": new_id(), **about}
+        )
+        return one
+
+    def copy(self):
+        return Vhd(**vars(self))
+
+    @property
+    def length(self):
+        return self.size + 4 * MIB if self.type == "Fixed" else self.used
+
+    @property
+    def minimum(self):
+        """The size below which it cannot be made smaller; ``data`` is where its last partition ends."""
+        return self.data or None
+
+
+class Exported(bytes):
+    """The configuration in an export."""
+
+    def __new__(cls, vm):
+        one = super().__new__(cls, b"vmcx")
+        one.vm = vm
+        return one

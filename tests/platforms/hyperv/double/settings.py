@@ -1,0 +1,266 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Settings of VMs: memory, processors, firmware, security, integration services, COM ports."""
+
+from __future__ import annotations
+
+from platforms.hyperv.double.calls import handles, listed
+from platforms.hyperv.double.records import TEMPLATES, Boot
+from platforms.windows.objects import like
+
+_STEP = 2 << 20
+
+
+@handles("Get-VMMemory", "Get-VMProcessor", "Get-VMFirmware", "Get-VMBios", "Get-VMSecurity", "Get-VMKeyProtector")
+def get_settings(call):
+    noun = call.command.name.partition("-VM")[2].lower()
+
+    def get(owner):
+        if noun in ("firmware", "bios"):
+            _check_generation(call, owner)
+        if noun == "keyprotector":
+            return [0, 0, 0, 4] if not owner.hardware.key_protector else [0, 0, 0, 7, 1, 2, 3, 4]
+        return [getattr(call.host.views, noun)(owner)]
+
+    return call.each(call.owners(), get)
+
+
+def _check_generation(call, owner):
+    wanted = 2 if "Firmware" in call.command.name else 1
+    if owner.hardware.generation != wanted:
+        raise call.failed("InvalidParameter", "generation", name=owner.name)
+
+
+def _targets(call, name):
+    """The VMs, also if an object of their settings is given."""
+    given = call.get(name)
+    if given is None:
+        return call.vms()
+    return [one.owner for one in listed(given)]
+
+
+def change_memory(call, vm, given):
+    """Check and set memory: all values of a call together."""
+    old = vm.hardware.memory
+    new = {**old, **given}
+    sizes = [new["Minimum"], new["Startup"], new["Maximum"]] if new["DynamicMemoryEnabled"] else [new["Startup"]]
+    given_sizes = [given[name] for name in ("Minimum", "Startup", "Maximum") if name in given]
+    if sizes != sorted(sizes) or any(one < 32 << 20 or one % _STEP for one in given_sizes):
+        raise call.bad("StartupBytes")
+    if not (5 <= new["Buffer"] <= 2000 and 0 <= new["Priority"] <= 100):
+        raise call.bad("Buffer")
+    changed = {name for name in new if new[name] != old[name]}
+    if changed:
+        (call.need_live if _is_live(vm, old, new, changed) else call.need_off)(vm, "Memory")
+    old.update(new)
+
+
+def _is_live(vm, old, new, changed):
+    if not old["DynamicMemoryEnabled"] and changed == {"Startup"}:
+        return vm.guest.memory_hotplug
+    is_narrower = new["Minimum"] > old["Minimum"] or new["Maximum"] < old["Maximum"]
+    return not is_narrower and not changed & {"DynamicMemoryEnabled", "Startup"}
+
+
+@handles("Set-VMMemory")
+def set_memory(call):
+    names = {f"{name}Bytes": name for name in ("Startup", "Minimum", "Maximum")}
+    names |= {name: name for name in ("DynamicMemoryEnabled", "Buffer", "Priority", "ResourcePoolName")}
+    names["MaximumAmountPerNumaNodeBytes"] = "MaximumPerNumaNode"
+
+    def change(vm):
+        change_memory(call, vm, call.changes(names))
+        return call.passed([call.host.views.memory(vm)])
+
+    return call.each(_targets(call, "VMMemory"), change)
+
+
+def change_processor(call, vm, given):
+    """Check and set what concerns processors."""
+    if not 1 <= given.get("Count", 1) <= call.host.processors or given.get("Reserve", 0) not in range(101):
+        raise call.bad("Count")
+    old = vm.hardware.processor
+    changed = {name for name, value in given.items() if old[name] != value}
+    if changed - {"Maximum", "Reserve", "RelativeWeight"}:
+        call.need_off(vm, "Processor")
+    elif changed:
+        call.need_live(vm, "Processor")
+    old.update(given)
+
+
+@handles("Set-VMProcessor")
+def set_processor(call):
+    def change(vm):
+        change_processor(call, vm, call.changes({name: name for name in vm.hardware.processor}))
+        return call.passed([call.host.views.processor(vm)])
+
+    return call.each(_targets(call, "VMProcessor"), change)
+
+
+@handles("Set-VMFirmware")
+def set_firmware(call):
+    names = {name: name for name in ("PreferredNetworkBootProtocol", "ConsoleMode", "PauseAfterBootFailure")}
+    names |= {"EnableSecureBoot": "SecureBoot"}
+
+    def change(vm):
+        _check_generation(call, vm)
+        given = call.changes(names)
+        if call.get("SecureBootTemplate") or call.get("SecureBootTemplateId"):
+            given["SecureBootTemplate"] = _template(call)
+            if vm.hardware.is_tpm_initialised:
+                raise call.failed("OperationFailed", "failed")
+        call.need_off(vm, "Firmware")
+        boot = _boot_order(call, vm)
+        vm.hardware.firmware.update(given)
+        vm.hardware.boot = boot
+        return call.passed([call.host.views.firmware(vm)])
+
+    return call.each(_targets(call, "VMFirmware"), change)
+
+
+def _template(call):
+    name, id_ = call.get("SecureBootTemplate", ""), call.get("SecureBootTemplateId")
+    found = [one for one, own in TEMPLATES.items() if own == id_ or (name and like(one, name))]
+    if len(found) != 1:
+        raise call.failed("InvalidParameter", "template", name=name or id_)
+    return found[0]
+
+
+def _boot_order(call, vm):
+    """The boot order that the arguments lead to. A given order replaces the whole list."""
+    order = [_entry(call, vm, one) for one in call.get("BootOrder")] if "BootOrder" in call.given else None
+    order = list(vm.hardware.boot) if order is None else order
+    if call.get("FirstBootDevice"):
+        first = _entry(call, vm, call.get("FirstBootDevice"))
+        order = [first, *(one for one in order if one is not first)]
+    if len({id(one) for one in order}) < len(order):
+        raise call.bad("BootOrder")
+    return order
+
+
+def _entry(call, vm, view):
+    """The entry of a device or of an object of the boot order."""
+    if isinstance(view.record, Boot):
+        same = [one for one in vm.hardware.boot if one.key == view.record.key and one.path == view.record.path]
+    else:
+        same = [one for one in vm.hardware.boot if one.key == view.record.key]
+        if not same and vm.hardware.device(view.record.key):
+            same = [Boot("Network" if view.classname == "VMNetworkAdapter" else "Drive", view.record.key)]
+    if not same:
+        raise call.bad("BootOrder")
+    return same[0]
+
+
+@handles("Set-VMBios")
+def set_bios(call):
+    def change(vm):
+        _check_generation(call, vm)
+        call.need_off(vm, "BIOS")
+        if call.get("StartupOrder"):
+            vm.hardware.bios["StartupOrder"] = list(call.get("StartupOrder"))
+        if call.get("EnableNumLock") or call.get("DisableNumLock"):
+            vm.hardware.bios["NumLockEnabled"] = bool(call.get("EnableNumLock"))
+        return call.passed([call.host.views.bios(vm)])
+
+    return call.each(_targets(call, "VMBios"), change)
+
+
+@handles("Set-VMComPort")
+def set_com_port(call):
+    given = call.get("VMComPort")
+    found = [(one.owner, one.record) for one in given] if given else [(vm, call.get("Number")) for vm in call.vms()]
+
+    def change(one):
+        vm, number = one
+        call.need_off(vm, "Serial Port")
+        if call.get("Path") and not call.get("Path").startswith("\\\\.\\pipe\\"):
+            raise call.bad("Path")
+        if "Path" in call.given:
+            vm.hardware.com[number]["Path"] = call.get("Path", "")
+        return call.passed([call.host.views.com_port(vm, number)])
+
+    return call.each(found, change)
+
+
+@handles("Get-VMComPort")
+def get_com_ports(call):
+    return [
+        call.host.views.com_port(owner, number)
+        for owner in call.owners()
+        for number in (1, 2)
+        if call.get("Number") in (None, number)
+    ]
+
+
+@handles("Set-VMKeyProtector")
+def set_key_protector(call):
+    def change(vm):
+        _need_generation_2(call, vm)
+        call.need_off(vm, "Security")
+        vm.hardware.key_protector = True
+
+    return call.on_vms(change)
+
+
+@handles("Enable-VMTPM", "Disable-VMTPM")
+def set_tpm(call):
+    def change(vm):
+        _need_generation_2(call, vm)
+        call.need_off(vm, "TPM")
+        if not vm.hardware.key_protector:
+            raise call.failed("OperationFailed", "protector")
+        vm.hardware.security["TpmEnabled"] = call.command.name == "Enable-VMTPM"
+
+    return call.on_vms(change)
+
+
+def _need_generation_2(call, vm):
+    if vm.hardware.generation != 2:
+        raise call.failed("NotSupported", "generation", name=vm.name)
+
+
+@handles("Set-VMSecurity")
+def set_security(call):
+    names = {name: name for name in ("EncryptStateAndVmMigrationTraffic", "VirtualizationBasedSecurityOptOut")}
+
+    def change(vm):
+        call.need_off(vm, "Security")
+        vm.hardware.security.update(call.changes(names))
+
+    return call.on_vms(change)
+
+
+@handles("Get-VMIntegrationService")
+def get_services(call):
+    wanted = call.get("Name", ["*"])
+    return [
+        call.host.views.service(owner, key)
+        for owner in call.owners()
+        for key in owner.hardware.services
+        if any(like(call.host.text(key), pattern) for pattern in wanted)
+    ]
+
+
+@handles("Enable-VMIntegrationService", "Disable-VMIntegrationService")
+def set_services(call):
+    def change(found):
+        vm, key = found
+        if call.is_running(vm) and not call.knobs.live_changes:
+            raise call.state_error("Integration Services")
+        vm.hardware.services[key] = call.command.name.startswith("Enable")
+        return call.passed([call.host.views.service(vm, key)])
+
+    found = [(one.owner, one.record) for one in call.get("VMIntegrationService", ())]
+    if not found:
+        found = [(vm, key) for vm in call.vms() for key in _keys(call, vm)]
+    return call.each(found, change)
+
+
+def _keys(call, vm):
+    """The services of the given names, which are in the language of the host."""
+    for name in call.get("Name"):
+        found = [key for key in vm.hardware.services if like(call.host.text(key), name)]
+        if not found:
+            call.context.error(call.failed("ObjectNotFound", "failed", target=name))
+        yield from found

@@ -1,0 +1,255 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Commands of Windows itself beside Hyper-V: files, drives, features, services, the system."""
+
+from __future__ import annotations
+
+from platforms.hyperv.double.calls import IN_USE, handles, listed
+from platforms.hyperv.double.files import base, parent
+from platforms.hyperv.double.records import Vhd
+from platforms.hyperv.double.views import shown
+from platforms.windows.failures import Failed
+from platforms.windows.objects import NetObject, has_wildcards, like
+
+_FEATURES = ("Microsoft-Hyper-V", "Microsoft-Hyper-V-All", "Microsoft-Hyper-V-Management-PowerShell", "Hyper-V")
+_FEATURES += ("Hyper-V-PowerShell", "Microsoft-Hyper-V-Services")
+
+
+def _error(call, id_, category, path, type_="System.IO.IOException", code=0x80131501):
+    message = f"{call.host.text('file', name=path)} (0x{code:08X})"
+    return Failed(f"{id_},{call.command.owner}", category, message, path, type_, code)
+
+
+def _no_item(call, path):
+    type_ = "System.Management.Automation.ItemNotFoundException"
+    return _error(call, "PathNotFound", "ObjectNotFound", path, type_)
+
+
+def _paths(call, *, is_silent=False):
+    """The existing files and folders that Path (with wildcards) or LiteralPath mean."""
+    files = call.host.files
+    every = [*files.contents, *files.folders]
+    for path in call.get("LiteralPath") or call.get("Path", ()):
+        is_pattern = "LiteralPath" not in call.given and has_wildcards(path)
+        key = files.key(path)
+        found = [one for one in every if (like(one, key) if is_pattern else one == key)]
+        if is_pattern:
+            found = [one for one in found if one.count("\\") == key.count("\\")]
+        elif not found and not is_silent:
+            call.context.error(_no_item(call, path))
+        yield from found
+
+
+@handles("Test-Path")
+def test_path(call):
+    files, type_ = call.host.files, call.get("PathType", "Any")
+    kinds = {"Any": lambda one: True, "Container": files.is_folder, "Leaf": lambda one: not files.is_folder(one)}
+    name = "LiteralPath" if "LiteralPath" in call.given else "Path"
+    wanted = call.get(name)
+    for path in wanted:
+        call.given[name] = [path]
+        yield any(kinds[type_](one) for one in _paths(call, is_silent=True))
+
+
+@handles("Get-Item")
+def get_items(call):
+    return [call.host.views.item(path) for path in _paths(call)]
+
+
+@handles("Get-ChildItem")
+def get_children(call):
+    files, found = call.host.files, []
+    for path in _paths(call):
+        below = files.below(path) if files.is_folder(path) else [path]
+        deep = call.get("Recurse")
+        found += [one for one in below if deep or parent(one) == files.key(path) or not files.is_folder(path)]
+    if call.get("Filter"):
+        found = [one for one in found if like(base(one), call.get("Filter"))]
+    if call.get("File") or call.get("Directory"):
+        found = [one for one in found if files.is_folder(one) == bool(call.get("Directory"))]
+    return [call.host.views.item(path) for path in found]
+
+
+@handles("New-Item")
+def new_item(call):
+    files = call.host.files
+    for path in call.get("Path", [""]):
+        path = f"{path}\\{call.get('Name')}".lstrip("\\") if call.get("Name") else path
+        if files.file(path) is not None or (files.is_folder(path) and not call.get("Force")):
+            raise _error(call, "DirectoryExist", "ResourceExists", path)
+        if call.get("ItemType", "").lower() in ("directory", "container"):
+            files.make(path)
+        elif not files.is_folder(parent(path)) and not call.get("Force"):
+            raise _error(call, "NewItemIOError", "WriteError", path, code=0x80070003)
+        else:
+            files.put(path, f"{call.get('Value', '')}".encode())
+        yield call.host.views.item(path)
+
+
+@handles("Remove-Item")
+def remove_items(call):
+    files = call.host.files
+
+    def remove(path):
+        below = files.below(path) if files.is_folder(path) else []
+        if below and not call.get("Recurse"):
+            raise call.failed("InvalidOperation", "prompt")
+        for one in [*reversed(below), path]:
+            _check_delete(call, one)
+            files.delete(one)
+
+    return call.each(list(_paths(call)), remove)
+
+
+def _check_delete(call, path):
+    if call.host.is_locked(path):
+        raise _error(call, "RemoveFileSystemItemIOError", "WriteError", call.host.files.name(path), code=IN_USE)
+    if path in map(call.host.files.key, call.host.files.denied):
+        type_ = "System.UnauthorizedAccessException"
+        raise _error(call, "RemoveFileSystemItemUnAuthorizedAccess", "PermissionDenied", path, type_, 0x80070005)
+
+
+@handles("Copy-Item", "Move-Item", "Rename-Item")
+def copy_items(call):
+    files, name = call.host.files, call.command.name
+    if name == "Rename-Item":
+        call.given = {**call.given, **{one: listed(call.get(one)) for one in ("Path", "LiteralPath") if call.get(one)}}
+    for path in list(_paths(call)):
+        target = (
+            f"{parent(path)}\\{call.get('NewName')}" if name == "Rename-Item" else call.get("Destination", "C:\\Users")
+        )
+        target = f"{target}\\{base(files.name(path))}" if files.is_folder(target) else target
+        _check_target(call, path, target)
+        content = files.file(path)
+        files.put(target, content.copy() if isinstance(content, Vhd) else content)
+        if name != "Copy-Item":
+            files.delete(path)
+        elif isinstance(content, Vhd):
+            _take_time(call, target)
+        yield from call.passed([call.host.views.item(target)])
+
+
+def _take_time(call, target):
+    """A copy of a disk is locked until it is complete."""
+    call.host.lock([target], "copy")
+    call.host.clock.at(call.knobs.seconds["copy"], lambda: call.host.unlock([target]))
+    call.wait(call.knobs.seconds["copy"])
+
+
+def _check_target(call, path, target):
+    files, verb = call.host.files, call.command.name.partition("-")[0]
+    if files.is_folder(path):
+        raise Failed("NotImplementedInFake,folders", "NotImplemented", f"{call.command.name} of a folder")
+    if not files.is_folder(parent(target)):
+        raise _error(call, f"{verb}FileInfoItemIOError", "WriteError", target, code=0x80070003)
+    if call.host.is_locked(target) or (verb != "Copy" and call.host.is_locked(path)):
+        raise _error(call, f"{verb}FileInfoItemIOError", "WriteError", target, code=IN_USE)
+    if verb != "Copy" and files.file(target) is not None and not call.get("Force"):
+        raise _error(call, f"{verb}FileInfoItemIOError", "ResourceExists", target, code=0x800700B7)
+    if not files.has_room(target, files.length(files.file(path))):
+        raise _error(call, f"{verb}FileInfoItemIOError", "WriteError", target, code=0x80070070)
+
+
+@handles("Get-PSDrive")
+def get_drives(call):
+    files = call.host.files
+    for letter in files.capacity:
+        if not call.get("Name") or any(like(letter, name) for name in call.get("Name")):
+            about = {"Free": files.free(letter), "Used": files.used(letter), "Root": f"{letter}:\\"}
+            yield shown("PSDriveInfo", "System.Management.Automation.", letter, Name=letter, **about)
+
+
+@handles("Get-Volume")
+def get_volumes(call):
+    files = call.host.files
+    wanted = [one.upper() for one in call.get("DriveLetter", ())] or [call.get("FilePath", "")[:1].upper()]
+    for letter in files.capacity:
+        if wanted in ([""], [letter]) or letter in wanted:
+            about = {"SizeRemaining": files.free(letter), "Size": files.capacity[letter], "FileSystem": "NTFS"}
+            yield shown("MSFT_Volume", "", letter, DriveLetter=letter, **about)
+
+
+@handles("Get-WindowsOptionalFeature")
+def get_feature(call):
+    names = [call.get("FeatureName")] if call.get("FeatureName") else _FEATURES[:3]
+    for name in names:
+        if not any(like(one, name) for one in _FEATURES):
+            raise Failed(f"{call.command.owner}", "NotSpecified", name, hresult=0x800F080C)
+        about = {"FeatureName": name, "State": call.host.feature, "Online": True}
+        about |= {"RestartNeeded": call.host.feature.endswith("Pending"), "RestartRequired": "Possible"}
+        yield shown("AdvancedFeatureObject", "Microsoft.Dism.Commands.", name, **about)
+
+
+@handles("Enable-WindowsOptionalFeature", "Disable-WindowsOptionalFeature")
+def set_feature(call):
+    host = call.host
+    target = "Enabled" if call.command.name.startswith("Enable") else "Disabled"
+    if host.feature != target:
+        host.feature = {"Enabled": "EnablePending", "Disabled": "DisablePending"}[target]
+    is_pending = host.feature.endswith("Pending")
+    return [shown("ImageObject", "Microsoft.Dism.Commands.", None, Online=True, RestartNeeded=is_pending)]
+
+
+@handles("Get-WindowsFeature")
+def get_server_feature(call):
+    states = {"Enabled": "Installed", "EnablePending": "InstallPending", "DisablePending": "UninstallPending"}
+    for name in ("Hyper-V", "Hyper-V-PowerShell"):
+        if not call.get("Name") or any(like(name, one) for one in call.get("Name")):
+            state = states.get(call.host.feature, "Available")
+            about = {"Name": name, "InstallState": state, "Installed": state == "Installed"}
+            yield shown("Feature", "Microsoft.Windows.ServerManager.Commands.", name, **about)
+
+
+@handles("Install-WindowsFeature", "Uninstall-WindowsFeature")
+def install_feature(call):
+    host = call.host
+    target = "Enabled" if call.command.name.startswith("Install") else "Disabled"
+    is_changed = host.feature not in (target, {"Enabled": "EnablePending"}.get(target, "DisablePending"))
+    if is_changed:
+        host.feature = {"Enabled": "EnablePending", "Disabled": "DisablePending"}[target]
+    is_pending = host.feature.endswith("Pending")
+    about = {"Success": True, "RestartNeeded": "Yes" if is_pending else "No"}
+    about["ExitCode"] = "SuccessRestartRequired" if is_pending else "NoChangeNeeded"
+    return [shown("FeatureOperationResult", "Microsoft.Windows.ServerManager.Commands.", None, **about)]
+
+
+@handles("Get-Service")
+def get_service(call):
+    status = "Running" if call.host.is_service_running and call.host.feature == "Enabled" else "Stopped"
+    return [shown("ServiceController", "System.ServiceProcess.", "vmms", Name="vmms", Status=status)]
+
+
+@handles("Start-Service")
+def start_service(call):
+    call.host.is_service_running = True
+    return ()
+
+
+@handles("Get-CimInstance")
+def get_instance(call):
+    host, class_ = call.host, call.get("ClassName", "")
+    build = host.windows.about["build"]
+    known = {
+        "win32_operatingsystem": {
+            "Version": f"10.0.{build}",
+            "BuildNumber": f"{build}",
+            "ProductType": 1 if host.client else 3,
+            "FreePhysicalMemory": host.memory // 1024,
+        },
+        "win32_computersystem": {
+            "HypervisorPresent": host.feature == "Enabled",
+            "TotalPhysicalMemory": host.memory,
+            "NumberOfLogicalProcessors": host.processors,
+            "Name": host.name,
+        },
+    }
+    if class_.lower() not in known:
+        raise Failed(f"NotImplementedInFake,{class_}", "NotImplemented", class_)
+    return [NetObject(f"Microsoft.Management.Infrastructure.CimInstance#{class_}", **known[class_.lower()])]
+
+
+@handles("Start-Sleep")
+def sleep(call):
+    call.wait(call.get("Seconds", 0) or call.get("Milliseconds", 0) / 1000)
+    return ()

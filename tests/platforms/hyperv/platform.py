@@ -1,0 +1,237 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Hyper-V: a double of a Windows host, because Windows does not run here. Its time passes as modules sleep."""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import contextmanager
+from typing import ClassVar
+
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.hyperv.traits import hyperv_traits
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
+    ABSENT,
+    PAUSED,
+    RUNNING,
+    STOPPED,
+    SUSPENDED,
+)
+
+from platforms.adapter import Adapter
+from platforms.hyperv import own, reading
+from platforms.hyperv.double.host import HyperV
+from platforms.hyperv.double.records import Switch
+from platforms.windows.served import served
+
+_READS = ("Get", "Test", "Measure", "Wait")
+_FOLDER, _MEDIUM = "C:\\Hyper-V\\Disks", "C:\\media\\medium.iso"
+_SIZE = 16 << 20
+#: The variable by which modules in other processes find the host.
+SERVED_AT = "POLYVIRT_TEST_WINDOWS"
+_MOVES = {
+    (STOPPED, RUNNING): ("Start-VM",),
+    (SUSPENDED, RUNNING): ("Start-VM",),
+    (PAUSED, RUNNING): ("Resume-VM",),
+    (RUNNING, PAUSED): ("Suspend-VM",),
+    (RUNNING, SUSPENDED): ("Save-VM",),
+}
+
+
+class Platform(Adapter):
+    """A server with Hyper-V, in this process."""
+
+    name = "hyperv"
+    family = "polyvirt.core.hyperv"
+    finds = (ABSENT, STOPPED, RUNNING, PAUSED, SUSPENDED)
+    disk_size = "16M"
+    creation: ClassVar = {"cpus": 1, "memory": "128M", "disks": [{"size": disk_size}], "networks": []}
+    #: The generation is chosen for good, a template only before the first start with a TPM, and limits only with
+    #: dynamic memory: they are among the refusals, or have tests of their own.
+    unusable: ClassVar = frozenset({"firmware", "secure_boot_template", "minimum_memory", "maximum_memory"})
+    slots = ("SCSI 0:0", "SCSI 0:1")
+    card: ClassVar = {"type": "network", "source": "lan"}
+    network_card: ClassVar = {"type": "network", "source": "lan"}
+    consent: ClassVar = {"allow_restart": True, "stop_mode": "force"}
+    handles_files = False
+    other_format = "vhd"
+    native_values = (({"Memory.Priority": 10}, 10), ({"Memory.Priority": 80}, 80))
+
+    def __init__(self, prefix="pvc-"):
+        super().__init__(prefix)
+        self.host = None
+
+    @property
+    def connection(self):
+        return {}
+
+    @property
+    def clock(self):
+        """What a module's sleep advances."""
+        return {"url": f"{os.environ[SERVED_AT]}/sleep", "authorization": ""}
+
+    @property
+    def storage(self):
+        return _FOLDER
+
+    @contextmanager
+    def kept(self):
+        """The host is served; at the end all is gone."""
+        self._make_host()
+        with served(lambda: self.host.windows) as url:
+            os.environ[SERVED_AT] = url
+            try:
+                yield
+            finally:
+                del os.environ[SERVED_AT]
+
+    def _make_host(self):
+        self.host = HyperV()
+        self.host.switches.append(Switch("lan", "Private"))
+        self.host.files.make("C:\\media")
+        self.host.files.put(_MEDIUM, b"iso")
+        self._noted = 0
+
+    def traits(self):
+        return hyperv_traits(None)
+
+    def is_write(self, call):
+        """Whether a noted call may have changed anything."""
+        return call.argv[0].partition("-")[0] not in _READS
+
+    def noted(self):
+        """All commands since the last time, with their arguments."""
+        noted = [(name, str(values)) for name, values in self.host.log[self._noted :]]
+        self._noted = len(self.host.log)
+        return noted
+
+    # Behind the module's back ---------------------------------------------------------------------------------------
+
+    def medium(self):
+        return _MEDIUM
+
+    def all_names(self):
+        return [vm.name for vm in self.host.vms]
+
+    def ids(self):
+        """{name: id} of the machines in the namespace."""
+        return {vm.name: vm.id for vm in self.host.vms if vm.name.startswith(self.prefix)}
+
+    def truth(self, names):
+        """How machines really stand: {name: {power, id, stored, running ...}}; absent ones are None."""
+        found = {vm.name: reading.standing(self.host, vm) for vm in self.host.vms}
+        return {name: found.get(name) for name in names}
+
+    def settings(self, machine, which="stored"):
+        """A machine's settings in the vocabulary's words; ``machine`` is from ``truth``."""
+        return json.loads(machine[which])
+
+    def snapshots(self, name):
+        return reading.snapshots(self.host.vm(name))
+
+    def disk_of(self, name):
+        return self.truth([name])[name]["disks"]["SCSI 0:0"]
+
+    def disks_of(self, machine):
+        return machine["disks"]
+
+    def files(self):
+        return sorted(path for path in self.host.files.contents if path != _MEDIUM.lower())
+
+    def contents(self):
+        """{file: what is on it} of every virtual disk."""
+        files = self.host.files
+        return {path: getattr(files.vhd(path), "written", None) for path in self.files() if files.vhd(path)}
+
+    def write(self, name, byte, slot="SCSI 0:0"):
+        self.host.files.vhd(self._attached(self.host.vm(name), slot)).written = byte
+
+    def holds(self, machine, byte, slot="SCSI 0:0"):
+        vm = self.host.vm(machine["id"])
+        chain = map(self.host.files.vhd, self.host.files.chain(self._attached(vm, slot)))
+        return next((disk.written for disk in chain if hasattr(disk, "written")), None) == byte
+
+    def _attached(self, vm, slot):
+        return next(drive.path for drive in vm.hardware.disks() if reading.slot_of(drive) == slot)
+
+    def identities(self, machine):
+        """All that no two machines may share."""
+        return {machine["id"], *machine["macs"], *machine["disks"].values(), *machine["seeds"]}
+
+    def stands_on(self, machine):
+        return {path for file in machine["disks"].values() for path in self.host.files.chain(file)[1:]}
+
+    def seeds_of(self, machine):
+        return machine["seeds"]
+
+    def take_snapshot(self, name, snapshot):
+        self._call(self.host.vm(name), "Checkpoint-VM", SnapshotName=f"={snapshot}")
+
+    # Bringing machines about -----------------------------------------------------------------------------------------
+
+    def _call(self, vm, command, **arguments):
+        """One command for a VM, as a request to the host."""
+        get = {"op": "call", "command": "Hyper-V\\Get-VM", "with": {"Id": f"={vm.id}"}, "keep": "vm"}
+        act = {"op": "call", "command": f"Hyper-V\\{command}", "with": {"VM": {"ref": "vm"}, **arguments}}
+        request = {"chains": [{"name": vm.name, "calls": [get, act]}]}
+        (chain,) = json.loads(self.host.windows.answer(json.dumps(request)))["chains"]
+        assert all(call["ok"] for call in chain["calls"]), chain
+        self.noted()
+
+    def clean(self):
+        self._make_host()
+
+    def bring(self, names, hearing=()):
+        """Make machines and bring each into a power: ``names`` is {name: power}; those ``hearing`` shut down."""
+        for name, power in names.items():
+            if power == ABSENT:
+                continue
+            self.define(name, services=name in hearing)
+            if power != STOPPED:
+                self.move(name, RUNNING)
+                self.move(name, power)
+
+    def define(self, name, services=False):
+        """A machine with one disk, made by somebody else."""
+        path = f"{_FOLDER}\\{name}.vhdx"
+        self.host.disk(path, size=_SIZE)
+        vm = self.host.add(name, services=services)
+        vm.hardware.memory["Startup"] = 128 << 20
+        vm.shown["AutomaticStartAction"] = "Nothing"
+        place = {"ControllerType": "=SCSI", "ControllerNumber": 0, "ControllerLocation": 0}
+        self._call(vm, "Add-VMHardDiskDrive", Path=f"={path}", **place)
+
+    def move(self, name, power):
+        """Bring a machine into ``power``."""
+        found = self.truth([name])[name]["power"]
+        if found == power:
+            return
+        if power == STOPPED:
+            self._call(self.host.vm(name), "Remove-VMSavedState") if found == SUSPENDED else self._turn_off(name)
+            return
+        if (found, power) not in _MOVES:
+            self.move(name, RUNNING)
+            found = RUNNING
+        self._call(self.host.vm(name), *_MOVES[found, power])
+
+    def _turn_off(self, name):
+        self._call(self.host.vm(name), "Stop-VM", TurnOff=True, Force=True)
+
+    def handle(self, name):
+        """A word by which Hyper-V knows this machine, though it is another one's name."""
+        return self.ids()[name]
+
+    def define_as(self, word):
+        self.define(word)
+
+    def remove_by_name(self, name):
+        """It goes with all others when the next test begins."""
+
+    # What only this platform has -------------------------------------------------------------------------------------
+
+    def own_refusals(self, known, new):
+        return own.refusals(self, known, new)
+
+    def own_settings(self):
+        return own.settings()

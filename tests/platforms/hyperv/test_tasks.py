@@ -1,0 +1,188 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Tasks on Hyper-V: how many requests they need, and what only this platform has."""
+
+from __future__ import annotations
+
+import pytest
+
+from platforms.hyperv.double.host import HyperV
+from platforms.hyperv.double.records import GIB, Knobs, Switch
+from platforms.hyperv.tasks import run
+
+BASE = "C:\\Hyper-V\\Disks\\base.vhdx"
+NEW = {"name": ["web"], "memory": "1G", "disks": [{"size": "8G"}], "networks": [{"type": "network", "source": "lan"}]}
+FORCE = {"stop_mode": "force"}
+
+
+def _host(**options):
+    host = HyperV(**options)
+    host.switches.append(Switch("lan", "Private"))
+    host.disk(BASE, size=4 * GIB)
+    return host
+
+
+def _done(host, about="vm", **options):
+    result = run(host, about, **options)
+    assert not result["failed"], result["msg"]
+    return result
+
+
+def _writing(host, first):
+    """The requests from the ``first`` on that change something."""
+    commands = [
+        {call.get("command", "").rpartition("\\")[2] for chain in request["chains"] for call in chain["calls"]}
+        for request in host.windows.requests[first:]
+    ]
+    return [names for names in commands if any(name and not name.startswith(("Get-", "Test-")) for name in names)]
+
+
+@pytest.mark.parametrize("count", [1, 20, 200])
+def test_task_with_nothing_to_do_needs_one_request(count):
+    host, names = _host(), [f"web{number}" for number in range(count)]
+    for name in names:
+        host.add(name, disk=f"C:\\Hyper-V\\Disks\\{name}.vhdx")
+    result = _done(host, name=names, memory="512M", cpus=1, disks=[{"size": "10G"}], secure_boot=True)
+    assert (result["changed"], len(host.windows.requests)) == (False, 1)
+
+
+def test_creation_and_start_need_two_requests_that_change_something():
+    host = _host()
+    _done(host, **NEW, state="started", cpus=2, description="x", tags=["a"], tpm=True)
+    assert len(_writing(host, 0)) == 2
+    host = _host()
+    _done(host, **{**NEW, "name": [f"web{number}" for number in range(20)]}, state="started")
+    assert len(_writing(host, 0)) == 2
+    assert {vm.state for vm in host.vms} == {"Running"}
+
+
+def _life(host):
+    """A life of a VM; what each task reported, without what is chosen by chance."""
+    tasks = [
+        ("vm", {**NEW, "image": {"source": BASE}, "state": "started", "integration_services": {"vss": False}}),
+        ("vm", {"name": ["WEB"], "description": "second", "networks": [{"vlan": 7}], "iso": ""}),
+        ("snapshot", {"name": ["web"], "snapshot": "first"}),
+        ("vm", {"name": ["web"], "cpus": 1, "allow_restart": True}),
+        ("vm", {"name": ["web"], "state": "paused"}),
+        ("vm", {"name": ["web"], "state": "started"}),
+        ("vm", {"name": ["web"], "state": "suspended"}),
+        ("vm", {"name": ["web"], "state": "started"}),
+        ("snapshot", {"name": ["web"], "snapshot": "first", "state": "absent"}),
+        ("vm", {"name": ["web"], "state": "restarted", **FORCE}),
+        ("vm", {"name": ["web"], "state": "absent"}),
+    ]
+    reported = []
+    for about, options in tasks:
+        result = _done(host, about, **options)
+        reported.append((result["changed"], [step["verb"] for step in result["vms"][0]["steps"]]))
+    assert host.vms == []
+    return reported
+
+
+@pytest.mark.parametrize("culture", ["de-DE", "ja-JP"])
+def test_language_of_the_host_changes_nothing(culture):
+    assert _life(_host(culture=culture)) == _life(_host())
+    assert not run(_host(client=True, culture=culture), **{**NEW, "networks": [{"type": "nat"}]})["failed"]
+
+
+@pytest.mark.parametrize(
+    "knobs",
+    [
+        {"start_paused": "fails"},
+        {"merge_delay": 5.0, "lock_seconds": 3.0},
+        {"unknown_switch": "ObjectNotFound"},
+        {"stale_objects": True},
+        {"deleted_late": 5.0},
+        {"start_while_merging": False},
+    ],
+    ids=str,
+)
+def test_life_under_each_answer_that_hosts_may_give(knobs):
+    _life(_host(knobs=Knobs(**knobs)))
+    _life(_host(client=True, knobs=Knobs(**knobs)))
+
+
+def test_names_of_two_vms_are_an_error_with_both_ids():
+    host = _host()
+    ids = sorted(host.add(name).id for name in ("web", "WEB"))
+    result = run(host, name=["web"], state="started")
+    assert result["failed"]
+    assert all(one in result["msg"] for one in ids)
+    _done(host, id=ids[0].upper(), state="started")
+    assert [vm.state for vm in host.vms if vm.id == ids[0]] == ["Running"]
+
+
+def test_guest_without_services_is_not_asked():
+    host = _host()
+    host.add("web", state="Running", services=False)
+    result = run(host, name=["web"], state="stopped")
+    assert (result["failed"], host.vm("web").state) == (True, "Running")
+    assert "shutdown service" in result["msg"]
+    _done(host, name=["web"], state="stopped", stop_mode="graceful_then_force", stop_timeout=5)
+    assert host.vm("web").state == "Off"
+
+
+def test_missing_service_and_missing_right_are_no_absent_vm():
+    host = _host()
+    host.add("web")
+    host.is_service_running = False
+    result = run(host, name=["web"], state="absent")
+    assert result["failed"]
+    assert "Start-Service vmms" in result["msg"]
+    host.is_service_running, host.access = True, "denied"
+    assert "Hyper-V Administrators" in run(host, name=["web"], state="absent")["msg"]
+    info = run(HyperV(enabled=False), "vm_info")
+    assert (info["failed"], info["host"]["why"], info["vms"]) == (False, "missing", [])
+
+
+@pytest.mark.parametrize("text", ["'\"`$(throw)", "[x]*?", "a" * 100, "漢ü {0} %PATH% =x", "2026-01-02T03:04:05"])
+def test_texts_arrive_as_they_are(text):
+    host = _host()
+    host.add("x", disk="C:\\Hyper-V\\Disks\\x.vhdx")
+    _done(host, **{**NEW, "name": [text], "description": text, "tags": [text]})
+    _done(host, "snapshot", name=[text], snapshot=text, description=text)
+    (vm,) = [one for one in _done(host, "vm_info")["vms"] if one["name"] == text]
+    assert (vm["description"], vm["tags"]) == (text, [text])
+    assert [(one["name"], one["description"]) for one in vm["snapshots"]] == [(text, text)]
+    _done(host, name=[text], state="absent")
+    assert [one.name for one in host.vms] == ["x"]
+
+
+def test_base_of_linked_disks_is_protected():
+    host = _host()
+    _done(host, **NEW)
+    _done(host, name=["copy"], clone={"source": "web", "linked": True})
+    for options in ({"state": "started"}, {"disks": [{"size": "16G"}]}):
+        result = run(host, name=["web"], **options)
+        assert (result["failed"], result["changed"]) == (True, False)
+        assert "copy" in result["msg"]
+    kept = _done(host, name=["web"], state="absent")["vms"][0]["kept"]
+    assert [one["reason"] for one in kept] == ["used by copy"]
+
+
+def test_generation_1():
+    host = _host()
+    _done(host, **{**NEW, "image": {"source": BASE}}, firmware="bios", boot_order=["disk", "network"], state="started")
+    assert not _done(host, **NEW, boot_order=["disk", "network"])["changed"]
+    assert [drive.controller for drive in host.vm("web").hardware.disks()] == ["IDE"]
+    assert run(host, name=["web"], firmware="uefi")["failed"]
+
+
+def test_disk_of_a_vm_with_checkpoints_is_known_by_its_own_file_and_does_not_grow():
+    host = _host()
+    _done(host, **NEW)
+    _done(host, "snapshot", name=["web"], snapshot="one")
+    (disk,) = _done(host, "vm_info", name=["web"])["vms"][0]["disks"]
+    assert disk["source"].endswith("web-scsi0-0.vhdx")
+    result = run(host, name=["web"], disks=[{"size": "16G"}])
+    assert result["failed"]
+    assert "checkpoints" in result["msg"]
+
+
+def test_vm_of_a_cluster_is_not_changed():
+    host = _host()
+    host.add("web").is_clustered = True
+    result = run(host, name=["web"], cpus=2)
+    assert result["failed"]
+    assert "failover cluster" in result["msg"]

@@ -1,0 +1,72 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Tasks as users run them: ansible-playbook, its winrm connection and pywinrm, to a Hyper-V host in Python."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from platforms.hyperv.double.host import HyperV
+from platforms.hyperv.double.records import Knobs
+from platforms.windows.winrm_server import WinRMServer, through
+
+pytest.importorskip("winrm", reason="not run: pywinrm is not installed")
+
+#: The time of the host passes only while a call waits.
+_AT_ONCE = dict.fromkeys(Knobs().seconds, 0.0)
+NEW = {"name": "web", "state": "started", "memory": "1G", "disks": [{"size": "8G"}], "description": "2026-01-02 ä漢"}
+TASKS = {
+    "create": ("vm", NEW),
+    "again": ("vm", NEW),
+    "take": ("snapshot", {"name": "web", "snapshot": "one"}),
+    "kill": ("vm", {"name": "web", "state": "stopped", "stop_mode": "force"}),
+    "info": ("vm_info", {}),
+    "drop": ("snapshot", {"name": "web", "snapshot": "one", "state": "absent"}),
+    "remove": ("vm", {"name": "web", "state": "absent", "stop_mode": "force"}),
+}
+
+
+@pytest.fixture
+def play(tmp_path, ansible_playbook):
+    """Runs all tasks through a server, and returns {label: result}."""
+    tasks = [
+        {"name": label, f"polyvirt.core.hyperv_{about}": options, "register": label}
+        for label, (about, options) in TASKS.items()
+    ]
+    found = ", ".join(f"'{label}': {label}" for label in TASKS)
+    show = {"copy": {"content": "{{ {" + found + "} | to_json }}", "dest": str(tmp_path / "done")}}
+    tasks.append({**show, "delegate_to": "localhost", "check_mode": False})
+    playbook = [{"hosts": "all", "gather_facts": False, "tasks": tasks}]
+    (tmp_path / "play.json").write_text(json.dumps(playbook), encoding="utf-8")
+
+    def run(server, *words):
+        hosts = {"all": {"hosts": {"win": server.variables}}}
+        (tmp_path / "hosts.json").write_text(json.dumps(hosts), encoding="utf-8")
+        code, output = ansible_playbook("-i", tmp_path / "hosts.json", *words, tmp_path / "play.json")
+        assert code == 0, output
+        return json.loads((tmp_path / "done").read_text(encoding="utf-8"))
+
+    return run
+
+
+def test_life_of_a_vm(play):
+    host = HyperV(knobs=Knobs(merge_delay=0.0, merge_seconds=0.0, seconds=_AT_ONCE))
+    with WinRMServer(through(host.windows)) as server:
+        done = play(server)
+    assert [done[label]["changed"] for label in TASKS] == [True, False, True, True, False, True, True]
+    (vm,) = done["info"]["vms"]
+    assert (vm["state"], vm["description"], len(vm["snapshots"])) == ("stopped", NEW["description"], 1)
+    assert host.vms == []
+
+
+def test_life_of_a_vm_with_lost_connections(play):
+    host = HyperV(knobs=Knobs(merge_delay=0.0, merge_seconds=0.0, seconds=_AT_ONCE))
+    for call in (5, 45, 100, 150):
+        host.windows.faults.plan(kind="lose", call=call)
+    with WinRMServer(through(host.windows)) as server:
+        done = play(server)
+    assert not any(done[label].get("failed") for label in TASKS)
+    assert host.vms == []

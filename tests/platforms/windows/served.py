@@ -1,0 +1,49 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A Windows host in Python on loopback, for modules that run in another process: requests, and time to sleep."""
+
+from __future__ import annotations
+
+import json
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+@contextmanager
+def served(find):
+    """Serve the host that ``find()`` returns at each request; yields the URL."""
+    one_at_a_time = threading.Lock()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+            host = find()
+            with one_at_a_time:
+                if self.path == "/sleep":
+                    host.clock.sleep(json.loads(body)["seconds"])
+                    answer = "{}"
+                else:
+                    try:
+                        answer = host.answer(body)
+                    except ConnectionError:
+                        self.close_connection = True
+                        return
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer.encode())
+
+        def log_message(self, format, *arguments):
+            """Nothing: the host itself keeps what was requested."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
