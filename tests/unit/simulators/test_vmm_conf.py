@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -21,9 +22,13 @@ KINDS = sorted({case["kind"].partition(":")[0] for case in GOLDEN["cases"]})
 
 
 @pytest.fixture(name="folder", scope="module")
-def _folder(tmp_path_factory):
-    """The files that the recorded host had."""
-    folder = tmp_path_factory.mktemp("vmd")
+def _folder():
+    """The files that the recorded host had. Their paths are short: some names in the recordings are nearly too long."""
+    with tempfile.TemporaryDirectory(prefix="vmd") as path:
+        yield _filled(Path(path))
+
+
+def _filled(folder):
     (folder / "sub").mkdir()
     for name, word in GOLDEN["about"]["fixture below @DIR@"].items():
         if word.startswith("-> "):
