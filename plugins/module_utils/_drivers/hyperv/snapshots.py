@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from ..._lifecycle.errors import Stale
 from ..._lifecycle.model import PAUSED, RUNNING
 from ..._ports.windows_request import Ref, pick
 from ..._tools.hyperv import VM, hyperv, the_vm
@@ -43,10 +44,18 @@ def drop_snapshot(driver, vm, step):
         yield calls
 
 
+def _taken(driver, vm, raw, key):
+    """The checkpoint with an id; raise Stale if it was deleted after the task was planned."""
+    for one in driver.found.snapshots.get(raw["Id"].lower(), ()):
+        if one["Id"] == key:
+            return one
+    raise Stale(f"{vm.name}: the checkpoint {key} was deleted meanwhile.")
+
+
 def restore(driver, vm, step):
     """The notes go back to those of the checkpoint, but the mark stays: files created since then are still ours."""
     raw = yield from driver.current(vm)
-    taken = next(one for one in driver.found.snapshots[raw["Id"].lower()] if one["Id"] == step.arguments["id"])
+    taken = _taken(driver, vm, raw, step.arguments["id"])
     calls = [
         the_vm(vm.id),
         # Hyper-V would save a running VM, too, but then start a restored one by itself.

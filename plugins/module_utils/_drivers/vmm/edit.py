@@ -163,15 +163,20 @@ class Edit:
             self._restore()
             self.discard(self.made)
             raise
-        problem = self._stopped_again(stopped) if self._is_read_again else None
+        try:
+            if self._is_read_again:
+                self._stop_again(stopped)
+        finally:  # The edit itself is done all the same.
+            self._complete()
+
+    def _complete(self):
+        """What has to wait until vmd has read the file: VMs without their block are cleaned up, others get their last text."""
         for action in self._after:
             action()
         parts = self._parts
         for name, entry in self._final.items():
             parts = parts.having(name, entry)
         self._write(parts)
-        if problem:
-            raise problem
 
     def _started_by_reload(self):
         """VMs defined elsewhere that are stopped, and that vmd will start although no step asks for it."""
@@ -210,14 +215,6 @@ class Edit:
             raise CommandFailed(
                 error.argv, error.rc, error.stderr, remedy="The reason is in /var/log/daemon of the host."
             ) from error
-
-    def _stopped_again(self, names):
-        """The error if VMs of others could not be stopped again; the edit itself is done all the same."""
-        try:
-            self._stop_again(names)
-        except PolyvirtError as error:
-            return error
-        return None
 
     def _stop_again(self, names):
         """vmd starts all enabled VMs when it reads vm.conf; those that were stopped are stopped again."""

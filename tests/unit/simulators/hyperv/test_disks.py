@@ -110,7 +110,10 @@ def test_dvd_media_are_swapped_while_the_vm_runs(host, call, web):
     call.picked(web, "DVDDrives", "Set-VMDvdDrive", "VMDvdDrive", Path="C:\\iso\\a.iso")
     assert call("Get-VMDvdDrive", "Path DvdMediaType", VM=web) == [{"Path": "C:\\iso\\a.iso", "DvdMediaType": "ISO"}]
     host.files.denied.add("C:\\iso\\a.iso")
-    swap = lambda: call.picked(web, "DVDDrives", "Set-VMDvdDrive", "VMDvdDrive", Path="C:\\iso\\a.iso")  # noqa: E731
+
+    def swap():
+        call.picked(web, "DVDDrives", "Set-VMDvdDrive", "VMDvdDrive", Path="C:\\iso\\a.iso")
+
     assert "0x80070005" in fails(swap, "AccessDenied", "PermissionDenied").message
     call.picked(web, "DVDDrives", "Set-VMDvdDrive", "VMDvdDrive", Path=None)
     assert call("Get-VMDvdDrive", "Path", VM=web) == [{"Path": ""}]
