@@ -170,7 +170,7 @@ class Edit:
             self._complete()
 
     def _complete(self):
-        """What has to wait until vmd has read the file: VMs without their block are cleaned up, others get their last text."""
+        """What has to wait until vmd has read the file: last texts of blocks, and the cleaning up after them."""
         for action in self._after:
             action()
         parts = self._parts
