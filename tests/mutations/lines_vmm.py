@@ -16,7 +16,7 @@ MUTATIONS = (
     Mutation(
         "reload-starts-vms-of-others",
         f"{_CODE}/edit.py",
-        "self._stop_again(names)",
+        "self._stop_again(stopped)",
         "pass",
         {"unit": _CHANGES},
     ),
