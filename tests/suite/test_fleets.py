@@ -66,6 +66,6 @@ def test_prune_deletes_what_the_task_does_not_list_and_nothing_else(platform, ca
     check, real, again = (answers[f"prune {run}"] for run in RUNS)
     assert (real.failed, check.changed, check.diff) == (False, True, real.diff), real.msg
     assert [vm["name"] for vm in check.vms] == [ONE, TWO, THREE]
-    assert check.truth == made.truth
-    assert real.truth == {**made.truth, THREE: None}
+    assert check.truth == answers["back"].truth
+    assert real.truth == {**check.truth, THREE: None}
     assert (again.changed, again.truth) == (False, real.truth)
