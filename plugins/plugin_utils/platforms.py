@@ -53,7 +53,8 @@ def parts_of(about, arguments, known, default=None):
     by_platform = {own: which} if which else {}
     for platform, described in entries:
         by_platform.setdefault(platform, {}).setdefault("machines", []).append(described)
-    order = [own] * _count(which) + [platform for platform, one in entries for _vm in range(_count(one))]
+    listed = ([(own, which)] if which else []) + entries
+    order = [platform for platform, meant in listed for _vm in range(_count(meant))]
     return [
         _part(about, platform, {**_joined(given, options if platform == own else {}), **meant})
         for platform, meant in by_platform.items()

@@ -42,6 +42,7 @@ def test_entries_of_several_platforms():
         ("vmd", "vmm_vm", {"memory": "2G", "machines": [{"name": "g"}]}),
     ]
     assert order == ["libvirt", "libvirt", "proxmox", "libvirt", "libvirt", "vmd"]
+    assert _parts(default="libvirt", machines=entries)[1] == ["proxmox", "libvirt", "libvirt", "vmd"]
 
 
 @pytest.mark.parametrize(
