@@ -25,6 +25,7 @@ from lib.returns import return_lines
 CHECKOUT = Path(__file__).resolve().parents[1]
 
 # A module's name begins with its tool; users know the platform.
+OF_ANY = "vm"
 PLATFORM_OF_PREFIX = {
     "virsh": "libvirt",
     "vbox": "virtualbox",
@@ -54,6 +55,8 @@ def action_groups(checkout):
     modules = sorted(path.stem for path in (checkout / "plugins" / "modules").glob("*.py"))
     for module in modules:
         prefix = module.split("_")[0]
+        if prefix == OF_ANY:
+            continue
         if prefix not in PLATFORM_OF_PREFIX:
             known = ", ".join(f"{name}_" for name in PLATFORM_OF_PREFIX)
             raise OutOfPlace(f"plugins/modules/{module}.py belongs to no platform: names begin with one of {known}")
@@ -142,6 +145,7 @@ FRAGMENTS = {
     "proxmox_vm": ("proxmox", "VM"),
     "vmm_vm": ("vmm", "VM"),
     "hyperv_vm": ("hyperv", "VM"),
+    "vm_options": (None, "VM"),
     "virsh_snapshot_info": ("virsh", "SNAPSHOT_INFO"),
     "snapshot_info": ("vbox", "SNAPSHOT_INFO"),
 }
@@ -152,7 +156,11 @@ def options_of(fragment):
 
     def lines(checkout):
         driver, about = FRAGMENTS[fragment]
-        shared, own = _import("_lifecycle.options"), _import(f"_drivers.{driver}.options")
+        shared = _import("_lifecycle.options")
+        if driver is None:
+            options = {name: one for name, one in getattr(shared, about).items() if name not in shared.CALL_TIMEOUT}
+            return [f"  {line}" for line in option_lines(options, {**options, **shared.CALL_TIMEOUT})]
+        own = _import(f"_drivers.{driver}.options")
         (platform,) = [one for one in vars(own).values() if isinstance(one, shared.Platform)]
         options = {name: one for name, one in getattr(shared, about).items() if name not in shared.CALL_TIMEOUT}
         own_options = {**shared.CALL_TIMEOUT, **own.VM} if about == "VM" else {}

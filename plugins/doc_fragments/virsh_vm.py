@@ -15,9 +15,26 @@ options:
       - Name of the VM, or names of several that are treated alike.
       - Options that must be unique (O(id), a MAC address, a host port, O(disks[].source)) can be used with only
         one name.
-      - At least one of O(name) and O(id) is required.
+      - At least one of O(name), O(id) and O(machines) is required.
     type: list
     elements: str
+  machines:
+    description:
+      - VMs that differ, as one task. Each entry has a C(name) or an C(id), and any options of this module; such
+        an option replaces that of the task. VMs that O(name) lists have the options of the task.
+      - All VMs are planned before the first change. If one of them is rejected, nothing is changed.
+      - O(machines), O(fleet), O(prune) and O(call_timeout) cannot be in an entry.
+    type: list
+    elements: dict
+  prune:
+    description:
+      - Deletes the VMs that are in O(fleet), but that the task does not list. Needs O(fleet), and O(name),
+        O(id) or O(machines).
+      - A VM is deleted only if this collection has stored the fleet for this very VM, not for one that it was
+        copied from. O(delete_disks) and O(stop_mode) of the task apply.
+      - Check mode lists what would be deleted.
+    type: bool
+    default: false
   id:
     description:
       - ID of one VM on the platform.
@@ -148,6 +165,12 @@ options:
       - Tags of the VM. The list is complete; an empty list removes all tags.
     type: list
     elements: str
+  fleet:
+    description:
+      - Name of a group of VMs that belong together. It is stored with the VM. An empty string removes the VM
+        from its fleet.
+      - A clone belongs to no fleet unless the task sets one. See O(prune).
+    type: str
   native:
     description:
       - Settings without an option here, with keys and values of the platform. They are compared like any other

@@ -191,6 +191,9 @@ vms:
       description: Tags.
       type: list
       elements: str
+    fleet:
+      description: The group of VMs to which it belongs; null if to none.
+      type: str
     autostart:
       description: Whether the VM starts with its host; null if it does only if it ran before.
       type: bool

@@ -134,6 +134,9 @@ vms:
       description: Tags.
       type: list
       elements: str
+    fleet:
+      description: The group of VMs to which it belongs; null if to none.
+      type: str
     autostart:
       description: Always null; Vagrant does not start VMs with their host.
       type: bool

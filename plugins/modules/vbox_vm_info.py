@@ -134,6 +134,9 @@ vms:
       description: Tags.
       type: list
       elements: str
+    fleet:
+      description: The group of VMs to which it belongs; null if to none.
+      type: str
     autostart:
       description: Whether the VM starts with the host.
       type: bool

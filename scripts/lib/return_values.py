@@ -55,6 +55,7 @@ VM = {
     "memory_mib": _value("int", "Memory in MiB at the next start.", sample=2048),
     "description": _value("str", "Free-text description."),
     "tags": _texts("Tags."),
+    "fleet": _value("str", "The group of VMs to which it belongs; null if to none."),
     "autostart": _value("bool", "Whether the VM starts with the host."),
     "iso": _value("str", "ISO image in the first optical drive; empty for none, null if there is no drive."),
     "addresses": _values(

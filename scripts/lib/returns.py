@@ -13,6 +13,27 @@ from lib.return_values import HOST, LEFTOVERS, SNAPSHOT, SNAPSHOT_INFO, TASK, VM
 
 #: The words of a platform, for texts that have a place for them, and what differs from the table: by the path of a key.
 PLATFORMS = {
+    "vm": {
+        "words": {"platform": "libvirt", "tool": "the platform", "vm": "vm", "unusable": "cannot be used"},
+        "vm": {
+            "id.description": "ID of the VM on its platform; null for a VM that does not exist (yet).",
+            "id.sample": "3f078c8c-2819-40bf-b3cd-6a6ef2079e51",
+            "platform.description": "Platform of the VM.",
+            "reason.description": "The power state in the terms of the platform.",
+            "addresses.contains.source.description": "How the address is known, such as V(lease) or V(agent).",
+            "disks.contains.slot.sample": "vda",
+        },
+        "host": {
+            "version.description": "Version of the platform, or null.",
+            "version.sample": "9.0.0",
+            "why.description": "Null, or why the platform cannot be used, such as V(not_responding).",
+        },
+        "snapshot": {
+            "id.description": "ID of the snapshot; null if the platform identifies snapshots by name.",
+            "kind.description": "Kind of the snapshot in the terms of the platform, or empty.",
+            "unfinished.description": "Why the snapshot cannot be used; empty if it can.",
+        },
+    },
     "virsh": {
         "words": {"platform": "libvirt", "tool": "libvirt", "vm": "virsh_vm", "unusable": "cannot be reached"},
         "vm": {
@@ -251,6 +272,8 @@ PLATFORMS = {
 def return_lines(module):
     """The lines of ``RETURN`` of a module, which is known by its name: TOOL_vm, TOOL_vm_info, TOOL_snapshot ..."""
     tool, _underscore, rest = module.partition("_")
+    if tool == "vm":  # Any platform.
+        rest = {"": "vm", "info": "vm_info"}.get(rest, rest)
     platform = PLATFORMS[tool]
     kind = rest.replace("instance", "vm")
     values = {"vm": _vm, "vm_info": _vm_info, "snapshot": _snapshot, "snapshot_info": _snapshot_info}[kind](platform)

@@ -74,7 +74,9 @@ LAYERS = {
     "modules": Layer(_ENTRY),
     "action": Layer(("modules", "plugin_utils")),
     # A port of platforms on Windows is the connection of the task, which only an action plugin has.
-    "plugin_utils": Layer(("plugin_utils", f"{_PORTS}/windows"), ("ansible",), forbidden=frozenset()),
+    "plugin_utils": Layer(
+        ("plugin_utils", f"{_PORTS}/windows", f"{_LIFECYCLE}/errors"), ("ansible",), forbidden=frozenset()
+    ),
     "lookup": Layer((), ("ansible.errors", "ansible.plugins.lookup")),
     "doc_fragments": Layer(()),
     _MASKING: Layer((_LIFECYCLE,), forbidden=frozenset(IMPURE), forbidden_calls=frozenset(IMPURE_CALLS)),

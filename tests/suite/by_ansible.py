@@ -60,7 +60,7 @@ def run_playbook(platform, folder, tasks, hosts=("localhost",), machines=(), wor
         "ANSIBLE_CALLBACKS_ENABLED": "conformance_results",
         "PYTHONPATH": str(_HERE.parent),
         "POLYVIRT_RESULTS": str(results),
-        "POLYVIRT_PLATFORM": platform.name,
+        "POLYVIRT_TEST_PLATFORM": platform.name,
         "POLYVIRT_PREFIX": platform.prefix,
         "POLYVIRT_MACHINES": json.dumps(list(machines)),
         **dict(around),

@@ -14,7 +14,7 @@ from suite.scenarios.options import CREATION, POLICY, has, rejection, settings
 OFF, ON = "pvc-option-off", "pvc-option-on"
 BOTH = [OFF, ON]
 #: What is only told about a machine, not given to it, is the same whether it runs or not.
-TOLD = {"description", "tags", "autostart"}
+TOLD = {"description", "tags", "fleet", "autostart"}
 RUNS = ("check", "real", "again")
 
 

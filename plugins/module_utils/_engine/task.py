@@ -102,7 +102,7 @@ def run(driver, requests, check=False, clock=None, probe=guest_answers):
     task.preflight()
     if not check and not task.is_refused:
         task.execute()
-    return task.outcome(check)
+    return task.outcome(check and not task.is_refused)
 
 
 class Task:
@@ -112,9 +112,14 @@ class Task:
         self.driver, self.clock, self.probe = driver, clock, probe
         self.observer = Observer(driver)
         self.traits = self.observer.traits
-        _check_macs(requests)
-        self.works = [Work(request) for request in requests]
+        self.works = []
+        self.add(requests)
         self._began = clock.now()
+
+    def add(self, requests):
+        """More VMs, before anything is planned."""
+        self.works += [Work(request) for request in requests]
+        _check_macs([work.request for work in self.works])
 
     @property
     def is_refused(self):
@@ -184,9 +189,8 @@ class Task:
 
     # Results ----------------------------------------------------------------------------------------------------------
 
-    def outcome(self, check):
-        # If one plan is rejected, the task does nothing, so check mode predicts no change either.
-        predicted = check and not self.is_refused
+    def outcome(self, predicted):
+        """``predicted``: what a run would do; else what was done. A task of which a plan is rejected does nothing."""
         vms = [self._entry(work, predicted) for work in self.works]
         changed = [work for work in self.works if (work.plan.changed if predicted else work.changed)]
         diffs = [difference(work.plan) if predicted else work.difference for work in changed]

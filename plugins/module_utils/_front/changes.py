@@ -16,7 +16,11 @@ def vm_module(platform, own_options, make_driver):
     options = platform.supported({**VM, **own_options})
 
     def answer(params, check):
-        return _outcome(run(make_driver(params), requests(params, options), check))
+        if params.get("machines") is None and not params.get("prune"):
+            return _outcome(run(make_driver(params), requests(params, options), check))
+        from .machines import run_machines  # Most tasks need none of it.
+
+        return _outcome(run_machines(params, options, platform, make_driver, check))
 
     return Declaration(options, answer, platform)
 

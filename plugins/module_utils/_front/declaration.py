@@ -43,32 +43,33 @@ class Declaration:
         """
         shown = {"invocation": {"module_args": masked(self.argument_spec, params)}}
         try:
-            return {**self.answer(self._in_full(params), asked.check_mode), **shown}
+            return {**self.answer(in_full(params, self.options, self.platform), asked.check_mode), **shown}
         except PolyvirtError as error:
             return {"failed": True, "msg": str(error), "warnings": [], **shown}
         except Exception as error:  # A user is never shown a traceback; it is there at verbosity 3.
             fault = unexpected(error)
             return {"failed": True, "msg": str(fault), "exception": fault.trace, "warnings": [], **shown}
 
-    def _in_full(self, params):
-        """``params`` without short forms; the suboptions are then checked by Ansible as those of any other option."""
-        short = {name: one for name, one in self.options.items() if one.short and params.get(name) is not None}
-        if not short:
-            return params
-        full = {name: option.in_full(params[name], name) for name, option in short.items()}
-        checked = ArgumentSpecValidator(argument_spec(short, in_full=True)).validate(full)
-        if checked.error_messages:
-            rejected = self.platform.rejected({**params, **checked.validated_parameters})
-            if rejected:
-                raise rejected
-            first, *others = checked.error_messages  # As Ansible itself: one error at a time.
-            unknown = "Unsupported parameters: " if checked.unsupported_parameters and not others else ""
-            raise InvalidInput(f"{unknown}{first}")
-        return {**params, **checked.validated_parameters}
-
     def secrets(self, params):
         """The values that no output may show."""
         return secrets_and_words(self.argument_spec, params)[0]
+
+
+def in_full(params, options, platform):
+    """``params`` without short forms; the suboptions are then checked by Ansible as those of any other option."""
+    short = {name: one for name, one in options.items() if one.short and params.get(name) is not None}
+    if not short:
+        return params
+    full = {name: option.in_full(params[name], name) for name, option in short.items()}
+    checked = ArgumentSpecValidator(argument_spec(short, in_full=True)).validate(full)
+    if checked.error_messages:
+        rejected = platform.rejected({**params, **checked.validated_parameters})
+        if rejected:
+            raise rejected
+        first, *others = checked.error_messages  # As Ansible itself: one error at a time.
+        unknown = "Unsupported parameters: " if checked.unsupported_parameters and not others else ""
+        raise InvalidInput(f"{unknown}{first}")
+    return {**params, **checked.validated_parameters}
 
 
 def run_module(declaration):

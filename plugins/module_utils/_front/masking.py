@@ -15,6 +15,9 @@ import re
 
 from .._lifecycle.results import MASK
 
+#: The option of which each entry has the options of the task. It counts as secret, so that Ansible does not log it.
+MACHINES = "machines"
+
 #: Keys in a document of which the values are secrets, wherever they occur.
 _SECRET_KEY = re.compile(r"passw|passphrase|secret|token|credential|psk|private", re.IGNORECASE)
 
@@ -24,7 +27,10 @@ def secrets_and_words(spec, params):
     secrets, words = set(), set()
     for name, option in spec.items():
         value = params.get(name)
-        if option.get("no_log") and isinstance(value, (dict, list)):
+        if name == MACHINES:
+            words |= _words(value or [])
+            secrets |= {secret for entry in value or () for secret in secrets_and_words(spec, entry)[0]}
+        elif option.get("no_log") and isinstance(value, (dict, list)):
             words |= _words(value)
             secrets |= _secret_words(value)
         elif option.get("no_log") and value is not None:
@@ -41,7 +47,7 @@ def masked(spec, params):
     for name, option in spec.items():
         value = params.get(name)
         if option.get("no_log") and value:
-            shown[name] = MASK
+            shown[name] = MASK if name != MACHINES else [masked(spec, entry) for entry in value]
         elif _entries(option, value):
             entries = [masked(option["options"], entry) for entry in _entries(option, value)]
             shown[name] = entries if isinstance(value, list) else entries[0]

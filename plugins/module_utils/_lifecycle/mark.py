@@ -11,6 +11,8 @@ from __future__ import annotations
 import json
 
 VERSION = 1
+#: Options that a platform may have no place for.
+IN_MARK = ("tags", "fleet")
 _LISTS = ("disks", "files", "tags", "nvram", "making")
 
 
@@ -22,6 +24,21 @@ def new_mark(vm_id, **parts):
 def empty_mark(vm_id):
     """The mark of a VM for which no file was created yet. ``inputs`` say what it was created from."""
     return new_mark(vm_id, disks=[], files=[], tags=[], inputs={})
+
+
+def marked_settings(mark, vm_id):
+    """{option: value} of the settings in a mark. A copy that somebody made keeps its tags, but belongs to no fleet."""
+    mark = mark or {}
+    return {
+        "tags": tuple(sorted(mark.get("tags", ()))),
+        "fleet": mark.get("fleet", "") if vm_id is not None and mark.get("id") == vm_id else "",
+    }
+
+
+def with_settings(mark, values):
+    """``mark`` with those of ``values`` ({option: value}) that are stored in it; a value of None is not known."""
+    changed = {name: values[name] for name in IN_MARK if values.get(name) is not None}
+    return {**mark, **{name: list(value) if name == "tags" else value for name, value in changed.items()}}
 
 
 def printed(mark):
@@ -41,7 +58,9 @@ def _is_mark(value):
     if not isinstance(value, dict) or not isinstance(value.get("inputs", {}), dict):
         return False
     lists = [*(value.get(key, []) for key in _LISTS), value.get("inputs", {}).get("bases", [])]
-    return all(isinstance(texts, list) and all(isinstance(text, str) for text in texts) for texts in lists)
+    return isinstance(value.get("fleet", ""), str) and all(
+        isinstance(texts, list) and all(isinstance(text, str) for text in texts) for texts in lists
+    )
 
 
 def own_mark(vm):

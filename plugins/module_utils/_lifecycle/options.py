@@ -102,11 +102,13 @@ Connection = partial(Option, role=CONNECTION)
 class Platform:
     """``lacks``: {path: what to use instead} of the shared options, suboptions and choices that it never has.
 
-    Paths are such as ``os_type``, ``networks.vlan`` and ``networks.type=hostonly``.
+    Paths are such as ``os_type``, ``networks.vlan`` and ``networks.type=hostonly``. ``per_driver``: the options of VMs
+    that a driver is made with, as it is with those of the connection; so two VMs that differ in these need two drivers.
     """
 
     name: str
     lacks: Mapping = field(default_factory=dict)
+    per_driver: tuple = ()
 
     def supported(self, options):
         """``options`` without what the platform lacks."""
@@ -192,6 +194,8 @@ CLOUD_INIT = {
 }
 
 NAMES = Texts(role=POLICY)
+#: Options of a task as a whole, which an entry of machines cannot have.
+OF_TASK = ("machines", "fleet", "prune", "call_timeout")
 ID = Policy(unique="VM")
 CALL_TIMEOUT = {"call_timeout": Seconds()}
 TIMEOUT = Seconds(default=300)
@@ -200,6 +204,8 @@ WAIT_FOR = Policy(choices=("state", "address", "ssh"), default="state")
 #: Settings are in the order in which a plan makes changes.
 VM = {
     "name": NAMES,
+    "machines": Entries(role=POLICY, secret=True),
+    "prune": Consent(),
     "id": ID,
     "state": Policy(choices=STATES, default="present"),
     "stop_mode": Policy(choices=("graceful", "force", "graceful_then_force")),
@@ -223,6 +229,7 @@ VM = {
     "iso": Option("path", absolute=True),
     "memory": Size(),
     "tags": Texts(ordered=False),
+    "fleet": Option(),
     "native": Option("dict"),
     "display": Option("dict", options=DISPLAY),
     "disks": Entries(options=DISK, key="slot"),

@@ -35,6 +35,10 @@ def is_cloned(request):
     return "clone" in request.creation
 
 
+#: What a clone does not have from its source.
+_OWN = {"autostart": False, "fleet": ""}
+
+
 def config_of_clone(request, source, traits):
     """What a clone has from its source, or from the snapshot that is named: all but what makes a machine itself."""
     if source is None or source.power == ABSENT:
@@ -42,8 +46,9 @@ def config_of_clone(request, source, traits):
     taken = find_snapshot(source, request.creation["clone"].get("snapshot"))
     config = source.config if taken is None or taken.config is None else taken.config
     config = {name: value for name, value in config.items() if name not in traits.not_cloned}
-    if config.get("autostart"):
-        config["autostart"] = False
+    for name, value in _OWN.items():
+        if config.get(name):
+            config[name] = value
     for name, own in (("disks", "source"), ("networks", "mac")):
         if config.get(name):
             config[name] = {key: _without(own, entry) for key, entry in config[name].items()}

@@ -74,10 +74,15 @@ def _names(params):
     if not names and not machine_id:
         raise InvalidInput("Neither name nor id is set.", "Set the name of at least one VM.")
     check_names(names, machine_id)
-    twice = sorted({name for name in names or () if names.count(name) > 1})
+    check_each_once(names or ())
+    return names or [None]
+
+
+def check_each_once(names):
+    """Raise for a VM that a task lists twice."""
+    twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise InvalidInput(f"name: {', '.join(twice)} is listed twice.", "List each name once.")
-    return names or [None]
 
 
 def check_names(names, machine_id):
@@ -197,12 +202,34 @@ def _place(path, option, key):
 
 def _check_shareable(path, option, value):
     """Raise for what only one VM can have; it is asked of several."""
+    for where, kind, one, _beside in _single_things(path, option, value):
+        raise InvalidInput(f"{where}: {one} is one {kind}, but several VMs are named.", _SINGLE)
+
+
+def check_unique(wanted, options):
+    """Raise for what only one VM can have, if two of the requests ``wanted`` ask for it."""
+    check_each_once([request.label for request in wanted])
+    owners = {}
+    for request in wanted:
+        given = {} if request.state == "absent" else {**request.config, **request.creation}
+        for name, value in given.items():
+            for path, kind, one, beside in _single_things(name, options[name], value):
+                where = f"{request.label}: {path}"
+                other = owners.setdefault((kind, one, beside), where)
+                if other is not where:
+                    raise InvalidInput(f"{where}: {one} is also that of {other}.", "Set it for one VM only.")
+
+
+def _single_things(path, option, value, beside=None):
+    """(path, kind of thing, value, what it has to differ in) of each value that only one VM can have."""
     if isinstance(value, Mapping) and option.options:
         entries = {_place(path, option, key): entry for key, entry in value.items()} if option.key else {path: value}
         for where, entry in entries.items():
+            # TCP and UDP have ports of their own, and so has each address of the host.
+            apart = tuple((entry or {}).get(key) for key in ("protocol", "host_address"))
             for name, part in (entry or {}).items():
-                _check_shareable(f"{where}.{name}", option.options[name], part)
+                yield from _single_things(f"{where}.{name}", option.options[name], part, apart)
     elif option.unique:
         for one in value if isinstance(value, tuple) else (value,):
             if option.is_unique(one):
-                raise InvalidInput(f"{path}: {one} is one {option.unique}, but several VMs are named.", _SINGLE)
+                yield path, option.unique, one, beside

@@ -28,6 +28,7 @@ def describe(vm, platform):
         "memory_mib": None if memory is None else memory // MIB,
         "description": config.get("description"),
         "tags": list(config.get("tags") or ()),
+        "fleet": config.get("fleet") or None,
         "autostart": config.get("autostart"),
         "iso": config.get("iso"),
         "addresses": [{"address": one.address, "source": one.source} for one in vm.addresses],
@@ -44,7 +45,7 @@ def describe(vm, platform):
 
 #: What has a place of its own in a result.
 _TOLD_APART = (
-    "cpus", "memory", "description", "tags", "autostart", "iso", "disks", "networks", "native",
+    "cpus", "memory", "description", "tags", "fleet", "autostart", "iso", "disks", "networks", "native",
 )  # fmt: skip
 
 

@@ -54,6 +54,7 @@ def _settings(host, shown, hardware):
         "memory": hardware.memory["Startup"],
         "description": "\n".join(line for line in notes.split("\n") if not line.startswith(_MARK)),
         "tags": mark.get("tags", []),
+        "fleet": mark.get("fleet", ""),
         "autostart": shown["AutomaticStartAction"] == "Start",
         "disks": [slot_of(drive) for drive in hardware.disks()],
         "networks": ["nat" if nic.switch == DEFAULT_SWITCH else "network" for nic in hardware.nics],

@@ -64,6 +64,7 @@ def settings(machine, which="stored"):
         "max_memory": int(root.findtext("memory")) * 1024,
         "description": root.findtext("description") or "",
         "tags": json.loads(mark.text)["tags"] if mark is not None else [],
+        "fleet": json.loads(mark.text).get("fleet", "") if mark is not None else "",
         "autostart": machine["autostart"],
         "disks": sorted(disk.find("target").get("dev") for disk in root.findall("devices/disk[@device='disk']")),
         "networks": [card.get("type") for card in root.findall("devices/interface")],

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from urllib.parse import unquote
 
@@ -74,10 +75,12 @@ def settings(machine, which):
     screen, processor = parts(options.get("vga", "std"), "type"), parts(options.get("cpu", "kvm64"), "type")
     media = [parts(text)["file"] for key, text in sorted(options.items()) if "media=cdrom" in text]
     media = [medium for medium in media if "cloudinit" not in medium]
+    text, _mark, mark = options.get("description", "").partition("<!-- polyvirt")
     return {
         "cpus": int(options.get("cores", 1)) * int(options.get("sockets", 1)),
         "memory": int(options["memory"]) << 20,
-        "description": options.get("description", "").partition("<!-- polyvirt")[0].strip(),
+        "description": text.strip(),
+        "fleet": json.loads(mark.partition("-->")[0] or "{}").get("fleet", ""),
         "tags": [tag for tag in options.get("tags", "").split(";") if tag],
         "autostart": options.get("onboot") == "1",
         "disks": sorted(disks(options)),

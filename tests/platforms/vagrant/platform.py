@@ -189,6 +189,7 @@ class Platform(Adapter):
             "memory": told["memory"] << 20 if told.get("memory") else None,
             "description": told.get("description", ""),
             "tags": told.get("tags", []),
+            "fleet": told.get("fleet", ""),
             "box_url": told.get("box_url"),
             "box_checksum": told.get("box_checksum"),
             "provisioners": told.get("provisioners", []),

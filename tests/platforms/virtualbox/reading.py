@@ -118,7 +118,7 @@ def _in_file(file):
     try:
         machine = ET.parse(file).find(f"{_NAMESPACE}Machine")
     except ET.ParseError:
-        return {"mark": "{}", "tags": [], "tpm": False}
+        return {"mark": "{}", "tags": [], "fleet": "", "tpm": False}
     items = machine.findall(f"{_NAMESPACE}ExtraData/{_NAMESPACE}ExtraDataItem")
     extra = {item.get("name"): item.get("value") for item in items}
     mark = extra.get("polyvirt/mark", "{}")
@@ -126,6 +126,7 @@ def _in_file(file):
     return {
         "mark": mark,
         "tags": json.loads(mark).get("tags", []),
+        "fleet": json.loads(mark).get("fleet", ""),
         "tpm": module is not None and module.get("type") not in (None, "None"),
     }
 
@@ -142,6 +143,7 @@ def settings(machine):
         "memory": int(value(told, "memory")) << 20,
         "description": value(told, "description") or "",
         "tags": machine["tags"],
+        "fleet": machine["fleet"],
         "autostart": machine["autostart"],
         "disks": sorted(machine["disks"]),
         "networks": [_NICS.get(kind, kind) for kind in nics],

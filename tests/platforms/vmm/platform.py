@@ -307,6 +307,7 @@ def _settings(vm, mark):
         "memory": vm["memory"],
         "description": mark.get("description", ""),
         "tags": mark.get("tags", []),
+        "fleet": mark.get("fleet", ""),
         "autostart": vm["state"] != "disabled",
         "disks": [f"disk{place}" for place, _path in enumerate(_disks(vm, mark.get("files", [])))],
         "networks": ["nat" if nic["local"] else "network" for nic in vm["interfaces"]],

@@ -28,7 +28,7 @@ class CallbackModule(CallbackBase):
 
     def __init__(self):
         super().__init__()
-        self._platform = PLATFORMS[os.environ["POLYVIRT_PLATFORM"]](os.environ["POLYVIRT_PREFIX"])
+        self._platform = PLATFORMS[os.environ["POLYVIRT_TEST_PLATFORM"]](os.environ["POLYVIRT_PREFIX"])
         self._machines = json.loads(os.environ["POLYVIRT_MACHINES"])
 
     def v2_playbook_on_task_start(self, task, is_conditional):

@@ -21,7 +21,7 @@ _LACKS = {one.name: one for one in (LIBVIRT, VIRTUALBOX, VAGRANT, PROXMOX, VMM, 
 #: How a task goes about it; each has scenarios of its own in the power table, the refusals or the ownership.
 POLICY = {
     "name", "id", "state", "stop_mode", "stop_timeout", "timeout", "call_timeout", "wait_for", "allow_restart",
-    "allow_recreate", "delete_disks", "purge", "on_failure",
+    "allow_recreate", "delete_disks", "purge", "on_failure", "machines", "prune",
 }  # fmt: skip
 #: What a machine is made from: (an example).
 CREATION = {
@@ -40,6 +40,7 @@ def settings(platform):
         "memory": (("64M", 64 << 20), ("96M", 96 << 20)),
         "description": (("first <&> ü", "first <&> ü"), ("second", "second")),
         "tags": ((["b", "a"], ["a", "b"]), (["c"], ["c"])),
+        "fleet": (("web", "web"), ("db", "db")),
         "autostart": ((True, True), (False, False)),
         "disks": (([{"size": platform.disk_size}], [first]), ([{}, {"size": platform.disk_size}], [first, second])),
         "networks": (([card], [kind]), ([{}, card], [kind, kind])),

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from ..._lifecycle.mark import IN_MARK, with_settings
 from ..._ports.windows_request import Ref, pick
 from ..._tools.hyperv import VM, file_command, hyperv, the_vm
 from .mark import notes_of, own_mark, split_notes
@@ -56,10 +57,8 @@ def _final_notes(raw, changes, files):
     description, mark = split_notes(raw.get("Notes"))
     values = {change.kind: change.new for change in changes}
     is_ours = mark is not None and (mark.get("new") or mark.get("id") == raw["Id"])
-    if is_ours or files or "tags" in values:
-        mark = own_mark(raw)
-        if "tags" in values:
-            mark["tags"] = list(values["tags"])
+    if is_ours or files or set(values) & set(IN_MARK):
+        mark = with_settings(own_mark(raw), values)
         mark["disks"] = list(dict.fromkeys([*mark["disks"], *files.values()]))
         mark.pop("making", None)
     return values.get("description", description), mark

@@ -11,7 +11,7 @@ VM.
 from __future__ import annotations
 
 from ..._lifecycle.errors import PolyvirtError, Refused, Timeout
-from ..._lifecycle.mark import empty_mark
+from ..._lifecycle.mark import empty_mark, with_settings
 from ..._ports.windows import CallFailed
 from ..._ports.windows_request import Ref, call, in_background, pick, properties, repeated, write
 from ..._tools.hyperv import VM, hyperv, the_vm
@@ -212,7 +212,7 @@ class _Creation:
         if config.get("nested_virtualization"):
             calls += spoofing_calls([place for place, _entry in networks])
         calls += self._boot(generation)
-        mark = {**self.mark, "disks": list(self.paths.values()), "tags": list(config.get("tags") or ())}
+        mark = with_settings({**self.mark, "disks": list(self.paths.values())}, config)
         notes = notes_of_creation({key: one for key, one in mark.items() if key != "name"}, config)
         return [*calls, hyperv("Set-VM", {"VM": VM, "NewVMName": self.name, "Notes": notes})]
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
+from ..._lifecycle.mark import marked_settings
 from ..._lifecycle.model import ON, RUNNING, STOPPED, Address, File, Snapshot, Vm
 from ..._tools.hyperv import DEFAULT_SWITCH, state_of
 from .mark import is_temporary, mark_of, split_notes
@@ -120,7 +121,7 @@ def config_of(found, raw, native_keys=()):
     return {
         **read_settings(raw, native_keys),
         "description": description,
-        "tags": tuple(sorted((mark or {}).get("tags", ()))),
+        **marked_settings(mark_of(raw), raw.get("Id")),
         "disks": disks_of(found, raw),
         "networks": networks_of(raw),
         "iso": (drives[0].get("Path") or "") if drives else None,
@@ -179,8 +180,7 @@ def power_of_snapshot(state):
 def snapshot_config(found, raw, snapshot):
     """What a restore brings back, as far as Hyper-V reports it; all else is as it is."""
     then = {**raw, **{name: one for name, one in snapshot.items() if name not in ("Id", "Name", "State")}}
-    mark = mark_of(raw) or {}
-    return {**config_of(found, then), "tags": tuple(sorted(mark.get("tags", ())))}
+    return {**config_of(found, then), **marked_settings(mark_of(raw), raw["Id"])}
 
 
 def _seconds(text):

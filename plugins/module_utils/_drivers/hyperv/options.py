@@ -18,6 +18,7 @@ _DISPLAY = "Connect to the VM with VMConnect, or with RDP to the guest."
 
 HYPERV = Platform(
     "hyperv",
+    per_driver=("native",),
     lacks={
         "os_type": "Hyper-V has the same devices for all guests. Set secure_boot_template.",
         "display": _DISPLAY,

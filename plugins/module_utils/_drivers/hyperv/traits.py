@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from ..._lifecycle.mark import IN_MARK
 from ..._lifecycle.model import (
     DESTRUCTIVE,
     LIVE,
@@ -181,7 +182,7 @@ def fields_of(reader):
         "nested_virtualization": _OFF,
         "boot_order": Field(cost=POWER_OFF, same=same_boot_order),
         "description": _ALWAYS,
-        "tags": _ALWAYS,
+        **dict.fromkeys(IN_MARK, _ALWAYS),
         "autostart": _ALWAYS,
         "stop_action": _ALWAYS,
         "checkpoint_type": _ALWAYS,

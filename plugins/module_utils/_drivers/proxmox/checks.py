@@ -177,7 +177,7 @@ def _check_changes(driver, label, basis, changes):
     storage = driver.storage or ""
     if needs_storage(changes, vm_options):
         storage = driver.places.choose_storage(label, node, "images", driver.storage)
-    check_writing(driver, label, basis, node, changes, writing_of(changes, vm_options.stored, storage))
+    check_writing(driver, label, basis, node, changes, writing_of(changes, vm_options, storage))
     for change in changes:
         _check_change(driver, label, basis, node, change)
     check_each_once(label, ((change.key, change.new) for change in changes if change.kind == "disks.add"))

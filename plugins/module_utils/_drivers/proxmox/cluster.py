@@ -196,7 +196,7 @@ def vm_of(listed, vm_options=None, native_keys=()):
     vm = Vm(listed.name, listed.vmid, power, reason, busy, config=_outline(listed))
     if vm_options is None:
         return vm
-    context = Context(listed.node, vm_options.pool, native_keys)
+    context = Context(listed.node, listed.vmid, vm_options.pool, native_keys)
     return vm.having(
         config=config_of(vm_options.stored, context),
         active=None if power == STOPPED else running_config_of(vm_options.running, context),

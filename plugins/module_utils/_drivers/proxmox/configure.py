@@ -42,7 +42,7 @@ def change_settings(driver, vm, changes):
         vm_options = driver.observer.read_options(vm.id)
     changes = [with_volume(driver, vm_options.node, change) for change in changes]
     storage = storage_for(driver, vm_options.node, vm.name) if needs_storage(changes, vm_options) else ""
-    _write(driver, vm, vm_options, writing_of(changes, vm_options.stored, storage))
+    _write(driver, vm, vm_options, writing_of(changes, vm_options, storage))
     if vm.power in (RUNNING, PAUSED) and any(map(is_for_guest, changes)):
         renew_seed(driver, vm_options)
     if "pool" in by_field:
@@ -90,10 +90,10 @@ def _is_for_seed(change):
     return change.field in SEEDED or (change.path == "native.cicustom" and bool(change.new))
 
 
-def writing_of(changes, options, storage):
+def writing_of(changes, vm_options, storage):
     """The Writing of ``changes``, with a drive for cloud-init if it is needed and missing."""
-    writing = written(changes, options, storage)
-    if _needs_seed(changes, options):
+    writing = written(changes, vm_options.stored, storage, vm_options.vmid)
+    if _needs_seed(changes, vm_options.stored):
         writing.put[free_seed_slot(writing.taken)] = f"{storage}:cloudinit"
     return writing
 

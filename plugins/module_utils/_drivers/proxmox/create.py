@@ -15,6 +15,7 @@ from contextlib import contextmanager
 
 from ..._lifecycle.differences import additions, differences
 from ..._lifecycle.errors import ApiError, PartlyApplied, PolyvirtError, Refused
+from ..._lifecycle.mark import with_settings
 from ..._lifecycle.model import STOPPED, Vm
 from ..._tools import proxmox_values as values
 from ..._tools.proxmox import Busy, ConnectionLost
@@ -31,7 +32,7 @@ from .traits import AUTO
 #: Options that every new VM gets.
 _BASE = {"scsihw": "virtio-scsi-single"}
 #: Made by calls of their own, or known by where the VM is created.
-_APART = frozenset({"node", "pool", "template", "iso", "hotplug"})
+_APART = frozenset({"node", "pool", "template", "iso", "hotplug", "fleet"})
 #: Settings of a new VM that are not compared after its creation.
 _LEFT = frozenset({"node", "pool", "hotplug"})
 #: The drive of the option iso is there from the start, so that a medium can be put in while the VM runs.
@@ -69,7 +70,8 @@ def _begin(driver, name, config, creation, number):
     options = options_of_new(driver, storage, config, creation, medium)
 
     def begin(vmid):
-        notes = mark.notes_of(config.get("description") or "", mark.new_mark(vmid, inputs_of(creation)))
+        noted = with_settings(mark.new_mark(vmid, inputs_of(creation)), {"fleet": config.get("fleet")})
+        notes = mark.notes_of(config.get("description") or "", noted)
         requested = {**options, "vmid": vmid, "name": name, "description": notes, "pool": config.get("pool") or None}
         return driver.tool.post(f"/nodes/{node}/qemu", **requested)
 
@@ -157,7 +159,7 @@ def _with_number(driver, name, vmid, begin):
 
 def _completed(driver, name, vm_options, config):
     """With the changes that are left: a larger first disk than the image's, or those of an interrupted run."""
-    context = Context(vm_options.node, vm_options.pool, tuple(config.get("native") or ()))
+    context = Context(vm_options.node, vm_options.vmid, vm_options.pool, tuple(config.get("native") or ()))
     found = Vm(name, vm_options.vmid, STOPPED, config=config_of(vm_options.stored, context), mark=vm_options.mark)
     wanted = {key: value for key, value in config.items() if value is not None and key not in _LEFT}
     wanted["disks"] = {slot: _sized(disk) for slot, disk in (config.get("disks") or {}).items()}

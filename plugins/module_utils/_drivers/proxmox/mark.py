@@ -17,6 +17,16 @@ def new_mark(vmid, inputs):
     return marks.new_mark(str(vmid), inputs=inputs, unfinished=True)
 
 
+def is_of(vmid, mark):
+    """Whether a mark is that of the VM itself; a copy has the mark of its source."""
+    return bool(mark) and mark.get("id") == str(vmid)
+
+
+def own(vmid, mark):
+    """The mark of a VM, to be added to."""
+    return mark if is_of(vmid, mark) else marks.new_mark(str(vmid), inputs={})
+
+
 def finished(mark):
     return {key: value for key, value in mark.items() if key != "unfinished"}
 
@@ -39,4 +49,4 @@ def notes_of(text, mark):
 
 def is_unfinished(vmid, mark):
     """Whether a task started to create the VM and did not finish."""
-    return bool(mark) and mark.get("id") == str(vmid) and bool(mark.get("unfinished"))
+    return is_of(vmid, mark) and bool(mark.get("unfinished"))

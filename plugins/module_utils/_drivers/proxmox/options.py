@@ -16,6 +16,7 @@ _RESTORE = "Restore the snapshot into a clone, and compare its disks there."
 
 PROXMOX = Platform(
     "proxmox",
+    per_driver=("native", "state", "allow_restart", "stop_timeout", "on_failure", "tags", "cloud_init", "clone"),
     lacks={
         "image.linked=true": "Create a template with the image, and clone that with clone.linked: true.",
         "port_forwards": "Guests are reached by their own addresses, or by a rule on the node.",

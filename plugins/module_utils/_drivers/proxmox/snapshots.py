@@ -47,7 +47,7 @@ def options_in(tool, vm_options, name):
 
 def with_configs(tool, vm_options, snapshots, native_keys):
     """The snapshots, each with the settings that it holds."""
-    context = Context(vm_options.node, vm_options.pool, native_keys)
+    context = Context(vm_options.node, vm_options.vmid, vm_options.pool, native_keys)
 
     def reported(snapshot):
         options = options_in(tool, vm_options, snapshot.name)

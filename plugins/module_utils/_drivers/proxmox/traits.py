@@ -274,6 +274,7 @@ FIELDS = {
     "os_type": replace(_NEXT_BOOT, choices=_KNOWN_OS_TYPES),
     "description": _LIVE,
     "tags": _LIVE,
+    "fleet": _LIVE,
     "autostart": _LIVE,
     "protection": _LIVE,
     "template": Field(

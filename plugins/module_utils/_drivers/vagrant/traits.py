@@ -226,7 +226,7 @@ def _fields_of_vm():
     return {
         "provider": Field(cost=_at_creation, choices=PROVIDERS, instead=supported),
         **dict.fromkeys(("box", "box_version", "linked_clone"), creation),
-        **dict.fromkeys(("description", "tags", "os_type", "box_url", "box_checksum", "environment"), stored),
+        **dict.fromkeys(("description", "tags", "fleet", "os_type", "box_url", "box_checksum", "environment"), stored),
         **dict.fromkeys(("cpus", "hostname", "gui"), applied),
         "provisioners": Field(cost=_of_provisioners),
         "memory": Field(cost=_as_applied, minimum=16 * MIB),

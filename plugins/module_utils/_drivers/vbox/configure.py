@@ -8,7 +8,7 @@ Changes that are complete are not repeated: a segment may be sent twice.
 
 from __future__ import annotations
 
-from ..._lifecycle.mark import own_mark
+from ..._lifecycle.mark import IN_MARK, own_mark, with_settings
 from ..._lifecycle.model import FAILED, PAUSED, RUNNING
 from ..._lifecycle.settings import in_order
 from .mark import resolved_mark, write_mark
@@ -43,9 +43,9 @@ def make_changes(driver, vm, changes, vbox_vms=None, more=()):
     write_shares(
         driver, vbox_vm, config_of(vbox_vm)["shared_folders"], [one for one in changes if one.field == "shared_folders"]
     )
-    for change in changes:
-        if change.field == "tags":
-            write_mark(driver, vm.id, {**own_mark(driver.marked(vm)), "tags": list(change.new)})
+    noted = {change.field: change.new for change in changes if change.field in IN_MARK}
+    if noted:
+        write_mark(driver, vm.id, with_settings(own_mark(driver.marked(vm)), noted))
 
 
 def _owning_new_images(driver, vm, vbox_vm):

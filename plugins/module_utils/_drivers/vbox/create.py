@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from ..._lifecycle.differences import differences
 from ..._lifecycle.errors import CommandFailed, PolyvirtError, Refused
+from ..._lifecycle.mark import IN_MARK, with_settings
 from ..._lifecycle.model import COLLECTIONS, STOPPED, Vm
 from ..._ports import files
 from ..._tools import seed
@@ -160,13 +161,17 @@ def _wants_ssh(config):
     return config.get("ssh_forward", has_nat)
 
 
+#: Settings that are made last.
+_LATER = ("iso", *IN_MARK)
+
+
 def _configure_as(driver, vm, config):
     """Apply all differences from ``config``; the disk from the image is never removed."""
     vbox_vms = driver.vbox_vms()
     vbox_vm = vbox_vms[vm.id]
     native_keys = tuple(config.get("native") or ())
     found = vm.having(config=config_of(vbox_vm, native_keys), mark=vbox_vm.mark)
-    wanted = {name: value for name, value in config.items() if value is not None and name not in ("iso", "tags")}
+    wanted = {name: value for name, value in config.items() if value is not None and name not in _LATER}
     purge = frozenset(COLLECTIONS) - {"disks"}
     changes, _not_compared = differences(found, wanted, purge & set(wanted), driver.traits())
     make_changes(driver, found, changes, vbox_vms, _BASE)
@@ -205,7 +210,7 @@ def finish(driver, uuid, config, inputs):
     vbox_vm = driver.vbox_vm(uuid)
     mark = resolved_mark(vbox_vm.mark, vbox_vm.media.values())
     kept = {key: value for key, value in mark.items() if key not in ("unfinished", "making", "borrowed")}
-    write_mark(driver, uuid, {**kept, "tags": list(config.get("tags") or ()), "inputs": inputs})
+    write_mark(driver, uuid, with_settings({**kept, "inputs": inputs}, config))
 
 
 def _inputs(creation):

@@ -13,6 +13,7 @@ _SCREEN = "VirtualBox has its own remote display: native: {vrde: true}."
 
 VIRTUALBOX = Platform(
     "virtualbox",
+    per_driver=("native",),
     lacks={
         "secure_boot": "Create the VM, then run VBoxManage modifynvram with inituefivarstore, enrollmssignatures and"
         " enrollorclpk.",

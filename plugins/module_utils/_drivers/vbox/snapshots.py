@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..._lifecycle.errors import CommandFailed, Refused
+from ..._lifecycle.mark import IN_MARK
 from ..._lifecycle.simulate import simulate
 from ..._tools import vboxmanage_long as long
 from ..._tools.vboxmanage import is_locked, is_not_found
@@ -41,7 +42,7 @@ def _config_then(vm, vbox_vm, native_keys):
     return {**config, **{name: vm.config[name] for name in _KEPT}}
 
 
-_KEPT = ("description", "groups", "tags", "os_type", "tpm")
+_KEPT = ("description", "groups", *IN_MARK, "os_type", "tpm")
 
 
 def snapshot(driver, vm, step):

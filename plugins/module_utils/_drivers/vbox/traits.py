@@ -10,6 +10,7 @@ import re
 from functools import partial
 
 from ..._lifecycle.errors import Refused
+from ..._lifecycle.mark import IN_MARK
 from ..._lifecycle.model import (
     ABSENT,
     FAILED,
@@ -276,7 +277,7 @@ def _settings(version):
         "nested_virtualization": Field(cost=POWER_OFF),
         "os_type": Field(cost=POWER_OFF, same=lambda found, requested: (found or "").lower() == requested.lower()),
         "description": Field(cost=_off_or_saved),
-        "tags": Field(cost=LIVE),
+        **dict.fromkeys(IN_MARK, Field(cost=LIVE)),
         "autostart": Field(cost=_cost_of_autostart),
         "groups": Field(cost=_off_or_saved),
         "graphics_controller": Field(cost=POWER_OFF),

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Optional
 
 from ..._lifecycle.errors import NotFound
-from ..._lifecycle.mark import empty_mark
+from ..._lifecycle.mark import empty_mark, marked_settings
 from ..._lifecycle.settings import read_all
 from ..._lifecycle.units import MIB
 from ..._tools.vboxmanage_machine import Machine
@@ -145,7 +145,7 @@ def config_of(vbox_vm, native_keys=()):
     """The VM's settings by the vocabulary's names."""
     return {
         **read_all(SETTINGS, vbox_vm),
-        "tags": tuple(sorted(_own(vbox_vm).get("tags", ()))),
+        **marked_settings(_own(vbox_vm), vbox_vm.uuid),
         "disks": {slot_name(slot.controller, slot.port, slot.device): _disk(vbox_vm, slot) for slot in vbox_vm.disks},
         "networks": {str(nic.number - 1): _network(nic) for nic in vbox_vm.machine.nics if nic.type != "none"},
         "iso": _iso(vbox_vm),

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ..._lifecycle.mark import empty_mark
+from ..._lifecycle.mark import IN_MARK, empty_mark, with_settings
 from ..._lifecycle.model import LIVE, PAUSED, RUNNING
 from .definition import Definition
 from .settings.disks import add_disk, grow_disk, remove_disk, set_iso
@@ -30,7 +30,7 @@ def configure(driver, vm, step):
         _CHANGES.get(change.kind, _set_field)(driver, vm, definition, running if live else None, change, created)
     # The NVRAM of the previous firmware is deleted with the VM, not by this change.
     nvram = [nvram, _placed_nvram(driver, vm, definition)] if _turns_firmware(changes) else []
-    if created or nvram or any(change.kind == "tags" for change in changes):
+    if created or nvram or any(change.kind in IN_MARK for change in changes):
         definition.set_mark(_updated_mark(vm, definition.mark, changes, created, [path for path in nvram if path]))
     if any(change.kind not in _OUTSIDE for change in changes):
         driver.define(definition)
@@ -83,12 +83,9 @@ _CHANGES = {
 
 
 def _updated_mark(vm, mark, changes, created, nvram):
-    """Our mark with new disks and tags; the mark of another VM is replaced, because it lists that VM's files."""
+    """Our mark with new disks and settings; the mark of another VM is replaced, because it lists that VM's files."""
     own = next((dict(one) for one in (mark, vm.mark) if one and one.get("id") == vm.id), empty_mark(vm.id))
     own["disks"] = list(dict.fromkeys([*own.get("disks", ()), *created]))
     if nvram:
         own["nvram"] = list(dict.fromkeys([*own.get("nvram", ()), *nvram]))
-    for change in changes:
-        if change.kind == "tags":
-            own["tags"] = list(change.new)
-    return own
+    return with_settings(own, {change.kind: change.new for change in changes})

@@ -12,7 +12,7 @@ from xml.sax.saxutils import quoteattr
 
 from ..._lifecycle.differences import additions
 from ..._lifecycle.errors import CommandFailed, PolyvirtError, Unsupported
-from ..._lifecycle.mark import empty_mark
+from ..._lifecycle.mark import empty_mark, with_settings
 from ..._ports import files
 from ..._tools import seed
 from ..._tools.seed_network import macs_by_place
@@ -155,13 +155,7 @@ def _inputs(driver, creation, disks):
 
 def make_mark(vm_id, config, disks, own_files, inputs):
     """``inputs`` record what the VM was created from; ``bases`` in it are the backing files of its disks."""
-    return {
-        **empty_mark(vm_id),
-        "disks": disks,
-        "files": own_files,
-        "tags": list(config.get("tags") or ()),
-        "inputs": inputs,
-    }
+    return with_settings({**empty_mark(vm_id), "disks": disks, "files": own_files, "inputs": inputs}, config)
 
 
 _NUMBERED_MACHINE = "pc-q35-"

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from ..._lifecycle.errors import CommandFailed
+from ..._lifecycle.mark import marked_settings
 from ..._lifecycle.model import RUNNING, Address, Observation, Vm
 from ..._tools import virsh as tool
 from ..._tools import virsh_addresses
@@ -145,7 +146,7 @@ def _config_then(vm, native_keys, definition):
     mark = definition.mark or {}
     kept = {
         "description": definition.get("description") or "",
-        "tags": tuple(sorted(mark.get("tags", ()))),
+        **marked_settings(mark, vm.id),
         "autostart": vm.config["autostart"],
     }
     return {**_config(definition, sizes, frozenset(mark.get("files", ())), native_keys), **kept}
@@ -215,7 +216,7 @@ def _machine(uuid, listing, answered, native_keys):
     own_files = frozenset((mark or {}).get("files", ()))
     kept = {
         "description": definition.get("description") or "",
-        "tags": tuple(sorted((mark or {}).get("tags", ()))),
+        **marked_settings(mark, uuid),
         "autostart": uuid in listing.autostarted,
     }
     config = {**_config(definition, sizes, own_files, native_keys), **kept}

@@ -10,6 +10,7 @@ from ..._lifecycle.options import AT_START, Connection, Consent, Option, Platfor
 
 LIBVIRT = Platform(
     "libvirt",
+    per_driver=("native", "state", "delete_disks"),
     lacks={
         "os_type": "libvirt does not store it. Omit the option.",
         "disks.storage": "Use storage_path for the files of a new VM, or attach a file with disks[].source.",

@@ -14,6 +14,7 @@ import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 
 from ..._lifecycle.errors import CommandFailed, NotFound, PolyvirtError
+from ..._lifecycle.mark import with_settings
 from ..._lifecycle.model import PAUSED, RUNNING, STOPPED, Snapshot
 from ..._ports import files
 from ..._tools import virsh as tool
@@ -233,7 +234,7 @@ def _edit_mark(driver, vm, edited):
     definition = driver.definition(vm.id)
     found = definition.mark or {}
     # An old snapshot may restore the mark of the VM that this one was copied from.
-    mark = found if found.get("id") == vm.id else {**vm.mark, "tags": found.get("tags", [])}
+    mark = found if found.get("id") == vm.id else with_settings(vm.mark, {"tags": found.get("tags", [])})
     lists = {key: list(dict.fromkeys(edited(key, mark.get(key, ())))) for key in _KEPT}
     changed = {**mark, **{key: paths for key, paths in lists.items() if paths or key in mark}}
     if changed != definition.mark:

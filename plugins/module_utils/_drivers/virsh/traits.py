@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
+from ..._lifecycle.mark import IN_MARK
 from ..._lifecycle.model import (
     ABSENT,
     FAILED,
@@ -192,7 +193,7 @@ def _fields():
         **MEMORY_CPUS_FIELDS,
         **NETWORK_FIELDS,
         "description": Field(cost=LIVE),
-        "tags": Field(cost=LIVE),
+        **dict.fromkeys(IN_MARK, Field(cost=LIVE)),
         "autostart": Field(cost=LIVE),
         "native": Field(same=same_native),
         "networks.type": Field(

@@ -9,6 +9,7 @@ import os
 import re
 
 from ..._lifecycle.errors import NotFound, Refused
+from ..._lifecycle.mark import IN_MARK
 from ..._lifecycle.model import ON
 from ..._lifecycle.planned import planned
 from ..._ports import files
@@ -79,7 +80,7 @@ def _check_is_writable(path, name):
 def _check_is_ours(driver, found, name, steps):
     block = found.configuration.blocks.get(name)
     kinds = {change.kind for one in steps for change in one.changes}
-    is_touched = any(one.step.verb == "delete" for one in steps) or kinds - {"description", "tags"}
+    is_touched = any(one.step.verb == "delete" for one in steps) or kinds - {"description", *IN_MARK}
     if block is None or found.is_ours(name) or driver.options.get("allow_foreign_edit") or not is_touched:
         return
     raise Refused(

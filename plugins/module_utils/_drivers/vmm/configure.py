@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from ..._lifecycle.errors import Stale
+from ..._lifecycle.mark import with_settings
 from ..._lifecycle.model import STOPPED
 from ..._lifecycle.simulate import changed_config
 from ..._lifecycle.units import human_size
@@ -51,7 +52,7 @@ def _as_stored(driver, vm, step, definition, config, mark):
 def _marked(mark, changes):
     """The mark with those settings that vm.conf has no place for."""
     values = {change.kind: change.new for change in changes}
-    mark = {**mark, "tags": list(values["tags"])} if "tags" in values else mark
+    mark = with_settings(mark, values)
     return {**mark, "description": values["description"]} if "description" in values else mark
 
 

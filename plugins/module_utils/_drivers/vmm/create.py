@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from ..._lifecycle.errors import CommandFailed
-from ..._lifecycle.mark import empty_mark
+from ..._lifecycle.mark import empty_mark, with_settings
 from ..._lifecycle.model import ABSENT
 from .definition import Definition, described
 from .settings.disks import FIRST, disk_path, make_disks, make_seed, with_macs
@@ -42,12 +42,11 @@ def _create(driver, vm, step, content, inputs):
         **empty_mark(vm.name),
         "disks": made,
         "files": seeds,
-        "tags": list(config.get("tags") or ()),
         "description": config.get("description") or "",
         "inputs": inputs,
     }
     definition = described(Definition(vm.name, parent), {**config, "networks": networks}, disks, seeds)
-    driver.edit.define(definition, mark, ABSENT)
+    driver.edit.define(definition, with_settings(mark, config), ABSENT)
     driver.begun.add(vm.name)
 
 

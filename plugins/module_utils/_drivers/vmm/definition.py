@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Optional
 
+from ..._lifecycle.mark import marked_settings
 from ..._lifecycle.units import MIB
 from .marked_block import printed, quoted
 
@@ -158,7 +159,7 @@ def config_of(definition, mark, sizes, native_keys=()):
         "cpus": _CPUS,
         "memory": definition.memory or _DEFAULT_MEMORY,
         "description": (mark or {}).get("description", ""),
-        "tags": tuple((mark or {}).get("tags", ())),
+        **marked_settings(mark, definition.name),
         "autostart": definition.enabled,
         "iso": definition.cdrom,
         "disks": {slot_name(number): _disk(disk, sizes) for number, disk in enumerate(disks)},

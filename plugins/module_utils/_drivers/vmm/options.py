@@ -19,6 +19,7 @@ _SHARE = "Export the directory by NFS, and mount it in the guest."
 
 VMM = Platform(
     "vmd",
+    per_driver=("native",),
     lacks={
         "state=suspended": "vmd cannot save memory to disk. Use paused or stopped.",
         "firmware": "Guests of vmd start by its BIOS, or by the kernel in boot.",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from ..._lifecycle.errors import Refused
+from ..._lifecycle.mark import IN_MARK
 from ..._lifecycle.model import (
     ABSENT,
     LIVE,
@@ -89,7 +90,7 @@ def _name_fault(name):
 
 #: Verbs after which vmd has to read vm.conf again, and settings that it need not know.
 READ_AGAIN = ("create", "clone", "configure", "delete")
-UNREAD = ("description", "tags", "autostart")
+UNREAD = ("description", *IN_MARK, "autostart")
 _STORED = Field(cost=NEXT_BOOT)
 
 FIELDS = {
@@ -100,7 +101,7 @@ FIELDS = {
     ),
     "memory": Field(cost=NEXT_BOOT, minimum=MIB, maximum=128 * GIB),
     "description": Field(cost=LIVE),
-    "tags": Field(cost=LIVE),
+    **dict.fromkeys(IN_MARK, Field(cost=LIVE)),
     "autostart": Field(cost=LIVE),
     "iso": _STORED,
     "boot": _STORED,

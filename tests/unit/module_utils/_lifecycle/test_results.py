@@ -38,7 +38,7 @@ VOCABULARY = [
     "snapshots", "native", "changed", "failed", "msg", "steps", "restart_required", "not_compared", "kept",
 ]  # fmt: skip
 # ... and what a machine's settings would otherwise not be seen by.
-BESIDES = ["reason", "description", "tags", "autostart", "iso", "settings"]
+BESIDES = ["reason", "description", "tags", "fleet", "autostart", "iso", "settings"]
 ALL_FIELDS = {"cpus": Field(), "memory": Field(), "description": Field(cost=LIVE), "disks.size": Field(cost=LIVE)}
 TRAITS = Traits(platform="any", fields={**ALL_FIELDS, "disks.add": Field(), "image": Field(), "snapshot.take": Field()})
 FULL = found(

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Optional
 
 from ...._lifecycle.errors import Refused
+from ...._lifecycle.mark import with_settings
 from ...._lifecycle.settings import Setting, read_all
 from ...._lifecycle.units import MIB
 from ...._tools import proxmox_values as values
@@ -42,6 +43,7 @@ class Writing:
 
     now: dict
     storage: str = ""
+    vmid: str = ""
     put: dict = field(default_factory=dict)
     removed: list = field(default_factory=list)
     #: Options whose content is deleted with them.
@@ -121,12 +123,21 @@ def _write_nested(writing, change):
         writing.merge("cpu", {"cputype": kind, "flags": ";".join(flags) or None})
 
 
+def _read_fleet(options):
+    return (mark.split(options.get("description"))[1] or {}).get("fleet", "")
+
+
 def _read_description(options):
     return mark.split(options.get("description"))[0]
 
 
 def _write_description(writing, change):
-    writing.set("description", mark.notes_of(change.new, mark.split(writing.now.get("description"))[1]))
+    writing.set("description", mark.notes_of(change.new, mark.split(writing.value("description"))[1]))
+
+
+def _write_fleet(writing, change):
+    text, noted = mark.split(writing.value("description"))
+    writing.set("description", mark.notes_of(text, with_settings(mark.own(writing.vmid, noted), {"fleet": change.new})))
 
 
 def _read_tags(options):
@@ -163,6 +174,7 @@ SETTINGS = {
     ),
     "description": Setting(_read_description, _write_description),
     "tags": Setting(_read_tags, _write_tags),
+    "fleet": Setting(_read_fleet, _write_fleet),
     "autostart": _switch("onboot"),
     "display": Setting(_read_display, _write_display),
     "protection": _switch("protection"),
@@ -181,6 +193,7 @@ class Context:
     """What is known of a VM beside its options."""
 
     node: str
+    vmid: str
     pool: Optional[str] = None
     native_keys: tuple = ()
 
@@ -194,6 +207,8 @@ def config_of(options, context):
         "node": context.node,
         "pool": context.pool or "",
     }
+    if not mark.is_of(context.vmid, mark.split(options.get("description"))[1]):
+        found["fleet"] = ""  # A copy that somebody made belongs to no fleet.
     if context.native_keys:
         found["native"] = {key: options.get(key) for key in context.native_keys}
     return found
@@ -205,9 +220,9 @@ def running_config_of(options, context):
     return {name: value for name, value in config_of(options, context).items() if name not in twice}
 
 
-def written(changes, now, storage):
+def written(changes, now, storage, vmid=""):
     """The Writing of all ``changes`` that are options of the configuration."""
-    writing = Writing(dict(now), storage)
+    writing = Writing(dict(now), storage, vmid)
     for change in sorted(changes, key=_order):
         if change.field == "native":
             write_native(writing, change)

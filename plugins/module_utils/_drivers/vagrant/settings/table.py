@@ -17,7 +17,7 @@ _PLAIN = (
     "provider", "box", "box_version", "box_url", "box_checksum", "os_type", "hostname", "cpus", "gui", "linked_clone",
 )  # fmt: skip
 #: What only describes a VM, and is no part of what it runs with.
-DESCRIPTIVE = ("description", "tags", "os_type", "box_url", "box_checksum")
+DESCRIPTIVE = ("description", "tags", "fleet", "os_type", "box_url", "box_checksum")
 #: Where a description has another name for a setting.
 _KEYS = {"disks": "disk"}
 
@@ -47,6 +47,7 @@ SETTINGS = {
     "description": Setting(lambda described: described.get("description", ""), lambda text: text),
     "native": Setting(lambda described: dict(described.get("native") or {}), lambda native: native),
     "tags": Setting(lambda described: tuple(described.get("tags") or ()), lambda tags: list(tags or ())),
+    "fleet": Setting(lambda described: described.get("fleet", ""), lambda fleet: fleet or None),
     "memory": Setting(_read_memory, lambda size: size // MIB if size else None),
     "disks": Setting(read_disks, write_disks),
     "networks": Setting(read_networks, write_networks),

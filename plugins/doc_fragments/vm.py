@@ -1,0 +1,26 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """The options that select a platform."""
+
+    DOCUMENTATION = r"""
+attributes:
+  action_group:
+    description: Use C(group/polyvirt.core.all) in C(module_defaults) to set options for these modules.
+    support: full
+    membership: [polyvirt.core.all]
+options:
+  platform:
+    description:
+      - Platform of the VMs - V(libvirt), V(virtualbox), V(vagrant), V(proxmox), V(vmd) or V(hyperv).
+      - If omitted, the environment variable E(POLYVIRT_PLATFORM), else the variable C(vm_platform).
+    type: str
+  options:
+    description:
+      - Options of the platform's own module that platforms do not share, such as C(uri) for libvirt.
+    type: dict
+"""

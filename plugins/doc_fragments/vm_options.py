@@ -1,0 +1,427 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """The options of ``vm``: those that platforms share. No platform has all of them."""
+
+    DOCUMENTATION = r"""
+options:
+  # begin generated: options
+  name:
+    description:
+      - Name of the VM, or names of several that are treated alike.
+      - Options that must be unique (O(id), a MAC address, a host port, O(disks[].source)) can be used with only
+        one name.
+      - At least one of O(name), O(id) and O(machines) is required.
+    type: list
+    elements: str
+  machines:
+    description:
+      - VMs that differ, as one task. Each entry has a C(name) or an C(id), and any options of this module; such
+        an option replaces that of the task. VMs that O(name) lists have the options of the task.
+      - All VMs are planned before the first change. If one of them is rejected, nothing is changed.
+      - O(machines), O(fleet), O(prune) and O(call_timeout) cannot be in an entry.
+    type: list
+    elements: dict
+  prune:
+    description:
+      - Deletes the VMs that are in O(fleet), but that the task does not list. Needs O(fleet), and O(name),
+        O(id) or O(machines).
+      - A VM is deleted only if this collection has stored the fleet for this very VM, not for one that it was
+        copied from. O(delete_disks) and O(stop_mode) of the task apply.
+      - Check mode lists what would be deleted.
+    type: bool
+    default: false
+  id:
+    description:
+      - ID of one VM on the platform.
+      - If O(name) is set too, the names are compared. VMs are not renamed.
+    type: str
+  state:
+    description:
+      - V(present) - the VM exists as described. Its power state is not changed; a new VM stays off.
+      - V(started) - the VM exists and runs. A paused VM is resumed, and a suspended one gets its memory back.
+      - V(stopped) - the VM exists and is off.
+      - V(paused) - the VM is frozen in memory. V(suspended) - its memory is saved to disk.
+      - V(restarted) - the VM is restarted once in every run, which always reports a change. It is started if it
+        was off.
+      - V(absent) - the VM does not exist. The form of its other options is checked, and they have no other
+        effect.
+      - A VM is created only if the task sets what to create it from (O(image), O(clone), O(iso) or O(disks)).
+        Otherwise an unknown name is an error with every state but V(absent), which protects from typing errors.
+    type: str
+    default: present
+    choices: [present, started, stopped, paused, suspended, restarted, absent]
+  stop_mode:
+    description:
+      - V(graceful) asks the guest to shut down, asks again every ten seconds, and fails after O(stop_timeout).
+      - V(force) cuts the power. V(graceful_then_force) asks, and cuts the power after O(stop_timeout).
+      - If omitted, the gentlest mode of the platform.
+    type: str
+    choices: [graceful, force, graceful_then_force]
+  stop_timeout:
+    description:
+      - Seconds that a guest gets to shut down.
+      - If omitted, the default of the platform, mostly 120.
+    type: int
+  timeout:
+    description:
+      - Seconds that the task waits for one VM, all its waits together - until somebody else's lock is released,
+        until a change of its power state is complete, until its guest has an address or answers by SSH
+        (O(wait_for)).
+      - Not counted - the platform's own work, such as copying a disk (see O(call_timeout)), and the time that a
+        guest gets to shut down (O(stop_timeout)).
+    type: int
+    default: 300
+  wait_for:
+    description:
+      - What to wait for with O(state=started) and O(state=restarted), seen from the hypervisor's host.
+      - V(state) - the VM runs. V(address) - it has an address that answers. V(ssh) - an SSH server answers.
+      - A VM that already runs is checked, too. There is no waiting in check mode and with any other O(state).
+    type: str
+    default: state
+    choices: [state, address, ssh]
+  allow_restart:
+    description:
+      - Permission to stop and start the VM for changes that are possible only while it is off, and for those
+        listed in C(restart_required). Its previous power state is restored.
+    type: bool
+    default: false
+  allow_recreate:
+    description:
+      - Permission to delete the VM and to create it again for changes that are not possible otherwise.
+      - Only VMs that this collection created, and that have no snapshots, are created again.
+    type: bool
+    default: false
+  delete_disks:
+    description:
+      - Which disks are deleted with O(state=absent).
+      - V(owned) - disks that this collection created for this VM. V(all) - all disks of the VM. V(none) - no
+        disks.
+      - Disks that another VM or image uses, and ISO images, are never deleted. The result lists what remains.
+    type: str
+    default: owned
+    choices: [owned, none, all]
+  purge:
+    description:
+      - Options whose lists are treated as complete. Anything that they do not list is removed from the VM.
+        Disks are detached, not deleted.
+      - Each of these options must be set; use an empty list for none.
+    type: list
+    elements: str
+    default: []
+    choices: [disks, networks, port_forwards, shared_folders]
+  on_failure:
+    description:
+      - V(rollback) removes a VM whose creation failed. V(keep) keeps it for inspection.
+      - After its first start, a VM is always kept.
+    type: str
+    default: rollback
+    choices: [rollback, keep]
+  cpus:
+    description:
+      - Number of virtual CPUs. A new VM has 2 by default.
+    type: int
+  firmware:
+    description:
+      - Firmware of the VM.
+    type: str
+    choices: [bios, uefi]
+  secure_boot:
+    description:
+      - Whether only signed systems may boot.
+    type: bool
+  tpm:
+    description:
+      - Whether the VM has a trusted platform module.
+    type: bool
+  nested_virtualization:
+    description:
+      - Whether the guest can run VMs of its own.
+    type: bool
+  os_type:
+    description:
+      - Operating system of the guest, in the terms of the platform.
+    type: str
+  description:
+    description:
+      - Free-text description.
+    type: str
+  autostart:
+    description:
+      - Whether the VM starts with its host.
+    type: bool
+  iso:
+    description:
+      - ISO image in the first optical drive. An empty string ejects it.
+    type: path
+  memory:
+    description:
+      - Memory of the VM. A new VM has 2 GiB by default.
+      - A number with a unit, of which V(2G), V(2GB) and V(2GiB) mean the same. A number without a unit is in
+        MiB.
+    type: str
+  tags:
+    description:
+      - Tags of the VM. The list is complete; an empty list removes all tags.
+    type: list
+    elements: str
+  fleet:
+    description:
+      - Name of a group of VMs that belong together. It is stored with the VM. An empty string removes the VM
+        from its fleet.
+      - A clone belongs to no fleet unless the task sets one. See O(prune).
+    type: str
+  native:
+    description:
+      - Settings without an option here, with keys and values of the platform. They are compared like any other
+        option.
+    type: dict
+  display:
+    description:
+      - Display of the VM.
+    type: dict
+    suboptions:
+      type:
+        description:
+          - Kind of display.
+        type: str
+        choices: [none, vnc, spice]
+      video_memory:
+        description:
+          - Video memory.
+          - A number with a unit, of which V(2G), V(2GB) and V(2GiB) mean the same. A number without a unit is in
+            MiB.
+        type: str
+  disks:
+    description:
+      - Disks by slot. Other disks of the VM are not changed, unless O(purge) contains V(disks).
+      - Disks grow and never shrink.
+    type: list
+    elements: dict
+    suboptions:
+      slot:
+        description:
+          - Address of the disk on the platform. If omitted, it follows from the position of the entry in the list.
+        type: str
+      size:
+        description:
+          - Size of the disk.
+          - On a new VM, a disk without O(disks[].source) has 32 GiB by default.
+          - A number with a unit, of which V(2G), V(2GB) and V(2GiB) mean the same. A number without a unit is in
+            GiB.
+        type: str
+      format:
+        description:
+          - Format of a new disk.
+        type: str
+      storage:
+        description:
+          - Storage of the disk. A new disk is created there; an existing disk is moved there.
+        type: str
+      source:
+        description:
+          - Existing disk to attach unchanged. It is not deleted with the VM.
+        type: path
+      state:
+        description:
+          - V(present) - the disk is attached.
+          - V(absent) - the disk is detached. Its file remains until the VM is removed.
+        type: str
+        default: present
+        choices: [present, absent]
+  networks:
+    description:
+      - NICs by position; the first entry is the first NIC. Omitted keys are not changed, and a NIC keeps its
+        MAC address.
+      - If omitted, a new VM has one NIC on the default network of the platform; with an empty list, it has
+        none.
+    type: list
+    elements: dict
+    suboptions:
+      type:
+        description:
+          - V(nat) - the network of the platform with address translation (NAT).
+          - V(bridged) - bridged to an interface of the host (O(networks[].source)).
+          - V(hostonly) - a network of the host and its VMs only.
+          - V(internal) - a network without the host.
+          - V(network) - a network by its name (O(networks[].source)).
+          - V(user) - unprivileged address translation; the guest can only reach out.
+        type: str
+        choices: [nat, bridged, hostonly, internal, network, user]
+      source:
+        description:
+          - Name of the network, bridge or interface.
+        type: str
+      mac:
+        description:
+          - MAC address. If omitted, an existing NIC keeps its own.
+        type: str
+      address:
+        description:
+          - Fixed IP address of the NIC in its network.
+        type: str
+      model:
+        description:
+          - Model of the emulated NIC, in the terms of the platform.
+        type: str
+      vlan:
+        description:
+          - VLAN tag; 0 for untagged.
+        type: int
+  port_forwards:
+    description:
+      - Ports of the host that lead into the guest, by name.
+    type: list
+    elements: dict
+    suboptions:
+      name:
+        description:
+          - Name of the rule.
+        type: str
+        required: true
+      protocol:
+        description:
+          - Protocol.
+        type: str
+        default: tcp
+        choices: [tcp, udp]
+      host_address:
+        description:
+          - Address of the host to listen on.
+        type: str
+      host_port:
+        description:
+          - Port of the host.
+        type: int
+      guest_port:
+        description:
+          - Port of the guest.
+        type: int
+        required: true
+  shared_folders:
+    description:
+      - Directories of the host that are shared with the guest, by name.
+    type: list
+    elements: dict
+    suboptions:
+      name:
+        description:
+          - Name of the share.
+        type: str
+        required: true
+      host_path:
+        description:
+          - Directory on the host.
+        type: path
+        required: true
+      guest_path:
+        description:
+          - Mount point in the guest.
+        type: str
+      type:
+        description:
+          - Type of the share, in the terms of the platform.
+        type: str
+      read_only:
+        description:
+          - Whether the guest has read-only access.
+        type: bool
+  image:
+    description:
+      - Disk image to create the VM from. Used only when the VM is created, and not compared later.
+    type: raw
+    suboptions:
+      source:
+        description:
+          - Path of the image on the hypervisor. It is never written to, moved or deleted.
+          - If this is the only suboption, O(image) can be set to its value directly.
+        type: str
+        required: true
+      linked:
+        description:
+          - V(true) - create an overlay that stores only the differences. The image must then remain where it is.
+          - V(false) - create a full copy.
+        type: bool
+        default: false
+  clone:
+    description:
+      - Another VM to create this VM from. Used only when the VM is created.
+    type: raw
+    suboptions:
+      source:
+        description:
+          - Name of the VM to clone.
+          - If this is the only suboption, O(clone) can be set to its value directly.
+        type: str
+        required: true
+      snapshot:
+        description:
+          - Name of a snapshot of that VM.
+        type: str
+      linked:
+        description:
+          - Whether to store only the differences from the source.
+        type: bool
+        default: false
+  cloud_init:
+    description:
+      - Settings for cloud-init in the guest.
+      - They are written to a cloud-init seed ISO (NoCloud) when the VM is created, and never compared later.
+        The seed is readable by its owner only. This needs C(xorriso), C(genisoimage) or C(mkisofs) on the
+        hypervisor.
+    type: dict
+    suboptions:
+      user:
+        description:
+          - Name of the default user, V(root) included. If omitted, the default user of the image.
+        type: str
+      password:
+        description:
+          - Password of the default user, as plain text or as a hash such as V($6$...). It is never shown.
+          - Whether it is accepted for logins over SSH depends on the image.
+        type: str
+      ssh_authorized_keys:
+        description:
+          - Public keys that may log in as the default user, each a whole line of a C(.pub) file.
+        type: list
+        elements: str
+      ip_config:
+        description:
+          - Addresses of the NICs. Entry I(n) is for NIC I(n), such as V(ip=dhcp), V(ip=10.0.0.5/24,gw=10.0.0.1) or
+            V(ip=dhcp,ip6=auto). With an empty entry, the NIC is not configured.
+          - Keys are C(ip) (an address with its prefix length, V(dhcp) or V(manual)), C(gw), C(ip6) (also V(auto))
+            and C(gw6). A fixed address can be used with only one O(name).
+          - In the guest these NICs are named C(eth0), C(eth1) and so on.
+        type: list
+        elements: str
+      nameservers:
+        description:
+          - Addresses of DNS servers. Without O(cloud_init.ip_config) the first NIC uses DHCP.
+        type: list
+        elements: str
+      search_domains:
+        description:
+          - DNS search domains.
+        type: list
+        elements: str
+      user_data:
+        description:
+          - User data, as a mapping (a cloud-config) or as text. It is treated as a secret.
+          - A mapping is merged with O(cloud_init.user), O(cloud_init.password) and
+            O(cloud_init.ssh_authorized_keys). Text cannot be combined with them.
+        type: raw
+      meta_data:
+        description:
+          - Meta data. V(instance-id) and V(local-hostname) are filled in if missing.
+        type: dict
+      network_config:
+        description:
+          - Network configuration, version 1 or 2. Cannot be combined with O(cloud_init.ip_config),
+            O(cloud_init.nameservers) and O(cloud_init.search_domains).
+        type: dict
+  # end generated
+"""

@@ -1,0 +1,21 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The modules for any platform: their options. Their action plugins pass a task on to the platform's module."""
+
+from __future__ import annotations
+
+from .._lifecycle.errors import InvalidInput
+from .._lifecycle.options import CONNECTION, Option
+from .declaration import Declaration
+
+OPTIONS = {"platform": Option(role=CONNECTION), "options": Option("dict", role=CONNECTION, secret=True)}
+
+
+def declaration(shared):
+    """The Declaration of such a module, with the ``shared`` options. It never runs as a module."""
+    return Declaration({**OPTIONS, **shared}, _answer)
+
+
+def _answer(params, check):
+    raise InvalidInput("This module runs on the controller only.", "Call it by its full name, as a task of a playbook.")

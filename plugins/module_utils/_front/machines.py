@@ -1,0 +1,79 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""VMs of one task that differ: each entry of ``machines`` overrides the options of the task."""
+
+from __future__ import annotations
+
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+from .._engine.together import run_together
+from .._lifecycle.errors import InvalidInput, PolyvirtError
+from .._lifecycle.options import CONNECTION, OF_TASK, argument_spec
+from .._lifecycle.request import check_unique, requests
+from .declaration import in_full
+
+
+def run_machines(params, options, platform, make_driver, check):
+    """The Outcome of a task with ``machines`` or ``prune``. Raises InvalidInput."""
+    described = list(_each(params, options, platform))
+    asked = [request for _params, wanted in described for request in wanted]
+    check_unique(asked, options)
+    fleet = _fleet(params)
+    parts = [(make_driver(of_group), wanted) for of_group, wanted in _grouped(described, options, platform)]
+    return run_together(parts, asked, check, fleet)
+
+
+def _each(params, options, platform):
+    """(parameters in full, requests) of each entry, after those of the task itself if it names a VM."""
+    task = {name: params.get(name) for name in options if name not in ("machines", "prune")}
+    entries = params.get("machines") or ()
+    if task.get("name") or task.get("id") or not entries:
+        yield task, requests(task, options)
+    shared = {name: value for name, value in task.items() if name not in ("name", "id") and value is not None}
+    for place, entry in enumerate(entries):
+        try:
+            described = _entry(shared, entry, options, platform)
+            yield described, requests(described, options)
+        except PolyvirtError as error:
+            label = " ".join(filter(None, (f"machines[{place}]", _named(entry))))
+            raise InvalidInput(f"{label}: {error.message}", error.remedy) from error
+
+
+def _named(entry):
+    return f"({entry['name']})" if isinstance(entry.get("name"), str) else ""
+
+
+def _entry(shared, entry, options, platform):
+    of_task = [name for name in OF_TASK if name in entry]
+    if of_task:
+        raise InvalidInput(f"{of_task[0]} is an option of the task as a whole.", "Set it beside machines.")
+    renamed = {name for name, option in options.items() if set(option.aliases) & set(entry)}
+    merged = {**{name: value for name, value in shared.items() if name not in renamed}, **entry}
+    validated = ArgumentSpecValidator(argument_spec(options)).validate(merged)
+    if validated.error_messages:
+        raise platform.rejected(merged) or InvalidInput(validated.error_messages[0])
+    return in_full(validated.validated_parameters, options, platform)
+
+
+def _grouped(described, options, platform):
+    """[(parameters, requests)]: what one driver can do is together; so most tasks need one observation."""
+    groups = {}
+    for params, wanted in described:
+        key = repr([params.get(name) for name in _of_driver(options, platform)])
+        of_group, asked = groups.setdefault(key, ({}, []))
+        # A driver may look at whether any VM uses an option at all.
+        of_group.update({name: value for name, value in params.items() if of_group.get(name) is None})
+        asked.extend(wanted)
+    return list(groups.values())
+
+
+def _of_driver(options, platform):
+    return sorted({name for name, option in options.items() if option.role == CONNECTION} | set(platform.per_driver))
+
+
+def _fleet(params):
+    """The fleet of which all other VMs are to be deleted; empty if none is to be."""
+    if params.get("prune") and not params.get("fleet"):
+        raise InvalidInput("prune: true deletes VMs of a fleet, but fleet is not set.", "Set fleet.")
+    return params["fleet"] if params.get("prune") else ""

@@ -1,0 +1,304 @@
+#!/usr/bin/python
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: vm_info
+short_description: List virtual machines of any platform
+version_added: 0.1.0
+description:
+  - Returns whether a platform can be used, and its VMs with all of their settings. O(platform) selects the module that
+    does it, such as M(polyvirt.core.virsh_vm_info).
+  - Does not fail where the platform is missing; RV(host) then contains the reason and what to do.
+author:
+  - polyvirt contributors (@polyvirt)
+extends_documentation_fragment:
+  - ansible.builtin.action_common_attributes
+  - ansible.builtin.action_common_attributes.flow
+  - polyvirt.core.vm
+  - polyvirt.core.vm_info
+  - polyvirt.core.facets
+attributes:
+  action:
+    support: full
+  async:
+    support: partial
+    details: As the module of the platform.
+  become:
+    support: full
+  bypass_host_loop:
+    support: none
+  check_mode:
+    support: full
+    details: Only reads.
+  connection:
+    support: full
+    details: The connection of the task is that to the host of the hypervisor, as with the module of the platform.
+  delegation:
+    support: full
+  diff_mode:
+    support: N/A
+    details: Changes nothing.
+  platform:
+    platforms: all
+seealso:
+  - module: polyvirt.core.vm
+"""
+
+EXAMPLES = r"""
+- name: Read the power state of all VMs
+  polyvirt.core.vm_info:
+    platform: libvirt
+    facets: [power]
+  register: all_vms
+"""
+
+RETURN = r"""
+# begin generated: returns
+host:
+  description: Whether and how the platform can be used here.
+  type: dict
+  returned: success
+  contains:
+    available:
+      description: Whether the platform is installed.
+      type: bool
+    configured:
+      description: Whether the platform answers and can be used.
+      type: bool
+    version:
+      description: Version of the platform, or null.
+      type: str
+      sample: 9.0.0
+    message:
+      description: Explanation of these values, and what to do if the platform cannot be used.
+      type: str
+    why:
+      description: Null, or why the platform cannot be used, such as V(not_responding).
+      type: str
+    capabilities:
+      description: What this platform can do, or null.
+      type: dict
+      contains:
+        states:
+          description: Power states that VMs can have.
+          type: list
+          elements: str
+        stop_modes:
+          description: Supported values of C(stop_mode).
+          type: list
+          elements: str
+        verbs:
+          description: Supported actions.
+          type: list
+          elements: str
+        options:
+          description: Supported options.
+          type: list
+          elements: str
+vms:
+  description:
+    - The named VMs that exist, or all.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Name of the VM.
+      type: str
+      sample: web1
+    id:
+      description: ID of the VM on its platform; null for a VM that does not exist (yet).
+      type: str
+      sample: 3f078c8c-2819-40bf-b3cd-6a6ef2079e51
+    platform:
+      description: Platform of the VM.
+      type: str
+      sample: libvirt
+    state:
+      description: Power state - absent, stopped, running, paused, suspended, failed or unknown.
+      type: str
+      sample: running
+    reason:
+      description: The power state in the terms of the platform.
+      type: str
+      sample: booted
+    cpus:
+      description: Number of CPUs at the next start.
+      type: int
+      sample: 2
+    memory_mib:
+      description: Memory in MiB at the next start.
+      type: int
+      sample: 2048
+    description:
+      description: Free-text description.
+      type: str
+    tags:
+      description: Tags.
+      type: list
+      elements: str
+    fleet:
+      description: The group of VMs to which it belongs; null if to none.
+      type: str
+    autostart:
+      description: Whether the VM starts with the host.
+      type: bool
+    iso:
+      description: ISO image in the first optical drive; empty for none, null if there is no drive.
+      type: str
+    addresses:
+      description: IP addresses of the VM.
+      type: list
+      elements: dict
+      contains:
+        address:
+          description: IP address.
+          type: str
+        source:
+          description: How the address is known, such as V(lease) or V(agent).
+          type: str
+      sample:
+        - address: 192.168.122.14
+          source: lease
+    mac_addresses:
+      description: MAC addresses of the NICs, in order.
+      type: list
+      elements: str
+    ssh:
+      description: How to reach the VM with SSH, or null.
+      type: dict
+      contains:
+        host:
+          description: Address to connect to.
+          type: str
+        port:
+          description: Port to connect to.
+          type: int
+        user:
+          description: User to log in as, or null if the platform does not know one.
+          type: str
+        scope:
+          description: V(host) - the address can be reached only from the hypervisor's host, such as a forwarded
+            port. V(network) - it can be reached from the network.
+          type: str
+      sample:
+        host: 192.168.122.14
+        port: 22
+        user: null
+        scope: host
+    disks:
+      description: Disks of the VM.
+      type: list
+      elements: dict
+      contains:
+        slot:
+          description: Slot of the disk.
+          type: str
+          sample: vda
+        size:
+          description: Size in bytes; null if it cannot be read.
+          type: int
+          sample: 21474836480
+        format:
+          description: Format of the image.
+          type: str
+          sample: qcow2
+        source:
+          description: File, block device or volume of the disk.
+          type: str
+          sample: /var/lib/libvirt/images/web1.qcow2
+        bus:
+          description: Bus of the disk.
+          type: str
+          sample: virtio
+    networks:
+      description: NICs of the VM, in order.
+      type: list
+      elements: dict
+      contains:
+        type:
+          description: Type of the connection, as in O(polyvirt.core.vm#module:networks[].type).
+          type: str
+          sample: nat
+        source:
+          description: Network, bridge or interface; missing if the type has none.
+          type: str
+          sample: default
+        mac:
+          description: MAC address.
+          type: str
+          sample: 52:54:00:6b:3c:58
+        model:
+          description: Model of the emulated NIC.
+          type: str
+          sample: virtio
+    snapshots:
+      description: Snapshots of the VM, each before its children. Empty if the task does not read snapshots.
+      type: list
+      elements: dict
+      contains:
+        name:
+          description: Name of the snapshot.
+          type: str
+          sample: before-upgrade
+        id:
+          description: ID of the snapshot; null if the platform identifies snapshots by name.
+          type: str
+        parent:
+          description: Name of the parent snapshot, or null.
+          type: str
+        state:
+          description: Power state in which a restore ends.
+          type: str
+          sample: running
+        description:
+          description: Free-text description.
+          type: str
+        kind:
+          description: Kind of the snapshot in the terms of the platform, or empty.
+          type: str
+        created:
+          description: Time of the snapshot in seconds since 1970.
+          type: int
+          sample: 1795172368
+        current:
+          description: Whether the disks are based on it. It does not contain data that was written since.
+          type: bool
+        unfinished:
+          description: Why the snapshot cannot be used; empty if it can.
+          type: str
+    settings:
+      description: All other settings of the VM, by the name of their option.
+      type: dict
+      sample:
+        firmware: uefi
+        secure_boot: false
+    native:
+      description: Current values of the keys in O(polyvirt.core.vm#module:native).
+      type: dict
+    restart_required:
+      description: Paths of settings that are stored and take effect at the next start.
+      type: list
+      elements: str
+      sample:
+        - memory
+# end generated
+"""
+
+from ..module_utils._front.any_platform import declaration
+from ..module_utils._front.declaration import run_module
+from ..module_utils._lifecycle.options import FACETS, VM_INFO
+
+MODULE = declaration({**VM_INFO, **FACETS})
+
+
+def main():
+    run_module(MODULE)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The action plugin of ``vm``, ``vm_info`` and ``vm_snapshot``: the modules of the platforms do the work."""
+
+from __future__ import annotations
+
+import os
+
+from ansible.plugins.action import ActionBase
+
+from ..module_utils._lifecycle.errors import PolyvirtError
+from .platforms import joined, parts_of
+
+
+class OverPlatforms(ActionBase):
+    """Subclasses name what the task is ``about``, and its ``module``, which is a Declaration."""
+
+    TRANSFERS_FILES = False
+    _supports_check_mode = True
+    _supports_async = True
+    about = ""
+    module = None
+
+    def run(self, tmp=None, task_vars=None):
+        del tmp  # Of no effect since ansible-core 2.3.
+        super().run(None, task_vars)
+        try:
+            known = [name for name in self.module.options if name not in ("platform", "options")]
+            parts, order = parts_of(self.about, self._task.args, known, self._default_platform(task_vars or {}))
+        except PolyvirtError as error:
+            return {"failed": True, "msg": str(error)}
+        if len(parts) == 1:
+            return self._result(parts[0], task_vars)
+        return self._together(parts, order, task_vars)
+
+    def _default_platform(self, task_vars):
+        named = os.environ.get("POLYVIRT_PLATFORM") or task_vars.get("vm_platform")
+        return self._templar.template(named) if named else None
+
+    def _together(self, parts, order, task_vars):
+        """Everything is planned on all platforms before the first change on one of them."""
+        planned = {part.platform: self._result(part, task_vars, is_planned=True) for part in parts}
+        if any(result.get("failed") for result in planned.values()):
+            return joined(planned, order, is_refused=True)
+        return joined({part.platform: self._result(part, task_vars) for part in parts}, order, is_refused=False)
+
+    def _result(self, part, task_vars, is_planned=False):
+        name = f"polyvirt.core.{part.module}"
+        task = self._task.copy()
+        task.action = name
+        task.args = {**self._defaults(part.platform, name), **part.arguments}
+        if is_planned:
+            task.check_mode = True
+        action = self._shared_loader_obj.action_loader.get(
+            name,
+            task=task,
+            connection=self._connection,
+            play_context=self._play_context,
+            loader=self._loader,
+            templar=self._templar,
+            shared_loader_obj=self._shared_loader_obj,
+        )
+        return action.run(task_vars=task_vars)
+
+    def _defaults(self, platform, name):
+        """What module_defaults have for the platform: so a task can be the same on all of them."""
+        merged = {}
+        for defaults in self._task.module_defaults or ():
+            for key in (f"group/polyvirt.core.{platform}", name):
+                merged.update(self._templar.template(defaults.get(key) or {}))
+        return merged

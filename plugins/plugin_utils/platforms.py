@@ -1,0 +1,146 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The platforms by name, and what each of them does of a task of ``vm``, ``vm_info`` or ``vm_snapshot``. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from ..module_utils._lifecycle.errors import InvalidInput, Unsupported
+
+#: {platform: {module over all platforms: module of this one}}
+MODULES = {
+    "libvirt": {"vm": "virsh_vm", "vm_info": "virsh_vm_info", "vm_snapshot": "virsh_snapshot"},
+    "virtualbox": {"vm": "vbox_vm", "vm_info": "vbox_vm_info", "vm_snapshot": "vbox_snapshot"},
+    "vagrant": {"vm": "vagrant_instance", "vm_info": "vagrant_instance_info", "vm_snapshot": "vagrant_snapshot"},
+    "proxmox": {"vm": "proxmox_vm", "vm_info": "proxmox_vm_info", "vm_snapshot": "proxmox_snapshot"},
+    "vmd": {"vm": "vmm_vm", "vm_info": "vmm_vm_info"},
+    "hyperv": {"vm": "hyperv_vm", "vm_info": "hyperv_vm_info", "vm_snapshot": "hyperv_snapshot"},
+}
+#: How else a platform without snapshots keeps a state of a VM.
+_INSTEAD_OF_SNAPSHOTS = {"vmd": "Stop the VM, and create a clone of it."}
+#: Options that say which VMs are meant.
+_WHICH = ("name", "id")
+_REJECTED = "Not changed, because the request for another VM was rejected."
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one platform does of a task: the name and the arguments of its module."""
+
+    platform: str
+    module: str
+    arguments: dict
+
+
+def parts_of(about, arguments, known, default=None):
+    """([Part], [platform of each VM in the order asked]) of a task; the second is empty for a task of one platform.
+
+    ``known`` are the options that platforms share, and ``default`` is the platform of a task that sets none. Raises
+    InvalidInput or Unsupported.
+    """
+    given = {name: value for name, value in arguments.items() if value is not None}
+    own, options = given.pop("platform", default), given.pop("options", {})
+    _check_known(f"polyvirt.core.{about}", given, known)
+    entries = [_entry(place, entry, own, known) for place, entry in enumerate(given.get("machines") or ())]
+    if all(platform == own for platform, _described in entries):
+        machines = {"machines": [described for _platform, described in entries]} if "machines" in given else {}
+        return [_part(about, own, {**_joined(given, options), **machines})], []
+    del given["machines"]
+    which = {name: given.pop(name) for name in _WHICH if given.get(name)}
+    by_platform = {own: which} if which else {}
+    for platform, described in entries:
+        by_platform.setdefault(platform, {}).setdefault("machines", []).append(described)
+    listed = ([(own, which)] if which else []) + entries
+    order = [platform for platform, meant in listed for _vm in range(_count(meant))]
+    return [
+        _part(about, platform, {**_joined(given, options if platform == own else {}), **meant})
+        for platform, meant in by_platform.items()
+    ], order
+
+
+def _entry(place, entry, own, known):
+    """(platform, entry of its module) of one of ``machines``."""
+    where = f"machines[{place}]"
+    if not isinstance(entry, dict):
+        raise InvalidInput(f"{where}: {entry} is not a dictionary.", "Set the name and the options of a VM.")
+    given = dict(entry)
+    platform, options = given.pop("platform", own), given.pop("options", {})
+    _check_known(where, given, known)
+    return platform, _joined(given, options)
+
+
+def _count(which):
+    """How many VMs are meant; Ansible splits a text at commas."""
+    names = which.get("name") or ()
+    return len(names.split(",") if isinstance(names, str) else names) or 1
+
+
+def _joined(given, options):
+    if not isinstance(options, dict):
+        raise InvalidInput(f"options: {options} is not a dictionary.", "Set options of the platform's own module.")
+    twice = sorted(set(given) & set(options))
+    if twice:
+        raise InvalidInput(f"options: {twice[0]} is set beside it, too.", f"Set {twice[0]} once.")
+    return {**given, **options}
+
+
+def _check_known(where, given, known):
+    unknown = next((name for name in given if name not in known), None)
+    if unknown is not None:
+        near = get_close_matches(unknown, known, 1)
+        remedy = f"Did you mean {near[0]}? " if near else ""
+        raise InvalidInput(
+            f"{where}: {unknown} is not an option that platforms share.",
+            f"{remedy}Options of one platform alone are set in options: {{{unknown}: ...}}.",
+        )
+
+
+def _part(about, platform, arguments):
+    if platform is None:
+        raise InvalidInput(
+            "platform is not set.",
+            f"Set platform, the variable vm_platform or the environment variable POLYVIRT_PLATFORM to one of"
+            f" {', '.join(MODULES)}.",
+        )
+    if platform not in MODULES:
+        raise InvalidInput(f"platform: '{platform}' is not known.", f"Set one of {', '.join(MODULES)}.")
+    if about not in MODULES[platform]:
+        raise Unsupported(f"Snapshots are not supported on {platform}.", _INSTEAD_OF_SNAPSHOTS[platform])
+    return Part(platform, MODULES[platform][about], arguments)
+
+
+def joined(results, order, is_refused):
+    """The result of a task from ``results`` ({platform: result}); its ``vms`` are in ``order``, then what was pruned.
+
+    ``is_refused``: the results are those of check mode, and nothing was done, because one of them failed.
+    """
+    entries = {platform: iter(_told(result, is_refused)) for platform, result in results.items()}
+    vms = [next(entries[platform], None) for platform in [*order, *_rest(results)]]
+    failed = [result for result in results.values() if result.get("failed")]
+    done = [] if is_refused else list(results.values())
+    invocations = [result["invocation"] for result in results.values() if "invocation" in result]
+    return {
+        "changed": any(result.get("changed", False) for result in done),
+        "vms": [vm for vm in vms if vm is not None],
+        "diff": [one for result in done for one in result.get("diff") or ()],
+        "warnings": [one for result in results.values() for one in result.get("warnings") or ()],
+        **({"failed": True, "msg": "\n".join(str(result.get("msg", "")) for result in failed)} if failed else {}),
+        **({"invocation": invocations[0]} if invocations else {}),
+    }
+
+
+def _rest(results):
+    """Each platform once for each of its entries: as many as there can be left."""
+    return [platform for platform, result in results.items() for _vm in result.get("vms") or ()]
+
+
+def _told(result, is_refused):
+    """The entries of one platform's result, without what check mode only predicted."""
+    vms = result.get("vms") or []
+    if not is_refused or result.get("failed"):
+        return vms
+    unchanged = {"changed": False, "failed": False, "msg": _REJECTED, "steps": [], "kept": []}
+    return [{**{key: vm.get(key) for key in ("name", "id", "platform")}, "state": None, **unchanged} for vm in vms]

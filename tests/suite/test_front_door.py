@@ -1,0 +1,136 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One unchanged playbook for every platform, by ansible-playbook: what differs is in variables and module_defaults."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import RUNNING, STOPPED
+
+from platforms.known import PLATFORMS
+from platforms.windows.winrm_server import WinRMServer, through
+from suite.by_ansible import module_of, run_playbook
+
+WEB, DB = "pvc-front-web", "pvc-front-db"
+BOTH = [WEB, DB]
+_VM, _INFO, _SNAPSHOT = "polyvirt.core.vm", "polyvirt.core.vm_info", "polyvirt.core.vm_snapshot"
+_TWO = {"name": [WEB], "fleet": "front", "machines": [{"name": DB, "description": "second"}]}
+#: (label, module, options, whether in check mode): the playbook.
+TASKS = [
+    ("foretold", _VM, {**_TWO, "state": "started"}, True),
+    ("create", _VM, {**_TWO, "state": "started"}, False),
+    ("again", _VM, {**_TWO, "state": "started"}, False),
+    ("change", _VM, {"name": WEB, "tags": ["changed"]}, False),
+    ("stop", _VM, {"name": BOTH, "state": "stopped", "stop_mode": "force"}, False),
+    ("snapshot", _SNAPSHOT, {"name": WEB, "snapshot": "one"}, False),
+    ("info", _INFO, {"name": BOTH}, False),
+    ("wrong option", _VM, {"name": WEB, "cpu": 2}, False),
+    ("drop", _SNAPSHOT, {"name": WEB, "snapshot": "one", "state": "absent"}, False),
+    ("prune", _VM, {"name": WEB, "fleet": "front", "prune": True, "stop_mode": "force"}, False),
+    ("remove", _VM, {"name": WEB, "state": "absent", "stop_mode": "force"}, False),
+]
+
+
+def _tasks():
+    return [
+        {"name": label, module: options, "check_mode": check, "diff": True, "ignore_errors": True}
+        for label, module, options, check in TASKS
+    ]
+
+
+@contextmanager
+def _reached(platform):
+    """Keywords of a play that say how the platform is reached; on the controller itself unless it is Windows."""
+    windows = getattr(getattr(platform, "host", None), "windows", None)
+    if windows is None:
+        yield {"vars": {}}
+        return
+    with WinRMServer(through(windows)) as server:
+        yield {"vars": dict(server.variables), "connection": "winrm"}
+
+
+def _modules(platform):
+    """The options that differ between platforms: how each is reached, and what its VMs are created from."""
+    vm, info = (module_of(platform, about) for about in ("vm", "vm_info"))
+    defaults = {vm: {**platform.options("vm"), **platform.creation}, info: platform.options("vm_info")}
+    if platform.has_snapshots:
+        defaults[module_of(platform, "snapshot")] = platform.options("snapshot")
+    names = {name if "." in name else f"polyvirt.core.{name}": given for name, given in defaults.items()}
+    return {name: given for name, given in names.items() if given}
+
+
+def _play(platform, shim, folder, tasks, reach):
+    """{label: (failed, result)} of a play."""
+    around = shim.environment(programs=platform.programs)
+    run_playbook(platform, folder, tasks, around=around, reach=reach)
+    lines = map(json.loads, (folder / "results.jsonl").read_text(encoding="utf-8").splitlines())
+    return {line["task"]: (line["failed"], line["result"]) for line in lines}
+
+
+@pytest.fixture
+def results(platform, shim, tmp_path):
+    """{label: (failed, result)} of the playbook."""
+    platform.clean()
+    shim.forget()
+    with _reached(platform) as reach, platform.hurried():
+        play = {**reach, "vars": {**reach["vars"], "vm_platform": platform.traits().platform}}
+        return _play(platform, shim, tmp_path, _tasks(), {**play, "module_defaults": _modules(platform)})
+
+
+def test_one_playbook_creates_changes_and_removes_vms(platform, results):
+    expected_to_fail = {"wrong option"} | (set() if platform.has_snapshots else {"snapshot", "drop"})
+    assert {label for label, (failed, _result) in results.items() if failed} == expected_to_fail, results
+    told = {label: result for label, (_failed, result) in results.items()}
+    changed = {label for label, result in told.items() if result.get("changed")}
+    assert changed == {"foretold", "create", "change", "stop", "snapshot", "drop", "prune", "remove"} - expected_to_fail
+    assert told["foretold"]["diff"] == told["create"]["diff"]
+    assert [(vm["name"], vm["state"], vm["fleet"]) for vm in told["create"]["vms"]] == [
+        (WEB, RUNNING, "front"),
+        (DB, RUNNING, "front"),
+    ]
+    assert sorted((vm["name"], vm["state"], vm["description"], vm["tags"]) for vm in told["info"]["vms"]) == [
+        (DB, STOPPED, "second", []),
+        (WEB, STOPPED, "", ["changed"]),
+    ]
+    assert "Did you mean cpus?" in told["wrong option"]["msg"]
+    if not platform.has_snapshots:
+        assert "not supported on" in told["snapshot"]["msg"]
+    assert [vm["name"] for vm in told["prune"]["vms"]] == [WEB, DB]
+    assert platform.truth(BOTH) == {WEB: None, DB: None}
+
+
+@pytest.mark.parametrize("platform_name", ["libvirt_test"], indirect=True, scope="session")
+def test_vms_of_two_platforms_are_one_task(platform, shim, tmp_path):
+    """One that is refused on one platform keeps both from any change; nothing of either is left out of a result."""
+    platform.clean()
+    shim.forget()
+    other = PLATFORMS["proxmox"](prefix="pvc-")
+    machines = [{"name": DB, "platform": "proxmox"}, {"name": WEB}]
+    refused = [{"name": DB, "platform": "proxmox", "state": "suspended"}, {"name": WEB}]
+    tasks = [
+        {"name": "refused", _VM: {"state": "started", "machines": refused}},
+        {"name": "foretold", _VM: {"state": "started", "machines": machines}, "check_mode": True},
+        {"name": "create", _VM: {"state": "started", "machines": machines}},
+        {"name": "again", _VM: {"state": "started", "machines": machines}},
+        {"name": "remove", _VM: {"name": WEB, "state": "absent", "stop_mode": "force", "machines": [machines[0]]}},
+    ]
+    tasks = [{**task, "ignore_errors": True, "diff": True} for task in tasks]
+    with other.kept():
+        other.clean()
+        play = {"vars": {"vm_platform": "libvirt"}, "module_defaults": {**_modules(platform), **_modules(other)}}
+        results = _play(platform, shim, tmp_path, tasks, play)
+        assert other.truth([DB]) == {DB: None}
+    assert platform.truth([WEB]) == {WEB: None}
+    assert [failed for failed, _result in results.values()] == [True, False, False, False, False], results
+    refused, foretold, create, again, remove = (result for _failed, result in results.values())
+    assert (refused["changed"], [vm["state"] for vm in refused["vms"]]) == (False, ["absent", None])
+    assert [(vm["name"], vm["platform"], vm["state"]) for vm in create["vms"]] == [
+        (DB, "proxmox", RUNNING),
+        (WEB, "libvirt", RUNNING),
+    ]
+    assert foretold["diff"] == create["diff"] != []
+    assert [one["changed"] for one in (foretold, create, again, remove)] == [True, True, False, True]

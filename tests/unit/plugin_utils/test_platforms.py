@@ -1,0 +1,104 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which platform does what of a task, as tables."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import InvalidInput, Unsupported
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.options import VM
+from ansible_collections.polyvirt.core.plugins.plugin_utils.platforms import MODULES, joined, parts_of
+
+
+def _parts(about="vm", default=None, **given):
+    parts, order = parts_of(about, given, VM, default)
+    return [(part.platform, part.module, part.arguments) for part in parts], order
+
+
+@pytest.mark.parametrize("platform", MODULES)
+def test_a_task_of_one_platform_is_that_of_its_module(platform):
+    given = {"name": "web1", "cpus": 2, "options": {"executable": "/x"}}
+    expected = [(platform, MODULES[platform]["vm"], {"name": "web1", "cpus": 2, "executable": "/x"})]
+    assert _parts(platform=platform, **given) == (expected, [])
+    assert _parts(default=platform, **given) == (expected, [])
+
+
+def test_entries_of_one_platform_stay_one_task_with_their_own_options():
+    entries = [{"name": "a"}, {"name": "b", "platform": "libvirt", "options": {"virt_type": "qemu"}}]
+    parts, order = _parts(default="libvirt", fleet="web", options={"uri": "x"}, machines=entries)
+    described = [{"name": "a"}, {"name": "b", "virt_type": "qemu"}]
+    assert (parts, order) == ([("libvirt", "virsh_vm", {"fleet": "web", "uri": "x", "machines": described})], [])
+    assert _parts(platform="libvirt", machines=[])[0][0][2] == {"machines": []}
+
+
+def test_entries_of_several_platforms():
+    entries = [{"name": "d", "platform": "proxmox", "cpus": 4}, {"name": ["e", "f"]}, {"name": "g", "platform": "vmd"}]
+    given = {"name": "a,b", "options": {"uri": "x"}, "memory": "2G", "machines": entries}
+    parts, order = _parts(default="libvirt", **given)
+    assert parts == [
+        ("libvirt", "virsh_vm", {"memory": "2G", "uri": "x", "name": "a,b", "machines": [{"name": ["e", "f"]}]}),
+        ("proxmox", "proxmox_vm", {"memory": "2G", "machines": [{"name": "d", "cpus": 4}]}),
+        ("vmd", "vmm_vm", {"memory": "2G", "machines": [{"name": "g"}]}),
+    ]
+    assert order == ["libvirt", "libvirt", "proxmox", "libvirt", "libvirt", "vmd"]
+    assert _parts(default="libvirt", machines=entries)[1] == ["proxmox", "libvirt", "libvirt", "vmd"]
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"name": "a"}, ("platform is not set", "vm_platform", "POLYVIRT_PLATFORM", "hyperv")),
+        ({"name": "a", "platform": "kvm"}, ("'kvm' is not known", "libvirt")),
+        ({"name": "a", "platform": "libvirt", "cpu": 1}, ("cpu", "Did you mean cpus?")),
+        ({"name": "a", "platform": "libvirt", "uri": "x"}, ("uri", "options: {uri: ...}")),
+        ({"name": "a", "platform": "libvirt", "cpus": 1, "options": {"cpus": 2}}, ("cpus", "beside it")),
+        ({"name": "a", "platform": "libvirt", "options": "x"}, ("options: x", "dictionary")),
+        ({"platform": "libvirt", "machines": ["a"]}, ("machines[0]", "dictionary")),
+        ({"platform": "libvirt", "machines": [{"name": "a", "memry": 1}]}, ("machines[0]: memry", "memory")),
+        ({"platform": "libvirt", "machines": [{"name": "a", "platform": "kvm"}]}, ("'kvm' is not known",)),
+    ],
+)
+def test_what_is_wrong_is_said_with_the_remedy(given, words):
+    with pytest.raises(InvalidInput) as caught:
+        _parts(**given)
+    assert [word for word in words if word not in str(caught.value)] == []
+
+
+def test_a_platform_without_snapshots_says_what_to_do():
+    with pytest.raises(Unsupported, match="clone"):
+        parts_of("vm_snapshot", {"name": "a", "snapshot": "s", "platform": "vmd"}, {"name", "snapshot"})
+
+
+def _vm(name, **more):
+    return {"name": name, "id": f"id-{name}", "platform": "x", "changed": True, **more}
+
+
+def test_results_are_joined_in_the_order_asked_and_pruned_vms_come_last():
+    results = {
+        "libvirt": {"changed": True, "vms": [_vm("a"), _vm("c"), _vm("old")], "diff": [1], "invocation": {"x": 1}},
+        "vmd": {"changed": False, "vms": [_vm("b")], "diff": []},
+    }
+    result = joined(results, ["libvirt", "vmd", "libvirt"], is_refused=False)
+    assert [vm["name"] for vm in result["vms"]] == ["a", "b", "c", "old"]
+    assert (result["changed"], result["diff"], "failed" in result) == (True, [1], False)
+    assert result["invocation"] == {"x": 1}
+
+
+def test_a_failure_on_one_platform_does_not_hide_what_another_one_did():
+    results = {"libvirt": {"changed": True, "vms": [_vm("a")]}, "vmd": {"failed": True, "msg": "b: no space"}}
+    result = joined(results, ["libvirt", "vmd"], is_refused=False)
+    assert (result["changed"], result["failed"], result["msg"]) == (True, True, "b: no space")
+    assert [vm["name"] for vm in result["vms"]] == ["a"]
+
+
+def test_a_rejection_on_one_platform_reports_no_change_anywhere():
+    results = {
+        "libvirt": {"changed": True, "vms": [_vm("a", state="running")], "diff": [1]},
+        "vmd": {"failed": True, "msg": "b: refused", "vms": [_vm("b", changed=False, failed=True, msg="refused")]},
+    }
+    result = joined(results, ["vmd", "libvirt"], is_refused=True)
+    assert (result["changed"], result["diff"], result["msg"]) == (False, [], "b: refused")
+    told = [(vm["name"], vm["changed"], vm["failed"]) for vm in result["vms"]]
+    assert told == [("b", False, True), ("a", False, False)]
+    assert "another VM was rejected" in result["vms"][1]["msg"]
