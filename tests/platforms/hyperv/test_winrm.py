@@ -13,8 +13,6 @@ from platforms.hyperv.double.host import HyperV
 from platforms.hyperv.double.records import Knobs
 from platforms.windows.winrm_server import WinRMServer, through
 
-pytest.importorskip("winrm", reason="not run: pywinrm is not installed")
-
 #: The time of the host passes only while a call waits.
 _AT_ONCE = dict.fromkeys(Knobs().seconds, 0.0)
 NEW = {"name": "web", "state": "started", "memory": "1G", "disks": [{"size": "8G"}], "description": "2026-01-02 ä漢"}
