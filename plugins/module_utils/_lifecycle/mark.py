@@ -11,6 +11,8 @@ from __future__ import annotations
 import json
 
 VERSION = 1
+#: The reason that is reported for a VM that is not complete.
+UNFINISHED = "unfinished: a task is still creating it, or was interrupted"
 _LISTS = ("disks", "files", "tags", "nvram", "making")
 
 

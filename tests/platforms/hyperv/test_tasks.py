@@ -161,6 +161,30 @@ def test_base_of_linked_disks_is_protected():
     assert [one["reason"] for one in kept] == ["used by copy"]
 
 
+@pytest.mark.parametrize("power", ["started", "paused", "suspended"])
+def test_vm_that_is_on_is_not_cloned(power):
+    """Hyper-V cannot copy disks of a running VM, and what is on those of a suspended VM belongs to its memory."""
+    host = _host()
+    _done(host, **NEW, state="started")
+    _done(host, "snapshot", name=["web"], snapshot="one")
+    host.files.vhd("C:\\Hyper-V\\Disks\\web-scsi0-0.vhdx").written = "then"
+    if power != "started":
+        _done(host, name=["web"], state=power)
+    before, state = host.writes(), host.vm("web").state
+    of_checkpoint = {"source": "web", "snapshot": "one"}
+    for clone in ("web", {"source": "web", "linked": True}, *([of_checkpoint] if power != "suspended" else ())):
+        for check in (True, False):
+            result = run(host, check=check, name=["copy"], clone=clone)
+            assert (result["failed"], result["changed"]) == (True, False)
+            assert "Stop it first; of a suspended VM" in result["msg"]
+    assert host.writes() == before
+    if power == "suspended":
+        _done(host, name=["copy"], clone=of_checkpoint)
+        (disk,) = host.vm("copy").hardware.disks()
+        assert (host.files.vhd(disk.path).written, host.files.vhd(disk.path).parent) == ("then", "")
+        assert (host.vm("web").state, host.vm("copy").state) == (state, "Off")
+
+
 def test_generation_1():
     host = _host()
     _done(host, **{**NEW, "image": {"source": BASE}}, firmware="bios", boot_order=["disk", "network"], state="started")
