@@ -63,7 +63,7 @@ FAULTS = {
 
 
 def _host():
-    """With VMs of others: of a similar name, unfinished ones of other names, and a copy with the mark of an original."""
+    """With VMs of others: of a similar name, an unfinished one of another name, and copies with the mark of another."""
     host = HyperV()
     host.switches.append(Switch("lan", "Private"))
     host.disk(BASE, size=10 * GIB)

@@ -66,7 +66,7 @@ def as_text(value):
     return str(getattr(value, "text", value))
 
 
-#: One part of a pattern: a literal character, a set of characters, or anything else. A "]" that comes first is in its set.
+#: One part of a pattern: a literal character, a set of characters, or anything else. A "]" at the start is in its set.
 _PART = re.compile(r"`(?P<literal>.)|\[(?P<set>(?:`.|[^`])(?:`.|[^\]`])*)\]|(?P<other>.)", re.DOTALL)
 _ITEM = re.compile(r"(`?.)-(`?.)|`?.", re.DOTALL)
 _WILDCARDS = {"*": ".*", "?": "."}

@@ -202,7 +202,7 @@ def files_of(found, raw):
     ours = {key_of(path) for path in (*mark.get("disks", ()), *mark.get("making", ()))}
     paths = {key_of(path): path for path in attached_files(found, raw)}
     if not mark.get("new") or is_temporary(raw["Name"]):
-        # Detached disks, and files of a task that was killed. A mark without an id may be a copy, if the VM is complete.
+        # Detached disks, and files of a task that was killed. The mark of a complete VM without an id may be a copy.
         paths.update({key_of(path): path for path in (*mark.get("disks", ()), *mark.get("making", ()))})
     users = users_of_files(found, but=raw["Id"].lower())
     files = [File(path, "disk", key in ours, tuple(sorted(users.get(key, ())))) for key, path in paths.items() if path]

@@ -146,7 +146,7 @@ def _cost_of_memory(reader):
 
 
 def _cost_of_cloning(source, change):
-    """Disks are copied only while no VM runs with them or their checkpoints; those of a suspended VM need its memory."""
+    """Disks are copied only while no running VM needs them; what a suspended VM has on its disks needs its memory."""
     if change.new.get("linked"):
         return LIVE if source.power == STOPPED and not source.snapshots and not change.new.get("snapshot") else NEVER
     is_copied = source.power == STOPPED or (source.power == SUSPENDED and change.new.get("snapshot"))
@@ -207,8 +207,8 @@ def _media():
         "cloud_init": Field(),
         "clone": Field(
             cost=_cost_of_cloning,
-            instead="Stop it first; of a suspended VM, clone.snapshot can be cloned. The source of a linked clone must be"
-            " off, without checkpoints.",
+            instead="Stop it first; of a suspended VM, clone.snapshot can be cloned. The source of a linked clone must"
+            " be off, without checkpoints.",
         ),
         "iso": Field(cost=_cost_of_iso, same=_same_path),
         "disks.add": Field(cost=_cost_of_disk),
