@@ -10,6 +10,7 @@ import pytest
 from platforms.hyperv.double.host import HyperV
 from platforms.hyperv.double.records import GIB, Knobs, Switch
 from platforms.hyperv.tasks import run
+from platforms.windows.failures import Failed
 
 BASE = "C:\\Hyper-V\\Disks\\base.vhdx"
 NEW = {"name": ["web"], "memory": "1G", "disks": [{"size": "8G"}], "networks": [{"type": "network", "source": "lan"}]}
@@ -156,6 +157,32 @@ def test_vm_that_is_on_is_not_cloned(power):
         (disk,) = host.vm("copy").hardware.disks()
         assert (host.files.vhd(disk.path).written, host.files.vhd(disk.path).parent) == ("then", "")
         assert (host.vm("web").state, host.vm("copy").state) == (state, "Off")
+
+
+def test_copy_of_a_vm_does_not_own_the_files_of_the_original():
+    """An export that was imported again has the notes of its original."""
+    host = _host()
+    _done(host, **NEW)
+    _done(host, name=["web"], description="the mark has an id now")
+    own = host.files.vhd("C:\\Hyper-V\\Disks\\web-scsi0-0.vhdx")
+    host.add("copy", disk="C:\\Hyper-V\\Disks\\copy.vhdx").shown["Notes"] = host.vm("web").shown["Notes"]
+    host.delete(host.vm("web"))
+    _done(host, name=["copy"], state="absent")
+    assert host.files.vhd("C:\\Hyper-V\\Disks\\web-scsi0-0.vhdx") is own
+    assert host.files.vhd("C:\\Hyper-V\\Disks\\copy.vhdx")
+
+
+def test_part_that_cannot_be_read_is_no_reason_to_change_it():
+    host = _host()
+    options = {**NEW, "secure_boot": True, "tpm": True, "nested_virtualization": True, "state": "present"}
+    _done(host, **options)
+    written, first = host.writes(), host.windows.faults.calls
+    assert not _done(host, **options)["changed"]
+    failed = Failed("OperationFailed,Microsoft.HyperV", "NotSpecified")
+    for place in range(1, host.windows.faults.calls - first + 1):
+        host.windows.faults.plan(kind="fail", call=place, error=failed)
+        run(host, **options)
+        assert host.writes() == written, place
 
 
 def test_generation_1():

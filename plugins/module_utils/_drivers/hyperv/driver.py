@@ -106,7 +106,7 @@ class HyperVDriver(HyperVReader):
 
     def _send_round(self, calls):
         """Calls that change VMs are followed by those that read them, as the engine does next."""
-        chains = [Chain(str(place), tuple(own)) for place, own in calls.items()]
+        chains = [Chain(self._targets[place].name, tuple(own)) for place, own in calls.items()]
         reading = [] if all(chain.reads_only for chain in chains) else self.chains_of(self._targets)
         try:
             results = self.send([*chains, *reading])
