@@ -16,10 +16,10 @@ _PORT = ("tests/unit/module_utils/_ports/test_windows.py",)
 
 MUTATIONS = (
     Mutation(
-        "copied-mark-owns-files-of-original",
+        "files-of-a-killed-creation-stay",
         f"{_UTILS}/_drivers/hyperv/observe.py",
-        'mark = mark if mark.get("id") == raw["Id"] else {}',
-        "mark = dict(mark)",
+        'if not mark.get("new") or is_temporary(raw["Name"]):',
+        'if not mark.get("new"):',
         {"unit": _TASKS},
     ),
     Mutation(
@@ -67,8 +67,8 @@ MUTATIONS = (
     Mutation(
         "paths-are-patterns",
         f"{_UTILS}/_tools/hyperv.py",
-        'return call(f"Microsoft.PowerShell.Management\\{command}", {"LiteralPath": list(paths), **force}, **more)',
-        'return call(f"Microsoft.PowerShell.Management\\{command}", {"Path": list(paths), **force}, **more)',
+        r'return call(f"Microsoft.PowerShell.Management\\{command}", {"LiteralPath": list(paths), **force}, **more)',
+        r'return call(f"Microsoft.PowerShell.Management\\{command}", {"Path": list(paths), **force}, **more)',
         {"unit": _TEXTS},
     ),
     Mutation(

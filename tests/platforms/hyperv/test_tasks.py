@@ -167,9 +167,22 @@ def test_copy_of_a_vm_does_not_own_the_files_of_the_original():
     own = host.files.vhd("C:\\Hyper-V\\Disks\\web-scsi0-0.vhdx")
     host.add("copy", disk="C:\\Hyper-V\\Disks\\copy.vhdx").shown["Notes"] = host.vm("web").shown["Notes"]
     host.delete(host.vm("web"))
+    _done(host, name=["copy"], tags=["ours from now on"])
     _done(host, name=["copy"], state="absent")
     assert host.files.vhd("C:\\Hyper-V\\Disks\\web-scsi0-0.vhdx") is own
     assert host.files.vhd("C:\\Hyper-V\\Disks\\copy.vhdx")
+
+
+def test_files_of_a_killed_creation_are_removed_with_it():
+    """The disk exists, but is not attached yet: only the mark names it."""
+    host = _host()
+    faults = host.windows.faults
+    host.after("New-VHD", lambda: [faults.plan(kind="kill", call=place, before=True) for place in range(1, 999)])
+    assert run(host, **NEW)["failed"]
+    assert host.files.vhd("C:\\Hyper-V\\Disks\\web-scsi0-0.vhdx")
+    faults.planned.clear()
+    _done(host, name=["web"], state="absent")
+    assert (host.vms, host.files.vhd("C:\\Hyper-V\\Disks\\web-scsi0-0.vhdx")) == ([], None)
 
 
 def test_part_that_cannot_be_read_is_no_reason_to_change_it():
