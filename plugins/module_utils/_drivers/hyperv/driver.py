@@ -152,7 +152,7 @@ class LastRead:
         is_known = all(
             target.id.lower() in ids if target.id else target.name.casefold() in self._names for target in targets
         )
-        return self._found if is_known else None
+        return self._found if is_known and self._found.is_complete() else None
 
 
 def _outcome(calls, result):

@@ -54,6 +54,10 @@ class Found:
             grouped.setdefault(one["VMId"].lower(), []).append(one)
         self.snapshots = {**self.snapshots, **dict.fromkeys(read, ()), **grouped}
 
+    def is_complete(self):
+        """Whether everything is known of all VMs; not so if one was deleted while they were read."""
+        return all(raw.get("Security") for raw in self.vms.values() if raw.get("Generation") == 2)
+
     def names(self):
         """Names of all VMs that are complete."""
         return tuple(sorted({name for _id, name in self.known if not is_temporary(name)}))

@@ -16,6 +16,8 @@ from .settings.disks import slot_name
 from .settings.native import STATUS, native_properties
 from .traits import hyperv_traits
 
+#: How often VMs are read while others delete some of them.
+_TRIES = 3
 _NO_ROLE = "Install the module: Install-WindowsFeature Hyper-V-PowerShell, or on clients the feature Hyper-V."
 
 
@@ -66,11 +68,18 @@ class HyperVReader:
 
     def read(self, targets=None):
         """VMs as they are now, as Found: all, or those of ``targets``."""
-        chains = [*([] if self.host else [host_chain()]), *self.chains_of(targets)]
-        results = self.send(chains, about=not self.host)
-        if not self.host:
-            self.host = _host(results.pop(0), self.windows.about or {})
-        return self.found_by(results)
+        earlier = {}
+        for _try in range(_TRIES):
+            chains = [*([] if self.host else [host_chain()]), *self.chains_of(targets)]
+            results = self.send(chains, about=not self.host)
+            if not self.host:
+                self.host = _host(results.pop(0), self.windows.about or {})
+            found = self.found_by(results)
+            if found.is_complete():
+                self._warn_of_deleted(raw for vm_id, raw in earlier.items() if vm_id not in found.vms)
+                return found
+            earlier = found.vms
+        raise Unavailable("VMs were deleted each time they were read.", "not_responding", "Run the task again.")
 
     def chains_of(self, targets):
         """The chains that read VMs: all, or those of ``targets``."""
@@ -83,12 +92,12 @@ class HyperVReader:
         for result in results:
             self._check(result.answers[0])
             check_parts(result.answers)
-            gone = [one for one in result.answers[1].objects if is_gone(one)]
-            self._warnings += [
-                f"{one.get('Name', one.get('Id'))}: the VM was deleted while it was read." for one in gone
-            ]
+            self._warn_of_deleted(one for one in result.answers[1].objects if is_gone(one))
             found.add(*read_vms(result.answers))
         return found
+
+    def _warn_of_deleted(self, vms):
+        self._warnings += [f"{one.get('Name', one.get('Id'))}: the VM was deleted while it was read." for one in vms]
 
     def send(self, chains, about=False):
         """The Results of chains with Hyper-V's commands."""
