@@ -64,16 +64,20 @@ def _changes(request):
     return any(not call.get("command", "").rpartition("\\")[2].startswith(_READS) for call in calls)
 
 
+def _vms(count):
+    return "1 VM" if count == 1 else f"{count} VMs"
+
+
 def rows():
     """[(task, Counts)] of the tasks of the table in tests/bench/README.md."""
     for count in (1, 20, 200):
         result, counts = counted(host_with(names_of(count)), name=names_of(count), **EXISTING)
         assert (result["failed"], result["changed"]) == (False, False)
-        yield f"nothing to do, {count} VMs", counts
+        yield f"nothing to do, {_vms(count)}", counts
     for count in (1, 20):
         result, counts = counted(host := host_with(), name=names_of(count), **NEW)
         assert {vm.state for vm in host.vms} == {"Running"}, result["msg"]
-        yield f"create, configure and start, {count} VMs", counts
+        yield f"create, configure and start, {_vms(count)}", counts
     change = {"cpus": 4, "memory": "2G", "allow_restart": True, "stop_mode": "force"}
     _result, counts = counted(host, name=["web0"], **change)
     assert host.vm("web0").hardware.processor["Count"] == 4
@@ -85,3 +89,18 @@ def rows():
     yield "delete a running VM with its disk", counts
     _result, counts = counted(host, "vm_info")
     yield "report 19 VMs", counts
+
+
+#: How many tasks of microsoft.hyperv do the same, in the order of ``rows``; tests/bench/README.md lists them.
+THEIRS = (6, 120, 1200, 6, 120, 4, 1, 2, 1)
+
+
+def table():
+    """The lines of the table in tests/bench/README.md."""
+    for (task, counts), theirs in zip(rows(), THEIRS):
+        figures = (counts.requests, counts.changing, f"{counts.sent:,}", f"{counts.received:,}", f"{theirs:,}")
+        yield f"| {task} | {' | '.join(map(str, figures))} |"
+
+
+if __name__ == "__main__":
+    print("\n".join(table()))
