@@ -45,6 +45,7 @@ _POLICIES = st.fixed_dictionaries(
     }
 )
 _ASKED = st.fixed_dictionaries({}, optional=_SETTINGS)
+_READS = ("Get-", "Test-")
 _ERROR = Failed("OperationFailed,Microsoft.HyperV", "NotSpecified", "Es ging schief.")
 
 
@@ -54,24 +55,22 @@ class _OnHyperV(Pair):
 
     def run(self, check=False, disturbance=UNDISTURBED, again=False):
         asked = {**self._asked, "state": "started"} if again and self.state == "restarted" else self._asked
-        around = self._host.windows.faults.around
-        self._host.windows.faults.around = lambda act: self._disturbed(around, act, disturbance)
+        windows = self._host.windows
+        windows.invoke = lambda *call: self._disturbed(disturbance, *call)
         try:
-            return SimpleNamespace(**run(self._host, check=check, name=["web"], **asked))
+            result = run(self._host, check=check, name=["web"], **asked)
         finally:
-            self._host.windows.faults.around = around
+            windows.invoke = self._host.invoke
+        return SimpleNamespace(**{"msg": "", "diff": [], **result})
 
-    def _disturbed(self, around, act, disturbance):
-        """The call, or what happens to it if it is one that writes: that shows when it has been carried out."""
-        first = len(self._host.writes())
-        answer = around(act)
-        kind = disturbance.at_this_call(len(self._host.writes()) > first and answer["ok"])
-        if kind is None:
-            return answer
+    def _disturbed(self, disturbance, context, command, bound):
+        """``disturbance`` happens to a call that writes."""
+        kind = disturbance.at_this_call(not command.name.startswith(_READS))
         if kind == FAILS:
-            return {"ok": False, "error": _ERROR.answer()}
-        self._host.windows.faults.is_lost = True
-        return answer
+            raise _ERROR
+        if kind is not None:
+            self._host.windows.faults.is_lost = True
+        return self._host.invoke(context, command, bound)
 
     def standing(self):
         vms = [reading.standing(self._host, vm) for vm in self._host.vms]

@@ -77,6 +77,16 @@ def test_life_under_each_answer_that_hosts_may_give(knobs):
     _life(_host(client=True, knobs=Knobs(**knobs)))
 
 
+def test_start_after_a_change_in_the_same_task_keeps_the_new_notes():
+    host = _host()
+    _done(host, **NEW)
+    _done(host, name=["web"], tags=["a"], description="b", disks=[{}, {"size": "1G"}], state="started")
+    (vm,) = _done(host, "vm_info")["vms"]
+    assert (vm["state"], vm["tags"], vm["description"]) == ("running", ["a"], "b")
+    _done(host, name=["web"], state="absent", **FORCE)
+    assert sorted(host.files.contents) == [BASE.lower()]
+
+
 def test_names_of_two_vms_are_an_error_with_both_ids():
     host = _host()
     ids = sorted(host.add(name).id for name in ("web", "WEB"))

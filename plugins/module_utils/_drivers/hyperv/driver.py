@@ -116,10 +116,14 @@ class HyperVDriver(HyperVReader):
             self._last = LastRead(self._targets, results[len(chains) :], self)
         return {place: _outcome(calls[place], result) for place, result in zip(calls, results)}
 
+    def has_changed(self, vm):
+        """Whether this task has changed a VM since it was observed."""
+        return vm.id.lower() in self._changed
+
     def current(self, vm):
         """The raw VM as it is now: as observed, or read again if this task has changed it since."""
         raw = self.found.raw(vm.id)
-        if raw is None or vm.id.lower() in self._changed:
+        if raw is None or self.has_changed(vm):
             result = yield list(vms_chain("", {"Id": [vm.id]}, native_properties(self._native_keys)).calls)
             check_parts(result.answers)
             _known, vms, snapshots, disks = read_vms(result.answers)
