@@ -75,7 +75,9 @@ LAYERS = {
     "action": Layer(("modules", "plugin_utils")),
     # A port of platforms on Windows is the connection of the task, which only an action plugin has.
     "plugin_utils": Layer(("plugin_utils", f"{_PORTS}/windows"), ("ansible",), forbidden=frozenset()),
-    "lookup": Layer((), ("ansible.errors", "ansible.plugins.lookup")),
+    "lookup": Layer(("plugin_utils",), ("ansible.errors", "ansible.plugins.lookup", "ansible.utils.display")),
+    # Ansible's own hashing has the libraries; a filter that knows one that it lacks may try for it.
+    "filter": Layer(("plugin_utils",), ("ansible.errors", "ansible.utils.encrypt"), third_parties=True),
     "doc_fragments": Layer(()),
     _MASKING: Layer((_LIFECYCLE,), forbidden=frozenset(IMPURE), forbidden_calls=frozenset(IMPURE_CALLS)),
     _FRONT: Layer((_FRONT, _ENGINE, _LIFECYCLE, _PORTS), ("ansible.module_utils",)),
