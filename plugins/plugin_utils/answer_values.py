@@ -23,7 +23,7 @@ _KEY = re.compile(
 )
 _MOUNT = re.compile(r"/|(/[A-Za-z0-9_][A-Za-z0-9._-]*)+|swap")
 _SIZE = re.compile(r"[1-9][0-9]*[MGT]")
-#: {key: (pattern, what is allowed)} of the texts with a fixed form; an empty text is checked elsewhere.
+#: {key: (pattern, what is allowed)} of the texts with a fixed form.
 _FORMS = {
     "hostname": (_LABEL, "letters, digits and dashes (the domain is a value of its own)"),
     "domain": (rf"{_LABEL}(?:[.]{_LABEL})*", "names of letters, digits and dashes, with dots between them"),
@@ -73,7 +73,8 @@ def _forms(values, installer):
     for name, form in _FORMS.items():
         pattern, allowed = _OWN_FORMS.get((installer, name), form)
         value = values[name]
-        if (value or name in ("hostname", "user")) and not re.fullmatch(pattern, value):
+        is_optional = name == "domain" or (installer, name) == ("openbsd", "disk")
+        if not (is_optional and value == "") and not re.fullmatch(pattern, value):
             yield f"{name}: '{value}' is invalid. Allowed: {allowed}."
     if values["user"] in RESERVED_USERS:
         yield f"user: '{values['user']}' is a user or group of the system. Choose another name."
