@@ -24,11 +24,22 @@ PACKAGES = {
     "windows": "(?!)",
 }
 
-RESERVED_USERS = frozenset(
+_RESERVED_USERS = frozenset(
     "root daemon operator bin build sshd www nobody ftp sys sync games man lp mail news uucp proxy backup list irc "
-    "adm admin tty disk kmem dialout fax voice cdrom floppy tape sudo audio dip src gnats shadow utmp video plugdev "
+    "adm tty disk kmem dialout fax voice cdrom floppy tape sudo audio dip src gnats shadow utmp video plugdev "
     "staff users nogroup wheel halt shutdown installer".split()
 )
+
+#: Ubuntu's installer rejects this one, too.
+_RESERVED_BY_UBUNTU = frozenset(["admin"])
+
+
+def is_reserved(user, installer):
+    """Whether a user of this name exists already, or is not created by the installer."""
+    if installer == "windows":
+        return False
+    return user in _RESERVED_USERS or (installer == "autoinstall" and user in _RESERVED_BY_UBUNTU)
+
 
 #: {installer: {value: what to do instead}}. A value that is not empty fails.
 _LACKS = {

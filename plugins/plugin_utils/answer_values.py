@@ -14,7 +14,7 @@ import re
 import unicodedata
 from urllib.parse import urlsplit
 
-from .answer_features import HASHES, PACKAGES, RESERVED_USERS, unsupported
+from .answer_features import HASHES, PACKAGES, is_reserved, unsupported
 
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _KEY = re.compile(
@@ -76,7 +76,7 @@ def _forms(values, installer):
         is_optional = name == "domain" or (installer, name) == ("openbsd", "disk")
         if not (is_optional and value == "") and not re.fullmatch(pattern, value):
             yield f"{name}: '{value}' is invalid. Allowed: {allowed}."
-    if values["user"] in RESERVED_USERS:
+    if is_reserved(values["user"], installer):
         yield f"user: '{values['user']}' is a user or group of the system. Choose another name."
     if not is_line(values["full_name"]) or set(values["full_name"]) & set(":,=\\"):
         yield "full_name: must be one line without blanks at its ends, and without the characters : , = and backslash."
