@@ -25,11 +25,13 @@ PACKAGES = {
 }
 
 _RESERVED_USERS = frozenset(
-    "root daemon operator bin build sshd www nobody ftp sys sync games man lp mail news uucp proxy backup list irc "
-    "adm tty disk kmem dialout fax voice cdrom floppy tape sudo audio dip src gnats shadow utmp video plugdev "
-    "staff users nogroup wheel halt shutdown installer".split()
+    [
+        *("root", "daemon", "operator", "bin", "build", "sshd", "www", "nobody", "ftp", "sys", "sync", "games", "man"),
+        *("lp", "mail", "news", "uucp", "proxy", "backup", "list", "irc", "adm", "tty", "disk", "kmem", "dialout"),
+        *("fax", "voice", "cdrom", "floppy", "tape", "sudo", "audio", "dip", "src", "gnats", "shadow", "utmp", "video"),
+        *("plugdev", "staff", "users", "nogroup", "wheel", "halt", "shutdown", "installer"),
+    ]
 )
-
 #: Ubuntu's installer rejects this one, too.
 _RESERVED_BY_UBUNTU = frozenset(["admin"])
 

@@ -78,7 +78,7 @@ def _from_libcrypt(password, setting):
 
 def _from_passlib(password, salt, rounds):
     try:
-        from passlib.hash import sha512_crypt  # noqa: PLC0415  # needed on a few controllers only
+        from passlib.hash import sha512_crypt  # Needed on a few controllers only.
     except ImportError:
         raise CannotHash(
             "The controller has no libcrypt that knows sha512crypt. Install the Python package passlib for Ansible."
@@ -89,7 +89,7 @@ def _from_passlib(password, salt, rounds):
 
 def _from_bcrypt(password, setting):
     try:
-        import bcrypt as library  # noqa: PLC0415  # needed on a few controllers only
+        import bcrypt as library  # Needed on a few controllers only.
     except ImportError:
         raise CannotHash(
             "The controller has no libcrypt that knows bcrypt. Install the Python package bcrypt for Ansible."
