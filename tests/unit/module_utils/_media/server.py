@@ -5,9 +5,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import ssl
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import PolyvirtError
+from ansible_collections.polyvirt.core.plugins.modules.install_medium import MODULE
+
+#: The medium, and its name.
+ISO = b"an ISO image " * 100_000
+NAME = "d-1.2.0.iso"
 
 
 class Server:
@@ -73,3 +82,35 @@ class Server:
                     self.wfile.write(body)
 
         return Handler
+
+
+def checksum(content):
+    return hashlib.sha256(content).hexdigest()
+
+
+class Cache:
+    """A directory to download to, and the module on it."""
+
+    def __init__(self, folder, server):
+        self.folder, self.server = folder / "cache", server
+
+    def __call__(self, check=False, signature=None, bases=None, **options):
+        medium = {"type": "iso", "file": "d-1.*.iso", "bases": bases or [f"{self.server.url}/r/"], "checksums": "SUMS"}
+        medium.update(
+            {name: options.pop(name) for name in ("file", "initrd", "manual", "checksums") if name in options}
+        )
+        if signature:
+            medium["signature"] = {"signs": "checksums", **signature}
+        params = {"medium": medium, "directory": str(self.folder), "key_file": None, "require_signature": False}
+        return MODULE.answer({**params, "timeout": 20, **options}, check)
+
+    def error(self, **options):
+        with pytest.raises(PolyvirtError) as raised:
+            self(**options)
+        return str(raised.value)
+
+    def files(self):
+        return sorted(path.name for path in self.folder.iterdir()) if self.folder.exists() else []
+
+    def read(self):
+        return (self.folder / NAME).read_bytes()
