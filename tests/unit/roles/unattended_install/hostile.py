@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-from ansible_collections.polyvirt.core.plugins.plugin_utils.answer_values import problems_of
+from ansible_collections.polyvirt.core.plugins.plugin_utils.answer_values import is_line, problems_of
 from hypothesis import strategies as st
 
-from unit.roles.unattended_install.rendering import values
+from unit.roles.unattended_install.rendering import BCRYPT, HASH, layout, values
 
 PIECES = [
     *(
@@ -62,44 +62,56 @@ TEXT = st.one_of(
     st.builds("".join, st.lists(st.one_of(st.sampled_from(PIECES), st.text("abc-_.'\"\\$ ", max_size=4)), max_size=3)),
 )
 _NAME = st.from_regex("[a-z][a-z0-9-]{0,8}[a-z0-9]", fullmatch=True)
-_KEYS = st.lists(st.builds("ssh-ed25519 AAAAC3Nz {}".format, TEXT), min_size=1, max_size=2)
 
-#: {value of the role: how one is made that an installer may reject}.
-FIELDS = {
-    "hostname": st.one_of(_NAME, TEXT),
-    "domain": st.one_of(st.builds("{}.example".format, _NAME), TEXT),
-    "user": st.one_of(_NAME, TEXT),
-    "full_name": TEXT,
-    "ssh_keys": _KEYS,
-    "packages": st.lists(st.one_of(_NAME, TEXT), min_size=1, max_size=3),
-    "early_commands": st.lists(TEXT, min_size=1, max_size=2),
-    "late_commands": st.lists(TEXT, min_size=1, max_size=3),
-    "password_hash": TEXT,
-    "locale": TEXT,
-    "keyboard": TEXT,
-    "timezone": TEXT,
-    "disk": TEXT,
+
+def _after(valid):
+    """A valid beginning with something else behind it."""
+    return st.one_of(valid, st.builds("{}{}".format, valid, TEXT), TEXT)
+
+
+def _usable(texts, without=""):
+    """Of the texts those parts that can stand in one line, so that what is made of them is accepted."""
+    return texts.map(lambda text: "".join(one for one in text if is_line(one) and one not in without).strip())
+
+
+_LINE = _usable(TEXT).filter(bool)
+_COMMAND = st.one_of(_LINE, _LINE, TEXT)
+#: Free text: an installer accepts it, whatever it is, or the check rejects it.
+_FREE = {
+    "full_name": _usable(TEXT, ":,=\\"),
+    "ssh_keys": st.lists(st.builds("ssh-ed25519 AAAAC3Nz {}".format, _LINE), min_size=1, max_size=2),
+    "early_commands": st.lists(_COMMAND, max_size=2),
+    "late_commands": st.lists(_COMMAND, min_size=1, max_size=3),
+}
+#: Values of a fixed form.
+_STRICT = {
+    "hostname": _after(_NAME),
+    "domain": _after(st.builds("{}.example".format, _NAME)),
+    "user": _after(_NAME),
+    "packages": st.lists(_after(_NAME), min_size=1, max_size=3),
+    "password_hash": _after(st.sampled_from([HASH, BCRYPT])),
+    "locale": _after(st.just("en_US.UTF-8")),
+    "keyboard": _after(st.just("us")),
+    "timezone": _after(st.just("Europe/Berlin")),
+    "disk": _after(st.just("/dev/vda")),
     "mirror": st.one_of(st.builds("http://m.example/{}".format, TEXT), TEXT),
     "proxy": st.one_of(st.builds("http://p.example:3128/{}".format, TEXT), TEXT),
-    "sets": st.lists(TEXT, min_size=1, max_size=2),
-    "windows_image": TEXT,
-    "product_key": TEXT,
-    "disk_layout": st.builds(
-        lambda mount: [
-            {"mount": "/", "size": "4G", "grow": True, "filesystem": ""},
-            {"mount": mount, "size": "1G", "grow": False, "filesystem": ""},
-        ],
-        TEXT,
-    ),
+    "sets": st.lists(_after(st.just("-game*")), min_size=1, max_size=2),
+    "windows_image": _after(st.just("Windows Server 2022")),
+    "product_key": _after(st.just("AAAAA-BBBBB-CCCCC-DDDDD-EEEEE")),
+    "disk_layout": st.builds(lambda mount: layout(("/", "4G", True), (mount, "1G", False)), _after(st.just("/srv"))),
 }
+#: Windows Setup takes only these; the others are errors with it.
+_FREE_OF = {"windows": ("late_commands",), "openbsd": ("full_name", "ssh_keys", "late_commands")}
 
 
 def cases(installer):
-    """Values for one installer in which one or two are hostile; the others are such that it accepts them."""
-    changes = st.lists(st.sampled_from(sorted(FIELDS)), min_size=1, max_size=2, unique=True).flatmap(
-        lambda names: st.fixed_dictionaries({name: FIELDS[name] for name in names})
+    """Values for one installer: all free text is hostile, and of the values with a fixed form at most one is."""
+    free = st.fixed_dictionaries({name: _FREE[name] for name in _FREE_OF.get(installer, _FREE)})
+    strict = st.sampled_from([None, *sorted(_STRICT)]).flatmap(
+        lambda name: st.fixed_dictionaries({name: _STRICT[name]} if name else {})
     )
-    return changes.map(lambda made: values(installer, **made))
+    return st.builds(lambda one, other: values(installer, **one, **other), free, st.one_of(st.just({}), strict, strict))
 
 
 def is_accepted(given):
