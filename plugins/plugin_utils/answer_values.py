@@ -149,7 +149,9 @@ def _static(network):
         address = ipaddress.IPv4Interface(network.get("address") or "")
     except ValueError:
         address = None
-    if address is None or "/" not in network["address"] or not 1 <= address.network.prefixlen <= 31:
+    if address is not None and ("/" not in network["address"] or not 1 <= address.network.prefixlen <= 31):
+        address = None
+    if address is None:
         yield f"network.address: '{network.get('address') or ''}' is not an IPv4 address with a prefix length."
     gateway = _ip(network.get("gateway"))
     if gateway is None:
