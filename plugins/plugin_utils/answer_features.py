@@ -21,7 +21,8 @@ PACKAGES = {
     "alpine": r"[a-z0-9][a-z0-9+._-]*",
     # A branch (python%3) and a flavour (vim--no_x11) too.
     "openbsd": r"[A-Za-z0-9][A-Za-z0-9+._%-]*",
-    "windows": "(?!)",
+    # None are supported, which is another error.
+    "windows": "(?s:.*)",
 }
 
 _RESERVED_USERS = frozenset(
