@@ -9,7 +9,8 @@ _CRYPT = (r"[$](?:5|6|y|2[aby])[$][./A-Za-z0-9=,$]{20,200}", "a hash of crypt(5)
 HASHES = {
     **dict.fromkeys(("alpine", "autoinstall", "kickstart", "preseed"), _CRYPT),
     "openbsd": (r"[$]2[aby][$][0-9]{2}[$][./A-Za-z0-9]{53}", "a bcrypt hash, such as $2b$10$..."),
-    "windows": ("(?!)", "possible with Windows; set password instead. It"),
+    # None is supported, which is another error.
+    "windows": ("(?s:.*)", ""),
 }
 
 _DEBIAN = r"[a-z0-9][a-z0-9+.-]+(?::[a-z0-9]+)?"
@@ -57,6 +58,7 @@ _LACKS = {
         "proxy": "Windows is installed from its medium. Remove the option.",
         "domain": "Windows joins no domain here. Remove the option.",
         "full_name": "is not supported with Windows. Remove the option.",
+        "password_hash": "Windows Setup reads no hashes. Set password instead.",
         "ssh_keys": "Windows Setup knows no SSH keys. Set password, and write the keys with late_commands.",
     },
 }

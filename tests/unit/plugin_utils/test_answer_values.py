@@ -79,9 +79,11 @@ def test_value_of_one_installer_has_no_other_end(installer, name, value):
 
 @pytest.mark.parametrize("end", ["\n", "\r", "\0", "\x85", "\u2028", "\u2029", "\ufeff", "\ud800", " "])
 def test_free_text_is_one_line(end):
-    assert problems_of(values("preseed", full_name=f"Ann{end}"))
-    assert problems_of(values("preseed", ssh_keys=[f"{KEY}{end}"]))
-    assert problems_of(values("preseed", late_commands=[f"true{end}"])) == [] or end not in ("\n", " ")
+    for text in (f"Ann{end}", f"Ann{end}x" if end != " " else f"{end}Ann"):
+        assert problems_of(values("preseed", full_name=text))
+        assert problems_of(values("preseed", ssh_keys=[f"{KEY} {text}" if end != " " else f"{KEY}{end}"]))
+    is_accepted = problems_of(values("preseed", late_commands=[f"true{end}x"])) == []
+    assert is_accepted == (end in ("\n", " "))
 
 
 @pytest.mark.parametrize(
@@ -106,6 +108,7 @@ def test_free_text_is_left_to_quoting(text):
         ("windows", {"hostname": "2022"}, "hostname: '2022' is invalid."),
         ("windows", {"timezone": "Europe/Berlin"}, "timezone: 'Europe/Berlin' is invalid. Allowed: a name of Windows"),
         ("windows", {"packages": ["vim"]}, "packages: Windows Setup installs no packages. Use late_commands."),
+        ("windows", {"password_hash": HASH}, "password_hash: Windows Setup reads no hashes. Set password instead."),
         ("windows", {"network": STATIC}, "network: Windows Setup uses DHCP."),
         (
             "windows",
