@@ -102,7 +102,7 @@ def is_printable(letter):
 def _login(values, installer):
     if not (values["password"] or values["password_hash"] or values["ssh_keys"]):
         yield "ssh_keys: nobody could log in. Set ssh_keys, password or password_hash."
-    if values["password"] and values["password_hash"]:
+    if values["password"] and values["password_hash"] and installer != "windows":
         yield "password_hash: set either password or password_hash."
     if values["password"] and not all(is_printable(letter) for letter in values["password"]):
         yield "password: must not contain control characters."

@@ -103,6 +103,8 @@ def test_commands_get_exactly_their_text(tmp_path, request):
     @given(st.lists(TEXT, min_size=1, max_size=4))
     def check(texts):
         # The text of a here-document with this end is not expanded; what follows it shows that the command ended there.
+        # Guest.run would replace these paths within the text, too.
+        assume(not any("/etc/" in text or "/root/" in text for text in texts))
         commands = [f"cat >>$OUT <<'EndOfThisText'\n{text}\nEndOfThisText\n" for text in texts]
         given = values("preseed", late_commands=commands)
         assume(is_accepted(given))
