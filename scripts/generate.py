@@ -36,6 +36,8 @@ PLATFORM_OF_PREFIX = {
     "hyperv": "hyperv",
     "wsl": "wsl",
 }
+#: Modules that serve all platforms.
+OF_NO_PLATFORM = {"install_medium"}
 
 
 class OutOfPlace(Exception):
@@ -54,7 +56,7 @@ def action_groups(checkout):
     """The ``action_groups`` of meta/runtime.yml: a group for each platform that has modules, and ``all``."""
     groups = {platform: [] for platform in PLATFORM_OF_PREFIX.values()}
     modules = sorted(path.stem for path in (checkout / "plugins" / "modules").glob("*.py"))
-    for module in modules:
+    for module in sorted({*modules} - OF_NO_PLATFORM):
         prefix = module.split("_")[0]
         if prefix == OF_ANY:
             continue
@@ -188,7 +190,7 @@ def connections_of_role(checkout):
 
 
 #: Modules that are about no VM: they have results of their own.
-OF_HOSTS = ("vmm_marked_lines", "vmm_network_info")
+OF_HOSTS = ("install_medium", "vmm_marked_lines", "vmm_network_info")
 
 
 GENERATORS = [
