@@ -143,8 +143,10 @@ _scenario_if_needed() {
     fi
     case $1 in
         from_vagrant)
-            (install_packages vagrant vagrant-libvirt) && tests/platforms/vagrant/build.sh >/dev/null ||
-                { say "   scenario $1 does not run: no real Vagrant with libvirt on this host"; return 0; }
+            if ! (install_packages vagrant vagrant-libvirt && tests/platforms/vagrant/build.sh >/dev/null); then
+                say "   scenario $1 does not run: no real Vagrant with libvirt on this host"
+                return
+            fi
             ;;
         agent | guest_image)
             passed=$(note_of "scenario-$1" "${_ROLES[@]}" "extensions/molecule/$1" 'extensions/molecule/*.yml' tests/guests)
@@ -160,7 +162,8 @@ _scenario() {
     local began=$SECONDS log=$RUN/molecule-$1.log
     say "   scenario $1 …"
     POLYVIRT_TEST_NETWORK=$_ROLES_NETWORK MOLECULE_EPHEMERAL_DIRECTORY=$RUN/molecule/$1 \
-        VAGRANT_HOME=$RUN/molecule/vagrant-home molecule test -s "$1" >"$log" 2>&1 || { cat "$log"; say "   scenario $1 failed"; return 1; }
+        VAGRANT_HOME=$RUN/molecule/vagrant-home \
+        molecule test -s "$1" >"$log" 2>&1 || { cat "$log"; say "   scenario $1 failed"; return 1; }
     say "   scenario $1 passed ($((SECONDS - began)) s)"
 }
 
