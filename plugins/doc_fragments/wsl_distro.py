@@ -102,6 +102,12 @@ options:
           - If this is the only suboption, O(image) can be set to its value directly.
         type: str
         required: true
+      linked:
+        description:
+          - V(false) - create a full copy.
+        type: bool
+        default: false
+        choices: [false]
   clone:
     description:
       - Another VM to create this VM from. Used only when the VM is created.
@@ -113,6 +119,12 @@ options:
           - If this is the only suboption, O(clone) can be set to its value directly.
         type: str
         required: true
+      linked:
+        description:
+          - Whether to store only the differences from the source.
+        type: bool
+        default: false
+        choices: [false]
   # end generated
   version:
     description:

@@ -226,7 +226,6 @@ vms:
       description: Always empty.
       type: list
       elements: dict
-      contains: {}
     snapshots:
       description: Always empty; WSL has no snapshots.
       type: list

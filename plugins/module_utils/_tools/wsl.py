@@ -115,6 +115,17 @@ def running_call(file):
     return wsl(file, ["--list", "--running", "--quiet"], _READ_SECONDS, reads=True, go_on=True)
 
 
+def online_call(file):
+    return wsl(file, ["--list", "--online"], _READ_SECONDS, reads=True, go_on=True)
+
+
+def read_online(answer):
+    """The names of the online list: the first words of all lines behind the head, which begins with NAME."""
+    lines = decoded(answer.bytes("stdout")).splitlines() if answer.details.get("exit_code") == 0 else []
+    start = next((number for number, line in enumerate(lines) if line.startswith("NAME ")), len(lines))
+    return [line.split()[0] for line in lines[start + 1 :] if line.strip()]
+
+
 def read_versions(answer):
     """The versions that ``--version`` prints, by their order, because their labels are translated; () on inbox."""
     if answer.error is not None or answer.details.get("exit_code") != 0:

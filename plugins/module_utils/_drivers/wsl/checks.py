@@ -11,7 +11,7 @@ from ..._lifecycle.errors import NotFound, Refused, Unsupported
 from ..._lifecycle.planned import planned
 from ..._ports.windows_request import Chain, call, properties
 from ..._tools.windows_files import file_command, key_of, windows_path
-from ..._tools.wsl import disk_of, folder_of
+from ..._tools.wsl import disk_of, folder_of, online_call, read_online
 from .configure import _FORMATS
 from .traits import FORMATS, MANAGE
 
@@ -36,6 +36,8 @@ def _check_creation(driver, name, step):
     image = step.arguments["creation"].get("image")
     if image:
         file = _file_of_image(driver, name, image["source"])
+        if not file:
+            _check_online(driver, name, image["source"])
         needed = [file] if file else []
     else:
         needed = [disk_of(driver.host.raw(step.arguments["source"].id))]
@@ -73,6 +75,14 @@ def _file_of_image(driver, name, source):
             "Update WSL, or set the path of a tarball.",
         )
     return windows_path(_Named(name), "image.source", source) if is_file else None
+
+
+def _check_online(driver, name, source):
+    """Whether the online list has this name; without a connection, the installation itself reports it."""
+    (result,) = driver.send([Chain(name, (online_call(driver.host.file),))])
+    names = read_online(result.answers[0])
+    if names and source.lower() not in map(str.lower, names):
+        raise NotFound(f"{name}: image.source: '{source}' is not in the online list.", f"It has {', '.join(names)}.")
 
 
 class _Named:

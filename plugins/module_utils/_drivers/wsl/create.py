@@ -19,8 +19,9 @@ from ..._tools.windows_files import file_command, key_of
 from ..._tools.wsl import INSTALLED, MARK, folder_of, guard, set_value
 from .configure import apply_changes
 from .power import pause_source, resume_source
+from .traits import MANAGE
 
-_OF_CREATION = ("version", "install_location")
+_OF_CREATION = ("version", "install_location", "tags", "description")
 
 
 def create(driver, vm, step):
@@ -73,11 +74,18 @@ def _complete(driver, vm, step, raw, inputs):
     if source and source.get("DefaultUid"):
         calls.append(set_value(vm_id, "DefaultUid", source["DefaultUid"]))
     yield calls
+    driver.host.distros[vm_id.lower()] = raw
+    yield from apply_changes(driver, vm.having(id=vm_id), raw, _changes_of_new(driver, step))
+
+
+def _changes_of_new(driver, step):
+    """What is left to be done to a new distribution. A clone has all but the size of the disk of its source."""
+    config = {name: one for name, one in step.arguments["config"].items() if one is not None}
     if step.verb == "create":
-        known = (*_OF_CREATION, "tags", "description")
-        changes = additions({name: one for name, one in config.items() if one is not None and name not in known})
-        driver.host.distros[vm_id.lower()] = raw
-        yield from apply_changes(driver, vm.having(id=vm_id, power="stopped"), raw, changes)
+        return additions({name: one for name, one in config.items() if name not in _OF_CREATION})
+    sizes = [disk.get("size") for disk in (config.get("disks") or {}).values()]
+    has_size = any(sizes) and driver.host.version >= MANAGE
+    return additions({"disks": config["disks"]}) if has_size else []
 
 
 def _register(driver, vm, step, source):

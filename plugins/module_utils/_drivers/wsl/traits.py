@@ -15,7 +15,7 @@ from ..._tools.windows_files import key_of, windows_path
 from ..._tools.wsl import WslFailed
 from .options import WSL
 
-_NAME, _LEGACY = re.compile(r"[a-zA-Z0-9._-]{1,256}"), "legacy"
+_NAME, _LEGACY = re.compile(r"[a-zA-Z0-9._][a-zA-Z0-9._-]{0,255}"), "legacy"
 _USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 FOLDER = "C:\\WSL"
 #: Versions of WSL since which it has something.
@@ -72,7 +72,7 @@ def wsl_traits(reader):
             "snapshot": WSL.lacks["clone.snapshot"],
         },
         cloned_with=frozenset({"version", "install_location"}),
-        not_cloned=frozenset({"default", "install_location", "keep_running", "sparse", "export", "disks"}),
+        not_cloned=frozenset({"default", "install_location", "keep_running", "sparse", "export"}),
         name_fault=_name_fault,
         lanes_at_once=1,
         transient=is_transient,
@@ -83,7 +83,7 @@ def wsl_traits(reader):
 
 def _name_fault(name):
     is_good = _NAME.fullmatch(name) and name.lower() != _LEGACY
-    return None if is_good else "WSL allows only letters, digits, '.', '_' and '-', up to 256 of them"
+    return None if is_good else "WSL allows up to 256 letters, digits, '.', '_' and '-', with no '-' at the beginning"
 
 
 def _side_effects(reader, verb, vm, changes):
@@ -128,7 +128,8 @@ def _adjusted(reader, vm, config):
 def _check_values(vm, config):
     for slot, disk in (config.get("disks") or {}).items():
         if slot != "disk0":
-            raise Refused(f"{vm.name}: disks.{slot}: a distribution has one disk, disk0.", "Omit the slot.")
+            message = f"{vm.name}: disks.{slot}: a distribution has one disk, disk0, whose size can be set."
+            raise Refused(message, "Omit the slot.")
         if disk and (disk.get("size") or 0) % MIB:
             raise Refused(f"{vm.name}: disks.{slot}.size: WSL takes whole MiB only.", "Round the size.")
     if config.get("default_user") is not None and not _USER.fullmatch(config["default_user"]):
