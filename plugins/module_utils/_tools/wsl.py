@@ -10,6 +10,7 @@ list of names that run. Sources: WslClient.cpp, wslutil.cpp and wslservice.idl o
 
 from __future__ import annotations
 
+import ntpath
 import re
 from xml.sax.saxutils import escape
 
@@ -103,6 +104,13 @@ def check(answer, label, words):
         raise WslFailed(label, words, answer)
 
 
+def check_optional(answers):
+    """Raise the errors of calls after which others were carried out, unless there was nothing to be changed."""
+    for answer in answers:
+        if answer.error is not None and answer.error.category != "ObjectNotFound":
+            raise answer.error
+
+
 # Reading --------------------------------------------------------------------------------------------------------------
 
 
@@ -180,6 +188,11 @@ def folder_of(raw):
     return raw["BasePath"].removeprefix("\\\\?\\")
 
 
+def export_file(folder, name):
+    """The file through which a distribution is cloned into a directory: beside it, and known by the name."""
+    return f"{ntpath.dirname(folder)}\\{name}.polyvirt.tar"
+
+
 def disk_of(raw):
     """The path of its virtual disk."""
     return f"{folder_of(raw)}\\{raw.get('VhdFileName') or 'ext4.vhdx'}"
@@ -202,6 +215,17 @@ def set_value(vm_id, name, value):
     kind = "DWord" if isinstance(value, int) else "String"
     given = {"LiteralPath": [f"{LXSS}\\{vm_id}"], "Name": name, "Value": value, "Type": kind}
     return call(f"{_MANAGEMENT}\\Set-ItemProperty", given)
+
+
+def mark_calls(name, text):
+    """Calls that give the distribution of a name its first mark; they fail where there is none."""
+    arguments = {"LiteralPath": Ref("key"), "Name": MARK, "Value": text, "Type": "String"}
+    return [
+        call(f"{_MANAGEMENT}\\Get-ItemProperty", {"Path": [f"{LXSS}\\*"]}, keep="all", go_on=True),
+        pick("all", "new", conditions={"DistributionName": name}),
+        pick("new", "key", path=["PSPath"]),
+        call(f"{_MANAGEMENT}\\Set-ItemProperty", arguments),
+    ]
 
 
 # The scheduled task ---------------------------------------------------------------------------------------------------
@@ -255,10 +279,10 @@ def task_definition(file, name, sid, at_logon, enabled):
 
 
 def kept_by(task, file, name):
-    """How a task keeps a distribution started: "true", "at_logon", or "false" for one that is not as ours."""
+    """How a task keeps a distribution started: "true", "at_logon", or "other" for one that is not as ours."""
     actions = task.get("Actions") or [{}]
     found = (actions[0].get("Execute"), actions[0].get("Arguments"))
     limit = (task.get("Settings") or {}).get("ExecutionTimeLimit")
     if found != task_action(file, name) or limit != "PT0S":
-        return "false"
-    return {"S4U": "true", "Interactive": "at_logon"}.get((task.get("Principal") or {}).get("LogonType"), "false")
+        return "other"
+    return {"S4U": "true", "Interactive": "at_logon"}.get((task.get("Principal") or {}).get("LogonType"), "other")

@@ -13,6 +13,7 @@ from ..._ports.windows_request import Chain, call, properties
 from ..._tools.windows_files import file_command, key_of, windows_path
 from ..._tools.wsl import disk_of, folder_of, online_call, read_online
 from .configure import _FORMATS
+from .create import is_path
 from .traits import FORMATS, MANAGE
 
 _ENDINGS = (".tar", ".tar.gz", ".tar.xz", ".vhdx")
@@ -32,6 +33,9 @@ def check_plan(driver, plan):
 def _check_creation(driver, name, step):
     config = step.arguments["config"]
     folder, file = config["install_location"], None
+    own = driver.host.named(name)
+    if own is not None and driver.is_unfinished(own):
+        return  # It was registered already, and is only completed.
     _check_folder(driver, name, folder)
     image = step.arguments["creation"].get("image")
     if image:
@@ -65,7 +69,7 @@ def _check_creation(driver, name, step):
 
 def _file_of_image(driver, name, source):
     """The file to create a distribution from; None for one of the online list."""
-    is_file = any(sign in source for sign in ("\\", "/", ":"))
+    is_file = is_path(source)
     if not is_file and ntpath.splitext(source)[1].lower() in (".tar", ".gz", ".xz", ".vhdx", ".vhd", ".wsl"):
         raise Refused(f"{name}: image.source: '{source}' is not an absolute path on Windows.", "Set the full path.")
     if (not is_file or source.lower().endswith(".wsl")) and driver.host.version < MANAGE:

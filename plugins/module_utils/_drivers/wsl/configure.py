@@ -15,7 +15,7 @@ from ..._ports.windows import CallFailed
 from ..._ports.windows_request import call
 from ..._tools import wsl_conf
 from ..._tools.windows_files import file_command, key_of
-from ..._tools.wsl import MARK, check, folder_of, guard, in_shell, is_vm, set_value, wsl
+from ..._tools.wsl import MARK, check, check_optional, export_file, folder_of, guard, in_shell, is_vm, set_value, wsl
 from .power import keep_calls, remove_task
 from .reader import CONF, INNER, STARTED_WITH
 
@@ -45,6 +45,7 @@ def apply_changes(driver, vm, raw, changes):
     if calls:
         result = yield [*guard(vm.id, raw["DistributionName"]), *calls]
         _check_programs(vm, result)
+        check_optional(result.answers)
     if values.get("export"):
         yield from _export(driver, vm, raw, values["export"])
 
@@ -162,17 +163,18 @@ def _run_inside(driver, vm, name, script, stdin=None):
 
 
 def delete(driver, vm, step):
-    from .create import export_file
-
     raw = driver.host.raw(vm.id)
-    leftover = file_command("Remove-Item", [export_file(folder_of(raw), vm.name)], go_on=True) if raw else None
-    try:
-        before = [*guard(vm.id, raw["DistributionName"] if raw else vm.name), *remove_task(driver, vm)]
-        yield from driver.run(vm.name, ["--unregister", raw["DistributionName"] if raw else vm.name], before)
-    except CallFailed as error:
-        if error.category != "ObjectNotFound" or (yield from driver.named(vm.name)) is not None:
-            raise NotFound(
-                f"{vm.name}: the distribution was replaced in the meantime.", "Run the task again."
-            ) from error
-    if leftover:
-        yield [leftover]
+    name = raw["DistributionName"] if raw else vm.name
+    if vm.id is not None:
+        try:
+            before = [*guard(vm.id, name), *remove_task(driver, vm)]
+            yield from driver.run(vm.name, ["--unregister", name], before)
+        except CallFailed as error:
+            if error.category != "ObjectNotFound" or (yield from driver.named(vm.name)) is not None:
+                message = f"{vm.name}: the distribution was replaced in the meantime."
+                raise NotFound(message, "Run the task again.") from error
+            if driver.has_task(vm):
+                yield remove_task(driver, vm)
+    folder = folder_of(raw) if raw else driver.folder(vm.name)
+    # What a clone that was interrupted may have left.
+    yield [file_command("Remove-Item", [export_file(folder, vm.name)], go_on=True)]

@@ -16,7 +16,7 @@ from ..._lifecycle.model import POWER_VERBS
 from ..._ports import writes
 from ..._ports.ceiling import call_timeout
 from ..._ports.windows import side_by_side
-from ..._tools.wsl import check, read_distros, registry_calls, wsl
+from ..._tools.wsl import check, check_optional, read_distros, registry_calls, wsl
 from .reader import WslReader
 
 
@@ -31,13 +31,11 @@ class WslDriver(WslReader):
     def __init__(self, options):
         super().__init__(options)
         self.call_timeout = call_timeout(options.get("call_timeout"))
-        #: {name: directory} of distributions that this task has begun to create: a step may be sent twice.
-        self.creating = {}
         #: Names of sources that ran when this task began to clone them.
         self.sources_to_start = set()
         #: {name: new directories above it}, to be removed if nothing can be created in them.
         self.folders = {}
-        #: {id: how it is kept started} of tasks that this task has registered or removed.
+        #: {id: how it is kept started}, as far as this task has changed it.
         self.registered = {}
 
     def lane(self, _vm):
@@ -61,6 +59,7 @@ class WslDriver(WslReader):
         one = wsl(self.host.file, words, more.pop("seconds", self.call_timeout), **more)
         result = yield [*before, one]
         check(result.answers[-1], label, " ".join(words[:2]))
+        check_optional(result.answers)
 
     def named(self, name):
         """The raw distribution of a name as it is now, or None."""
@@ -81,9 +80,8 @@ class WslDriver(WslReader):
         return self.registered.get(vm.id.lower()) or (self.kept(raw) if raw else "false")
 
     def has_task(self, vm):
-        """Whether there is a task of the distribution, also one that somebody has changed."""
-        is_registered = self.registered.get(vm.id.lower())
-        return is_registered != "false" if is_registered else vm.id.lower() in self.host.tasks
+        """Whether there is a task of the distribution, or may be one: removing it may have been interrupted."""
+        return vm.id.lower() in self.registered or vm.id.lower() in self.host.tasks
 
 
 def _file_of(verb):

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from ..._lifecycle.errors import Refused
 from ..._tools.wsl import LOGON_REFUSED, guard, read_running, running_call, task_call, task_definition, wsl
+from .traits import KEPT
 
 #: Seconds until a distribution runs that a task has to start, and between two looks.
 _STARTING, _LOOKS = 60, 1
 
 
 def start(driver, vm, step):
-    if driver.has_task(vm) and driver.is_kept(vm) != "false":
+    if driver.is_kept(vm) in KEPT:
         yield from _start_by_task(driver, vm)
     else:
         words = ["-d", vm.name, "-u", "root", "--exec", "/bin/true"]
@@ -39,7 +40,7 @@ def _start_by_task(driver, vm):
             break
         clock.sleep(_LOOKS)
     if vm.id.lower() in driver.registered:
-        yield remove_task(driver, vm)
+        yield remove_task(driver, vm)  # It was created by this task.
     raise Refused(
         f"{vm.name}: keep_running: the scheduled task does not start the distribution (result 0x{code or 0:08X}).",
         "Give the user the right to log on as a batch job, or set keep_running: at_logon.",
@@ -72,7 +73,8 @@ def keep_calls(driver, vm, how, runs):
 def remove_task(driver, vm):
     """Calls that remove the task, if there is one."""
     has_task = driver.has_task(vm)
-    driver.registered[vm.id.lower()] = "false"
+    if has_task:
+        driver.registered[vm.id.lower()] = "false"
     return [task_call(verb, vm.id, go_on=True) for verb in ("Disable", "Stop", "Unregister")] if has_task else []
 
 

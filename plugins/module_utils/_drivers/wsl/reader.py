@@ -31,6 +31,7 @@ from ..._tools.wsl import (
     decoded,
     disk_calls,
     disk_of,
+    export_file,
     folder_of,
     in_shell,
     is_vm,
@@ -45,7 +46,7 @@ from ..._tools.wsl import (
     version_call,
     wsl,
 )
-from .traits import wsl_traits
+from .traits import FOLDER, wsl_traits
 
 #: Options that are stored in the distribution, and those that need its virtual disk.
 INNER, OF_DISKS = ("default_user", "systemd", "native"), ("disks", "sparse")
@@ -126,8 +127,12 @@ class WslReader:
     def __init__(self, options, reports_all=False):
         self.options, self._reports_all = options, reports_all
         self._windows, self._settings = None, KnownSettings()
-        self.host = None
+        self.host, self.exported = None, False
         self._warnings = []
+        #: {name: directory} of distributions that this task has begun to create: a step may be sent twice.
+        self.creating = {}
+        #: Names, in small letters, for which there is a file of a clone that was begun.
+        self.begun = set()
 
     @property
     def windows(self):
@@ -145,8 +150,8 @@ class WslReader:
         light = is_light(targets, facets)
         # The source of a clone is not started to be read.
         names = [] if light or "snapshot_configs" in facets else self._names_to_read(targets)
-        self._read(names, with_disks=not light and self._needs_disks(), export=not light)
-        wanted = list(self._wanted(targets))
+        self._read(names, () if light else targets or (), with_disks=not light and self._needs_disks())
+        wanted = list(self._wanted(targets, "unfinished" in facets))
         if not light:
             self._read_inner([raw for raw, _name, _id in wanted if self._is_missing(raw, names, facets)])
         vms = [self._observed(raw, name, vm_id, light) for raw, name, vm_id in wanted]
@@ -154,8 +159,25 @@ class WslReader:
             vms = [vm.having(files=_files_of(raw)) for vm, (raw, _name, _id) in zip(vms, wanted)]
         if not light:
             self._settings.remember(vms)
-        known = tuple(sorted(raw["DistributionName"] for raw in self.host.distros.values()))
+        if "unfinished" in facets:
+            vms += self._only_begun(targets)
+        known = [raw["DistributionName"] for raw in self.host.distros.values() if not self.is_unfinished(raw)]
+        known = tuple(sorted(known))
         return Observation(vms=vms, known=known, warnings=tuple(self._warnings))
+
+    def is_unfinished(self, raw):
+        """Whether a task has begun to create the distribution, and it is not complete."""
+        mark, name = parsed(raw.get(MARK)), raw["DistributionName"].lower()
+        return bool(mark.get("making")) if mark else name in self.creating or name in self.begun
+
+    def _only_begun(self, targets):
+        """Clones of which there is nothing but the file of an export."""
+        names = [target.name for target in targets or () if target.name and target.name.lower() in self.begun]
+        return [Vm(name) for name in names if self.host.named(name) is None]
+
+    def folder(self, name):
+        """The directory of a new distribution."""
+        return self.options.get("install_location") or f"{FOLDER}\\{name}"
 
     # Reading ----------------------------------------------------------------------------------------------------------
 
@@ -176,22 +198,26 @@ class WslReader:
         reports = self._reports_all and self.host.runs(raw)
         return reports or ("snapshot_configs" not in facets and self._sets(INNER))
 
-    def _read(self, names, with_disks, export):
-        """One request: the registry, what runs, the tasks; and the inside of distributions, as far as it is known."""
+    def _read(self, names, targets, with_disks):
+        """One request: the registry, what runs, the tasks; and the inside of the named distributions."""
         before, file = self.host, self.host.file if self.host else PACKAGED
         reading = [*registry_calls(), tasks_call(), read(SETTINGS_FILE, 1 << 16, go_on=True), running_call(file)]
         chains = [Chain("all", tuple(reading + (disk_calls() if with_disks else [])))]
         if before is None:
             others = (version_call(PACKAGED), version_call(INBOX), running_call(INBOX))
             chains.append(Chain("host", others))
-        path = self.options.get("export") if export else None
-        if path:
-            chains.append(Chain("export", (file_command("Test-Path", [path], show=properties("Length")),)))
+        begun = [target.name for target in targets if target.name]
+        paths = [export_file(self.folder(name), name) for name in begun]
+        paths += [self.options["export"]] if self.options.get("export") and targets else []
+        if paths:
+            chains.append(Chain("files", (file_command("Test-Path", paths, show=properties("Length"), go_on=True),)))
         chains += [Chain(f"in {name}", (self._inner_call(name, file),)) for name in names]
         results = {result.name: result.answers for result in self.send(chains, about=before is None)}
         self.host = self._host_of(results, before)
-        exported = results.get("export")
-        self.exported = bool(exported and exported[0].objects and exported[0].objects[0])
+        exist = list(results["files"][0].objects) if paths else []
+        if targets:
+            self.begun = {name.lower() for name, is_there in zip(begun, exist) if is_there}
+            self.exported = len(exist) > len(begun) and bool(exist[-1])
         for name in names:
             self._add_inner(self.host.named(name), results[f"in {name}"][0])
 
@@ -205,7 +231,8 @@ class WslReader:
             host.file = PACKAGED if packaged.error is None else INBOX
             host.versions = read_versions(packaged) or read_versions(inbox)
             running = running if packaged.error is None else running_of_inbox
-        self._check_registry(distros)
+        self._check_read(distros, "The registry of WSL")
+        self._check_read(tasks, "The scheduled tasks of WSL")
         found = read_distros(distros)
         host.root = root.objects[0] if root.error is None and root.objects else {}
         host.distros = {raw["PSChildName"].lower(): raw for raw in found}
@@ -220,10 +247,10 @@ class WslReader:
             host.sizes = {key_of(_plain(one["ImagePath"])): one["Size"] for one in images.objects} if images else {}
         return host
 
-    def _check_registry(self, answer):
-        # Without any distribution there is no such key.
+    def _check_read(self, answer, what):
+        # Without any distribution, or any task, there is no such key or folder.
         if answer.error is not None and answer.error.category != "ObjectNotFound":
-            raise Unavailable(f"The registry of WSL cannot be read ({answer.error}).", "not_responding")
+            raise Unavailable(f"{what} cannot be read ({answer.error}).", "not_responding")
 
     def _check_running(self, answer, host):
         if host.about.get("local_system"):
@@ -274,12 +301,14 @@ class WslReader:
 
     # What is reported -------------------------------------------------------------------------------------------------
 
-    def _wanted(self, targets):
+    def _wanted(self, targets, with_unfinished):
         """(raw distribution, name and id as the task writes them)."""
         names = {target.name.lower(): target.name for target in targets or () if target.name}
         ids = {target.id.lower(): target for target in targets or () if target.id}
         for key, raw in self.host.distros.items():
             name, target = raw["DistributionName"], ids.get(key)
+            if self.is_unfinished(raw) and not with_unfinished:
+                continue
             if target is not None:
                 is_same = target.name and target.name.lower() == name.lower()
                 yield raw, target.name if is_same else names.get(name.lower(), name), target.id
@@ -295,7 +324,7 @@ class WslReader:
             active = self.config_of(raw, started_with=True)
         power = RUNNING if is_running else STOPPED if state == INSTALLED or state in _STATES else UNKNOWN
         mark = parsed(raw.get(MARK))
-        if mark and str(mark.get("id")).lower() == vm_id.lower():
+        if mark and (mark.get("new") or str(mark.get("id")).lower() == vm_id.lower()):
             mark = {**mark, "id": vm_id}
         return Vm(
             name=name,
@@ -326,7 +355,10 @@ class WslReader:
         return {**config, **(self._inner_config(raw, inner, started_with) if inner else {})}
 
     def kept(self, raw):
+        """How a task keeps a distribution started; "disabled" for one that runs without its task."""
         task = self.host.tasks.get(raw["PSChildName"].lower())
+        if task and self.host.runs(raw) and task.get("State") in ("Ready", "Disabled"):
+            return "disabled"
         return kept_by(task, self.host.file, raw["DistributionName"]) if task else "false"
 
     def _disk(self, raw):

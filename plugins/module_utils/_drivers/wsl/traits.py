@@ -18,6 +18,8 @@ from .options import WSL
 _NAME, _LEGACY = re.compile(r"[a-zA-Z0-9._][a-zA-Z0-9._-]{0,255}"), "legacy"
 _USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 FOLDER = "C:\\WSL"
+#: Values of keep_running with which a distribution is kept started.
+KEPT = ("true", "at_logon")
 #: Versions of WSL since which it has something.
 MANAGE, SPARSE, UNSAFE_SPARSE, FORMATS = (2, 4, 4), (2, 0, 0), (2, 5, 0), (2, 5, 10)
 #: Other work of WSL with the distribution, or on its disk; it ends.
@@ -101,7 +103,7 @@ def _side_effects(reader, verb, vm, changes):
 
 def _idle_stop(reader, vm):
     seconds = reader.host.idle_seconds() if reader and reader.host else None
-    if seconds is None or vm.config.get("keep_running", "false") != "false":
+    if seconds is None or vm.config.get("keep_running") in KEPT:
         return ()
     return (f"WSL stops it {seconds} seconds after its last program has ended; set keep_running to keep it started",)
 
