@@ -167,8 +167,9 @@ def delete(driver, vm, step):
     name = raw["DistributionName"] if raw else vm.name
     if vm.id is not None:
         try:
-            before = [*guard(vm.id, name), *remove_task(driver, vm)]
-            yield from driver.run(vm.name, ["--unregister", name], before)
+            result = yield [*guard(vm.id, name), *remove_task(driver, vm)]
+            check_optional(result.answers)
+            yield from driver.run(vm.name, ["--unregister", name], guard(vm.id, name))
         except CallFailed as error:
             if error.category != "ObjectNotFound" or (yield from driver.named(vm.name)) is not None:
                 message = f"{vm.name}: the distribution was replaced in the meantime."
@@ -177,4 +178,5 @@ def delete(driver, vm, step):
                 yield remove_task(driver, vm)
     folder = folder_of(raw) if raw else driver.folder(vm.name)
     # What a clone that was interrupted may have left.
-    yield [file_command("Remove-Item", [export_file(folder, vm.name)], go_on=True)]
+    result = yield [file_command("Remove-Item", [export_file(folder, vm.name)], go_on=True)]
+    check_optional(result.answers)

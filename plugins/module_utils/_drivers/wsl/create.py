@@ -17,7 +17,7 @@ from ..._lifecycle.mark import empty_mark, printed
 from ..._ports.windows import CallFailed, ConnectionLost
 from ..._ports.windows_request import call
 from ..._tools.windows_files import file_command
-from ..._tools.wsl import INSTALLED, MARK, check, export_file, guard, mark_calls, set_value, wsl
+from ..._tools.wsl import INSTALLED, MARK, check, check_optional, export_file, guard, mark_calls, set_value, wsl
 from .configure import apply_changes
 from .power import pause_source, remove_task, resume_source
 from .traits import MANAGE
@@ -79,7 +79,9 @@ def _complete(driver, vm, step, raw, inputs):
     mark = {**empty_mark(vm_id), "inputs": inputs, "tags": list(config.get("tags") or ())}
     mark["description"] = config.get("description") or ""
     leftover = file_command("Remove-Item", [export_file(config["install_location"], vm.name)], go_on=True)
-    yield [*guarded, leftover, set_value(vm_id, MARK, printed(mark))]
+    result = yield [leftover]
+    check_optional(result.answers)
+    yield [*guarded, set_value(vm_id, MARK, printed(mark))]
 
 
 def _undone(driver, vm, step):

@@ -92,7 +92,7 @@ def resume_source(driver, source):
     if source.id not in driver.sources_to_start:
         return
     if driver.has_task(source):
-        yield [task_call("Enable", source.id), task_call("Start", source.id)]
+        yield from _start_by_task(driver, source)
     else:
         yield [wsl(driver.host.file, ["-d", source.name, "-u", "root", "--exec", "/bin/true"])]
     driver.sources_to_start.discard(source.id)

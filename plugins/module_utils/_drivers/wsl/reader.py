@@ -60,6 +60,8 @@ _READ_INNER = (
     f" if test -e {STARTED_WITH}; then echo; cat {STARTED_WITH}; fi"
 )
 _FEATURES = ("Microsoft-Windows-Subsystem-Linux", "VirtualMachinePlatform")
+#: The error of a program that does not exist.
+_NO_PROGRAM = "Win32Exception"
 _STATES = {3: "being installed", UNINSTALLING: "being removed"}
 _SESSION = (
     "Install the MSI package of WSL (wsl --update in a session with a desktop), or use become with become_method runas"
@@ -228,6 +230,8 @@ class WslReader:
             host.file, host.versions = before.file, before.versions
         else:
             packaged, inbox, running_of_inbox = results["host"]
+            if packaged.error is not None and packaged.error.id != _NO_PROGRAM:
+                raise Unavailable(f"wsl.exe cannot be started ({packaged.error}).", "not_responding", "Run it again.")
             host.file = PACKAGED if packaged.error is None else INBOX
             host.versions = read_versions(packaged) or read_versions(inbox)
             running = running if packaged.error is None else running_of_inbox
