@@ -77,7 +77,7 @@ class WslDriver(WslReader):
     def is_kept(self, vm):
         """How a task keeps the distribution started: "true", "at_logon", or "false"."""
         raw = self.host.raw(vm.id)
-        return self.registered.get(vm.id.lower()) or (self.kept(raw) if raw else "false")
+        return self.registered.get(vm.id.lower()) or (self.host.kept(raw) if raw else "false")
 
     def has_task(self, vm):
         """Whether there is a task of the distribution, or may be one: removing it may have been interrupted."""

@@ -9,12 +9,10 @@ it, or if the distribution runs; one that was stopped is stopped again.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from ..._lifecycle.errors import Unavailable
 from ..._lifecycle.light import KnownSettings, is_light
-from ..._lifecycle.mark import own_mark, parsed
-from ..._lifecycle.model import RUNNING, STOPPED, UNKNOWN, File, Observation, Vm
+from ..._lifecycle.mark import parsed
+from ..._lifecycle.model import Observation, Vm
 from ..._ports.windows import connection
 from ..._ports.windows_request import Chain, call, properties, read
 from ..._tools import wsl_conf
@@ -25,18 +23,12 @@ from ..._tools.wsl import (
     MARK,
     PACKAGED,
     SETTINGS_FILE,
-    UNINSTALLING,
     WslFailed,
     check,
     decoded,
     disk_calls,
-    disk_of,
     export_file,
-    folder_of,
     in_shell,
-    is_vm,
-    kept_by,
-    number_of,
     read_distros,
     read_running,
     read_versions,
@@ -46,12 +38,11 @@ from ..._tools.wsl import (
     version_call,
     wsl,
 )
+from .observe import Host, Inner, config_of, files_of, observed_vm, plain_path
 from .traits import FOLDER, wsl_traits
 
 #: Options that are stored in the distribution, and those that need its virtual disk.
 INNER, OF_DISKS = ("default_user", "systemd", "native"), ("disks", "sparse")
-#: The slot of the only disk.
-DISK = "disk0"
 #: wsl.conf, and what it was when the distribution started: /run is empty at each start.
 CONF, STARTED_WITH = "/etc/wsl.conf", "/run/polyvirt-wsl.conf"
 _END = "polyvirt~end"
@@ -62,7 +53,6 @@ _READ_INNER = (
 _FEATURES = ("Microsoft-Windows-Subsystem-Linux", "VirtualMachinePlatform")
 #: The error of a program that does not exist.
 _NO_PROGRAM = "Win32Exception"
-_STATES = {3: "being installed", UNINSTALLING: "being removed"}
 _SESSION = (
     "Install the MSI package of WSL (wsl --update in a session with a desktop), or use become with become_method runas"
     " and logon_type interactive."
@@ -74,62 +64,13 @@ def make_reader(params):
     return WslReader(params, reports_all="config" in (params.get("facets") or ()))
 
 
-@dataclass(frozen=True)
-class Inner:
-    """What is stored in a distribution: the texts of wsl.conf, now and at its start, and {user: uid}."""
-
-    conf: str
-    started_with: str
-    users: dict
-
-
-@dataclass
-class Host:
-    """What was read of the host and of its distributions at last; ``file`` is the wsl.exe that is used."""
-
-    file: str = PACKAGED
-    versions: tuple = ()
-    about: dict = field(default_factory=dict)
-    settings: dict = field(default_factory=dict)
-    root: dict = field(default_factory=dict)
-    distros: dict = field(default_factory=dict)
-    running: set = field(default_factory=set)
-    tasks: dict = field(default_factory=dict)
-    files: dict = field(default_factory=dict)
-    sizes: dict = field(default_factory=dict)
-    inner: dict = field(default_factory=dict)
-
-    @property
-    def version(self):
-        """The version of the package as numbers; (0,) for an inbox version."""
-        return number_of(self.versions[0]) if self.versions else (0,)
-
-    def named(self, name):
-        """The raw distribution of a name, in any case, or None."""
-        return next((raw for raw in self.distros.values() if raw["DistributionName"].lower() == name.lower()), None)
-
-    def raw(self, vm_id):
-        return self.distros.get((vm_id or "").lower())
-
-    def runs(self, raw):
-        return raw["DistributionName"] in self.running
-
-    def idle_seconds(self):
-        """Seconds until a distribution stops that nothing uses; None for never."""
-        if self.version < (2, 5, 10):
-            return 8
-        given = self.settings.get("general.instanceidletimeout", "")
-        milliseconds = int(given) if given.lstrip("-").isdigit() else 15000
-        return None if milliseconds < 0 else milliseconds // 1000
-
-
 class WslReader:
     """The WSL of one user, for one task. ``options`` are the task's."""
 
     def __init__(self, options, reports_all=False):
         self.options, self._reports_all = options, reports_all
         self._windows, self._settings = None, KnownSettings()
-        self.host, self.exported = None, False
+        self.host = None
         self._warnings = []
         #: {name: directory} of distributions that this task has begun to create: a step may be sent twice.
         self.creating = {}
@@ -158,7 +99,7 @@ class WslReader:
             self._read_inner([raw for raw, _name, _id in wanted if self._is_missing(raw, names, facets)])
         vms = [self._observed(raw, name, vm_id, light) for raw, name, vm_id in wanted]
         if "files" in facets:
-            vms = [vm.having(files=_files_of(raw)) for vm, (raw, _name, _id) in zip(vms, wanted)]
+            vms = [vm.having(files=files_of(raw)) for vm, (raw, _name, _id) in zip(vms, wanted)]
         if not light:
             self._settings.remember(vms)
         if "unfinished" in facets:
@@ -219,7 +160,7 @@ class WslReader:
         exist = list(results["files"][0].objects) if paths else []
         if targets:
             self.begun = {name.lower() for name, is_there in zip(begun, exist) if is_there}
-            self.exported = len(exist) > len(begun) and bool(exist[-1])
+            self.host.exported = len(exist) > len(begun) and bool(exist[-1])
         for name in names:
             self._add_inner(self.host.named(name), results[f"in {name}"][0])
 
@@ -247,8 +188,8 @@ class WslReader:
             host.settings = wsl_conf.parse(decoded(settings.bytes()))
         if disks:
             _folders, files, _paths, images = [*disks, *[None] * (4 - len(disks))]
-            host.files = {key_of(_plain(one["FullName"])): one for one in files.objects} if files else {}
-            host.sizes = {key_of(_plain(one["ImagePath"])): one["Size"] for one in images.objects} if images else {}
+            host.files = {key_of(plain_path(one["FullName"])): one for one in files.objects} if files else {}
+            host.sizes = {key_of(plain_path(one["ImagePath"])): one["Size"] for one in images.objects} if images else {}
         return host
 
     def _check_read(self, answer, what):
@@ -320,68 +261,12 @@ class WslReader:
                 yield raw, names.get(name.lower(), name), raw["PSChildName"]
 
     def _observed(self, raw, name, vm_id, light):
-        state = raw.get("State")
-        is_running = self.host.runs(raw)
-        config, active = self._settings.of(vm_id), None
-        if not light:
-            config = self.config_of(raw)
-            active = self.config_of(raw, started_with=True)
-        power = RUNNING if is_running else STOPPED if state == INSTALLED or state in _STATES else UNKNOWN
-        mark = parsed(raw.get(MARK))
-        if mark and (mark.get("new") or str(mark.get("id")).lower() == vm_id.lower()):
-            mark = {**mark, "id": vm_id}
-        return Vm(
-            name=name,
-            id=vm_id,
-            power=power,
-            busy=_STATES.get(state),
-            reason="" if power != UNKNOWN else f"State {state} in the registry",
-            config=config,
-            active=(active or config) if is_running else None,
-            mark=mark,
-        )
-
-    def config_of(self, raw, started_with=False):
-        """The settings of a distribution, or those with which it was started."""
-        vm_id = raw["PSChildName"]
-        mark = own_mark(Vm(raw["DistributionName"], id=vm_id, mark=parsed(raw.get(MARK))))
-        config = {
-            "description": mark.get("description", ""),
-            "tags": tuple(sorted(mark["tags"])),
-            "version": 2 if is_vm(raw) else 1,
-            "install_location": folder_of(raw),
-            "default": self.host.root.get("DefaultDistribution", "").lower() == vm_id.lower(),
-            "keep_running": self.kept(raw),
-            "export": self.options.get("export") if self.exported else None,
-            **self._disk(raw),
-        }
-        inner = self.host.inner.get(vm_id.lower())
-        return {**config, **(self._inner_config(raw, inner, started_with) if inner else {})}
-
-    def kept(self, raw):
-        """How a task keeps a distribution started; "disabled" for one that runs without its task."""
-        task = self.host.tasks.get(raw["PSChildName"].lower())
-        if task and self.host.runs(raw) and task.get("State") in ("Ready", "Disabled"):
-            return "disabled"
-        return kept_by(task, self.host.file, raw["DistributionName"]) if task else "false"
-
-    def _disk(self, raw):
-        if not is_vm(raw):
-            return {}
-        path = disk_of(raw)
-        file = self.host.files.get(key_of(path))
-        entry = {"source": path, **({"size": self.host.sizes[key_of(path)]} if key_of(path) in self.host.sizes else {})}
-        attributes = {} if file is None else {"sparse": "SparseFile" in str(file.get("Attributes"))}
-        return {"disks": {DISK: entry}, **attributes}
-
-    def _inner_config(self, raw, inner, started_with):
-        conf = wsl_conf.parse(inner.started_with if started_with else inner.conf)
-        keys = self.options.get("native") or ()
-        return {
-            "systemd": wsl_conf.boolean(conf.get("boot.systemd"), False),
-            "default_user": default_user(conf, inner.users, raw.get("DefaultUid") or 0),
-            **({"native": {key: _native(conf, key) for key in keys}} if keys else {}),
-        }
+        if light:
+            config = active = self._settings.of(vm_id)
+        else:
+            config = config_of(self.host, raw, self.options)
+            active = config_of(self.host, raw, self.options, started_with=True)
+        return observed_vm(self.host, raw, name, vm_id, config, active)
 
     def host_facts(self):
         """What is reported of the host besides."""
@@ -416,29 +301,3 @@ class WslReader:
             "features_missing": sorted(name for name, state in states.items() if not state.startswith("Enable")),
             "reboot_required": any(state.endswith("Pending") for state in states.values()),
         }
-
-
-def default_user(conf, users, uid):
-    """The user of new sessions: that of wsl.conf, if there is one of this name, else the one in the registry."""
-    named = _utf8(conf.get("user.default", ""))
-    if named in users:
-        return named
-    return next((name for name, one in users.items() if one == uid), "root")
-
-
-def _native(conf, key):
-    value = conf.get(key.lower())
-    return None if value is None else _utf8(value)
-
-
-def _utf8(text):
-    """A value of a file that was read byte by byte."""
-    return text.encode("latin-1").decode("utf-8", "replace")
-
-
-def _plain(path):
-    return path.removeprefix("\\\\?\\")
-
-
-def _files_of(raw):
-    return (File(disk_of(raw), "disk", ours=True, bound=True),) if is_vm(raw) else ()

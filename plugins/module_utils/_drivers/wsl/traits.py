@@ -18,6 +18,8 @@ from .options import WSL
 _NAME, _LEGACY = re.compile(r"[a-zA-Z0-9._][a-zA-Z0-9._-]{0,255}"), "legacy"
 _USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 FOLDER = "C:\\WSL"
+#: The slot of the only disk.
+DISK = "disk0"
 #: Values of keep_running with which a distribution is kept started.
 KEPT = ("true", "at_logon")
 #: Versions of WSL since which it has something.
@@ -47,7 +49,8 @@ NATIVE = {
     "boot.protectBinfmt": bool,
     "general.guiApplications": bool,
 }
-_KNOWN = {key.lower(): key for key in NATIVE}
+#: {key in small letters: key}
+NATIVE_KEYS = {key.lower(): key for key in NATIVE}
 _OWN_OPTIONS = {"user.default": "default_user", "boot.systemd": "systemd"}
 
 
@@ -129,7 +132,7 @@ def _adjusted(reader, vm, config):
 
 def _check_values(vm, config):
     for slot, disk in (config.get("disks") or {}).items():
-        if slot != "disk0":
+        if slot != DISK:
             message = f"{vm.name}: disks.{slot}: a distribution has one disk, disk0, whose size can be set."
             raise Refused(message, "Omit the slot.")
         if disk and (disk.get("size") or 0) % MIB:
@@ -146,17 +149,17 @@ def _check_values(vm, config):
 def _key(vm, key):
     if key.lower() in _OWN_OPTIONS:
         raise Refused(f"{vm.name}: native: {key} has an option.", f"Set {_OWN_OPTIONS[key.lower()]}.")
-    if key.lower() not in _KNOWN:
+    if key.lower() not in NATIVE_KEYS:
         known = ", ".join(sorted(NATIVE))
         raise Refused(f"{vm.name}: native: '{key}' is not a key of wsl.conf.", f"Supported keys: {known}.")
-    return _KNOWN[key.lower()]
+    return NATIVE_KEYS[key.lower()]
 
 
 def _value(vm, key, value):
     """A value as wsl.conf has it. None removes the key."""
     if value is None:
         return None
-    kind, text = NATIVE[_KNOWN[key.lower()]], str(value)
+    kind, text = NATIVE[NATIVE_KEYS[key.lower()]], str(value)
     if kind is bool and text.lower() in ("true", "false"):
         return text.lower()
     is_number = kind is int and not isinstance(value, bool) and re.fullmatch(r"-?\d+", text)
