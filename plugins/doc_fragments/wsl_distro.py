@@ -40,6 +40,7 @@ options:
     choices: [force]
   timeout:
     description:
+      - Seconds that the task waits for one VM, all its waits together.
     type: int
     default: 300
   allow_restart:

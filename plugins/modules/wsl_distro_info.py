@@ -226,6 +226,10 @@ vms:
       description: Always empty.
       type: list
       elements: dict
+      contains:
+        type:
+          description: Never returned.
+          type: str
     snapshots:
       description: Always empty; WSL has no snapshots.
       type: list

@@ -70,7 +70,7 @@ def _with(text, name, value):
     place = reader.sections.get(section.lower())
     if place is not None:
         before = text[:place]
-        return f"{before}{'' if before.endswith((newline, chr(10), chr(13))) else newline}{line}{text[place:]}"
+        return f"{before}{'' if before.endswith(chr(10)) else newline}{line}{text[place:]}"
     return f"{_closed(text, newline)}[{section}]{newline}{line}"
 
 

@@ -76,7 +76,7 @@ class Host:
 
 
 def observed_vm(host, raw, name, vm_id, config, active):
-    """One distribution. ``name`` and ``vm_id`` are as the task writes them: WSL compares both without regard to case."""
+    """One distribution. ``name`` and ``vm_id`` are as the task writes them: WSL compares both in any case."""
     state, is_running = raw.get("State"), host.runs(raw)
     power = RUNNING if is_running else STOPPED if state == INSTALLED or state in _STATES else UNKNOWN
     mark = parsed(raw.get(MARK))
