@@ -189,7 +189,10 @@ def fields_of(reader):
         "keep_running": Field(cost=LIVE),
         "export": Field(cost=POWER_OFF, same=_same_path),
         "image": Field(),
+        "image.linked": Field(choices=(False,), instead=WSL.lacks["image.linked=true"]),
         "clone": Field(cost=LIVE),
+        "clone.linked": Field(choices=(False,), instead=WSL.lacks["clone.linked=true"]),
+        "clone.snapshot": Field(choices=(), instead=WSL.lacks["clone.snapshot"]),
     }
 
 
