@@ -77,6 +77,9 @@ options:
         O(default_user), a stopped distribution is started for a moment to read them, in check mode, too.
 seealso:
   - module: polyvirt.core.wsl_distro_info
+  - name: The WSL guide of this collection
+    description: A first distribution, WSL under services, limits and troubleshooting.
+    link: https://github.com/polyvirt/polyvirt.core/blob/main/docs/wsl.md
 """
 
 EXAMPLES = r"""
