@@ -10,6 +10,7 @@ import copy
 import yaml
 
 from lib.return_values import HOST, LEFTOVERS, SNAPSHOT, SNAPSHOT_INFO, TASK, VM, VMS, diff
+from lib.returns_wsl import WSL
 
 #: The words of a platform, for texts that have a place for them, and what differs from the table: by the path of a key.
 PLATFORMS = {
@@ -219,6 +220,7 @@ PLATFORMS = {
         "leftovers": "Always empty; the disk is deleted with its VM.",
         "of_all": " of the project",
     },
+    "wsl": WSL,
     "proxmox": {
         "words": {"platform": "proxmox", "tool": "Proxmox VE", "vm": "proxmox_vm", "unusable": "cannot be used"},
         "vm": {
@@ -275,7 +277,7 @@ def return_lines(module):
     if tool == "vm":  # Any platform.
         rest = {"": "vm", "info": "vm_info"}.get(rest, rest)
     platform = PLATFORMS[tool]
-    kind = rest.replace("instance", "vm")
+    kind = rest.replace("instance", "vm").replace("distro", "vm")
     values = {"vm": _vm, "vm_info": _vm_info, "snapshot": _snapshot, "snapshot_info": _snapshot_info}[kind](platform)
     if module == "vagrant_instance_info":
         healthy = "Whether the VM runs and an SSH server answers at the address in RV(vms[].ssh)."
