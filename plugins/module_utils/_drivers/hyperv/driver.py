@@ -8,14 +8,14 @@ A step is a generator of calls (``in_rounds``), so that the calls of all VMs of 
 
 from __future__ import annotations
 
+from functools import partial
+
 from ..._lifecycle.errors import NotFound
-from ..._lifecycle.in_rounds import drive, in_rounds
+from ..._lifecycle.in_rounds import apply_in_rounds
 from ..._lifecycle.model import POWER_VERBS, SNAPSHOT_VERBS
-from ..._lifecycle.one_by_one import one_by_one
 from ..._ports import writes
 from ..._ports.ceiling import call_timeout
-from ..._ports.windows import ConnectionLost
-from ..._ports.windows_request import Chain, is_write
+from ..._ports.windows import side_by_side
 from ..._tools.hyperv import read_vms, vms_chain
 from .reader import HyperVReader, check_parts
 from .settings.native import native_properties
@@ -61,28 +61,10 @@ class HyperVDriver(HyperVReader):
         return self._all
 
     def apply(self, batch):
-        if len(batch) == 1:
-            return one_by_one(self._carry_out, batch, writes.count)
-        return in_rounds(self._step, self._send_round, batch)
-
-    def _carry_out(self, vm, step):
-        drive(self._step(vm, step), self._send_one)
+        return apply_in_rounds(self._step, partial(side_by_side, self.send), batch, writes.count)
 
     def _step(self, vm, step):
         return getattr(_file_of(step.verb), step.verb)(self, vm, step)
-
-    def _send_one(self, calls):
-        outcome, _wrote = self._send_round({0: calls})[0]
-        if isinstance(outcome, Exception):
-            raise outcome
-        return outcome
-
-    def _send_round(self, calls):
-        try:
-            results = self.send([Chain(str(place), tuple(own)) for place, own in calls.items()])
-        except ConnectionLost as error:
-            return {place: (error, None if any(map(is_write, own)) else False) for place, own in calls.items()}
-        return {place: _outcome(calls[place], result) for place, result in zip(calls, results)}
 
     def current(self, vm):
         """The raw VM as it is now: as observed, or read again if this task has changed it since."""
@@ -97,14 +79,6 @@ class HyperVDriver(HyperVReader):
             raw = vms[0]
         self._changed.add(vm.id.lower())
         return raw
-
-
-def _outcome(calls, result):
-    wrote = any(is_write(one) and answer.error is None for one, answer in zip(calls, result.answers))
-    if result.error is None:
-        return result, wrote
-    result.error.result = result
-    return result.error, wrote
 
 
 def _file_of(verb):

@@ -12,8 +12,9 @@ from datetime import datetime, timezone
 
 from ..._lifecycle.model import ON, RUNNING, STOPPED, Address, File, Snapshot, Vm
 from ..._tools.hyperv import DEFAULT_SWITCH, state_of
+from ..._tools.windows_files import key_of
 from .mark import is_temporary, mark_of, split_notes
-from .settings.disks import disks_of, dvd_drives, key_of
+from .settings.disks import disks_of, dvd_drives
 from .settings.networks import networks_of
 from .settings.table import read_settings
 
