@@ -73,10 +73,11 @@ class _Task:
     def _failed(self, state, error):
         try:
             state = self._host.read()
-            changed = set(self._planned) - {step.key for step in self._host.plan(state)}
+            left = {step.key: step.before for step in self._host.plan(state)}
+            values = {key: (before, left.get(key, after)) for key, (before, after) in self._planned.items()}
+            values = {key: (before, now) for key, (before, now) in values.items() if before != now}
         except PolyvirtError:
-            changed = self._done
-        values = {key: values for key, values in self._planned.items() if key in changed}
+            values = {key: values for key, values in self._planned.items() if key in self._done}
         return {**self._result(state, [], values), "failed": True, "msg": str(error)}
 
     def _result(self, state, steps, values):

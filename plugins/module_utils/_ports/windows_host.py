@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-from itertools import groupby
-
 from .._lifecycle.errors import PolyvirtError, Timeout, Unavailable
 from .windows import ConnectionLost
 from .windows_request import Chain, call, properties, run
@@ -53,21 +51,20 @@ class WindowsHost:
 
     def apply(self, steps):
         """Carry out steps in their order. Raises the error of the first one that fails."""
-        for modules, group in groupby((step for step in steps if not step.restarts), lambda step: step.modules):
-            self._send(list(group), modules)
-        if any(step.restarts for step in steps):
-            self._restart()
-
-    def _send(self, steps, modules):
-        chain = Chain("host", tuple(one for step in steps for one in step.calls))
-        (result,) = self.windows.call([chain], modules=modules)
-        if result.error is None:
-            return
-        done = result.steps_done
         for step in steps:
-            done -= len(step.calls)
-            if done < 0:
-                raise PolyvirtError(f"{step.key}: {result.error} ({result.error.id})")
+            if step.restarts:
+                self._restart()
+            else:
+                self._carry_out(step)
+
+    def _carry_out(self, step):
+        (result,) = self.windows.call([Chain(step.key, step.calls)], modules=step.modules)
+        if result.error:
+            raise PolyvirtError(f"{step.key}: {result.error} ({result.error.id})")
+        self.check(step, result.answers)
+
+    def check(self, step, answers):
+        """Raise if a program of a step failed."""
 
     def reconnect(self):
         """Wait until the host answers again after its network was changed."""

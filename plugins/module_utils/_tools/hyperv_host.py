@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from .._ports.windows_request import Ref, call, properties, repeated
-from .hyperv import file_command, hyperv
+from .hyperv import hyperv
+from .windows_files import file_command
 
 #: {name of a feature: whether Hyper-V runs only after a restart with it}
 SERVER_FEATURES = {"Hyper-V": True, "Hyper-V-PowerShell": False}

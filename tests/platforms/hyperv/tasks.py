@@ -14,7 +14,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.polyvirt.core.plugins.module_utils._engine import task as engine
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.windows import Lost, Windows, connected
 
-_MODULES = "ansible_collections.polyvirt.core.plugins.modules.hyperv_"
+_MODULES = "ansible_collections.polyvirt.core.plugins.modules."
 
 
 def windows_of(host):
@@ -30,8 +30,13 @@ def windows_of(host):
 
 
 def run(host, about="vm", check=False, **options):
-    """The result of one task; time is that of the host."""
-    module = importlib.import_module(_MODULES + about).MODULE
+    """The result of one task of a module for Hyper-V; time is that of the host."""
+    return run_module(host, f"hyperv_{about}", check, **options)
+
+
+def run_module(host, name, check=False, **options):
+    """The result of one task of a module for a Windows host."""
+    module = importlib.import_module(_MODULES + name).MODULE
     validated = ArgumentSpecValidator(module.argument_spec).validate(options)
     if validated.error_messages:
         rejected = module.platform.rejected(validated.validated_parameters)

@@ -15,16 +15,14 @@ class Machine:
     """``answer`` is that of its WindowsHost, as long as it runs. A host has ``windows``, ``clock`` and ``restart()``.
 
     ``down``: seconds of a restart; ``request``: seconds that each request takes; ``starts``: how often it starts until
-    a restart is complete (Hyper-V needs two); ``programs``: {path of a program: function(arguments, environment) that
-    returns Finished}.
+    a restart is complete (Hyper-V needs two).
     """
 
     def __init__(self, host, down=60.0, request=1.0, starts=1):
         self.host, self.clock, self.windows = host, host.clock, self
         self.down, self.request, self.starts = down, request, starts
         self.is_up, self.restarts, self._is_scheduled = True, 0, False
-        self.programs = {_SHUTDOWN: self._shutdown}
-        host.windows.run = self._run
+        self._other_programs, host.windows.run = host.windows.run, self._run
 
     def answer(self, text):
         self.clock.sleep(self.request)
@@ -36,12 +34,13 @@ class Machine:
     def faults(self):
         return self.host.windows.faults
 
-    def _run(self, file, arguments, _stdin, environment, _seconds):
-        program = self.programs.get(file.lower())
-        return program(split(arguments), environment) if program else None
+    def _run(self, file, arguments, *more):
+        if file.lower() == _SHUTDOWN:
+            return self._shutdown(arguments)
+        return self._other_programs(file, arguments, *more)
 
-    def _shutdown(self, arguments, _environment):
-        words = [one.lower() for one in arguments]
+    def _shutdown(self, arguments):
+        words = [one.lower() for one in split(arguments)]
         if "/r" not in words or words.index("/t") + 1 >= len(words):
             return Finished(_USAGE)
         if self._is_scheduled:

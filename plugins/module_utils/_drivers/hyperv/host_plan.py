@@ -17,8 +17,8 @@ from ..._tools.hyperv_host import (
     path_calls,
 )
 from ..._tools.windows_features import ENABLED, PENDING, UNKNOWN, enable_call
+from ..._tools.windows_files import key_of
 from .host_switches import switch_steps
-from .settings.disks import key_of
 
 _PATHS = {"vm_path": "VirtualMachinePath", "disk_path": "VirtualHardDiskPath"}
 

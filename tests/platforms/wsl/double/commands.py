@@ -70,7 +70,10 @@ def commands():
     """The commands that this host has."""
     found = [one for one in ALL_COMMANDS if one.name in (*_FILES, *_OWN) or one.module == "ScheduledTasks"]
     types = found[0].types
-    return [*found, Command("Get-DiskImage", _DISK_IMAGE, types, False, "Storage", owner_of("Get-DiskImage", "Storage"))]
+    return [
+        *found,
+        Command("Get-DiskImage", _DISK_IMAGE, types, False, "Storage", owner_of("Get-DiskImage", "Storage")),
+    ]
 
 
 def _failed(call, id_, category, key, code=0x80131501, **values):
@@ -174,7 +177,10 @@ def _check_definition(call, element):
 def _view(task):
     kind = "Microsoft.Management.Infrastructure.CimInstance#Root/Microsoft/Windows/TaskScheduler/MSFT_"
     state = "Disabled" if not task.is_enabled else "Running" if task.is_running else "Ready"
-    action = {"Execute": task.value("Actions", "Exec", "Command"), "Arguments": task.value("Actions", "Exec", "Arguments")}
+    action = {
+        "Execute": task.value("Actions", "Exec", "Command"),
+        "Arguments": task.value("Actions", "Exec", "Arguments"),
+    }
     logon = _LOGONS[task.value("Principals", "Principal", "LogonType")]
     principal = {"UserId": task.value("Principals", "Principal", "UserId"), "LogonType": logon, "RunLevel": "Limited"}
     limit = task.value("Settings", "ExecutionTimeLimit") or "PT72H"

@@ -46,8 +46,8 @@ ENGLISH = {
     "[Options...] [CommandLine]",
     "local_system": "Running WSL as local system is not supported.",
     "access": "The file cannot be accessed by the system.",
-    "components": "WSL2 is not supported with your current machine configuration.\r\nPlease enable the \"Virtual "
-    "Machine Platform\" optional component and ensure virtualization is enabled in the BIOS.",
+    "components": 'WSL2 is not supported with your current machine configuration.\r\nPlease enable the "Virtual '
+    'Machine Platform" optional component and ensure virtualization is enabled in the BIOS.',
     "create_vm": "Insufficient system resources exist to complete the requested service. ",
     "disk_full": "There is not enough space on the disk. ",
     "install": "Downloading: {0}\r\nInstalling: {0}\r\nDistribution successfully installed. It can be launched via "
