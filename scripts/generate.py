@@ -74,6 +74,7 @@ DRIVERS = {
     "proxmox": ("proxmox.traits", lambda traits: [traits.proxmox_traits()]),
     "vmd": ("vmm.traits", lambda traits: [traits.vmm_traits(None)]),
     "hyperv": ("hyperv.traits", lambda traits: [traits.hyperv_traits(None)]),
+    "wsl": ("wsl.traits", lambda traits: [traits.wsl_traits(None)]),
 }
 COST_WORDS = {
     "live": "live",
@@ -142,6 +143,7 @@ FRAGMENTS = {
     "proxmox_vm": ("proxmox", "VM"),
     "vmm_vm": ("vmm", "VM"),
     "hyperv_vm": ("hyperv", "VM"),
+    "wsl_distro": ("wsl", "VM"),
     "virsh_snapshot_info": ("virsh", "SNAPSHOT_INFO"),
     "snapshot_info": ("vbox", "SNAPSHOT_INFO"),
 }

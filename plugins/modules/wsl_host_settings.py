@@ -140,7 +140,7 @@ host:
     version:
       description: Version of the package of WSL; null for a release that is a part of Windows.
       type: str
-      sample: 2.6.3.0
+      sample: 2.6.3
     default_version:
       description: Version of new distributions, as the user has set it; null if it was never set.
       type: int

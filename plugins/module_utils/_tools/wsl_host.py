@@ -5,24 +5,19 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 
-from .._lifecycle.errors import CommandFailed
-from .._ports.windows_request import call, properties, read, run, write
+from .._ports.windows_request import call, properties, read, write
+from .wsl import INBOX, LXSS, PACKAGED, SETTINGS_FILE, number_of, read_versions, version_call, wsl
 from .wsl_conf import edit, parse
 
 #: WSL 2 needs the first one, WSL 1 and releases without a package the second one. Both take effect after a restart.
 FEATURES = ("VirtualMachinePlatform", "Microsoft-Windows-Subsystem-Linux")
-CONFIG_FILE = "%USERPROFILE%\\.wslconfig"
-_LIMIT = 1 << 20
 #: The package's own program; the one of Windows leads to it, or is all there is. The alias of the Store is never used.
-PROGRAMS = ("%ProgramW6432%\\WSL\\wsl.exe", "%SystemRoot%\\System32\\wsl.exe")
-_LXSS = "HKCU:\\Software\\Microsoft\\Windows\\CurrentVersion\\Lxss"
-_UTF8 = {"WSL_UTF8": "1"}
-#: Seconds: of a question, and of a download with its installation.
-_SHORT, _LONG = 60, 1800
-_VERSION = re.compile(rb"\d+(?:\.\d+)+")
+PROGRAMS = (PACKAGED, INBOX)
+_LIMIT = 1 << 20
+#: Seconds of a download with its installation.
+_UPDATE = 1800
 
 #: {section: keys of .wslconfig}. Source: WslCoreConfig.h of microsoft/WSL, 2.9.
 KEYS = {
@@ -49,7 +44,7 @@ class WslState:
 
     features: dict
     program: str | None = None
-    #: Of the package, such as (2, 6, 3, 0); empty for a release that is a part of Windows.
+    #: Of the package, such as (2, 6, 3); empty for a release that is a part of Windows.
     version: tuple = ()
     #: As the registry has it; None if nobody has set it.
     default_version: int | None = None
@@ -61,14 +56,14 @@ class WslState:
 def read_calls():
     """The calls that read a host; ``read_state`` reads their answers."""
     return (
-        *(run(program, ["--version"], _SHORT, environment=_UTF8, reads=True, go_on=True) for program in PROGRAMS),
+        *map(version_call, PROGRAMS),
         call(
             "Microsoft.PowerShell.Management\\Get-ItemProperty",
-            {"LiteralPath": [_LXSS]},
+            {"LiteralPath": [LXSS]},
             show=properties("DefaultVersion"),
             go_on=True,
         ),
-        read(CONFIG_FILE, _LIMIT),
+        read(SETTINGS_FILE, _LIMIT),
     )
 
 
@@ -81,57 +76,31 @@ def read_state(answers, features):
     for path, answer in zip(PROGRAMS, (packaged, inbox)):
         if answer.error is None and program is None:
             program = path
-            version = _version_of(answer)
+            version = number_of("".join(read_versions(answer)[:1]))
     text = config.bytes().decode("latin-1") if config.details["exists"] else None
     found = registry.objects[0].get("DefaultVersion") if registry.objects else None
     return WslState(features, program, version, found and int(found), text, parse(text or ""))
 
 
-def _version_of(answer):
-    """The first number with dots, whatever the language and the encoding; releases in Windows know no --version."""
-    if answer.details.get("exit_code") != 0:
-        return ()
-    found = _VERSION.search(answer.bytes("stdout").replace(b"\0", b""))
-    return tuple(map(int, found[0].split(b"."))) if found else ()
-
-
 def update_call(program):
     """From Microsoft's server: the Store does not work in sessions without a desktop."""
-    return run(program, ["--update", "--web-download"], _LONG, environment=_UTF8)
+    return wsl(program, ["--update", "--web-download"], _UPDATE)
 
 
 def default_version_call(program, version):
-    return run(program, ["--set-default-version", str(version)], _SHORT, environment=_UTF8)
+    return wsl(program, ["--set-default-version", str(version)])
 
 
 def shutdown_call(program):
     """Stops all distributions of the user."""
-    return run(program, ["--shutdown"], _SHORT, environment=_UTF8)
+    return wsl(program, ["--shutdown"])
 
 
 def config_calls(text):
-    return (write(CONFIG_FILE, text.encode("latin-1")),)
+    return (write(SETTINGS_FILE, text.encode("latin-1")),)
 
 
 def edited(text, values):
     """The text of .wslconfig with {section.key: value, None to remove it}."""
     stored = {name: None if value is None else value.encode().decode("latin-1") for name, value in values.items()}
     return edit(text or "", stored)
-
-
-def check_program(key, words, answer):
-    """Raise for a call of wsl.exe that failed: it prints its errors on its output."""
-    code = answer.details.get("exit_code")
-    if code == 0:
-        return
-    said = " ".join(decoded(answer.bytes("stdout") or answer.bytes("stderr")).split())
-    ended = f"exit code {code}" if answer.details.get("ended") else "it did not end in time"
-    raise CommandFailed(
-        ["wsl.exe", *words], code, said, f"{key}: wsl.exe {' '.join(words)} failed ({ended}): {said or 'no output'}"
-    )
-
-
-def decoded(content):
-    """Own output of wsl.exe is UTF-16LE, unless it knows WSL_UTF8."""
-    is_utf16 = len(content) % 2 == 0 and content[1::2].count(0) * 2 > len(content) // 2
-    return content.decode("utf-16-le" if is_utf16 else "utf-8", "replace")

@@ -39,7 +39,7 @@ def test_life_of_a_host(host):
     assert done.code == 0, done.output
     assert done.changed == predicted.changed == [INSTALL]
     assert double.files.file(FILE) == b"# mine\n[wsl2]\nguiApplications=false\nmemory=8GB\n"
-    assert (done.facts["version"], done.facts["rebooted"], done.facts["pending"]) == ("2.6.3.0", True, [])
+    assert (done.facts["version"], done.facts["rebooted"], done.facts["pending"]) == ("2.6.3", True, [])
     again = host.play("wsl_host", wsl_host_reboot=True, **SETTINGS)
     assert (again.code, again.changed) == (0, []), again.output
 

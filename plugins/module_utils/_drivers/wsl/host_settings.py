@@ -14,6 +14,7 @@ from ..._ports.windows import connection
 from ..._ports.windows_host import WindowsHost
 from ..._ports.windows_request import Chain
 from ..._tools import windows_features, wsl_host
+from ..._tools.wsl import check, number_of
 from .host_plan import may_run, needs_restart, plan_host, shown
 
 OPTIONS = {
@@ -24,7 +25,7 @@ OPTIONS = {
     "reboot": Consent(),
     "reboot_timeout": Seconds(default=1800),
 }
-_VERSION = re.compile(r"\d+(\.\d+){1,3}")
+_VERSION = re.compile(r"\d+(\.\d+){1,2}")
 
 
 def make_host(params):
@@ -39,7 +40,7 @@ def make_host(params):
         for section, values in (params["config"] or {}).items()
         for key, value in (values or {}).items()
     }
-    version = tuple(map(int, minimum.split("."))) if minimum else None
+    version = number_of(minimum) if minimum else None
     return WslHost({**params, "minimum_version": version, "config": config})
 
 
@@ -110,7 +111,7 @@ class WslHost(WindowsHost):
     def check(self, step, answers):
         for one, answer in zip(step.calls, answers):
             if one["op"] == "run":
-                wsl_host.check_program(step.key, [word[1:] for word in one["arguments"]], answer)
+                check(answer, step.key, " ".join(word[1:] for word in one["arguments"]))
 
     def facts(self, state, steps):
         return {

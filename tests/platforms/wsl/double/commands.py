@@ -8,8 +8,8 @@ from __future__ import annotations
 import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass
 
+from platforms.hyperv.double import windows as file_commands
 from platforms.hyperv.double.calls import COMMANDS as ALL_COMMANDS
-from platforms.hyperv.double.calls import HANDLERS as ALL_HANDLERS
 from platforms.hyperv.double.calls import owner_of
 from platforms.windows.binder import Command
 from platforms.windows.failures import Failed
@@ -17,7 +17,6 @@ from platforms.windows.objects import NetObject, like
 from platforms.windows.programs import split
 
 LXSS = "HKCU:\\Software\\Microsoft\\Windows\\CurrentVersion\\Lxss"
-_FILES = ("Test-Path", "Get-Item", "Get-ChildItem", "New-Item", "Remove-Item", "Get-Volume", "Copy-Item")
 _OWN = ("Get-ItemProperty", "Set-ItemProperty", "Get-WindowsOptionalFeature")
 _NAMESPACE = "{http://schemas.microsoft.com/windows/2004/02/mit/task}"
 #: Results of a task: it runs, it never ran, and a logon that was refused.
@@ -55,7 +54,14 @@ _SCHEMA = {
     "Exec": {"Command", "Arguments"},
 }  # fmt: skip
 _LOGONS = {"S4U": "S4U", "InteractiveToken": "Interactive", "Password": "Password"}
-HANDLERS = {name: ALL_HANDLERS[name] for name in _FILES}
+HANDLERS = {
+    "Test-Path": file_commands.test_path,
+    "Get-Item": file_commands.get_items,
+    "Get-ChildItem": file_commands.get_children,
+    "New-Item": file_commands.new_item,
+    "Remove-Item": file_commands.remove_items,
+    "Get-Volume": file_commands.get_volumes,
+}
 
 
 def handles(*names):
@@ -68,7 +74,7 @@ def handles(*names):
 
 def commands():
     """The commands that this host has."""
-    found = [one for one in ALL_COMMANDS if one.name in (*_FILES, *_OWN) or one.module == "ScheduledTasks"]
+    found = [one for one in ALL_COMMANDS if one.name in {*HANDLERS, *_OWN} or one.module == "ScheduledTasks"]
     types = found[0].types
     return [
         *found,

@@ -45,7 +45,8 @@ _PLACES = re.compile(r"(?<![\w./])/(?=(?:etc|run|home|root|tmp|usr|bin)\b)")
 class Distro:
     """``flags`` and the rest are values of the registry; ``running`` and ``clients`` only the service knows.
 
-    ``clients``: programs on Windows that use it. ``lock`` is what the service does with it at the moment.
+    ``clients``: programs on Windows that use it. ``lock`` is what the service does with it at the moment; ``is_read``
+    of one that was started to be read.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Distro:
     clients: int = 0
     uses: int = 0
     lock: str = ""
+    is_read: bool = False
     files: dict = field(default_factory=lambda: dict(FILES))
     values: dict = field(default_factory=dict)
     started_with: bytes = b""

@@ -24,6 +24,7 @@ _READS = ("Get-", "Test-")
 _ENVIRONMENT = {
     "SystemRoot": "C:\\Windows",
     "ProgramW6432": "C:\\Program Files",
+    "ProgramFiles": "C:\\Program Files",
     "USERPROFILE": "C:\\Users\\admin",
     "TEMP": "C:\\Temp",
 }
@@ -168,7 +169,7 @@ class WslHost:
             task.result = commands.LOGON_REFUSED
             return
         distro = self._means(task)
-        known = self.files.key(task.value("Actions", "Exec", "Command"))
+        known = self.files.key(self.files.expand(task.value("Actions", "Exec", "Command")))
         if distro is None or known not in map(self.files.key, self._programs()) or task.is_running:
             task.result = commands.RUNNING if task.is_running else 0xFFFFFFFF
             return
@@ -196,10 +197,22 @@ class WslHost:
         if self.files.key(file) not in map(self.files.key, self._programs()):
             return None
         program = WslProgram(self, arguments, stdin, environment)
-        self.log.append(("wsl", *program.words))
+        words = ("wsl", *program.words)
+        self._note_reading(words)
         finished = program.finished()
         self._run_hooks(program.words)
         return finished
+
+    def _note_reading(self, words):
+        """Note a call; one that stops a distribution again that was started only to be read is noted as such."""
+        named = self.find(words[2]) if len(words) > 2 else None
+        if named and words[1] == "-d" and not named.running:
+            named.is_read = not is_write(words)
+        if named and words[1] == "--terminate" and named.running and named.is_read:
+            words = ("wsl", "--end-of-reading", named.name)
+        elif named and words[1] == "-d" and is_write(words):
+            named.is_read = False
+        self.log.append(words)
 
     def _invoke(self, context, command, bound):
         call = Call(self, context, command, bound)
@@ -242,10 +255,13 @@ class WslHost:
         return any(one.running and self.files.key(one.disk) == path for one in self.distros.values())
 
 
+_CHANGING = re.compile(r">|\b(mv|cp|rm|touch|mkdir|chmod|useradd|adduser|true)\b")
+
+
 def is_write(words):
-    """Whether a call may have changed something. Reading what is in a distribution starts and stops it again."""
+    """Whether a call may have changed something. A distribution that is started to be read is stopped again."""
     if words[0] != "wsl":
         return not words[0].startswith(_READS)
-    if words[1] in ("--version", "--status", "--list"):
+    if words[1] in ("--version", "--status", "--list", "--end-of-reading"):
         return False
-    return not (words[1] == "-d" and words[-1].startswith("cat "))
+    return words[1] != "-d" or _CHANGING.search(words[-1]) is not None

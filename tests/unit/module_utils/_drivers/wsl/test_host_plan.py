@@ -16,7 +16,7 @@ NOTHING = {"minimum_version": None, "default_version": None, "config": {}, "shut
 FILE = "[wsl2]\nmemory = 8GB\nguiApplications = TRUE\nmemory=1GB\n"
 
 
-def host(features=ON, version=(2, 6, 3, 0), default=None, text=None, program=PROGRAMS[0]):
+def host(features=ON, version=(2, 6, 3), default=None, text=None, program=PROGRAMS[0]):
     return WslState(dict(features), program, version, default, text, parse(text or ""))
 
 
@@ -33,7 +33,7 @@ STEPS = [
     (host(PENDING), {"default_version": 1}, "(default_version)"),
     (host(PENDING), {"default_version": 1, "reboot": True}, "reboot default_version"),
     (host(), {"minimum_version": (2, 4, 4)}, ""),
-    (host(), {"minimum_version": (2, 6, 3, 1)}, "version"),
+    (host(), {"minimum_version": (2, 6, 4)}, "version"),
     (host(version=()), {"minimum_version": (1, 0)}, "version"),
     (host(), {"default_version": 2}, ""),
     (host(), {"default_version": 1}, "default_version"),
