@@ -175,7 +175,13 @@ def options_of(fragment):
 
 
 #: Modules that are about no VM: they have results of their own.
-OF_HOSTS = ("install_medium", "vmm_marked_lines", "vmm_network_info")
+OF_HOSTS = (
+    "hyperv_host_settings",
+    "install_medium",
+    "vmm_marked_lines",
+    "vmm_network_info",
+    "wsl_host_settings",
+)
 
 
 GENERATORS = [
