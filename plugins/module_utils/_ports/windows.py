@@ -101,6 +101,8 @@ class Windows:
         self._send, self._reset, self.clock = send, reset, clock or Clock()
         # A connection carries out one request at a time.
         self._one_at_a_time = threading.Lock()
+        #: How many requests that only read were repeated: what they read may be what their first try has left.
+        self.repeats = 0
         #: {name: fact} about host and session, after a request with ``about``.
         self.about: Any = None
 
@@ -152,6 +154,7 @@ class Windows:
                             writes.note(doubtful=True)
                         message = f"The connection to the Windows host broke off ({lost})."
                         raise ConnectionLost(message, "Run the task again.") from None
+                    self.repeats += 1
 
     def _check(self, answer):
         if not isinstance(answer, Mapping) or answer.get("version") != _VERSION:

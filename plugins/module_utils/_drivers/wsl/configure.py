@@ -106,13 +106,19 @@ def _export(driver, vm, raw, path):
 
 def _change_inside(driver, vm, raw, values, native):
     """Users and wsl.conf. A distribution that was stopped is stopped again, so that its next start has them."""
-    stopping = [] if driver.host.runs(raw) else [wsl(driver.host.file, ["--terminate", raw["DistributionName"]])]
+    name = raw["DistributionName"]
+    if driver.host.runs(raw):
+        yield from _write_inside(driver, vm, raw, values, native)
+        return
+    driver.opened.add(name)
+    stopping = [wsl(driver.host.file, ["--terminate", name])]
     try:
         yield from _write_inside(driver, vm, raw, values, native)
     except PolyvirtError:
         yield stopping
         raise
     yield stopping
+    driver.opened.discard(name)
 
 
 def _write_inside(driver, vm, raw, values, native):

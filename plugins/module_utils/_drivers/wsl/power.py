@@ -14,6 +14,7 @@ _STARTING, _LOOKS = 60, 1
 
 
 def start(driver, vm, step):
+    driver.started.add(_name(driver, vm))
     if driver.is_kept(vm) in KEPT:
         yield from _start_by_task(driver, vm)
     else:
@@ -48,6 +49,7 @@ def _start_by_task(driver, vm):
 
 
 def kill(driver, vm, step):
+    driver.started.discard(_name(driver, vm))
     before = guard(vm.id, _name(driver, vm))
     if driver.has_task(vm):
         # Disabled first: it would begin again.

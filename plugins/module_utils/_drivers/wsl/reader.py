@@ -74,6 +74,10 @@ class WslReader:
         self._warnings = []
         #: {name: directory} of distributions that this task has begun to create: a step may be sent twice.
         self.creating = {}
+        #: Names of stopped distributions that this task has started to read or change what is stored in them.
+        self.opened = set()
+        #: Names of distributions that this task has started to run.
+        self.started = set()
         #: Names, in small letters, for which there is a file of a clone that was begun.
         self.begun = set()
 
@@ -155,7 +159,12 @@ class WslReader:
         if paths:
             chains.append(Chain("files", (file_command("Test-Path", paths, show=properties("Length"), go_on=True),)))
         chains += [Chain(f"in {name}", (self._inner_call(name, file),)) for name in names]
+        repeats = self.windows.repeats
         results = {result.name: result.answers for result in self.send(chains, about=before is None)}
+        if self.windows.repeats > repeats and before is not None:
+            # The first try may have started them; what was stopped before is stopped again.
+            known = {raw["DistributionName"] for raw in map(before.named, names) if raw}
+            self.opened |= known - before.running - self.started
         self.host = self._host_of(results, before)
         exist = list(results["files"][0].objects) if paths else []
         if targets:
@@ -182,7 +191,8 @@ class WslReader:
         host.root = root.objects[0] if root.error is None and root.objects else {}
         host.distros = {raw["PSChildName"].lower(): raw for raw in found}
         self._check_running(running, host)
-        host.running = read_running(running)
+        # Those that a lost connection has left started count as stopped: they are stopped again.
+        host.running = read_running(running) - self.opened
         host.tasks = {one["TaskName"].lower(): one for one in tasks.objects}
         if settings.error is None and settings.details.get("exists"):
             host.settings = wsl_conf.parse(decoded(settings.bytes()))
@@ -228,10 +238,11 @@ class WslReader:
             for raw, result in zip(raws, self.send(chains)):
                 self._add_inner(raw, result.answers[0])
         inside = [self.host.distros[key] for key in self.host.inner]
-        started = [raw["DistributionName"] for raw in inside if not self.host.runs(raw)]
-        if started:
+        self.opened |= {raw["DistributionName"] for raw in inside if not self.host.runs(raw)}
+        if self.opened:
             file = self.host.file
-            self.send([Chain(name, (wsl(file, ["--terminate", name], reads=True),)) for name in started])
+            self.send([Chain(name, (wsl(file, ["--terminate", name], reads=True),)) for name in sorted(self.opened)])
+            self.opened.clear()
 
     def _add_inner(self, raw, answer):
         if raw is None or answer.error is not None or raw.get("State") != INSTALLED:
