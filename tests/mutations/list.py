@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from mutations import (
     lines_acting,
+    lines_machines,
     lines_planner,
     lines_proxmox,
     lines_roles,
@@ -18,6 +19,7 @@ from mutations import (
 )
 
 MUTATIONS = (
+    *lines_machines.MUTATIONS,
     *lines_planner.MUTATIONS,
     *lines_acting.MUTATIONS,
     *lines_virsh.MUTATIONS,

@@ -19,6 +19,7 @@ _AREAS = {
     "plugins/module_utils/_tools/": "tools",
     "plugins/module_utils/_ports/": "tools",
     "plugins/module_utils/": "acting",
+    "plugins/plugin_utils/": "acting",
     "roles/": "roles",
     "playbooks/": "roles",
 }

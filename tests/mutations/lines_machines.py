@@ -1,0 +1,66 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Mutations of machines, fleets, and tasks for any platform."""
+
+from __future__ import annotations
+
+from mutations.mutation import Mutation
+
+_CODE = "plugins/module_utils"
+_PLATFORMS = "plugins/plugin_utils/platforms.py"
+_FLEET = ("tests/unit/module_utils/_lifecycle/test_fleet.py",)
+_MACHINES = ("tests/unit/modules/test_machines.py",)
+_TABLE = ("tests/unit/plugin_utils/test_platforms.py",)
+
+MUTATIONS = (
+    Mutation(
+        "prune-deletes-copies-made-by-hand",
+        f"{_CODE}/_lifecycle/fleet.py",
+        'return (vm.owned or vm.id is None) and bool(fleet) and vm.config.get("fleet") == fleet',
+        'return bool(fleet) and vm.config.get("fleet") == fleet',
+        {"unit": _FLEET},
+    ),
+    Mutation(
+        "prune-deletes-vms-listed-by-id",
+        f"{_CODE}/_lifecycle/fleet.py",
+        "ids = {request.id for request in requests} - {None}",
+        "ids = set()",
+        {"unit": _FLEET},
+    ),
+    Mutation(
+        "rejected-entry-does-not-stop-the-others",
+        f"{_CODE}/_engine/together.py",
+        "if not check and not is_refused:",
+        "if not check:",
+        {"unit": _MACHINES},
+    ),
+    Mutation(
+        "two-vms-get-one-disk",
+        f"{_CODE}/_lifecycle/request.py",
+        "check_each_once([request.label for request in wanted])",
+        "return",
+        {"unit": _MACHINES},
+    ),
+    Mutation(
+        "entries-with-other-connections-share-a-driver",
+        f"{_CODE}/_front/machines.py",
+        "key = repr([params.get(name) for name in _of_driver(options, platform)])",
+        'key = ""',
+        {"unit": _MACHINES},
+    ),
+    Mutation(
+        "options-of-one-platform-go-to-all",
+        _PLATFORMS,
+        "_part(about, platform, {**_joined(given, options if platform == own else {}), **meant})",
+        "_part(about, platform, {**_joined(given, options), **meant})",
+        {"unit": _TABLE},
+    ),
+    Mutation(
+        "change-on-one-platform-is-hidden-by-a-failure-on-another",
+        _PLATFORMS,
+        "done = [] if is_refused else list(results.values())",
+        "done = [one for one in results.values() if not failed]",
+        {"unit": _TABLE},
+    ),
+)
