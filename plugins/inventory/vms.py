@@ -79,7 +79,8 @@ notes:
     C(polyvirt_state), C(polyvirt_id), C(polyvirt_tags), C(polyvirt_addresses); and C(polyvirt_source). Their values are
     never templates, whatever a guest reports.
   - C(ansible_host) and C(ansible_port) are set if the platform reports how to reach the VM by SSH; C(ansible_user) and
-    C(ansible_ssh_private_key_file) if the platform knows them (Vagrant). Set others with O(compose), or as C(group_vars).
+    C(ansible_ssh_private_key_file) if the platform knows them (Vagrant). Set others with O(compose) or in
+    C(group_vars).
   - If an address can be reached only from the host of the hypervisor, and that host is reached by SSH,
     C(ansible_ssh_common_args) leads through it. If C(ansible_ssh_common_args) is also set in C(group_vars), this
     variable of the host takes precedence.

@@ -8,6 +8,7 @@ Whatever a function waits for (a host that does not answer, a program that hangs
 
 from __future__ import annotations
 
+import io
 import json
 import multiprocessing
 import os
@@ -103,4 +104,4 @@ def _silence():
     for number in (0, 1, 2):
         os.dup2(nowhere, number)
     os.close(nowhere)
-    sys.stdout = sys.stderr = open(os.devnull, "w", encoding="utf-8")
+    sys.stdout = sys.stderr = io.StringIO()

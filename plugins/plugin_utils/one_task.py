@@ -34,19 +34,19 @@ class _Collector(CallbackBase):
 
     result = None
 
-    def _keep(self, result):
+    def _keep(self, result, **how):
         found = result.result if hasattr(result, "result") else result._result  # The latter before ansible-core 2.19.
         # Through JSON: plain values, whatever types this version of Ansible has for them.
-        self.result = json.loads(json.dumps(found, default=str))
+        self.result = {**json.loads(json.dumps(found, default=str)), **how}
 
     def v2_runner_on_ok(self, result):
         self._keep(result)
 
     def v2_runner_on_failed(self, result, ignore_errors=False):
-        self._keep(result)
+        self._keep(result, failed=True)
 
     def v2_runner_on_unreachable(self, result):
-        self._keep(result)
+        self._keep(result, failed=True)
 
 
 class _Quiet(TaskQueueManager):
@@ -77,7 +77,10 @@ def run_task(loader, inventory, path, host, module, arguments, seconds):
         queue.run(play)
     finally:
         queue.cleanup()
-    return {"result": _checked(queue.collector.result, host, seconds), "reached_by": _reached_by(manager, variables, play, host)}
+    return {
+        "result": _checked(queue.collector.result, host, seconds),
+        "reached_by": _reached_by(manager, variables, play, host),
+    }
 
 
 def _play(host, module, arguments, seconds):
@@ -117,7 +120,7 @@ def _checked(result, host, seconds):
         raise TaskFailed(f"{host}: the task was not run.")
     if result.get("timedout"):
         raise TaskFailed(f"No answer within {seconds} s.")
-    if result.get("failed") or result.get("unreachable"):
+    if result.get("failed"):
         raise TaskFailed(str(result.get("msg") or "The task failed without a message."))
     return result
 

@@ -77,6 +77,7 @@ LAYERS = {
     "plugin_utils": Layer(
         ("plugin_utils", f"{_PORTS}/windows", f"{_LIFECYCLE}/errors"), ("ansible",), forbidden=frozenset()
     ),
+    "inventory": Layer(("plugin_utils", f"{_LIFECYCLE}/errors"), ("ansible",)),
     "lookup": Layer((), ("ansible.errors", "ansible.plugins.lookup")),
     "doc_fragments": Layer(()),
     _MASKING: Layer((_LIFECYCLE,), forbidden=frozenset(IMPURE), forbidden_calls=frozenset(IMPURE_CALLS)),
