@@ -25,7 +25,7 @@ from lib.returns import return_lines
 CHECKOUT = Path(__file__).resolve().parents[1]
 
 # A module's name begins with its tool; users know the platform.
-OF_ANY = "vm"
+OF_ANY = ("vm", "guest")
 PLATFORM_OF_PREFIX = {
     "virsh": "libvirt",
     "vbox": "virtualbox",
@@ -55,7 +55,7 @@ def action_groups(checkout):
     modules = sorted(path.stem for path in (checkout / "plugins" / "modules").glob("*.py"))
     for module in modules:
         prefix = module.split("_")[0]
-        if prefix == OF_ANY:
+        if prefix in OF_ANY:
             continue
         if prefix not in PLATFORM_OF_PREFIX:
             known = ", ".join(f"{name}_" for name in PLATFORM_OF_PREFIX)
@@ -170,8 +170,8 @@ def options_of(fragment):
     return lines
 
 
-#: Modules that are about no VM: they have results of their own.
-OF_HOSTS = ("vmm_marked_lines", "vmm_network_info")
+#: Modules that are about no VM of a platform: they have results of their own.
+OF_HOSTS = ("vmm_marked_lines", "vmm_network_info", "guest_status")
 
 
 GENERATORS = [

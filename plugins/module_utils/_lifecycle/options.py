@@ -255,6 +255,8 @@ FACETS = {
     "filters": Option("dict", options=FILTERS, role=POLICY),
 }
 
+GUEST_STATUS = {"timeout": Seconds(default=10)}
+
 SNAPSHOT = {
     "name": NAMES,
     "id": ID,
