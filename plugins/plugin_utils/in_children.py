@@ -25,10 +25,14 @@ _TO_END = 3
 
 @dataclass(frozen=True)
 class Answer:
-    """What a function returned, as JSON has it; or why there is nothing: ``problem`` is a sentence."""
+    """What a function returned, as JSON has it; or why there is nothing: ``problem`` is a sentence.
+
+    ``is_late``: its time was over.
+    """
 
     value: Any = None
     problem: Optional[str] = None
+    is_late: bool = False
 
 
 def answers(functions, seconds):
@@ -57,7 +61,7 @@ class _Child:
 
     def answer(self):
         if not self._receiving.poll(max(0, self._deadline - time.monotonic())):
-            return Answer(problem=f"No answer within {self._seconds} s.")
+            return Answer(problem=f"No answer within {self._seconds} s.", is_late=True)
         try:
             return Answer(**json.loads(self._receiving.recv_bytes()))
         except EOFError:

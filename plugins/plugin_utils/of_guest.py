@@ -35,7 +35,7 @@ class OfGuest(ActionBase):
         seconds = checked.validated_parameters["timeout"]
         # The connection of a guest that hangs cannot be ended from here, but its process can.
         (answer,) = answers([partial(_read, self._low_level_execute_command)], [seconds])
-        told = answer.value or {"failed": f"{answer.problem} {_HANGS}"}
+        told = answer.value or {"failed": f"{answer.problem} {_HANGS}" if answer.is_late else answer.problem}
         if "unreachable" in told:
             raise AnsibleConnectionFailure(told["unreachable"])
         return _failed(told["failed"]) if "failed" in told else _status(told)

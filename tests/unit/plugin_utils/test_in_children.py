@@ -49,7 +49,7 @@ def test_one_that_hangs_is_ended_with_all_that_it_started():
     before = time.monotonic()
     found = answers([hang, lambda: "answered"], [1, LONG])
     assert found == [
-        Answer(problem="No answer within 1 s."),
+        Answer(problem="No answer within 1 s.", is_late=True),
         Answer("answered"),
     ]
     os.close(writing)
