@@ -25,7 +25,9 @@ from lib.returns import return_lines
 CHECKOUT = Path(__file__).resolve().parents[1]
 
 # A module's name begins with its tool; users know the platform.
-OF_ANY = ("vm", "guest")
+OF_ANY = "vm"
+#: Modules for guests have no options of a platform, so defaults for all modules of platforms are not theirs.
+OF_GUESTS = "guest"
 PLATFORM_OF_PREFIX = {
     "virsh": "libvirt",
     "vbox": "virtualbox",
@@ -52,10 +54,11 @@ class Generator(NamedTuple):
 def action_groups(checkout):
     """The ``action_groups`` of meta/runtime.yml: a group for each platform that has modules, and ``all``."""
     groups = {platform: [] for platform in PLATFORM_OF_PREFIX.values()}
-    modules = sorted(path.stem for path in (checkout / "plugins" / "modules").glob("*.py"))
+    names = (path.stem for path in (checkout / "plugins" / "modules").glob("*.py"))
+    modules = sorted(name for name in names if name.split("_")[0] != OF_GUESTS)
     for module in modules:
         prefix = module.split("_")[0]
-        if prefix in OF_ANY:
+        if prefix == OF_ANY:
             continue
         if prefix not in PLATFORM_OF_PREFIX:
             known = ", ".join(f"{name}_" for name in PLATFORM_OF_PREFIX)
