@@ -15,8 +15,8 @@ options:
       - V(power) is always read. On platforms that report settings for one VM at a time, V(power) alone is much faster
         for many VMs.
       - V(list) alone is the fastest way to read names, IDs and power states of many VMs. On Proxmox VE, one request
-        reads the whole cluster; names and power states are then up to about ten seconds old. On other platforms it is
-        the same as V(power). With other values, V(list) has no effect.
+        reads the whole cluster; names and power states are then up to about ten seconds old. On VirtualBox, no
+        addresses are read. On other platforms it is the same as V(power). With other values, V(list) has no effect.
     type: list
     elements: str
     choices: [list, power, config, addresses, snapshots]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from .._lifecycle.compare import check_content, differences, points
 from .._lifecycle.errors import NotFound, Refused, Unavailable
 from .._lifecycle.filters import facets_for, matches
+from .._lifecycle.light import LIST
 from .._lifecycle.model import Target
 from .._lifecycle.options import FACETS
 from .._lifecycle.plan_make import check_identity, known_names
@@ -15,7 +16,6 @@ from .._lifecycle.request import check_names, comparison
 from .._lifecycle.results import describe, describe_snapshots
 
 _ALWAYS = frozenset({"power", "unfinished"})
-_LIST = frozenset({"list"})
 _SNAPSHOT_FACETS = frozenset({"power", "config", "snapshots"})
 
 
@@ -24,7 +24,7 @@ def report_vms(driver, params):
     filters = params.get("filters")
     requested = frozenset(params.get("facets") or FACETS["facets"].default) | facets_for(filters)
     # What is read of each VM makes its entry in the list unnecessary.
-    facets = requested if requested == _LIST else _ALWAYS | (requested - _LIST)
+    facets = requested if requested == LIST else _ALWAYS | (requested - LIST)
     return _report(
         driver,
         params,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 
 from ..._lifecycle.errors import ApiError, NotFound, Refused
-from ..._lifecycle.light import KnownSettings, is_light
+from ..._lifecycle.light import LIST, KnownSettings, is_light
 from ..._lifecycle.model import RUNNING, Observation
 from .cluster import (
     CREATED_UNDER,
@@ -26,8 +26,6 @@ from .cluster import (
 from .privileges import SEE, Rights, remedy_on, sees_nothing
 from .settings.networks import with_addresses
 
-#: What the list of the cluster is enough for.
-_CLUSTER = frozenset({"list"})
 #: What lists report of all VMs, except that of unfinished ones they report no more than of others.
 _LISTED = frozenset({"power", "unfinished"})
 
@@ -62,7 +60,7 @@ class Observer:
         entries = resources(self.tool)
         self._managed = {str(one["vmid"]) for one in entries if one.get("hastate")}
         self._names = {str(one["vmid"]): one.get("name") or f"VM {one['vmid']}" for one in entries}
-        listed = listed_in_cluster(entries) if facets == _CLUSTER else self._listed(entries, targets)
+        listed = listed_in_cluster(entries) if facets == LIST else self._listed(entries, targets)
         self._names.update({one.vmid: one.name for one in listed})
         wanted = [one for one in listed if targets is None or any(_selects(target, one) for target in targets)]
         self._nodes.update({one.vmid: one.node for one in wanted})
@@ -176,7 +174,7 @@ class Observer:
     def _full(self, listed, facets, is_twin):
         """One VM with the requested facets; None if it no longer exists."""
         by_list = (
-            facets == _CLUSTER
+            facets == LIST
             or (self.only_reports and facets <= _LISTED)
             or not (self.sees_settings or is_twin or facets - {"power", "config"})
         )
