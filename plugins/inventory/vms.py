@@ -125,10 +125,10 @@ sources:
       ansible_user: Administrator
       ansible_password: "{{ lookup('ansible.builtin.env', 'HV2_PASSWORD') }}"
 compose:
-  ansible_user: "'debian' if 'debian' in polyvirt_tags else omit"
+  ansible_user: "'debian' if polyvirt_platform == 'proxmox' else 'admin'"
 keyed_groups:
   - key: polyvirt_source
-    prefix: on
+    prefix: source
 groups:
   large: polyvirt_memory_mib | default(0, true) >= 8192
 cache: true
