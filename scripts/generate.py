@@ -26,8 +26,8 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 
 # A module's name begins with its tool; users know the platform.
 OF_ANY = "vm"
-#: Modules for guests have no options of a platform, so defaults for all modules of platforms are not theirs.
-OF_GUESTS = "guest"
+#: It runs in guests and has no options of a platform, so defaults for all modules are not for it.
+OF_GUESTS = "guest_status"
 PLATFORM_OF_PREFIX = {
     "virsh": "libvirt",
     "vbox": "virtualbox",
@@ -37,6 +37,8 @@ PLATFORM_OF_PREFIX = {
     "hyperv": "hyperv",
     "wsl": "wsl",
 }
+#: Modules that serve all platforms.
+OF_NO_PLATFORM = {"install_medium"}
 
 
 class OutOfPlace(Exception):
@@ -55,8 +57,8 @@ def action_groups(checkout):
     """The ``action_groups`` of meta/runtime.yml: a group for each platform that has modules, and ``all``."""
     groups = {platform: [] for platform in PLATFORM_OF_PREFIX.values()}
     names = (path.stem for path in (checkout / "plugins" / "modules").glob("*.py"))
-    modules = sorted(name for name in names if name.split("_")[0] != OF_GUESTS)
-    for module in modules:
+    modules = sorted(name for name in names if name != OF_GUESTS)
+    for module in sorted({*modules} - OF_NO_PLATFORM):
         prefix = module.split("_")[0]
         if prefix == OF_ANY:
             continue
@@ -174,7 +176,7 @@ def options_of(fragment):
 
 
 #: Modules that are about no VM of a platform: they have results of their own.
-OF_HOSTS = ("vmm_marked_lines", "vmm_network_info", "guest_status")
+OF_HOSTS = ("install_medium", "vmm_marked_lines", "vmm_network_info", OF_GUESTS)
 
 
 GENERATORS = [

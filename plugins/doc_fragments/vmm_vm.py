@@ -20,8 +20,8 @@ options:
     elements: str
   machines:
     description:
-      - VMs that differ, as one task. Each entry has a C(name) or an C(id), and any options of this module; such
-        an option replaces that of the task. VMs that O(name) lists have the options of the task.
+      - VMs that differ, as one task. Each entry has a C(name) or an C(id), and any options of this module,
+        which replace those of the task. VMs that O(name) lists have the options of the task.
       - All VMs are planned before the first change. If one of them is rejected, nothing is changed.
       - O(machines), O(fleet), O(prune) and O(call_timeout) cannot be in an entry.
     type: list
@@ -151,7 +151,7 @@ options:
   fleet:
     description:
       - Name of a group of VMs that belong together. It is stored with the VM. An empty string removes the VM
-        from its fleet.
+        from it.
       - A clone belongs to no fleet unless the task sets one. See O(prune).
     type: str
   native:

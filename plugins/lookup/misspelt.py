@@ -58,6 +58,7 @@ _OTHER = {
     "guest_image": ("guest_image_result",),
     "vm": ("vm_image_users", "vm_result"),
     "vmm_host": ("vmm_host_reboot_required", "vmm_host_result"),
+    "unattended_install": ("unattended_install_result",),
     "vmm_network": ("vmm_network_result",),
 }
 #: Letters swapped, left out or added, an ending that is missing; "vm_hostname" is not "vm_name".

@@ -20,11 +20,23 @@ packages_of() {
     local common="git python3 python3-venv" guests="libvirt-clients openssh-client qemu-utils xorriso"
     case $1 in
         lint | sanity) echo "$common shellcheck" ;;
-        unit) echo "$common $guests ruby" ;;
+        unit) echo "$common $guests busybox debconf gpg gpgv ruby signify-openbsd" ;;
         *) echo "$common $guests libvirt-daemon-system qemu-system-x86 dnsmasq-base iptables mmdebstrap procps" \
             cpio dropbear-bin e2fsprogs iproute2 kmod ovmf ruby swtpm swtpm-tools tini
             [ "$1" != peers ] || echo python3-libvirt python3-lxml ;;
     esac
+}
+
+# unpack_cloud_init: cloud-init as the validator of its own format. The package is not installed, because it would
+# configure this host at its next start. Without a source of the package, the tests that need it are skipped.
+unpack_cloud_init() {
+    local folder=$POLYVIRT_CACHE/cloud-init download
+    [ -e "$folder" ] && return
+    download=$(mktemp -d "$POLYVIRT_CACHE/cloud-init.XXXXXX")
+    # apt's own user may not enter the directory; then apt says so and downloads as root.
+    (cd "$download" && apt-get -qq download cloud-init >/dev/null 2>&1 && dpkg-deb -x cloud-init_*.deb unpacked &&
+        mv unpacked "$folder") || say "   NOTE: could not download the package cloud-init; its tests are skipped"
+    rm -rf "$download"
 }
 
 # find_python VERSION…: prints the first of these minor versions that is installed and can make environments.

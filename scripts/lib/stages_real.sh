@@ -27,6 +27,7 @@ readonly _VMM_ROLES=('roles/vmm_*' 'plugins/modules/vmm_*' plugins/module_utils/
 stage_unit() {
     local agent vmm
     local -a without=()
+    unpack_cloud_init
     agent=$(note_of unit-agent "${_ROLES[@]}" 'tests/unit/roles/test_agent_*')
     vmm=$(note_of unit-vmm "${_VMM_ROLES[@]}" 'tests/unit/roles/test_vmm_*')
     if has_passed "$agent"; then

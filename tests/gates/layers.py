@@ -67,18 +67,22 @@ class Layer(NamedTuple):
 _LIFECYCLE, _TOOLS, _PORTS = (f"module_utils/{name}" for name in ("_lifecycle", "_tools", "_ports"))
 _FRONT, _OWN_DRIVER = "module_utils/_front", "module_utils/_drivers/{platform}"
 _ENGINE, _MASKING = "module_utils/_engine", f"{_FRONT}/masking"
-_ENTRY = (_FRONT, _OWN_DRIVER, f"{_LIFECYCLE}/options")
+_MEDIA = "module_utils/_media"
+_ENTRY = (_FRONT, _OWN_DRIVER, _MEDIA, f"{_LIFECYCLE}/options")
 
 # The first entry whose path a file's path begins with is the file's layer.
 LAYERS = {
     "modules": Layer(_ENTRY),
     "action": Layer(("modules", "plugin_utils")),
+    # Where the C library of the controller cannot hash a password, it tries for packages.
+    "plugin_utils/password_hashes": Layer((), third_parties=True),
     # A port of platforms on Windows is the connection of the task, which only an action plugin has.
     "plugin_utils": Layer(
         ("plugin_utils", f"{_PORTS}/windows", f"{_LIFECYCLE}/errors"), ("ansible",), forbidden=frozenset()
     ),
     "inventory": Layer(("plugin_utils", f"{_LIFECYCLE}/errors"), ("ansible",)),
-    "lookup": Layer((), ("ansible.errors", "ansible.plugins.lookup")),
+    "lookup": Layer(("plugin_utils",), ("ansible.errors", "ansible.plugins.lookup", "ansible.utils.display")),
+    "filter": Layer(("plugin_utils",), ("ansible.errors",)),
     "doc_fragments": Layer(()),
     _MASKING: Layer((_LIFECYCLE,), forbidden=frozenset(IMPURE), forbidden_calls=frozenset(IMPURE_CALLS)),
     _FRONT: Layer((_FRONT, _ENGINE, _LIFECYCLE, _PORTS), ("ansible.module_utils",)),
@@ -90,6 +94,8 @@ LAYERS = {
         for name in ("progress", "state", "sending", "replan", "waiting", "ending", "failures", "guests", "order")
     },
     _ENGINE: Layer((_LIFECYCLE, _ENGINE, f"{_PORTS}/clock", f"{_PORTS}/net")),
+    f"{_MEDIA}/checksums": Layer((), forbidden=frozenset(IMPURE), forbidden_calls=frozenset(IMPURE_CALLS)),
+    _MEDIA: Layer((_MEDIA, _LIFECYCLE, _PORTS)),
     "module_utils/_drivers": Layer((_OWN_DRIVER, _LIFECYCLE, _TOOLS, _PORTS)),
     # The grammar of addresses is that of an option, and what a seed is written from.
     "module_utils/_tools": Layer((f"{_LIFECYCLE}/errors", f"{_LIFECYCLE}/ip_config", _PORTS, _TOOLS)),

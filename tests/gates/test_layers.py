@@ -51,7 +51,7 @@ def test_layer(path):
         ("module_utils/_lifecycle/plan.py", "import yaml"),
         ("module_utils/_lifecycle/plan.py", "def f():\n    return open('x')"),
         ("module_utils/helpers.py", ""),
-        ("filter/sizes.py", ""),
+        ("vars/sizes.py", ""),
     ],
 )
 def test_a_forbidden_import_is_found(path, source):

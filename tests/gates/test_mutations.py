@@ -18,7 +18,8 @@ from mutations.mutation import Mutation
 from mutations.run import BELTS
 
 LEAST = {
-    "planner": 14, "acting": 12, "virsh": 6, "vbox": 6, "vagrant": 5, "proxmox": 6, "vmm": 6, "tools": 8, "roles": 4,
+    "planner": 14, "acting": 12, "virsh": 6, "vbox": 6, "vagrant": 5, "proxmox": 6, "vmm": 6, "hyperv": 6, "tools": 8,
+    "roles": 4,
 }  # fmt: skip
 #: Belts for which first tests may be named, though run.py cannot run all of them yet.
 NAMED_BELTS = {*BELTS, "conformance", "roles"}

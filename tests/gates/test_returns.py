@@ -24,8 +24,8 @@ from gates.fragments import assigned
 MODULES = {path.stem: path for path in sorted((CHECKOUT / "plugins" / "modules").glob("*.py"))}
 #: Modules about VMs, which have one shape of result.
 OF_VMS = [name for name in MODULES if name not in generate.OF_HOSTS]
-#: Without options of a connection: its own documentation names the groups of the first, and the second has none.
-WITHOUT_CONNECTION = ("vmm_marked_lines", "guest_status")
+#: Without options of a connection: their own documentation names their groups, of which guest_status has none.
+WITHOUT_CONNECTION = ("guest_status", "install_medium", "vmm_marked_lines")
 _STEP = Step("configure", (Change("memory", 1, 2),))
 _BEFORE = Vm("web", config={"memory": 1}, snapshots=(Snapshot("s1"),), addresses=(Address("192.0.2.1", "lease"),))
 _PLAN = Plan(_BEFORE, Vm("web", config={"memory": 2}), ((_STEP,),))

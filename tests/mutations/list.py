@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from mutations import (
     lines_acting,
+    lines_hyperv,
     lines_machines,
     lines_planner,
     lines_proxmox,
@@ -27,6 +28,7 @@ MUTATIONS = (
     *lines_vagrant.MUTATIONS,
     *lines_proxmox.MUTATIONS,
     *lines_vmm.MUTATIONS,
+    *lines_hyperv.MUTATIONS,
     *lines_tools.MUTATIONS,
     *lines_roles.MUTATIONS,
 )

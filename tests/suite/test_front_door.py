@@ -70,7 +70,8 @@ def _modules(platform):
 def _play(platform, shim, folder, tasks, reach):
     """{label: (failed, result)} of a play."""
     around = shim.environment(programs=platform.programs)
-    run_playbook(platform, folder, tasks, around=around, reach=reach)
+    output = run_playbook(platform, folder, tasks, around=around, reach=reach)
+    assert (folder / "results.jsonl").exists(), output
     lines = map(json.loads, (folder / "results.jsonl").read_text(encoding="utf-8").splitlines())
     return {line["task"]: (line["failed"], line["result"]) for line in lines}
 

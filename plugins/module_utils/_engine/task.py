@@ -163,9 +163,10 @@ class Task:
 
     def preflight(self):
         """Let the driver check what each plan needs from the host: a plan that would fail half-way is rejected."""
-        for work in self.works:
-            if not work.plan.changed:
-                continue
+        works = [work for work in self.works if work.plan.changed]
+        if works and hasattr(self.driver, "read_ahead"):
+            self.driver.read_ahead([work.plan for work in works])
+        for work in works:
             try:
                 self.driver.preflight(work.plan)
             except PolyvirtError as error:

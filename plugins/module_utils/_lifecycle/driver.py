@@ -48,6 +48,13 @@ class ComparesContent(Protocol):
         """The files that differ between two points (None: as it is now): change, path, type, mode, size, text."""
 
 
+class ReadsAhead(Protocol):
+    """Of a driver that can read for many plans at once."""
+
+    def read_ahead(self, plans: Sequence[Plan]) -> None:
+        """Read what ``preflight`` of these plans needs, which is called next for each of them."""
+
+
 class HasLeftovers(Protocol):
     """Of a driver whose disk images can hold snapshots that the platform itself does not know."""
 

@@ -13,6 +13,8 @@ import json
 VERSION = 1
 #: Options that a platform may have no place for.
 IN_MARK = ("tags", "fleet")
+#: The reason that is reported for a VM that is not complete.
+UNFINISHED = "unfinished: a task is still creating it, or was interrupted"
 _LISTS = ("disks", "files", "tags", "nvram", "making")
 
 

@@ -157,13 +157,17 @@ def requests(chains, modules=(), about=False):
         groups[-1].append(chain)
         room -= size
     for place, group in enumerate(groups or [[]]):
-        request = {"modules": list(modules), "chains": [{"name": one.name, "calls": one.calls} for one in group]}
+        request = {"modules": list(modules), "chains": [_written(one) for one in group]}
         yield json.dumps({**request, "about": True} if about and not place else request), group
 
 
 def _size(chain):
     # The request is a text within the JSON of Ansible, which escapes each quote once more.
-    return len(json.dumps(json.dumps({"name": chain.name, "calls": chain.calls}))) + 2
+    return len(json.dumps(json.dumps(_written(chain)))) + 2
+
+
+def _written(chain):
+    return {"name": value(chain.name), "calls": chain.calls}
 
 
 class _Reading(dict):

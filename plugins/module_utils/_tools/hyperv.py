@@ -193,6 +193,25 @@ def vms_chain(name, conditions, native=None):
     return Chain(name, tuple(calls))
 
 
+def disks_chain():
+    """The disks of all VMs, with all files that they are based on. Its answers are read by ``read_disks``."""
+    show = properties("Id", "Name", HardDrives=properties("Path"))
+    return Chain(
+        "disks",
+        (
+            hyperv("Get-VM", keep="all", show=show),
+            pick("all", "paths", path=["HardDrives", "Path"], one=False),
+            {**vhd_call(Ref("paths")), "show": properties("Path", "ParentPath")},
+        ),
+    )
+
+
+def read_disks(answers):
+    """(raw VMs, raw disks) from the answers to ``disks_chain``; of both only what tells which VM uses which file."""
+    vms, _paths, vhds = answers
+    return [one for one in vms.objects if not is_gone(one)], list(vhds.objects)
+
+
 def _pick_vms(conditions, show):
     return pick("all", "vms", conditions=conditions, one=False, show=show)
 

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.hyperv.mark import notes_of, temporary_name
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.mark import empty_mark
 
 from platforms.hyperv import reading
 from platforms.hyperv.double.host import HyperV
@@ -16,7 +18,8 @@ from suite.depth import share
 
 #: Places of an interruption on one day; a deep run has all.
 _PLACES = 6
-BASE = "C:\\Hyper-V\\Disks\\base.vhdx"
+_FOLDER = "C:\\Hyper-V\\Disks"
+BASE = f"{_FOLDER}\\base.vhdx"
 NEW = {
     "name": ["web"],
     "cpus": 4,
@@ -60,9 +63,15 @@ FAULTS = {
 
 
 def _host():
+    """With VMs of others: of a similar name, an unfinished one of another name, and copies with the mark of another."""
     host = HyperV()
     host.switches.append(Switch("lan", "Private"))
     host.disk(BASE, size=10 * GIB)
+    host.add("web2", disk=f"{_FOLDER}\\web2-scsi0-0.vhdx")
+    for number, name in enumerate([temporary_name("web1"), temporary_name("web").replace("~", "_"), "exported"]):
+        vm = host.add(name, disk=f"{_FOLDER}\\other{number}.vhdx")
+        mark = {**empty_mark("another id"), "making": [f"{_FOLDER}\\web2-scsi0-0.vhdx"], "disks": [BASE]}
+        vm.shown["Notes"] = notes_of("of somebody else", mark)
     return host
 
 
@@ -77,7 +86,7 @@ def _prepared(tasks):
 def _stands(host):
     """All that must be as after an undisturbed task: without ids, and without the mark's note that it has no id yet."""
     vms = {vm.name: reading.standing(host, vm) for vm in host.vms}
-    kept = ("power", "stored", "disks")
+    kept = ("power", "stored", "disks", "seeds")
     snapshots = {vm.name: reading.snapshots(vm) for vm in host.vms}
     return {name: {key: vm[key] for key in kept} for name, vm in vms.items()}, snapshots, sorted(host.files.contents)
 
@@ -105,3 +114,58 @@ def test_task_that_is_interrupted_converges(request, label, fault):
             assert not again["failed"], (place, result["msg"], again["msg"])
         assert _without_ids(_stands(host)) == expected, place
         assert not run(host, about, **options)["changed"], place
+
+
+def _calls_of(host, run_task):
+    """(result, how many calls it needs)."""
+    first = host.windows.faults.calls
+    return run_task(), host.windows.faults.calls - first
+
+
+@pytest.mark.parametrize("label", ["create from a copy", "clone"])
+def test_what_a_killed_creation_has_left_is_removed_with_the_vm(request, label):
+    """The VM is still nameless, and its mark has no id: it is known by its temporary name alone."""
+    before, (about, options) = TASKS[label]
+    name = options["name"]
+    expected = _without_ids(_stands(_prepared(before)))
+    _result, calls = _calls_of(host := _prepared(before), lambda: run(host, about, **options))
+    for place in share(request.config, range(1, calls + 1), _PLACES):
+        host = _prepared(before)
+        # All further requests are lost as well, so that the task cannot recover.
+        for one in range(place, place + 999):
+            host.windows.faults.plan(call=one, kind="kill", before=one > place)
+        assert run(host, about, **options)["failed"], place
+        host.windows.faults.planned.clear()
+        left = [vm.id for vm in host.vms if vm.name == temporary_name(name[0])]
+        reasons = {vm["id"]: vm["reason"] for vm in run(host, "vm_info")["vms"]}
+        assert all(reasons[one].startswith("unfinished") for one in left), place
+        result = run(host, name=name, state="absent", stop_mode="force")
+        assert not result["failed"], (place, result["msg"])
+        assert _without_ids(_stands(host)) == expected, place
+
+
+@pytest.mark.parametrize("fault", ["lose", "kill before", "kill after"])
+@pytest.mark.parametrize("label", TASKS)
+def test_check_mode_reads_again_after_a_lost_connection(request, label, fault):
+    before, (about, options) = TASKS[label]
+    host = _prepared(before)
+    undisturbed, calls = _calls_of(host, lambda: run(host, about, check=True, **options))
+    stands, written = _stands(host), len(host.writes())
+    assert undisturbed["changed"]
+    for place in share(request.config, range(1, calls + 1), _PLACES):
+        host.windows.faults.plan(call=place, **FAULTS[fault])
+        assert run(host, about, check=True, **options) == undisturbed, place
+    assert (_stands(host), len(host.writes())) == (stands, written)
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_connection_that_stays_broken_is_an_error_without_changes(check):
+    host = _prepared([])
+    stands = _stands(host)
+    for place in range(1, 999):
+        host.windows.faults.plan(call=place, kind="kill", before=True)
+    result = run(host, check=check, **NEW)
+    assert result["failed"]
+    assert "The connection to the Windows host broke off" in result["msg"]
+    assert "exception" not in result
+    assert _stands(host) == stands

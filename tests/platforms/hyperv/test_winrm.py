@@ -11,9 +11,8 @@ import pytest
 
 from platforms.hyperv.double.host import HyperV
 from platforms.hyperv.double.records import Knobs
+from platforms.hyperv.tasks import run as run_task
 from platforms.windows.winrm_server import WinRMServer, through
-
-pytest.importorskip("winrm", reason="not run: pywinrm is not installed")
 
 #: The time of the host passes only while a call waits.
 _AT_ONCE = dict.fromkeys(Knobs().seconds, 0.0)
@@ -60,6 +59,21 @@ def test_life_of_a_vm(play):
     (vm,) = done["info"]["vms"]
     assert (vm["state"], vm["description"], len(vm["snapshots"])) == ("stopped", NEW["description"], 1)
     assert host.vms == []
+
+
+@pytest.mark.parametrize("lost", [{"Create": False, "Send": True}, {"Command": False, "Receive": True}], ids=str)
+def test_check_mode_with_connections_that_break_off(play, lost):
+    """Before, during and after a read: it is repeated, and nothing is changed."""
+    host = HyperV(knobs=Knobs(seconds=_AT_ONCE))
+    assert not run_task(host, **NEW)["failed"]
+    before = host.writes()
+    host.windows.faults.plan(kind="kill", call=40)
+    with WinRMServer(through(host.windows)) as server:
+        for action, is_carried_out in lost.items():
+            server.lose(action, is_carried_out)
+        done = play(server, "--check")
+    assert [label for label in TASKS if done[label]["changed"]] == ["take", "kill", "remove"]
+    assert host.writes() == before
 
 
 def test_life_of_a_vm_with_lost_connections(play):

@@ -66,20 +66,37 @@ def as_text(value):
     return str(getattr(value, "text", value))
 
 
+#: One part of a pattern: a literal character, a set of characters, or anything else. A "]" at the start is in its set.
+_PART = re.compile(r"`(?P<literal>.)|\[(?P<set>(?:`.|[^`])(?:`.|[^\]`])*)\]|(?P<other>.)", re.DOTALL)
+_ITEM = re.compile(r"(`?.)-(`?.)|`?.", re.DOTALL)
 _WILDCARDS = {"*": ".*", "?": "."}
 
 
 def like(text, pattern):
-    """Whether a text matches a pattern with PowerShell's wildcards; a backtick makes the next character literal."""
-    parts = re.findall(r"`.|\[[^\]]+\]|.", pattern, re.DOTALL)
-    regex = "".join(
-        part if len(part) > 1 and part[0] == "[" else _WILDCARDS.get(part) or re.escape(part[-1]) for part in parts
-    )
+    """Whether a text matches a pattern with PowerShell's wildcards; a backtick makes the next character literal.
+
+    Sets have characters and ranges, and no negation. Raises ValueError where PowerShell rejects the pattern.
+    """
+    regex = "".join(map(_regex, _PART.finditer(pattern)))
     return re.fullmatch(regex, text, re.IGNORECASE | re.DOTALL) is not None
 
 
+def _regex(part):
+    if part["set"] is not None:
+        return f"[{''.join(_items_of_set(part['set']))}]"
+    if part["other"] == "[":
+        raise ValueError(f"The specified wildcard character pattern is not valid: {part.string}")
+    return re.escape(part["literal"]) if part["literal"] else _WILDCARDS.get(part["other"]) or re.escape(part["other"])
+
+
+def _items_of_set(items):
+    for item in _ITEM.finditer(items):
+        first, last = (one and re.escape(one[-1]) for one in item.groups())
+        yield f"{first}-{last}" if first else re.escape(item[0][-1])
+
+
 def has_wildcards(pattern):
-    return re.search(r"[*?\[]", re.sub(r"`.", "", pattern)) is not None
+    return re.search(r"[*?\[\]]", re.sub(r"`.", "", pattern, flags=re.DOTALL)) is not None
 
 
 def _time(value):

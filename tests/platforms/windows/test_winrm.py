@@ -12,8 +12,6 @@ import pytest
 from platforms.windows.sample import sample_host
 from platforms.windows.winrm_server import WinRMServer, through
 
-pytest.importorskip("winrm", reason="not run: pywinrm is not installed")
-
 #: An action plugin on a platform of one option: it reads the VM, and writes its notes if they differ.
 ACTION = """
 from ansible_collections.polyvirt.core.plugins.module_utils._front.declaration import Declaration

@@ -46,7 +46,7 @@ class CallbackModule(CallbackBase):
             "task": result._task.get_name(),
             "failed": failed,
             "result": result._result,
-            "truth": self._platform.truth(self._machines),
+            "truth": self._platform.truth(self._machines) if self._machines else {},
             # What is no command, the shim does not see.
             "noted": self._platform.noted() if hasattr(self._platform, "noted") else [],
         }

@@ -8,9 +8,9 @@ A step is a generator of calls (``in_rounds``), so that the calls of all VMs of 
 
 from __future__ import annotations
 
-from ..._lifecycle.errors import NotFound
+from ..._lifecycle.errors import NotFound, PolyvirtError
 from ..._lifecycle.in_rounds import drive, in_rounds
-from ..._lifecycle.model import POWER_VERBS, SNAPSHOT_VERBS
+from ..._lifecycle.model import POWER_VERBS, SNAPSHOT_VERBS, Target
 from ..._lifecycle.one_by_one import one_by_one
 from ..._ports import writes
 from ..._ports.ceiling import call_timeout
@@ -36,8 +36,9 @@ class HyperVDriver(HyperVReader):
         self.created = {}
         #: Ids of VMs that were changed since they were observed.
         self._changed = set()
-        #: All VMs as they were before the first step, if a plan needs them.
-        self._all = None
+        #: What was read of the host for the plans, and of VMs at the end of the last request that changed them.
+        self._ahead, self._last = None, None
+        self._targets = ()
 
     def lane(self, _vm):
         """One request has the calls of all VMs that are ready."""
@@ -47,7 +48,16 @@ class HyperVDriver(HyperVReader):
         """Raise what would make the plan fail half-way; reads only."""
         from .checks import check_plan
 
-        check_plan(self, plan)
+        if self._ahead is None:
+            self.read_ahead([plan])
+        check_plan(self, plan, self._ahead)
+
+    def read_ahead(self, plans):
+        """Read what all plans need from the host in one request."""
+        from .checks import Ahead
+
+        self._ahead = Ahead(self)
+        self._ahead.read(plans)
 
     def observe(self, targets, facets):
         observation = super().observe(targets, facets)
@@ -55,12 +65,29 @@ class HyperVDriver(HyperVReader):
             self._changed.clear()
         return observation
 
-    def all_vms(self):
-        """All VMs of the host, read once for a task."""
-        self._all = self._all or self.read()
-        return self._all
+    def read(self, targets=None):
+        return (targets and self._read_last(targets)) or super().read(targets)
+
+    def read_power(self, targets):
+        found = self._read_last(targets)
+        if found is None:
+            return super().read_power(targets)
+        ids = {target.id.lower() for target in targets}
+        return [raw for vm_id, raw in found.vms.items() if vm_id in ids]
+
+    def _read_last(self, targets):
+        last = self._last  # Another thread may send the next request.
+        try:
+            return last and last.found_of(targets)
+        except PolyvirtError:
+            return None  # The observation reads again, and reports what fails then.
+
+    def send(self, chains, about=False):
+        self._last = None
+        return super().send(chains, about)
 
     def apply(self, batch):
+        self._targets = [Target(vm.name, vm.id) for vm, _steps in batch]
         if len(batch) == 1:
             return one_by_one(self._carry_out, batch, writes.count)
         return in_rounds(self._step, self._send_round, batch)
@@ -78,16 +105,25 @@ class HyperVDriver(HyperVReader):
         return outcome
 
     def _send_round(self, calls):
+        """Calls that change VMs are followed by those that read them, as the engine does next."""
+        chains = [Chain(self._targets[place].name, tuple(own)) for place, own in calls.items()]
+        reading = [] if all(chain.reads_only for chain in chains) else self.chains_of(self._targets)
         try:
-            results = self.send([Chain(str(place), tuple(own)) for place, own in calls.items()])
+            results = self.send([*chains, *reading])
         except ConnectionLost as error:
             return {place: (error, None if any(map(is_write, own)) else False) for place, own in calls.items()}
+        if reading:
+            self._last = LastRead(self._targets, results[len(chains) :], self)
         return {place: _outcome(calls[place], result) for place, result in zip(calls, results)}
+
+    def has_changed(self, vm):
+        """Whether this task has changed a VM since it was observed."""
+        return vm.id.lower() in self._changed
 
     def current(self, vm):
         """The raw VM as it is now: as observed, or read again if this task has changed it since."""
         raw = self.found.raw(vm.id)
-        if raw is None or vm.id.lower() in self._changed:
+        if raw is None or self.has_changed(vm):
             result = yield list(vms_chain("", {"Id": [vm.id]}, native_properties(self._native_keys)).calls)
             check_parts(result.answers)
             _known, vms, snapshots, disks = read_vms(result.answers)
@@ -97,6 +133,30 @@ class HyperVDriver(HyperVReader):
             raw = vms[0]
         self._changed.add(vm.id.lower())
         return raw
+
+
+class LastRead:
+    """VMs as they were at the end of a request, for the observation that follows at once."""
+
+    #: Seconds: what follows at once is no pause.
+    _AT_ONCE = 1
+
+    def __init__(self, targets, results, driver):
+        self._names = {target.name.casefold() for target in targets if not target.id}
+        self._ids = {target.id.lower() for target in targets if target.id}
+        self._results, self._driver, self._clock = results, driver, driver.windows.clock
+        self._end, self._found = self._clock.now() + self._AT_ONCE, None
+
+    def found_of(self, targets):
+        """What was read as Found, if it has all ``targets`` and is new; else None."""
+        if self._clock.now() > self._end:
+            return None
+        self._found = self._found or self._driver.found_by(self._results)
+        ids = self._ids | set(self._found.vms)
+        is_known = all(
+            target.id.lower() in ids if target.id else target.name.casefold() in self._names for target in targets
+        )
+        return self._found if is_known and self._found.is_complete() else None
 
 
 def _outcome(calls, result):

@@ -13,23 +13,24 @@ import hashlib
 
 from ..._lifecycle.mark import empty_mark, parsed, printed
 
-_LINE = "#polyvirt "
+#: How the line of the mark begins.
+MARK_LINE = "#polyvirt "
 _UNFINISHED = "polyvirt~"
 
 
 def split_notes(notes):
     """(description, mark or None) of the notes of a VM."""
     lines = (notes or "").replace("\r\n", "\n").split("\n")
-    place = next((number for number, line in enumerate(lines) if line.startswith(_LINE)), None)
+    place = next((number for number, line in enumerate(lines) if line.startswith(MARK_LINE)), None)
     if place is None:
         return "\n".join(lines), None
-    mark = parsed(lines[place][len(_LINE) :])
+    mark = parsed(lines[place][len(MARK_LINE) :])
     return "\n".join([*lines[:place], *lines[place + 1 :]]), mark
 
 
 def notes_of(description, mark):
     """Notes with a description and a mark."""
-    line = f"{_LINE}{printed(mark)}"
+    line = f"{MARK_LINE}{printed(mark)}"
     return f"{description}\n{line}" if description else line
 
 

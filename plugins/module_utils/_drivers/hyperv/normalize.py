@@ -8,6 +8,7 @@ from __future__ import annotations
 from ..._lifecycle.errors import Refused
 from ..._lifecycle.model import ABSENT
 from ..._lifecycle.units import MIB, human_size
+from .mark import MARK_LINE
 from .settings.disks import normalized_slot, windows_path
 from .settings.native import normalized_native
 from .settings.networks import normalized_networks
@@ -24,6 +25,7 @@ def normalized(reader, vm, config):
     is_bios = _value(vm, config, "firmware", "uefi") == "bios"
     if is_bios:
         _check_bios(vm, config)
+    _check_description(vm, config)
     adjusted = config = _with_minimum(vm, adjusted)
     _check_memory(vm, config)
     adjusted = dict(config)
@@ -57,6 +59,15 @@ def _check_bios(vm, config):
                 f"{vm.name}: {option}: a VM with firmware: bios (generation 1) does not have it.",
                 f"Omit {option}, or create the VM with firmware: uefi.",
             )
+
+
+def _check_description(vm, config):
+    lines = (config.get("description") or "").splitlines()
+    if any(line.startswith(MARK_LINE) for line in lines):
+        raise Refused(
+            f"{vm.name}: description: a line that begins with '{MARK_LINE.strip()}' has the data of this collection.",
+            "Remove the line.",
+        )
 
 
 def _with_minimum(vm, config):

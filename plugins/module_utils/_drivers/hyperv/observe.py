@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
-from ..._lifecycle.mark import marked_settings
+from ..._lifecycle.mark import UNFINISHED, marked_settings
 from ..._lifecycle.model import ON, RUNNING, STOPPED, Address, File, Snapshot, Vm
 from ..._tools.hyperv import DEFAULT_SWITCH, state_of
 from .mark import is_temporary, mark_of, split_notes
@@ -54,6 +54,10 @@ class Found:
             grouped.setdefault(one["VMId"].lower(), []).append(one)
         self.snapshots = {**self.snapshots, **dict.fromkeys(read, ()), **grouped}
 
+    def is_complete(self):
+        """Whether everything is known of all VMs; not so if one was deleted while they were read."""
+        return all(raw.get("Security") for raw in self.vms.values() if raw.get("Generation") == 2)
+
     def names(self):
         """Names of all VMs that are complete."""
         return tuple(sorted({name for _id, name in self.known if not is_temporary(name)}))
@@ -94,7 +98,8 @@ def observed_vm(found, raw, native_keys=(), name=None, vm_id=None):
         mark = {**mark, "id": vm_id}
     vm = power_of_vm(raw, name or raw["Name"], vm_id, config_of(found, raw, native_keys))
     busy = vm.busy or ("merging disks" if found.is_merging(raw) else None)
-    return vm.having(busy=busy, snapshots=tuple(snapshots_of(found, raw)), mark=mark)
+    reason = UNFINISHED if is_temporary(raw["Name"]) else vm.reason
+    return vm.having(busy=busy, reason=reason, snapshots=tuple(snapshots_of(found, raw)), mark=mark)
 
 
 def power_of_vm(raw, name, vm_id, config):
@@ -199,8 +204,8 @@ def files_of(found, raw):
     mark = mark if mark.get("id") == raw["Id"] else {}
     ours = {key_of(path) for path in (*mark.get("disks", ()), *mark.get("making", ()))}
     paths = {key_of(path): path for path in attached_files(found, raw)}
-    if not mark.get("new"):
-        # Detached disks, and files of a task that was killed. A mark without an id may be a copy.
+    if not mark.get("new") or is_temporary(raw["Name"]):
+        # Detached disks, and files of a task that was killed. The mark of a complete VM without an id may be a copy.
         paths.update({key_of(path): path for path in (*mark.get("disks", ()), *mark.get("making", ()))})
     users = users_of_files(found, but=raw["Id"].lower())
     files = [File(path, "disk", key in ours, tuple(sorted(users.get(key, ())))) for key, path in paths.items() if path]

@@ -20,7 +20,8 @@ _ASKING = 3
 def start(driver, vm, step):
     raw = driver.found.raw(vm.id)
     calls = [the_vm(vm.id)]
-    if raw is not None and (split_notes(raw.get("Notes"))[1] or {}).get("new"):
+    # Any change that was made since the VM was observed has written the mark.
+    if raw is not None and not driver.has_changed(vm) and (split_notes(raw.get("Notes"))[1] or {}).get("new"):
         calls.append(notes_call(split_notes(raw["Notes"])[0], own_mark(raw)))
     yield from _move(vm, RUNNING, [*calls, hyperv("Start-VM", {"VM": VM})])
 

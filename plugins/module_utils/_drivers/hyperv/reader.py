@@ -16,6 +16,8 @@ from .settings.disks import slot_name
 from .settings.native import STATUS, native_properties
 from .traits import hyperv_traits
 
+#: How often VMs are read while others delete some of them.
+_TRIES = 3
 _NO_ROLE = "Install the module: Install-WindowsFeature Hyper-V-PowerShell, or on clients the feature Hyper-V."
 
 
@@ -66,22 +68,36 @@ class HyperVReader:
 
     def read(self, targets=None):
         """VMs as they are now, as Found: all, or those of ``targets``."""
-        chains = [] if self.host else [host_chain()]
+        earlier = {}
+        for _try in range(_TRIES):
+            chains = [*([] if self.host else [host_chain()]), *self.chains_of(targets)]
+            results = self.send(chains, about=not self.host)
+            if not self.host:
+                self.host = _host(results.pop(0), self.windows.about or {})
+            found = self.found_by(results)
+            if found.is_complete():
+                self._warn_of_deleted(raw for vm_id, raw in earlier.items() if vm_id not in found.vms)
+                return found
+            earlier = found.vms
+        raise Unavailable("VMs were deleted each time they were read.", "not_responding", "Run the task again.")
+
+    def chains_of(self, targets):
+        """The chains that read VMs: all, or those of ``targets``."""
         native = native_properties(key for key in self._native_keys if "." in key)
-        chains += [vms_chain(name, where, native) for name, where in _selections(targets).items()]
-        results = self.send(chains, about=not self.host)
-        if not self.host:
-            self.host = _host(results.pop(0), self.windows.about or {})
+        return [vms_chain(name, where, native) for name, where in _selections(targets).items()]
+
+    def found_by(self, results):
+        """The answers to ``chains_of`` as Found."""
         found = Found()
         for result in results:
             self._check(result.answers[0])
             check_parts(result.answers)
-            gone = [one for one in result.answers[1].objects if is_gone(one)]
-            self._warnings += [
-                f"{one.get('Name', one.get('Id'))}: the VM was deleted while it was read." for one in gone
-            ]
+            self._warn_of_deleted(one for one in result.answers[1].objects if is_gone(one))
             found.add(*read_vms(result.answers))
         return found
+
+    def _warn_of_deleted(self, vms):
+        self._warnings += [f"{one.get('Name', one.get('Id'))}: the VM was deleted while it was read." for one in vms]
 
     def send(self, chains, about=False):
         """The Results of chains with Hyper-V's commands."""
@@ -102,17 +118,21 @@ class HyperVReader:
             raise cannot_be_read(answer.error)
 
     def _observe_power(self, targets):
-        (result,) = self.send([power_chain([target.id for target in targets])])
-        self._check(result.answers[0])
         ids = {target.id.lower(): target.id for target in targets}
         vms = []
-        for raw in result.answers[1].objects:
+        for raw in self.read_power(targets):
             if is_gone(raw):
                 continue
             vm_id = ids[raw["Id"].lower()]
             name = next((one.name for one in targets if one.id == vm_id and one.name), raw["Name"])
             vms.append(power_of_vm(raw, name, vm_id, self._settings.of(vm_id)))
         return Observation(vms=vms, known=self.found.names())
+
+    def read_power(self, targets):
+        """What changes while something is waited for, of VMs whose ids are known."""
+        (result,) = self.send([power_chain([target.id for target in targets])])
+        self._check(result.answers[0])
+        return result.answers[1].objects
 
     def _wanted(self, found, targets, with_unfinished):
         """(raw VM, name and id as the task writes them) of the VMs that are observed."""

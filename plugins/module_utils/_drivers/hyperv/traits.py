@@ -147,10 +147,11 @@ def _cost_of_memory(reader):
 
 
 def _cost_of_cloning(source, change):
-    """The disks of a running or suspended VM change; only those of a checkpoint do not."""
+    """Disks are copied only while no running VM needs them; what a suspended VM has on its disks needs its memory."""
     if change.new.get("linked"):
         return LIVE if source.power == STOPPED and not source.snapshots and not change.new.get("snapshot") else NEVER
-    return LIVE if source.power == STOPPED or change.new.get("snapshot") else NEVER
+    is_copied = source.power == STOPPED or (source.power == SUSPENDED and change.new.get("snapshot"))
+    return LIVE if is_copied else NEVER
 
 
 def _cost_of_taking(vm, change):
@@ -207,8 +208,8 @@ def _media():
         "cloud_init": Field(),
         "clone": Field(
             cost=_cost_of_cloning,
-            instead="Stop it first, or set clone.snapshot. The source of a linked clone must be off, without"
-            " checkpoints.",
+            instead="Stop it first; of a suspended VM, clone.snapshot can be cloned. The source of a linked clone must"
+            " be off, without checkpoints.",
         ),
         "iso": Field(cost=_cost_of_iso, same=_same_path),
         "disks.add": Field(cost=_cost_of_disk),

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Optional
 
 from ..._lifecycle.errors import ApiError
+from ..._lifecycle.mark import UNFINISHED
 from ..._lifecycle.model import FAILED, PAUSED, RUNNING, STOPPED, SUSPENDED, UNKNOWN, Vm
 from ..._lifecycle.units import MIB
 from ..._ports.proxmox_api import CONNECTIONS
@@ -27,7 +28,6 @@ from .settings.table import Context, config_of, running_config_of
 _CALLS_EACH, _NODES = 4, 3
 #: Locks of VMs that are being created, which may have no name yet.
 CREATED_UNDER = ("create", "clone")
-_UNFINISHED = "unfinished: a task that creates it is running or was interrupted"
 #: What QEMU reports if it does not simply run. A guest that sleeps (suspended) is woken by a resume. After
 #: a shutdown during a backup QEMU stays until the backup has ended; nothing runs in it.
 _EMULATOR = {
@@ -215,7 +215,7 @@ def vm_of(listed, vm_options=None, native_keys=()):
         config=config_of(vm_options.stored, context),
         active=None if power == STOPPED else running_config_of(vm_options.running, context),
         mark=vm_options.mark,
-        reason=_UNFINISHED if vm_options.is_unfinished else reason,
+        reason=UNFINISHED if vm_options.is_unfinished else reason,
     )
 
 

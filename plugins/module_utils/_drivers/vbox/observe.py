@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ..._lifecycle.errors import CommandFailed, PolyvirtError
-from ..._lifecycle.mark import parsed
+from ..._lifecycle.mark import UNFINISHED, parsed
 from ..._lifecycle.model import RUNNING, STOPPED, SUSPENDED, UNKNOWN, Address, Observation, Snapshot, Vm
 from ..._ports import files
 from ..._tools import arp
@@ -22,7 +22,6 @@ from .mark import KEY, is_created_here
 from .settings.port_forwards import ssh_of
 from .vbox_vm import VBoxVm, colon_mac, config_of
 
-_UNFINISHED = "unfinished: a task is still creating it, or was interrupted"
 _READS_AGAIN = 2
 _ALL = ("list", "--multiple", "--long", "systemproperties", "hdds", "vms")
 
@@ -112,7 +111,7 @@ def vm_of(listing, listed, native_keys):
         name=listed.name,
         id=listed.uuid,
         power=power,
-        reason=reason if is_there else _UNFINISHED,
+        reason=reason if is_there else UNFINISHED,
         busy=busy,
         config=config,
         # modifyvm cannot change a running VM, so the stored settings are the active ones.

@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from ..._lifecycle.errors import CommandFailed, PartlyApplied, PolyvirtError, Refused, Stale
 from ..._lifecycle.mark import empty_mark
-from ..._lifecycle.model import ABSENT, STOPPED
+from ..._lifecycle.model import ABSENT, ON, STOPPED
 from ..._ports import files
 from ..._ports.clock import Clock
 from .marked_block import Entry, changed_block, joined, replaced, split
@@ -244,6 +244,7 @@ class Edit:
     def _restore(self):
         """All files as they were; vmd reads them again if it may have read the others."""
         former, included = self.found.configuration.texts, set(self._elsewhere) - {self.driver.config_file}
+        started = {name for name in self._starting if self.found.power(name) not in ON}
         self._elsewhere, self._final, self._starting = {}, {}, frozenset()
         for path in included:
             _replace(path, former[path])
@@ -252,7 +253,8 @@ class Edit:
             with suppress(PolyvirtError):  # The first error says more.
                 self._write(self._hold_back_others(self.found.parts))
                 self._reload()
-                self._stop_again(self.found.others_started(set()))
+                # The answer may be all that was lost: then vmd has started what it should.
+                self._stop_again({*self.found.others_started(set())} | (started & set(self.driver.tool.status())))
                 self.is_undone = True
         if self.driver.config_file in former:
             _replace(self.driver.config_file, former[self.driver.config_file])

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from unit.module_utils._drivers.vmm.in_process import InProcess, openbsd, task, well
@@ -139,6 +141,31 @@ def test_failed_reload_restores_the_file_and_removes_new_disks(host):
     outcome = task(host, **DISKS)
     assert (outcome.failed, outcome.changed, host.text(), host.files()) == (True, False, text, ["user.qcow2"])
     assert host.states() == {"mail": "running"}
+
+
+class _LosesAnswer(InProcess):
+    """vmd reads vm.conf, but the answer to that is lost once."""
+
+    is_lost = False
+
+    def run(self, argv, **more):
+        completed = super().run(argv, **more)
+        if argv[1:] != ["reload"] or self.is_lost:
+            return completed
+        self.is_lost = True
+        return replace(completed, rc=-9)
+
+
+@pytest.mark.parametrize("found", ["absent", "present"])
+def test_vm_that_a_reload_without_an_answer_has_started_is_stopped_again(host, found):
+    text = foreign(host)
+    if found == "present":
+        well(host, memory="64M", autostart=True, **DISKS)
+        text = host.text()
+    files = host.files()
+    outcome = task(host, commands=_LosesAnswer(host), state="started", memory="96M", autostart=True, **DISKS)
+    assert (outcome.failed, outcome.changed, host.text(), host.files()) == (True, False, text, files), outcome.msg
+    assert host.states().get("web", "stopped") == "stopped"
 
 
 def test_file_that_was_changed_meanwhile_is_planned_again(host):

@@ -1,0 +1,53 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PURE: lists of checksums, as vendors publish them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+_GNU = re.compile(r"([0-9A-Fa-f]{64,128}) [ *](?:[.]/)?(.+)")
+_BSD = re.compile(r"(SHA256|SHA512) \((?:[.]/)?(.+)\) = ([0-9A-Fa-f]+)")
+_BARE = re.compile(r"([0-9A-Fa-f]{64}|[0-9A-Fa-f]{128})")
+_KINDS = {64: "sha256", 128: "sha512"}
+
+
+@dataclass(frozen=True)
+class Checksum:
+    """The checksum that a list has for a file."""
+
+    file: str
+    kind: str
+    digits: str
+
+
+def find(text, pattern):
+    """The checksum of the file whose name matches ``pattern``; of several, the newest by its numbers. None: no match.
+
+    A list in the form of GNU coreutils or of BSD, or a single checksum for the file that ``pattern`` names.
+    """
+    found = [one for line in text.splitlines() for one in _of(line.strip(), pattern)]
+    matching = [one for one in found if fnmatchcase(one.file, pattern)]
+    # sha512 before sha256, if a list has both.
+    return max(matching, key=lambda one: (_numbers(one.file), one.kind), default=None)
+
+
+def _of(line, pattern):
+    bsd, gnu, bare = _BSD.fullmatch(line), _GNU.fullmatch(line), _BARE.fullmatch(line)
+    if bsd:
+        name, digits = bsd.group(2), bsd.group(3)
+    elif gnu:
+        name, digits = gnu.group(2), gnu.group(1)
+    elif bare and "*" not in pattern:
+        name, digits = pattern, bare.group(1)
+    else:
+        return
+    if len(digits) in _KINDS:
+        yield Checksum(name, _KINDS[len(digits)], digits.lower())
+
+
+def _numbers(name):
+    return [int(part) for part in re.findall("[0-9]+", name)]

@@ -1,0 +1,125 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Signatures of vendors: OpenPGP by gpg, and OpenBSD's signify. Without the tool, the result says so."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from .._lifecycle.errors import Refused, Unavailable
+from .._ports import download, files
+from .._ports.command import Commands
+
+VERIFIED, NOT_CHECKED, NONE = "verified", "not_checked", "none"
+_PROGRAMS = {"gpg": ("gpg",), "signify": ("signify-openbsd", "signify")}
+_PACKAGES = {"gpg": "gnupg", "signify": "signify-openbsd"}
+_KEY_FOLDERS = ("/etc/signify", "/usr/share/signify-openbsd-keys")
+_NOTHING_KEPT = "Nothing was kept. Use another mirror, and check that the key is the vendor's."
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """``state``: verified, not_checked or none; ``note`` says why it is not verified."""
+
+    state: str
+    note: str = ""
+
+
+class Verifier:
+    """Checks what a medium's ``signature`` describes (its suboptions are those of the module install_medium)."""
+
+    def __init__(self, signature, key_file, timeout):
+        self._signature, self._key_file, self._timeout = signature, key_file, timeout
+        self._commands = Commands()
+
+    @property
+    def missing(self):
+        """A Verdict if nothing can be checked here, else None."""
+        if not self._signature:
+            return Verdict(NONE, "The vendor publishes no signature.")
+        tool = self._signature["tool"]
+        if self._program() is None:
+            return Verdict(NOT_CHECKED, f"{tool} is not installed on this host (package {_PACKAGES[tool]}).")
+        return None
+
+    def _program(self):
+        for name in _PROGRAMS[self._signature["tool"]]:
+            try:
+                return self._commands.find(name)
+            except Unavailable:
+                continue
+        return None
+
+    def verified_list(self, base, name):
+        """The text of a list of checksums that its signature covers; raises Refused if the signature is wrong."""
+        signed = self._signature.get("file") or name
+        with files.private_folder() as folder:
+            signature = self._fetched(folder, f"{base}/{signed}", "signature")
+            if self._signature["tool"] == "signify":
+                return self._signify(folder, signature, signed)
+            if signed == name:
+                return self._gpg(folder, ["--output", self._path(folder, "list"), "--decrypt", signature], signed)
+            listed = self._fetched(folder, f"{base}/{name}", "list")
+            self._gpg(folder, ["--verify", signature, listed], signed)
+            return files.read(listed).decode("utf-8", "replace")
+
+    def verify_file(self, base, path):
+        """Check the detached signature of a downloaded file; raises Refused."""
+        with files.private_folder() as folder:
+            signature = self._fetched(folder, f"{base}/{self._signature['file']}", "signature")
+            self._gpg(folder, ["--verify", signature, path], self._signature["file"])
+
+    # Tools ------------------------------------------------------------------------------------------------------------
+
+    def _signify(self, folder, signature, signed):
+        listed = self._path(folder, "list")
+        words = [self._program(), "-V", "-e", "-p", self._key(folder), "-x", signature, "-m", listed]
+        completed = self._commands.run(words)
+        if completed.rc != 0:
+            raise Refused(f"{signed}: {completed.stderr.strip()}.", _NOTHING_KEPT)
+        return files.read(listed).decode("utf-8", "replace")
+
+    def _gpg(self, folder, words, signed):
+        home = self._path(folder, "gnupg")
+        os.mkdir(home, 0o700)
+        program = [self._program(), "--homedir", home, "--batch", "--no-autostart", "--trust-model", "always"]
+        self._commands.run([*program, "--import", self._key(folder)])
+        completed = self._commands.run([*program, "--status-fd", "1", *words], timeout=600)
+        wanted = self._signature["key"].replace(" ", "").upper()
+        if wanted not in _signers(completed.stdout) or completed.rc != 0:
+            said = completed.stderr.strip().splitlines()
+            raise Refused(f"{signed}: has no valid signature by {wanted}: {'; '.join(said)}.", _NOTHING_KEPT)
+        listed = self._path(folder, "list")
+        return files.read(listed).decode("utf-8", "replace") if files.exists(listed) else ""
+
+    # Files ------------------------------------------------------------------------------------------------------------
+
+    def _key(self, folder):
+        """The path of the vendor's key: the user's file, one that the host has, or the downloaded one."""
+        if self._key_file:
+            files.read_part(self._key_file, 0, 1)
+            return self._key_file
+        name = os.path.basename(self._signature["key"])
+        for place in _KEY_FOLDERS if self._signature["tool"] == "signify" else ():
+            if files.is_file(os.path.join(place, name)):
+                return os.path.join(place, name)
+        if not self._signature.get("key_url"):
+            raise Refused(f"The key {name} is not on this host.", "Set key_file to a file that has it.")
+        return self._fetched(folder, self._signature["key_url"], "key")
+
+    def _fetched(self, folder, url, name):
+        path = self._path(folder, name)
+        files.write_atomically(path, download.fetch(url, self._timeout), 0o600)
+        return path
+
+    @staticmethod
+    def _path(folder, name):
+        return os.path.join(folder, name)
+
+
+def _signers(status):
+    """The fingerprints of the primary keys of all valid signatures, from the status lines of gpg (doc/DETAILS)."""
+    lines = [line.split() for line in status.splitlines() if line.startswith("[GNUPG:] VALIDSIG ")]
+    return {words[-1] for words in lines}

@@ -1,0 +1,114 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Downloads by HTTP(S), with the proxies and certificates that the environment of the process names."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from contextlib import contextmanager
+from http.client import HTTPException
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit, urlunsplit
+
+from ansible.module_utils.urls import ConnectionError as UrlsConnectionError
+from ansible.module_utils.urls import NoSSLError, SSLValidationError, open_url
+
+from .._lifecycle import errors
+from . import writes
+
+_BLOCK = 1 << 20
+#: More than the largest list of checksums that a vendor publishes.
+_LIST_LIMIT = 16 << 20
+
+
+def fetch(url, timeout):
+    """The content of a small file; raises NotFound (404, 410) or Unavailable."""
+    with _opened(url, timeout) as response:
+        content = response.read(_LIST_LIMIT + 1)
+    if len(content) > _LIST_LIMIT:
+        raise errors.Unavailable(f"{shown(url)}: is larger than {_LIST_LIMIT >> 20} MiB.", why="not_responding")
+    return content
+
+
+def fetch_onto(url, path, timeout):
+    """Add to the file ``path`` what it lacks of ``url``; returns whether the server has sent all of it.
+
+    False: the connection broke off, and the file has what came before. A server that ignores ranges begins again.
+    """
+    had = os.path.getsize(path) if os.path.exists(path) else 0
+    headers = {"Range": f"bytes={had}-"} if had else {}
+    try:
+        with _opened(url, timeout, headers) as response:
+            goes_on = response.status == 206 and _starts_at(response, had)
+            return _write(response, path, had if goes_on else 0)
+    except _RangeRejected:
+        # The part is complete already, or is not the beginning of this file: its checksum says which.
+        return True
+
+
+class _RangeRejected(Exception):
+    """The server has nothing behind the end of the part."""
+
+
+def _starts_at(response, had):
+    return (response.headers.get("Content-Range") or "").startswith(f"bytes {had}-")
+
+
+def _write(response, path, had):
+    expected = response.headers.get("Content-Length")
+    received = 0
+    with open(path, "r+b" if had else "wb") as file:
+        file.seek(had)
+        file.truncate()
+        writes.note()
+        while True:
+            try:
+                block = response.read(_BLOCK)
+            except (OSError, HTTPException) as error:
+                block = getattr(error, "partial", b"")
+                file.write(block)
+                return False
+            if not block:
+                break
+            received += file.write(block)
+    return expected is None or received >= int(expected)
+
+
+@contextmanager
+def _opened(url, timeout, headers=None):
+    """The response; errors of all libraries below become errors of this collection."""
+    headers = {"Accept-Encoding": "identity", **(headers or {})}
+    try:
+        response = open_url(url, timeout=timeout, headers=headers, decompress=False, http_agent="polyvirt.core")
+    except HTTPError as error:
+        error.close()
+        if error.code == 416:
+            raise _RangeRejected from None
+        text = f"{shown(url)}: the server answers {error.code} {error.reason}."
+        if error.code in (404, 410):
+            raise errors.NotFound(text) from None
+        raise errors.Unavailable(text, why="not_responding") from None
+    except (URLError, UrlsConnectionError, NoSSLError, SSLValidationError, HTTPException, OSError, ValueError) as error:
+        reason = getattr(error, "reason", None) or error
+        raise errors.Unavailable(f"{shown(url)}: {reason}.", why="not_responding") from None
+    try:
+        yield response
+    finally:
+        response.close()
+
+
+def shown(url):
+    """An address for a message: without the password that may be in it."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+
+def digest(path, kind):
+    """The checksum of a file, in hexadecimal digits; ``kind`` is a name of hashlib, such as sha256."""
+    found = hashlib.new(kind)
+    with open(path, "rb") as file:
+        for block in iter(lambda: file.read(_BLOCK), b""):
+            found.update(block)
+    return found.hexdigest()

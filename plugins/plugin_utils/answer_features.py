@@ -1,0 +1,113 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the installers differ in: forms of hashes and packages, and options that one of them does not have."""
+
+from __future__ import annotations
+
+_CRYPT = (r"[$](?:5|6|y|2[aby])[$][./A-Za-z0-9=,$]{20,200}", "a hash of crypt(5), such as $6$...")
+HASHES = {
+    **dict.fromkeys(("alpine", "autoinstall", "kickstart", "preseed"), _CRYPT),
+    "openbsd": (r"[$]2[aby][$][0-9]{2}[$][./A-Za-z0-9]{53}", "a bcrypt hash, such as $2b$10$..."),
+    # None is supported, which is another error.
+    "windows": ("(?s:.*)", ""),
+}
+
+_DEBIAN = r"[a-z0-9][a-z0-9+.-]+(?::[a-z0-9]+)?"
+PACKAGES = {
+    "preseed": _DEBIAN,
+    "autoinstall": _DEBIAN,
+    # Groups (@core) and environments (@^minimal-environment) too.
+    "kickstart": r"(?:@\^?)?[A-Za-z0-9][A-Za-z0-9+._-]*",
+    "alpine": r"[a-z0-9][a-z0-9+._-]*",
+    # A branch (python%3) and a flavour (vim--no_x11) too.
+    "openbsd": r"[A-Za-z0-9][A-Za-z0-9+._%-]*",
+    # None are supported, which is another error.
+    "windows": "(?s:.*)",
+}
+
+_RESERVED_USERS = frozenset(
+    [
+        *("root", "daemon", "operator", "bin", "build", "sshd", "www", "nobody", "ftp", "sys", "sync", "games", "man"),
+        *("lp", "mail", "news", "uucp", "proxy", "backup", "list", "irc", "adm", "tty", "disk", "kmem", "dialout"),
+        *("fax", "voice", "cdrom", "floppy", "tape", "sudo", "audio", "dip", "src", "gnats", "shadow", "utmp", "video"),
+        *("plugdev", "staff", "users", "nogroup", "wheel", "halt", "shutdown", "installer"),
+    ]
+)
+#: Ubuntu's installer rejects this one, too.
+_RESERVED_BY_UBUNTU = frozenset(["admin"])
+
+
+def is_reserved(user, installer):
+    """Whether a user of this name exists already, or is not created by the installer."""
+    if installer == "windows":
+        return False
+    return user in _RESERVED_USERS or (installer == "autoinstall" and user in _RESERVED_BY_UBUNTU)
+
+
+#: {installer: {value: what to do instead}}. A value that is not empty fails.
+_LACKS = {
+    "openbsd": {
+        "early_commands": "the installer of OpenBSD runs no commands before it has installed. Use late_commands.",
+    },
+    "windows": {
+        "disk_layout": "Windows is installed on the whole disk. Remove the option.",
+        "early_commands": "commands run after Windows was installed only. Use late_commands.",
+        "packages": "Windows Setup installs no packages. Use late_commands.",
+        "mirror": "Windows is installed from its medium. Remove the option.",
+        "proxy": "Windows is installed from its medium. Remove the option.",
+        "domain": "Windows joins no domain here. Remove the option.",
+        "full_name": "is not supported with Windows. Remove the option.",
+        "password_hash": "Windows Setup reads no hashes. Set password instead.",
+        "ssh_keys": "Windows Setup knows no SSH keys. Set password, and write the keys with late_commands.",
+    },
+}
+#: Options of one installer only.
+_ONLY = {"windows_image": "windows", "product_key": "windows", "site_set": "openbsd"}
+
+
+def unsupported(values):
+    """Sentences about values that this installer does not have."""
+    installer = values["installer"]
+    for name, instead in _LACKS.get(installer, {}).items():
+        if values[name]:
+            yield f"{name}: {instead}"
+    for name, only in _ONLY.items():
+        if values[name] and installer != only:
+            yield f"{name}: is supported with {only} only. Remove the option."
+    yield from _OWN.get(installer, _nothing)(values)
+
+
+def _nothing(values):
+    return ()
+
+
+def _openbsd(values):
+    for name in ("packages", "late_commands"):
+        if values[name] and not values["site_set"]:
+            yield (
+                f"{name}: OpenBSD's installer gets them in a set of files of its own. Set site_set to true, and serve "
+                "the set from the mirror."
+            )
+    if values["site_set"] and not values["mirror"]:
+        yield "site_set: needs a mirror that has the set. Set mirror."
+    if any(part.get("filesystem") for part in values["disk_layout"]):
+        yield "disk_layout: OpenBSD has one file system. Remove filesystem."
+
+
+def _alpine(values):
+    others = [part["mount"] for part in values["disk_layout"] if part["mount"] not in ("/", "swap")]
+    if others:
+        yield f"disk_layout: Alpine's setup-disk creates only / and swap, not {', '.join(others)}."
+    if any(part["mount"] == "/" and not part.get("grow") for part in values["disk_layout"]):
+        yield "disk_layout: Alpine's setup-disk gives / the whole rest of the disk. Set grow to true."
+
+
+def _windows(values):
+    if not values["password"]:
+        yield "password: is required for Windows, whose Setup reads no hashes."
+    if values["network"]["method"] == "static":
+        yield "network: Windows Setup uses DHCP. Set a static address with late_commands."
+
+
+_OWN = {"openbsd": _openbsd, "alpine": _alpine, "windows": _windows}

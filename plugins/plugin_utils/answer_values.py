@@ -1,0 +1,187 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Checks of the values of an answer file, before a template writes them.
+
+A name of the system (hostname, user, package) may have the letters that all tools of its installer accept. Free text
+(full name, comment of a key, command) may have all that can be printed; the templates quote it.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import unicodedata
+from urllib.parse import urlsplit
+
+from .answer_features import HASHES, PACKAGES, is_reserved, unsupported
+
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_KEY = re.compile(
+    r"(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)|sk-(ssh-ed25519|ecdsa-sha2-nistp256)@openssh[.]com)"
+    r" [A-Za-z0-9+/]{4,}={0,3}( [^ ].*)?"
+)
+_MOUNT = re.compile(r"/|(/[A-Za-z0-9_][A-Za-z0-9._-]*)+|swap")
+_SIZE = re.compile(r"[1-9][0-9]*[MGT]")
+#: {key: (pattern, what is allowed)} of the texts with a fixed form.
+_FORMS = {
+    "hostname": (_LABEL, "letters, digits and dashes (the domain is a value of its own)"),
+    "domain": (rf"{_LABEL}(?:[.]{_LABEL})*", "names of letters, digits and dashes, with dots between them"),
+    "user": ("[a-z_][a-z0-9_-]{0,30}", "lower-case letters, digits, underscores and dashes, 31 at most"),
+    "locale": (r"C(?:[.]UTF-8)?|[a-z]{2,3}_[A-Z]{2}(?:[.]UTF-8)?", "a form such as en_US.UTF-8"),
+    "keyboard": ("[a-z]{2,3}", "the name of a layout, such as us"),
+    "timezone": (r"[A-Za-z0-9_+-]+(?:/[A-Za-z0-9_+-]+){0,2}", "a name such as UTC or Europe/Berlin"),
+    "disk": (r"/dev/[A-Za-z0-9][A-Za-z0-9._/:-]*", "a path such as /dev/vda"),
+}
+#: Where an installer has other forms.
+_OWN_FORMS = {
+    ("windows", "hostname"): ("(?![0-9]+$)[A-Za-z0-9](?:[A-Za-z0-9-]{0,13}[A-Za-z0-9])?", "15 characters at most"),
+    ("windows", "user"): ("Administrator|[a-z_][a-z0-9_-]{0,19}", "Administrator, or 20 lower-case letters at most"),
+    ("windows", "timezone"): (r"[A-Za-z0-9.() +-]+", "a name of Windows, such as W. Europe Standard Time"),
+    ("windows", "disk"): ("[0-9]{1,2}", "the number of a disk, such as 0"),
+    ("openbsd", "disk"): ("(?:sd|wd)[0-9]{1,2}", "a name such as sd0"),
+}
+_LINE_LIMIT = 1000
+
+
+def problems_of(values):
+    """Sentences about what cannot be used, each beginning with the name of the value; none if all is well.
+
+    ``values``: the variables of the role unattended_install without their prefix, and ``installer`` with its kind.
+    """
+    return [*unsupported(values), *_all_problems(values)]
+
+
+def _all_problems(values):
+    installer = values["installer"]
+    yield from _forms(values, installer)
+    yield from _login(values, installer)
+    yield from _layout(values["disk_layout"])
+    yield from _network(values["network"])
+    for name in ("mirror", "proxy", "disklabel_url"):
+        if values[name] and not _is_address(values[name], ("http", "https", *(["file"] if "label" in name else []))):
+            yield f"{name}: '{values[name]}' is not an address such as http://mirror.example.org/debian."
+    for package in values["packages"]:
+        if not re.fullmatch(PACKAGES[installer], package):
+            yield f"packages: '{package}' is not the name of a package."
+    for name in ("early_commands", "late_commands"):
+        for place, command in enumerate(values[name]):
+            yield from _command(f"{name}[{place}]", command, installer)
+
+
+def _forms(values, installer):
+    for name, form in _FORMS.items():
+        pattern, allowed = _OWN_FORMS.get((installer, name), form)
+        value = values[name]
+        is_optional = name == "domain" or (installer, name) == ("openbsd", "disk")
+        if not (is_optional and value == "") and not re.fullmatch(pattern, value):
+            yield f"{name}: '{value}' is invalid. Allowed: {allowed}."
+    if is_reserved(values["user"], installer):
+        yield f"user: '{values['user']}' is a user or group of the system. Choose another name."
+    if not is_line(values["full_name"]) or set(values["full_name"]) & set(":,=\\"):
+        yield "full_name: must be one line without blanks at its ends, and without the characters : , = and backslash."
+    if not re.fullmatch("[A-Za-z0-9 ()._-]*", values["windows_image"]):
+        yield f"windows_image: '{values['windows_image']}' is neither the number nor the name of an image."
+    for name in values["sets"]:
+        if not re.fullmatch(r"[+-]?[a-z0-9*][a-z0-9.*-]*", name):
+            yield f"sets: '{name}' is not a set. Use a name or a pattern such as -game*."
+    if not re.fullmatch("([A-Z0-9]{5}(-[A-Z0-9]{5}){4})?", values["product_key"]):
+        yield "product_key: must have the form AAAAA-BBBBB-CCCCC-DDDDD-EEEEE."
+
+
+def is_line(text):
+    """Whether a text can be printed on one line, and loses nothing if blanks around it are removed."""
+    return text == text.strip() and all(is_printable(letter) for letter in text)
+
+
+def is_printable(letter):
+    """No control characters, no other ends of lines, no halves of characters, nothing that has no meaning."""
+    return unicodedata.category(letter) not in ("Cc", "Cs", "Cn", "Zl", "Zp") and letter not in "\ufeff\ufffe\uffff"
+
+
+def _login(values, installer):
+    if not (values["password"] or values["password_hash"] or values["ssh_keys"]):
+        yield "ssh_keys: nobody could log in. Set ssh_keys, password or password_hash."
+    if values["password"] and values["password_hash"] and installer != "windows":
+        yield "password_hash: set either password or password_hash."
+    if values["password"] and not all(is_printable(letter) for letter in values["password"]):
+        yield "password: must not contain control characters."
+    pattern, form = HASHES[installer]
+    if values["password_hash"] and not re.fullmatch(pattern, values["password_hash"]):
+        yield f"password_hash: is not {form}. The filter polyvirt.core.password_hash_for creates it."
+    for place, key in enumerate(values["ssh_keys"]):
+        if not _KEY.fullmatch(key) or not is_line(key):
+            yield f"ssh_keys[{place}]: is not a public key in one line, such as 'ssh-ed25519 AAAA... name'."
+
+
+def _layout(layout):
+    mounts = [part["mount"] for part in layout]
+    if layout and "/" not in mounts:
+        yield "disk_layout: has no partition for /."
+    for mount in sorted({mount for mount in mounts if mounts.count(mount) > 1}):
+        yield f"disk_layout: has {mount} more than once."
+    for part in layout:
+        if not _MOUNT.fullmatch(part["mount"]):
+            yield f"disk_layout: '{part['mount']}' is neither a path nor swap."
+        if not _SIZE.fullmatch(str(part["size"])):
+            yield f"disk_layout: {part['mount']}: '{part['size']}' is not a size such as 4G."
+    growing = [part["mount"] for part in layout if part.get("grow")]
+    if len(growing) > 1:
+        yield f"disk_layout: only one partition can grow, not {', '.join(growing)}."
+
+
+def _network(network):
+    given = {name: network.get(name) for name in ("address", "gateway", "nameservers") if network.get(name)}
+    if network["method"] == "dhcp":
+        if given.keys() - {"nameservers"}:
+            yield "network: address and gateway need method static."
+    else:
+        yield from _static(network)
+    for server in network.get("nameservers") or ():
+        if not _ip(server):
+            yield f"network.nameservers: '{server}' is not an IPv4 address."
+    if network.get("interface") and not re.fullmatch("[A-Za-z][A-Za-z0-9._-]{0,14}", network["interface"]):
+        yield f"network.interface: '{network['interface']}' is not the name of an interface."
+
+
+def _static(network):
+    try:
+        address = ipaddress.IPv4Interface(network.get("address") or "")
+    except ValueError:
+        address = None
+    if address is not None and ("/" not in network["address"] or not 1 <= address.network.prefixlen <= 31):
+        address = None
+    if address is None:
+        yield f"network.address: '{network.get('address') or ''}' is not an IPv4 address with a prefix length."
+    gateway = _ip(network.get("gateway"))
+    if gateway is None:
+        yield f"network.gateway: '{network.get('gateway') or ''}' is not an IPv4 address."
+    elif address is not None and gateway not in address.network:
+        yield f"network.gateway: {gateway} is not in {address.network}."
+
+
+def _ip(text):
+    try:
+        return ipaddress.IPv4Address(text)
+    except ValueError:
+        return None
+
+
+def _is_address(text, schemes):
+    try:
+        parts = urlsplit(text)
+        host, _port = parts.hostname, parts.port
+    except ValueError:
+        return False
+    if parts.scheme not in schemes or not re.fullmatch(r"[A-Za-z0-9._~:/%+@-]+", text) or "@" in parts.netloc:
+        return False
+    if parts.scheme == "file":
+        return parts.path.startswith("/") and not host
+    return bool(re.fullmatch(rf"{_LABEL}(?:[.]{_LABEL})*", host or ""))
+
+
+def _command(where, command, installer):
+    if not command.strip() or not all(letter in "\n\t" or is_printable(letter) for letter in command):
+        yield f"{where}: must be text without control characters."
+    elif installer == "windows" and ("\n" in command or len(command) > _LINE_LIMIT):
+        yield f"{where}: Windows Setup runs commands of one line with at most {_LINE_LIMIT} characters."

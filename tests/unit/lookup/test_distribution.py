@@ -1,0 +1,160 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The catalogue of distributions: each shipped entry is complete, and lookups select, hide and replace entries."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import date
+
+import pytest
+import yaml
+from ansible_collections.polyvirt.core.plugins.plugin_utils import catalogue
+
+from collection_path import CHECKOUT
+
+SHIPPED = CHECKOUT / "templates" / "catalogue"
+FILES = sorted(SHIPPED.glob("*.yml"))
+ENTRIES = catalogue.merged(catalogue.entries_of(yaml.safe_load(path.read_text()), path.name) for path in FILES)
+TODAY = date(2026, 11, 22)
+
+EXPECTED = {
+    *(f"openbsd-7.{minor}" for minor in (6, 7, 8)),
+    *("debian-12", "debian-13", "ubuntu-22.04", "ubuntu-24.04", "alpine-3.20", "alpine-3.21", "alpine-3.22"),
+    *(f"{name}-{version}" for name in ("rocky", "almalinux", "centos-stream") for version in (9, 10)),
+    *("fedora-42", "fedora-43", "fedora-44", "windows-server-2022", "windows-server-2025"),
+}
+OWN = {
+    "distribution": "own",
+    "title": "Own",
+    "installer": "preseed",
+    "platforms": ["libvirt"],
+    "minimum": {"memory": "1G", "disk": "4G"},
+    "media": [{"type": "iso", "file": "{version}.iso", "bases": ["https://x.example/"], "checksums": "SHA256SUMS"}],
+    "versions": [{"version": "1"}],
+}
+
+
+def names(**filters):
+    return [entry["name"] for entry in catalogue.selected(ENTRIES, TODAY, **filters)]
+
+
+def test_all_distributions_are_there():
+    assert set(ENTRIES) == EXPECTED
+
+
+@pytest.mark.parametrize("name", sorted(EXPECTED))
+def test_entry_is_complete(name):
+    entry = ENTRIES[name]
+    assert entry["end_of_life"] and entry["recommended"]["memory"] and entry["recommended"]["disk"]
+    assert "iso" in [medium["type"] for medium in entry["media"]]
+    for medium in entry["media"]:
+        addresses = [medium["manual"]] if "manual" in medium else medium["bases"]
+        assert addresses
+        assert all(re.fullmatch(r"https://[a-z.-]+/\S+", address) for address in addresses)
+        texts = json.dumps(medium)
+        assert not re.search(r"[{]\w+[}]", texts), "a placeholder is left"
+        assert not re.search(r"\b[0-9a-f]{64}\b", texts), "a checksum goes stale; name the vendor's checksum file"
+        if "signature" in medium and medium["signature"]["tool"] == "gpg":
+            assert re.fullmatch("[0-9A-F]{40}", medium["signature"]["key"])
+
+
+def test_serial_console_is_an_argument_of_all_linux_kernels():
+    linux = [entry for entry in ENTRIES.values() if entry["installer"] not in ("openbsd", "windows")]
+    assert all(entry["serial_console"].startswith("console=ttyS0,115200") for entry in linux)
+
+
+def test_entries_at_the_end_of_their_life_are_hidden():
+    assert {"openbsd-7.6", "openbsd-7.7", "alpine-3.20", "alpine-3.21", "fedora-42"} == EXPECTED - {*names()}
+    assert {*names(hidden=True)} == EXPECTED
+
+
+def test_last_day_is_not_the_end():
+    entry = {**ENTRIES["debian-13"], "end_of_life": TODAY}
+    assert not catalogue.shown(entry, TODAY)["end_of_life_reached"]
+
+
+def test_filters():
+    assert "alpine-3.21" in names(hidden=True, platform="libvirt")
+    assert "alpine-3.21" not in names(hidden=True, platform="vmd")
+    assert names(platform="vmd") == [
+        "alpine-3.22",
+        "debian-12",
+        "debian-13",
+        "openbsd-7.8",
+        "ubuntu-22.04",
+        "ubuntu-24.04",
+    ]
+    assert names(media_type="netboot") == ["debian-12", "debian-13", "openbsd-7.8"]
+
+
+def test_versions_are_ordered_as_numbers():
+    assert names(hidden=True)[:2] == ["almalinux-9", "almalinux-10"]
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        ({"versions": None}, "must be a mapping with a list 'versions'"),
+        ({"versions": [{"version": 1.2}]}, "versions[0].version: '1.2' must be a str; put it in quotes"),
+        ({"installer": "presed"}, "installer: 'presed' is unknown (known: alpine, autoinstall,"),
+        ({"platforms": ["vmm"]}, "platforms: 'vmm' is unknown"),
+        ({"mirrors": []}, "unknown key 'mirrors'"),
+        ({"minimum": {"memory": 1024}}, "minimum.memory: '1024' must be a str"),
+        ({"title": None}, "'title' is missing"),
+        ({"media": [{"type": "iso"}]}, "media[0]: 'file' is missing"),
+        ({"media": [{"type": "dvd"}]}, "media[0].type: 'dvd' is unknown"),
+        ({"title": "{codenam}"}, "{codenam} stands for no other key"),
+        ({"title": "{codename}", "codename": "{title}"}, "stands for no other key"),
+        ({"distribution": "Own OS"}, "must be lower-case"),
+    ],
+)
+def test_invalid_entry_is_named(change, error):
+    with pytest.raises(catalogue.InvalidCatalogue) as raised:
+        catalogue.entries_of({**OWN, **change}, "own.yml")
+    assert error in str(raised.value)
+    assert str(raised.value).startswith("own.yml")
+
+
+@pytest.fixture(name="look_up", scope="module")
+def _look_up(ansible_playbook, tmp_path_factory):
+    """The output of a play that shows the result of an expression."""
+
+    def look_up(expression, folder=None):
+        play = tmp_path_factory.mktemp("play") / "play.yml"
+        task = {"ansible.builtin.copy": {"content": "{{ " + expression + " }}", "dest": str(play.with_name("result"))}}
+        variables = {"polyvirt_catalogue_directories": [str(folder)]} if folder else {}
+        play.write_text(
+            yaml.safe_dump([{"hosts": "localhost", "gather_facts": False, "vars": variables, "tasks": [task]}])
+        )
+        code, output = ansible_playbook(play)
+        return code, output, play.with_name("result").read_text() if code == 0 else ""
+
+    return look_up
+
+
+def test_own_entries_are_added_and_replace_shipped_ones(look_up, tmp_path):
+    own = [OWN, {**OWN, "distribution": "debian", "title": "Ours", "versions": [{"version": "13", "enabled": False}]}]
+    for number, document in enumerate(own):
+        (tmp_path / f"{number}.yml").write_text(yaml.safe_dump(document))
+    code, output, result = look_up("query('polyvirt.core.distribution') | map(attribute='name') | join(' ')", tmp_path)
+    assert code == 0, output
+    assert "own-1" in result.split()
+    assert "debian-13" not in result.split()
+    code, output, result = look_up("lookup('polyvirt.core.distribution', 'debian-13').title", tmp_path)
+    assert (code, result) == (0, "Ours"), output
+    assert "debian-13 is disabled in the catalogue" in output
+
+
+def test_end_of_life_is_said_for_a_name(look_up):
+    code, output, result = look_up("lookup('polyvirt.core.distribution', 'openbsd-7.6').media[0].file")
+    assert (code, result) == (0, "install76.iso"), output
+    assert "openbsd-7.6 has had no support by its vendor since 2025-10-22" in output
+
+
+def test_unknown_name_is_an_error_with_all_names(look_up):
+    code, output, _result = look_up("lookup('polyvirt.core.distribution', 'debian-31')")
+    assert code
+    assert "The catalogue has no 'debian-31'. It has: almalinux-10," in output

@@ -1,0 +1,37 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Lists of checksums in the forms in which vendors publish them."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._media.checksums import Checksum, find
+
+A, B = "a" * 64, "B" * 64
+LONG = "c" * 128
+
+
+@pytest.mark.parametrize(
+    ("text", "pattern", "found"),
+    [
+        (f"{A}  x.iso\n{B}  y.iso\n", "y.iso", Checksum("y.iso", "sha256", "b" * 64)),
+        (f"{A} *x.iso\n", "x.iso", Checksum("x.iso", "sha256", A)),
+        (f"{LONG}  ./netboot/linux\n", "netboot/linux", Checksum("netboot/linux", "sha512", LONG)),
+        (f"# x.iso: 5 bytes\r\nSHA256 (x.iso) = {A}\r\n", "x.iso", Checksum("x.iso", "sha256", A)),
+        (f"SHA256 (x.iso) = {A}\nSHA512 (x.iso) = {LONG}\n", "x.iso", Checksum("x.iso", "sha512", LONG)),
+        (f"{A}\n", "x.iso", Checksum("x.iso", "sha256", A)),
+        (f"{A}\n", "x*.iso", None),
+        (f"{A}  x.iso.asc\n", "x.iso", None),
+        (f"{A[:40]}  x.iso\n", "x.iso", None),
+        ("", "x.iso", None),
+        ("<html>\x00</html>", "*", None),
+        (
+            f"{A}  d-13.9.0-a.iso\n{B}  d-13.10.0-a.iso\n{A}  d-12.11.0-a.iso\n",
+            "d-13.*-a.iso",
+            Checksum("d-13.10.0-a.iso", "sha256", "b" * 64),
+        ),
+    ],
+)
+def test_file_is_found(text, pattern, found):
+    assert find(text, pattern) == found

@@ -1,0 +1,202 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Media are downloaded once and completely, from a real server; nothing wrong is kept."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import subprocess
+import threading
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._media import medium as product
+
+from unit.module_utils._media.server import ISO, NAME, Server, checksum
+
+
+def test_file_is_downloaded_once(cache, server):
+    predicted = cache(check=True)
+    assert cache.files() == []
+    done = cache()
+    assert done == predicted
+    assert (done["changed"], done["path"]) == (True, str(cache.folder / NAME))
+    assert done["checksum"] == f"sha256:{checksum(ISO)}"
+    assert done["signature"] == "none"
+    assert done["diff"]["after"] == f"{NAME}\n"
+    assert cache.read() == ISO
+    again = cache()
+    assert (again["changed"], again["diff"]["after"]) == (False, "")
+    assert server.fetched(f"/r/{NAME}") == [None]
+    assert cache.files() == [NAME]
+
+
+def test_new_content_replaces_the_old_one(cache, server):
+    cache()
+    server.files[f"/r/{NAME}"] = b"new"
+    server.files["/r/SUMS"] = f"{checksum(b'new')}  {NAME}\n".encode()
+    assert cache()["changed"]
+    assert cache.read() == b"new"
+
+
+def test_damaged_file_is_replaced(cache):
+    cache()
+    (cache.folder / NAME).write_bytes(ISO[:-1])
+    assert cache(check=True)["changed"]
+    assert cache()["changed"]
+    assert cache.read() == ISO
+
+
+def test_second_file_belongs_to_it(cache, server):
+    server.files["/r/sub/initrd.gz"] = b"\x1f\x8b initrd"
+    server.files["/r/SUMS"] += f"{checksum(server.files['/r/sub/initrd.gz'])}  ./sub/initrd.gz\n".encode()
+    done = cache(initrd="sub/initrd.gz")
+    assert done["initrd"] == str(cache.folder / "initrd.gz")
+    assert (cache.folder / "initrd.gz").read_bytes() == b"\x1f\x8b initrd"
+
+
+@pytest.mark.parametrize("cuts", [[0], [1], [500_000], [500_000, 0, 1, 0, 0, 300_000]])
+def test_broken_connection_is_continued(cache, server, cuts):
+    server.cuts[f"/r/{NAME}"] = list(cuts)
+    assert cache()["changed"]
+    assert cache.read() == ISO
+    assert len(server.fetched(f"/r/{NAME}")) == len(cuts) + 1
+    if cuts[0]:
+        assert server.fetched(f"/r/{NAME}")[1] == f"bytes={cuts[0]}-"
+
+
+def test_next_task_continues(cache, server):
+    server.cuts[f"/r/{NAME}"] = [600_000, 0, 0, 0]
+    error = cache.error()
+    assert "the connection broke off after 600000 bytes. Run the task again; it continues there." in error
+    assert len(cache.files()) == 1
+    assert cache()["changed"]
+    assert server.fetched(f"/r/{NAME}")[-1] == "bytes=600000-"
+    assert cache.read() == ISO
+    assert cache.files() == [NAME]
+
+
+def test_server_without_ranges_begins_again(cache, server):
+    server.cuts[f"/r/{NAME}"] = [600_000]
+    server.ranges = False
+    cache()
+    assert cache.read() == ISO
+
+
+def test_part_of_another_version_is_not_completed(cache, server):
+    server.cuts[f"/r/{NAME}"] = [600_000, 0, 0, 0]
+    cache.error()
+    server.files[f"/r/{NAME}"] = b"new" * 400_000
+    server.files["/r/SUMS"] = f"{checksum(b'new' * 400_000)}  {NAME}\n".encode()
+    cache()
+    assert cache.read() == b"new" * 400_000
+    assert cache.files() == [NAME]
+
+
+def test_complete_part_of_a_killed_task_is_used(cache, server):
+    server.cuts[f"/r/{NAME}"] = [600_000, 0, 0, 0]
+    cache.error()
+    (part,) = cache.folder.iterdir()
+    part.write_bytes(ISO)
+    cache()
+    assert cache.files() == [NAME]
+
+
+def test_wrong_checksum_is_an_error_and_nothing_is_kept(cache, server):
+    cache()
+    server.files[f"/r/{NAME}"] = ISO + b"!"
+    server.files["/r/SUMS"] = f"{checksum(b'?')}  {NAME}\n".encode()
+    error = cache.error()
+    assert (
+        f"{server.url}/r/{NAME}: its sha256 is {checksum(ISO + b'!')}, and the vendor's list has {checksum(b'?')}."
+        in error
+    )
+    assert cache.files() == [NAME]
+    assert cache.read() == ISO
+
+
+def test_address_without_the_file_is_followed_by_the_next(cache, server):
+    server.files["/old/SUMS"] = f"{checksum(ISO)}  d-0.9.iso\n".encode()
+    done = cache(bases=[f"{server.url}/none", f"{server.url}/old", f"{server.url}/r"])
+    assert done["url"] == f"{server.url}/r/{NAME}"
+
+
+def test_error_names_what_each_address_answered(cache, server):
+    server.files["/old/SUMS"] = b""
+    error = cache.error(bases=[f"{server.url}/none", "http://user:secret@127.0.0.1:1/x", f"{server.url}/old"])
+    assert error.startswith("d-1.*.iso was not found.")
+    assert f"{server.url}/none/SUMS: the server answers 404 Not Found." in error
+    assert "http://127.0.0.1:1/x/SUMS: " in error
+    assert "secret" not in error
+    assert f"{server.url}/old/SUMS: has no d-1.*.iso." in error
+    assert cache.files() == []
+
+
+def test_redirect_is_followed(cache, server):
+    server.redirects = {"/m/SUMS": f"{server.url}/r/SUMS", f"/m/{NAME}": f"{server.url}/r/{NAME}"}
+    cache(bases=[f"{server.url}/m"])
+    assert cache.read() == ISO
+
+
+def test_proxy_of_the_environment_is_used(cache, server, monkeypatch):
+    monkeypatch.setenv("http_proxy", server.url)
+    monkeypatch.delenv("no_proxy", raising=False)
+    server.files["http://mirror.example/SUMS"] = server.files["/r/SUMS"]
+    server.files[f"http://mirror.example/{NAME}"] = ISO
+    cache(bases=["http://mirror.example"])
+    assert cache.read() == ISO
+
+
+def test_unknown_certificate_is_an_error(cache, tmp_path):
+    if not shutil.which("openssl"):
+        pytest.skip("openssl is not installed; it makes the certificate")
+    pem = tmp_path / "server.pem"
+    words = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+        "-nodes",
+        "-days",
+        "2",
+    ]
+    names = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
+    subprocess.run([*words, "-keyout", pem, "-out", tmp_path / "c.pem", *names], check=True, capture_output=True)
+    pem.write_text(pem.read_text() + (tmp_path / "c.pem").read_text())
+    secure = Server(pem)
+    try:
+        secure.files = cache.server.files
+        assert "certificate" in cache.error(bases=[f"{secure.url}/r"]).lower()
+        os.environ["SSL_CERT_FILE"] = str(tmp_path / "c.pem")
+        assert cache(bases=[f"{secure.url}/r"])["changed"]
+    finally:
+        os.environ.pop("SSL_CERT_FILE", None)
+        secure.close()
+
+
+def test_two_tasks_download_once(cache, server, monkeypatch):
+    """The second task waits for the lock of the first, and finds the file."""
+    cache.folder.mkdir()
+    handle = os.open(cache.folder, os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    waiting = threading.Event()
+
+    def pause(_clock, _seconds):
+        # The other task ends with the file in place.
+        (cache.folder / NAME).write_bytes(ISO)
+        os.close(handle)
+        waiting.set()
+
+    monkeypatch.setattr(product.Clock, "sleep", pause)
+    cache()
+    assert waiting.is_set()
+    assert server.fetched(f"/r/{NAME}") == []
+
+
+def test_medium_that_is_not_published_names_its_address(cache):
+    assert "Get it from https://x.example/, and use its path." in cache.error(manual="https://x.example/")

@@ -1,0 +1,186 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the check of answer files rejects, with which sentence, and what it leaves to the quoting of the templates."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.plugin_utils.answer_values import problems_of
+
+from unit.roles.unattended_install.rendering import BCRYPT, FILES, HASH, KEY, STATIC, layout, values
+
+#: Ends that no value of a fixed form may have, because some format or shell gives them a meaning.
+ENDS = [
+    "\n",
+    "\nx",
+    "\r",
+    " x",
+    "\tx",
+    "$(x)",
+    "`x`",
+    "'",
+    '"',
+    ";x",
+    "\\",
+    "{{x}}",
+    "<x>",
+    "&x",
+    "#x",
+    "\0",
+    "\u2028x",
+    "ä",
+]
+#: {value: a valid one, to which an end is added}.
+FIXED = {
+    "hostname": "web1",
+    "domain": "example.org",
+    "user": "ansible",
+    "locale": "en_US.UTF-8",
+    "keyboard": "us",
+    "timezone": "Europe/Berlin",
+    "disk": "/dev/vda",
+    "password_hash": HASH,
+    "mirror": "http://mirror.example.org/debian",
+    "proxy": "http://proxy.example.org:3128",
+    "packages": "rsync",
+    "sets": "-game*",
+}
+LISTS = ("packages", "sets")
+
+
+@pytest.mark.parametrize("name", FIXED)
+@pytest.mark.parametrize("installer", sorted(set(FILES) - {"windows", "openbsd"}))
+def test_value_of_a_fixed_form_has_no_other_end(installer, name):
+    def changed(value):
+        return values(installer, **{name: [value] if name in LISTS else value})
+
+    assert problems_of(changed(FIXED[name])) == []
+    assert [end for end in ENDS if not problems_of(changed(FIXED[name] + end))] == []
+
+
+@pytest.mark.parametrize(
+    ("installer", "name", "value"),
+    [
+        ("openbsd", "disk", "sd0"),
+        ("openbsd", "password_hash", BCRYPT),
+        ("openbsd", "disklabel_url", "http://192.0.2.1/disklabel"),
+        ("windows", "user", "Administrator"),
+        ("windows", "timezone", "W. Europe Standard Time"),
+        ("windows", "windows_image", "Windows Server 2022"),
+        ("windows", "product_key", "AAAAA-BBBBB-CCCCC-DDDDD-EEEEE"),
+    ],
+)
+def test_value_of_one_installer_has_no_other_end(installer, name, value):
+    assert problems_of(values(installer, **{name: value})) == []
+    ends = [end for end in ENDS if not end.startswith(" ")]
+    assert [end for end in ends if not problems_of(values(installer, **{name: value + end}))] == []
+
+
+@pytest.mark.parametrize("end", ["\n", "\r", "\0", "\x85", "\u2028", "\u2029", "\ufeff", "\ud800", " "])
+def test_free_text_is_one_line(end):
+    for text in (f"Ann{end}", f"Ann{end}x" if end != " " else f"{end}Ann"):
+        assert problems_of(values("preseed", full_name=text))
+        assert problems_of(values("preseed", ssh_keys=[f"{KEY} {text}" if end != " " else f"{KEY}{end}"]))
+    is_accepted = problems_of(values("preseed", late_commands=[f"true{end}x"])) == []
+    assert is_accepted == (end in ("\n", " "))
+
+
+@pytest.mark.parametrize(
+    "text", ["$(reboot)", "it's", 'a "b"', "`x`", "{{ x }}", "日本", "\U0001f600", "a  b", "%end", "#"]
+)
+def test_free_text_is_left_to_quoting(text):
+    assert problems_of(values("preseed", full_name=text, ssh_keys=[f"{KEY} {text}"], late_commands=[text])) == []
+
+
+@pytest.mark.parametrize(
+    ("installer", "changes", "problem"),
+    [
+        (
+            "preseed",
+            {"hostname": "a.b"},
+            "hostname: 'a.b' is invalid. Allowed: letters, digits and dashes (the domain is",
+        ),
+        ("preseed", {"hostname": "a" * 64}, "hostname: 'aaaa"),
+        ("preseed", {"user": "root"}, "user: 'root' is a user or group of the system. Choose another name."),
+        ("autoinstall", {"user": "admin"}, "user: 'admin' is a user or group of the system."),
+        ("windows", {"hostname": "a" * 16}, "hostname: 'aaaaaaaaaaaaaaaa' is invalid. Allowed: 15 characters at most."),
+        ("windows", {"hostname": "2022"}, "hostname: '2022' is invalid."),
+        ("windows", {"timezone": "Europe/Berlin"}, "timezone: 'Europe/Berlin' is invalid. Allowed: a name of Windows"),
+        ("windows", {"packages": ["vim"]}, "packages: Windows Setup installs no packages. Use late_commands."),
+        ("windows", {"password_hash": HASH}, "password_hash: Windows Setup reads no hashes. Set password instead."),
+        ("windows", {"network": STATIC}, "network: Windows Setup uses DHCP."),
+        (
+            "windows",
+            {"late_commands": ["x" * 1001]},
+            "late_commands[0]: Windows Setup runs commands of one line with at most",
+        ),
+        ("preseed", {"password": "a", "ssh_keys": []}, "password_hash: set either password or password_hash."),
+        ("openbsd", {"password_hash": HASH}, "password_hash: is not a bcrypt hash, such as $2b$10$..."),
+        ("openbsd", {"late_commands": ["true"], "site_set": False, "mirror": ""}, None),
+        ("preseed", {"site_set": True}, "site_set: is supported with openbsd only. Remove the option."),
+        (
+            "alpine",
+            {"disk_layout": layout(("/", "4G", False))},
+            "disk_layout: Alpine's setup-disk gives / the whole rest",
+        ),
+        (
+            "alpine",
+            {"disk_layout": layout(("/", "4G", True), ("/home", "1G", False))},
+            "disk_layout: Alpine's setup-disk",
+        ),
+        ("preseed", {"disk_layout": layout(("/home", "4G", True))}, "disk_layout: has no partition for /."),
+        (
+            "preseed",
+            {"disk_layout": layout(("/", "4G", True), ("/", "4G", False))},
+            "disk_layout: has / more than once.",
+        ),
+        ("preseed", {"disk_layout": layout(("/", "4", True))}, "disk_layout: /: '4' is not a size such as 4G."),
+        (
+            "preseed",
+            {"disk_layout": layout(("/", "4G", True), ("/srv", "1G", True))},
+            "disk_layout: only one partition can grow",
+        ),
+        (
+            "preseed",
+            {"disk_layout": layout(("/", "4G", True), ("srv", "1G", False))},
+            "disk_layout: 'srv' is neither a path",
+        ),
+        (
+            "preseed",
+            {"network": {**STATIC, "address": "192.0.2.10"}},
+            "network.address: '192.0.2.10' is not an IPv4 address",
+        ),
+        (
+            "preseed",
+            {"network": {**STATIC, "gateway": "198.51.100.1"}},
+            "network.gateway: 198.51.100.1 is not in 192.0.2.0/26.",
+        ),
+        ("preseed", {"network": {**STATIC, "method": "dhcp"}}, "network: address and gateway need method static."),
+        (
+            "preseed",
+            {"network": {**STATIC, "nameservers": ["dns"]}},
+            "network.nameservers: 'dns' is not an IPv4 address.",
+        ),
+        ("preseed", {"mirror": "ftp://a/b"}, "mirror: 'ftp://a/b' is not an address such as"),
+        ("preseed", {"proxy": "http://me:secret@a/"}, "proxy: "),
+    ],
+)
+def test_problem_is_named(installer, changes, problem):
+    found = problems_of(values(installer, **changes))
+    if problem is None:
+        # values() gives OpenBSD a set of its own for these; without it, they are an error.
+        given = {**values(installer, **changes), "site_set": False, "mirror": ""}
+        found, problem = (
+            problems_of(given),
+            "late_commands: OpenBSD's installer gets them in a set of files of its own.",
+        )
+    assert len(found) == 1
+    assert found[0].startswith(problem)
+
+
+def test_no_secret_is_shown():
+    secret = "hunter2\n"
+    for installer in FILES:
+        text = " ".join(problems_of(values(installer, password=secret, password_hash=secret, product_key=secret)))
+        assert "hunter2" not in text

@@ -1,0 +1,138 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Answer files in process, with Ansible's own filters. test_role.py compares them with those that the role writes."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import jinja2
+import yaml
+from ansible.plugins.filter.core import FilterModule as CoreFilters
+from ansible.plugins.filter.mathstuff import FilterModule as MathFilters
+from ansible.plugins.test.core import TestModule as CoreTests
+from ansible_collections.polyvirt.core.plugins.filter.password_hash_for import password_hash_for
+from ansible_collections.polyvirt.core.plugins.plugin_utils.catalogue import entries_of
+
+from collection_path import CHECKOUT
+
+ROLE = CHECKOUT / "roles" / "unattended_install"
+DISTRIBUTIONS = {
+    "alpine": "alpine-3.22",
+    "autoinstall": "ubuntu-24.04",
+    "kickstart": "rocky-9",
+    "openbsd": "openbsd-7.8",
+    "preseed": "debian-13",
+    "windows": "windows-server-2022",
+}
+FILES = yaml.safe_load((ROLE / "vars" / "main.yml").read_text())["__unattended_install_files"]
+HASH = "$6$rounds=5000$saltsalt$" + "a" * 86
+BCRYPT = "$2b$10$" + "a" * 53
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ1 me@desk"
+DHCP = {"method": "dhcp", "address": "", "gateway": "", "nameservers": [], "interface": ""}
+STATIC = {
+    "method": "static",
+    "address": "192.0.2.10/26",
+    "gateway": "192.0.2.1",
+    "nameservers": ["192.0.2.2", "192.0.2.3"],
+    "interface": "",
+}
+
+
+@cache
+def catalogue():
+    """{name: entry} of the shipped catalogue."""
+    files = sorted((CHECKOUT / "templates" / "catalogue").glob("*.yml"))
+    entries = [entry for path in files for entry in entries_of(yaml.safe_load(path.read_text()), path.name)]
+    return {entry["name"]: entry for entry in entries}
+
+
+def values(installer, **changes):
+    """What the role checks: values that every installer accepts, with changes."""
+    windows = installer == "windows"
+    given = {
+        "installer": installer,
+        "hostname": "web1",
+        "domain": "",
+        "user": "Administrator" if windows else "ansible",
+        "full_name": "",
+        "password": "secret" if windows else "",
+        "password_hash": {"openbsd": BCRYPT, "windows": ""}.get(installer, HASH),
+        "ssh_keys": [] if windows else [KEY],
+        "locale": "en_US.UTF-8",
+        "keyboard": "us",
+        "timezone": "UTC",
+        "disk": {"openbsd": "", "windows": "0"}.get(installer, "/dev/vda"),
+        "disk_layout": [],
+        "network": DHCP,
+        "packages": [],
+        "early_commands": [],
+        "late_commands": [],
+        "mirror": "",
+        "proxy": "",
+        "sets": ["-game*", "-x*"],
+        "site_set": False,
+        "disklabel_url": "file:///disklabel",
+        "windows_image": "",
+        "product_key": "",
+    }
+    given.update(changes)
+    if installer == "openbsd" and (given["packages"] or given["late_commands"]):
+        given.update(site_set=True, mirror=given["mirror"] or "https://mirror.example.org/pub/OpenBSD")
+    return given
+
+
+def layout(*parts):
+    """A disk layout from (mount, size, grow)."""
+    return [{"mount": mount, "size": size, "grow": grow, "filesystem": ""} for mount, size, grow in parts]
+
+
+def rendered(given, distribution=None, serial=True, uefi=False, root_login=False):
+    """{name of a file: its text} for values."""
+    entry = catalogue()[distribution or DISTRIBUTIONS[given["installer"]]]
+    answers = {
+        **given,
+        "distribution": entry["distribution"],
+        "version": entry["version"],
+        "codename": entry["codename"],
+        "mirror": given["mirror"] or entry["package_mirror"],
+        "own_mirror": bool(given["mirror"]),
+        "full_name": given["full_name"] or given["user"],
+        "fqdn": ".".join(filter(None, [given["hostname"], given["domain"]])),
+        "serial": serial,
+        "console": entry["serial_console"] if serial else "",
+        "uefi": uefi,
+        "root_login": root_login,
+        "passwordless_sudo": True,
+        "marker": r"C:\ProgramData\polyvirt-installed"
+        if given["installer"] == "windows"
+        else "/etc/polyvirt-installed",
+    }
+    installer = given["installer"]
+    return {
+        name: _environment().get_template(f"{installer}/{name}.j2").render(answers=answers) for name in FILES[installer]
+    }
+
+
+def script(given, name="finish.sh", root_login=False):
+    """One of the scripts that answer files contain."""
+    entry = catalogue()[DISTRIBUTIONS[given["installer"]]]
+    fqdn = ".".join(filter(None, [given["hostname"], given["domain"]]))
+    answers = {**given, "fqdn": fqdn, "console": entry["serial_console"], "marker": "/etc/polyvirt-installed"}
+    answers.update(passwordless_sudo=True, root_login=root_login)
+    return _environment().get_template(f"{name}.j2").render(answers=answers)
+
+
+@cache
+def _environment():
+    made = jinja2.Environment(  # the values are quoted for other formats than HTML
+        loader=jinja2.FileSystemLoader(str(ROLE / "templates")),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        keep_trailing_newline=True,
+    )
+    made.filters.update({**CoreFilters().filters(), **MathFilters().filters()})
+    made.filters["polyvirt.core.password_hash_for"] = password_hash_for
+    made.tests.update(CoreTests().tests())
+    return made

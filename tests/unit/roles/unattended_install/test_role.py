@@ -1,0 +1,136 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The role in ansible-playbook: it writes the files that the other tests judge, and rejects everything else."""
+
+from __future__ import annotations
+
+import json
+import stat
+
+import pytest
+import yaml
+from ansible_collections.polyvirt.core.plugins.filter.password_hash_for import password_hash_for
+
+from suite import depth
+from unit.roles.unattended_install.rendering import DISTRIBUTIONS, FILES, HASH, KEY, STATIC, layout, rendered, values
+
+PASSWORD = "a$b'c secret"
+INSTALLERS = sorted(FILES)
+#: Options of the role, and beside it what they mean if that is not the same.
+OPTIONS = {
+    "hostname": "web1",
+    "domain": "example.org",
+    "password": PASSWORD,
+    "ssh_keys": [KEY],
+    "timezone": "Europe/Berlin",
+    "packages": ["rsync"],
+    "late_commands": ["echo \"%end\" 'a' $HOME\ntrue"],
+    "disk_layout": [{"mount": "/", "size": "4G", "grow": True}],
+    "network": {name: value for name, value in STATIC.items() if value},
+}
+MEANT = {"disk_layout": layout(("/", "4G", True)), "network": STATIC}
+OPENBSD = {"site_set": True, "mirror": "https://mirror.example.org/pub/OpenBSD"}
+WINDOWS = {"hostname": "web1", "password": PASSWORD}
+
+#: installer, options, error
+ERRORS = [
+    ("preseed", {"hostnam": "x"}, "unattended_install_hostnam is not an option of role"),
+    ("preseed", {"hostname": "web_1"}, "unattended_install_hostname: 'web_1' is invalid. Allowed: letters, digits"),
+    ("preseed", {"ssh_keys": []}, "unattended_install_ssh_keys: nobody could log in."),
+    ("openbsd", {"password_hash": HASH}, "unattended_install_password_hash: is not a bcrypt hash"),
+    ("windows", {"ssh_keys": []}, "unattended_install_password: is required for Windows"),
+]
+
+
+def options_of(installer):
+    return {"windows": WINDOWS, "openbsd": {**OPTIONS, **OPENBSD}}.get(installer, OPTIONS)
+
+
+def expected(installer):
+    """The files that the role must write."""
+    options = options_of(installer)
+    meant = {**options, **{name: value for name, value in MEANT.items() if name in options}}
+    if installer != "windows":
+        meant["password_hash"] = password_hash_for(PASSWORD, installer, seed="web1 example.org ansible")
+    return rendered(values(installer, **meant))
+
+
+@pytest.fixture(name="play")
+def _play(tmp_path, ansible_playbook):
+    """Plays the role once for each (name of a directory, installer, options); returns (exit code, output, results)."""
+
+    def play(runs, *words, tasks_from="main"):
+        tasks = [task for run in runs for task in _tasks(tmp_path, tasks_from, *run)]
+        shown = {"content": "{{ results | to_json }}", "dest": str(tmp_path / "results")}
+        tasks.append({"ansible.builtin.copy": shown, "check_mode": False, "changed_when": False, "diff": False})
+        path = tmp_path / "play.yml"
+        path.write_text(yaml.safe_dump([{"hosts": "localhost", "gather_facts": False, "tasks": tasks}]))
+        code, output = ansible_playbook(path, *words)
+        return code, output, json.loads((tmp_path / "results").read_text()) if code == 0 else {}
+
+    return play
+
+
+def _tasks(folder, tasks_from, name, installer, options):
+    given = {"distribution": DISTRIBUTIONS[installer], "directory": str(folder / name), **options}
+    variables = {f"unattended_install_{key}": value for key, value in given.items()}
+    role = {"ansible.builtin.include_role": {"name": "polyvirt.core.unattended_install", "tasks_from": tasks_from}}
+    found = "[ansible_failed_result.msg | default(''), unattended_install_result | default({})]"
+    noted = {
+        "ansible.builtin.set_fact": {"results": f"{{{{ results | default({{}}) | combine({{'{name}': {found}}}) }}}}"}
+    }
+    # An error of one run is noted, and the next one begins without it.
+    yield {"block": [role], "rescue": [noted], "vars": variables}
+    yield {**noted, "when": f"'{name}' not in results | default({{}})"}
+
+
+def test_files_are_those_that_are_judged(play, tmp_path, request):
+    """Check mode predicts the run and writes nothing, a second run changes nothing, and no secret is shown."""
+    runs = [(installer, installer, options_of(installer)) for installer in INSTALLERS]
+    some = depth.share(request.config, runs, 2)
+    code, output, _results = play(some, "--check", "--diff")
+    assert code == 0, output
+    assert f"changed={2 * len(some)}" in output
+    assert [name for name in INSTALLERS if (tmp_path / name).exists()] == []
+    code, output, results = play(runs, "--diff", "-vvv")
+    assert code == 0, output
+    assert f"changed={2 * len(runs)}" in output
+    for installer in INSTALLERS:
+        found = {path.name: path.read_text() for path in (tmp_path / installer).iterdir()}
+        assert found == expected(installer), results[installer]
+        assert _mode(tmp_path / installer) == 0o700
+        assert {_mode(path) for path in (tmp_path / installer).iterdir()} == {0o600}
+    assert PASSWORD not in output
+    assert "$6$" not in output
+    assert "$2b$" not in output
+    code, output, _results = play(some)
+    assert (code, "changed=0" in output) == (0, True), output
+    assert results["preseed"][1] == {
+        "distribution": "debian-13",
+        "installer": "preseed",
+        "directory": str(tmp_path / "preseed"),
+        "files": ["preseed.cfg"],
+        "marker": "/etc/polyvirt-installed",
+        "kernel_arguments": "auto=true priority=critical DEBIAN_FRONTEND=text console=ttyS0,115200n8",
+    }
+    assert results["windows"][1]["marker"] == r"C:\ProgramData\polyvirt-installed"
+
+
+def _mode(path):
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.mark.parametrize("tasks_from", ["main", pytest.param("validate", marks=pytest.mark.deep("the same by main"))])
+def test_errors_come_before_anything_is_written(play, tmp_path, tasks_from):
+    runs = [
+        (str(number), installer, {"hostname": "web1", "ssh_keys": [KEY], **options})
+        for number, (installer, options, _message) in enumerate(ERRORS)
+    ]
+    code, output, results = play(runs, tasks_from=tasks_from)
+    assert code == 0, output
+    for number, (_installer, _options, message) in enumerate(ERRORS):
+        said, _result = results[str(number)]
+        assert message in said
+        assert said.endswith("Nothing was changed.")
+        assert not (tmp_path / str(number)).exists()
