@@ -17,9 +17,11 @@ options:
       - V(list) alone is the fastest way to read names, IDs and power states of many VMs. On Proxmox VE, one request
         reads the whole cluster; names and power states are then up to about ten seconds old. On VirtualBox, no
         addresses are read. On other platforms it is the same as V(power). With other values, V(list) has no effect.
+      - V(counters) reads what each VM uses of its host. It needs no further call on libvirt, Proxmox VE, vmd and
+        Hyper-V, and reports nothing on VirtualBox and Vagrant.
     type: list
     elements: str
-    choices: [list, power, config, addresses, snapshots]
+    choices: [list, power, config, addresses, snapshots, counters]
     default: [power, config, addresses, snapshots]
   filters:
     description:

@@ -15,7 +15,11 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
     Step,
     Vm,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.results import difference, entry
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.results import (
+    describe_counters,
+    difference,
+    entry,
+)
 
 import generate
 from collection_path import CHECKOUT
@@ -53,7 +57,8 @@ def test_machines_are_returned_as_documented(name):
 
 @pytest.mark.parametrize("name", [name for name in MODULES if name.endswith(("_vm_info", "_instance_info"))])
 def test_info_modules_document_the_whole_vm(name):
-    assert set(_documented(name)) - {"healthy"} == set(_ENTRY) - _TASK
+    assert set(_documented(name)) - {"healthy", "counters"} == set(_ENTRY) - _TASK
+    assert sorted(_documented(name)["counters"]["contains"]) == sorted(describe_counters(_BEFORE))
 
 
 @pytest.mark.parametrize("name", OF_VMS)

@@ -251,7 +251,7 @@ FILTERS = {
     "owned": Option("bool"),
 }
 FACETS = {
-    "facets": Texts(role=POLICY, choices=("list", *_FACETS), default=list(_FACETS)),
+    "facets": Texts(role=POLICY, choices=("list", *_FACETS, "counters"), default=list(_FACETS)),
     "filters": Option("dict", options=FILTERS, role=POLICY),
 }
 

@@ -16,7 +16,7 @@ from typing import Optional
 
 from ..._lifecycle.errors import ApiError
 from ..._lifecycle.mark import UNFINISHED
-from ..._lifecycle.model import FAILED, PAUSED, RUNNING, STOPPED, SUSPENDED, UNKNOWN, Vm
+from ..._lifecycle.model import FAILED, PAUSED, RUNNING, STOPPED, SUSPENDED, UNKNOWN, Counters, Vm
 from ..._lifecycle.units import MIB
 from ..._ports.proxmox_api import CONNECTIONS
 from ..._tools import proxmox_values as values
@@ -60,6 +60,7 @@ class Listed:
     uptime: int = 0
     error: str = ""
     nameless: bool = False
+    memory_used: Optional[int] = None
 
     @property
     def is_unnamed(self):
@@ -185,6 +186,8 @@ def _listed(reported, node, pool):
         template=bool(reported.get("template")),
         tags=reported.get("tags") or "",
         uptime=reported.get("uptime") or 0,
+        # Since Proxmox VE 9 that of the host; before, what the guest uses.
+        memory_used=reported.get("memhost", reported.get("mem")),
     )
 
 
@@ -207,7 +210,7 @@ def vm_of(listed, vm_options=None, native_keys=()):
     if listed.error:
         return Vm(listed.name, listed.vmid, UNKNOWN, reason=listed.error, config={"node": listed.node})
     power, busy, reason = power_of(listed.status, listed.emulator, listed.lock)
-    vm = Vm(listed.name, listed.vmid, power, reason, busy, config=_outline(listed))
+    vm = Vm(listed.name, listed.vmid, power, reason, busy, config=_outline(listed), counters=_counters(listed))
     if vm_options is None:
         return vm
     context = Context(listed.node, listed.vmid, vm_options.pool, native_keys)
@@ -217,6 +220,11 @@ def vm_of(listed, vm_options=None, native_keys=()):
         mark=vm_options.mark,
         reason=UNFINISHED if vm_options.is_unfinished else reason,
     )
+
+
+def _counters(listed):
+    is_on = listed.uptime > 0
+    return Counters(memory_used=listed.memory_used if is_on else None, uptime=listed.uptime if is_on else None)
 
 
 def _outline(listed):

@@ -27,7 +27,7 @@ from .privileges import SEE, Rights, remedy_on, sees_nothing
 from .settings.networks import with_addresses
 
 #: What lists report of all VMs, except that of unfinished ones they report no more than of others.
-_LISTED = frozenset({"power", "unfinished"})
+_LISTED = frozenset({"power", "unfinished", "counters"})
 
 
 class Observer:
