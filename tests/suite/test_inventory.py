@@ -111,19 +111,26 @@ def test_a_play_reaches_a_guest_by_the_inventory_alone(qemu, carry, key, tmp_pat
         "ansible_ssh_private_key_file": repr(str(key.path)),
         "ansible_ssh_common_args": "'-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null'",
     }
-    path = _described(tmp_path, [_source(qemu)], compose=compose, strict=True)
+    facets = {"facets": ["power", "config", "addresses", "counters"]}
+    path = _described(tmp_path, [_source(qemu, options=facets)], compose=compose, strict=True)
     results = tmp_path / "status.json"
     tasks = [
         {"polyvirt.core.guest_status": {"timeout": round(scaled(60))}, "register": "result"},
         {
-            "ansible.builtin.copy": {"content": "{{ result | to_json }}", "dest": str(results)},
+            "ansible.builtin.copy": {
+                "content": "{{ {'guest': result.guest, 'counters': polyvirt_counters} | to_json }}",
+                "dest": str(results),
+            },
             "delegate_to": "localhost",
             "vars": {"ansible_connection": "local"},
         },
     ]
     play = {"hosts": GUEST, "gather_facts": False, "connection": "ssh", "tasks": tasks}
     ansible_playbook(tmp_path, play, ["-i", str(path)])
-    guest = json.loads(results.read_text(encoding="utf-8"))["guest"]
+    told = json.loads(results.read_text(encoding="utf-8"))
+    guest, counters = told["guest"], told["counters"]
+    assert counters["memory_used_mib"] > 0
+    assert (counters["cpu_time"] > 0, counters["disk_used"] > 0, counters["uptime"]) == (True, True, None)
     assert guest["os"]["hostname"] == GUEST
     assert answer.vm(GUEST)["ssh"]["host"] in [one["address"] for one in guest["addresses"]]
     assert (guest["cpus"], guest["memory_mib"] <= 128) == (1, True)

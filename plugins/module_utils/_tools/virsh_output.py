@@ -121,7 +121,7 @@ def allocated_sizes(text):
 
 def statistics(text):
     """``domstats``: lines such as ``  cpu.time=1234`` (nanoseconds, KiB), as {name: number}."""
-    return {name: int(value) for name, value in re.findall(r"^ *([a-z0-9_.]+)=(\d+)$", text, re.MULTILINE)}
+    return {name: int(value) for name, value in re.findall(r"^ *([a-z0-9_.-]+)=(\d+)$", text, re.MULTILINE)}
 
 
 def versions(text):
