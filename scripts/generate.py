@@ -26,6 +26,8 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 
 # A module's name begins with its tool; users know the platform.
 OF_ANY = "vm"
+#: It runs in guests and has no options of a platform, so defaults for all modules are not for it.
+OF_GUESTS = "guest_status"
 PLATFORM_OF_PREFIX = {
     "virsh": "libvirt",
     "vbox": "virtualbox",
@@ -54,7 +56,8 @@ class Generator(NamedTuple):
 def action_groups(checkout):
     """The ``action_groups`` of meta/runtime.yml: a group for each platform that has modules, and ``all``."""
     groups = {platform: [] for platform in PLATFORM_OF_PREFIX.values()}
-    modules = sorted(path.stem for path in (checkout / "plugins" / "modules").glob("*.py"))
+    names = (path.stem for path in (checkout / "plugins" / "modules").glob("*.py"))
+    modules = sorted(name for name in names if name != OF_GUESTS)
     for module in sorted({*modules} - OF_NO_PLATFORM):
         prefix = module.split("_")[0]
         if prefix == OF_ANY:
@@ -174,13 +177,14 @@ def options_of(fragment):
     return lines
 
 
-#: Modules that are about no VM: they have results of their own.
+#: Modules that are about no VM of a platform: they have results of their own.
 OF_HOSTS = (
     "hyperv_host_settings",
     "install_medium",
     "vmm_marked_lines",
     "vmm_network_info",
     "wsl_host_settings",
+    OF_GUESTS,
 )
 
 

@@ -9,7 +9,7 @@ import copy
 
 import yaml
 
-from lib.return_values import HOST, LEFTOVERS, SNAPSHOT, SNAPSHOT_INFO, TASK, VM, VMS, diff
+from lib.return_values import COUNTERS, HOST, LEFTOVERS, SNAPSHOT, SNAPSHOT_INFO, TASK, VM, VMS, diff
 from lib.returns_wsl import WSL
 
 #: The words of a platform, for texts that have a place for them, and what differs from the table: by the path of a key.
@@ -304,7 +304,8 @@ def _vm(platform):
 def _vm_info(platform):
     description = [f"The named VMs that exist, or all{platform.get('of_all', '')}.{platform.get('addresses', '')}"]
     vms = {"description": description, "returned": "success", "type": "list", "elements": "dict"}
-    return {"host": _host(platform), "vms": {**vms, "contains": _elsewhere(_entries(platform))}}
+    contains = {**_elsewhere(_entries(platform)), "counters": copy.deepcopy(COUNTERS)}
+    return {"host": _host(platform), "vms": {**vms, "contains": contains}}
 
 
 def _snapshot(platform):

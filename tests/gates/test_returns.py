@@ -15,7 +15,11 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
     Step,
     Vm,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.results import difference, entry
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.results import (
+    describe_counters,
+    difference,
+    entry,
+)
 
 import generate
 from collection_path import CHECKOUT
@@ -24,8 +28,8 @@ from gates.fragments import assigned
 MODULES = {path.stem: path for path in sorted((CHECKOUT / "plugins" / "modules").glob("*.py"))}
 #: Modules about VMs, which have one shape of result.
 OF_VMS = [name for name in MODULES if name not in generate.OF_HOSTS]
-#: Without the fragment of a connection; their own documentation names their groups.
-WITHOUT_FRAGMENT = ("hyperv_host_settings", "install_medium", "vmm_marked_lines", "wsl_host_settings")
+#: Without the fragment of a connection; their own documentation names their groups, of which guest_status has none.
+WITHOUT_FRAGMENT = ("guest_status", "hyperv_host_settings", "install_medium", "vmm_marked_lines", "wsl_host_settings")
 _STEP = Step("configure", (Change("memory", 1, 2),))
 _BEFORE = Vm("web", config={"memory": 1}, snapshots=(Snapshot("s1"),), addresses=(Address("192.0.2.1", "lease"),))
 _PLAN = Plan(_BEFORE, Vm("web", config={"memory": 2}), ((_STEP,),))
@@ -53,7 +57,8 @@ def test_machines_are_returned_as_documented(name):
 
 @pytest.mark.parametrize("name", [name for name in MODULES if name.endswith(("_vm_info", "_instance_info"))])
 def test_info_modules_document_the_whole_vm(name):
-    assert set(_documented(name)) - {"healthy"} == set(_ENTRY) - _TASK
+    assert set(_documented(name)) - {"healthy", "counters"} == set(_ENTRY) - _TASK
+    assert sorted(_documented(name)["counters"]["contains"]) == sorted(describe_counters(_BEFORE))
 
 
 @pytest.mark.parametrize("name", OF_VMS)

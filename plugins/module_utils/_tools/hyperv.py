@@ -120,7 +120,7 @@ _VM = {
     **_HARDWARE,
     **properties(
         "AutomaticStartAction", "AutomaticStopAction", "CheckpointType", "AutomaticCheckpointsEnabled", "IsClustered",
-        "ParentSnapshotId", "Uptime",
+        "ParentSnapshotId", "Uptime", "MemoryAssigned",
         VMIntegrationService=properties("Id", "Enabled", "PrimaryOperationalStatus"),
     ),
 }  # fmt: skip
