@@ -21,6 +21,7 @@ from typing import Callable, NamedTuple
 from lib.collection_path import collections_path
 from lib.option_docs import option_lines
 from lib.returns import return_lines
+from lib.role_platforms import choices, connection_options
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 
@@ -121,8 +122,12 @@ def _traits():
 
 def _import(module):
     """A module of this checkout's module_utils."""
+    return _import_plugin(f"module_utils.{module}")
+
+
+def _import_plugin(module):
     sys.path.insert(0, str(collections_path()))
-    return importlib.import_module(f"ansible_collections.polyvirt.core.plugins.module_utils.{module}")
+    return importlib.import_module(f"ansible_collections.polyvirt.core.plugins.{module}")
 
 
 def _cell(traits, option, is_creation):
@@ -177,6 +182,18 @@ def options_of(fragment):
     return lines
 
 
+def platforms_of_role(checkout):
+    """The platforms that role vm accepts."""
+    return choices(_import_plugin("plugin_utils.platforms").MODULES)
+
+
+def connections_of_role(checkout):
+    """The options of which role vm passes those that say how a platform is reached to each of its modules."""
+    return connection_options(
+        _import_plugin("plugin_utils.platforms").MODULES, _import_plugin, _import("_lifecycle.options").VM_INFO
+    )
+
+
 #: Modules that are about no VM of a platform: they have results of their own.
 OF_HOSTS = (
     "hyperv_host_settings",
@@ -191,6 +208,8 @@ OF_HOSTS = (
 GENERATORS = [
     Generator("action_groups", "meta/runtime.yml", action_groups),
     Generator("capabilities", "README.md", capabilities),
+    Generator("platforms", "roles/vm/meta/argument_specs.yml", platforms_of_role),
+    Generator("connections", "roles/vm/vars/main.yml", connections_of_role),
     *(Generator("options", f"plugins/doc_fragments/{name}.py", options_of(name)) for name in FRAGMENTS),
     *(
         Generator("returns", path, returns_of(path))

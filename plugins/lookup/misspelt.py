@@ -57,7 +57,7 @@ _OTHER = {
     "agent": ("agent_target", "agent_values"),
     "guest_image": ("guest_image_result",),
     "hyperv_host": ("hyperv_host_reboot_required", "hyperv_host_result"),
-    "vm": ("vm_image_users", "vm_result"),
+    "vm": ("vm_hosts", "vm_image_users", "vm_machine", "vm_result", "vm_results"),
     "vmm_host": ("vmm_host_reboot_required", "vmm_host_result"),
     "unattended_install": ("unattended_install_result",),
     "vmm_network": ("vmm_network_result",),
