@@ -16,6 +16,7 @@ import signal
 import sys
 import time
 from dataclasses import dataclass
+from multiprocessing.connection import wait
 from typing import Any, Optional
 
 _FORK = multiprocessing.get_context("fork")
@@ -49,7 +50,7 @@ def answers(functions, seconds):
 
 class _Child:
     def __init__(self, function, seconds):
-        self._seconds = seconds
+        self._seconds, self._has_answered = seconds, False
         self._receiving, sending = _FORK.Pipe(duplex=False)
         self._sending = sending
         self._process = _FORK.Process(target=_run, args=(function, sending), daemon=False)
@@ -63,23 +64,28 @@ class _Child:
         if not self._receiving.poll(max(0, self._deadline - time.monotonic())):
             return Answer(problem=f"No answer within {self._seconds} s.", is_late=True)
         try:
-            return Answer(**json.loads(self._receiving.recv_bytes()))
+            answered = self._receiving.recv_bytes()
+            self._has_answered = True
+            return Answer(**json.loads(answered))
         except EOFError:
             self._process.join(_TO_END)
             return Answer(problem=f"The process that reads it has ended with exit code {self._process.exitcode}.")
 
     def end(self):
-        """End the process and those that it has started. Does nothing if it has ended by itself."""
+        """End the process and those that it has started. One that has answered ends by itself."""
         self._receiving.close()
         if self._process.pid is None:
             return
-        # One that has answered is about to end.
-        self._process.join(_TO_END if self._process.exitcode is None and self._deadline > time.monotonic() else 0)
-        if self._process.exitcode is None:
+        if not self._has_ended(_TO_END if self._has_answered else 0):
             self._process.terminate()
-            self._process.join(_TO_END)
+            self._has_ended(_TO_END)
+        # Before it is waited for: until then, no other process can get its number.
         _kill_group(self._process.pid)
+        self._process.kill()  # If it has not come to have a group of its own.
         self._process.join()
+
+    def _has_ended(self, seconds):
+        return bool(wait([self._process.sentinel], seconds))
 
 
 def _kill_group(pid):
