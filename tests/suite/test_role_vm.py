@@ -31,11 +31,10 @@ STEPS = [
     ("two ways to name", "main", {"vm_machines": _TWO, "vm_name": WEB}, False),
     ("stop", "main", {"vm_name": WEB, "vm_state": "stopped"}, False),
     ("snapshot", "snapshot", {"vm_name": WEB, "vm_snapshot": "one"}, False),
-    ("restore", "snapshot", {"vm_name": WEB, "vm_snapshot": "one", "vm_snapshot_state": "restored"}, False),
     ("drop", "snapshot", {"vm_name": WEB, "vm_snapshot": "one", "vm_snapshot_state": "absent"}, False),
     ("remove", "main", _GONE, False),
 ]
-_SNAPSHOTS = {"snapshot", "restore", "drop"}
+_SNAPSHOTS = {"snapshot", "drop"}
 
 
 def _tasks():
