@@ -57,14 +57,14 @@ class Generator(NamedTuple):
 def action_groups(checkout):
     """The ``action_groups`` of meta/runtime.yml: a group for each platform that has modules, and ``all``."""
     groups = {platform: [] for platform in PLATFORM_OF_PREFIX.values()}
-    names = (path.stem for path in (checkout / "plugins" / "modules").glob("*.py"))
-    modules = sorted(name for name in names if name != OF_GUESTS)
+    stems = (path.stem for path in (checkout / "plugins" / "modules").glob("*.py"))
+    modules = sorted(stem for stem in stems if stem != OF_GUESTS)
     for module in sorted({*modules} - OF_NO_PLATFORM):
         prefix = module.split("_")[0]
         if prefix == OF_ANY:
             continue
         if prefix not in PLATFORM_OF_PREFIX:
-            known = ", ".join(f"{name}_" for name in PLATFORM_OF_PREFIX)
+            known = ", ".join(f"{one}_" for one in PLATFORM_OF_PREFIX)
             raise OutOfPlace(f"plugins/modules/{module}.py belongs to no platform: names begin with one of {known}")
         groups[PLATFORM_OF_PREFIX[prefix]].append(module)
     groups = {"all": modules, **{platform: names for platform, names in groups.items() if names}}

@@ -94,18 +94,14 @@ seealso:
 """
 
 EXAMPLES = r"""
-# The running VMs of the libvirt on this machine: lab.polyvirt.yml
+# Sources are the running VMs of the libvirt on this machine, a hypervisor of the inventory, a cluster, and a Windows
+# server that is described here: site.polyvirt.yml
 plugin: polyvirt.core.vms
 sources:
   - platform: libvirt
     options:
       filters:
         state: [running]
-
----
-# A hypervisor of the inventory, a cluster, and a Windows server that is described here.
-plugin: polyvirt.core.vms
-sources:
   - platform: libvirt
     host: hv1.example.com
   - platform: proxmox

@@ -150,10 +150,8 @@ host:
     features:
       description: State of each feature - V(enabled), V(pending) (after a restart), V(disabled) or V(unknown).
       type: dict
-      contains:
-        Hyper-V:
-          description: State of the feature of this name.
-          type: str
+      sample:
+        Hyper-V: enabled
     usable:
       description: Whether Hyper-V answers.
       type: bool

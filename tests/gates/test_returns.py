@@ -37,7 +37,7 @@ _ENTRY = entry(_BEFORE, "any", _PLAN)
 #: What a task did, which modules that only read do not return.
 _TASK = {"changed", "failed", "msg", "steps", "not_compared", "kept"}
 #: Keys that differ from VM to VM, so that no list of them is complete.
-_OPEN = {"settings", "native", "diff.before", "diff.after"}
+_OPEN = {"settings", "native", "host.features", "diff.before", "diff.after"}
 
 
 def _returned(name):

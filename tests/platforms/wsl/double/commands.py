@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass
+from xml.etree import ElementTree
 
 from platforms.hyperv.double import windows as file_commands
 from platforms.hyperv.double.calls import COMMANDS as ALL_COMMANDS

@@ -63,8 +63,8 @@ ENGLISH = {
 }
 _FRENCH = {
     "label": "Code d'erreur\u00a0: {}",
-    "success": "L’opération a réussi. ",
-    "not_found": "Il n’existe aucune distribution avec le nom fourni.",
+    "success": "L\u2019opération a réussi. ",
+    "not_found": "Il n\u2019existe aucune distribution avec le nom fourni.",
     "none_running": "Aucune distribution en cours d'exécution.",
     "default": "{} (par défaut)",
     "exists": "Une distribution portant le nom fourni existe déjà. Utilisez --name pour choisir un autre nom.",
@@ -88,6 +88,6 @@ LANGUAGES = {"en-US": ENGLISH, "fr-FR": {**ENGLISH, **_FRENCH}, "de-DE": {**ENGL
 #: What only inbox versions translate: the head of the list and the states.
 STATES = {
     "en-US": ("NAME", "STATE", "VERSION", "Running", "Stopped"),
-    "fr-FR": ("NOM", "ÉTAT", "VERSION", "En cours d’exécution", "Arrêté"),
+    "fr-FR": ("NOM", "ÉTAT", "VERSION", "En cours d\u2019exécution", "Arrêté"),
     "de-DE": ("NAME", "STATUS", "VERSION", "Wird ausgeführt", "Beendet"),
 }

@@ -53,14 +53,14 @@ def _line(chance):
         return f"{_blanks(chance)}[{inner}{wrong}]{_blanks(chance)}{chance.choice(('', '', '# c', 'x'))}"
     if kind < 0.4:
         return chance.choice(("", "  ", "# comment \\", "#[boot]", ";no comment", "[", "[1]", "word", "= 1", "9a=1"))
-    value = "".join(chance.choice(_PIECES) for _ in range(chance.randrange(6)))
+    value = "".join(chance.choice(_PIECES) for _piece in range(chance.randrange(6)))
     value = f'"{value}"' if chance.random() < 0.2 else value
     comment = chance.choice(("", "", " # c", "#"))
     return f"{_blanks(chance)}{chance.choice(_KEYS)}{_blanks(chance)}={_blanks(chance)}{value}{comment}"
 
 
 def _text(chance):
-    return "".join(_line(chance) + chance.choice(_ENDS) for _ in range(chance.randrange(12)))
+    return "".join(_line(chance) + chance.choice(_ENDS) for _number in range(chance.randrange(12)))
 
 
 def _others(text, names):

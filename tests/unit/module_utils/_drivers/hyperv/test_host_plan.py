@@ -43,7 +43,8 @@ def lan(adapter="Wi-Fi", **more):
     return {"name": "lan", "type": "external", "adapter": adapter, **more}
 
 
-def host(features=ON, **about):
+def host(features=None, **about):
+    features = ON if features is None else features
     usable = about.pop("usable", features == ON)
     about = {"adapters": ADAPTERS, "addresses": ADDRESSES, "disk_path": "C:\\Disks", **about}
     return HostState(True, dict(features), usable, **about)

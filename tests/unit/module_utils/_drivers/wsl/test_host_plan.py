@@ -16,8 +16,8 @@ NOTHING = {"minimum_version": None, "default_version": None, "config": {}, "shut
 FILE = "[wsl2]\nmemory = 8GB\nguiApplications = TRUE\nmemory=1GB\n"
 
 
-def host(features=ON, version=(2, 6, 3), default=None, text=None, program=PROGRAMS[0]):
-    return WslState(dict(features), program, version, default, text, parse(text or ""))
+def host(features=None, version=(2, 6, 3), default=None, text=None, program=PROGRAMS[0]):
+    return WslState(dict(ON if features is None else features), program, version, default, text, parse(text or ""))
 
 
 def config(**values):
