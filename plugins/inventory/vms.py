@@ -35,7 +35,7 @@ options:
         description: Platform of the VMs.
         type: str
         required: true
-        choices: [libvirt, virtualbox, vagrant, proxmox, vmd, hyperv]
+        choices: [libvirt, virtualbox, vagrant, proxmox, vmd, hyperv, wsl]
       name:
         description:
           - Name of the source, for warnings, the variable C(polyvirt_source) and VMs that share a name. It must be

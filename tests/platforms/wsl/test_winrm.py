@@ -13,8 +13,6 @@ from platforms.windows.winrm_server import WinRMServer, through
 from platforms.wsl.double.distro import FILES, packed
 from platforms.wsl.double.host import Knobs, WslHost
 
-pytest.importorskip("winrm", reason="not run: pywinrm is not installed")
-
 NEW = {"name": "web", "image": "C:\\images\\base.tar", "description": "ä漢", "default_user": "anna", "systemd": True}
 TASKS = {
     "create": ("distro", {**NEW, "state": "started"}),

@@ -11,8 +11,6 @@ from platforms.hyperv.double.host import HyperV
 from platforms.windows.machine import Machine
 from platforms.windows.role_play import RoleHost
 
-pytest.importorskip("winrm", reason="not run: pywinrm is not installed")
-
 SETTINGS = {
     "hyperv_host_disk_path": "D:\\VMs\\Disks",
     "hyperv_host_switches": [

@@ -11,8 +11,6 @@ from platforms.windows.machine import Machine
 from platforms.windows.role_play import RoleHost
 from platforms.wsl.host_setup import SetupHost
 
-pytest.importorskip("winrm", reason="not run: pywinrm is not installed")
-
 FILE = "C:\\Users\\admin\\.wslconfig"
 SETTINGS = {
     "wsl_host_minimum_version": "2.4.4",

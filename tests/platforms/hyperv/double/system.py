@@ -152,7 +152,7 @@ def install_feature(call):
     is_installed, before = call.command.name.startswith("Install"), dict(features.states)
     if host.access != "full":
         raise _role_error(call, "DISMAPI_Error__Failed_To_Start_Enumeration", "PermissionDenied")
-    for name in call.get("Name"):
+    for name in call.get("Name") or ():
         if features.find(name) is None:
             raise _role_error(call, "NameDoesNotExist", "InvalidArgument")
         if is_installed and name.lower() == "hyper-v" and not host.firmware_allows:
