@@ -46,14 +46,14 @@ def test_files_and_drives(host, call):
 def test_feature_is_active_after_a_restart():
     host = HyperV(enabled=False, client=True)
     call = Caller(host)
-    feature = {"Online": True, "FeatureName": "Microsoft-Hyper-V-All"}
+    feature = {"Online": True, "FeatureName": "Microsoft-Hyper-V"}
     enabled = call(
         "Enable-WindowsOptionalFeature",
         "RestartNeeded",
         NoRestart=True,
         Online=True,
         All=True,
-        FeatureName=["Microsoft-Hyper-V-All"],
+        FeatureName=["Microsoft-Hyper-V", "Microsoft-Hyper-V-Management-PowerShell"],
     )
     assert enabled == [{"RestartNeeded": True}]
     assert call("Get-WindowsOptionalFeature", "State", **feature) == [{"State": "EnablePending"}]
