@@ -15,7 +15,7 @@ from platforms.wsl.tasks import run
 from suite.depth import share
 
 #: Places of an interruption on one day; a deep run has all.
-_PLACES = 6
+_PLACES = 3
 TAR = "C:\\images\\base.tar"
 NEW = {
     "name": ["web"],

@@ -8,11 +8,12 @@ from __future__ import annotations
 import ntpath
 
 from ..._lifecycle.errors import NotFound, Refused, Unsupported
+from ..._lifecycle.model import Vm
 from ..._lifecycle.planned import planned
 from ..._ports.windows_request import Chain, call, properties
 from ..._tools.windows_files import file_command, key_of, windows_path
 from ..._tools.wsl import disk_of, folder_of, online_call, read_online
-from .configure import _FORMATS
+from .configure import EXPORTS
 from .create import is_path
 from .traits import FORMATS, MANAGE
 
@@ -78,7 +79,7 @@ def _file_of_image(driver, name, source):
             f"{name}: image.source: '{source}' needs WSL {needed} or later.",
             "Update WSL, or set the path of a tarball.",
         )
-    return windows_path(_Named(name), "image.source", source) if is_file else None
+    return windows_path(Vm(name), "image.source", source) if is_file else None
 
 
 def _check_online(driver, name, source):
@@ -87,11 +88,6 @@ def _check_online(driver, name, source):
     names = read_online(result.answers[0])
     if names and source.lower() not in map(str.lower, names):
         raise NotFound(f"{name}: image.source: '{source}' is not in the online list.", f"It has {', '.join(names)}.")
-
-
-class _Named:
-    def __init__(self, name):
-        self.name = name
 
 
 def _parents(folder):
@@ -123,7 +119,7 @@ def _check_space(name, folder, answer, needed):
 
 def _check_export(driver, name, path):
     ending = ntpath.splitext(path)[1].lower()
-    if not path.lower().endswith(_ENDINGS) or ending not in _FORMATS:
+    if not path.lower().endswith(_ENDINGS) or ending not in EXPORTS:
         raise Refused(f"{name}: export: the name of the file ends with none of {', '.join(_ENDINGS)}.", "Rename it.")
     if ending in (".gz", ".xz") and driver.host.version < FORMATS:
         needed = ".".join(map(str, FORMATS))

@@ -20,7 +20,8 @@ from .power import keep_calls, remove_task
 from .reader import CONF, INNER, STARTED_WITH
 
 _NEW = f"{CONF}.polyvirt"
-_FORMATS = {".tar": [], ".gz": ["--format", "tar.gz"], ".xz": ["--format", "tar.xz"], ".vhdx": ["--vhd"]}
+#: {ending of an export: arguments of wsl.exe}
+EXPORTS = {".tar": [], ".gz": ["--format", "tar.gz"], ".xz": ["--format", "tar.xz"], ".vhdx": ["--vhd"]}
 
 
 def configure(driver, vm, step):
@@ -93,7 +94,7 @@ def _default_calls(driver, raw, values):
 
 def _export(driver, vm, raw, path):
     """A file that is not complete is removed by WSL, and by us if the connection breaks off."""
-    format_ = _FORMATS[ntpath.splitext(path)[1].lower()]
+    format_ = EXPORTS[ntpath.splitext(path)[1].lower()]
     try:
         yield from driver.run(vm.name, ["--export", raw["DistributionName"], path, *format_])
     except PolyvirtError:

@@ -42,6 +42,8 @@ def is_path(source):
 
 def _made(driver, vm, step, register, inputs):
     """Register the distribution, if that was not done before, and complete it. A failure undoes both."""
+    if vm.name.lower() in driver.created:
+        return
     raw = yield from driver.named(vm.name)
     if raw is not None and not driver.is_unfinished(raw):
         raise Refused(
@@ -63,6 +65,7 @@ def _made(driver, vm, step, register, inputs):
         yield from _undone(driver, vm, step)
         raise
     del driver.creating[vm.name.lower()]
+    driver.created.add(vm.name.lower())
 
 
 def _complete(driver, vm, step, raw, inputs):

@@ -31,6 +31,8 @@ class WslDriver(WslReader):
     def __init__(self, options):
         super().__init__(options)
         self.call_timeout = call_timeout(options.get("call_timeout"))
+        #: Names of distributions that this task has created: a step may be sent twice.
+        self.created = set()
         #: Names of sources that ran when this task began to clone them.
         self.sources_to_start = set()
         #: {name: new directories above it}, to be removed if nothing can be created in them.

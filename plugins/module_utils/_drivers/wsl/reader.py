@@ -168,7 +168,8 @@ class WslReader:
         self.host = self._host_of(results, before)
         exist = list(results["files"][0].objects) if paths else []
         if targets:
-            self.begun = {name.lower() for name, is_there in zip(begun, exist) if is_there}
+            found = {name.lower() for name, is_there in zip(begun, exist) if is_there}
+            self.begun = self.begun - set(map(str.lower, begun)) | found
             self.host.exported = len(exist) > len(begun) and bool(exist[-1])
         for name in names:
             self._add_inner(self.host.named(name), results[f"in {name}"][0])
