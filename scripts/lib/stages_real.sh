@@ -154,8 +154,10 @@ _scenario_if_needed() {
     fi
     case $1 in
         from_vagrant)
-            (install_packages vagrant vagrant-libvirt) && tests/platforms/vagrant/build.sh >/dev/null ||
-                { say "   scenario $1 does not run: no real Vagrant with libvirt on this host"; return 0; }
+            if ! { (install_packages vagrant vagrant-libvirt) && tests/platforms/vagrant/build.sh >/dev/null; }; then
+                say "   scenario $1 does not run: no real Vagrant with libvirt on this host"
+                return 0
+            fi
             ;;
         agent | guest_image)
             passed=$(note_of "scenario-$1" "${_ROLES[@]}" "extensions/molecule/$1" 'extensions/molecule/*.yml' tests/guests)
