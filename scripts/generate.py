@@ -27,6 +27,8 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 
 # A module's name begins with its tool; users know the platform.
 OF_ANY = "vm"
+#: It runs in guests and has no options of a platform, so defaults for all modules are not for it.
+OF_GUESTS = "guest_status"
 PLATFORM_OF_PREFIX = {
     "virsh": "libvirt",
     "vbox": "virtualbox",
@@ -55,13 +57,14 @@ class Generator(NamedTuple):
 def action_groups(checkout):
     """The ``action_groups`` of meta/runtime.yml: a group for each platform that has modules, and ``all``."""
     groups = {platform: [] for platform in PLATFORM_OF_PREFIX.values()}
-    modules = sorted(path.stem for path in (checkout / "plugins" / "modules").glob("*.py"))
+    stems = (path.stem for path in (checkout / "plugins" / "modules").glob("*.py"))
+    modules = sorted(stem for stem in stems if stem != OF_GUESTS)
     for module in sorted({*modules} - OF_NO_PLATFORM):
         prefix = module.split("_")[0]
         if prefix == OF_ANY:
             continue
         if prefix not in PLATFORM_OF_PREFIX:
-            known = ", ".join(f"{name}_" for name in PLATFORM_OF_PREFIX)
+            known = ", ".join(f"{one}_" for one in PLATFORM_OF_PREFIX)
             raise OutOfPlace(f"plugins/modules/{module}.py belongs to no platform: names begin with one of {known}")
         groups[PLATFORM_OF_PREFIX[prefix]].append(module)
     groups = {"all": modules, **{platform: names for platform, names in groups.items() if names}}
@@ -80,6 +83,7 @@ DRIVERS = {
     "proxmox": ("proxmox.traits", lambda traits: [traits.proxmox_traits()]),
     "vmd": ("vmm.traits", lambda traits: [traits.vmm_traits(None)]),
     "hyperv": ("hyperv.traits", lambda traits: [traits.hyperv_traits(None)]),
+    "wsl": ("wsl.traits", lambda traits: [traits.wsl_traits(None)]),
 }
 COST_WORDS = {
     "live": "live",
@@ -152,6 +156,7 @@ FRAGMENTS = {
     "proxmox_vm": ("proxmox", "VM"),
     "vmm_vm": ("vmm", "VM"),
     "hyperv_vm": ("hyperv", "VM"),
+    "wsl_distro": ("wsl", "VM"),
     "vm_options": (None, "VM"),
     "virsh_snapshot_info": ("virsh", "SNAPSHOT_INFO"),
     "snapshot_info": ("vbox", "SNAPSHOT_INFO"),
@@ -189,8 +194,15 @@ def connections_of_role(checkout):
     )
 
 
-#: Modules that are about no VM: they have results of their own.
-OF_HOSTS = ("install_medium", "vmm_marked_lines", "vmm_network_info")
+#: Modules that are about no VM of a platform: they have results of their own.
+OF_HOSTS = (
+    "hyperv_host_settings",
+    "install_medium",
+    "vmm_marked_lines",
+    "vmm_network_info",
+    "wsl_host_settings",
+    OF_GUESTS,
+)
 
 
 GENERATORS = [

@@ -22,10 +22,15 @@ readonly _VMM_ROLES=('roles/vmm_*' 'plugins/modules/vmm_*' plugins/module_utils/
     plugins/module_utils/_ports plugins/module_utils/_front plugins/lookup tests/platforms/vmm tests/platforms/warm.py
     tests/conftest.py tests/requirements.txt tests/constraints.txt)
 
+# The same for the roles of Windows hosts.
+readonly _WINDOWS_ROLES=('roles/hyperv_host' 'roles/wsl_host' 'plugins/modules/*host_settings*' 'plugins/modules/windows_*'
+    plugins/module_utils plugins/plugin_utils plugins/lookup tests/platforms/windows tests/platforms/hyperv
+    tests/platforms/wsl tests/conftest.py tests/requirements.txt tests/constraints.txt)
+
 # An idle worker takes tests from a busy one: plays of whole roles take seconds, most tests milliseconds. Plays of role
-# agent and of the roles of vmd are the slowest of this stage; they run if the roles have changed.
+# agent and of the roles of hosts are the slowest of this stage; they run if the roles have changed.
 stage_unit() {
-    local agent vmm
+    local agent vmm windows
     local -a without=()
     unpack_cloud_init
     agent=$(note_of unit-agent "${_ROLES[@]}" 'tests/unit/roles/test_agent_*')
@@ -38,9 +43,15 @@ stage_unit() {
         say "   tests/unit/roles/test_vmm_* passed for these roles before"
         without+=('--ignore-glob=*/roles/test_vmm_*')
     fi
+    windows=$(note_of unit-windows "${_WINDOWS_ROLES[@]}" 'tests/unit/roles/test_hyperv_*' 'tests/unit/roles/test_wsl_*')
+    if has_passed "$windows"; then
+        say "   tests/unit/roles/test_hyperv_* and test_wsl_* passed for these roles before"
+        without+=('--ignore-glob=*/roles/test_hyperv_*' '--ignore-glob=*/roles/test_wsl_*')
+    fi
     _pytest -n 2 --dist worksteal "${without[@]}" tests/unit
     note_passed "$agent"
     note_passed "$vmm"
+    note_passed "$windows"
 }
 
 # nothing_left COMMAND...: runs it, and checks that no new file, lease, network, VM or process remains on the host.
@@ -143,9 +154,9 @@ _scenario_if_needed() {
     fi
     case $1 in
         from_vagrant)
-            if ! (install_packages vagrant vagrant-libvirt && tests/platforms/vagrant/build.sh >/dev/null); then
+            if ! { (install_packages vagrant vagrant-libvirt) && tests/platforms/vagrant/build.sh >/dev/null; }; then
                 say "   scenario $1 does not run: no real Vagrant with libvirt on this host"
-                return
+                return 0
             fi
             ;;
         agent | guest_image)
@@ -162,8 +173,7 @@ _scenario() {
     local began=$SECONDS log=$RUN/molecule-$1.log
     say "   scenario $1 …"
     POLYVIRT_TEST_NETWORK=$_ROLES_NETWORK MOLECULE_EPHEMERAL_DIRECTORY=$RUN/molecule/$1 \
-        VAGRANT_HOME=$RUN/molecule/vagrant-home \
-        molecule test -s "$1" >"$log" 2>&1 || { cat "$log"; say "   scenario $1 failed"; return 1; }
+        VAGRANT_HOME=$RUN/molecule/vagrant-home molecule test -s "$1" >"$log" 2>&1 || { cat "$log"; say "   scenario $1 failed"; return 1; }
     say "   scenario $1 passed ($((SECONDS - began)) s)"
 }
 

@@ -64,7 +64,7 @@ MUTATIONS = (
         "host-key-of-old-vm-stays",
         "roles/vm/tasks/known_hosts.yml",
         "when: (__vm_access.state == 'absent' or __vm_is_new) and __vm_known_hosts is exists",
-        "when: (__vm_access.state == 'absent') and __vm_known_hosts is exists",
+        "when: __vm_access.state == 'absent' and __vm_known_hosts is exists",
         {},
     ),
 )
