@@ -17,6 +17,7 @@ from mutations import (
     lines_vbox,
     lines_virsh,
     lines_vmm,
+    lines_wsl,
 )
 
 MUTATIONS = (
@@ -28,6 +29,7 @@ MUTATIONS = (
     *lines_vagrant.MUTATIONS,
     *lines_proxmox.MUTATIONS,
     *lines_vmm.MUTATIONS,
+    *lines_wsl.MUTATIONS,
     *lines_hyperv.MUTATIONS,
     *lines_tools.MUTATIONS,
     *lines_roles.MUTATIONS,

@@ -16,6 +16,7 @@ _AREAS = {
     "plugins/module_utils/_drivers/vagrant/": "vagrant",
     "plugins/module_utils/_drivers/proxmox/": "proxmox",
     "plugins/module_utils/_drivers/vmm/": "vmm",
+    "plugins/module_utils/_drivers/wsl/": "wsl",
     "plugins/module_utils/_drivers/hyperv/": "hyperv",
     "plugins/module_utils/_tools/": "tools",
     "plugins/module_utils/_ports/": "tools",

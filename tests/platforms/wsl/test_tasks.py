@@ -166,6 +166,12 @@ def test_full_drive_is_known_before_anything_is_done():
     assert len(host.writes()) == writes
 
 
+def test_virtual_disk_of_others_is_not_overwritten():
+    host = _host()
+    host.files.put("D:\\x\\ext4.vhdx", b"precious")
+    _rejected(host, "never overwritten", **NEW, install_location="D:\\x")
+
+
 def test_clone_of_a_running_distribution():
     host = _host()
     host.add("src", running=True, uid=1)
@@ -185,6 +191,15 @@ def test_clone_of_a_kept_distribution_keeps_its_task():
     assert _done(host, "distro_info", name=["copy"])["vms"][0]["settings"]["keep_running"] == "false"
 
 
+def test_kept_distribution_that_is_stopped_stays_so():
+    host = _host()
+    _done(host, **NEW, keep_running="true", state="started")
+    _done(host, name=["web"], state="stopped")
+    host.tick(300)
+    (task,) = host.tasks.values()
+    assert (host.find("web").running, task.is_running, task.is_enabled) == (False, False, False)
+
+
 # Identity -------------------------------------------------------------------------------------------------------------
 
 
@@ -196,7 +211,8 @@ def test_another_distribution_of_the_same_name_is_not_deleted():
     _rejected(host, old, "another ID", name=["web"], id=old, state="absent")
 
 
-def test_distribution_that_is_replaced_meanwhile_is_not_deleted():
+@pytest.mark.parametrize("task", [{"state": "absent"}, {"description": "ours"}, {"default_user": "anna"}], ids=str)
+def test_distribution_that_is_replaced_meanwhile_is_left_alone(task):
     host = _host()
     host.add("web")
 
@@ -205,8 +221,11 @@ def test_distribution_that_is_replaced_meanwhile_is_not_deleted():
         host.add("web", files={**FILES, "/root/data": b"precious"})
 
     host.after("--version", replace)
-    run(host, name=["web"], state="absent")
-    assert host.find("web").files["/root/data"] == b"precious"
+    run(host, name=["web"], **task)
+    found = host.find("web")
+    assert found.files["/root/data"] == b"precious"
+    assert "anna" not in found.users()
+    assert not (_done(host, "distro_info", name=["web"])["vms"][0]["description"])
 
 
 def test_names_that_begin_alike_are_not_mixed_up():

@@ -1,0 +1,71 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Mutations of the driver of WSL, and of its tools."""
+
+from __future__ import annotations
+
+from mutations.mutation import Mutation
+
+_UTILS = "plugins/module_utils"
+_TASKS = ("tests/platforms/wsl/test_tasks.py",)
+_INTERRUPTED = ("tests/platforms/wsl/test_interrupted.py",)
+
+MUTATIONS = (
+    Mutation(
+        "distribution-of-a-killed-creation-counts",
+        f"{_UTILS}/_drivers/wsl/reader.py",
+        'return bool(mark.get("making")) if mark else name in self.creating or name in self.begun',
+        "return False",
+        {"unit": (*_TASKS, *_INTERRUPTED)},
+    ),
+    Mutation(
+        "virtual-disk-is-overwritten",
+        f"{_UTILS}/_drivers/wsl/checks.py",
+        'if exists[f"{folder}\\\\ext4.vhdx"]:',
+        "if False:",
+        {"unit": _TASKS},
+    ),
+    Mutation(
+        "space-is-not-checked",
+        f"{_UTILS}/_drivers/wsl/checks.py",
+        "if free is not None and needed > free:",
+        "if False:",
+        {"unit": _TASKS},
+    ),
+    Mutation(
+        "replaced-distribution-is-changed",
+        f"{_UTILS}/_drivers/wsl/driver.py",
+        'if raw is None or raw["PSChildName"].lower() != vm.id.lower():',
+        "if raw is None:",
+        {"unit": _TASKS},
+    ),
+    Mutation(
+        "stopped-distribution-keeps-running",
+        f"{_UTILS}/_drivers/wsl/configure.py",
+        'stopping = [wsl(driver.host.file, ["--terminate", name])]',
+        "stopping = []",
+        {"unit": _TASKS},
+    ),
+    Mutation(
+        "task-starts-it-again",
+        f"{_UTILS}/_drivers/wsl/power.py",
+        'before += [task_call("Disable", vm.id), task_call("Stop", vm.id)]',
+        "pass",
+        {"unit": _TASKS},
+    ),
+    Mutation(
+        "source-of-a-clone-stays-stopped",
+        f"{_UTILS}/_drivers/wsl/power.py",
+        "driver.sources_to_start.add(source.id)",
+        "pass",
+        {"unit": _TASKS},
+    ),
+    Mutation(
+        "file-of-a-clone-stays",
+        f"{_UTILS}/_drivers/wsl/create.py",
+        'leftover = file_command("Remove-Item", [export_file(config["install_location"], vm.name)], go_on=True)',
+        'leftover = file_command("Test-Path", [config["install_location"]], go_on=True)',
+        {"unit": (*_TASKS, *_INTERRUPTED)},
+    ),
+)
