@@ -27,31 +27,49 @@ readonly _WINDOWS_ROLES=('roles/hyperv_host' 'roles/wsl_host' 'plugins/modules/*
     plugins/module_utils plugins/plugin_utils plugins/lookup tests/platforms/windows tests/platforms/hyperv
     tests/platforms/wsl tests/conftest.py tests/requirements.txt tests/constraints.txt)
 
-# An idle worker takes tests from a busy one: plays of whole roles take seconds, most tests milliseconds. Plays of role
-# agent and of the roles of hosts are the slowest of this stage; they run if the roles have changed.
+# turn_of_day NAME...: the name whose turn it is on this day, or on the day that POLYVIRT_TEST_SEED repeats.
+turn_of_day() {
+    local day=${POLYVIRT_TEST_SEED:-$(date +%Y%m%d)}
+    echo "${@:day % $# + 1:1}"
+}
+
+# is_due NAME NOTE NAME...: whether tests that take turns run now: on their day, or if their files have changed since they
+# passed here; never if they passed with these files. In a deep run, always.
+is_due() {
+    local name=$1 note=$2
+    shift 2
+    [ "$DEEP" = false ] || return 0
+    [ ! -e "$note" ] || return 1
+    compgen -G "$POLYVIRT_CACHE/passed/$name-*" >/dev/null || [ "$name" = "$(turn_of_day "$@")" ]
+}
+
+# Tests in tests/unit/roles that play whole roles, by name and first letters of their files. They are the slowest of this
+# stage, so they take turns.
+readonly _PLAYS=(unit-agent unit-vmm unit-windows)
+declare -Ar _FILES_OF_PLAYS=([unit-agent]='agent' [unit-vmm]='vmm' [unit-windows]='hyperv wsl')
+
+# An idle worker takes tests from a busy one: plays of whole roles take seconds, most tests milliseconds.
 stage_unit() {
-    local agent vmm windows
-    local -a without=()
+    local name begin
+    local -a without=() played=()
+    local -A notes=(
+        [unit-agent]=$(note_of unit-agent "${_ROLES[@]}" 'tests/unit/roles/test_agent_*')
+        [unit-vmm]=$(note_of unit-vmm "${_VMM_ROLES[@]}" 'tests/unit/roles/test_vmm_*')
+        [unit-windows]=$(note_of unit-windows "${_WINDOWS_ROLES[@]}" 'tests/unit/roles/test_hyperv_*' 'tests/unit/roles/test_wsl_*')
+    )
     unpack_cloud_init
-    agent=$(note_of unit-agent "${_ROLES[@]}" 'tests/unit/roles/test_agent_*')
-    vmm=$(note_of unit-vmm "${_VMM_ROLES[@]}" 'tests/unit/roles/test_vmm_*')
-    if has_passed "$agent"; then
-        say "   tests/unit/roles/test_agent_* passed for these roles before"
-        without+=('--ignore-glob=*/roles/test_agent_*')
-    fi
-    if has_passed "$vmm"; then
-        say "   tests/unit/roles/test_vmm_* passed for these roles before"
-        without+=('--ignore-glob=*/roles/test_vmm_*')
-    fi
-    windows=$(note_of unit-windows "${_WINDOWS_ROLES[@]}" 'tests/unit/roles/test_hyperv_*' 'tests/unit/roles/test_wsl_*')
-    if has_passed "$windows"; then
-        say "   tests/unit/roles/test_hyperv_* and test_wsl_* passed for these roles before"
-        without+=('--ignore-glob=*/roles/test_hyperv_*' '--ignore-glob=*/roles/test_wsl_*')
-    fi
-    _pytest -n 2 --dist worksteal "${without[@]}" tests/unit
-    note_passed "$agent"
-    note_passed "$vmm"
-    note_passed "$windows"
+    for name in "${_PLAYS[@]}"; do
+        if is_due "$name" "${notes[$name]}" "${_PLAYS[@]}"; then
+            played+=("$name")
+            continue
+        fi
+        for begin in ${_FILES_OF_PLAYS[$name]}; do
+            say "   tests/unit/roles/test_${begin}_* do not run today, or passed with these files"
+            without+=("--ignore-glob=*/roles/test_${begin}_*")
+        done
+    done
+    _pytest -n 2 --dist worksteal --durations 25 "${without[@]}" tests/unit
+    for name in "${played[@]}"; do note_passed "${notes[$name]}"; done
 }
 
 # nothing_left COMMAND...: runs it, and checks that no new file, lease, network, VM or process remains on the host.
@@ -140,15 +158,9 @@ _every_scenario() {
 # all run. Those that test one role which uses no module run only if the roles have changed.
 readonly _SLOW_SCENARIOS=(agent guest_image two_vms from_vagrant)
 
-# scenario_of_day: the slow scenario of this day, or of the day that POLYVIRT_TEST_SEED repeats.
-scenario_of_day() {
-    local day=${POLYVIRT_TEST_SEED:-$(date +%Y%m%d)}
-    echo "${_SLOW_SCENARIOS[$((day % ${#_SLOW_SCENARIOS[@]}))]}"
-}
-
 _scenario_if_needed() {
     local passed=
-    if [[ " ${_SLOW_SCENARIOS[*]} " == *" $1 "* ]] && [ "$DEEP" = false ] && [ "$1" != "$(scenario_of_day)" ]; then
+    if [[ " ${_SLOW_SCENARIOS[*]} " == *" $1 "* ]] && [ "$DEEP" = false ] && [ "$1" != "$(turn_of_day "${_SLOW_SCENARIOS[@]}")" ]; then
         say "   scenario $1 does not run today (POLYVIRT_TEST_SEED)"
         return
     fi
