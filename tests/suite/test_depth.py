@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from suite import depth
@@ -46,6 +48,38 @@ def test_shares_of_two_weeks_are_nearly_all(shares):
 
 def test_deep_run_takes_all(shares):
     assert shares([20261101], is_deep=True) == [ITEMS]
+
+
+class _Item:
+    """A test of a platform, or of none."""
+
+    def __init__(self, platform=None, days=None):
+        self._days = days
+        if platform:
+            self.callspec = SimpleNamespace(params={"platform_name": platform})
+
+    def get_closest_marker(self, _name):
+        return self._days and SimpleNamespace(args=(self._days,))
+
+
+@pytest.mark.parametrize(
+    ("item", "days"),
+    [
+        (_Item(), 1),
+        (_Item("libvirt_test"), 1),
+        (_Item("proxmox"), 2),
+        (_Item("virtualbox"), 6),
+        (_Item(days=6), 6),
+        (_Item("libvirt_test", days=3), 3),
+        (_Item("virtualbox", days=3), 6),
+    ],
+)
+def test_every_test_has_its_turn_once(item, days):
+    assert depth.days_of(item) == days
+    items = [item, *(_Item("proxmox") for _ in range(4)), *(_Item(days=days) for _ in range(7))]
+    of_days = [[one for one in items if one not in depth.not_today(items, day)] for day in range(20261101, 20261107)]
+    assert sum(item in some for some in of_days) == 6 / days
+    assert {one for some in of_days[:days] for one in some if depth.days_of(one) == days} >= {items[0], *items[5:]}
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._tools.vboxmanage im
 
 from platforms.virtualbox.noted import MIB, SMALL, task
 
-pytestmark = pytest.mark.rotated
+pytestmark = pytest.mark.rotated(6)
 
 BUTTON, CUT = "controlvm acpipowerbutton", "controlvm poweroff"
 TEXT = 'one "two" \\three\\\n\nfour ü'
