@@ -211,8 +211,8 @@ diff:
 # end generated
 """
 
-from ..module_utils._drivers.vagrant.driver import make_driver
 from ..module_utils._drivers.vagrant.options import CONNECTION
+from ..module_utils._drivers.vagrant.snapshot_driver import make_driver
 from ..module_utils._front.changes import snapshot_module
 from ..module_utils._front.declaration import run_module
 

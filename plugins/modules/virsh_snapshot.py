@@ -219,8 +219,8 @@ diff:
 # end generated
 """
 
-from ..module_utils._drivers.virsh.driver import make_driver
 from ..module_utils._drivers.virsh.options import SNAPSHOT
+from ..module_utils._drivers.virsh.snapshot_driver import make_driver
 from ..module_utils._front.changes import snapshot_module
 from ..module_utils._front.declaration import run_module
 
