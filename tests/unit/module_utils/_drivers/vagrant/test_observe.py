@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant import driver, reader
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant import reader
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.driver import make_driver
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.in_libvirt import InLibvirt
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.project import ssh_record
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.differences import pending
@@ -99,7 +100,7 @@ def test_snapshots_as_a_tree():
 @pytest.fixture
 def driver(tmp_path):
     params = {"project_dir": str(tmp_path), "vagrantfile": None, "managed": True, "executable": "true", "name": ["web"]}
-    found = driver.make_driver(params)
+    found = make_driver(params)
     found.project.define(MACHINE)
     folder = tmp_path / ".vagrant" / "machines" / "web" / "libvirt"
     folder.mkdir(parents=True)
