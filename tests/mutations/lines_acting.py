@@ -115,8 +115,8 @@ MUTATIONS = (
     Mutation(
         "lost-settings-pass-for-stored",
         f"{_ENGINE}/sending.py",
-        "return complete(progress) if is_power_only and has_arrived(progress) else _resend(progress)",
-        "return complete(progress) if has_arrived(progress) else _resend(progress)",
+        "if is_power_only and has_arrived(progress):",
+        "if has_arrived(progress):",
         {"unit": [f"{_TESTS}/test_waits.py"]},
     ),
     Mutation(
@@ -125,6 +125,13 @@ MUTATIONS = (
         "steps = progress.plan.steps[progress.done : progress.segment[1]]",
         "steps = progress.plan.steps[progress.segment[0] : progress.segment[1]]",
         {"unit": [f"{_TESTS}/test_chaos.py"]},
+    ),
+    Mutation(
+        "existing-vm-is-created-again",
+        f"{_ENGINE}/sending.py",
+        "return _resend(_after_creation(progress) if _is_created(progress) else progress)",
+        "return _resend(progress)",
+        {"unit": [f"{_TESTS}/test_task.py"]},
     ),
     Mutation(
         "failed-observation-ends-the-wait",

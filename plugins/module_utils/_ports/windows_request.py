@@ -34,6 +34,13 @@ class Ref:
 
 
 @dataclass(frozen=True)
+class Joined:
+    """One text of texts and of Refs, such as that to the id of a VM that an earlier call has created."""
+
+    parts: tuple
+
+
+@dataclass(frozen=True)
 class Chain:
     """The calls for one VM, in order. The first failure ends a chain; others continue."""
 
@@ -55,6 +62,8 @@ def value(given):
         return given
     if isinstance(given, Ref):
         return {"ref": given.name}
+    if isinstance(given, Joined):
+        return {"joined": value(given.parts)}
     if isinstance(given, (list, tuple)):
         return [value(item) for item in given]
     is_number = (isinstance(given, int) and given in _NUMBERS) or (isinstance(given, float) and math.isfinite(given))

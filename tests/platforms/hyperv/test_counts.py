@@ -23,11 +23,11 @@ def test_task_with_nothing_to_do_needs_one_request(count):
 
 
 @pytest.mark.parametrize("count", [1, 20])
-def test_creation_and_start_need_two_requests_that_change_something(count):
-    """One observes, one checks files; the end is observed by the requests that change something."""
+def test_creation_and_start_need_one_request_that_changes_something(count):
+    """One observes, one checks files; the end is observed by the request that changes something."""
     host = host_with()
     result, counts = counted(host, name=names_of(count), **NEW)
-    assert (result["failed"], counts.requests, counts.changing) == (False, 4, 2)
+    assert (result["failed"], counts.requests, counts.changing) == (False, 3, 1)
     assert {vm.state for vm in host.vms} == {"Running"}
 
 

@@ -250,6 +250,8 @@ class Kept:
     def argument(self, value):
         if isinstance(value, str):
             return self.text(value)
+        if isinstance(value, dict) and value.get("joined") is not None:
+            return "".join(as_text(self.argument(part)) for part in _items(value["joined"]))
         if isinstance(value, dict):
             objects = self.get(value.get("ref"))
             if not objects:

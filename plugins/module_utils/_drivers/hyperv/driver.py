@@ -11,9 +11,8 @@ from __future__ import annotations
 from functools import partial
 
 from ..._lifecycle.errors import NotFound, PolyvirtError
-from ..._lifecycle.in_rounds import apply_in_rounds
+from ..._lifecycle.in_rounds import in_rounds
 from ..._lifecycle.model import POWER_VERBS, SNAPSHOT_VERBS, Target
-from ..._ports import writes
 from ..._ports.ceiling import call_timeout
 from ..._ports.windows import side_by_side
 from ..._tools.hyperv import read_vms, vms_chain
@@ -88,7 +87,7 @@ class HyperVDriver(HyperVReader):
 
     def apply(self, batch):
         self._targets = [Target(vm.name, vm.id) for vm, _steps in batch]
-        return apply_in_rounds(self._step, partial(side_by_side, self._send_and_read), batch, writes.count)
+        return in_rounds(self._step, partial(side_by_side, self._send_and_read), batch)
 
     def _step(self, vm, step):
         return getattr(_file_of(step.verb), step.verb)(self, vm, step)
@@ -101,14 +100,10 @@ class HyperVDriver(HyperVReader):
             self._last = LastRead(self._targets, results[len(chains) :], self)
         return results[: len(chains)]
 
-    def has_changed(self, vm):
-        """Whether this task has changed a VM since it was observed."""
-        return vm.id.lower() in self._changed
-
     def current(self, vm):
         """The raw VM as it is now: as observed, or read again if this task has changed it since."""
         raw = self.found.raw(vm.id)
-        if raw is None or self.has_changed(vm):
+        if raw is None or vm.id.lower() in self._changed:
             result = yield list(vms_chain("", {"Id": [vm.id]}, native_properties(self._native_keys)).calls)
             check_parts(result.answers)
             _known, vms, snapshots, disks = read_vms(result.answers)

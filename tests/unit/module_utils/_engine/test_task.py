@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from dataclasses import replace
 
@@ -254,19 +255,22 @@ def test_a_lane_goes_on_without_its_failed_machine():
 # Unfinished creations -------------------------------------------------------------------------------------------------
 
 
+@pytest.fixture(params=[(), ("create",)], ids=["create, then start", "create and start in one batch"])
+def world(request):
+    return World(ends_at_once=request.param)
+
+
 def make(**policy):
     return ask("new", "started", {"cpus": 1}, IMAGE, **policy)
 
 
-def test_a_machine_is_made_and_started():
-    world = World()
+def test_a_machine_is_made_and_started(world):
     outcome = carry_out(world, make())
     assert (outcome.failed, world.verbs()) == (False, ["create", "start"])
     assert (outcome.vms[0]["id"], outcome.vms[0]["state"]) == ("u-new", "running")
 
 
-def test_an_unfinished_creation_is_undone():
-    world = World()
+def test_an_unfinished_creation_is_undone(world):
     world.trouble("start", refusal("no bootable device"))
     outcome = carry_out(world, make())
     assert world.verbs() == ["create", "start", "delete"]
@@ -275,24 +279,21 @@ def test_an_unfinished_creation_is_undone():
     assert (outcome.changed, outcome.vms[0]["state"], outcome.diff) == (False, "absent", [])
 
 
-def test_an_unfinished_creation_is_kept_where_that_is_asked():
-    world = World()
+def test_an_unfinished_creation_is_kept_where_that_is_asked(world):
     world.trouble("start", refusal("no bootable device"))
     outcome = carry_out(world, make(on_failure="keep"))
     assert world.verbs() == ["create", "start"]
     assert (outcome.changed, outcome.failed, outcome.vms[0]["state"]) == (True, True, "stopped")
 
 
-def test_a_creation_that_never_began_leaves_nothing_to_undo():
-    world = World()
+def test_a_creation_that_never_began_leaves_nothing_to_undo(world):
     world.trouble("create", refusal("disk full"))
     outcome = carry_out(world, make())
     assert (world.verbs(), outcome.changed) == (["create"], False)
     assert "disk full" in outcome.msg
 
 
-def test_a_machine_of_the_same_name_that_is_not_the_one_made_is_not_undone():
-    world = World()
+def test_a_machine_of_the_same_name_that_is_not_the_one_made_is_not_undone(world):
     world.trouble("start", refusal("no bootable device"))
     create = world._create
 
@@ -307,8 +308,9 @@ def test_a_machine_of_the_same_name_that_is_not_the_one_made_is_not_undone():
 
 def test_a_machine_that_another_task_made_meanwhile_is_not_undone():
     """Whether making it was lost for good, or passed for done because it is there: it is not ours to remove."""
-    for lost in (refusal("it holds something else"), CommandFailed(["tool"], 1, "exists already")):
-        world = World()
+    losses = refusal("it holds something else"), CommandFailed(["tool"], 1, "exists already")
+    for lost, ends_at_once in itertools.product(losses, [(), ("create",)]):
+        world = World(ends_at_once=ends_at_once)
         world.trouble("create", lost, done=True)
         world.trouble("start", refusal("no bootable device"))
         assert carry_out(world, make()).failed
@@ -316,8 +318,7 @@ def test_a_machine_that_another_task_made_meanwhile_is_not_undone():
         assert len(world.machines) == 1
 
 
-def test_a_machine_that_another_task_made_and_started_meanwhile_is_as_requested():
-    world = World()
+def test_a_machine_that_another_task_made_and_started_meanwhile_is_as_requested(world):
     create = world._create
 
     def create_and_start(vm, step):
@@ -330,9 +331,23 @@ def test_a_machine_that_another_task_made_and_started_meanwhile_is_as_requested(
     assert world.machine("new").power == "running"
 
 
+@pytest.mark.parametrize("lost", ["create", "start"])
+def test_a_machine_whose_answer_was_lost_is_neither_made_nor_started_twice(world, lost):
+    world.trouble(lost, refusal("try later"), done=True)
+    outcome = carry_out(world, make())
+    assert (outcome.failed, outcome.changed, world.verbs()) == (False, True, ["create", "start"])
+
+
+def test_creation_and_start_are_sent_together_where_a_creation_ends_at_once():
+    world, steps = World(ends_at_once=["create"]), []
+    apply = world.apply
+    world.apply = lambda batch: (steps.append([step.verb for _vm, sent in batch for step in sent]), apply(batch))[1]
+    carry_out(world, make())
+    assert (steps, len(world.looks)) == ([["create", "start"]], 3)
+
+
 @pytest.mark.parametrize("wakes_as", ["failed", "stopped"])
-def test_from_its_first_start_on_a_machine_is_kept(wakes_as):
-    world = World()
+def test_from_its_first_start_on_a_machine_is_kept(world, wakes_as):
     create = world._create
 
     def create_with_a_fault(vm, step):
@@ -345,8 +360,7 @@ def test_from_its_first_start_on_a_machine_is_kept(wakes_as):
     assert (world.verbs(), len(world.machines), outcome.changed) == (["create", "start"], 1, True)
 
 
-def test_the_error_that_is_told_is_the_first_even_if_undoing_fails_too():
-    world = World()
+def test_the_error_that_is_told_is_the_first_even_if_undoing_fails_too(world):
     world.trouble("start", refusal("no bootable device"))
     world.trouble("delete", refusal("cannot undefine"))
     outcome = carry_out(world, make())
@@ -357,8 +371,8 @@ def test_the_error_that_is_told_is_the_first_even_if_undoing_fails_too():
 @pytest.mark.parametrize("check", [True, False])
 def test_one_mac_for_two_vms_of_a_task_is_rejected(check):
     """Both are new, so no driver could find the other one."""
-    mac = {"networks": {"0": {}, "1": {"mac": "52:54:00:00:00:01"}}}
     world = World()
+    mac = {"networks": {"0": {}, "1": {"mac": "52:54:00:00:00:01"}}}
     requests = [Request(name, config=mac, creation=IMAGE) for name in ("web", "db")]
     with pytest.raises(InvalidInput, match=r"db: networks\.1\.mac: 52:54:00:00:00:01 is also that of web: networks"):
         task.run(world, requests, check, clock=world.clock, probe=None)

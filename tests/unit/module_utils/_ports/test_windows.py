@@ -13,6 +13,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._ports import window
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.windows_request import (
     NULL,
     Chain,
+    Joined,
     Ref,
     call,
     in_background,
@@ -93,6 +94,16 @@ def test_arguments_of_programs_arrive_unchanged(arguments):
 def test_value_that_has_no_form_in_a_request_is_rejected(wrong):
     with pytest.raises(ValueError, match="no value of a request"):
         call(GET, {"Id": [wrong]})
+
+
+@pytest.mark.parametrize("text", ["", "a", '"=', "2026-01-01T00:00:00"])
+def test_joined_parts_are_one_text(connection, text):
+    keeping = [call(GET, {"Id": ALPHA}, keep="vm"), pick("vm", "id", path=["Id"])]
+    joined = Joined((text, Ref("id"), '"}'))
+    _one(connection, *keeping, call(SET, {"Machine": Ref("vm"), "Notes": joined}))
+    assert _notes(connection) == f'{text}{ALPHA}"}}'
+    missing = _one(connection, call(SET, {"Machine": Ref("vm"), "Notes": joined}))
+    assert missing.error.id == "NothingKept"
 
 
 def test_null_is_sent_only_by_its_name():
