@@ -280,6 +280,9 @@ function Select-Kept {
     if ($Call.expect -eq 'one' -and $objects.Length -ne 1) {
         throw (New-CallError -Id 'NotOne' -Message "$($objects.Length) objects fit, one was expected")
     }
+    if ($null -ne $Call.fewer -and $objects.Length -ge $Call.fewer) {
+        throw (New-CallError -Id 'NotFewer' -Message "$($objects.Length) objects fit, fewer than $($Call.fewer) were expected")
+    }
     $Kept[$Call.keep] = [object[]]$objects
     $answer = @{ ok = $true; objects = [object[]]@(); count = $objects.Length }
     if ($null -ne $Call.show) { $answer.objects = [object[]](ConvertTo-Plain -Value $objects -Show $Call.show) }

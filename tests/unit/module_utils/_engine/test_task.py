@@ -32,6 +32,27 @@ def carry_out(world, *requests, check=False):
     return task.run(world, requests, check, clock=world.clock, probe=None)
 
 
+# Before the first observation -----------------------------------------------------------------------------------------
+
+
+def test_driver_knows_the_plans_of_vms_that_may_not_exist_before_it_observes():
+    class ReadingAhead(World):
+        def expect(self, plans):
+            assert not self.looks
+            expected.extend((one.after.name, [step.verb for step in one.steps]) for one in plans)
+
+    expected, clone = [], {"clone": {"source": "web"}}
+    requests = [
+        ask("web", "started", {"cpus": 3}, IMAGE),
+        ask("new", "started", {"cpus": 1}, IMAGE),
+        ask("old", "absent"),
+        ask("unknown", "started"),
+        ask("copy", "present", {}, clone),
+    ]
+    carry_out(ReadingAhead(Machine("web", "1")), *requests, check=True)
+    assert expected == [("web", ["create", "start"]), ("new", ["create", "start"])]
+
+
 # One refusal, one failure ---------------------------------------------------------------------------------------------
 
 

@@ -78,6 +78,14 @@ def test_chain_returns_objects_of_each_call(connection):
     assert (result.is_complete, result.steps_done, result.answers[1].details["count"]) == (True, 2, 1)
 
 
+@pytest.mark.parametrize(("fewer", "answers"), [(1, 2), (2, 3)])
+def test_chain_goes_on_if_fewer_objects_fit(connection, fewer, answers):
+    off = pick("vms", "off", conditions={"State": "Off"}, fewer=fewer)
+    result = _one(connection, call(GET, keep="vms"), off, READ_ALPHA)
+    assert (len(result.answers), result.is_complete) == (answers, answers == 3)
+    assert getattr(result.error, "id", None) == (None if result.is_complete else "NotFewer")
+
+
 @given(st.text())
 def test_any_text_arrives_unchanged(text):
     shown = properties("Value", "Text", "Type")
