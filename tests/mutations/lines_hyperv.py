@@ -72,6 +72,13 @@ MUTATIONS = (
         {"unit": _COUNTS},
     ),
     Mutation(
+        "existing-vm-is-read-like-a-new-one",
+        f"{_UTILS}/_drivers/hyperv/checks.py",
+        'return [pick("all", "existing", conditions={"Name": names}, fewer=len(names)), *self._expected.calls]',
+        'return [pick("all", "existing", conditions={"Name": names}, one=False), *self._expected.calls]',
+        {"unit": _COUNTS},
+    ),
+    Mutation(
         "old-observation-counts",
         f"{_UTILS}/_drivers/hyperv/driver.py",
         "if self._clock.now() > self._end:",
