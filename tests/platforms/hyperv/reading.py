@@ -69,7 +69,6 @@ def _settings(host, shown, hardware):
         "stop_action": shown["AutomaticStopAction"],
         "integration_services": hardware.services["VSS"],
         "native": hardware.memory["Priority"],
-        "lock_on_disconnect": shown["LockOnDisconnect"],
     }
 
 
