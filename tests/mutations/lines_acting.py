@@ -68,21 +68,21 @@ MUTATIONS = (
         f"{_ENGINE}/ending.py",
         'return "start" not in verbs[: progress.done] and progress.phase not in (UNDOING, GUEST)',
         "return progress.phase not in (UNDOING, GUEST)",
-        {"unit": [f"{_TESTS}/test_task.py"]},
+        {"unit": [f"{_TESTS}/test_creations.py"]},
     ),
     Mutation(
         "on-failure-keep-is-ignored",
         f"{_ENGINE}/ending.py",
         'if not verbs or verbs[0] not in CREATING or not progress.created or progress.policy.on_failure == "keep":',
         "if not verbs or verbs[0] not in CREATING or not progress.created:",
-        {"unit": [f"{_TESTS}/test_task.py"]},
+        {"unit": [f"{_TESTS}/test_creations.py"]},
     ),
     Mutation(
         "rollback-deletes-foreign-vm",
         f"{_ENGINE}/ending.py",
         "if vm.power != STOPPED or not (vm.owned or vm.id is None):",
         "if vm.power != STOPPED:",
-        {"unit": [f"{_TESTS}/test_task.py"]},
+        {"unit": [f"{_TESTS}/test_creations.py"]},
     ),
     Mutation(
         "guest-is-asked-to-stop-only-once",
@@ -131,7 +131,7 @@ MUTATIONS = (
         f"{_ENGINE}/sending.py",
         "return _resend(_after_creation(progress) if _is_created(progress) else progress)",
         "return _resend(progress)",
-        {"unit": [f"{_TESTS}/test_task.py"]},
+        {"unit": [f"{_TESTS}/test_creations.py"]},
     ),
     Mutation(
         "failed-observation-ends-the-wait",
