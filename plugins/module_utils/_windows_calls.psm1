@@ -63,10 +63,16 @@ function Get-Text {
 }
 
 function Get-Argument {
-    <# A value of the request: texts lose their "=", and {"ref": name} becomes the objects kept under this name. #>
+    <#
+    A value of the request: texts lose their "=", {"ref": name} becomes the objects kept under this name, and the parts
+    of {"joined": [...]} become one text.
+    #>
     param($Value, [hashtable]$Kept)
 
     if ($Value -is [string]) { return Get-Text -Value $Value }
+    if ($Value -is [System.Management.Automation.PSCustomObject] -and $null -ne $Value.joined) {
+        return -join @($Value.joined | ForEach-Object -Process { [string](Get-Argument -Value $_ -Kept $Kept) })
+    }
     if ($Value -is [System.Management.Automation.PSCustomObject]) {
         $objects = $Kept[$Value.ref]
         if ($null -eq $objects -or $objects.Length -eq 0) {
@@ -273,6 +279,9 @@ function Select-Kept {
     }
     if ($Call.expect -eq 'one' -and $objects.Length -ne 1) {
         throw (New-CallError -Id 'NotOne' -Message "$($objects.Length) objects fit, one was expected")
+    }
+    if ($null -ne $Call.fewer -and $objects.Length -ge $Call.fewer) {
+        throw (New-CallError -Id 'NotFewer' -Message "$($objects.Length) objects fit, fewer than $($Call.fewer) were expected")
     }
     $Kept[$Call.keep] = [object[]]$objects
     $answer = @{ ok = $true; objects = [object[]]@(); count = $objects.Length }

@@ -68,21 +68,21 @@ MUTATIONS = (
         f"{_ENGINE}/ending.py",
         'return "start" not in verbs[: progress.done] and progress.phase not in (UNDOING, GUEST)',
         "return progress.phase not in (UNDOING, GUEST)",
-        {"unit": [f"{_TESTS}/test_task.py"]},
+        {"unit": [f"{_TESTS}/test_creations.py"]},
     ),
     Mutation(
         "on-failure-keep-is-ignored",
         f"{_ENGINE}/ending.py",
         'if not verbs or verbs[0] not in CREATING or not progress.created or progress.policy.on_failure == "keep":',
         "if not verbs or verbs[0] not in CREATING or not progress.created:",
-        {"unit": [f"{_TESTS}/test_task.py"]},
+        {"unit": [f"{_TESTS}/test_creations.py"]},
     ),
     Mutation(
         "rollback-deletes-foreign-vm",
         f"{_ENGINE}/ending.py",
         "if vm.power != STOPPED or not (vm.owned or vm.id is None):",
         "if vm.power != STOPPED:",
-        {"unit": [f"{_TESTS}/test_task.py"]},
+        {"unit": [f"{_TESTS}/test_creations.py"]},
     ),
     Mutation(
         "guest-is-asked-to-stop-only-once",
@@ -115,8 +115,8 @@ MUTATIONS = (
     Mutation(
         "lost-settings-pass-for-stored",
         f"{_ENGINE}/sending.py",
-        "return complete(progress) if is_power_only and has_arrived(progress) else _resend(progress)",
-        "return complete(progress) if has_arrived(progress) else _resend(progress)",
+        "if is_power_only and has_arrived(progress):",
+        "if has_arrived(progress):",
         {"unit": [f"{_TESTS}/test_waits.py"]},
     ),
     Mutation(
@@ -125,6 +125,13 @@ MUTATIONS = (
         "steps = progress.plan.steps[progress.done : progress.segment[1]]",
         "steps = progress.plan.steps[progress.segment[0] : progress.segment[1]]",
         {"unit": [f"{_TESTS}/test_chaos.py"]},
+    ),
+    Mutation(
+        "existing-vm-is-created-again",
+        f"{_ENGINE}/sending.py",
+        "return _resend(_after_creation(progress) if _is_created(progress) else progress)",
+        "return _resend(progress)",
+        {"unit": [f"{_TESTS}/test_creations.py"]},
     ),
     Mutation(
         "failed-observation-ends-the-wait",

@@ -17,9 +17,9 @@ _PORT = ("tests/unit/module_utils/_ports/test_windows.py",)
 MUTATIONS = (
     Mutation(
         "files-of-a-killed-creation-stay",
-        f"{_UTILS}/_drivers/hyperv/observe.py",
-        'if not mark.get("new") or is_temporary(raw["Name"]):',
-        'if not mark.get("new"):',
+        f"{_UTILS}/_drivers/hyperv/mark.py",
+        'return {**mark, "id": raw["Id"]} if is_own else mark',
+        "return mark",
         {"unit": _TASKS},
     ),
     Mutation(
@@ -56,6 +56,27 @@ MUTATIONS = (
         'if answer.error is not None and answer.error.id != "NothingKept":',
         "if False:",
         {"unit": _TASKS},
+    ),
+    Mutation(
+        "mark-has-no-id",
+        f"{_UTILS}/_drivers/hyperv/create.py",
+        'notes = notes_on_host(config.get("description") or "", mark, Ref("id"))',
+        'notes = notes_of(config.get("description") or "", mark)',
+        {"unit": _TASKS},
+    ),
+    Mutation(
+        "start-is-a-request-of-its-own",
+        f"{_UTILS}/_lifecycle/in_rounds.py",
+        "if isinstance(self._calls, Last) and self._done + 1 < len(self._steps):",
+        "if False:",
+        {"unit": _COUNTS},
+    ),
+    Mutation(
+        "existing-vm-is-read-like-a-new-one",
+        f"{_UTILS}/_drivers/hyperv/checks.py",
+        'return [pick("all", "existing", conditions={"Name": names}, fewer=len(names)), *self._expected.calls]',
+        'return [pick("all", "existing", conditions={"Name": names}, one=False), *self._expected.calls]',
+        {"unit": _COUNTS},
     ),
     Mutation(
         "old-observation-counts",

@@ -47,7 +47,7 @@ def planned_again(progress, known):
     if done and not (new.refusal or new.busy):
         changing = [step for step in new.steps if step.verb == "configure"]
         steps = [*first.steps[:done], *changing, *first.steps[done + 1 :]]
-        segments = (tuple(steps[:done]), *cut(steps[done:]))
+        segments = (tuple(steps[:done]), *cut(steps[done:], progress.traits.ends_at_once))
         new = Plan(before, simulate(before, steps), segments, not_compared=new.not_compared)
     return new, _beyond(first, new)
 

@@ -53,9 +53,9 @@ def _resend(progress):
 
 
 def after_steps(progress, event):
-    first, end = progress.segment
-    creating = progress.plan.steps[first : end if event.error is None else progress.done + event.done]
-    created = progress.created or any(step.verb in CREATING for step in creating)
+    _first, end = progress.segment
+    complete_ones = progress.wish.steps if event.error is None else progress.wish.steps[: event.done]
+    created = progress.created or any(step.verb in CREATING for step in complete_ones)
     progress = replace(progress, wrote=wrote_with(progress, event), created=created, since=progress.at)
     if event.error is None:
         return _await_end(progress)
@@ -85,7 +85,19 @@ def while_retrying(progress, _event):
     first, end = progress.segment
     # A power state says nothing about settings: those are sent again.
     is_power_only = all(step.verb in SHOWN_BY_POWER for step in progress.plan.steps[first:end])
-    return complete(progress) if is_power_only and has_arrived(progress) else _resend(progress)
+    if is_power_only and has_arrived(progress):
+        return complete(progress)
+    return _resend(_after_creation(progress) if _is_created(progress) else progress)
+
+
+def _is_created(progress):
+    """Whether the step to be sent next would create a VM that exists, and others of its segment follow."""
+    is_creation = progress.plan.steps[progress.done].verb in CREATING
+    return is_creation and progress.vm.power != ABSENT and progress.done + 1 < progress.segment[1]
+
+
+def _after_creation(progress):
+    return replace(progress, done=progress.done + 1)
 
 
 def while_replanning(progress, event):
@@ -107,4 +119,8 @@ def while_judging(progress, _event):
     harmless = progress.last_step.verb in SHOWN_BY_POWER and isinstance(progress.last_error, ANSWERS)
     # A VM that somebody else created meanwhile may run already; the end of the task checks whether it is as requested.
     exists = progress.last_step.verb in CREATING and progress.vm.power != ABSENT
-    return complete(progress) if harmless and (exists or has_arrived(progress)) else fail(progress, progress.last_error)
+    if harmless and (exists or has_arrived(progress)):
+        return complete(progress)
+    if harmless and _is_created(progress):
+        return _resend(_after_creation(progress))
+    return fail(progress, progress.last_error)

@@ -152,7 +152,8 @@ def wrote_with(progress, event):
 
 def facets_of_end(progress):
     """The facets in which the end of the segment is observed."""
-    return _CREATED if progress.last_step.verb in CREATING else POWER_ONLY
+    first, end = progress.segment
+    return _CREATED if CREATING & {step.verb for step in progress.plan.steps[first:end]} else POWER_ONLY
 
 
 def has_arrived(progress):

@@ -132,6 +132,7 @@ class Task:
 
     def plan(self):
         """Plan all VMs; those that are busy are planned again until they are not."""
+        self._expect_creations()
         waiting, pause = self.works, FIRST_PAUSE
         while waiting:
             self._plan_as_found(waiting)
@@ -144,6 +145,15 @@ class Task:
                 self.clock.sleep(max(min(pause, patience), SHORTEST_PAUSE))
                 pause = min(pause * 1.5, LONGEST_PAUSE)
         order.put_in_order(self.works, self._planned)
+
+    def _expect_creations(self):
+        """Let the driver know the plans of VMs that may not exist yet. What a clone needs depends on its source."""
+        if not hasattr(self.driver, "expect"):
+            return
+        named = [work.request for work in self.works if work.request.name and "clone" not in work.request.creation]
+        plans = [plan(Vm.absent(one.name), one, self.traits) for one in named]
+        if any(one.changed for one in plans):
+            self.driver.expect([one for one in plans if one.changed])
 
     def _plan_as_found(self, works):
         facets = planning_facets([work.request for work in works], self.traits)

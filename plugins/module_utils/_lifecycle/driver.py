@@ -51,6 +51,12 @@ class ComparesContent(Protocol):
 class ReadsAhead(Protocol):
     """Of a driver that can read for many plans at once."""
 
+    def expect(self, plans: Sequence[Plan]) -> None:
+        """Called before the first observation, which can read what ``preflight`` of these plans needs.
+
+        They are the plans of VMs that may not exist, and hold for those that do not.
+        """
+
     def read_ahead(self, plans: Sequence[Plan]) -> None:
         """Read what ``preflight`` of these plans needs, which is called next for each of them."""
 

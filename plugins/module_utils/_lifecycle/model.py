@@ -366,6 +366,8 @@ class Traits:
     of the snapshot that a request makes of a machine. ``lanes_at_once`` is enough to hide the platform's waiting, and
     few enough not to become its load. ``harmless`` are words of ``Vm.busy`` for work that leaves a running machine
     running and its settings as they are (a backup): it need not end where nothing is to be done.
+    ``ends_at_once`` are verbs that are complete when the driver returns, so the next step is sent with them. The driver
+    gets the VM as it was before the first of these steps.
     ``id_fault`` says why a VM cannot be created with an id; None: the platform chooses ids by itself.
     ``suspended_counts_as_stopped``: nothing of a suspended VM is in memory, so ``state: stopped`` leaves it as it is.
     ``stop_timeout``: seconds that a guest gets to shut down, where the task names none.
@@ -392,6 +394,7 @@ class Traits:
     not_cloned: frozenset = frozenset()
     lanes_at_once: int = 4
     harmless: frozenset = frozenset()
+    ends_at_once: frozenset = frozenset()
     suspended_counts_as_stopped: bool = False
     stop_timeout: int = STOP_TIMEOUT
     transient: Callable[[Exception], bool] = lambda error: False

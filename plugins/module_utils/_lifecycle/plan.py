@@ -395,4 +395,4 @@ def _planned(task, steps, not_compared=()):
     before = task.vm
     if task.vm.power == ABSENT:
         before = task.vm.having(name=task.request.label)
-    return Plan(before, simulate(before, steps), cut(steps), not_compared=tuple(not_compared))
+    return Plan(before, simulate(before, steps), cut(steps, task.traits.ends_at_once), not_compared=tuple(not_compared))

@@ -9,12 +9,12 @@ from __future__ import annotations
 _SEEN = frozenset({"create", "clone", "stop", "kill", "suspend", "delete", "snapshot", "restore", "drop_snapshot"})
 
 
-def cut(steps):
-    """Segments, each ending with a step whose end must be seen."""
+def cut(steps, ends_at_once=frozenset()):
+    """Segments, each ending with a step whose end must be seen: not so for verbs in ``ends_at_once``."""
     segments, open_segment = [], []
     for step in steps:
         open_segment.append(step)
-        if step.verb in _SEEN:
+        if step.verb in _SEEN - ends_at_once:
             segments.append(tuple(open_segment))
             open_segment = []
     if open_segment:

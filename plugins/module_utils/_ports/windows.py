@@ -172,23 +172,41 @@ class Windows:
 
 
 def side_by_side(send, calls):
-    """The calls of several VMs in one request: {place: (Result or error, whether anything was changed)}.
+    """The calls of several VMs in one request. ``calls`` is {place: parts}, each part a list of calls.
 
-    ``send(chains)`` returns the Results; ``calls`` is {place: calls}. After a lost connection nobody knows: None.
+    ``send(chains)`` returns the Results. Returns {place: [(Result or error, whether anything was changed)]}, with an
+    item for each part up to the one that failed. After a lost connection nobody knows what was changed: None.
     """
+    chains = [Chain(str(place), tuple(one for part in parts for one in part)) for place, parts in calls.items()]
+    before = writes.count()
     try:
-        results = send([Chain(str(place), tuple(own)) for place, own in calls.items()])
-    except ConnectionLost as error:
-        return {place: (error, None if any(map(is_write, own)) else False) for place, own in calls.items()}
-    return {place: _outcome(calls[place], result) for place, result in zip(calls, results)}
+        results = send(chains)
+    except errors.PolyvirtError as error:
+        is_sent = writes.count() != before
+        return {
+            place: [(error, None if is_sent and not one.reads_only else False)] for place, one in zip(calls, chains)
+        }
+    return {place: list(_outcomes(parts, result)) for (place, parts), result in zip(calls.items(), results)}
 
 
-def _outcome(calls, result):
-    wrote = any(is_write(one) and answer.error is None for one, answer in zip(calls, result.answers))
-    if result.error is None:
-        return result, wrote
-    result.error.result = result
-    return result.error, wrote
+def _outcomes(parts, result):
+    left = result.answers
+    for calls in parts:
+        answers, left = left[: len(calls)], left[len(calls) :]
+        part = Result(result.name, answers, result.is_complete or bool(left))
+        if part.error is not None:
+            part.error.result = part
+            yield part.error, _wrote(calls, answers)
+            return
+        yield part, _wrote(calls, answers)
+
+
+def _wrote(calls, answers):
+    """Whether anything was changed; None if only programs that failed may have changed something."""
+    written = [answer for one, answer in zip(calls, answers) if is_write(one) and answer.error is None]
+    if any(not answer.details.get("exit_code") for answer in written):
+        return True
+    return None if written else False
 
 
 def normalized(answer):

@@ -34,6 +34,13 @@ class Ref:
 
 
 @dataclass(frozen=True)
+class Joined:
+    """One text of texts and of Refs, such as that to the id of a VM that an earlier call has created."""
+
+    parts: tuple
+
+
+@dataclass(frozen=True)
 class Chain:
     """The calls for one VM, in order. The first failure ends a chain; others continue."""
 
@@ -55,6 +62,8 @@ def value(given):
         return given
     if isinstance(given, Ref):
         return {"ref": given.name}
+    if isinstance(given, Joined):
+        return {"joined": value(given.parts)}
     if isinstance(given, (list, tuple)):
         return [value(item) for item in given]
     is_number = (isinstance(given, int) and given in _NUMBERS) or (isinstance(given, float) and math.isfinite(given))
@@ -93,10 +102,14 @@ def in_background(one, seconds):
     return {**one, "background": _wait(seconds)}
 
 
-def pick(source, keep, *, path=(), conditions=None, one=True, show=None):
-    """Objects out of those kept as ``source``: items of a property, those that meet the conditions, exactly one."""
-    picked = {"op": "pick", "from": source, "keep": keep, "expect": "one" if one else "any"}
-    return _completed(picked, path=list(path) or None, where=where(conditions) if conditions else None, show=show)
+def pick(source, keep, *, path=(), conditions=None, one=True, fewer=None, show=None):
+    """Objects out of those kept as ``source``: items of a property, those that meet the conditions, exactly one.
+
+    With ``fewer`` than so many objects the chain goes on.
+    """
+    picked = {"op": "pick", "from": source, "keep": keep, "expect": "one" if one and fewer is None else "any"}
+    met = where(conditions) if conditions else None
+    return _completed(picked, path=list(path) or None, where=met, fewer=fewer, show=show)
 
 
 def run(file, arguments, seconds, *, stdin=None, environment=None, reads=False, go_on=False):

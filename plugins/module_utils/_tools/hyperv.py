@@ -162,10 +162,15 @@ def vhd_call(paths, **more):
     return hyperv("Get-VHD", arguments, follow=("ParentPath", "Path"), show=_VHD, partial=True, go_on=True, **more)
 
 
-def vms_chain(name, conditions, native=None):
+#: How many answers to a ``vms_chain`` are for ``read_vms``.
+PARTS = 12
+
+
+def vms_chain(name, conditions, native=None, then=()):
     """VMs with their settings: all, or those that meet the conditions. Its answers are read by ``read_vms``.
 
-    ``native``: {object: names of properties} to be read besides.
+    ``native``: {object: names of properties} to be read besides. ``then`` are calls that follow; all VMs are kept as
+    "all".
     """
     native = native or {}
     tree = {**_VM, **properties(*native.get("VM", ()))}
@@ -184,7 +189,7 @@ def vms_chain(name, conditions, native=None):
         pick("vms", "paths", path=["HardDrives", "Path"], one=False),
         vhd_call(Ref("paths")),
     ]
-    return Chain(name, tuple(calls))
+    return Chain(name, (*calls, *then))
 
 
 def disks_chain():

@@ -8,9 +8,11 @@ from __future__ import annotations
 import pytest
 
 from platforms.hyperv.counts import BASE, EXISTING, NEW, counted, host_with, names_of
+from platforms.hyperv.double.records import GIB
+from platforms.hyperv.tasks import run
 
 #: Bytes of the request and of the answer of a task with nothing to do: of the task itself, and of each VM.
-_REQUEST, _ANSWER = (4500, 150), (1500, 3200)
+_REQUEST, _ANSWER = (4700, 150), (1500, 3200)
 
 
 @pytest.mark.parametrize("count", [1, 20, 200])
@@ -22,13 +24,63 @@ def test_task_with_nothing_to_do_needs_one_request(count):
     assert counts.received <= _ANSWER[0] + count * _ANSWER[1]
 
 
+@pytest.mark.parametrize(
+    "options", [{}, {"storage_path": "D:\\VMs"}, {"image": {"source": BASE, "linked": True}}], ids=str
+)
 @pytest.mark.parametrize("count", [1, 20])
-def test_creation_and_start_need_two_requests_that_change_something(count):
-    """One observes, one checks files; the end is observed by the requests that change something."""
+def test_creation_and_start_need_two_requests(count, options):
+    """One observes and reads what is to be checked; the other one creates, starts, and observes the end."""
     host = host_with()
-    result, counts = counted(host, name=names_of(count), **NEW)
-    assert (result["failed"], counts.requests, counts.changing) == (False, 4, 2)
+    host.files.make("D:\\VMs")
+    result, counts = counted(host, name=names_of(count), **{**NEW, **options})
+    assert (result["failed"], counts.requests, counts.changing) == (False, 2, 1)
     assert {vm.state for vm in host.vms} == {"Running"}
+    assert [name for name, _values in host.log].count("Test-Path") == 1
+
+
+def test_what_a_creation_needs_is_not_read_for_vms_that_exist():
+    host = host_with(names_of(2))
+    new = {**EXISTING, "image": {"source": BASE}}
+    assert counted(host, name=["web0", "web1"], **new)[1].requests == 1
+    assert "Test-Path" not in [name for name, _values in host.log]
+    result, _counts = counted(host, name=["web0", "WEB1", "web2"], **new)
+    assert (result["failed"], [vm["changed"] for vm in result["vms"]]) == (False, [False, False, True])
+    assert [name for name, _values in host.log].count("Test-Path") == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, "web: disks.SCSI 0:0: the file C:\\Hyper-V\\Disks\\web-scsi0-0.vhdx exists"),
+        ({"storage_path": "E:\\no"}, "web: storage_path: the directory E:\\no does not exist"),
+        ({"image": {"source": "C:\\no.vhdx"}}, "web: image.source: C:\\no.vhdx does not exist"),
+        (
+            {"image": {"source": "C:\\text.vhdx"}},
+            "web: image.source: C:\\text.vhdx is in use, or is not a virtual disk",
+        ),
+        ({"disks": [{"size": "900G", "format": "vhdx-fixed"}]}, "web: C: has "),
+    ],
+)
+def test_what_would_make_a_creation_fail_is_reported_after_one_request(options, message):
+    host = host_with()
+    if not options:
+        host.disk("C:\\Hyper-V\\Disks\\web-scsi0-0.vhdx")
+    host.files.put("C:\\text.vhdx", b"text")
+    host.files.capacity["C"] = 100 * GIB
+    result, counts = counted(host, check=True, name=["web"], **{**NEW, **options})
+    assert (result["failed"], counts.requests) == (True, 1)
+    assert result["msg"].startswith(message)
+
+
+def test_what_was_read_with_the_vms_is_read_again_with_them():
+    """Another VM of the task is busy, and meanwhile somebody creates the file."""
+    host = host_with(["busy"])
+    host.vm("busy").busy.append("BackingUpVirtualMachine")
+    host.clock.at(10, lambda: host.disk("C:\\Hyper-V\\Disks\\web-scsi0-0.vhdx"))
+    host.clock.at(20, host.vm("busy").busy.clear)
+    result = run(host, name=["busy", "web"], **{**NEW, "networks": []})
+    assert result["failed"]
+    assert "web-scsi0-0.vhdx exists" in result["msg"]
 
 
 def test_number_of_requests_does_not_depend_on_the_number_of_vms():

@@ -77,7 +77,8 @@ class _OnHyperV(Pair):
         nics = [[(nic.switch, nic.vlan) for nic in vm.hardware.nics] for vm in self._host.vms]
         sizes = {path: getattr(self._host.files.vhd(path), "size", 0) for path in sorted(self._host.files.contents)}
         kept = [{key: vm[key] for key in ("id", "power", "stored", "mark", "disks")} for vm in vms]
-        return [kept, nics, sizes]
+        native = [vm.shown["LockOnDisconnect"] for vm in self._host.vms]
+        return [kept, nics, sizes, native]
 
     def assert_sound(self):
         """The VM of somebody else is as it was."""

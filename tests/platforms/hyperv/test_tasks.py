@@ -169,11 +169,34 @@ def test_vm_that_is_on_is_not_cloned(power):
         assert (host.vm("web").state, host.vm("copy").state) == (state, "Off")
 
 
+@pytest.mark.parametrize(("state", "found"), [("paused", "Paused"), ("suspended", "Saved")])
+def test_vm_that_is_created_again_gets_its_power_state_back(state, found):
+    host = _host()
+    _done(host, **NEW, state="started")
+    _done(host, name=["web"], state=state)
+    before = host.vm("web").id
+    _done(host, name=["web"], image={"source": BASE}, firmware="bios", allow_recreate=True, **FORCE)
+    assert (host.vm("web").state, host.vm("web").id == before) == (found, False)
+
+
+@pytest.mark.parametrize(("on_failure", "left"), [("rollback", []), ("keep", ["web"])])
+def test_vm_that_does_not_start_is_created_and_not_started(on_failure, left):
+    """Creation and start are in one request, and the other VM of it is not affected."""
+    host = _host()
+    host.memory = GIB
+    result = run(host, **{**NEW, "name": ["db", "web"]}, state="started", on_failure=on_failure)
+    assert [(vm["failed"], vm["changed"]) for vm in result["vms"]] == [(False, True), (True, bool(left))]
+    assert [(vm.name, vm.state) for vm in host.vms] == [("db", "Running"), *((name, "Off") for name in left)]
+    assert [path for path in host.files.contents if "web" in path] == [
+        f"c:\\hyper-v\\disks\\{name}-scsi0-0.vhdx" for name in left
+    ]
+    assert result["msg"].startswith("web: ")
+
+
 def test_copy_of_a_vm_does_not_own_the_files_of_the_original():
     """An export that was imported again has the notes of its original."""
     host = _host()
-    _done(host, **NEW)
-    _done(host, name=["web"], description="the mark has an id now")
+    _done(host, **NEW, state="started")
     own = host.files.vhd("C:\\Hyper-V\\Disks\\web-scsi0-0.vhdx")
     host.add("copy", disk="C:\\Hyper-V\\Disks\\copy.vhdx").shown["Notes"] = host.vm("web").shown["Notes"]
     host.delete(host.vm("web"))

@@ -250,6 +250,8 @@ class Kept:
     def argument(self, value):
         if isinstance(value, str):
             return self.text(value)
+        if isinstance(value, dict) and value.get("joined") is not None:
+            return "".join(as_text(self.argument(part)) for part in _items(value["joined"]))
         if isinstance(value, dict):
             objects = self.get(value.get("ref"))
             if not objects:
@@ -289,6 +291,8 @@ def _pick(call, kept):
         objects = [one for one in objects if _fits(one, call["where"])]
     if as_text(call.get("expect")).lower() == "one" and len(objects) != 1:
         raise call_error("NotOne", f"{len(objects)} objects fit, one was expected")
+    if call.get("fewer") is not None and len(objects) >= call["fewer"]:
+        raise call_error("NotFewer", f"{len(objects)} objects fit, fewer than {call['fewer']} were expected")
     kept[call.get("keep")] = objects
     shown = plain(objects, call["show"]) if call.get("show") is not None else []
     return {"ok": True, "objects": shown, "count": len(objects)}

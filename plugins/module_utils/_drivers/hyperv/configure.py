@@ -56,7 +56,7 @@ def _final_notes(raw, changes, files):
     """(description, mark or None) after the changes; the disks in ``files`` are attached."""
     description, mark = split_notes(raw.get("Notes"))
     values = {change.kind: change.new for change in changes}
-    is_ours = mark is not None and (mark.get("new") or mark.get("id") == raw["Id"])
+    is_ours = mark is not None and mark.get("id") == raw["Id"]
     if is_ours or files or set(values) & set(IN_MARK):
         mark = with_settings(own_mark(raw), values)
         mark["disks"] = list(dict.fromkeys([*mark["disks"], *files.values()]))

@@ -11,6 +11,7 @@ VM.
 from __future__ import annotations
 
 from ..._lifecycle.errors import PolyvirtError, Refused, Timeout
+from ..._lifecycle.in_rounds import Last
 from ..._lifecycle.mark import empty_mark, with_settings
 from ..._ports.windows import CallFailed
 from ..._ports.windows_request import Ref, call, in_background, pick, properties, repeated, write
@@ -18,7 +19,7 @@ from ..._tools.hyperv import VM, hyperv, the_vm
 from ..._tools.windows_files import key_of
 from .configure import first_boot_call, notes_call
 from .delete import remove_unfinished
-from .mark import notes_of, temporary_name
+from .mark import notes_of, notes_on_host, temporary_name
 from .settings.disks import (
     FORMATS,
     attach_call,
@@ -52,7 +53,7 @@ def create_vm(driver, vm, step, content, inputs):
         return
     for raw in driver.found.vms.values():
         if raw["Name"] == temporary_name(vm.name):
-            yield from remove_unfinished(driver, raw)
+            yield from remove_unfinished(raw)
     seed = seed_of(driver, vm.name, step.arguments)
     plan = _Creation(driver, vm.name, step.arguments["config"], content, inputs, seed)
     yield from plan.carry_out()
@@ -82,12 +83,12 @@ class _Creation:
         calls, rest = [*self._begin(), *self._disks(), *self._copies(copies)], self._complete()
         try:
             if not copies and not self.config.get("integration_services"):
-                yield from self._sent([*calls, *rest])
+                yield from self._sent(Last([*calls, *rest]))
                 return
             yield from self._sent(calls)
             yield from self._wait_for_copies(copies)
             services = service_calls(self.vm_id, self.config.get("integration_services") or {})
-            yield from self._sent([the_vm(self.vm_id), *services, *rest])
+            yield from self._sent(Last([the_vm(self.vm_id), *services, *rest]))
         except CallFailed as error:
             yield from self._undo()
             raise self._explained(error) from error
@@ -119,9 +120,9 @@ class _Creation:
     def _undo(self):
         if self.vm_id is None:
             return
-        raw = {"Id": self.vm_id, "Notes": notes_of_creation({**self.mark, "making": self._created})}
+        notes = notes_of("", {**self.mark, "making": self._created})
         try:
-            yield from remove_unfinished(self.driver, raw)
+            yield from remove_unfinished({"Id": self.vm_id, "Name": temporary_name(self.name), "Notes": notes})
         except PolyvirtError:
             return  # The next task recognizes what is left.
 
@@ -213,8 +214,10 @@ class _Creation:
             calls += spoofing_calls([place for place, _entry in networks])
         calls += self._boot(generation)
         mark = with_settings({**self.mark, "disks": list(self.paths.values())}, config)
-        notes = notes_of_creation({key: one for key, one in mark.items() if key != "name"}, config)
-        return [*calls, hyperv("Set-VM", {"VM": VM, "NewVMName": self.name, "Notes": notes})]
+        mark = {key: one for key, one in mark.items() if key not in ("name", "new")}
+        notes = notes_on_host(config.get("description") or "", mark, Ref("id"))
+        named = hyperv("Set-VM", {"VM": VM, "NewVMName": self.name, "Notes": notes})
+        return [*calls, pick("vm", "id", path=["Id"]), named]
 
     def _has_to_grow(self, slot):
         source, _linked = self.content.get(slot, (None, False))
@@ -233,10 +236,6 @@ class _Creation:
         order = self.config.get("boot_order") or ("disk",)
         devices = [name for kind in order for name in (kept[kind][:1] if order == ("disk",) else kept[kind])]
         return [first_boot_call(name) for name in reversed(devices)]
-
-
-def notes_of_creation(mark, config=None):
-    return notes_of((config or {}).get("description") or "", mark)
 
 
 def _values(config):

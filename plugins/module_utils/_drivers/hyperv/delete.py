@@ -32,10 +32,9 @@ def delete(driver, vm, step):
             raise error
 
 
-def remove_unfinished(driver, raw):
+def remove_unfinished(raw):
     """Remove a VM that is not complete, with the files that were created for it."""
-    files = own_mark({**raw, "Id": raw["Id"]}).get("making", ())
-    yield from _remove(raw["Id"], files)
+    yield from _remove(raw["Id"], own_mark(raw).get("making", ()))
 
 
 def _remove(vm_id, files):

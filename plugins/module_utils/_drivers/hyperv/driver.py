@@ -11,9 +11,8 @@ from __future__ import annotations
 from functools import partial
 
 from ..._lifecycle.errors import NotFound, PolyvirtError
-from ..._lifecycle.in_rounds import apply_in_rounds
+from ..._lifecycle.in_rounds import in_rounds
 from ..._lifecycle.model import POWER_VERBS, SNAPSHOT_VERBS, Target
-from ..._ports import writes
 from ..._ports.ceiling import call_timeout
 from ..._ports.windows import side_by_side
 from ..._tools.hyperv import read_vms, vms_chain
@@ -36,7 +35,7 @@ class HyperVDriver(HyperVReader):
         self.created = {}
         #: Ids of VMs that were changed since they were observed.
         self._changed = set()
-        #: What was read of the host for the plans, and of VMs at the end of the last request that changed them.
+        #: What was read ahead, and what was read of VMs at the end of the last request that changed them.
         self._ahead, self._last = None, None
         self._targets = ()
 
@@ -44,20 +43,34 @@ class HyperVDriver(HyperVReader):
         """One request has the calls of all VMs that are ready."""
         return "hyperv"
 
+    @property
+    def ahead(self):
+        """What was read of the host for plans."""
+        from .checks import Ahead
+
+        self._ahead = self._ahead or Ahead(self)
+        return self._ahead
+
+    def expect(self, plans):
+        """What these plans need can be read with the VMs."""
+        self.ahead.expect(plans)
+
+    def read_ahead(self, plans):
+        """Read what all plans need from the host in one request."""
+        self.ahead.read(plans)
+
     def preflight(self, plan):
         """Raise what would make the plan fail half-way; reads only."""
         from .checks import check_plan
 
-        if self._ahead is None:
-            self.read_ahead([plan])
-        check_plan(self, plan, self._ahead)
+        check_plan(self, plan, self.ahead)
 
-    def read_ahead(self, plans):
-        """Read what all plans need from the host in one request."""
-        from .checks import Ahead
+    def expected_calls(self, targets):
+        return self._ahead.expected_calls(targets) if self._ahead else ()
 
-        self._ahead = Ahead(self)
-        self._ahead.read(plans)
+    def take_expected(self, answers):
+        if self._ahead:
+            self._ahead.take_expected(answers)
 
     def observe(self, targets, facets):
         observation = super().observe(targets, facets)
@@ -87,8 +100,9 @@ class HyperVDriver(HyperVReader):
         return super().send(chains, about)
 
     def apply(self, batch):
+        self._ahead = None  # What was read before a change does not count after it.
         self._targets = [Target(vm.name, vm.id) for vm, _steps in batch]
-        return apply_in_rounds(self._step, partial(side_by_side, self._send_and_read), batch, writes.count)
+        return in_rounds(self._step, partial(side_by_side, self._send_and_read), batch)
 
     def _step(self, vm, step):
         return getattr(_file_of(step.verb), step.verb)(self, vm, step)
@@ -101,14 +115,10 @@ class HyperVDriver(HyperVReader):
             self._last = LastRead(self._targets, results[len(chains) :], self)
         return results[: len(chains)]
 
-    def has_changed(self, vm):
-        """Whether this task has changed a VM since it was observed."""
-        return vm.id.lower() in self._changed
-
     def current(self, vm):
         """The raw VM as it is now: as observed, or read again if this task has changed it since."""
         raw = self.found.raw(vm.id)
-        if raw is None or self.has_changed(vm):
+        if raw is None or vm.id.lower() in self._changed:
             result = yield list(vms_chain("", {"Id": [vm.id]}, native_properties(self._native_keys)).calls)
             check_parts(result.answers)
             _known, vms, snapshots, disks = read_vms(result.answers)

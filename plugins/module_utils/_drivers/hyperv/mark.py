@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Our mark on a VM, in the last line of its notes; and the names of VMs whose creation is not complete.
 
-Hyper-V chooses the id of a VM when it creates it, in the same request in which the mark is written. Until the next
-change the mark has no id (``new``), and counts for the VM that has it.
+Hyper-V chooses the id of a VM when it creates it, in the same request in which the mark is written. The mark of a VM
+that is not complete has no id (``new``), and counts for the VM that has it.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 
 from ..._lifecycle.mark import empty_mark, parsed, printed
+from ..._ports.windows_request import Joined
 
 #: How the line of the mark begins.
 MARK_LINE = "#polyvirt "
@@ -34,10 +35,18 @@ def notes_of(description, mark):
     return f"{description}\n{line}" if description else line
 
 
+def notes_on_host(description, mark, vm_id):
+    """Notes with a mark whose id only the host knows: ``vm_id`` is a Ref to it."""
+    # Within a text of the mark each quote has a backslash.
+    before, _no_id, after = notes_of(description, mark).rpartition('"id":null')
+    return Joined((f'{before}"id":"', vm_id, f'"{after}'))
+
+
 def mark_of(raw):
     """The mark of a VM, with the id of the VM that it counts for."""
     _description, mark = split_notes(raw.get("Notes"))
-    return {**mark, "id": raw["Id"]} if mark and mark.get("new") else mark
+    is_own = bool(mark) and mark.get("new") and is_temporary(raw["Name"])
+    return {**mark, "id": raw["Id"]} if is_own else mark
 
 
 def own_mark(raw):

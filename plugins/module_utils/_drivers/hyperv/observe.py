@@ -225,9 +225,8 @@ def files_of(found, raw):
     mark = mark if mark.get("id") == raw["Id"] else {}
     ours = {key_of(path) for path in (*mark.get("disks", ()), *mark.get("making", ()))}
     paths = {key_of(path): path for path in attached_files(found, raw)}
-    if not mark.get("new") or is_temporary(raw["Name"]):
-        # Detached disks, and files of a task that was killed. The mark of a complete VM without an id may be a copy.
-        paths.update({key_of(path): path for path in (*mark.get("disks", ()), *mark.get("making", ()))})
+    # Detached disks, and files of a task that was killed.
+    paths.update({key_of(path): path for path in (*mark.get("disks", ()), *mark.get("making", ()))})
     users = users_of_files(found, but=raw["Id"].lower())
     files = [File(path, "disk", key in ours, tuple(sorted(users.get(key, ())))) for key, path in paths.items() if path]
     seeds = mark.get("files", ())

@@ -10,20 +10,13 @@ from ..._lifecycle.model import PAUSED, RUNNING, STOPPED, SUSPENDED
 from ..._ports.windows import CallFailed
 from ..._ports.windows_request import in_background, pick
 from ..._tools.hyperv import VM, hyperv, properties_of_power, service_id, state_of, the_vm
-from .configure import notes_call
-from .mark import own_mark, split_notes
 
 #: Seconds until a request to the guest is left alone: the command itself waits for the guest.
 _ASKING = 3
 
 
 def start(driver, vm, step):
-    raw = driver.found.raw(vm.id)
-    calls = [the_vm(vm.id)]
-    # Any change that was made since the VM was observed has written the mark.
-    if raw is not None and not driver.has_changed(vm) and (split_notes(raw.get("Notes"))[1] or {}).get("new"):
-        calls.append(notes_call(split_notes(raw["Notes"])[0], own_mark(raw)))
-    yield from _move(vm, RUNNING, [*calls, hyperv("Start-VM", {"VM": VM})])
+    yield from _move(driver, vm, RUNNING, hyperv("Start-VM", {"VM": VM}))
 
 
 def stop(driver, vm, step):
@@ -34,7 +27,7 @@ def stop(driver, vm, step):
     try:
         yield [the_vm(vm.id), service, asking]
     except CallFailed as error:
-        power, busy = yield from _power(vm)
+        power, busy = yield from _power(vm.id)
         if power == STOPPED or busy or driver.options.get("stop_mode") == "graceful_then_force":
             return
         if error.id != "NotOne":
@@ -47,40 +40,42 @@ def stop(driver, vm, step):
 
 def kill(driver, vm, step):
     if vm.power == SUSPENDED:
-        yield from _move(vm, STOPPED, [the_vm(vm.id), hyperv("Remove-VMSavedState", {"VM": VM})])
+        yield from _move(driver, vm, STOPPED, hyperv("Remove-VMSavedState", {"VM": VM}))
         return
-    yield from _move(vm, STOPPED, [the_vm(vm.id), hyperv("Stop-VM", {"VM": VM, "TurnOff": True, "Force": True})])
+    yield from _move(driver, vm, STOPPED, hyperv("Stop-VM", {"VM": VM, "TurnOff": True, "Force": True}))
 
 
 def pause(driver, vm, step):
-    yield from _move(vm, PAUSED, [the_vm(vm.id), hyperv("Suspend-VM", {"VM": VM})])
+    yield from _move(driver, vm, PAUSED, hyperv("Suspend-VM", {"VM": VM}))
 
 
 def resume(driver, vm, step):
-    yield from _move(vm, RUNNING, [the_vm(vm.id), hyperv("Resume-VM", {"VM": VM})])
+    yield from _move(driver, vm, RUNNING, hyperv("Resume-VM", {"VM": VM}))
 
 
 def suspend(driver, vm, step):
-    yield from _move(vm, SUSPENDED, [the_vm(vm.id), hyperv("Save-VM", {"VM": VM})])
+    yield from _move(driver, vm, SUSPENDED, hyperv("Save-VM", {"VM": VM}))
 
 
 def reset(driver, vm, step):
     yield [the_vm(vm.id), hyperv("Restart-VM", {"VM": VM, "Force": True})]
 
 
-def _move(vm, power, calls):
-    """Send the calls; an error does not count if the VM has the resulting power state."""
+def _move(driver, vm, power, call):
+    """Send a call for the VM; an error does not count if the VM has the resulting power state."""
+    vm_id = vm.id or driver.created.get(vm.name)
     try:
-        yield calls
+        # Without an id, the calls that create the VM are in front of this one, and have kept it.
+        yield [*([the_vm(vm_id)] if vm_id else ()), call]
     except CallFailed as error:
-        found, busy = yield from _power(vm)
+        found, busy = yield from _power(vm_id or driver.created[vm.name])
         if found != power or busy:
             raise error
 
 
-def _power(vm):
+def _power(vm_id):
     """(power, busy) at this moment."""
-    result = yield [the_vm(vm.id, show=properties_of_power())]
+    result = yield [the_vm(vm_id, show=properties_of_power())]
     (raw,) = result.answers[0].objects
     state = state_of(raw["State"], raw.get("OperationalStatus"))
     return state.power, state.busy

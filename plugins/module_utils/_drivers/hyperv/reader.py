@@ -9,7 +9,7 @@ from ..._lifecycle.errors import Unavailable
 from ..._lifecycle.light import KnownSettings, is_light
 from ..._lifecycle.model import Observation
 from ..._ports.windows import CallFailed, connection
-from ..._tools.hyperv import MODULE, host_chain, is_gone, power_chain, read_vms, vms_chain
+from ..._tools.hyperv import MODULE, PARTS, host_chain, is_gone, power_chain, read_vms, vms_chain
 from .mark import is_temporary, mark_of, temporary_name
 from .observe import Found, Host, files_of, observed_vm, power_of_vm
 from .settings.disks import slot_name
@@ -70,10 +70,11 @@ class HyperVReader:
         """VMs as they are now, as Found: all, or those of ``targets``."""
         earlier = {}
         for _try in range(_TRIES):
-            chains = [*([] if self.host else [host_chain()]), *self.chains_of(targets)]
+            chains = [*([] if self.host else [host_chain()]), *self.chains_of(targets, self.expected_calls(targets))]
             results = self.send(chains, about=not self.host)
             if not self.host:
                 self.host = _host(results.pop(0), self.windows.about or {})
+            self.take_expected(results[0].answers[PARTS:])
             found = self.found_by(results)
             if found.is_complete():
                 self._warn_of_deleted(raw for vm_id, raw in earlier.items() if vm_id not in found.vms)
@@ -81,19 +82,28 @@ class HyperVReader:
             earlier = found.vms
         raise Unavailable("VMs were deleted each time they were read.", "not_responding", "Run the task again.")
 
-    def chains_of(self, targets):
-        """The chains that read VMs: all, or those of ``targets``."""
+    def chains_of(self, targets, then=()):
+        """The chains that read VMs: all, or those of ``targets``. The calls in ``then`` follow in the first one."""
         native = native_properties(key for key in self._native_keys if "." in key)
-        return [vms_chain(name, where, native) for name, where in _selections(targets).items()]
+        chains = _selections(targets).items()
+        return [vms_chain(name, where, native, () if place else then) for place, (name, where) in enumerate(chains)]
+
+    def expected_calls(self, targets):
+        """Calls to be sent with those that read ``targets``."""
+        return ()
+
+    def take_expected(self, answers):
+        """The answers to ``expected_calls``, as far as they were carried out."""
 
     def found_by(self, results):
         """The answers to ``chains_of`` as Found."""
         found = Found()
         for result in results:
-            self._check(result.answers[0])
-            check_parts(result.answers)
-            self._warn_of_deleted(one for one in result.answers[1].objects if is_gone(one))
-            found.add(*read_vms(result.answers))
+            answers = result.answers[:PARTS]
+            self._check(answers[0])
+            check_parts(answers)
+            self._warn_of_deleted(one for one in answers[1].objects if is_gone(one))
+            found.add(*read_vms(answers))
         return found
 
     def _warn_of_deleted(self, vms):

@@ -11,9 +11,8 @@ from __future__ import annotations
 from functools import partial
 
 from ..._lifecycle.errors import NotFound
-from ..._lifecycle.in_rounds import apply_in_rounds
+from ..._lifecycle.in_rounds import in_rounds
 from ..._lifecycle.model import POWER_VERBS
-from ..._ports import writes
 from ..._ports.ceiling import call_timeout
 from ..._ports.windows import side_by_side
 from ..._tools.wsl import check, check_optional, read_distros, registry_calls, wsl
@@ -51,7 +50,7 @@ class WslDriver(WslReader):
         check_plan(self, plan)
 
     def apply(self, batch):
-        return apply_in_rounds(self._step, partial(side_by_side, self.send), batch, writes.count)
+        return in_rounds(self._step, partial(side_by_side, self.send), batch)
 
     def _step(self, vm, step):
         return getattr(_file_of(step.verb), step.verb)(self, vm, step)

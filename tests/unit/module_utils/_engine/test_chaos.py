@@ -29,8 +29,8 @@ _STOP = 20
 class Chaos(World):
     """``written`` are the names of VMs that were changed, ``complete`` the steps that were reported as complete."""
 
-    def __init__(self, chance, trouble, *machines, lane=None):
-        super().__init__(*machines, lane=lane)
+    def __init__(self, chance, trouble, *machines, lane=None, ends_at_once=()):
+        super().__init__(*machines, lane=lane, ends_at_once=ends_at_once)
         self.chance, self.trouble_rate = chance, trouble
         self.written, self.complete, self.sent_again, self.undo_failed = set(), [], [], set()
         #: {name: its power before} of VMs whose guests were asked to stop.
@@ -138,7 +138,9 @@ def _situation(number):
     count = chance.choice([1, 1, 2, 3])
     existing = [chance.random() < 0.7 for _one in range(count)]
     machines = [_machine(chance, one) for one in range(count) if existing[one]]
-    world = Chaos(chance, chance.choice([0, 0.05, 0.2]), *machines, lane=chance.choice([None, None, "host"]))
+    trouble, lane = chance.choice([0, 0.05, 0.2]), chance.choice([None, None, "host"])
+    ends_at_once = chance.choice([(), ("create",)])
+    world = Chaos(chance, trouble, *machines, lane=lane, ends_at_once=ends_at_once)
     return world, [_request(chance, one, existing[one]) for one in range(count)]
 
 

@@ -11,7 +11,6 @@ from dataclasses import replace
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._engine import task
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import (
-    CommandFailed,
     InvalidInput,
     NotFound,
     Refused,
@@ -29,6 +28,27 @@ def ask(name, state="present", config=None, creation=None, machine_id=None, **po
 
 def carry_out(world, *requests, check=False):
     return task.run(world, requests, check, clock=world.clock, probe=None)
+
+
+# Before the first observation -----------------------------------------------------------------------------------------
+
+
+def test_driver_knows_the_plans_of_vms_that_may_not_exist_before_it_observes():
+    class ReadingAhead(World):
+        def expect(self, plans):
+            assert not self.looks
+            expected.extend((one.after.name, [step.verb for step in one.steps]) for one in plans)
+
+    expected, clone = [], {"clone": {"source": "web"}}
+    requests = [
+        ask("web", "started", {"cpus": 3}, IMAGE),
+        ask("new", "started", {"cpus": 1}, IMAGE),
+        ask("old", "absent"),
+        ask("unknown", "started"),
+        ask("copy", "present", {}, clone),
+    ]
+    carry_out(ReadingAhead(Machine("web", "1")), *requests, check=True)
+    assert expected == [("web", ["create", "start"]), ("new", ["create", "start"])]
 
 
 # One refusal, one failure ---------------------------------------------------------------------------------------------
@@ -251,114 +271,11 @@ def test_a_lane_goes_on_without_its_failed_machine():
     assert [vm["failed"] for vm in outcome.vms] == [True, False]
 
 
-# Unfinished creations -------------------------------------------------------------------------------------------------
-
-
-def make(**policy):
-    return ask("new", "started", {"cpus": 1}, IMAGE, **policy)
-
-
-def test_a_machine_is_made_and_started():
-    world = World()
-    outcome = carry_out(world, make())
-    assert (outcome.failed, world.verbs()) == (False, ["create", "start"])
-    assert (outcome.vms[0]["id"], outcome.vms[0]["state"]) == ("u-new", "running")
-
-
-def test_an_unfinished_creation_is_undone():
-    world = World()
-    world.trouble("start", refusal("no bootable device"))
-    outcome = carry_out(world, make())
-    assert world.verbs() == ["create", "start", "delete"]
-    assert world.machines == []
-    assert "no bootable device" in outcome.msg
-    assert (outcome.changed, outcome.vms[0]["state"], outcome.diff) == (False, "absent", [])
-
-
-def test_an_unfinished_creation_is_kept_where_that_is_asked():
-    world = World()
-    world.trouble("start", refusal("no bootable device"))
-    outcome = carry_out(world, make(on_failure="keep"))
-    assert world.verbs() == ["create", "start"]
-    assert (outcome.changed, outcome.failed, outcome.vms[0]["state"]) == (True, True, "stopped")
-
-
-def test_a_creation_that_never_began_leaves_nothing_to_undo():
-    world = World()
-    world.trouble("create", refusal("disk full"))
-    outcome = carry_out(world, make())
-    assert (world.verbs(), outcome.changed) == (["create"], False)
-    assert "disk full" in outcome.msg
-
-
-def test_a_machine_of_the_same_name_that_is_not_the_one_made_is_not_undone():
-    world = World()
-    world.trouble("start", refusal("no bootable device"))
-    create = world._create
-
-    def create_without_mark(vm, step):
-        create(vm, step)
-        world.machine("new").mark = {"id": "somebody else's"}
-
-    world._create = create_without_mark
-    assert carry_out(world, make()).failed
-    assert (world.verbs(), len(world.machines)) == (["create", "start"], 1)
-
-
-def test_a_machine_that_another_task_made_meanwhile_is_not_undone():
-    """Whether making it was lost for good, or passed for done because it is there: it is not ours to remove."""
-    for lost in (refusal("it holds something else"), CommandFailed(["tool"], 1, "exists already")):
-        world = World()
-        world.trouble("create", lost, done=True)
-        world.trouble("start", refusal("no bootable device"))
-        assert carry_out(world, make()).failed
-        assert "delete" not in world.verbs()
-        assert len(world.machines) == 1
-
-
-def test_a_machine_that_another_task_made_and_started_meanwhile_is_as_requested():
-    world = World()
-    create = world._create
-
-    def create_and_start(vm, step):
-        create(vm, step)
-        world.machine("new").power = "running"
-        raise CommandFailed(["tool"], 1, "exists already")
-
-    world._create = create_and_start
-    assert not carry_out(world, make()).failed
-    assert world.machine("new").power == "running"
-
-
-@pytest.mark.parametrize("wakes_as", ["failed", "stopped"])
-def test_from_its_first_start_on_a_machine_is_kept(wakes_as):
-    world = World()
-    create = world._create
-
-    def create_with_a_fault(vm, step):
-        create(vm, step)
-        world.machine("new").wakes_as = wakes_as
-
-    world._create = create_with_a_fault
-    outcome = carry_out(world, make())
-    assert outcome.msg.startswith(f"new: it was started, but is {wakes_as}")
-    assert (world.verbs(), len(world.machines), outcome.changed) == (["create", "start"], 1, True)
-
-
-def test_the_error_that_is_told_is_the_first_even_if_undoing_fails_too():
-    world = World()
-    world.trouble("start", refusal("no bootable device"))
-    world.trouble("delete", refusal("cannot undefine"))
-    outcome = carry_out(world, make())
-    assert "no bootable device" in outcome.msg
-    assert (len(world.machines), outcome.changed) == (1, True)
-
-
 @pytest.mark.parametrize("check", [True, False])
 def test_one_mac_for_two_vms_of_a_task_is_rejected(check):
     """Both are new, so no driver could find the other one."""
-    mac = {"networks": {"0": {}, "1": {"mac": "52:54:00:00:00:01"}}}
     world = World()
+    mac = {"networks": {"0": {}, "1": {"mac": "52:54:00:00:00:01"}}}
     requests = [Request(name, config=mac, creation=IMAGE) for name in ("web", "db")]
     with pytest.raises(InvalidInput, match=r"db: networks\.1\.mac: 52:54:00:00:00:01 is also that of web: networks"):
         task.run(world, requests, check, clock=world.clock, probe=None)

@@ -13,6 +13,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._ports import window
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.windows_request import (
     NULL,
     Chain,
+    Joined,
     Ref,
     call,
     in_background,
@@ -77,6 +78,14 @@ def test_chain_returns_objects_of_each_call(connection):
     assert (result.is_complete, result.steps_done, result.answers[1].details["count"]) == (True, 2, 1)
 
 
+@pytest.mark.parametrize(("fewer", "answers"), [(1, 2), (2, 3)])
+def test_chain_goes_on_if_fewer_objects_fit(connection, fewer, answers):
+    off = pick("vms", "off", conditions={"State": "Off"}, fewer=fewer)
+    result = _one(connection, call(GET, keep="vms"), off, READ_ALPHA)
+    assert (len(result.answers), result.is_complete) == (answers, answers == 3)
+    assert getattr(result.error, "id", None) == (None if result.is_complete else "NotFewer")
+
+
 @given(st.text())
 def test_any_text_arrives_unchanged(text):
     shown = properties("Value", "Text", "Type")
@@ -93,6 +102,16 @@ def test_arguments_of_programs_arrive_unchanged(arguments):
 def test_value_that_has_no_form_in_a_request_is_rejected(wrong):
     with pytest.raises(ValueError, match="no value of a request"):
         call(GET, {"Id": [wrong]})
+
+
+@pytest.mark.parametrize("text", ["", "a", '"=', "2026-01-01T00:00:00"])
+def test_joined_parts_are_one_text(connection, text):
+    keeping = [call(GET, {"Id": ALPHA}, keep="vm"), pick("vm", "id", path=["Id"])]
+    joined = Joined((text, Ref("id"), '"}'))
+    _one(connection, *keeping, call(SET, {"Machine": Ref("vm"), "Notes": joined}))
+    assert _notes(connection) == f'{text}{ALPHA}"}}'
+    missing = _one(connection, call(SET, {"Machine": Ref("vm"), "Notes": joined}))
+    assert missing.error.id == "NothingKept"
 
 
 def test_null_is_sent_only_by_its_name():
