@@ -207,7 +207,7 @@ diff:
 # end generated
 """
 
-from ..module_utils._drivers.hyperv.driver import make_driver
+from ..module_utils._drivers.hyperv.snapshot_driver import make_driver
 from ..module_utils._front.changes import snapshot_module
 from ..module_utils._front.declaration import run_module
 
