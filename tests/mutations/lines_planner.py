@@ -115,7 +115,7 @@ MUTATIONS = (
     ),
     Mutation(
         "name-of-another-vm-is-ignored",
-        f"{_CODE}/plan_make.py",
+        f"{_CODE}/identity.py",
         "if vm.power != ABSENT and vm.name != name:",
         "if vm.power == ABSENT and vm.name != name:",
         {"unit": [f"{_UNIT}/test_plan.py"]},

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from .differences import check_supported, differences, pending, settle
 from .errors import NotFound, Refused, Unsupported
+from .identity import check_identity, known_names
 from .model import (
     ABSENT,
     COSTS,
@@ -27,7 +28,6 @@ from .model import (
 from .plan_delete import delete_step
 from .plan_make import (
     brings_disk,
-    check_identity,
     check_makeable,
     check_source,
     config_of_clone,
@@ -35,7 +35,6 @@ from .plan_make import (
     content_sources,
     either,
     is_cloned,
-    known_names,
     make_step,
     overlay,
     says_content,

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from .errors import NotFound, Refused
+from .identity import known_names
 from .model import ABSENT, COLLECTIONS, LIVE, NEVER, RECORDS, Change, Plan, Refusal, Step
 
 
@@ -85,26 +86,6 @@ def check_makeable(vm, request, traits, known, source):
     if fault:
         raise Refused(f"{request.name}: no VM can be created with ID '{request.id}': {fault}.", "Choose another ID.")
     check_source(request, traits, known, source)
-
-
-def check_identity(vm, machine_id, name, traits, known=()):
-    """Refuse an id and a name that are not of one machine: of ``known`` names, one may be another's."""
-    if not (machine_id and name):
-        return
-    if vm.power == ABSENT and name in known:
-        raise Refused(
-            f"{name}: there is no VM with ID {machine_id}; the VM of this name has another ID.",
-            "Correct the ID, or omit it.",
-        )
-    if vm.power != ABSENT and vm.name != name:
-        raise Refused(
-            f"{name}: the VM with ID {machine_id} is named '{vm.name}'; VMs are not renamed.",
-            "Correct the name or the ID.",
-        )
-
-
-def known_names(known):
-    return f"Existing VMs: {', '.join(sorted(known)) or 'none'}."
 
 
 def either(options):

@@ -9,8 +9,8 @@ import re
 from dataclasses import replace
 
 from .errors import NotFound, Refused, Unsupported
+from .identity import known_names
 from .model import ABSENT, LIVE, NEVER, POWER_OFF, RUNNING, STOPPED, UNKNOWN, Change, Step
-from .plan_make import known_names
 from .power import COST_OF_MOVE, way
 from .simulate import simulate
 

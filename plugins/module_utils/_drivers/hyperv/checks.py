@@ -18,6 +18,7 @@ from .clone import source_files
 from .mark import own_mark, temporary_name
 from .settings.disks import file_name, folder_of, path_in, seed_name
 from .settings.seed import check_seed
+from .snapshot_checks import all_disks, check_bases, check_cluster, starts, users_of
 
 _READS_FIRST = ("create", "clone", "configure")
 #: The directory of new disks, among the files in it.

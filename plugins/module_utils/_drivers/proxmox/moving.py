@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from ..._lifecycle.errors import NotFound, Refused
 from ..._tools import proxmox_values as values
-from .delete import files_of
+from .file_users import files_of
 from .privileges import ExistingVm
 from .settings.cloud_init import seed_slot
 from .settings.disks import disks_of, iso_slot, media_of, storage_of, volumes_of

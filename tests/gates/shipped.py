@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How many files of this collection Ansible ships with each module, and their size; prints the table of README.md."""
+"""Which files of this collection Ansible ships with a module. As a command: the table in tests/bench/README.md."""
 
 from __future__ import annotations
 
