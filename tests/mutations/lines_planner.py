@@ -108,7 +108,7 @@ MUTATIONS = (
     ),
     Mutation(
         "clone-keeps-mac-of-source",
-        f"{_CODE}/plan_make.py",
+        f"{_CODE}/plan_create.py",
         'for name, own in (("disks", "source"), ("networks", "mac")):',
         'for name, own in (("disks", "source"),):',
         {"unit": [f"{_UNIT}/test_plan_clone.py"]},

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 from ..._lifecycle.errors import NotFound, Refused
-from ..._lifecycle.plan_make import find_snapshot
+from ..._lifecycle.plan_create import find_snapshot
 from ..._lifecycle.planned import planned_changes
 from ..._lifecycle.units import MIB
 from ..._ports import files
