@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 from pathlib import Path, PurePosixPath
 
-REPOSITORY = "https://github.com/polyvirt/polyvirt.core"
+from guides import REPOSITORY, anchor_of
+
 _LINK = re.compile(r"(?<!!)\[[^]]*\]\(([^)\s]+)\)")
 _OWN = re.compile(rf"{re.escape(REPOSITORY)}/(blob|tree)/main/([^)\s#>\"']+)(?:#([^)\s>\"']+))?")
 _CODE = re.compile(r"```.*?```|`[^`\n]*`", re.DOTALL)
@@ -50,7 +51,4 @@ def _problems_of_target(checkout, name, path, anchor, is_folder=None):
 
 def anchors(text):
     """The names that GitHub gives to the headings of a document."""
-    return {
-        re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-")
-        for heading in _HEADING.findall(re.sub(r"```.*?```", "", text, flags=re.DOTALL))
-    }
+    return {anchor_of(heading) for heading in _HEADING.findall(re.sub(r"```.*?```", "", text, flags=re.DOTALL))}

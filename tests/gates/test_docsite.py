@@ -1,0 +1,20 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every guide is a part of the built site."""
+
+from __future__ import annotations
+
+import yaml
+
+from collection_path import CHECKOUT
+from guides import guides
+
+DOCSITE = CHECKOUT / "docs/docsite"
+
+
+def test_every_guide_is_in_a_section_of_the_site():
+    sections = yaml.safe_load((DOCSITE / "extra-docs.yml").read_text(encoding="utf-8"))["sections"]
+    listed = [guide for section in sections for guide in section["toctree"]]
+    assert sorted(listed) == guides(CHECKOUT)
+    assert sorted(path.stem for path in (DOCSITE / "rst").iterdir()) == guides(CHECKOUT)
