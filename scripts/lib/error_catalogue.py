@@ -20,6 +20,7 @@ AREAS = {
     "Hyper-V": (("_drivers/hyperv", "_tools/hyperv"), "hyperv.md#troubleshooting"),
     "WSL": (("_drivers/wsl", "_tools/wsl"), "wsl.md#troubleshooting"),
     "Windows hosts": (("_ports/windows", "_tools/windows"), "hyperv.md#troubleshooting"),
+    "Connection plugin guest_agent": (("_tools/guest_agent",), "inventory.md#guests-without-a-network"),
     "Installation media": (("_media",), "installs.md"),
     "All platforms": (("",), None),
 }
