@@ -6,7 +6,10 @@
 from __future__ import annotations
 
 import re
+from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
+
+import yaml
 
 from guides import REPOSITORY, anchor_of
 
@@ -35,7 +38,16 @@ def _relative(checkout, name, target):
     inside = Path(checkout, here, path).resolve().relative_to(checkout.resolve()).as_posix() if path else name
     if name.startswith("docs/") and not inside.startswith("docs/"):
         return [f"{name}: {target}: documentation is built from docs/ alone; link to {REPOSITORY}/blob/main/{inside}"]
+    if is_published(checkout, name) and not is_published(checkout, inside):
+        return [f"{name}: {target}: Galaxy does not install this file; link to {REPOSITORY}/blob/main/{inside}"]
     return _problems_of_target(checkout, name, inside, anchor)
+
+
+def is_published(checkout, name):
+    """Whether a file is a part of the collection that Galaxy installs."""
+    ignored = yaml.safe_load((checkout / "galaxy.yml").read_text(encoding="utf-8"))["build_ignore"]
+    above = [name, *map(str, PurePosixPath(name).parents)]
+    return not any(fnmatch(one, pattern) for one in above for pattern in ignored)
 
 
 def _problems_of_target(checkout, name, path, anchor, is_folder=None):

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import re
+
 import yaml
 
 from collection_path import CHECKOUT
@@ -18,3 +20,14 @@ def test_every_guide_is_in_a_section_of_the_site():
     listed = [guide for section in sections for guide in section["toctree"]]
     assert sorted(listed) == guides(CHECKOUT)
     assert sorted(path.stem for path in (DOCSITE / "rst").iterdir()) == guides(CHECKOUT)
+
+
+def test_every_platform_has_a_beginning_and_solutions():
+    sections = yaml.safe_load((DOCSITE / "extra-docs.yml").read_text(encoding="utf-8"))["sections"]
+    (platforms,) = [section["toctree"] for section in sections if section["title"] == "Platforms"]
+    assert len(platforms) == 7
+    for name in platforms:
+        headings = re.findall(
+            r"^##+ (.*)$", (CHECKOUT / "docs" / f"{name}.md").read_text(encoding="utf-8"), re.MULTILINE
+        )
+        assert {"The first ten minutes", "Troubleshooting"} <= set(headings), name
