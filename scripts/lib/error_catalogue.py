@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from lib.messages import messages
+from lib.messages import fixed_letters, messages
 
 #: {heading: (what the paths of its messages begin with, below module_utils/; the guide that has more)}. The first whose
 #: path fits has the message; the last has all that remain.
@@ -36,7 +36,7 @@ def catalogue_lines(checkout):
         lines += [f"## {heading}", ""]
         guide = AREAS[heading][1]
         if guide:
-            lines += [f"See also [the guide]({guide}), which has the messages of other programs.", ""]
+            lines += [f"See also [the guide]({guide}).", ""]
         lines += ["| message | what to do |", "|---|---|"]
         lines += [_row(text, by_area[heading][text]) for text in sorted(by_area[heading], key=_order)]
         lines.append("")
@@ -49,7 +49,8 @@ def _area(path):
 
 
 def _row(text, remedies):
-    return f"| {_code(text)} | {' *Or:* '.join(_plain(one) for one in sorted(remedies))} |"
+    told = {_plain(one) if fixed_letters(one) else "The message ends with it." for one in remedies}
+    return f"| {_code(text)} | {' *Or:* '.join(sorted(told))} |"
 
 
 def _order(text):

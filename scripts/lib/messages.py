@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from typing import NamedTuple
 
 #: Where the message and the remedy stand among the arguments of an error; all others are like their base.
@@ -19,8 +20,15 @@ _PLACES = {
 _BY_DEFAULT = (0, 1)
 #: Variables that hold the VM of a message, which they have in front.
 _OF_VM = {"vm", "name", "label", "before", "after", "found", "self", "vm_name", "machine"}
+#: Functions that show what they are given, and methods of texts.
+_SHOWING = {
+    "_cause", "_left", "_listed", "_shown", "basename", "either", "human_size", "join", "len", "map", "max", "min",
+    "repr", "show", "shown", "sorted", "splitext", "str",
+}  # fmt: skip
+_OF_TEXTS = {"partition", "replace", "rstrip", "strip", "pop"}
 #: More ways than these through one expression are no pattern that anybody could search for.
 _MOST_WAYS = 4
+_LEAST_FIXED = 8
 
 
 class Message(NamedTuple):
@@ -106,15 +114,29 @@ def _texts(node, function):
     elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
         found = [one + two for one in _texts(node.left, function) for two in _texts(node.right, function)]
     elif isinstance(node, ast.Name) and function is not None:
-        values = [one.value for one in ast.walk(function) if isinstance(one, ast.Assign) and _assigns(one, node.id)]
+        values = [one.value for one in _assignments(function, node)]
         found = [text for value in values if _name(value) != node.id for text in _texts(value, None)]
     else:
         found = []
     return found if len(found) <= _MOST_WAYS else []
 
 
-def _assigns(assignment, name):
-    return any(isinstance(target, ast.Name) and target.id == name for target in assignment.targets)
+def _assignments(function, name):
+    """Those that may have set a variable, in the order of the code: one in the same block is the only one."""
+    assigned = (one for one in ast.walk(function) if isinstance(one, ast.Assign) and one.lineno < name.lineno)
+    found = sorted((one for one in assigned if name.id in map(_name, one.targets)), key=lambda one: one.lineno)
+    return found[-1:] if found and not _is_branch(function, found[-1]) else found
+
+
+def _is_branch(function, statement):
+    """Whether a statement may be skipped on the way to what follows it."""
+    return any(
+        statement in block and not isinstance(block[-1], (ast.Raise, ast.Return))
+        for node in ast.walk(function)
+        if isinstance(node, ast.If)
+        for block in (node.body, node.orelse)
+        if block
+    )
 
 
 def _part(node):
@@ -127,8 +149,7 @@ def _word(node):
         owner = _name(node.value)
         word = "name" if node.attr == "name" and owner in _OF_VM else owner if node.attr == "name" else node.attr
     elif isinstance(node, ast.Call):
-        is_text = isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Constant)
-        return _word(node.args[0]) if node.args else "value" if is_text else _word(node.func)
+        return _word_of_call(node)
     elif isinstance(node, ast.Subscript):
         key = node.slice
         return key.value if isinstance(key, ast.Constant) and isinstance(key.value, str) else _word(node.value)
@@ -141,6 +162,15 @@ def _word(node):
     else:
         word = getattr(node, "id", "value")
     return word.strip("_").lower().replace("_", " ") or "value"
+
+
+def _word_of_call(node):
+    name = _name(node.func)
+    if name in _OF_TEXTS and isinstance(node.func, ast.Attribute):
+        return _word(node.func.value)
+    if node.args and name == "get":
+        return _word(ast.Subscript(node.func.value, node.args[0]))
+    return _word(node.args[0]) if node.args and name in _SHOWING else _word(node.func)
 
 
 def _name(node):
@@ -156,8 +186,9 @@ def _without_vm(text):
 
 def _is_searchable(text):
     """Whether something of the message is the same each time."""
-    fixed, depth = "", 0
-    for character in text:
-        depth += {"<": 1, ">": -1}.get(character, 0)
-        fixed += character if depth == 0 and character.isalpha() else ""
-    return len(fixed) >= 8
+    return len(fixed_letters(text)) >= _LEAST_FIXED
+
+
+def fixed_letters(text):
+    """The letters of a pattern outside its places."""
+    return "".join(filter(str.isalpha, re.sub(r"<[^>]*>", "", text)))
