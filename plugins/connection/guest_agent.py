@@ -161,8 +161,9 @@ EXAMPLES = r"""
         mode: "0644"
 
     - name: Apply it
-      ansible.builtin.command: systemctl restart networking
-      changed_when: true
+      ansible.builtin.service:
+        name: networking
+        state: restarted
 """
 
 from ansible.errors import AnsibleConnectionFailure, AnsibleError, AnsibleFileNotFound
