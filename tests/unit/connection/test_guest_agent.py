@@ -15,6 +15,9 @@ import pytest
 from simulators.proxmox import worlds
 from unit.connection.kinds import KINDS
 
+#: Plays take seconds each.
+pytestmark = pytest.mark.rotated(2)
+
 SECRET = "a-word-that-nobody-may-see"
 #: More than one call takes, in bytes that are no text.
 LARGE = bytes(range(256)) * 400

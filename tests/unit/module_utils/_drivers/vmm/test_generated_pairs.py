@@ -81,7 +81,7 @@ class _Disturbed(InProcess):
         return disturbed(self._disturbance, argv, writes, lambda counted: run(argv, writes=counted, **more))
 
 
-@pairs(120, _STATES, st.fixed_dictionaries(_SETTINGS), st.sampled_from([*STATES]), _ASKED, _POLICIES)
+@pairs(60, _STATES, st.fixed_dictionaries(_SETTINGS), st.sampled_from([*STATES]), _ASKED, _POLICIES)
 def test_check_mode_predicts_the_real_run(power, found, state, asked, policy, disturbance):
     state = "stopped" if state == "suspended" else state
     policy = {**policy, "purge": [name for name in policy["purge"] if name in asked]}
