@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Callable, NamedTuple
 
 from lib.collection_path import collections_path
+from lib.error_catalogue import catalogue_lines
+from lib.guides import guide_lines, guides
 from lib.option_docs import option_lines
 from lib.returns import return_lines
 from lib.role_platforms import choices, connection_options
@@ -194,6 +196,11 @@ def connections_of_role(checkout):
     )
 
 
+def guide(name):
+    """The guide ``name`` of docs/ for the built site."""
+    return lambda checkout: ["", *guide_lines(checkout, name), ""]
+
+
 #: Modules that are about no VM of a platform: they have results of their own.
 OF_HOSTS = (
     "hyperv_host_settings",
@@ -216,6 +223,8 @@ GENERATORS = [
         for path in (f"plugins/modules/{file.name}" for file in sorted((CHECKOUT / "plugins" / "modules").glob("*.py")))
         if Path(path).stem not in OF_HOSTS
     ),
+    Generator("errors", "docs/errors.md", catalogue_lines),
+    *(Generator("guide", f"docs/docsite/rst/{name}.rst", guide(name)) for name in guides(CHECKOUT)),
 ]
 
 
@@ -269,7 +278,8 @@ def main(arguments=None, checkout=CHECKOUT, generators=None):
     if changes and options.check:
         print("Not current. To bring it up to date: python3 scripts/generate.py", file=sys.stderr)
         return 1
-    return 0
+    # A part may be generated from a file that has a generated part itself.
+    return main(arguments, checkout, generators) if changes else 0
 
 
 if __name__ == "__main__":

@@ -87,7 +87,7 @@ options:
   allow_restart:
     description:
       - Permission to stop and start the VM for changes that are possible only while it is off, and for those
-        listed in C(restart_required). Its previous power state is restored.
+        listed in RV(vms[].restart_required). Its previous power state is restored.
     type: bool
     default: false
   allow_recreate:
@@ -239,12 +239,12 @@ options:
   image:
     description:
       - Disk image to create the VM from. Used only when the VM is created, and not compared later.
+      - A dictionary, or only the value of O(image.source).
     type: raw
     suboptions:
       source:
         description:
           - Path of the image on the hypervisor. It is never written to, moved or deleted.
-          - If this is the only suboption, O(image) can be set to its value directly.
         type: str
         required: true
       linked:
@@ -256,12 +256,12 @@ options:
   clone:
     description:
       - Another VM to create this VM from. Used only when the VM is created.
+      - A dictionary, or only the value of O(clone.source).
     type: raw
     suboptions:
       source:
         description:
           - Name of the VM to clone.
-          - If this is the only suboption, O(clone) can be set to its value directly.
         type: str
         required: true
       snapshot:

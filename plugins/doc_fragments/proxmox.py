@@ -20,30 +20,30 @@ options:
   api_host:
     description:
       - Name or address of one node of the cluster, without C(https://). Any node gives access to all of them.
-      - If omitted, C(PROXMOX_HOST) in the environment of the task.
+      - If omitted, E(PROXMOX_HOST) in the environment of the task.
     type: str
   api_port:
-    description: Port of the API. If omitted, C(PROXMOX_PORT), else 8006.
+    description: Port of the API. If omitted, E(PROXMOX_PORT), else 8006.
     type: int
   api_user:
-    description: User with its realm, such as V(ansible@pve). If omitted, C(PROXMOX_USER).
+    description: User with its realm, such as V(ansible@pve). If omitted, E(PROXMOX_USER).
     type: str
   api_password:
     description:
-      - Password of the user. If omitted, C(PROXMOX_PASSWORD). A token is recommended instead.
+      - Password of the user. If omitted, E(PROXMOX_PASSWORD). A token is recommended instead.
       - The ticket that is created with it is renewed automatically.
     type: str
   api_token_id:
     description:
       - Name of an API token of the user, such as V(ci), or with the user, such as V(ansible@pve!ci).
-      - If omitted, C(PROXMOX_TOKEN_ID). With a token, no password is used.
+      - If omitted, E(PROXMOX_TOKEN_ID). With a token, no password is used.
     type: str
   api_token_secret:
-    description: Secret of the token. If omitted, C(PROXMOX_TOKEN_SECRET).
+    description: Secret of the token. If omitted, E(PROXMOX_TOKEN_SECRET).
     type: str
   verify_ssl:
     description:
-      - Whether the certificate of the server is verified. If omitted, C(PROXMOX_VERIFY_SSL), else V(true).
+      - Whether the certificate of the server is verified. If omitted, E(PROXMOX_VERIFY_SSL), else V(true).
       - With V(false), anybody on the network path could read the secrets.
     type: bool
     aliases: [validate_certs]
@@ -51,12 +51,12 @@ options:
     description:
       - File with the certificate authority of the server; that of a cluster is C(/etc/pve/pve-root-ca.pem) on each
         node.
-      - If omitted, C(PROXMOX_CA_PATH), else the authorities that the host trusts.
+      - If omitted, E(PROXMOX_CA_PATH), else the authorities that the host trusts.
     type: path
   api_timeout:
     description:
       - Seconds after which a single request is given up. At least 35, because the server itself takes up to 30.
-      - If omitted, C(PROXMOX_API_TIMEOUT), else 35.
+      - If omitted, E(PROXMOX_API_TIMEOUT), else 35.
     type: int
 requirements:
   - Proxmox VE 7.0 or later

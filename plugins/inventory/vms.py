@@ -26,7 +26,7 @@ options:
     required: true
     choices: [polyvirt.core.vms]
   sources:
-    description: Where VMs are.
+    description: One entry for each hypervisor or cluster.
     type: list
     elements: dict
     required: true
@@ -52,7 +52,8 @@ options:
       options:
         description:
           - Options of the info module of the platform.
-          - Without C(facets), V([power, config, addresses]) is read. C(docs/inventory.md) of this collection describes
+          - Without C(facets), V([power, config, addresses]) is read. The
+            L(guide,https://github.com/polyvirt/polyvirt.core/blob/main/docs/inventory.md#what-reading-costs) describes
             what this costs on each platform.
         type: dict
         default: {}

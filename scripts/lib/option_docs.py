@@ -26,9 +26,9 @@ def option_lines(shared, supported):
     return [line for name in kept for line in _lines(name, name, shared[name], kept[name], supported, texts)]
 
 
-def _lines(path, name, shared, option, supported, texts, is_short=False):
+def _lines(path, name, shared, option, supported, texts):
     paragraphs = [texts[path]] if isinstance(texts[path], str) else texts[path]
-    items = [item for item in paragraphs if _holds(item, shared, option, supported)] + _forms(path, option, is_short)
+    items = [item for item in paragraphs if _holds(item, shared, option, supported)] + _forms(path, option)
     spec = {key: value for key, value in option.spec().items() if key in ("type", "elements", "required", "default")}
     spec.update(
         {key: list(value) for key, value in (("choices", option.choices), ("aliases", option.aliases)) if value}
@@ -39,7 +39,7 @@ def _lines(path, name, shared, option, supported, texts, is_short=False):
         below = [
             line
             for key, one in option.options.items()
-            for line in _lines(f"{path}.{key}", key, shared.options[key], one, supported, texts, key == option.short)
+            for line in _lines(f"{path}.{key}", key, shared.options[key], one, supported, texts)
         ]
         lines += _indented(["suboptions:", *_indented(below)])
     return lines
@@ -68,11 +68,10 @@ def _is_there(path, value, options):
     return not value or not _choices(option) or value in _choices(option)
 
 
-def _forms(path, option, is_short):
+def _forms(path, option):
     """The sentences that follow from what kind of option it is; these are generated, too."""
-    if is_short:
-        whole = path.rpartition(".")[0]
-        return [f"If this is the only suboption, O({whole}) can be set to its value directly."]
+    if option.options and option.short:
+        return [f"A dictionary, or only the value of O({path}.{option.short})."]
     if option.unit:
         return [
             "A number with a unit, of which V(2G), V(2GB) and V(2GiB) mean the same. A number without a unit is in"

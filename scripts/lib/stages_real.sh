@@ -68,7 +68,7 @@ stage_unit() {
             without+=("--ignore-glob=*/roles/test_${begin}_*")
         done
     done
-    _pytest -n 2 --dist worksteal --durations 25 "${without[@]}" tests/unit
+    _pytest -n 2 --turns --dist worksteal --durations 25 "${without[@]}" tests/unit
     for name in "${played[@]}"; do note_passed "${notes[$name]}"; done
 }
 
@@ -157,10 +157,19 @@ _every_scenario() {
 # Four scenarios take minutes, because much of their work runs in emulated guests. They take turns by day; in a deep run,
 # all run. Those that test one role which uses no module run only if the roles have changed.
 readonly _SLOW_SCENARIOS=(agent guest_image two_vms from_vagrant)
+# So do those of the roles of hosts, whose plays the unit tests have, too.
+readonly _HOST_SCENARIOS=(vmm_host vmm_network hyperv_host wsl_host)
+
+# is_not_today NAME: whether a scenario runs on another day.
+is_not_today() {
+    local today
+    today="$(turn_of_day "${_SLOW_SCENARIOS[@]}") $(turn_of_day "${_HOST_SCENARIOS[@]}")"
+    [[ " ${_SLOW_SCENARIOS[*]} ${_HOST_SCENARIOS[*]} " == *" $1 "* && " $today " != *" $1 "* ]]
+}
 
 _scenario_if_needed() {
     local passed=
-    if [[ " ${_SLOW_SCENARIOS[*]} " == *" $1 "* ]] && [ "$DEEP" = false ] && [ "$1" != "$(turn_of_day "${_SLOW_SCENARIOS[@]}")" ]; then
+    if [ "$DEEP" = false ] && is_not_today "$1"; then
         say "   scenario $1 does not run today (POLYVIRT_TEST_SEED)"
         return
     fi

@@ -76,11 +76,14 @@ LAYERS = {
     "action": Layer(("modules", "plugin_utils")),
     # Where the C library of the controller cannot hash a password, it tries for packages.
     "plugin_utils/password_hashes": Layer((), third_parties=True),
+    # A guest is reached through its platform.
+    "plugin_utils/guest_agents": Layer((_PORTS, _TOOLS, "module_utils/_drivers/proxmox/reader")),
     # A port of platforms on Windows is the connection of the task, which only an action plugin has.
     "plugin_utils": Layer(
         ("plugin_utils", f"{_PORTS}/windows", f"{_LIFECYCLE}/errors"), ("ansible",), forbidden=frozenset()
     ),
     "inventory": Layer(("plugin_utils", f"{_LIFECYCLE}/errors"), ("ansible",)),
+    "connection": Layer(("plugin_utils", f"{_LIFECYCLE}/errors"), ("ansible",)),
     "lookup": Layer(("plugin_utils",), ("ansible.errors", "ansible.plugins.lookup", "ansible.utils.display")),
     "filter": Layer(("plugin_utils",), ("ansible.errors",)),
     "doc_fragments": Layer(()),

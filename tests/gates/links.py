@@ -6,9 +6,13 @@
 from __future__ import annotations
 
 import re
+from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 
-REPOSITORY = "https://github.com/polyvirt/polyvirt.core"
+import yaml
+
+from guides import REPOSITORY, anchor_of
+
 _LINK = re.compile(r"(?<!!)\[[^]]*\]\(([^)\s]+)\)")
 _OWN = re.compile(rf"{re.escape(REPOSITORY)}/(blob|tree)/main/([^)\s#>\"']+)(?:#([^)\s>\"']+))?")
 _CODE = re.compile(r"```.*?```|`[^`\n]*`", re.DOTALL)
@@ -34,7 +38,16 @@ def _relative(checkout, name, target):
     inside = Path(checkout, here, path).resolve().relative_to(checkout.resolve()).as_posix() if path else name
     if name.startswith("docs/") and not inside.startswith("docs/"):
         return [f"{name}: {target}: documentation is built from docs/ alone; link to {REPOSITORY}/blob/main/{inside}"]
+    if is_published(checkout, name) and not is_published(checkout, inside):
+        return [f"{name}: {target}: Galaxy does not install this file; link to {REPOSITORY}/blob/main/{inside}"]
     return _problems_of_target(checkout, name, inside, anchor)
+
+
+def is_published(checkout, name):
+    """Whether a file is a part of the collection that Galaxy installs."""
+    ignored = yaml.safe_load((checkout / "galaxy.yml").read_text(encoding="utf-8"))["build_ignore"]
+    above = [name, *map(str, PurePosixPath(name).parents)]
+    return not any(fnmatch(one, pattern) for one in above for pattern in ignored)
 
 
 def _problems_of_target(checkout, name, path, anchor, is_folder=None):
@@ -50,7 +63,4 @@ def _problems_of_target(checkout, name, path, anchor, is_folder=None):
 
 def anchors(text):
     """The names that GitHub gives to the headings of a document."""
-    return {
-        re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-")
-        for heading in _HEADING.findall(re.sub(r"```.*?```", "", text, flags=re.DOTALL))
-    }
+    return {anchor_of(heading) for heading in _HEADING.findall(re.sub(r"```.*?```", "", text, flags=re.DOTALL))}

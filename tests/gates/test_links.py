@@ -42,6 +42,7 @@ def test_readme_names_scripts_only_after_git_clone():
         ("docs/a.md", "[a](nothing.md)", "docs/nothing.md does not exist"),
         ("docs/a.md", "[a](libvirt.md#nothing)", "no heading #nothing"),
         ("roles/vm/README.md", "[a](../nothing.md)", "roles/nothing.md does not exist"),
+        ("CONTRIBUTING.md", "[a](tests/suite/README.md)", "Galaxy does not install this file"),
     ],
 )
 def test_dead_link_is_reported(name, text, problem):
@@ -55,6 +56,7 @@ def test_dead_link_is_reported(name, text, problem):
         ("README.md", "[a](https://docs.ansible.com/)"),
         ("README.md", f"[a]({REPOSITORY}/blob/main/docs/libvirt.md#troubleshooting)"),
         ("docs/a.md", "[a](libvirt.md#troubleshooting), `[a](nothing.md)`"),
+        ("tests/suite/README.md", "[a](../peers/README.md)"),
     ],
 )
 def test_link_that_leads_somewhere_is_not_reported(name, text):

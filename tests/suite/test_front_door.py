@@ -14,6 +14,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
 from platforms.known import PLATFORMS
 from platforms.windows.winrm_server import WinRMServer, through
 from suite.by_ansible import module_of, run_playbook
+from suite.node_count import nodes_of
 
 WEB, DB = "pvc-front-web", "pvc-front-db"
 BOTH = [WEB, DB]
@@ -106,6 +107,7 @@ def test_one_playbook_creates_changes_and_removes_vms(platform, results):
     if not platform.has_snapshots:
         assert "not supported on" in told["snapshot"]["msg"]
     assert [vm["name"] for vm in told["prune"]["vms"]] == [WEB, DB]
+    assert len(nodes_of([(module, told[label]) for label, module, _options, _check in TASKS])) == 2
     assert platform.truth(BOTH) == {WEB: None, DB: None}
 
 

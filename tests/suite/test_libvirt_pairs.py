@@ -83,7 +83,7 @@ def libvirt(ground):
     return ground.open("libvirt_test", "pvg-")
 
 
-@pairs(40, _FOUND, _ASKED, at_most=500)
+@pairs(20, _FOUND, _ASKED, at_most=500)
 def test_check_mode_predicts_the_real_run(libvirt, found, asked, disturbance):
     libvirt.clean()
     if "networks" in asked["purge"]:

@@ -67,7 +67,7 @@ class Commands:
         """
         argv = tuple(argv)
         timeout = min((limit for limit in (timeout, self.ceiling) if limit is not None), default=None)
-        process = _start(argv, environment or {})
+        process = start(argv, environment or {})
         try:
             stdout, stderr = process.communicate(_encode(stdin), timeout)
         except subprocess.TimeoutExpired:
@@ -79,7 +79,7 @@ class Commands:
                 remedy=RAISE_CALL_TIMEOUT if timeout == self.ceiling else None,
             ) from None
         finally:
-            _end(process)
+            end(process)
         if writes and process.returncode <= 0:
             counted.note(doubtful=process.returncode < 0)
         return Completed(argv, process.returncode, _decode(stdout), _decode(stderr))
@@ -104,7 +104,8 @@ def shown(argv):
     return line if len(line) <= _SHOWN_COMMAND else f"{line[:_SHOWN_COMMAND]}..."
 
 
-def _start(argv, environment):
+def start(argv, environment):
+    """A program with pipes, in one language. Raises Unavailable."""
     try:
         return subprocess.Popen(  # pylint: disable=ansible-bad-function # run_command() needs a module, and waits for ever
             argv,
@@ -119,7 +120,7 @@ def _start(argv, environment):
         raise errors.Unavailable(f"{argv[0]} could not be run: {error.strerror}.", why="missing") from error
 
 
-def _end(process):
+def end(process):
     """Kill an unfinished program with all processes that it started."""
     if process.returncode is None:
         with suppress(ProcessLookupError):  # It may have ended in the meantime.

@@ -54,15 +54,19 @@ def read_part(path, offset, length):
 def partial(path):
     """A temporary name in the directory of ``path`` for an incomplete file, which is always removed at the end.
 
-    The name contains the pid, so that the next run removes exactly the files of a killed run.
+    The name contains the pid, so that the next run removes exactly the files of a killed run. A file that is still
+    there at the end was not needed: what wrote it was no change.
     """
     folder, base = os.path.split(path)
     _remove_stale_partials(folder or ".", base)
     temporary = os.path.join(folder, f".{base}.{os.getpid()}{_PARTIAL}")
+    before = writes.count()
     try:
         yield temporary
     finally:
-        remove_whole(temporary)
+        if os.path.lexists(temporary):
+            remove_whole(temporary)
+            writes.set_back(before)
 
 
 def remove_whole(path):

@@ -25,3 +25,8 @@ def take_back(doubtful):
     """The last change was not made after all, or (``doubtful``) perhaps not."""
     certain, unknown = count()
     _thread.count = (max(certain - 1, 0), unknown + 1 if doubtful else unknown)
+
+
+def set_back(before):
+    """All changes since ``before`` (an earlier ``count()``) were undone."""
+    _thread.count = before

@@ -138,11 +138,11 @@ def _says(error, texts):
 
 def _marked(words, mark):
     """A command followed by our mark on both streams: output before the mark belongs to the command."""
-    quoted = " ".join(_quote(word) for word in words)
-    return f"{quoted}; echo '{mark}'; echo --err '{mark}'", mark
+    line = " ".join(quoted(word) for word in words)
+    return f"{line}; echo '{mark}'; echo --err '{mark}'", mark
 
 
-def _quote(word):
+def quoted(word):
     """A word quoted for virsh's parser: within single quotes only the single quote itself is special."""
     if _PLAIN_WORD.match(word):
         return word

@@ -85,7 +85,7 @@ class _OnHyperV(Pair):
         assert (self._host.vm("mail").state, self._host.vm("mail").shown["Notes"]) == ("Running", "mine")
 
 
-@pairs(120, _STATES, st.fixed_dictionaries(_SETTINGS), st.sampled_from([*STATES]), _ASKED, _POLICIES)
+@pairs(60, _STATES, st.fixed_dictionaries(_SETTINGS), st.sampled_from([*STATES]), _ASKED, _POLICIES)
 def test_check_mode_predicts_the_real_run(power, found, state, asked, policy, disturbance):
     policy = {**policy, "purge": [name for name in policy["purge"] if name in asked]}
     host = HyperV()

@@ -15,6 +15,7 @@ from . import (
     vm_config,
     vm_create,
     vm_disks,
+    vm_guest,
     vm_list,
     vm_migrate,
     vm_power,
@@ -101,5 +102,8 @@ METHODS = {
     f"GET {_VM}/agent/network-get-interfaces": vm_agent.interfaces,
     f"GET {_VM}/agent/get-osinfo": vm_agent.os_info,
     f"GET {_VM}/agent/get-host-name": vm_agent.host_name,
+    f"POST {_VM}/agent/exec": vm_guest.execute,
+    f"GET {_VM}/agent/exec-status": vm_guest.status,
+    f"POST {_VM}/agent/file-write": vm_guest.write,
     f"POST {_VM}/agent/fsfreeze-status": vm_agent.freeze_status,
 }

@@ -36,6 +36,8 @@ class Guest:
     quits: bool = True
     #: An agent that answers with an error: its description.
     agent_error: str | None = None
+    #: A simulators.guest_agent Agent that carries out commands; None: none is carried out.
+    agent: object = None
 
 
 @dataclass

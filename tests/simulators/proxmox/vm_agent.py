@@ -21,7 +21,7 @@ _LOOPBACK = {
 }
 
 
-def _asked(call, machine):
+def asked(call, machine):
     """An agent's answer is waited for three seconds at most."""
     agent = machine.config.current.get("agent", "0")
     rules = call.world.schema.properties_of("agent")
@@ -42,7 +42,7 @@ def _answering(answer):
 
     def method(call):
         machine = call.machine()
-        refused = yield from _asked(call, machine)
+        refused = yield from asked(call, machine)
         return {"result": refused or answer(call, machine)}
 
     return method
@@ -80,11 +80,17 @@ def _address(text):
     }
 
 
+def _info(call, machine):
+    if machine.guest.agent is None:
+        return {"version": "7.2.0", "supported_commands": []}
+    return machine.guest.agent.ask({"execute": "guest-info"})
+
+
 ping = _answering(lambda call, machine: {})
 interfaces = _answering(_interfaces)
 os_info = _answering(lambda call, machine: {"id": "debian", "name": "Debian GNU/Linux", "version-id": "12"})
 host_name = _answering(lambda call, machine: {"host-name": machine.config.current.get("name", "localhost")})
-info = _answering(lambda call, machine: {"version": "7.2.0", "supported_commands": []})
+info = _answering(_info)
 freeze_status = _answering(lambda call, machine: "thawed")
 
 

@@ -11,6 +11,9 @@ import subprocess
 
 import pytest
 
+#: Plays take seconds each.
+pytestmark = pytest.mark.rotated(2)
+
 SIMULATION = "vm_module_options=\"{'uri': 'test:///default'}\""
 PROMISED = 10
 

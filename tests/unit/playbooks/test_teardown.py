@@ -11,6 +11,9 @@ import subprocess
 
 import pytest
 
+#: Plays take seconds each.
+pytestmark = pytest.mark.rotated(2)
+
 # A host as libvirt's test driver reads it from a file, with one machine on the image. Every connection reads it
 # anew, so without an id the machine would have another one each time.
 HOST = """<node><domain type='test'>

@@ -60,5 +60,5 @@ def _grow(driver, vm, disk, size):
     if vm.power != STOPPED:
         raise Stale(f"{vm.name}: it was started meanwhile, so {disk['source']} cannot become {human_size(size)}.")
     if disk["size"] < size:
-        driver.edit.lasting.add(vm.name)
         grow_disk(driver, disk, size)
+        driver.edit.lasting.add(vm.name)

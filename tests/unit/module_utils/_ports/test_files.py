@@ -11,7 +11,7 @@ import stat
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle import errors
-from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import files, writes
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o644])
@@ -22,6 +22,18 @@ def test_write_replaces_content_and_mode(tmp_path, mode):
     assert files.read(str(path)) == b"new"
     assert stat.S_IMODE(path.stat().st_mode) == mode
     assert os.listdir(tmp_path) == ["a"]
+
+
+@pytest.mark.parametrize("is_replaced", [True, False])
+def test_incomplete_file_is_no_change(tmp_path, is_replaced):
+    before = writes.count()
+    with files.partial(str(tmp_path / "disk")) as copy:
+        files.write_atomically(copy, b"half")
+        writes.note(doubtful=True)
+        if is_replaced:
+            files.replace_file(copy, str(tmp_path / "disk"))
+    assert os.listdir(tmp_path) == (["disk"] if is_replaced else [])
+    assert (writes.count() != before) == is_replaced
 
 
 def test_file_in_the_making_is_readable_by_its_owner_only(tmp_path, monkeypatch):

@@ -13,7 +13,7 @@ from unit.roles.unattended_install import reading
 from unit.roles.unattended_install.hostile import cases, is_accepted
 from unit.roles.unattended_install.rendering import FILES, rendered, script, values
 
-DAILY, DEEP = 200, 2000
+DAILY, DEEP = 60, 2000
 
 
 def preseed(given, files):

@@ -9,7 +9,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.options import STATES
 from hypothesis import strategies as st
 
-from suite.pairs import UNDISTURBED, Pair, assert_true, pairs
+from suite.pairs import UNDISTURBED, Disturbance, Pair, assert_true, pairs
 from unit.module_utils._drivers.disturbed import disturbed
 from unit.module_utils._drivers.vmm.in_process import InProcess, openbsd, task, well
 
@@ -81,7 +81,7 @@ class _Disturbed(InProcess):
         return disturbed(self._disturbance, argv, writes, lambda counted: run(argv, writes=counted, **more))
 
 
-@pairs(120, _STATES, st.fixed_dictionaries(_SETTINGS), st.sampled_from([*STATES]), _ASKED, _POLICIES)
+@pairs(60, _STATES, st.fixed_dictionaries(_SETTINGS), st.sampled_from([*STATES]), _ASKED, _POLICIES)
 def test_check_mode_predicts_the_real_run(power, found, state, asked, policy, disturbance):
     state = "stopped" if state == "suspended" else state
     policy = {**policy, "purge": [name for name in policy["purge"] if name in asked]}
@@ -97,3 +97,15 @@ def test_check_mode_predicts_the_real_run(power, found, state, asked, policy, di
             host.well("vmctl", "pause", "web")
         creation = {} if state == ABSENT or "disks" in asked else {"disks": [{}]}
         assert_true(_OnOpenBSD(host, {"state": state, **asked, **creation, **policy}), disturbance)
+
+
+def test_disk_that_was_not_enlarged_is_no_change():
+    """The larger copy was killed, and is removed."""
+    with openbsd() as host:
+        well(host, state="present", disks=[{"size": "16M"}])
+        pair = _OnOpenBSD(host, {"state": "present", "disks": [{"size": "24M"}]})
+        before = pair.standing()
+        lost = pair.run(disturbance=Disturbance("lost", 1))
+        assert (lost.failed, lost.changed, lost.diff, pair.standing()) == (True, False, [], before)
+        again = pair.run()
+        assert (again.failed, again.changed, again.vms[0]["disks"][0]["size"]) == (False, True, 24 << 20)

@@ -1,0 +1,135 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Commands and files in a guest by its QEMU guest agent, whatever platform passes the requests on.
+
+The agent's own behaviour was observed with qemu-ga 7.2 and is described in
+https://www.qemu.org/docs/master/interop/qemu-ga-ref.html.
+"""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+
+from .._lifecycle.errors import PolyvirtError, Unavailable
+
+#: What a connection needs of the agent. Some distributions turn a part of it off.
+NEEDED = ("guest-exec", "guest-exec-status", "guest-file-open", "guest-file-write", "guest-file-close")
+#: The agent runs without a login: no home directory is known, and `~` would be a directory of that name.
+_AS_LOGIN = 'if [ -z "$HOME" ]; then HOME=$(eval "echo ~$(id -un)"); export HOME; fi; cd "$HOME" 2>/dev/null; '
+#: Seconds until the status of a command is read first, and at most until it is read again.
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 1.0
+#: Seconds between two attempts to reach an agent.
+_RETRY = 1.0
+
+
+class NoAnswer(PolyvirtError):
+    """The agent did not answer: it is not installed, not running yet, or too busy."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended; ``rc`` is 128 and the signal for one that was killed by it, as in a shell."""
+
+    rc: int
+    stdout: bytes
+    stderr: bytes
+
+
+class GuestAgent:
+    """The agent of one VM. A platform adds ``commands``, ``start``, ``status``, ``write`` and ``fetch``.
+
+    ``vm`` is its name for messages, ``timeout`` the seconds in which an agent must answer.
+    """
+
+    #: The largest input of a command in bytes; a larger one is passed in a file.
+    most_input = 0
+
+    def __init__(self, vm, clock, timeout):
+        self.vm, self.timeout = vm, timeout
+        self._clock = clock
+
+    def connect(self):
+        """Wait for the agent, and check that it permits what is needed. Raises Unavailable."""
+        until = self._clock.now() + self.timeout
+        while True:
+            try:
+                return self._check(self.commands())
+            except NoAnswer as error:
+                if self._clock.now() + _RETRY > until:
+                    raise Unavailable(
+                        f"{self.vm}: the guest agent does not answer: {error.message}",
+                        "not_responding",
+                        "Check that the VM runs and has a channel for the agent, and that the service"
+                        " qemu-guest-agent runs in the guest.",
+                    ) from error
+            self._clock.sleep(_RETRY)
+
+    def _check(self, commands):
+        missing = [name for name in NEEDED if not commands.get(name)]
+        if missing:
+            raise Unavailable(
+                f"{self.vm}: the guest agent does not permit {', '.join(missing)}.",
+                "not_responding",
+                "Permit these commands in the guest: in /etc/sysconfig/qemu-ga (Fedora, RHEL), or"
+                " /etc/qemu/qemu-ga.conf; then restart the service qemu-guest-agent.",
+            )
+
+    def run(self, command, stdin=b""):
+        """Run a shell command, and return how it ended. It starts in the home directory, as with SSH."""
+        if not self.takes(stdin):
+            command, stdin = self._with_file_as_input(command, stdin), b""
+        pid = self.start(["/bin/sh", "-c", _AS_LOGIN + command], stdin)
+        pause = _FIRST_PAUSE
+        while True:
+            self._clock.sleep(pause)
+            status = self.status(pid)
+            if status.get("exited"):
+                return self._ended(status)
+            pause = min(pause * 1.5, _LONGEST_PAUSE)
+
+    def takes(self, stdin):
+        """Whether a command can have this input directly."""
+        return len(stdin) <= self.most_input
+
+    def _with_file_as_input(self, command, stdin):
+        path = self._checked(self.run("umask 077 && mktemp"), "a temporary file").stdout.decode().strip()
+        self.put([stdin], path)
+        return f"exec < {shlex.quote(path)}; rm -f {shlex.quote(path)}; {command}"
+
+    def put(self, parts, path):
+        """Write a file from an iterable of bytes. A new file can be read by its owner alone."""
+        # The agent itself creates files that everybody can write to (mode 0666).
+        self._checked(self.run(f"umask 077 && : > {shlex.quote(path)}"), path)
+        self.write(parts, path)
+
+    def _checked(self, ended, what):
+        if ended.rc:
+            said = ended.stderr.decode("utf-8", "replace").strip()
+            raise PolyvirtError(
+                f"{self.vm}: {what} cannot be written: {said}.", "Check that its directory exists and has free space."
+            )
+        return ended
+
+    def _ended(self, status):
+        for stream in ("out", "err"):
+            if status.get(f"{stream}-truncated"):
+                raise PolyvirtError(
+                    f"{self.vm}: the agent cut off the output of the command after 16 MiB.",
+                    "Write the output to a file, and fetch the file.",
+                )
+        rc = 128 + status["signal"] if "signal" in status else status["exitcode"]
+        return Ended(rc, self.output(status.get("out-data", "")), self.output(status.get("err-data", "")))
+
+
+def pieces(parts, size):
+    """An iterable of bytes as pieces of ``size`` bytes, of which only the last is smaller."""
+    held = bytearray()
+    for part in parts:
+        held += part
+        while len(held) >= size:
+            yield bytes(held[:size])
+            del held[:size]
+    if held:
+        yield bytes(held)

@@ -1,0 +1,111 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The guest agent of a VM of libvirt, by ``virsh qemu-agent-command``.
+
+One virsh carries out all requests. It reads them from its standard input, because they contain passwords and files.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+
+from .._lifecycle.errors import CommandFailed, PolyvirtError, Timeout
+from .guest_agent import GuestAgent, NoAnswer, pieces
+from .virsh import quoted
+
+#: virsh reads its input byte by byte, about 300 KB in a second, so requests are short: a slow one is none that hangs.
+_WRITTEN = 48 * 1024
+#: libvirt passes on answers of at most 4 MiB, in which the content is encoded.
+_READ = 1 << 20
+_BYTES_IN_A_SECOND = 20_000
+#: Readline must neither break lines nor store what it reads in a file.
+_ENVIRONMENT = {"TERM": "dumb", "VIRSH_HISTSIZE": "0", "INPUTRC": os.devnull}
+
+
+class AgentByVirsh(GuestAgent):
+    """``dialogue`` is a virsh without a command, connected to libvirt."""
+
+    most_input = 512 * 1024
+    environment = _ENVIRONMENT
+
+    def __init__(self, vm, clock, timeout, dialogue):
+        super().__init__(vm, clock, timeout)
+        self._dialogue, self._number, self._mark = dialogue, 0, f"polyvirt-{os.urandom(8).hex()}"
+
+    def close(self):
+        self._dialogue.close()
+
+    def commands(self):
+        listed = self._ask("guest-info")["supported_commands"]
+        return {one["name"]: one["enabled"] for one in listed}
+
+    def start(self, argv, stdin):
+        arguments = {"path": argv[0], "arg": argv[1:], "capture-output": True}
+        if stdin:
+            arguments["input-data"] = _encoded(stdin)
+        return self._ask("guest-exec", **arguments)["pid"]
+
+    def status(self, pid):
+        return self._ask("guest-exec-status", pid=pid)
+
+    def output(self, data):
+        return base64.b64decode(data)
+
+    def write(self, parts, path):
+        handle = self._ask("guest-file-open", path=path, mode="w")
+        try:
+            for piece in pieces(parts, _WRITTEN):
+                while piece:
+                    done = self._ask("guest-file-write", handle=handle, **{"buf-b64": _encoded(piece)})
+                    piece = piece[done["count"] :]
+        finally:
+            self._ask("guest-file-close", handle=handle)
+
+    def fetch(self, path):
+        """The content of a file, as an iterator over bytes."""
+        handle = self._ask("guest-file-open", path=path, mode="r")
+        try:
+            while True:
+                read = self._ask("guest-file-read", handle=handle, count=_READ)
+                yield base64.b64decode(read["buf-b64"])
+                if read["eof"]:
+                    break
+        finally:
+            self._ask("guest-file-close", handle=handle)
+
+    def _ask(self, name, **arguments):
+        """What the agent returns to one request. Raises NoAnswer, and PolyvirtError with what the agent says."""
+        request = json.dumps({"execute": name, "arguments": arguments} if arguments else {"execute": name})
+        words = ["qemu-agent-command", f"--domain={self.vm}", f"--timeout={self.timeout}", f"--cmd={request}"]
+        self._number += 1
+        # Readline repeats its input on standard output: the mark is not to be found there.
+        mark, apart = f"{self._mark}-{self._number};", f"'{self._mark}''-{self._number};'"
+        lines = f"{' '.join(map(quoted, words))}\necho --err {apart}\necho {apart}\n".encode()
+        try:
+            stdout, stderr = self._dialogue.ask(
+                lines, mark.encode(), 2 * self.timeout + 5 + len(lines) // _BYTES_IN_A_SECOND
+            )
+        except (Timeout, CommandFailed) as error:
+            raise NoAnswer(str(error)) from None
+        return self._returned(name, stdout, stderr.decode("utf-8", "replace"))
+
+    def _returned(self, name, stdout, stderr):
+        for line in stdout.splitlines():
+            if line.startswith(b'{"return"'):
+                return json.loads(line)["return"]
+        said = " ".join(stderr.replace("error: ", "").split()) or "no answer"
+        if name == "guest-info":
+            raise NoAnswer(said)
+        if name == "guest-exec-status":
+            raise PolyvirtError(
+                f"{self.vm}: the result of the command cannot be read: {said}.",
+                "If its output is larger than 3 MB, write it to a file, and fetch the file.",
+            )
+        raise PolyvirtError(f"{self.vm}: the guest agent failed ({name}): {said}.")
+
+
+def _encoded(data):
+    return base64.b64encode(data).decode("ascii")

@@ -1,0 +1,168 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The guides of docs/ as reStructuredText, the only format that antsibull-docs takes into a collection's documentation.
+
+Galaxy and GitHub show the Markdown. Links between guides become references, and names of modules link to their pages.
+Raises NoSuchForm for a form of Markdown that no guide has used so far, so that none is lost in silence.
+"""
+
+from __future__ import annotations
+
+import re
+from textwrap import indent
+
+from markdown_it import MarkdownIt
+from markdown_it.tree import SyntaxTreeNode
+
+REPOSITORY = "https://github.com/polyvirt/polyvirt.core"
+PREFIX = "ansible_collections.polyvirt.core.docsite"
+#: Not a part of the site: these are for developers of the collection.
+FOR_DEVELOPERS = ("architecture", "testing")
+_UNDERLINES = {"h1": "=", "h2": "-", "h3": "~", "h4": "^"}
+_MAY_STAND_BEFORE, _MAY_STAND_AFTER = " \n'\"([{<-/:", " \n'\")]}>-/\\:.,;!?"
+
+
+class NoSuchForm(Exception):
+    """A form of Markdown that this converter does not know."""
+
+
+def anchor_of(heading):
+    """The name that GitHub gives to a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-")
+
+
+def guides(checkout):
+    """The names of the guides that are a part of the site."""
+    return sorted(path.stem for path in (checkout / "docs").glob("*.md") if path.stem not in FOR_DEVELOPERS)
+
+
+def guide_lines(checkout, name):
+    """The lines of the guide as reStructuredText."""
+    plugins = {path.stem: "module" for path in (checkout / "plugins" / "modules").glob("*.py")}
+    for kind in ("inventory", "connection", "filter", "lookup"):
+        plugins.update({path.stem: kind for path in (checkout / "plugins" / kind).glob("*.py")})
+    text = (checkout / "docs" / f"{name}.md").read_text(encoding="utf-8")
+    return _Guide(name, guides(checkout), plugins).convert(text).splitlines()
+
+
+class _Guide:
+    def __init__(self, name, others, plugins):
+        self._name, self._others, self._plugins = name, others, plugins
+
+    def convert(self, text):
+        return self._blocks(SyntaxTreeNode(MarkdownIt("commonmark").enable("table").parse(text)).children)
+
+    def _blocks(self, nodes):
+        made = [self._block(node) for node in nodes]
+        return "\n\n".join(one for one in made if one)
+
+    def _block(self, node):
+        make = getattr(self, f"_{node.type}", None)
+        if make is None:
+            raise NoSuchForm(f"docs/{self._name}.md, line {node.map[0] + 1}: {node.type} has no conversion")
+        return make(node)
+
+    def _html_block(self, node):
+        """The copyright, and marks of generated parts."""
+        if not node.content.startswith("<!--"):
+            raise NoSuchForm(f"docs/{self._name}.md, line {node.map[0] + 1}: HTML has no conversion")
+        return ""
+
+    def _heading(self, node):
+        title = self._inline(node.children[0])
+        label = f"{PREFIX}.{self._name}"
+        if node.tag != "h1":
+            label += f".{anchor_of(node.children[0].content)}"
+        return f".. _{label}:\n\n{title}\n{_UNDERLINES[node.tag] * len(title)}"
+
+    def _paragraph(self, node):
+        return self._inline(node.children[0])
+
+    def _fence(self, node):
+        return f".. code-block:: {node.info or 'text'}\n\n{indent(node.content.rstrip(), '    ')}"
+
+    def _bullet_list(self, node):
+        return self._list(node, ["-"] * len(node.children))
+
+    def _ordered_list(self, node):
+        first = int(node.attrs.get("start", 1))
+        return self._list(node, [f"{first + place}." for place in range(len(node.children))])
+
+    def _list(self, node, bullets):
+        """Items are set apart by blank lines, because each may have several paragraphs."""
+        return "\n\n".join(
+            _hanging(f"{bullet} ", self._blocks(item.children))
+            for bullet, item in zip(bullets, node.children, strict=True)
+        )
+
+    def _table(self, node):
+        rows = [[self._cell(cell) for cell in row.children] for part in node.children for row in part.children]
+        lines = [_hanging("* ", "\n".join(_hanging("- ", cell) for cell in row)) for row in rows]
+        header = "  :header-rows: 1\n" if any(rows[0]) else ""
+        body = "\n".join(lines if header else lines[1:])
+        return f".. list-table::\n{header}\n{indent(body, '  ')}"
+
+    def _cell(self, node):
+        text = self._inline(node.children[0])
+        # Not the beginning of a list in the cell.
+        return rf"\{text}" if re.match(r"([-+*•]|\w+[.)])(\s|$)", text) else text
+
+    def _inline(self, node, plain=False):
+        """The text of a node; with ``plain`` without any markup, which cannot be nested in reStructuredText."""
+        text = ""
+        for child in node.children:
+            text = _joined(text, child.type == "text" or plain, self._piece(child, plain))
+        return text
+
+    def _piece(self, node, plain):
+        if node.type == "text":
+            return _escaped(node.content)
+        if node.type == "softbreak":
+            return "\n"
+        if node.type == "code_inline":
+            return _escaped(node.content) if plain else self._code(node.content)
+        if node.type in ("strong", "em", "link"):
+            inner = self._inline(node, plain=True)
+            if plain:
+                return inner
+            mark = {"strong": "**", "em": "*"}.get(node.type)
+            return f"{mark}{inner}{mark}" if mark else self._link(node.attrs["href"], inner)
+        raise NoSuchForm(f"docs/{self._name}.md: {node.type} has no conversion")
+
+    def _code(self, code):
+        name = code.removeprefix("polyvirt.core.")
+        # The role vm has the name of a module.
+        if name in self._plugins and (name != code or name != "vm"):
+            return f":ansplugin:`{code} <polyvirt.core.{name}#{self._plugins[name]}>`"
+        return f"``{code}``"
+
+    def _link(self, target, text):
+        path, _hash, place = target.partition("#")
+        if re.match(r"[a-z]+:", target):
+            return f"`{text} <{target}>`__"
+        guide = path.removesuffix(".md") or self._name
+        if guide not in self._others:
+            return f"`{text} <{REPOSITORY}/blob/main/docs/{target}>`__"
+        return f":ref:`{text} <{PREFIX}.{guide}{f'.{place}' if place else ''}>`"
+
+
+def _hanging(mark, text):
+    """``text`` behind ``mark``, with its further lines below its first."""
+    return mark + indent(text, " " * len(mark)).lstrip(" ") if text else mark.rstrip()
+
+
+def _escaped(text):
+    return re.sub(r"_(?=\W|$)", r"\_", re.sub(r"([\\*`|])", r"\\\1", text))
+
+
+def _joined(before, is_text, piece):
+    """Markup needs a blank or punctuation on both sides; an escaped blank is one that is not shown."""
+    if not before or not piece:
+        return before + piece
+    ends_in_markup = before[-1] in "`*" and not before.endswith(("\\`", "\\*"))
+    if is_text and ends_in_markup and piece[0] not in _MAY_STAND_AFTER:
+        return rf"{before}\ {piece}"
+    if not is_text and piece != "\n" and before[-1] not in _MAY_STAND_BEFORE:
+        return rf"{before}\ {piece}"
+    return before + piece

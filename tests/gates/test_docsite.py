@@ -1,0 +1,33 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every guide is a part of the built site."""
+
+from __future__ import annotations
+
+import re
+
+import yaml
+
+from collection_path import CHECKOUT
+from guides import guides
+
+DOCSITE = CHECKOUT / "docs/docsite"
+
+
+def test_every_guide_is_in_a_section_of_the_site():
+    sections = yaml.safe_load((DOCSITE / "extra-docs.yml").read_text(encoding="utf-8"))["sections"]
+    listed = [guide for section in sections for guide in section["toctree"]]
+    assert sorted(listed) == guides(CHECKOUT)
+    assert sorted(path.stem for path in (DOCSITE / "rst").iterdir()) == guides(CHECKOUT)
+
+
+def test_every_platform_has_a_beginning_and_solutions():
+    sections = yaml.safe_load((DOCSITE / "extra-docs.yml").read_text(encoding="utf-8"))["sections"]
+    (platforms,) = [section["toctree"] for section in sections if section["title"] == "Platforms"]
+    assert len(platforms) == 7
+    for name in platforms:
+        headings = re.findall(
+            r"^##+ (.*)$", (CHECKOUT / "docs" / f"{name}.md").read_text(encoding="utf-8"), re.MULTILINE
+        )
+        assert {"The first ten minutes", "Troubleshooting"} <= set(headings), name

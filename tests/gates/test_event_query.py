@@ -1,0 +1,32 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every module that manages VMs has a query for indirect node counting, and no other module has one."""
+
+from __future__ import annotations
+
+import ast
+
+import yaml
+
+from collection_path import CHECKOUT
+
+QUERIES = yaml.safe_load((CHECKOUT / "extensions/audit/event_query.yml").read_text(encoding="utf-8"))
+
+
+def _managing_modules():
+    """The modules whose ``vms`` report whether each VM was changed."""
+    for path in sorted((CHECKOUT / "plugins/modules").glob("*.py")):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.Assign) and node.targets[0].id == "RETURN":
+                returned = yaml.safe_load(ast.literal_eval(node.value)) or {}
+                if "changed" in returned.get("vms", {}).get("contains", {}):
+                    yield f"polyvirt.core.{path.stem}"
+
+
+def test_modules_that_manage_vms_have_a_query():
+    assert sorted(QUERIES) == sorted(_managing_modules())
+
+
+def test_all_modules_have_the_same_query():
+    assert len({one["query"] for one in QUERIES.values()}) == 1

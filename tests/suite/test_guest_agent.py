@@ -1,0 +1,33 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The connection plugin guest_agent with the real virsh, and a VM whose agent does not run."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import PolyvirtError, Unavailable
+from ansible_collections.polyvirt.core.plugins.plugin_utils.guest_agents import agent_of
+
+from suite.answer import Task
+
+VM = "pvg-agent"
+
+
+def test_real_virsh_reports_why_no_agent_answers(qemu, carry):
+    """No history of virsh is written, and one virsh answers several requests, each with its own error."""
+    qemu.clean()
+    assert not carry(qemu, [Task("create", {**qemu.creation, "name": [VM]})])["create"].failed
+    options = {"platform": "libvirt", "vm": VM, "timeout": 1, "uri": qemu.uri}
+    agent = agent_of(options.get)
+    try:
+        with pytest.raises(Unavailable, match=f"{VM}: the guest agent does not answer: .*domain is not running"):
+            agent.connect()
+        qemu.virsh("start", VM)
+        with pytest.raises(Unavailable, match=r"QEMU guest agent is not connected.*Check that the VM runs"):
+            agent.connect()
+        # A request with every character that a parser could take for something else, and larger than a pipe holds.
+        with pytest.raises(PolyvirtError, match="QEMU guest agent is not connected"):
+            agent.start(["/bin/sh", "-c", "echo 'it''s' \"\\ $HOME; #\tü"], b"x" * 100_000)
+    finally:
+        agent.close()
