@@ -130,8 +130,8 @@ MUTATIONS = (
     Mutation(
         "newest-snapshots-are-dropped",
         f"{_CODE}/plan_snapshot.py",
-        "doomed = sorted(others, key=lambda one: one.created)[:surplus]",
-        "doomed = sorted(others, key=lambda one: one.created)[-surplus:]",
+        "to_delete = sorted(others, key=lambda one: one.created)[:surplus]",
+        "to_delete = sorted(others, key=lambda one: one.created)[-surplus:]",
         {"unit": [f"{_UNIT}/test_plan_snapshot.py"]},
     ),
     Mutation(
