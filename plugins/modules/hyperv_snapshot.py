@@ -207,9 +207,9 @@ diff:
 # end generated
 """
 
-from ..module_utils._drivers.hyperv.driver import make_driver
-from ..module_utils._front.changes import snapshot_module
+from ..module_utils._drivers.hyperv.snapshot_driver import make_driver
 from ..module_utils._front.declaration import run_module
+from ..module_utils._front.snapshots import snapshot_module
 
 MODULE = snapshot_module({}, make_driver)
 

@@ -211,10 +211,10 @@ diff:
 # end generated
 """
 
-from ..module_utils._drivers.vagrant.driver import make_driver
 from ..module_utils._drivers.vagrant.options import CONNECTION
-from ..module_utils._front.changes import snapshot_module
+from ..module_utils._drivers.vagrant.snapshot_driver import make_driver
 from ..module_utils._front.declaration import run_module
+from ..module_utils._front.snapshots import snapshot_module
 
 MODULE = snapshot_module(CONNECTION, make_driver)
 

@@ -219,10 +219,10 @@ diff:
 # end generated
 """
 
-from ..module_utils._drivers.virsh.driver import make_driver
 from ..module_utils._drivers.virsh.options import SNAPSHOT
-from ..module_utils._front.changes import snapshot_module
+from ..module_utils._drivers.virsh.snapshot_driver import make_driver
 from ..module_utils._front.declaration import run_module
+from ..module_utils._front.snapshots import snapshot_module
 
 MODULE = snapshot_module(SNAPSHOT, make_driver)
 

@@ -24,14 +24,14 @@ MUTATIONS = (
     ),
     Mutation(
         "base-of-linked-disks-starts",
-        f"{_UTILS}/_drivers/hyperv/checks.py",
+        f"{_UTILS}/_drivers/hyperv/snapshot_checks.py",
         "if others:",
         "if False:",
         {"unit": _TASKS},
     ),
     Mutation(
         "vm-of-cluster-is-changed",
-        f"{_UTILS}/_drivers/hyperv/checks.py",
+        f"{_UTILS}/_drivers/hyperv/snapshot_checks.py",
         'if raw and raw.get("IsClustered"):',
         "if False:",
         {"unit": _TASKS},
@@ -80,7 +80,7 @@ MUTATIONS = (
     ),
     Mutation(
         "old-observation-counts",
-        f"{_UTILS}/_drivers/hyperv/driver.py",
+        f"{_UTILS}/_drivers/hyperv/snapshot_driver.py",
         "if self._clock.now() > self._end:",
         "if False:",
         {"unit": _COUNTS},

@@ -108,14 +108,14 @@ MUTATIONS = (
     ),
     Mutation(
         "clone-keeps-mac-of-source",
-        f"{_CODE}/plan_make.py",
+        f"{_CODE}/plan_create.py",
         'for name, own in (("disks", "source"), ("networks", "mac")):',
         'for name, own in (("disks", "source"),):',
         {"unit": [f"{_UNIT}/test_plan_clone.py"]},
     ),
     Mutation(
         "name-of-another-vm-is-ignored",
-        f"{_CODE}/plan_make.py",
+        f"{_CODE}/identity.py",
         "if vm.power != ABSENT and vm.name != name:",
         "if vm.power == ABSENT and vm.name != name:",
         {"unit": [f"{_UNIT}/test_plan.py"]},
@@ -130,8 +130,8 @@ MUTATIONS = (
     Mutation(
         "newest-snapshots-are-dropped",
         f"{_CODE}/plan_snapshot.py",
-        "doomed = sorted(others, key=lambda one: one.created)[:surplus]",
-        "doomed = sorted(others, key=lambda one: one.created)[-surplus:]",
+        "to_delete = sorted(others, key=lambda one: one.created)[:surplus]",
+        "to_delete = sorted(others, key=lambda one: one.created)[-surplus:]",
         {"unit": [f"{_UNIT}/test_plan_snapshot.py"]},
     ),
     Mutation(

@@ -69,7 +69,7 @@ MUTATIONS = (
     ),
     Mutation(
         "running-vm-is-waited-for-as-locked",
-        f"{_CODE}/driver.py",
+        f"{_CODE}/snapshot_driver.py",
         "if is_locked(error.stderr) and not (is_held(error.stderr) and self._is_on(uuid)):",
         "if is_locked(error.stderr):",
         {"unit": ("tests/unit/module_utils/_drivers/vbox",)},

@@ -48,7 +48,7 @@ MUTATIONS = (
     ),
     Mutation(
         "base-image-is-started-and-written",
-        f"{_CODE}/checks.py",
+        f"{_CODE}/host_checks.py",
         '_WRITING = frozenset({"create", "start", "restore"})',
         '_WRITING = frozenset({"create", "restore"})',
         {"unit": [f"{_UNIT}/test_clone_checks.py"]},
@@ -104,7 +104,7 @@ MUTATIONS = (
     ),
     Mutation(
         "base-of-a-foreign-overlay-is-written-to",
-        f"{_CODE}/checks.py",
+        f"{_CODE}/host_checks.py",
         "return marked | found",
         "return marked",
         {"unit": [f"{_UNIT}/test_clone_checks.py"]},

@@ -8,10 +8,10 @@ from __future__ import annotations
 from .._lifecycle.compare import check_content, differences, points
 from .._lifecycle.errors import NotFound, Refused, Unavailable
 from .._lifecycle.filters import facets_for, matches
+from .._lifecycle.identity import check_identity, known_names
 from .._lifecycle.light import LIST
 from .._lifecycle.model import Target
 from .._lifecycle.options import FACETS
-from .._lifecycle.plan_make import check_identity, known_names
 from .._lifecycle.request import check_names, comparison
 from .._lifecycle.results import describe, describe_counters, describe_snapshots
 

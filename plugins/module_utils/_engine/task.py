@@ -91,6 +91,13 @@ class Outcome:
     warnings: list
     trace: str = ""
 
+    def result(self):
+        """The result of a module."""
+        result = {key: getattr(self, key) for key in ("changed", "vms", "diff", "warnings")}
+        if self.failed:
+            result.update(failed=True, msg=self.msg, **({"exception": self.trace} if self.trace else {}))
+        return result
+
 
 def run(driver, requests, check=False, clock=None, probe=guest_answers):
     """Carry out ``requests`` (or only predict the result, in check mode) and return the Outcome.

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Two points of one machine's history against each other: a snapshot with another, or with the machine as it is."""
+"""Comparing two points of one VM's history: a snapshot with another one, or with the VM as it is now."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .results import flat_config, plain
 
 
 def points(vm, asked):
-    """(before, after): the snapshots that ``asked`` names; ``after`` is None for the machine as it is now."""
+    """(before, after): the snapshots that ``asked`` names; ``after`` is None for the VM as it is now."""
     return the_snapshot(vm, asked.before), None if asked.after is None else the_snapshot(vm, asked.after)
 
 
@@ -36,7 +36,7 @@ def _settings(vm, snapshot):
 
 
 def check_content(vm, traits):
-    """Refuse to compare the files in a machine's disks where the platform cannot."""
+    """Raise Unsupported if the platform cannot compare the files in a VM's disks."""
     if "snapshot.content" not in traits.fields:
         raise Unsupported(
             f"{vm.name}: {traits.platform} cannot compare the files on its disks here.",

@@ -18,19 +18,19 @@ from .units import human_size, is_size
 _SEED = "cloud_init."
 
 
-def settle(vm, config, traits, purge=()):
+def normalize(vm, config, traits, purge=()):
     """The asked configuration in the platform's terms: places become names, the platform adjusts its synonyms.
 
     Cards that ``purge`` takes away are told to it as such: other settings need one that stays.
     """
-    settled = dict(config)
-    if "disks" in settled:
-        settled["disks"] = _by_slot(vm, settled["disks"], traits)
-    asked = settled.get("networks")
+    normalized = dict(config)
+    if "disks" in normalized:
+        normalized["disks"] = _by_slot(vm, normalized["disks"], traits)
+    asked = normalized.get("networks")
     if asked is None or "networks" not in purge:
-        return traits.adjust(vm, settled)
+        return traits.adjust(vm, normalized)
     gone = dict.fromkeys(set(vm.config.get("networks") or {}) - set(asked))
-    adjusted = traits.adjust(vm, {**settled, "networks": {**gone, **asked}})
+    adjusted = traits.adjust(vm, {**normalized, "networks": {**gone, **asked}})
     return {**adjusted, "networks": {place: adjusted["networks"][place] for place in asked}}
 
 
@@ -121,7 +121,7 @@ def differences(vm, wanted, purge, traits):
 
 
 def additions(config):
-    """The changes that give a machine without any settings those of ``config``."""
+    """The changes that give a VM without any settings those of ``config``."""
     return list(_raw_changes({}, config, purge=()))
 
 
@@ -161,7 +161,7 @@ def _entry_changes(name, key, found, wanted):
 
 
 def _costed(vm, change, traits):
-    """The change with its cost at this machine in its present power."""
+    """The change with its cost at this VM in its present power."""
     if change.kind == "disks.size":
         _check_growth(vm, change, traits.fields[change.kind])
     if change.kind == "disks.add" and not (change.new.get("size") or change.new.get("source")):

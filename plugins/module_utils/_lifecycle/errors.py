@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Every error a user can meet has this module's root.
 
-An error says which machine, what was asked, what was found and what to do next.
+An error names the VM, what was requested, what was found and what to do next.
 Nothing here holds a secret: argv never carries one, and ports keep standard input out of errors.
 """
 
@@ -29,7 +29,7 @@ class InvalidInput(PolyvirtError):
 
 
 class Refused(PolyvirtError):
-    """The task is understood, but must not be done to this machine."""
+    """The task is understood, but must not be done to this VM."""
 
 
 class Unsupported(Refused):
@@ -84,7 +84,7 @@ class Stale(PolyvirtError):
 
 
 class SomeFailed(PolyvirtError):
-    """Of a segment of several machines some failed: ``by_place`` has the error of each. The others are done.
+    """Of a segment of several VMs some failed: ``by_place`` has the error of each. The others are done.
 
     ``wrote`` says by place whether anything was changed (None: nobody knows).
     """

@@ -25,7 +25,7 @@ from .options import VM
 ABSENT, STOPPED, RUNNING, PAUSED = "absent", "stopped", "running", "paused"
 SUSPENDED, FAILED, UNKNOWN = "suspended", "failed", "unknown"
 POWERS = (ABSENT, STOPPED, RUNNING, PAUSED, SUSPENDED, FAILED, UNKNOWN)
-#: Powers in which a machine holds memory somewhere, so that changes for the powered-off machine must wait.
+#: Powers in which a VM holds memory somewhere, so that changes for the powered-off VM must wait.
 ON = (RUNNING, PAUSED, SUSPENDED, FAILED)
 
 #: What a change costs, cheapest first.
@@ -57,7 +57,7 @@ class Secret(str):
 
 @dataclass(frozen=True)
 class Address:
-    """One address of a machine and who says so (``lease``, ``agent``, ``arp`` ...); a lease is no proof of life."""
+    """One address of a VM and who says so (``lease``, ``agent``, ``arp`` ...); a lease is no proof of life."""
 
     address: str
     source: str
@@ -79,7 +79,7 @@ class Counters:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A snapshot as found: ``power`` is the machine's when it was taken, ``kind`` the platform's word for its sort.
+    """A snapshot as found: ``power`` is the VM's when it was taken, ``kind`` the platform's word for its sort.
 
     ``created`` is in seconds since 1970; None for one that is only planned. ``current`` is true of the one whose
     content the disks had last: what was written since is not in it. ``unfinished`` says why it cannot be
@@ -100,7 +100,7 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class File:
-    """A file the machine refers to. ``role`` is disk, medium, nvram or support (seed); ``bound`` cannot outlive it."""
+    """A file that the VM uses. ``role`` is disk, medium, nvram or support (seed); ``bound`` cannot outlive it."""
 
     path: str
     role: str
@@ -111,9 +111,9 @@ class File:
 
 @dataclass(frozen=True)
 class Vm:
-    """A machine as found. A field that is None is something the platform does not have or did not say.
+    """A VM as observed. A field is None if the platform does not have it or did not report it.
 
-    ``recipe`` is what the platform would make an absent machine from by itself, such as a Vagrantfile. ``lost``: its
+    ``recipe`` is what the platform would make an absent VM from by itself, such as a Vagrantfile. ``lost``: its
     power is unknown because all its files are gone, so there is nothing to lose by deleting what the platform still
     knows of it.
     ``effective`` are values that the VM has although nobody described them: reported, and never compared.
@@ -145,7 +145,7 @@ class Vm:
 
     @property
     def owned(self):
-        """True when the mark is this machine's own; clones and imports carry foreign marks along."""
+        """True when the mark is this VM's own; clones and imports carry foreign marks along."""
         return bool(self.mark) and self.id is not None and self.mark.get("id") == self.id
 
     def having(self, **changes):
@@ -181,7 +181,7 @@ class SnapshotRequest:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What to compare of one machine: two snapshots by name or id; ``after`` None is the machine as it is now.
+    """What to compare of one VM: two snapshots by name or id; ``after`` None is the VM as it is now.
 
     ``content`` means the files in its disks too, and ``text`` what changed in those that are text.
     """
@@ -213,7 +213,7 @@ class Policy:
 
 @dataclass(frozen=True)
 class Request:
-    """What one machine shall be. ``state`` is a word of the vocabulary; ``config`` and ``creation`` what was given.
+    """What one VM is to be. ``state`` is a value of that option; ``config`` and ``creation`` are options that are set.
 
     In collections a value of None asks for the entry to be gone. Keys such as ``#0`` stand for a place, not a name.
     """
@@ -241,7 +241,7 @@ class Request:
 class Change:
     """One difference. ``attribute`` None means the whole entry: added when ``old`` is None, removed when ``new`` is.
 
-    ``beside`` is all that is asked of the same machine, or of the same entry: a cost may depend on it.
+    ``beside`` is all that is asked of the same VM, or of the same entry: a cost may depend on it.
     """
 
     field: str
@@ -266,7 +266,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Step:
-    """One thing to do. ``also`` names effects on machines nobody asked for; ``note`` is for the reader."""
+    """One step of a plan. ``also`` names effects on other VMs; ``note`` is text for results."""
 
     verb: str
     changes: Sequence[Change] = ()
@@ -310,7 +310,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Observation:
-    """What a look found: the machines asked for that exist, every name the platform knows, and what went wrong."""
+    """The result of an observation: the requested VMs that exist, all names on the platform, and errors."""
 
     vms: Sequence[Vm] = ()
     known: Sequence[str] = ()
@@ -320,7 +320,7 @@ class Observation:
 
 @dataclass(frozen=True)
 class Target:
-    """Which machine to look at: by ``id`` when given, else by ``name``."""
+    """Which VM to observe: by ``id`` if it is set, else by ``name``."""
 
     name: Optional[str] = None
     id: Optional[str] = None
@@ -335,8 +335,8 @@ class Field:
 
     ``cost`` is one of COSTS or a pure function of (vm, change). ``same`` compares found with asked where plain equality
     is too strict. ``readable`` False: the value cannot be read back and is reported as not compared.
-    ``free_until_made``: nothing is lost by any value while the machine is only described, and has no id.
-    ``while_on``: the remedy for a machine that is on, where a power cycle is none: after the change it stays off.
+    ``free_until_made``: nothing is lost by any value while the VM is only described, and has no id.
+    ``while_on``: the remedy for a VM that is on, where a power cycle is none: after the change it stays off.
     """
 
     cost: Any = NEXT_BOOT
@@ -357,14 +357,14 @@ class Field:
 class Traits:
     """What a platform, at this version on this host, can do. ``fields`` by Change.kind and by creation input.
 
-    ``restored_as`` maps the power of a snapshot to the power in which the platform leaves a machine restored to it,
+    ``restored_as`` maps the power of a snapshot to the power in which the platform leaves a VM restored to it,
     where that is another one: VirtualBox and Hyper-V leave what was running as suspended. ``made_as`` is the power in
-    which the platform leaves a machine it has made: Vagrant starts what it makes. ``cloned_with`` names the settings
+    which the platform leaves a VM it has made: Vagrant starts what it makes. ``cloned_with`` names the settings
     that are given in the act of cloning, such as the node; all others of a clone are changed afterwards. ``not_cloned``
-    names those that a clone does not have from its source, because two machines cannot share them. ``linked_format`` is
+    names those that a clone does not have from its source, because two VMs cannot share them. ``linked_format`` is
     the format of a disk that stands on another one, where the platform tells formats. ``taken_as`` tells (kind, power)
-    of the snapshot that a request makes of a machine. ``lanes_at_once`` is enough to hide the platform's waiting, and
-    few enough not to become its load. ``harmless`` are words of ``Vm.busy`` for work that leaves a running machine
+    of the snapshot that a request makes of a VM. ``lanes_at_once`` is enough to hide the platform's waiting, and
+    few enough not to become its load. ``harmless`` are words of ``Vm.busy`` for work that leaves a running VM
     running and its settings as they are (a backup): it need not end where nothing is to be done.
     ``ends_at_once`` are verbs that are complete when the driver returns, so the next step is sent with them. The driver
     gets the VM as it was before the first of these steps.

@@ -1,14 +1,15 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The planner: machine found x request x traits -> plan. Pure, and the only place where anything is decided."""
+"""The planner: from a VM, a request and the traits of its platform to a plan. Pure; all decisions are made here."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from .differences import check_supported, differences, pending, settle
+from .differences import check_supported, differences, normalize, pending
 from .errors import NotFound, Refused, Unsupported
+from .identity import check_identity, known_names
 from .model import (
     ABSENT,
     COSTS,
@@ -24,23 +25,21 @@ from .model import (
     Refusal,
     Step,
 )  # fmt: skip
-from .plan_delete import delete_step
-from .plan_make import (
+from .plan_create import (
     brings_disk,
-    check_identity,
-    check_makeable,
+    check_creatable,
     check_source,
     config_of_clone,
-    config_to_rebuild,
+    config_to_recreate,
     content_sources,
+    create_step,
     either,
     is_cloned,
-    known_names,
-    make_step,
     overlay,
-    says_content,
+    sets_content,
     told,
 )
+from .plan_delete import delete_step
 from .power import BACK_TO, COST_OF_MOVE, ENDS_IN, TABLE, way
 from .segments import cut
 from .simulate import changed_config, simulate
@@ -48,7 +47,7 @@ from .simulate import changed_config, simulate
 
 @dataclass(frozen=True)
 class _Task:
-    """One machine's planning: everything the rules below look at."""
+    """What the plan of one VM depends on."""
 
     vm: object
     request: object
@@ -62,16 +61,16 @@ class _Task:
 
     @property
     def forced(self):
-        # A platform whose only way to stop is to cut is asked for nothing gentler than it has.
+        # On some platforms, cutting the power is the only way to stop a VM.
         return (self.policy.stop_mode or self.traits.stop_modes[0]) == "force"
 
 
 def plan(vm, request, traits, known=(), source=None):
-    """Plan for one machine.
+    """Plan for one VM.
 
-    ``known`` are all names on the platform, for the error about a name nobody knows; ``source`` is the machine that a
-    new one shall be cloned from, as found (None: not looked at). Never raises for what a user
-    asked: a plan with a ``refusal`` has no step.
+    ``known`` are all names on the platform, for the error about an unknown name; ``source`` is the observed VM that a
+    new one is to be cloned from (None: not observed). Never raises for a request that cannot be carried out: its plan
+    has a ``refusal`` and no step.
     """
     task = _Task(vm, request, traits, tuple(known), source)
     try:
@@ -92,14 +91,14 @@ def _plan(task):
     if task.vm.power == ABSENT and task.source is not None and task.source.busy:
         return Plan(task.vm, task.vm, busy=f"its source '{task.source.name}': {task.source.busy}")
     if task.vm.power == ABSENT:
-        return _planned(task, _making(_settled(task, _to_be(task))))
-    return _plan_existing(_settled(task, task.vm))
+        return _planned(task, _creating(_normalized(task, _to_be(task))))
+    return _plan_existing(_normalized(task, task.vm))
 
 
 def _nothing_to_wait_for(task):
-    """The empty plan for a busy machine that stands as asked, and will when the work on it has ended; else None.
+    """The empty plan for a busy VM that is as requested, and will be when the work on it has ended; else None.
 
-    One that is off or paused may be so for the time of that work only.
+    A VM that is off or paused may be so only during that work.
     """
     vm, end = task.vm, ENDS_IN[task.request.state]
     if task.request.snapshot is not None or vm.busy not in task.traits.harmless or end not in (None, RUNNING):
@@ -107,24 +106,24 @@ def _nothing_to_wait_for(task):
     if end == RUNNING != vm.power:
         return None
     try:
-        planned = _plan_existing(_settled(task, vm))
+        planned = _plan_existing(_normalized(task, vm))
     except (Refused, NotFound):
-        return None  # What stands in the way may be that work's, too.
+        return None  # The reason may be that work, too.
     return None if planned.changed else planned
 
 
 def _to_be(task):
-    """What the options of a machine yet to be made speak of: a clone has what its source has."""
+    """The new VM with the settings that it has before any option: a clone has those of its source."""
     if not is_cloned(task.request):
         return task.vm
     return task.vm.having(config=config_of_clone(task.request, task.source, task.traits))
 
 
-def _settled(task, vm):
-    """The task with its options in the platform's terms; with absent they were checked for form only."""
+def _normalized(task, vm):
+    """The task with its options in the platform's terms; for state absent only their form was checked."""
     if task.request.state == "absent":
         return replace(task, request=replace(task.request, config={}, creation={}))
-    config = settle(vm, task.request.config, task.traits, task.policy.purge)
+    config = normalize(vm, task.request.config, task.traits, task.policy.purge)
     check_supported(task.request.label, config, task.request.creation, task.traits)
     return replace(task, request=replace(task.request, config=config))
 
@@ -158,15 +157,15 @@ def _snapshot_steps(task):
     return steps, asked.given_to_take if is_there else ()
 
 
-# Making -----------------------------------------------------------------------------------------------------------
+# Creating ---------------------------------------------------------------------------------------------------------
 
 
-def _making(task):
+def _creating(task):
     if "make" not in _moves(task):
         return []
-    check_makeable(task.vm, task.request, task.traits, task.known, task.source)
-    make = make_step(task.vm, task.request, task.traits, task.vm.config, task.source)
-    return _made(task, [make], task.request.config, ENDS_IN[task.request.state] or STOPPED)
+    check_creatable(task.vm, task.request, task.traits, task.known, task.source)
+    make = create_step(task.vm, task.request, task.traits, task.vm.config, task.source)
+    return _created(task, [make], task.request.config, ENDS_IN[task.request.state] or STOPPED)
 
 
 def _check_clone(task, changes):
@@ -179,8 +178,8 @@ def _check_clone(task, changes):
         )
 
 
-def _made(task, steps, wanted, end):
-    """``steps``, of which the last makes the machine, and those that make it as wanted and bring it to its power."""
+def _created(task, steps, wanted, end):
+    """``steps``, of which the last creates the VM, and those that configure it and lead to its power state."""
     made = replace(task, vm=simulate(task.vm, steps))
     changes = []
     if is_cloned(task.request):
@@ -193,7 +192,7 @@ def _made(task, steps, wanted, end):
     return [*steps, *_power_steps(made, way(task.traits.made_as, end, task.forced))]
 
 
-# An existing machine ----------------------------------------------------------------------------------------------
+# An existing VM ----------------------------------------------------------------------------------------------
 
 
 def _plan_existing(task):
@@ -209,13 +208,13 @@ def _plan_existing(task):
             raise _unknown(vm, task.traits)
         return Plan(vm, vm, not_compared=not_compared)
     if any(change.cost == DESTRUCTIVE for change in changes):
-        return _planned(task, _rebuilding(task, changes), not_compared)
+        return _planned(task, _recreating(task, changes), not_compared)
     moves = _with_power_cycle(task, changes, list(_moves(task)))
     return _planned(task, _woven(task, changes, moves), not_compared)
 
 
 def _with_implied_disk(task, wanted):
-    """The disk that an image or a clone brought along is part of every complete list."""
+    """The disk of an image or a clone is part of every complete list of disks."""
     first, is_complete = task.traits.slot(0), "disks" in task.policy.purge
     if not is_complete or not brings_disk(task.request) or first not in task.vm.config.get("disks", {}):
         return wanted
@@ -230,7 +229,7 @@ def _unknown(vm, traits):
 
 
 def _moves(task):
-    """The verbs of the power table for this machine, in the platform's reach."""
+    """The verbs of the power table for this VM that its platform has."""
     vm, state = task.vm, task.request.state
     if (state, vm.power, task.forced) == ("stopped", SUSPENDED, False) and task.traits.suspended_counts_as_stopped:
         return ()
@@ -246,7 +245,7 @@ def _moves(task):
 
 
 def _moves_of_transient(task, moves):
-    """A machine that exists only while it runs is gone once it is stopped."""
+    """A VM that exists only while it runs does not exist any more once it is stopped."""
     if task.request.state == "absent":
         # Then it is gone without a delete; its files are not.
         return moves if task.vm.files else tuple(move for move in moves if move != "delete")
@@ -259,7 +258,7 @@ def _moves_of_transient(task, moves):
 
 
 def _with_power_cycle(task, changes, moves):
-    """Insert stop and start where changes need them, with consent; refuse without."""
+    """Insert stop and start if changes need them; without ``allow_restart`` that is an error."""
     vm = task.vm
     if not vm.on or ENDS_IN[task.request.state] == ABSENT:
         return moves
@@ -273,7 +272,7 @@ def _with_power_cycle(task, changes, moves):
         )
     left = _left_for_cold_start(task, changes)
     if "reset" in moves:
-        # A reset keeps what the machine runs with: only a cold start brings what is stored.
+        # A reset keeps the settings that the VM runs with: only a cold start applies the stored ones.
         return ["kill", "start"] if needs_off or left else moves
     if needs_off and not task.policy.allow_restart:
         raise Refused(
@@ -286,26 +285,26 @@ def _with_power_cycle(task, changes, moves):
 
 
 def _remedy(traits, needs_off):
-    """What helps a machine that is on: a power cycle, unless one of the changes has another way."""
+    """The remedy for a VM that is on: a power cycle, unless one of the changes has another one."""
     remedies = (traits.fields[change.kind].while_on for change in needs_off)
     return next(filter(None, remedies), "Set allow_restart: true to restart it, or stop it first.")
 
 
 def _left_for_cold_start(task, changes):
-    """What would be stored and not run with after ``changes``; a crashed machine runs with nothing."""
+    """Settings that would be stored but not in force after ``changes``; a crashed VM runs with none."""
     if task.vm.power == FAILED or not task.vm.persistent:
         return []
     return pending(simulate(task.vm, [_configure(task, changes)] if changes else []))
 
 
 def _cycle(task):
-    """Off and back on: to the power that was asked, else to the power it had."""
+    """Off and on again: to the requested power state, else to the previous one."""
     off = TABLE["stopped"][task.vm.power].choose(task.forced)
     return [*off, *BACK_TO[ENDS_IN[task.request.state] or task.vm.power]]
 
 
 def _woven(task, changes, moves):
-    """Power moves with the changes put in: as soon as the machine is off, else before anything else."""
+    """Power moves with the changes put in: as soon as the VM is off, else before anything else."""
     if not changes:
         return _power_steps(task, moves)
     cut = 0
@@ -323,7 +322,7 @@ def _configure(task, changes):
 
 
 def _power_steps(task, moves):
-    """The steps of ``moves``, each for the machine as the moves before it leave it."""
+    """The steps of ``moves``, each for the VM as the moves before it leave it."""
     steps, vm = [], task.vm
     for place, move in enumerate(moves):
         steps.append(_power_step(task, vm, move, is_last=place == len(moves) - 1))
@@ -347,11 +346,11 @@ _NOTES = {
 }
 
 
-def _rebuilding(task, changes):
-    """Delete and make again: needs consent, our mark, no snapshots, and something to make it from."""
+def _recreating(task, changes):
+    """Delete and create again: needs ``allow_recreate``, our mark, no snapshots, and a source."""
     vm, request = task.vm, task.request
     what = _listed([change for change in changes if change.cost == DESTRUCTIVE])
-    _moves(task)  # What the power table refuses, it refuses for a machine that is rebuilt too.
+    _moves(task)  # What the power table rejects, it also rejects for a VM that is recreated.
     if not task.policy.allow_recreate:
         raise Refused(
             f"{vm.name}: {what} cannot be changed on an existing VM.",
@@ -363,7 +362,7 @@ def _rebuilding(task, changes):
             f"{vm.name}: a change of {what} needs the VM to be created again, but {reason}.",
             "Delete it yourself first.",
         )
-    if not says_content(request, task.traits):
+    if not sets_content(request, task.traits):
         raise Refused(
             f"{vm.name}: a change of {what} needs the VM to be created again, but the task sets no source for it.",
             f"Set {either(content_sources(task.traits))}.",
@@ -372,10 +371,10 @@ def _rebuilding(task, changes):
     _check_not_its_own_source(task)
     off = [move for move in TABLE["absent"][vm.power].choose(task.forced) if move != "delete"]
     delete = delete_step(vm, "owned", task.traits)
-    config = config_to_rebuild(changed_config(vm.config, changes), request, delete.arguments["files"], task.traits)
-    make = make_step(simulate(vm, [delete]), request, task.traits, config, task.source, DESTRUCTIVE)
+    config = config_to_recreate(changed_config(vm.config, changes), request, delete.arguments["files"], task.traits)
+    make = create_step(simulate(vm, [delete]), request, task.traits, config, task.source, DESTRUCTIVE)
     wanted = overlay(told(config), request.config)
-    return [*_power_steps(task, off), *_made(task, [delete, make], wanted, ENDS_IN[request.state] or vm.power)]
+    return [*_power_steps(task, off), *_created(task, [delete, make], wanted, ENDS_IN[request.state] or vm.power)]
 
 
 def _check_not_its_own_source(task):

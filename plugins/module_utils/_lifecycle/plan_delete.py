@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What goes with a machine that is removed, and what stays: nothing of anybody else's is ever deleted."""
+"""Which files are deleted with a VM, and which are kept: files of others are never deleted."""
 
 from __future__ import annotations
 

@@ -9,14 +9,14 @@ import re
 from dataclasses import replace
 
 from .errors import NotFound, Refused, Unsupported
+from .identity import known_names
 from .model import ABSENT, LIVE, NEVER, POWER_OFF, RUNNING, STOPPED, UNKNOWN, Change, Step
-from .plan_make import known_names
 from .power import COST_OF_MOVE, way
 from .simulate import simulate
 
 
 def snapshot_steps(vm, asked, traits, forced, known=(), wait_for="state"):
-    """The steps for one snapshot request on one machine; ``known`` are all names on the platform, for the error."""
+    """The steps for one snapshot request on one VM; ``known`` are all names on the platform, for the error."""
     if "snapshot" not in traits.verbs:
         raise Unsupported(
             f"{vm.name}: snapshots are not supported on {traits.platform}.",
@@ -88,10 +88,10 @@ def _pruning(vm, asked, traits):
     if surplus <= 0:
         return []
     _check_ages(vm, others)
-    doomed = sorted(others, key=lambda one: one.created)[:surplus]
-    for snapshot in doomed:
+    to_delete = sorted(others, key=lambda one: one.created)[:surplus]
+    for snapshot in to_delete:
         _check_droppable(vm, asked, snapshot, traits)
-    return [_dropping(doomed)]
+    return [_dropping(to_delete)]
 
 
 def _check_ages(vm, snapshots):
@@ -126,15 +126,15 @@ def _check_droppable(vm, asked, snapshot, traits):
         )
 
 
-def _dropping(doomed):
-    names, ids = tuple(one.name for one in doomed), tuple(_key(one) for one in doomed)
+def _dropping(to_delete):
+    names, ids = tuple(one.name for one in to_delete), tuple(_key(one) for one in to_delete)
     return Step("drop_snapshot", arguments={"names": names, "ids": ids}, cost=LIVE)
 
 
 def _restore(vm, asked, found, traits, forced):
     taken = the_snapshot(vm, asked.name)
     field = _check(vm, "snapshot.restore", asked, taken, traits)
-    # Some platforms leave what was running as suspended; the machine is still to end in the snapshot's own power.
+    # Some platforms leave what was running as suspended; the VM is still to end in the snapshot's own power.
     left_in = traits.restored_as.get(taken.power, taken.power)
     if asked.power == "keep" and left_in == UNKNOWN:
         raise Refused(

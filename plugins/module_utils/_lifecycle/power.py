@@ -4,7 +4,7 @@
 """The power table: asked x found -> moves. The planner reads it.
 
 A row's first text is the gentle way, its second (where it differs) what ``stop_mode: force`` does. ``make`` needs
-something to make the machine from. The text of a row that is refused says what to do first.
+something to make the VM from. The text of a row that is refused says what to do first.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ TABLE = {
     ),
 }  # fmt: skip
 
-#: From stopped back to the power a machine had, for changes that need it off in between.
+#: From stopped back to the previous power state, for changes that need the VM to be off.
 BACK_TO = {STOPPED: (), RUNNING: ("start",), PAUSED: ("start", "pause"), SUSPENDED: ("start", "suspend"), FAILED: ()}
 
 #: Which power a state ends in; None leaves it as it is.
@@ -75,7 +75,7 @@ COST_OF_MOVE = {"stop": POWER_OFF, "kill": POWER_OFF, "reset": POWER_OFF, "suspe
 
 
 def way(found, wanted, forced):
-    """Moves from one power of an existing machine to another; the table's own where it has any."""
+    """Moves from one power of an existing VM to another; the table's own where it has any."""
     if found == wanted or wanted not in BACK_TO:
         return ()
     state = next((state for state, power in ENDS_IN.items() if power == wanted), "present")

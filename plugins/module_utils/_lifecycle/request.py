@@ -86,7 +86,7 @@ def check_each_once(names):
 
 
 def check_names(names, machine_id):
-    """Refuse several names beside the id of one machine, and what no platform can have as a name."""
+    """Refuse several names beside the id of one VM, and what no platform can have as a name."""
     if machine_id and len(names or ()) > 1:
         raise InvalidInput(f"id: '{machine_id}' is one VM, but {len(names)} names are set.", "Set one name or none.")
     for name in names or ():

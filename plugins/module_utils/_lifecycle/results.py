@@ -14,7 +14,7 @@ MASK = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
 
 
 def describe(vm, platform):
-    """A machine as users see it, without what a task did to it."""
+    """A VM as users see it, without what a task did to it."""
     config = vm.config
     cpus, memory = (vm.effective.get(key) if config.get(key) is None else config[key] for key in ("cpus", "memory"))
     networks = config.get("networks") or {}
@@ -94,7 +94,7 @@ def _age(snapshot):
 
 
 def describe_snapshots(vm):
-    """The snapshots of a machine as users see them, in the order of their tree."""
+    """The snapshots of a VM as users see them, in the order of their tree."""
     return [_snapshot(snapshot) for snapshot in as_tree(vm.snapshots)]
 
 
@@ -183,7 +183,7 @@ def plain(value, before=None):
 
 
 def difference(plan):
-    """``before`` and ``after`` of one machine, holding only what differs; None when nothing does."""
+    """``before`` and ``after`` of one VM, holding only what differs; None when nothing does."""
     if not plan.changed:
         return None
     before, after = flat(plan.before), flat(plan.after)
@@ -208,7 +208,7 @@ def _as_written(path, value):
 
 
 def flat(vm):
-    """A machine as one level of paths and values."""
+    """A VM as one level of paths and values."""
     if vm.power == ABSENT:
         return {"state": vm.power}
     paths = {"state": vm.power, **flat_config(vm.config)}

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a machine will be after steps: the one source of diffs and of check mode's results."""
+"""What a VM will be after steps: the one source of diffs and of check mode's results."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .model import ABSENT, COLLECTIONS, EMPTY, LIVE, ON, PAUSED, RECORDS, RUNNIN
 
 
 def simulate(vm, steps):
-    """The machine after ``steps``; pure, so that the planner, check mode and the tests share one answer."""
+    """The VM after ``steps``; pure, so that the planner, check mode and the tests share one answer."""
     for step in steps:
         vm = _AFTER[step.verb](vm, step)
     return vm
@@ -49,7 +49,7 @@ def _configure(vm, step):
     if vm.power not in ON:
         return vm.having(config=config)
     live = [change for change in step.changes if change.cost == LIVE]
-    # Where it is not said what the machine runs with, it runs with what was stored until now.
+    # If the settings that the VM runs with are not reported, they are those that were stored until now.
     before = {change.field: vm.config.get(change.field) for change in step.changes}
     running = {**before, **(vm.active or EMPTY)}
     # What was left to the platform until now, it has chosen.

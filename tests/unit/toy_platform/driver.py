@@ -37,16 +37,15 @@ class ToyDriver:
         return one_by_one(self._carry_out, batch, writes.count)
 
     def _carry_out(self, vm, step):
-        getattr(_file_of(step.verb), step.verb)(self, vm, step)
+        getattr(self.file_of(step.verb), step.verb)(self, vm, step)
 
-
-def _file_of(verb):
-    if verb in POWER_VERBS:
-        from unit.toy_platform import power as file
-    elif verb == "create":
-        from unit.toy_platform import create as file
-    elif verb == "configure":
-        from unit.toy_platform import configure as file
-    else:
-        from unit.toy_platform import delete as file
-    return file
+    def file_of(self, verb):
+        if verb in POWER_VERBS:
+            from unit.toy_platform import power as file
+        elif verb == "create":
+            from unit.toy_platform import create as file
+        elif verb == "configure":
+            from unit.toy_platform import configure as file
+        else:
+            from unit.toy_platform import delete as file
+        return file

@@ -11,8 +11,8 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox import driver as vbox
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import driver as virsh
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.driver import VBoxDriver
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.driver import VirshDriver
 from ansible_collections.polyvirt.core.plugins.module_utils._engine import task
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import VERBS
 
@@ -73,16 +73,16 @@ def test_files_are_those_of_the_guide_and_few():
     assert sum(len(path.read_text(encoding="utf-8").splitlines()) for path in files) <= LINES
 
 
-@pytest.mark.parametrize("driver", [virsh, vbox, toy], ids=lambda driver: driver.__name__.split(".")[-2])
-def test_every_verb_has_a_function_of_its_name_in_the_file_of_the_guide(driver):
-    for verb in TRAITS.verbs if driver is toy else VERBS:
-        file = driver._file_of(verb)
+@pytest.mark.parametrize("kind", [VirshDriver, VBoxDriver, toy.ToyDriver])
+def test_every_verb_has_a_function_of_its_name_in_the_file_of_the_guide(kind):
+    for verb in TRAITS.verbs if kind is toy.ToyDriver else VERBS:
+        file = kind.file_of(object.__new__(kind), verb)
         assert list(inspect.signature(getattr(file, verb)).parameters) == ["driver", "vm", "step"]
         assert f"`{file.__name__.split('.')[-1]}.py`" in GUIDE
 
 
-@pytest.mark.parametrize("driver", [virsh, vbox], ids=lambda driver: driver.__name__.split(".")[-2])
-def test_platforms_name_their_files_alike(driver):
-    package = driver.__name__.rpartition(".")[0]
+@pytest.mark.parametrize("kind", [VirshDriver, VBoxDriver])
+def test_platforms_name_their_files_alike(kind):
+    package = kind.__module__.rpartition(".")[0]
     for name in ("traits", "observe", "checks", "settings.disks", "settings.networks", "settings.native"):
         import_module(f"{package}.{name}")

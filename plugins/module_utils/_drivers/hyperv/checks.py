@@ -9,18 +9,16 @@ import ntpath
 from contextlib import suppress
 
 from ..._lifecycle.errors import NotFound, PolyvirtError, Refused
-from ..._lifecycle.model import STOPPED
 from ..._lifecycle.planned import deleted_files, planned
 from ..._lifecycle.units import human_size
 from ..._ports.windows_request import Chain, Joined, Ref, call, pick, properties
-from ..._tools.hyperv import disks_chain, hyperv, read_disks, vhd_call
+from ..._tools.hyperv import disks_chain, hyperv, vhd_call
 from ..._tools.windows_files import file_command, key_of, windows_path
 from .clone import source_files
 from .mark import own_mark, temporary_name
-from .observe import Found, users_of_files
-from .reader import cannot_be_read
 from .settings.disks import file_name, folder_of, path_in, seed_name
 from .settings.seed import check_seed
+from .snapshot_checks import all_disks, check_bases, check_cluster, starts, users_of
 
 _READS_FIRST = ("create", "clone", "configure")
 #: The directory of new disks, among the files in it.
@@ -29,22 +27,13 @@ _FOLDER = ""
 
 def check_plan(driver, plan, ahead):
     """``ahead`` has what was read for plans, or reads what is missing."""
-    _check_cluster(driver, plan)
+    check_cluster(driver, plan)
     for one in planned(plan):
         _check_cpus(driver, one)
     needed = _Needed(ahead, plan)
     ahead.complete([needed])
     needed.check()
-    _check_bases(plan, needed)
-
-
-def _check_cluster(driver, plan):
-    raw = driver.found.raw(plan.before.id)
-    if raw and raw.get("IsClustered"):
-        raise Refused(
-            f"{plan.before.name}: the VM is managed by a failover cluster, which would undo the change.",
-            "Use the tools of the cluster, or remove the VM from it first.",
-        )
+    check_bases(plan, needed.written, needed.users_of)
 
 
 def _check_cpus(driver, one):
@@ -52,20 +41,6 @@ def _check_cpus(driver, one):
     for change in one.changes:
         if change.kind == "cpus" and most and change.new > most:
             raise Refused(f"{one.vm.name}: cpus: the host has only {most}.", f"Set at most {most}.")
-
-
-def _check_bases(plan, needed):
-    """A disk on which others are based must not change: all of them would be damaged."""
-    for slot in needed.written:
-        disk = plan.before.config["disks"][slot]
-        others = needed.users_of(disk["source"]) if disk.get("source") else None
-        if others:
-            what = "started" if needed.is_started else "enlarged"
-            raise Refused(
-                f"{plan.before.name}: disks.{slot}: {disk['source']} is used by {', '.join(sorted(others))}; their"
-                f" disks would be damaged if it were {what}.",
-                f"Delete {', '.join(sorted(others))} first.",
-            )
 
 
 class Ahead:
@@ -115,7 +90,7 @@ class Ahead:
             chains.append(disks_chain())
         for one, result in zip(chains, self.driver.send(chains) if chains else ()):
             if one.name != "files":
-                self.users = _all_disks(result)
+                self.users = all_disks(result)
             elif result.error:
                 raise result.error
             else:
@@ -170,15 +145,6 @@ def _free(answer):
     return answer.objects[0].get("SizeRemaining") if answer.error is None and answer.objects else None
 
 
-def _all_disks(result):
-    if result.answers[0].error is not None:
-        raise cannot_be_read(result.answers[0].error)
-    vms, disks = read_disks(result.answers)
-    found = Found()
-    found.add([(raw["Id"], raw["Name"]) for raw in vms], vms, (), disks)
-    return found
-
-
 class _Needed:
     """The files that the steps of a plan read and create."""
 
@@ -194,18 +160,17 @@ class _Needed:
             if one.step.verb in ("create", "clone"):
                 self._add_content(one.step)
                 self._add_seed(one.step)
-        self.is_started = plan.before.power == STOPPED and any(one.step.verb == "start" for one in steps)
         slots = {change.key for one in steps for change in one.changes if change.kind == "disks.size"}
         present = plan.before.config.get("disks") or {}
         #: Slots of present disks that will change.
-        self.written = [slot for slot in present if self.is_started or slot in slots]
+        self.written = [slot for slot in present if starts(plan) or slot in slots]
         self._attached = [path for path, option in self.disks.items() if option.startswith("disks.")]
         self.needs_users = bool(self.written or self._attached)
         self.files = [*self.disks, *self._others, *self._new, *([_FOLDER] if self._new else ())]
 
     def users_of(self, path):
         """Names of the other VMs that need a file."""
-        return users_of_files(self._ahead.users, but=(self.plan.before.id or "").lower()).get(key_of(path))
+        return users_of(self._ahead.users, self.plan.before, path)
 
     def _add_changes(self, one):
         for change in one.changes:

@@ -9,7 +9,7 @@ from ..._lifecycle.mark import IN_MARK, with_settings
 from ..._ports.windows_request import Ref, pick
 from ..._tools.hyperv import VM, hyperv, the_vm
 from ..._tools.windows_files import file_command, key_of
-from .mark import notes_of, own_mark, split_notes
+from .mark import notes_call, notes_of, own_mark, split_notes
 from .settings.disks import (
     attach_call,
     detach_calls,
@@ -25,11 +25,6 @@ from .settings.networks import add_nic_calls, change_calls, pick_nic, remove_cal
 from .settings.table import bios_order_call, service_calls, setting_calls, tpm_calls
 
 _DEVICES = {"disk": "HardDrives", "cdrom": "DVDDrives", "network": "NetworkAdapters"}
-
-
-def notes_call(description, mark):
-    """The call that stores the description and the mark; without a mark, the description alone."""
-    return hyperv("Set-VM", {"VM": VM, "Notes": notes_of(description, mark) if mark else description})
 
 
 def configure(driver, vm, step):

@@ -17,9 +17,9 @@ from ..._ports.windows import CallFailed
 from ..._ports.windows_request import Ref, call, in_background, pick, properties, repeated, write
 from ..._tools.hyperv import VM, hyperv, the_vm
 from ..._tools.windows_files import key_of
-from .configure import first_boot_call, notes_call
+from .configure import first_boot_call
 from .delete import remove_unfinished
-from .mark import notes_of, notes_on_host, temporary_name
+from .mark import notes_call, notes_of, notes_on_host, temporary_name
 from .settings.disks import (
     FORMATS,
     attach_call,

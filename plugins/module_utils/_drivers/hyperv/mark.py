@@ -13,6 +13,7 @@ import hashlib
 
 from ..._lifecycle.mark import empty_mark, parsed, printed
 from ..._ports.windows_request import Joined
+from ..._tools.hyperv import VM, hyperv
 
 #: How the line of the mark begins.
 MARK_LINE = "#polyvirt "
@@ -33,6 +34,11 @@ def notes_of(description, mark):
     """Notes with a description and a mark."""
     line = f"{MARK_LINE}{printed(mark)}"
     return f"{description}\n{line}" if description else line
+
+
+def notes_call(description, mark):
+    """The call that stores the description and the mark; without a mark, the description alone."""
+    return hyperv("Set-VM", {"VM": VM, "Notes": notes_of(description, mark) if mark else description})
 
 
 def notes_on_host(description, mark, vm_id):

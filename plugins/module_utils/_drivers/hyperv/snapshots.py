@@ -9,8 +9,7 @@ from ..._lifecycle.errors import Stale
 from ..._lifecycle.model import PAUSED, RUNNING
 from ..._ports.windows_request import Ref, pick
 from ..._tools.hyperv import VM, hyperv, the_vm
-from .configure import notes_call
-from .mark import own_mark, split_notes
+from .mark import notes_call, own_mark, split_notes
 
 
 def snapshot(driver, vm, step):

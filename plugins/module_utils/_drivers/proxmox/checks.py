@@ -15,8 +15,9 @@ from .clone import check_copying, check_shared, copied
 from .cluster import VmOptions
 from .configure import needs_storage, writing_of
 from .create import check_slots, inputs_of, options_of_new
-from .places import check_move, check_moving_disk, check_pool, check_pool_change, check_quorum, check_space
-from .privileges import ExistingVm, NewVm, check_options, check_verb
+from .moving import check_move, check_moving_disk, check_pool, check_pool_change
+from .places import check_quorum, check_space
+from .privileges import ExistingVm, NewVm, check_options
 from .settings import native
 from .settings.cloud_init import free_seed_slot, password_option, seed_slot
 from .settings.disks import (
@@ -29,15 +30,14 @@ from .settings.disks import (
     size_of_volume,
 )
 from .settings.firmware import check_keys
-from .settings.networks import bridges_in, check_bridges, nics_of
+from .settings.networks import bridges_in, check_bridges
 from .settings.table import memory_of
-from .snapshots import check_snapshots, snapshots_of
-from .traits import AUTO, STAYS_OFF
+from .snapshot_checks import check_step
+from .snapshots import snapshots_of
+from .traits import AUTO
 
 _NO_TPM, _UNPROTECTED = ("tpm", False), ("protection", False)
 _SIZES_OF_MEMORY = ("memory", "native.balloon")
-#: Verbs after which a VM runs, or keeps its memory.
-_WAKING = frozenset({"start", "reset", "pause", "resume", "suspend"})
 _OFF = frozenset({"stop", "kill"})
 _NOTHING = VmOptions("", "", {}, {})
 #: The first version that creates disks from images.
@@ -49,9 +49,8 @@ def check_plan(driver, plan):
     if plan.steps:
         check_quorum(driver, label)
     for number, step in enumerate(plan.steps):
-        check_verb(driver, label, vm, step)
+        check_step(driver, label, plan, step)
         _check_parts_stay(label, step.changes)
-        _check_power(driver, label, plan, step)
         if step.verb == "create":
             _check_creation(driver, label, vm, step.arguments)
         elif step.verb == "clone":
@@ -59,33 +58,8 @@ def check_plan(driver, plan):
         elif step.verb == "configure" and (clone or vm.id):
             is_on = vm.on and not _OFF & {earlier.verb for earlier in plan.steps[:number]}
             _check_changes(driver, label, clone or _found(driver, vm, is_on), step.changes)
-        elif step.verb == "snapshot" and vm.config.get("template"):
-            raise Refused(f"{label}: it is a template, which has no snapshots.", "Clone it, and take one of the clone.")
-        elif step.verb == "snapshot":
-            check_snapshots(driver, label, driver.observer.last_options(vm.id))
         elif step.verb == "delete" and vm.config.get("protection"):
             raise Refused(f"{label}: it is protected against being removed.", "Set protection: false first.")
-
-
-def _check_power(driver, label, plan, step):
-    vm = plan.before
-    if step.verb in _WAKING and vm.id and plan.after.on:
-        _check_finished(driver, label, vm)
-    if step.verb == "start" and plan.after.config.get("template"):
-        raise _not_started(label, vm)
-    if step.verb == "start" and vm.id and plan.after.on:
-        _check_start(driver, label, plan)
-
-
-def _check_start(driver, label, plan):
-    """A VM whose bridge is missing on its node does not start."""
-    nics = plan.after.config.get("networks")
-    if nics is None:
-        nics = {
-            place: {"source": nic.get("bridge")}
-            for place, nic in nics_of(driver.observer.last_options(plan.before.id).stored).items()
-        }
-    check_bridges(driver, label, plan.after.config["node"], [nic.get("source") for nic in nics.values()])
 
 
 def _found(driver, vm, is_on=False):
@@ -246,21 +220,6 @@ def _check_number(driver, label, vmid):
         raise Refused(
             f"{label}: the id {vmid} cannot be used: {error.message}", "Remove id to get the next free one."
         ) from error
-
-
-def _not_started(label, vm):
-    if vm.on:
-        return Refused(f"{label}: it cannot be started again once it is a template.", STAYS_OFF)
-    return Refused(f"{label}: it is a template, which is not started.", "Clone it, and start the clone.")
-
-
-def _check_finished(driver, label, vm):
-    """No list reports unfinished VMs, so a task about power alone notices them here, and not earlier."""
-    if driver.observer.last_options(vm.id).is_unfinished:
-        raise Refused(
-            f"{label}: VM {vm.id} is not started: a task started to create it and has not finished.",
-            "Finish it with the task that started to create it, or remove it (state: absent).",
-        )
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..._lifecycle.errors import Refused
-from ..._lifecycle.plan_make import find_snapshot
+from ..._lifecycle.plan_create import find_snapshot
 from ..._tools import proxmox_values as values
 from . import mark
 from .create import claim, inputs_of, is_created, numbered, undone_on_failure

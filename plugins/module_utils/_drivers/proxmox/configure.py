@@ -13,7 +13,8 @@ from dataclasses import replace
 from ..._lifecycle.errors import Stale
 from ..._lifecycle.model import PAUSED, RUNNING
 from ..._tools.proxmox import Busy, HotplugFailed
-from .places import move_disks, move_to_pool, storage_for
+from .moving import move_disks, move_to_pool
+from .places import storage_for
 from .settings.cloud_init import SEEDED, free_seed_slot, is_for_guest, renew_seed, seed_slot
 from .settings.disks import disks_of, storage_of, with_volume
 from .settings.networks import nics_of

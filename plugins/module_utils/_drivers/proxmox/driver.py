@@ -13,23 +13,19 @@ from functools import cached_property
 
 from ..._lifecycle import options as shared
 from ..._lifecycle.errors import ApiError, Refused
-from ..._lifecycle.model import POWER_VERBS, SNAPSHOT_VERBS
-from ..._lifecycle.one_by_one import one_by_one
 from ..._lifecycle.options import CREATION, SETTING
-from ..._ports import writes
-from ..._tools.proxmox import Busy
 from ..._tools.proxmox_values import parse
 from . import options as own
-from .cluster import is_gone
-from .reader import ProxmoxReader, connected
+from .reader import connected
 from .settings.disks import check_sum
+from .snapshot_driver import ProxmoxSnapshotDriver
 from .traits import proxmox_traits
 
 _CREATING = ("create", "clone")
 
 
 def make_driver(params):
-    """The driver for the parameters of ``proxmox_vm`` or ``proxmox_snapshot``."""
+    """The driver for the parameters of ``proxmox_vm``."""
     check_sum(params.get("iso_checksum"))
     return connected(
         ProxmoxDriver,
@@ -54,8 +50,8 @@ def needs_settings(params):
     return any(params.get(name) is not None for name in compared)
 
 
-class ProxmoxDriver(ProxmoxReader):
-    """One cluster, for one task: ``observer`` reads it, ``places`` are where something new can be put."""
+class ProxmoxDriver(ProxmoxSnapshotDriver):
+    """One cluster, for one task."""
 
     def __init__(
         self,
@@ -70,7 +66,7 @@ class ProxmoxDriver(ProxmoxReader):
         tags=(),
         clones_linked=False,
     ):
-        super().__init__(tool, observer)
+        super().__init__(tool, observer, stop_timeout)
         self.storage, self.iso_checksum, self.password = storage, iso_checksum, password
         self.keeps_failures = on_failure == "keep"
         #: {id: VM} as planned on.
@@ -84,19 +80,11 @@ class ProxmoxDriver(ProxmoxReader):
         #: Held while an ISO image is uploaded or downloaded.
         self.uploading = threading.Lock()
         self._bridge = bridge
-        #: Seconds that the task gives a guest to shut down; None: the task does not say.
-        self.stop_timeout = stop_timeout
-        #: {id: node} of VMs that high availability is to move, and ids of those that it is to stop.
-        self.moves_requested, self.stops_requested = {}, set()
+        #: {id: node} of VMs that high availability is to move.
+        self.moves_requested = {}
         #: Disks of a linked clone are where its source's are, whatever the task says.
         self._storage_of_all = None if clones_linked else storage
         self._has_capitals = any(tag != tag.lower() for tag in tags or ())
-
-    @cached_property
-    def places(self):
-        from .places import Places
-
-        return Places(self.tool)
 
     def traits(self):
         return proxmox_traits(self._version or "", self._bridge, self._keeps_capitals, self._storage_of_all)
@@ -113,9 +101,6 @@ class ProxmoxDriver(ProxmoxReader):
         style = style if isinstance(style, dict) else parse("tag-style", style)
         return str(style.get("case-sensitive", 0)) == "1"
 
-    def lane(self, vm):
-        return vm.id or vm.name
-
     def preflight(self, plan):
         """Raise errors that would make the plan fail half-way; this only reads."""
         from .checks import check_plan
@@ -123,38 +108,22 @@ class ProxmoxDriver(ProxmoxReader):
         check_plan(self, plan)
         self.planned[plan.before.id] = plan.before
 
-    def apply(self, batch):
-        self.observer.is_acting = True
-        return one_by_one(self._carry_out, batch, writes.count)
-
-    def _carry_out(self, vm, step):
-        carry_out = getattr(_file_of(step.verb), step.verb)
+    def carry_out(self, vm, step):
         if step.verb in _CREATING:
-            carry_out(self, vm, step)
-            return
-        node = self.observer.node_of(vm.id)
-        try:
-            carry_out(self, vm, step)
-        except ApiError as error:
-            if not is_gone(error):
-                raise
-            # The next observation finds it where it is.
-            self.observer.moved(vm.id, None)
-            raise Busy(f"{vm.name}: it is no longer on the node '{node}'.", error.status) from error
+            getattr(self.file_of(step.verb), step.verb)(self, vm, step)
+        else:
+            super().carry_out(vm, step)
 
-
-def _file_of(verb):
-    """The file with the function of a verb, which only a task that changes something needs."""
-    if verb in POWER_VERBS:
-        from . import power as file
-    elif verb in SNAPSHOT_VERBS:
-        from . import snapshots as file
-    elif verb == "create":
-        from . import create as file
-    elif verb == "clone":
-        from . import clone as file
-    elif verb == "configure":
-        from . import configure as file
-    else:
-        from . import delete as file
-    return file
+    def file_of(self, verb):
+        """The same; what creates, changes and deletes VMs is shipped only with this driver."""
+        if verb == "create":
+            from . import create as file
+        elif verb == "clone":
+            from . import clone as file
+        elif verb == "configure":
+            from . import configure as file
+        elif verb == "delete":
+            from . import delete as file
+        else:
+            return super().file_of(verb)
+        return file

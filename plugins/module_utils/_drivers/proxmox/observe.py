@@ -192,7 +192,7 @@ class Observer:
         if facets & {"snapshots", "snapshot_configs"}:
             vm = vm.having(snapshots=self._snapshots(vm_options, facets))
         if "files" in facets:
-            from .delete import files_of
+            from .file_users import files_of
 
             vm = vm.having(files=files_of(self.tool, vm_options, self._names))
         return self._with_addresses(vm, vm_options, uptime) if "addresses" in facets else vm

@@ -7,44 +7,32 @@ from __future__ import annotations
 
 import os
 
-from ..._lifecycle.errors import NotFound, PolyvirtError, Refused, Unsupported
-from ..._lifecycle.model import PAUSED, SUSPENDED
+from ..._lifecycle.errors import PolyvirtError, Refused, Unsupported
 from ..._ports import files
 from ..._tools import ruby, vagrant_folder
 from ..._tools import vagrant as tool
-from . import in_vagrant
 from .settings.box import check_box
 from .settings.networks import addresses
 from .settings.port_forwards import check_ports_are_free, host_end, host_ends
 from .settings.provisioners import check_scripts
 from .settings.shared_folders import check_folders
 from .settings.table import config_of, description_of
-from .traits import power_when_suspended
+from .snapshot_checks import check_name, check_steps
 
 _WRITING = ("create", "configure")
-#: Verbs for which Vagrant is given the VM's name. To delete a VM that is not created yet, only its description goes.
-_BY_NAME = ("start", "kill", "pause", "suspend", "resume", "delete")
-#: What Vagrant itself does otherwise than the tool of a provider.
-_BY_TOOL = frozenset({"snapshot", "restore"})
-_NEEDS = {"pause": PAUSED, "suspend": SUSPENDED}
 _PRIVATE = 0o600
 
 
 def check_plan(driver, plan):
     """Raise NotFound, Refused or Unsupported for what would fail after something was done already."""
-    verbs = [step.verb for step in plan.steps]
-    created, managed = driver.known(plan.before.name).created, driver.project.managed
-    _check_suspending(plan, verbs)
-    _check_restoring(driver, plan, verbs)
-    _check_tool(driver, plan, verbs)
+    verbs, managed = [step.verb for step in plan.steps], driver.project.managed
+    created = driver.known(plan.before.name).created
     _check_disks(driver, plan, verbs, created)
-    if "start" in verbs or ("create" in verbs and not managed):
+    check_steps(driver, plan)
+    if "create" in verbs and not managed:
         driver.check_version()
-    if any(verb in (*_WRITING, "start") for verb in verbs):
-        _check_name(driver, plan)
-    if _is_vagrant_called(driver, plan, verbs):
-        driver.check_name_is_unambiguous(plan.before.name)
-        _check_described(driver, plan.before.name, created)
+    if any(verb in _WRITING for verb in verbs):
+        check_name(driver, plan)
     if managed and any(verb in _WRITING for verb in verbs):
         _check_description(driver, plan)
     if managed and "start" in verbs:
@@ -69,74 +57,11 @@ def _is_file_new(plan, verbs):
     return plan.before.id is None or any(verb in _WRITING for verb in verbs)
 
 
-def _is_vagrant_called(driver, plan, verbs):
-    by_name = set(_BY_NAME)
-    if not driver.project.managed:
-        by_name.add("create")
-    elif plan.before.id is None:
-        by_name.discard("delete")
-    return not by_name.isdisjoint(verbs)
-
-
-def _check_suspending(plan, verbs):
-    """VMs of one task may have different providers, and so different states when they are suspended."""
-    provider = plan.before.config.get("provider")
-    for verb, power in _NEEDS.items():
-        if verb in verbs and provider and power_when_suspended(provider) != power:
-            supported = power_when_suspended(provider)
-            raise Unsupported(
-                f"{plan.before.name}: with the provider {provider} a VM of Vagrant cannot be {power}.",
-                f"Use state: {supported}." if supported else "Use state: stopped.",
-            )
-
-
-def _check_restoring(driver, plan, verbs):
-    """After a restore, the power state depends on the provider."""
-    if "restore" in verbs and len(driver.providers) > 1:
-        several = ", ".join(sorted(driver.providers))
-        raise Refused(
-            f"{plan.before.name}: the VMs of this task have several providers: {several}.",
-            "Restore the VMs of one provider at a time.",
-        )
-
-
-def _check_tool(driver, plan, verbs):
-    """A task may have both VMs that their provider's tool knows and others that it does not."""
-    known = driver.project.read().known.get(plan.before.name)
-    if not driver.has_tools or known is None or known.created is None or driver.provider_tool_of(known) is not None:
-        return
-    is_graceful = "stop" in verbs and driver.options.get("stop_mode") in (None, "graceful")
-    if is_graceful or not _BY_TOOL.isdisjoint(verbs):
-        raise Unsupported(
-            f"{plan.before.name}: it is not on the connection that was used: the tool of"
-            f" {known.created.provider} does not know {known.created.id}.",
-            "Set the connection in native: uri or qemu_use_session, for an adopted VM in the environment variable"
-            " LIBVIRT_DEFAULT_URI. Without it, use stop_mode: graceful_then_force.",
-        )
-
-
 def _check_disks(driver, plan, verbs, created):
     if "delete" in verbs and created is not None and driver.options.get("delete_disks") == "none":
         raise Unsupported(
             f"{plan.before.name}: delete_disks: none is not supported: Vagrant deletes a VM with its disk.",
             "Remove the option, or save the disk first (vagrant package).",
-        )
-
-
-def _check_name(driver, plan):
-    contents, project = driver.project.read(), driver.project
-    original = contents.copied.get(plan.after.name)
-    if original is not None:
-        folder = os.path.join(project.dotfile, "machines", plan.after.name)
-        raise Refused(
-            f"{plan.after.name}: {project.folder} is a copy of {original}: {folder} still belongs to the VM of that"
-            " project, and Vagrant would change that VM.",
-            f"Set project_dir: {original}, or remove {folder} so that this project gets a VM of its own.",
-        )
-    if plan.after.name in contents.foreign:
-        raise Refused(
-            f"{plan.after.name}: {project.folder} has a VM of this name already, which another Vagrantfile describes.",
-            "Choose another name or project_dir, or manage it by its own file (vagrantfile, managed).",
         )
 
 
@@ -195,33 +120,6 @@ def _check_file(driver, plan):
 
 
 # What only Vagrant knows ----------------------------------------------------------------------------------------------
-
-
-def check_vagrantfile_exists(driver, contents):
-    """Raise if the user's own Vagrantfile is missing; reports and deletion need none."""
-    project, options = driver.project, driver.options
-    is_needed = "snapshot" in options or options.get("state", "absent") != "absent"
-    if is_needed and not (project.managed or project.exists() or contents.known):
-        raise NotFound(
-            f"vagrantfile: {project.path} does not exist.",
-            "Correct project_dir or vagrantfile, or remove managed: false to describe VMs by this task.",
-        )
-
-
-def _check_described(driver, name, created):
-    """Raise if the user's own Vagrantfile has no such VM: Vagrant works only with those that it describes."""
-    project = driver.project
-    if project.managed:
-        return
-    if project.described is None:
-        project.described = frozenset(in_vagrant.observe(driver.vagrant_on, project.dotfile, frozenset())[0])
-    if project.describes(name):
-        return
-    remedy = "Add it there, or name a VM that it describes."
-    if created is not None:
-        folder = os.path.join(project.dotfile, "machines", name)
-        remedy = f"Put it back, or delete {created.id} with the tools of {created.provider}, and then {folder}."
-    raise NotFound(f"{name}: {project.path} does not describe it.", remedy)
 
 
 def _check_with_vagrant(driver, plan):

@@ -1,199 +1,31 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Vagrant's translation: what the core asks for, in terms of Vagrant and of the tools of its providers.
-
-Vagrant is slow, and its read commands write to the project. So it creates, starts, suspends and deletes VMs; the state
-of VMs, their shutdown and their snapshots go through the provider's own tool, by the VM's id, where this host has it.
-"""
+"""Vagrant's driver: what the core requests, in terms of Vagrant and of the tools of its providers."""
 
 from __future__ import annotations
 
-import os
+from dataclasses import replace
 
-from ..._lifecycle.errors import InvalidInput, Refused
-from ..._lifecycle.model import POWER_VERBS, SNAPSHOT_VERBS, STOP_TIMEOUT, Observation
-from ..._lifecycle.one_by_one import one_by_one
-from ..._ports import writes
-from ..._ports.ceiling import call_timeout
 from ..._ports.clock import today
-from ..._ports.command import Commands
-from ..._tools import vagrant as tool
-from ..._tools.vagrantfile_provider import EXPERIMENTS
-from ..._tools.vboxmanage import VBoxManage
-from ..._tools.virsh import Virsh
-from . import in_vagrant
-from .in_libvirt import InLibvirt
-from .in_vagrant import InVagrant
-from .in_virtualbox import InVirtualBox
-from .observe import is_installed, observe_vms
-from .project import Known, Project
+from .reader import connected
 from .settings.box import end_of_life_warning
-from .traits import vagrant_traits
-
-MANAGED_FILE = "Vagrantfile.polyvirt"
-_VIRSH, _VBOXMANAGE = "virsh", "VBoxManage"
-_DEFAULT_URI, _SESSION_URI = "qemu:///system", "qemu:///session"
-#: Keys of native that select the libvirt of another host.
-_REMOTE = ("connect_via_ssh", "host", "socket")
+from .snapshot_driver import VagrantSnapshotDriver
 
 
 def make_driver(params):
-    """A driver from a module's parameters (those of ``vagrant_instance`` or ``vagrant_instance_info``)."""
-    commands = Commands(call_timeout(params.get("call_timeout")))
-    folder, managed = params["project_dir"], params["managed"]
-    if not os.path.isabs(folder):
-        raise InvalidInput(
-            f"project_dir: '{folder}' is not an absolute path.", "Set the absolute path of the project directory."
-        )
-    file = params["vagrantfile"] or (MANAGED_FILE if managed else "Vagrantfile")
-    if os.path.basename(file) != file or file in (os.curdir, os.pardir):
-        raise InvalidInput(
-            f"vagrantfile: '{file}' is not a file name.", "Set the name of a file in project_dir, without a path."
-        )
-    return VagrantDriver(
-        Project(folder, file, managed, *map(commands.environment, ("VAGRANT_DOTFILE_PATH", "VAGRANT_HOME"))),
-        commands,
-        executable=params["executable"],
-        options=params,
-    )
+    """The driver for the parameters of ``vagrant_instance``."""
+    return connected(VagrantDriver, params)
 
 
-class VagrantDriver:
-    """One project, for one task. ``options`` are the task's."""
-
-    def __init__(self, project, commands, executable="vagrant", options=None):
-        self.project, self.commands = project, commands
-        self._executable, self.options = executable, options or {}
-        self._provider_tools = {}
-        self._version = None
-        self._ssh_configs = {}
-        #: {(name, snapshot): time} of the first request of each new snapshot: a step may be sent twice.
-        self.snapshot_times = {}
-        #: The providers of the task's VMs, and whether this host has the tools of all of them.
-        self.providers, self.has_tools = frozenset(), True
-        #: Ids that the provider's tool does not know: these VMs are on another host, or in another user's libvirt.
-        self.unknown_ids = set()
-
-    # Observing ------------------------------------------------------------------------------------------------------
-
-    def traits(self):
-        self.commands.find(self._executable, tool.INSTALL)
-        default = self.commands.environment("VAGRANT_DEFAULT_PROVIDER") or "virtualbox"
-        connections = self._connections((self.options.get("provider") or default, self.options.get("native") or {}))
-        self.providers = frozenset(provider for provider, _native in connections)
-        self.has_tools = all(self._provider_tool(*connection) for connection in connections)
-        boxes = self.options.get("os_boxes")
-        return vagrant_traits(self.providers, self.project.managed, default, boxes, self.has_tools)
-
-    def _connections(self, of_new):
-        """[(provider, native)] of the task's VMs: both decide which tool knows a VM. ``of_new`` is that of new VMs."""
-        known = self.project.read().known.values()
-        names, identifier = self.options.get("name"), self.options.get("id")
-        if identifier is not None:
-            known = [one for one in known if one.created and one.created.id == identifier]
-        elif names is not None:
-            known = [one for one in known if one.name in names]
-        found = [_connection_of(one) for one in known]
-        is_one_new = identifier is None and len(known) < len(names or ())
-        return [*found, of_new] if is_one_new or not found else found
+class VagrantDriver(VagrantSnapshotDriver):
+    """One project, for one task."""
 
     def observe(self, targets, facets):
-        contents = self.project.read()
-        if not self.project.managed:
-            from .checks import check_vagrantfile_exists
-
-            check_vagrantfile_exists(self, contents)
-        vms, known = observe_vms(self, contents, targets, facets)
+        observation = super().observe(targets, facets)
         os_type = self.options.get("os_type") if self.options.get("state") != "absent" else None
         warning = end_of_life_warning(os_type, today()) if os_type else None
-        return Observation(vms=vms, known=known, warnings=(warning,) if warning else ())
-
-    def provider_tool_of(self, known):
-        """The tool of a created VM's provider; None where this host has none, or the tool does not know the VM."""
-        if known.created is None or known.created.id in self.unknown_ids:
-            return None
-        return self._provider_tool(*_connection_of(known))
-
-    def _provider_tool(self, provider, native):
-        if provider == "libvirt" and not any(native.get(key) for key in _REMOTE):
-            default = _SESSION_URI if native.get("qemu_use_session") else _DEFAULT_URI
-            uri = native.get("uri") or self.commands.environment("LIBVIRT_DEFAULT_URI") or default
-            return self._made_once(_VIRSH, uri, lambda: InLibvirt(Virsh(self.commands, _VIRSH, uri)))
-        if provider == "virtualbox":
-            return self._made_once(_VBOXMANAGE, "", lambda: InVirtualBox(VBoxManage(self.commands, _VBOXMANAGE)))
-        return None
-
-    def _made_once(self, program, uri, make):
-        if (program, uri) not in self._provider_tools:
-            self._provider_tools[program, uri] = make() if is_installed(self.commands, program) else None
-        return self._provider_tools[program, uri]
-
-    def known(self, name):
-        """A VM as the project has it at this moment."""
-        return self.project.read().known.get(name, Known(name))
-
-    def tool_for(self, vm):
-        """What shuts a VM down and handles its snapshots: the provider's tool, else Vagrant's own commands."""
-        stop_timeout = self.options.get("stop_timeout") or STOP_TIMEOUT
-        return self.provider_tool_of(self.known(vm.name)) or InVagrant(self.vagrant_for(vm.name), stop_timeout)
-
-    def vagrant_on(self, copy):
-        """Vagrant for reading the project through a copy of its dotfile folder, with VMs that the file has lost."""
-        return self.vagrant_in(copy, copy if self.project.restore_lost_into(copy) else None)
-
-    def vagrant_in(self, dotfile=None, folder=None, provider=None):
-        """Vagrant for this project, with ``dotfile`` in place of its own folder, and its Vagrantfile in ``folder``.
-
-        ``provider`` is that of VMs which are not created yet: without it Vagrant takes the first one that it can use.
-        """
-        needed = EXPERIMENTS["VAGRANT_EXPERIMENTAL"]
-        given = self.commands.environment("VAGRANT_EXPERIMENTAL")
-        return tool.Vagrant(
-            self.commands,
-            folder or self.project.folder,
-            self.project.file,
-            dotfile or self.project.dotfile,
-            {
-                "VAGRANT_EXPERIMENTAL": f"{given},{needed}" if given else needed,
-                **({"VAGRANT_DEFAULT_PROVIDER": provider} if provider else {}),
-            },
-            self._executable,
-        )
-
-    def vagrant_for(self, name):
-        """Vagrant for changing this VM."""
-        self.check_name_is_unambiguous(name)
-        self.project.restore_lost()
-        return self.vagrant_in()
-
-    def check_name_is_unambiguous(self, name):
-        """Raise if Vagrant would take the name for the id of another VM."""
-        other = self.project.vm_mistaken_for(name)
-        if other is not None:
-            raise Refused(
-                f"{name}: Vagrant takes this name for the beginning of the id that it gave {other.name} in"
-                f" {other.folder}, and would change that VM instead.",
-                "Choose a name that contains a letter after f.",
-            )
-
-    def ssh_configs(self, names):
-        """{name: Ssh} of those VMs for which Vagrant knows an SSH connection. Each is requested once."""
-        missing = [
-            name for name in names if name not in self._ssh_configs and self.project.vm_mistaken_for(name) is None
-        ]
-        if missing:
-            self._ssh_configs.update(in_vagrant.ssh_configs(self.vagrant_on, self.project.dotfile, missing))
-        return {name: self._ssh_configs[name] for name in names if name in self._ssh_configs}
-
-    def check_version(self):
-        """Raise if Vagrant is too old, or does not answer."""
-        self._version = self._version or self.vagrant_in().version()
-
-    # Acting ---------------------------------------------------------------------------------------------------------
-
-    def lane(self, vm):
-        return self.project.folder
+        return replace(observation, warnings=(warning,)) if warning else observation
 
     def preflight(self, plan):
         """Raise what would make the plan fail half-way; reads only."""
@@ -201,31 +33,14 @@ class VagrantDriver:
 
         check_plan(self, plan)
 
-    def apply(self, batch):
-        return one_by_one(self._carry_out, batch, writes.count)
-
-    def _carry_out(self, vm, step):
-        getattr(_file_of(step.verb), step.verb)(self, vm, step)
-
-
-def _connection_of(known):
-    provider = known.created.provider if known.created else known.described["provider"]
-    return provider, (known.described or {}).get("native") or {}
-
-
-def _file_of(verb):
-    """The file with the function for a verb, which has the verb's name: imported when the first such step is sent.
-
-    Imports stand here in full, because Ansible ships only the files that it finds imported.
-    """
-    if verb in POWER_VERBS:
-        from . import power as file
-    elif verb in SNAPSHOT_VERBS:
-        from . import snapshots as file
-    elif verb == "create":
-        from . import create as file
-    elif verb == "configure":
-        from . import configure as file
-    else:
-        from . import delete as file
-    return file
+    def file_of(self, verb):
+        """The same; what creates, changes and deletes VMs is shipped only with this driver."""
+        if verb == "create":
+            from . import create as file
+        elif verb == "configure":
+            from . import configure as file
+        elif verb == "delete":
+            from . import delete as file
+        else:
+            return super().file_of(verb)
+        return file

@@ -8,18 +8,19 @@ from __future__ import annotations
 import os
 
 from ..._lifecycle.errors import NotFound, Refused
-from ..._lifecycle.model import ON, RUNNING, SUSPENDED
-from ..._lifecycle.plan_make import find_snapshot
+from ..._lifecycle.plan_create import find_snapshot
 from ..._lifecycle.planned import planned_changes
 from ..._lifecycle.units import MIB
-from ..._ports import files, net
+from ..._ports import files
 from ..._tools import seed
 from ..._tools import vboxmanage_output as output
 from .create import begun_vm_in, foreign_settings_file, name_taken
 from .delete import check_removable
-from .settings.disks import base_name, check_media, disk_path, file_in_the_way, seed_path_in
+from .settings.disk_checks import check_media
+from .settings.disks import base_name, disk_path, file_in_the_way, seed_path_in
 from .settings.images import check_image, check_iso, check_room, check_size, check_uuid
 from .settings.networks import check_networks
+from .settings.port_forwards import check_ports
 from .settings.shared_folders import check_folders
 from .snapshots import check_dropping
 from .vbox_vm import bus_for, file_name, place_of, slot_name
@@ -46,7 +47,7 @@ def check_plan(driver, plan):
     _check_autostart(listing, plan)
     check_networks(driver, plan, _chipset(listing, plan))
     check_folders(plan)
-    _check_ports(listing, plan)
+    check_ports(listing, plan)
 
 
 def _chipset(listing, plan):
@@ -253,52 +254,3 @@ def _check_autostart(listing, plan):
                 "Set a directory for it that the users of VirtualBox can write to: VBoxManage setproperty"
                 " autostartdbpath /etc/vbox",
             )
-
-
-def _check_ports(listing, plan):
-    """VirtualBox starts a VM even if its host ports are in use, but then forwards nothing."""
-    vm = plan.before
-    starts = any(step.verb == "start" for step in plan.steps)
-    is_up = vm.power in set(ON) - {SUSPENDED}
-    rules = plan.after.config.get("port_forwards") or {}
-    own = (vm.config.get("port_forwards") or {}) if is_up else {}
-    others = _rules_of_running(listing, vm.id)
-    _check_rules(plan.after.name, rules)
-    for name, rule in sorted(rules.items()):
-        port = rule.get("host_port")
-        if not port or own.get(name, {}).get("host_port") == port or not (starts or vm.power == RUNNING):
-            continue
-        user = others.get((rule.get("protocol", "tcp"), port))
-        free = net.is_free(rule.get("host_address", ""), port, rule.get("protocol", "tcp"))
-        if user or not (free or _is_own(own, port)):
-            raise Refused(
-                f"{plan.after.name}: port_forwards.{name}.host_port: {port} is already used by"
-                f" {user or 'another program'}.",
-                "Set another host_port, or omit it to use a free port.",
-            )
-
-
-def _check_rules(name, rules):
-    """VirtualBox supports one rule for each port and address of the host."""
-    seen = {}
-    for rule, entry in sorted(rules.items()):
-        end = (entry.get("protocol", "tcp"), entry.get("host_address") or "", entry.get("host_port"))
-        if end[2] and end in seen:
-            raise Refused(
-                f"{name}: port_forwards: {seen[end]} and {rule} use the same host_port {end[2]}.",
-                "Set another host_port for one of them.",
-            )
-        seen[end] = rule
-
-
-def _is_own(own, port):
-    return any(rule.get("host_port") == port for rule in own.values())
-
-
-def _rules_of_running(listing, but):
-    found = {}
-    for one in listing.machines:
-        if one.uuid != but and one.machine is not None and one.machine.values.get("VMState") in ("running", "paused"):
-            for _nic, rule in listing.vbox_vm(one).rules.values():
-                found[rule.protocol, rule.host_port] = one.name
-    return found

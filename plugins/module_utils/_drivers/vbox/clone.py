@@ -10,7 +10,7 @@ import os
 from ..._lifecycle.errors import CommandFailed
 from ..._lifecycle.mark import parsed
 from ..._lifecycle.model import SUSPENDED
-from ..._lifecycle.plan_make import find_snapshot
+from ..._lifecycle.plan_create import find_snapshot
 from ..._tools.vboxmanage_file import settings_in
 from .create import add_seed, begun_vm, finish, is_complete, lost_race, undone_on_failure
 from .mark import KEY, is_created_here, new_id, write_mark

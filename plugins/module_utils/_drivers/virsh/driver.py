@@ -8,14 +8,12 @@ from __future__ import annotations
 from dataclasses import replace
 from uuid import uuid4
 
-from ..._lifecycle.model import POWER_VERBS, SNAPSHOT_VERBS
-from ..._lifecycle.one_by_one import one_by_one
-from ..._ports import writes
-from .reader import VirshReader, connected
+from .reader import connected
+from .snapshot_driver import VirshSnapshotDriver
 
 
 def make_driver(params):
-    """The driver for the parameters of ``virsh_vm`` or ``virsh_snapshot``."""
+    """The driver for the parameters of ``virsh_vm``."""
     return connected(
         VirshDriver,
         params,
@@ -24,7 +22,7 @@ def make_driver(params):
     )
 
 
-class VirshDriver(VirshReader):
+class VirshDriver(VirshSnapshotDriver):
     """One connection to libvirt, for one task."""
 
     def __init__(self, *arguments, virt_type=None, keeps_disks=False, **options):
@@ -59,24 +57,25 @@ class VirshDriver(VirshReader):
             vms.append(vm.having(files=files_of(vm, own, users)))
         return replace(observation, vms=vms)
 
-    def lane(self, vm):
-        return vm.id or vm.name
-
     def preflight(self, plan):
         """Raise what would make the plan fail half-way; reads only."""
         from .checks import check_plan
 
         check_plan(self, plan)
 
-    def apply(self, batch):
-        self._definitions = self._users = None
-        return one_by_one(self._carry_out, batch, writes.count)
-
-    def _carry_out(self, vm, step):
-        getattr(_file_of(step.verb), step.verb)(self, vm, step)
-
-    def define(self, definition):
-        self.virsh.run("define", "/dev/stdin", stdin=definition.text())
+    def file_of(self, verb):
+        """The same; what creates, changes and deletes VMs is shipped only with this driver."""
+        if verb == "create":
+            from . import create as file
+        elif verb == "clone":
+            from . import clone as file
+        elif verb == "configure":
+            from . import configure as file
+        elif verb == "delete":
+            from . import delete as file
+        else:
+            return super().file_of(verb)
+        return file
 
     def new_id(self, name):
         """(UUID of a VM to be created, whether it exists): the same one when its creation is sent again."""
@@ -95,23 +94,3 @@ class VirshDriver(VirshReader):
             return definition.text() != text
         self._sent[vm.id] = (changes, definition.text())
         return False
-
-
-def _file_of(verb):
-    """The file with the function for a verb, which has the verb's name: imported when the first such step is sent.
-
-    Imports stand here in full, because Ansible ships only the files that it finds imported.
-    """
-    if verb in POWER_VERBS:
-        from . import power as file
-    elif verb in SNAPSHOT_VERBS:
-        from . import snapshots as file
-    elif verb == "create":
-        from . import create as file
-    elif verb == "clone":
-        from . import clone as file
-    elif verb == "configure":
-        from . import configure as file
-    else:
-        from . import delete as file
-    return file

@@ -15,15 +15,24 @@ import os
 import shlex
 
 from ..._lifecycle.errors import NotFound, Refused
-from ..._lifecycle.model import PAUSED, RUNNING, STOPPED, SUSPENDED, File
+from ..._lifecycle.model import PAUSED, RUNNING, SNAPSHOT_VERBS, STOPPED, SUSPENDED, File
 from ..._ports import files
 from .definition import file_of
 from .file_users import FileUsers
+from .host_checks import check_host
 from .snapshots import check_content, disks_of, leftovers, memory_path, overlay_path, read_one
 from .traits import EXTERNAL, INTERNAL
 
 #: Bytes, on the file systems of Linux.
 _LONGEST_FILE_NAME = 255
+
+
+def check_plan(driver, plan):
+    """Raise NotFound or Refused for what would fail after something was done already."""
+    for step in plan.steps:
+        if step.verb in SNAPSHOT_VERBS:
+            check_snapshot(driver, plan.before, step)
+    check_host(driver, plan)
 
 
 def check_snapshot(driver, vm, step):

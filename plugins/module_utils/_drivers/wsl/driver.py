@@ -53,7 +53,20 @@ class WslDriver(WslReader):
         return in_rounds(self._step, partial(side_by_side, self.send), batch)
 
     def _step(self, vm, step):
-        return getattr(_file_of(step.verb), step.verb)(self, vm, step)
+        return getattr(self.file_of(step.verb), step.verb)(self, vm, step)
+
+    def file_of(self, verb):
+        """The file with the function for a verb, which has the verb's name: imported when the first such step is sent.
+
+        Imports stand here in full, because Ansible ships only the files that it finds imported.
+        """
+        if verb in POWER_VERBS:
+            from . import power as file
+        elif verb in ("create", "clone"):
+            from . import create as file
+        else:
+            from . import configure as file
+        return file
 
     def run(self, label, words, before=(), **more):
         """A round with one call of wsl.exe, after others. Raises WslFailed where it fails."""
@@ -83,17 +96,3 @@ class WslDriver(WslReader):
     def has_task(self, vm):
         """Whether there is a task of the distribution, or may be one: removing it may have been interrupted."""
         return vm.id.lower() in self.registered or vm.id.lower() in self.host.tasks
-
-
-def _file_of(verb):
-    """The file with the function for a verb, which has the verb's name: imported when the first such step is sent.
-
-    Imports stand here in full, because Ansible ships only the files that it finds imported.
-    """
-    if verb in POWER_VERBS:
-        from . import power as file
-    elif verb in ("create", "clone"):
-        from . import create as file
-    else:
-        from . import configure as file
-    return file

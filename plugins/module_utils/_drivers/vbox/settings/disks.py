@@ -11,19 +11,16 @@ from __future__ import annotations
 
 import os
 
-from ...._lifecycle.errors import NotFound, Refused
+from ...._lifecycle.errors import Refused
 from ...._lifecycle.mark import own_mark
-from ...._lifecycle.model import PAUSED, RUNNING
 from ...._lifecycle.units import MIB
 from ...._ports import files
 from ...._tools import vboxmanage_output as output
 from ..mark import write_mark
 from ..vbox_vm import FORMATS, bus_for, place_of, slot_name
+from .disk_checks import DRIVE_PLACES, drive_controller, no_drive_place
 from .images import images_to_release, make_image, release_images
 
-#: Where optical drives are: off the disks' bus, and the first of them is the option iso's.
-_DRIVE_CONTROLLER = "IDE"
-DRIVE_PLACES = ((0, 0), (0, 1), (1, 0), (1, 1))
 _PORTS_OF_NEW = 8
 _SEED_SUFFIX = ".polyvirt-seed.iso"
 
@@ -154,139 +151,5 @@ def _free_drive_place(driver, vbox_vm):
     return ensure_place(driver, vbox_vm, slot_name(controller, *free))
 
 
-def drive_controller(vbox_vm):
-    """The name of the IDE controller; a VM has at most one."""
-    return next((name for name, bus in vbox_vm.controllers.items() if bus == "ide"), _DRIVE_CONTROLLER)
-
-
-def no_drive_place(name):
-    return Refused(f"{name}: iso: no slot is free for an optical drive.", "Detach a disk from the IDE bus.")
-
-
 def remove_drive(driver, vbox_vm, slot):
     attach(driver, vbox_vm.uuid, (slot.controller, slot.port, slot.device), "dvddrive", "none")
-
-
-# Checks, made before anything is changed ------------------------------------------------------------------------
-
-#: How VirtualBox's word for the variant begins of an image that has its whole size from the start.
-_FIXED = "fixed"
-
-
-def check_media(listing, plan):
-    """Raise NotFound or Refused for what VirtualBox would detect only after something was changed."""
-    found = {one.uuid: one for one in listing.machines if one.machine is not None}
-    vm = plan.before
-    _check_twice(plan)
-    for step in plan.steps:
-        if step.verb == "clone" and not step.arguments["creation"]["clone"]["linked"]:
-            source = found.get(step.arguments["source"].id)
-            if source is not None:
-                _check_growth(plan, _disks_of(listing.vbox_vm(source), base=True))
-        elif step.verb == "configure" and vm.id in found:
-            _check_growth(plan, _disks_of(listing.vbox_vm(found[vm.id])))
-            _check_drive(listing.vbox_vm(found[vm.id]), plan)
-            _check_free_ports(listing.vbox_vm(found[vm.id]), plan)
-        elif step.verb == "start" and vm.id in found:
-            _check_attached(listing.vbox_vm(found[vm.id]), plan)
-
-
-def _disks_of(vbox_vm, base=False):
-    """{slot: image}: the one that is written to, or the first one of its chain, whose variant a full clone takes."""
-    images = {slot_name(one.controller, one.port, one.device): vbox_vm.image_in(one) for one in vbox_vm.disks}
-    return {slot: image[1 if base else 0] for slot, image in images.items() if image[0] is not None}
-
-
-def _check_growth(plan, disks):
-    changes = [change for step in plan.steps for change in step.changes if change.kind == "disks.size"]
-    for change in changes:
-        image = disks.get(change.key)
-        if image is not None and (image.variant or "").startswith(_FIXED):
-            stem, ending = os.path.splitext(image.location)
-            raise Refused(
-                f"{plan.after.name}: disks.{change.key}.size: {image.location} has the variant Fixed, and VirtualBox"
-                " cannot enlarge such a disk.",
-                "Detach it (state: absent) and attach a copy of the variant Standard: VBoxManage clonemedium disk"
-                f" {image.location} {stem}-standard{ending} --variant Standard.",
-            )
-
-
-def _check_twice(plan):
-    """VirtualBox attaches an image only once, but detects that after other changes were made."""
-    slots = {}
-    for slot, disk in sorted((plan.after.config.get("disks") or {}).items()):
-        source = os.path.realpath(disk["source"]) if disk.get("source") else None
-        if source in slots:
-            raise Refused(
-                f"{plan.after.name}: disks: {disk['source']} would be attached at both {slots[source]} and {slot}.",
-                "Attach it at one slot only; state: absent detaches it from the other.",
-            )
-        if source:
-            slots[source] = slot
-
-
-def _check_drive(vbox_vm, plan):
-    """A VM without an optical drive gets one on its IDE controller, if a slot is free."""
-    if vbox_vm.iso_drive is not None or not any(change.kind == "iso" for step in plan.steps for change in step.changes):
-        return
-    controller, disks = drive_controller(vbox_vm), plan.after.config.get("disks") or {}
-    drives = {(one.port, one.device) for one in vbox_vm.drives if one.controller == controller}
-    used = drives | {place_of(slot)[1:] for slot in disks if place_of(slot)[0] == controller}
-    if used.issuperset(DRIVE_PLACES):
-        raise no_drive_place(plan.after.name)
-
-
-def _check_free_ports(vbox_vm, plan):
-    """Ports cannot be added to the controllers of a running VM."""
-    if plan.before.power not in (RUNNING, PAUSED) or any(step.verb in ("stop", "kill") for step in plan.steps):
-        return
-    ports = {one.name: int(one.values["portcount"]) for one in vbox_vm.machine.controllers}
-    for change in (change for step in plan.steps for change in step.changes if change.kind == "disks.add"):
-        controller, port, _device = place_of(change.key)
-        if port >= ports.get(controller, port + 1):
-            raise Refused(
-                f"{plan.after.name}: disks.{change.key}: controller '{controller}' has only {ports[controller]}"
-                " ports while the VM is running.",
-                "Use a lower port number, or stop the VM first.",
-            )
-
-
-def _check_attached(vbox_vm, plan):
-    """VirtualBox cannot start a VM with a missing image, but detects that only at the start."""
-    for slot in vbox_vm.machine.slots:
-        option, name = _option_of(vbox_vm, slot), slot_name(slot.controller, slot.port, slot.device)
-        if not _stays(plan.after.config, option, name, slot):
-            continue
-        missing = next((path for path in _files_of(vbox_vm, slot) if not files.exists(path)), None)
-        if missing is not None:
-            raise NotFound(
-                f"{plan.after.name}: {option}: {missing} in slot {name} does not exist, so the VM cannot start.",
-                f"Restore the file{_REMEDIES[option]}.",
-            )
-
-
-_REMEDIES = {"disks": ", or detach the disk (state: absent)", "iso": ", or set iso: ''", "cloud-init seed": ""}
-
-
-def _option_of(vbox_vm, slot):
-    if slot in vbox_vm.disks:
-        return "disks"
-    return "iso" if slot == vbox_vm.iso_drive else "cloud-init seed"
-
-
-def _stays(config, option, name, slot):
-    """Whether the image in a slot will still be attached when the VM starts."""
-    if option == "disks":
-        return name in (config.get("disks") or {})
-    return option != "iso" or config.get("iso") == slot.medium
-
-
-def _files_of(vbox_vm, slot):
-    """The file in a slot and all its base images, whoever owns them."""
-    medium = vbox_vm.media.get(slot.values.get("ImageUUID"))
-    if medium is None:
-        return () if slot.medium in ("none", "emptydrive") else (slot.medium,)
-    found = [medium]
-    while found[-1].parent in vbox_vm.media:
-        found.append(vbox_vm.media[found[-1].parent])
-    return [one.location for one in found]

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 from unittest import mock
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant import driver as under_test
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant import driver, reader
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.inspect import report_snapshots, report_vms
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.task import run
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import PolyvirtError, Timeout, Unavailable
@@ -128,8 +128,8 @@ class World:
             self.port.programs["VBoxManage"] = self.vagrant.run
 
     def driver(self, **params):
-        with mock.patch.object(under_test, "Commands", lambda _ceiling: self.port):
-            return under_test.make_driver({"project_dir": str(self.project), **params})
+        with mock.patch.object(reader, "Commands", lambda _ceiling: self.port):
+            return driver.make_driver({"project_dir": str(self.project), **params})
 
     def run(self, name="web", about="vm", check=False, **options):
         """One task. ``name`` may be a list, or None for none."""

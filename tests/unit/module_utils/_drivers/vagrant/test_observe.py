@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant import driver as under_test
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant import reader
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.driver import make_driver
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.in_libvirt import InLibvirt
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.project import ssh_record
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.differences import pending
@@ -99,7 +100,7 @@ def test_snapshots_as_a_tree():
 @pytest.fixture
 def driver(tmp_path):
     params = {"project_dir": str(tmp_path), "vagrantfile": None, "managed": True, "executable": "true", "name": ["web"]}
-    found = under_test.make_driver(params)
+    found = make_driver(params)
     found.project.define(MACHINE)
     folder = tmp_path / ".vagrant" / "machines" / "web" / "libvirt"
     folder.mkdir(parents=True)
@@ -165,7 +166,7 @@ def test_vms_of_libvirt_are_asked_at_their_connection(tmp_path, monkeypatch, nat
             error = "failed to get domain 'x'" if self.uri == "unknown" else None
             return [Answer("running (booted)\n" if words[0] == "domstate" else "", error) for words in requests]
 
-    monkeypatch.setattr(under_test, "Virsh", Virsh)
+    monkeypatch.setattr(reader, "Virsh", Virsh)
     world = World(tmp_path, "libvirt")
     world.port.programs["virsh"] = None
     world.variables.update(variables)
@@ -201,4 +202,4 @@ def test_experimental_features_are_added_to_those_of_the_user(world, given, pass
     world.create(state="started")
     noted = (world.vagrant.folder / "known" / "calls").read_text(encoding="utf-8").splitlines()
     found = {json.loads(line)["environment"]["VAGRANT_EXPERIMENTAL"] for line in noted}
-    assert found == {passed.format(under_test.EXPERIMENTS["VAGRANT_EXPERIMENTAL"])}
+    assert found == {passed.format(reader.EXPERIMENTS["VAGRANT_EXPERIMENTAL"])}

@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import checks
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.checks import check_host_of
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import host_checks
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.host_checks import check_host_of
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import NotFound, Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Change, Plan, Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
@@ -52,7 +52,7 @@ def memory_of(monkeypatch, ram, swap, overcommit=b"0"):
         "/proc/meminfo": b"MemTotal: %d kB\nMemFree: 1 kB\nSwapTotal:  %d kB\n" % (ram >> 10, swap >> 10),
         "/proc/sys/vm/overcommit_memory": overcommit + b"\n",
     }
-    monkeypatch.setattr(checks.files, "read", told.__getitem__)
+    monkeypatch.setattr(host_checks.files, "read", told.__getitem__)
 
 
 def test_more_memory_than_the_host_has(tmp_path, monkeypatch):
@@ -81,7 +81,7 @@ def above_is_open(monkeypatch, folder):
     def inside(path):
         return [one for one in real(path) if one.startswith(f"{folder}/")]
 
-    monkeypatch.setattr(checks.files, "folders_above", inside)
+    monkeypatch.setattr(host_checks.files, "folders_above", inside)
 
 
 @pytest.mark.parametrize(("mode", "may"), [(0o700, False), (0o711, True), (0o710, False), (0o755, True)])

@@ -1,16 +1,17 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Making a machine: nothing is made by accident, and what is made has what a machine cannot be without."""
+"""Creating VMs: only if the task sets a source, and with defaults for what each VM must have."""
 
 from __future__ import annotations
 
 from .errors import NotFound, Refused
+from .identity import known_names
 from .model import ABSENT, COLLECTIONS, LIVE, NEVER, RECORDS, Change, Plan, Refusal, Step
 
 
-def make_step(vm, request, traits, base, source=None, cost=LIVE):
-    """The step that makes the machine ``vm``: ``base`` is what is known of it, such as what its predecessor had.
+def create_step(vm, request, traits, base, source=None, cost=LIVE):
+    """The step that creates ``vm``; ``base`` are settings that are known already, such as those of a deleted one.
 
     A clone is made as its ``source`` is; what the task wants otherwise is configured afterwards.
     """
@@ -40,7 +41,7 @@ _OWN = {"autostart": False, "fleet": ""}
 
 
 def config_of_clone(request, source, traits):
-    """What a clone has from its source, or from the snapshot that is named: all but what makes a machine itself."""
+    """The settings that a clone has from its source, or from the requested snapshot of it."""
     if source is None or source.power == ABSENT:
         return {}
     taken = find_snapshot(source, request.creation["clone"].get("snapshot"))
@@ -71,8 +72,8 @@ def find_snapshot(vm, name):
     return next((one for one in vm.snapshots if name is not None and name in (one.name, one.id)), None)
 
 
-def check_makeable(vm, request, traits, known, source):
-    """Raise where the task does not say what to make the machine from, or it cannot be made."""
+def check_creatable(vm, request, traits, known, source):
+    """Raise if the task sets no source for the new VM, or if the VM cannot be created."""
     if request.id and (traits.id_fault is None or not request.name):
         raise NotFound(f"{request.label}: there is no VM with ID {request.id}.", known_names(known))
     if not vm.recipe and not any(_says(request, option) for option in traits.sources):
@@ -87,26 +88,6 @@ def check_makeable(vm, request, traits, known, source):
     check_source(request, traits, known, source)
 
 
-def check_identity(vm, machine_id, name, traits, known=()):
-    """Refuse an id and a name that are not of one machine: of ``known`` names, one may be another's."""
-    if not (machine_id and name):
-        return
-    if vm.power == ABSENT and name in known:
-        raise Refused(
-            f"{name}: there is no VM with ID {machine_id}; the VM of this name has another ID.",
-            "Correct the ID, or omit it.",
-        )
-    if vm.power != ABSENT and vm.name != name:
-        raise Refused(
-            f"{name}: the VM with ID {machine_id} is named '{vm.name}'; VMs are not renamed.",
-            "Correct the name or the ID.",
-        )
-
-
-def known_names(known):
-    return f"Existing VMs: {', '.join(sorted(known)) or 'none'}."
-
-
 def either(options):
     """The names of options as a choice: image, clone or iso."""
     *others, last = options
@@ -114,7 +95,7 @@ def either(options):
 
 
 def _says(request, option):
-    """True when the task gives ``option``; a list of disks that shall be gone names nothing to make a machine from."""
+    """Whether the task sets ``option``; a list of disks that are all to be removed is no source for a VM."""
     value = request.creation.get(option) or request.config.get(option)
     if option in COLLECTIONS and value:
         return any(entry is not None for entry in value.values())
@@ -122,16 +103,16 @@ def _says(request, option):
 
 
 def content_sources(traits):
-    """What of a machine's sources brings a system along, which empty disks do not."""
+    """Options that give a new VM an operating system, or the means to install one; empty disks do not."""
     return [option for option in traits.sources if option not in COLLECTIONS]
 
 
-def says_content(request, traits):
+def sets_content(request, traits):
     return bool(request.creation) or any(_says(request, option) for option in content_sources(traits))
 
 
 def check_source(request, traits, known, source):
-    """Raise where the machine to clone, or its snapshot, is not there or not in a state to be cloned."""
+    """Raise if the VM to clone, or its snapshot, does not exist or cannot be cloned in its state."""
     if not is_cloned(request) or source is None:
         return
     asked = request.creation["clone"]
@@ -157,9 +138,9 @@ def check_source(request, traits, known, source):
 
 
 def with_source_at_rest(planned, plans):
-    """``planned``, or a refusal where another of the task's ``plans`` changes the machine that it clones.
+    """``planned``, or a refusal if another of the task's ``plans`` changes the VM that it clones.
 
-    Each was planned for the machines as found, and all are carried out at once.
+    Each was planned for the VMs as found, and all are carried out at once.
     """
     for source in (step.arguments["source"] for step in planned.steps if step.verb == "clone"):
         if source is not None and any(other.changed and other.before.id == source.id for other in plans):
@@ -169,7 +150,7 @@ def with_source_at_rest(planned, plans):
 
 
 def initial_config(request, traits, base):
-    """What a new machine gets: what was asked, and defaults for what a machine cannot be without."""
+    """The settings of a new VM: those of the task, and defaults for those that each VM must have."""
     # A list that is given replaces a default one: an empty list of networks means no card.
     defaults = {name: value for name, value in traits.defaults.items() if name not in ("disk_size", *request.config)}
     config = overlay({**defaults, **base}, request.config)
@@ -192,7 +173,7 @@ def _initial_disks(given, request, traits):
 
 
 def brings_disk(request):
-    """Whether the first disk comes from what the machine is made from."""
+    """Whether the first disk comes from the source of the VM."""
     return bool({"image", "clone"} & set(request.creation))
 
 
@@ -233,13 +214,13 @@ def overlay(config, wanted):
     return result
 
 
-def config_to_rebuild(config, request, doomed, traits):
-    """What a rebuilt machine has from its predecessor: all but the files that go with that one."""
+def config_to_recreate(config, request, to_delete, traits):
+    """The settings that a recreated VM keeps: all but the files that are deleted with the old one."""
     disks = {}
     for slot, entry in (config.get("disks") or {}).items():
         if slot == traits.slot(0) and is_cloned(request):
             continue  # A clone's first disk is its source's, and as large.
         new_content = slot == traits.slot(0) and brings_disk(request)
-        gone = new_content or entry.get("source") in doomed
+        gone = new_content or entry.get("source") in to_delete
         disks[slot] = {key: value for key, value in entry.items() if not (gone and key == "source")}
     return {**config, "disks": disks} if disks else dict(config)

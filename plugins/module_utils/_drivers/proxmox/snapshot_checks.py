@@ -1,0 +1,72 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What power and snapshot steps need of the cluster, checked before the first step."""
+
+from __future__ import annotations
+
+from ..._lifecycle.errors import Refused
+from .places import check_quorum
+from .privileges import check_verb
+from .settings.networks import check_bridges, nics_of
+from .snapshots import check_snapshots
+from .traits import STAYS_OFF
+
+#: Verbs after which a VM runs, or keeps its memory.
+_WAKING = frozenset({"start", "reset", "pause", "resume", "suspend"})
+
+
+def check_plan(driver, plan):
+    """Raise NotFound or Refused for what would fail after something was done already."""
+    label = plan.after.name
+    if plan.steps:
+        check_quorum(driver, label)
+    for step in plan.steps:
+        check_step(driver, label, plan, step)
+
+
+def check_step(driver, label, plan, step):
+    """Privileges for a step on an existing VM, and what it needs if it is about power or a snapshot."""
+    vm = plan.before
+    check_verb(driver, label, vm, step)
+    _check_power(driver, label, plan, step)
+    if step.verb == "snapshot" and vm.config.get("template"):
+        raise Refused(f"{label}: it is a template, which has no snapshots.", "Clone it, and take one of the clone.")
+    if step.verb == "snapshot":
+        check_snapshots(driver, label, driver.observer.last_options(vm.id))
+
+
+def _check_power(driver, label, plan, step):
+    vm = plan.before
+    if step.verb in _WAKING and vm.id and plan.after.on:
+        _check_finished(driver, label, vm)
+    if step.verb == "start" and plan.after.config.get("template"):
+        raise _not_started(label, vm)
+    if step.verb == "start" and vm.id and plan.after.on:
+        _check_start(driver, label, plan)
+
+
+def _check_start(driver, label, plan):
+    """A VM whose bridge is missing on its node does not start."""
+    nics = plan.after.config.get("networks")
+    if nics is None:
+        nics = {
+            place: {"source": nic.get("bridge")}
+            for place, nic in nics_of(driver.observer.last_options(plan.before.id).stored).items()
+        }
+    check_bridges(driver, label, plan.after.config["node"], [nic.get("source") for nic in nics.values()])
+
+
+def _not_started(label, vm):
+    if vm.on:
+        return Refused(f"{label}: it cannot be started again once it is a template.", STAYS_OFF)
+    return Refused(f"{label}: it is a template, which is not started.", "Clone it, and start the clone.")
+
+
+def _check_finished(driver, label, vm):
+    """No list reports unfinished VMs, so a task about power alone notices them here, and not earlier."""
+    if driver.observer.last_options(vm.id).is_unfinished:
+        raise Refused(
+            f"{label}: VM {vm.id} is not started: a task started to create it and has not finished.",
+            "Finish it with the task that started to create it, or remove it (state: absent).",
+        )

@@ -1,0 +1,95 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The driver of the snapshot module: power and snapshots. ``driver.py`` adds what creates and changes VMs.
+
+Vagrant starts and suspends VMs. Their shutdown and their snapshots go through the provider's own tool, by the VM's id,
+where this host has it.
+"""
+
+from __future__ import annotations
+
+from ..._lifecycle.errors import Refused
+from ..._lifecycle.model import POWER_VERBS, STOP_TIMEOUT
+from ..._lifecycle.one_by_one import one_by_one
+from ..._ports import writes
+from .in_vagrant import InVagrant
+from .project import Known
+from .reader import VagrantReader, connected
+
+
+def make_driver(params):
+    """The driver for the parameters of ``vagrant_snapshot``."""
+    return connected(VagrantSnapshotDriver, params)
+
+
+class VagrantSnapshotDriver(VagrantReader):
+    """One project, for one task about power and snapshots."""
+
+    def __init__(self, *arguments, **more):
+        super().__init__(*arguments, **more)
+        self._version = None
+        #: {(name, snapshot): time} of the first request of each new snapshot: a step may be sent twice.
+        self.snapshot_times = {}
+
+    def observe(self, targets, facets):
+        if not self.project.managed:
+            from .snapshot_checks import check_vagrantfile_exists
+
+            check_vagrantfile_exists(self, self.project.read())
+        return super().observe(targets, facets)
+
+    def known(self, name):
+        """A VM as the project has it at this moment."""
+        return self.project.read().known.get(name, Known(name))
+
+    def tool_for(self, vm):
+        """What shuts a VM down and handles its snapshots: the provider's tool, else Vagrant's own commands."""
+        stop_timeout = self.options.get("stop_timeout") or STOP_TIMEOUT
+        return self.provider_tool_of(self.known(vm.name)) or InVagrant(self.vagrant_for(vm.name), stop_timeout)
+
+    def vagrant_for(self, name):
+        """Vagrant for changing this VM."""
+        self.check_name_is_unambiguous(name)
+        self.project.restore_lost()
+        return self.vagrant_in()
+
+    def check_name_is_unambiguous(self, name):
+        """Raise if Vagrant would take the name for the id of another VM."""
+        other = self.project.vm_mistaken_for(name)
+        if other is not None:
+            raise Refused(
+                f"{name}: Vagrant takes this name for the beginning of the id that it gave {other.name} in"
+                f" {other.folder}, and would change that VM instead.",
+                "Choose a name that contains a letter after f.",
+            )
+
+    def check_version(self):
+        """Raise if Vagrant is too old, or does not answer."""
+        self._version = self._version or self.vagrant_in().version()
+
+    def lane(self, vm):
+        return self.project.folder
+
+    def preflight(self, plan):
+        """Raise what would make the plan fail half-way; reads only."""
+        from .snapshot_checks import check_plan
+
+        check_plan(self, plan)
+
+    def apply(self, batch):
+        return one_by_one(self._carry_out, batch, writes.count)
+
+    def _carry_out(self, vm, step):
+        getattr(self.file_of(step.verb), step.verb)(self, vm, step)
+
+    def file_of(self, verb):
+        """The file with the function for a verb, which has the verb's name: imported when the first such step is sent.
+
+        Imports stand here in full, because Ansible ships only the files that it finds imported.
+        """
+        if verb in POWER_VERBS:
+            from . import power as file
+        else:
+            from . import snapshots as file
+        return file

@@ -1,0 +1,94 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The driver of the snapshot module: power and snapshots. ``driver.py`` adds what creates and changes VMs."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+
+from ..._lifecycle.errors import CommandFailed
+from ..._lifecycle.model import ON, POWER_VERBS, SUSPENDED
+from ..._lifecycle.one_by_one import one_by_one
+from ..._ports import files, writes
+from ..._tools.vboxmanage import Busy, is_held, is_locked
+from ..._tools.vboxmanage_states import state as state_of
+from .observe import listed_in
+from .reader import VBoxReader, connected
+from .settings.port_forwards import HostPorts
+
+_LONG = 24 * 3600
+
+
+def make_driver(params):
+    """The driver for the parameters of ``vbox_snapshot``."""
+    return connected(VBoxSnapshotDriver, params)
+
+
+class VBoxSnapshotDriver(VBoxReader):
+    """One user's VirtualBox, for one task about power and snapshots."""
+
+    start_type = "headless"
+
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        self.ports = HostPorts()
+
+    def lane(self, vm):
+        return vm.id or vm.name
+
+    def preflight(self, plan):
+        """Raise what would make the plan fail half-way; reads only."""
+        from .snapshot_checks import check_plan
+
+        check_plan(self, plan)
+
+    def apply(self, batch):
+        self._first = self._listing = None
+        return one_by_one(self._carry_out, batch, writes.count)
+
+    def _carry_out(self, vm, step):
+        getattr(self.file_of(step.verb), step.verb)(self, vm, step)
+
+    def file_of(self, verb):
+        """The file with the function for a verb, which has the verb's name: imported when the first such step is sent.
+
+        Imports stand here in full, because Ansible ships only the files that it finds imported.
+        """
+        if verb in POWER_VERBS:
+            from . import power as file
+        else:
+            from . import snapshots as file
+        return file
+
+    def run(self, uuid, *words, timeout=_LONG):
+        """One changing command; raises Busy where it may go well in a moment."""
+        try:
+            return self.tool.run(*words, timeout=timeout)
+        except CommandFailed as error:
+            if is_locked(error.stderr) and not (is_held(error.stderr) and self._is_on(uuid)):
+                raise Busy(error.argv, error.rc, error.stderr, error.message) from error
+            raise
+
+    def _is_on(self, uuid):
+        """Of a VM that is on, its own process keeps others out as long as it is."""
+        state = self.state_of(uuid)
+        return state is not None and state.power in set(ON) - {SUSPENDED}
+
+    def state_of(self, uuid):
+        """The State of a VM at this moment; None for one that is not there, or cannot be read."""
+        for listed in listed_in(self.tool.read("list", "--long", "vms")):
+            if listed.uuid == uuid and listed.machine is not None:
+                return state_of(listed.machine.values["VMState"])
+        return None
+
+    @contextmanager
+    def alone_with(self, name, folder, reading=False):
+        """Of two tasks that work on one VM, the other one waits; those that only read it work side by side."""
+        with files.held(folder or "", shared=reading) as free:
+            if not free:
+                raise Busy(["VBoxManage"], 1, "held", f"{name}: another task is working on this VM.")
+            yield
+
+    def alone_with_vm(self, vm):
+        return self.alone_with(vm.name, self.known.folders.get(vm.id))

@@ -1,0 +1,171 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a VM needs of its host to be started, to save its memory, and to write to its disks."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from ..._lifecycle.errors import NotFound, PolyvirtError, Refused
+from ..._lifecycle.model import PAUSED, RUNNING, SUSPENDED
+from ..._lifecycle.units import GIB, MIB, human_size
+from ..._ports import files
+from ..._tools.virsh_output import qemu_owner
+from .settings.networks import check_networks
+from .settings.shared_folders import check_saving
+from .storage import bases
+from .traits import EXTERNAL
+
+_INTERFACES = "/sys/class/net"
+_OVERCOMMIT = "/proc/sys/vm/overcommit_memory"
+_MEMORY = re.compile(rb"^(?:MemTotal|SwapTotal): +(\d+) kB$", re.MULTILINE)
+#: Steps after which a VM may write to its disks, or only needs to be started to do so.
+_WRITING = frozenset({"create", "start", "restore"})
+
+
+def check_host(driver, plan):
+    """Raise NotFound or Refused for what would fail when the VM is started, suspended, or uses what is added to it."""
+    check_networks(driver, plan)
+    check_host_of(driver, plan)
+    if _saves_memory(plan):
+        check_saving(driver, plan)
+    _check_bases(driver, plan)
+
+
+def _saves_memory(plan):
+    """Whether a plan suspends a VM, or takes a snapshot with its memory."""
+    is_on = plan.before.power in (RUNNING, PAUSED)
+    taken = [step.arguments for step in plan.steps if step.verb == "snapshot" and is_on]
+    with_memory = any(one["kind"] != EXTERNAL or one["include_memory"] for one in taken)
+    return with_memory or any(step.verb == "suspend" for step in plan.steps)
+
+
+def _check_bases(driver, plan):
+    """Reject a plan in which the VM would write to a backing file of other VMs' disks."""
+    vm = plan.before
+    sources = {slot: disk.get("source") for slot, disk in (plan.after.config.get("disks") or {}).items()}
+    if not any(sources.values()) or not _may_write(plan):
+        return
+    for slot, path in sorted(sources.items()):
+        users = _standing_on(driver, vm, os.path.realpath(path or ""))
+        if users:
+            raise Refused(
+                f"{vm.name}: disk {slot} ({path}) must not be written to, because it is the backing file of disks of"
+                f" {', '.join(sorted(users))}.",
+                "Delete those VMs first. To avoid this, create linked clones from an external snapshot.",
+            )
+
+
+def _standing_on(driver, vm, path):
+    """Names of the VMs whose disks have an image as backing file, according to their marks or their disks' headers."""
+    marked = bases(driver.all_definitions()).get(path, set()) - {vm.name}
+    found = driver.file_users().standing_on(vm).get(path, set()) if driver.is_local else set()
+    return marked | found
+
+
+def _may_write(plan):
+    touches_disks = any(change.field == "disks" for step in plan.steps for change in step.changes)
+    return touches_disks or bool(_WRITING & {step.verb for step in plan.steps})
+
+
+def check_host_of(driver, plan):
+    """Raise NotFound or Refused for what this host lacks to create or start the VM of ``plan``."""
+    if not driver.is_local or driver.hypervisor == "TEST":
+        return
+    _check_interfaces(plan)
+    _check_memory(plan)
+    _check_directories(driver, plan)
+
+
+def _starts(plan):
+    return any(step.verb == "start" for step in plan.steps)
+
+
+def _creates(plan):
+    return any(step.verb == "create" for step in plan.steps)
+
+
+def _touched(plan, *kinds):
+    """Keys of the entries that the plan changes in one of these ways."""
+    return {change.key for step in plan.steps for change in step.changes if change.kind in kinds}
+
+
+# Interfaces -----------------------------------------------------------------------------------------------------------
+
+
+def _check_interfaces(plan):
+    """A bridge, or an interface that a NIC is attached to directly, must exist when the VM is to use it."""
+    config = plan.before.active if plan.before.power == SUSPENDED and plan.before.active else plan.after.config
+    keys = _touched(plan, "networks.add", "networks.type", "networks.source")
+    for key, nic in sorted((config.get("networks") or {}).items()):
+        source = nic.get("source")
+        is_needed = _starts(plan) or _creates(plan) or key in keys
+        if is_needed and nic.get("type") == "bridged" and source and not files.exists(f"{_INTERFACES}/{source}"):
+            raise NotFound(
+                f"{plan.after.name}: networks.{key}.source: the hypervisor has no network interface '{source}'.",
+                "Create the bridge, or name one that exists (ip link).",
+            )
+
+
+# Memory ---------------------------------------------------------------------------------------------------------------
+
+
+def _check_memory(plan):
+    """QEMU cannot start with more memory than Linux grants: by default, RAM and swap together."""
+    needed = max(plan.after.config.get("memory") or 0, plan.after.config.get("max_memory") or 0)
+    total = _memory_of_host()
+    if not _starts(plan) or total is None or needed <= total:
+        return
+    option = "memory" if (plan.after.config.get("memory") or 0) > total else "max_memory"
+    unit = GIB if total >= GIB else MIB
+    raise Refused(
+        f"{plan.after.name}: {option}: {human_size(needed)} is more than the hypervisor has"
+        f" ({human_size(total // unit * unit)} of RAM and swap).",
+        "Set a smaller size.",
+    )
+
+
+def _memory_of_host():
+    """Bytes of RAM and swap; None if Linux allows any amount (overcommit), or if they cannot be read."""
+    try:
+        if files.read(_OVERCOMMIT).strip() == b"1":
+            return None
+        sizes = _MEMORY.findall(files.read("/proc/meminfo"))
+    except PolyvirtError:
+        return None
+    return sum(int(size) for size in sizes) * 1024 or None
+
+
+# Directories ----------------------------------------------------------------------------------------------------------
+
+
+def _check_directories(driver, plan):
+    """QEMU runs as a user of its own, who must be able to enter every directory above a disk."""
+    closed = {}
+    for option, path in _paths(driver, plan):
+        folders = files.folders_above(os.path.realpath(path))
+        closed.update({folder: option for folder in folders if not files.may_everybody_enter(folder)})
+    owner = qemu_owner(driver.capabilities()) if closed else None
+    for folder, option in closed.items():
+        if owner and not files.may_enter(folder, *owner):
+            raise Refused(
+                f"{plan.after.name}: {option}: QEMU runs as user {owner[0]}, who cannot enter the directory {folder}.",
+                f"Use another directory, or let that user enter it: setfacl -m u:{owner[0]}:x {folder}",
+            )
+
+
+def _paths(driver, plan):
+    """(option, file) of all that QEMU opens, where the VM is created or started, or where they are attached."""
+    config, added = plan.after.config, _touched(plan, "disks.add")
+    everything = _starts(plan) or _creates(plan)
+    for slot, disk in sorted((config.get("disks") or {}).items()):
+        if everything or slot in added:
+            source = disk.get("source") or ""
+            if os.path.isabs(source):
+                yield f"disks.{slot}.source", source
+            elif not source:
+                yield "storage_path", driver.storage.disk_path(plan.after.name, slot, "qcow2")
+    if config.get("iso") and (everything or None in _touched(plan, "iso")):
+        yield "iso", config["iso"]

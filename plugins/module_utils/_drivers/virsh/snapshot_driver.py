@@ -1,0 +1,50 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The driver of the snapshot module: power and snapshots. ``driver.py`` adds what creates and changes VMs."""
+
+from __future__ import annotations
+
+from ..._lifecycle.model import POWER_VERBS
+from ..._lifecycle.one_by_one import one_by_one
+from ..._ports import writes
+from .reader import VirshReader, connected
+
+
+def make_driver(params):
+    """The driver for the parameters of ``virsh_snapshot``."""
+    return connected(VirshSnapshotDriver, params)
+
+
+class VirshSnapshotDriver(VirshReader):
+    """One connection to libvirt, for one task about power and snapshots."""
+
+    def lane(self, vm):
+        return vm.id or vm.name
+
+    def preflight(self, plan):
+        """Raise what would make the plan fail half-way; reads only."""
+        from .snapshot_checks import check_plan
+
+        check_plan(self, plan)
+
+    def apply(self, batch):
+        self._definitions = self._users = None
+        return one_by_one(self._carry_out, batch, writes.count)
+
+    def _carry_out(self, vm, step):
+        getattr(self.file_of(step.verb), step.verb)(self, vm, step)
+
+    def file_of(self, verb):
+        """The file with the function for a verb, which has the verb's name: imported when the first such step is sent.
+
+        Imports stand here in full, because Ansible ships only the files that it finds imported.
+        """
+        if verb in POWER_VERBS:
+            from . import power as file
+        else:
+            from . import snapshots as file
+        return file
+
+    def define(self, definition):
+        self.virsh.run("define", "/dev/stdin", stdin=definition.text())

@@ -1,0 +1,21 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The modules that change snapshots: ``<platform>_snapshot``."""
+
+from __future__ import annotations
+
+from .._engine.task import run
+from .._lifecycle.options import SNAPSHOT
+from .._lifecycle.request import snapshot_requests
+from .declaration import Declaration
+
+
+def snapshot_module(own_options, make_driver):
+    """A ``<platform>_snapshot`` module: ``make_driver`` turns its parameters into a driver."""
+    options = {**SNAPSHOT, **own_options}
+
+    def answer(params, check):
+        return run(make_driver(params), snapshot_requests(params, options), check).result()
+
+    return Declaration(options, answer)

@@ -1,0 +1,35 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Modules are shipped without the files that only other modules need."""
+
+from __future__ import annotations
+
+import pytest
+
+from gates.shipped import PLATFORMS, module_of, shipped_with
+
+#: Of a driver: what only the modules that create and change VMs need, and what snapshot modules need, too.
+_CREATING = {"driver.py", "checks.py", "create.py", "clone.py", "configure.py", "delete.py"}
+_ACTING = {"snapshot_driver.py", "snapshot_checks.py", "power.py"}
+
+
+def _driver_files(module):
+    return {path.split("/")[-1] for path in shipped_with(module) if "/_drivers/" in path}
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_info_modules_only_read(platform):
+    assert _driver_files(module_of(platform, "info")) & (_CREATING | _ACTING) == set()
+
+
+@pytest.mark.parametrize("platform", [one for one in PLATFORMS if module_of(one, "snapshot")])
+def test_snapshot_modules_neither_create_nor_change_vms(platform):
+    found = _driver_files(module_of(platform, "snapshot"))
+    assert found & _CREATING == set()
+    assert found >= _ACTING
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_vm_modules_have_all_verbs(platform):
+    assert _driver_files(module_of(platform, "vm")) >= {"driver.py", "checks.py", "create.py", "configure.py"}
