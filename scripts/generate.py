@@ -36,7 +36,7 @@ PLATFORM_OF_PREFIX = {
     "wsl": "wsl",
 }
 #: Modules that serve all platforms.
-OF_NO_PLATFORM = {"install_medium"}
+OF_NO_PLATFORM = {"install_medium", "install_wait"}
 
 
 class OutOfPlace(Exception):
@@ -172,8 +172,8 @@ def options_of(fragment):
     return lines
 
 
-#: Modules that are about no VM: they have results of their own.
-OF_HOSTS = ("install_medium", "vmm_marked_lines", "vmm_network_info")
+#: Modules that are about no VM, or only wait for one: they have results of their own.
+OF_HOSTS = ("install_medium", "install_wait", "vmm_marked_lines", "vmm_network_info")
 
 
 GENERATORS = [
