@@ -115,7 +115,7 @@ def _failure(name, problem, options, console):
 
 def _timed_out(options, progress, console):
     step = f" The last step was: {progress.text}." if progress.text else ""
-    problem = f"it has not ended within {options['timeout']} s.{step} The VM is not changed; run the task again to wait longer."
+    problem = f"it has not ended within {options['timeout']} s.{step} Run it again to wait longer."
     return {"failed": True, "outcome": "timeout", "msg": _failure(options["name"], problem, options, console)}
 
 
