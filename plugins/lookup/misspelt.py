@@ -56,6 +56,7 @@ from ansible.plugins.lookup import LookupBase
 _OTHER = {
     "agent": ("agent_target", "agent_values"),
     "guest_image": ("guest_image_result",),
+    "guest_scripts": ("guest_scripts_result",),
     "vm": ("vm_image_users", "vm_result"),
     "vmm_host": ("vmm_host_reboot_required", "vmm_host_result"),
     "unattended_install": ("unattended_install_result",),
