@@ -57,7 +57,7 @@ _OTHER = {
     "agent": ("agent_target", "agent_values"),
     "guest_image": ("guest_image_result",),
     "guest_scripts": ("guest_scripts_result",),
-    "vm": ("vm_image_users", "vm_result"),
+    "vm": ("vm_image_users", "vm_install_options", "vm_install_ssh_keys", "vm_result"),
     "vmm_host": ("vmm_host_reboot_required", "vmm_host_result"),
     "unattended_install": ("unattended_install_result",),
     "vmm_network": ("vmm_network_result",),
