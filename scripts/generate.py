@@ -23,11 +23,14 @@ import yaml
 from lib.collection_path import collections_path
 from lib.option_docs import option_lines
 from lib.returns import return_lines
+from lib.role_platforms import choices, connection_options
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 
 # A module's name begins with its tool; users know the platform.
 OF_ANY = "vm"
+#: It runs in guests and has no options of a platform, so defaults for all modules are not for it.
+OF_GUESTS = "guest_status"
 PLATFORM_OF_PREFIX = {
     "virsh": "libvirt",
     "vbox": "virtualbox",
@@ -56,13 +59,14 @@ class Generator(NamedTuple):
 def action_groups(checkout):
     """The ``action_groups`` of meta/runtime.yml: a group for each platform that has modules, and ``all``."""
     groups = {platform: [] for platform in PLATFORM_OF_PREFIX.values()}
-    modules = sorted(path.stem for path in (checkout / "plugins" / "modules").glob("*.py"))
+    stems = (path.stem for path in (checkout / "plugins" / "modules").glob("*.py"))
+    modules = sorted(stem for stem in stems if stem != OF_GUESTS)
     for module in sorted({*modules} - OF_NO_PLATFORM):
         prefix = module.split("_")[0]
         if prefix == OF_ANY:
             continue
         if prefix not in PLATFORM_OF_PREFIX:
-            known = ", ".join(f"{name}_" for name in PLATFORM_OF_PREFIX)
+            known = ", ".join(f"{one}_" for one in PLATFORM_OF_PREFIX)
             raise OutOfPlace(f"plugins/modules/{module}.py belongs to no platform: names begin with one of {known}")
         groups[PLATFORM_OF_PREFIX[prefix]].append(module)
     groups = {"all": modules, **{platform: names for platform, names in groups.items() if names}}
@@ -81,6 +85,7 @@ DRIVERS = {
     "proxmox": ("proxmox.traits", lambda traits: [traits.proxmox_traits()]),
     "vmd": ("vmm.traits", lambda traits: [traits.vmm_traits(None)]),
     "hyperv": ("hyperv.traits", lambda traits: [traits.hyperv_traits(None)]),
+    "wsl": ("wsl.traits", lambda traits: [traits.wsl_traits(None)]),
 }
 COST_WORDS = {
     "live": "live",
@@ -119,8 +124,12 @@ def _traits():
 
 def _import(module):
     """A module of this checkout's module_utils."""
+    return _import_plugin(f"module_utils.{module}")
+
+
+def _import_plugin(module):
     sys.path.insert(0, str(collections_path()))
-    return importlib.import_module(f"ansible_collections.polyvirt.core.plugins.module_utils.{module}")
+    return importlib.import_module(f"ansible_collections.polyvirt.core.plugins.{module}")
 
 
 def _cell(traits, option, is_creation):
@@ -169,6 +178,7 @@ FRAGMENTS = {
     "proxmox_vm": ("proxmox", "VM"),
     "vmm_vm": ("vmm", "VM"),
     "hyperv_vm": ("hyperv", "VM"),
+    "wsl_distro": ("wsl", "VM"),
     "vm_options": (None, "VM"),
     "virsh_snapshot_info": ("virsh", "SNAPSHOT_INFO"),
     "snapshot_info": ("vbox", "SNAPSHOT_INFO"),
@@ -194,14 +204,36 @@ def options_of(fragment):
     return lines
 
 
-#: Modules that are about no VM, or only wait for one: they have results of their own.
-OF_HOSTS = ("install_medium", "install_wait", "vmm_marked_lines", "vmm_network_info")
+def platforms_of_role(checkout):
+    """The platforms that role vm accepts."""
+    return choices(_import_plugin("plugin_utils.platforms").MODULES)
+
+
+def connections_of_role(checkout):
+    """The options of which role vm passes those that say how a platform is reached to each of its modules."""
+    return connection_options(
+        _import_plugin("plugin_utils.platforms").MODULES, _import_plugin, _import("_lifecycle.options").VM_INFO
+    )
+
+
+#: Modules that are about no VM of a platform, or only wait for one: they have results of their own.
+OF_HOSTS = (
+    "hyperv_host_settings",
+    "install_medium",
+    "install_wait",
+    "vmm_marked_lines",
+    "vmm_network_info",
+    "wsl_host_settings",
+    OF_GUESTS,
+)
 
 
 GENERATORS = [
     Generator("action_groups", "meta/runtime.yml", action_groups),
     Generator("capabilities", "README.md", capabilities),
     Generator("presets", "docs/installs.md", presets),
+    Generator("platforms", "roles/vm/meta/argument_specs.yml", platforms_of_role),
+    Generator("connections", "roles/vm/vars/main.yml", connections_of_role),
     *(Generator("options", f"plugins/doc_fragments/{name}.py", options_of(name)) for name in FRAGMENTS),
     *(
         Generator("returns", path, returns_of(path))

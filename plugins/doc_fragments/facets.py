@@ -14,8 +14,34 @@ options:
       - What to read of each VM. Anything else may be null or empty in the result.
       - V(power) is always read. On platforms that report settings for one VM at a time, V(power) alone is much faster
         for many VMs.
+      - V(list) alone is the fastest way to read names, IDs and power states of many VMs. On Proxmox VE, one request
+        reads the whole cluster; names and power states are then up to about ten seconds old. On VirtualBox, no
+        addresses are read. On other platforms it is the same as V(power). With other values, V(list) has no effect.
+      - V(counters) reads what each VM uses of its host. It needs no further call on libvirt, Proxmox VE, vmd and
+        Hyper-V, and reports nothing on VirtualBox and Vagrant.
     type: list
     elements: str
-    choices: [power, config, addresses, snapshots]
+    choices: [list, power, config, addresses, snapshots, counters]
     default: [power, config, addresses, snapshots]
+  filters:
+    description:
+      - Which VMs to return. A VM must match all suboptions that are set.
+      - Filters by tags, fleet or ownership read the settings of the VMs, as V(config) in O(facets).
+    type: dict
+    suboptions:
+      state:
+        description: The power state is one of these.
+        type: list
+        elements: str
+        choices: [stopped, running, paused, suspended, failed, unknown, absent]
+      tags:
+        description: The VM has all of these tags.
+        type: list
+        elements: str
+      fleet:
+        description: The VM belongs to this fleet.
+        type: str
+      owned:
+        description: Whether the VM was created by this collection.
+        type: bool
 """

@@ -70,9 +70,9 @@ options:
     type: int
   timeout:
     description:
-      - Seconds that the task waits for one VM, all its waits together - until somebody else's lock is released,
-        until a change of its power state is complete, until its guest has an address or answers by SSH
-        (O(wait_for)).
+      - Seconds that the task waits for one VM, all its waits together.
+      - It waits until somebody else's lock is released, until a change of the power state is complete, and
+        until the guest has an address or answers by SSH (O(wait_for)).
       - Not counted - the platform's own work, such as copying a disk (see O(call_timeout)), and the time that a
         guest gets to shut down (O(stop_timeout)).
     type: int

@@ -16,7 +16,7 @@ attributes:
 options:
   platform:
     description:
-      - Platform of the VMs - V(libvirt), V(virtualbox), V(vagrant), V(proxmox), V(vmd) or V(hyperv).
+      - Platform of the VMs - V(libvirt), V(virtualbox), V(vagrant), V(proxmox), V(vmd), V(hyperv) or V(wsl).
       - If omitted, the environment variable E(POLYVIRT_PLATFORM), else the variable C(vm_platform).
     type: str
   options:

@@ -291,6 +291,29 @@ vms:
       elements: str
       sample:
         - memory
+    counters:
+      description: What the VM uses of its host. A value that the platform does not report, or only for running
+        VMs, is null.
+      type: dict
+      returned: if O(facets) contains V(counters)
+      contains:
+        cpu_time:
+          description: Seconds of CPU time since the VM was started. Reported by libvirt.
+          type: float
+          sample: 92.5
+        memory_used_mib:
+          description: Memory of the host in MiB. Reported by libvirt, Hyper-V, vmd and Proxmox VE (before version
+            9, the memory that the guest uses).
+          type: int
+          sample: 812
+        disk_used:
+          description: Space of the disks on the host in bytes. Reported by libvirt and Hyper-V.
+          type: int
+          sample: 3221225472
+        uptime:
+          description: Seconds since the VM was started. Reported by Proxmox VE and Hyper-V.
+          type: int
+          sample: 86400
 # end generated
 """
 

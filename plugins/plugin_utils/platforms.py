@@ -18,9 +18,13 @@ MODULES = {
     "proxmox": {"vm": "proxmox_vm", "vm_info": "proxmox_vm_info", "vm_snapshot": "proxmox_snapshot"},
     "vmd": {"vm": "vmm_vm", "vm_info": "vmm_vm_info"},
     "hyperv": {"vm": "hyperv_vm", "vm_info": "hyperv_vm_info", "vm_snapshot": "hyperv_snapshot"},
+    "wsl": {"vm": "wsl_distro", "vm_info": "wsl_distro_info"},
 }
 #: How else a platform without snapshots keeps a state of a VM.
-_INSTEAD_OF_SNAPSHOTS = {"vmd": "Stop the VM, and create a clone of it."}
+_INSTEAD_OF_SNAPSHOTS = {
+    "vmd": "Stop the VM, and create a clone of it.",
+    "wsl": "Save the distribution to a file (option export), and create another one from that file.",
+}
 #: Options that say which VMs are meant.
 _WHICH = ("name", "id")
 _REJECTED = "Not changed, because the request for another VM was rejected."

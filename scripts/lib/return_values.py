@@ -118,6 +118,26 @@ VM = {
     ),
 }
 
+#: What info modules return besides.
+COUNTERS = _value(
+    "dict",
+    "What the VM uses of its host. A value that the platform does not report, or only for running VMs, is null.",
+    returned="if O(facets) contains V(counters)",
+    contains={
+        "cpu_time": _value("float", "Seconds of CPU time since the VM was started. Reported by libvirt.", sample=92.5),
+        "memory_used_mib": _value(
+            "int",
+            "Memory of the host in MiB. Reported by libvirt, Hyper-V, vmd and Proxmox VE (before version 9, the memory"
+            " that the guest uses).",
+            sample=812,
+        ),
+        "disk_used": _value(
+            "int", "Space of the disks on the host in bytes. Reported by libvirt and Hyper-V.", sample=3221225472
+        ),
+        "uptime": _value("int", "Seconds since the VM was started. Reported by Proxmox VE and Hyper-V.", sample=86400),
+    },
+)
+
 _CHANGES = {
     "path": _value("str", "Path of the setting.", sample="disks.vda.size"),
     "before": _value("raw", "Value before; null if it was not set."),

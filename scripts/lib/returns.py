@@ -9,7 +9,8 @@ import copy
 
 import yaml
 
-from lib.return_values import HOST, LEFTOVERS, SNAPSHOT, SNAPSHOT_INFO, TASK, VM, VMS, diff
+from lib.return_values import COUNTERS, HOST, LEFTOVERS, SNAPSHOT, SNAPSHOT_INFO, TASK, VM, VMS, diff
+from lib.returns_wsl import WSL
 
 #: The words of a platform, for texts that have a place for them, and what differs from the table: by the path of a key.
 PLATFORMS = {
@@ -219,6 +220,7 @@ PLATFORMS = {
         "leftovers": "Always empty; the disk is deleted with its VM.",
         "of_all": " of the project",
     },
+    "wsl": WSL,
     "proxmox": {
         "words": {"platform": "proxmox", "tool": "Proxmox VE", "vm": "proxmox_vm", "unusable": "cannot be used"},
         "vm": {
@@ -275,7 +277,7 @@ def return_lines(module):
     if tool == "vm":  # Any platform.
         rest = {"": "vm", "info": "vm_info"}.get(rest, rest)
     platform = PLATFORMS[tool]
-    kind = rest.replace("instance", "vm")
+    kind = rest.replace("instance", "vm").replace("distro", "vm")
     values = {"vm": _vm, "vm_info": _vm_info, "snapshot": _snapshot, "snapshot_info": _snapshot_info}[kind](platform)
     if module == "vagrant_instance_info":
         healthy = "Whether the VM runs and an SSH server answers at the address in RV(vms[].ssh)."
@@ -302,7 +304,8 @@ def _vm(platform):
 def _vm_info(platform):
     description = [f"The named VMs that exist, or all{platform.get('of_all', '')}.{platform.get('addresses', '')}"]
     vms = {"description": description, "returned": "success", "type": "list", "elements": "dict"}
-    return {"host": _host(platform), "vms": {**vms, "contains": _elsewhere(_entries(platform))}}
+    contains = {**_elsewhere(_entries(platform)), "counters": copy.deepcopy(COUNTERS)}
+    return {"host": _host(platform), "vms": {**vms, "contains": contains}}
 
 
 def _snapshot(platform):

@@ -22,10 +22,15 @@ readonly _VMM_ROLES=('roles/vmm_*' 'plugins/modules/vmm_*' plugins/module_utils/
     plugins/module_utils/_ports plugins/module_utils/_front plugins/lookup tests/platforms/vmm tests/platforms/warm.py
     tests/conftest.py tests/requirements.txt tests/constraints.txt)
 
+# The same for the roles of Windows hosts.
+readonly _WINDOWS_ROLES=('roles/hyperv_host' 'roles/wsl_host' 'plugins/modules/*host_settings*' 'plugins/modules/windows_*'
+    plugins/module_utils plugins/plugin_utils plugins/lookup tests/platforms/windows tests/platforms/hyperv
+    tests/platforms/wsl tests/conftest.py tests/requirements.txt tests/constraints.txt)
+
 # An idle worker takes tests from a busy one: plays of whole roles take seconds, most tests milliseconds. Plays of role
-# agent and of the roles of vmd are the slowest of this stage; they run if the roles have changed.
+# agent and of the roles of hosts are the slowest of this stage; they run if the roles have changed.
 stage_unit() {
-    local agent vmm
+    local agent vmm windows
     local -a without=()
     unpack_cloud_init
     agent=$(note_of unit-agent "${_ROLES[@]}" 'tests/unit/roles/test_agent_*')
@@ -38,9 +43,15 @@ stage_unit() {
         say "   tests/unit/roles/test_vmm_* passed for these roles before"
         without+=('--ignore-glob=*/roles/test_vmm_*')
     fi
+    windows=$(note_of unit-windows "${_WINDOWS_ROLES[@]}" 'tests/unit/roles/test_hyperv_*' 'tests/unit/roles/test_wsl_*')
+    if has_passed "$windows"; then
+        say "   tests/unit/roles/test_hyperv_* and test_wsl_* passed for these roles before"
+        without+=('--ignore-glob=*/roles/test_hyperv_*' '--ignore-glob=*/roles/test_wsl_*')
+    fi
     _pytest -n 2 --dist worksteal "${without[@]}" tests/unit
     note_passed "$agent"
     note_passed "$vmm"
+    note_passed "$windows"
 }
 
 # nothing_left COMMAND...: runs it, and checks that no new file, lease, network, VM or process remains on the host.
@@ -125,9 +136,9 @@ _every_scenario() {
     return $status
 }
 
-# Two scenarios take minutes, because much of their work runs in an emulated guest. They test one role each, so they run
-# if the roles have changed, and take turns by day; in a deep run, both run.
-readonly _SLOW_SCENARIOS=(agent guest_image)
+# Four scenarios take minutes, because much of their work runs in emulated guests. They take turns by day; in a deep run,
+# all run. Those that test one role which uses no module run only if the roles have changed.
+readonly _SLOW_SCENARIOS=(agent guest_image two_vms from_vagrant)
 
 # scenario_of_day: the slow scenario of this day, or of the day that POLYVIRT_TEST_SEED repeats.
 scenario_of_day() {
@@ -137,12 +148,18 @@ scenario_of_day() {
 
 _scenario_if_needed() {
     local passed=
+    if [[ " ${_SLOW_SCENARIOS[*]} " == *" $1 "* ]] && [ "$DEEP" = false ] && [ "$1" != "$(scenario_of_day)" ]; then
+        say "   scenario $1 does not run today (POLYVIRT_TEST_SEED)"
+        return
+    fi
     case $1 in
-        agent | guest_image)
-            if [ "$DEEP" = false ] && [ "$1" != "$(scenario_of_day)" ]; then
-                say "   scenario $1 does not run today (POLYVIRT_TEST_SEED)"
-                return
+        from_vagrant)
+            if ! { (install_packages vagrant vagrant-libvirt) && tests/platforms/vagrant/build.sh >/dev/null; }; then
+                say "   scenario $1 does not run: no real Vagrant with libvirt on this host"
+                return 0
             fi
+            ;;
+        agent | guest_image)
             passed=$(note_of "scenario-$1" "${_ROLES[@]}" "extensions/molecule/$1" 'extensions/molecule/*.yml' tests/guests)
             ! has_passed "$passed" || { say "   scenario $1 passed for these roles before"; return; }
             ;;
@@ -156,7 +173,7 @@ _scenario() {
     local began=$SECONDS log=$RUN/molecule-$1.log
     say "   scenario $1 …"
     POLYVIRT_TEST_NETWORK=$_ROLES_NETWORK MOLECULE_EPHEMERAL_DIRECTORY=$RUN/molecule/$1 \
-        molecule test -s "$1" >"$log" 2>&1 || { cat "$log"; say "   scenario $1 failed"; return 1; }
+        VAGRANT_HOME=$RUN/molecule/vagrant-home molecule test -s "$1" >"$log" 2>&1 || { cat "$log"; say "   scenario $1 failed"; return 1; }
     say "   scenario $1 passed ($((SECONDS - began)) s)"
 }
 

@@ -15,6 +15,7 @@ import machines_of_vagrant
 import reading
 from measure import Bench, interleaved, ratios, summary
 
+import guests
 from collection_path import cache
 
 PING_ROUNDS = 11
@@ -73,6 +74,7 @@ COMPARISONS = {
     "vagrant": machines_of_vagrant.against_molecule,
     "cluster-20": lambda bench: cluster.against_loop(bench, 20),
     "cluster-200": lambda bench: cluster.against_loop(bench, 200),
+    "guests": guests.against_raw,
 }
 
 
@@ -80,11 +82,12 @@ TITLES = {
     "ping": "1 machine, against ping",
     "cluster-20": "20 machines on three nodes of Proxmox VE, against a loop",
     "cluster-200": "200 machines on three nodes of Proxmox VE, against a loop",
+    "guests": f"{guests.GUESTS} guests at once, against raw",
     "reading": f"{reading.MACHINES} machines of VirtualBox ({{virtualbox}}) read, without Ansible itself",
     "vagrant": f"{machines_of_vagrant.MACHINES} machines of Vagrant (double), against molecule-plugins",
 }
 #: What is counted beside Python.
-TOOLS = {"reading": "VBoxManage", "vagrant": "vagrant", "cluster": "requests"}
+TOOLS = {"guests": "ssh", "reading": "VBoxManage", "vagrant": "vagrant", "cluster": "requests"}
 
 
 def table(word, found):

@@ -115,6 +115,11 @@ def molecules_vagrant(project, count, libraries):
 
 
 def write_playbook(path, task):
-    play = {"hosts": "all", "gather_facts": False, "tasks": [{"name": "The task that is measured", **task}]}
-    path.write_text(json.dumps([play], indent=2), encoding="utf-8")  # JSON is YAML.
+    return write_plays(
+        path, {"hosts": "all", "gather_facts": False, "tasks": [{"name": "The task that is measured", **task}]}
+    )
+
+
+def write_plays(path, *plays):
+    path.write_text(json.dumps(plays, indent=2), encoding="utf-8")  # JSON is YAML.
     return path

@@ -53,6 +53,7 @@ class Bench:
         counter = folder / name
         counter.write_text(_COUNTER.format(name=name, log=self._log, real=real, delay=delay), encoding="utf-8")
         counter.chmod(0o755)
+        return counter
 
     def prepare(self, playbook):
         """Run it once, whatever it has to do; what is measured afterwards tells whether that was done."""

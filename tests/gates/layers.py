@@ -80,6 +80,7 @@ LAYERS = {
     "plugin_utils": Layer(
         ("plugin_utils", f"{_PORTS}/windows", f"{_LIFECYCLE}/errors"), ("ansible",), forbidden=frozenset()
     ),
+    "inventory": Layer(("plugin_utils", f"{_LIFECYCLE}/errors"), ("ansible",)),
     "lookup": Layer(("plugin_utils",), ("ansible.errors", "ansible.plugins.lookup", "ansible.utils.display")),
     "filter": Layer(("plugin_utils",), ("ansible.errors",)),
     "doc_fragments": Layer(()),

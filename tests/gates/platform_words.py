@@ -16,11 +16,16 @@ import re
 
 #: Words of the core, with what they mean there.
 OF_THE_CORE = {
+    "default": "the default of an option",
     "kind": "the kind of a change, of a snapshot and of a refusal",
     "storage": "a suboption of the shared option disks",
+    "version": "the version of a platform",
 }
 #: {file: {word: reason}}
-EXCEPT = {"_engine/execute.py": {"pool": "a pool of threads"}}
+EXCEPT = {
+    "_engine/execute.py": {"pool": "a pool of threads"},
+    "_lifecycle/plan_snapshot.py": {"export": "a verb, in the remedy of an error"},
+}
 
 
 def words(own, shared):

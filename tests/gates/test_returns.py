@@ -15,7 +15,11 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
     Step,
     Vm,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.results import difference, entry
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.results import (
+    describe_counters,
+    difference,
+    entry,
+)
 
 import generate
 from collection_path import CHECKOUT
@@ -24,8 +28,8 @@ from gates.fragments import assigned
 MODULES = {path.stem: path for path in sorted((CHECKOUT / "plugins" / "modules").glob("*.py"))}
 #: Modules about VMs, which have one shape of result.
 OF_VMS = [name for name in MODULES if name not in generate.OF_HOSTS]
-#: Without options of a connection; its own documentation names its groups.
-WITHOUT_CONNECTION = ("install_medium", "vmm_marked_lines")
+#: Without the fragment of a connection; their own documentation names their groups, of which guest_status has none.
+WITHOUT_FRAGMENT = ("guest_status", "hyperv_host_settings", "install_medium", "vmm_marked_lines", "wsl_host_settings")
 _STEP = Step("configure", (Change("memory", 1, 2),))
 _BEFORE = Vm("web", config={"memory": 1}, snapshots=(Snapshot("s1"),), addresses=(Address("192.0.2.1", "lease"),))
 _PLAN = Plan(_BEFORE, Vm("web", config={"memory": 2}), ((_STEP,),))
@@ -33,7 +37,7 @@ _ENTRY = entry(_BEFORE, "any", _PLAN)
 #: What a task did, which modules that only read do not return.
 _TASK = {"changed", "failed", "msg", "steps", "not_compared", "kept"}
 #: Keys that differ from VM to VM, so that no list of them is complete.
-_OPEN = {"settings", "native", "diff.before", "diff.after"}
+_OPEN = {"settings", "native", "host.features", "diff.before", "diff.after"}
 
 
 def _returned(name):
@@ -53,7 +57,8 @@ def test_machines_are_returned_as_documented(name):
 
 @pytest.mark.parametrize("name", [name for name in MODULES if name.endswith(("_vm_info", "_instance_info"))])
 def test_info_modules_document_the_whole_vm(name):
-    assert set(_documented(name)) - {"healthy"} == set(_ENTRY) - _TASK
+    assert set(_documented(name)) - {"healthy", "counters"} == set(_ENTRY) - _TASK
+    assert sorted(_documented(name)["counters"]["contains"]) == sorted(describe_counters(_BEFORE))
 
 
 @pytest.mark.parametrize("name", OF_VMS)
@@ -82,7 +87,7 @@ def _without_contents(values, above=""):
         yield from _without_contents(value.get("contains") or {}, f"{above}{key}.")
 
 
-@pytest.mark.parametrize("name", [name for name in MODULES if name not in WITHOUT_CONNECTION])
+@pytest.mark.parametrize("name", [name for name in MODULES if name not in WITHOUT_FRAGMENT])
 def test_action_groups_are_documented(name):
     """The fragment of the connection names them, and meta/runtime.yml has the module in both."""
     tool = name.split("_")[0]

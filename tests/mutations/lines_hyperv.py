@@ -66,7 +66,7 @@ MUTATIONS = (
     ),
     Mutation(
         "paths-are-patterns",
-        f"{_UTILS}/_tools/hyperv.py",
+        f"{_UTILS}/_tools/windows_files.py",
         r'return call(f"Microsoft.PowerShell.Management\\{command}", {"LiteralPath": list(paths), **force}, **more)',
         r'return call(f"Microsoft.PowerShell.Management\\{command}", {"Path": list(paths), **force}, **more)',
         {"unit": _TEXTS},

@@ -63,8 +63,8 @@ MUTATIONS = (
     Mutation(
         "host-key-of-old-vm-stays",
         "roles/vm/tasks/known_hosts.yml",
-        "when: vm_state == 'absent' or __vm_is_new",
-        "when: vm_state == 'absent'",
+        "when: (__vm_access.state == 'absent' or __vm_is_new) and __vm_known_hosts is exists",
+        "when: __vm_access.state == 'absent' and __vm_known_hosts is exists",
         {},
     ),
 )

@@ -52,6 +52,9 @@ class Adapter:
     other_format = "raw"
     #: Whether a disk on top of another one can be enlarged.
     linked_disks_grow = True
+    #: A size to which the disk of a clone grows, and settings that ``settings`` shows otherwise for it.
+    grown_size = "24M"
+    changed_by_clones = ()
     #: What linked clones need: "snapshot", "template", or None for the VM as it is.
     linked_needs = None
 

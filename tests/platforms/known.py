@@ -11,6 +11,7 @@ from platforms.proxmox import platform as proxmox
 from platforms.vagrant import platform as vagrant
 from platforms.virtualbox import platform as virtualbox
 from platforms.vmm import platform as vmm
+from platforms.wsl import platform as wsl
 
 PLATFORMS = {
     one.name: one
@@ -23,6 +24,7 @@ PLATFORMS = {
         proxmox.Platform,
         vmm.Platform,
         hyperv.Platform,
+        wsl.Platform,
     )
 }
 #: Those that have snapshots.

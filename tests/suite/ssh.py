@@ -15,17 +15,17 @@ _NOT_CONNECTED = 255
 
 
 class Key:
-    """A fresh key, and what is reached with it."""
+    """A fresh key in the file ``path``, and what is reached with it."""
 
     def __init__(self, folder):
-        self._path = folder / "key"
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self._path], check=True)
+        self.path = folder / "key"
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.path], check=True)
 
     @property
     def seed(self):
         """Options of a machine whose guest lets the key in."""
         return {
-            "cloud_init": {"user": "root", "ssh_authorized_keys": [self._path.with_suffix(".pub").read_text().strip()]}
+            "cloud_init": {"user": "root", "ssh_authorized_keys": [self.path.with_suffix(".pub").read_text().strip()]}
         }
 
     def say(self, address, command):
@@ -47,7 +47,7 @@ class Key:
     def _try(self, address, command):
         options = [word for option in _OPTIONS for word in ("-o", option)]
         return subprocess.run(
-            ["ssh", "-i", self._path, *options, f"root@{address}", command],
+            ["ssh", "-i", self.path, *options, f"root@{address}", command],
             capture_output=True,
             text=True,
             timeout=60,

@@ -22,7 +22,7 @@ _VOLATILE = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?:[0-9a-f]{2
 _OF_ANSIBLE = {"invocation", "ansible_facts", "warnings", "deprecations", "_ansible_no_log"}
 REAL = {"libvirt_qemu", "virtualbox"}
 #: Modules that run on the controller only.
-REMOTE = {"hyperv"}
+REMOTE = {"hyperv", "wsl"}
 
 
 @pytest.mark.deep("the tour of each platform: tests/suite/test_tour.py")

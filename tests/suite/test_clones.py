@@ -36,11 +36,16 @@ class Names:
 def _made(platform, carry, names, **more):
     """The source, made and written to; how it stands."""
     platform.clean()
-    options = {**platform.creation, "name": [names.source], "networks": [platform.network_card]}
-    answer = carry(platform, [Task("source", {**options, "tags": ["template"], **more})])["source"]
+    options = _known(platform, {"networks": [platform.network_card], "tags": ["template"], **more})
+    answer = carry(platform, [Task("source", {**platform.creation, "name": [names.source], **options})])["source"]
     assert not answer.failed, answer.msg
     platform.write(names.source, THEN)
     return platform.truth([names.source])[names.source]
+
+
+def _known(platform, options):
+    """Those of the options that the platform has."""
+    return {option: value for option, value in options.items() if has(platform.traits(), option)}
 
 
 def _clone(names, linked=False, snapshot=None, name=None, **more):
@@ -58,9 +63,10 @@ def _reads_only(platform, answer):
 def _otherwise(platform, linked):
     """What a clone is to have other than its source, where the platform can change it."""
     more = {"memory": "192M", "description": "a clone", "networks": [{}, platform.network_card]}
+    more = _known(platform, more)
     if platform.traits().fields["disks.size"].cost == NEVER or (linked and not platform.linked_disks_grow):
         return more
-    return {**more, "disks": [{"size": "24M"}]}
+    return {**more, "disks": [{"size": platform.grown_size}]}
 
 
 def _cannot_be_cloned(platform, carry, names):
@@ -81,6 +87,9 @@ def test_clones_of_a_stopped_vm(platform, carry, linked):
     if not has(platform.traits(), "clone"):
         _cannot_be_cloned(platform, carry, names)
         return
+    if linked and rejection(platform.traits(), _clone(names, linked)):
+        _cannot_be_linked(platform, carry, names)
+        return
     frozen = platform.disks_of(_made(platform, carry, names, cloud_init=KEYS))
     standing = _to_stand_on(platform, carry, names) if linked else None
     source, files = platform.truth([names.source])[names.source], platform.contents()
@@ -96,6 +105,13 @@ def test_clones_of_a_stopped_vm(platform, carry, linked):
     assert real.truth[names.source] == source
     assert {name: digest for name, digest in platform.contents().items() if name in files} == files
     _are_clones(platform, names, real, set(frozen.values()) if linked else set())
+
+
+def _cannot_be_linked(platform, carry, names):
+    before = _made(platform, carry, names)
+    answer = carry(platform, [Task("linked", _clone(names, linked=True))], names.all)["linked"]
+    assert (answer.failed, answer.msg) == (True, rejection(platform.traits(), _clone(names, linked=True)))
+    assert answer.truth == {names.source: before, names.clone: None, names.other: None}
 
 
 def _to_stand_on(platform, carry, names):
@@ -117,15 +133,21 @@ def _are_clones(platform, names, answer, below):
     assert len(set.union(*identities)) == sum(len(own) for own in identities), identities
     for clone in clones:
         assert clone["power"] == STOPPED
-        had, has = platform.settings(source), platform.settings(clone)
-        assert (has["memory"], has["description"]) == (192 << 20, "a clone")
-        assert has["networks"] == [*had["networks"], platform.network_card["type"]]
-        assert [has.get(key) for key in ("cpus", "native", "disks")] == [
-            had.get(key) for key in ("cpus", "native", "disks")
-        ]
+        had, settings = platform.settings(source), platform.settings(clone)
+        _is_changed(platform, had, settings)
         assert platform.seeds_of(clone) == []
         assert platform.holds(clone, THEN)
         assert platform.stands_on(clone) == below
+
+
+def _is_changed(platform, had, found):
+    assert found["description"] == "a clone"
+    if has(platform.traits(), "memory"):
+        assert found["memory"] == 192 << 20
+    if has(platform.traits(), "networks"):
+        assert found["networks"] == [*had["networks"], platform.network_card["type"]]
+    kept = [key for key in ("cpus", "native", "disks") if key not in platform.changed_by_clones]
+    assert [found.get(key) for key in kept] == [had.get(key) for key in kept]
 
 
 def test_writes_of_a_clone_do_not_change_its_source(qemu, carry):

@@ -16,12 +16,13 @@ from suite.scenarios.power import MODES, cells
 
 
 def _task(platform, label, row, check, mode=None):
+    lacks_timeout = rejection(platform.traits(), {"stop_timeout": 1})
     options = {
         **platform.creation,
         "name": [cell.name for cell in row],
         "state": row[0].asked,
         "stop_mode": mode or row[0].mode,
-        "stop_timeout": round(scaled(60)),
+        **({} if lacks_timeout else {"stop_timeout": round(scaled(60))}),
     }
     return Task(label, options, check)
 

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from .._lifecycle.compare import check_content, differences, points
 from .._lifecycle.errors import NotFound, Refused, Unavailable
+from .._lifecycle.filters import facets_for, matches
+from .._lifecycle.light import LIST
 from .._lifecycle.model import Target
 from .._lifecycle.options import FACETS
 from .._lifecycle.plan_make import check_identity, known_names
 from .._lifecycle.request import check_names, comparison
-from .._lifecycle.results import describe, describe_snapshots
+from .._lifecycle.results import describe, describe_counters, describe_snapshots
 
 _ALWAYS = frozenset({"power", "unfinished"})
 _SNAPSHOT_FACETS = frozenset({"power", "config", "snapshots"})
@@ -19,8 +21,21 @@ _SNAPSHOT_FACETS = frozenset({"power", "config", "snapshots"})
 
 def report_vms(driver, params):
     """``{"host": ..., "vms": [...], "warnings": [...]}`` for the requested VMs (those that exist), or for all."""
-    facets = _ALWAYS.union(params.get("facets") or FACETS["facets"].default)
-    return _report(driver, params, facets, lambda traits, found: [describe(vm, traits.platform) for vm in found.vms])
+    filters = params.get("filters")
+    requested = frozenset(params.get("facets") or FACETS["facets"].default) | facets_for(filters)
+    # What is read of each VM makes its entry in the list unnecessary.
+    facets = requested if requested == LIST else _ALWAYS | (requested - LIST)
+
+    def entry(vm, traits):
+        counters = {"counters": describe_counters(vm)} if "counters" in facets else {}
+        return {**describe(vm, traits.platform), **counters}
+
+    return _report(
+        driver,
+        params,
+        facets,
+        lambda traits, found: [entry(vm, traits) for vm in found.vms if matches(vm, filters)],
+    )
 
 
 def report_snapshots(driver, params):

@@ -13,8 +13,13 @@ OPTIONS = {"platform": Option(role=CONNECTION), "options": Option("dict", role=C
 
 
 def declaration(shared):
-    """The Declaration of such a module, with the ``shared`` options. It never runs as a module."""
-    return Declaration({**OPTIONS, **shared}, _answer)
+    """The Declaration of such a module, with the ``shared`` options."""
+    return on_controller({**OPTIONS, **shared})
+
+
+def on_controller(options):
+    """The Declaration of a module with these options that its action plugin carries out. It never runs as a module."""
+    return Declaration(options, _answer)
 
 
 def _answer(params, check):

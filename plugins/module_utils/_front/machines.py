@@ -65,7 +65,14 @@ def _grouped(described, options, platform):
         # A driver may look at whether any VM uses an option at all.
         of_group.update({name: value for name, value in params.items() if of_group.get(name) is None})
         asked.extend(wanted)
-    return list(groups.values())
+    return [({**of_group, **_which(asked)}, asked) for of_group, asked in groups.values()]
+
+
+def _which(asked):
+    """The options that say which VMs are meant, as those of one task."""
+    ids = [request.id for request in asked if request.id]
+    names = [request.name for request in asked if request.name]
+    return {"name": None if ids else names, "id": ids[0] if len(asked) == 1 and ids else None}
 
 
 def _of_driver(options, platform):

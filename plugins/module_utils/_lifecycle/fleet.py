@@ -13,9 +13,10 @@ def too_many(vms, requests, fleet):
     """
     names = {request.name for request in requests} - {None}
     ids = {request.id for request in requests} - {None}
-    return [vm for vm in vms if _is_of(vm, fleet) and vm.name not in names and (vm.id is None or vm.id not in ids)]
+    return [vm for vm in vms if is_of(vm, fleet) and vm.name not in names and (vm.id is None or vm.id not in ids)]
 
 
-def _is_of(vm, fleet):
+def is_of(vm, fleet):
+    """Whether a VM belongs to a fleet."""
     # A VM without an id is only described so far, by this collection.
     return (vm.owned or vm.id is None) and bool(fleet) and vm.config.get("fleet") == fleet

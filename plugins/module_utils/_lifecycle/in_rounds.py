@@ -9,6 +9,21 @@ A step is a generator: it yields lists of calls and receives their results; an e
 from __future__ import annotations
 
 from .errors import PolyvirtError, SomeFailed, unexpected
+from .one_by_one import one_by_one
+
+
+def apply_in_rounds(begin, send, batch, count):
+    """A driver's ``apply``: ``begin``, ``send``, ``batch`` as for ``in_rounds``, ``count`` as for ``one_by_one``."""
+
+    def send_one(calls):
+        outcome, _wrote = send({0: calls})[0]
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    if len(batch) == 1:
+        return one_by_one(lambda vm, step: drive(begin(vm, step), send_one), batch, count)
+    return in_rounds(begin, send, batch)
 
 
 def drive(step, send):

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+#: What an info module observes if it is to read no more than what the platform lists of all VMs at once.
+LIST = frozenset({"list"})
 _LIGHT = frozenset({"power", "addresses"})
 
 

@@ -40,7 +40,8 @@ def marked_settings(mark, vm_id):
 def with_settings(mark, values):
     """``mark`` with those of ``values`` ({option: value}) that are stored in it; a value of None is not known."""
     changed = {name: values[name] for name in IN_MARK if values.get(name) is not None}
-    return {**mark, **{name: list(value) if name == "tags" else value for name, value in changed.items()}}
+    changed = {name: list(value) if name == "tags" else value for name, value in changed.items()}
+    return {name: value for name, value in {**mark, **changed}.items() if (name, value) != ("fleet", "")}
 
 
 def printed(mark):

@@ -65,6 +65,19 @@ class Address:
 
 
 @dataclass(frozen=True)
+class Counters:
+    """What a VM uses of its host; None where the platform does not report it, or the VM does not run.
+
+    ``cpu_time`` and ``uptime`` are seconds since the VM was started, ``memory_used`` and ``disk_used`` are bytes.
+    """
+
+    cpu_time: Optional[float] = None
+    memory_used: Optional[int] = None
+    disk_used: Optional[int] = None
+    uptime: Optional[int] = None
+
+
+@dataclass(frozen=True)
 class Snapshot:
     """A snapshot as found: ``power`` is the machine's when it was taken, ``kind`` the platform's word for its sort.
 
@@ -124,6 +137,7 @@ class Vm:
     recipe: Optional[str] = None
     lost: bool = False
     effective: Mapping = field(default_factory=dict)
+    counters: Counters = Counters()
 
     @property
     def on(self):

@@ -244,7 +244,18 @@ VM = {
 VM_INFO = {"name": NAMES, "id": ID}
 
 _FACETS = ("power", "config", "addresses", "snapshots")
-FACETS = {"facets": Texts(role=POLICY, choices=_FACETS, default=list(_FACETS))}
+FILTERS = {
+    "state": Texts(choices=("stopped", "running", "paused", "suspended", "failed", "unknown", "absent")),
+    "tags": Texts(),
+    "fleet": Option(),
+    "owned": Option("bool"),
+}
+FACETS = {
+    "facets": Texts(role=POLICY, choices=("list", *_FACETS, "counters"), default=list(_FACETS)),
+    "filters": Option("dict", options=FILTERS, role=POLICY),
+}
+
+GUEST_STATUS = {"timeout": Seconds(default=10)}
 
 SNAPSHOT = {
     "name": NAMES,

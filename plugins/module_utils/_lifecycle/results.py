@@ -43,6 +43,17 @@ def describe(vm, platform):
     }
 
 
+def describe_counters(vm):
+    """What a VM uses of its host, as users see it."""
+    found = vm.counters
+    return {
+        "cpu_time": found.cpu_time,
+        "memory_used_mib": None if found.memory_used is None else found.memory_used // MIB,
+        "disk_used": found.disk_used,
+        "uptime": found.uptime,
+    }
+
+
 #: What has a place of its own in a result.
 _TOLD_APART = (
     "cpus", "memory", "description", "tags", "fleet", "autostart", "iso", "disks", "networks", "native",

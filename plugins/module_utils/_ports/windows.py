@@ -101,6 +101,8 @@ class Windows:
         self._send, self._reset, self.clock = send, reset, clock or Clock()
         # A connection carries out one request at a time.
         self._one_at_a_time = threading.Lock()
+        #: How many requests that only read were repeated: what they read may be what their first try has left.
+        self.repeats = 0
         #: {name: fact} about host and session, after a request with ``about``.
         self.about: Any = None
 
@@ -152,6 +154,7 @@ class Windows:
                             writes.note(doubtful=True)
                         message = f"The connection to the Windows host broke off ({lost})."
                         raise ConnectionLost(message, "Run the task again.") from None
+                    self.repeats += 1
 
     def _check(self, answer):
         if not isinstance(answer, Mapping) or answer.get("version") != _VERSION:
@@ -168,6 +171,26 @@ class Windows:
             raise errors.Unavailable(message, "missing", "Install the Windows feature that has this module.")
 
 
+def side_by_side(send, calls):
+    """The calls of several VMs in one request: {place: (Result or error, whether anything was changed)}.
+
+    ``send(chains)`` returns the Results; ``calls`` is {place: calls}. After a lost connection nobody knows: None.
+    """
+    try:
+        results = send([Chain(str(place), tuple(own)) for place, own in calls.items()])
+    except ConnectionLost as error:
+        return {place: (error, None if any(map(is_write, own)) else False) for place, own in calls.items()}
+    return {place: _outcome(calls[place], result) for place, result in zip(calls, results)}
+
+
+def _outcome(calls, result):
+    wrote = any(is_write(one) and answer.error is None for one, answer in zip(calls, result.answers))
+    if result.error is None:
+        return result, wrote
+    result.error.result = result
+    return result.error, wrote
+
+
 def normalized(answer):
     """An answer without a form of Windows PowerShell 5.1: it may write an array as an object with value and Count."""
     if isinstance(answer, Mapping):
@@ -180,7 +203,8 @@ def normalized(answer):
 def _result(chain, answered):
     for one, answer in zip(chain.calls, answered["calls"]):
         if answer["ok"] and is_write(one):
-            writes.note()
+            # A program that fails may have changed something.
+            writes.note(doubtful=bool(answer.get("exit_code")))
     answers = tuple(map(_one_answer, answered["calls"]))
     goes_on = bool(answers) and chain.calls[len(answers) - 1].get("on_error") == "go_on"
     has_failed = bool(answers) and answers[-1].error is not None and not goes_on

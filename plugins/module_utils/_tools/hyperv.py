@@ -96,12 +96,6 @@ def hyperv(command, arguments=None, **more):
     return call(f"{MODULE}\\{command}", arguments, **more)
 
 
-def file_command(command, paths, **more):
-    """A call of PowerShell's commands for files; names of files are no patterns."""
-    force = {"Force": True} if command == "Remove-Item" else {}
-    return call(f"Microsoft.PowerShell.Management\\{command}", {"LiteralPath": list(paths), **force}, **more)
-
-
 def the_vm(vm_id, **more):
     """The VM as ``Ref("vm")`` of the calls that follow."""
     return hyperv("Get-VM", {"Id": vm_id}, keep="vm", **more)
@@ -126,7 +120,7 @@ _VM = {
     **_HARDWARE,
     **properties(
         "AutomaticStartAction", "AutomaticStopAction", "CheckpointType", "AutomaticCheckpointsEnabled", "IsClustered",
-        "ParentSnapshotId", "Uptime",
+        "ParentSnapshotId", "Uptime", "MemoryAssigned",
         VMIntegrationService=properties("Id", "Enabled", "PrimaryOperationalStatus"),
     ),
 }  # fmt: skip

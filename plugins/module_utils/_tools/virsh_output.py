@@ -14,7 +14,7 @@ _MAC = r"[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2})+"
 _ADDRESS_ROW = re.compile(
     rf"\s*(?P<interface>\S.*?)\s+(?:(?P<mac>{_MAC}|-)\s+)?(?:ipv4|ipv6)\s+(?P<address>\S+)/(?P<prefix>\d+)\s*\Z"
 )
-_SIZE_ROW = re.compile(r"\s*(\S+)\s+(\d+|-)\s+(?:\d+|-)\s+(?:\d+|-)\s*\Z")
+_SIZE_ROW = re.compile(r"\s*(\S+)\s+(\d+|-)\s+(\d+|-)\s+(?:\d+|-)\s*\Z")
 _POWER = re.compile(r"(?P<state>.*?)(?: \((?P<reason>.*)\))?\Z")
 _OWNER = re.compile(r"\+(\d+):\+(\d+)")
 _LIBRARY = re.compile(r"^Using library: \S+ (\S+)$", re.MULTILINE)
@@ -111,6 +111,17 @@ def block_sizes(text):
     """
     rows = filter(None, map(_SIZE_ROW.match, _lines(text)))
     return {row[1]: None if row[2] == "-" else int(row[2]) for row in rows}
+
+
+def allocated_sizes(text):
+    """``domblkinfo --all``: {target: bytes that the disk takes on the host}."""
+    rows = filter(None, map(_SIZE_ROW.match, _lines(text)))
+    return {row[1]: int(row[3]) for row in rows if row[3] != "-"}
+
+
+def statistics(text):
+    """``domstats``: lines such as ``  cpu.time=1234`` (nanoseconds, KiB), as {name: number}."""
+    return {name: int(value) for name, value in re.findall(r"^ *([a-z0-9_.-]+)=(\d+)$", text, re.MULTILINE)}
 
 
 def versions(text):

@@ -57,6 +57,7 @@ class Row:
     owner: str
     state: str
     name: str
+    used_memory: str = ""
 
     @property
     def power(self):
@@ -82,9 +83,9 @@ def rows(stdout):
     for line in stdout.splitlines():
         words = line.split(None, _COLUMNS - 1)
         if len(words) == _COLUMNS and words[0] != _HEADER and words[0].isdigit():
-            number, pid, _cpus, most, _current, tty, owner, state, name = words
+            number, pid, _cpus, most, used, tty, owner, state, name = words
             pid = int(pid) if pid.isdigit() else None
-            found[name] = Row(int(number), pid, most, "" if tty == "-" else tty, owner, state, name)
+            found[name] = Row(int(number), pid, most, "" if tty == "-" else tty, owner, state, name, used)
     return found
 
 

@@ -56,7 +56,7 @@ def counted(host, about="vm", **options):
     result = run(host, about, **options)
     sizes = host.windows.sizes[first:]
     changing = sum(map(_changes, host.windows.requests[first:]))
-    return result, Counts(len(sizes), changing, sum(size for size, _ in sizes), sum(size for _, size in sizes))
+    return result, Counts(len(sizes), changing, *(sum(part) for part in zip(*sizes)))
 
 
 def _changes(request):

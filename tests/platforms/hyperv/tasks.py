@@ -1,40 +1,13 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Tasks of the modules on a Hyper-V host in this process: as their action plugins run them, without Ansible."""
+"""Tasks of the modules for Hyper-V on a host in this process."""
 
 from __future__ import annotations
 
-import importlib
-import json
-from types import SimpleNamespace
-from unittest import mock
-
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.polyvirt.core.plugins.module_utils._engine import task as engine
-from ansible_collections.polyvirt.core.plugins.module_utils._ports.windows import Lost, Windows, connected
-
-_MODULES = "ansible_collections.polyvirt.core.plugins.modules.hyperv_"
-
-
-def windows_of(host):
-    """The port to a host; an answer that is lost is a connection that breaks off."""
-
-    def send(text):
-        try:
-            return json.loads(host.windows.answer(text))
-        except ConnectionError as error:
-            raise Lost(str(error)) from error
-
-    return Windows(send, reset=lambda: None, clock=host.clock)
+from platforms.windows.tasks import run_module
 
 
 def run(host, about="vm", check=False, **options):
     """The result of one task; time is that of the host."""
-    module = importlib.import_module(_MODULES + about).MODULE
-    validated = ArgumentSpecValidator(module.argument_spec).validate(options)
-    if validated.error_messages:
-        rejected = module.platform.rejected(validated.validated_parameters)
-        return {"failed": True, "changed": False, "msg": str(rejected or validated.error_messages[0])}
-    with connected(windows_of(host)), mock.patch.object(engine, "Clock", lambda: host.clock):
-        return {"failed": False, **module.result(validated.validated_parameters, SimpleNamespace(check_mode=check))}
+    return run_module(host, f"hyperv_{about}", check, **options)

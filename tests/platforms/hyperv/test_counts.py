@@ -70,3 +70,15 @@ def test_disks_of_all_vms_are_read_once_and_without_their_settings():
     assert counts.received < 200 * 500
     counted(host, name=["linked"], image={"source": BASE, "linked": True})
     assert counted(host, name=["b"], disks=[{"slot": "SCSI 0:1", "source": BASE}])[0]["failed"]
+
+
+def test_counters_need_no_further_request():
+    host = host_with(names_of(2))
+    counted(host, name=["web0"], state="started")
+    result, counts = counted(host, about="vm_info", facets=["power", "counters"])
+    assert counts.requests == 1
+    running, stopped = (vm["counters"] for vm in sorted(result["vms"], key=lambda vm: vm["name"]))
+    assert running["memory_used_mib"] == result["vms"][0]["memory_mib"]
+    assert running["uptime"] >= 0
+    assert (running["disk_used"] > 0, stopped["disk_used"] > 0) == (True, True)
+    assert (stopped["memory_used_mib"], stopped["uptime"], running["cpu_time"]) == (None, None, None)

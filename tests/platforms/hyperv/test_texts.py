@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from platforms.hyperv import reading
 from platforms.hyperv.double.host import HyperV
 from platforms.hyperv.double.records import Switch
-from platforms.hyperv.tasks import run, windows_of
+from platforms.hyperv.tasks import run
 from platforms.windows.objects import like
+from platforms.windows.tasks import windows_of
 from suite.pairs import number_of_pairs
 
 #: What PowerShell, its wildcards, JSON, command lines or Python could take for more than text.

@@ -15,9 +15,10 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.opt
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.options import VIRTUALBOX
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.options import LIBVIRT
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vmm.options import VMM
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.wsl.options import WSL
 
 #: What the modules of each platform do not offer.
-_LACKS = {one.name: one for one in (LIBVIRT, VIRTUALBOX, VAGRANT, PROXMOX, VMM, HYPERV)}
+_LACKS = {one.name: one for one in (LIBVIRT, VIRTUALBOX, VAGRANT, PROXMOX, VMM, HYPERV, WSL)}
 #: How a task goes about it; each has scenarios of its own in the power table, the refusals or the ownership.
 POLICY = {
     "name", "id", "state", "stop_mode", "stop_timeout", "timeout", "call_timeout", "wait_for", "allow_restart",

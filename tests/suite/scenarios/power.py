@@ -33,7 +33,8 @@ class Cell:
 
 def cells(asked, platform, traits):
     """The cells of a row. What the platform lacks is expected as a refusal that says what it has instead."""
-    return [_cell(asked, found, mode, traits) for mode in MODES for found in platform.finds]
+    modes = [mode for mode in MODES if mode in traits.stop_modes]
+    return [_cell(asked, found, mode, traits) for mode in modes for found in platform.finds]
 
 
 def _cell(asked, found, mode, traits):

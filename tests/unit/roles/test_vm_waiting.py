@@ -54,9 +54,9 @@ def test_long_wait_is_announced_before_it_begins(play):
     }
     code, output = play({"one": variables}, {"ansible.builtin.include_role": {"name": "polyvirt.core.vm"}})
     assert code != 0
-    announced, _announcement, after = output.partition("waits until SSH on test answers, for 1 s at most.")
+    announced, _announcement, after = output.partition("waits until SSH answers, for 1 s at most.")
     assert "virsh" not in announced.rpartition("TASK")[2]
-    assert "Manage the VM with virsh_vm" in after
+    assert "Call the module of the platform" in after
 
 
 def test_login_that_is_not_accepted_is_reported_with_its_reason(play, checkout):
@@ -68,7 +68,7 @@ def test_login_that_is_not_accepted_is_reported_with_its_reason(play, checkout):
         "vm_user": "admin",
         "vm_timeout": 3,
         "vm_result": found,
-        "__vm_module_result": {"vms": [found]},
+        "__vm_pair": [{"name": "web", "user": "admin", "timeout": 3}, found],
         "vm_platform": "libvirt",
         "vm_module_options": {},
     }

@@ -32,7 +32,7 @@ OPTIONS = {
     "scsi0": "local-lvm:vm-100-disk-0,size=32G", "net0": f"virtio={MAC.upper()},bridge=vmbr0,firewall=1",
 }  # fmt: skip
 #: A VM as the driver reads it from its options; rows name what they need otherwise.
-vm = partial(found, id="100", mark={"id": "100"}, **config_of(OPTIONS, Context("pve1")))
+vm = partial(found, id="100", mark={"id": "100"}, **config_of(OPTIONS, Context("pve1", "100")))
 
 NIC = {"type": "bridged", "source": "vmbr0", "model": "virtio"}
 NEW = {"memory": 2048, "networks": [NIC], "disks": [{"slot": "scsi0", "size": "32G"}], "tags": ["Web", "prod"]}

@@ -19,6 +19,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox imp
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant import options as vagrant
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox import options as vbox
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import options as virsh
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.wsl import options as wsl
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
     ON,
     Request,
@@ -30,7 +31,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.options i
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.request import requests
 
 M, G = 1 << 20, 1 << 30
-_OWN = {**virsh.VM, **vbox.VM, **vagrant.VM, **proxmox.VM, **hyperv.VM}
+_OWN = {**virsh.VM, **vbox.VM, **vagrant.VM, **proxmox.VM, **hyperv.VM, **wsl.VM}
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,13 @@ from ..._lifecycle.model import STOPPED
 from ..._lifecycle.planned import deleted_files, planned
 from ..._lifecycle.units import human_size
 from ..._ports.windows_request import Chain, call, properties
-from ..._tools.hyperv import disks_chain, file_command, read_disks, vhd_call
+from ..._tools.hyperv import disks_chain, read_disks, vhd_call
+from ..._tools.windows_files import file_command, key_of, windows_path
 from .clone import source_files
 from .mark import own_mark, temporary_name
 from .observe import Found, users_of_files
 from .reader import cannot_be_read
-from .settings.disks import file_name, folder_of, key_of, path_in, seed_name, windows_path
+from .settings.disks import file_name, folder_of, path_in, seed_name
 from .settings.seed import check_seed
 
 _READS_FIRST = ("create", "clone", "configure")

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from ..._lifecycle.mark import IN_MARK, with_settings
 from ..._ports.windows_request import Ref, pick
-from ..._tools.hyperv import VM, file_command, hyperv, the_vm
+from ..._tools.hyperv import VM, hyperv, the_vm
+from ..._tools.windows_files import file_command, key_of
 from .mark import notes_of, own_mark, split_notes
 from .settings.disks import (
     attach_call,
@@ -17,7 +18,6 @@ from .settings.disks import (
     folder_of,
     grow_call,
     iso_calls,
-    key_of,
     new_disk_call,
     path_in,
 )

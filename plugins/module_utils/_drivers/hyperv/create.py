@@ -15,6 +15,7 @@ from ..._lifecycle.mark import empty_mark, with_settings
 from ..._ports.windows import CallFailed
 from ..._ports.windows_request import Ref, call, in_background, pick, properties, repeated, write
 from ..._tools.hyperv import VM, hyperv, the_vm
+from ..._tools.windows_files import key_of
 from .configure import first_boot_call, notes_call
 from .delete import remove_unfinished
 from .mark import notes_of, temporary_name
@@ -25,7 +26,6 @@ from .settings.disks import (
     folder_of,
     grow_call,
     iso_calls,
-    key_of,
     linked_disk_call,
     new_disk_call,
     path_in,

@@ -8,7 +8,8 @@ from __future__ import annotations
 from ..._lifecycle.errors import NotFound, Timeout
 from ..._ports.windows import CallFailed
 from ..._ports.windows_request import Ref, repeated
-from ..._tools.hyperv import VM, WORK, file_command, hyperv, properties_of_power, the_vm
+from ..._tools.hyperv import VM, WORK, hyperv, properties_of_power, the_vm
+from ..._tools.windows_files import file_command
 from .mark import own_mark
 from .observe import is_of_checkpoint
 

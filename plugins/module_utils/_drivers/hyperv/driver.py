@@ -8,14 +8,14 @@ A step is a generator of calls (``in_rounds``), so that the calls of all VMs of 
 
 from __future__ import annotations
 
+from functools import partial
+
 from ..._lifecycle.errors import NotFound, PolyvirtError
-from ..._lifecycle.in_rounds import drive, in_rounds
+from ..._lifecycle.in_rounds import apply_in_rounds
 from ..._lifecycle.model import POWER_VERBS, SNAPSHOT_VERBS, Target
-from ..._lifecycle.one_by_one import one_by_one
 from ..._ports import writes
 from ..._ports.ceiling import call_timeout
-from ..._ports.windows import ConnectionLost
-from ..._ports.windows_request import Chain, is_write
+from ..._ports.windows import side_by_side
 from ..._tools.hyperv import read_vms, vms_chain
 from .reader import HyperVReader, check_parts
 from .settings.native import native_properties
@@ -88,33 +88,18 @@ class HyperVDriver(HyperVReader):
 
     def apply(self, batch):
         self._targets = [Target(vm.name, vm.id) for vm, _steps in batch]
-        if len(batch) == 1:
-            return one_by_one(self._carry_out, batch, writes.count)
-        return in_rounds(self._step, self._send_round, batch)
-
-    def _carry_out(self, vm, step):
-        drive(self._step(vm, step), self._send_one)
+        return apply_in_rounds(self._step, partial(side_by_side, self._send_and_read), batch, writes.count)
 
     def _step(self, vm, step):
         return getattr(_file_of(step.verb), step.verb)(self, vm, step)
 
-    def _send_one(self, calls):
-        outcome, _wrote = self._send_round({0: calls})[0]
-        if isinstance(outcome, Exception):
-            raise outcome
-        return outcome
-
-    def _send_round(self, calls):
+    def _send_and_read(self, chains):
         """Calls that change VMs are followed by those that read them, as the engine does next."""
-        chains = [Chain(self._targets[place].name, tuple(own)) for place, own in calls.items()]
         reading = [] if all(chain.reads_only for chain in chains) else self.chains_of(self._targets)
-        try:
-            results = self.send([*chains, *reading])
-        except ConnectionLost as error:
-            return {place: (error, None if any(map(is_write, own)) else False) for place, own in calls.items()}
+        results = self.send([*chains, *reading])
         if reading:
             self._last = LastRead(self._targets, results[len(chains) :], self)
-        return {place: _outcome(calls[place], result) for place, result in zip(calls, results)}
+        return results[: len(chains)]
 
     def has_changed(self, vm):
         """Whether this task has changed a VM since it was observed."""
@@ -157,14 +142,6 @@ class LastRead:
             target.id.lower() in ids if target.id else target.name.casefold() in self._names for target in targets
         )
         return self._found if is_known and self._found.is_complete() else None
-
-
-def _outcome(calls, result):
-    wrote = any(is_write(one) and answer.error is None for one, answer in zip(calls, result.answers))
-    if result.error is None:
-        return result, wrote
-    result.error.result = result
-    return result.error, wrote
 
 
 def _file_of(verb):

@@ -8,8 +8,9 @@ from __future__ import annotations
 from ..._lifecycle.errors import Refused
 from ..._lifecycle.model import ABSENT
 from ..._lifecycle.units import MIB, human_size
+from ..._tools.windows_files import windows_path
 from .mark import MARK_LINE
-from .settings.disks import normalized_slot, windows_path
+from .settings.disks import normalized_slot
 from .settings.native import normalized_native
 from .settings.networks import normalized_networks
 from .settings.table import UEFI_ONLY

@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
 from ..._lifecycle.mark import UNFINISHED, marked_settings
-from ..._lifecycle.model import ON, RUNNING, STOPPED, Address, File, Snapshot, Vm
+from ..._lifecycle.model import ON, PAUSED, RUNNING, STOPPED, Address, Counters, File, Snapshot, Vm
 from ..._tools.hyperv import DEFAULT_SWITCH, state_of
+from ..._tools.windows_files import key_of
 from .mark import is_temporary, mark_of, split_notes
-from .settings.disks import disks_of, dvd_drives, key_of
+from .settings.disks import disks_of, dvd_drives
 from .settings.networks import networks_of
 from .settings.table import read_settings
 
@@ -99,7 +100,27 @@ def observed_vm(found, raw, native_keys=(), name=None, vm_id=None):
     vm = power_of_vm(raw, name or raw["Name"], vm_id, config_of(found, raw, native_keys))
     busy = vm.busy or ("merging disks" if found.is_merging(raw) else None)
     reason = UNFINISHED if is_temporary(raw["Name"]) else vm.reason
-    return vm.having(busy=busy, reason=reason, snapshots=tuple(snapshots_of(found, raw)), mark=mark)
+    snapshots, counters = tuple(snapshots_of(found, raw)), _counters(found, raw, vm.power)
+    return vm.having(busy=busy, reason=reason, snapshots=snapshots, mark=mark, counters=counters)
+
+
+def _counters(found, raw, power):
+    """The space is that of the files of the VM's disks and its checkpoints, without those that others may share."""
+    is_on = power in (RUNNING, PAUSED)
+    sizes = [size for drive in raw.get("HardDrives") or () for size in _sizes(found, drive.get("Path"))]
+    return Counters(
+        memory_used=raw.get("MemoryAssigned") if is_on else None,
+        disk_used=sum(sizes) if sizes and None not in sizes else None,
+        uptime=raw.get("Uptime") if is_on else None,
+    )
+
+
+def _sizes(found, path):
+    own = found.own_file(path)
+    for one in found.chain(path):
+        yield (found.disks.get(key_of(one)) or {}).get("FileSize")
+        if one == own:
+            return
 
 
 def power_of_vm(raw, name, vm_id, config):

@@ -18,7 +18,7 @@ _DISPLAY = "Connect to the VM with VMConnect, or with RDP to the guest."
 
 HYPERV = Platform(
     "hyperv",
-    per_driver=("native",),
+    per_driver=("native", "firmware", "stop_mode"),
     lacks={
         "os_type": "Hyper-V has the same devices for all guests. Set secure_boot_template.",
         "display": _DISPLAY,

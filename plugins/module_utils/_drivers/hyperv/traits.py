@@ -24,9 +24,10 @@ from ..._lifecycle.model import (
 from ..._lifecycle.units import GIB, MIB
 from ..._ports.windows import CallFailed, ConnectionLost
 from ..._tools.hyperv import HARMLESS
+from ..._tools.windows_files import key_of
 from .normalize import normalized
 from .options import HYPERV
-from .settings.disks import FORMATS, key_of, slot_name
+from .settings.disks import FORMATS, slot_name
 from .settings.native import cost_of_native
 from .settings.networks import NAT, SWITCH, same_source
 from .settings.table import answers, same_boot_order

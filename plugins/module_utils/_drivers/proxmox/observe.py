@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 
 from ..._lifecycle.errors import ApiError, NotFound, Refused
-from ..._lifecycle.light import KnownSettings, is_light
+from ..._lifecycle.light import LIST, KnownSettings, is_light
 from ..._lifecycle.model import RUNNING, Observation
 from .cluster import (
     CREATED_UNDER,
@@ -16,6 +16,7 @@ from .cluster import (
     VmOptions,
     each,
     is_gone,
+    listed_in_cluster,
     listed_on,
     nodes_of,
     options_of_listed,
@@ -26,7 +27,7 @@ from .privileges import SEE, Rights, remedy_on, sees_nothing
 from .settings.networks import with_addresses
 
 #: What lists report of all VMs, except that of unfinished ones they report no more than of others.
-_LISTED = frozenset({"power", "unfinished"})
+_LISTED = frozenset({"power", "unfinished", "counters"})
 
 
 class Observer:
@@ -59,7 +60,7 @@ class Observer:
         entries = resources(self.tool)
         self._managed = {str(one["vmid"]) for one in entries if one.get("hastate")}
         self._names = {str(one["vmid"]): one.get("name") or f"VM {one['vmid']}" for one in entries}
-        listed = self._listed(entries, targets)
+        listed = listed_in_cluster(entries) if facets == LIST else self._listed(entries, targets)
         self._names.update({one.vmid: one.name for one in listed})
         wanted = [one for one in listed if targets is None or any(_selects(target, one) for target in targets)]
         self._nodes.update({one.vmid: one.node for one in wanted})
@@ -172,8 +173,10 @@ class Observer:
 
     def _full(self, listed, facets, is_twin):
         """One VM with the requested facets; None if it no longer exists."""
-        by_list = (self.only_reports and facets <= _LISTED) or not (
-            self.sees_settings or is_twin or facets - {"power", "config"}
+        by_list = (
+            facets == LIST
+            or (self.only_reports and facets <= _LISTED)
+            or not (self.sees_settings or is_twin or facets - {"power", "config"})
         )
         if listed.error or by_list:
             return vm_of(listed)

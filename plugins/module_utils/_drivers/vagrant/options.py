@@ -13,7 +13,7 @@ _ONE_DISK = "A box brings its disk, and only its size can be set. Add others wit
 
 VAGRANT = Platform(
     "vagrant",
-    per_driver=("native",),
+    per_driver=("native", "provider", "os_type", "state", "stop_mode", "stop_timeout", "on_failure", "delete_disks"),
     lacks={
         "image": "Use box: Vagrant creates VMs from boxes.",
         "clone": "Package the VM as a box (vagrant package), and use that as box.",

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 
-from ..._lifecycle.light import KnownSettings, is_light
+from ..._lifecycle.light import LIST, KnownSettings, is_light
 from ..._lifecycle.model import RUNNING, Observation
 from ..._ports.ceiling import call_timeout
 from ..._ports.command import Commands
@@ -77,7 +77,9 @@ class VBoxReader:
         self.known.controllers.update({one.uuid: listing.vbox_vm(one).controllers for one in readable})
         if "snapshot_configs" in facets:
             vms = [self._with_snapshot_configs(listing, vm) for vm in vms]
-        return self._with_addresses(Observation(vms=vms, known=listing.known()), "addresses" in facets)
+        observation = Observation(vms=vms, known=listing.known())
+        # The list alone is one call, whatever the number of VMs; addresses are one for each that runs.
+        return observation if facets == LIST else self._with_addresses(observation, "addresses" in facets)
 
     def _with_addresses(self, observation, thoroughly):
         running = [vm for vm in observation.vms if vm.power == RUNNING and not vm.busy]

@@ -13,7 +13,7 @@ from functools import partial
 
 from ..._lifecycle.errors import CommandFailed
 from ..._lifecycle.mark import marked_settings
-from ..._lifecycle.model import RUNNING, Address, Observation, Vm
+from ..._lifecycle.model import RUNNING, Address, Counters, Observation, Vm
 from ..._tools import virsh as tool
 from ..._tools import virsh_addresses
 from ..._tools import virsh_output as output
@@ -166,6 +166,8 @@ def _questions(uuid, active, saved, facets):
     if active:
         requested["active"] = ("dumpxml", uuid)
         requested.update(virsh_addresses.questions(uuid, thoroughly="addresses" in facets))
+        if "counters" in facets:
+            requested["counters"] = ("domstats", uuid, "--cpu-total", "--balloon")
     if saved:
         requested["active"] = ("managedsave-dumpxml", uuid)
     if "snapshots" in facets:
@@ -236,8 +238,20 @@ def _machine(uuid, listing, answered, native_keys):
         config=config,
         active=active,
         mark=mark,
+        counters=_counters(answered),
     )
     return _with_addresses(vm, answered, power)
+
+
+def _counters(answered):
+    """Without those that libvirt's driver does not have; the space is that of all disks that can be read."""
+    found = output.statistics(answered["counters"].stdout) if "counters" in answered else {}
+    space = output.allocated_sizes(answered["sizes"].stdout)
+    return Counters(
+        cpu_time=found["cpu.time"] / 10**9 if "cpu.time" in found else None,
+        memory_used=found["balloon.rss"] * 1024 if "balloon.rss" in found else None,
+        disk_used=sum(space.values()) if space else None,
+    )
 
 
 def _undo_rewriting(config, active, stored, running):

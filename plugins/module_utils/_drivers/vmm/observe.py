@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from ..._lifecycle.errors import PolyvirtError
-from ..._lifecycle.model import RUNNING, STOPPED, Address, File, Vm
+from ..._lifecycle.model import RUNNING, STOPPED, Address, Counters, File, Vm
 from ..._lifecycle.units import parse_size
 from ..._ports import files
 from ..._ports.clock import epoch
@@ -86,6 +86,7 @@ def observed_vm(found, name, native_keys=()):
         persistent=stored is not None,
         mark=mark,
         files=files_of(found, name, stored),
+        counters=_counters(row),
     )
     if stored is None:
         return vm.having(config=_config_of_row(row) if row else {})
@@ -94,6 +95,12 @@ def observed_vm(found, name, native_keys=()):
     active = {**config_of(running, mark, image_of, native_keys), "autostart": config["autostart"]}
     # Of a VM that is off, vm.conf counts only once vmd has read it: until then the change is not complete.
     return vm.having(config=config, active=active) if is_on else vm.having(config=active)
+
+
+def _counters(row):
+    """vmctl prints a dash for a VM that does not run."""
+    is_known = row is not None and row.used_memory[:1].isdigit()
+    return Counters(memory_used=parse_size(row.used_memory, "memory") if is_known else None)
 
 
 def _config_of_row(row):

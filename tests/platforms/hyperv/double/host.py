@@ -14,6 +14,7 @@ from platforms.hyperv.double import (
     settings,
     snapshots,
     switches,
+    system,
     transfer,
     vhds,
     vms,
@@ -28,7 +29,7 @@ from platforms.windows.failures import Failed
 from platforms.windows.host import WindowsHost
 
 #: The modules that have the commands.
-PARTS = (adapters, devices, power, settings, snapshots, switches, transfer, vhds, windows, vms)
+PARTS = (adapters, devices, power, settings, snapshots, switches, system, transfer, vhds, windows, vms)
 _READS = ("Get-", "Test-", "Measure-", "Wait-", "Start-Sleep")
 _FOLDERS = {"VirtualHardDiskPath": "C:\\Hyper-V\\Disks", "VirtualMachinePath": "C:\\Hyper-V"}
 #: A module that only servers have.
@@ -51,23 +52,35 @@ class HyperV:
         self.vms, self.switches, self.nats, self.host_addresses, self.neighbours = [], [], [], [], []
         self.adapters = {"Ethernet": new_id(), "Ethernet 2": new_id()}
         self.guest_template = Guest()
-        self.feature = "Enabled" if enabled else "Disabled"
+        self.features, self.booted = system.Features(client), 0.0
+        self.features.set_hyperv("Enabled" if enabled else "Disabled")
+        #: Whether the CPU may be used for virtualization, by its firmware.
+        self.firmware_allows = True
         self.log, self._hooks, self._macs = [], [], itertools.count(1)
         if client:
             self.switches.append(Switch("Default Switch", "Internal", DEFAULT_SWITCH))
         self.windows = WindowsHost([], self.invoke, files=self.files, about=self._about(), clock=clock)
         self.clock = self.windows.clock
-        self._load()
+        self.load()
 
     def _about(self):
         about = {"powershell": "5.1.20348.2582", "edition": "Desktop", "build": 22631 if self.client else 20348}
         about |= {"computer": self.name, "user": "admin", "culture": self.culture, "session": 0, "elevated": True}
         return {**about, "sid": "S-1-5-21-1-2-3-500", "local_system": False, "now": "2026-01-01T00:00:00.0000000Z"}
 
-    def _load(self):
-        """The commands of the modules that are installed."""
+    @property
+    def feature(self):
+        """The state of Hyper-V's feature."""
+        return self.features.hyperv
+
+    @feature.setter
+    def feature(self, state):
+        self.features.set_hyperv(state)
+
+    def load(self):
+        """Have the commands of the modules that are installed."""
         absent = {_SERVER} if self.client else set()
-        absent |= set() if self.feature == "Enabled" else {"Hyper-V"}
+        absent |= set() if self.features.has_module else {"Hyper-V"}
         found = [command for command in COMMANDS if command.module not in absent]
         self.windows.commands = {command.name.lower(): command for command in found}
         self.windows.modules = {command.module.lower() for command in found}
@@ -109,9 +122,10 @@ class HyperV:
 
     def restart(self):
         """Restart Windows: features become what they are to be, running VMs by their automatic actions."""
-        self.feature = {"EnablePending": "Enabled", "DisablePending": "Disabled"}.get(self.feature, self.feature)
+        self.features.restart()
+        self.booted = self.clock.now()
         power.restart_host(self)
-        self._load()
+        self.load()
 
     def writes(self):
         """The names of all commands so far that change something."""
@@ -148,7 +162,7 @@ class HyperV:
     def _check_access(self, call):
         if self.access == "denied":
             raise call.failed("AccessDenied", "denied", name=self.name)
-        if not self.is_service_running:
+        if not self.is_service_running or self.feature != "Enabled":
             raise call.failed("ObjectNotFound", "service", name=self.name)
 
     def text(self, key, **values):

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Commands of Windows itself beside Hyper-V: files, drives, features, services, the system."""
+"""Commands of Windows itself beside Hyper-V: files, drives, services."""
 
 from __future__ import annotations
 
@@ -10,10 +10,7 @@ from platforms.hyperv.double.files import base, parent
 from platforms.hyperv.double.records import Vhd
 from platforms.hyperv.double.views import shown
 from platforms.windows.failures import Failed
-from platforms.windows.objects import NetObject, has_wildcards, like
-
-_FEATURES = ("Microsoft-Hyper-V", "Microsoft-Hyper-V-All", "Microsoft-Hyper-V-Management-PowerShell", "Hyper-V")
-_FEATURES += ("Hyper-V-PowerShell", "Microsoft-Hyper-V-Services")
+from platforms.windows.objects import has_wildcards, like
 
 
 def _error(call, id_, category, path, type_="System.IO.IOException", code=0x80131501):
@@ -170,50 +167,6 @@ def get_volumes(call):
             yield shown("MSFT_Volume", "", letter, DriveLetter=letter, **about)
 
 
-@handles("Get-WindowsOptionalFeature")
-def get_feature(call):
-    names = [call.get("FeatureName")] if call.get("FeatureName") else _FEATURES[:3]
-    for name in names:
-        if not any(like(one, name) for one in _FEATURES):
-            raise Failed(f"{call.command.owner}", "NotSpecified", name, hresult=0x800F080C)
-        about = {"FeatureName": name, "State": call.host.feature, "Online": True}
-        about |= {"RestartNeeded": call.host.feature.endswith("Pending"), "RestartRequired": "Possible"}
-        yield shown("AdvancedFeatureObject", "Microsoft.Dism.Commands.", name, **about)
-
-
-@handles("Enable-WindowsOptionalFeature", "Disable-WindowsOptionalFeature")
-def set_feature(call):
-    host = call.host
-    target = "Enabled" if call.command.name.startswith("Enable") else "Disabled"
-    if host.feature != target:
-        host.feature = {"Enabled": "EnablePending", "Disabled": "DisablePending"}[target]
-    is_pending = host.feature.endswith("Pending")
-    return [shown("ImageObject", "Microsoft.Dism.Commands.", None, Online=True, RestartNeeded=is_pending)]
-
-
-@handles("Get-WindowsFeature")
-def get_server_feature(call):
-    states = {"Enabled": "Installed", "EnablePending": "InstallPending", "DisablePending": "UninstallPending"}
-    for name in ("Hyper-V", "Hyper-V-PowerShell"):
-        if not call.get("Name") or any(like(name, one) for one in call.get("Name")):
-            state = states.get(call.host.feature, "Available")
-            about = {"Name": name, "InstallState": state, "Installed": state == "Installed"}
-            yield shown("Feature", "Microsoft.Windows.ServerManager.Commands.", name, **about)
-
-
-@handles("Install-WindowsFeature", "Uninstall-WindowsFeature")
-def install_feature(call):
-    host = call.host
-    target = "Enabled" if call.command.name.startswith("Install") else "Disabled"
-    is_changed = host.feature not in (target, {"Enabled": "EnablePending"}.get(target, "DisablePending"))
-    if is_changed:
-        host.feature = {"Enabled": "EnablePending", "Disabled": "DisablePending"}[target]
-    is_pending = host.feature.endswith("Pending")
-    about = {"Success": True, "RestartNeeded": "Yes" if is_pending else "No"}
-    about["ExitCode"] = "SuccessRestartRequired" if is_pending else "NoChangeNeeded"
-    return [shown("FeatureOperationResult", "Microsoft.Windows.ServerManager.Commands.", None, **about)]
-
-
 @handles("Get-Service")
 def get_service(call):
     status = "Running" if call.host.is_service_running and call.host.feature == "Enabled" else "Stopped"
@@ -224,29 +177,6 @@ def get_service(call):
 def start_service(call):
     call.host.is_service_running = True
     return ()
-
-
-@handles("Get-CimInstance")
-def get_instance(call):
-    host, class_ = call.host, call.get("ClassName", "")
-    build = host.windows.about["build"]
-    known = {
-        "win32_operatingsystem": {
-            "Version": f"10.0.{build}",
-            "BuildNumber": f"{build}",
-            "ProductType": 1 if host.client else 3,
-            "FreePhysicalMemory": host.memory // 1024,
-        },
-        "win32_computersystem": {
-            "HypervisorPresent": host.feature == "Enabled",
-            "TotalPhysicalMemory": host.memory,
-            "NumberOfLogicalProcessors": host.processors,
-            "Name": host.name,
-        },
-    }
-    if class_.lower() not in known:
-        raise Failed(f"NotImplementedInFake,{class_}", "NotImplemented", class_)
-    return [NetObject(f"Microsoft.Management.Infrastructure.CimInstance#{class_}", **known[class_.lower()])]
 
 
 @handles("Start-Sleep")

@@ -5,11 +5,14 @@
 
 from __future__ import annotations
 
+import re
 from importlib import import_module
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.driver import needs_settings
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle import options as shared
+
+from collection_path import CHECKOUT
 
 _DRIVERS = "ansible_collections.polyvirt.core.plugins.module_utils._drivers"
 #: What each needs to be made at all.
@@ -20,7 +23,11 @@ GIVEN = {
     "proxmox": {"api_host": "pve", "api_user": "root@pam", "api_password": "secret"},
     "vmm": {},
     "hyperv": {},
+    "wsl": {},
 }
+#: Which VMs are meant is told for all of them together.
+WHICH = {"name", "id"}
+_READ = re.compile(r'\b(?:options|params)(?:\.get\(|\[)"(\w+)"')
 #: Options that are the same for all entries, or of which a driver is told if any VM has them.
 OF_ALL = {"call_timeout"}
 
@@ -52,7 +59,17 @@ def test_a_driver_is_made_with_what_its_platform_names(driver, monkeypatch):
         monkeypatch.setattr(make, "needs_settings", lambda _params: True)
     make.make_driver(params)
     connection = {name for name, option in options.items() if option.role == shared.CONNECTION}
-    assert params.read - connection - OF_ALL <= set(platform.per_driver)
+    assert params.read - connection - OF_ALL - WHICH <= set(platform.per_driver)
+    if driver == "proxmox":
+        return  # It keeps no options of the task; what it calls options are those of Proxmox VE.
+    later = {name for text in _texts(driver) for name in _READ.findall(text)} & set(options)
+    assert later - connection - OF_ALL - WHICH <= set(platform.per_driver)
+
+
+def _texts(driver):
+    """What a driver reads of its options when a task needs it."""
+    folder = CHECKOUT / "plugins/module_utils/_drivers" / driver
+    return [path.read_text(encoding="utf-8") for path in sorted(folder.rglob("*.py"))]
 
 
 def test_proxmox_reads_all_vms_if_one_of_them_needs_it():

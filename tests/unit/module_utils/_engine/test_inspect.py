@@ -177,10 +177,50 @@ def test_a_name_beside_an_id_is_compared(tell):
         tell(FakeDriver(error=AssertionError("looked")), {**asked, "name": ["web", "db"]})
 
 
+_POWER = {"power", "unfinished"}
+_ALL = {"config", "addresses", "snapshots"}
+
+
 @pytest.mark.parametrize(
-    ("asked", "read"), [(["power"], set()), (["config"], {"config"}), (None, {"config", "addresses", "snapshots"})]
+    ("facets", "filters", "read"),
+    [
+        (["power"], None, _POWER),
+        (["config"], None, _POWER | {"config"}),
+        (None, None, _POWER | _ALL),
+        (["list"], None, {"list"}),
+        (["list"], {"state": ["running"], "tags": None, "fleet": None, "owned": None}, {"list"}),
+        (["list", "addresses"], None, _POWER | {"addresses"}),
+        (["list"], {"tags": ["a"]}, _POWER | {"config"}),
+        (["power"], {"owned": False}, _POWER | {"config"}),
+    ],
 )
-def test_only_the_facets_asked_for_are_read(asked, read):
+def test_only_the_facets_asked_for_are_read(facets, filters, read):
     driver = FakeDriver(WEB)
-    report_vms(driver, {"name": None, "id": None, "facets": asked})
-    assert driver.facets == {"power", "unfinished"} | read
+    report_vms(driver, {"name": None, "id": None, "facets": facets, "filters": filters})
+    assert driver.facets == read
+
+
+OURS = WEB.having(mark={"id": "u-web"}, config={"tags": ("a", "b"), "fleet": "front"}, power="running")
+COPY = OURS.having(name="copy", id="u-copy")
+DESCRIBED = OURS.having(name="described", id=None, power="absent")
+
+
+@pytest.mark.parametrize(
+    ("filters", "names"),
+    [
+        (None, ["web", "copy", "described"]),
+        ({"state": ["running"]}, ["web", "copy"]),
+        ({"state": ["stopped", "absent"]}, ["described"]),
+        ({"state": []}, []),
+        ({"tags": ["b", "a"]}, ["web", "copy", "described"]),
+        ({"tags": ["a", "c"]}, []),
+        ({"fleet": "front"}, ["web", "described"]),
+        ({"fleet": "other"}, []),
+        ({"owned": True}, ["web"]),
+        ({"owned": False, "state": ["running"]}, ["copy"]),
+    ],
+)
+def test_filters(filters, names):
+    """A copy of a VM has the mark of another one, so it is neither owned nor of the fleet."""
+    params = {"name": None, "id": None, "facets": None, "filters": filters}
+    assert [vm["name"] for vm in report_vms(FakeDriver(OURS, COPY, DESCRIBED), params)["vms"]] == names

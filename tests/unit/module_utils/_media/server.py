@@ -43,7 +43,9 @@ class Server:
         """The ranges with which a path was requested; None: the whole file."""
         return [wanted for name, wanted in self.requests if name == path]
 
-    def _handler(server):  # noqa: N805  # the handler's own self is another
+    def _handler(self):
+        server = self
+
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 

@@ -83,7 +83,7 @@ def test_serial_console_of_ubuntu_is_kept(guest):
     guest.run(script(values("autoinstall")))
     text = guest.read("etc/default/grub.d/90-polyvirt.cfg")
     done = subprocess.run(
-        ["sh", "-c", f'GRUB_CMDLINE_LINUX=a\n{text}printf %s "$GRUB_CMDLINE_LINUX"'], capture_output=True
+        ["sh", "-c", f'GRUB_CMDLINE_LINUX=a\n{text}printf %s "$GRUB_CMDLINE_LINUX"'], capture_output=True, check=True
     )
     assert done.stdout == b"a console=ttyS0,115200n8"
     assert "update-grub" in guest.read("calls")

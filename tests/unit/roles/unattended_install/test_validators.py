@@ -187,7 +187,7 @@ def test_each_line_answers_a_question_of_openbsd(given, used):
     assert (done.error, done.left_over) == ("", [])
     asked = dict(zip([text for text, _default in questions(given, used)], done.answers))
     assert asked["Password for root account?"] == "*" * 13
-    assert asked["Password for user admin?"] == given["password_hash"] or "*" * 13
+    assert asked["Password for user admin?"] == (given["password_hash"] or "*" * 13)
     assert asked["System hostname? (short form, e.g. 'foo')"] == given["hostname"]
 
 

@@ -48,7 +48,12 @@ def test_feature_is_active_after_a_restart():
     call = Caller(host)
     feature = {"Online": True, "FeatureName": "Microsoft-Hyper-V"}
     enabled = call(
-        "Enable-WindowsOptionalFeature", "RestartNeeded", NoRestart=True, Online=True, FeatureName=["Microsoft-Hyper-V"]
+        "Enable-WindowsOptionalFeature",
+        "RestartNeeded",
+        NoRestart=True,
+        Online=True,
+        All=True,
+        FeatureName=["Microsoft-Hyper-V", "Microsoft-Hyper-V-Management-PowerShell"],
     )
     assert enabled == [{"RestartNeeded": True}]
     assert call("Get-WindowsOptionalFeature", "State", **feature) == [{"State": "EnablePending"}]

@@ -11,6 +11,7 @@ import re
 from ...._lifecycle.errors import Refused
 from ...._ports.windows_request import NULL, Ref, pick
 from ...._tools.hyperv import VM, hyperv
+from ...._tools.windows_files import key_of
 
 _SLOT = re.compile(r"(IDE|SCSI) ?(\d):(\d{1,2})", re.IGNORECASE | re.ASCII)
 #: IDE 1:0 has the DVD drive of a new generation 1 VM.
@@ -23,24 +24,7 @@ FORMATS = {
     "vhd": ("VHD", "Dynamic"),
     "vhd-fixed": ("VHD", "Fixed"),
 }
-_PATH = re.compile(r"[A-Za-z]:\\|\\\\[^\\]+\\[^\\]+")
 _UNSAFE = re.compile(r"[^\w .()+,=@#~-]")
-
-
-def key_of(path):
-    """A path in the form in which two are compared."""
-    return ntpath.normpath(path).lower()
-
-
-def windows_path(vm, option, path):
-    """An absolute path on the host, with backslashes. Raises Refused for any other."""
-    path = ntpath.normpath(path)
-    if not _PATH.match(path):
-        raise Refused(
-            f"{vm.name}: {option}: '{path}' is not an absolute path on Windows.",
-            "Set a path such as C:\\VMs\\disk.vhdx.",
-        )
-    return path
 
 
 def slot_name(place, is_bios):

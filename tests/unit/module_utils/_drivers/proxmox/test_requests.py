@@ -42,6 +42,28 @@ def test_nothing_to_do_with_all_settings_compared(count):
     assert _requests(world) == (1 + NODES + count, 0)
 
 
+def test_a_list_of_a_thousand_vms_takes_two_requests():
+    """Names and states are those of the last broadcast; a node that is down is no error."""
+    world = worlds.with_many(1000)
+    world.cluster.nodes["pve3"].online = False
+    observation = driver_of(world).observe(None, frozenset({"list"}))
+    assert _requests(world) == (1, 0)
+    states = [vm.power for vm in observation.vms]
+    assert (len(states), states.count("running") > 300, states.count("unknown")) == (1000, True, 333)
+    assert all(vm.reason for vm in observation.vms if vm.power == "unknown")
+
+
+def test_counters_need_no_further_request():
+    world = worlds.with_many(20)
+    driver = driver_of(world)
+    driver.observer.only_reports = True
+    vms = driver.observe(None, frozenset({"power", "unfinished", "counters"})).vms
+    assert _requests(world) == (1 + NODES, 0)
+    running, stopped = ([vm.counters for vm in vms if vm.power == power] for power in ("running", "stopped"))
+    assert {(one.memory_used, one.uptime) for one in running} == {(1 << 30, 3600)}
+    assert {(one.memory_used, one.uptime) for one in stopped} == {(None, None)}
+
+
 def test_a_drift_behind_our_back_is_seen_in_the_same_calls():
     world = worlds.with_many(20)
     world.faults.statistics_frozen = True

@@ -12,7 +12,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh impor
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import MARK_NAMESPACE
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import CommandFailed
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Target
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.results import describe
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.results import describe, describe_counters
 
 from unit.module_utils._drivers.virsh.answers import (
     UUID,
@@ -366,3 +366,30 @@ def test_a_suspended_uefi_machine_waits_for_a_restart_only_if_its_firmware_was_c
     vm = saved_with(loader, nvram)
     assert (vm.power, vm.config["secure_boot"]) == ("suspended", True)
     assert describe(vm, "libvirt")["restart_required"] == waiting
+
+
+STATISTICS = ("domstats", UUID, "--cpu-total", "--balloon")
+
+
+@pytest.mark.parametrize(
+    ("answers", "found"),
+    [
+        ({STATISTICS: recorded("domstats.txt")}, (6.602139, 265, 401408)),
+        ({STATISTICS: "Domain: 'm1'\n"}, (None, None, 401408)),
+        ({STATISTICS: failed("error: this function is not supported by the connection driver")}, (None, None, 401408)),
+        (OFF, (None, None, 401408)),
+    ],
+)
+def test_counters_are_read_in_the_same_call(answers, found):
+    """Two processes with and without; the driver of a VM may have none, and one that is off has no more than disks."""
+    virsh = told(answers)
+    (vm,) = closely(virsh, CONFIG | {"counters"}).vms
+    cpu_time, memory, disk = found
+    assert describe_counters(vm) == {
+        "cpu_time": cpu_time,
+        "memory_used_mib": memory,
+        "disk_used": disk,
+        "uptime": None,
+    }
+    (vm,) = closely(told(answers), CONFIG).vms
+    assert vm.counters.cpu_time is None

@@ -174,7 +174,7 @@ def well(machine, **given):
     return outcome
 
 
-def info(machine, *names):
+def info(machine, *names, **more):
     """What vmm_vm_info returns."""
     driver, _params = driver_of(machine, name=["web"])
-    return report_vms(driver, {"name": list(names) or None})
+    return report_vms(driver, {"name": list(names) or None, **more})

@@ -25,6 +25,16 @@ def test_stop_names_what_happens_to_a_guest_without_the_driver(running):
     assert "vmmci" in done.vms[0]["steps"][0]["also"][0]
 
 
+def test_memory_of_a_running_vm_is_reported(running):
+    def used():
+        (vm,) = info(running, "web", facets=["counters"])["vms"]
+        return vm["counters"]["memory_used_mib"]
+
+    assert used() > 0
+    well(running, state="stopped")
+    assert used() is None
+
+
 def test_guest_that_can_be_asked_by_ssh_is_not_cut_off(running):
     running.guest("web", vmmci=False)
     commands = InProcess(running)

@@ -27,6 +27,7 @@ RICH = {
     "linked_clone": True,
     "description": "first <&> ü",
     "tags": ("a", "b"),
+    "fleet": "shop",
     "native": {"vm.boot_timeout": 600},
     "disks": {"primary": {"size": 20 * GIB}},
     "networks": {

@@ -1,0 +1,276 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: vms
+short_description: Virtual machines of all platforms as an inventory
+version_added: 0.1.0
+description:
+  - Lists the virtual machines (VMs) of one or more hypervisors, with how to reach each of them by SSH.
+  - Each source is read by the info module of its platform, such as M(polyvirt.core.virsh_vm_info), on the host of the
+    hypervisor or on the controller. All sources are read at the same time.
+  - A source that cannot be read (a daemon that is stopped, a wrong password, a host that does not answer) is a warning,
+    and the VMs of all other sources are listed. See O(sources[].required) to fail instead.
+  - VMs that do not exist yet, such as those of a Vagrantfile, are not listed.
+author:
+  - polyvirt contributors (@polyvirt)
+extends_documentation_fragment:
+  - ansible.builtin.constructed
+  - ansible.builtin.inventory_cache
+options:
+  plugin:
+    description: The name of this plugin.
+    type: str
+    required: true
+    choices: [polyvirt.core.vms]
+  sources:
+    description: Where VMs are.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      platform:
+        description: Platform of the VMs.
+        type: str
+        required: true
+        choices: [libvirt, virtualbox, vagrant, proxmox, vmd, hyperv, wsl]
+      name:
+        description:
+          - Name of the source, for warnings, the variable C(polyvirt_source) and VMs that share a name. It must be
+            unique.
+          - If omitted, the platform, with the host if O(sources[].host) is set (V(libvirt-hv1)).
+        type: str
+      host:
+        description:
+          - Where the info module runs. If omitted, on the controller.
+          - The name of a host of the inventory, if it is listed before this file. Ansible reads the files of a
+            directory in alphabetical order. Its C(host_vars) and C(group_vars) are found beside this file.
+          - Or a dictionary with the variables of a connection, such as C(ansible_host) and C(ansible_user).
+        type: raw
+      options:
+        description:
+          - Options of the info module of the platform.
+          - Without C(facets), V([power, config, addresses]) is read. C(docs/inventory.md) of this collection describes
+            what this costs on each platform.
+        type: dict
+        default: {}
+      prefix:
+        description: Text before the name of each VM.
+        type: str
+        default: ''
+      timeout:
+        description: Seconds after which the source is given up. A source that cannot be ended costs five seconds more.
+        type: int
+        default: 60
+      required:
+        description:
+          - Whether the whole inventory fails if this source cannot be read. Set it if hosts that are missing would be
+            deleted, as AWX does with C(Overwrite).
+        type: bool
+        default: false
+notes:
+  - The name of a host is O(sources[].prefix) and the name of the VM. If several VMs have this name, each is named
+    C(<name>_<source>) instead, and C(<name>_<source>_<id>) if they are in the same source. None of them has the name
+    alone, because otherwise it would depend on which sources answer to which VM the name belongs. The same applies to a
+    VM whose name is C(localhost) or that of O(sources[].host).
+  - Each host has the variables of the VM as its info module returns them, with the prefix C(polyvirt_), such as
+    C(polyvirt_state), C(polyvirt_id), C(polyvirt_tags), C(polyvirt_addresses); and C(polyvirt_source). Their values are
+    never templates, whatever a guest reports.
+  - C(ansible_host) and C(ansible_port) are set if the platform reports how to reach the VM by SSH; C(ansible_user) and
+    C(ansible_ssh_private_key_file) if the platform knows them (Vagrant). Set others with O(compose) or in
+    C(group_vars).
+  - If an address can be reached only from the host of the hypervisor, and that host is reached by SSH,
+    C(ansible_ssh_common_args) leads through it. If C(ansible_ssh_common_args) is also set in C(group_vars), this
+    variable of the host takes precedence.
+  - Groups are C(platform_<platform>), C(state_<state>), C(tag_<tag>) for each tag, C(fleet_<fleet>) and
+    C(os_<os_type>). Characters that the name of a group cannot have are replaced by an underscore.
+  - Files are accepted if their names end in C(polyvirt.yml) or C(polyvirt.yaml).
+  - With O(cache), only sources that could be read are stored.
+seealso:
+  - module: polyvirt.core.vm_info
+  - module: polyvirt.core.guest_status
+"""
+
+EXAMPLES = r"""
+# Sources are the running VMs of the libvirt on this machine, a hypervisor of the inventory, a cluster, and a Windows
+# server that is described here: site.polyvirt.yml
+plugin: polyvirt.core.vms
+sources:
+  - platform: libvirt
+    options:
+      filters:
+        state: [running]
+  - platform: libvirt
+    host: hv1.example.com
+  - platform: proxmox
+    name: production
+    required: true
+    options:
+      api_host: pve1.example.com
+      api_user: inventory@pve
+      api_token_id: read
+      api_token_secret: "{{ lookup('ansible.builtin.env', 'PVE_TOKEN') }}"
+  - platform: hyperv
+    prefix: win-
+    timeout: 30
+    host:
+      ansible_host: hv2.example.com
+      ansible_connection: winrm
+      ansible_user: Administrator
+      ansible_password: "{{ lookup('ansible.builtin.env', 'HV2_PASSWORD') }}"
+compose:
+  ansible_user: "'debian' if polyvirt_platform == 'proxmox' else 'admin'"
+keyed_groups:
+  - key: polyvirt_source
+    prefix: source
+groups:
+  large: polyvirt_memory_mib | default(0, true) >= 8192
+cache: true
+cache_plugin: ansible.builtin.jsonfile
+cache_connection: ~/.cache/polyvirt-inventory
+cache_timeout: 300
+"""
+
+import hashlib
+import json
+from functools import partial
+
+from ansible.errors import AnsibleParserError
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
+from ansible.utils.unsafe_proxy import wrap_var
+
+from ..module_utils._lifecycle.errors import PolyvirtError
+from ..plugin_utils import hosts
+from ..plugin_utils.in_children import answers
+from ..plugin_utils.one_task import LOCAL, add_local, run_task
+from ..plugin_utils.platforms import MODULES
+
+_ENDINGS = ("polyvirt.yml", "polyvirt.yaml")
+_FACETS = ["power", "config", "addresses"]
+#: Seconds that a task gets to end by itself after its time is over.
+_GRACE = 5
+SOURCE = {
+    "platform": {"required": True, "choices": list(MODULES)},
+    "name": {},
+    "host": {"type": "raw"},
+    "options": {"type": "dict", "default": {}},
+    "prefix": {"default": ""},
+    "timeout": {"type": "int", "default": 60},
+    "required": {"type": "bool", "default": False},
+}
+
+
+class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
+    NAME = "polyvirt.core.vms"
+
+    def verify_file(self, path):
+        return super().verify_file(path) and path.endswith(_ENDINGS)
+
+    def parse(self, inventory, loader, path, cache=True):
+        super().parse(inventory, loader, path, cache)
+        self._read_config_data(path)
+        self._path = path
+        sources = self._sources()
+        found = self._found(sources, cache)
+        entries = [(one, vm) for one in sources for vm in found.get(one.name, {}).get("vms", ())]
+        entries = [(one, vm) for one, vm in entries if vm["state"] != "absent"]
+        taken = {LOCAL, *(str(one.host) for one in sources if isinstance(one.host, str))}
+        for (one, vm), name in zip(entries, hosts.names_of(entries, taken)):
+            self._add(name, one, vm, found[one.name]["reached_by"])
+
+    def _sources(self):
+        spec = {"sources": {"type": "list", "elements": "dict", "required": True, "options": SOURCE}}
+        checked = ArgumentSpecValidator(spec).validate({"sources": self.get_option("sources")})
+        if checked.error_messages:
+            raise AnsibleParserError(f"{self._path}: {checked.error_messages[0]}")
+        try:
+            return hosts.sources_of(checked.validated_parameters["sources"])
+        except PolyvirtError as error:
+            raise AnsibleParserError(f"{self._path}: {error}") from error
+
+    # Reading --------------------------------------------------------------------------------------------------------
+
+    def _found(self, sources, cache):
+        """{name of a source: its VMs and how its host is reached}, of the sources that could be read or are cached."""
+        is_cached = self.get_option("cache")
+        key = self.get_cache_key(self._path)
+        stored = (self._cache.get(key) or {}) if is_cached and cache else {}
+        known = {one.name: stored[_key(one)] for one in sources if _key(one) in stored}
+        read = self._read([one for one in sources if one.name not in known])
+        if is_cached and read:
+            found = {**known, **read}
+            self._cache[key] = {_key(one): found[one.name] for one in sources if one.name in found}
+        return {**known, **read}
+
+    def _read(self, sources):
+        limits = [one.timeout + _GRACE for one in sources]
+        found = {}
+        for one, answer in zip(sources, answers([partial(self._ask, one) for one in sources], limits)):
+            told = answer.value or {}
+            problem = answer.problem or told.get("problem")
+            if problem and one.required:
+                raise AnsibleParserError(f"{self._path}: {one.label}: {problem}")
+            for warning in [problem] if problem else told["warnings"]:
+                self.display.warning(f"{self._path}: {one.label}: {warning}")
+            if not problem:
+                found[one.name] = {"vms": told["vms"], "reached_by": told["reached_by"]}
+        return found
+
+    def _ask(self, source):
+        """What the info module reports, in a process of its own: {vms, reached_by, warnings}, or {problem}."""
+        host = self._host_of(source)
+        module = f"polyvirt.core.{MODULES[source.platform]['vm_info']}"
+        arguments = {"facets": _FACETS, **source.options}
+        answer = run_task(self.loader, self.inventory, self._path, host, module, arguments, source.timeout)
+        result = answer["result"]
+        if not result["host"]["configured"]:
+            return {"problem": result["host"]["message"]}
+        return {"vms": result["vms"], "warnings": result.get("warnings") or [], "reached_by": answer["reached_by"]}
+
+    def _host_of(self, source):
+        if source.host is None:
+            add_local(self.inventory)
+            return LOCAL
+        if isinstance(source.host, str):
+            if self.inventory.get_host(source.host) is None:
+                raise AnsibleParserError(
+                    f"{source.host} is not in the inventory. List it in an inventory file that is read before this"
+                    " one, or set host to a dictionary with ansible_host."
+                )
+            return source.host
+        self.inventory.add_host(source.name)
+        for name, value in source.host.items():
+            self.inventory.set_variable(source.name, name, value)
+        return source.name
+
+    # Filling the inventory ------------------------------------------------------------------------------------------
+
+    def _add(self, name, source, vm, reached_by):
+        self.inventory.add_host(name)
+        variables = _never_templates(hosts.variables_of(source, vm, reached_by))
+        for key, value in variables.items():
+            self.inventory.set_variable(name, key, value)
+        for group in hosts.groups_of(vm):
+            self.inventory.add_child(self.inventory.add_group(self._sanitize_group_name(group)), name)
+        strict = self.get_option("strict")
+        self._set_composite_vars(self.get_option("compose"), variables, name, strict=strict)
+        self._add_host_to_composed_groups(self.get_option("groups"), variables, name, strict=strict)
+        self._add_host_to_keyed_groups(self.get_option("keyed_groups"), variables, name, strict=strict)
+
+
+def _never_templates(value):
+    """``value`` with its texts marked, where Ansible might take them for templates: they come from other hosts."""
+    if isinstance(value, dict):
+        return {key: _never_templates(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_never_templates(one) for one in value]
+    return wrap_var(value) if isinstance(value, str) and "{" in value else value
+
+
+def _key(source):
+    """What a source is in the cache: another one as soon as something of it is changed."""
+    described = json.dumps([source.platform, source.host, source.options], sort_keys=True, default=str)
+    return hashlib.sha256(described.encode()).hexdigest()

@@ -1,0 +1,147 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module hyperv_host_settings: its options, their form, and the host that it changes."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+
+from ..._lifecycle.errors import InvalidInput, PolyvirtError
+from ..._lifecycle.options import Consent, Entries, Option, Seconds
+from ..._ports.windows import connection
+from ..._ports.windows_host import WindowsHost
+from ..._ports.windows_request import Chain
+from ..._tools import hyperv_host, windows_features
+from .host_plan import needs_restart, plan_host, root_of, wanted_features
+from .host_switches import TYPES
+from .reader import cannot_be_read
+
+_SWITCH = {
+    "name": Option(required=True),
+    "type": Option(choices=tuple(TYPES), required=True),
+    "adapter": Option(),
+    "allow_management_os": Option("bool"),
+    "address": Option(),
+}
+OPTIONS = {
+    "management_tools": Option("bool", default=False),
+    "vm_path": Option(),
+    "disk_path": Option(),
+    "switches": Entries(options=_SWITCH, default=[]),
+    "allow_connection_loss": Consent(),
+    "reboot": Consent(),
+    "reboot_timeout": Seconds(default=1800),
+}
+_ABSOLUTE = re.compile(r"(?:[A-Za-z]:\\|\\\\[^\\]+\\[^\\]+)[^*?\"<>|]*")
+
+
+def make_host(params):
+    """The host for validated parameters. Raises InvalidInput before anything is read."""
+    wanted = {**params, "switches": params["switches"] or []}
+    for option in ("vm_path", "disk_path"):
+        if wanted[option] is not None:
+            wanted[option] = _path(option, wanted[option])
+    _check_switches(wanted["switches"])
+    if params["reboot_timeout"] < 1:
+        raise InvalidInput("reboot_timeout: must be at least 1 second.")
+    return HyperVHost(wanted)
+
+
+def _path(option, given):
+    path = given.replace("/", "\\")
+    if not _ABSOLUTE.fullmatch(path):
+        raise InvalidInput(f"{option}: {given} is not an absolute path of Windows, such as D:\\Hyper-V.")
+    return path if len(path) == len(root_of(path)) else path.rstrip("\\")
+
+
+def _check_switches(entries):
+    names = [one["name"].casefold() for one in entries]
+    for one in entries:
+        where = f"switches.{one['name']}"
+        if not one["name"].strip():
+            raise InvalidInput("switches[].name: must not be empty.")
+        if names.count(one["name"].casefold()) > 1:
+            raise InvalidInput(f"{where}: the list has two entries of this name.")
+        _check_form(where, one)
+    if len([one for one in entries if one["type"] == "nat"]) > 1:
+        raise InvalidInput("switches: Windows supports only one NAT network on a host; use type: nat once.")
+
+
+def _check_form(where, one):
+    is_external, address = one["type"] == "external", one.get("address")
+    if is_external and not one.get("adapter"):
+        raise InvalidInput(f"{where}: type external needs adapter, such as Ethernet.")
+    if not is_external and (one.get("adapter") or one.get("allow_management_os") is not None):
+        raise InvalidInput(f"{where}: adapter and allow_management_os need type external.")
+    if one["type"] == "nat" and not address:
+        raise InvalidInput(f"{where}: type nat needs address, such as 10.60.0.1/24.")
+    if one["type"] not in ("nat", "internal") and address:
+        raise InvalidInput(f"{where}: address needs type nat or internal.")
+    if address:
+        _check_address(where, address)
+
+
+def _check_address(where, given):
+    try:
+        address = ipaddress.IPv4Interface(given if "/" in given else "")
+    except ValueError:
+        raise InvalidInput(f"{where}: address: {given} is not an IPv4 address with its prefix length.") from None
+    network = address.network
+    if network.prefixlen > 30 or address.ip in (network.network_address, network.broadcast_address):
+        raise InvalidInput(f"{where}: address: {given} is not the address of a host in a subnet.")
+
+
+class HyperVHost(WindowsHost):
+    """The settings of one host; ``wanted`` are the options of the task."""
+
+    def __init__(self, wanted):
+        super().__init__(connection(), wanted["reboot_timeout"])
+        self._wanted = wanted
+        self._roots = sorted({root_of(wanted[one]) for one in ("vm_path", "disk_path") if wanted[one]})
+        self._is_server = None
+
+    def read(self):
+        if self._is_server is None:
+            self._is_server = self.system()["ProductType"] != windows_features.CLIENT
+        names = list(wanted_features(self._is_server, self._wanted["management_tools"]))
+        features, host = self.windows.call(
+            [
+                Chain("features", windows_features.read_calls(self._is_server, names)),
+                Chain("host", hyperv_host.read_calls(self._roots)),
+            ]
+        )
+        if host.error:
+            raise PolyvirtError(f"The host cannot be read: {host.error}")
+        states = windows_features.states(self._is_server, names, features.answers)
+        state = hyperv_host.read_host(host.answers, self._roots, self._is_server, states)
+        self._check_usable(state, host.answers[0].error)
+        return state
+
+    @staticmethod
+    def _check_usable(state, error):
+        """Hyper-V that is installed must answer."""
+        if not state.usable and error and set(state.features.values()) == {windows_features.ENABLED}:
+            raise cannot_be_read(error)
+
+    def is_ready(self):
+        return windows_features.PENDING not in self.read().features.values()
+
+    def plan(self, state):
+        return plan_host(self._wanted, state)
+
+    def facts(self, state, steps):
+        return {
+            "reboot_required": needs_restart(state, steps),
+            "rebooted": self.restarted or any(step.restarts for step in steps),
+            "host": {
+                "product": "server" if state.is_server else "client",
+                "features": dict(state.features),
+                "usable": state.usable,
+                "hypervisor_running": state.has_hypervisor,
+                "vm_path": state.vm_path or None,
+                "disk_path": state.disk_path or None,
+                "switches": [one["Name"] for one in state.switches],
+            },
+        }

@@ -1,0 +1,190 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The virtual switches of a Hyper-V host: what differs, and what must not be done without permission. Pure."""
+
+from __future__ import annotations
+
+import ipaddress
+
+from ..._lifecycle.errors import NotFound, Refused
+from ..._lifecycle.host_settings import Step
+from ..._tools.hyperv import DEFAULT_SWITCH, MODULE
+from ..._tools.hyperv_host import (
+    address_call,
+    host_nic,
+    is_chosen,
+    nat_call,
+    new_switch_calls,
+    set_switch_calls,
+    wait_for_nic,
+)
+
+#: {type of the option: Hyper-V's own}
+TYPES = {"external": "External", "internal": "Internal", "private": "Private", "nat": "Internal"}
+
+
+def switch_steps(wanted, host):
+    """The steps for all switches of a task. Raises Refused and NotFound."""
+    for entry in wanted["switches"] or ():
+        switch = _Switch(entry, host, wanted["allow_connection_loss"])
+        yield from switch.steps()
+
+
+class _Switch:
+    def __init__(self, entry, host, may_interrupt):
+        self._name, self._type = entry["name"], TYPES[entry["type"]]
+        self._adapter, self._management = entry.get("adapter"), entry.get("allow_management_os")
+        self._address = ipaddress.IPv4Interface(entry["address"]) if entry.get("address") else None
+        self._is_nat = entry["type"] == "nat"
+        self._host, self._may_interrupt = host, may_interrupt
+        self._key = f"switches.{self._name}"
+        self._found = self._find()
+
+    def _find(self):
+        found = [one for one in self._host.switches if one["Name"].casefold() == self._name.casefold()]
+        if len(found) > 1:
+            raise self._refused(
+                f"the host has several switches of this name ({', '.join(one['Id'] for one in found)}).",
+                "Rename or remove all but one.",
+            )
+        if found and found[0]["Id"].lower() == DEFAULT_SWITCH:
+            raise self._refused("this is the default switch of Windows, which cannot be changed.", "Use another name.")
+        return found[0] if found else None
+
+    def _refused(self, problem, remedy):
+        return Refused(f"{self._key}: {problem}", f"{remedy} Nothing was changed.")
+
+    def steps(self):
+        if self._type == "External":
+            self._check_adapter()
+        yield from self._switch()
+        if self._address:
+            yield from self._addresses()
+        if self._is_nat:
+            yield from self._nat()
+
+    # The switch itself ------------------------------------------------------------------------------------------------
+
+    def _switch(self):
+        if self._found is None:
+            if self._type == "External":
+                self._check_interruption([self._adapter], "creating it", self._management is False)
+            calls = new_switch_calls(self._name, self._type, self._adapter, self._management)
+            yield Step(self._key, None, self._shown(), calls, modules=(MODULE,))
+            return
+        changes = self._changes()
+        if changes:
+            nics = [host_nic(self._name), *([self._adapter] if self._adapter else [])]
+            self._check_interruption(nics, "changing it", changes.get("AllowManagementOS") is False)
+            calls = set_switch_calls(self._found["Id"], changes)
+            if self._type == "Internal":
+                calls += (wait_for_nic(self._name),)
+            yield Step(self._key, self._before(), self._shown(), calls, modules=(MODULE,))
+
+    def _shown(self):
+        shown = {"type": self._type.lower(), "adapter": self._adapter, "allow_management_os": self._management}
+        return {name: value for name, value in shown.items() if value is not None}
+
+    def _before(self):
+        found = {
+            "type": self._found["SwitchType"].lower(),
+            "adapter": ", ".join(self._adapters_of(self._found)) or None,
+            "allow_management_os": self._found["AllowManagementOS"],
+        }
+        names = {"type", *self._shown()}
+        return {name: value for name, value in found.items() if name in names and value is not None}
+
+    def _changes(self):
+        """The parameters of Set-VMSwitch that lead to the requested switch."""
+        is_external = self._type == "External"
+        changes = {}
+        if is_external and self._descriptions(self._found) != [self._host.description(self._adapter)]:
+            changes["NetAdapterName"] = self._adapter
+        elif not is_external and self._found["SwitchType"] != self._type:
+            changes["SwitchType"] = self._type
+        if self._management is not None and (changes or self._found["AllowManagementOS"] != self._management):
+            changes["AllowManagementOS"] = self._management
+        return changes
+
+    @staticmethod
+    def _descriptions(switch):
+        return list(switch.get("NetAdapterInterfaceDescriptions") or ())
+
+    def _adapters_of(self, switch):
+        names = {one["InterfaceDescription"]: one["Name"] for one in self._host.adapters}
+        return [names.get(one, one) for one in self._descriptions(switch)]
+
+    def _check_adapter(self):
+        description = self._host.description(self._adapter)
+        if description is None:
+            physical = sorted(one["Name"] for one in self._host.adapters if not one.get("Virtual"))
+            raise NotFound(
+                f"{self._key}: the host has no network adapter {self._adapter}.",
+                f"Its physical ones are: {', '.join(physical) or 'none'}. Nothing was changed.",
+            )
+        for other in self._host.switches:
+            if other is not self._found and description in self._descriptions(other):
+                raise self._refused(
+                    f"{self._adapter} is used by the switch {other['Name']}.", "Use this one, or remove it."
+                )
+        if self._found and len(self._descriptions(self._found)) > 1:
+            raise self._refused(
+                f"it is a team of {', '.join(self._adapters_of(self._found))}.", "Change teams with Set-VMSwitchTeam."
+            )
+
+    def _check_interruption(self, interfaces, what, for_good):
+        """The connection of the task may use any interface that has an address."""
+        used = [f"{nic} ({address})" for nic in interfaces for address in self._host.addresses_of(nic)]
+        if not used or self._may_interrupt:
+            return
+        effect = "takes the interface away from the host" if for_good else "interrupts its connections for some seconds"
+        raise self._refused(
+            f"{what} {effect}: {', '.join(used)}.",
+            "If you accept that, also for the connection of Ansible, set allow_connection_loss: true.",
+        )
+
+    # The address of the host, and NAT ---------------------------------------------------------------------------------
+
+    def _addresses(self):
+        nic = host_nic(self._name)
+        before = self._host.addresses_of(nic)
+        if str(self._address) in before:
+            return
+        for one in self._host.addresses:
+            if not is_chosen(one["IPAddress"]):
+                continue
+            other = ipaddress.IPv4Interface(f"{one['IPAddress']}/{one['PrefixLength']}")
+            if self._is_nic(one, nic) and other.ip != self._address.ip:
+                continue
+            if other.network.overlaps(self._address.network):
+                raise self._refused(
+                    f"address: {self._address} overlaps with {other} of {one['InterfaceAlias']}.", "Use another subnet."
+                )
+        key = f"{self._key}.address"
+        yield Step(key, before, [*before, str(self._address)], (address_call(self._name, self._address),))
+
+    @staticmethod
+    def _is_nic(one, nic):
+        return one["InterfaceAlias"].casefold() == nic.casefold()
+
+    def _nat(self):
+        network = self._address.network
+        if any(_network(one) == network for one in self._host.nats):
+            return
+        if self._host.nats:
+            # Windows supports one NAT network on a host.
+            other = self._host.nats[0]
+            raise self._refused(
+                f"the host has the NAT network {other['Name']}"
+                f" ({other['InternalIPInterfaceAddressPrefix']}) already, and Windows supports only one.",
+                f"Use an address of that network, or remove it: Remove-NetNat -Name '{other['Name']}'.",
+            )
+        yield Step(f"{self._key}.nat", None, str(network), (nat_call(self._name, network),))
+
+
+def _network(nat):
+    try:
+        return ipaddress.ip_network(nat.get("InternalIPInterfaceAddressPrefix") or "", strict=False)
+    except ValueError:
+        return None

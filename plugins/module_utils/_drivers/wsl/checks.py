@@ -1,0 +1,130 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a plan needs from the host, checked before the first step: files, directories, space, the version of WSL."""
+
+from __future__ import annotations
+
+import ntpath
+
+from ..._lifecycle.errors import NotFound, Refused, Unsupported
+from ..._lifecycle.model import Vm
+from ..._lifecycle.planned import planned
+from ..._ports.windows_request import Chain, call, properties
+from ..._tools.windows_files import file_command, key_of, windows_path
+from ..._tools.wsl import disk_of, folder_of, online_call, read_online
+from .configure import EXPORTS
+from .create import is_path
+from .traits import FORMATS, MANAGE
+
+_ENDINGS = (".tar", ".tar.gz", ".tar.xz", ".vhdx")
+
+
+def check_plan(driver, plan):
+    for one in planned(plan):
+        values = {change.field: change.new for change in one.changes}
+        if one.step.verb in ("create", "clone"):
+            _check_creation(driver, plan.after.name, one.step)
+        elif values.get("install_location"):
+            _check_folder(driver, one.vm.name, values["install_location"])
+        if values.get("export"):
+            _check_export(driver, one.vm.name, values["export"])
+
+
+def _check_creation(driver, name, step):
+    config = step.arguments["config"]
+    folder, file = config["install_location"], None
+    own = driver.host.named(name)
+    if own is not None and driver.is_unfinished(own):
+        return  # It was registered already, and is only completed.
+    _check_folder(driver, name, folder)
+    image = step.arguments["creation"].get("image")
+    if image:
+        file = _file_of_image(driver, name, image["source"])
+        if not file:
+            _check_online(driver, name, image["source"])
+        needed = [file] if file else []
+    else:
+        needed = [disk_of(driver.host.raw(step.arguments["source"].id))]
+    parents = _parents(folder)
+    paths = [*needed, *parents, f"{folder}\\ext4.vhdx"]
+    calls = [file_command("Test-Path", paths, show=properties("Length"))]
+    shown = properties("Length")
+    calls += [file_command("Get-Item", [path], show=shown, go_on=True) for path in needed]
+    calls.append(call("Storage\\Get-Volume", {"FilePath": folder[:3]}, show=properties("SizeRemaining"), go_on=True))
+    (result,) = driver.send([Chain(name, tuple(calls))])
+    if result.answers[0].error is not None:
+        raise result.answers[0].error
+    exists = dict(zip(paths, result.answers[0].objects))
+    if file and not exists[file]:
+        raise NotFound(f"{name}: image.source: {file} does not exist on the host.", "Correct the path.")
+    if exists[f"{folder}\\ext4.vhdx"]:
+        raise Refused(
+            f"{name}: install_location: {folder} has a virtual disk already, and existing files are never overwritten.",
+            "Set another directory, or remove the file.",
+        )
+    driver.folders[name.lower()] = [path for path in parents if not exists[path]]
+    sizes = [one.get("Length") or 0 for answer in result.answers[1 : 1 + len(needed)] for one in answer.objects]
+    _check_space(name, folder, result.answers[-1], sum(sizes) * (1 if image else 2))
+
+
+def _file_of_image(driver, name, source):
+    """The file to create a distribution from; None for one of the online list."""
+    is_file = is_path(source)
+    if not is_file and ntpath.splitext(source)[1].lower() in (".tar", ".gz", ".xz", ".vhdx", ".vhd", ".wsl"):
+        raise Refused(f"{name}: image.source: '{source}' is not an absolute path on Windows.", "Set the full path.")
+    if (not is_file or source.lower().endswith(".wsl")) and driver.host.version < MANAGE:
+        needed = ".".join(map(str, MANAGE))
+        raise Unsupported(
+            f"{name}: image.source: '{source}' needs WSL {needed} or later.",
+            "Update WSL, or set the path of a tarball.",
+        )
+    return windows_path(Vm(name), "image.source", source) if is_file else None
+
+
+def _check_online(driver, name, source):
+    """Whether the online list has this name; without a connection, the installation itself reports it."""
+    (result,) = driver.send([Chain(name, (online_call(driver.host.file),))])
+    names = read_online(result.answers[0])
+    if names and source.lower() not in map(str.lower, names):
+        raise NotFound(f"{name}: image.source: '{source}' is not in the online list.", f"It has {', '.join(names)}.")
+
+
+def _parents(folder):
+    """The directories above a directory, without the drive."""
+    found = []
+    while ntpath.dirname(folder) not in (folder, ntpath.splitdrive(folder)[0] + "\\"):
+        folder = ntpath.dirname(folder)
+        found.append(folder)
+    return found
+
+
+def _check_folder(driver, name, folder):
+    distros = driver.host.distros.values()
+    users = [raw["DistributionName"] for raw in distros if key_of(folder_of(raw)) == key_of(folder)]
+    if users:
+        raise Refused(f"{name}: install_location: {folder} is used by {users[0]}.", "Set another directory.")
+
+
+def _check_space(name, folder, answer, needed):
+    """A directory on a file server has no volume of this host."""
+    free = answer.objects[0].get("SizeRemaining") if answer.error is None and answer.objects else None
+    if free is not None and needed > free:
+        drive = ntpath.splitdrive(folder)[0]
+        raise Refused(
+            f"{name}: {drive} has {free >> 20}M of free space, and up to {needed >> 20}M are needed.",
+            "Set install_location to a directory of another drive.",
+        )
+
+
+def _check_export(driver, name, path):
+    ending = ntpath.splitext(path)[1].lower()
+    if not path.lower().endswith(_ENDINGS) or ending not in EXPORTS:
+        raise Refused(f"{name}: export: the name of the file ends with none of {', '.join(_ENDINGS)}.", "Rename it.")
+    if ending in (".gz", ".xz") and driver.host.version < FORMATS:
+        needed = ".".join(map(str, FORMATS))
+        raise Unsupported(f"{name}: export: compressed files need WSL {needed} or later.", "Update WSL, or use .tar.")
+    folder = ntpath.dirname(path)
+    (result,) = driver.send([Chain(name, (file_command("Test-Path", [folder], show=properties("Length")),))])
+    if not (result.answers[0].objects and result.answers[0].objects[0]):
+        raise NotFound(f"{name}: export: the directory {folder} does not exist on the host.", "Create it.")

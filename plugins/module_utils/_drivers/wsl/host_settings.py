@@ -1,0 +1,128 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module wsl_host_settings: its options, their form, and the host that it changes."""
+
+from __future__ import annotations
+
+import re
+from difflib import get_close_matches
+
+from ..._lifecycle.errors import InvalidInput, PolyvirtError, Unavailable
+from ..._lifecycle.options import Consent, Option, Seconds
+from ..._ports.windows import connection
+from ..._ports.windows_host import WindowsHost
+from ..._ports.windows_request import Chain
+from ..._tools import windows_features, wsl_host
+from ..._tools.wsl import check, number_of
+from .host_plan import may_run, needs_restart, plan_host, shown
+
+OPTIONS = {
+    "minimum_version": Option(),
+    "default_version": Option("int", choices=(1, 2)),
+    "config": Option("dict", options={name: Option("dict") for name in wsl_host.KEYS}),
+    "shutdown": Consent(),
+    "reboot": Consent(),
+    "reboot_timeout": Seconds(default=1800),
+}
+_VERSION = re.compile(r"\d+(\.\d+){1,2}")
+
+
+def make_host(params):
+    """The host for validated parameters. Raises InvalidInput before anything is read."""
+    minimum = params["minimum_version"]
+    if minimum is not None and not _VERSION.fullmatch(minimum):
+        raise InvalidInput(f"minimum_version: {minimum} is not a version such as 2.4.4.")
+    if params["reboot_timeout"] < 1:
+        raise InvalidInput("reboot_timeout: must be at least 1 second.")
+    config = {
+        f"{section}.{_known(section, key)}": _text(f"{section}.{key}", value)
+        for section, values in (params["config"] or {}).items()
+        for key, value in (values or {}).items()
+    }
+    version = number_of(minimum) if minimum else None
+    return WslHost({**params, "minimum_version": version, "config": config})
+
+
+def _known(section, key):
+    """The key as WSL writes it."""
+    known = {one.lower(): one for one in wsl_host.KEYS[section]}
+    if key.lower() in known:
+        return known[key.lower()]
+    others = [name for name, keys in wsl_host.KEYS.items() if key.lower() in [one.lower() for one in keys]]
+    nearest = get_close_matches(key.lower(), known, n=1)
+    hint = f"It belongs to {others[0]}." if others else f"Did you mean {known[nearest[0]]}?" if nearest else ""
+    raise InvalidInput(f"config.{section}.{key}: WSL has no such setting.", hint or "Correct the name.")
+
+
+def _text(where, value):
+    """A value as .wslconfig has it; None removes the key."""
+    if value is None:
+        return None
+    if isinstance(value, bool):
+        return str(value).lower()
+    if not isinstance(value, (int, str)) or "\n" in str(value) or "\0" in str(value):
+        raise InvalidInput(f"config.{where}: must be text, a number, true, false, or null to remove it.")
+    text = str(value)
+    return text.lower() if text.lower() in ("true", "false") else text
+
+
+class WslHost(WindowsHost):
+    """The settings of WSL on one host; ``wanted`` are the options of the task."""
+
+    def __init__(self, wanted):
+        super().__init__(connection(), wanted["reboot_timeout"])
+        self._wanted, self._is_known = wanted, False
+        #: The keys of all steps that were planned.
+        self._planned = set()
+
+    def read(self):
+        if not self._is_known:
+            self.system()
+            self._check_user()
+            self._is_known = True
+        features, host = self.windows.call(
+            [
+                Chain("features", windows_features.read_calls(False, wsl_host.FEATURES)),
+                Chain("host", wsl_host.read_calls()),
+            ]
+        )
+        states = windows_features.states(False, wsl_host.FEATURES, features.answers)
+        if host.error:
+            raise PolyvirtError(f"The host cannot be read: {host.error}")
+        return wsl_host.read_state(host.answers, states)
+
+    def _check_user(self):
+        if (self.windows.about or {}).get("local_system"):
+            raise Unavailable(
+                "WSL does not work for the user SYSTEM.",
+                "not_responding",
+                "Connect as the user who owns the distributions.",
+            )
+
+    def is_ready(self):
+        return windows_features.PENDING not in self.read().features.values()
+
+    def plan(self, state):
+        steps = plan_host(self._wanted, state)
+        self._planned.update(step.key for step in steps)
+        return steps
+
+    def check(self, step, answers):
+        for one, answer in zip(step.calls, answers):
+            if one["op"] == "run":
+                check(answer, step.key, " ".join(word[1:] for word in one["arguments"]))
+
+    def facts(self, state, steps):
+        return {
+            "reboot_required": needs_restart(state, steps),
+            "rebooted": self.restarted or any(step.restarts for step in steps),
+            "shutdown_required": (
+                "config" in self._planned and not {"shutdown", "reboot"} & self._planned and may_run(state)
+            ),
+            "host": {
+                "features": dict(state.features),
+                "version": shown(state.version),
+                "default_version": state.default_version,
+            },
+        }

@@ -1,0 +1,69 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Options of WSL alone, and which of the shared ones it never has."""
+
+from __future__ import annotations
+
+from ..._lifecycle.options import Connection, Option, Platform
+
+_SHARED = "All distributions share one virtual machine. Set it in .wslconfig with the role wsl_host."
+_NETWORK = "All distributions share the network of one virtual machine. Set networkingMode with the role wsl_host."
+_NO_MACHINE = "A distribution has no firmware and no devices of its own."
+_END = "WSL ends a distribution without asking it. Set stop_mode: force, or omit it."
+_NO_SNAPSHOT = "WSL has no snapshots. Save the distribution with export, and create another one with image."
+_ONE_DISK = "A distribution has one disk, of which only the size can be set."
+_REACH = "Use the connection plugin community.general.wsl: a distribution is reached through its host."
+
+WSL = Platform(
+    "wsl",
+    per_driver=("native", "state", "export", "install_location"),
+    lacks={
+        "state=paused": "WSL cannot pause a distribution. Use stopped.",
+        "state=suspended": "WSL cannot save the memory of a distribution. Use stopped.",
+        "stop_mode=graceful": _END,
+        "stop_mode=graceful_then_force": _END,
+        "stop_timeout": _END,
+        "wait_for": _REACH,
+        "allow_recreate": "No option needs it.",
+        "delete_disks": "The disk of a distribution is always deleted with it. Save it with export first.",
+        "purge": _ONE_DISK,
+        "cpus": _SHARED,
+        "memory": _SHARED,
+        "nested_virtualization": _SHARED,
+        "firmware": _NO_MACHINE,
+        "secure_boot": _NO_MACHINE,
+        "tpm": _NO_MACHINE,
+        "os_type": _NO_MACHINE,
+        "display": "Programs show their windows on the desktop of Windows (WSLg).",
+        "autostart": "Set keep_running, which starts the distribution with its host.",
+        "iso": "Mount the image in the distribution.",
+        "networks": _NETWORK,
+        "port_forwards": _NETWORK,
+        "shared_folders": "Drives of Windows are mounted below /mnt. Set automount.enabled with native.",
+        "cloud_init": "Set default_user, systemd and native. To run cloud-init, use an image that has it.",
+        "image.linked=true": "Each distribution has a disk of its own.",
+        "clone.linked=true": "Each distribution has a disk of its own.",
+        "clone.snapshot": _NO_SNAPSHOT,
+        "disks.format": _ONE_DISK,
+        "disks.storage": "Set install_location.",
+        "disks.source": "Create the distribution with image: a path to a VHDX file.",
+        "disks.state=absent": _ONE_DISK,
+        "compare.content": _NO_SNAPSHOT,
+        "compare.text": _NO_SNAPSHOT,
+    },
+)
+
+VM = {
+    "install_location": Option(unique="directory"),
+    "version": Option("int", choices=(1, 2)),
+    "default": Option("bool", unique="default"),
+    "default_user": Option(),
+    "systemd": Option("bool"),
+    # As texts: Ansible turns a boolean into the choice that means the same.
+    "keep_running": Option(choices=("true", "at_logon", "false")),
+    "sparse": Option("bool"),
+    "allow_unsafe_sparse": Connection("bool", default=False),
+    "export": Option(unique="file"),
+    "shutdown_all": Connection("bool", default=False, only_with="stopped"),
+}

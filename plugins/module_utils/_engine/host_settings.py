@@ -1,0 +1,90 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A task about the settings of a host: read, plan, carry out, read again, report.
+
+A host has ``read()``, ``plan(state)`` (pure: the steps that are left), ``apply(steps)``, ``reconnect()``,
+``facts(state, steps)`` and ``transient``, the errors after which nobody knows what was carried out.
+"""
+
+from __future__ import annotations
+
+from .._lifecycle.errors import PartlyApplied, PolyvirtError
+from .._lifecycle.host_settings import difference, round_of
+
+#: How often a task goes on after a lost connection.
+_RECONNECTS = 5
+
+
+def run(host, check):
+    """The result of the task. If it fails, ``changed`` and ``diff`` have what was changed until then."""
+    return _Task(host).run(check)
+
+
+class _Task:
+    def __init__(self, host):
+        self._host = host
+        #: {key: (before, after)} of all steps that were planned, and the keys of those that were carried out or may be.
+        self._planned, self._done = {}, set()
+
+    def run(self, check):
+        state = self._host.read()
+        steps = self._plan(state)
+        error = None
+        if not check:
+            try:
+                state, steps = self._carry_out(state, steps)
+            except PolyvirtError as failure:
+                error = failure
+        if error is not None:
+            return self._failed(state, error)
+        return self._result(state, steps, self._planned)
+
+    def _plan(self, state):
+        steps = self._host.plan(state)
+        for step in steps:
+            if not step.waits:
+                before = self._planned.get(step.key, (step.before,))[0]
+                self._planned[step.key] = (before, step.after)
+        return steps
+
+    def _carry_out(self, state, steps):
+        """(state, steps that wait for a restart) at the end."""
+        confirmed, reconnects = set(), 0
+        while round_of(steps):
+            ready = round_of(steps)
+            repeated = [step.key for step in ready if step.key in confirmed]
+            if repeated:
+                raise PartlyApplied(f"{', '.join(repeated)}: the host accepted the change, but has not made it.")
+            try:
+                self._host.apply(ready)
+                confirmed.update(step.key for step in ready)
+            except self._host.transient:
+                self._done.update(step.key for step in ready)
+                reconnects += 1
+                if reconnects > _RECONNECTS:
+                    raise
+                self._host.reconnect()
+            self._done |= confirmed
+            state = self._host.read()
+            steps = self._plan(state)
+        return state, steps
+
+    def _failed(self, state, error):
+        try:
+            state = self._host.read()
+            left = {step.key: step.before for step in self._host.plan(state)}
+            values = {key: (before, left.get(key, after)) for key, (before, after) in self._planned.items()}
+            values = {key: (before, now) for key, (before, now) in values.items() if before != now}
+        except PolyvirtError:
+            values = {key: values for key, values in self._planned.items() if key in self._done}
+        return {**self._result(state, [], values), "failed": True, "msg": str(error)}
+
+    def _result(self, state, steps, values):
+        return {
+            "changed": bool(values),
+            "diff": difference(values),
+            "pending": [step.key for step in steps if step.waits],
+            "warnings": [],
+            **self._host.facts(state, steps),
+        }

@@ -1,0 +1,47 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Settings of a host, not of a VM: the steps that lead to the requested ones, as data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Step:
+    """One difference. ``key`` names it in diffs and errors, ``before`` and ``after`` are its values.
+
+    ``ends_round``: the host must be read again before the steps that follow can be planned exactly. ``restarts``: the
+    host is restarted. ``waits``: the step is only possible after a restart, which the task does not allow.
+    """
+
+    key: str
+    before: Any
+    after: Any
+    calls: tuple = ()
+    modules: tuple = ()
+    ends_round: bool = False
+    restarts: bool = False
+    waits: bool = False
+
+
+def round_of(steps):
+    """The steps that can be carried out before the host is read again."""
+    ready = []
+    for step in steps:
+        if step.waits:
+            continue
+        ready.append(step)
+        if step.ends_round or step.restarts:
+            break
+    return ready
+
+
+def difference(values):
+    """The diff of {key: (before, after)}."""
+    return {
+        "before": {key: before for key, (before, _after) in values.items()},
+        "after": {key: after for key, (_before, after) in values.items()},
+    }

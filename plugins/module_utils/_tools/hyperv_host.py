@@ -1,0 +1,146 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Settings of a Hyper-V host in Hyper-V's own terms: reading them, and the calls that change them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from .._ports.windows_request import Ref, call, properties, repeated
+from .hyperv import hyperv
+from .windows_files import file_command
+
+#: {name of a feature: whether Hyper-V runs only after a restart with it}
+SERVER_FEATURES = {"Hyper-V": True, "Hyper-V-PowerShell": False}
+CLIENT_FEATURES = {
+    "Microsoft-Hyper-V": True,
+    "Microsoft-Hyper-V-Hypervisor": True,
+    "Microsoft-Hyper-V-Services": True,
+    "Microsoft-Hyper-V-Management-PowerShell": False,
+}
+SERVER_TOOLS = {"Hyper-V-Tools": False}
+CLIENT_TOOLS = {"Microsoft-Hyper-V-Management-Clients": False}
+#: Seconds until the NIC of the host for a new switch appears.
+_NIC_SECONDS = 15
+
+_SWITCH = properties("Id", "Name", "SwitchType", "AllowManagementOS", "NetAdapterInterfaceDescriptions")
+_CPU = properties("VirtualizationFirmwareEnabled")
+
+
+@dataclass(frozen=True)
+class HostState:
+    """What a host has. Lists have the properties of Windows' own objects."""
+
+    is_server: bool
+    #: {feature: state}, see windows_features.
+    features: dict
+    #: Whether Hyper-V's commands answer.
+    usable: bool = False
+    has_hypervisor: bool = False
+    #: False only if every CPU reports that virtualization is disabled in the firmware.
+    firmware_allows: bool = True
+    vm_path: str = ""
+    disk_path: str = ""
+    switches: tuple = ()
+    adapters: tuple = ()
+    addresses: tuple = ()
+    nats: tuple = ()
+    #: {path: whether it exists}
+    exists: dict = field(default_factory=dict)
+
+    def description(self, adapter):
+        """The description of an adapter, by which switches name it; None if there is no such adapter."""
+        found = [one for one in self.adapters if one["Name"].casefold() == adapter.casefold()]
+        return found[0]["InterfaceDescription"] if found else None
+
+    def addresses_of(self, interface):
+        """The IPv4 addresses of an interface, such as 192.0.2.5/24, without those that Windows chose by itself."""
+        return [
+            f"{one['IPAddress']}/{one['PrefixLength']}"
+            for one in self.addresses
+            if one["InterfaceAlias"].casefold() == interface.casefold() and is_chosen(one["IPAddress"])
+        ]
+
+
+def is_chosen(address):
+    """Whether an address is IPv4, and no automatic private address."""
+    return ":" not in address and not address.startswith("169.254.")
+
+
+def host_nic(switch):
+    """The name of the host's NIC on a switch. It is the same in all languages."""
+    return f"vEthernet ({switch})"
+
+
+def read_calls(paths):
+    """The calls that read what does not depend on features; ``read_host`` reads their answers."""
+    calls = (
+        hyperv("Get-VMHost", show=properties("VirtualMachinePath", "VirtualHardDiskPath"), go_on=True),
+        hyperv("Get-VMSwitch", show=_SWITCH, go_on=True),
+        call("NetAdapter\\Get-NetAdapter", show=properties("Name", "InterfaceDescription", "Virtual")),
+        call("NetTCPIP\\Get-NetIPAddress", show=properties("InterfaceAlias", "IPAddress", "PrefixLength")),
+        call("NetNat\\Get-NetNat", show=properties("Name", "InternalIPInterfaceAddressPrefix"), go_on=True),
+        _cim("Win32_ComputerSystem", properties("HypervisorPresent")),
+        _cim("Win32_Processor", _CPU),
+    )
+    return (*calls, file_command("Test-Path", paths, show=properties("Length"))) if paths else calls
+
+
+def _cim(class_name, show):
+    return call("CimCmdlets\\Get-CimInstance", {"ClassName": class_name}, show=show)
+
+
+def read_host(answers, paths, is_server, features):
+    """The HostState from the answers to ``read_calls``."""
+    host, switches, adapters, addresses, nats, system, cpus, *tested = answers
+    about = host.objects[0] if host.objects else {}
+    return HostState(
+        is_server=is_server,
+        features=features,
+        usable=host.error is None and switches.error is None,
+        has_hypervisor=bool(system.objects and system.objects[0].get("HypervisorPresent")),
+        firmware_allows=any(one.get("VirtualizationFirmwareEnabled") is not False for one in cpus.objects),
+        vm_path=about.get("VirtualMachinePath") or "",
+        disk_path=about.get("VirtualHardDiskPath") or "",
+        switches=switches.objects,
+        adapters=adapters.objects,
+        addresses=addresses.objects,
+        nats=nats.objects,
+        exists=dict(zip(paths, tested[0].objects if tested else ())),
+    )
+
+
+def path_calls(parameter, path):
+    """Set a default path; the directory is created if it does not exist."""
+    folder = {"Path": [path], "ItemType": "Directory", "Force": True}
+    return (call("Microsoft.PowerShell.Management\\New-Item", folder), hyperv("Set-VMHost", {parameter: path}))
+
+
+def new_switch_calls(name, kind, adapter, management):
+    """``management``: whether the host uses the adapter too; None for Hyper-V's default, which is yes."""
+    if kind == "External":
+        shared = {} if management is None else {"AllowManagementOS": management}
+        return (hyperv("New-VMSwitch", {"Name": name, "NetAdapterName": [adapter], **shared}),)
+    created = hyperv("New-VMSwitch", {"Name": name, "SwitchType": kind})
+    return (created, wait_for_nic(name)) if kind == "Internal" else (created,)
+
+
+def wait_for_nic(name):
+    """Windows adds the host's NIC a moment after the switch."""
+    return repeated(call("NetAdapter\\Get-NetAdapter"), [{"Name": host_nic(name)}], _NIC_SECONDS)
+
+
+def set_switch_calls(switch_id, changes):
+    found = hyperv("Get-VMSwitch", {"Id": [switch_id]}, keep="switch")
+    return (found, hyperv("Set-VMSwitch", {"VMSwitch": Ref("switch"), **changes}))
+
+
+def address_call(name, address):
+    """``address`` is an ipaddress.IPv4Interface."""
+    values = {"IPAddress": str(address.ip), "PrefixLength": address.network.prefixlen}
+    return call("NetTCPIP\\New-NetIPAddress", {"InterfaceAlias": host_nic(name), **values})
+
+
+def nat_call(name, network):
+    return call("NetNat\\New-NetNat", {"Name": name, "InternalIPInterfaceAddressPrefix": str(network)})

@@ -1,0 +1,288 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""WSL of one user: wsl.exe, its registry, and the scheduled task that keeps a distribution started.
+
+wsl.exe prints UTF-16LE, or UTF-8 if it knows WSL_UTF8, in the language of Windows, and errors go to its output. So
+nothing is decided from texts: errors are known by the path of their code, and states are in the registry and in the
+list of names that run. Sources: WslClient.cpp, wslutil.cpp and wslservice.idl of microsoft/WSL.
+"""
+
+from __future__ import annotations
+
+import ntpath
+import re
+from xml.sax.saxutils import escape
+
+from .._lifecycle.errors import PolyvirtError
+from .._ports.windows_request import Ref, call, pick, properties, run
+
+#: The package first: it works in sessions without a desktop. The other one is a part of Windows, and forwards to it.
+PACKAGED, INBOX = "%ProgramW6432%\\WSL\\wsl.exe", "%SystemRoot%\\System32\\wsl.exe"
+LXSS = "HKCU:\\Software\\Microsoft\\Windows\\CurrentVersion\\Lxss"
+SETTINGS_FILE = "%USERPROFILE%\\.wslconfig"
+#: The value of a distribution's key with our mark; it goes with the key.
+MARK = "polyvirt"
+TASKS = "\\polyvirt\\wsl\\"
+INSTALLED, UNINSTALLING = 1, 4
+_VM_MODE, _KEYS = 0x8, properties(
+    "State", "DistributionName", "Flags", "BasePath", "VhdFileName", "DefaultUid", "RunOOBE", "Flavor", "OsVersion",
+    "PSChildName", MARK,
+)  # fmt: skip
+_CODE = re.compile(r"((?:\w+/)+(?:[A-Z]+_[A-Z0-9_]+|0x[0-9a-fA-F]+))\s*\Z")
+_SETTINGS_LIMIT, _READ_SECONDS = 1 << 16, 60
+#: Seconds until a started program of WSL has to be there.
+SECONDS = 300
+_FOREVER = "while :; do sleep 86400; done"
+_MANAGEMENT = "Microsoft.PowerShell.Management"
+#: Results of a task whose user could not be logged on.
+LOGON_REFUSED = (0x8007052E, 0x80070569)
+_OWNER = (
+    "Connect as the user who owns the distributions, with become_method runas and logon_type interactive if needed."
+)
+_HOST = "Prepare the host with the role wsl_host, and restart it."
+_REMEDIES = {
+    "WSL_E_LOCAL_SYSTEM_NOT_SUPPORTED": _OWNER,
+    "0x8007023f": "Log on to the host once, or use become with become_method runas and logon_type interactive.",
+    "HCS_E_HYPERV_NOT_INSTALLED": _HOST,
+    "HCS_E_SERVICE_NOT_AVAILABLE": _HOST,
+    "WSL_E_WSL_OPTIONAL_COMPONENT_REQUIRED": _HOST,
+    "WSL_E_VIRTUAL_MACHINE_PLATFORM_REQUIRED": _HOST,
+    "WSL_E_IMPORT_FAILED": "Check that the file is a tarball of a root file system.",
+    "WSL_E_NOT_A_LINUX_DISTRO": "Check that the file is a tarball of a root file system, with /etc at its top.",
+    "WSL_E_DISTRO_NOT_STOPPED": "Set allow_restart: true, or stop it first.",
+    "ERROR_DISK_FULL": "Free space on the drive, or set install_location to another one.",
+    "ERROR_SHARING_VIOLATION": "Close what uses the virtual disk, such as a backup.",
+    "E_INVALIDARG": "Check the values of the task.",
+}
+
+
+class WslFailed(PolyvirtError):
+    """wsl.exe has failed. ``code`` is the last part of ``path``, the path of its error; both may be empty."""
+
+    def __init__(self, label, words, answer):
+        text = decoded(answer.bytes("stdout")).strip() or decoded(answer.bytes("stderr")).strip() or "no output"
+        found = _CODE.search(text)
+        self.path = found[1] if found else ""
+        self.code = self.path.rpartition("/")[2]
+        self.exit_code = answer.details.get("exit_code")
+        said = " ".join(text.split())
+        message = f"{label}: wsl.exe {words} failed with exit code {self.exit_code}: {said}"
+        super().__init__(message, _REMEDIES.get(self.code) or _REMEDIES.get(self.code.lower()))
+
+
+def decoded(content):
+    """What wsl.exe has printed, as text: UTF-16LE in spite of WSL_UTF8 before 0.64 and on inbox versions."""
+    content = content.removeprefix(b"\xff\xfe").removeprefix(b"\xef\xbb\xbf")
+    is_wide = len(content) % 2 == 0 and content.count(b"\0") > len(content) // 8
+    try:
+        return content.decode("utf-16-le" if is_wide else "utf-8")
+    except UnicodeDecodeError:
+        # Texts without Latin letters have no zeros.
+        return content.decode("utf-8" if is_wide else "utf-16-le", "replace")
+
+
+def wsl(file, words, seconds=SECONDS, *, stdin=None, reads=False, go_on=False):
+    """A call of wsl.exe. Its input is closed, so that it does not wait for any."""
+    environment = {"WSL_UTF8": "1"}
+    return run(file, list(words), seconds, stdin=stdin or b"", environment=environment, reads=reads, go_on=go_on)
+
+
+def inside(file, name, words, *, stdin=None, reads=False, seconds=SECONDS, go_on=False):
+    """A program in a distribution, as root. With --exec no shell of the user expands anything."""
+    return wsl(file, ["-d", name, "-u", "root", "--exec", *words], seconds, stdin=stdin, reads=reads, go_on=go_on)
+
+
+def in_shell(file, name, script, **more):
+    """A script of sh: without double quotes and backslashes, so that it arrives as it is."""
+    return inside(file, name, ["/bin/sh", "-c", script], **more)
+
+
+def check(answer, label, words):
+    """Raise WslFailed, where wsl.exe has failed or has not ended."""
+    if answer.details.get("exit_code") != 0:
+        raise WslFailed(label, words, answer)
+
+
+def check_optional(answers):
+    """Raise the errors of calls after which others were carried out, unless there was nothing to be changed."""
+    for answer in answers:
+        if answer.error is not None and answer.error.category != "ObjectNotFound":
+            raise answer.error
+
+
+# Reading --------------------------------------------------------------------------------------------------------------
+
+
+def version_call(file):
+    return wsl(file, ["--version"], _READ_SECONDS, reads=True, go_on=True)
+
+
+def running_call(file):
+    """The names that run, one in each line. Without any, this list is empty, and no text."""
+    return wsl(file, ["--list", "--running", "--quiet"], _READ_SECONDS, reads=True, go_on=True)
+
+
+def online_call(file):
+    return wsl(file, ["--list", "--online"], _READ_SECONDS, reads=True, go_on=True)
+
+
+def read_online(answer):
+    """The names of the online list: the first words of all lines behind the head, which begins with NAME."""
+    lines = decoded(answer.bytes("stdout")).splitlines() if answer.details.get("exit_code") == 0 else []
+    start = next((number for number, line in enumerate(lines) if line.startswith("NAME ")), len(lines))
+    return [line.split()[0] for line in lines[start + 1 :] if line.strip()]
+
+
+def read_versions(answer):
+    """The versions that ``--version`` prints, by their order, because their labels are translated; () on inbox."""
+    if answer.error is not None or answer.details.get("exit_code") != 0:
+        return ()
+    return tuple(re.findall(r"(\d[\w.-]*)\s*$", decoded(answer.bytes("stdout")), re.MULTILINE))
+
+
+def number_of(version):
+    """A version as numbers, such as (2, 6, 3)."""
+    return tuple(int(part) for part in re.findall(r"\d+", version)[:3])
+
+
+def read_running(answer):
+    return {line.strip() for line in decoded(answer.bytes("stdout")).splitlines() if line.strip()}
+
+
+def registry_calls():
+    """The settings of the user, and all distributions, kept as ``distros``."""
+    root = {"LiteralPath": [LXSS]}
+    shown = properties("DefaultDistribution", "DefaultVersion")
+    return [
+        call(f"{_MANAGEMENT}\\Get-ItemProperty", root, show=shown, go_on=True),
+        call(f"{_MANAGEMENT}\\Get-ItemProperty", {"Path": [f"{LXSS}\\*"]}, keep="distros", show=_KEYS, go_on=True),
+    ]
+
+
+def read_distros(answer):
+    """The raw distributions; other keys have names that are no GUID, and a broken one has no name."""
+    found = [one for one in answer.objects if (one.get("PSChildName") or "").startswith("{")]
+    return [one for one in found if one.get("DistributionName") and one.get("BasePath")]
+
+
+def disk_calls():
+    """The virtual disks of the distributions that ``registry_calls`` has kept: files, then sizes."""
+    files = {"LiteralPath": Ref("folders"), "Filter": "*.vhdx"}
+    size = properties("ImagePath", "Size")
+    return [
+        pick("distros", "folders", path=["BasePath"], one=False),
+        call(f"{_MANAGEMENT}\\Get-ChildItem", files, keep="files", show=properties("FullName", "Attributes", "Length"),
+             partial=True, go_on=True),
+        pick("files", "paths", path=["FullName"], one=False),
+        call("Storage\\Get-DiskImage", {"ImagePath": Ref("paths")}, show=size, partial=True, go_on=True),
+    ]  # fmt: skip
+
+
+def is_vm(raw):
+    """Whether it is of version 2. The value Version is that of the file system."""
+    return bool((raw.get("Flags") or 0) & _VM_MODE)
+
+
+def folder_of(raw):
+    return raw["BasePath"].removeprefix("\\\\?\\")
+
+
+def export_file(folder, name):
+    """The file through which a distribution is cloned into a directory: beside it, and known by the name."""
+    return f"{ntpath.dirname(folder)}\\{name}.polyvirt.tar"
+
+
+def disk_of(raw):
+    """The path of its virtual disk."""
+    return f"{folder_of(raw)}\\{raw.get('VhdFileName') or 'ext4.vhdx'}"
+
+
+# Changing -------------------------------------------------------------------------------------------------------------
+
+
+def guard(vm_id, name):
+    """Calls that fail if the distribution is another one by now, although it has the same name."""
+    path = {"LiteralPath": [f"{LXSS}\\{vm_id}"]}
+    return [
+        call(f"{_MANAGEMENT}\\Get-ItemProperty", path, keep="distro"),
+        pick("distro", "same", conditions={"DistributionName": name}),
+    ]
+
+
+def set_value(vm_id, name, value):
+    """Set a value of a distribution's key."""
+    kind = "DWord" if isinstance(value, int) else "String"
+    given = {"LiteralPath": [f"{LXSS}\\{vm_id}"], "Name": name, "Value": value, "Type": kind}
+    return call(f"{_MANAGEMENT}\\Set-ItemProperty", given)
+
+
+def mark_calls(name, text):
+    """Calls that give the distribution of a name its first mark; they fail where there is none."""
+    arguments = {"LiteralPath": Ref("key"), "Name": MARK, "Value": text, "Type": "String"}
+    return [
+        call(f"{_MANAGEMENT}\\Get-ItemProperty", {"Path": [f"{LXSS}\\*"]}, keep="all", go_on=True),
+        pick("all", "new", conditions={"DistributionName": name}),
+        pick("new", "key", path=["PSPath"]),
+        call(f"{_MANAGEMENT}\\Set-ItemProperty", arguments),
+    ]
+
+
+# The scheduled task ---------------------------------------------------------------------------------------------------
+
+
+def task_call(verb, vm_id, go_on=False, **more):
+    """A command for the task of a distribution."""
+    given = {"TaskName": vm_id, "TaskPath": TASKS, **more}
+    shown = properties("LastTaskResult") if verb == "Get" else None
+    command = f"{verb}-ScheduledTaskInfo" if verb == "Get" else f"{verb}-ScheduledTask"
+    return call(f"ScheduledTasks\\{command}", given, show=shown, go_on=go_on)
+
+
+def tasks_call():
+    """The tasks of all distributions."""
+    shown = properties(
+        "TaskName", "State", Actions=properties("Execute", "Arguments"), Principal=properties("LogonType"),
+        Settings=properties("ExecutionTimeLimit"),
+    )  # fmt: skip
+    return call("ScheduledTasks\\Get-ScheduledTask", {"TaskPath": TASKS}, show=shown, go_on=True)
+
+
+def task_action(file, name):
+    """(program, arguments) of a task. Without an end, because WSL stops a distribution that no program uses."""
+    file = file.replace("%ProgramW6432%", "%ProgramFiles%")
+    shown = f'"{name}"' if re.search(r"\s", name) else name
+    return file, f'-d {shown} --exec /bin/sh -c "{_FOREVER}"'
+
+
+def task_definition(file, name, sid, at_logon, enabled):
+    """The definition of a task as XML: no limit of its time, one instance, begun again every five minutes."""
+    program, arguments = task_action(file, name)
+    repeated = "<Repetition><Interval>PT5M</Interval></Repetition>"
+    logon = f"<LogonTrigger>{repeated}<UserId>{sid}</UserId></LogonTrigger>"
+    triggers = logon if at_logon else f"<BootTrigger>{repeated}</BootTrigger>{logon}"
+    return (
+        '<Task version="1.2" xmlns="http://schemas.microsoft.com/windows/2004/02/mit/task">'
+        "<RegistrationInfo><Description>Keeps a WSL distribution started.</Description></RegistrationInfo>"
+        f"<Triggers>{triggers}</Triggers>"
+        f'<Principals><Principal id="Author"><UserId>{sid}</UserId>'
+        f"<LogonType>{'InteractiveToken' if at_logon else 'S4U'}</LogonType><RunLevel>LeastPrivilege</RunLevel>"
+        "</Principal></Principals><Settings><MultipleInstancesPolicy>IgnoreNew</MultipleInstancesPolicy>"
+        "<DisallowStartIfOnBatteries>false</DisallowStartIfOnBatteries>"
+        "<StopIfGoingOnBatteries>false</StopIfGoingOnBatteries><StartWhenAvailable>true</StartWhenAvailable>"
+        "<ExecutionTimeLimit>PT0S</ExecutionTimeLimit>"
+        "<RestartOnFailure><Interval>PT1M</Interval><Count>3</Count></RestartOnFailure>"
+        f"<Enabled>{'true' if enabled else 'false'}</Enabled></Settings>"
+        f'<Actions Context="Author"><Exec><Command>{escape(program)}</Command>'
+        f"<Arguments>{escape(arguments)}</Arguments></Exec></Actions></Task>"
+    )
+
+
+def kept_by(task, file, name):
+    """How a task keeps a distribution started: "true", "at_logon", or "other" for one that is not as ours."""
+    actions = task.get("Actions") or [{}]
+    found = (actions[0].get("Execute"), actions[0].get("Arguments"))
+    limit = (task.get("Settings") or {}).get("ExecutionTimeLimit")
+    if found != task_action(file, name) or limit != "PT0S":
+        return "other"
+    return {"S4U": "true", "Interactive": "at_logon"}.get((task.get("Principal") or {}).get("LogonType"), "other")

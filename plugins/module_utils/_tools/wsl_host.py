@@ -1,0 +1,106 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""WSL on a host as a whole: its version, its defaults, and .wslconfig. Output of wsl.exe is in the host's language."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from .._ports.windows_request import call, properties, read, write
+from .wsl import INBOX, LXSS, PACKAGED, SETTINGS_FILE, number_of, read_versions, version_call, wsl
+from .wsl_conf import edit, parse
+
+#: WSL 2 needs the first one, WSL 1 and releases without a package the second one. Both take effect after a restart.
+FEATURES = ("VirtualMachinePlatform", "Microsoft-Windows-Subsystem-Linux")
+#: The package's own program; the one of Windows leads to it, or is all there is. The alias of the Store is never used.
+PROGRAMS = (PACKAGED, INBOX)
+_LIMIT = 1 << 20
+#: Seconds of a download with its installation.
+_UPDATE = 1800
+
+#: {section: keys of .wslconfig}. Source: WslCoreConfig.h of microsoft/WSL, 2.9.
+KEYS = {
+    "wsl2": (
+        "autoProxy", "crashDumpFolder", "debugConsole", "debugConsoleLogFile", "defaultVhdSize", "dhcp", "dhcpTimeout",
+        "distributionStartTimeout", "dnsProxy", "dnsTunneling", "earlyBootLogging", "firewall", "gpuSupport",
+        "guiApplications", "hardwarePerformanceCounters", "hostFileSystemAccess", "ipv6", "isolateDistroCgroup",
+        "kernel", "kernelBootTimeout", "kernelCommandLine", "kernelDebugPort", "kernelModules",
+        "loadDefaultKernelModules", "loadKernelModules", "localhostForwarding", "macAddress", "maxCrashDumpCount",
+        "memory", "mountDeviceTimeout", "nestedVirtualization", "networkingMode", "processors", "safeMode", "swap",
+        "swapFile", "systemDistro", "telemetry", "virtio", "virtio9p", "virtiofs", "vmIdleTimeout", "vmSwitch",
+    ),
+    "general": ("distributionInstallPath", "guiApplications", "instanceIdleTimeout"),
+    "experimental": (
+        "autoMemoryReclaim", "autoProxy", "bestEffortDnsParsing", "dnsTunneling", "dnsTunnelingIpAddress", "firewall",
+        "hostAddressLoopback", "ignoredPorts", "initialAutoProxyTimeout", "networkingMode", "sparseVhd",
+    ),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class WslState:
+    """What a host has. ``program`` is the wsl.exe to call, None if there is none."""
+
+    features: dict
+    program: str | None = None
+    #: Of the package, such as (2, 6, 3); empty for a release that is a part of Windows.
+    version: tuple = ()
+    #: As the registry has it; None if nobody has set it.
+    default_version: int | None = None
+    #: The content of .wslconfig, one character for each byte; None if the file does not exist.
+    config: str | None = None
+    values: dict = field(default_factory=dict)
+
+
+def read_calls():
+    """The calls that read a host; ``read_state`` reads their answers."""
+    return (
+        *map(version_call, PROGRAMS),
+        call(
+            "Microsoft.PowerShell.Management\\Get-ItemProperty",
+            {"LiteralPath": [LXSS]},
+            show=properties("DefaultVersion"),
+            go_on=True,
+        ),
+        read(SETTINGS_FILE, _LIMIT),
+    )
+
+
+def read_state(answers, features):
+    """The WslState from the answers to ``read_calls``. Raises the error of a file that cannot be read."""
+    packaged, inbox, registry, config = answers
+    if config.error:
+        raise config.error
+    program, version = None, ()
+    for path, answer in zip(PROGRAMS, (packaged, inbox)):
+        if answer.error is None and program is None:
+            program = path
+            version = number_of("".join(read_versions(answer)[:1]))
+    text = config.bytes().decode("latin-1") if config.details["exists"] else None
+    found = registry.objects[0].get("DefaultVersion") if registry.objects else None
+    return WslState(features, program, version, found and int(found), text, parse(text or ""))
+
+
+def update_call(program):
+    """From Microsoft's server: the Store does not work in sessions without a desktop."""
+    return wsl(program, ["--update", "--web-download"], _UPDATE)
+
+
+def default_version_call(program, version):
+    return wsl(program, ["--set-default-version", str(version)])
+
+
+def shutdown_call(program):
+    """Stops all distributions of the user."""
+    return wsl(program, ["--shutdown"])
+
+
+def config_calls(text):
+    return (write(SETTINGS_FILE, text.encode("latin-1")),)
+
+
+def edited(text, values):
+    """The text of .wslconfig with {section.key: value, None to remove it}."""
+    stored = {name: None if value is None else value.encode().decode("latin-1") for name, value in values.items()}
+    return edit(text or "", stored)

@@ -1,0 +1,327 @@
+#!/usr/bin/python
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: wsl_distro_info
+short_description: List distributions of WSL
+version_added: 0.1.0
+description:
+  - Returns whether WSL can be used on a Windows host, and the distributions of a user with their settings.
+  - No distribution is started. Settings that are stored in one (C(systemd), C(default_user)) are returned while it
+    runs.
+  - Does not fail where WSL is missing; RV(host) then contains the reason and what to do.
+author:
+  - polyvirt contributors (@polyvirt)
+extends_documentation_fragment:
+  - ansible.builtin.action_common_attributes
+  - polyvirt.core.vm_info
+  - polyvirt.core.facets
+  - polyvirt.core.wsl
+attributes:
+  check_mode:
+    support: full
+    details: Only reads.
+  diff_mode:
+    support: N/A
+    details: Changes nothing.
+  platform:
+    platforms: windows
+seealso:
+  - module: polyvirt.core.wsl_distro
+"""
+
+EXAMPLES = r"""
+- name: Read all distributions
+  polyvirt.core.wsl_distro_info:
+  register: wsl
+
+- name: Show those that run
+  ansible.builtin.debug:
+    msg: "{{ wsl.vms | selectattr('state', 'eq', 'running') | map(attribute='name') }}"
+
+- name: Restart the host if WSL needs it
+  ansible.windows.win_reboot:
+  when: wsl.host.reboot_required
+"""
+
+RETURN = r"""
+# begin generated: returns
+host:
+  description: Whether and how WSL can be used here.
+  type: dict
+  returned: success
+  contains:
+    available:
+      description: Whether WSL is installed.
+      type: bool
+    configured:
+      description: Whether WSL answers and can be used.
+      type: bool
+    version:
+      description: Version of WSL; V(inbox) for the version that is a part of Windows, or null.
+      type: str
+      sample: 2.6.3.0
+    message:
+      description: Explanation of these values, and what to do if WSL cannot be used.
+      type: str
+    why:
+      description: Null, or why WSL cannot be used - missing, not_responding, wrong_system (the local system has
+        no distributions).
+      type: str
+    capabilities:
+      description: What this platform can do, or null.
+      type: dict
+      contains:
+        states:
+          description: Power states that VMs can have.
+          type: list
+          elements: str
+        stop_modes:
+          description: Supported values of C(stop_mode).
+          type: list
+          elements: str
+        verbs:
+          description: Supported actions.
+          type: list
+          elements: str
+        options:
+          description: Supported options.
+          type: list
+          elements: str
+    kernel:
+      description: Version of the kernel, or null.
+      type: str
+      sample: 6.6.87.2-1
+    wslg:
+      description: Version of WSLg, or null.
+      type: str
+      sample: 1.0.71
+    windows:
+      description: Version of Windows, or null.
+      type: str
+      sample: 10.0.26100
+    default_version:
+      description: Version of new distributions.
+      type: int
+      sample: 2
+    idle_timeout:
+      description: Seconds until a distribution stops that nothing uses; null for never.
+      type: int
+      sample: 15
+    features_missing:
+      description: Features of Windows that WSL needs and that are not enabled; null if unknown.
+      type: list
+      elements: str
+    reboot_required:
+      description: Whether a restart of Windows is needed; null if unknown.
+      type: bool
+vms:
+  description:
+    - The named VMs that exist, or all.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Name of the VM.
+      type: str
+      sample: dev
+    id:
+      description: GUID of the distribution; null for one that does not exist (yet).
+      type: str
+      sample: '{8f3c2a51-6d0e-4b7a-9c1d-2e5f7a904b13}'
+    platform:
+      description: Always V(wsl).
+      type: str
+      sample: wsl
+    state:
+      description: Power state - absent, stopped, running or unknown.
+      type: str
+      sample: running
+    reason:
+      description: Why the power state is unknown.
+      type: str
+      sample: State 9 in the registry
+    cpus:
+      description: Always null; all distributions share one virtual machine.
+      type: int
+      sample: 2
+    memory_mib:
+      description: Always null; all distributions share one virtual machine.
+      type: int
+      sample: 2048
+    description:
+      description: Free-text description.
+      type: str
+    tags:
+      description: Tags.
+      type: list
+      elements: str
+    fleet:
+      description: The group of VMs to which it belongs; null if to none.
+      type: str
+    autostart:
+      description: Always null; see C(settings.keep_running).
+      type: bool
+    iso:
+      description: Always null.
+      type: str
+    addresses:
+      description: Always empty; a distribution is reached through its host.
+      type: list
+      elements: dict
+      contains:
+        address:
+          description: IP address.
+          type: str
+        source:
+          description: Always empty.
+          type: str
+      sample: []
+    mac_addresses:
+      description: Always empty.
+      type: list
+      elements: str
+    ssh:
+      description: Always null.
+      type: dict
+      contains:
+        host:
+          description: Address to connect to.
+          type: str
+        port:
+          description: Port to connect to.
+          type: int
+        user:
+          description: User to log in as, or null if the platform does not know one.
+          type: str
+        scope:
+          description: V(host) - the address can be reached only from the hypervisor's host, such as a forwarded
+            port. V(network) - it can be reached from the network.
+          type: str
+      sample:
+        host: 192.168.122.14
+        port: 22
+        user: null
+        scope: host
+    disks:
+      description: The virtual disk; empty for version 1.
+      type: list
+      elements: dict
+      contains:
+        slot:
+          description: Slot of the disk.
+          type: str
+          sample: disk0
+        size:
+          description: Size in bytes; null if it cannot be read.
+          type: int
+          sample: 21474836480
+        source:
+          description: File of the disk.
+          type: str
+          sample: C:\WSL\dev\ext4.vhdx
+    networks:
+      description: Always empty.
+      type: list
+      elements: dict
+      contains:
+        type:
+          description: Never returned.
+          type: str
+    snapshots:
+      description: Always empty; WSL has no snapshots.
+      type: list
+      elements: dict
+      contains:
+        name:
+          description: Name of the snapshot.
+          type: str
+          sample: before-upgrade
+        id:
+          description: ''
+          type: str
+        parent:
+          description: Name of the parent snapshot, or null.
+          type: str
+        state:
+          description: Power state in which a restore ends.
+          type: str
+          sample: running
+        description:
+          description: Free-text description.
+          type: str
+        kind:
+          description: ''
+          type: str
+        created:
+          description: Time of the snapshot in seconds since 1970.
+          type: int
+          sample: 1795172368
+        current:
+          description: Whether the disks are based on it. It does not contain data that was written since.
+          type: bool
+        unfinished:
+          description: ''
+          type: str
+    settings:
+      description: All other settings of the distribution, by the name of their option. Those that are stored in
+        it (systemd, default_user) only if it runs, or if the task sets one of them.
+      type: dict
+      sample:
+        version: 2
+        default: true
+        keep_running: 'true'
+        systemd: true
+    native:
+      description: Values of the keys in O(polyvirt.core.wsl_distro#module:native).
+      type: dict
+    restart_required:
+      description: Paths of settings that are stored and take effect at the next start.
+      type: list
+      elements: str
+      sample:
+        - memory
+    counters:
+      description: What the VM uses of its host. A value that the platform does not report, or only for running
+        VMs, is null.
+      type: dict
+      returned: if O(facets) contains V(counters)
+      contains:
+        cpu_time:
+          description: Seconds of CPU time since the VM was started. Reported by libvirt.
+          type: float
+          sample: 92.5
+        memory_used_mib:
+          description: Memory of the host in MiB. Reported by libvirt, Hyper-V, vmd and Proxmox VE (before version
+            9, the memory that the guest uses).
+          type: int
+          sample: 812
+        disk_used:
+          description: Space of the disks on the host in bytes. Reported by libvirt and Hyper-V.
+          type: int
+          sample: 3221225472
+        uptime:
+          description: Seconds since the VM was started. Reported by Proxmox VE and Hyper-V.
+          type: int
+          sample: 86400
+# end generated
+"""
+
+from ..module_utils._drivers.wsl.reader import make_reader
+from ..module_utils._front.declaration import run_module
+from ..module_utils._front.info import info_module
+
+MODULE = info_module({}, make_reader)
+
+
+def main():
+    run_module(MODULE)
+
+
+if __name__ == "__main__":
+    main()

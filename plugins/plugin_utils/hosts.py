@@ -1,0 +1,136 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""VMs as hosts of an inventory: their names, variables and groups. Pure."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Optional
+
+from ..module_utils._lifecycle.errors import InvalidInput
+
+_PREFIX = "polyvirt_"
+#: A guest reports its addresses itself, and they become words of a command line.
+_ADDRESS = re.compile(r"[0-9A-Za-z_:][0-9A-Za-z_.:%-]*")
+_NO_SSH = ("local", "winrm", "psrp")
+
+
+@dataclass(frozen=True)
+class Source:
+    """An entry of ``sources``. ``host`` is a name, the variables of a connection, or None for the controller."""
+
+    name: str
+    platform: str
+    host: Any = None
+    options: Mapping = field(default_factory=dict)
+    prefix: str = ""
+    timeout: int = 60
+    required: bool = False
+
+    @property
+    def label(self):
+        return f"source {self.name}"
+
+
+def sources_of(entries):
+    """[Source] of validated ``entries``. Raises InvalidInput if two have the same name."""
+    sources = [Source(**{**entry, "name": entry["name"] or _default_name(entry)}) for entry in entries]
+    for name, count in Counter(source.name for source in sources).items():
+        if count > 1:
+            raise InvalidInput(f"sources: {count} entries are named {name}.", "Set a different name for each.")
+    return sources
+
+
+def _default_name(entry):
+    host = entry["host"]
+    if isinstance(host, Mapping):
+        host = host.get("ansible_host")
+    return f"{entry['platform']}-{host}" if host else entry["platform"]
+
+
+def names_of(found, taken=()):
+    """A name for each of ``found``, which are (Source, VM): that of the VM unless several have it, or it is ``taken``.
+
+    Then none of them has it: else it would depend on which sources answer, to which VM the name belongs.
+    """
+    names, left, used = {}, list(range(len(found))), set(taken)
+    for name_of in (_plain, _with_source, _with_id):
+        proposed = {number: name_of(*found[number]) for number in left}
+        counts = Counter(proposed.values())
+        unique = {number: name for number, name in proposed.items() if counts[name] == 1 and name not in used}
+        # A name that several VMs wanted is not given to another one later.
+        used |= set(proposed.values())
+        names.update(unique)
+        left = [number for number in left if number not in unique]
+    return [names.get(number) for number in range(len(found))]
+
+
+def _plain(source, vm):
+    return f"{source.prefix}{vm['name']}"
+
+
+def _with_source(source, vm):
+    return f"{_plain(source, vm)}_{source.name}"
+
+
+def _with_id(source, vm):
+    return f"{_with_source(source, vm)}_{vm['id']}"
+
+
+def variables_of(source, vm, reached_by):
+    """The variables of one VM. ``reached_by`` are those by which Ansible reaches the source's host."""
+    facts = {f"{_PREFIX}{name}": value for name, value in vm.items()}
+    return {**facts, f"{_PREFIX}source": source.name, **_connection(source, vm.get("ssh"), reached_by)}
+
+
+def _connection(source, ssh, reached_by):
+    if not ssh or not _ADDRESS.fullmatch(str(ssh["host"])):
+        return {}
+    variables = {
+        "ansible_host": ssh["host"],
+        "ansible_port": ssh.get("port"),
+        "ansible_user": ssh.get("user"),
+        # The key of Vagrant is a file on the host of the source.
+        "ansible_ssh_private_key_file": None if source.host else ssh.get("key_file"),
+        "ansible_ssh_common_args": jump(reached_by) if source.host and ssh.get("scope") == "host" else None,
+    }
+    return {name: value for name, value in variables.items() if value is not None}
+
+
+def jump(reached_by) -> Optional[str]:
+    """Arguments of ssh that lead through a host; None for one that is not reached by SSH itself."""
+    if str(reached_by.get("ansible_connection", "ssh")).rpartition(".")[2] in _NO_SSH:
+        return None
+
+    def given(*names):
+        return next((str(reached_by[name]) for name in names if reached_by.get(name)), None)
+
+    host, port = given("ansible_host", "ansible_ssh_host"), given("ansible_port", "ansible_ssh_port")
+    user = given("ansible_user", "ansible_ssh_user")
+    key = given("ansible_ssh_private_key_file", "ansible_private_key_file")
+    if host is None:
+        return None
+    at = f"{user}@" if user else ""
+    if key is None:
+        host = f"[{host}]" if ":" in host else host
+        return f"-o ProxyJump={shlex.quote(f'{at}{host}' + (f':{port}' if port else ''))}"
+    # ProxyJump does not use the key of the host.
+    words = ["ssh", "-W", "[%h]:%p", "-i", key, *(["-p", port] if port else []), f"{at}{host}"]
+    return f"-o ProxyCommand={shlex.quote(shlex.join(words))}"
+
+
+def groups_of(vm):
+    """The groups of a VM, before Ansible replaces what a name of a group cannot have."""
+    found = {
+        "platform": [vm.get("platform")],
+        "state": [vm.get("state")],
+        "tag": vm.get("tags") or (),
+        "fleet": [vm.get("fleet")],
+        "os": [(vm.get("settings") or {}).get("os_type")],
+    }
+    return [f"{kind}_{value}" for kind, values in found.items() for value in values if value]

@@ -1,0 +1,131 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One task on one host, run by Ansible itself: with any connection, become, and variables of the host."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from ansible import constants, context
+from ansible.executor.task_queue_manager import TaskQueueManager
+from ansible.inventory.manager import InventoryManager
+from ansible.module_utils.common.collections import ImmutableDict
+from ansible.playbook.play import Play
+from ansible.plugins.callback import CallbackBase
+from ansible.template import Templar
+from ansible.vars.manager import VariableManager
+
+LOCAL = "localhost"
+#: What another host needs to connect to the host by SSH.
+_REACHED_BY = (
+    "ansible_connection", "ansible_host", "ansible_ssh_host", "ansible_port", "ansible_ssh_port", "ansible_user",
+    "ansible_ssh_user", "ansible_ssh_private_key_file", "ansible_private_key_file",
+)  # fmt: skip
+
+
+class TaskFailed(Exception):
+    """The task has no result, or failed; the message is that of the module or of the connection."""
+
+
+class _Collector(CallbackBase):
+    """Keeps the result of the task."""
+
+    result = None
+
+    def _keep(self, result, **how):
+        found = result.result if hasattr(result, "result") else result._result  # The latter before ansible-core 2.19.
+        # Through JSON: plain values, whatever types this version of Ansible has for them.
+        self.result = {**json.loads(json.dumps(found, default=str)), **how}
+
+    def v2_runner_on_ok(self, result):
+        self._keep(result)
+
+    def v2_runner_on_failed(self, result, ignore_errors=False):
+        self._keep(result, failed=True)
+
+    def v2_runner_on_unreachable(self, result):
+        self._keep(result, failed=True)
+
+
+class _Quiet(TaskQueueManager):
+    """Without the user's callbacks, which would report the task as a part of the user's play."""
+
+    def load_callbacks(self):
+        self.collector = _Collector()
+        if hasattr(self.collector, "_init_callback_methods"):  # Since ansible-core 2.19.
+            self.collector._init_callback_methods()
+        self._callback_plugins = [self.collector]
+
+
+def run_task(loader, inventory, path, host, module, arguments, seconds):
+    """{"result": ..., "reached_by": ...} of a task on ``host``, in a process that does nothing else afterwards.
+
+    ``inventory`` is the data that has the host, and ``path`` the file beside which are its ``host_vars``. Raises
+    TaskFailed.
+    """
+    _without_command_line()
+    manager = InventoryManager(loader=loader, parse=False)
+    inventory.reconcile_inventory()
+    # There is no other way to use inventory data that is still being read.
+    manager._inventory, manager._sources = inventory, [path]
+    variables = VariableManager(loader=loader, inventory=manager)
+    play = Play.load(_play(host, module, arguments, seconds), variable_manager=variables, loader=loader)
+    queue = _Quiet(inventory=manager, variable_manager=variables, loader=loader, passwords={}, forks=1)
+    try:
+        queue.run(play)
+    finally:
+        queue.cleanup()
+    return {
+        "result": _checked(queue.collector.result, host, seconds),
+        "reached_by": _reached_by(manager, variables, play, host),
+    }
+
+
+def _play(host, module, arguments, seconds):
+    task = {"name": module, module: arguments, "timeout": seconds}
+    strategy = "ansible.builtin.linear"
+    return {"name": module, "hosts": [host], "gather_facts": False, "strategy": strategy, "tasks": [task]}
+
+
+def add_local(inventory):
+    """The host on which Ansible runs, as the host of a task."""
+    inventory.add_host(LOCAL)
+    inventory.set_variable(LOCAL, "ansible_connection", "local")
+    inventory.set_variable(LOCAL, "ansible_python_interpreter", sys.executable)
+
+
+def _without_command_line():
+    """The command line of the user's command is about other hosts; only its extra variables and vaults apply."""
+    defaults = {
+        "connection": constants.DEFAULT_TRANSPORT,
+        "remote_user": constants.DEFAULT_REMOTE_USER,
+        "private_key_file": constants.DEFAULT_PRIVATE_KEY_FILE,
+        "timeout": constants.DEFAULT_TIMEOUT,
+        "become": constants.DEFAULT_BECOME,
+        "become_method": constants.DEFAULT_BECOME_METHOD,
+        "become_user": constants.DEFAULT_BECOME_USER,
+        **dict.fromkeys(("check", "diff", "step"), False),
+        **dict.fromkeys(("start_at_task", "syntax", "subset", "ssh_common_args", "ssh_extra_args", "sftp_extra_args",
+                         "scp_extra_args")),
+        "tags": ("all",),
+        "skip_tags": (),
+    }  # fmt: skip
+    context.CLIARGS = ImmutableDict({**context.CLIARGS, **defaults})
+
+
+def _checked(result, host, seconds):
+    if result is None:
+        raise TaskFailed(f"{host}: the task was not run.")
+    if result.get("timedout"):
+        raise TaskFailed(f"No answer within {seconds} s.")
+    if result.get("failed"):
+        raise TaskFailed(str(result.get("msg") or "The task failed without a message."))
+    return result
+
+
+def _reached_by(manager, variables, play, host):
+    found = variables.get_vars(play=play, host=manager.get_host(host))
+    templar = Templar(loader=variables._loader, variables=found)
+    return {name: templar.template(found[name]) for name in _REACHED_BY if name in found}

@@ -1,0 +1,152 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A distribution of WSL: what the registry has of it, its files, and programs that run in it."""
+
+from __future__ import annotations
+
+import io
+import re
+import subprocess
+import tarfile
+import tempfile
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from platforms.hyperv.double.records import Vhd
+
+GIB = 1 << 30
+#: What the distributions of the double have at first.
+PASSWD = b"root:x:0:0:root:/root:/bin/bash\ndaemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin\n"
+FILES = {"/etc/passwd": PASSWD, "/etc/os-release": b"ID=debian\nVERSION_ID=12\n", "/bin/sh": b"\x7fELF"}
+_RUNNING_SCRIPT = re.compile(r"while :;|sleep infinity")
+#: Programs that change or read users, in place of those of the host; $ROOT is the distribution.
+_ID = r"""#!/bin/sh
+[ "$1" = -u ] || exit 2
+shift
+line=$(grep "^$1:" "$ROOT/etc/passwd") || { echo "id: '$1': no such user" >&2; exit 1; }
+echo "$line" | cut -d: -f3
+"""
+_USERADD = r"""#!/bin/sh
+for name; do :; done
+case $name in *[!a-z0-9_-]*|[0-9-]*|"") echo "useradd: invalid user name '$name'" >&2; exit 3;; esac
+grep -q "^$name:" "$ROOT/etc/passwd" && { echo "useradd: user '$name' already exists" >&2; exit 9; }
+uid=$(cut -d: -f3 "$ROOT/etc/passwd" | sort -n | tail -1)
+[ "$uid" -lt 1000 ] && uid=999
+uid=$((uid + 1))
+echo "$name:x:$uid:$uid::/home/$name:/bin/bash" >> "$ROOT/etc/passwd"
+mkdir -p "$ROOT/home/$name" && touch "$ROOT/home/$name/.profile"
+"""
+_PLACES = re.compile(r"(?<![\w./])/(?=(?:etc|run|home|root|tmp|usr|bin)\b)")
+
+
+@dataclass
+class Distro:
+    """``flags`` and the rest are values of the registry; ``running`` and ``clients`` only the service knows.
+
+    ``clients``: programs on Windows that use it. ``lock`` is what the service does with it at the moment; ``is_read``
+    of one that was started to be read.
+    """
+
+    name: str
+    base: str
+    flags: int = 15
+    guid: str = field(default_factory=lambda: f"{{{uuid.uuid4()}}}")
+    vhd: str = "ext4.vhdx"
+    state: int = 1
+    uid: int = 0
+    running: bool = False
+    clients: int = 0
+    uses: int = 0
+    lock: str = ""
+    is_read: bool = False
+    files: dict = field(default_factory=lambda: dict(FILES))
+    values: dict = field(default_factory=dict)
+    started_with: bytes = b""
+    tools: tuple = ("id", "useradd")
+
+    @property
+    def version(self):
+        return 2 if self.flags & 8 else 1
+
+    @property
+    def disk(self):
+        """The path of the virtual disk."""
+        return f"{self.base}\\{self.vhd}"
+
+    def registry(self):
+        """The values of its key."""
+        return {
+            "State": self.state,
+            "DistributionName": self.name,
+            "Version": 2,
+            "BasePath": self.base,
+            "Flags": self.flags,
+            "DefaultUid": self.uid,
+            **({"VhdFileName": self.vhd} if self.version == 2 else {}),
+            **self.values,
+        }
+
+    def start(self):
+        """What a start of the instance does: /run is empty, and wsl.conf counts."""
+        if not self.running:
+            self.running = True
+            self.files = {path: content for path, content in self.files.items() if not path.startswith("/run/")}
+            self.started_with = self.files.get("/etc/wsl.conf", b"")
+
+    def users(self):
+        """{name: uid}"""
+        lines = self.files.get("/etc/passwd", b"").decode().splitlines()
+        return {line.split(":")[0]: int(line.split(":")[2]) for line in lines if line.count(":") > 2}
+
+    def never_ends(self, words):
+        return any(_RUNNING_SCRIPT.search(word) for word in words)
+
+    def run(self, words, stdin):
+        """(exit code, output, errors) of a program: a real one, with the files of the distribution."""
+        with tempfile.TemporaryDirectory() as folder:
+            root, tools = Path(folder, "root"), Path(folder, "tools")
+            for path, content in self.files.items():
+                (root / path[1:]).parent.mkdir(parents=True, exist_ok=True)
+                (root / path[1:]).write_bytes(content)
+            for place in ("etc", "run"):
+                (root / place).mkdir(parents=True, exist_ok=True)
+            tools.mkdir()
+            for name, text in {"id": _ID, "useradd": _USERADD}.items():
+                if name in self.tools:
+                    (tools / name).write_text(text)
+                    (tools / name).chmod(0o755)
+            placed = [words[0], *(_PLACES.sub(f"{root}/", word) for word in words[1:])]
+            environment = {"PATH": f"{tools}:/usr/bin:/bin", "ROOT": str(root), "LC_ALL": "C"}
+            try:
+                done = subprocess.run(placed, input=stdin or b"", capture_output=True, env=environment, check=False)
+            except OSError:
+                return 127, b"", f"/bin/sh: 1: {words[0]}: not found\n".encode()
+            self.files = {f"/{one.relative_to(root)}": one.read_bytes() for one in root.rglob("*") if one.is_file()}
+            hidden = f"{root}".encode()
+            return done.returncode, done.stdout.replace(hidden, b""), done.stderr.replace(hidden, b"")
+
+
+def packed(files, mode="w"):
+    """A tarball of files."""
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode=mode) as tar:
+        for path, content in sorted(files.items()):
+            if not path.startswith("/run/"):
+                entry = tarfile.TarInfo(path[1:])
+                entry.size = len(content)
+                tar.addfile(entry, io.BytesIO(content))
+    return stream.getvalue()
+
+
+def unpacked(content):
+    """The files of a tarball. Raises tarfile.TarError for anything else."""
+    with tarfile.open(fileobj=io.BytesIO(content)) as tar:
+        entries = [one for one in tar.getmembers() if one.isfile()]
+        return {f"/{one.name.lstrip('./')}": tar.extractfile(one).read() for one in entries}
+
+
+def disk_with(files, size=1024 * GIB):
+    """A virtual disk with these files."""
+    return Vhd(type="Dynamic", size=size, used=16 << 20, tree=dict(files), sparse=False)

@@ -1,0 +1,148 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Interrupted tasks on WSL: at each call the answer is lost, the process on the host ends, or the call fails."""
+
+from __future__ import annotations
+
+import pytest
+
+from platforms.windows.failures import Failed
+from platforms.wsl import reading
+from platforms.wsl.double.distro import FILES, packed
+from platforms.wsl.double.host import Knobs, WslHost
+from platforms.wsl.tasks import run
+from suite.depth import share
+
+#: Places of an interruption on one day; a deep run has all.
+_PLACES = 3
+TAR = "C:\\images\\base.tar"
+NEW = {
+    "name": ["web"],
+    "image": {"source": TAR},
+    "install_location": "D:\\new\\web",
+    "state": "started",
+    "description": "a server",
+    "tags": ["b", "a"],
+    "default_user": "anna",
+    "systemd": True,
+    "native": {"network.hostname": "web"},
+    "keep_running": "true",
+    "disks": [{"size": "2T"}],
+    "default": True,
+}
+PLAIN = {"name": ["web"], "image": {"source": TAR}}
+RUNNING = {**PLAIN, "state": "started"}
+CHANGE = {
+    "name": ["web"],
+    "description": "changed",
+    "version": 1,
+    "systemd": False,
+    "default_user": "berta",
+    "keep_running": "at_logon",
+    "export": "C:\\images\\out.tar",
+    # Else one that was left stopped for the change would stay so.
+    "state": "started",
+    "allow_restart": True,
+}
+MOVE = {
+    "name": ["web"],
+    "install_location": "D:\\moved\\web",
+    "disks": [{"size": "3T"}],
+    "state": "started",
+    "allow_restart": True,
+}
+#: {label: (tasks before, the task that is interrupted)}
+TASKS = {
+    "create": ([], NEW),
+    "clone": ([NEW], {"name": ["copy"], "clone": "web", "tags": ["copy"]}),
+    "clone of one that runs": ([RUNNING], {"name": ["copy"], "clone": "web", "state": "started"}),
+    "change": ([RUNNING], CHANGE),
+    "move": ([NEW], MOVE),
+    "stop": ([NEW], {"name": ["web"], "state": "stopped"}),
+    "delete": ([NEW], {"name": ["web"], "state": "absent"}),
+}
+FAULTS = {
+    "lose": {"kind": "lose"},
+    "kill before": {"kind": "kill", "before": True},
+    "kill after": {"kind": "kill"},
+    "fail": {"kind": "fail", "error": Failed("OperationTimeout,Register", "OperationTimeout", "Zeitüberschreitung")},
+}
+
+
+def _prepared(tasks):
+    host = WslHost(knobs=Knobs(idle_seconds=1e9))
+    host.files.put(TAR, packed(FILES))
+    for options in tasks:
+        result = run(host, **options)
+        assert not result["failed"], result["msg"]
+    host.tick(2)
+    return host
+
+
+def _stands(host):
+    """All that must be as after an undisturbed task: without ids."""
+    host.tick(2)
+    distros = {
+        one.name: (reading.standing(host, one), one.base, one.version, one.uid, sorted(one.users()), one.clients > 0)
+        for one in host.distros.values()
+    }
+    for stands, *_more in distros.values():
+        del stands["id"]
+    tasks = sorted((task.words[1], task.is_enabled, task.is_running) for task in host.tasks.values())
+    folders = [path for path in host.files.folders if host.files.below(path) or path.startswith("c:\\wsl\\")]
+    default = host.distros[host.default].name if host.default else None
+    return distros, tasks, sorted(host.files.contents), sorted(folders), default
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("label", TASKS)
+def test_task_that_is_interrupted_converges(request, label, fault):
+    before, options = TASKS[label]
+    undisturbed = _prepared(before)
+    first = undisturbed.windows.faults.calls
+    assert run(undisturbed, **options)["changed"]
+    calls = undisturbed.windows.faults.calls - first
+    expected = _stands(undisturbed)
+    for place in share(request.config, range(1, calls + 1), _PLACES):
+        host = _prepared(before)
+        host.windows.faults.plan(call=place, **FAULTS[fault])
+        result = run(host, **options)
+        assert "Unexpected" not in result.get("msg", ""), (place, result["msg"])
+        if result["failed"]:
+            again = run(host, **options)
+            assert not again["failed"], (place, result["msg"], again["msg"])
+        assert _stands(host) == expected, place
+        assert not run(host, **options)["changed"], place
+
+
+class _Gone(Exception):
+    """The controller has ended, too."""
+
+
+@pytest.mark.parametrize("then", ["again", "absent"])
+def test_clone_whose_controller_ends_leaves_nothing(request, then):
+    """Nobody goes on with the task: the next one finds no half distribution, and removes the file of the export."""
+    before, options = TASKS["clone of one that runs"]
+    undisturbed = _prepared(before)
+    first = undisturbed.windows.faults.calls
+    run(undisturbed, **options)
+    calls = undisturbed.windows.faults.calls - first
+    for place in share(request.config, range(1, calls + 1), _PLACES):
+        host = _prepared(before)
+        host.windows.faults.plan(call=place, kind="kill")
+        answer = host.windows.answer
+
+        def end(text, host=host, answer=answer):
+            try:
+                return answer(text)
+            except ConnectionError:
+                raise _Gone from None
+
+        host.windows.answer = end
+        run(host, **options)
+        host.windows.answer = answer
+        result = run(host, **(options if then == "again" else {"name": ["copy"], "state": "absent"}))
+        assert not result["failed"], (place, result["msg"])
+        assert not [path for path in host.files.contents if path.endswith(".tar") and path != TAR.lower()], place
+        assert (host.find("copy") is not None) == (then == "again"), place

@@ -1,0 +1,280 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Tasks on WSL in all flavours and languages, and what only this platform has."""
+
+from __future__ import annotations
+
+import pytest
+
+from platforms.windows.failures import Failed
+from platforms.wsl import reading
+from platforms.wsl.double.distro import FILES, disk_with, packed
+from platforms.wsl.double.host import Knobs, WslHost, is_write
+from platforms.wsl.tasks import run
+
+TAR = "C:\\images\\base.tar"
+NEW = {"name": ["web"], "image": {"source": TAR}}
+FLAVOURS, CULTURES = ("inbox", "2.4.4", "2.6.3"), ("en-US", "fr-FR", "de-DE")
+
+
+def _host(flavour="2.6.3", culture="en-US", **knobs):
+    host = WslHost(flavour, culture, Knobs(**knobs))
+    host.files.put(TAR, packed(FILES))
+    return host
+
+
+def _done(host, about="distro", **options):
+    result = run(host, about, **options)
+    assert not result["failed"], result["msg"]
+    return result
+
+
+def _rejected(host, *words, **options):
+    """A task that fails with these words, and leaves the host as it was."""
+    before = _stands(host)
+    result = run(host, **options)
+    assert result["failed"], options
+    assert [word for word in words if word not in result["msg"]] == [], result["msg"]
+    assert _stands(host) == before
+    return result
+
+
+def _stands(host):
+    found = {one.name: (reading.standing(host, one), one.base, one.version) for one in host.distros.values()}
+    return found, sorted(host.files.contents), sorted(host.files.folders), sorted(host.tasks), host.default
+
+
+# Flavours and languages -----------------------------------------------------------------------------------------------
+
+
+def _life(host):
+    """A life; what each task has reported, and how the distribution stands in the end."""
+    tasks = [
+        {**NEW, "description": "first"},
+        {"name": ["WEB"], "description": "first", "tags": ["b", "a"], "default_user": "anna"},
+        {"name": ["web"], "state": "started"},
+        {"name": ["web"], "systemd": True, "native": {"network.hostname": "ü # x"}},
+        {"name": ["web"], "systemd": True, "allow_restart": True},
+        {"name": ["copy"], "clone": {"source": "web"}, "default": True},
+        {"name": ["web"], "state": "restarted"},
+        {"name": ["web"], "keep_running": "at_logon"},
+        {"name": ["web"], "export": "C:\\images\\web.tar", "allow_restart": True},
+        {"name": ["web"], "version": 1, "systemd": False, "allow_restart": True},
+        {"name": ["web", "copy"], "state": "stopped"},
+    ]
+    reported = []
+    for task in tasks:
+        foreseen = run(host, check=True, **task)
+        result = _done(host, **task)
+        assert (foreseen["failed"], foreseen["diff"]) == (False, result["diff"]), task
+        assert task.get("state") == "restarted" or not run(host, **task)["changed"], task
+        reported.append((result["changed"], [step["verb"] for vm in result["vms"] for step in vm["steps"]]))
+    stood = [(one.name, one.users()["anna"], one.files["/etc/wsl.conf"]) for one in host.in_order()]
+    _done(host, name=["web", "copy"], state="absent")
+    assert (host.distros, host.tasks, host.files.below("C:\\WSL")) == ({}, {}, [])
+    return reported, stood
+
+
+@pytest.fixture(name="usual", scope="module")
+def _usual():
+    return _life(_host())
+
+
+@pytest.mark.parametrize("culture", CULTURES)
+@pytest.mark.parametrize("flavour", FLAVOURS)
+def test_life_is_the_same_in_all_flavours_and_languages(usual, flavour, culture):
+    assert _life(_host(flavour, culture)) == usual
+
+
+@pytest.mark.parametrize("knobs", [{"ignores_utf8": True}, {"warns": True}, {"denies_disk_images": True}], ids=str)
+def test_life_is_the_same_on_hosts_that_differ(usual, knobs):
+    assert _life(_host(**knobs)) == usual
+
+
+@pytest.mark.parametrize("flavour", FLAVOURS)
+@pytest.mark.parametrize("count", [1, 20])
+def test_task_with_nothing_to_do_needs_one_request(flavour, count):
+    host, names = _host(flavour), [f"web{number}" for number in range(count)]
+    for name in names:
+        host.add(name, running=True)
+    options = {"name": names, "description": "", "version": 2, "state": "started", "keep_running": "false"}
+    if flavour == "2.6.3":
+        options |= {"systemd": False, "default_user": "root", "disks": [{"size": "1T"}], "sparse": False}
+    result = _done(host, **options)
+    assert (result["changed"], len(host.windows.requests)) == (False, 1)
+
+
+@pytest.mark.parametrize(
+    ("flavour", "options", "words"),
+    [
+        ("inbox", {"name": ["new"], "image": {"source": "Debian"}}, ("2.4.4", "tarball")),
+        ("2.3.26", {"name": ["new"], "image": {"source": "C:\\images\\x.wsl"}}, ("2.4.4", "tarball")),
+        ("2.3.26", {"name": ["web"], "install_location": "D:\\x"}, ("install_location", "2.4.4")),
+        ("2.3.26", {"name": ["web"], "disks": [{"size": "2T"}]}, ("disks", "2.4.4")),
+        ("2.4.4", {"name": ["web"], "export": "C:\\images\\x.tar.gz"}, ("export", "2.5.10")),
+        ("inbox", {"name": ["web"], "sparse": True}, ("sparse", "2.0")),
+    ],
+)
+def test_old_versions_say_what_they_need(flavour, options, words):
+    host = _host(flavour)
+    host.add("web")
+    _rejected(host, *words, **options)
+
+
+# Creation -------------------------------------------------------------------------------------------------------------
+
+
+def test_sources():
+    host = _host()
+    host.files.put("C:\\images\\disk.vhdx", disk_with(FILES))
+    host.files.put("C:\\images\\modern.wsl", packed(FILES, "w:gz"))
+    for name, source in {"a": "C:\\images\\disk.vhdx", "b": "C:/images/modern.wsl", "c": "debian"}.items():
+        if name == "c":
+            host.online = {"debian": dict(FILES)}
+        _done(host, name=[name], image=source, default_user="anna")
+        assert host.find(name).base == f"C:\\WSL\\{name}"
+        assert reading.standing(host, host.find(name))["power"] == "stopped"
+    # Nobody is asked for a user at the first start.
+    assert host.find("b").values["RunOOBE"] == host.find("c").values["RunOOBE"] == 0
+
+
+def test_directories_above_the_location_are_created():
+    host = _host()
+    _done(host, **NEW, install_location="D:\\a\\b\\web")
+    assert host.find("web").disk == "D:\\a\\b\\web\\ext4.vhdx"
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(b"no tar", ("IMPORT_FAILED", "tarball")), (packed({"/x": b""}), ("NOT_A_LINUX_DISTRO", "/etc"))],
+)
+def test_failed_import_leaves_what_was_there(content, words):
+    host = _host()
+    host.add("other", running=True)
+    host.files.put("C:\\images\\bad.tar", content)
+    _rejected(host, *words, name=["web"], image={"source": "C:\\images\\bad.tar"}, install_location="D:\\x\\y\\web")
+
+
+def test_full_drive_is_known_before_anything_is_done():
+    host = _host()
+    host.add("big")
+    host.files.vhd(host.find("big").disk).used = 1 << 38
+    host.files.capacity["C"] = (1 << 38) + (1 << 30)
+    writes = len(host.writes())
+    _rejected(host, "free space", "install_location", name=["web"], clone="big")
+    assert len(host.writes()) == writes
+
+
+def test_clone_of_a_running_distribution():
+    host = _host()
+    host.add("src", running=True, uid=1)
+    result = _done(host, name=["copy"], clone="src")
+    assert "started again" in result["vms"][0]["steps"][0]["also"][0]
+    assert (host.find("src").running, host.find("copy").running, host.find("copy").uid) == (True, False, 1)
+    assert not [path for path in host.files.contents if path.endswith(".tar") and path != TAR.lower()]
+
+
+def test_clone_of_a_kept_distribution_keeps_its_task():
+    host = _host()
+    _done(host, **NEW, keep_running="true", state="started")
+    _done(host, name=["copy"], clone="web")
+    host.tick(5)
+    (task,) = host.tasks.values()
+    assert (task.is_running, task.is_enabled, task.words[1]) == (True, True, "web")
+    assert _done(host, "distro_info", name=["copy"])["vms"][0]["settings"]["keep_running"] == "false"
+
+
+# Identity -------------------------------------------------------------------------------------------------------------
+
+
+def test_another_distribution_of_the_same_name_is_not_deleted():
+    host = _host()
+    old = _done(host, **NEW)["vms"][0]["id"]
+    _done(host, name=["web"], state="absent")
+    _done(host, **NEW)
+    _rejected(host, old, "another ID", name=["web"], id=old, state="absent")
+
+
+def test_distribution_that_is_replaced_meanwhile_is_not_deleted():
+    host = _host()
+    host.add("web")
+
+    def replace():
+        host.distros.clear()
+        host.add("web", files={**FILES, "/root/data": b"precious"})
+
+    host.after("--version", replace)
+    run(host, name=["web"], state="absent")
+    assert host.find("web").files["/root/data"] == b"precious"
+
+
+def test_names_that_begin_alike_are_not_mixed_up():
+    host = _host()
+    for name in ("Ubuntu", "Ubuntu-22.04"):
+        host.add(name, running=True)
+    _done(host, name=["ubuntu"], state="stopped")
+    assert [one.running for one in host.in_order() if one.name == "Ubuntu-22.04"] == [True]
+    _done(host, name=["Ubuntu"], state="absent")
+    assert [one.name for one in host.distros.values()] == ["Ubuntu-22.04"]
+    assert not _done(host, name=["Ubuntu"], state="absent")["changed"]
+
+
+# The host -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("flavour", FLAVOURS)
+def test_host_without_distributions(flavour):
+    result = _done(_host(flavour), "distro_info")
+    assert (result["vms"], result["host"]["available"], result["host"]["default_version"]) == ([], True, 2)
+
+
+def test_facts_about_the_host():
+    host = _host(culture="fr-FR")
+    host.features["VirtualMachinePlatform"] = "EnablePending"
+    found = _done(host, "distro_info")["host"]
+    assert {key: found[key] for key in ("version", "kernel", "wslg", "windows")} == {
+        "version": "2.6.3.0", "kernel": "6.6.87.2-1", "wslg": "1.0.71", "windows": "10.0.26100",
+    }  # fmt: skip
+    assert (found["features_missing"], found["reboot_required"], found["idle_timeout"]) == ([], True, 15)
+
+
+def test_info_starts_nothing():
+    host = _host()
+    host.add("web", files={**FILES, "/etc/wsl.conf": b"[boot]\nsystemd=true\n"})
+    host.add("on", files={**FILES, "/etc/wsl.conf": b"[boot]\nsystemd=true\n"}, running=True)
+    settings = {vm["name"]: vm["settings"] for vm in _done(host, "distro_info")["vms"]}
+    assert ("systemd" in settings["web"], settings["on"]["systemd"]) == (False, True)
+    assert [words for words in host.log if is_write(words) or "web" in words] == []
+
+
+@pytest.mark.parametrize(
+    ("prepare", "words"),
+    [
+        (lambda host: host.windows.about.update(local_system=True), ("local system", "owns")),
+        (lambda host: setattr(host.knobs, "refuses_session", True), ("MSI", "runas")),
+        (lambda host: setattr(host.knobs, "create_vm_fails", True), ("0x8007023f", "Log on")),
+        (lambda host: host.features.update(VirtualMachinePlatform="Disabled"), ("HCS_E_SERVICE", "wsl_host")),
+    ],
+)
+def test_host_that_cannot_be_used_is_explained(prepare, words):
+    host = _host()
+    host.add("old")
+    prepare(host)
+    before = _stands(host)
+    result = run(host, name=["old"], state="started")
+    result = result if result["failed"] else run(host, **NEW)
+    assert result["failed"]
+    assert [word for word in words if word not in result["msg"]] == [], result["msg"]
+    assert "Unexpected" not in result["msg"]
+    assert sorted(before[0]) == sorted(_stands(host)[0])
+
+
+def test_error_of_a_command_is_no_traceback():
+    host = _host()
+    _done(host, **NEW)
+    for call in range(1, 8):
+        host.windows.faults.plan("fail", call, error=Failed("AccessDenied,x", "PermissionDenied", "verweigert"))
+        result = run(host, name=["web"], description=f"{call}", systemd=True)
+        assert "Unexpected" not in result["msg"] if result["failed"] else True
+        host.windows.faults.planned.clear()

@@ -1,0 +1,70 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Tasks as users run them: ansible-playbook, its winrm connection and pywinrm, to a WSL host in Python."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from platforms.windows.winrm_server import WinRMServer, through
+from platforms.wsl.double.distro import FILES, packed
+from platforms.wsl.double.host import Knobs, WslHost
+
+NEW = {"name": "web", "image": "C:\\images\\base.tar", "description": "ä漢", "default_user": "anna", "systemd": True}
+TASKS = {
+    "create": ("distro", {**NEW, "state": "started"}),
+    "again": ("distro", {**NEW, "state": "started"}),
+    "keep": ("distro", {"name": "web", "keep_running": True}),
+    "clone": ("distro", {"name": "copy", "clone": "web"}),
+    "info": ("distro_info", {}),
+    "remove": ("distro", {"name": ["web", "copy"], "state": "absent"}),
+}
+
+
+@pytest.fixture
+def play(tmp_path, ansible_playbook):
+    """Runs all tasks through a server, and returns {label: result}."""
+    tasks = [
+        {"name": label, f"polyvirt.core.wsl_{about}": options, "register": label}
+        for label, (about, options) in TASKS.items()
+    ]
+    found = ", ".join(f"'{label}': {label}" for label in TASKS)
+    show = {"copy": {"content": "{{ {" + found + "} | to_json }}", "dest": str(tmp_path / "done")}}
+    tasks.append({**show, "delegate_to": "localhost", "check_mode": False})
+    playbook = [{"hosts": "all", "gather_facts": False, "tasks": tasks}]
+    (tmp_path / "play.json").write_text(json.dumps(playbook), encoding="utf-8")
+
+    def run(server):
+        hosts = {"all": {"hosts": {"win": server.variables}}}
+        (tmp_path / "hosts.json").write_text(json.dumps(hosts), encoding="utf-8")
+        code, output = ansible_playbook("-i", tmp_path / "hosts.json", tmp_path / "play.json")
+        assert code == 0, output
+        return json.loads((tmp_path / "done").read_text(encoding="utf-8"))
+
+    return run
+
+
+@pytest.mark.parametrize("lost", [(), (12, 40, 70)], ids=["", "lost"])
+def test_life_of_a_distribution(play, lost):
+    host = WslHost(knobs=Knobs(idle_seconds=1e9))
+    host.files.put(NEW["image"], packed(FILES))
+    for call in lost:
+        host.windows.faults.plan(kind="lose", call=call)
+    # The time of the host passes only while a call waits: the task is not waited for.
+    host.start_task = lambda task: host._begin(_started(task), host.find("web"))
+    with WinRMServer(through(host.windows)) as server:
+        done = play(server)
+    assert not any(done[label].get("failed") for label in TASKS)
+    if not lost:
+        assert [done[label]["changed"] for label in TASKS] == [True, False, True, True, False, True]
+    settings = {vm["name"]: vm["settings"] for vm in done["info"]["vms"]}
+    assert (settings["web"]["keep_running"], settings["web"]["default_user"]) == ("true", "anna")
+    assert (host.distros, host.tasks) == ({}, {})
+
+
+def _started(task):
+    task.is_running = True
+    return task

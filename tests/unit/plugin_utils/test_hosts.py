@@ -1,0 +1,116 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""VMs as hosts: names that cannot be confused, and what leads to each of them."""
+
+from __future__ import annotations
+
+import shlex
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import InvalidInput
+from ansible_collections.polyvirt.core.plugins.plugin_utils.hosts import (
+    Source,
+    groups_of,
+    jump,
+    names_of,
+    sources_of,
+    variables_of,
+)
+
+LAB, PROD = Source("lab", "libvirt"), Source("prod", "proxmox")
+REMOTE = Source("hv", "libvirt", host="hv1")
+SSH = {"host": "192.168.122.5", "port": 22, "user": None, "scope": "host"}
+
+
+def _vm(name, vm_id="1", **more):
+    return {"name": name, "id": vm_id, **more}
+
+
+@pytest.mark.parametrize(
+    ("found", "names"),
+    [
+        ([(LAB, _vm("web")), (PROD, _vm("db"))], ["web", "db"]),
+        ([(LAB, _vm("web")), (PROD, _vm("web"))], ["web_lab", "web_prod"]),
+        ([(PROD, _vm("web", "1")), (PROD, _vm("web", "2"))], ["web_prod_1", "web_prod_2"]),
+        ([(LAB, _vm("web")), (PROD, _vm("web")), (LAB, _vm("web_lab"))], ["web_lab_1", "web_prod", "web_lab"]),
+        ([(LAB, _vm("localhost")), (PROD, _vm("hv1"))], ["localhost_lab", "hv1_prod"]),
+        ([(Source("a", "libvirt", prefix="a-"), _vm("web")), (LAB, _vm("web"))], ["a-web", "web"]),
+    ],
+)
+def test_names(found, names):
+    assert names_of(found, taken={"localhost", "hv1"}) == names
+
+
+def test_sources_have_names_of_their_own():
+    entry = {"platform": "libvirt", "name": None, "host": None}
+    hosts = [None, "hv1", {"ansible_host": "hv2", "ansible_user": "root"}]
+    assert [one.name for one in sources_of([{**entry, "host": host} for host in hosts])] == [
+        "libvirt",
+        "libvirt-hv1",
+        "libvirt-hv2",
+    ]
+    with pytest.raises(InvalidInput, match="2 entries are named libvirt"):
+        sources_of([entry, entry])
+
+
+def test_variables_name_the_vm_and_the_way_to_it():
+    vm = _vm("web", state="running", ssh={**SSH, "user": "vagrant", "port": 2222, "key_file": "/k"})
+    assert variables_of(LAB, vm, {}) == {
+        **{f"polyvirt_{key}": value for key, value in vm.items()},
+        "polyvirt_source": "lab",
+        "ansible_host": "192.168.122.5",
+        "ansible_port": 2222,
+        "ansible_user": "vagrant",
+        "ansible_ssh_private_key_file": "/k",
+    }
+
+
+def test_a_key_on_another_host_is_of_no_use():
+    variables = variables_of(REMOTE, _vm("web", ssh={**SSH, "key_file": "/k"}), {})
+    assert "ansible_ssh_private_key_file" not in variables
+
+
+@pytest.mark.parametrize("address", ["-oProxyCommand=touch /x", "a b", "$(id)", ""])
+def test_an_address_that_is_none_is_not_connected_to(address):
+    assert not {"ansible_host", "ansible_port"} & set(variables_of(LAB, _vm("web", ssh={**SSH, "host": address}), {}))
+
+
+@pytest.mark.parametrize("address", ["fe80::1%eth0", "::1", "web.example.com", "10.0.0.1"])
+def test_addresses_and_names_are_connected_to(address):
+    assert variables_of(LAB, _vm("web", ssh={**SSH, "host": address}), {})["ansible_host"] == address
+
+
+@pytest.mark.parametrize(("source", "scope", "leads"), [(REMOTE, "host", 1), (REMOTE, "network", 0), (LAB, "host", 0)])
+def test_only_what_the_hypervisor_alone_can_reach_is_reached_through_it(source, scope, leads):
+    variables = variables_of(source, _vm("web", ssh={**SSH, "scope": scope}), {"ansible_host": "hv1.example.com"})
+    assert ("ansible_ssh_common_args" in variables) == leads
+
+
+@pytest.mark.parametrize(
+    ("reached_by", "words"),
+    [
+        ({"ansible_host": "hv1"}, ["-o", "ProxyJump=hv1"]),
+        ({"ansible_host": "hv1", "ansible_user": "root", "ansible_port": 2200}, ["-o", "ProxyJump=root@hv1:2200"]),
+        ({"ansible_host": "2001:db8::1", "ansible_port": 22}, ["-o", "ProxyJump=[2001:db8::1]:22"]),
+        (
+            {"ansible_host": "hv1", "ansible_user": "root", "ansible_port": 2200, "ansible_private_key_file": "/a b/k"},
+            ["-o", "ProxyCommand=ssh -W '[%h]:%p' -i '/a b/k' -p 2200 root@hv1"],
+        ),
+    ],
+)
+def test_jump(reached_by, words):
+    assert shlex.split(jump(reached_by)) == words
+
+
+@pytest.mark.parametrize(
+    "reached_by",
+    [{}, {"ansible_host": "hv1", "ansible_connection": "winrm"}, {"ansible_connection": "ansible.builtin.local"}],
+)
+def test_no_jump_through_a_host_without_ssh(reached_by):
+    assert jump(reached_by) is None
+
+
+def test_groups():
+    vm = _vm("web", platform="libvirt", state="running", tags=["a", "b"], fleet=None, settings={"os_type": "linux"})
+    assert groups_of(vm) == ["platform_libvirt", "state_running", "tag_a", "tag_b", "os_linux"]

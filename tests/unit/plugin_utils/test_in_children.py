@@ -1,0 +1,64 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Functions in processes of their own: each costs no more than its time, and none is left behind."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.plugin_utils.in_children import Answer, answers
+
+# The process of the tests may have threads, which none of these functions needs.
+pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
+#: Seconds; far more than a process needs to start and end.
+LONG = 120
+
+
+def _fail():
+    raise ValueError("not today")
+
+
+def _exit():
+    os._exit(7)
+
+
+def test_each_answers_for_itself():
+    printed = [lambda: {"a": [1, None]}, _fail, _exit, lambda: print("x") or "printed", lambda: "y" * 10**6]
+    assert answers(printed, [LONG] * 5) == [
+        Answer({"a": [1, None]}),
+        Answer(problem="not today"),
+        Answer(problem="The process that reads it has ended with exit code 7."),
+        Answer("printed"),
+        Answer("y" * 10**6),
+    ]
+
+
+def test_one_that_hangs_is_ended_with_all_that_it_started():
+    reading, writing = os.pipe()
+
+    def hang():
+        # What ends it here only ends the test, if nothing else does.
+        subprocess.Popen([sys.executable, "-c", f"import time; time.sleep({LONG})"], pass_fds=[writing])
+        time.sleep(LONG)
+
+    before = time.monotonic()
+    found = answers([hang, lambda: "answered"], [1, LONG])
+    assert found == [
+        Answer(problem="No answer within 1 s.", is_late=True),
+        Answer("answered"),
+    ]
+    os.close(writing)
+    # The pipe is closed when the last process that could write to it has ended.
+    assert os.read(reading, 1) == b""
+    os.close(reading)
+    assert time.monotonic() - before < LONG
+
+
+def test_nobody_asks_at_the_terminal():
+    (found,) = answers([lambda: [os.getsid(0) == os.getpid(), os.read(0, 1).decode()]], [LONG])
+    assert found == Answer([True, ""])

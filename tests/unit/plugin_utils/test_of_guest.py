@@ -1,0 +1,80 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""guest_status by ansible-playbook, with an ssh that records its calls: one connection, and errors with their cause."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+
+import pytest
+
+#: The name of a host is what its guest does.
+SSH = r"""#!/bin/sh
+for word; do before=$last; last=$word; done
+echo "$before" >>"$POLYVIRT_TEST_LOG"
+case $before in
+  fine) exec sh -c "$last" ;;
+  hangs) exec sleep 600 ;;
+  away) echo 'ssh: connect to host away port 22: No route to host' >&2; exit 255 ;;
+  closed) echo 'This account is currently not available.'; exit 1 ;;
+  short) exec sh -c "$last" | head -n 5 ;;
+esac
+"""
+HOSTS = ("fine", "hangs", "away", "closed", "short")
+
+
+@pytest.fixture(scope="module", name="answers")
+def _answers(ansible_playbook, tmp_path_factory):
+    """({host: result}, calls of ssh)"""
+    folder = tmp_path_factory.mktemp("guest-status")
+    ssh, log, results, playbook = (folder / name for name in ("ssh", "log", "results", "play.yml"))
+    ssh.write_text(SSH, encoding="utf-8")
+    ssh.chmod(0o755)
+    task = {"polyvirt.core.guest_status": {"timeout": "{{ 2 if inventory_hostname == 'hangs' else 60 }}"}}
+    told = "{{ dict(groups.all | zip(groups.all | map('extract', hostvars, 'result'))) | to_json }}"
+    tasks = [
+        {**task, "register": "result", "ignore_errors": True, "ignore_unreachable": True, "check_mode": True},
+        {
+            "ansible.builtin.copy": {"content": told, "dest": str(results)},
+            "delegate_to": "localhost",
+            "connection": "local",
+            "run_once": True,
+        },
+    ]
+    play = {"hosts": "all", "gather_facts": False, "connection": "ssh", "tasks": tasks}
+    playbook.write_text(json.dumps([{**play, "vars": {"ansible_ssh_executable": str(ssh)}}]), encoding="utf-8")
+    environment = {"POLYVIRT_TEST_LOG": str(log), "ANSIBLE_PIPELINING": "false", "HOME": str(folder)}
+    words = ("-i", ",".join(HOSTS) + ",", "-f", str(len(HOSTS)), playbook)
+    _code, output = ansible_playbook(*words, environment=environment)
+    assert results.exists(), output
+    assert "Traceback" not in output
+    return json.loads(results.read_text(encoding="utf-8")), log.read_text(encoding="utf-8").split()
+
+
+def test_one_connection_each(answers):
+    assert Counter(answers[1]) == dict.fromkeys(HOSTS, 1)
+
+
+def test_status(answers):
+    result = answers[0]["fine"]
+    assert result["changed"] is False
+    assert result["guest"]["os"]["kernel"]
+    assert result["guest"]["memory_mib"] > 0
+
+
+@pytest.mark.parametrize(
+    ("host", "word", "message"),
+    [
+        ("hangs", "failed", "No answer within 2 s. The guest or the way to it hangs"),
+        ("away", "unreachable", "No route to host"),
+        ("closed", "failed", "It needs a POSIX shell. Exit code 1: This account is currently not available."),
+        ("short", "failed", "The output of the guest breaks off."),
+    ],
+)
+def test_errors_name_the_cause(answers, host, word, message):
+    result = answers[0][host]
+    assert result[word]
+    assert message in result["msg"]
+    assert "guest" not in result
