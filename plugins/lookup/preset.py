@@ -11,7 +11,8 @@ version_added: 0.1.0
 description:
   - Returns the options of a VM that suit an operating system on a platform, such as CPUs, memory, disk and firmware.
   - The result is an entry of O(polyvirt.core.vm#module:machines).
-  - A preset names no image and no medium. Set them with the name of the VM in O(overrides).
+  - A preset names no image and no medium, except for WSL, which has a list of images itself. Set them with the name of
+    the VM in O(overrides).
 author:
   - polyvirt contributors (@polyvirt)
 options:

@@ -23,6 +23,8 @@ NEEDS = {
     "vagrant": {},
     "virtualbox_double": {},
     "vmm": {},
+    # The list of the double has this name.
+    "wsl": {"image": "Ubuntu"},
     # The double has no default switch.
     "hyperv": {"networks": [{"type": "network", "source": "lan"}]},
 }

@@ -22,6 +22,7 @@ DISTRIBUTIONS = catalogue.merged(
 OWN = {"title": "Own", "platform": "libvirt", "distribution": "debian-13", "vm": {"memory": "1G"}}
 REQUIRED = {
     *("virtualbox-ubuntu", "virtualbox-debian", "hyperv-windows-server", "hyperv-ubuntu", "proxmox-ubuntu"),
+    "wsl-ubuntu-dev",
     *("vmm-openbsd", "vmm-alpine", "libvirt-debian", "vagrant-debian-13", "vagrant-ubuntu-24.04", "vagrant-rocky-9"),
 }
 
@@ -33,11 +34,14 @@ def test_presets_are_there():
 @pytest.mark.parametrize("name", FILES)
 def test_preset_suits_its_operating_system(name):
     preset = presets.checked(yaml.safe_load(FILES[name].read_text()), name)
-    assert set(preset["vm"]) <= {*VM, "options"} - {"name", "platform", "image", "iso"}
+    assert set(preset["vm"]) <= {*VM, "options"} - {"name", "platform", "iso"}
+    assert "image" not in preset["vm"] or preset["platform"] == "wsl"
     if preset["platform"] == "vagrant":
         assert preset["vm"]["os_type"] in SYSTEMS
         return
     entry = DISTRIBUTIONS[preset["distribution"]]
+    if preset["platform"] == "wsl":
+        return
     assert preset["platform"] in entry["platforms"]
     assert parse_size(preset["vm"]["memory"], "memory") >= parse_size(entry["minimum"]["memory"], "memory")
     assert parse_size(preset["vm"]["disks"][0]["size"], "size") >= parse_size(entry["minimum"]["disk"], "size")
@@ -80,5 +84,5 @@ def test_own_presets_replace_shipped_ones(ansible_playbook, tmp_path):
 
 
 def test_each_preset_is_created_in_the_suite():
-    created = {"libvirt", "virtualbox", "vagrant", "proxmox", "vmd", "hyperv"}
+    created = {"libvirt", "virtualbox", "vagrant", "proxmox", "vmd", "hyperv", "wsl"}
     assert {yaml.safe_load(path.read_text())["platform"] for path in FILES.values()} == created
