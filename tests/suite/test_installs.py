@@ -8,6 +8,7 @@ The answer file that it reads is the role's own. tests/install has the installat
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 import subprocess
@@ -37,7 +38,8 @@ class Role:
             ["cpio", "--quiet", "-o", "-H", "newc", "-R", "0:0"], input=b"init\n", cwd=_INIT, stdout=-1, check=True
         )
         initrd = self.media / "initrd.img"
-        initrd.write_bytes(Path(boot["os/initrd"]).read_bytes() + added.stdout)
+        # Only a compressed archive may begin at any place.
+        initrd.write_bytes(Path(boot["os/initrd"]).read_bytes() + gzip.compress(added.stdout))
         self.medium = {"kernel": boot["os/kernel"], "initrd": str(initrd)}
 
     def run(self, *words, **variables):
