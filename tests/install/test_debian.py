@@ -64,15 +64,14 @@ def _virsh(*words):
 
 
 @pytest.fixture(name="provision", scope="module")
-def _provision(folder):
+def _provision(folder, ansible_environment):
     """Runs the playbook; returns its exit code and its output. The output is shown while it runs."""
 
     def provision(**variables):
         command = ["ansible-playbook", "polyvirt.core.provision", "-e", json.dumps({**_variables(folder), **variables})]
         lines = []
-        environment = {**os.environ, "ANSIBLE_CONFIG": os.devnull, "ANSIBLE_NOCOLOR": "1"}
         with subprocess.Popen(
-            command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            command, cwd=folder, env=ansible_environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         ) as process:
             for line in process.stdout:
                 lines.append(line)
