@@ -51,7 +51,7 @@ def parts_of(about, arguments, known, default=None):
     entries = [_entry(place, entry, own, known) for place, entry in enumerate(given.get("machines") or ())]
     if all(platform == own for platform, _described in entries):
         machines = {"machines": [described for _platform, described in entries]} if "machines" in given else {}
-        return [_part(about, own, {**_joined(given, options), **machines})], []
+        return [_part(about, own, _of_task({**_joined(given, options), **machines}, known))], []
     del given["machines"]
     which = {name: given.pop(name) for name in _WHICH if given.get(name)}
     by_platform = {own: which} if which else {}
@@ -60,7 +60,7 @@ def parts_of(about, arguments, known, default=None):
     listed = ([(own, which)] if which else []) + entries
     order = [platform for platform, meant in listed for _vm in range(_count(meant))]
     return [
-        _part(about, platform, {**_joined(given, options if platform == own else {}), **meant})
+        _part(about, platform, _of_task({**_joined(given, options if platform == own else {}), **meant}, known))
         for platform, meant in by_platform.items()
     ], order
 
@@ -74,6 +74,23 @@ def _entry(place, entry, own, known):
     platform, options = given.pop("platform", own), given.pop("options", {})
     _check_known(where, given, known)
     return platform, _joined(given, options)
+
+
+def _of_task(arguments, known):
+    """``arguments``, with the platform's own options that all of ``machines`` share as options of the task.
+
+    Such an option can be one that the module requires, like the directory of a project.
+    """
+    entries = arguments.get("machines") or ()
+    if not entries or any(name in arguments for name in _WHICH):
+        return arguments
+    shared = {
+        name: value
+        for name, value in entries[0].items()
+        if name not in known and name not in arguments and all(one.get(name) == value for one in entries)
+    }
+    own = [{name: value for name, value in one.items() if name not in shared} for one in entries]
+    return {**arguments, **shared, "machines": own}
 
 
 def _count(which):

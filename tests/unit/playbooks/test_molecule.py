@@ -65,6 +65,22 @@ def test_a_machine_that_was_not_made_cannot_be_taken_back(play, tmp_path):
     assert "it has no snapshot 'molecule-clean'" in output
 
 
+def test_platform_without_snapshots_is_rejected_before_there_are_vms(play, tmp_path):
+    hosts = "web vm_platform=vmd\ndb vm_module_options=\"{'uri': 'test:///default'}\" molecule_snapshot=false\n"
+    code, output = play("create", hosts=hosts, folder=tmp_path)
+    assert code != 0
+    assert "Snapshots are not supported on vmd." in output
+    assert "set molecule_snapshot=false for the hosts concerned. No VM was created." in " ".join(output.split())
+    assert "TASK [Create the VMs and wait for SSH]" not in output
+
+
+def test_only_one_host_can_run_the_vms(play, tmp_path):
+    code, output = play("create", hosts="web\n[molecule_hypervisor]\none\ntwo\n", folder=tmp_path)
+    assert code != 0
+    assert "must have one host, but it has 2: one, two." in " ".join(output.split())
+    assert not (tmp_path / "key").exists()
+
+
 def test_scenarios_have_machines_of_their_own(play, tmp_path):
     names = set()
     for scenario in ("one", "two"):

@@ -45,6 +45,21 @@ def test_entries_of_several_platforms():
     assert _parts(default="libvirt", machines=entries)[1] == ["proxmox", "libvirt", "libvirt", "vmd"]
 
 
+def test_own_option_of_all_entries_is_one_of_the_task():
+    """A module may require it, and would look for it there only."""
+    entries = [
+        {"name": "a", "platform": "vagrant", "cpus": 2, "options": {"project_dir": "/p", "box": "x"}},
+        {"name": "b", "platform": "vagrant", "cpus": 2, "options": {"project_dir": "/p", "box": "y"}},
+    ]
+    own = [{"name": "a", "cpus": 2, "box": "x"}, {"name": "b", "cpus": 2, "box": "y"}]
+    assert _parts(machines=entries)[0] == [("vagrant", "vagrant_instance", {"project_dir": "/p", "machines": own})]
+    with_task = _parts(platform="vagrant", options={"project_dir": "/q"}, machines=entries)[0][0][2]
+    assert with_task["project_dir"] == "/q"
+    assert [one["project_dir"] for one in with_task["machines"]] == ["/p", "/p"]
+    of_name = _parts(platform="vagrant", name="c", machines=entries)[0][0][2]
+    assert "project_dir" not in of_name
+
+
 @pytest.mark.parametrize(
     ("given", "words"),
     [
