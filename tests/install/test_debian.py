@@ -95,7 +95,7 @@ def _variables(folder):
         "vm_module_options": {
             "virt_type": "qemu",
             "display": {"type": "none"},
-            "native": {**_CPU, "devices/disk/driver@cache": "unsafe"},
+            "native": {**_CPU, "devices/disk[@device='disk']/driver@cache": "unsafe"},
         },
         "unattended_install_distribution": "debian-13",
         "unattended_install_domain": "example.test",
