@@ -33,8 +33,8 @@ attributes:
   bypass_host_loop:
     support: none
   check_mode:
-    support: full
-    details: Does not wait.
+    support: none
+    details: Skipped.
   connection:
     support: full
     details: The connection of the task is that to the host of the hypervisor, as with the module of the platform.

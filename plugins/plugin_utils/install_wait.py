@@ -26,6 +26,8 @@ class InstallWait(OverPlatforms):
     """Subclasses name ``module``, the declaration of the options."""
 
     TRANSFERS_FILES = False
+    #: Ansible skips the task then: there is nothing to wait for.
+    _supports_check_mode = False
     _supports_async = False
     about = "vm_info"
     clock, sleep = staticmethod(time.monotonic), staticmethod(time.sleep)
@@ -38,8 +40,6 @@ class InstallWait(OverPlatforms):
             part = self._part(options, task_vars or {})
         except PolyvirtError as error:
             return {"failed": True, "msg": str(error)}
-        if self._task.check_mode:
-            return {"changed": False, "skipped": True, "msg": "Check mode does not wait."}
         began = self.clock()
         result = self._wait(part, options, task_vars, began)
         return {"changed": False, "seconds": int(self.clock() - began), **result}
