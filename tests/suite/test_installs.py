@@ -108,6 +108,15 @@ def test_vm_is_installed_once(role):
     assert (code, "found installed" in output, "changed=0" in output) == (0, True, True), output
 
 
+def test_installer_is_started_from_a_cd(role):
+    """The CD that other platforms need, with the firmware of QEMU."""
+    code, output = role.run("-e", json.dumps({"__unattended_install_ways": {"libvirt": {"preseed": "iso"}}}))
+    assert (code, "found absent" in output) == (0, True), output
+    assert "Detecting network hardware" in role.console.read_text()
+    assert "-media/" not in role.definition()
+    assert (role.power(), role.files()) == ("stopped", [])
+
+
 def test_errors_of_the_installer_are_reported_with_their_titles(role):
     """The next run starts the installer again, with corrected answers, in the same VM."""
     for title, variables in (
