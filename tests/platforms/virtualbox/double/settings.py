@@ -85,6 +85,8 @@ _OF_NIC = re.compile(
     r"(nic|nictype|macaddress|cableconnected|natpf|natnet|bridgeadapter|intnet|hostonlyadapter|nat-network|nicpromisc)"
     r"(\d+)\Z"
 )
+#: A port is an address and an interrupt; a mode of these is followed by a path.
+_UART_WITH_TWO_WORDS = re.compile(r"uart\d=(?!off$).*|uartmode\d=(server|client|file)")
 #: What keeps a NIC's other end, and goes by another name in the option.
 BACKENDS = {"bridged": "bridgeadapter", "intnet": "intnet", "hostonly": "hostonlyadapter", "natnetwork": "nat-network"}
 _WHILE_SAVED = {
@@ -138,9 +140,7 @@ class Change:
             value = value if equals else words.pop(0)
             if name.startswith("natpf") and value == "delete":
                 value = ("delete", words.pop(0))
-            if re.match(r"uart\d\Z", name) and value != "off":
-                value = (value, words.pop(0))
-            elif name.startswith("uartmode") and value in ("server", "client", "file"):
+            if _UART_WITH_TWO_WORDS.fullmatch(f"{name}={value}"):
                 value = (value, words.pop(0))
             self._set(name, value)
 
