@@ -87,6 +87,8 @@ class Platform(Adapter):
 
     def noted(self):
         """All commands since the last time, with their arguments."""
+        if self.host is None:
+            return []  # In the process of ansible-playbook.
         noted = self.host.log[self._noted :]
         self._noted = len(self.host.log)
         return noted
