@@ -108,6 +108,7 @@ def test_vm_is_installed_once(role):
     assert (code, "found installed" in output, "changed=0" in output) == (0, True, True), output
 
 
+@pytest.mark.deep("tests/platforms/virtualbox/test_installs.py, where a double starts it")
 def test_installer_is_started_from_a_cd(role):
     """The CD that other platforms need, with the firmware of QEMU."""
     code, output = role.run("-e", json.dumps({"__unattended_install_ways": {"libvirt": {"preseed": "iso"}}}))
@@ -117,6 +118,7 @@ def test_installer_is_started_from_a_cd(role):
     assert (role.power(), role.files()) == ("stopped", [])
 
 
+@pytest.mark.deep("tests/unit/plugin_utils/test_install_wait.py")
 def test_errors_of_the_installer_are_reported_with_their_titles(role):
     """The next run starts the installer again, with corrected answers, in the same VM."""
     for title, variables in (
@@ -136,6 +138,7 @@ def test_errors_of_the_installer_are_reported_with_their_titles(role):
     assert "<kernel>" not in role.definition()
 
 
+@pytest.mark.deep("tests/platforms/virtualbox/test_installs.py")
 def test_interrupted_run_is_resumed(role):
     """An installer that still runs is waited for; one that has ended meanwhile is only detached."""
     code, output = role.run(domain="slow.example.org", timeout=1)

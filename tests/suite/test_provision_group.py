@@ -63,6 +63,7 @@ def _state_in_table(output, name):
     return re.search(rf'"{name} +(\w+)', output).group(1)
 
 
+@pytest.mark.deep("tests/suite/test_provision_platforms.py, without guests")
 def test_vms_are_created_by_one_task_and_a_failing_one_does_not_stop_the_others(group):
     one, _two, three = group.names
     code, output, recap = group.run("--check")

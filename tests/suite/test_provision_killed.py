@@ -11,13 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from suite import depth
 from suite.provisioning import variables_of_guest
 from suite.ssh import Key
 
 _CALLBACKS = Path(__file__).resolve().parent / "callback_plugins"
 _PLAYBOOK = "polyvirt.core.provision"
-_DAILY = 2
+_CREATION = "polyvirt.core.vm : Call the module of the platform"
 _NEVER = 0
 
 
@@ -29,7 +28,7 @@ class Provision:
         self.key = Key(folder)
         self.name = f"{platform.prefix}provision"
 
-    def run(self, kill_after=_NEVER):
+    def run(self, kill_after=_NEVER, kill_task=""):
         """(exit code, output, names of the tasks that had a result)."""
         names = self.folder / "names"
         names.unlink(missing_ok=True)
@@ -37,6 +36,7 @@ class Provision:
             "ANSIBLE_CALLBACK_PLUGINS": str(_CALLBACKS),
             "ANSIBLE_CALLBACKS_ENABLED": "kill_after",
             "POLYVIRT_KILL_AFTER": str(kill_after),
+            "POLYVIRT_KILL_TASK": kill_task,
             "POLYVIRT_KILL_NAMES": str(names),
         }
         words = [_PLAYBOOK, "-e", json.dumps(self._variables())]
@@ -72,18 +72,29 @@ def _is_unchanged(output):
     return "changed=0" in output and not re.search(r"changed=[1-9]", output)
 
 
-def test_killed_run_is_completed(provision, request):
-    """In a deep run, killed after each task that follows the creation of the VM, and each time run to the end."""
+def _assert_completed(provision, done):
+    """The next run after one that was killed."""
+    code, output, _names = provision.run()
+    assert (code, "Log in: ssh" in output) == (0, True), f"killed after {done[-1]}: {output}"
+    assert provision.count_of_script(output) == 1, f"killed after {done[-1]}"
+
+
+def test_run_that_was_killed_after_the_creation_is_completed(provision):
+    code, output, done = provision.run(kill_task=_CREATION)
+    assert (code < 0, done[-1]) == (True, _CREATION), output
+    _assert_completed(provision, done)
+
+
+@pytest.mark.deep("test_run_that_was_killed_after_the_creation_is_completed")
+def test_run_that_was_killed_after_any_task_is_completed(provision):
     code, output, names = provision.run()
-    assert (code, "Log in: ssh" in output) == (0, True), output
+    assert code == 0, output
     # Before the VM is created, nothing can be left behind.
     first = next(place for place, name in enumerate(names) if "Create the VM" in name)
-    for place in depth.share(request.config, range(first + 1, len(names)), _DAILY):
+    for place in range(first + 1, len(names)):
         provision.forget()
         code, output, done = provision.run(kill_after=place)
         assert (code < 0, len(done)) == (True, place), output
-        code, output, _names = provision.run()
-        assert code == 0, f"killed after {done[-1]}: {output}"
-        assert provision.count_of_script(output) == 1, f"killed after {done[-1]}"
+        _assert_completed(provision, done)
     code, output, _names = provision.run()
     assert (code, _is_unchanged(output)) == (0, True), output
