@@ -18,6 +18,8 @@ import sys
 from pathlib import Path
 from typing import Callable, NamedTuple
 
+import yaml
+
 from lib.collection_path import collections_path
 from lib.error_catalogue import catalogue_lines
 from lib.guides import guide_lines, guides
@@ -41,7 +43,7 @@ PLATFORM_OF_PREFIX = {
     "wsl": "wsl",
 }
 #: Modules that serve all platforms.
-OF_NO_PLATFORM = {"install_medium"}
+OF_NO_PLATFORM = {"install_medium", "install_wait"}
 
 
 class OutOfPlace(Exception):
@@ -144,6 +146,26 @@ def _cell(traits, option, is_creation):
     return ", ".join(word for cost, word in COST_WORDS.items() if cost in costs)
 
 
+def presets(checkout):
+    """A table of all presets and what they set."""
+    rows = ["| preset | platform | operating system | options |", "|---|---|---|---|"]
+    for file in sorted((checkout / "templates" / "presets").glob("*.yml")):
+        preset = yaml.safe_load(file.read_text(encoding="utf-8"))
+        options = {**preset["vm"], **preset["vm"].get("options", {})}
+        named = ", ".join(f"`{name}`: {_short(value)}" for name, value in options.items() if name != "options")
+        rows.append(f"| `{file.stem}` | {preset['platform']} | {preset['distribution']} | {named} |")
+    return rows
+
+
+def _short(value):
+    """A value of a preset as users write it, without the brackets of a list of one entry."""
+    if isinstance(value, list):
+        return "; ".join(_short(one) for one in value)
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_short(one)}" for name, one in value.items())
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def returns_of(path):
     """What ``RETURN`` of the module at ``path`` holds, from the table of all platforms."""
     return lambda checkout: return_lines(Path(path).stem)
@@ -201,10 +223,11 @@ def guide(name):
     return lambda checkout: ["", *guide_lines(checkout, name), ""]
 
 
-#: Modules that are about no VM of a platform: they have results of their own.
+#: Modules that are about no VM of a platform, or only wait for one: they have results of their own.
 OF_HOSTS = (
     "hyperv_host_settings",
     "install_medium",
+    "install_wait",
     "vmm_marked_lines",
     "vmm_network_info",
     "wsl_host_settings",
@@ -215,6 +238,7 @@ OF_HOSTS = (
 GENERATORS = [
     Generator("action_groups", "meta/runtime.yml", action_groups),
     Generator("capabilities", "README.md", capabilities),
+    Generator("presets", "docs/installs.md", presets),
     Generator("platforms", "roles/vm/meta/argument_specs.yml", platforms_of_role),
     Generator("connections", "roles/vm/vars/main.yml", connections_of_role),
     *(Generator("options", f"plugins/doc_fragments/{name}.py", options_of(name)) for name in FRAGMENTS),

@@ -4,10 +4,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # Runs the tests of this checkout. Needs a fresh Debian 12 or later: as root, the script installs missing packages.
-# Usage: scripts/test.sh [--deep] [STAGE...]      stages: lint sanity unit demo suite roles peers; default: all of them,
-#                                                 but peers only with --deep
+# Usage: scripts/test.sh [--deep] [STAGE...]      stages: lint sanity unit demo suite roles peers install; default: all,
+#                                                 but peers and install only with --deep
 #        scripts/test.sh run PYTEST-ARGUMENT...   single tests, in their own world
-# --deep also runs the tests that do not run daily (docs/testing.md): an hour or more instead of 25 minutes.
+# --deep also runs the tests that do not run daily (docs/testing.md): hours instead of 25 minutes.
 # Caches: ${POLYVIRT_CACHE:-$HOME/.cache/polyvirt}; nothing is written to the checkout.
 
 set -uo pipefail
@@ -15,7 +15,8 @@ export LC_ALL=C.UTF-8
 
 CHECKOUT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 readonly CHECKOUT
-readonly STAGES=(lint sanity unit demo suite roles peers)
+readonly STAGES=(lint sanity unit demo suite roles peers install)
+readonly DEEP_STAGES=" peers install "
 DEEP=false
 # The process of the stage demo while it runs in parallel with others.
 DEMO_JOB=
@@ -34,14 +35,15 @@ usage() {
     exit "$1"
 }
 
-# wanted_stages WORD…: prints the stages in the order of STAGES. Without words, peers is included in a deep run only.
+# wanted_stages WORD…: prints the stages in the order of STAGES. Without words, DEEP_STAGES are included in a deep run
+# only.
 wanted_stages() {
     local word stage
     for word in "$@"; do
         [[ " ${STAGES[*]} " == *" $word "* ]] || stop_with "there is no stage '$word'" "known stages: ${STAGES[*]}"
     done
     for stage in "${STAGES[@]}"; do
-        [[ $# -eq 0 && ($stage != peers || $DEEP = true) || " $* " == *" $stage "* ]] && echo "$stage"
+        [[ $# -eq 0 && ($DEEP_STAGES != *" $stage "* || $DEEP = true) || " $* " == *" $stage "* ]] && echo "$stage"
     done
     return 0
 }

@@ -56,8 +56,12 @@ from ansible.plugins.lookup import LookupBase
 _OTHER = {
     "agent": ("agent_target", "agent_values"),
     "guest_image": ("guest_image_result",),
+    "guest_scripts": ("guest_scripts_result",),
     "hyperv_host": ("hyperv_host_reboot_required", "hyperv_host_result"),
-    "vm": ("vm_hosts", "vm_image_users", "vm_machine", "vm_result", "vm_results"),
+    "vm": (
+        *("vm_hosts", "vm_image_users", "vm_install_options", "vm_install_ssh_keys", "vm_machine", "vm_result"),
+        "vm_results",
+    ),
     "vmm_host": ("vmm_host_reboot_required", "vmm_host_result"),
     "unattended_install": ("unattended_install_result",),
     "vmm_network": ("vmm_network_result",),

@@ -34,15 +34,30 @@ _RESERVED_USERS = frozenset(
         *("plugdev", "staff", "users", "nogroup", "wheel", "halt", "shutdown", "installer"),
     ]
 )
-#: Ubuntu's installer rejects this one, too.
-_RESERVED_BY_UBUNTU = frozenset(["admin"])
+#: {installer: what is reserved, too}. Debian: reserved-usernames of user-setup in Debian 13, for packages that create
+#: these users.
+_RESERVED_BY = {
+    "autoinstall": frozenset(["admin"]),
+    "preseed": frozenset(
+        [
+            *("www-data", "sasl", "netplan", "ftn", "mysql", "tac-plus", "alias", "qmail", "qmaild", "qmails"),
+            *("qmailr", "qmailq", "qmaill", "qmailp", "asterisk", "vpopmail", "vchkpw", "slurm", "hacluster"),
+            *("haclient", "grsec-tpe", "grsec-sock-all", "grsec-sock-clt", "grsec-sock-srv", "grsec-proc", "ceph"),
+            *("opensrf", "libvirt-qemu", "Debian-exim", "bind", "crontab", "cupsys", "dcc", "dhcp", "dictd"),
+            *("dnsmasq", "dovecot", "fetchmail", "firebird", "fuse", "gdm", "haldaemon", "hplilp", "identd", "input"),
+            *("jwhois", "klog", "kvm", "lpadmin", "messagebus", "mythtv", "netdev", "powerdev", "radvd", "render"),
+            *("saned", "sbuild", "scanner", "slocate", "ssh", "ssl-cert", "sslwrap", "statd", "syslog", "telnetd"),
+            *("tftpd"),
+        ]
+    ),
+}
 
 
 def is_reserved(user, installer):
     """Whether a user of this name exists already, or is not created by the installer."""
     if installer == "windows":
         return False
-    return user in _RESERVED_USERS or (installer == "autoinstall" and user in _RESERVED_BY_UBUNTU)
+    return user in _RESERVED_USERS or user in _RESERVED_BY.get(installer, ())
 
 
 #: {installer: {value: what to do instead}}. A value that is not empty fails.

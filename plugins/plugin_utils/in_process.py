@@ -18,6 +18,8 @@ from ansible.module_utils.common.parameters import remove_values
 from ansible.parsing.ajson import AnsibleJSONEncoder
 from ansible.plugins.action import ActionBase
 
+from .signs_of_life import describe, signs_of_life
+
 #: Values of ansible_python_interpreter that leave the choice to Ansible.
 _DISCOVERED = ("auto", "auto_silent", "auto_legacy", "auto_legacy_silent")
 
@@ -35,11 +37,16 @@ class InProcess(ActionBase):
         del tmp  # Of no effect since ansible-core 2.3.
         super().run(None, task_vars)
         self._task_vars = task_vars
-        if self._runs_here(task_vars or {}):
+        host = (task_vars or {}).get("inventory_hostname", "localhost")
+        with signs_of_life(describe(host, self._task.action, self._task.args)):
+            return self._result()
+
+    def _result(self):
+        if self._runs_here(self._task_vars or {}):
             params = self._validated()
             if params is not None:
                 return self._answered(params)
-        return self._shipped(task_vars)
+        return self._shipped(self._task_vars)
 
     def _runs_here(self, task_vars):
         """Whether the module would run as this user, with this environment, by a Python that has its libraries."""

@@ -81,13 +81,14 @@ def ansible_playbook(folder, play, words=("-i", "localhost,"), environment=(), p
     return output
 
 
-def run_ansible(folder, program, words, environment=(), programs=None):
+def run_ansible(folder, program, words, environment=(), programs=None, cwd=None):
     """One of Ansible's programs as it ends; ``programs`` is the folder of those of another Python environment."""
     configuration = Path(folder) / "ansible.cfg"
     # Newer ansible-core takes nothing but a .cfg for its configuration, so /dev/null will not do.
     configuration.touch()
     return subprocess.run(
         [Path(programs or Path(sys.executable).parent) / program, *words],
+        cwd=cwd,
         env={
             **os.environ,
             "ANSIBLE_CONFIG": str(configuration),

@@ -51,12 +51,13 @@ def _step(label, entry, variables, is_check):
 
 
 @contextmanager
-def _inventory(platform, folder):
+def inventory_of(platform, folder, **groups):
     """An inventory with the host of the platform; it is this one, unless the platform runs on Windows."""
     path = folder / "inventory.json"
 
     def written(**variables):
-        path.write_text(json.dumps({"all": {"hosts": {"hypervisor": variables}}}), encoding="utf-8")
+        hosts = {"hosts": {"hypervisor": variables}, "children": groups}
+        path.write_text(json.dumps({"all": hosts}), encoding="utf-8")
         return path
 
     windows = getattr(getattr(platform, "host", None), "windows", None)
@@ -79,7 +80,7 @@ def results(platform, shim, tmp_path):
     """({label: what its debug task shows}, {label: error}, calls of the role's module) of the playbook."""
     platform.clean()
     shim.forget()
-    with _inventory(platform, tmp_path) as inventory, platform.hurried():
+    with inventory_of(platform, tmp_path) as inventory, platform.hurried():
         play = {"vars": _variables(platform, tmp_path), "connection": "ssh"}
         around, words = shim.environment(programs=platform.programs), ["-i", inventory]
         run_playbook(platform, tmp_path, _tasks(), hosts=("hypervisor",), words=words, around=around, reach=play)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from .._lifecycle.errors import PolyvirtError, Timeout
 from .._lifecycle.model import RUNNING
-from .ending import fail, finish
+from .ending import confirm, fail, finish
 from .state import (
     GUEST,
     Observe,
@@ -103,7 +103,15 @@ def while_guest_boots(progress, _event):
 
 def after_probe(progress, event):
     if event.endpoint is not None:
-        return finish(replace(progress, vm=with_ssh(progress.vm, event.endpoint)))
+        return finish(replace(progress, vm=with_ssh(progress.vm, event.endpoint), answered=event.endpoint))
     if progress.patience <= 0:
         return fail(progress, no_answer(progress.request, progress.tried))
     return replace(progress, wish=Observe(FACETS), due=progress.at + min(PAUSE, progress.patience))
+
+
+def confirm_with_guest(progress, event):
+    """Before the end, the VM is observed again: its SSH is where it answered, not at the lease of an earlier boot."""
+    answered = progress.answered
+    if answered is not None and answered.host in {one.address for one in progress.vm.addresses}:
+        progress = replace(progress, vm=with_ssh(progress.vm, answered))
+    return confirm(progress, event)

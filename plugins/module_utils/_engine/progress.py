@@ -13,8 +13,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from .._lifecycle.model import UNKNOWN
-from .ending import after_undoing, before_undoing, confirm, fail, fail_after, not_undone
-from .guests import after_probe, wait_for_guest, while_guest_boots
+from .ending import after_undoing, before_undoing, fail, fail_after, not_undone
+from .guests import after_probe, confirm_with_guest, wait_for_guest, while_guest_boots
 from .sending import after_steps, next_segment, while_judging, while_replanning, while_retrying
 from .state import (
     ANSWERS,
@@ -94,5 +94,5 @@ _SENT = {STOPPING: after_request, KILLING: after_request, UNDOING: after_undoing
 _OBSERVED = {
     RETRYING: while_retrying, WAITING: while_waiting, STOPPING: while_stopping, KILLING: while_killing,
     JUDGING: while_judging, REPLANNING: while_replanning, GUEST: while_guest_boots, UNDOING: before_undoing,
-    CONFIRMING: confirm,
+    CONFIRMING: confirm_with_guest,
 }  # fmt: skip

@@ -112,6 +112,7 @@ class Progress:
     replanned: bool = False
     notes: Mapping = field(default_factory=dict)
     tried: Sequence[Any] = ()
+    answered: Any = None
 
     @property
     def label(self):

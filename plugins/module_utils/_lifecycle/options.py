@@ -279,3 +279,13 @@ COMPARE = {
     "text": Option("bool", default=False),
 }
 SNAPSHOT_INFO = {"compare": Option("dict", options=COMPARE, role=POLICY)}
+
+#: Kinds of answer files, and "manual" for an installation by the user.
+INSTALLERS = ("alpine", "autoinstall", "kickstart", "manual", "openbsd", "preseed", "windows")
+INSTALL_WAIT = {
+    "name": Policy(required=True),
+    "installer": Policy(choices=INSTALLERS, required=True),
+    "ends": Policy(choices=("stop", "restart"), default="stop"),
+    "console_log": Policy("path"),
+    "timeout": Seconds(default=7200),
+}

@@ -70,6 +70,16 @@ WRONG = {
         {"agent_profile": "sysmanage_agent", "agent_variables": {"server_url": "https://a"}},
         "set agent_allow_unsigned to true. Nothing was changed.",
     ),
+    "version": (
+        {"agent_profile": "prometheus_node_exporter", "agent_version": "1.2"},
+        "web: agent_version is 1.2, but profile prometheus_node_exporter has no value version",
+    ),
+    "script": ({"guest_scripts": [{"name": "one"}]}, "web: guest_scripts: one must have a name"),
+    "distribution": ({"unattended_install_distribution": "debian-31"}, "The catalogue has no 'debian-31'"),
+    "installer": (
+        {"unattended_install_distribution": "fedora-44"},
+        "the installer of Fedora Server cannot be started without a user on libvirt",
+    ),
     "missing key": ({"vm_ssh_key_file": "/nowhere/key"}, "the controller has no file /nowhere/key.pub"),
     "unknown platform": ({"vm_platform": "xen"}, "vm_platform"),
     "image without an address": ({"guest_image_source": "url"}, "guest_image_url is empty"),

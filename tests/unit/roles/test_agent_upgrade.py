@@ -92,7 +92,10 @@ def test_package_is_upgraded_only_with_permission(agent, state):
     assert (code, changes, (state / "installed").read_text()) == (0, 0, "1"), output
     code, output, changes = agent(agent_upgrade=True)
     assert (code, changes, (state / "installed").read_text()) == (0, 1, "2"), output
-    code, output, changes = agent(agent_upgrade=True)
+    (state / "repository").write_text("3", encoding="utf-8")
+    code, output, changes = agent(agent_version="latest")
+    assert (code, changes, (state / "installed").read_text()) == (0, 1, "3"), output
+    code, output, changes = agent(agent_version="latest")
     assert (code, changes) == (0, 0), output
 
 

@@ -85,6 +85,8 @@ _OF_NIC = re.compile(
     r"(nic|nictype|macaddress|cableconnected|natpf|natnet|bridgeadapter|intnet|hostonlyadapter|nat-network|nicpromisc)"
     r"(\d+)\Z"
 )
+#: A port is an address and an interrupt; a mode of these is followed by a path.
+_UART_WITH_TWO_WORDS = re.compile(r"uart\d=(?!off$).*|uartmode\d=(server|client|file)")
 #: What keeps a NIC's other end, and goes by another name in the option.
 BACKENDS = {"bridged": "bridgeadapter", "intnet": "intnet", "hostonly": "hostonlyadapter", "natnetwork": "nat-network"}
 _WHILE_SAVED = {
@@ -138,11 +140,13 @@ class Change:
             value = value if equals else words.pop(0)
             if name.startswith("natpf") and value == "delete":
                 value = ("delete", words.pop(0))
+            if _UART_WITH_TWO_WORDS.fullmatch(f"{name}={value}"):
+                value = (value, words.pop(0))
             self._set(name, value)
 
     def _is_known(self, name):
         known = _SWITCHES | set(_CHOICES) | set(_RANGES) | _TEXTS | {"name", "groups", "audio", "snapshotfolder"}
-        return name in known or bool(_OF_NIC.match(name) or re.match(r"boot\d\Z", name))
+        return name in known or bool(_OF_NIC.match(name) or re.match(r"boot\d\Z|uart(mode)?[1-4]\Z", name))
 
     def _set(self, name, value):
         nic = _OF_NIC.match(name)
@@ -174,6 +178,9 @@ class Change:
 
     def _set_value(self, name, value):
         values, key = self.config["values"], _KEY_OF.get(name, name)
+        if name.startswith("uart"):
+            values[key] = uart_told(name, value)
+            return
         if name in _SWITCHES and value not in ("on", "off"):
             raise Misuse(f"Unknown option: {value}", rc=1, gap=False, close=True)
         if name in _CHOICES and value not in _CHOICES[name]:
@@ -202,6 +209,14 @@ class Change:
             key = {"nictype": "model", "cableconnected": "connected", "natnet": "natnet"}.get(what)
             place = nic if key else nic["other"]
             place[key or what] = "nat" if (what, value) == ("natnet", "default") else value
+
+
+def uart_told(name, value):
+    """A serial port as showvminfo shows it: ``0x03f8,4`` and ``file,PATH``."""
+    if isinstance(value, str):
+        return value
+    first, second = value
+    return f"{first},{second}" if name.startswith("uartmode") else f"{int(first, 0):#06x},{second}"
 
 
 def set_forward(nic, value, number):

@@ -77,7 +77,17 @@ def _section(number, machine, is_old):
             lines.append(f'{key}="{escaped(base)}-screen0.webm"')
         elif not (is_old and key in _NOT_IN_6):
             lines.append(f"{key}={value}" if key in NUMBERS else f'{key}="{escaped(value)}"')
+            lines += _serial_port(machine["config"]["values"], key, value, is_old)
     return lines
+
+
+def _serial_port(values, key, value, is_old):
+    """What follows a serial port that is not off; the type came with 7.0."""
+    if not key.startswith("uart") or value == "off":
+        return []
+    number = key.removeprefix("uart")
+    mode = values.get(f"uartmode{number}", "disconnected")
+    return [f'uartmode{number}="{escaped(mode)}"', *([] if is_old else [f'uarttype{number}="16550A"'])]
 
 
 def _storage(registry, config, is_old):

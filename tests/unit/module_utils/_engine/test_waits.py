@@ -213,6 +213,14 @@ def test_a_lease_is_no_proof_of_life():
     assert set(probe.asked) == {("10.0.0.9", 22, "ssh"), ("10.0.0.7", 22, "ssh")}
 
 
+def test_ssh_is_where_it_answered_also_after_a_start():
+    """An installer and the system that it installed have two leases, of which the first is not in use any more."""
+    world = World(Machine("web", "1", addresses=(Address("10.0.0.7", "lease"), Address("10.0.0.9", "lease"))))
+    outcome = carry_out(world, ask("web", "started", wait_for="ssh"), probe=answers(world, ("10.0.0.9", 5)))
+    assert (outcome.failed, outcome.changed) == (False, True)
+    assert outcome.vms[0]["ssh"]["host"] == "10.0.0.9"
+
+
 def test_silence_names_the_last_address_and_its_source():
     world = World(running(addresses=leases((0, "10.0.0.9", "lease"), (20, "10.0.0.7", "arp"))))
     outcome = carry_out(world, ask("web", "started", wait_for="ssh", timeout=60), probe=answers(world))

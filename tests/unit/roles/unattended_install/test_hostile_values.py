@@ -20,7 +20,8 @@ def preseed(given, files):
     read = reading.preseed(files["preseed.cfg"])
     plain = reading.preseed(rendered(values("preseed"))["preseed.cfg"])
     early = {"preseed/early_command"} if given["early_commands"] else set()
-    recipe = {"partman-auto/expert_recipe", "partman-basicfilesystems/no_swap"} if given["disk_layout"] else set()
+    of_layout = {"partman-auto/expert_recipe", "partman-basicfilesystems/no_swap", "partman/early_command"}
+    recipe = of_layout if given["disk_layout"] else set()
     mirror = {f"mirror/https/{name}" for name in ("hostname", "directory", "proxy")}
     assert read.keys() - early - recipe - mirror == plain.keys() - (
         {*read} & mirror and {f"mirror/http/{name}" for name in ("hostname", "directory", "proxy")}

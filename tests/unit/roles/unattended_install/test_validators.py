@@ -69,10 +69,10 @@ def test_recipe_has_each_partition():
     assert name == "polyvirt"
     parts = [part.split() for part in parts.split(" .")[:-1]]
     assert [part[:4] for part in parts] == [
-        ["10240", "10240", "10240", "ext4"],
-        ["512", "512", "512", "linux-swap"],
-        ["20480", "30480", "-1", "ext4"],
-        ["1048576", "1048576", "1048576", "ext4"],
+        ["10738", "10738", "10738", "ext4"],
+        ["537", "537", "537", "linux-swap"],
+        ["21475", "31475", "-1", "ext4"],
+        ["1099512", "1099512", "1099512", "ext4"],
     ]
     assert ["mountpoint{ /home }" in " ".join(part) for part in parts] == [False, False, True, False]
 

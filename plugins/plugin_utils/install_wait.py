@@ -1,0 +1,127 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The action plugin of ``install_wait``: reads a VM and its console until the installer has ended."""
+
+from __future__ import annotations
+
+import shlex
+import time
+
+from ansible.utils.display import Display
+
+from ..module_utils._lifecycle.errors import PolyvirtError
+from .install_progress import CRASHED, FINISHED, WAITING, last_lines, progress_of
+from .over_platforms import OverPlatforms
+from .platforms import parts_of
+
+_TAIL = 65536
+_PAUSE = 10
+_SIGN_OF_LIFE = 30
+#: Several reads in a row may fail, because the host is busy or a connection breaks off.
+_FAILED_READS = 3
+
+
+class InstallWait(OverPlatforms):
+    """Subclasses name ``module``, the declaration of the options."""
+
+    TRANSFERS_FILES = False
+    #: Ansible skips the task then: there is nothing to wait for.
+    _supports_check_mode = False
+    _supports_async = False
+    about = "vm_info"
+    clock, sleep = staticmethod(time.monotonic), staticmethod(time.sleep)
+
+    def run(self, tmp=None, task_vars=None):
+        del tmp  # Of no effect since ansible-core 2.3.
+        super(OverPlatforms, self).run(None, task_vars)
+        _valid, options = self.validate_argument_spec(self.module.argument_spec)
+        try:
+            part = self._part(options, task_vars or {})
+        except PolyvirtError as error:
+            return {"failed": True, "msg": str(error)}
+        began = self.clock()
+        result = self._wait(part, options, task_vars, began)
+        return {"changed": False, "seconds": int(self.clock() - began), **result}
+
+    def _part(self, options, task_vars):
+        which = {"name": [options["name"]], "options": options["options"]}
+        arguments = {**which, "facets": ["power"], "platform": options["platform"]}
+        (part,), _order = parts_of(self.about, arguments, ["name", "facets"], self._default_platform(task_vars))
+        return part
+
+    def _wait(self, part, options, task_vars, began):
+        """Reads until the end; the installer waits for an answer if its console stays the same between two reads."""
+        shown, before, failed = began, None, 0
+        while True:
+            state, problem = self._state(part, task_vars)
+            failed = failed + 1 if problem else 0
+            if failed == _FAILED_READS:
+                return {"failed": True, "outcome": "unknown", "msg": f"{options['name']}: {problem}"}
+            console = self._console(options["console_log"])
+            progress = progress_of(options["installer"], console)
+            result = None if problem else outcome(options, state, progress, console, console == before)
+            if result is not None:
+                return result
+            if self.clock() - began >= options["timeout"]:
+                return _timed_out(options, progress, console)
+            if self.clock() - shown >= _SIGN_OF_LIFE:
+                shown = self.clock()
+                Display().display(_sign_of_life(options, progress, int(shown - began)))
+            before = console
+            self.sleep(_PAUSE)
+
+    def _state(self, part, task_vars):
+        """(power state, error)."""
+        result = self._result(part, task_vars)
+        if result.get("failed"):
+            return None, result.get("msg", "")
+        host = result.get("host") or {}
+        if not host.get("configured", True):
+            return None, host.get("message") or "the platform cannot be used."
+        return next((vm["state"] for vm in result["vms"]), "absent"), None
+
+    def _console(self, path):
+        """The end of the console's log; empty if there is none (yet)."""
+        if not path:
+            return ""
+        command = f"tail -c {_TAIL} {shlex.quote(path)} 2>/dev/null"
+        return self._low_level_execute_command(command).get("stdout", "")
+
+
+def outcome(options, state, progress, console, is_quiet):
+    """The result of the task if the installation has ended, else None."""
+    name = options["name"]
+    if state in ("stopped", "absent"):
+        if state == "stopped" and (progress.state == FINISHED or options["installer"] == "manual"):
+            return {"outcome": "finished"}
+        problem = f"the VM is {state}, but the installation was not completed."
+    elif progress.state == CRASHED:
+        problem = progress.text
+    elif progress.state == WAITING and is_quiet:
+        problem = progress.text or "the installer waits for an answer."
+    elif progress.state == FINISHED and options["ends"] == "restart":
+        return {"outcome": "finished"}
+    else:
+        return None
+    return {"failed": True, "outcome": "failed", "title": problem, "msg": _failure(name, problem, options, console)}
+
+
+def _failure(name, problem, options, console):
+    where = f"\nThe console is in {options['console_log']}." if options["console_log"] else ""
+    quoted = f"\nThe last lines of its console:\n{last_lines(console)}" if console else ""
+    return f"{name}: the installation failed: {problem}{quoted}{where}"
+
+
+def _timed_out(options, progress, console):
+    step = f" The last step was: {progress.text}." if progress.text else ""
+    problem = f"it has not ended within {options['timeout']} s.{step} Run it again to wait longer."
+    return {"failed": True, "outcome": "timeout", "msg": _failure(options["name"], problem, options, console)}
+
+
+def _sign_of_life(options, progress, seconds):
+    if options["installer"] == "manual":
+        doing = "waiting until the VM is shut down; install it at its console"
+    else:
+        doing = f"installing: {progress.text or 'no output yet'}"
+    return f"{options['name']}: {doing} ({seconds} s of {options['timeout']} s)"

@@ -1,0 +1,143 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Role unattended_install on VirtualBox, until the installer has started and after it has ended.
+
+No installer runs here, because without virtualization in hardware it would need days: the test writes what the console
+shows at the end, and stops the VM. tests/suite/test_installs.py starts the same CD in QEMU.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+
+import pytest
+
+from platforms.virtualbox.registry import ENGINE
+from suite.by_ansible import run_ansible
+
+_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAbcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNO test"
+
+
+class Role:
+    """Plays the role for the VM web."""
+
+    def __init__(self, box):
+        self.box, self.media = box, box.folder / "media"
+        self.console = self.media / "web-console.log"
+        self.media.mkdir()
+        self.media.chmod(0o777)
+        for name in ("linux", "initrd"):
+            (box.folder / name).write_bytes(name.encode())
+
+    def run(self, *words, **variables):
+        """(exit code, output in one line)."""
+        given = {
+            "platform": "virtualbox",
+            "distribution": "debian-13",
+            "hostname": "web",
+            "ssh_keys": [_KEY],
+            "medium": {"kernel": str(self.box.folder / "linux"), "initrd": str(self.box.folder / "initrd")},
+            "media_directory": str(self.media),
+            "timeout": 1,
+            "vm_options": {
+                "memory": "1G",
+                "disks": [{"size": "4G"}],
+                "options": {
+                    "executable": str(self.box.executable),
+                    "storage_path": str(self.box.machines),
+                    "native": ENGINE,
+                },
+            },
+            **variables,
+        }
+        role = {"name": "polyvirt.core.unattended_install", "tasks_from": "install"}
+        shown = {"msg": "found {{ unattended_install_result.found }}"}
+        play = {
+            "hosts": "localhost",
+            "connection": "local",
+            "gather_facts": False,
+            "vars": {f"unattended_install_{name}": value for name, value in given.items()},
+            "tasks": [{"ansible.builtin.include_role": role}, {"ansible.builtin.debug": shown}],
+        }
+        path = self.box.folder / "play.json"
+        path.write_text(json.dumps([play]), encoding="utf-8")
+        done = run_ansible(self.box.folder, "ansible-playbook", [path, *words], {"HOME": str(self.box.folder)})
+        return done.returncode, " ".join((done.stdout + done.stderr).split())
+
+    def told(self, key):
+        """A value of showvminfo."""
+        return re.search(rf'^"?{key}"?="?(.*?)"?$', self.box.run("showvminfo", "web", "--machinereadable"), re.M)[1]
+
+    def files(self):
+        return sorted(path.name for path in self.media.iterdir())
+
+    def end(self):
+        """The installer does its last step, and stops the VM."""
+        self.console.write_text("Finishing the installation\npolyvirt-installed\n", encoding="utf-8")
+        self.box.run("controlvm", "web", "poweroff")
+
+
+def _is_started_and_detached(role):
+    code, output = role.run("--check")
+    assert (code, "found absent" in output, role.box.run("list", "vms"), role.files()) == (0, True, "", []), output
+    code, output = role.run()
+    assert (code != 0, "it has not ended within 1 s" in output) == (True, True), output
+    assert (role.told("VMState"), role.told("uartmode1")) == ("running", f"file,{role.console}")
+    assert [role.told(f"boot{number}") for number in (1, 2)] == ["disk", "dvd"]
+    medium = role.media / "web.iso"
+    assert str(medium) in role.box.run("showvminfo", "web", "--machinereadable")
+    code, output = role.run()
+    assert (code != 0, "Write the CD" in output) == (True, False), output
+    role.end()
+    code, output = role.run()
+    assert (code, "found complete" in output) == (0, True), output
+    assert str(medium) not in role.box.run("showvminfo", "web", "--machinereadable")
+    assert role.files() == [role.console.name]
+    code, output = role.run()
+    assert (code, "found installed" in output, "changed=0" in output) == (0, True, True), output
+
+
+def test_installation_is_started_and_detached(played):
+    _is_started_and_detached(Role(played))
+
+
+@pytest.mark.deep("test_installation_is_started_and_detached")
+def test_installation_is_started_and_detached_by_the_real_one(box_of_root):
+    _is_started_and_detached(Role(box_of_root))
+
+
+def test_vm_that_stops_too_early_is_started_again_with_new_answers(played):
+    role = Role(played)
+    role.run()
+    before = (role.media / "web.iso").read_bytes()
+    played.run("controlvm", "web", "poweroff")
+    code, output = role.run(domain="example.org")
+    assert (code != 0, "it has not ended within 1 s" in output) == (True, True), output
+    assert (role.told("VMState"), (role.media / "web.iso").read_bytes() == before) == ("running", False)
+
+
+def test_cd_has_the_answers_and_nobody_else_can_read_it(played):
+    role = Role(played)
+    role.run(kernel_arguments=["a=it's;{$HOME}"])
+    medium = role.media / "web.iso"
+    assert medium.stat().st_mode & 0o077 == 0
+    extracted = played.folder / "cd"
+    command = ["xorriso", "-osirrox", "on", "-indev", medium, "-extract", "/", extracted]
+    subprocess.run(command, check=True, capture_output=True)
+    configuration = (extracted / "boot" / "grub" / "grub.cfg").read_text(encoding="utf-8")
+    assert configuration.splitlines()[0].startswith("linux /linux auto=true priority=critical ")
+    assert "'a=it'\"'\"'s;{$HOME}'" in configuration
+    initrd = (extracted / "initrd").read_bytes()
+    assert initrd.startswith(b"initrd\x1f\x8b")
+    names = subprocess.run(["sh", "-c", "gunzip | cpio -t --quiet"], input=initrd[6:], capture_output=True, check=True)
+    assert names.stdout.decode() == "preseed.cfg\n"
+
+
+def test_uefi_is_rejected(played):
+    role = Role(played)
+    code, output = role.run(firmware="uefi")
+    assert (code != 0, "web: unattended_install_firmware uefi is not supported on virtualbox" in output) == (True, True)
+    assert (played.run("list", "vms"), role.files()) == ("", [])

@@ -1,0 +1,180 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Role unattended_install in real VMs, with a stand-in for the installer that needs seconds (installer/init).
+
+The answer file that it reads is the role's own. tests/install has the installation by the real one.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+_INIT = Path(__file__).resolve().parent / "installer"
+_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAbcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNO test"
+
+
+class Role:
+    """Plays the role for one VM."""
+
+    def __init__(self, platform, folder, ansible_playbook):
+        self.platform, self.folder, self._ansible_playbook = platform, folder, ansible_playbook
+        self.name = f"{platform.prefix}install"
+        self.media = Path(platform.storage) / f"{self.name}-media"
+        self.media.mkdir(mode=0o711)
+        self.console = folder / "console.log"
+        self._add_init()
+
+    def _add_init(self):
+        """The initial RAM disk of the fast guest, with the stand-in as its first program."""
+        boot = self.platform.kernel()
+        added = subprocess.run(
+            ["cpio", "--quiet", "-o", "-H", "newc", "-R", "0:0"], input=b"init\n", cwd=_INIT, stdout=-1, check=True
+        )
+        initrd = self.media / "initrd.img"
+        # Only a compressed archive may begin at any place.
+        initrd.write_bytes(Path(boot["os/initrd"]).read_bytes() + gzip.compress(added.stdout))
+        self.medium = {"kernel": boot["os/kernel"], "initrd": str(initrd)}
+
+    def run(self, *words, **variables):
+        """(exit code, output in one line)."""
+        given = {
+            "distribution": "debian-13",
+            "hostname": self.name,
+            "ssh_keys": [_KEY],
+            "medium": self.medium,
+            "media_directory": str(self.media),
+            "console_log": str(self.console),
+            "kernel_arguments": ["quiet", "tsc=reliable", "no_timer_check", "mitigations=off"],
+            "vm_options": {
+                "cpus": 1,
+                "memory": "1G",
+                "disks": [{"size": "4G"}],
+                "networks": [],
+                "display": {"type": "none"},
+                "options": self.platform.options("vm"),
+            },
+            **variables,
+        }
+        role = {"name": "polyvirt.core.unattended_install", "tasks_from": "install"}
+        shown = {"msg": "found {{ unattended_install_result.found }}"}
+        play = [
+            {
+                "hosts": "localhost",
+                "gather_facts": False,
+                "vars": {f"unattended_install_{name}": value for name, value in given.items()},
+                "tasks": [{"ansible.builtin.include_role": role}, {"ansible.builtin.debug": shown}],
+            }
+        ]
+        path = self.folder / "play.yml"
+        path.write_text(json.dumps(play), encoding="utf-8")
+        code, output = self._ansible_playbook(path, *words)
+        return code, " ".join(output.split())
+
+    def definition(self):
+        return self.platform.virsh("dumpxml", self.name)
+
+    def power(self):
+        return self.platform.truth([self.name])[self.name]["power"]
+
+    def files(self):
+        """What the role keeps of the VM."""
+        return sorted(path.name for path in self.media.iterdir() if path.name.startswith(self.name))
+
+
+@pytest.fixture
+def role(qemu, tmp_path, ansible_playbook):
+    qemu.clean()
+    found = Role(qemu, tmp_path, ansible_playbook)
+    yield found
+    subprocess.run(["rm", "-r", found.media], check=True)
+
+
+def test_vm_is_installed_once(role):
+    """Check mode changes nothing; after the end, the VM has no installer, and a second run changes nothing."""
+    code, output = role.run("--check")
+    assert (code, "found absent" in output, role.platform.all_names()) == (0, True, []), output
+    code, output = role.run()
+    assert (code, "found absent" in output) == (0, True), output
+    assert not re.search("<kernel>|<initrd>|<cmdline>|<on_reboot>destroy", role.definition())
+    assert (role.power(), role.files()) == ("stopped", [])
+    code, output = role.run()
+    assert (code, "found installed" in output, "changed=0" in output) == (0, True, True), output
+
+
+@pytest.mark.deep("tests/platforms/virtualbox/test_installs.py, where a double starts it")
+def test_installer_is_started_from_a_cd(role):
+    """The CD that other platforms need, with the firmware of QEMU."""
+    code, output = role.run("-e", json.dumps({"__unattended_install_ways": {"libvirt": {"preseed": "iso"}}}))
+    assert (code, "found absent" in output) == (0, True), output
+    assert "Detecting network hardware" in role.console.read_text()
+    assert "-media/" not in role.definition()
+    assert (role.power(), role.files()) == ("stopped", [])
+
+
+@pytest.mark.deep("tests/unit/plugin_utils/test_install_wait.py")
+def test_errors_of_the_installer_are_reported_with_their_titles(role):
+    """The next run starts the installer again, with corrected answers, in the same VM."""
+    for title, variables in (
+        ("Bad archive mirror", {"domain": "mirror.example.org"}),
+        ("Failed to run preseeded command", {"early_commands": ["exit 3"]}),
+        ("the VM is stopped, but the installation was not completed", {"domain": "off.example.org"}),
+        ("the VM is stopped, but the installation was not completed", {"domain": "restart.example.org"}),
+    ):
+        code, output = role.run(**variables)
+        assert (code != 0, f"the installation failed: {title}" in output) == (True, True), output
+        assert f"The console is in {role.console}" in output
+        assert role.power() == "stopped"
+        assert "<kernel>" in role.definition()
+        assert "Detecting network hardware" in role.console.read_text()
+    code, output = role.run()
+    assert (code, "found interrupted" in output) == (0, True), output
+    assert "<kernel>" not in role.definition()
+
+
+@pytest.mark.deep("tests/platforms/virtualbox/test_installs.py")
+def test_interrupted_run_is_resumed(role):
+    """An installer that still runs is waited for; one that has ended meanwhile is only detached."""
+    code, output = role.run(domain="slow.example.org", timeout=1)
+    assert (code != 0, "it has not ended within 1 s" in output) == (True, True), output
+    assert role.power() == "running"
+    code, output = role.run(domain="slow.example.org", timeout=1)
+    assert code != 0, output
+    code, output = role.run(domain="slow.example.org")
+    assert (code, "Prepare the medium" in output) == (0, False), output
+    assert re.search("found (installing|complete)", output)
+    assert (role.power(), role.files()) == ("stopped", [])
+
+
+def test_vm_without_this_installer_is_not_changed(role):
+    boot = {**role.platform.creation, **role.platform.guest, "name": role.name}
+    assert boot["native"]
+    role.platform.define(role.name)
+    before = role.definition()
+    code, output = role.run()
+    assert (code, "found installed" in output, "changed=0" in output) == (0, True, True), output
+    assert role.definition() == before
+
+
+def test_unsupported_installations_are_rejected(role):
+    for variables, error in (
+        ({"platform": "hyperv"}, "installations on hyperv are not supported. Supported: libvirt"),
+        (
+            {"distribution": "ubuntu-24.04"},
+            "the installer of Ubuntu Server cannot be started without a user on libvirt",
+        ),
+        ({"medium": {"kernel": "/vmlinuz"}}, "unattended_install_medium needs kernel and initrd"),
+        (
+            {"vm_options": {"memory": "512M"}},
+            "Debian needs at least 1G of memory and a disk of 4G, but the VM has 512M",
+        ),
+    ):
+        code, output = role.run(**variables)
+        assert (code != 0, f"{role.name}: {error}" in output) == (True, True), output
+    assert (role.platform.all_names(), role.files()) == ([], [])

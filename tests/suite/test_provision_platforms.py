@@ -1,0 +1,65 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The same file of variables on every platform: what differs is how the platform is reached.
+
+Guests of doubles have no SSH server, so the VMs remain stopped; test_provision_group.py has the steps in guests.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import STOPPED
+
+from platforms.known import PLATFORMS
+from suite.by_ansible import run_ansible
+from suite.test_role_vm import inventory_of
+
+NAMES = ["pvc-same-web", "pvc-same-db"]
+#: One on this host, which is the fastest.
+DAILY = ("vmm",)
+_DEEP = pytest.mark.deep("tests/suite/test_role_vm.py; the playbook only passes its variables on")
+_OTHERS = [pytest.param(name, marks=_DEEP) for name in PLATFORMS if name not in DAILY]
+#: The file.
+SAME = {"vm_state": "stopped", "vm_stop_mode": "force", "vm_description": "of one file", "vm_tags": ["same"]}
+
+
+def _reach(platform):
+    """How the platform is reached, and what its smallest VM is created from."""
+    return {
+        "vm_platform": platform.traits().platform,
+        "vm_module_options": {**platform.options("vm"), **platform.creation},
+        "ansible_become": False,
+    }
+
+
+@pytest.mark.parametrize("platform_name", [*DAILY, *_OTHERS], indirect=True, scope="session")
+def test_same_variables_create_vms_on_every_platform(platform, shim, tmp_path):
+    platform.clean()
+    shim.forget()
+    (tmp_path / "same.json").write_text(
+        json.dumps({**SAME, "vm_known_hosts_folder": str(tmp_path / "known_hosts")}), encoding="utf-8"
+    )
+    vms = {name: {"provision_hypervisor": "hypervisor"} for name in NAMES}
+    with inventory_of(platform, tmp_path, web={"hosts": vms, "vars": _reach(platform)}) as inventory:
+
+        def run(*words):
+            """(exit code, whether anything was changed, output)."""
+            given = ["-i", inventory, "polyvirt.core.provision_group", "-e", "provision_group=web", "-e", "@same.json"]
+            around = shim.environment(programs=platform.programs)
+            done = run_ansible(tmp_path, "ansible-playbook", [*given, *words], around, cwd=tmp_path)
+            output = done.stdout + done.stderr
+            return done.returncode, bool(re.search(r"changed=[1-9]", output)), output
+
+        with platform.hurried():
+            code, changed, output = run("--check")
+            assert (code, changed, platform.truth(NAMES)) == (0, True, dict.fromkeys(NAMES)), output
+            code, changed, output = run()
+            assert (code, changed) == (0, True), output
+            assert [vm["power"] for vm in platform.truth(NAMES).values()] == [STOPPED, STOPPED]
+            assert all(re.search(rf'"{name} +stopped', output) for name in NAMES), output
+            code, changed, output = run()
+            assert (code, changed) == (0, False), output

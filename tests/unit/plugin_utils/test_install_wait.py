@@ -1,0 +1,164 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Waiting for an installer: what its console shows, and when the wait ends. Time advances by requested pauses only."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.plugin_utils import install_wait
+from ansible_collections.polyvirt.core.plugins.plugin_utils.install_progress import Progress, last_lines, progress_of
+from ansible_collections.polyvirt.core.plugins.plugin_utils.platforms import Part
+
+STATUS = (
+    "\x1b[H\x1b[7m\x1b[m\x1b[32m\x1b[40m[      \x1b[37m\x1b[31m (\x1b[37m1*installer\x1b[31m)\x1b[37m  2 shell  4- log"
+    "      \x1b[32m][\x1b[34m Nov 22 \x1b[37m13:02 \x1b[32m]\r\n\x1b[0m"
+)
+WORKING = f"{STATUS}Detecting network hardware  ... 2%... 95%... 100%\r\nFormatting partitions  {STATUS}... 2%"
+ERROR = (
+    f"{WORKING}... 8%\r\n{'-' * 76}\r\n!! ERROR: Bad archive mirror\r\n\r\nAn error has been detected while trying"
+    f" to use the specified Debian archive mirror.\r\n\r\n[Press enter to continue] {STATUS}"
+)
+QUESTION = (
+    "Detecting disks  ... 5%\n"
+    + "-" * 76
+    + "\nThe installer failed to download a file from the mirror.\n  1: Retry [*],  2: Change mirror,\n"
+    "Prompt: '?' for help, default=1> "
+)
+DONE = f"{WORKING}... 100%\r\nRunning late commands ... 90%\r\npolyvirt-installed\r\n{STATUS}Finishing ... 99%"
+PANIC = "[   18.1] Kernel panic - not syncing: Fatal exception in interrupt\n[   18.2] Rebooting in 10 seconds.."
+OPENBSD = (
+    'What timezone are you in? \nQuestion has no answer in response file: "what timezone are you in"\n'
+    "failed; check /tmp/ai/ai.log\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("installer", "console", "expected"),
+    [
+        ("preseed", "", Progress("working")),
+        ("preseed", "[    0.689534] ... booting", Progress("working")),
+        ("preseed", WORKING, Progress("working", "Formatting partitions")),
+        ("preseed", ERROR, Progress("waiting", "Bad archive mirror")),
+        (
+            "preseed",
+            QUESTION,
+            Progress(
+                "waiting",
+                "The installer failed to download a file from the mirror. 1: Retry [*], 2: Change mirror, Prompt: '?'"
+                " for help, default=1>",
+            ),
+        ),
+        ("preseed", DONE, Progress("finished")),
+        # A file that quotes it is not the end.
+        ("preseed", "echo polyvirt-installed", Progress("working")),
+        ("preseed", PANIC, Progress("crashed", "Kernel panic - not syncing: Fatal exception in interrupt")),
+        (
+            "openbsd",
+            OPENBSD,
+            Progress("waiting", 'Question has no answer in response file: "what timezone are you in"'),
+        ),
+        ("openbsd", "CONGRATULATIONS! Your OpenBSD install has been successfully completed!", Progress("finished")),
+        ("kickstart", f"{WORKING}\npolyvirt-installed\n", Progress("finished")),
+        ("kickstart", ERROR, Progress("working")),
+    ],
+)
+def test_progress_of_console(installer, console, expected):
+    assert progress_of(installer, console) == expected
+
+
+def test_last_lines_have_no_control_sequences():
+    assert last_lines(ERROR, 1) == "[Press enter to continue]"
+
+
+class Waiting(install_wait.InstallWait):
+    """A VM whose state and console are given for each read; the last ones remain."""
+
+    def __init__(self, reads):
+        self.reads, self.now, self.shown = list(reads), 0, []
+        self.sleep = self._pass
+        self.clock = self._time
+
+    def _time(self):
+        return self.now
+
+    def _pass(self, seconds):
+        self.now += seconds
+        if len(self.reads) > 1:
+            del self.reads[0]
+
+    def _state(self, part, task_vars):
+        state = self.reads[0][0]
+        return (None, "no answer") if state is None else (state, None)
+
+    def _console(self, path):
+        return self.reads[0][1]
+
+
+def wait(monkeypatch, *reads, installer="preseed", timeout=600, ends="stop"):
+    waiting = Waiting(reads)
+    monkeypatch.setattr(install_wait.Display, "display", lambda _self, text: waiting.shown.append((waiting.now, text)))
+    options = {
+        "name": "web1",
+        "installer": installer,
+        "timeout": timeout,
+        "ends": ends,
+        "console_log": "/var/log/web1.log",
+    }
+    return waiting, waiting._wait(Part("libvirt", "virsh_vm_info", {}), options, {}, 0)
+
+
+def test_vm_that_stops_after_the_last_step_is_installed(monkeypatch):
+    _waiting, result = wait(monkeypatch, ("running", WORKING), ("running", DONE), ("stopped", DONE))
+    assert result == {"outcome": "finished"}
+
+
+def test_vm_that_stops_before_the_last_step_is_not_installed(monkeypatch):
+    _waiting, result = wait(monkeypatch, ("running", WORKING), ("stopped", WORKING))
+    assert result["outcome"] == "failed"
+    assert "web1: the installation failed: the VM is stopped, but the installation was not completed." in result["msg"]
+    assert "The console is in /var/log/web1.log." in result["msg"]
+
+
+def test_vm_that_was_deleted_is_not_installed(monkeypatch):
+    _waiting, result = wait(monkeypatch, ("absent", DONE))
+    assert result["title"] == "the VM is absent, but the installation was not completed."
+
+
+@pytest.mark.parametrize(("console", "title"), [(ERROR, "Bad archive mirror"), (PANIC, "Kernel panic - not syncing")])
+def test_error_ends_the_wait_with_its_title(monkeypatch, console, title):
+    waiting, result = wait(monkeypatch, ("running", WORKING), ("running", console))
+    assert (result["outcome"], waiting.now <= 20) == ("failed", True)
+    assert result["title"].startswith(title)
+    assert f"web1: the installation failed: {title}" in result["msg"]
+
+
+def test_question_that_an_installer_answers_itself_is_not_an_error(monkeypatch):
+    reads = [("running", ERROR), ("running", ERROR + "\nRetrying ... 10%"), ("stopped", DONE)]
+    assert wait(monkeypatch, *reads)[1] == {"outcome": "finished"}
+
+
+def test_signs_of_life_every_30_seconds(monkeypatch):
+    waiting, result = wait(monkeypatch, ("running", WORKING), timeout=100)
+    assert result["outcome"] == "timeout"
+    assert "The last step was: Formatting partitions. Run it again to wait longer." in result["msg"]
+    assert [now for now, _text in waiting.shown] == [30, 60, 90]
+    assert waiting.shown[0][1] == "web1: installing: Formatting partitions (30 s of 100 s)"
+
+
+def test_single_failed_reads_are_not_an_error(monkeypatch):
+    reads = [(None, WORKING), (None, WORKING), ("running", DONE), ("stopped", DONE)]
+    assert wait(monkeypatch, *reads)[1] == {"outcome": "finished"}
+    result = wait(monkeypatch, (None, WORKING))[1]
+    assert (result["outcome"], result["msg"]) == ("unknown", "web1: no answer")
+
+
+def test_manual_installation_ends_with_the_vm(monkeypatch):
+    waiting, result = wait(monkeypatch, *[("running", "")] * 5, ("stopped", ""), installer="manual")
+    assert result == {"outcome": "finished"}
+    assert "install it at its console" in waiting.shown[0][1]
+
+
+def test_installer_that_restarts_the_vm(monkeypatch):
+    done = "CONGRATULATIONS! Your OpenBSD install has been successfully completed!"
+    assert wait(monkeypatch, ("running", done), installer="openbsd", ends="restart")[1] == {"outcome": "finished"}

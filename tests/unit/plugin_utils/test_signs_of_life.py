@@ -1,0 +1,53 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a task shows while it runs, with pauses that the test requests."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.plugin_utils import signs_of_life
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ({"name": ["web1", "web2"]}, "pve: virsh_vm (web1, web2) is still running"),
+        (
+            {"name": "web1", "wait_for": "ssh", "timeout": 900},
+            "pve: virsh_vm (web1) is still running; it waits for SSH for at most 900 s",
+        ),
+        ({"machines": [{"name": "web1"}], "wait_for": "state"}, "pve: virsh_vm is still running"),
+    ],
+)
+def test_task_is_described(arguments, expected):
+    assert signs_of_life.describe("pve", "polyvirt.core.virsh_vm", arguments) == expected
+
+
+def test_signs_are_shown_until_the_end(monkeypatch):
+    shown, pauses, twice = [], [], threading.Event()
+    monkeypatch.setattr(signs_of_life.Display, "display", lambda _self, text: shown.append(text))
+
+    def pause(seconds):
+        pauses.append(seconds)
+        if len(pauses) < 3:
+            return False
+        twice.set()
+        return True
+
+    with signs_of_life.signs_of_life("working", pause):
+        assert twice.wait(60)
+    assert (shown, pauses) == (["working (30 s)", "working (60 s)"], [30, 30, 30])
+
+
+def test_nothing_is_shown_by_a_short_task(monkeypatch):
+    shown = []
+    monkeypatch.setattr(signs_of_life.Display, "display", lambda _self, text: shown.append(text))
+    before = threading.active_count()
+    with signs_of_life.signs_of_life("working"):
+        pass
+    for thread in threading.enumerate()[before:]:
+        thread.join(60)
+    assert shown == []
