@@ -120,7 +120,7 @@ def script(given, name="finish.sh", root_login=False):
     entry = catalogue()[DISTRIBUTIONS[given["installer"]]]
     fqdn = ".".join(filter(None, [given["hostname"], given["domain"]]))
     answers = {**given, "fqdn": fqdn, "console": entry["serial_console"], "marker": "/etc/polyvirt-installed"}
-    answers.update(full_name=given["full_name"] or given["user"], passwordless_sudo=True, root_login=root_login)
+    answers.update(passwordless_sudo=True, root_login=root_login)
     return _environment().get_template(f"{name}.j2").render(answers=answers)
 
 
