@@ -34,8 +34,7 @@ _RESERVED_USERS = frozenset(
         *("plugdev", "staff", "users", "nogroup", "wheel", "halt", "shutdown", "installer"),
     ]
 )
-#: {installer: what is reserved, too}. Debian: reserved-usernames of user-setup in Debian 13, for packages that create
-#: these users.
+#: {installer: what it rejects, too}. Debian: reserved-usernames of user-setup in Debian 13.
 _RESERVED_BY = {
     "autoinstall": frozenset(["admin"]),
     "preseed": frozenset(
@@ -43,7 +42,7 @@ _RESERVED_BY = {
             *("www-data", "sasl", "netplan", "ftn", "mysql", "tac-plus", "alias", "qmail", "qmaild", "qmails"),
             *("qmailr", "qmailq", "qmaill", "qmailp", "asterisk", "vpopmail", "vchkpw", "slurm", "hacluster"),
             *("haclient", "grsec-tpe", "grsec-sock-all", "grsec-sock-clt", "grsec-sock-srv", "grsec-proc", "ceph"),
-            *("opensrf", "libvirt-qemu", "Debian-exim", "bind", "crontab", "cupsys", "dcc", "dhcp", "dictd"),
+            *("opensrf", "libvirt-qemu", "admin", "Debian-exim", "bind", "crontab", "cupsys", "dcc", "dhcp", "dictd"),
             *("dnsmasq", "dovecot", "fetchmail", "firebird", "fuse", "gdm", "haldaemon", "hplilp", "identd", "input"),
             *("jwhois", "klog", "kvm", "lpadmin", "messagebus", "mythtv", "netdev", "powerdev", "radvd", "render"),
             *("saned", "sbuild", "scanner", "slocate", "ssh", "ssl-cert", "sslwrap", "statd", "syslog", "telnetd"),

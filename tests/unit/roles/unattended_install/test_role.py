@@ -37,7 +37,7 @@ WINDOWS = {"hostname": "web1", "password": PASSWORD}
 ERRORS = [
     ("preseed", {"hostnam": "x"}, "unattended_install_hostnam is not an option of role"),
     ("preseed", {"hostname": "web_1"}, "unattended_install_hostname: 'web_1' is invalid. Allowed: letters, digits"),
-    ("preseed", {"user": "mysql"}, "unattended_install_user: 'mysql' is a user or group of the system."),
+    ("preseed", {"user": "admin"}, "unattended_install_user: 'admin' is a user or group of the system."),
     ("preseed", {"ssh_keys": []}, "unattended_install_ssh_keys: nobody could log in."),
     ("openbsd", {"password_hash": HASH}, "unattended_install_password_hash: is not a bcrypt hash"),
     ("windows", {"ssh_keys": []}, "unattended_install_password: is required for Windows"),
