@@ -33,8 +33,8 @@ attributes:
   bypass_host_loop:
     support: none
   check_mode:
-    support: none
-    details: Skipped.
+    support: full
+    details: The task is skipped, because there may be no installation to wait for.
   connection:
     support: full
     details: The connection of the task is that to the host of the hypervisor, as with the module of the platform.

@@ -76,7 +76,7 @@ class _Item:
 )
 def test_every_test_has_its_turn_once(item, days):
     assert depth.days_of(item) == days
-    items = [item, *(_Item("proxmox") for _ in range(4)), *(_Item(days=days) for _ in range(7))]
+    items = [item, *(_Item("proxmox") for _place in range(4)), *(_Item(days=days) for _place in range(7))]
     of_days = [[one for one in items if one not in depth.not_today(items, day)] for day in range(20261101, 20261107)]
     assert sum(item in some for some in of_days) == 6 / days
     assert {one for some in of_days[:days] for one in some if depth.days_of(one) == days} >= {items[0], *items[5:]}

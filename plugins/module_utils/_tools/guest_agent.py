@@ -63,7 +63,7 @@ class GuestAgent:
                         "not_responding",
                         "Check that the VM runs and has a channel for the agent, and that the service"
                         " qemu-guest-agent runs in the guest.",
-                    ) from error
+                    ) from None
             self._clock.sleep(_RETRY)
 
     def _check(self, commands):

@@ -71,7 +71,7 @@ class Agent:
                 start_new_session=True,
             )
         except OSError as error:
-            text = f"Failed to execute child process “{arguments['path']}” ({error.strerror})"
+            text = f"Failed to execute child process \u201c{arguments['path']}\u201d ({error.strerror})"
             raise AgentError(f"Guest agent command failed, error was '{text}'") from None
         self._running[process.pid] = _Running(process, base64.b64decode(arguments.get("input-data", "")))
         return {"pid": process.pid}
