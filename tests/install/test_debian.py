@@ -54,7 +54,10 @@ def _folder(tmp_path_factory):
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / "key"], check=True)
     yield folder
     _virsh("destroy", _NAME)
-    _virsh("undefine", _NAME, "--remove-all-storage")
+    _virsh("undefine", _NAME)
+    # Not every host has a storage pool for this directory, by which virsh would delete it.
+    for disk in _MEDIA.parent.glob(f"{_NAME}-*.qcow2"):
+        disk.unlink()
     shutil.rmtree(_MEDIA, ignore_errors=True)
     _CONSOLE.unlink(missing_ok=True)
 
