@@ -107,7 +107,7 @@ def play(answer):
     }
     collected = "{{ dict(groups.all | zip(groups.all | map('extract', hostvars, 'case_found'))) | to_json }}"
     profile = {"file": "{{ agent_profile_path }}", "name": "__agent_profile_loaded"}
-    options = {"agent_profile_folder": "/", "agent_upgrade": False}
+    options = {"agent_profile_folder": "/", "agent_upgrade": False, "agent_version": ""}
     copy = {"content": collected, "dest": str(answer), "mode": "0600"}
     return {
         "hosts": "all",
