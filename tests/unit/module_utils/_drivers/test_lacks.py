@@ -22,7 +22,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh impor
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.traits import virsh_traits
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.wsl import options as wsl
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.wsl.traits import wsl_traits
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.differences import check_supported, settle
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.differences import check_supported, normalize
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Refused, Unsupported
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.options import (
@@ -133,7 +133,7 @@ def _is_rejected(asked, traits, options):
     (request,) = requests({**PLAIN, "name": ["web"], **asked}, options)
     vm = Vm("web", id="u")
     try:
-        check_supported("web", settle(vm, request.config, traits), request.creation, traits)
+        check_supported("web", normalize(vm, request.config, traits), request.creation, traits)
     except Unsupported:
         return True
     except Refused:
