@@ -39,7 +39,7 @@ is_due() {
     local name=$1 note=$2
     shift 2
     [ "$DEEP" = false ] || return 0
-    [ ! -e "$note" ] || return 1
+    ! has_passed "$note" || return 1
     compgen -G "$POLYVIRT_CACHE/passed/$name-*" >/dev/null || [ "$name" = "$(turn_of_day "$@")" ]
 }
 
@@ -116,22 +116,24 @@ show_reruns() {
     [ ! -s "$ledger" ] || [ "$DEEP" = false ] || { say "   runs that were repeated:"; cat "$ledger" >&2; }
 }
 
-# The VMs of the scenarios have their own network: a lease outlives its VM, but not its network.
-readonly _ROLES_NETWORK=polyvirt-roles
-readonly _ROLES_SUBNET=192.168.141
-
-_make_roles_network() {
-    _host_virsh net-list --name | grep -x $_ROLES_NETWORK >/dev/null && return
+# make_network NAME SUBNET [ELEMENT]: a network of libvirt for one stage, if it does not exist: a lease outlives its VM, but
+# not its network. ELEMENT is XML that is added.
+make_network() {
+    local name=$1 subnet=$2 element=${3:-}
+    _host_virsh net-list --name | grep -x "$name" >/dev/null && return
     virsh --quiet --connect "$_SYSTEM_URI" net-create /dev/stdin <<END
 <network>
-  <name>$_ROLES_NETWORK</name>
-  <bridge name='polyvirt-roles'/>
-  <ip address='$_ROLES_SUBNET.1' netmask='255.255.255.0'>
-    <dhcp><range start='$_ROLES_SUBNET.2' end='$_ROLES_SUBNET.254'/></dhcp>
+  <name>$name</name>
+  $element
+  <bridge name='${name:0:15}'/>
+  <ip address='$subnet.1' netmask='255.255.255.0'>
+    <dhcp><range start='$subnet.2' end='$subnet.254'/></dhcp>
   </ip>
 </network>
 END
 }
+
+readonly _ROLES_NETWORK=polyvirt-roles
 
 # Runs every scenario. Their network, with its leases, is removed before the comparison.
 stage_roles() {
@@ -143,7 +145,7 @@ stage_roles() {
 _every_scenario() {
     local file one status=0
     local -a scenarios=()
-    _make_roles_network
+    make_network $_ROLES_NETWORK 192.168.141
     for file in extensions/molecule/*/molecule.yml; do
         while [ "$(jobs -rp | wc -l)" -gt "$(nproc)" ]; do sleep 1; done
         _scenario_if_needed "$(basename "${file%/molecule.yml}")" &
@@ -211,22 +213,7 @@ stage_demo() {
     scripts/demo.sh remove
 }
 
-# A network for the installed VM, which removes its leases with it. Unlike the others, it leads to the package mirror.
 readonly _INSTALL_NETWORK=polyvirt-install
-
-_make_install_network() {
-    _host_virsh net-list --name | grep -x $_INSTALL_NETWORK >/dev/null && return
-    virsh --quiet --connect "$_SYSTEM_URI" net-create /dev/stdin <<END
-<network>
-  <name>$_INSTALL_NETWORK</name>
-  <forward mode='nat'/>
-  <bridge name='polyvirt-inst'/>
-  <ip address='192.168.142.1' netmask='255.255.255.0'>
-    <dhcp><range start='192.168.142.2' end='192.168.142.254'/></dhcp>
-  </ip>
-</network>
-END
-}
 
 # Installs Debian with its own installer (tests/install). 20 minutes with two cores and without KVM.
 stage_install() {
@@ -236,7 +223,8 @@ stage_install() {
 
 _install_debian() {
     local status=0
-    _make_install_network
+    # Unlike the network of the scenarios, it leads to the package mirror.
+    make_network $_INSTALL_NETWORK 192.168.142 "<forward mode='nat'/>"
     POLYVIRT_TEST_NETWORK=$_INSTALL_NETWORK _pytest -s -v -p no:xdist tests/install || status=1
     _host_virsh net-destroy $_INSTALL_NETWORK
     return $status
