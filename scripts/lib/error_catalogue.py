@@ -49,8 +49,8 @@ def _area(path):
 
 
 def _row(text, remedies):
-    told = {_plain(one) if fixed_letters(one) else "The message ends with it." for one in remedies}
-    return f"| {_code(text)} | {' *Or:* '.join(sorted(told))} |"
+    texts = {_plain(one) if fixed_letters(one) else "The message ends with it." for one in remedies}
+    return f"| {_code(text)} | {' *Or:* '.join(sorted(texts))} |"
 
 
 def _order(text):

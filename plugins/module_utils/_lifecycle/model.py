@@ -79,11 +79,10 @@ class Counters:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A snapshot as found: ``power`` is the VM's when it was taken, ``kind`` the platform's word for its sort.
+    """A snapshot. ``power`` is that of the VM when it was taken; ``kind`` is the platform's name for its kind.
 
-    ``created`` is in seconds since 1970; None for one that is only planned. ``current`` is true of the one whose
-    content the disks had last: what was written since is not in it. ``unfinished`` says why it cannot be
-    used: its taking or its removal was cut off, say.
+    ``created`` is in seconds since 1970; None for a planned one. ``current``: the disks are based on it. ``unfinished``
+    says why it cannot be used, for example because its creation or its removal was interrupted.
     """
 
     name: str
@@ -113,9 +112,8 @@ class File:
 class Vm:
     """A VM as observed. A field is None if the platform does not have it or did not report it.
 
-    ``recipe`` is what the platform would make an absent VM from by itself, such as a Vagrantfile. ``lost``: its
-    power is unknown because all its files are gone, so there is nothing to lose by deleting what the platform still
-    knows of it.
+    ``recipe`` is what the platform itself would create an absent VM from, such as a Vagrantfile. ``lost``: its power is
+    unknown because all its files are gone, so nothing is lost if its definition is deleted.
     ``effective`` are values that the VM has although nobody described them: reported, and never compared.
     """
 
