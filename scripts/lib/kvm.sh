@@ -5,7 +5,9 @@
 #
 # Sourced, not run. Checks whether this host can run a guest with KVM.
 # Neither an open /dev/kvm nor a domain that libvirt reports as "running" is sufficient: nested or filtered hypervisors
-# let the guest start and then abort or hang its CPU. Therefore the check runs a guest with a few instructions.
+# let the guest start and then abort or hang its CPU. Therefore the check runs a guest with a few instructions. That is
+# not sufficient either where KVM works without the CPU's virtualization (kvm-pvm): it emulates the guest's kernel, and
+# pauses the VM at the first instruction that it cannot emulate, such as cmpxchg16b, which Debian's kernel uses.
 
 # The value that the boot sector sends; QEMU's isa-debug-exit turns a byte b into the exit code 2b+1.
 readonly _KVM_PROBE_BYTE=0x2a
@@ -35,9 +37,14 @@ boots_under() {
     [ "$code" -eq "$_KVM_PROBE_EXIT" ]
 }
 
+# has_cpu_virtualization: true if the CPU shows VT-x or AMD-V to this host.
+has_cpu_virtualization() {
+    grep -qwE 'vmx|svm' "${1:-/proc/cpuinfo}"
+}
+
 # usable_accelerator: prints kvm if a guest really runs with it, else qemu; both are libvirt's domain types.
 usable_accelerator() {
-    if [ -w /dev/kvm ] && boots_under kvm host 2>/dev/null; then
+    if [ -w /dev/kvm ] && has_cpu_virtualization && boots_under kvm host 2>/dev/null; then
         echo kvm
     else
         echo qemu

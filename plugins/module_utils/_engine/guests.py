@@ -70,7 +70,7 @@ def stopped_running(request, vm):
     return PolyvirtError(
         f"{request.label}: while waiting for its {request.policy.wait_for} it became {vm.power}"
         f" ({vm.reason or 'no reason given'}).",
-        "Check its console.",
+        "Check its console, and its log on the hypervisor.",
     )
 
 

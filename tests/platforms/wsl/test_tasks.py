@@ -148,6 +148,7 @@ def test_directories_above_the_location_are_created():
 @pytest.mark.parametrize(
     ("content", "words"),
     [(b"no tar", ("IMPORT_FAILED", "tarball")), (packed({"/x": b""}), ("NOT_A_LINUX_DISTRO", "/etc"))],
+    ids=["no tarball", "no /etc"],
 )
 def test_failed_import_leaves_what_was_there(content, words):
     host = _host()
