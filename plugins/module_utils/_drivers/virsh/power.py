@@ -20,16 +20,11 @@ def start(driver, vm, step):
         start_networks(driver, vm)
     options = ["--reset-nvram"] if step.arguments.get("reset_nvram") else []
     is_restored = vm.power == SUSPENDED
-    try:
-        if is_restored:
-            # Reading a guest's memory back takes as long as writing it.
-            _move(driver, vm, (_RUNNING, _PAUSED), "start", *options, timeout=_SAVE_TIMEOUT)
-        else:
-            _move(driver, vm, (_RUNNING,), "start", *options)
-    except ConnectionLost:
-        raise
-    except CommandFailed as error:
-        raise _explained(vm, error) from error
+    if is_restored:
+        # Reading a guest's memory back takes as long as writing it.
+        _move_or_explain(driver, vm, (_RUNNING, _PAUSED), "start", *options, timeout=_SAVE_TIMEOUT)
+    else:
+        _move_or_explain(driver, vm, (_RUNNING,), "start", *options)
     if is_restored and _state(driver, vm) == _PAUSED:
         # It was paused when it was saved, so it is restored paused.
         driver.virsh.run("resume", vm.id)
@@ -51,7 +46,7 @@ def pause(driver, vm, step):
 
 
 def resume(driver, vm, step):
-    _move(driver, vm, (_RUNNING,), "resume")
+    _move_or_explain(driver, vm, (_RUNNING,), "resume")
 
 
 def reset(driver, vm, step):
@@ -80,11 +75,21 @@ def _move(driver, vm, ends, command, *options, **more):
             raise
 
 
+def _move_or_explain(driver, vm, *arguments, **more):
+    """The same for a command that lets the CPUs run: the error says what to do."""
+    try:
+        _move(driver, vm, *arguments, **more)
+    except ConnectionLost:
+        raise
+    except CommandFailed as error:
+        raise _explained(vm, error) from error
+
+
 def _state(driver, vm):
     return driver.virsh.run("domstate", vm.id).strip()
 
 
-#: Text in libvirt's error when a VM does not start -> remedy.
+#: Text in libvirt's error when a VM does not start or continue -> remedy.
 _REMEDIES = (
     (
         "Cannot access storage file",
@@ -97,6 +102,11 @@ _REMEDIES = (
         "Another VM uses this disk; stop that VM, or use a separate disk for each VM.",
     ),
     ("Cannot open log file", "Another VM writes to the same log file; set a different serial_log for each VM."),
+    (
+        "Resetting the Virtual Machine is required",
+        "The hypervisor cannot run this guest; the reason is in /var/log/libvirt/qemu. If it is a KVM internal error,"
+        " create the VM with virt_type: qemu. To try again, set state: restarted and stop_mode: force.",
+    ),
     ("swtpm", "Check /var/log/swtpm/libvirt/qemu, and that the user of swtpm can enter libvirt's directory in /run."),
     ("KVM", "Set virt_type: qemu if KVM is not available on the host."),
 )

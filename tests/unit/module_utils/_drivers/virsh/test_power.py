@@ -6,7 +6,16 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import RUNNING, SUSPENDED, Step, Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import CommandFailed
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
+    PAUSED,
+    RUNNING,
+    STOPPED,
+    SUSPENDED,
+    Step,
+    Vm,
+)
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.virsh import Answer
 
 from unit.module_utils._drivers.virsh.answers import ToldVirsh, driver_of
 
@@ -27,3 +36,18 @@ def test_memory_is_written_and_read_without_being_cut_off(tmp_path, verb, power,
     driver_of(virsh, tmp_path).apply([(Vm("web", id="u", power=power), [Step(verb)])])
     assert virsh.done[0] == command
     assert virsh.limits == limits
+
+
+@pytest.mark.parametrize(
+    ("verb", "power", "error", "remedy"),
+    [
+        ("start", STOPPED, "internal error: qemu unexpectedly closed the monitor", "/var/log/libvirt/qemu"),
+        ("start", STOPPED, "Cannot open log file: Device or resource busy", "serial_log"),
+        # QEMU says so after a KVM internal error: KVM could not emulate an instruction of the guest.
+        ("resume", PAUSED, "command 'cont': Resetting the Virtual Machine is required", "virt_type: qemu"),
+    ],
+)
+def test_vm_that_cannot_run_is_explained(tmp_path, verb, power, error, remedy):
+    virsh = ToldVirsh({(verb, "u"): Answer("", error), ("domstate", "u"): "shut off\n"})
+    with pytest.raises(CommandFailed, match=f"{error}.*{remedy}"):
+        driver_of(virsh, tmp_path).apply([(Vm("web", id="u", power=power), [Step(verb)])])
