@@ -65,12 +65,6 @@ def test_truncated_log_of_a_stopped_vm_is_a_proof(folder):
     assert faults.proofs("", folder, ["cut"]) == []
 
 
-def test_vm_that_stopped_because_the_daemon_crashed_is_a_proof(folder):
-    log = folder / "ended" / "Logs" / "VBox.log"
-    log.write_text(f"00:00:21 VBoxHeadless: VBoxSVC became unavailable, exiting.\n{ENDED}", encoding="utf-8")
-    assert faults.proofs("", folder, ["cut"]) == [f"{log}: VBoxSVC became unavailable"]
-
-
 class _Stopped(Registry):
     """A registry with one VM, ``pvc-cut``, which is stopped."""
 

@@ -19,26 +19,19 @@ PATIENCE = 300
 #: What the tests say of one that did not end.
 HUNG = f"has not ended in {PATIENCE} s"
 _HUNG = re.compile(rf"VBoxManage [^\n]* {HUNG}")
-#: In the log of a VM that was stopped because the daemon had crashed.
-_DAEMON_LOST = "VBoxSVC became unavailable"
 
 
 def proofs(failure, folder, names_on):
     """What VirtualBox showed of faults of its own: assertions of its source, dead processes, and calls that hung."""
     told = [found[0] for pattern in (_ASSERTED, _HUNG) for found in pattern.finditer(failure)]
-    for log in _logs_of_ended(folder, names_on):
-        end = log.read_text(errors="replace")[-500:]
-        if "VBoxHeadless: exiting" not in end:
-            told.append(f"{log} ends in the middle")
-        elif _DAEMON_LOST in end:
-            told.append(f"{log}: {_DAEMON_LOST}")
-    return told
+    return told + [f"{log} ends in the middle" for log in _cut_off(folder, names_on)]
 
 
-def _logs_of_ended(folder, names_on):
-    """The log of each process of a VM, below a directory of VMs, that has ended."""
+def _cut_off(folder, names_on):
+    """Logs of VMs that have ended, but not as those of a VM that was stopped: also if the daemon has crashed."""
     current = {folder / name / "Logs" / "VBox.log" for name in names_on}
-    return sorted(set(folder.glob("*/Logs/VBox.log*")) - current)
+    over = sorted(set(folder.glob("*/Logs/VBox.log*")) - current)
+    return [path for path in over if "VBoxHeadless: exiting" not in path.read_text(errors="replace")[-500:]]
 
 
 def end_of_log(folder, name):
