@@ -22,7 +22,7 @@ _BY_DEFAULT = (0, 1)
 _OF_VM = {"vm", "name", "label", "before", "after", "found", "self", "vm_name", "machine"}
 #: Functions that show what they are given, and methods of texts.
 _SHOWING = {
-    "_cause", "_left", "_listed", "_shown", "basename", "either", "human_size", "join", "len", "map", "max", "min",
+    "_cause", "_left", "_listed", "_shown", "as_choice", "basename", "human_size", "join", "len", "map", "max", "min",
     "repr", "show", "shown", "sorted", "splitext", "str",
 }  # fmt: skip
 _OF_TEXTS = {"partition", "replace", "rstrip", "strip", "pop"}

@@ -108,7 +108,7 @@ class Execution:
             wrote = (self.driver.apply(batch) if batch else None) or [True] * len(batch)
         except SomeFailed as error:
             return [
-                _failed(error.by_place[place]) if place in error.by_place else Sent(wrote=error.wrote.get(place, True))
+                _failed(error.by_index[place]) if place in error.by_index else Sent(wrote=error.wrote.get(place, True))
                 for place in range(len(batch))
             ]
         except PolyvirtError as error:

@@ -10,7 +10,7 @@ A host has ``read()``, ``plan(state)`` (pure: the steps that are left), ``apply(
 from __future__ import annotations
 
 from .._lifecycle.errors import PartlyApplied, PolyvirtError
-from .._lifecycle.host_settings import difference, round_of
+from .._lifecycle.host_settings import difference, next_round
 
 #: How often a task goes on after a lost connection.
 _RECONNECTS = 5
@@ -51,8 +51,8 @@ class _Task:
     def _carry_out(self, state, steps):
         """(state, steps that wait for a restart) at the end."""
         confirmed, reconnects = set(), 0
-        while round_of(steps):
-            ready = round_of(steps)
+        while next_round(steps):
+            ready = next_round(steps)
             repeated = [step.key for step in ready if step.key in confirmed]
             if repeated:
                 raise PartlyApplied(f"{', '.join(repeated)}: the host accepted the change, but has not made it.")

@@ -12,7 +12,7 @@ from __future__ import annotations
 from .._lifecycle.errors import Stale
 from .._lifecycle.model import Plan
 from .._lifecycle.plan import plan
-from .._lifecycle.segments import cut
+from .._lifecycle.segments import into_segments
 from .._lifecycle.simulate import simulate
 from .state import MOVES
 
@@ -47,7 +47,7 @@ def planned_again(progress, known):
     if done and not (new.refusal or new.busy):
         changing = [step for step in new.steps if step.verb == "configure"]
         steps = [*first.steps[:done], *changing, *first.steps[done + 1 :]]
-        segments = (tuple(steps[:done]), *cut(steps[done:], progress.traits.ends_at_once))
+        segments = (tuple(steps[:done]), *into_segments(steps[done:], progress.traits.synchronous_verbs))
         new = Plan(before, simulate(before, steps), segments, not_compared=new.not_compared)
     return new, _beyond(first, new)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .._lifecycle.fleet import too_many
+from .._lifecycle.fleet import surplus_vms
 from .._lifecycle.model import Request
 from .._ports.clock import Clock
 from .._ports.net import guest_answers
@@ -43,7 +43,8 @@ def _pruned(task, asked, fleet):
     ]
     policy = replace(asked[0].policy, wait_for="state", purge=frozenset(), at_start={})
     return [
-        Request(name=vm.name, id=vm.id, state="absent", policy=policy) for vm in too_many(observation.vms, asked, fleet)
+        Request(name=vm.name, id=vm.id, state="absent", policy=policy)
+        for vm in surplus_vms(observation.vms, asked, fleet)
     ]
 
 

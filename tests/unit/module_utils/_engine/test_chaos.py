@@ -29,8 +29,8 @@ _STOP = 20
 class Chaos(World):
     """``written`` are the names of VMs that were changed, ``complete`` the steps that were reported as complete."""
 
-    def __init__(self, chance, trouble, *machines, lane=None, ends_at_once=()):
-        super().__init__(*machines, lane=lane, ends_at_once=ends_at_once)
+    def __init__(self, chance, trouble, *machines, lane=None, synchronous_verbs=()):
+        super().__init__(*machines, lane=lane, synchronous_verbs=synchronous_verbs)
         self.chance, self.trouble_rate = chance, trouble
         self.written, self.complete, self.sent_again, self.undo_failed = set(), [], [], set()
         #: {name: its power before} of VMs whose guests were asked to stop.
@@ -139,8 +139,8 @@ def _situation(number):
     existing = [chance.random() < 0.7 for _one in range(count)]
     machines = [_machine(chance, one) for one in range(count) if existing[one]]
     trouble, lane = chance.choice([0, 0.05, 0.2]), chance.choice([None, None, "host"])
-    ends_at_once = chance.choice([(), ("create",)])
-    world = Chaos(chance, trouble, *machines, lane=lane, ends_at_once=ends_at_once)
+    synchronous_verbs = chance.choice([(), ("create",)])
+    world = Chaos(chance, trouble, *machines, lane=lane, synchronous_verbs=synchronous_verbs)
     return world, [_request(chance, one, existing[one]) for one in range(count)]
 
 

@@ -16,7 +16,7 @@ from unit.module_utils._engine.world import World, refusal
 
 @pytest.fixture(params=[(), ("create",)], ids=["create, then start", "create and start in one batch"])
 def world(request):
-    return World(ends_at_once=request.param)
+    return World(synchronous_verbs=request.param)
 
 
 def make(**policy):
@@ -68,8 +68,8 @@ def test_a_machine_of_the_same_name_that_is_not_the_one_made_is_not_undone(world
 def test_a_machine_that_another_task_made_meanwhile_is_not_undone():
     """Whether making it was lost for good, or passed for done because it is there: it is not ours to remove."""
     losses = refusal("it holds something else"), CommandFailed(["tool"], 1, "exists already")
-    for lost, ends_at_once in itertools.product(losses, [(), ("create",)]):
-        world = World(ends_at_once=ends_at_once)
+    for lost, synchronous_verbs in itertools.product(losses, [(), ("create",)]):
+        world = World(synchronous_verbs=synchronous_verbs)
         world.trouble("create", lost, done=True)
         world.trouble("start", refusal("no bootable device"))
         assert carry_out(world, make()).failed
@@ -98,7 +98,7 @@ def test_a_machine_whose_answer_was_lost_is_neither_made_nor_started_twice(world
 
 
 def test_creation_and_start_are_sent_together_where_a_creation_ends_at_once():
-    world, steps = World(ends_at_once=["create"]), []
+    world, steps = World(synchronous_verbs=["create"]), []
     apply = world.apply
     world.apply = lambda batch: (steps.append([step.verb for _vm, sent in batch for step in sent]), apply(batch))[1]
     carry_out(world, make())

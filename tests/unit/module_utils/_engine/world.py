@@ -69,14 +69,14 @@ class Machine:
 class World:
     """The driver and the platform in one: ``calls`` are (second, verb, name) of all that was done."""
 
-    def __init__(self, *machines, lane=None, ends_at_once=()):
+    def __init__(self, *machines, lane=None, synchronous_verbs=()):
         self.clock = FakeClock()
         self.machines = list(machines)
         self.calls, self.segments, self.looks = [], [], []
         self.troubles = {}
         self.refused_by_host = {}
         self.observation_errors = {}
-        self._lane, self._ends_at_once = lane, frozenset(ends_at_once)
+        self._lane, self._synchronous_verbs = lane, frozenset(synchronous_verbs)
 
     # What tests say ---------------------------------------------------------------------------------------------------
 
@@ -104,7 +104,7 @@ class World:
             },
             sources=("image",),
             defaults={"cpus": 2, "memory": 2 * GIB},
-            ends_at_once=self._ends_at_once,
+            synchronous_verbs=self._synchronous_verbs,
             transient=lambda error: "try later" in str(error),
         )
 
@@ -169,7 +169,7 @@ class World:
         self.machines.append(made)
 
     def _existing(self, vm):
-        if vm.id is None and self._ends_at_once:  # The step before has created it.
+        if vm.id is None and self._synchronous_verbs:  # The step before has created it.
             return self.machine(vm.name)
         return next(machine for machine in self.machines if machine.id == vm.id)
 

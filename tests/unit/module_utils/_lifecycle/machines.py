@@ -81,7 +81,7 @@ def platforms(draw):
         restored_as={model.RUNNING: left_in},
         taken_as=draw(st.sampled_from([lambda vm, asked: (asked.kind, vm.power), _without_memory])),
         harmless=draw(st.sampled_from([frozenset(), frozenset({"locked"})])),
-        made_as=draw(st.sampled_from([model.STOPPED, model.RUNNING])),
+        power_after_create=draw(st.sampled_from([model.STOPPED, model.RUNNING])),
     )
 
 

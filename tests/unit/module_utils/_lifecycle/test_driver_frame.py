@@ -120,4 +120,4 @@ def test_error_of_one_vm_keeps_no_other_from_its_steps():
     with pytest.raises(SomeFailed) as caught:
         one_by_one(carry_out, [(Vm("web"), steps), (Vm("db"), steps)], lambda: (len(done), 0))
     assert done == [("web", "configure"), ("db", "configure"), ("db", "start"), ("db", "pause")]
-    assert [(error.steps_done, error.wrote) for error in caught.value.by_place.values()] == [(1, True)]
+    assert [(error.steps_done, error.wrote) for error in caught.value.by_index.values()] == [(1, True)]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.fleet import too_many
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.fleet import surplus_vms
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Request, Vm
 
 from suite.depth import seed
@@ -43,7 +43,7 @@ def test_only_what_is_ours_of_this_fleet_and_not_listed():
         vms = [_vm(chance, number) for number in range(chance.randint(0, 6))]
         asked = [_request(chance, vms) for _one in range(chance.randint(1, 3))]
         fleet = chance.choice(("web", "db", ""))
-        found = too_many(vms, asked, fleet)
+        found = surplus_vms(vms, asked, fleet)
         deleted += len(found)
         assert found == [vm for vm in vms if _may_be_deleted(vm, asked, fleet)], (vms, asked, fleet)
     assert deleted > WORLDS / 10

@@ -81,7 +81,7 @@ def test_step_whose_predecessor_failed_is_not_begun():
     backend = Backend(failing=["a name"])
     with pytest.raises(SomeFailed) as caught:
         _carried_out(backend, "a", "b")
-    (error,) = caught.value.by_place.values()
+    (error,) = caught.value.by_index.values()
     assert (str(error), error.steps_done, error.wrote) == ("a name failed", 0, True)
     assert (backend.ended, backend.done[-2:]) == (["b"], ["a undo", "b pause"])
     assert "a start" not in backend.done
@@ -114,5 +114,5 @@ def test_fault_of_ours_costs_only_its_vm():
     backend._start = lambda vm: 1 / 0 if vm.name == "a" else Backend._start(backend, vm)
     with pytest.raises(SomeFailed) as caught:
         _carried_out(backend, "a", "b")
-    assert [(place, error.steps_done) for place, error in caught.value.by_place.items()] == [(0, 1)]
+    assert [(place, error.steps_done) for place, error in caught.value.by_index.items()] == [(0, 1)]
     assert "b pause" in backend.done

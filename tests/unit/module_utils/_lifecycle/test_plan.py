@@ -324,9 +324,9 @@ class TestRebuilding:
         assert _verbs(_plan(paused, ask(**UEFI))) == ["resume", "stop", "delete", "create", "start", "pause"]
 
     def test_where_making_means_starting(self):
-        planned = _plan(OURS, ask(**UEFI), made_as=RUNNING)
+        planned = _plan(OURS, ask(**UEFI), power_after_create=RUNNING)
         assert _verbs(planned) == ["delete", "create", "stop"]
-        assert _verbs(_plan(OURS, ask("started", **UEFI), made_as=RUNNING)) == ["delete", "create"]
+        assert _verbs(_plan(OURS, ask("started", **UEFI), power_after_create=RUNNING)) == ["delete", "create"]
 
     @pytest.mark.parametrize(
         ("changed", "asked", "word"),

@@ -22,11 +22,11 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.plan import plan
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.results import (
-    as_tree,
     describe,
     describe_snapshots,
     difference,
     entry,
+    in_tree_order,
     plain,
 )
 
@@ -89,10 +89,10 @@ def test_snapshots_are_a_tree_and_beside_each_other_by_age():
         one("planned"), one("late", created=9), one("leaf", "i-mid", 3), one("early", created=1),
         one("mid", "early", 2, id="i-mid"), one("other", "early", 1), one("orphan", "gone", 5),
     ]  # fmt: skip
-    names = [snapshot.name for snapshot in as_tree(taken)]
+    names = [snapshot.name for snapshot in in_tree_order(taken)]
     assert names == ["early", "other", "mid", "leaf", "orphan", "late", "planned"]
     assert [told["name"] for told in describe_snapshots(found(snapshots=taken))] == names
-    assert as_tree(()) == []
+    assert in_tree_order(()) == []
 
 
 def test_nothing_known_is_shown_as_such():
