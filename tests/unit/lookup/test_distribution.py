@@ -73,7 +73,7 @@ def test_entries_at_the_end_of_their_life_are_hidden():
 
 def test_last_day_is_not_the_end():
     entry = {**ENTRIES["debian-13"], "end_of_life": TODAY}
-    assert not catalogue.shown(entry, TODAY)["end_of_life_reached"]
+    assert not catalogue.as_result(entry, TODAY)["end_of_life_reached"]
 
 
 def test_filters():

@@ -50,7 +50,7 @@ def test_preset_suits_its_operating_system(name):
 def test_options_are_merged():
     shipped = yaml.safe_load(FILES["hyperv-ubuntu"].read_text())
     overrides = {"name": "web1", "memory": "8G", "cpus": None, "options": {"automatic_checkpoints": True}}
-    found = presets.machine(shipped, overrides)
+    found = presets.vm_from_preset(shipped, overrides)
     assert (found["name"], found["memory"], found["platform"]) == ("web1", "8G", "hyperv")
     assert "cpus" not in found
     assert found["options"] == {**shipped["vm"]["options"], "automatic_checkpoints": True}

@@ -11,7 +11,7 @@ import sys
 import time
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.plugin_utils.in_children import Answer, answers
+from ansible_collections.polyvirt.core.plugins.plugin_utils.child_processes import Answer, answers
 
 # The process of the tests may have threads, which none of these functions needs.
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
