@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from guides import PREFIX, NoSuchForm, guide_lines
+from guides import PREFIX, UnsupportedMarkdown, guide_lines
 
 
 def _converted(tmp_path, text):
@@ -66,5 +66,5 @@ def test_headings_have_labels_that_other_guides_can_name(tmp_path):
 
 @pytest.mark.parametrize("markdown", ["a ![b](c.png)", "> quoted", "<div>a</div>", "a<br>b"])
 def test_unknown_form_is_an_error_and_not_lost(tmp_path, markdown):
-    with pytest.raises(NoSuchForm, match=r"docs/a\.md"):
+    with pytest.raises(UnsupportedMarkdown, match=r"docs/a\.md"):
         _converted(tmp_path, markdown)
