@@ -92,7 +92,7 @@ class Execution:
         return (replace(steps[0], arguments={**steps[0].arguments, "source": source}), *steps[1:])
 
     def _apply(self, works):
-        """Apply the steps of ``works``; returns [Sent] in order. An error (also of reading a source) fails only its VM."""
+        """Apply the steps of ``works``; returns [Sent]. An error (also of reading a source) fails only its VM."""
         batch, sent = {}, {}
         for work in works:
             try:

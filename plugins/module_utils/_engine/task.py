@@ -44,7 +44,7 @@ class Work:
 
     @property
     def target(self):
-        """An observed VM is selected by id, as another VM may get its name; a recreated VM by name, as its id is new."""
+        """An observed VM is selected by id (another VM may get its name), a recreated VM by name (it gets a new id)."""
         if self.vm is not None and self.vm.id:
             return Target(name=self.name, id=self.vm.id)
         is_recreated = self.progress is not None and self.progress.is_recreated
