@@ -172,7 +172,7 @@ class SnapshotRequest:
     power: str = "snapshot"
 
     @property
-    def given_to_take(self):
+    def options_used_to_take(self):
         """The options that are set, but have an effect only when the snapshot is taken."""
         given = {"description": self.description, "include_memory": self.include_memory, "kind": self.kind or None}
         return [option for option, value in given.items() if value is not None]

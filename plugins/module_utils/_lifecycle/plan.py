@@ -154,7 +154,7 @@ def _snapshot_steps(task):
     if steps and task.vm.power == UNKNOWN:
         raise _unknown(task.vm, task.traits)
     is_there = asked.state == "present" and not any(step.verb == "snapshot" for step in steps)
-    return steps, asked.given_to_take if is_there else ()
+    return steps, asked.options_used_to_take if is_there else ()
 
 
 # Creating ---------------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a fleet has too many, in 10,000 generated worlds: never a VM without a mark of its own."""
+"""Surplus VMs of a fleet in 10,000 random cases: never a VM without its own mark."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _may_be_deleted(vm, asked, fleet):
     return not is_listed and not is_foreign and fleet != "" and vm.config.get("fleet") == fleet
 
 
-def test_only_what_is_ours_of_this_fleet_and_not_listed():
+def test_only_own_vms_of_the_fleet_that_are_not_listed_are_surplus():
     chance, deleted = random.Random(seed()), 0
     for _world in range(WORLDS):
         vms = [_vm(chance, number) for number in range(chance.randint(0, 6))]
