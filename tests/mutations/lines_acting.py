@@ -47,7 +47,7 @@ MUTATIONS = (
         f"{_ENGINE}/progress.py",
         "waited = now - progress.at if progress.phase in PATIENT else 0",
         "waited = now - progress.at",
-        {"unit": [f"{_TESTS}/test_troubles.py"]},
+        {"unit": [f"{_TESTS}/test_errors.py"]},
     ),
     Mutation(
         "waiting-does-not-count",
@@ -138,7 +138,7 @@ MUTATIONS = (
         f"{_ENGINE}/progress.py",
         "if _is_temporary(progress, error):",
         "if False:",
-        {"unit": [f"{_TESTS}/test_troubles.py"]},
+        {"unit": [f"{_TESTS}/test_errors.py"]},
     ),
     Mutation(
         "busy-vm-passes-for-confirmed",
