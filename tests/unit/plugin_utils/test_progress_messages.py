@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a task shows while it runs, with pauses that the test requests."""
+"""Messages during a task, with pauses that the test controls."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_task_is_described(arguments, expected):
     assert progress_messages.describe("pve", "polyvirt.core.virsh_vm", arguments) == expected
 
 
-def test_signs_are_shown_until_the_end(monkeypatch):
+def test_messages_are_shown_until_the_end(monkeypatch):
     shown, pauses, twice = [], [], threading.Event()
     monkeypatch.setattr(progress_messages.Display, "display", lambda _self, text: shown.append(text))
 
