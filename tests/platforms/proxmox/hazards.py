@@ -32,9 +32,8 @@ SHOWN_BY = {
     "an agent that is not there keeps the button unpressed": f"{_CASES}::"
     "test_an_agent_that_is_not_there_is_no_way_to_ask",
     "high availability says OK before it begins": f"{_CASES}::test_what_high_availability_manages_is_waited_for",
-    "REQUESTS_CA_BUNDLE goes before a session's own": f"{_PORT}::"
-    "test_what_the_task_says_counts_and_not_its_environment",
-    "proxmoxer ends the process without requests": f"{_PORT}::test_a_missing_library_is_told",
+    "REQUESTS_CA_BUNDLE goes before a session's own": f"{_PORT}::test_ca_path_takes_precedence_over_the_environment",
+    "proxmoxer ends the process without requests": f"{_PORT}::test_missing_library_is_reported",
     "an upload that is refused says checksum mismatch too": "tests/platforms/proxmox/test_modules.py::"
     "test_iso_is_uploaded_from_the_host_of_the_task",
 }

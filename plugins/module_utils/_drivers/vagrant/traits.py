@@ -118,7 +118,7 @@ def vagrant_traits(providers, managed=True, default_provider="virtualbox", os_bo
         snapshot_name_fault=_snapshot_name_fault,
         taken_as=lambda vm, request: ("", _power_of_snapshot(vm)),
         restored_as=_restored_as(providers, has_tools),
-        made_as=STOPPED if managed else RUNNING,
+        power_after_create=STOPPED if managed else RUNNING,
         transient=_is_transient,
         adjust=partial(_adjusted, default_provider, os_boxes) if managed else lambda vm, config: config,
     )
@@ -231,7 +231,7 @@ def _fields_of_vm():
         "provisioners": Field(cost=_of_provisioners),
         "memory": Field(cost=_as_applied, minimum=16 * MIB),
         "disks.add": applied,
-        "disks.size": Field(cost=_as_applied, minimum=GIB, instead=_UNSIZED, free_until_made=True),
+        "disks.size": Field(cost=_as_applied, minimum=GIB, instead=_UNSIZED, free_before_creation=True),
         **dict.fromkeys(("networks.add", "networks.remove", "networks.source", "networks.mac"), applied),
         "networks.type": Field(
             cost=_as_applied, choices=("nat", "hostonly", "bridged"), instead="Set it through native, as vm.network."
