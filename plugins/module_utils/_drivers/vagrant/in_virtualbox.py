@@ -30,7 +30,7 @@ class InVirtualBox:
 
     def observe(self, ids, facets):
         """{id: ProviderVm} of those that exist."""
-        listed = vboxmanage_long.machines(self._tool.read("list", "--long", "vms"))
+        listed = vboxmanage_long.vms(self._tool.read("list", "--long", "vms"))
         return {one.uuid: self._provider_vm(one, facets) for one in listed if one.uuid in ids}
 
     def _provider_vm(self, listed, facets):
@@ -78,7 +78,7 @@ class InVirtualBox:
 
     def take_snapshot(self, name, identifier, arguments):
         description = ["--description", arguments["description"]] if arguments["description"] else []
-        listed = vboxmanage_long.machines(self._tool.read("list", "--long", "vms"))
+        listed = vboxmanage_long.vms(self._tool.read("list", "--long", "vms"))
         known = [one.name for machine in listed if machine.uuid == identifier for one in machine.machine.snapshots]
         if arguments["name"] not in known:  # A step may be sent twice.
             self._tool.run("snapshot", identifier, "take", arguments["name"], *description)

@@ -48,9 +48,9 @@ class Listing:
 
     @classmethod
     def _read(cls, tool):
-        before, machines = long.split(tool.read(*_ALL))
-        media = {medium.uuid: medium for medium in output.media(before)}
-        return cls(output.system_properties(before), media, tuple(listed_in(machines)))
+        other_lists, list_of_vms = long.split_before_vms(tool.read(*_ALL))
+        media = {medium.uuid: medium for medium in output.media(other_lists)}
+        return cls(output.system_properties(other_lists), media, tuple(listed_in(list_of_vms)))
 
     def vbox_vm(self, listed):
         """One VM, with what its settings file adds."""
@@ -86,11 +86,11 @@ def name_of(listed):
 
 
 def listed_in(text):
-    """The VMs of a long list, with any text in their descriptions."""
-    return long.machines(text, _texts_of)
+    """[ListedVm] of ``list --long vms``, parsed correctly whatever their descriptions contain."""
+    return long.vms(text, _descriptions_of)
 
 
-def _texts_of(uuid, path):
+def _descriptions_of(uuid, path):
     file = settings_in(path)
     if file is None or file.uuid != uuid:
         return None

@@ -22,7 +22,7 @@ def with_configs(driver, listing, vm, native_keys):
     reported = []
     for one in vm.snapshots:
         try:
-            found = long.machines(driver.tool.read("snapshot", vm.id, "showvminfo", one.id))
+            found = long.vms(driver.tool.read("snapshot", vm.id, "showvminfo", one.id))
         except CommandFailed as error:
             if not is_locked(error.stderr):
                 raise

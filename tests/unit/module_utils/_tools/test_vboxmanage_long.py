@@ -20,7 +20,7 @@ NAMES = [
 
 
 def names(text):
-    return [listed.name for listed in long.machines(text)]
+    return [listed.name for listed in long.vms(text)]
 
 
 def comparable(machine):
@@ -56,7 +56,7 @@ def both_tell(values):
     ("index", "name"), [(0, "showvminfo-web"), (1, "showvminfo-running"), (2, "showvminfo-odd-name")]
 )
 def test_both_forms_tell_the_same(index, name):
-    found = long.machines(recorded("list-long-vms"))[index].machine
+    found = long.vms(recorded("list-long-vms"))[index].machine
     told = vboxmanage_machine.machine(recorded(name))
     assert comparable(found) == comparable(told)
     assert found.values == {key: told.values[key] for key in found.values}
@@ -68,9 +68,9 @@ def test_names_survive_whatever_they_hold():
 
 
 def test_what_cannot_be_read_is_told_with_its_file():
-    machines = long.machines(recorded("list-long-vms-inaccessible"))
+    machines = long.vms(recorded("list-long-vms-inaccessible"))
     assert [machine for machine in machines if machine.machine is None] == [
-        long.Listed("483a2844-e782-4e5a-83ad-b8876b54d048", "/home/v/vms/broken/broken.vbox", None, None)
+        long.ListedVm("483a2844-e782-4e5a-83ad-b8876b54d048", "/home/v/vms/broken/broken.vbox", None, None)
     ]
     assert len(machines) == len(NAMES)
 
@@ -81,11 +81,11 @@ def test_a_description_is_no_machine():
     faked = text.replace("line2 ünï €\n", head)
     assert faked != text
     assert names(faked) == NAMES
-    assert "faked" in long.machines(faked)[0].machine.values["description"]
+    assert "faked" in long.vms(faked)[0].machine.values["description"]
 
 
 def test_how_folders_are_shared():
-    assert long.machines(recorded("list-long-vms"))[0].machine.shared_folders == (
+    assert long.vms(recorded("list-long-vms"))[0].machine.shared_folders == (
         SharedFolder("src", "/home/v/d", False, True, True, "/mnt/s"),
         SharedFolder("ü", "/home/v/vms", False, False, False, ""),
     )
@@ -103,15 +103,15 @@ def test_how_folders_are_shared():
 )
 def test_states(said, state):
     text = recorded("list-long-vms").replace("powered off (since 2026-11-20T11:27:58.697000000)", said)
-    assert long.machines(text)[0].machine.values["VMState"] == state
+    assert long.vms(text)[0].machine.values["VMState"] == state
 
 
 def test_no_machines():
-    assert long.machines("") == []
+    assert long.vms("") == []
 
 
 def test_6_1_tells_controllers_and_what_is_attached_apart():
-    web, bare = (listed.machine for listed in long.machines(written("list-long-vms")))
+    web, bare = (listed.machine for listed in long.vms(written("list-long-vms")))
     assert [(one.name, one.values["type"], one.values["maxportcount"]) for one in web.controllers] == [
         ("IDE", "PIIX4", "2"),
         ('My (0, 0): "Ctl"', "IntelAhci", "30"),
@@ -128,7 +128,7 @@ def test_6_1_tells_controllers_and_what_is_attached_apart():
 
 
 def test_6_1_tells_snapshots_last():
-    web, bare = (listed.machine for listed in long.machines(written("list-long-vms")))
+    web, bare = (listed.machine for listed in long.vms(written("list-long-vms")))
     assert web.values["description"] == "one\ntwo"
     assert [(one.name, one.description, one.is_current) for one in web.snapshots] == [
         ("s1", "first\nsecond", False),
@@ -139,7 +139,7 @@ def test_6_1_tells_snapshots_last():
 
 
 def test_6_1_tells_the_rest_as_later_versions_do():
-    web, bare = (listed.machine for listed in long.machines(written("list-long-vms")))
+    web, bare = (listed.machine for listed in long.vms(written("list-long-vms")))
     assert (web.values["memory"], bare.values["memory"]) == ("1024", "64")
     assert (web.values["VMState"], web.values["recording_enabled"]) == ("poweroff", "off")
     assert web.nics[0].forwards == (Forward("ssh", "tcp", "127.0.0.1", 2222, "", 22),)
@@ -148,7 +148,7 @@ def test_6_1_tells_the_rest_as_later_versions_do():
 
 def described(text, said):
     """The list with another description of its first machine, and what its settings file then tells."""
-    first = long.machines(text)[0]
+    first = long.vms(text)[0]
     before = first.machine.values["description"]
     changed = text.replace(f"Description:\n{before}\n", f"Description:\n{said}\n", 1)
     assert changed != text
@@ -166,8 +166,8 @@ def test_a_description_that_holds_a_whole_list_adds_nothing_to_it(tell, first):
     text = tell()
     said = text if first else text[text.index("Name:      ", 1) :]
     changed, texts_of = described(text, said.rstrip("\n"))
-    found = long.machines(changed, texts_of)
-    assert comparable_list(found) == comparable_list(long.machines(text))
+    found = long.vms(changed, texts_of)
+    assert comparable_list(found) == comparable_list(long.vms(text))
     assert found[0].machine.values["description"] == said.rstrip("\n")
 
 
@@ -176,24 +176,24 @@ def test_a_description_that_holds_a_whole_list_adds_nothing_to_it(tell, first):
 )
 def test_a_description_ends_where_its_settings_file_says(said):
     changed, texts_of = described(recorded("list-long-vms"), said)
-    found = long.machines(changed, texts_of)[0].machine
+    found = long.vms(changed, texts_of)[0].machine
     assert found.values["description"] == said
-    assert found.snapshots == long.machines(recorded("list-long-vms"))[0].machine.snapshots
+    assert found.snapshots == long.vms(recorded("list-long-vms"))[0].machine.snapshots
 
 
 def test_a_snapshots_description_is_no_machine_either():
     text = recorded("list-long-vms")
-    first = long.machines(text)[0]
+    first = long.vms(text)[0]
     said = text[: text.index("Description:")].rstrip("\n")
     changed = text.replace('first "snap" \\ x\n', f'{said}\nfirst "snap" \\ x\n', 1)
     assert changed != text
     snapshot = first.machine.snapshots[0].description
     texts = (first.machine.values["description"], f"{said}\n{snapshot}")
-    found = long.machines(changed, lambda uuid, _file: texts if uuid == first.uuid else ())
+    found = long.vms(changed, lambda uuid, _file: texts if uuid == first.uuid else ())
     assert [one.name for one in found] == NAMES
 
 
 def test_what_is_no_machine_is_none_even_where_no_file_can_be_read():
     head = "\n".join(recorded("list-long-vms").split("\n")[:7]).replace("web", "phantom")
     text = recorded("list-long-vms").replace("line2 ünï €\n", f"{head}\n", 1)
-    assert "phantom" not in [listed.name for listed in long.machines(text, lambda _uuid, _file: None)]
+    assert "phantom" not in [listed.name for listed in long.vms(text, lambda _uuid, _file: None)]

@@ -88,17 +88,17 @@ def test_an_answer_without_a_warning_stays_as_it_is():
 
 
 def test_names_survive_whatever_they_hold():
-    found = output.machines(recorded("list-vms"))
+    found = output.vms(recorded("list-vms"))
     assert [name for uuid, name in found if name not in ("a", "b")] == [name for name in NAMES if name != TRICKY]
     assert found[0] == (WEB, "web")
 
 
 def test_no_machines():
-    assert output.machines("") == []
+    assert output.vms("") == []
 
 
 def test_a_machine_that_cannot_be_read_has_no_name():
-    assert ("483a2844-e782-4e5a-83ad-b8876b54d048", output.INACCESSIBLE) in output.machines(
+    assert ("483a2844-e782-4e5a-83ad-b8876b54d048", output.INACCESSIBLE) in output.vms(
         recorded("list-vms-inaccessible")
     )
 
