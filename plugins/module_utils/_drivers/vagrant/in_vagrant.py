@@ -9,7 +9,7 @@ from ..._lifecycle.errors import CommandFailed, Timeout, Unsupported
 from ..._lifecycle.model import RUNNING, Snapshot
 from ..._ports import files
 from ..._tools import vagrant_folder, vagrant_output, vagrant_states
-from ..._tools.vagrant import VagrantFailed, is_not_ready_for_ssh, is_snapshot_missing, is_snapshot_taken
+from ..._tools.vagrant import VagrantFailed, is_existing_snapshot, is_not_ready_for_ssh, is_snapshot_missing
 from .provider_vm import ProviderVm
 
 _BUSY = {"shutting_down": "stopping"}
@@ -49,10 +49,10 @@ def ssh_configs(vagrant_on, dotfile, names):
 
 
 def _provider_vm(status, snapshots):
-    power, is_passing = vagrant_states.state(status.provider, status.state)
+    power, is_temporary = vagrant_states.state(status.provider, status.state)
     if power == "absent":
         return None
-    busy = _BUSY.get(status.state, status.state) if is_passing else None
+    busy = _BUSY.get(status.state, status.state) if is_temporary else None
     # Vagrant lists only the names of snapshots, and a VM runs after any restore.
     return ProviderVm(
         power, busy, status.state, snapshots=tuple(Snapshot(name=one, power=RUNNING) for one in snapshots)
@@ -82,7 +82,7 @@ class InVagrant:
         try:
             self._vagrant.run("snapshot", "save", name, arguments["name"], timeout=LONG)
         except CommandFailed as error:
-            if not is_snapshot_taken(error):
+            if not is_existing_snapshot(error):
                 raise
 
     def delete_snapshots(self, name, identifier, arguments):

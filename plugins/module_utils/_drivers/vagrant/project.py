@@ -21,7 +21,7 @@ from ..._lifecycle.errors import CommandFailed, NotFound, PolyvirtError, Refused
 from ..._ports import files
 from ..._tools import vagrant_folder, vagrant_index, vagrantfile
 
-_USUAL = "Vagrantfile"
+_DEFAULT_FILE = "Vagrantfile"
 _RECORD, _RECORD_VERSION = "polyvirt.json", 1
 #: The mode of both files: the environment of provisioners may hold secrets.
 _PRIVATE = 0o600
@@ -61,8 +61,8 @@ class Contents:
         return [one.described for one in self.known.values() if one.described is not None]
 
 
-class _Lazy:
-    """Vagrant's list of all VMs, read when it is needed, and once."""
+class _LazyIndex:
+    """Vagrant's index of all VMs, read once, when it is first needed."""
 
     def __init__(self, read):
         self._read, self._entries = read, None
@@ -73,8 +73,8 @@ class _Lazy:
             self._entries = self._read()
         return self._entries
 
-    def folder_of(self, number):
-        return self.entries[number].folder if number in self.entries else None
+    def folder_of(self, index_id):
+        return self.entries[index_id].folder if index_id in self.entries else None
 
 
 class Project:
@@ -102,7 +102,7 @@ class Project:
     def read(self):
         created = vagrant_folder.created_vms(files, self.dotfile)
         records = {name: _record_of(one) for name, one in created.items()}
-        index = _Lazy(lambda: vagrant_index.read(files, self.home))
+        index = _LazyIndex(lambda: vagrant_index.read(files, self.home))
         copied = self._copied(created, records, index)
         foreign = self._foreign(created, records, index).union(copied)
         if not self.managed:
@@ -128,7 +128,7 @@ class Project:
         """
         found = {}
         for name, one in created.items():
-            folder = records[name].get("folder") or index.folder_of(one.number) or one.project
+            folder = records[name].get("folder") or index.folder_of(one.index_id) or one.project
             if folder and os.path.realpath(folder) != os.path.realpath(self.folder) and self._has(folder, one):
                 found[name] = folder
         return found
@@ -146,16 +146,16 @@ class Project:
     def _foreign(self, created, records, index):
         """Names of VMs of another Vagrantfile, by our record, else by Vagrant's own list of all VMs."""
         owners = {name: record["file"] for name, record in records.items() if "file" in record}
-        unknown = {name: one.number for name, one in created.items() if one.number and name not in owners}
-        listed = index.entries if unknown else {}
-        owners.update({name: listed[number].file or _USUAL for name, number in unknown.items() if number in listed})
+        unknown = {name: one.index_id for name, one in created.items() if one.index_id and name not in owners}
+        entries = index.entries if unknown else {}
+        owners.update({name: entries[one].file or _DEFAULT_FILE for name, one in unknown.items() if one in entries})
         return frozenset(name for name, file in owners.items() if file != self.file)
 
     def vm_mistaken_for(self, name):
         """The VM that Vagrant would change instead of the one of this name, or None."""
         created = vagrant_folder.created_vms(files, self.dotfile).get(name)
-        own_number = created.number if created else None
-        return vagrant_index.vm_mistaken_for(vagrant_index.read(files, self.home), name, own_number)
+        own_id = created.index_id if created else None
+        return vagrant_index.vm_mistaken_for(vagrant_index.read(files, self.home), name, own_id)
 
     def _described(self):
         try:

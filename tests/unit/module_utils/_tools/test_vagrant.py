@@ -23,7 +23,7 @@ PREDICATES = {
     vagrant.is_boot_timeout: "VMBootTimeout",
     vagrant.is_not_ready_for_ssh: "SSHNotReady",
     vagrant.is_snapshot_missing: "SnapshotNotFound",
-    vagrant.is_snapshot_taken: "SnapshotConflictFailed",
+    vagrant.is_existing_snapshot: "SnapshotConflictFailed",
 }
 
 

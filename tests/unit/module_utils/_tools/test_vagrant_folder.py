@@ -11,10 +11,10 @@ from ansible_collections.polyvirt.core.plugins.module_utils._tools import vagran
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.vagrant_folder import CreatedVm
 
 ID = "6639f314-eef5-42c0-a9fc-a87378faddd2"
-NUMBER = "5e6b2de665954096bfce17e24bbc697c"
+INDEX_ID = "5e6b2de665954096bfce17e24bbc697c"
 RECORDED = {
     "id": ID,
-    "index_uuid": NUMBER,
+    "index_uuid": INDEX_ID,
     "box_meta": '{"name":"pv/test","version":"0","provider":"libvirt","directory":"boxes/pv/0"}',
     "creator_uid": "0",
     "synced_folders": "{}",
@@ -38,9 +38,10 @@ def web(tmp_path):
 
 
 def test_a_machine_that_was_made(tmp_path, machine):
-    key = str(machine / "private_key")
-    made = CreatedVm("web", "libvirt", ID, str(machine), ("pv/test", "0"), 0, key, is_provisioned=True, number=NUMBER)
-    assert web(tmp_path) == made
+    key, box = str(machine / "private_key"), ("pv/test", "0")
+    assert web(tmp_path) == CreatedVm(
+        "web", "libvirt", ID, str(machine), box, 0, key, is_provisioned=True, index_id=INDEX_ID
+    )
 
 
 def test_a_folder_without_an_id_is_no_machine(tmp_path, machine):

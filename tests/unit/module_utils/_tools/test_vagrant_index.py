@@ -11,7 +11,7 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
 from ansible_collections.polyvirt.core.plugins.module_utils._tools import vagrant_index
 
-NUMBER = "db6b2de665954096bfce17e24bbc697c"
+INDEX_ID = "db6b2de665954096bfce17e24bbc697c"
 ENTRY = {"name": "mail", "vagrantfile_path": "/srv/post", "vagrantfile_name": ["Vagrantfile.polyvirt"], "provider": "x"}
 
 
@@ -26,8 +26,8 @@ def _index(home, text):
     ("named", "file"), [(["Vagrantfile.polyvirt"], "Vagrantfile.polyvirt"), (None, None), ([], None), ("x", "x")]
 )
 def test_a_machine_and_its_file(tmp_path, named, file):
-    index = _index(tmp_path, json.dumps({"version": 1, "machines": {NUMBER: {**ENTRY, "vagrantfile_name": named}}}))
-    assert index == {NUMBER: ("mail", "/srv/post", file)}
+    index = _index(tmp_path, json.dumps({"version": 1, "machines": {INDEX_ID: {**ENTRY, "vagrantfile_name": named}}}))
+    assert index == {INDEX_ID: ("mail", "/srv/post", file)}
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"machines": 1}', '{"machines": {"a": 1}}'])
@@ -43,6 +43,6 @@ def test_no_list_lists_nobody(tmp_path):
     ("word", "is_taken"), [("db", True), ("d", True), ("web", False), ("db1", False), ("b", False)]
 )
 def test_a_word_is_taken_for_the_beginning_of_a_number(tmp_path, word, is_taken):
-    index = _index(tmp_path, json.dumps({"machines": {NUMBER: ENTRY}}))
+    index = _index(tmp_path, json.dumps({"machines": {INDEX_ID: ENTRY}}))
     assert bool(vagrant_index.vm_mistaken_for(index, word, None)) == is_taken
-    assert vagrant_index.vm_mistaken_for(index, word, NUMBER) is None
+    assert vagrant_index.vm_mistaken_for(index, word, INDEX_ID) is None
