@@ -99,8 +99,8 @@ def _wrong_plain_value(key, text):
         return None if text.isdecimal() and least <= int(text) <= (most or int(text)) else (text, allowed)
     if key in _WORDS:
         return None if text in _WORDS[key] else (text, ", ".join(_WORDS[key]))
-    pattern, meant = _PATTERNS.get(values.stem(key), (None, None))
-    return (text, meant) if pattern and not re.fullmatch(pattern, text) else None
+    pattern, allowed = _PATTERNS.get(values.stem(key), (None, None))
+    return (text, allowed) if pattern and not re.fullmatch(pattern, text) else None
 
 
 def _wrong_part(key, text):

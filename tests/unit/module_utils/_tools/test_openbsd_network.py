@@ -90,7 +90,7 @@ def test_free_subnet(used, expected):
     ],
 )
 def test_addresses_of_a_subnet(subnet, gateway, netmask, leased):
-    words = net.spelt(ip_network(subnet))
+    words = net.values_of(ip_network(subnet))
     assert (words["gateway"], words["netmask"]) == (gateway, netmask)
     assert (words["dhcp_first"], words["dhcp_last"]) == leased
 
