@@ -105,7 +105,7 @@ class VBoxVm:
         return self.uuid in medium.users or medium.is_never_written
 
     def image_in(self, slot):
-        """(attached image, its last base). They differ if the disk has differencing images, for example of snapshots."""
+        """(attached image, its last base). They differ if the disk has differencing images, such as of snapshots."""
         chain = self.chain(slot.values.get("ImageUUID"))
         return (chain[0], chain[-1]) if chain else (None, None)
 
